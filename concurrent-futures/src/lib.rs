@@ -1,0 +1,7 @@
+//! One `Executor` interface for threads, processes and the caller's own thread.
+
+pub use executor_core::*;
+#[cfg(feature = "processes")]
+pub use process_pool;
+#[cfg(feature = "threads")]
+pub use thread_pool;
