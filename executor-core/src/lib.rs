@@ -1,1 +1,61 @@
-//! executor-core
+//! The core of [`concurrent-futures`](https://docs.rs/concurrent-futures): the [`Executor`] interface, its [`Future`]s and
+//! their [`Error`]s, and the [`InlineExecutor`]. It starts no thread and does no input or output; back-ends do.
+//!
+//! ```
+//! use executor_core::{Backend, Error, Executor, InlineExecutor, as_completed};
+//!
+//! fn word_lengths(executor: &dyn Backend) -> Result<usize, Error> {
+//!     let futures = ["one", "three", "seven"].map(|word| executor.submit(|word: String| word.len(), word.to_string()));
+//!     let mut letters = 0;
+//!     for future in as_completed(futures.into_iter().collect::<Result<Vec<_>, _>>()?, None) {
+//!         letters += future?.result(None)?;
+//!     }
+//!     Ok(letters)
+//! }
+//! assert_eq!(word_lengths(&InlineExecutor::new())?, 13);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # For users
+//!
+//! [`Executor`] submits and maps, [`Future`] is the handle of what was submitted, [`wait`] and [`as_completed`] wait for many
+//! of them, [`task::current`] tells a task about itself.
+//!
+//! # For authors of back-ends
+//!
+//! [`Backend`] is what to implement, [`Task`] what it is given. [`host`] is for back-ends that hand tasks on before they
+//! start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork.
+
+mod awaited;
+mod backend;
+mod catch;
+pub mod codec;
+mod error;
+mod executor;
+pub mod fork;
+pub mod function;
+mod future;
+pub mod host;
+mod inline;
+mod map;
+mod options;
+mod payload;
+mod promise;
+mod shared;
+mod signal;
+pub mod task;
+mod wait;
+
+pub use awaited::Awaited;
+pub use backend::{Backend, Shutdown};
+pub use error::{Error, ErrorKind, Panic, WorkerDeath};
+pub use executor::Executor;
+pub use future::Future;
+pub use inline::InlineExecutor;
+pub use map::Map;
+pub use options::{MapOptions, TaskOptions};
+pub use payload::{Function, Payload};
+pub use promise::{Promise, promise};
+pub use shared::SharedFuture;
+pub use task::{Task, TaskId};
+pub use wait::{AsCompleted, ReturnWhen, Waited, as_completed, wait};

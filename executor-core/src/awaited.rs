@@ -1,0 +1,93 @@
+//! A task as a future of the standard library, for `.await`.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::{Context, Poll},
+};
+
+use crate::{
+    Error, ErrorKind, Future,
+    task::{cell::Read, waiter::Waiter},
+};
+
+/// What `future.await` polls. Works on any runtime, for it only uses the waker that it is given.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Awaited<T: Send + 'static> {
+    future: Future<T>,
+    /// Tells the wakers of several such futures of one task from each other. 0 while none is registered.
+    key: u64,
+}
+
+impl<T: Send + 'static> Awaited<T> {
+    pub(crate) fn new(future: Future<T>) -> Awaited<T> {
+        Awaited { future, key: 0 }
+    }
+
+    fn read(&self) -> Option<Result<T, Error>> {
+        match self.future.typed().take(self.future.unpack_fn()) {
+            Read::NotDone | Read::Unpacking => None,
+            Read::Ready(result) => Some(result),
+            Read::Taken => Some(Err(Error::new(
+                ErrorKind::InvalidState,
+                format!("the result of task `{}` was moved out before", self.future.task().name()),
+            ))),
+        }
+    }
+
+    fn register(&mut self, context: &Context<'_>) -> bool {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let task = self.future.task();
+        if self.key != 0 && task.waiters.replace_waker(self.key, context.waker().clone()) {
+            return true;
+        }
+        // ORDERING: the counter only has to give different numbers.
+        let key = NEXT.fetch_add(1, Relaxed);
+        let registered = task.waiters.add(task, Waiter::Waker(key, context.waker().clone())).is_ok();
+        self.key = if registered { key } else { 0 };
+        registered
+    }
+}
+
+impl<T: Send + 'static> std::future::Future for Awaited<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(result) = self.read() {
+            return Poll::Ready(result);
+        }
+        if let Err(error) = self.future.task().born.check() {
+            return Poll::Ready(Err(error));
+        }
+        let registered = self.register(context);
+        // Read again, so that a completion between the look and the registration is not missed.
+        match self.read() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                if !registered {
+                    // Done, but another thread is between two steps of unpacking: come again at once.
+                    context.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static> Unpin for Awaited<T> {}
+
+impl<T: Send + 'static> Drop for Awaited<T> {
+    fn drop(&mut self) {
+        if self.key != 0 {
+            let key = self.key;
+            self.future.task().waiters.remove(|waiter| matches!(waiter, Waiter::Waker(other, _) if *other == key));
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Awaited<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.future.fmt(f)
+    }
+}

@@ -1,0 +1,216 @@
+//! What can go wrong, as one type.
+//!
+//! An [`Error`] is one pointer wide, so that `Result<u64, Error>` is two words, and cloning it is cheap, so that everybody
+//! who waits for the same future can have it.
+
+mod death;
+mod panic;
+
+pub use death::WorkerDeath;
+pub use panic::Panic;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What went wrong with a task, a wait or an executor.
+///
+/// Its message names the object, the likely cause and the next step; [`kind`](Error::kind) is for programs.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Serialize, Deserialize)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    detail: Detail,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Detail {
+    Nothing,
+    Panic(Panic),
+    Death(WorkerDeath),
+}
+
+/// What kind of thing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The *wait* ran out; the task goes on, and can be waited for again.
+    Timeout,
+    /// The task was cancelled before it started.
+    Cancelled,
+    /// The task panicked; see [`Error::panic`].
+    Panicked,
+    /// The worker process died under the task; see [`Error::worker_death`].
+    WorkerDied,
+    /// The task's own limit ran out and it was stopped.
+    TimeLimit,
+    /// The task was running and was stopped, by `Future::terminate` or `Shutdown::Terminate`.
+    Terminated,
+    /// The arguments or the result could not be written down.
+    Encode,
+    /// The arguments or the result could not be read on the other side.
+    Decode,
+    /// A bounded executor is full, and the caller did not want to wait.
+    QueueFull,
+    /// The executor was shut down before the task was submitted.
+    ShutDown,
+    /// The executor can run nothing any more; the message has the reason.
+    Broken,
+    /// The operation does not fit the state: a second `result()`, a second `set_result()`.
+    InvalidState,
+    /// An option or argument that can never work, such as zero workers.
+    InvalidArgument,
+    /// Anything else, such as a refusal by the operating system.
+    Other,
+}
+
+impl Error {
+    /// An error with a kind and a message. For authors of back-ends, and for tests.
+    ///
+    /// ```
+    /// use executor_core::{Error, ErrorKind};
+    /// let error = Error::new(ErrorKind::Other, "no such queue: create it with `queue add`");
+    /// assert_eq!(error.kind(), ErrorKind::Other);
+    /// assert_eq!(error.to_string(), "no such queue: create it with `queue add`");
+    /// ```
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::with_detail(kind, message.into(), Detail::Nothing)
+    }
+
+    fn with_detail(kind: ErrorKind, message: String, detail: Detail) -> Error {
+        Error(Arc::new(Inner { kind, message, detail }))
+    }
+
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The panic, for [`ErrorKind::Panicked`].
+    pub fn panic(&self) -> Option<&Panic> {
+        match &self.0.detail {
+            Detail::Panic(panic) => Some(panic),
+            _ => None,
+        }
+    }
+
+    /// How the worker ended, for [`ErrorKind::WorkerDied`] and wherever else a worker's end was the cause.
+    pub fn worker_death(&self) -> Option<&WorkerDeath> {
+        match &self.0.detail {
+            Detail::Death(death) => Some(death),
+            _ => None,
+        }
+    }
+
+    /// The error of a task that panicked.
+    pub fn panicked(task: &str, panic: Panic) -> Error {
+        let message = format!("task `{task}` panicked: {panic}");
+        Error::with_detail(ErrorKind::Panicked, message, Detail::Panic(panic))
+    }
+
+    /// An error whose cause is the end of a worker.
+    pub fn from_death(kind: ErrorKind, message: impl Into<String>, death: WorkerDeath) -> Error {
+        Error::with_detail(kind, message.into(), Detail::Death(death))
+    }
+
+    /// What `schedule` answers once the executor is closed. For authors of back-ends; `executor` is its name.
+    pub fn shut_down(executor: &str) -> Error {
+        Error::new(
+            ErrorKind::ShutDown,
+            format!(
+                "cannot schedule new tasks: {executor} was shut down; build a new one, or submit before the shutdown"
+            ),
+        )
+    }
+
+    /// What `schedule` answers while a bounded executor is full. For authors of back-ends.
+    pub fn queue_full(executor: &str, capacity: usize) -> Error {
+        Error::new(
+            ErrorKind::QueueFull,
+            format!(
+                "{executor} is full: {capacity} tasks wait; use `submit` to wait for room, or a larger queue_capacity"
+            ),
+        )
+    }
+
+    pub(crate) fn cancelled(task: &str) -> Error {
+        Error::new(ErrorKind::Cancelled, format!("task `{task}` was cancelled before it started"))
+    }
+
+    pub(crate) fn timed_out(task: &str, state: &str, waited: Duration) -> Error {
+        Error::new(
+            ErrorKind::Timeout,
+            format!(
+                "task `{task}` is still {state} after a wait of {waited:?}: it goes on; wait again, cancel it, or give it a time limit"
+            ),
+        )
+    }
+
+    /// Writes the error into bytes that [`Error::decode`] reads in another process of this program.
+    pub fn encode(&self, into: &mut Vec<u8>) {
+        // Numbers and strings always encode, and a Vec takes whatever is written to it.
+        if let Ok(bytes) = postcard::to_extend(&*self.0, std::mem::take(into)) {
+            *into = bytes;
+        }
+    }
+
+    /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so.
+    pub fn decode(bytes: &[u8]) -> Error {
+        match postcard::from_bytes::<Inner>(bytes) {
+            Ok(inner) => Error(Arc::new(inner)),
+            Err(cause) => Error::new(ErrorKind::Decode, format!("a worker sent an error that cannot be read: {cause}")),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.0.kind).field("message", &self.0.message);
+        match &self.0.detail {
+            Detail::Nothing => &mut debug,
+            Detail::Panic(panic) => debug.field("panic", panic),
+            Detail::Death(death) => debug.field("worker_death", death),
+        }
+        .finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_word_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Option<Error>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn an_error_survives_the_wire_with_its_details() {
+        let panic = Panic::new("boom".into(), Some("src/a.rs:1:2".into()), Some("0: main".into()), "worker-1".into());
+        let mut bytes = Vec::new();
+        Error::panicked("parse", panic).encode(&mut bytes);
+        let error = Error::decode(&bytes);
+        assert_eq!(error.kind(), ErrorKind::Panicked);
+        let panic = error.panic().expect("the detail travels too");
+        assert_eq!((panic.message(), panic.location()), ("boom", Some("src/a.rs:1:2")));
+        assert_eq!((panic.backtrace(), panic.worker()), (Some("0: main"), "worker-1"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_error_decode_to_an_error_that_says_so() {
+        assert_eq!(Error::decode(&[255, 255, 255]).kind(), ErrorKind::Decode);
+    }
+}

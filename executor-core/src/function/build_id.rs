@@ -1,0 +1,142 @@
+//! Which build of the program this is.
+#![allow(unsafe_code)]
+
+use std::{fmt, sync::OnceLock};
+
+/// Names a build: two processes with the same build id run the same code, whose functions lie in the same places.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BuildId([u8; 20]);
+
+impl BuildId {
+    /// The build of this process: the id that the linker left in the program, or, if it left none, a hash of the
+    /// program's constant parts.
+    pub fn own() -> BuildId {
+        static OWN: OnceLock<BuildId> = OnceLock::new();
+        *OWN.get_or_init(|| from_note().unwrap_or_else(from_contents))
+    }
+
+    /// The bytes, for a protocol or a queue name.
+    pub fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+
+    /// The id with these bytes, from a protocol.
+    pub fn from_bytes(bytes: [u8; 20]) -> BuildId {
+        BuildId(bytes)
+    }
+
+    /// Fits a description of any length into an id.
+    fn digest(parts: &[&[u8]]) -> BuildId {
+        let mut id = [0; 20];
+        for (lane, out) in id.chunks_mut(8).enumerate() {
+            // FNV-1a over eight bytes at a time, with another start for each lane. It tells builds apart; it is no
+            // defence against somebody who forges one.
+            let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ (lane as u64) << 32;
+            for part in parts {
+                let (words, rest) = part.as_chunks::<8>();
+                for word in words {
+                    hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
+                }
+                for byte in rest {
+                    hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+                }
+            }
+            out.copy_from_slice(&hash.to_le_bytes()[..out.len()]);
+        }
+        BuildId(id)
+    }
+}
+
+impl fmt::Debug for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+mod parts {
+    use std::ops::Range;
+
+    use super::super::address::image;
+
+    fn slices(ranges: &'static [Range<usize>]) -> impl Iterator<Item = &'static [u8]> {
+        ranges.iter().map(|part| {
+            let start = std::ptr::with_exposed_provenance::<u8>(part.start);
+            // SAFETY: the part is mapped, readable and never written for as long as the program runs: it lies in a
+            // read-only segment of the program's own file.
+            unsafe { std::slice::from_raw_parts(start, part.len()) }
+        })
+    }
+
+    pub(super) fn constant() -> impl Iterator<Item = &'static [u8]> {
+        slices(&image::own().constant)
+    }
+
+    pub(super) fn notes() -> impl Iterator<Item = &'static [u8]> {
+        let image = image::own();
+        let constant =
+            |note: &&Range<usize>| image.constant.iter().any(|part| part.start <= note.start && note.end <= part.end);
+        image.notes.iter().filter(constant).flat_map(|note| slices(std::slice::from_ref(note)))
+    }
+}
+
+/// Where the system does not say what is mapped, the version of this crate and the place of its constants must do.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+mod parts {
+    pub(super) fn constant() -> impl Iterator<Item = &'static [u8]> {
+        [env!("CARGO_PKG_VERSION").as_bytes()].into_iter()
+    }
+
+    pub(super) fn notes() -> impl Iterator<Item = &'static [u8]> {
+        std::iter::empty()
+    }
+}
+
+/// The `NT_GNU_BUILD_ID` note: a header of three words, the name `GNU`, and the id.
+fn from_note() -> Option<BuildId> {
+    const NT_GNU_BUILD_ID: u32 = 3;
+    for mut notes in parts::notes() {
+        while let Some((header, rest)) = notes.split_first_chunk::<12>() {
+            let word =
+                |at: usize| header[at..at + 4].iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+            let (name_length, length) = (word(0) as usize, word(4) as usize);
+            let (name, rest) = rest.split_at_checked(name_length.next_multiple_of(4))?;
+            let (contents, rest) = rest.split_at_checked(length.next_multiple_of(4))?;
+            if word(8) == NT_GNU_BUILD_ID && name.starts_with(b"GNU\0") && length > 0 {
+                let contents = &contents[..length];
+                let exact = contents.try_into().map(BuildId);
+                return Some(exact.unwrap_or_else(|_| BuildId::digest(&[contents])));
+            }
+            notes = rest;
+        }
+    }
+    None
+}
+
+fn from_contents() -> BuildId {
+    BuildId::digest(&parts::constant().collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_has_one_id_and_its_contents_have_another() {
+        assert_eq!(BuildId::own(), BuildId::own());
+        assert_ne!(from_contents(), BuildId::digest(&[]));
+        assert_eq!(from_contents(), from_contents());
+    }
+
+    #[test]
+    fn descriptions_that_differ_in_one_byte_differ() {
+        assert_ne!(BuildId::digest(&[b"abcdefgh1"]), BuildId::digest(&[b"abcdefgh2"]));
+        assert_ne!(BuildId::digest(&[b"1bcdefgh"]), BuildId::digest(&[b"2bcdefgh"]));
+    }
+}

@@ -1,0 +1,125 @@
+//! One entry of the function table.
+#![allow(unsafe_code)]
+
+use std::{
+    any::TypeId,
+    fmt,
+    hash::{Hash, Hasher},
+    mem::MaybeUninit,
+};
+
+use super::outcome;
+use crate::{Function, Payload, codec, task::work::guarded};
+
+/// A function of the program, by its type. See the [module](super).
+#[repr(C)]
+pub struct Entry {
+    /// First, so that a wrong address is noticed before anything else of it is looked at.
+    magic: [u64; 2],
+    identity: TypeId,
+    name: fn() -> &'static str,
+    call: fn(&[u8], &mut Vec<u8>),
+}
+
+/// Two numbers that no other data of a program has by chance.
+const MAGIC: [u64; 2] = [0x6375_7272_5f66_6e21, 0x9e3c_41d7_5a0b_f286];
+
+/// The place where the compiler puts the entry of a function.
+struct Table<F, A, R>(F, A, R);
+
+impl<F: Function<A, R>, A: Payload, R: Payload> Table<F, A, R> {
+    /// A reference to a constant without interior mutability and `Drop` is promoted: the entry is in the program's
+    /// read-only data.
+    const ENTRY: &'static Entry = &Entry {
+        magic: MAGIC,
+        identity: TypeId::of::<fn(F, A) -> R>(),
+        name: std::any::type_name::<F>,
+        call: call::<F, A, R>,
+    };
+}
+
+/// Reads the argument, calls the function, writes the outcome. Whatever of that panics is in the outcome.
+fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: &[u8], reply: &mut Vec<u8>) {
+    const { assert!(size_of::<F>() == 0) };
+    let start = reply.len();
+    let result = guarded(|| {
+        let args = codec::decode::<A>(argument)?;
+        // SAFETY: `F` has no size, so there is nothing to initialise. It has a value: an entry is only made for a
+        // function that was passed to `submit` by value.
+        let function = unsafe { MaybeUninit::<F>::uninit().assume_init() };
+        let value = function(args);
+        outcome::write_value(&value, reply)?;
+        Ok(value)
+    })
+    .flatten();
+    match result {
+        // The value is written by now; if its `Drop` panics that is reported, and the value still counts.
+        Ok(value) => crate::catch::contain(|| drop(value)),
+        Err(error) => {
+            reply.truncate(start);
+            outcome::write_error(&error, reply);
+        }
+    }
+}
+
+impl Entry {
+    /// The entry of a function.
+    pub(crate) fn of<F: Function<A, R>, A: Payload, R: Payload>() -> &'static Entry {
+        Table::<F, A, R>::ENTRY
+    }
+
+    /// The function's path.
+    pub fn name(&self) -> &'static str {
+        (self.name)()
+    }
+
+    /// A number made of the types of the function, its argument and its result.
+    pub fn fingerprint(&self) -> u64 {
+        /// `TypeId` hashes to the first word of itself; nothing more is needed, for it is a hash already.
+        #[derive(Default)]
+        struct Word(u64);
+        impl Hasher for Word {
+            fn finish(&self) -> u64 {
+                self.0
+            }
+            fn write(&mut self, bytes: &[u8]) {
+                for byte in bytes {
+                    self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+                }
+            }
+            fn write_u64(&mut self, word: u64) {
+                self.0 = self.0.rotate_left(1) ^ word;
+            }
+        }
+        let mut word = Word::default();
+        self.identity.hash(&mut word);
+        word.finish()
+    }
+
+    /// Calls the function on one argument that was written by [`codec::encode`], and writes the
+    /// [outcome](super::outcome) behind what `reply` holds. Panics of the user's code are in the outcome.
+    pub fn call(&self, argument: &[u8], reply: &mut Vec<u8>) {
+        (self.call)(argument, reply);
+    }
+
+    /// Whether the magic number is there.
+    pub(super) fn has_magic(&self) -> bool {
+        self.magic == MAGIC
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({})", self.name())
+    }
+}
+
+/// The magic number where an address is looked at that may not be an entry.
+///
+/// # Safety
+///
+/// - `at` is aligned for an [`Entry`], and its bytes are mapped, readable and initialised.
+pub(super) unsafe fn has_magic(at: *const Entry) -> bool {
+    // SAFETY: by the contract; the magic number is plain data, of which any bytes are a value.
+    unsafe { std::ptr::addr_of!((*at).magic).read() == MAGIC }
+}

@@ -1,0 +1,18 @@
+//! The function table: how a function is named so that another process of the same program finds it, and how that
+//! process calls it. Back-ends that run elsewhere are built on this.
+//!
+//! A function that captures nothing is its type. For each function that is ever submitted the compiler emits one
+//! constant [`Entry`]: a magic number, the identity of the types, and the monomorphised call. An entry is named by its
+//! distance from one static of this crate, which is the same in every process that runs the same file, wherever it is
+//! loaded. Both sides compare their [`BuildId`] once; then an address is checked against the program's own image, the
+//! magic number and the fingerprint of its types before it is used. There is no registration, and no macro.
+
+mod address;
+pub mod batch;
+mod build_id;
+mod entry;
+pub mod outcome;
+
+pub use address::Address;
+pub use build_id::BuildId;
+pub use entry::Entry;

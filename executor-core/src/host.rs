@@ -1,0 +1,108 @@
+//! How a future reaches the back-end that has its task.
+//!
+//! Most of what a future does needs no back-end: it waits on the task's own state. A few rare questions do: withdrawing a
+//! task that already lies in a worker's own queue, whether such a task has started, stopping one that runs, and telling a
+//! bounded queue that one of its tasks left early. A back-end that wants to be asked registers a [`Host`], and writes
+//! its [`HostId`] on the tasks it accepts. The id is looked up when a question comes, so a task carries four bytes
+//! instead of a counted reference that every submit and every completion would fight over.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::RwLock;
+
+use crate::TaskId;
+
+/// What a back-end can be asked about a task that carries its [`HostId`]. No lock of the core is held meanwhile.
+pub trait Host: Send + Sync {
+    /// Withdraws a task that lies in a worker's own queue, and cancels it. True: it did not start and never will, and its
+    /// future is done. `place` is what [`Task::place`](crate::Task::place) was given.
+    fn withdraw(&self, task: TaskId, place: u64) -> bool {
+        let _ = (task, place);
+        false
+    }
+
+    /// Whether a task that was placed in a worker's own queue has started there.
+    fn started(&self, task: TaskId, place: u64) -> bool {
+        let _ = (task, place);
+        false
+    }
+
+    /// Stops a task that runs, by force once `grace` is over. True: it will be stopped, unless it ends before.
+    fn terminate(&self, task: TaskId, place: u64, grace: Duration) -> bool {
+        let _ = (task, place, grace);
+        false
+    }
+
+    /// A task left the queue without the back-end's doing: it was cancelled, or run by a task that waits for it.
+    fn left_queue(&self, task: TaskId) {
+        let _ = task;
+    }
+}
+
+/// Names a registered [`Host`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HostId(u32);
+
+impl HostId {
+    /// The id of no host.
+    pub const NONE: HostId = HostId(0);
+
+    pub(crate) fn from_raw(raw: u32) -> HostId {
+        HostId(raw)
+    }
+
+    pub(crate) fn raw(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn find(self) -> Option<Arc<dyn Host>> {
+        if self == HostId::NONE {
+            return None;
+        }
+        HOSTS.read().as_ref()?.get(&self.0)?.upgrade()
+    }
+}
+
+/// Keeps a host registered; dropping it ends that.
+#[derive(Debug)]
+pub struct Registration(HostId);
+
+static HOSTS: RwLock<Option<HashMap<u32, Weak<dyn Host>>>> = RwLock::new(None);
+
+/// Registers a host. It is held weakly.
+pub fn register(host: Weak<dyn Host>) -> Registration {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let mut hosts = HOSTS.write();
+    let hosts = hosts.get_or_insert_default();
+    // ORDERING: the counter only has to give different numbers, and the lock is held anyway.
+    let id = loop {
+        let id = NEXT.fetch_add(1, Relaxed);
+        if id != 0 && !hosts.contains_key(&id) {
+            break id;
+        }
+    };
+    hosts.insert(id, host);
+    Registration(HostId(id))
+}
+
+impl Registration {
+    /// What to write on tasks, through [`Task::attach`](crate::Task::attach).
+    pub fn id(&self) -> HostId {
+        self.0
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Some(hosts) = HOSTS.write().as_mut() {
+            hosts.remove(&self.0.raw());
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The executor that runs everything in the caller.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::*},
+    },
+    time::Duration,
+};
+
+use crate::{Backend, Error, Shutdown, Task, task};
+
+/// Runs each task in the thread that submits it, before `submit` returns.
+///
+/// For debugging, for tests, and as the reference of what the other executors must answer. It starts no thread, so it can
+/// enforce no time limit, and a task that crashes takes the program along.
+///
+/// ```
+/// use executor_core::{Executor, InlineExecutor};
+/// let here = std::thread::current().id();
+/// let executor = InlineExecutor::new();
+/// let future = executor.submit(|n: u64| n + 1, 1)?;
+/// assert!(future.done());
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct InlineExecutor {
+    closed: Arc<AtomicBool>,
+}
+
+impl InlineExecutor {
+    /// An executor that runs everything in the caller.
+    pub fn new() -> InlineExecutor {
+        InlineExecutor::default()
+    }
+}
+
+impl Backend for InlineExecutor {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        schedule(&self.closed, task)
+    }
+
+    fn close(&self, _: Shutdown) {
+        // ORDERING: the flag stands for itself. What runs is in some caller's hands, and nothing waits.
+        self.closed.store(true, Relaxed);
+    }
+
+    fn join(&self, _: Option<Duration>) -> bool {
+        true
+    }
+
+    fn max_workers(&self) -> usize {
+        1
+    }
+
+    fn handle(&self) -> Option<Arc<dyn Backend>> {
+        Some(Arc::new(Handle { executor: InlineExecutor { closed: self.closed.clone() } }))
+    }
+}
+
+/// Submits after the borrow of the executor is over.
+struct Handle {
+    executor: InlineExecutor,
+}
+
+impl Backend for Handle {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.executor.schedule(task)
+    }
+    fn close(&self, mode: Shutdown) {
+        self.executor.close(mode);
+    }
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        self.executor.join(timeout)
+    }
+    fn max_workers(&self) -> usize {
+        self.executor.max_workers()
+    }
+}
+
+fn schedule(closed: &AtomicBool, task: Task) -> Result<(), Error> {
+    if closed.load(Relaxed) {
+        return Err(Error::shut_down("inline executor"));
+    }
+    // A worker of another executor stays one, so that its tasks can wait for each other through this one.
+    let _worker = task::enter_worker("inline", task::worker_host());
+    task.run();
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The producer's half of a future that no executor runs.
+
+use std::{fmt, marker::PhantomData};
+
+use crate::{
+    Error, ErrorKind, Future, TaskOptions,
+    task::{
+        self,
+        cell::{Typed, Unsettled, allocate},
+        state::End,
+        work::Promised,
+    },
+};
+
+/// Makes a future and the promise that resolves it: for back-ends, and for bridging to code with callbacks.
+///
+/// ```
+/// let (promise, future) = executor_core::promise::<u64>();
+/// assert!(promise.set_running_or_notify_cancel());
+/// promise.set_result(42)?;
+/// assert_eq!(future.result(None)?, 42);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
+    let typed = allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
+    (Promise { typed: typed.clone() }, Future::new::<Promised<T>>(typed))
+}
+
+/// Resolves one future. Dropped without having done so, it resolves the future with an error, so nobody waits for ever.
+pub struct Promise<T: Send + 'static> {
+    typed: Typed<T>,
+}
+
+impl<T: Send + 'static> Promise<T> {
+    /// Says that the work starts. False: the future was cancelled (or resolved), so do not start. After it answered true,
+    /// the future cannot be cancelled any more.
+    #[must_use = "false means that the work must not be done"]
+    pub fn set_running_or_notify_cancel(&self) -> bool {
+        self.typed.task.state.claim()
+    }
+
+    /// Resolves the future with a value.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidState`](ErrorKind::InvalidState) if it was resolved or cancelled before; what it had is kept.
+    pub fn set_result(&self, value: T) -> Result<(), Error> {
+        let unsettled = self.unsettled()?;
+        drop(task::complete(unsettled.value(&self.typed, value)));
+        Ok(())
+    }
+
+    /// Resolves the future with an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_result`](Promise::set_result).
+    pub fn set_exception(&self, error: Error) -> Result<(), Error> {
+        let unsettled = self.unsettled()?;
+        drop(task::complete(unsettled.error(error, End::Failed)));
+        Ok(())
+    }
+
+    fn unsettled(&self) -> Result<Unsettled, Error> {
+        Unsettled::settle(&self.typed.task).ok_or_else(|| {
+            let state = self.typed.task.state.snapshot().name();
+            Error::new(ErrorKind::InvalidState, format!("this promise was resolved before: its future is {state}"))
+        })
+    }
+}
+
+impl<T: Send + 'static> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if !self.typed.task.state.snapshot().is_done() {
+            let error =
+                Error::new(ErrorKind::Broken, "the promise was dropped without a result: its producer has ended");
+            // Somebody may cancel it at this moment, which resolves it as well.
+            let _ = self.set_exception(error);
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::future::debug(&self.typed.task, "Promise", f)
+    }
+}

@@ -1,0 +1,50 @@
+//! How a thread of the caller's sleeps until something happened.
+
+use std::{sync::Arc, time::Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+/// A flag that a thread can sleep on. Each thread has one, and uses it for all its waits, one after the other or nested:
+/// every wait checks its own condition each time it wakes, so a signal meant for another wait does no harm.
+#[derive(Default)]
+pub(crate) struct Signal {
+    set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Signal {
+    /// The signal of the calling thread.
+    pub(crate) fn of_this_thread() -> Arc<Signal> {
+        thread_local! {
+            static SIGNAL: Arc<Signal> = Arc::default();
+        }
+        // A thread whose locals are gone already can still wait, on a signal of its own.
+        SIGNAL.try_with(Arc::clone).unwrap_or_default()
+    }
+
+    /// Wakes the thread.
+    pub(crate) fn set(&self) {
+        let mut set = self.set.lock();
+        if !*set {
+            *set = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Sleeps until somebody has called [`set`](Self::set) since the last wait, or until the deadline. The caller checks its
+    /// condition again: it may be woken for another reason.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) {
+        let mut set = self.set.lock();
+        while !*set {
+            match deadline {
+                None => self.changed.wait(&mut set),
+                Some(deadline) => {
+                    if self.changed.wait_until(&mut set, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        *set = false;
+    }
+}

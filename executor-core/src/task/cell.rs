@@ -1,0 +1,461 @@
+//! The allocation of a task, and the only code that reaches into it.
+//!
+//! One allocation holds everything: the [`Header`] that is the same for all tasks, the output slot whose type the future
+//! knows, and the work whose type nobody but the vtable knows. [`TaskRef`] is a counted pointer to the header,
+//! [`Typed`] the same with the type of the output.
+//!
+//! # Who may touch which field in which state
+//!
+//! 1. The header's plain fields are written before the task is shared, and only read afterwards.
+//! 2. The work belongs to the one whose `State::take_work` answered true.
+//! 3. The output belongs, while SETTLING or WITHDRAWN, to the one who made that transition; while UNPACKING, to the one
+//!    who was answered `Access::Unpack`.
+//! 4. While DONE and not UNPACKING, the output is only read, and never its value but by the one whose `State::take`
+//!    answered true, or, if SHARED, by anyone who may hold a `&T`. Taking leaves the variant in place.
+//! 5. The last reference drops what is left: the work if WORK is set, the output's value unless TAKEN.
+#![allow(unsafe_code)]
+
+use std::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::*, fence},
+};
+
+use super::{
+    TaskId,
+    state::{Access, End, Snapshot, State},
+    waiter::Waiters,
+    work::{Encoded, Work},
+};
+use crate::{Error, TaskOptions, catch, fork, host::HostId};
+
+/// The part of a task that does not depend on its types.
+pub(crate) struct Header {
+    pub(crate) state: State,
+    references: AtomicU32,
+    vtable: &'static VTable,
+    pub(crate) id: TaskId,
+    pub(crate) options: Option<Box<TaskOptions>>,
+    /// Whether `schedule` may wait while a bounded back-end is full.
+    pub(crate) may_wait: bool,
+    /// In which process of a family of forks the task was made.
+    pub(crate) born: fork::Generation,
+    /// The back-end that has the task; 0 until it says so, and for back-ends that never do. See [`crate::host`].
+    pub(crate) host: AtomicU32,
+    /// What the host wants to be told again when it is asked about the task.
+    pub(crate) place: AtomicU64,
+    pub(crate) waiters: Waiters,
+}
+
+/// A header, and the output slot behind it. A `Typed<T>` points to one.
+#[repr(C)]
+struct Slot<T> {
+    header: Header,
+    output: UnsafeCell<Output<T>>,
+}
+
+/// The whole allocation.
+#[repr(C)]
+struct Cell<W: Work> {
+    slot: Slot<W::Output>,
+    work: UnsafeCell<ManuallyDrop<W>>,
+}
+
+/// The output slot.
+enum Output<T> {
+    Empty,
+    /// Moved out already if TAKEN, which is why dropping it is left to `drop_cell`.
+    Value(ManuallyDrop<T>),
+    Error(Error),
+    Packed(Vec<u8>),
+}
+
+/// What a task can do that depends on its types. Each entry takes the header of a `Cell<W>` for the `W` of the table.
+struct VTable {
+    /// Owns the work (rule 2) and the output (rule 3, RUNNING then SETTLING is one owner): runs the one into the other.
+    run: unsafe fn(NonNull<Header>) -> End,
+    /// Owns the work: drops it.
+    discard: unsafe fn(NonNull<Header>),
+    /// Owns the work: writes it down and drops it.
+    encode: unsafe fn(NonNull<Header>, &mut Vec<u8>) -> Result<Encoded, Error>,
+    /// Owns the output: writes an error into it.
+    write_error: unsafe fn(NonNull<Header>, Error),
+    /// Owns the output: writes a packed reply into it.
+    write_packed: unsafe fn(NonNull<Header>, Vec<u8>),
+    /// Has the last reference: drops and frees everything.
+    free: unsafe fn(NonNull<Header>),
+    name: fn() -> &'static str,
+}
+
+impl<W: Work> Cell<W> {
+    const VTABLE: VTable = VTable {
+        run: |header| {
+            let cell = header.cast::<Cell<W>>();
+            // SAFETY: the caller owns the work, so nobody else reads it, and WORK is clear, so it is not dropped again.
+            let work = unsafe { ManuallyDrop::take(&mut *(*cell.as_ptr()).work.get()) };
+            let (output, end) = match work.run() {
+                Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
+                Err(error) => (Output::Error(error), End::Failed),
+            };
+            // SAFETY: the caller is the one who runs the task, so by rule 3 nobody else touches the output. It is
+            // `Empty`, which needs no drop.
+            unsafe { (*cell.as_ptr()).slot.output.get().write(output) };
+            end
+        },
+        discard: |header| {
+            // SAFETY: the caller owns the work, and WORK is clear, so it is not dropped again.
+            let work = unsafe { ManuallyDrop::take(&mut *(*header.cast::<Cell<W>>().as_ptr()).work.get()) };
+            catch::contain(|| drop(work));
+        },
+        encode: |header, into| {
+            // SAFETY: as in `discard`.
+            let work = unsafe { ManuallyDrop::take(&mut *(*header.cast::<Cell<W>>().as_ptr()).work.get()) };
+            work.encode(into)
+        },
+        write_error: |header, error| {
+            let slot = header.cast::<Slot<W::Output>>();
+            // SAFETY: the caller owns the output, which is `Empty`.
+            unsafe { (*slot.as_ptr()).output.get().write(Output::Error(error)) };
+        },
+        write_packed: |header, bytes| {
+            let slot = header.cast::<Slot<W::Output>>();
+            // SAFETY: the caller owns the output, which is `Empty`.
+            unsafe { (*slot.as_ptr()).output.get().write(Output::Packed(bytes)) };
+        },
+        free: |header| {
+            // SAFETY: this is the last reference, and the allocation was made by `Box::new` in `allocate`.
+            let mut cell = unsafe { Box::from_raw(header.cast::<Cell<W>>().as_ptr()) };
+            let state = cell.slot.header.state.snapshot();
+            if state.has_work() {
+                // SAFETY: WORK is set, so the work was never taken, and the cell is not used again.
+                let work = unsafe { ManuallyDrop::take(cell.work.get_mut()) };
+                catch::contain(|| drop(work));
+            }
+            if let (Output::Value(value), false) = (cell.slot.output.get_mut(), state.is_taken()) {
+                // SAFETY: TAKEN is not set, so the value was never moved out, and the cell is not used again.
+                let value = unsafe { ManuallyDrop::take(value) };
+                catch::contain(|| drop(value));
+            }
+        },
+        name: W::name,
+    };
+}
+
+/// A counted pointer to a task of any type.
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: the work and the output are `Send` (`Work` demands both), each is only ever touched by one owner at a time
+// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`), and the rest of the header is `Sync`.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+impl Deref for TaskRef {
+    type Target = Header;
+
+    fn deref(&self) -> &Header {
+        // SAFETY: a TaskRef holds a reference count, so the allocation lives; only shared access to the header is ever
+        // given out after it was made.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> TaskRef {
+        // ORDERING: a new reference comes from a live one, which keeps the allocation alive meanwhile.
+        let before = self.references.fetch_add(1, Relaxed);
+        if before > u32::MAX / 2 {
+            // Only leaked references can count this far; going on would free a live task.
+            std::process::abort();
+        }
+        TaskRef(self.0)
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        // ORDERING: Release pairs with the fence of the last one: all use of the task happens before its end.
+        if self.references.fetch_sub(1, Release) == 1 {
+            fence(Acquire);
+            // SAFETY: the count is zero, so this was the last reference.
+            unsafe { (self.vtable.free)(self.0) }
+        }
+    }
+}
+
+impl TaskRef {
+    pub(crate) fn name(&self) -> &str {
+        match self.options.as_deref() {
+            Some(TaskOptions { name: Some(name), .. }) => name,
+            _ => (self.vtable.name)(),
+        }
+    }
+
+    pub(crate) fn host(&self) -> HostId {
+        // ORDERING: the id stands for itself.
+        HostId::from_raw(self.host.load(Relaxed))
+    }
+
+    pub(crate) fn is(&self, other: &TaskRef) -> bool {
+        self.0 == other.0
+    }
+
+    /// Drops the work, if it is still there.
+    pub(crate) fn discard_work(&self) {
+        if self.state.take_work() {
+            // SAFETY: `take_work` answered true.
+            unsafe { (self.vtable.discard)(self.0) }
+        }
+    }
+
+    /// Writes the work down, if it is still there.
+    pub(crate) fn encode_work(&self, into: &mut Vec<u8>) -> Option<Result<Encoded, Error>> {
+        // SAFETY: `take_work` answered true.
+        self.state.take_work().then(|| unsafe { (self.vtable.encode)(self.0, into) })
+    }
+}
+
+/// The right to run a task: it is RUNNING, and this is the one who runs it.
+pub(crate) struct Claimed(TaskRef);
+
+impl Claimed {
+    /// Claims a task, if nobody has before.
+    pub(crate) fn claim(task: &TaskRef) -> Option<Claimed> {
+        task.state.claim().then(|| Claimed(task.clone()))
+    }
+
+    /// Claims a task that can still run in place.
+    pub(crate) fn claim_with_work(task: &TaskRef) -> Option<Claimed> {
+        task.state.claim_with_work().then(|| Claimed(task.clone()))
+    }
+
+    /// Runs the task. The output is written; what is left is [`Settled::finish`]. None: the work had left already.
+    pub(crate) fn run(self) -> Option<Settled> {
+        if !self.0.state.take_work() {
+            return None;
+        }
+        // SAFETY: `take_work` answered true, and the task is RUNNING by this very claim, which is used up here.
+        let end = unsafe { (self.0.vtable.run)(self.0.0) };
+        // Being the one who runs it, this always wins.
+        let _ = self.0.state.settle();
+        Some(Settled { task: self.0, end })
+    }
+}
+
+/// The right to write the output of a task: it is SETTLING or WITHDRAWN by this one's doing.
+pub(crate) struct Unsettled(TaskRef);
+
+impl Unsettled {
+    /// For the one whose `State::settle` or `State::withdraw` just won.
+    fn won(task: &TaskRef) -> Unsettled {
+        Unsettled(task.clone())
+    }
+
+    /// Any phase before SETTLING. None: somebody was faster.
+    pub(crate) fn settle(task: &TaskRef) -> Option<Unsettled> {
+        task.state.settle().then(|| Unsettled::won(task))
+    }
+
+    /// QUEUED only.
+    pub(crate) fn withdraw(task: &TaskRef) -> Result<Unsettled, super::state::Withdraw> {
+        match task.state.withdraw() {
+            super::state::Withdraw::Won => Ok(Unsettled::won(task)),
+            other => Err(other),
+        }
+    }
+
+    pub(crate) fn error(self, error: Error, end: End) -> Settled {
+        // SAFETY: this is the right to write the output, and it is used up here.
+        unsafe { (self.0.vtable.write_error)(self.0.0, error) }
+        Settled { task: self.0, end }
+    }
+
+    pub(crate) fn packed(self, bytes: Vec<u8>, failed: bool) -> Settled {
+        // SAFETY: as above.
+        unsafe { (self.0.vtable.write_packed)(self.0.0, bytes) }
+        Settled { task: self.0, end: End::Packed { failed } }
+    }
+
+    /// Writes the value of a promise.
+    pub(crate) fn value<T: Send + 'static>(self, typed: &Typed<T>, value: T) -> Settled {
+        assert!(self.0.is(&typed.task), "the right to write belongs to this very task");
+        // SAFETY: the output of this task is a `T` by `typed`, this is the right to write it, and it is `Empty`.
+        unsafe { typed.output().write(Output::Value(ManuallyDrop::new(value))) };
+        Settled { task: self.0, end: End::Value }
+    }
+}
+
+/// The output is written, but the task is not done before [`finish`](Settled::finish).
+#[must_use]
+pub(crate) struct Settled {
+    pub(crate) task: TaskRef,
+    end: End,
+}
+
+impl Settled {
+    /// DONE. True: somebody waits, and the caller owes them a notification.
+    #[must_use]
+    pub(crate) fn finish(&self) -> bool {
+        self.task.state.finish(self.end)
+    }
+
+    pub(crate) fn end(&self) -> End {
+        self.end
+    }
+}
+
+/// A counted pointer to a task whose output is a `T`.
+pub(crate) struct Typed<T> {
+    pub(crate) task: TaskRef,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Typed<T> {
+    fn clone(&self) -> Typed<T> {
+        Typed { task: self.task.clone(), output: PhantomData }
+    }
+}
+
+/// Makes a task and the first reference to it, which knows the output's type.
+pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> Typed<W::Output> {
+    let header = Header {
+        state: State::new(),
+        references: AtomicU32::new(1),
+        vtable: &Cell::<W>::VTABLE,
+        id: TaskId::next(),
+        options: options.boxed(),
+        may_wait,
+        born: fork::generation(),
+        host: AtomicU32::new(0),
+        place: AtomicU64::new(0),
+        waiters: Waiters::default(),
+    };
+    let cell = Box::new(Cell {
+        slot: Slot { header, output: UnsafeCell::new(Output::Empty) },
+        work: UnsafeCell::new(ManuallyDrop::new(work)),
+    });
+    // The pointer covers the whole cell; `repr(C)` puts the header first.
+    let header = NonNull::from(Box::leak(cell)).cast::<Header>();
+    Typed { task: TaskRef(header), output: PhantomData }
+}
+
+/// What reading the output answers.
+pub(crate) enum Read<R> {
+    NotDone,
+    /// Another thread is unpacking it.
+    Unpacking,
+    Ready(Result<R, Error>),
+    /// There was a value, and somebody has moved it out.
+    Taken,
+}
+
+impl<T: Send + 'static> Typed<T> {
+    fn output(&self) -> *mut Output<T> {
+        // SAFETY: a `Typed<T>` is only made for a task whose output is a `T`, so the slot behind the header is this.
+        unsafe { (*self.task.0.cast::<Slot<T>>().as_ptr()).output.get() }
+    }
+
+    /// Brings the output into the form that can be read, unpacking it on this thread if need be.
+    fn ready<R>(&self, unpack: fn(&[u8]) -> Result<T, Error>) -> Result<Snapshot, Read<R>> {
+        match self.task.state.access() {
+            Access::NotDone => Err(Read::NotDone),
+            Access::Unpacking => Err(Read::Unpacking),
+            Access::Ready(snapshot) => Ok(snapshot),
+            Access::Unpack => {
+                // SAFETY: `Access::Unpack` gives this thread the output (rule 3).
+                let output = unsafe { &mut *self.output() };
+                let Output::Packed(bytes) = std::mem::replace(output, Output::Empty) else {
+                    unreachable!("PACKED says that the output is packed")
+                };
+                // User code runs here, and no lock is held: others see UNPACKING and wait.
+                let unpacked = catch::catch(|| unpack(&bytes))
+                    .unwrap_or_else(|panic| Err(Error::panicked(self.task.name(), panic)));
+                let failed = unpacked.is_err();
+                *output = match unpacked {
+                    Ok(value) => Output::Value(ManuallyDrop::new(value)),
+                    Err(error) => Output::Error(error),
+                };
+                if self.task.state.unpacked(failed) {
+                    self.task.waiters.notify(&self.task);
+                }
+                Ok(self.task.state.snapshot())
+            }
+        }
+    }
+
+    /// Moves the value out, or clones the error.
+    pub(crate) fn take(&self, unpack: fn(&[u8]) -> Result<T, Error>) -> Read<T> {
+        if let Err(answer) = self.ready(unpack) {
+            return answer;
+        }
+        // SAFETY: done and unpacked, so by rule 4 the variant is only read from here on.
+        match unsafe { &*self.output() } {
+            Output::Error(error) => Read::Ready(Err(error.clone())),
+            Output::Value(value) if self.task.state.take() => {
+                // SAFETY: `take` answered true, so this is the one who moves the value out; it is never read again.
+                Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
+            }
+            _ => Read::Taken,
+        }
+    }
+
+    /// The error, if the task failed.
+    pub(crate) fn error(&self, unpack: fn(&[u8]) -> Result<T, Error>) -> Read<Option<Error>> {
+        if let Err(answer) = self.ready(unpack) {
+            return answer;
+        }
+        // SAFETY: as in `take`; the value itself is not looked at.
+        match unsafe { &*self.output() } {
+            Output::Error(error) => Read::Ready(Ok(Some(error.clone()))),
+            _ => Read::Ready(Ok(None)),
+        }
+    }
+
+    /// Clones the value of a shared task.
+    ///
+    /// Several threads may be in here at once, so the caller makes sure that it may hold a `&T` (`T: Sync`, or only one
+    /// thread has the means to call this): see `SharedFuture`.
+    ///
+    /// # Safety
+    ///
+    /// - The calling thread may hold a `&T` while other callers of this hold one.
+    pub(crate) unsafe fn with_value<R>(
+        &self,
+        unpack: fn(&[u8]) -> Result<T, Error>,
+        read: impl FnOnce(&T) -> R,
+    ) -> Read<R> {
+        let snapshot = match self.ready(unpack) {
+            Ok(snapshot) => snapshot,
+            Err(answer) => return answer,
+        };
+        // SAFETY: as in `take`.
+        match unsafe { &*self.output() } {
+            Output::Error(error) => Read::Ready(Err(error.clone())),
+            // The flag SHARED was set before, so if the value is not taken by now it never will be.
+            Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
+            _ => Read::Taken,
+        }
+    }
+
+    /// The typed view of a task that is known to have a `T` as its output.
+    ///
+    /// # Safety
+    ///
+    /// - `task` was made by `allocate` with a work whose output is `T`.
+    unsafe fn from_ref(task: TaskRef) -> Typed<T> {
+        Typed { task, output: PhantomData }
+    }
+
+    /// Turns a function of the typed task into one of the untyped, for the waiters of this very task.
+    pub(crate) fn erase(&self, callback: impl FnOnce(Typed<T>) + Send + 'static) -> Box<dyn FnOnce(&TaskRef) + Send> {
+        let own = self.task.0.as_ptr() as usize;
+        Box::new(move |task| {
+            assert_eq!(task.0.as_ptr() as usize, own, "a callback runs on the task that it was added to");
+            // SAFETY: it is the same task, by the assertion, and it is not freed yet, for `task` counts.
+            callback(unsafe { Typed::from_ref(task.clone()) });
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! What a task can learn about itself.
+
+use std::{cell::RefCell, fmt, sync::Arc};
+
+use super::{TaskId, cell::TaskRef};
+use crate::host::HostId;
+
+/// The task that the calling code runs in: see [`current`].
+#[derive(Clone)]
+pub struct Context {
+    running: Running,
+    worker: Arc<str>,
+}
+
+#[derive(Clone)]
+enum Running {
+    Here(TaskRef),
+    Remote(Arc<Remote>),
+}
+
+/// What a worker process knows of the task it runs. For authors of back-ends.
+pub struct Remote {
+    /// The id in the process that submitted it.
+    pub id: TaskId,
+    /// Its name.
+    pub name: Box<str>,
+    /// Which attempt this is, from 1 on.
+    pub attempt: u32,
+    /// Answers whether the task was asked to stop.
+    pub stop: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Running>> = const { RefCell::new(None) };
+    static WORKER: RefCell<Option<(Arc<str>, HostId)>> = const { RefCell::new(None) };
+}
+
+/// The task that the calling code runs in, or None outside of one.
+///
+/// Threads that a task starts by itself are outside.
+///
+/// ```
+/// use executor_core::{Executor, InlineExecutor, task};
+/// assert!(task::current().is_none());
+/// let future = InlineExecutor::new().submit(|()| task::current().unwrap().attempt(), ())?;
+/// assert_eq!(future.result(None)?, 1);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub fn current() -> Option<Context> {
+    let running = CURRENT.try_with(|current| current.borrow().clone()).ok()??;
+    Some(Context { running, worker: worker_name() })
+}
+
+impl Context {
+    /// The id that the task's future has.
+    pub fn id(&self) -> TaskId {
+        match &self.running {
+            Running::Here(task) => task.id,
+            Running::Remote(remote) => remote.id,
+        }
+    }
+
+    /// The name given in [`TaskOptions`](crate::TaskOptions::name), or the function's path.
+    pub fn name(&self) -> &str {
+        match &self.running {
+            Running::Here(task) => task.name(),
+            Running::Remote(remote) => &remote.name,
+        }
+    }
+
+    /// The name of the worker that runs it.
+    pub fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    /// 1 the first time, one more after each death of a worker under it. See [`TaskOptions::retries`](crate::TaskOptions::retries).
+    pub fn attempt(&self) -> u32 {
+        match &self.running {
+            Running::Here(_) => 1,
+            Running::Remote(remote) => remote.attempt,
+        }
+    }
+
+    /// Whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads that looks
+    /// here from time to time can be stopped; one that does not cannot.
+    pub fn is_cancelled(&self) -> bool {
+        match &self.running {
+            Running::Here(task) => task.state.snapshot().is_asked_to_stop(),
+            Running::Remote(remote) => (remote.stop)(),
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .field("worker", &self.worker())
+            .field("attempt", &self.attempt())
+            .field("is_cancelled", &self.is_cancelled())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Makes the calling thread a worker: its tasks show this name, and wait as members of this host (see
+/// [`Future::result`](crate::Future::result) on waiting inside a task). For authors of back-ends.
+pub fn enter_worker(name: impl Into<Arc<str>>, host: HostId) -> WorkerGuard {
+    let before = WORKER.with(|worker| worker.replace(Some((name.into(), host))));
+    WorkerGuard { before }
+}
+
+/// Ends what [`enter_worker`] began, when it is dropped.
+#[must_use = "the thread is a worker only as long as this lives"]
+pub struct WorkerGuard {
+    before: Option<(Arc<str>, HostId)>,
+}
+
+impl Drop for WorkerGuard {
+    fn drop(&mut self) {
+        let _ = WORKER.try_with(|worker| worker.replace(self.before.take()));
+    }
+}
+
+impl fmt::Debug for WorkerGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WorkerGuard")
+    }
+}
+
+/// Runs code as a task that another process submitted. For authors of back-ends.
+pub fn run_remote<R>(remote: Arc<Remote>, code: impl FnOnce() -> R) -> R {
+    as_current(Running::Remote(remote), code)
+}
+
+/// Runs code as a task of this process.
+pub(super) fn run_here<R>(task: &TaskRef, code: impl FnOnce() -> R) -> R {
+    as_current(Running::Here(task.clone()), code)
+}
+
+fn as_current<R>(running: Running, code: impl FnOnce() -> R) -> R {
+    /// Puts the outer task back, also when the code unwinds.
+    struct Restore(Option<Running>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let _ = CURRENT.try_with(|current| current.replace(self.0.take()));
+        }
+    }
+    let restore = Restore(CURRENT.with(|current| current.replace(Some(running))));
+    let result = code();
+    drop(restore);
+    result
+}
+
+/// The name of the current worker: the one it entered with, or the thread's own.
+pub(crate) fn worker_name() -> Arc<str> {
+    let entered = WORKER.try_with(|worker| worker.borrow().as_ref().map(|(name, _)| name.clone())).ok().flatten();
+    entered.unwrap_or_else(|| std::thread::current().name().unwrap_or("an unnamed thread").into())
+}
+
+/// The host whose worker the calling thread is, while it runs a task.
+pub(crate) fn current_host() -> HostId {
+    let in_task = CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false);
+    if !in_task {
+        return HostId::NONE;
+    }
+    worker_host()
+}
+
+/// The host whose worker the calling thread is. For authors of back-ends.
+pub fn worker_host() -> HostId {
+    WORKER.try_with(|worker| worker.borrow().as_ref().map_or(HostId::NONE, |(_, host)| *host)).unwrap_or_default()
+}
+
+/// Whether the current task was asked to stop.
+pub(crate) fn current_is_asked_to_stop() -> bool {
+    let asked = CURRENT.try_with(|current| match current.borrow().as_ref() {
+        Some(Running::Here(task)) => task.state.snapshot().is_asked_to_stop(),
+        Some(Running::Remote(remote)) => (remote.stop)(),
+        None => false,
+    });
+    asked.unwrap_or(false)
+}
+
+/// The name of the current task, for the errors of code that runs in it.
+pub(crate) fn current_name() -> String {
+    current().map_or_else(|| "unknown".to_string(), |context| context.name().to_string())
+}

@@ -1,0 +1,324 @@
+//! A task, and what it can learn about itself while it runs.
+//!
+//! [`Task`] is the back-end's half of what [`Executor::submit`](crate::Executor::submit) makes; the caller has the other,
+//! the [`Future`](crate::Future). Both are counted pointers to one allocation. A back-end either runs a task in place
+//! ([`Task::run`]), or writes it down ([`Task::encode`]), has it run elsewhere and hands in the reply
+//! ([`Task::complete`]). A task that is dropped resolves its future with an error, so nobody waits for ever.
+
+pub(crate) mod cell;
+mod context;
+pub(crate) mod state;
+pub(crate) mod waiter;
+pub(crate) mod work;
+
+pub use context::{Context, Remote, WorkerGuard, current, enter_worker, run_remote, worker_host};
+pub(crate) use context::{current_host, current_is_asked_to_stop, current_name, worker_name};
+pub use work::Encoded;
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::*},
+    time::Duration,
+};
+
+use cell::{Claimed, Settled, TaskRef, Typed, Unsettled, allocate};
+use state::{End, Withdraw};
+use waiter::Waiter;
+use work::Work;
+
+use crate::{Error, ErrorKind, TaskOptions, function::outcome, host::HostId};
+
+/// Tells tasks of one process from each other. Later tasks of a thread have greater ids.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(u64);
+
+impl TaskId {
+    pub(crate) fn next() -> TaskId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // ORDERING: the counter only has to give different numbers.
+        TaskId(NEXT.fetch_add(1, Relaxed))
+    }
+
+    /// The number, for a protocol.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The id with this number, from a protocol.
+    pub fn from_u64(number: u64) -> TaskId {
+        TaskId(number)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({})", self.0)
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The back-end's half of a task.
+pub struct Task {
+    task: TaskRef,
+}
+
+/// What the one who completed a task owes to those who wait for it: to notify them. Dropping it does that, on this
+/// thread. A back-end whose own threads must not run user code asks first and lets another thread drop it.
+#[must_use = "dropping this runs the callbacks, on this thread"]
+pub struct Completed {
+    task: Option<TaskRef>,
+    waiters: Vec<Waiter>,
+}
+
+impl Task {
+    /// Makes a task, and the future of it.
+    pub(crate) fn new<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Typed<W::Output>) {
+        let typed = allocate(work, options, may_wait);
+        (Task { task: typed.task.clone() }, typed)
+    }
+
+    /// Makes a task from a closure that only this process can run. For authors of back-ends that run in this process.
+    ///
+    /// ```
+    /// use executor_core::{Backend, InlineExecutor, Task, TaskOptions};
+    /// let text = String::from("captured");
+    /// let (task, future) = Task::from_closure(TaskOptions::new(), move || text.len());
+    /// InlineExecutor::new().schedule(task)?;
+    /// assert_eq!(future.result(None)?, 8);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn from_closure<R: Send + 'static>(
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> (Task, crate::Future<R>) {
+        fn make<W: Work>(work: W, options: TaskOptions) -> (Task, crate::Future<W::Output>) {
+            let (task, typed) = Task::new(work, options, true);
+            (task, crate::Future::new::<W>(typed))
+        }
+        make(work::Closure(closure), options)
+    }
+
+    /// The id, which the future has too.
+    pub fn id(&self) -> TaskId {
+        self.task.id
+    }
+
+    /// The name from its options, or the function's path.
+    pub fn name(&self) -> &str {
+        self.task.name()
+    }
+
+    /// Higher starts first.
+    pub fn priority(&self) -> i32 {
+        self.task.options.as_ref().map_or(0, |options| options.priority)
+    }
+
+    /// How long it may run.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.task.options.as_ref().and_then(|options| options.time_limit)
+    }
+
+    /// How many more times it may be run when its worker died under it.
+    pub fn retries(&self) -> u32 {
+        self.task.options.as_ref().map_or(0, |options| options.retries)
+    }
+
+    /// Whether `schedule` may wait for room: yes from `submit`, no from `try_submit`.
+    pub fn may_wait(&self) -> bool {
+        self.task.may_wait
+    }
+
+    /// Whether it needs no more attention: it was cancelled, or a task that waits for it has run it.
+    pub fn is_done(&self) -> bool {
+        self.task.state.snapshot().is_done()
+    }
+
+    /// Whether somebody else has taken it out of the queue: it was cancelled, or a task that waits for it runs it.
+    pub fn has_left_queue(&self) -> bool {
+        !self.task.state.snapshot().is_queued()
+    }
+
+    /// Says which host to ask about it; see [`crate::host`]. To be called in `schedule`, before any thread can take it.
+    pub fn attach(&self, host: HostId) {
+        // ORDERING: the id stands for itself.
+        self.task.host.store(host.raw(), Relaxed);
+    }
+
+    /// Runs it here, on this thread, unless somebody has cancelled it. Its callbacks run here too, afterwards.
+    pub fn run(self) {
+        drop(self.run_quietly());
+    }
+
+    /// As [`run`](Task::run), but leaves the notification to the caller. None: somebody else has taken it.
+    pub fn run_quietly(self) -> Option<Completed> {
+        let claimed = Claimed::claim(&self.task)?;
+        let settled = context::run_here(&self.task, || claimed.run());
+        match settled {
+            Some(settled) => Some(complete(settled)),
+            None => {
+                let error = Error::new(
+                    ErrorKind::InvalidState,
+                    format!("task `{}` was written down before, so it cannot run in place", self.name()),
+                );
+                fail(&self.task, error)
+            }
+        }
+    }
+
+    /// Writes the arguments down behind what `into` holds, and drops them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Encode`] where the arguments refuse, or the task is a closure; [`ErrorKind::InvalidState`] the second
+    /// time. The future is not resolved by this: hand the error to [`Task::fail`], or return it from `schedule`.
+    pub fn encode(&self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
+        self.task.encode_work(into).unwrap_or_else(|| {
+            let state = self.task.state.snapshot().name();
+            Err(Error::new(
+                ErrorKind::InvalidState,
+                format!("task `{}` is {state}: it cannot be written down", self.name()),
+            ))
+        })
+    }
+
+    /// Says that the task now lies in a worker's own queue, from where only the host can withdraw it. `place` is what
+    /// the host is told when it is asked. False: it was cancelled meanwhile; drop it.
+    #[must_use]
+    pub fn place(&self, place: u64) -> bool {
+        // ORDERING: Release pairs with the Acquire of `Future::cancel`, which reads the place after it has seen PLACED.
+        self.task.place.store(place, Release);
+        self.task.state.place()
+    }
+
+    /// Takes the task back into the queue, after it was withdrawn from a worker or its worker died.
+    pub fn recall(&self) {
+        self.task.state.recall();
+    }
+
+    /// Says that it runs, in a worker that this process cannot look into.
+    pub fn begin(&self) {
+        self.task.state.begin();
+    }
+
+    /// Asks it to stop, if it looks: see [`Context::is_cancelled`].
+    pub fn ask_to_stop(&self) {
+        self.task.state.ask_to_stop();
+    }
+
+    /// Hands in the reply of the process that ran it. It is read by the thread that asks for the result.
+    pub fn complete(self, reply: Vec<u8>) -> Completed {
+        let failed = outcome::is_error(&reply);
+        match Unsettled::settle(&self.task) {
+            Some(unsettled) => complete(unsettled.packed(reply, failed)),
+            None => Completed::nothing(),
+        }
+    }
+
+    /// Resolves the future with an error.
+    pub fn fail(self, error: Error) -> Completed {
+        fail(&self.task, error).unwrap_or_else(Completed::nothing)
+    }
+
+    /// Cancels it, wherever it is. For the back-end, when it is closed, and for a host that has withdrawn it.
+    pub fn cancel(self) -> Completed {
+        match Unsettled::settle(&self.task) {
+            Some(unsettled) => {
+                let error = Error::cancelled(self.name());
+                self.task.discard_work();
+                complete(unsettled.error(error, End::Cancelled))
+            }
+            None => Completed::nothing(),
+        }
+    }
+}
+
+/// Cancels a task that nobody has taken out of the queue.
+pub(crate) fn cancel_queued(task: &TaskRef) -> Result<(), Withdraw> {
+    let unsettled = Unsettled::withdraw(task)?;
+    task.discard_work();
+    let settled = unsettled.error(Error::cancelled(task.name()), End::Cancelled);
+    if let Some(host) = task.host().find() {
+        host.left_queue(task.id);
+    }
+    drop(complete(settled));
+    Ok(())
+}
+
+/// Runs a task that has not started on the spot, for a task of the same host that waits for it. False: it has started.
+pub(crate) fn run_on_the_spot(task: &TaskRef) -> bool {
+    let Some(claimed) = Claimed::claim_with_work(task) else { return false };
+    if let Some(host) = task.host().find() {
+        host.left_queue(task.id);
+    }
+    if let Some(settled) = context::run_here(task, || claimed.run()) {
+        drop(complete(settled));
+    }
+    true
+}
+
+fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
+    let unsettled = Unsettled::settle(task)?;
+    task.discard_work();
+    Some(complete(unsettled.error(error, End::Failed)))
+}
+
+pub(crate) fn complete(settled: Settled) -> Completed {
+    let waited = settled.finish();
+    let waiters = if waited { settled.task.waiters.take() } else { Vec::new() };
+    Completed { task: Some(settled.task), waiters }
+}
+
+impl Completed {
+    fn nothing() -> Completed {
+        Completed { task: None, waiters: Vec::new() }
+    }
+
+    /// Whether dropping this runs code of the user's: a callback.
+    pub fn has_callbacks(&self) -> bool {
+        self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)))
+    }
+}
+
+impl Drop for Completed {
+    fn drop(&mut self) {
+        if let (Some(task), false) = (&self.task, self.waiters.is_empty()) {
+            waiter::notify(task, std::mem::take(&mut self.waiters));
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // The snapshot spares the usual task, which is done by now, the making of an error. A task that is run on the
+        // spot by somebody who waits for it is theirs.
+        let seen = self.task.state.snapshot();
+        if seen.is_queued() || seen.is_placed() {
+            let error = Error::new(
+                ErrorKind::Broken,
+                format!("task `{}` was dropped by its executor before it ran", self.task.name()),
+            );
+            drop(fail(&self.task, error));
+        }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.task.id.as_u64())
+            .field("name", &self.task.name())
+            .field("state", &self.task.state.snapshot())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Completed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completed").field("waiters", &self.waiters.len()).finish()
+    }
+}

@@ -1,0 +1,87 @@
+//! Who waits for a task, in one enum, and the list of them.
+
+use std::{sync::Arc, task::Waker};
+
+use parking_lot::Mutex;
+
+use super::cell::TaskRef;
+use crate::{catch, signal::Signal, wait::Group};
+
+/// Somebody who wants to hear when a task is done.
+pub(crate) enum Waiter {
+    /// A thread blocked in `result` or `exception`.
+    Thread(Arc<Signal>),
+    /// An `.await`; the number tells several from each other.
+    Waker(u64, Waker),
+    /// A `wait` or `as_completed` over many tasks, and which of them this is.
+    Group(Arc<Group>, usize),
+    /// A done-callback.
+    Callback(Box<dyn FnOnce(&TaskRef) + Send>),
+}
+
+/// The list of those who wait. Its lock is taken by those who wait, and by the one who finishes if the state says that
+/// somebody waits; a task that nobody waits for never touches it.
+#[derive(Default)]
+pub(crate) struct Waiters(Mutex<Vec<Waiter>>);
+
+impl Waiters {
+    /// Adds a waiter. An error gives it back: the task is done, and nobody would notify it.
+    pub(crate) fn add(&self, task: &TaskRef, waiter: Waiter) -> Result<(), Waiter> {
+        let mut list = self.0.lock();
+        // Under the lock, so that whoever sees the flag and then takes the lock finds the waiter in the list.
+        if !task.state.announce() {
+            return Err(waiter);
+        }
+        list.push(waiter);
+        Ok(())
+    }
+
+    /// Removes the waiters that no longer wait.
+    pub(crate) fn remove(&self, gone: impl Fn(&Waiter) -> bool) {
+        let removed: Vec<Waiter> = self.0.lock().extract_if(.., |waiter| gone(waiter)).collect();
+        // A waker's `Drop` is user code, so it runs outside the lock.
+        catch::contain(|| drop(removed));
+    }
+
+    /// Replaces the waker of an `.await` that is polled again. False: it is not in the list.
+    ///
+    /// The waker comes as a clone, because cloning it is user code and must not happen under the lock.
+    pub(crate) fn replace_waker(&self, key: u64, new: Waker) -> bool {
+        let mut list = self.0.lock();
+        let old = list.iter_mut().find_map(|waiter| match waiter {
+            Waiter::Waker(number, waker) if *number == key => Some(waker),
+            _ => None,
+        });
+        let Some(waker) = old else { return false };
+        let old = std::mem::replace(waker, new);
+        drop(list);
+        catch::contain(|| drop(old));
+        true
+    }
+
+    /// Takes everybody out of the list.
+    pub(crate) fn take(&self) -> Vec<Waiter> {
+        std::mem::take(&mut *self.0.lock())
+    }
+
+    /// Notifies everybody: first those who wait, then the callbacks in the order they were added.
+    pub(crate) fn notify(&self, task: &TaskRef) {
+        notify(task, self.take());
+    }
+}
+
+/// Notifies these waiters of this task, outside every lock. What panics is reported, and the rest still hear of it.
+pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
+    let mut callbacks = Vec::new();
+    for waiter in waiters {
+        match waiter {
+            Waiter::Thread(signal) => signal.set(),
+            Waiter::Waker(_, waker) => catch::contain(|| waker.wake()),
+            Waiter::Group(group, index) => group.completed(index),
+            Waiter::Callback(callback) => callbacks.push(callback),
+        }
+    }
+    for callback in callbacks {
+        catch::contain(|| callback(task));
+    }
+}

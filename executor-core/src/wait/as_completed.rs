@@ -1,0 +1,109 @@
+//! Futures in the order in which they get done.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{Group, forget_all, watch_all};
+use crate::{Error, ErrorKind, Future, future::help};
+
+/// Answers each future as it gets done; those that are done already come first. The clock of the time-out starts here.
+///
+/// ```
+/// use executor_core::{Executor, InlineExecutor, as_completed};
+/// let executor = InlineExecutor::new();
+/// let futures = (0..3u64).map(|n| executor.submit(|n: u64| n * n, n)).collect::<Result<Vec<_>, _>>()?;
+/// let mut total = 0;
+/// for future in as_completed(futures, None) {
+///     total += future?.result(None)?;
+/// }
+/// assert_eq!(total, 5);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub fn as_completed<T: Send + 'static>(
+    futures: impl IntoIterator<Item = Future<T>>,
+    timeout: impl Into<Option<Duration>>,
+) -> AsCompleted<T> {
+    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+    let futures: Vec<Future<T>> = futures.into_iter().collect();
+    let group = Arc::new(Group::default());
+    watch_all(&futures, &group);
+    AsCompleted { open: futures.len(), futures: futures.into_iter().map(Some).collect(), group, deadline, helped: 0 }
+}
+
+/// See [`as_completed`]. When the time runs out it yields one [`Timeout`](ErrorKind::Timeout) that says how many futures
+/// are unfinished, and ends. Nothing is cancelled, neither then nor when it is dropped.
+#[must_use = "iterators do nothing unless they are used"]
+pub struct AsCompleted<T: Send + 'static> {
+    /// Those that were not yielded yet; what is yielded is not kept.
+    futures: Vec<Option<Future<T>>>,
+    open: usize,
+    group: Arc<Group>,
+    deadline: Option<Instant>,
+    /// Up to which index futures were looked at for running them on the spot.
+    helped: usize,
+}
+
+impl<T: Send + 'static> AsCompleted<T> {
+    fn help_next(&mut self) -> bool {
+        while let Some(slot) = self.futures.get(self.helped) {
+            self.helped += 1;
+            if slot.as_ref().is_some_and(|future| help(future.task())) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn timed_out(&mut self) -> Error {
+        let message = format!("{} (of {}) futures unfinished", self.open, self.futures.len());
+        self.end();
+        Error::new(ErrorKind::Timeout, message)
+    }
+
+    fn end(&mut self) {
+        forget_all(self.futures.iter().flatten(), &self.group);
+        self.open = 0;
+    }
+}
+
+impl<T: Send + 'static> Iterator for AsCompleted<T> {
+    type Item = Result<Future<T>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.open > 0 {
+            if let Some(index) = self.group.next() {
+                if let Some(future) = self.futures[index].take() {
+                    self.open -= 1;
+                    return Some(Ok(future));
+                }
+            } else if !self.help_next() {
+                if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return Some(Err(self.timed_out()));
+                }
+                self.group.wait(self.deadline);
+            }
+        }
+        None
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.open, Some(self.open + 1))
+    }
+}
+
+impl<T: Send + 'static> std::iter::FusedIterator for AsCompleted<T> {}
+
+impl<T: Send + 'static> Drop for AsCompleted<T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for AsCompleted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted").field("open", &self.open).field("of", &self.futures.len()).finish()
+    }
+}

@@ -1,0 +1,44 @@
+//! One thread that waits for many tasks.
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use parking_lot::Mutex;
+
+use crate::signal::Signal;
+
+/// Collects which of many tasks are done. Each task has it in its list of waiters, with the task's index.
+pub(crate) struct Group {
+    done: Mutex<VecDeque<usize>>,
+    /// The signal of the thread that waits: the one that made the group, unless it moved.
+    signal: Mutex<Arc<Signal>>,
+}
+
+impl Default for Group {
+    fn default() -> Group {
+        Group { done: Mutex::default(), signal: Mutex::new(Signal::of_this_thread()) }
+    }
+}
+
+impl Group {
+    /// Says that the task with this index is done.
+    pub(crate) fn completed(&self, index: usize) {
+        self.done.lock().push_back(index);
+        let signal = self.signal.lock().clone();
+        signal.set();
+    }
+
+    /// The next task that is done, in the order they got done.
+    pub(crate) fn next(&self) -> Option<usize> {
+        self.done.lock().pop_front()
+    }
+
+    /// Sleeps until a task may be done that [`next`](Group::next) has not yet answered, or until the deadline.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) {
+        let signal = Signal::of_this_thread();
+        *self.signal.lock() = signal.clone();
+        // Looked at after the signal is in place, so that a completion in between sets this one.
+        if self.done.lock().is_empty() {
+            signal.wait(deadline);
+        }
+    }
+}

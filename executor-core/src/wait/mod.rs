@@ -1,0 +1,130 @@
+//! Waiting for many futures, from any mix of back-ends.
+
+mod as_completed;
+mod group;
+
+pub use as_completed::{AsCompleted, as_completed};
+pub(crate) use group::Group;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{Future, future::help, task::waiter::Waiter};
+
+/// When [`wait`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnWhen {
+    /// When one is done. A cancelled one is done.
+    FirstCompleted,
+    /// When one has failed, or all are done. Being cancelled is not failing.
+    FirstException,
+    /// When all are done.
+    AllCompleted,
+}
+
+/// What [`wait`] answers: each future it was given, on one side or the other, in the order given.
+#[must_use]
+pub struct Waited<T> {
+    /// Those that are done: finished, failed or cancelled.
+    pub done: Vec<Future<T>>,
+    /// The others. Nothing was done to them.
+    pub not_done: Vec<Future<T>>,
+}
+
+impl<T> fmt::Debug for Waited<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waited").field("done", &self.done).field("not_done", &self.not_done).finish()
+    }
+}
+
+/// Waits for many futures at once. A time-out is no error: it shows in what is not done.
+///
+/// Called inside a task, futures of the same executor that have not started are run on the spot, as
+/// [`Future::result`] does.
+///
+/// ```
+/// use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
+/// let executor = InlineExecutor::new();
+/// let futures = [executor.submit(|n: u64| n, 1)?, executor.submit(|n: u64| n, 2)?];
+/// let waited = wait(futures, None, ReturnWhen::AllCompleted);
+/// assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0));
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub fn wait<T: Send + 'static>(
+    futures: impl IntoIterator<Item = Future<T>>,
+    timeout: impl Into<Option<Duration>>,
+    return_when: ReturnWhen,
+) -> Waited<T> {
+    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+    let futures: Vec<Future<T>> = futures.into_iter().collect();
+    let group = Arc::new(Group::default());
+    watch_all(&futures, &group);
+
+    let mut open = futures.len();
+    let mut helped = 0;
+    while open > 0 {
+        match group.next() {
+            Some(index) => {
+                open -= 1;
+                let enough = match return_when {
+                    ReturnWhen::FirstCompleted => true,
+                    ReturnWhen::FirstException => has_failed(&futures[index]),
+                    ReturnWhen::AllCompleted => false,
+                };
+                if enough {
+                    break;
+                }
+            }
+            None if help_next(&futures, &mut helped) => {}
+            None if deadline.is_some_and(|deadline| Instant::now() >= deadline) => break,
+            None => group.wait(deadline),
+        }
+    }
+    forget_all(&futures, &group);
+    let (done, not_done) = futures.into_iter().partition(Future::done);
+    Waited { done, not_done }
+}
+
+/// Whether a done future holds an error. A reply of another process is read for that, here, by the one who asks.
+fn has_failed<T: Send + 'static>(future: &Future<T>) -> bool {
+    matches!(future.exception(None), Ok(Some(_)))
+}
+
+/// Registers a group with every future; those that are done already are in the group at once.
+fn watch_all<T: Send + 'static>(futures: &[Future<T>], group: &Arc<Group>) {
+    for (index, future) in futures.iter().enumerate() {
+        watch(future, group, index);
+    }
+}
+
+/// Registers a group with one future.
+pub(crate) fn watch<T: Send + 'static>(future: &Future<T>, group: &Arc<Group>, index: usize) {
+    let task = future.task();
+    if task.waiters.add(task, Waiter::Group(group.clone(), index)).is_err() {
+        group.completed(index);
+    }
+}
+
+/// Takes a group out of the lists of the futures that are not done.
+pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item = &'a Future<T>>, group: &Arc<Group>) {
+    for future in futures {
+        if !future.done() {
+            let waiters = &future.task().waiters;
+            waiters.remove(|waiter| matches!(waiter, Waiter::Group(other, _) if Arc::ptr_eq(other, group)));
+        }
+    }
+}
+
+/// Runs the first future from `next` on that has not started, if this is a task of the same executor.
+fn help_next<T: Send + 'static>(futures: &[Future<T>], next: &mut usize) -> bool {
+    while let Some(future) = futures.get(*next) {
+        *next += 1;
+        if help(future.task()) {
+            return true;
+        }
+    }
+    false
+}
