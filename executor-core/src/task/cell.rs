@@ -259,6 +259,11 @@ impl Unsettled {
         task.state.settle().then(|| Unsettled::won(task))
     }
 
+    /// QUEUED or PLACED only. None: it runs, or somebody was faster.
+    pub(crate) fn unstarted(task: &TaskRef) -> Option<Unsettled> {
+        task.state.settle_unstarted().then(|| Unsettled::won(task))
+    }
+
     /// QUEUED only.
     pub(crate) fn withdraw(task: &TaskRef) -> Result<Unsettled, super::state::Withdraw> {
         match task.state.withdraw() {

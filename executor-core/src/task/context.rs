@@ -1,6 +1,13 @@
 //! What a task can learn about itself.
 
-use std::{cell::RefCell, fmt, sync::Arc};
+use std::{
+    cell::RefCell,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use super::{TaskId, cell::TaskRef};
 use crate::host::HostId;
@@ -10,6 +17,15 @@ use crate::host::HostId;
 pub struct Context {
     running: Running,
     worker: Arc<str>,
+    /// The flag that asks all tasks of this worker's back-end to stop.
+    stop_all: Option<Arc<AtomicBool>>,
+}
+
+/// What a thread is a worker of.
+struct Worker {
+    name: Arc<str>,
+    host: HostId,
+    stop_all: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Clone)]
@@ -32,7 +48,7 @@ pub struct Remote {
 
 thread_local! {
     static CURRENT: RefCell<Option<Running>> = const { RefCell::new(None) };
-    static WORKER: RefCell<Option<(Arc<str>, HostId)>> = const { RefCell::new(None) };
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
 /// The task that the calling code runs in, or None outside of one.
@@ -48,7 +64,7 @@ thread_local! {
 /// ```
 pub fn current() -> Option<Context> {
     let running = CURRENT.try_with(|current| current.borrow().clone()).ok()??;
-    Some(Context { running, worker: worker_name() })
+    Some(Context { running, worker: worker_name(), stop_all: stop_all() })
 }
 
 impl Context {
@@ -85,7 +101,7 @@ impl Context {
     /// here from time to time can be stopped; one that does not cannot.
     pub fn is_cancelled(&self) -> bool {
         match &self.running {
-            Running::Here(task) => task.state.snapshot().is_asked_to_stop(),
+            Running::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),
             Running::Remote(remote) => (remote.stop)(),
         }
     }
@@ -112,14 +128,25 @@ impl fmt::Debug for Remote {
 /// Makes the calling thread a worker: its tasks show this name, and wait as members of this host (see
 /// [`Future::result`](crate::Future::result) on waiting inside a task). For authors of back-ends.
 pub fn enter_worker(name: impl Into<Arc<str>>, host: HostId) -> WorkerGuard {
-    let before = WORKER.with(|worker| worker.replace(Some((name.into(), host))));
-    WorkerGuard { before }
+    // A task of the outer host that goes on through another executor in between is still asked to stop with the rest.
+    let stop_all = if host == worker_host() { stop_all() } else { None };
+    enter(Worker { name: name.into(), host, stop_all })
+}
+
+/// As [`enter_worker`], with a flag that asks whatever runs on the host's workers to stop: it shows in
+/// [`Context::is_cancelled`]. It spares a back-end the list of what runs.
+pub fn enter_stoppable_worker(name: impl Into<Arc<str>>, host: HostId, stop_all: Arc<AtomicBool>) -> WorkerGuard {
+    enter(Worker { name: name.into(), host, stop_all: Some(stop_all) })
+}
+
+fn enter(worker: Worker) -> WorkerGuard {
+    WorkerGuard { before: WORKER.with(|current| current.replace(Some(worker))) }
 }
 
 /// Ends what [`enter_worker`] began, when it is dropped.
 #[must_use = "the thread is a worker only as long as this lives"]
 pub struct WorkerGuard {
-    before: Option<(Arc<str>, HostId)>,
+    before: Option<Worker>,
 }
 
 impl Drop for WorkerGuard {
@@ -160,7 +187,7 @@ fn as_current<R>(running: Running, code: impl FnOnce() -> R) -> R {
 
 /// The name of the current worker: the one it entered with, or the thread's own.
 pub(crate) fn worker_name() -> Arc<str> {
-    let entered = WORKER.try_with(|worker| worker.borrow().as_ref().map(|(name, _)| name.clone())).ok().flatten();
+    let entered = WORKER.try_with(|worker| worker.borrow().as_ref().map(|worker| worker.name.clone())).ok().flatten();
     entered.unwrap_or_else(|| std::thread::current().name().unwrap_or("an unnamed thread").into())
 }
 
@@ -175,13 +202,23 @@ pub(crate) fn current_host() -> HostId {
 
 /// The host whose worker the calling thread is. For authors of back-ends.
 pub fn worker_host() -> HostId {
-    WORKER.try_with(|worker| worker.borrow().as_ref().map_or(HostId::NONE, |(_, host)| *host)).unwrap_or_default()
+    WORKER.try_with(|worker| worker.borrow().as_ref().map_or(HostId::NONE, |worker| worker.host)).unwrap_or_default()
+}
+
+/// The flag that asks all tasks of the current worker's back-end to stop.
+fn stop_all() -> Option<Arc<AtomicBool>> {
+    WORKER.try_with(|worker| worker.borrow().as_ref()?.stop_all.clone()).ok()?
+}
+
+fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
+    // ORDERING: the flag stands for itself.
+    flag.as_ref().is_some_and(|flag| flag.load(Relaxed))
 }
 
 /// Whether the current task was asked to stop.
 pub(crate) fn current_is_asked_to_stop() -> bool {
     let asked = CURRENT.try_with(|current| match current.borrow().as_ref() {
-        Some(Running::Here(task)) => task.state.snapshot().is_asked_to_stop(),
+        Some(Running::Here(task)) => task.state.snapshot().is_asked_to_stop() || is_set(&stop_all()),
         Some(Running::Remote(remote)) => (remote.stop)(),
         None => false,
     });

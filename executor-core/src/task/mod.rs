@@ -11,7 +11,9 @@ pub(crate) mod state;
 pub(crate) mod waiter;
 pub(crate) mod work;
 
-pub use context::{Context, Remote, WorkerGuard, current, enter_worker, run_remote, worker_host};
+pub use context::{
+    Context, Remote, WorkerGuard, current, enter_stoppable_worker, enter_worker, run_remote, worker_host,
+};
 pub(crate) use context::{current_host, current_is_asked_to_stop, current_name, worker_name};
 pub use work::Encoded;
 
@@ -156,7 +158,14 @@ impl Task {
 
     /// As [`run`](Task::run), but leaves the notification to the caller. None: somebody else has taken it.
     pub fn run_quietly(self) -> Option<Completed> {
+        self.run_after(|| {})
+    }
+
+    /// As [`run_quietly`](Task::run_quietly), and calls `started` between the two steps of it: the task is claimed, so
+    /// nobody else runs or cancels it, and its code has not begun. A bounded queue gives its place free there.
+    pub fn run_after(self, started: impl FnOnce()) -> Option<Completed> {
         let claimed = Claimed::claim(&self.task)?;
+        started();
         let settled = context::run_here(&self.task, || claimed.run());
         match settled {
             Some(settled) => Some(complete(settled)),
@@ -224,7 +233,23 @@ impl Task {
         fail(&self.task, error).unwrap_or_else(Completed::nothing)
     }
 
-    /// Cancels it, wherever it is. For the back-end, when it is closed, and for a host that has withdrawn it.
+    /// Cancels it if it waits. None: it was taken out of the queue, to run or by a cancel, and nothing changed.
+    ///
+    /// For back-ends that run tasks in place: there a task may be run on the spot by one that waits for it, at any
+    /// moment, until it is claimed by this.
+    pub fn withdraw(self) -> Option<Completed> {
+        let unsettled = Unsettled::withdraw(&self.task).ok()?;
+        self.task.discard_work();
+        Some(complete(unsettled.error(Error::cancelled(self.name()), End::Cancelled)))
+    }
+
+    /// As [`withdraw`](Task::withdraw), but the future fails with this error.
+    pub fn refuse(self, error: Error) -> Option<Completed> {
+        refuse(&self.task, error)
+    }
+
+    /// Cancels it, wherever it is, as far as this process knows: not for tasks that run in place, which
+    /// [`withdraw`](Task::withdraw) is for. For the back-end, when it is closed, and for a host that has withdrawn it.
     pub fn cancel(self) -> Completed {
         match Unsettled::settle(&self.task) {
             Some(unsettled) => {
@@ -267,6 +292,13 @@ fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
     Some(complete(unsettled.error(error, End::Failed)))
 }
 
+/// Fails a task that nobody has begun to run or to cancel.
+fn refuse(task: &TaskRef, error: Error) -> Option<Completed> {
+    let unsettled = Unsettled::unstarted(task)?;
+    task.discard_work();
+    Some(complete(unsettled.error(error, End::Failed)))
+}
+
 pub(crate) fn complete(settled: Settled) -> Completed {
     let waited = settled.finish();
     let waiters = if waited { settled.task.waiters.take() } else { Vec::new() };
@@ -295,14 +327,14 @@ impl Drop for Completed {
 impl Drop for Task {
     fn drop(&mut self) {
         // The snapshot spares the usual task, which is done by now, the making of an error. A task that is run on the
-        // spot by somebody who waits for it is theirs.
+        // spot by somebody who waits for it is theirs, also if they begin after the snapshot.
         let seen = self.task.state.snapshot();
         if seen.is_queued() || seen.is_placed() {
             let error = Error::new(
                 ErrorKind::Broken,
                 format!("task `{}` was dropped by its executor before it ran", self.task.name()),
             );
-            drop(fail(&self.task, error));
+            drop(refuse(&self.task, error));
         }
     }
 }

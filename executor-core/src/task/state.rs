@@ -150,6 +150,12 @@ impl State {
         self.advance(&[QUEUED, PLACED, RUNNING], SETTLING).is_ok()
     }
 
+    /// QUEUED or PLACED to SETTLING: as [`settle`](State::settle), but leaves alone what somebody runs in place.
+    #[must_use]
+    pub(crate) fn settle_unstarted(&self) -> bool {
+        self.advance(&[QUEUED, PLACED], SETTLING).is_ok()
+    }
+
     /// SETTLING or WITHDRAWN to DONE. True: somebody waits, and the caller owes them a notification.
     #[must_use]
     pub(crate) fn finish(&self, end: End) -> bool {
