@@ -98,11 +98,28 @@ impl Task {
         options: TaskOptions,
         closure: impl FnOnce() -> R + Send + 'static,
     ) -> (Task, crate::Future<R>) {
-        fn make<W: Work>(work: W, options: TaskOptions) -> (Task, crate::Future<W::Output>) {
-            let (task, typed) = Task::new(work, options, true);
+        Task::from_closure_that(true, options, closure)
+    }
+
+    /// As [`from_closure`](Task::from_closure), for a `try_` entry point: such a task says that
+    /// [`schedule`](crate::Backend::schedule) must not wait for room.
+    pub fn from_closure_without_waiting<R: Send + 'static>(
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> (Task, crate::Future<R>) {
+        Task::from_closure_that(false, options, closure)
+    }
+
+    fn from_closure_that<R: Send + 'static>(
+        may_wait: bool,
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> (Task, crate::Future<R>) {
+        fn make<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, crate::Future<W::Output>) {
+            let (task, typed) = Task::new(work, options, may_wait);
             (task, crate::Future::new::<W>(typed))
         }
-        make(work::Closure(closure), options)
+        make(work::Closure(closure), options, may_wait)
     }
 
     /// The id, which the future has too.
