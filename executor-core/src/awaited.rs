@@ -8,7 +8,8 @@ use std::{
 };
 
 use crate::{
-    Error, ErrorKind, Future,
+    Error, Future,
+    future::{help, taken},
     task::{cell::Read, waiter::Waiter},
 };
 
@@ -29,10 +30,7 @@ impl<T: Send + 'static> Awaited<T> {
         match self.future.typed().take(self.future.unpack_fn()) {
             Read::NotDone | Read::Unpacking => None,
             Read::Ready(result) => Some(result),
-            Read::Taken => Some(Err(Error::new(
-                ErrorKind::InvalidState,
-                format!("the result of task `{}` was moved out before", self.future.task().name()),
-            ))),
+            Read::Taken => Some(Err(taken(self.future.task()))),
         }
     }
 
@@ -60,6 +58,8 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
         if let Err(error) = self.future.task().born.check() {
             return Poll::Ready(Err(error));
         }
+        // A worker that polls a task of its own executor blocks on it in some `block_on`, as `result` would.
+        help(self.future.task());
         let registered = self.register(context);
         // Read again, so that a completion between the look and the registration is not missed.
         match self.read() {

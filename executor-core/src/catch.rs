@@ -16,44 +16,44 @@ use std::{
 use crate::{error::Panic, task};
 
 thread_local! {
-    static TRACE: RefCell<Trace> = const { RefCell::new(Trace { silent: false, found: None }) };
+    static TRACE: RefCell<Trace> = const { RefCell::new(Trace::LOUD) };
 }
 
 struct Trace {
     /// Whether a panic of this thread is going to be delivered as a value.
     silent: bool,
+    /// The place and the backtrace of the last panic that was silent.
     found: Option<(Option<String>, Option<String>)>,
+}
+
+impl Trace {
+    const LOUD: Trace = Trace { silent: false, found: None };
 }
 
 /// Runs a task's code. A panic is not printed: it becomes the task's error.
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
     chain_hook();
-    let before = set_silent(true);
+    let before = replace_trace(Trace { silent: true, found: None });
     let outcome = catch_unwind(AssertUnwindSafe(code)).map_err(describe);
-    set_silent(before);
+    replace_trace(before);
     outcome
 }
 
 /// Runs user code that nobody waits for: a callback, a waker, the `Drop` of a value. A panic is printed and ends here.
 pub(crate) fn contain(code: impl FnOnce()) {
-    let before = set_silent(false);
+    let before = replace_trace(Trace::LOUD);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         dispose(payload);
     }
-    set_silent(before);
+    replace_trace(before);
 }
 
-/// Says whether panics of this thread are delivered as values from here on; answers what held before.
+/// Says what becomes of panics of this thread from here on; answers what held before, to be put back.
 ///
-/// A thread whose locals are gone already is ending; then a panic is printed, which is the safe side.
-fn set_silent(silent: bool) -> bool {
-    TRACE
-        .try_with(|trace| {
-            let mut trace = trace.borrow_mut();
-            trace.found = None;
-            std::mem::replace(&mut trace.silent, silent)
-        })
-        .unwrap_or(false)
+/// What was found is part of that: a panic may be on its way through code whose `Drop` catches another.
+fn replace_trace(new: Trace) -> Trace {
+    // A thread whose locals are gone already is ending; then a panic is printed, which is the safe side.
+    TRACE.try_with(|trace| trace.replace(new)).unwrap_or(Trace::LOUD)
 }
 
 fn describe(payload: Box<dyn Any + Send>) -> Panic {
@@ -79,6 +79,10 @@ fn dispose(payload: Box<dyn Any + Send>) {
 
 fn chain_hook() {
     static ONCE: Once = Once::new();
+    // While this thread panics the hook cannot be changed. That is code which a `Drop` calls; a later catch will do it.
+    if !ONCE.is_completed() && std::thread::panicking() {
+        return;
+    }
     ONCE.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {

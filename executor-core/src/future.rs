@@ -3,16 +3,18 @@
 use std::{
     fmt,
     future::IntoFuture,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
     Awaited, Error, ErrorKind, SharedFuture, TaskId, catch,
+    host::HostId,
     signal::Signal,
     task::{
         self,
         cell::{Read, TaskRef, Typed},
-        state::Withdraw,
+        state::{Event, Withdraw},
         waiter::Waiter,
         work::Work,
     },
@@ -68,14 +70,15 @@ impl<T: Send + 'static> Future<T> {
 
     /// Whether it runs at this moment. Exact: a task that lies in a worker's queue does not run.
     pub fn running(&self) -> bool {
-        let state = self.task().state.snapshot();
+        let task = self.task();
+        let state = task.state.snapshot();
         if !state.is_placed() {
             return state.is_running();
         }
-        let task = self.task();
-        // ORDERING: Acquire pairs with the Release of `Task::place`.
-        let place = task.place.load(std::sync::atomic::Ordering::Acquire);
-        task.host().find().is_some_and(|host| host.started(task.id, place)) && !self.done()
+        let started = task.host().find().is_some_and(|host| host.started(task.id, task.place()));
+        // The host may have answered no because the task has moved on meanwhile, and yes although it is over by now.
+        let state = task.state.snapshot();
+        if state.is_placed() { started } else { state.is_running() }
     }
 
     /// Whether it was cancelled before it started.
@@ -91,20 +94,18 @@ impl<T: Send + 'static> Future<T> {
         let task = self.task();
         loop {
             match task::cancel_queued(task) {
-                Ok(()) | Err(Withdraw::Won) => return true,
-                Err(Withdraw::Late(seen)) => return seen.is_withdrawn(),
-                Err(Withdraw::Placed) => {
-                    // ORDERING: as in `running`.
-                    let place = task.place.load(std::sync::atomic::Ordering::Acquire);
-                    let Some(host) = task.host().find() else { return false };
+                Withdraw::Won { .. } => return true,
+                Withdraw::Late(seen) => return seen.is_cancelled(),
+                Withdraw::Placed => {
+                    let place = task.place();
+                    let Some(host) = task.host().find() else { return self.cancelled() };
                     if host.withdraw(task.id, place) {
                         return true;
                     }
                     // It may have been moved to another worker while we asked; then ask again.
                     let again = task.state.snapshot();
-                    let moved = task.place.load(std::sync::atomic::Ordering::Acquire) != place;
-                    if !(again.is_queued() || again.is_placed() && moved) {
-                        return again.is_withdrawn();
+                    if !(again.is_queued() || again.is_placed() && task.place() != place) {
+                        return again.is_cancelled();
                     }
                 }
             }
@@ -126,9 +127,7 @@ impl<T: Send + 'static> Future<T> {
             return false;
         }
         task.state.ask_to_stop();
-        // ORDERING: as in `running`.
-        let place = task.place.load(std::sync::atomic::Ordering::Acquire);
-        task.host().find().is_some_and(|host| host.terminate(task.id, place, grace))
+        task.host().find().is_some_and(|host| host.terminate(task.id, task.place(), grace))
     }
 
     /// Waits for the task and moves its value out. `None` waits as long as it takes; a zero duration only looks.
@@ -186,13 +185,16 @@ impl<T: Send + 'static> Future<T> {
         SharedFuture::new(self)
     }
 
-    /// Waits until the task is done, without looking at its output. False: the time ran out.
-    pub(crate) fn wait_done(&self, deadline: Option<Instant>) -> bool {
+    /// Waits until the task is done, without looking at its output.
+    pub(crate) fn wait_done(&self, deadline: Option<Instant>) -> Result<(), WaitEnd> {
         let task = self.task();
-        if self.done() || help(task) {
-            return true;
+        if self.done() {
+            return Ok(());
         }
-        wait_until(task, deadline, || task.state.snapshot().is_done())
+        if !is_over(deadline) && help(task) {
+            return Ok(());
+        }
+        wait_until(task, deadline, Event::Done)
     }
 
     pub(crate) fn unpack_fn(&self) -> fn(&[u8]) -> Result<T, Error> {
@@ -200,10 +202,28 @@ impl<T: Send + 'static> Future<T> {
     }
 }
 
-/// Inside a task of the same host, a task that has not started is run on the spot: nobody else might be free to do it.
+/// Why a wait ended without what was waited for.
+pub(crate) enum WaitEnd {
+    /// The time ran out.
+    TooLate,
+    /// What was waited for cannot happen in this process, which was forked from the one that has the task.
+    Forked(Error),
+}
+
+/// On a worker of the task's own host, a task that has not started is run on the spot: nobody else might be free to do
+/// it. True: it is done.
 pub(crate) fn help(task: &TaskRef) -> bool {
-    let host = task::current_host();
-    host != crate::host::HostId::NONE && host == task.host() && task::run_on_the_spot(task)
+    let host = task::worker_host();
+    host != HostId::NONE && host == task.host() && task::run_on_the_spot(task)
+}
+
+/// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from that.
+pub(crate) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(timeout?)
+}
+
+pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 /// Waits until `read` has an answer.
@@ -212,68 +232,67 @@ pub(crate) fn wait_for<R>(
     timeout: Option<Duration>,
     mut read: impl FnMut() -> Read<R>,
 ) -> Result<R, Error> {
-    let mut answer = read();
-    if let Read::NotDone = answer
-        && help(task)
-    {
-        answer = read();
-    }
-    if let Read::NotDone | Read::Unpacking = answer {
-        if !timeout.is_some_and(|timeout| timeout.is_zero()) {
-            task.born.check()?;
-            // A time-out too far away to be told apart from "never" is never.
-            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-            wait_until(task, deadline, || {
-                answer = read();
-                !matches!(answer, Read::NotDone | Read::Unpacking)
-            });
-        }
-    }
-    match answer {
-        Read::Ready(result) => result,
-        Read::Taken => Err(Error::new(
-            ErrorKind::InvalidState,
-            format!(
-                "the result of task `{}` was moved out before: use `shared()` to read it several times",
-                task.name()
-            ),
-        )),
-        Read::NotDone | Read::Unpacking => {
-            Err(Error::timed_out(task.name(), task.state.snapshot().name(), timeout.unwrap_or_default()))
-        }
-    }
-}
-
-/// Blocks until the condition holds, which can only become true by a notification of this task. False: too late.
-fn wait_until(task: &TaskRef, deadline: Option<Instant>, mut condition: impl FnMut() -> bool) -> bool {
-    let signal = Signal::of_this_thread();
+    let mut first = true;
+    let mut deadline = None;
     loop {
-        let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
-        // Checked after registering, so that a change between the check and the sleep is not missed.
-        if condition() {
-            if registered {
-                forget(task, &signal);
+        match read() {
+            Read::Ready(result) => return result,
+            Read::Taken => return Err(taken(task)),
+            Read::NotDone | Read::Unpacking => {}
+        }
+        let looks_only = timeout.is_some_and(|timeout| timeout.is_zero());
+        if first && !looks_only {
+            first = false;
+            deadline = deadline_after(timeout);
+            if help(task) {
+                continue;
             }
-            return true;
         }
-        if !registered {
-            // Done, but not in the way that is waited for: between two steps of another thread that unpacks.
-            std::thread::yield_now();
-            continue;
-        }
-        signal.wait(deadline);
-        forget(task, &signal);
-        if condition() {
-            return true;
-        }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return false;
+        let waited = if looks_only { Err(WaitEnd::TooLate) } else { wait_until(task, deadline, Event::Readable) };
+        match waited {
+            Ok(()) => {}
+            Err(WaitEnd::Forked(error)) => return Err(error),
+            Err(WaitEnd::TooLate) => {
+                let state = task.state.snapshot().name();
+                return Err(Error::timed_out(task.name(), state, timeout.unwrap_or_default()));
+            }
         }
     }
 }
 
-fn forget(task: &TaskRef, signal: &std::sync::Arc<Signal>) {
-    task.waiters.remove(|waiter| matches!(waiter, Waiter::Thread(other) if std::sync::Arc::ptr_eq(other, signal)));
+/// What is answered where the value has gone.
+pub(crate) fn taken(task: &TaskRef) -> Error {
+    let reason = if task.state.snapshot().is_shared() {
+        "is shared: read it through the `SharedFuture`"
+    } else {
+        "was moved out before: use `shared()` to read it several times"
+    };
+    Error::new(ErrorKind::InvalidState, format!("the result of task `{}` {reason}", task.name()))
+}
+
+/// Blocks until the event, which a notification of this task tells of.
+fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
+    task.born.check().map_err(WaitEnd::Forked)?;
+    let signal = Signal::of_this_thread();
+    let is_this = |waiter: &Waiter| matches!(waiter, Waiter::Thread(other) if Arc::ptr_eq(other, &signal));
+    loop {
+        // Looked at after registering, so that a change between the look and the sleep is not missed. Not registered
+        // means that it was there a moment ago; then another look tells whether it still is, for somebody may have begun
+        // to unpack.
+        let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
+        if registered && !task.state.snapshot().has(event) {
+            signal.wait(deadline);
+        }
+        if registered {
+            task.waiters.remove(is_this);
+        }
+        if task.state.snapshot().has(event) {
+            return Ok(());
+        }
+        if is_over(deadline) {
+            return Err(WaitEnd::TooLate);
+        }
+    }
 }
 
 impl<T: Send + 'static> IntoFuture for Future<T> {

@@ -13,7 +13,7 @@ use crate::{Backend, Error, Shutdown, Task, task};
 /// Runs each task in the thread that submits it, before `submit` returns.
 ///
 /// For debugging, for tests, and as the reference of what the other executors must answer. It starts no thread, so it can
-/// enforce no time limit, and a task that crashes takes the program along.
+/// enforce no time limit, and a task that crashes takes the program along. Python has no counterpart.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};
@@ -25,7 +25,7 @@ use crate::{Backend, Error, Shutdown, Task, task};
 /// ```
 #[derive(Debug, Default)]
 pub struct InlineExecutor {
-    closed: Arc<AtomicBool>,
+    handle: Handle,
 }
 
 impl InlineExecutor {
@@ -35,13 +35,54 @@ impl InlineExecutor {
     }
 }
 
+impl Drop for InlineExecutor {
+    fn drop(&mut self) {
+        self.close(Shutdown::Drain);
+    }
+}
+
 impl Backend for InlineExecutor {
     fn schedule(&self, task: Task) -> Result<(), Error> {
-        schedule(&self.closed, task)
+        self.handle.schedule(task)
+    }
+
+    fn close(&self, mode: Shutdown) {
+        self.handle.close(mode);
+    }
+
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        self.handle.join(timeout)
+    }
+
+    fn max_workers(&self) -> usize {
+        self.handle.max_workers()
+    }
+
+    fn handle(&self) -> Option<Arc<dyn Backend>> {
+        Some(Arc::new(self.handle.clone()))
+    }
+}
+
+/// What submits, also after the borrow of the executor is over. Unlike the executor, dropping it closes nothing.
+#[derive(Clone, Debug, Default)]
+struct Handle {
+    closed: Arc<AtomicBool>,
+}
+
+impl Backend for Handle {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        // ORDERING: the flag stands for itself. What runs is in some caller's hands, and nothing waits.
+        if self.closed.load(Relaxed) {
+            return Err(Error::shut_down("inline executor"));
+        }
+        // A worker of another executor stays one, so that its tasks can wait for each other through this one.
+        let _worker = task::enter_worker("inline", task::worker_host());
+        task.run();
+        Ok(())
     }
 
     fn close(&self, _: Shutdown) {
-        // ORDERING: the flag stands for itself. What runs is in some caller's hands, and nothing waits.
+        // ORDERING: as in `schedule`.
         self.closed.store(true, Relaxed);
     }
 
@@ -52,38 +93,4 @@ impl Backend for InlineExecutor {
     fn max_workers(&self) -> usize {
         1
     }
-
-    fn handle(&self) -> Option<Arc<dyn Backend>> {
-        Some(Arc::new(Handle { executor: InlineExecutor { closed: self.closed.clone() } }))
-    }
-}
-
-/// Submits after the borrow of the executor is over.
-struct Handle {
-    executor: InlineExecutor,
-}
-
-impl Backend for Handle {
-    fn schedule(&self, task: Task) -> Result<(), Error> {
-        self.executor.schedule(task)
-    }
-    fn close(&self, mode: Shutdown) {
-        self.executor.close(mode);
-    }
-    fn join(&self, timeout: Option<Duration>) -> bool {
-        self.executor.join(timeout)
-    }
-    fn max_workers(&self) -> usize {
-        self.executor.max_workers()
-    }
-}
-
-fn schedule(closed: &AtomicBool, task: Task) -> Result<(), Error> {
-    if closed.load(Relaxed) {
-        return Err(Error::shut_down("inline executor"));
-    }
-    // A worker of another executor stays one, so that its tasks can wait for each other through this one.
-    let _worker = task::enter_worker("inline", task::worker_host());
-    task.run();
-    Ok(())
 }

@@ -7,7 +7,6 @@ use crate::{
     task::{
         self,
         cell::{Typed, Unsettled, allocate},
-        state::End,
         work::Promised,
     },
 };
@@ -23,12 +22,28 @@ use crate::{
 /// ```
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
     let typed = allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
-    (Promise { typed: typed.clone() }, Future::new::<Promised<T>>(typed))
+    (Promise { typed: typed.clone(), takes: PhantomData }, Future::new::<Promised<T>>(typed))
 }
 
 /// Resolves one future. Dropped without having done so, it resolves the future with an error, so nobody waits for ever.
+///
+/// It is invariant in `T`, because it takes a `T` in. Otherwise safe code could hand in a value of a wider type than the
+/// one that the future reads:
+///
+/// ```compile_fail,E0308
+/// use executor_core::{Promise, promise};
+/// type AnyText = for<'a> fn(&'a str) -> &'static str;
+/// type StaticText = fn(&'static str) -> &'static str;
+///
+/// let (promise, future) = promise::<AnyText>();
+/// let wider: Promise<StaticText> = promise;
+/// wider.set_result(|text| text)?;
+/// let dangling = future.result(None)?(&String::from("gone at the end of this line"));
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 pub struct Promise<T: Send + 'static> {
     typed: Typed<T>,
+    takes: PhantomData<fn(T)>,
 }
 
 impl<T: Send + 'static> Promise<T> {
@@ -36,7 +51,7 @@ impl<T: Send + 'static> Promise<T> {
     /// the future cannot be cancelled any more.
     #[must_use = "false means that the work must not be done"]
     pub fn set_running_or_notify_cancel(&self) -> bool {
-        self.typed.task.state.claim()
+        self.typed.task.state.begin()
     }
 
     /// Resolves the future with a value.
@@ -46,7 +61,7 @@ impl<T: Send + 'static> Promise<T> {
     /// [`InvalidState`](ErrorKind::InvalidState) if it was resolved or cancelled before; what it had is kept.
     pub fn set_result(&self, value: T) -> Result<(), Error> {
         let unsettled = self.unsettled()?;
-        drop(task::complete(unsettled.value(&self.typed, value)));
+        drop(task::finish(unsettled.value(&self.typed, value)));
         Ok(())
     }
 
@@ -57,12 +72,12 @@ impl<T: Send + 'static> Promise<T> {
     /// As [`set_result`](Promise::set_result).
     pub fn set_exception(&self, error: Error) -> Result<(), Error> {
         let unsettled = self.unsettled()?;
-        drop(task::complete(unsettled.error(error, End::Failed)));
+        drop(task::finish(unsettled.error(error)));
         Ok(())
     }
 
     fn unsettled(&self) -> Result<Unsettled, Error> {
-        Unsettled::settle(&self.typed.task).ok_or_else(|| {
+        Unsettled::settle(&self.typed.task, true).ok_or_else(|| {
             let state = self.typed.task.state.snapshot().name();
             Error::new(ErrorKind::InvalidState, format!("this promise was resolved before: its future is {state}"))
         })
@@ -71,7 +86,7 @@ impl<T: Send + 'static> Promise<T> {
 
 impl<T: Send + 'static> Drop for Promise<T> {
     fn drop(&mut self) {
-        if !self.typed.task.state.snapshot().is_done() {
+        if self.typed.task.state.snapshot().is_up_to_its_owner() {
             let error =
                 Error::new(ErrorKind::Broken, "the promise was dropped without a result: its producer has ended");
             // Somebody may cancel it at this moment, which resolves it as well.

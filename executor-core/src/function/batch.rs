@@ -8,6 +8,7 @@
 //! An argument record begins with one byte that says whether it could be written down; if not, the rest is the error, and
 //! that is the item's outcome.
 
+use super::outcome;
 use crate::{Error, ErrorKind};
 
 const ARGUMENT: u8 = 0;
@@ -22,13 +23,26 @@ pub enum Argument<'a> {
     Refused(Error),
 }
 
-/// Appends one record, whose bytes `write` appends.
+/// Appends one record, whose bytes `write` appends: an argument or an [outcome](super::outcome). One that is too long for
+/// its length to be written down becomes an error in its place.
 pub fn write_record(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    let start = into.len();
+    write_record_up_to(u32::MAX as usize, into, write);
+}
+
+fn write_record_up_to(longest: usize, into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = into.len() + 4;
     into.extend_from_slice(&[0; 4]);
     write(into);
-    let length = u32::try_from(into.len() - start - 4).unwrap_or(u32::MAX);
-    into[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    let length = into.len() - start;
+    if length > longest {
+        into.truncate(start);
+        // Reads as a refused argument, and as an outcome: both begin with the same byte for an error.
+        const { assert!(REFUSED == outcome::ERROR) };
+        let message = format!("an item of {length} bytes is too long to travel in a chunk: use `chunksize(1)`");
+        outcome::write_error(&Error::new(ErrorKind::Encode, message), into);
+    }
+    let length = (into.len() - start) as u32;
+    into[start - 4..start].copy_from_slice(&length.to_le_bytes());
 }
 
 /// Appends an argument, or the error of one that could not be written down.
@@ -82,5 +96,16 @@ mod tests {
         assert_eq!(records(&bytes).collect::<Vec<_>>(), [b"one".as_slice(), b"", b"three"]);
         bytes.pop();
         assert_eq!(records(&bytes).count(), 2);
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_becomes_an_error_and_the_next_one_is_whole() {
+        let mut bytes = Vec::new();
+        write_record_up_to(200, &mut bytes, |into| into.extend_from_slice(&[0; 201]));
+        write_record_up_to(200, &mut bytes, |into| into.extend_from_slice(&[0, 7]));
+        let records: Vec<&[u8]> = records(&bytes).collect();
+        assert!(matches!(read_argument(records[0]), Argument::Refused(error) if error.kind() == ErrorKind::Encode));
+        assert_eq!(outcome::read::<u8>(records[0]).expect_err("an error").kind(), ErrorKind::Encode);
+        assert!(matches!(read_argument(records[1]), Argument::Call([7])));
     }
 }

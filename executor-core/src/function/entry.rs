@@ -101,11 +101,6 @@ impl Entry {
     pub fn call(&self, argument: &[u8], reply: &mut Vec<u8>) {
         (self.call)(argument, reply);
     }
-
-    /// Whether the magic number is there.
-    pub(super) fn has_magic(&self) -> bool {
-        self.magic == MAGIC
-    }
 }
 
 impl fmt::Debug for Entry {

@@ -3,7 +3,7 @@
 use crate::{Error, ErrorKind, Payload, codec};
 
 const VALUE: u8 = 0;
-const ERROR: u8 = 1;
+pub(super) const ERROR: u8 = 1;
 
 /// Writes a value. On an error nothing is written.
 pub(crate) fn write_value<R: Payload>(value: &R, into: &mut Vec<u8>) -> Result<(), Error> {

@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 
 use crate::{
-    Error, ErrorKind, Function, Payload, catch, codec,
+    Error, ErrorKind, Function, Payload,
     function::{Entry, batch, outcome},
     task::{
         self,
-        work::{Encoded, Work, guarded},
+        work::{Encoded, Work, guarded, guarded_for, write_argument},
     },
 };
 
@@ -28,11 +28,15 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
     fn run(self) -> Result<Self::Output, Error> {
         let function = self.function;
         let call = |item| {
-            // A map that was dropped or ran out of time asks its running chunks to stop at the next item.
-            if task::current_is_asked_to_stop() {
-                return Err(Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped"));
-            }
-            guarded(|| function(item))
+            // Also for the item that is only dropped, because its `Drop` is user code.
+            let called = guarded(|| {
+                // A map that was dropped or ran out of time asks its running chunks to stop at the next item.
+                if task::current_is_asked_to_stop() {
+                    return Err(Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped"));
+                }
+                Ok(function(item))
+            });
+            called.flatten()
         };
         Ok(self.items.into_iter().map(call).collect())
     }
@@ -40,8 +44,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         let count = self.items.len();
         for item in self.items {
-            batch::write_argument(into, |into| guarded(|| codec::encode(&item, into)).flatten());
-            catch::contain(|| drop(item));
+            batch::write_argument(into, |into| write_argument(Self::name(), item, into));
         }
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
     }
@@ -50,7 +53,8 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
         // The error of the whole task, or the records of its items.
         match reply.split_first() {
             Some((&0, records)) => {
-                Ok(batch::records(records).map(|record| guarded(|| outcome::read(record)).flatten()).collect())
+                let read = |record| guarded_for(Self::name(), || outcome::read(record)).flatten();
+                Ok(batch::records(records).map(read).collect())
             }
             _ => {
                 Err(outcome::read::<()>(reply).err().unwrap_or_else(|| Error::new(ErrorKind::Decode, "an empty reply")))

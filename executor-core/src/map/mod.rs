@@ -6,17 +6,16 @@ mod source;
 use std::{
     collections::VecDeque,
     fmt,
-    marker::PhantomData,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
-    Backend, Error, ErrorKind, Function, Future, MapOptions, Payload,
-    future::help,
+    Backend, Error, ErrorKind, Function, Future, MapOptions, Payload, fork,
+    future::{WaitEnd, deadline_after, help, is_over},
     wait::{Group, watch},
 };
-use source::{Batch, Input, Source, blames_the_item};
+use source::{Batch, Input, Source};
 
 /// The results of [`Executor::map`](crate::Executor::map): an iterator of results, in the order of the inputs.
 ///
@@ -38,8 +37,12 @@ pub struct Map<R: Payload> {
     ready: VecDeque<Result<R, Error>>,
     /// Tells which batch is done next, if the order does not matter.
     unordered: Option<Arc<Group>>,
+    /// Up to which number batches were looked at for running them on the spot.
+    helped: usize,
     deadline: Option<Instant>,
     timeout: Option<Duration>,
+    /// In which process of a family of forks it was made.
+    born: fork::Generation,
 }
 
 /// Starts a map on a back-end.
@@ -51,7 +54,6 @@ where
     R: Payload,
 {
     options.check()?;
-    let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let room = options.buffersize.unwrap_or(usize::MAX);
     let chunksize = options.chunksize.unwrap_or_else(|| default_chunksize(backend, items.size_hint().0, room));
     let handle = match options.buffersize {
@@ -64,7 +66,7 @@ where
         })?),
     };
     let mut map = Map {
-        source: Some(Box::new(Input { function, items, result: PhantomData })),
+        source: Some(Box::new(Input::new(function, items))),
         backend: None,
         chunksize: chunksize.min(room),
         room,
@@ -72,8 +74,10 @@ where
         base: 0,
         ready: VecDeque::new(),
         unordered: options.unordered.then(Arc::default),
-        deadline,
+        helped: 0,
+        deadline: deadline_after(options.timeout),
         timeout: options.timeout,
+        born: fork::generation(),
     };
     // If this fails, dropping the map cancels what it has submitted.
     while map.room > 0 && map.submit(backend)? {}
@@ -95,13 +99,12 @@ impl<R: Payload> Map<R> {
     fn submit(&mut self, backend: &dyn Backend) -> Result<bool, Error> {
         let Some(source) = &mut self.source else { return Ok(false) };
         let batch = match source.submit(backend, self.chunksize.min(self.room)) {
-            None => {
+            Ok(Some(batch)) => batch,
+            Ok(None) => {
                 self.source = None;
                 return Ok(false);
             }
-            Some(Ok(batch)) => batch,
-            Some(Err(error)) if blames_the_item(&error) => Batch::Refused(error),
-            Some(Err(error)) => {
+            Err(error) => {
                 self.source = None;
                 return Err(error);
             }
@@ -117,7 +120,7 @@ impl<R: Payload> Map<R> {
             match &batch {
                 Batch::One(future) => watch(future, group, index),
                 Batch::Many(future, _) => watch(future, group, index),
-                Batch::Refused(_) => group.completed(index),
+                Batch::Refused(..) => group.completed(index),
             }
         }
         self.pending.push_back(Some(batch));
@@ -131,34 +134,29 @@ impl<R: Payload> Map<R> {
                 Ok(true) => {}
                 Ok(false) => break,
                 // The rest of the input cannot be submitted, and this says why, behind the results that there are.
-                Err(error) => self.push(Batch::Refused(error)),
+                Err(error) => {
+                    self.room -= 1;
+                    self.push(Batch::Refused(error, 1));
+                }
             }
         }
     }
 
-    /// Waits for the next batch. None: there is none. An error: the time is over.
+    /// Waits for the next batch. None: there is none. An error: it will not come, and the map is over.
     fn next_batch(&mut self) -> Option<Result<Batch<R>, Error>> {
-        let index = match self.unordered.clone() {
-            None => {
-                let front = self.pending.front()?.as_ref()?;
-                let done = match front {
-                    Batch::One(future) => future.wait_done(self.deadline),
-                    Batch::Many(future, _) => future.wait_done(self.deadline),
-                    Batch::Refused(_) => true,
-                };
-                if !done {
-                    return Some(Err(self.timed_out()));
-                }
-                0
-            }
-            Some(group) => {
-                if self.pending.is_empty() {
-                    return None;
-                }
-                match self.wait_for_any(&group) {
-                    Some(number) => number - self.base,
-                    None => return Some(Err(self.timed_out())),
-                }
+        if self.pending.is_empty() {
+            return None;
+        }
+        let waited = match self.unordered.clone() {
+            None => self.wait_for_first().map(|()| 0),
+            Some(group) => self.wait_for_any(&group).map(|number| number - self.base),
+        };
+        let index = match waited {
+            Ok(index) => index,
+            Err(WaitEnd::TooLate) => return Some(Err(self.timed_out())),
+            Err(WaitEnd::Forked(error)) => {
+                self.cancel();
+                return Some(Err(error));
             }
         };
         let batch = self.pending[index].take();
@@ -169,23 +167,44 @@ impl<R: Payload> Map<R> {
         batch.map(Ok)
     }
 
-    fn wait_for_any(&self, group: &Group) -> Option<usize> {
+    fn wait_for_first(&self) -> Result<(), WaitEnd> {
+        match self.pending.front() {
+            Some(Some(Batch::One(future))) => future.wait_done(self.deadline),
+            Some(Some(Batch::Many(future, _))) => future.wait_done(self.deadline),
+            _ => Ok(()),
+        }
+    }
+
+    fn wait_for_any(&mut self, group: &Group) -> Result<usize, WaitEnd> {
         loop {
             if let Some(number) = group.next() {
-                return Some(number);
+                return Ok(number);
             }
-            let helped = self.pending.iter().flatten().any(|batch| match batch {
-                Batch::One(future) => help(future.task()),
-                Batch::Many(future, _) => help(future.task()),
-                Batch::Refused(_) => false,
-            });
-            if !helped {
-                if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return None;
-                }
+            if is_over(self.deadline) {
+                return Err(WaitEnd::TooLate);
+            }
+            if !self.help_next() {
+                self.born.check().map_err(WaitEnd::Forked)?;
                 group.wait(self.deadline);
             }
         }
+    }
+
+    /// Runs the next batch that has not started, if this is a task of the same executor.
+    fn help_next(&mut self) -> bool {
+        self.helped = self.helped.max(self.base);
+        while let Some(batch) = self.pending.get(self.helped - self.base) {
+            self.helped += 1;
+            let helped = match batch {
+                Some(Batch::One(future)) => help(future.task()),
+                Some(Batch::Many(future, _)) => help(future.task()),
+                Some(Batch::Refused(..)) | None => false,
+            };
+            if helped {
+                return true;
+            }
+        }
+        false
     }
 
     fn timed_out(&mut self) -> Error {
@@ -200,6 +219,10 @@ impl<R: Payload> Map<R> {
         )
     }
 
+    fn fail_all(&mut self, error: Error, items: usize) {
+        self.ready.extend(std::iter::repeat_n(error, items).map(Err));
+    }
+
     /// Cancels what has not started, and asks the chunks that run to stop at their next item.
     fn cancel(&mut self) {
         fn stop<T: Send + 'static>(future: &Future<T>) {
@@ -212,7 +235,7 @@ impl<R: Payload> Map<R> {
             match batch {
                 Batch::One(future) => stop(&future),
                 Batch::Many(future, _) => stop(&future),
-                Batch::Refused(_) => {}
+                Batch::Refused(..) => {}
             }
         }
         self.ready.clear();
@@ -229,10 +252,18 @@ impl<R: Payload> Iterator for Map<R> {
         while self.ready.is_empty() {
             match self.next_batch()? {
                 Ok(Batch::One(future)) => self.ready.push_back(future.result(None)),
-                Ok(Batch::Refused(error)) => self.ready.push_back(Err(error)),
+                Ok(Batch::Refused(error, items)) => self.fail_all(error, items),
                 Ok(Batch::Many(future, items)) => match future.result(None) {
-                    Ok(results) => self.ready.extend(results),
-                    Err(error) => self.ready.extend(std::iter::repeat_n(error, items).map(Err)),
+                    Ok(mut results) => {
+                        results.truncate(items);
+                        let missing = items - results.len();
+                        self.ready.extend(results);
+                        self.fail_all(
+                            Error::new(ErrorKind::Decode, "a worker's reply ended before this item"),
+                            missing,
+                        );
+                    }
+                    Err(error) => self.fail_all(error, items),
                 },
                 Err(timeout) => return Some(Err(timeout)),
             }

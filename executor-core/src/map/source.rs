@@ -12,30 +12,51 @@ use crate::{
 pub(super) enum Batch<R> {
     One(Future<R>),
     Many(Future<Vec<Result<R, Error>>>, usize),
-    /// An item that could not be submitted; its place in the results is kept.
-    Refused(Error),
+    /// Items that could not be submitted; their places in the results are kept.
+    Refused(Error, usize),
 }
 
 impl<R> Batch<R> {
     /// How many results it will answer.
     pub(super) fn items(&self) -> usize {
         match self {
-            Batch::One(_) | Batch::Refused(_) => 1,
-            Batch::Many(_, items) => *items,
+            Batch::One(_) => 1,
+            Batch::Many(_, items) | Batch::Refused(_, items) => *items,
         }
     }
 }
 
 /// The input of a map, whatever its types.
 pub(super) trait Source<R>: Send {
-    /// Submits the next items, at most `most`. None: the input is over.
-    fn submit(&mut self, backend: &dyn Backend, most: usize) -> Option<Result<Batch<R>, Error>>;
+    /// Submits the next items, at most `most`. None: the input is over. An error: nothing can be submitted any more.
+    fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<Option<Batch<R>>, Error>;
 }
 
-pub(super) struct Input<F, I, R> {
-    pub(super) function: F,
-    pub(super) items: I,
-    pub(super) result: PhantomData<fn() -> R>,
+pub(super) struct Input<F, I: Iterator, R> {
+    function: F,
+    items: I,
+    /// Whether `items` came to its end, or panicked: either way it is not asked again.
+    over: bool,
+    /// What was read and not submitted. Something is left in here only if `items` panicked.
+    read: Vec<I::Item>,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<F, I: Iterator, R> Input<F, I, R> {
+    pub(super) fn new(function: F, items: I) -> Input<F, I, R> {
+        Input { function, items, over: false, read: Vec::new(), result: PhantomData }
+    }
+
+    /// Reads until there are `most` items. User code runs here, and may unwind.
+    fn fill(&mut self, most: usize) {
+        while self.read.len() < most && !self.over {
+            self.over = true;
+            if let Some(item) = self.items.next() {
+                self.read.push(item);
+                self.over = false;
+            }
+        }
+    }
 }
 
 impl<F, I, R> Source<R> for Input<F, I, R>
@@ -45,18 +66,26 @@ where
     F: Function<I::Item, R>,
     R: Payload,
 {
-    fn submit(&mut self, backend: &dyn Backend, most: usize) -> Option<Result<Batch<R>, Error>> {
+    fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<Option<Batch<R>>, Error> {
+        self.fill(most);
         let (function, result) = (self.function, PhantomData);
-        if most <= 1 {
-            let args = self.items.next()?;
-            return Some(schedule(backend, Submitted { function, args, result }).map(Batch::One));
+        let count = self.read.len();
+        let Some(args) = self.read.pop() else { return Ok(None) };
+        let scheduled = if count == 1 {
+            schedule(backend, Submitted { function, args, result }).map(Batch::One)
+        } else {
+            self.read.push(args);
+            let items = std::mem::take(&mut self.read);
+            schedule(backend, Chunk { function, items, result }).map(|future| Batch::Many(future, count))
+        };
+        match scheduled {
+            Ok(batch) => Ok(Some(batch)),
+            // The items alone are to blame, so the map goes on without them.
+            Err(error) if matches!(error.kind(), ErrorKind::Encode | ErrorKind::Panicked) => {
+                Ok(Some(Batch::Refused(error, count)))
+            }
+            Err(error) => Err(error),
         }
-        let items: Vec<I::Item> = self.items.by_ref().take(most).collect();
-        if items.is_empty() {
-            return None;
-        }
-        let count = items.len();
-        Some(schedule(backend, Chunk { function, items, result }).map(|future| Batch::Many(future, count)))
     }
 }
 
@@ -64,9 +93,4 @@ fn schedule<W: Work>(backend: &dyn Backend, work: W) -> Result<Future<W::Output>
     let (task, typed) = Task::new(work, TaskOptions::new(), true);
     backend.schedule(task)?;
     Ok(Future::new::<W>(typed))
-}
-
-/// Whether the item alone is to blame, so that the map goes on without it.
-pub(super) fn blames_the_item(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Encode | ErrorKind::Panicked)
 }

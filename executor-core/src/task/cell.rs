@@ -7,12 +7,14 @@
 //! # Who may touch which field in which state
 //!
 //! 1. The header's plain fields are written before the task is shared, and only read afterwards.
-//! 2. The work belongs to the one whose `State::take_work` answered true.
-//! 3. The output belongs, while SETTLING or WITHDRAWN, to the one who made that transition; while UNPACKING, to the one
-//!    who was answered `Access::Unpack`.
+//! 2. The work belongs to the one who cleared WORK, by `State::claim` or `State::take_work`.
+//! 3. The output belongs, while HERE, SETTLING or RESOLVING, to the one who made that transition; while UNPACKING, to the
+//!    one who was answered `Access::Unpack`.
 //! 4. While DONE and not UNPACKING, the output is only read, and never its value but by the one whose `State::take`
 //!    answered true, or, if SHARED, by anyone who may hold a `&T`. Taking leaves the variant in place.
 //! 5. The last reference drops what is left: the work if WORK is set, the output's value unless TAKEN.
+//!
+//! README.md in this folder says why these rules are enough.
 #![allow(unsafe_code)]
 
 use std::{
@@ -28,7 +30,7 @@ use super::{
     TaskId,
     state::{Access, End, Snapshot, State},
     waiter::Waiters,
-    work::{Encoded, Work},
+    work::{Encoded, Work, guarded},
 };
 use crate::{Error, TaskOptions, catch, fork, host::HostId};
 
@@ -66,6 +68,7 @@ struct Cell<W: Work> {
 
 /// The output slot.
 enum Output<T> {
+    /// Not written yet, or the task is CANCELLED.
     Empty,
     /// Moved out already if TAKEN, which is why dropping it is left to `drop_cell`.
     Value(ManuallyDrop<T>),
@@ -75,7 +78,7 @@ enum Output<T> {
 
 /// What a task can do that depends on its types. Each entry takes the header of a `Cell<W>` for the `W` of the table.
 struct VTable {
-    /// Owns the work (rule 2) and the output (rule 3, RUNNING then SETTLING is one owner): runs the one into the other.
+    /// Owns the work (rule 2) and the output (rule 3): runs the one into the other.
     run: unsafe fn(NonNull<Header>) -> End,
     /// Owns the work: drops it.
     discard: unsafe fn(NonNull<Header>),
@@ -96,11 +99,12 @@ impl<W: Work> Cell<W> {
             let cell = header.cast::<Cell<W>>();
             // SAFETY: the caller owns the work, so nobody else reads it, and WORK is clear, so it is not dropped again.
             let work = unsafe { ManuallyDrop::take(&mut *(*cell.as_ptr()).work.get()) };
-            let (output, end) = match work.run() {
+            // The one place that user code cannot unwind out of: behind it there is always an output.
+            let (output, end) = match guarded(|| work.run()).flatten() {
                 Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
                 Err(error) => (Output::Error(error), End::Failed),
             };
-            // SAFETY: the caller is the one who runs the task, so by rule 3 nobody else touches the output. It is
+            // SAFETY: the caller is the one who claimed the task, so by rule 3 nobody else touches the output. It is
             // `Empty`, which needs no drop.
             unsafe { (*cell.as_ptr()).slot.output.get().write(output) };
             end
@@ -199,6 +203,12 @@ impl TaskRef {
         HostId::from_raw(self.host.load(Relaxed))
     }
 
+    /// What the host is to be told when it is asked about the task; for the one who has seen it PLACED.
+    pub(crate) fn place(&self) -> u64 {
+        // ORDERING: Acquire pairs with the Release of `Task::place`.
+        self.place.load(Acquire)
+    }
+
     pub(crate) fn is(&self, other: &TaskRef) -> bool {
         self.0 == other.0
     }
@@ -218,64 +228,38 @@ impl TaskRef {
     }
 }
 
-/// The right to run a task: it is RUNNING, and this is the one who runs it.
+/// The right to run a task: it is HERE, and the work and the output are this one's.
+#[must_use]
 pub(crate) struct Claimed(TaskRef);
 
 impl Claimed {
-    /// Claims a task, if nobody has before.
+    /// Claims a task that can still run in place, if nobody has before.
     pub(crate) fn claim(task: &TaskRef) -> Option<Claimed> {
         task.state.claim().then(|| Claimed(task.clone()))
     }
 
-    /// Claims a task that can still run in place.
-    pub(crate) fn claim_with_work(task: &TaskRef) -> Option<Claimed> {
-        task.state.claim_with_work().then(|| Claimed(task.clone()))
-    }
-
-    /// Runs the task. The output is written; what is left is [`Settled::finish`]. None: the work had left already.
-    pub(crate) fn run(self) -> Option<Settled> {
-        if !self.0.state.take_work() {
-            return None;
-        }
-        // SAFETY: `take_work` answered true, and the task is RUNNING by this very claim, which is used up here.
+    /// Runs the task. The output is written; what is left is [`Settled::finish`].
+    pub(crate) fn run(self) -> Settled {
+        // SAFETY: `claim` gave this one the work and the output, and the right is used up here.
         let end = unsafe { (self.0.vtable.run)(self.0.0) };
-        // Being the one who runs it, this always wins.
-        let _ = self.0.state.settle();
-        Some(Settled { task: self.0, end })
+        Settled { task: self.0, end }
     }
 }
 
-/// The right to write the output of a task: it is SETTLING or WITHDRAWN by this one's doing.
+/// The right to write the output of a task: it is SETTLING or RESOLVING by this one's doing.
+#[must_use]
 pub(crate) struct Unsettled(TaskRef);
 
 impl Unsettled {
-    /// For the one whose `State::settle` or `State::withdraw` just won.
-    fn won(task: &TaskRef) -> Unsettled {
-        Unsettled(task.clone())
+    /// For the owner of a task that nobody runs in place. None: somebody was faster.
+    pub(crate) fn settle(task: &TaskRef, ran: bool) -> Option<Unsettled> {
+        task.state.settle(ran).then(|| Unsettled(task.clone()))
     }
 
-    /// Any phase before SETTLING. None: somebody was faster.
-    pub(crate) fn settle(task: &TaskRef) -> Option<Unsettled> {
-        task.state.settle().then(|| Unsettled::won(task))
-    }
-
-    /// QUEUED or PLACED only. None: it runs, or somebody was faster.
-    pub(crate) fn unstarted(task: &TaskRef) -> Option<Unsettled> {
-        task.state.settle_unstarted().then(|| Unsettled::won(task))
-    }
-
-    /// QUEUED only.
-    pub(crate) fn withdraw(task: &TaskRef) -> Result<Unsettled, super::state::Withdraw> {
-        match task.state.withdraw() {
-            super::state::Withdraw::Won => Ok(Unsettled::won(task)),
-            other => Err(other),
-        }
-    }
-
-    pub(crate) fn error(self, error: Error, end: End) -> Settled {
+    pub(crate) fn error(self, error: Error) -> Settled {
         // SAFETY: this is the right to write the output, and it is used up here.
         unsafe { (self.0.vtable.write_error)(self.0.0, error) }
-        Settled { task: self.0, end }
+        Settled { task: self.0, end: End::Failed }
     }
 
     pub(crate) fn packed(self, bytes: Vec<u8>, failed: bool) -> Settled {
@@ -296,19 +280,15 @@ impl Unsettled {
 /// The output is written, but the task is not done before [`finish`](Settled::finish).
 #[must_use]
 pub(crate) struct Settled {
-    pub(crate) task: TaskRef,
+    task: TaskRef,
     end: End,
 }
 
 impl Settled {
-    /// DONE. True: somebody waits, and the caller owes them a notification.
-    #[must_use]
-    pub(crate) fn finish(&self) -> bool {
-        self.task.state.finish(self.end)
-    }
-
-    pub(crate) fn end(&self) -> End {
-        self.end
+    /// DONE. Whether somebody waits, to whom the caller owes a notification.
+    pub(crate) fn finish(self) -> (TaskRef, bool) {
+        let waited = self.task.state.finish(self.end);
+        (self.task, waited)
     }
 }
 
@@ -384,10 +364,19 @@ impl<T: Send + 'static> Typed<T> {
                     Err(error) => Output::Error(error),
                 };
                 if self.task.state.unpacked(failed) {
-                    self.task.waiters.notify(&self.task);
+                    self.task.waiters.notify_readers(&self.task);
                 }
                 Ok(self.task.state.snapshot())
             }
+        }
+    }
+
+    /// What a task without a value answers: its error, or that it was cancelled, which leaves the slot empty.
+    fn failure(&self, output: &Output<T>) -> Option<Error> {
+        match output {
+            Output::Error(error) => Some(error.clone()),
+            Output::Empty => Some(Error::cancelled(self.task.name())),
+            Output::Value(_) | Output::Packed(_) => None,
         }
     }
 
@@ -398,12 +387,11 @@ impl<T: Send + 'static> Typed<T> {
         }
         // SAFETY: done and unpacked, so by rule 4 the variant is only read from here on.
         match unsafe { &*self.output() } {
-            Output::Error(error) => Read::Ready(Err(error.clone())),
             Output::Value(value) if self.task.state.take() => {
                 // SAFETY: `take` answered true, so this is the one who moves the value out; it is never read again.
                 Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
             }
-            _ => Read::Taken,
+            other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
         }
     }
 
@@ -413,10 +401,7 @@ impl<T: Send + 'static> Typed<T> {
             return answer;
         }
         // SAFETY: as in `take`; the value itself is not looked at.
-        match unsafe { &*self.output() } {
-            Output::Error(error) => Read::Ready(Ok(Some(error.clone()))),
-            _ => Read::Ready(Ok(None)),
-        }
+        Read::Ready(Ok(self.failure(unsafe { &*self.output() })))
     }
 
     /// Clones the value of a shared task.
@@ -438,10 +423,9 @@ impl<T: Send + 'static> Typed<T> {
         };
         // SAFETY: as in `take`.
         match unsafe { &*self.output() } {
-            Output::Error(error) => Read::Ready(Err(error.clone())),
             // The flag SHARED was set before, so if the value is not taken by now it never will be.
             Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
-            _ => Read::Taken,
+            other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
         }
     }
 

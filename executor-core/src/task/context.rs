@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     fmt,
+    marker::PhantomData,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -140,13 +141,15 @@ pub fn enter_stoppable_worker(name: impl Into<Arc<str>>, host: HostId, stop_all:
 }
 
 fn enter(worker: Worker) -> WorkerGuard {
-    WorkerGuard { before: WORKER.with(|current| current.replace(Some(worker))) }
+    WorkerGuard { before: WORKER.with(|current| current.replace(Some(worker))), not_send: PhantomData }
 }
 
 /// Ends what [`enter_worker`] began, when it is dropped.
 #[must_use = "the thread is a worker only as long as this lives"]
 pub struct WorkerGuard {
     before: Option<Worker>,
+    /// It puts back what this very thread was, so it stays on it.
+    not_send: PhantomData<*const ()>,
 }
 
 impl Drop for WorkerGuard {
@@ -189,15 +192,6 @@ fn as_current<R>(running: Running, code: impl FnOnce() -> R) -> R {
 pub(crate) fn worker_name() -> Arc<str> {
     let entered = WORKER.try_with(|worker| worker.borrow().as_ref().map(|worker| worker.name.clone())).ok().flatten();
     entered.unwrap_or_else(|| std::thread::current().name().unwrap_or("an unnamed thread").into())
-}
-
-/// The host whose worker the calling thread is, while it runs a task.
-pub(crate) fn current_host() -> HostId {
-    let in_task = CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false);
-    if !in_task {
-        return HostId::NONE;
-    }
-    worker_host()
 }
 
 /// The host whose worker the calling thread is. For authors of back-ends.

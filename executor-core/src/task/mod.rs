@@ -14,7 +14,7 @@ pub(crate) mod work;
 pub use context::{
     Context, Remote, WorkerGuard, current, enter_stoppable_worker, enter_worker, run_remote, worker_host,
 };
-pub(crate) use context::{current_host, current_is_asked_to_stop, current_name, worker_name};
+pub(crate) use context::{current_is_asked_to_stop, current_name, worker_name};
 pub use work::Encoded;
 
 use std::{
@@ -24,7 +24,7 @@ use std::{
 };
 
 use cell::{Claimed, Settled, TaskRef, Typed, Unsettled, allocate};
-use state::{End, Withdraw};
+use state::Withdraw;
 use waiter::Waiter;
 use work::Work;
 
@@ -69,8 +69,9 @@ pub struct Task {
     task: TaskRef,
 }
 
-/// What the one who completed a task owes to those who wait for it: to notify them. Dropping it does that, on this
-/// thread. A back-end whose own threads must not run user code asks first and lets another thread drop it.
+/// What the one who completed a task owes: to drop the arguments if it never ran, and to notify those who wait for it.
+/// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks; one whose own
+/// threads must not run callbacks asks [`has_callbacks`](Completed::has_callbacks) and lets another thread drop it.
 #[must_use = "dropping this runs the callbacks, on this thread"]
 pub struct Completed {
     task: Option<TaskRef>,
@@ -181,19 +182,19 @@ impl Task {
     /// As [`run_quietly`](Task::run_quietly), and calls `started` between the two steps of it: the task is claimed, so
     /// nobody else runs or cancels it, and its code has not begun. A bounded queue gives its place free there.
     pub fn run_after(self, started: impl FnOnce()) -> Option<Completed> {
-        let claimed = Claimed::claim(&self.task)?;
-        started();
-        let settled = context::run_here(&self.task, || claimed.run());
-        match settled {
-            Some(settled) => Some(complete(settled)),
-            None => {
-                let error = Error::new(
-                    ErrorKind::InvalidState,
-                    format!("task `{}` was written down before, so it cannot run in place", self.name()),
-                );
-                fail(&self.task, error)
-            }
+        if let Some(claimed) = Claimed::claim(&self.task) {
+            started();
+            return Some(finish(context::run_here(&self.task, || claimed.run())));
         }
+        // The one other reason that leaves it in the queue: its work is gone.
+        if !self.task.state.snapshot().is_queued() {
+            return None;
+        }
+        let error = Error::new(
+            ErrorKind::InvalidState,
+            format!("task `{}` was written down before, so it cannot run in place", self.name()),
+        );
+        fail(&self.task, error)
     }
 
     /// Writes the arguments down behind what `into` holds, and drops them.
@@ -221,14 +222,14 @@ impl Task {
         self.task.state.place()
     }
 
-    /// Takes the task back into the queue, after it was withdrawn from a worker or its worker died.
-    pub fn recall(&self) {
-        self.task.state.recall();
+    /// Takes the task back into the queue, after it was withdrawn from a worker or its worker died. False: it is over.
+    pub fn recall(&self) -> bool {
+        self.task.state.recall()
     }
 
-    /// Says that it runs, in a worker that this process cannot look into.
-    pub fn begin(&self) {
-        self.task.state.begin();
+    /// Says that it runs, in a worker that this process cannot look into. False: it is over, or runs already.
+    pub fn begin(&self) -> bool {
+        self.task.state.begin()
     }
 
     /// Asks it to stop, if it looks: see [`Context::is_cancelled`].
@@ -239,90 +240,85 @@ impl Task {
     /// Hands in the reply of the process that ran it. It is read by the thread that asks for the result.
     pub fn complete(self, reply: Vec<u8>) -> Completed {
         let failed = outcome::is_error(&reply);
-        match Unsettled::settle(&self.task) {
-            Some(unsettled) => complete(unsettled.packed(reply, failed)),
+        match Unsettled::settle(&self.task, true) {
+            Some(unsettled) => finish(unsettled.packed(reply, failed)),
             None => Completed::nothing(),
         }
     }
 
-    /// Resolves the future with an error.
+    /// Resolves the future with an error, wherever the task is, unless it runs in place or is over.
     pub fn fail(self, error: Error) -> Completed {
-        fail(&self.task, error).unwrap_or_else(Completed::nothing)
+        self.refuse(error).unwrap_or_else(Completed::nothing)
     }
 
-    /// Cancels it if it waits. None: it was taken out of the queue, to run or by a cancel, and nothing changed.
+    /// As [`fail`](Task::fail). None: it runs in place or is over, and nothing changed.
+    pub fn refuse(self, error: Error) -> Option<Completed> {
+        fail(&self.task, error)
+    }
+
+    /// Cancels it, wherever it is, unless it runs in place or is over. For the back-end, when it is closed, and for a host
+    /// that has withdrawn it.
+    pub fn cancel(self) -> Completed {
+        match self.task.state.cancel() {
+            Some(waited) => Completed::new(self.task.clone(), waited),
+            None => Completed::nothing(),
+        }
+    }
+
+    /// Cancels it if it waits in the queue. None: it was taken out of the queue, to run or by a cancel, and nothing
+    /// changed.
     ///
     /// For back-ends that run tasks in place: there a task may be run on the spot by one that waits for it, at any
     /// moment, until it is claimed by this.
     pub fn withdraw(self) -> Option<Completed> {
-        let unsettled = Unsettled::withdraw(&self.task).ok()?;
-        self.task.discard_work();
-        Some(complete(unsettled.error(Error::cancelled(self.name()), End::Cancelled)))
-    }
-
-    /// As [`withdraw`](Task::withdraw), but the future fails with this error.
-    pub fn refuse(self, error: Error) -> Option<Completed> {
-        refuse(&self.task, error)
-    }
-
-    /// Cancels it, wherever it is, as far as this process knows: not for tasks that run in place, which
-    /// [`withdraw`](Task::withdraw) is for. For the back-end, when it is closed, and for a host that has withdrawn it.
-    pub fn cancel(self) -> Completed {
-        match Unsettled::settle(&self.task) {
-            Some(unsettled) => {
-                let error = Error::cancelled(self.name());
-                self.task.discard_work();
-                complete(unsettled.error(error, End::Cancelled))
-            }
-            None => Completed::nothing(),
+        match self.task.state.withdraw() {
+            Withdraw::Won { waited } => Some(Completed::new(self.task.clone(), waited)),
+            Withdraw::Placed | Withdraw::Late(_) => None,
         }
     }
 }
 
 /// Cancels a task that nobody has taken out of the queue.
-pub(crate) fn cancel_queued(task: &TaskRef) -> Result<(), Withdraw> {
-    let unsettled = Unsettled::withdraw(task)?;
-    task.discard_work();
-    let settled = unsettled.error(Error::cancelled(task.name()), End::Cancelled);
-    if let Some(host) = task.host().find() {
-        host.left_queue(task.id);
+pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
+    let answer = task.state.withdraw();
+    if let Withdraw::Won { waited } = answer {
+        // Made first, so that those who wait hear of it even if the host panics.
+        let _completed = Completed::new(task.clone(), waited);
+        if let Some(host) = task.host().find() {
+            host.left_queue(task.id);
+        }
     }
-    drop(complete(settled));
-    Ok(())
+    answer
 }
 
 /// Runs a task that has not started on the spot, for a task of the same host that waits for it. False: it has started.
 pub(crate) fn run_on_the_spot(task: &TaskRef) -> bool {
-    let Some(claimed) = Claimed::claim_with_work(task) else { return false };
+    let Some(claimed) = Claimed::claim(task) else { return false };
     if let Some(host) = task.host().find() {
         host.left_queue(task.id);
     }
-    if let Some(settled) = context::run_here(task, || claimed.run()) {
-        drop(complete(settled));
-    }
+    drop(finish(context::run_here(task, || claimed.run())));
     true
 }
 
+/// None: it runs in place, or somebody was faster.
 fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
-    let unsettled = Unsettled::settle(task)?;
-    task.discard_work();
-    Some(complete(unsettled.error(error, End::Failed)))
+    let unsettled = Unsettled::settle(task, false)?;
+    Some(finish(unsettled.error(error)))
 }
 
-/// Fails a task that nobody has begun to run or to cancel.
-fn refuse(task: &TaskRef, error: Error) -> Option<Completed> {
-    let unsettled = Unsettled::unstarted(task)?;
-    task.discard_work();
-    Some(complete(unsettled.error(error, End::Failed)))
-}
-
-pub(crate) fn complete(settled: Settled) -> Completed {
-    let waited = settled.finish();
-    let waiters = if waited { settled.task.waiters.take() } else { Vec::new() };
-    Completed { task: Some(settled.task), waiters }
+pub(crate) fn finish(settled: Settled) -> Completed {
+    let (task, waited) = settled.finish();
+    Completed::new(task, waited)
 }
 
 impl Completed {
+    /// For the one who made the task DONE.
+    fn new(task: TaskRef, waited: bool) -> Completed {
+        let waiters = if waited { task.waiters.take() } else { Vec::new() };
+        Completed { task: Some(task), waiters }
+    }
+
     fn nothing() -> Completed {
         Completed { task: None, waiters: Vec::new() }
     }
@@ -335,7 +331,11 @@ impl Completed {
 
 impl Drop for Completed {
     fn drop(&mut self) {
-        if let (Some(task), false) = (&self.task, self.waiters.is_empty()) {
+        let Some(task) = &self.task else { return };
+        if task.state.snapshot().has_work() {
+            task.discard_work();
+        }
+        if !self.waiters.is_empty() {
             waiter::notify(task, std::mem::take(&mut self.waiters));
         }
     }
@@ -346,12 +346,13 @@ impl Drop for Task {
         // The snapshot spares the usual task, which is done by now, the making of an error. A task that is run on the
         // spot by somebody who waits for it is theirs, also if they begin after the snapshot.
         let seen = self.task.state.snapshot();
-        if seen.is_queued() || seen.is_placed() {
+        if seen.is_up_to_its_owner() {
+            let when = if seen.is_running() { "while it ran" } else { "before it ran" };
             let error = Error::new(
                 ErrorKind::Broken,
-                format!("task `{}` was dropped by its executor before it ran", self.task.name()),
+                format!("task `{}` was dropped by its executor {when}", self.task.name()),
             );
-            drop(refuse(&self.task, error));
+            drop(fail(&self.task, error));
         }
     }
 }

@@ -1,18 +1,19 @@
 //! The state word of a task: who may do what, and what each change leaves to be done.
 //!
 //! ```text
-//!   QUEUED    -- claim ----> RUNNING      somebody runs it
-//!   QUEUED    -- place ----> PLACED       it travels to a worker's own queue
-//!   QUEUED    -- withdraw -> WITHDRAWN    it was cancelled
-//!   PLACED    -- begin ----> RUNNING      the worker was seen to start it
-//!   PLACED    -- recall ---> QUEUED       it was taken back from the worker (so is RUNNING, before another attempt)
-//!   any above -- settle ---> SETTLING     its owner has the output
-//!   WITHDRAWN -- finish ---> DONE
-//!   SETTLING  -- finish ---> DONE
+//!   QUEUED  -- claim --> HERE                        a thread of this process runs it in place
+//!   QUEUED  -- place --> PLACED                      it travels to a worker's own queue
+//!   QUEUED, PLACED  -- begin --> RUNNING             its producer elsewhere was seen to start it
+//!   PLACED, RUNNING -- recall -> QUEUED              it was taken back, before another attempt
+//!   QUEUED  -- withdraw -----------------> DONE      somebody cancelled it
+//!   QUEUED, PLACED, RUNNING -- cancel ---> DONE      its owner cancelled it
+//!   QUEUED, PLACED -- settle -> RESOLVING -- finish -> DONE
+//!   RUNNING        -- settle -> SETTLING  -- finish -> DONE
+//!   HERE    ------------------------------ finish -> DONE
 //! ```
 //!
 //! The phase never goes back but for `recall`. Beside it the word holds flags, which are only ever set, except for
-//! [`WORK`] (set at birth, cleared once by whoever takes the work out), [`PACKED`] and [`UNPACKING`].
+//! [`WORK`] (set at birth, cleared once by whoever takes the work out), [`WAITED`], [`PACKED`] and [`UNPACKING`].
 //! README.md in this folder has the argument.
 
 use std::{
@@ -20,18 +21,23 @@ use std::{
     sync::atomic::{AtomicU32, Ordering::*},
 };
 
-/// Accepted, and in no worker's hands. Whoever moves it on from here owns what happens next.
+/// Accepted, and in nobody's hands. Whoever moves it on from here owns what happens next.
 const QUEUED: u32 = 0;
 /// In a worker's own queue, outside this process's view. The back-end alone moves it on; `cancel` asks the back-end.
 const PLACED: u32 = 1;
-/// Started. The one who runs it alone moves it on.
+/// Started elsewhere: in another process, or by the holder of a promise. Its owner, who has the `Task` or the `Promise`,
+/// alone moves it on.
 const RUNNING: u32 = 2;
-/// It ran, and the one who ran it is writing the output; nobody else touches it.
-const SETTLING: u32 = 3;
-/// It was cancelled, and the one who cancelled it is writing the output; nobody else touches it.
-const WITHDRAWN: u32 = 4;
-/// The output is there. It is never written again, only unpacked and taken, each by one.
-const DONE: u32 = 5;
+/// Started in place. The thread that claimed it alone moves it on, and nobody else touches its output: not even the
+/// back-end that still holds the `Task`.
+const HERE: u32 = 3;
+/// It ran elsewhere, and its owner is writing the output; nobody else touches it.
+const SETTLING: u32 = 4;
+/// It never started, and its owner is writing the output; nobody else touches it.
+const RESOLVING: u32 = 5;
+/// The output is there. It is never written again, only unpacked and taken, each by one. All bits of the phase, so that
+/// finishing is setting bits.
+const DONE: u32 = PHASE;
 const PHASE: u32 = 0b111;
 
 /// The work (function and arguments) is still inside. Whoever clears this flag owns the work.
@@ -40,7 +46,7 @@ const WORK: u32 = 1 << 3;
 const WAITED: u32 = 1 << 4;
 /// The task was asked to stop while it ran. It may look, through `Context::is_cancelled`.
 const STOP: u32 = 1 << 5;
-/// Done by being cancelled.
+/// Done by being cancelled. The output slot is empty, for there is nothing to say that the flag does not.
 const CANCELLED: u32 = 1 << 6;
 /// Done with an error, as far as is known: unpacking may still find one.
 const FAILED: u32 = 1 << 7;
@@ -63,8 +69,8 @@ pub(crate) struct Snapshot(u32);
 /// What an attempt to withdraw found.
 #[must_use]
 pub(crate) enum Withdraw {
-    /// The caller now owns the output: it writes the error and calls `finish`.
-    Won,
+    /// It is done, by the caller. If somebody waits, the caller owes them a notification.
+    Won { waited: bool },
     /// The back-end has it; ask there.
     Placed,
     /// It runs or is over.
@@ -84,98 +90,116 @@ pub(crate) enum Access {
     Ready(Snapshot),
 }
 
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// That the task is done.
+    Done,
+    /// That its output can be read: it is done, and nobody is unpacking it.
+    Readable,
+}
+
 impl State {
     pub(crate) fn new() -> State {
         State(AtomicU32::new(QUEUED | WORK))
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        // ORDERING: Acquire pairs with the Release in `finish` and `unpacked`: who sees DONE sees the output.
+        // ORDERING: Acquire pairs with the Release in `finish`, `cancel` and `unpacked`: who sees DONE sees the output.
         Snapshot(self.0.load(Acquire))
     }
 
-    /// Moves from one of `from` to `to`, keeping the flags.
-    fn advance(&self, from: &[u32], to: u32) -> Result<Snapshot, Snapshot> {
-        // ORDERING: Acquire, because the winner goes on to read or drop what an earlier owner wrote (the work, or the
-        // reply after a recall). Release, so that a `recall` publishes what the back-end did to the task to the next
-        // owner.
-        self.0
-            .fetch_update(AcqRel, Acquire, |word| from.contains(&(word & PHASE)).then_some(word & !PHASE | to))
-            .map(Snapshot)
-            .map_err(Snapshot)
+    /// Changes the word by `change`, as long as that has an answer. Both answers hold the word as it was before.
+    fn update(&self, change: impl FnMut(u32) -> Option<u32>) -> Result<Snapshot, Snapshot> {
+        // ORDERING: Acquire, because the winner goes on to read, run or drop what an earlier owner wrote (the work, or
+        // the waiters that set WAITED), and the loser may read the output that it sees. Release, so that `recall`
+        // publishes what the back-end did to the task to the next owner, and DONE the output to its readers.
+        self.0.fetch_update(AcqRel, Acquire, change).map(Snapshot).map_err(Snapshot)
     }
 
-    /// QUEUED to RUNNING. True: the caller runs it.
+    /// Moves from one of `from` to `to`, keeping the flags.
+    fn advance(&self, from: &[u32], to: u32) -> bool {
+        self.update(|word| from.contains(&(word & PHASE)).then_some(word & !PHASE | to)).is_ok()
+    }
+
+    /// QUEUED to HERE, if the work is still there. True: the caller owns the work and the output, and runs the one into
+    /// the other.
     #[must_use]
     pub(crate) fn claim(&self) -> bool {
-        self.advance(&[QUEUED], RUNNING).is_ok()
+        // One step for both, so that nobody can claim a task whose work is being written down.
+        self.update(|word| (word & (PHASE | WORK) == QUEUED | WORK).then_some(word & !(PHASE | WORK) | HERE)).is_ok()
     }
 
-    /// QUEUED to RUNNING, unless the work has left already. True: the caller runs it.
-    #[must_use]
-    pub(crate) fn claim_with_work(&self) -> bool {
-        self.snapshot().has_work() && self.claim()
-    }
-
-    /// QUEUED to PLACED. False: it was cancelled meanwhile.
+    /// QUEUED to PLACED. False: it was cancelled meanwhile, or is run by somebody who waits for it.
     #[must_use]
     pub(crate) fn place(&self) -> bool {
-        self.advance(&[QUEUED], PLACED).is_ok()
+        self.advance(&[QUEUED], PLACED)
     }
 
-    /// PLACED (or RUNNING, before another attempt) back to QUEUED. For the back-end that owns the task.
-    pub(crate) fn recall(&self) {
-        let moved = self.advance(&[PLACED, RUNNING], QUEUED);
-        debug_assert!(moved.is_ok(), "only the owner of a placed task recalls it");
+    /// PLACED (or RUNNING, before another attempt) back to QUEUED, for the owner.
+    pub(crate) fn recall(&self) -> bool {
+        self.advance(&[PLACED, RUNNING], QUEUED)
     }
 
-    /// PLACED to RUNNING, for the back-end that learns that its worker started it.
-    pub(crate) fn begin(&self) {
-        let moved = self.advance(&[PLACED, QUEUED], RUNNING);
-        debug_assert!(moved.is_ok(), "only the owner of a placed task begins it");
+    /// QUEUED or PLACED to RUNNING, for the owner that learns that it started elsewhere. False: somebody was faster.
+    pub(crate) fn begin(&self) -> bool {
+        self.advance(&[QUEUED, PLACED], RUNNING)
     }
 
-    /// QUEUED to WITHDRAWN.
+    /// QUEUED to DONE, by anybody.
     pub(crate) fn withdraw(&self) -> Withdraw {
-        match self.advance(&[QUEUED], WITHDRAWN) {
-            Ok(_) => Withdraw::Won,
+        match self.end_as_cancelled(&[QUEUED]) {
+            Ok(before) => Withdraw::Won { waited: before.0 & WAITED != 0 },
             Err(seen) if seen.phase() == PLACED => Withdraw::Placed,
             Err(seen) => Withdraw::Late(seen),
         }
     }
 
-    /// Any earlier phase to SETTLING. True: the caller writes the output and calls `finish`.
+    /// QUEUED, PLACED or RUNNING to DONE, by the owner. `Some(waited)`: it is done, by the caller, and if somebody waits,
+    /// the caller owes them a notification.
     #[must_use]
-    pub(crate) fn settle(&self) -> bool {
-        self.advance(&[QUEUED, PLACED, RUNNING], SETTLING).is_ok()
+    pub(crate) fn cancel(&self) -> Option<bool> {
+        self.end_as_cancelled(&[QUEUED, PLACED, RUNNING]).ok().map(|before| before.0 & WAITED != 0)
     }
 
-    /// QUEUED or PLACED to SETTLING: as [`settle`](State::settle), but leaves alone what somebody runs in place.
-    #[must_use]
-    pub(crate) fn settle_unstarted(&self) -> bool {
-        self.advance(&[QUEUED, PLACED], SETTLING).is_ok()
+    /// One step, so that a cancelled task is done at once, for a second canceller too.
+    fn end_as_cancelled(&self, from: &[u32]) -> Result<Snapshot, Snapshot> {
+        self.update(|word| from.contains(&(word & PHASE)).then_some(word | DONE | End::Cancelled.flags()))
     }
 
-    /// SETTLING or WITHDRAWN to DONE. True: somebody waits, and the caller owes them a notification.
+    /// QUEUED, PLACED or RUNNING to SETTLING or RESOLVING, by the owner. `ran` says whether a placed task has run, which
+    /// the owner alone knows. True: the caller writes the output and calls `finish`.
+    #[must_use]
+    pub(crate) fn settle(&self, ran: bool) -> bool {
+        let next = |word| match word & PHASE {
+            QUEUED => Some(RESOLVING),
+            PLACED if !ran => Some(RESOLVING),
+            PLACED | RUNNING => Some(SETTLING),
+            _ => None,
+        };
+        self.update(|word| next(word).map(|phase| word & !PHASE | phase)).is_ok()
+    }
+
+    /// HERE, SETTLING or RESOLVING to DONE, by the one who wrote the output. True: somebody waits, and the caller owes
+    /// them a notification.
     #[must_use]
     pub(crate) fn finish(&self, end: End) -> bool {
         // ORDERING: Release publishes the output to whoever reads DONE. Acquire pairs with the Release of `announce`, so
         // that the waiters that set WAITED are found in the list.
-        let before = self.0.fetch_update(AcqRel, Relaxed, |word| Some(word & !PHASE | DONE | end.flags()));
-        let before = before.unwrap_or_else(|word| word);
-        debug_assert!(matches!(before & PHASE, SETTLING | WITHDRAWN));
+        let before = self.0.fetch_or(DONE | end.flags(), AcqRel);
+        debug_assert!(matches!(before & PHASE, HERE | SETTLING | RESOLVING));
         before & WAITED != 0
     }
 
-    /// Says that somebody waits. False: it was done before, and nobody will notify.
+    /// Says that somebody waits. False: what they wait for was there before, and nobody will notify.
     #[must_use]
-    pub(crate) fn announce(&self) -> bool {
+    pub(crate) fn announce(&self, event: Event) -> bool {
         // ORDERING: the counterpart of `finish` on the same word: either `finish` sees WAITED, or this sees DONE.
         let before = self.0.fetch_or(WAITED, AcqRel);
-        before & PHASE != DONE || before & UNPACKING != 0
+        !Snapshot(before).has(event)
     }
 
-    /// True: the caller owns the work now, to run, encode or drop it.
+    /// True: the caller owns the work now, to encode or drop it.
     #[must_use]
     pub(crate) fn take_work(&self) -> bool {
         // ORDERING: nobody but the owner ever touches the work, and it was written before the task was shared.
@@ -201,8 +225,8 @@ impl State {
             if word & PACKED == 0 {
                 return Access::Ready(Snapshot(word));
             }
-            // WAITED is cleared so that `unpacked` only notifies those who came for it: the others were notified when
-            // the task got done.
+            // WAITED is cleared so that `unpacked` only notifies those who came for it: the others are notified by the
+            // one who finished the task.
             let unpacking = word & !(PACKED | WAITED) | UNPACKING;
             // ORDERING: Acquire as in `snapshot`: the winner reads the packed output.
             match self.0.compare_exchange_weak(word, unpacking, Acquire, Acquire) {
@@ -216,9 +240,9 @@ impl State {
     #[must_use]
     pub(crate) fn unpacked(&self, failed: bool) -> bool {
         let failed = if failed { FAILED } else { 0 };
-        // ORDERING: as in `finish`.
-        let before = self.0.fetch_update(AcqRel, Relaxed, |word| Some(word & !UNPACKING | failed));
-        before.unwrap_or_else(|word| word) & WAITED != 0
+        // This always has an answer: only the one who unpacks clears UNPACKING.
+        let (Ok(before) | Err(before)) = self.update(|word| Some(word & !UNPACKING | failed));
+        before.0 & WAITED != 0
     }
 
     /// True: the caller moves the value out. False: it was moved out before, or is shared.
@@ -272,21 +296,27 @@ impl Snapshot {
         self.phase() == PLACED
     }
 
+    /// A task that never ran never says so, also while its error is being written.
     pub(crate) fn is_running(self) -> bool {
-        matches!(self.phase(), RUNNING | SETTLING)
+        matches!(self.phase(), RUNNING | HERE | SETTLING)
+    }
+
+    /// Whether the `Task` or `Promise` is what will resolve it: it is neither over nor being run in place.
+    pub(crate) fn is_up_to_its_owner(self) -> bool {
+        matches!(self.phase(), QUEUED | PLACED | RUNNING)
     }
 
     pub(crate) fn is_done(self) -> bool {
-        self.phase() == DONE
+        self.has(Event::Done)
+    }
+
+    /// Whether what somebody waits for is there.
+    pub(crate) fn has(self, event: Event) -> bool {
+        self.phase() == DONE && (event == Event::Done || self.0 & UNPACKING == 0)
     }
 
     pub(crate) fn is_cancelled(self) -> bool {
         self.0 & CANCELLED != 0
-    }
-
-    /// Cancelled, or about to be and past changing.
-    pub(crate) fn is_withdrawn(self) -> bool {
-        self.is_cancelled() || self.phase() == WITHDRAWN
     }
 
     /// Done with an error, as far as is known without unpacking; being cancelled is not an error here.
@@ -296,6 +326,10 @@ impl Snapshot {
 
     pub(crate) fn is_taken(self) -> bool {
         self.0 & TAKEN != 0
+    }
+
+    pub(crate) fn is_shared(self) -> bool {
+        self.0 & SHARED != 0
     }
 
     pub(crate) fn is_asked_to_stop(self) -> bool {
@@ -309,8 +343,8 @@ impl Snapshot {
     /// The word that users read: in `Debug` and in messages.
     pub(crate) fn name(self) -> &'static str {
         match self.phase() {
-            QUEUED | PLACED | WITHDRAWN => "pending",
-            RUNNING | SETTLING => "running",
+            QUEUED | PLACED | RESOLVING => "pending",
+            RUNNING | HERE | SETTLING => "running",
             _ if self.is_cancelled() => "cancelled",
             _ if self.is_failed() => "failed",
             _ if self.is_taken() => "finished, result taken",

@@ -4,7 +4,7 @@ use std::{sync::Arc, task::Waker};
 
 use parking_lot::Mutex;
 
-use super::cell::TaskRef;
+use super::{cell::TaskRef, state::Event};
 use crate::{catch, signal::Signal, wait::Group};
 
 /// Somebody who wants to hear when a task is done.
@@ -19,17 +19,26 @@ pub(crate) enum Waiter {
     Callback(Box<dyn FnOnce(&TaskRef) + Send>),
 }
 
+impl Waiter {
+    fn waits_for(&self) -> Event {
+        match self {
+            Waiter::Thread(_) | Waiter::Waker(..) => Event::Readable,
+            Waiter::Group(..) | Waiter::Callback(_) => Event::Done,
+        }
+    }
+}
+
 /// The list of those who wait. Its lock is taken by those who wait, and by the one who finishes if the state says that
 /// somebody waits; a task that nobody waits for never touches it.
 #[derive(Default)]
 pub(crate) struct Waiters(Mutex<Vec<Waiter>>);
 
 impl Waiters {
-    /// Adds a waiter. An error gives it back: the task is done, and nobody would notify it.
+    /// Adds a waiter. An error gives it back: what it waits for is there, and nobody would notify it.
     pub(crate) fn add(&self, task: &TaskRef, waiter: Waiter) -> Result<(), Waiter> {
         let mut list = self.0.lock();
         // Under the lock, so that whoever sees the flag and then takes the lock finds the waiter in the list.
-        if !task.state.announce() {
+        if !task.state.announce(waiter.waits_for()) {
             return Err(waiter);
         }
         list.push(waiter);
@@ -64,13 +73,16 @@ impl Waiters {
         std::mem::take(&mut *self.0.lock())
     }
 
-    /// Notifies everybody: first those who wait, then the callbacks in the order they were added.
-    pub(crate) fn notify(&self, task: &TaskRef) {
-        notify(task, self.take());
+    /// Notifies those who wait for the output. The others are left to the one who finished the task, which is the thread
+    /// that callbacks are promised to run in.
+    pub(crate) fn notify_readers(&self, task: &TaskRef) {
+        let readers = self.0.lock().extract_if(.., |waiter| waiter.waits_for() == Event::Readable).collect();
+        notify(task, readers);
     }
 }
 
-/// Notifies these waiters of this task, outside every lock. What panics is reported, and the rest still hear of it.
+/// Notifies these waiters of this task, outside every lock: first those who wait, then the callbacks in the order they
+/// were added. What panics is reported, and the rest still hear of it.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
     let mut callbacks = Vec::new();
     for waiter in waiters {

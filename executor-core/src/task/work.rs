@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::{
-    Error, ErrorKind, Function, Payload, catch,
+    Error, ErrorKind, Function, Payload, catch, codec,
     function::{Entry, outcome},
     task,
 };
@@ -15,7 +15,7 @@ pub(crate) trait Work: Send + 'static {
     /// What the task is called if nobody names it.
     fn name() -> &'static str;
 
-    /// Runs user code, and catches its panics.
+    /// Runs user code, which may panic.
     fn run(self) -> Result<Self::Output, Error>;
 
     /// Writes the arguments down for another process.
@@ -39,6 +39,22 @@ pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Error> {
     catch::catch(code).map_err(|panic| Error::panicked(&task::current_name(), panic))
 }
 
+/// Runs user code on behalf of a task that is not the current one, and makes a panic that task's error.
+pub(crate) fn guarded_for<R>(task: &str, code: impl FnOnce() -> R) -> Result<R, Error> {
+    catch::catch(code).map_err(|panic| Error::panicked(task, panic))
+}
+
+/// Writes an argument behind what `into` holds, and drops it. On an error, a panic among them, `into` is as before.
+pub(crate) fn write_argument<A: Payload>(task: &str, argument: A, into: &mut Vec<u8>) -> Result<(), Error> {
+    let start = into.len();
+    let written = guarded_for(task, || codec::encode(&argument, into)).flatten();
+    if written.is_err() {
+        into.truncate(start);
+    }
+    catch::contain(|| drop(argument));
+    written
+}
+
 /// A function that can be found by its type, on an argument that can be written down.
 pub(crate) struct Submitted<F, A, R> {
     pub(crate) function: F,
@@ -54,14 +70,12 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Submitted<F, A, R> {
     }
 
     fn run(self) -> Result<R, Error> {
-        guarded(|| (self.function)(self.args))
+        Ok((self.function)(self.args))
     }
 
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
-        let args = self.args;
-        let written = guarded(|| crate::codec::encode(&args, into)).flatten();
-        catch::contain(|| drop(args));
-        written.map(|()| Encoded { entry: Entry::of::<F, A, R>(), batch: None })
+        write_argument(Self::name(), self.args, into)?;
+        Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: None })
     }
 
     fn unpack(reply: &[u8]) -> Result<R, Error> {
@@ -84,7 +98,7 @@ where
     }
 
     fn run(self) -> Result<R, Error> {
-        guarded(self.0)
+        Ok((self.0)())
     }
 
     fn encode(self, _: &mut Vec<u8>) -> Result<Encoded, Error> {

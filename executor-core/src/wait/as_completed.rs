@@ -6,10 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Group, forget_all, watch_all};
-use crate::{Error, ErrorKind, Future, future::help};
+use super::{Group, count_lost, forget_all, watch_all};
+use crate::{
+    Error, ErrorKind, Future,
+    future::{deadline_after, help, is_over},
+};
 
 /// Answers each future as it gets done; those that are done already come first. The clock of the time-out starts here.
+/// Python's counterpart is `concurrent.futures.as_completed`.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, as_completed};
@@ -26,11 +30,18 @@ pub fn as_completed<T: Send + 'static>(
     futures: impl IntoIterator<Item = Future<T>>,
     timeout: impl Into<Option<Duration>>,
 ) -> AsCompleted<T> {
-    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = deadline_after(timeout.into());
     let futures: Vec<Future<T>> = futures.into_iter().collect();
     let group = Arc::new(Group::default());
     watch_all(&futures, &group);
-    AsCompleted { open: futures.len(), futures: futures.into_iter().map(Some).collect(), group, deadline, helped: 0 }
+    AsCompleted {
+        open: futures.len(),
+        lost: count_lost(&futures),
+        futures: futures.into_iter().map(Some).collect(),
+        group,
+        deadline,
+        helped: 0,
+    }
 }
 
 /// See [`as_completed`]. When the time runs out it yields one [`Timeout`](ErrorKind::Timeout) that says how many futures
@@ -40,6 +51,8 @@ pub struct AsCompleted<T: Send + 'static> {
     /// Those that were not yielded yet; what is yielded is not kept.
     futures: Vec<Option<Future<T>>>,
     open: usize,
+    /// How many of the open ones nobody will finish, because this process was forked since.
+    lost: usize,
     group: Arc<Group>,
     deadline: Option<Instant>,
     /// Up to which index futures were looked at for running them on the spot.
@@ -63,6 +76,12 @@ impl<T: Send + 'static> AsCompleted<T> {
         Error::new(ErrorKind::Timeout, message)
     }
 
+    fn forked(&mut self) -> Error {
+        let lost = self.futures.iter().flatten().find_map(|future| future.task().born.check().err());
+        self.end();
+        lost.unwrap_or_else(|| Error::new(ErrorKind::Broken, "futures from before a fork are not finished here"))
+    }
+
     fn end(&mut self) {
         forget_all(self.futures.iter().flatten(), &self.group);
         self.open = 0;
@@ -79,9 +98,11 @@ impl<T: Send + 'static> Iterator for AsCompleted<T> {
                     self.open -= 1;
                     return Some(Ok(future));
                 }
+            } else if is_over(self.deadline) {
+                return Some(Err(self.timed_out()));
             } else if !self.help_next() {
-                if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Some(Err(self.timed_out()));
+                if self.open <= self.lost {
+                    return Some(Err(self.forked()));
                 }
                 self.group.wait(self.deadline);
             }

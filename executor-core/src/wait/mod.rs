@@ -6,13 +6,13 @@ mod group;
 pub use as_completed::{AsCompleted, as_completed};
 pub(crate) use group::Group;
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{Future, future::help, task::waiter::Waiter};
+use crate::{
+    Future,
+    future::{deadline_after, help, is_over},
+    task::waiter::Waiter,
+};
 
 /// When [`wait`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +40,11 @@ impl<T> fmt::Debug for Waited<T> {
     }
 }
 
-/// Waits for many futures at once. A time-out is no error: it shows in what is not done.
+/// Waits for many futures at once. A time-out is no error: it shows in what is not done. Python's counterpart is
+/// `concurrent.futures.wait`.
 ///
 /// Called inside a task, futures of the same executor that have not started are run on the spot, as
-/// [`Future::result`] does.
+/// [`Future::result`] does. In a forked child, futures of the parent are not waited for.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
@@ -58,12 +59,12 @@ pub fn wait<T: Send + 'static>(
     timeout: impl Into<Option<Duration>>,
     return_when: ReturnWhen,
 ) -> Waited<T> {
-    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = deadline_after(timeout.into());
     let futures: Vec<Future<T>> = futures.into_iter().collect();
     let group = Arc::new(Group::default());
     watch_all(&futures, &group);
 
-    let mut open = futures.len();
+    let mut open = futures.len() - count_lost(&futures);
     let mut helped = 0;
     while open > 0 {
         match group.next() {
@@ -78,8 +79,8 @@ pub fn wait<T: Send + 'static>(
                     break;
                 }
             }
+            None if is_over(deadline) => break,
             None if help_next(&futures, &mut helped) => {}
-            None if deadline.is_some_and(|deadline| Instant::now() >= deadline) => break,
             None => group.wait(deadline),
         }
     }
@@ -116,6 +117,11 @@ pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item 
             waiters.remove(|waiter| matches!(waiter, Waiter::Group(other, _) if Arc::ptr_eq(other, group)));
         }
     }
+}
+
+/// How many futures nobody will finish: in a forked child, those that were on their way before the fork.
+fn count_lost<T: Send + 'static>(futures: &[Future<T>]) -> usize {
+    futures.iter().filter(|future| !future.done() && future.task().born.check().is_err()).count()
 }
 
 /// Runs the first future from `next` on that has not started, if this is a task of the same executor.
