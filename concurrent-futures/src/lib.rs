@@ -4,4 +4,4 @@ pub use executor_core::*;
 #[cfg(feature = "processes")]
 pub use process_pool;
 #[cfg(feature = "threads")]
-pub use thread_pool;
+pub use thread_pool::{self, ThreadPoolBuilder, ThreadPoolExecutor};

@@ -1,0 +1,170 @@
+//! The executor that users hold.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions};
+
+use crate::{ThreadPoolBuilder, pool::Pool};
+
+/// Runs tasks on threads of this process.
+///
+/// The counterpart of Python's `concurrent.futures.ThreadPoolExecutor`, with every processor at work. Submitting is in
+/// [`Executor`](executor_core::Executor), which this has as every back-end does; what only threads can do is here:
+/// [`spawn`](Self::spawn) for closures that capture, and [`scope`](Self::scope) for closures that borrow.
+///
+/// ```
+/// use executor_core::Executor;
+/// use thread_pool::ThreadPoolExecutor;
+///
+/// let pool = ThreadPoolExecutor::new(4)?;
+/// assert_eq!(pool.submit(|(base, exponent): (u64, u32)| base.pow(exponent), (2, 8))?.result(None)?, 256);
+///
+/// let words = vec!["captured".to_string(), "values".to_string()];
+/// assert_eq!(pool.spawn(move || words.concat().len())?.result(None)?, 14);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+///
+/// # Order
+///
+/// Higher [priority](TaskOptions::priority) starts first, and within a priority tasks start in the order in which they
+/// were submitted from outside. Tasks that a task of the same pool submits go to its own worker's queue: they start in
+/// their order, on that worker before those that wait outside (which get every 61st turn, so that they are not kept waiting
+/// for ever), or on any worker that is idle.
+///
+/// # Waiting inside a task
+///
+/// A task that calls [`result`](Future::result) on a task of the same pool that has not started runs it on the spot, so
+/// nested waiting never uses up the workers.
+///
+/// # The end
+///
+/// Dropping the executor runs what was submitted and waits until the threads are gone. Dropped by one of its own tasks
+/// or callbacks, it is only closed: its threads finish what there is, and end by themselves. A running task cannot be
+/// stopped by force; `Shutdown::Terminate` asks it to, and it can see that in
+/// [`task::current`](executor_core::task::current).
+///
+/// After a fork, the child has the executor but none of its threads: submitting answers
+/// [`Broken`](executor_core::ErrorKind::Broken), `join` answers false at once, and dropping it does nothing.
+pub struct ThreadPoolExecutor {
+    pool: Arc<Pool>,
+}
+
+impl ThreadPoolExecutor {
+    /// A pool of so many threads, which are started at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`ThreadPoolBuilder::build`].
+    pub fn new(max_workers: usize) -> Result<ThreadPoolExecutor, Error> {
+        ThreadPoolExecutor::builder().max_workers(max_workers).build()
+    }
+
+    /// For a pool with a name, a bounded queue or an initializer.
+    ///
+    /// ```
+    /// use executor_core::{Executor, task};
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::builder().max_workers(1).name_prefix("parser").queue_capacity(100).build()?;
+    /// let worker = pool.submit(|()| task::current().unwrap().worker().to_string(), ())?;
+    /// assert_eq!(worker.result(None)?, "parser_0");
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn builder() -> ThreadPoolBuilder {
+        ThreadPoolBuilder::default()
+    }
+
+    pub(crate) fn of(pool: Arc<Pool>) -> ThreadPoolExecutor {
+        ThreadPoolExecutor { pool }
+    }
+
+    /// Runs a closure, which may capture what it likes. Waits while a bounded pool is full.
+    ///
+    /// Only threads can do this; a function that is to run on any back-end goes to
+    /// [`submit`](executor_core::Executor::submit).
+    ///
+    /// # Errors
+    ///
+    /// [`ShutDown`](executor_core::ErrorKind::ShutDown), [`Broken`](executor_core::ErrorKind::Broken); the closure does
+    /// not run then.
+    ///
+    /// ```
+    /// # use thread_pool::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// let n = vec![1, 2];
+    /// assert_eq!(pool.spawn(move || n.len())?.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn spawn<R: Send + 'static>(&self, closure: impl FnOnce() -> R + Send + 'static) -> Result<Future<R>, Error> {
+        self.spawn_with(TaskOptions::new(), closure)
+    }
+
+    /// As [`spawn`](Self::spawn), but answers [`QueueFull`](executor_core::ErrorKind::QueueFull) instead of waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn), and `QueueFull`.
+    pub fn try_spawn<R: Send + 'static>(
+        &self,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<Future<R>, Error> {
+        let (task, future) = Task::from_closure_without_waiting(TaskOptions::new(), closure);
+        self.pool.schedule(task)?;
+        Ok(future)
+    }
+
+    /// As [`spawn`](Self::spawn), with a name or a priority.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_with<R: Send + 'static>(
+        &self,
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<Future<R>, Error> {
+        let (task, future) = Task::from_closure(options, closure);
+        self.pool.schedule(task)?;
+        Ok(future)
+    }
+}
+
+impl Backend for ThreadPoolExecutor {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.pool.schedule(task)
+    }
+
+    fn close(&self, mode: Shutdown) {
+        self.pool.close(mode);
+    }
+
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        self.pool.join(timeout)
+    }
+
+    fn max_workers(&self) -> usize {
+        self.pool.max_workers()
+    }
+
+    fn handle(&self) -> Option<Arc<dyn Backend>> {
+        Some(self.pool.clone())
+    }
+}
+
+impl Drop for ThreadPoolExecutor {
+    fn drop(&mut self) {
+        if self.pool.is_forked_copy() {
+            // The parent's threads may have held any lock at the fork, so nothing of the copy is touched again.
+            std::mem::forget(self.pool.clone());
+            return;
+        }
+        self.pool.close(Shutdown::Drain);
+        self.pool.join(None);
+    }
+}
+
+impl fmt::Debug for ThreadPoolExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pool.fmt(f)
+    }
+}

@@ -1,0 +1,129 @@
+//! The loop of a worker.
+
+use std::{rc::Rc, sync::Arc};
+
+use crossbeam_deque::Worker as Deque;
+use executor_core::{Error, ErrorKind, Task, TaskOptions, task};
+
+use crate::{
+    local,
+    pool::Pool,
+    sleep::{Patience, Sleeper},
+    unwind::AbortOnUnwind,
+};
+
+/// What a worker's thread is started with.
+pub(crate) struct Start {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) index: usize,
+    pub(crate) deque: Deque<Task>,
+    pub(crate) sleeper: Sleeper,
+    /// Run first, in the new thread.
+    pub(crate) initializer: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// A worker, in its thread.
+struct Worker {
+    pool: Arc<Pool>,
+    index: usize,
+    /// Tasks that this worker's tasks submitted. Others steal from its other end.
+    deque: Rc<Deque<Task>>,
+    sleeper: Sleeper,
+    patience: Patience,
+    /// Counts the looks for a task.
+    looks: u32,
+}
+
+/// Every so many looks, a worker takes what was submitted from outside first. Otherwise a task that goes on submitting
+/// others to its own worker would keep everybody else's waiting for ever.
+const FAIRNESS: u32 = 61;
+
+impl Start {
+    /// The whole life of a worker's thread.
+    pub(crate) fn run(self) {
+        // User code is caught by the core. A worker that got lost otherwise would leave its pool waiting for it for ever.
+        let guard = AbortOnUnwind;
+        let Start { pool, index, deque, sleeper, initializer } = self;
+        let name = std::thread::current().name().unwrap_or_default().to_string();
+        let entered = task::enter_stoppable_worker(name, pool.host(), pool.stop_all.clone());
+        if let Some(initializer) = initializer {
+            initialize(&pool, initializer);
+        }
+        let deque = Rc::new(deque);
+        let local = local::enter(pool.host(), deque.clone());
+        let mut worker = Worker { pool, index, deque, sleeper, patience: Patience::new(), looks: 0 };
+        while let Some(task) = worker.next() {
+            worker.pool.run(task);
+        }
+        drop(local);
+        drop(entered);
+        guard.disarm();
+    }
+}
+
+/// Runs the initializer as a task, so that its panic is caught and described as every other.
+fn initialize(pool: &Pool, initializer: Box<dyn FnOnce() + Send>) {
+    let (task, future) = Task::from_closure(TaskOptions::new().name("initializer"), initializer);
+    task.run();
+    if let Err(error) = future.result(None) {
+        pool.break_down(Error::new(
+            ErrorKind::Broken,
+            format!(
+                "{} is broken and runs nothing any more: {error}; build a new one with a mended initializer",
+                pool.name
+            ),
+        ));
+    }
+}
+
+impl Worker {
+    /// The next task, as soon as there is one. None: this worker has left the pool.
+    fn next(&mut self) -> Option<Task> {
+        if let Some(task) = self.take() {
+            return Some(task);
+        }
+        let mut searching = self.pool.sleep.start_searching();
+        loop {
+            if searching && let Some(task) = self.search() {
+                self.pool.sleep.stop_searching(|| self.pool.has_work());
+                return Some(task);
+            }
+            if self.pool.sleep.is_closed() && self.pool.leave() {
+                return None;
+            }
+            self.pool.sleep.fall_asleep(&self.sleeper, searching, || self.pool.has_work());
+            searching = true;
+        }
+    }
+
+    /// Looks around for a while.
+    fn search(&mut self) -> Option<Task> {
+        for look in 0..self.patience.looks() {
+            if let Some(task) = self.take() {
+                self.patience.paid_off();
+                return Some(task);
+            }
+            if self.pool.sleep.is_closed() {
+                return None;
+            }
+            self.patience.pause(look);
+        }
+        self.patience.was_in_vain();
+        None
+    }
+
+    /// The next task there is: the urgent ones, this worker's own, those from outside, other workers', and at last those
+    /// of low priority.
+    fn take(&mut self) -> Option<Task> {
+        let lanes = &self.pool.lanes;
+        self.looks = self.looks.wrapping_add(1);
+        let outside_first = self.looks.is_multiple_of(FAIRNESS);
+        lanes
+            .take_urgent()
+            .or_else(|| outside_first.then(|| lanes.take_usual())?)
+            .or_else(|| self.deque.pop())
+            .or_else(|| lanes.take_usual())
+            .or_else(|| self.pool.steal(self.index))
+            .or_else(|| lanes.take_later())
+    }
+}

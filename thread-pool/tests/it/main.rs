@@ -1,0 +1,3 @@
+//! The thread pool from outside.
+
+mod basics;
