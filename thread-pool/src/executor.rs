@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions};
 
-use crate::{ThreadPoolBuilder, pool::Pool};
+use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 
 /// Runs tasks on threads of this process.
 ///
@@ -126,6 +126,46 @@ impl ThreadPoolExecutor {
         let (task, future) = Task::from_closure(options, closure);
         self.pool.schedule(task)?;
         Ok(future)
+    }
+
+    /// Runs closures that borrow from the caller: everything that the scope has spawned is over when this returns, also
+    /// when the closure panics, as with [`std::thread::scope`].
+    ///
+    /// A panic of a scoped task is the error in its handle, and goes no further. Python has no counterpart.
+    ///
+    /// Called inside a task of this pool, it runs on the spot what has not started when its closure is through, so that
+    /// nested scopes never use up the workers.
+    ///
+    /// ```
+    /// # use thread_pool::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// let numbers = vec![1, 2, 3, 4, 5];
+    /// let (left, right) = numbers.split_at(2);
+    /// let sum = pool.scope(|scope| {
+    ///     let left = scope.spawn(|| left.iter().sum::<i32>());
+    ///     let right = scope.spawn(|| right.iter().sum::<i32>());
+    ///     Ok(left.result(None)? + right.result(None)?)
+    /// });
+    /// assert_eq!(sum?, 15);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    ///
+    /// What is borrowed has to live longer than the scope:
+    ///
+    /// ```compile_fail,E0597
+    /// # use thread_pool::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// pool.scope(|scope| {
+    ///     let local = String::from("gone when the closure is through");
+    ///     let _ = scope.spawn(|| local.len()).done();
+    /// });
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn scope<'env, F, T>(&self, body: F) -> T
+    where
+        F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+    {
+        scope::scope(&self.pool, body)
     }
 }
 

@@ -1,0 +1,286 @@
+//! A back-end over a rayon pool.
+
+mod progress;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::lanes::Lanes;
+use executor_core::{
+    Backend, Error, Future, Shutdown, Task, TaskOptions, fork,
+    host::{self, Host, HostId, Registration},
+    task,
+};
+use progress::{Progress, Stage};
+
+/// Runs tasks on a rayon pool that the program has already, beside whatever else runs there.
+///
+/// It never closes that pool: shutting this executor down ends only what went through it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use executor_core::Executor;
+/// use thread_pool::RayonExecutor;
+///
+/// let rayon = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
+/// let executor = RayonExecutor::new(rayon.clone());
+/// let squares = executor.map(|n: u64| n * n, 0..4u64)?;
+/// assert_eq!(squares.collect::<Result<Vec<_>, _>>()?, [0, 1, 4, 9]);
+/// drop(executor);
+/// assert_eq!(rayon.install(|| 6 * 7), 42);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+///
+/// # Where it differs from `ThreadPoolExecutor`
+///
+/// - Tasks share the threads with other jobs of the rayon pool. When a thread gets round to this executor, it takes the
+///   task that is to start first: by priority, then in the order of submission, nested ones included. Priorities count
+///   among this executor's tasks, not against other jobs.
+/// - A thread that waits inside rayon (`join`, `scope`, `install`) may take up one of these tasks meanwhile, as it may any
+///   other job. So do not hold a lock across such a wait that a task takes too.
+/// - There is no bound of the queue, no initializer, and the names of workers are made of the executor's and the thread's
+///   number.
+/// - A panic of a task is its error, as everywhere here, and does not end the program as in `rayon::spawn`.
+/// - [`join`](Backend::join) waits for the tasks, for the threads are not this executor's. From one of its tasks it
+///   answers false at once. On a thread of a pool given to [`new`](RayonExecutor::new) it does so too outside of tasks; on
+///   a thread of the [`global`](RayonExecutor::global) pool, call it from a task or not at all.
+pub struct RayonExecutor {
+    handle: Handle,
+}
+
+/// What submits after the borrow of the executor is over; it has everything but the draining at the end.
+struct Handle(Arc<Shared>);
+
+/// What the executor, its handles and its jobs in the rayon pool share.
+struct Shared {
+    name: Box<str>,
+    threads: Threads,
+    /// The workers' names, by the number of the thread.
+    workers: Box<[Arc<str>]>,
+    born: fork::Generation,
+    registration: Registration,
+    /// For each task in here there is a job in the rayon pool, which takes whichever task is the first by then. A job that
+    /// finds nothing, because tasks were withdrawn, does nothing.
+    lanes: Lanes,
+    progress: Progress,
+    stop_all: Arc<AtomicBool>,
+}
+
+enum Threads {
+    Own(Arc<rayon::ThreadPool>),
+    Global,
+}
+
+impl RayonExecutor {
+    /// Over this pool, which must not be one that ends before the executor's tasks have run: rayon's pools end with
+    /// their last `Arc`, and this holds one.
+    pub fn new(pool: Arc<rayon::ThreadPool>) -> RayonExecutor {
+        RayonExecutor::over(Threads::Own(pool))
+    }
+
+    /// Over rayon's global pool, which is started if it was not before.
+    pub fn global() -> RayonExecutor {
+        RayonExecutor::over(Threads::Global)
+    }
+
+    fn over(threads: Threads) -> RayonExecutor {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // ORDERING: the counter only has to give different numbers.
+        let name = format!("RayonExecutor-{}", NEXT.fetch_add(1, Relaxed));
+        let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
+            workers: (0..threads.len()).map(|index| format!("{name}_{index}").into()).collect(),
+            name: name.into(),
+            threads,
+            born: fork::generation(),
+            registration: host::register(shared.clone()),
+            lanes: Lanes::default(),
+            progress: Progress::default(),
+            stop_all: Arc::default(),
+        });
+        RayonExecutor { handle: Handle(shared) }
+    }
+
+    /// Runs a closure, which may capture what it likes.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutDown`](executor_core::ErrorKind::ShutDown); the closure does not run then.
+    pub fn spawn<R: Send + 'static>(&self, closure: impl FnOnce() -> R + Send + 'static) -> Result<Future<R>, Error> {
+        self.spawn_with(TaskOptions::new(), closure)
+    }
+
+    /// As [`spawn`](Self::spawn), with a name or a priority.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_with<R: Send + 'static>(
+        &self,
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<Future<R>, Error> {
+        let (task, future) = Task::from_closure(options, closure);
+        self.schedule(task)?;
+        Ok(future)
+    }
+}
+
+impl Shared {
+    fn host(&self) -> HostId {
+        self.registration.id()
+    }
+
+    /// Runs the task that is to start first. A job in the rayon pool.
+    fn run_one(&self) {
+        let Some(task) = self.lanes.take() else { return };
+        let index = self.threads.current_index().unwrap_or_default();
+        let worker = task::enter_stoppable_worker(self.workers[index].clone(), self.host(), self.stop_all.clone());
+        if self.progress.is_past_running() {
+            drop(task.withdraw());
+        } else {
+            task.run();
+        }
+        drop(worker);
+        self.progress.finish();
+    }
+
+    fn withdraw_all(&self) {
+        while let Some(task) = self.lanes.take() {
+            drop(task.withdraw());
+            self.progress.finish();
+        }
+    }
+}
+
+impl Backend for Handle {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        let shared = &self.0;
+        shared.born.check()?;
+        if !shared.progress.begin() {
+            return Err(Error::shut_down(&shared.name));
+        }
+        task.attach(shared.host());
+        shared.lanes.push(task);
+        let job = shared.clone();
+        shared.threads.spawn(move || job.run_one());
+        Ok(())
+    }
+
+    fn close(&self, mode: Shutdown) {
+        let shared = &self.0;
+        if shared.born.check().is_err() {
+            return;
+        }
+        match mode {
+            Shutdown::Drain => shared.progress.close(Stage::Draining),
+            Shutdown::CancelPending => shared.progress.close(Stage::Cancelling),
+            Shutdown::Terminate { .. } => {
+                // ORDERING: the flag stands for itself.
+                shared.stop_all.store(true, Relaxed);
+                shared.progress.close(Stage::Cancelling);
+            }
+        }
+        if shared.progress.is_past_running() {
+            shared.withdraw_all();
+        }
+    }
+
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        let shared = &self.0;
+        if shared.born.check().is_err() || task::worker_host() == shared.host() || shared.threads.are_waited_for() {
+            return false;
+        }
+        // A time-out too far away to be told apart from "never" is never.
+        shared.progress.wait(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
+
+    fn max_workers(&self) -> usize {
+        self.0.threads.len()
+    }
+}
+
+/// For its id: tasks that wait for each other are told by it to be of one back-end. There is nothing to ask it.
+impl Host for Shared {}
+
+impl Threads {
+    fn len(&self) -> usize {
+        match self {
+            Threads::Own(pool) => pool.current_num_threads(),
+            Threads::Global => rayon::current_num_threads(),
+        }
+    }
+
+    /// The number of the calling thread, for a job.
+    fn current_index(&self) -> Option<usize> {
+        match self {
+            Threads::Own(pool) => pool.current_thread_index(),
+            Threads::Global => rayon::current_thread_index(),
+        }
+    }
+
+    /// Whether the calling thread is one that tasks may need, be it in another job.
+    fn are_waited_for(&self) -> bool {
+        match self {
+            Threads::Own(pool) => pool.current_thread_index().is_some(),
+            // The calling thread may be in another pool than the global one, and rayon does not tell.
+            Threads::Global => false,
+        }
+    }
+
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
+        match self {
+            Threads::Own(pool) => pool.spawn_fifo(job),
+            Threads::Global => rayon::spawn_fifo(job),
+        }
+    }
+}
+
+impl Backend for RayonExecutor {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.handle.schedule(task)
+    }
+
+    fn close(&self, mode: Shutdown) {
+        self.handle.close(mode);
+    }
+
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        self.handle.join(timeout)
+    }
+
+    fn max_workers(&self) -> usize {
+        self.handle.max_workers()
+    }
+
+    fn handle(&self) -> Option<Arc<dyn Backend>> {
+        Some(Arc::new(Handle(self.handle.0.clone())))
+    }
+}
+
+impl Drop for RayonExecutor {
+    fn drop(&mut self) {
+        if self.handle.0.born.check().is_err() {
+            // The parent's threads may have held any lock at the fork, so nothing of the copy is touched again.
+            std::mem::forget(self.handle.0.clone());
+            return;
+        }
+        self.close(Shutdown::Drain);
+        self.join(None);
+    }
+}
+
+impl fmt::Debug for RayonExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RayonExecutor")
+            .field("name", &self.handle.0.name)
+            .field("workers", &self.max_workers())
+            .field("progress", &self.handle.0.progress)
+            .finish_non_exhaustive()
+    }
+}
