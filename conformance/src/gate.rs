@@ -1,0 +1,405 @@
+//! Where tasks report and wait, whichever process or thread they run in.
+//!
+//! A gate listens on a port of the loopback interface. A task that holds a [`Ticket`] connects, says who it is, and reads
+//! one byte: it is held until the gate sends that byte or closes. So the test knows when a task started, in which order
+//! tasks started, how many were held at the same time and when one of them vanished, all by events and without a sleep.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// The task's half: an argument that any back-end can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    port: u16,
+    /// Tells this gate from an earlier one that listened on the same port.
+    key: u64,
+    /// Tells the tasks of one gate from each other.
+    pub label: u32,
+}
+
+impl Ticket {
+    /// Reports that the task is here, and waits until the gate lets it pass. Gives the label back.
+    pub fn pass(self) -> u32 {
+        self.knock(true);
+        self.label
+    }
+
+    /// Reports that the task is here, and goes on. The gate knows of it when this returns.
+    pub fn report(self) -> u32 {
+        self.knock(false);
+        self.label
+    }
+
+    /// A gate that is gone lets everybody pass: the rule is over, and its tasks must not outlive it.
+    fn knock(self, waits: bool) {
+        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
+        let thread = worker_key();
+        let mut hello = Vec::with_capacity(HELLO);
+        hello.extend_from_slice(&self.key.to_le_bytes());
+        hello.extend_from_slice(&self.label.to_le_bytes());
+        hello.extend_from_slice(&process::id().to_le_bytes());
+        hello.extend_from_slice(&thread.to_le_bytes());
+        hello.push(u8::from(waits));
+        if stream.write_all(&hello).is_ok() {
+            let _ = stream.read(&mut [0]);
+        }
+    }
+}
+
+const HELLO: usize = 8 + 4 + 4 + 8 + 1;
+
+/// A number for the thread this runs on; with the process id it names a worker.
+fn worker_key() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local!(static KEY: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
+    KEY.with(|key| *key)
+}
+
+/// A task that came to a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Which task.
+    pub label: u32,
+    /// The process it ran in, and a number for the thread.
+    pub worker: (u32, u64),
+}
+
+/// The test's half.
+pub struct Gate {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+    patience: Duration,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    name: String,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    open: bool,
+    arrivals: Vec<Arrival>,
+    held: Vec<(u32, TcpStream)>,
+    most_held: usize,
+    gone: BTreeSet<u32>,
+    stopped: bool,
+}
+
+impl Gate {
+    /// A closed gate. `patience` is how long its `wait_` methods wait before they fail the rule.
+    pub fn new(name: &str, patience: Duration) -> Gate {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let key = (u64::from(process::id()) << 32) | NEXT.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::new(Shared { name: name.to_string(), state: Mutex::default(), changed: Condvar::new() });
+        let acceptor = {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new()
+                .name(format!("gate-{name}"))
+                .spawn(move || shared.accept(&listener, key))
+                .expect("a thread can be started")
+        };
+        Gate { shared, ticket: Ticket { port, key, label: 0 }, patience, acceptor: Some(acceptor) }
+    }
+
+    /// What a task needs to come here.
+    pub fn ticket(&self, label: u32) -> Ticket {
+        Ticket { label, ..self.ticket }
+    }
+
+    /// Lets everybody pass, now and later.
+    pub fn open(&self) {
+        self.shared.open();
+    }
+
+    /// Lets one held task pass.
+    ///
+    /// # Panics
+    ///
+    /// Where that task is not held here.
+    pub fn release(&self, label: u32) {
+        let mut state = self.shared.lock();
+        let place = state.held.iter().position(|(held, _)| *held == label);
+        let place = place.unwrap_or_else(|| panic!("task {label} is not held at {self:?}"));
+        let (_, mut stream) = state.held.remove(place);
+        let _ = stream.write_all(&[1]);
+    }
+
+    /// Who came, in the order of coming.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.shared.lock().arrivals.clone()
+    }
+
+    /// The labels of those who came, in the order of coming.
+    pub fn labels(&self) -> Vec<u32> {
+        self.shared.lock().arrivals.iter().map(|arrival| arrival.label).collect()
+    }
+
+    /// How many different workers tasks came from.
+    pub fn workers(&self) -> BTreeSet<(u32, u64)> {
+        self.shared.lock().arrivals.iter().map(|arrival| arrival.worker).collect()
+    }
+
+    /// How many tasks were held at the same time, at most.
+    pub fn most_held(&self) -> usize {
+        self.shared.lock().most_held
+    }
+
+    /// Waits until this many tasks came, and says who.
+    ///
+    /// # Panics
+    ///
+    /// When they do not come in time.
+    pub fn wait_arrivals(&self, count: usize) -> Vec<Arrival> {
+        self.wait_for(&format!("{count} tasks to come"), |state| state.arrivals.len() >= count);
+        self.arrivals()
+    }
+
+    /// Waits until the task with this label has come.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come in time.
+    pub fn wait_for_label(&self, label: u32) {
+        self.wait_for(&format!("task {label} to come"), |state| {
+            state.arrivals.iter().any(|arrival| arrival.label == label)
+        });
+    }
+
+    /// Gives tasks that are on their way here the time to come, before a rule looks whether one came that should not:
+    /// the gate is knocked at from here a number of times, and knocks are answered in turn.
+    pub fn settle(&self) {
+        for _ in 0..20 {
+            // Not a ticket of this gate, so it is no arrival.
+            Ticket { key: 0, ..self.ticket }.report();
+        }
+    }
+
+    /// Waits until a task that was held here is no more: it was stopped, or its process died.
+    ///
+    /// # Panics
+    ///
+    /// When that does not happen in time.
+    pub fn wait_gone(&self, label: u32) {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            self.shared.look_for_the_gone();
+            let state = self.shared.lock();
+            if state.gone.contains(&label) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "task {label} is still held at {}", Shown(&self.shared.name, &state));
+            // The other end's closing is not an event that a condition variable hears of.
+            drop(self.shared.changed.wait_timeout(state, Duration::from_millis(2)));
+        }
+    }
+
+    fn wait_for(&self, what: &str, is_there: impl Fn(&State) -> bool) {
+        let (state, waited) = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.lock(), self.patience, |state| !is_there(state))
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let seen = Shown(&self.shared.name, &state).to_string();
+        drop(state);
+        assert!(!waited.timed_out(), "waited {:?} for {what}: {seen}", self.patience);
+    }
+
+    /// What the watchdog keeps of this gate.
+    pub(crate) fn watch(&self) -> Box<dyn Latch> {
+        Box::new(Arc::clone(&self.shared))
+    }
+}
+
+/// A gate as the watchdog sees it.
+pub(crate) trait Latch: Send {
+    /// Who came and who is held.
+    fn describe(&self) -> String;
+    /// Lets everybody pass.
+    fn open(&self);
+}
+
+impl Latch for Arc<Shared> {
+    fn describe(&self) -> String {
+        Shown(&self.name, &self.lock()).to_string()
+    }
+    fn open(&self) {
+        Shared::open(self);
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.shared.open();
+        self.shared.lock().stopped = true;
+        // The acceptor sees that it is to stop when somebody knocks.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ticket.port));
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Shown(&self.shared.name, &self.shared.lock()), f)
+    }
+}
+
+struct Shown<'a>(&'a str, &'a State);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown(name, state) = self;
+        let came: Vec<u32> = state.arrivals.iter().map(|arrival| arrival.label).collect();
+        let held: Vec<u32> = state.held.iter().map(|(label, _)| *label).collect();
+        let open = if state.open { "open" } else { "closed" };
+        write!(f, "gate `{name}` ({open}): tasks {came:?} came, {held:?} are held")
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn open(&self) {
+        let mut state = self.lock();
+        state.open = true;
+        for (_, mut stream) in state.held.drain(..) {
+            let _ = stream.write_all(&[1]);
+        }
+    }
+
+    fn accept(&self, listener: &TcpListener, key: u64) {
+        while let Ok((stream, _)) = listener.accept() {
+            if self.lock().stopped {
+                return;
+            }
+            self.welcome(stream, key);
+        }
+    }
+
+    fn welcome(&self, mut stream: TcpStream, key: u64) {
+        let mut hello = [0; HELLO];
+        // A process that dies while it knocks must not hold up the others.
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+        if stream.read_exact(&mut hello).is_err() {
+            return;
+        }
+        let (head, tail) = hello.split_at(16);
+        let number = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        if number(&head[..8]) != key {
+            return;
+        }
+        let label = number(&head[8..12]) as u32;
+        let worker = (number(&head[12..]) as u32, number(&tail[..8]));
+        let mut state = self.lock();
+        state.arrivals.push(Arrival { label, worker });
+        if tail[8] == 1 && !state.open {
+            state.held.push((label, stream));
+            state.most_held = state.most_held.max(state.held.len());
+        } else {
+            let _ = stream.write_all(&[1]);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Drops the held connections whose other end has closed.
+    fn look_for_the_gone(&self) {
+        let mut state = self.lock();
+        let State { held, gone, .. } = &mut *state;
+        held.retain_mut(|(label, stream)| {
+            let _ = stream.set_nonblocking(true);
+            let here = match stream.read(&mut [0]) {
+                Ok(_) => false,
+                Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+            };
+            let _ = stream.set_nonblocking(false);
+            if !here {
+                gone.insert(*label);
+            }
+            here
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate() -> Gate {
+        Gate::new("test", Duration::from_secs(30))
+    }
+
+    #[test]
+    fn a_closed_gate_holds_a_task_until_it_is_released() {
+        let gate = gate();
+        let ticket = gate.ticket(7);
+        let task = thread::spawn(move || ticket.pass());
+        gate.wait_for_label(7);
+        assert!(!task.is_finished());
+        gate.release(7);
+        assert_eq!(task.join().expect("the task ends"), 7);
+        assert_eq!(gate.most_held(), 1);
+    }
+
+    #[test]
+    fn a_report_is_known_when_it_returns() {
+        let gate = gate();
+        for label in 0..20 {
+            gate.ticket(label).report();
+            assert_eq!(gate.labels().last(), Some(&label));
+        }
+    }
+
+    #[test]
+    fn a_dropped_gate_holds_nobody() {
+        let gate = gate();
+        let ticket = gate.ticket(1);
+        let task = thread::spawn(move || ticket.pass());
+        gate.wait_for_label(1);
+        drop(gate);
+        task.join().expect("the task ends");
+        assert_eq!(ticket.pass(), 1);
+    }
+
+    #[test]
+    fn a_held_task_that_vanishes_is_noticed() {
+        let gate = gate();
+        let ticket = gate.ticket(3);
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, ticket.port)).expect("the gate listens");
+        let mut hello = ticket.key.to_le_bytes().to_vec();
+        hello.extend_from_slice(&3u32.to_le_bytes());
+        hello.extend_from_slice(&[0; 12]);
+        hello.push(1);
+        stream.write_all(&hello).expect("the gate reads");
+        gate.wait_for_label(3);
+        drop(stream);
+        gate.wait_gone(3);
+    }
+
+    #[test]
+    #[should_panic(expected = "waited 1ms for 1 tasks to come: gate `late` (closed): tasks [] came, [] are held")]
+    fn patience_ends_with_what_was_seen() {
+        Gate::new("late", Duration::from_millis(1)).wait_arrivals(1);
+    }
+}

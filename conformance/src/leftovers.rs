@@ -1,0 +1,108 @@
+//! What a rule left behind: children, threads and descriptors of this process.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, process, thread,
+    time::{Duration, Instant},
+};
+
+/// The children, threads and open descriptors of this process at one moment.
+///
+/// Only meaningful where nothing else runs in the process: one test in a binary of its own, which runs rule after rule.
+/// Read from `/proc`; on systems without it, everything is empty and nothing is ever left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    children: BTreeMap<u32, String>,
+    threads: BTreeMap<u32, String>,
+    descriptors: BTreeMap<u32, String>,
+}
+
+impl Leftovers {
+    /// What there is now.
+    pub fn now() -> Leftovers {
+        let mut found = Leftovers::default();
+        for thread in numbers_in("/proc/self/task") {
+            let path = format!("/proc/self/task/{thread}");
+            let Ok(name) = fs::read_to_string(format!("{path}/comm")) else { continue };
+            found.threads.insert(thread, name.trim().to_string());
+            let children = fs::read_to_string(format!("{path}/children")).unwrap_or_default();
+            for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+                let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+                found.children.insert(child, name.trim().to_string());
+            }
+        }
+        for descriptor in numbers_in("/proc/self/fd") {
+            // The descriptor that this listing itself uses is gone by the time it is asked for.
+            if let Ok(target) = fs::read_link(format!("/proc/self/fd/{descriptor}")) {
+                found.descriptors.insert(descriptor, target.display().to_string());
+            }
+        }
+        found
+    }
+
+    /// Waits until nothing is there that was not there before, and otherwise says what is.
+    ///
+    /// # Errors
+    ///
+    /// What is still there after `patience`.
+    pub fn wait_gone(&self, patience: Duration) -> Result<(), Leftovers> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let more = Leftovers::now().without(self);
+            if more == Leftovers::default() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(more);
+            }
+            // The kernel removes what has ended in its own time, and tells nobody.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn without(mut self, earlier: &Leftovers) -> Leftovers {
+        self.children.retain(|key, value| earlier.children.get(key) != Some(value));
+        self.threads.retain(|key, _| !earlier.threads.contains_key(key));
+        self.descriptors.retain(|key, value| earlier.descriptors.get(key) != Some(value));
+        self
+    }
+}
+
+impl fmt::Display for Leftovers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "process {}: children {:?}, threads {:?}, descriptors {:?}",
+            process::id(),
+            self.children,
+            self.threads,
+            self.descriptors
+        )
+    }
+}
+
+fn numbers_in(directory: &str) -> Vec<u32> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_a_thread_and_a_file_are_seen() {
+        let before = Leftovers::now();
+        let mut child = process::Command::new("sleep").arg("600").spawn().expect("sleep is installed");
+        let file = fs::File::open("/proc/self/exe").expect("this program is a file");
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let thread = thread::spawn(move || receiver.recv());
+        let more = before.wait_gone(Duration::ZERO).expect_err("three things are new");
+        assert!(more.children.contains_key(&child.id()), "{more}");
+        assert!(!more.threads.is_empty() && !more.descriptors.is_empty(), "{more}");
+        drop((file, sender));
+        let _ = thread.join();
+        child.kill().expect("it sleeps");
+        child.wait().expect("it was killed");
+    }
+}

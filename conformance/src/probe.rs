@@ -1,0 +1,112 @@
+//! Values whose copies in this process are counted, to see when an argument or a result is dropped.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+static ALIVE: Mutex<Option<HashMap<u64, usize>>> = Mutex::new(None);
+static DROPPED: Condvar = Condvar::new();
+
+fn alive() -> MutexGuard<'static, Option<HashMap<u64, usize>>> {
+    ALIVE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Counts the living probes that were made from it.
+#[derive(Debug)]
+pub struct Counter(u64);
+
+impl Counter {
+    /// Counts nothing yet.
+    #[allow(clippy::new_without_default)] // Two counters are never alike, so none is the default one.
+    pub fn new() -> Counter {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Counter(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A value to pass along.
+    pub fn probe(&self) -> Probe {
+        Probe::counted(self.0)
+    }
+
+    /// Waits until no more than this many live in this process. A worker may let go of a task a moment after its future
+    /// is done.
+    ///
+    /// # Panics
+    ///
+    /// When there are still more after `patience`.
+    pub fn wait_alive(&self, most: usize, patience: Duration) {
+        let more = |counts: &mut Option<HashMap<u64, usize>>| {
+            counts.as_ref().and_then(|counts| counts.get(&self.0)).is_some_and(|count| *count > most)
+        };
+        let (counts, waited) =
+            DROPPED.wait_timeout_while(alive(), patience, more).unwrap_or_else(|poisoned| poisoned.into_inner());
+        drop(counts);
+        assert!(!waited.timed_out(), "{} values live that ought to be {most} at most", self.alive());
+    }
+
+    /// How many of them live in this process.
+    pub fn alive(&self) -> usize {
+        alive().as_ref().and_then(|counts| counts.get(&self.0)).copied().unwrap_or(0)
+    }
+}
+
+/// A counted value: an argument or a result.
+#[derive(Debug)]
+pub struct Probe(u64);
+
+impl Probe {
+    fn counted(key: u64) -> Probe {
+        *alive().get_or_insert_default().entry(key).or_default() += 1;
+        Probe(key)
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let mut guard = alive();
+        let counts = guard.get_or_insert_default();
+        match counts.get_mut(&self.0) {
+            Some(1) => drop(counts.remove(&self.0)),
+            Some(count) => *count -= 1,
+            None => unreachable!("a probe is counted when it is made"),
+        }
+        drop(guard);
+        DROPPED.notify_all();
+    }
+}
+
+impl Serialize for Probe {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Probe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Probe, D::Error> {
+        u64::deserialize(deserializer).map(Probe::counted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_those_that_live() {
+        let counter = Counter::new();
+        let first = counter.probe();
+        let second = counter.probe();
+        assert_eq!(counter.alive(), 2);
+        drop(first);
+        assert_eq!(counter.alive(), 1);
+        drop(second);
+        assert_eq!(counter.alive(), 0);
+    }
+}

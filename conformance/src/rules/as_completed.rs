@@ -1,0 +1,110 @@
+//! What `as_completed` promises: each future once, as it gets done, and a time-out that says how many are left.
+
+use std::time::Duration;
+
+use executor_core::{ErrorKind, Executor, Future, as_completed};
+
+use super::wait::Tasks;
+use crate::{Case, Counter, Probe};
+
+pub(super) fn cf_086_each_future_is_yielded_once(case: &Case) {
+    let tasks = Tasks::new(case);
+    let (succeeded, failed) = (tasks.succeeded(1), tasks.failed());
+    let held = [tasks.held(2), tasks.held(3)];
+    let futures: Vec<_> = held.into_iter().chain([succeeded, failed, tasks.cancelled()]).collect();
+    let mut given: Vec<_> = futures.iter().map(Future::id).collect();
+    let mut iterator = as_completed(futures, case.patience());
+    let mut yielded: Vec<_> = iterator.by_ref().take(3).map(|future| future.expect("it is done").id()).collect();
+    tasks.open();
+    yielded.extend(iterator.by_ref().map(|future| future.expect("it gets done").id()));
+    assert!(iterator.next().is_none());
+    given.sort_unstable();
+    yielded.sort_unstable();
+    assert_eq!(yielded, given);
+}
+
+pub(super) fn futures_come_in_the_order_they_get_done(case: &Case) {
+    let tasks = Tasks::new(case);
+    let futures = [tasks.held(1), tasks.held(2)];
+    let done = tasks.cancelled();
+    let mut iterator = as_completed(futures.into_iter().chain([done]), case.patience());
+    assert!(iterator.next().expect("there are three").expect("it is done").cancelled());
+    tasks.release(2);
+    assert_eq!(case.value(&iterator.next().expect("two are left").expect("it gets done")), 2);
+    tasks.release(1);
+    assert_eq!(case.value(&iterator.next().expect("one is left").expect("it gets done")), 1);
+    assert!(iterator.next().is_none());
+}
+
+pub(super) fn cf_087_those_that_are_done_come_before_the_time_out(case: &Case) {
+    let tasks = Tasks::new(case);
+    let mut left = vec![tasks.succeeded(1), tasks.failed(), tasks.held(2)];
+    for timeout in [Duration::ZERO, Duration::from_millis(20)] {
+        let mut iterator = as_completed(left, timeout);
+        for _ in 0..2 {
+            assert!(iterator.next().expect("there are three").expect("it is done already").done());
+        }
+        let error = iterator.next().expect("it says so").expect_err("the third is held");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(iterator.next().is_none());
+        left = vec![tasks.succeeded(1), tasks.failed(), tasks.held(if timeout.is_zero() { 3 } else { 4 })];
+        tasks.release(if timeout.is_zero() { 2 } else { 3 });
+    }
+}
+
+pub(super) fn cf_088_an_input_that_is_made_while_it_is_read_is_fine(case: &Case) {
+    let executor = case.executor(1);
+    let futures = (0..5u32).map(|n| executor.submit(|n: u32| n, n).expect("it is open"));
+    let mut values: Vec<_> =
+        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it gets done"))).collect();
+    values.sort_unstable();
+    assert_eq!(values, [0, 1, 2, 3, 4]);
+}
+
+pub(super) fn cf_089_nothing_is_kept_of_a_future_that_was_yielded(case: &Case) {
+    let executor = case.executor(1);
+    let counter = Counter::new();
+    let futures: Vec<_> = (0..3)
+        .map(|_| {
+            let future = executor.submit(|probe: Probe| probe, counter.probe()).expect("it is open");
+            assert!(future.exception(case.patience()).expect("it is done in time").is_none());
+            future
+        })
+        .collect();
+    let mut iterator = as_completed(futures, None);
+    for left in (0..3).rev() {
+        drop(iterator.next().expect("there are three").expect("it is done"));
+        counter.wait_alive(left, case.patience());
+    }
+}
+
+pub(super) fn cf_090_the_time_out_says_how_many_are_left(case: &Case) {
+    let tasks = Tasks::new(case);
+    let futures = [tasks.succeeded(1), tasks.held(2), tasks.failed(), tasks.held(3)];
+    let error = as_completed(futures, Duration::ZERO).last().expect("it says so").expect_err("two are held");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("2 (of 4) futures unfinished"), "{error}");
+}
+
+pub(super) fn a_time_out_cancels_nothing(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let tickets = [gate.ticket(1), gate.ticket(2)];
+    let futures = tickets.map(|ticket| executor.submit(crate::Ticket::pass, ticket).expect("it is open"));
+    gate.wait_arrivals(1);
+    assert!(as_completed(futures, Duration::ZERO).next().expect("it says so").is_err());
+    gate.open();
+    executor.shutdown(executor_core::Shutdown::Drain);
+    assert_eq!(gate.labels(), [1, 2]);
+}
+
+pub(super) fn futures_of_several_executors_come_together(case: &Case) {
+    let (left, right) = (case.executor(1), case.executor(1));
+    let futures = (0..10u32).map(|n| {
+        let executor = if n % 2 == 0 { &left } else { &right };
+        executor.submit(|n: u32| n, n).expect("it is open")
+    });
+    let sum: u32 =
+        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it gets done"))).sum();
+    assert_eq!(sum, 45);
+}

@@ -1,0 +1,178 @@
+//! What `.await` promises: the same answers as `result`, on any runtime, with no thread of its own.
+
+use std::{
+    future::IntoFuture,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Instant,
+};
+
+use executor_core::{Error, ErrorKind, Executor, Shutdown};
+
+use crate::{Case, Ticket};
+
+/// Wakes a thread, and counts how often.
+struct Alarm {
+    thread: Thread,
+    wakes: AtomicUsize,
+}
+
+impl Alarm {
+    fn here() -> Arc<Alarm> {
+        Arc::new(Alarm { thread: thread::current(), wakes: AtomicUsize::new(0) })
+    }
+
+    fn wakes(&self) -> usize {
+        self.wakes.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it has woken this thread.
+    fn wait(&self, case: &Case) {
+        let deadline = Instant::now() + case.patience();
+        while self.wakes() == 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "nobody was woken");
+            thread::park_timeout(left);
+        }
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Alarm>) {
+        self.wakes.fetch_add(1, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+/// The smallest of runtimes: polls on this thread, and parks it in between.
+fn block_on<T>(case: &Case, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let deadline = Instant::now() + case.patience();
+    loop {
+        let alarm = Alarm::here();
+        let waker = Waker::from(alarm.clone());
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "the future was not ready in time");
+        if alarm.wakes() == 0 {
+            thread::park_timeout(left);
+        }
+    }
+}
+
+fn poll<T>(future: Pin<&mut impl Future<Output = T>>, alarm: &Arc<Alarm>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(&Waker::from(alarm.clone())))
+}
+
+pub(super) fn cf_153_await_gives_what_result_gives(case: &Case) {
+    let executor = case.executor(1);
+    let value = case.submit(&executor, "succeeds", |n: u64| 100 / n, 5).into_future();
+    let error = case.submit(&executor, "fails", |n: u64| 100 / n, 0).into_future();
+    block_on(case, async {
+        assert_eq!(value.await.expect("it succeeds"), 20);
+        assert_eq!(error.await.expect_err("it fails").kind(), ErrorKind::Panicked);
+    });
+}
+
+pub(super) fn await_of_a_running_task_is_woken(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(3)).into_future();
+    gate.wait_arrivals(1);
+    let mut awaited = pin!(future.into_future());
+    let alarm = Alarm::here();
+    assert!(poll(awaited.as_mut(), &alarm).is_pending());
+    assert_eq!(alarm.wakes(), 0);
+    gate.open();
+    alarm.wait(case);
+    assert_eq!(block_on(case, awaited).expect("it succeeds"), 3);
+}
+
+pub(super) fn await_of_a_cancelled_task_is_an_error(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("blocker");
+    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let pending = case.submit(&executor, "pending", |n: u8| n, 1).into_future();
+    assert!(pending.cancel());
+    assert_eq!(block_on(case, pending.into_future()).expect_err("it was cancelled").kind(), ErrorKind::Cancelled);
+    gate.open();
+    case.value(&blocker);
+}
+
+pub(super) fn the_last_waker_is_the_one_that_is_woken(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(3)).into_future();
+    gate.wait_arrivals(1);
+    let mut awaited = pin!(future.into_future());
+    let alarms = [Alarm::here(), Alarm::here(), Alarm::here()];
+    for alarm in &alarms {
+        assert!(poll(awaited.as_mut(), alarm).is_pending());
+    }
+    gate.open();
+    alarms[2].wait(case);
+    assert_eq!(block_on(case, awaited).expect("it succeeds"), 3);
+}
+
+pub(super) fn many_awaits_run_side_by_side(case: &Case) {
+    let executor = case.executor(2);
+    let gate = case.gate("held");
+    let held = case.submit(&executor, "held", Ticket::pass, gate.ticket(1)).into_future();
+    gate.wait_arrivals(1);
+    let others: Vec<_> =
+        (2..10).map(|n| case.submit(&executor, "quick", |n: u32| n, n).into_future().into_future()).collect();
+    let mut held = pin!(held.into_future());
+    assert!(poll(held.as_mut(), &Alarm::here()).is_pending());
+    let sum: u32 = block_on(case, async {
+        let mut sum = 0;
+        for other in others {
+            sum += other.await?;
+        }
+        Ok::<_, Error>(sum)
+    })
+    .expect("all succeed");
+    assert_eq!(sum, (2..10).sum());
+    gate.open();
+    assert_eq!(block_on(case, held).expect("it succeeds"), 1);
+}
+
+pub(super) fn cf_154_a_dropped_await_wakes_nobody_and_cancels_nothing(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1)).into_future();
+    gate.wait_arrivals(1);
+    let alarm = Alarm::here();
+    {
+        let mut awaited = Box::pin(future.into_future());
+        assert!(poll(awaited.as_mut(), &alarm).is_pending());
+    }
+    gate.open();
+    assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(alarm.wakes(), 0);
+    assert_eq!(gate.labels(), [1]);
+}
+
+pub(super) fn await_ends_when_the_executor_is_shut_down(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("blocker");
+    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let pending = case.submit(&executor, "pending", |n: u8| n, 1).into_future();
+    let mut awaited = pin!(pending.into_future());
+    let alarm = Alarm::here();
+    assert!(poll(awaited.as_mut(), &alarm).is_pending());
+    executor.close(Shutdown::CancelPending);
+    alarm.wait(case);
+    assert_eq!(block_on(case, awaited).expect_err("it was cancelled").kind(), ErrorKind::Cancelled);
+    gate.open();
+    case.value(&blocker);
+}

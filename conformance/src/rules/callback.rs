@@ -1,0 +1,227 @@
+//! What `add_done_callback` promises: each once, in order, after the future is done, in the thread that completes it.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use executor_core::{ErrorKind, Executor, Shutdown};
+
+use crate::{Case, Ticket};
+
+pub(super) fn cf_001_a_callback_sees_the_result(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(5));
+    let (sender, receiver) = mpsc::channel();
+    future.add_done_callback(move |future| {
+        let state = (future.done(), future.running(), future.cancelled());
+        let _ = sender.send((state, future.result(None)));
+    });
+    gate.open();
+    let (state, result) = receiver.recv_timeout(case.patience()).expect("the callback is called");
+    assert_eq!(state, (true, false, false));
+    assert_eq!(result.expect("the task succeeds"), 5);
+    assert_eq!(future.result(None).expect_err("the callback has it").kind(), ErrorKind::InvalidState);
+}
+
+pub(super) fn cf_002_a_callback_sees_the_error(case: &Case) {
+    let executor = case.executor(1);
+    let future = case.submit(&executor, "fails", |n: u64| 100 / n, 0);
+    let (sender, receiver) = mpsc::channel();
+    future.add_done_callback(move |future| {
+        let _ = sender.send(future.exception(None));
+    });
+    let error = receiver.recv_timeout(case.patience()).expect("the callback is called");
+    let error = error.expect("it was not cancelled").expect("it failed");
+    assert_eq!(error.kind(), ErrorKind::Panicked);
+}
+
+pub(super) fn cf_003_cancel_calls_the_callbacks_here_and_now(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("blocker");
+    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let pending = case.submit(&executor, "pending", Ticket::report, gate.ticket(1));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = seen.clone();
+    pending.add_done_callback(move |future| {
+        note.lock().expect("no panic holds it").push((thread::current().id(), future.cancelled()));
+    });
+    assert!(pending.cancel());
+    assert_eq!(*seen.lock().expect("no panic holds it"), [(thread::current().id(), true)]);
+    assert!(pending.cancel());
+    assert_eq!(seen.lock().expect("no panic holds it").len(), 1, "a second cancel calls nobody");
+    gate.open();
+    case.value(&blocker);
+}
+
+pub(super) fn callbacks_are_called_in_the_order_they_were_added(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(0));
+    let (sender, receiver) = mpsc::channel();
+    for number in 0..20 {
+        let sender = sender.clone();
+        future.add_done_callback(move |_| {
+            let _ = sender.send((number, thread::current().id()));
+        });
+    }
+    drop(sender);
+    gate.open();
+    case.value(&future);
+    let mut seen = Vec::new();
+    while let Ok(call) = receiver.recv_timeout(case.patience()) {
+        seen.push(call);
+    }
+    assert_eq!(seen.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+    assert!(seen.iter().all(|(_, thread)| *thread == seen[0].1), "they ran on different threads");
+}
+
+pub(super) fn a_callback_runs_in_the_thread_that_completes_the_future(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", pass_and_tell_thread, gate.ticket(0));
+    let (sender, receiver) = mpsc::channel();
+    future.add_done_callback(move |_| {
+        let _ = sender.send(format!("{:?}", thread::current().id()));
+    });
+    gate.open();
+    let of_task = case.value(&future);
+    assert_eq!(receiver.recv_timeout(case.patience()).expect("the callback is called"), of_task);
+}
+
+fn pass_and_tell_thread(ticket: Ticket) -> String {
+    ticket.pass();
+    format!("{:?}", thread::current().id())
+}
+
+pub(super) fn cf_005_cf_006_cf_007_a_late_callback_is_called_at_once_by_the_adder(case: &Case) {
+    let executor = case.executor(1);
+    let succeeded = case.submit(&executor, "succeeds", |n: u64| 100 / n, 1);
+    let failed = case.submit(&executor, "fails", |n: u64| 100 / n, 0);
+    for future in [&succeeded, &failed] {
+        let _ = future.exception(case.patience()).expect("it is done in time");
+        late(future);
+    }
+    if case.can().concurrent {
+        let gate = case.gate("blocker");
+        let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+        gate.wait_arrivals(1);
+        let cancelled = case.submit(&executor, "cancelled", |n: u64| 100 / n, 1);
+        assert!(cancelled.cancel());
+        late(&cancelled);
+        gate.open();
+        case.value(&blocker);
+    }
+}
+
+fn late(future: &executor_core::Future<u64>) {
+    let here = thread::current().id();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = calls.clone();
+    future.add_done_callback(move |future| {
+        assert!(future.done());
+        if thread::current().id() == here {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+pub(super) fn cf_004_a_callback_that_panics_hurts_nobody(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1));
+    let (sender, receiver) = mpsc::channel();
+    future.add_done_callback(|_| panic!("a callback of the conformance suite panics, as it should"));
+    future.add_done_callback(move |_| {
+        let _ = sender.send(());
+    });
+    gate.open();
+    receiver.recv_timeout(case.patience()).expect("the second callback is called");
+    assert_eq!(case.value(&future), 1);
+    assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 2)), 2);
+}
+
+pub(super) fn cf_008_a_late_callback_that_panics_does_not_reach_the_adder(case: &Case) {
+    let executor = case.executor(1);
+    let future = case.submit(&executor, "quick", |n: u8| n, 1);
+    future.exception(case.patience()).expect("it is done in time");
+    future.add_done_callback(|_| panic!("a callback of the conformance suite panics, as it should"));
+    assert_eq!(case.value(&future), 1);
+}
+
+pub(super) fn a_callback_may_add_another(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1));
+    let (sender, receiver) = mpsc::channel();
+    future.add_done_callback(move |future| {
+        let inner = sender.clone();
+        future.add_done_callback(move |_| {
+            let _ = inner.send("inner");
+        });
+        let _ = sender.send("outer");
+    });
+    gate.open();
+    let calls: Vec<_> = (0..2).map(|_| receiver.recv_timeout(case.patience()).expect("both are called")).collect();
+    assert_eq!(calls, ["inner", "outer"]);
+}
+
+pub(super) fn a_callback_may_use_the_executor(case: &Case) {
+    let executor = case.executor(1);
+    let home = executor.home();
+    let address = home.address();
+    let future = case.submit(&executor, "first", |n: u64| n, 1);
+    let (sender, receiver) = mpsc::channel();
+    future.add_done_callback(move |future| {
+        // The worker that completes the first runs the second too: what is submitted here only waits in the queue.
+        let next = address.executor().submit(|n: u64| n + 1, future.result(None).expect("it succeeds"));
+        let _ = sender.send(next);
+    });
+    let next = receiver.recv_timeout(case.patience()).expect("the callback is called").expect("it is open");
+    assert_eq!(case.value(&case.track("from the callback", next)), 2);
+}
+
+pub(super) fn a_callback_may_shut_the_executor_down(case: &Case) {
+    let executor = case.executor(2);
+    let home = executor.home();
+    let address = home.address();
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1));
+    let (sender, receiver) = mpsc::channel();
+    future.add_done_callback(move |_| {
+        address.executor().shutdown(Shutdown::Drain);
+        let _ = sender.send(());
+    });
+    gate.open();
+    receiver.recv_timeout(case.patience()).expect("shutdown returns, though it is called by a worker");
+    let refused = executor.submit(|n: u8| n, 1).expect_err("it was shut down");
+    assert_eq!(refused.kind(), ErrorKind::ShutDown);
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(case.value(&future), 1);
+}
+
+pub(super) fn cancelling_from_a_callback_of_the_same_executor_works(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let first = case.submit(&executor, "first", Ticket::pass, gate.ticket(1));
+    let second = case.submit(&executor, "second", Ticket::report, gate.ticket(2)).into_future();
+    gate.wait_arrivals(1);
+    let (sender, receiver) = mpsc::channel();
+    first.add_done_callback(move |_| {
+        let cancelled = second.cancel();
+        let _ = sender.send((cancelled, second));
+    });
+    gate.open();
+    let (cancelled, second) = receiver.recv_timeout(case.patience()).expect("the callback is called");
+    // Between two processes the second may have started by the time the first is known to be over.
+    assert_eq!(second.result(case.patience()).is_err(), cancelled);
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(gate.labels().contains(&2), !cancelled);
+}

@@ -1,0 +1,382 @@
+//! What `map` promises: results in the order of the inputs, laziness where it is asked for, nothing run for nobody.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use executor_core::{ErrorKind, Executor, Map, MapOptions, Payload, Shutdown};
+use serde::{Deserialize, Serialize};
+
+use crate::{Case, Counter, Probe, Ticket};
+
+/// Every value, where every value is expected to be one.
+fn values<R: Payload>(map: Map<R>) -> Vec<R> {
+    map.map(|item| item.unwrap_or_else(|error| panic!("an item that ought to succeed did not: {error}"))).collect()
+}
+
+fn square(n: u64) -> u64 {
+    n * n
+}
+
+fn squares(numbers: std::ops::Range<u64>) -> Vec<u64> {
+    numbers.map(square).collect()
+}
+
+pub(super) fn cf_025_results_come_in_the_order_of_the_inputs(case: &Case) {
+    let executor = case.executor(3);
+    assert_eq!(values(executor.map(square, 0..1000).expect("it is open")), squares(0..1000));
+    let bases = [2u64, 3, 4].into_iter().zip([1u32, 2, 3]);
+    assert_eq!(
+        values(executor.map(|(base, power): (u64, u32)| base.pow(power), bases).expect("it is open")),
+        [2, 9, 64]
+    );
+}
+
+pub(super) fn order_does_not_depend_on_who_is_done_first(case: &Case) {
+    let executor = case.executor(2);
+    let gate = case.gate("items");
+    let options = MapOptions::new().chunksize(1);
+    let mut map = executor.map_with(options, Ticket::pass, [gate.ticket(0), gate.ticket(1)]).expect("it is open");
+    gate.wait_arrivals(2);
+    gate.release(1);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || map.by_ref().collect::<Result<Vec<_>, _>>());
+        gate.open();
+        assert_eq!(reader.join().expect("it does not panic").expect("both succeed"), [0, 1]);
+    });
+}
+
+pub(super) fn cf_036_an_empty_input_gives_an_empty_map(case: &Case) {
+    let executor = case.executor(1);
+    let mut maps = vec![executor.map(square, []).expect("it is open")];
+    maps.push(executor.map_with(MapOptions::new().chunksize(3), square, []).expect("it is open"));
+    maps.push(executor.map_with(MapOptions::new().unordered(), square, []).expect("it is open"));
+    if case.can().has_handle {
+        maps.push(executor.map_with(MapOptions::new().buffersize(2), square, []).expect("it is open"));
+    }
+    for mut map in maps {
+        assert!(map.next().is_none());
+        assert!(map.next().is_none());
+    }
+}
+
+pub(super) fn cf_054_chunks_of_any_size_do_not_show(case: &Case) {
+    let executor = case.executor(2);
+    for chunksize in [1, 3, 6, 40, 50, usize::MAX] {
+        let map = executor.map_with(MapOptions::new().chunksize(chunksize), square, 0..40).expect("it is open");
+        assert_eq!(values(map), squares(0..40), "chunks of {chunksize}");
+    }
+}
+
+pub(super) fn cf_031_cf_054_zero_is_no_size_of_chunks_or_buffers(case: &Case) {
+    let executor = case.executor(1);
+    for options in [MapOptions::new().chunksize(0), MapOptions::new().buffersize(0)] {
+        let refused = executor.map_with(options, square, 0..3).expect_err("zero is no size");
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    }
+    assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
+}
+
+pub(super) fn cf_026_an_item_that_fails_does_not_end_the_map(case: &Case) {
+    let executor = case.executor(2);
+    for chunksize in [1, 3, 10] {
+        let options = MapOptions::new().chunksize(chunksize);
+        let mut map = executor.map_with(options, |n: u64| 100 / n, [2, 1, 0, 4, 0, 5]).expect("it is open");
+        let seen: Vec<_> = map.by_ref().map(|item| item.map_err(|error| error.kind())).collect();
+        let fails = Err(ErrorKind::Panicked);
+        assert_eq!(seen, [Ok(50), Ok(100), fails, Ok(25), fails, Ok(20)], "chunks of {chunksize}");
+        assert!(map.next().is_none());
+    }
+}
+
+fn divide(n: u64) -> Result<u64, String> {
+    100u64.checked_div(n).ok_or_else(|| "timed out, says the task itself".to_string())
+}
+
+pub(super) fn cf_027_an_error_of_the_function_is_no_time_out_of_the_map(case: &Case) {
+    let executor = case.executor(1);
+    for options in [MapOptions::new(), MapOptions::new().timeout(case.patience())] {
+        let map = executor.map_with(options, divide, [1, 0, 2]).expect("it is open");
+        let seen = values(map);
+        assert_eq!((seen.len(), &seen[0], seen[1].is_err(), &seen[2]), (3, &Ok(100), true, &Ok(50)));
+    }
+}
+
+pub(super) fn cf_028_a_map_that_times_out_says_so_once_and_ends(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("items");
+    gate.ticket(9).report();
+    // Items 0 and 1 only report, item 2 is held.
+    let inputs: Vec<_> = (0..4).map(|label| (gate.ticket(label), label >= 2)).collect();
+    let options = MapOptions::new().chunksize(1).timeout(Duration::from_millis(30));
+    let call = |(ticket, held): (Ticket, bool)| if held { ticket.pass() } else { ticket.report() };
+    let mut map = executor.map_with(options, call, inputs).expect("it is open");
+    let mut expected = 0;
+    let error = loop {
+        match map.next().expect("it does not end before it times out") {
+            Ok(label) => {
+                assert_eq!(label, expected);
+                expected += 1;
+            }
+            Err(error) => break error,
+        }
+    };
+    assert!(expected <= 2);
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(map.next().is_none());
+    assert!(map.next().is_none());
+    gate.open();
+    executor.shutdown(Shutdown::Drain);
+    assert!(!gate.labels().contains(&3), "the item behind the held one was run for nobody");
+}
+
+pub(super) fn cf_050_a_map_that_timed_out_runs_nothing_more(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("items");
+    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let options = MapOptions::new().timeout(Duration::ZERO);
+    let mut map = executor.map_with(options, Ticket::report, [gate.ticket(1), gate.ticket(2)]).expect("it is open");
+    assert_eq!(map.next().expect("it says so").expect_err("the worker is held").kind(), ErrorKind::Timeout);
+    assert!(map.next().is_none());
+    gate.open();
+    case.value(&blocker);
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(gate.labels(), [0]);
+}
+
+pub(super) fn a_map_may_take_any_time_it_is_given(case: &Case) {
+    let executor = case.executor(1);
+    let map = executor.map_with(MapOptions::new().timeout(Duration::MAX), square, 0..3).expect("it is open");
+    assert_eq!(values(map), squares(0..3));
+}
+
+pub(super) fn cf_029_dropping_a_map_cancels_what_has_not_started(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("items");
+    for (round, chunksize) in (0..).zip([1, 2]) {
+        let inputs: Vec<_> = (round * 10..round * 10 + 6).map(|label| gate.ticket(label)).collect();
+        let options = MapOptions::new().chunksize(chunksize);
+        let mut map = executor.map_with(options, Ticket::pass, inputs).expect("it is open");
+        gate.wait_for_label(round * 10);
+        gate.release(round * 10);
+        if chunksize == 1 {
+            assert_eq!(map.next().expect("there are six").expect("it succeeds"), round * 10);
+        }
+        gate.wait_for_label(round * 10 + 1);
+        drop(map);
+        gate.release(round * 10 + 1);
+        assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
+    }
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(gate.labels(), [0, 1, 10, 11]);
+}
+
+pub(super) fn dropping_a_map_that_nobody_has_read_cancels_it(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("items");
+    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let inputs: Vec<_> = (1..6).map(|label| gate.ticket(label)).collect();
+    drop(executor.map(Ticket::report, inputs).expect("it is open"));
+    gate.open();
+    case.value(&blocker);
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(gate.labels(), [0]);
+}
+
+pub(super) fn cf_044_a_map_that_nobody_reads_is_run_all_the_same(case: &Case) {
+    let executor = case.executor(2);
+    let gate = case.gate("items");
+    let inputs: Vec<_> = (0..10).map(|label| gate.ticket(label)).collect();
+    let map = executor.map(Ticket::report, inputs).expect("it is open");
+    executor.shutdown(Shutdown::Drain);
+    let mut labels = gate.labels();
+    labels.sort_unstable();
+    assert_eq!(labels, (0..10).collect::<Vec<_>>());
+    assert_eq!(values(map), labels);
+}
+
+pub(super) fn cf_039_shutdown_does_not_wait_for_the_reader_of_a_map(case: &Case) {
+    for _ in 0..5 {
+        let executor = case.executor(2);
+        let map = executor.map(square, 0..3).expect("it is open");
+        executor.shutdown(Shutdown::Drain);
+        assert_eq!(values(map), squares(0..3));
+    }
+}
+
+pub(super) fn cf_032_cf_033_a_buffer_of_any_size_gives_every_result(case: &Case) {
+    let executor = case.executor(2);
+    for buffersize in [1, 2, 10, 20] {
+        let options = || MapOptions::new().buffersize(buffersize);
+        assert_eq!(values(executor.map_with(options(), square, 0..10).expect("it is open")), squares(0..10));
+        let pairs = (0..10u64).zip(10..20u64);
+        let sums = values(executor.map_with(options(), |(a, b): (u64, u64)| a + b, pairs).expect("it is open"));
+        assert_eq!(sums, (0..10).map(|n| 2 * n + 10).collect::<Vec<_>>());
+        let chunked = executor.map_with(options().chunksize(3), square, 0..10).expect("it is open");
+        assert_eq!(values(chunked), squares(0..10));
+    }
+}
+
+pub(super) fn cf_034_cf_035_an_endless_input_is_read_as_far_as_it_is_needed(case: &Case) {
+    let executor = case.executor(2);
+    let options = || MapOptions::new().buffersize(2);
+    let first: Vec<_> =
+        executor.map_with(options(), square, 0..).expect("it is open").take(3).map(Result::unwrap).collect();
+    assert_eq!(first, [0, 1, 4]);
+    let pairs = (0u64..).zip(5u64..);
+    let sums = executor.map_with(options(), |(a, b): (u64, u64)| a + b, pairs).expect("it is open");
+    assert_eq!(sums.take(3).map(Result::unwrap).collect::<Vec<_>>(), [5, 7, 9]);
+}
+
+/// Counts how many numbers were taken from an endless input.
+fn counted() -> (Arc<AtomicUsize>, impl Iterator<Item = u64> + Send + 'static) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let input = (0..).inspect(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    (taken, input)
+}
+
+pub(super) fn cf_038_a_full_buffer_reads_no_further(case: &Case) {
+    for buffersize in [1, 3] {
+        let executor = case.executor(2);
+        let (taken, input) = counted();
+        let map = executor.map_with(MapOptions::new().buffersize(buffersize), square, input).expect("it is open");
+        assert_eq!(taken.load(Ordering::SeqCst), buffersize);
+        executor.shutdown(Shutdown::Drain);
+        assert_eq!(taken.load(Ordering::SeqCst), buffersize);
+        drop(map);
+    }
+}
+
+pub(super) fn a_buffer_is_never_exceeded(case: &Case) {
+    let executor = case.executor(2);
+    for chunksize in [1, 2, 7] {
+        let (taken, input) = counted();
+        let options = MapOptions::new().buffersize(4).chunksize(chunksize);
+        let mut map = executor.map_with(options, square, input).expect("it is open");
+        for read in 0..30 {
+            let ahead = taken.load(Ordering::SeqCst) - read;
+            assert!(ahead <= 4, "{ahead} items were taken and not read, with chunks of {chunksize}");
+            assert_eq!(map.next().expect("it is endless").expect("it succeeds"), square(read as u64));
+        }
+    }
+}
+
+pub(super) fn a_buffered_map_ends_with_an_error_when_the_executor_is_shut_down(case: &Case) {
+    let executor = case.executor(1);
+    let mut map = executor.map_with(MapOptions::new().buffersize(2), square, 0..).expect("it is open");
+    executor.shutdown(Shutdown::Drain);
+    let mut seen = 0;
+    let error = loop {
+        match map.next().expect("it says why it ends") {
+            Ok(value) => {
+                assert_eq!(value, square(seen));
+                seen += 1;
+            }
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((seen, error.kind()), (2, ErrorKind::ShutDown));
+    assert!(map.next().is_none());
+}
+
+pub(super) fn a_back_end_without_a_handle_refuses_buffers(case: &Case) {
+    let executor = case.executor(1);
+    if case.can().has_handle {
+        assert!(executor.handle().is_some(), "the back-end says that it has a handle");
+        return;
+    }
+    let refused = executor.map_with(MapOptions::new().buffersize(2), square, 0..3).expect_err("it has no handle");
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+}
+
+pub(super) fn an_unordered_map_gives_every_result_once(case: &Case) {
+    let executor = case.executor(2);
+    for chunksize in [1, 7] {
+        let options = MapOptions::new().unordered().chunksize(chunksize);
+        let mut seen = values(executor.map_with(options, square, 0..50).expect("it is open"));
+        seen.sort_unstable();
+        assert_eq!(seen, squares(0..50));
+    }
+}
+
+pub(super) fn an_unordered_map_does_not_wait_for_the_slow(case: &Case) {
+    let executor = case.executor(2);
+    let gate = case.gate("items");
+    let inputs: Vec<_> = (0..4).map(|label| (gate.ticket(label), label == 0)).collect();
+    let options = MapOptions::new().unordered().chunksize(1);
+    let call = |(ticket, held): (Ticket, bool)| if held { ticket.pass() } else { ticket.report() };
+    let mut map = executor.map_with(options, call, inputs).expect("it is open");
+    gate.wait_for_label(0);
+    let mut early: Vec<_> = map.by_ref().take(3).map(|item| item.expect("it succeeds")).collect();
+    early.sort_unstable();
+    assert_eq!(early, [1, 2, 3]);
+    gate.open();
+    assert_eq!(values(map), [0]);
+}
+
+pub(super) fn an_input_that_panics_reaches_the_caller_and_nobody_else(case: &Case) {
+    let executor = case.executor(1);
+    let input = (0..5u64).inspect(|n| assert!(*n < 3, "an input of the conformance suite panics, as it should"));
+    let outcome = catch_unwind(AssertUnwindSafe(|| executor.map(square, input).map(drop)));
+    assert!(!matches!(outcome, Ok(Ok(()))), "the map was made as if the input had not panicked");
+    assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
+}
+
+pub(super) fn a_map_after_shutdown_is_refused(case: &Case) {
+    let executor = case.executor(1);
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(executor.map(square, 0..3).expect_err("it was shut down").kind(), ErrorKind::ShutDown);
+}
+
+pub(super) fn cf_042_a_map_keeps_nothing_of_what_it_has_yielded(case: &Case) {
+    let executor = case.executor(1);
+    let counter = Counter::new();
+    let inputs: Vec<_> = (0..4).map(|_| counter.probe()).collect();
+    let options = MapOptions::new().chunksize(1);
+    let mut map = executor.map_with(options, |probe: Probe| probe, inputs).expect("it is open");
+    for left in (0..4).rev() {
+        drop(map.next().expect("there are four").expect("it succeeds"));
+        counter.wait_alive(left, case.patience());
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Item {
+    crashes: bool,
+    number: u64,
+}
+
+pub(super) fn an_item_that_crashes_does_not_hurt_its_chunk(case: &Case) {
+    let executor = case.executor(1);
+    for chunksize in [1, 3, 6] {
+        let inputs: Vec<_> = (0..6).map(|number| Item { crashes: number == 2, number }).collect();
+        let call = |item: Item| if item.crashes { process::abort() } else { item.number };
+        let map = executor.map_with(MapOptions::new().chunksize(chunksize), call, inputs).expect("it is open");
+        let seen: Vec<_> = map.map(|item| item.map_err(|error| error.kind())).collect();
+        let dies = Err(ErrorKind::WorkerDied);
+        assert_eq!(seen, [Ok(0), Ok(1), dies, Ok(3), Ok(4), Ok(5)], "chunks of {chunksize}");
+    }
+}
+
+pub(super) fn an_item_that_cannot_travel_fails_in_its_place(case: &Case) {
+    use super::submit::Awkward;
+    let executor = case.executor(1);
+    for chunksize in [1, 4] {
+        let inputs = [Awkward::Fine, Awkward::NotWritten, Awkward::NotRead, Awkward::Fine];
+        let map =
+            executor.map_with(MapOptions::new().chunksize(chunksize), |_: Awkward| (), inputs).expect("it is open");
+        let seen: Vec<_> = map.map(|item| item.map_err(|error| error.kind())).collect();
+        assert_eq!(seen, [Ok(()), Err(ErrorKind::Encode), Err(ErrorKind::Decode), Ok(())], "chunks of {chunksize}");
+    }
+}

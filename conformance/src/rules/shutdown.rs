@@ -1,0 +1,296 @@
+//! What `close`, `join` and `shutdown` promise: every future resolves, from wherever and however often they are called.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use executor_core::{ErrorKind, Executor, MapOptions, Shutdown};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Address, Case, Counter, Gate, Probe, Ticket};
+
+const GRACES: [Shutdown; 3] =
+    [Shutdown::Drain, Shutdown::CancelPending, Shutdown::Terminate { grace: Duration::from_secs(3600) }];
+
+pub(super) fn cf_091_cf_093_nothing_is_accepted_after_shutdown(case: &Case) {
+    for mode in GRACES {
+        let executor = case.executor(1);
+        assert_eq!(case.value(&case.submit(&executor, "before", |n: u8| n, 1)), 1);
+        executor.shutdown(mode);
+        let refused = [
+            executor.submit(|n: u8| n, 1).map(drop),
+            executor.try_submit(|n: u8| n, 1).map(drop),
+            executor.submit_with(executor_core::TaskOptions::new().priority(1), |n: u8| n, 1).map(drop),
+            executor.map(|n: u8| n, [1]).map(drop),
+            executor.map_with(MapOptions::new().chunksize(2), |n: u8| n, [1, 2]).map(drop),
+        ];
+        for answer in refused {
+            let error = answer.expect_err("it was shut down");
+            assert_eq!(error.kind(), ErrorKind::ShutDown, "{error}");
+        }
+    }
+}
+
+pub(super) fn cf_094_draining_runs_everything_that_was_accepted(case: &Case) {
+    let executor = case.executor(2);
+    let futures: Vec<_> = (0..50).map(|n| case.submit(&executor, format!("task {n}"), |n: u32| n, n)).collect();
+    executor.shutdown(Shutdown::Drain);
+    for (n, future) in (0..).zip(&futures) {
+        assert_eq!(future.result(Duration::ZERO).expect("it is done when `shutdown` returns"), n);
+    }
+}
+
+pub(super) fn cf_095_cancel_pending_finishes_what_runs_and_cancels_the_rest(case: &Case) {
+    let executor = case.executor(2);
+    let gate = case.gate("running");
+    let futures: Vec<_> = (0..50)
+        .map(|label| case.submit(&executor, format!("task {label}"), Ticket::pass, gate.ticket(label)))
+        .collect();
+    gate.wait_arrivals(2);
+    gate.settle();
+    executor.close(Shutdown::CancelPending);
+    let ran = gate.labels();
+    gate.open();
+    executor.shutdown(Shutdown::CancelPending);
+    for (label, future) in (0..).zip(&futures) {
+        match future.result(Duration::ZERO) {
+            Ok(_) => assert!(ran.contains(&label), "task {label} ran after it was to be cancelled"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+                assert!(future.cancelled() && !ran.contains(&label));
+            }
+        }
+    }
+    let mut labels = gate.labels();
+    labels.sort_unstable();
+    assert_eq!(labels, [0, 1], "other tasks ran than the two that are oldest");
+}
+
+pub(super) fn cf_066_cf_076_terminate_stops_what_runs_and_cancels_the_rest(case: &Case) {
+    for grace in [Duration::ZERO, case.patience()] {
+        let executor = case.executor(2);
+        let gate = case.gate("running");
+        let futures: Vec<_> = (0..10)
+            .map(|label| case.submit(&executor, format!("task {label}"), Ticket::pass, gate.ticket(label)))
+            .collect();
+        gate.wait_arrivals(2);
+        executor.shutdown(Shutdown::Terminate { grace });
+        for (label, future) in (0..).zip(&futures) {
+            let error = future.result(Duration::ZERO).expect_err("it was not to end by itself");
+            let expected = if label < 2 { ErrorKind::Terminated } else { ErrorKind::Cancelled };
+            assert_eq!(error.kind(), expected, "task {label}: {error}");
+        }
+        gate.wait_gone(0);
+        gate.wait_gone(1);
+        assert_eq!(gate.arrivals().len(), 2);
+    }
+}
+
+pub(super) fn terminate_that_cannot_stop_a_task_cancels_the_rest_and_waits(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("running");
+    let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let pending = case.submit(&executor, "pending", Ticket::report, gate.ticket(1));
+    executor.close(Shutdown::Terminate { grace: Duration::ZERO });
+    assert_eq!(case.failure(&pending).kind(), ErrorKind::Cancelled);
+    assert!(running.running());
+    gate.open();
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(running.result(Duration::ZERO).expect("it ends by itself"), 0);
+    assert_eq!(gate.labels(), [0]);
+}
+
+pub(super) fn cf_075_an_executor_that_was_never_used_shuts_down(case: &Case) {
+    for mode in [Shutdown::Drain, Shutdown::CancelPending, Shutdown::Terminate { grace: Duration::ZERO }] {
+        let executor = case.executor(2);
+        executor.shutdown(mode);
+        assert!(executor.join(Duration::ZERO.into()));
+    }
+}
+
+pub(super) fn cf_074_every_second_shutdown_is_safe(case: &Case) {
+    for first in GRACES {
+        for second in GRACES {
+            let executor = case.executor(1);
+            let future = case.submit(&executor, "quick", |n: u8| n, 1);
+            executor.close(first);
+            executor.close(second);
+            executor.shutdown(second);
+            executor.shutdown(first);
+            assert!(future.done(), "{first:?} and then {second:?} left a future open");
+            assert!(executor.join(None));
+            assert_eq!(executor.submit(|n: u8| n, 1).expect_err("it is shut down").kind(), ErrorKind::ShutDown);
+        }
+    }
+}
+
+pub(super) fn a_second_close_may_be_stricter(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("running");
+    let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let pending = case.submit(&executor, "pending", Ticket::report, gate.ticket(1));
+    executor.close(Shutdown::Drain);
+    assert!(!pending.done());
+    executor.close(Shutdown::CancelPending);
+    assert_eq!(case.failure(&pending).kind(), ErrorKind::Cancelled);
+    gate.open();
+    case.value(&running);
+}
+
+pub(super) fn a_second_close_is_never_milder(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("running");
+    let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let pending = case.submit(&executor, "pending", Ticket::report, gate.ticket(1));
+    executor.close(Shutdown::CancelPending);
+    executor.close(Shutdown::Drain);
+    gate.open();
+    executor.shutdown(Shutdown::Drain);
+    case.value(&running);
+    assert_eq!(case.failure(&pending).kind(), ErrorKind::Cancelled);
+    assert_eq!(gate.labels(), [0]);
+}
+
+pub(super) fn cf_101_cf_108_close_returns_at_once_and_join_waits(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("running");
+    let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let pending = case.submit(&executor, "pending", Ticket::pass, gate.ticket(1));
+    executor.close(Shutdown::Drain);
+    for timeout in [Duration::ZERO, Duration::from_millis(1)] {
+        assert!(!executor.join(Some(timeout)), "a task is held, so its worker cannot be gone");
+    }
+    gate.open();
+    assert!(executor.join(Some(case.patience())));
+    assert!(executor.join(Some(Duration::ZERO)), "they do not come back");
+    assert!(executor.join(None));
+    assert_eq!(running.result(Duration::ZERO).expect("it ran"), 0);
+    assert_eq!(pending.result(Duration::ZERO).expect("it ran"), 1);
+}
+
+pub(super) fn join_without_close_waits_for_somebody_to_close(case: &Case) {
+    let executor = case.executor(1);
+    assert_eq!(case.value(&case.submit(&executor, "before", |n: u8| n, 1)), 1);
+    assert!(!executor.join(Some(Duration::ZERO)), "nobody has closed it");
+    assert!(!executor.join(Some(Duration::from_millis(1))), "nobody has closed it");
+    assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
+    std::thread::scope(|scope| {
+        let joiner = scope.spawn(|| executor.join(Some(case.patience())));
+        executor.close(Shutdown::Drain);
+        assert!(joiner.join().expect("it does not panic"));
+    });
+}
+
+pub(super) fn any_number_of_threads_may_shut_down_at_once(case: &Case) {
+    let executor = case.executor(2);
+    let futures: Vec<_> = (0..20).map(|n| case.submit(&executor, "quick", |n: u32| n, n)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| executor.shutdown(Shutdown::Drain));
+        }
+    });
+    for future in &futures {
+        assert!(future.result(Duration::ZERO).is_ok());
+    }
+}
+
+pub(super) fn every_way_to_shut_down_resolves_every_future(case: &Case) {
+    for mode in [Shutdown::Drain, Shutdown::CancelPending, Shutdown::Terminate { grace: Duration::ZERO }] {
+        for used in [false, true] {
+            let executor = case.executor(2);
+            if used {
+                case.value(&case.submit(&executor, "before", |n: u8| n, 1));
+            }
+            let futures: Vec<_> = (0..30).map(|n| case.submit(&executor, format!("task {n}"), |n: u32| n, n)).collect();
+            executor.close(mode);
+            assert!(executor.join(Some(case.patience())), "{mode:?}");
+            for future in &futures {
+                assert!(future.done(), "{mode:?} left {future:?} behind");
+            }
+        }
+    }
+}
+
+pub(super) fn shutdown_from_inside_a_task_does_not_wait_for_itself(case: &Case) {
+    let executor = case.executor(2);
+    let home = executor.home();
+    let shuts_down = |address: Address| {
+        let executor = address.executor();
+        executor.shutdown(Shutdown::Drain);
+        executor.submit(|n: u8| n, 1).is_err()
+    };
+    let future = case.submit(&executor, "shuts down", shuts_down, home.address());
+    assert!(case.value(&future), "it was still open for the task that has shut it down");
+    executor.shutdown(Shutdown::Drain);
+}
+
+pub(super) fn every_worker_is_gone_when_join_says_so(case: &Case) {
+    // What only a living worker can have: a thread-local value, which is dropped when the thread ends, and takes its time.
+    let executor = case.executor(3);
+    let counter = Counter::new();
+    let (all, parting) = (case.gate("all"), case.gate("parting"));
+    let futures: Vec<_> = (0..3)
+        .map(|label| {
+            let leaves = (all.ticket(label), Parting { ticket: parting.ticket(label), probe: counter.probe() });
+            case.submit(&executor, "leaves a value", leave, leaves)
+        })
+        .collect();
+    all.wait_arrivals(3);
+    all.open();
+    for future in &futures {
+        case.value(future);
+    }
+    executor.close(Shutdown::Drain);
+    parting.wait_arrivals(3);
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let joiner = scope.spawn(|| {
+            let gone = executor.join(None);
+            ended.store(true, Ordering::SeqCst);
+            gone
+        });
+        let opens = Opens(&parting);
+        executor.wait_inside("join(None)", || ended.load(Ordering::SeqCst));
+        parting.settle();
+        assert!(!ended.load(Ordering::SeqCst), "`join` said yes while three workers were ending");
+        assert_eq!(counter.alive(), 3);
+        drop(opens);
+        assert!(joiner.join().expect("it does not panic"));
+    });
+    assert_eq!(counter.alive(), 0, "`join` said yes before the workers had ended");
+}
+
+/// Opens a gate also when the rule fails, before its scope waits for a thread.
+struct Opens<'a>(&'a Gate);
+
+impl Drop for Opens<'_> {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+/// A value that a worker keeps. When its thread ends it waits at a gate.
+#[derive(Serialize, Deserialize)]
+struct Parting {
+    ticket: Ticket,
+    probe: Probe,
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        let _ = &self.probe;
+        self.ticket.pass();
+    }
+}
+
+fn leave((ticket, parting): (Ticket, Parting)) -> u32 {
+    thread_local!(static LEFT: std::cell::RefCell<Vec<Parting>> = const { std::cell::RefCell::new(Vec::new()) });
+    LEFT.with(|left| left.borrow_mut().push(parting));
+    ticket.pass()
+}

@@ -1,0 +1,78 @@
+//! From a harness to one test for each rule.
+
+use std::{
+    io::{self, Write},
+    process,
+    sync::Arc,
+};
+
+use crate::{Harness, Limits, Outcome, Rule, run};
+
+/// Makes one `#[test]` for each rule, named `group::rule`, each on a new executor of this harness.
+///
+/// ```
+/// use conformance::{Capabilities, Harness, Setup};
+/// use executor_core::{Backend, Error, InlineExecutor};
+///
+/// struct Inline;
+///
+/// impl Harness for Inline {
+///     fn name(&self) -> &str {
+///         "inline"
+///     }
+///     fn capabilities(&self) -> Capabilities {
+///         Capabilities::NONE
+///     }
+///     fn executor(&self, _: &Setup) -> Result<Box<dyn Backend>, Error> {
+///         Ok(Box::new(InlineExecutor::new()))
+///     }
+/// }
+///
+/// conformance::suite!(Inline);
+/// ```
+#[macro_export]
+macro_rules! suite {
+    ($harness:expr) => {
+        fn conformance_harness() -> impl $crate::Harness {
+            $harness
+        }
+
+        $crate::for_each_rule!(tests_of_rules);
+    };
+}
+
+/// The modules of tests that [`suite!`] expands to.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! tests_of_rules {
+    ($($group:ident { $($number:literal $rule:ident [$($need:ident)*] $promise:literal)* })*) => {$(
+        mod $group {$(
+            #[test]
+            fn $rule() {
+                $crate::check(stringify!($group), stringify!($rule), super::conformance_harness());
+            }
+        )*}
+    )*};
+}
+
+/// Runs one rule as a test: a skip is printed, a broken rule panics, a hung one ends the process.
+///
+/// # Panics
+///
+/// Where the back-end does not keep the rule.
+pub fn check(group: &str, rule: &str, harness: impl Harness) {
+    let rule = Rule::find(group, rule).unwrap_or_else(|| panic!("there is no rule {group}::{rule}"));
+    match run(rule, Arc::new(harness), Limits::from_env()) {
+        Outcome::Kept => {}
+        Outcome::Skipped(why) => eprintln!("skipped {group}::{}: {why}", rule.name),
+        Outcome::Broken(what) => panic!("{what}\nThe rule: {}", rule.promise),
+        Outcome::Hung(report) => {
+            // Straight to the descriptor: what is printed is captured, and lost when the process ends.
+            let _ = writeln!(io::stderr(), "\n{report}The rule: {}", rule.promise);
+            process::exit(HUNG);
+        }
+    }
+}
+
+/// The exit code of a test process in which a rule hung.
+pub const HUNG: i32 = 86;

@@ -1,0 +1,409 @@
+//! A sound pool of threads that can be told to get one thing wrong.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, Weak},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use conformance::{Capabilities, Harness, Setup};
+use executor_core::{
+    Backend, Error, ErrorKind, Shutdown, Task, TaskId,
+    host::{Host, Registration, register},
+    task::enter_worker,
+};
+
+/// What it gets wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Nothing,
+    DropsEveryTask,
+    DropsEveryTenthTask,
+    NeverRunsATask,
+    StartsTheNewestFirst,
+    IgnoresPriorities,
+    HasOneWorkerTooMany,
+    HasOneWorkerTooFew,
+    GivesTasksToWorkersInTurn,
+    HasNoBound,
+    NeverWaitsForRoom,
+    WaitsForRoomInTrySubmit,
+    CountsCancelledTasksAsWaiting,
+    LeavesThoseWhoWaitForRoom,
+    KeepsItsOwnTasksOutWhenFull,
+    AcceptsTasksAfterClose,
+    RefusesWithTheWrongKind,
+    CancelsWhenItShouldDrain,
+    DrainsWhenItShouldCancel,
+    ObeysTheLastClose,
+    ObeysTheFirstClose,
+    WaitsInClose,
+    JoinsEarly,
+    JoinsBeforeThreadsEnd,
+    JoinsWithoutClose,
+    JoinsItself,
+    JoinsOnlyOnce,
+    NoticesNoCloseBeforeItsFirstTask,
+    DropsWithoutWaiting,
+    DiscardsTasksWhenDropped,
+    NotifiesOnAnotherThread,
+    NeverNotifies,
+    HoldsItsLockWhileATaskRuns,
+    StartsAThreadForEachTask,
+    DoesNotHelpThoseWhoWait,
+    HasNoHandle,
+    KeepsRunningForItsHandle,
+    ClaimsToEncode,
+    ClaimsToStopTasks,
+    KeepsRefusedTasks,
+    ForgetsEveryTenthTask,
+}
+
+use Fault::*;
+
+/// Makes pools with a fault.
+pub struct Faulty(pub Fault);
+
+impl Faulty {
+    pub fn sound() -> Faulty {
+        Faulty(Nothing)
+    }
+}
+
+impl Harness for Faulty {
+    fn name(&self) -> &str {
+        "the faulty pool"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            concurrent: true,
+            ordered: true,
+            prioritises: true,
+            bounded: true,
+            shares_memory: true,
+            helps_waiters: true,
+            owns_workers: true,
+            has_handle: true,
+            encodes: self.0 == ClaimsToEncode,
+            stops_tasks: self.0 == ClaimsToStopTasks,
+            isolates: false,
+        }
+    }
+
+    fn executor(&self, setup: &Setup) -> Result<Box<dyn Backend>, Error> {
+        Ok(Box::new(Pool::new(self.0, setup)))
+    }
+}
+
+struct Pool {
+    shared: Arc<Shared>,
+    _registration: Registration,
+}
+
+struct Shared {
+    fault: Fault,
+    width: usize,
+    capacity: usize,
+    me: Weak<Shared>,
+    host: Mutex<executor_core::host::HostId>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Task>,
+    scheduled: usize,
+    closed: Option<Shutdown>,
+    alive: usize,
+    handles: Vec<JoinHandle<()>>,
+    joined: bool,
+    refused: Vec<Task>,
+}
+
+fn severity(mode: Shutdown) -> u8 {
+    match mode {
+        Shutdown::Drain => 0,
+        Shutdown::CancelPending => 1,
+        Shutdown::Terminate { .. } => 2,
+    }
+}
+
+impl Pool {
+    fn new(fault: Fault, setup: &Setup) -> Pool {
+        let shared = Arc::new_cyclic(|me| Shared {
+            fault,
+            width: setup.workers,
+            capacity: setup.queue_capacity.unwrap_or(usize::MAX),
+            me: me.clone(),
+            host: Mutex::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let host: Arc<dyn Host> = shared.clone();
+        let registration = register(Arc::downgrade(&host));
+        *shared.host.lock().expect("nobody panics with it") = registration.id();
+        let workers = match fault {
+            HasOneWorkerTooMany => setup.workers + 1,
+            HasOneWorkerTooFew => setup.workers - 1,
+            StartsAThreadForEachTask => 0,
+            _ => setup.workers,
+        };
+        for number in 0..workers {
+            shared.spawn(move |shared| shared.work(number));
+        }
+        Pool { shared, _registration: registration }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn spawn(&self, work: impl FnOnce(&Shared) + Send + 'static) {
+        let shared = self.me.upgrade().expect("whoever calls this holds one");
+        let mut state = self.lock();
+        state.alive += 1;
+        state.handles.push(thread::spawn(move || {
+            let host = *shared.host.lock().expect("nobody panics with it");
+            let _worker = enter_worker("a faulty worker", host);
+            work(&shared);
+            shared.lock().alive -= 1;
+            shared.changed.notify_all();
+        }));
+    }
+
+    fn work(&self, number: usize) {
+        loop {
+            let mut state = self.lock();
+            let task = loop {
+                if let Some(task) = self.next(&mut state, number) {
+                    break task;
+                }
+                let notices = self.fault != NoticesNoCloseBeforeItsFirstTask || state.scheduled > 0;
+                if state.closed.is_some() && state.queue.is_empty() && notices {
+                    return;
+                }
+                state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+            };
+            self.changed.notify_all();
+            if self.fault == HoldsItsLockWhileATaskRuns {
+                task.run();
+                continue;
+            }
+            let cancels = self.fault == ObeysTheLastClose && state.closed.is_some_and(|mode| severity(mode) > 0);
+            drop(state);
+            if cancels {
+                drop(task.withdraw());
+            } else {
+                self.run(task);
+            }
+        }
+    }
+
+    fn run(&self, task: Task) {
+        match self.fault {
+            NotifiesOnAnotherThread => {
+                let done = task.run_quietly();
+                thread::scope(|scope| scope.spawn(|| drop(done)).join().expect("callbacks are contained"));
+            }
+            NeverNotifies => mem::forget(task.run_quietly()),
+            _ => task.run(),
+        }
+    }
+
+    fn next(&self, state: &mut State, number: usize) -> Option<Task> {
+        let queue = &mut state.queue;
+        let first = match self.fault {
+            NeverRunsATask if state.closed.is_none() => return None,
+            StartsTheNewestFirst => queue.len().checked_sub(1)?,
+            IgnoresPriorities => 0,
+            GivesTasksToWorkersInTurn => {
+                queue.iter().position(|task| task.id().as_u64() as usize % self.width == number)?
+            }
+            _ => {
+                let highest = queue.iter().map(Task::priority).max()?;
+                queue.iter().position(|task| task.priority() == highest)?
+            }
+        };
+        queue.remove(first)
+    }
+
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        let host = *self.host.lock().expect("nobody panics with it");
+        let own = executor_core::task::worker_host() == host && self.fault != KeepsItsOwnTasksOutWhenFull;
+        if self.fault != DoesNotHelpThoseWhoWait {
+            task.attach(host);
+        }
+        let mut state = self.lock();
+        loop {
+            if state.closed.is_some() && self.fault != AcceptsTasksAfterClose {
+                let kind = if self.fault == RefusesWithTheWrongKind { ErrorKind::Other } else { ErrorKind::ShutDown };
+                if self.fault == KeepsRefusedTasks {
+                    state.refused.push(task);
+                }
+                return Err(Error::new(kind, "this pool was shut down"));
+            }
+            let counts = |task: &&Task| self.fault == CountsCancelledTasksAsWaiting || !task.has_left_queue();
+            if own || self.fault == HasNoBound || state.queue.iter().filter(counts).count() < self.capacity {
+                break;
+            }
+            if self.fault == NeverWaitsForRoom || !task.may_wait() && self.fault != WaitsForRoomInTrySubmit {
+                return Err(Error::new(ErrorKind::QueueFull, "this pool is full"));
+            }
+            state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+            if self.fault == LeavesThoseWhoWaitForRoom && state.closed.is_some() && !state.queue.is_empty() {
+                // As a pool does that wakes nobody when it is closed.
+                state = self
+                    .changed
+                    .wait_while(state, |state| !state.queue.is_empty())
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+            }
+        }
+        state.scheduled += 1;
+        match self.fault {
+            DropsEveryTask => return Ok(()),
+            DropsEveryTenthTask if state.scheduled.is_multiple_of(10) => return Ok(()),
+            ForgetsEveryTenthTask if state.scheduled.is_multiple_of(10) => mem::forget(task),
+            StartsAThreadForEachTask => {
+                drop(state);
+                self.spawn(|_| task.run());
+                return Ok(());
+            }
+            _ => state.queue.push_back(task),
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn close(&self, mode: Shutdown) {
+        let mut state = self.lock();
+        let seen = state.closed;
+        let milder = seen.is_some_and(|seen| severity(seen) >= severity(mode));
+        match self.fault {
+            ObeysTheFirstClose if seen.is_some() => {}
+            ObeysTheLastClose => state.closed = Some(mode),
+            _ if milder => {}
+            _ => state.closed = Some(mode),
+        }
+        let cancels = match self.fault {
+            DrainsWhenItShouldCancel => false,
+            CancelsWhenItShouldDrain => true,
+            ObeysTheFirstClose if seen.is_some() => false,
+            // Decided when the workers are through, by what was said last.
+            ObeysTheLastClose => false,
+            _ => severity(mode) > 0,
+        };
+        let rest = if cancels { mem::take(&mut state.queue) } else { VecDeque::new() };
+        drop(state);
+        self.changed.notify_all();
+        for task in rest {
+            drop(task.withdraw());
+        }
+        if self.fault == WaitsInClose {
+            self.join(None);
+        }
+    }
+
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        let mut state = self.lock();
+        let here = thread::current().id();
+        let own = state.handles.iter().any(|handle| handle.thread().id() == here);
+        match self.fault {
+            JoinsEarly => return true,
+            JoinsWithoutClose if state.closed.is_none() => return true,
+            JoinsOnlyOnce if state.joined => loop {
+                thread::park();
+            },
+            _ if own && self.fault != JoinsItself => return false,
+            _ => {}
+        }
+        let left = |state: &mut State| state.alive > 0 || state.closed.is_none();
+        let timeout = timeout.unwrap_or(Duration::MAX);
+        state = match self.changed.wait_timeout_while(state, timeout, left) {
+            Ok((state, _)) => state,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+        if left(&mut state) {
+            return false;
+        }
+        state.joined = true;
+        if self.fault == JoinsBeforeThreadsEnd {
+            return true;
+        }
+        let handles = mem::take(&mut state.handles);
+        drop(state);
+        for handle in handles {
+            let _ = handle.join();
+        }
+        true
+    }
+}
+
+impl Host for Shared {
+    fn left_queue(&self, _: TaskId) {
+        self.changed.notify_all();
+    }
+}
+
+impl Backend for Pool {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.shared.schedule(task)
+    }
+
+    fn close(&self, mode: Shutdown) {
+        self.shared.close(mode);
+    }
+
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        self.shared.join(timeout)
+    }
+
+    fn max_workers(&self) -> usize {
+        self.shared.width
+    }
+
+    fn handle(&self) -> Option<Arc<dyn Backend>> {
+        match self.shared.fault {
+            HasNoHandle => None,
+            KeepsRunningForItsHandle => Some(Arc::new(Pool::new(Nothing, &Setup::workers(1)))),
+            _ => Some(Arc::new(Handle(Arc::downgrade(&self.shared)))),
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.shared.fault == DiscardsTasksWhenDropped {
+            let rest = mem::take(&mut self.shared.lock().queue);
+            drop(rest);
+        }
+        self.close(Shutdown::Drain);
+        if self.shared.fault != DropsWithoutWaiting {
+            self.join(None);
+        }
+    }
+}
+
+struct Handle(Weak<Shared>);
+
+impl Backend for Handle {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        match self.0.upgrade() {
+            Some(shared) => shared.schedule(task),
+            None => Err(Error::new(ErrorKind::ShutDown, "this pool is gone")),
+        }
+    }
+    fn close(&self, _: Shutdown) {}
+    fn join(&self, _: Option<Duration>) -> bool {
+        true
+    }
+    fn max_workers(&self) -> usize {
+        0
+    }
+}
