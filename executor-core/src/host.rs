@@ -40,6 +40,11 @@ pub trait Host: Send + Sync {
         false
     }
 
+    /// Asks a task that runs to stop, where it can look: see [`Context::is_cancelled`](crate::task::Context::is_cancelled).
+    fn ask_to_stop(&self, task: TaskId, place: u64) {
+        let _ = (task, place);
+    }
+
     /// A task left the queue without the back-end's doing: it was cancelled, or run by a task that waits for it.
     fn left_queue(&self, task: TaskId) {
         let _ = task;

@@ -1,1 +1,37 @@
-//! process-pool
+//! A pool of worker processes behind the [`Executor`](executor_core::Executor) interface.
+//!
+//! ```
+//! use executor_core::{ErrorKind, Executor};
+//! use process_pool::ProcessPoolExecutor;
+//!
+//! let pool = ProcessPoolExecutor::new(2)?;
+//! let crash = pool.submit(|()| -> () { std::process::abort() }, ())?;
+//! let squares = pool.map(|n: u64| n * n, 0..4u64)?;
+//! assert_eq!(squares.collect::<Result<Vec<_>, _>>()?, [0, 1, 4, 9]);
+//! assert_eq!(crash.result(None).unwrap_err().kind(), ErrorKind::WorkerDied);
+//! # Ok::<(), executor_core::Error>(())
+//! ```
+//!
+//! # Platforms
+//!
+//! Linux has everything. On other Unix systems tasks travel through sockets, and `memory_limit` counts address space.
+//! Windows is not supported yet.
+
+#[cfg(not(unix))]
+compile_error!("process-pool needs a Unix system: turn off the feature `processes` of concurrent-futures here");
+
+mod builder;
+mod courier;
+mod death;
+mod executor;
+mod frame;
+mod pool;
+mod start;
+mod supervisor;
+mod transport;
+mod worker;
+
+pub use builder::ProcessPoolBuilder;
+pub use executor::ProcessPoolExecutor;
+pub use start::entry::init;
+pub use transport::Transport;

@@ -16,3 +16,16 @@ pub mod outcome;
 pub use address::Address;
 pub use build_id::BuildId;
 pub use entry::Entry;
+
+use crate::{Function, Payload, payload::assert_captures_nothing};
+
+/// The entry of a function, for a back-end that has one called beside the tasks: an initializer.
+pub fn entry_of<F, A, R>(_: F) -> &'static Entry
+where
+    F: Function<A, R>,
+    A: Payload,
+    R: Payload,
+{
+    const { assert_captures_nothing::<F>() };
+    Entry::of::<F, A, R>()
+}

@@ -227,7 +227,7 @@ impl<R: Payload> Map<R> {
     fn cancel(&mut self) {
         fn stop<T: Send + 'static>(future: &Future<T>) {
             if !future.cancel() {
-                future.task().state.ask_to_stop();
+                future.task().ask_to_stop();
             }
         }
         self.source = None;

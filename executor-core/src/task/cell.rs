@@ -209,6 +209,15 @@ impl TaskRef {
         self.place.load(Acquire)
     }
 
+    /// Asks a running task to stop, wherever it runs.
+    pub(crate) fn ask_to_stop(&self) {
+        self.state.ask_to_stop();
+        if let Some(host) = self.host().find() {
+            // ORDERING: Acquire pairs with the Release of `Task::place`.
+            host.ask_to_stop(self.id, self.place.load(Acquire));
+        }
+    }
+
     pub(crate) fn is(&self, other: &TaskRef) -> bool {
         self.0 == other.0
     }

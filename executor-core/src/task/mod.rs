@@ -23,6 +23,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use cell::{Claimed, Settled, TaskRef, Typed, Unsettled, allocate};
 use state::Withdraw;
 use waiter::Waiter;
@@ -31,7 +33,7 @@ use work::Work;
 use crate::{Error, ErrorKind, TaskOptions, function::outcome, host::HostId};
 
 /// Tells tasks of one process from each other. Later tasks of a thread have greater ids.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskId(u64);
 
 impl TaskId {
@@ -131,6 +133,11 @@ impl Task {
     /// The name from its options, or the function's path.
     pub fn name(&self) -> &str {
         self.task.name()
+    }
+
+    /// The name from its options, if it was given one.
+    pub fn custom_name(&self) -> Option<&str> {
+        self.task.options.as_ref()?.name.as_deref()
     }
 
     /// Higher starts first.

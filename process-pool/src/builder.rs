@@ -1,0 +1,236 @@
+//! What can be chosen about a pool of processes.
+
+use std::{
+    ffi::OsString,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use executor_core::{
+    Error, ErrorKind, Function, Payload, codec,
+    function::{Address, entry_of},
+};
+
+use crate::{
+    ProcessPoolExecutor, Transport,
+    frame::{Request, RequestKind},
+    pool::{Limits, Pool, Unit},
+    start::{self, spawn::Blueprint},
+    supervisor::{Initializer, Supervisor},
+};
+
+/// Makes a [`ProcessPoolExecutor`]; see [`ProcessPoolExecutor::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use executor_core::Executor;
+/// use process_pool::ProcessPoolExecutor;
+///
+/// let pool = ProcessPoolExecutor::builder()
+///     .max_workers(2)
+///     .name_prefix("parser")
+///     .time_limit(Duration::from_secs(30))
+///     .memory_limit(1 << 30)
+///     .build()?;
+/// assert_eq!(pool.submit(|text: String| text.len(), "four".to_string())?.result(None)?, 4);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+#[must_use = "a builder does nothing before `build`"]
+#[derive(Debug, Default)]
+pub struct ProcessPoolBuilder {
+    max_workers: Option<usize>,
+    name_prefix: Option<String>,
+    limits: Limits,
+    transport: Transport,
+    memory_limit: Option<u64>,
+    environment: Vec<(OsString, OsString)>,
+    initializer: Option<Result<Initializer, Error>>,
+}
+
+/// More workers than this are a mistake: no machine runs so many, and each costs descriptors.
+const MOST_WORKERS: usize = 4096;
+
+impl ProcessPoolBuilder {
+    /// How many worker processes there are. Default: as many as this program may use processors.
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = Some(workers);
+        self
+    }
+
+    /// What the workers are called, with a number behind: in [`task::current`](executor_core::task::current), in errors,
+    /// and in the system's list of processes. Default: a name that no other pool of this program has.
+    pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.name_prefix = Some(prefix.into());
+        self
+    }
+
+    /// How many tasks may wait. Then `submit` waits for room, and `try_submit` answers
+    /// [`QueueFull`](ErrorKind::QueueFull). Default: as many as memory holds.
+    pub fn queue_capacity(mut self, tasks: usize) -> Self {
+        self.limits.queue_capacity = Some(tasks);
+        self
+    }
+
+    /// A function that each worker calls before its first task. If it fails, the pool is
+    /// [`Broken`](ErrorKind::Broken), with what the function said.
+    pub fn initializer<F, A, R>(mut self, function: F, args: A) -> Self
+    where
+        F: Function<A, R>,
+        A: Payload,
+        R: Payload,
+    {
+        self.initializer = Some(write_initializer(function, args));
+        self
+    }
+
+    /// After so many tasks a worker leaves, and a fresh one takes its place: for code that leaks. A chunk of a `map` counts
+    /// as one. Default: workers stay.
+    pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
+        self.limits.max_tasks_per_worker = Some(tasks);
+        self
+    }
+
+    /// How long a task may run, unless its [`TaskOptions::time_limit`](executor_core::TaskOptions::time_limit) says
+    /// otherwise; for each item of a `map` by itself. One that runs longer is stopped, and fails with
+    /// [`TimeLimit`](ErrorKind::TimeLimit).
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.limits.time_limit = Some(limit);
+        self
+    }
+
+    /// How many bytes of memory a worker may have, all its tasks' leftovers included. An allocation beyond that ends the
+    /// worker, which costs the task that asked for it.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Sets a variable in the workers' environment, which otherwise is this program's.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((key.into(), value.into()));
+        self
+    }
+
+    /// How arguments and results travel. Default: the fastest way that the system has.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Starts the workers, and does not wait until they are ready.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for zero workers and other options that cannot work;
+    /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be written down;
+    /// [`Broken`](ErrorKind::Broken) where workers cannot start by themselves: add
+    /// [`process_pool::init()`](crate::init) as the first line of `main`;
+    /// [`Other`](ErrorKind::Other) if the system refuses to start a process. None is left behind then.
+    pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
+        self.check()?;
+        let initializer = self.initializer.transpose()?;
+        check_start()?;
+        let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
+        let name = self.name_prefix.unwrap_or_else(default_name);
+        let blueprint = Blueprint {
+            transport: self.transport,
+            memory_limit: self.memory_limit,
+            environment: self.environment,
+            initializes: initializer.is_some(),
+        };
+        let units = (0..workers).map(|number| Unit::new(format!("{name}_{number}"))).collect();
+        let pool = Pool::new(name.clone(), self.limits, units)?;
+        let mut supervisor = Supervisor::new(pool.clone(), blueprint, initializer);
+        for unit in 0..workers {
+            if let Err(cause) = supervisor.start(unit) {
+                supervisor.abandon();
+                let message = format!(
+                    "{name} could not be built: worker {unit} of {workers} did not start: {cause}; \
+                     use fewer workers, or raise the limit of processes or descriptors"
+                );
+                return Err(Error::new(ErrorKind::Other, message));
+            }
+        }
+        let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
+        // If the thread cannot be started the supervisor is dropped with the closure, and with it the workers' sockets:
+        // that ends them.
+        match thread.spawn(move || supervisor.run()) {
+            Ok(thread) => pool.supervised_by(thread),
+            Err(cause) => {
+                let message = format!("{name} could not be built: no thread for its supervisor: {cause}");
+                return Err(Error::new(ErrorKind::Other, message));
+            }
+        }
+        Ok(ProcessPoolExecutor::new_with(pool))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
+        let at_least_one = [
+            ("max_workers", self.max_workers),
+            ("queue_capacity", self.limits.queue_capacity),
+            ("max_tasks_per_worker", self.limits.max_tasks_per_worker),
+        ];
+        for (option, value) in at_least_one {
+            if value == Some(0) {
+                return refuse(format!("{option} must be at least 1: leave it out for the default"));
+            }
+        }
+        if self.max_workers.is_some_and(|workers| workers > MOST_WORKERS) {
+            return refuse(format!("max_workers must be at most {MOST_WORKERS}"));
+        }
+        if self.memory_limit == Some(0) || self.limits.time_limit == Some(Duration::ZERO) {
+            return refuse("memory_limit and time_limit must be more than 0: leave them out for none".into());
+        }
+        if self.name_prefix.as_ref().is_some_and(|name| name.len() > 200 || name.contains('\0')) {
+            return refuse("name_prefix must be at most 200 bytes, and hold no zero byte".into());
+        }
+        let bad = |text: &OsString| text.as_encoded_bytes().contains(&0);
+        for (key, value) in &self.environment {
+            if key.is_empty() || key.as_encoded_bytes().contains(&b'=') || bad(key) || bad(value) {
+                return refuse(format!("{key:?} cannot be a variable of an environment"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a process that is started now would become a worker.
+fn check_start() -> Result<(), Error> {
+    if !start::entry::has_looked() {
+        return Err(Error::new(
+            ErrorKind::Broken,
+            "worker processes cannot start by themselves in this program: add `process_pool::init();` as the first line of `main`",
+        ));
+    }
+    if start::depth() >= start::DEEPEST {
+        return Err(Error::new(
+            ErrorKind::Broken,
+            format!(
+                "this process is a worker of a worker, {} deep: something builds a pool in every worker; \
+                 build it in the program itself, or outside of what workers run",
+                start::DEEPEST
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn default_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // ORDERING: the counter only has to give different numbers.
+    format!("ProcessPoolExecutor-{}", COUNT.fetch_add(1, Relaxed))
+}
+
+fn write_initializer<F, A, R>(initializer: F, args: A) -> Result<Initializer, Error>
+where
+    F: Function<A, R>,
+    A: Payload,
+    R: Payload,
+{
+    let mut body = Vec::new();
+    codec::encode(&args, &mut body)?;
+    let function = Address::of(entry_of(initializer))?;
+    let request = Request { function, body: body.len() as u64, ..Request::bare(RequestKind::Initialize) };
+    Ok(Initializer { request, body })
+}

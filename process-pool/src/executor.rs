@@ -1,0 +1,106 @@
+//! The executor that users hold.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use executor_core::{Backend, Error, Shutdown, Task};
+
+use crate::{ProcessPoolBuilder, pool::Pool};
+
+/// Runs tasks in worker processes.
+///
+/// A task that segfaults, aborts, overflows its stack, runs out of memory or never ends costs that task and nothing else: its
+/// future says what happened, the worker is replaced, everything else goes on. Python's counterpart is
+/// `concurrent.futures.ProcessPoolExecutor`.
+///
+/// Workers are this very program, started again, so functions and statics are the same there; what a task changes in
+/// memory stays there. They need no code of yours to start; see [`init`](crate::init) for the exception.
+///
+/// Dropping the executor runs what was accepted to its end. However this program ends, its workers and what they have
+/// started end within a second.
+///
+/// ```
+/// use executor_core::{ErrorKind, Executor};
+/// use process_pool::ProcessPoolExecutor;
+///
+/// let pool = ProcessPoolExecutor::new(2)?;
+/// let lost = pool.submit(|code: i32| -> () { std::process::exit(code) }, 7)?;
+/// let fine = pool.submit(|n: u64| n + 1, 41)?;
+/// assert_eq!(fine.result(None)?, 42);
+/// let error = lost.result(None).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::WorkerDied);
+/// assert_eq!(error.worker_death().unwrap().exit_code(), Some(7));
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub struct ProcessPoolExecutor {
+    pool: Arc<Pool>,
+}
+
+impl ProcessPoolExecutor {
+    /// A pool of so many worker processes.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessPoolBuilder::build`].
+    pub fn new(max_workers: usize) -> Result<ProcessPoolExecutor, Error> {
+        ProcessPoolExecutor::builder().max_workers(max_workers).build()
+    }
+
+    /// Chooses more than the number of workers.
+    pub fn builder() -> ProcessPoolBuilder {
+        ProcessPoolBuilder::default()
+    }
+
+    pub(crate) fn new_with(pool: Arc<Pool>) -> ProcessPoolExecutor {
+        ProcessPoolExecutor { pool }
+    }
+
+    /// The process ids of the workers that live at this moment.
+    ///
+    /// ```
+    /// # use executor_core::Executor;
+    /// let pool = process_pool::ProcessPoolExecutor::new(2)?;
+    /// let pid = pool.submit(|()| std::process::id(), ())?.result(None)?;
+    /// assert!(pool.worker_pids().contains(&pid));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn worker_pids(&self) -> Vec<u32> {
+        let state = self.pool.state.lock();
+        let processes = state.units.iter().filter_map(|unit| unit.process);
+        processes.map(|process| process.as_raw_nonzero().get().unsigned_abs()).collect()
+    }
+}
+
+impl Backend for ProcessPoolExecutor {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.pool.schedule(task)
+    }
+
+    fn close(&self, mode: Shutdown) {
+        self.pool.close(mode);
+    }
+
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        self.pool.join(timeout)
+    }
+
+    fn max_workers(&self) -> usize {
+        self.pool.max_workers()
+    }
+
+    fn handle(&self) -> Option<Arc<dyn Backend>> {
+        Some(self.pool.clone())
+    }
+}
+
+impl Drop for ProcessPoolExecutor {
+    fn drop(&mut self) {
+        self.pool.close(Shutdown::Drain);
+        self.pool.join(None);
+    }
+}
+
+impl fmt::Debug for ProcessPoolExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pool.fmt(f)
+    }
+}

@@ -1,0 +1,243 @@
+//! What the bytes of a link mean: frames with a fixed head and a body.
+//!
+//! All numbers are little-endian. A body is opaque here: arguments and outcomes are read where they are used.
+
+use executor_core::function::Address;
+
+/// From the parent to a worker.
+///
+/// ```text
+/// kind u32 | batch u32 | sequence u64 | task u64 | offset i64 | fingerprint u64 | attempt u32 | name u32 | body u64 | name | body
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) kind: RequestKind,
+    /// The number of items of a batch; 0 for a single argument.
+    pub(crate) batch: u32,
+    /// Numbers the tasks of one worker, from 1 on.
+    pub(crate) sequence: u64,
+    /// The id that the task's future has.
+    pub(crate) task: u64,
+    pub(crate) function: Address,
+    /// Which attempt this is, from 1 on.
+    pub(crate) attempt: u32,
+    /// How long the name is; 0 where the function's own name will do.
+    pub(crate) name: u32,
+    pub(crate) body: u64,
+}
+
+/// What a [`Request`] asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum RequestKind {
+    /// Run this before anything else, once.
+    Initialize = 1,
+    /// Run this task.
+    Run = 2,
+    /// Run this task, and note when it starts.
+    RunTimed = 3,
+    /// Leave.
+    Retire = 4,
+}
+
+impl Request {
+    pub(crate) const SIZE: usize = 56;
+
+    /// A request that carries nothing but its kind.
+    pub(crate) fn bare(kind: RequestKind) -> Request {
+        let function = Address { offset: 0, fingerprint: 0 };
+        Request { kind, batch: 0, sequence: 0, task: 0, function, attempt: 0, name: 0, body: 0 }
+    }
+
+    pub(crate) fn write(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&(self.kind as u32).to_le_bytes());
+        into.extend_from_slice(&self.batch.to_le_bytes());
+        into.extend_from_slice(&self.sequence.to_le_bytes());
+        into.extend_from_slice(&self.task.to_le_bytes());
+        into.extend_from_slice(&self.function.offset.to_le_bytes());
+        into.extend_from_slice(&self.function.fingerprint.to_le_bytes());
+        into.extend_from_slice(&self.attempt.to_le_bytes());
+        into.extend_from_slice(&self.name.to_le_bytes());
+        into.extend_from_slice(&self.body.to_le_bytes());
+    }
+
+    /// None: no such kind.
+    pub(crate) fn read(bytes: &[u8; Request::SIZE]) -> Option<Request> {
+        let mut fields = Fields(bytes);
+        let kind = match fields.u32() {
+            1 => RequestKind::Initialize,
+            2 => RequestKind::Run,
+            3 => RequestKind::RunTimed,
+            4 => RequestKind::Retire,
+            _ => return None,
+        };
+        Some(Request {
+            kind,
+            batch: fields.u32(),
+            sequence: fields.u64(),
+            task: fields.u64(),
+            function: Address { offset: fields.u64().cast_signed(), fingerprint: fields.u64() },
+            attempt: fields.u32(),
+            name: fields.u32(),
+            body: fields.u64(),
+        })
+    }
+}
+
+/// From a worker to the parent.
+///
+/// ```text
+/// kind u32 | zero u32 | sequence u64 | body u64 | body
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) kind: ReplyKind,
+    pub(crate) sequence: u64,
+    pub(crate) body: u64,
+}
+
+/// What a [`Reply`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum ReplyKind {
+    /// The worker takes tasks.
+    Ready = 1,
+    /// It cannot; the body is the error.
+    NotReady = 2,
+    /// The outcome of a task, or of the next item of a batch.
+    Outcome = 3,
+}
+
+impl Reply {
+    const SIZE: usize = 24;
+
+    pub(crate) fn to_bytes(self) -> [u8; Reply::SIZE] {
+        let mut bytes = [0; Reply::SIZE];
+        bytes[..4].copy_from_slice(&(self.kind as u32).to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.body.to_le_bytes());
+        bytes
+    }
+
+    /// None: no such kind.
+    fn read(bytes: &[u8; Reply::SIZE]) -> Option<Reply> {
+        let mut fields = Fields(bytes);
+        let kind = match fields.u32() {
+            1 => ReplyKind::Ready,
+            2 => ReplyKind::NotReady,
+            3 => ReplyKind::Outcome,
+            _ => return None,
+        };
+        let _ = fields.u32();
+        Some(Reply { kind, sequence: fields.u64(), body: fields.u64() })
+    }
+}
+
+/// Reads the fields of a head one after the other. The heads are arrays that are long enough for their fields.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn u32(&mut self) -> u32 {
+        self.next().map_or(0, u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> u64 {
+        self.next().map_or(0, u64::from_le_bytes)
+    }
+
+    fn next<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}
+
+/// Cuts the replies out of what arrives, in pieces of any size.
+#[derive(Debug, Default)]
+pub(crate) struct Replies {
+    /// What has arrived and is not cut out yet. A long body is not announced to the allocator: it grows as it comes.
+    pub(crate) arrived: Vec<u8>,
+    /// Where the next reply begins.
+    next: usize,
+}
+
+/// The stream is no sequence of replies.
+#[derive(Debug)]
+pub(crate) struct Nonsense;
+
+impl Replies {
+    /// The next reply that has arrived as a whole, with its body.
+    pub(crate) fn cut(&mut self) -> Result<Option<(Reply, &[u8])>, Nonsense> {
+        let Some((head, rest)) = self.arrived[self.next..].split_first_chunk() else {
+            self.compact();
+            return Ok(None);
+        };
+        let reply = Reply::read(head).ok_or(Nonsense)?;
+        if (rest.len() as u64) < reply.body {
+            self.compact();
+            return Ok(None);
+        }
+        let body = self.next + Reply::SIZE;
+        self.next = body + reply.body as usize;
+        Ok(Some((reply, &self.arrived[body..self.next])))
+    }
+
+    /// Forgets what was cut out.
+    fn compact(&mut self) {
+        self.arrived.drain(..self.next);
+        self.next = 0;
+        // A buffer that one huge reply has grown is not kept for ever.
+        if self.arrived.is_empty() && self.arrived.capacity() > 1 << 20 {
+            self.arrived = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_survives_the_wire() {
+        let request = Request {
+            kind: RequestKind::RunTimed,
+            batch: 3,
+            sequence: 1 << 40,
+            task: 7,
+            function: Address { offset: -5, fingerprint: u64::MAX },
+            attempt: 2,
+            name: 9,
+            body: 1 << 33,
+        };
+        let mut bytes = Vec::new();
+        request.write(&mut bytes);
+        assert_eq!(Request::read(bytes.first_chunk().expect("a head")), Some(request));
+        assert_eq!(bytes.len(), Request::SIZE);
+    }
+
+    #[test]
+    fn replies_are_cut_out_whatever_the_pieces() {
+        let mut stream = Vec::new();
+        for (sequence, body) in [(1, "one"), (2, ""), (3, "three")] {
+            let reply = Reply { kind: ReplyKind::Outcome, sequence, body: body.len() as u64 };
+            stream.extend_from_slice(&reply.to_bytes());
+            stream.extend_from_slice(body.as_bytes());
+        }
+        for piece in [1, 5, 24, 100] {
+            let (mut replies, mut found) = (Replies::default(), Vec::new());
+            for bytes in stream.chunks(piece) {
+                replies.arrived.extend_from_slice(bytes);
+                while let Some((reply, body)) = replies.cut().expect("well formed") {
+                    found.push((reply.sequence, String::from_utf8_lossy(body).into_owned()));
+                }
+            }
+            assert_eq!(found, [(1, "one".into()), (2, String::new()), (3, "three".into())]);
+        }
+    }
+
+    #[test]
+    fn a_kind_that_does_not_exist_is_nonsense() {
+        let mut replies = Replies { arrived: vec![9; 30], next: 0 };
+        assert!(replies.cut().is_err());
+    }
+}

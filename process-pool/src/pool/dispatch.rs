@@ -1,0 +1,147 @@
+//! Who gets which task: the only place where that is decided.
+//!
+//! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not wait
+//! for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not started
+//! can be taken back at any time, and is, whenever another worker has nothing to do, something more urgent comes, or the
+//! task before it turns out to be long. So giving several at once changes the speed, and not who starts when.
+
+use std::time::{Duration, Instant};
+
+use super::{State, job::Job, timers::Timer};
+
+/// A worker is given tasks for about this long.
+const AHEAD: Duration = Duration::from_micros(200);
+
+/// A task that takes longer than this is not short: what waits behind it is taken back.
+const LONG: Duration = Duration::from_millis(1);
+
+/// The most tasks that a worker has at once.
+const DEEPEST: usize = 128;
+
+/// What dispatching leaves to do, outside of the lock.
+#[derive(Default)]
+pub(crate) struct Leftovers {
+    /// Tasks that were cancelled and whose turn came. They are dropped outside of the lock.
+    pub(crate) left: Vec<Job>,
+    /// Whether the supervisor has to look: at a new deadline, or at a link that wants room.
+    pub(crate) wake_supervisor: bool,
+}
+
+impl State {
+    /// Gives the waiting tasks to the workers that have room.
+    pub(crate) fn dispatch(&mut self, now: Instant, leftovers: &mut Leftovers) {
+        if !self.queue.is_empty() {
+            self.take_back_from_stalled(now);
+            self.hand_out(now, leftovers);
+        }
+        if self.queue.is_empty() {
+            self.share(now, leftovers);
+        }
+    }
+
+    fn hand_out(&mut self, now: Instant, leftovers: &mut Leftovers) {
+        while !self.queue.is_empty() {
+            let Some(index) = self.best_unit() else { return };
+            let Some(job) = self.queue.pop(&mut leftovers.left) else { return };
+            self.give(index, job, now, leftovers);
+        }
+    }
+
+    /// The unit that gets the next task: one that has nothing to do, or the one with the least.
+    fn best_unit(&self) -> Option<usize> {
+        let most = self.limits.max_tasks_per_worker;
+        let open = self.units.iter().enumerate().filter(|(_, unit)| unit.has_room(most));
+        open.min_by_key(|(_, unit)| unit.flights().len()).map(|(index, _)| index)
+    }
+
+    fn give(&mut self, index: usize, job: Job, now: Instant, leftovers: &mut Leftovers) {
+        let limit = job.time_limit;
+        let unit = &mut self.units[index];
+        let Some(sequence) = unit.give(index, job, now, &mut leftovers.left) else {
+            self.queue.popped_in_vain();
+            return;
+        };
+        if unit.has_backlog() {
+            // The supervisor asks for the bell that tells of room, and hears it.
+            self.backlogged.push(index);
+            leftovers.wake_supervisor = true;
+        }
+        if let Some(limit) = limit {
+            self.timers.set(now + limit, Timer::Limit { unit: index, sequence });
+            leftovers.wake_supervisor = true;
+        }
+    }
+
+    /// Nothing waits in the queue: a worker with nothing to do gets half of what waits behind another's task.
+    fn share(&mut self, now: Instant, leftovers: &mut Leftovers) {
+        loop {
+            let most = self.limits.max_tasks_per_worker;
+            let idle = self.units.iter().any(|unit| unit.is_idle() && unit.has_room(most));
+            let busiest = self.units.iter().enumerate().max_by_key(|(_, unit)| unit.waiting());
+            let Some((index, waiting)) = busiest.map(|(index, unit)| (index, unit.waiting())) else { return };
+            if !idle || waiting == 0 {
+                return;
+            }
+            if self.take_back(index, waiting.div_ceil(2), |_| true) == 0 {
+                // The worker has started them all meanwhile.
+                return;
+            }
+            self.hand_out(now, leftovers);
+        }
+    }
+
+    /// What waits behind a task that turned out to be long goes back to the queue, where it is the oldest.
+    fn take_back_from_stalled(&mut self, now: Instant) {
+        for index in 0..self.units.len() {
+            let unit = &mut self.units[index];
+            if unit.waiting() > 0 && unit.stalled(now) > LONG {
+                unit.depth = 1;
+                self.take_back(index, usize::MAX, |_| true);
+            }
+        }
+    }
+
+    /// Something more urgent has come: what is less urgent and has not started goes back to the queue.
+    pub(crate) fn make_way_for(&mut self, priority: i32) {
+        for index in 0..self.units.len() {
+            self.take_back(index, usize::MAX, |job| job.task.priority() < priority);
+        }
+    }
+
+    /// Takes tasks that have not started back into the queue, the oldest of them, and answers how many.
+    fn take_back(&mut self, index: usize, most: usize, wanted: impl Fn(&Job) -> bool) -> usize {
+        let unit = &mut self.units[index];
+        let candidates: Vec<u64> =
+            unit.flights().iter().filter(|flight| wanted(&flight.job)).map(|flight| flight.sequence).collect();
+        let mut taken = Vec::new();
+        for sequence in candidates {
+            if taken.len() == most {
+                break;
+            }
+            taken.extend(unit.withdraw(sequence, false));
+        }
+        let count = taken.len();
+        for job in taken.into_iter().rev() {
+            job.task.recall();
+            self.queue.push_front(job);
+        }
+        count
+    }
+
+    /// A worker has answered `count` tasks in `time`: from that follows how many it is given at once.
+    pub(crate) fn adapt_depth(&mut self, index: usize, count: usize, time: Duration) {
+        let unit = &mut self.units[index];
+        let each = time.div_f64(count.max(1) as f64);
+        let wanted = match each {
+            long if long > LONG => 1,
+            short => (AHEAD.as_nanos() / short.as_nanos().max(1)) as usize + 2,
+        };
+        // Growing step by step: the first measurement of a fast worker is mostly the time until somebody looked.
+        unit.depth = wanted.min(unit.depth * 2).clamp(1, DEEPEST);
+    }
+
+    /// How many accepted tasks have not started, as far as is known: this is what `queue_capacity` bounds.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len() + self.units.iter().map(super::unit::Unit::waiting).sum::<usize>()
+    }
+}

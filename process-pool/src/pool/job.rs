@@ -1,0 +1,139 @@
+//! A task on its way: what the pool keeps of it until it is done.
+
+use std::time::Duration;
+
+use executor_core::{
+    Error, Task,
+    function::{Address, batch, outcome},
+};
+
+use crate::frame::{Request, RequestKind};
+
+/// A task that was written down.
+pub(crate) struct Job {
+    pub(crate) task: Task,
+    function: Address,
+    /// The argument, or the records of a batch.
+    body: Vec<u8>,
+    /// How many bytes of a batch's body are done with: the next attempt begins behind them.
+    done: usize,
+    batch: Option<Batch>,
+    /// Which attempt is the next, or under way; from 1 on.
+    pub(crate) attempt: u32,
+    pub(crate) time_limit: Option<Duration>,
+}
+
+struct Batch {
+    /// How many items have no outcome yet.
+    open: usize,
+    /// The outcomes so far: one byte that says that the task as a whole did not fail, and their records.
+    reply: Vec<u8>,
+}
+
+/// What is to be told to the one who waits for a task.
+pub(crate) enum Ending {
+    Reply(Task, Vec<u8>),
+    Error(Task, Error),
+    Cancel(Task),
+}
+
+/// What becomes of a task whose worker has ended under it.
+pub(crate) enum Aftermath {
+    Over(Ending),
+    /// It, or what is left of it, is to be run again.
+    Again(Job),
+}
+
+impl Job {
+    /// Writes a task down.
+    ///
+    /// # Errors
+    ///
+    /// Where its arguments cannot be written down, or its function cannot be found by another process.
+    pub(crate) fn new(task: Task, default_limit: Option<Duration>) -> Result<Job, Error> {
+        let mut body = Vec::new();
+        let encoded = task.encode(&mut body)?;
+        let function = Address::of(encoded.entry)?;
+        let batch = encoded.batch.map(|open| Batch { open, reply: vec![0] });
+        let time_limit = task.time_limit().or(default_limit);
+        Ok(Job { task, function, body, done: 0, batch, attempt: 1, time_limit })
+    }
+
+    /// What follows the head of the request. It does not change while a worker has the job.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Forgets what is done with, before a worker gets what is left.
+    pub(crate) fn trim(&mut self) {
+        self.body.drain(..self.done);
+        self.done = 0;
+    }
+
+    /// A job of which only the task is left.
+    pub(crate) fn emptied(task: Task) -> Job {
+        let function = Address { offset: 0, fingerprint: 0 };
+        Job { task, function, body: Vec::new(), done: 0, batch: None, attempt: 1, time_limit: None }
+    }
+
+    /// The task, and what was to be sent.
+    pub(crate) fn into_body(self) -> (Task, Vec<u8>) {
+        (self.task, self.body)
+    }
+
+    /// The head of the request that asks a worker to run it. The name goes right behind, and then the body.
+    pub(crate) fn head(&self, sequence: u64, name: &str) -> Request {
+        Request {
+            kind: if self.time_limit.is_some() { RequestKind::RunTimed } else { RequestKind::Run },
+            batch: self.batch.as_ref().map_or(0, |batch| u32::try_from(batch.open).unwrap_or(u32::MAX)),
+            sequence,
+            task: self.task.id().as_u64(),
+            function: self.function,
+            attempt: self.attempt,
+            name: name.len() as u32,
+            body: self.body.len() as u64,
+        }
+    }
+
+    /// Takes an outcome that the worker has sent. Some: it was the last one.
+    pub(crate) fn outcome(&mut self, outcome: &[u8]) -> Option<Vec<u8>> {
+        let Some(batch) = &mut self.batch else { return Some(outcome.to_vec()) };
+        batch::write_record(&mut batch.reply, |reply| reply.extend_from_slice(outcome));
+        batch.open = batch.open.saturating_sub(1);
+        // What is behind is what is left to do, should the worker die.
+        self.done =
+            self.body.len() - batch::split_record(&self.body[self.done..]).map_or(0, |(_, behind)| behind.len());
+        (batch.open == 0).then(|| std::mem::take(&mut batch.reply))
+    }
+
+    /// What becomes of it when its worker ended while it ran: with `error`, or, where that is allowed, from the start.
+    pub(crate) fn ended_under(mut self, error: Error, may_retry: bool) -> Aftermath {
+        if may_retry && self.attempt <= self.task.retries() {
+            self.attempt += 1;
+            return Aftermath::Again(self);
+        }
+        if self.batch.is_none() {
+            return Aftermath::Over(Ending::Error(self.task, error));
+        }
+        let mut bytes = Vec::new();
+        outcome::write_error(&error, &mut bytes);
+        match self.outcome(&bytes) {
+            Some(reply) => Aftermath::Over(Ending::Reply(self.task, reply)),
+            None => {
+                self.attempt = 1;
+                Aftermath::Again(self)
+            }
+        }
+    }
+}
+
+impl Ending {
+    /// Resolves the future. The caller decides on which thread the callbacks run.
+    pub(crate) fn settle(self) -> executor_core::task::Completed {
+        match self {
+            Ending::Reply(task, reply) => task.complete(reply),
+            Ending::Error(task, error) => task.fail(error),
+            Ending::Cancel(task) => task.cancel(),
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! One place for a worker, as the parent sees it: who is in it, what it was given, and what is on the way.
+//!
+//! A unit outlives its workers: when one dies or retires, another takes its place. Sequence numbers go on across that, so
+//! a number never means two tasks.
+
+use std::{
+    collections::VecDeque,
+    io,
+    time::{Duration, Instant},
+};
+
+use executor_core::Error;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::job::Job;
+use crate::{
+    frame::{Request, RequestKind},
+    transport::{Claim, Claims, Outbox},
+};
+
+/// See the [module](self).
+pub(crate) struct Unit {
+    pub(crate) name: String,
+    pub(crate) stage: Stage,
+    /// How many workers have been in this place.
+    pub(crate) generation: u64,
+    /// The process, for as long as nobody has reaped it: only then its number, and its group's, is surely its own.
+    pub(crate) process: Option<Pid>,
+    outbox: Option<Box<dyn Outbox>>,
+    /// What the worker was given and has not answered, in the order it was sent.
+    flights: VecDeque<Flight>,
+    backlog: Option<Backlog>,
+    last_sequence: u64,
+    /// The last number that went to the worker before this one.
+    sequence_before: u64,
+    /// How many tasks this worker was given.
+    given: usize,
+    /// How many tasks it may have at once.
+    pub(crate) depth: usize,
+    /// When it last got its first task, or answered one.
+    progress: Instant,
+    /// Why it is going to be killed, or was.
+    pub(crate) verdict: Option<Verdict>,
+    /// Where what is written goes first: a head and its name.
+    scratch: Vec<u8>,
+}
+
+/// Where a unit's worker is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// There is none.
+    Vacant,
+    /// Started, and not ready yet.
+    Starting,
+    /// Takes tasks.
+    Ready,
+    /// Takes no more tasks: it was told to leave, or is being killed.
+    Leaving,
+}
+
+/// Why a worker is killed: what its task's error will say.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    /// The task that this is for.
+    pub(crate) sequence: u64,
+    pub(crate) error: Error,
+}
+
+/// A task in the hands of a worker.
+pub(crate) struct Flight {
+    pub(crate) sequence: u64,
+    pub(crate) job: Job,
+    /// When it was sent, or its last outcome came: when it started, where there are no claims.
+    pub(crate) since: Instant,
+    /// The item that was seen to run, and when it first was.
+    pub(crate) seen: Option<(u64, Instant)>,
+}
+
+/// A request of which a part is still to be sent.
+struct Backlog {
+    sequence: u64,
+    /// The head and the name.
+    head: Vec<u8>,
+    sent: usize,
+    /// The body, if the flight has left: the worker was promised that many bytes.
+    orphan: Option<Vec<u8>>,
+}
+
+impl Unit {
+    pub(crate) fn new(name: String) -> Unit {
+        Unit {
+            name,
+            stage: Stage::Vacant,
+            generation: 0,
+            process: None,
+            outbox: None,
+            flights: VecDeque::new(),
+            backlog: None,
+            last_sequence: 0,
+            sequence_before: 0,
+            given: 0,
+            depth: 1,
+            progress: Instant::now(),
+            verdict: None,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// A worker moves in.
+    pub(crate) fn occupy(&mut self, process: Pid, outbox: Box<dyn Outbox>) {
+        self.stage = Stage::Starting;
+        self.generation += 1;
+        self.process = Some(process);
+        self.outbox = Some(outbox);
+        self.given = 0;
+        self.sequence_before = self.last_sequence;
+        self.verdict = None;
+    }
+
+    /// The worker is gone. Answers what it had.
+    pub(crate) fn vacate(&mut self) -> (VecDeque<Flight>, Option<Box<dyn Outbox>>) {
+        self.stage = Stage::Vacant;
+        self.backlog = None;
+        (std::mem::take(&mut self.flights), self.outbox.take())
+    }
+
+    pub(crate) fn claims(&self) -> Option<&dyn Claims> {
+        self.outbox.as_ref()?.claims()
+    }
+
+    pub(crate) fn flights(&self) -> &VecDeque<Flight> {
+        &self.flights
+    }
+
+    pub(crate) fn flight(&mut self, sequence: u64) -> Option<&mut Flight> {
+        let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
+        self.flights.get_mut(at)
+    }
+
+    /// Whether it has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.stage == Stage::Ready && self.flights.is_empty()
+    }
+
+    /// How many tasks wait behind the one that it runs.
+    pub(crate) fn waiting(&self) -> usize {
+        self.flights.len().saturating_sub(1)
+    }
+
+    /// Whether it takes another task. `most` is how many tasks a worker may run in its life.
+    pub(crate) fn has_room(&self, most: Option<usize>) -> bool {
+        if self.stage != Stage::Ready || self.backlog.is_some() || self.flights.len() >= self.depth {
+            return false;
+        }
+        if most.is_some_and(|most| self.given >= most) {
+            return false;
+        }
+        match self.claims() {
+            None => self.flights.is_empty(),
+            // A slot is free once the worker has taken the task that had it before off its queue.
+            Some(claims) => {
+                let taken = claims.taken().max(self.sequence_before);
+                self.last_sequence.saturating_sub(taken) < claims.slots() - 1
+            }
+        }
+    }
+
+    /// Whether it has had all the tasks of its life.
+    pub(crate) fn is_spent(&self, most: Option<usize>) -> bool {
+        most.is_some_and(|most| self.given >= most)
+    }
+
+    /// Gives it a task. An error comes with the task: the link is broken, and the worker's end is to be expected.
+    ///
+    /// True: it starts with this. False: the task was cancelled, and is dropped.
+    pub(crate) fn give(&mut self, index: usize, mut job: Job, now: Instant, left: &mut Vec<Job>) -> Option<u64> {
+        let sequence = self.last_sequence + 1;
+        job.trim();
+        if !job.task.place(place(index, sequence)) {
+            left.push(job);
+            return None;
+        }
+        self.last_sequence = sequence;
+        match self.claims() {
+            Some(claims) => claims.offer(sequence),
+            // Nobody but this side can say when it starts: now.
+            None => {
+                let begun = job.task.begin();
+                debug_assert!(begun, "a placed task is this pool's alone");
+            }
+        }
+        if self.flights.is_empty() {
+            self.progress = now;
+        }
+        self.given += 1;
+        let name = custom_name(&job);
+        let mut head = std::mem::take(&mut self.scratch);
+        head.clear();
+        job.head(sequence, name).write(&mut head);
+        head.extend_from_slice(name.as_bytes());
+        self.flights.push_back(Flight { sequence, job, since: now, seen: None });
+        self.send(sequence, head);
+        Some(sequence)
+    }
+
+    /// Sends the initializer's call.
+    pub(crate) fn send_initializer(&mut self, request: &Request, body: &[u8]) {
+        let mut head = Vec::new();
+        request.write(&mut head);
+        head.extend_from_slice(body);
+        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Vec::new()) });
+        self.pump();
+    }
+
+    /// Tells it to leave, once it has answered everything.
+    pub(crate) fn retire(&mut self) {
+        self.stage = Stage::Leaving;
+        let mut head = Vec::new();
+        Request::bare(RequestKind::Retire).write(&mut head);
+        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Vec::new()) });
+        self.pump();
+    }
+
+    fn send(&mut self, sequence: u64, head: Vec<u8>) {
+        self.backlog = Some(Backlog { sequence, head, sent: 0, orphan: None });
+        self.pump();
+    }
+
+    /// Sends what is still to be sent, as far as there is room. True: some is left, and the link has no bell for room of
+    /// its own, so look again when the socket takes more.
+    pub(crate) fn pump(&mut self) -> bool {
+        let (Some(backlog), Some(outbox)) = (&mut self.backlog, &mut self.outbox) else { return false };
+        let body = match &backlog.orphan {
+            Some(body) => body.as_slice(),
+            None => match self.flights.binary_search_by_key(&backlog.sequence, |flight| flight.sequence) {
+                Ok(at) => self.flights[at].job.body(),
+                Err(_) => &[],
+            },
+        };
+        match send_parts(&mut **outbox, &backlog.head, body, &mut backlog.sent) {
+            Ok(true) => {
+                outbox.ring_bell();
+                if let Some(done) = self.backlog.take() {
+                    self.scratch = done.head;
+                }
+                false
+            }
+            Ok(false) => {
+                outbox.ring_bell();
+                true
+            }
+            // The worker is gone or has gone wild; its end, which the supervisor sees, settles everything.
+            Err(_) => {
+                self.condemn_link();
+                false
+            }
+        }
+    }
+
+    fn condemn_link(&mut self) {
+        self.backlog = None;
+        self.stage = Stage::Leaving;
+        self.signal(Signal::KILL);
+    }
+
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
+    /// Takes a task back that has not started, if it is still to be had.
+    pub(crate) fn withdraw(&mut self, sequence: u64, for_good: bool) -> Option<Job> {
+        let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
+        if !self.claims().is_some_and(|claims| claims.withdraw(sequence)) {
+            return None;
+        }
+        let flight = self.flights.remove(at)?;
+        self.given = self.given.saturating_sub(1);
+        if let Some(backlog) = &mut self.backlog
+            && backlog.sequence == sequence
+        {
+            // The worker waits for the rest of the frame, and will find that the task was withdrawn.
+            if for_good {
+                let (task, body) = flight.job.into_body();
+                backlog.orphan = Some(body);
+                return Some(Job::emptied(task));
+            }
+            backlog.orphan = Some(flight.job.body().to_vec());
+        }
+        Some(flight.job)
+    }
+
+    /// The worker has answered a task for good, or one item of it.
+    pub(crate) fn answered(&mut self, sequence: u64, outcome: &[u8], now: Instant) -> Option<(Job, Vec<u8>)> {
+        let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
+        if self.claims().is_none() && self.verdict.as_ref().is_some_and(|verdict| verdict.sequence == sequence) {
+            // Too late: it is being killed for this very task.
+            return None;
+        }
+        self.progress = now;
+        let flight = self.flights.get_mut(at)?;
+        flight.since = now;
+        let reply = flight.job.outcome(outcome)?;
+        let flight = self.flights.remove(at)?;
+        Some((flight.job, reply))
+    }
+
+    /// Forbids the running task to finish, if it still runs. True: the caller kills the worker.
+    pub(crate) fn condemn(&mut self, sequence: u64, error: Error) -> bool {
+        if self.verdict.is_some() || self.process.is_none() {
+            return false;
+        }
+        if let Some(claims) = self.claims() {
+            // Items may follow each other faster than this can look; but not for ever at the very same moment.
+            let caught = (0..1000).any(|_| match claims.claim(sequence) {
+                Claim::Running { item } => claims.condemn(sequence, item),
+                _ => false,
+            });
+            if !caught {
+                return false;
+            }
+        }
+        self.verdict = Some(Verdict { sequence, error });
+        self.stage = Stage::Leaving;
+        true
+    }
+
+    /// Sends a signal to the worker and all that it has started.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(process) = self.process {
+            // It is not reaped yet, so the number is its own; the only failure is that it has ended.
+            let _ = kill_process_group(process, signal);
+        }
+    }
+
+    /// For how long it has answered nothing.
+    pub(crate) fn stalled(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.progress)
+    }
+
+    /// Asks for the bell when there is room again. True: there is by now.
+    pub(crate) fn want_room(&mut self) -> bool {
+        self.outbox.as_mut().is_some_and(|outbox| outbox.want_room())
+    }
+}
+
+/// Names longer than this are cut on the way to a worker.
+const LONGEST_NAME: usize = 256;
+
+/// The name that was given to the task, if it is not its function's own, which the worker knows.
+fn custom_name(job: &Job) -> &str {
+    let name = job.task.custom_name().unwrap_or_default();
+    &name[..name.floor_char_boundary(LONGEST_NAME)]
+}
+
+/// Sends two parts, of which `sent` bytes have gone before. True: all is sent.
+fn send_parts(outbox: &mut dyn Outbox, head: &[u8], body: &[u8], sent: &mut usize) -> io::Result<bool> {
+    if *sent < head.len() {
+        *sent += outbox.send(&head[*sent..])?;
+    }
+    if *sent >= head.len() {
+        *sent += outbox.send(&body[*sent - head.len()..])?;
+    }
+    Ok(*sent == head.len() + body.len())
+}
+
+/// What a task carries about where it is: the unit, and the sequence number there.
+pub(crate) fn place(unit: usize, sequence: u64) -> u64 {
+    (unit as u64) << 40 | sequence & ((1 << 40) - 1)
+}
+
+/// The opposite of [`place`].
+pub(crate) fn unplace(place: u64) -> (usize, u64) {
+    ((place >> 40) as usize, place & ((1 << 40) - 1))
+}

@@ -1,0 +1,120 @@
+//! Where a new process finds out that it is a worker.
+//!
+//! A function in the program's list of initialisers runs before `main`, in every kind of target: programs, unit tests,
+//! integration tests, doc tests, examples, benches. Where such a list does not exist, or the linker dropped the entry,
+//! [`init`] does the same as the first line of `main`.
+//!
+//! What may not be relied on before `main`: the start hooks of other libraries may not have run, the message that std
+//! prints on a stack overflow and its setting of `SIGPIPE` are not in place, and a static musl program has no `args()`.
+#![allow(unsafe_code)]
+
+use std::{
+    ffi::CStr,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    io::dup2,
+};
+
+use super::{MARKER, setup::Setup, token};
+use crate::worker;
+
+/// Whether this process had its chance to be a worker. If not, a process that it starts would not have one either.
+static LOOKED: AtomicBool = AtomicBool::new(false);
+
+/// The entry in the list of initialisers. `used` keeps it although nothing refers to it.
+#[used]
+#[cfg_attr(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ),
+    unsafe(link_section = ".init_array")
+)]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+extern "C" fn before_main() {
+    become_worker_if_started_as_one();
+}
+
+/// Turns this process into a worker if a pool has started it as one, and does nothing otherwise.
+///
+/// The first line of `main` for targets where workers do not start by themselves: where a linker leaves out the list of
+/// initialisers. Everywhere else it costs nothing, and need not be there.
+///
+/// ```
+/// fn main() {
+///     process_pool::init();
+///     // ... the program
+/// }
+/// ```
+pub fn init() {
+    if !has_looked() {
+        become_worker_if_started_as_one();
+    }
+}
+
+/// Whether a process that this one starts would find out that it is a worker.
+pub(crate) fn has_looked() -> bool {
+    // ORDERING: written before `main`, or by the very thread that goes on to build a pool.
+    LOOKED.load(Relaxed)
+}
+
+fn become_worker_if_started_as_one() {
+    LOOKED.store(true, Relaxed);
+    let Some(marker) = std::env::var_os(MARKER) else { return };
+    // A worker's children inherit its environment, but not its socket.
+    let Some(token) = token(&marker) else { return };
+    // SAFETY: descriptor 0 may be closed, which `recv` answers with an error; it is only borrowed for that.
+    let input = unsafe { BorrowedFd::borrow_raw(0) };
+    if !Setup::is_waiting(input, token) {
+        return;
+    }
+    // SAFETY: no other thread runs yet: this is before `main`, or the first line of it.
+    unsafe { std::env::remove_var(MARKER) };
+    match take_socket(input) {
+        Ok(socket) => worker::serve(socket),
+        Err(error) => {
+            eprintln!("a worker could not take over its socket: {error}");
+            std::process::exit(worker::EXIT_NOT_STARTED)
+        }
+    }
+}
+
+/// Moves the socket from the standard input to a descriptor that children do not inherit, and leaves an empty standard
+/// input behind, so that a task that reads it sees the end.
+fn take_socket(input: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
+    const NOWHERE: &CStr = c"/dev/null";
+    let socket = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
+    match rustix::fs::open(NOWHERE, OFlags::RDONLY, Mode::empty()) {
+        // SAFETY: descriptor 0 is this process's own, and whoever reads it later is to find the new file there.
+        Ok(nowhere) => {
+            let mut zero = std::mem::ManuallyDrop::new(unsafe { adopt_standard_input() });
+            dup2(&nowhere, &mut zero)?;
+        }
+        // Without a `/dev`, a pipe that nobody writes to is as empty.
+        Err(_) => {
+            let (reader, _) = rustix::pipe::pipe()?;
+            // SAFETY: as above.
+            let mut zero = std::mem::ManuallyDrop::new(unsafe { adopt_standard_input() });
+            dup2(reader.as_fd(), &mut zero)?;
+        }
+    }
+    Ok(socket)
+}
+
+/// # Safety
+///
+/// - The result is not dropped: descriptor 0 stays open.
+unsafe fn adopt_standard_input() -> OwnedFd {
+    use std::os::fd::FromRawFd;
+    // SAFETY: descriptor 0 is open, for the socket was read from it, and by the contract it is not closed.
+    unsafe { OwnedFd::from_raw_fd(0) }
+}

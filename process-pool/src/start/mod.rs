@@ -1,0 +1,34 @@
+//! How a worker process comes to life, on both sides.
+//!
+//! The parent runs its own file again ([`spawn`]), with a marker in the environment and one end of a socketpair as the
+//! standard input. Before `main`, or in [`init`](crate::init), the new process looks for both ([`entry`]): a process that
+//! has the marker and finds the parent's greeting in the socket is a worker, serves, and exits without ever
+//! reaching the program's own code. Any other process that happens to inherit the marker is not.
+
+pub(crate) mod entry;
+pub(crate) mod setup;
+pub(crate) mod spawn;
+
+use std::ffi::OsStr;
+
+/// The marker. Its value is the token that the greeting must repeat.
+pub(crate) const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
+
+/// How many pools of workers lie between the user's program and this process.
+pub(crate) const DEPTH: &str = "CONCURRENT_FUTURES_DEPTH";
+
+/// From here on a worker may not start a pool of its own: something starts pools without end.
+pub(crate) const DEEPEST: u32 = 8;
+
+/// How deep this process is. What cannot be read counts as too deep: somebody meddles with it.
+pub(crate) fn depth() -> u32 {
+    match std::env::var_os(DEPTH) {
+        None => 0,
+        Some(value) => value.to_str().and_then(|value| value.parse().ok()).unwrap_or(DEEPEST),
+    }
+}
+
+/// The token in a marker.
+pub(crate) fn token(marker: &OsStr) -> Option<u64> {
+    u64::from_str_radix(marker.to_str()?, 16).ok()
+}

@@ -1,0 +1,145 @@
+//! The parent's greeting: the first bytes in the socketpair, there before the worker is started.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use executor_core::function::BuildId;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+
+use crate::Transport;
+
+/// What a worker must know before anything else.
+///
+/// ```text
+/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | name
+/// ```
+///
+/// The shared memory, if there is one, comes along as a descriptor.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// The value of the marker in the environment.
+    pub(crate) token: u64,
+    pub(crate) build: BuildId,
+    pub(crate) transport: Transport,
+    /// Whether an initializer follows as the first request.
+    pub(crate) initializes: bool,
+    /// 0: none.
+    pub(crate) memory_limit: u64,
+    pub(crate) name: String,
+}
+
+/// The protocol has a version, and it is in here: a worker of another version is no worker.
+const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x01");
+const HEAD: usize = 48;
+
+impl Setup {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEAD + self.name.len());
+        bytes.extend_from_slice(&MAGIC.to_le_bytes());
+        bytes.extend_from_slice(&self.token.to_le_bytes());
+        bytes.extend_from_slice(self.build.as_bytes());
+        bytes.push(match self.transport {
+            Transport::Ring => 0,
+            Transport::Socket => 1,
+        });
+        bytes.push(u8::from(self.initializes));
+        // Longer names were refused by the builder.
+        bytes.extend_from_slice(&(self.name.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&self.memory_limit.to_le_bytes());
+        bytes.extend_from_slice(self.name.as_bytes());
+        bytes
+    }
+
+    /// None: no greeting, or one of another version.
+    fn from_bytes(bytes: &[u8]) -> Option<Setup> {
+        let (head, name) = bytes.split_first_chunk::<HEAD>()?;
+        let word = |at: usize| head.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+        if word(0)? != MAGIC {
+            return None;
+        }
+        let length = usize::from(u16::from_le_bytes([head[38], head[39]]));
+        Some(Setup {
+            token: word(8)?,
+            build: BuildId::from_bytes(head[16..36].try_into().ok()?),
+            transport: if head[36] == 0 { Transport::Ring } else { Transport::Socket },
+            initializes: head[37] != 0,
+            memory_limit: word(40)?,
+            name: String::from_utf8_lossy(name.get(..length)?).into_owned(),
+        })
+    }
+
+    /// Writes the greeting. The socket is empty, and takes it whole.
+    pub(crate) fn send(&self, socket: BorrowedFd<'_>, memory: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let bytes = self.to_bytes();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = memory.map(|memory| [memory]);
+        if let Some(descriptors) = &descriptors {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        let sent = rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+        if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    }
+
+    /// Whether the greeting with this token is waiting in the socket, without taking anything out of it.
+    pub(crate) fn is_waiting(socket: impl AsFd, token: u64) -> bool {
+        let mut head = [0; HEAD];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let Ok((length, _)) = rustix::net::recv(socket, &mut head, flags) else { return false };
+        length == HEAD && head[..8] == MAGIC.to_le_bytes() && head[8..16] == token.to_le_bytes()
+    }
+
+    /// Takes the greeting, and the shared memory that came along.
+    pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Setup, Option<OwnedFd>)> {
+        let mut bytes = vec![0; HEAD + usize::from(u16::MAX)];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        // The greeting was written as a whole, and the parent writes nothing else before it is answered, except through
+        // this very socket, behind it: so its exact length is looked at first.
+        let length = {
+            let mut head = [0; HEAD];
+            rustix::net::recv(socket, &mut head, RecvFlags::PEEK)?;
+            HEAD + usize::from(u16::from_le_bytes([head[38], head[39]]))
+        };
+        let into = &mut [IoSliceMut::new(&mut bytes[..length])];
+        let received = rustix::net::recvmsg(socket, into, &mut ancillary, flags)?;
+        let memory = ancillary.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        let setup = Setup::from_bytes(&bytes[..received.bytes]).ok_or(io::ErrorKind::InvalidData)?;
+        Ok((setup, memory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greeting_is_recognised_by_its_token_and_read_back() {
+        let (parent, worker) = crate::start::spawn::socketpair().expect("a socketpair");
+        assert!(!Setup::is_waiting(&worker, 5), "nothing was sent yet");
+        let setup = Setup {
+            token: 5,
+            build: BuildId::own(),
+            transport: Transport::Socket,
+            initializes: true,
+            memory_limit: 1 << 40,
+            name: "pool_3".into(),
+        };
+        setup.send(parent.as_fd(), None).expect("sent");
+        assert!(!Setup::is_waiting(&worker, 6), "another token");
+        assert!(Setup::is_waiting(&worker, 5));
+        let (read, memory) = Setup::receive(worker.as_fd()).expect("received");
+        assert!(memory.is_none());
+        assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));
+        assert_eq!((read.initializes, read.memory_limit, read.name.as_str()), (true, 1 << 40, "pool_3"));
+    }
+}

@@ -1,0 +1,139 @@
+//! Starting a worker process.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::{Child, ChildStderr, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use executor_core::function::BuildId;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use super::{DEPTH, MARKER, depth, setup::Setup};
+use crate::{
+    Transport,
+    transport::{Inbox, Outbox, socket},
+};
+
+/// What is the same for all workers of a pool.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) transport: Transport,
+    pub(crate) memory_limit: Option<u64>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) initializes: bool,
+}
+
+/// A worker that was started, and has not answered yet.
+pub(crate) struct Started {
+    pub(crate) child: Child,
+    /// Ready to read when the process has ended; None where the system has no such thing, or the process is gone already.
+    pub(crate) exit: Option<OwnedFd>,
+    pub(crate) stderr: ChildStderr,
+    pub(crate) socket: Arc<OwnedFd>,
+    pub(crate) outbox: Box<dyn Outbox>,
+    pub(crate) inbox: Box<dyn Inbox>,
+}
+
+impl Blueprint {
+    /// Starts a worker.
+    pub(crate) fn start(&self, name: &str) -> io::Result<Started> {
+        let (ours, theirs) = socketpair()?;
+        let token = fresh_token();
+        let mut setup = Setup {
+            token,
+            build: BuildId::own(),
+            transport: Transport::Socket,
+            initializes: self.initializes,
+            memory_limit: self.memory_limit.unwrap_or(0),
+            name: name.to_string(),
+        };
+        let ours = Arc::new(ours);
+        let (outbox, inbox) = self.link(&ours, &mut setup)?;
+        let mut child = Command::new(executable()?)
+            .arg0(name)
+            .env(MARKER, format!("{token:x}"))
+            .env(DEPTH, (depth() + 1).to_string())
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::from(theirs))
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let exit = exit_descriptor(&child);
+        let Some(stderr) = child.stderr.take() else {
+            return Err(io::Error::other("the worker has no standard error, although one was asked for"));
+        };
+        rustix::io::ioctl_fionbio(&stderr, true)?;
+        Ok(Started { child, exit, stderr, socket: ours, outbox, inbox })
+    }
+
+    /// Makes the link, and sends the greeting through it.
+    fn link(&self, ours: &Arc<OwnedFd>, setup: &mut Setup) -> io::Result<(Box<dyn Outbox>, Box<dyn Inbox>)> {
+        #[cfg(target_os = "linux")]
+        if self.transport == Transport::Ring
+            && let Ok((file, memory)) = crate::transport::ring::create()
+        {
+            setup.transport = Transport::Ring;
+            setup.send(ours.as_fd(), Some(file.as_fd()))?;
+            let (outbox, inbox) = memory.parent_ends(ours.clone());
+            return Ok((Box::new(outbox), Box::new(inbox)));
+        }
+        setup.transport = Transport::Socket;
+        setup.send(ours.as_fd(), None)?;
+        let (outbox, inbox) = socket::parent_ends(ours.clone());
+        Ok((Box::new(outbox), Box::new(inbox)))
+    }
+}
+
+/// The running program. The link in `/proc` leads to the very file that runs, also when another was put in its place
+/// since, or it was deleted.
+fn executable() -> io::Result<OsString> {
+    #[cfg(target_os = "linux")]
+    if rustix::fs::access(c"/proc/self/exe", rustix::fs::Access::EXEC_OK).is_ok() {
+        return Ok("/proc/self/exe".into());
+    }
+    Ok(std::env::current_exe()?.into_os_string())
+}
+
+/// A pair of connected sockets that no other child inherits.
+pub(crate) fn socketpair() -> io::Result<(OwnedFd, OwnedFd)> {
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = SocketFlags::CLOEXEC;
+    #[cfg(target_vendor = "apple")]
+    let flags = SocketFlags::empty();
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    #[cfg(target_vendor = "apple")]
+    for end in [&pair.0, &pair.1] {
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    Ok(pair)
+}
+
+/// A number that tells this worker's marker from every other that the process may have inherited.
+fn fresh_token() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    // ORDERING: the counter only has to give different numbers.
+    let count = COUNT.fetch_add(1, Relaxed);
+    let time = crate::transport::monotonic_now().as_nanos() as u64;
+    (u64::from(std::process::id()) << 32 ^ time).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(count)
+}
+
+#[cfg(target_os = "linux")]
+fn exit_descriptor(child: &Child) -> Option<OwnedFd> {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    // A failure means that the process is gone and was reaped by somebody else; the closed socket then tells its end.
+    pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exit_descriptor(_: &Child) -> Option<OwnedFd> {
+    None
+}

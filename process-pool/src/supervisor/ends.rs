@@ -1,0 +1,159 @@
+//! The ends of workers, and who takes their places.
+
+use std::time::Instant;
+
+use executor_core::{Error, ErrorKind};
+use rustix::process::Signal;
+
+use super::{MOST_FAILED_STARTS, START_AGAIN, Supervisor};
+use crate::{
+    death::Death,
+    pool::{Aftermath, Ending, Flight, Leftovers, Phase, Stage, Timer},
+    transport::Claim,
+};
+
+impl Supervisor {
+    /// A worker's process has ended: settles what it had, and fills its place again.
+    pub(super) fn bury_and_replace(&mut self, unit: usize) {
+        let Some(buried) = self.bury(unit) else { return };
+        if buried.was_starting && !buried.was_stopped {
+            self.failed_starts += 1;
+            if self.failed_starts >= MOST_FAILED_STARTS {
+                let reason = buried.death.broken(&self.pool.name);
+                self.break_down(&reason);
+            }
+        }
+        self.fill(unit);
+    }
+
+    /// Reaps a worker's process and settles what it had.
+    pub(super) fn bury(&mut self, unit: usize) -> Option<Buried> {
+        // What it said before it died counts.
+        self.hear_last_words(unit);
+        let mut attendant = self.attendants[unit].take()?;
+        attendant.read_stderr(&self.pool.poller);
+        attendant.unwatch(&self.pool.poller);
+
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
+        if attendant.has_ended().is_some() {
+            // Not reaped yet, so the number of the group is its own: what the task has started goes along.
+            place.signal(Signal::KILL);
+        }
+        place.process = None;
+        drop(state);
+        let status = attendant.reap();
+
+        let death = Death {
+            pid: attendant.pid(),
+            status,
+            last_lines: attendant.tail.last_lines(),
+            out_of_memory: self.memory_kills.was_one(),
+        };
+        let mut leftovers = Leftovers::default();
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
+        let was_starting = place.stage == Stage::Starting;
+        let was_stopped = state.phase == Phase::Terminating;
+        let place = &mut state.units[unit];
+        let verdict = place.verdict.take();
+        let (flights, outbox) = place.vacate();
+        let claims = outbox.as_ref().and_then(|outbox| outbox.claims());
+        let claim = |flight: &Flight| claims.map_or(Claim::Running { item: 0 }, |claims| claims.claim(flight.sequence));
+        let mut endings = Vec::new();
+        let mut again = Vec::new();
+        for flight in flights {
+            if claim(&flight) == Claim::Offered {
+                // It has not started.
+                again.push(flight.job);
+                continue;
+            }
+            let verdict = verdict.as_ref().filter(|verdict| verdict.sequence == flight.sequence);
+            let (error, may_retry) = match verdict {
+                Some(verdict) => (verdict.error.clone(), false),
+                None => (death.error(flight.job.task.name()), !was_stopped),
+            };
+            match flight.job.ended_under(error, may_retry) {
+                Aftermath::Over(ending) => endings.push(ending),
+                Aftermath::Again(job) => again.push(job),
+            }
+        }
+        drop(outbox);
+        for job in again.into_iter().rev() {
+            match (&state.broken, state.phase >= Phase::Cancelling) {
+                (Some(reason), _) => endings.push(Ending::Error(job.task, reason.clone())),
+                (None, true) => endings.push(Ending::Cancel(job.task)),
+                (None, false) => {
+                    if job.task.recall() {
+                        state.queue.push_front(job);
+                    }
+                }
+            }
+        }
+        state.dispatch(Instant::now(), &mut leftovers);
+        self.pool.announce_room(&state);
+        drop(state);
+        self.pool.deal_with(leftovers);
+        self.settle(endings);
+        Some(Buried { death, was_starting, was_stopped })
+    }
+
+    fn hear_last_words(&mut self, unit: usize) {
+        // The ring and the socket hold a bounded amount, and nobody adds to it any more.
+        loop {
+            let Some(attendant) = &mut self.attendants[unit] else { return };
+            match attendant.inbox.receive(&mut attendant.replies.arrived) {
+                Ok(1..) => self.understand(unit),
+                _ => return,
+            }
+        }
+    }
+
+    /// Starts a worker in an empty place, if one is wanted there.
+    pub(super) fn fill(&mut self, unit: usize) {
+        let state = self.pool.state.lock();
+        let vacant = state.units[unit].stage == Stage::Vacant && self.attendants[unit].is_none();
+        let wanted = state.phase == Phase::Open || !state.queue.is_empty();
+        if !vacant || !wanted || state.broken.is_some() {
+            return;
+        }
+        drop(state);
+        let Err(cause) = self.start(unit) else { return };
+        if self.attendants[unit].is_some() {
+            // It was started, and cannot be watched.
+            self.pool.state.lock().units[unit].signal(Signal::KILL);
+            self.bury(unit);
+        }
+        self.failed_starts += 1;
+        let others_live = self.attendants.iter().any(Option::is_some);
+        if !others_live && self.failed_starts >= MOST_FAILED_STARTS {
+            let message = format!(
+                "{} is broken: its last worker is gone, and no other could be started: {cause}; \
+                 close other programs, or raise the limit of processes or descriptors",
+                self.pool.name
+            );
+            return self.break_down(&Error::new(ErrorKind::Broken, message));
+        }
+        // The longer others do the work, the less it matters when this place is filled.
+        let patience = START_AGAIN * self.failed_starts.clamp(1, 50);
+        self.pool.state.lock().timers.set(Instant::now() + patience, Timer::Start { unit });
+    }
+
+    /// Nothing can be run any more: says so to all who wait.
+    pub(super) fn break_down(&mut self, reason: &Error) {
+        let mut state = self.pool.state.lock();
+        let endings = state.break_down(reason);
+        self.pool.announce_room(&state);
+        drop(state);
+        self.settle(endings);
+    }
+}
+
+/// What is known of a worker that is gone.
+pub(super) struct Buried {
+    death: Death,
+    /// It never was ready.
+    was_starting: bool,
+    /// The pool itself may have stopped it.
+    was_stopped: bool,
+}

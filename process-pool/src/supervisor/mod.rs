@@ -1,0 +1,406 @@
+//! The thread that looks after a pool's workers: their words, their ends, and the deadlines.
+//!
+//! It waits for everything at once, and deals with one [event](Event) after the other. It alone starts and reaps workers. It
+//! runs no user code: results are read by those who ask for them, and callbacks are the
+//! [`courier`](crate::courier)'s.
+
+mod attendant;
+mod ends;
+mod stderr;
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use executor_core::{Error, ErrorKind};
+use polling::Events;
+use rustix::process::{Pid, Signal};
+
+use crate::{
+    death::MemoryKills,
+    frame::{ReplyKind, Request},
+    pool::{Ending, Leftovers, Phase, Pool, Stage, Timer},
+    start::spawn::{Blueprint, Started},
+    transport::Claim,
+};
+use attendant::{Attendant, Source};
+
+/// What may happen.
+enum Event {
+    /// A worker rings, or its link may have room, or it has hung up.
+    Bell(usize),
+    /// A worker's process has ended.
+    Exit(usize),
+    /// A worker has written to its standard error.
+    Stderr(usize),
+    /// Something was set for now.
+    Due(Timer),
+}
+
+/// The call that every worker makes before it is ready.
+#[derive(Debug)]
+pub(crate) struct Initializer {
+    pub(crate) request: Request,
+    pub(crate) body: Vec<u8>,
+}
+
+/// See the [module](self).
+pub(crate) struct Supervisor {
+    pool: Arc<Pool>,
+    blueprint: Blueprint,
+    initializer: Option<Initializer>,
+    attendants: Vec<Option<Attendant>>,
+    /// Units whose link had more to say than was read at once.
+    unfinished: VecDeque<usize>,
+    memory_kills: MemoryKills,
+    /// How many workers in a row have ended before they were ready.
+    failed_starts: u32,
+}
+
+/// So many workers may end before they are ready, in a row, until the pool gives up.
+const MOST_FAILED_STARTS: u32 = 3;
+
+/// How long a worker may take to answer, before it runs the initializer.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a worker that was told to leave may take over it: exit handlers may run.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long after a refusal of the system the next attempt to start a worker is made.
+const START_AGAIN: Duration = Duration::from_millis(200);
+
+impl Supervisor {
+    pub(crate) fn new(pool: Arc<Pool>, blueprint: Blueprint, initializer: Option<Initializer>) -> Supervisor {
+        let workers = pool.state.lock().units.len();
+        Supervisor {
+            pool,
+            blueprint,
+            initializer,
+            attendants: (0..workers).map(|_| None).collect(),
+            unfinished: VecDeque::new(),
+            memory_kills: MemoryKills::watch(),
+            failed_starts: 0,
+        }
+    }
+
+    /// Starts the first worker of a place.
+    pub(crate) fn start(&mut self, unit: usize) -> io::Result<()> {
+        let name = self.pool.state.lock().units[unit].name.clone();
+        let started = self.blueprint.start(&name)?;
+        self.take_charge(unit, started)
+    }
+
+    fn take_charge(&mut self, unit: usize, started: Started) -> io::Result<()> {
+        let pid = Pid::from_child(&started.child);
+        let (mut attendant, outbox) = Attendant::new(started);
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
+        place.occupy(pid, outbox);
+        let generation = place.generation;
+        match &self.initializer {
+            Some(initializer) => place.send_initializer(&initializer.request, &initializer.body),
+            None => state.timers.set(Instant::now() + START_LIMIT, Timer::Late { unit, generation }),
+        }
+        drop(state);
+        let watched = attendant.watch(&self.pool.poller, unit);
+        self.attendants[unit] = Some(attendant);
+        watched?;
+        // What came before it was watched has rung no bell that anybody heard.
+        self.unfinished.push_back(unit);
+        Ok(())
+    }
+
+    /// Ends what was started, for a pool that cannot be built after all.
+    pub(crate) fn abandon(mut self) {
+        for unit in 0..self.attendants.len() {
+            self.pool.state.lock().units[unit].signal(Signal::KILL);
+            self.bury(unit);
+        }
+        self.pool.announce_gone();
+    }
+
+    /// Until the pool is closed and the last worker is gone.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::new();
+        loop {
+            self.retire_the_idle();
+            if self.is_over() {
+                break;
+            }
+            self.wait(&mut events);
+            let happened: Vec<Event> = events
+                .iter()
+                .filter_map(|event| Source::of(event.key))
+                .map(|(unit, source)| match source {
+                    Source::Socket => Event::Bell(unit),
+                    Source::Exit => Event::Exit(unit),
+                    Source::Stderr => Event::Stderr(unit),
+                })
+                .collect();
+            events.clear();
+            let mut unfinished = std::mem::take(&mut self.unfinished);
+            unfinished.extend(std::mem::take(&mut self.pool.state.lock().backlogged));
+            happened.into_iter().chain(unfinished.into_iter().map(Event::Bell)).for_each(|event| self.handle(event));
+            self.look_at_the_clock();
+        }
+        self.pool.announce_gone();
+    }
+
+    fn is_over(&self) -> bool {
+        let state = self.pool.state.lock();
+        state.phase > Phase::Open
+            && self.attendants.iter().all(Option::is_none)
+            && (state.is_finished() || state.broken.is_some())
+    }
+
+    fn wait(&self, events: &mut Events) {
+        let now = Instant::now();
+        let next = match self.unfinished.is_empty() {
+            true => self.pool.state.lock().timers.next(),
+            false => Some(now),
+        };
+        let timeout = next.map(|next| next.saturating_duration_since(now));
+        if self.pool.poller.wait(events, timeout).is_err() {
+            // Nothing that is handed to it can be wrong, so this is a passing lack of resources.
+            std::thread::yield_now();
+        }
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        loop {
+            let due = self.pool.state.lock().timers.due(now);
+            match due {
+                Some(timer) => self.handle(Event::Due(timer)),
+                None => return,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Bell(unit) => self.listen(unit),
+            Event::Stderr(unit) => self.read_stderr(unit),
+            Event::Exit(unit) => self.bury_and_replace(unit),
+            Event::Due(Timer::Limit { unit, sequence }) => self.check_limit(unit, sequence),
+            Event::Due(Timer::Kill { unit, generation }) => self.kill_late(unit, generation),
+            Event::Due(Timer::Late { unit, generation }) => self.check_start(unit, generation),
+            Event::Due(Timer::Start { unit }) => self.fill(unit),
+        }
+    }
+
+    fn read_stderr(&mut self, unit: usize) {
+        if let Some(attendant) = &mut self.attendants[unit] {
+            attendant.read_stderr(&self.pool.poller);
+        }
+    }
+
+    /// Hears what a worker has to say, up to a bound, and sends it what is still to be sent.
+    fn listen(&mut self, unit: usize) {
+        const ROUNDS: usize = 16;
+        if let Some(attendant) = &mut self.attendants[unit] {
+            attendant.inbox.hush();
+        }
+        for _ in 0..ROUNDS {
+            let Some(attendant) = &mut self.attendants[unit] else { return };
+            match attendant.inbox.receive(&mut attendant.replies.arrived) {
+                Ok(0) => {
+                    self.send_the_rest(unit);
+                    let Some(attendant) = &mut self.attendants[unit] else { return };
+                    if attendant.inbox.arm() {
+                        return self.look_for_hang_up(unit);
+                    }
+                }
+                Ok(_) => self.understand(unit),
+                // The worker has closed its end, or has written over the ring: it is of no use any more.
+                Err(_) => return self.give_up(unit),
+            }
+        }
+        self.unfinished.push_back(unit);
+    }
+
+    /// Deals with the replies that have arrived as a whole.
+    fn understand(&mut self, unit: usize) {
+        let Some(attendant) = &mut self.attendants[unit] else { return };
+        let now = Instant::now();
+        let mut endings = Vec::new();
+        let mut leftovers = Leftovers::default();
+        let mut not_ready = None;
+        let mut nonsense = false;
+        let mut state = self.pool.state.lock();
+        let before = state.units[unit].stalled(now);
+        loop {
+            match attendant.replies.cut() {
+                Ok(None) => break,
+                Ok(Some((reply, body))) => match reply.kind {
+                    ReplyKind::Ready => {
+                        self.failed_starts = 0;
+                        if state.units[unit].stage == Stage::Starting {
+                            state.units[unit].stage = Stage::Ready;
+                        }
+                    }
+                    ReplyKind::NotReady => not_ready = Some(Error::decode(body)),
+                    ReplyKind::Outcome => {
+                        if let Some((job, reply)) = state.units[unit].answered(reply.sequence, body, now) {
+                            endings.push(Ending::Reply(job.task, reply));
+                        }
+                    }
+                },
+                Err(_) => {
+                    nonsense = true;
+                    break;
+                }
+            }
+        }
+        if !endings.is_empty() {
+            state.adapt_depth(unit, endings.len(), before);
+        }
+        state.dispatch(now, &mut leftovers);
+        self.pool.announce_room(&state);
+        drop(state);
+        self.pool.deal_with(leftovers);
+        self.settle(endings);
+        if let Some(error) = not_ready {
+            self.break_down(&broken_by_start(&self.pool.name, &error));
+        }
+        if nonsense {
+            self.give_up(unit);
+        }
+    }
+
+    /// Resolves futures, and has their callbacks run elsewhere.
+    fn settle(&self, endings: Vec<Ending>) {
+        for ending in endings {
+            self.pool.courier.deliver(ending.settle());
+        }
+    }
+
+    /// Sends what did not fit before, and sees to it that the rest is not forgotten.
+    fn send_the_rest(&mut self, unit: usize) {
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
+        let had = place.has_backlog();
+        while place.pump() {
+            if !place.want_room() {
+                break;
+            }
+        }
+        let has = place.has_backlog();
+        let without_bell = place.claims().is_none();
+        let mut leftovers = Leftovers::default();
+        if had && !has {
+            state.dispatch(Instant::now(), &mut leftovers);
+        }
+        let has = state.units[unit].has_backlog();
+        drop(state);
+        self.pool.deal_with(leftovers);
+        if without_bell
+            && had | has
+            && let Some(attendant) = &self.attendants[unit]
+        {
+            attendant.watch_room(&self.pool.poller, unit, has);
+        }
+    }
+
+    fn look_for_hang_up(&mut self, unit: usize) {
+        if self.attendants[unit].as_ref().is_some_and(Attendant::has_hung_up) {
+            self.give_up(unit);
+        }
+    }
+
+    /// Kills a worker that cannot be talked to any more; its end settles the rest.
+    fn give_up(&mut self, unit: usize) {
+        let Some(attendant) = &mut self.attendants[unit] else { return };
+        attendant.unwatch_socket(&self.pool.poller);
+        let mut state = self.pool.state.lock();
+        state.units[unit].stage = Stage::Leaving;
+        state.units[unit].signal(Signal::KILL);
+        drop(state);
+        if !attendant.tells_its_end() {
+            self.bury_and_replace(unit);
+        }
+    }
+
+    fn check_limit(&mut self, unit: usize, sequence: u64) {
+        let now = Instant::now();
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
+        let clock = place.claims().map(|claims| (claims.claim(sequence), claims.started_at()));
+        let Some(flight) = place.flight(sequence) else { return };
+        let Some(limit) = flight.job.time_limit else { return };
+        let ran = match clock {
+            None => now.saturating_duration_since(flight.since),
+            Some((Claim::Running { item }, started_at)) => {
+                let first_seen = match flight.seen {
+                    Some((same, at)) if same == item => at,
+                    _ => now,
+                };
+                flight.seen = Some((item, first_seen));
+                let told = crate::transport::monotonic_now().saturating_sub(started_at);
+                // A worker that writes nonsense over its clock does not get more time for it.
+                told.max(now.saturating_duration_since(first_seen))
+            }
+            Some(_) => Duration::ZERO,
+        };
+        if ran < limit {
+            return state.timers.set(now + (limit - ran), Timer::Limit { unit, sequence });
+        }
+        let name = flight.job.task.name().to_string();
+        let message =
+            format!("task `{name}` ran for {limit:?}, its time limit, and was stopped; its worker was replaced");
+        if state.condemn(unit, sequence, Error::new(ErrorKind::TimeLimit, message)) {
+            state.units[unit].signal(Signal::KILL);
+        } else if state.units[unit].flight(sequence).is_some() {
+            // It has just ended, or is at its next item: look again.
+            state.timers.set(now + limit, Timer::Limit { unit, sequence });
+        }
+    }
+
+    fn kill_late(&mut self, unit: usize, generation: u64) {
+        let state = self.pool.state.lock();
+        if state.units[unit].generation == generation {
+            state.units[unit].signal(Signal::KILL);
+        }
+    }
+
+    fn check_start(&mut self, unit: usize, generation: u64) {
+        let state = self.pool.state.lock();
+        let place = &state.units[unit];
+        if place.generation == generation && place.stage == Stage::Starting {
+            place.signal(Signal::KILL);
+        }
+    }
+
+    /// Lets go of workers that have had the tasks of their life, and of those that have nothing to do when the pool is closed.
+    fn retire_the_idle(&mut self) {
+        let mut state = self.pool.state.lock();
+        let closing = state.phase > Phase::Open || state.broken.is_some();
+        let all_done = state.queue.is_empty() || state.broken.is_some();
+        let most = state.limits.max_tasks_per_worker;
+        for unit in 0..state.units.len() {
+            let place = &mut state.units[unit];
+            let idle = match place.stage {
+                Stage::Ready => place.flights().is_empty() && !place.has_backlog(),
+                Stage::Starting => false,
+                Stage::Vacant | Stage::Leaving => false,
+            };
+            if idle && (place.is_spent(most) || closing && all_done) {
+                place.retire();
+                let generation = place.generation;
+                state.timers.set(Instant::now() + LEAVE_LIMIT, Timer::Kill { unit, generation });
+            } else if place.stage == Stage::Starting && closing && all_done {
+                // It has nothing of anybody's, and may be in the middle of a long initializer.
+                place.stage = Stage::Leaving;
+                place.signal(Signal::KILL);
+            }
+        }
+    }
+}
+
+/// The reason of a pool that is broken because a worker said why it cannot serve.
+fn broken_by_start(pool: &str, error: &Error) -> Error {
+    Error::new(ErrorKind::Broken, format!("{pool} is broken: a worker could not start to serve: {error}"))
+}

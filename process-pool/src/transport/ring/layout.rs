@@ -1,0 +1,87 @@
+//! Where what lies in the memory that a parent shares with one worker.
+//!
+//! ```text
+//! offset  written by   contents
+//!      0  parent       to_worker.tail   bytes sent to the worker since the start
+//!    128  worker       to_worker.head   bytes of those that the worker has taken
+//!    256  worker       to_parent.tail   bytes sent to the parent
+//!    384  parent       to_parent.head   bytes of those that the parent has taken
+//!    512  both         worker_sleeps    1: the worker sleeps on this futex
+//!    640  both         parent_sleeps    1: the parent wants the bell when something arrives
+//!    768  both         parent_wants_room  1: the parent wants the bell when something was taken
+//!    896  worker       taken            the last task taken off the queue
+//!    904  worker       started_at       nanoseconds on the monotonic clock
+//!    912  parent       stop             the task that is asked to stop
+//!   1024  both         claims           one word for each slot
+//!   4096               the bytes to the worker, then those to the parent
+//! ```
+//!
+//! What each side writes often has a cache line pair of its own, so that they do not take it from each other.
+//!
+//! A claim is `sequence << 24 | item << 4 | state`. It carries the sequence number of its task, so a compare-and-swap
+//! that is late, for a task whose slot holds another one by now, fails.
+
+pub(super) const TO_WORKER_TAIL: usize = 0;
+pub(super) const TO_WORKER_HEAD: usize = 128;
+pub(super) const TO_PARENT_TAIL: usize = 256;
+pub(super) const TO_PARENT_HEAD: usize = 384;
+pub(super) const WORKER_SLEEPS: usize = 512;
+pub(super) const PARENT_SLEEPS: usize = 640;
+pub(super) const PARENT_WANTS_ROOM: usize = 768;
+pub(super) const TAKEN: usize = 896;
+pub(super) const STARTED_AT: usize = 904;
+pub(super) const STOP: usize = 912;
+const CLAIMS: usize = 1024;
+const DATA: usize = 4096;
+
+/// How many tasks may be in a worker's hands.
+pub(super) const SLOTS: u64 = 256;
+
+/// The bytes that each direction holds. It bounds memory, not frames: what is longer streams through.
+pub(super) const CAPACITY: usize = 256 * 1024;
+
+pub(super) const LENGTH: usize = DATA + 2 * CAPACITY;
+pub(super) const TO_WORKER_DATA: usize = DATA;
+pub(super) const TO_PARENT_DATA: usize = DATA + CAPACITY;
+
+/// Where the claim of a task lies.
+pub(super) fn claim_offset(sequence: u64) -> usize {
+    CLAIMS + 8 * (sequence % SLOTS) as usize
+}
+
+pub(super) const OFFERED: u64 = 0;
+pub(super) const RUNNING: u64 = 1;
+pub(super) const FINISHED: u64 = 2;
+pub(super) const WITHDRAWN: u64 = 3;
+pub(super) const CONDEMNED: u64 = 4;
+
+const STATE_BITS: u32 = 4;
+const ITEM_BITS: u32 = 20;
+
+/// Items are counted modulo this; what matters is that neighbours differ.
+const MOST_ITEMS: u64 = 1 << ITEM_BITS;
+
+pub(super) fn claim_word(sequence: u64, item: u64, state: u64) -> u64 {
+    sequence << (ITEM_BITS + STATE_BITS) | (item & (MOST_ITEMS - 1)) << STATE_BITS | state
+}
+
+/// The state and the item, if the word is about this task.
+pub(super) fn read_claim(word: u64, sequence: u64) -> Option<(u64, u64)> {
+    let own = claim_word(sequence, 0, 0) >> (ITEM_BITS + STATE_BITS);
+    (word >> (ITEM_BITS + STATE_BITS) == own)
+        .then_some((word & ((1 << STATE_BITS) - 1), word >> STATE_BITS & (MOST_ITEMS - 1)))
+}
+
+const _: () = assert!(CLAIMS + 8 * SLOTS as usize <= DATA && CAPACITY.is_power_of_two());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_read_back_for_its_own_task_only() {
+        let word = claim_word(77, 5, RUNNING);
+        assert_eq!(read_claim(word, 77), Some((RUNNING, 5)));
+        assert_eq!(read_claim(word, 77 + SLOTS), None);
+    }
+}

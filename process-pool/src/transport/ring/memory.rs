@@ -1,0 +1,105 @@
+//! A piece of memory that two processes share, behind an interface that checks every offset.
+#![allow(unsafe_code)]
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, AtomicU64},
+};
+
+use rustix::{
+    fs::{MemfdFlags, SealFlags},
+    mm::{MapFlags, ProtFlags},
+};
+
+/// Shared memory. The other side may write anything at any time, so nothing in here is ever seen as a reference but the
+/// atomics, and bytes are copied out before they are looked at.
+#[derive(Debug)]
+pub(super) struct SharedMemory {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: the mapping is plain memory that is not bound to a thread, and every access is an atomic or a copy through a
+// raw pointer.
+unsafe impl Send for SharedMemory {}
+// SAFETY: as above; which bytes may be copied when is the business of the ring's indices.
+unsafe impl Sync for SharedMemory {}
+
+/// Makes the file behind a piece of shared memory. It has no name, and it cannot shrink: a mapping of a file that shrinks
+/// would kill whoever touches it.
+pub(super) fn create_file(length: usize) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = rustix::fs::memfd_create("concurrent-futures", flags)?;
+    rustix::fs::ftruncate(&file, length as u64)?;
+    rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(file)
+}
+
+impl SharedMemory {
+    /// Maps a file made by [`create_file`].
+    pub(super) fn map(file: impl AsFd, length: usize) -> io::Result<SharedMemory> {
+        let size = rustix::fs::fstat(&file)?.st_size;
+        if size != length as i64 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the shared memory has another size than announced",
+            ));
+        }
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: no address is asked for, so the mapping overlaps nothing. The file has the length and is sealed against
+        // shrinking, so every byte of the mapping stays backed.
+        let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, protection, flags, file, 0) }?;
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(SharedMemory { start, length })
+    }
+
+    fn at(&self, offset: usize, length: usize) -> *mut u8 {
+        assert!(offset <= self.length && length <= self.length - offset, "inside the mapping");
+        // SAFETY: inside the mapping, by the assertion.
+        unsafe { self.start.as_ptr().add(offset) }
+    }
+
+    pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(8));
+        // SAFETY: inside the mapping and aligned, and the bytes are only ever accessed as this atomic.
+        unsafe { AtomicU64::from_ptr(self.at(offset, 8).cast()) }
+    }
+
+    pub(super) fn half_word(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4));
+        // SAFETY: as in `word`.
+        unsafe { AtomicU32::from_ptr(self.at(offset, 4).cast()) }
+    }
+
+    pub(super) fn copy_in(&self, offset: usize, bytes: &[u8]) {
+        let to = self.at(offset, bytes.len());
+        // SAFETY: `to` has room for the bytes, and is no part of a Rust value. The other side reads them after the
+        // index that announces them; if it reads earlier it has itself to blame.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) }
+    }
+
+    pub(super) fn copy_out(&self, offset: usize, into: &mut [u8]) {
+        let from = self.at(offset, into.len());
+        // SAFETY: as in `copy_in`. Any bytes are good; what they mean is checked later, in the copy.
+        unsafe { std::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) }
+    }
+
+    pub(super) fn append_out(&self, offset: usize, length: usize, into: &mut Vec<u8>) {
+        let from = self.at(offset, length);
+        into.reserve(length);
+        // SAFETY: there is room behind the vector's contents, and the copy initialises what is then counted in.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, into.as_mut_ptr().add(into.len()), length);
+            into.set_len(into.len() + length);
+        }
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping made in `map`, and nothing borrows from it any more. A failure leaves it mapped.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length) };
+    }
+}

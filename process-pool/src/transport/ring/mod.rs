@@ -1,0 +1,328 @@
+//! The link through shared memory: a ring for each direction, and a word for each task in the worker's hands.
+//!
+//! While both sides are awake no system call is made. A side that finds nothing to do says so in a flag, looks once more,
+//! and sleeps: the worker on a futex, the parent on its end of the socketpair, together with everything else it waits
+//! for. README.md in this folder has the argument.
+
+mod layout;
+mod memory;
+mod pipe;
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{Ordering::*, fence},
+    },
+    time::Duration,
+};
+
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendFlags},
+    thread::futex,
+};
+
+use super::{Claim, Claims, Inbox, Outbox, Port, monotonic_now};
+use memory::SharedMemory;
+use pipe::{Consumer, Direction, Producer};
+
+/// What the parent hands to a worker that it starts.
+pub(crate) fn create() -> io::Result<(OwnedFd, Memory)> {
+    let file = memory::create_file(layout::LENGTH)?;
+    let memory = Memory(Arc::new(SharedMemory::map(&file, layout::LENGTH)?));
+    Ok((file, memory))
+}
+
+/// The shared memory of one link.
+pub(crate) struct Memory(Arc<SharedMemory>);
+
+impl Memory {
+    /// The parent's two ends. `socket` is its end of the socketpair.
+    pub(crate) fn parent_ends(self, socket: Arc<OwnedFd>) -> (RingOutbox, RingInbox) {
+        let outbox = RingOutbox {
+            sender: Producer::new(self.0.clone(), Direction::ToWorker),
+            claims: RingClaims(self.0.clone()),
+        };
+        let inbox = RingInbox { receiver: Consumer::new(self.0.clone(), Direction::ToParent), memory: self.0, socket };
+        (outbox, inbox)
+    }
+}
+
+/// The worker's end.
+pub(crate) fn port(file: OwnedFd, socket: Arc<OwnedFd>) -> io::Result<RingPort> {
+    let memory = Arc::new(SharedMemory::map(file, layout::LENGTH)?);
+    Ok(RingPort {
+        receiver: Consumer::new(memory.clone(), Direction::ToWorker),
+        sender: Producer::new(memory.clone(), Direction::ToParent),
+        memory,
+        socket,
+    })
+}
+
+/// See [`Outbox`].
+pub(crate) struct RingOutbox {
+    sender: Producer,
+    claims: RingClaims,
+}
+
+impl Outbox for RingOutbox {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sender.put(bytes)
+    }
+
+    fn ring_bell(&mut self) {
+        let sleeps = self.claims.0.half_word(layout::WORKER_SLEEPS);
+        // ORDERING: this fence, after the tail was stored, and the one in `RingPort::sleep_unless`, after the flag was,
+        // order the two: either the worker sees the new tail, or this sees the flag.
+        fence(SeqCst);
+        if sleeps.load(Relaxed) == 1 && sleeps.swap(0, Relaxed) == 1 {
+            // The only failures are bad addresses, and a word of the mapping is none.
+            let _ = futex::wake(sleeps, futex::Flags::empty(), 1);
+        }
+    }
+
+    fn want_room(&mut self) -> bool {
+        // ORDERING: as in `RingInbox::arm`, with `RingPort::took` as the partner.
+        self.claims.0.half_word(layout::PARENT_WANTS_ROOM).store(1, Relaxed);
+        fence(SeqCst);
+        // An error shows when sending goes on.
+        !matches!(self.sender.room(), Ok(0))
+    }
+
+    fn claims(&self) -> Option<&dyn Claims> {
+        Some(&self.claims)
+    }
+}
+
+/// See [`Inbox`].
+pub(crate) struct RingInbox {
+    receiver: Consumer,
+    memory: Arc<SharedMemory>,
+    socket: Arc<OwnedFd>,
+}
+
+impl Inbox for RingInbox {
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        self.receiver.take(layout::CAPACITY, into)
+    }
+
+    fn hush(&mut self) {
+        // The bytes themselves say nothing.
+        let mut bells = [0; 64];
+        while let Ok((1.., _)) = rustix::net::recv(&*self.socket, &mut bells, RecvFlags::DONTWAIT) {}
+    }
+
+    fn arm(&mut self) -> bool {
+        // ORDERING: the fence, after the flag is set, and the one in `RingPort::ring_bell`, after the tail was stored,
+        // order the two: either this sees the new tail, or the worker sees the flag.
+        self.memory.half_word(layout::PARENT_SLEEPS).store(1, Relaxed);
+        fence(SeqCst);
+        self.receiver.held().is_ok_and(|held| held == 0)
+    }
+}
+
+/// See [`Claims`].
+struct RingClaims(Arc<SharedMemory>);
+
+impl RingClaims {
+    fn change(&self, sequence: u64, item: u64, from: u64, to: u64) -> bool {
+        let (from, to) = (layout::claim_word(sequence, item, from), layout::claim_word(sequence, item, to));
+        // ORDERING: the word decides between the two sides by itself. Release and Acquire make what led to the decision
+        // visible to the side that loses.
+        self.0.word(layout::claim_offset(sequence)).compare_exchange(from, to, AcqRel, Acquire).is_ok()
+    }
+}
+
+impl Claims for RingClaims {
+    fn slots(&self) -> u64 {
+        layout::SLOTS
+    }
+
+    fn taken(&self) -> u64 {
+        // ORDERING: pairs with the Release in `RingPort::start`: the worker is done with the slots up to here.
+        self.0.word(layout::TAKEN).load(Acquire)
+    }
+
+    fn offer(&self, sequence: u64) {
+        let word = layout::claim_word(sequence, 0, layout::OFFERED);
+        // ORDERING: published to the worker by the tail of the ring, which is stored after the frame is sent.
+        self.0.word(layout::claim_offset(sequence)).store(word, Relaxed);
+    }
+
+    fn withdraw(&self, sequence: u64) -> bool {
+        self.change(sequence, 0, layout::OFFERED, layout::WITHDRAWN)
+    }
+
+    fn claim(&self, sequence: u64) -> Claim {
+        // ORDERING: pairs with the changes of the worker.
+        let word = self.0.word(layout::claim_offset(sequence)).load(Acquire);
+        match layout::read_claim(word, sequence) {
+            Some((layout::OFFERED, _)) => Claim::Offered,
+            Some((layout::RUNNING, item)) => Claim::Running { item },
+            Some((layout::FINISHED, _)) => Claim::Finished,
+            _ => Claim::Gone,
+        }
+    }
+
+    fn condemn(&self, sequence: u64, item: u64) -> bool {
+        self.change(sequence, item, layout::RUNNING, layout::CONDEMNED)
+    }
+
+    fn ask_to_stop(&self, sequence: u64) {
+        // ORDERING: the number stands for itself.
+        self.0.word(layout::STOP).store(sequence, Relaxed);
+    }
+
+    fn started_at(&self) -> Duration {
+        // ORDERING: a late view only means that the clock is looked at again.
+        Duration::from_nanos(self.0.word(layout::STARTED_AT).load(Relaxed))
+    }
+}
+
+/// See [`Port`].
+pub(crate) struct RingPort {
+    receiver: Consumer,
+    sender: Producer,
+    memory: Arc<SharedMemory>,
+    socket: Arc<OwnedFd>,
+}
+
+/// How often a worker looks before it sleeps: a few microseconds, so that the next task of a stream is met awake, and a
+/// core is not kept from another worker that needs it.
+const LOOKS: u32 = 200;
+
+impl RingPort {
+    /// Sleeps until the parent has done something, unless `ready` says that it has already.
+    fn sleep_unless(&self, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
+        for _ in 0..LOOKS {
+            if ready(self)? {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        let sleeps = self.memory.half_word(layout::WORKER_SLEEPS);
+        // ORDERING: see `RingOutbox::ring_bell`.
+        sleeps.store(1, Relaxed);
+        fence(SeqCst);
+        while !ready(self)? {
+            match futex::wait(sleeps, futex::Flags::empty(), 1, None) {
+                // Woken, interrupted, or the flag was taken away before the kernel looked: look again.
+                Ok(()) | Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if !ready(self)? {
+                // The bell was for something else; the flag is down, and has to be raised for the next one.
+                sleeps.store(1, Relaxed);
+                fence(SeqCst);
+            }
+        }
+        sleeps.store(0, Relaxed);
+        Ok(())
+    }
+
+    /// Tells the parent about room that it waits for.
+    fn took(&self) -> io::Result<()> {
+        let wants = self.memory.half_word(layout::PARENT_WANTS_ROOM);
+        // ORDERING: see `RingOutbox::want_room`.
+        fence(SeqCst);
+        if wants.load(Relaxed) == 1 && wants.swap(0, Relaxed) == 1 {
+            self.pull_bell()?;
+        }
+        Ok(())
+    }
+
+    fn pull_bell(&self) -> io::Result<()> {
+        match rustix::net::send(&*self.socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            // A full socket holds bells enough to wake the parent.
+            Ok(_) | Err(Errno::AGAIN) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn change(&self, sequence: u64, from: (u64, u64), to: (u64, u64)) -> bool {
+        let word = |(item, state)| layout::claim_word(sequence, item, state);
+        // ORDERING: as in `RingClaims::change`.
+        let claim = self.memory.word(layout::claim_offset(sequence));
+        claim.compare_exchange(word(from), word(to), AcqRel, Acquire).is_ok()
+    }
+}
+
+impl Port for RingPort {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < into.len() {
+            match self.receiver.fill(&mut into[filled..])? {
+                0 => self.sleep_unless(|port| Ok(port.receiver.held()? > 0))?,
+                count => {
+                    filled += count;
+                    self.took()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_to(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<()> {
+        let end = into.len() + count;
+        while into.len() < end {
+            match self.receiver.take(end - into.len(), into)? {
+                0 => self.sleep_unless(|port| Ok(port.receiver.held()? > 0))?,
+                _ => self.took()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.sender.put(rest)? {
+                0 => {
+                    self.ring_bell()?;
+                    self.sleep_unless(|port| Ok(port.sender.room()? > 0))?;
+                }
+                count => rest = &rest[count..],
+            }
+        }
+        Ok(())
+    }
+
+    fn ring_bell(&mut self) -> io::Result<()> {
+        let sleeps = self.memory.half_word(layout::PARENT_SLEEPS);
+        // ORDERING: see `RingInbox::arm`.
+        fence(SeqCst);
+        if sleeps.load(Relaxed) == 1 && sleeps.swap(0, Relaxed) == 1 {
+            self.pull_bell()?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, sequence: u64) -> bool {
+        let started = self.change(sequence, (0, layout::OFFERED), (0, layout::RUNNING));
+        // ORDERING: see `RingClaims::taken`.
+        self.memory.word(layout::TAKEN).store(sequence, Release);
+        started
+    }
+
+    fn advance(&mut self, sequence: u64, item: u64) -> bool {
+        self.change(sequence, (item, layout::RUNNING), (item + 1, layout::RUNNING))
+    }
+
+    fn finish(&mut self, sequence: u64, item: u64) -> bool {
+        self.change(sequence, (item, layout::RUNNING), (item, layout::FINISHED))
+    }
+
+    fn note_time(&mut self) {
+        let now = u64::try_from(monotonic_now().as_nanos()).unwrap_or(u64::MAX);
+        // ORDERING: see `RingClaims::started_at`.
+        self.memory.word(layout::STARTED_AT).store(now, Relaxed);
+    }
+
+    fn stop_probe(&self, sequence: u64) -> Box<dyn Fn() -> bool + Send + Sync> {
+        let memory = self.memory.clone();
+        // ORDERING: the number stands for itself.
+        Box::new(move || memory.word(layout::STOP).load(Relaxed) == sequence)
+    }
+}

@@ -1,0 +1,202 @@
+//! One direction of a ring: bytes from one process to the other, through a circular buffer in shared memory.
+//!
+//! The two indices count bytes since the start and never wrap; their difference is what the buffer holds. Each is written
+//! by one side only: the tail by the producer, after the bytes are in place, the head by the consumer, after it has copied
+//! them out. See README.md beside this file for why nothing is lost and nobody sleeps through a wake-up.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::*},
+    },
+};
+
+use super::{
+    layout::{self, CAPACITY},
+    memory::SharedMemory,
+};
+
+/// Which direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Direction {
+    ToWorker,
+    ToParent,
+}
+
+/// The indices and the buffer of one direction.
+#[derive(Debug)]
+struct Pipe {
+    memory: Arc<SharedMemory>,
+    direction: Direction,
+}
+
+impl Pipe {
+    fn tail(&self) -> &AtomicU64 {
+        self.memory.word(match self.direction {
+            Direction::ToWorker => layout::TO_WORKER_TAIL,
+            Direction::ToParent => layout::TO_PARENT_TAIL,
+        })
+    }
+
+    fn head(&self) -> &AtomicU64 {
+        self.memory.word(match self.direction {
+            Direction::ToWorker => layout::TO_WORKER_HEAD,
+            Direction::ToParent => layout::TO_PARENT_HEAD,
+        })
+    }
+
+    fn data(&self) -> usize {
+        match self.direction {
+            Direction::ToWorker => layout::TO_WORKER_DATA,
+            Direction::ToParent => layout::TO_PARENT_DATA,
+        }
+    }
+
+    /// The two stretches of the buffer that hold `length` bytes from `index` on: up to its end, and from its start.
+    fn stretches(&self, index: u64, length: usize) -> [(usize, usize); 2] {
+        let at = (index as usize) & (CAPACITY - 1);
+        let first = length.min(CAPACITY - at);
+        [(self.data() + at, first), (self.data(), length - first)]
+    }
+}
+
+/// The end that sends.
+#[derive(Debug)]
+pub(super) struct Producer {
+    pipe: Pipe,
+    /// This side's own index; what lies in shared memory is for the other side to read.
+    tail: u64,
+}
+
+impl Producer {
+    pub(super) fn new(memory: Arc<SharedMemory>, direction: Direction) -> Producer {
+        Producer { pipe: Pipe { memory, direction }, tail: 0 }
+    }
+
+    /// How many bytes there is room for. An error: the other side has written nonsense.
+    pub(super) fn room(&self) -> io::Result<usize> {
+        // ORDERING: Acquire pairs with the Release of the consumer in `advance`: it has copied out what it frees.
+        let head = self.pipe.head().load(Acquire);
+        match self.tail.checked_sub(head) {
+            Some(held) if held <= CAPACITY as u64 => Ok(CAPACITY - held as usize),
+            _ => Err(nonsense()),
+        }
+    }
+
+    /// Puts in as much as there is room for.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len().min(self.room()?);
+        let (mut rest, _) = bytes.split_at(length);
+        for (offset, stretch) in self.pipe.stretches(self.tail, length) {
+            let (part, behind) = rest.split_at(stretch);
+            self.pipe.memory.copy_in(offset, part);
+            rest = behind;
+        }
+        self.tail += length as u64;
+        // ORDERING: Release pairs with the Acquire of the consumer in `held`: it sees the bytes that the index announces.
+        self.pipe.tail().store(self.tail, Release);
+        Ok(length)
+    }
+}
+
+/// The end that receives.
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pipe: Pipe,
+    head: u64,
+}
+
+impl Consumer {
+    pub(super) fn new(memory: Arc<SharedMemory>, direction: Direction) -> Consumer {
+        Consumer { pipe: Pipe { memory, direction }, head: 0 }
+    }
+
+    /// How many bytes there are. An error: the other side has written nonsense.
+    pub(super) fn held(&self) -> io::Result<usize> {
+        // ORDERING: pairs with the Release of the producer in `put`.
+        let tail = self.pipe.tail().load(Acquire);
+        match tail.checked_sub(self.head) {
+            Some(held) if held <= CAPACITY as u64 => Ok(held as usize),
+            _ => Err(nonsense()),
+        }
+    }
+
+    /// Appends what is there, at most `most`.
+    pub(super) fn take(&mut self, most: usize, into: &mut Vec<u8>) -> io::Result<usize> {
+        let length = self.held()?.min(most);
+        for (offset, stretch) in self.pipe.stretches(self.head, length) {
+            self.pipe.memory.append_out(offset, stretch, into);
+        }
+        self.advance(length);
+        Ok(length)
+    }
+
+    /// Fills the start of the buffer with what is there.
+    pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.held()?.min(into.len());
+        let mut rest = &mut into[..length];
+        for (offset, stretch) in self.pipe.stretches(self.head, length) {
+            let (part, behind) = rest.split_at_mut(stretch);
+            self.pipe.memory.copy_out(offset, part);
+            rest = behind;
+        }
+        self.advance(length);
+        Ok(length)
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.head += length as u64;
+        // ORDERING: Release pairs with the Acquire of the producer in `room`: the copies are done before the room is given.
+        self.pipe.head().store(self.head, Release);
+    }
+}
+
+fn nonsense() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the ring's indices contradict each other: something wrote over them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::memory, *};
+
+    fn pair() -> (Producer, Consumer) {
+        let file = memory::create_file(layout::LENGTH).expect("shared memory");
+        let memory = Arc::new(SharedMemory::map(&file, layout::LENGTH).expect("maps"));
+        (Producer::new(memory.clone(), Direction::ToParent), Consumer::new(memory, Direction::ToParent))
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_across_many_turns_of_the_buffer() {
+        let (mut producer, mut consumer) = pair();
+        let (mut sent, mut received) = (Vec::new(), Vec::new());
+        let mut state = 1_u32;
+        while sent.len() < 5 * CAPACITY {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let chunk: Vec<u8> = (0..state % 70_000).map(|n| (n ^ state) as u8).collect();
+            let taken = producer.put(&chunk).expect("consistent");
+            sent.extend_from_slice(&chunk[..taken]);
+            consumer.take((state >> 8) as usize % 90_000, &mut received).expect("consistent");
+        }
+        while consumer.take(usize::MAX, &mut received).expect("consistent") > 0 {}
+        assert!(sent == received);
+    }
+
+    #[test]
+    fn a_full_buffer_takes_nothing_more() {
+        let (mut producer, mut consumer) = pair();
+        assert_eq!(producer.put(&vec![1; CAPACITY + 10]).expect("consistent"), CAPACITY);
+        assert_eq!(producer.put(&[1]).expect("consistent"), 0);
+        assert_eq!(consumer.fill(&mut [0; 7]).expect("consistent"), 7);
+        assert_eq!(producer.room().expect("consistent"), 7);
+    }
+
+    #[test]
+    fn indices_that_contradict_each_other_are_an_error() {
+        let (producer, mut consumer) = pair();
+        consumer.pipe.tail().store(CAPACITY as u64 + 1, Relaxed);
+        assert_eq!(consumer.take(10, &mut Vec::new()).expect_err("too much").kind(), io::ErrorKind::InvalidData);
+        producer.pipe.head().store(9, Relaxed);
+        assert!(producer.room().is_err());
+    }
+}

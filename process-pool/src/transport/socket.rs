@@ -1,0 +1,166 @@
+//! The link through the socketpair alone.
+//!
+//! There is no memory in which worker and parent could decide about a task together, so the parent decides alone: it gives
+//! a worker one task at a time, and the task starts when it is given.
+
+use std::{io, os::fd::OwnedFd, sync::Arc};
+
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendFlags},
+};
+
+use super::{Claims, Inbox, Outbox, Port};
+
+/// The parent's two ends.
+pub(crate) fn parent_ends(socket: Arc<OwnedFd>) -> (SocketOutbox, SocketInbox) {
+    (SocketOutbox(socket.clone()), SocketInbox(socket))
+}
+
+/// The worker's end.
+pub(crate) fn port(socket: Arc<OwnedFd>) -> SocketPort {
+    SocketPort { socket, buffer: Vec::new() }
+}
+
+/// See [`Outbox`].
+pub(crate) struct SocketOutbox(Arc<OwnedFd>);
+
+impl Outbox for SocketOutbox {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match rustix::net::send(&*self.0, &bytes[sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(sent)
+    }
+
+    fn ring_bell(&mut self) {}
+
+    fn want_room(&mut self) -> bool {
+        // The supervisor polls for room itself.
+        false
+    }
+
+    fn claims(&self) -> Option<&dyn Claims> {
+        None
+    }
+}
+
+/// See [`Inbox`].
+pub(crate) struct SocketInbox(Arc<OwnedFd>);
+
+impl Inbox for SocketInbox {
+    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let mut buffer = [0; 64 * 1024];
+        loop {
+            return match rustix::net::recv(&*self.0, &mut buffer, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((count, _)) => {
+                    into.extend_from_slice(&buffer[..count]);
+                    Ok(count)
+                }
+                Err(Errno::AGAIN) => Ok(0),
+                Err(Errno::INTR) => continue,
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    fn hush(&mut self) {}
+
+    fn arm(&mut self) -> bool {
+        // The socket stays readable for as long as something is in it.
+        true
+    }
+}
+
+/// See [`Port`].
+pub(crate) struct SocketPort {
+    socket: Arc<OwnedFd>,
+    /// What was written and not sent, so that a frame of several pieces is one system call.
+    buffer: Vec<u8>,
+}
+
+/// From this size on, waiting for more to send along gains nothing.
+const FLUSH_AT: usize = 64 * 1024;
+
+impl SocketPort {
+    fn flush(&mut self) -> io::Result<()> {
+        let mut rest = self.buffer.as_slice();
+        while !rest.is_empty() {
+            match rustix::net::send(&*self.socket, rest, SendFlags::NOSIGNAL) {
+                Ok(count) => rest = &rest[count..],
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            return match rustix::net::recv(&*self.socket, &mut *into, RecvFlags::empty()) {
+                Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((count, _)) => Ok(count),
+                Err(Errno::INTR) => continue,
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+}
+
+impl Port for SocketPort {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < into.len() {
+            filled += self.receive(&mut into[filled..])?;
+        }
+        Ok(())
+    }
+
+    fn read_to(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<()> {
+        let mut buffer = [0; 64 * 1024];
+        let mut missing = count;
+        while missing > 0 {
+            let most = missing.min(buffer.len());
+            let received = self.receive(&mut buffer[..most])?;
+            into.extend_from_slice(&buffer[..received]);
+            missing -= received;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= FLUSH_AT { self.flush() } else { Ok(()) }
+    }
+
+    fn ring_bell(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+
+    fn start(&mut self, _: u64) -> bool {
+        true
+    }
+
+    fn advance(&mut self, _: u64, _: u64) -> bool {
+        // The parent knows of an item's end by its outcome alone.
+        true
+    }
+
+    fn finish(&mut self, _: u64, _: u64) -> bool {
+        true
+    }
+
+    fn note_time(&mut self) {}
+
+    fn stop_probe(&self, _: u64) -> Box<dyn Fn() -> bool + Send + Sync> {
+        Box::new(|| false)
+    }
+}

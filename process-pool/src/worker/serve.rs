@@ -1,0 +1,259 @@
+//! The worker's loop.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
+
+use executor_core::{
+    Error, ErrorKind, TaskId,
+    function::{BuildId, Entry, batch, outcome},
+    host::HostId,
+    task::{self, Remote},
+};
+
+use super::{EXIT_NOT_STARTED, lifeline, limits, overflow, signals};
+use crate::{
+    Transport,
+    frame::{Reply, ReplyKind, Request, RequestKind},
+    start::setup::Setup,
+    transport::{Port, socket},
+};
+
+/// Serves the parent at the other end of this socket. Never returns.
+pub(crate) fn serve(socket: OwnedFd) -> ! {
+    let socket = Arc::new(socket);
+    match start(&socket) {
+        Ok(mut worker) => {
+            let result = worker.run();
+            leave(result)
+        }
+        Err(error) => {
+            eprintln!("a worker could not start: {error}");
+            std::process::exit(EXIT_NOT_STARTED)
+        }
+    }
+}
+
+/// Ends the process in the way that the end of the loop asks for.
+fn leave(result: io::Result<()>) -> ! {
+    match result {
+        // What the task wrote to standard output is flushed by this.
+        Ok(()) => std::process::exit(0),
+        // The link is broken: the parent is gone, or has given this worker up.
+        Err(_) => lifeline::end_group(),
+    }
+}
+
+struct Worker {
+    port: Box<dyn Port>,
+    setup: Setup,
+    /// Reused from task to task.
+    body: Vec<u8>,
+    reply: Vec<u8>,
+}
+
+fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
+    signals::reset();
+    overflow::watch();
+    let (setup, memory) = Setup::receive(socket.as_fd())?;
+    let port: Box<dyn Port> = match (setup.transport, memory) {
+        #[cfg(target_os = "linux")]
+        (Transport::Ring, Some(file)) => Box::new(crate::transport::ring::port(file, socket.clone())?),
+        (Transport::Socket, _) => Box::new(socket::port(socket.clone())),
+        #[allow(unreachable_patterns)]
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory did not come along")),
+    };
+    lifeline::start(socket.clone())?;
+    if setup.memory_limit > 0 {
+        limits::limit_memory(setup.memory_limit)?;
+    }
+    Ok(Worker { port, setup, body: Vec::new(), reply: Vec::new() })
+}
+
+/// What a request leads to.
+enum Next {
+    Continue,
+    Leave,
+}
+
+impl Worker {
+    fn run(&mut self) -> io::Result<()> {
+        let _entered = task::enter_worker(self.setup.name.as_str(), HostId::NONE);
+        if self.setup.build != BuildId::own() {
+            let message = format!(
+                "the worker runs build {}, and its parent {}: the program was replaced while it ran; restart it",
+                BuildId::own(),
+                self.setup.build
+            );
+            return self.refuse(&Error::new(ErrorKind::Broken, message));
+        }
+        if !self.setup.initializes {
+            self.answer(ReplyKind::Ready, 0)?;
+        }
+        loop {
+            if let Next::Leave = self.serve_one()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn serve_one(&mut self) -> io::Result<Next> {
+        let mut head = [0; Request::SIZE];
+        self.port.read(&mut head)?;
+        let request = Request::read(&head).ok_or(io::ErrorKind::InvalidData)?;
+        let mut name = Vec::new();
+        self.port.read_to(&mut name, request.name as usize)?;
+        self.body.clear();
+        self.port.read_to(&mut self.body, request.body as usize)?;
+        match request.kind {
+            RequestKind::Retire => Ok(Next::Leave),
+            RequestKind::Initialize => self.initialize(request),
+            RequestKind::Run | RequestKind::RunTimed => {
+                if request.kind == RequestKind::RunTimed {
+                    // Before the start, so that the parent never sees it run with the time of another.
+                    self.port.note_time();
+                }
+                if self.port.start(request.sequence) {
+                    self.run_task(request, &String::from_utf8_lossy(&name))?;
+                }
+                self.shrink();
+                Ok(Next::Continue)
+            }
+        }
+    }
+
+    /// Gives back what one huge task has taken.
+    fn shrink(&mut self) {
+        const KEPT: usize = 1 << 20;
+        self.body.clear();
+        self.body.shrink_to(KEPT);
+        self.reply.clear();
+        self.reply.shrink_to(KEPT);
+    }
+
+    fn initialize(&mut self, request: Request) -> io::Result<Next> {
+        let entry = match request.function.resolve() {
+            Ok(entry) => entry,
+            Err(error) => return self.refuse(&error).map(|()| Next::Leave),
+        };
+        let remote = Remote {
+            id: TaskId::from_u64(0),
+            name: format!("initializer {}", entry.name()).into(),
+            attempt: 1,
+            stop: Box::new(|| false),
+        };
+        self.reply.clear();
+        task::run_remote(Arc::new(remote), || entry.call(&self.body, &mut self.reply));
+        if outcome::is_error(&self.reply) {
+            // The body of the answer is the error alone, without the byte that says that it is one.
+            self.reply.remove(0);
+            let error = Error::decode(&self.reply);
+            return self.refuse(&error).map(|()| Next::Leave);
+        }
+        self.reply.clear();
+        self.answer(ReplyKind::Ready, 0)?;
+        self.shrink();
+        Ok(Next::Continue)
+    }
+
+    fn run_task(&mut self, request: Request, name: &str) -> io::Result<()> {
+        let sequence = request.sequence;
+        let found = request.function.resolve();
+        let name = if name.is_empty() { found.as_ref().map_or("unknown", |entry| entry.name()) } else { name };
+        let remote = Arc::new(Remote {
+            id: TaskId::from_u64(request.task),
+            name: name.into(),
+            attempt: request.attempt,
+            stop: self.port.stop_probe(sequence),
+        });
+        if request.batch == 0 {
+            self.reply.clear();
+            match found {
+                Ok(entry) => task::run_remote(remote, || entry.call(&self.body, &mut self.reply)),
+                Err(error) => outcome::write_error(&error, &mut self.reply),
+            }
+            if !self.port.finish(sequence, 0) {
+                wait_for_the_end();
+            }
+            return self.answer(ReplyKind::Outcome, sequence);
+        }
+        self.run_batch(request, found, &remote)
+    }
+
+    fn run_batch(
+        &mut self,
+        request: Request,
+        found: Result<&'static Entry, Error>,
+        remote: &Arc<Remote>,
+    ) -> io::Result<()> {
+        let timed = request.kind == RequestKind::RunTimed;
+        let body = std::mem::take(&mut self.body);
+        let mut rest = body.as_slice();
+        let last = u64::from(request.batch) - 1;
+        for item in 0..=last {
+            self.reply.clear();
+            let record = batch::split_record(rest);
+            rest = record.map_or(&[], |(_, behind)| behind);
+            match (record.map(|(record, _)| batch::read_argument(record)), &found) {
+                (Some(_), _) if (remote.stop)() => {
+                    let error = Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped");
+                    outcome::write_error(&error, &mut self.reply);
+                }
+                (Some(batch::Argument::Call(argument)), Ok(entry)) => {
+                    task::run_remote(remote.clone(), || entry.call(argument, &mut self.reply));
+                }
+                (Some(batch::Argument::Refused(error)), _) => outcome::write_error(&error, &mut self.reply),
+                (Some(_), Err(error)) => outcome::write_error(error, &mut self.reply),
+                (None, _) => {
+                    let error = Error::new(ErrorKind::Decode, "an item of a batch did not arrive");
+                    outcome::write_error(&error, &mut self.reply);
+                }
+            }
+            if timed {
+                self.port.note_time();
+            }
+            let goes_on = match item == last {
+                true => self.port.finish(request.sequence, item),
+                false => self.port.advance(request.sequence, item),
+            };
+            if !goes_on {
+                wait_for_the_end();
+            }
+            self.put(ReplyKind::Outcome, request.sequence)?;
+            // With a time limit the parent follows the items one by one; else it is told once, at the end.
+            if timed || item == last {
+                self.port.ring_bell()?;
+            }
+        }
+        self.body = body;
+        Ok(())
+    }
+
+    /// Says that this worker cannot serve, and why. It then leaves; the parent knows the reason.
+    fn refuse(&mut self, error: &Error) -> io::Result<()> {
+        self.reply.clear();
+        error.encode(&mut self.reply);
+        self.answer(ReplyKind::NotReady, 0)
+    }
+
+    /// Sends what is in `self.reply`, and wakes the parent.
+    fn answer(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
+        self.put(kind, sequence)?;
+        self.port.ring_bell()
+    }
+
+    fn put(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
+        let head = Reply { kind, sequence, body: self.reply.len() as u64 };
+        self.port.write(&head.to_bytes())?;
+        self.port.write(&self.reply)
+    }
+}
+
+/// A condemned task has reached its end after all, and must not report it: the signal is on its way.
+fn wait_for_the_end() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
