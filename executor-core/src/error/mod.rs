@@ -11,7 +11,7 @@ pub use panic::Panic;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What went wrong with a task, a wait or an executor.
 ///
@@ -163,6 +163,19 @@ impl Error {
             Ok(inner) => Error(Arc::new(inner)),
             Err(cause) => Error::new(ErrorKind::Decode, format!("a worker sent an error that cannot be read: {cause}")),
         }
+    }
+}
+
+/// So that a task can return a `Result` of its own whose error is this one.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Inner::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Error, D::Error> {
+        Inner::deserialize(deserializer).map(|inner| Error(Arc::new(inner)))
     }
 }
 

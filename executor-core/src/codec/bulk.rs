@@ -1,0 +1,69 @@
+//! The direct way for bytes, text and plain numbers: they are copied as they lie in memory.
+//!
+//! A serde format visits a vector number by number, which costs twenty times the copy. Which way a type goes is decided
+//! by the type alone, so the compiler leaves one of them in.
+
+use std::any::Any;
+
+/// Numbers in a fixed number of bytes, the lowest first.
+trait Number<const SIZE: usize>: Copy {
+    fn to_bytes(self) -> [u8; SIZE];
+    fn from_bytes(bytes: [u8; SIZE]) -> Self;
+}
+
+fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) {
+    let start = into.len();
+    into.resize(start + size_of_val(numbers), 0);
+    let (places, _) = into[start..].as_chunks_mut::<SIZE>();
+    for (place, number) in places.iter_mut().zip(numbers) {
+        *place = number.to_bytes();
+    }
+}
+
+/// None: the bytes are no whole number of numbers.
+fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
+    let (numbers, rest) = bytes.as_chunks::<SIZE>();
+    rest.is_empty().then(|| numbers.iter().map(|bytes| N::from_bytes(*bytes)).collect())
+}
+
+macro_rules! numbers {
+    ($($type:ty)*) => {
+        $(impl Number<{ size_of::<$type>() }> for $type {
+            fn to_bytes(self) -> [u8; size_of::<$type>()] {
+                self.to_le_bytes()
+            }
+            fn from_bytes(bytes: [u8; size_of::<$type>()]) -> $type {
+                <$type>::from_le_bytes(bytes)
+            }
+        })*
+
+        /// Writes a value that has a direct way. False: it has none.
+        pub(super) fn encode(value: &dyn Any, into: &mut Vec<u8>) -> bool {
+            if let Some(text) = value.downcast_ref::<String>() {
+                into.extend_from_slice(text.as_bytes());
+                return true;
+            }
+            $(if let Some(numbers) = value.downcast_ref::<Vec<$type>>() {
+                write(numbers, into);
+                return true;
+            })*
+            false
+        }
+
+        /// Reads a value that has a direct way into `value`, which is the `Option<T>` of the `T` that is wanted. False:
+        /// it has none. Left empty: these bytes are none.
+        pub(super) fn decode(bytes: &[u8], value: &mut dyn Any) -> bool {
+            if let Some(text) = value.downcast_mut::<Option<String>>() {
+                *text = String::from_utf8(bytes.to_vec()).ok();
+                return true;
+            }
+            $(if let Some(numbers) = value.downcast_mut::<Option<Vec<$type>>>() {
+                *numbers = read(bytes);
+                return true;
+            })*
+            false
+        }
+    };
+}
+
+numbers! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }

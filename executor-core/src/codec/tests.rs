@@ -1,0 +1,180 @@
+use std::{collections::BTreeMap, fmt::Debug};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+use super::*;
+
+fn encoded<T: Payload>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(value, &mut bytes).expect("encodes");
+    bytes
+}
+
+fn round_trip<T: Payload + PartialEq + Debug>(value: T) {
+    assert_eq!(decode::<T>(&encoded(&value)).expect("decodes"), value);
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Unit;
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Newtype(u64);
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Pair(i8, Option<Box<Pair>>);
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Nothing,
+    Circle(f32),
+    Segment(u8, u8),
+    Named { name: String, tags: Vec<(char, Vec<u8>)> },
+}
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Everything {
+    unit: Unit,
+    newtype: Newtype,
+    pair: Pair,
+    shapes: [Shape; 4],
+    map: BTreeMap<String, Result<i64, ()>>,
+    numbers: (u16, i16, u32, i32, u128, i128, f64, bool),
+}
+
+fn everything() -> Everything {
+    Everything {
+        unit: Unit,
+        newtype: Newtype(u64::MAX),
+        pair: Pair(-1, Some(Box::new(Pair(2, None)))),
+        shapes: [
+            Shape::Nothing,
+            Shape::Circle(1.5),
+            Shape::Segment(1, 2),
+            Shape::Named { name: "n".into(), tags: vec![('t', vec![1, 2])] },
+        ],
+        map: [("a".to_string(), Ok(-5)), ("b".to_string(), Err(()))].into(),
+        numbers: (1, -1, 2, -2, u128::MAX, i128::MIN, 0.5, true),
+    }
+}
+
+#[test]
+fn every_shape_of_value_survives_a_round_trip() {
+    round_trip(());
+    round_trip((1u8, -5i64, "text".to_string(), Some(vec![1.5f64])));
+    round_trip(everything());
+}
+
+#[test]
+fn keeping_the_words_of_errors_changes_no_byte_of_the_format() {
+    let value = everything();
+    assert_eq!(encoded(&value), postcard::to_allocvec(&value).expect("encodes"));
+}
+
+#[test]
+fn bytes_text_and_numbers_are_copied() {
+    round_trip(vec![0u8, 255, 7]);
+    round_trip(Vec::<u8>::new());
+    round_trip(vec![i8::MIN, -1, 0]);
+    round_trip(vec![u16::MAX, 1]);
+    round_trip(vec![i32::MIN, 1]);
+    round_trip(vec![u64::MAX, 1]);
+    round_trip(vec![usize::MAX, 1]);
+    round_trip(vec![i128::MIN, 1]);
+    round_trip(vec![1.5f32, f32::MIN, f32::INFINITY]);
+    round_trip(vec![1.5f64, -0.0]);
+    round_trip("grüße".to_string());
+    assert_eq!(encoded(&vec![1u32, 256]), [1, 0, 0, 0, 0, 1, 0, 0]);
+    assert_eq!(encoded(&"text".to_string()), b"text");
+    let nan = decode::<Vec<f64>>(&encoded(&vec![f64::NAN])).expect("decodes");
+    assert!(nan[0].is_nan());
+}
+
+#[test]
+fn a_copy_goes_behind_what_is_there() {
+    let mut bytes = vec![9];
+    encode(&vec![1u16, 2], &mut bytes).expect("encodes");
+    encode(&"a".to_string(), &mut bytes).expect("encodes");
+    assert_eq!(bytes, [9, 1, 0, 2, 0, b'a']);
+}
+
+#[test]
+fn bytes_that_are_no_such_value_are_an_error() {
+    let fails = |error: Error| assert_eq!(error.kind(), ErrorKind::Decode);
+    fails(decode::<Vec<u32>>(&[0; 7]).expect_err("no whole number of numbers"));
+    fails(decode::<String>(&[0xff]).expect_err("not UTF-8"));
+    fails(decode::<(u64, u64)>(&[1]).expect_err("too short"));
+    fails(decode::<bool>(&[2]).expect_err("not a truth value"));
+    fails(decode::<Vec<(u64, u64)>>(&[0xff, 0xff, 0xff, 0xff, 0x0f]).expect_err("a length that lies"));
+    let mut bytes = encoded(&7u64);
+    bytes.push(0);
+    fails(decode::<u64>(&bytes).expect_err("one byte too many"));
+}
+
+/// Says in its own words why it is not written, or not read.
+#[derive(Debug)]
+struct Refuses;
+
+impl Serialize for Refuses {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(ser::Error::custom("a lock guard stays at home"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Refuses {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Refuses, D::Error> {
+        Err(de::Error::custom("the window is closed"))
+    }
+}
+
+#[test]
+fn the_words_of_a_type_that_refuses_are_in_the_message_however_deep_it_lies() {
+    fn refuses<T: Payload>(value: &T) {
+        let mut bytes = vec![1];
+        let error = encode(value, &mut bytes).expect_err("refused");
+        assert_eq!((error.kind(), bytes.as_slice()), (ErrorKind::Encode, &[1][..]));
+        assert!(error.to_string().ends_with("could not be encoded: a lock guard stays at home"), "{error}");
+    }
+    refuses(&Refuses);
+    refuses(&(1u8, vec![Some(Refuses)]));
+    refuses(&BTreeMap::from([("key".to_string(), Ok::<Refuses, ()>(Refuses))]));
+
+    let error = decode::<(u8, Vec<Option<Refuses>>)>(&[1, 1, 1]).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.to_string().ends_with("could not be decoded: the window is closed"), "{error}");
+}
+
+#[test]
+fn what_serde_says_of_a_wrong_value_is_in_the_message() {
+    let error = decode::<std::num::NonZeroU8>(&[0]).expect_err("zero");
+    assert!(error.to_string().contains("expected a nonzero u8"), "{error}");
+}
+
+#[test]
+fn words_that_a_type_swallowed_never_turn_up_behind_another_error() {
+    #[derive(Debug)]
+    struct Forgiving;
+    impl Serialize for Forgiving {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_u8(1)
+        }
+    }
+    impl<'de> Deserialize<'de> for Forgiving {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Forgiving, D::Error> {
+            let _: D::Error = de::Error::custom("hushed up");
+            u8::deserialize(deserializer).map(|_| Forgiving)
+        }
+    }
+    let error = decode::<(Forgiving, u8)>(&[1]).expect_err("too short");
+    assert!(!error.to_string().contains("hushed up"), "{error}");
+}
+
+#[test]
+fn a_type_that_needs_a_self_describing_format_is_told_what_to_do() {
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u64),
+        Text(String),
+    }
+    let mut bytes = Vec::new();
+    encode(&Either::Number(1), &mut bytes).expect("encodes");
+    let error = decode::<Either>(&bytes).expect_err("untagged");
+    assert!(error.to_string().contains("send it as text"), "{error}");
+    let _ = Either::Text(String::new());
+}

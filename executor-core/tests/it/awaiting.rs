@@ -1,0 +1,114 @@
+//! `.await`, on a runtime of twenty lines.
+
+use std::{
+    future::{Future as _, IntoFuture},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    task::{Context, Poll, Wake, Waker},
+};
+
+use executor_core::{Awaited, Backend, Error, ErrorKind, Executor, InlineExecutor, promise};
+
+use crate::support::{Elsewhere, Parked, Pile, action, at_once, block_on};
+
+fn poll(awaited: &mut Awaited<u64>, waker: &Arc<Parked>) -> Poll<Result<u64, Error>> {
+    Pin::new(awaited).poll(&mut Context::from_waker(&Waker::from(waker.clone())))
+}
+
+#[test]
+fn an_await_answers_as_result_does() {
+    async fn run(executor: &dyn Backend) -> Result<u64, Error> {
+        executor.submit(|n: u64| n + 1, 1)?.await
+    }
+    assert_eq!(block_on(run(&InlineExecutor::new())).expect("a value"), 2);
+
+    let (_promise, future) = promise::<u64>();
+    future.cancel();
+    assert_eq!(block_on(future).expect_err("cancelled").kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn an_await_sleeps_until_the_task_is_done() {
+    for _ in 0..200 {
+        let (promise, future) = promise::<u64>();
+        let answers = at_once(vec![
+            action(|| block_on(future).expect("a value")),
+            action(|| promise.set_result(6).map(|()| 6).expect("pending")),
+        ]);
+        assert_eq!(answers, [6, 6]);
+    }
+}
+
+#[test]
+fn only_the_waker_of_the_last_poll_is_woken_and_once() {
+    let (promise, future) = promise::<u64>();
+    let (first, second) = (Parked::here(), Parked::here());
+    let mut awaited = future.into_future();
+    assert!(poll(&mut awaited, &first).is_pending());
+    assert!(poll(&mut awaited, &second).is_pending());
+    assert!(poll(&mut awaited, &second).is_pending());
+    assert_eq!(Arc::strong_count(&first), 1, "the waker of an earlier poll is not kept");
+    promise.set_result(8).expect("pending");
+    assert_eq!((first.wakes.load(SeqCst), second.wakes.load(SeqCst)), (0, 1));
+    assert!(matches!(poll(&mut awaited, &second), Poll::Ready(Ok(8))));
+}
+
+#[test]
+fn an_await_that_is_dropped_forgets_its_waker_and_leaves_the_task_alone() {
+    let (promise, future) = promise::<u64>();
+    let waker = Parked::here();
+    let mut awaited = future.into_future();
+    assert!(poll(&mut awaited, &waker).is_pending());
+    assert_eq!(Arc::strong_count(&waker), 2);
+    drop(awaited);
+    assert_eq!(Arc::strong_count(&waker), 1);
+    assert!(promise.set_running_or_notify_cancel(), "nobody cancelled it");
+    promise.set_result(1).expect("running");
+    assert_eq!(waker.wakes.load(SeqCst), 0);
+}
+
+#[test]
+fn a_poll_after_the_answer_is_an_error_and_no_panic() {
+    let (promise, future) = promise::<u64>();
+    promise.set_result(1).expect("pending");
+    let mut awaited = future.into_future();
+    let waker = Parked::here();
+    assert!(matches!(poll(&mut awaited, &waker), Poll::Ready(Ok(1))));
+    match poll(&mut awaited, &waker) {
+        Poll::Ready(Err(error)) => assert_eq!(error.kind(), ErrorKind::InvalidState),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_waker_that_panics_does_not_keep_the_others_asleep() {
+    struct Bad;
+    impl Wake for Bad {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics is reported");
+        }
+    }
+    let (promise, future) = promise::<u64>();
+    let (seen, called) = std::sync::mpsc::channel();
+    future.add_done_callback(move |_| seen.send(()).expect("the test listens"));
+    let mut awaited = future.into_future();
+    let bad = Waker::from(Arc::new(Bad));
+    assert!(Pin::new(&mut awaited).poll(&mut Context::from_waker(&bad)).is_pending());
+    promise.set_result(1).expect("pending");
+    called.try_recv().expect("the callback ran after the waker");
+}
+
+#[test]
+fn an_await_inside_a_task_runs_the_awaited_task_on_the_spot() {
+    let pile = Pile::new();
+    let future = pile.submit(|n: u64| n * 2, 4).expect("accepted");
+    assert_eq!(pile.work(|| block_on(future)).expect("nobody else was there to run it"), 8);
+}
+
+#[test]
+fn a_reply_is_unpacked_by_the_await() {
+    let elsewhere = Elsewhere::default();
+    let future = elsewhere.submit(|n: u64| n * 2, 4).expect("accepted");
+    elsewhere.complete_all();
+    assert_eq!(block_on(future).expect("a value"), 8);
+}

@@ -1,0 +1,154 @@
+//! Done-callbacks: each once, in the order added, in the thread that completes, after it is done.
+
+use std::thread::{self, ThreadId};
+
+use executor_core::{ErrorKind, Executor, promise};
+
+use crate::support::{Elsewhere, Journal, LOOK, Pile};
+
+#[test]
+fn callbacks_run_once_in_the_order_added_in_the_completing_thread_after_it_is_done() {
+    let (promise, future) = promise::<u64>();
+    let journal: Journal<(usize, bool, ThreadId)> = Journal::new();
+    for number in 0..10 {
+        let journal = journal.clone();
+        future.add_done_callback(move |future| journal.add((number, future.done(), thread::current().id())));
+    }
+    assert!(journal.entries().is_empty());
+    let completer = thread::scope(|scope| {
+        let resolve = || {
+            promise.set_result(1).expect("pending");
+            thread::current().id()
+        };
+        scope.spawn(resolve).join().expect("resolves")
+    });
+    assert_eq!(journal.entries(), (0..10).map(|number| (number, true, completer)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_late_callback_runs_at_once_in_the_caller() {
+    let (promise, future) = promise::<u64>();
+    promise.set_result(1).expect("pending");
+    let journal = Journal::new();
+    let seen = journal.clone();
+    future.add_done_callback(move |future| seen.add((thread::current().id(), future.result(None).expect("a value"))));
+    assert_eq!(journal.entries(), [(thread::current().id(), 1)]);
+}
+
+#[test]
+fn a_cancel_runs_the_callbacks_in_the_canceller_and_once() {
+    let (_promise, future) = promise::<u64>();
+    let journal = Journal::new();
+    let seen = journal.clone();
+    future.add_done_callback(move |future| seen.add((thread::current().id(), future.cancelled())));
+    assert!(future.cancel() && future.cancel());
+    assert_eq!(journal.entries(), [(thread::current().id(), true)]);
+}
+
+#[test]
+fn a_panic_in_a_callback_hurts_neither_the_others_nor_the_result() {
+    let (promise, future) = promise::<u64>();
+    let journal = Journal::new();
+    let (before, after, late) = (journal.clone(), journal.clone(), journal.clone());
+    future.add_done_callback(move |_| before.add("before"));
+    future.add_done_callback(|_| panic!("a callback that panics is reported"));
+    future.add_done_callback(move |_| after.add("after"));
+    promise.set_result(1).expect("pending");
+    future.add_done_callback(|_| panic!("a late callback that panics is reported"));
+    future.add_done_callback(move |_| late.add("late"));
+    assert_eq!(journal.entries(), ["before", "after", "late"]);
+    assert_eq!(future.result(None).expect("a value"), 1);
+}
+
+#[test]
+fn a_callback_may_use_its_own_future_in_every_way() {
+    let (promise, future) = promise::<u64>();
+    let journal = Journal::new();
+    let seen = journal.clone();
+    future.add_done_callback(move |future| {
+        let inner = seen.clone();
+        future.add_done_callback(move |_| inner.add("added by a callback"));
+        assert!(!future.cancel());
+        assert_eq!(future.result(None).expect("the callback is the first to take it"), 9);
+        seen.add("ran");
+    });
+    promise.set_result(9).expect("pending");
+    assert_eq!(journal.entries(), ["added by a callback", "ran"]);
+    assert_eq!(future.result(LOOK).expect_err("taken").kind(), ErrorKind::InvalidState);
+}
+
+#[test]
+fn a_callback_runs_although_its_future_was_dropped() {
+    let (promise, future) = promise::<u64>();
+    let journal = Journal::new();
+    let seen = journal.clone();
+    future.add_done_callback(move |future| seen.add(future.result(None).expect("a value")));
+    drop(future);
+    promise.set_result(3).expect("pending");
+    assert_eq!(journal.entries(), [3]);
+}
+
+#[test]
+fn a_future_kept_by_its_own_callback_is_freed_when_it_is_done() {
+    let drops = crate::support::Drops::default();
+    let (promise, future) = promise::<u64>();
+    let keeper = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let (inside, counted) = (keeper.clone(), drops.counted());
+    future.add_done_callback(move |_| {
+        let _ = &counted;
+        inside.lock().unwrap().take();
+    });
+    *keeper.lock().unwrap() = Some(future);
+    assert_eq!(drops.count(), 0);
+    drop(promise);
+    assert_eq!(drops.count(), 1);
+    assert!(keeper.lock().unwrap().is_none());
+}
+
+#[test]
+fn whoever_waits_is_woken_before_the_callbacks_run() {
+    let (promise, future) = promise::<u64>();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    // The callback only ends once `result` has answered in the other thread.
+    future.add_done_callback(move |_| released.recv().expect("the waiting thread was woken first"));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert_eq!(future.result(None).expect("a value"), 1);
+            release.send(()).expect("the callback listens");
+        });
+        promise.set_result(1).expect("pending");
+    });
+}
+
+#[test]
+fn completing_quietly_leaves_the_callbacks_to_whoever_drops_what_is_owed() {
+    let pile = Pile::new();
+    let future = pile.submit(|n: u64| n, 4).expect("accepted");
+    let journal = Journal::new();
+    let seen = journal.clone();
+    future.add_done_callback(move |_| seen.add(thread::current().id()));
+    let completed = pile.take().run_quietly().expect("it ran");
+    assert!(completed.has_callbacks() && future.done() && journal.entries().is_empty());
+    let other = thread::spawn(move || {
+        drop(completed);
+        thread::current().id()
+    });
+    let other = other.join().expect("notifies");
+    assert_eq!(journal.entries(), [other]);
+}
+
+#[test]
+fn reading_a_reply_does_not_take_the_callbacks_from_the_completing_thread() {
+    let elsewhere = Elsewhere::default();
+    let future = elsewhere.submit(|n: u64| n + 1, 4).expect("accepted");
+    let journal = Journal::new();
+    let seen = journal.clone();
+    future.add_done_callback(move |_| seen.add(()));
+    let written = elsewhere.take();
+    let reply = written.reply();
+    let completed = written.task.complete(reply);
+    assert_eq!(future.result(None).expect("unpacked here"), 5);
+    assert!(journal.entries().is_empty() && completed.has_callbacks());
+    drop(completed);
+    assert_eq!(journal.entries(), [()]);
+}

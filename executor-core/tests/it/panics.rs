@@ -1,0 +1,164 @@
+//! Panics of user code, wherever it is called from, and that nothing is lost or dropped twice.
+
+use std::sync::Mutex;
+
+use executor_core::{Error, ErrorKind, Executor, InlineExecutor, MapOptions, Task, TaskOptions, promise};
+use serde::{Deserialize, Serialize};
+
+use crate::support::{Bomb, Drops, LOOK, Pile, kind, panics};
+
+#[test]
+fn a_panic_is_a_value_with_message_place_and_worker() {
+    let future = InlineExecutor::new().submit(|n: u64| -> u64 { panic!("number {n}") }, 4).expect("accepted");
+    let error = future.result(None).expect_err("panicked");
+    let panic = error.panic().expect("a panic");
+    assert_eq!((panic.message(), panic.worker()), ("number 4", "inline"));
+    assert!(panic.location().expect("a place").contains("panics.rs:"));
+    assert!(error.to_string().contains("number 4"));
+}
+
+#[test]
+fn a_panic_keeps_its_place_through_a_drop_that_catches_another() {
+    struct Untidy;
+    impl Drop for Untidy {
+        fn drop(&mut self) {
+            let inner = InlineExecutor::new().submit(|_: ()| -> u64 { panic!("inner") }, ());
+            assert_eq!(kind(&inner.expect("accepted")), ErrorKind::Panicked);
+        }
+    }
+    let (task, future) = Task::from_closure(TaskOptions::new(), || {
+        let _untidy = Untidy;
+        panic!("outer");
+    });
+    task.run();
+    let _: &executor_core::Future<()> = &future;
+    let error = future.result(None).expect_err("panicked");
+    let panic = error.panic().expect("a panic");
+    assert_eq!(panic.message(), "outer");
+    assert!(panic.location().expect("a place").contains("panics.rs:"));
+}
+
+#[test]
+fn tasks_run_while_a_thread_panics() {
+    struct Submits<'a>(&'a Mutex<Option<u64>>);
+    impl Drop for Submits<'_> {
+        fn drop(&mut self) {
+            let future = InlineExecutor::new().submit(|n: u64| n, 5).expect("accepted");
+            *self.0.lock().unwrap() = future.result(None).ok();
+        }
+    }
+    let answer = Mutex::new(None);
+    assert!(panics(|| {
+        let _submits = Submits(&answer);
+        panic!("on the way through a drop that submits");
+    }));
+    assert_eq!(answer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(), Some(5));
+}
+
+#[test]
+fn an_argument_that_panics_when_it_is_dropped_hurts_nobody() {
+    for end in 0..4 {
+        let bomb = Bomb;
+        let (task, future) = Task::from_closure(TaskOptions::new(), move || drop(bomb));
+        match end {
+            0 => assert!(future.cancel()),
+            1 => drop(task.cancel()),
+            2 => drop(task.fail(Error::new(ErrorKind::Other, "no"))),
+            _ => drop(task),
+        }
+        assert!(future.done());
+    }
+}
+
+#[test]
+fn a_result_that_panics_when_it_is_dropped_hurts_nobody() {
+    let (task, future) = Task::from_closure(TaskOptions::new(), || Bomb);
+    drop(future);
+    task.run();
+    let (promise, future) = promise();
+    promise.set_result(Bomb).expect("pending");
+    drop((promise, future));
+}
+
+#[test]
+fn a_callback_that_panics_when_it_is_dropped_hurts_nobody() {
+    let (promise, future) = promise::<u64>();
+    let bomb = Bomb;
+    future.add_done_callback(move |_| drop(bomb));
+    promise.set_result(1).expect("pending");
+    assert_eq!(future.result(LOOK).expect("a value"), 1);
+}
+
+#[test]
+fn a_chunk_that_is_asked_to_stop_survives_items_that_panic_when_they_are_dropped() {
+    #[derive(Serialize, Deserialize)]
+    struct Item(u8);
+    impl Drop for Item {
+        fn drop(&mut self) {
+            assert_eq!(self.0, 0, "an item that panics when it is dropped");
+        }
+    }
+    let pile = Pile::new();
+    let map = pile.map_with(MapOptions::new().chunksize(3), |item: Item| item.0, [Item(0), Item(1), Item(1)]);
+    let mut map = map.expect("accepted");
+    let task = pile.take();
+    task.ask_to_stop();
+    task.run();
+    assert_eq!(map.next().expect("an item").expect_err("stopped").kind(), ErrorKind::Cancelled);
+    assert_eq!(map.count(), 2);
+}
+
+#[test]
+fn every_value_is_dropped_once_wherever_it_ends() {
+    let argument = |drops: &Drops| {
+        let counted = drops.counted();
+        Task::from_closure(TaskOptions::new(), move || counted)
+    };
+    type End = fn(Task, &executor_core::Future<crate::support::Counted>);
+    let ends: [(&str, End); 7] = [
+        ("runs and is taken", |task, future| {
+            task.run();
+            assert!(future.result(None).is_ok());
+        }),
+        ("runs and is not taken", |task, _| task.run()),
+        ("cancelled by the future", |_, future| assert!(future.cancel())),
+        ("cancelled by the back-end", |task, _| drop(task.cancel())),
+        ("withdrawn", |task, _| drop(task.withdraw().expect("it waits"))),
+        ("failed", |task, _| drop(task.fail(Error::new(ErrorKind::Other, "no")))),
+        ("dropped", |task, _| drop(task)),
+    ];
+    for (name, end) in ends {
+        let drops = Drops::default();
+        let (task, future) = argument(&drops);
+        end(task, &future);
+        drop(future);
+        assert_eq!(drops.count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn the_arguments_of_a_cancelled_task_are_gone_when_cancel_answers() {
+    let drops = Drops::default();
+    let counted = drops.counted();
+    let (_task, future) = Task::from_closure(TaskOptions::new(), move || drop(counted));
+    assert!(future.cancel());
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn a_clone_that_panics_leaves_the_shared_value_and_its_waiters_as_they_were() {
+    struct Fussy(Mutex<bool>);
+    impl Clone for Fussy {
+        fn clone(&self) -> Fussy {
+            let first =
+                std::mem::replace(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner), false);
+            assert!(!first, "the first clone panics");
+            Fussy(Mutex::new(false))
+        }
+    }
+    let (promise, future) = promise();
+    let shared = future.shared();
+    promise.set_result(Fussy(Mutex::new(true))).unwrap_or_else(|_| unreachable!("pending"));
+    assert!(panics(|| drop(shared.result(None))));
+    assert!(shared.result(None).is_ok());
+}

@@ -1,0 +1,239 @@
+//! What each question answers in each state, and that a finished future stays as it is.
+
+use executor_core::{Error, ErrorKind, Executor, Future, InlineExecutor, Promise, Shutdown, promise};
+
+use crate::support::{LOOK, Pile, kind};
+
+/// done, running, cancelled, and what `result` and `exception` answer when they only look.
+type Answers = (bool, bool, bool, Result<u64, ErrorKind>, Result<Option<ErrorKind>, ErrorKind>);
+
+fn ask(future: &Future<u64>) -> Answers {
+    // `exception` first, for `result` moves the value out.
+    let exception = future.exception(LOOK).map(|error| error.map(|error| error.kind())).map_err(|error| error.kind());
+    let result = future.result(LOOK).map_err(|error| error.kind());
+    (future.done(), future.running(), future.cancelled(), result, exception)
+}
+
+fn pending() -> (Promise<u64>, Future<u64>) {
+    promise()
+}
+fn running() -> (Promise<u64>, Future<u64>) {
+    let (promise, future) = promise();
+    assert!(promise.set_running_or_notify_cancel());
+    (promise, future)
+}
+fn cancelled() -> (Promise<u64>, Future<u64>) {
+    let (promise, future) = promise();
+    assert!(future.cancel());
+    (promise, future)
+}
+fn failed() -> (Promise<u64>, Future<u64>) {
+    let (promise, future) = running();
+    promise.set_exception(Error::new(ErrorKind::Other, "no")).expect("it was running");
+    (promise, future)
+}
+fn finished() -> (Promise<u64>, Future<u64>) {
+    let (promise, future) = running();
+    promise.set_result(42).expect("it was running");
+    (promise, future)
+}
+
+const CANCELLED: Answers = (true, false, true, Err(ErrorKind::Cancelled), Err(ErrorKind::Cancelled));
+const FAILED: Answers = (true, false, false, Err(ErrorKind::Other), Ok(Some(ErrorKind::Other)));
+const TAKEN: Answers = (true, false, false, Err(ErrorKind::InvalidState), Ok(None));
+
+#[test]
+fn each_state_answers_each_question_as_the_table_says() {
+    let timeout = Err(ErrorKind::Timeout);
+    let (_promise, future) = pending();
+    assert_eq!(ask(&future), (false, false, false, timeout, Err(ErrorKind::Timeout)));
+    let (_promise, future) = running();
+    assert_eq!(ask(&future), (false, true, false, timeout, Err(ErrorKind::Timeout)));
+    assert_eq!(ask(&cancelled().1), CANCELLED);
+    assert_eq!(ask(&failed().1), FAILED);
+    let (_promise, future) = finished();
+    assert_eq!(ask(&future), (true, false, false, Ok(42), Ok(None)));
+    assert_eq!(ask(&future), TAKEN);
+}
+
+#[test]
+fn cancel_wins_only_before_the_start_and_is_idempotent() {
+    for (made, wins) in
+        [(pending(), true), (running(), false), (cancelled(), true), (failed(), false), (finished(), false)]
+    {
+        let (_promise, future) = made;
+        assert_eq!(future.cancel(), wins, "{future:?}");
+        assert_eq!(future.cancel(), wins, "{future:?}");
+        assert_eq!(future.cancelled(), wins, "{future:?}");
+    }
+}
+
+#[test]
+fn a_promise_starts_only_what_is_pending() {
+    for (made, starts) in
+        [(pending(), true), (running(), false), (cancelled(), false), (failed(), false), (finished(), false)]
+    {
+        assert_eq!(made.0.set_running_or_notify_cancel(), starts, "{:?}", made.1);
+    }
+}
+
+/// Tries everything that could change a future.
+fn tease(promise: &Promise<u64>, future: &Future<u64>) {
+    assert_eq!(promise.set_result(7).expect_err("resolved").kind(), ErrorKind::InvalidState);
+    let other = Error::new(ErrorKind::Broken, "late");
+    assert_eq!(promise.set_exception(other).expect_err("resolved").kind(), ErrorKind::InvalidState);
+    assert!(!promise.set_running_or_notify_cancel());
+    future.cancel();
+    future.terminate(LOOK);
+}
+
+#[test]
+fn a_resolved_future_keeps_its_first_outcome_whatever_is_tried() {
+    let (promise, future) = cancelled();
+    tease(&promise, &future);
+    drop(promise);
+    assert_eq!(ask(&future), CANCELLED);
+
+    let (promise, future) = failed();
+    tease(&promise, &future);
+    drop(promise);
+    assert_eq!(ask(&future), FAILED);
+
+    let (promise, future) = finished();
+    tease(&promise, &future);
+    drop(promise);
+    assert_eq!(ask(&future), (true, false, false, Ok(42), Ok(None)));
+    assert_eq!(ask(&future), TAKEN);
+}
+
+#[test]
+fn a_promise_may_resolve_without_having_said_that_it_runs() {
+    let (promise, future) = pending();
+    promise.set_result(1).expect("pending");
+    assert_eq!(future.result(None).expect("a value"), 1);
+    let (promise, future) = pending();
+    promise.set_exception(Error::new(ErrorKind::Other, "no")).expect("pending");
+    assert_eq!(kind(&future), ErrorKind::Other);
+}
+
+#[test]
+fn a_dropped_promise_resolves_its_future_in_every_state() {
+    for made in [pending(), running()] {
+        let (promise, future) = made;
+        drop(promise);
+        assert_eq!(kind(&future), ErrorKind::Broken);
+    }
+}
+
+#[test]
+fn a_dropped_task_resolves_its_future_also_when_it_had_begun_elsewhere() {
+    let pile = Pile::new();
+    for begun in [false, true] {
+        let future = pile.submit(|n: u64| n, 1).expect("accepted");
+        let task = pile.take();
+        if begun {
+            assert!(task.begin());
+        }
+        assert_eq!(future.running(), begun);
+        drop(task);
+        assert_eq!(kind(&future), ErrorKind::Broken);
+        assert!(!future.running());
+    }
+}
+
+#[test]
+fn a_task_that_was_cancelled_does_not_run_and_its_owner_is_told() {
+    let pile = Pile::new();
+    let future = pile.submit(|_: ()| panic!("it must not run"), ()).expect("accepted");
+    let _: &Future<()> = &future;
+    assert!(future.cancel());
+    assert_eq!(pile.left(), 1);
+    let task = pile.take();
+    assert!(task.is_done() && task.has_left_queue());
+    assert!(!task.place(0) && !task.begin() && !task.recall());
+    assert!(task.run_quietly().is_none());
+}
+
+#[test]
+fn every_step_of_a_task_elsewhere_is_exact() {
+    let pile = Pile::new();
+    let future = pile.submit(|n: u64| n + 1, 1).expect("accepted");
+    let task = pile.take();
+    assert!(task.place(3));
+    assert!(!future.running(), "in a worker's queue is not running");
+    assert!(task.begin() && future.running() && !future.cancel());
+    assert!(task.recall() && !future.running(), "its worker died, and it waits for another attempt");
+    assert!(future.cancel() && future.cancelled());
+}
+
+#[test]
+fn a_reply_that_comes_after_a_cancel_changes_nothing() {
+    let pile = Pile::new();
+    let future = pile.submit(|n: u64| n + 1, 1).expect("accepted");
+    assert!(future.cancel());
+    drop(pile.take().complete(vec![0, 2]));
+    assert_eq!(kind(&future), ErrorKind::Cancelled);
+}
+
+#[test]
+fn work_that_was_written_down_neither_runs_in_place_nor_is_written_again() {
+    let pile = Pile::new();
+    let future = pile.submit(|n: u64| n + 1, 1).expect("accepted");
+    let task = pile.take();
+    let mut bytes = vec![9];
+    task.encode(&mut bytes).expect("encodes");
+    assert_eq!(bytes, [9, 1]);
+    assert_eq!(task.encode(&mut bytes).expect_err("once").kind(), ErrorKind::InvalidState);
+    drop(task.run_quietly().expect("it is resolved"));
+    assert_eq!(kind(&future), ErrorKind::InvalidState);
+}
+
+#[test]
+fn debug_shows_the_state_and_never_the_value() {
+    let shows = |made: (Promise<u64>, Future<u64>), state: &str| {
+        let text = format!("{:?}", made.1);
+        assert!(text.contains(&format!("state: {state}")), "{text}");
+        assert!(!text.contains("42"), "{text}");
+    };
+    shows(pending(), "pending");
+    shows(running(), "running");
+    shows(cancelled(), "cancelled");
+    shows(failed(), "failed");
+    shows(finished(), "finished");
+}
+
+#[test]
+fn a_shared_future_answers_any_number_of_times_and_a_plain_handle_says_why_not() {
+    let (promise, future) = pending();
+    let (seen, asked) = std::sync::mpsc::channel();
+    future.add_done_callback(move |future| {
+        let _ = seen.send(future.result(None).expect_err("the value is shared").to_string());
+    });
+    let shared = future.shared();
+    let other = shared.clone();
+    promise.set_result(5).expect("pending");
+    for _ in 0..2 {
+        assert_eq!((shared.result(None).expect("a value"), other.result(LOOK).expect("a value")), (5, 5));
+    }
+    assert!(asked.recv().expect("the callback ran").contains("SharedFuture"));
+}
+
+#[test]
+fn a_value_that_was_taken_before_sharing_is_gone() {
+    let (_promise, future) = finished();
+    assert_eq!(future.result(None).expect("a value"), 42);
+    let shared = future.shared();
+    assert_eq!(shared.result(None).expect_err("gone").kind(), ErrorKind::InvalidState);
+    assert!(shared.exception(None).expect("done").is_none());
+}
+
+#[test]
+fn an_executor_that_was_shut_down_refuses_and_runs_nothing() {
+    let executor = InlineExecutor::new();
+    executor.shutdown(Shutdown::Drain);
+    executor.shutdown(Shutdown::CancelPending);
+    let refused = executor.submit(|_: ()| panic!("it must not run"), ());
+    let refused: Result<Future<()>, Error> = refused;
+    assert_eq!(refused.expect_err("shut down").kind(), ErrorKind::ShutDown);
+    assert_eq!(executor.map(|n: u64| n, 0..3u64).expect_err("shut down").kind(), ErrorKind::ShutDown);
+}

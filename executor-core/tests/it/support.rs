@@ -1,0 +1,264 @@
+//! Back-ends whose every step is the test's, and what else the tests share.
+
+use std::{
+    collections::VecDeque,
+    future::IntoFuture,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread::Thread,
+    time::Duration,
+};
+
+use executor_core::{
+    Backend, Error, ErrorKind, Future, Shutdown, Task, TaskId,
+    function::{batch, outcome},
+    host::{self, Host, Registration},
+    task::{Encoded, enter_worker},
+};
+
+pub const LOOK: Duration = Duration::ZERO;
+
+/// An in-place back-end that keeps what it is given until the test runs it.
+#[derive(Clone)]
+pub struct Pile(Arc<Inner>);
+
+struct Inner {
+    tasks: Mutex<VecDeque<Task>>,
+    left: Mutex<Vec<TaskId>>,
+    registration: std::sync::OnceLock<Registration>,
+}
+
+impl Host for Inner {
+    fn left_queue(&self, task: TaskId) {
+        self.left.lock().unwrap().push(task);
+    }
+}
+
+impl Pile {
+    pub fn new() -> Pile {
+        let registration = std::sync::OnceLock::new();
+        let inner = Arc::new(Inner { tasks: Mutex::default(), left: Mutex::default(), registration });
+        let host: Arc<dyn Host> = inner.clone();
+        inner.registration.set(host::register(Arc::downgrade(&host))).unwrap();
+        Pile(inner)
+    }
+
+    pub fn take(&self) -> Task {
+        self.0.tasks.lock().unwrap().pop_front().expect("a task was submitted")
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.tasks.lock().unwrap().len()
+    }
+
+    /// How many tasks the back-end was told to have left the queue by themselves.
+    pub fn left(&self) -> usize {
+        self.0.left.lock().unwrap().len()
+    }
+
+    pub fn run_all(&self) {
+        while self.len() > 0 {
+            self.take().run();
+        }
+    }
+
+    /// Runs code as a worker of this back-end, so that it helps the tasks it waits for.
+    pub fn work<R>(&self, code: impl FnOnce() -> R) -> R {
+        let _worker = enter_worker("test-worker", self.0.registration.get().unwrap().id());
+        code()
+    }
+}
+
+impl Backend for Pile {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        task.attach(self.0.registration.get().unwrap().id());
+        self.0.tasks.lock().unwrap().push_back(task);
+        Ok(())
+    }
+    fn close(&self, _: Shutdown) {}
+    fn join(&self, _: Option<Duration>) -> bool {
+        true
+    }
+    fn max_workers(&self) -> usize {
+        2
+    }
+    fn handle(&self) -> Option<Arc<dyn Backend>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+/// A back-end that writes tasks down, as one with other processes does, and keeps them until the test has them called.
+#[derive(Clone, Default)]
+pub struct Elsewhere(Arc<Mutex<VecDeque<Written>>>);
+
+pub struct Written {
+    pub task: Task,
+    pub encoded: Encoded,
+    pub arguments: Vec<u8>,
+}
+
+impl Backend for Elsewhere {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        let mut arguments = Vec::new();
+        let encoded = task.encode(&mut arguments)?;
+        self.0.lock().unwrap().push_back(Written { task, encoded, arguments });
+        Ok(())
+    }
+    fn close(&self, _: Shutdown) {}
+    fn join(&self, _: Option<Duration>) -> bool {
+        true
+    }
+    fn max_workers(&self) -> usize {
+        2
+    }
+}
+
+impl Elsewhere {
+    pub fn take(&self) -> Written {
+        self.0.lock().unwrap().pop_front().expect("a task was submitted")
+    }
+
+    pub fn complete_all(&self) {
+        while !self.0.lock().unwrap().is_empty() {
+            self.take().complete();
+        }
+    }
+}
+
+impl Written {
+    /// What a worker process would answer.
+    pub fn reply(&self) -> Vec<u8> {
+        let mut reply = Vec::new();
+        if self.encoded.batch.is_none() {
+            self.encoded.entry.call(&self.arguments, &mut reply);
+            return reply;
+        }
+        reply.push(0);
+        for record in batch::records(&self.arguments) {
+            batch::write_record(&mut reply, |into| match batch::read_argument(record) {
+                batch::Argument::Call(argument) => self.encoded.entry.call(argument, into),
+                batch::Argument::Refused(error) => outcome::write_error(&error, into),
+            });
+        }
+        reply
+    }
+
+    pub fn complete(self) {
+        let reply = self.reply();
+        drop(self.task.complete(reply));
+    }
+}
+
+/// Counts how often it is dropped.
+#[derive(Clone, Default)]
+pub struct Drops(Arc<AtomicUsize>);
+
+pub struct Counted(Drops);
+
+impl Drops {
+    pub fn counted(&self) -> Counted {
+        Counted(self.clone())
+    }
+    pub fn count(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, SeqCst);
+    }
+}
+
+/// Panics when it is dropped.
+pub struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bomb in a drop");
+    }
+}
+
+/// A list that threads append to.
+#[derive(Clone)]
+pub struct Journal<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T: Clone> Journal<T> {
+    pub fn new() -> Journal<T> {
+        Journal(Arc::default())
+    }
+    pub fn add(&self, entry: T) {
+        self.0.lock().unwrap().push(entry);
+    }
+    pub fn entries(&self) -> Vec<T> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Calls all of these at the same moment, each in its own thread, and answers what they answered.
+pub fn at_once<'a, R: Send>(actions: Vec<Box<dyn FnOnce() -> R + Send + 'a>>) -> Vec<R> {
+    let barrier = &Barrier::new(actions.len());
+    std::thread::scope(|scope| {
+        let start = |action: Box<dyn FnOnce() -> R + Send + 'a>| {
+            scope.spawn(move || {
+                barrier.wait();
+                action()
+            })
+        };
+        let threads: Vec<_> = actions.into_iter().map(start).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no thread of the test panics")).collect()
+    })
+}
+
+/// `Box::new` as a function of the one type that [`at_once`] takes.
+pub fn action<'a, R>(code: impl FnOnce() -> R + Send + 'a) -> Box<dyn FnOnce() -> R + Send + 'a> {
+    Box::new(code)
+}
+
+/// Whether code panics, without its message in the output of the test.
+pub fn panics(code: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(code)).is_err()
+}
+
+pub fn kind<T: Send + 'static>(future: &Future<T>) -> ErrorKind {
+    match future.result(LOOK) {
+        Ok(_) => panic!("it has a value"),
+        Err(error) => error.kind(),
+    }
+}
+
+/// Wakes a thread, and counts how often.
+pub struct Parked {
+    thread: Thread,
+    pub wakes: AtomicUsize,
+}
+
+impl Parked {
+    pub fn here() -> Arc<Parked> {
+        Arc::new(Parked { thread: std::thread::current(), wakes: AtomicUsize::new(0) })
+    }
+}
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.wakes.fetch_add(1, SeqCst);
+        self.thread.unpark();
+    }
+}
+
+/// The smallest runtime there is.
+pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
+    let mut future = pin!(future.into_future());
+    let waker = Waker::from(Parked::here());
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
