@@ -1,1 +1,3 @@
-//! tests
+//! What the tests of several back-ends share.
+
+pub mod harness;

@@ -1,0 +1,85 @@
+//! The harnesses of our own back-ends.
+
+use std::sync::Arc;
+
+use conformance::{Capabilities, Harness, Setup};
+use executor_core::{Backend, Error, InlineExecutor};
+use thread_pool::{RayonExecutor, ThreadPoolExecutor};
+
+/// `InlineExecutor`.
+#[derive(Clone, Copy, Debug)]
+pub struct Inline;
+
+impl Harness for Inline {
+    fn name(&self) -> &str {
+        "inline"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { shares_memory: true, helps_waiters: true, has_handle: true, ..Capabilities::NONE }
+    }
+
+    fn executor(&self, _: &Setup) -> Result<Box<dyn Backend>, Error> {
+        Ok(Box::new(InlineExecutor::new()))
+    }
+}
+
+/// `ThreadPoolExecutor`.
+#[derive(Clone, Copy, Debug)]
+pub struct Threads;
+
+impl Harness for Threads {
+    fn name(&self) -> &str {
+        "threads"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            concurrent: true,
+            ordered: true,
+            prioritises: true,
+            bounded: true,
+            shares_memory: true,
+            helps_waiters: true,
+            owns_workers: true,
+            has_handle: true,
+            ..Capabilities::NONE
+        }
+    }
+
+    fn executor(&self, setup: &Setup) -> Result<Box<dyn Backend>, Error> {
+        let mut builder = ThreadPoolExecutor::builder().max_workers(setup.workers);
+        if let Some(tasks) = setup.queue_capacity {
+            builder = builder.queue_capacity(tasks);
+        }
+        Ok(Box::new(builder.build()?))
+    }
+}
+
+/// `RayonExecutor`, on a rayon pool that was made for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rayon;
+
+impl Harness for Rayon {
+    fn name(&self) -> &str {
+        "rayon"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            concurrent: true,
+            ordered: true,
+            prioritises: true,
+            shares_memory: true,
+            helps_waiters: true,
+            has_handle: true,
+            ..Capabilities::NONE
+        }
+    }
+
+    fn executor(&self, setup: &Setup) -> Result<Box<dyn Backend>, Error> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(setup.workers).build();
+        let pool = pool.map_err(|error| Error::new(executor_core::ErrorKind::Other, error.to_string()))?;
+        Ok(Box::new(RayonExecutor::new(Arc::new(pool))))
+    }
+}

@@ -1,0 +1,5 @@
+//! `InlineExecutor` keeps the rules.
+
+use tests::harness::Inline;
+
+conformance::suite!(Inline);

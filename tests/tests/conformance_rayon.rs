@@ -1,0 +1,5 @@
+//! `RayonExecutor` keeps the rules.
+
+use tests::harness::Rayon;
+
+conformance::suite!(Rayon);

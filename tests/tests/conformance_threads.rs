@@ -1,0 +1,5 @@
+//! `ThreadPoolExecutor` keeps the rules.
+
+use tests::harness::Threads;
+
+conformance::suite!(Threads);
