@@ -130,6 +130,13 @@ impl<T: Send + 'static> Future<T> {
         task.host().find().is_some_and(|host| host.terminate(task.id, task.place(), grace))
     }
 
+    /// Runs the task here and now if it has not started, provided that the calling thread is a worker of the back-end that
+    /// has it; [`result`](Future::result) begins with this. For authors of back-ends, who wait in ways of their own. True:
+    /// it was run, and is done.
+    pub fn run_on_the_spot(&self) -> bool {
+        help(self.task())
+    }
+
     /// Waits for the task and moves its value out. `None` waits as long as it takes; a zero duration only looks.
     ///
     /// Called inside a task on a future of the same executor, it runs the awaited task on the spot if that has not started,

@@ -56,6 +56,11 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
         self.future.terminate(grace)
     }
 
+    /// As [`Future::run_on_the_spot`].
+    pub fn run_on_the_spot(&self) -> bool {
+        self.future.run_on_the_spot()
+    }
+
     /// Waits for the task and clones its value: any number of times, from any thread.
     ///
     /// # Errors
