@@ -4,4 +4,6 @@ pub use executor_core::*;
 #[cfg(feature = "processes")]
 pub use process_pool;
 #[cfg(feature = "threads")]
-pub use thread_pool::{self, ThreadPoolBuilder, ThreadPoolExecutor};
+pub use thread_pool::{self, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
+#[cfg(feature = "rayon")]
+pub use thread_pool::RayonExecutor;

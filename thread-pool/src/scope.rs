@@ -227,9 +227,8 @@ impl Shared {
             match state.to_help.pop() {
                 Some(future) => {
                     drop(state);
-                    // With no time to wait this only runs it on the spot, if it has not started. Its error is for the
-                    // one who has the handle.
-                    let _ = future.result(Duration::ZERO);
+                    // If it has started, somebody else will end it, and drop its ticket.
+                    future.run_on_the_spot();
                     state = self.state.lock();
                 }
                 None => self.changed.wait(&mut state),

@@ -20,8 +20,8 @@ fn submit_map_and_spawn() {
     let options = MapOptions::new().buffersize(3).chunksize(2);
     let taken: Vec<u64> = pool.map_with(options, |x: u64| x + 1, 0u64..).unwrap().take(5).map(Result::unwrap).collect();
     assert_eq!(taken, [1, 2, 3, 4, 5]);
-    let captured = vec![1, 2];
-    assert_eq!(pool.spawn(move || captured.len()).unwrap().result(None).unwrap(), 2);
+    let captured = String::from("four");
+    assert_eq!(pool.spawn(move || captured.len()).unwrap().result(None).unwrap(), 4);
     assert_eq!(pool.max_workers(), 2);
 }
 

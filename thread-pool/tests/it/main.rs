@@ -1,3 +1,15 @@
 //! The thread pool from outside.
 
 mod basics;
+mod bounded;
+mod closing;
+#[cfg(unix)]
+mod forked;
+mod idle;
+mod initializer;
+mod order;
+#[cfg(feature = "rayon")]
+mod over_rayon;
+mod scope;
+mod support;
+mod waiting;

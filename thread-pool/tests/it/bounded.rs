@@ -1,0 +1,148 @@
+//! The bound of the queue.
+
+use std::{
+    sync::{Arc, mpsc::channel},
+    thread,
+};
+
+use executor_core::{Backend, ErrorKind, Executor, Shutdown};
+use thread_pool::ThreadPoolExecutor;
+
+use crate::support::{Blocker, HANGS, watched};
+
+fn pool(workers: usize, capacity: usize) -> ThreadPoolExecutor {
+    ThreadPoolExecutor::builder().max_workers(workers).queue_capacity(capacity).build().unwrap()
+}
+
+#[test]
+fn a_full_queue_refuses_those_who_do_not_wait() {
+    let pool = pool(1, 2);
+    let blocker = Blocker::start(&pool);
+    let waiting = [pool.try_submit(|n: u64| n, 1).unwrap(), pool.try_spawn(|| 2).unwrap()];
+    let error = pool.try_submit(|n: u64| n, 3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::QueueFull);
+    assert_eq!(pool.try_spawn(|| 3).unwrap_err().kind(), ErrorKind::QueueFull);
+    blocker.release();
+    assert_eq!(waiting.map(|future| future.result(HANGS).unwrap()), [1, 2]);
+    assert_eq!(pool.try_submit(|n: u64| n, 4).unwrap().result(HANGS).unwrap(), 4);
+}
+
+#[test]
+fn a_cancelled_task_gives_its_place_free_once() {
+    let pool = pool(1, 2);
+    let blocker = Blocker::start(&pool);
+    for _ in 0..100 {
+        let one = pool.try_submit(|n: u64| n, 1).unwrap();
+        let two = pool.try_submit(|n: u64| n, 2).unwrap();
+        assert_eq!(pool.try_submit(|n: u64| n, 3).unwrap_err().kind(), ErrorKind::QueueFull);
+        assert!(one.cancel() && one.cancel() && two.cancel());
+    }
+    let one = pool.try_submit(|n: u64| n, 1).unwrap();
+    blocker.release();
+    assert_eq!(one.result(HANGS).unwrap(), 1);
+    // The worker has passed by all that was cancelled, and the bound is what it was.
+    let blocker = Blocker::start(&pool);
+    let _waiting = [pool.try_spawn(|| ()).unwrap(), pool.try_spawn(|| ()).unwrap()];
+    assert_eq!(pool.try_spawn(|| ()).unwrap_err().kind(), ErrorKind::QueueFull);
+    blocker.release();
+}
+
+#[test]
+fn submit_waits_for_room() {
+    watched(|| {
+        let pool = Arc::new(pool(1, 1));
+        let blocker = Blocker::start(&pool);
+        let first = pool.submit(|n: u64| n, 1).unwrap();
+        let (submitted, second) = channel();
+        let submitter = thread::spawn({
+            let pool = pool.clone();
+            move || submitted.send(pool.submit(|n: u64| n, 2)).unwrap()
+        });
+        assert!(second.try_recv().is_err());
+        blocker.release();
+        assert_eq!(first.result(HANGS).unwrap(), 1);
+        assert_eq!(second.recv().unwrap().unwrap().result(HANGS).unwrap(), 2);
+        submitter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_cancel_makes_room_for_a_submit_that_waits() {
+    watched(|| {
+        let pool = Arc::new(pool(1, 1));
+        let blocker = Blocker::start(&pool);
+        let first = pool.submit(|n: u64| n, 1).unwrap();
+        let submitter = thread::spawn({
+            let pool = pool.clone();
+            move || pool.submit(|n: u64| n, 2)
+        });
+        assert!(first.cancel());
+        let second = submitter.join().unwrap().unwrap();
+        blocker.release();
+        assert_eq!(second.result(HANGS).unwrap(), 2);
+    });
+}
+
+#[test]
+fn closing_sends_away_who_waits_for_room() {
+    for mode in [Shutdown::Drain, Shutdown::CancelPending] {
+        watched(move || {
+            let pool = Arc::new(pool(1, 1));
+            let blocker = Blocker::start(&pool);
+            let waiting = pool.submit(|n: u64| n, 1).unwrap();
+            let submitters: Vec<_> = (0..4)
+                .map(|_| {
+                    let pool = pool.clone();
+                    thread::spawn(move || pool.submit(|n: u64| n, 2).map(drop))
+                })
+                .collect();
+            pool.close(mode);
+            for submitter in submitters {
+                // One that had not got so far is refused at the door, with the same answer.
+                assert_eq!(submitter.join().unwrap().unwrap_err().kind(), ErrorKind::ShutDown);
+            }
+            blocker.release();
+            assert!(pool.join(None));
+            assert_eq!(waiting.cancelled(), mode == Shutdown::CancelPending);
+        });
+    }
+}
+
+#[test]
+fn a_worker_is_let_in_over_the_bound() {
+    watched(|| {
+        let pool = Arc::new(pool(1, 1));
+        let inner = pool.clone();
+        let sum = pool.spawn(move || {
+            let futures: Vec<_> = (0..10u64).map(|n| inner.submit(|n: u64| n, n).unwrap()).collect();
+            drop(inner);
+            futures.into_iter().map(|future| future.result(None).unwrap()).sum::<u64>()
+        });
+        assert_eq!(sum.unwrap().result(HANGS).unwrap(), 45);
+        // Tasks that were run on the spot have given their places free.
+        let blocker = Blocker::start(&pool);
+        let _waiting = pool.try_spawn(|| ()).unwrap();
+        assert_eq!(pool.try_spawn(|| ()).unwrap_err().kind(), ErrorKind::QueueFull);
+        blocker.release();
+    });
+}
+
+#[test]
+fn the_bound_holds_for_many_submitters() {
+    watched(|| {
+        const EACH: u64 = 2_000;
+        let pool = Arc::new(pool(2, 3));
+        let submitters: Vec<_> = (0..4)
+            .map(|_| {
+                let pool = pool.clone();
+                thread::spawn(move || {
+                    let futures: Vec<_> = (0..EACH).map(|n| pool.submit(|n: u64| n, n).unwrap()).collect();
+                    futures.into_iter().map(|future| future.result(HANGS).unwrap()).sum::<u64>()
+                })
+            })
+            .collect();
+        for submitter in submitters {
+            assert_eq!(submitter.join().unwrap(), EACH * (EACH - 1) / 2);
+        }
+    });
+}
