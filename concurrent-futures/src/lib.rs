@@ -3,7 +3,9 @@
 pub use executor_core::*;
 #[cfg(feature = "processes")]
 pub use process_pool;
-#[cfg(feature = "threads")]
-pub use thread_pool::{self, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
+#[cfg(feature = "processes")]
+pub use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
 #[cfg(feature = "rayon")]
 pub use thread_pool::RayonExecutor;
+#[cfg(feature = "threads")]
+pub use thread_pool::{self, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};

@@ -6,7 +6,7 @@
 //!    128  worker       to_worker.head   bytes of those that the worker has taken
 //!    256  worker       to_parent.tail   bytes sent to the parent
 //!    384  parent       to_parent.head   bytes of those that the parent has taken
-//!    512  both         worker_sleeps    1: the worker sleeps on this futex
+//!    512  both         worker_sleeps    the worker sleeps on this futex; 1: for input, 2: for room
 //!    640  both         parent_sleeps    1: the parent wants the bell when something arrives
 //!    768  both         parent_wants_room  1: the parent wants the bell when something was taken
 //!    896  worker       taken            the last task taken off the queue

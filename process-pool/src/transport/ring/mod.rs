@@ -61,6 +61,22 @@ pub(crate) fn port(file: OwnedFd, socket: Arc<OwnedFd>) -> io::Result<RingPort> 
     })
 }
 
+/// What a worker sleeps for: the value of its flag. Only what it sleeps for wakes it.
+const FOR_INPUT: u32 = 1;
+const FOR_ROOM: u32 = 2;
+
+/// Wakes the worker, if it sleeps for this.
+fn wake_worker(memory: &SharedMemory, reason: u32) {
+    let sleeps = memory.half_word(layout::WORKER_SLEEPS);
+    // ORDERING: this fence, after an index was stored, and the one in `RingPort::sleep_unless`, after the flag was, order
+    // the two: either the worker sees the new index, or this sees the flag.
+    fence(SeqCst);
+    if sleeps.load(Relaxed) == reason && sleeps.compare_exchange(reason, 0, Relaxed, Relaxed).is_ok() {
+        // The only failures are bad addresses, and a word of the mapping is none.
+        let _ = futex::wake(sleeps, futex::Flags::empty(), 1);
+    }
+}
+
 /// See [`Outbox`].
 pub(crate) struct RingOutbox {
     sender: Producer,
@@ -73,14 +89,7 @@ impl Outbox for RingOutbox {
     }
 
     fn ring_bell(&mut self) {
-        let sleeps = self.claims.0.half_word(layout::WORKER_SLEEPS);
-        // ORDERING: this fence, after the tail was stored, and the one in `RingPort::sleep_unless`, after the flag was,
-        // order the two: either the worker sees the new tail, or this sees the flag.
-        fence(SeqCst);
-        if sleeps.load(Relaxed) == 1 && sleeps.swap(0, Relaxed) == 1 {
-            // The only failures are bad addresses, and a word of the mapping is none.
-            let _ = futex::wake(sleeps, futex::Flags::empty(), 1);
-        }
+        wake_worker(&self.claims.0, FOR_INPUT);
     }
 
     fn want_room(&mut self) -> bool {
@@ -105,7 +114,11 @@ pub(crate) struct RingInbox {
 
 impl Inbox for RingInbox {
     fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        self.receiver.take(layout::CAPACITY, into)
+        let count = self.receiver.take(layout::CAPACITY, into)?;
+        if count > 0 {
+            wake_worker(&self.memory, FOR_ROOM);
+        }
+        Ok(count)
     }
 
     fn hush(&mut self) {
@@ -195,7 +208,7 @@ const LOOKS: u32 = 200;
 
 impl RingPort {
     /// Sleeps until the parent has done something, unless `ready` says that it has already.
-    fn sleep_unless(&self, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
+    fn sleep_unless(&self, reason: u32, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
         for _ in 0..LOOKS {
             if ready(self)? {
                 return Ok(());
@@ -203,18 +216,18 @@ impl RingPort {
             std::hint::spin_loop();
         }
         let sleeps = self.memory.half_word(layout::WORKER_SLEEPS);
-        // ORDERING: see `RingOutbox::ring_bell`.
-        sleeps.store(1, Relaxed);
+        // ORDERING: see `wake_worker`.
+        sleeps.store(reason, Relaxed);
         fence(SeqCst);
         while !ready(self)? {
-            match futex::wait(sleeps, futex::Flags::empty(), 1, None) {
+            match futex::wait(sleeps, futex::Flags::empty(), reason, None) {
                 // Woken, interrupted, or the flag was taken away before the kernel looked: look again.
                 Ok(()) | Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(error) => return Err(error.into()),
             }
             if !ready(self)? {
-                // The bell was for something else; the flag is down, and has to be raised for the next one.
-                sleeps.store(1, Relaxed);
+                // The flag may be down, and has to be raised for the next bell.
+                sleeps.store(reason, Relaxed);
                 fence(SeqCst);
             }
         }
@@ -254,7 +267,7 @@ impl Port for RingPort {
         let mut filled = 0;
         while filled < into.len() {
             match self.receiver.fill(&mut into[filled..])? {
-                0 => self.sleep_unless(|port| Ok(port.receiver.held()? > 0))?,
+                0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
                 count => {
                     filled += count;
                     self.took()?;
@@ -268,7 +281,7 @@ impl Port for RingPort {
         let end = into.len() + count;
         while into.len() < end {
             match self.receiver.take(end - into.len(), into)? {
-                0 => self.sleep_unless(|port| Ok(port.receiver.held()? > 0))?,
+                0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
                 _ => self.took()?,
             }
         }
@@ -281,7 +294,7 @@ impl Port for RingPort {
             match self.sender.put(rest)? {
                 0 => {
                     self.ring_bell()?;
-                    self.sleep_unless(|port| Ok(port.sender.room()? > 0))?;
+                    self.sleep_unless(FOR_ROOM, |port| Ok(port.sender.room()? > 0))?;
                 }
                 count => rest = &rest[count..],
             }
