@@ -1,0 +1,58 @@
+//! Ctrl-C: the first one ends the job in good order, the second one at once.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use concurrent_futures::{Backend, Shutdown};
+
+/// What a shell expects of a program that Ctrl-C has ended: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
+
+#[derive(Clone, Default)]
+pub struct Interrupt {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    requested: AtomicBool,
+    /// The executor whose waiting tasks Ctrl-C cancels.
+    executor: Mutex<Option<Arc<dyn Backend>>>,
+}
+
+impl Interrupt {
+    pub fn listen() -> Result<Interrupt, ctrlc::Error> {
+        let interrupt = Interrupt::default();
+        let in_handler = interrupt.clone();
+        // The handler runs in a thread of its own, not in the signal, so it may lock and wait.
+        ctrlc::set_handler(move || {
+            if in_handler.shared.requested.swap(true, Ordering::SeqCst) {
+                process::exit(INTERRUPTED);
+            }
+            in_handler.cancel_waiting();
+        })?;
+        Ok(interrupt)
+    }
+
+    pub fn requested(&self) -> bool {
+        self.shared.requested.load(Ordering::SeqCst)
+    }
+
+    /// From now on Ctrl-C cancels what waits in `executor`, at once and not when the next result arrives.
+    pub fn cancels(&self, executor: Option<Arc<dyn Backend>>) {
+        // A lock is poisoned by a panic, and nothing here can leave the executor half stored.
+        *self.shared.executor.lock().unwrap_or_else(PoisonError::into_inner) = executor;
+        // It may have been pressed before there was anything to cancel.
+        if self.requested() {
+            self.cancel_waiting();
+        }
+    }
+
+    fn cancel_waiting(&self) {
+        let executor = self.shared.executor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(executor) = executor {
+            executor.close(Shutdown::CancelPending);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is seen while the job runs: a bar on a terminal, now and then a line anywhere else. All of it goes to standard
+//! error, so that standard output is the report and nothing but the report.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Choice;
+use crate::warm_up::Expected;
+
+/// Where lines are written instead of a bar, in percent. The first is early: a log shows soon that the job is alive.
+const LINES_AT: [u64; 4] = [1, 25, 50, 75];
+
+const BAR: &str = "{prefix:>9} {wide_bar} {bytes:>10} of {total_bytes} {binary_bytes_per_sec:>12} {msg}";
+const SPINNER: &str = "{prefix:>9} {spinner} {msg}";
+
+/// The progress of one executor.
+pub struct Progress {
+    bar: ProgressBar,
+    /// Set if standard error is not a terminal.
+    lines: Option<Lines>,
+}
+
+impl Progress {
+    pub fn new(choice: Choice, workers: usize, expected: &Expected) -> Progress {
+        let bar = bar(BAR, Some(expected.bytes));
+        bar.set_prefix(choice.name());
+        let lines = (!io::stderr().is_terminal()).then(|| Lines::start(choice, workers, *expected));
+        Progress { bar, lines }
+    }
+
+    pub fn update(&self, files: u64, bytes: u64) {
+        self.bar.set_position(bytes);
+        self.bar.set_message(format!("{files} files"));
+        if let Some(lines) = &self.lines {
+            lines.update(files);
+        }
+    }
+
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The progress of the first reading, of which nobody knows yet how long it will be.
+pub struct WarmUpProgress {
+    bar: ProgressBar,
+}
+
+impl WarmUpProgress {
+    pub fn new() -> WarmUpProgress {
+        let bar = bar(SPINNER, None);
+        bar.set_prefix("reading");
+        WarmUpProgress { bar }
+    }
+
+    pub fn update(&self, so_far: &Expected) {
+        self.bar.set_message(format!("{} files", so_far.files));
+        self.bar.tick();
+    }
+}
+
+impl Drop for WarmUpProgress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+struct Lines {
+    choice: Choice,
+    expected: Expected,
+    next: Cell<usize>,
+}
+
+impl Lines {
+    fn start(choice: Choice, workers: usize, expected: Expected) -> Lines {
+        eprintln!("backends: {choice}: started, workers: {workers}, files: {}", expected.files);
+        Lines { choice, expected, next: Cell::new(0) }
+    }
+
+    fn update(&self, files: u64) {
+        while let Some(&percent) = LINES_AT.get(self.next.get())
+            && files * 100 >= percent * self.expected.files
+        {
+            eprintln!("backends: {}: {percent} % done", self.choice);
+            self.next.set(self.next.get() + 1);
+        }
+    }
+}
+
+fn bar(template: &str, length: Option<u64>) -> ProgressBar {
+    // indicatif hides a bar whose target is not a terminal.
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        // The templates are constants, so this is a slip of ours; a plain bar is better than no job.
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,66 @@
+//! Finding the files, lazily and in the same order every time.
+
+use std::ffi::OsString;
+use std::iter;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use walkdir::{DirEntry, WalkDir};
+
+use super::Unreadable;
+
+/// One thing that the walk came upon.
+///
+/// Failures travel through the tasks with the files. So the walk needs no second channel to report them, and they come
+/// back in walk order like everything else.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Found {
+    /// A file to read. `OsString`, because serde refuses a `PathBuf` that is not UTF-8, and file names need not be.
+    File(OsString),
+    /// A directory that cannot be listed, or an entry that vanished while it was.
+    Unreadable(Unreadable),
+    /// Neither file nor directory: a pipe, a socket, a device. Reading one could wait for ever.
+    Special,
+}
+
+/// Everything below `roots`, in the order of the roots and by file name within a directory.
+///
+/// Only one directory for each level of depth is in memory at any time. A symbolic link is handed on as a file: `scan`
+/// reads it if it leads to one. A link to a directory is never followed, so a loop of links ends where it begins.
+pub fn walk(roots: Vec<PathBuf>) -> impl Iterator<Item = Found> + Send + 'static {
+    roots.into_iter().flat_map(|root| WalkDir::new(root).sort_by_file_name()).filter_map(found)
+}
+
+/// Groups `files` into the arguments of the tasks.
+///
+/// A task for each file would be cheap enough to send, but its identifiers would be merged one file at a time by the
+/// one thread that merges. Files beside each other share most of their identifiers, and the worker has added those up
+/// before they travel.
+pub fn in_batches(
+    mut files: impl Iterator<Item = Found> + Send + 'static,
+    size: NonZeroUsize,
+) -> impl Iterator<Item = Vec<Found>> + Send + 'static {
+    iter::from_fn(move || {
+        let batch: Vec<Found> = files.by_ref().take(size.get()).collect();
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
+    match entry {
+        Ok(entry) if entry.file_type().is_dir() => None,
+        Ok(entry) if entry.file_type().is_file() || entry.file_type().is_symlink() => {
+            Some(Found::File(entry.into_path().into_os_string()))
+        }
+        Ok(_) => Some(Found::Special),
+        Err(error) => Some(Found::Unreadable(Unreadable {
+            path: error.path().unwrap_or("?".as_ref()).display().to_string(),
+            // walkdir's own message repeats the path; what the system said is enough beside it.
+            reason: match error.io_error() {
+                Some(reason) => reason.to_string(),
+                None => error.to_string(),
+            },
+        })),
+    }
+}

@@ -1,0 +1,41 @@
+//! One job, three executors: `cargo run --example swap -- inline|threads|processes`.
+//!
+//! The word on the command line picks the executor. Nothing below `longest_walk` knows which one it is.
+
+use concurrent_futures::{Backend, Error, Executor, InlineExecutor, ProcessPoolExecutor, ThreadPoolExecutor};
+
+/// How many steps `start` needs to come down to 1, halving even numbers and taking odd ones to 3n + 1.
+fn steps(start: u64) -> u64 {
+    let next = |n: &u64| (*n > 1).then(|| if n.is_multiple_of(2) { n / 2 } else { 3 * n + 1 });
+    std::iter::successors(Some(start), next).count() as u64 - 1
+}
+
+/// The longest way down in a range. A task takes a range because a single number is too little work to send anywhere.
+fn longest_in((first, last): (u64, u64)) -> (u64, u64) {
+    (first..=last).map(|start| (steps(start), start)).max().unwrap_or_default()
+}
+
+/// The same code for every executor: `map` sends out the ranges and gives the answers back in order.
+fn longest_walk(executor: &dyn Backend) -> Result<(u64, u64), Error> {
+    let ranges = (0..100).map(|n| (n * 3_000 + 1, (n + 1) * 3_000));
+    let mut longest = (0, 0);
+    for answer in executor.map(longest_in, ranges)? {
+        longest = longest.max(answer?);
+    }
+    Ok(longest)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let name = std::env::args().nth(1).unwrap_or_else(|| "threads".to_owned());
+    let executor: Box<dyn Backend> = match name.as_str() {
+        "inline" => Box::new(InlineExecutor::new()),
+        "threads" => Box::new(ThreadPoolExecutor::new(4)?),
+        "processes" => Box::new(ProcessPoolExecutor::new(4)?),
+        other => {
+            return Err(format!("`{other}` is not an executor: say inline, threads or processes").into());
+        }
+    };
+    let (steps, start) = longest_walk(&*executor)?;
+    println!("{name}: of all numbers up to 300,000, {start} takes the most steps to 1: {steps}");
+    Ok(())
+}
