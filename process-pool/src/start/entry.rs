@@ -10,13 +10,13 @@
 
 use std::{
     ffi::CStr,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use rustix::{
     fs::{Mode, OFlags},
-    io::dup2,
+    stdio::dup2_stdin,
 };
 
 use super::{MARKER, setup::Setup, token};
@@ -50,10 +50,8 @@ extern "C" fn before_main() {
 /// initialisers. Everywhere else it costs nothing, and need not be there.
 ///
 /// ```
-/// fn main() {
-///     process_pool::init();
-///     // ... the program
-/// }
+/// process_pool::init();
+/// // ... the rest of `main`
 /// ```
 pub fn init() {
     if !has_looked() {
@@ -72,8 +70,7 @@ fn become_worker_if_started_as_one() {
     let Some(marker) = std::env::var_os(MARKER) else { return };
     // A worker's children inherit its environment, but not its socket.
     let Some(token) = token(&marker) else { return };
-    // SAFETY: descriptor 0 may be closed, which `recv` answers with an error; it is only borrowed for that.
-    let input = unsafe { BorrowedFd::borrow_raw(0) };
+    let input = rustix::stdio::stdin();
     if !Setup::is_waiting(input, token) {
         return;
     }
@@ -94,27 +91,9 @@ fn take_socket(input: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
     const NOWHERE: &CStr = c"/dev/null";
     let socket = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
     match rustix::fs::open(NOWHERE, OFlags::RDONLY, Mode::empty()) {
-        // SAFETY: descriptor 0 is this process's own, and whoever reads it later is to find the new file there.
-        Ok(nowhere) => {
-            let mut zero = std::mem::ManuallyDrop::new(unsafe { adopt_standard_input() });
-            dup2(&nowhere, &mut zero)?;
-        }
+        Ok(nowhere) => dup2_stdin(&nowhere)?,
         // Without a `/dev`, a pipe that nobody writes to is as empty.
-        Err(_) => {
-            let (reader, _) = rustix::pipe::pipe()?;
-            // SAFETY: as above.
-            let mut zero = std::mem::ManuallyDrop::new(unsafe { adopt_standard_input() });
-            dup2(reader.as_fd(), &mut zero)?;
-        }
+        Err(_) => dup2_stdin(rustix::pipe::pipe()?.0)?,
     }
     Ok(socket)
-}
-
-/// # Safety
-///
-/// - The result is not dropped: descriptor 0 stays open.
-unsafe fn adopt_standard_input() -> OwnedFd {
-    use std::os::fd::FromRawFd;
-    // SAFETY: descriptor 0 is open, for the socket was read from it, and by the contract it is not closed.
-    unsafe { OwnedFd::from_raw_fd(0) }
 }
