@@ -70,9 +70,12 @@ fn describe(payload: Box<dyn Any + Send>) -> Panic {
     Panic::new(message, location, backtrace, task::worker_name().to_string())
 }
 
-/// The payload of a panic is a user's value too, and its `Drop` may panic.
+/// The payload of a panic is a user's value too, and its `Drop` may panic, with a payload of the same kind.
 fn dispose(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+        && !second.is::<&str>()
+        && !second.is::<String>()
+    {
         std::mem::forget(second);
     }
 }

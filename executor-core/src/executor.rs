@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 
 use crate::{
     Backend, Error, Function, Future, Map, MapOptions, Payload, Shutdown, TaskOptions, map,
-    payload::assert_captures_nothing,
     task::{Task, work::Submitted},
 };
 
@@ -121,7 +120,6 @@ pub trait Executor: Backend {
         F: Function<I::Item, R>,
         R: Payload,
     {
-        const { assert_captures_nothing::<F>() };
         map::start(&self, options, function, inputs.into_iter())
     }
 
@@ -149,7 +147,6 @@ where
     A: Payload,
     R: Payload,
 {
-    const { assert_captures_nothing::<F>() };
     let (task, typed) = Task::new(Submitted { function, args, result: PhantomData }, options, may_wait);
     backend.schedule(task)?;
     Ok(Future::new::<Submitted<F, A, R>>(typed))

@@ -8,8 +8,32 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Back-ends that run in this process never encode; those that run in another one do.
 ///
 /// Python's counterpart is "picklable".
+///
+/// ```
+/// use executor_core::{Executor, InlineExecutor};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Order {
+///     items: Vec<String>,
+/// }
+/// fn count(order: Order) -> usize {
+///     order.items.len()
+/// }
+/// let order = Order { items: vec!["apple".to_string()] };
+/// assert_eq!(InlineExecutor::new().submit(count, order)?.result(None)?, 1);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a value of type `{Self}` cannot travel to an executor and back",
+    label = "cannot be an argument or a result of `submit` or `map`",
+    note = "arguments and results are written down for another process: `#[derive(serde::Serialize, serde::Deserialize)]` on the type makes that possible",
+    note = "they own what they hold (`String` and not `&str`), and are `Send` (`Arc` and not `Rc`; serde has a feature `rc` for it)",
+    note = "if it cannot be written down: `ThreadPoolExecutor::spawn(move || ...)` takes and returns anything that is `Send`"
+)]
 pub trait Payload: Serialize + DeserializeOwned + Send + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 
 /// A function item, or a closure that captures nothing.
@@ -18,7 +42,8 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 /// can find it by its type. A closure that captures is refused when the program is compiled: pass what it captures as
 /// its argument, or run it with `ThreadPoolExecutor::spawn`, which keeps it in this process.
 ///
-/// Implemented for every function that fits, so nobody implements it by hand.
+/// Implemented for every function that fits, so nobody implements it by hand. Captured values that are `Copy` themselves
+/// are only noticed when the program is built, not by `cargo check`.
 #[diagnostic::on_unimplemented(
     message = "an executor cannot run `{Self}` on an argument of type `{A}`",
     label = "not a function of one argument that captures nothing",
@@ -32,9 +57,10 @@ pub trait Function<A, R>: Fn(A) -> R + Copy + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<F, A, R> Function<A, R> for F where F: Fn(A) -> R + Copy + Send + 'static {}
 
-/// Refuses a function with captures while the program is compiled.
+/// Refuses a function with captures while the program is built.
 ///
-/// Captured values that are themselves `Copy` pass the trait, so their size is what gives them away.
+/// Captured values that are `Copy` themselves pass the trait, so their size is what gives them away. What has no size can
+/// be made from nothing in another process, and that is what the caller of this does.
 pub(crate) const fn assert_captures_nothing<F>() {
     assert!(
         size_of::<F>() == 0,

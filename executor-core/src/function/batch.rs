@@ -23,7 +23,7 @@ pub enum Argument<'a> {
     Refused(Error),
 }
 
-/// Appends one record, whose bytes `write` appends: an argument or an [outcome](super::outcome). One that is too long for
+/// Appends one record, whose bytes `write` appends: an argument or an [outcome]. One that is too long for
 /// its length to be written down becomes an error in its place.
 pub fn write_record(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     write_record_up_to(u32::MAX as usize, into, write);

@@ -32,6 +32,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
             let called = guarded(|| {
                 // A map that was dropped or ran out of time asks its running chunks to stop at the next item.
                 if task::current_is_asked_to_stop() {
+                    drop(item);
                     return Err(Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped"));
                 }
                 Ok(function(item))

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
-        Arc, Barrier, Mutex,
+        Arc, Barrier,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Wake, Waker},
@@ -20,6 +20,8 @@ use executor_core::{
     host::{self, Host, Registration},
     task::{Encoded, enter_worker},
 };
+// Not the one of std, whose code the thread sanitizer does not see.
+use parking_lot::Mutex;
 
 pub const LOOK: Duration = Duration::ZERO;
 
@@ -35,7 +37,7 @@ struct Inner {
 
 impl Host for Inner {
     fn left_queue(&self, task: TaskId) {
-        self.left.lock().unwrap().push(task);
+        self.left.lock().push(task);
     }
 }
 
@@ -49,16 +51,16 @@ impl Pile {
     }
 
     pub fn take(&self) -> Task {
-        self.0.tasks.lock().unwrap().pop_front().expect("a task was submitted")
+        self.0.tasks.lock().pop_front().expect("a task was submitted")
     }
 
     pub fn len(&self) -> usize {
-        self.0.tasks.lock().unwrap().len()
+        self.0.tasks.lock().len()
     }
 
     /// How many tasks the back-end was told to have left the queue by themselves.
     pub fn left(&self) -> usize {
-        self.0.left.lock().unwrap().len()
+        self.0.left.lock().len()
     }
 
     pub fn run_all(&self) {
@@ -77,7 +79,7 @@ impl Pile {
 impl Backend for Pile {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         task.attach(self.0.registration.get().unwrap().id());
-        self.0.tasks.lock().unwrap().push_back(task);
+        self.0.tasks.lock().push_back(task);
         Ok(())
     }
     fn close(&self, _: Shutdown) {}
@@ -106,7 +108,7 @@ impl Backend for Elsewhere {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         let mut arguments = Vec::new();
         let encoded = task.encode(&mut arguments)?;
-        self.0.lock().unwrap().push_back(Written { task, encoded, arguments });
+        self.0.lock().push_back(Written { task, encoded, arguments });
         Ok(())
     }
     fn close(&self, _: Shutdown) {}
@@ -120,11 +122,11 @@ impl Backend for Elsewhere {
 
 impl Elsewhere {
     pub fn take(&self) -> Written {
-        self.0.lock().unwrap().pop_front().expect("a task was submitted")
+        self.0.lock().pop_front().expect("a task was submitted")
     }
 
     pub fn complete_all(&self) {
-        while !self.0.lock().unwrap().is_empty() {
+        while !self.0.lock().is_empty() {
             self.take().complete();
         }
     }
@@ -193,10 +195,10 @@ impl<T: Clone> Journal<T> {
         Journal(Arc::default())
     }
     pub fn add(&self, entry: T) {
-        self.0.lock().unwrap().push(entry);
+        self.0.lock().push(entry);
     }
     pub fn entries(&self) -> Vec<T> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().clone()
     }
 }
 

@@ -1,0 +1,192 @@
+//! The uses that the public names promise to allow, as they are written in programs.
+
+use std::time::Duration;
+
+use executor_core::{
+    AsCompleted, Backend, Error, ErrorKind, Executor, Function, Future, InlineExecutor, Map, MapOptions, Panic,
+    Payload, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId, TaskOptions, Waited, WorkerDeath, as_completed,
+    promise, task, wait,
+};
+
+fn is_prime(n: u64) -> bool {
+    n > 1 && (2..n).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
+}
+
+fn run(executor: &dyn Backend) -> Result<bool, Error> {
+    executor.submit(is_prime, 97)?.result(None)
+}
+
+fn generic<E: Executor>(executor: &E) -> Result<u64, Error> {
+    executor.submit(|(a, b)| a + b, (1u64, 2u64))?.result(Duration::from_secs(1))
+}
+
+fn sum(executor: &impl Executor) -> Result<u64, Error> {
+    executor.map(|x: u64| x * x, 0..100u64)?.sum()
+}
+
+async fn awaited(executor: &dyn Backend) -> Result<bool, Error> {
+    executor.submit(is_prime, 97)?.await
+}
+
+#[test]
+fn an_executor_is_used_as_a_trait_object_a_generic_and_an_impl() {
+    let executor = InlineExecutor::new();
+    assert!(run(&executor).expect("a value"));
+    assert_eq!(generic(&executor).expect("a value"), 3);
+    assert_eq!(sum(&executor).expect("a value"), 328_350);
+    drop(awaited(&executor));
+}
+
+#[test]
+fn executors_of_several_kinds_are_used_through_one_list() {
+    let executors: Vec<Box<dyn Backend>> = vec![Box::new(InlineExecutor::new()), Box::new(Forwarding)];
+    for executor in &executors {
+        assert_eq!(
+            executor.submit(|s: String| s.len(), "four".to_string()).expect("accepted").result(None).ok(),
+            Some(4)
+        );
+        assert_eq!(sum(executor).expect("a value"), 328_350);
+    }
+}
+
+static INLINE: std::sync::LazyLock<InlineExecutor> = std::sync::LazyLock::new(InlineExecutor::new);
+
+impl Backend for Forwarding {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        INLINE.schedule(task)
+    }
+    fn close(&self, mode: Shutdown) {
+        INLINE.close(mode);
+    }
+    fn join(&self, timeout: Option<Duration>) -> bool {
+        INLINE.join(timeout)
+    }
+    fn max_workers(&self) -> usize {
+        INLINE.max_workers()
+    }
+}
+
+struct Forwarding;
+
+#[test]
+fn an_executor_is_used_behind_every_pointer() {
+    fn answers(executor: impl Executor) -> bool {
+        executor.submit(is_prime, 7).and_then(|future| future.result(None)).expect("a value")
+    }
+    let dynamic: &dyn Backend = &Forwarding;
+    let boxed: Box<dyn Backend> = Box::new(Forwarding);
+    let shared: std::sync::Arc<dyn Backend> = std::sync::Arc::new(Forwarding);
+    assert!(answers(Forwarding) && answers(&Forwarding) && answers(dynamic));
+    assert!(answers(&boxed) && answers(boxed) && answers(&shared) && answers(shared));
+}
+
+#[test]
+fn functions_come_as_items_closures_methods_constructors_and_generics() {
+    fn double<N: std::ops::Add<Output = N> + Copy>(n: N) -> N {
+        n + n
+    }
+    let executor = InlineExecutor::new();
+    let value = |future: Result<Future<u64>, Error>| future.expect("accepted").result(None).expect("a value");
+    assert_eq!(value(executor.submit(double::<u64>, 2)), 4);
+    assert_eq!(value(executor.submit(double, 2u64)), 4);
+    assert_eq!(value(executor.submit(u64::count_ones, 7).map(|future| future.shared()).map(widened)), 3);
+    assert_eq!(value(executor.submit(|n| n, 5)), 5);
+    assert_eq!(executor.submit(Some, 1u8).expect("accepted").result(None).expect("a value"), Some(1));
+    assert_eq!(executor.submit(|()| (), ()).expect("accepted").result(None).ok(), Some(()));
+    assert_eq!(executor.submit(str_length, "x".to_string()).expect("accepted").result(None).ok(), Some(1));
+}
+
+fn str_length(text: String) -> usize {
+    text.len()
+}
+
+fn widened(shared: SharedFuture<u32>) -> Future<u64> {
+    let (promise, future) = promise();
+    promise.set_result(shared.result(None).expect("a value").into()).expect("pending");
+    future
+}
+
+#[test]
+fn every_option_chains() {
+    let options = TaskOptions::new().name("n").time_limit(Duration::from_secs(1)).retries(1).priority(-1);
+    let executor = InlineExecutor::new();
+    let future = executor.submit_with(options, |()| task::current().map(|context| context.name().to_string()), ());
+    assert_eq!(future.expect("accepted").result(None).expect("a value").as_deref(), Some("n"));
+    assert!(executor.try_submit(is_prime, 4).is_ok());
+    let options = MapOptions::new().chunksize(2).buffersize(4).timeout(Duration::from_secs(60)).unordered();
+    let map: Map<u64> = executor.map_with(options, |n: u64| n, vec![1, 2, 3]).expect("accepted");
+    assert_eq!(map.map(|item| item.expect("a value")).sum::<u64>(), 6);
+    executor.shutdown(Shutdown::Terminate { grace: Duration::ZERO });
+    executor.shutdown(Shutdown::CancelPending);
+}
+
+#[test]
+fn waiting_takes_any_collection_and_any_form_of_time_out() {
+    let executor = InlineExecutor::new();
+    let futures = || (0..3u64).map(|n| executor.submit(|n: u64| n, n).expect("accepted"));
+    let waited: Waited<u64> = wait(futures(), None, ReturnWhen::AllCompleted);
+    let Waited { done, not_done } = wait(waited.done, Duration::ZERO, ReturnWhen::FirstException);
+    assert_eq!((done.len(), not_done.len()), (3, 0));
+    let completed: AsCompleted<u64> = as_completed(done, Some(Duration::from_secs(60)));
+    assert_eq!(
+        completed.map(|future| future.and_then(|future| future.result(None))).sum::<Result<u64, _>>().ok(),
+        Some(3)
+    );
+}
+
+#[test]
+fn a_promise_and_an_error_answer_as_documented() {
+    let (promise, future): (Promise<u64>, Future<u64>) = promise();
+    let id: TaskId = future.id();
+    assert!(format!("{id} {id:?}").len() > 3 && id == future.id());
+    assert!(!future.done() && !future.running() && !future.cancelled());
+    assert!(promise.set_running_or_notify_cancel());
+    assert!(!future.cancel() && !future.terminate(Duration::ZERO));
+    let error = Error::new(ErrorKind::Other, "in words");
+    promise.set_exception(error.clone()).expect("running");
+    let failure: Option<Error> = future.exception(None).expect("done");
+    let failure = failure.expect("it failed");
+    assert_eq!((failure.kind(), failure.to_string()), (ErrorKind::Other, "in words".to_string()));
+    let (panic, death): (Option<&Panic>, Option<&WorkerDeath>) = (failure.panic(), failure.worker_death());
+    assert!(panic.is_none() && death.is_none());
+    let _: &dyn std::error::Error = &failure;
+}
+
+#[test]
+fn a_task_may_return_a_result_of_its_own_with_this_error() {
+    fn half(n: u64) -> Result<u64, Error> {
+        if n.is_multiple_of(2) { Ok(n / 2) } else { Err(Error::new(ErrorKind::InvalidArgument, "odd")) }
+    }
+    let executor = InlineExecutor::new();
+    assert_eq!(executor.submit(half, 4).expect("accepted").result(None).flatten().ok(), Some(2));
+    let odd = executor.submit(half, 3).expect("accepted").result(None).flatten();
+    assert_eq!(odd.expect_err("odd").kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn a_function_of_ones_own_may_be_generic_over_function_and_payload() {
+    fn twice<F: Function<A, A>, A: Payload>(executor: &dyn Backend, function: F, argument: A) -> Result<A, Error> {
+        let once = executor.submit(function, argument)?.result(None)?;
+        executor.submit(function, once)?.result(None)
+    }
+    assert_eq!(twice(&InlineExecutor::new(), |n: u64| n * 3, 2).expect("a value"), 18);
+}
+
+/// What travels between threads and what is shared by them is part of the interface.
+#[test]
+fn handles_go_to_and_are_shared_by_threads() {
+    fn sent_and_shared<T: Send + Sync + 'static>() {}
+    fn sent<T: Send + 'static>() {}
+    sent_and_shared::<Error>();
+    sent_and_shared::<InlineExecutor>();
+    sent_and_shared::<Task>();
+    // Whoever holds one moves the value out, so it is not shared even if the future is.
+    sent_and_shared::<Future<std::cell::Cell<u64>>>();
+    sent_and_shared::<Promise<std::cell::Cell<u64>>>();
+    sent_and_shared::<SharedFuture<u64>>();
+    sent_and_shared::<executor_core::Awaited<u64>>();
+    sent_and_shared::<task::Context>();
+    sent::<Map<u64>>();
+    sent::<AsCompleted<u64>>();
+    assert_eq!(size_of::<Error>(), size_of::<usize>());
+}
