@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use conformance::{Capabilities, Harness, Setup};
 use executor_core::{Backend, Error, InlineExecutor};
+use process_pool::{ProcessPoolExecutor, Transport};
 use thread_pool::{RayonExecutor, ThreadPoolExecutor};
 
 /// `InlineExecutor`.
@@ -81,5 +82,42 @@ impl Harness for Rayon {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(setup.workers).build();
         let pool = pool.map_err(|error| Error::new(executor_core::ErrorKind::Other, error.to_string()))?;
         Ok(Box::new(RayonExecutor::new(Arc::new(pool))))
+    }
+}
+
+/// `ProcessPoolExecutor`, by one of its transports.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes(pub Transport);
+
+impl Harness for Processes {
+    fn name(&self) -> &str {
+        match self.0 {
+            Transport::Ring => "processes on rings",
+            Transport::Socket => "processes on sockets",
+            _ => "processes",
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            concurrent: true,
+            ordered: true,
+            prioritises: true,
+            bounded: true,
+            encodes: true,
+            isolates: true,
+            stops_tasks: true,
+            owns_workers: true,
+            has_handle: true,
+            ..Capabilities::NONE
+        }
+    }
+
+    fn executor(&self, setup: &Setup) -> Result<Box<dyn Backend>, Error> {
+        let mut builder = ProcessPoolExecutor::builder().max_workers(setup.workers).transport(self.0);
+        if let Some(tasks) = setup.queue_capacity {
+            builder = builder.queue_capacity(tasks);
+        }
+        Ok(Box::new(builder.build()?))
     }
 }

@@ -1,3 +1,5 @@
 //! What the tests of several back-ends share.
 
+pub mod crash;
 pub mod harness;
+pub mod processes;
