@@ -70,15 +70,7 @@ impl<T: Send + 'static> Future<T> {
 
     /// Whether it runs at this moment. Exact: a task that lies in a worker's queue does not run.
     pub fn running(&self) -> bool {
-        let task = self.task();
-        let state = task.state.snapshot();
-        if !state.is_placed() {
-            return state.is_running();
-        }
-        let started = task.host().find().is_some_and(|host| host.started(task.id, task.place()));
-        // The host may have answered no because the task has moved on meanwhile, and yes although it is over by now.
-        let state = task.state.snapshot();
-        if state.is_placed() { started } else { state.is_running() }
+        self.task().is_running()
     }
 
     /// Whether it was cancelled before it started.
@@ -260,8 +252,7 @@ pub(crate) fn wait_for<R>(
             Ok(()) => {}
             Err(WaitEnd::Forked(error)) => return Err(error),
             Err(WaitEnd::TooLate) => {
-                let state = task.state.snapshot().name();
-                return Err(Error::timed_out(task.name(), state, timeout.unwrap_or_default()));
+                return Err(Error::timed_out(task.name(), task.state_name(), timeout.unwrap_or_default()));
             }
         }
     }
@@ -314,14 +305,9 @@ impl<T: Send + 'static> IntoFuture for Future<T> {
 
 impl<T> fmt::Debug for Future<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        debug(&self.typed.task, "Future", f)
+        let task = &self.typed.task;
+        let mut debug = f.debug_struct("Future");
+        debug.field("id", &task.id.as_u64()).field("task", &task.name());
+        debug.field("state", &format_args!("{}", task.state_name())).finish()
     }
-}
-
-pub(crate) fn debug(task: &TaskRef, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.debug_struct(name)
-        .field("id", &task.id.as_u64())
-        .field("task", &task.name())
-        .field("state", &task.state.snapshot())
-        .finish()
 }

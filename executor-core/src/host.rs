@@ -23,6 +23,10 @@ use crate::TaskId;
 pub trait Host: Send + Sync {
     /// Withdraws a task that lies in a worker's own queue, and cancels it. True: it did not start and never will, and its
     /// future is done. `place` is what [`Task::place`](crate::Task::place) was given.
+    ///
+    /// Of two threads that ask at once, one finds the task and the other does not. So that both callers hear that it was
+    /// cancelled, call [`Task::cancel`](crate::Task::cancel) before the lock is released under which the task was found,
+    /// and drop what it answers afterwards: only that drop runs code of the user's.
     fn withdraw(&self, task: TaskId, place: u64) -> bool {
         let _ = (task, place);
         false

@@ -97,6 +97,7 @@ impl<T: Send + 'static> Drop for Promise<T> {
 
 impl<T: Send + 'static> fmt::Debug for Promise<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::future::debug(&self.typed.task, "Promise", f)
+        let task = &self.typed.task;
+        f.debug_struct("Promise").field("id", &task.id.as_u64()).field("state", &task.state.snapshot()).finish()
     }
 }

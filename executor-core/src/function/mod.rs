@@ -17,7 +17,7 @@ pub use address::Address;
 pub use build_id::BuildId;
 pub use entry::Entry;
 
-use crate::{Function, Payload, payload::assert_captures_nothing};
+use crate::{Function, Payload};
 
 /// The entry of a function, for a back-end that has one called beside the tasks: an initializer.
 pub fn entry_of<F, A, R>(_: F) -> &'static Entry
@@ -26,6 +26,5 @@ where
     A: Payload,
     R: Payload,
 {
-    const { assert_captures_nothing::<F>() };
     Entry::of::<F, A, R>()
 }

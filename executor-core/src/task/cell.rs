@@ -210,12 +210,29 @@ impl TaskRef {
         self.place.load(Acquire)
     }
 
+    /// Whether it runs at this moment, which the host is asked where this process cannot see it.
+    pub(crate) fn is_running(&self) -> bool {
+        let state = self.state.snapshot();
+        if !state.is_placed() {
+            return state.is_running();
+        }
+        let started = self.host().find().is_some_and(|host| host.started(self.id, self.place()));
+        // The host may have answered no because the task has moved on meanwhile, and yes although it is over by now.
+        let state = self.state.snapshot();
+        if state.is_placed() { started } else { state.is_running() }
+    }
+
+    /// The word for its state that users read. The host may be asked, so no lock of a back-end is held by the caller.
+    pub(crate) fn state_name(&self) -> &'static str {
+        let state = self.state.snapshot();
+        if state.is_placed() && self.is_running() { "running" } else { state.name() }
+    }
+
     /// Asks a running task to stop, wherever it runs.
     pub(crate) fn ask_to_stop(&self) {
         self.state.ask_to_stop();
         if let Some(host) = self.host().find() {
-            // ORDERING: Acquire pairs with the Release of `Task::place`.
-            host.ask_to_stop(self.id, self.place.load(Acquire));
+            host.ask_to_stop(self.id, self.place());
         }
     }
 

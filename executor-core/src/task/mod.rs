@@ -310,7 +310,9 @@ pub(crate) fn run_on_the_spot(task: &TaskRef) -> bool {
 
 /// None: it runs in place, or somebody was faster.
 fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
-    let unsettled = Unsettled::settle(task, false)?;
+    // Nothing ends like this without having started, even where this process did not see it start.
+    let ran = matches!(error.kind(), ErrorKind::WorkerDied | ErrorKind::TimeLimit | ErrorKind::Terminated);
+    let unsettled = Unsettled::settle(task, ran)?;
     Some(finish(unsettled.error(error)))
 }
 

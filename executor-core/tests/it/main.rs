@@ -8,6 +8,7 @@ mod support;
 mod awaiting;
 mod callbacks;
 mod elsewhere;
+mod hosts;
 mod inside;
 mod map;
 mod panics;

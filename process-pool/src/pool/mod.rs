@@ -359,11 +359,13 @@ impl Host for Pool {
         let Some(job) = state.units.get_mut(index).and_then(|unit| unit.withdraw(sequence, true)) else {
             return false;
         };
+        // Under the lock, so that a second cancel, which does not find the job any more, finds the task cancelled.
+        let completed = job.task.cancel();
         state.dispatch(Instant::now(), &mut leftovers);
         self.announce_room(&state);
         drop(state);
         self.deal_with(leftovers);
-        drop(job.task.cancel());
+        drop(completed);
         true
     }
 
