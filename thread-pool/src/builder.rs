@@ -28,7 +28,7 @@ pub struct ThreadPoolBuilder {
 }
 
 /// Makes the initializer of one worker.
-type Initializer = Box<dyn Fn() -> Box<dyn FnOnce() + Send> + Send + Sync>;
+type Initializer = Box<dyn Fn() -> Box<dyn FnOnce() + Send> + Send>;
 
 impl ThreadPoolBuilder {
     /// How many threads there are, and so how many tasks can run at the same time. Default: as many as this program may
@@ -83,8 +83,8 @@ impl ThreadPoolBuilder {
     /// ```
     pub fn initializer<F, A, R>(mut self, function: F, args: A) -> ThreadPoolBuilder
     where
-        F: Function<A, R> + Sync,
-        A: Payload + Clone + Sync,
+        F: Function<A, R>,
+        A: Payload + Clone,
     {
         self.initializer = Some(Box::new(move || {
             let args = args.clone();

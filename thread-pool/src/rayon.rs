@@ -78,8 +78,7 @@ enum Threads {
 }
 
 impl RayonExecutor {
-    /// Over this pool, which must not be one that ends before the executor's tasks have run: rayon's pools end with
-    /// their last `Arc`, and this holds one.
+    /// Over this pool, which is kept for as long as the executor or one of its tasks is there.
     pub fn new(pool: Arc<rayon::ThreadPool>) -> RayonExecutor {
         RayonExecutor::over(Threads::Own(pool))
     }

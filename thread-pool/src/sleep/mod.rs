@@ -56,7 +56,7 @@ impl Sleep {
             counters: CachePadded::default(),
             sleepers: Mutex::new(Vec::with_capacity(workers)),
             beds: sleepers.iter().map(bed).collect(),
-            most_searching: (workers as u32).div_ceil(2),
+            most_searching: workers.div_ceil(2).min(num_cpus::get()) as u32,
         };
         (sleep, sleepers)
     }

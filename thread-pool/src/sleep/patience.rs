@@ -12,7 +12,8 @@ pub(crate) struct Patience {
     most: u32,
 }
 
-const LEAST: u32 = 2;
+/// Takes about as long as being woken does.
+const LEAST: u32 = 8;
 const MOST: u32 = 48;
 /// Looks after which the processor is offered to other threads between them, which may be those that submit.
 const POLITE_FROM: u32 = 8;

@@ -10,6 +10,8 @@ mod initializer;
 mod order;
 #[cfg(feature = "rayon")]
 mod over_rayon;
+#[cfg(target_os = "linux")]
+mod refused;
 mod scope;
 mod support;
 mod waiting;

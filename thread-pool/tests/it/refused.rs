@@ -1,0 +1,42 @@
+//! A system that refuses threads.
+#![allow(unsafe_code)]
+
+use executor_core::{Backend, ErrorKind, Executor, Shutdown};
+use thread_pool::ThreadPoolExecutor;
+
+#[test]
+fn a_pool_without_a_single_thread_is_an_error_with_the_cause() {
+    let error = ThreadPoolExecutor::builder().max_workers(2).stack_size(1 << 46).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Other);
+    assert!(error.to_string().contains("refused to start a thread: "), "{error}");
+}
+
+#[test]
+fn a_pool_does_with_the_threads_that_it_gets() {
+    const STACK: usize = 256 << 20;
+    fn pool_under_a_limit() -> bool {
+        let pages: usize =
+            std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
+        let room = (pages * 4096 + 3 * STACK) as libc::rlim_t;
+        // SAFETY: the limit is a plain value.
+        unsafe { libc::setrlimit(libc::RLIMIT_AS, &libc::rlimit { rlim_cur: room, rlim_max: room }) };
+        let pool = ThreadPoolExecutor::builder().max_workers(8).stack_size(STACK).build().unwrap();
+        let workers = pool.max_workers();
+        let sum = pool.map(|n: u64| n, 0..100u64).unwrap().sum::<Result<u64, _>>().unwrap();
+        pool.shutdown(Shutdown::Drain);
+        (1..8).contains(&workers) && sum == 4950 && pool.join(None)
+    }
+    // SAFETY: the child only runs the function above and `_exit`; an alarm ends it if that hangs.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: as above.
+        unsafe { libc::alarm(60) };
+        let right = std::panic::catch_unwind(pool_under_a_limit).unwrap_or(false);
+        // SAFETY: as above.
+        unsafe { libc::_exit(if right { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: the child is ours, and `status` is valid for writes.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+}
