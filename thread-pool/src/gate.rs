@@ -77,3 +77,37 @@ impl Gate {
         state.inside == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use executor_core::TaskOptions;
+
+    use super::*;
+
+    #[test]
+    fn the_last_worker_stays_while_there_is_work() {
+        let gate = Gate::new(2);
+        assert!(gate.leave(|| true), "the first leaves the work to the second");
+        assert!(!gate.leave(|| true));
+        assert!(!gate.wait(Some(Instant::now())));
+        assert!(gate.leave(|| false));
+        assert!(gate.wait(None));
+    }
+
+    #[test]
+    fn submitters_get_their_own_tasks_back_once_the_last_worker_has_left() {
+        let gate = Gate::new(1);
+        let task = || Task::from_closure(TaskOptions::new(), || ()).0;
+        let (one, two) = (task(), task());
+        let (first, second, unknown) = (one.id(), two.id(), task().id());
+        let mut queue = vec![two, one];
+        assert!(gate.reclaim(first, || queue.pop()).is_none(), "a worker will see it");
+        assert_eq!(queue.len(), 2);
+        assert!(gate.leave(|| false));
+        assert_eq!(gate.reclaim(first, || queue.pop()).map(|task| task.id()), Some(first));
+        assert!(queue.is_empty());
+        assert!(gate.reclaim(unknown, || None).is_none(), "a worker had taken it");
+        assert_eq!(gate.reclaim(second, || None).map(|task| task.id()), Some(second));
+        assert!(gate.reclaim(second, || None).is_none());
+    }
+}

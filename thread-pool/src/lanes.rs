@@ -11,6 +11,9 @@ use ordered::Ordered;
 ///
 /// Almost every task has priority 0 and goes through the middle lane, which takes no lock. The other two cost the usual
 /// path one load each, of a counter that is almost never written.
+///
+/// A task that is cancelled in a lane stays there, as an empty shell, until a worker comes by: taking it out of the middle
+/// would need a lock. What it held was dropped when it was cancelled.
 #[derive(Default)]
 pub(crate) struct Lanes {
     /// Priorities above 0: taken before everything else.

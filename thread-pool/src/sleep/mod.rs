@@ -171,3 +171,6 @@ impl fmt::Debug for Sleep {
         self.counters.read().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;
