@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering::*},
     },
     time::Duration,
@@ -76,7 +76,8 @@ impl Backend for Handle {
             return Err(Error::shut_down("inline executor"));
         }
         // A worker of another executor stays one, so that its tasks can wait for each other through this one.
-        let _worker = task::enter_worker("inline", task::worker_host());
+        static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "inline".into());
+        let _worker = task::enter_worker(NAME.clone(), task::worker_host());
         task.run();
         Ok(())
     }

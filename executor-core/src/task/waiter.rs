@@ -97,3 +97,56 @@ pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
         catch::contain(|| callback(task));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{Future as _, IntoFuture},
+        pin::Pin,
+        task::Context,
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{Future, ReturnWhen, as_completed, promise, wait};
+
+    fn waiting(future: &Future<u64>) -> usize {
+        future.task().waiters.0.lock().len()
+    }
+
+    /// Waits once in every way, and gives up.
+    fn give_up(future: &Future<u64>, timeout: Duration) {
+        assert!(future.result(timeout).is_err() && future.exception(timeout).is_err());
+        assert_eq!(wait([future.alias()], timeout, ReturnWhen::AllCompleted).not_done.len(), 1);
+        assert!(as_completed([future.alias()], timeout).next().expect("a time-out").is_err());
+        let mut awaited = future.alias().into_future();
+        for _ in 0..2 {
+            assert!(Pin::new(&mut awaited).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(waiting(future), 1);
+    }
+
+    #[test]
+    fn whoever_stops_waiting_leaves_nothing_in_the_list() {
+        let (promise, future) = promise::<u64>();
+        for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(50)] {
+            for _ in 0..20 {
+                give_up(&future, timeout);
+                assert_eq!(waiting(&future), 0);
+            }
+        }
+        promise.set_result(1).expect("pending");
+        assert_eq!(waiting(&future), 0);
+    }
+
+    #[test]
+    fn a_task_that_is_done_has_nobody_in_its_list() {
+        let (promise, future) = promise::<u64>();
+        future.add_done_callback(|_| {});
+        assert_eq!(waiting(&future), 1);
+        promise.set_result(1).expect("pending");
+        future.add_done_callback(|_| {});
+        drop(as_completed([future.alias()], None));
+        assert_eq!(waiting(&future), 0);
+    }
+}

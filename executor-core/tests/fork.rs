@@ -1,0 +1,77 @@
+//! What a forked child answers about futures of its parent. A binary of its own, because a fork takes the one thread of
+//! the test along and none of its neighbours.
+#![cfg(unix)]
+#![allow(unsafe_code)]
+
+use executor_core::{ErrorKind, Executor, InlineExecutor, MapOptions, ReturnWhen, as_completed, fork, promise, wait};
+
+/// Runs code in a forked child, and answers whether it came to its end without a panic.
+fn in_a_child(code: impl FnOnce()) -> bool {
+    // SAFETY: the child runs the closure, which starts no thread and takes no lock that another thread may hold, and
+    // leaves by `_exit`.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "the system refuses to fork");
+    if child == 0 {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(code)).is_ok();
+        // SAFETY: ends the child without running what belongs to the parent.
+        unsafe { libc::_exit(if ended { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` is a valid place for the answer.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+}
+
+#[test]
+fn a_future_of_the_parent_answers_in_a_forked_child_and_never_hangs() {
+    let born = fork::generation();
+    let (promise, future) = promise::<u64>();
+    let (resolved, done) = executor_core::promise::<u64>();
+    resolved.set_result(5).expect("pending");
+    assert!(in_a_child(move || {
+        assert_eq!(born.check().expect_err("forked").kind(), ErrorKind::Broken);
+        assert_eq!(future.result(None).expect_err("forked").kind(), ErrorKind::Broken);
+        assert_eq!(future.exception(None).expect_err("forked").kind(), ErrorKind::Broken);
+        let waited = wait([future, done], None, ReturnWhen::AllCompleted);
+        assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+        let kinds = as_completed(waited.done.into_iter().chain(waited.not_done), None)
+            .map(|future| future.map(|future| future.result(None).ok()).map_err(|error| error.kind()));
+        assert_eq!(kinds.collect::<Vec<_>>(), [Ok(Some(5)), Err(ErrorKind::Broken)]);
+    }));
+    assert!(born.check().is_ok(), "the parent goes on");
+    promise.set_result(1).expect("the child had a copy");
+}
+
+#[test]
+fn a_map_of_the_parent_ends_with_an_error_in_a_forked_child() {
+    struct Never(std::sync::Mutex<Vec<executor_core::Task>>);
+    impl executor_core::Backend for Never {
+        fn schedule(&self, task: executor_core::Task) -> Result<(), executor_core::Error> {
+            self.0.lock().expect("no panic under it").push(task);
+            Ok(())
+        }
+        fn close(&self, _: executor_core::Shutdown) {}
+        fn join(&self, _: Option<std::time::Duration>) -> bool {
+            true
+        }
+        fn max_workers(&self) -> usize {
+            1
+        }
+    }
+    for options in [MapOptions::new(), MapOptions::new().unordered()] {
+        let back_end = Never(std::sync::Mutex::default());
+        let mut map = back_end.map_with(options, |n: u64| n, 0..3u64).expect("accepted");
+        assert!(in_a_child(move || {
+            assert_eq!(map.next().expect("an item").expect_err("forked").kind(), ErrorKind::Broken);
+            assert!(map.next().is_none());
+        }));
+    }
+}
+
+#[test]
+fn what_the_child_makes_itself_works() {
+    assert!(in_a_child(|| {
+        let future = InlineExecutor::new().submit(|n: u64| n + 1, 1).expect("accepted");
+        assert_eq!(future.result(None).expect("a value"), 2);
+    }));
+}
