@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The job is a census of source files: SHA-256, lines, words, bytes and the most frequent identifiers. It is done by
-//! [`census::take`], one function that takes a `&dyn Backend`; this file only decides which.
+//! `census::take`, one function that takes a `&dyn Backend`; this file only decides which.
 //!
 //! The exit code is 0 if all went well, 1 if the results differ or are not complete, 2 if the command line asks for
 //! something that does not exist, and 130 after Ctrl-C.
