@@ -36,8 +36,8 @@ pub(crate) trait Outbox: Send {
     /// Wakes the worker, if it sleeps, after something was sent.
     fn ring_bell(&mut self);
 
-    /// Asks to be woken when there is room again, after [`send`](Outbox::send) took less than it was given. True: there is
-    /// room by now, try again.
+    /// Asks to be woken when there is room again, after [`send`](Outbox::send) took less than it was given, or when a task
+    /// that was withdrawn has left the worker's queue. True: there is room by now, try again.
     fn want_room(&mut self) -> bool;
 
     /// Who may start which task, if worker and parent decide that together; see [`Claims`].
@@ -101,8 +101,10 @@ pub(crate) trait Port {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Wakes the parent, if it sleeps, after something was written.
     fn ring_bell(&mut self) -> io::Result<()>;
+    /// Sees to it that what was written reaches the parent even if this process ends right now. It need not wake the parent.
+    fn hand_over(&mut self) -> io::Result<()>;
     /// Starts a task. False: it was withdrawn.
-    fn start(&mut self, sequence: u64) -> bool;
+    fn start(&mut self, sequence: u64) -> io::Result<bool>;
     /// Goes on from one item of a batch to the next. False: the task was condemned, and this process is about to be killed.
     fn advance(&mut self, sequence: u64, item: u64) -> bool;
     /// Ends a task, before its reply is written. False: as for [`advance`](Port::advance).

@@ -145,8 +145,12 @@ impl Port for SocketPort {
         self.flush()
     }
 
-    fn start(&mut self, _: u64) -> bool {
-        true
+    fn hand_over(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+
+    fn start(&mut self, _: u64) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn advance(&mut self, _: u64, _: u64) -> bool {

@@ -115,7 +115,7 @@ impl Worker {
                     // Before the start, so that the parent never sees it run with the time of another.
                     self.port.note_time();
                 }
-                if self.port.start(request.sequence) {
+                if self.port.start(request.sequence)? {
                     self.run_task(request, &String::from_utf8_lossy(&name))?;
                 }
                 self.shrink();
@@ -222,6 +222,8 @@ impl Worker {
                 wait_for_the_end();
             }
             self.put(ReplyKind::Outcome, request.sequence)?;
+            // The next item may end this process, and this one has its outcome.
+            self.port.hand_over()?;
             // With a time limit the parent follows the items one by one; else it is told once, at the end.
             if timed || item == last {
                 self.port.ring_bell()?;

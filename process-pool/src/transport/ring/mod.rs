@@ -235,7 +235,7 @@ impl RingPort {
         Ok(())
     }
 
-    /// Tells the parent about room that it waits for.
+    /// Tells the parent about room, or a slot, that it waits for.
     fn took(&self) -> io::Result<()> {
         let wants = self.memory.half_word(layout::PARENT_WANTS_ROOM);
         // ORDERING: see `RingOutbox::want_room`.
@@ -312,11 +312,20 @@ impl Port for RingPort {
         Ok(())
     }
 
-    fn start(&mut self, sequence: u64) -> bool {
+    fn hand_over(&mut self) -> io::Result<()> {
+        // It is in the shared memory, which does not end with this process.
+        Ok(())
+    }
+
+    fn start(&mut self, sequence: u64) -> io::Result<bool> {
         let started = self.change(sequence, (0, layout::OFFERED), (0, layout::RUNNING));
         // ORDERING: see `RingClaims::taken`.
         self.memory.word(layout::TAKEN).store(sequence, Release);
-        started
+        if !started {
+            // Nothing is answered to a task that was withdrawn, so this alone tells a parent that waits for its slot.
+            self.took()?;
+        }
+        Ok(started)
     }
 
     fn advance(&mut self, sequence: u64, item: u64) -> bool {
