@@ -13,7 +13,21 @@ use crate::{
     task::{cell::Read, waiter::Waiter},
 };
 
-/// What `future.await` polls. Works on any runtime, for it only uses the waker that it is given.
+/// What `future.await` polls. Works on any runtime, for it only uses the waker that it is given. Dropping it leaves the
+/// task alone. Python's counterpart is `asyncio.wrap_future`.
+///
+/// ```
+/// use std::{pin::pin, task::{Context, Poll, Waker}};
+/// use executor_core::{Error, Executor, InlineExecutor};
+///
+/// async fn twice(executor: &InlineExecutor, n: u64) -> Result<u64, Error> {
+///     executor.submit(|n: u64| n * 2, n)?.await
+/// }
+/// // Any runtime will do; here the answer is there at the first poll.
+/// let executor = InlineExecutor::new();
+/// let answer = pin!(twice(&executor, 21)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// assert!(matches!(answer, Poll::Ready(Ok(42))));
+/// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Awaited<T: Send + 'static> {
     future: Future<T>,

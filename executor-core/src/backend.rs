@@ -95,6 +95,12 @@ pub trait Backend: Send + Sync {
 ///
 /// Dropping an executor is [`Drain`](Shutdown::Drain). Python's counterparts: `shutdown()`,
 /// `shutdown(cancel_futures=True)`, and `terminate_workers()` followed by `kill_workers()`.
+///
+/// ```
+/// use std::time::Duration;
+/// use executor_core::{Executor, InlineExecutor, Shutdown};
+/// InlineExecutor::new().shutdown(Shutdown::Terminate { grace: Duration::from_secs(1) });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
     /// Everything that was accepted still runs.

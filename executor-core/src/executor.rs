@@ -57,6 +57,16 @@ pub trait Executor: Backend {
     /// # Errors
     ///
     /// As [`submit`](Executor::submit), and `QueueFull`.
+    ///
+    /// ```
+    /// # use executor_core::{ErrorKind, Executor, InlineExecutor};
+    /// match InlineExecutor::new().try_submit(|n: u64| n + 1, 1) {
+    ///     Ok(future) => assert_eq!(future.result(None)?, 2),
+    ///     Err(error) if error.kind() == ErrorKind::QueueFull => println!("come again later"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     fn try_submit<F, A, R>(&self, function: F, args: A) -> Result<Future<R>, Error>
     where
         F: Function<A, R>,
@@ -71,6 +81,14 @@ pub trait Executor: Backend {
     /// # Errors
     ///
     /// As [`submit`](Executor::submit).
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor, TaskOptions};
+    /// let options = TaskOptions::new().name("greet").priority(1);
+    /// let future = InlineExecutor::new().submit_with(options, |name: String| format!("hello {name}"), "you".into())?;
+    /// assert_eq!(future.result(None)?, "hello you");
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     fn submit_with<F, A, R>(&self, options: TaskOptions, function: F, args: A) -> Result<Future<R>, Error>
     where
         F: Function<A, R>,
@@ -111,7 +129,16 @@ pub trait Executor: Backend {
     ///
     /// # Errors
     ///
-    /// As [`map`](Executor::map); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an option that is zero.
+    /// As [`map`](Executor::map); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an option that is zero, or a
+    /// `buffersize` on a back-end without a [`handle`](Backend::handle).
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor, MapOptions};
+    /// let options = MapOptions::new().unordered();
+    /// let lengths = InlineExecutor::new().map_with(options, |word: String| word.len(), ["a", "bc"].map(String::from))?;
+    /// assert_eq!(lengths.sum::<Result<usize, _>>()?, 3);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     fn map_with<F, I, R>(&self, options: MapOptions, function: F, inputs: I) -> Result<Map<R>, Error>
     where
         I: IntoIterator,
@@ -126,6 +153,13 @@ pub trait Executor: Backend {
     /// Closes the executor and waits until its workers are gone. Any number of times, from any thread.
     ///
     /// From one of its own workers it only closes, for that worker cannot wait for its own end.
+    ///
+    /// ```
+    /// # use executor_core::{ErrorKind, Executor, InlineExecutor, Shutdown};
+    /// let executor = InlineExecutor::new();
+    /// executor.shutdown(Shutdown::Drain);
+    /// assert_eq!(executor.submit(|n: u64| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);
+    /// ```
     fn shutdown(&self, mode: Shutdown) {
         self.close(mode);
         self.join(None);

@@ -3,6 +3,11 @@
 //! A fork copies the memory of a pool, and none of its threads: whoever waits for such a pool in the child waits for ever.
 //! So pools and tasks remember the [`Generation`] they were made in, and compare. Reading it is one load, unlike asking
 //! the system for the process id.
+//!
+//! ```
+//! let born = executor_core::fork::generation();
+//! assert!(born.check().is_ok(), "nobody has forked since");
+//! ```
 #![allow(unsafe_code)]
 
 use std::sync::{

@@ -23,7 +23,9 @@ use crate::{
 /// The handle of a task: asks for its state, cancels it, waits for its result.
 ///
 /// The same type for every back-end, so futures of several can be waited for together. Dropping it neither cancels the
-/// task nor waits for it. Python's counterpart is `concurrent.futures.Future`.
+/// task nor waits for it. Python's counterpart is `concurrent.futures.Future`, whose methods have the same names here.
+///
+/// All methods may be called from any thread, from callbacks and from tasks.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,21 +61,52 @@ impl<T: Send + 'static> Future<T> {
     }
 
     /// The id of the task, which the task itself sees in [`task::current`](crate::task::current).
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor, task};
+    /// let future = InlineExecutor::new().submit(|()| task::current().map(|context| context.id()), ())?;
+    /// let id = future.id();
+    /// assert_eq!(future.result(None)?, Some(id));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn id(&self) -> TaskId {
         self.task().id
     }
 
-    /// Whether it is over: it has a result, failed, or was cancelled.
+    /// Whether it is over: it has a result, failed, or was cancelled. Once true it stays true.
+    ///
+    /// ```
+    /// let (promise, future) = executor_core::promise::<u64>();
+    /// assert!(!future.done());
+    /// promise.set_result(1)?;
+    /// assert!(future.done());
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn done(&self) -> bool {
         self.task().state.snapshot().is_done()
     }
 
-    /// Whether it runs at this moment. Exact: a task that lies in a worker's queue does not run.
+    /// Whether it runs at this moment. Exact: a task that lies in a worker's queue does not run, which is where Python says
+    /// otherwise.
+    ///
+    /// ```
+    /// let (promise, future) = executor_core::promise::<u64>();
+    /// assert!(!future.running());
+    /// assert!(promise.set_running_or_notify_cancel());
+    /// assert!(future.running());
+    /// ```
     pub fn running(&self) -> bool {
         self.task().is_running()
     }
 
-    /// Whether it was cancelled before it started.
+    /// Whether it was cancelled before it started. A cancelled future is [`done`](Future::done).
+    ///
+    /// ```
+    /// let (_promise, future) = executor_core::promise::<u64>();
+    /// assert!(!future.cancelled());
+    /// future.cancel();
+    /// assert!(future.cancelled() && future.done());
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.task().state.snapshot().is_cancelled()
     }
@@ -81,7 +114,20 @@ impl<T: Send + 'static> Future<T> {
     /// Withdraws the task. True: it will not run, and never did; it is done, and its callbacks run here and now. False:
     /// it runs or is over, and nothing changed.
     ///
-    /// It succeeds until the very instant the task starts, also when the task already lies in a worker's queue.
+    /// It succeeds until the very instant the task starts, also when the task already lies in a worker's queue. Of "it
+    /// ran" and "it was cancelled" exactly one is true in the end. The arguments are dropped by the time it answers.
+    ///
+    /// ```
+    /// # use executor_core::ErrorKind;
+    /// let (promise, future) = executor_core::promise::<u64>();
+    /// assert!(future.cancel());
+    /// assert!(!promise.set_running_or_notify_cancel(), "it must not start any more");
+    /// assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::Cancelled);
+    ///
+    /// let (promise, future) = executor_core::promise::<u64>();
+    /// assert!(promise.set_running_or_notify_cancel());
+    /// assert!(!future.cancel(), "it runs");
+    /// ```
     pub fn cancel(&self) -> bool {
         let task = self.task();
         loop {
@@ -109,17 +155,32 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// True: it was cancelled, or it will be stopped unless it ends by itself before. False: it is over already, or it
     /// runs where nothing can stop it; then it is asked to stop, and can see that in
-    /// [`Context::is_cancelled`](crate::task::Context::is_cancelled).
+    /// [`Context::is_cancelled`](crate::task::Context::is_cancelled). Python has no counterpart.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let (promise, future) = executor_core::promise::<u64>();
+    /// assert!(promise.set_running_or_notify_cancel());
+    /// assert!(!future.terminate(Duration::ZERO), "nobody can stop what is behind a promise");
+    /// ```
     pub fn terminate(&self, grace: Duration) -> bool {
-        if self.cancel() {
-            return true;
-        }
         let task = self.task();
-        if self.done() {
-            return false;
+        loop {
+            if self.cancel() {
+                return true;
+            }
+            if self.done() {
+                return false;
+            }
+            task.state.ask_to_stop();
+            if task.host().find().is_some_and(|host| host.terminate(task.id, task.place(), grace)) {
+                return true;
+            }
+            // Its worker may have died meanwhile, so that it waits for another attempt.
+            if !task.state.snapshot().is_queued() {
+                return false;
+            }
         }
-        task.state.ask_to_stop();
-        task.host().find().is_some_and(|host| host.terminate(task.id, task.place(), grace))
     }
 
     /// Runs the task here and now if it has not started, provided that the calling thread is a worker of the back-end that
@@ -132,19 +193,48 @@ impl<T: Send + 'static> Future<T> {
     /// Waits for the task and moves its value out. `None` waits as long as it takes; a zero duration only looks.
     ///
     /// Called inside a task on a future of the same executor, it runs the awaited task on the spot if that has not started,
-    /// so that tasks that wait for their subtasks never use up all workers. It never runs anything else.
+    /// so that tasks that wait for their subtasks never use up all workers. It never runs anything else. With a time-out
+    /// other than zero it does so too, and then takes as long as the task does.
+    ///
+    /// A result that came from another process is read by the thread that asks for it, so a `Deserialize` that panics
+    /// shows here, as an error.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use executor_core::{ErrorKind, Executor, InlineExecutor, promise};
+    ///
+    /// let future = InlineExecutor::new().submit(|n: u64| n + 1, 1)?;
+    /// assert_eq!(future.result(Duration::from_secs(1))?, 2);
+    /// assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::InvalidState, "the value was moved out");
+    ///
+    /// let (_promise, future) = promise::<u64>();
+    /// assert_eq!(future.result(Duration::ZERO).unwrap_err().kind(), ErrorKind::Timeout);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// [`Timeout`](ErrorKind::Timeout) if it is not done in time: the task is not touched, and can be waited for again.
-    /// [`InvalidState`](ErrorKind::InvalidState) if the value was moved out before. Else the error of the task, as often
-    /// as it is asked for.
+    /// [`InvalidState`](ErrorKind::InvalidState) if the value was moved out before.
+    /// [`Broken`](ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
+    /// Else the error of the task, as often as it is asked for.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         let (typed, unpack) = (&self.typed, self.unpack);
         wait_for(self.task(), timeout.into(), || typed.take(unpack))
     }
 
     /// Waits for the task and answers its error, or `None` if it has a value, which stays where it is.
+    ///
+    /// ```
+    /// # use executor_core::{ErrorKind, Executor, InlineExecutor};
+    /// let executor = InlineExecutor::new();
+    /// let failed = executor.submit(|n: u64| n.checked_sub(1).expect("too small"), 0)?;
+    /// assert_eq!(failed.exception(None)?.unwrap().panic().unwrap().message(), "too small");
+    /// let fine = executor.submit(|n: u64| n, 1)?;
+    /// assert!(fine.exception(None)?.is_none());
+    /// assert_eq!(fine.result(None)?, 1);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -160,7 +250,10 @@ impl<T: Send + 'static> Future<T> {
 
     /// Calls a function once the task is done, in the thread that completes it; at once, in this thread, if it is done
     /// already. Callbacks run in the order they were added, after those who wait were woken, outside of every lock. A
-    /// panic of one is reported and does not hurt the others.
+    /// panic of one is reported by the panic hook and does not hurt the others.
+    ///
+    /// It is given a handle of its own task. If it takes the value out of it, the value is gone for everybody else, unless
+    /// the future is [shared](Future::shared).
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};
@@ -177,6 +270,15 @@ impl<T: Send + 'static> Future<T> {
     }
 
     /// Turns the handle into one that can be cloned, and whose `result` clones the value instead of moving it out.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor};
+    /// let shared = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.shared();
+    /// let other = shared.clone();
+    /// let in_a_thread = std::thread::spawn(move || other.result(None)).join().unwrap()?;
+    /// assert_eq!((shared.result(None)?, in_a_thread), (2, 2));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn shared(self) -> SharedFuture<T>
     where
         T: Clone,

@@ -5,6 +5,29 @@
 //! bounded queue that one of its tasks left early. A back-end that wants to be asked registers a [`Host`], and writes
 //! its [`HostId`] on the tasks it accepts. The id is looked up when a question comes, so a task carries four bytes
 //! instead of a counted reference that every submit and every completion would fight over.
+//!
+//! ```
+//! use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+//! use executor_core::{Task, TaskId, TaskOptions, host::{self, Host}};
+//!
+//! #[derive(Default)]
+//! struct Queue {
+//!     left: AtomicUsize,
+//! }
+//! impl Host for Queue {
+//!     fn left_queue(&self, _: TaskId) {
+//!         self.left.fetch_add(1, Ordering::Relaxed);
+//!     }
+//! }
+//! let queue = Arc::new(Queue::default());
+//! let host: Arc<dyn Host> = queue.clone();
+//! let registration = host::register(Arc::downgrade(&host));
+//!
+//! let (task, future) = Task::from_closure(TaskOptions::new(), || ());
+//! task.attach(registration.id());
+//! assert!(future.cancel());
+//! assert_eq!(queue.left.load(Ordering::Relaxed), 1);
+//! ```
 
 use std::{
     collections::HashMap,

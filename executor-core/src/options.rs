@@ -62,6 +62,16 @@ impl TaskOptions {
 }
 
 /// How a `map` is cut, bounded and read. See [`Executor::map_with`](crate::Executor::map_with).
+///
+/// ```
+/// use executor_core::{Executor, InlineExecutor, MapOptions};
+///
+/// let executor = InlineExecutor::new();
+/// let options = MapOptions::new().chunksize(8).buffersize(64);
+/// let squares = executor.map_with(options, |n: u64| n * n, 0u64..)?;
+/// assert_eq!(squares.take(3).collect::<Result<Vec<_>, _>>()?, [0, 1, 4]);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MapOptions {
     pub(crate) chunksize: Option<usize>,
@@ -83,7 +93,9 @@ impl MapOptions {
         self
     }
 
-    /// How many items may be submitted and not yet read, at most. The input is read lazily then, so it may be infinite.
+    /// How many items may be submitted and not yet read, at most. The input is read lazily then, so it may be infinite; the
+    /// first so many items are read by the call. Each call of [`next`](Iterator::next) makes room by one item, which the
+    /// next call of it fills. It counts items also where they travel in chunks.
     pub fn buffersize(mut self, items: usize) -> MapOptions {
         self.buffersize = Some(items);
         self

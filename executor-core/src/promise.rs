@@ -11,7 +11,8 @@ use crate::{
     },
 };
 
-/// Makes a future and the promise that resolves it: for back-ends, and for bridging to code with callbacks.
+/// Makes a future and the promise that resolves it: for back-ends, and for bridging to code with callbacks. Python's
+/// counterpart is `Future()`.
 ///
 /// ```
 /// let (promise, future) = executor_core::promise::<u64>();
@@ -26,6 +27,14 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
 }
 
 /// Resolves one future. Dropped without having done so, it resolves the future with an error, so nobody waits for ever.
+/// Python's counterpart is the part of `Future` that is "for use by executors".
+///
+/// ```
+/// use executor_core::{ErrorKind, promise};
+/// let (promise, future) = promise::<u64>();
+/// drop(promise);
+/// assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::Broken);
+/// ```
 ///
 /// It is invariant in `T`, because it takes a `T` in. Otherwise safe code could hand in a value of a wider type than the
 /// one that the future reads:
@@ -48,13 +57,31 @@ pub struct Promise<T: Send + 'static> {
 
 impl<T: Send + 'static> Promise<T> {
     /// Says that the work starts. False: the future was cancelled (or resolved), so do not start. After it answered true,
-    /// the future cannot be cancelled any more.
+    /// the future cannot be cancelled any more, and a second call answers false.
+    ///
+    /// ```
+    /// let (promise, future) = executor_core::promise::<u64>();
+    /// if promise.set_running_or_notify_cancel() {
+    ///     assert!(future.running() && !future.cancel());
+    ///     promise.set_result(1)?;
+    /// }
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     #[must_use = "false means that the work must not be done"]
     pub fn set_running_or_notify_cancel(&self) -> bool {
         self.typed.task.state.begin()
     }
 
-    /// Resolves the future with a value.
+    /// Resolves the future with a value. Its callbacks run here and now.
+    ///
+    /// ```
+    /// # use executor_core::{ErrorKind, promise};
+    /// let (promise, future) = promise::<u64>();
+    /// promise.set_result(1)?;
+    /// assert_eq!(promise.set_result(2).unwrap_err().kind(), ErrorKind::InvalidState);
+    /// assert_eq!(future.result(None)?, 1);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -65,7 +92,15 @@ impl<T: Send + 'static> Promise<T> {
         Ok(())
     }
 
-    /// Resolves the future with an error.
+    /// Resolves the future with an error. Its callbacks run here and now.
+    ///
+    /// ```
+    /// # use executor_core::{Error, ErrorKind, promise};
+    /// let (promise, future) = promise::<u64>();
+    /// promise.set_exception(Error::new(ErrorKind::Other, "the printer is on fire"))?;
+    /// assert_eq!(future.result(None).unwrap_err().to_string(), "the printer is on fire");
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -7,6 +7,10 @@ use crate::{Error, Future, TaskId, future};
 
 /// A handle that can be cloned, and whose [`result`](SharedFuture::result) clones the value. See [`Future::shared`].
 ///
+/// It goes to other threads if the value is `Sync`, because several of them may look at it at once. A result that is dear
+/// to clone is best returned in an `Arc`, from a task on threads. Python's counterpart is any future, for objects are
+/// shared there.
+///
 /// ```
 /// # use executor_core::{Executor, InlineExecutor};
 /// let shared = InlineExecutor::new().submit(|n: u64| vec![n; 3], 7)?.shared();

@@ -33,7 +33,20 @@ enum Detail {
     Death(WorkerDeath),
 }
 
-/// What kind of thing went wrong.
+/// What kind of thing went wrong. Python's counterparts are the exceptions `TimeoutError` ([`Timeout`](Self::Timeout)),
+/// `CancelledError`, `BrokenExecutor` ([`WorkerDied`](Self::WorkerDied), [`Broken`](Self::Broken)) and
+/// `InvalidStateError`.
+///
+/// ```
+/// use std::time::Duration;
+/// use executor_core::{ErrorKind, promise};
+/// let (_promise, future) = promise::<u64>();
+/// match future.result(Duration::ZERO) {
+///     Ok(value) => println!("{value}"),
+///     Err(error) if error.kind() == ErrorKind::Timeout => println!("later, perhaps"),
+///     Err(error) => println!("never: {error}"),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -90,6 +103,15 @@ impl Error {
     }
 
     /// The panic, for [`ErrorKind::Panicked`].
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor};
+    /// let future = InlineExecutor::new().submit(|n: u64| n.checked_sub(9).expect("at least nine"), 1)?;
+    /// let error = future.result(None).unwrap_err();
+    /// let panic = error.panic().unwrap();
+    /// assert_eq!((panic.message(), panic.worker()), ("at least nine", "inline"));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn panic(&self) -> Option<&Panic> {
         match &self.0.detail {
             Detail::Panic(panic) => Some(panic),
@@ -98,6 +120,13 @@ impl Error {
     }
 
     /// How the worker ended, for [`ErrorKind::WorkerDied`] and wherever else a worker's end was the cause.
+    ///
+    /// ```
+    /// # use executor_core::{Error, ErrorKind, WorkerDeath};
+    /// let death = WorkerDeath::new(4711).with_signal(Some(9)).with_task("parse");
+    /// let error = Error::from_death(ErrorKind::WorkerDied, "task `parse`: its worker was killed", death);
+    /// assert_eq!(error.worker_death().unwrap().signal(), Some(9));
+    /// ```
     pub fn worker_death(&self) -> Option<&WorkerDeath> {
         match &self.0.detail {
             Detail::Death(death) => Some(death),

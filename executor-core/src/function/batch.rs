@@ -7,6 +7,15 @@
 //!
 //! An argument record begins with one byte that says whether it could be written down; if not, the rest is the error, and
 //! that is the item's outcome.
+//!
+//! ```
+//! use executor_core::function::batch;
+//! let mut bytes = Vec::new();
+//! for record in [&b"one"[..], b"", b"three"] {
+//!     batch::write_record(&mut bytes, |into| into.extend_from_slice(record));
+//! }
+//! assert_eq!(batch::records(&bytes).collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
+//! ```
 
 use super::outcome;
 use crate::{Error, ErrorKind};

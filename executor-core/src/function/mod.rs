@@ -6,6 +6,24 @@
 //! distance from one static of this crate, which is the same in every process that runs the same file, wherever it is
 //! loaded. Both sides compare their [`BuildId`] once; then an address is checked against the program's own image, the
 //! magic number and the fingerprint of its types before it is used. There is no registration, and no macro.
+//!
+//! ```
+//! use executor_core::{codec, function::{Address, BuildId, entry_of, outcome}};
+//!
+//! // Here: what travels is the build, once, and then addresses and arguments.
+//! let build = BuildId::own();
+//! let address = Address::of(entry_of(|n: u64| n + 1))?;
+//! let mut argument = Vec::new();
+//! codec::encode(&41u64, &mut argument)?;
+//!
+//! // There: nothing that does not match is called.
+//! assert_eq!(build, BuildId::own());
+//! let entry = address.resolve()?;
+//! let mut reply = Vec::new();
+//! entry.call(&argument, &mut reply);
+//! assert!(!outcome::is_error(&reply));
+//! # Ok::<(), executor_core::Error>(())
+//! ```
 
 mod address;
 pub mod batch;

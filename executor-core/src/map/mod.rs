@@ -20,6 +20,20 @@ use source::{Batch, Input, Source};
 /// The results of [`Executor::map`](crate::Executor::map): an iterator of results, in the order of the inputs.
 ///
 /// An error is one item like any other, and does not end the iterator. Dropping it cancels what has not started.
+///
+/// If the input panics while it is read by [`next`](Iterator::next) (which happens with a
+/// [`buffersize`](MapOptions::buffersize)), the panic goes on to the caller; what was read before is still answered, and
+/// the input is not read again.
+///
+/// ```
+/// # use executor_core::{Executor, InlineExecutor};
+/// let mut map = InlineExecutor::new().map(|n: u64| 12u64.checked_div(n).expect("not zero"), [3, 0, 4])?;
+/// assert_eq!(map.next().unwrap()?, 4);
+/// assert!(map.next().unwrap().is_err());
+/// assert_eq!(map.next().unwrap()?, 3);
+/// assert!(map.next().is_none());
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 #[must_use = "iterators do nothing unless they are used; dropping this one cancels what has not started"]
 pub struct Map<R: Payload> {
     /// None once the input is over, or nothing can be submitted any more.

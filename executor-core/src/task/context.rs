@@ -100,6 +100,16 @@ impl Context {
 
     /// Whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads that looks
     /// here from time to time can be stopped; one that does not cannot.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor, task};
+    /// fn count(most: u64) -> u64 {
+    ///     let stopped = || task::current().is_some_and(|context| context.is_cancelled());
+    ///     (0..most).take_while(|_| !stopped()).count() as u64
+    /// }
+    /// assert_eq!(InlineExecutor::new().submit(count, 5)?.result(None)?, 5);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         match &self.running {
             Running::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),

@@ -33,6 +33,13 @@ use work::Work;
 use crate::{Error, ErrorKind, TaskOptions, function::outcome, host::HostId};
 
 /// Tells tasks of one process from each other. Later tasks of a thread have greater ids.
+///
+/// ```
+/// use executor_core::{TaskId, promise};
+/// let ((_, one), (_, other)) = (promise::<u64>(), promise::<u64>());
+/// assert!(one.id() < other.id());
+/// assert_eq!(TaskId::from_u64(one.id().as_u64()), one.id());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskId(u64);
 
@@ -66,7 +73,45 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// The back-end's half of a task.
+/// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
+///
+/// A back-end that runs its tasks in place needs [`run`](Task::run) alone; see [`Backend`](crate::Backend). One that runs
+/// them elsewhere writes them down and hands in what comes back:
+///
+/// ```
+/// use std::time::Duration;
+/// use executor_core::{Backend, Error, Executor, Shutdown, Task, task::Encoded};
+///
+/// /// Runs each task as if in another process.
+/// struct Elsewhere;
+///
+/// fn call(encoded: Encoded, argument: &[u8]) -> Vec<u8> {
+///     let mut reply = Vec::new();
+///     encoded.entry.call(argument, &mut reply);
+///     reply
+/// }
+/// impl Backend for Elsewhere {
+///     fn schedule(&self, task: Task) -> Result<(), Error> {
+///         let mut argument = Vec::new();
+///         let encoded = task.encode(&mut argument)?;
+///         if task.begin() {
+///             drop(task.complete(call(encoded, &argument)));
+///         }
+///         Ok(())
+///     }
+///     fn close(&self, _: Shutdown) {}
+///     fn join(&self, _: Option<Duration>) -> bool {
+///         true
+///     }
+///     fn max_workers(&self) -> usize {
+///         1
+///     }
+/// }
+/// assert_eq!(Elsewhere.submit(|(a, b): (u64, u64)| a * b, (6, 7))?.result(None)?, 42);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// The README in this crate's `src/task` has the states that a task goes through, and who may do what in each.
 pub struct Task {
     task: TaskRef,
 }
@@ -74,6 +119,15 @@ pub struct Task {
 /// What the one who completed a task owes: to drop the arguments if it never ran, and to notify those who wait for it.
 /// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks; one whose own
 /// threads must not run callbacks asks [`has_callbacks`](Completed::has_callbacks) and lets another thread drop it.
+///
+/// ```
+/// use executor_core::{Task, TaskOptions};
+/// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
+/// future.add_done_callback(|_| println!("done"));
+/// let completed = task.run_quietly().expect("nobody else has taken it");
+/// assert!(future.done() && completed.has_callbacks());
+/// drop(completed); // prints
+/// ```
 #[must_use = "dropping this runs the callbacks, on this thread"]
 pub struct Completed {
     task: Option<TaskRef>,

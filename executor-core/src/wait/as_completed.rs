@@ -45,7 +45,22 @@ pub fn as_completed<T: Send + 'static>(
 }
 
 /// See [`as_completed`]. When the time runs out it yields one [`Timeout`](ErrorKind::Timeout) that says how many futures
-/// are unfinished, and ends. Nothing is cancelled, neither then nor when it is dropped.
+/// are unfinished, and ends. Nothing is cancelled, neither then nor when it is dropped. What it has yielded it does not
+/// keep.
+///
+/// In a forked child it yields what is done, and then one [`Broken`](ErrorKind::Broken) for what the parent has.
+///
+/// ```
+/// use std::time::Duration;
+/// use executor_core::{ErrorKind, as_completed, promise};
+/// let ((one, first), (_other, second)) = (promise::<u64>(), promise::<u64>());
+/// one.set_result(1)?;
+/// let mut completed = as_completed([second, first], Duration::ZERO);
+/// assert_eq!(completed.next().unwrap()?.result(None)?, 1);
+/// assert_eq!(completed.next().unwrap().unwrap_err().kind(), ErrorKind::Timeout);
+/// assert!(completed.next().is_none());
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 #[must_use = "iterators do nothing unless they are used"]
 pub struct AsCompleted<T: Send + 'static> {
     /// Those that were not yielded yet; what is yielded is not kept.

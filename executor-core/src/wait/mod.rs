@@ -14,7 +14,16 @@ use crate::{
     task::waiter::Waiter,
 };
 
-/// When [`wait`] returns.
+/// When [`wait`] returns. Python's counterparts are `FIRST_COMPLETED`, `FIRST_EXCEPTION` and `ALL_COMPLETED`.
+///
+/// ```
+/// use executor_core::{ReturnWhen, promise, wait};
+/// let (one, other) = (promise::<u64>(), promise::<u64>());
+/// one.0.set_result(1)?;
+/// let waited = wait([one.1, other.1], None, ReturnWhen::FirstCompleted);
+/// assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
     /// When one is done. A cancelled one is done.
