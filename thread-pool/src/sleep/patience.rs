@@ -13,10 +13,10 @@ pub(crate) struct Patience {
 }
 
 /// Takes about as long as being woken does.
-const LEAST: u32 = 8;
-const MOST: u32 = 48;
-/// Looks after which the processor is offered to other threads between them, which may be those that submit.
-const POLITE_FROM: u32 = 8;
+const LEAST: u32 = 16;
+const MOST: u32 = 64;
+/// From this look on, the processor is offered to other threads between them, which may be those that submit.
+const POLITE_FROM: u32 = 4;
 
 impl Patience {
     pub(crate) fn new() -> Patience {
@@ -33,7 +33,7 @@ impl Patience {
     /// Lets a little time pass after a look.
     pub(crate) fn pause(&self, look: u32) {
         if look < POLITE_FROM {
-            for _ in 0..1 << look.min(6) {
+            for _ in 0..1 << look {
                 hint::spin_loop();
             }
         } else {
