@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     Error, Future,
-    future::{help, taken},
-    task::{cell::Read, waiter::Waiter},
+    task::{typed::Read, waiter::Waiter},
+    waiting::{help, taken},
 };
 
 /// What `future.await` polls. Works on any runtime, for it only uses the waker that it is given. Dropping it leaves the

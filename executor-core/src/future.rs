@@ -3,21 +3,20 @@
 use std::{
     fmt,
     future::IntoFuture,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
-    Awaited, Error, ErrorKind, SharedFuture, TaskId, catch,
-    host::HostId,
-    signal::Signal,
+    Awaited, Error, SharedFuture, TaskId, catch,
     task::{
         self,
-        cell::{Read, TaskRef, Typed},
+        cell::TaskRef,
         state::{Event, Withdraw},
+        typed::Typed,
         waiter::Waiter,
         work::Work,
     },
+    waiting::{WaitEnd, help, is_over, wait_for, wait_until},
 };
 
 /// The handle of a task: asks for its state, cancels it, waits for its result.
@@ -151,7 +150,7 @@ impl<T: Send + 'static> Future<T> {
     }
 
     /// Cancels the task if it waits, and stops it if it runs, where the back-end can stop one: a worker process gets
-    /// `SIGTERM`, and `SIGKILL` after `grace`. The future then fails with [`ErrorKind::Terminated`].
+    /// `SIGTERM`, and `SIGKILL` after `grace`. The future then fails with [`Terminated`](crate::ErrorKind::Terminated).
     ///
     /// True: it was cancelled, or it will be stopped unless it ends by itself before. False: it is over already, or it
     /// runs where nothing can stop it; then it is asked to stop, and can see that in
@@ -214,9 +213,9 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](ErrorKind::Timeout) if it is not done in time: the task is not touched, and can be waited for again.
-    /// [`InvalidState`](ErrorKind::InvalidState) if the value was moved out before.
-    /// [`Broken`](ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
+    /// [`Timeout`](crate::ErrorKind::Timeout) if it is not done in time: the task is not touched, and can be waited for again.
+    /// [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before.
+    /// [`Broken`](crate::ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
     /// Else the error of the task, as often as it is asked for.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         let (typed, unpack) = (&self.typed, self.unpack);
@@ -238,7 +237,7 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](ErrorKind::Timeout) and [`Cancelled`](ErrorKind::Cancelled), which are not errors *of* the task.
+    /// [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not errors *of* the task.
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
         let (typed, unpack) = (&self.typed, self.unpack);
         let error = wait_for(self.task(), timeout.into(), || typed.error(unpack))?;
@@ -300,98 +299,6 @@ impl<T: Send + 'static> Future<T> {
 
     pub(crate) fn unpack_fn(&self) -> fn(&[u8]) -> Result<T, Error> {
         self.unpack
-    }
-}
-
-/// Why a wait ended without what was waited for.
-pub(crate) enum WaitEnd {
-    /// The time ran out.
-    TooLate,
-    /// What was waited for cannot happen in this process, which was forked from the one that has the task.
-    Forked(Error),
-}
-
-/// On a worker of the task's own host, a task that has not started is run on the spot: nobody else might be free to do
-/// it. True: it is done.
-pub(crate) fn help(task: &TaskRef) -> bool {
-    let host = task::worker_host();
-    host != HostId::NONE && host == task.host() && task::run_on_the_spot(task)
-}
-
-/// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from that.
-pub(crate) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
-    Instant::now().checked_add(timeout?)
-}
-
-pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| Instant::now() >= deadline)
-}
-
-/// Waits until `read` has an answer.
-pub(crate) fn wait_for<R>(
-    task: &TaskRef,
-    timeout: Option<Duration>,
-    mut read: impl FnMut() -> Read<R>,
-) -> Result<R, Error> {
-    let mut first = true;
-    let mut deadline = None;
-    loop {
-        match read() {
-            Read::Ready(result) => return result,
-            Read::Taken => return Err(taken(task)),
-            Read::NotDone | Read::Unpacking => {}
-        }
-        let looks_only = timeout.is_some_and(|timeout| timeout.is_zero());
-        if first && !looks_only {
-            first = false;
-            deadline = deadline_after(timeout);
-            if help(task) {
-                continue;
-            }
-        }
-        let waited = if looks_only { Err(WaitEnd::TooLate) } else { wait_until(task, deadline, Event::Readable) };
-        match waited {
-            Ok(()) => {}
-            Err(WaitEnd::Forked(error)) => return Err(error),
-            Err(WaitEnd::TooLate) => {
-                return Err(Error::timed_out(task.name(), task.state_name(), timeout.unwrap_or_default()));
-            }
-        }
-    }
-}
-
-/// What is answered where the value has gone.
-pub(crate) fn taken(task: &TaskRef) -> Error {
-    let reason = if task.state.snapshot().is_shared() {
-        "is shared: read it through the `SharedFuture`"
-    } else {
-        "was moved out before: use `shared()` to read it several times"
-    };
-    Error::new(ErrorKind::InvalidState, format!("the result of task `{}` {reason}", task.name()))
-}
-
-/// Blocks until the event, which a notification of this task tells of.
-fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
-    task.born.check().map_err(WaitEnd::Forked)?;
-    let signal = Signal::of_this_thread();
-    let is_this = |waiter: &Waiter| matches!(waiter, Waiter::Thread(other) if Arc::ptr_eq(other, &signal));
-    loop {
-        // Looked at after registering, so that a change between the look and the sleep is not missed. Not registered
-        // means that it was there a moment ago; then another look tells whether it still is, for somebody may have begun
-        // to unpack.
-        let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
-        if registered && !task.state.snapshot().has(event) {
-            signal.wait(deadline);
-        }
-        if registered {
-            task.waiters.remove(is_this);
-        }
-        if task.state.snapshot().has(event) {
-            return Ok(());
-        }
-        if is_over(deadline) {
-            return Err(WaitEnd::TooLate);
-        }
     }
 }
 

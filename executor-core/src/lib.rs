@@ -45,6 +45,7 @@ mod shared;
 mod signal;
 pub mod task;
 mod wait;
+mod waiting;
 
 pub use awaited::Awaited;
 pub use backend::{Backend, Shutdown};

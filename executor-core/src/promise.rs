@@ -6,7 +6,8 @@ use crate::{
     Error, ErrorKind, Future, TaskOptions,
     task::{
         self,
-        cell::{Typed, Unsettled, allocate},
+        cell::{Unsettled, allocate},
+        typed::Typed,
         work::Promised,
     },
 };

@@ -3,7 +3,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
-use crate::{Error, Future, TaskId, future};
+use crate::{Error, Future, TaskId, waiting};
 
 /// A handle that can be cloned, and whose [`result`](SharedFuture::result) clones the value. See [`Future::shared`].
 ///
@@ -73,7 +73,7 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     /// before the future was shared.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         let (typed, unpack) = (self.future.typed(), self.future.unpack_fn());
-        future::wait_for(self.future.task(), timeout.into(), || {
+        waiting::wait_for(self.future.task(), timeout.into(), || {
             // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which is what lets them hold a `&T`
             // at the same time; and nothing but a shared handle reads the value once it is shared.
             unsafe { typed.with_value(unpack, T::clone) }

@@ -12,8 +12,8 @@ use std::{
 
 use crate::{
     Backend, Error, ErrorKind, Function, Future, MapOptions, Payload, fork,
-    future::{WaitEnd, deadline_after, help, is_over},
     wait::{Group, watch},
+    waiting::{WaitEnd, deadline_after, help, is_over},
 };
 use source::{Batch, Input, Source};
 

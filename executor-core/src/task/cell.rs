@@ -2,7 +2,7 @@
 //!
 //! One allocation holds everything: the [`Header`] that is the same for all tasks, the output slot whose type the future
 //! knows, and the work whose type nobody but the vtable knows. [`TaskRef`] is a counted pointer to the header,
-//! [`Typed`] the same with the type of the output.
+//! [`Typed`] the same with the type of the output, through which it is read.
 //!
 //! # Who may touch which field in which state
 //!
@@ -19,7 +19,6 @@
 
 use std::{
     cell::UnsafeCell,
-    marker::PhantomData,
     mem::ManuallyDrop,
     ops::Deref,
     ptr::NonNull,
@@ -28,7 +27,8 @@ use std::{
 
 use super::{
     TaskId,
-    state::{Access, End, Snapshot, State},
+    state::{End, State},
+    typed::Typed,
     waiter::Waiters,
     work::{Encoded, Work, guarded},
 };
@@ -67,7 +67,7 @@ struct Cell<W: Work> {
 }
 
 /// The output slot.
-enum Output<T> {
+pub(super) enum Output<T> {
     /// Not written yet, or the task is CANCELLED.
     Empty,
     /// Moved out already if TAKEN, which is why dropping it is left to `drop_cell`.
@@ -236,8 +236,19 @@ impl TaskRef {
         }
     }
 
-    pub(crate) fn is(&self, other: &TaskRef) -> bool {
-        self.0 == other.0
+    /// Where the task is, which tells it from every other one as long as a reference to it is held.
+    pub(super) fn address(&self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
+    /// The output slot, to be touched by rules 3 and 4 alone.
+    ///
+    /// # Safety
+    ///
+    /// - The output of this task is a `T`.
+    pub(super) unsafe fn output<T>(&self) -> *mut Output<T> {
+        // SAFETY: by the contract the header is the beginning of a `Slot<T>`, and it is alive.
+        unsafe { (*self.0.cast::<Slot<T>>().as_ptr()).output.get() }
     }
 
     /// Drops the work, if it is still there.
@@ -297,7 +308,7 @@ impl Unsettled {
 
     /// Writes the value of a promise.
     pub(crate) fn value<T: Send + 'static>(self, typed: &Typed<T>, value: T) -> Settled {
-        assert!(self.0.is(&typed.task), "the right to write belongs to this very task");
+        assert_eq!(self.0.address(), typed.task.address(), "the right to write belongs to this very task");
         // SAFETY: the output of this task is a `T` by `typed`, this is the right to write it, and it is `Empty`.
         unsafe { typed.output().write(Output::Value(ManuallyDrop::new(value))) };
         Settled { task: self.0, end: End::Value }
@@ -316,18 +327,6 @@ impl Settled {
     pub(crate) fn finish(self) -> (TaskRef, bool) {
         let waited = self.task.state.finish(self.end);
         (self.task, waited)
-    }
-}
-
-/// A counted pointer to a task whose output is a `T`.
-pub(crate) struct Typed<T> {
-    pub(crate) task: TaskRef,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<T> Clone for Typed<T> {
-    fn clone(&self) -> Typed<T> {
-        Typed { task: self.task.clone(), output: PhantomData }
     }
 }
 
@@ -351,127 +350,6 @@ pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -
     });
     // The pointer covers the whole cell; `repr(C)` puts the header first.
     let header = NonNull::from(Box::leak(cell)).cast::<Header>();
-    Typed { task: TaskRef(header), output: PhantomData }
-}
-
-/// What reading the output answers.
-pub(crate) enum Read<R> {
-    NotDone,
-    /// Another thread is unpacking it.
-    Unpacking,
-    Ready(Result<R, Error>),
-    /// There was a value, and somebody has moved it out.
-    Taken,
-}
-
-impl<T: Send + 'static> Typed<T> {
-    fn output(&self) -> *mut Output<T> {
-        // SAFETY: a `Typed<T>` is only made for a task whose output is a `T`, so the slot behind the header is this.
-        unsafe { (*self.task.0.cast::<Slot<T>>().as_ptr()).output.get() }
-    }
-
-    /// Brings the output into the form that can be read, unpacking it on this thread if need be.
-    fn ready<R>(&self, unpack: fn(&[u8]) -> Result<T, Error>) -> Result<Snapshot, Read<R>> {
-        match self.task.state.access() {
-            Access::NotDone => Err(Read::NotDone),
-            Access::Unpacking => Err(Read::Unpacking),
-            Access::Ready(snapshot) => Ok(snapshot),
-            Access::Unpack => {
-                // SAFETY: `Access::Unpack` gives this thread the output (rule 3).
-                let output = unsafe { &mut *self.output() };
-                let Output::Packed(bytes) = std::mem::replace(output, Output::Empty) else {
-                    unreachable!("PACKED says that the output is packed")
-                };
-                // User code runs here, and no lock is held: others see UNPACKING and wait.
-                let unpacked = catch::catch(|| unpack(&bytes))
-                    .unwrap_or_else(|panic| Err(Error::panicked(self.task.name(), panic)));
-                let failed = unpacked.is_err();
-                *output = match unpacked {
-                    Ok(value) => Output::Value(ManuallyDrop::new(value)),
-                    Err(error) => Output::Error(error),
-                };
-                if self.task.state.unpacked(failed) {
-                    self.task.waiters.notify_readers(&self.task);
-                }
-                Ok(self.task.state.snapshot())
-            }
-        }
-    }
-
-    /// What a task without a value answers: its error, or that it was cancelled, which leaves the slot empty.
-    fn failure(&self, output: &Output<T>) -> Option<Error> {
-        match output {
-            Output::Error(error) => Some(error.clone()),
-            Output::Empty => Some(Error::cancelled(self.task.name())),
-            Output::Value(_) | Output::Packed(_) => None,
-        }
-    }
-
-    /// Moves the value out, or clones the error.
-    pub(crate) fn take(&self, unpack: fn(&[u8]) -> Result<T, Error>) -> Read<T> {
-        if let Err(answer) = self.ready(unpack) {
-            return answer;
-        }
-        // SAFETY: done and unpacked, so by rule 4 the variant is only read from here on.
-        match unsafe { &*self.output() } {
-            Output::Value(value) if self.task.state.take() => {
-                // SAFETY: `take` answered true, so this is the one who moves the value out; it is never read again.
-                Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
-            }
-            other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
-        }
-    }
-
-    /// The error, if the task failed.
-    pub(crate) fn error(&self, unpack: fn(&[u8]) -> Result<T, Error>) -> Read<Option<Error>> {
-        if let Err(answer) = self.ready(unpack) {
-            return answer;
-        }
-        // SAFETY: as in `take`; the value itself is not looked at.
-        Read::Ready(Ok(self.failure(unsafe { &*self.output() })))
-    }
-
-    /// Clones the value of a shared task.
-    ///
-    /// Several threads may be in here at once, so the caller makes sure that it may hold a `&T` (`T: Sync`, or only one
-    /// thread has the means to call this): see `SharedFuture`.
-    ///
-    /// # Safety
-    ///
-    /// - The calling thread may hold a `&T` while other callers of this hold one.
-    pub(crate) unsafe fn with_value<R>(
-        &self,
-        unpack: fn(&[u8]) -> Result<T, Error>,
-        read: impl FnOnce(&T) -> R,
-    ) -> Read<R> {
-        let snapshot = match self.ready(unpack) {
-            Ok(snapshot) => snapshot,
-            Err(answer) => return answer,
-        };
-        // SAFETY: as in `take`.
-        match unsafe { &*self.output() } {
-            // The flag SHARED was set before, so if the value is not taken by now it never will be.
-            Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
-            other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
-        }
-    }
-
-    /// The typed view of a task that is known to have a `T` as its output.
-    ///
-    /// # Safety
-    ///
-    /// - `task` was made by `allocate` with a work whose output is `T`.
-    unsafe fn from_ref(task: TaskRef) -> Typed<T> {
-        Typed { task, output: PhantomData }
-    }
-
-    /// Turns a function of the typed task into one of the untyped, for the waiters of this very task.
-    pub(crate) fn erase(&self, callback: impl FnOnce(Typed<T>) + Send + 'static) -> Box<dyn FnOnce(&TaskRef) + Send> {
-        let own = self.task.0.as_ptr() as usize;
-        Box::new(move |task| {
-            assert_eq!(task.0.as_ptr() as usize, own, "a callback runs on the task that it was added to");
-            // SAFETY: it is the same task, by the assertion, and it is not freed yet, for `task` counts.
-            callback(unsafe { Typed::from_ref(task.clone()) });
-        })
-    }
+    // SAFETY: the slot of this cell is one of `W::Output`.
+    unsafe { Typed::of(TaskRef(header)) }
 }

@@ -6,72 +6,30 @@
 //! ([`Task::complete`]). A task that is dropped resolves its future with an error, so nobody waits for ever.
 
 pub(crate) mod cell;
+mod completed;
 mod context;
+mod id;
 pub(crate) mod state;
+pub(crate) mod typed;
 pub(crate) mod waiter;
 pub(crate) mod work;
 
+pub use completed::Completed;
 pub use context::{
     Context, Remote, WorkerGuard, current, enter_stoppable_worker, enter_worker, run_remote, worker_host,
 };
 pub(crate) use context::{current_is_asked_to_stop, current_name, worker_name};
+pub use id::TaskId;
 pub use work::Encoded;
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering::*},
-    time::Duration,
-};
+use std::{fmt, sync::atomic::Ordering::*, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
-use cell::{Claimed, Settled, TaskRef, Typed, Unsettled, allocate};
+use cell::{Claimed, Settled, TaskRef, Unsettled, allocate};
 use state::Withdraw;
-use waiter::Waiter;
+use typed::Typed;
 use work::Work;
 
 use crate::{Error, ErrorKind, TaskOptions, function::outcome, host::HostId};
-
-/// Tells tasks of one process from each other. Later tasks of a thread have greater ids.
-///
-/// ```
-/// use executor_core::{TaskId, promise};
-/// let ((_, one), (_, other)) = (promise::<u64>(), promise::<u64>());
-/// assert!(one.id() < other.id());
-/// assert_eq!(TaskId::from_u64(one.id().as_u64()), one.id());
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TaskId(u64);
-
-impl TaskId {
-    pub(crate) fn next() -> TaskId {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        // ORDERING: the counter only has to give different numbers.
-        TaskId(NEXT.fetch_add(1, Relaxed))
-    }
-
-    /// The number, for a protocol.
-    pub fn as_u64(self) -> u64 {
-        self.0
-    }
-
-    /// The id with this number, from a protocol.
-    pub fn from_u64(number: u64) -> TaskId {
-        TaskId(number)
-    }
-}
-
-impl fmt::Debug for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskId({})", self.0)
-    }
-}
-
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
 ///
@@ -114,24 +72,6 @@ impl fmt::Display for TaskId {
 /// The README in this crate's `src/task` has the states that a task goes through, and who may do what in each.
 pub struct Task {
     task: TaskRef,
-}
-
-/// What the one who completed a task owes: to drop the arguments if it never ran, and to notify those who wait for it.
-/// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks; one whose own
-/// threads must not run callbacks asks [`has_callbacks`](Completed::has_callbacks) and lets another thread drop it.
-///
-/// ```
-/// use executor_core::{Task, TaskOptions};
-/// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
-/// future.add_done_callback(|_| println!("done"));
-/// let completed = task.run_quietly().expect("nobody else has taken it");
-/// assert!(future.done() && completed.has_callbacks());
-/// drop(completed); // prints
-/// ```
-#[must_use = "dropping this runs the callbacks, on this thread"]
-pub struct Completed {
-    task: Option<TaskRef>,
-    waiters: Vec<Waiter>,
 }
 
 impl Task {
@@ -375,35 +315,6 @@ pub(crate) fn finish(settled: Settled) -> Completed {
     Completed::new(task, waited)
 }
 
-impl Completed {
-    /// For the one who made the task DONE.
-    fn new(task: TaskRef, waited: bool) -> Completed {
-        let waiters = if waited { task.waiters.take() } else { Vec::new() };
-        Completed { task: Some(task), waiters }
-    }
-
-    fn nothing() -> Completed {
-        Completed { task: None, waiters: Vec::new() }
-    }
-
-    /// Whether dropping this runs code of the user's: a callback.
-    pub fn has_callbacks(&self) -> bool {
-        self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)))
-    }
-}
-
-impl Drop for Completed {
-    fn drop(&mut self) {
-        let Some(task) = &self.task else { return };
-        if task.state.snapshot().has_work() {
-            task.discard_work();
-        }
-        if !self.waiters.is_empty() {
-            waiter::notify(task, std::mem::take(&mut self.waiters));
-        }
-    }
-}
-
 impl Drop for Task {
     fn drop(&mut self) {
         // The snapshot spares the usual task, which is done by now, the making of an error. A task that is run on the
@@ -427,11 +338,5 @@ impl fmt::Debug for Task {
             .field("name", &self.task.name())
             .field("state", &self.task.state.snapshot())
             .finish()
-    }
-}
-
-impl fmt::Debug for Completed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Completed").field("waiters", &self.waiters.len()).finish()
     }
 }

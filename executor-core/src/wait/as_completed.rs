@@ -9,7 +9,7 @@ use std::{
 use super::{Group, count_lost, forget_all, watch_all};
 use crate::{
     Error, ErrorKind, Future,
-    future::{deadline_after, help, is_over},
+    waiting::{deadline_after, help, is_over},
 };
 
 /// Answers each future as it gets done; those that are done already come first. The clock of the time-out starts here.

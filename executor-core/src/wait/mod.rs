@@ -10,8 +10,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     Future,
-    future::{deadline_after, help, is_over},
     task::waiter::Waiter,
+    waiting::{deadline_after, help, is_over},
 };
 
 /// When [`wait`] returns. Python's counterparts are `FIRST_COMPLETED`, `FIRST_EXCEPTION` and `ALL_COMPLETED`.

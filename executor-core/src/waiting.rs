@@ -1,0 +1,105 @@
+//! How a thread waits for one task.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Error, ErrorKind,
+    host::HostId,
+    signal::Signal,
+    task::{self, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
+};
+
+/// Why a wait ended without what was waited for.
+pub(crate) enum WaitEnd {
+    /// The time ran out.
+    TooLate,
+    /// What was waited for cannot happen in this process, which was forked from the one that has the task.
+    Forked(Error),
+}
+
+/// On a worker of the task's own host, a task that has not started is run on the spot: nobody else might be free to do
+/// it. True: it is done.
+pub(crate) fn help(task: &TaskRef) -> bool {
+    let host = task::worker_host();
+    host != HostId::NONE && host == task.host() && task::run_on_the_spot(task)
+}
+
+/// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from that.
+pub(crate) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(timeout?)
+}
+
+pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+}
+
+/// Waits until `read` has an answer.
+pub(crate) fn wait_for<R>(
+    task: &TaskRef,
+    timeout: Option<Duration>,
+    mut read: impl FnMut() -> Read<R>,
+) -> Result<R, Error> {
+    let mut first = true;
+    let mut deadline = None;
+    loop {
+        match read() {
+            Read::Ready(result) => return result,
+            Read::Taken => return Err(taken(task)),
+            Read::NotDone | Read::Unpacking => {}
+        }
+        let looks_only = timeout.is_some_and(|timeout| timeout.is_zero());
+        if first && !looks_only {
+            first = false;
+            deadline = deadline_after(timeout);
+            if help(task) {
+                continue;
+            }
+        }
+        let waited = if looks_only { Err(WaitEnd::TooLate) } else { wait_until(task, deadline, Event::Readable) };
+        match waited {
+            Ok(()) => {}
+            Err(WaitEnd::Forked(error)) => return Err(error),
+            Err(WaitEnd::TooLate) => {
+                return Err(Error::timed_out(task.name(), task.state_name(), timeout.unwrap_or_default()));
+            }
+        }
+    }
+}
+
+/// What is answered where the value has gone.
+pub(crate) fn taken(task: &TaskRef) -> Error {
+    let reason = if task.state.snapshot().is_shared() {
+        "is shared: read it through the `SharedFuture`"
+    } else {
+        "was moved out before: use `shared()` to read it several times"
+    };
+    Error::new(ErrorKind::InvalidState, format!("the result of task `{}` {reason}", task.name()))
+}
+
+/// Blocks until the event, which a notification of this task tells of.
+pub(crate) fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
+    task.born.check().map_err(WaitEnd::Forked)?;
+    let signal = Signal::of_this_thread();
+    let is_this = |waiter: &Waiter| matches!(waiter, Waiter::Thread(other) if Arc::ptr_eq(other, &signal));
+    loop {
+        // Looked at after registering, so that a change between the look and the sleep is not missed. Not registered
+        // means that it was there a moment ago; then another look tells whether it still is, for somebody may have begun
+        // to unpack.
+        let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
+        if registered && !task.state.snapshot().has(event) {
+            signal.wait(deadline);
+        }
+        if registered {
+            task.waiters.remove(is_this);
+        }
+        if task.state.snapshot().has(event) {
+            return Ok(());
+        }
+        if is_over(deadline) {
+            return Err(WaitEnd::TooLate);
+        }
+    }
+}
