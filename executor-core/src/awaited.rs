@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// What `future.await` polls. Works on any runtime, for it only uses the waker that it is given. Dropping it leaves the
-/// task alone. Python's counterpart is `asyncio.wrap_future`.
+/// task alone. Polled inside a task of the same executor (by a `block_on`, say), it runs the awaited task on the spot if that
+/// has not started, as [`Future::result`] does. Python's counterpart is `asyncio.wrap_future`.
 ///
 /// ```
 /// use std::{pin::pin, task::{Context, Poll, Waker}};

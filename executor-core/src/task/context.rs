@@ -151,7 +151,8 @@ pub fn enter_stoppable_worker(name: impl Into<Arc<str>>, host: HostId, stop_all:
 }
 
 fn enter(worker: Worker) -> WorkerGuard {
-    WorkerGuard { before: WORKER.with(|current| current.replace(Some(worker))), not_send: PhantomData }
+    let before = WORKER.try_with(|current| current.replace(Some(worker))).ok().flatten();
+    WorkerGuard { before, not_send: PhantomData }
 }
 
 /// Ends what [`enter_worker`] began, when it is dropped.
@@ -192,10 +193,9 @@ fn as_current<R>(running: Running, code: impl FnOnce() -> R) -> R {
             let _ = CURRENT.try_with(|current| current.replace(self.0.take()));
         }
     }
-    let restore = Restore(CURRENT.with(|current| current.replace(Some(running))));
-    let result = code();
-    drop(restore);
-    result
+    // A thread whose locals are gone already is ending. What it still runs, runs without knowing about itself.
+    let _restore = CURRENT.try_with(|current| Restore(current.replace(Some(running))));
+    code()
 }
 
 /// The name of the current worker: the one it entered with, or the thread's own.

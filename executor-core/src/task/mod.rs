@@ -29,7 +29,7 @@ use state::Withdraw;
 use typed::Typed;
 use work::Work;
 
-use crate::{Error, ErrorKind, TaskOptions, function::outcome, host::HostId};
+use crate::{Error, ErrorKind, TaskOptions, catch, function::outcome, host::HostId};
 
 /// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
 ///
@@ -184,7 +184,8 @@ impl Task {
     /// nobody else runs or cancels it, and its code has not begun. A bounded queue gives its place free there.
     pub fn run_after(self, started: impl FnOnce()) -> Option<Completed> {
         if let Some(claimed) = Claimed::claim(&self.task) {
-            started();
+            // From here to the end of the task nothing may unwind, or it would never be done.
+            catch::contain(started);
             return Some(finish(context::run_here(&self.task, || claimed.run())));
         }
         // The one other reason that leaves it in the queue: its work is gone.
@@ -296,7 +297,7 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
 pub(crate) fn run_on_the_spot(task: &TaskRef) -> bool {
     let Some(claimed) = Claimed::claim(task) else { return false };
     if let Some(host) = task.host().find() {
-        host.left_queue(task.id);
+        catch::contain(|| host.left_queue(task.id));
     }
     drop(finish(context::run_here(task, || claimed.run())));
     true

@@ -162,3 +162,38 @@ fn a_clone_that_panics_leaves_the_shared_value_and_its_waiters_as_they_were() {
     assert!(panics(|| drop(shared.result(None))));
     assert!(shared.result(None).is_ok());
 }
+
+#[test]
+fn a_back_end_that_panics_when_a_task_starts_does_not_keep_it_from_its_end() {
+    let (task, future) = Task::from_closure(TaskOptions::new(), || 3);
+    assert!(task.run_after(|| panic!("in the back-end")).is_some());
+    assert_eq!(future.result(LOOK).expect("it ran all the same"), 3);
+}
+
+#[test]
+fn a_thread_that_is_ending_still_runs_tasks() {
+    use std::{cell::RefCell, sync::mpsc};
+    struct Late(mpsc::Sender<Result<u64, Error>>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let future = InlineExecutor::new().submit(|n: u64| n + 1, 1);
+            let answer = future.and_then(|future| {
+                future.add_done_callback(|future| assert!(future.done()));
+                future.result(None)
+            });
+            let _ = self.0.send(answer);
+        }
+    }
+    thread_local! {
+        static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
+    }
+    let (sender, receiver) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // First, so that it is dropped last, when the locals of the library are gone.
+        LATE.set(Some(Late(sender)));
+        let future = InlineExecutor::new().submit(|n: u64| n, 1).expect("accepted");
+        assert_eq!(future.result(None).expect("a value"), 1);
+    });
+    thread.join().expect("ends");
+    assert_eq!(receiver.recv().expect("the drop ran").expect("a value"), 2);
+}
