@@ -1,9 +1,8 @@
 //! How many workers search and sleep, and whether the pool is closed, in one word.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicU32, Ordering::*},
-};
+use std::{fmt, sync::atomic::Ordering::*};
+
+use super::sync::AtomicU32;
 
 const BITS: u32 = 15;
 const ONE_SEARCHING: u32 = 1;

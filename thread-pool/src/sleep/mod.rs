@@ -2,23 +2,20 @@
 //! wake-up is lost.
 
 mod counters;
+#[cfg(all(test, loom))]
+mod model;
 mod patience;
+mod sync;
 
 pub(crate) use counters::MOST_WORKERS;
 pub(crate) use patience::Patience;
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicBool, Ordering::*, fence},
-};
+use std::{fmt, sync::atomic::Ordering::*};
 
-use crossbeam_utils::{
-    CachePadded,
-    sync::{Parker, Unparker},
-};
-use parking_lot::Mutex;
+use crossbeam_utils::CachePadded;
 
 use counters::Counters;
+use sync::{AtomicBool, Mutex, Parker, Unparker, fence};
 
 /// What the workers of a pool share about sleeping.
 pub(crate) struct Sleep {
@@ -172,5 +169,5 @@ impl fmt::Debug for Sleep {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,0 +1,149 @@
+//! The protocol, played through by loom in every order that it tells apart. A wake-up that is lost is a deadlock here.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg loom" cargo test --release -p thread-pool --lib model
+//! ```
+
+use loom::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering::*},
+    },
+    thread,
+};
+
+use super::*;
+
+/// A pool reduced to its sleeping: the queue is a number.
+struct Pool {
+    sleep: Sleep,
+    queue: AtomicUsize,
+    taken: Mutex<usize>,
+    took: Condvar,
+}
+
+impl Pool {
+    fn new(workers: usize) -> (Arc<Pool>, Vec<thread::JoinHandle<()>>, Arc<AtomicUsize>) {
+        let (sleep, sleepers) = Sleep::new(workers);
+        let meeting = Arc::new(AtomicUsize::new(1));
+        let pool = Arc::new(Pool { sleep, queue: AtomicUsize::new(0), taken: Mutex::new(0), took: Condvar::new() });
+        let threads = sleepers
+            .into_iter()
+            .map(|sleeper| {
+                let (pool, meeting) = (pool.clone(), meeting.clone());
+                thread::spawn(move || {
+                    while pool.next(&sleeper) {
+                        pool.run(meeting.load(Relaxed));
+                    }
+                })
+            })
+            .collect();
+        (pool, threads, meeting)
+    }
+
+    fn submit(&self) {
+        self.queue.fetch_add(1, Relaxed);
+        self.sleep.announce_work();
+    }
+
+    fn take(&self) -> bool {
+        self.queue.fetch_update(Relaxed, Relaxed, |tasks| tasks.checked_sub(1)).is_ok()
+    }
+
+    fn has_work(&self) -> bool {
+        self.queue.load(Relaxed) > 0
+    }
+
+    /// As the loop of a worker, with a single look. False: closed.
+    fn next(&self, sleeper: &Sleeper) -> bool {
+        if self.take() {
+            return true;
+        }
+        let mut searching = self.sleep.start_searching();
+        loop {
+            if searching && self.take() {
+                self.sleep.stop_searching(|| self.has_work());
+                return true;
+            }
+            if self.sleep.is_closed() && !self.has_work() {
+                return false;
+            }
+            self.sleep.fall_asleep(sleeper, searching, || self.has_work());
+            searching = true;
+        }
+    }
+
+    /// A task, which is over when so many have begun.
+    fn run(&self, others: usize) {
+        let mut taken = self.taken.lock().unwrap();
+        *taken += 1;
+        self.took.notify_all();
+        while *taken < others {
+            taken = self.took.wait(taken).unwrap();
+        }
+    }
+
+    fn wait_for(&self, tasks: usize) {
+        let mut taken = self.taken.lock().unwrap();
+        while *taken < tasks {
+            taken = self.took.wait(taken).unwrap();
+        }
+    }
+}
+
+fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
+#[test]
+fn a_task_wakes_the_only_worker_each_time() {
+    explore(4, || {
+        let (pool, threads, _) = Pool::new(1);
+        for task in 1..=2 {
+            pool.submit();
+            pool.wait_for(task);
+        }
+        pool.sleep.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn two_submitters_wake_the_only_worker() {
+    explore(3, || {
+        let (pool, threads, _) = Pool::new(1);
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || pool.submit()
+        });
+        pool.submit();
+        pool.wait_for(2);
+        other.join().unwrap();
+        pool.sleep.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn two_tasks_that_wait_for_each_other_get_two_workers() {
+    explore(2, || {
+        let (pool, threads, meeting) = Pool::new(2);
+        meeting.store(2, Relaxed);
+        pool.submit();
+        pool.submit();
+        pool.wait_for(2);
+        pool.sleep.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn the_close_reaches_everybody() {
+    explore(3, || {
+        let (pool, threads, _) = Pool::new(2);
+        pool.sleep.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
