@@ -151,12 +151,17 @@ impl ProcessPoolBuilder {
                 return Err(Error::new(ErrorKind::Other, message));
             }
         }
+        // Handed over like this because a thread that cannot be started drops its closure, and with it what ends the workers.
+        let (hand, over) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
-        // If the thread cannot be started the supervisor is dropped with the closure, and with it the workers' sockets:
-        // that ends them.
-        match thread.spawn(move || supervisor.run()) {
-            Ok(thread) => pool.supervised_by(thread),
+        let thread = thread.spawn(move || over.into_iter().for_each(Supervisor::run));
+        match thread {
+            Ok(thread) => {
+                pool.supervised_by(thread);
+                let _ = hand.send(supervisor);
+            }
             Err(cause) => {
+                supervisor.abandon();
                 let message = format!("{name} could not be built: no thread for its supervisor: {cause}");
                 return Err(Error::new(ErrorKind::Other, message));
             }
@@ -189,6 +194,9 @@ impl ProcessPoolBuilder {
         for (key, value) in &self.environment {
             if key.is_empty() || key.as_encoded_bytes().contains(&b'=') || bad(key) || bad(value) {
                 return refuse(format!("{key:?} cannot be a variable of an environment"));
+            }
+            if start::is_own_variable(key) {
+                return refuse(format!("{key:?} is how a worker knows that it is one: leave it alone"));
             }
         }
         Ok(())

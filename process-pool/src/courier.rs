@@ -2,27 +2,42 @@
 //! and one that waits for another task of the same pool must not wait for itself.
 
 use std::{
-    sync::mpsc::{Receiver, Sender, channel},
-    thread::JoinHandle,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::{JoinHandle, Thread},
+    time::Instant,
 };
 
 use executor_core::task::Completed;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// A thread that is started when the first callback is to be run.
 pub(crate) struct Courier {
     name: String,
-    state: Mutex<State>,
+    shared: Arc<Shared>,
 }
 
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when the thread has run its last callback.
+    over: Condvar,
+}
+
+#[derive(Default)]
 struct State {
     sender: Option<Sender<Completed>>,
-    thread: Option<JoinHandle<()>>,
+    /// Which thread runs callbacks, for as long as it does.
+    at_work: Option<Thread>,
+    /// For the one who waits until the thread is gone.
+    handle: Option<JoinHandle<()>>,
 }
 
 impl Courier {
     pub(crate) fn new(pool: &str) -> Courier {
-        Courier { name: format!("{pool}-callbacks"), state: Mutex::new(State { sender: None, thread: None }) }
+        Courier { name: format!("{pool}-callbacks"), shared: Arc::default() }
     }
 
     /// Notifies those who wait for a task: here, if that is quickly done, else in the courier's thread.
@@ -30,16 +45,18 @@ impl Courier {
         if !completed.has_callbacks() {
             return drop(completed);
         }
-        let mut state = self.state.lock();
+        let mut state = self.shared.state.lock();
         if state.sender.is_none() {
             let (sender, receiver) = channel();
-            let thread = std::thread::Builder::new().name(self.name.clone()).spawn(move || run(&receiver));
+            let shared = self.shared.clone();
+            let thread = std::thread::Builder::new().name(self.name.clone()).spawn(move || run(&receiver, &shared));
             // Without a thread, callbacks are run by the supervisor: late is better than never.
-            let Ok(thread) = thread else {
+            let Ok(handle) = thread else {
                 drop(state);
                 return drop(completed);
             };
-            *state = State { sender: Some(sender), thread: Some(thread) };
+            let at_work = Some(handle.thread().clone());
+            *state = State { sender: Some(sender), at_work, handle: Some(handle) };
         }
         let refused = match &state.sender {
             Some(sender) => sender.send(completed).err(),
@@ -49,21 +66,37 @@ impl Courier {
         drop(refused);
     }
 
-    /// Waits until every callback has run, unless one of them calls this. Nothing is delivered any more.
-    pub(crate) fn join(&self) {
-        let State { sender, thread } = std::mem::replace(&mut *self.state.lock(), State { sender: None, thread: None });
-        drop(sender);
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-        {
-            // Panics of callbacks are contained by the core.
-            let _ = thread.join();
+    /// Waits until every callback has run, unless one of them calls this, but no longer than until the deadline. To be
+    /// called when nothing is delivered any more.
+    pub(crate) fn join(&self, deadline: Option<Instant>) {
+        let mut state = self.shared.state.lock();
+        state.sender = None;
+        while let Some(thread) = &state.at_work {
+            if thread.id() == std::thread::current().id() {
+                return;
+            }
+            match deadline {
+                None => self.shared.over.wait(&mut state),
+                Some(deadline) => {
+                    if self.shared.over.wait_until(&mut state, deadline).timed_out() {
+                        return;
+                    }
+                }
+            }
+        }
+        let handle = state.handle.take();
+        drop(state);
+        if let Some(handle) = handle {
+            // It has nothing left to do, and panics of callbacks are contained by the core.
+            let _ = handle.join();
         }
     }
 }
 
-fn run(receiver: &Receiver<Completed>) {
+fn run(receiver: &Receiver<Completed>, shared: &Shared) {
     for completed in receiver {
         drop(completed);
     }
+    shared.state.lock().at_work = None;
+    shared.over.notify_all();
 }

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, os::unix::process::ExitStatusExt, process::ExitStatus
 
 use executor_core::{Error, ErrorKind, WorkerDeath};
 
-use crate::worker::{EXIT_NOT_STARTED, EXIT_ORPHANED};
+use crate::worker::{EXIT_NOT_STARTED, LINK_LOST};
 
 /// How a worker ended.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Death {
     pub(crate) pid: u32,
     /// None: something else in this program has reaped it.
     pub(crate) status: Option<ExitStatus>,
+    /// Why the pool itself has killed it.
+    pub(crate) reason: Option<&'static str>,
     pub(crate) last_lines: String,
     /// Whether the kernel has killed something of this program's for want of memory since the last time somebody asked.
     pub(crate) out_of_memory: bool,
@@ -66,6 +68,8 @@ impl Death {
     fn cause(&self, signal: Option<i32>, code: Option<i32>) -> Option<&'static str> {
         let said = |words: &str| self.last_lines.contains(words);
         Some(match (signal, code) {
+            (Some(libc::SIGKILL), _) if self.reason.is_some() => return self.reason,
+            (Some(libc::SIGKILL), _) if said(LINK_LOST) => "something in it has closed its link to this program",
             _ if said("memory allocation of") => "probably out of memory; give it less, or a higher memory_limit",
             (Some(libc::SIGKILL), _) if self.out_of_memory => {
                 "out of memory, as the kernel says; use fewer workers, or a memory_limit"
@@ -83,7 +87,6 @@ impl Death {
             (Some(libc::SIGABRT), _) => "it aborted: a panic that could not unwind, or a failed check in foreign code",
             (Some(libc::SIGPIPE), _) => "it wrote to a closed pipe",
             (_, Some(EXIT_NOT_STARTED)) => "it could not start to serve",
-            (_, Some(EXIT_ORPHANED)) => "it lost the connection to its parent: something has closed its descriptors",
             (_, Some(101)) => {
                 "a panic ended the process; is it compiled with panic = \"abort\", or did a thread call exit?"
             }
@@ -160,7 +163,7 @@ mod tests {
 
     fn death(raw_status: i32, last_lines: &str) -> Death {
         let status = Some(ExitStatus::from_raw(raw_status));
-        Death { pid: 7, status, last_lines: last_lines.into(), out_of_memory: false }
+        Death { pid: 7, status, reason: None, last_lines: last_lines.into(), out_of_memory: false }
     }
 
     #[test]

@@ -64,8 +64,7 @@ impl ProcessPoolExecutor {
     /// # Ok::<(), executor_core::Error>(())
     /// ```
     pub fn worker_pids(&self) -> Vec<u32> {
-        let state = self.pool.state.lock();
-        let processes = state.units.iter().filter_map(|unit| unit.process);
+        let processes = self.pool.processes().into_iter();
         processes.map(|process| process.as_raw_nonzero().get().unsigned_abs()).collect()
     }
 }

@@ -38,6 +38,8 @@ pub(crate) enum RequestKind {
     RunTimed = 3,
     /// Leave.
     Retire = 4,
+    /// The task that runs is asked to stop.
+    Stop = 5,
 }
 
 impl Request {
@@ -69,6 +71,7 @@ impl Request {
             2 => RequestKind::Run,
             3 => RequestKind::RunTimed,
             4 => RequestKind::Retire,
+            5 => RequestKind::Stop,
             _ => return None,
         };
         Some(Request {

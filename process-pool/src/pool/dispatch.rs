@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{State, job::Job, timers::Timer};
+use super::{State, job::Job};
 
 /// A worker is given tasks for about this long.
 const AHEAD: Duration = Duration::from_micros(200);
@@ -41,7 +41,7 @@ impl State {
 
     fn hand_out(&mut self, now: Instant, leftovers: &mut Leftovers) {
         while !self.queue.is_empty() {
-            let Some(index) = self.best_unit() else { return };
+            let Some(index) = self.best_unit().or_else(|| self.unclogged_unit()) else { return };
             let Some(job) = self.queue.pop(&mut leftovers.left) else { return };
             self.give(index, job, now, leftovers);
         }
@@ -54,35 +54,48 @@ impl State {
         open.min_by_key(|(_, unit)| unit.flights().len()).map(|(index, _)| index)
     }
 
+    /// As [`best_unit`](State::best_unit), where the first look found none. It also has those ring that have nothing in
+    /// the way but tasks that were withdrawn.
+    fn unclogged_unit(&mut self) -> Option<usize> {
+        let asked = self.units.iter_mut().filter_map(|unit| unit.asks_for_slot().then_some(())).count();
+        // The worker may have got past them before it could see that somebody wants to know.
+        if asked > 0 { self.best_unit() } else { None }
+    }
+
     fn give(&mut self, index: usize, job: Job, now: Instant, leftovers: &mut Leftovers) {
         let limit = job.time_limit;
-        let unit = &mut self.units[index];
-        let Some(sequence) = unit.give(index, job, now, &mut leftovers.left) else {
+        if self.units[index].give(index, job, now, &mut leftovers.left).is_none() {
             self.queue.popped_in_vain();
             return;
-        };
-        if unit.has_backlog() {
-            // The supervisor asks for the bell that tells of room, and hears it.
-            self.backlogged.push(index);
-            leftovers.wake_supervisor = true;
         }
-        if let Some(limit) = limit {
-            self.timers.set(now + limit, Timer::Limit { unit: index, sequence });
+        self.note_backlog(index, leftovers);
+        // A limit too long to be told apart from "for ever" is none.
+        if let Some(at) = limit.and_then(|limit| now.checked_add(limit)) {
+            self.watch_limit(index, at, leftovers);
+        }
+    }
+
+    /// Leaves what was not sent at once to the supervisor, who asks for the bell that tells of room, and hears it.
+    pub(super) fn note_backlog(&mut self, index: usize, leftovers: &mut Leftovers) {
+        if self.units[index].has_backlog() {
+            self.backlogged.push(index);
             leftovers.wake_supervisor = true;
         }
     }
 
-    /// Nothing waits in the queue: a worker with nothing to do gets half of what waits behind another's task.
+    /// Nothing waits in the queue: workers with nothing to do get up to half of what waits behind another's task. No more
+    /// than they take at once, for the rest would go back behind what is younger.
     fn share(&mut self, now: Instant, leftovers: &mut Leftovers) {
         loop {
             let most = self.limits.max_tasks_per_worker;
-            let idle = self.units.iter().any(|unit| unit.is_idle() && unit.has_room(most));
+            let idle = self.units.iter().filter(|unit| unit.is_idle() && unit.has_room(most));
+            let room: usize = idle.map(|unit| unit.depth).sum();
             let busiest = self.units.iter().enumerate().max_by_key(|(_, unit)| unit.waiting());
             let Some((index, waiting)) = busiest.map(|(index, unit)| (index, unit.waiting())) else { return };
-            if !idle || waiting == 0 {
+            if room == 0 || waiting == 0 {
                 return;
             }
-            if self.take_back(index, waiting.div_ceil(2), |_| true) == 0 {
+            if self.take_back(index, room.min(waiting.div_ceil(2)), |_| true) == 0 {
                 // The worker has started them all meanwhile.
                 return;
             }
@@ -90,7 +103,7 @@ impl State {
         }
     }
 
-    /// What waits behind a task that turned out to be long goes back to the queue, where it is the oldest.
+    /// What waits behind a task that turned out to be long goes back to the queue.
     fn take_back_from_stalled(&mut self, now: Instant) {
         for index in 0..self.units.len() {
             let unit = &mut self.units[index];
@@ -109,21 +122,18 @@ impl State {
     }
 
     /// Takes tasks that have not started back into the queue, the oldest of them, and answers how many.
-    fn take_back(&mut self, index: usize, most: usize, wanted: impl Fn(&Job) -> bool) -> usize {
+    pub(super) fn take_back(&mut self, index: usize, most: usize, wanted: impl Fn(&Job) -> bool) -> usize {
         let unit = &mut self.units[index];
-        let candidates: Vec<u64> =
-            unit.flights().iter().filter(|flight| wanted(&flight.job)).map(|flight| flight.sequence).collect();
-        let mut taken = Vec::new();
-        for sequence in candidates {
-            if taken.len() == most {
-                break;
+        let waiting = unit.flights().iter().filter(|flight| !unit.has_started(flight.sequence) && wanted(&flight.job));
+        let chosen: Vec<u64> = waiting.map(|flight| flight.sequence).take(most).collect();
+        let mut count = 0;
+        // The youngest first: a worker that comes to them meanwhile starts the oldest, and none before it.
+        for sequence in chosen.into_iter().rev() {
+            if let Some(job) = unit.withdraw(sequence, false) {
+                job.task.recall();
+                self.queue.put_back(job);
+                count += 1;
             }
-            taken.extend(unit.withdraw(sequence, false));
-        }
-        let count = taken.len();
-        for job in taken.into_iter().rev() {
-            job.task.recall();
-            self.queue.push_front(job);
         }
         count
     }

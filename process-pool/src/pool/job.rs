@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use executor_core::{
-    Error, Task,
+    Error, ErrorKind, Task,
     function::{Address, batch, outcome},
 };
 
@@ -12,6 +12,8 @@ use crate::frame::{Request, RequestKind};
 /// A task that was written down.
 pub(crate) struct Job {
     pub(crate) task: Task,
+    /// Where it stands among all tasks of the pool, in the order in which they were accepted.
+    pub(super) number: u64,
     function: Address,
     /// The argument, or the records of a batch.
     body: Vec<u8>,
@@ -20,8 +22,14 @@ pub(crate) struct Job {
     batch: Option<Batch>,
     /// Which attempt is the next, or under way; from 1 on.
     pub(crate) attempt: u32,
+    /// How many workers have died when this was what they would have run next.
+    strikes: u32,
     pub(crate) time_limit: Option<Duration>,
 }
+
+/// A task that so many workers did not live to start is to blame: its arguments are more than their memory holds, most
+/// likely. Without this it would go from one to the next for ever.
+const MOST_STRIKES: u32 = 3;
 
 struct Batch {
     /// How many items have no outcome yet.
@@ -56,7 +64,7 @@ impl Job {
         let function = Address::of(encoded.entry)?;
         let batch = encoded.batch.map(|open| Batch { open, reply: vec![0] });
         let time_limit = task.time_limit().or(default_limit);
-        Ok(Job { task, function, body, done: 0, batch, attempt: 1, time_limit })
+        Ok(Job { task, number: 0, function, body, done: 0, batch, attempt: 1, strikes: 0, time_limit })
     }
 
     /// What follows the head of the request. It does not change while a worker has the job.
@@ -73,7 +81,8 @@ impl Job {
     /// A job of which only the task is left.
     pub(crate) fn emptied(task: Task) -> Job {
         let function = Address { offset: 0, fingerprint: 0 };
-        Job { task, function, body: Vec::new(), done: 0, batch: None, attempt: 1, time_limit: None }
+        let body = Vec::new();
+        Job { task, number: 0, function, body, done: 0, batch: None, attempt: 1, strikes: 0, time_limit: None }
     }
 
     /// The task, and what was to be sent.
@@ -104,6 +113,34 @@ impl Job {
         self.done =
             self.body.len() - batch::split_record(&self.body[self.done..]).map_or(0, |(_, behind)| behind.len());
         (batch.open == 0).then(|| std::mem::take(&mut batch.reply))
+    }
+
+    /// What becomes of it when its worker ended before it started, and nothing else ran there.
+    pub(crate) fn next_under(mut self, error: Error) -> Aftermath {
+        self.strikes += 1;
+        if self.strikes < MOST_STRIKES { Aftermath::Again(self) } else { self.ended_under(error, false) }
+    }
+
+    /// What is told of it if nobody goes on with it, for this reason, or because it was cancelled. Items of a batch that
+    /// were done before keep their outcomes.
+    pub(crate) fn given_up(mut self, reason: Option<&Error>) -> Ending {
+        let has_outcomes = self.batch.as_ref().is_some_and(|batch| batch.reply.len() > 1);
+        match (has_outcomes, reason) {
+            (false, None) => Ending::Cancel(self.task),
+            (false, Some(reason)) => Ending::Error(self.task, reason.clone()),
+            (true, reason) => {
+                let error = reason.cloned().unwrap_or_else(|| {
+                    Error::new(ErrorKind::Cancelled, "the executor was closed before this item of a map was run")
+                });
+                let mut bytes = Vec::new();
+                outcome::write_error(&error, &mut bytes);
+                loop {
+                    if let Some(reply) = self.outcome(&bytes) {
+                        return Ending::Reply(self.task, reply);
+                    }
+                }
+            }
+        }
     }
 
     /// What becomes of it when its worker ended while it ran: with `error`, or, where that is allowed, from the start.

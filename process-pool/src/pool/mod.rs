@@ -6,6 +6,7 @@
 mod dispatch;
 mod job;
 mod queue;
+mod stop;
 mod timers;
 mod unit;
 
@@ -28,9 +29,9 @@ use executor_core::{
 };
 use parking_lot::{Condvar, Mutex};
 use polling::Poller;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
-use crate::{courier::Courier, transport::Claim};
+use crate::courier::Courier;
 use queue::Queue;
 use timers::Timers;
 use unit::unplace;
@@ -46,6 +47,7 @@ pub(crate) struct Limits {
 /// See the [module](self).
 pub(crate) struct Pool {
     pub(crate) name: String,
+    width: usize,
     pub(crate) state: Mutex<State>,
     /// Notified when a bounded pool has room again, or is closed.
     room: Condvar,
@@ -96,6 +98,7 @@ impl Pool {
         let poller = Poller::new().map_err(|cause| {
             Error::new(ErrorKind::Other, format!("{name} could not be built: no descriptor to wait with: {cause}"))
         })?;
+        let width = units.len();
         let state = State {
             limits,
             phase: Phase::Open,
@@ -110,6 +113,7 @@ impl Pool {
         let pool = Arc::new(Pool {
             courier: Courier::new(&name),
             name,
+            width,
             state: Mutex::new(state),
             room: Condvar::new(),
             gone: Condvar::new(),
@@ -127,6 +131,18 @@ impl Pool {
     pub(crate) fn supervised_by(&self, thread: JoinHandle<()>) {
         let _ = self.supervisor_id.set(thread.thread().id());
         *self.supervisor.lock() = Some(thread);
+    }
+
+    fn is_supervisor(&self) -> bool {
+        self.supervisor_id.get() == Some(&std::thread::current().id())
+    }
+
+    /// The processes of the workers. None in the child of a fork, whose they are not.
+    pub(crate) fn processes(&self) -> Vec<Pid> {
+        if self.born.check().is_err() {
+            return Vec::new();
+        }
+        self.state.lock().units.iter().filter_map(|unit| unit.process).collect()
     }
 
     fn host(&self) -> HostId {
@@ -161,6 +177,21 @@ impl Pool {
         self.room.notify_all();
     }
 
+    /// What is left to do if the supervisor fails, which is an error in this crate: everybody hears of it.
+    pub(crate) fn collapse(&self) {
+        let message = format!("{} is broken: its supervisor has failed, which is an error in the library", self.name);
+        let reason = Error::new(ErrorKind::Broken, message);
+        let mut state = self.state.lock();
+        let mut endings = state.break_down(&reason);
+        for unit in &mut state.units {
+            unit.signal(Signal::KILL);
+            endings.extend(unit.vacate().into_iter().map(|(flight, _)| flight.job.given_up(Some(&reason))));
+        }
+        drop(state);
+        self.announce_gone();
+        settle_all(endings);
+    }
+
     fn accept(&self, job: Job) -> Result<(), Error> {
         let mut leftovers = Leftovers::default();
         let mut state = self.state.lock();
@@ -172,9 +203,13 @@ impl Pool {
                 return Err(Error::shut_down(&self.name));
             }
             match state.limits.queue_capacity {
-                Some(capacity) if state.waiting() >= capacity && !state.units.iter().any(Unit::is_idle) => {
+                Some(capacity) if state.waiting() >= capacity && !state.somebody_is_free() => {
                     if !job.task.may_wait() {
                         return Err(Error::queue_full(&self.name, capacity));
+                    }
+                    if self.is_supervisor() {
+                        // A waker that submits, called by the one thread that makes room.
+                        break;
                     }
                     state.waiting_submitters += 1;
                     self.room.wait(&mut state);
@@ -225,68 +260,32 @@ fn settle_all(endings: Vec<Ending>) {
 }
 
 impl State {
+    /// Whether a worker would start another task at once.
+    fn somebody_is_free(&self) -> bool {
+        let most = self.limits.max_tasks_per_worker;
+        self.units.iter().any(|unit| unit.is_idle() && unit.has_room(most))
+    }
+
     /// Takes out everything that has not started.
     fn cancel_waiting(&mut self) -> Vec<Ending> {
-        let mut cancelled: Vec<Ending> = self.queue.drain().into_iter().map(|job| Ending::Cancel(job.task)).collect();
+        let mut cancelled: Vec<Ending> = self.queue.drain().into_iter().map(|job| job.given_up(None)).collect();
         for unit in &mut self.units {
             let placed: Vec<u64> = unit.flights().iter().map(|flight| flight.sequence).collect();
             for sequence in placed {
-                cancelled.extend(unit.withdraw(sequence, true).map(|job| Ending::Cancel(job.task)));
+                cancelled.extend(unit.withdraw(sequence, true).map(|job| job.given_up(None)));
             }
         }
         cancelled
     }
 
-    /// Stops every task that runs.
-    fn terminate_running(&mut self, grace: Duration) {
-        for index in 0..self.units.len() {
-            let running: Vec<u64> = self.units[index].flights().iter().map(|flight| flight.sequence).collect();
-            for sequence in running {
-                self.terminate(index, sequence, grace);
+    /// Takes a task in again whose worker has died.
+    pub(crate) fn take_in_again(&mut self, job: Job) {
+        if job.task.recall() {
+            if self.priorities {
+                self.make_way_for(job.task.priority());
             }
+            self.queue.put_back(job);
         }
-    }
-
-    /// Stops one task, if it runs.
-    fn terminate(&mut self, index: usize, sequence: u64, grace: Duration) -> bool {
-        let unit = &mut self.units[index];
-        let Some(flight) = unit.flight(sequence) else { return false };
-        let name = flight.job.task.name().to_string();
-        let error =
-            Error::new(ErrorKind::Terminated, format!("task `{name}` was running and was stopped, as was asked for"));
-        if !self.condemn(index, sequence, error) {
-            return false;
-        }
-        let unit = &self.units[index];
-        if let Some(claims) = unit.claims() {
-            claims.ask_to_stop(sequence);
-        }
-        if grace.is_zero() {
-            unit.signal(Signal::KILL);
-        } else {
-            unit.signal(Signal::TERM);
-            // One that was stopped by `SIGSTOP` hears nothing before it goes on.
-            unit.signal(Signal::CONT);
-            let generation = unit.generation;
-            // A grace too long to be told apart from "for ever" sets no timer.
-            if let Some(at) = Instant::now().checked_add(grace) {
-                self.timers.set(at, Timer::Kill { unit: index, generation });
-            }
-        }
-        true
-    }
-
-    /// Takes back what waits behind a task, and forbids the task to finish. True: the caller kills its worker.
-    pub(crate) fn condemn(&mut self, index: usize, sequence: u64, error: Error) -> bool {
-        let unit = &mut self.units[index];
-        let behind: Vec<u64> =
-            unit.flights().iter().map(|flight| flight.sequence).filter(|other| *other != sequence).collect();
-        let taken: Vec<Job> = behind.into_iter().filter_map(|other| unit.withdraw(other, false)).collect();
-        for job in taken.into_iter().rev() {
-            job.task.recall();
-            self.queue.push_front(job);
-        }
-        self.units[index].condemn(sequence, error)
     }
 
     /// Whether there is nothing left to do.
@@ -299,7 +298,7 @@ impl State {
         if self.broken.is_none() {
             self.broken = Some(reason.clone());
         }
-        self.queue.drain().into_iter().map(|job| Ending::Error(job.task, reason.clone())).collect()
+        self.queue.drain().into_iter().map(|job| job.given_up(Some(reason))).collect()
     }
 }
 
@@ -318,7 +317,7 @@ impl Backend for Pool {
     }
 
     fn join(&self, timeout: Option<Duration>) -> bool {
-        if self.born.check().is_err() || self.supervisor_id.get() == Some(&std::thread::current().id()) {
+        if self.born.check().is_err() || self.is_supervisor() {
             return false;
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -339,12 +338,12 @@ impl Backend for Pool {
             // It has said its last word, and contains every panic of the user's.
             let _ = thread.join();
         }
-        self.courier.join();
+        self.courier.join(deadline);
         true
     }
 
     fn max_workers(&self) -> usize {
-        self.state.lock().units.len()
+        self.width
     }
 }
 
@@ -363,6 +362,8 @@ impl Host for Pool {
         let completed = job.task.cancel();
         state.dispatch(Instant::now(), &mut leftovers);
         self.announce_room(&state);
+        // What was withdrawn is not answered, so nobody else would tell the supervisor that this was the last task.
+        leftovers.wake_supervisor |= state.phase > Phase::Open;
         drop(state);
         self.deal_with(leftovers);
         drop(completed);
@@ -376,10 +377,7 @@ impl Host for Pool {
         let (index, sequence) = unplace(place);
         let mut state = self.state.lock();
         let Some(unit) = state.units.get_mut(index) else { return false };
-        if unit.flight(sequence).is_none() {
-            return false;
-        }
-        unit.claims().is_none_or(|claims| claims.claim(sequence) != Claim::Offered)
+        unit.flight(sequence).is_some() && unit.has_started(sequence)
     }
 
     fn terminate(&self, _: TaskId, place: u64, grace: Duration) -> bool {
@@ -389,14 +387,13 @@ impl Host for Pool {
         let (index, sequence) = unplace(place);
         let mut leftovers = Leftovers::default();
         let mut state = self.state.lock();
-        if index >= state.units.len() || !state.terminate(index, sequence, grace) {
-            return false;
-        }
+        let stops = index < state.units.len() && state.terminate(index, sequence, grace);
         state.dispatch(Instant::now(), &mut leftovers);
+        self.announce_room(&state);
         drop(state);
         leftovers.wake_supervisor = true;
         self.deal_with(leftovers);
-        true
+        stops
     }
 
     fn ask_to_stop(&self, _: TaskId, place: u64) {
@@ -404,13 +401,13 @@ impl Host for Pool {
             return;
         }
         let (index, sequence) = unplace(place);
+        let mut leftovers = Leftovers::default();
         let mut state = self.state.lock();
-        if let Some(unit) = state.units.get_mut(index)
-            && unit.flight(sequence).is_some()
-            && let Some(claims) = unit.claims()
-        {
-            claims.ask_to_stop(sequence);
+        if index < state.units.len() {
+            state.ask_to_stop(index, sequence, &mut leftovers);
         }
+        drop(state);
+        self.deal_with(leftovers);
     }
 
     fn left_queue(&self, _: TaskId) {
@@ -420,14 +417,21 @@ impl Host for Pool {
         let mut state = self.state.lock();
         state.queue.left();
         self.announce_room(&state);
+        let closing = state.phase > Phase::Open;
+        drop(state);
+        if closing {
+            self.notify();
+        }
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state.lock();
-        f.debug_struct("Pool")
-            .field("name", &self.name)
+        let mut description = f.debug_struct("Pool");
+        description.field("name", &self.name);
+        // In a forked child the lock may be held for ever by a thread that did not come along.
+        let Some(state) = self.state.try_lock() else { return description.finish_non_exhaustive() };
+        description
             .field("phase", &state.phase)
             .field("waiting", &state.waiting())
             .field("workers", &state.units.iter().filter(|unit| unit.stage == Stage::Ready).count())

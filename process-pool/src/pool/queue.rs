@@ -13,6 +13,8 @@ pub(crate) struct Queue {
     lanes: BTreeMap<Reverse<i32>, VecDeque<Job>>,
     /// Of all jobs in the lanes, how many are waiting; the rest were cancelled, and are dropped when their turn comes.
     waiting: usize,
+    /// How many were ever accepted.
+    accepted: u64,
 }
 
 impl Queue {
@@ -26,15 +28,19 @@ impl Queue {
         self.lanes.values().all(VecDeque::is_empty)
     }
 
-    pub(crate) fn push_back(&mut self, job: Job) {
+    /// Accepts a task.
+    pub(crate) fn push_back(&mut self, mut job: Job) {
         self.waiting += 1;
+        self.accepted += 1;
+        job.number = self.accepted;
         self.lanes.entry(Reverse(job.task.priority())).or_default().push_back(job);
     }
 
-    /// Puts a task back that had its turn before everything that is in here now.
-    pub(crate) fn push_front(&mut self, job: Job) {
+    /// Puts a task back to where it was: behind those that were accepted before it, which mostly are none.
+    pub(crate) fn put_back(&mut self, job: Job) {
         self.waiting += 1;
-        self.lanes.entry(Reverse(job.task.priority())).or_default().push_front(job);
+        let lane = self.lanes.entry(Reverse(job.task.priority())).or_default();
+        lane.insert(lane.partition_point(|other| other.number < job.number), job);
     }
 
     /// The next task. Those that were cancelled meanwhile come along in `left`, to be dropped outside of the lock.

@@ -5,12 +5,14 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 /// What is due at a point in time. Each names what it was set for, and is forgotten if that has changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    /// A task may have run for as long as it is allowed to.
-    Limit { unit: usize, sequence: u64 },
+    /// A task of this unit may have run for as long as it is allowed to.
+    Limit { unit: usize },
     /// A worker that was asked to go has had its time.
     Kill { unit: usize, generation: u64 },
     /// A worker that was started has not answered.
     Late { unit: usize, generation: u64 },
+    /// A worker that has closed its link has had the time to end.
+    Unlinked { unit: usize, generation: u64 },
     /// Starting a worker failed: try again.
     Start { unit: usize },
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use executor_core::Error;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, waitid};
 
 use super::job::Job;
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct Unit {
     pub(crate) name: String,
     pub(crate) stage: Stage,
+    /// Whether the worker has ever said that it takes tasks.
+    pub(crate) was_ready: bool,
     /// How many workers have been in this place.
     pub(crate) generation: u64,
     /// The process, for as long as nobody has reaped it: only then its number, and its group's, is surely its own.
@@ -30,6 +32,10 @@ pub(crate) struct Unit {
     /// What the worker was given and has not answered, in the order it was sent.
     flights: VecDeque<Flight>,
     backlog: Option<Backlog>,
+    /// The task whose request could not be sent, for the link is broken: it did not start.
+    unsent: Option<u64>,
+    /// The task that is to be asked to stop, once there is room for that on a link without claims.
+    stop: Option<u64>,
     last_sequence: u64,
     /// The last number that went to the worker before this one.
     sequence_before: u64,
@@ -39,8 +45,12 @@ pub(crate) struct Unit {
     pub(crate) depth: usize,
     /// When it last got its first task, or answered one.
     progress: Instant,
-    /// Why it is going to be killed, or was.
+    /// For which task it is going to be killed, or was.
     pub(crate) verdict: Option<Verdict>,
+    /// Why it was killed, if that was this pool's doing and for no task's sake.
+    pub(crate) reason: Option<&'static str>,
+    /// The earliest time at which a time limit is going to be looked at.
+    pub(crate) limit_due: Option<Instant>,
     /// Where what is written goes first: a head and its name.
     scratch: Vec<u8>,
 }
@@ -91,17 +101,22 @@ impl Unit {
         Unit {
             name,
             stage: Stage::Vacant,
+            was_ready: false,
             generation: 0,
             process: None,
             outbox: None,
             flights: VecDeque::new(),
             backlog: None,
+            unsent: None,
+            stop: None,
             last_sequence: 0,
             sequence_before: 0,
             given: 0,
             depth: 1,
             progress: Instant::now(),
             verdict: None,
+            reason: None,
+            limit_due: None,
             scratch: Vec::new(),
         }
     }
@@ -109,19 +124,48 @@ impl Unit {
     /// A worker moves in.
     pub(crate) fn occupy(&mut self, process: Pid, outbox: Box<dyn Outbox>) {
         self.stage = Stage::Starting;
+        self.was_ready = false;
         self.generation += 1;
         self.process = Some(process);
         self.outbox = Some(outbox);
         self.given = 0;
         self.sequence_before = self.last_sequence;
         self.verdict = None;
+        self.reason = None;
     }
 
-    /// The worker is gone. Answers what it had.
-    pub(crate) fn vacate(&mut self) -> (VecDeque<Flight>, Option<Box<dyn Outbox>>) {
+    /// The worker is gone. Answers what it had, and of each task whether it had started.
+    pub(crate) fn vacate(&mut self) -> Vec<(Flight, bool)> {
         self.stage = Stage::Vacant;
-        self.backlog = None;
-        (std::mem::take(&mut self.flights), self.outbox.take())
+        if let Some(backlog) = self.backlog.take() {
+            self.unsent = Some(backlog.sequence);
+        }
+        let flights = std::mem::take(&mut self.flights);
+        let lost = flights.into_iter().map(|flight| {
+            let started = self.has_started(flight.sequence);
+            (flight, started)
+        });
+        let lost = lost.collect();
+        self.unsent = None;
+        self.stop = None;
+        self.outbox = None;
+        lost
+    }
+
+    /// Takes no more tasks. A worker that never was ready stays one.
+    pub(crate) fn shun(&mut self) {
+        if self.stage == Stage::Ready {
+            self.stage = Stage::Leaving;
+        }
+    }
+
+    /// Whether a task that it was given has started, as far as can be said from here.
+    pub(crate) fn has_started(&self, sequence: u64) -> bool {
+        match self.claims() {
+            Some(claims) => claims.claim(sequence) != Claim::Offered,
+            // It started when it was given, unless the link broke over it.
+            None => self.unsent != Some(sequence),
+        }
     }
 
     pub(crate) fn claims(&self) -> Option<&dyn Claims> {
@@ -130,6 +174,10 @@ impl Unit {
 
     pub(crate) fn flights(&self) -> &VecDeque<Flight> {
         &self.flights
+    }
+
+    pub(crate) fn flights_mut(&mut self) -> impl Iterator<Item = &mut Flight> {
+        self.flights.iter_mut()
     }
 
     pub(crate) fn flight(&mut self, sequence: u64) -> Option<&mut Flight> {
@@ -157,12 +205,25 @@ impl Unit {
         }
         match self.claims() {
             None => self.flights.is_empty(),
-            // A slot is free once the worker has taken the task that had it before off its queue.
-            Some(claims) => {
-                let taken = claims.taken().max(self.sequence_before);
-                self.last_sequence.saturating_sub(taken) < claims.slots() - 1
-            }
+            Some(claims) => self.has_slot(claims),
         }
+    }
+
+    /// Whether a slot is free: it is once the worker has taken the task that had it before off its queue.
+    fn has_slot(&self, claims: &dyn Claims) -> bool {
+        let taken = claims.taken().max(self.sequence_before);
+        self.last_sequence.saturating_sub(taken) < claims.slots() - 1
+    }
+
+    /// Asks for the bell if it would take another task, but for those that were withdrawn and still lie in its queue: the
+    /// bell tells when the worker gets past them. True: it has asked; look at [`has_room`](Unit::has_room) once more.
+    pub(crate) fn asks_for_slot(&mut self) -> bool {
+        let is_open = self.stage == Stage::Ready && self.backlog.is_none() && self.flights.len() < self.depth;
+        let asks = is_open && self.claims().is_some_and(|claims| !self.has_slot(claims));
+        if asks {
+            self.want_room();
+        }
+        asks
     }
 
     /// Whether it has had all the tasks of its life.
@@ -170,9 +231,7 @@ impl Unit {
         most.is_some_and(|most| self.given >= most)
     }
 
-    /// Gives it a task. An error comes with the task: the link is broken, and the worker's end is to be expected.
-    ///
-    /// True: it starts with this. False: the task was cancelled, and is dropped.
+    /// Gives it a task. None: the task was cancelled, and is added to `left`.
     pub(crate) fn give(&mut self, index: usize, mut job: Job, now: Instant, left: &mut Vec<Job>) -> Option<u64> {
         let sequence = self.last_sequence + 1;
         job.trim();
@@ -181,13 +240,8 @@ impl Unit {
             return None;
         }
         self.last_sequence = sequence;
-        match self.claims() {
-            Some(claims) => claims.offer(sequence),
-            // Nobody but this side can say when it starts: now.
-            None => {
-                let begun = job.task.begin();
-                debug_assert!(begun, "a placed task is this pool's alone");
-            }
+        if let Some(claims) = self.claims() {
+            claims.offer(sequence);
         }
         if self.flights.is_empty() {
             self.progress = now;
@@ -199,7 +253,16 @@ impl Unit {
         job.head(sequence, name).write(&mut head);
         head.extend_from_slice(name.as_bytes());
         self.flights.push_back(Flight { sequence, job, since: now, seen: None });
-        self.send(sequence, head);
+        self.backlog = Some(Backlog { sequence, head, sent: 0, orphan: None });
+        self.pump();
+        if self.claims().is_none()
+            && self.unsent.is_none()
+            && let Some(flight) = self.flights.back()
+        {
+            // Nobody but this side can say when it starts: now.
+            let begun = flight.job.task.begin();
+            debug_assert!(begun, "a placed task is this pool's alone");
+        }
         Some(sequence)
     }
 
@@ -208,8 +271,7 @@ impl Unit {
         let mut head = Vec::new();
         request.write(&mut head);
         head.extend_from_slice(body);
-        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Vec::new()) });
-        self.pump();
+        self.send_bare(head);
     }
 
     /// Tells it to leave, once it has answered everything.
@@ -217,12 +279,35 @@ impl Unit {
         self.stage = Stage::Leaving;
         let mut head = Vec::new();
         Request::bare(RequestKind::Retire).write(&mut head);
-        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Vec::new()) });
-        self.pump();
+        self.send_bare(head);
     }
 
-    fn send(&mut self, sequence: u64, head: Vec<u8>) {
-        self.backlog = Some(Backlog { sequence, head, sent: 0, orphan: None });
+    /// Asks a task that runs to stop.
+    pub(crate) fn ask_to_stop(&mut self, sequence: u64) {
+        match self.claims() {
+            Some(claims) => claims.ask_to_stop(sequence),
+            None => {
+                self.stop = Some(sequence);
+                if self.backlog.is_none() {
+                    self.send_stop();
+                }
+            }
+        }
+    }
+
+    fn send_stop(&mut self) {
+        if let Some(sequence) = self.stop.take()
+            && self.flight(sequence).is_some()
+        {
+            let mut head = Vec::new();
+            Request { sequence, ..Request::bare(RequestKind::Stop) }.write(&mut head);
+            self.send_bare(head);
+        }
+    }
+
+    /// Sends a request that is no task's.
+    fn send_bare(&mut self, head: Vec<u8>) {
+        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Vec::new()) });
         self.pump();
     }
 
@@ -243,13 +328,14 @@ impl Unit {
                 if let Some(done) = self.backlog.take() {
                     self.scratch = done.head;
                 }
-                false
+                self.send_stop();
+                self.backlog.is_some()
             }
             Ok(false) => {
                 outbox.ring_bell();
                 true
             }
-            // The worker is gone or has gone wild; its end, which the supervisor sees, settles everything.
+            // The worker is gone or has gone wild; its end settles everything.
             Err(_) => {
                 self.condemn_link();
                 false
@@ -258,9 +344,14 @@ impl Unit {
     }
 
     fn condemn_link(&mut self) {
-        self.backlog = None;
-        self.stage = Stage::Leaving;
-        self.signal(Signal::KILL);
+        if let Some(backlog) = self.backlog.take() {
+            self.unsent = Some(backlog.sequence);
+        }
+        self.shun();
+        if self.claims().is_some() {
+            self.kill_for("it had written over its link to this program, so it was killed");
+        }
+        // A socket that takes nothing is closed at the other end, and the supervisor is going to hear of that.
     }
 
     pub(crate) fn has_backlog(&self) -> bool {
@@ -270,7 +361,11 @@ impl Unit {
     /// Takes a task back that has not started, if it is still to be had.
     pub(crate) fn withdraw(&mut self, sequence: u64, for_good: bool) -> Option<Job> {
         let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
-        if !self.claims().is_some_and(|claims| claims.withdraw(sequence)) {
+        let is_free = match self.claims() {
+            Some(claims) => claims.withdraw(sequence),
+            None => self.unsent == Some(sequence),
+        };
+        if !is_free {
             return None;
         }
         let flight = self.flights.remove(at)?;
@@ -292,8 +387,9 @@ impl Unit {
     /// The worker has answered a task for good, or one item of it.
     pub(crate) fn answered(&mut self, sequence: u64, outcome: &[u8], now: Instant) -> Option<(Job, Vec<u8>)> {
         let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
-        if self.claims().is_none() && self.verdict.as_ref().is_some_and(|verdict| verdict.sequence == sequence) {
-            // Too late: it is being killed for this very task.
+        if self.claims().is_none() && self.is_condemned_for(sequence) {
+            // Too late: it is being killed for this very task, which has nothing left to do.
+            self.signal(Signal::KILL);
             return None;
         }
         self.progress = now;
@@ -304,31 +400,54 @@ impl Unit {
         Some((flight.job, reply))
     }
 
-    /// Forbids the running task to finish, if it still runs. True: the caller kills the worker.
-    pub(crate) fn condemn(&mut self, sequence: u64, error: Error) -> bool {
+    /// Forbids the running task to finish, if it still runs; of a batch, only if it is at this item. True: the caller
+    /// kills the worker.
+    pub(crate) fn condemn(&mut self, sequence: u64, only: Option<u64>, error: Error) -> bool {
         if self.verdict.is_some() || self.process.is_none() {
             return false;
         }
         if let Some(claims) = self.claims() {
             // Items may follow each other faster than this can look; but not for ever at the very same moment.
             let caught = (0..1000).any(|_| match claims.claim(sequence) {
-                Claim::Running { item } => claims.condemn(sequence, item),
+                Claim::Running { item } if only.is_none_or(|only| only == item) => claims.condemn(sequence, item),
                 _ => false,
             });
             if !caught {
                 return false;
             }
+        } else if !self.has_started(sequence) {
+            return false;
         }
         self.verdict = Some(Verdict { sequence, error });
         self.stage = Stage::Leaving;
         true
     }
 
+    /// Whether it is being killed for this task.
+    pub(crate) fn is_condemned_for(&self, sequence: u64) -> bool {
+        self.verdict.as_ref().is_some_and(|verdict| verdict.sequence == sequence)
+    }
+
+    /// Kills it for a reason that is no task's.
+    pub(crate) fn kill_for(&mut self, reason: &'static str) {
+        self.reason.get_or_insert(reason);
+        self.signal(Signal::KILL);
+    }
+
     /// Sends a signal to the worker and all that it has started.
     pub(crate) fn signal(&self, signal: Signal) {
-        if let Some(process) = self.process {
-            // It is not reaped yet, so the number is its own; the only failure is that it has ended.
-            let _ = kill_process_group(process, signal);
+        let Some(process) = self.process else { return };
+        // The number is its own until it is reaped. That is this pool's business alone, except in a program that ignores
+        // `SIGCHLD` or waits for any child: there the number may be somebody else's by now, and is not to be had any more.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if waitid(WaitId::Pid(process), options).is_err() {
+            return;
+        }
+        // The only failure is that nobody is left there.
+        let _ = kill_process_group(process, signal);
+        if getpgid(Some(process)).is_ok_and(|group| group != process) {
+            // A task has moved its worker to another group.
+            let _ = kill_process(process, signal);
         }
     }
 

@@ -10,7 +10,7 @@
 
 use std::{
     ffi::CStr,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -78,10 +78,7 @@ fn become_worker_if_started_as_one() {
     unsafe { std::env::remove_var(MARKER) };
     match take_socket(input) {
         Ok(socket) => worker::serve(socket),
-        Err(error) => {
-            eprintln!("a worker could not take over its socket: {error}");
-            std::process::exit(worker::EXIT_NOT_STARTED)
-        }
+        Err(error) => worker::fail_to_start(&error),
     }
 }
 
@@ -94,6 +91,14 @@ fn take_socket(input: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
         Ok(nowhere) => dup2_stdin(&nowhere)?,
         // Without a `/dev`, a pipe that nobody writes to is as empty.
         Err(_) => dup2_stdin(rustix::pipe::pipe()?.0)?,
+    }
+    // Where the program itself has none of the three standard descriptors, the next file to be opened would become what
+    // tasks print to.
+    while let Ok(nowhere) = rustix::fs::open(NOWHERE, OFlags::RDWR, Mode::empty()) {
+        if nowhere.as_raw_fd() > 2 {
+            break;
+        }
+        let _ = nowhere.into_raw_fd();
     }
     Ok(socket)
 }

@@ -20,6 +20,11 @@ pub(crate) const DEPTH: &str = "CONCURRENT_FUTURES_DEPTH";
 /// From here on a worker may not start a pool of its own: something starts pools without end.
 pub(crate) const DEEPEST: u32 = 8;
 
+/// Whether a variable of the environment is this module's own.
+pub(crate) fn is_own_variable(key: &OsStr) -> bool {
+    key == MARKER || key == DEPTH
+}
+
 /// How deep this process is. What cannot be read counts as too deep: somebody meddles with it.
 pub(crate) fn depth() -> u32 {
     match std::env::var_os(DEPTH) {

@@ -16,7 +16,7 @@ use crate::Transport;
 /// What a worker must know before anything else.
 ///
 /// ```text
-/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | name
+/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | parent u32 | name
 /// ```
 ///
 /// The shared memory, if there is one, comes along as a descriptor.
@@ -30,12 +30,14 @@ pub(crate) struct Setup {
     pub(crate) initializes: bool,
     /// 0: none.
     pub(crate) memory_limit: u64,
+    /// The process that started the worker.
+    pub(crate) parent: u32,
     pub(crate) name: String,
 }
 
 /// The protocol has a version, and it is in here: a worker of another version is no worker.
 const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x01");
-const HEAD: usize = 48;
+const HEAD: usize = 52;
 
 impl Setup {
     fn to_bytes(&self) -> Vec<u8> {
@@ -51,6 +53,7 @@ impl Setup {
         // Longer names were refused by the builder.
         bytes.extend_from_slice(&(self.name.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&self.memory_limit.to_le_bytes());
+        bytes.extend_from_slice(&self.parent.to_le_bytes());
         bytes.extend_from_slice(self.name.as_bytes());
         bytes
     }
@@ -69,6 +72,7 @@ impl Setup {
             transport: if head[36] == 0 { Transport::Ring } else { Transport::Socket },
             initializes: head[37] != 0,
             memory_limit: word(40)?,
+            parent: u32::from_le_bytes([head[48], head[49], head[50], head[51]]),
             name: String::from_utf8_lossy(name.get(..length)?).into_owned(),
         })
     }
@@ -132,6 +136,7 @@ mod tests {
             transport: Transport::Socket,
             initializes: true,
             memory_limit: 1 << 40,
+            parent: 77,
             name: "pool_3".into(),
         };
         setup.send(parent.as_fd(), None).expect("sent");
@@ -140,6 +145,7 @@ mod tests {
         let (read, memory) = Setup::receive(worker.as_fd()).expect("received");
         assert!(memory.is_none());
         assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));
-        assert_eq!((read.initializes, read.memory_limit, read.name.as_str()), (true, 1 << 40, "pool_3"));
+        assert_eq!((read.initializes, read.memory_limit), (true, 1 << 40));
+        assert_eq!((read.parent, read.name.as_str()), (77, "pool_3"));
     }
 }

@@ -54,24 +54,23 @@ impl Blueprint {
             transport: Transport::Socket,
             initializes: self.initializes,
             memory_limit: self.memory_limit.unwrap_or(0),
+            parent: std::process::id(),
             name: name.to_string(),
         };
         let ours = Arc::new(ours);
         let (outbox, inbox) = self.link(&ours, &mut setup)?;
-        let mut child = Command::new(executable()?)
+        let child = Command::new(executable()?)
             .arg0(name)
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env(MARKER, format!("{token:x}"))
             .env(DEPTH, (depth() + 1).to_string())
-            .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::from(theirs))
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()?;
-        let exit = exit_descriptor(&child);
-        let Some(stderr) = child.stderr.take() else {
-            return Err(io::Error::other("the worker has no standard error, although one was asked for"));
-        };
-        rustix::io::ioctl_fionbio(&stderr, true)?;
+        let mut child = Unattended(Some(child));
+        let (exit, stderr) = child.descriptors()?;
+        let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
         Ok(Started { child, exit, stderr, socket: ours, outbox, inbox })
     }
 
@@ -90,6 +89,31 @@ impl Blueprint {
         setup.send(ours.as_fd(), None)?;
         let (outbox, inbox) = socket::parent_ends(ours.clone());
         Ok((Box::new(outbox), Box::new(inbox)))
+    }
+}
+
+/// A process that was just started. If it cannot be attended to, for want of descriptors mostly, it does not stay.
+struct Unattended(Option<Child>);
+
+impl Unattended {
+    fn descriptors(&mut self) -> io::Result<(Option<OwnedFd>, ChildStderr)> {
+        let Some(child) = &mut self.0 else { return Err(io::ErrorKind::NotFound.into()) };
+        let exit = exit_descriptor(child)?;
+        let Some(stderr) = child.stderr.take() else {
+            return Err(io::Error::other("the worker has no standard error, although one was asked for"));
+        };
+        rustix::io::ioctl_fionbio(&stderr, true)?;
+        Ok((exit, stderr))
+    }
+}
+
+impl Drop for Unattended {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // The only failure is that it is gone already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -127,13 +151,20 @@ fn fresh_token() -> u64 {
 }
 
 #[cfg(target_os = "linux")]
-fn exit_descriptor(child: &Child) -> Option<OwnedFd> {
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
-    // A failure means that the process is gone and was reaped by somebody else; the closed socket then tells its end.
-    pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok()
+fn exit_descriptor(child: &Child) -> io::Result<Option<OwnedFd>> {
+    use rustix::{
+        io::Errno,
+        process::{Pid, PidfdFlags, pidfd_open},
+    };
+    match pidfd_open(Pid::from_child(child), PidfdFlags::empty()) {
+        Ok(descriptor) => Ok(Some(descriptor)),
+        Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(error.into()),
+        // An old kernel, or the process is gone and was reaped by somebody else; the closed socket tells its end then.
+        Err(_) => Ok(None),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn exit_descriptor(_: &Child) -> Option<OwnedFd> {
-    None
+fn exit_descriptor(_: &Child) -> io::Result<Option<OwnedFd>> {
+    Ok(None)
 }

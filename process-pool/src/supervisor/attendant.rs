@@ -8,10 +8,7 @@ use std::{
 };
 
 use polling::{Event, PollMode, Poller};
-use rustix::{
-    net::RecvFlags,
-    process::{WaitId, WaitIdOptions, waitid},
-};
+use rustix::net::RecvFlags;
 
 use super::stderr::Tail;
 use crate::{frame::Replies, start::spawn::Started, transport::Inbox};
@@ -140,17 +137,6 @@ impl Attendant {
     /// Whether the poller will tell when the process has ended. If not, its closed socket does.
     pub(super) fn tells_its_end(&self) -> bool {
         self.exit.is_some()
-    }
-
-    /// Whether the process has ended, without reaping it. None: somebody else has reaped it, so its number is not its own
-    /// any more.
-    pub(super) fn has_ended(&self) -> Option<bool> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let id = rustix::process::Pid::from_child(&self.child);
-        match waitid(WaitId::Pid(id), options) {
-            Ok(status) => Some(status.is_some()),
-            Err(_) => None,
-        }
     }
 
     /// Reaps the process, which has ended or is about to, for it was killed. None: its status is not to be had.

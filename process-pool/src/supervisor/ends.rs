@@ -8,8 +8,7 @@ use rustix::process::Signal;
 use super::{MOST_FAILED_STARTS, START_AGAIN, Supervisor};
 use crate::{
     death::Death,
-    pool::{Aftermath, Ending, Flight, Leftovers, Phase, Stage, Timer},
-    transport::Claim,
+    pool::{Aftermath, Flight, Leftovers, Phase, Stage, Timer},
 };
 
 impl Supervisor {
@@ -28,66 +27,67 @@ impl Supervisor {
 
     /// Reaps a worker's process and settles what it had.
     pub(super) fn bury(&mut self, unit: usize) -> Option<Buried> {
+        // It gets nothing more, also if its last words are that it is ready.
+        let was_starting = {
+            let place = &mut self.pool.state.lock().units[unit];
+            let was_starting = place.stage == Stage::Starting;
+            place.stage = Stage::Leaving;
+            was_starting
+        };
         // What it said before it died counts.
         self.hear_last_words(unit);
         let mut attendant = self.attendants[unit].take()?;
         attendant.read_stderr(&self.pool.poller);
         attendant.unwatch(&self.pool.poller);
-
-        let mut state = self.pool.state.lock();
-        let place = &mut state.units[unit];
-        if attendant.has_ended().is_some() {
-            // Not reaped yet, so the number of the group is its own: what the task has started goes along.
+        {
+            let place = &mut self.pool.state.lock().units[unit];
+            // Not reaped yet, so the number of the group is its own: what the tasks have started goes along.
             place.signal(Signal::KILL);
+            place.process = None;
         }
-        place.process = None;
-        drop(state);
         let status = attendant.reap();
 
+        let mut leftovers = Leftovers::default();
+        let mut state = self.pool.state.lock();
+        let was_stopped = state.phase == Phase::Terminating;
+        let place = &mut state.units[unit];
         let death = Death {
             pid: attendant.pid(),
             status,
+            reason: place.reason,
             last_lines: attendant.tail.last_lines(),
             out_of_memory: self.memory_kills.was_one(),
         };
-        let mut leftovers = Leftovers::default();
-        let mut state = self.pool.state.lock();
-        let place = &mut state.units[unit];
-        let was_starting = place.stage == Stage::Starting;
-        let was_stopped = state.phase == Phase::Terminating;
-        let place = &mut state.units[unit];
+        let was_ready = place.was_ready;
         let verdict = place.verdict.take();
-        let (flights, outbox) = place.vacate();
-        let claims = outbox.as_ref().and_then(|outbox| outbox.claims());
-        let claim = |flight: &Flight| claims.map_or(Claim::Running { item: 0 }, |claims| claims.claim(flight.sequence));
+        let lost = place.vacate();
+        let ran_something = lost.iter().any(|(_, started)| *started);
         let mut endings = Vec::new();
         let mut again = Vec::new();
-        for flight in flights {
-            if claim(&flight) == Claim::Offered {
-                // It has not started.
-                again.push(flight.job);
-                continue;
-            }
-            let verdict = verdict.as_ref().filter(|verdict| verdict.sequence == flight.sequence);
-            let (error, may_retry) = match verdict {
-                Some(verdict) => (verdict.error.clone(), false),
-                None => (death.error(flight.job.task.name()), !was_stopped),
+        for (at, (Flight { sequence, job, .. }, started)) in lost.into_iter().enumerate() {
+            let verdict = verdict.as_ref().filter(|verdict| verdict.sequence == sequence);
+            let aftermath = match verdict {
+                Some(verdict) => job.ended_under(verdict.error.clone(), false),
+                None if started => {
+                    let error = death.error(job.task.name());
+                    job.ended_under(error, !was_stopped)
+                }
+                None if at == 0 && !ran_something => {
+                    let error = death.error(job.task.name());
+                    job.next_under(error)
+                }
+                None => Aftermath::Again(job),
             };
-            match flight.job.ended_under(error, may_retry) {
+            match aftermath {
                 Aftermath::Over(ending) => endings.push(ending),
                 Aftermath::Again(job) => again.push(job),
             }
         }
-        drop(outbox);
-        for job in again.into_iter().rev() {
+        for job in again {
             match (&state.broken, state.phase >= Phase::Cancelling) {
-                (Some(reason), _) => endings.push(Ending::Error(job.task, reason.clone())),
-                (None, true) => endings.push(Ending::Cancel(job.task)),
-                (None, false) => {
-                    if job.task.recall() {
-                        state.queue.push_front(job);
-                    }
-                }
+                (Some(reason), _) => endings.push(job.given_up(Some(reason))),
+                (None, true) => endings.push(job.given_up(None)),
+                (None, false) => state.take_in_again(job),
             }
         }
         state.dispatch(Instant::now(), &mut leftovers);
@@ -95,6 +95,7 @@ impl Supervisor {
         drop(state);
         self.pool.deal_with(leftovers);
         self.settle(endings);
+        let was_starting = was_starting && !was_ready;
         Some(Buried { death, was_starting, was_stopped })
     }
 
@@ -113,7 +114,7 @@ impl Supervisor {
     pub(super) fn fill(&mut self, unit: usize) {
         let state = self.pool.state.lock();
         let vacant = state.units[unit].stage == Stage::Vacant && self.attendants[unit].is_none();
-        let wanted = state.phase == Phase::Open || !state.queue.is_empty();
+        let wanted = state.phase == Phase::Open || state.waiting() > 0 || !state.queue.is_empty();
         if !vacant || !wanted || state.broken.is_some() {
             return;
         }

@@ -24,7 +24,6 @@ use crate::{
     frame::{ReplyKind, Request},
     pool::{Ending, Leftovers, Phase, Pool, Stage, Timer},
     start::spawn::{Blueprint, Started},
-    transport::Claim,
 };
 use attendant::{Attendant, Source};
 
@@ -68,6 +67,9 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a worker that was told to leave may take over it: exit handlers may run.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a process whose link is closed may take to end.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// How long after a refusal of the system the next attempt to start a worker is made.
 const START_AGAIN: Duration = Duration::from_millis(200);
@@ -124,6 +126,7 @@ impl Supervisor {
 
     /// Until the pool is closed and the last worker is gone.
     pub(crate) fn run(mut self) {
+        let _guard = Guard(self.pool.clone());
         let mut events = Events::new();
         loop {
             self.retire_the_idle();
@@ -185,9 +188,14 @@ impl Supervisor {
             Event::Bell(unit) => self.listen(unit),
             Event::Stderr(unit) => self.read_stderr(unit),
             Event::Exit(unit) => self.bury_and_replace(unit),
-            Event::Due(Timer::Limit { unit, sequence }) => self.check_limit(unit, sequence),
+            Event::Due(Timer::Limit { unit }) => self.check_limits(unit),
             Event::Due(Timer::Kill { unit, generation }) => self.kill_late(unit, generation),
             Event::Due(Timer::Late { unit, generation }) => self.check_start(unit, generation),
+            Event::Due(Timer::Unlinked { unit, generation }) => {
+                if self.pool.state.lock().units[unit].generation == generation {
+                    self.give_up(unit);
+                }
+            }
             Event::Due(Timer::Start { unit }) => self.fill(unit),
         }
     }
@@ -215,7 +223,7 @@ impl Supervisor {
                     }
                 }
                 Ok(_) => self.understand(unit),
-                // The worker has closed its end, or has written over the ring: it is of no use any more.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return self.hang_up(unit),
                 Err(_) => return self.give_up(unit),
             }
         }
@@ -238,11 +246,16 @@ impl Supervisor {
                 Ok(Some((reply, body))) => match reply.kind {
                     ReplyKind::Ready => {
                         self.failed_starts = 0;
+                        state.units[unit].was_ready = true;
                         if state.units[unit].stage == Stage::Starting {
                             state.units[unit].stage = Stage::Ready;
                         }
                     }
-                    ReplyKind::NotReady => not_ready = Some(Error::decode(body)),
+                    ReplyKind::NotReady if !state.units[unit].was_ready => not_ready = Some(Error::decode(body)),
+                    ReplyKind::NotReady => {
+                        nonsense = true;
+                        break;
+                    }
                     ReplyKind::Outcome => {
                         if let Some((job, reply)) = state.units[unit].answered(reply.sequence, body, now) {
                             endings.push(Ending::Reply(job.task, reply));
@@ -288,11 +301,12 @@ impl Supervisor {
                 break;
             }
         }
-        let has = place.has_backlog();
         let without_bell = place.claims().is_none();
         let mut leftovers = Leftovers::default();
-        if had && !has {
+        if had || !state.queue.is_empty() {
+            // There may be room now, for bytes or for another task.
             state.dispatch(Instant::now(), &mut leftovers);
+            self.pool.announce_room(&state);
         }
         let has = state.units[unit].has_backlog();
         drop(state);
@@ -307,56 +321,44 @@ impl Supervisor {
 
     fn look_for_hang_up(&mut self, unit: usize) {
         if self.attendants[unit].as_ref().is_some_and(Attendant::has_hung_up) {
-            self.give_up(unit);
+            self.hang_up(unit);
         }
     }
 
-    /// Kills a worker that cannot be talked to any more; its end settles the rest.
+    /// A worker has closed its end of the link, most likely because it has come to its own end, which will show in a moment.
+    fn hang_up(&mut self, unit: usize) {
+        let Some(attendant) = &mut self.attendants[unit] else { return };
+        attendant.unwatch_socket(&self.pool.poller);
+        if !attendant.tells_its_end() {
+            return self.give_up(unit);
+        }
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
+        place.shun();
+        let generation = place.generation;
+        state.timers.set(Instant::now() + LINGER, Timer::Unlinked { unit, generation });
+    }
+
+    /// Kills a worker that talks nonsense, or cannot be talked to any more; its end settles the rest.
     fn give_up(&mut self, unit: usize) {
         let Some(attendant) = &mut self.attendants[unit] else { return };
         attendant.unwatch_socket(&self.pool.poller);
         let mut state = self.pool.state.lock();
-        state.units[unit].stage = Stage::Leaving;
-        state.units[unit].signal(Signal::KILL);
+        state.units[unit].shun();
+        state.units[unit].kill_for("it had closed its link to this program, or written over it, so it was killed");
         drop(state);
         if !attendant.tells_its_end() {
             self.bury_and_replace(unit);
         }
     }
 
-    fn check_limit(&mut self, unit: usize, sequence: u64) {
-        let now = Instant::now();
+    fn check_limits(&mut self, unit: usize) {
+        let replies = self.attendants[unit].as_ref().is_some_and(|attendant| !attendant.replies.arrived.is_empty());
+        let mut leftovers = Leftovers::default();
         let mut state = self.pool.state.lock();
-        let place = &mut state.units[unit];
-        let clock = place.claims().map(|claims| (claims.claim(sequence), claims.started_at()));
-        let Some(flight) = place.flight(sequence) else { return };
-        let Some(limit) = flight.job.time_limit else { return };
-        let ran = match clock {
-            None => now.saturating_duration_since(flight.since),
-            Some((Claim::Running { item }, started_at)) => {
-                let first_seen = match flight.seen {
-                    Some((same, at)) if same == item => at,
-                    _ => now,
-                };
-                flight.seen = Some((item, first_seen));
-                let told = crate::transport::monotonic_now().saturating_sub(started_at);
-                // A worker that writes nonsense over its clock does not get more time for it.
-                told.max(now.saturating_duration_since(first_seen))
-            }
-            Some(_) => Duration::ZERO,
-        };
-        if ran < limit {
-            return state.timers.set(now + (limit - ran), Timer::Limit { unit, sequence });
-        }
-        let name = flight.job.task.name().to_string();
-        let message =
-            format!("task `{name}` ran for {limit:?}, its time limit, and was stopped; its worker was replaced");
-        if state.condemn(unit, sequence, Error::new(ErrorKind::TimeLimit, message)) {
-            state.units[unit].signal(Signal::KILL);
-        } else if state.units[unit].flight(sequence).is_some() {
-            // It has just ended, or is at its next item: look again.
-            state.timers.set(now + limit, Timer::Limit { unit, sequence });
-        }
+        state.check_limits(unit, Instant::now(), replies, &mut leftovers);
+        drop(state);
+        self.pool.deal_with(leftovers);
     }
 
     fn kill_late(&mut self, unit: usize, generation: u64) {
@@ -367,10 +369,10 @@ impl Supervisor {
     }
 
     fn check_start(&mut self, unit: usize, generation: u64) {
-        let state = self.pool.state.lock();
-        let place = &state.units[unit];
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
         if place.generation == generation && place.stage == Stage::Starting {
-            place.signal(Signal::KILL);
+            place.kill_for("it had not answered a minute after its start, so it was killed");
         }
     }
 
@@ -382,13 +384,12 @@ impl Supervisor {
         let most = state.limits.max_tasks_per_worker;
         for unit in 0..state.units.len() {
             let place = &mut state.units[unit];
-            let idle = match place.stage {
-                Stage::Ready => place.flights().is_empty() && !place.has_backlog(),
-                Stage::Starting => false,
-                Stage::Vacant | Stage::Leaving => false,
-            };
+            let idle = place.is_idle() && !place.has_backlog();
             if idle && (place.is_spent(most) || closing && all_done) {
                 place.retire();
+                if place.has_backlog() {
+                    self.unfinished.push_back(unit);
+                }
                 let generation = place.generation;
                 state.timers.set(Instant::now() + LEAVE_LIMIT, Timer::Kill { unit, generation });
             } else if place.stage == Stage::Starting && closing && all_done {
@@ -396,6 +397,17 @@ impl Supervisor {
                 place.stage = Stage::Leaving;
                 place.signal(Signal::KILL);
             }
+        }
+    }
+}
+
+/// Sees to it that nobody waits for ever should the supervisor itself fail.
+struct Guard(Arc<Pool>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.collapse();
         }
     }
 }

@@ -11,6 +11,7 @@ use rustix::{
 };
 
 use super::{Claims, Inbox, Outbox, Port};
+use crate::frame::{Request, RequestKind};
 
 /// The parent's two ends.
 pub(crate) fn parent_ends(socket: Arc<OwnedFd>) -> (SocketOutbox, SocketInbox) {
@@ -164,7 +165,15 @@ impl Port for SocketPort {
 
     fn note_time(&mut self) {}
 
-    fn stop_probe(&self, _: u64) -> Box<dyn Fn() -> bool + Send + Sync> {
-        Box::new(|| false)
+    fn stop_probe(&self, sequence: u64) -> Box<dyn Fn() -> bool + Send + Sync> {
+        let socket = self.socket.clone();
+        // While a task runs the parent sends nothing but this, so it is the next in the socket, and stays there.
+        Box::new(move || {
+            let mut head = [0; Request::SIZE];
+            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+            let came = rustix::net::recv(&*socket, &mut head, flags).is_ok_and(|(count, _)| count == head.len());
+            came && Request::read(&head)
+                .is_some_and(|request| request.kind == RequestKind::Stop && request.sequence == sequence)
+        })
     }
 }

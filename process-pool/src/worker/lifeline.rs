@@ -1,40 +1,64 @@
 //! The end of a worker whose parent is gone.
 //!
-//! A thread waits for the other end of the socketpair to close, which happens however the parent ends. Then it kills the
-//! worker's process group: the worker itself, busy or not, and what its tasks have started.
+//! A thread waits for the other end of the socketpair to close, which happens however the parent ends, or for the parent's
+//! process to end, where the system can tell: the socket outlives a parent that was forked. Then it kills the worker's
+//! process group: the worker itself, busy or not, and what its tasks have started.
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Signal, getpgrp, getpid, kill_process_group},
+    process::{Signal, getpgrp, getpid, kill_process, kill_process_group},
 };
 
-use super::EXIT_ORPHANED;
-
 /// Starts the thread.
-pub(super) fn start(socket: Arc<OwnedFd>) -> io::Result<()> {
+pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     // It calls nothing deep, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
     let thread = std::thread::Builder::new().name("lifeline".into()).stack_size(STACK);
     thread.spawn(move || {
-        wait_for_hang_up(&socket);
+        wait_for_hang_up(&socket, end_of(parent).as_ref());
         end_group();
     })?;
     Ok(())
 }
 
-fn wait_for_hang_up(socket: &OwnedFd) {
+fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) {
     loop {
-        // Nothing is asked for, so what is to be read, which is not this thread's business, does not wake it.
-        let mut watched = [PollFd::new(socket, PollFlags::empty())];
+        // Of the socket nothing is asked for, so what is to be read, which is not this thread's business, does not wake it.
+        let on_socket = PollFd::new(socket, PollFlags::empty());
+        let on_parent = PollFd::new(parent.unwrap_or(socket), parent.map_or(PollFlags::empty(), |_| PollFlags::IN));
+        let mut watched = [on_socket, on_parent];
         match poll(&mut watched, None) {
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
-            Ok(_) if watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => return,
-            Ok(_) => {}
+            Ok(_) => {
+                let end = PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+                if watched.iter().any(|watched| watched.revents().intersects(end)) {
+                    return;
+                }
+            }
         }
     }
+}
+
+/// Ready to read when the parent's process has ended.
+#[cfg(target_os = "linux")]
+fn end_of(parent: u32) -> Option<OwnedFd> {
+    use rustix::process::{PidfdFlags, getppid, pidfd_open};
+    // Where a worker is in a process namespace of its own it cannot see its parent.
+    let now = getppid()?;
+    let descriptor = pidfd_open(now, PidfdFlags::empty()).ok();
+    if now.as_raw_nonzero().get().unsigned_abs() != parent {
+        // It was gone before this could look, and somebody else has taken its place.
+        end_group();
+    }
+    descriptor
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_of(_: u32) -> Option<OwnedFd> {
+    None
 }
 
 /// Ends this process, and everything in its group if the group is its own.
@@ -43,5 +67,7 @@ pub(super) fn end_group() -> ! {
     if group == getpid() {
         let _ = kill_process_group(group, Signal::KILL);
     }
-    std::process::exit(EXIT_ORPHANED)
+    let _ = kill_process(getpid(), Signal::KILL);
+    // Not reached: nobody can block or handle that signal.
+    std::process::abort()
 }

@@ -9,11 +9,20 @@ mod overflow;
 mod serve;
 mod signals;
 
+use std::io::{self, Write as _};
+
 pub(crate) use overflow::STACK_OVERFLOW;
 pub(crate) use serve::serve;
 
+/// Ends a worker that cannot serve.
+pub(crate) fn fail_to_start(error: &io::Error) -> ! {
+    // Not `eprintln`, which panics where the parent is gone.
+    let _ = writeln!(io::stderr(), "a worker could not start: {error}");
+    std::process::exit(EXIT_NOT_STARTED)
+}
+
+/// The last words of a worker that can neither read from its parent nor write to it.
+pub(crate) const LINK_LOST: &str = "the worker has lost the link to its parent";
+
 /// The exit code of a worker that could not begin to serve. The reason is in its standard error.
 pub(crate) const EXIT_NOT_STARTED: i32 = 97;
-
-/// The exit code of a worker that has lost its parent in the middle of something.
-pub(crate) const EXIT_ORPHANED: i32 = 98;

@@ -1,7 +1,7 @@
 //! The worker's loop.
 
 use std::{
-    io,
+    io::{self, Write as _},
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use executor_core::{
     task::{self, Remote},
 };
 
-use super::{EXIT_NOT_STARTED, lifeline, limits, overflow, signals};
+use super::{LINK_LOST, fail_to_start, lifeline, limits, overflow, signals};
 use crate::{
     Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
@@ -29,10 +29,7 @@ pub(crate) fn serve(socket: OwnedFd) -> ! {
             let result = worker.run();
             leave(result)
         }
-        Err(error) => {
-            eprintln!("a worker could not start: {error}");
-            std::process::exit(EXIT_NOT_STARTED)
-        }
+        Err(error) => fail_to_start(&error),
     }
 }
 
@@ -41,8 +38,11 @@ fn leave(result: io::Result<()>) -> ! {
     match result {
         // What the task wrote to standard output is flushed by this.
         Ok(()) => std::process::exit(0),
-        // The link is broken: the parent is gone, or has given this worker up.
-        Err(_) => lifeline::end_group(),
+        // The parent is gone, or has given this worker up; or a task has closed the link, and then somebody reads this.
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{LINK_LOST}: {error}");
+            lifeline::end_group()
+        }
     }
 }
 
@@ -65,7 +65,7 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
         #[allow(unreachable_patterns)]
         _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory did not come along")),
     };
-    lifeline::start(socket.clone())?;
+    lifeline::start(socket.clone(), setup.parent)?;
     if setup.memory_limit > 0 {
         limits::limit_memory(setup.memory_limit)?;
     }
@@ -109,6 +109,8 @@ impl Worker {
         self.port.read_to(&mut self.body, request.body as usize)?;
         match request.kind {
             RequestKind::Retire => Ok(Next::Leave),
+            // Whoever ran it has seen this before it was read, or has ended before it came.
+            RequestKind::Stop => Ok(Next::Continue),
             RequestKind::Initialize => self.initialize(request),
             RequestKind::Run | RequestKind::RunTimed => {
                 if request.kind == RequestKind::RunTimed {
@@ -175,7 +177,8 @@ impl Worker {
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
             if !self.port.finish(sequence, 0) {
-                wait_for_the_end();
+                // It was condemned while it ran, has reached its end after all, and must not report it.
+                lifeline::end_group();
             }
             return self.answer(ReplyKind::Outcome, sequence);
         }
@@ -219,7 +222,7 @@ impl Worker {
                 false => self.port.advance(request.sequence, item),
             };
             if !goes_on {
-                wait_for_the_end();
+                lifeline::end_group();
             }
             self.put(ReplyKind::Outcome, request.sequence)?;
             // The next item may end this process, and this one has its outcome.
@@ -250,12 +253,5 @@ impl Worker {
         let head = Reply { kind, sequence, body: self.reply.len() as u64 };
         self.port.write(&head.to_bytes())?;
         self.port.write(&self.reply)
-    }
-}
-
-/// A condemned task has reached its end after all, and must not report it: the signal is on its way.
-fn wait_for_the_end() -> ! {
-    loop {
-        std::thread::park();
     }
 }
