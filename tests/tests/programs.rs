@@ -1,0 +1,164 @@
+//! What can only be seen from outside of a program: how it ends with an executor in it, and what it leaves behind.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use tests::processes;
+
+/// How long to wait for what ought to happen soon.
+const SOON: Duration = Duration::from_secs(30);
+
+const EXECUTORS: [&str; 3] = ["threads", "ring", "socket"];
+const PROCESSES: [&str; 2] = ["ring", "socket"];
+
+fn command(scenario: &str, executor: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_program"));
+    command.args([scenario, executor]);
+    command
+}
+
+fn start(mut command: Command) -> Child {
+    command
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built with this test")
+}
+
+/// What a program has said and how it has ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs a program to its end, which must come soon. Its workers hold its output open, so they must end too.
+fn run(command: Command) -> Ended {
+    let child = start(command);
+    let pid = child.id();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = receiver.recv_timeout(SOON) else {
+        processes::signal(pid, "KILL");
+        panic!("the program or one of its workers has not ended after {SOON:?}");
+    };
+    let output = output.expect("it can be waited for");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn pids(text: &str) -> Vec<u32> {
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn cf_092_falling_off_main_drops_the_executor_which_drains() {
+    for executor in EXECUTORS {
+        let ended = run(command("falls-off-main", executor));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{executor}");
+        assert!(ended.stdout.contains("apple\n") && ended.stdout.contains("pear\n"), "{executor}: {ended:?}");
+    }
+}
+
+#[test]
+fn cf_093_submitting_at_the_end_of_a_thread_is_refused_as_ever() {
+    for executor in EXECUTORS {
+        let ended = run(command("submits-from-a-thread-local", executor));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "Err(ShutDown)\n"), "{executor}: {ended:?}");
+    }
+}
+
+#[test]
+fn cf_096_closing_without_waiting_and_falling_off_main_runs_what_was_accepted() {
+    for executor in EXECUTORS {
+        let ended = run(command("closes-and-falls-off-main", executor));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{executor}");
+        assert_eq!(ended.stdout, "apple\n", "{executor}");
+    }
+}
+
+#[test]
+fn cf_104_cancelling_without_waiting_and_falling_off_main_ends_without_an_error() {
+    for executor in EXECUTORS {
+        let ended = run(command("cancels-and-falls-off-main", executor));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{executor}");
+        assert!(ended.stdout.is_empty() || ended.stdout == "apple\n", "{executor}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_panic_of_main_drains_the_executor_as_any_drop_does() {
+    for executor in EXECUTORS {
+        let ended = run(command("panics", executor));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(101), "apple\n"), "{executor}: {ended:?}");
+        assert!(ended.stderr.contains("the program panics, as it should"), "{executor}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_program_that_never_drops_its_executor_ends_all_the_same() {
+    for (scenario, code) in [("forgets-the-executor", 0), ("exits", 3)] {
+        for executor in EXECUTORS {
+            let ended = run(command(scenario, executor));
+            assert_eq!(ended.code, Some(code), "{scenario} on {executor}: {ended:?}");
+            let workers = pids(&ended.stdout);
+            assert_eq!(workers.len(), if executor == "threads" { 0 } else { 2 }, "{ended:?}");
+            processes::wait_gone(&workers, SOON);
+        }
+    }
+}
+
+#[test]
+fn a_program_that_is_killed_leaves_no_worker_behind() {
+    for signal in ["KILL", "TERM", "ABRT"] {
+        for executor in PROCESSES {
+            let mut child = start(command("waits-to-be-killed", executor));
+            let mut line = String::new();
+            let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+            stdout.read_line(&mut line).expect("it says its workers");
+            let workers = pids(&line);
+            assert_eq!(workers.len(), 2, "{line}");
+            processes::signal(child.id(), signal);
+            child.wait().expect("it was killed");
+            processes::wait_gone(&workers, SOON);
+        }
+    }
+}
+
+#[test]
+fn cf_049_a_forked_child_gets_errors_and_the_parent_goes_on() {
+    for executor in EXECUTORS {
+        let ended = run(command("forks", executor));
+        assert_eq!(ended.code, Some(0), "{executor}: {ended:?}");
+        assert!(ended.stdout.contains("the child ended with 0"), "{executor}: {ended:?}");
+        assert!(ended.stdout.contains("the parent has 2"), "{executor}: {ended:?}");
+    }
+}
+
+#[test]
+fn cf_069_running_out_of_descriptors_leaves_nobody_waiting() {
+    for executor in PROCESSES {
+        // A low limit is reached soon; what the pool holds itself stays below it.
+        let mut limited = Command::new("sh");
+        limited.args(["-c", r#"ulimit -n 64 && exec "$0" runs-out-of-descriptors "$1""#]);
+        limited.args([env!("CARGO_BIN_EXE_program"), executor]);
+        let ended = run(limited);
+        assert_eq!(ended.code, Some(0), "{executor}: {ended:?}");
+        let lines: Vec<_> = ended.stdout.lines().collect();
+        assert_eq!(lines.iter().filter(|line| line.starts_with("crash: Err(WorkerDied)")).count(), 2, "{lines:?}");
+        // A worker that died gives its descriptors back, so a new one may be started after all.
+        let ends = lines.iter().filter(|line| line.contains(": Broken: ") || **line == "value: 1").count();
+        assert_eq!((ends, lines.len()), (5, 7), "{lines:?}");
+    }
+}

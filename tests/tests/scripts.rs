@@ -1,0 +1,272 @@
+//! Random scripts of everything an executor can do, on every back-end, against what a plain call would give.
+//!
+//! The seed of a run is printed when it fails. `CONFORMANCE_SEED=<seed>` runs that one script again, on every back-end.
+
+use std::{
+    sync::mpsc,
+    time::{Duration, SystemTime},
+};
+
+use conformance::{Harness, Setup};
+use executor_core::{
+    Backend, ErrorKind, Executor, Future, MapOptions, ReturnWhen, Shutdown, TaskOptions, as_completed, wait,
+};
+use process_pool::Transport;
+use serde::{Deserialize, Serialize};
+use tests::harness::{Inline, Processes, Rayon, Threads};
+
+/// How long to wait for what ought to happen soon.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Scripts for each run of the test, where no seed is given.
+const SCRIPTS: u64 = 60;
+
+/// Steps of each script.
+const STEPS: usize = 40;
+
+/// What a task does. Its outcome follows from it alone, wherever it runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Job {
+    Square(u64),
+    Panic(u64),
+    Repeat(String, usize),
+    Sum(Vec<u64>),
+    Spin(u32),
+}
+
+/// An outcome: the value, or the message of the panic.
+type Outcome = Result<String, String>;
+
+fn perform(job: Job) -> String {
+    match job {
+        Job::Square(n) => n.wrapping_mul(n).to_string(),
+        Job::Panic(n) => panic!("job {n} panics"),
+        Job::Repeat(text, times) => text.repeat(times),
+        Job::Sum(numbers) => numbers.iter().fold(0u64, |sum, n| sum.wrapping_add(*n)).to_string(),
+        Job::Spin(rounds) => (0..rounds).fold(1u32, |n, _| std::hint::black_box(n.wrapping_mul(31))).to_string(),
+    }
+}
+
+/// The oracle: what a plain call would give.
+fn expected(job: &Job) -> Outcome {
+    match job {
+        Job::Panic(n) => Err(format!("job {n} panics")),
+        other => Ok(perform(other.clone())),
+    }
+}
+
+/// A small generator of numbers (splitmix64): the same seed gives the same script everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn job(&mut self) -> Job {
+        match self.below(5) {
+            0 => Job::Square(self.next()),
+            1 => Job::Panic(self.below(1000)),
+            2 => Job::Repeat("ab".to_string(), self.below(2000) as usize),
+            3 => Job::Sum((0..self.below(50)).collect()),
+            _ => Job::Spin(self.below(20_000) as u32),
+        }
+    }
+
+    fn mode(&mut self) -> Shutdown {
+        match self.below(2) {
+            0 => Shutdown::Drain,
+            _ => Shutdown::CancelPending,
+        }
+    }
+}
+
+/// A task that the script has submitted and not yet looked at.
+struct Submitted {
+    job: Job,
+    future: Future<String>,
+    /// Whether `cancel` has said that it will not run.
+    cancelled: bool,
+    /// One message for each call of the callback.
+    called: mpsc::Receiver<bool>,
+}
+
+impl Submitted {
+    fn new(job: Job, future: Future<String>) -> Submitted {
+        let (sender, called) = mpsc::channel();
+        future.add_done_callback(move |future| {
+            let _ = sender.send(future.done());
+        });
+        Submitted { job, future, cancelled: false, called }
+    }
+
+    /// Compares with the oracle. `may_be_cancelled`: by a shutdown, beside the script's own cancels.
+    fn check(self, may_be_cancelled: bool) {
+        let Submitted { job, future, cancelled, called } = self;
+        match future.result(SOON) {
+            Ok(value) => {
+                assert!(!cancelled, "{job:?} ran although `cancel` said that it will not");
+                assert_eq!(Ok(value), expected(&job));
+            }
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                assert!(cancelled || may_be_cancelled, "{job:?} was cancelled by nobody");
+                assert!(future.cancelled());
+            }
+            Err(error) => {
+                assert!(!cancelled, "{job:?} ran although `cancel` said that it will not: {error}");
+                let panic = error.panic().unwrap_or_else(|| panic!("{job:?} failed: {error}"));
+                assert_eq!(Err(panic.message().to_string()), expected(&job));
+            }
+        }
+        assert_eq!(called.recv_timeout(SOON), Ok(true), "{job:?}: its callback was not called");
+        drop(future);
+        assert_eq!(
+            called.recv_timeout(SOON),
+            Err(mpsc::RecvTimeoutError::Disconnected),
+            "{job:?}: it was called twice"
+        );
+    }
+}
+
+fn check_item(job: &Job, item: Result<String, executor_core::Error>) {
+    let outcome =
+        item.map_err(|error| error.panic().map_or_else(|| error.to_string(), |panic| panic.message().to_string()));
+    assert_eq!(outcome, expected(job));
+}
+
+fn play(executor: &dyn Backend, dice: &mut Dice) {
+    let mut open: Vec<Submitted> = Vec::new();
+    for _ in 0..STEPS {
+        let any = |dice: &mut Dice, open: &Vec<Submitted>| dice.below(open.len().max(1) as u64) as usize;
+        match dice.below(10) {
+            0..=3 => {
+                let job = dice.job();
+                let options = TaskOptions::new().priority(dice.below(3) as i32);
+                let future = executor.submit_with(options, perform, job.clone()).expect("it is open");
+                open.push(Submitted::new(job, future));
+            }
+            4 if !open.is_empty() => {
+                let index = any(dice, &open);
+                let said = open[index].future.cancel();
+                assert!(said || !open[index].cancelled, "`cancel` changed its mind");
+                open[index].cancelled = said;
+            }
+            5 if !open.is_empty() => {
+                let index = any(dice, &open);
+                open.swap_remove(index).check(false);
+            }
+            6 => {
+                let jobs: Vec<_> = (0..dice.below(12)).map(|_| dice.job()).collect();
+                let mut options = MapOptions::new();
+                if dice.below(2) == 0 {
+                    options = options.chunksize(1 + dice.below(5) as usize);
+                }
+                if dice.below(2) == 0 {
+                    options = options.buffersize(1 + dice.below(6) as usize);
+                }
+                let map = executor.map_with(options, perform, jobs.clone()).expect("it is open");
+                let results: Vec<_> = map.collect();
+                assert_eq!(results.len(), jobs.len());
+                jobs.iter().zip(results).for_each(|(job, item)| check_item(job, item));
+            }
+            7 => {
+                let inputs: Vec<_> = (0..dice.below(8)).map(|_| dice.job()).collect();
+                let read = dice.below(4) as usize;
+                let map = executor.map(perform, inputs.clone()).expect("it is open");
+                // Read in part and dropped: the rest may or may not have run, and nobody is to notice.
+                inputs.iter().zip(map).take(read).for_each(|(job, item)| check_item(job, item));
+            }
+            8 => {
+                let when = [ReturnWhen::AllCompleted, ReturnWhen::FirstCompleted, ReturnWhen::FirstException];
+                let when = when[dice.below(3) as usize];
+                let ids: Vec<_> = open.iter().map(|submitted| submitted.future.id()).collect();
+                let mut rest = Vec::new();
+                let futures: Vec<_> = open
+                    .drain(..)
+                    .map(|Submitted { job, future, cancelled, called }| {
+                        rest.push((job, cancelled, called));
+                        future
+                    })
+                    .collect();
+                let waited = wait(futures, SOON, when);
+                assert!(when != ReturnWhen::AllCompleted || waited.not_done.is_empty());
+                assert!(ids.is_empty() || !waited.done.is_empty());
+                let mut futures: Vec<_> = waited.done.into_iter().chain(waited.not_done).collect();
+                for (id, (job, cancelled, called)) in ids.into_iter().zip(rest) {
+                    let index = futures.iter().position(|future| future.id() == id).expect("`wait` gives all back");
+                    open.push(Submitted { job, future: futures.swap_remove(index), cancelled, called });
+                }
+            }
+            _ => {
+                let jobs: Vec<_> = (0..dice.below(6)).map(|_| dice.job()).collect();
+                let submit = |job: &Job| executor.submit(perform, job.clone()).expect("it is open");
+                let futures: Vec<_> = jobs.iter().map(submit).collect();
+                let ids: Vec<_> = futures.iter().map(Future::id).collect();
+                for future in as_completed(futures, SOON) {
+                    let future = future.expect("it gets done in time");
+                    let index = ids.iter().position(|id| *id == future.id()).expect("it is one of them");
+                    check_item(&jobs[index], future.result(None));
+                }
+            }
+        }
+    }
+    let mode = dice.mode();
+    executor.shutdown(mode);
+    for submitted in open {
+        assert!(submitted.future.done(), "{mode:?} left {:?} open", submitted.future);
+        submitted.check(mode == Shutdown::CancelPending);
+    }
+}
+
+fn scripts(harness: &dyn Harness) {
+    let given = std::env::var("CONFORMANCE_SEED").ok().map(|text| text.parse().expect("CONFORMANCE_SEED is a number"));
+    let seeds = match given {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
+            let first = now.as_nanos() as u64 >> 8;
+            first..first + SCRIPTS
+        }
+    };
+    for seed in seeds {
+        // Shown only where the test fails, and then it is the last one.
+        println!("CONFORMANCE_SEED={seed} on {}", harness.name());
+        let mut dice = Dice(seed);
+        let workers = 1 + dice.below(3) as usize;
+        let executor = harness.executor(&Setup::workers(workers)).expect("it can be made");
+        play(&*executor, &mut dice);
+    }
+}
+
+#[test]
+fn inline_does_what_a_plain_call_does() {
+    scripts(&Inline);
+}
+
+#[test]
+fn threads_do_what_a_plain_call_does() {
+    scripts(&Threads);
+}
+
+#[test]
+fn rayon_does_what_a_plain_call_does() {
+    scripts(&Rayon);
+}
+
+#[test]
+fn processes_on_rings_do_what_a_plain_call_does() {
+    scripts(&Processes(Transport::Ring));
+}
+
+#[test]
+fn processes_on_sockets_do_what_a_plain_call_does() {
+    scripts(&Processes(Transport::Socket));
+}
