@@ -5,7 +5,8 @@
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
 use conformance::{Harness, Leftovers, Limits, Outcome, RULES, run};
-use process_pool::Transport;
+use executor_core::Executor;
+use process_pool::{ProcessPoolExecutor, Transport};
 use tests::harness::{Inline, Processes, Rayon, Threads};
 
 /// How long what has ended may take to vanish.
@@ -21,6 +22,24 @@ fn files() -> BTreeSet<String> {
 /// Whether a file says by its name that it is another process's: tests of other binaries may run at the same time.
 fn is_anothers(path: &str) -> bool {
     !path.contains(&std::process::id().to_string())
+}
+
+/// Fails if anything is there that was not there before.
+fn check(before: &Leftovers, files_before: &BTreeSet<String>, what: &str) {
+    if let Err(left) = before.wait_gone(PATIENCE) {
+        panic!("{what} left behind: {left}");
+    }
+    let new: Vec<_> = files().difference(files_before).cloned().collect();
+    assert!(new.is_empty(), "{what} left files behind: {new:?}");
+}
+
+/// A pool whose initializer fails is built, asked and dropped.
+fn fails_to_start(transport: Transport) {
+    let builder = ProcessPoolExecutor::builder().max_workers(2).transport(transport);
+    let Ok(pool) = builder.initializer(|_: u8| -> () { panic!("no licence found") }, 0).build() else { return };
+    if let Ok(future) = pool.submit(|n: u8| n, 1) {
+        assert!(future.result(PATIENCE).is_err());
+    }
 }
 
 #[test]
@@ -44,17 +63,16 @@ fn cf_113_cf_114_no_rule_leaves_anything_behind() {
         for rule in RULES {
             let (before, files_before) = (Leftovers::now(), files());
             let name = harness().name().to_string();
-            match run(rule, harness(), Limits::from_env()) {
-                Outcome::Kept | Outcome::Skipped(_) => {}
-                // Whether it is kept is for the suites to say; here it only has to end.
-                Outcome::Broken(_) => {}
-                Outcome::Hung(report) => panic!("{report}"),
+            // Whether it is kept is for the suites to say; here it only has to end.
+            if let Outcome::Hung(report) = run(rule, harness(), Limits::from_env()) {
+                panic!("{report}");
             }
-            if let Err(left) = before.wait_gone(PATIENCE) {
-                panic!("{rule:?} on {name} left behind: {left}");
-            }
-            let new: Vec<_> = files().difference(&files_before).cloned().collect();
-            assert!(new.is_empty(), "{rule:?} on {name} left files behind: {new:?}");
+            check(&before, &files_before, &format!("{rule:?} on {name}"));
         }
+    }
+    for transport in [Transport::Ring, Transport::Socket] {
+        let (before, files_before) = (Leftovers::now(), files());
+        fails_to_start(transport);
+        check(&before, &files_before, "a pool whose initializer fails");
     }
 }

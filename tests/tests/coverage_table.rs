@@ -1,0 +1,104 @@
+//! The table of `README.md` and the tests that it names are the same.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// The names of all functions in a folder of sources, as `file::function`.
+fn functions_in(folder: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(&folder).expect("the sources are beside this package").flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let file = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+        for line in fs::read_to_string(&path).expect("a source is text").lines() {
+            let Some((before, after)) = line.split_once("fn ") else { continue };
+            if before.trim().is_empty() || before.trim() == "pub(super)" {
+                let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                names.insert(format!("{file}::{name}"));
+            }
+        }
+    }
+    names
+}
+
+fn all_functions() -> BTreeSet<String> {
+    functions_in("tests").into_iter().chain(functions_in("../conformance/src/rules")).collect()
+}
+
+/// The ids at the head of a name: `cf_046_cf_058_no_more_...` has 46 and 58.
+fn ids_of(name: &str) -> BTreeSet<u32> {
+    let name = name.rsplit("::").next().unwrap_or(name);
+    let mut ids = BTreeSet::new();
+    let mut rest = name;
+    while let Some(id) = rest.strip_prefix("cf_").and_then(|rest| rest.get(..3)).and_then(|id| id.parse().ok()) {
+        ids.insert(id);
+        rest = rest[6..].trim_start_matches('_');
+    }
+    ids
+}
+
+/// The table: which tests it names for each id.
+fn table() -> BTreeMap<u32, BTreeSet<String>> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
+    let mut table = BTreeMap::new();
+    for row in readme.lines().filter(|line| line.starts_with("| CF-")) {
+        let cells: Vec<_> = row.split(" | ").map(str::trim).collect();
+        let id = cells[0].trim_start_matches("| CF-").parse().expect("an id is a number");
+        let tests = cells[2].split('`').skip(1).step_by(2).map(str::to_string).collect();
+        assert!(matches!(cells[3], "same" | "different"), "CF-{id:03} is {}", cells[3]);
+        let says_why = cells.get(4).is_some_and(|why| !why.trim_end_matches('|').trim().is_empty());
+        assert_eq!(says_why, cells[3] == "different", "CF-{id:03}: what is different says why, and nothing else does");
+        assert!(table.insert(id, tests).is_none(), "CF-{id:03} is listed twice");
+    }
+    table
+}
+
+#[test]
+fn each_test_of_the_table_exists_and_has_the_id_in_its_name() {
+    let functions = all_functions();
+    for (id, tests) in table() {
+        assert!(!tests.is_empty(), "CF-{id:03} names no test");
+        for test in tests {
+            assert!(functions.contains(&test), "CF-{id:03} names `{test}`, which is not there");
+            assert!(ids_of(&test).contains(&id), "CF-{id:03} names `{test}`, which does not say so");
+        }
+    }
+}
+
+#[test]
+fn each_test_with_an_id_is_in_the_table() {
+    let table = table();
+    for function in all_functions() {
+        for id in ids_of(&function) {
+            let listed = table.get(&id).is_some_and(|tests| tests.contains(&function));
+            assert!(listed, "`{function}` is not listed under CF-{id:03}");
+        }
+    }
+}
+
+#[test]
+fn every_case_that_means_something_here_is_in_the_table() {
+    // What the list of CPython's cases marks as meaningless in a typed, compiled language.
+    let without =
+        [10, 24, 30, 37, 43, 51, 62, 70, 71, 72, 131, 132, 135, 136, 137, 139, 140, 141, 142, 143, 144, 151, 152, 155];
+    let expected: Vec<u32> = (1..=155).filter(|id| !without.contains(id)).collect();
+    assert_eq!(table().into_keys().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_promises_of_the_second_table_have_their_tests() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
+    let (_, second) = readme.split_once("## Promises that no case").expect("it has a second table");
+    let functions = all_functions();
+    let tests: Vec<_> = second.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
+    assert!(tests.len() >= 12);
+    for test in tests {
+        assert!(functions.contains(test), "`{test}` is not there");
+    }
+}
