@@ -358,3 +358,6 @@ impl fmt::Debug for Snapshot {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests;

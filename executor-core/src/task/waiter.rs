@@ -140,6 +140,40 @@ mod tests {
     }
 
     #[test]
+    fn reading_the_output_leaves_the_callbacks_to_the_one_who_finished() {
+        use std::{cell::RefCell, marker::PhantomData};
+
+        use crate::task::{
+            cell::{Unsettled, allocate},
+            work::Promised,
+        };
+        thread_local! {
+            static READ: RefCell<Option<TaskRef>> = const { RefCell::new(None) };
+        }
+        /// Another thread comes for the output while this one unpacks it.
+        fn unpack(_: &[u8]) -> Result<u64, crate::Error> {
+            let task = READ.take().expect("set by the test");
+            assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
+            Ok(1)
+        }
+        let typed = allocate(Promised::<u64>(PhantomData), crate::TaskOptions::new(), true);
+        let (called, calls) = std::sync::mpsc::channel();
+        let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test listens")));
+        assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
+        // The one who finishes has set DONE, and is on its way to the list.
+        let unsettled = Unsettled::settle(&typed.task, true).expect("pending");
+        let (task, waited) = unsettled.packed(Vec::new(), false).finish();
+        assert!(waited);
+        READ.set(Some(typed.task.clone()));
+        typed.take(unpack);
+        assert!(calls.try_recv().is_err());
+        let left = task.waiters.take();
+        assert!(matches!(left.as_slice(), [Waiter::Callback(_)]), "the reader was notified, and nobody else");
+        notify(&task, left);
+        assert!(calls.try_recv().is_ok());
+    }
+
+    #[test]
     fn a_task_that_is_done_has_nobody_in_its_list() {
         let (promise, future) = promise::<u64>();
         future.add_done_callback(|_| {});

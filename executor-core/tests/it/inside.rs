@@ -1,8 +1,11 @@
 //! Waiting inside a task: what has not started is run on the spot, and nothing else is.
 
+use std::sync::Arc;
+
 use executor_core::{
-    Error, ErrorKind, Executor, Future, InlineExecutor, MapOptions, ReturnWhen, as_completed, task, wait,
+    Backend, Error, ErrorKind, Executor, Future, InlineExecutor, MapOptions, ReturnWhen, Task, as_completed, task, wait,
 };
+use parking_lot::Mutex;
 
 use crate::support::{LOOK, Pile};
 
@@ -118,4 +121,34 @@ fn a_task_that_panics_on_the_spot_fails_alone() {
     let error = pile.work(|| inner.result(None)).expect_err("panicked");
     let panic = error.panic().expect("a panic");
     assert_eq!((panic.message(), panic.worker()), ("inner", "test-worker"));
+}
+
+#[test]
+fn a_task_that_runs_on_the_spot_is_out_of_its_back_ends_reach() {
+    type End = fn(Task);
+    let ends: [End; 7] = [
+        |task| drop(task.cancel()),
+        |task| drop(task.fail(Error::new(ErrorKind::Broken, "closed"))),
+        |task| assert!(task.withdraw().is_none()),
+        |task| assert!(task.refuse(Error::new(ErrorKind::Broken, "closed")).is_none()),
+        |task| drop(task.complete(vec![1])),
+        |task| assert!(task.run_quietly().is_none()),
+        drop,
+    ];
+    for end in ends {
+        let pile = Pile::new();
+        let in_queue: Arc<Mutex<Option<Task>>> = Arc::default();
+        let taken = in_queue.clone();
+        let (task, future) = Task::from_closure(Default::default(), move || {
+            // What a pool does that is closed at this moment.
+            let task = taken.lock().take().expect("the back-end still holds it");
+            assert!(!task.place(1) && !task.begin() && !task.recall());
+            end(task);
+            "the value of the one who ran it".to_string()
+        });
+        pile.schedule(task).expect("accepted");
+        in_queue.lock().replace(pile.take());
+        let answer = pile.work(|| future.result(None));
+        assert_eq!(answer.expect("a value"), "the value of the one who ran it");
+    }
 }
