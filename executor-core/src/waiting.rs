@@ -36,32 +36,33 @@ pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
-/// Waits until `read` has an answer.
+/// Waits until `read` has an answer. A zero time-out only looks.
+///
+/// Once the task is done there is no time-out any more: another thread may be unpacking the output, which takes it no
+/// longer than it would take this one.
 pub(crate) fn wait_for<R>(
     task: &TaskRef,
     timeout: Option<Duration>,
     mut read: impl FnMut() -> Read<R>,
 ) -> Result<R, Error> {
-    let mut first = true;
+    let looks_only = timeout.is_some_and(|timeout| timeout.is_zero());
+    // Asked for when it is first needed, which it seldom is.
     let mut deadline = None;
     loop {
-        match read() {
+        let waited = match read() {
             Read::Ready(result) => return result,
             Read::Taken => return Err(taken(task)),
-            Read::NotDone | Read::Unpacking => {}
-        }
-        let looks_only = timeout.is_some_and(|timeout| timeout.is_zero());
-        if first && !looks_only {
-            first = false;
-            deadline = deadline_after(timeout);
-            if help(task) {
-                continue;
+            Read::Unpacking => wait_until(task, None, Event::Readable),
+            Read::NotDone if looks_only => Err(WaitEnd::TooLate),
+            Read::NotDone => {
+                let deadline = *deadline.get_or_insert_with(|| deadline_after(timeout));
+                if help(task) { Ok(()) } else { wait_until(task, deadline, Event::Readable) }
             }
-        }
-        let waited = if looks_only { Err(WaitEnd::TooLate) } else { wait_until(task, deadline, Event::Readable) };
+        };
         match waited {
             Ok(()) => {}
             Err(WaitEnd::Forked(error)) => return Err(error),
+            Err(WaitEnd::TooLate) if task.state.snapshot().is_done() => {}
             Err(WaitEnd::TooLate) => {
                 return Err(Error::timed_out(task.name(), task.state_name(), timeout.unwrap_or_default()));
             }

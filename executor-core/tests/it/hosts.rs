@@ -71,3 +71,59 @@ fn a_task_in_a_workers_queue_runs_when_its_host_says_so_also_in_debug_and_messag
     at_once(vec![watch, action(move || drop(task.fail(Error::new(ErrorKind::WorkerDied, "died"))))]);
     assert!(future.done() && !future.running());
 }
+
+/// A host that, when it is asked, has just taken its task back into the queue.
+#[derive(Default)]
+struct TakesBack {
+    registration: OnceLock<Registration>,
+    task: Mutex<Option<Task>>,
+}
+
+impl TakesBack {
+    fn take_back(&self) -> bool {
+        if let Some(task) = &*self.task.lock() {
+            task.recall();
+        }
+        false
+    }
+}
+
+impl Host for TakesBack {
+    fn withdraw(&self, _: TaskId, _: u64) -> bool {
+        self.take_back()
+    }
+    fn terminate(&self, _: TaskId, _: u64, _: std::time::Duration) -> bool {
+        self.take_back()
+    }
+}
+
+#[test]
+fn a_task_that_comes_back_to_the_queue_while_its_host_is_asked_is_cancelled_all_the_same() {
+    for begun in [false, true] {
+        let (task, future) = Task::from_closure(TaskOptions::new(), || ());
+        let host = Arc::new(TakesBack::default());
+        let dynamic: Arc<dyn Host> = host.clone();
+        let registration = host::register(Arc::downgrade(&dynamic));
+        task.attach(registration.id());
+        assert!(host.registration.set(registration).is_ok());
+        assert!(task.place(1));
+        if begun {
+            assert!(task.begin());
+        }
+        host.task.lock().replace(task);
+        // What runs cannot be cancelled, but terminated: its worker has died, and it waits for another attempt.
+        assert!(if begun { future.terminate(LOOK) } else { future.cancel() });
+        assert!(future.cancelled());
+    }
+}
+
+#[test]
+fn a_host_that_is_gone_answers_no() {
+    let (task, future) = Task::from_closure(TaskOptions::new(), || ());
+    let worker = one_worker(task);
+    let task = worker.placed.lock().take().expect("placed");
+    drop(worker);
+    assert!(!future.cancel() && !future.running() && !future.terminate(LOOK));
+    drop(task);
+    assert!(future.done());
+}
