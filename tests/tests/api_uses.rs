@@ -89,6 +89,7 @@ fn every_pointer_to_a_back_end_is_an_executor() -> Result<(), Error> {
 }
 
 #[test]
+#[allow(clippy::useless_vec, clippy::redundant_closure)] // Written as it is promised.
 fn threads_take_closures_that_capture_and_that_borrow() -> Result<(), Error> {
     let thread_pool = ThreadPoolExecutor::new(2)?;
     let n = vec![1, 2];
@@ -192,11 +193,7 @@ fn an_error_is_asked_all_its_questions() -> Result<(), Error> {
         let _: Option<&WorkerDeath> = error.worker_death();
         let _: Box<dyn std::error::Error + Send + Sync> = Box::new(error.clone());
     }
-    let error = ProcessPoolExecutor::new(1)?
-        .submit(|code: i32| std::process::exit(code), 5)?
-        .result(None)
-        .map(|()| ())
-        .unwrap_err();
+    let error = ProcessPoolExecutor::new(1)?.submit(|code: i32| std::process::exit(code), 5)?.result(None).unwrap_err();
     let death = error.worker_death().expect("it died");
     assert_eq!((death.exit_code(), death.signal()), (Some(5), None));
     assert!(death.pid() > 0 && death.stderr_tail().is_empty() && !death.task().is_empty());
