@@ -193,7 +193,10 @@ fn an_error_is_asked_all_its_questions() -> Result<(), Error> {
         let _: Option<&WorkerDeath> = error.worker_death();
         let _: Box<dyn std::error::Error + Send + Sync> = Box::new(error.clone());
     }
-    let error = ProcessPoolExecutor::new(1)?.submit(|code: i32| std::process::exit(code), 5)?.result(None).unwrap_err();
+    let error = ProcessPoolExecutor::new(1)?
+        .submit(|code: i32| -> () { std::process::exit(code) }, 5)?
+        .result(None)
+        .unwrap_err();
     let death = error.worker_death().expect("it died");
     assert_eq!((death.exit_code(), death.signal()), (Some(5), None));
     assert!(death.pid() > 0 && death.stderr_tail().is_empty() && !death.task().is_empty());
