@@ -1,6 +1,6 @@
 //! The loop of a worker.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use crossbeam_deque::Worker as Deque;
 use executor_core::{Error, ErrorKind, Task, TaskOptions, task};
@@ -91,7 +91,9 @@ impl Worker {
             if self.pool.sleep.is_closed() && self.pool.leave() {
                 return None;
             }
+            let asleep = Instant::now();
             self.pool.sleep.fall_asleep(&self.sleeper, searching, || self.pool.has_work());
+            self.patience.slept(asleep.elapsed());
             searching = true;
         }
     }
@@ -108,7 +110,6 @@ impl Worker {
             }
             self.patience.pause(look);
         }
-        self.patience.was_in_vain();
         None
     }
 

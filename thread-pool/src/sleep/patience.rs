@@ -1,11 +1,11 @@
 //! How long a worker looks for work before it lies down.
 
-use std::{hint, thread};
+use std::{hint, thread, time::Duration};
 
 /// The number of looks, which follows what looking has brought lately.
 ///
 /// Falling asleep and being woken costs two system calls and some ten microseconds. A worker whose next task usually comes
-/// sooner saves them by looking a little longer, and one whose looking is usually in vain stops early.
+/// sooner saves them by looking a little longer, and one that usually sleeps long stops looking early.
 #[derive(Debug)]
 pub(crate) struct Patience {
     looks: u32,
@@ -14,7 +14,9 @@ pub(crate) struct Patience {
 
 /// Takes about as long as being woken does.
 const LEAST: u32 = 16;
-const MOST: u32 = 64;
+const MOST: u32 = 128;
+/// As long as falling asleep and being woken take, on a machine where they take long.
+const SHORT_SLEEP: Duration = Duration::from_micros(50);
 /// From this look on, the processor is offered to other threads between them, which may be those that submit.
 const POLITE_FROM: u32 = 4;
 
@@ -46,8 +48,13 @@ impl Patience {
         self.looks = (self.looks * 2).min(self.most);
     }
 
-    /// Looking has found nothing.
-    pub(crate) fn was_in_vain(&mut self) {
-        self.looks = (self.looks / 2).max(LEAST);
+    /// It found nothing, and then the worker slept for so long. After a short sleep, a little more of it would have paid
+    /// off.
+    pub(crate) fn slept(&mut self, time: Duration) {
+        if time < SHORT_SLEEP {
+            self.paid_off();
+        } else {
+            self.looks = (self.looks / 2).max(LEAST);
+        }
     }
 }
