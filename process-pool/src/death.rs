@@ -14,7 +14,10 @@ pub(crate) struct Death {
     pub(crate) status: Option<ExitStatus>,
     /// Why the pool itself has killed it.
     pub(crate) reason: Option<&'static str>,
+    /// What an error shows of its standard error.
     pub(crate) last_lines: String,
+    /// More of its standard error, in which the cause may be found.
+    pub(crate) last_words: String,
     /// Whether the kernel has killed something of this program's for want of memory since the last time somebody asked.
     pub(crate) out_of_memory: bool,
 }
@@ -66,7 +69,7 @@ impl Death {
     }
 
     fn cause(&self, signal: Option<i32>, code: Option<i32>) -> Option<&'static str> {
-        let said = |words: &str| self.last_lines.contains(words);
+        let said = |words: &str| self.last_words.contains(words);
         Some(match (signal, code) {
             (Some(libc::SIGKILL), _) if self.reason.is_some() => return self.reason,
             (Some(libc::SIGKILL), _) if said(LINK_LOST) => "something in it has closed its link to this program",
@@ -163,7 +166,14 @@ mod tests {
 
     fn death(raw_status: i32, last_lines: &str) -> Death {
         let status = Some(ExitStatus::from_raw(raw_status));
-        Death { pid: 7, status, reason: None, last_lines: last_lines.into(), out_of_memory: false }
+        Death {
+            pid: 7,
+            status,
+            reason: None,
+            last_lines: last_lines.into(),
+            last_words: last_lines.into(),
+            out_of_memory: false,
+        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not wait
 //! for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not started
 //! can be taken back at any time, and is, whenever another worker has nothing to do, something more urgent comes, or the
-//! task before it turns out to be long. So giving several at once changes the speed, and not who starts when.
+//! task before it turns out to be long. So giving several at once changes the speed, and not who starts when, but for
+//! neighbours whose turn comes on two workers within a millisecond.
 
 use std::time::{Duration, Instant};
 
-use super::{State, job::Job};
+use super::{State, job::Job, timers::Timer};
 
 /// A worker is given tasks for about this long.
 const AHEAD: Duration = Duration::from_micros(200);
@@ -32,6 +33,7 @@ impl State {
     pub(crate) fn dispatch(&mut self, now: Instant, leftovers: &mut Leftovers) {
         if !self.queue.is_empty() {
             self.take_back_from_stalled(now);
+            self.take_back_younger();
             self.hand_out(now, leftovers);
         }
         if self.queue.is_empty() {
@@ -69,6 +71,10 @@ impl State {
             return;
         }
         self.note_backlog(index, leftovers);
+        let unit = &mut self.units[index];
+        if unit.waiting() > 0 && unit.stall_due.is_none() {
+            self.watch_stall(index, now + LONG, leftovers);
+        }
         // A limit too long to be told apart from "for ever" is none.
         if let Some(at) = limit.and_then(|limit| now.checked_add(limit)) {
             self.watch_limit(index, at, leftovers);
@@ -103,15 +109,54 @@ impl State {
         }
     }
 
-    /// What waits behind a task that turned out to be long goes back to the queue.
+    /// What waits behind a task that turned out to be long goes back to the queue, and nothing more goes there.
     fn take_back_from_stalled(&mut self, now: Instant) {
         for index in 0..self.units.len() {
             let unit = &mut self.units[index];
-            if unit.waiting() > 0 && unit.stalled(now) > LONG {
+            if !unit.flights().is_empty() && unit.stalled(now) > LONG {
                 unit.depth = 1;
-                self.take_back(index, usize::MAX, |_| true);
+                if unit.waiting() > 0 {
+                    self.take_back(index, usize::MAX, |_| true);
+                    self.returned = true;
+                }
             }
         }
+    }
+
+    /// Where older tasks have come back into the queue, the younger ones come back too, so that they do not start before.
+    fn take_back_younger(&mut self) {
+        if !std::mem::take(&mut self.returned) {
+            return;
+        }
+        let Some((priority, number)) = self.queue.front() else { return };
+        for index in 0..self.units.len() {
+            self.take_back(index, usize::MAX, |job| {
+                job.task.priority() < priority || job.task.priority() == priority && job.number > number
+            });
+        }
+    }
+
+    /// Looks whether a worker is stuck with what others could begin with.
+    pub(crate) fn check_stall(&mut self, index: usize, now: Instant, leftovers: &mut Leftovers) {
+        let unit = &mut self.units[index];
+        unit.stall_due = None;
+        if unit.waiting() == 0 {
+            return;
+        }
+        let left = LONG.saturating_sub(unit.stalled(now));
+        if left.is_zero() {
+            unit.depth = 1;
+            self.take_back(index, usize::MAX, |_| true);
+            self.returned = true;
+            self.dispatch(now, leftovers);
+        } else {
+            self.watch_stall(index, now + left, leftovers);
+        }
+    }
+
+    fn watch_stall(&mut self, index: usize, at: Instant, leftovers: &mut Leftovers) {
+        self.units[index].stall_due = Some(at);
+        leftovers.wake_supervisor |= self.timers.set(at, Timer::Stall { unit: index });
     }
 
     /// Something more urgent has come: what is less urgent and has not started goes back to the queue.

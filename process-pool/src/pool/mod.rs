@@ -72,6 +72,8 @@ pub(crate) struct State {
     pub(crate) timers: Timers,
     /// Units whose link did not take all at once, for the supervisor to go on with.
     pub(crate) backlogged: Vec<usize>,
+    /// Whether tasks have come back into the queue that are older than what workers may have.
+    returned: bool,
     /// Whether a task with another priority than the usual was ever submitted.
     priorities: bool,
     /// How many submitters wait for room.
@@ -107,6 +109,7 @@ impl Pool {
             units,
             timers: Timers::default(),
             backlogged: Vec::new(),
+            returned: false,
             priorities: false,
             waiting_submitters: 0,
         };
@@ -281,10 +284,8 @@ impl State {
     /// Takes a task in again whose worker has died.
     pub(crate) fn take_in_again(&mut self, job: Job) {
         if job.task.recall() {
-            if self.priorities {
-                self.make_way_for(job.task.priority());
-            }
             self.queue.put_back(job);
+            self.returned = true;
         }
     }
 

@@ -43,6 +43,12 @@ impl Queue {
         lane.insert(lane.partition_point(|other| other.number < job.number), job);
     }
 
+    /// The priority and the number of the next task.
+    pub(crate) fn front(&self) -> Option<(i32, u64)> {
+        let lane = self.lanes.iter().find_map(|(Reverse(priority), lane)| Some((*priority, lane.front()?)));
+        lane.map(|(priority, job)| (priority, job.number))
+    }
+
     /// The next task. Those that were cancelled meanwhile come along in `left`, to be dropped outside of the lock.
     pub(crate) fn pop(&mut self, left: &mut Vec<Job>) -> Option<Job> {
         loop {

@@ -62,6 +62,7 @@ impl State {
     /// the caller kills its worker. Either way the caller dispatches what was taken back.
     fn condemn(&mut self, index: usize, sequence: u64, only: Option<u64>, error: Error) -> bool {
         self.take_back(index, usize::MAX, |_| true);
+        self.returned = true;
         self.units[index].condemn(sequence, only, error)
     }
 
@@ -72,8 +73,7 @@ impl State {
             return;
         }
         unit.limit_due = Some(at);
-        leftovers.wake_supervisor |= self.timers.next().is_none_or(|next| at < next);
-        self.timers.set(at, Timer::Limit { unit: index });
+        leftovers.wake_supervisor |= self.timers.set(at, Timer::Limit { unit: index });
     }
 
     /// Looks at the time limits of what a worker has, and stops what has run for too long. `replies` says that a reply of

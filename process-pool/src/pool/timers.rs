@@ -7,6 +7,8 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 pub(crate) enum Timer {
     /// A task of this unit may have run for as long as it is allowed to.
     Limit { unit: usize },
+    /// Tasks may wait behind a long one in this unit.
+    Stall { unit: usize },
     /// A worker that was asked to go has had its time.
     Kill { unit: usize, generation: u64 },
     /// A worker that was started has not answered.
@@ -22,8 +24,11 @@ pub(crate) enum Timer {
 pub(crate) struct Timers(BinaryHeap<Reverse<(Instant, Timer)>>);
 
 impl Timers {
-    pub(crate) fn set(&mut self, at: Instant, timer: Timer) {
+    /// Sets one. True: it is the next that is due, so whoever waits for the others has to know.
+    pub(crate) fn set(&mut self, at: Instant, timer: Timer) -> bool {
+        let is_next = self.next().is_none_or(|next| at < next);
         self.0.push(Reverse((at, timer)));
+        is_next
     }
 
     /// When the next one is due.

@@ -36,6 +36,8 @@ pub(crate) struct Unit {
     unsent: Option<u64>,
     /// The task that is to be asked to stop, once there is room for that on a link without claims.
     stop: Option<u64>,
+    /// The last task that was asked to stop on such a link.
+    stopped: u64,
     last_sequence: u64,
     /// The last number that went to the worker before this one.
     sequence_before: u64,
@@ -49,6 +51,8 @@ pub(crate) struct Unit {
     pub(crate) verdict: Option<Verdict>,
     /// Why it was killed, if that was this pool's doing and for no task's sake.
     pub(crate) reason: Option<&'static str>,
+    /// When it is going to be looked at whether tasks wait behind a long one.
+    pub(crate) stall_due: Option<Instant>,
     /// The earliest time at which a time limit is going to be looked at.
     pub(crate) limit_due: Option<Instant>,
     /// Where what is written goes first: a head and its name.
@@ -109,6 +113,7 @@ impl Unit {
             backlog: None,
             unsent: None,
             stop: None,
+            stopped: 0,
             last_sequence: 0,
             sequence_before: 0,
             given: 0,
@@ -116,6 +121,7 @@ impl Unit {
             progress: Instant::now(),
             verdict: None,
             reason: None,
+            stall_due: None,
             limit_due: None,
             scratch: Vec::new(),
         }
@@ -299,6 +305,7 @@ impl Unit {
         if let Some(sequence) = self.stop.take()
             && self.flight(sequence).is_some()
         {
+            self.stopped = sequence;
             let mut head = Vec::new();
             Request { sequence, ..Request::bare(RequestKind::Stop) }.write(&mut head);
             self.send_bare(head);
@@ -428,19 +435,29 @@ impl Unit {
         self.verdict.as_ref().is_some_and(|verdict| verdict.sequence == sequence)
     }
 
-    /// Kills it for a reason that is no task's.
+    /// The worker has ended before it had read everything: it cannot have started its task, unless a request to stop it
+    /// was what was left.
+    pub(crate) fn ended_before_reading(&mut self) {
+        if let Some(flight) = self.flights.front()
+            && self.claims().is_none()
+            && flight.sequence != self.stopped
+        {
+            self.unsent = Some(flight.sequence);
+        }
+    }
+
+    /// Kills it for a reason that is no task's, unless it has ended by itself.
     pub(crate) fn kill_for(&mut self, reason: &'static str) {
-        self.reason.get_or_insert(reason);
-        self.signal(Signal::KILL);
+        if let Some(false) = self.process.and_then(has_ended) {
+            self.reason.get_or_insert(reason);
+            self.signal(Signal::KILL);
+        }
     }
 
     /// Sends a signal to the worker and all that it has started.
     pub(crate) fn signal(&self, signal: Signal) {
         let Some(process) = self.process else { return };
-        // The number is its own until it is reaped. That is this pool's business alone, except in a program that ignores
-        // `SIGCHLD` or waits for any child: there the number may be somebody else's by now, and is not to be had any more.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        if waitid(WaitId::Pid(process), options).is_err() {
+        if has_ended(process).is_none() {
             return;
         }
         // The only failure is that nobody is left there.
@@ -460,6 +477,14 @@ impl Unit {
     pub(crate) fn want_room(&mut self) -> bool {
         self.outbox.as_mut().is_some_and(|outbox| outbox.want_room())
     }
+}
+
+/// Whether a worker's process has ended, without reaping it. None: its number may be somebody else's by now. It is its own
+/// until it is reaped, and that is this pool's business alone, except in a program that ignores `SIGCHLD` or waits for any
+/// child.
+fn has_ended(process: Pid) -> Option<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(process), options).ok().map(|status| status.is_some())
 }
 
 /// Names longer than this are cut on the way to a worker.

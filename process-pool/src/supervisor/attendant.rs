@@ -107,13 +107,13 @@ impl Attendant {
         }
     }
 
-    /// Whether the worker has closed its end of the socket.
-    pub(super) fn has_hung_up(&self) -> bool {
+    /// An error if the worker has closed its end of the socket.
+    pub(super) fn look_for_hang_up(&self) -> io::Result<()> {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         match rustix::net::recv(&*self.socket, &mut [0; 1], flags) {
-            Ok((count, _)) => count == 0,
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => false,
-            Err(_) => true,
+            Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

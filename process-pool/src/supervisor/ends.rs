@@ -5,7 +5,7 @@ use std::time::Instant;
 use executor_core::{Error, ErrorKind};
 use rustix::process::Signal;
 
-use super::{MOST_FAILED_STARTS, START_AGAIN, Supervisor};
+use super::{MOST_FAILED_STARTS, START_AGAIN, Supervisor, is_reset, stderr::last_lines};
 use crate::{
     death::Death,
     pool::{Aftermath, Flight, Leftovers, Phase, Stage, Timer},
@@ -49,13 +49,15 @@ impl Supervisor {
 
         let mut leftovers = Leftovers::default();
         let mut state = self.pool.state.lock();
+        let last_words = attendant.tail.last_words();
         let was_stopped = state.phase == Phase::Terminating;
         let place = &mut state.units[unit];
         let death = Death {
             pid: attendant.pid(),
             status,
             reason: place.reason,
-            last_lines: attendant.tail.last_lines(),
+            last_lines: last_lines(&last_words),
+            last_words,
             out_of_memory: self.memory_kills.was_one(),
         };
         let was_ready = place.was_ready;
@@ -105,6 +107,9 @@ impl Supervisor {
             let Some(attendant) = &mut self.attendants[unit] else { return };
             match attendant.inbox.receive(&mut attendant.replies.arrived) {
                 Ok(1..) => self.understand(unit),
+                Err(error) if is_reset(&error) => {
+                    return self.pool.state.lock().units[unit].ended_before_reading();
+                }
                 _ => return,
             }
         }

@@ -104,7 +104,9 @@ impl Supervisor {
         let generation = place.generation;
         match &self.initializer {
             Some(initializer) => place.send_initializer(&initializer.request, &initializer.body),
-            None => state.timers.set(Instant::now() + START_LIMIT, Timer::Late { unit, generation }),
+            None => {
+                state.timers.set(Instant::now() + START_LIMIT, Timer::Late { unit, generation });
+            }
         }
         drop(state);
         let watched = attendant.watch(&self.pool.poller, unit);
@@ -189,6 +191,7 @@ impl Supervisor {
             Event::Stderr(unit) => self.read_stderr(unit),
             Event::Exit(unit) => self.bury_and_replace(unit),
             Event::Due(Timer::Limit { unit }) => self.check_limits(unit),
+            Event::Due(Timer::Stall { unit }) => self.check_stall(unit),
             Event::Due(Timer::Kill { unit, generation }) => self.kill_late(unit, generation),
             Event::Due(Timer::Late { unit, generation }) => self.check_start(unit, generation),
             Event::Due(Timer::Unlinked { unit, generation }) => {
@@ -219,12 +222,16 @@ impl Supervisor {
                     self.send_the_rest(unit);
                     let Some(attendant) = &mut self.attendants[unit] else { return };
                     if attendant.inbox.arm() {
-                        return self.look_for_hang_up(unit);
+                        return match attendant.look_for_hang_up() {
+                            Ok(()) => {}
+                            Err(error) => self.hang_up(unit, &error),
+                        };
                     }
                 }
                 Ok(_) => self.understand(unit),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return self.hang_up(unit),
-                Err(_) => return self.give_up(unit),
+                // It has written nonsense over the link.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return self.give_up(unit),
+                Err(error) => return self.hang_up(unit, &error),
             }
         }
         self.unfinished.push_back(unit);
@@ -319,16 +326,13 @@ impl Supervisor {
         }
     }
 
-    fn look_for_hang_up(&mut self, unit: usize) {
-        if self.attendants[unit].as_ref().is_some_and(Attendant::has_hung_up) {
-            self.hang_up(unit);
-        }
-    }
-
     /// A worker has closed its end of the link, most likely because it has come to its own end, which will show in a moment.
-    fn hang_up(&mut self, unit: usize) {
+    fn hang_up(&mut self, unit: usize, error: &io::Error) {
         let Some(attendant) = &mut self.attendants[unit] else { return };
         attendant.unwatch_socket(&self.pool.poller);
+        if is_reset(error) {
+            self.pool.state.lock().units[unit].ended_before_reading();
+        }
         if !attendant.tells_its_end() {
             return self.give_up(unit);
         }
@@ -350,6 +354,12 @@ impl Supervisor {
         if !attendant.tells_its_end() {
             self.bury_and_replace(unit);
         }
+    }
+
+    fn check_stall(&mut self, unit: usize) {
+        let mut leftovers = Leftovers::default();
+        self.pool.state.lock().check_stall(unit, Instant::now(), &mut leftovers);
+        self.pool.deal_with(leftovers);
     }
 
     fn check_limits(&mut self, unit: usize) {
@@ -399,6 +409,11 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// Whether the other end of a socket was closed with something unread in it. Not every system says so.
+fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
 }
 
 /// Sees to it that nobody waits for ever should the supervisor itself fail.

@@ -12,8 +12,8 @@ pub(super) struct Tail {
     unsent: VecDeque<u8>,
 }
 
-/// How much of a worker's last words is kept.
-const KEPT: usize = 4096;
+/// How much of a worker's last words is kept: so much that what led to a backtrace is still among them.
+const KEPT: usize = 32 * 1024;
 
 /// How many lines of it an error shows.
 const LINES: usize = 16;
@@ -49,13 +49,25 @@ impl Tail {
         }
     }
 
-    /// The last lines.
-    pub(super) fn last_lines(&self) -> String {
+    /// Everything that is kept.
+    pub(super) fn last_words(&self) -> String {
         let bytes: Vec<u8> = self.kept.iter().copied().collect();
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
+        String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// The last lines of a worker's words. A backtrace is left out: it hides what led to it.
+pub(super) fn last_lines(words: &str) -> String {
+    let lines: Vec<&str> = words.lines().filter(|line| !is_frame(line)).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+/// Whether this is a line of a backtrace of Rust's: `  12: function`, or `             at file:line:column`.
+fn is_frame(line: &str) -> bool {
+    let text = line.trim_start();
+    let is_indented = text.len() < line.len();
+    let number = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    is_indented && (text.starts_with("at ") || number.len() < text.len() && number.starts_with(": "))
 }
 
 fn append(to: &mut VecDeque<u8>, bytes: &[u8], most: usize) {
@@ -77,8 +89,15 @@ mod tests {
         }
         assert!(kept.len() <= KEPT);
         let tail = Tail { kept, unsent: VecDeque::new() };
-        let lines = tail.last_lines();
+        let lines = last_lines(&tail.last_words());
         assert_eq!(lines.lines().count(), LINES);
         assert!(lines.ends_with("line 999"));
+    }
+
+    #[test]
+    fn a_backtrace_does_not_hide_what_led_to_it() {
+        let words = "memory allocation of 8 bytes failed\nstack backtrace:\n   0: one\n             at ./file.rs:1:2\n";
+        assert_eq!(last_lines(words), "memory allocation of 8 bytes failed\nstack backtrace:");
+        assert_eq!(last_lines("  at work\n7: seven\n  note: this"), "7: seven\n  note: this");
     }
 }

@@ -1,0 +1,224 @@
+//! When a task starts, when it can still be withdrawn, and who runs it.
+
+use std::collections::BTreeSet;
+
+use executor_core::Backend as _;
+use executor_core::{ErrorKind, Executor, Future, Shutdown};
+use process_pool::{ProcessPoolExecutor, Transport};
+
+use crate::support::{
+    Gate, Meeting, add_line, builder, get, kill, let_them_be_long, on, on_both, pool, wait_until, warm_up,
+};
+
+fn leaves_a_line((path, number): (String, u32)) -> u32 {
+    add_line(&path, number);
+    number
+}
+
+/// Makes the worker one that is given several tasks at once, where the transport can.
+fn get_used_to_short_tasks(pool: &ProcessPoolExecutor) {
+    for _ in 0..3 {
+        let futures: Vec<Future<u32>> = (0..300).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+        futures.iter().for_each(|future| assert!(get(future).is_ok()));
+    }
+}
+
+#[test]
+fn exactly_one_of_ran_and_cancelled_is_true() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        get_used_to_short_tasks(&pool);
+        let (mut cancelled, mut kept) = (BTreeSet::new(), Vec::new());
+        for number in 0..1500 {
+            let future = pool.submit(leaves_a_line, (meeting.path("ran"), number)).unwrap();
+            for _ in 0..number % 40 * 20 {
+                std::hint::spin_loop();
+            }
+            if future.cancel() {
+                assert!(future.done() && future.cancelled() && !future.running());
+                cancelled.insert(number);
+            } else {
+                assert!(!future.cancelled());
+                kept.push((number, future));
+            }
+        }
+        for (number, future) in kept {
+            assert_eq!(get(&future).unwrap(), number);
+        }
+        let ran: BTreeSet<u32> = meeting.numbers("ran").into_iter().collect();
+        assert_eq!(meeting.numbers("ran").len(), ran.len(), "one ran twice");
+        assert!(ran.is_disjoint(&cancelled), "{:?}", ran.intersection(&cancelled).collect::<Vec<_>>());
+        assert_eq!(ran.len() + cancelled.len(), 1500);
+    });
+}
+
+#[test]
+fn what_waits_behind_a_task_does_not_run_and_can_be_cancelled() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        get_used_to_short_tasks(&pool);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        assert!(gate.future.running() && !gate.future.cancel());
+        let behind: Vec<Future<u32>> =
+            (0..10).map(|number| pool.submit(leaves_a_line, (meeting.path("ran"), number)).unwrap()).collect();
+        assert!(behind.iter().all(|future| !future.running() && !future.done()));
+        assert!(behind.iter().all(Future::cancel));
+        gate.finish();
+        assert_eq!(get(&pool.submit(|n: u32| n, 5).unwrap()).unwrap(), 5);
+        assert!(meeting.numbers("ran").is_empty());
+    });
+}
+
+#[test]
+fn a_worker_that_was_kept_busy_with_withdrawn_tasks_takes_the_next_one() {
+    // With sockets a task starts when it is given, so none is ever withdrawn.
+    on(Transport::Ring, |transport| {
+        let pool = pool(transport, 1);
+        warm_up(&pool, 1);
+        let worker = pool.worker_pids()[0];
+        for round in 0..3 {
+            kill(worker, libc::SIGSTOP);
+            // More than a worker has slots for.
+            for _ in 0..400 {
+                assert!(pool.submit(|n: u32| n, 1).unwrap().cancel());
+            }
+            let last = pool.submit(|n: u32| n, round).unwrap();
+            kill(worker, libc::SIGCONT);
+            assert_eq!(get(&last).unwrap(), round);
+        }
+    });
+}
+
+#[test]
+fn no_worker_is_idle_while_a_task_waits_behind_another() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        get_used_to_short_tasks(&pool);
+        let first = Gate::start(&pool, &meeting, "first");
+        let second = Gate::start(&pool, &meeting, "second");
+        let_them_be_long();
+        let behind: Vec<Gate> = (0..6).map(|number| Gate::submit(&pool, &meeting, &format!("{number}"))).collect();
+        assert!(behind.iter().all(|gate| !gate.future.running()));
+        // One worker stays with its task. The other runs all that waits, one after the other.
+        second.finish();
+        for gate in behind {
+            gate.wait();
+            gate.finish();
+        }
+        assert!(first.future.running());
+        first.finish();
+    });
+}
+
+#[test]
+fn a_worker_that_becomes_ready_gets_what_waits_behind_anothers_task() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        get_used_to_short_tasks(&pool);
+        let first = Gate::start(&pool, &meeting, "first");
+        let lost = pool.submit(super::support::never_ends, meeting.path("lost")).unwrap();
+        wait_until("a start", || meeting.has("lost"));
+        let_them_be_long();
+        let behind: Vec<Gate> = (0..4).map(|number| Gate::submit(&pool, &meeting, &format!("{number}"))).collect();
+        lost.terminate(std::time::Duration::ZERO);
+        assert_eq!(get(&lost).unwrap_err().kind(), ErrorKind::Terminated);
+        for gate in behind {
+            gate.wait();
+            gate.finish();
+        }
+        first.finish();
+    });
+}
+
+#[test]
+fn tasks_wait_for_fresh_workers_and_none_is_lost_or_idle() {
+    on_both(|transport| {
+        let pool = builder(transport, 2).max_tasks_per_worker(3).build().unwrap();
+        let futures: Vec<Future<u32>> = (0..20).map(|_| pool.submit(|()| std::process::id(), ()).unwrap()).collect();
+        let mut counts = std::collections::BTreeMap::new();
+        for future in &futures {
+            *counts.entry(get(future).unwrap()).or_insert(0) += 1;
+        }
+        assert!(counts.values().all(|count| *count <= 3), "{counts:?}");
+        assert!(counts.len() >= 7);
+        let meeting = Meeting::new();
+        let gates = ["a", "b"].map(|name| Gate::start(&pool, &meeting, name));
+        gates.into_iter().for_each(Gate::finish);
+    });
+}
+
+#[test]
+fn a_place_in_a_bounded_queue_is_taken_and_given_back() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).queue_capacity(2).build().unwrap();
+        for round in 0..30 {
+            let gate = Gate::start(&pool, &meeting, &format!("gate{round}"));
+            let waiting = [1, 2].map(|n| pool.try_submit(|n: u32| n, n).expect("there is room"));
+            let refused = pool.try_submit(|n: u32| n, 3).expect_err("it is full");
+            assert_eq!(refused.kind(), ErrorKind::QueueFull);
+            match round % 3 {
+                0 => {
+                    assert!(waiting[0].cancel());
+                    let third = pool.try_submit(|n: u32| n, 3).expect("there is room again");
+                    assert!(pool.try_submit(|n: u32| n, 3).is_err());
+                    gate.finish();
+                    assert_eq!(get(&third).unwrap(), 3);
+                }
+                1 => {
+                    // A death, and what waits is not counted twice.
+                    kill(pool.worker_pids()[0], libc::SIGKILL);
+                    assert_eq!(get(&gate.future).unwrap_err().kind(), ErrorKind::WorkerDied);
+                }
+                _ => gate.finish(),
+            }
+            assert_eq!(get(&waiting[1]).unwrap(), 2);
+            // One that waits for room gets it.
+            assert_eq!(get(&pool.submit(|n: u32| n, 4).unwrap()).unwrap(), 4);
+        }
+    });
+}
+
+#[test]
+fn a_submitter_waits_for_room_until_there_is_some_or_the_pool_is_closed() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).queue_capacity(1).build().unwrap();
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let waiting = pool.submit(|n: u32| n, 1).unwrap();
+        std::thread::scope(|scope| {
+            let submitter = scope.spawn(|| pool.submit(|n: u32| n, 2));
+            gate.finish();
+            assert_eq!(get(&submitter.join().unwrap().unwrap()).unwrap(), 2);
+        });
+        assert_eq!(get(&waiting).unwrap(), 1);
+        let gate = Gate::start(&pool, &meeting, "other");
+        let _waiting = pool.submit(|n: u32| n, 1).unwrap();
+        std::thread::scope(|scope| {
+            let submitter = scope.spawn(|| pool.submit(|n: u32| n, 2));
+            pool.close(Shutdown::CancelPending);
+            assert_eq!(submitter.join().unwrap().unwrap_err().kind(), ErrorKind::ShutDown);
+        });
+        gate.finish();
+    });
+}
+
+#[test]
+fn a_worker_that_is_spent_makes_no_room_in_a_bounded_queue() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).queue_capacity(1).max_tasks_per_worker(1).build().unwrap();
+        for round in 0..10 {
+            let gate = Gate::start(&pool, &meeting, &format!("{round}"));
+            gate.open();
+            // Whatever the moment, at most one waits beside the one that runs.
+            let accepted = (0..50).filter_map(|n| pool.try_submit(|n: u32| n, n).ok()).collect::<Vec<_>>();
+            assert!(accepted.len() <= 3, "{} were accepted", accepted.len());
+            accepted.iter().for_each(|future| assert!(get(future).is_ok()));
+        }
+    });
+}

@@ -1,0 +1,128 @@
+//! The function that each worker calls before its first task.
+
+use std::sync::OnceLock;
+
+use executor_core::{Backend, Error, ErrorKind, Executor, Future};
+
+use crate::support::{Gate, HANGS, Meeting, add_line, builder, get, kill, on_both, wait_until};
+
+static WORD: OnceLock<String> = OnceLock::new();
+
+fn remembers((path, word): (String, String)) {
+    add_line(&path, std::process::id());
+    WORD.set(word).expect("once");
+}
+
+fn recalls(_: ()) -> Option<String> {
+    WORD.get().cloned()
+}
+
+/// The error that a pool ends with, whether it was broken before the task was submitted or after.
+fn breaks(pool: &process_pool::ProcessPoolExecutor) -> Error {
+    let error = match pool.submit(|n: u32| n, 1) {
+        Ok(future) => get(&future).expect_err("the pool is broken"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Broken, "{error}");
+    wait_until("the refusal of more", || pool.submit(|n: u32| n, 1).is_err());
+    assert_eq!(pool.submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::Broken);
+    error
+}
+
+#[test]
+fn each_worker_is_initialized_once_before_its_first_task() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let arguments = (meeting.path("workers"), "secret".to_string());
+        let pool = builder(transport, 2).initializer(remembers, arguments).build().unwrap();
+        let futures: Vec<Future<Option<String>>> = (0..20).map(|_| pool.submit(recalls, ()).unwrap()).collect();
+        for future in &futures {
+            assert_eq!(get(future).unwrap().as_deref(), Some("secret"));
+        }
+        // A replacement is initialized too.
+        let gates = ["a", "b"].map(|name| Gate::start(&pool, &meeting, name));
+        kill(pool.worker_pids()[0], libc::SIGKILL);
+        wait_until("a third worker", || meeting.lines("workers").len() == 3);
+        gates.iter().for_each(Gate::open);
+        assert_eq!(get(&pool.submit(recalls, ()).unwrap()).unwrap().as_deref(), Some("secret"));
+    });
+}
+
+#[test]
+fn an_initializer_may_have_large_arguments() {
+    static LENGTH: OnceLock<usize> = OnceLock::new();
+    on_both(|transport| {
+        let keep = |bytes: Vec<u8>| LENGTH.set(bytes.len()).expect("once");
+        let pool = builder(transport, 2).initializer(keep, vec![7; 3_000_000]).build().unwrap();
+        let length = |()| LENGTH.get().copied();
+        assert_eq!(get(&pool.submit(length, ()).unwrap()).unwrap(), Some(3_000_000));
+    });
+}
+
+#[test]
+fn an_initializer_that_panics_breaks_the_pool_and_says_why() {
+    fn panics(word: String) {
+        panic!("the {word} is missing")
+    }
+    on_both(|transport| {
+        for workers in [1, 3] {
+            let pool = builder(transport, workers).initializer(panics, "licence".to_string()).build().unwrap();
+            let error = breaks(&pool);
+            assert!(error.to_string().contains("the licence is missing"), "{error}");
+            drop(pool);
+        }
+    });
+}
+
+#[test]
+fn an_initializer_that_ends_its_process_breaks_the_pool() {
+    fn aborts(path: String) {
+        add_line(&path, "started");
+        eprintln!("cannot go on");
+        std::process::abort()
+    }
+    on_both(|transport| {
+        for workers in [1, 2, 4] {
+            let meeting = Meeting::new();
+            let pool = builder(transport, workers).initializer(aborts, meeting.path("starts")).build().unwrap();
+            let error = breaks(&pool);
+            assert!(error.to_string().contains("cannot go on"), "{error}");
+            drop(pool);
+            let starts = meeting.lines("starts").len();
+            assert!(starts <= workers + 6, "{starts} starts of {workers} workers");
+        }
+    });
+}
+
+#[test]
+fn tasks_of_a_pool_that_breaks_all_hear_of_it() {
+    fn aborts_when_told(path: String) {
+        if std::path::Path::new(&path).exists() {
+            std::process::abort();
+        }
+    }
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).initializer(aborts_when_told, meeting.path("now")).build().unwrap();
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let waiting: Vec<Future<u32>> = (0..20).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+        meeting.put("now");
+        kill(pool.worker_pids()[0], libc::SIGKILL);
+        assert_eq!(get(&gate.future).unwrap_err().kind(), ErrorKind::WorkerDied);
+        for future in &waiting {
+            assert_eq!(get(future).unwrap_err().kind(), ErrorKind::Broken);
+        }
+        pool.close(executor_core::Shutdown::Drain);
+        assert!(pool.join(Some(HANGS)));
+    });
+}
+
+#[test]
+fn a_pool_whose_initializer_goes_on_for_ever_can_be_dropped() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 2).initializer(super::support::never_ends, meeting.path("runs")).build().unwrap();
+        wait_until("the initializer", || meeting.has("runs"));
+        drop(pool);
+    });
+}

@@ -1,0 +1,236 @@
+//! Stopping what runs: time limits, termination, memory.
+
+use std::{
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use executor_core::{Backend, Error, ErrorKind, Executor, Future, MapOptions, Shutdown, TaskOptions, task};
+
+use crate::support::{
+    Gate, HANGS, Meeting, builder, get, is_alive, never_ends, on_both, pool, put, wait_for, wait_until, warm_up,
+};
+
+fn kind<T: Send + 'static>(future: &Future<T>) -> Option<ErrorKind> {
+    get(future).err().map(|error| error.kind())
+}
+
+#[test]
+fn a_task_that_runs_for_too_long_is_stopped_and_its_worker_is_free_again() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).time_limit(Duration::from_millis(50)).build().unwrap();
+        let long = pool.submit(never_ends, meeting.path("runs")).unwrap();
+        let behind: Vec<Future<u32>> = (0..5).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+        let error = get(&long).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimeLimit);
+        assert!(error.to_string().contains("50ms"), "{error}");
+        for (n, future) in behind.iter().enumerate() {
+            assert_eq!(get(future).unwrap(), n as u32);
+        }
+    });
+}
+
+#[test]
+fn a_limit_of_the_tasks_own_counts_and_the_time_in_the_queue_does_not() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).time_limit(Duration::from_millis(1)).build().unwrap();
+        let patient = TaskOptions::new().time_limit(HANGS);
+        let gate = pool.submit_with(patient.clone(), super::support::pass_gate, meeting.path("gate")).unwrap();
+        wait_for(&meeting.path("gate.runs"));
+        let behind =
+            pool.submit_with(TaskOptions::new().time_limit(Duration::from_millis(200)), |n: u32| n, 1).unwrap();
+        let start = Instant::now();
+        wait_until("more than the limit", || start.elapsed() > Duration::from_millis(300));
+        assert!(gate.running());
+        put(&meeting.path("gate.open"));
+        assert!(get(&gate).is_ok());
+        assert_eq!(get(&behind).unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_limit_without_end_is_none() {
+    on_both(|transport| {
+        let pool = builder(transport, 1).time_limit(Duration::MAX).build().unwrap();
+        assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
+        let options = TaskOptions::new().time_limit(Duration::from_secs(u64::MAX / 4));
+        assert_eq!(get(&pool.submit_with(options, |n: u32| n, 2).unwrap()).unwrap(), 2);
+        let gate_keeper = Meeting::new();
+        let gate = Gate::start(&pool, &gate_keeper, "gate");
+        assert!(gate.future.terminate(Duration::MAX));
+        assert_eq!(kind(&gate.future), Some(ErrorKind::Terminated));
+    });
+}
+
+#[test]
+fn many_short_tasks_with_a_limit_all_end_well() {
+    on_both(|transport| {
+        let pool = builder(transport, 2).time_limit(HANGS).build().unwrap();
+        let futures: Vec<Future<u32>> = (0..2000).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+        for (n, future) in futures.iter().enumerate() {
+            assert_eq!(get(future).unwrap(), n as u32);
+        }
+    });
+}
+
+#[test]
+fn of_a_chunk_only_the_item_that_runs_for_too_long_is_lost() {
+    fn hangs_at_three(n: u32) -> u32 {
+        if n == 3 {
+            loop {
+                std::thread::park();
+            }
+        }
+        n
+    }
+    on_both(|transport| {
+        let pool = builder(transport, 2).time_limit(Duration::from_millis(100)).build().unwrap();
+        let options = MapOptions::new().chunksize(8);
+        let results: Vec<Result<u32, Error>> = pool.map_with(options, hangs_at_three, 0..16).unwrap().collect();
+        for (n, result) in results.into_iter().enumerate() {
+            match n {
+                3 => assert_eq!(result.unwrap_err().kind(), ErrorKind::TimeLimit),
+                _ => assert_eq!(result.unwrap(), n as u32),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_wait_that_times_out_touches_nothing() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        assert_eq!(gate.future.result(Duration::from_millis(5)).unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(gate.future.running());
+        gate.finish();
+    });
+}
+
+#[test]
+fn a_task_that_runs_is_terminated_and_a_task_that_waits_is_cancelled() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        warm_up(&pool, 1);
+        let runs = pool.submit(never_ends, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        let waits = pool.submit(|n: u32| n, 1).unwrap();
+        let last = pool.submit(|n: u32| n, 2).unwrap();
+        assert!(waits.terminate(HANGS));
+        assert!(waits.cancelled());
+        assert!(runs.terminate(HANGS));
+        assert_eq!(kind(&runs), Some(ErrorKind::Terminated));
+        assert!(!runs.terminate(Duration::ZERO));
+        assert_eq!(get(&last).unwrap(), 2);
+    });
+}
+
+#[allow(unsafe_code)]
+fn ignores_sigterm(path: String) {
+    // SAFETY: ignoring is no handler of ours.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+    never_ends(path);
+}
+
+#[test]
+fn a_task_that_does_not_listen_is_killed_after_the_grace() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let deaf = pool.submit(ignores_sigterm, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        assert!(deaf.terminate(Duration::from_millis(20)));
+        assert_eq!(kind(&deaf), Some(ErrorKind::Terminated));
+    });
+}
+
+#[test]
+fn a_second_terminate_may_be_stricter() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        let first = pool.submit(ignores_sigterm, meeting.path("first")).unwrap();
+        let second = pool.submit(ignores_sigterm, meeting.path("second")).unwrap();
+        wait_for(&meeting.path("first"));
+        wait_for(&meeting.path("second"));
+        assert!(first.terminate(Duration::MAX));
+        assert_eq!(first.result(Duration::from_millis(20)).unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(first.terminate(Duration::ZERO));
+        assert_eq!(kind(&first), Some(ErrorKind::Terminated));
+        pool.close(Shutdown::Terminate { grace: Duration::MAX });
+        assert!(!pool.join(Some(Duration::from_millis(20))));
+        pool.close(Shutdown::Terminate { grace: Duration::ZERO });
+        assert!(pool.join(Some(HANGS)));
+        assert_eq!(kind(&second), Some(ErrorKind::Terminated));
+    });
+}
+
+#[allow(unsafe_code)]
+fn ends_when_asked(path: String) -> u32 {
+    // SAFETY: ignoring is no handler of ours.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+    put(&path);
+    wait_until("a request to stop", || task::current().unwrap().is_cancelled());
+    put(&format!("{path}.asked"));
+    1
+}
+
+#[test]
+fn a_task_that_stops_when_it_is_asked_is_not_waited_for() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let polite = pool.submit(ends_when_asked, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        assert!(polite.terminate(Duration::MAX));
+        assert_eq!(kind(&polite), Some(ErrorKind::Terminated));
+        assert!(meeting.has("runs.asked"));
+        assert_eq!(get(&pool.submit(|n: u32| n, 2).unwrap()).unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_worker_that_has_left_its_group_can_be_stopped_too() {
+    #[allow(unsafe_code)]
+    fn leaves_its_group(path: String) -> u32 {
+        // A child makes a group of its own, which the worker then joins.
+        let mut command = Command::new("cat");
+        let child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        // SAFETY: a system call without pointers.
+        assert_eq!(unsafe { libc::setpgid(0, child.id().cast_signed()) }, 0);
+        never_ends(path);
+        0
+    }
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let limited = TaskOptions::new().time_limit(HANGS / 4);
+        let away = pool.submit_with(limited, leaves_its_group, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        let worker = pool.worker_pids()[0];
+        assert!(away.terminate(Duration::ZERO));
+        assert_eq!(kind(&away), Some(ErrorKind::Terminated));
+        assert!(!is_alive(worker));
+    });
+}
+
+#[test]
+fn a_worker_has_no_more_memory_than_its_limit() {
+    fn takes_memory(mebibytes: usize) -> usize {
+        let memory = vec![1_u8; mebibytes << 20];
+        std::hint::black_box(&memory).len() >> 20
+    }
+    on_both(|transport| {
+        let pool = builder(transport, 1).memory_limit(300 << 20).build().unwrap();
+        assert_eq!(get(&pool.submit(takes_memory, 100).unwrap()).unwrap(), 100);
+        let error = get(&pool.submit(takes_memory, 400).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WorkerDied);
+        assert!(error.to_string().contains("out of memory"), "{error}");
+        assert_eq!(get(&pool.submit(takes_memory, 100).unwrap()).unwrap(), 100);
+    });
+}

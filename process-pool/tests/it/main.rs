@@ -1,0 +1,15 @@
+//! The process pool from outside: each rule on both transports.
+
+mod batches;
+mod claims;
+mod deaths;
+mod fork;
+mod initializer;
+mod limits;
+mod order;
+mod orphans;
+mod programs;
+mod shutdown;
+mod start;
+mod support;
+mod transport;

@@ -1,0 +1,55 @@
+//! Programs that are run by the tests as processes of their own: they die, fork, or change what holds for a whole process.
+//!
+//! Each is this very test program again, told by a variable which of the functions below it is to be.
+
+use std::process::{Child, Command, Stdio};
+
+const WHICH: &str = "PROCESS_POOL_TEST_PROGRAM";
+
+/// The table of programs.
+fn find(name: &str) -> Option<fn()> {
+    Some(match name {
+        "says_hello" => || println!("hello from a program"),
+        "holds_a_pool" => super::orphans::holds_a_pool,
+        "forks" => super::fork::forks,
+        "ignores_the_ends_of_children" => super::deaths::ignores_the_ends_of_children,
+        "has_no_descriptors_at_build" => super::start::has_no_descriptors_at_build,
+        "has_no_descriptors_for_a_while" => super::start::has_no_descriptors_for_a_while,
+        "has_no_descriptors_ever_again" => super::start::has_no_descriptors_ever_again,
+        "has_no_threads" => super::start::has_no_threads,
+        "builds_a_pool" => super::start::builds_a_pool,
+        "leaves_nothing" => super::shutdown::leaves_nothing,
+        "has_no_standard_error" => super::deaths::has_no_standard_error,
+        _ => return None,
+    })
+}
+
+#[test]
+fn program() {
+    if let Ok(name) = std::env::var(WHICH) {
+        find(&name).expect("a program of this name")();
+    }
+}
+
+/// A program, to be started by the caller.
+pub fn command(name: &str) -> Command {
+    assert!(find(name).is_some(), "{name} is in the table");
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["--exact", "programs::program", "--nocapture", "--test-threads=1"]).env(WHICH, name);
+    command
+}
+
+/// Runs a program to its end, and fails if it does.
+pub fn succeeds(name: &str, variables: &[(&str, &str)]) -> String {
+    let output = command(name).envs(variables.iter().copied()).output().expect("starts");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name} failed: {}\n{text}", output.status);
+    text
+}
+
+/// Starts a program whose output nobody reads.
+pub fn start(name: &str, variables: &[(&str, &str)]) -> Child {
+    let mut command = command(name);
+    command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("starts")
+}

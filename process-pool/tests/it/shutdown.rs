@@ -1,0 +1,314 @@
+//! The end of a pool.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::channel,
+    },
+    time::Duration,
+};
+
+use executor_core::{Backend, ErrorKind, Executor, Future, Shutdown};
+use process_pool::Transport;
+
+use crate::{
+    programs,
+    support::{
+        Gate, HANGS, Meeting, builder, children, get, kill, never_ends, on, on_both, open_files, pool, threads,
+        wait_for, wait_until, warm_up,
+    },
+};
+
+#[test]
+fn dropping_a_pool_runs_what_it_has() {
+    on_both(|transport| {
+        let pool = pool(transport, 2);
+        let futures: Vec<Future<u32>> = (0..200).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+        drop(pool);
+        assert!(futures.iter().all(Future::done));
+        for (n, future) in futures.iter().enumerate() {
+            assert_eq!(future.result(None).unwrap(), n as u32);
+        }
+    });
+}
+
+#[test]
+fn a_pool_may_be_dropped_at_once() {
+    on_both(|transport| {
+        for _ in 0..5 {
+            drop(pool(transport, 4));
+        }
+    });
+}
+
+#[test]
+fn what_waits_is_cancelled_and_what_runs_is_finished() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let waiting: Vec<Future<u32>> = (0..20).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+        pool.close(Shutdown::CancelPending);
+        assert!(waiting.iter().all(Future::cancelled));
+        assert!(gate.future.running());
+        assert!(!pool.join(Some(Duration::from_millis(5))));
+        gate.finish();
+        assert!(pool.join(Some(HANGS)));
+        assert!(pool.worker_pids().is_empty());
+        assert_eq!(pool.submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);
+        assert_eq!(pool.try_submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);
+    });
+}
+
+#[test]
+fn what_runs_is_stopped_when_the_pool_is_terminated() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        let running = ["a", "b"].map(|name| pool.submit(never_ends, meeting.path(name)).unwrap());
+        ["a", "b"].iter().for_each(|name| wait_for(&meeting.path(name)));
+        let waiting: Vec<Future<u32>> = (0..20).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+        pool.shutdown(Shutdown::Terminate { grace: HANGS });
+        assert!(waiting.iter().all(Future::cancelled));
+        for future in running {
+            assert_eq!(future.result(Duration::ZERO).unwrap_err().kind(), ErrorKind::Terminated);
+        }
+    });
+}
+
+#[test]
+fn a_later_close_may_only_be_stricter() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let running = pool.submit(never_ends, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        let waiting = pool.submit(|n: u32| n, 1).unwrap();
+        pool.close(Shutdown::Drain);
+        assert!(!waiting.done());
+        assert_eq!(pool.submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);
+        pool.close(Shutdown::CancelPending);
+        assert!(waiting.cancelled() && running.running());
+        pool.close(Shutdown::Drain);
+        pool.close(Shutdown::Terminate { grace: Duration::ZERO });
+        pool.close(Shutdown::CancelPending);
+        assert!(pool.join(Some(HANGS)));
+        assert_eq!(running.result(Duration::ZERO).unwrap_err().kind(), ErrorKind::Terminated);
+        pool.close(Shutdown::Terminate { grace: Duration::ZERO });
+        assert!(pool.join(None));
+    });
+}
+
+#[test]
+fn the_cancel_of_the_last_task_ends_a_pool_that_drains() {
+    // With sockets a task starts when it is given.
+    on(Transport::Ring, |transport| {
+        let pool = pool(transport, 1);
+        warm_up(&pool, 1);
+        let worker = pool.worker_pids()[0];
+        kill(worker, libc::SIGSTOP);
+        let last = pool.submit(|n: u32| n, 1).unwrap();
+        pool.close(Shutdown::Drain);
+        assert!(!pool.join(Some(Duration::from_millis(50))));
+        assert!(last.cancel());
+        kill(worker, libc::SIGCONT);
+        assert!(pool.join(Some(HANGS / 2)));
+    });
+}
+
+#[test]
+fn many_threads_may_close_and_join_at_once() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        std::thread::scope(|scope| {
+            for turn in 0..8 {
+                let pool = &pool;
+                scope.spawn(move || {
+                    let mode = if turn % 2 == 0 { Shutdown::Drain } else { Shutdown::CancelPending };
+                    pool.shutdown(mode);
+                    assert!(pool.join(Some(Duration::ZERO)));
+                });
+            }
+            gate.open();
+        });
+        assert!(get(&gate.future).is_ok());
+    });
+}
+
+#[test]
+fn a_callback_may_close_join_and_submit() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = Arc::new(pool(transport, 1));
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let (say, said) = channel();
+        let inner = pool.clone();
+        gate.future.add_done_callback(move |_| {
+            let next = inner.submit(|n: u32| n + 1, 1).unwrap();
+            say.send(next.result(HANGS).unwrap()).unwrap();
+            inner.shutdown(Shutdown::Drain);
+            say.send(0).unwrap();
+        });
+        gate.open();
+        assert_eq!(said.recv_timeout(HANGS), Ok(2));
+        assert_eq!(said.recv_timeout(HANGS), Ok(0));
+        assert!(pool.join(Some(HANGS)));
+    });
+}
+
+#[test]
+fn a_callback_may_drop_the_pool() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let future = gate.future;
+        let (say, said) = channel();
+        let path = meeting.path("gate.open");
+        future.add_done_callback(move |_| {
+            drop(pool);
+            say.send(()).unwrap();
+        });
+        super::support::put(&path);
+        assert_eq!(said.recv_timeout(HANGS), Ok(()));
+    });
+}
+
+#[test]
+fn a_waker_may_close_and_join() {
+    struct Closes(process_pool::ProcessPoolExecutor, AtomicUsize);
+    impl std::task::Wake for Closes {
+        fn wake(self: Arc<Self>) {
+            self.0.shutdown(Shutdown::Drain);
+            self.1.fetch_add(1, Relaxed);
+        }
+    }
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let closes = Arc::new(Closes(pool, AtomicUsize::new(0)));
+        let waker = closes.clone().into();
+        let mut awaited = std::pin::pin!(gate.future.into_future());
+        assert!(awaited.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        super::support::put(&meeting.path("gate.open"));
+        wait_until("the waker", || closes.1.load(Relaxed) == 1);
+        assert!(closes.0.join(Some(HANGS)));
+    });
+}
+
+#[test]
+fn a_waker_may_submit_to_a_full_pool() {
+    struct Submits(process_pool::ProcessPoolExecutor, AtomicUsize);
+    impl std::task::Wake for Submits {
+        fn wake(self: Arc<Self>) {
+            for n in 0..5 {
+                let _future = self.0.submit(|n: u32| n, n);
+            }
+            self.1.fetch_add(1, Relaxed);
+        }
+    }
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).queue_capacity(1).build().unwrap();
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let submits = Arc::new(Submits(pool, AtomicUsize::new(0)));
+        let waker = submits.clone().into();
+        let mut awaited = std::pin::pin!(gate.future.into_future());
+        assert!(awaited.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        super::support::put(&meeting.path("gate.open"));
+        wait_until("the waker", || submits.1.load(Relaxed) == 1);
+        submits.0.close(Shutdown::Drain);
+        assert!(submits.0.join(Some(HANGS)));
+    });
+}
+
+#[test]
+fn a_join_with_a_time_out_does_not_wait_for_slow_callbacks() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let (release, released) = channel::<()>();
+        let (say, said) = channel();
+        gate.future.add_done_callback(move |_| {
+            let _ = released.recv();
+            say.send(()).unwrap();
+        });
+        gate.finish();
+        pool.close(Shutdown::Drain);
+        wait_until("the end of the worker", || pool.worker_pids().is_empty());
+        pool.join(Some(Duration::from_millis(5)));
+        assert!(said.try_recv().is_err());
+        drop(release);
+        assert!(pool.join(None));
+        assert!(said.try_recv().is_ok(), "a join without time-out waits for callbacks");
+    });
+}
+
+#[test]
+fn a_slow_callback_does_not_keep_the_pool_from_its_work() {
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        let (release, released) = channel::<()>();
+        let (say, said) = channel();
+        let meeting = Meeting::new();
+        let gate = Gate::start(&pool, &meeting, "gate");
+        gate.future.add_done_callback(move |_| {
+            say.send(()).unwrap();
+            let _ = released.recv();
+        });
+        gate.open();
+        said.recv_timeout(HANGS).unwrap();
+        let lost = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap();
+        assert_eq!(get(&lost).unwrap_err().kind(), ErrorKind::WorkerDied);
+        assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
+        drop(release);
+    });
+}
+
+#[test]
+fn pools_that_are_gone_leave_no_process_no_thread_and_no_file() {
+    programs::succeeds("leaves_nothing", &[]);
+}
+
+pub fn leaves_nothing() {
+    on_both(|transport| {
+        drop(pool(transport, 1));
+        let before = (open_files(), threads());
+        for round in 0..15 {
+            let meeting = Meeting::new();
+            let pool = builder(transport, 3).max_tasks_per_worker(4).build().unwrap();
+            let futures: Vec<Future<u32>> = (0..30)
+                .map(|n| pool.submit(|n: u32| if n % 10 == 3 { std::process::exit(1) } else { n }, n).unwrap())
+                .collect();
+            futures[0].add_done_callback(|_| {});
+            let stuck = pool.submit(never_ends, meeting.path("stuck")).unwrap();
+            if round % 3 == 0 {
+                wait_for(&meeting.path("stuck"));
+            }
+            match round % 3 {
+                0 => {
+                    pool.shutdown(Shutdown::Terminate { grace: Duration::ZERO });
+                    drop(pool);
+                }
+                1 => {
+                    stuck.terminate(Duration::ZERO);
+                    drop(pool);
+                }
+                _ => {
+                    pool.close(Shutdown::CancelPending);
+                    stuck.terminate(Duration::ZERO);
+                    assert!(pool.join(Some(HANGS)));
+                    drop(pool);
+                }
+            }
+            assert!(futures.iter().all(Future::done));
+            assert!(children().is_empty(), "in round {round}");
+            assert_eq!((open_files(), threads()), before, "in round {round}");
+        }
+    });
+}

@@ -1,0 +1,182 @@
+//! What travels, and what becomes of it when it does not arrive.
+
+use executor_core::{ErrorKind, Executor, Future, TaskOptions};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+use crate::support::{Meeting, get, kill, on_both, pool, wait_for, wait_until, warm_up};
+
+const HUGE: usize = 300 << 20;
+
+#[test]
+fn arguments_and_results_may_be_huge() {
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        // Text, which is copied as a whole: numbers one by one take their time in a build that is not optimised.
+        let length = pool.submit(|text: String| text.len(), "1".repeat(HUGE)).unwrap();
+        assert_eq!(get(&length).unwrap(), HUGE);
+        let text = get(&pool.submit(|length: usize| "2".repeat(length), HUGE).unwrap()).unwrap();
+        assert!(text.len() == HUGE && text.ends_with('2'));
+    });
+}
+
+#[test]
+fn large_and_small_ones_in_any_order_come_back_whole() {
+    on_both(|transport| {
+        let pool = pool(transport, 2);
+        let sizes = [0, 1, 100, 70_000, 262_144, 262_145, 1_000_000, 3, 5_000_000, 8, 262_000];
+        let tasks = sizes.iter().cycle().take(66);
+        let of = |size: usize| char::from(b'a' + (size % 26) as u8).to_string().repeat(size);
+        let futures: Vec<(usize, Future<String>)> =
+            tasks.map(|size| (*size, pool.submit(|text: String| text, of(*size)).unwrap())).collect();
+        for (size, future) in futures {
+            assert!(get(&future).unwrap() == of(size));
+        }
+    });
+}
+
+#[test]
+fn a_large_argument_that_is_withdrawn_on_its_way_is_in_nobodys_way() {
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        warm_up(&pool, 1);
+        let worker = pool.worker_pids()[0];
+        kill(worker, libc::SIGSTOP);
+        let large = pool.submit(|bytes: Vec<u8>| bytes.len(), vec![1; 5_000_000]).unwrap();
+        let small = pool.submit(|n: u32| n, 1).unwrap();
+        let was_cancelled = large.cancel();
+        kill(worker, libc::SIGCONT);
+        assert_eq!(get(&small).unwrap(), 1);
+        assert_eq!(large.cancelled(), was_cancelled);
+        assert_eq!(get(&pool.submit(|n: u32| n, 2).unwrap()).unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_worker_that_dies_while_its_argument_is_on_the_way_has_not_started_it() {
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        for _ in 0..2 {
+            warm_up(&pool, 1);
+            let worker = pool.worker_pids()[0];
+            kill(worker, libc::SIGSTOP);
+            let large = pool.submit(|bytes: Vec<u8>| bytes.len(), vec![1; 5_000_000]).unwrap();
+            kill(worker, libc::SIGKILL);
+            assert_eq!(get(&large).unwrap(), 5_000_000);
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_dies_while_its_result_is_on_the_way_costs_that_task_at_most() {
+    fn answers_at_length(path: String) -> Vec<u8> {
+        super::support::put(&path);
+        vec![1; 50_000_000]
+    }
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        for turn in 0..6 {
+            let name = format!("{turn}");
+            let long = pool.submit(answers_at_length, meeting.path(&name)).unwrap();
+            let behind = pool.submit_with(TaskOptions::new().retries(1), |n: u32| n, turn).unwrap();
+            wait_for(&meeting.path(&name));
+            std::thread::park_timeout(std::time::Duration::from_millis(u64::from(turn) * 15));
+            kill(pool.worker_pids()[0], libc::SIGKILL);
+            match get(&long) {
+                Ok(bytes) => assert!(bytes == vec![1; 50_000_000]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}"),
+            }
+            assert_eq!(get(&behind).unwrap(), turn);
+            wait_until("a worker", || pool.worker_pids().len() == 1);
+        }
+    });
+}
+
+/// Fails in one of the steps of its way.
+#[derive(Debug)]
+enum Stubborn {
+    Fine,
+    NotWritten,
+    NotRead,
+    PanicsWritten,
+    PanicsRead,
+}
+
+impl Serialize for Stubborn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Stubborn::Fine => 0_u8.serialize(serializer),
+            Stubborn::NotRead => 1_u8.serialize(serializer),
+            Stubborn::PanicsRead => 2_u8.serialize(serializer),
+            Stubborn::NotWritten => Err(ser::Error::custom("it will not be written")),
+            Stubborn::PanicsWritten => panic!("while it is written"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Stubborn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stubborn, D::Error> {
+        match u8::deserialize(deserializer)? {
+            0 => Ok(Stubborn::Fine),
+            1 => Err(de::Error::custom("it will not be read")),
+            _ => panic!("while it is read"),
+        }
+    }
+}
+
+#[test]
+fn a_value_that_does_not_travel_fails_its_own_task() {
+    fn makes(kind: u8) -> Stubborn {
+        match kind {
+            0 => Stubborn::Fine,
+            1 => Stubborn::NotWritten,
+            2 => Stubborn::NotRead,
+            3 => Stubborn::PanicsWritten,
+            _ => Stubborn::PanicsRead,
+        }
+    }
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        let takes = |_: Stubborn| 1_u32;
+        assert_eq!(pool.submit(takes, Stubborn::NotWritten).unwrap_err().kind(), ErrorKind::Encode);
+        assert_eq!(pool.submit(takes, Stubborn::PanicsWritten).unwrap_err().kind(), ErrorKind::Panicked);
+        let not_read = pool.submit(takes, Stubborn::NotRead).unwrap();
+        assert_eq!(get(&not_read).unwrap_err().kind(), ErrorKind::Decode);
+        let panics = pool.submit(takes, Stubborn::PanicsRead).unwrap();
+        assert_eq!(get(&panics).unwrap_err().kind(), ErrorKind::Panicked);
+        let kinds = [None, Some(ErrorKind::Encode), Some(ErrorKind::Decode), Some(ErrorKind::Panicked)];
+        for (number, kind) in kinds.into_iter().chain([Some(ErrorKind::Panicked)]).enumerate() {
+            let future = pool.submit(makes, number as u8).unwrap();
+            assert_eq!(get(&future).err().map(|error| error.kind()), kind, "result {number}");
+        }
+        assert_eq!(get(&pool.submit(takes, Stubborn::Fine).unwrap()).unwrap(), 1);
+        assert_eq!(pool.worker_pids().len(), 1);
+    });
+}
+
+/// Panics when it is dropped, in whatever process that is.
+#[derive(Serialize, Deserialize)]
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 == 1 {
+            panic!("in a drop");
+        }
+    }
+}
+
+#[test]
+fn a_value_whose_drop_panics_hurts_nobody_else() {
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        let worker = get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();
+        // The argument is dropped here, and in the function.
+        let argument = pool.submit(|bomb: Bomb| bomb.0, Bomb(1)).unwrap();
+        assert_eq!(get(&argument).unwrap_err().kind(), ErrorKind::Panicked);
+        // The result is dropped there when it was written.
+        let result = pool.submit(|number: u32| Bomb(number), 1).unwrap();
+        std::mem::forget(get(&result).unwrap());
+        assert_eq!(get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap(), worker);
+    });
+}
