@@ -103,3 +103,17 @@ impl fmt::Debug for ProcessPoolExecutor {
         self.pool.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use executor_core::Executor;
+
+    use super::*;
+
+    #[test]
+    fn workers_start_in_a_unit_test_without_code_of_the_users() {
+        let pool = ProcessPoolExecutor::new(1).expect("a pool");
+        let pid = pool.submit(|()| std::process::id(), ()).expect("accepted").result(None).expect("a result");
+        assert_ne!(pid, std::process::id());
+    }
+}

@@ -7,6 +7,8 @@ mod dispatch;
 mod job;
 mod queue;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod unit;
 
@@ -101,18 +103,7 @@ impl Pool {
             Error::new(ErrorKind::Other, format!("{name} could not be built: no descriptor to wait with: {cause}"))
         })?;
         let width = units.len();
-        let state = State {
-            limits,
-            phase: Phase::Open,
-            broken: None,
-            queue: Queue::default(),
-            units,
-            timers: Timers::default(),
-            backlogged: Vec::new(),
-            returned: false,
-            priorities: false,
-            waiting_submitters: 0,
-        };
+        let state = State::new(limits, units);
         let pool = Arc::new(Pool {
             courier: Courier::new(&name),
             name,
@@ -263,6 +254,21 @@ fn settle_all(endings: Vec<Ending>) {
 }
 
 impl State {
+    fn new(limits: Limits, units: Vec<Unit>) -> State {
+        State {
+            limits,
+            phase: Phase::Open,
+            broken: None,
+            queue: Queue::default(),
+            units,
+            timers: Timers::default(),
+            backlogged: Vec::new(),
+            returned: false,
+            priorities: false,
+            waiting_submitters: 0,
+        }
+    }
+
     /// Whether a worker would start another task at once.
     fn somebody_is_free(&self) -> bool {
         let most = self.limits.max_tasks_per_worker;

@@ -10,6 +10,8 @@ use crate::{
     support::{Meeting, add_line, is_alive, never_ends, pool, put, wait_for, wait_until, warm_up},
 };
 
+// The worker is killed, and its child with it.
+#[allow(clippy::zombie_processes)]
 fn starts_a_child((pids, path): (String, String)) {
     let child = Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn().expect("starts");
     add_line(&pids, child.id());

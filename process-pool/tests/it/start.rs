@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use executor_core::{ErrorKind, Executor, task};
-use process_pool::{ProcessPoolExecutor, Transport};
+use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
 
 use crate::{
     programs,
@@ -22,7 +22,8 @@ fn workers_start_in_an_integration_test_without_code_of_the_users() {
 
 #[test]
 fn options_that_cannot_work_are_refused() {
-    let builders: [(&str, fn() -> process_pool::ProcessPoolBuilder); 11] = [
+    type Build = fn() -> ProcessPoolBuilder;
+    let builders: [(&str, Build); 11] = [
         ("max_workers", || ProcessPoolExecutor::builder().max_workers(0)),
         ("max_workers", || ProcessPoolExecutor::builder().max_workers(usize::MAX)),
         ("queue_capacity", || ProcessPoolExecutor::builder().queue_capacity(0)),

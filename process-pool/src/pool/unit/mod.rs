@@ -3,9 +3,10 @@
 //! A unit outlives its workers: when one dies or retires, another takes its place. Sequence numbers go on across that, so
 //! a number never means two tasks.
 
+mod sending;
+
 use std::{
     collections::VecDeque,
-    io,
     time::{Duration, Instant},
 };
 
@@ -13,10 +14,8 @@ use executor_core::Error;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, waitid};
 
 use super::job::Job;
-use crate::{
-    frame::{Request, RequestKind},
-    transport::{Claim, Claims, Outbox},
-};
+use crate::transport::{Claim, Claims, Outbox};
+use sending::Backlog;
 
 /// See the [module](self).
 pub(crate) struct Unit {
@@ -88,16 +87,6 @@ pub(crate) struct Flight {
     pub(crate) since: Instant,
     /// The item that was seen to run, and when it first was.
     pub(crate) seen: Option<(u64, Instant)>,
-}
-
-/// A request of which a part is still to be sent.
-struct Backlog {
-    sequence: u64,
-    /// The head and the name.
-    head: Vec<u8>,
-    sent: usize,
-    /// The body, if the flight has left: the worker was promised that many bytes.
-    orphan: Option<Vec<u8>>,
 }
 
 impl Unit {
@@ -259,8 +248,7 @@ impl Unit {
         job.head(sequence, name).write(&mut head);
         head.extend_from_slice(name.as_bytes());
         self.flights.push_back(Flight { sequence, job, since: now, seen: None });
-        self.backlog = Some(Backlog { sequence, head, sent: 0, orphan: None });
-        self.pump();
+        self.send(sequence, head);
         if self.claims().is_none()
             && self.unsent.is_none()
             && let Some(flight) = self.flights.back()
@@ -270,95 +258,6 @@ impl Unit {
             debug_assert!(begun, "a placed task is this pool's alone");
         }
         Some(sequence)
-    }
-
-    /// Sends the initializer's call.
-    pub(crate) fn send_initializer(&mut self, request: &Request, body: &[u8]) {
-        let mut head = Vec::new();
-        request.write(&mut head);
-        head.extend_from_slice(body);
-        self.send_bare(head);
-    }
-
-    /// Tells it to leave, once it has answered everything.
-    pub(crate) fn retire(&mut self) {
-        self.stage = Stage::Leaving;
-        let mut head = Vec::new();
-        Request::bare(RequestKind::Retire).write(&mut head);
-        self.send_bare(head);
-    }
-
-    /// Asks a task that runs to stop.
-    pub(crate) fn ask_to_stop(&mut self, sequence: u64) {
-        match self.claims() {
-            Some(claims) => claims.ask_to_stop(sequence),
-            None => {
-                self.stop = Some(sequence);
-                if self.backlog.is_none() {
-                    self.send_stop();
-                }
-            }
-        }
-    }
-
-    fn send_stop(&mut self) {
-        if let Some(sequence) = self.stop.take()
-            && self.flight(sequence).is_some()
-        {
-            self.stopped = sequence;
-            let mut head = Vec::new();
-            Request { sequence, ..Request::bare(RequestKind::Stop) }.write(&mut head);
-            self.send_bare(head);
-        }
-    }
-
-    /// Sends a request that is no task's.
-    fn send_bare(&mut self, head: Vec<u8>) {
-        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Vec::new()) });
-        self.pump();
-    }
-
-    /// Sends what is still to be sent, as far as there is room. True: some is left, and the link has no bell for room of
-    /// its own, so look again when the socket takes more.
-    pub(crate) fn pump(&mut self) -> bool {
-        let (Some(backlog), Some(outbox)) = (&mut self.backlog, &mut self.outbox) else { return false };
-        let body = match &backlog.orphan {
-            Some(body) => body.as_slice(),
-            None => match self.flights.binary_search_by_key(&backlog.sequence, |flight| flight.sequence) {
-                Ok(at) => self.flights[at].job.body(),
-                Err(_) => &[],
-            },
-        };
-        match send_parts(&mut **outbox, &backlog.head, body, &mut backlog.sent) {
-            Ok(true) => {
-                outbox.ring_bell();
-                if let Some(done) = self.backlog.take() {
-                    self.scratch = done.head;
-                }
-                self.send_stop();
-                self.backlog.is_some()
-            }
-            Ok(false) => {
-                outbox.ring_bell();
-                true
-            }
-            // The worker is gone or has gone wild; its end settles everything.
-            Err(_) => {
-                self.condemn_link();
-                false
-            }
-        }
-    }
-
-    fn condemn_link(&mut self) {
-        if let Some(backlog) = self.backlog.take() {
-            self.unsent = Some(backlog.sequence);
-        }
-        self.shun();
-        if self.claims().is_some() {
-            self.kill_for("it had written over its link to this program, so it was killed");
-        }
-        // A socket that takes nothing is closed at the other end, and the supervisor is going to hear of that.
     }
 
     pub(crate) fn has_backlog(&self) -> bool {
@@ -472,11 +371,6 @@ impl Unit {
     pub(crate) fn stalled(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.progress)
     }
-
-    /// Asks for the bell when there is room again. True: there is by now.
-    pub(crate) fn want_room(&mut self) -> bool {
-        self.outbox.as_mut().is_some_and(|outbox| outbox.want_room())
-    }
 }
 
 /// Whether a worker's process has ended, without reaping it. None: its number may be somebody else's by now. It is its own
@@ -494,17 +388,6 @@ const LONGEST_NAME: usize = 256;
 fn custom_name(job: &Job) -> &str {
     let name = job.task.custom_name().unwrap_or_default();
     &name[..name.floor_char_boundary(LONGEST_NAME)]
-}
-
-/// Sends two parts, of which `sent` bytes have gone before. True: all is sent.
-fn send_parts(outbox: &mut dyn Outbox, head: &[u8], body: &[u8], sent: &mut usize) -> io::Result<bool> {
-    if *sent < head.len() {
-        *sent += outbox.send(&head[*sent..])?;
-    }
-    if *sent >= head.len() {
-        *sent += outbox.send(&body[*sent - head.len()..])?;
-    }
-    Ok(*sent == head.len() + body.len())
 }
 
 /// What a task carries about where it is: the unit, and the sequence number there.

@@ -1,0 +1,329 @@
+//! Who gets which task, with workers that are not processes: each is a table of claims that a test moves on by hand.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use executor_core::{Backend, Error, Executor, Future, Task, TaskOptions};
+use parking_lot::Mutex;
+use rustix::process::Pid;
+
+use super::{Job, Leftovers, Limits, Stage, State, Unit};
+use crate::transport::{Claim, Claims, Outbox};
+
+/// What the worker's side of a link would have in shared memory.
+#[derive(Clone, Default)]
+struct Twin(Arc<Mutex<Memory>>);
+
+#[derive(Default)]
+struct Memory {
+    claims: Vec<(u64, Claim)>,
+    taken: u64,
+    wants_room: bool,
+}
+
+const SLOTS: u64 = 16;
+
+impl Twin {
+    fn change(&self, sequence: u64, from: Claim, to: Claim) -> bool {
+        let mut memory = self.0.lock();
+        let found = memory.claims.iter_mut().find(|claim| **claim == (sequence, from));
+        found.map(|claim| claim.1 = to).is_some()
+    }
+
+    /// The worker takes the next task off its queue, and answers its number if it may start it.
+    fn start_next(&self) -> Option<u64> {
+        let next = self.0.lock().taken + 1;
+        let is_there = self.0.lock().claims.iter().any(|(sequence, _)| *sequence == next);
+        if !is_there {
+            return None;
+        }
+        self.0.lock().taken = next;
+        if self.change(next, Claim::Offered, Claim::Running { item: 0 }) { Some(next) } else { self.start_next() }
+    }
+}
+
+impl Outbox for Twin {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn ring_bell(&mut self) {}
+
+    fn want_room(&mut self) -> bool {
+        self.0.lock().wants_room = true;
+        true
+    }
+
+    fn claims(&self) -> Option<&dyn Claims> {
+        Some(self)
+    }
+}
+
+impl Claims for Twin {
+    fn slots(&self) -> u64 {
+        SLOTS
+    }
+
+    fn taken(&self) -> u64 {
+        self.0.lock().taken
+    }
+
+    fn offer(&self, sequence: u64) {
+        self.0.lock().claims.push((sequence, Claim::Offered));
+    }
+
+    fn withdraw(&self, sequence: u64) -> bool {
+        self.change(sequence, Claim::Offered, Claim::Gone)
+    }
+
+    fn claim(&self, sequence: u64) -> Claim {
+        let memory = self.0.lock();
+        memory.claims.iter().find(|(other, _)| *other == sequence).map_or(Claim::Gone, |(_, claim)| *claim)
+    }
+
+    fn condemn(&self, sequence: u64, item: u64) -> bool {
+        self.change(sequence, Claim::Running { item }, Claim::Gone)
+    }
+
+    fn ask_to_stop(&self, _: u64) {}
+
+    fn started_at(&self) -> Duration {
+        crate::transport::monotonic_now()
+    }
+}
+
+/// Keeps what is submitted.
+#[derive(Default)]
+struct Catch(Mutex<Vec<Task>>);
+
+impl Backend for Catch {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.0.lock().push(task);
+        Ok(())
+    }
+
+    fn close(&self, _: executor_core::Shutdown) {}
+
+    fn join(&self, _: Option<Duration>) -> bool {
+        true
+    }
+
+    fn max_workers(&self) -> usize {
+        1
+    }
+}
+
+/// A pool without processes.
+struct Bench {
+    state: State,
+    twins: Vec<Twin>,
+    futures: Vec<Future<u32>>,
+    now: Instant,
+    leftovers: Leftovers,
+}
+
+impl Bench {
+    /// Each worker may have this many tasks at once.
+    fn new(depths: &[usize]) -> Bench {
+        let twins: Vec<Twin> = depths.iter().map(|_| Twin::default()).collect();
+        let mut units = Vec::new();
+        for (depth, twin) in depths.iter().zip(&twins) {
+            let mut unit = Unit::new("unit".into());
+            // No process has this number, so no signal goes anywhere.
+            unit.occupy(Pid::from_raw(i32::MAX).expect("not zero"), Box::new(twin.clone()));
+            unit.stage = Stage::Ready;
+            unit.depth = *depth;
+            units.push(unit);
+        }
+        let state = State::new(Limits::default(), units);
+        Bench { state, twins, futures: Vec::new(), now: Instant::now(), leftovers: Leftovers::default() }
+    }
+
+    fn submit(&mut self, options: TaskOptions) {
+        let catch = Catch::default();
+        let priority = options.clone();
+        self.futures.push(catch.submit_with(priority, |n: u32| n, 0).expect("caught"));
+        let task = catch.0.lock().pop().expect("one");
+        self.state.priorities |= task.priority() != 0;
+        if self.state.priorities {
+            self.state.make_way_for(task.priority());
+        }
+        self.state.queue.push_back(Job::new(task, None).expect("written"));
+        self.dispatch();
+    }
+
+    fn submit_many(&mut self, count: usize) {
+        (0..count).for_each(|_| self.submit(TaskOptions::new()));
+    }
+
+    fn dispatch(&mut self) {
+        self.state.dispatch(self.now, &mut self.leftovers);
+    }
+
+    /// The tasks in the hands of a worker, by the order of their submission, from 1 on.
+    fn has(&self, unit: usize) -> Vec<u64> {
+        self.state.units[unit].flights().iter().map(|flight| flight.job.number).collect()
+    }
+
+    fn waiting(&mut self) -> Vec<u64> {
+        let jobs = self.state.queue.drain();
+        let numbers = jobs.iter().map(|job| job.number).collect();
+        jobs.into_iter().for_each(|job| self.state.queue.put_back(job));
+        numbers
+    }
+
+    /// The worker finishes the task that it runs, and begins with the next.
+    fn finish(&mut self, unit: usize) {
+        let running = self.state.units[unit].flights().front().expect("something runs").sequence;
+        self.twins[unit].change(running, Claim::Running { item: 0 }, Claim::Finished);
+        let (job, reply) = self.state.units[unit].answered(running, &[0], self.now).expect("an answer");
+        drop(job.task.complete(reply));
+        self.twins[unit].start_next();
+        self.dispatch();
+        if self.state.units[unit].flights().len() == 1 {
+            self.twins[unit].start_next();
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+}
+
+#[test]
+fn each_task_goes_to_the_worker_with_the_least() {
+    let mut bench = Bench::new(&[4, 4]);
+    bench.submit_many(10);
+    assert_eq!((bench.has(0), bench.has(1)), (vec![1, 3, 5, 7], vec![2, 4, 6, 8]));
+    assert_eq!(bench.waiting(), [9, 10]);
+}
+
+#[test]
+fn a_worker_with_nothing_to_do_gets_the_oldest_of_what_waits_elsewhere() {
+    let mut bench = Bench::new(&[8, 2]);
+    bench.state.units[1].stage = Stage::Starting;
+    bench.submit_many(7);
+    bench.twins[0].start_next();
+    bench.state.units[1].stage = Stage::Ready;
+    bench.dispatch();
+    assert_eq!((bench.has(0), bench.has(1)), (vec![1, 4, 5, 6, 7], vec![2, 3]));
+}
+
+#[test]
+fn what_waits_behind_a_long_task_comes_back_and_the_younger_ones_elsewhere_too() {
+    let mut bench = Bench::new(&[4, 4]);
+    bench.submit_many(8);
+    bench.twins.iter().for_each(|twin| assert_eq!(twin.start_next(), Some(1)));
+    bench.pass(Duration::from_millis(1));
+    // The second worker answers all the time, the first does not.
+    bench.finish(1);
+    bench.pass(Duration::from_micros(500));
+    bench.state.check_stall(0, bench.now, &mut bench.leftovers);
+    assert_eq!(bench.has(0), [1]);
+    assert_eq!(bench.has(1), [4, 3, 5, 6]);
+    assert_eq!(bench.waiting(), [7, 8]);
+    assert_eq!(bench.state.units[0].depth, 1);
+}
+
+#[test]
+fn nothing_is_put_behind_a_task_that_is_known_to_be_long() {
+    let mut bench = Bench::new(&[4]);
+    bench.submit_many(1);
+    bench.twins[0].start_next();
+    bench.pass(Duration::from_millis(2));
+    bench.submit_many(3);
+    assert_eq!(bench.has(0), [1]);
+    assert_eq!(bench.waiting(), [2, 3, 4]);
+    bench.finish(0);
+    assert_eq!(bench.has(0), [2]);
+}
+
+#[test]
+fn the_more_urgent_takes_the_place_of_what_has_not_started() {
+    let mut bench = Bench::new(&[3]);
+    bench.submit_many(4);
+    bench.twins[0].start_next();
+    bench.submit(TaskOptions::new().priority(1));
+    assert_eq!(bench.has(0), [1, 5, 2]);
+    bench.submit(TaskOptions::new().priority(-1));
+    assert_eq!((bench.has(0), bench.waiting()), (vec![1, 5, 2], vec![3, 4, 6]));
+}
+
+#[test]
+fn the_depth_follows_the_length_of_tasks() {
+    let mut bench = Bench::new(&[1]);
+    for expected in [2, 4, 8, 16] {
+        bench.state.adapt_depth(0, 10, Duration::from_micros(10));
+        assert_eq!(bench.state.units[0].depth, expected);
+    }
+    for _ in 0..10 {
+        bench.state.adapt_depth(0, 10, Duration::from_micros(10));
+    }
+    assert_eq!(bench.state.units[0].depth, 128);
+    bench.state.adapt_depth(0, 1, Duration::from_millis(5));
+    assert_eq!(bench.state.units[0].depth, 1);
+}
+
+#[test]
+fn slots_of_withdrawn_tasks_are_waited_for_and_used_again() {
+    let mut bench = Bench::new(&[4]);
+    for turn in 0..SLOTS - 1 {
+        bench.submit_many(1);
+        assert!(bench.state.units[0].withdraw(turn + 1, true).is_some());
+    }
+    bench.submit_many(1);
+    assert!(bench.has(0).is_empty() && bench.twins[0].0.lock().wants_room);
+    assert_eq!(bench.waiting().len(), 1);
+    // The worker gets past them.
+    assert_eq!(bench.twins[0].start_next(), None);
+    bench.dispatch();
+    assert_eq!(bench.has(0), [SLOTS]);
+    assert_eq!(bench.twins[0].start_next(), Some(SLOTS));
+}
+
+#[test]
+fn a_limit_sets_one_timer_for_each_worker_however_many_tasks_it_has() {
+    let mut bench = Bench::new(&[8]);
+    for seconds in [20, 30, 25, 10, 40] {
+        bench.submit(TaskOptions::new().time_limit(Duration::from_secs(seconds)));
+    }
+    let mut due = 0;
+    let end = bench.now + Duration::from_secs(100);
+    while bench.state.timers.due(end).is_some() {
+        due += 1;
+    }
+    // The first one, the one that came earlier than that, and the one for what waits.
+    assert_eq!(due, 3);
+}
+
+#[test]
+fn a_task_that_no_worker_lives_to_start_is_given_up() {
+    let mut bench = Bench::new(&[1]);
+    bench.submit_many(1);
+    for strike in 1..=3 {
+        let lost = bench.state.units[0].vacate();
+        let (flight, started) = lost.into_iter().next().expect("the task");
+        assert!(!started);
+        let error = Error::new(executor_core::ErrorKind::WorkerDied, "dead");
+        match flight.job.next_under(error) {
+            super::Aftermath::Again(job) => {
+                assert!(strike < 3);
+                bench.state.take_in_again(job);
+                let twin = Twin::default();
+                bench.state.units[0].occupy(Pid::from_raw(i32::MAX).expect("not zero"), Box::new(twin.clone()));
+                // A worker has memory of its own, but the numbers go on.
+                bench.twins[0] = twin;
+                bench.state.units[0].stage = Stage::Ready;
+                bench.dispatch();
+            }
+            super::Aftermath::Over(ending) => {
+                assert_eq!(strike, 3);
+                drop(ending.settle());
+            }
+        }
+    }
+    assert_eq!(bench.futures[0].result(None).unwrap_err().kind(), executor_core::ErrorKind::WorkerDied);
+}
