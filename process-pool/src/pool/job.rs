@@ -104,6 +104,11 @@ impl Job {
         }
     }
 
+    /// Whether it is many calls that travel together.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.batch.is_some()
+    }
+
     /// Takes an outcome that the worker has sent. Some: it was the last one.
     pub(crate) fn outcome(&mut self, outcome: &[u8]) -> Option<Vec<u8>> {
         let Some(batch) = &mut self.batch else { return Some(outcome.to_vec()) };

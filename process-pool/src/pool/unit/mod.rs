@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use executor_core::Error;
+use executor_core::{Error, ErrorKind};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, waitid};
 
 use super::job::Job;
@@ -293,7 +293,8 @@ impl Unit {
     /// The worker has answered a task for good, or one item of it.
     pub(crate) fn answered(&mut self, sequence: u64, outcome: &[u8], now: Instant) -> Option<(Job, Vec<u8>)> {
         let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
-        if self.claims().is_none() && self.is_condemned_for(sequence) {
+        let condemned = self.claims().is_none() && self.is_condemned_for(sequence);
+        if condemned && !self.counts_late(at) {
             // Too late: it is being killed for this very task, which has nothing left to do.
             self.signal(Signal::KILL);
             return None;
@@ -303,7 +304,18 @@ impl Unit {
         flight.since = now;
         let reply = flight.job.outcome(outcome)?;
         let flight = self.flights.remove(at)?;
+        if condemned {
+            self.signal(Signal::KILL);
+        }
         Some((flight.job, reply))
+    }
+
+    /// Whether an outcome counts although the task is condemned, on a link without claims. Of a batch that was asked to
+    /// end it does: it is of an item that was done before, and the one behind it is the one that is stopped. Where an item
+    /// has used up its time it does not: the error is that item's, and must not fall on the next.
+    fn counts_late(&self, at: usize) -> bool {
+        let asked = self.verdict.as_ref().is_some_and(|verdict| verdict.error.kind() == ErrorKind::Terminated);
+        asked && self.flights.get(at).is_some_and(|flight| flight.job.is_batch())
     }
 
     /// Forbids the running task to finish, if it still runs; of a batch, only if it is at this item. True: the caller
