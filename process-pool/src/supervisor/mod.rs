@@ -363,6 +363,8 @@ impl Supervisor {
     }
 
     fn check_limits(&mut self, unit: usize) {
+        // What has ended in time and was not heard yet is not over the limit.
+        self.listen(unit);
         let replies = self.attendants[unit].as_ref().is_some_and(|attendant| !attendant.replies.arrived.is_empty());
         let mut leftovers = Leftovers::default();
         let mut state = self.pool.state.lock();
