@@ -5,7 +5,7 @@ use std::time::Instant;
 use executor_core::{Error, ErrorKind};
 use rustix::process::Signal;
 
-use super::{MOST_FAILED_STARTS, START_AGAIN, Supervisor, is_reset, stderr::last_lines};
+use super::{MOST_FAILED_STARTS, MOST_USELESS_WORKERS, START_AGAIN, Supervisor, is_reset, stderr::last_lines};
 use crate::{
     death::Death,
     pool::{Aftermath, Flight, Leftovers, Phase, Stage, Timer},
@@ -22,7 +22,18 @@ impl Supervisor {
                 self.break_down(&reason);
             }
         }
+        self.useless_workers = if buried.was_useless { self.useless_workers + 1 } else { 0 };
+        if self.useless_workers > MOST_USELESS_WORKERS {
+            // Whatever ends them has nothing to do with tasks, and is not over: going on at once would be a storm.
+            return self.fill_later(unit, self.useless_workers - MOST_USELESS_WORKERS);
+        }
         self.fill(unit);
+    }
+
+    /// Looks at an empty place again, the later the more often that was in vain.
+    fn fill_later(&mut self, unit: usize, times: u32) {
+        let patience = START_AGAIN * times.clamp(1, 50);
+        self.pool.state.lock().timers.set(Instant::now() + patience, Timer::Start { unit });
     }
 
     /// Reaps a worker's process and settles what it had.
@@ -61,6 +72,7 @@ impl Supervisor {
             out_of_memory: self.memory_kills.was_one(),
         };
         let was_ready = place.was_ready;
+        let was_useless = was_ready && !place.has_answered && place.flights().is_empty();
         let verdict = place.verdict.take();
         let lost = place.vacate();
         let ran_something = lost.iter().any(|(_, started)| *started);
@@ -98,7 +110,7 @@ impl Supervisor {
         self.pool.deal_with(leftovers);
         self.settle(endings);
         let was_starting = was_starting && !was_ready;
-        Some(Buried { death, was_starting, was_stopped })
+        Some(Buried { death, was_starting, was_stopped, was_useless })
     }
 
     fn hear_last_words(&mut self, unit: usize) {
@@ -141,8 +153,7 @@ impl Supervisor {
             return self.break_down(&Error::new(ErrorKind::Broken, message));
         }
         // The longer others do the work, the less it matters when this place is filled.
-        let patience = START_AGAIN * self.failed_starts.clamp(1, 50);
-        self.pool.state.lock().timers.set(Instant::now() + patience, Timer::Start { unit });
+        self.fill_later(unit, self.failed_starts);
     }
 
     /// Nothing can be run any more: says so to all who wait.
@@ -162,4 +173,6 @@ pub(super) struct Buried {
     was_starting: bool,
     /// The pool itself may have stopped it.
     was_stopped: bool,
+    /// It was ready, and ended without ever having had a task.
+    was_useless: bool,
 }

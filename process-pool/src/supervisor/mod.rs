@@ -57,10 +57,15 @@ pub(crate) struct Supervisor {
     memory_kills: MemoryKills,
     /// How many workers in a row have ended before they were ready.
     failed_starts: u32,
+    /// How many workers in a row have ended without ever having had a task.
+    useless_workers: u32,
 }
 
 /// So many workers may end before they are ready, in a row, until the pool gives up.
 const MOST_FAILED_STARTS: u32 = 3;
+
+/// So many workers may end that were ready and had no task yet, in a row, until the next are started with pauses.
+const MOST_USELESS_WORKERS: u32 = 5;
 
 /// How long a worker may take to answer, before it runs the initializer.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -85,6 +90,7 @@ impl Supervisor {
             unfinished: VecDeque::new(),
             memory_kills: MemoryKills::watch(),
             failed_starts: 0,
+            useless_workers: 0,
         }
     }
 

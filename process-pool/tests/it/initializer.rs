@@ -1,6 +1,9 @@
 //! The function that each worker calls before its first task.
 
-use std::sync::OnceLock;
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use executor_core::{Backend, Error, ErrorKind, Executor, Future};
 
@@ -123,6 +126,27 @@ fn a_pool_whose_initializer_goes_on_for_ever_can_be_dropped() {
         let meeting = Meeting::new();
         let pool = builder(transport, 2).initializer(super::support::never_ends, meeting.path("runs")).build().unwrap();
         wait_until("the initializer", || meeting.has("runs"));
+        drop(pool);
+    });
+}
+
+#[test]
+fn workers_that_end_without_ever_having_a_task_are_not_replaced_in_a_storm() {
+    fn ends_when_it_is_ready(path: String) {
+        add_line(&path, std::process::id());
+        std::thread::spawn(|| {
+            // Not before the worker waits for its first task.
+            std::thread::park_timeout(Duration::from_millis(5));
+            std::process::exit(9)
+        });
+    }
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let start = Instant::now();
+        let pool = builder(transport, 1).initializer(ends_when_it_is_ready, meeting.path("starts")).build().unwrap();
+        wait_until("some starts", || meeting.lines("starts").len() >= 7);
+        let starts = meeting.lines("starts").len() as u128;
+        assert!(starts <= 7 + start.elapsed().as_millis() / 200, "{starts} starts in {:?}", start.elapsed());
         drop(pool);
     });
 }

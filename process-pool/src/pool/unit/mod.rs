@@ -23,6 +23,8 @@ pub(crate) struct Unit {
     pub(crate) stage: Stage,
     /// Whether the worker has ever said that it takes tasks.
     pub(crate) was_ready: bool,
+    /// Whether the worker has ever answered a task, or an item of one.
+    pub(crate) has_answered: bool,
     /// How many workers have been in this place.
     pub(crate) generation: u64,
     /// The process, for as long as nobody has reaped it: only then its number, and its group's, is surely its own.
@@ -95,6 +97,7 @@ impl Unit {
             name,
             stage: Stage::Vacant,
             was_ready: false,
+            has_answered: false,
             generation: 0,
             process: None,
             outbox: None,
@@ -120,6 +123,7 @@ impl Unit {
     pub(crate) fn occupy(&mut self, process: Pid, outbox: Box<dyn Outbox>) {
         self.stage = Stage::Starting;
         self.was_ready = false;
+        self.has_answered = false;
         self.generation += 1;
         self.process = Some(process);
         self.outbox = Some(outbox);
@@ -300,6 +304,7 @@ impl Unit {
             return None;
         }
         self.progress = now;
+        self.has_answered = true;
         let flight = self.flights.get_mut(at)?;
         flight.since = now;
         let reply = flight.job.outcome(outcome)?;
