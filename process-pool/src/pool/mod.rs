@@ -4,6 +4,7 @@
 //! Submitting, cancelling and closing happen in the callers' threads; everything else is the [`supervisor`](crate::supervisor)'s.
 
 mod dispatch;
+mod host;
 mod job;
 mod queue;
 mod stop;
@@ -25,7 +26,7 @@ use std::{
 };
 
 use executor_core::{
-    Backend, Error, ErrorKind, Shutdown, Task, TaskId, fork,
+    Backend, Error, ErrorKind, Shutdown, Task, fork,
     host::{Host, HostId, Registration},
     task::Completed,
 };
@@ -36,7 +37,6 @@ use rustix::process::{Pid, Signal};
 use crate::courier::Courier;
 use queue::Queue;
 use timers::Timers;
-use unit::unplace;
 
 /// What was decided when the pool was built.
 #[derive(Clone, Debug, Default)]
@@ -351,84 +351,6 @@ impl Backend for Pool {
 
     fn max_workers(&self) -> usize {
         self.width
-    }
-}
-
-impl Host for Pool {
-    fn withdraw(&self, _: TaskId, place: u64) -> bool {
-        if self.born.check().is_err() {
-            return false;
-        }
-        let (index, sequence) = unplace(place);
-        let mut leftovers = Leftovers::default();
-        let mut state = self.state.lock();
-        let Some(job) = state.units.get_mut(index).and_then(|unit| unit.withdraw(sequence, true)) else {
-            return false;
-        };
-        // Under the lock, so that a second cancel, which does not find the job any more, finds the task cancelled.
-        let completed = job.task.cancel();
-        state.dispatch(Instant::now(), &mut leftovers);
-        self.announce_room(&state);
-        // What was withdrawn is not answered, so nobody else would tell the supervisor that this was the last task.
-        leftovers.wake_supervisor |= state.phase > Phase::Open;
-        drop(state);
-        self.deal_with(leftovers);
-        drop(completed);
-        true
-    }
-
-    fn started(&self, _: TaskId, place: u64) -> bool {
-        if self.born.check().is_err() {
-            return false;
-        }
-        let (index, sequence) = unplace(place);
-        let mut state = self.state.lock();
-        let Some(unit) = state.units.get_mut(index) else { return false };
-        unit.flight(sequence).is_some() && unit.has_started(sequence)
-    }
-
-    fn terminate(&self, _: TaskId, place: u64, grace: Duration) -> bool {
-        if self.born.check().is_err() {
-            return false;
-        }
-        let (index, sequence) = unplace(place);
-        let mut leftovers = Leftovers::default();
-        let mut state = self.state.lock();
-        let stops = index < state.units.len() && state.terminate(index, sequence, grace);
-        state.dispatch(Instant::now(), &mut leftovers);
-        self.announce_room(&state);
-        drop(state);
-        leftovers.wake_supervisor = true;
-        self.deal_with(leftovers);
-        stops
-    }
-
-    fn ask_to_stop(&self, _: TaskId, place: u64) {
-        if self.born.check().is_err() {
-            return;
-        }
-        let (index, sequence) = unplace(place);
-        let mut leftovers = Leftovers::default();
-        let mut state = self.state.lock();
-        if index < state.units.len() {
-            state.ask_to_stop(index, sequence, &mut leftovers);
-        }
-        drop(state);
-        self.deal_with(leftovers);
-    }
-
-    fn left_queue(&self, _: TaskId) {
-        if self.born.check().is_err() {
-            return;
-        }
-        let mut state = self.state.lock();
-        state.queue.left();
-        self.announce_room(&state);
-        let closing = state.phase > Phase::Open;
-        drop(state);
-        if closing {
-            self.notify();
-        }
     }
 }
 

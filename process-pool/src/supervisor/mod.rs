@@ -5,6 +5,7 @@
 //! [`courier`](crate::courier)'s.
 
 mod attendant;
+mod clock;
 mod ends;
 mod stderr;
 
@@ -180,17 +181,6 @@ impl Supervisor {
         }
     }
 
-    fn look_at_the_clock(&mut self) {
-        let now = Instant::now();
-        loop {
-            let due = self.pool.state.lock().timers.due(now);
-            match due {
-                Some(timer) => self.handle(Event::Due(timer)),
-                None => return,
-            }
-        }
-    }
-
     fn handle(&mut self, event: Event) {
         match event {
             Event::Bell(unit) => self.listen(unit),
@@ -359,38 +349,6 @@ impl Supervisor {
         drop(state);
         if !attendant.tells_its_end() {
             self.bury_and_replace(unit);
-        }
-    }
-
-    fn check_stall(&mut self, unit: usize) {
-        let mut leftovers = Leftovers::default();
-        self.pool.state.lock().check_stall(unit, Instant::now(), &mut leftovers);
-        self.pool.deal_with(leftovers);
-    }
-
-    fn check_limits(&mut self, unit: usize) {
-        // What has ended in time and was not heard yet is not over the limit.
-        self.listen(unit);
-        let replies = self.attendants[unit].as_ref().is_some_and(|attendant| !attendant.replies.arrived.is_empty());
-        let mut leftovers = Leftovers::default();
-        let mut state = self.pool.state.lock();
-        state.check_limits(unit, Instant::now(), replies, &mut leftovers);
-        drop(state);
-        self.pool.deal_with(leftovers);
-    }
-
-    fn kill_late(&mut self, unit: usize, generation: u64) {
-        let state = self.pool.state.lock();
-        if state.units[unit].generation == generation {
-            state.units[unit].signal(Signal::KILL);
-        }
-    }
-
-    fn check_start(&mut self, unit: usize, generation: u64) {
-        let mut state = self.pool.state.lock();
-        let place = &mut state.units[unit];
-        if place.generation == generation && place.stage == Stage::Starting {
-            place.kill_for("it had not answered a minute after its start, so it was killed");
         }
     }
 

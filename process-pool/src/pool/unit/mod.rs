@@ -4,6 +4,7 @@
 //! a number never means two tasks.
 
 mod sending;
+mod signals;
 
 use std::{
     collections::VecDeque,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use executor_core::{Error, ErrorKind};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal};
 
 use super::job::Job;
 use crate::transport::{Claim, Claims, Outbox};
@@ -362,40 +363,10 @@ impl Unit {
         }
     }
 
-    /// Kills it for a reason that is no task's, unless it has ended by itself.
-    pub(crate) fn kill_for(&mut self, reason: &'static str) {
-        if let Some(false) = self.process.and_then(has_ended) {
-            self.reason.get_or_insert(reason);
-            self.signal(Signal::KILL);
-        }
-    }
-
-    /// Sends a signal to the worker and all that it has started.
-    pub(crate) fn signal(&self, signal: Signal) {
-        let Some(process) = self.process else { return };
-        if has_ended(process).is_none() {
-            return;
-        }
-        // The only failure is that nobody is left there.
-        let _ = kill_process_group(process, signal);
-        if getpgid(Some(process)).is_ok_and(|group| group != process) {
-            // A task has moved its worker to another group.
-            let _ = kill_process(process, signal);
-        }
-    }
-
     /// For how long it has answered nothing.
     pub(crate) fn stalled(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.progress)
     }
-}
-
-/// Whether a worker's process has ended, without reaping it. None: its number may be somebody else's by now. It is its own
-/// until it is reaped, and that is this pool's business alone, except in a program that ignores `SIGCHLD` or waits for any
-/// child.
-fn has_ended(process: Pid) -> Option<bool> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    waitid(WaitId::Pid(process), options).ok().map(|status| status.is_some())
 }
 
 /// Names longer than this are cut on the way to a worker.

@@ -1,0 +1,53 @@
+//! What is due.
+
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use super::{Event, Supervisor};
+use crate::pool::{Leftovers, Stage};
+
+impl Supervisor {
+    pub(super) fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        loop {
+            let due = self.pool.state.lock().timers.due(now);
+            match due {
+                Some(timer) => self.handle(Event::Due(timer)),
+                None => return,
+            }
+        }
+    }
+
+    pub(super) fn check_stall(&mut self, unit: usize) {
+        let mut leftovers = Leftovers::default();
+        self.pool.state.lock().check_stall(unit, Instant::now(), &mut leftovers);
+        self.pool.deal_with(leftovers);
+    }
+
+    pub(super) fn check_limits(&mut self, unit: usize) {
+        // What has ended in time and was not heard yet is not over the limit.
+        self.listen(unit);
+        let replies = self.attendants[unit].as_ref().is_some_and(|attendant| !attendant.replies.arrived.is_empty());
+        let mut leftovers = Leftovers::default();
+        let mut state = self.pool.state.lock();
+        state.check_limits(unit, Instant::now(), replies, &mut leftovers);
+        drop(state);
+        self.pool.deal_with(leftovers);
+    }
+
+    pub(super) fn kill_late(&mut self, unit: usize, generation: u64) {
+        let state = self.pool.state.lock();
+        if state.units[unit].generation == generation {
+            state.units[unit].signal(Signal::KILL);
+        }
+    }
+
+    pub(super) fn check_start(&mut self, unit: usize, generation: u64) {
+        let mut state = self.pool.state.lock();
+        let place = &mut state.units[unit];
+        if place.generation == generation && place.stage == Stage::Starting {
+            place.kill_for("it had not answered a minute after its start, so it was killed");
+        }
+    }
+}
