@@ -129,7 +129,7 @@ impl ProcessPoolBuilder {
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
         let initializer = self.initializer.transpose()?;
-        check_start()?;
+        check_start(start::entry::has_looked(), start::depth())?;
         let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
         let name = self.name_prefix.unwrap_or_else(default_name);
         let blueprint = Blueprint {
@@ -203,15 +203,15 @@ impl ProcessPoolBuilder {
     }
 }
 
-/// Whether a process that is started now would become a worker.
-fn check_start() -> Result<(), Error> {
-    if !start::entry::has_looked() {
+/// Whether a process that is started now would become a worker: not if this one never looked whether it is one itself.
+fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
+    if !has_looked {
         return Err(Error::new(
             ErrorKind::Broken,
             "worker processes cannot start by themselves in this program: add `process_pool::init();` as the first line of `main`",
         ));
     }
-    if start::depth() >= start::DEEPEST {
+    if depth >= start::DEEPEST {
         return Err(Error::new(
             ErrorKind::Broken,
             format!(
@@ -241,4 +241,27 @@ where
     let function = Address::of(entry_of(initializer))?;
     let request = Request { function, body: body.len() as u64, ..Request::bare(RequestKind::Initialize) };
     Ok(Initializer { request, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_whose_workers_cannot_start_is_told_what_to_add() {
+        let error = check_start(false, 0).expect_err("workers cannot start");
+        assert_eq!(error.kind(), ErrorKind::Broken);
+        assert!(error.to_string().contains("add `process_pool::init();` as the first line of `main`"));
+    }
+
+    #[test]
+    fn a_worker_of_a_worker_of_a_worker_without_end_is_refused() {
+        check_start(true, start::DEEPEST - 1).expect("not too deep");
+        assert!(
+            check_start(true, start::DEEPEST)
+                .expect_err("too deep")
+                .to_string()
+                .contains("builds a pool in every worker")
+        );
+    }
 }
