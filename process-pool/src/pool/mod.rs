@@ -50,6 +50,8 @@ pub(crate) struct Limits {
 pub(crate) struct Pool {
     pub(crate) name: String,
     width: usize,
+    /// Of tasks that ask for none themselves. Here and not behind the lock, for every submit reads it.
+    time_limit: Option<Duration>,
     pub(crate) state: Mutex<State>,
     /// Notified when a bounded pool has room again, or is closed.
     room: Condvar,
@@ -102,12 +104,13 @@ impl Pool {
         let poller = Poller::new().map_err(|cause| {
             Error::new(ErrorKind::Other, format!("{name} could not be built: no descriptor to wait with: {cause}"))
         })?;
-        let width = units.len();
+        let (width, time_limit) = (units.len(), limits.time_limit);
         let state = State::new(limits, units);
         let pool = Arc::new(Pool {
             courier: Courier::new(&name),
             name,
             width,
+            time_limit,
             state: Mutex::new(state),
             room: Condvar::new(),
             gone: Condvar::new(),
@@ -312,9 +315,8 @@ impl State {
 impl Backend for Pool {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         self.born.check()?;
-        let limit = self.state.lock().limits.time_limit;
         task.attach(self.host());
-        self.accept(Job::new(task, limit)?)
+        self.accept(Job::new(task, self.time_limit)?)
     }
 
     fn close(&self, mode: Shutdown) {
