@@ -16,14 +16,16 @@ pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     // It calls nothing deep, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
     let thread = std::thread::Builder::new().name("lifeline".into()).stack_size(STACK);
-    thread.spawn(move || {
-        wait_for_hang_up(&socket, end_of(parent).as_ref());
-        end_group();
+    thread.spawn(move || match wait_for_hang_up(&socket, end_of(parent).as_ref()) {
+        Ok(()) => end_group(),
+        Err(error) => super::lose_link(&error),
     })?;
     Ok(())
 }
 
-fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) {
+/// Until the parent is gone. An error: this cannot be watched any more, for a task has closed a descriptor that was not
+/// its own.
+fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) -> io::Result<()> {
     loop {
         // Of the socket nothing is asked for, so what is to be read, which is not this thread's business, does not wake it.
         let on_socket = PollFd::new(socket, PollFlags::empty());
@@ -31,11 +33,14 @@ fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) {
         let mut watched = [on_socket, on_parent];
         match poll(&mut watched, None) {
             Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return,
+            Err(error) => return Err(error.into()),
             Ok(_) => {
-                let end = PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-                if watched.iter().any(|watched| watched.revents().intersects(end)) {
-                    return;
+                let saw = |what: PollFlags| watched.iter().any(|watched| watched.revents().intersects(what));
+                if saw(PollFlags::NVAL) {
+                    return Err(rustix::io::Errno::BADF.into());
+                }
+                if saw(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                    return Ok(());
                 }
             }
         }

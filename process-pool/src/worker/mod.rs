@@ -21,6 +21,12 @@ pub(crate) fn fail_to_start(error: &io::Error) -> ! {
     std::process::exit(EXIT_NOT_STARTED)
 }
 
+/// Ends a worker that can neither read from its parent nor write to it, with what it has started.
+fn lose_link(error: &io::Error) -> ! {
+    let _ = writeln!(io::stderr(), "{LINK_LOST}: {error}");
+    lifeline::end_group()
+}
+
 /// The last words of a worker that can neither read from its parent nor write to it.
 pub(crate) const LINK_LOST: &str = "the worker has lost the link to its parent";
 

@@ -1,7 +1,7 @@
 //! The worker's loop.
 
 use std::{
-    io::{self, Write as _},
+    io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use executor_core::{
     task::{self, Remote},
 };
 
-use super::{LINK_LOST, fail_to_start, lifeline, limits, overflow, signals};
+use super::{fail_to_start, lifeline, limits, overflow, signals};
 use crate::{
     Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
@@ -39,10 +39,7 @@ fn leave(result: io::Result<()>) -> ! {
         // What the task wrote to standard output is flushed by this.
         Ok(()) => std::process::exit(0),
         // The parent is gone, or has given this worker up; or a task has closed the link, and then somebody reads this.
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "{LINK_LOST}: {error}");
-            lifeline::end_group()
-        }
+        Err(error) => super::lose_link(&error),
     }
 }
 
