@@ -38,6 +38,13 @@ impl Death {
         Error::from_death(ErrorKind::Broken, message, self.detail(""))
     }
 
+    /// Whether it was sent a signal that programs send to each other, and not by its pool.
+    pub(crate) fn was_killed_from_outside(&self) -> bool {
+        let signal = self.status.and_then(|status| status.signal());
+        let sent = matches!(signal, Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP));
+        sent && self.reason.is_none() && !self.out_of_memory && !self.last_words.contains(LINK_LOST)
+    }
+
     fn detail(&self, task: &str) -> WorkerDeath {
         WorkerDeath::new(self.pid)
             .with_exit_code(self.status.and_then(|status| status.code()))

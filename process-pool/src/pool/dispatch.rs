@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{State, job::Job, timers::Timer};
+use super::{State, job::Job, timers::Timer, unit::Stage};
 
 /// A worker is given tasks for about this long.
 const AHEAD: Duration = Duration::from_micros(200);
@@ -18,6 +18,9 @@ const LONG: Duration = Duration::from_millis(1);
 
 /// The most tasks that a worker has at once.
 const DEEPEST: usize = 128;
+
+/// A worker that takes longer than this over a step that takes a working one microseconds may have been stopped.
+const STOPPED: Duration = Duration::from_secs(1);
 
 /// What dispatching leaves to do, outside of the lock.
 #[derive(Default)]
@@ -75,6 +78,7 @@ impl State {
         if unit.waiting() > 0 && unit.stall_due.is_none() {
             self.watch_stall(index, now + LONG, leftovers);
         }
+        self.watch_for_stop(index, now, leftovers);
         // A limit too long to be told apart from "for ever" is none.
         if let Some(at) = limit.and_then(|limit| now.checked_add(limit)) {
             self.watch_limit(index, at, leftovers);
@@ -157,6 +161,28 @@ impl State {
     fn watch_stall(&mut self, index: usize, at: Instant, leftovers: &mut Leftovers) {
         self.units[index].stall_due = Some(at);
         leftovers.wake_supervisor |= self.timers.set(at, Timer::Stall { unit: index });
+    }
+
+    /// Sees to it that somebody looks whether a worker that has something to do was stopped, as by `SIGSTOP`: the system
+    /// tells that only to those who ask.
+    pub(crate) fn watch_for_stop(&mut self, index: usize, now: Instant, leftovers: &mut Leftovers) {
+        let unit = &mut self.units[index];
+        if !std::mem::replace(&mut unit.look_is_due, true) {
+            let timer = Timer::Look { unit: index, generation: unit.generation };
+            leftovers.wake_supervisor |= self.timers.set(now + STOPPED, timer);
+        }
+    }
+
+    /// Kills a worker that was stopped when it had a step to make that is no task's: whoever waits for that would wait for
+    /// ever. What it has not begun is run elsewhere. `in_a_reply` says that a part of a reply of its has come.
+    pub(crate) fn look_for_stop(&mut self, index: usize, in_a_reply: bool, now: Instant, leftovers: &mut Leftovers) {
+        let unit = &mut self.units[index];
+        unit.look_is_due = false;
+        if (in_a_reply || unit.owes_a_step()) && unit.is_stopped() {
+            unit.kill_for("it was stopped by a signal and did not go on, so it was killed");
+        } else if unit.stage == Stage::Starting || !unit.flights().is_empty() {
+            self.watch_for_stop(index, now, leftovers);
+        }
     }
 
     /// Something more urgent has come: what is less urgent and has not started goes back to the queue.

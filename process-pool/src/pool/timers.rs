@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Kill { unit: usize, generation: u64 },
     /// A worker that was started has not answered.
     Late { unit: usize, generation: u64 },
+    /// A worker has had something in its hands for a while: it may have been stopped, of which nothing else tells.
+    Look { unit: usize, generation: u64 },
     /// A worker that has closed its link has had the time to end.
     Unlinked { unit: usize, generation: u64 },
     /// Starting a worker failed: try again.

@@ -43,6 +43,19 @@ impl Supervisor {
         }
     }
 
+    pub(super) fn look_for_stop(&mut self, unit: usize, generation: u64) {
+        self.listen(unit);
+        let Some(attendant) = &self.attendants[unit] else { return };
+        let in_a_reply = !attendant.replies.arrived.is_empty();
+        let mut leftovers = Leftovers::default();
+        let mut state = self.pool.state.lock();
+        if state.units[unit].generation == generation {
+            state.look_for_stop(unit, in_a_reply, Instant::now(), &mut leftovers);
+        }
+        drop(state);
+        self.pool.deal_with(leftovers);
+    }
+
     pub(super) fn check_start(&mut self, unit: usize, generation: u64) {
         let mut state = self.pool.state.lock();
         let place = &mut state.units[unit];

@@ -1,11 +1,15 @@
 //! The ends of workers, and who takes their places.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use executor_core::{Error, ErrorKind};
 use rustix::process::Signal;
 
-use super::{MOST_FAILED_STARTS, MOST_USELESS_WORKERS, START_AGAIN, Supervisor, is_reset, stderr::last_lines};
+use super::{
+    Supervisor, is_reset,
+    patience::{Life, Next},
+    stderr::last_lines,
+};
 use crate::{
     death::Death,
     pool::{Aftermath, Flight, Leftovers, Phase, Stage, Timer},
@@ -15,25 +19,19 @@ impl Supervisor {
     /// A worker's process has ended: settles what it had, and fills its place again.
     pub(super) fn bury_and_replace(&mut self, unit: usize) {
         let Some(buried) = self.bury(unit) else { return };
-        if buried.was_starting && !buried.was_stopped {
-            self.failed_starts += 1;
-            if self.failed_starts >= MOST_FAILED_STARTS {
+        match self.patience.one_has_ended(buried.life) {
+            Next::StartNow => self.fill(unit),
+            Next::StartAfter(pause) => self.fill_later(unit, pause),
+            Next::GiveUp => {
                 let reason = buried.death.broken(&self.pool.name);
                 self.break_down(&reason);
             }
         }
-        self.useless_workers = if buried.was_useless { self.useless_workers + 1 } else { 0 };
-        if self.useless_workers > MOST_USELESS_WORKERS {
-            // Whatever ends them has nothing to do with tasks, and is not over: going on at once would be a storm.
-            return self.fill_later(unit, self.useless_workers - MOST_USELESS_WORKERS);
-        }
-        self.fill(unit);
     }
 
-    /// Looks at an empty place again, the later the more often that was in vain.
-    fn fill_later(&mut self, unit: usize, times: u32) {
-        let patience = START_AGAIN * times.clamp(1, 50);
-        self.pool.state.lock().timers.set(Instant::now() + patience, Timer::Start { unit });
+    /// Looks at an empty place again after a pause.
+    fn fill_later(&mut self, unit: usize, pause: Duration) {
+        self.pool.state.lock().timers.set(Instant::now() + pause, Timer::Start { unit });
     }
 
     /// Reaps a worker's process and settles what it had.
@@ -109,8 +107,14 @@ impl Supervisor {
         drop(state);
         self.pool.deal_with(leftovers);
         self.settle(endings);
-        let was_starting = was_starting && !was_ready;
-        Some(Buried { death, was_starting, was_stopped, was_useless })
+        let life = match () {
+            () if was_stopped => Life::Served,
+            () if was_starting && !was_ready && death.was_killed_from_outside() => Life::Killed,
+            () if was_starting && !was_ready => Life::Failed,
+            () if was_useless => Life::Useless,
+            () => Life::Served,
+        };
+        Some(Buried { death, life })
     }
 
     fn hear_last_words(&mut self, unit: usize) {
@@ -142,18 +146,19 @@ impl Supervisor {
             self.pool.state.lock().units[unit].signal(Signal::KILL);
             self.bury(unit);
         }
-        self.failed_starts += 1;
         let others_live = self.attendants.iter().any(Option::is_some);
-        if !others_live && self.failed_starts >= MOST_FAILED_STARTS {
-            let message = format!(
-                "{} is broken: its last worker is gone, and no other could be started: {cause}; \
-                 close other programs, or raise the limit of processes or descriptors",
-                self.pool.name
-            );
-            return self.break_down(&Error::new(ErrorKind::Broken, message));
+        match self.patience.one_was_refused(others_live) {
+            Next::GiveUp => {
+                let message = format!(
+                    "{} is broken: its last worker is gone, and no other could be started: {cause}; \
+                     close other programs, or raise the limit of processes or descriptors",
+                    self.pool.name
+                );
+                self.break_down(&Error::new(ErrorKind::Broken, message));
+            }
+            Next::StartNow => self.fill_later(unit, Duration::ZERO),
+            Next::StartAfter(pause) => self.fill_later(unit, pause),
         }
-        // The longer others do the work, the less it matters when this place is filled.
-        self.fill_later(unit, self.failed_starts);
     }
 
     /// Nothing can be run any more: says so to all who wait.
@@ -169,10 +174,5 @@ impl Supervisor {
 /// What is known of a worker that is gone.
 pub(super) struct Buried {
     death: Death,
-    /// It never was ready.
-    was_starting: bool,
-    /// The pool itself may have stopped it.
-    was_stopped: bool,
-    /// It was ready, and ended without ever having had a task.
-    was_useless: bool,
+    life: Life,
 }

@@ -7,6 +7,7 @@
 mod attendant;
 mod clock;
 mod ends;
+mod patience;
 mod stderr;
 
 use std::{
@@ -27,6 +28,7 @@ use crate::{
     start::spawn::{Blueprint, Started},
 };
 use attendant::{Attendant, Source};
+use patience::Patience;
 
 /// What may happen.
 enum Event {
@@ -56,17 +58,8 @@ pub(crate) struct Supervisor {
     /// Units whose link had more to say than was read at once.
     unfinished: VecDeque<usize>,
     memory_kills: MemoryKills,
-    /// How many workers in a row have ended before they were ready.
-    failed_starts: u32,
-    /// How many workers in a row have ended without ever having had a task.
-    useless_workers: u32,
+    patience: Patience,
 }
-
-/// So many workers may end before they are ready, in a row, until the pool gives up.
-const MOST_FAILED_STARTS: u32 = 3;
-
-/// So many workers may end that were ready and had no task yet, in a row, until the next are started with pauses.
-const MOST_USELESS_WORKERS: u32 = 5;
 
 /// How long a worker may take to answer, before it runs the initializer.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -76,9 +69,6 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a process whose link is closed may take to end.
 const LINGER: Duration = Duration::from_millis(200);
-
-/// How long after a refusal of the system the next attempt to start a worker is made.
-const START_AGAIN: Duration = Duration::from_millis(200);
 
 impl Supervisor {
     pub(crate) fn new(pool: Arc<Pool>, blueprint: Blueprint, initializer: Option<Initializer>) -> Supervisor {
@@ -90,8 +80,7 @@ impl Supervisor {
             attendants: (0..workers).map(|_| None).collect(),
             unfinished: VecDeque::new(),
             memory_kills: MemoryKills::watch(),
-            failed_starts: 0,
-            useless_workers: 0,
+            patience: Patience::new(workers),
         }
     }
 
@@ -115,6 +104,7 @@ impl Supervisor {
                 state.timers.set(Instant::now() + START_LIMIT, Timer::Late { unit, generation });
             }
         }
+        state.watch_for_stop(unit, Instant::now(), &mut Leftovers::default());
         drop(state);
         let watched = attendant.watch(&self.pool.poller, unit);
         self.attendants[unit] = Some(attendant);
@@ -190,6 +180,7 @@ impl Supervisor {
             Event::Due(Timer::Stall { unit }) => self.check_stall(unit),
             Event::Due(Timer::Kill { unit, generation }) => self.kill_late(unit, generation),
             Event::Due(Timer::Late { unit, generation }) => self.check_start(unit, generation),
+            Event::Due(Timer::Look { unit, generation }) => self.look_for_stop(unit, generation),
             Event::Due(Timer::Unlinked { unit, generation }) => {
                 if self.pool.state.lock().units[unit].generation == generation {
                     self.give_up(unit);
@@ -248,7 +239,7 @@ impl Supervisor {
                 Ok(None) => break,
                 Ok(Some((reply, body))) => match reply.kind {
                     ReplyKind::Ready => {
-                        self.failed_starts = 0;
+                        self.patience.one_is_ready();
                         state.units[unit].was_ready = true;
                         if state.units[unit].stage == Stage::Starting {
                             state.units[unit].stage = Stage::Ready;

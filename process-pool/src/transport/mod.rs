@@ -12,6 +12,7 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod ring;
 pub(crate) mod socket;
+mod unread;
 
 use std::io;
 
@@ -39,6 +40,11 @@ pub(crate) trait Outbox: Send {
     /// Asks to be woken when there is room again, after [`send`](Outbox::send) took less than it was given, or when a task
     /// that was withdrawn has left the worker's queue. True: there is room by now, try again.
     fn want_room(&mut self) -> bool;
+
+    /// Whether the worker has still to read what was sent, where there are no [`Claims`] to say what it has begun with.
+    fn is_unread(&self) -> bool {
+        false
+    }
 
     /// Who may start which task, if worker and parent decide that together; see [`Claims`].
     fn claims(&self) -> Option<&dyn Claims>;

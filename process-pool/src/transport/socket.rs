@@ -3,7 +3,11 @@
 //! There is no memory in which worker and parent could decide about a task together, so the parent decides alone: it gives
 //! a worker one task at a time, and the task starts when it is given.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
 
 use rustix::{
     io::Errno,
@@ -45,6 +49,10 @@ impl Outbox for SocketOutbox {
     fn want_room(&mut self) -> bool {
         // The supervisor polls for room itself.
         false
+    }
+
+    fn is_unread(&self) -> bool {
+        super::unread::is_unread(self.0.as_fd())
     }
 
     fn claims(&self) -> Option<&dyn Claims> {

@@ -11,5 +11,6 @@ mod orphans;
 mod programs;
 mod shutdown;
 mod start;
+mod stopped;
 mod support;
 mod transport;

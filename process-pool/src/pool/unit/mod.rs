@@ -55,6 +55,8 @@ pub(crate) struct Unit {
     pub(crate) reason: Option<&'static str>,
     /// When it is going to be looked at whether tasks wait behind a long one.
     pub(crate) stall_due: Option<Instant>,
+    /// Whether it is going to be looked at whether the worker was stopped.
+    pub(crate) look_is_due: bool,
     /// The earliest time at which a time limit is going to be looked at.
     pub(crate) limit_due: Option<Instant>,
     /// Where what is written goes first: a head and its name.
@@ -115,6 +117,7 @@ impl Unit {
             verdict: None,
             reason: None,
             stall_due: None,
+            look_is_due: false,
             limit_due: None,
             scratch: Vec::new(),
         }
@@ -132,6 +135,20 @@ impl Unit {
         self.sequence_before = self.last_sequence;
         self.verdict = None;
         self.reason = None;
+        self.look_is_due = false;
+    }
+
+    /// Whether it is expected to do something of its own: to come to life, to begin with a task, or to send the rest of a
+    /// reply. How long a task runs is the task's business.
+    pub(crate) fn owes_a_step(&self) -> bool {
+        match (self.stage, self.flights.front(), &self.outbox) {
+            (Stage::Starting, ..) => true,
+            (Stage::Vacant, ..) | (_, None, _) | (.., None) => false,
+            (_, Some(flight), Some(outbox)) => match outbox.claims() {
+                Some(claims) => !matches!(claims.claim(flight.sequence), Claim::Running { .. }),
+                None => outbox.is_unread(),
+            },
+        }
     }
 
     /// The worker is gone. Answers what it had, and of each task whether it had started.

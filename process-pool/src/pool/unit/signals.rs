@@ -13,6 +13,12 @@ impl Unit {
         }
     }
 
+    /// Whether it was stopped, as by `SIGSTOP`, and has not gone on.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        self.process.is_some_and(|process| matches!(waitid(WaitId::Pid(process), options), Ok(Some(_))))
+    }
+
     /// Sends a signal to the worker and all that it has started.
     pub(crate) fn signal(&self, signal: Signal) {
         let Some(process) = self.process else { return };

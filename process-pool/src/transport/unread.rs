@@ -1,0 +1,38 @@
+//! Whether the other side of a socket has read what was sent to it.
+#![allow(unsafe_code)]
+
+use std::os::fd::BorrowedFd;
+
+/// Whether something that was sent is still to be read. Systems that do not tell answer no.
+#[cfg(target_os = "linux")]
+pub(super) fn is_unread(socket: BorrowedFd<'_>) -> bool {
+    use std::os::fd::AsRawFd;
+    let mut unread: libc::c_int = 0;
+    // SAFETY: the request writes one integer, for which there is room.
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unread) };
+    answer == 0 && unread > 0
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_unread(_: BorrowedFd<'_>) -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_unread_until_all_of_it_was_read() {
+        let (ours, theirs) = crate::start::spawn::socketpair().expect("a socketpair");
+        assert!(!is_unread(ours.as_fd()));
+        rustix::io::write(&ours, b"four").expect("sent");
+        assert!(is_unread(ours.as_fd()));
+        rustix::io::read(&theirs, &mut [0_u8; 2]).expect("received");
+        assert!(is_unread(ours.as_fd()));
+        rustix::io::read(&theirs, &mut [0_u8; 2]).expect("received");
+        assert!(!is_unread(ours.as_fd()));
+    }
+}
