@@ -85,9 +85,11 @@ impl State {
             return;
         }
         unit.limit_due = None;
-        let clock = unit.claims().map(|claims| monotonic_now().saturating_sub(claims.started_at()));
         let claims: Vec<Option<Claim>> =
             unit.flights().iter().map(|flight| unit.claims().map(|claims| claims.claim(flight.sequence))).collect();
+        // Only now: a worker notes the time before it starts, so this is the time of what was seen to run, or of what came
+        // after it. The other way round, a task that has just begun would be given the time of the one before it.
+        let clock = unit.claims().map(|claims| monotonic_now().saturating_sub(claims.started_at()));
         let mut next: Option<Duration> = None;
         let mut over = None;
         for (flight, claim) in unit.flights_mut().zip(claims) {
