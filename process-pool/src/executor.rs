@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use executor_core::{Backend, Error, Shutdown, Task};
 
-use crate::{ProcessPoolBuilder, pool::Pool};
+use crate::{ProcessPoolBuilder, Stats, pool::Pool};
 
 /// Runs tasks in worker processes.
 ///
@@ -66,6 +66,22 @@ impl ProcessPoolExecutor {
     pub fn worker_pids(&self) -> Vec<u32> {
         let processes = self.pool.processes().into_iter();
         processes.map(|process| process.as_raw_nonzero().get().unsigned_abs()).collect()
+    }
+
+    /// What the pool does at this moment, and what it has done so far. [`Debug`](fmt::Debug) shows that too, and each
+    /// worker with its process and its task: a watchdog can print it.
+    ///
+    /// ```
+    /// # use executor_core::Executor;
+    /// let pool = process_pool::ProcessPoolExecutor::builder().max_workers(1).name_prefix("parser").build()?;
+    /// let future = pool.submit(|n: u64| n + 1, 1)?;
+    /// future.result(None)?;
+    /// assert_eq!(pool.stats().done, 1);
+    /// assert!(format!("{pool:?}").contains("parser_0"));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
     }
 }
 

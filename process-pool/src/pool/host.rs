@@ -19,6 +19,7 @@ impl Host for Pool {
         };
         // Under the lock, so that a second cancel, which does not find the job any more, finds the task cancelled.
         let completed = job.task.cancel();
+        state.tally.count_cancel();
         state.dispatch(Instant::now(), &mut leftovers);
         self.announce_room(&state);
         // What was withdrawn is not answered, so nobody else would tell the supervisor that this was the last task.
@@ -75,6 +76,7 @@ impl Host for Pool {
         }
         let mut state = self.state.lock();
         state.queue.left();
+        state.tally.count_cancel();
         self.announce_room(&state);
         let closing = state.phase > Phase::Open;
         drop(state);

@@ -170,6 +170,15 @@ impl Job {
 }
 
 impl Ending {
+    /// Whether the task has a value, as far as is known without reading it. None: it was cancelled.
+    pub(crate) fn has_value(&self) -> Option<bool> {
+        match self {
+            Ending::Reply(_, reply) => Some(!outcome::is_error(reply)),
+            Ending::Error(..) => Some(false),
+            Ending::Cancel(_) => None,
+        }
+    }
+
     /// Resolves the future. The caller decides on which thread the callbacks run.
     pub(crate) fn settle(self) -> executor_core::task::Completed {
         match self {

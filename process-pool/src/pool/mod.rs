@@ -12,6 +12,7 @@ mod stop;
 mod tests;
 mod timers;
 mod unit;
+mod view;
 
 pub(crate) use dispatch::Leftovers;
 pub(crate) use job::{Aftermath, Ending, Job};
@@ -19,7 +20,6 @@ pub(crate) use timers::Timer;
 pub(crate) use unit::{Flight, Stage, Unit};
 
 use std::{
-    fmt,
     sync::{Arc, OnceLock, Weak},
     thread::{JoinHandle, ThreadId},
     time::{Duration, Instant},
@@ -37,6 +37,7 @@ use rustix::process::{Pid, Signal};
 use crate::courier::Courier;
 use queue::Queue;
 use timers::Timers;
+use view::Tally;
 
 /// What was decided when the pool was built.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +75,7 @@ pub(crate) struct State {
     pub(crate) queue: Queue,
     pub(crate) units: Vec<Unit>,
     pub(crate) timers: Timers,
+    pub(crate) tally: Tally,
     /// Units whose link did not take all at once, for the supervisor to go on with.
     pub(crate) backlogged: Vec<usize>,
     /// Whether tasks have come back into the queue that are older than what workers may have.
@@ -240,6 +242,7 @@ impl Pool {
         if phase >= Phase::Cancelling {
             cancelled = state.cancel_waiting();
         }
+        cancelled.iter().for_each(|ending| state.tally.count(ending));
         if let Shutdown::Terminate { grace } = mode {
             state.terminate_running(grace);
         }
@@ -265,6 +268,7 @@ impl State {
             queue: Queue::default(),
             units,
             timers: Timers::default(),
+            tally: Tally::default(),
             backlogged: Vec::new(),
             returned: false,
             priorities: false,
@@ -308,7 +312,9 @@ impl State {
         if self.broken.is_none() {
             self.broken = Some(reason.clone());
         }
-        self.queue.drain().into_iter().map(|job| job.given_up(Some(reason))).collect()
+        let endings: Vec<Ending> = self.queue.drain().into_iter().map(|job| job.given_up(Some(reason))).collect();
+        endings.iter().for_each(|ending| self.tally.count(ending));
+        endings
     }
 }
 
@@ -353,19 +359,5 @@ impl Backend for Pool {
 
     fn max_workers(&self) -> usize {
         self.width
-    }
-}
-
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut description = f.debug_struct("Pool");
-        description.field("name", &self.name);
-        // In a forked child the lock may be held for ever by a thread that did not come along.
-        let Some(state) = self.state.try_lock() else { return description.finish_non_exhaustive() };
-        description
-            .field("phase", &state.phase)
-            .field("waiting", &state.waiting())
-            .field("workers", &state.units.iter().filter(|unit| unit.stage == Stage::Ready).count())
-            .finish_non_exhaustive()
     }
 }

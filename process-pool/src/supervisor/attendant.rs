@@ -22,6 +22,8 @@ pub(super) struct Attendant {
     socket_is_watched: bool,
     pub(super) inbox: Box<dyn Inbox>,
     pub(super) replies: Replies,
+    /// How many bytes have come that nobody has counted yet.
+    pub(super) received: u64,
     pub(super) tail: Tail,
 }
 
@@ -55,8 +57,9 @@ impl Attendant {
     pub(super) fn new(started: Started) -> (Attendant, Box<dyn crate::transport::Outbox>) {
         let Started { child, exit, stderr, socket, outbox, inbox } = started;
         let (replies, tail) = (Replies::default(), Tail::default());
-        let socket_is_watched = false;
-        (Attendant { child, exit, stderr: Some(stderr), socket, socket_is_watched, inbox, replies, tail }, outbox)
+        let (socket_is_watched, received) = (false, 0);
+        let stderr = Some(stderr);
+        (Attendant { child, exit, stderr, socket, socket_is_watched, inbox, replies, received, tail }, outbox)
     }
 
     pub(super) fn pid(&self) -> u32 {

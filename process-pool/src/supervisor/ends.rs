@@ -70,6 +70,7 @@ impl Supervisor {
             out_of_memory: self.memory_kills.was_one(),
         };
         let was_ready = place.was_ready;
+        let was_let_go = place.was_let_go;
         let was_useless = was_ready && !place.has_answered && place.flights().is_empty();
         let verdict = place.verdict.take();
         let lost = place.vacate();
@@ -102,6 +103,10 @@ impl Supervisor {
                 (None, false) => state.take_in_again(job),
             }
         }
+        endings.iter().for_each(|ending| state.tally.count(ending));
+        if !was_let_go {
+            state.tally.count_death();
+        }
         state.dispatch(Instant::now(), &mut leftovers);
         self.pool.announce_room(&state);
         drop(state);
@@ -122,7 +127,10 @@ impl Supervisor {
         loop {
             let Some(attendant) = &mut self.attendants[unit] else { return };
             match attendant.inbox.receive(&mut attendant.replies.arrived) {
-                Ok(1..) => self.understand(unit),
+                Ok(count @ 1..) => {
+                    attendant.received += count as u64;
+                    self.understand(unit);
+                }
                 Err(error) if is_reset(&error) => {
                     return self.pool.state.lock().units[unit].ended_before_reading();
                 }

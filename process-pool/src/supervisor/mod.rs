@@ -98,11 +98,15 @@ impl Supervisor {
         let place = &mut state.units[unit];
         place.occupy(pid, outbox);
         let generation = place.generation;
+        let is_another = generation > 1;
         match &self.initializer {
             Some(initializer) => place.send_initializer(&initializer.request, &initializer.body),
             None => {
                 state.timers.set(Instant::now() + START_LIMIT, Timer::Late { unit, generation });
             }
+        }
+        if is_another {
+            state.tally.count_restart();
         }
         state.watch_for_stop(unit, Instant::now(), &mut Leftovers::default());
         drop(state);
@@ -215,7 +219,10 @@ impl Supervisor {
                         };
                     }
                 }
-                Ok(_) => self.understand(unit),
+                Ok(count) => {
+                    attendant.received += count as u64;
+                    self.understand(unit);
+                }
                 // It has written nonsense over the link.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => return self.give_up(unit),
                 Err(error) => return self.hang_up(unit, &error),
@@ -262,7 +269,9 @@ impl Supervisor {
                 }
             }
         }
+        state.tally.count_received(std::mem::take(&mut attendant.received));
         if !endings.is_empty() {
+            endings.iter().for_each(|ending| state.tally.count(ending));
             state.adapt_depth(unit, endings.len(), before);
         }
         state.dispatch(now, &mut leftovers);
@@ -362,6 +371,7 @@ impl Supervisor {
             } else if place.stage == Stage::Starting && closing && all_done {
                 // It has nothing of anybody's, and may be in the middle of a long initializer.
                 place.stage = Stage::Leaving;
+                place.was_let_go = true;
                 place.signal(Signal::KILL);
             }
         }

@@ -3,6 +3,7 @@
 mod batches;
 mod claims;
 mod deaths;
+mod diagnosis;
 mod fork;
 mod initializer;
 mod limits;

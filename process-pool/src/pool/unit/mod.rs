@@ -45,6 +45,10 @@ pub(crate) struct Unit {
     sequence_before: u64,
     /// How many tasks this worker was given.
     given: usize,
+    /// How many bytes were ever sent to the workers of this place.
+    pub(crate) bytes_sent: u64,
+    /// Whether the pool has told the worker to leave.
+    pub(crate) was_let_go: bool,
     /// How many tasks it may have at once.
     pub(crate) depth: usize,
     /// When it last got its first task, or answered one.
@@ -112,6 +116,8 @@ impl Unit {
             last_sequence: 0,
             sequence_before: 0,
             given: 0,
+            bytes_sent: 0,
+            was_let_go: false,
             depth: 1,
             progress: Instant::now(),
             verdict: None,
@@ -128,6 +134,7 @@ impl Unit {
         self.stage = Stage::Starting;
         self.was_ready = false;
         self.has_answered = false;
+        self.was_let_go = false;
         self.generation += 1;
         self.process = Some(process);
         self.outbox = Some(outbox);
@@ -205,6 +212,11 @@ impl Unit {
     /// Whether it has nothing to do.
     pub(crate) fn is_idle(&self) -> bool {
         self.stage == Stage::Ready && self.flights.is_empty()
+    }
+
+    /// How many of its tasks run: one or none. One that has ended and whose outcome is still on its way counts.
+    pub(crate) fn running(&self) -> usize {
+        self.flights.iter().filter(|flight| self.has_started(flight.sequence)).count()
     }
 
     /// How many tasks wait behind the one that it runs.

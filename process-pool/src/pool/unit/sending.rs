@@ -39,6 +39,7 @@ impl Unit {
     /// Tells it to leave, once it has answered everything.
     pub(crate) fn retire(&mut self) {
         self.stage = Stage::Leaving;
+        self.was_let_go = true;
         let mut head = Vec::new();
         Request::bare(RequestKind::Retire).write(&mut head);
         self.send_bare(head);
@@ -85,7 +86,10 @@ impl Unit {
                 Err(_) => &[],
             },
         };
-        match send_parts(&mut **outbox, &backlog.head, body, &mut backlog.sent) {
+        let before = backlog.sent;
+        let sent = send_parts(&mut **outbox, &backlog.head, body, &mut backlog.sent);
+        self.bytes_sent += (backlog.sent - before) as u64;
+        match sent {
             Ok(true) => {
                 outbox.ring_bell();
                 if let Some(done) = self.backlog.take() {

@@ -1,0 +1,68 @@
+//! What a pool has done so far, in numbers.
+
+use std::fmt;
+
+/// What a pool does at a moment, and what it has done since it was built.
+///
+/// [`ProcessPoolExecutor::stats`](crate::ProcessPoolExecutor::stats) answers one. A chunk of a `map` counts as one task, which
+/// is done when each of its items has an outcome, whichever.
+///
+/// ```
+/// use executor_core::Executor;
+/// use process_pool::ProcessPoolExecutor;
+///
+/// let pool = ProcessPoolExecutor::new(2)?;
+/// let fine = pool.submit(|n: u64| n + 1, 1)?;
+/// let crash = pool.submit(|()| -> () { std::process::abort() }, ())?;
+/// fine.result(None)?;
+/// crash.result(None).unwrap_err();
+/// let stats = pool.stats();
+/// assert_eq!((stats.done, stats.failed, stats.deaths), (1, 1, 1));
+/// println!("{stats}");
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Tasks that were accepted and have not started.
+    pub queued: usize,
+    /// Tasks that run.
+    pub running: usize,
+    /// Tasks that have ended with a value.
+    pub done: u64,
+    /// Tasks that have ended with an error: a panic, a time limit, the end of their worker.
+    pub failed: u64,
+    /// Tasks that were cancelled before they started.
+    pub cancelled: u64,
+    /// Worker processes that live.
+    pub workers: usize,
+    /// Workers that have ended without being told to leave: by themselves, killed from outside, or killed by the pool
+    /// to stop a task.
+    pub deaths: u64,
+    /// Workers that were started in the place of another, which had died or had had the tasks of its life.
+    pub restarts: u64,
+    /// Bytes that were sent to workers.
+    pub bytes_sent: u64,
+    /// Bytes that have come from workers.
+    pub bytes_received: u64,
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} queued, {} running, {} done, {} failed, {} cancelled; {} workers, {} deaths, {} restarts; \
+             {} bytes sent, {} received",
+            self.queued,
+            self.running,
+            self.done,
+            self.failed,
+            self.cancelled,
+            self.workers,
+            self.deaths,
+            self.restarts,
+            self.bytes_sent,
+            self.bytes_received
+        )
+    }
+}
