@@ -42,6 +42,16 @@ use parking_lot::RwLock;
 
 use crate::TaskId;
 
+/// Runs code of the user's that nobody waits for, as a back-end does that reports what it is doing. A panic is printed and
+/// ends here.
+///
+/// ```
+/// executor_core::host::contain(|| panic!("told, and gone"));
+/// ```
+pub fn contain(code: impl FnOnce()) {
+    crate::catch::contain(code);
+}
+
 /// What a back-end can be asked about a task that carries its [`HostId`]. No lock of the core is held meanwhile.
 pub trait Host: Send + Sync {
     /// Withdraws a task that lies in a worker's own queue, and cancels it. True: it did not start and never will, and its

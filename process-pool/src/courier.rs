@@ -1,4 +1,4 @@
-//! Runs callbacks, so that the supervisor does not: a slow callback must not keep deaths and deadlines from being noticed,
+//! Runs callbacks and tells `tracing`, so that the supervisor does not: a slow callback must not keep deaths and deadlines from being noticed,
 //! and one that waits for another task of the same pool must not wait for itself.
 
 use std::{
@@ -13,10 +13,28 @@ use std::{
 use executor_core::task::Completed;
 use parking_lot::{Condvar, Mutex};
 
+use crate::trace::Trace;
+
 /// A thread that is started when the first callback is to be run.
 pub(crate) struct Courier {
     name: String,
     shared: Arc<Shared>,
+}
+
+/// What leads to user code.
+enum Parcel {
+    /// A task's end, with those who are to be notified of it.
+    Completed(Completed),
+    Trace(Trace),
+}
+
+impl Parcel {
+    fn open(self) {
+        match self {
+            Parcel::Completed(completed) => drop(completed),
+            Parcel::Trace(trace) => trace.tell(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -28,7 +46,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    sender: Option<Sender<Completed>>,
+    sender: Option<Sender<Parcel>>,
     /// Which thread runs callbacks, for as long as it does.
     at_work: Option<Thread>,
     /// For the one who waits until the thread is gone.
@@ -42,24 +60,32 @@ impl Courier {
 
     /// Notifies those who wait for a task: here, if that is quickly done, else in the courier's thread.
     pub(crate) fn deliver(&self, completed: Completed) {
-        if !completed.has_callbacks() {
-            return drop(completed);
+        if completed.has_callbacks() {
+            self.send(Parcel::Completed(completed));
         }
+    }
+
+    /// Tells `tracing` what has happened.
+    pub(crate) fn tell(&self, trace: Trace) {
+        self.send(Parcel::Trace(trace));
+    }
+
+    fn send(&self, parcel: Parcel) {
         let mut state = self.shared.state.lock();
         if state.sender.is_none() {
             let (sender, receiver) = channel();
             let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name(self.name.clone()).spawn(move || run(&receiver, &shared));
-            // Without a thread, callbacks are run by the supervisor: late is better than never.
+            // Without a thread, user code is run by the supervisor: late is better than never.
             let Ok(handle) = thread else {
                 drop(state);
-                return drop(completed);
+                return parcel.open();
             };
             let at_work = Some(handle.thread().clone());
             *state = State { sender: Some(sender), at_work, handle: Some(handle) };
         }
         let refused = match &state.sender {
-            Some(sender) => sender.send(completed).err(),
+            Some(sender) => sender.send(parcel).err(),
             None => None,
         };
         drop(state);
@@ -93,10 +119,8 @@ impl Courier {
     }
 }
 
-fn run(receiver: &Receiver<Completed>, shared: &Shared) {
-    for completed in receiver {
-        drop(completed);
-    }
+fn run(receiver: &Receiver<Parcel>, shared: &Shared) {
+    receiver.iter().for_each(Parcel::open);
     shared.state.lock().at_work = None;
     shared.over.notify_all();
 }

@@ -53,7 +53,8 @@ impl Death {
             .with_stderr_tail(&self.last_lines)
     }
 
-    fn describe(&self) -> String {
+    /// What happened, the likely cause, and its last words.
+    pub(crate) fn describe(&self) -> String {
         let mut text = format!("worker process {} ", self.pid);
         let signal = self.status.and_then(|status| status.signal());
         let code = self.status.and_then(|status| status.code());

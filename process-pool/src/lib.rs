@@ -12,6 +12,13 @@
 //! # Ok::<(), executor_core::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! `tracing`: events for the crate of that name, with target `process_pool`. Workers that start (`DEBUG`), start in the place
+//! of another (`INFO`) and die (`WARN`), the pool's closing and end (`INFO`), and each task that is assigned and done
+//! (`TRACE`), with the worker's name and process and the task's name and number. What happens in the pool's own threads is
+//! told in the one that runs callbacks. Without the feature nothing of it is compiled.
+//!
 //! # Platforms
 //!
 //! Linux has everything. On other Unix systems tasks travel through sockets, and `memory_limit` counts address space.
@@ -29,6 +36,7 @@ mod pool;
 mod start;
 mod stats;
 mod supervisor;
+mod trace;
 mod transport;
 mod worker;
 

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::{State, job::Job, timers::Timer, unit::Stage};
+use crate::trace::Trace;
 
 /// A worker is given tasks for about this long.
 const AHEAD: Duration = Duration::from_micros(200);
@@ -29,6 +30,7 @@ pub(crate) struct Leftovers {
     pub(crate) left: Vec<Job>,
     /// Whether the supervisor has to look: at a new deadline, or at a link that wants room.
     pub(crate) wake_supervisor: bool,
+    pub(crate) trace: Trace,
 }
 
 impl State {
@@ -75,6 +77,7 @@ impl State {
         }
         self.note_backlog(index, leftovers);
         let unit = &mut self.units[index];
+        leftovers.trace.of_task(|| unit.assigned_last());
         if unit.waiting() > 0 && unit.stall_due.is_none() {
             self.watch_stall(index, now + LONG, leftovers);
         }

@@ -170,6 +170,12 @@ impl Job {
 }
 
 impl Ending {
+    pub(crate) fn task(&self) -> &Task {
+        match self {
+            Ending::Reply(task, _) | Ending::Error(task, _) | Ending::Cancel(task) => task,
+        }
+    }
+
     /// Whether the task has a value, as far as is known without reading it. None: it was cancelled.
     pub(crate) fn has_value(&self) -> Option<bool> {
         match self {

@@ -34,7 +34,10 @@ use parking_lot::{Condvar, Mutex};
 use polling::Poller;
 use rustix::process::{Pid, Signal};
 
-use crate::courier::Courier;
+use crate::{
+    courier::Courier,
+    trace::{Event, Trace},
+};
 use queue::Queue;
 use timers::Timers;
 use view::Tally;
@@ -160,6 +163,15 @@ impl Pool {
         if leftovers.wake_supervisor {
             self.notify();
         }
+        self.tell(leftovers.trace);
+    }
+
+    /// Tells `tracing` what has happened. The lock is not held.
+    pub(crate) fn tell(&self, trace: Trace) {
+        if trace.is_empty() {
+            return;
+        }
+        if self.is_supervisor() { self.courier.tell(trace) } else { trace.tell() }
     }
 
     /// Says that room may have come up in a bounded pool.
@@ -171,6 +183,9 @@ impl Pool {
 
     /// The supervisor's last word.
     pub(crate) fn announce_gone(&self) {
+        let mut trace = Trace::default();
+        trace.of_worker(|| Event::Gone { pool: self.name.clone() });
+        self.tell(trace);
         self.state.lock().phase = Phase::Gone;
         self.gone.notify_all();
         self.room.notify_all();
@@ -250,6 +265,9 @@ impl Pool {
         drop(state);
         self.notify();
         settle_all(cancelled);
+        let mut trace = Trace::default();
+        trace.of_worker(|| Event::Closed { pool: self.name.clone(), mode });
+        self.tell(trace);
     }
 }
 

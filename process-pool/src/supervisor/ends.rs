@@ -13,6 +13,7 @@ use super::{
 use crate::{
     death::Death,
     pool::{Aftermath, Flight, Leftovers, Phase, Stage, Timer},
+    trace::{self, Trace},
 };
 
 impl Supervisor {
@@ -71,6 +72,7 @@ impl Supervisor {
         };
         let was_ready = place.was_ready;
         let was_let_go = place.was_let_go;
+        let worker = place.name.clone();
         let was_useless = was_ready && !place.has_answered && place.flights().is_empty();
         let verdict = place.verdict.take();
         let lost = place.vacate();
@@ -111,7 +113,12 @@ impl Supervisor {
         self.pool.announce_room(&state);
         drop(state);
         self.pool.deal_with(leftovers);
-        self.settle(endings);
+        if !was_let_go {
+            let mut trace = Trace::default();
+            trace.of_worker(|| trace::Event::Died { worker, pid: death.pid, description: death.describe() });
+            self.pool.tell(trace);
+        }
+        self.settle(Some(unit), endings);
         let life = match () {
             () if was_stopped => Life::Served,
             () if was_starting && !was_ready && death.was_killed_from_outside() => Life::Killed,
@@ -175,7 +182,7 @@ impl Supervisor {
         let endings = state.break_down(reason);
         self.pool.announce_room(&state);
         drop(state);
-        self.settle(endings);
+        self.settle(None, endings);
     }
 }
 

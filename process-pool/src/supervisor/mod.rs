@@ -26,6 +26,7 @@ use crate::{
     frame::{ReplyKind, Request},
     pool::{Ending, Leftovers, Phase, Pool, Stage, Timer},
     start::spawn::{Blueprint, Started},
+    trace::{self, Trace},
 };
 use attendant::{Attendant, Source};
 use patience::Patience;
@@ -96,6 +97,7 @@ impl Supervisor {
         let (mut attendant, outbox) = Attendant::new(started);
         let mut state = self.pool.state.lock();
         let place = &mut state.units[unit];
+        let name = place.name.clone();
         place.occupy(pid, outbox);
         let generation = place.generation;
         let is_another = generation > 1;
@@ -110,6 +112,9 @@ impl Supervisor {
         }
         state.watch_for_stop(unit, Instant::now(), &mut Leftovers::default());
         drop(state);
+        let mut trace = Trace::default();
+        trace.of_worker(|| trace::Event::Started { worker: name, pid: attendant.pid(), again: is_another });
+        self.pool.tell(trace);
         let watched = attendant.watch(&self.pool.poller, unit);
         self.attendants[unit] = Some(attendant);
         watched?;
@@ -278,7 +283,7 @@ impl Supervisor {
         self.pool.announce_room(&state);
         drop(state);
         self.pool.deal_with(leftovers);
-        self.settle(endings);
+        self.settle(Some(unit), endings);
         if let Some(error) = not_ready {
             self.break_down(&broken_by_start(&self.pool.name, &error));
         }
@@ -288,9 +293,26 @@ impl Supervisor {
     }
 
     /// Resolves futures, and has their callbacks run elsewhere.
-    fn settle(&self, endings: Vec<Ending>) {
+    fn settle(&self, unit: Option<usize>, endings: Vec<Ending>) {
+        let mut trace = Trace::default();
+        for ending in &endings {
+            trace.of_task(|| self.done(unit, ending));
+        }
+        self.pool.tell(trace);
         for ending in endings {
             self.pool.courier.deliver(ending.settle());
+        }
+    }
+
+    /// What is told of the end of a task, which this unit's worker had, if any had it.
+    fn done(&self, unit: Option<usize>, ending: &Ending) -> trace::Event {
+        let worker = unit.map(|unit| self.pool.state.lock().units[unit].name.clone());
+        let task = ending.task();
+        trace::Event::Done {
+            task: task.id().as_u64(),
+            name: task.name().to_string(),
+            worker: worker.unwrap_or_default(),
+            has_value: ending.has_value(),
         }
     }
 

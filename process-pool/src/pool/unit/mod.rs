@@ -15,7 +15,10 @@ use executor_core::{Error, ErrorKind};
 use rustix::process::{Pid, Signal};
 
 use super::job::Job;
-use crate::transport::{Claim, Claims, Outbox};
+use crate::{
+    trace::Event,
+    transport::{Claim, Claims, Outbox},
+};
 use sending::Backlog;
 
 /// See the [module](self).
@@ -292,6 +295,17 @@ impl Unit {
             debug_assert!(begun, "a placed task is this pool's alone");
         }
         Some(sequence)
+    }
+
+    /// What is told of the task that it was given last.
+    pub(crate) fn assigned_last(&self) -> Event {
+        let job = self.flights.back().map(|flight| &flight.job);
+        Event::Assigned {
+            task: job.map_or(0, |job| job.task.id().as_u64()),
+            name: job.map_or_else(String::new, |job| job.task.name().to_string()),
+            attempt: job.map_or(0, |job| job.attempt),
+            worker: self.name.clone(),
+        }
     }
 
     pub(crate) fn has_backlog(&self) -> bool {
