@@ -43,6 +43,7 @@ mod payload;
 mod promise;
 mod shared;
 mod signal;
+mod sync;
 pub mod task;
 mod wait;
 mod waiting;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, thread_local};
 
 /// A flag that a thread can sleep on. Each thread has one, and uses it for all its waits, one after the other or nested:
 /// every wait checks its own condition each time it wakes, so a signal meant for another wait does no harm.

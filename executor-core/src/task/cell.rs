@@ -17,13 +17,7 @@
 //! README.md in this folder says why these rules are enough.
 #![allow(unsafe_code)]
 
-use std::{
-    cell::UnsafeCell,
-    mem::ManuallyDrop,
-    ops::Deref,
-    ptr::NonNull,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::*},
-};
+use std::{mem::ManuallyDrop, ops::Deref, ptr::NonNull, sync::atomic::Ordering::*};
 
 use super::{
     TaskId,
@@ -32,7 +26,11 @@ use super::{
     waiter::Waiters,
     work::{Encoded, Work, guarded},
 };
-use crate::{Error, TaskOptions, catch, fork, host::HostId};
+use crate::{
+    Error, TaskOptions, catch, fork,
+    host::HostId,
+    sync::{AtomicU32, AtomicU64, UnsafeCell},
+};
 
 /// The part of a task that does not depend on its types.
 pub(crate) struct Header {
@@ -96,9 +94,10 @@ struct VTable {
 impl<W: Work> Cell<W> {
     const VTABLE: VTable = VTable {
         run: |header| {
-            let cell = header.cast::<Cell<W>>();
+            // SAFETY: the header is the beginning of a `Cell<W>`, and the caller has a reference to it.
+            let cell = unsafe { header.cast::<Cell<W>>().as_ref() };
             // SAFETY: the caller owns the work, so nobody else reads it, and WORK is clear, so it is not dropped again.
-            let work = unsafe { ManuallyDrop::take(&mut *(*cell.as_ptr()).work.get()) };
+            let work = unsafe { cell.take_work() };
             // The one place that user code cannot unwind out of: behind it there is always an output.
             let (output, end) = match guarded(|| work.run()).flatten() {
                 Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
@@ -106,28 +105,30 @@ impl<W: Work> Cell<W> {
             };
             // SAFETY: the caller is the one who claimed the task, so by rule 3 nobody else touches the output. It is
             // `Empty`, which needs no drop.
-            unsafe { (*cell.as_ptr()).slot.output.get().write(output) };
+            cell.slot.output.with_mut(|slot| unsafe { slot.write(output) });
             end
         },
         discard: |header| {
-            // SAFETY: the caller owns the work, and WORK is clear, so it is not dropped again.
-            let work = unsafe { ManuallyDrop::take(&mut *(*header.cast::<Cell<W>>().as_ptr()).work.get()) };
+            // SAFETY: as in `run`: the cell is alive, and the caller owns the work.
+            let work = unsafe { header.cast::<Cell<W>>().as_ref().take_work() };
             catch::contain(|| drop(work));
         },
         encode: |header, into| {
-            // SAFETY: as in `discard`.
-            let work = unsafe { ManuallyDrop::take(&mut *(*header.cast::<Cell<W>>().as_ptr()).work.get()) };
+            // SAFETY: as in `run`.
+            let work = unsafe { header.cast::<Cell<W>>().as_ref().take_work() };
             work.encode(into)
         },
         write_error: |header, error| {
-            let slot = header.cast::<Slot<W::Output>>();
+            // SAFETY: the header is the beginning of a `Slot<W::Output>`, and the caller has a reference to it.
+            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output, which is `Empty`.
-            unsafe { (*slot.as_ptr()).output.get().write(Output::Error(error)) };
+            slot.output.with_mut(|output| unsafe { output.write(Output::Error(error)) });
         },
         write_packed: |header, bytes| {
-            let slot = header.cast::<Slot<W::Output>>();
+            // SAFETY: as in `write_error`.
+            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output, which is `Empty`.
-            unsafe { (*slot.as_ptr()).output.get().write(Output::Packed(bytes)) };
+            slot.output.with_mut(|output| unsafe { output.write(Output::Packed(bytes)) });
         },
         free: |header| {
             // SAFETY: this is the last reference, and the allocation was made by `Box::new` in `allocate`.
@@ -146,6 +147,16 @@ impl<W: Work> Cell<W> {
         },
         name: W::name,
     };
+
+    /// Moves the work out.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the work (rule 2), and does this once.
+    unsafe fn take_work(&self) -> W {
+        // SAFETY: by the contract nobody else touches the work, and it is not used again.
+        self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) })
+    }
 }
 
 /// A counted pointer to a task of any type.
@@ -246,9 +257,9 @@ impl TaskRef {
     /// # Safety
     ///
     /// - The output of this task is a `T`.
-    pub(super) unsafe fn output<T>(&self) -> *mut Output<T> {
+    pub(super) unsafe fn output<T>(&self) -> &UnsafeCell<Output<T>> {
         // SAFETY: by the contract the header is the beginning of a `Slot<T>`, and it is alive.
-        unsafe { (*self.0.cast::<Slot<T>>().as_ptr()).output.get() }
+        unsafe { &self.0.cast::<Slot<T>>().as_ref().output }
     }
 
     /// Drops the work, if it is still there.
@@ -310,7 +321,7 @@ impl Unsettled {
     pub(crate) fn value<T: Send + 'static>(self, typed: &Typed<T>, value: T) -> Settled {
         assert_eq!(self.0.address(), typed.task.address(), "the right to write belongs to this very task");
         // SAFETY: the output of this task is a `T` by `typed`, this is the right to write it, and it is `Empty`.
-        unsafe { typed.output().write(Output::Value(ManuallyDrop::new(value))) };
+        typed.output().with_mut(|output| unsafe { output.write(Output::Value(ManuallyDrop::new(value))) });
         Settled { task: self.0, end: End::Value }
     }
 }

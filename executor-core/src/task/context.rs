@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{TaskId, cell::TaskRef};
-use crate::host::HostId;
+use crate::{host::HostId, sync::thread_local};
 
 /// The task that the calling code runs in: see [`current`].
 #[derive(Clone)]

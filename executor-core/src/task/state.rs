@@ -16,10 +16,9 @@
 //! [`WORK`] (set at birth, cleared once by whoever takes the work out), [`WAITED`], [`PACKED`] and [`UNPACKING`].
 //! README.md in this folder has the argument.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicU32, Ordering::*},
-};
+use std::{fmt, sync::atomic::Ordering::*};
+
+use crate::sync::AtomicU32;
 
 /// Accepted, and in nobody's hands. Whoever moves it on from here owns what happens next.
 const QUEUED: u32 = 0;

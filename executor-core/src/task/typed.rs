@@ -7,7 +7,7 @@ use super::{
     cell::{Output, TaskRef},
     state::{Access, Snapshot},
 };
-use crate::{Error, catch};
+use crate::{Error, catch, sync::UnsafeCell};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -44,7 +44,7 @@ pub(crate) enum Read<R> {
 
 impl<T: Send + 'static> Typed<T> {
     /// The output slot, to be touched by the rules of [`cell`](super::cell).
-    pub(super) fn output(&self) -> *mut Output<T> {
+    pub(super) fn output(&self) -> &UnsafeCell<Output<T>> {
         // SAFETY: a `Typed<T>` is only made for a task whose output is a `T`.
         unsafe { self.task.output() }
     }
@@ -57,18 +57,18 @@ impl<T: Send + 'static> Typed<T> {
             Access::Ready(snapshot) => Ok(snapshot),
             Access::Unpack => {
                 // SAFETY: `Access::Unpack` gives this thread the output (rule 3).
-                let output = unsafe { &mut *self.output() };
-                let Output::Packed(bytes) = std::mem::replace(output, Output::Empty) else {
-                    unreachable!("PACKED says that the output is packed")
-                };
+                let packed = self.output().with_mut(|output| unsafe { output.replace(Output::Empty) });
+                let Output::Packed(bytes) = packed else { unreachable!("PACKED says that the output is packed") };
                 // User code runs here, and no lock is held: others see UNPACKING and wait.
                 let unpacked = catch::catch(|| unpack(&bytes))
                     .unwrap_or_else(|panic| Err(Error::panicked(self.task.name(), panic)));
                 let failed = unpacked.is_err();
-                *output = match unpacked {
+                let unpacked = match unpacked {
                     Ok(value) => Output::Value(ManuallyDrop::new(value)),
                     Err(error) => Output::Error(error),
                 };
+                // SAFETY: as above. The slot is `Empty`, which needs no drop.
+                self.output().with_mut(|output| unsafe { output.write(unpacked) });
                 if self.task.state.unpacked(failed) {
                     self.task.waiters.notify_readers(&self.task);
                 }
@@ -92,13 +92,13 @@ impl<T: Send + 'static> Typed<T> {
             return answer;
         }
         // SAFETY: done and unpacked, so by rule 4 the variant is only read from here on.
-        match unsafe { &*self.output() } {
+        self.output().with(|output| match unsafe { &*output } {
             Output::Value(value) if self.task.state.take() => {
                 // SAFETY: `take` answered true, so this is the one who moves the value out; it is never read again.
                 Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
             }
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
-        }
+        })
     }
 
     /// The error, if the task failed.
@@ -107,7 +107,7 @@ impl<T: Send + 'static> Typed<T> {
             return answer;
         }
         // SAFETY: as in `take`; the value itself is not looked at.
-        Read::Ready(Ok(self.failure(unsafe { &*self.output() })))
+        Read::Ready(Ok(self.output().with(|output| self.failure(unsafe { &*output }))))
     }
 
     /// Clones the value of a shared task.
@@ -128,11 +128,11 @@ impl<T: Send + 'static> Typed<T> {
             Err(answer) => return answer,
         };
         // SAFETY: as in `take`.
-        match unsafe { &*self.output() } {
+        self.output().with(|output| match unsafe { &*output } {
             // The flag SHARED was set before, so if the value is not taken by now it never will be.
             Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
-        }
+        })
     }
 
     /// Turns a function of the typed task into one of the untyped, for the waiters of this very task.

@@ -2,10 +2,8 @@
 
 use std::{sync::Arc, task::Waker};
 
-use parking_lot::Mutex;
-
 use super::{cell::TaskRef, state::Event};
-use crate::{catch, signal::Signal, wait::Group};
+use crate::{catch, signal::Signal, sync::Mutex, wait::Group};
 
 /// Somebody who wants to hear when a task is done.
 pub(crate) enum Waiter {

@@ -2,9 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use parking_lot::Mutex;
-
-use crate::signal::Signal;
+use crate::{signal::Signal, sync::Mutex};
 
 /// Collects which of many tasks are done. Each task has it in its list of waiters, with the task's index.
 pub(crate) struct Group {
