@@ -91,9 +91,10 @@ impl Pool {
     }
 }
 
+/// With so many preemptions, or fewer where `LOOM_MAX_PREEMPTIONS` says so.
 fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = Some(builder.preemption_bound.map_or(preemptions, |bound| bound.min(preemptions)));
     builder.check(model);
 }
 
