@@ -80,7 +80,8 @@ pub(crate) trait Claims {
     fn condemn(&self, sequence: u64, item: u64) -> bool;
     /// Asks a task that runs to stop.
     fn ask_to_stop(&self, sequence: u64);
-    /// When the running task, or the running item of a batch, was started, on the monotonic clock.
+    /// When the running task, or the running item of a batch, was started, on the monotonic clock. To be read after its
+    /// [`claim`](Claims::claim): then the time is this item's, or a later one's.
     fn started_at(&self) -> std::time::Duration;
 }
 

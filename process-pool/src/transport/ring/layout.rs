@@ -34,11 +34,11 @@ pub(super) const STOP: usize = 912;
 const CLAIMS: usize = 1024;
 const DATA: usize = 4096;
 
-/// How many tasks may be in a worker's hands.
-pub(super) const SLOTS: u64 = 256;
+/// How many tasks may be in a worker's hands. A model has as few as can be.
+pub(super) const SLOTS: u64 = if cfg!(loom) { 2 } else { 256 };
 
 /// The bytes that each direction holds. It bounds memory, not frames: what is longer streams through.
-pub(super) const CAPACITY: usize = 256 * 1024;
+pub(super) const CAPACITY: usize = if cfg!(loom) { 2 } else { 256 * 1024 };
 
 pub(super) const LENGTH: usize = DATA + 2 * CAPACITY;
 pub(super) const TO_WORKER_DATA: usize = DATA;

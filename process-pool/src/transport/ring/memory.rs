@@ -10,7 +10,9 @@ use std::{
 
 use rustix::{
     fs::{MemfdFlags, SealFlags},
+    io::Errno,
     mm::{MapFlags, ProtFlags},
+    thread::futex,
 };
 
 /// Shared memory. The other side may write anything at any time, so nothing in here is ever seen as a reference but the
@@ -53,6 +55,22 @@ impl SharedMemory {
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, protection, flags, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(SharedMemory { start, length })
+    }
+
+    /// Sleeps on a half word until somebody [wakes](SharedMemory::wake) it, or not at all if it holds something else than
+    /// what is expected. May return for no reason.
+    pub(super) fn sleep_on(&self, offset: usize, expected: u32) -> io::Result<()> {
+        match futex::wait(self.half_word(offset), futex::Flags::empty(), expected, None) {
+            // Woken, interrupted, or the half word was changed before the kernel looked.
+            Ok(()) | Err(Errno::INTR | Errno::AGAIN) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Wakes who sleeps on a half word.
+    pub(super) fn wake(&self, offset: usize) {
+        // The only failures are bad addresses, and a half word of the mapping is none.
+        let _ = futex::wake(self.half_word(offset), futex::Flags::empty(), 1);
     }
 
     fn at(&self, offset: usize, length: usize) -> *mut u8 {

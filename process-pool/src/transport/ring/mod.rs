@@ -4,33 +4,32 @@
 //! and sleeps: the worker on a futex, the parent on its end of the socketpair, together with everything else it waits
 //! for. README.md in this folder has the argument.
 
+#[cfg(not(loom))]
+mod bell;
 mod layout;
+#[cfg(not(loom))]
 mod memory;
+#[cfg(all(test, loom))]
+mod model;
+#[cfg(loom)]
+mod modelled;
 mod pipe;
+mod sync;
 
 use std::{
     io,
     os::fd::OwnedFd,
-    sync::{
-        Arc,
-        atomic::{Ordering::*, fence},
-    },
+    sync::{Arc, atomic::Ordering::*},
     time::Duration,
 };
 
-use rustix::{
-    io::Errno,
-    net::{RecvFlags, SendFlags},
-    thread::futex,
-};
-
-use super::{Claim, Claims, Inbox, Outbox, Port, monotonic_now};
-use memory::SharedMemory;
+use super::{Claim, Claims, Inbox, Outbox, Port};
 use pipe::{Consumer, Direction, Producer};
+use sync::{Bell, SharedMemory, fence, monotonic_now};
 
 /// What the parent hands to a worker that it starts.
 pub(crate) fn create() -> io::Result<(OwnedFd, Memory)> {
-    let file = memory::create_file(layout::LENGTH)?;
+    let file = sync::create_file(layout::LENGTH)?;
     let memory = Memory(Arc::new(SharedMemory::map(&file, layout::LENGTH)?));
     Ok((file, memory))
 }
@@ -41,24 +40,22 @@ pub(crate) struct Memory(Arc<SharedMemory>);
 impl Memory {
     /// The parent's two ends. `socket` is its end of the socketpair.
     pub(crate) fn parent_ends(self, socket: Arc<OwnedFd>) -> (RingOutbox, RingInbox) {
+        self.ends(Bell::on(socket))
+    }
+
+    fn ends(self, bell: Bell) -> (RingOutbox, RingInbox) {
         let outbox = RingOutbox {
             sender: Producer::new(self.0.clone(), Direction::ToWorker),
             claims: RingClaims(self.0.clone()),
         };
-        let inbox = RingInbox { receiver: Consumer::new(self.0.clone(), Direction::ToParent), memory: self.0, socket };
+        let inbox = RingInbox { receiver: Consumer::new(self.0.clone(), Direction::ToParent), memory: self.0, bell };
         (outbox, inbox)
     }
 }
 
 /// The worker's end.
 pub(crate) fn port(file: OwnedFd, socket: Arc<OwnedFd>) -> io::Result<RingPort> {
-    let memory = Arc::new(SharedMemory::map(file, layout::LENGTH)?);
-    Ok(RingPort {
-        receiver: Consumer::new(memory.clone(), Direction::ToWorker),
-        sender: Producer::new(memory.clone(), Direction::ToParent),
-        memory,
-        socket,
-    })
+    Ok(RingPort::new(Arc::new(SharedMemory::map(file, layout::LENGTH)?), Bell::on(socket)))
 }
 
 /// What a worker sleeps for: the value of its flag. Only what it sleeps for wakes it.
@@ -72,8 +69,7 @@ fn wake_worker(memory: &SharedMemory, reason: u32) {
     // the two: either the worker sees the new index, or this sees the flag.
     fence(SeqCst);
     if sleeps.load(Relaxed) == reason && sleeps.compare_exchange(reason, 0, Relaxed, Relaxed).is_ok() {
-        // The only failures are bad addresses, and a word of the mapping is none.
-        let _ = futex::wake(sleeps, futex::Flags::empty(), 1);
+        memory.wake(layout::WORKER_SLEEPS);
     }
 }
 
@@ -109,7 +105,7 @@ impl Outbox for RingOutbox {
 pub(crate) struct RingInbox {
     receiver: Consumer,
     memory: Arc<SharedMemory>,
-    socket: Arc<OwnedFd>,
+    bell: Bell,
 }
 
 impl Inbox for RingInbox {
@@ -122,9 +118,7 @@ impl Inbox for RingInbox {
     }
 
     fn hush(&mut self) {
-        // The bytes themselves say nothing.
-        let mut bells = [0; 64];
-        while let Ok((1.., _)) = rustix::net::recv(&*self.socket, &mut bells, RecvFlags::DONTWAIT) {}
+        self.bell.hush();
     }
 
     fn arm(&mut self) -> bool {
@@ -137,14 +131,15 @@ impl Inbox for RingInbox {
 }
 
 /// See [`Claims`].
+#[derive(Clone)]
 struct RingClaims(Arc<SharedMemory>);
 
 impl RingClaims {
     fn change(&self, sequence: u64, item: u64, from: u64, to: u64) -> bool {
         let (from, to) = (layout::claim_word(sequence, item, from), layout::claim_word(sequence, item, to));
-        // ORDERING: the word decides between the two sides by itself. Release and Acquire make what led to the decision
-        // visible to the side that loses.
-        self.0.word(layout::claim_offset(sequence)).compare_exchange(from, to, AcqRel, Acquire).is_ok()
+        // ORDERING: the word decides between the two sides by itself, and the worker looks at nothing else that this side
+        // has done before.
+        self.0.word(layout::claim_offset(sequence)).compare_exchange(from, to, Relaxed, Relaxed).is_ok()
     }
 }
 
@@ -169,7 +164,8 @@ impl Claims for RingClaims {
     }
 
     fn claim(&self, sequence: u64) -> Claim {
-        // ORDERING: pairs with the changes of the worker.
+        // ORDERING: Acquire pairs with the Release of `RingPort::change`: whoever sees an item run sees its time, or a later
+        // one's, in `started_at`.
         let word = self.0.word(layout::claim_offset(sequence)).load(Acquire);
         match layout::read_claim(word, sequence) {
             Some((layout::OFFERED, _)) => Claim::Offered,
@@ -189,7 +185,7 @@ impl Claims for RingClaims {
     }
 
     fn started_at(&self) -> Duration {
-        // ORDERING: a late view only means that the clock is looked at again.
+        // ORDERING: to be read after the claim, whose Acquire is what orders the two.
         Duration::from_nanos(self.0.word(layout::STARTED_AT).load(Relaxed))
     }
 }
@@ -199,14 +195,23 @@ pub(crate) struct RingPort {
     receiver: Consumer,
     sender: Producer,
     memory: Arc<SharedMemory>,
-    socket: Arc<OwnedFd>,
+    bell: Bell,
 }
 
 /// How often a worker looks before it sleeps: a few microseconds, so that the next task of a stream is met awake, and a
 /// core is not kept from another worker that needs it.
-const LOOKS: u32 = 200;
+const LOOKS: u32 = if cfg!(loom) { 0 } else { 200 };
 
 impl RingPort {
+    fn new(memory: Arc<SharedMemory>, bell: Bell) -> RingPort {
+        RingPort {
+            receiver: Consumer::new(memory.clone(), Direction::ToWorker),
+            sender: Producer::new(memory.clone(), Direction::ToParent),
+            memory,
+            bell,
+        }
+    }
+
     /// Sleeps until the parent has done something, unless `ready` says that it has already.
     fn sleep_unless(&self, reason: u32, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
         for _ in 0..LOOKS {
@@ -220,11 +225,7 @@ impl RingPort {
         sleeps.store(reason, Relaxed);
         fence(SeqCst);
         while !ready(self)? {
-            match futex::wait(sleeps, futex::Flags::empty(), reason, None) {
-                // Woken, interrupted, or the flag was taken away before the kernel looked: look again.
-                Ok(()) | Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.memory.sleep_on(layout::WORKER_SLEEPS, reason)?;
             if !ready(self)? {
                 // The flag may be down, and has to be raised for the next bell.
                 sleeps.store(reason, Relaxed);
@@ -241,24 +242,17 @@ impl RingPort {
         // ORDERING: see `RingOutbox::want_room`.
         fence(SeqCst);
         if wants.load(Relaxed) == 1 && wants.swap(0, Relaxed) == 1 {
-            self.pull_bell()?;
+            self.bell.pull()?;
         }
         Ok(())
     }
 
-    fn pull_bell(&self) -> io::Result<()> {
-        match rustix::net::send(&*self.socket, &[1], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            // A full socket holds bells enough to wake the parent.
-            Ok(_) | Err(Errno::AGAIN) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn change(&self, sequence: u64, from: (u64, u64), to: (u64, u64)) -> bool {
         let word = |(item, state)| layout::claim_word(sequence, item, state);
-        // ORDERING: as in `RingClaims::change`.
         let claim = self.memory.word(layout::claim_offset(sequence));
-        claim.compare_exchange(word(from), word(to), AcqRel, Acquire).is_ok()
+        // ORDERING: Release pairs with the Acquire of `RingClaims::claim`: the time was noted before. The frame that led here
+        // came with the ring's own index.
+        claim.compare_exchange(word(from), word(to), Release, Relaxed).is_ok()
     }
 }
 
@@ -307,7 +301,7 @@ impl Port for RingPort {
         // ORDERING: see `RingInbox::arm`.
         fence(SeqCst);
         if sleeps.load(Relaxed) == 1 && sleeps.swap(0, Relaxed) == 1 {
-            self.pull_bell()?;
+            self.bell.pull()?;
         }
         Ok(())
     }

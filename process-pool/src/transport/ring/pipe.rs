@@ -6,15 +6,12 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::*},
-    },
+    sync::{Arc, atomic::Ordering::*},
 };
 
 use super::{
     layout::{self, CAPACITY},
-    memory::SharedMemory,
+    sync::{AtomicU64, SharedMemory},
 };
 
 /// Which direction.
@@ -158,10 +155,10 @@ fn nonsense() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::memory, *};
+    use super::{super::sync, *};
 
     fn pair() -> (Producer, Consumer) {
-        let file = memory::create_file(layout::LENGTH).expect("shared memory");
+        let file = sync::create_file(layout::LENGTH).expect("shared memory");
         let memory = Arc::new(SharedMemory::map(&file, layout::LENGTH).expect("maps"));
         (Producer::new(memory.clone(), Direction::ToParent), Consumer::new(memory, Direction::ToParent))
     }

@@ -1,0 +1,302 @@
+//! The ring, played through by loom in every order that it tells apart. A wake-up that is lost is a deadlock here, a byte
+//! that is read or overwritten too early a race.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg loom" cargo test --release -p process-pool --lib model
+//! ```
+//!
+//! `LOOM_MAX_PREEMPTIONS=2` makes it short.
+
+use loom::thread;
+
+use super::*;
+
+/// The two processes of a link, of which the second is a thread.
+struct Link {
+    outbox: RingOutbox,
+    inbox: RingInbox,
+    bell: Bell,
+}
+
+fn link() -> (Link, RingPort) {
+    let (memory, bell) = (Memory(Arc::new(SharedMemory::new())), Bell::new());
+    let port = RingPort::new(memory.0.clone(), bell.clone());
+    let (outbox, inbox) = memory.ends(bell.clone());
+    (Link { outbox, inbox, bell }, port)
+}
+
+impl Link {
+    /// As the supervisor does: it looks whenever the bell rings, until nothing is left to do.
+    fn attend(&mut self, mut is_done: impl FnMut(&mut Link) -> bool) {
+        loop {
+            self.inbox.hush();
+            loop {
+                if is_done(self) {
+                    return;
+                }
+                if self.inbox.arm() {
+                    break;
+                }
+            }
+            self.bell.wait();
+        }
+    }
+
+    /// Sends what there is room for, and asks for more. True: all is sent.
+    fn pump(&mut self, rest: &mut &[u8]) -> bool {
+        loop {
+            let count = self.outbox.send(rest).expect("consistent");
+            self.outbox.ring_bell();
+            *rest = &rest[count..];
+            if rest.is_empty() {
+                return true;
+            }
+            if !self.outbox.want_room() {
+                return false;
+            }
+        }
+    }
+}
+
+fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(builder.preemption_bound.map_or(preemptions, |asked| asked.min(preemptions)));
+    builder.check(model);
+}
+
+#[test]
+fn every_byte_reaches_the_parent_in_order_across_turns_of_the_buffer() {
+    explore(3, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            port.write(&[1, 2, 3, 4, 5]).expect("consistent");
+            port.ring_bell().expect("it is only a model");
+        });
+        let mut received = Vec::new();
+        link.attend(|link| {
+            link.inbox.receive(&mut received).expect("consistent");
+            received.len() == 5
+        });
+        assert_eq!(received, [1, 2, 3, 4, 5]);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn every_byte_reaches_the_worker_in_order_across_turns_of_the_buffer() {
+    explore(3, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            let (mut head, mut rest) = ([0; 2], Vec::new());
+            port.read(&mut head).expect("consistent");
+            port.read_to(&mut rest, 3).expect("consistent");
+            assert_eq!((head.as_slice(), rest.as_slice()), ([1, 2].as_slice(), [3, 4, 5].as_slice()));
+        });
+        let mut rest = [1, 2, 3, 4, 5].as_slice();
+        link.attend(|link| link.pump(&mut rest));
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn each_of_several_messages_wakes_the_worker() {
+    explore(3, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            for message in 1..=3 {
+                let mut read = [0];
+                port.read(&mut read).expect("consistent");
+                assert_eq!(read, [message]);
+            }
+        });
+        for message in 1..=3 {
+            let message = [message];
+            let mut rest = message.as_slice();
+            link.attend(|link| link.pump(&mut rest));
+        }
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn each_of_several_answers_wakes_the_parent() {
+    explore(3, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            for answer in 1..=3 {
+                port.write(&[answer]).expect("consistent");
+                port.ring_bell().expect("it is only a model");
+            }
+        });
+        let mut received = Vec::new();
+        for answers in 1..=3 {
+            link.attend(|link| {
+                link.inbox.receive(&mut received).expect("consistent");
+                received.len() >= answers
+            });
+        }
+        assert_eq!(received, [1, 2, 3]);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn both_directions_full_at_once_hold_nobody_up() {
+    explore(3, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            let mut read = [0; 3];
+            port.read(&mut read).expect("consistent");
+            port.write(&read).expect("consistent");
+            port.ring_bell().expect("it is only a model");
+        });
+        let (mut rest, mut received) = ([1, 2, 3].as_slice(), Vec::new());
+        link.attend(|link| {
+            link.inbox.receive(&mut received).expect("consistent");
+            if !rest.is_empty() {
+                link.pump(&mut rest);
+            }
+            received.len() == 3
+        });
+        assert_eq!(received, [1, 2, 3]);
+        worker.join().unwrap();
+    });
+}
+
+/// Whether there is a slot for another task behind `last`, by the rule of the pool.
+fn has_slot(claims: &dyn Claims, last: u64) -> bool {
+    last - claims.taken() < claims.slots() - 1
+}
+
+#[test]
+fn a_parent_that_waits_for_the_slot_of_a_withdrawn_task_is_rung() {
+    explore(4, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            for sequence in 1..=2 {
+                port.read(&mut [0]).expect("consistent");
+                if port.start(sequence).expect("it is only a model") {
+                    assert!(port.finish(sequence, 0));
+                    port.write(&[sequence as u8]).expect("consistent");
+                    port.ring_bell().expect("it is only a model");
+                }
+            }
+        });
+        let claims = link.outbox.claims.clone();
+        claims.offer(1);
+        assert!(link.pump(&mut [0].as_slice()));
+        let was_withdrawn = claims.withdraw(1);
+        let mut received = Vec::new();
+        link.attend(|link| {
+            link.inbox.receive(&mut received).expect("consistent");
+            has_slot(&claims, 1) || link.outbox.want_room() && has_slot(&claims, 1)
+        });
+        claims.offer(2);
+        assert!(link.pump(&mut [0].as_slice()));
+        link.attend(|link| {
+            link.inbox.receive(&mut received).expect("consistent");
+            received.contains(&2)
+        });
+        assert_eq!(received, if was_withdrawn { vec![2] } else { vec![1, 2] });
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_either_starts_or_is_withdrawn() {
+    explore(4, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            port.read(&mut [0]).expect("consistent");
+            port.start(1).expect("it is only a model")
+        });
+        link.outbox.claims.offer(1);
+        assert!(link.pump(&mut [0].as_slice()));
+        let was_withdrawn = link.outbox.claims.withdraw(1);
+        assert_eq!(link.outbox.claims.claim(1) == Claim::Gone, was_withdrawn);
+        assert_ne!(worker.join().unwrap(), was_withdrawn);
+    });
+}
+
+#[test]
+fn an_item_either_ends_or_is_condemned_and_a_condemned_task_goes_no_further() {
+    explore(4, || {
+        let (link, mut port) = link();
+        let claims = link.outbox.claims.clone();
+        claims.offer(1);
+        let worker = thread::spawn(move || {
+            assert!(port.start(1).expect("it is only a model"));
+            // The number of the item that the worker does not get past, if there is one.
+            if !port.advance(1, 0) {
+                return Some(0);
+            }
+            (!port.finish(1, 1)).then_some(1)
+        });
+        let condemned = match claims.claim(1) {
+            Claim::Running { item } if claims.condemn(1, item) => Some(item),
+            _ => None,
+        };
+        assert_eq!(worker.join().unwrap(), condemned);
+        assert_eq!(claims.claim(1), if condemned.is_some() { Claim::Gone } else { Claim::Finished });
+    });
+}
+
+#[test]
+fn an_item_that_runs_is_never_seen_with_the_time_of_another() {
+    explore(4, || {
+        let (link, mut port) = link();
+        let claims = link.outbox.claims.clone();
+        claims.offer(1);
+        let worker = thread::spawn(move || {
+            sync::set_time(10);
+            port.note_time();
+            assert!(port.start(1).expect("it is only a model"));
+            sync::set_time(11);
+            port.note_time();
+            assert!(port.advance(1, 0));
+            assert!(port.finish(1, 1));
+        });
+        for _ in 0..2 {
+            if let Claim::Running { item } = claims.claim(1) {
+                // A later time is that of a later item, and then the task is not condemned for this one.
+                assert!(claims.started_at().as_nanos() >= u128::from(10 + item));
+            }
+        }
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn the_slot_of_a_task_that_was_taken_is_free_and_a_late_change_finds_another_number() {
+    explore(4, || {
+        let (mut link, mut port) = link();
+        let claims = link.outbox.claims.clone();
+        claims.offer(1);
+        claims.offer(2);
+        let worker = thread::spawn(move || {
+            for sequence in 1..=2 {
+                assert!(port.start(sequence).expect("it is only a model"));
+                assert!(port.finish(sequence, 0));
+            }
+            let mut third = [0];
+            port.read(&mut third).expect("consistent");
+            if third == [3] {
+                assert!(port.start(3).expect("it is only a model"), "nobody takes it back");
+                assert!(port.finish(3, 0));
+            }
+        });
+        if has_slot(&claims, 2) {
+            assert_eq!(claims.claim(1), Claim::Finished, "what was taken before is over");
+            claims.offer(3);
+            assert!(!claims.condemn(1, 0) && !claims.withdraw(1), "its slot is the third's");
+            assert_eq!(claims.claim(1), Claim::Gone);
+            assert!(link.pump(&mut [3].as_slice()));
+            worker.join().unwrap();
+            assert_eq!(claims.claim(3), Claim::Finished);
+        } else {
+            // The slot may still be looked at, so there is no third.
+            assert!(link.pump(&mut [0].as_slice()));
+            worker.join().unwrap();
+        }
+    });
+}

@@ -1,0 +1,179 @@
+//! The memory, the futex, the bell and the clock as a model checker knows them; see `model.rs`.
+#![allow(unsafe_code)]
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
+
+pub(super) use loom::sync::atomic::{AtomicU64, fence};
+use loom::{
+    cell::UnsafeCell,
+    sync::{Condvar, Mutex, atomic::AtomicU32},
+};
+
+use super::layout;
+
+/// Two processes of a model share no file.
+pub(super) fn create_file(_: usize) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The memory, in which every access that the orderings do not keep apart from another is an error.
+#[derive(Debug)]
+pub(super) struct SharedMemory {
+    words: BTreeMap<usize, AtomicU64>,
+    half_words: BTreeMap<usize, AtomicU32>,
+    /// The bytes of both directions.
+    data: Vec<Byte>,
+    /// What the kernel has of the one futex: the lock under which it compares, and who sleeps.
+    futex: (Mutex<()>, Condvar),
+}
+
+impl SharedMemory {
+    pub(super) fn map(_: impl AsFd, _: usize) -> io::Result<SharedMemory> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn new() -> SharedMemory {
+        let plain = [
+            layout::TO_WORKER_TAIL,
+            layout::TO_WORKER_HEAD,
+            layout::TO_PARENT_TAIL,
+            layout::TO_PARENT_HEAD,
+            layout::TAKEN,
+            layout::STARTED_AT,
+            layout::STOP,
+        ];
+        let flags = [layout::WORKER_SLEEPS, layout::PARENT_SLEEPS, layout::PARENT_WANTS_ROOM];
+        SharedMemory {
+            words: plain.into_iter().chain((0..layout::SLOTS).map(layout::claim_offset)).map(fresh).collect(),
+            half_words: flags.into_iter().map(|offset| (offset, AtomicU32::new(0))).collect(),
+            data: (layout::TO_WORKER_DATA..layout::LENGTH).map(|_| Byte(UnsafeCell::new(0))).collect(),
+            futex: (Mutex::new(()), Condvar::new()),
+        }
+    }
+
+    pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
+        &self.words[&offset]
+    }
+
+    pub(super) fn half_word(&self, offset: usize) -> &AtomicU32 {
+        &self.half_words[&offset]
+    }
+
+    pub(super) fn copy_in(&self, offset: usize, bytes: &[u8]) {
+        for (cell, byte) in self.cells(offset, bytes.len()).iter().zip(bytes) {
+            cell.write(*byte);
+        }
+    }
+
+    pub(super) fn copy_out(&self, offset: usize, into: &mut [u8]) {
+        for (cell, byte) in self.cells(offset, into.len()).iter().zip(into) {
+            *byte = cell.read();
+        }
+    }
+
+    pub(super) fn append_out(&self, offset: usize, length: usize, into: &mut Vec<u8>) {
+        into.extend(self.cells(offset, length).iter().map(Byte::read));
+    }
+
+    fn cells(&self, offset: usize, length: usize) -> &[Byte] {
+        let start = offset - layout::TO_WORKER_DATA;
+        &self.data[start..start + length]
+    }
+
+    /// As the kernel does: it compares under a lock that whoever wakes takes too.
+    pub(super) fn sleep_on(&self, offset: usize, expected: u32) -> io::Result<()> {
+        assert_eq!(offset, layout::WORKER_SLEEPS);
+        let (lock, woken) = &self.futex;
+        let guard = lock.lock().expect("a model does not panic under a lock");
+        if self.half_word(offset).load(loom::sync::atomic::Ordering::Relaxed) == expected {
+            drop(woken.wait(guard).expect("a model does not panic under a lock"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn wake(&self, offset: usize) {
+        assert_eq!(offset, layout::WORKER_SLEEPS);
+        let (lock, woken) = &self.futex;
+        let guard = lock.lock().expect("a model does not panic under a lock");
+        woken.notify_one();
+        drop(guard);
+    }
+}
+
+fn fresh(offset: usize) -> (usize, AtomicU64) {
+    (offset, AtomicU64::new(0))
+}
+
+/// A byte of which the model checker knows who may be at it.
+#[derive(Debug)]
+struct Byte(UnsafeCell<u8>);
+
+// SAFETY: every access is one that the model checker has found to be alone, or has ended the model for.
+unsafe impl Sync for Byte {}
+
+impl Byte {
+    fn write(&self, byte: u8) {
+        // SAFETY: the model checker has just found that nobody else may be at this byte.
+        self.0.with_mut(|place| unsafe { place.write(byte) });
+    }
+
+    fn read(&self) -> u8 {
+        // SAFETY: the model checker has just found that nobody may be writing this byte.
+        self.0.with(|place| unsafe { place.read() })
+    }
+}
+
+/// The parent's bell: it rings until it is hushed.
+#[derive(Clone, Debug)]
+pub(super) struct Bell(Arc<(Mutex<bool>, Condvar)>);
+
+impl Bell {
+    pub(super) fn on(_: Arc<OwnedFd>) -> Bell {
+        Bell::new()
+    }
+
+    pub(super) fn new() -> Bell {
+        Bell(Arc::new((Mutex::new(false), Condvar::new())))
+    }
+
+    pub(super) fn pull(&self) -> io::Result<()> {
+        let (rings, heard) = &*self.0;
+        *rings.lock().expect("a model does not panic under a lock") = true;
+        heard.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn hush(&self) {
+        *self.0.0.lock().expect("a model does not panic under a lock") = false;
+    }
+
+    /// The parent's one wait.
+    pub(super) fn wait(&self) {
+        let (rings, heard) = &*self.0;
+        let mut rings = rings.lock().expect("a model does not panic under a lock");
+        while !*rings {
+            rings = heard.wait(rings).expect("a model does not panic under a lock");
+        }
+    }
+}
+
+thread_local! {
+    /// All threads of a model are one thread of the system, and models beside each other are several.
+    static NOW: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What time it is, by the hand of the model.
+pub(super) fn monotonic_now() -> Duration {
+    Duration::from_nanos(NOW.get())
+}
+
+pub(super) fn set_time(nanoseconds: u64) {
+    NOW.set(nanoseconds);
+}
