@@ -156,26 +156,39 @@ impl Fields<'_> {
 }
 
 /// Cuts the replies out of what arrives, in pieces of any size.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replies {
     /// What has arrived and is not cut out yet. A long body is not announced to the allocator: it grows as it comes.
     pub(crate) arrived: Vec<u8>,
     /// Where the next reply begins.
     next: usize,
+    longest: u64,
 }
 
 /// The stream is no sequence of replies.
 #[derive(Debug)]
 pub(crate) struct Nonsense;
 
+impl Default for Replies {
+    fn default() -> Replies {
+        Replies::up_to(u64::MAX)
+    }
+}
+
 impl Replies {
+    /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this machine
+    /// has memory for: a worker has a reply as a whole before it sends it.
+    pub(crate) fn up_to(longest: u64) -> Replies {
+        Replies { arrived: Vec::new(), next: 0, longest: longest.min(memory_of_this_machine()) }
+    }
+
     /// The next reply that has arrived as a whole, with its body.
     pub(crate) fn cut(&mut self) -> Result<Option<(Reply, &[u8])>, Nonsense> {
         let Some((head, rest)) = self.arrived[self.next..].split_first_chunk() else {
             self.compact();
             return Ok(None);
         };
-        let reply = Reply::read(head).ok_or(Nonsense)?;
+        let reply = Reply::read(head).filter(|reply| reply.body <= self.longest).ok_or(Nonsense)?;
         if (rest.len() as u64) < reply.body {
             self.compact();
             return Ok(None);
@@ -193,6 +206,20 @@ impl Replies {
         if self.arrived.is_empty() && self.arrived.capacity() > 1 << 20 {
             self.arrived = Vec::new();
         }
+    }
+}
+
+/// Its memory, and what it may have on disk in place of more.
+fn memory_of_this_machine() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        let known = rustix::system::sysinfo();
+        let units = u128::from(known.totalram) + u128::from(known.totalswap);
+        u64::try_from(units * u128::from(known.mem_unit)).unwrap_or(u64::MAX)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        isize::MAX as u64
     }
 }
 
@@ -240,7 +267,15 @@ mod tests {
 
     #[test]
     fn a_kind_that_does_not_exist_is_nonsense() {
-        let mut replies = Replies { arrived: vec![9; 30], next: 0 };
+        let mut replies = Replies { arrived: vec![9; 30], ..Replies::default() };
         assert!(replies.cut().is_err());
+    }
+
+    #[test]
+    fn a_body_that_is_longer_than_a_worker_may_send_is_nonsense_before_it_comes() {
+        let announce = |body| Reply { kind: ReplyKind::Outcome, sequence: 1, body }.to_bytes().to_vec();
+        let cut = |limit, body| Replies { arrived: announce(body), ..Replies::up_to(limit) }.cut().map(|_| ());
+        assert!(cut(100, 100).is_ok() && cut(100, 101).is_err());
+        assert!(cut(u64::MAX, 512 << 20).is_ok() && cut(u64::MAX, 1 << 60).is_err());
     }
 }
