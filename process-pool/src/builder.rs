@@ -145,8 +145,8 @@ impl ProcessPoolBuilder {
             if let Err(cause) = supervisor.start(unit) {
                 supervisor.abandon();
                 let message = format!(
-                    "{name} could not be built: worker {unit} of {workers} did not start: {cause}; \
-                     use fewer workers, or raise the limit of processes or descriptors"
+                    "{name} could not be built: worker {unit} of {workers} did not start: {cause}; {}",
+                    start::advice(&cause)
                 );
                 return Err(Error::new(ErrorKind::Other, message));
             }

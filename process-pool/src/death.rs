@@ -9,6 +9,8 @@ use crate::worker::{EXIT_NOT_STARTED, LINK_LOST};
 /// How a worker ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Death {
+    /// The worker's name.
+    pub(crate) worker: String,
     pub(crate) pid: u32,
     /// None: something else in this program has reaped it.
     pub(crate) status: Option<ExitStatus>,
@@ -32,7 +34,8 @@ impl Death {
     /// The reason of a pool that is broken because its workers end like this before they are ready.
     pub(crate) fn broken(&self, pool: &str) -> Error {
         let message = format!(
-            "{pool} is broken: its workers end before they are ready, so none is started any more. The last of them: {}",
+            "{pool} is broken: its workers end before they are ready, so none is started any more. Mend the initializer, or \
+             what runs before `main`, and build another pool. The last of them: {}",
             self.describe()
         );
         Error::from_death(ErrorKind::Broken, message, self.detail(""))
@@ -55,7 +58,7 @@ impl Death {
 
     /// What happened, the likely cause, and its last words.
     pub(crate) fn describe(&self) -> String {
-        let mut text = format!("worker process {} ", self.pid);
+        let mut text = format!("worker process {} ({}) ", self.pid, self.worker);
         let signal = self.status.and_then(|status| status.signal());
         let code = self.status.and_then(|status| status.code());
         match (signal, code) {
@@ -101,7 +104,7 @@ impl Death {
             (_, Some(101)) => {
                 "a panic ended the process; is it compiled with panic = \"abort\", or did a thread call exit?"
             }
-            (_, Some(_)) => "something in the task called exit; return an error instead",
+            (_, Some(_)) => "something in it called exit; return an error instead",
             _ => return None,
         })
     }
@@ -175,6 +178,7 @@ mod tests {
     fn death(raw_status: i32, last_lines: &str) -> Death {
         let status = Some(ExitStatus::from_raw(raw_status));
         Death {
+            worker: "parser_0".into(),
             pid: 7,
             status,
             reason: None,
@@ -188,7 +192,9 @@ mod tests {
     fn a_signal_is_named_with_its_likely_cause_and_the_last_words() {
         let error = death(libc::SIGSEGV, "parsing page 3").error("parse");
         let text = error.to_string();
-        for part in ["`parse`", "worker process 7", "signal 11 (SIGSEGV)", "bad memory access", "parsing page 3"] {
+        for part in
+            ["`parse`", "worker process 7 (parser_0)", "signal 11 (SIGSEGV)", "bad memory access", "parsing page 3"]
+        {
             assert!(text.contains(part), "{part:?} is missing in {text:?}");
         }
         let death = error.worker_death().expect("a death");

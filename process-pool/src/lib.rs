@@ -23,6 +23,10 @@
 //!
 //! Linux has everything. On other Unix systems tasks travel through sockets, and `memory_limit` counts address space.
 //! Windows is not supported yet.
+//!
+//! # What a pool says
+//!
+#![doc = include_str!("../MESSAGES.md")]
 
 #[cfg(not(unix))]
 compile_error!("process-pool needs a Unix system: turn off the feature `processes` of concurrent-futures here");

@@ -3,6 +3,8 @@
 //! A subscriber is the user's code: it may be slow, panic, or use the very pool. So what happens under the pool's lock is
 //! noted there and told later, and what the supervisor notes is told by the [`courier`](crate::courier).
 
+use crate::death::Death;
+
 /// What is told.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "nobody is told without the feature"))]
@@ -19,6 +21,12 @@ pub(crate) enum Event {
     Closed { pool: String, mode: executor_core::Shutdown },
     /// Every worker is gone.
     Gone { pool: String },
+}
+
+impl Event {
+    pub(crate) fn died(death: &Death) -> Event {
+        Event::Died { worker: death.worker.clone(), pid: death.pid, description: death.describe() }
+    }
 }
 
 /// Events that have happened and were not told yet.

@@ -27,8 +27,10 @@ impl State {
         let unit = &mut self.units[index];
         let Some(flight) = unit.flight(sequence) else { return false };
         let name = flight.job.task.name().to_string();
+        let worker = unit.description();
         if !unit.is_condemned_for(sequence) {
-            let message = format!("task `{name}` was running and was stopped, as was asked for");
+            let message =
+                format!("task `{name}` was running and was stopped, as was asked for; its {worker} is replaced");
             if !self.condemn(index, sequence, None, Error::new(ErrorKind::Terminated, message)) {
                 return false;
             }
@@ -92,6 +94,7 @@ impl State {
         let clock = unit.claims().map(|claims| monotonic_now().saturating_sub(claims.started_at()));
         let mut next: Option<Duration> = None;
         let mut over = None;
+        let worker = unit.description();
         for (flight, claim) in unit.flights_mut().zip(claims) {
             let Some(limit) = flight.job.time_limit else { continue };
             let (ran, item) = match claim {
@@ -112,7 +115,8 @@ impl State {
             if ran >= limit {
                 let name = flight.job.task.name();
                 let message = format!(
-                    "task `{name}` ran for {limit:?}, its time limit, and was stopped; its worker was replaced"
+                    "task `{name}` ran for {limit:?}, its time limit, and was stopped; its {worker} is replaced. \
+                     If it was still doing well, give it more time"
                 );
                 over = Some((flight.sequence, item, Error::new(ErrorKind::TimeLimit, message)));
             }

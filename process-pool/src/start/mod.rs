@@ -9,7 +9,9 @@ pub(crate) mod entry;
 pub(crate) mod setup;
 pub(crate) mod spawn;
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, io};
+
+use rustix::io::Errno;
 
 /// The marker. Its value is the token that the greeting must repeat.
 pub(crate) const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
@@ -36,4 +38,14 @@ pub(crate) fn depth() -> u32 {
 /// The token in a marker.
 pub(crate) fn token(marker: &OsStr) -> Option<u64> {
     u64::from_str_radix(marker.to_str()?, 16).ok()
+}
+
+/// What to do where the system has refused to start a worker for this reason.
+pub(crate) fn advice(cause: &io::Error) -> &'static str {
+    match Errno::from_io_error(cause) {
+        Some(Errno::TOOBIG) => "the environment is larger than the system passes to a process: pass less",
+        Some(Errno::ACCESS | Errno::PERM | Errno::NOENT) => "workers run this program's own file: let it be run",
+        Some(Errno::NOMEM) => "close other programs, or use fewer workers",
+        _ => "use fewer workers, or raise the limit of processes or descriptors",
+    }
 }

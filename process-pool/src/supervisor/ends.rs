@@ -13,6 +13,7 @@ use super::{
 use crate::{
     death::Death,
     pool::{Aftermath, Flight, Leftovers, Phase, Stage, Timer},
+    start,
     trace::{self, Trace},
 };
 
@@ -63,6 +64,7 @@ impl Supervisor {
         let was_stopped = state.phase == Phase::Terminating;
         let place = &mut state.units[unit];
         let death = Death {
+            worker: place.name.clone(),
             pid: attendant.pid(),
             status,
             reason: place.reason,
@@ -72,7 +74,6 @@ impl Supervisor {
         };
         let was_ready = place.was_ready;
         let was_let_go = place.was_let_go;
-        let worker = place.name.clone();
         let was_useless = was_ready && !place.has_answered && place.flights().is_empty();
         let verdict = place.verdict.take();
         let lost = place.vacate();
@@ -115,7 +116,7 @@ impl Supervisor {
         self.pool.deal_with(leftovers);
         if !was_let_go {
             let mut trace = Trace::default();
-            trace.of_worker(|| trace::Event::Died { worker, pid: death.pid, description: death.describe() });
+            trace.of_worker(|| trace::Event::died(&death));
             self.pool.tell(trace);
         }
         self.settle(Some(unit), endings);
@@ -165,9 +166,9 @@ impl Supervisor {
         match self.patience.one_was_refused(others_live) {
             Next::GiveUp => {
                 let message = format!(
-                    "{} is broken: its last worker is gone, and no other could be started: {cause}; \
-                     close other programs, or raise the limit of processes or descriptors",
-                    self.pool.name
+                    "{} is broken: its last worker is gone, and no other could be started: {cause}; {}",
+                    self.pool.name,
+                    start::advice(&cause)
                 );
                 self.break_down(&Error::new(ErrorKind::Broken, message));
             }

@@ -418,5 +418,8 @@ impl Drop for Guard {
 
 /// The reason of a pool that is broken because a worker said why it cannot serve.
 fn broken_by_start(pool: &str, error: &Error) -> Error {
-    Error::new(ErrorKind::Broken, format!("{pool} is broken: a worker could not start to serve: {error}"))
+    Error::new(
+        ErrorKind::Broken,
+        format!("{pool} is broken: a worker could not start to serve: {error}. Mend that, and build another pool"),
+    )
 }

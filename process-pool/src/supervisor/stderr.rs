@@ -59,7 +59,7 @@ impl Tail {
 /// The last lines of a worker's words. A backtrace is left out: it hides what led to it.
 pub(super) fn last_lines(words: &str) -> String {
     let lines: Vec<&str> = words.lines().filter(|line| !is_frame(line)).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    lines[lines.len().saturating_sub(LINES)..].join("\n").trim().to_string()
 }
 
 /// Whether this is a line of a backtrace of Rust's: `  12: function`, or `             at file:line:column`.

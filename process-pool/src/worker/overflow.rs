@@ -57,6 +57,12 @@ extern "C" fn on_bad_access(signal: c_int, info: *mut libc::siginfo_t, _: *mut c
     }
     // SAFETY: the default action is no handler of ours. The access is repeated on return, and ends the process.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: as above.
+    if unsafe { (*info).si_code } <= 0 {
+        // No access: somebody has sent the signal, and it has to be sent again. It waits until the handler returns.
+        // SAFETY: raising is allowed in a handler.
+        unsafe { libc::raise(signal) };
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -7,6 +7,7 @@ mod diagnosis;
 mod fork;
 mod initializer;
 mod limits;
+mod messages;
 mod order;
 mod orphans;
 mod programs;

@@ -297,6 +297,14 @@ impl Unit {
         Some(sequence)
     }
 
+    /// The worker, as errors name it.
+    pub(crate) fn description(&self) -> String {
+        match self.process {
+            Some(process) => format!("worker process {} ({})", process.as_raw_nonzero(), self.name),
+            None => format!("worker {}", self.name),
+        }
+    }
+
     /// What is told of the task that it was given last.
     pub(crate) fn assigned_last(&self) -> Event {
         let job = self.flights.back().map(|flight| &flight.job);

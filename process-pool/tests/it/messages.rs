@@ -1,0 +1,148 @@
+//! The messages that `MESSAGES.md` shows are those that a pool really gives.
+//!
+//! With the variable `WRITE_MESSAGES` set, the file is written anew.
+
+use std::time::Duration;
+
+use executor_core::{Error, Executor, TaskOptions};
+use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
+
+use super::support::{HANGS, Meeting, get, never_ends, put, wait_for};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MESSAGES.md");
+
+const HEAD: &str = "\
+What a pool says when something goes wrong: which task, which worker, what happened, the likely cause, and what to do next.
+The same facts are in the error as values: its `kind()`, and `worker_death()` with process, exit code, signal, task and last
+lines. These are the very messages; a test compares them.
+
+";
+
+/// A kind of failure: what has gone wrong, and how to make it so.
+type Case = (&'static str, fn() -> Error);
+
+const CASES: &[Case] = &[
+    ("A task reads through a bad pointer", || {
+        let pool = pool();
+        error_of(&pool, "page 17", |()| raise_after_words("parsing page 17", libc::SIGSEGV))
+    }),
+    ("A task recurses without end", || error_of(&pool(), "page 17", |()| overflow(0))),
+    ("A task wants more memory than its worker may have", || {
+        let pool = builder().memory_limit(300 << 20).build().unwrap();
+        error_of(&pool, "page 17", |()| vec![7_u8; 1 << 30].len() as u64)
+    }),
+    ("Somebody kills a worker", || error_of(&pool(), "page 17", |()| raise(libc::SIGKILL))),
+    ("A task exits", || error_of(&pool(), "page 17", |()| std::process::exit(7))),
+    ("A task aborts", || error_of(&pool(), "page 17", |()| std::process::abort())),
+    ("A task takes too long", || {
+        let meeting = Meeting::new();
+        let limited = TaskOptions::new().name("page 17").time_limit(Duration::from_millis(250));
+        let pool = pool();
+        get(&pool.submit_with(limited, never_ends, meeting.path("runs")).unwrap()).unwrap_err()
+    }),
+    ("A task is terminated", || {
+        let meeting = Meeting::new();
+        let pool = pool();
+        let named = TaskOptions::new().name("page 17");
+        let future = pool.submit_with(named, never_ends, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        assert!(future.terminate(Duration::ZERO));
+        get(&future).unwrap_err()
+    }),
+    ("A worker is stopped by a signal before it begins", || {
+        fn stops(path: String) {
+            put(&path);
+            raise(libc::SIGSTOP);
+        }
+        let meeting = Meeting::new();
+        let pool = builder().initializer(stops, meeting.path("tried")).build().unwrap();
+        error_of(&pool, "page 17", |()| 0)
+    }),
+    ("The system refuses to start a worker", || {
+        // More than the system passes to a new process.
+        builder().env("EXCESS", "x".repeat(8 << 20)).build().unwrap_err()
+    }),
+    ("The initializer panics", || {
+        fn fails(path: String) {
+            panic!("no licence at {path}");
+        }
+        let pool = builder().initializer(fails, "/etc/licence".to_string()).build().unwrap();
+        error_of(&pool, "page 17", |()| 0)
+    }),
+    ("Workers end before they are ready, again and again", || {
+        fn gives_up(_: ()) {
+            eprintln!("libmodel.so: cannot open shared object file");
+            std::process::exit(1)
+        }
+        let pool = builder().initializer(gives_up, ()).build().unwrap();
+        error_of(&pool, "page 17", |()| 0)
+    }),
+];
+
+fn builder() -> ProcessPoolBuilder {
+    // A backtrace would say where this was compiled.
+    ProcessPoolExecutor::builder().max_workers(1).name_prefix("parser").env("RUST_BACKTRACE", "0")
+}
+
+fn pool() -> ProcessPoolExecutor {
+    builder().build().unwrap()
+}
+
+fn error_of<F>(pool: &ProcessPoolExecutor, name: &str, task: F) -> Error
+where
+    F: executor_core::Function<(), u64>,
+{
+    let future = pool.submit_with(TaskOptions::new().name(name), task, ()).unwrap();
+    future.result(HANGS).unwrap_err()
+}
+
+#[allow(unsafe_code)]
+fn raise(signal: i32) -> u64 {
+    // SAFETY: that is what this is for.
+    unsafe { libc::raise(signal) };
+    0
+}
+
+fn raise_after_words(words: &str, signal: i32) -> u64 {
+    eprintln!("{words}");
+    raise(signal)
+}
+
+#[allow(unconditional_recursion)]
+fn overflow(depth: u64) -> u64 {
+    let room = std::hint::black_box([depth; 100]);
+    overflow(depth + 1) + room[0]
+}
+
+/// Numbers of processes differ from run to run, and those of lines whenever this file is edited.
+fn with_fixed_numbers(message: &str) -> String {
+    let mut text = String::new();
+    let mut rest = message;
+    while let Some(at) = rest.find("process ").map(|at| at + "process ".len()) {
+        let (before, after) = rest.split_at(at);
+        let behind = after.trim_start_matches(|character: char| character.is_ascii_digit());
+        text += before;
+        text += if behind.len() < after.len() { "4711" } else { "" };
+        rest = behind;
+    }
+    text += rest;
+    match text.split_once("messages.rs:") {
+        Some((before, after)) => format!("{before}messages.rs:64:13{}", &after[after.find(')').unwrap_or(0)..]),
+        None => text,
+    }
+}
+
+#[test]
+fn the_messages_in_the_documentation_are_those_that_a_pool_gives() {
+    let sections = CASES.iter().map(|(title, make)| {
+        let error = make();
+        let message = with_fixed_numbers(&error.to_string());
+        format!("## {title}\n\n`ErrorKind::{:?}`\n\n```text\n{}\n```\n", error.kind(), message.trim_end())
+    });
+    let text = HEAD.to_string() + &sections.collect::<Vec<_>>().join("\n");
+    if std::env::var_os("WRITE_MESSAGES").is_some() {
+        std::fs::write(FILE, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(FILE).unwrap_or_default();
+    assert_eq!(text, written, "run this test with WRITE_MESSAGES=1 if the new messages are what is wanted");
+}
