@@ -16,3 +16,4 @@ mod start;
 mod stopped;
 mod support;
 mod transport;
+mod world;

@@ -1,125 +1,305 @@
 //! However a program ends, it leaves no worker behind, and nothing that a worker has started.
 
-use std::process::{Command, Stdio};
+use std::{
+    hint::black_box,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Mutex,
+    time::Instant,
+};
 
-use executor_core::Executor;
-use process_pool::Transport;
+use executor_core::{Executor, Future};
+use process_pool::{ProcessPoolExecutor, Transport};
 
 use crate::{
     programs,
-    support::{Meeting, add_line, is_alive, never_ends, pool, put, wait_for, wait_until, warm_up},
+    support::{Meeting, add_line, builder, get, is_alive, kill, never_ends, pool, put, wait_for, wait_until, warm_up},
 };
+
+type Begin = fn(&Scene);
+
+/// What workers may be at when their program ends. Each is done in a pool of its own, over each transport.
+const BUSINESSES: [(&str, Begin); 9] = [
+    ("idle", |scene| scene.keep(scene.pool())),
+    ("with a child", |scene| scene.keep_busy(starts_a_child)),
+    ("blocked in a read", |scene| scene.keep_busy(reads)),
+    ("deaf", |scene| scene.keep_busy(is_deaf)),
+    ("with a pool of its own", |scene| scene.keep_busy(has_a_pool)),
+    ("in the initializer", |scene| {
+        let pool = builder(scene.transport, 1).initializer(never_ends, scene.path("runs")).build().unwrap();
+        wait_for(&scene.path("runs"));
+        scene.keep(pool);
+    }),
+    ("in a loop without a system call", |scene| scene.keep_busy(spins)),
+    // Those whose moment passes come last.
+    ("receiving", |scene| {
+        let pool = scene.pool();
+        keep_future(pool.submit(|text: String| text.len() as u32, "7".repeat(scene.mebibytes << 20)).unwrap());
+        scene.keep(pool);
+    }),
+    ("starting", |scene| scene.keep(builder(scene.transport, 2).build().unwrap())),
+];
+
+/// Where a business is done.
+struct Scene {
+    transport: Transport,
+    directory: String,
+    business: &'static str,
+    /// How much is received: so much that it takes longer than the end of the program does.
+    mebibytes: usize,
+}
+
+/// What the program holds while it ends. Its end does not drop it: a pool that is dropped waits for its tasks.
+static HELD: Mutex<Vec<ProcessPoolExecutor>> = Mutex::new(Vec::new());
+static FUTURES: Mutex<Vec<Future<u32>>> = Mutex::new(Vec::new());
+
+fn keep_future(future: Future<u32>) {
+    FUTURES.lock().unwrap().push(future);
+}
+
+impl Scene {
+    fn path(&self, name: &str) -> String {
+        format!("{}/{:?} {} {name}", self.directory, self.transport, self.business)
+    }
+
+    /// Notes who must be gone in the end: the first line of each file is what they are at.
+    fn keep(&self, pool: ProcessPoolExecutor) {
+        pool.worker_pids().into_iter().for_each(|pid| add_line(&self.path("pids"), pid));
+        HELD.lock().unwrap().push(pool);
+    }
+
+    fn pool(&self) -> ProcessPoolExecutor {
+        let pool = pool(self.transport, 1);
+        warm_up(&pool, 1);
+        pool
+    }
+
+    /// With a task that notes what it has started, and then that it runs.
+    fn keep_busy(&self, task: fn((String, String))) {
+        let pool = self.pool();
+        // A function that is passed on is none that a worker could find, so each has its own call.
+        let arguments = (self.path("pids"), self.path("runs"));
+        let tasks = [starts_a_child, spins, reads, is_deaf, has_a_pool];
+        let number = tasks.iter().position(|other| std::ptr::fn_addr_eq(*other, task)).unwrap();
+        let run = move |(number, arguments): (usize, (String, String))| {
+            [starts_a_child, spins, reads, is_deaf, has_a_pool][number](arguments);
+            0
+        };
+        keep_future(pool.submit(run, (number, arguments)).unwrap());
+        wait_for(&self.path("runs"));
+        self.keep(pool);
+    }
+}
 
 // The worker is killed, and its child with it.
 #[allow(clippy::zombie_processes)]
-fn starts_a_child((pids, path): (String, String)) {
+fn starts_a_child((pids, runs): (String, String)) {
     let child = Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn().expect("starts");
     add_line(&pids, child.id());
-    never_ends(path);
+    never_ends(runs);
+}
+
+fn spins((_, runs): (String, String)) {
+    put(&runs);
+    let mut number = 0_u64;
+    loop {
+        number = black_box(number).wrapping_add(1);
+    }
+}
+
+fn reads((_, runs): (String, String)) {
+    use std::io::Read as _;
+    let (mut reader, _writer) = std::io::pipe().unwrap();
+    put(&runs);
+    let _ = reader.read(&mut [0]);
+}
+
+#[allow(unsafe_code)]
+fn is_deaf((_, runs): (String, String)) {
+    for signal in (1..32).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
+        // SAFETY: ignoring is no handler of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    never_ends(runs);
+}
+
+fn has_a_pool((pids, runs): (String, String)) {
+    let inner = pool(Transport::Ring, 1);
+    let path = format!("{runs} inner");
+    let busy = inner.submit(never_ends, path.clone()).unwrap();
+    wait_for(&path);
+    inner.worker_pids().into_iter().for_each(|pid| add_line(&pids, pid));
+    put(&runs);
+    get(&busy).unwrap();
 }
 
 /// Builds pools, notes all processes, and ends in the way it is told to.
-pub fn holds_a_pool() {
+pub fn holds_pools() {
     let directory = std::env::var("DIRECTORY").unwrap();
     let way = std::env::var("WAY").unwrap();
     let path = |name: &str| format!("{directory}/{name}");
-    let mut pools = Vec::new();
-    for transport in [Transport::Ring, Transport::Socket] {
-        let pool = pool(transport, 2);
-        warm_up(&pool, 2);
-        if way.contains("busy") {
-            for number in 0..2 {
-                let runs = path(&format!("{transport:?}{number}"));
-                drop(pool.submit(starts_a_child, (path("pids"), runs.clone())).unwrap());
-                wait_for(&runs);
-            }
+    let mebibytes = if way == "is killed" { 256 } else { 32 };
+    for (business, begin) in BUSINESSES {
+        for transport in [Transport::Ring, Transport::Socket] {
+            begin(&Scene { transport, directory: directory.clone(), business, mebibytes });
         }
-        pool.worker_pids().into_iter().for_each(|pid| add_line(&path("pids"), pid));
-        pools.push(pool);
     }
-    if way.contains("fork") {
-        fork_and_stay(&path("pids"), &path("forked"));
+    if way.contains("copy") {
+        fork_and_stay(&path("forked"));
+    }
+    if way.contains("threads") {
+        for transport in [Transport::Ring, Transport::Socket] {
+            use_in_a_thread(transport, path("threads"));
+        }
+        wait_until("the threads", || Path::new(&path("threads")).exists());
     }
     put(&path("built"));
-    if way.contains("leak") {
-        std::mem::forget(pools);
-        return;
+    match way.as_str() {
+        "returns" | "returns with threads" => {}
+        "leaks" => std::mem::forget(std::mem::take(&mut *HELD.lock().unwrap())),
+        "panics" => panic!("as it was told to"),
+        "exits" => std::process::exit(0),
+        "aborts" => std::process::abort(),
+        "becomes another program" => {
+            let error = Command::new("sh").args(["-c", "echo > \"$0\"; exec sleep 1000"]).arg(path("other")).exec();
+            panic!("{error}");
+        }
+        _ => loop {
+            std::thread::park();
+        },
     }
-    if way.contains("exit") {
-        std::process::exit(0);
-    }
-    if way.contains("abort") {
-        std::process::abort();
-    }
-    loop {
-        std::thread::park();
-    }
+}
+
+fn use_in_a_thread(transport: Transport, sign: String) {
+    let pool = pool(transport, 2);
+    std::thread::spawn(move || {
+        loop {
+            let sums = pool.map(|n: u32| n + 1, 0..100).unwrap();
+            assert_eq!(sums.map(Result::unwrap).sum::<u32>(), 5050);
+            pool.worker_pids().into_iter().for_each(|pid| add_line(&format!("{sign} pids"), pid));
+            put(&sign);
+        }
+    });
 }
 
 /// A copy of this process, which has all its files, and lives on for a while.
 #[allow(unsafe_code)]
-fn fork_and_stay(pids: &str, forked: &str) {
+fn fork_and_stay(forked: &str) {
     // SAFETY: the child only waits, and leaves without going through anything of the parent's.
     match unsafe { libc::fork() } {
         0 => {
-            wait_until("the end of the test", || std::path::Path::new(&format!("{forked}.end")).exists());
+            wait_until("the end of the test", || Path::new(&format!("{forked}.end")).exists());
             // SAFETY: it ends this process at once.
             unsafe { libc::_exit(0) }
         }
         child => {
             assert!(child > 0);
             add_line(forked, child);
-            let _ = pids;
         }
     }
 }
 
+/// Runs the program to its end, and waits for the ends of all whom it has left; says how long the last of them took.
 fn nobody_is_left(way: &str) {
     let meeting = Meeting::new();
     let directory = meeting.path("");
-    let mut program = programs::start("holds_a_pool", &[("DIRECTORY", &directory), ("WAY", way)]);
-    wait_until("the pools", || meeting.has("built"));
-    if way.contains("kill") {
-        program.kill().unwrap();
+    let mut program = programs::start("holds_pools", &[("DIRECTORY", &directory), ("WAY", way)]);
+    wait_until("the pools", || meeting.has("built") || program.try_wait().unwrap().is_some());
+    assert!(meeting.has("built"), "the program has failed: {:?}", program.wait());
+    match way {
+        "is killed" | "is killed and leaves a copy" => program.kill().unwrap(),
+        "is stopped and killed" => {
+            kill(program.id(), libc::SIGSTOP);
+            wait_until("it stands still", || state_of(program.id()) == Some('T'));
+            program.kill().unwrap();
+        }
+        _ => {}
     }
-    program.wait().unwrap();
-    let pids = meeting.numbers("pids");
-    assert_eq!(pids.len(), if way.contains("busy") { 8 } else { 4 });
-    for pid in pids {
-        wait_until(&format!("the end of {pid} after {way}"), || !is_alive(pid));
+    let start = match way {
+        "becomes another program" => {
+            wait_until("the other program", || meeting.has("other"));
+            Instant::now()
+        }
+        _ => {
+            program.wait().unwrap();
+            Instant::now()
+        }
+    };
+    let mut left = Vec::new();
+    for entry in std::fs::read_dir(&directory).unwrap().flatten() {
+        let file = entry.file_name().into_string().unwrap();
+        if file.ends_with(" pids") {
+            left.extend(meeting.numbers(&file).into_iter().map(|pid| (pid, file.clone())));
+        }
+    }
+    let count = left.len();
+    let mut last = String::new();
+    wait_until(&format!("the ends of all in a program that {way}"), || {
+        left.retain(|(pid, file)| is_alive(*pid) || (last.clone_from(file), false).1);
+        left.is_empty()
+    });
+    let took = start.elapsed();
+    // One for each business, and a second for those who start somebody, or start in pairs; and both transports.
+    assert!(count >= (BUSINESSES.len() + 3) * 2, "{count} were noted");
+    println!("a program {way}: {count} processes, the last gone after {took:?} ({last})");
+    if way == "becomes another program" {
+        assert_eq!(program.try_wait().unwrap(), None, "the other program lives on");
+        program.kill().unwrap();
+        program.wait().unwrap();
     }
     meeting.put("forked.end");
     for pid in meeting.numbers("forked") {
-        wait_until("the end of the fork", || !is_alive(pid));
+        wait_until("the end of the copy", || !is_alive(pid));
     }
 }
 
-#[test]
-fn a_program_that_is_killed_leaves_no_busy_worker_and_no_grandchild() {
-    nobody_is_left("kill busy");
+fn state_of(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 #[test]
-fn a_program_that_is_killed_leaves_no_idle_worker() {
-    nobody_is_left("kill idle");
+fn a_program_that_is_killed_leaves_nobody() {
+    nobody_is_left("is killed");
+}
+
+#[test]
+fn a_program_that_is_stopped_and_killed_leaves_nobody() {
+    nobody_is_left("is stopped and killed");
 }
 
 #[test]
 fn a_program_that_aborts_leaves_nobody() {
-    nobody_is_left("abort busy");
+    nobody_is_left("aborts");
 }
 
 #[test]
-fn a_program_that_exits_with_a_pool_leaves_nobody() {
-    nobody_is_left("exit busy");
+fn a_program_that_exits_with_pools_leaves_nobody() {
+    nobody_is_left("exits");
 }
 
 #[test]
-fn a_program_that_leaks_its_pool_leaves_nobody() {
-    nobody_is_left("leak busy");
+fn a_program_that_leaks_its_pools_leaves_nobody() {
+    nobody_is_left("leaks");
+}
+
+#[test]
+fn a_program_whose_main_function_panics_leaves_nobody() {
+    nobody_is_left("panics");
+}
+
+#[test]
+fn a_program_that_returns_from_main_while_threads_use_its_pools_leaves_nobody() {
+    nobody_is_left("returns with threads");
+}
+
+#[test]
+fn a_program_that_becomes_another_leaves_it_no_workers() {
+    nobody_is_left("becomes another program");
 }
 
 #[test]
 fn a_copy_of_the_program_does_not_keep_its_workers_alive() {
-    nobody_is_left("kill busy fork");
+    nobody_is_left("is killed and leaves a copy");
 }

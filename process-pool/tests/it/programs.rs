@@ -10,7 +10,7 @@ const WHICH: &str = "PROCESS_POOL_TEST_PROGRAM";
 fn find(name: &str) -> Option<fn()> {
     Some(match name {
         "says_hello" => || println!("hello from a program"),
-        "holds_a_pool" => super::orphans::holds_a_pool,
+        "holds_pools" => super::orphans::holds_pools,
         "forks" => super::fork::forks,
         "ignores_the_ends_of_children" => super::deaths::ignores_the_ends_of_children,
         "has_no_descriptors_at_build" => super::start::has_no_descriptors_at_build,
@@ -20,7 +20,7 @@ fn find(name: &str) -> Option<fn()> {
         "builds_a_pool" => super::start::builds_a_pool,
         "leaves_nothing" => super::shutdown::leaves_nothing,
         "has_no_standard_error" => super::deaths::has_no_standard_error,
-        _ => return None,
+        _ => return super::world::find(name),
     })
 }
 

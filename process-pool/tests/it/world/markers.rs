@@ -1,0 +1,136 @@
+//! What makes a process a worker: a marker in its environment together with a greeting in its standard input.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, Write as _},
+    os::{
+        fd::{FromRawFd as _, OwnedFd},
+        unix::{ffi::OsStrExt as _, net::UnixStream, process::CommandExt as _},
+    },
+    process::{Command, Stdio},
+    ptr::null_mut,
+};
+
+use crate::{programs, support::Meeting};
+
+const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
+
+/// A token that could be one.
+const TOKEN: &[u8] = b"123456789abcdef";
+
+fn markers() -> Vec<Vec<u8>> {
+    let texts = [&b""[..], b"0", b"1", TOKEN, b"zz", b"-1", b"ffffffffffffffff", b"10000000000000000", b"\xff\xfe"];
+    let mut markers: Vec<Vec<u8>> = texts.iter().map(|text| text.to_vec()).collect();
+    markers.push(vec![b'f'; 100_000]);
+    markers
+}
+
+/// It runs its own main function, and its pools work: the marker does not go on to its workers, either.
+fn assert_no_worker(what: &str, command: &mut Command) {
+    // An end of a socket, or of a terminal, that stays open must not keep anybody waiting, so nothing is closed before.
+    let output = command.output().expect("starts");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("hello from a program"), "{what}: {}\n{said}", output.status);
+}
+
+#[test]
+fn a_program_that_inherits_a_marker_is_no_worker() {
+    use std::ffi::OsStr;
+    for marker in markers() {
+        let what = String::from_utf8_lossy(&marker[..marker.len().min(20)]).into_owned();
+        assert_no_worker(&what, programs::command("says_hello").env(MARKER, OsStr::from_bytes(&marker)));
+        let said = programs::command("uses_pools").env(MARKER, OsStr::from_bytes(&marker)).output().unwrap();
+        assert!(said.status.success(), "{what}: {}", String::from_utf8_lossy(&said.stderr));
+    }
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
+    use std::ffi::OsStr;
+    let meeting = Meeting::new();
+    let with = |what: &str, input: Stdio| {
+        assert_no_worker(what, programs::command("says_hello").env(MARKER, OsStr::from_bytes(TOKEN)).stdin(input));
+    };
+    with("nothing", Stdio::null());
+    let mut file = File::create_new(meeting.path("file")).unwrap();
+    file.write_all(&greeting(0)).unwrap();
+    with("a file open for writing", file.into());
+    with("a file", File::open(meeting.path("file")).unwrap().into());
+    with("a directory", File::open(meeting.path("")).unwrap().into());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&greeting(u64::from_str_radix("123456789abcdef", 16).unwrap())).unwrap();
+    with("a pipe, with what a worker is told", reader.into());
+    drop(writer);
+
+    for (what, sent) in [
+        ("a silent socket", Vec::new()),
+        ("a socket with one byte", vec![1]),
+        ("a socket with noise", vec![b'c'; 1000]),
+        ("a socket with the greeting of another worker", greeting(7)),
+        ("a socket with the beginning of its greeting", greeting(0x0012_3456_789a_bcde_u64 << 4 | 0xf)[..51].to_vec()),
+    ] {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        ours.write_all(&sent).unwrap();
+        with(what, OwnedFd::from(theirs).into());
+        // Nobody has taken or answered anything.
+        ours.set_nonblocking(true).unwrap();
+        let answer = ours.read(&mut [0; 10]);
+        assert!(!matches!(answer, Ok(1..)), "{what}: {answer:?}");
+    }
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(ours);
+    with("a socket that nobody has the other end of", OwnedFd::from(theirs).into());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    with("a socket that listens", OwnedFd::from(listener).into());
+
+    let (mut master, mut slave) = (0, 0);
+    // SAFETY: both results are written to valid places, and nothing else is asked for.
+    assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, null_mut(), null_mut(), null_mut()) }, 0);
+    // SAFETY: both were just opened, and are nobody else's.
+    let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+    with("a terminal", slave.into());
+    drop(master);
+
+    let mut closed = programs::command("says_hello");
+    // SAFETY: a system call without pointers, on a descriptor of the child's own.
+    unsafe {
+        closed.pre_exec(|| {
+            libc::close(0);
+            Ok(())
+        })
+    };
+    assert_no_worker("no standard input", closed.env(MARKER, OsStr::from_bytes(TOKEN)));
+}
+
+/// The first bytes that a pool sends to a worker with this token, made up by a stranger.
+fn greeting(token: u64) -> Vec<u8> {
+    let mut bytes = b"ccfut\0\0\x01".to_vec();
+    bytes.extend_from_slice(&token.to_le_bytes());
+    bytes.resize(52, 0);
+    bytes
+}
+
+#[test]
+fn a_depth_that_makes_no_sense_keeps_pools_from_being_built() {
+    for depth in ["8", "9", "4294967295", "4294967296", "99999999999999999999", "-1", "", " 1", "1 ", "one", "\u{7f}"] {
+        let said = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", depth)]);
+        assert!(said.contains("kind: Broken"), "{depth:?}: {said}");
+    }
+    for depth in ["0", "1", "007"] {
+        let said = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", depth)]);
+        assert!(said.contains("kind: none"), "{depth:?}: {said}");
+    }
+}
+
+/// Both ends of a file that was rewound say the same: the program has read nothing of it.
+#[test]
+fn what_waits_in_the_standard_input_is_left_to_the_program() {
+    let meeting = Meeting::new();
+    let mut file = File::options().create_new(true).read(true).write(true).open(meeting.path("file")).unwrap();
+    file.write_all(&greeting(1)).unwrap();
+    file.rewind().unwrap();
+    let input = file.try_clone().unwrap();
+    assert_no_worker("a file", programs::command("says_hello").env(MARKER, "1").stdin(input));
+    assert_eq!(file.stream_position().unwrap(), 0);
+}

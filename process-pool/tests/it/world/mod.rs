@@ -1,0 +1,127 @@
+//! The world around a pool. Whatever a host, its user or its system does: a pool works, or says in a typed error why not.
+//!
+//! It never hangs, panics, starts processes without end, or harms what is not its own.
+
+mod descriptors;
+mod environment;
+mod forks;
+mod image;
+mod markers;
+mod scarcity;
+mod signals;
+
+use std::{
+    env,
+    io::{self, Write as _},
+};
+
+use executor_core::{Error, ErrorKind, Executor};
+use process_pool::Transport;
+
+use super::support::{HANGS, builder, children, get, open_files, threads};
+
+/// What the tests in here run as processes of their own.
+pub fn find(program: &str) -> Option<fn()> {
+    Some(match program {
+        "uses_pools" => uses_pools,
+        "has_no_environment" => environment::has_no_environment,
+        "has_too_much_environment" => environment::has_too_much_environment,
+        "lost_its_directory" => environment::lost_its_directory,
+        "has_odd_file_systems" => environment::has_odd_file_systems,
+        "outlives_its_file" => image::outlives_its_file,
+        "starts_other_programs" => descriptors::starts_other_programs,
+        "forks_while_others_submit" => forks::forks_while_others_submit,
+        "few_descriptors" => scarcity::few_descriptors,
+        "few_processes" => scarcity::few_processes,
+        "little_memory" => scarcity::little_memory,
+        "uses_pools_or_is_told" => scarcity::uses_pools_or_is_told,
+        "has_odd_signals" => signals::has_odd_signals,
+        "is_interrupted_all_the_time" => signals::is_interrupted_all_the_time,
+        _ => return None,
+    })
+}
+
+const BOTH: [Transport; 2] = [Transport::Ring, Transport::Socket];
+
+/// Uses pools for what they are for.
+fn uses_pools() {
+    for transport in BOTH {
+        use_a_pool(transport).expect("a pool that works");
+    }
+    println!("the pools work");
+}
+
+/// Uses a pool for what it is for: results, large ones too, a crash and its replacement. Answers the first error that is not
+/// the task's own, and finds nothing left behind either way.
+fn use_a_pool(transport: Transport) -> Result<(), Error> {
+    use_a_pool_with(transport, 1 << 20)
+}
+
+/// As [`use_a_pool`], with so many bytes as an argument and as a result.
+fn use_a_pool_with(transport: Transport, bytes: usize) -> Result<(), Error> {
+    fn echoes(text: String) -> String {
+        text
+    }
+    fn dies(_: u32) -> u32 {
+        std::process::abort()
+    }
+    let before = (children(), open_files(), threads());
+    let result = (|| {
+        let pool = builder(transport, 2).build()?;
+        let large = "7".repeat(bytes);
+        let futures: Vec<_> = (0..20_u32).map(|n| pool.submit(|n: u32| n + 1, n)).collect::<Result<_, Error>>()?;
+        for (n, future) in futures.iter().enumerate() {
+            assert_eq!(get(future)?, n as u32 + 1);
+        }
+        assert!(get(&pool.submit(echoes, large.clone())?)? == large);
+        let error = get(&pool.submit(dies, 1)?).expect_err("it aborts");
+        if error.kind() != ErrorKind::WorkerDied {
+            return Err(error);
+        }
+        for n in 0..4 {
+            assert_eq!(get(&pool.submit(|n: u32| n + 1, n)?)?, n + 1);
+        }
+        Ok(())
+    })();
+    assert_eq!(
+        (children(), open_files(), threads()),
+        before,
+        "something is left behind by {transport:?} after {result:?}"
+    );
+    result
+}
+
+/// As [`use_a_pool`]; an error may come, if it is one of those that say that the system has refused something.
+fn use_a_pool_if_there_is_enough(transport: Transport) -> Result<(), Error> {
+    // More than fits into a ring. Where memory for a mere argument is missing, the program ends, as all programs do.
+    let result = use_a_pool_with(transport, 300 << 10);
+    if let Err(error) = &result {
+        let kinds = [ErrorKind::Other, ErrorKind::Broken, ErrorKind::WorkerDied];
+        assert!(kinds.contains(&error.kind()), "{error:?}");
+        assert!(!error.to_string().contains("error in the library"), "{error}");
+    }
+    result
+}
+
+/// Says that something could not be tried here, also where the harness keeps what tests print to itself.
+fn skip(what: &str, why: &str) {
+    let _ = writeln!(io::stderr(), "skipped: {what}: {why}");
+}
+
+/// A variable that a test has set for its program.
+fn told(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is set"))
+}
+
+/// Ends a program that hangs, so that its test fails with the signal, and names it.
+#[allow(unsafe_code)]
+fn end_if_it_hangs() {
+    // SAFETY: a system call without pointers; nobody handles the signal.
+    unsafe { libc::alarm(HANGS.as_secs() as u32) };
+}
+
+#[allow(unsafe_code)]
+fn is_root() -> bool {
+    // SAFETY: a system call without arguments.
+    unsafe { libc::geteuid() == 0 }
+}

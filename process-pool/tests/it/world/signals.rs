@@ -1,0 +1,135 @@
+//! The signals of the host: what it blocks, ignores and handles is its own business, and not its workers'.
+
+use std::{
+    ptr::null_mut,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use executor_core::{ErrorKind, Executor};
+
+use super::{BOTH, end_if_it_hangs};
+use crate::{
+    programs,
+    support::{Meeting, get, never_ends, pool, wait_for},
+};
+
+#[test]
+fn workers_start_with_fresh_signals_whatever_their_host_does_with_its_own() {
+    programs::succeeds("has_odd_signals", &[]);
+}
+
+/// In a worker: what is blocked, ignored and handled, as bits, and how long its alarm has to go.
+#[allow(unsafe_code)]
+fn state_of_signals(_: ()) -> (String, String, u32) {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_string();
+    // SAFETY: a system call without pointers.
+    (line("SigBlk:"), line("SigIgn:"), unsafe { libc::alarm(0) })
+}
+
+#[allow(unsafe_code)]
+pub fn has_odd_signals() {
+    end_if_it_hangs();
+    let mut all = std::mem::MaybeUninit::uninit();
+    // SAFETY: `all` is initialised by `sigfillset` before it is read, and no old mask is asked for.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::sigdelset(all.as_mut_ptr(), libc::SIGALRM);
+        assert_eq!(libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), null_mut()), 0);
+    }
+    let ignored = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGQUIT, libc::SIGTSTP];
+    for signal in ignored {
+        // SAFETY: ignoring is no handler of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    // SAFETY: the default is no handler either.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    for transport in BOTH {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        let (blocked, ignored, alarm) = get(&pool.submit(state_of_signals, ()).unwrap()).unwrap();
+        assert_eq!(blocked.trim_start_matches('0'), "");
+        // The C library keeps two for itself, and lets nobody change them.
+        let ignored = u64::from_str_radix(&ignored, 16).unwrap() & !(0b11 << 31);
+        assert_eq!(ignored, 1 << (libc::SIGPIPE - 1));
+        assert_eq!(alarm, 0);
+        // `SIGTERM` reaches it, although its host has ignored and blocked it.
+        let task = pool.submit(never_ends, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        assert!(task.terminate(Duration::MAX));
+        assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::Terminated);
+        // A host that dies of `SIGPIPE` does not die of a worker that has closed its end.
+        for _ in 0..5 {
+            let error = get(&pool.submit(|()| -> u32 { std::process::abort() }, ()).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
+            let large = pool.submit(|text: String| text.len() as u32, "7".repeat(1 << 20)).unwrap();
+            assert_eq!(get(&large).unwrap(), 1 << 20);
+        }
+    }
+}
+
+#[test]
+fn a_host_whose_threads_are_interrupted_all_the_time_has_pools_that_work() {
+    programs::succeeds("is_interrupted_all_the_time", &[]);
+}
+
+static INTERRUPTIONS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn interrupted(_: i32) {
+    INTERRUPTIONS.fetch_add(1, Relaxed);
+}
+
+/// A timer sends a signal every millisecond, and a thread sends one to each thread again and again. Neither restarts what was
+/// interrupted.
+#[allow(unsafe_code)]
+pub fn is_interrupted_all_the_time() {
+    // SAFETY: zeroes are a valid action: no flags, so that system calls end early; the handler only counts.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = interrupted as *const () as usize;
+    for signal in [libc::SIGALRM, libc::SIGUSR2] {
+        // SAFETY: the action is read from a valid place, and the old one is not asked for.
+        assert_eq!(unsafe { libc::sigaction(signal, &action, null_mut()) }, 0);
+    }
+    let millisecond = libc::timeval { tv_sec: 0, tv_usec: 1000 };
+    let timer = libc::itimerval { it_interval: millisecond, it_value: millisecond };
+    // SAFETY: the timer is read from a valid place, and the old one is not asked for.
+    assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, null_mut()) }, 0);
+    static ENOUGH: AtomicBool = AtomicBool::new(false);
+    let storm = thread::spawn(|| {
+        while !ENOUGH.load(Relaxed) {
+            for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+                let thread: i32 = task.file_name().to_str().expect("a number").parse().expect("a number");
+                // SAFETY: a system call without pointers. The thread may be gone, and then nothing happens.
+                unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, libc::SIGUSR2) };
+            }
+            thread::park_timeout(Duration::from_micros(100));
+        }
+    });
+    for transport in BOTH {
+        works_hard(transport);
+    }
+    ENOUGH.store(true, Relaxed);
+    storm.join().unwrap();
+    assert!(INTERRUPTIONS.load(Relaxed) > 100);
+    println!("{} interruptions", INTERRUPTIONS.load(Relaxed));
+}
+
+fn works_hard(transport: process_pool::Transport) {
+    let pool = pool(transport, 2);
+    for round in 0..10 {
+        let futures: Vec<_> = (0..100).map(|n| pool.submit(|n: u32| n * 2, n).unwrap()).collect();
+        let large = "7".repeat(2 << 20);
+        let echo = pool.submit(|text: String| text, large.clone()).unwrap();
+        let dies = pool.submit(|_: u32| -> u32 { std::process::abort() }, round).unwrap();
+        for (n, future) in futures.iter().enumerate() {
+            assert_eq!(get(future).unwrap(), 2 * n as u32);
+        }
+        assert!(get(&echo).unwrap() == large);
+        assert_eq!(get(&dies).unwrap_err().kind(), ErrorKind::WorkerDied);
+        // Starting and ending pools is interrupted too.
+        let other = crate::support::pool(transport, 1);
+        assert_eq!(get(&other.submit(|n: u32| n, round).unwrap()).unwrap(), round);
+    }
+}
