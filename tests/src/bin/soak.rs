@@ -1,0 +1,32 @@
+//! Runs the load tests: `soak all`, or some of them. Without arguments it lists them.
+
+use std::process::ExitCode;
+
+use tests::soak::{Heap, Options, SCENARIOS, USAGE, Unit, run};
+
+/// What each scenario leaves behind is counted to the byte.
+#[global_allocator]
+static HEAP: Heap = Heap;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args_os().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if options.is_empty() {
+        println!("{USAGE}\n");
+        for scenario in SCENARIOS {
+            let unit = match scenario.unit {
+                Unit::Seconds => "seconds",
+                Unit::Count(what) => what,
+            };
+            let on: Vec<String> = scenario.on.iter().map(ToString::to_string).collect();
+            println!("{} ({} {unit}; {})\n    {}", scenario.name, scenario.long, on.join(", "), scenario.about);
+        }
+        return ExitCode::SUCCESS;
+    }
+    if run(&options) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,55 @@
+//! All workers of a pool are killed at once, while many tasks wait.
+
+use executor_core::TaskOptions;
+
+use super::{
+    Run, end,
+    journal::Journal,
+    killer::{Kills, kill_all},
+    kills::{Fate, Tally, fate, submit},
+};
+
+const WIDTHS: [usize; 4] = [1, 2, 5, 8];
+
+/// How many attempts a task may have, where there are retries.
+const ATTEMPTS: u32 = 4;
+
+pub(super) fn all_killed(run: &mut Run) {
+    let (mut tasks, mut killed, mut failed, mut lost) = (0, 0, 0, 0);
+    for width in WIDTHS {
+        for retries in [0, ATTEMPTS - 1] {
+            let (fates, kills, tally) = play(run, width, retries);
+            let most = if retries == 0 { width } else { 0 };
+            assert!(tally.failed <= most, "{} tasks failed with {retries} retries and {width} workers", tally.failed);
+            assert!(tally.losses() <= width, "{tally:?} with {width} workers");
+            (tasks, killed) = (tasks + fates.len(), killed + kills.count());
+            (failed, lost) = (failed + tally.failed, lost + tally.losses());
+        }
+    }
+    run.figure("tasks", tasks);
+    run.figure("workers killed", killed);
+    run.figure("failed", failed);
+    run.figure("attempts lost", lost);
+}
+
+fn play(run: &mut Run, width: usize, retries: u32) -> (Vec<Fate>, Kills, Tally) {
+    let tasks = u32::try_from(run.amount).expect("some millions are enough");
+    run.watch.doing(format!("{tasks} tasks with {retries} retries, and {width} workers"));
+    let journal = Journal::new(tasks, retries + 1);
+    let pool = run.build(run.builder(width));
+    let options = TaskOptions::new().retries(retries);
+    let futures: Vec<_> =
+        (0..tasks).map(|number| submit(&pool, &options, &journal, number, run.dice.below(100) as u32)).collect();
+    // Some are done by then, and most are not.
+    let early = run.dice.below(u64::from(tasks.div_ceil(4))) as usize;
+    let first = fate(early, &futures[early]);
+    let kills = kill_all(&pool);
+    let mut fates = Vec::new();
+    for (number, future) in futures.iter().enumerate() {
+        fates.push(if number == early { first } else { fate(number, future) });
+        run.watch.sign();
+    }
+    end(pool);
+    let tally = Tally::check(&journal, &fates, &kills);
+    (fates, kills, tally)
+}

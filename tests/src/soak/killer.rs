@@ -1,0 +1,120 @@
+//! Kills workers at random, and keeps the count.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use process_pool::ProcessPoolExecutor;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::dice::Dice;
+
+/// How often each process was killed. A number may belong to two workers, one after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kills(HashMap<u32, usize>);
+
+impl Kills {
+    fn add(&mut self, pid: u32) {
+        *self.0.entry(pid).or_default() += 1;
+    }
+
+    /// How many signals were sent.
+    pub(super) fn count(&self) -> usize {
+        self.0.values().sum()
+    }
+
+    pub(super) fn of(&self, pid: u32) -> usize {
+        self.0.get(&pid).copied().unwrap_or_default()
+    }
+
+    /// Fails where more was lost in a process than it was killed: `lost` has its id once for each loss.
+    pub(super) fn account_for(&self, lost: impl IntoIterator<Item = u32>) {
+        let mut losses: HashMap<u32, usize> = HashMap::new();
+        for pid in lost {
+            let count = losses.entry(pid).or_default();
+            *count += 1;
+            let kills = self.of(pid);
+            assert!(*count <= kills, "worker {pid} was killed {kills} times, and {count} attempts were lost in it");
+        }
+    }
+}
+
+/// Sends `SIGKILL` to a worker of this pool, and to nobody else: its number may be another's by now. True: it was sent.
+pub(super) fn kill(pool: &ProcessPoolExecutor, pid: u32) -> bool {
+    let Some(process) = Pid::from_raw(pid.cast_signed()) else { return false };
+    let Ok(handle) = pidfd_open(process, PidfdFlags::empty()) else { return false };
+    // What is still listed was not reaped, so the handle is of this very worker, or of a later one of this pool.
+    pool.worker_pids().contains(&pid) && pidfd_send_signal(&handle, Signal::KILL).is_ok()
+}
+
+/// Kills all workers of a pool at once.
+pub(super) fn kill_all(pool: &ProcessPoolExecutor) -> Kills {
+    let mut kills = Kills::default();
+    for pid in pool.worker_pids() {
+        if kill(pool, pid) {
+            kills.add(pid);
+        }
+    }
+    kills
+}
+
+/// A thread that kills workers.
+#[derive(Debug)]
+pub(super) struct Killer {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Kills>,
+}
+
+impl Killer {
+    /// So many a second, whichever.
+    pub(super) fn start(pool: &Arc<ProcessPoolExecutor>, a_second: u32, dice: Dice) -> Killer {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (pool, seen) = (pool.clone(), stop.clone());
+        let thread = thread::Builder::new().name("killer".into());
+        let thread = thread.spawn(move || run(&pool, a_second, dice, &seen)).expect("a thread can be started");
+        Killer { stop, thread }
+    }
+
+    /// Ends it, and answers whom it has killed.
+    pub(super) fn stop(self) -> Kills {
+        // ORDERING: the flag stands for itself.
+        self.stop.store(true, Relaxed);
+        self.thread.thread().unpark();
+        self.thread.join().expect("the killer does not panic")
+    }
+}
+
+fn run(pool: &ProcessPoolExecutor, a_second: u32, mut dice: Dice, stop: &AtomicBool) -> Kills {
+    let pause = Duration::from_secs(1) / a_second;
+    let mut kills = Kills::default();
+    // Killed before, and not reaped yet: killing them once more would be no death.
+    let mut dying: Vec<u32> = Vec::new();
+    let mut next = Instant::now() + pause;
+    // ORDERING: see `Killer::stop`.
+    while !stop.load(Relaxed) {
+        let now = Instant::now();
+        if now < next {
+            // The rate of the kills is what the scenario is about.
+            thread::park_timeout(next - now);
+            continue;
+        }
+        next = (next + pause).max(now);
+        let mut pids = pool.worker_pids();
+        dying.retain(|pid| pids.contains(pid));
+        pids.retain(|pid| !dying.contains(pid));
+        if !pids.is_empty() {
+            let pid = dice.choose(&pids);
+            if kill(pool, pid) {
+                kills.add(pid);
+                dying.push(pid);
+            }
+        }
+    }
+    kills
+}

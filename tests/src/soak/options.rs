@@ -1,0 +1,91 @@
+//! The command line.
+
+use std::{
+    ffi::OsString,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{On, SCENARIOS, Scenario, Unit};
+
+/// How to run it.
+pub const USAGE: &str = "\
+Usage: soak SCENARIO... [--on ring|socket|threads] [--seconds N] [--count N] [--seed S] [--short] [--patience SECONDS]
+
+  SCENARIO     names from the list, or `all`
+  --on         only on this; otherwise on all that the scenario is about
+  --seconds N  for how long, where the scenario goes by time
+  --count N    how much, where the scenario goes by number
+  --seed S     what everything random comes from; it is printed
+  --short      less of everything, unless said otherwise
+  --patience   without progress for so long, a scenario hangs [default: 180]";
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) scenarios: Vec<Scenario>,
+    pub(super) on: Option<On>,
+    pub(super) seed: u64,
+    pub(super) patience: Duration,
+    seconds: Option<u64>,
+    count: Option<u64>,
+    short: bool,
+}
+
+impl Options {
+    /// Reads the command line. Without a scenario there is nothing to run.
+    ///
+    /// # Errors
+    ///
+    /// What of it is not understood.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, lexopt::Error> {
+        use lexopt::prelude::*;
+        let mut options = Options {
+            scenarios: Vec::new(),
+            on: None,
+            seed: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64 % 1_000_000_007),
+            patience: Duration::from_secs(180),
+            seconds: None,
+            count: None,
+            short: false,
+        };
+        let mut parser = lexopt::Parser::from_args(args);
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("on") => options.on = Some(parser.value()?.parse_with(on_of)?),
+                Long("seconds") => options.seconds = Some(parser.value()?.parse()?),
+                Long("count") => options.count = Some(parser.value()?.parse()?),
+                Long("seed") => options.seed = parser.value()?.parse()?,
+                Long("patience") => options.patience = Duration::from_secs(parser.value()?.parse()?),
+                Long("short") => options.short = true,
+                Value(name) if name == "all" => options.scenarios = SCENARIOS.to_vec(),
+                Value(name) => options.scenarios.push(name.parse_with(scenario_of)?),
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether no scenario was named.
+    pub fn is_empty(&self) -> bool {
+        self.scenarios.is_empty()
+    }
+
+    /// How much of this scenario there is.
+    pub(super) fn amount(&self, scenario: &Scenario) -> u64 {
+        let chosen = match scenario.unit {
+            Unit::Seconds => self.seconds,
+            Unit::Count(_) => self.count,
+        };
+        chosen.unwrap_or(if self.short { scenario.short } else { scenario.long }).max(1)
+    }
+}
+
+fn on_of(name: &str) -> Result<On, String> {
+    let all = [On::Ring, On::Socket, On::Threads];
+    all.into_iter().find(|on| on.to_string() == name).ok_or_else(|| format!("nothing runs on `{name}`"))
+}
+
+fn scenario_of(name: &str) -> Result<Scenario, String> {
+    let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    found.copied().ok_or_else(|| format!("there is no scenario `{name}`"))
+}

@@ -1,0 +1,362 @@
+//! A cancel that races the start of its task, and a stop that races its end.
+//!
+//! Each task is asked at the moment at which the answer turns from one to the other, as well as that can be aimed at: the
+//! delay of the next question follows from the answers so far.
+
+use std::{
+    collections::VecDeque,
+    fmt::Debug,
+    ops::Range,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use executor_core::{ErrorKind, Executor, Future, task};
+use process_pool::ProcessPoolExecutor;
+use thread_pool::ThreadPoolExecutor;
+
+use super::{
+    On, Run,
+    dice::Dice,
+    end,
+    journal::Journal,
+    tasks::{Errand, be_busy, run_errand},
+    watch::Watch,
+};
+
+const WIDTH: usize = 2;
+
+/// How many threads ask.
+const RACERS: u32 = 2;
+
+/// How many futures are looked at together.
+const BATCH: usize = 512;
+
+/// How many tasks are stopped in the same way, one after the other.
+const STREAK: usize = 64;
+
+/// How many tasks may lie between the one that was just submitted and the one that is cancelled.
+const LAGS: [usize; 3] = [0, 1, 5];
+
+/// What is common to all racers.
+struct Track<'a, P> {
+    on: On,
+    pool: &'a P,
+    journal: &'a Journal,
+    watch: &'a Watch,
+}
+
+/// What has come of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outcomes {
+    /// Withdrawn before the start.
+    cancelled: u64,
+    /// Stopped while it ran.
+    terminated: u64,
+    /// Of those, how many had noted their end already.
+    at_the_end: u64,
+    /// Has its result.
+    done: u64,
+    /// Of those, for how many the answer was that they would be stopped, unless they ended by themselves before.
+    done_before: u64,
+    /// Of those that are done, how many have seen that they were asked to stop.
+    saw_it: u64,
+}
+
+impl Outcomes {
+    fn add(&mut self, other: Outcomes) {
+        self.cancelled += other.cancelled;
+        self.terminated += other.terminated;
+        self.at_the_end += other.at_the_end;
+        self.done += other.done;
+        self.done_before += other.done_before;
+        self.saw_it += other.saw_it;
+    }
+}
+
+pub(super) fn cancel_races_start(run: &mut Run) {
+    let (outcomes, misdeeds) = on_pool(run, race_cancels, race_cancels);
+    assert_eq!(misdeeds, 0, "nothing runs twice");
+    assert_eq!(outcomes.cancelled + outcomes.done, run.amount);
+    assert!(outcomes.cancelled > 0 && outcomes.done > 0, "{outcomes:?}: that was no race");
+    run.figure("cancelled", outcomes.cancelled);
+    run.figure("ran", outcomes.done);
+}
+
+pub(super) fn terminate_races_finish(run: &mut Run) {
+    let (outcomes, misdeeds) = on_pool(run, race_stops, race_stops);
+    assert_eq!(misdeeds, 0, "nothing runs twice");
+    assert_eq!(outcomes.cancelled + outcomes.terminated + outcomes.done, run.amount);
+    assert!(outcomes.done > 0, "{outcomes:?}: that was no race");
+    if run.on == On::Threads {
+        assert_eq!((outcomes.terminated, outcomes.done_before), (0, 0), "no thread can be stopped");
+        assert!(outcomes.cancelled > 0, "{outcomes:?}: that was no race");
+    } else {
+        assert!(outcomes.terminated > 0, "{outcomes:?}: that was no race");
+    }
+    run.figure("cancelled", outcomes.cancelled);
+    run.figure("stopped", outcomes.terminated);
+    run.figure("of those behind their last step", outcomes.at_the_end);
+    run.figure("ended", outcomes.done);
+    run.figure("of those about to be stopped", outcomes.done_before);
+    run.figure("of those that saw they were asked to", outcomes.saw_it);
+}
+
+type Race<P> = fn(&Track<'_, P>, Range<u32>, Dice) -> Outcomes;
+
+/// Lets the racers go, each with its share of the tasks, and looks at the journal when the pool is gone.
+fn on_pool(run: &mut Run, processes: Race<ProcessPoolExecutor>, threads: Race<ThreadPoolExecutor>) -> (Outcomes, u64) {
+    match run.on {
+        On::Threads => {
+            let pool = Arc::new(ThreadPoolExecutor::new(WIDTH).expect("a pool"));
+            run.watch.pool(&pool);
+            go(run, pool, threads)
+        }
+        On::Ring | On::Socket => {
+            let pool = run.build(run.builder(WIDTH));
+            go(run, pool, processes)
+        }
+    }
+}
+
+fn go<P: Executor + Debug + 'static>(run: &mut Run, pool: Arc<P>, race: Race<P>) -> (Outcomes, u64) {
+    let tasks = u32::try_from(run.amount).expect("some millions are enough");
+    let journal = Journal::new(tasks, 1);
+    let mut outcomes = Outcomes::default();
+    let track = Track { on: run.on, pool: &*pool, journal: &journal, watch: &run.watch };
+    let shares: Vec<_> = (0..RACERS).map(|racer| tasks / RACERS * racer..tasks / RACERS * (racer + 1)).collect();
+    thread::scope(|scope| {
+        let racers: Vec<_> = shares
+            .into_iter()
+            .map(|mut share| {
+                if share.end + RACERS > tasks {
+                    share.end = tasks;
+                }
+                let (track, dice) = (&track, run.dice.fork());
+                scope.spawn(move || race(track, share, dice))
+            })
+            .collect();
+        racers.into_iter().for_each(|racer| outcomes.add(racer.join().expect("a racer that finds nothing wrong")));
+    });
+    end(pool);
+    // Only now nothing can start any more.
+    let started = (0..tasks).filter(|task| journal.starts(*task) > 0).count() as u64;
+    assert!(
+        outcomes.done <= started && started <= outcomes.done + outcomes.terminated,
+        "{outcomes:?}, {started} started"
+    );
+    (outcomes, journal.misdeeds())
+}
+
+/// A length of time that is steered towards the one at which an answer turns.
+struct Aim {
+    nanos: f64,
+    up: f64,
+    down: f64,
+}
+
+impl Aim {
+    /// So much of the answers are to be those that call for more time.
+    fn new(short: f64) -> Aim {
+        // Where the answers are as wanted, the steps cancel each other.
+        let step = 0.25_f64;
+        Aim { nanos: 2_000.0, up: 1.0 + step * (1.0 - short), down: 1.0 - step * short }
+    }
+
+    /// About that long.
+    fn draw(&self, dice: &mut Dice) -> Duration {
+        Duration::from_nanos((self.nanos * (0.5 + dice.below(1000) as f64 / 1000.0)) as u64)
+    }
+
+    fn note(&mut self, was_short: bool) {
+        self.nanos = (self.nanos * if was_short { self.up } else { self.down }).clamp(20.0, 200_000.0);
+    }
+}
+
+fn pass(time: Duration) {
+    let start = Instant::now();
+    loop {
+        let elapsed = start.elapsed();
+        if elapsed >= time {
+            return;
+        }
+        // A longer wait is for somebody who may need this core.
+        if elapsed > Duration::from_micros(10) { thread::yield_now() } else { std::hint::spin_loop() }
+    }
+}
+
+fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut dice: Dice) -> Outcomes {
+    let mut aims = LAGS.map(|_| Aim::new(0.5));
+    let mut outcomes = Outcomes::default();
+    let mut tasks = tasks.peekable();
+    while tasks.peek().is_some() {
+        let lag = dice.below(LAGS.len() as u64) as usize;
+        let aim = &mut aims[lag];
+        let mut open: VecDeque<(u32, Future<(u32, u32)>)> = VecDeque::new();
+        let mut asked = Vec::new();
+        for number in tasks.by_ref().take(BATCH) {
+            let errand = Errand { journal: track.journal.key(), number, micros: 0 };
+            open.push_back((number, track.pool.submit(run_errand, errand).expect("accepted")));
+            if open.len() > LAGS[lag]
+                && let Some((number, future)) = open.pop_front()
+            {
+                pass(aim.draw(&mut dice));
+                let cancelled = future.cancel();
+                aim.note(cancelled);
+                asked.push((number, future, cancelled));
+            }
+        }
+        asked.extend(open.into_iter().map(|(number, future)| {
+            let cancelled = future.cancel();
+            (number, future, cancelled)
+        }));
+        for (number, future, cancelled) in asked {
+            if check_cancel(track, number, &future, cancelled) {
+                outcomes.cancelled += 1;
+            } else {
+                outcomes.done += 1;
+            }
+        }
+        track.watch.sign();
+    }
+    outcomes
+}
+
+/// Of "it ran" and "it was cancelled" exactly one is true, whoever is asked.
+fn check_cancel<P>(track: &Track<'_, P>, number: u32, future: &Future<(u32, u32)>, cancelled: bool) -> bool {
+    let result = future.result(None);
+    let marks = track.journal.marks(number, 1);
+    let seen = (future.cancelled(), marks.started.is_some(), marks.ended.is_some());
+    match result {
+        Ok(answer) => {
+            assert_eq!((answer, cancelled), ((number, 1), false), "task {number} has a result");
+            assert_eq!(seen, (false, true, true), "task {number} has a result: {marks:?}");
+        }
+        Err(error) => {
+            assert_eq!((error.kind(), cancelled), (ErrorKind::Cancelled, true), "task {number}: {error}");
+            assert_eq!(seen, (true, false, false), "task {number} was cancelled: {marks:?}");
+        }
+    }
+    cancelled
+}
+
+/// Runs an errand, and answers whether it has seen that it was asked to stop.
+fn run_stoppable(errand: Errand) -> (u32, bool) {
+    let journal = errand.journal.open();
+    journal.start(errand.number, 1);
+    be_busy(errand.micros);
+    let asked = task::current().is_some_and(|context| context.is_cancelled());
+    journal.end(errand.number, 1);
+    (errand.number, asked)
+}
+
+fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut dice: Dice) -> Outcomes {
+    // A stop costs a worker, so most tasks are to get away. No thread is ever stopped.
+    let mut after_submit = Aim::new(if track.on == On::Threads { 0.5 } else { 0.06 });
+    let mut after_start = AfterStart { length: Aim::new(0.96), delay: Aim::new(0.04) };
+    let mut outcomes = Outcomes::default();
+    let mut tasks = tasks.peekable();
+    while tasks.peek().is_some() {
+        let numbers: Vec<u32> = tasks.by_ref().take(STREAK).collect();
+        if dice.one_in(2) {
+            stop_after_submit(track, &numbers, &mut dice, &mut after_submit, &mut outcomes);
+        } else {
+            after_start.stop(track, &numbers, &mut dice, &mut outcomes);
+        }
+        track.watch.sign();
+    }
+    outcomes
+}
+
+/// Each task is submitted, and stopped a moment later, however far it is by then.
+fn stop_after_submit<P: Executor>(
+    track: &Track<'_, P>,
+    numbers: &[u32],
+    dice: &mut Dice,
+    delay: &mut Aim,
+    outcomes: &mut Outcomes,
+) {
+    for number in numbers {
+        let future = submit_stoppable(track, *number, dice.below(4) as u32);
+        pass(delay.draw(dice));
+        let answer = future.terminate(Duration::ZERO);
+        delay.note(answer);
+        check_stop(track, *number, &future, answer, outcomes);
+    }
+}
+
+/// How tasks are met between their start and their end.
+struct AfterStart {
+    /// How long they are. Where worker and program decide together about the end of a task, it is as long as it takes to be
+    /// caught now and then.
+    length: Aim,
+    /// How long it is waited after the start. Where the end of a task is known by its reply alone, this is long enough for
+    /// the reply to arrive, mostly.
+    delay: Aim,
+}
+
+impl AfterStart {
+    /// Many tasks are submitted, and each is stopped as soon as it has started.
+    fn stop<P: Executor>(&mut self, track: &Track<'_, P>, numbers: &[u32], dice: &mut Dice, outcomes: &mut Outcomes) {
+        let steers_length = track.on == On::Ring;
+        let mut length =
+            || if steers_length { self.length.draw(dice).as_micros() as u32 } else { dice.below(4) as u32 };
+        let futures: Vec<_> = numbers.iter().map(|number| submit_stoppable(track, *number, length())).collect();
+        for (number, future) in numbers.iter().zip(&futures) {
+            let mut looks = 0_u32;
+            while track.journal.marks(*number, 1).started.is_none() {
+                looks += 1;
+                if looks.is_multiple_of(256) { thread::yield_now() } else { std::hint::spin_loop() }
+            }
+            if !steers_length {
+                pass(self.delay.draw(dice));
+            }
+            let answer = future.terminate(Duration::ZERO);
+            if steers_length {
+                self.length.note(!answer);
+            } else {
+                self.delay.note(answer);
+            }
+            check_stop(track, *number, future, answer, outcomes);
+        }
+    }
+}
+
+fn submit_stoppable<P: Executor>(track: &Track<'_, P>, number: u32, micros: u32) -> Future<(u32, bool)> {
+    let errand = Errand { journal: track.journal.key(), number, micros };
+    track.pool.submit(run_stoppable, errand).expect("accepted")
+}
+
+fn check_stop<P>(
+    track: &Track<'_, P>,
+    number: u32,
+    future: &Future<(u32, bool)>,
+    answer: bool,
+    outcomes: &mut Outcomes,
+) {
+    let result = future.result(None);
+    let marks = track.journal.marks(number, 1);
+    let (started, ended) = (marks.started.is_some(), marks.ended.is_some());
+    match result {
+        Ok((task, saw_it)) => {
+            assert_eq!((task, started, ended), (number, true, true), "task {number} has a result: {marks:?}");
+            outcomes.done += 1;
+            outcomes.done_before += u64::from(answer);
+            outcomes.saw_it += u64::from(saw_it);
+        }
+        Err(error) => match error.kind() {
+            ErrorKind::Cancelled => {
+                assert_eq!((answer, started), (true, false), "task {number} was cancelled: {marks:?}");
+                assert!(future.cancelled(), "task {number} was cancelled");
+                outcomes.cancelled += 1;
+            }
+            ErrorKind::Terminated => {
+                assert!(answer && !future.cancelled(), "task {number} was stopped, and the answer was {answer}");
+                outcomes.terminated += 1;
+                outcomes.at_the_end += u64::from(ended);
+            }
+            _ => panic!("task {number}: {error}"),
+        },
+    }
+}

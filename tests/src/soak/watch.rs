@@ -1,0 +1,89 @@
+//! A watchdog: when a scenario makes no progress for long, it says what the pools are doing, and ends the program.
+
+use std::{
+    fmt::Debug,
+    process,
+    sync::{Arc, Weak},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+/// Watches for as long as it lives.
+pub(super) struct Watch {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    over: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    is_over: bool,
+    last_sign: Option<Instant>,
+    doing: String,
+    pools: Vec<Weak<dyn Debug + Send + Sync>>,
+}
+
+impl Watch {
+    /// `title` is what is said of a scenario that hangs: its name, and how to run it again.
+    pub(super) fn start(title: String, patience: Duration) -> Watch {
+        let shared: Arc<Shared> = Arc::default();
+        shared.state.lock().last_sign = Some(Instant::now());
+        let watched = shared.clone();
+        let thread = thread::Builder::new().name("watchdog".into()).spawn(move || run(&watched, &title, patience));
+        Watch { shared, thread: Some(thread.expect("a thread can be started")) }
+    }
+
+    /// Says that there is progress.
+    pub(super) fn sign(&self) {
+        self.shared.state.lock().last_sign = Some(Instant::now());
+    }
+
+    /// Says what comes next, which is progress too.
+    pub(super) fn doing(&self, what: impl Into<String>) {
+        let mut state = self.shared.state.lock();
+        state.last_sign = Some(Instant::now());
+        state.doing = what.into();
+    }
+
+    /// Has this pool shown when there is no progress.
+    pub(super) fn pool<P: Debug + Send + Sync + 'static>(&self, pool: &Arc<P>) {
+        let pool: Weak<dyn Debug + Send + Sync> = Arc::<P>::downgrade(pool);
+        let pools = &mut self.shared.state.lock().pools;
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(pool);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.state.lock().is_over = true;
+        self.shared.over.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, title: &str, patience: Duration) {
+    let mut state = shared.state.lock();
+    while !state.is_over {
+        let since = state.last_sign.map_or(Duration::ZERO, |sign| sign.elapsed());
+        if since >= patience {
+            let pools: Vec<_> = state.pools.iter().filter_map(Weak::upgrade).collect();
+            eprintln!("{title} HANGS: no progress for {since:.1?} while {}", state.doing);
+            for pool in &pools {
+                eprintln!("{pool:#?}");
+            }
+            // Everything else is stuck; the workers end with this process.
+            process::exit(3);
+        }
+        shared.over.wait_for(&mut state, patience - since);
+    }
+}
