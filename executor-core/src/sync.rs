@@ -53,7 +53,7 @@ mod model {
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64};
 
     /// `std::thread_local`, without its promise of a constant.
-    macro_rules! thread_local {
+    macro_rules! local {
         ($(static $name:ident: $type:ty = const { $value:expr };)+) => {
             $(loom::thread_local! { static $name: $type = $value; })+
         };
@@ -61,7 +61,7 @@ mod model {
             loom::thread_local! { static $name: $type = $value; }
         };
     }
-    pub(crate) use thread_local;
+    pub(crate) use local as thread_local;
 
     /// The real one by its looks; one that is never dropped is a leak, which the model reports.
     pub(crate) struct UnsafeCell<T> {

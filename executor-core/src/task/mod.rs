@@ -9,6 +9,8 @@ pub(crate) mod cell;
 mod completed;
 mod context;
 mod id;
+#[cfg(all(test, loom))]
+mod model;
 pub(crate) mod state;
 pub(crate) mod typed;
 pub(crate) mod waiter;

@@ -1,0 +1,177 @@
+//! Those who have to do with a task, each as a user or a back-end would.
+
+use std::{
+    future::{Future as _, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use super::journal::{Argument, Job, Journal, Living, Value};
+use crate::{
+    Awaited, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal, task::run_on_the_spot,
+};
+
+/// How a task gets done, if nobody cancels it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By running on a thread of this process.
+    InPlace,
+    /// By a worker process, whose reply is unpacked by the one who asks for it.
+    Elsewhere,
+    /// By the holder of a promise.
+    Promised,
+    /// With an error, because its owner lets go of it.
+    Abandoned,
+}
+
+/// The half of a task that its owner has.
+pub(super) enum Owner {
+    Task(Task),
+    Promise(Promise<Value>),
+}
+
+/// Makes a task that gets done in this way.
+pub(super) fn subject(way: Way, journal: &Arc<Journal>) -> (Owner, Future<Value>) {
+    if way == Way::Promised {
+        let (promise, future) = promise();
+        return (Owner::Promise(promise), future);
+    }
+    let (task, future) = job(journal);
+    (Owner::Task(task), future)
+}
+
+/// Makes a task that runs in place or elsewhere.
+pub(super) fn job(journal: &Arc<Journal>) -> (Task, Future<Value>) {
+    let (task, typed) = Task::new(Job(Argument::new(journal)), TaskOptions::new(), true);
+    (task, Future::new::<Job>(typed))
+}
+
+impl Owner {
+    pub(super) fn complete(self, way: Way, journal: &Arc<Journal>) {
+        match (self, way) {
+            (Owner::Promise(promise), _) => keep(&promise, journal),
+            (Owner::Task(task), Way::InPlace) => task.run(),
+            (Owner::Task(task), Way::Elsewhere) => run_elsewhere(task, journal),
+            (Owner::Task(task), _) => drop(task),
+        }
+    }
+}
+
+/// As a process pool does, which has no hosts here: who asks for a cancel too late hears no.
+pub(super) fn run_elsewhere(task: Task, journal: &Arc<Journal>) {
+    // Refused if somebody who waits for it runs it on the spot.
+    if task.encode(&mut Vec::new()).is_ok() && task.place(1) {
+        journal.run();
+        drop(task.complete(reply()));
+    }
+}
+
+pub(super) fn reply() -> Vec<u8> {
+    let mut reply = Vec::new();
+    outcome::write_value(&(), &mut reply).expect("nothing is easy to write");
+    reply
+}
+
+/// As somebody does who holds a promise that others hold too.
+pub(super) fn keep(promise: &Promise<Value>, journal: &Arc<Journal>) {
+    if promise.set_running_or_notify_cancel() {
+        journal.run();
+        promise.set_result(Value::new(journal)).expect("it is this one's to resolve");
+    }
+}
+
+/// What somebody does who has a future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Actor {
+    /// Completes it too: the one who does so first prevents the other.
+    Complete,
+    Cancel,
+    /// Blocks until it is done.
+    Wait,
+    /// Adds a callback.
+    Callback,
+    /// Awaits it.
+    Poll,
+    /// Lets go of the future, which may be the last handle of the task.
+    Drop,
+    /// Blocks until the time is over.
+    WaitInVain,
+    /// Awaits it, and drops the await after the first poll.
+    PollInVain,
+}
+
+impl Actor {
+    pub(super) fn act(self, future: Future<Value>, journal: &Arc<Journal>) {
+        match self {
+            Actor::Complete => {
+                run_on_the_spot(future.task());
+            }
+            Actor::Cancel => journal.tell_cancelled(future.cancel()),
+            Actor::Wait => journal.tell(future.result(None)),
+            Actor::Callback => add_callback(&future, journal),
+            Actor::Poll => journal.tell(block_on(future.into_future(), journal)),
+            Actor::Drop => drop(future),
+            Actor::WaitInVain => journal.tell(future.result(Duration::from_nanos(1))),
+            Actor::PollInVain => {
+                let bell = Bell::new(journal);
+                let mut awaited = future.into_future();
+                if let Poll::Ready(result) = poll(&mut awaited, &bell) {
+                    journal.tell(result);
+                }
+            }
+        }
+    }
+
+    /// Whether it is told how the task has ended, whatever happens.
+    pub(super) fn is_told(self) -> bool {
+        matches!(self, Actor::Wait | Actor::Poll)
+    }
+}
+
+pub(super) fn add_callback(future: &Future<Value>, journal: &Arc<Journal>) {
+    journal.callbacks_added.add();
+    let (journal, living) = (journal.clone(), Living::new(journal));
+    future.add_done_callback(move |future| {
+        journal.callbacks_run.add();
+        assert!(future.done(), "a callback is called when the task is done");
+        let seen = future.task().state.snapshot();
+        if !seen.is_failed() && !seen.is_cancelled() {
+            journal.see_effect();
+        }
+        drop(living);
+    });
+}
+
+/// What a runtime has: a waker, and a sleep that it ends.
+struct Bell {
+    signal: Signal,
+    _living: Living,
+}
+
+impl Bell {
+    fn new(journal: &Arc<Journal>) -> Arc<Bell> {
+        Arc::new(Bell { signal: Signal::default(), _living: Living::new(journal) })
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Bell>) {
+        self.signal.set();
+    }
+}
+
+fn poll(awaited: &mut Awaited<Value>, bell: &Arc<Bell>) -> Poll<Result<Value, crate::Error>> {
+    Pin::new(awaited).poll(&mut Context::from_waker(&Waker::from(bell.clone())))
+}
+
+pub(super) fn block_on(mut awaited: Awaited<Value>, journal: &Arc<Journal>) -> Result<Value, crate::Error> {
+    let bell = Bell::new(journal);
+    loop {
+        match poll(&mut awaited, &bell) {
+            Poll::Ready(result) => return result,
+            Poll::Pending => bell.signal.wait(None),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Who gets a task that several reach for.
+
+use std::sync::{Arc, Weak};
+
+use loom::{
+    sync::{Arc as Shared, Mutex},
+    thread,
+};
+
+use super::{
+    actors::{job, reply},
+    effect::Effect,
+    explore,
+    journal::{Journal, Value},
+};
+use crate::{
+    Error, ErrorKind, Future, Task, TaskId, TaskOptions,
+    host::{self, Host},
+    promise,
+    task::run_on_the_spot,
+};
+
+fn join(thread: thread::JoinHandle<()>) {
+    thread.join().expect("a model does not panic");
+}
+
+/// Another task of the same pool, which waits for this one.
+fn waits_inside_a_task(future: Future<impl Send + 'static>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        run_on_the_spot(future.task());
+    })
+}
+
+#[test]
+fn of_a_worker_a_canceller_and_one_who_waits_inside_a_task_one_gets_it() {
+    explore(4, |journal| {
+        let (task, future) = job(journal);
+        let on_the_spot = waits_inside_a_task(future.alias());
+        let canceller = {
+            let journal = journal.clone();
+            thread::spawn(move || journal.tell_cancelled(future.cancel()))
+        };
+        task.run();
+        join(on_the_spot);
+        join(canceller);
+        assert_eq!(journal.ran.get() + journal.cancelled.get(), 1, "it ran or was cancelled");
+    });
+}
+
+/// One way in which a pool that closes ends what it has. Whether it did.
+type Ending = fn(Task) -> bool;
+
+fn a_pool_closes_while_a_task_is_run_on_the_spot(ending: Ending, kind: ErrorKind) {
+    explore(6, move |journal| {
+        let (task, future) = job(journal);
+        let on_the_spot = waits_inside_a_task(future.alias());
+        let ended = ending(task);
+        let result = future.result(None);
+        assert_eq!(result.err().map(|error| error.kind()), ended.then_some(kind), "it is ended by one of them");
+        join(on_the_spot);
+        assert_eq!(journal.ran.get(), usize::from(!ended));
+    });
+}
+
+#[test]
+fn a_task_that_runs_on_the_spot_is_not_cancelled_by_its_pool() {
+    // What this answers cannot be told from nothing, so the future is asked.
+    fn cancel(task: Task) -> bool {
+        let seen = task.task.clone();
+        drop(task.cancel());
+        seen.state.snapshot().is_cancelled()
+    }
+    a_pool_closes_while_a_task_is_run_on_the_spot(cancel, ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_task_that_runs_on_the_spot_is_not_withdrawn_by_its_pool() {
+    a_pool_closes_while_a_task_is_run_on_the_spot(|task| task.withdraw().is_some(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_task_that_runs_on_the_spot_is_not_failed_by_its_pool() {
+    a_pool_closes_while_a_task_is_run_on_the_spot(
+        |task| task.refuse(Error::new(ErrorKind::Other, "closed")).is_some(),
+        ErrorKind::Other,
+    );
+}
+
+#[test]
+fn who_runs_a_task_that_was_taken_back_sees_what_its_owner_did_with_it_meanwhile() {
+    explore(6, |journal| {
+        let meanwhile = Arc::new(Effect::default());
+        let (task, future) = Task::from_closure(TaskOptions::new(), {
+            let (meanwhile, journal) = (meanwhile.clone(), journal.clone());
+            move || {
+                journal.run();
+                assert_eq!(meanwhile.times(), 1);
+            }
+        });
+        assert!(task.place(1));
+        let on_the_spot = waits_inside_a_task(future);
+        meanwhile.happen();
+        assert!(task.recall());
+        task.run();
+        join(on_the_spot);
+        assert_eq!(journal.ran.get(), 1);
+    });
+}
+
+/// The place that the task is put into, which is not what stands there before.
+const PLACE: u64 = 7;
+
+/// A pool of processes with one task.
+struct Pool(Mutex<Option<Task>>);
+
+impl Host for Pool {
+    fn withdraw(&self, _: TaskId, place: u64) -> bool {
+        assert_eq!(place, PLACE, "who sees that a task is placed sees where");
+        let mut task = self.0.lock().expect("a model does not panic under a lock");
+        let Some(task) = task.take().map(Task::cancel) else { return false };
+        drop(task);
+        true
+    }
+}
+
+#[test]
+fn of_a_host_that_is_asked_for_a_placed_task_and_its_worker_one_gets_it() {
+    explore(4, |journal| {
+        let (task, future) = job(journal);
+        let pool = Arc::new(Pool(Mutex::new(None)));
+        let weak: Weak<Pool> = Arc::downgrade(&pool);
+        let registration = host::register(weak);
+        task.attach(registration.id());
+        task.encode(&mut Vec::new()).expect("nobody else knows of it yet");
+        let canceller = {
+            let (future, journal) = (future.alias(), journal.clone());
+            thread::spawn(move || journal.tell_cancelled(future.cancel()))
+        };
+        {
+            let mut slot = pool.0.lock().expect("a model does not panic under a lock");
+            if task.place(PLACE) {
+                *slot = Some(task);
+            }
+        }
+        let replied = pool.0.lock().expect("a model does not panic under a lock").take();
+        if let Some(task) = replied {
+            journal.run();
+            drop(task.complete(reply()));
+        }
+        join(canceller);
+        journal.tell(future.result(None));
+        assert_eq!(journal.ran.get() + journal.cancelled.get(), 1, "it ran or was cancelled");
+    });
+}
+
+#[test]
+fn of_an_owner_that_begins_a_task_and_a_canceller_one_gets_it() {
+    explore(6, |journal| {
+        let (task, future) = job(journal);
+        let canceller = {
+            let (future, journal) = (future.alias(), journal.clone());
+            thread::spawn(move || journal.tell_cancelled(future.cancel()))
+        };
+        if task.begin() {
+            journal.run();
+            drop(task.complete(reply()));
+        }
+        join(canceller);
+        journal.tell(future.result(None));
+        assert_eq!(journal.ran.get() + journal.cancelled.get(), 1, "it ran or was cancelled");
+    });
+}
+
+#[test]
+fn of_two_values_and_a_cancel_a_promise_keeps_one() {
+    explore(3, |journal| {
+        let (promise, future): (_, Future<Value>) = promise();
+        let promise = Shared::new(promise);
+        let set = |journal: &Arc<Journal>| {
+            let (promise, journal) = (promise.clone(), journal.clone());
+            move || promise.set_result(Value::new(&journal)).is_ok()
+        };
+        let one = thread::spawn(set(journal));
+        let other = thread::spawn(set(journal));
+        drop(promise);
+        let cancelled = future.cancel();
+        let kept = [one, other].map(|thread| usize::from(thread.join().expect("a model does not panic")));
+        assert_eq!(kept.iter().sum::<usize>() + usize::from(cancelled), 1, "one of them resolves it");
+        assert_eq!(future.result(None).is_ok(), !cancelled);
+    });
+}

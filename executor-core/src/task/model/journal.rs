@@ -1,0 +1,244 @@
+//! What happened to one task, as far as a user could tell.
+//!
+//! It is written with atomics of the standard library, which loom does not see: so watching brings no order into what is
+//! watched. The models of one test run on one thread of the system, one after the other.
+
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::effect::Effect;
+use crate::{
+    Error, ErrorKind, Function,
+    function::Entry,
+    task::work::{Encoded, Work},
+};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Journal>>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+pub(super) struct Count(AtomicUsize);
+
+impl Count {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What happened in one run of a model.
+pub(super) struct Journal {
+    pub(super) ran: Count,
+    /// Cancels that answered yes, and those that answered no.
+    pub(super) cancelled: Count,
+    pub(super) not_cancelled: Count,
+    pub(super) arguments: Lives,
+    pub(super) values: Lives,
+    pub(super) living: Lives,
+    pub(super) callbacks_added: Count,
+    pub(super) callbacks_run: Count,
+    /// What those who waited were told: one entry for each.
+    pub(super) told: Told,
+    /// What the task did to the world. Whoever hears that it ran must see it; loom reports who does not.
+    effect: Effect,
+}
+
+#[derive(Default)]
+pub(super) struct Lives {
+    begun: Count,
+    ended: Count,
+}
+
+/// How often those who asked for the result were given what.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) value: Count,
+    /// Somebody else had moved the value out.
+    pub(super) taken: Count,
+    pub(super) cancelled: Count,
+    pub(super) broken: Count,
+    pub(super) timeout: Count,
+}
+
+impl Told {
+    pub(super) fn sum(&self) -> usize {
+        self.value.get() + self.taken.get() + self.cancelled.get() + self.broken.get() + self.timeout.get()
+    }
+}
+
+impl Lives {
+    pub(super) fn begun(&self) -> usize {
+        self.begun.get()
+    }
+
+    fn assert_ended(&self, what: &str) {
+        assert_eq!(self.ended.get(), self.begun.get(), "{what}: dropped as often as made");
+    }
+}
+
+impl Journal {
+    /// The journal of a new run.
+    pub(super) fn open() -> Arc<Journal> {
+        let journal = Arc::new(Journal {
+            ran: Count::default(),
+            cancelled: Count::default(),
+            not_cancelled: Count::default(),
+            arguments: Lives::default(),
+            values: Lives::default(),
+            living: Lives::default(),
+            callbacks_added: Count::default(),
+            callbacks_run: Count::default(),
+            told: Told::default(),
+            effect: Effect::default(),
+        });
+        CURRENT.set(Some(journal.clone()));
+        journal
+    }
+
+    /// Everybody is through, and all handles of the task are gone.
+    pub(super) fn close(&self) {
+        CURRENT.set(None);
+        self.arguments.assert_ended("the argument");
+        self.values.assert_ended("the value");
+        self.living.assert_ended("a callback or a waker");
+        assert_eq!(self.callbacks_run.get(), self.callbacks_added.get(), "each callback runs once");
+        assert!(self.ran.get() <= 1, "a task runs once");
+        assert!(self.told.value.get() <= 1, "a value is moved out once");
+        // Exactly one of "it ran" and "it was cancelled", and all who cancel hear the same.
+        assert!(self.ran.get() == 0 || self.cancelled.get() == 0, "it ran, and a cancel answered yes");
+        assert!(self.cancelled.get() == 0 || self.not_cancelled.get() == 0, "two cancels answered differently");
+        if self.cancelled.get() > 0 {
+            assert_eq!(self.told.value.get() + self.told.taken.get() + self.told.broken.get(), 0, "it was cancelled");
+        } else {
+            assert_eq!(self.told.cancelled.get(), 0, "nobody has cancelled it");
+        }
+    }
+
+    fn current() -> Arc<Journal> {
+        CURRENT.with_borrow(Clone::clone).expect("a model is running")
+    }
+
+    /// What the task does.
+    pub(super) fn run(&self) {
+        self.ran.add();
+        self.effect.happen();
+    }
+
+    /// For whoever has heard that it ran.
+    pub(super) fn see_effect(&self) {
+        assert_eq!(self.effect.times(), 1, "what the task did");
+    }
+
+    /// Writes down what somebody who asked for the result was told.
+    pub(super) fn tell(&self, result: Result<Value, Error>) {
+        let told = &self.told;
+        match result.map_err(|error| error.kind()) {
+            Ok(_) => {
+                self.see_effect();
+                told.value.add();
+            }
+            Err(ErrorKind::InvalidState) => {
+                self.see_effect();
+                told.taken.add();
+            }
+            Err(ErrorKind::Cancelled) => told.cancelled.add(),
+            Err(ErrorKind::Broken) => told.broken.add(),
+            Err(ErrorKind::Timeout) => told.timeout.add(),
+            Err(kind) => panic!("nobody can be told {kind:?} here"),
+        }
+    }
+
+    pub(super) fn tell_cancelled(&self, cancelled: bool) {
+        if cancelled { self.cancelled.add() } else { self.not_cancelled.add() }
+    }
+}
+
+/// The argument of a task.
+pub(super) struct Argument(Arc<Journal>);
+
+impl Argument {
+    pub(super) fn new(journal: &Arc<Journal>) -> Argument {
+        journal.arguments.begun.add();
+        Argument(journal.clone())
+    }
+}
+
+impl Drop for Argument {
+    fn drop(&mut self) {
+        self.0.arguments.ended.add();
+    }
+}
+
+/// What a task answers.
+pub(super) struct Value(Arc<Journal>);
+
+impl Value {
+    pub(super) fn new(journal: &Arc<Journal>) -> Value {
+        journal.values.begun.add();
+        Value(journal.clone())
+    }
+}
+
+impl Clone for Value {
+    fn clone(&self) -> Value {
+        Value::new(&self.0)
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.0.values.ended.add();
+    }
+}
+
+/// Kept by a waker, so that living are counted.
+pub(super) struct Living(Arc<Journal>);
+
+impl Living {
+    pub(super) fn new(journal: &Arc<Journal>) -> Living {
+        journal.living.begun.add();
+        Living(journal.clone())
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.living.ended.add();
+    }
+}
+
+/// A task that can run in place, and be written down for elsewhere.
+pub(super) struct Job(pub(super) Argument);
+
+impl Work for Job {
+    type Output = Value;
+
+    fn name() -> &'static str {
+        "job"
+    }
+
+    fn run(self) -> Result<Value, Error> {
+        self.0.0.run();
+        Ok(Value::new(&self.0.0))
+    }
+
+    fn encode(self, _: &mut Vec<u8>) -> Result<Encoded, Error> {
+        fn entry<F: Function<(), ()>>(_: F) -> &'static Entry {
+            Entry::of::<F, (), ()>()
+        }
+        Ok(Encoded { entry: entry(|()| {}), batch: None })
+    }
+
+    fn unpack(_: &[u8]) -> Result<Value, Error> {
+        Ok(Value::new(&Journal::current()))
+    }
+}
