@@ -138,6 +138,7 @@ impl ProcessPoolBuilder {
             environment: self.environment,
             initializes: initializer.is_some(),
         };
+        let _held = start::standard::hold();
         let units = (0..workers).map(|number| Unit::new(format!("{name}_{number}"))).collect();
         let pool = Pool::new(name.clone(), self.limits, units)?;
         let mut supervisor = Supervisor::new(pool.clone(), blueprint, initializer);

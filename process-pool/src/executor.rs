@@ -64,8 +64,7 @@ impl ProcessPoolExecutor {
     /// # Ok::<(), executor_core::Error>(())
     /// ```
     pub fn worker_pids(&self) -> Vec<u32> {
-        let processes = self.pool.processes().into_iter();
-        processes.map(|process| process.as_raw_nonzero().get().unsigned_abs()).collect()
+        self.pool.processes()
     }
 
     /// What the pool does at this moment, and what it has done so far. [`Debug`](fmt::Debug) shows that too, and each

@@ -37,6 +37,7 @@ mod death;
 mod executor;
 mod frame;
 mod pool;
+mod process;
 mod start;
 mod stats;
 mod supervisor;
@@ -46,6 +47,9 @@ mod worker;
 
 pub use builder::ProcessPoolBuilder;
 pub use executor::ProcessPoolExecutor;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use pool::fuzzing;
 pub use start::entry::init;
 pub use stats::Stats;
 pub use transport::Transport;

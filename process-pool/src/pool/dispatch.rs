@@ -23,6 +23,9 @@ const DEEPEST: usize = 128;
 /// A worker that takes longer than this over a step that takes a working one microseconds may have been stopped.
 const STOPPED: Duration = Duration::from_secs(1);
 
+/// A worker that takes longer than this is lost: it has written over what it shares with this program, most likely.
+const STUCK: Duration = Duration::from_secs(60);
+
 /// What dispatching leaves to do, outside of the lock.
 #[derive(Default)]
 pub(crate) struct Leftovers {
@@ -163,7 +166,7 @@ impl State {
 
     fn watch_stall(&mut self, index: usize, at: Instant, leftovers: &mut Leftovers) {
         self.units[index].stall_due = Some(at);
-        leftovers.wake_supervisor |= self.timers.set(at, Timer::Stall { unit: index });
+        leftovers.wake_supervisor |= self.set_timer(at, Timer::Stall { unit: index });
     }
 
     /// Sees to it that somebody looks whether a worker that has something to do was stopped, as by `SIGSTOP`: the system
@@ -172,17 +175,20 @@ impl State {
         let unit = &mut self.units[index];
         if !std::mem::replace(&mut unit.look_is_due, true) {
             let timer = Timer::Look { unit: index, generation: unit.generation };
-            leftovers.wake_supervisor |= self.timers.set(now + STOPPED, timer);
+            leftovers.wake_supervisor |= self.set_timer(now + STOPPED, timer);
         }
     }
 
-    /// Kills a worker that was stopped when it had a step to make that is no task's: whoever waits for that would wait for
-    /// ever. What it has not begun is run elsewhere. `in_a_reply` says that a part of a reply of its has come.
+    /// Kills a worker that was stopped, or does not go on, when it has a step to make that is no task's: whoever waits for
+    /// that would wait for ever. What it has not begun is run elsewhere. `in_a_reply` says that a part of a reply of its
+    /// has come.
     pub(crate) fn look_for_stop(&mut self, index: usize, in_a_reply: bool, now: Instant, leftovers: &mut Leftovers) {
         let unit = &mut self.units[index];
         unit.look_is_due = false;
         if (in_a_reply || unit.owes_a_step()) && unit.is_stopped() {
             unit.kill_for("it was stopped by a signal and did not go on, so it was killed");
+        } else if unit.stage != Stage::Starting && unit.owes_a_step() && unit.stands_still(now) > STUCK {
+            unit.kill_for("it did not begin with its task, or did not send its result, for a minute, so it was killed");
         } else if unit.stage == Stage::Starting || !unit.flights().is_empty() {
             self.watch_for_stop(index, now, leftovers);
         }

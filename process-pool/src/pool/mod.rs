@@ -4,6 +4,8 @@
 //! Submitting, cancelling and closing happen in the callers' threads; everything else is the [`supervisor`](crate::supervisor)'s.
 
 mod dispatch;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod host;
 mod job;
 mod queue;
@@ -17,7 +19,7 @@ mod view;
 pub(crate) use dispatch::Leftovers;
 pub(crate) use job::{Aftermath, Ending, Job};
 pub(crate) use timers::Timer;
-pub(crate) use unit::{Flight, Stage, Unit};
+pub(crate) use unit::{Flight, Reached, Stage, Unit};
 
 use std::{
     sync::{Arc, OnceLock, Weak},
@@ -32,7 +34,7 @@ use executor_core::{
 };
 use parking_lot::{Condvar, Mutex};
 use polling::Poller;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use crate::{
     courier::Courier,
@@ -140,11 +142,11 @@ impl Pool {
     }
 
     /// The processes of the workers. None in the child of a fork, whose they are not.
-    pub(crate) fn processes(&self) -> Vec<Pid> {
+    pub(crate) fn processes(&self) -> Vec<u32> {
         if self.born.check().is_err() {
             return Vec::new();
         }
-        self.state.lock().units.iter().filter_map(|unit| unit.process).collect()
+        self.state.lock().units.iter().filter_map(|unit| Some(unit.process.as_ref()?.number())).collect()
     }
 
     fn host(&self) -> HostId {

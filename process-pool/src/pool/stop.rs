@@ -46,7 +46,8 @@ impl State {
             unit.signal(Signal::KILL);
         } else if let Some(at) = Instant::now().checked_add(grace) {
             // A grace too long to be told apart from "for ever" sets no timer.
-            self.timers.set(at, Timer::Kill { unit: index, generation: unit.generation });
+            let timer = Timer::Kill { unit: index, generation: unit.generation };
+            self.set_timer(at, timer);
         }
         true
     }
@@ -75,7 +76,7 @@ impl State {
             return;
         }
         unit.limit_due = Some(at);
-        leftovers.wake_supervisor |= self.timers.set(at, Timer::Limit { unit: index });
+        leftovers.wake_supervisor |= self.set_timer(at, Timer::Limit { unit: index });
     }
 
     /// Looks at the time limits of what a worker has, and stops what has run for too long. `replies` says that a reply of
@@ -110,7 +111,9 @@ impl State {
                     let ran = clock.unwrap_or_default().max(now.saturating_duration_since(first_seen));
                     (ran, Some(item))
                 }
-                Some(_) => (Duration::ZERO, None),
+                // It has written over the claims, and gets no more time for that.
+                Some(Claim::Gone) => (now.saturating_duration_since(flight.since), None),
+                Some(Claim::Offered | Claim::Finished) => (Duration::ZERO, None),
             };
             if ran >= limit {
                 let name = flight.job.task.name();

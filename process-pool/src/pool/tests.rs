@@ -8,10 +8,12 @@ use std::{
 
 use executor_core::{Backend, Error, Executor, Future, Task, TaskOptions};
 use parking_lot::Mutex;
-use rustix::process::Pid;
 
-use super::{Job, Leftovers, Limits, Stage, State, Unit};
-use crate::transport::{Claim, Claims, Outbox};
+use super::{Job, Leftovers, Limits, Reached, Stage, State, Timer, Unit};
+use crate::{
+    process::Process,
+    transport::{Claim, Claims, Outbox},
+};
 
 /// What the worker's side of a link would have in shared memory.
 #[derive(Clone, Default)]
@@ -55,6 +57,10 @@ impl Outbox for Twin {
     fn want_room(&mut self) -> bool {
         self.0.lock().wants_room = true;
         true
+    }
+
+    fn unread(&self) -> Option<u64> {
+        Some(0)
     }
 
     fn claims(&self) -> Option<&dyn Claims> {
@@ -132,8 +138,7 @@ impl Bench {
         let mut units = Vec::new();
         for (depth, twin) in depths.iter().zip(&twins) {
             let mut unit = Unit::new("unit".into());
-            // No process has this number, so no signal goes anywhere.
-            unit.occupy(Pid::from_raw(i32::MAX).expect("not zero"), Box::new(twin.clone()));
+            unit.occupy(Process::nobody(), Box::new(twin.clone()));
             unit.stage = Stage::Ready;
             unit.depth = *depth;
             units.push(unit);
@@ -305,15 +310,15 @@ fn a_task_that_no_worker_lives_to_start_is_given_up() {
     bench.submit_many(1);
     for strike in 1..=3 {
         let lost = bench.state.units[0].vacate();
-        let (flight, started) = lost.into_iter().next().expect("the task");
-        assert!(!started);
+        let (flight, reached) = lost.into_iter().next().expect("the task");
+        assert_eq!(reached, Reached::Begun);
         let error = Error::new(executor_core::ErrorKind::WorkerDied, "dead");
         match flight.job.next_under(error) {
             super::Aftermath::Again(job) => {
                 assert!(strike < 3);
                 bench.state.take_in_again(job);
                 let twin = Twin::default();
-                bench.state.units[0].occupy(Pid::from_raw(i32::MAX).expect("not zero"), Box::new(twin.clone()));
+                bench.state.units[0].occupy(Process::nobody(), Box::new(twin.clone()));
                 // A worker has memory of its own, but the numbers go on.
                 bench.twins[0] = twin;
                 bench.state.units[0].stage = Stage::Ready;
@@ -326,4 +331,21 @@ fn a_task_that_no_worker_lives_to_start_is_given_up() {
         }
     }
     assert_eq!(bench.futures[0].result(None).unwrap_err().kind(), executor_core::ErrorKind::WorkerDied);
+}
+
+#[test]
+fn timers_of_workers_that_are_gone_do_not_pile_up() {
+    let mut bench = Bench::new(&[1]);
+    let far = bench.now + Duration::from_secs(60);
+    let generation = bench.state.units[0].generation;
+    bench.state.set_timer(far, Timer::Kill { unit: 0, generation });
+    for old in 0..10_000 {
+        bench.state.set_timer(far, Timer::Late { unit: 0, generation: generation + 1 + old });
+    }
+    let mut left = Vec::new();
+    while let Some(timer) = bench.state.timers.due(far) {
+        left.push(timer);
+    }
+    assert!(left.len() < 200, "{}", left.len());
+    assert!(left.contains(&Timer::Kill { unit: 0, generation }), "what means something is kept");
 }

@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
+use super::{Stage, State};
+
 /// What is due at a point in time. Each names what it was set for, and is forgotten if that has changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -23,19 +25,35 @@ pub(crate) enum Timer {
 
 /// The timers that are set.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BinaryHeap<Reverse<(Instant, Timer)>>);
+pub(crate) struct Timers {
+    heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// How many were left when those that mean nothing any more were last thrown out.
+    kept: usize,
+}
 
 impl Timers {
     /// Sets one. True: it is the next that is due, so whoever waits for the others has to know.
     pub(crate) fn set(&mut self, at: Instant, timer: Timer) -> bool {
         let is_next = self.next().is_none_or(|next| at < next);
-        self.0.push(Reverse((at, timer)));
+        self.heap.push(Reverse((at, timer)));
         is_next
+    }
+
+    /// Whether there may be many that mean nothing any more: a timer is not taken back when what it was set for is over.
+    fn is_crowded(&self) -> bool {
+        const FEW: usize = 64;
+        self.heap.len() >= FEW.max(2 * self.kept)
+    }
+
+    fn retain(&mut self, means_something: impl Fn(Instant, &Timer) -> bool) {
+        self.heap.retain(|Reverse((at, timer))| means_something(*at, timer));
+        self.heap.shrink_to(2 * self.heap.len());
+        self.kept = self.heap.len();
     }
 
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse((at, _))| *at)
+        self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
     /// The next one that is due by now.
@@ -43,6 +61,30 @@ impl Timers {
         if self.next()? > now {
             return None;
         }
-        self.0.pop().map(|Reverse((_, timer))| timer)
+        self.heap.pop().map(|Reverse((_, timer))| timer)
+    }
+}
+
+impl State {
+    /// Sets a timer; see [`Timers::set`].
+    pub(crate) fn set_timer(&mut self, at: Instant, timer: Timer) -> bool {
+        if self.timers.is_crowded() {
+            let units = &self.units;
+            self.timers.retain(|at, timer| {
+                let lives = |unit: usize, generation| {
+                    units.get(unit).is_some_and(|unit| unit.generation == generation && unit.process.is_some())
+                };
+                match *timer {
+                    Timer::Limit { unit } => units[unit].limit_due == Some(at),
+                    Timer::Stall { unit } => units[unit].stall_due == Some(at),
+                    Timer::Late { unit, generation } => lives(unit, generation) && units[unit].stage == Stage::Starting,
+                    Timer::Kill { unit, generation }
+                    | Timer::Look { unit, generation }
+                    | Timer::Unlinked { unit, generation } => lives(unit, generation),
+                    Timer::Start { unit } => units[unit].stage == Stage::Vacant,
+                }
+            });
+        }
+        self.timers.set(at, timer)
     }
 }

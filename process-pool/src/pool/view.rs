@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Ending, Pool, Stage, State, Unit};
-use crate::stats::Stats;
+use crate::{process::Process, stats::Stats};
 
 /// What has happened in a pool so far. What is true at the moment is looked up when somebody asks.
 #[derive(Debug, Default)]
@@ -16,7 +16,6 @@ pub(crate) struct Tally {
     cancelled: u64,
     deaths: u64,
     restarts: u64,
-    received: u64,
 }
 
 impl Tally {
@@ -40,10 +39,6 @@ impl Tally {
     pub(crate) fn count_restart(&mut self) {
         self.restarts += 1;
     }
-
-    pub(crate) fn count_received(&mut self, bytes: u64) {
-        self.received += bytes;
-    }
 }
 
 impl State {
@@ -60,7 +55,7 @@ impl State {
             deaths: self.tally.deaths,
             restarts: self.tally.restarts,
             bytes_sent: self.units.iter().map(|unit| unit.bytes_sent).sum(),
-            bytes_received: self.tally.received,
+            bytes_received: self.units.iter().map(|unit| unit.bytes_received).sum(),
         }
     }
 }
@@ -101,7 +96,7 @@ impl fmt::Debug for Pool {
 /// A worker at a moment.
 struct WorkerView {
     name: String,
-    process: Option<i32>,
+    process: Option<u32>,
     stage: Stage,
     /// The task that it runs, or is about to: its name and number, and for how long it has had it.
     task: Option<(String, u64, Duration)>,
@@ -117,7 +112,7 @@ impl WorkerView {
         });
         WorkerView {
             name: unit.name.clone(),
-            process: unit.process.map(|process| process.as_raw_nonzero().get()),
+            process: unit.process.as_ref().map(Process::number),
             stage: unit.stage,
             task,
             runs: unit.running() > 0,

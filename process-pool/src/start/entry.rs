@@ -9,8 +9,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::CStr,
-    os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
+    os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -19,7 +18,12 @@ use rustix::{
     stdio::dup2_stdin,
 };
 
-use super::{MARKER, setup::Setup, token};
+use super::{
+    MARKER,
+    setup::Setup,
+    standard::{self, NOWHERE},
+    token,
+};
 use crate::worker;
 
 /// Whether this process had its chance to be a worker. If not, a process that it starts would not have one either.
@@ -85,7 +89,6 @@ fn become_worker_if_started_as_one() {
 /// Moves the socket from the standard input to a descriptor that children do not inherit, and leaves an empty standard
 /// input behind, so that a task that reads it sees the end.
 fn take_socket(input: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
-    const NOWHERE: &CStr = c"/dev/null";
     let socket = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
     match rustix::fs::open(NOWHERE, OFlags::RDONLY, Mode::empty()) {
         Ok(nowhere) => dup2_stdin(&nowhere)?,
@@ -94,10 +97,7 @@ fn take_socket(input: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
     }
     // Where the program itself has none of the three standard descriptors, the next file to be opened would become what
     // tasks print to.
-    while let Ok(nowhere) = rustix::fs::open(NOWHERE, OFlags::RDWR, Mode::empty()) {
-        if nowhere.as_raw_fd() > 2 {
-            break;
-        }
+    for nowhere in standard::fill(OFlags::empty()) {
         let _ = nowhere.into_raw_fd();
     }
     Ok(socket)

@@ -8,6 +8,7 @@
 pub(crate) mod entry;
 pub(crate) mod setup;
 pub(crate) mod spawn;
+pub(crate) mod standard;
 
 use std::{ffi::OsStr, io};
 

@@ -17,7 +17,7 @@ use std::{
 use executor_core::function::BuildId;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use super::{DEPTH, MARKER, depth, setup::Setup};
+use super::{DEPTH, MARKER, depth, setup::Setup, standard};
 use crate::{
     Transport,
     transport::{Inbox, Outbox, socket},
@@ -46,6 +46,7 @@ pub(crate) struct Started {
 impl Blueprint {
     /// Starts a worker.
     pub(crate) fn start(&self, name: &str) -> io::Result<Started> {
+        let _held = standard::hold();
         let (ours, theirs) = socketpair()?;
         let token = fresh_token();
         let mut setup = Setup {

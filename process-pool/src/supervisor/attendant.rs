@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read},
     os::fd::{AsFd, OwnedFd},
-    process::{Child, ChildStderr, ExitStatus},
+    process::{Child, ChildStderr},
     sync::Arc,
 };
 
@@ -11,12 +11,12 @@ use polling::{Event, PollMode, Poller};
 use rustix::net::RecvFlags;
 
 use super::stderr::Tail;
-use crate::{frame::Replies, start::spawn::Started, transport::Inbox};
+use crate::{frame::Replies, process::Process, start::spawn::Started, transport::Inbox};
 
 /// See the [module](self).
 pub(super) struct Attendant {
     child: Child,
-    exit: Option<OwnedFd>,
+    exit: Option<Arc<OwnedFd>>,
     stderr: Option<ChildStderr>,
     socket: Arc<OwnedFd>,
     socket_is_watched: bool,
@@ -54,9 +54,11 @@ impl Source {
 
 impl Attendant {
     /// Takes charge of a worker that was started. Its sending end goes to the unit.
-    pub(super) fn new(started: Started) -> (Attendant, Box<dyn crate::transport::Outbox>) {
+    /// `longest` is how many bytes a reply of its may have.
+    pub(super) fn new(started: Started, longest: u64) -> (Attendant, Box<dyn crate::transport::Outbox>) {
         let Started { child, exit, stderr, socket, outbox, inbox } = started;
-        let (replies, tail) = (Replies::default(), Tail::default());
+        let exit = exit.map(Arc::new);
+        let (replies, tail) = (Replies::up_to(longest), Tail::default());
         let (socket_is_watched, received) = (false, 0);
         let stderr = Some(stderr);
         (Attendant { child, exit, stderr, socket, socket_is_watched, inbox, replies, received, tail }, outbox)
@@ -142,9 +144,9 @@ impl Attendant {
         self.exit.is_some()
     }
 
-    /// Reaps the process, which has ended or is about to, for it was killed. None: its status is not to be had.
-    pub(super) fn reap(&mut self) -> Option<ExitStatus> {
-        self.child.wait().ok()
+    /// The process, as whoever signals it knows it.
+    pub(super) fn process(&self) -> Process {
+        Process::new(&self.child, self.exit.clone())
     }
 }
 

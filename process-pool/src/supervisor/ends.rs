@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     death::Death,
-    pool::{Aftermath, Flight, Leftovers, Phase, Stage, Timer},
+    pool::{Aftermath, Flight, Leftovers, Phase, Reached, Stage, Timer},
     start,
     trace::{self, Trace},
 };
@@ -33,7 +33,7 @@ impl Supervisor {
 
     /// Looks at an empty place again after a pause.
     fn fill_later(&mut self, unit: usize, pause: Duration) {
-        self.pool.state.lock().timers.set(Instant::now() + pause, Timer::Start { unit });
+        self.pool.state.lock().set_timer(Instant::now() + pause, Timer::Start { unit });
     }
 
     /// Reaps a worker's process and settles what it had.
@@ -45,18 +45,18 @@ impl Supervisor {
             place.stage = Stage::Leaving;
             was_starting
         };
+        // Before it is reaped, so the number of its group is its own: what the tasks have started goes along.
+        let process = self.pool.state.lock().units[unit].process.clone();
+        if let Some(process) = &process {
+            process.signal(Signal::KILL);
+        }
         // What it said before it died counts.
         self.hear_last_words(unit);
         let mut attendant = self.attendants[unit].take()?;
         attendant.read_stderr(&self.pool.poller);
         attendant.unwatch(&self.pool.poller);
-        {
-            let place = &mut self.pool.state.lock().units[unit];
-            // Not reaped yet, so the number of the group is its own: what the tasks have started goes along.
-            place.signal(Signal::KILL);
-            place.process = None;
-        }
-        let status = attendant.reap();
+        self.pool.state.lock().units[unit].process = None;
+        let status = process.and_then(|process| process.reap());
 
         let mut leftovers = Leftovers::default();
         let mut state = self.pool.state.lock();
@@ -77,18 +77,18 @@ impl Supervisor {
         let was_useless = was_ready && !place.has_answered && place.flights().is_empty();
         let verdict = place.verdict.take();
         let lost = place.vacate();
-        let ran_something = lost.iter().any(|(_, started)| *started);
+        let ran_something = lost.iter().any(|(_, reached)| *reached == Reached::Started);
         let mut endings = Vec::new();
         let mut again = Vec::new();
-        for (at, (Flight { sequence, job, .. }, started)) in lost.into_iter().enumerate() {
+        for (at, (Flight { sequence, job, .. }, reached)) in lost.into_iter().enumerate() {
             let verdict = verdict.as_ref().filter(|verdict| verdict.sequence == sequence);
             let aftermath = match verdict {
                 Some(verdict) => job.ended_under(verdict.error.clone(), false),
-                None if started => {
+                None if reached == Reached::Started => {
                     let error = death.error(job.task.name());
                     job.ended_under(error, !was_stopped)
                 }
-                None if at == 0 && !ran_something => {
+                None if at == 0 && !ran_something && reached == Reached::Begun => {
                     let error = death.error(job.task.name());
                     job.next_under(error)
                 }
@@ -131,11 +131,14 @@ impl Supervisor {
     }
 
     fn hear_last_words(&mut self, unit: usize) {
-        // The ring and the socket hold a bounded amount, and nobody adds to it any more.
-        loop {
+        // A link holds less than this. But what the tasks have started may have the worker's end of it, and go on.
+        const MOST: usize = 16 << 20;
+        let mut heard = 0;
+        while heard < MOST {
             let Some(attendant) = &mut self.attendants[unit] else { return };
             match attendant.inbox.receive(&mut attendant.replies.arrived) {
                 Ok(count @ 1..) => {
+                    heard += count;
                     attendant.received += count as u64;
                     self.understand(unit);
                 }

@@ -19,7 +19,7 @@ use std::{
 
 use executor_core::{Error, ErrorKind};
 use polling::Events;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use crate::{
     death::MemoryKills,
@@ -93,18 +93,19 @@ impl Supervisor {
     }
 
     fn take_charge(&mut self, unit: usize, started: Started) -> io::Result<()> {
-        let pid = Pid::from_child(&started.child);
-        let (mut attendant, outbox) = Attendant::new(started);
+        // A worker has its reply as a whole before it sends it.
+        let longest = self.blueprint.memory_limit.unwrap_or(u64::MAX);
+        let (mut attendant, outbox) = Attendant::new(started, longest);
         let mut state = self.pool.state.lock();
         let place = &mut state.units[unit];
         let name = place.name.clone();
-        place.occupy(pid, outbox);
+        place.occupy(attendant.process(), outbox);
         let generation = place.generation;
         let is_another = generation > 1;
         match &self.initializer {
             Some(initializer) => place.send_initializer(&initializer.request, &initializer.body),
             None => {
-                state.timers.set(Instant::now() + START_LIMIT, Timer::Late { unit, generation });
+                state.set_timer(Instant::now() + START_LIMIT, Timer::Late { unit, generation });
             }
         }
         if is_another {
@@ -274,7 +275,7 @@ impl Supervisor {
                 }
             }
         }
-        state.tally.count_received(std::mem::take(&mut attendant.received));
+        state.units[unit].bytes_received += std::mem::take(&mut attendant.received);
         if !endings.is_empty() {
             endings.iter().for_each(|ending| state.tally.count(ending));
             state.adapt_depth(unit, endings.len(), before);
@@ -358,7 +359,7 @@ impl Supervisor {
         let place = &mut state.units[unit];
         place.shun();
         let generation = place.generation;
-        state.timers.set(Instant::now() + LINGER, Timer::Unlinked { unit, generation });
+        state.set_timer(Instant::now() + LINGER, Timer::Unlinked { unit, generation });
     }
 
     /// Kills a worker that talks nonsense, or cannot be talked to any more; its end settles the rest.
@@ -389,7 +390,7 @@ impl Supervisor {
                     self.unfinished.push_back(unit);
                 }
                 let generation = place.generation;
-                state.timers.set(Instant::now() + LEAVE_LIMIT, Timer::Kill { unit, generation });
+                state.set_timer(Instant::now() + LEAVE_LIMIT, Timer::Kill { unit, generation });
             } else if place.stage == Stage::Starting && closing && all_done {
                 // It has nothing of anybody's, and may be in the middle of a long initializer.
                 place.stage = Stage::Leaving;

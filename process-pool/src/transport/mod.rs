@@ -46,6 +46,11 @@ pub(crate) trait Outbox: Send {
         false
     }
 
+    /// How many bytes of what was sent the worker has not taken. None: nobody can tell.
+    fn unread(&self) -> Option<u64> {
+        None
+    }
+
     /// Who may start which task, if worker and parent decide that together; see [`Claims`].
     fn claims(&self) -> Option<&dyn Claims>;
 }

@@ -12,10 +12,11 @@ use std::{
 };
 
 use executor_core::{Error, ErrorKind};
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use super::job::Job;
 use crate::{
+    process::Process,
     trace::Event,
     transport::{Claim, Claims, Outbox},
 };
@@ -31,8 +32,8 @@ pub(crate) struct Unit {
     pub(crate) has_answered: bool,
     /// How many workers have been in this place.
     pub(crate) generation: u64,
-    /// The process, for as long as nobody has reaped it: only then its number, and its group's, is surely its own.
-    pub(crate) process: Option<Pid>,
+    /// The process, for as long as this pool has not reaped it.
+    pub(crate) process: Option<Process>,
     outbox: Option<Box<dyn Outbox>>,
     /// What the worker was given and has not answered, in the order it was sent.
     flights: VecDeque<Flight>,
@@ -44,12 +45,18 @@ pub(crate) struct Unit {
     /// The last task that was asked to stop on such a link.
     stopped: u64,
     last_sequence: u64,
+    /// The last task that was answered, so its worker had taken it off its queue, whatever it says of that now.
+    answered: u64,
     /// The last number that went to the worker before this one.
     sequence_before: u64,
     /// How many tasks this worker was given.
     given: usize,
     /// How many bytes were ever sent to the workers of this place.
     pub(crate) bytes_sent: u64,
+    /// How many have come from them.
+    pub(crate) bytes_received: u64,
+    /// What had gone to and come from the worker when it was last looked at, and since when that was so.
+    still: Option<((u64, u64, Stage), Instant)>,
     /// Whether the pool has told the worker to leave.
     pub(crate) was_let_go: bool,
     /// How many tasks it may have at once.
@@ -91,10 +98,22 @@ pub(crate) struct Verdict {
     pub(crate) error: Error,
 }
 
+/// How far a worker has come with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// It has not touched it.
+    Waiting,
+    /// It has begun to read it, and has not started it.
+    Begun,
+    Started,
+}
+
 /// A task in the hands of a worker.
 pub(crate) struct Flight {
     pub(crate) sequence: u64,
     pub(crate) job: Job,
+    /// How many bytes had been sent to workers of this place before it was.
+    offset: u64,
     /// When it was sent, or its last outcome came: when it started, where there are no claims.
     pub(crate) since: Instant,
     /// The item that was seen to run, and when it first was.
@@ -117,9 +136,12 @@ impl Unit {
             stop: None,
             stopped: 0,
             last_sequence: 0,
+            answered: 0,
             sequence_before: 0,
             given: 0,
             bytes_sent: 0,
+            bytes_received: 0,
+            still: None,
             was_let_go: false,
             depth: 1,
             progress: Instant::now(),
@@ -133,7 +155,7 @@ impl Unit {
     }
 
     /// A worker moves in.
-    pub(crate) fn occupy(&mut self, process: Pid, outbox: Box<dyn Outbox>) {
+    pub(crate) fn occupy(&mut self, process: Process, outbox: Box<dyn Outbox>) {
         self.stage = Stage::Starting;
         self.was_ready = false;
         self.has_answered = false;
@@ -161,22 +183,51 @@ impl Unit {
         }
     }
 
-    /// The worker is gone. Answers what it had, and of each task whether it had started.
-    pub(crate) fn vacate(&mut self) -> Vec<(Flight, bool)> {
+    /// For how long nothing has gone to or come from it, as far as those know who look at it now and then.
+    pub(crate) fn stands_still(&mut self, now: Instant) -> Duration {
+        let traffic = (self.bytes_taken(), self.bytes_received, self.stage);
+        match self.still {
+            Some((same, since)) if same == traffic => now.saturating_duration_since(since),
+            _ => {
+                self.still = Some((traffic, now));
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// The worker is gone. Answers what it had, and of each task how far it had come with it.
+    pub(crate) fn vacate(&mut self) -> Vec<(Flight, Reached)> {
         self.stage = Stage::Vacant;
+        let taken = self.bytes_taken();
         if let Some(backlog) = self.backlog.take() {
             self.unsent = Some(backlog.sequence);
         }
         let flights = std::mem::take(&mut self.flights);
         let lost = flights.into_iter().map(|flight| {
-            let started = self.has_started(flight.sequence);
-            (flight, started)
+            let reached = match self.has_started(flight.sequence) {
+                true => Reached::Started,
+                false if taken > flight.offset => Reached::Begun,
+                false => Reached::Waiting,
+            };
+            (flight, reached)
         });
         let lost = lost.collect();
         self.unsent = None;
         self.stop = None;
         self.outbox = None;
         lost
+    }
+
+    /// How many of the bytes that were ever sent to workers of this place the worker has taken off its link, as far as is
+    /// known.
+    fn bytes_taken(&self) -> u64 {
+        let unread = self.outbox.as_ref().and_then(|outbox| outbox.unread());
+        match (unread, &self.backlog) {
+            (Some(unread), _) => self.bytes_sent.saturating_sub(unread),
+            // It takes what it is sent, or there would be no room for the next part.
+            (None, Some(_)) => self.bytes_sent,
+            (None, None) => 0,
+        }
     }
 
     /// Takes no more tasks. A worker that never was ready stays one.
@@ -243,7 +294,7 @@ impl Unit {
 
     /// Whether a slot is free: it is once the worker has taken the task that had it before off its queue.
     fn has_slot(&self, claims: &dyn Claims) -> bool {
-        let taken = claims.taken().max(self.sequence_before);
+        let taken = claims.taken().max(self.sequence_before).max(self.answered);
         self.last_sequence.saturating_sub(taken) < claims.slots() - 1
     }
 
@@ -284,7 +335,8 @@ impl Unit {
         head.clear();
         job.head(sequence, name).write(&mut head);
         head.extend_from_slice(name.as_bytes());
-        self.flights.push_back(Flight { sequence, job, since: now, seen: None });
+        let offset = self.bytes_sent;
+        self.flights.push_back(Flight { sequence, job, offset, since: now, seen: None });
         self.send(sequence, head);
         if self.claims().is_none()
             && self.unsent.is_none()
@@ -299,8 +351,8 @@ impl Unit {
 
     /// The worker, as errors name it.
     pub(crate) fn description(&self) -> String {
-        match self.process {
-            Some(process) => format!("worker process {} ({})", process.as_raw_nonzero(), self.name),
+        match &self.process {
+            Some(process) => format!("worker process {} ({})", process.number(), self.name),
             None => format!("worker {}", self.name),
         }
     }
@@ -357,6 +409,7 @@ impl Unit {
         }
         self.progress = now;
         self.has_answered = true;
+        self.answered = self.answered.max(sequence);
         let flight = self.flights.get_mut(at)?;
         flight.since = now;
         let reply = flight.job.outcome(outcome)?;
@@ -385,6 +438,8 @@ impl Unit {
             // Items may follow each other faster than this can look; but not for ever at the very same moment.
             let caught = (0..1000).any(|_| match claims.claim(sequence) {
                 Claim::Running { item } if only.is_none_or(|only| only == item) => claims.condemn(sequence, item),
+                // Only a task that has written over the claims can make one that it was given be gone.
+                Claim::Gone => true,
                 _ => false,
             });
             if !caught {

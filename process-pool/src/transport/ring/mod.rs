@@ -6,6 +6,8 @@
 
 #[cfg(not(loom))]
 mod bell;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod layout;
 #[cfg(not(loom))]
 mod memory;
@@ -94,6 +96,11 @@ impl Outbox for RingOutbox {
         fence(SeqCst);
         // An error shows when sending goes on.
         !matches!(self.sender.room(), Ok(0))
+    }
+
+    fn unread(&self) -> Option<u64> {
+        // Of a worker that has written over the indices nothing is known, and it may have begun with everything.
+        Some(self.sender.room().map_or(0, |room| (layout::CAPACITY - room) as u64))
     }
 
     fn claims(&self) -> Option<&dyn Claims> {
