@@ -1,6 +1,7 @@
 //! What the tests of several back-ends share.
 
 pub mod crash;
+pub mod faults;
 pub mod harness;
 pub mod processes;
 pub mod soak;

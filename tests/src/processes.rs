@@ -8,10 +8,14 @@ use std::{
 
 /// Whether a process with this id runs. One that has ended and was not yet waited for does not.
 pub fn runs(pid: u32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    !matches!(state(pid), Some('Z' | 'X') | None)
+}
+
+/// The letter that the system shows for the state of a process, such as `T` for one that was stopped. None: it is gone.
+pub fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The state is the first word behind the name, which may itself contain anything.
-    let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
-    !matches!(state, Some("Z" | "X") | None)
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 /// Waits until none of these processes runs.

@@ -1,0 +1,148 @@
+//! Runs the crash matrix: `faults [--fault NAME] [--place NAME] [--transport NAME] [--workers N] [--write] [--loud]`.
+//!
+//! Each choice may be given several times; without one, all of its kind are run. Progress is written to standard error, and
+//! what is not as the table says to standard output, with the exit code 1.
+
+use std::{
+    any::Any,
+    error::Error,
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+    process,
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use lexopt::{Arg, Parser, ValueExt as _};
+use process_pool::Transport;
+use tests::faults::{Fault, Place, Run, console, report};
+
+/// Longer than a cell takes on the busiest machine; what it waits for inside is given up earlier.
+const HANGS: Duration = Duration::from_secs(150);
+
+const TRANSPORTS: [Transport; 2] = [Transport::Ring, Transport::Socket];
+const WIDTHS: [usize; 3] = [1, 2, 5];
+
+/// What is to be run.
+#[derive(Default)]
+struct Choice {
+    faults: Vec<Fault>,
+    places: Vec<Place>,
+    transports: Vec<Transport>,
+    widths: Vec<usize>,
+    write: bool,
+    loud: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let choice = Choice::from_args()?;
+    let mut console = if choice.loud { None } else { Some(console::take_standard_error()?) };
+    let runs = choice.runs();
+    let mut failed = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let start = Instant::now();
+        let seen = watched(*run);
+        let verdict = if seen.is_ok() { "ok" } else { "FAILED" };
+        let line = format!("[{}/{}] {run}: {verdict}, {:.0?}", number + 1, runs.len(), start.elapsed());
+        say(console.as_mut(), &line);
+        if let Err(what) = seen {
+            say(console.as_mut(), &what);
+            failed.push(format!("{run}: {what}"));
+        }
+    }
+    println!("{} of {} cells are as the table says", runs.len() - failed.len(), runs.len());
+    if !failed.is_empty() {
+        println!("not so:\n{}", failed.join("\n"));
+        // At once: the threads of cells that hang are still there.
+        process::exit(1);
+    }
+    if choice.write {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../FAULTS.md"), report::report())?;
+    }
+    Ok(())
+}
+
+/// Runs a cell on a thread of its own, which is left behind if it hangs.
+fn watched(run: Run) -> Result<(), String> {
+    let (done, over) = channel();
+    let thread = thread::spawn(move || {
+        let seen = run.check();
+        let _ = done.send(());
+        seen
+    });
+    if over.recv_timeout(HANGS) == Err(RecvTimeoutError::Timeout) {
+        return Err(format!("it hangs: no end after {HANGS:?}"));
+    }
+    thread.join().unwrap_or_else(|panic| Err(format!("the check panicked: {}", message_of(&*panic))))
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    match panic.downcast_ref::<&str>() {
+        Some(text) => (*text).to_string(),
+        None => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a payload that is not text".to_string()),
+    }
+}
+
+/// Progress matters less than what it is of, so one that cannot be written is lost.
+fn say(console: Option<&mut File>, line: &str) {
+    match console {
+        Some(console) => drop(writeln!(console, "{line}")),
+        None => eprintln!("{line}"),
+    }
+}
+
+impl Choice {
+    fn from_args() -> Result<Choice, Box<dyn Error>> {
+        let mut choice = Choice::default();
+        let mut parser = Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("fault") => choice.faults.push(named(Fault::ALL, Fault::name, &parser.value()?.string()?)?),
+                Arg::Long("place") => choice.places.push(named(Place::ALL, Place::name, &parser.value()?.string()?)?),
+                Arg::Long("transport") => {
+                    let name = |transport| if transport == Transport::Ring { "ring" } else { "socket" };
+                    choice.transports.push(named(TRANSPORTS, name, &parser.value()?.string()?)?);
+                }
+                Arg::Long("workers") => choice.widths.push(parser.value()?.parse()?),
+                Arg::Long("write") => choice.write = true,
+                Arg::Long("loud") => choice.loud = true,
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        if choice.write && !choice.is_everything() {
+            return Err("--write says that every cell was run: leave the other choices out".into());
+        }
+        Ok(choice)
+    }
+
+    fn is_everything(&self) -> bool {
+        self.faults.is_empty() && self.places.is_empty() && self.transports.is_empty() && self.widths.is_empty()
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for fault in chosen(&self.faults, &Fault::ALL) {
+            for place in chosen(&self.places, &Place::ALL) {
+                for transport in chosen(&self.transports, &TRANSPORTS) {
+                    for workers in chosen(&self.widths, &WIDTHS) {
+                        runs.push(Run { fault, place, transport, workers });
+                    }
+                }
+            }
+        }
+        runs
+    }
+}
+
+fn chosen<T: Copy>(chosen: &[T], all: &[T]) -> Vec<T> {
+    if chosen.is_empty() { all.to_vec() } else { chosen.to_vec() }
+}
+
+/// The one of these that has this name.
+fn named<T: Copy, const N: usize>(all: [T; N], name: impl Fn(T) -> &'static str, wanted: &str) -> Result<T, String> {
+    let names: Vec<&str> = all.iter().map(|one| name(*one)).collect();
+    let found = all.into_iter().find(|one| name(*one) == wanted);
+    found.ok_or_else(|| format!("there is no `{wanted}`; there are {}", names.join(", ")))
+}

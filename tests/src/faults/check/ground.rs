@@ -1,0 +1,215 @@
+//! The pool that a fault meets, and what surrounds the task that is struck.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use executor_core::{Backend, Error, Executor, Future, Shutdown, TaskOptions};
+use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
+use tempfile::TempDir;
+
+use super::{
+    super::{
+        Fault, Place,
+        payload::{Point, double, initializer, pass_gate},
+        signs::{PATIENCE, Signs, wait_until},
+        strike,
+    },
+    Run,
+};
+use crate::processes;
+
+/// So much memory a worker may have where a fault allocates without end.
+const MEMORY_LIMIT: u64 = 512 << 20;
+
+/// How the workers of these pools are called.
+pub(super) const PREFIX: &str = "matrix";
+
+/// A pool, and the directory in which its workers leave signs.
+pub(super) struct Ground {
+    pub(super) run: Run,
+    pub(super) signs: Signs,
+    pub(super) pool: ProcessPoolExecutor,
+    directory: TempDir,
+}
+
+impl Ground {
+    pub(super) fn new(run: Run) -> Result<Ground, String> {
+        let directory = TempDir::new().map_err(|error| format!("no directory for signs: {error}"))?;
+        let signs = Signs::new(directory.path());
+        let mut builder = builder(run);
+        if run.place == Place::Initializer {
+            builder = builder.initializer(initializer, point(run, &signs));
+        }
+        let pool = builder.build().map_err(|error| format!("the pool was not built: {error}"))?;
+        Ok(Ground { run, signs, pool, directory })
+    }
+
+    /// Another pool, that uses the same signs.
+    pub(super) fn another(&self) -> Result<ProcessPoolExecutor, String> {
+        builder(self.run).build().map_err(|error| format!("the second pool was not built: {error}"))
+    }
+
+    pub(super) fn point(&self) -> Point {
+        point(self.run, &self.signs)
+    }
+
+    /// Ends the pool: as a user would, or, where the check has failed and anything may still run, without waiting for it.
+    pub(super) fn close(self, drains: bool) {
+        if !drains {
+            self.pool.shutdown(Shutdown::Terminate { grace: Duration::ZERO });
+        }
+        drop(self.pool);
+        drop(self.directory);
+    }
+
+    /// Submits so many short tasks.
+    pub(super) fn short_tasks(&self, count: u32) -> Result<ShortTasks, String> {
+        let submitted = (0..count).map(|n| Ok((n, self.pool.submit(double, n)?)));
+        let submitted: Result<_, Error> = submitted.collect();
+        submitted.map(ShortTasks).map_err(|error| format!("a short task was refused: {error}"))
+    }
+
+    /// Runs some tasks to their end, so that every worker is likely to have had one.
+    pub(super) fn warm_up(&self) -> Result<(), String> {
+        self.short_tasks(2 * self.width())?.give_results("before the fault")
+    }
+
+    pub(super) fn width(&self) -> u32 {
+        self.run.workers as u32
+    }
+
+    /// Has all workers but one busy when it returns.
+    pub(super) fn occupy_others(&self) -> Result<Gates, String> {
+        self.gates("beside", self.run.workers - 1)
+    }
+
+    fn gates(&self, name: &str, count: usize) -> Result<Gates, String> {
+        let mut gates = Gates { signs: self.signs.clone(), name: name.to_string(), futures: Vec::new() };
+        for _ in 0..count {
+            let argument = (self.signs.clone(), name.to_string());
+            let future = self.pool.submit(pass_gate, argument).map_err(|e| format!("a gate was refused: {e}"))?;
+            gates.futures.push(future);
+        }
+        let list = format!("{name}.runs");
+        // One that was running on a worker that ended is not counted twice: its future has failed.
+        wait_until(&format!("{count} tasks that run at the same time"), || self.signs.list(&list).len() >= count)?;
+        Ok(gates)
+    }
+
+    /// Looks whether as many workers as the pool is to have run tasks at the same time, and no other is there; and whether
+    /// the one that was struck is among them as it should be.
+    pub(super) fn is_at_full_width(&self, struck: u32, goes_on: bool) -> Result<(), String> {
+        let gates = self.gates("width", self.run.workers)?;
+        let known: BTreeSet<u32> = self.pool.worker_pids().into_iter().collect();
+        let answered = gates.open()?;
+        if answered.len() != self.run.workers || known != answered {
+            return Err(format!("the workers {answered:?} have answered, and the pool says that it has {known:?}"));
+        }
+        if let Some(dead) = known.iter().find(|pid| !processes::runs(**pid)) {
+            return Err(format!("worker {dead} of {known:?} does not run"));
+        }
+        match (known.contains(&struck), goes_on) {
+            (true, false) => Err(format!("worker {struck} was not replaced")),
+            (false, true) => Err(format!("worker {struck} was replaced")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until a worker has come to the place, and answers which.
+    pub(super) fn wait_for_arrival(&self) -> Result<u32, String> {
+        wait_until("the arrival at the place", || !self.signs.list("arrived").is_empty())?;
+        self.arrived().ok_or_else(|| "nobody has arrived".to_string())
+    }
+
+    pub(super) fn arrived(&self) -> Option<u32> {
+        self.signs.list("arrived").first().copied()
+    }
+
+    /// Lets the fault happen in a worker that has arrived: sends it what comes from outside.
+    pub(super) fn go(&self, pid: u32) -> Result<(), String> {
+        self.signs.put("go");
+        match self.run.fault {
+            Fault::Killed => strike::signal(pid, libc::SIGKILL),
+            Fault::Terminated => strike::signal(pid, libc::SIGTERM),
+            Fault::Stopped => {
+                strike::signal(pid, libc::SIGSTOP);
+                let ended_or_stopped = || matches!(processes::state(pid), None | Some('T' | 'Z' | 'X'));
+                wait_until("the stop of a worker", ended_or_stopped)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn builder(run: Run) -> ProcessPoolBuilder {
+    let builder = ProcessPoolExecutor::builder();
+    let builder = builder.transport(run.transport).max_workers(run.workers).name_prefix(PREFIX);
+    if run.fault == Fault::OutOfMemory { builder.memory_limit(MEMORY_LIMIT) } else { builder }
+}
+
+fn point(run: Run, signs: &Signs) -> Point {
+    Point { fault: run.fault, place: run.place, home: std::process::id(), signs: signs.clone() }
+}
+
+/// Short tasks, each with what it doubles.
+pub(super) struct ShortTasks(Vec<(u32, Future<u32>)>);
+
+impl ShortTasks {
+    /// Looks whether each gives its result.
+    pub(super) fn give_results(self, when: &str) -> Result<(), String> {
+        match self.failures()?.first() {
+            None => Ok(()),
+            Some(error) => Err(format!("a short task {when} has failed: {error:?}")),
+        }
+    }
+
+    /// Looks whether each gives its result or an error, and answers the errors.
+    pub(super) fn failures(self) -> Result<Vec<Error>, String> {
+        let mut errors = Vec::new();
+        for (n, future) in self.0 {
+            match future.result(PATIENCE) {
+                Ok(doubled) if doubled == 2 * n => {}
+                Ok(other) => return Err(format!("twice {n} is said to be {other}")),
+                Err(_) if !future.done() => return Err(format!("a short task does not end: {future:?}")),
+                Err(error) => errors.push(error),
+            }
+        }
+        Ok(errors)
+    }
+
+    pub(super) fn submit_limited(pool: &impl Backend, count: u32, limit: Option<Duration>) -> Result<Self, String> {
+        let options = || match limit {
+            Some(limit) => TaskOptions::new().name(SHORT).time_limit(limit),
+            None => TaskOptions::new().name(SHORT),
+        };
+        let submitted = (0..count).map(|n| Ok((n, pool.submit_with(options(), double, n)?)));
+        let submitted: Result<_, Error> = submitted.collect();
+        submitted.map(ShortTasks).map_err(|error| format!("a short task was refused: {error}"))
+    }
+}
+
+/// How short tasks are called that may be struck.
+pub(super) const SHORT: &str = "a short task";
+
+/// Tasks that run until they are let go. They are also when a check fails.
+pub(super) struct Gates {
+    signs: Signs,
+    name: String,
+    futures: Vec<Future<u32>>,
+}
+
+impl Gates {
+    /// Lets them go, and answers which workers they ran on.
+    pub(super) fn open(mut self) -> Result<BTreeSet<u32>, String> {
+        self.signs.put(&format!("{}.open", self.name));
+        let futures = std::mem::take(&mut self.futures);
+        let pids = futures.iter().map(|future| future.result(PATIENCE));
+        pids.collect::<Result<_, Error>>().map_err(|error| format!("a task beside the fault has failed: {error}"))
+    }
+}
+
+impl Drop for Gates {
+    fn drop(&mut self) {
+        self.signs.put(&format!("{}.open", self.name));
+    }
+}

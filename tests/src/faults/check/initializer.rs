@@ -1,0 +1,99 @@
+//! Faults that meet workers in their initializer.
+
+use std::time::Duration;
+
+use executor_core::{Backend, Error, ErrorKind, Executor, Future, Shutdown};
+
+use super::{
+    super::{
+        Fault,
+        payload::double,
+        signs::{PATIENCE, wait_until},
+        table::{Cell, Failure},
+    },
+    errors,
+    ground::Ground,
+    not_here,
+};
+
+/// So many more workers than the pool has places may be started before it gives up.
+const MOST_STARTS: usize = 20;
+
+pub(super) fn check(ground: &Ground, expected: Cell) -> Result<(), String> {
+    match expected {
+        Cell::Breaks(failure) => breaks(ground, &failure),
+        Cell::Waits => waits(ground),
+        Cell::Replaced => replaces(ground),
+        other => Err(not_here(other)),
+    }
+}
+
+/// Every worker meets the fault: the pool gives up, and says why to all who wait and to all who come later.
+fn breaks(ground: &Ground, failure: &Failure) -> Result<(), String> {
+    let answers: Vec<Error> = (0..3).map(|n| refusal(ground, n)).collect::<Result<_, _>>()?;
+    wait_until("the refusal of more", || ground.pool.submit(double, 1).is_err())?;
+    if !ground.pool.join_after_close() {
+        return Err("a broken pool does not end".to_string());
+    }
+    let starts = ground.signs.list("starts");
+    if starts.len() > ground.run.workers + MOST_STARTS {
+        return Err(format!("{} workers were started for {} places", starts.len(), ground.run.workers));
+    }
+    answers.iter().try_for_each(|error| errors::check_reason(error, failure, ground.run.fault, &starts))
+}
+
+/// What a task is told, whether the pool was broken before it was submitted or after.
+fn refusal(ground: &Ground, n: u32) -> Result<Error, String> {
+    match ground.pool.submit(double, n) {
+        Err(error) => Ok(error),
+        Ok(future) => match future.result(PATIENCE) {
+            Err(error) if future.done() => Ok(error),
+            other => Err(format!("a task of a pool that ought to be broken: {other:?}")),
+        },
+    }
+}
+
+/// No worker is ever ready: tasks wait, can be cancelled, and the pool can be closed.
+fn waits(ground: &Ground) -> Result<(), String> {
+    wait_until("the start of all workers", || ground.signs.list("starts").len() >= ground.run.workers)?;
+    let futures: Vec<Future<u32>> = (0..3)
+        .map(|n| ground.pool.submit(double, n).map_err(|error| format!("a task was refused: {error}")))
+        .collect::<Result<_, _>>()?;
+    if let Some(future) = futures.iter().find(|future| future.done() || future.running()) {
+        return Err(format!("a task has started where no worker is ready: {future:?}"));
+    }
+    if !futures[0].cancel() {
+        return Err(format!("a task that waits cannot be cancelled: {:?}", futures[0]));
+    }
+    ground.pool.close(match ground.run.fault {
+        Fault::Deaf => Shutdown::Terminate { grace: Duration::from_millis(20) },
+        _ => Shutdown::CancelPending,
+    });
+    for future in &futures {
+        match future.result(PATIENCE) {
+            Err(error) if error.kind() == ErrorKind::Cancelled => {}
+            other => return Err(format!("a task of a pool that never was ready: {other:?}")),
+        }
+    }
+    if ground.pool.join(Some(PATIENCE)) { Ok(()) } else { Err("the pool does not end".to_string()) }
+}
+
+/// The first worker is stopped by a signal: it is found, killed and replaced.
+fn replaces(ground: &Ground) -> Result<(), String> {
+    let pid = ground.wait_for_arrival()?;
+    ground.go(pid)?;
+    ground.short_tasks(3 * ground.width())?.give_results("of a pool whose first worker was stopped")?;
+    ground.is_at_full_width(pid, false)
+}
+
+trait JoinAfterClose {
+    /// Closes a pool to drain, and says whether it came to its end.
+    fn join_after_close(&self) -> bool;
+}
+
+impl<B: Backend> JoinAfterClose for B {
+    fn join_after_close(&self) -> bool {
+        self.close(Shutdown::Drain);
+        self.join(Some(PATIENCE))
+    }
+}

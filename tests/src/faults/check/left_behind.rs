@@ -1,0 +1,100 @@
+//! Faults that meet a worker from outside, or from a thread that an earlier task has left behind.
+
+use std::time::{Duration, Instant};
+
+use executor_core::Executor;
+
+use super::{
+    super::{
+        Fault,
+        payload::plant,
+        signs::{PATIENCE, wait_until},
+        strike,
+        table::Cell,
+    },
+    errors,
+    ground::{Ground, SHORT, ShortTasks},
+    not_here,
+};
+use crate::processes;
+
+/// The limit of short tasks where a worker may be stopped in one of them.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// No task is in the pool when it happens; those that come then all give their results.
+pub(super) fn check_idle(ground: &Ground, expected: Cell) -> Result<(), String> {
+    ground.warm_up()?;
+    let pid = prepare(ground)?;
+    go(ground, pid)?;
+    wait_until("the fault", || has_happened(ground, pid))?;
+    ground.short_tasks(3 * ground.width())?.give_results("after the fault")?;
+    match expected {
+        Cell::Unhurt => ground.is_at_full_width(pid, true),
+        Cell::Replaced => ground.is_at_full_width(pid, false),
+        other => Err(not_here(other)),
+    }
+}
+
+/// Tasks come and go before, while and after it happens; at most the one that the worker was running is lost.
+pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<(), String> {
+    const ROUNDS_BEFORE: u32 = 3;
+    const ROUNDS_AFTER: u32 = 3;
+    ground.warm_up()?;
+    let pid = prepare(ground)?;
+    let limit = (ground.run.fault == Fault::Stopped).then_some(LIMIT);
+    let mut failures = Vec::new();
+    let (mut rounds_before, mut rounds_after) = (0, 0);
+    let start = Instant::now();
+    while rounds_after < ROUNDS_AFTER {
+        let tasks = ShortTasks::submit_limited(&ground.pool, 10 * ground.width(), limit)?;
+        rounds_before += 1;
+        if rounds_before == ROUNDS_BEFORE {
+            go(ground, pid)?;
+        }
+        failures.extend(tasks.failures()?);
+        let is_over = match expected {
+            Cell::Unhurt => has_happened(ground, pid),
+            _ => !processes::runs(pid),
+        };
+        rounds_after += u32::from(rounds_before >= ROUNDS_BEFORE && is_over);
+        if start.elapsed() > PATIENCE {
+            return Err(format!("worker {pid} does not meet its end"));
+        }
+    }
+    match (expected, failures.as_slice()) {
+        (Cell::Unhurt, []) => ground.is_at_full_width(pid, true),
+        (Cell::MayFail(_), []) => ground.is_at_full_width(pid, false),
+        (Cell::MayFail(failure), [error]) => {
+            errors::check(error, &failure, ground.run.fault, SHORT, pid)?;
+            ground.is_at_full_width(pid, false)
+        }
+        (Cell::Unhurt | Cell::MayFail(_), errors) => Err(format!("{} tasks have failed: {errors:?}", errors.len())),
+        (other, _) => Err(not_here(other)),
+    }
+}
+
+/// Prepares one worker, and answers which.
+fn prepare(ground: &Ground) -> Result<u32, String> {
+    let planted = ground.pool.submit(plant, ground.point()).and_then(|future| future.result(PATIENCE));
+    let planted = planted.map_err(|error| format!("no worker could be prepared: {error}"))?;
+    let arrived = ground.wait_for_arrival()?;
+    if planted == arrived { Ok(planted) } else { Err(format!("worker {planted} was prepared, and {arrived} arrived")) }
+}
+
+fn go(ground: &Ground, pid: u32) -> Result<(), String> {
+    ground.go(pid)?;
+    if ground.run.fault == Fault::Deaf {
+        strike::signal(pid, libc::SIGTERM);
+    }
+    Ok(())
+}
+
+/// Whether there is nothing more to wait for before it can be seen what comes of it.
+fn has_happened(ground: &Ground, pid: u32) -> bool {
+    match ground.run.fault {
+        // These were seen when they were sent.
+        Fault::Stopped | Fault::Deaf => true,
+        fault if fault.ends_the_process() => !processes::runs(pid),
+        _ => ground.signs.has("struck"),
+    }
+}

@@ -1,0 +1,67 @@
+//! Making a fault happen at its place, and looking whether the caller sees what the [table](super::table) says.
+
+mod errors;
+mod ground;
+mod in_task;
+mod initializer;
+mod left_behind;
+mod shutdown;
+
+use std::fmt;
+
+use process_pool::Transport;
+
+use super::{Fault, Place, left::Left, table::cell};
+use ground::Ground;
+
+/// One fault at one place of one kind of pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// What happens.
+    pub fault: Fault,
+    /// Where it happens.
+    pub place: Place,
+    /// By what the workers are linked to this process.
+    pub transport: Transport,
+    /// How many there are.
+    pub workers: usize,
+}
+
+impl Run {
+    /// Makes it happen and looks.
+    ///
+    /// Only meaningful where nothing else runs in the process, for what is left behind is counted for the whole of it.
+    ///
+    /// # Errors
+    ///
+    /// What was seen instead of what the table says.
+    pub fn check(self) -> Result<(), String> {
+        let before = Left::now();
+        let expected = cell(self.fault, self.place);
+        let ground = Ground::new(self)?;
+        let seen = match self.place {
+            Place::Decode | Place::Run | Place::DropArgument | Place::Encode | Place::DropResult => {
+                in_task::check(&ground, expected)
+            }
+            Place::Initializer => initializer::check(&ground, expected),
+            Place::Idle => left_behind::check_idle(&ground, expected),
+            Place::BetweenTasks => left_behind::check_between_tasks(&ground, expected),
+            Place::Shutdown => shutdown::check(&ground, expected),
+        };
+        ground.close(seen.is_ok());
+        seen?;
+        before.wait_gone()
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let link = if self.transport == Transport::Ring { "ring" } else { "socket" };
+        write!(f, "{} x {}, {link}, workers {}", self.fault.name(), self.place.name(), self.workers)
+    }
+}
+
+/// A cell that its place cannot have is a mistake in the table.
+fn not_here(expected: super::table::Cell) -> String {
+    format!("the table says {expected:?}, which this place has no check for")
+}

@@ -1,0 +1,48 @@
+//! What a pool leaves behind in this process.
+
+use std::{collections::BTreeMap, fs, thread, time::Instant};
+
+use conformance::Leftovers;
+
+use super::signs::PATIENCE;
+
+/// The children, threads, descriptors and shared mappings of this process at one moment.
+#[derive(Debug)]
+pub struct Left {
+    others: Leftovers,
+    mappings: BTreeMap<String, String>,
+}
+
+impl Left {
+    /// What there is now.
+    pub fn now() -> Left {
+        Left { others: Leftovers::now(), mappings: shared_mappings() }
+    }
+
+    /// Waits until nothing is there that was not there before.
+    ///
+    /// # Errors
+    ///
+    /// What is still there.
+    pub fn wait_gone(&self) -> Result<(), String> {
+        self.others.wait_gone(PATIENCE).map_err(|left| format!("something was left behind: {left}"))?;
+        let start = Instant::now();
+        loop {
+            let new: Vec<_> = shared_mappings().into_iter().filter(|at| !self.mappings.contains_key(&at.0)).collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(format!("mappings were left behind: {new:?}"));
+            }
+            thread::yield_now();
+        }
+    }
+}
+
+/// Where memory is mapped that can be shared with workers, and what it is.
+fn shared_mappings() -> BTreeMap<String, String> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let shared = maps.lines().filter(|line| line.contains("/memfd:"));
+    shared.filter_map(|line| line.split_once(' ')).map(|(at, what)| (at.to_string(), what.to_string())).collect()
+}

@@ -1,0 +1,168 @@
+//! The table: what the caller sees of every fault at every place.
+//!
+//! A fault without a row and a row without a place do not compile.
+
+use executor_core::ErrorKind::{self, Panicked, Terminated, TimeLimit, WorkerDied};
+
+use super::{Fault, Place};
+
+/// What the caller sees of one fault at one place. In every case all other tasks give their results, the pool gets back to
+/// its full width, and nothing is left behind when it is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// The task fails like this. Its worker is replaced, unless the task panicked.
+    Fails(Failure),
+    /// The task gives its result, and the worker goes on.
+    Arrives,
+    /// No task is lost, and the worker goes on.
+    Unhurt,
+    /// No task is lost, and the worker is replaced.
+    Replaced,
+    /// The task that the worker was running at that moment fails like this, if there was one, and the worker is replaced.
+    MayFail(Failure),
+    /// The pool is broken after a bounded number of starts, and the reason is this.
+    Breaks(Failure),
+    /// Tasks wait for the worker, and can be cancelled; closing the pool so that it does not drain ends it.
+    Waits,
+}
+
+/// How a task fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of its error.
+    pub kind: ErrorKind,
+    /// How its worker ended, as the error says.
+    pub end: End,
+    /// What the message says of it: `{pid}` stands for the worker's process id, `{pool}` for the pool's name, and `…` for
+    /// what depends on the run.
+    says: &'static str,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing is said of that.
+    Untold,
+    /// With this exit code.
+    Code(i32),
+    /// By this signal, which is called so.
+    Signal(i32, &'static str),
+}
+
+macro_rules! exit {
+    ($code:literal) => {
+        Failure {
+            kind: WorkerDied,
+            end: End::Code($code),
+            says: concat!(
+                "worker process {pid} ({pool}_…) exited with code ",
+                $code,
+                ": something in it called exit; return an error instead"
+            ),
+        }
+    };
+}
+
+macro_rules! signal {
+    ($signal:ident, $number:literal, $cause:literal) => {
+        Failure {
+            kind: WorkerDied,
+            end: End::Signal(libc::$signal, stringify!($signal)),
+            says: concat!(
+                "worker process {pid} ({pool}_…) was ended by signal ",
+                $number,
+                " (",
+                stringify!($signal),
+                "): ",
+                $cause
+            ),
+        }
+    };
+}
+
+const PANIC: Failure = Failure {
+    kind: Panicked,
+    end: End::Untold,
+    says: "panicked: the matrix panics here, as it should (at …strike.rs…) on {pool}_…",
+};
+const EXIT_0: Failure = exit!(0);
+const EXIT_7: Failure = exit!(7);
+const EXIT_9: Failure = exit!(9);
+const ABORT: Failure =
+    signal!(SIGABRT, 6, "it aborted: a panic that could not unwind, or a failed check in foreign code");
+const SEGV: Failure = signal!(SIGSEGV, 11, "a bad memory access, in unsafe or foreign code");
+const BUS: Failure = signal!(SIGBUS, 7, "a bad memory access, in unsafe or foreign code");
+const ILL: Failure =
+    signal!(SIGILL, 4, "an illegal instruction: a check of foreign code that failed, or corrupted memory");
+const KILL: Failure = signal!(SIGKILL, 9, "killed from outside, by somebody or by the kernel for want of memory");
+const TERM: Failure = signal!(SIGTERM, 15, "asked to end from outside");
+const STACK: Failure = signal!(SIGSEGV, 11, "a stack overflow, most likely a recursion without end; limit its depth");
+const MEMORY: Failure = signal!(SIGABRT, 6, "probably out of memory; give it less, or a higher memory_limit");
+const LIMIT: Failure = Failure {
+    kind: TimeLimit,
+    end: End::Untold,
+    says: "ran for …, its time limit, and was stopped; its worker process {pid} ({pool}_…) is replaced",
+};
+const ENDED: Failure = Failure {
+    kind: Terminated,
+    end: End::Untold,
+    says: "was running and was stopped, as was asked for; its worker process {pid} ({pool}_…) is replaced",
+};
+
+/// What the caller sees of this fault at each place, in the order of [`Place::ALL`].
+#[rustfmt::skip]
+pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
+    use Cell::{Arrives, Breaks, Fails, MayFail, Replaced, Unhurt, Waits};
+    match fault {
+        //                            decode          run             drop argument   encode          drop result     initializer     idle      between tasks    shutdown
+        Fault::Panic              => [Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Arrives,        Breaks(PANIC),  Unhurt,   Unhurt,          Fails(PANIC)],
+        Fault::DoublePanic        => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT)],
+        Fault::ExitZero           => [Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Breaks(EXIT_0), Replaced, MayFail(EXIT_0), Fails(EXIT_0)],
+        Fault::ExitSeven          => [Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Breaks(EXIT_7), Replaced, MayFail(EXIT_7), Fails(EXIT_7)],
+        Fault::UnderscoreExit     => [Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Breaks(EXIT_9), Replaced, MayFail(EXIT_9), Fails(EXIT_9)],
+        Fault::Abort              => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT)],
+        Fault::Segfault           => [Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Breaks(SEGV),   Replaced, MayFail(SEGV),   Fails(SEGV)],
+        Fault::BusError           => [Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Breaks(BUS),    Replaced, MayFail(BUS),    Fails(BUS)],
+        Fault::IllegalInstruction => [Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Breaks(ILL),    Replaced, MayFail(ILL),    Fails(ILL)],
+        Fault::Killed             => [Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Breaks(KILL),   Replaced, MayFail(KILL),   Fails(KILL)],
+        Fault::Terminated         => [Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Breaks(TERM),   Replaced, MayFail(TERM),   Fails(TERM)],
+        // A thread that a task has started has no handler that tells an overflow from another bad access.
+        Fault::StackOverflow      => [Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Breaks(STACK),  Replaced, MayFail(SEGV),   Fails(STACK)],
+        Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY), Fails(MEMORY)],
+        // An initializer has no limit, and a thread that goes on in a worker is none of a task's time.
+        Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          Unhurt,   Unhurt,          Fails(LIMIT)],
+        // Where there is no task to terminate, the signal comes from outside.
+        Fault::Deaf               => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          Unhurt,   Unhurt,          Fails(ENDED)],
+        Fault::Stopped            => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Replaced,       Replaced, MayFail(LIMIT),  Fails(ENDED)],
+    }
+}
+
+/// What the caller sees of this fault at this place.
+pub fn cell(fault: Fault, place: Place) -> Cell {
+    row(fault)[place as usize]
+}
+
+impl Failure {
+    /// The message of a task of this name, on a worker of this pool with this process id. `…` stands for what depends on the
+    /// run.
+    pub fn message(&self, task: &str, pid: &str, pool: &str) -> String {
+        let lost = if self.kind == WorkerDied { "was lost: " } else { "" };
+        format!("task `{task}` {lost}{}", self.fill_in(pid, pool))
+    }
+
+    /// The reason of a pool that this has broken, likewise.
+    pub fn reason(&self, pid: &str, pool: &str) -> String {
+        let before = match self.kind {
+            WorkerDied => {
+                "its workers end before they are ready, so none is started any more. Mend the initializer, or what runs before \
+                 `main`, and build another pool. The last of them: "
+            }
+            _ => "a worker could not start to serve: task `initializer …` ",
+        };
+        format!("{pool} is broken: {before}{}", self.fill_in(pid, pool))
+    }
+
+    fn fill_in(&self, pid: &str, pool: &str) -> String {
+        self.says.replace("{pid}", pid).replace("{pool}", pool)
+    }
+}

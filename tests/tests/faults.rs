@@ -1,0 +1,58 @@
+//! The short form of the crash matrix: every cell on a ring with two workers, and on a socket with one.
+//!
+//! What is left behind is counted for a whole process, so the cells run in processes of their own.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use tests::faults::{Place, report};
+
+/// Starts the matrix on pools of one kind, at these places.
+fn start(transport: &str, workers: &str, places: &[Place]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_faults"));
+    command.args(["--transport", transport, "--workers", workers]);
+    for place in places {
+        command.args(["--place", place.name()]);
+    }
+    // Looking up the names of a backtrace takes a new worker most of a second, and no cell asks for it.
+    command.env("RUST_BACKTRACE", "0").stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn().expect("the matrix can be started")
+}
+
+/// Waits for its end, and looks whether all was as the table says.
+fn finish(mut child: Child, places: usize) {
+    let mut said = String::new();
+    let heard: io::Result<usize> = child.stdout.take().expect("it is a pipe").read_to_string(&mut said);
+    let ended = child.wait().expect("it is a child");
+    let cells = tests::faults::Fault::ALL.len() * places;
+    let all = said.starts_with(&format!("{cells} of {cells} cells are as the table says"));
+    assert!(heard.is_ok() && ended.success() && all, "{ended}:\n{said}");
+}
+
+/// Two processes, because workers that do not leave take their five seconds, in which others may work.
+fn every_cell_is_as_the_table_says(transport: &str, workers: &str) {
+    let (shutdown, others): (Vec<Place>, Vec<Place>) = Place::ALL.iter().partition(|at| **at == Place::Shutdown);
+    let children = [shutdown, others].map(|places| (start(transport, workers, &places), places.len()));
+    children.into_iter().for_each(|(child, places)| finish(child, places));
+}
+
+#[test]
+fn on_a_ring_with_two_workers_every_cell_is_as_the_table_says() {
+    every_cell_is_as_the_table_says("ring", "2");
+}
+
+#[test]
+fn on_a_socket_with_one_worker_every_cell_is_as_the_table_says() {
+    every_cell_is_as_the_table_says("socket", "1");
+}
+
+#[test]
+fn the_report_is_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../FAULTS.md");
+    let written = fs::read_to_string(path).expect("the report is beside this package");
+    assert!(written == report::report(), "run `cargo run --release -p tests --bin faults -- --write`");
+}
