@@ -2,18 +2,94 @@
 
 use std::{
     collections::BTreeSet,
+    fs::File,
+    io::Write as _,
+    os::fd::{AsRawFd as _, FromRawFd as _},
     process::Command,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
 };
 
-use executor_core::Executor;
+use executor_core::{ErrorKind, Executor};
+use process_pool::ProcessPoolExecutor;
 
-use super::{BOTH, end_if_it_hangs};
+use super::{BOTH, end_if_it_hangs, told};
 use crate::{
     programs,
     support::{get, pool},
 };
+
+#[test]
+fn a_host_that_has_closed_its_standard_descriptors_may_have_pools() {
+    for closed in 1..8_u32 {
+        programs::succeeds("has_closed_descriptors", &[("CLOSED", &closed.to_string())]);
+    }
+}
+
+/// Closes some of the first three descriptors, and goes on writing to them as if they were there.
+#[allow(unsafe_code)]
+pub fn has_closed_descriptors() {
+    end_if_it_hangs();
+    let closed: u32 = told("CLOSED").parse().unwrap();
+    // SAFETY: it makes a new descriptor, which is nobody else's.
+    let stderr = unsafe { File::from_raw_fd(libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 100)) };
+    assert!(stderr.as_raw_fd() >= 100);
+    std::panic::set_hook(Box::new(move |panic| writeln!(&stderr, "with {closed:03b} closed: {panic}").expect("said")));
+    let outcome = std::panic::catch_unwind(|| {
+        let built_before = BOTH.map(|transport| pool(transport, 1));
+        for descriptor in 0..3 {
+            if closed & 1 << descriptor != 0 {
+                // SAFETY: nobody in this process owns the three.
+                unsafe { libc::close(descriptor) };
+            }
+        }
+        built_before.into_iter().for_each(|pool| use_without(pool, closed));
+        BOTH.into_iter().for_each(|transport| use_without(pool(transport, 1), closed));
+    });
+    // The harness would write to what is closed.
+    // SAFETY: it ends this process at once.
+    unsafe { libc::_exit(i32::from(outcome.is_err())) };
+}
+
+#[allow(unsafe_code)]
+fn use_without(pool: ProcessPoolExecutor, closed: u32) {
+    fn prints(n: u32) -> u32 {
+        println!("to the standard output");
+        eprintln!("to the standard error");
+        n
+    }
+    fn dies(n: u32) -> u32 {
+        eprintln!("the last words");
+        std::process::exit(n.cast_signed())
+    }
+    // What is printed there may not reach a worker, or the supervisor, for whom it is nonsense.
+    let print = || {
+        for descriptor in (1..3).filter(|descriptor| closed & 1 << descriptor != 0) {
+            for length in [1, 8, 100] {
+                // SAFETY: the bytes are a constant.
+                unsafe { libc::write(descriptor, [1_u8; 100].as_ptr().cast(), length) };
+            }
+        }
+    };
+    for n in 0..20 {
+        print();
+        assert_eq!(get(&pool.submit(prints, n).unwrap()).unwrap(), n);
+    }
+    for code in 3..6 {
+        print();
+        let error = get(&pool.submit(dies, code).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
+        let death = error.worker_death().unwrap();
+        assert_eq!(death.exit_code(), Some(code.cast_signed()));
+        assert!(death.stderr_tail().ends_with("the last words"), "{error}");
+    }
+    let worker = || get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();
+    let first = worker();
+    for _ in 0..20 {
+        print();
+        assert_eq!(worker(), first, "it has read what was printed, and did not understand it");
+    }
+}
 
 #[test]
 fn other_programs_that_the_host_starts_get_nothing_of_a_pools() {

@@ -7,6 +7,7 @@ mod environment;
 mod forks;
 mod image;
 mod markers;
+mod reapers;
 mod scarcity;
 mod signals;
 
@@ -29,12 +30,17 @@ pub fn find(program: &str) -> Option<fn()> {
         "lost_its_directory" => environment::lost_its_directory,
         "has_odd_file_systems" => environment::has_odd_file_systems,
         "outlives_its_file" => image::outlives_its_file,
+        "has_closed_descriptors" => descriptors::has_closed_descriptors,
         "starts_other_programs" => descriptors::starts_other_programs,
         "forks_while_others_submit" => forks::forks_while_others_submit,
         "few_descriptors" => scarcity::few_descriptors,
         "few_processes" => scarcity::few_processes,
         "little_memory" => scarcity::little_memory,
         "uses_pools_or_is_told" => scarcity::uses_pools_or_is_told,
+        "leaves_no_corpses" => reapers::leaves_no_corpses,
+        "reaps_in_a_handler" => reapers::reaps_in_a_handler,
+        "reaps_in_a_thread" => reapers::reaps_in_a_thread,
+        "has_a_child_with_the_number_of_a_worker" => reapers::has_a_child_with_the_number_of_a_worker,
         "has_odd_signals" => signals::has_odd_signals,
         "is_interrupted_all_the_time" => signals::is_interrupted_all_the_time,
         _ => return None,
