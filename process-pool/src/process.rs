@@ -33,7 +33,7 @@ impl Process {
     }
 
     /// No process has this number, so no signal goes anywhere.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn nobody() -> Process {
         Process { pid: Pid::from_raw(i32::MAX).expect("not zero"), handle: None }
     }

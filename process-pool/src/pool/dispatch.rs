@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{State, job::Job, timers::Timer, unit::Stage};
+use super::{Phase, State, job::Job, timers::Timer, unit::Stage};
 use crate::trace::Trace;
 
 /// A worker is given tasks for about this long.
@@ -25,6 +25,9 @@ const STOPPED: Duration = Duration::from_secs(1);
 
 /// A worker that takes longer than this is lost: it has written over what it shares with this program, most likely.
 const STUCK: Duration = Duration::from_secs(60);
+
+/// The same where the task is to have an end: it has a time limit, or the pool is being terminated.
+const STUCK_AT_THE_END: Duration = Duration::from_secs(5);
 
 /// What dispatching leaves to do, outside of the lock.
 #[derive(Default)]
@@ -183,12 +186,17 @@ impl State {
     /// that would wait for ever. What it has not begun is run elsewhere. `in_a_reply` says that a part of a reply of its
     /// has come.
     pub(crate) fn look_for_stop(&mut self, index: usize, in_a_reply: bool, now: Instant, leftovers: &mut Leftovers) {
+        let is_ending = self.phase == Phase::Terminating;
         let unit = &mut self.units[index];
+        let is_limited = unit.flights().front().is_some_and(|flight| flight.job.time_limit.is_some());
+        let patience = if is_ending || is_limited { STUCK_AT_THE_END } else { STUCK };
         unit.look_is_due = false;
         if (in_a_reply || unit.owes_a_step()) && unit.is_stopped() {
             unit.kill_for("it was stopped by a signal and did not go on, so it was killed");
-        } else if unit.stage != Stage::Starting && unit.owes_a_step() && unit.stands_still(now) > STUCK {
-            unit.kill_for("it did not begin with its task, or did not send its result, for a minute, so it was killed");
+        } else if unit.stage != Stage::Starting && unit.owes_a_step() && unit.stands_still(now) > patience {
+            unit.kill_for(
+                "it did not begin with its task, or did not send its result, for far too long, so it was killed",
+            );
         } else if unit.stage == Stage::Starting || !unit.flights().is_empty() {
             self.watch_for_stop(index, now, leftovers);
         }

@@ -22,14 +22,18 @@ pub(crate) struct Job {
     batch: Option<Batch>,
     /// Which attempt is the next, or under way; from 1 on.
     pub(crate) attempt: u32,
-    /// How many workers have died when this was what they would have run next.
+    /// What speaks against it, of the workers that have died when this was what they would have run next.
     strikes: u32,
     pub(crate) time_limit: Option<Duration>,
 }
 
-/// A task that so many workers did not live to start is to blame: its arguments are more than their memory holds, most
-/// likely. Without this it would go from one to the next for ever.
-const MOST_STRIKES: u32 = 3;
+/// A task that three workers did not live to start that had begun to read it is to blame: its arguments are more than their
+/// memory holds, most likely. Without this it would go from one to the next for ever.
+const MOST_STRIKES: u32 = 3 * HARD;
+const HARD: u32 = 400;
+
+/// Of a worker that was dead already when it was given the task, which may happen for a while where many are killed at once.
+const SOFT: u32 = 1;
 
 struct Batch {
     /// How many items have no outcome yet.
@@ -120,9 +124,10 @@ impl Job {
         (batch.open == 0).then(|| std::mem::take(&mut batch.reply))
     }
 
-    /// What becomes of it when its worker ended before it started, and nothing else ran there.
-    pub(crate) fn next_under(mut self, error: Error) -> Aftermath {
-        self.strikes += 1;
+    /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the worker
+    /// had begun to read it.
+    pub(crate) fn next_under(mut self, begun: bool, error: Error) -> Aftermath {
+        self.strikes += if begun { HARD } else { SOFT };
         if self.strikes < MOST_STRIKES { Aftermath::Again(self) } else { self.ended_under(error, false) }
     }
 

@@ -313,7 +313,7 @@ fn a_task_that_no_worker_lives_to_start_is_given_up() {
         let (flight, reached) = lost.into_iter().next().expect("the task");
         assert_eq!(reached, Reached::Begun);
         let error = Error::new(executor_core::ErrorKind::WorkerDied, "dead");
-        match flight.job.next_under(error) {
+        match flight.job.next_under(true, error) {
             super::Aftermath::Again(job) => {
                 assert!(strike < 3);
                 bench.state.take_in_again(job);

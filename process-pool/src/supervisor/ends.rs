@@ -88,9 +88,9 @@ impl Supervisor {
                     let error = death.error(job.task.name());
                     job.ended_under(error, !was_stopped)
                 }
-                None if at == 0 && !ran_something && reached == Reached::Begun => {
+                None if at == 0 && !ran_something => {
                     let error = death.error(job.task.name());
-                    job.next_under(error)
+                    job.next_under(reached == Reached::Begun, error)
                 }
                 None => Aftermath::Again(job),
             };

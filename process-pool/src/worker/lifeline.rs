@@ -72,6 +72,11 @@ pub(super) fn end_group() -> ! {
     if group == getpid() {
         let _ = kill_process_group(group, Signal::KILL);
     }
+    end_this_process()
+}
+
+/// Ends this process alone, without a word.
+pub(super) fn end_this_process() -> ! {
     let _ = kill_process(getpid(), Signal::KILL);
     // Not reached: nobody can block or handle that signal.
     std::process::abort()

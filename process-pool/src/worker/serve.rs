@@ -7,7 +7,7 @@ use std::{
 };
 
 use executor_core::{
-    Error, ErrorKind, TaskId,
+    Error, ErrorKind, TaskId, fork,
     function::{BuildId, Entry, batch, outcome},
     host::HostId,
     task::{self, Remote},
@@ -46,6 +46,8 @@ fn leave(result: io::Result<()>) -> ! {
 struct Worker {
     port: Box<dyn Port>,
     setup: Setup,
+    /// A task may fork, and its child may return from the task too.
+    born: fork::Generation,
     /// Reused from task to task.
     body: Vec<u8>,
     reply: Vec<u8>,
@@ -66,7 +68,7 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     if setup.memory_limit > 0 {
         limits::limit_memory(setup.memory_limit)?;
     }
-    Ok(Worker { port, setup, body: Vec::new(), reply: Vec::new() })
+    Ok(Worker { port, setup, born: fork::generation(), body: Vec::new(), reply: Vec::new() })
 }
 
 /// What a request leads to.
@@ -173,6 +175,7 @@ impl Worker {
                 Ok(entry) => task::run_remote(remote, || entry.call(&self.body, &mut self.reply)),
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
+            self.end_copies();
             if !self.port.finish(sequence, 0) {
                 // It was condemned while it ran, has reached its end after all, and must not report it.
                 lifeline::end_group();
@@ -211,6 +214,7 @@ impl Worker {
                     outcome::write_error(&error, &mut self.reply);
                 }
             }
+            self.end_copies();
             if timed {
                 self.port.note_time();
             }
@@ -231,6 +235,13 @@ impl Worker {
         }
         self.body = body;
         Ok(())
+    }
+
+    /// Ends this process if it is the child of a fork that a task has made: the link is its parent's, who answers.
+    fn end_copies(&self) {
+        if self.born.check().is_err() {
+            lifeline::end_this_process();
+        }
     }
 
     /// Says that this worker cannot serve, and why. It then leaves; the parent knows the reason.
