@@ -19,7 +19,7 @@ mod view;
 pub(crate) use dispatch::Leftovers;
 pub(crate) use job::{Aftermath, Ending, Job};
 pub(crate) use timers::Timer;
-pub(crate) use unit::{Flight, Reached, Stage, Unit};
+pub(crate) use unit::{Answer, Flight, Reached, Stage, Unit};
 
 use std::{
     sync::{Arc, OnceLock, Weak},

@@ -9,7 +9,7 @@ use std::{
 use executor_core::{Backend, Error, Executor, Future, Task, TaskOptions};
 use parking_lot::Mutex;
 
-use super::{Job, Leftovers, Limits, Reached, Stage, State, Timer, Unit};
+use super::{Answer, Job, Leftovers, Limits, Reached, Stage, State, Timer, Unit};
 use crate::{
     process::Process,
     transport::{Claim, Claims, Outbox},
@@ -184,7 +184,8 @@ impl Bench {
     fn finish(&mut self, unit: usize) {
         let running = self.state.units[unit].flights().front().expect("something runs").sequence;
         self.twins[unit].change(running, Claim::Running { item: 0 }, Claim::Finished);
-        let (job, reply) = self.state.units[unit].answered(running, &[0], self.now).expect("an answer");
+        let answer = self.state.units[unit].answered(running, &[0], self.now);
+        let Some(Answer::Whole(job, reply)) = answer else { panic!("not an answer") };
         drop(job.task.complete(reply));
         self.twins[unit].start_next();
         self.dispatch();

@@ -24,7 +24,7 @@ use rustix::process::Signal;
 use crate::{
     death::MemoryKills,
     frame::{ReplyKind, Request},
-    pool::{Ending, Leftovers, Phase, Pool, Stage, Timer},
+    pool::{Answer, Ending, Leftovers, Phase, Pool, Stage, Timer},
     start::spawn::{Blueprint, Started},
     trace::{self, Trace},
 };
@@ -263,11 +263,14 @@ impl Supervisor {
                         nonsense = true;
                         break;
                     }
-                    ReplyKind::Outcome => {
-                        if let Some((job, reply)) = state.units[unit].answered(reply.sequence, body, now) {
-                            endings.push(Ending::Reply(job.task, reply));
+                    ReplyKind::Outcome => match state.units[unit].answered(reply.sequence, body, now) {
+                        Some(Answer::Whole(job, reply)) => endings.push(Ending::Reply(job.task, reply)),
+                        Some(Answer::Part) => {}
+                        None => {
+                            nonsense = true;
+                            break;
                         }
-                    }
+                    },
                 },
                 Err(_) => {
                     nonsense = true;

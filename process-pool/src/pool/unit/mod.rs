@@ -108,6 +108,14 @@ pub(crate) enum Reached {
     Started,
 }
 
+/// What a worker has said of a task that it has.
+pub(crate) enum Answer {
+    /// Something that does not end it: the outcome of an item.
+    Part,
+    /// The end of it, and its outcome.
+    Whole(Job, Vec<u8>),
+}
+
 /// A task in the hands of a worker.
 pub(crate) struct Flight {
     pub(crate) sequence: u64,
@@ -398,26 +406,30 @@ impl Unit {
         Some(flight.job)
     }
 
-    /// The worker has answered a task for good, or one item of it.
-    pub(crate) fn answered(&mut self, sequence: u64, outcome: &[u8], now: Instant) -> Option<(Job, Vec<u8>)> {
+    /// The worker has answered a task for good, or one item of it. None: it has not got that task, or not as a whole yet,
+    /// so it is not to be talked to any more. A task that was withdrawn is not answered.
+    pub(crate) fn answered(&mut self, sequence: u64, outcome: &[u8], now: Instant) -> Option<Answer> {
         let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
+        if self.backlog.as_ref().is_some_and(|backlog| backlog.sequence == sequence) {
+            return None;
+        }
         let condemned = self.claims().is_none() && self.is_condemned_for(sequence);
         if condemned && !self.counts_late(at) {
             // Too late: it is being killed for this very task, which has nothing left to do.
             self.signal(Signal::KILL);
-            return None;
+            return Some(Answer::Part);
         }
         self.progress = now;
         self.has_answered = true;
         self.answered = self.answered.max(sequence);
         let flight = self.flights.get_mut(at)?;
         flight.since = now;
-        let reply = flight.job.outcome(outcome)?;
+        let Some(reply) = flight.job.outcome(outcome) else { return Some(Answer::Part) };
         let flight = self.flights.remove(at)?;
         if condemned {
             self.signal(Signal::KILL);
         }
-        Some((flight.job, reply))
+        Some(Answer::Whole(flight.job, reply))
     }
 
     /// Whether an outcome counts although the task is condemned, on a link without claims. Of a batch that was asked to

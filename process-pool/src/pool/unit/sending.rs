@@ -133,7 +133,8 @@ fn send_parts(outbox: &mut dyn Outbox, head: &[u8], body: &[u8], sent: &mut usiz
         *sent += outbox.send(&head[*sent..])?;
     }
     if *sent >= head.len() {
-        *sent += outbox.send(&body[*sent - head.len()..])?;
+        let rest = body.get(*sent - head.len()..).ok_or(io::ErrorKind::InvalidData)?;
+        *sent += outbox.send(rest)?;
     }
     Ok(*sent == head.len() + body.len())
 }
