@@ -18,27 +18,38 @@ use super::*;
 struct Pool {
     sleep: Sleep,
     queue: AtomicUsize,
+    /// How many tasks must have begun before one is over.
+    together: usize,
+    /// What whoever closes the pool has done before, and whoever sees it closed must see.
+    reason: AtomicUsize,
     taken: Mutex<usize>,
     took: Condvar,
 }
 
 impl Pool {
-    fn new(workers: usize) -> (Arc<Pool>, Vec<thread::JoinHandle<()>>, Arc<AtomicUsize>) {
+    fn new(workers: usize, together: usize) -> (Arc<Pool>, Vec<thread::JoinHandle<()>>) {
         let (sleep, sleepers) = Sleep::new(workers);
-        let meeting = Arc::new(AtomicUsize::new(1));
-        let pool = Arc::new(Pool { sleep, queue: AtomicUsize::new(0), taken: Mutex::new(0), took: Condvar::new() });
+        let pool = Arc::new(Pool {
+            sleep,
+            queue: AtomicUsize::new(0),
+            together,
+            reason: AtomicUsize::new(0),
+            taken: Mutex::new(0),
+            took: Condvar::new(),
+        });
         let threads = sleepers
             .into_iter()
             .map(|sleeper| {
-                let (pool, meeting) = (pool.clone(), meeting.clone());
+                let pool = pool.clone();
                 thread::spawn(move || {
                     while pool.next(&sleeper) {
-                        pool.run(meeting.load(Relaxed));
+                        pool.run();
                     }
+                    assert_eq!(pool.reason.load(Relaxed), 1, "who sees the close sees why");
                 })
             })
             .collect();
-        (pool, threads, meeting)
+        (pool, threads)
     }
 
     fn submit(&self) {
@@ -73,12 +84,11 @@ impl Pool {
         }
     }
 
-    /// A task, which is over when so many have begun.
-    fn run(&self, others: usize) {
+    fn run(&self) {
         let mut taken = self.taken.lock().unwrap();
         *taken += 1;
         self.took.notify_all();
-        while *taken < others {
+        while *taken < self.together {
             taken = self.took.wait(taken).unwrap();
         }
     }
@@ -88,6 +98,11 @@ impl Pool {
         while *taken < tasks {
             taken = self.took.wait(taken).unwrap();
         }
+    }
+
+    fn close(&self) {
+        self.reason.store(1, Relaxed);
+        self.sleep.close();
     }
 }
 
@@ -101,12 +116,12 @@ fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
 #[test]
 fn a_task_wakes_the_only_worker_each_time() {
     explore(4, || {
-        let (pool, threads, _) = Pool::new(1);
+        let (pool, threads) = Pool::new(1, 1);
         for task in 1..=2 {
             pool.submit();
             pool.wait_for(task);
         }
-        pool.sleep.close();
+        pool.close();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
@@ -114,7 +129,7 @@ fn a_task_wakes_the_only_worker_each_time() {
 #[test]
 fn two_submitters_wake_the_only_worker() {
     explore(3, || {
-        let (pool, threads, _) = Pool::new(1);
+        let (pool, threads) = Pool::new(1, 1);
         let other = thread::spawn({
             let pool = pool.clone();
             move || pool.submit()
@@ -122,7 +137,7 @@ fn two_submitters_wake_the_only_worker() {
         pool.submit();
         pool.wait_for(2);
         other.join().unwrap();
-        pool.sleep.close();
+        pool.close();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
@@ -130,12 +145,11 @@ fn two_submitters_wake_the_only_worker() {
 #[test]
 fn two_tasks_that_wait_for_each_other_get_two_workers() {
     explore(2, || {
-        let (pool, threads, meeting) = Pool::new(2);
-        meeting.store(2, Relaxed);
+        let (pool, threads) = Pool::new(2, 2);
         pool.submit();
         pool.submit();
         pool.wait_for(2);
-        pool.sleep.close();
+        pool.close();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
@@ -143,8 +157,8 @@ fn two_tasks_that_wait_for_each_other_get_two_workers() {
 #[test]
 fn the_close_reaches_everybody() {
     explore(3, || {
-        let (pool, threads, _) = Pool::new(2);
-        pool.sleep.close();
+        let (pool, threads) = Pool::new(2, 1);
+        pool.close();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
