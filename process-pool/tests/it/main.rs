@@ -5,6 +5,7 @@ mod claims;
 mod deaths;
 mod diagnosis;
 mod fork;
+mod hostile;
 mod initializer;
 mod limits;
 mod messages;

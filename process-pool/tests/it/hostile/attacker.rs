@@ -1,0 +1,236 @@
+//! What a task does that is out for its own link: the shared memory, which it finds among its mappings, and the socket,
+//! which it finds among its descriptors.
+#![allow(unsafe_code)]
+
+use std::{
+    fs,
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*},
+    thread,
+    time::Duration,
+};
+
+/// Numbers that depend on the seed alone.
+#[derive(Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ word >> 31
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    /// A number that breaks arithmetic, more likely than any other.
+    pub fn wild(&mut self) -> u64 {
+        let word = self.next();
+        match word % 8 {
+            0 => 0,
+            1 => u64::MAX,
+            2 => 1 << 63,
+            3 => word >> 40,
+            4 => u64::MAX - (word >> 56),
+            _ => word,
+        }
+    }
+}
+
+/// Where what lies, as `transport/ring/layout.rs` has it.
+pub const INDICES: [usize; 4] = [0, 128, 256, 384];
+const TO_PARENT_TAIL: usize = 256;
+const TO_PARENT_HEAD: usize = 384;
+const WORKER_SLEEPS: usize = 512;
+const PARENT_SLEEPS: usize = 640;
+const WANTS_ROOM: usize = 768;
+pub const FLAGS: [usize; 3] = [WORKER_SLEEPS, PARENT_SLEEPS, WANTS_ROOM];
+pub const NOTES: [usize; 3] = [896, 904, 912];
+pub const CLAIMS: usize = 1024;
+pub const SLOTS: usize = 256;
+pub const DATA: usize = 4096;
+const CAPACITY: usize = 256 * 1024;
+
+/// This worker's link.
+pub struct Target {
+    start: usize,
+    pub length: usize,
+    sockets: Vec<i32>,
+}
+
+impl Target {
+    /// Looks for everything.
+    pub fn find() -> Target {
+        let maps = fs::read_to_string("/proc/self/maps").expect("a list of mappings");
+        let ring = maps.lines().find(|line| line.contains("memfd:concurrent-futures"));
+        let (start, length) = ring.map_or((0, 0), |line| {
+            let (start, rest) = line.split_once('-').expect("a range");
+            let (end, _) = rest.split_once(' ').expect("a range");
+            let [start, end] = [start, end].map(|text| usize::from_str_radix(text, 16).expect("an address"));
+            (start, end - start)
+        });
+        let descriptors = fs::read_dir("/proc/self/fd").expect("a list of descriptors").flatten();
+        let sockets = descriptors
+            .filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")))
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        Target { start, length, sockets }
+    }
+
+    pub fn has_ring(&self) -> bool {
+        self.length > 0
+    }
+
+    fn at<T>(&self, offset: usize) -> *mut T {
+        assert!(offset + size_of::<T>() <= self.length);
+        std::ptr::with_exposed_provenance_mut(self.start + offset)
+    }
+
+    pub fn word(&self, offset: usize) -> &AtomicU64 {
+        // SAFETY: inside the mapping, which stays, and aligned. Nothing else is safe about it, which is what is tested.
+        unsafe { AtomicU64::from_ptr(self.at(offset)) }
+    }
+
+    pub fn half_word(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: as in `word`.
+        unsafe { AtomicU32::from_ptr(self.at(offset)) }
+    }
+
+    fn byte(&self, offset: usize) -> &AtomicU8 {
+        // SAFETY: as in `word`.
+        unsafe { AtomicU8::from_ptr(self.at(offset)) }
+    }
+
+    /// Random bytes over a part of the memory.
+    pub fn scribble(&self, random: &mut Random, from: usize, to: usize) {
+        for offset in (from..to).step_by(8) {
+            self.word(offset).store(random.wild(), Relaxed);
+        }
+    }
+
+    /// The number of the task that runs: the one whose claim says so.
+    pub fn own_sequence(&self) -> u64 {
+        let claims = (0..SLOTS).map(|slot| self.word(CLAIMS + 8 * slot).load(Acquire));
+        claims.filter(|claim| claim & 15 == 1).map(|claim| claim >> 24).max().unwrap_or(1)
+    }
+
+    /// Sends bytes through the socket. False: nobody is there any more.
+    pub fn send(&self, bytes: &[u8]) -> bool {
+        self.sockets.iter().all(|socket| {
+            // SAFETY: the bytes are there.
+            let sent = unsafe { libc::send(*socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
+            sent >= 0
+        })
+    }
+
+    /// Puts bytes into the ring to the parent as the worker would, all of them. Answers how many the parent took before it
+    /// lost its patience.
+    pub fn put(&self, bytes: impl Iterator<Item = u8>) -> u64 {
+        let (tail, head) = (self.word(TO_PARENT_TAIL), self.word(TO_PARENT_HEAD));
+        let mut at = tail.load(Acquire);
+        for byte in bytes {
+            while at.wrapping_sub(head.load(Acquire)) >= CAPACITY as u64 {
+                tail.store(at, Release);
+                self.ring();
+                thread::yield_now();
+            }
+            self.byte(DATA + CAPACITY + at as usize % CAPACITY).store(byte, Relaxed);
+            at += 1;
+            if at.is_multiple_of(4096) {
+                tail.store(at, Release);
+            }
+        }
+        tail.store(at, Release);
+        self.ring();
+        at
+    }
+
+    fn ring(&self) {
+        self.half_word(PARENT_SLEEPS).store(0, Relaxed);
+        self.send(&[1]);
+    }
+
+    /// Puts bytes where the parent reads replies, whatever the transport.
+    pub fn say(&self, bytes: &[u8]) {
+        if self.has_ring() {
+            self.put(bytes.iter().copied());
+        } else {
+            self.send(bytes);
+        }
+    }
+}
+
+/// A frame, or what looks like one.
+pub fn frame(kind: u32, sequence: u64, length: u64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(&kind.to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&sequence.to_le_bytes());
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// Until the pool ends this process.
+pub fn wait_for_the_end() -> ! {
+    loop {
+        thread::park_timeout(Duration::from_secs(1));
+    }
+}
+
+/// The mean things that a task can do once.
+pub const ATTACKS: u32 = 22;
+
+/// Does one of them.
+pub fn attack(which: u32, random: &mut Random) {
+    let target = Target::find();
+    const OUTCOME: u32 = 3;
+    if !target.has_ring() && which < 12 {
+        return;
+    }
+    let own = if target.has_ring() { target.own_sequence() } else { 1 };
+    match which {
+        0 => INDICES.iter().for_each(|index| target.word(*index).store(random.wild(), Release)),
+        1 => target.word(INDICES[random.below(4)]).store(random.wild(), Release),
+        2 => {
+            let index = target.word(INDICES[random.below(4)]);
+            index.fetch_add([1, u64::MAX, CAPACITY as u64, CAPACITY as u64 + 1][random.below(4)], AcqRel);
+        }
+        3 => FLAGS.iter().for_each(|flag| target.half_word(*flag).store(random.wild() as u32, Relaxed)),
+        4 => FLAGS.iter().for_each(|flag| target.half_word(*flag).store(0, Relaxed)),
+        5 => NOTES.iter().for_each(|note| target.word(*note).store(random.wild(), Relaxed)),
+        6 => NOTES.iter().for_each(|note| target.word(*note).store(0, Relaxed)),
+        7 => target.scribble(random, CLAIMS, CLAIMS + 8 * SLOTS),
+        8 => {
+            // Every state for every task that it has.
+            for slot in 0..SLOTS {
+                let claim = target.word(CLAIMS + 8 * slot);
+                let word = claim.load(Acquire);
+                claim.store(word & !15 | (random.next() % 6), Release);
+            }
+        }
+        9 => target.word(CLAIMS + 8 * (own as usize % SLOTS)).store(own << 24 | (random.next() % 16), Release),
+        10 => target.scribble(random, DATA, target.length),
+        11 => target.scribble(random, 0, target.length),
+        12 => target.say(&frame(random.wild() as u32, random.wild(), random.wild(), &[])),
+        13 => target.say(&frame(OUTCOME, own, u64::MAX, b"x")),
+        14 => target.say(&frame(OUTCOME, random.wild(), 5, b"\0hell")),
+        15 => (0..3).for_each(|_| target.say(&frame(OUTCOME, own, 2, &[0, 7]))),
+        16 => (own..own + 200).for_each(|neighbour| target.say(&frame(OUTCOME, neighbour, 2, &[0, 7]))),
+        17 => target.say(&frame(1, 0, 0, &[]).repeat(3000)),
+        18 => target.say(&frame(2, 0, 4, &[255; 4])),
+        19 => target.say(&(0..5000).map(|_| random.next() as u8).collect::<Vec<u8>>()),
+        20 => {
+            // Bells, which are nonsense where the socket is the link.
+            (0..2000).all(|_| target.send(&[1]));
+        }
+        _ => {
+            // An error that is none, with lengths that are none.
+            let body: Vec<u8> = [1].into_iter().chain((0..40).map(|_| random.wild() as u8)).collect();
+            target.say(&frame(OUTCOME, own, body.len() as u64, &body));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Tasks that attack the link of their own worker, with the real memory and the real socket. They can spoil what this
+//! worker has to say, and what it was given. Everything else is to go on as if nothing was.
+//!
+//! ```sh
+//! HOSTILE_ROUNDS=2000 cargo test --release -p process-pool --test it hostile -- --nocapture
+//! ```
+//!
+//! `HOSTILE_SEED` has the same attacks happen again.
+
+mod attacker;
+
+use std::{env, time::Duration};
+
+use executor_core::{ErrorKind, Executor, Future, TaskOptions};
+use process_pool::{ProcessPoolExecutor, Transport};
+
+use crate::support::{Gate, Meeting, add_line, get, on, on_both, pool, wait_for, warm_up};
+use attacker::{ATTACKS, Random, Target, attack, frame, wait_for_the_end};
+
+/// How a task goes on that has done its worst.
+const RETURNS: u32 = 0;
+const STAYS: u32 = 1;
+/// It returns, and goes on with it beside whatever else its worker runs.
+const GOES_ON: u32 = 2;
+
+fn attacks((which, ending, seed): (u32, u32, u64)) -> u32 {
+    let mut random = Random(seed);
+    attack(which, &mut random);
+    match ending {
+        RETURNS => 7,
+        STAYS => wait_for_the_end(),
+        _ => {
+            std::thread::spawn(move || {
+                loop {
+                    attack(which, &mut random);
+                    std::thread::park_timeout(Duration::from_micros(100));
+                }
+            });
+            7
+        }
+    }
+}
+
+fn doubles(n: u32) -> u32 {
+    n * 2
+}
+
+fn limited(limit: u64) -> TaskOptions {
+    TaskOptions::new().time_limit(Duration::from_millis(limit))
+}
+
+/// The pool is as good as new: every worker does its work, and does it right.
+fn recovers(pool: &ProcessPoolExecutor, what: &str) {
+    // A worker that was spoilt and has nothing to do shows no sign of it before it is given something.
+    const ROUNDS: usize = 30;
+    for _ in 0..ROUNDS {
+        let futures: Vec<(u32, Future<u32>)> =
+            (0..40).map(|n| (n, pool.submit_with(limited(1000), doubles, n).expect("accepted"))).collect();
+        // All are waited for, right or wrong.
+        let right = futures.iter().filter(|(n, future)| get(future).is_ok_and(|double| double == n * 2)).count();
+        if right == futures.len() {
+            return;
+        }
+    }
+    panic!("the pool does not recover from {what}");
+}
+
+fn rounds_of_attacks(transport: Transport, rounds: u32, seed: u64) {
+    println!("HOSTILE_SEED={seed} HOSTILE_ROUNDS={rounds}, {transport:?}");
+    let mut random = Random(seed);
+    let meeting = Meeting::new();
+    let pool = pool(transport, 2);
+    warm_up(&pool, 2);
+    for round in 0..rounds {
+        let (which, ending) = (round % ATTACKS, [RETURNS, STAYS, GOES_ON][random.below(3)]);
+        let what = format!("round {round}, attack {which}, ending {ending}");
+        // One worker has a task, so the other one gets the attack, and what is behind it.
+        let gate = Gate::start(&pool, &meeting, &format!("gate{round}"));
+        let attack = pool.submit_with(limited(200), attacks, (which, ending, random.next())).expect("accepted");
+        let behind: Vec<Future<u32>> =
+            (0..10).map(|n| pool.submit_with(limited(1000), doubles, n).expect("accepted")).collect();
+        for future in [&attack].into_iter().chain(&behind) {
+            // A value that is wrong, or an error that is made up: both may be. But it is told.
+            let _ = get(future);
+            assert!(future.done(), "{what}: a task hangs");
+        }
+        gate.open();
+        let others = get(&gate.future).unwrap_or_else(|error| panic!("{what}: it has hit another worker: {error}"));
+        assert!(pool.worker_pids().contains(&others), "{what}: the other worker is gone");
+        recovers(&pool, &what);
+    }
+}
+
+fn rounds() -> u32 {
+    env::var("HOSTILE_ROUNDS").map_or(ATTACKS, |text| text.parse().expect("a number"))
+}
+
+fn seed() -> u64 {
+    env::var("HOSTILE_SEED").map_or(0x5eed, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn a_task_that_writes_over_its_ring_hurts_its_own_worker_alone() {
+    on(Transport::Ring, |transport| rounds_of_attacks(transport, rounds(), seed()));
+}
+
+#[test]
+fn a_task_that_writes_into_its_socket_hurts_its_own_worker_alone() {
+    on(Transport::Socket, |transport| rounds_of_attacks(transport, rounds(), seed()));
+}
+
+#[test]
+fn an_idle_worker_whose_notes_were_written_over_still_gets_tasks() {
+    on(Transport::Ring, |transport| {
+        let pool = pool(transport, 1);
+        // More than a worker has slots for.
+        let many: Vec<Future<u32>> = (0..600).map(|n| pool.submit(doubles, n).unwrap()).collect();
+        many.iter().for_each(|future| assert!(get(future).is_ok()));
+        assert_eq!(get(&pool.submit(attacks, (6, RETURNS, 0)).unwrap()).unwrap(), 7);
+        assert_eq!(get(&pool.submit(doubles, 4).unwrap()).unwrap(), 8);
+    });
+}
+
+#[test]
+fn a_limit_ends_a_task_whatever_it_writes_over_its_claim() {
+    fn claims_to_be(state: u64) {
+        let target = Target::find();
+        let own = target.own_sequence();
+        let claim = target.word(attacker::CLAIMS + 8 * (own as usize % attacker::SLOTS));
+        claim.store(own << 24 | state, std::sync::atomic::Ordering::Release);
+        wait_for_the_end()
+    }
+    on(Transport::Ring, |transport| {
+        let pool = pool(transport, 6);
+        let tasks: Vec<Future<()>> =
+            (0..6).map(|state| pool.submit_with(limited(300), claims_to_be, state).unwrap()).collect();
+        for (state, task) in tasks.iter().enumerate() {
+            let error = get(task).expect_err("it does not end by itself");
+            assert_ne!(error.kind(), ErrorKind::Timeout, "state {state}: the limit does not end it");
+        }
+        recovers(&pool, "claims to be what they are not");
+    });
+}
+
+#[test]
+fn a_pool_is_dropped_while_a_task_claims_to_be_finished_and_is_not() {
+    fn claims_to_be_finished(path: String) {
+        let target = Target::find();
+        let own = target.own_sequence();
+        let claim = target.word(attacker::CLAIMS + 8 * (own as usize % attacker::SLOTS));
+        claim.store(own << 24 | 2, std::sync::atomic::Ordering::Release);
+        super::support::put(&path);
+        wait_for_the_end()
+    }
+    on(Transport::Ring, |transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let task = pool.submit(claims_to_be_finished, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        pool.shutdown(executor_core::Shutdown::Terminate { grace: Duration::ZERO });
+        assert_ne!(get(&task).expect_err("it does not end by itself").kind(), ErrorKind::Timeout);
+    });
+}
+
+#[test]
+fn an_answer_that_is_announced_longer_than_any_memory_is_refused_before_it_comes() {
+    /// Writes down how much of it was taken.
+    fn never_stops_answering(path: String) {
+        let target = Target::find();
+        let own = if target.has_ring() { target.own_sequence() } else { 1 };
+        target.say(&frame(3, own, 1 << 60, &[]));
+        for megabyte in 1..100_000 {
+            if target.has_ring() {
+                target.put(std::iter::repeat_n(0, 1 << 20));
+            } else if !target.send(&[0; 1 << 20]) {
+                wait_for_the_end();
+            }
+            add_line(&path, megabyte);
+        }
+    }
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        warm_up(&pool, 1);
+        let task = pool.submit(never_stops_answering, meeting.path("taken")).unwrap();
+        assert_eq!(get(&task).expect_err("it never ends").kind(), ErrorKind::WorkerDied);
+        assert!(meeting.numbers("taken").len() < 20, "{} MiB were taken", meeting.numbers("taken").len());
+        assert_eq!(get(&pool.submit(doubles, 4).unwrap()).unwrap(), 8);
+    });
+}
+
+#[test]
+fn a_worker_that_rings_without_end_keeps_nobody_else_waiting() {
+    fn rings_without_end(path: String) {
+        let target = Target::find();
+        super::support::put(&path);
+        while target.send(&[1; 65536]) {}
+        wait_for_the_end()
+    }
+    on(Transport::Ring, |transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        warm_up(&pool, 2);
+        let noise = pool.submit(rings_without_end, meeting.path("rings")).unwrap();
+        wait_for(&meeting.path("rings"));
+        for n in 0..200 {
+            assert_eq!(get(&pool.submit(doubles, n).unwrap()).unwrap(), n * 2);
+        }
+        noise.terminate(Duration::ZERO);
+        assert_eq!(get(&noise).expect_err("it was stopped").kind(), ErrorKind::Terminated);
+    });
+}
+
+#[test]
+fn a_task_that_forks_and_returns_twice_answers_once() {
+    #[allow(unsafe_code)]
+    fn forks(n: u32) -> u32 {
+        // SAFETY: none is claimed: the child goes on where it must not, as in programs that forget it.
+        unsafe { libc::fork() };
+        n * 2
+    }
+    on_both(|transport| {
+        let pool = pool(transport, 2);
+        for n in 0..10 {
+            let forked = pool.submit(forks, n).unwrap();
+            let behind: Vec<Future<u32>> = (0..30).map(|n| pool.submit(doubles, n).unwrap()).collect();
+            assert_eq!(get(&forked).unwrap(), n * 2);
+            let answers: Vec<u32> = behind.iter().map(|future| get(future).unwrap()).collect();
+            assert_eq!(answers, (0..30).map(doubles).collect::<Vec<u32>>());
+        }
+    });
+}
