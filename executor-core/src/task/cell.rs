@@ -217,8 +217,8 @@ impl TaskRef {
 
     /// What the host is to be told when it is asked about the task; for the one who has seen it PLACED.
     pub(crate) fn place(&self) -> u64 {
-        // ORDERING: Acquire pairs with the Release of `Task::place`.
-        self.place.load(Acquire)
+        // ORDERING: the state word has the order: it was written before the task was PLACED.
+        self.place.load(Relaxed)
     }
 
     /// Whether it runs at this moment, which the host is asked where this process cannot see it.

@@ -221,8 +221,8 @@ impl Task {
     /// the host is told when it is asked. False: it was cancelled meanwhile; drop it.
     #[must_use]
     pub fn place(&self, place: u64) -> bool {
-        // ORDERING: Release pairs with the Acquire of `Future::cancel`, which reads the place after it has seen PLACED.
-        self.task.place.store(place, Release);
+        // ORDERING: the next line publishes it: who has seen PLACED sees the place.
+        self.task.place.store(place, Relaxed);
         self.task.state.place()
     }
 

@@ -110,9 +110,9 @@ impl State {
 
     /// Changes the word by `change`, as long as that has an answer. Both answers hold the word as it was before.
     fn update(&self, change: impl FnMut(u32) -> Option<u32>) -> Result<Snapshot, Snapshot> {
-        // ORDERING: Acquire, because the winner goes on to read, run or drop what an earlier owner wrote (the work, or
-        // the waiters that set WAITED), and the loser may read the output that it sees. Release, so that `recall`
-        // publishes what the back-end did to the task to the next owner, and DONE the output to its readers.
+        // ORDERING: Release, so that `recall` publishes what the back-end did with the task to the next owner, `place`
+        // where it is, and `unpacked` the output. Acquire for the winner, who goes on with what an earlier owner did, and
+        // for the loser, who may have seen PLACED and reads the place.
         self.0.fetch_update(AcqRel, Acquire, change).map(Snapshot).map_err(Snapshot)
     }
 
@@ -183,9 +183,9 @@ impl State {
     /// them a notification.
     #[must_use]
     pub(crate) fn finish(&self, end: End) -> bool {
-        // ORDERING: Release publishes the output to whoever reads DONE. Acquire pairs with the Release of `announce`, so
-        // that the waiters that set WAITED are found in the list.
-        let before = self.0.fetch_or(DONE | end.flags(), AcqRel);
+        // ORDERING: Release publishes the output to whoever reads DONE. That the waiters which set WAITED are found in
+        // the list is the doing of its lock: they hold it from before they set the flag.
+        let before = self.0.fetch_or(DONE | end.flags(), Release);
         debug_assert!(matches!(before & PHASE, HERE | SETTLING | RESOLVING));
         before & WAITED != 0
     }
@@ -193,8 +193,9 @@ impl State {
     /// Says that somebody waits. False: what they wait for was there before, and nobody will notify.
     #[must_use]
     pub(crate) fn announce(&self, event: Event) -> bool {
-        // ORDERING: the counterpart of `finish` on the same word: either `finish` sees WAITED, or this sees DONE.
-        let before = self.0.fetch_or(WAITED, AcqRel);
+        // ORDERING: the counterpart of `finish` on the same word: either `finish` sees WAITED, or this sees DONE. Acquire
+        // pairs with the Release of `finish`: a callback that comes late is called at once, and sees what the task did.
+        let before = self.0.fetch_or(WAITED, Acquire);
         !Snapshot(before).has(event)
     }
 
@@ -202,7 +203,7 @@ impl State {
     #[must_use]
     pub(crate) fn take_work(&self) -> bool {
         // ORDERING: nobody but the owner ever touches the work, and it was written before the task was shared.
-        self.0.fetch_and(!WORK, Acquire) & WORK != 0
+        self.0.fetch_and(!WORK, Relaxed) & WORK != 0
     }
 
     /// Asks a running task to stop.
@@ -227,8 +228,9 @@ impl State {
             // WAITED is cleared so that `unpacked` only notifies those who came for it: the others are notified by the
             // one who finished the task.
             let unpacking = word & !(PACKED | WAITED) | UNPACKING;
-            // ORDERING: Acquire as in `snapshot`: the winner reads the packed output.
-            match self.0.compare_exchange_weak(word, unpacking, Acquire, Acquire) {
+            // ORDERING: the winner reads the packed output, which it has seen with `word`. The loser may find it unpacked,
+            // and reads what the Release of `unpacked` publishes.
+            match self.0.compare_exchange_weak(word, unpacking, Relaxed, Acquire) {
                 Ok(_) => return Access::Unpack,
                 Err(seen) => word = seen,
             }
@@ -247,8 +249,9 @@ impl State {
     /// True: the caller moves the value out. False: it was moved out before, or is shared.
     #[must_use]
     pub(crate) fn take(&self) -> bool {
-        // ORDERING: Acquire as in `snapshot`. Nothing is published: the next reader sees TAKEN and stays away.
-        self.0.fetch_update(Acquire, Acquire, |word| (word & (SHARED | TAKEN) == 0).then_some(word | TAKEN)).is_ok()
+        // ORDERING: the caller has seen the output by `access`. Nothing is published: the next one sees TAKEN and stays
+        // away.
+        self.0.fetch_update(Relaxed, Relaxed, |word| (word & (SHARED | TAKEN) == 0).then_some(word | TAKEN)).is_ok()
     }
 
     /// From now on the value is cloned, never moved out.
