@@ -1,7 +1,7 @@
 //! The protocol, played through by loom in every order that it tells apart. A wake-up that is lost is a deadlock here.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" cargo test --release -p thread-pool --lib model
+//! RUSTFLAGS="--cfg loom" cargo test --release -p thread-pool --lib sleep::model
 //! ```
 
 use loom::{
