@@ -8,6 +8,7 @@ mod attendant;
 mod clock;
 mod ends;
 mod patience;
+mod sigpipe;
 mod stderr;
 
 use std::{
@@ -136,6 +137,7 @@ impl Supervisor {
     /// Until the pool is closed and the last worker is gone.
     pub(crate) fn run(mut self) {
         let _guard = Guard(self.pool.clone());
+        sigpipe::block();
         let mut events = Events::new();
         loop {
             self.retire_the_idle();

@@ -40,6 +40,10 @@ impl Tail {
             if !poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0) {
                 return;
             }
+            // Nobody reads it any more, and a program may be so that to write all the same would be its end.
+            if ready[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
+                return self.unsent.clear();
+            }
             let (front, _) = self.unsent.as_slices();
             match rustix::io::write(stderr, &front[..front.len().min(PIECE)]) {
                 Ok(count) => drop(self.unsent.drain(..count)),
