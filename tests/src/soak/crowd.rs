@@ -1,12 +1,13 @@
 //! All workers of a pool are killed at once, while many tasks wait.
 
-use executor_core::TaskOptions;
+use executor_core::{Executor, TaskOptions};
 
 use super::{
     Run, end,
     journal::Journal,
     killer::{Kills, kill_all},
     kills::{Fate, Tally, fate, submit},
+    tasks::meet,
 };
 
 const WIDTHS: [usize; 4] = [1, 2, 5, 8];
@@ -37,9 +38,13 @@ fn play(run: &mut Run, width: usize, retries: u32) -> (Vec<Fate>, Kills, Tally) 
     run.watch.doing(format!("{tasks} tasks with {retries} retries, and {width} workers"));
     let journal = Journal::new(tasks, retries + 1);
     let pool = run.build(run.builder(width));
+    // All workers are there before the first task comes.
+    let many = width as u64;
+    let first: Vec<_> = (0..width).map(|_| pool.submit(meet, (journal.key(), 0, many)).expect("accepted")).collect();
+    first.iter().for_each(|future| assert!(future.result(None).is_ok()));
     let options = TaskOptions::new().retries(retries);
     let futures: Vec<_> =
-        (0..tasks).map(|number| submit(&pool, &options, &journal, number, run.dice.below(100) as u32)).collect();
+        (0..tasks).map(|number| submit(&pool, &options, &journal, number, run.dice.below(400) as u32)).collect();
     // Some are done by then, and most are not.
     let early = run.dice.below(u64::from(tasks.div_ceil(4))) as usize;
     let first = fate(early, &futures[early]);

@@ -110,10 +110,14 @@ pub(super) fn storm(run: &mut Run) {
     // This waits for what still runs, and for the callbacks.
     end(pool);
     check(&journal, &called, &stories, &kills);
+    // A task that waits for another attempt can be withdrawn, although its first one had started.
+    let late = |story: &&Story| story.end == End::Cancelled && journal.starts(story.number) > 0;
+    let cancelled_late = stories.iter().filter(late).count();
     let count = |wanted: fn(&End) -> bool| stories.iter().filter(|story| wanted(&story.end)).count();
     run.figure("tasks", stories.len());
     run.figure("done", count(|end| matches!(end, End::Done(_))));
     run.figure("cancelled", count(|end| *end == End::Cancelled));
+    run.figure("of those between two attempts", cancelled_late);
     run.figure("terminated", count(|end| *end == End::Terminated));
     run.figure("died", count(|end| matches!(end, End::Died(_))));
     run.figure("dropped", count(|end| *end == End::Unknown));
