@@ -103,7 +103,7 @@ impl Fault {
                 "`SIGTERM` is ignored, and the task never ends; it is terminated with a grace, and a worker without it gets the signal"
             }
             Fault::Stopped => {
-                "`SIGSTOP`, likewise; a task that was running is then terminated by the caller, and short tasks have a `time_limit`"
+                "`SIGSTOP`, from outside, in an exit handler from the worker itself; a task that was running is then terminated by the caller, and short tasks have a `time_limit`"
             }
         }
     }

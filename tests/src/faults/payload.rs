@@ -1,6 +1,6 @@
 //! Values that carry a fault to its place in a worker.
 
-use std::{process, sync::OnceLock, thread};
+use std::{process, sync::OnceLock, thread, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -142,4 +142,12 @@ pub fn pass_gate((signs, gate): (Signs, String)) -> u32 {
 /// A short task.
 pub fn double(n: u32) -> u32 {
     2 * n
+}
+
+/// A short task that takes a moment, if the number is even.
+pub fn double_slowly(n: u32) -> u32 {
+    if n.is_multiple_of(2) {
+        thread::park_timeout(Duration::from_millis(5));
+    }
+    double(n)
 }

@@ -22,7 +22,8 @@ pub enum Place {
     /// Tasks are submitted when the worker has ended, or, if it does not end by this, when the fault has happened.
     Idle,
     /// Short tasks come and go, and nobody waits for the worker: the fault comes from outside, or from a thread that an
-    /// earlier task has left behind, at whatever point of a task or between two the worker is then.
+    /// earlier task has left behind, at whatever point of a task or between two the worker is then. In a pool of two it is
+    /// let loose when one batch of tasks is done and the next one comes, in others when a task has just started.
     BetweenTasks,
     /// The pool was closed. Two pools: in one the fault meets a task that was running when the pool was closed to drain, with
     /// others behind it; in the other it meets every worker in an exit handler, when it was told to leave.
@@ -75,7 +76,8 @@ impl Place {
             }
             Place::BetweenTasks => {
                 "while short tasks come and go: from outside, or by a thread that an earlier task has left behind, at any \
-                 point of a task or between two"
+                 point of a task or between two; with 1 and 5 workers it is let loose when a task has just started, with 2 \
+                 right before tasks come"
             }
             Place::Shutdown => {
                 "after the pool was closed: in a task that was running then, with others behind it; and, in another pool, in \

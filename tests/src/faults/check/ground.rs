@@ -1,6 +1,6 @@
 //! The pool that a fault meets, and what surrounds the task that is struck.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use executor_core::{Backend, Error, Executor, Future, Shutdown, TaskOptions};
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{
     super::{
         Fault, Place,
-        payload::{Point, double, initializer, pass_gate},
+        payload::{Point, double, double_slowly, initializer, pass_gate},
         signs::{PATIENCE, Signs, wait_until},
         strike,
     },
@@ -177,12 +177,20 @@ impl ShortTasks {
         Ok(errors)
     }
 
-    pub(super) fn submit_limited(pool: &impl Backend, count: u32, limit: Option<Duration>) -> Result<Self, String> {
+    /// Waits until one of them has started.
+    pub(super) fn wait_for_a_start(&self) {
+        while !self.0.iter().any(|(_, future)| future.running() || future.done()) {
+            thread::yield_now();
+        }
+    }
+
+    /// Submits tasks of which every second takes a while, so that there is a time to be in one.
+    pub(super) fn submit_slower(pool: &impl Backend, count: u32, limit: Option<Duration>) -> Result<Self, String> {
         let options = || match limit {
             Some(limit) => TaskOptions::new().name(SHORT).time_limit(limit),
             None => TaskOptions::new().name(SHORT),
         };
-        let submitted = (0..count).map(|n| Ok((n, pool.submit_with(options(), double, n)?)));
+        let submitted = (0..count).map(|n| Ok((n, pool.submit_with(options(), double_slowly, n)?)));
         let submitted: Result<_, Error> = submitted.collect();
         submitted.map(ShortTasks).map_err(|error| format!("a short task was refused: {error}"))
     }

@@ -26,16 +26,17 @@ const GRACE: Duration = Duration::from_millis(20);
 const LIMITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(20)];
 
 /// Other tasks run before, beside and behind the one that is struck.
-pub(super) fn check(ground: &Ground, expected: Cell) -> Result<(), String> {
+pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
     let beside = ground.occupy_others()?;
     let struck = Victim::submit(ground)?;
     let behind = ground.short_tasks(2 * ground.width() + 1)?;
     struck.meet(ground)?;
-    struck.check(ground, expected)?;
+    let lost = struck.check(ground, expected)?;
     behind.give_results("behind the fault")?;
     beside.open()?;
-    ground.is_at_full_width(struck.pid, !is_replaced(expected))
+    ground.is_at_full_width(struck.pid, !is_replaced(expected))?;
+    Ok(lost)
 }
 
 /// Whether a worker whose task is told this is replaced.
@@ -93,14 +94,15 @@ impl Victim {
         if stopped { Ok(()) } else { Err(format!("a running task could not be terminated: {:?}", self.future)) }
     }
 
-    pub(super) fn check(&self, ground: &Ground, expected: Cell) -> Result<(), String> {
+    /// Looks at its result, and answers how many tasks were lost with it.
+    pub(super) fn check(&self, ground: &Ground, expected: Cell) -> Result<usize, String> {
         let result = self.future.result(PATIENCE);
         if !self.future.done() {
             return Err(format!("the task does not end: {:?}", self.future));
         }
         match (result, expected) {
-            (Ok(_), Cell::Arrives) => Ok(()),
-            (Err(error), Cell::Fails(failure)) => self.compare(ground, &error, &failure),
+            (Ok(_), Cell::Arrives) => Ok(0),
+            (Err(error), Cell::Fails(failure)) => self.compare(ground, &error, &failure).map(|()| 1),
             (result, Cell::Arrives | Cell::Fails(_)) => Err(format!("instead of {expected:?}: {result:?}")),
             (_, other) => Err(not_here(other)),
         }

@@ -19,17 +19,17 @@ use super::{
 /// So many more workers than the pool has places may be started before it gives up.
 const MOST_STARTS: usize = 20;
 
-pub(super) fn check(ground: &Ground, expected: Cell) -> Result<(), String> {
+pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
     match expected {
         Cell::Breaks(failure) => breaks(ground, &failure),
-        Cell::Waits => waits(ground),
-        Cell::Replaced => replaces(ground),
+        Cell::Waits => waits(ground).map(|()| 0),
+        Cell::Replaced => replaces(ground).map(|()| 0),
         other => Err(not_here(other)),
     }
 }
 
 /// Every worker meets the fault: the pool gives up, and says why to all who wait and to all who come later.
-fn breaks(ground: &Ground, failure: &Failure) -> Result<(), String> {
+fn breaks(ground: &Ground, failure: &Failure) -> Result<usize, String> {
     let answers: Vec<Error> = (0..3).map(|n| refusal(ground, n)).collect::<Result<_, _>>()?;
     wait_until("the refusal of more", || ground.pool.submit(double, 1).is_err())?;
     if !ground.pool.join_after_close() {
@@ -39,7 +39,8 @@ fn breaks(ground: &Ground, failure: &Failure) -> Result<(), String> {
     if starts.len() > ground.run.workers + MOST_STARTS {
         return Err(format!("{} workers were started for {} places", starts.len(), ground.run.workers));
     }
-    answers.iter().try_for_each(|error| errors::check_reason(error, failure, ground.run.fault, &starts))
+    answers.iter().try_for_each(|error| errors::check_reason(error, failure, ground.run.fault, &starts))?;
+    Ok(answers.len())
 }
 
 /// What a task is told, whether the pool was broken before it was submitted or after.

@@ -22,33 +22,41 @@ use crate::processes;
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// No task is in the pool when it happens; those that come then all give their results.
-pub(super) fn check_idle(ground: &Ground, expected: Cell) -> Result<(), String> {
+pub(super) fn check_idle(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
     let pid = prepare(ground)?;
     go(ground, pid)?;
     wait_until("the fault", || has_happened(ground, pid))?;
     ground.short_tasks(3 * ground.width())?.give_results("after the fault")?;
     match expected {
-        Cell::Unhurt => ground.is_at_full_width(pid, true),
-        Cell::Replaced => ground.is_at_full_width(pid, false),
-        other => Err(not_here(other)),
+        Cell::Unhurt => ground.is_at_full_width(pid, true)?,
+        Cell::Replaced => ground.is_at_full_width(pid, false)?,
+        other => return Err(not_here(other)),
     }
+    Ok(0)
 }
 
 /// Tasks come and go before, while and after it happens; at most the one that the worker was running is lost.
-pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<(), String> {
+pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usize, String> {
     const ROUNDS_BEFORE: u32 = 3;
     const ROUNDS_AFTER: u32 = 3;
     ground.warm_up()?;
     let pid = prepare(ground)?;
     let limit = (ground.run.fault == Fault::Stopped).then_some(LIMIT);
+    // Both is left to chance, but not so much that one of them hardly ever comes about.
+    let in_a_task = ground.run.workers % 2 == 1;
     let mut failures = Vec::new();
     let (mut rounds_before, mut rounds_after) = (0, 0);
     let start = Instant::now();
     while rounds_after < ROUNDS_AFTER {
-        let tasks = ShortTasks::submit_limited(&ground.pool, 10 * ground.width(), limit)?;
         rounds_before += 1;
-        if rounds_before == ROUNDS_BEFORE {
+        let is_time = rounds_before == ROUNDS_BEFORE;
+        if is_time && !in_a_task {
+            go(ground, pid)?;
+        }
+        let tasks = ShortTasks::submit_slower(&ground.pool, 4 * ground.width(), limit)?;
+        if is_time && in_a_task {
+            tasks.wait_for_a_start();
             go(ground, pid)?;
         }
         failures.extend(tasks.failures()?);
@@ -62,15 +70,18 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<(),
         }
     }
     match (expected, failures.as_slice()) {
-        (Cell::Unhurt, []) => ground.is_at_full_width(pid, true),
-        (Cell::MayFail(_), []) => ground.is_at_full_width(pid, false),
+        (Cell::Unhurt, []) => ground.is_at_full_width(pid, true)?,
+        (Cell::MayFail(_), []) => ground.is_at_full_width(pid, false)?,
         (Cell::MayFail(failure), [error]) => {
             errors::check(error, &failure, ground.run.fault, SHORT, pid)?;
-            ground.is_at_full_width(pid, false)
+            ground.is_at_full_width(pid, false)?;
         }
-        (Cell::Unhurt | Cell::MayFail(_), errors) => Err(format!("{} tasks have failed: {errors:?}", errors.len())),
-        (other, _) => Err(not_here(other)),
+        (Cell::Unhurt | Cell::MayFail(_), errors) => {
+            return Err(format!("{} tasks have failed: {errors:?}", errors.len()));
+        }
+        (other, _) => return Err(not_here(other)),
     }
+    Ok(failures.len())
 }
 
 /// Prepares one worker, and answers which.

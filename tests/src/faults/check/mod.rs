@@ -28,14 +28,14 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes it happen and looks.
+    /// Makes it happen and looks. Answers how many tasks it has cost.
     ///
     /// Only meaningful where nothing else runs in the process, for what is left behind is counted for the whole of it.
     ///
     /// # Errors
     ///
     /// What was seen instead of what the table says.
-    pub fn check(self) -> Result<(), String> {
+    pub fn check(self) -> Result<usize, String> {
         let before = Left::now();
         let expected = cell(self.fault, self.place);
         let ground = Ground::new(self)?;
@@ -49,8 +49,9 @@ impl Run {
             Place::Shutdown => shutdown::check(&ground, expected),
         };
         ground.close(seen.is_ok());
-        seen?;
-        before.wait_gone()
+        let lost = seen?;
+        before.wait_gone()?;
+        Ok(lost)
     }
 }
 

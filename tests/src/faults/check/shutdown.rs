@@ -14,13 +14,14 @@ use super::{
     in_task::Victim,
 };
 
-pub(super) fn check(ground: &Ground, expected: Cell) -> Result<(), String> {
-    check_last_task(ground, expected)?;
-    check_exit_handlers(ground)
+pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
+    let lost = check_last_task(ground, expected)?;
+    check_exit_handlers(ground)?;
+    Ok(lost)
 }
 
 /// What was accepted before the pool was closed gives its results, but for the task that is struck.
-fn check_last_task(ground: &Ground, expected: Cell) -> Result<(), String> {
+fn check_last_task(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
     let beside = ground.occupy_others()?;
     let struck = Victim::submit(ground)?;
@@ -31,10 +32,11 @@ fn check_last_task(ground: &Ground, expected: Cell) -> Result<(), String> {
         other => return Err(format!("a task for a pool that was closed: {other:?}")),
     }
     struck.meet(ground)?;
-    struck.check(ground, expected)?;
+    let lost = struck.check(ground, expected)?;
     behind.give_results("behind the fault, in a pool that was closed")?;
     beside.open()?;
-    is_over(&ground.pool)
+    is_over(&ground.pool)?;
+    Ok(lost)
 }
 
 /// Workers that were told to leave meet the fault on their way out: nobody is told, and nobody waits for ever.
