@@ -2,6 +2,9 @@
 //!
 //! All numbers are little-endian. A body is opaque here: arguments and outcomes are read where they are used.
 
+#[cfg(test)]
+mod properties;
+
 use executor_core::function::Address;
 
 /// From the parent to a worker.

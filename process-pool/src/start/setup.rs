@@ -1,5 +1,8 @@
 //! The parent's greeting: the first bytes in the socketpair, there before the worker is started.
 
+#[cfg(test)]
+mod properties;
+
 use std::{
     io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,

@@ -4,6 +4,9 @@
 //! by one side only: the tail by the producer, after the bytes are in place, the head by the consumer, after it has copied
 //! them out. See README.md beside this file for why nothing is lost and nobody sleeps through a wake-up.
 
+#[cfg(all(test, not(loom)))]
+mod properties;
+
 use std::{
     io,
     sync::{Arc, atomic::Ordering::*},

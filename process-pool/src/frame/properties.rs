@@ -1,0 +1,90 @@
+//! The codec of frames, for any frames in any pieces. `PROPTEST_CASES` has it try more of them.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+fn kinds() -> impl Strategy<Value = RequestKind> {
+    use RequestKind::*;
+    prop::sample::select(vec![Initialize, Run, RunTimed, Retire, Stop])
+}
+
+prop_compose! {
+    fn requests()(
+        kind in kinds(),
+        (batch, attempt, name) in any::<(u32, u32, u32)>(),
+        (sequence, task, body) in any::<(u64, u64, u64)>(),
+        (offset, fingerprint) in any::<(i64, u64)>(),
+    ) -> Request {
+        Request { kind, batch, sequence, task, function: Address { offset, fingerprint }, attempt, name, body }
+    }
+}
+
+fn replies() -> impl Strategy<Value = (Reply, Vec<u8>)> {
+    let kinds = prop::sample::select(vec![ReplyKind::Ready, ReplyKind::NotReady, ReplyKind::Outcome]);
+    (kinds, any::<u64>(), vec(any::<u8>(), 0..200)).prop_map(|(kind, sequence, bytes)| {
+        let body = bytes.len() as u64;
+        (Reply { kind, sequence, body }, bytes)
+    })
+}
+
+/// Everything that is cut out of a stream that arrives in pieces, the last of which lengths is used again and again.
+fn cut_all(stream: &[u8], pieces: &[usize]) -> (Vec<(Reply, Vec<u8>)>, bool) {
+    let (mut reader, mut found, mut rest) = (Replies::default(), Vec::new(), stream);
+    let mut pieces = pieces.iter().copied().cycle();
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(pieces.next().unwrap_or(1).min(rest.len()));
+        rest = behind;
+        reader.arrived.extend_from_slice(piece);
+        loop {
+            match reader.cut() {
+                Ok(Some((reply, body))) => found.push((reply, body.to_vec())),
+                Ok(None) => break,
+                Err(Nonsense) => return (found, false),
+            }
+        }
+        assert!(reader.arrived.len() <= stream.len() - rest.len());
+    }
+    (found, true)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_request_is_read_as_it_was_written(request in requests()) {
+        let mut bytes = Vec::new();
+        request.write(&mut bytes);
+        prop_assert_eq!(bytes.len(), Request::SIZE);
+        prop_assert_eq!(Request::read(bytes.first_chunk().expect("a head")), Some(request));
+    }
+
+    #[test]
+    fn any_replies_are_cut_out_as_they_were_sent_in_any_pieces(
+        sent in vec(replies(), 0..20),
+        pieces in vec(1..300_usize, 1..8),
+    ) {
+        let mut stream = Vec::new();
+        for (reply, body) in &sent {
+            stream.extend_from_slice(&reply.to_bytes());
+            stream.extend_from_slice(body);
+        }
+        prop_assert_eq!(cut_all(&stream, &pieces), (sent, true));
+    }
+
+    #[test]
+    fn bytes_that_were_damaged_on_the_way_are_replies_or_nonsense(
+        sent in vec(replies(), 1..10),
+        damage in vec(any::<(prop::sample::Index, u8)>(), 0..10),
+        pieces in vec(1..300_usize, 1..8),
+    ) {
+        let mut stream: Vec<u8> = sent.iter().flat_map(|(reply, body)| [&reply.to_bytes(), body.as_slice()].concat()).collect();
+        for (at, byte) in damage {
+            let at = at.index(stream.len());
+            stream[at] = byte;
+        }
+        let (found, _) = cut_all(&stream, &pieces);
+        let length: usize = found.iter().map(|(_, body)| Reply::SIZE + body.len()).sum();
+        prop_assert!(length <= stream.len());
+    }
+}

@@ -1,0 +1,36 @@
+//! Greetings of any content, and bytes that are none.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+prop_compose! {
+    fn setups()(
+        (token, memory_limit, parent) in any::<(u64, u64, u32)>(),
+        build in any::<[u8; 20]>(),
+        (is_ring, initializes) in any::<(bool, bool)>(),
+        name in "\\PC{0,40}",
+    ) -> Setup {
+        let transport = if is_ring { Transport::Ring } else { Transport::Socket };
+        Setup { token, build: BuildId::from_bytes(build), transport, initializes, memory_limit, parent, name }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_greeting_is_read_as_it_was_written_and_none_that_is_cut_short(
+        setup in setups(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let bytes = setup.to_bytes();
+        prop_assert_eq!(Setup::from_bytes(&bytes).map(|read| format!("{read:?}")), Some(format!("{setup:?}")));
+        prop_assert!(Setup::from_bytes(&bytes[..cut.index(bytes.len())]).is_none());
+    }
+
+    #[test]
+    fn bytes_that_are_no_greeting_are_told_from_one(bytes in vec(any::<u8>(), 0..200)) {
+        prop_assert!(Setup::from_bytes(&bytes).is_none());
+    }
+}
