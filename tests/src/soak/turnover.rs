@@ -13,6 +13,7 @@ use super::{
     end,
     journal::Journal,
     tasks::{Errand, meet, run_errand},
+    watch::Watch,
 };
 
 const WIDTH: usize = 2;
@@ -110,8 +111,9 @@ fn count_what_stays(run: &mut Run, pool: &ProcessPoolExecutor, journal: &Journal
     let mut first: Option<Census> = None;
     for (part, size) in sizes.into_iter().enumerate() {
         work(run, size);
-        run.watch.doing(format!("part {part} was done, waiting for rest; at first there was {first:?}"));
-        let census = at_rest(first);
+        let at_first = first.map_or("nothing".into(), |first| first.to_string());
+        run.watch.doing(format!("part {part} was done, and rest has to come; at first there was: {at_first}"));
+        let census = at_rest(&run.watch, pool, first);
         let heap_at_rest = census.heap;
         match first {
             None => {
@@ -135,16 +137,19 @@ fn count_what_stays(run: &mut Run, pool: &ProcessPoolExecutor, journal: &Journal
 
 /// Waits until all workers are there and nothing of others is left: where that does not come about, something stays, and
 /// the watchdog says what.
-fn at_rest(first: Option<Census>) -> Census {
+fn at_rest(watch: &Watch, pool: &ProcessPoolExecutor, first: Option<Census>) -> Census {
     let mut last = Census::now();
     loop {
         // What has ended leaves the system's lists a moment later, and tells nobody.
         thread::park_timeout(Duration::from_millis(5));
         let now = Census::now();
-        let is_full = now.children == WIDTH && now.zombies == 0;
+        // A worker that is just being started has more descriptors, and some that it will have are not there yet.
+        let is_ready = format!("{pool:?}").matches(": idle").count() == WIDTH;
+        let is_full = is_ready && now.children == WIDTH && now.zombies == 0;
         if is_full && first.map_or(last.countable(), Census::countable) == now.countable() {
             return now;
         }
+        watch.looks(format!("; and now: {now}"));
         last = now;
     }
 }

@@ -27,6 +27,7 @@ struct State {
     is_over: bool,
     last_sign: Option<Instant>,
     doing: String,
+    looks: String,
     pools: Vec<Weak<dyn Debug + Send + Sync>>,
 }
 
@@ -50,6 +51,12 @@ impl Watch {
         let mut state = self.shared.state.lock();
         state.last_sign = Some(Instant::now());
         state.doing = what.into();
+        state.looks.clear();
+    }
+
+    /// Says what it looks like while there is no progress.
+    pub(super) fn looks(&self, like: impl Into<String>) {
+        self.shared.state.lock().looks = like.into();
     }
 
     /// Has this pool shown when there is no progress.
@@ -77,7 +84,7 @@ fn run(shared: &Shared, title: &str, patience: Duration) {
         let since = state.last_sign.map_or(Duration::ZERO, |sign| sign.elapsed());
         if since >= patience {
             let pools: Vec<_> = state.pools.iter().filter_map(Weak::upgrade).collect();
-            eprintln!("{title} HANGS: no progress for {since:.1?} while {}", state.doing);
+            eprintln!("{title} HANGS: no progress for {since:.1?} while {}{}", state.doing, state.looks);
             for pool in &pools {
                 eprintln!("{pool:#?}");
             }
