@@ -27,8 +27,14 @@ use journal::Journal;
 
 /// Plays a model with at most so many preemptions, or fewer where `LOOM_MAX_PREEMPTIONS` says so.
 fn explore(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync + 'static) {
+    let asked = loom::model::Builder::new().preemption_bound;
+    explore_with(asked.map_or(preemptions, |bound| bound.min(preemptions)), model);
+}
+
+/// Plays a model with this bound, for what fewer preemptions do not show.
+fn explore_with(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(builder.preemption_bound.map_or(preemptions, |bound| bound.min(preemptions)));
+    builder.preemption_bound = Some(preemptions);
     watch_panics();
     builder.check(move || {
         let journal = Journal::open();

@@ -3,10 +3,13 @@
 use loom::thread;
 
 use super::{
-    actors::{Owner, Way, add_callback, reply, subject},
-    explore,
+    actors::{Way, job, reply, subject},
+    explore, explore_with,
 };
-use crate::ErrorKind;
+use crate::{
+    ErrorKind,
+    task::{Completed, cell::Unsettled},
+};
 
 #[test]
 fn a_value_is_either_moved_out_or_shared() {
@@ -59,22 +62,48 @@ fn asking_for_the_error_leaves_the_value() {
 
 #[test]
 fn who_reads_a_reply_leaves_the_callbacks_to_the_one_who_finished() {
-    explore(2, |journal| {
-        let (owner, future) = subject(Way::Elsewhere, journal);
-        add_callback(&future, journal);
+    explore_with(3, |journal| {
+        let (_task, future) = job(journal);
+        journal.callbacks_added.add();
+        future.add_done_callback({
+            let (journal, finishes) = (journal.clone(), thread::current().id());
+            move |_| {
+                assert_eq!(thread::current().id(), finishes, "callbacks run in the thread that finished the task");
+                journal.callbacks_run.add();
+            }
+        });
+        journal.run();
+        let unsettled = Unsettled::settle(future.task(), true).expect("nobody else has it");
+        // Finished, and nobody is notified yet.
+        let (task, waited) = unsettled.packed(reply(), false).finish();
         let readers = [future.alias(), future].map(|future| {
             let journal = journal.clone();
             thread::spawn(move || journal.tell(future.result(None)))
         });
-        let Owner::Task(task) = owner else { unreachable!("it is no promise") };
-        // The task is finished, and nobody is notified yet.
-        assert!(task.place(1));
-        journal.run();
-        let completed = task.complete(reply());
-        assert_eq!(journal.callbacks_run.get(), 0, "callbacks run where the task was finished");
-        drop(completed);
+        drop(Completed::new(task, waited));
         assert_eq!(journal.callbacks_run.get(), 1);
         readers.into_iter().for_each(|thread| thread.join().expect("a model does not panic"));
         assert_eq!((journal.told.value.get(), journal.told.taken.get()), (1, 1));
     });
+}
+
+#[test]
+fn a_callback_sees_what_the_task_did_without_asking_the_future() {
+    for way in [Way::InPlace, Way::Elsewhere, Way::Promised] {
+        explore(6, move |journal| {
+            let (owner, future) = subject(way, journal);
+            journal.callbacks_added.add();
+            let adds = {
+                let journal = journal.clone();
+                thread::spawn(move || {
+                    future.add_done_callback(move |_| {
+                        journal.see_effect();
+                        journal.callbacks_run.add();
+                    });
+                })
+            };
+            owner.complete(way, journal);
+            adds.join().expect("a model does not panic");
+        });
+    }
 }
