@@ -46,7 +46,7 @@ pub fn forks_while_others_submit() {
                 }
             });
         }
-        for _ in 0..100 {
+        for _ in 0..40 {
             let mut mine: Vec<Future<u32>> = (0..3).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
             let status = in_a_child(|| uses_what_it_inherited(&pool, &gate, &mut mine));
             if status != 0 {
@@ -79,9 +79,6 @@ fn uses_what_it_inherited(pool: &ProcessPoolExecutor, gate: &Gate, mine: &mut Ve
     let _ = wait(std::mem::take(mine), Duration::from_millis(10), ReturnWhen::AllCompleted);
     pool.close(Shutdown::Terminate { grace: Duration::ZERO });
     assert!(!pool.join(Some(Duration::from_secs(1))));
-    // It cannot use the one that it inherited, and can have one of its own.
-    let own = ProcessPoolExecutor::new(1).unwrap();
-    assert_eq!(get(&own.submit(|n: u32| n + 1, 1).unwrap()).unwrap(), 2);
 }
 
 /// Does something in the child of a fork, and gives what it ended with.

@@ -42,6 +42,7 @@ pub fn find(program: &str) -> Option<fn()> {
         "reaps_in_a_thread" => reapers::reaps_in_a_thread,
         "has_a_child_with_the_number_of_a_worker" => reapers::has_a_child_with_the_number_of_a_worker,
         "has_odd_signals" => signals::has_odd_signals,
+        "has_a_standard_error_that_nobody_reads" => signals::has_a_standard_error_that_nobody_reads,
         "is_interrupted_all_the_time" => signals::is_interrupted_all_the_time,
         _ => return None,
     })
@@ -119,11 +120,13 @@ fn told(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is set"))
 }
 
-/// Ends a program that hangs, so that its test fails with the signal, and names it.
+/// Ends a program that hangs, so that its test fails with the signal, and names it. As the rules of conformance, it waits
+/// longer where everything is slower.
 #[allow(unsafe_code)]
 fn end_if_it_hangs() {
+    let scale = env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1);
     // SAFETY: a system call without pointers; nobody handles the signal.
-    unsafe { libc::alarm(HANGS.as_secs() as u32) };
+    unsafe { libc::alarm(HANGS.as_secs() as u32 * scale) };
 }
 
 #[allow(unsafe_code)]

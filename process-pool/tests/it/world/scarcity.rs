@@ -92,11 +92,27 @@ fn with_little_memory_a_pool_works_or_is_an_error() {
     programs::succeeds("little_memory", &[]);
 }
 
+/// What is refused is what the system is asked for: threads, shared memory, other processes. Where an allocation fails, a
+/// Rust program ends, so this one has enough on its heap.
 pub fn little_memory() {
     end_if_it_hangs();
+    have_a_large_heap();
     let pages = fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
     let now = pages * 4096;
     with_each_limit(libc::RLIMIT_AS, (0..=12).map(|power| now + (1 << (18 + power))));
+}
+
+/// Takes memory from the system, and keeps it for all later allocations of all threads.
+#[allow(unsafe_code)]
+fn have_a_large_heap() {
+    #[cfg(target_env = "gnu")]
+    for (option, value) in
+        [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, 1 << 30), (libc::M_TRIM_THRESHOLD, 1 << 30)]
+    {
+        // SAFETY: it sets options of the allocator, which answers 1 if they are good.
+        assert_eq!(unsafe { libc::mallopt(option, value) }, 1);
+    }
+    drop(std::hint::black_box(vec![1_u8; 64 << 20]));
 }
 
 /// For limits that were set before this program was started.

@@ -1,6 +1,7 @@
 //! The signals of the host: what it blocks, ignores and handles is its own business, and not its workers'.
 
 use std::{
+    os::fd::AsRawFd as _,
     ptr::null_mut,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread,
@@ -67,6 +68,39 @@ pub fn has_odd_signals() {
             let large = pool.submit(|text: String| text.len() as u32, "7".repeat(1 << 20)).unwrap();
             assert_eq!(get(&large).unwrap(), 1 << 20);
         }
+    }
+}
+
+#[test]
+fn a_host_that_dies_of_broken_pipes_does_not_die_of_what_its_workers_say() {
+    programs::succeeds("has_a_standard_error_that_nobody_reads", &[]);
+}
+
+#[allow(unsafe_code)]
+pub fn has_a_standard_error_that_nobody_reads() {
+    end_if_it_hangs();
+    // SAFETY: the default is no handler of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let (reader, writer) = std::io::pipe().unwrap();
+    // SAFETY: nobody in this process owns the descriptor that is replaced.
+    assert_eq!(unsafe { libc::dup2(writer.as_raw_fd(), 2) }, 2);
+    drop((reader, writer));
+    for transport in BOTH {
+        let pool = pool(transport, 1);
+        for n in 0..10 {
+            let shouts = |n: u32| {
+                eprintln!("{n}");
+                n
+            };
+            assert_eq!(get(&pool.submit(shouts, n).unwrap()).unwrap(), n);
+            assert!(get(&pool.submit(|n: u32| -> u32 { panic!("{n}") }, n).unwrap()).is_err());
+        }
+        let dies = |n: i32| -> u32 {
+            eprintln!("the last words");
+            std::process::exit(n)
+        };
+        let error = get(&pool.submit(dies, 7).unwrap()).unwrap_err();
+        assert!(error.worker_death().unwrap().stderr_tail().ends_with("the last words"), "{error}");
     }
 }
 
