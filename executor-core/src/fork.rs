@@ -4,15 +4,25 @@
 //! So pools and tasks remember the [`Generation`] they were made in, and compare. Reading it is one load, unlike asking
 //! the system for the process id.
 //!
+//! A new pool may be built in the child if the parent had no other threads. If it had, locks of other libraries, that of
+//! `parking_lot`'s table of waiting threads among them, may be held in the child for ever, which POSIX says of everything
+//! but a few functions.
+//!
 //! ```
 //! let born = executor_core::fork::generation();
 //! assert!(born.check().is_ok(), "nobody has forked since");
 //! ```
 #![allow(unsafe_code)]
 
-use std::sync::{
-    Once,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    ptr::null_mut,
+    sync::{
+        Once,
+        atomic::{
+            AtomicPtr, AtomicU32,
+            Ordering::{AcqRel, Acquire, Relaxed},
+        },
+    },
 };
 
 use crate::{Error, ErrorKind};
@@ -41,8 +51,39 @@ impl Generation {
         Err(Error::new(
             ErrorKind::Broken,
             "this executor belongs to the parent of this forked process, and its workers did not come along: \
-             build a new one in the child",
+             build a new one in the child, if its parent had no other threads, or start a program there",
         ))
+    }
+}
+
+/// A value that the child of a fork gets anew: what lies in its parent's may be locked for ever, by a thread that did not
+/// come along.
+#[derive(Debug)]
+pub(crate) struct Own<T>(AtomicPtr<(Generation, T)>);
+
+impl<T: Default + Sync> Own<T> {
+    pub(crate) const fn new() -> Own<T> {
+        Own(AtomicPtr::new(null_mut()))
+    }
+
+    /// This process's. It lives as long as the process, for others may be looking at it.
+    pub(crate) fn get(&self) -> &T {
+        let now = generation();
+        loop {
+            // ORDERING: Acquire pairs with the Release of who puts it in: it is initialised.
+            let found = self.0.load(Acquire);
+            // SAFETY: what is in here came from a box that is never freed.
+            if let Some((born, value)) = unsafe { found.as_ref() }
+                && *born == now
+            {
+                return value;
+            }
+            let fresh = Box::into_raw(Box::new((now, T::default())));
+            if self.0.compare_exchange(found, fresh, AcqRel, Acquire).is_err() {
+                // SAFETY: it comes from a box, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(fresh) });
+            }
+        }
     }
 }
 

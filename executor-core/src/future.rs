@@ -114,7 +114,8 @@ impl<T: Send + 'static> Future<T> {
     /// it runs or is over, and nothing changed.
     ///
     /// It succeeds until the very instant the task starts, also when the task already lies in a worker's queue. Of "it
-    /// ran" and "it was cancelled" exactly one is true in the end. The arguments are dropped by the time it answers.
+    /// ran" and "it was cancelled" exactly one is true in the end. The arguments are dropped by the time
+    /// it answers the one who cancelled the task; another who asks at the same moment may hear it a little earlier.
     ///
     /// ```
     /// # use executor_core::ErrorKind;

@@ -40,7 +40,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-use crate::TaskId;
+use crate::{TaskId, fork::Own};
 
 /// Runs code of the user's that nobody waits for, as a back-end does that reports what it is doing. A panic is printed and
 /// ends here.
@@ -108,7 +108,7 @@ impl HostId {
         if self == HostId::NONE {
             return None;
         }
-        HOSTS.read().as_ref()?.get(&self.0)?.upgrade()
+        HOSTS.get().read().get(&self.0)?.upgrade()
     }
 }
 
@@ -116,13 +116,13 @@ impl HostId {
 #[derive(Debug)]
 pub struct Registration(HostId);
 
-static HOSTS: RwLock<Option<HashMap<u32, Weak<dyn Host>>>> = RwLock::new(None);
+/// The hosts of this process. Those of a parent whose fork this is have no threads here, and are not found.
+static HOSTS: Own<RwLock<HashMap<u32, Weak<dyn Host>>>> = Own::new();
 
 /// Registers a host. It is held weakly.
 pub fn register(host: Weak<dyn Host>) -> Registration {
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    let mut hosts = HOSTS.write();
-    let hosts = hosts.get_or_insert_default();
+    let mut hosts = HOSTS.get().write();
     // ORDERING: the counter only has to give different numbers, and the lock is held anyway.
     let id = loop {
         let id = NEXT.fetch_add(1, Relaxed);
@@ -143,8 +143,6 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if let Some(hosts) = HOSTS.write().as_mut() {
-            hosts.remove(&self.0.raw());
-        }
+        HOSTS.get().write().remove(&self.0.raw());
     }
 }

@@ -24,6 +24,8 @@ struct Memory {
     claims: Vec<(u64, Claim)>,
     taken: u64,
     wants_room: bool,
+    /// How many bytes are taken at once; None: all.
+    most: Option<usize>,
 }
 
 const SLOTS: u64 = 16;
@@ -49,7 +51,7 @@ impl Twin {
 
 impl Outbox for Twin {
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
+        Ok(self.0.lock().most.map_or(bytes.len(), |most| most.min(bytes.len())))
     }
 
     fn ring_bell(&mut self) {}
@@ -349,4 +351,20 @@ fn timers_of_workers_that_are_gone_do_not_pile_up() {
     }
     assert!(left.len() < 200, "{}", left.len());
     assert!(left.contains(&Timer::Kill { unit: 0, generation }), "what means something is kept");
+}
+
+#[test]
+fn an_answer_to_a_task_that_was_not_sent_as_a_whole_is_nonsense_and_hurts_nobody() {
+    let mut bench = Bench::new(&[1]);
+    bench.twins[0].0.lock().most = Some(10);
+    bench.submit_many(1);
+    let unit = &mut bench.state.units[0];
+    assert!(unit.has_backlog());
+    let sequence = unit.flights().front().expect("the task").sequence;
+    assert!(unit.answered(sequence, &[0], bench.now).is_none());
+    assert!(unit.answered(sequence + 1, &[0], bench.now).is_none(), "it was never given that one");
+    // Sending goes on, as long as the worker takes it.
+    while unit.pump() {}
+    assert!(!unit.has_backlog());
+    assert!(matches!(unit.answered(sequence, &[0], bench.now), Some(Answer::Whole(..))));
 }
