@@ -3,8 +3,10 @@
 //! A unit outlives its workers: when one dies or retires, another takes its place. Sequence numbers go on across that, so
 //! a number never means two tasks.
 
+mod flight;
 mod sending;
 mod signals;
+mod steps;
 
 use std::{
     collections::VecDeque,
@@ -20,6 +22,8 @@ use crate::{
     trace::Event,
     transport::{Claim, Claims, Outbox},
 };
+pub(crate) use flight::{Answer, Flight, Reached, unplace};
+use flight::{custom_name, place};
 use sending::Backlog;
 
 /// See the [module](self).
@@ -98,36 +102,6 @@ pub(crate) struct Verdict {
     pub(crate) error: Error,
 }
 
-/// How far a worker has come with a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reached {
-    /// It has not touched it.
-    Waiting,
-    /// It has begun to read it, and has not started it.
-    Begun,
-    Started,
-}
-
-/// What a worker has said of a task that it has.
-pub(crate) enum Answer {
-    /// Something that does not end it: the outcome of an item.
-    Part,
-    /// The end of it, and its outcome.
-    Whole(Job, Vec<u8>),
-}
-
-/// A task in the hands of a worker.
-pub(crate) struct Flight {
-    pub(crate) sequence: u64,
-    pub(crate) job: Job,
-    /// How many bytes had been sent to workers of this place before it was.
-    offset: u64,
-    /// When it was sent, or its last outcome came: when it started, where there are no claims.
-    pub(crate) since: Instant,
-    /// The item that was seen to run, and when it first was.
-    pub(crate) seen: Option<(u64, Instant)>,
-}
-
 impl Unit {
     pub(crate) fn new(name: String) -> Unit {
         Unit {
@@ -178,31 +152,6 @@ impl Unit {
         self.look_is_due = false;
     }
 
-    /// Whether it is expected to do something of its own: to come to life, to begin with a task, or to send the rest of a
-    /// reply. How long a task runs is the task's business.
-    pub(crate) fn owes_a_step(&self) -> bool {
-        match (self.stage, self.flights.front(), &self.outbox) {
-            (Stage::Starting, ..) => true,
-            (Stage::Vacant, ..) | (_, None, _) | (.., None) => false,
-            (_, Some(flight), Some(outbox)) => match outbox.claims() {
-                Some(claims) => !matches!(claims.claim(flight.sequence), Claim::Running { .. }),
-                None => outbox.is_unread(),
-            },
-        }
-    }
-
-    /// For how long nothing has gone to or come from it, as far as those know who look at it now and then.
-    pub(crate) fn stands_still(&mut self, now: Instant) -> Duration {
-        let traffic = (self.bytes_taken(), self.bytes_received, self.stage);
-        match self.still {
-            Some((same, since)) if same == traffic => now.saturating_duration_since(since),
-            _ => {
-                self.still = Some((traffic, now));
-                Duration::ZERO
-            }
-        }
-    }
-
     /// The worker is gone. Answers what it had, and of each task how far it had come with it.
     pub(crate) fn vacate(&mut self) -> Vec<(Flight, Reached)> {
         self.stage = Stage::Vacant;
@@ -224,18 +173,6 @@ impl Unit {
         self.stop = None;
         self.outbox = None;
         lost
-    }
-
-    /// How many of the bytes that were ever sent to workers of this place the worker has taken off its link, as far as is
-    /// known.
-    fn bytes_taken(&self) -> u64 {
-        let unread = self.outbox.as_ref().and_then(|outbox| outbox.unread());
-        match (unread, &self.backlog) {
-            (Some(unread), _) => self.bytes_sent.saturating_sub(unread),
-            // It takes what it is sent, or there would be no room for the next part.
-            (None, Some(_)) => self.bytes_sent,
-            (None, None) => 0,
-        }
     }
 
     /// Takes no more tasks. A worker that never was ready stays one.
@@ -485,23 +422,4 @@ impl Unit {
     pub(crate) fn stalled(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.progress)
     }
-}
-
-/// Names longer than this are cut on the way to a worker.
-const LONGEST_NAME: usize = 256;
-
-/// The name that was given to the task, if it is not its function's own, which the worker knows.
-fn custom_name(job: &Job) -> &str {
-    let name = job.task.custom_name().unwrap_or_default();
-    &name[..name.floor_char_boundary(LONGEST_NAME)]
-}
-
-/// What a task carries about where it is: the unit, and the sequence number there.
-pub(crate) fn place(unit: usize, sequence: u64) -> u64 {
-    (unit as u64) << 40 | sequence & ((1 << 40) - 1)
-}
-
-/// The opposite of [`place`].
-pub(crate) fn unplace(place: u64) -> (usize, u64) {
-    ((place >> 40) as usize, place & ((1 << 40) - 1))
 }
