@@ -43,6 +43,8 @@ mod payload;
 mod promise;
 mod shared;
 mod signal;
+#[doc(hidden)]
+pub mod spin;
 mod sync;
 pub mod task;
 mod wait;
