@@ -8,54 +8,92 @@
 use std::{
     any::Any,
     backtrace::{Backtrace, BacktraceStatus},
-    cell::RefCell,
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Once,
 };
 
 use crate::{error::Panic, task};
 
+/// What becomes of the panics of a thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// They are printed.
+    Loud,
+    /// They are going to be delivered as values.
+    Silent,
+    /// As `Silent`, and there was one: what is known of it waits in `FOUND`.
+    Found,
+}
+
+/// The place and the backtrace of a panic.
+#[derive(Default)]
+struct Found {
+    location: Option<String>,
+    backtrace: Option<String>,
+}
+
+// Two of them, because every task changes the first, and hardly any the second. The first has nothing to drop, so using it
+// is a plain access to memory.
 thread_local! {
-    static TRACE: RefCell<Trace> = const { RefCell::new(Trace::LOUD) };
-}
-
-struct Trace {
-    /// Whether a panic of this thread is going to be delivered as a value.
-    silent: bool,
-    /// The place and the backtrace of the last panic that was silent.
-    found: Option<(Option<String>, Option<String>)>,
-}
-
-impl Trace {
-    const LOUD: Trace = Trace { silent: false, found: None };
+    static MODE: Cell<Mode> = const { Cell::new(Mode::Loud) };
+    static FOUND: Cell<Option<Box<Found>>> = const { Cell::new(None) };
 }
 
 /// Runs a task's code. A panic is not printed: it becomes the task's error.
+#[inline]
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
     chain_hook();
-    let before = replace_trace(Trace { silent: true, found: None });
+    let outer = Outer::enter(Mode::Silent);
     let outcome = catch_unwind(AssertUnwindSafe(code)).map_err(describe);
-    replace_trace(before);
+    outer.leave();
     outcome
 }
 
 /// Runs user code that nobody waits for: a callback, a waker, the `Drop` of a value. A panic is printed and ends here.
+#[inline]
 pub(crate) fn contain(code: impl FnOnce()) {
-    let before = replace_trace(Trace::LOUD);
+    let outer = Outer::enter(Mode::Loud);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         dispose(payload);
     }
-    replace_trace(before);
+    outer.leave();
 }
 
-/// Says what becomes of panics of this thread from here on; answers what held before, to be put back.
+/// What held for panics of this thread before, to be put back.
 ///
 /// What was found is part of that: a panic may be on its way through code whose `Drop` catches another.
-fn replace_trace(new: Trace) -> Trace {
-    // A thread whose locals are gone already is ending; then a panic is printed, which is the safe side.
-    TRACE.try_with(|trace| trace.replace(new)).unwrap_or(Trace::LOUD)
+struct Outer(Mode, Option<Box<Found>>);
+
+impl Outer {
+    #[inline]
+    fn enter(mode: Mode) -> Outer {
+        let before = MODE.replace(mode);
+        Outer(before, if before == Mode::Found { take_found() } else { None })
+    }
+
+    #[inline]
+    fn leave(self) {
+        let Outer(mode, found) = self;
+        MODE.set(mode);
+        if found.is_some() {
+            put_found(found);
+        }
+    }
 }
 
+#[cold]
+fn take_found() -> Option<Box<Found>> {
+    // A thread whose locals are gone already is ending; then a panic has no place.
+    FOUND.try_with(Cell::take).ok().flatten()
+}
+
+#[cold]
+fn put_found(found: Option<Box<Found>>) {
+    let _ = FOUND.try_with(|slot| slot.set(found));
+}
+
+#[cold]
 fn describe(payload: Box<dyn Any + Send>) -> Panic {
     let message = match payload.downcast_ref::<&str>() {
         Some(text) => (*text).to_string(),
@@ -65,8 +103,7 @@ fn describe(payload: Box<dyn Any + Send>) -> Panic {
         },
     };
     dispose(payload);
-    let found = TRACE.try_with(|trace| trace.borrow_mut().found.take()).ok().flatten();
-    let (location, backtrace) = found.unwrap_or_default();
+    let Found { location, backtrace } = take_found().map_or_else(Found::default, |found| *found);
     Panic::new(message, location, backtrace, task::worker_name().to_string())
 }
 
@@ -80,28 +117,32 @@ fn dispose(payload: Box<dyn Any + Send>) {
     }
 }
 
+static HOOK: Once = Once::new();
+
+#[inline]
 fn chain_hook() {
-    static ONCE: Once = Once::new();
+    if !HOOK.is_completed() {
+        chain_hook_first();
+    }
+}
+
+#[cold]
+fn chain_hook_first() {
     // While this thread panics the hook cannot be changed. That is code which a `Drop` calls; a later catch will do it.
-    if !ONCE.is_completed() && std::thread::panicking() {
+    if std::thread::panicking() {
         return;
     }
-    ONCE.call_once(|| {
+    HOOK.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let silent = TRACE.try_with(|trace| {
-                let Ok(mut trace) = trace.try_borrow_mut() else { return false };
-                if !trace.silent {
-                    return false;
-                }
-                let backtrace = Backtrace::capture();
-                let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-                trace.found = Some((info.location().map(ToString::to_string), backtrace));
-                true
-            });
-            if silent != Ok(true) {
-                previous(info);
+            if MODE.get() == Mode::Loud {
+                return previous(info);
             }
+            let backtrace = Backtrace::capture();
+            let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+            let location = info.location().map(ToString::to_string);
+            put_found(Some(Box::new(Found { location, backtrace })));
+            MODE.set(Mode::Found);
         }));
     });
 }

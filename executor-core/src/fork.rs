@@ -34,6 +34,7 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 pub struct Generation(u32);
 
 /// The generation of this process.
+#[inline]
 pub fn generation() -> Generation {
     watch();
     // ORDERING: the child of a fork has one thread, the one that wrote it.
@@ -87,13 +88,22 @@ impl<T: Default + Sync> Own<T> {
     }
 }
 
-#[cfg(unix)]
+static WATCHED: Once = Once::new();
+
+#[inline]
 fn watch() {
-    static ONCE: Once = Once::new();
+    if !WATCHED.is_completed() {
+        watch_first();
+    }
+}
+
+#[cfg(unix)]
+#[cold]
+fn watch_first() {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Relaxed);
     }
-    ONCE.call_once(|| {
+    WATCHED.call_once(|| {
         // SAFETY: the handler only touches an atomic, which is allowed in the child of a fork. A failure (no memory)
         // leaves forks unnoticed, as they would be without this.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
@@ -101,7 +111,7 @@ fn watch() {
 }
 
 #[cfg(not(unix))]
-fn watch() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {});
+#[cold]
+fn watch_first() {
+    WATCHED.call_once(|| {});
 }

@@ -25,6 +25,7 @@ pub struct TaskOptions {
 
 impl TaskOptions {
     /// Nothing special: named after its function, no limit, no retry, priority 0.
+    #[inline]
     pub fn new() -> TaskOptions {
         TaskOptions::default()
     }
@@ -56,6 +57,7 @@ impl TaskOptions {
     }
 
     /// None where nothing was asked for, so that the usual task carries no options at all.
+    #[inline]
     pub(crate) fn boxed(self) -> Option<Box<TaskOptions>> {
         (self != TaskOptions::default()).then(|| Box::new(self))
     }

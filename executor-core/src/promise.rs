@@ -23,8 +23,8 @@ use crate::{
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
-    let typed = allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
-    (Promise { typed: typed.clone(), takes: PhantomData }, Future::new::<Promised<T>>(typed))
+    let (own, typed) = allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
+    (Promise { typed: own, takes: PhantomData }, Future::new::<Promised<T>>(typed))
 }
 
 /// Resolves one future. Dropped without having done so, it resolves the future with an error, so nobody waits for ever.

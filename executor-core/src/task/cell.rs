@@ -20,7 +20,8 @@
 use std::{mem::ManuallyDrop, ops::Deref, ptr::NonNull, sync::atomic::Ordering::*};
 
 use super::{
-    TaskId,
+    Task, TaskId,
+    current::{Running, run_as},
     state::{End, State},
     typed::Typed,
     waiter::Waiters,
@@ -33,21 +34,23 @@ use crate::{
 };
 
 /// The part of a task that does not depend on its types.
+///
+/// In this order: what a worker that runs the task has no business with comes first, and what it needs last, next to the
+/// output and the work. So the worker asks for fewer of the cache lines that the submitter has just written.
+#[repr(C)]
 pub(crate) struct Header {
-    pub(crate) state: State,
-    references: AtomicU32,
-    vtable: &'static VTable,
-    pub(crate) id: TaskId,
+    pub(crate) waiters: Waiters,
     pub(crate) options: Option<Box<TaskOptions>>,
-    /// Whether `schedule` may wait while a bounded back-end is full.
-    pub(crate) may_wait: bool,
-    /// In which process of a family of forks the task was made.
-    pub(crate) born: fork::Generation,
-    /// The back-end that has the task; 0 until it says so, and for back-ends that never do. See [`crate::host`].
-    pub(crate) host: AtomicU32,
+    pub(crate) id: TaskId,
     /// What the host wants to be told again when it is asked about the task.
     pub(crate) place: AtomicU64,
-    pub(crate) waiters: Waiters,
+    /// The back-end that has the task; 0 until it says so, and for back-ends that never do. See [`crate::host`].
+    pub(crate) host: AtomicU32,
+    /// In which process of a family of forks the task was made.
+    pub(crate) born: fork::Generation,
+    vtable: &'static VTable,
+    pub(crate) state: State,
+    references: AtomicU32,
 }
 
 /// A header, and the output slot behind it. A `Typed<T>` points to one.
@@ -171,6 +174,7 @@ unsafe impl Sync for TaskRef {}
 impl Deref for TaskRef {
     type Target = Header;
 
+    #[inline]
     fn deref(&self) -> &Header {
         // SAFETY: a TaskRef holds a reference count, so the allocation lives; only shared access to the header is ever
         // given out after it was made.
@@ -191,14 +195,29 @@ impl Clone for TaskRef {
 }
 
 impl Drop for TaskRef {
+    #[inline]
     fn drop(&mut self) {
-        // ORDERING: Release pairs with the Acquire of the last one: all use of the task happens before its end. A load
-        // and not a fence, because the thread sanitizer does not see fences.
-        if self.references.fetch_sub(1, Release) == 1 {
-            self.references.load(Acquire);
-            // SAFETY: the count is zero, so this was the last reference.
+        // ORDERING: Acquire pairs with the Release of those who let go of theirs before: all use of the task happens
+        // before its end. Whoever sees that the only reference is its own need not count down, which costs more.
+        let is_last = self.references.load(Acquire) == 1 || {
+            let before = self.references.fetch_sub(1, Release);
+            // ORDERING: as above. A load and not a fence, because the thread sanitizer does not see fences.
+            before == 1 && self.references.load(Acquire) == 0
+        };
+        if is_last {
+            // SAFETY: the count was one, and it was this one's, so this was the last reference.
             unsafe { (self.vtable.free)(self.0) }
         }
+    }
+}
+
+impl Task {
+    /// The reference alone, without the duty to see to the task's end, which goes to the caller.
+    #[inline]
+    fn into_ref(self) -> TaskRef {
+        let task = ManuallyDrop::new(self);
+        // SAFETY: `task` is neither used nor dropped after this, so the reference is moved out of it.
+        unsafe { std::ptr::read(&task.task) }
     }
 }
 
@@ -282,15 +301,22 @@ impl TaskRef {
 pub(crate) struct Claimed(TaskRef);
 
 impl Claimed {
-    /// Claims a task that can still run in place, if nobody has before.
-    pub(crate) fn claim(task: &TaskRef) -> Option<Claimed> {
+    /// Claims a task that can still run in place, if nobody has before; for its owner, who gets it back otherwise.
+    #[inline]
+    pub(crate) fn claim(task: Task) -> Result<Claimed, Task> {
+        if task.task.state.claim() { Ok(Claimed(task.into_ref())) } else { Err(task) }
+    }
+
+    /// The same for somebody else.
+    pub(crate) fn claim_another(task: &TaskRef) -> Option<Claimed> {
         task.state.claim().then(|| Claimed(task.clone()))
     }
 
     /// Runs the task. The output is written; what is left is [`Settled::finish`].
+    #[inline]
     pub(crate) fn run(self) -> Settled {
         // SAFETY: `claim` gave this one the work and the output, and the right is used up here.
-        let end = unsafe { (self.0.vtable.run)(self.0.0) };
+        let end = run_as(Running::Here(&self.0), || unsafe { (self.0.vtable.run)(self.0.0) });
         Settled { task: self.0, end }
     }
 }
@@ -303,6 +329,11 @@ impl Unsettled {
     /// For the owner of a task that nobody runs in place. None: somebody was faster.
     pub(crate) fn settle(task: &TaskRef, ran: bool) -> Option<Unsettled> {
         task.state.settle(ran).then(|| Unsettled(task.clone()))
+    }
+
+    /// For the owner, whose reference goes along.
+    pub(crate) fn settle_own(task: Task) -> Option<Unsettled> {
+        task.task.state.settle(true).then(|| Unsettled(task.into_ref()))
     }
 
     pub(crate) fn error(self, error: Error) -> Settled {
@@ -335,25 +366,26 @@ pub(crate) struct Settled {
 
 impl Settled {
     /// DONE. Whether somebody waits, to whom the caller owes a notification.
+    #[inline]
     pub(crate) fn finish(self) -> (TaskRef, bool) {
         let waited = self.task.state.finish(self.end);
         (self.task, waited)
     }
 }
 
-/// Makes a task and the first reference to it, which knows the output's type.
-pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> Typed<W::Output> {
+/// Makes a task and the first two references to it: the owner's, and the caller's.
+#[inline]
+pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Typed<W::Output>, Typed<W::Output>) {
     let header = Header {
-        state: State::new(),
-        references: AtomicU32::new(1),
-        vtable: &Cell::<W>::VTABLE,
-        id: TaskId::next(),
-        options: options.boxed(),
-        may_wait,
-        born: fork::generation(),
-        host: AtomicU32::new(0),
-        place: AtomicU64::new(0),
         waiters: Waiters::default(),
+        options: options.boxed(),
+        id: TaskId::next(),
+        place: AtomicU64::new(0),
+        host: AtomicU32::new(0),
+        born: fork::generation(),
+        vtable: &Cell::<W>::VTABLE,
+        state: State::new(may_wait),
+        references: AtomicU32::new(2),
     };
     let cell = Box::new(Cell {
         slot: Slot { header, output: UnsafeCell::new(Output::Empty) },
@@ -361,6 +393,6 @@ pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -
     });
     // The pointer covers the whole cell; `repr(C)` puts the header first.
     let header = NonNull::from(Box::leak(cell)).cast::<Header>();
-    // SAFETY: the slot of this cell is one of `W::Output`.
-    unsafe { Typed::of(TaskRef(header)) }
+    // SAFETY: the slot of this cell is one of `W::Output`, and these are the two references that the count begins with.
+    unsafe { (Typed::of(TaskRef(header)), Typed::of(TaskRef(header))) }
 }

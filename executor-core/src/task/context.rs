@@ -10,13 +10,17 @@ use std::{
     },
 };
 
-use super::{TaskId, cell::TaskRef};
+use super::{
+    TaskId,
+    cell::TaskRef,
+    current::{Running, look, run_as},
+};
 use crate::{host::HostId, sync::thread_local};
 
 /// The task that the calling code runs in: see [`current`].
 #[derive(Clone)]
 pub struct Context {
-    running: Running,
+    task: Known,
     worker: Arc<str>,
     /// The flag that asks all tasks of this worker's back-end to stop.
     stop_all: Option<Arc<AtomicBool>>,
@@ -29,8 +33,9 @@ struct Worker {
     stop_all: Option<Arc<AtomicBool>>,
 }
 
+/// As [`Running`], to be kept.
 #[derive(Clone)]
-enum Running {
+enum Known {
     Here(TaskRef),
     Remote(Arc<Remote>),
 }
@@ -48,7 +53,6 @@ pub struct Remote {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Running>> = const { RefCell::new(None) };
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
@@ -64,24 +68,27 @@ thread_local! {
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 pub fn current() -> Option<Context> {
-    let running = CURRENT.try_with(|current| current.borrow().clone()).ok()??;
-    Some(Context { running, worker: worker_name(), stop_all: stop_all() })
+    let task = look(|running| match running {
+        Running::Here(task) => Known::Here(task.clone()),
+        Running::Remote(remote) => Known::Remote(remote.clone()),
+    })?;
+    Some(Context { task, worker: worker_name(), stop_all: stop_all() })
 }
 
 impl Context {
     /// The id that the task's future has.
     pub fn id(&self) -> TaskId {
-        match &self.running {
-            Running::Here(task) => task.id,
-            Running::Remote(remote) => remote.id,
+        match &self.task {
+            Known::Here(task) => task.id,
+            Known::Remote(remote) => remote.id,
         }
     }
 
     /// The name given in [`TaskOptions`](crate::TaskOptions::name), or the function's path.
     pub fn name(&self) -> &str {
-        match &self.running {
-            Running::Here(task) => task.name(),
-            Running::Remote(remote) => &remote.name,
+        match &self.task {
+            Known::Here(task) => task.name(),
+            Known::Remote(remote) => &remote.name,
         }
     }
 
@@ -92,9 +99,9 @@ impl Context {
 
     /// 1 the first time, one more after each death of a worker under it. See [`TaskOptions::retries`](crate::TaskOptions::retries).
     pub fn attempt(&self) -> u32 {
-        match &self.running {
-            Running::Here(_) => 1,
-            Running::Remote(remote) => remote.attempt,
+        match &self.task {
+            Known::Here(_) => 1,
+            Known::Remote(remote) => remote.attempt,
         }
     }
 
@@ -111,9 +118,9 @@ impl Context {
     /// # Ok::<(), executor_core::Error>(())
     /// ```
     pub fn is_cancelled(&self) -> bool {
-        match &self.running {
-            Running::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),
-            Running::Remote(remote) => (remote.stop)(),
+        match &self.task {
+            Known::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),
+            Known::Remote(remote) => (remote.stop)(),
         }
     }
 }
@@ -177,25 +184,7 @@ impl fmt::Debug for WorkerGuard {
 
 /// Runs code as a task that another process submitted. For authors of back-ends.
 pub fn run_remote<R>(remote: Arc<Remote>, code: impl FnOnce() -> R) -> R {
-    as_current(Running::Remote(remote), code)
-}
-
-/// Runs code as a task of this process.
-pub(super) fn run_here<R>(task: &TaskRef, code: impl FnOnce() -> R) -> R {
-    as_current(Running::Here(task.clone()), code)
-}
-
-fn as_current<R>(running: Running, code: impl FnOnce() -> R) -> R {
-    /// Puts the outer task back, also when the code unwinds.
-    struct Restore(Option<Running>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let _ = CURRENT.try_with(|current| current.replace(self.0.take()));
-        }
-    }
-    // A thread whose locals are gone already is ending. What it still runs, runs without knowing about itself.
-    let _restore = CURRENT.try_with(|current| Restore(current.replace(Some(running))));
-    code()
+    run_as(Running::Remote(&remote), code)
 }
 
 /// The name of the current worker: the one it entered with, or the thread's own.
@@ -221,12 +210,11 @@ fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
 
 /// Whether the current task was asked to stop.
 pub(crate) fn current_is_asked_to_stop() -> bool {
-    let asked = CURRENT.try_with(|current| match current.borrow().as_ref() {
-        Some(Running::Here(task)) => task.state.snapshot().is_asked_to_stop() || is_set(&stop_all()),
-        Some(Running::Remote(remote)) => (remote.stop)(),
-        None => false,
-    });
-    asked.unwrap_or(false)
+    look(|running| match running {
+        Running::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&stop_all()),
+        Running::Remote(remote) => (remote.stop)(),
+    })
+    .unwrap_or(false)
 }
 
 /// The name of the current task, for the errors of code that runs in it.

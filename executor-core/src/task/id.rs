@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub struct TaskId(u64);
 
 impl TaskId {
+    #[inline]
     pub(crate) fn next() -> TaskId {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // ORDERING: the counter only has to give different numbers.

@@ -8,6 +8,7 @@
 pub(crate) mod cell;
 mod completed;
 mod context;
+mod current;
 mod id;
 #[cfg(all(test, loom))]
 mod model;
@@ -79,8 +80,8 @@ pub struct Task {
 impl Task {
     /// Makes a task, and the future of it.
     pub(crate) fn new<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Typed<W::Output>) {
-        let typed = allocate(work, options, may_wait);
-        (Task { task: typed.task.clone() }, typed)
+        let (own, typed) = allocate(work, options, may_wait);
+        (Task { task: own.task }, typed)
     }
 
     /// Makes a task from a closure that only this process can run. For authors of back-ends that run in this process.
@@ -153,7 +154,7 @@ impl Task {
 
     /// Whether `schedule` may wait for room: yes from `submit`, no from `try_submit`.
     pub fn may_wait(&self) -> bool {
-        self.task.may_wait
+        self.task.state.snapshot().may_wait()
     }
 
     /// Whether it needs no more attention: it was cancelled, or a task that waits for it has run it.
@@ -179,17 +180,28 @@ impl Task {
 
     /// As [`run`](Task::run), but leaves the notification to the caller. None: somebody else has taken it.
     pub fn run_quietly(self) -> Option<Completed> {
-        self.run_after(|| {})
+        match Claimed::claim(self) {
+            Ok(claimed) => Some(finish(claimed.run())),
+            Err(task) => task.run_too_late(),
+        }
     }
 
     /// As [`run_quietly`](Task::run_quietly), and calls `started` between the two steps of it: the task is claimed, so
     /// nobody else runs or cancels it, and its code has not begun. A bounded queue gives its place free there.
     pub fn run_after(self, started: impl FnOnce()) -> Option<Completed> {
-        if let Some(claimed) = Claimed::claim(&self.task) {
-            // From here to the end of the task nothing may unwind, or it would never be done.
-            catch::contain(started);
-            return Some(finish(context::run_here(&self.task, || claimed.run())));
+        match Claimed::claim(self) {
+            Ok(claimed) => {
+                // From here to the end of the task nothing may unwind, or it would never be done.
+                catch::contain(started);
+                Some(finish(claimed.run()))
+            }
+            Err(task) => task.run_too_late(),
         }
+    }
+
+    /// It could not be claimed.
+    #[cold]
+    fn run_too_late(self) -> Option<Completed> {
         // The one other reason that leaves it in the queue: its work is gone.
         if !self.task.state.snapshot().is_queued() {
             return None;
@@ -244,7 +256,7 @@ impl Task {
     /// Hands in the reply of the process that ran it. It is read by the thread that asks for the result.
     pub fn complete(self, reply: Vec<u8>) -> Completed {
         let failed = outcome::is_error(&reply);
-        match Unsettled::settle(&self.task, true) {
+        match Unsettled::settle_own(self) {
             Some(unsettled) => finish(unsettled.packed(reply, failed)),
             None => Completed::nothing(),
         }
@@ -297,11 +309,11 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
 
 /// Runs a task that has not started on the spot, for a task of the same host that waits for it. False: it has started.
 pub(crate) fn run_on_the_spot(task: &TaskRef) -> bool {
-    let Some(claimed) = Claimed::claim(task) else { return false };
+    let Some(claimed) = Claimed::claim_another(task) else { return false };
     if let Some(host) = task.host().find() {
         catch::contain(|| host.left_queue(task.id));
     }
-    drop(finish(context::run_here(task, || claimed.run())));
+    drop(finish(claimed.run()));
     true
 }
 
@@ -313,6 +325,7 @@ fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
     Some(finish(unsettled.error(error)))
 }
 
+#[inline]
 pub(crate) fn finish(settled: Settled) -> Completed {
     let (task, waited) = settled.finish();
     Completed::new(task, waited)

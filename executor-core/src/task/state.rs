@@ -58,6 +58,9 @@ const TAKEN: u32 = 1 << 10;
 /// The value is only cloned from now on, never moved out.
 const SHARED: u32 = 1 << 11;
 
+/// Whether `schedule` may wait while a bounded back-end is full. Set at birth or never.
+const MAY_WAIT: u32 = 1 << 12;
+
 /// The state word.
 pub(crate) struct State(AtomicU32);
 
@@ -99,16 +102,19 @@ pub(crate) enum Event {
 }
 
 impl State {
-    pub(crate) fn new() -> State {
-        State(AtomicU32::new(QUEUED | WORK))
+    #[inline]
+    pub(crate) fn new(may_wait: bool) -> State {
+        State(AtomicU32::new(QUEUED | WORK | if may_wait { MAY_WAIT } else { 0 }))
     }
 
+    #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         // ORDERING: Acquire pairs with the Release in `finish`, `cancel` and `unpacked`: who sees DONE sees the output.
         Snapshot(self.0.load(Acquire))
     }
 
     /// Changes the word by `change`, as long as that has an answer. Both answers hold the word as it was before.
+    #[inline]
     fn update(&self, change: impl FnMut(u32) -> Option<u32>) -> Result<Snapshot, Snapshot> {
         // ORDERING: Release, so that `recall` publishes what the back-end did with the task to the next owner, `place`
         // where it is, and `unpacked` the output. Acquire for the winner, who goes on with what an earlier owner did, and
@@ -124,6 +130,7 @@ impl State {
     /// QUEUED to HERE, if the work is still there. True: the caller owns the work and the output, and runs the one into
     /// the other.
     #[must_use]
+    #[inline]
     pub(crate) fn claim(&self) -> bool {
         // One step for both, so that nobody can claim a task whose work is being written down.
         self.update(|word| (word & (PHASE | WORK) == QUEUED | WORK).then_some(word & !(PHASE | WORK) | HERE)).is_ok()
@@ -182,6 +189,7 @@ impl State {
     /// HERE, SETTLING or RESOLVING to DONE, by the one who wrote the output. True: somebody waits, and the caller owes
     /// them a notification.
     #[must_use]
+    #[inline]
     pub(crate) fn finish(&self, end: End) -> bool {
         // ORDERING: Release publishes the output to whoever reads DONE. That the waiters which set WAITED are found in
         // the list is the doing of its lock: they hold it from before they set the flag.
@@ -213,6 +221,7 @@ impl State {
     }
 
     /// Looks at the output of a done task, taking on the unpacking where that is still to be done.
+    #[inline]
     pub(crate) fn access(&self) -> Access {
         let mut word = self.snapshot().0;
         loop {
@@ -248,6 +257,7 @@ impl State {
 
     /// True: the caller moves the value out. False: it was moved out before, or is shared.
     #[must_use]
+    #[inline]
     pub(crate) fn take(&self) -> bool {
         // ORDERING: the caller has seen the output by `access`. Nothing is published: the next one sees TAKEN and stays
         // away.
@@ -274,6 +284,7 @@ pub(crate) enum End {
 }
 
 impl End {
+    #[inline]
     fn flags(self) -> u32 {
         match self {
             End::Value => 0,
@@ -286,10 +297,12 @@ impl End {
 }
 
 impl Snapshot {
+    #[inline]
     fn phase(self) -> u32 {
         self.0 & PHASE
     }
 
+    #[inline]
     pub(crate) fn is_queued(self) -> bool {
         self.phase() == QUEUED
     }
@@ -304,15 +317,18 @@ impl Snapshot {
     }
 
     /// Whether the `Task` or `Promise` is what will resolve it: it is neither over nor being run in place.
+    #[inline]
     pub(crate) fn is_up_to_its_owner(self) -> bool {
         matches!(self.phase(), QUEUED | PLACED | RUNNING)
     }
 
+    #[inline]
     pub(crate) fn is_done(self) -> bool {
         self.has(Event::Done)
     }
 
     /// Whether what somebody waits for is there.
+    #[inline]
     pub(crate) fn has(self, event: Event) -> bool {
         self.phase() == DONE && (event == Event::Done || self.0 & UNPACKING == 0)
     }
@@ -326,6 +342,7 @@ impl Snapshot {
         self.0 & (FAILED | CANCELLED) == FAILED
     }
 
+    #[inline]
     pub(crate) fn is_taken(self) -> bool {
         self.0 & TAKEN != 0
     }
@@ -338,6 +355,11 @@ impl Snapshot {
         self.0 & STOP != 0
     }
 
+    pub(crate) fn may_wait(self) -> bool {
+        self.0 & MAY_WAIT != 0
+    }
+
+    #[inline]
     pub(crate) fn has_work(self) -> bool {
         self.0 & WORK != 0
     }

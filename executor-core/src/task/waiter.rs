@@ -154,7 +154,7 @@ mod tests {
             assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
             Ok(1)
         }
-        let typed = allocate(Promised::<u64>(PhantomData), crate::TaskOptions::new(), true);
+        let (typed, _) = allocate(Promised::<u64>(PhantomData), crate::TaskOptions::new(), true);
         let (called, calls) = std::sync::mpsc::channel();
         let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test listens")));
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());

@@ -3,7 +3,7 @@ use super::*;
 /// A word in each phase, by the steps that lead there.
 fn words() -> Vec<(&'static str, State)> {
     let after = |steps: &[fn(&State)]| {
-        let state = State::new();
+        let state = State::new(true);
         steps.iter().for_each(|step| step(&state));
         state
     };
@@ -60,29 +60,29 @@ fn each_phase_looks_as_the_table_says() {
 #[test]
 fn what_never_ran_never_looks_as_if_it_did_and_what_ran_does_so_to_its_end() {
     for (ran, running) in [(false, false), (true, true)] {
-        let state = State::new();
+        let state = State::new(true);
         assert!(state.place() && state.settle(ran));
         assert_eq!(state.snapshot().is_running(), running);
     }
-    let state = State::new();
+    let state = State::new(true);
     assert!(state.settle(true) && !state.snapshot().is_running(), "nobody ran what was in the queue");
 }
 
 #[test]
 fn work_that_was_taken_is_not_claimed_and_claimed_work_is_not_taken() {
-    let state = State::new();
+    let state = State::new(true);
     assert!(state.take_work() && !state.take_work() && !state.claim());
-    let state = State::new();
+    let state = State::new(true);
     assert!(state.claim() && !state.take_work());
 }
 
 #[test]
 fn of_announcing_and_finishing_the_later_one_sees_the_earlier_one() {
-    let state = State::new();
+    let state = State::new(true);
     assert!(state.announce(Event::Done) && state.settle(false));
     assert!(state.finish(End::Failed), "somebody waits");
     assert!(!state.announce(Event::Done) && !state.announce(Event::Readable), "it is done");
-    let state = State::new();
+    let state = State::new(true);
     assert!(state.announce(Event::Done));
     assert!(matches!(state.withdraw(), Withdraw::Won { waited: true }));
 }
@@ -90,7 +90,7 @@ fn of_announcing_and_finishing_the_later_one_sees_the_earlier_one() {
 #[test]
 fn unpacking_is_done_by_one_and_announced_to_those_who_came_for_it() {
     let packed = || {
-        let state = State::new();
+        let state = State::new(true);
         assert!(state.announce(Event::Done) && state.settle(true));
         assert!(state.finish(End::Packed { failed: false }));
         state
@@ -111,11 +111,11 @@ fn unpacking_is_done_by_one_and_announced_to_those_who_came_for_it() {
 
 #[test]
 fn a_value_is_either_taken_once_or_shared() {
-    let state = State::new();
+    let state = State::new(true);
     assert!(state.take() && !state.take());
     state.share();
     assert!(state.snapshot().is_taken() && !state.snapshot().is_shared());
-    let state = State::new();
+    let state = State::new(true);
     state.share();
     assert!(!state.take() && state.snapshot().is_shared());
 }
