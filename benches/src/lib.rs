@@ -1,12 +1,29 @@
-//! The same work for everybody: our back-ends and their peers behind one small trait, so that a scenario is written once.
+//! Our pools, their peers and the limits of the machine on the same work.
 //!
-//! `cargo bench -p benches` runs the scenarios under criterion. `cargo run --release -p benches --bin ratios` lets the
-//! contenders take turns in one run and prints how they compare, which is the only kind of figure that means something
-//! on another machine.
+//! A *contender* ([`contender`]) is somebody who can run a [`Job`] elsewhere, or a raw floor that nobody can get below.
+//! A *scenario* ([`scenario`]) is written once for all of them, and says what is to be reached. The [`driver`] lets the
+//! sides of a scenario take turns in one run, because only the ratio of figures that were taken side by side means
+//! something on another machine; [`report`] shows what came out.
+//!
+//! ```sh
+//! cargo run --release -p benches --bin compare -- --list
+//! cargo run --release -p benches --bin compare -- submit map --turns 15
+//! cargo run --release -p benches --bin compare -- --write
+//! cargo bench -p benches
+//! ```
+//!
+//! What holds for all scenarios: pools have their default options and the same width; what a contender computes is
+//! checked in every turn; the first turn of everybody warms up and does not count; the order of the sides is shuffled for
+//! each round.
 
 pub mod contender;
+pub mod driver;
+pub mod machine;
+pub mod report;
+pub mod scenario;
+pub mod work;
 
-/// The work: as little as possible, so that what is measured is the way there and back.
-pub fn add_one(n: u64) -> u64 {
-    n + 1
-}
+pub use work::Job;
+
+/// What may go wrong while a comparison is set up. A contender that fails at its work has no figure, and panics.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

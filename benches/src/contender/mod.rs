@@ -1,48 +1,90 @@
 //! Who takes part.
 
-mod ours;
-mod procspawn;
-mod rayon;
+pub mod async_executor;
+pub mod cpython;
+pub mod floor;
+pub mod futures;
+pub mod processes;
+pub mod procspawn;
+pub mod rayon;
+pub mod rusty_pool;
+pub mod threadpool;
+pub mod threads;
+pub mod tokio;
 
-use concurrent_futures::{Error, ProcessPoolExecutor, ThreadPoolExecutor, Transport};
+use concurrent_futures::Payload;
 
-/// Somebody who can run [`add_one`](crate::add_one) elsewhere.
-pub trait Contender {
+use crate::{Job, Outcome};
+
+/// A pool that runs jobs elsewhere, and answers a handle for each.
+pub trait Contender: Sized + Send + Sync + 'static {
     /// What it is called in reports.
-    fn name(&self) -> &'static str;
+    const NAME: &'static str;
+    /// What its figures are for.
+    const ROLE: Role;
 
-    /// Submits a call for every number below `count`, then collects all results, and answers their sum.
-    fn submit_then_collect(&self, count: u64) -> u64;
+    /// What is left with the caller for a job that was submitted.
+    type Handle<R: Payload>: Send;
 
-    /// Submits a call, waits for its result, and goes on with the next; answers their sum.
-    fn one_at_a_time(&self, count: u64) -> u64;
+    /// A pool with so many workers, and its default options.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses what it needs.
+    fn build(width: usize) -> Outcome<Self>;
+
+    /// Hands over a job.
+    ///
+    /// # Panics
+    ///
+    /// If the pool refuses it.
+    fn submit<J: Job>(&self, input: J::Input) -> Self::Handle<J::Output>;
+
+    /// Waits for a job, and answers what it has computed.
+    ///
+    /// # Panics
+    ///
+    /// If the job failed.
+    fn collect<R: Payload>(handle: Self::Handle<R>) -> R;
 }
 
-/// Contenders that run tasks on threads of this process.
-///
-/// # Errors
-///
-/// If a pool cannot be built.
-pub fn threads(workers: usize) -> Result<Vec<Box<dyn Contender>>, Error> {
-    Ok(vec![
-        Box::new(ours::Ours { name: "threads", backend: Box::new(ThreadPoolExecutor::new(workers)?) }),
-        Box::new(rayon::Rayon::new(workers)?),
-    ])
+/// On whose side a figure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// One of the pools of this workspace.
+    Ours,
+    /// Somebody else's pool for the same purpose.
+    Peer,
+    /// What the machine allows: no pool, only the least that has to be done.
+    Floor,
 }
 
-/// Contenders that run tasks in other processes.
-///
-/// # Errors
-///
-/// If a pool cannot be built.
-pub fn processes(workers: usize) -> Result<Vec<Box<dyn Contender>>, Error> {
-    let ours = |name, transport| -> Result<Box<dyn Contender>, Error> {
-        let pool = ProcessPoolExecutor::builder().max_workers(workers).transport(transport).build()?;
-        Ok(Box::new(ours::Ours { name, backend: Box::new(pool) }))
+/// Calls a generic function for each contender that runs tasks on threads of this process, and answers the answers:
+/// `each_on_threads!(side(width, count))` is `[side::<Submit>(width, count), side::<Spawn>(width, count), ...]`.
+macro_rules! each_on_threads {
+    ($function:ident ($($argument:expr),*)) => {
+        [
+            $function::<$crate::contender::threads::Submit>($($argument),*),
+            $function::<$crate::contender::threads::Spawn>($($argument),*),
+            $function::<$crate::contender::rayon::Rayon>($($argument),*),
+            $function::<$crate::contender::async_executor::AsyncExecutor>($($argument),*),
+            $function::<$crate::contender::tokio::Tokio>($($argument),*),
+            $function::<$crate::contender::threadpool::ThreadPool>($($argument),*),
+            $function::<$crate::contender::rusty_pool::RustyPool>($($argument),*),
+            $function::<$crate::contender::futures::FuturesPool>($($argument),*),
+        ]
     };
-    Ok(vec![
-        ours("processes, ring", Transport::Ring)?,
-        ours("processes, socket", Transport::Socket)?,
-        Box::new(procspawn::Procspawn::new(workers)?),
-    ])
 }
+
+/// As [`each_on_threads!`], for each contender in Rust that runs tasks in other processes.
+macro_rules! each_on_processes {
+    ($function:ident ($($argument:expr),*)) => {
+        [
+            $function::<$crate::contender::processes::Ring>($($argument),*),
+            $function::<$crate::contender::processes::Socket>($($argument),*),
+            $function::<$crate::contender::procspawn::Procspawn>($($argument),*),
+        ]
+    };
+}
+
+pub(crate) use {each_on_processes, each_on_threads};

@@ -1,32 +1,36 @@
 //! The process pool of the crate `procspawn`. Its program calls `procspawn::init()` first in `main`.
 
-use concurrent_futures::{Error, ErrorKind};
+use concurrent_futures::Payload;
 
-use super::Contender;
-use crate::add_one;
+use super::{Contender, Role};
+use crate::{Job, Outcome};
 
-pub(super) struct Procspawn {
-    pool: procspawn::Pool,
-}
+/// A pool of procspawn's.
+pub struct Procspawn(pub procspawn::Pool);
 
-impl Procspawn {
-    pub(super) fn new(workers: usize) -> Result<Procspawn, Error> {
-        let pool = procspawn::Pool::new(workers).map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?;
-        Ok(Procspawn { pool })
-    }
-}
+/// How many tasks it may have at once: it holds descriptors for each that is not collected, and panics when they run out.
+pub const MOST_AT_ONCE: u64 = 2_000;
 
 impl Contender for Procspawn {
-    fn name(&self) -> &'static str {
-        "procspawn::Pool"
+    const NAME: &'static str = "procspawn";
+    const ROLE: Role = Role::Peer;
+    type Handle<R: Payload> = procspawn::JoinHandle<R>;
+
+    fn build(width: usize) -> Outcome<Procspawn> {
+        Ok(Procspawn(procspawn::Pool::new(width)?))
     }
 
-    fn submit_then_collect(&self, count: u64) -> u64 {
-        let handles: Vec<_> = (0..count).map(|n| self.pool.spawn(n, add_one)).collect();
-        handles.into_iter().map(|handle| handle.join().expect("ran")).sum()
+    fn submit<J: Job>(&self, input: J::Input) -> procspawn::JoinHandle<J::Output> {
+        self.0.spawn(input, J::run)
     }
 
-    fn one_at_a_time(&self, count: u64) -> u64 {
-        (0..count).map(|n| self.pool.spawn(n, add_one).join().expect("ran")).sum()
+    fn collect<R: Payload>(handle: procspawn::JoinHandle<R>) -> R {
+        handle.join().expect("ran")
+    }
+}
+
+impl std::fmt::Debug for Procspawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Procspawn").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,79 @@
+//! Runs scenarios, and prints how everybody compares. `--list` names them.
+
+use std::process::ExitCode;
+
+use benches::{
+    Outcome,
+    driver::{Driver, Settings},
+    machine,
+    scenario::{self, Scenario},
+};
+use lexopt::{
+    Arg::{Long, Short, Value},
+    ValueExt,
+};
+
+const USAGE: &str = "\
+compare [scenario...] [--short] [--turns N] [--list]
+
+Without a scenario it runs all of them. A scenario is named by the beginning of its name.
+  --short    few turns: everything in less than two minutes
+  --turns N  so many turns for each side of each table, however long that takes
+  --list     names the scenarios, and runs none";
+
+fn main() -> ExitCode {
+    // A worker of procspawn's is this program, and does not come back from here.
+    procspawn::init();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome<()> {
+    let mut settings = Settings::FULL;
+    let mut chosen: Vec<&Scenario> = Vec::new();
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("short") => settings = Settings::SHORT,
+            Long("turns") => {
+                settings.turns = arguments.value()?.parse()?;
+                settings.fewest_turns = settings.turns;
+            }
+            Long("list") => {
+                scenario::ALL.iter().for_each(|scenario| println!("{:10} {}", scenario.name, scenario.title));
+                return Ok(());
+            }
+            Long("help") | Short('h') => {
+                println!("{USAGE}");
+                return Ok(());
+            }
+            Value(name) => chosen.extend(named(&name.string()?)?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(scenario::ALL);
+    }
+    if settings.turns == 0 {
+        return Err("at least one turn".into());
+    }
+    machine::prepare()?;
+    let mut driver = Driver::new(settings);
+    for scenario in chosen {
+        driver.run(scenario)?;
+    }
+    Ok(())
+}
+
+fn named(beginning: &str) -> Outcome<Vec<&'static Scenario>> {
+    let found: Vec<_> = scenario::ALL.iter().filter(|scenario| scenario.name.starts_with(beginning)).collect();
+    if found.is_empty() {
+        return Err(format!("no scenario begins with {beginning:?}; `--list` names them").into());
+    }
+    Ok(found)
+}

@@ -1,0 +1,19 @@
+//! A process that does nothing: started, run, and waited for.
+
+use std::{process::Command, time::Instant};
+
+/// What it is called in reports.
+pub const NAME: &str = "fork + exec + wait of /bin/true";
+
+/// Runs `/bin/true`, and answers how many nanoseconds that took.
+///
+/// # Panics
+///
+/// If it cannot be run.
+pub fn exec() -> f64 {
+    let start = Instant::now();
+    let status = Command::new("/bin/true").status().expect("/bin/true runs");
+    let cost = start.elapsed().as_nanos() as f64;
+    assert!(status.success());
+    cost
+}

@@ -1,0 +1,46 @@
+//! The other process of a floor: a copy of this one that does one thing until it is told to end, or this one is gone.
+#![allow(unsafe_code)]
+
+use std::{io, os::fd::RawFd};
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+/// A process that was forked for a floor. It has to end by itself when the floor says so.
+#[derive(Debug)]
+pub(super) struct Partner(Pid);
+
+impl Partner {
+    /// Forks. The child calls `run`, and ends. Of the descriptors it has the standard ones and `keep`: others would keep
+    /// pipes open whose end somebody else waits for.
+    ///
+    /// # Safety
+    ///
+    /// `run` does nothing that needs a lock or another thread of this process: it allocates nothing, prints nothing, and does not
+    /// panic.
+    pub(super) unsafe fn fork(keep: Option<RawFd>, run: impl FnOnce()) -> io::Result<Partner> {
+        // SAFETY: the child has but one thread, and does only what `run` promises.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                let keep = keep.map_or(2, |keep| keep as u32);
+                // SAFETY: system calls that touch no memory; the end without hooks of the parent's. Whoever owns the
+                // descriptors here is never dropped.
+                unsafe {
+                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                    if keep > 3 {
+                        libc::close_range(3, keep - 1, 0);
+                    }
+                    libc::close_range(keep + 1, u32::MAX, 0);
+                    run();
+                    libc::_exit(0)
+                }
+            }
+            child => Ok(Partner(Pid::from_raw(child).ok_or(io::ErrorKind::NotFound)?)),
+        }
+    }
+
+    /// Waits until it is gone. It must have been told to end.
+    pub(super) fn join(&mut self) {
+        let _ = waitpid(Some(self.0), WaitOptions::empty());
+    }
+}

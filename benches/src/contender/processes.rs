@@ -1,0 +1,66 @@
+//! Our pool of processes, on each of its transports.
+
+use std::ops::Deref;
+
+use concurrent_futures::{Executor, Future, Payload, ProcessPoolExecutor, Transport};
+
+use super::{Contender, Role};
+use crate::{Job, Outcome};
+
+/// Tasks travel through shared memory.
+#[derive(Debug)]
+pub struct Ring(pub ProcessPoolExecutor);
+
+/// Tasks travel through sockets.
+#[derive(Debug)]
+pub struct Socket(pub ProcessPoolExecutor);
+
+/// A contender that is a pool of processes of ours, for what only it can do.
+pub trait Processes: Contender + Deref<Target = ProcessPoolExecutor> {
+    /// How tasks travel.
+    const TRANSPORT: Transport;
+
+    /// Takes a pool that was built with more than the default options.
+    fn of(pool: ProcessPoolExecutor) -> Self;
+}
+
+macro_rules! contender {
+    ($pool:ident, $name:literal, $transport:expr) => {
+        impl Contender for $pool {
+            const NAME: &'static str = $name;
+            const ROLE: Role = Role::Ours;
+            type Handle<R: Payload> = Future<R>;
+
+            fn build(width: usize) -> Outcome<$pool> {
+                Ok($pool(ProcessPoolExecutor::builder().max_workers(width).transport($transport).build()?))
+            }
+
+            fn submit<J: Job>(&self, input: J::Input) -> Future<J::Output> {
+                self.0.submit(J::run, input).expect("accepted")
+            }
+
+            fn collect<R: Payload>(handle: Future<R>) -> R {
+                handle.result(None).expect("ran")
+            }
+        }
+
+        impl Processes for $pool {
+            const TRANSPORT: Transport = $transport;
+
+            fn of(pool: ProcessPoolExecutor) -> $pool {
+                $pool(pool)
+            }
+        }
+
+        impl Deref for $pool {
+            type Target = ProcessPoolExecutor;
+
+            fn deref(&self) -> &ProcessPoolExecutor {
+                &self.0
+            }
+        }
+    };
+}
+
+contender!(Ring, "processes, ring", Transport::Ring);
+contender!(Socket, "processes, socket", Transport::Socket);

@@ -1,0 +1,38 @@
+//! On a terminal, as the tables are ready.
+
+use crate::{
+    driver::{Measured, Verdict},
+    report::figure,
+    scenario::Scenario,
+};
+
+/// The heading of a scenario.
+pub fn scenario(scenario: &Scenario) {
+    println!("\n== {}: {}", scenario.name, scenario.title);
+}
+
+/// A table, its targets and its notes.
+pub fn table(table: &Measured) {
+    let reference = table.reference();
+    let width = table.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
+    println!("\n{} ({}; median, quartiles, turns, ratio to {})", table.title, table.unit, reference.label);
+    for row in &table.rows {
+        let summary = &row.summary;
+        let spread = format!("{} to {}", figure(summary.lower), figure(summary.upper));
+        println!(
+            "  {:width$}  {:>10}  {spread:>22}  {:>3}  {:>9}",
+            row.label,
+            figure(summary.median),
+            summary.turns,
+            figure(summary.median / reference.summary.median),
+        );
+    }
+    table.verdicts.iter().for_each(verdict);
+    table.notes.iter().for_each(|note| println!("  note: {note}"));
+}
+
+/// One line: who, what, whether.
+pub fn verdict(verdict: &Verdict) {
+    let word = if verdict.is_met() { "met   " } else { "MISSED" };
+    println!("  {word} {}: {}; is {}", verdict.subject, verdict.target, verdict.reached);
+}

@@ -1,0 +1,58 @@
+//! One task at a time: the way there and back.
+
+use super::{Scenario, WIDTH, python};
+use crate::{
+    Outcome,
+    contender::{
+        Contender, Role, each_on_processes, each_on_threads,
+        floor::{Futex, SocketPair, Waiting, socketpair},
+        processes::Ring,
+        threads::{Spawn, Submit},
+    },
+    driver::{Driver, Side, Table, Target, per_task},
+    work::AddOne,
+};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "one",
+    title: "one at a time",
+    about: "One thread submits a task, waits for its result, and goes on with the next.",
+    plot: None,
+    run,
+};
+
+const COUNT: u64 = 200;
+
+fn run(driver: &mut Driver) -> Outcome<()> {
+    let table = Table::new("threads: one at a time", "ns per task")
+        .sides(each_on_threads!(side(WIDTH, COUNT)))?
+        .target(Target::best_peer(Submit::NAME, 1.0))
+        .target(Target::best_peer(Spawn::NAME, 1.0))
+        .note(
+            "a pool that spins while it has nothing to do can be faster than one that sleeps: see the scenario `idle`",
+        );
+    driver.compare(table)?;
+
+    let table = Table::new("processes: one at a time", "ns per task")
+        .sides(each_on_processes!(side(WIDTH, COUNT)))?
+        .sides([futex(Waiting::Asleep), futex(Waiting::Awake), sockets()])?
+        .target(Target::times(Ring::NAME, 1.3, Waiting::Asleep.name()));
+    driver.compare(python::sides(table, &format!("one {COUNT}"), COUNT))
+}
+
+pub(super) fn side<C: Contender>(width: usize, count: u64) -> Outcome<Side> {
+    let pool = C::build(width)?;
+    Ok(Side::new(C::NAME, C::ROLE, move || {
+        per_task(count, || (0..count).map(|n| C::collect(pool.submit::<AddOne>(n))).sum())
+    }))
+}
+
+fn futex(waiting: Waiting) -> Outcome<Side> {
+    let mut futex = Futex::start(waiting)?;
+    Ok(Side::new(waiting.name(), Role::Floor, move || per_task(COUNT, || (0..COUNT).map(|n| futex.add_one(n)).sum())))
+}
+
+fn sockets() -> Outcome<Side> {
+    let mut sockets = SocketPair::start(size_of::<u64>())?;
+    Ok(Side::new(socketpair::NAME, Role::Floor, move || sockets.nanoseconds(COUNT) / COUNT as f64))
+}
