@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -47,10 +48,14 @@ impl Kills {
 
 /// Sends `SIGKILL` to a worker of this pool, and to nobody else: its number may be another's by now. True: it was sent.
 pub(super) fn kill(pool: &ProcessPoolExecutor, pid: u32) -> bool {
-    let Some(process) = Pid::from_raw(pid.cast_signed()) else { return false };
-    let Ok(handle) = pidfd_open(process, PidfdFlags::empty()) else { return false };
+    handle_of(pool, pid).is_some_and(|worker| pidfd_send_signal(&worker, Signal::KILL).is_ok())
+}
+
+/// What names this worker, and nobody else, also when its number is another's. None: it is no worker of this pool any more.
+pub(super) fn handle_of(pool: &ProcessPoolExecutor, pid: u32) -> Option<OwnedFd> {
+    let handle = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
     // What is still listed was not reaped, so the handle is of this very worker, or of a later one of this pool.
-    pool.worker_pids().contains(&pid) && pidfd_send_signal(&handle, Signal::KILL).is_ok()
+    pool.worker_pids().contains(&pid).then_some(handle)
 }
 
 /// Kills all workers of a pool at once.

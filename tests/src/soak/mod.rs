@@ -14,6 +14,7 @@ mod kills;
 mod options;
 mod races;
 mod stillborn;
+mod stopped;
 mod storm;
 mod tasks;
 mod turnover;
