@@ -54,7 +54,7 @@ address() {
   local odd=(
     # The sanitizer itself needs more memory than these leave to a process, and answers in another way than an allocator.
     --skip a_worker_has_no_more_memory --skip arguments_that_no_worker_can_hold --skip with_little_memory
-    --skip the_messages_in_the_documentation --skip a_limit_of_memory_costs
+    --skip the_messages_in_the_documentation --skip a_limit_of_memory_costs --skip every_option_has_its_name
     # Their workers write where they must not, on purpose.
     --skip hostile::
     # The leak detector tries first whether it may look at a child of its own. A worker that is started with SIGCHLD ignored
