@@ -1,7 +1,8 @@
 //! Several items of a map as one task.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc, time::Instant};
 
+use super::{answers::Answers, pace::Pace};
 use crate::{
     Error, ErrorKind, Function, Payload,
     function::{Entry, batch, outcome},
@@ -15,31 +16,52 @@ use crate::{
 pub(super) struct Chunk<F, A, R> {
     pub(super) function: F,
     pub(super) items: Vec<A>,
+    /// Where to tell what they cost, if anybody wants to know.
+    pub(super) pace: Option<Arc<Pace>>,
     pub(super) result: PhantomData<fn() -> R>,
 }
 
 impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
-    type Output = Vec<Result<R, Error>>;
+    type Output = Answers<R>;
 
     fn name() -> &'static str {
         std::any::type_name::<F>()
     }
 
-    fn run(self) -> Result<Self::Output, Error> {
-        let function = self.function;
-        let call = |item| {
-            // Also for the item that is only dropped, because its `Drop` is user code.
+    fn run(self) -> Result<Answers<R>, Error> {
+        let Chunk { function, items, pace, .. } = self;
+        let count = items.len();
+        let timed = pace.map(|pace| (pace, Instant::now()));
+        let mut answers = Answers::with_capacity(count);
+        let mut items = items.into_iter();
+        let context = task::current();
+        let is_stopped = || context.as_ref().is_some_and(task::Context::is_cancelled);
+        // One catch for all items up to one that panics, and another for those behind it.
+        while items.len() > 0 {
+            let values = answers.values();
             let called = guarded(|| {
                 // A map that was dropped or ran out of time asks its running chunks to stop at the next item.
-                if task::current_is_asked_to_stop() {
-                    drop(item);
-                    return Err(Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped"));
+                while !is_stopped()
+                    && let Some(item) = items.next()
+                {
+                    values.push(function(item));
                 }
-                Ok(function(item))
+                // What is only dropped is dropped here, for its `Drop` is user code.
+                items.next().map(drop).is_some()
             });
-            called.flatten()
-        };
-        Ok(self.items.into_iter().map(call).collect())
+            match called {
+                Ok(false) => {}
+                Ok(true) => {
+                    let error = Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped");
+                    answers.push(Err(error));
+                }
+                Err(error) => answers.push(Err(error)),
+            }
+        }
+        if let Some((pace, started)) = timed {
+            pace.note(count, started.elapsed());
+        }
+        Ok(answers)
     }
 
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
@@ -50,12 +72,15 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
     }
 
-    fn unpack(reply: &[u8]) -> Result<Self::Output, Error> {
+    fn unpack(reply: &[u8]) -> Result<Answers<R>, Error> {
         // The error of the whole task, or the records of its items.
         match reply.split_first() {
             Some((&0, records)) => {
-                let read = |record| guarded_for(Self::name(), || outcome::read(record)).flatten();
-                Ok(batch::records(records).map(read).collect())
+                let mut answers = Answers::with_capacity(0);
+                for record in batch::records(records) {
+                    answers.push(guarded_for(Self::name(), || outcome::read(record)).flatten());
+                }
+                Ok(answers)
             }
             _ => {
                 Err(outcome::read::<()>(reply).err().unwrap_or_else(|| Error::new(ErrorKind::Decode, "an empty reply")))

@@ -1,6 +1,8 @@
 //! One function over many inputs.
 
+mod answers;
 mod chunk;
+mod pace;
 mod source;
 
 use std::{
@@ -15,6 +17,8 @@ use crate::{
     wait::{Group, watch},
     waiting::{WaitEnd, deadline_after, help, is_over},
 };
+use answers::{Answers, Reading};
+use pace::{Chunking, Pace};
 use source::{Batch, Input, Source};
 
 /// The results of [`Executor::map`](crate::Executor::map): an iterator of results, in the order of the inputs.
@@ -40,7 +44,7 @@ pub struct Map<R: Payload> {
     source: Option<Box<dyn Source<R>>>,
     /// For submitting later items; None if everything was submitted at the call.
     backend: Option<Arc<dyn Backend>>,
-    chunksize: usize,
+    chunking: Chunking,
     /// How many more items may be submitted.
     room: usize,
     /// What was submitted and not read, oldest first. Holes are batches that were read out of order.
@@ -48,7 +52,7 @@ pub struct Map<R: Payload> {
     /// The number of the first of `pending`.
     base: usize,
     /// The results of the batch that is being read.
-    ready: VecDeque<Result<R, Error>>,
+    ready: Reading<R>,
     /// Tells which batch is done next, if the order does not matter.
     unordered: Option<Arc<Group>>,
     /// Up to which number batches were looked at for running them on the spot.
@@ -69,7 +73,9 @@ where
 {
     options.check()?;
     let room = options.buffersize.unwrap_or(usize::MAX);
-    let chunksize = options.chunksize.unwrap_or_else(|| default_chunksize(backend, items.size_hint().0, room));
+    let pace = Arc::<Pace>::default();
+    let chunking = Chunking::new(options.chunksize, backend.max_workers(), room, pace.clone());
+    let told = options.chunksize.is_none().then_some(pace);
     let handle = match options.buffersize {
         None => None,
         Some(_) => Some(backend.handle().ok_or_else(|| {
@@ -80,13 +86,13 @@ where
         })?),
     };
     let mut map = Map {
-        source: Some(Box::new(Input::new(function, items))),
+        source: Some(Box::new(Input::new(function, items, told))),
         backend: None,
-        chunksize: chunksize.min(room),
+        chunking,
         room,
         pending: VecDeque::new(),
         base: 0,
-        ready: VecDeque::new(),
+        ready: Reading::nothing(),
         unordered: options.unordered.then(Arc::default),
         helped: 0,
         deadline: deadline_after(options.timeout),
@@ -94,25 +100,28 @@ where
         born: fork::generation(),
     };
     // If this fails, dropping the map cancels what it has submitted.
-    while map.room > 0 && map.submit(backend)? {}
+    while map.room > 0 && map.submit_next(backend)? {}
     map.backend = handle;
     Ok(map)
 }
 
-/// Many small chunks for each worker, so that long items still spread evenly; single items where the input does not say
-/// how long it is.
-fn default_chunksize(backend: &dyn Backend, known_items: usize, room: usize) -> usize {
-    const CHUNKS_PER_WORKER: usize = 32;
-    const LARGEST: usize = 64;
-    let chunks = backend.max_workers().saturating_mul(CHUNKS_PER_WORKER).max(1);
-    (known_items.min(room) / chunks).clamp(1, LARGEST)
-}
-
 impl<R: Payload> Map<R> {
+    /// How many items the next batch is to have.
+    fn next_size(&mut self) -> usize {
+        let left = self.source.as_mut().and_then(|source| source.left());
+        self.chunking.next(left)
+    }
+
+    /// Submits the next batch, or as much of it as there is room for. False: the input is over.
+    fn submit_next(&mut self, backend: &dyn Backend) -> Result<bool, Error> {
+        let size = self.next_size();
+        self.submit(backend, size.min(self.room))
+    }
+
     /// Submits one batch. False: the input is over.
-    fn submit(&mut self, backend: &dyn Backend) -> Result<bool, Error> {
+    fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<bool, Error> {
         let Some(source) = &mut self.source else { return Ok(false) };
-        let batch = match source.submit(backend, self.chunksize.min(self.room)) {
+        let batch = match source.submit(backend, most) {
             Ok(Some(batch)) => batch,
             Ok(None) => {
                 self.source = None;
@@ -124,6 +133,7 @@ impl<R: Payload> Map<R> {
             }
         };
         self.room -= batch.items();
+        self.chunking.submitted(batch.items());
         self.push(batch);
         Ok(true)
     }
@@ -143,8 +153,12 @@ impl<R: Payload> Map<R> {
     /// Submits as much as there is room for, in whole chunks unless nothing else is under way.
     fn refill(&mut self) {
         let Some(backend) = self.backend.clone() else { return };
-        while self.source.is_some() && self.room > 0 && (self.room >= self.chunksize || self.pending.is_empty()) {
-            match self.submit(&*backend) {
+        while self.source.is_some() && self.room > 0 {
+            let size = self.next_size();
+            if self.room < size && !self.pending.is_empty() {
+                break;
+            }
+            match self.submit(&*backend, size.min(self.room)) {
                 Ok(true) => {}
                 Ok(false) => break,
                 // The rest of the input cannot be submitted, and this says why, behind the results that there are.
@@ -233,10 +247,6 @@ impl<R: Payload> Map<R> {
         )
     }
 
-    fn fail_all(&mut self, error: Error, items: usize) {
-        self.ready.extend(std::iter::repeat_n(error, items).map(Err));
-    }
-
     /// Cancels what has not started, and asks the chunks that run to stop at their next item.
     fn cancel(&mut self) {
         fn stop<T: Send + 'static>(future: &Future<T>) {
@@ -252,38 +262,53 @@ impl<R: Payload> Map<R> {
                 Batch::Refused(..) => {}
             }
         }
-        self.ready.clear();
+        self.ready = Reading::nothing();
+    }
+}
+
+impl<R: Payload> Map<R> {
+    /// Waits for the next batch, and begins to read it. None: there is none. An error: the map is over.
+    #[inline(never)]
+    fn read_next_batch(&mut self) -> Option<Result<(), Error>> {
+        let results = match self.next_batch()? {
+            Ok(Batch::One(future)) => {
+                let mut answers = Answers::with_capacity(1);
+                answers.push(future.result(None));
+                answers
+            }
+            Ok(Batch::Refused(error, items)) => Answers::with_capacity(0).complete(items, || error.clone()),
+            Ok(Batch::Many(future, items)) => match future.result(None) {
+                Ok(answers) => {
+                    answers.complete(items, || Error::new(ErrorKind::Decode, "a worker's reply ended before this item"))
+                }
+                Err(error) => Answers::with_capacity(0).complete(items, || error.clone()),
+            },
+            Err(error) => return Some(Err(error)),
+        };
+        self.ready = results.into_iter();
+        Some(Ok(()))
     }
 }
 
 impl<R: Payload> Iterator for Map<R> {
     type Item = Result<R, Error>;
 
+    #[inline]
     fn next(&mut self) -> Option<Result<R, Error>> {
         // Here and not when an item leaves: what was yielded is what makes room, so the bound is never exceeded, and an
         // input that panics takes no result with it.
-        self.refill();
-        while self.ready.is_empty() {
-            match self.next_batch()? {
-                Ok(Batch::One(future)) => self.ready.push_back(future.result(None)),
-                Ok(Batch::Refused(error, items)) => self.fail_all(error, items),
-                Ok(Batch::Many(future, items)) => match future.result(None) {
-                    Ok(mut results) => {
-                        results.truncate(items);
-                        let missing = items - results.len();
-                        self.ready.extend(results);
-                        self.fail_all(
-                            Error::new(ErrorKind::Decode, "a worker's reply ended before this item"),
-                            missing,
-                        );
-                    }
-                    Err(error) => self.fail_all(error, items),
-                },
-                Err(timeout) => return Some(Err(timeout)),
+        if self.backend.is_some() {
+            self.refill();
+        }
+        loop {
+            if let Some(result) = self.ready.next() {
+                self.room = self.room.saturating_add(1);
+                return Some(result);
+            }
+            if let Err(error) = self.read_next_batch()? {
+                return Some(Err(error));
             }
         }
-        self.room = self.room.saturating_add(1);
-        self.ready.pop_front()
     }
 }
 

@@ -117,6 +117,7 @@ impl Context {
     /// assert_eq!(InlineExecutor::new().submit(count, 5)?.result(None)?, 5);
     /// # Ok::<(), executor_core::Error>(())
     /// ```
+    #[inline]
     pub fn is_cancelled(&self) -> bool {
         match &self.task {
             Known::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),
@@ -203,18 +204,10 @@ fn stop_all() -> Option<Arc<AtomicBool>> {
     WORKER.try_with(|worker| worker.borrow().as_ref()?.stop_all.clone()).ok()?
 }
 
+#[inline]
 fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
     // ORDERING: the flag stands for itself.
     flag.as_ref().is_some_and(|flag| flag.load(Relaxed))
-}
-
-/// Whether the current task was asked to stop.
-pub(crate) fn current_is_asked_to_stop() -> bool {
-    look(|running| match running {
-        Running::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&stop_all()),
-        Running::Remote(remote) => (remote.stop)(),
-    })
-    .unwrap_or(false)
 }
 
 /// The name of the current task, for the errors of code that runs in it.

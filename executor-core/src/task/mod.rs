@@ -21,7 +21,7 @@ pub use completed::Completed;
 pub use context::{
     Context, Remote, WorkerGuard, current, enter_stoppable_worker, enter_worker, run_remote, worker_host,
 };
-pub(crate) use context::{current_is_asked_to_stop, current_name, worker_name};
+pub(crate) use context::{current_name, worker_name};
 pub use id::TaskId;
 pub use work::Encoded;
 
