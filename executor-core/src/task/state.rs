@@ -351,6 +351,7 @@ impl Snapshot {
         self.0 & SHARED != 0
     }
 
+    #[inline]
     pub(crate) fn is_asked_to_stop(self) -> bool {
         self.0 & STOP != 0
     }
