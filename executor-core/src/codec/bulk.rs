@@ -6,23 +6,23 @@
 use std::any::Any;
 
 /// Numbers in a fixed number of bytes, the lowest first.
-trait Number<const SIZE: usize>: Copy {
+trait Number<const SIZE: usize>: bytemuck::NoUninit {
     fn to_bytes(self) -> [u8; SIZE];
     fn from_bytes(bytes: [u8; SIZE]) -> Self;
 }
 
 fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) {
-    let start = into.len();
-    into.resize(start + size_of_val(numbers), 0);
-    let (places, _) = into[start..].as_chunks_mut::<SIZE>();
-    for (place, number) in places.iter_mut().zip(numbers) {
-        *place = number.to_bytes();
+    if cfg!(target_endian = "little") {
+        into.extend_from_slice(bytemuck::cast_slice(numbers));
+    } else {
+        numbers.iter().for_each(|number| into.extend_from_slice(&number.to_bytes()));
     }
 }
 
 /// None: the bytes are no whole number of numbers.
 fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
     let (numbers, rest) = bytes.as_chunks::<SIZE>();
+    // On a machine that has the lowest byte first too, this is one copy.
     rest.is_empty().then(|| numbers.iter().map(|bytes| N::from_bytes(*bytes)).collect())
 }
 

@@ -1,9 +1,11 @@
 //! How arguments and results are written down: the one place that knows the format.
 //!
-//! The format is [postcard](https://docs.rs/postcard). Bytes, text and plain vectors of numbers are copied as they are.
+//! The format is [postcard](https://docs.rs/postcard). Bytes, text and plain vectors of numbers are copied as they are, and bytes
+//! inside of another value are copied too.
 
 mod bulk;
 mod read;
+mod run;
 mod words;
 mod write;
 
@@ -67,11 +69,13 @@ struct Tail<'a>(&'a mut Vec<u8>);
 impl postcard::ser_flavors::Flavor for Tail<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
         self.0.extend_from_slice(bytes);
         Ok(())

@@ -1,5 +1,5 @@
-//! Stands between a value and the deserializer that it reads itself from, and changes nothing but the type of the error:
-//! see [`words`](super::words).
+//! Stands between a value and the deserializer that it reads itself from, and changes nothing but the type of the error
+//! (see [`words`](super::words)), and the pace of bytes (see [`run`](super::run)).
 
 use std::fmt;
 
@@ -8,13 +8,17 @@ use serde::{
     de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor},
 };
 
-use super::words::Kept;
+use super::{
+    run::{self, Whole},
+    words::Kept,
+};
 
 /// Whatever takes part in reading: a deserializer, a visitor, a seed, or the access to the parts of a compound value.
 pub(super) struct Read<T>(pub(super) T);
 
 macro_rules! deserializing {
     ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+        #[inline]
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
             self.0.$method($($name,)* Read(visitor)).map_err(Kept)
         }
@@ -48,7 +52,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Read<D> {
         deserialize_unit()
         deserialize_unit_struct(name: &'static str)
         deserialize_newtype_struct(name: &'static str)
-        deserialize_seq()
         deserialize_tuple(length: usize)
         deserialize_tuple_struct(name: &'static str, length: usize)
         deserialize_map()
@@ -58,6 +61,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Read<D> {
         deserialize_ignored_any()
     }
 
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        if run::keeps_bytes::<V>() {
+            return self.0.deserialize_bytes(Whole).map(run::kept::<V>).map_err(Kept);
+        }
+        self.0.deserialize_seq(Read(visitor)).map_err(Kept)
+    }
+
+    #[inline]
     fn is_human_readable(&self) -> bool {
         self.0.is_human_readable()
     }
@@ -65,6 +77,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Read<D> {
 
 macro_rules! visiting_values {
     ($($method:ident($($value:ident: $type:ty)?))*) => {$(
+        #[inline]
         fn $method<E: de::Error>(self, $($value: $type)?) -> Result<V::Value, E> {
             self.0.$method::<Kept<E>>($($value)?).map_err(|kept| kept.0)
         }
@@ -73,6 +86,7 @@ macro_rules! visiting_values {
 
 macro_rules! visiting_parts {
     ($($method:ident: $trait:ident)*) => {$(
+        #[inline]
         fn $method<A: $trait<'de>>(self, parts: A) -> Result<V::Value, A::Error> {
             self.0.$method(Read(parts)).map_err(|kept| kept.0)
         }
@@ -123,6 +137,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Read<V> {
 impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Read<T> {
     type Value = T::Value;
 
+    #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T::Value, D::Error> {
         self.0.deserialize(Read(deserializer)).map_err(|kept| kept.0)
     }
@@ -131,10 +146,12 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Read<T> {
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Read<A> {
     type Error = Kept<A::Error>;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Self::Error> {
         self.0.next_element_seed(Read(seed)).map_err(Kept)
     }
 
+    #[inline]
     fn size_hint(&self) -> Option<usize> {
         self.0.size_hint()
     }
@@ -143,14 +160,17 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Read<A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Read<A> {
     type Error = Kept<A::Error>;
 
+    #[inline]
     fn next_key_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Self::Error> {
         self.0.next_key_seed(Read(seed)).map_err(Kept)
     }
 
+    #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Self::Error> {
         self.0.next_value_seed(Read(seed)).map_err(Kept)
     }
 
+    #[inline]
     fn size_hint(&self) -> Option<usize> {
         self.0.size_hint()
     }
@@ -160,6 +180,7 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Read<A> {
     type Error = Kept<A::Error>;
     type Variant = Read<A::Variant>;
 
+    #[inline]
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), Self::Error> {
         let (value, variant) = self.0.variant_seed(Read(seed)).map_err(Kept)?;
         Ok((value, Read(variant)))
@@ -169,10 +190,12 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Read<A> {
 impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Read<A> {
     type Error = Kept<A::Error>;
 
+    #[inline]
     fn unit_variant(self) -> Result<(), Self::Error> {
         self.0.unit_variant().map_err(Kept)
     }
 
+    #[inline]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Self::Error> {
         self.0.newtype_variant_seed(Read(seed)).map_err(Kept)
     }

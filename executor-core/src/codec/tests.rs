@@ -94,6 +94,72 @@ fn a_copy_goes_behind_what_is_there() {
 }
 
 #[test]
+fn bytes_inside_of_a_value_travel_as_postcard_has_them() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Page {
+        number: u32,
+        bytes: Vec<u8>,
+        boxed: Box<[u8]>,
+        lent: std::borrow::Cow<'static, [u8]>,
+        several: Vec<Vec<u8>>,
+        perhaps: Option<Vec<u8>>,
+        queue: std::collections::VecDeque<u8>,
+        signed: Vec<i8>,
+        array: [u8; 3],
+    }
+    let bytes = Vec::from_iter((0..1000).map(|n| n as u8));
+    let page = Page {
+        number: 300,
+        bytes: bytes.clone(),
+        boxed: bytes.as_slice().into(),
+        lent: bytes.clone().into(),
+        several: vec![bytes.clone(), vec![], vec![255]],
+        perhaps: Some(bytes.clone()),
+        queue: bytes.iter().copied().collect(),
+        signed: vec![-1, 1],
+        array: [1, 2, 255],
+    };
+    assert_eq!(encoded(&page), postcard::to_allocvec(&page).expect("encodes"));
+    round_trip(page);
+    round_trip((7u8, bytes));
+    let cut_short = &encoded(&(7u8, vec![1u8, 2, 3]))[..4];
+    assert_eq!(decode::<(u8, Vec<u8>)>(cut_short).expect_err("too short").kind(), ErrorKind::Decode);
+}
+
+#[test]
+fn a_type_that_reads_bytes_in_its_own_way_still_does() {
+    /// Reads each byte as its opposite, into what a plain reader would make too.
+    struct Opposite;
+    impl<'de> de::Visitor<'de> for Opposite {
+        type Value = Vec<u8>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bytes")
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut parts: A) -> Result<Vec<u8>, A::Error> {
+            let mut bytes = Vec::new();
+            while let Some(byte) = parts.next_element::<u8>()? {
+                bytes.push(!byte);
+            }
+            Ok(bytes)
+        }
+    }
+    #[derive(Debug, PartialEq)]
+    struct Negative(Vec<u8>);
+    impl Serialize for Negative {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(|byte| !byte))
+        }
+    }
+    impl<'de> Deserialize<'de> for Negative {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Negative, D::Error> {
+            deserializer.deserialize_seq(Opposite).map(Negative)
+        }
+    }
+    assert_eq!(encoded(&Negative(vec![1, 2])), [2, 254, 253]);
+    round_trip(Negative(vec![1, 2]));
+}
+
+#[test]
 fn bytes_that_are_no_such_value_are_an_error() {
     let fails = |error: Error| assert_eq!(error.kind(), ErrorKind::Decode);
     fails(decode::<Vec<u32>>(&[0; 7]).expect_err("no whole number of numbers"));

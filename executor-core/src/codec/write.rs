@@ -1,11 +1,14 @@
-//! Stands between a value and the serializer that it writes itself to, and changes nothing but the type of the error:
-//! see [`words`](super::words).
+//! Stands between a value and the serializer that it writes itself to, and changes nothing but the type of the error
+//! (see [`words`](super::words)), and the pace of bytes (see [`run`](super::run)).
 
 use std::fmt::Display;
 
-use serde::{Serialize, Serializer, ser};
+use serde::{
+    Serialize, Serializer,
+    ser::{self, SerializeSeq},
+};
 
-use super::words::Kept;
+use super::{run, words::Kept};
 
 /// A serializer, or what it gave out for the parts of a compound value.
 pub(super) struct Write<S>(pub(super) S);
@@ -14,6 +17,7 @@ pub(super) struct Write<S>(pub(super) S);
 struct Inner<'a, T: ?Sized>(&'a T);
 
 impl<T: Serialize + ?Sized> Serialize for Inner<'_, T> {
+    #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(Write(serializer)).map_err(|kept| kept.0)
     }
@@ -21,6 +25,7 @@ impl<T: Serialize + ?Sized> Serialize for Inner<'_, T> {
 
 macro_rules! plain {
     ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+        #[inline]
         fn $method(self, $($name: $type),*) -> Result<S::Ok, Self::Error> {
             self.0.$method($($name),*).map_err(Kept)
         }
@@ -29,6 +34,7 @@ macro_rules! plain {
 
 macro_rules! wrapping {
     ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+        #[inline]
         fn $method<T: Serialize + ?Sized>(self, $($name: $type,)* value: &T) -> Result<S::Ok, Self::Error> {
             self.0.$method($($name,)* &Inner(value)).map_err(Kept)
         }
@@ -37,6 +43,7 @@ macro_rules! wrapping {
 
 macro_rules! compound {
     ($($method:ident($($name:ident: $type:ty),*) -> $parts:ident)*) => {$(
+        #[inline]
         fn $method(self, $($name: $type),*) -> Result<Write<S::$parts>, Self::Error> {
             self.0.$method($($name),*).map(Write).map_err(Kept)
         }
@@ -93,10 +100,31 @@ impl<S: Serializer> Serializer for Write<S> {
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> SerializeStructVariant
     }
 
+    #[inline]
+    fn collect_seq<I>(self, elements: I) -> Result<S::Ok, Self::Error>
+    where
+        I: IntoIterator,
+        I::Item: Serialize,
+    {
+        if let Some(bytes) = run::bytes(&elements) {
+            return self.0.serialize_bytes(bytes).map_err(Kept);
+        }
+        let mut elements = elements.into_iter();
+        let length = match elements.size_hint() {
+            (least, Some(most)) if least == most => Some(least),
+            _ => None,
+        };
+        let mut parts = self.serialize_seq(length)?;
+        elements.try_for_each(|element| parts.serialize_element(&element))?;
+        parts.end()
+    }
+
+    #[inline]
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, Self::Error> {
         self.0.collect_str(value).map_err(Kept)
     }
 
+    #[inline]
     fn is_human_readable(&self) -> bool {
         self.0.is_human_readable()
     }
@@ -108,10 +136,12 @@ macro_rules! parts {
             type Ok = S::Ok;
             type Error = Kept<S::Error>;
 
-            $(fn $method<T: Serialize + ?Sized>(&mut self, $($name: $type,)? value: &T) -> Result<(), Self::Error> {
+            $(#[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, $($name: $type,)? value: &T) -> Result<(), Self::Error> {
                 self.0.$method($($name,)? &Inner(value)).map_err(Kept)
             })*
 
+            #[inline]
             fn end(self) -> Result<S::Ok, Self::Error> {
                 self.0.end().map_err(Kept)
             }
