@@ -1,4 +1,5 @@
-//! The direct way for bytes, text and plain numbers: they are copied as they lie in memory.
+//! The direct way for bytes, text and plain numbers: they are copied as they lie in memory, and bytes and text that nobody
+//! needs any more are not even copied.
 //!
 //! A serde format visits a vector number by number, which costs twenty times the copy. Which way a type goes is decided
 //! by the type alone, so the compiler leaves one of them in.
@@ -12,6 +13,8 @@ trait Number<const SIZE: usize>: bytemuck::NoUninit {
 }
 
 fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) {
+    // And the byte that closes an outcome, which would move all of it otherwise.
+    into.reserve(size_of_val(numbers) + 1);
     if cfg!(target_endian = "little") {
         into.extend_from_slice(bytemuck::cast_slice(numbers));
     } else {
@@ -24,6 +27,52 @@ fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
     let (numbers, rest) = bytes.as_chunks::<SIZE>();
     // On a machine that has the lowest byte first too, this is one copy.
     rest.is_empty().then(|| numbers.iter().map(|bytes| N::from_bytes(*bytes)).collect())
+}
+
+/// From this size on, bytes are moved into a vector even if that has room for them: letting its memory go costs less than
+/// copying that many.
+const WORTH_MOVING: usize = 4096;
+
+/// Makes `into` what the value consists of, and leaves that empty, if this spares a copy. False: nothing happened.
+pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
+    let is_spared = |length, capacity| {
+        let has_room = into.capacity() >= length && length < WORTH_MOVING;
+        into.is_empty() && !has_room && !is_wasteful(length, capacity)
+    };
+    if let Some(bytes) = value.downcast_mut::<Vec<u8>>()
+        && is_spared(bytes.len(), bytes.capacity())
+    {
+        *into = std::mem::take(bytes);
+        return true;
+    }
+    if let Some(text) = value.downcast_mut::<String>()
+        && is_spared(text.len(), text.capacity())
+    {
+        *into = std::mem::take(text).into_bytes();
+        return true;
+    }
+    false
+}
+
+/// Makes the value of the vector itself, and leaves that empty, if it is bytes or text; `value` is as in [`decode`]. Left
+/// empty: these bytes are none, or it would not do.
+pub(super) fn decode_taking(bytes: &mut Vec<u8>, value: &mut dyn Any) {
+    if is_wasteful(bytes.len(), bytes.capacity()) {
+        return;
+    }
+    if let Some(text) = value.downcast_mut::<Option<String>>() {
+        match String::from_utf8(std::mem::take(bytes)) {
+            Ok(valid) => *text = Some(valid),
+            Err(error) => *bytes = error.into_bytes(),
+        }
+    } else if let Some(value) = value.downcast_mut::<Option<Vec<u8>>>() {
+        *value = Some(std::mem::take(bytes));
+    }
+}
+
+/// Whether somebody who keeps these bytes would keep far more memory than they need.
+fn is_wasteful(length: usize, capacity: usize) -> bool {
+    capacity / 2 > length + 64
 }
 
 macro_rules! numbers {

@@ -1,7 +1,7 @@
 //! How arguments and results are written down: the one place that knows the format.
 //!
-//! The format is [postcard](https://docs.rs/postcard). Bytes, text and plain vectors of numbers are copied as they are, and bytes
-//! inside of another value are copied too.
+//! The format is [postcard](https://docs.rs/postcard). Bytes, text and plain vectors of numbers are copied as they are, or
+//! moved where the one who encodes or decodes is done with them. Bytes inside of another value are copied too.
 
 mod bulk;
 mod read;
@@ -44,6 +44,11 @@ pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
     })
 }
 
+/// As [`encode`], and may take out of the value what it consists of, for who only drops it afterwards.
+pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
+    if bulk::encode_taking(value, into) { Ok(()) } else { encode(value, into) }
+}
+
 /// Reads a value that [`encode`] wrote, from exactly these bytes.
 ///
 /// # Errors
@@ -61,6 +66,13 @@ pub fn decode<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
         decode_with_serde(bytes)
     };
     decoded.map_err(|cause| refusal(ErrorKind::Decode, type_name::<T>(), "decoded", cause))
+}
+
+/// As [`decode`], and may make the value of the vector itself, which is empty then.
+pub(crate) fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
+    let mut value: Option<T> = None;
+    bulk::decode_taking(bytes, &mut value);
+    value.map_or_else(|| decode(bytes), Ok)
 }
 
 /// What postcard needs to write into a vector that is lent: it only knows how to extend what it owns.

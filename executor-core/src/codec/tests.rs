@@ -160,6 +160,37 @@ fn a_type_that_reads_bytes_in_its_own_way_still_does() {
 }
 
 #[test]
+fn a_value_is_only_moved_where_that_spares_a_copy() {
+    let long = vec![7u8; 10_000];
+    let taken = |mut value: Vec<u8>, mut into: Vec<u8>| {
+        let expected = [into.as_slice(), value.as_slice()].concat();
+        encode_taking(&mut value, &mut into).expect("encodes");
+        assert_eq!(into, expected);
+        value.is_empty()
+    };
+    assert!(taken(long.clone(), Vec::new()));
+    assert!(taken(long.clone(), Vec::with_capacity(20_000)));
+    assert!(!taken(long.clone(), vec![1]), "it goes behind what is there");
+    assert!(!taken(vec![7; 10], Vec::with_capacity(100)), "there is room for it");
+    let roomy = || {
+        let mut bytes = Vec::with_capacity(1 << 20);
+        bytes.push(7);
+        bytes
+    };
+    assert!(!taken(roomy(), Vec::new()), "the memory would be kept for one byte");
+    let mut bytes = roomy();
+    assert!(decode_taking::<Vec<u8>>(&mut bytes).expect("decodes").capacity() < 100);
+
+    let mut bytes = long.clone();
+    assert_eq!(decode_taking::<Vec<u8>>(&mut bytes).expect("decodes"), long);
+    assert!(bytes.is_empty());
+    let mut bytes = vec![0xff; 3];
+    assert_eq!(decode_taking::<String>(&mut bytes).expect_err("not UTF-8").kind(), ErrorKind::Decode);
+    let mut bytes = encoded(&(1u8, 2u8));
+    assert_eq!(decode_taking::<(u8, u8)>(&mut bytes).expect("decodes"), (1, 2));
+}
+
+#[test]
 fn bytes_that_are_no_such_value_are_an_error() {
     let fails = |error: Error| assert_eq!(error.kind(), ErrorKind::Decode);
     fails(decode::<Vec<u32>>(&[0; 7]).expect_err("no whole number of numbers"));

@@ -5,7 +5,7 @@
 //! when a worker dies in the middle, it keeps the outcomes that have come, gives the item that was running an error, and
 //! sends the rest to another worker.
 //!
-//! An argument record begins with one byte that says whether it could be written down; if not, the rest is the error, and
+//! An argument record ends with one byte that says whether it could be written down; if not, the rest is the error, and
 //! that is the item's outcome.
 //!
 //! ```
@@ -45,7 +45,7 @@ fn write_record_up_to(longest: usize, into: &mut Vec<u8>, write: impl FnOnce(&mu
     let length = into.len() - start;
     if length > longest {
         into.truncate(start);
-        // Reads as a refused argument, and as an outcome: both begin with the same byte for an error.
+        // Reads as a refused argument, and as an outcome: both end with the same byte for an error.
         const { assert!(REFUSED == outcome::ERROR) };
         let message = format!("an item of {length} bytes is too long to travel in a chunk: use `chunksize(1)`");
         outcome::write_error(&Error::new(ErrorKind::Encode, message), into);
@@ -58,18 +58,18 @@ fn write_record_up_to(longest: usize, into: &mut Vec<u8>, write: impl FnOnce(&mu
 pub(crate) fn write_argument(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) {
     write_record(into, |into| {
         let start = into.len();
-        into.push(ARGUMENT);
-        if let Err(error) = write(into) {
+        let written = write(into);
+        if let Err(error) = &written {
             into.truncate(start);
-            into.push(REFUSED);
             error.encode(into);
         }
+        into.push(if written.is_ok() { ARGUMENT } else { REFUSED });
     });
 }
 
 /// Reads an argument record.
 pub fn read_argument(record: &[u8]) -> Argument<'_> {
-    match record.split_first() {
+    match record.split_last() {
         Some((&ARGUMENT, argument)) => Argument::Call(argument),
         Some((&REFUSED, error)) => Argument::Refused(Error::decode(error)),
         _ => Argument::Refused(Error::new(ErrorKind::Decode, "an item of a batch arrived damaged")),
@@ -111,7 +111,7 @@ mod tests {
     fn a_record_that_is_too_long_becomes_an_error_and_the_next_one_is_whole() {
         let mut bytes = Vec::new();
         write_record_up_to(200, &mut bytes, |into| into.extend_from_slice(&[0; 201]));
-        write_record_up_to(200, &mut bytes, |into| into.extend_from_slice(&[0, 7]));
+        write_record_up_to(200, &mut bytes, |into| into.extend_from_slice(&[7, 0]));
         let records: Vec<&[u8]> = records(&bytes).collect();
         assert!(matches!(read_argument(records[0]), Argument::Refused(error) if error.kind() == ErrorKind::Encode));
         assert_eq!(outcome::read::<u8>(records[0]).expect_err("an error").kind(), ErrorKind::Encode);

@@ -18,7 +18,7 @@ pub struct Entry {
     magic: [u64; 2],
     identity: TypeId,
     name: fn() -> &'static str,
-    call: fn(&[u8], &mut Vec<u8>),
+    call: fn(Argument<'_>, &mut Vec<u8>),
 }
 
 /// Two numbers that no other data of a program has by chance.
@@ -38,18 +38,29 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Table<F, A, R> {
     };
 }
 
+/// The bytes of an argument.
+enum Argument<'a> {
+    /// To be looked at.
+    Lent(&'a [u8]),
+    /// The whole of a vector, which may become the argument itself.
+    Given(&'a mut Vec<u8>),
+}
+
 /// Reads the argument, calls the function, writes the outcome. Whatever of that panics is in the outcome.
-fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: &[u8], reply: &mut Vec<u8>) {
+fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: Argument<'_>, reply: &mut Vec<u8>) {
     // Here, because here is what depends on it: whoever submits a function makes its entry, and so this call of it.
     const { assert_captures_nothing::<F>() };
     let start = reply.len();
     let result = guarded(|| {
-        let args = codec::decode::<A>(argument)?;
+        let args = match argument {
+            Argument::Lent(bytes) => codec::decode::<A>(bytes),
+            Argument::Given(bytes) => codec::decode_taking::<A>(bytes),
+        }?;
         // SAFETY: `F` has no size, so there is nothing to read, and a dangling pointer will do. It has a value: an entry is
         // only made for a function that was passed to `submit` by value, and being `Copy` it may have another.
         let function = unsafe { NonNull::<F>::dangling().read() };
-        let value = function(args);
-        outcome::write_value(&value, reply)?;
+        let mut value = function(args);
+        outcome::write_value(&mut value, reply)?;
         Ok(value)
     })
     .flatten();
@@ -100,7 +111,12 @@ impl Entry {
     /// Calls the function on one argument that was written by [`codec::encode`], and writes the
     /// [outcome](super::outcome) behind what `reply` holds. Panics of the user's code are in the outcome.
     pub fn call(&self, argument: &[u8], reply: &mut Vec<u8>) {
-        (self.call)(argument, reply);
+        (self.call)(Argument::Lent(argument), reply);
+    }
+
+    /// As [`call`](Entry::call), and may take the vector: bytes and text are read by making it their own.
+    pub fn call_taking(&self, argument: &mut Vec<u8>, reply: &mut Vec<u8>) {
+        (self.call)(Argument::Given(argument), reply);
     }
 }
 

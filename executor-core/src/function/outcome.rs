@@ -1,33 +1,102 @@
-//! What comes back for one call: a value or an error, as bytes. The first byte says which.
+//! What comes back for one call: a value or an error, as bytes. The last byte says which.
+//!
+//! The last and not the first, so that bytes and text become an outcome, and are one no more, without being copied.
 
 use crate::{Error, ErrorKind, Payload, codec};
 
 const VALUE: u8 = 0;
 pub(super) const ERROR: u8 = 1;
 
-/// Writes a value. On an error nothing is written.
-pub(crate) fn write_value<R: Payload>(value: &R, into: &mut Vec<u8>) -> Result<(), Error> {
-    let start = into.len();
+/// Writes a value, and may take the bytes that it consists of out of it. On an error nothing is written.
+pub(crate) fn write_value<R: Payload>(value: &mut R, into: &mut Vec<u8>) -> Result<(), Error> {
+    let is_alone = into.is_empty();
+    codec::encode_taking(value, into)?;
+    if is_alone {
+        // Bytes that were moved here fill their vector, and are not to be given twice the memory for one byte more.
+        into.reserve_exact(1);
+    }
+    close_value(into);
+    Ok(())
+}
+
+/// Makes the outcome of what was written before, which is a value.
+pub fn close_value(into: &mut Vec<u8>) {
     into.push(VALUE);
-    codec::encode(value, into).inspect_err(|_| into.truncate(start))
 }
 
 /// Writes an error.
 pub fn write_error(error: &Error, into: &mut Vec<u8>) {
-    into.push(ERROR);
     error.encode(into);
+    into.push(ERROR);
 }
 
-/// Reads what a call answered.
-pub(crate) fn read<R: Payload>(bytes: &[u8]) -> Result<R, Error> {
-    match bytes.split_first() {
-        Some((&VALUE, value)) => codec::decode(value),
+/// The bytes of the value that a call answered, or its error.
+pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Error> {
+    match bytes.split_last() {
+        Some((&VALUE, value)) => Ok(value),
         Some((&ERROR, error)) => Err(Error::decode(error)),
         _ => Err(Error::new(ErrorKind::Decode, "a worker sent a reply that is neither a value nor an error")),
     }
 }
 
+/// Reads what a call answered.
+pub(crate) fn read<R: Payload>(bytes: &[u8]) -> Result<R, Error> {
+    codec::decode(open(bytes)?)
+}
+
+/// As [`read`], and may make the value of the vector itself.
+pub(crate) fn unpack<R: Payload>(mut bytes: Vec<u8>) -> Result<R, Error> {
+    let length = open(&bytes)?.len();
+    bytes.truncate(length);
+    codec::decode_taking(&mut bytes)
+}
+
 /// Whether the outcome is an error, as far as is known without reading it.
 pub fn is_error(bytes: &[u8]) -> bool {
-    bytes.first() != Some(&VALUE)
+    bytes.last() != Some(&VALUE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome<R: Payload>(mut value: R) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_value(&mut value, &mut bytes).expect("written");
+        bytes
+    }
+
+    #[test]
+    fn an_outcome_is_a_value_or_an_error_however_it_is_read() {
+        assert_eq!(read::<(u8, String)>(&outcome((7u8, "text".to_string()))).expect("a value"), (7, "text".into()));
+        assert_eq!(unpack::<(u8, String)>(outcome((7u8, "text".to_string()))).expect("a value"), (7, "text".into()));
+        let mut error = Vec::new();
+        write_error(&Error::new(ErrorKind::Panicked, "it did"), &mut error);
+        assert!(is_error(&error) && !is_error(&outcome(())));
+        assert_eq!(read::<()>(&error).expect_err("an error").to_string(), "it did");
+        assert_eq!(unpack::<()>(error).expect_err("an error").to_string(), "it did");
+        for neither in [&[][..], &[0, 9]] {
+            assert!(is_error(neither));
+            assert_eq!(unpack::<()>(neither.to_vec()).expect_err("neither").kind(), ErrorKind::Decode);
+        }
+    }
+
+    #[test]
+    fn bytes_and_text_become_an_outcome_and_are_read_from_it_in_place() {
+        let bytes = Vec::from_iter((0..100_000u32).map(|n| n as u8));
+        let mut roomy = Vec::with_capacity(bytes.len() + 1);
+        roomy.extend_from_slice(&bytes);
+        let place = roomy.as_ptr();
+        let outcome = outcome(roomy);
+        assert_eq!((outcome.as_ptr(), outcome.capacity()), (place, bytes.len() + 1));
+        let read = unpack::<Vec<u8>>(outcome).expect("a value");
+        assert_eq!((read.as_ptr(), &read), (place, &bytes));
+
+        let text = "x".repeat(100_000);
+        let outcome = self::outcome(text.clone());
+        assert_eq!(outcome.capacity(), text.len() + 1);
+        let place = outcome.as_ptr();
+        let read = unpack::<String>(outcome).expect("a value");
+        assert_eq!((read.as_ptr(), &read), (place, &text));
+    }
 }

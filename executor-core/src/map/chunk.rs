@@ -72,19 +72,13 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
     }
 
-    fn unpack(reply: &[u8]) -> Result<Answers<R>, Error> {
+    fn unpack(reply: Vec<u8>) -> Result<Answers<R>, Error> {
         // The error of the whole task, or the records of its items.
-        match reply.split_first() {
-            Some((&0, records)) => {
-                let mut answers = Answers::with_capacity(0);
-                for record in batch::records(records) {
-                    answers.push(guarded_for(Self::name(), || outcome::read(record)).flatten());
-                }
-                Ok(answers)
-            }
-            _ => {
-                Err(outcome::read::<()>(reply).err().unwrap_or_else(|| Error::new(ErrorKind::Decode, "an empty reply")))
-            }
+        let records = outcome::open(&reply)?;
+        let mut answers = Answers::with_capacity(0);
+        for record in batch::records(records) {
+            answers.push(guarded_for(Self::name(), || outcome::read(record)).flatten());
         }
+        Ok(answers)
     }
 }

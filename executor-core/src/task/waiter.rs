@@ -149,7 +149,7 @@ mod tests {
             static READ: RefCell<Option<TaskRef>> = const { RefCell::new(None) };
         }
         /// Another thread comes for the output while this one unpacks it.
-        fn unpack(_: &[u8]) -> Result<u64, crate::Error> {
+        fn unpack(_: Vec<u8>) -> Result<u64, crate::Error> {
             let task = READ.take().expect("set by the test");
             assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
             Ok(1)

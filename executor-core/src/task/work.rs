@@ -22,7 +22,7 @@ pub(crate) trait Work: Send + 'static {
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error>;
 
     /// Reads the reply of the process that ran it.
-    fn unpack(reply: &[u8]) -> Result<Self::Output, Error>;
+    fn unpack(reply: Vec<u8>) -> Result<Self::Output, Error>;
 }
 
 /// Which function is to be called on the bytes that were written, and how often.
@@ -45,9 +45,9 @@ pub(crate) fn guarded_for<R>(task: &str, code: impl FnOnce() -> R) -> Result<R, 
 }
 
 /// Writes an argument behind what `into` holds, and drops it. On an error, a panic among them, `into` is as before.
-pub(crate) fn write_argument<A: Payload>(task: &str, argument: A, into: &mut Vec<u8>) -> Result<(), Error> {
+pub(crate) fn write_argument<A: Payload>(task: &str, mut argument: A, into: &mut Vec<u8>) -> Result<(), Error> {
     let start = into.len();
-    let written = guarded_for(task, || codec::encode(&argument, into)).flatten();
+    let written = guarded_for(task, || codec::encode_taking(&mut argument, into)).flatten();
     if written.is_err() {
         into.truncate(start);
     }
@@ -78,8 +78,8 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Submitted<F, A, R> {
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: None })
     }
 
-    fn unpack(reply: &[u8]) -> Result<R, Error> {
-        outcome::read(reply)
+    fn unpack(reply: Vec<u8>) -> Result<R, Error> {
+        outcome::unpack(reply)
     }
 }
 
@@ -105,7 +105,7 @@ where
         Err(in_this_process_only(Self::name()))
     }
 
-    fn unpack(_: &[u8]) -> Result<R, Error> {
+    fn unpack(_: Vec<u8>) -> Result<R, Error> {
         Err(in_this_process_only(Self::name()))
     }
 }
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Work for Promised<T> {
         Err(in_this_process_only(Self::name()))
     }
 
-    fn unpack(_: &[u8]) -> Result<T, Error> {
+    fn unpack(_: Vec<u8>) -> Result<T, Error> {
         Err(in_this_process_only(Self::name()))
     }
 }

@@ -193,10 +193,11 @@ fn a_chunk_whose_reply_is_too_short_or_too_long_still_answers_once_for_each_item
     for records in [0_usize, 2, 9] {
         let elsewhere = Elsewhere::default();
         let map = elsewhere.map_with(MapOptions::new().chunksize(4), |n: u64| n, 0..4u64).expect("accepted");
-        let mut reply = vec![0];
+        let mut reply = Vec::new();
         for _ in 0..records {
-            executor_core::function::batch::write_record(&mut reply, |into| into.extend_from_slice(&[0, 1]));
+            executor_core::function::batch::write_record(&mut reply, |into| into.extend_from_slice(&[1, 0]));
         }
+        executor_core::function::outcome::close_value(&mut reply);
         drop(elsewhere.take().task.complete(reply));
         let answers: Vec<_> = map.collect();
         assert_eq!(answers.len(), 4);
@@ -206,7 +207,7 @@ fn a_chunk_whose_reply_is_too_short_or_too_long_still_answers_once_for_each_item
 
 #[test]
 fn bytes_that_are_no_reply_are_a_decode_error() {
-    for reply in [vec![], vec![7], vec![0], vec![0, 1, 1], vec![1, 200]] {
+    for reply in [vec![], vec![7], vec![0], vec![1, 1, 0], vec![200, 1]] {
         let elsewhere = Elsewhere::default();
         let future = elsewhere.submit(|n: u64| n, 1).expect("accepted");
         drop(elsewhere.take().task.complete(reply));

@@ -140,13 +140,13 @@ impl Written {
             self.encoded.entry.call(&self.arguments, &mut reply);
             return reply;
         }
-        reply.push(0);
         for record in batch::records(&self.arguments) {
             batch::write_record(&mut reply, |into| match batch::read_argument(record) {
                 batch::Argument::Call(argument) => self.encoded.entry.call(argument, into),
                 batch::Argument::Refused(error) => outcome::write_error(&error, into),
             });
         }
+        outcome::close_value(&mut reply);
         reply
     }
 

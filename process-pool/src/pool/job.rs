@@ -38,7 +38,7 @@ const SOFT: u32 = 1;
 struct Batch {
     /// How many items have no outcome yet.
     open: usize,
-    /// The outcomes so far: one byte that says that the task as a whole did not fail, and their records.
+    /// The records of the outcomes so far.
     reply: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ impl Job {
         let mut body = Vec::new();
         let encoded = task.encode(&mut body)?;
         let function = Address::of(encoded.entry)?;
-        let batch = encoded.batch.map(|open| Batch { open, reply: vec![0] });
+        let batch = encoded.batch.map(|open| Batch { open, reply: Vec::new() });
         let time_limit = task.time_limit().or(default_limit);
         Ok(Job { task, number: 0, function, body, done: 0, batch, attempt: 1, strikes: 0, time_limit })
     }
@@ -121,7 +121,13 @@ impl Job {
         // What is behind is what is left to do, should the worker die.
         self.done =
             self.body.len() - batch::split_record(&self.body[self.done..]).map_or(0, |(_, behind)| behind.len());
-        (batch.open == 0).then(|| std::mem::take(&mut batch.reply))
+        if batch.open > 0 {
+            return None;
+        }
+        // The task as a whole did not fail.
+        let mut reply = std::mem::take(&mut batch.reply);
+        outcome::close_value(&mut reply);
+        Some(reply)
     }
 
     /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the worker
@@ -134,7 +140,7 @@ impl Job {
     /// What is told of it if nobody goes on with it, for this reason, or because it was cancelled. Items of a batch that
     /// were done before keep their outcomes.
     pub(crate) fn given_up(mut self, reason: Option<&Error>) -> Ending {
-        let has_outcomes = self.batch.as_ref().is_some_and(|batch| batch.reply.len() > 1);
+        let has_outcomes = self.batch.as_ref().is_some_and(|batch| !batch.reply.is_empty());
         match (has_outcomes, reason) {
             (false, None) => Ending::Cancel(self.task),
             (false, Some(reason)) => Ending::Error(self.task, reason.clone()),

@@ -105,6 +105,8 @@ impl Worker {
         let mut name = Vec::new();
         self.port.read_to(&mut name, request.name as usize)?;
         self.body.clear();
+        // And a byte more: bytes that the function hands back become the outcome, which is that much longer.
+        self.body.reserve_exact(request.body as usize + 1);
         self.port.read_to(&mut self.body, request.body as usize)?;
         match request.kind {
             RequestKind::Retire => Ok(Next::Leave),
@@ -127,7 +129,8 @@ impl Worker {
 
     /// Gives back what one huge task has taken.
     fn shrink(&mut self) {
-        const KEPT: usize = 1 << 20;
+        // A round number of bytes, and what goes with them.
+        const KEPT: usize = (1 << 20) + 64;
         self.body.clear();
         self.body.shrink_to(KEPT);
         self.reply.clear();
@@ -146,10 +149,10 @@ impl Worker {
             stop: Box::new(|| false),
         };
         self.reply.clear();
-        task::run_remote(Arc::new(remote), || entry.call(&self.body, &mut self.reply));
+        task::run_remote(Arc::new(remote), || entry.call_taking(&mut self.body, &mut self.reply));
         if outcome::is_error(&self.reply) {
             // The body of the answer is the error alone, without the byte that says that it is one.
-            self.reply.remove(0);
+            self.reply.pop();
             let error = Error::decode(&self.reply);
             return self.refuse(&error).map(|()| Next::Leave);
         }
@@ -172,7 +175,7 @@ impl Worker {
         if request.batch == 0 {
             self.reply.clear();
             match found {
-                Ok(entry) => task::run_remote(remote, || entry.call(&self.body, &mut self.reply)),
+                Ok(entry) => task::run_remote(remote, || entry.call_taking(&mut self.body, &mut self.reply)),
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
             self.end_copies();

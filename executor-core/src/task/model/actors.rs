@@ -70,7 +70,7 @@ pub(super) fn run_elsewhere(task: Task, journal: &Arc<Journal>) {
 
 pub(super) fn reply() -> Vec<u8> {
     let mut reply = Vec::new();
-    outcome::write_value(&(), &mut reply).expect("nothing is easy to write");
+    outcome::write_value(&mut (), &mut reply).expect("nothing is easy to write");
     reply
 }
 
