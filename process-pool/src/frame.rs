@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod properties;
 
+use std::borrow::Cow;
+
 use executor_core::function::Address;
 
 /// From the parent to a worker.
@@ -161,12 +163,35 @@ impl Fields<'_> {
 /// Cuts the replies out of what arrives, in pieces of any size.
 #[derive(Debug)]
 pub(crate) struct Replies {
-    /// What has arrived and is not cut out yet. A long body is not announced to the allocator: it grows as it comes.
-    pub(crate) arrived: Vec<u8>,
+    /// What has arrived and is not cut out yet.
+    arrived: Vec<u8>,
     /// Where the next reply begins.
     next: usize,
+    /// A long body that is on its way, if there is one. Nothing but its rest has a place before it is cut out.
+    long: Option<Long>,
     longest: u64,
 }
+
+/// A body that gets a vector of its own, which then is the reply, so that its bytes are not copied again.
+#[derive(Debug)]
+struct Long {
+    reply: Reply,
+    /// What has arrived of it. Its length is not announced to the allocator: it grows as it comes.
+    body: Vec<u8>,
+}
+
+/// How much is taken at once where it is not known what it is: the beginning of a long body is among it, and is copied
+/// twice.
+const PIECE: usize = 64 << 10;
+
+/// From this length on, a body that has not come as a whole gets a vector of its own.
+const LONG: u64 = 64 << 10;
+
+/// How much memory there is for more of a long body, at least, and how much is kept when none is on its way.
+const STEP: usize = 1 << 20;
+
+/// A reply and its body, which is owned if it is a long one.
+pub(crate) type Whole<'a> = (Reply, Cow<'a, [u8]>);
 
 /// The stream is no sequence of replies.
 #[derive(Debug)]
@@ -182,31 +207,65 @@ impl Replies {
     /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this machine
     /// has memory for: a worker has a reply as a whole before it sends it.
     pub(crate) fn up_to(longest: u64) -> Replies {
-        Replies { arrived: Vec::new(), next: 0, longest: longest.min(memory_of_this_machine()) }
+        Replies { arrived: Vec::new(), next: 0, long: None, longest: longest.min(memory_of_this_machine()) }
+    }
+
+    /// Where what arrives next is to be put, and how much of it may be put there.
+    pub(crate) fn space(&mut self) -> (&mut Vec<u8>, usize) {
+        let Some(Long { reply, body }) = &mut self.long else { return (&mut self.arrived, PIECE) };
+        let missing = reply.body as usize - body.len();
+        if body.capacity() - body.len() < missing.min(PIECE) {
+            // Each time as much as has come, so that a large block is seldom moved.
+            body.reserve_exact(missing.min(body.len().max(STEP)));
+        }
+        let free = body.capacity() - body.len();
+        (body, missing.min(free))
+    }
+
+    /// Whether something has arrived that is not cut out yet.
+    pub(crate) fn is_in_a_reply(&self) -> bool {
+        !self.arrived.is_empty() || self.long.is_some()
+    }
+
+    /// How much memory it takes.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn capacity(&self) -> usize {
+        self.arrived.capacity() + self.long.as_ref().map_or(0, |long| long.body.capacity())
     }
 
     /// The next reply that has arrived as a whole, with its body.
-    pub(crate) fn cut(&mut self) -> Result<Option<(Reply, &[u8])>, Nonsense> {
+    pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
+        let is_whole = |long: &mut Long| long.body.len() as u64 == long.reply.body;
+        if let Some(Long { reply, body }) = self.long.take_if(is_whole) {
+            return Ok(Some((reply, Cow::Owned(body))));
+        }
+        if self.long.is_some() {
+            return Ok(None);
+        }
         let Some((head, rest)) = self.arrived[self.next..].split_first_chunk() else {
             self.compact();
             return Ok(None);
         };
         let reply = Reply::read(head).filter(|reply| reply.body <= self.longest).ok_or(Nonsense)?;
         if (rest.len() as u64) < reply.body {
+            if reply.body >= LONG {
+                self.long = Some(Long { reply, body: rest.to_vec() });
+                self.next = self.arrived.len();
+            }
             self.compact();
             return Ok(None);
         }
         let body = self.next + Reply::SIZE;
         self.next = body + reply.body as usize;
-        Ok(Some((reply, &self.arrived[body..self.next])))
+        Ok(Some((reply, Cow::Borrowed(&self.arrived[body..self.next]))))
     }
 
     /// Forgets what was cut out.
     fn compact(&mut self) {
         self.arrived.drain(..self.next);
         self.next = 0;
-        // A buffer that one huge reply has grown is not kept for ever.
-        if self.arrived.is_empty() && self.arrived.capacity() > 1 << 20 {
+        // A buffer that has grown is not kept for ever.
+        if self.arrived.is_empty() && self.arrived.capacity() > STEP {
             self.arrived = Vec::new();
         }
     }
@@ -259,12 +318,46 @@ mod tests {
         for piece in [1, 5, 24, 100] {
             let (mut replies, mut found) = (Replies::default(), Vec::new());
             for bytes in stream.chunks(piece) {
-                replies.arrived.extend_from_slice(bytes);
+                replies.space().0.extend_from_slice(bytes);
                 while let Some((reply, body)) = replies.cut().expect("well formed") {
-                    found.push((reply.sequence, String::from_utf8_lossy(body).into_owned()));
+                    found.push((reply.sequence, String::from_utf8_lossy(&body).into_owned()));
                 }
             }
             assert_eq!(found, [(1, "one".into()), (2, String::new()), (3, "three".into())]);
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_handed_out_in_the_vector_that_it_was_received_in() {
+        let body = vec![7; 3 * LONG as usize];
+        let mut stream = Reply { kind: ReplyKind::Outcome, sequence: 1, body: body.len() as u64 }.to_bytes().to_vec();
+        stream.extend_from_slice(&body);
+        let (mut replies, mut rest) = (Replies::default(), stream.as_slice());
+        let cut = loop {
+            let (into, most) = replies.space();
+            let (piece, behind) = rest.split_at(most.min(rest.len()));
+            into.extend_from_slice(piece);
+            rest = behind;
+            if let Some((_, cut)) = replies.cut().expect("well formed") {
+                break cut;
+            }
+        };
+        assert!(matches!(&cut, Cow::Owned(vector) if *vector == body && vector.capacity() == body.len()));
+        assert!(!replies.is_in_a_reply());
+    }
+
+    #[test]
+    fn the_memory_for_a_long_body_grows_with_what_comes_and_not_with_what_is_announced() {
+        let announced = Reply { kind: ReplyKind::Outcome, sequence: 1, body: 1 << 30 };
+        let mut replies = Replies::default();
+        replies.space().0.extend_from_slice(&announced.to_bytes());
+        let mut come = 0;
+        while come < 10 << 20 {
+            assert!(replies.cut().expect("well formed").is_none() && replies.is_in_a_reply());
+            let (into, most) = replies.space();
+            into.extend(std::iter::repeat_n(1, most));
+            come += most;
+            assert!(replies.capacity() <= 2 * come + 2 * STEP);
         }
     }
 

@@ -22,10 +22,18 @@ prop_compose! {
 
 fn replies() -> impl Strategy<Value = (Reply, Vec<u8>)> {
     let kinds = prop::sample::select(vec![ReplyKind::Ready, ReplyKind::NotReady, ReplyKind::Outcome]);
-    (kinds, any::<u64>(), vec(any::<u8>(), 0..200)).prop_map(|(kind, sequence, bytes)| {
+    let long = (LONG as usize - 2..3 * LONG as usize, any::<u8>());
+    let long = long.prop_map(|(length, seed)| (0..length).map(|at| seed.wrapping_add(at as u8)).collect());
+    let bodies = prop_oneof![20 => vec(any::<u8>(), 0..200), 1 => long];
+    (kinds, any::<u64>(), bodies).prop_map(|(kind, sequence, bytes)| {
         let body = bytes.len() as u64;
         (Reply { kind, sequence, body }, bytes)
     })
+}
+
+/// The lengths of the pieces in which a stream arrives.
+fn pieces() -> impl Strategy<Value = Vec<usize>> {
+    vec(prop_oneof![3 => 1..300_usize, 1 => 1..2 * PIECE], 1..8)
 }
 
 /// Everything that is cut out of a stream that arrives in pieces, the last of which lengths is used again and again.
@@ -33,9 +41,11 @@ fn cut_all(stream: &[u8], pieces: &[usize]) -> (Vec<(Reply, Vec<u8>)>, bool) {
     let (mut reader, mut found, mut rest) = (Replies::default(), Vec::new(), stream);
     let mut pieces = pieces.iter().copied().cycle();
     while !rest.is_empty() {
-        let (piece, behind) = rest.split_at(pieces.next().unwrap_or(1).min(rest.len()));
+        let (into, most) = reader.space();
+        assert!(most > 0);
+        let (piece, behind) = rest.split_at(pieces.next().unwrap_or(1).min(most).min(rest.len()));
         rest = behind;
-        reader.arrived.extend_from_slice(piece);
+        into.extend_from_slice(piece);
         loop {
             match reader.cut() {
                 Ok(Some((reply, body))) => found.push((reply, body.to_vec())),
@@ -43,7 +53,8 @@ fn cut_all(stream: &[u8], pieces: &[usize]) -> (Vec<(Reply, Vec<u8>)>, bool) {
                 Err(Nonsense) => return (found, false),
             }
         }
-        assert!(reader.arrived.len() <= stream.len() - rest.len());
+        let come = stream.len() - rest.len();
+        assert!(reader.capacity() <= 3 * come + 2 * STEP);
     }
     (found, true)
 }
@@ -62,7 +73,7 @@ proptest! {
     #[test]
     fn any_replies_are_cut_out_as_they_were_sent_in_any_pieces(
         sent in vec(replies(), 0..20),
-        pieces in vec(1..300_usize, 1..8),
+        pieces in pieces(),
     ) {
         let mut stream = Vec::new();
         for (reply, body) in &sent {
@@ -76,7 +87,7 @@ proptest! {
     fn bytes_that_were_damaged_on_the_way_are_replies_or_nonsense(
         sent in vec(replies(), 1..10),
         damage in vec(any::<(prop::sample::Index, u8)>(), 0..10),
-        pieces in vec(1..300_usize, 1..8),
+        pieces in pieces(),
     ) {
         let mut stream: Vec<u8> = sent.iter().flat_map(|(reply, body)| [&reply.to_bytes(), body.as_slice()].concat()).collect();
         for (at, byte) in damage {

@@ -189,7 +189,8 @@ impl Stand {
         const ROUNDS: usize = 16;
         self.link.inbox.hush();
         for _ in 0..ROUNDS {
-            match self.link.inbox.receive(&mut self.link.replies.arrived) {
+            let (into, most) = self.link.replies.space();
+            match self.link.inbox.receive(into, most) {
                 Ok(0) => {
                     let unit = &mut self.state.units[0];
                     while unit.pump() && unit.want_room() {}
@@ -217,7 +218,7 @@ impl Stand {
                 Ok(None) => break,
                 Ok(Some((reply, body))) => match reply.kind {
                     ReplyKind::Ready => unit.was_ready = true,
-                    ReplyKind::NotReady if !unit.was_ready => drop(Error::decode(body).to_string()),
+                    ReplyKind::NotReady if !unit.was_ready => drop(Error::decode(&body).to_string()),
                     ReplyKind::NotReady => {
                         self.give_up();
                         break;
@@ -237,8 +238,8 @@ impl Stand {
                 }
             }
         }
-        let held = self.link.replies.arrived.capacity();
-        assert!(held <= 2 * self.link.said + (1 << 20), "{held} bytes are held of {}", self.link.said);
+        let held = self.link.replies.capacity();
+        assert!(held <= 3 * self.link.said + (2 << 20), "{held} bytes are held of {}", self.link.said);
         if !endings.is_empty() {
             self.state.adapt_depth(0, endings.len(), Duration::from_micros(10));
         }
@@ -386,7 +387,7 @@ fn step(stand: &mut Stand, play: &mut Play<'_>, transport: Transport) {
         }
         17 => {
             stand.now += Duration::from_millis(u64::from(play.byte()));
-            let replies = !stand.link.replies.arrived.is_empty();
+            let replies = stand.link.replies.is_in_a_reply();
             stand.state.check_limits(0, stand.now, replies, &mut stand.leftovers);
             stand.state.check_stall(0, stand.now, &mut stand.leftovers);
             stand.dispatch();

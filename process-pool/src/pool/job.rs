@@ -1,6 +1,6 @@
 //! A task on its way: what the pool keeps of it until it is done.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use executor_core::{
     Error, ErrorKind, Task,
@@ -114,9 +114,9 @@ impl Job {
     }
 
     /// Takes an outcome that the worker has sent. Some: it was the last one.
-    pub(crate) fn outcome(&mut self, outcome: &[u8]) -> Option<Vec<u8>> {
-        let Some(batch) = &mut self.batch else { return Some(outcome.to_vec()) };
-        batch::write_record(&mut batch.reply, |reply| reply.extend_from_slice(outcome));
+    pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>) -> Option<Vec<u8>> {
+        let Some(batch) = &mut self.batch else { return Some(outcome.into_owned()) };
+        batch::write_record(&mut batch.reply, |reply| reply.extend_from_slice(&outcome));
         batch.open = batch.open.saturating_sub(1);
         // What is behind is what is left to do, should the worker die.
         self.done =
@@ -151,7 +151,7 @@ impl Job {
                 let mut bytes = Vec::new();
                 outcome::write_error(&error, &mut bytes);
                 loop {
-                    if let Some(reply) = self.outcome(&bytes) {
+                    if let Some(reply) = self.outcome(Cow::Borrowed(&bytes)) {
                         return Ending::Reply(self.task, reply);
                     }
                 }
@@ -170,7 +170,7 @@ impl Job {
         }
         let mut bytes = Vec::new();
         outcome::write_error(&error, &mut bytes);
-        match self.outcome(&bytes) {
+        match self.outcome(Cow::Borrowed(&bytes)) {
             Some(reply) => Aftermath::Over(Ending::Reply(self.task, reply)),
             None => {
                 self.attempt = 1;

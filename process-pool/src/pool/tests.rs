@@ -186,7 +186,7 @@ impl Bench {
     fn finish(&mut self, unit: usize) {
         let running = self.state.units[unit].flights().front().expect("something runs").sequence;
         self.twins[unit].change(running, Claim::Running { item: 0 }, Claim::Finished);
-        let answer = self.state.units[unit].answered(running, &[0], self.now);
+        let answer = self.state.units[unit].answered(running, vec![0].into(), self.now);
         let Some(Answer::Whole(job, reply)) = answer else { panic!("not an answer") };
         drop(job.task.complete(reply));
         self.twins[unit].start_next();
@@ -361,10 +361,10 @@ fn an_answer_to_a_task_that_was_not_sent_as_a_whole_is_nonsense_and_hurts_nobody
     let unit = &mut bench.state.units[0];
     assert!(unit.has_backlog());
     let sequence = unit.flights().front().expect("the task").sequence;
-    assert!(unit.answered(sequence, &[0], bench.now).is_none());
-    assert!(unit.answered(sequence + 1, &[0], bench.now).is_none(), "it was never given that one");
+    assert!(unit.answered(sequence, vec![0].into(), bench.now).is_none());
+    assert!(unit.answered(sequence + 1, vec![0].into(), bench.now).is_none(), "it was never given that one");
     // Sending goes on, as long as the worker takes it.
     while unit.pump() {}
     assert!(!unit.has_backlog());
-    assert!(matches!(unit.answered(sequence, &[0], bench.now), Some(Answer::Whole(..))));
+    assert!(matches!(unit.answered(sequence, vec![0].into(), bench.now), Some(Answer::Whole(..))));
 }

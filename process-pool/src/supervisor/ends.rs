@@ -136,7 +136,8 @@ impl Supervisor {
         let mut heard = 0;
         while heard < MOST {
             let Some(attendant) = &mut self.attendants[unit] else { return };
-            match attendant.inbox.receive(&mut attendant.replies.arrived) {
+            let (into, most) = attendant.replies.space();
+            match attendant.inbox.receive(into, most) {
                 Ok(count @ 1..) => {
                     heard += count;
                     attendant.received += count as u64;

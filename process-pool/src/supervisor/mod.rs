@@ -216,7 +216,8 @@ impl Supervisor {
         }
         for _ in 0..ROUNDS {
             let Some(attendant) = &mut self.attendants[unit] else { return };
-            match attendant.inbox.receive(&mut attendant.replies.arrived) {
+            let (into, most) = attendant.replies.space();
+            match attendant.inbox.receive(into, most) {
                 Ok(0) => {
                     self.send_the_rest(unit);
                     let Some(attendant) = &mut self.attendants[unit] else { return };
@@ -260,7 +261,7 @@ impl Supervisor {
                             state.units[unit].stage = Stage::Ready;
                         }
                     }
-                    ReplyKind::NotReady if !state.units[unit].was_ready => not_ready = Some(Error::decode(body)),
+                    ReplyKind::NotReady if !state.units[unit].was_ready => not_ready = Some(Error::decode(&body)),
                     ReplyKind::NotReady => {
                         nonsense = true;
                         break;

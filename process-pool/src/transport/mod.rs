@@ -57,8 +57,9 @@ pub(crate) trait Outbox: Send {
 
 /// The parent's receiving end. It belongs to the supervisor.
 pub(crate) trait Inbox: Send {
-    /// Appends what has arrived, and answers how much that was. `UnexpectedEof`: the worker has closed its end.
-    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
+    /// Appends what has arrived, `most` bytes of it, and answers how much that was. `UnexpectedEof`: the worker has closed
+    /// its end.
+    fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize>;
 
     /// Takes the bells that have rung. To be called before looking at anything, for what rings later is to be heard.
     fn hush(&mut self);

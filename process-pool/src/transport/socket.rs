@@ -64,10 +64,11 @@ impl Outbox for SocketOutbox {
 pub(crate) struct SocketInbox(Arc<OwnedFd>);
 
 impl Inbox for SocketInbox {
-    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+    fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         let mut buffer = [0; 64 * 1024];
+        let most = most.min(buffer.len());
         loop {
-            return match rustix::net::recv(&*self.0, &mut buffer, RecvFlags::DONTWAIT) {
+            return match rustix::net::recv(&*self.0, &mut buffer[..most], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok((count, _)) => {
                     into.extend_from_slice(&buffer[..count]);

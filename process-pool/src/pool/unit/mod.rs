@@ -9,6 +9,7 @@ mod signals;
 mod steps;
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     time::{Duration, Instant},
 };
@@ -345,7 +346,7 @@ impl Unit {
 
     /// The worker has answered a task for good, or one item of it. None: it has not got that task, or not as a whole yet,
     /// so it is not to be talked to any more. A task that was withdrawn is not answered.
-    pub(crate) fn answered(&mut self, sequence: u64, outcome: &[u8], now: Instant) -> Option<Answer> {
+    pub(crate) fn answered(&mut self, sequence: u64, outcome: Cow<'_, [u8]>, now: Instant) -> Option<Answer> {
         let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
         if self.backlog.as_ref().is_some_and(|backlog| backlog.sequence == sequence) {
             return None;

@@ -116,8 +116,8 @@ pub(crate) struct RingInbox {
 }
 
 impl Inbox for RingInbox {
-    fn receive(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        let count = self.receiver.take(layout::CAPACITY, into)?;
+    fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let count = self.receiver.take(most, into)?;
         if count > 0 {
             wake_worker(&self.memory, FOR_ROOM);
         }

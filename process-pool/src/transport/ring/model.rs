@@ -74,7 +74,7 @@ fn every_byte_reaches_the_parent_in_order_across_turns_of_the_buffer() {
         });
         let mut received = Vec::new();
         link.attend(|link| {
-            link.inbox.receive(&mut received).expect("consistent");
+            link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             received.len() == 5
         });
         assert_eq!(received, [1, 2, 3, 4, 5]);
@@ -131,7 +131,7 @@ fn each_of_several_answers_wakes_the_parent() {
         let mut received = Vec::new();
         for answers in 1..=3 {
             link.attend(|link| {
-                link.inbox.receive(&mut received).expect("consistent");
+                link.inbox.receive(&mut received, usize::MAX).expect("consistent");
                 received.len() >= answers
             });
         }
@@ -152,7 +152,7 @@ fn both_directions_full_at_once_hold_nobody_up() {
         });
         let (mut rest, mut received) = ([1, 2, 3].as_slice(), Vec::new());
         link.attend(|link| {
-            link.inbox.receive(&mut received).expect("consistent");
+            link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             if !rest.is_empty() {
                 link.pump(&mut rest);
             }
@@ -188,13 +188,13 @@ fn a_parent_that_waits_for_the_slot_of_a_withdrawn_task_is_rung() {
         let was_withdrawn = claims.withdraw(1);
         let mut received = Vec::new();
         link.attend(|link| {
-            link.inbox.receive(&mut received).expect("consistent");
+            link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             has_slot(&claims, 1) || link.outbox.want_room() && has_slot(&claims, 1)
         });
         claims.offer(2);
         assert!(link.pump(&mut [0].as_slice()));
         link.attend(|link| {
-            link.inbox.receive(&mut received).expect("consistent");
+            link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             received.contains(&2)
         });
         assert_eq!(received, if was_withdrawn { vec![2] } else { vec![1, 2] });
