@@ -31,16 +31,23 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
         Arc, Weak,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::RwLock;
 
-use crate::{TaskId, fork::Own};
+use crate::{
+    TaskId,
+    fork::Own,
+    spin::Patience,
+    task::{cell::TaskRef, state::Event},
+    waiting::is_over,
+};
 
 /// Runs code of the user's that nobody waits for, as a back-end does that reports what it is doing. A panic is printed and
 /// ends here.
@@ -82,9 +89,49 @@ pub trait Host: Send + Sync {
         let _ = (task, place);
     }
 
+    /// Lets a thread that waits for a task of this host do something for it, or just look, for a short while before it
+    /// sleeps. True: [what it waits for](Waiting::is_over) is there.
+    fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
+        patience.spin(|| waiting.is_over())
+    }
+
     /// A task left the queue without the back-end's doing: it was cancelled, or run by a task that waits for it.
     fn left_queue(&self, task: TaskId) {
         let _ = task;
+    }
+}
+
+/// A thread that waits for a task of a [`Host`].
+#[derive(Clone, Copy)]
+pub struct Waiting<'a> {
+    task: &'a TaskRef,
+    deadline: Option<Instant>,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(task: &'a TaskRef, deadline: Option<Instant>) -> Waiting<'a> {
+        Waiting { task, deadline }
+    }
+
+    /// Whether what it waits for is there.
+    pub fn is_over(&self) -> bool {
+        self.task.state.snapshot().has(Event::Readable)
+    }
+
+    /// Whether it is not going to wait any more.
+    pub fn is_too_late(&self) -> bool {
+        is_over(self.deadline)
+    }
+
+    /// What [`Task::place`](crate::Task::place) was given last; 0 before.
+    pub fn place(&self) -> u64 {
+        self.task.place()
+    }
+}
+
+impl fmt::Debug for Waiting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").field("task", &self.task.id).field("deadline", &self.deadline).finish()
     }
 }
 

@@ -1,14 +1,16 @@
 //! How a thread waits for one task.
 
 use std::{
+    cell::Cell,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
     Error, ErrorKind,
-    host::HostId,
+    host::{HostId, Waiting},
     signal::Signal,
+    spin::Patience,
     task::{self, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
 };
 
@@ -25,6 +27,26 @@ pub(crate) enum WaitEnd {
 pub(crate) fn help(task: &TaskRef) -> bool {
     let host = task::worker_host();
     host != HostId::NONE && host == task.host() && task::run_on_the_spot(task)
+}
+
+/// Looks for a while before the thread sleeps, and lets the task's host do so, which may have something to do for it.
+fn look_or_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
+    thread_local! {
+        static PATIENCE: Cell<Patience> = const { Cell::new(Patience::new()) };
+    }
+    let Some(host) = task.host().find() else { return wait_until(task, deadline, Event::Readable) };
+    let mut patience = PATIENCE.try_with(Cell::get).unwrap_or_default();
+    let found = host.attend(&Waiting::new(task, deadline), &mut patience);
+    let waited = if found {
+        Ok(())
+    } else {
+        let asleep = Instant::now();
+        let waited = wait_until(task, deadline, Event::Readable);
+        patience.slept(asleep.elapsed());
+        waited
+    };
+    let _ = PATIENCE.try_with(|kept| kept.set(patience));
+    waited
 }
 
 /// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from that.
@@ -56,7 +78,7 @@ pub(crate) fn wait_for<R>(
             Read::NotDone if looks_only => Err(WaitEnd::TooLate),
             Read::NotDone => {
                 let deadline = *deadline.get_or_insert_with(|| deadline_after(timeout));
-                if help(task) { Ok(()) } else { wait_until(task, deadline, Event::Readable) }
+                if help(task) { Ok(()) } else { look_or_sleep(task, deadline) }
             }
         };
         match waited {

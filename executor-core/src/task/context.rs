@@ -1,6 +1,7 @@
 //! What a task can learn about itself.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     fmt,
     marker::PhantomData,
@@ -45,11 +46,20 @@ pub struct Remote {
     /// The id in the process that submitted it.
     pub id: TaskId,
     /// Its name.
-    pub name: Box<str>,
+    pub name: Cow<'static, str>,
     /// Which attempt this is, from 1 on.
     pub attempt: u32,
-    /// Answers whether the task was asked to stop.
-    pub stop: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Answers whether the task with this number was asked to stop.
+    pub stop: Arc<dyn Fn(u64) -> bool + Send + Sync>,
+    /// The number of this task.
+    pub number: u64,
+}
+
+impl Remote {
+    /// Whether it was asked to stop.
+    pub fn is_asked_to_stop(&self) -> bool {
+        (self.stop)(self.number)
+    }
 }
 
 thread_local! {
@@ -121,7 +131,7 @@ impl Context {
     pub fn is_cancelled(&self) -> bool {
         match &self.task {
             Known::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),
-            Known::Remote(remote) => (remote.stop)(),
+            Known::Remote(remote) => remote.is_asked_to_stop(),
         }
     }
 }

@@ -230,7 +230,13 @@ fn a_function_is_found_by_its_address() {
 #[test]
 fn a_task_that_runs_for_another_process_sees_itself() {
     let id = executor_core::TaskId::from_u64(77);
-    let remote = task::Remote { id, name: "remote".into(), attempt: 2, stop: Box::new(|| true) };
+    let remote = task::Remote {
+        id,
+        name: "remote".into(),
+        attempt: 2,
+        stop: std::sync::Arc::new(|number| number == 7),
+        number: 7,
+    };
     task::run_remote(std::sync::Arc::new(remote), || {
         let context = task::current().expect("inside a task");
         assert_eq!((context.id(), context.name(), context.attempt(), context.is_cancelled()), (id, "remote", 2, true));

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use executor_core::{TaskId, host::Host};
+use executor_core::{
+    TaskId,
+    host::{Host, Waiting},
+    spin::Patience,
+};
 
 use super::{Leftovers, Phase, Pool, unit::unplace};
 
@@ -68,6 +72,13 @@ impl Host for Pool {
         }
         drop(state);
         self.deal_with(leftovers);
+    }
+
+    fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
+        if self.born.check().is_err() || self.is_supervisor() {
+            return false;
+        }
+        Pool::attend(self, waiting, patience)
     }
 
     fn left_queue(&self, _: TaskId) {

@@ -4,6 +4,7 @@
 //! Submitting, cancelling and closing happen in the callers' threads; everything else is the [`supervisor`](crate::supervisor)'s.
 
 mod dispatch;
+mod ear;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod host;
@@ -17,6 +18,7 @@ mod unit;
 mod view;
 
 pub(crate) use dispatch::Leftovers;
+pub(crate) use ear::{Ear, Heard, REST};
 pub(crate) use job::{Aftermath, Ending, Job};
 pub(crate) use timers::Timer;
 pub(crate) use unit::{Answer, Flight, Reached, Stage, Unit};
@@ -59,6 +61,8 @@ pub(crate) struct Pool {
     /// Of tasks that ask for none themselves. Here and not behind the lock, for every submit reads it.
     time_limit: Option<Duration>,
     pub(crate) state: Mutex<State>,
+    /// Locked before the state, where both are.
+    ears: Box<[Mutex<Option<Ear>>]>,
     /// Notified when a bounded pool has room again, or is closed.
     room: Condvar,
     /// Notified when the last worker is gone.
@@ -119,6 +123,7 @@ impl Pool {
             width,
             time_limit,
             state: Mutex::new(state),
+            ears: (0..width).map(|_| Mutex::new(None)).collect(),
             room: Condvar::new(),
             gone: Condvar::new(),
             poller,
@@ -206,6 +211,30 @@ impl Pool {
         drop(state);
         self.announce_gone();
         settle_all(endings);
+    }
+
+    /// Resolves futures, and has their callbacks run elsewhere. Nothing is locked.
+    pub(crate) fn settle(&self, unit: Option<usize>, endings: Vec<Ending>) {
+        let mut trace = Trace::default();
+        for ending in &endings {
+            trace.of_task(|| self.done(unit, ending));
+        }
+        self.tell(trace);
+        for ending in endings {
+            self.courier.deliver(ending.settle());
+        }
+    }
+
+    /// What is told of the end of a task, which this unit's worker had, if any had it.
+    fn done(&self, unit: Option<usize>, ending: &Ending) -> Event {
+        let worker = unit.map(|unit| self.state.lock().units[unit].name.clone());
+        let task = ending.task();
+        Event::Done {
+            task: task.id().as_u64(),
+            name: task.name().to_string(),
+            worker: worker.unwrap_or_default(),
+            has_value: ending.has_value(),
+        }
     }
 
     fn accept(&self, job: Job) -> Result<(), Error> {

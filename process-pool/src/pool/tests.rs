@@ -50,8 +50,9 @@ impl Twin {
 }
 
 impl Outbox for Twin {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(self.0.lock().most.map_or(bytes.len(), |most| most.min(bytes.len())))
+    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let length = first.len() + second.len();
+        Ok(self.0.lock().most.map_or(length, |most| most.min(length)))
     }
 
     fn ring_bell(&mut self) {}

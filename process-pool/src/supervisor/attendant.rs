@@ -1,4 +1,4 @@
-//! What the supervisor alone has of one worker: the process, and everything that it says.
+//! What the supervisor alone has of one worker: the process, and what it writes to its standard error.
 
 use std::{
     io::{self, Read},
@@ -11,7 +11,11 @@ use polling::{Event, PollMode, Poller};
 use rustix::net::RecvFlags;
 
 use super::stderr::Tail;
-use crate::{frame::Replies, process::Process, start::spawn::Started, transport::Inbox};
+use crate::{
+    process::Process,
+    start::spawn::Started,
+    transport::{Inbox, Outbox},
+};
 
 /// See the [module](self).
 pub(super) struct Attendant {
@@ -20,10 +24,6 @@ pub(super) struct Attendant {
     stderr: Option<ChildStderr>,
     socket: Arc<OwnedFd>,
     socket_is_watched: bool,
-    pub(super) inbox: Box<dyn Inbox>,
-    pub(super) replies: Replies,
-    /// How many bytes have come that nobody has counted yet.
-    pub(super) received: u64,
     pub(super) tail: Tail,
 }
 
@@ -53,15 +53,12 @@ impl Source {
 }
 
 impl Attendant {
-    /// Takes charge of a worker that was started. Its sending end goes to the unit.
-    /// `longest` is how many bytes a reply of its may have.
-    pub(super) fn new(started: Started, longest: u64) -> (Attendant, Box<dyn crate::transport::Outbox>) {
+    /// Takes charge of a worker that was started. Its link's sending end goes to the unit, its receiving end to whoever
+    /// listens.
+    pub(super) fn new(started: Started) -> (Attendant, Box<dyn Outbox>, Box<dyn Inbox>) {
         let Started { child, exit, stderr, socket, outbox, inbox } = started;
-        let exit = exit.map(Arc::new);
-        let (replies, tail) = (Replies::up_to(longest), Tail::default());
-        let (socket_is_watched, received) = (false, 0);
-        let stderr = Some(stderr);
-        (Attendant { child, exit, stderr, socket, socket_is_watched, inbox, replies, received, tail }, outbox)
+        let (exit, stderr, tail) = (exit.map(Arc::new), Some(stderr), Tail::default());
+        (Attendant { child, exit, stderr, socket, socket_is_watched: false, tail }, outbox, inbox)
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -28,7 +28,7 @@ impl Supervisor {
     pub(super) fn check_limits(&mut self, unit: usize) {
         // What has ended in time and was not heard yet is not over the limit.
         self.listen(unit);
-        let replies = self.attendants[unit].as_ref().is_some_and(|attendant| attendant.replies.is_in_a_reply());
+        let replies = self.pool.with_ear(unit, |ear| ear.is_in_a_reply()) == Some(true);
         let mut leftovers = Leftovers::default();
         let mut state = self.pool.state.lock();
         state.check_limits(unit, Instant::now(), replies, &mut leftovers);
@@ -45,8 +45,7 @@ impl Supervisor {
 
     pub(super) fn look_for_stop(&mut self, unit: usize, generation: u64) {
         self.listen(unit);
-        let Some(attendant) = &self.attendants[unit] else { return };
-        let in_a_reply = attendant.replies.is_in_a_reply();
+        let Some(in_a_reply) = self.pool.with_ear(unit, |ear| ear.is_in_a_reply()) else { return };
         let mut leftovers = Leftovers::default();
         let mut state = self.pool.state.lock();
         if state.units[unit].generation == generation {

@@ -52,6 +52,7 @@ impl Supervisor {
         }
         // What it said before it died counts.
         self.hear_last_words(unit);
+        self.pool.close_ear(unit);
         let mut attendant = self.attendants[unit].take()?;
         attendant.read_stderr(&self.pool.poller);
         attendant.unwatch(&self.pool.poller);
@@ -119,7 +120,7 @@ impl Supervisor {
             trace.of_worker(|| trace::Event::died(&death));
             self.pool.tell(trace);
         }
-        self.settle(Some(unit), endings);
+        self.pool.settle(Some(unit), endings);
         let life = match () {
             () if was_stopped => Life::Served,
             () if was_starting && !was_ready && death.was_killed_from_outside() => Life::Killed,
@@ -135,15 +136,13 @@ impl Supervisor {
         const MOST: usize = 16 << 20;
         let mut heard = 0;
         while heard < MOST {
-            let Some(attendant) = &mut self.attendants[unit] else { return };
-            let (into, most) = attendant.replies.space();
-            match attendant.inbox.receive(into, most) {
-                Ok(count @ 1..) => {
-                    heard += count;
-                    attendant.received += count as u64;
-                    self.understand(unit);
+            let pool = &self.pool;
+            match pool.with_ear(unit, |ear| pool.hear(unit, ear)) {
+                Some(Ok(words)) if words.bytes > 0 => {
+                    heard += words.bytes;
+                    self.act_on(unit, words);
                 }
-                Err(error) if is_reset(&error) => {
+                Some(Err(error)) if is_reset(&error) => {
                     return self.pool.state.lock().units[unit].ended_before_reading();
                 }
                 _ => return,
@@ -187,7 +186,7 @@ impl Supervisor {
         let endings = state.break_down(reason);
         self.pool.announce_room(&state);
         drop(state);
-        self.settle(None, endings);
+        self.pool.settle(None, endings);
     }
 }
 

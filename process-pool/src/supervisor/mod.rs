@@ -24,8 +24,8 @@ use rustix::process::Signal;
 
 use crate::{
     death::MemoryKills,
-    frame::{ReplyKind, Request},
-    pool::{Answer, Ending, Leftovers, Phase, Pool, Stage, Timer},
+    frame::Request,
+    pool::{Ear, Heard, Leftovers, Phase, Pool, REST, Stage, Timer},
     start::spawn::{Blueprint, Started},
     trace::{self, Trace},
 };
@@ -59,6 +59,8 @@ pub(crate) struct Supervisor {
     attendants: Vec<Option<Attendant>>,
     /// Units whose link had more to say than was read at once.
     unfinished: VecDeque<usize>,
+    /// Units whose workers do not ring at the moment: they are listened to after a rest.
+    looked_after: Vec<usize>,
     memory_kills: MemoryKills,
     patience: Patience,
 }
@@ -81,6 +83,7 @@ impl Supervisor {
             initializer,
             attendants: (0..workers).map(|_| None).collect(),
             unfinished: VecDeque::new(),
+            looked_after: Vec::new(),
             memory_kills: MemoryKills::watch(),
             patience: Patience::new(workers),
         }
@@ -96,7 +99,8 @@ impl Supervisor {
     fn take_charge(&mut self, unit: usize, started: Started) -> io::Result<()> {
         // A worker has its reply as a whole before it sends it.
         let longest = self.blueprint.memory_limit.unwrap_or(u64::MAX);
-        let (mut attendant, outbox) = Attendant::new(started, longest);
+        let (mut attendant, outbox, inbox) = Attendant::new(started);
+        self.pool.open_ear(unit, Ear::new(inbox, longest));
         let mut state = self.pool.state.lock();
         let place = &mut state.units[unit];
         let name = place.name.clone();
@@ -156,6 +160,7 @@ impl Supervisor {
                 .collect();
             events.clear();
             let mut unfinished = std::mem::take(&mut self.unfinished);
+            unfinished.extend(std::mem::take(&mut self.looked_after));
             unfinished.extend(std::mem::take(&mut self.pool.state.lock().backlogged));
             happened.into_iter().chain(unfinished.into_iter().map(Event::Bell)).for_each(|event| self.handle(event));
             self.look_at_the_clock();
@@ -172,10 +177,14 @@ impl Supervisor {
 
     fn wait(&self, events: &mut Events) {
         let now = Instant::now();
-        let next = match self.unfinished.is_empty() {
+        let mut next = match self.unfinished.is_empty() {
             true => self.pool.state.lock().timers.next(),
             false => Some(now),
         };
+        if !self.looked_after.is_empty() {
+            let rested = now + REST;
+            next = Some(next.map_or(rested, |next| next.min(rested)));
+        }
         let timeout = next.map(|next| next.saturating_duration_since(now));
         if self.pool.poller.wait(events, timeout).is_err() {
             // Nothing that is handed to it can be wrong, so this is a passing lack of resources.
@@ -185,7 +194,7 @@ impl Supervisor {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Bell(unit) => self.listen(unit),
+            Event::Bell(unit) => self.answer_bell(unit),
             Event::Stderr(unit) => self.read_stderr(unit),
             Event::Exit(unit) => self.bury_and_replace(unit),
             Event::Due(Timer::Limit { unit }) => self.check_limits(unit),
@@ -208,128 +217,78 @@ impl Supervisor {
         }
     }
 
+    /// A worker rings, or is to be looked at again.
+    fn answer_bell(&mut self, unit: usize) {
+        if self.pool.with_ear(unit, Ear::hush) == Some(false) {
+            self.looked_after.push(unit);
+        } else {
+            self.listen(unit);
+        }
+    }
+
     /// Hears what a worker has to say, up to a bound, and sends it what is still to be sent.
     fn listen(&mut self, unit: usize) {
         const ROUNDS: usize = 16;
-        if let Some(attendant) = &mut self.attendants[unit] {
-            attendant.inbox.hush();
-        }
+        let mut outcomes = 0;
         for _ in 0..ROUNDS {
-            let Some(attendant) = &mut self.attendants[unit] else { return };
-            let (into, most) = attendant.replies.space();
-            match attendant.inbox.receive(into, most) {
-                Ok(0) => {
-                    self.send_the_rest(unit);
-                    let Some(attendant) = &mut self.attendants[unit] else { return };
-                    if attendant.inbox.arm() {
-                        return match attendant.look_for_hang_up() {
-                            Ok(()) => {}
-                            Err(error) => self.hang_up(unit, &error),
-                        };
+            let pool = &self.pool;
+            match pool.with_ear(unit, |ear| pool.hear(unit, ear)) {
+                None => return,
+                Some(Ok(heard)) if heard.bytes > 0 || heard.nonsense => {
+                    outcomes += heard.endings.len();
+                    self.act_on(unit, heard);
+                }
+                Some(Ok(_)) => {
+                    if self.rest_from(unit, outcomes) {
+                        return;
                     }
                 }
-                Ok(count) => {
-                    attendant.received += count as u64;
-                    self.understand(unit);
-                }
                 // It has written nonsense over the link.
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => return self.give_up(unit),
-                Err(error) => return self.hang_up(unit, &error),
+                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => return self.give_up(unit),
+                Some(Err(error)) => return self.hang_up(unit, &error),
             }
         }
         self.unfinished.push_back(unit);
     }
 
-    /// Deals with the replies that have arrived as a whole.
-    fn understand(&mut self, unit: usize) {
-        let Some(attendant) = &mut self.attendants[unit] else { return };
-        let now = Instant::now();
-        let mut endings = Vec::new();
-        let mut leftovers = Leftovers::default();
-        let mut not_ready = None;
-        let mut nonsense = false;
-        let mut state = self.pool.state.lock();
-        let before = state.units[unit].stalled(now);
-        loop {
-            match attendant.replies.cut() {
-                Ok(None) => break,
-                Ok(Some((reply, body))) => match reply.kind {
-                    ReplyKind::Ready => {
-                        self.patience.one_is_ready();
-                        state.units[unit].was_ready = true;
-                        if state.units[unit].stage == Stage::Starting {
-                            state.units[unit].stage = Stage::Ready;
-                        }
-                    }
-                    ReplyKind::NotReady if !state.units[unit].was_ready => not_ready = Some(Error::decode(&body)),
-                    ReplyKind::NotReady => {
-                        nonsense = true;
-                        break;
-                    }
-                    ReplyKind::Outcome => match state.units[unit].answered(reply.sequence, body, now) {
-                        Some(Answer::Whole(job, reply)) => endings.push(Ending::Reply(job.task, reply)),
-                        Some(Answer::Part) => {}
-                        None => {
-                            nonsense = true;
-                            break;
-                        }
-                    },
-                },
-                Err(_) => {
-                    nonsense = true;
-                    break;
-                }
-            }
+    /// Nothing more has come: sees to it that what comes next is heard. False: it has come.
+    fn rest_from(&mut self, unit: usize, outcomes: usize) -> bool {
+        let is_looked_after = self.pool.with_ear(unit, |ear| ear.is_to_be_looked_after(outcomes)) == Some(true);
+        self.send_the_rest(unit, !is_looked_after);
+        if is_looked_after {
+            self.looked_after.push(unit);
+        } else if self.pool.with_ear(unit, Ear::arm) == Some(false) {
+            return false;
         }
-        state.units[unit].bytes_received += std::mem::take(&mut attendant.received);
-        if !endings.is_empty() {
-            endings.iter().for_each(|ending| state.tally.count(ending));
-            state.adapt_depth(unit, endings.len(), before);
+        if let Some(attendant) = &self.attendants[unit]
+            && let Err(error) = attendant.look_for_hang_up()
+        {
+            self.hang_up(unit, &error);
         }
-        state.dispatch(now, &mut leftovers);
-        self.pool.announce_room(&state);
-        drop(state);
-        self.pool.deal_with(leftovers);
-        self.settle(Some(unit), endings);
-        if let Some(error) = not_ready {
+        true
+    }
+
+    /// Deals with what was heard.
+    fn act_on(&mut self, unit: usize, mut heard: Heard) {
+        if heard.is_ready {
+            self.patience.one_is_ready();
+        }
+        self.pool.act_on(unit, &mut heard);
+        if let Some(error) = heard.not_ready {
             self.break_down(&broken_by_start(&self.pool.name, &error));
         }
-        if nonsense {
+        if heard.nonsense {
             self.give_up(unit);
         }
     }
 
-    /// Resolves futures, and has their callbacks run elsewhere.
-    fn settle(&self, unit: Option<usize>, endings: Vec<Ending>) {
-        let mut trace = Trace::default();
-        for ending in &endings {
-            trace.of_task(|| self.done(unit, ending));
-        }
-        self.pool.tell(trace);
-        for ending in endings {
-            self.pool.courier.deliver(ending.settle());
-        }
-    }
-
-    /// What is told of the end of a task, which this unit's worker had, if any had it.
-    fn done(&self, unit: Option<usize>, ending: &Ending) -> trace::Event {
-        let worker = unit.map(|unit| self.pool.state.lock().units[unit].name.clone());
-        let task = ending.task();
-        trace::Event::Done {
-            task: task.id().as_u64(),
-            name: task.name().to_string(),
-            worker: worker.unwrap_or_default(),
-            has_value: ending.has_value(),
-        }
-    }
-
     /// Sends what did not fit before, and sees to it that the rest is not forgotten.
-    fn send_the_rest(&mut self, unit: usize) {
+    fn send_the_rest(&mut self, unit: usize, wants_bell: bool) {
         let mut state = self.pool.state.lock();
         let place = &mut state.units[unit];
         let had = place.has_backlog();
         while place.pump() {
-            if !place.want_room() {
+            if !wants_bell || !place.want_room() {
                 break;
             }
         }

@@ -14,7 +14,7 @@ pub(crate) mod ring;
 pub(crate) mod socket;
 mod unread;
 
-use std::io;
+use std::{io, sync::Arc};
 
 /// How arguments and results travel between this process and its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -31,8 +31,8 @@ pub enum Transport {
 
 /// The parent's sending end. It belongs to whoever holds the pool's lock.
 pub(crate) trait Outbox: Send {
-    /// Takes as many of these bytes as there is room for, and answers how many.
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Takes as much of these two parts as there is room for, one behind the other, and answers how many bytes that were.
+    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
 
     /// Wakes the worker, if it sleeps, after something was sent.
     fn ring_bell(&mut self);
@@ -55,7 +55,7 @@ pub(crate) trait Outbox: Send {
     fn claims(&self) -> Option<&dyn Claims>;
 }
 
-/// The parent's receiving end. It belongs to the supervisor.
+/// The parent's receiving end. It belongs to whoever listens: the supervisor, or a thread that waits for a result.
 pub(crate) trait Inbox: Send {
     /// Appends what has arrived, `most` bytes of it, and answers how much that was. `UnexpectedEof`: the worker has closed
     /// its end.
@@ -66,6 +66,12 @@ pub(crate) trait Inbox: Send {
 
     /// Asks to be woken when something arrives. False: something has arrived by now, look again.
     fn arm(&mut self) -> bool;
+
+    /// Asks not to be woken, by who is going to look without. False: that cannot be.
+    fn disarm(&mut self) -> bool;
+
+    /// Whether something has arrived, as far as is known without a system call.
+    fn has_something(&self) -> bool;
 }
 
 /// Which of the tasks in a worker's queue have started: decided by compare-and-swap between parent and worker, so that a
@@ -110,10 +116,13 @@ pub(crate) trait Port {
     fn read(&mut self, into: &mut [u8]) -> io::Result<()>;
     /// Appends this many bytes, growing the vector as they come.
     fn read_to(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<()>;
-    /// Sends everything.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Sends everything, one part behind the other.
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<()>;
     /// Wakes the parent, if it sleeps, after something was written.
     fn ring_bell(&mut self) -> io::Result<()>;
+    /// Sees to it that the parent is woken before this side begins with something else or sleeps. It may look first
+    /// whether the parent is awake and takes what was written by itself.
+    fn ring_bell_soon(&mut self) -> io::Result<()>;
     /// Sees to it that what was written reaches the parent even if this process ends right now. It need not wake the parent.
     fn hand_over(&mut self) -> io::Result<()>;
     /// Starts a task. False: it was withdrawn.
@@ -124,8 +133,8 @@ pub(crate) trait Port {
     fn finish(&mut self, sequence: u64, item: u64) -> bool;
     /// Notes when the task, or the item of a batch, started.
     fn note_time(&mut self);
-    /// Answers, from any thread, whether a task was asked to stop.
-    fn stop_probe(&self, sequence: u64) -> Box<dyn Fn() -> bool + Send + Sync>;
+    /// Answers, from any thread, whether the task with this number was asked to stop.
+    fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync>;
 }
 
 /// The time on the monotonic clock, which is the same for all processes of a machine.

@@ -4,14 +4,14 @@
 //! a worker one task at a time, and the task starts when it is given.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
 
 use rustix::{
     io::Errno,
-    net::{RecvFlags, SendFlags},
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags},
 };
 
 use super::{Claims, Inbox, Outbox, Port};
@@ -31,10 +31,15 @@ pub(crate) fn port(socket: Arc<OwnedFd>) -> SocketPort {
 pub(crate) struct SocketOutbox(Arc<OwnedFd>);
 
 impl Outbox for SocketOutbox {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
-        while sent < bytes.len() {
-            match rustix::net::send(&*self.0, &bytes[sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        while sent < first.len() + second.len() {
+            let parts = [
+                IoSlice::new(&first[sent.min(first.len())..]),
+                IoSlice::new(&second[sent.saturating_sub(first.len())..]),
+            ];
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match rustix::net::sendmsg(&*self.0, &parts, &mut SendAncillaryBuffer::default(), flags) {
                 Ok(count) => sent += count,
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => {}
@@ -86,6 +91,14 @@ impl Inbox for SocketInbox {
     fn arm(&mut self) -> bool {
         // The socket stays readable for as long as something is in it.
         true
+    }
+
+    fn disarm(&mut self) -> bool {
+        false
+    }
+
+    fn has_something(&self) -> bool {
+        false
     }
 }
 
@@ -146,12 +159,17 @@ impl Port for SocketPort {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(first);
+        self.buffer.extend_from_slice(second);
         if self.buffer.len() >= FLUSH_AT { self.flush() } else { Ok(()) }
     }
 
     fn ring_bell(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+
+    fn ring_bell_soon(&mut self) -> io::Result<()> {
         self.flush()
     }
 
@@ -174,10 +192,10 @@ impl Port for SocketPort {
 
     fn note_time(&mut self) {}
 
-    fn stop_probe(&self, sequence: u64) -> Box<dyn Fn() -> bool + Send + Sync> {
+    fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync> {
         let socket = self.socket.clone();
         // While a task runs the parent sends nothing but this, so it is the next in the socket, and stays there.
-        Box::new(move || {
+        Arc::new(move |sequence| {
             let mut head = [0; Request::SIZE];
             let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
             let came = rustix::net::recv(&*socket, &mut head, flags).is_ok_and(|(count, _)| count == head.len());

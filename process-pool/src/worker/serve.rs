@@ -1,6 +1,7 @@
 //! The worker's loop.
 
 use std::{
+    borrow::Cow,
     io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
@@ -48,7 +49,8 @@ struct Worker {
     setup: Setup,
     /// A task may fork, and its child may return from the task too.
     born: fork::Generation,
-    /// Reused from task to task.
+    /// Reused from task to task, as what follows.
+    spare: Option<Arc<Remote>>,
     body: Vec<u8>,
     reply: Vec<u8>,
 }
@@ -68,7 +70,7 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     if setup.memory_limit > 0 {
         limits::limit_memory(setup.memory_limit)?;
     }
-    Ok(Worker { port, setup, born: fork::generation(), body: Vec::new(), reply: Vec::new() })
+    Ok(Worker { port, setup, born: fork::generation(), spare: None, body: Vec::new(), reply: Vec::new() })
 }
 
 /// What a request leads to.
@@ -146,7 +148,8 @@ impl Worker {
             id: TaskId::from_u64(0),
             name: format!("initializer {}", entry.name()).into(),
             attempt: 1,
-            stop: Box::new(|| false),
+            stop: Arc::new(|_| false),
+            number: 0,
         };
         self.reply.clear();
         task::run_remote(Arc::new(remote), || entry.call_taking(&mut self.body, &mut self.reply));
@@ -165,17 +168,15 @@ impl Worker {
     fn run_task(&mut self, request: Request, name: &str) -> io::Result<()> {
         let sequence = request.sequence;
         let found = request.function.resolve();
-        let name = if name.is_empty() { found.as_ref().map_or("unknown", |entry| entry.name()) } else { name };
-        let remote = Arc::new(Remote {
-            id: TaskId::from_u64(request.task),
-            name: name.into(),
-            attempt: request.attempt,
-            stop: self.port.stop_probe(sequence),
-        });
+        let name = match (&found, name) {
+            (Ok(entry), "") => Cow::Borrowed(entry.name()),
+            (_, name) => Cow::Owned(name.to_string()),
+        };
+        let remote = self.remote(&request, name);
         if request.batch == 0 {
             self.reply.clear();
             match found {
-                Ok(entry) => task::run_remote(remote, || entry.call_taking(&mut self.body, &mut self.reply)),
+                Ok(entry) => task::run_remote(remote.clone(), || entry.call_taking(&mut self.body, &mut self.reply)),
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
             self.end_copies();
@@ -183,9 +184,25 @@ impl Worker {
                 // It was condemned while it ran, has reached its end after all, and must not report it.
                 lifeline::end_group();
             }
-            return self.answer(ReplyKind::Outcome, sequence);
+            self.put(ReplyKind::Outcome, sequence)?;
+            self.port.ring_bell_soon()?;
+        } else {
+            self.run_batch(request, found, &remote)?;
         }
-        self.run_batch(request, found, &remote)
+        self.spare = Some(remote);
+        Ok(())
+    }
+
+    /// What the task is told of itself. It is made anew only where a task has kept its own.
+    fn remote(&mut self, request: &Request, name: Cow<'static, str>) -> Arc<Remote> {
+        let (id, attempt, number) = (TaskId::from_u64(request.task), request.attempt, request.sequence);
+        if let Some(mut spare) = self.spare.take()
+            && let Some(remote) = Arc::get_mut(&mut spare)
+        {
+            (remote.id, remote.name, remote.attempt, remote.number) = (id, name, attempt, number);
+            return spare;
+        }
+        Arc::new(Remote { id, name, attempt, stop: self.port.stop_probe(), number })
     }
 
     fn run_batch(
@@ -203,7 +220,7 @@ impl Worker {
             let record = batch::split_record(rest);
             rest = record.map_or(&[], |(_, behind)| behind);
             match (record.map(|(record, _)| batch::read_argument(record)), &found) {
-                (Some(_), _) if (remote.stop)() => {
+                (Some(_), _) if remote.is_asked_to_stop() => {
                     let error = Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped");
                     outcome::write_error(&error, &mut self.reply);
                 }
@@ -232,7 +249,9 @@ impl Worker {
             // The next item may end this process, and this one has its outcome.
             self.port.hand_over()?;
             // With a time limit the parent follows the items one by one; else it is told once, at the end.
-            if timed || item == last {
+            if item == last {
+                self.port.ring_bell_soon()?;
+            } else if timed {
                 self.port.ring_bell()?;
             }
         }
@@ -262,7 +281,6 @@ impl Worker {
 
     fn put(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
         let head = Reply { kind, sequence, body: self.reply.len() as u64 };
-        self.port.write(&head.to_bytes())?;
-        self.port.write(&self.reply)
+        self.port.write(&head.to_bytes(), &self.reply)
     }
 }

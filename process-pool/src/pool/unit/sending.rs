@@ -129,12 +129,8 @@ impl Unit {
 
 /// Sends two parts, of which `sent` bytes have gone before. True: all is sent.
 fn send_parts(outbox: &mut dyn Outbox, head: &[u8], body: &[u8], sent: &mut usize) -> io::Result<bool> {
-    if *sent < head.len() {
-        *sent += outbox.send(&head[*sent..])?;
-    }
-    if *sent >= head.len() {
-        let rest = body.get(*sent - head.len()..).ok_or(io::ErrorKind::InvalidData)?;
-        *sent += outbox.send(rest)?;
-    }
+    let rest_of_head = &head[(*sent).min(head.len())..];
+    let rest_of_body = body.get(sent.saturating_sub(head.len())..).ok_or(io::ErrorKind::InvalidData)?;
+    *sent += outbox.send(rest_of_head, rest_of_body)?;
     Ok(*sent == head.len() + body.len())
 }

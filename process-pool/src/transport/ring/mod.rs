@@ -19,11 +19,14 @@ mod pipe;
 mod sync;
 
 use std::{
+    cell::Cell,
     io,
     os::fd::OwnedFd,
     sync::{Arc, atomic::Ordering::*},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use executor_core::spin::Patience;
 
 use super::{Claim, Claims, Inbox, Outbox, Port};
 use pipe::{Consumer, Direction, Producer};
@@ -82,8 +85,8 @@ pub(crate) struct RingOutbox {
 }
 
 impl Outbox for RingOutbox {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.sender.put(bytes)
+    fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        self.sender.put(first, second)
     }
 
     fn ring_bell(&mut self) {
@@ -118,7 +121,7 @@ pub(crate) struct RingInbox {
 impl Inbox for RingInbox {
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         let count = self.receiver.take(most, into)?;
-        if count > 0 {
+        if count > 0 && self.receiver.is_crowded() {
             wake_worker(&self.memory, FOR_ROOM);
         }
         Ok(count)
@@ -134,6 +137,17 @@ impl Inbox for RingInbox {
         self.memory.half_word(layout::PARENT_SLEEPS).store(1, Relaxed);
         fence(SeqCst);
         self.receiver.held().is_ok_and(|held| held == 0)
+    }
+
+    fn disarm(&mut self) -> bool {
+        // ORDERING: a bell that is pulled nevertheless is one too many, and that is all.
+        self.memory.half_word(layout::PARENT_SLEEPS).store(0, Relaxed);
+        true
+    }
+
+    fn has_something(&self) -> bool {
+        // An error shows when it is received.
+        !matches!(self.receiver.held(), Ok(0))
     }
 }
 
@@ -203,11 +217,13 @@ pub(crate) struct RingPort {
     sender: Producer,
     memory: Arc<SharedMemory>,
     bell: Bell,
+    /// Whether the parent may have to be told of something that was written.
+    bell_is_due: bool,
+    patience: Cell<Patience>,
 }
 
-/// How often a worker looks before it sleeps: a few microseconds, so that the next task of a stream is met awake, and a
-/// core is not kept from another worker that needs it.
-const LOOKS: u32 = if cfg!(loom) { 0 } else { 200 };
+/// How often a worker looks whether the parent takes a reply by itself, before it rings: about a microsecond.
+const LOOKS: u32 = if cfg!(loom) { 0 } else { 20 };
 
 impl RingPort {
     fn new(memory: Arc<SharedMemory>, bell: Bell) -> RingPort {
@@ -216,17 +232,42 @@ impl RingPort {
             sender: Producer::new(memory.clone(), Direction::ToParent),
             memory,
             bell,
+            bell_is_due: false,
+            patience: Cell::default(),
         }
+    }
+
+    /// Sees to it that the parent hears of what was written. One that listens at this moment takes it by itself.
+    fn tell_parent(&mut self) -> io::Result<()> {
+        self.bell_is_due = false;
+        for _ in 0..LOOKS {
+            if self.sender.room()? == layout::CAPACITY {
+                return Ok(());
+            }
+            // What has come may take long.
+            if self.receiver.held()? > 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        self.ring_bell()
+    }
+
+    /// Looks for a while before this worker sleeps. True: it need not.
+    fn look(&self, ready: impl Fn(&RingPort) -> io::Result<bool>) -> bool {
+        let mut patience = self.patience.get();
+        // An error shows when this worker goes on.
+        let found = patience.spin(|| ready(self).unwrap_or(true));
+        self.patience.set(patience);
+        found
     }
 
     /// Sleeps until the parent has done something, unless `ready` says that it has already.
     fn sleep_unless(&self, reason: u32, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
-        for _ in 0..LOOKS {
-            if ready(self)? {
-                return Ok(());
-            }
-            std::hint::spin_loop();
+        if !cfg!(loom) && self.look(&ready) {
+            return Ok(());
         }
+        let asleep = Instant::now();
         let sleeps = self.memory.half_word(layout::WORKER_SLEEPS);
         // ORDERING: see `wake_worker`.
         sleeps.store(reason, Relaxed);
@@ -240,7 +281,15 @@ impl RingPort {
             }
         }
         sleeps.store(0, Relaxed);
+        let mut patience = self.patience.get();
+        patience.slept(asleep.elapsed());
+        self.patience.set(patience);
         Ok(())
+    }
+
+    /// Tells the parent about room, if it may wait for some.
+    fn made_room(&self) -> io::Result<()> {
+        if self.receiver.is_crowded() { self.took() } else { Ok(()) }
     }
 
     /// Tells the parent about room, or a slot, that it waits for.
@@ -265,13 +314,16 @@ impl RingPort {
 
 impl Port for RingPort {
     fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
+        if self.bell_is_due {
+            self.tell_parent()?;
+        }
         let mut filled = 0;
         while filled < into.len() {
             match self.receiver.fill(&mut into[filled..])? {
                 0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
                 count => {
                     filled += count;
-                    self.took()?;
+                    self.made_room()?;
                 }
             }
         }
@@ -283,21 +335,24 @@ impl Port for RingPort {
         while into.len() < end {
             match self.receiver.take(end - into.len(), into)? {
                 0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
-                _ => self.took()?,
+                _ => self.made_room()?,
             }
         }
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match self.sender.put(rest)? {
+    fn write(&mut self, mut first: &[u8], mut second: &[u8]) -> io::Result<()> {
+        while !first.is_empty() || !second.is_empty() {
+            match self.sender.put(first, second)? {
                 0 => {
                     self.ring_bell()?;
                     self.sleep_unless(FOR_ROOM, |port| Ok(port.sender.room()? > 0))?;
                 }
-                count => rest = &rest[count..],
+                count => {
+                    let of_first = count.min(first.len());
+                    first = &first[of_first..];
+                    second = &second[count - of_first..];
+                }
             }
         }
         Ok(())
@@ -310,6 +365,11 @@ impl Port for RingPort {
         if sleeps.load(Relaxed) == 1 && sleeps.swap(0, Relaxed) == 1 {
             self.bell.pull()?;
         }
+        Ok(())
+    }
+
+    fn ring_bell_soon(&mut self) -> io::Result<()> {
+        self.bell_is_due = true;
         Ok(())
     }
 
@@ -343,9 +403,9 @@ impl Port for RingPort {
         self.memory.word(layout::STARTED_AT).store(now, Relaxed);
     }
 
-    fn stop_probe(&self, sequence: u64) -> Box<dyn Fn() -> bool + Send + Sync> {
+    fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync> {
         let memory = self.memory.clone();
         // ORDERING: the number stands for itself.
-        Box::new(move || memory.word(layout::STOP).load(Relaxed) == sequence)
+        Arc::new(move |sequence| memory.word(layout::STOP).load(Relaxed) == sequence)
     }
 }

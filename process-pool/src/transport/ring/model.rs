@@ -45,7 +45,7 @@ impl Link {
     /// Sends what there is room for, and asks for more. True: all is sent.
     fn pump(&mut self, rest: &mut &[u8]) -> bool {
         loop {
-            let count = self.outbox.send(rest).expect("consistent");
+            let count = self.outbox.send(rest, &[]).expect("consistent");
             self.outbox.ring_bell();
             *rest = &rest[count..];
             if rest.is_empty() {
@@ -69,7 +69,7 @@ fn every_byte_reaches_the_parent_in_order_across_turns_of_the_buffer() {
     explore(3, || {
         let (mut link, mut port) = link();
         let worker = thread::spawn(move || {
-            port.write(&[1, 2, 3, 4, 5]).expect("consistent");
+            port.write(&[1, 2, 3, 4, 5], &[]).expect("consistent");
             port.ring_bell().expect("it is only a model");
         });
         let mut received = Vec::new();
@@ -124,7 +124,7 @@ fn each_of_several_answers_wakes_the_parent() {
         let (mut link, mut port) = link();
         let worker = thread::spawn(move || {
             for answer in 1..=3 {
-                port.write(&[answer]).expect("consistent");
+                port.write(&[answer], &[]).expect("consistent");
                 port.ring_bell().expect("it is only a model");
             }
         });
@@ -141,13 +141,39 @@ fn each_of_several_answers_wakes_the_parent() {
 }
 
 #[test]
+fn an_answer_is_heard_before_the_worker_waits_for_the_next_request() {
+    explore(3, || {
+        let (mut link, mut port) = link();
+        let worker = thread::spawn(move || {
+            for answer in [1, 2] {
+                port.read(&mut [0]).expect("consistent");
+                port.write(&[answer], &[]).expect("consistent");
+                port.ring_bell_soon().expect("it is only a model");
+            }
+            port.read(&mut [0]).expect("consistent");
+        });
+        let mut received = Vec::new();
+        for answers in 1..=2 {
+            assert!(link.pump(&mut [0].as_slice()));
+            link.attend(|link| {
+                link.inbox.receive(&mut received).expect("consistent");
+                received.len() >= answers
+            });
+        }
+        assert_eq!(received, [1, 2]);
+        assert!(link.pump(&mut [0].as_slice()));
+        worker.join().unwrap();
+    });
+}
+
+#[test]
 fn both_directions_full_at_once_hold_nobody_up() {
     explore(3, || {
         let (mut link, mut port) = link();
         let worker = thread::spawn(move || {
             let mut read = [0; 3];
             port.read(&mut read).expect("consistent");
-            port.write(&read).expect("consistent");
+            port.write(&read, &[]).expect("consistent");
             port.ring_bell().expect("it is only a model");
         });
         let (mut rest, mut received) = ([1, 2, 3].as_slice(), Vec::new());
@@ -177,7 +203,7 @@ fn a_parent_that_waits_for_the_slot_of_a_withdrawn_task_is_rung() {
                 port.read(&mut [0]).expect("consistent");
                 if port.start(sequence).expect("it is only a model") {
                     assert!(port.finish(sequence, 0));
-                    port.write(&[sequence as u8]).expect("consistent");
+                    port.write(&[sequence as u8], &[]).expect("consistent");
                     port.ring_bell().expect("it is only a model");
                 }
             }
