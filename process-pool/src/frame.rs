@@ -178,6 +178,8 @@ struct Long {
     reply: Reply,
     /// What has arrived of it. Its length is not announced to the allocator: it grows as it comes.
     body: Vec<u8>,
+    /// Whether nobody was asked for memory for it.
+    is_new: bool,
 }
 
 /// How much is taken at once where it is not known what it is: the beginning of a long body is among it, and is copied
@@ -212,7 +214,7 @@ impl Replies {
 
     /// Where what arrives next is to be put, and how much of it may be put there.
     pub(crate) fn space(&mut self) -> (&mut Vec<u8>, usize) {
-        let Some(Long { reply, body }) = &mut self.long else { return (&mut self.arrived, PIECE) };
+        let Some(Long { reply, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
         let missing = reply.body as usize - body.len();
         if body.capacity() - body.len() < missing.min(PIECE) {
             // Each time as much as has come, so that a large block is seldom moved.
@@ -220,6 +222,21 @@ impl Replies {
         }
         let free = body.capacity() - body.len();
         (body, missing.min(free))
+    }
+
+    /// A long reply that has begun to arrive, once: its reader may have [memory](Replies::lend) for it.
+    pub(crate) fn begun(&mut self) -> Option<Reply> {
+        let long = self.long.as_mut()?;
+        std::mem::take(&mut long.is_new).then_some(long.reply)
+    }
+
+    /// Has the long reply that is on its way put into this vector, whose contents nobody needs any more.
+    pub(crate) fn lend(&mut self, mut memory: Vec<u8>) {
+        if let Some(long) = &mut self.long {
+            memory.clear();
+            memory.extend_from_slice(&long.body);
+            long.body = memory;
+        }
     }
 
     /// Whether something has arrived that is not cut out yet.
@@ -236,7 +253,7 @@ impl Replies {
     /// The next reply that has arrived as a whole, with its body.
     pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
         let is_whole = |long: &mut Long| long.body.len() as u64 == long.reply.body;
-        if let Some(Long { reply, body }) = self.long.take_if(is_whole) {
+        if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
             return Ok(Some((reply, Cow::Owned(body))));
         }
         if self.long.is_some() {
@@ -249,7 +266,7 @@ impl Replies {
         let reply = Reply::read(head).filter(|reply| reply.body <= self.longest).ok_or(Nonsense)?;
         if (rest.len() as u64) < reply.body {
             if reply.body >= LONG {
-                self.long = Some(Long { reply, body: rest.to_vec() });
+                self.long = Some(Long { reply, body: rest.to_vec(), is_new: true });
                 self.next = self.arrived.len();
             }
             self.compact();
@@ -344,6 +361,25 @@ mod tests {
         };
         assert!(matches!(&cut, Cow::Owned(vector) if *vector == body && vector.capacity() == body.len()));
         assert!(!replies.is_in_a_reply());
+    }
+
+    #[test]
+    fn a_long_body_is_received_into_memory_that_was_lent_for_it() {
+        let head = Reply { kind: ReplyKind::Outcome, sequence: 9, body: 2 * LONG };
+        let mut replies = Replies::default();
+        assert!(replies.begun().is_none());
+        replies.space().0.extend_from_slice(&[&head.to_bytes()[..], &[1; 100]].concat());
+        assert!(replies.cut().expect("well formed").is_none());
+        assert_eq!(replies.begun(), Some(head));
+        assert!(replies.begun().is_none(), "it is asked for once");
+        let memory = vec![9; 2 * LONG as usize];
+        let place = memory.as_ptr();
+        replies.lend(memory);
+        let (into, most) = replies.space();
+        assert_eq!(most, 2 * LONG as usize - 100);
+        into.extend(std::iter::repeat_n(1, most));
+        let (_, body) = replies.cut().expect("well formed").expect("as a whole");
+        assert!(body.as_ptr() == place && body.iter().all(|byte| *byte == 1));
     }
 
     #[test]

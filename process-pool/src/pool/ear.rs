@@ -180,6 +180,11 @@ impl Pool {
                 break;
             }
         }
+        if let Some(begun) = ear.replies.begun()
+            && let Some(memory) = state.units[unit].spare_memory(begun.sequence, begun.body)
+        {
+            ear.replies.lend(memory);
+        }
         state.units[unit].bytes_received += heard.bytes as u64;
         if !heard.endings.is_empty() {
             heard.endings.iter().for_each(|ending| state.tally.count(ending));

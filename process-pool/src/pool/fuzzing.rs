@@ -238,6 +238,11 @@ impl Stand {
                 }
             }
         }
+        if let Some(begun) = self.link.replies.begun()
+            && let Some(memory) = self.state.units[0].spare_memory(begun.sequence, begun.body)
+        {
+            self.link.replies.lend(memory);
+        }
         let held = self.link.replies.capacity();
         assert!(held <= 3 * self.link.said + (2 << 20), "{held} bytes are held of {}", self.link.said);
         if !endings.is_empty() {

@@ -17,6 +17,8 @@ pub(crate) struct Job {
     function: Address,
     /// The argument, or the records of a batch.
     body: Vec<u8>,
+    /// Whether the body was given away, and no worker can be sent it again.
+    is_spent: bool,
     /// How many bytes of a batch's body are done with: the next attempt begins behind them.
     done: usize,
     batch: Option<Batch>,
@@ -68,7 +70,7 @@ impl Job {
         let function = Address::of(encoded.entry)?;
         let batch = encoded.batch.map(|open| Batch { open, reply: Vec::new() });
         let time_limit = task.time_limit().or(default_limit);
-        Ok(Job { task, number: 0, function, body, done: 0, batch, attempt: 1, strikes: 0, time_limit })
+        Ok(Job { task, number: 0, function, body, is_spent: false, done: 0, batch, attempt: 1, strikes: 0, time_limit })
     }
 
     /// What follows the head of the request. It does not change while a worker has the job.
@@ -86,12 +88,38 @@ impl Job {
     pub(crate) fn emptied(task: Task) -> Job {
         let function = Address { offset: 0, fingerprint: 0 };
         let body = Vec::new();
-        Job { task, number: 0, function, body, done: 0, batch: None, attempt: 1, strikes: 0, time_limit: None }
+        Job {
+            task,
+            number: 0,
+            function,
+            body,
+            is_spent: false,
+            done: 0,
+            batch: None,
+            attempt: 1,
+            strikes: 0,
+            time_limit: None,
+        }
     }
 
     /// The task, and what was to be sent.
     pub(crate) fn into_body(self) -> (Task, Vec<u8>) {
         (self.task, self.body)
+    }
+
+    /// Gives away the memory of the body, of a task that has started and will not be run again, for a reply of this length.
+    pub(super) fn spend(&mut self, length: u64) -> Option<Vec<u8>> {
+        let fits = self.body.capacity() as u64 / 2 <= length && self.body.capacity() as u64 >= length / 2;
+        if self.batch.is_some() || self.attempt <= self.task.retries() || !fits {
+            return None;
+        }
+        self.is_spent = true;
+        Some(std::mem::take(&mut self.body))
+    }
+
+    /// Whether its body was given away: it has started, whatever its worker says.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     /// The head of the request that asks a worker to run it. The name goes right behind, and then the body.

@@ -369,3 +369,37 @@ fn an_answer_to_a_task_that_was_not_sent_as_a_whole_is_nonsense_and_hurts_nobody
     assert!(!unit.has_backlog());
     assert!(matches!(unit.answered(sequence, vec![0].into(), bench.now), Some(Answer::Whole(..))));
 }
+
+#[test]
+fn the_memory_of_an_argument_is_given_away_once_nobody_can_be_sent_it_again() {
+    let mut bench = Bench::new(&[1, 1]);
+    bench.submit_many(1);
+    bench.submit(TaskOptions::new().retries(1));
+    let length = 8;
+    let given = |bench: &mut Bench, unit: usize| {
+        let sequence = bench.state.units[unit].flights().front().expect("a task").sequence;
+        bench.state.units[unit].spare_memory(sequence, length).is_some()
+    };
+    assert!(!given(&mut bench, 0), "it has not started, and may go to another worker");
+    for twin in &bench.twins {
+        twin.start_next();
+    }
+    assert!(given(&mut bench, 0));
+    assert!(!given(&mut bench, 1), "it is run again if its worker dies");
+
+    // Whatever the worker says now, this one has started.
+    let sequence = bench.state.units[0].flights().front().expect("a task").sequence;
+    assert!(bench.twins[0].change(sequence, Claim::Running { item: 0 }, Claim::Offered));
+    assert!(bench.state.units[0].withdraw(sequence, false).is_none());
+    assert!(matches!(bench.state.units[0].vacate().as_slice(), [(_, Reached::Started)]));
+}
+
+#[test]
+fn memory_that_does_not_fit_the_reply_stays_where_it_is() {
+    let mut bench = Bench::new(&[1]);
+    bench.submit_many(1);
+    bench.twins[0].start_next();
+    let sequence = bench.state.units[0].flights().front().expect("a task").sequence;
+    assert!(bench.state.units[0].spare_memory(sequence, 1000).is_none(), "it is too little");
+    assert!(bench.state.units[0].spare_memory(sequence, 1).is_none(), "it would be kept for one byte");
+}

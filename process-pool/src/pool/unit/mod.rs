@@ -162,7 +162,7 @@ impl Unit {
         }
         let flights = std::mem::take(&mut self.flights);
         let lost = flights.into_iter().map(|flight| {
-            let reached = match self.has_started(flight.sequence) {
+            let reached = match flight.job.is_spent() || self.has_started(flight.sequence) {
                 true => Reached::Started,
                 false if taken > flight.offset => Reached::Begun,
                 false => Reached::Waiting,
@@ -321,6 +321,9 @@ impl Unit {
     /// Takes a task back that has not started, if it is still to be had.
     pub(crate) fn withdraw(&mut self, sequence: u64, for_good: bool) -> Option<Job> {
         let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
+        if self.flights[at].job.is_spent() {
+            return None;
+        }
         let is_free = match self.claims() {
             Some(claims) => claims.withdraw(sequence),
             None => self.unsent == Some(sequence),
@@ -342,6 +345,17 @@ impl Unit {
             backlog.orphan = Some(flight.job.body().to_vec());
         }
         Some(flight.job)
+    }
+
+    /// The memory of an argument that the worker has read, and that nobody is going to need any more, for its reply of this
+    /// length. New memory costs more than the copy into it.
+    pub(crate) fn spare_memory(&mut self, sequence: u64, length: u64) -> Option<Vec<u8>> {
+        let is_sent = self.backlog.as_ref().is_none_or(|backlog| backlog.sequence != sequence);
+        if !is_sent || !self.has_started(sequence) {
+            return None;
+        }
+        let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
+        self.flights[at].job.spend(length)
     }
 
     /// The worker has answered a task for good, or one item of it. None: it has not got that task, or not as a whole yet,
