@@ -60,6 +60,14 @@ pub(crate) fn contain(code: impl FnOnce()) {
     outer.leave();
 }
 
+/// Drops a value of the user's, as [`contain`] does. It costs nothing where there is nothing to drop.
+#[inline]
+pub(crate) fn drop_contained<T>(value: T) {
+    if std::mem::needs_drop::<T>() {
+        contain(|| drop(value));
+    }
+}
+
 /// What held for panics of this thread before, to be put back.
 ///
 /// What was found is part of that: a panic may be on its way through code whose `Drop` catches another.

@@ -87,6 +87,9 @@ macro_rules! numbers {
         })*
 
         /// Writes a value that has a direct way. False: it has none.
+        ///
+        /// Inlined, so that it is where the type is known that the types are compared.
+        #[inline(always)]
         pub(super) fn encode(value: &dyn Any, into: &mut Vec<u8>) -> bool {
             if let Some(text) = value.downcast_ref::<String>() {
                 into.extend_from_slice(text.as_bytes());
@@ -101,6 +104,9 @@ macro_rules! numbers {
 
         /// Reads a value that has a direct way into `value`, which is the `Option<T>` of the `T` that is wanted. False:
         /// it has none. Left empty: these bytes are none.
+        ///
+        /// Inlined as `encode` is.
+        #[inline(always)]
         pub(super) fn decode(bytes: &[u8], value: &mut dyn Any) -> bool {
             if let Some(text) = value.downcast_mut::<Option<String>>() {
                 *text = String::from_utf8(bytes.to_vec()).ok();

@@ -34,27 +34,35 @@ pub enum Argument<'a> {
 
 /// Appends one record, whose bytes `write` appends: an argument or an [outcome]. One that is too long for
 /// its length to be written down becomes an error in its place.
+#[inline]
 pub fn write_record(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     write_record_up_to(u32::MAX as usize, into, write);
 }
 
+#[inline]
 fn write_record_up_to(longest: usize, into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = into.len() + 4;
     into.extend_from_slice(&[0; 4]);
     write(into);
-    let length = into.len() - start;
-    if length > longest {
-        into.truncate(start);
-        // Reads as a refused argument, and as an outcome: both end with the same byte for an error.
-        const { assert!(REFUSED == outcome::ERROR) };
-        let message = format!("an item of {length} bytes is too long to travel in a chunk: use `chunksize(1)`");
-        outcome::write_error(&Error::new(ErrorKind::Encode, message), into);
+    if into.len() - start > longest {
+        replace_too_long(into, start);
     }
     let length = (into.len() - start) as u32;
     into[start - 4..start].copy_from_slice(&length.to_le_bytes());
 }
 
+#[cold]
+fn replace_too_long(into: &mut Vec<u8>, start: usize) {
+    let length = into.len() - start;
+    into.truncate(start);
+    // Reads as a refused argument, and as an outcome: both end with the same byte for an error.
+    const { assert!(REFUSED == outcome::ERROR) };
+    let message = format!("an item of {length} bytes is too long to travel in a chunk: use `chunksize(1)`");
+    outcome::write_error(&Error::new(ErrorKind::Encode, message), into);
+}
+
 /// Appends an argument, or the error of one that could not be written down.
+#[inline]
 pub(crate) fn write_argument(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) {
     write_record(into, |into| {
         let start = into.len();
@@ -68,6 +76,7 @@ pub(crate) fn write_argument(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>
 }
 
 /// Reads an argument record.
+#[inline]
 pub fn read_argument(record: &[u8]) -> Argument<'_> {
     match record.split_last() {
         Some((&ARGUMENT, argument)) => Argument::Call(argument),
@@ -77,19 +86,39 @@ pub fn read_argument(record: &[u8]) -> Argument<'_> {
 }
 
 /// Splits the first record off. None where there is none, or it is cut short.
+#[inline]
 pub fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
 
 /// The records, one after the other; it ends early where one is cut short.
-pub fn records(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let (record, behind) = split_record(rest)?;
-        rest = behind;
+pub fn records(bytes: &[u8]) -> Records<'_> {
+    Records { rest: bytes }
+}
+
+/// See [`records`].
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    /// What is behind the records that were read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (record, behind) = split_record(self.rest)?;
+        self.rest = behind;
         Some(record)
-    })
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,11 @@ use std::{
     ptr::NonNull,
 };
 
-use super::outcome;
-use crate::{Function, Payload, codec, payload::assert_captures_nothing, task::work::guarded};
+use super::{
+    batch::{self, Records},
+    outcome,
+};
+use crate::{Error, Function, Payload, catch, codec, payload::assert_captures_nothing, task::work::guarded};
 
 /// A function of the program, by its type. See the [module](super).
 #[repr(C)]
@@ -19,7 +22,10 @@ pub struct Entry {
     identity: TypeId,
     name: fn() -> &'static str,
     call: fn(Argument<'_>, &mut Vec<u8>),
+    call_each: CallEach,
 }
+
+type CallEach = fn(&mut Records<'_>, &mut dyn FnMut(&[u8]) -> bool);
 
 /// Two numbers that no other data of a program has by chance.
 const MAGIC: [u64; 2] = [0x6375_7272_5f66_6e21, 0x9e3c_41d7_5a0b_f286];
@@ -35,6 +41,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Table<F, A, R> {
         identity: TypeId::of::<fn(F, A) -> R>(),
         name: std::any::type_name::<F>,
         call: call::<F, A, R>,
+        call_each: call_each::<F, A, R>,
     };
 }
 
@@ -48,29 +55,66 @@ enum Argument<'a> {
 
 /// Reads the argument, calls the function, writes the outcome. Whatever of that panics is in the outcome.
 fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: Argument<'_>, reply: &mut Vec<u8>) {
+    let start = reply.len();
+    if let Err(error) = guarded(|| try_call::<F, A, R>(argument, reply)).flatten() {
+        reply.truncate(start);
+        outcome::write_error(&error, reply);
+    }
+}
+
+/// As [`call`], and what panics unwinds.
+#[inline]
+fn try_call<F: Function<A, R>, A: Payload, R: Payload>(
+    argument: Argument<'_>,
+    reply: &mut Vec<u8>,
+) -> Result<(), Error> {
     // Here, because here is what depends on it: whoever submits a function makes its entry, and so this call of it.
     const { assert_captures_nothing::<F>() };
-    let start = reply.len();
-    let result = guarded(|| {
-        let args = match argument {
-            Argument::Lent(bytes) => codec::decode::<A>(bytes),
-            Argument::Given(bytes) => codec::decode_taking::<A>(bytes),
-        }?;
-        // SAFETY: `F` has no size, so there is nothing to read, and a dangling pointer will do. It has a value: an entry is
-        // only made for a function that was passed to `submit` by value, and being `Copy` it may have another.
-        let function = unsafe { NonNull::<F>::dangling().read() };
-        let mut value = function(args);
-        outcome::write_value(&mut value, reply)?;
-        Ok(value)
-    })
-    .flatten();
-    match result {
-        // The value is written by now; if its `Drop` panics that is reported, and the value still counts.
-        Ok(value) => crate::catch::contain(|| drop(value)),
-        Err(error) => {
-            reply.truncate(start);
-            outcome::write_error(&error, reply);
-        }
+    let args = match argument {
+        Argument::Lent(bytes) => codec::decode::<A>(bytes),
+        Argument::Given(bytes) => codec::decode_taking::<A>(bytes),
+    }?;
+    // SAFETY: `F` has no size, so there is nothing to read, and a dangling pointer will do. It has a value: an entry is
+    // only made for a function that was passed to `submit` by value, and being `Copy` it may have another.
+    let function = unsafe { NonNull::<F>::dangling().read() };
+    let mut value = function(args);
+    outcome::write_value(&mut value, reply)?;
+    // If its `Drop` panics that is reported, and the value still counts.
+    catch::drop_contained(value);
+    Ok(())
+}
+
+/// As [`call`] for one argument of a batch after the other, with one catch for all of them up to one that panics.
+fn call_each<F: Function<A, R>, A: Payload, R: Payload>(
+    arguments: &mut Records<'_>,
+    answer: &mut dyn FnMut(&[u8]) -> bool,
+) {
+    let mut record = Vec::new();
+    let mut goes_on = true;
+    while goes_on {
+        let called = guarded(|| {
+            for argument in arguments.by_ref() {
+                record.clear();
+                batch::write_record(&mut record, |outcome| {
+                    let start = outcome.len();
+                    let called = match batch::read_argument(argument) {
+                        batch::Argument::Call(argument) => try_call::<F, A, R>(Argument::Lent(argument), outcome),
+                        batch::Argument::Refused(error) => Err(error),
+                    };
+                    if let Err(error) = called {
+                        outcome.truncate(start);
+                        outcome::write_error(&error, outcome);
+                    }
+                });
+                if !answer(&record) {
+                    return;
+                }
+            }
+        });
+        let Err(panicked) = called else { return };
+        record.clear();
+        batch::write_record(&mut record, |outcome| outcome::write_error(&panicked, outcome));
+        goes_on = answer(&record);
     }
 }
 
@@ -117,6 +161,12 @@ impl Entry {
     /// As [`call`](Entry::call), and may take the vector: bytes and text are read by making it their own.
     pub fn call_taking(&self, argument: &mut Vec<u8>, reply: &mut Vec<u8>) {
         (self.call)(Argument::Given(argument), reply);
+    }
+
+    /// Calls the function on each argument of a [batch], and hands the record of each outcome to `answer` before the next
+    /// call. It ends when `answer` says so by false; the arguments that are left then were not touched.
+    pub fn call_each(&self, arguments: &mut Records<'_>, answer: &mut dyn FnMut(&[u8]) -> bool) {
+        (self.call_each)(arguments, answer);
     }
 }
 

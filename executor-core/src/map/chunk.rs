@@ -4,11 +4,15 @@ use std::{marker::PhantomData, sync::Arc, time::Instant};
 
 use super::{answers::Answers, pace::Pace};
 use crate::{
-    Error, ErrorKind, Function, Payload,
-    function::{Entry, batch, outcome},
+    Error, ErrorKind, Function, Payload, catch, codec,
+    function::{
+        Entry,
+        batch::{self, Records},
+        outcome,
+    },
     task::{
         self,
-        work::{Encoded, Work, guarded, guarded_for, write_argument},
+        work::{Encoded, Work, guarded, guarded_for},
     },
 };
 
@@ -66,8 +70,25 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
 
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         let count = self.items.len();
-        for item in self.items {
-            batch::write_argument(into, |into| write_argument(Self::name(), item, into));
+        let mut items = self.items.into_iter();
+        // As for `run`: one catch for all items up to one that panics. That one is not dropped on the way out of a panic,
+        // for its `Drop` may panic too.
+        let mut start = into.len();
+        let mut written = None;
+        loop {
+            let caught = guarded_for(Self::name(), || {
+                loop {
+                    start = into.len();
+                    written = items.next();
+                    let Some(item) = &written else { return };
+                    batch::write_argument(into, |into| codec::encode(item, into));
+                    catch::drop_contained(written.take());
+                }
+            });
+            let Err(error) = caught else { break };
+            catch::drop_contained(written.take());
+            into.truncate(start);
+            batch::write_argument(into, |_| Err(error));
         }
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
     }
@@ -75,10 +96,24 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
     fn unpack(reply: Vec<u8>) -> Result<Answers<R>, Error> {
         // The error of the whole task, or the records of its items.
         let records = outcome::open(&reply)?;
-        let mut answers = Answers::with_capacity(0);
-        for record in batch::records(records) {
-            answers.push(guarded_for(Self::name(), || outcome::read(record)).flatten());
+        Ok(read(Self::name(), batch::records(records)))
+    }
+}
+
+/// Reads the outcomes, with one catch for all of them up to one that panics, or is an error.
+fn read<R: Payload>(name: &str, mut outcomes: Records<'_>) -> Answers<R> {
+    let mut answers = Answers::with_capacity(outcomes.clone().count());
+    loop {
+        let values = answers.values();
+        let read = guarded_for(name, || {
+            for outcome in outcomes.by_ref() {
+                values.push(outcome::read(outcome)?);
+            }
+            Ok(())
+        });
+        match read.flatten() {
+            Ok(()) => return answers,
+            Err(error) => answers.push(Err(error)),
         }
-        Ok(answers)
     }
 }
