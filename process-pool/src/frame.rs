@@ -7,7 +7,7 @@ mod properties;
 
 use std::borrow::Cow;
 
-use executor_core::function::Address;
+use executor_core::function::{Address, batch};
 
 /// From the parent to a worker.
 ///
@@ -97,6 +97,9 @@ impl Request {
 /// ```text
 /// kind u32 | zero u32 | sequence u64 | body u64 | body
 /// ```
+///
+/// What follows the head of [`Outcomes`](ReplyKind::Outcomes) is no body but records, see
+/// [`batch`](executor_core::function::batch), and `body` is how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) kind: ReplyKind,
@@ -112,8 +115,10 @@ pub(crate) enum ReplyKind {
     Ready = 1,
     /// It cannot; the body is the error.
     NotReady = 2,
-    /// The outcome of a task, or of the next item of a batch.
+    /// The outcome of a task.
     Outcome = 3,
+    /// The outcomes of the items of a batch, which come one by one.
+    Outcomes = 4,
 }
 
 impl Reply {
@@ -134,6 +139,7 @@ impl Reply {
             1 => ReplyKind::Ready,
             2 => ReplyKind::NotReady,
             3 => ReplyKind::Outcome,
+            4 => ReplyKind::Outcomes,
             _ => return None,
         };
         let _ = fields.u32();
@@ -169,6 +175,8 @@ pub(crate) struct Replies {
     next: usize,
     /// A long body that is on its way, if there is one. Nothing but its rest has a place before it is cut out.
     long: Option<Long>,
+    /// The head of the outcomes that are coming; its `body` is how many are still to come.
+    open: Option<Reply>,
     longest: u64,
 }
 
@@ -209,7 +217,7 @@ impl Replies {
     /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this machine
     /// has memory for: a worker has a reply as a whole before it sends it.
     pub(crate) fn up_to(longest: u64) -> Replies {
-        Replies { arrived: Vec::new(), next: 0, long: None, longest: longest.min(memory_of_this_machine()) }
+        Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest: longest.min(memory_of_this_machine()) }
     }
 
     /// Where what arrives next is to be put, and how much of it may be put there.
@@ -250,7 +258,7 @@ impl Replies {
         self.arrived.capacity() + self.long.as_ref().map_or(0, |long| long.body.capacity())
     }
 
-    /// The next reply that has arrived as a whole, with its body.
+    /// The next reply that has arrived as a whole, with its body; of outcomes, those records that have arrived as a whole.
     pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
         let is_whole = |long: &mut Long| long.body.len() as u64 == long.reply.body;
         if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
@@ -259,11 +267,19 @@ impl Replies {
         if self.long.is_some() {
             return Ok(None);
         }
+        if self.open.is_some() {
+            return self.cut_records();
+        }
         let Some((head, rest)) = self.arrived[self.next..].split_first_chunk() else {
             self.compact();
             return Ok(None);
         };
         let reply = Reply::read(head).filter(|reply| reply.body <= self.longest).ok_or(Nonsense)?;
+        if reply.kind == ReplyKind::Outcomes {
+            self.next += Reply::SIZE;
+            self.open = Some(reply);
+            return self.cut_records();
+        }
         if (rest.len() as u64) < reply.body {
             if reply.body >= LONG {
                 self.long = Some(Long { reply, body: rest.to_vec(), is_new: true });
@@ -275,6 +291,30 @@ impl Replies {
         let body = self.next + Reply::SIZE;
         self.next = body + reply.body as usize;
         Ok(Some((reply, Cow::Borrowed(&self.arrived[body..self.next]))))
+    }
+
+    /// The records that have arrived of the outcomes that are coming.
+    fn cut_records(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
+        let Some(reply) = &mut self.open else { return Ok(None) };
+        let arrived = &self.arrived[self.next..];
+        let mut records = batch::records(arrived);
+        let left = reply.body;
+        reply.body -= records.by_ref().take(usize::try_from(left).unwrap_or(usize::MAX)).count() as u64;
+        let reply = Reply { body: left - reply.body, ..*reply };
+        if reply.body == left {
+            self.open = None;
+        } else if let Some(length) = records.rest().first_chunk()
+            && u64::from(u32::from_le_bytes(*length)) > self.longest
+        {
+            return Err(Nonsense);
+        }
+        if reply.body == 0 && left > 0 {
+            self.compact();
+            return Ok(None);
+        }
+        let start = self.next;
+        self.next += arrived.len() - records.rest().len();
+        Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
     }
 
     /// Forgets what was cut out.

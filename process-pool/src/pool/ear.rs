@@ -167,7 +167,7 @@ impl Pool {
                     }
                     ReplyKind::NotReady if !place.was_ready => heard.not_ready = Some(Error::decode(&body)),
                     ReplyKind::NotReady => heard.nonsense = true,
-                    ReplyKind::Outcome => match place.answered(reply.sequence, body, now) {
+                    ReplyKind::Outcome | ReplyKind::Outcomes => match place.answered(reply.sequence, body, now) {
                         Some(Answer::Whole(job, reply)) => heard.endings.push(Ending::Reply(job.task, reply)),
                         Some(Answer::Part) => {}
                         None => heard.nonsense = true,

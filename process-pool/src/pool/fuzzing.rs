@@ -223,7 +223,7 @@ impl Stand {
                         self.give_up();
                         break;
                     }
-                    ReplyKind::Outcome => match unit.answered(reply.sequence, body, self.now) {
+                    ReplyKind::Outcome | ReplyKind::Outcomes => match unit.answered(reply.sequence, body, self.now) {
                         Some(Answer::Whole(job, reply)) => endings.push(Ending::Reply(job.task, reply)),
                         Some(Answer::Part) => {}
                         None => {

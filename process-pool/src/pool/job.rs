@@ -19,7 +19,7 @@ pub(crate) struct Job {
     body: Vec<u8>,
     /// Whether the body was given away, and no worker can be sent it again.
     is_spent: bool,
-    /// How many bytes of a batch's body are done with: the next attempt begins behind them.
+    /// How many items of a batch's body have an outcome: the next attempt begins behind them.
     done: usize,
     batch: Option<Batch>,
     /// Which attempt is the next, or under way; from 1 on.
@@ -80,8 +80,13 @@ impl Job {
 
     /// Forgets what is done with, before a worker gets what is left.
     pub(crate) fn trim(&mut self) {
-        self.body.drain(..self.done);
-        self.done = 0;
+        if self.done > 0 {
+            let mut items = batch::records(&self.body);
+            items.by_ref().take(self.done).for_each(drop);
+            let left = items.rest().len();
+            self.body.drain(..self.body.len() - left);
+            self.done = 0;
+        }
     }
 
     /// A job of which only the task is left.
@@ -141,14 +146,14 @@ impl Job {
         self.batch.is_some()
     }
 
-    /// Takes an outcome that the worker has sent. Some: it was the last one.
+    /// Takes the outcome that the worker has sent, or, for a batch, the records of the next outcomes. Some: it was the last.
     pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>) -> Option<Vec<u8>> {
         let Some(batch) = &mut self.batch else { return Some(outcome.into_owned()) };
-        batch::write_record(&mut batch.reply, |reply| reply.extend_from_slice(&outcome));
-        batch.open = batch.open.saturating_sub(1);
-        // What is behind is what is left to do, should the worker die.
-        self.done =
-            self.body.len() - batch::split_record(&self.body[self.done..]).map_or(0, |(_, behind)| behind.len());
+        let mut records = batch::records(&outcome);
+        let count = records.by_ref().take(batch.open).count();
+        batch.reply.extend_from_slice(&outcome[..outcome.len() - records.rest().len()]);
+        batch.open -= count;
+        self.done += count;
         if batch.open > 0 {
             return None;
         }
@@ -156,6 +161,16 @@ impl Job {
         let mut reply = std::mem::take(&mut batch.reply);
         outcome::close_value(&mut reply);
         Some(reply)
+    }
+
+    /// The outcome of a task, or of the next item of a batch, that this side has written.
+    fn fails(&mut self, error: &Error) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match self.batch {
+            None => outcome::write_error(error, &mut bytes),
+            Some(_) => batch::write_record(&mut bytes, |bytes| outcome::write_error(error, bytes)),
+        }
+        self.outcome(bytes.into())
     }
 
     /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the worker
@@ -176,10 +191,8 @@ impl Job {
                 let error = reason.cloned().unwrap_or_else(|| {
                     Error::new(ErrorKind::Cancelled, "the executor was closed before this item of a map was run")
                 });
-                let mut bytes = Vec::new();
-                outcome::write_error(&error, &mut bytes);
                 loop {
-                    if let Some(reply) = self.outcome(Cow::Borrowed(&bytes)) {
+                    if let Some(reply) = self.fails(&error) {
                         return Ending::Reply(self.task, reply);
                     }
                 }
@@ -196,9 +209,7 @@ impl Job {
         if self.batch.is_none() {
             return Aftermath::Over(Ending::Error(self.task, error));
         }
-        let mut bytes = Vec::new();
-        outcome::write_error(&error, &mut bytes);
-        match self.outcome(Cow::Borrowed(&bytes)) {
+        match self.fails(&error) {
             Some(reply) => Aftermath::Over(Ending::Reply(self.task, reply)),
             None => {
                 self.attempt = 1;

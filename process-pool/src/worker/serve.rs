@@ -179,7 +179,7 @@ impl Worker {
                 Ok(entry) => task::run_remote(remote.clone(), || entry.call_taking(&mut self.body, &mut self.reply)),
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
-            self.end_copies();
+            end_copies(self.born);
             if !self.port.finish(sequence, 0) {
                 // It was condemned while it ran, has reached its end after all, and must not report it.
                 lifeline::end_group();
@@ -211,59 +211,27 @@ impl Worker {
         found: Result<&'static Entry, Error>,
         remote: &Arc<Remote>,
     ) -> io::Result<()> {
-        let timed = request.kind == RequestKind::RunTimed;
         let body = std::mem::take(&mut self.body);
-        let mut rest = body.as_slice();
-        let last = u64::from(request.batch) - 1;
-        for item in 0..=last {
-            self.reply.clear();
-            let record = batch::split_record(rest);
-            rest = record.map_or(&[], |(_, behind)| behind);
-            match (record.map(|(record, _)| batch::read_argument(record)), &found) {
-                (Some(_), _) if remote.is_asked_to_stop() => {
-                    let error = Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped");
-                    outcome::write_error(&error, &mut self.reply);
-                }
-                (Some(batch::Argument::Call(argument)), Ok(entry)) => {
-                    task::run_remote(remote.clone(), || entry.call(argument, &mut self.reply));
-                }
-                (Some(batch::Argument::Refused(error)), _) => outcome::write_error(&error, &mut self.reply),
-                (Some(_), Err(error)) => outcome::write_error(error, &mut self.reply),
-                (None, _) => {
-                    let error = Error::new(ErrorKind::Decode, "an item of a batch did not arrive");
-                    outcome::write_error(&error, &mut self.reply);
-                }
-            }
-            self.end_copies();
-            if timed {
-                self.port.note_time();
-            }
-            let goes_on = match item == last {
-                true => self.port.finish(request.sequence, item),
-                false => self.port.advance(request.sequence, item),
+        let mut arguments = batch::records(&body);
+        let mut course = Course::begin(self, request, remote)?;
+        if let Ok(entry) = found {
+            task::run_remote(remote.clone(), || entry.call_each(&mut arguments, &mut |record| course.goes_on(record)));
+        }
+        // The items that are not to be called, each for its own reason.
+        let mut record = Vec::new();
+        while course.is_open() {
+            let error = match (arguments.next(), &found) {
+                (None, _) => Error::new(ErrorKind::Decode, "an item of a batch did not arrive"),
+                (Some(_), Err(error)) => error.clone(),
+                (Some(_), Ok(_)) => Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped"),
             };
-            if !goes_on {
-                lifeline::end_group();
-            }
-            self.put(ReplyKind::Outcome, request.sequence)?;
-            // The next item may end this process, and this one has its outcome.
-            self.port.hand_over()?;
-            // With a time limit the parent follows the items one by one; else it is told once, at the end.
-            if item == last {
-                self.port.ring_bell_soon()?;
-            } else if timed {
-                self.port.ring_bell()?;
-            }
+            record.clear();
+            batch::write_record(&mut record, |outcome| outcome::write_error(&error, outcome));
+            course.goes_on(&record);
         }
+        let ended = course.result;
         self.body = body;
-        Ok(())
-    }
-
-    /// Ends this process if it is the child of a fork that a task has made: the link is its parent's, who answers.
-    fn end_copies(&self) {
-        if self.born.check().is_err() {
-            lifeline::end_this_process();
-        }
+        ended
     }
 
     /// Says that this worker cannot serve, and why. It then leaves; the parent knows the reason.
@@ -282,5 +250,80 @@ impl Worker {
     fn put(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
         let head = Reply { kind, sequence, body: self.reply.len() as u64 };
         self.port.write(&head.to_bytes(), &self.reply)
+    }
+}
+
+/// How far a batch has come.
+struct Course<'a> {
+    port: &'a mut dyn Port,
+    born: fork::Generation,
+    remote: &'a Remote,
+    is_timed: bool,
+    /// How many items have no outcome yet.
+    open: u32,
+    /// The item that the claim names. Without a time limit nobody wants to know which one runs, so it stays behind.
+    claimed: u64,
+    result: io::Result<()>,
+}
+
+impl<'a> Course<'a> {
+    fn begin(worker: &'a mut Worker, request: Request, remote: &'a Remote) -> io::Result<Course<'a>> {
+        let port = &mut *worker.port;
+        let head = Reply { kind: ReplyKind::Outcomes, sequence: request.sequence, body: request.batch.into() };
+        port.write(&head.to_bytes(), &[])?;
+        let is_timed = request.kind == RequestKind::RunTimed;
+        Ok(Course { port, born: worker.born, remote, is_timed, open: request.batch, claimed: 0, result: Ok(()) })
+    }
+
+    /// Whether there are items without an outcome, and somebody to tell it.
+    fn is_open(&self) -> bool {
+        self.open > 0 && self.result.is_ok()
+    }
+
+    /// Takes the outcome of an item. False: the next one is not to be called.
+    fn goes_on(&mut self, record: &[u8]) -> bool {
+        end_copies(self.born);
+        self.open = self.open.saturating_sub(1);
+        let is_last = self.open == 0;
+        // Also if the task was condemned, which the claim then shows.
+        let is_stopped = self.remote.is_asked_to_stop();
+        if !is_last && (self.is_timed || is_stopped) {
+            self.advance();
+        }
+        if is_last && !self.port.finish(self.remote.number, self.claimed) {
+            lifeline::end_group();
+        }
+        self.result = self.tell(record, is_last);
+        self.is_open() && !is_stopped
+    }
+
+    fn advance(&mut self) {
+        if self.is_timed {
+            self.port.note_time();
+        }
+        if !self.port.advance(self.remote.number, self.claimed) {
+            // It was condemned while it ran, has reached its end after all, and must not report it.
+            lifeline::end_group();
+        }
+        self.claimed += 1;
+    }
+
+    fn tell(&mut self, record: &[u8], is_last: bool) -> io::Result<()> {
+        self.port.write(record, &[])?;
+        // The next item may end this process, and this one has its outcome.
+        self.port.hand_over()?;
+        // With a time limit the parent follows the items one by one; else it is told once, at the end.
+        match (is_last, self.is_timed) {
+            (true, _) => self.port.ring_bell_soon(),
+            (false, true) => self.port.ring_bell(),
+            (false, false) => Ok(()),
+        }
+    }
+}
+
+/// Ends this process if it is the child of a fork that a task has made: the link is its parent's, who answers.
+fn end_copies(born: fork::Generation) {
+    if born.check().is_err() {
+        lifeline::end_this_process();
     }
 }

@@ -405,7 +405,11 @@ impl Port for RingPort {
 
     fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync> {
         let memory = self.memory.clone();
-        // ORDERING: the number stands for itself.
-        Arc::new(move |sequence| memory.word(layout::STOP).load(Relaxed) == sequence)
+        let is_condemned = move |memory: &SharedMemory, sequence| {
+            let word = memory.word(layout::claim_offset(sequence)).load(Relaxed);
+            matches!(layout::read_claim(word, sequence), Some((layout::CONDEMNED, _)))
+        };
+        // ORDERING: the number, and the claim, stand for themselves.
+        Arc::new(move |sequence| memory.word(layout::STOP).load(Relaxed) == sequence || is_condemned(&memory, sequence))
     }
 }
