@@ -438,6 +438,45 @@ mod tests {
     }
 
     #[test]
+    fn outcomes_of_a_batch_are_cut_out_as_they_come_and_what_follows_is_a_reply_again() {
+        let texts = ["one", "", "three", "four"];
+        let mut stream = Reply { kind: ReplyKind::Outcomes, sequence: 7, body: 4 }.to_bytes().to_vec();
+        texts.iter().for_each(|text| batch::write_record(&mut stream, |into| into.extend_from_slice(text.as_bytes())));
+        stream.extend_from_slice(&Reply { kind: ReplyKind::Outcome, sequence: 8, body: 0 }.to_bytes());
+        for piece in [1, 5, 24, 31, 100] {
+            let (mut replies, mut found, mut behind) = (Replies::default(), Vec::new(), 0);
+            for bytes in stream.chunks(piece) {
+                replies.space().0.extend_from_slice(bytes);
+                while let Some((reply, body)) = replies.cut().expect("well formed") {
+                    match reply.kind {
+                        ReplyKind::Outcomes => {
+                            assert_eq!((reply.sequence, reply.body), (7, batch::records(&body).count() as u64));
+                            found.extend(
+                                batch::records(&body).map(|record| String::from_utf8_lossy(record).into_owned()),
+                            );
+                        }
+                        _ => behind = reply.sequence,
+                    }
+                }
+            }
+            assert_eq!((found, behind), (texts.map(String::from).to_vec(), 8), "pieces of {piece}");
+            assert!(!replies.is_in_a_reply());
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_is_longer_than_a_worker_may_send_is_nonsense_before_it_comes() {
+        let cut = |length: u32| {
+            let mut replies = Replies::up_to(100);
+            let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 };
+            replies.space().0.extend_from_slice(&head.to_bytes());
+            replies.space().0.extend_from_slice(&length.to_le_bytes());
+            replies.cut().map(|_| ())
+        };
+        assert!(cut(100).is_ok() && cut(101).is_err());
+    }
+
+    #[test]
     fn a_kind_that_does_not_exist_is_nonsense() {
         let mut replies = Replies { arrived: vec![9; 30], ..Replies::default() };
         assert!(replies.cut().is_err());
