@@ -98,7 +98,7 @@ impl Job for Blocked {
 
     fn run(path: String) -> u64 {
         while Path::new(&path).exists() {
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(10));
         }
         0
     }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use benches::{
     Outcome,
-    driver::{Driver, Settings},
-    machine,
+    driver::{Driver, Settings, apart},
+    machine::{self, heap},
+    report::{self, Answer},
     scenario::{self, Scenario},
 };
 use lexopt::{
@@ -13,12 +14,17 @@ use lexopt::{
     ValueExt,
 };
 
+/// Counts for those processes alone that look at memory.
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
+
 const USAGE: &str = "\
-compare [scenario...] [--short] [--turns N] [--list]
+compare [scenario...] [--short] [--turns N] [--write] [--list]
 
 Without a scenario it runs all of them. A scenario is named by the beginning of its name.
   --short    few turns: everything in less than two minutes
   --turns N  so many turns for each side of each table, however long that takes
+  --write    writes BENCHMARKS.md and its pictures from what was run
   --list     names the scenarios, and runs none";
 
 fn main() -> ExitCode {
@@ -34,8 +40,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [option, words @ ..] = &words[..]
+        && option == apart::OPTION
+    {
+        machine::prepare()?;
+        println!("{}", scenario::probe(words)?);
+        return Ok(());
+    }
     let mut settings = Settings::FULL;
-    let mut chosen: Vec<&Scenario> = Vec::new();
+    let mut write = false;
+    let mut chosen: Vec<&'static Scenario> = Vec::new();
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -44,6 +59,7 @@ fn run() -> Outcome<()> {
                 settings.turns = arguments.value()?.parse()?;
                 settings.fewest_turns = settings.turns;
             }
+            Long("write") => write = true,
             Long("list") => {
                 scenario::ALL.iter().for_each(|scenario| println!("{:10} {}", scenario.name, scenario.title));
                 return Ok(());
@@ -63,9 +79,16 @@ fn run() -> Outcome<()> {
         return Err("at least one turn".into());
     }
     machine::prepare()?;
+    // Before anything runs, because one of them is what else the machine was doing.
+    let facts = machine::facts();
     let mut driver = Driver::new(settings);
+    let mut answers = Vec::new();
     for scenario in chosen {
-        driver.run(scenario)?;
+        answers.push(Answer { scenario, tables: driver.run(scenario)? });
+    }
+    report::text::summary(&answers);
+    if write {
+        println!("\n{} is written", report::write(&answers, &facts)?);
     }
     Ok(())
 }

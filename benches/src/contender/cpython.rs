@@ -70,7 +70,8 @@ impl Cpython {
     /// If the script fails.
     pub fn nanoseconds(&mut self, command: &str) -> f64 {
         let commands = self.commands.as_mut().expect("taken by the drop alone");
-        writeln!(commands, "{command}").expect("the interpreter reads");
+        // Written at once, because it is read at once.
+        commands.write_all(format!("{command}\n").as_bytes()).expect("the interpreter reads");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("the interpreter answers");
         answer.trim().parse().unwrap_or_else(|_| panic!("the script failed at {command:?}"))

@@ -1,5 +1,6 @@
 //! Lets the sides of a comparison take turns.
 
+pub mod apart;
 mod side;
 mod statistics;
 mod table;

@@ -35,6 +35,18 @@ impl Side {
         self
     }
 
+    /// Counts a part of the cost, or another unit.
+    pub fn scaled(self, factor: f64) -> Side {
+        let mut turn = self.turn;
+        Side { turn: Box::new(move || turn() * factor), ..self }
+    }
+
+    /// Makes one turn of so many, whose mean it answers: for turns that are too short for the clock.
+    pub fn averaged(self, rounds: u64) -> Side {
+        let mut turn = self.turn;
+        Side { turn: Box::new(move || (0..rounds).map(|_| turn()).sum::<f64>() / rounds as f64), ..self }
+    }
+
     /// One turn is enough.
     pub fn once(mut self) -> Side {
         self.once = true;

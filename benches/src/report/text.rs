@@ -2,7 +2,7 @@
 
 use crate::{
     driver::{Measured, Verdict},
-    report::figure,
+    report::{Answer, figure},
     scenario::Scenario,
 };
 
@@ -35,4 +35,16 @@ pub fn table(table: &Measured) {
 pub fn verdict(verdict: &Verdict) {
     let word = if verdict.is_met() { "met   " } else { "MISSED" };
     println!("  {word} {}: {}; is {}", verdict.subject, verdict.target, verdict.reached);
+}
+
+/// All targets in a few lines.
+pub fn summary(answers: &[Answer]) {
+    let verdicts = || answers.iter().flat_map(|answer| &answer.tables).flat_map(|table| &table.verdicts);
+    println!("\n{} of {} targets are met", verdicts().filter(|verdict| verdict.is_met()).count(), verdicts().count());
+    for Answer { tables, .. } in answers {
+        for table in tables.iter().filter(|table| table.verdicts.iter().any(|verdict| !verdict.is_met())) {
+            println!("{}", table.title);
+            table.verdicts.iter().filter(|verdict| !verdict.is_met()).for_each(verdict);
+        }
+    }
 }

@@ -1,12 +1,22 @@
 //! What is measured, and what is to be reached.
 
+mod awaited;
+mod count;
 mod echo;
 mod first_result;
+mod four_submitters;
+mod fresh;
+mod idle;
 mod map;
+mod memory;
 mod nested_spawn;
 mod one_at_a_time;
 mod python;
+mod recovery;
+mod recursive;
 mod submit;
+mod uneven;
+mod width;
 
 use crate::{Outcome, driver::Driver};
 
@@ -41,8 +51,31 @@ pub struct Plot {
 pub const ALL: &[Scenario] = &[
     submit::SCENARIO,
     one_at_a_time::SCENARIO,
+    four_submitters::SCENARIO,
     nested_spawn::SCENARIO,
+    recursive::SCENARIO,
     map::SCENARIO,
-    first_result::SCENARIO,
+    uneven::SCENARIO,
+    awaited::SCENARIO,
     echo::SCENARIO,
+    first_result::SCENARIO,
+    fresh::SCENARIO,
+    recovery::SCENARIO,
+    width::SCENARIO,
+    count::SCENARIO,
+    memory::SCENARIO,
+    idle::SCENARIO,
 ];
+
+/// What this program does when it was started by itself as a probe: answers the one number that it is asked for.
+///
+/// # Errors
+///
+/// If nobody knows that probe.
+pub fn probe(words: &[String]) -> Outcome<f64> {
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["idle", name, width, seconds] => idle::probe(name, width.parse()?, seconds.parse()?),
+        ["memory", name, count] => memory::probe(name, count.parse()?),
+        _ => Err(format!("nobody knows the probe {words:?}").into()),
+    }
+}

@@ -1,4 +1,4 @@
-//! The machine, and what it grants this process.
+//! What the system grants this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

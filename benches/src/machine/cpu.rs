@@ -1,0 +1,88 @@
+//! How long processors have worked for this process and those it has started.
+
+use std::{collections::HashMap, fs, time::Duration};
+
+/// The time of all threads but the calling process's first one, which is who asks, and of all processes that descend from
+/// this one. To the nanosecond, as the scheduler counts it.
+///
+/// Threads and processes that are gone do not count, so the difference of two answers needs that none ended in between.
+pub fn used() -> Duration {
+    let me = std::process::id();
+    let processes: Vec<u32> = numbers("/proc").collect();
+    let parents: HashMap<u32, u32> = processes.iter().filter_map(|pid| Some((*pid, parent(*pid)?))).collect();
+    let descends = |mut pid: u32| {
+        while let Some(parent) = parents.get(&pid) {
+            if *parent == me {
+                return true;
+            }
+            pid = *parent;
+        }
+        false
+    };
+    let mine = threads(me).filter(|thread| *thread != me).map(|thread| (me, thread));
+    let others =
+        processes.iter().filter(|pid| descends(**pid)).flat_map(|pid| threads(*pid).map(|thread| (*pid, thread)));
+    Duration::from_nanos(mine.chain(others).filter_map(|(pid, thread)| nanoseconds(pid, thread)).sum())
+}
+
+fn threads(pid: u32) -> impl Iterator<Item = u32> {
+    numbers(&format!("/proc/{pid}/task"))
+}
+
+fn numbers(directory: &str) -> impl Iterator<Item = u32> + use<> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The fourth field, counted from the parenthesis behind the name, which may hold anything.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+fn nanoseconds(pid: u32, thread: u32) -> Option<u64> {
+    let schedstat = fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+    schedstat.split_ascii_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        process::{Command, Stdio},
+        sync::mpsc::channel,
+        thread,
+    };
+
+    use super::*;
+    use crate::work::spin;
+
+    /// More than any thread uses by being there.
+    const WORK: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn the_work_of_another_thread_is_seen_while_it_lives() {
+        let (worked, has_worked) = channel();
+        let (stop, stopped) = channel::<()>();
+        let thread = thread::spawn(move || {
+            let start = std::time::Instant::now();
+            while start.elapsed() < WORK {
+                spin(1_000, 1);
+            }
+            worked.send(()).unwrap();
+            let _ = stopped.recv();
+        });
+        has_worked.recv().unwrap();
+        // A busy machine may have given it less than the clock says, but not nothing.
+        assert!(used() > Duration::from_millis(1));
+        drop(stop);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_child_is_a_descendant() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        assert_eq!(parent(child.id()), Some(std::process::id()));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+}

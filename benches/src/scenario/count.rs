@@ -1,0 +1,52 @@
+//! From one task to a hundred thousand.
+
+use super::{Plot, Scenario, WIDTH, submit};
+use crate::{
+    Outcome,
+    contender::{
+        Contender,
+        async_executor::AsyncExecutor,
+        processes::{Ring, Socket},
+        procspawn::{self, Procspawn},
+        rayon::Rayon,
+        threads::Submit,
+    },
+    driver::{Driver, Side, Table},
+};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "count",
+    title: "1 to 100000 tasks",
+    about: "Submit so many, then collect. With one task it is the way there and back.",
+    plot: Some(Plot { x: "tasks", y: "ns per task" }),
+    run,
+};
+
+const COUNTS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+/// With more the sockets take longer than all others together.
+const MOST_FOR_SOCKETS: u64 = 10_000;
+
+fn run(driver: &mut Driver) -> Outcome<()> {
+    for count in COUNTS {
+        let mut table = Table::new(format!("submit {count}, then collect"), "ns per task").sides([
+            side::<Submit>(count),
+            side::<Rayon>(count),
+            side::<AsyncExecutor>(count),
+            side::<Ring>(count),
+        ])?;
+        if count <= MOST_FOR_SOCKETS {
+            table = table.sides([side::<Socket>(count)])?;
+        }
+        if count <= procspawn::MOST_AT_ONCE {
+            table = table.sides([side::<Procspawn>(count)])?;
+        }
+        driver.compare(table)?;
+    }
+    Ok(())
+}
+
+fn side<C: Contender>(count: u64) -> Outcome<Side> {
+    // A turn has as many rounds as make up for a few tasks.
+    let rounds = (200 / count).max(1);
+    Ok(submit::side::<C>(WIDTH, count)?.averaged(rounds).at(count as f64))
+}

@@ -1,0 +1,105 @@
+//! A pool that has nothing to do.
+
+use std::{thread, time::Duration};
+
+use super::Scenario;
+use crate::{
+    Outcome,
+    contender::{
+        Contender, Role, each_on_processes, each_on_threads,
+        processes::{Ring, Socket},
+        threads::Submit,
+    },
+    driver::{Driver, Side, Table, Target, apart::Apart},
+    machine::cpu,
+    work::{AddOne, Blocked},
+};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "idle",
+    title: "idle pools",
+    about: "A pool runs as many tasks as it has workers, and is left alone. A while later its threads and processes are \
+            watched for ten seconds (three in the short form), each pool in a program of its own, all at the same time. What \
+            is shown is the time that processors worked for it, as the scheduler counts it.",
+    plot: None,
+    run,
+};
+
+/// What counts as nothing: a ten thousandth of one processor.
+const MOST: f64 = 1_000.0;
+/// Until all workers are there, and have looked around.
+const SETTLES: Duration = Duration::from_secs(2);
+
+const WIDTHS: [usize; 2] = [2, 64];
+
+/// What is not idle, to show that it would be seen.
+const CONTROL: &str = "a process that wakes every 10 ms";
+
+fn run(driver: &mut Driver) -> Outcome<()> {
+    let watch = driver.settings().watch;
+    let mut table = Table::new("idle for 10 s", "us of processor time");
+    for width in WIDTHS {
+        table = table.sides(each_on_threads!(side(width, watch)))?.sides(each_on_processes!(side(width, watch)))?;
+    }
+    let mut probe = Apart::start(&["idle", CONTROL, "1", &watch.as_secs_f64().to_string()])?;
+    table = table.side(Side::new(CONTROL, Role::Floor, move || probe.figure()).once());
+    for name in [Submit::NAME, Ring::NAME, Socket::NAME] {
+        for width in WIDTHS {
+            table = table.target(Target::cost(label(name, width), MOST, "1 ms"));
+        }
+    }
+    driver.compare(table)
+}
+
+fn label(name: &str, width: usize) -> String {
+    format!("{name}, {width} workers")
+}
+
+fn side<C: Contender>(width: usize, watch: Duration) -> Outcome<Side> {
+    let mut probe = Apart::start(&["idle", C::NAME, &width.to_string(), &watch.as_secs_f64().to_string()])?;
+    Ok(Side::new(label(C::NAME, width), C::ROLE, move || probe.figure()).once())
+}
+
+/// In a process of its own: answers microseconds in ten seconds.
+pub(super) fn probe(name: &str, width: usize, seconds: f64) -> Outcome<f64> {
+    if name == CONTROL {
+        return control(seconds);
+    }
+    let probes = each_on_threads!(named()).into_iter().chain(each_on_processes!(named()));
+    let (_, watch) = probes.into_iter().find(|(known, _)| *known == name).ok_or("no such contender")?;
+    watch(width, seconds)
+}
+
+type Watch = fn(usize, f64) -> Outcome<f64>;
+
+fn named<C: Contender>() -> (&'static str, Watch) {
+    (C::NAME, watch::<C>)
+}
+
+fn watch<C: Contender>(width: usize, seconds: f64) -> Outcome<f64> {
+    let pool = C::build(width)?;
+    let handles: Vec<_> = (0..width as u64).map(|n| pool.submit::<AddOne>(n)).collect();
+    let sum: u64 = handles.into_iter().map(C::collect).sum();
+    assert_eq!(sum, (1..=width as u64).sum());
+    Ok(watched(seconds))
+}
+
+/// A worker of a pool of ours, kept waking: what is counted is another process, as with all of them.
+fn control(seconds: f64) -> Outcome<f64> {
+    let pool = Ring::build(1)?;
+    let gate = tempfile::NamedTempFile::new()?;
+    let path = gate.path().to_str().ok_or("the directory for temporary files has a name that is no text")?;
+    let awake = pool.submit::<Blocked>(path.to_string());
+    let used = watched(seconds);
+    gate.close()?;
+    assert_eq!(Ring::collect(awake), 0);
+    Ok(used)
+}
+
+fn watched(seconds: f64) -> f64 {
+    thread::sleep(SETTLES);
+    let before = cpu::used();
+    thread::sleep(Duration::from_secs_f64(seconds));
+    let used = cpu::used().saturating_sub(before);
+    used.as_secs_f64() * 1e6 * 10.0 / seconds
+}

@@ -1,0 +1,140 @@
+//! Work of which a few pieces are much longer than the others.
+
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+    time::Instant,
+};
+
+use ::rayon::iter::{IntoParallelIterator, ParallelIterator};
+use concurrent_futures::{Error, Executor};
+
+use super::{Scenario, WIDTH};
+use crate::{
+    Job, Outcome,
+    contender::{
+        Contender, Role, each_on_threads,
+        processes::Ring,
+        rayon::Rayon,
+        threads::{Spawn, Submit},
+    },
+    driver::{Driver, Side, Table, Target},
+    work::{self, Spin},
+};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "uneven",
+    title: "uneven work",
+    about: "Two thousand tasks, most of about ten microseconds and a few a hundred times as long (a Pareto distribution with \
+            a heavy tail, always the same). The ideal is what one thread takes for all of them, divided by the workers; what \
+            the machine makes of it while all its cores work is shown too.",
+    plot: None,
+    run,
+};
+
+const TASKS: u64 = 2_000;
+/// Rounds of the shortest task: about ten microseconds.
+const SHORTEST: f64 = 6_700.0;
+/// How many times as long the longest is at most.
+const LONGEST: f64 = 100.0;
+/// The smaller, the heavier the tail; below 1.0 the mean would have no bound.
+const TAIL: f64 = 1.5;
+
+const IDEAL: &str = "ideal: the sum on one thread / workers";
+const MAP: &str = "threads, map";
+
+fn run(driver: &mut Driver) -> Outcome<()> {
+    let rounds = rounds();
+    let table = Table::new(format!("threads: {TASKS} uneven tasks"), "us for all")
+        .side(ideal(rounds.clone()))
+        .side(all_cores(rounds.clone()))
+        .sides(each_on_threads!(side(rounds.clone())))?
+        .side(map(MAP, Submit::build(WIDTH)?.0, rounds.clone()))
+        .side(par_iter(Rayon::build(WIDTH)?, rounds.clone()))
+        .target(Target::times(Submit::NAME, 1.05, IDEAL))
+        .target(Target::times(Spawn::NAME, 1.05, IDEAL))
+        .target(Target::times(MAP, 1.05, IDEAL));
+    driver.compare(table)?;
+    let table = Table::new(format!("processes: {TASKS} uneven tasks"), "us for all")
+        .side(ideal(rounds.clone()))
+        .side(all_cores(rounds.clone()))
+        .sides([side::<Ring>(rounds.clone())])?
+        .side(map("processes, ring, map", Ring::build(WIDTH)?.0, rounds))
+        .note("the ideal is that of the threads: no bytes travel");
+    driver.compare(table)
+}
+
+/// How long each task is.
+fn rounds() -> Arc<[u64]> {
+    let mut seed = 1;
+    let mut next = || {
+        seed = work::spin(1, seed);
+        let share = (seed >> 11) as f64 / (1_u64 << 53) as f64;
+        (SHORTEST * (1.0 - share).powf(-1.0 / TAIL).min(LONGEST)) as u64
+    };
+    (0..TASKS).map(|_| next()).collect()
+}
+
+fn side<C: Contender>(rounds: Arc<[u64]>) -> Outcome<Side> {
+    let pool = C::build(WIDTH)?;
+    Ok(timed(C::NAME, C::ROLE, rounds, move |rounds| {
+        let handles: Vec<_> = rounds.iter().map(|rounds| pool.submit::<Spin>(*rounds)).collect();
+        handles.into_iter().map(C::collect).fold(0, u64::wrapping_add)
+    }))
+}
+
+fn map(label: &str, pool: impl Executor + 'static, rounds: Arc<[u64]>) -> Side {
+    timed(label, Role::Ours, rounds, move |rounds| {
+        let inputs = rounds.to_vec();
+        let results = pool.map(Spin::run, inputs).and_then(|map| map.collect::<Result<Vec<u64>, Error>>());
+        results.expect("all ran").into_iter().fold(0, u64::wrapping_add)
+    })
+}
+
+fn par_iter(pool: Rayon, rounds: Arc<[u64]>) -> Side {
+    timed("rayon par_iter", Role::Peer, rounds, move |rounds| {
+        let inputs = rounds.to_vec();
+        let results: Vec<u64> = pool.0.install(|| inputs.into_par_iter().map(Spin::run).collect());
+        results.into_iter().fold(0, u64::wrapping_add)
+    })
+}
+
+fn ideal(rounds: Arc<[u64]>) -> Side {
+    let side = timed(IDEAL, Role::Floor, rounds, alone);
+    side.scaled(1.0 / WIDTH as f64)
+}
+
+/// Every thread does everything, so that all are busy to the end, whichever of them is slower.
+fn all_cores(rounds: Arc<[u64]>) -> Side {
+    let all = rounds.clone();
+    let side = timed("the same with as many threads at it", Role::Floor, rounds, move |_| {
+        let start = Arc::new(Barrier::new(WIDTH));
+        let threads: Vec<_> = (0..WIDTH)
+            .map(|_| {
+                let (all, start) = (all.clone(), start.clone());
+                thread::spawn(move || {
+                    start.wait();
+                    alone(&all)
+                })
+            })
+            .collect();
+        let sums: Vec<u64> = threads.into_iter().map(|thread| thread.join().expect("no panic")).collect();
+        sums[0]
+    });
+    side.scaled(1.0 / WIDTH as f64)
+}
+
+fn alone(rounds: &[u64]) -> u64 {
+    rounds.iter().map(|rounds| Spin::run(*rounds)).fold(0, u64::wrapping_add)
+}
+
+fn timed(label: &str, role: Role, rounds: Arc<[u64]>, work: impl Fn(&[u64]) -> u64 + 'static) -> Side {
+    let expected = alone(&rounds);
+    Side::new(label, role, move || {
+        let start = Instant::now();
+        let sum = work(&rounds);
+        let cost = start.elapsed().as_nanos() as f64 / 1e3;
+        assert_eq!(sum, expected, "somebody computed something else");
+        cost
+    })
+}
