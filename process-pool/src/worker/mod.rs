@@ -3,6 +3,7 @@
 //! It never leaves by itself. It ends when the parent says so, when a task takes it down, or, at the hands of its
 //! [`lifeline`], when the parent is gone.
 
+mod buffers;
 mod lifeline;
 mod limits;
 mod overflow;

@@ -14,7 +14,7 @@ use executor_core::{
     task::{self, Remote},
 };
 
-use super::{fail_to_start, lifeline, limits, overflow, signals};
+use super::{buffers, fail_to_start, lifeline, limits, overflow, signals};
 use crate::{
     Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
@@ -106,9 +106,7 @@ impl Worker {
         let request = Request::read(&head).ok_or(io::ErrorKind::InvalidData)?;
         let mut name = Vec::new();
         self.port.read_to(&mut name, request.name as usize)?;
-        self.body.clear();
-        // And a byte more: bytes that the function hands back become the outcome, which is that much longer.
-        self.body.reserve_exact(request.body as usize + 1);
+        buffers::make_room(&mut self.body, request.body as usize);
         self.port.read_to(&mut self.body, request.body as usize)?;
         match request.kind {
             RequestKind::Retire => Ok(Next::Leave),
@@ -123,20 +121,10 @@ impl Worker {
                 if self.port.start(request.sequence)? {
                     self.run_task(request, &String::from_utf8_lossy(&name))?;
                 }
-                self.shrink();
+                buffers::rest(&mut self.body, &mut self.reply);
                 Ok(Next::Continue)
             }
         }
-    }
-
-    /// Gives back what one huge task has taken.
-    fn shrink(&mut self) {
-        // A round number of bytes, and what goes with them.
-        const KEPT: usize = (1 << 20) + 64;
-        self.body.clear();
-        self.body.shrink_to(KEPT);
-        self.reply.clear();
-        self.reply.shrink_to(KEPT);
     }
 
     fn initialize(&mut self, request: Request) -> io::Result<Next> {
@@ -161,7 +149,7 @@ impl Worker {
         }
         self.reply.clear();
         self.answer(ReplyKind::Ready, 0)?;
-        self.shrink();
+        buffers::rest(&mut self.body, &mut self.reply);
         Ok(Next::Continue)
     }
 
