@@ -92,7 +92,7 @@ pub trait Host: Send + Sync {
     /// Lets a thread that waits for a task of this host do something for it, or just look, for a short while before it
     /// sleeps. True: [what it waits for](Waiting::is_over) is there.
     fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
-        patience.spin(|| waiting.is_over())
+        patience.spin_at(waiting.rest, || waiting.is_over())
     }
 
     /// A task left the queue without the back-end's doing: it was cancelled, or run by a task that waits for it.
@@ -106,11 +106,13 @@ pub trait Host: Send + Sync {
 pub struct Waiting<'a> {
     task: &'a TaskRef,
     deadline: Option<Instant>,
+    /// For how long it had better rest between two looks.
+    rest: Duration,
 }
 
 impl<'a> Waiting<'a> {
-    pub(crate) fn new(task: &'a TaskRef, deadline: Option<Instant>) -> Waiting<'a> {
-        Waiting { task, deadline }
+    pub(crate) fn new(task: &'a TaskRef, deadline: Option<Instant>, rest: Duration) -> Waiting<'a> {
+        Waiting { task, deadline, rest }
     }
 
     /// Whether what it waits for is there.

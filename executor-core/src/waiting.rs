@@ -10,8 +10,8 @@ use crate::{
     Error, ErrorKind,
     host::{HostId, Waiting},
     signal::Signal,
-    spin::Patience,
-    task::{self, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
+    spin,
+    task::{self, TaskId, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
 };
 
 /// Why a wait ended without what was waited for.
@@ -31,23 +31,31 @@ pub(crate) fn help(task: &TaskRef) -> bool {
 
 /// Looks for a while before the thread sleeps, and lets the task's host do so, which may have something to do for it.
 fn look_or_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
-    thread_local! {
-        static PATIENCE: Cell<Patience> = const { Cell::new(Patience::new()) };
-    }
     let Some(host) = task.host().find() else { return wait_until(task, deadline, Event::Readable) };
-    let mut patience = PATIENCE.try_with(Cell::get).unwrap_or_default();
-    let found = host.attend(&Waiting::new(task, deadline), &mut patience);
-    let waited = if found {
-        Ok(())
-    } else {
+    let rest = if task.id < LAST_WAIT.get() { COLLECTING } else { IN_A_HURRY };
+    let waited = spin::of_this_thread(|patience| {
+        if host.attend(&Waiting::new(task, deadline, rest), patience) {
+            return Ok(());
+        }
         let asleep = Instant::now();
         let waited = wait_until(task, deadline, Event::Readable);
         patience.slept(asleep.elapsed());
         waited
-    };
-    let _ = PATIENCE.try_with(|kept| kept.set(patience));
+    });
+    LAST_WAIT.set(TaskId::end_of_own());
     waited
 }
+
+thread_local! {
+    /// Tasks with lesser ids were made before this thread's last wait was over.
+    static LAST_WAIT: Cell<TaskId> = const { Cell::new(TaskId::from_u64(0)) };
+}
+
+/// The rest of a thread that waits for what it has just submitted.
+const IN_A_HURRY: Duration = Duration::from_nanos(100);
+/// The rest of a thread that waits for one task after the other of many that it has submitted before. At the heels of the
+/// worker it would take each task out of its hands; behind a rest there are several to collect.
+pub(crate) const COLLECTING: Duration = Duration::from_micros(1);
 
 /// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from that.
 pub(crate) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use crate::{signal::Signal, sync::Mutex};
+use crate::{signal::Signal, spin, sync::Mutex, waiting::COLLECTING};
 
 /// Collects which of many tasks are done. Each task has it in its list of waiters, with the task's index.
 pub(crate) struct Group {
@@ -30,8 +30,19 @@ impl Group {
         self.done.lock().pop_front()
     }
 
-    /// Sleeps until a task may be done that [`next`](Group::next) has not yet answered, or until the deadline.
+    /// Waits until a task may be done that [`next`](Group::next) has not yet answered, or until the deadline: looks for
+    /// one as long as patience lasts, and then sleeps.
     pub(crate) fn wait(&self, deadline: Option<Instant>) {
+        spin::of_this_thread(|patience| {
+            if !patience.spin_at(COLLECTING, || !self.done.lock().is_empty()) {
+                let asleep = Instant::now();
+                self.sleep(deadline);
+                patience.slept(asleep.elapsed());
+            }
+        });
+    }
+
+    fn sleep(&self, deadline: Option<Instant>) {
         let signal = Signal::of_this_thread();
         *self.signal.lock() = signal.clone();
         // Looked at after the signal is in place, so that a completion in between sets this one.
