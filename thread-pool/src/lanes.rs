@@ -1,16 +1,18 @@
 //! The lanes in which tasks wait: one for the usual ones, one before it and one after it.
 
 mod ordered;
+mod usual;
 
-use crossbeam_deque::{Injector, Steal};
+use crossbeam_deque::Steal;
 use executor_core::Task;
 
 use ordered::Ordered;
+use usual::Usual;
 
 /// Where tasks from outside the pool wait, and those of any origin that ask for a priority.
 ///
-/// Almost every task has priority 0 and goes through the middle lane, which takes no lock. The other two cost the usual
-/// path one load each, of a counter that is almost never written.
+/// Almost every task has priority 0 and goes through the middle lane. The other two cost the usual path one load each, of a
+/// counter that is almost never written.
 ///
 /// A task that is cancelled in a lane stays there, as an empty shell, until a worker comes by: taking it out of the middle
 /// would need a lock. What it held was dropped when it was cancelled.
@@ -19,7 +21,7 @@ pub(crate) struct Lanes {
     /// Priorities above 0: taken before everything else.
     urgent: Ordered,
     /// Priority 0, first in, first out.
-    usual: Injector<Task>,
+    usual: Usual<Task>,
     /// Priorities below 0: taken when there is nothing else.
     later: Ordered,
 }
@@ -37,10 +39,8 @@ impl Lanes {
         self.urgent.pop()
     }
 
-    /// Takes a single task. A batch would be faster, and would put the tasks of one worker's batch behind later ones of
-    /// another's: tasks start in the order in which they were submitted.
     pub(crate) fn take_usual(&self) -> Option<Task> {
-        steal(|| self.usual.steal())
+        self.usual.pop()
     }
 
     pub(crate) fn take_later(&self) -> Option<Task> {

@@ -48,6 +48,7 @@ mod rayon;
 mod room;
 mod scope;
 mod sleep;
+mod sync;
 mod unwind;
 mod worker;
 

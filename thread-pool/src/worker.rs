@@ -1,16 +1,15 @@
 //! The loop of a worker.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Task, TaskOptions, task};
+use executor_core::{Error, ErrorKind, Task, TaskOptions, spin::Patience, task};
 
-use crate::{
-    local,
-    pool::Pool,
-    sleep::{Patience, Sleeper},
-    unwind::AbortOnUnwind,
-};
+use crate::{local, pool::Pool, sleep::Sleeper, unwind::AbortOnUnwind};
 
 /// What a worker's thread is started with.
 pub(crate) struct Start {
@@ -30,9 +29,19 @@ struct Worker {
     deque: Rc<Deque<Task>>,
     sleeper: Sleeper,
     patience: Patience,
+    /// How long to rest before each look while searching.
+    rest: Duration,
+    /// Tasks that were found one after the other since the last search.
+    in_a_row: u32,
     /// Counts the looks for a task.
     looks: u32,
 }
+
+/// The bounds of `rest`. A worker that is faster than those who submit follows at their heels, and takes the queue out of
+/// their hands with every look, which makes a submit several times as dear. So a worker that has found several tasks in a
+/// row rests for longer when they are at an end, and finds more of them next time; one that finds them singly is soon back.
+const SHORTEST_REST: Duration = Duration::from_nanos(125);
+const LONGEST_REST: Duration = Duration::from_micros(1);
 
 /// Every so many looks, a worker takes what was submitted from outside first. Otherwise a task that goes on submitting
 /// others to its own worker would keep everybody else's waiting for ever.
@@ -51,7 +60,16 @@ impl Start {
         }
         let deque = Rc::new(deque);
         let local = local::enter(pool.host(), deque.clone());
-        let mut worker = Worker { pool, index, deque, sleeper, patience: Patience::new(), looks: 0 };
+        let mut worker = Worker {
+            pool,
+            index,
+            deque,
+            sleeper,
+            patience: Patience::new(),
+            rest: SHORTEST_REST,
+            in_a_row: 0,
+            looks: 0,
+        };
         while let Some(task) = worker.next() {
             worker.pool.run(task);
         }
@@ -80,8 +98,11 @@ impl Worker {
     /// The next task, as soon as there is one. None: this worker has left the pool.
     fn next(&mut self) -> Option<Task> {
         if let Some(task) = self.take() {
+            self.in_a_row += 1;
             return Some(task);
         }
+        let several = std::mem::take(&mut self.in_a_row) > 0;
+        self.rest = if several { LONGEST_REST } else { (self.rest / 2).max(SHORTEST_REST) };
         let mut searching = self.pool.sleep.start_searching();
         loop {
             if searching && let Some(task) = self.search() {
@@ -100,17 +121,14 @@ impl Worker {
 
     /// Looks around for a while.
     fn search(&mut self) -> Option<Task> {
-        for look in 0..self.patience.looks() {
-            if let Some(task) = self.take() {
-                self.patience.paid_off();
-                return Some(task);
-            }
-            if self.pool.sleep.is_closed() {
-                return None;
-            }
-            self.patience.pause(look);
-        }
-        None
+        let mut found = None;
+        let mut patience = self.patience;
+        patience.spin_at(self.rest, || {
+            found = self.take();
+            found.is_some() || self.pool.sleep.is_closed()
+        });
+        self.patience = patience;
+        found
     }
 
     /// The next task there is: the urgent ones, this worker's own, those from outside, other workers', and at last those

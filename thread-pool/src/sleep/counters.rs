@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::atomic::Ordering::*};
 
-use super::sync::AtomicU32;
+use crate::sync::AtomicU32;
 
 const BITS: u32 = 15;
 const ONE_SEARCHING: u32 = 1;

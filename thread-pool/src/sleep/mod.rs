@@ -4,18 +4,15 @@
 mod counters;
 #[cfg(all(test, loom))]
 mod model;
-mod patience;
-mod sync;
 
 pub(crate) use counters::MOST_WORKERS;
-pub(crate) use patience::Patience;
 
 use std::{fmt, sync::atomic::Ordering::*};
 
 use crossbeam_utils::CachePadded;
 
+use crate::sync::{AtomicBool, Mutex, Parker, Unparker, fence};
 use counters::Counters;
-use sync::{AtomicBool, Mutex, Parker, Unparker, fence};
 
 /// What the workers of a pool share about sleeping.
 pub(crate) struct Sleep {

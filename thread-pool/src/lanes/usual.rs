@@ -1,0 +1,151 @@
+//! The lane of the usual tasks: first in, first out.
+
+use std::{collections::VecDeque, sync::atomic::Ordering::*};
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicBool, Mutex};
+
+/// A queue with two ends that have nothing to do with each other, most of the time.
+///
+/// Those who submit push at the back. Workers take from the front, and when that is empty they exchange it for all that is
+/// at the back. So a submitter and a worker meet once for many tasks, and the cache lines of either end stay with the
+/// thread that uses it. In a lock-free queue of one piece the worker looks at the submitter's end for each task, to see
+/// whether there is one, and takes its cache line away each time: that made submitting five times as dear while a worker
+/// was at the heels of the submitter.
+pub(super) struct Usual<T> {
+    back: CachePadded<End<T>>,
+    front: CachePadded<End<T>>,
+}
+
+struct End<T> {
+    /// Whether there is anything. Written under the lock, when that changes; read without it.
+    any: AtomicBool,
+    tasks: Mutex<VecDeque<T>>,
+}
+
+/// What an end keeps room for when it is empty.
+const KEPT: usize = 1 << 12;
+
+impl<T> Usual<T> {
+    pub(super) fn push(&self, task: T) {
+        let mut back = self.back.tasks.lock();
+        back.push_back(task);
+        if back.len() == 1 {
+            // ORDERING: who sees it takes the lock before the task. That a worker about to sleep does not miss it is the
+            // affair of the fences of `Sleep`.
+            self.back.any.store(true, Relaxed);
+        }
+    }
+
+    pub(super) fn pop(&self) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut front = self.front.tasks.lock();
+        if front.is_empty() {
+            let mut back = self.back.tasks.lock();
+            if back.is_empty() {
+                return None;
+            }
+            front.shrink_to(KEPT);
+            std::mem::swap(&mut *front, &mut *back);
+            // ORDERING: as in `push`.
+            self.front.any.store(true, Relaxed);
+            // ORDERING: Release pairs with the Acquire in `is_empty`: who sees that the back is empty sees where its tasks
+            // are now.
+            self.back.any.store(false, Release);
+        }
+        let task = front.pop_front();
+        if front.is_empty() {
+            // ORDERING: as in `push`.
+            self.front.any.store(false, Relaxed);
+        }
+        task
+    }
+
+    /// Tasks go from the back to the front, so they are looked for in this order.
+    pub(super) fn is_empty(&self) -> bool {
+        // ORDERING: pairs with the Release in `pop`.
+        !self.back.any.load(Acquire) && !self.front.any.load(Relaxed)
+    }
+}
+
+impl<T> Default for Usual<T> {
+    fn default() -> Usual<T> {
+        Usual { back: CachePadded::default(), front: CachePadded::default() }
+    }
+}
+
+impl<T> Default for End<T> {
+    fn default() -> End<T> {
+        End { any: AtomicBool::new(false), tasks: Mutex::new(VecDeque::new()) }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_first_goes_first_also_across_the_two_ends() {
+        let lane = Usual::default();
+        let mut taken = Vec::new();
+        for n in 0..100 {
+            lane.push(n);
+            if n % 3 == 0 {
+                taken.extend(lane.pop());
+            }
+            assert!(!lane.is_empty() || taken.len() == n + 1);
+        }
+        taken.extend(std::iter::from_fn(|| lane.pop()));
+        assert_eq!(taken, (0..100).collect::<Vec<_>>());
+        assert!(lane.is_empty());
+    }
+}
+
+/// Played through by loom in every order.
+#[cfg(all(test, loom))]
+mod model {
+    use loom::{sync::Arc, thread};
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_nobody_takes_is_seen_also_while_it_is_moved() {
+        loom::model(|| {
+            let lane = Arc::new(Usual::default());
+            lane.push(1);
+            lane.push(2);
+            let takes = thread::spawn({
+                let lane = lane.clone();
+                move || assert_eq!(lane.pop(), Some(1))
+            });
+            assert!(!lane.is_empty());
+            takes.join().unwrap();
+            assert_eq!(lane.pop(), Some(2));
+        });
+    }
+
+    #[test]
+    fn two_take_what_two_have_pushed_once() {
+        loom::model(|| {
+            let lane = Arc::new(Usual::default());
+            let pushes = thread::spawn({
+                let lane = lane.clone();
+                move || lane.push(1)
+            });
+            let takes = thread::spawn({
+                let lane = lane.clone();
+                move || lane.pop()
+            });
+            lane.push(2);
+            let taken = lane.pop();
+            pushes.join().unwrap();
+            let mut all: Vec<_> = taken.into_iter().chain(takes.join().unwrap()).collect();
+            all.extend(std::iter::from_fn(|| lane.pop()));
+            all.sort_unstable();
+            assert_eq!(all, [1, 2]);
+        });
+    }
+}
