@@ -1,7 +1,8 @@
 //! The direct way for bytes, text and plain numbers: they are copied as they lie in memory, and bytes and text that nobody
 //! needs any more are not even copied.
 //!
-//! A serde format visits a vector number by number, which costs twenty times the copy. Which way a type goes is decided
+//! A serde format visits a vector number by number, which costs twenty times the copy. A number by itself is as long as it is
+//! in memory: what a short form would spare costs more than it is worth where chunks of a million of them travel. Which way a type goes is decided
 //! by the type alone, so the compiler leaves one of them in.
 
 use std::any::Any;
@@ -34,6 +35,7 @@ fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
 const WORTH_MOVING: usize = 4096;
 
 /// Makes `into` what the value consists of, and leaves that empty, if this spares a copy. False: nothing happened.
+#[inline(always)]
 pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
     let is_spared = |length, capacity| {
         let has_room = into.capacity() >= length && length < WORTH_MOVING;
@@ -56,6 +58,7 @@ pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
 
 /// Makes the value of the vector itself, and leaves that empty, if it is bytes or text; `value` is as in [`decode`]. Left
 /// empty: these bytes are none, or it would not do.
+#[inline(always)]
 pub(super) fn decode_taking(bytes: &mut Vec<u8>, value: &mut dyn Any) {
     if is_wasteful(bytes.len(), bytes.capacity()) {
         return;
@@ -95,7 +98,11 @@ macro_rules! numbers {
                 into.extend_from_slice(text.as_bytes());
                 return true;
             }
-            $(if let Some(numbers) = value.downcast_ref::<Vec<$type>>() {
+            $(if let Some(number) = value.downcast_ref::<$type>() {
+                into.extend_from_slice(&number.to_bytes());
+                return true;
+            }
+            if let Some(numbers) = value.downcast_ref::<Vec<$type>>() {
                 write(numbers, into);
                 return true;
             })*
@@ -112,7 +119,11 @@ macro_rules! numbers {
                 *text = String::from_utf8(bytes.to_vec()).ok();
                 return true;
             }
-            $(if let Some(numbers) = value.downcast_mut::<Option<Vec<$type>>>() {
+            $(if let Some(number) = value.downcast_mut::<Option<$type>>() {
+                *number = bytes.try_into().ok().map(<$type>::from_bytes);
+                return true;
+            }
+            if let Some(numbers) = value.downcast_mut::<Option<Vec<$type>>>() {
                 *numbers = read(bytes);
                 return true;
             })*

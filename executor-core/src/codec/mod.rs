@@ -1,7 +1,7 @@
 //! How arguments and results are written down: the one place that knows the format.
 //!
-//! The format is [postcard](https://docs.rs/postcard). Bytes, text and plain vectors of numbers are copied as they are, or
-//! moved where the one who encodes or decodes is done with them. Bytes inside of another value are copied too.
+//! The format is [postcard](https://docs.rs/postcard). Numbers, bytes, text and plain vectors of numbers are copied as they
+//! are, or moved where the one who encodes or decodes is done with them. Bytes inside of another value are copied too.
 
 mod bulk;
 mod read;

@@ -20,6 +20,9 @@
 use super::outcome;
 use crate::{Error, ErrorKind};
 
+/// What a record of an argument, or of an outcome, takes beside the argument or the value.
+pub(crate) const FRAME: usize = 5;
+
 const ARGUMENT: u8 = 0;
 const REFUSED: u8 = 1;
 

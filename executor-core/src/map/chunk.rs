@@ -70,6 +70,8 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
 
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         let count = self.items.len();
+        // A guess that is right for numbers, and not far off for what is larger.
+        into.reserve(count * (batch::FRAME + size_of::<A>()));
         let mut items = self.items.into_iter();
         // As for `run`: one catch for all items up to one that panics. That one is not dropped on the way out of a panic,
         // for its `Drop` may panic too.

@@ -15,7 +15,7 @@ const TARGET: Duration = Duration::from_micros(200);
 const FIRST: usize = 8;
 
 /// While nothing is measured, a chunk is at most this part of what each worker has had so far.
-const UNKNOWN_PART: usize = 64;
+const UNKNOWN_PART: usize = 32;
 
 /// How many times as large as the one before a chunk may be.
 const GROWTH: usize = 2;
@@ -23,7 +23,7 @@ const GROWTH: usize = 2;
 /// Into how many chunks for each worker what is left would be cut, at least.
 const SHARES: usize = 4;
 
-/// What the items of a map cost: its chunks tell, and whoever submits the next one asks.
+/// What the items of a map cost: the chunks that run in this process tell, and whoever submits the next one asks.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Picoseconds for an item. 0: nothing is known.
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn what_nobody_has_measured_grows_with_what_was_submitted() {
         let sizes = sizes(1_000_000, 2, true, |_| None);
-        assert!(sizes.len() < 5000, "{} chunks", sizes.len());
+        assert!(sizes.len() < 1000, "{} chunks", sizes.len());
         let mut before = 0;
         for size in sizes {
-            assert!(size <= FIRST.max(before / 128), "{size} after {before}");
+            assert!(size <= FIRST.max(before / 64), "{size} after {before}");
             before += size;
         }
     }

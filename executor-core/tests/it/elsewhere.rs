@@ -192,7 +192,7 @@ fn a_map_in_chunks_elsewhere_keeps_each_failure_to_its_own_item() {
 fn a_chunk_whose_reply_is_too_short_or_too_long_still_answers_once_for_each_item() {
     for records in [0_usize, 2, 9] {
         let elsewhere = Elsewhere::default();
-        let map = elsewhere.map_with(MapOptions::new().chunksize(4), |n: u64| n, 0..4u64).expect("accepted");
+        let map = elsewhere.map_with(MapOptions::new().chunksize(4), |n: u8| n, 0..4u8).expect("accepted");
         let mut reply = Vec::new();
         for _ in 0..records {
             executor_core::function::batch::write_record(&mut reply, |into| into.extend_from_slice(&[1, 0]));

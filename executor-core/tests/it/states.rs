@@ -182,7 +182,7 @@ fn work_that_was_written_down_neither_runs_in_place_nor_is_written_again() {
     let task = pile.take();
     let mut bytes = vec![9];
     task.encode(&mut bytes).expect("encodes");
-    assert_eq!(bytes, [9, 1]);
+    assert_eq!(bytes, [9, 1, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(task.encode(&mut bytes).expect_err("once").kind(), ErrorKind::InvalidState);
     drop(task.run_quietly().expect("it is resolved"));
     assert_eq!(kind(&future), ErrorKind::InvalidState);

@@ -107,7 +107,9 @@ impl Producer {
     fn copy_in(&self, index: u64, bytes: &[u8]) {
         let [(offset, length), (start, _)] = self.pipe.stretches(index, bytes.len());
         let (part, rest) = bytes.split_at(length);
-        self.pipe.memory.copy_in(offset, part);
+        if !part.is_empty() {
+            self.pipe.memory.copy_in(offset, part);
+        }
         if !rest.is_empty() {
             self.pipe.memory.copy_in(start, rest);
         }
