@@ -83,7 +83,8 @@ pub struct MapOptions {
 }
 
 impl MapOptions {
-    /// Chunks chosen by the library, no bound, no time-out, results in the order of the inputs.
+    /// Chunks chosen by the library, by what the items cost as far as that is known; no bound, no time-out, results in the
+    /// order of the inputs.
     pub fn new() -> MapOptions {
         MapOptions::default()
     }

@@ -55,6 +55,8 @@ enum Argument<'a> {
 
 /// Reads the argument, calls the function, writes the outcome. Whatever of that panics is in the outcome.
 fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: Argument<'_>, reply: &mut Vec<u8>) {
+    // Here, because whoever submits a function makes its entry, and so this call of it.
+    const { assert_captures_nothing::<F>() };
     let start = reply.len();
     if let Err(error) = guarded(|| try_call::<F, A, R>(argument, reply)).flatten() {
         reply.truncate(start);
@@ -68,13 +70,11 @@ fn try_call<F: Function<A, R>, A: Payload, R: Payload>(
     argument: Argument<'_>,
     reply: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    // Here, because here is what depends on it: whoever submits a function makes its entry, and so this call of it.
-    const { assert_captures_nothing::<F>() };
     let args = match argument {
         Argument::Lent(bytes) => codec::decode::<A>(bytes),
         Argument::Given(bytes) => codec::decode_taking::<A>(bytes),
     }?;
-    // SAFETY: `F` has no size, so there is nothing to read, and a dangling pointer will do. It has a value: an entry is
+    // SAFETY: `F` has no size, which `call` has seen to, so there is nothing to read, and a dangling pointer will do. It has a value: an entry is
     // only made for a function that was passed to `submit` by value, and being `Copy` it may have another.
     let function = unsafe { NonNull::<F>::dangling().read() };
     let mut value = function(args);
