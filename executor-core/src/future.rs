@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     Awaited, Error, SharedFuture, TaskId, catch,
+    codec::Bytes,
     task::{
         self,
         cell::TaskRef,
@@ -38,7 +39,7 @@ use crate::{
 #[must_use = "a future tells how the task ended; drop it explicitly to let the task run unobserved"]
 pub struct Future<T> {
     typed: Typed<T>,
-    unpack: fn(Vec<u8>) -> Result<T, Error>,
+    unpack: fn(Bytes) -> Result<T, Error>,
 }
 
 impl<T: Send + 'static> Future<T> {
@@ -298,7 +299,7 @@ impl<T: Send + 'static> Future<T> {
         wait_until(task, deadline, Event::Done)
     }
 
-    pub(crate) fn unpack_fn(&self) -> fn(Vec<u8>) -> Result<T, Error> {
+    pub(crate) fn unpack_fn(&self) -> fn(Bytes) -> Result<T, Error> {
         self.unpack
     }
 }

@@ -4,10 +4,13 @@
 //! are, or moved where the one who encodes or decodes is done with them. Bytes inside of another value are copied too.
 
 mod bulk;
+mod bytes;
 mod read;
 mod run;
 mod words;
 mod write;
+
+pub use bytes::Bytes;
 
 use std::any::type_name;
 

@@ -2,7 +2,10 @@
 //!
 //! The last and not the first, so that bytes and text become an outcome, and are one no more, without being copied.
 
-use crate::{Error, ErrorKind, Payload, codec};
+use crate::{
+    Error, ErrorKind, Payload,
+    codec::{self, Bytes},
+};
 
 const VALUE: u8 = 0;
 pub(super) const ERROR: u8 = 1;
@@ -45,7 +48,11 @@ pub(crate) fn read<R: Payload>(bytes: &[u8]) -> Result<R, Error> {
 }
 
 /// As [`read`], and may make the value of the vector itself.
-pub(crate) fn unpack<R: Payload>(mut bytes: Vec<u8>) -> Result<R, Error> {
+pub(crate) fn unpack<R: Payload>(bytes: Bytes) -> Result<R, Error> {
+    if !bytes.is_vector() {
+        return read(&bytes);
+    }
+    let mut bytes = bytes.into_vec();
     let length = open(&bytes)?.len();
     bytes.truncate(length);
     codec::decode_taking(&mut bytes)
@@ -69,15 +76,18 @@ mod tests {
     #[test]
     fn an_outcome_is_a_value_or_an_error_however_it_is_read() {
         assert_eq!(read::<(u8, String)>(&outcome((7u8, "text".to_string()))).expect("a value"), (7, "text".into()));
-        assert_eq!(unpack::<(u8, String)>(outcome((7u8, "text".to_string()))).expect("a value"), (7, "text".into()));
+        assert_eq!(
+            unpack::<(u8, String)>(outcome((7u8, "text".to_string())).into()).expect("a value"),
+            (7, "text".into())
+        );
         let mut error = Vec::new();
         write_error(&Error::new(ErrorKind::Panicked, "it did"), &mut error);
         assert!(is_error(&error) && !is_error(&outcome(())));
         assert_eq!(read::<()>(&error).expect_err("an error").to_string(), "it did");
-        assert_eq!(unpack::<()>(error).expect_err("an error").to_string(), "it did");
+        assert_eq!(unpack::<()>(error.into()).expect_err("an error").to_string(), "it did");
         for neither in [&[][..], &[0, 9]] {
             assert!(is_error(neither));
-            assert_eq!(unpack::<()>(neither.to_vec()).expect_err("neither").kind(), ErrorKind::Decode);
+            assert_eq!(unpack::<()>(neither.into()).expect_err("neither").kind(), ErrorKind::Decode);
         }
     }
 
@@ -89,14 +99,14 @@ mod tests {
         let place = roomy.as_ptr();
         let outcome = outcome(roomy);
         assert_eq!((outcome.as_ptr(), outcome.capacity()), (place, bytes.len() + 1));
-        let read = unpack::<Vec<u8>>(outcome).expect("a value");
+        let read = unpack::<Vec<u8>>(outcome.into()).expect("a value");
         assert_eq!((read.as_ptr(), &read), (place, &bytes));
 
         let text = "x".repeat(100_000);
         let outcome = self::outcome(text.clone());
         assert_eq!(outcome.capacity(), text.len() + 1);
         let place = outcome.as_ptr();
-        let read = unpack::<String>(outcome).expect("a value");
+        let read = unpack::<String>(outcome.into()).expect("a value");
         assert_eq!((read.as_ptr(), &read), (place, &text));
     }
 }

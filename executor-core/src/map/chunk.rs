@@ -4,7 +4,8 @@ use std::{marker::PhantomData, sync::Arc, time::Instant};
 
 use super::{answers::Answers, pace::Pace};
 use crate::{
-    Error, ErrorKind, Function, Payload, catch, codec,
+    Error, ErrorKind, Function, Payload, catch,
+    codec::{self, Bytes},
     function::{
         Entry,
         batch::{self, Records},
@@ -95,7 +96,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
     }
 
-    fn unpack(reply: Vec<u8>) -> Result<Answers<R>, Error> {
+    fn unpack(reply: Bytes) -> Result<Answers<R>, Error> {
         // The error of the whole task, or the records of its items.
         let records = outcome::open(&reply)?;
         Ok(read(Self::name(), batch::records(records)))

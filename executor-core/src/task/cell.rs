@@ -28,7 +28,9 @@ use super::{
     work::{Encoded, Work, guarded},
 };
 use crate::{
-    Error, TaskOptions, catch, fork,
+    Error, TaskOptions, catch,
+    codec::Bytes,
+    fork,
     host::HostId,
     sync::{AtomicU32, AtomicU64, UnsafeCell},
 };
@@ -74,7 +76,7 @@ pub(super) enum Output<T> {
     /// Moved out already if TAKEN, which is why dropping it is left to `drop_cell`.
     Value(ManuallyDrop<T>),
     Error(Error),
-    Packed(Vec<u8>),
+    Packed(Bytes),
 }
 
 /// What a task can do that depends on its types. Each entry takes the header of a `Cell<W>` for the `W` of the table.
@@ -88,7 +90,7 @@ struct VTable {
     /// Owns the output: writes an error into it.
     write_error: unsafe fn(NonNull<Header>, Error),
     /// Owns the output: writes a packed reply into it.
-    write_packed: unsafe fn(NonNull<Header>, Vec<u8>),
+    write_packed: unsafe fn(NonNull<Header>, Bytes),
     /// Has the last reference: drops and frees everything.
     free: unsafe fn(NonNull<Header>),
     name: fn() -> &'static str,
@@ -342,7 +344,7 @@ impl Unsettled {
         Settled { task: self.0, end: End::Failed }
     }
 
-    pub(crate) fn packed(self, bytes: Vec<u8>, failed: bool) -> Settled {
+    pub(crate) fn packed(self, bytes: Bytes, failed: bool) -> Settled {
         // SAFETY: as above.
         unsafe { (self.0.vtable.write_packed)(self.0.0, bytes) }
         Settled { task: self.0, end: End::Packed { failed } }

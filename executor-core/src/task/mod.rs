@@ -32,7 +32,7 @@ use state::Withdraw;
 use typed::Typed;
 use work::Work;
 
-use crate::{Error, ErrorKind, TaskOptions, catch, function::outcome, host::HostId};
+use crate::{Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcome, host::HostId};
 
 /// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
 ///
@@ -254,7 +254,8 @@ impl Task {
     }
 
     /// Hands in the reply of the process that ran it. It is read by the thread that asks for the result.
-    pub fn complete(self, reply: Vec<u8>) -> Completed {
+    pub fn complete(self, reply: impl Into<Bytes>) -> Completed {
+        let reply = reply.into();
         let failed = outcome::is_error(&reply);
         match Unsettled::settle_own(self) {
             Some(unsettled) => finish(unsettled.packed(reply, failed)),

@@ -7,7 +7,7 @@ use super::{
     cell::{Output, TaskRef},
     state::{Access, Snapshot},
 };
-use crate::{Error, catch, sync::UnsafeCell};
+use crate::{Error, catch, codec::Bytes, sync::UnsafeCell};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -50,7 +50,7 @@ impl<T: Send + 'static> Typed<T> {
     }
 
     /// Brings the output into the form that can be read, unpacking it on this thread if need be.
-    fn ready<R>(&self, unpack: fn(Vec<u8>) -> Result<T, Error>) -> Result<Snapshot, Read<R>> {
+    fn ready<R>(&self, unpack: fn(Bytes) -> Result<T, Error>) -> Result<Snapshot, Read<R>> {
         match self.task.state.access() {
             Access::NotDone => Err(Read::NotDone),
             Access::Unpacking => Err(Read::Unpacking),
@@ -87,7 +87,7 @@ impl<T: Send + 'static> Typed<T> {
     }
 
     /// Moves the value out, or clones the error.
-    pub(crate) fn take(&self, unpack: fn(Vec<u8>) -> Result<T, Error>) -> Read<T> {
+    pub(crate) fn take(&self, unpack: fn(Bytes) -> Result<T, Error>) -> Read<T> {
         if let Err(answer) = self.ready(unpack) {
             return answer;
         }
@@ -102,7 +102,7 @@ impl<T: Send + 'static> Typed<T> {
     }
 
     /// The error, if the task failed.
-    pub(crate) fn error(&self, unpack: fn(Vec<u8>) -> Result<T, Error>) -> Read<Option<Error>> {
+    pub(crate) fn error(&self, unpack: fn(Bytes) -> Result<T, Error>) -> Read<Option<Error>> {
         if let Err(answer) = self.ready(unpack) {
             return answer;
         }
@@ -120,7 +120,7 @@ impl<T: Send + 'static> Typed<T> {
     /// - The calling thread may hold a `&T` while other callers of this hold one.
     pub(crate) unsafe fn with_value<R>(
         &self,
-        unpack: fn(Vec<u8>) -> Result<T, Error>,
+        unpack: fn(Bytes) -> Result<T, Error>,
         read: impl FnOnce(&T) -> R,
     ) -> Read<R> {
         let snapshot = match self.ready(unpack) {

@@ -106,7 +106,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Future, ReturnWhen, as_completed, promise, wait};
+    use crate::{Future, ReturnWhen, as_completed, codec::Bytes, promise, wait};
 
     fn waiting(future: &Future<u64>) -> usize {
         future.task().waiters.0.lock().len()
@@ -149,7 +149,7 @@ mod tests {
             static READ: RefCell<Option<TaskRef>> = const { RefCell::new(None) };
         }
         /// Another thread comes for the output while this one unpacks it.
-        fn unpack(_: Vec<u8>) -> Result<u64, crate::Error> {
+        fn unpack(_: Bytes) -> Result<u64, crate::Error> {
             let task = READ.take().expect("set by the test");
             assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
             Ok(1)
@@ -160,7 +160,7 @@ mod tests {
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
         // The one who finishes has set DONE, and is on its way to the list.
         let unsettled = Unsettled::settle(&typed.task, true).expect("pending");
-        let (task, waited) = unsettled.packed(Vec::new(), false).finish();
+        let (task, waited) = unsettled.packed(Bytes::default(), false).finish();
         assert!(waited);
         READ.set(Some(typed.task.clone()));
         typed.take(unpack);

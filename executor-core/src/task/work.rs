@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 
 use crate::{
-    Error, ErrorKind, Function, Payload, catch, codec,
+    Error, ErrorKind, Function, Payload, catch,
+    codec::{self, Bytes},
     function::{Entry, outcome},
     task,
 };
@@ -22,7 +23,7 @@ pub(crate) trait Work: Send + 'static {
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error>;
 
     /// Reads the reply of the process that ran it.
-    fn unpack(reply: Vec<u8>) -> Result<Self::Output, Error>;
+    fn unpack(reply: Bytes) -> Result<Self::Output, Error>;
 }
 
 /// Which function is to be called on the bytes that were written, and how often.
@@ -78,7 +79,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Submitted<F, A, R> {
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: None })
     }
 
-    fn unpack(reply: Vec<u8>) -> Result<R, Error> {
+    fn unpack(reply: Bytes) -> Result<R, Error> {
         outcome::unpack(reply)
     }
 }
@@ -105,7 +106,7 @@ where
         Err(in_this_process_only(Self::name()))
     }
 
-    fn unpack(_: Vec<u8>) -> Result<R, Error> {
+    fn unpack(_: Bytes) -> Result<R, Error> {
         Err(in_this_process_only(Self::name()))
     }
 }
@@ -128,7 +129,7 @@ impl<T: Send + 'static> Work for Promised<T> {
         Err(in_this_process_only(Self::name()))
     }
 
-    fn unpack(_: Vec<u8>) -> Result<T, Error> {
+    fn unpack(_: Bytes) -> Result<T, Error> {
         Err(in_this_process_only(Self::name()))
     }
 }

@@ -1,7 +1,8 @@
 //! Who gets which task: the only place where that is decided.
 //!
 //! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not wait
-//! for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not started
+//! for the parent between two; the longer they are, the fewer, down to one. One that is awake and is going to be done with
+//! what it has before another is awake gets the next, too. What a worker was given and has not started
 //! can be taken back at any time, and is, whenever another worker has nothing to do, something more urgent comes, or the
 //! task before it turns out to be long. So giving several at once changes the speed, and not who starts when, but for
 //! neighbours whose turn comes on two workers within a millisecond.
@@ -14,11 +15,14 @@ use crate::trace::Trace;
 /// A worker is given tasks for about this long.
 const AHEAD: Duration = Duration::from_micros(200);
 
+/// About how long it takes until a worker that has nothing to do begins with what it is given: it mostly sleeps.
+pub(super) const WAKING: Duration = Duration::from_micros(20);
+
 /// A task that takes longer than this is not short: what waits behind it is taken back.
 const LONG: Duration = Duration::from_millis(1);
 
 /// The most tasks that a worker has at once.
-const DEEPEST: usize = 128;
+const DEEPEST: usize = 512;
 
 /// A worker that takes longer than this over a step that takes a working one microseconds may have been stopped.
 const STOPPED: Duration = Duration::from_secs(1);
@@ -60,11 +64,11 @@ impl State {
         }
     }
 
-    /// The unit that gets the next task: one that has nothing to do, or the one with the least.
+    /// The unit that gets the next task: the one that is expected to begin with it first.
     fn best_unit(&self) -> Option<usize> {
         let most = self.limits.max_tasks_per_worker;
         let open = self.units.iter().enumerate().filter(|(_, unit)| unit.has_room(most));
-        open.min_by_key(|(_, unit)| unit.flights().len()).map(|(index, _)| index)
+        open.min_by_key(|(_, unit)| (unit.expected_wait(), unit.flights().len())).map(|(index, _)| index)
     }
 
     /// As [`best_unit`](State::best_unit), where the first look found none. It also has those ring that have nothing in
@@ -111,7 +115,7 @@ impl State {
             let room: usize = idle.map(|unit| unit.depth).sum();
             let busiest = self.units.iter().enumerate().max_by_key(|(_, unit)| unit.waiting());
             let Some((index, waiting)) = busiest.map(|(index, unit)| (index, unit.waiting())) else { return };
-            if room == 0 || waiting == 0 {
+            if room == 0 || waiting == 0 || self.units[index].expected_wait() <= WAKING {
                 return;
             }
             if self.take_back(index, room.min(waiting.div_ceil(2)), |_| true) == 0 {
@@ -229,7 +233,8 @@ impl State {
     /// A worker has answered `count` tasks in `time`: from that follows how many it is given at once.
     pub(crate) fn adapt_depth(&mut self, index: usize, count: usize, time: Duration) {
         let unit = &mut self.units[index];
-        let each = time.div_f64(count.max(1) as f64);
+        let each = time / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        unit.pace = each;
         let wanted = match each {
             long if long > LONG => 1,
             short => (AHEAD.as_nanos() / short.as_nanos().max(1)) as usize + 2,

@@ -7,7 +7,7 @@
 //!
 //! For as long as somebody listens, workers need not ring. So whoever stops listening without having what it waits for
 //! asks for the bell; one who has it mostly comes back at once with the next task, and leaves that to the supervisor,
-//! who rests for a moment ([`REST`]) instead of sleeping while others listen, and asks for the bell when nobody has.
+//! who rests for a moment ([`LONG_REST`]) instead of sleeping while others listen, and asks for the bell when nobody has.
 
 use std::{
     io,
@@ -22,9 +22,11 @@ use crate::{
     transport::Inbox,
 };
 
-/// How long the supervisor rests where others listen, or where so much comes at once that being woken for each would cost
-/// more than the task.
+/// How long the supervisor rests where so much comes at once that being woken for each would cost more than the task.
 pub(crate) const REST: Duration = Duration::from_micros(100);
+
+/// How long it rests where others listen.
+pub(crate) const LONG_REST: Duration = Duration::from_micros(300);
 
 /// So many outcomes at once are much.
 const MUCH: usize = 8;
@@ -88,10 +90,13 @@ impl Ear {
         self.replies.is_in_a_reply()
     }
 
-    /// Takes the bells that have rung, before the supervisor listens. False: others listen at this moment, so it may look
-    /// again later; but not always, for whoever listens may have lost the processor.
+    /// Takes the bells that have rung, before the supervisor listens. False: others listen, so it may look again later.
     pub(crate) fn hush(&mut self) -> bool {
         self.inbox.hush();
+        if std::mem::take(&mut self.attended) {
+            return false;
+        }
+        // Not always, for whoever listens may have lost the processor.
         self.is_left_to_others = self.attending > 0 && !self.is_left_to_others;
         !self.is_left_to_others
     }
@@ -228,6 +233,15 @@ impl Pool {
                     self.stop_attending(unit, found);
                 }
                 return found;
+            }
+        }
+    }
+
+    /// Takes what all workers have said, on the way of somebody who does something else.
+    pub(super) fn listen_around(&self) {
+        for unit in 0..self.ears.len() {
+            if let Some(mut heard) = self.listen_in(unit) {
+                self.pass_on(unit, &mut heard);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use executor_core::{
     Error, ErrorKind, Task,
+    codec::Bytes,
     function::{Address, batch, outcome},
 };
 
@@ -16,12 +17,11 @@ pub(crate) struct Job {
     pub(super) number: u64,
     function: Address,
     /// The argument, or the records of a batch.
-    body: Vec<u8>,
+    body: Bytes,
     /// Whether the body was given away, and no worker can be sent it again.
     is_spent: bool,
-    /// How many items of a batch's body have an outcome: the next attempt begins behind them.
-    done: usize,
-    batch: Option<Batch>,
+    /// In a box, for it is seldom there, and jobs are moved often.
+    batch: Option<Box<Batch>>,
     /// Which attempt is the next, or under way; from 1 on.
     pub(crate) attempt: u32,
     /// What speaks against it, of the workers that have died when this was what they would have run next.
@@ -40,13 +40,15 @@ const SOFT: u32 = 1;
 struct Batch {
     /// How many items have no outcome yet.
     open: usize,
+    /// How many items of the body have an outcome: the next attempt begins behind them.
+    done: usize,
     /// The records of the outcomes so far.
     reply: Vec<u8>,
 }
 
 /// What is to be told to the one who waits for a task.
 pub(crate) enum Ending {
-    Reply(Task, Vec<u8>),
+    Reply(Task, Bytes),
     Error(Task, Error),
     Cancel(Task),
 }
@@ -65,12 +67,11 @@ impl Job {
     ///
     /// Where its arguments cannot be written down, or its function cannot be found by another process.
     pub(crate) fn new(task: Task, default_limit: Option<Duration>) -> Result<Job, Error> {
-        let mut body = Vec::new();
-        let encoded = task.encode(&mut body)?;
+        let (body, encoded) = Bytes::written(|body| task.encode(body))?;
         let function = Address::of(encoded.entry)?;
-        let batch = encoded.batch.map(|open| Batch { open, reply: Vec::new() });
+        let batch = encoded.batch.map(|open| Box::new(Batch { open, done: 0, reply: Vec::new() }));
         let time_limit = task.time_limit().or(default_limit);
-        Ok(Job { task, number: 0, function, body, is_spent: false, done: 0, batch, attempt: 1, strikes: 0, time_limit })
+        Ok(Job { task, number: 0, function, body, is_spent: false, batch, attempt: 1, strikes: 0, time_limit })
     }
 
     /// What follows the head of the request. It does not change while a worker has the job.
@@ -80,35 +81,26 @@ impl Job {
 
     /// Forgets what is done with, before a worker gets what is left.
     pub(crate) fn trim(&mut self) {
-        if self.done > 0 {
+        if let Some(batch) = &mut self.batch
+            && batch.done > 0
+        {
             let mut items = batch::records(&self.body);
-            items.by_ref().take(self.done).for_each(drop);
+            items.by_ref().take(batch.done).for_each(drop);
             let left = items.rest().len();
-            self.body.drain(..self.body.len() - left);
-            self.done = 0;
+            self.body.skip(self.body.len() - left);
+            batch.done = 0;
         }
     }
 
     /// A job of which only the task is left.
     pub(crate) fn emptied(task: Task) -> Job {
         let function = Address { offset: 0, fingerprint: 0 };
-        let body = Vec::new();
-        Job {
-            task,
-            number: 0,
-            function,
-            body,
-            is_spent: false,
-            done: 0,
-            batch: None,
-            attempt: 1,
-            strikes: 0,
-            time_limit: None,
-        }
+        let body = Bytes::default();
+        Job { task, number: 0, function, body, is_spent: false, batch: None, attempt: 1, strikes: 0, time_limit: None }
     }
 
     /// The task, and what was to be sent.
-    pub(crate) fn into_body(self) -> (Task, Vec<u8>) {
+    pub(crate) fn into_body(self) -> (Task, Bytes) {
         (self.task, self.body)
     }
 
@@ -119,7 +111,7 @@ impl Job {
             return None;
         }
         self.is_spent = true;
-        Some(std::mem::take(&mut self.body))
+        Some(std::mem::take(&mut self.body).into_vec())
     }
 
     /// Whether its body was given away: it has started, whatever its worker says.
@@ -147,24 +139,29 @@ impl Job {
     }
 
     /// Takes the outcome that the worker has sent, or, for a batch, the records of the next outcomes. Some: it was the last.
-    pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>) -> Option<Vec<u8>> {
-        let Some(batch) = &mut self.batch else { return Some(outcome.into_owned()) };
+    pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>) -> Option<Bytes> {
+        let Some(batch) = &mut self.batch else {
+            return Some(match outcome {
+                Cow::Borrowed(bytes) => Bytes::from(bytes),
+                Cow::Owned(bytes) => Bytes::from(bytes),
+            });
+        };
         let mut records = batch::records(&outcome);
         let count = records.by_ref().take(batch.open).count();
         batch.reply.extend_from_slice(&outcome[..outcome.len() - records.rest().len()]);
         batch.open -= count;
-        self.done += count;
+        batch.done += count;
         if batch.open > 0 {
             return None;
         }
         // The task as a whole did not fail.
         let mut reply = std::mem::take(&mut batch.reply);
         outcome::close_value(&mut reply);
-        Some(reply)
+        Some(Bytes::from(reply))
     }
 
     /// The outcome of a task, or of the next item of a batch, that this side has written.
-    fn fails(&mut self, error: &Error) -> Option<Vec<u8>> {
+    fn fails(&mut self, error: &Error) -> Option<Bytes> {
         let mut bytes = Vec::new();
         match self.batch {
             None => outcome::write_error(error, &mut bytes),

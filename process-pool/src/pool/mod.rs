@@ -18,7 +18,7 @@ mod unit;
 mod view;
 
 pub(crate) use dispatch::Leftovers;
-pub(crate) use ear::{Ear, Heard, REST};
+pub(crate) use ear::{Ear, Heard, LONG_REST, REST};
 pub(crate) use job::{Aftermath, Ending, Job};
 pub(crate) use timers::Timer;
 pub(crate) use unit::{Answer, Flight, Reached, Stage, Unit};
@@ -45,6 +45,10 @@ use crate::{
 use queue::Queue;
 use timers::Timers;
 use view::Tally;
+
+/// Whoever submits while no worker has room listens to them after so many tasks: it has the lock mostly anyway, and so the
+/// supervisor need not fight for it.
+const LISTEN_EVERY: usize = 32;
 
 /// What was decided when the pool was built.
 #[derive(Clone, Debug, Default)]
@@ -268,10 +272,17 @@ impl Pool {
         if state.priorities {
             state.make_way_for(priority);
         }
+        // Where tasks wait already, nobody has room, and whoever has it next is given the first of them.
+        let is_next = state.queue.is_empty() || state.priorities;
         state.queue.push_back(job);
-        state.dispatch(Instant::now(), &mut leftovers);
-        drop(state);
-        self.deal_with(leftovers);
+        if is_next {
+            state.dispatch(Instant::now(), &mut leftovers);
+            drop(state);
+            self.deal_with(leftovers);
+        } else if state.queue.len().is_multiple_of(LISTEN_EVERY) {
+            drop(state);
+            self.listen_around();
+        }
         Ok(())
     }
 

@@ -102,11 +102,11 @@ impl State {
                 None if replies => (Duration::ZERO, None),
                 None => (now.saturating_duration_since(flight.since), None),
                 Some(Claim::Running { item }) => {
-                    let first_seen = match flight.seen {
-                        Some((same, at)) if same == item => at,
+                    let first_seen = match flight.seen.as_deref() {
+                        Some((same, at)) if *same == item => *at,
                         _ => now,
                     };
-                    flight.seen = Some((item, first_seen));
+                    flight.seen = Some(Box::new((item, first_seen)));
                     // A worker that writes nonsense over its clock does not get more time for it.
                     let ran = clock.unwrap_or_default().max(now.saturating_duration_since(first_seen));
                     (ran, Some(item))

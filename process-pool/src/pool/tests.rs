@@ -203,11 +203,20 @@ impl Bench {
 }
 
 #[test]
-fn each_task_goes_to_the_worker_with_the_least() {
+fn each_task_goes_to_the_worker_with_the_least_where_nothing_is_known_of_tasks() {
     let mut bench = Bench::new(&[4, 4]);
     bench.submit_many(10);
     assert_eq!((bench.has(0), bench.has(1)), (vec![1, 3, 5, 7], vec![2, 4, 6, 8]));
     assert_eq!(bench.waiting(), [9, 10]);
+}
+
+#[test]
+fn a_worker_that_is_done_before_another_is_awake_gets_the_next_task_too() {
+    let mut bench = Bench::new(&[64, 64]);
+    bench.state.units.iter_mut().for_each(|unit| unit.pace = Duration::from_micros(5));
+    bench.submit_many(8);
+    // Four of them take as long as it takes to wake the other.
+    assert_eq!((bench.has(0), bench.has(1)), (vec![1, 2, 3, 4], vec![5, 6, 7, 8]));
 }
 
 #[test]
@@ -271,7 +280,7 @@ fn the_depth_follows_the_length_of_tasks() {
     for _ in 0..10 {
         bench.state.adapt_depth(0, 10, Duration::from_micros(10));
     }
-    assert_eq!(bench.state.units[0].depth, 128);
+    assert_eq!(bench.state.units[0].depth, 202);
     bench.state.adapt_depth(0, 1, Duration::from_millis(5));
     assert_eq!(bench.state.units[0].depth, 1);
 }

@@ -25,7 +25,7 @@ use rustix::process::Signal;
 use crate::{
     death::MemoryKills,
     frame::Request,
-    pool::{Ear, Heard, Leftovers, Phase, Pool, REST, Stage, Timer},
+    pool::{Ear, Heard, LONG_REST, Leftovers, Phase, Pool, REST, Stage, Timer},
     start::spawn::{Blueprint, Started},
     trace::{self, Trace},
 };
@@ -59,8 +59,8 @@ pub(crate) struct Supervisor {
     attendants: Vec<Option<Attendant>>,
     /// Units whose link had more to say than was read at once.
     unfinished: VecDeque<usize>,
-    /// Units whose workers do not ring at the moment: they are listened to after a rest.
-    looked_after: Vec<usize>,
+    /// Units whose workers do not ring at the moment, and when they are listened to.
+    looked_after: Vec<(usize, Instant)>,
     memory_kills: MemoryKills,
     patience: Patience,
 }
@@ -160,7 +160,7 @@ impl Supervisor {
                 .collect();
             events.clear();
             let mut unfinished = std::mem::take(&mut self.unfinished);
-            unfinished.extend(std::mem::take(&mut self.looked_after));
+            unfinished.extend(self.rested());
             unfinished.extend(std::mem::take(&mut self.pool.state.lock().backlogged));
             happened.into_iter().chain(unfinished.into_iter().map(Event::Bell)).for_each(|event| self.handle(event));
             self.look_at_the_clock();
@@ -175,16 +175,29 @@ impl Supervisor {
             && (state.is_finished() || state.broken.is_some())
     }
 
+    /// Listens to a unit after a rest.
+    fn look_again(&mut self, unit: usize, rest: Duration) {
+        self.looked_after.retain(|(other, _)| *other != unit);
+        self.looked_after.push((unit, Instant::now() + rest));
+    }
+
+    /// The units that are to be listened to now.
+    fn rested(&mut self) -> Vec<usize> {
+        if self.looked_after.is_empty() {
+            return Vec::new();
+        }
+        let now = Instant::now();
+        self.looked_after.extract_if(.., |(_, at)| *at <= now).map(|(unit, _)| unit).collect()
+    }
+
     fn wait(&self, events: &mut Events) {
         let now = Instant::now();
         let mut next = match self.unfinished.is_empty() {
             true => self.pool.state.lock().timers.next(),
             false => Some(now),
         };
-        if !self.looked_after.is_empty() {
-            let rested = now + REST;
-            next = Some(next.map_or(rested, |next| next.min(rested)));
-        }
+        let rested = self.looked_after.iter().map(|(_, at)| *at).min();
+        next = next.into_iter().chain(rested).min();
         let timeout = next.map(|next| next.saturating_duration_since(now));
         if self.pool.poller.wait(events, timeout).is_err() {
             // Nothing that is handed to it can be wrong, so this is a passing lack of resources.
@@ -220,7 +233,7 @@ impl Supervisor {
     /// A worker rings, or is to be looked at again.
     fn answer_bell(&mut self, unit: usize) {
         if self.pool.with_ear(unit, Ear::hush) == Some(false) {
-            self.looked_after.push(unit);
+            self.look_again(unit, LONG_REST);
         } else {
             self.listen(unit);
         }
@@ -256,7 +269,7 @@ impl Supervisor {
         let is_looked_after = self.pool.with_ear(unit, |ear| ear.is_to_be_looked_after(outcomes)) == Some(true);
         self.send_the_rest(unit, !is_looked_after);
         if is_looked_after {
-            self.looked_after.push(unit);
+            self.look_again(unit, REST);
         } else if self.pool.with_ear(unit, Ear::arm) == Some(false) {
             return false;
         }

@@ -14,6 +14,7 @@ use std::{
 use super::effect::Effect;
 use crate::{
     Error, ErrorKind, Function,
+    codec::Bytes,
     function::Entry,
     task::work::{Encoded, Work},
 };
@@ -238,7 +239,7 @@ impl Work for Job {
         Ok(Encoded { entry: entry(|()| {}), batch: None })
     }
 
-    fn unpack(_: &[u8]) -> Result<Value, Error> {
+    fn unpack(_: Bytes) -> Result<Value, Error> {
         Ok(Value::new(&Journal::current()))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use executor_core::codec::Bytes;
+
 use crate::pool::job::Job;
 
 /// How far a worker has come with a task.
@@ -19,7 +21,7 @@ pub(crate) enum Answer {
     /// Something that does not end it: the outcome of an item.
     Part,
     /// The end of it, and its outcome.
-    Whole(Job, Vec<u8>),
+    Whole(Job, Bytes),
 }
 
 /// A task in the hands of a worker.
@@ -31,7 +33,7 @@ pub(crate) struct Flight {
     /// When it was sent, or its last outcome came: when it started, where there are no claims.
     pub(crate) since: Instant,
     /// The item that was seen to run, and when it first was.
-    pub(crate) seen: Option<(u64, Instant)>,
+    pub(crate) seen: Option<Box<(u64, Instant)>>,
 }
 
 /// Names longer than this are cut on the way to a worker.

@@ -14,10 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use executor_core::{Error, ErrorKind};
+use executor_core::{Error, ErrorKind, codec::Bytes};
 use rustix::process::Signal;
 
-use super::job::Job;
+use super::{dispatch::WAKING, job::Job};
 use crate::{
     process::Process,
     trace::Event,
@@ -66,6 +66,8 @@ pub(crate) struct Unit {
     pub(crate) was_let_go: bool,
     /// How many tasks it may have at once.
     pub(crate) depth: usize,
+    /// How long it took over each of the tasks that it answered last.
+    pub(crate) pace: Duration,
     /// When it last got its first task, or answered one.
     progress: Instant,
     /// For which task it is going to be killed, or was.
@@ -127,6 +129,7 @@ impl Unit {
             still: None,
             was_let_go: false,
             depth: 1,
+            pace: Duration::MAX,
             progress: Instant::now(),
             verdict: None,
             reason: None,
@@ -224,6 +227,15 @@ impl Unit {
         self.flights.len().saturating_sub(1)
     }
 
+    /// After about how long it would begin with another task.
+    pub(crate) fn expected_wait(&self) -> Duration {
+        match u32::try_from(self.flights.len()) {
+            Ok(0) => WAKING,
+            Ok(count) => self.pace.saturating_mul(count),
+            Err(_) => Duration::MAX,
+        }
+    }
+
     /// Whether it takes another task. `most` is how many tasks a worker may run in its life.
     pub(crate) fn has_room(&self, most: Option<usize>) -> bool {
         if self.stage != Stage::Ready || self.backlog.is_some() || self.flights.len() >= self.depth {
@@ -240,8 +252,9 @@ impl Unit {
 
     /// Whether a slot is free: it is once the worker has taken the task that had it before off its queue.
     fn has_slot(&self, claims: &dyn Claims) -> bool {
-        let taken = claims.taken().max(self.sequence_before).max(self.answered);
-        self.last_sequence.saturating_sub(taken) < claims.slots() - 1
+        let has_slot = |taken: u64| self.last_sequence.saturating_sub(taken) < claims.slots() - 1;
+        // What is known mostly does, and a look takes the memory away from the worker.
+        has_slot(self.answered.max(self.sequence_before)) || has_slot(claims.taken())
     }
 
     /// Asks for the bell if it would take another task, but for those that were withdrawn and still lie in its queue: the
@@ -342,7 +355,7 @@ impl Unit {
                 backlog.orphan = Some(body);
                 return Some(Job::emptied(task));
             }
-            backlog.orphan = Some(flight.job.body().to_vec());
+            backlog.orphan = Some(Bytes::from(flight.job.body()));
         }
         Some(flight.job)
     }
@@ -361,7 +374,11 @@ impl Unit {
     /// The worker has answered a task for good, or one item of it. None: it has not got that task, or not as a whole yet,
     /// so it is not to be talked to any more. A task that was withdrawn is not answered.
     pub(crate) fn answered(&mut self, sequence: u64, outcome: Cow<'_, [u8]>, now: Instant) -> Option<Answer> {
-        let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
+        // Answers come in the order of the requests.
+        let at = match self.flights.front() {
+            Some(flight) if flight.sequence == sequence => 0,
+            _ => self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?,
+        };
         if self.backlog.as_ref().is_some_and(|backlog| backlog.sequence == sequence) {
             return None;
         }

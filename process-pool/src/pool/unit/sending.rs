@@ -5,6 +5,8 @@
 
 use std::io;
 
+use executor_core::codec::Bytes;
+
 use super::{Stage, Unit};
 use crate::{
     frame::{Request, RequestKind},
@@ -18,7 +20,7 @@ pub(super) struct Backlog {
     head: Vec<u8>,
     sent: usize,
     /// The body, if the flight has left: the worker was promised that many bytes.
-    pub(super) orphan: Option<Vec<u8>>,
+    pub(super) orphan: Option<Bytes>,
 }
 
 impl Unit {
@@ -71,7 +73,7 @@ impl Unit {
 
     /// Sends a request that is no task's.
     fn send_bare(&mut self, head: Vec<u8>) {
-        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Vec::new()) });
+        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Bytes::default()) });
         self.pump();
     }
 
@@ -80,10 +82,14 @@ impl Unit {
     pub(crate) fn pump(&mut self) -> bool {
         let (Some(backlog), Some(outbox)) = (&mut self.backlog, &mut self.outbox) else { return false };
         let body = match &backlog.orphan {
-            Some(body) => body.as_slice(),
-            None => match self.flights.binary_search_by_key(&backlog.sequence, |flight| flight.sequence) {
-                Ok(at) => self.flights[at].job.body(),
-                Err(_) => &[],
+            Some(body) => body,
+            // Mostly it was given a moment ago.
+            None => match self.flights.back() {
+                Some(flight) if flight.sequence == backlog.sequence => flight.job.body(),
+                _ => match self.flights.binary_search_by_key(&backlog.sequence, |flight| flight.sequence) {
+                    Ok(at) => self.flights[at].job.body(),
+                    Err(_) => &[],
+                },
             },
         };
         let before = backlog.sent;

@@ -13,7 +13,7 @@
 //!    904  worker       started_at       nanoseconds on the monotonic clock
 //!    912  parent       stop             the task that is asked to stop
 //!   1024  both         claims           one word for each slot
-//!   4096               the bytes to the worker, then those to the parent
+//!  12288               the bytes to the worker, then those to the parent
 //! ```
 //!
 //! What each side writes often has a cache line pair of its own, so that they do not take it from each other.
@@ -32,10 +32,10 @@ pub(super) const TAKEN: usize = 896;
 pub(super) const STARTED_AT: usize = 904;
 pub(super) const STOP: usize = 912;
 const CLAIMS: usize = 1024;
-const DATA: usize = 4096;
+const DATA: usize = 3 * 4096;
 
 /// How many tasks may be in a worker's hands. A model has as few as can be.
-pub(super) const SLOTS: u64 = if cfg!(loom) { 2 } else { 256 };
+pub(super) const SLOTS: u64 = if cfg!(loom) { 2 } else { 1024 };
 
 /// The bytes that each direction holds. It bounds memory, not frames: what is longer streams through.
 pub(super) const CAPACITY: usize = if cfg!(loom) { 2 } else { 256 * 1024 };
