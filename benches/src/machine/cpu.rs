@@ -56,25 +56,26 @@ mod tests {
     use super::*;
     use crate::work::spin;
 
-    /// More than any thread uses by being there.
-    const WORK: Duration = Duration::from_millis(20);
-
     #[test]
-    fn the_work_of_another_thread_is_seen_while_it_lives() {
+    fn a_thread_that_worked_is_seen_to_have_worked() {
+        let me = std::process::id();
+        let (number, numbers) = channel();
+        let (work, works) = channel();
         let (worked, has_worked) = channel();
-        let (stop, stopped) = channel::<()>();
         let thread = thread::spawn(move || {
-            let start = std::time::Instant::now();
-            while start.elapsed() < WORK {
-                spin(1_000, 1);
+            number.send(rustix::thread::gettid().as_raw_nonzero().get() as u32).unwrap();
+            for rounds in works {
+                worked.send(spin(rounds, 1)).unwrap();
             }
-            worked.send(()).unwrap();
-            let _ = stopped.recv();
         });
+        let number = numbers.recv().unwrap();
+        assert!(threads(me).any(|thread| thread == number));
+        let before = nanoseconds(me, number).unwrap();
+        work.send(1_000_000).unwrap();
         has_worked.recv().unwrap();
-        // A busy machine may have given it less than the clock says, but not nothing.
-        assert!(used() > Duration::from_millis(1));
-        drop(stop);
+        // A million rounds of six instructions that need each other: no processor is as fast as that.
+        assert!(nanoseconds(me, number).unwrap() - before > 100_000);
+        drop(work);
         thread.join().unwrap();
     }
 

@@ -24,8 +24,8 @@ fn write(page: &mut String, answers: &[Answer], facts: &[(&str, String)]) -> fmt
     targets(page, answers)?;
     for Answer { scenario, tables } in answers {
         writeln!(page, "\n## {}\n\n`compare {}`: {}", capital(scenario.title), scenario.name, scenario.about)?;
-        if scenario.plot.is_some() {
-            writeln!(page, "\n![{}]({PICTURES}/{}.svg)", scenario.title, scenario.name)?;
+        if let Some(plot) = &scenario.plot {
+            writeln!(page, "\n![{}]({PICTURES}/{}.svg)", plot.title, scenario.name)?;
         }
         tables.iter().try_for_each(|measured| table(page, measured))?;
     }

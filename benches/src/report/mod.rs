@@ -28,7 +28,7 @@ pub fn write(answers: &[Answer], facts: &[(&str, String)]) -> Outcome<String> {
     fs::create_dir_all(&pictures)?;
     for Answer { scenario, tables } in answers {
         if let Some(plot) = &scenario.plot {
-            plot::draw(plot, scenario.title, tables, &pictures.join(format!("{}.svg", scenario.name)))?;
+            plot::draw(plot, tables, &pictures.join(format!("{}.svg", scenario.name)))?;
         }
     }
     let page = fs::canonicalize(root)?.join("BENCHMARKS.md");

@@ -18,7 +18,12 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "count",
     title: "1 to 100000 tasks",
     about: "Submit so many, then collect. With one task it is the way there and back.",
-    plot: Some(Plot { x: "tasks", y: "ns per task" }),
+    plot: Some(Plot {
+        title: "submit, then collect, by the number of tasks",
+        base: 10.0,
+        x: "tasks",
+        y: "ns per task",
+    }),
     run,
 };
 

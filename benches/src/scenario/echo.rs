@@ -22,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     title: "echo of bytes, numbers and structs",
     about: "A task answers what it is given. The clock runs from `submit` to `result`; what is sent is made before, and what \
             came back is compared with it afterwards. The floor is one copy between two places in memory that were touched before.",
-    plot: Some(Plot { x: "bytes", y: "us there and back" }),
+    plot: Some(Plot { title: "echo of bytes", base: 10.0, x: "bytes", y: "us there and back" }),
     run,
 };
 

@@ -41,10 +41,14 @@ pub struct Scenario {
 /// Cost against something, with a line for each contender.
 #[derive(Debug)]
 pub struct Plot {
+    /// What is above it.
+    pub title: &'static str,
     /// What is below it.
     pub x: &'static str,
     /// What is beside it.
     pub y: &'static str,
+    /// The places below it that are marked are powers of this.
+    pub base: f64,
 }
 
 /// All of them, in the order of the report.

@@ -17,7 +17,12 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "width",
     title: "1 to 16 workers",
     about: "Submit many, then collect, with pools of different widths that take turns.",
-    plot: Some(Plot { x: "workers", y: "ns per task" }),
+    plot: Some(Plot {
+        title: "submit many, then collect, by the number of workers",
+        base: 2.0,
+        x: "workers",
+        y: "ns per task",
+    }),
     run,
 };
 
