@@ -134,6 +134,7 @@ fn tell(word: &AtomicU32, value: u32, waiting: Waiting) {
 
 /// Waits until a word is another, and answers which.
 fn wait(word: &AtomicU32, old: u32, waiting: Waiting) -> u32 {
+    let mut looks: u32 = 0;
     loop {
         // ORDERING: pairs with the store in `tell`.
         let now = word.load(Acquire);
@@ -143,7 +144,12 @@ fn wait(word: &AtomicU32, old: u32, waiting: Waiting) -> u32 {
         match waiting {
             // Another value, or a signal: looked at again.
             Waiting::Asleep => drop(futex::wait(word, futex::Flags::empty(), old, None)),
-            Waiting::Awake => std::hint::spin_loop(),
+            // Long enough for an answer. Without two free cores the other needs this one.
+            Waiting::Awake if looks < 10_000 => {
+                looks += 1;
+                std::hint::spin_loop();
+            }
+            Waiting::Awake => rustix::thread::sched_yield(),
         }
     }
 }
