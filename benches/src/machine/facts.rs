@@ -6,6 +6,9 @@ use std::{fs, process::Command};
 const PEERS: [&str; 8] =
     ["rayon", "async-executor", "tokio", "threadpool", "rusty_pool", "futures", "oneshot", "procspawn"];
 
+/// The workspace.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 /// Pairs of what it is and what it is here. What cannot be found out is said to be unknown.
 pub fn facts() -> Vec<(&'static str, String)> {
     let unknown = || "unknown".to_string();
@@ -13,8 +16,10 @@ pub fn facts() -> Vec<(&'static str, String)> {
     let model = line("/proc/cpuinfo", "model name").unwrap_or_else(unknown);
     let memory = line("/proc/meminfo", "MemTotal").and_then(|memory| memory.split(' ').next()?.parse::<f64>().ok());
     let load = fs::read_to_string("/proc/loadavg").ok().and_then(|load| Some(load.split(' ').next()?.to_string()));
-    let dirty = answer("git", &["status", "--porcelain"]).is_some_and(|changes| !changes.is_empty());
-    let commit = answer("git", &["log", "-1", "--format=%h of %cs"]).unwrap_or_else(unknown);
+    // What is written is no change of what is measured.
+    let changes = ["-C", ROOT, "status", "--porcelain", "--", ".", ":!BENCHMARKS.md", ":!benches/plots"];
+    let dirty = answer("git", &changes).is_some_and(|changes| !changes.is_empty());
+    let commit = answer("git", &["-C", ROOT, "log", "-1", "--format=%h of %cs"]).unwrap_or_else(unknown);
     vec![
         ("processor", format!("{model}, {processors} for this process")),
         ("memory", memory.map_or_else(unknown, |kib| format!("{:.1} GiB", kib / 1024.0 / 1024.0))),
