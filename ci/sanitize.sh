@@ -90,8 +90,8 @@ thread() {
   count
 }
 
-# Bytes that nobody has written are what the others do not see. Valgrind has no vDSO, in which the time is looked up, so it
-# can only run what does not ask for the time: no workers, no pools.
+# Bytes that nobody has written are what the others do not see. Valgrind is slow and runs one thread at a time, so it gets the
+# units alone: no workers, no pools.
 uninitialised() {
   sanitizer=valgrind
   if ! command -v valgrind >/dev/null; then

@@ -122,10 +122,21 @@ impl Drop for Unattended {
 /// since, or it was deleted.
 fn executable() -> io::Result<OsString> {
     #[cfg(target_os = "linux")]
-    if rustix::fs::access(c"/proc/self/exe", rustix::fs::Access::EXEC_OK).is_ok() {
+    if rustix::fs::access(c"/proc/self/exe", rustix::fs::Access::EXEC_OK).is_ok() && !is_emulated() {
         return Ok("/proc/self/exe".into());
     }
     Ok(std::env::current_exe()?.into_os_string())
+}
+
+/// Whether the file that the system runs is an emulator's, valgrind's for one, which says itself what the link is and so
+/// names the program, but does not lead to it. A program that was deleted or replaced has a name that no file has.
+#[cfg(target_os = "linux")]
+fn is_emulated() -> bool {
+    let Ok(named) = rustix::fs::readlink(c"/proc/self/exe", Vec::new()) else { return false };
+    match (rustix::fs::stat(&named), rustix::fs::stat(c"/proc/self/exe")) {
+        (Ok(named), Ok(runs)) => (named.st_dev, named.st_ino) != (runs.st_dev, runs.st_ino),
+        _ => false,
+    }
 }
 
 /// A pair of connected sockets that no other child inherits.
