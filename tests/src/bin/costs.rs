@@ -1,0 +1,80 @@
+//! Counts what a task costs and compares with `COSTS.md`: `costs [--write]`. Where the counts are not as they are written,
+//! the exit code is 1.
+//!
+//! `costs --play POOL [--count PART]` is what it starts itself: the counted work.
+
+use std::{error::Error, fs, path::Path, process::ExitCode};
+
+use lexopt::{Arg, Parser, ValueExt as _};
+use tests::costs::{
+    Counter, Phase, Pool, collect, is_installed, play,
+    report::{self, Verdict},
+};
+
+/// What is allocated is counted.
+#[global_allocator]
+static COUNTER: Counter = Counter;
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    if cfg!(debug_assertions) {
+        return Err("what a debug build costs says nothing: run it with --release".into());
+    }
+    let (mut pool, mut phase, mut write) = (None, None, false);
+    let mut parser = Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("write") => write = true,
+            Arg::Long("play") => pool = Some(Pool::named(&parser.value()?.string()?).ok_or("there is no such pool")?),
+            Arg::Long("count") => {
+                phase = Some(Phase::named(&parser.value()?.string()?).ok_or("there is no such part")?)
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if let Some(pool) = pool {
+        return play(pool, phase).map(|()| ExitCode::SUCCESS);
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../COSTS.md");
+    if write {
+        if !is_installed() {
+            return Err("the file has instructions too, for which valgrind is needed, on x86-64".into());
+        }
+        fs::write(path, report::write(&collect()?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let file = fs::read_to_string(path)?;
+    Ok(check(&file, &report::compare(&file, &collect()?)))
+}
+
+/// Says what has become of each figure, and at the end how many there are of each kind, as tests do.
+fn check(file: &str, verdicts: &[Verdict]) -> ExitCode {
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Kept(what) => {
+                passed += 1;
+                println!("ok       {what}");
+            }
+            Verdict::Skipped(what) => {
+                skipped += 1;
+                println!("SKIPPED  {what}");
+            }
+            Verdict::Failed(what) => {
+                failed += 1;
+                println!("FAILED   {what}");
+            }
+        }
+    }
+    if skipped > 0 {
+        println!("\nSKIPPED: instructions are counted with valgrind, on x86-64 (apt-get install valgrind)");
+    }
+    if failed > 0 {
+        let written =
+            file.lines().find(|line| line.starts_with("Written by ")).unwrap_or("Nothing says how it was written.");
+        println!("\nCOSTS.md: {written}\nHere: {}.", report::tools());
+        println!("If that is what a task shall cost: {}", report::WRITE);
+    }
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    println!("\ntest result: {verdict}. {passed} passed; {failed} failed; {skipped} ignored");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,201 @@
+//! `COSTS.md`: what is expected, and how what was counted is held against it.
+
+use std::{collections::BTreeMap, fmt::Write as _, process::Command};
+
+use super::{Counts, Figure, Kind, Phase, Pool};
+
+/// What writes the file.
+pub const WRITE: &str = "cargo run --release -p tests --bin costs -- --write";
+
+const INTRODUCTION: &str = "\
+# What a task costs
+
+For each task that adds one to a number, on a pool of one worker: counted, not timed, so it is the same on a busy machine.
+`cargo run --release -p tests --bin costs` counts again and compares, and so does `.ci/run`.
+A figure that has become better fails as well: what was gained is written down, so that it cannot be lost unseen.
+
+";
+
+const LEGEND: &str = "
+| part | what is counted |
+|---|---|
+| submit | until `submit` has answered; the worker is busy, so nobody is woken |
+| run | in the worker: from the end of the task before to the end of this one |
+| result | `result` of a task that is done |
+| attend | in the parent, all its threads: handing the task to the worker, hearing of its end, and `result` |
+
+Instructions are those of the program without the kernel's, as callgrind counts them; only on x86-64. Another compiler or C \
+library makes other ones.
+Callgrind slows a program down fifty times, so a worker process is given fewer tasks at once than it is at full speed, and \
+what is done once for several tasks shows more in *attend* and *run*.
+Allocations are calls that get memory, bytes are what they ask for; bytes held are what is allocated and not freed while a \
+task waits, with its future, its function and its argument of eight bytes.
+";
+
+/// How far a count may be from what is written down.
+#[derive(Clone, Copy, Debug)]
+enum Tolerance {
+    Percent(f64),
+    Absolute(f64),
+}
+
+impl Tolerance {
+    fn of(figure: Figure) -> Tolerance {
+        match (figure.kind, figure.is_of_two(), figure.phase) {
+            (Kind::Instructions, _, Phase::Attend) => Tolerance::Percent(15.0),
+            (Kind::Instructions, true, _) => Tolerance::Percent(10.0),
+            (Kind::Instructions, false, _) => Tolerance::Percent(5.0),
+            (Kind::Allocations, _, Phase::Attend) => Tolerance::Absolute(0.2),
+            (Kind::Allocations, ..) => Tolerance::Absolute(0.05),
+            (Kind::Bytes, _, Phase::Attend) => Tolerance::Absolute(25.0),
+            (Kind::Bytes | Kind::Held, ..) => Tolerance::Absolute(4.0),
+        }
+    }
+
+    fn allows(self, expected: f64, counted: f64) -> bool {
+        let difference = (counted - expected).abs();
+        match self {
+            Tolerance::Percent(percent) => difference <= expected.abs() * percent / 100.0,
+            Tolerance::Absolute(most) => difference <= most,
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Tolerance::Percent(percent) => format!("±{percent} %"),
+            Tolerance::Absolute(most) => format!("±{most}"),
+        }
+    }
+}
+
+/// What a figure may never be more than, whatever is written down.
+fn bound(figure: Figure) -> Option<f64> {
+    match (figure.kind, figure.pool) {
+        (Kind::Held, Pool::Threads) => Some(200.0),
+        (Kind::Held, Pool::Processes) => Some(300.0),
+        _ => None,
+    }
+}
+
+/// What has become of a figure.
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    /// As it is written, or near enough.
+    Kept(String),
+    /// It could not be counted here.
+    Skipped(String),
+    /// Not as it is written; this says how.
+    Failed(String),
+}
+
+/// Holds what was counted against the file.
+pub fn compare(file: &str, counts: &Counts) -> Vec<Verdict> {
+    let expected = read(file);
+    let verdict = |figure: Figure| {
+        let Some(counted) = counts.get(&figure).copied() else { return Verdict::Skipped(figure.to_string()) };
+        let Some(expected) = expected.get(&figure.to_string()).copied() else {
+            return Verdict::Failed(format!("{figure}: {counted:.3}, and nothing is written in COSTS.md"));
+        };
+        let tolerance = Tolerance::of(figure);
+        let beside = format!("{figure}: {counted:.3}, in COSTS.md {expected:.3} {}", tolerance.name());
+        match bound(figure) {
+            Some(most) if counted > most => {
+                Verdict::Failed(format!("{figure}: {counted:.3}, at most {most} is allowed"))
+            }
+            _ if tolerance.allows(expected, counted) => Verdict::Kept(beside),
+            _ if counted < expected => Verdict::Failed(format!("{beside}: better, so write it down")),
+            _ => Verdict::Failed(format!("{beside}: worse")),
+        }
+    };
+    Figure::all().map(verdict).collect()
+}
+
+/// The file with these counts.
+pub fn write(counts: &Counts) -> String {
+    let mut text = INTRODUCTION.to_string();
+    // Writing to a `String` does not fail, so the answers of `write!` are not looked at.
+    let _ = writeln!(text, "Written by `{WRITE}`, {}.\n", tools());
+    text.push_str("| figure, for each task | count | may differ by | at most |\n|---|---|---|---|\n");
+    for (figure, count) in counts {
+        let most = bound(*figure).map(|most| most.to_string()).unwrap_or_default();
+        let _ = writeln!(text, "| {figure} | {count:.3} | {} | {most} |", Tolerance::of(*figure).name());
+    }
+    text.push_str(LEGEND);
+    text
+}
+
+/// The counts of a file, by the names of their figures.
+fn read(file: &str) -> BTreeMap<String, f64> {
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        Some((cells.next()?.to_string(), cells.next()?.parse().ok()?))
+    };
+    file.lines().filter_map(row).collect()
+}
+
+/// What the counts depend on beside the sources.
+pub fn tools() -> String {
+    let version = |tool: &str| {
+        let output = Command::new(tool).arg("--version").output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
+    };
+    let [compiler, valgrind] = ["rustc", "valgrind"].map(|tool| version(tool).unwrap_or_else(|| format!("no {tool}")));
+    format!("with {compiler} and {valgrind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts() -> Counts {
+        Figure::all().enumerate().map(|(number, figure)| (figure, 100.0 + number as f64)).collect()
+    }
+
+    fn failures(counts: &Counts) -> Vec<String> {
+        let failed = |verdict| if let Verdict::Failed(why) = verdict { Some(why) } else { None };
+        compare(&write(&super::tests::counts()), counts).into_iter().filter_map(failed).collect()
+    }
+
+    #[test]
+    fn what_was_just_written_is_kept() {
+        let verdicts = compare(&write(&counts()), &counts());
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Kept(_))), "{verdicts:?}");
+        assert_eq!(verdicts.len(), Figure::all().count());
+    }
+
+    #[test]
+    fn each_figure_alone_fails_when_it_is_worse_and_when_it_is_better() {
+        for figure in Figure::all() {
+            for change in [-30.0, 30.0] {
+                let mut counts = counts();
+                *counts.get_mut(&figure).expect("it is one of all") += change;
+                let failures = failures(&counts);
+                assert_eq!(failures.len(), 1, "{figure} {change}: {failures:?}");
+                assert!(failures[0].starts_with(&figure.to_string()), "{failures:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_figure_that_is_not_written_fails() {
+        let verdicts = compare("", &counts());
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Failed(_))), "{verdicts:?}");
+    }
+
+    #[test]
+    fn a_figure_that_was_not_counted_is_skipped_and_not_kept() {
+        let mut counts = counts();
+        counts.retain(|figure, _| figure.kind != Kind::Instructions);
+        let verdicts = compare(&write(&self::counts()), &counts);
+        let skipped = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Skipped(_))).count();
+        assert_eq!(skipped, Figure::all().count() - counts.len());
+    }
+
+    #[test]
+    fn more_than_the_bound_fails_although_it_is_written() {
+        let counts: Counts = Figure::all().map(|figure| (figure, 301.0)).collect();
+        let failed =
+            compare(&write(&counts), &counts).into_iter().filter(|verdict| matches!(verdict, Verdict::Failed(_)));
+        assert_eq!(failed.count(), 2);
+    }
+}
