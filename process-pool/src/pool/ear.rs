@@ -237,10 +237,11 @@ impl Pool {
         }
     }
 
-    /// Takes what all workers have said, on the way of somebody who does something else.
+    /// Takes what all workers have said, on the way of somebody who does something else. Who is called by the next bell
+    /// stays as it is, for nobody looks whether there is one.
     pub(super) fn listen_around(&self) {
         for unit in 0..self.ears.len() {
-            if let Some(mut heard) = self.listen_in(unit) {
+            if let Some(mut heard) = self.listen_in(unit, |_| true) {
                 self.pass_on(unit, &mut heard);
             }
         }
@@ -248,17 +249,18 @@ impl Pool {
 
     /// Takes what a worker has said, and sends it what it has room for. True: there was something.
     fn attend_once(&self, unit: usize) -> bool {
-        let Some(mut heard) = self.listen_in(unit) else { return false };
+        let Some(mut heard) = self.listen_in(unit, Ear::disarm) else { return false };
         let moved = heard.bytes > 0;
         self.pass_on(unit, &mut heard);
         moved | self.pump(unit)
     }
 
-    fn listen_in(&self, unit: usize) -> Option<Heard> {
+    /// `prepare` may say that this ear is not to be listened to by this thread.
+    fn listen_in(&self, unit: usize, prepare: impl FnOnce(&mut Ear) -> bool) -> Option<Heard> {
         // Somebody else is listening already, or it has ended.
         let mut slot = self.ears.get(unit)?.try_lock()?;
         let ear = slot.as_mut().filter(|ear| ear.is_ready && !ear.is_spoiled)?;
-        if !ear.disarm() || !ear.inbox.has_something() {
+        if !prepare(ear) || !ear.inbox.has_something() {
             return None;
         }
         ear.attended = true;
@@ -322,5 +324,118 @@ impl Pool {
             }
         }
         self.call_supervisor_to(unit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    };
+
+    use parking_lot::Mutex;
+
+    use super::{
+        super::{Limits, Unit},
+        *,
+    };
+    use crate::frame::Reply;
+
+    /// What a worker has said, and whether it would ring.
+    #[derive(Clone, Default)]
+    struct Link {
+        said: Arc<Mutex<Vec<u8>>>,
+        rings: Arc<AtomicBool>,
+    }
+
+    impl Link {
+        fn say(&self, kind: ReplyKind) {
+            self.said.lock().extend_from_slice(&Reply { kind, sequence: 0, body: 0 }.to_bytes());
+        }
+
+        fn rings(&self) -> bool {
+            self.rings.load(Relaxed)
+        }
+    }
+
+    impl Inbox for Link {
+        fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+            let mut said = self.said.lock();
+            let count = said.len().min(most);
+            into.extend(said.drain(..count));
+            Ok(count)
+        }
+
+        fn hush(&mut self) {}
+
+        fn arm(&mut self) -> bool {
+            self.rings.store(true, Relaxed);
+            self.said.lock().is_empty()
+        }
+
+        fn disarm(&mut self) -> bool {
+            self.rings.store(false, Relaxed);
+            true
+        }
+
+        fn has_something(&self) -> bool {
+            !self.said.lock().is_empty()
+        }
+    }
+
+    /// A pool with one worker, that is ready and would ring.
+    fn pool() -> (Arc<Pool>, Link) {
+        let pool = Pool::new("pool".into(), Limits::default(), vec![Unit::new("unit".into())]).expect("it can be made");
+        let link = Link::default();
+        pool.open_ear(0, Ear::new(Box::new(link.clone()), u64::MAX));
+        link.say(ReplyKind::Ready);
+        let heard = pool.with_ear(0, |ear| pool.hear(0, ear)).expect("it has an ear").expect("it listens");
+        assert!(heard.is_ready && pool.with_ear(0, Ear::arm) == Some(true));
+        (pool, link)
+    }
+
+    #[test]
+    fn who_listens_on_the_way_leaves_the_bell_as_it_is() {
+        let (pool, link) = pool();
+        link.say(ReplyKind::Ready);
+        pool.listen_around();
+        assert!(link.rings() && !link.has_something());
+    }
+
+    #[test]
+    fn who_stops_listening_without_its_result_asks_for_the_bell() {
+        let (pool, link) = pool();
+        assert!(!pool.attend_once(0) && !link.rings());
+        link.say(ReplyKind::Ready);
+        assert!(pool.attend_once(0) && !link.rings());
+        link.say(ReplyKind::Ready);
+        pool.stop_attending(0, false);
+        assert!(link.rings() && !link.has_something());
+    }
+
+    #[test]
+    fn who_has_its_result_leaves_the_bell_to_a_supervisor_that_looks_and_to_no_other() {
+        let (pool, link) = pool();
+        for is_looked_after in [true, false] {
+            link.say(ReplyKind::Ready);
+            pool.attend_once(0);
+            assert_eq!(pool.with_ear(0, |ear| ear.is_to_be_looked_after(0)), Some(true));
+            // When nobody has listened meanwhile the supervisor asks for the bell itself.
+            if !is_looked_after {
+                assert_eq!(pool.with_ear(0, |ear| ear.is_to_be_looked_after(0)), Some(false));
+            }
+            pool.stop_attending(0, true);
+            assert_eq!(link.rings(), !is_looked_after);
+        }
+    }
+
+    #[test]
+    fn a_bell_is_left_to_others_once() {
+        let (pool, _) = pool();
+        let hush = || pool.with_ear(0, Ear::hush) == Some(true);
+        assert!(hush());
+        pool.with_ear(0, |ear| ear.attending = 1);
+        assert_eq!([hush(), hush(), hush()], [false, true, false]);
     }
 }
