@@ -6,8 +6,8 @@
 //! brought lately.
 //!
 //! A processor that somebody else needs is never kept from them: it is offered to others before each look. If somebody
-//! took it for a while, there are more threads that want to run than processors, and looking is over. It is also over
-//! after [`LONGEST`], whatever it has brought before.
+//! took it for a while, there are more threads that want to run than processors: looking is over, and is not begun again
+//! before a sleep was short. It is also over after [`LONGEST`], whatever it has brought before.
 //!
 //! ```
 //! use std::{sync::atomic::{AtomicBool, Ordering::Acquire}, time::Instant};
@@ -87,14 +87,15 @@ impl Patience {
                 return true;
             }
             if back - offered > LENT {
-                self.looks = LEAST;
+                // Where others wait for the processor, a thread that sleeps is given it sooner than one that yields.
+                self.looks = 0;
                 return false;
             }
             if back > *end.get_or_insert(offered + LONGEST) {
                 break;
             }
         }
-        self.looks = (self.looks / 2).max(LEAST);
+        self.looks = (self.looks / 2).max(LEAST.min(self.looks));
         false
     }
 
@@ -103,7 +104,7 @@ impl Patience {
     pub fn slept(&mut self, time: Duration) {
         if time < SHORT_SLEEP {
             // Four times, to make good what the look in vain has taken away, and more.
-            self.looks = (self.looks * 4).min(MOST);
+            self.looks = (self.looks * 4).clamp(LEAST, MOST);
         }
     }
 }
@@ -167,9 +168,9 @@ mod tests {
         assert!(patience.looks < MOST);
         patience.slept(Duration::from_secs(1));
         assert!(patience.looks < MOST);
-        patience.slept(Duration::from_micros(1));
-        patience.slept(Duration::from_micros(1));
-        patience.slept(Duration::from_micros(1));
+        for _ in 0..4 {
+            patience.slept(Duration::from_micros(1));
+        }
         assert_eq!(patience.looks, MOST);
     }
 }
