@@ -1,6 +1,8 @@
 //! Where an entry is: its distance from a static of this crate, with the fingerprint of its types.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
+
 use super::{Entry, entry};
 use crate::{Error, ErrorKind};
 
@@ -28,6 +30,21 @@ impl Address {
     /// [`ErrorKind::InvalidArgument`] if the function lies in another file than this crate does: in a dynamic library,
     /// whose place another process does not share.
     pub fn of(entry: &'static Entry) -> Result<Address, Error> {
+        thread_local! {
+            /// The entry that was asked for last, which mostly is asked for again.
+            static LAST: Cell<Option<(&'static Entry, Address)>> = const { Cell::new(None) };
+        }
+        if let Ok(Some((last, address))) = LAST.try_with(Cell::get)
+            && std::ptr::eq(last, entry)
+        {
+            return Ok(address);
+        }
+        let address = Address::find(entry)?;
+        let _ = LAST.try_with(|last| last.set(Some((entry, address))));
+        Ok(address)
+    }
+
+    fn find(entry: &'static Entry) -> Result<Address, Error> {
         let at = std::ptr::from_ref(entry).addr();
         if !image::contains(at, size_of::<Entry>()) {
             return Err(Error::new(

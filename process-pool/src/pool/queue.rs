@@ -10,6 +10,9 @@ use super::job::Job;
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Queue {
+    /// Those of priority 0, which mostly are all.
+    usual: VecDeque<Job>,
+    /// The others. There is no lane that is empty.
     lanes: BTreeMap<Reverse<i32>, VecDeque<Job>>,
     /// Of all jobs in the lanes, how many are waiting; the rest were cancelled, and are dropped when their turn comes.
     waiting: usize,
@@ -25,7 +28,21 @@ impl Queue {
 
     /// Whether nothing is in here, not even what was cancelled.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lanes.values().all(VecDeque::is_empty)
+        self.usual.is_empty() && self.lanes.is_empty()
+    }
+
+    fn lane(&mut self, priority: i32) -> &mut VecDeque<Job> {
+        match priority {
+            0 => &mut self.usual,
+            other => self.lanes.entry(Reverse(other)).or_default(),
+        }
+    }
+
+    /// The priority whose turn it is.
+    fn first(&self) -> Option<i32> {
+        let other = self.lanes.first_key_value().map(|(Reverse(priority), _)| *priority);
+        let usual = (!self.usual.is_empty()).then_some(0);
+        other.max(usual)
     }
 
     /// Accepts a task.
@@ -33,30 +50,33 @@ impl Queue {
         self.waiting += 1;
         self.accepted += 1;
         job.number = self.accepted;
-        self.lanes.entry(Reverse(job.task.priority())).or_default().push_back(job);
+        self.lane(job.task.priority()).push_back(job);
     }
 
     /// Puts a task back to where it was: behind those that were accepted before it, which mostly are none.
     pub(crate) fn put_back(&mut self, job: Job) {
         self.waiting += 1;
-        let lane = self.lanes.entry(Reverse(job.task.priority())).or_default();
+        let lane = self.lane(job.task.priority());
         lane.insert(lane.partition_point(|other| other.number < job.number), job);
     }
 
     /// The priority and the number of the next task.
     pub(crate) fn front(&self) -> Option<(i32, u64)> {
-        let lane = self.lanes.iter().find_map(|(Reverse(priority), lane)| Some((*priority, lane.front()?)));
-        lane.map(|(priority, job)| (priority, job.number))
+        let priority = self.first()?;
+        let lane = if priority == 0 { &self.usual } else { self.lanes.get(&Reverse(priority))? };
+        Some((priority, lane.front()?.number))
     }
 
     /// The next task. Those that were cancelled meanwhile come along in `left`, to be dropped outside of the lock.
     pub(crate) fn pop(&mut self, left: &mut Vec<Job>) -> Option<Job> {
         loop {
-            let mut lane = self.lanes.first_entry()?;
-            let Some(job) = lane.get_mut().pop_front() else {
-                lane.remove();
-                continue;
-            };
+            let priority = self.first()?;
+            let lane = self.lane(priority);
+            let job = lane.pop_front();
+            if lane.is_empty() && priority != 0 {
+                self.lanes.remove(&Reverse(priority));
+            }
+            let job = job?;
             if job.task.has_left_queue() {
                 left.push(job);
                 continue;
@@ -69,7 +89,10 @@ impl Queue {
     /// Takes everything out.
     pub(crate) fn drain(&mut self) -> Vec<Job> {
         self.waiting = 0;
-        std::mem::take(&mut self.lanes).into_values().flatten().collect()
+        let mut lanes = std::mem::take(&mut self.lanes);
+        let less_urgent = lanes.split_off(&Reverse(-1));
+        let usual = std::mem::take(&mut self.usual);
+        lanes.into_values().flatten().chain(usual).chain(less_urgent.into_values().flatten()).collect()
     }
 
     /// Notes that a task in here was cancelled.

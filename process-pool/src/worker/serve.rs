@@ -9,7 +9,7 @@ use std::{
 
 use executor_core::{
     Error, ErrorKind, TaskId, fork,
-    function::{BuildId, Entry, batch, outcome},
+    function::{Address, BuildId, Entry, batch, outcome},
     host::HostId,
     task::{self, Remote},
 };
@@ -49,6 +49,7 @@ struct Worker {
     setup: Setup,
     /// A task may fork, and its child may return from the task too.
     born: fork::Generation,
+    last: Option<(Address, &'static Entry)>,
     /// Reused from task to task, as what follows.
     spare: Option<Arc<Remote>>,
     body: Vec<u8>,
@@ -70,7 +71,7 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     if setup.memory_limit > 0 {
         limits::limit_memory(setup.memory_limit)?;
     }
-    Ok(Worker { port, setup, born: fork::generation(), spare: None, body: Vec::new(), reply: Vec::new() })
+    Ok(Worker { port, setup, born: fork::generation(), last: None, spare: None, body: Vec::new(), reply: Vec::new() })
 }
 
 /// What a request leads to.
@@ -105,7 +106,9 @@ impl Worker {
         self.port.read(&mut head)?;
         let request = Request::read(&head).ok_or(io::ErrorKind::InvalidData)?;
         let mut name = Vec::new();
-        self.port.read_to(&mut name, request.name as usize)?;
+        if request.name > 0 {
+            self.port.read_to(&mut name, request.name as usize)?;
+        }
         buffers::make_room(&mut self.body, request.body as usize);
         self.port.read_to(&mut self.body, request.body as usize)?;
         match request.kind {
@@ -155,7 +158,7 @@ impl Worker {
 
     fn run_task(&mut self, request: Request, name: &str) -> io::Result<()> {
         let sequence = request.sequence;
-        let found = request.function.resolve();
+        let found = self.entry(request.function);
         let name = match (&found, name) {
             (Ok(entry), "") => Cow::Borrowed(entry.name()),
             (_, name) => Cow::Owned(name.to_string()),
@@ -179,6 +182,18 @@ impl Worker {
         }
         self.spare = Some(remote);
         Ok(())
+    }
+
+    /// The function at an address. Mostly it is the one that was called last.
+    fn entry(&mut self, address: Address) -> Result<&'static Entry, Error> {
+        if let Some((last, entry)) = self.last
+            && last == address
+        {
+            return Ok(entry);
+        }
+        let entry = address.resolve()?;
+        self.last = Some((address, entry));
+        Ok(entry)
     }
 
     /// What the task is told of itself. It is made anew only where a task has kept its own.
