@@ -1,10 +1,9 @@
 //! Who gets which task: the only place where that is decided.
 //!
 //! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not wait
-//! for the parent between two; the longer they are, the fewer, down to one. One that is awake and is going to be done with
-//! what it has before another is awake gets the next, too. What a worker was given and has not started
-//! can be taken back at any time, and is, whenever another worker has nothing to do, something more urgent comes, or the
-//! task before it turns out to be long. So giving several at once changes the speed, and not who starts when, but for
+//! for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not started can
+//! be taken back at any time, and is, whenever another worker has nothing to do, something more urgent comes, or the task
+//! before it turns out to be long. So giving several at once changes the speed, and not who starts when, but for
 //! neighbours whose turn comes on two workers within a millisecond.
 
 use std::time::{Duration, Instant};
@@ -14,9 +13,6 @@ use crate::trace::Trace;
 
 /// A worker is given tasks for about this long.
 const AHEAD: Duration = Duration::from_micros(200);
-
-/// About how long it takes until a worker that has nothing to do begins with what it is given: it mostly sleeps.
-pub(super) const WAKING: Duration = Duration::from_micros(20);
 
 /// A task that takes longer than this is not short: what waits behind it is taken back.
 const LONG: Duration = Duration::from_millis(1);
@@ -64,11 +60,11 @@ impl State {
         }
     }
 
-    /// The unit that gets the next task: the one that is expected to begin with it first.
+    /// The unit that gets the next task: one that has nothing to do, or the one with the least.
     fn best_unit(&self) -> Option<usize> {
         let most = self.limits.max_tasks_per_worker;
         let open = self.units.iter().enumerate().filter(|(_, unit)| unit.has_room(most));
-        open.min_by_key(|(_, unit)| (unit.expected_wait(), unit.flights().len())).map(|(index, _)| index)
+        open.min_by_key(|(_, unit)| unit.flights().len()).map(|(index, _)| index)
     }
 
     /// As [`best_unit`](State::best_unit), where the first look found none. It also has those ring that have nothing in
@@ -115,7 +111,7 @@ impl State {
             let room: usize = idle.map(|unit| unit.depth).sum();
             let busiest = self.units.iter().enumerate().max_by_key(|(_, unit)| unit.waiting());
             let Some((index, waiting)) = busiest.map(|(index, unit)| (index, unit.waiting())) else { return };
-            if room == 0 || waiting == 0 || self.units[index].expected_wait() <= WAKING {
+            if room == 0 || waiting == 0 {
                 return;
             }
             if self.take_back(index, room.min(waiting.div_ceil(2)), |_| true) == 0 {
@@ -234,7 +230,6 @@ impl State {
     pub(crate) fn adapt_depth(&mut self, index: usize, count: usize, time: Duration) {
         let unit = &mut self.units[index];
         let each = time / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        unit.pace = each;
         let wanted = match each {
             long if long > LONG => 1,
             short => (AHEAD.as_nanos() / short.as_nanos().max(1)) as usize + 2,

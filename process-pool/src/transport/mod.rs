@@ -120,9 +120,6 @@ pub(crate) trait Port {
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<()>;
     /// Wakes the parent, if it sleeps, after something was written.
     fn ring_bell(&mut self) -> io::Result<()>;
-    /// Sees to it that the parent is woken before this side begins with something else or sleeps. It may look first
-    /// whether the parent is awake and takes what was written by itself.
-    fn ring_bell_soon(&mut self) -> io::Result<()>;
     /// Sees to it that what was written reaches the parent even if this process ends right now. It need not wake the parent.
     fn hand_over(&mut self) -> io::Result<()>;
     /// Starts a task. False: it was withdrawn.

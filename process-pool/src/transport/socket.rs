@@ -169,10 +169,6 @@ impl Port for SocketPort {
         self.flush()
     }
 
-    fn ring_bell_soon(&mut self) -> io::Result<()> {
-        self.flush()
-    }
-
     fn hand_over(&mut self) -> io::Result<()> {
         self.flush()
     }

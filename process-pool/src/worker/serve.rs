@@ -175,8 +175,7 @@ impl Worker {
                 // It was condemned while it ran, has reached its end after all, and must not report it.
                 lifeline::end_group();
             }
-            self.put(ReplyKind::Outcome, sequence)?;
-            self.port.ring_bell_soon()?;
+            self.answer(ReplyKind::Outcome, sequence)?;
         } else {
             self.run_batch(request, found, &remote)?;
         }
@@ -316,11 +315,7 @@ impl<'a> Course<'a> {
         // The next item may end this process, and this one has its outcome.
         self.port.hand_over()?;
         // With a time limit the parent follows the items one by one; else it is told once, at the end.
-        match (is_last, self.is_timed) {
-            (true, _) => self.port.ring_bell_soon(),
-            (false, true) => self.port.ring_bell(),
-            (false, false) => Ok(()),
-        }
+        if is_last || self.is_timed { self.port.ring_bell() } else { Ok(()) }
     }
 }
 

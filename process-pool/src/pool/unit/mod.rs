@@ -17,7 +17,7 @@ use std::{
 use executor_core::{Error, ErrorKind, codec::Bytes};
 use rustix::process::Signal;
 
-use super::{dispatch::WAKING, job::Job};
+use super::job::Job;
 use crate::{
     process::Process,
     trace::Event,
@@ -66,8 +66,6 @@ pub(crate) struct Unit {
     pub(crate) was_let_go: bool,
     /// How many tasks it may have at once.
     pub(crate) depth: usize,
-    /// How long it took over each of the tasks that it answered last.
-    pub(crate) pace: Duration,
     /// When it last got its first task, or answered one.
     progress: Instant,
     /// For which task it is going to be killed, or was.
@@ -129,7 +127,6 @@ impl Unit {
             still: None,
             was_let_go: false,
             depth: 1,
-            pace: Duration::MAX,
             progress: Instant::now(),
             verdict: None,
             reason: None,
@@ -225,15 +222,6 @@ impl Unit {
     /// How many tasks wait behind the one that it runs.
     pub(crate) fn waiting(&self) -> usize {
         self.flights.len().saturating_sub(1)
-    }
-
-    /// After about how long it would begin with another task.
-    pub(crate) fn expected_wait(&self) -> Duration {
-        match u32::try_from(self.flights.len()) {
-            Ok(0) => WAKING,
-            Ok(count) => self.pace.saturating_mul(count),
-            Err(_) => Duration::MAX,
-        }
     }
 
     /// Whether it takes another task. `most` is how many tasks a worker may run in its life.

@@ -217,13 +217,8 @@ pub(crate) struct RingPort {
     sender: Producer,
     memory: Arc<SharedMemory>,
     bell: Bell,
-    /// Whether the parent may have to be told of something that was written.
-    bell_is_due: bool,
     patience: Cell<Patience>,
 }
-
-/// How often a worker looks whether the parent takes a reply by itself, before it rings: about a microsecond.
-const LOOKS: u32 = if cfg!(loom) { 0 } else { 20 };
 
 impl RingPort {
     fn new(memory: Arc<SharedMemory>, bell: Bell) -> RingPort {
@@ -232,25 +227,8 @@ impl RingPort {
             sender: Producer::new(memory.clone(), Direction::ToParent),
             memory,
             bell,
-            bell_is_due: false,
             patience: Cell::default(),
         }
-    }
-
-    /// Sees to it that the parent hears of what was written. One that listens at this moment takes it by itself.
-    fn tell_parent(&mut self) -> io::Result<()> {
-        self.bell_is_due = false;
-        for _ in 0..LOOKS {
-            if self.sender.room()? == layout::CAPACITY {
-                return Ok(());
-            }
-            // What has come may take long.
-            if self.receiver.held()? > 0 {
-                break;
-            }
-            std::hint::spin_loop();
-        }
-        self.ring_bell()
     }
 
     /// Looks for a while before this worker sleeps. True: it need not.
@@ -314,9 +292,6 @@ impl RingPort {
 
 impl Port for RingPort {
     fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
-        if self.bell_is_due {
-            self.tell_parent()?;
-        }
         let mut filled = 0;
         while filled < into.len() {
             match self.receiver.fill(&mut into[filled..])? {
@@ -365,11 +340,6 @@ impl Port for RingPort {
         if sleeps.load(Relaxed) == 1 && sleeps.swap(0, Relaxed) == 1 {
             self.bell.pull()?;
         }
-        Ok(())
-    }
-
-    fn ring_bell_soon(&mut self) -> io::Result<()> {
-        self.bell_is_due = true;
         Ok(())
     }
 

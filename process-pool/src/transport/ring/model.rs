@@ -141,32 +141,6 @@ fn each_of_several_answers_wakes_the_parent() {
 }
 
 #[test]
-fn an_answer_is_heard_before_the_worker_waits_for_the_next_request() {
-    explore(3, || {
-        let (mut link, mut port) = link();
-        let worker = thread::spawn(move || {
-            for answer in [1, 2] {
-                port.read(&mut [0]).expect("consistent");
-                port.write(&[answer], &[]).expect("consistent");
-                port.ring_bell_soon().expect("it is only a model");
-            }
-            port.read(&mut [0]).expect("consistent");
-        });
-        let mut received = Vec::new();
-        for answers in 1..=2 {
-            assert!(link.pump(&mut [0].as_slice()));
-            link.attend(|link| {
-                link.inbox.receive(&mut received, usize::MAX).expect("consistent");
-                received.len() >= answers
-            });
-        }
-        assert_eq!(received, [1, 2]);
-        assert!(link.pump(&mut [0].as_slice()));
-        worker.join().unwrap();
-    });
-}
-
-#[test]
 fn both_directions_full_at_once_hold_nobody_up() {
     explore(3, || {
         let (mut link, mut port) = link();
