@@ -121,7 +121,7 @@ pub(crate) struct RingInbox {
 impl Inbox for RingInbox {
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         let count = self.receiver.take(most, into)?;
-        if count > 0 {
+        if count > 0 && self.receiver.is_crowded() {
             wake_worker(&self.memory, FOR_ROOM);
         }
         Ok(count)
@@ -265,6 +265,11 @@ impl RingPort {
         Ok(())
     }
 
+    /// Tells the parent about room, if it may wait for some.
+    fn made_room(&self) -> io::Result<()> {
+        if self.receiver.is_crowded() { self.took() } else { Ok(()) }
+    }
+
     /// Tells the parent about room, or a slot, that it waits for.
     fn took(&self) -> io::Result<()> {
         let wants = self.memory.half_word(layout::PARENT_WANTS_ROOM);
@@ -293,7 +298,7 @@ impl Port for RingPort {
                 0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
                 count => {
                     filled += count;
-                    self.took()?;
+                    self.made_room()?;
                 }
             }
         }
@@ -305,7 +310,7 @@ impl Port for RingPort {
         while into.len() < end {
             match self.receiver.take(end - into.len(), into)? {
                 0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
-                _ => self.took()?,
+                _ => self.made_room()?,
             }
         }
         Ok(())

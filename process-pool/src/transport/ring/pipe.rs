@@ -67,11 +67,13 @@ pub(super) struct Producer {
     pipe: Pipe,
     /// This side's own index; what lies in shared memory is for the other side to read.
     tail: u64,
+    /// How much room there is at least, by the last look at the other side's index.
+    known_room: usize,
 }
 
 impl Producer {
     pub(super) fn new(memory: Arc<SharedMemory>, direction: Direction) -> Producer {
-        Producer { pipe: Pipe { memory, direction }, tail: 0 }
+        Producer { pipe: Pipe { memory, direction }, tail: 0, known_room: 0 }
     }
 
     /// How many bytes there is room for. An error: the other side has written nonsense.
@@ -84,13 +86,19 @@ impl Producer {
         }
     }
 
-    /// Puts in as much of the two parts as there is room for, one behind the other.
+    /// Puts in as much of the two parts as there is room for, one behind the other. The other side's index is only read
+    /// where the room that is known does not do: each look takes its cache line away from the one who writes to it.
     pub(super) fn put(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        let length = (first.len() + second.len()).min(self.room()?);
+        let length = first.len() + second.len();
+        if self.known_room < length {
+            self.known_room = self.room()?;
+        }
+        let length = length.min(self.known_room);
         let from_first = first.len().min(length);
         self.copy_in(self.tail, &first[..from_first]);
         self.copy_in(self.tail + from_first as u64, &second[..length - from_first]);
         self.tail += length as u64;
+        self.known_room -= length;
         // ORDERING: Release pairs with the Acquire of the consumer in `held`: it sees the bytes that the index announces.
         self.pipe.tail().store(self.tail, Release);
         Ok(length)
@@ -113,11 +121,15 @@ impl Producer {
 pub(super) struct Consumer {
     pipe: Pipe,
     head: u64,
+    /// How many bytes there are at least, by the last look at the other side's index.
+    known: usize,
+    /// Whether half of the buffer or more was full at that look.
+    is_crowded: bool,
 }
 
 impl Consumer {
     pub(super) fn new(memory: Arc<SharedMemory>, direction: Direction) -> Consumer {
-        Consumer { pipe: Pipe { memory, direction }, head: 0 }
+        Consumer { pipe: Pipe { memory, direction }, head: 0, known: 0, is_crowded: false }
     }
 
     /// How many bytes there are. An error: the other side has written nonsense.
@@ -132,7 +144,7 @@ impl Consumer {
 
     /// Appends what is there, at most `most`.
     pub(super) fn take(&mut self, most: usize, into: &mut Vec<u8>) -> io::Result<usize> {
-        let length = self.held()?.min(most);
+        let length = self.known(most)?.min(most);
         for (offset, stretch) in self.pipe.stretches(self.head, length) {
             if stretch > 0 {
                 self.pipe.memory.append_out(offset, stretch, into);
@@ -144,7 +156,7 @@ impl Consumer {
 
     /// Fills the start of the buffer with what is there.
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let length = self.held()?.min(into.len());
+        let length = self.known(into.len())?.min(into.len());
         let [(offset, first), (start, second)] = self.pipe.stretches(self.head, length);
         self.pipe.memory.copy_out(offset, &mut into[..first]);
         if second > 0 {
@@ -154,8 +166,24 @@ impl Consumer {
         Ok(length)
     }
 
+    /// How many bytes there are, as far as is known if that is enough.
+    fn known(&mut self, wanted: usize) -> io::Result<usize> {
+        if self.known < wanted {
+            self.known = self.held()?;
+            self.is_crowded = self.known >= CAPACITY / 2;
+        }
+        Ok(self.known)
+    }
+
+    /// Whether the producer may wait for room. One who does has found the buffer full. Of that, what was known before is
+    /// less than half, or it was crowded then; so the look for the rest finds half of it or more.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.is_crowded
+    }
+
     fn advance(&mut self, length: usize) {
         self.head += length as u64;
+        self.known -= length;
         // ORDERING: Release pairs with the Acquire of the producer in `room`: the copies are done before the room is given.
         self.pipe.head().store(self.head, Release);
     }
