@@ -5,6 +5,8 @@
 #   ci/sanitize.sh          all of it
 #   ci/sanitize.sh short    what fits into two minutes: the core, and the process pool without the slow half of its tests
 #
+# With `--cfg tasks_apart` each task is allocated for itself, so that one that leaks, or is used after its end, is seen.
+#
 # RUSTC_BOOTSTRAP lets a stable compiler accept the unstable flag. The standard library that comes with it is not
 # instrumented: the address sanitizer does not mind, for it watches the allocations of everybody; the thread sanitizer does,
 # so it is told to overlook what it cannot see (`tsan.txt`).
@@ -44,7 +46,7 @@ count() {
 
 address() {
   sanitizer=address
-  export CARGO_TARGET_DIR=$targets/asan RUSTFLAGS=-Zsanitizer=address
+  export CARGO_TARGET_DIR=$targets/asan RUSTFLAGS="-Zsanitizer=address --cfg tasks_apart"
   # Suppressions that were used are no report.
   export ASAN_OPTIONS=log_path=$reports/address
   export LSAN_OPTIONS=suppressions=$here/lsan.txt:print_suppressions=0
@@ -83,7 +85,7 @@ address() {
 
 thread() {
   sanitizer=thread
-  export CARGO_TARGET_DIR=$targets/tsan RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer"
+  export CARGO_TARGET_DIR=$targets/tsan RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg tasks_apart"
   export TSAN_OPTIONS=suppressions=$here/tsan.txt:log_path=$reports/thread
   # Only the tests of races, whose own locks are not std's.
   run -p executor-core --test it -- races
@@ -98,8 +100,7 @@ uninitialised() {
     echo "valgrind: left out, it is not installed" | tee -a "$reports/summary"
     return
   fi
-  unset RUSTFLAGS
-  export CARGO_TARGET_DIR=$targets
+  export CARGO_TARGET_DIR=$targets/apart RUSTFLAGS="--cfg tasks_apart"
   export CARGO_TARGET_$(tr a-z- A-Z_ <<<"$host")_RUNNER="valgrind -q --error-exitcode=9 --leak-check=full \
     --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --log-file=$reports/valgrind.%p"
   run -p executor-core --lib -- --test-threads=1

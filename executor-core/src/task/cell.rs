@@ -17,10 +17,17 @@
 //! README.md in this folder says why these rules are enough.
 #![allow(unsafe_code)]
 
-use std::{mem::ManuallyDrop, ops::Deref, ptr::NonNull, sync::atomic::Ordering::*};
+use std::{
+    alloc::Layout,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::{self, NonNull},
+    sync::atomic::Ordering::*,
+};
 
 use super::{
     Task, TaskId,
+    block::{self, Home, Memory},
     current::{Running, run_as},
     state::{End, State},
     typed::Typed,
@@ -50,6 +57,7 @@ pub(crate) struct Header {
     pub(crate) host: AtomicU32,
     /// In which process of a family of forks the task was made.
     pub(crate) born: fork::Generation,
+    home: Home,
     vtable: &'static VTable,
     pub(crate) state: State,
     references: AtomicU32,
@@ -136,8 +144,10 @@ impl<W: Work> Cell<W> {
             slot.output.with_mut(|output| unsafe { output.write(Output::Packed(bytes)) });
         },
         free: |header| {
-            // SAFETY: this is the last reference, and the allocation was made by `Box::new` in `allocate`.
-            let mut cell = unsafe { Box::from_raw(header.cast::<Cell<W>>().as_ptr()) };
+            // SAFETY: this is the last reference, so nobody else touches the cell.
+            let cell = unsafe { header.cast::<Cell<W>>().as_mut() };
+            // SAFETY: `allocate` has it from there, and it is used up to the end of this only.
+            let _memory = unsafe { Memory::of(header.cast(), cell.slot.header.home, Layout::new::<Cell<W>>()) };
             let state = cell.slot.header.state.snapshot();
             if state.has_work() {
                 // SAFETY: WORK is set, so the work was never taken, and the cell is not used again.
@@ -149,6 +159,8 @@ impl<W: Work> Cell<W> {
                 let value = unsafe { ManuallyDrop::take(value) };
                 catch::contain(|| drop(value));
             }
+            // SAFETY: nobody uses the cell after this, and its memory goes back only now.
+            unsafe { ptr::drop_in_place(cell) };
         },
         name: W::name,
     };
@@ -199,14 +211,11 @@ impl Clone for TaskRef {
 impl Drop for TaskRef {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING: Acquire pairs with the Release of those who let go of theirs before: all use of the task happens
-        // before its end. Whoever sees that the only reference is its own need not count down, which costs more.
-        let is_last = self.references.load(Acquire) == 1 || {
-            let before = self.references.fetch_sub(1, Release);
-            // ORDERING: as above. A load and not a fence, because the thread sanitizer does not see fences.
-            before == 1 && self.references.load(Acquire) == 0
-        };
-        if is_last {
+        // ORDERING: Release goes to the one who frees the task: all use of it happens before its end.
+        let before = self.references.fetch_sub(1, Release);
+        // ORDERING: Acquire pairs with the Release of the others. A load and not a fence, because the thread sanitizer does
+        // not see fences.
+        if before == 1 && self.references.load(Acquire) == 0 {
             // SAFETY: the count was one, and it was this one's, so this was the last reference.
             unsafe { (self.vtable.free)(self.0) }
         }
@@ -378,6 +387,7 @@ impl Settled {
 /// Makes a task and the first two references to it: the owner's, and the caller's.
 #[inline]
 pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Typed<W::Output>, Typed<W::Output>) {
+    let (place, home) = block::allocate(Layout::new::<Cell<W>>());
     let header = Header {
         waiters: Waiters::default(),
         options: options.boxed(),
@@ -385,16 +395,19 @@ pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -
         place: AtomicU64::new(0),
         host: AtomicU32::new(0),
         born: fork::generation(),
+        home,
         vtable: &Cell::<W>::VTABLE,
         state: State::new(may_wait),
         references: AtomicU32::new(2),
     };
-    let cell = Box::new(Cell {
+    let cell = Cell {
         slot: Slot { header, output: UnsafeCell::new(Output::Empty) },
         work: UnsafeCell::new(ManuallyDrop::new(work)),
-    });
+    };
+    // SAFETY: the place is this one's, and has this layout.
+    unsafe { place.cast::<Cell<W>>().write(cell) };
     // The pointer covers the whole cell; `repr(C)` puts the header first.
-    let header = NonNull::from(Box::leak(cell)).cast::<Header>();
+    let header = place.cast::<Header>();
     // SAFETY: the slot of this cell is one of `W::Output`, and these are the two references that the count begins with.
     unsafe { (Typed::of(TaskRef(header)), Typed::of(TaskRef(header))) }
 }

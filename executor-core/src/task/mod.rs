@@ -5,6 +5,7 @@
 //! ([`Task::run`]), or writes it down ([`Task::encode`]), has it run elsewhere and hands in the reply
 //! ([`Task::complete`]). A task that is dropped resolves its future with an error, so nobody waits for ever.
 
+mod block;
 pub(crate) mod cell;
 mod completed;
 mod context;

@@ -10,6 +10,7 @@
 //! written down by the [`Journal`](journal::Journal) and looked at when everybody is through.
 
 mod actors;
+mod blocks;
 mod claims;
 mod effect;
 mod journal;

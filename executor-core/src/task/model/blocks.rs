@@ -1,0 +1,70 @@
+//! A block of tasks, the thread that gives out its places, and those who leave them.
+
+use loom::{cell::UnsafeCell, sync::Arc, thread};
+
+use super::explore;
+use crate::task::block::Tally;
+
+/// A block, by what is done with it. That it is freed by one, and after all use, is what the cells show: to free it is to
+/// write to all of them.
+struct Block {
+    tally: Tally,
+    places: [UnsafeCell<u32>; 2],
+    head: UnsafeCell<u32>,
+}
+
+impl Block {
+    fn open() -> Arc<Block> {
+        Arc::new(Block { tally: Tally::new(), places: Default::default(), head: UnsafeCell::default() })
+    }
+
+    /// The end of a task in this place. Whether the block is freed.
+    fn leave(&self, place: usize) -> bool {
+        self.places[place].with_mut(|_| ());
+        let is_last = self.tally.leave();
+        if is_last {
+            self.free();
+        }
+        is_last
+    }
+
+    fn close(&self, given: u32) -> bool {
+        self.head.with_mut(|_| ());
+        let is_last = self.tally.close(given);
+        if is_last {
+            self.free();
+        }
+        is_last
+    }
+
+    fn free(&self) {
+        self.places.iter().chain([&self.head]).for_each(|cell| cell.with_mut(|_| ()));
+    }
+}
+
+#[test]
+fn a_block_is_freed_once_by_the_last_of_those_who_use_it() {
+    explore(6, |_| {
+        let block = Block::open();
+        let threads = [0, 1].map(|place| {
+            let block = block.clone();
+            thread::spawn(move || block.leave(place))
+        });
+        let closed = block.close(2);
+        let left = threads.map(|thread| thread.join().expect("a model does not panic"));
+        assert_eq!([closed, left[0], left[1]].into_iter().filter(|is_last| *is_last).count(), 1, "one frees it");
+    });
+}
+
+#[test]
+fn a_block_with_places_that_were_never_given_out_is_freed_too() {
+    explore(6, |_| {
+        let block = Block::open();
+        let leaves = {
+            let block = block.clone();
+            thread::spawn(move || block.leave(0))
+        };
+        let closed = block.close(1);
+        assert!(closed != leaves.join().expect("a model does not panic"), "one frees it");
+    });
+}
