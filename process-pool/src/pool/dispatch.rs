@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Phase, State, job::Job, timers::Timer, unit::Stage};
+use super::{Phase, State, Unit, job::Job, timers::Timer, unit::Stage};
 use crate::trace::Trace;
 
 /// A worker is given tasks for about this long.
@@ -19,6 +19,13 @@ const LONG: Duration = Duration::from_millis(1);
 
 /// The most tasks that a worker has at once.
 const DEEPEST: usize = 512;
+
+/// A worker is given the next tasks too, this part of what it has at once: to look for the one with the least each time
+/// would cost more than a short task.
+const HELPINGS: usize = 16;
+
+/// A worker that is given so many at once has tasks that take less than it costs to wake another one.
+const QUICK: usize = 24;
 
 /// A worker that takes longer than this over a step that takes a working one microseconds may have been stopped.
 const STOPPED: Duration = Duration::from_secs(1);
@@ -60,11 +67,31 @@ impl State {
         }
     }
 
-    /// The unit that gets the next task: one that has nothing to do, or the one with the least.
-    fn best_unit(&self) -> Option<usize> {
+    /// The unit that gets the next task: one that has nothing to do, or the one with the least; and the same again for a
+    /// helping.
+    fn best_unit(&mut self) -> Option<usize> {
         let most = self.limits.max_tasks_per_worker;
-        let open = self.units.iter().enumerate().filter(|(_, unit)| unit.has_room(most));
-        open.min_by_key(|(_, unit)| unit.flights().len()).map(|(index, _)| index)
+        if self.helping > 0 && self.units[self.served].has_room(most) {
+            self.helping -= 1;
+            return Some(self.served);
+        }
+        let crowded = self.is_crowded();
+        let open =
+            self.units.iter().enumerate().filter(|(_, unit)| unit.has_room(most) && !(crowded && unit.is_idle()));
+        let (best, unit) = open.min_by_key(|(_, unit)| unit.flights().len())?;
+        // As long as there are others with nothing to do, they come first.
+        let helping = if unit.is_idle() { 0 } else { unit.depth / HELPINGS };
+        (self.served, self.helping) = (best, helping);
+        Some(best)
+    }
+
+    /// Whether every processor has a worker with quick tasks: then another one would only take it from them. That they are
+    /// quick is believed for a millisecond, for where a task waits behind another one, somebody looks after that time.
+    fn is_crowded(&self) -> bool {
+        let most = self.limits.max_tasks_per_worker;
+        let is_quick =
+            |unit: &&Unit| unit.depth >= QUICK && !unit.is_idle() && (unit.waiting() > 0 || unit.has_room(most));
+        self.units.len() > self.processors && self.units.iter().filter(is_quick).count() >= self.processors
     }
 
     /// As [`best_unit`](State::best_unit), where the first look found none. It also has those ring that have nothing in
@@ -105,7 +132,7 @@ impl State {
     /// Nothing waits in the queue: workers with nothing to do get up to half of what waits behind another's task. No more
     /// than they take at once, for the rest would go back behind what is younger.
     fn share(&mut self, now: Instant, leftovers: &mut Leftovers) {
-        loop {
+        while !self.is_crowded() {
             let most = self.limits.max_tasks_per_worker;
             let idle = self.units.iter().filter(|unit| unit.is_idle() && unit.has_room(most));
             let room: usize = idle.map(|unit| unit.depth).sum();
@@ -118,6 +145,7 @@ impl State {
                 // The worker has started them all meanwhile.
                 return;
             }
+            self.helping = 0;
             self.hand_out(now, leftovers);
         }
     }
@@ -125,15 +153,23 @@ impl State {
     /// What waits behind a task that turned out to be long goes back to the queue, and nothing more goes there.
     fn take_back_from_stalled(&mut self, now: Instant) {
         for index in 0..self.units.len() {
-            let unit = &mut self.units[index];
-            if !unit.flights().is_empty() && unit.stalled(now) > LONG {
-                unit.depth = 1;
-                if unit.waiting() > 0 {
-                    self.take_back(index, usize::MAX, |_| true);
-                    self.returned = true;
-                }
+            let unit = &self.units[index];
+            // Once for each long task.
+            let is_known = unit.depth == 1 && unit.waiting() == 0;
+            if !unit.flights().is_empty() && !is_known && unit.stalled(now) > LONG {
+                self.was_long(index);
             }
         }
+    }
+
+    /// A worker's task turned out to be long: what waits behind it goes back to the queue, and of the others nobody knows
+    /// any more whether theirs are quick.
+    fn was_long(&mut self, index: usize) {
+        for unit in &mut self.units {
+            unit.depth = unit.depth.min(QUICK - 1);
+        }
+        self.units[index].depth = 1;
+        self.returned |= self.take_back(index, usize::MAX, |_| true) > 0;
     }
 
     /// Where older tasks have come back into the queue, the younger ones come back too, so that they do not start before.
@@ -158,9 +194,7 @@ impl State {
         }
         let left = LONG.saturating_sub(unit.stalled(now));
         if left.is_zero() {
-            unit.depth = 1;
-            self.take_back(index, usize::MAX, |_| true);
-            self.returned = true;
+            self.was_long(index);
             self.dispatch(now, leftovers);
         } else {
             self.watch_stall(index, now + left, leftovers);

@@ -24,8 +24,9 @@ pub(crate) use timers::Timer;
 pub(crate) use unit::{Answer, Flight, Reached, Stage, Unit};
 
 use std::{
+    num::NonZero,
     sync::{Arc, OnceLock, Weak},
-    thread::{JoinHandle, ThreadId},
+    thread::{self, JoinHandle, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -91,6 +92,11 @@ pub(crate) struct State {
     pub(crate) tally: Tally,
     /// Units whose link did not take all at once, for the supervisor to go on with.
     pub(crate) backlogged: Vec<usize>,
+    /// How many threads this program can run at once.
+    processors: usize,
+    /// The unit that the last task was given to, and how many more it is given without a look at the others.
+    served: usize,
+    helping: usize,
     /// Whether tasks have come back into the queue that are older than what workers may have.
     returned: bool,
     /// Whether a task with another priority than the usual was ever submitted.
@@ -330,6 +336,9 @@ impl State {
             timers: Timers::default(),
             tally: Tally::default(),
             backlogged: Vec::new(),
+            processors: thread::available_parallelism().map_or(1, NonZero::get),
+            served: 0,
+            helping: 0,
             returned: false,
             priorities: false,
             waiting_submitters: 0,

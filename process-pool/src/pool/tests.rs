@@ -146,7 +146,9 @@ impl Bench {
             unit.depth = *depth;
             units.push(unit);
         }
-        let state = State::new(Limits::default(), units);
+        let mut state = State::new(Limits::default(), units);
+        // Whatever this machine has.
+        state.processors = depths.len();
         Bench { state, twins, futures: Vec::new(), now: Instant::now(), leftovers: Leftovers::default() }
     }
 
@@ -208,6 +210,38 @@ fn each_task_goes_to_the_worker_with_the_least() {
     bench.submit_many(10);
     assert_eq!((bench.has(0), bench.has(1)), (vec![1, 3, 5, 7], vec![2, 4, 6, 8]));
     assert_eq!(bench.waiting(), [9, 10]);
+}
+
+#[test]
+fn who_has_room_for_many_is_given_several_in_a_row_when_nobody_is_idle() {
+    let mut bench = Bench::new(&[64, 64]);
+    bench.submit_many(12);
+    assert_eq!(bench.has(0), [1, 3, 4, 5, 6, 7]);
+    assert_eq!(bench.has(1), [2, 8, 9, 10, 11, 12]);
+}
+
+#[test]
+fn quick_tasks_stay_with_as_many_workers_as_there_are_processors() {
+    for (depth, idle) in [(64, 2), (8, 0)] {
+        let mut bench = Bench::new(&[depth; 4]);
+        bench.state.processors = 2;
+        bench.submit_many(12);
+        assert_eq!((0..4).filter(|unit| bench.has(*unit).is_empty()).count(), idle, "depth {depth}");
+    }
+}
+
+#[test]
+fn what_was_taken_for_quick_and_is_not_goes_to_the_others() {
+    let mut bench = Bench::new(&[64; 4]);
+    bench.state.processors = 2;
+    bench.submit_many(6);
+    assert_eq!((bench.has(0), bench.has(1)), (vec![1, 3, 4, 5, 6], vec![2]));
+    bench.twins[..2].iter().for_each(|twin| assert_eq!(twin.start_next(), Some(1)));
+    bench.pass(Duration::from_millis(1));
+    bench.state.check_stall(0, bench.now, &mut bench.leftovers);
+    assert_eq!(bench.has(0), [1]);
+    assert_eq!(bench.waiting(), [] as [u64; 0]);
+    assert!((1..4).all(|unit| !bench.has(unit).is_empty()));
 }
 
 #[test]
