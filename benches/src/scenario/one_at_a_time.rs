@@ -21,7 +21,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const COUNT: u64 = 200;
+/// So many that the first few, for which everybody has to be woken, do not count.
+const COUNT: u64 = 1000;
 
 fn run(driver: &mut Driver) -> Outcome<()> {
     let table = Table::new("threads: one at a time", "ns per task")
