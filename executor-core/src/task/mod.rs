@@ -1,7 +1,7 @@
 //! A task, and what it can learn about itself while it runs.
 //!
 //! [`Task`] is the back-end's half of what [`Executor::submit`](crate::Executor::submit) makes; the caller has the other,
-//! the [`Future`](crate::Future). Both are counted pointers to one allocation. A back-end either runs a task in place
+//! the [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task in place
 //! ([`Task::run`]), or writes it down ([`Task::encode`]), has it run elsewhere and hands in the reply
 //! ([`Task::complete`]). A task that is dropped resolves its future with an error, so nobody waits for ever.
 
