@@ -71,6 +71,9 @@ address() {
   if [ "$form" = short ]; then
     run -p process-pool --lib --test it -- "${odd[@]}" --skip orphans:: --skip random_moments
   else
+    # As they are in programs, in blocks.
+    CARGO_TARGET_DIR=$targets/asan-blocks RUSTFLAGS=-Zsanitizer=address \
+      run -p executor-core --lib --test it -- --skip function::address --skip function::build_id
     run -p executor-core --test api --test fork
     run -p thread-pool --lib --test it
     run -p process-pool --lib --test it --test plain -- "${odd[@]}"
@@ -88,6 +91,9 @@ thread() {
   export CARGO_TARGET_DIR=$targets/tsan RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg tasks_apart"
   export TSAN_OPTIONS=suppressions=$here/tsan.txt:log_path=$reports/thread
   # Only the tests of races, whose own locks are not std's.
+  run -p executor-core --test it -- races
+  # And as they are in programs, in blocks.
+  export CARGO_TARGET_DIR=$targets/tsan-blocks RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer"
   run -p executor-core --test it -- races
   count
 }

@@ -1,10 +1,11 @@
 //! Where tasks lie: many in one block, one behind the other.
 //!
-//! Each thread has a block that it puts its tasks into. A place in it is used once, by whichever threads, and the block is
-//! freed when all of them are empty and no more will be given out. So memory is asked for once in some thirty tasks, and
+//! Each thread has a block that it puts its tasks into. A place in it is given out once, to whichever threads. When none is
+//! left the thread begins another block, or the same one if it is empty by then; whoever empties it later frees it. So memory is asked for once in some thirty tasks, and
 //! what a task pays for is a step of a pointer and one atomic subtraction.
 //!
-//! The price: a task that is kept, keeps its block, which is [`BYTES`] large. Large tasks lie alone.
+//! The price: a task that is kept, keeps its block, which is [`BYTES`] large, and a thread keeps its last one. What is large,
+//! or must be aligned more, lies alone.
 //!
 //! # Who may touch a block
 //!
@@ -113,7 +114,9 @@ impl Open {
     /// Begins another block, or the same one again if it has become empty meanwhile.
     #[cold]
     fn turn(&self) {
-        let block = match NonNull::new(self.block.get()) {
+        // If there is no memory for another one, none is what it has.
+        self.left.set(0);
+        let block = match NonNull::new(self.block.replace(null_mut())) {
             // SAFETY: this thread has not closed it before, so it is there.
             Some(block) if unsafe { block.as_ref() }.0.close(self.given.get()) => {
                 // SAFETY: it is this one's, and nobody else has it.

@@ -1,6 +1,6 @@
-//! The allocation of a task, and the only code that reaches into it.
+//! The memory of a task, and the only code that reaches into it.
 //!
-//! One allocation holds everything: the [`Header`] that is the same for all tasks, the output slot whose type the future
+//! One cell holds everything: the [`Header`] that is the same for all tasks, the output slot whose type the future
 //! knows, and the work whose type nobody but the vtable knows. [`TaskRef`] is a counted pointer to the header,
 //! [`Typed`] the same with the type of the output, through which it is read.
 //!
@@ -70,7 +70,7 @@ struct Slot<T> {
     output: UnsafeCell<Output<T>>,
 }
 
-/// The whole allocation.
+/// The whole of a task.
 #[repr(C)]
 struct Cell<W: Work> {
     slot: Slot<W::Output>,
@@ -81,7 +81,7 @@ struct Cell<W: Work> {
 pub(super) enum Output<T> {
     /// Not written yet, or the task is CANCELLED.
     Empty,
-    /// Moved out already if TAKEN, which is why dropping it is left to `drop_cell`.
+    /// Moved out already if TAKEN, which is why dropping it is left to `free`.
     Value(ManuallyDrop<T>),
     Error(Error),
     Packed(Bytes),
@@ -180,7 +180,8 @@ impl<W: Work> Cell<W> {
 pub(crate) struct TaskRef(NonNull<Header>);
 
 // SAFETY: the work and the output are `Send` (`Work` demands both), each is only ever touched by one owner at a time
-// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`), and the rest of the header is `Sync`.
+// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`). Of the header, `home` is an address that only the
+// one who frees it follows, and the rest is `Sync`.
 unsafe impl Send for TaskRef {}
 // SAFETY: as above.
 unsafe impl Sync for TaskRef {}

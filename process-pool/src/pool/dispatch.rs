@@ -2,8 +2,8 @@
 //!
 //! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not wait
 //! for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not started can
-//! be taken back at any time, and is, whenever another worker has nothing to do, something more urgent comes, or the task
-//! before it turns out to be long. So giving several at once changes the speed, and not who starts when, but for
+//! be taken back at any time, and is, whenever a worker is to be had that has nothing to do, something more urgent comes, or
+//! the task before it turns out to be long. So giving several at once changes the speed, and not who starts when, but for
 //! neighbours whose turn comes on two workers within a millisecond.
 
 use std::time::{Duration, Instant};
@@ -67,11 +67,12 @@ impl State {
         }
     }
 
-    /// The unit that gets the next task: one that has nothing to do, or the one with the least; and the same again for a
-    /// helping.
+    /// The unit that gets the next task: one that has nothing to do, if that is of use, or the one with the least; and the
+    /// same again for a helping.
     fn best_unit(&mut self) -> Option<usize> {
         let most = self.limits.max_tasks_per_worker;
-        if self.helping > 0 && self.units[self.served].has_room(most) {
+        let served = &self.units[self.served];
+        if self.helping > 0 && !served.is_idle() && served.has_room(most) {
             self.helping -= 1;
             return Some(self.served);
         }
@@ -86,12 +87,17 @@ impl State {
     }
 
     /// Whether every processor has a worker with quick tasks: then another one would only take it from them. That they are
-    /// quick is believed for a millisecond, for where a task waits behind another one, somebody looks after that time.
+    /// quick is believed for a millisecond, for where a task waits behind another one, somebody looks after that time. It
+    /// is not asked where a bounded pool is full: there an idle worker is what lets the next task in.
     fn is_crowded(&self) -> bool {
+        if self.units.len() <= self.processors {
+            return false;
+        }
         let most = self.limits.max_tasks_per_worker;
         let is_quick =
             |unit: &&Unit| unit.depth >= QUICK && !unit.is_idle() && (unit.waiting() > 0 || unit.has_room(most));
-        self.units.len() > self.processors && self.units.iter().filter(is_quick).count() >= self.processors
+        self.units.iter().filter(is_quick).count() >= self.processors
+            && self.limits.queue_capacity.is_none_or(|capacity| self.waiting() < capacity)
     }
 
     /// As [`best_unit`](State::best_unit), where the first look found none. It also has those ring that have nothing in
@@ -130,12 +136,12 @@ impl State {
     }
 
     /// Nothing waits in the queue: workers with nothing to do get up to half of what waits behind another's task. No more
-    /// than they take at once, for the rest would go back behind what is younger.
+    /// than any one of them takes at once, for the rest would go back behind what is younger.
     fn share(&mut self, now: Instant, leftovers: &mut Leftovers) {
         while !self.is_crowded() {
             let most = self.limits.max_tasks_per_worker;
             let idle = self.units.iter().filter(|unit| unit.is_idle() && unit.has_room(most));
-            let room: usize = idle.map(|unit| unit.depth).sum();
+            let room = idle.map(|unit| unit.depth).min().unwrap_or(0);
             let busiest = self.units.iter().enumerate().max_by_key(|(_, unit)| unit.waiting());
             let Some((index, waiting)) = busiest.map(|(index, unit)| (index, unit.waiting())) else { return };
             if room == 0 || waiting == 0 {
@@ -168,8 +174,12 @@ impl State {
         for unit in &mut self.units {
             unit.depth = unit.depth.min(QUICK - 1);
         }
-        self.units[index].depth = 1;
-        self.returned |= self.take_back(index, usize::MAX, |_| true) > 0;
+        let unit = &mut self.units[index];
+        unit.depth = 1;
+        // A task that is alone there may be on its way still, and long only in that.
+        if unit.waiting() > 0 {
+            self.returned |= self.take_back(index, usize::MAX, |_| true) > 0;
+        }
     }
 
     /// Where older tasks have come back into the queue, the younger ones come back too, so that they do not start before.

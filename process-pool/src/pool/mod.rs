@@ -278,7 +278,7 @@ impl Pool {
         if state.priorities {
             state.make_way_for(priority);
         }
-        // Where tasks wait already, nobody has room, and whoever has it next is given the first of them.
+        // Where tasks wait already, nobody has room who is to have one, and whoever has it next is given the first of them.
         let is_next = state.queue.is_empty() || state.priorities;
         state.queue.push_back(job);
         if is_next {
@@ -345,7 +345,7 @@ impl State {
         }
     }
 
-    /// Whether a worker would start another task at once.
+    /// Whether a worker has nothing to do.
     fn somebody_is_free(&self) -> bool {
         let most = self.limits.max_tasks_per_worker;
         self.units.iter().any(|unit| unit.is_idle() && unit.has_room(most))

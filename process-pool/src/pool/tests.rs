@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use executor_core::{Backend, Error, Executor, Future, Task, TaskOptions};
+use executor_core::{
+    Backend, Error, ErrorKind, Executor, Future, MapOptions, Task, TaskOptions,
+    function::{batch, outcome},
+};
 use parking_lot::Mutex;
 
 use super::{Answer, Job, Leftovers, Limits, Reached, Stage, State, Timer, Unit};
@@ -28,7 +31,7 @@ struct Memory {
     most: Option<usize>,
 }
 
-const SLOTS: u64 = 16;
+const SLOTS: u64 = 256;
 
 impl Twin {
     fn change(&self, sequence: u64, from: Claim, to: Claim) -> bool {
@@ -269,6 +272,65 @@ fn what_waits_behind_a_long_task_comes_back_and_the_younger_ones_elsewhere_too()
     assert_eq!(bench.has(1), [4, 3, 5, 6]);
     assert_eq!(bench.waiting(), [7, 8]);
     assert_eq!(bench.state.units[0].depth, 1);
+}
+
+#[test]
+fn a_task_that_is_on_its_way_for_long_stays_where_it_is() {
+    let mut bench = Bench::new(&[4]);
+    bench.submit_many(1);
+    bench.pass(Duration::from_millis(2));
+    bench.submit_many(1);
+    assert_eq!(bench.state.units[0].flights().front().map(|flight| flight.sequence), Some(1));
+    assert_eq!(bench.waiting(), [2]);
+}
+
+#[test]
+fn the_items_of_a_batch_are_one_task_to_what_waits_behind_it() {
+    let mut bench = Bench::new(&[4]);
+    let catch = Catch::default();
+    let results = catch.map_with(MapOptions::new().chunksize(3), |n: u32| n, 0..3).expect("caught");
+    let task = catch.0.lock().pop().expect("one");
+    bench.state.queue.push_back(Job::new(task, None).expect("written"));
+    bench.dispatch();
+    bench.submit_many(1);
+    bench.twins[0].start_next();
+    let mut record = Vec::new();
+    let error = Error::new(ErrorKind::Other, "an outcome like any other");
+    batch::write_record(&mut record, |outcome| outcome::write_error(&error, outcome));
+    for _ in 0..2 {
+        bench.pass(Duration::from_micros(900));
+        let answer = bench.state.units[0].answered(1, record.as_slice().into(), bench.now);
+        assert!(matches!(answer, Some(Answer::Part)));
+    }
+    bench.state.check_stall(0, bench.now, &mut bench.leftovers);
+    assert_eq!((bench.has(0).len(), bench.waiting().len()), (1, 1));
+    drop(results);
+}
+
+#[test]
+fn a_full_queue_wakes_those_who_were_left_asleep() {
+    let mut bench = Bench::new(&[64; 4]);
+    bench.state.processors = 2;
+    bench.state.limits.queue_capacity = Some(5);
+    bench.submit_many(6);
+    assert!(bench.has(2).is_empty());
+    bench.submit_many(4);
+    assert!((2..4).all(|unit| !bench.has(unit).is_empty()));
+}
+
+#[test]
+fn what_is_shared_stays_in_order_where_only_one_more_is_to_be_had() {
+    let mut bench = Bench::new(&[200, 24, 24, 24]);
+    bench.state.processors = 2;
+    (1..4).for_each(|unit| bench.state.units[unit].stage = Stage::Starting);
+    bench.submit_many(120);
+    bench.twins[0].start_next();
+    (1..4).for_each(|unit| bench.state.units[unit].stage = Stage::Ready);
+    bench.dispatch();
+    assert!(bench.has(2).is_empty(), "two processors, two workers");
+    for unit in 0..2 {
+        assert!(bench.has(unit).is_sorted(), "{:?}", bench.has(unit));
+    }
 }
 
 #[test]

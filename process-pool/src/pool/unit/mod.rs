@@ -376,12 +376,13 @@ impl Unit {
             self.signal(Signal::KILL);
             return Some(Answer::Part);
         }
-        self.progress = now;
         self.has_answered = true;
         self.answered = self.answered.max(sequence);
         let flight = self.flights.get_mut(at)?;
         flight.since = now;
         let Some(reply) = flight.job.outcome(outcome) else { return Some(Answer::Part) };
+        // Not with each item of a batch: what waits behind it waits for all of them.
+        self.progress = now;
         let flight = self.flights.remove(at)?;
         if condemned {
             self.signal(Signal::KILL);
