@@ -81,10 +81,12 @@ fn run() -> Outcome<()> {
     machine::prepare()?;
     // Before anything runs, because one of them is what else the machine was doing.
     let facts = machine::facts();
-    let mut driver = Driver::new(settings);
+    let mut driver = Driver::new(settings, report::text::table);
     let mut answers = Vec::new();
     for scenario in chosen {
-        answers.push(Answer { scenario, tables: driver.run(scenario)? });
+        report::text::scenario(scenario);
+        (scenario.run)(&mut driver)?;
+        answers.push(Answer { scenario, tables: driver.take() });
     }
     report::text::summary(&answers);
     if write {

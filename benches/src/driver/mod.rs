@@ -13,7 +13,7 @@ pub use statistics::Summary;
 pub use table::{Measured, Row, Table};
 pub use target::{Baseline, Limit, Target, Verdict};
 
-use crate::{Outcome, report::text, scenario::Scenario};
+use crate::Outcome;
 
 /// How much time is spent.
 #[derive(Clone, Copy, Debug)]
@@ -41,14 +41,15 @@ impl Settings {
 #[derive(Debug)]
 pub struct Driver {
     settings: Settings,
+    show: fn(&Measured),
     dice: Dice,
     measured: Vec<Measured>,
 }
 
 impl Driver {
-    /// A driver that has not run anything.
-    pub fn new(settings: Settings) -> Driver {
-        Driver { settings, dice: Dice(0x9e37_79b9_7f4a_7c15), measured: Vec::new() }
+    /// A driver that has not run anything, and shows each table as soon as it is ready.
+    pub fn new(settings: Settings, show: fn(&Measured)) -> Driver {
+        Driver { settings, show, dice: Dice(0x9e37_79b9_7f4a_7c15), measured: Vec::new() }
     }
 
     /// How much time is spent.
@@ -56,15 +57,9 @@ impl Driver {
         self.settings
     }
 
-    /// Runs a scenario, prints its tables as they are ready, and answers them.
-    ///
-    /// # Errors
-    ///
-    /// If a contender cannot be built.
-    pub fn run(&mut self, scenario: &Scenario) -> Outcome<Vec<Measured>> {
-        text::scenario(scenario);
-        (scenario.run)(self)?;
-        Ok(std::mem::take(&mut self.measured))
+    /// The tables since it was last asked.
+    pub fn take(&mut self) -> Vec<Measured> {
+        std::mem::take(&mut self.measured)
     }
 
     /// Lets the sides of a table take turns: every side once, then every side again, in an order that is shuffled each time.
@@ -93,7 +88,7 @@ impl Driver {
             }
         }
         let measured = table.measured(costs)?;
-        text::table(&measured);
+        (self.show)(&measured);
         self.measured.push(measured);
         Ok(())
     }
