@@ -2,7 +2,7 @@
 //!
 //! Both are kept from task to task: memory that is new to a process comes page by page, and that costs more than the copy
 //! into it. A large one is kept too, but the system may have its pages if it needs them. Of an echo of 64 MiB of bytes this
-//! saves a third.
+//! saves a third, of one of 1 MiB inside of a struct more than half.
 #![allow(unsafe_code)]
 
 /// Up to this size memory is simply kept: a round number of bytes, and what goes with them.
