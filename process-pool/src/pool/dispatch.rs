@@ -270,14 +270,16 @@ impl State {
         count
     }
 
-    /// A worker has answered `count` tasks in `time`: from that follows how many it is given at once.
-    pub(crate) fn adapt_depth(&mut self, index: usize, count: usize, time: Duration) {
+    /// A worker has answered `count` tasks in `time`: from that follows how many it is given at once. If it was idle before,
+    /// waking it is a part of that time, and so it says nothing against short tasks.
+    pub(crate) fn adapt_depth(&mut self, index: usize, count: usize, time: Duration, was_idle: bool) {
         let unit = &mut self.units[index];
         let each = time / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         let wanted = match each {
             long if long > LONG => 1,
             short => (AHEAD.as_nanos() / short.as_nanos().max(1)) as usize + 2,
         };
+        let wanted = if was_idle && wanted > 1 { wanted.max(unit.depth) } else { wanted };
         // Growing step by step: the first measurement of a fast worker is mostly the time until somebody looked.
         unit.depth = wanted.min(unit.depth * 2).clamp(1, DEEPEST);
     }

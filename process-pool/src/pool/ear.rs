@@ -156,7 +156,7 @@ impl Pool {
     fn understand(&self, unit: usize, ear: &mut Ear, heard: &mut Heard) {
         let now = Instant::now();
         let mut state = self.state.lock();
-        let before = state.units[unit].stalled(now);
+        let (before, was_idle) = (state.units[unit].stalled(now), state.units[unit].was_idle);
         loop {
             let place = &mut state.units[unit];
             match ear.replies.cut() {
@@ -193,7 +193,7 @@ impl Pool {
         state.units[unit].bytes_received += heard.bytes as u64;
         if !heard.endings.is_empty() {
             heard.endings.iter().for_each(|ending| state.tally.count(ending));
-            state.adapt_depth(unit, heard.endings.len(), before);
+            state.adapt_depth(unit, heard.endings.len(), before, was_idle);
         }
         state.dispatch(now, &mut heard.leftovers);
         let most = state.limits.max_tasks_per_worker;

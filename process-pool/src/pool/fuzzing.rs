@@ -246,7 +246,7 @@ impl Stand {
         let held = self.link.replies.capacity();
         assert!(held <= 3 * self.link.said + (2 << 20), "{held} bytes are held of {}", self.link.said);
         if !endings.is_empty() {
-            self.state.adapt_depth(0, endings.len(), Duration::from_micros(10));
+            self.state.adapt_depth(0, endings.len(), Duration::from_micros(10), false);
         }
         settle(endings);
         self.dispatch();

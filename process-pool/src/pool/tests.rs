@@ -361,14 +361,16 @@ fn the_more_urgent_takes_the_place_of_what_has_not_started() {
 fn the_depth_follows_the_length_of_tasks() {
     let mut bench = Bench::new(&[1]);
     for expected in [2, 4, 8, 16] {
-        bench.state.adapt_depth(0, 10, Duration::from_micros(10));
+        bench.state.adapt_depth(0, 10, Duration::from_micros(10), false);
         assert_eq!(bench.state.units[0].depth, expected);
     }
     for _ in 0..10 {
-        bench.state.adapt_depth(0, 10, Duration::from_micros(10));
+        bench.state.adapt_depth(0, 10, Duration::from_micros(10), false);
     }
     assert_eq!(bench.state.units[0].depth, 202);
-    bench.state.adapt_depth(0, 1, Duration::from_millis(5));
+    bench.state.adapt_depth(0, 1, Duration::from_micros(50), true);
+    assert_eq!(bench.state.units[0].depth, 202);
+    bench.state.adapt_depth(0, 1, Duration::from_millis(5), true);
     assert_eq!(bench.state.units[0].depth, 1);
 }
 

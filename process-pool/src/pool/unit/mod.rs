@@ -68,6 +68,8 @@ pub(crate) struct Unit {
     pub(crate) depth: usize,
     /// When it last got its first task, or answered one.
     progress: Instant,
+    /// Whether it had nothing to do before that, so that it may have been asleep.
+    pub(super) was_idle: bool,
     /// For which task it is going to be killed, or was.
     pub(crate) verdict: Option<Verdict>,
     /// Why it was killed, if that was this pool's doing and for no task's sake.
@@ -128,6 +130,7 @@ impl Unit {
             was_let_go: false,
             depth: 1,
             progress: Instant::now(),
+            was_idle: true,
             verdict: None,
             reason: None,
             stall_due: None,
@@ -274,7 +277,7 @@ impl Unit {
             claims.offer(sequence);
         }
         if self.flights.is_empty() {
-            self.progress = now;
+            (self.progress, self.was_idle) = (now, true);
         }
         self.given += 1;
         let name = custom_name(&job);
@@ -382,7 +385,7 @@ impl Unit {
         flight.since = now;
         let Some(reply) = flight.job.outcome(outcome) else { return Some(Answer::Part) };
         // Not with each item of a batch: what waits behind it waits for all of them.
-        self.progress = now;
+        (self.progress, self.was_idle) = (now, false);
         let flight = self.flights.remove(at)?;
         if condemned {
             self.signal(Signal::KILL);
