@@ -39,7 +39,7 @@ Our pools, their peers and the limits of the machine on the same work.
 This page is written by a program; `benches/src/scenario` says what each scenario does and what it is to reach.
 
 ```sh
-cargo run --release -p benches --bin compare -- --write   # this page, a quarter of an hour
+cargo run --release -p benches --bin compare -- --write   # this page, five minutes
 cargo run --release -p benches --bin compare -- --short   # all scenarios on the terminal, two minutes
 cargo run --release -p benches --bin compare -- submit map --turns 15   # some of them
 ```
