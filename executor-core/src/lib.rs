@@ -45,6 +45,8 @@ mod shared;
 mod signal;
 #[doc(hidden)]
 pub mod spin;
+#[allow(dead_code)]
+mod stack;
 mod sync;
 pub mod task;
 mod wait;

@@ -1,0 +1,160 @@
+//! How much stack the running thread has left.
+//!
+//! What recurses as deep as its input says (reading a value, helping a task that helps another one) asks here before it
+//! goes one level deeper, so that the answer is an error and not the end of the program.
+#![allow(unsafe_code)]
+
+use std::{cell::Cell, mem::MaybeUninit, ops::Range};
+
+/// The bytes between the caller's frame and the end of its thread's stack.
+///
+/// `None` if that is not known: the system does not say where the stack ends, or the caller runs on a stack that is not its
+/// thread's own, as in a signal handler or a coroutine. The caller must then count its levels instead.
+///
+/// The first call in a thread asks the system, later ones take a few instructions.
+#[inline]
+pub(crate) fn remaining() -> Option<usize> {
+    let here = here();
+    let bounds = bounds();
+    bounds.contains(&here).then(|| here - bounds.start)
+}
+
+/// An address in the frame of the caller. Stacks grow downwards, so a deeper frame has a lower one.
+#[inline(always)]
+pub(crate) fn here() -> usize {
+    let local = MaybeUninit::<u8>::uninit();
+    std::ptr::from_ref(&local).addr()
+}
+
+/// The addresses of this thread's stack, without its guard pages. Empty if they are not known.
+#[inline]
+fn bounds() -> Range<usize> {
+    thread_local! {
+        /// Both zero: not asked for yet.
+        static BOUNDS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+    }
+    let (lowest, end) = BOUNDS.get();
+    if end != 0 {
+        return lowest..end;
+    }
+    let found = system::bounds().filter(|found| found.start < found.end).unwrap_or(1..1);
+    BOUNDS.set((found.start, found.end));
+    found
+}
+
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
+mod system {
+    use std::{mem::MaybeUninit, ops::Range, ptr};
+
+    /// The stack of a main thread grows when it is used, as far as the limit of the process allows. The kernel keeps this
+    /// much address space free below it whatever the limit was when the program started, and perhaps no more.
+    const MAIN_AT_MOST: usize = 128 << 20;
+
+    pub(super) fn bounds() -> Option<Range<usize>> {
+        let own = own_bounds()?;
+        if !is_main() {
+            return Some(own);
+        }
+        // The C libraries differ: glibc gives what the limit allows, musl what is in use at this moment.
+        Some(own.end.saturating_sub(limit()?.min(MAIN_AT_MOST))..own.end)
+    }
+
+    fn own_bounds() -> Option<Range<usize>> {
+        let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+        // SAFETY: the thread asks about itself, and `attributes` has room for the answer.
+        if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
+            return None;
+        }
+        let (mut lowest, mut size, mut guard) = (ptr::null_mut(), 0, 0);
+        // SAFETY: the call above succeeded, so `attributes` is initialised. The others write to locals of the right types,
+        // and `attributes` is not used after it is destroyed.
+        let known = unsafe {
+            let known = libc::pthread_attr_getstack(attributes.as_ptr(), &mut lowest, &mut size) == 0
+                && libc::pthread_attr_getguardsize(attributes.as_ptr(), &mut guard) == 0;
+            libc::pthread_attr_destroy(attributes.as_mut_ptr());
+            known
+        };
+        // Old versions of glibc count the guard as part of the stack. To leave it out twice costs a page.
+        let lowest = lowest.addr();
+        known.then(|| lowest.saturating_add(guard)..lowest.saturating_add(size))
+    }
+
+    fn is_main() -> bool {
+        // SAFETY: these calls only return numbers.
+        unsafe { libc::syscall(libc::SYS_gettid) == libc::c_long::from(libc::getpid()) }
+    }
+
+    /// How large the main thread's stack may become.
+    fn limit() -> Option<usize> {
+        let mut limit = MaybeUninit::<libc::rlimit>::uninit();
+        // SAFETY: `limit` has room for the answer, and is only read if there is one.
+        let limit =
+            unsafe { (libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) == 0).then(|| limit.assume_init()) }?;
+        Some(usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))
+    }
+}
+
+#[cfg(all(target_vendor = "apple", not(miri)))]
+mod system {
+    use std::ops::Range;
+
+    pub(super) fn bounds() -> Option<Range<usize>> {
+        // SAFETY: the thread asks about itself; both calls only return numbers.
+        let (end, size) = unsafe {
+            let own = libc::pthread_self();
+            (libc::pthread_get_stackaddr_np(own).addr(), libc::pthread_get_stacksize_np(own))
+        };
+        Some(end.saturating_sub(size)..end)
+    }
+}
+
+#[cfg(any(miri, not(any(target_os = "linux", target_os = "android", target_vendor = "apple"))))]
+mod system {
+    use std::ops::Range;
+
+    pub(super) fn bounds() -> Option<Range<usize>> {
+        None
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android", target_vendor = "apple"), not(miri)))]
+mod tests {
+    use super::*;
+
+    /// What is left `levels` frames of 1 KiB further down.
+    #[inline(never)]
+    fn remaining_below(levels: usize) -> Option<usize> {
+        let frame = std::hint::black_box([0u8; 1024]);
+        let left = if levels == 0 { remaining() } else { remaining_below(levels - 1) };
+        std::hint::black_box(frame);
+        left
+    }
+
+    #[test]
+    fn what_is_left_is_nearly_the_stack_that_a_thread_was_given_and_each_frame_takes_from_it() {
+        for size in [128 << 10, 256 << 10, 2 << 20, 64 << 20] {
+            let thread = std::thread::Builder::new().stack_size(size).spawn(|| {
+                let left = remaining().expect("known in a thread");
+                (left, left - remaining_below(8).expect("known in a frame below"))
+            });
+            let (left, used) = thread.expect("a thread").join().expect("no panic");
+            // The system takes some of it for variables of the thread, and rounds up.
+            assert!(left > size / 2 && left < size + (32 << 10), "{left} of {size}");
+            assert!((8 << 10..40 << 10).contains(&used), "{used}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_said_to_be_left_can_be_used() {
+        let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(|| {
+            #[inline(never)]
+            fn use_up(to: usize) -> usize {
+                let frame = std::hint::black_box([1u8; 256]);
+                let deeper = if remaining().is_some_and(|left| left > to) { use_up(to) } else { 0 };
+                deeper + usize::from(std::hint::black_box(frame)[0])
+            }
+            use_up(8 << 10)
+        });
+        assert!(thread.expect("a thread").join().expect("no panic") > 100);
+    }
+}
