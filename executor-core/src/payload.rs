@@ -44,6 +44,43 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 ///
 /// Implemented for every function that fits, so nobody implements it by hand. Captured values that are `Copy` themselves
 /// are only noticed when the program is built, not by `cargo check`.
+///
+/// # Captures of no size
+///
+/// A closure that captures only values of no size has no size itself. The compiler offers no way to tell it from one that
+/// captures nothing, so it is accepted, and a worker process makes it, with what it captures, from nothing. That is right
+/// for a function or a closure that another closure captures, and for markers like `PhantomData`. It is wrong for a token:
+/// a value whose existence proves that something was done *in this process*, where unsafe code relies on the proof. In a
+/// worker nothing of the kind was done. **Do not capture such a token in a function that is submitted to processes**; make
+/// it where the function runs:
+///
+/// ```
+/// use executor_core::{Executor, InlineExecutor};
+///
+/// /// Only `open` makes one, so whoever has one may call `read`.
+/// #[derive(Clone, Copy)]
+/// struct Opened(());
+/// static TABLE: std::sync::OnceLock<Vec<u64>> = std::sync::OnceLock::new();
+///
+/// impl Opened {
+///     fn open() -> Opened {
+///         TABLE.get_or_init(|| vec![2, 3, 5]);
+///         Opened(())
+///     }
+///     fn read(self, n: usize) -> u64 {
+///         // A program that had `unwrap_unchecked` here would have undefined behaviour in a worker.
+///         TABLE.get().expect("it was opened in this process")[n]
+///     }
+/// }
+///
+/// let executor = InlineExecutor::new();
+/// let token = Opened::open();
+/// // Works in this process alone. A worker never called `open`:
+/// assert_eq!(executor.submit(move |n: usize| token.read(n), 1)?.result(None)?, 3);
+/// // Works everywhere:
+/// assert_eq!(executor.submit(|n: usize| Opened::open().read(n), 1)?.result(None)?, 3);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "an executor cannot run `{Self}` on an argument of type `{A}`",
     label = "not a function of one argument that captures nothing",
@@ -57,10 +94,11 @@ pub trait Function<A, R>: Fn(A) -> R + Copy + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<F, A, R> Function<A, R> for F where F: Fn(A) -> R + Copy + Send + 'static {}
 
-/// Refuses a function with captures while the program is built.
+/// Refuses a function with a size while the program is built.
 ///
 /// Captured values that are `Copy` themselves pass the trait, so their size is what gives them away. What has no size can
-/// be made from nothing in another process, and that is what the caller of this does.
+/// be made from nothing in another process, and that is what the caller of this does. Captures of no size pass: nothing on
+/// stable Rust tells them from none. [`Function`] says what that asks of the user.
 pub(crate) const fn assert_captures_nothing<F>() {
     assert!(
         size_of::<F>() == 0,

@@ -3,7 +3,10 @@
 
 use std::cell::Cell;
 
-use super::{Entry, entry};
+use super::{
+    Entry, entry,
+    image::{self, Image},
+};
 use crate::{Error, ErrorKind};
 
 /// What travels to name a function.
@@ -18,7 +21,7 @@ pub struct Address {
 /// The base. A static has one address, unlike a function or a constant, which the compiler may copy.
 static BASE: u64 = 0x636f_6e63_7572_7265;
 
-fn base() -> usize {
+pub(super) fn base() -> usize {
     std::ptr::addr_of!(BASE).addr()
 }
 
@@ -27,8 +30,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] if the function lies in another file than this crate does: in a dynamic library,
-    /// whose place another process does not share.
+    /// [`ErrorKind::InvalidArgument`] if the function and this crate do not lie in the same file: one of them is in a
+    /// dynamic library, and the distance between two files differs from process to process.
     pub fn of(entry: &'static Entry) -> Result<Address, Error> {
         thread_local! {
             /// The entry that was asked for last, which mostly is asked for again.
@@ -46,25 +49,34 @@ impl Address {
 
     fn find(entry: &'static Entry) -> Result<Address, Error> {
         let at = std::ptr::from_ref(entry).addr();
-        if !image::contains(at, size_of::<Entry>()) {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!(
-                    "`{}` lies in a dynamic library, where a worker process cannot find it: link it into the program itself",
-                    entry.name()
-                ),
-            ));
+        if !image::own().is_constant(at, size_of::<Entry>()) {
+            return Err(is_elsewhere(entry, image::holding(at).as_ref(), image::own()));
         }
         let offset = (at as i64).wrapping_sub(base() as i64);
         Ok(Address { offset, fingerprint: entry.fingerprint() })
     }
 
-    /// The entry at an address that came from another process of this program.
+    /// Returns the entry at an address that came from another process of this program.
+    ///
+    /// What is no entry of this program is refused where it is noticed: by its place, which must be one that is never
+    /// written, by the magic number, and by the fingerprint. But any part of a program may hold numbers that look like an
+    /// entry, so these checks find mistakes, and are not what makes a call safe. Therefore safe code cannot use it:
+    ///
+    /// ```compile_fail,E0133
+    /// let forged = executor_core::function::Address { offset: 8, fingerprint: 0 };
+    /// forged.resolve();
+    /// ```
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Decode`] if there is no such entry.
-    pub fn resolve(self) -> Result<&'static Entry, Error> {
+    ///
+    /// # Safety
+    ///
+    /// - [`Address::of`] returned this address, in a process whose [`BuildId`](super::BuildId) is the one of this process.
+    /// - Where the function captures values of no size, these may exist in this process too. See
+    ///   [`Function`](crate::Function).
+    pub unsafe fn resolve(self) -> Result<&'static Entry, Error> {
         let refuse = |reason: &str| {
             Err(Error::new(
                 ErrorKind::Decode,
@@ -72,7 +84,7 @@ impl Address {
             ))
         };
         let at = base().wrapping_add_signed(self.offset as isize);
-        if !at.is_multiple_of(align_of::<Entry>()) || !image::contains(at, size_of::<Entry>()) {
+        if !at.is_multiple_of(align_of::<Entry>()) || !image::own().is_constant(at, size_of::<Entry>()) {
             return refuse("it is outside of the program's constants");
         }
         let entry = std::ptr::with_exposed_provenance::<Entry>(at);
@@ -81,8 +93,7 @@ impl Address {
         if !unsafe { entry::has_magic(entry) } {
             return refuse("there is something else");
         }
-        // SAFETY: as above, and it has the magic number that only entries have. Both processes compared their builds
-        // before, so it is an entry of this very program.
+        // SAFETY: as above, and by the contract there is an entry here.
         let entry = unsafe { &*entry };
         if entry.fingerprint() != self.fingerprint {
             return refuse("there is a function of other types");
@@ -91,76 +102,24 @@ impl Address {
     }
 }
 
-/// Which parts of memory hold this program's constants.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-pub(super) mod image {
-    use std::{ffi::c_void, ops::Range, sync::OnceLock};
-
-    /// A loaded file, as far as it holds this crate.
-    #[derive(Debug, Default)]
-    pub(in super::super) struct Image {
-        /// The parts that are mapped readable from the file.
-        pub(in super::super) readable: Vec<Range<usize>>,
-        /// Of those, the ones that are never written.
-        pub(in super::super) constant: Vec<Range<usize>>,
-        /// Where the notes are, the build id among them.
-        pub(in super::super) notes: Vec<Range<usize>>,
-    }
-
-    /// The image that this crate is in.
-    pub(in super::super) fn own() -> &'static Image {
-        static IMAGE: OnceLock<Image> = OnceLock::new();
-        IMAGE.get_or_init(|| {
-            let mut found = Image::default();
-            // SAFETY: the callback gets `found` back as its data, which outlives the call.
-            unsafe { libc::dl_iterate_phdr(Some(visit), std::ptr::from_mut(&mut found).cast()) };
-            found
-        })
-    }
-
-    pub(super) fn contains(at: usize, size: usize) -> bool {
-        let Some(end) = at.checked_add(size) else { return false };
-        own().readable.iter().any(|part| part.start <= at && end <= part.end)
-    }
-
-    /// Called once for each loaded file; ends the visit at the one that holds the base.
-    unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> i32 {
-        // SAFETY: the loader passes a valid description of a loaded file.
-        let info = unsafe { &*info };
-        // SAFETY: `data` is the `&mut Image` of `own`, and nobody else uses it during the call.
-        let found = unsafe { &mut *data.cast::<Image>() };
-        // SAFETY: the description points to that many program headers.
-        let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-        let mut image = Image::default();
-        for header in headers {
-            let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
-            let part = start..start.wrapping_add(header.p_memsz as usize);
-            match header.p_type {
-                libc::PT_LOAD if header.p_flags & libc::PF_R != 0 => {
-                    if header.p_flags & libc::PF_W == 0 {
-                        image.constant.push(part.clone());
-                    }
-                    image.readable.push(part);
-                }
-                libc::PT_NOTE => image.notes.push(part),
-                _ => {}
-            }
+/// Puts into words that a function and this crate lie in different files.
+#[cold]
+fn is_elsewhere(entry: &Entry, function: Option<&Image>, this: &Image) -> Error {
+    let place = function.map_or_else(|| "memory that belongs to no file".to_string(), Image::title);
+    let advice = match function {
+        Some(function) if function.is_program() => {
+            "link the crate `executor-core` into the program, without `-C prefer-dynamic` or a crate of type `dylib` around it"
         }
-        let base = super::base();
-        if image.readable.iter().any(|part| part.contains(&base)) {
-            *found = image;
-            return 1;
-        }
-        0
-    }
-}
-
-/// Where the system does not say what is mapped, the distance alone is checked: a program's image is smaller than this.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-mod image {
-    pub(super) fn contains(at: usize, _: usize) -> bool {
-        super::base().abs_diff(at) < 1 << 30
-    }
+        _ => "move the function into a crate that is linked into the program itself",
+    };
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!(
+            "`{}` lies in {place} and the crate `executor-core` in {}, so a worker process cannot find it: {advice}",
+            entry.name(),
+            this.title()
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -178,7 +137,9 @@ mod tests {
     #[test]
     fn an_address_leads_back_to_its_entry() {
         let entry = entry_of(double);
-        let found = Address::of(entry).expect("in this program").resolve().expect("resolves");
+        let address = Address::of(entry).expect("in this program");
+        // SAFETY: this process made it.
+        let found = unsafe { address.resolve() }.expect("resolves");
         assert!(std::ptr::eq(found, entry));
         let mut reply = Vec::new();
         let mut argument = Vec::new();
@@ -194,13 +155,65 @@ mod tests {
         assert_ne!(one.fingerprint(), other.fingerprint());
     }
 
+    /// Resolves what is refused, or is an entry of this test program.
+    fn resolve(address: Address) -> Result<&'static Entry, Error> {
+        // SAFETY: where an address is none that this process made, it is refused before an entry is looked at: the tests
+        // below only forge the magic number where it is not looked for.
+        unsafe { address.resolve() }
+    }
+
     #[test]
     fn an_address_that_is_no_entry_is_refused() {
         let real = Address::of(entry_of(double)).expect("in this program");
         let offsets = [0, real.offset + 8, real.offset + 1, i64::MAX, i64::MIN, -1 << 40];
         for offset in offsets {
-            assert_eq!(Address { offset, ..real }.resolve().expect_err("no entry").kind(), ErrorKind::Decode);
+            assert_eq!(resolve(Address { offset, ..real }).expect_err("no entry").kind(), ErrorKind::Decode);
         }
-        assert!(Address { fingerprint: !real.fingerprint, ..real }.resolve().is_err());
+        assert!(resolve(Address { fingerprint: !real.fingerprint, ..real }).is_err());
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    #[test]
+    fn what_looks_like_an_entry_in_memory_that_is_written_is_no_entry() {
+        use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+        const WORDS: usize = size_of::<Entry>() / 8;
+        static IN_DATA: [AtomicU64; WORDS] = [const { AtomicU64::new(1) }; WORDS];
+        static IN_BSS: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
+        let on_heap: Box<[AtomicU64; WORDS]> = Box::new([const { AtomicU64::new(0) }; WORDS]);
+        let real = Address::of(entry_of(double)).expect("in this program");
+        for forged in [&IN_DATA, &IN_BSS, &*on_heap] {
+            // An exact copy of an entry, which is one by all that it holds.
+            for (number, word) in forged.iter().enumerate() {
+                let at = std::ptr::from_ref(entry_of(double)).cast::<u64>();
+                // SAFETY: the entry has that many words, and is all initialised: it has no padding.
+                word.store(unsafe { at.add(number).read() }, Relaxed);
+            }
+            let offset = (forged.as_ptr().addr() as i64).wrapping_sub(base() as i64);
+            let error = resolve(Address { offset, ..real }).expect_err("it is no constant");
+            assert!(error.to_string().contains("constants"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_function_that_lies_in_another_file_is_refused_with_the_place_of_each() {
+        let (program, library) = (Image::fake(true, ""), Image::fake(false, "/lib/libx.so"));
+        let said = |function, this| is_elsewhere(entry_of(double), function, this).to_string();
+        let text = said(Some(&program), &library);
+        assert!(
+            text.contains(
+                "double` lies in the program and the crate `executor-core` in the dynamic library `/lib/libx.so`"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("link the crate `executor-core` into the program"), "{text}");
+        let text = said(Some(&library), &program);
+        assert!(
+            text.contains(
+                "double` lies in the dynamic library `/lib/libx.so` and the crate `executor-core` in the program"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("move the function into a crate"), "{text}");
+        assert!(said(None, &program).contains("memory that belongs to no file"));
     }
 }

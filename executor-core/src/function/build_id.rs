@@ -63,7 +63,7 @@ impl fmt::Display for BuildId {
 mod parts {
     use std::ops::Range;
 
-    use super::super::address::image;
+    use super::super::image;
 
     fn slices(ranges: &'static [Range<usize>]) -> impl Iterator<Item = &'static [u8]> {
         ranges.iter().map(|part| {
@@ -75,14 +75,14 @@ mod parts {
     }
 
     pub(super) fn constant() -> impl Iterator<Item = &'static [u8]> {
-        slices(&image::own().constant)
+        slices(image::own().constant())
     }
 
     pub(super) fn notes() -> impl Iterator<Item = &'static [u8]> {
         let image = image::own();
         let constant =
-            |note: &&Range<usize>| image.constant.iter().any(|part| part.start <= note.start && note.end <= part.end);
-        image.notes.iter().filter(constant).flat_map(|note| slices(std::slice::from_ref(note)))
+            |note: &&Range<usize>| image.constant().iter().any(|part| part.start <= note.start && note.end <= part.end);
+        image.notes().iter().filter(constant).flat_map(|note| slices(std::slice::from_ref(note)))
     }
 }
 

@@ -16,9 +16,10 @@
 //! let mut argument = Vec::new();
 //! codec::encode(&41u64, &mut argument)?;
 //!
-//! // There: nothing that does not match is called.
+//! // There: what the other side says is believed, so both must run the same build.
 //! assert_eq!(build, BuildId::own());
-//! let entry = address.resolve()?;
+//! // SAFETY: `Address::of` returned the address in this build, and the function captures nothing at all.
+//! let entry = unsafe { address.resolve() }?;
 //! let mut reply = Vec::new();
 //! entry.call(&argument, &mut reply);
 //! assert!(!outcome::is_error(&reply));
@@ -29,6 +30,8 @@ mod address;
 pub mod batch;
 mod build_id;
 mod entry;
+#[doc(hidden)]
+pub mod image;
 pub mod outcome;
 
 pub use address::Address;

@@ -4,6 +4,7 @@
 //! [`lifeline`], when the parent is gone.
 
 mod buffers;
+mod functions;
 mod lifeline;
 mod limits;
 mod overflow;

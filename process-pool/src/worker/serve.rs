@@ -14,7 +14,7 @@ use executor_core::{
     task::{self, Remote},
 };
 
-use super::{buffers, fail_to_start, lifeline, limits, overflow, signals};
+use super::{buffers, fail_to_start, functions::Functions, lifeline, limits, overflow, signals};
 use crate::{
     Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
@@ -49,7 +49,8 @@ struct Worker {
     setup: Setup,
     /// A task may fork, and its child may return from the task too.
     born: fork::Generation,
-    last: Option<(Address, &'static Entry)>,
+    /// None: the parent runs another build.
+    functions: Option<Functions>,
     /// Reused from task to task, as what follows.
     spare: Option<Arc<Remote>>,
     body: Vec<u8>,
@@ -71,7 +72,8 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     if setup.memory_limit > 0 {
         limits::limit_memory(setup.memory_limit)?;
     }
-    Ok(Worker { port, setup, born: fork::generation(), last: None, spare: None, body: Vec::new(), reply: Vec::new() })
+    let functions = Functions::of_parent(setup.build);
+    Ok(Worker { port, setup, born: fork::generation(), functions, spare: None, body: Vec::new(), reply: Vec::new() })
 }
 
 /// What a request leads to.
@@ -83,7 +85,7 @@ enum Next {
 impl Worker {
     fn run(&mut self) -> io::Result<()> {
         let _entered = task::enter_worker(self.setup.name.as_str(), HostId::NONE);
-        if self.setup.build != BuildId::own() {
+        if self.functions.is_none() {
             let message = format!(
                 "the worker runs build {}, and its parent {}: the program was replaced while it ran; restart it",
                 BuildId::own(),
@@ -131,7 +133,7 @@ impl Worker {
     }
 
     fn initialize(&mut self, request: Request) -> io::Result<Next> {
-        let entry = match request.function.resolve() {
+        let entry = match self.entry(request.function) {
             Ok(entry) => entry,
             Err(error) => return self.refuse(&error).map(|()| Next::Leave),
         };
@@ -183,16 +185,11 @@ impl Worker {
         Ok(())
     }
 
-    /// The function at an address. Mostly it is the one that was called last.
     fn entry(&mut self, address: Address) -> Result<&'static Entry, Error> {
-        if let Some((last, entry)) = self.last
-            && last == address
-        {
-            return Ok(entry);
-        }
-        let entry = address.resolve()?;
-        self.last = Some((address, entry));
-        Ok(entry)
+        let Some(functions) = &mut self.functions else {
+            return Err(Error::new(ErrorKind::Decode, "the worker runs another build than its parent"));
+        };
+        functions.find(address)
     }
 
     /// What the task is told of itself. It is made anew only where a task has kept its own.

@@ -1,0 +1,39 @@
+//! The functions that the parent names, as this process finds them.
+#![allow(unsafe_code)]
+
+use executor_core::{
+    Error,
+    function::{Address, BuildId, Entry},
+};
+
+/// The functions of a parent that runs the same build.
+pub(super) struct Functions {
+    /// The one that was called last, which mostly is called again.
+    last: Option<(Address, &'static Entry)>,
+}
+
+impl Functions {
+    /// Returns the functions of a parent with this build, or nothing if this process runs another one.
+    pub(super) fn of_parent(build: BuildId) -> Option<Functions> {
+        (build == BuildId::own()).then_some(Functions { last: None })
+    }
+
+    /// Finds the function at an address that the parent has sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](executor_core::ErrorKind::Decode) if there is none.
+    pub(super) fn find(&mut self, address: Address) -> Result<&'static Entry, Error> {
+        if let Some((last, entry)) = self.last
+            && last == address
+        {
+            return Ok(entry);
+        }
+        // SAFETY: the parent runs the same build, which `of_parent` has compared, and sends what `Address::of` returned.
+        // Nobody else can write to the link, whose other end only the parent has. That captures of no size may exist here
+        // is up to who submits them: see `Function`.
+        let entry = unsafe { address.resolve() }?;
+        self.last = Some((address, entry));
+        Ok(entry)
+    }
+}
