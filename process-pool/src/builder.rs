@@ -15,7 +15,7 @@ use crate::{
     ProcessPoolExecutor, Transport,
     frame::{Request, RequestKind},
     pool::{Limits, Pool, Unit},
-    start::{self, spawn::Blueprint},
+    start::{self, executable::Executable, spawn::Blueprint},
     supervisor::{Initializer, Supervisor},
 };
 
@@ -124,21 +124,27 @@ impl ProcessPoolBuilder {
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for zero workers and other options that cannot work;
     /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be written down;
     /// [`Broken`](ErrorKind::Broken) where workers cannot start by themselves: add
-    /// [`process_pool::init()`](crate::init) as the first line of `main`;
-    /// [`Other`](ErrorKind::Other) if the system refuses to start a process. None is left behind then.
+    /// [`process_pool::init()`](crate::init) as the first line of `main`; and in a dynamic library, be it loaded later (a
+    /// plug-in, a Python extension) or at the start of the program, because workers run the program itself;
+    /// [`Other`](ErrorKind::Other) if the program's own file cannot be found, or the system refuses to start a process. None is
+    /// left behind then.
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
         let initializer = self.initializer.transpose()?;
+        start::program::check()?;
         check_start(start::entry::has_looked(), start::depth())?;
         let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
         let name = self.name_prefix.unwrap_or_else(default_name);
+        let _held = start::standard::hold();
+        let executable = Executable::find()
+            .map_err(|cause| Error::new(ErrorKind::Other, format!("{name} could not be built: {cause}")))?;
         let blueprint = Blueprint {
+            executable,
             transport: self.transport,
             memory_limit: self.memory_limit,
             environment: self.environment,
             initializes: initializer.is_some(),
         };
-        let _held = start::standard::hold();
         let units = (0..workers).map(|number| Unit::new(format!("{name}_{number}"))).collect();
         let pool = Pool::new(name.clone(), self.limits, units)?;
         let mut supervisor = Supervisor::new(pool.clone(), blueprint, initializer);
@@ -146,7 +152,7 @@ impl ProcessPoolBuilder {
             if let Err(cause) = supervisor.start(unit) {
                 supervisor.abandon();
                 let message = format!(
-                    "{name} could not be built: worker {unit} of {workers} did not start: {cause}; {}",
+                    "{name} could not be built: worker {unit} of {workers} did not start: {cause}{}",
                     start::advice(&cause)
                 );
                 return Err(Error::new(ErrorKind::Other, message));
@@ -210,6 +216,12 @@ fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
         return Err(Error::new(
             ErrorKind::Broken,
             "worker processes cannot start by themselves in this program: add `process_pool::init();` as the first line of `main`",
+        ));
+    }
+    if start::initialisers::are_running() {
+        return Err(Error::new(
+            ErrorKind::Broken,
+            "an initialiser that runs before `main` builds a pool, and runs in each worker of it too: build the pool in `main`",
         ));
     }
     if depth >= start::DEEPEST {

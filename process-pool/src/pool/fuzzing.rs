@@ -413,9 +413,10 @@ fn step(stand: &mut Stand, play: &mut Play<'_>, transport: Transport) {
 pub fn greeting(bytes: &[u8]) {
     let (parent, worker) = socketpair().expect("a socketpair");
     let token = bytes.get(8..16).and_then(|token| token.try_into().ok()).map_or(0, u64::from_le_bytes);
+    let copy = bytes.get(52..60).and_then(|copy| copy.try_into().ok()).map_or(0, u64::from_le_bytes);
     let _ = rustix::net::send(&parent, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     drop(parent);
-    let is_waiting = Setup::is_waiting(&worker, token);
+    let is_waiting = Setup::is_waiting(&worker, token, copy);
     if let Ok((setup, memory)) = Setup::receive(std::os::fd::AsFd::as_fd(&worker)) {
         assert!(is_waiting && setup.token == token && memory.is_none());
     }

@@ -4,10 +4,16 @@
 //! integration tests, doc tests, examples, benches. Where such a list does not exist, or the linker dropped the entry,
 //! [`init`] does the same as the first line of `main`.
 //!
-//! What may not be relied on before `main`: the start hooks of other libraries may not have run, the message that std
-//! prints on a stack overflow and its setting of `SIGPIPE` are not in place, and a static musl program has no `args()`.
+//! A dynamic library has such a list too, which runs when the library is loaded. Nothing is a worker there, because no pool is
+//! built there (see [`program`](super::program)), and nothing is greeted that way.
+//!
+//! What may not be relied on before `main`: the message that std prints on a stack overflow and its setting of `SIGPIPE` are
+//! not in place, and a static musl program has no `args()`. The rest of the list is run by the worker
+//! ([`initialisers`](super::initialisers)).
 #![allow(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+use std::ffi::{c_char, c_int};
 use std::{
     os::fd::{BorrowedFd, IntoRawFd, OwnedFd},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -19,7 +25,7 @@ use rustix::{
 };
 
 use super::{
-    MARKER,
+    MARKER, initialisers, program,
     setup::Setup,
     standard::{self, NOWHERE},
     token,
@@ -42,10 +48,16 @@ static LOOKED: AtomicBool = AtomicBool::new(false);
     unsafe(link_section = ".init_array")
 )]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
-static BEFORE_MAIN: extern "C" fn() = before_main;
+static BEFORE_MAIN: initialisers::Entry = before_main;
 
+#[cfg(target_os = "linux")]
+extern "C" fn before_main(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
+    become_worker_if_started_as_one(|| initialisers::note(&BEFORE_MAIN, count, arguments, environment));
+}
+
+#[cfg(not(target_os = "linux"))]
 extern "C" fn before_main() {
-    become_worker_if_started_as_one();
+    become_worker_if_started_as_one(|| initialisers::note(&BEFORE_MAIN));
 }
 
 /// Turns this process into a worker if a pool has started it as one, and does nothing otherwise.
@@ -59,7 +71,8 @@ extern "C" fn before_main() {
 /// ```
 pub fn init() {
     if !has_looked() {
-        become_worker_if_started_as_one();
+        // The whole list has run.
+        become_worker_if_started_as_one(|| {});
     }
 }
 
@@ -69,17 +82,19 @@ pub(crate) fn has_looked() -> bool {
     LOOKED.load(Relaxed)
 }
 
-fn become_worker_if_started_as_one() {
+fn become_worker_if_started_as_one(note_rest: impl FnOnce()) {
     LOOKED.store(true, Relaxed);
     let Some(marker) = std::env::var_os(MARKER) else { return };
     // A worker's children inherit its environment, but not its socket.
     let Some(token) = token(&marker) else { return };
     let input = rustix::stdio::stdin();
-    if !Setup::is_waiting(input, token) {
+    // Another copy of this crate has such an entry as well, and serves its own pools.
+    if !Setup::is_waiting(input, token, program::copy()) {
         return;
     }
     // SAFETY: no other thread runs yet: this is before `main`, or the first line of it.
     unsafe { std::env::remove_var(MARKER) };
+    note_rest();
     match take_socket(input) {
         Ok(socket) => worker::serve(socket),
         Err(error) => worker::fail_to_start(&error),

@@ -1,11 +1,16 @@
 //! How a worker process comes to life, on both sides.
 //!
-//! The parent runs its own file again ([`spawn`]), with a marker in the environment and one end of a socketpair as the
+//! The parent runs its own file ([`executable`]) again ([`spawn`]), with a marker in the environment and one end of a socketpair as the
 //! standard input. Before `main`, or in [`init`](crate::init), the new process looks for both ([`entry`]): a process that
 //! has the marker and finds the parent's greeting in the socket is a worker, serves, and exits without ever
-//! reaching the program's own code. Any other process that happens to inherit the marker is not.
+//! reaching the program's `main`. Any other process that happens to inherit the marker is not.
 
 pub(crate) mod entry;
+pub(crate) mod executable;
+pub(crate) mod initialisers;
+#[cfg(target_os = "linux")]
+mod mapping;
+pub(crate) mod program;
 pub(crate) mod setup;
 pub(crate) mod spawn;
 pub(crate) mod standard;
@@ -41,12 +46,41 @@ pub(crate) fn token(marker: &OsStr) -> Option<u64> {
     u64::from_str_radix(marker.to_str()?, 16).ok()
 }
 
-/// What to do where the system has refused to start a worker for this reason.
+/// What to do where the system has refused to start a worker for this reason, behind a semicolon; nothing where only the
+/// reason itself tells.
 pub(crate) fn advice(cause: &io::Error) -> &'static str {
     match Errno::from_io_error(cause) {
-        Some(Errno::TOOBIG) => "the environment is larger than the system passes to a process: pass less",
-        Some(Errno::ACCESS | Errno::PERM | Errno::NOENT) => "workers run this program's own file: let it be run",
-        Some(Errno::NOMEM) => "close other programs, or use fewer workers",
-        _ => "use fewer workers, or raise the limit of processes or descriptors",
+        Some(Errno::TOOBIG) => "; the environment is larger than the system passes to a process: pass less",
+        Some(Errno::ACCESS | Errno::PERM) => {
+            "; workers run this program's own file: let this user execute it, and start processes at all"
+        }
+        Some(Errno::NOENT | Errno::NOTDIR) => {
+            "; workers run this program's own file, which only /proc leads to: mount it, and have the file's own loader in place"
+        }
+        Some(Errno::NOMEM) => "; close other programs, or use fewer workers",
+        Some(Errno::AGAIN) => {
+            "; use fewer workers, or raise the limit of processes (`ulimit -u`, or `pids.max` of the cgroup)"
+        }
+        Some(Errno::MFILE | Errno::NFILE) => "; use fewer workers, or raise the limit of descriptors (`ulimit -n`)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_fits_the_cause_and_there_is_none_for_an_unknown_one() {
+        let said = |errno: Errno| advice(&errno.into());
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM] {
+            assert!(said(errno).contains("fewer workers"), "{errno}");
+        }
+        for errno in [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::PERM, Errno::TOOBIG, Errno::IO, Errno::NOSYS] {
+            assert!(!said(errno).contains("fewer workers"), "{errno}");
+        }
+        assert!(said(Errno::NOENT).contains("/proc") && said(Errno::ACCESS).contains("execute"));
+        assert!(said(Errno::MFILE).contains("descriptors") && said(Errno::AGAIN).contains("processes"));
+        assert_eq!(advice(&io::ErrorKind::NotFound.into()), "", "not the system's");
     }
 }

@@ -19,7 +19,7 @@ use crate::Transport;
 /// What a worker must know before anything else.
 ///
 /// ```text
-/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | parent u32 | name
+/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | parent u32 | copy u64 | name
 /// ```
 ///
 /// The shared memory, if there is one, comes along as a descriptor.
@@ -36,11 +36,13 @@ pub(crate) struct Setup {
     /// The process that started the worker.
     pub(crate) parent: u32,
     pub(crate) name: String,
+    /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Another copy leaves it alone.
+    pub(crate) copy: u64,
 }
 
 /// The protocol has a version, and it is in here: a worker of another version is no worker.
-const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x01");
-const HEAD: usize = 52;
+const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x02");
+const HEAD: usize = 60;
 
 impl Setup {
     fn to_bytes(&self) -> Vec<u8> {
@@ -57,6 +59,7 @@ impl Setup {
         bytes.extend_from_slice(&(self.name.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&self.memory_limit.to_le_bytes());
         bytes.extend_from_slice(&self.parent.to_le_bytes());
+        bytes.extend_from_slice(&self.copy.to_le_bytes());
         bytes.extend_from_slice(self.name.as_bytes());
         bytes
     }
@@ -77,6 +80,7 @@ impl Setup {
             memory_limit: word(40)?,
             parent: u32::from_le_bytes([head[48], head[49], head[50], head[51]]),
             name: String::from_utf8_lossy(name.get(..length)?).into_owned(),
+            copy: word(52)?,
         })
     }
 
@@ -93,12 +97,13 @@ impl Setup {
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Whether the greeting with this token is waiting in the socket, without taking anything out of it.
-    pub(crate) fn is_waiting(socket: impl AsFd, token: u64) -> bool {
+    /// Returns whether the greeting of this copy with this token is waiting in the socket, and takes nothing out of it.
+    pub(crate) fn is_waiting(socket: impl AsFd, token: u64, copy: u64) -> bool {
         let mut head = [0; HEAD];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let Ok((length, _)) = rustix::net::recv(socket, &mut head, flags) else { return false };
-        length == HEAD && head[..8] == MAGIC.to_le_bytes() && head[8..16] == token.to_le_bytes()
+        let is = |at: usize, word: u64| head[at..at + 8] == word.to_le_bytes();
+        length == HEAD && is(0, MAGIC) && is(8, token) && is(52, copy)
     }
 
     /// Takes the greeting, and the shared memory that came along.
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn a_greeting_is_recognised_by_its_token_and_read_back() {
         let (parent, worker) = crate::start::spawn::socketpair().expect("a socketpair");
-        assert!(!Setup::is_waiting(&worker, 5), "nothing was sent yet");
+        assert!(!Setup::is_waiting(&worker, 5, 9), "nothing was sent yet");
         let setup = Setup {
             token: 5,
             build: BuildId::own(),
@@ -141,14 +146,16 @@ mod tests {
             memory_limit: 1 << 40,
             parent: 77,
             name: "pool_3".into(),
+            copy: 9,
         };
         setup.send(parent.as_fd(), None).expect("sent");
-        assert!(!Setup::is_waiting(&worker, 6), "another token");
-        assert!(Setup::is_waiting(&worker, 5));
+        assert!(!Setup::is_waiting(&worker, 6, 9), "another token");
+        assert!(!Setup::is_waiting(&worker, 5, 8), "another copy");
+        assert!(Setup::is_waiting(&worker, 5, 9));
         let (read, memory) = Setup::receive(worker.as_fd()).expect("received");
         assert!(memory.is_none());
         assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));
         assert_eq!((read.initializes, read.memory_limit), (true, 1 << 40));
-        assert_eq!((read.parent, read.name.as_str()), (77, "pool_3"));
+        assert_eq!((read.parent, read.name.as_str(), read.copy), (77, "pool_3", 9));
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use executor_core::function::BuildId;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use super::{DEPTH, MARKER, depth, setup::Setup, standard};
+use super::{DEPTH, MARKER, depth, executable::Executable, program, setup::Setup, standard};
 use crate::{
     Transport,
     transport::{Inbox, Outbox, socket},
@@ -26,6 +26,7 @@ use crate::{
 /// What is the same for all workers of a pool.
 #[derive(Debug)]
 pub(crate) struct Blueprint {
+    pub(crate) executable: Executable,
     pub(crate) transport: Transport,
     pub(crate) memory_limit: Option<u64>,
     pub(crate) environment: Vec<(OsString, OsString)>,
@@ -57,10 +58,11 @@ impl Blueprint {
             memory_limit: self.memory_limit.unwrap_or(0),
             parent: std::process::id(),
             name: name.to_string(),
+            copy: program::copy(),
         };
         let ours = Arc::new(ours);
         let (outbox, inbox) = self.link(&ours, &mut setup)?;
-        let child = Command::new(executable()?)
+        let child = Command::new(self.executable.path())
             .arg0(name)
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env(MARKER, format!("{token:x}"))
@@ -115,27 +117,6 @@ impl Drop for Unattended {
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-}
-
-/// The running program. The link in `/proc` leads to the very file that runs, also when another was put in its place
-/// since, or it was deleted.
-fn executable() -> io::Result<OsString> {
-    #[cfg(target_os = "linux")]
-    if rustix::fs::access(c"/proc/self/exe", rustix::fs::Access::EXEC_OK).is_ok() && !is_emulated() {
-        return Ok("/proc/self/exe".into());
-    }
-    Ok(std::env::current_exe()?.into_os_string())
-}
-
-/// Whether the file that the system runs is an emulator's, valgrind's for one, which says itself what the link is and so
-/// names the program, but does not lead to it. A program that was deleted or replaced has a name that no file has.
-#[cfg(target_os = "linux")]
-fn is_emulated() -> bool {
-    let Ok(named) = rustix::fs::readlink(c"/proc/self/exe", Vec::new()) else { return false };
-    match (rustix::fs::stat(&named), rustix::fs::stat(c"/proc/self/exe")) {
-        (Ok(named), Ok(runs)) => (named.st_dev, named.st_ino) != (runs.st_dev, runs.st_ino),
-        _ => false,
     }
 }
 

@@ -169,7 +169,7 @@ impl Supervisor {
         match self.patience.one_was_refused(others_live) {
             Next::GiveUp => {
                 let message = format!(
-                    "{} is broken: its last worker is gone, and no other could be started: {cause}; {}",
+                    "{} is broken: its last worker is gone, and no other could be started: {cause}{}",
                     self.pool.name,
                     start::advice(&cause)
                 );

@@ -18,7 +18,7 @@ use super::{buffers, fail_to_start, functions::Functions, lifeline, limits, over
 use crate::{
     Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
-    start::setup::Setup,
+    start::{initialisers, setup::Setup},
     transport::{Port, socket},
 };
 
@@ -93,6 +93,7 @@ impl Worker {
             );
             return self.refuse(&Error::new(ErrorKind::Broken, message));
         }
+        initialisers::run_rest();
         if !self.setup.initializes {
             self.answer(ReplyKind::Ready, 0)?;
         }

@@ -6,13 +6,13 @@ use super::*;
 
 prop_compose! {
     fn setups()(
-        (token, memory_limit, parent) in any::<(u64, u64, u32)>(),
+        (token, memory_limit, parent, copy) in any::<(u64, u64, u32, u64)>(),
         build in any::<[u8; 20]>(),
         (is_ring, initializes) in any::<(bool, bool)>(),
         name in "\\PC{0,40}",
     ) -> Setup {
         let transport = if is_ring { Transport::Ring } else { Transport::Socket };
-        Setup { token, build: BuildId::from_bytes(build), transport, initializes, memory_limit, parent, name }
+        Setup { token, build: BuildId::from_bytes(build), transport, initializes, memory_limit, parent, name, copy }
     }
 }
 

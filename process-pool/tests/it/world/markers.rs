@@ -68,7 +68,7 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
         ("a socket with one byte", vec![1]),
         ("a socket with noise", vec![b'c'; 1000]),
         ("a socket with the greeting of another worker", greeting(7)),
-        ("a socket with the beginning of its greeting", greeting(0x0012_3456_789a_bcde_u64 << 4 | 0xf)[..51].to_vec()),
+        ("a socket with the beginning of its greeting", greeting(0x0012_3456_789a_bcde_u64 << 4 | 0xf)[..59].to_vec()),
     ] {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         ours.write_all(&sent).unwrap();
@@ -105,9 +105,9 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
 
 /// The first bytes that a pool sends to a worker with this token, made up by a stranger.
 fn greeting(token: u64) -> Vec<u8> {
-    let mut bytes = b"ccfut\0\0\x01".to_vec();
+    let mut bytes = b"ccfut\0\0\x02".to_vec();
     bytes.extend_from_slice(&token.to_le_bytes());
-    bytes.resize(52, 0);
+    bytes.resize(60, 0);
     bytes
 }
 

@@ -29,6 +29,7 @@ pub fn find(program: &str) -> Option<fn()> {
         "has_too_much_environment" => environment::has_too_much_environment,
         "lost_its_directory" => environment::lost_its_directory,
         "has_odd_file_systems" => environment::has_odd_file_systems,
+        "changes_its_file" => image::changes_its_file,
         "outlives_its_file" => image::outlives_its_file,
         "has_closed_descriptors" => descriptors::has_closed_descriptors,
         "starts_other_programs" => descriptors::starts_other_programs,

@@ -1,0 +1,72 @@
+//! Where this copy of the crate lies, and what tells it from others in the same program.
+
+use std::{
+    any::TypeId,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::OnceLock,
+};
+
+use executor_core::{
+    Error, ErrorKind,
+    function::image::{self, Image},
+};
+
+/// What this copy is known by. A static has one address, and no other copy has it.
+static THIS_COPY: u8 = 0;
+
+fn address() -> usize {
+    std::ptr::addr_of!(THIS_COPY).addr()
+}
+
+/// Returns the loaded file that this copy lies in. None: the system does not say it.
+pub(super) fn image() -> Option<&'static Image> {
+    static IMAGE: OnceLock<Option<Image>> = OnceLock::new();
+    IMAGE.get_or_init(|| image::holding(address())).as_ref()
+}
+
+/// Returns a number that two copies of this crate in one program do not share, and that a worker of the program has too: two
+/// versions of the crate, or one from a registry and one from git. A worker serves the copy that has started it.
+pub(super) fn copy() -> u64 {
+    struct OfThisCopy;
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    // The compiler tells crates apart by it. Two static libraries that were built apart may share it, so the place counts too.
+    TypeId::of::<OfThisCopy>().hash(&mut hasher);
+    image().map(|image| address().wrapping_sub(image.base())).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Returns an error where workers cannot find this crate, because it is not in the program that they run.
+///
+/// A library that is loaded later is not there before `main` in a worker, which would run the program's own `main` instead. One
+/// that is loaded at the start would be; but it does not find the functions that lie in the program.
+pub(crate) fn check() -> Result<(), Error> {
+    let elsewhere = [image(), Some(image::own())].into_iter().flatten().find(|image| !image.is_program());
+    elsewhere.map_or(Ok(()), |image| Err(is_library(image)))
+}
+
+#[cold]
+fn is_library(image: &Image) -> Error {
+    Error::new(
+        ErrorKind::Broken,
+        format!(
+            "a pool of processes cannot be built here: its code lies in {}, and a worker is the program run again, which does \
+             not have that library before its `main`. Link the crate into the program itself, submit to threads, or have the \
+             library start a program of its own that has the pool",
+            image.title()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_copy_is_in_the_program_and_has_one_number() {
+        assert!(image().is_none_or(Image::is_program));
+        check().expect("it is in the program");
+        assert_eq!(copy(), copy());
+        assert_ne!(copy(), 0);
+    }
+}
