@@ -1,0 +1,158 @@
+//! What runs before `main` has run in a worker too before it serves: registrations of other crates, and constructors.
+//!
+//! The linker orders the list: some entries lie before the one of the process pool and some behind it. A program has no say in
+//! it; here there are some of each.
+
+// The first crate that is named is the last that is linked, so this one's entries lie behind those of the process pool.
+#[allow(unused_extern_crates, reason = "it is the order that counts")]
+extern crate registrations;
+
+use std::{
+    collections::BTreeSet,
+    env,
+    process::{Command, Output},
+    sync::{Mutex, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use executor_core::{Error, ErrorKind, Executor};
+use process_pool::{ProcessPoolExecutor, Transport};
+use registrations::{ARGUMENTS, HOOK, Plugin, RUN, note};
+
+/// Longer than anything takes on the busiest machine.
+const HANGS: Duration = Duration::from_secs(100);
+
+inventory::submit!(Plugin("of the program"));
+
+#[ctor::ctor(unsafe)]
+fn of_the_program() {
+    note("of the program");
+    let hook = match env::var("HOOK").as_deref() {
+        Ok("builds a pool") => builds_a_pool,
+        Ok("exits in a worker") => || in_worker(|| std::process::exit(5)),
+        Ok("panics in a worker") => || in_worker(|| panic!("a constructor panics, as it should")),
+        _ => return,
+    };
+    *HOOK.lock().unwrap() = Some(hook);
+}
+
+fn in_worker(end: fn()) {
+    if env::var_os("CONCURRENT_FUTURES_DEPTH").is_some() {
+        end();
+    }
+}
+
+/// What the hook has seen.
+static SEEN: Mutex<Option<Result<u32, (ErrorKind, String)>>> = Mutex::new(None);
+
+fn builds_a_pool() {
+    let built = ProcessPoolExecutor::new(2).and_then(|pool| pool.submit(|n: u32| n + 1, 1)?.result(HANGS));
+    *SEEN.lock().unwrap() = Some(built.map_err(|error| (error.kind(), error.to_string())));
+}
+
+fn pool(transport: Transport) -> ProcessPoolExecutor {
+    ProcessPoolExecutor::builder().transport(transport).max_workers(1).build().expect("a pool")
+}
+
+fn registered((): ()) -> BTreeSet<String> {
+    let plugins: Vec<String> = inventory::iter::<Plugin>().map(|plugin| plugin.0.to_string()).collect();
+    let all: BTreeSet<String> = plugins.iter().cloned().collect();
+    assert_eq!(plugins.len(), all.len(), "each is registered once: {plugins:?}");
+    all
+}
+
+fn constructed((): ()) -> Vec<(String, bool)> {
+    RUN.lock().unwrap().iter().map(|(name, had_marker)| (name.to_string(), *had_marker)).collect()
+}
+
+#[test]
+fn a_worker_has_the_registrations_that_its_program_has() {
+    let all: BTreeSet<String> = ["of the program", "of a dependency"].map(str::to_string).into();
+    assert_eq!(registered(()), all);
+    for transport in [Transport::Ring, Transport::Socket] {
+        let pool = pool(transport);
+        assert_eq!(pool.submit(registered, ()).unwrap().result(HANGS).unwrap(), all);
+        // In the one that takes its place, too.
+        let died = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap().result(HANGS);
+        assert_eq!(died.unwrap_err().kind(), ErrorKind::WorkerDied);
+        assert_eq!(pool.submit(registered, ()).unwrap().result(HANGS).unwrap(), all);
+    }
+}
+
+#[test]
+fn every_constructor_runs_once_in_a_worker_on_either_side_of_the_pools_own() {
+    for transport in [Transport::Ring, Transport::Socket] {
+        let mut run = pool(transport).submit(constructed, ()).unwrap().result(HANGS).unwrap();
+        run.sort();
+        let expected = [("of a dependency".to_string(), false), ("of the program".to_string(), true)];
+        assert_eq!(run, expected, "one was to lie before the pool's own entry, and one behind it");
+    }
+    assert!(constructed(()).iter().all(|(_, had_marker)| !had_marker), "this is no worker");
+}
+
+#[test]
+fn the_initializer_of_a_pool_finds_what_was_registered() {
+    fn finds((): ()) -> Result<(), String> {
+        let found = registered(()).len();
+        if found == 2 { Ok(()) } else { Err(format!("{found} of 2 are registered")) }
+    }
+    let built = ProcessPoolExecutor::builder().max_workers(1).initializer(|()| finds(()).unwrap(), ()).build().unwrap();
+    assert_eq!(built.submit(|n: u32| n, 1).unwrap().result(HANGS).unwrap(), 1);
+}
+
+#[test]
+fn entries_are_passed_what_the_loader_passes_them() {
+    let arguments = |()| (ARGUMENTS.load(Relaxed), env::args().count() as i32);
+    let (passed, known) = pool(Transport::Ring).submit(arguments, ()).unwrap().result(HANGS).unwrap();
+    if cfg!(target_env = "gnu") {
+        assert_eq!((passed, known), (1, 1), "a worker has its name alone");
+    } else {
+        assert_ne!(passed, -1, "it has run, and musl passes nothing");
+    }
+}
+
+/// Runs one of the tests below as a program of its own.
+fn run(hook: &str) -> Output {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "program", "--nocapture", "--test-threads=1"]).env("HOOK", hook).output().unwrap()
+}
+
+#[test]
+fn program() {
+    if env::var_os("HOOK").is_none() {
+        return;
+    }
+    let outcome = |result: Result<String, Error>| match result {
+        Ok(text) => text,
+        Err(error) => format!("{:?}: {error}", error.kind()),
+    };
+    let in_task = |()| format!("{:?}", SEEN.lock().unwrap());
+    println!("here: {}", in_task(()));
+    for transport in [Transport::Ring, Transport::Socket] {
+        println!("there: {}", outcome(pool(transport).submit(in_task, ()).and_then(|future| future.result(HANGS))));
+    }
+}
+
+fn says(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_constructor_that_builds_a_pool_does_so_in_the_program_and_is_refused_in_workers() {
+    let output = run("builds a pool");
+    let said = says(&output);
+    assert!(output.status.success() && said.contains("here: Some(Ok(2))"), "{said}");
+    assert_eq!(said.matches("there: Some(Err((Broken, \"an initialiser that runs before `main`").count(), 2, "{said}");
+}
+
+#[test]
+fn a_constructor_that_ends_its_worker_breaks_the_pool_with_the_reason() {
+    for (hook, reason) in [("exits in a worker", "code 5"), ("panics in a worker", "SIGABRT")] {
+        let output = run(hook);
+        let said = says(&output);
+        assert!(output.status.success(), "{hook}: {said}");
+        let broken = said.lines().filter(|line| line.starts_with("there: Broken: ") && line.contains(reason));
+        assert_eq!(broken.count(), 2, "{hook}: {said}");
+        assert!(said.contains("what runs before `main`"), "{hook}: {said}");
+    }
+}
