@@ -52,12 +52,26 @@ static BEFORE_MAIN: initialisers::Entry = before_main;
 
 #[cfg(target_os = "linux")]
 extern "C" fn before_main(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
-    become_worker_if_started_as_one(|| initialisers::note(&BEFORE_MAIN, count, arguments, environment));
+    become_worker_if_started_as_one(|| {
+        remove_marker();
+        initialisers::note(&BEFORE_MAIN, count, arguments, environment);
+    });
 }
 
 #[cfg(not(target_os = "linux"))]
 extern "C" fn before_main() {
-    become_worker_if_started_as_one(|| initialisers::note(&BEFORE_MAIN));
+    become_worker_if_started_as_one(|| {
+        remove_marker();
+        initialisers::note(&BEFORE_MAIN);
+    });
+}
+
+/// Takes the marker out of the environment, so that what tasks start does not inherit it. Only of use for tidiness: nothing is
+/// a worker for its marker alone.
+fn remove_marker() {
+    // SAFETY: this is only called before `main`, by the loader. No thread that Rust code has started runs yet, and what another
+    // initialiser may have started does not read variables while the program is still being loaded.
+    unsafe { std::env::remove_var(MARKER) };
 }
 
 /// Turns this process into a worker if a pool has started it as one, and does nothing otherwise.
@@ -71,7 +85,7 @@ extern "C" fn before_main() {
 /// ```
 pub fn init() {
     if !has_looked() {
-        // The whole list has run.
+        // The whole list has run. Other threads may run as well, whatever the documentation asks for, so the marker stays.
         become_worker_if_started_as_one(|| {});
     }
 }
@@ -82,7 +96,8 @@ pub(crate) fn has_looked() -> bool {
     LOOKED.load(Relaxed)
 }
 
-fn become_worker_if_started_as_one(note_rest: impl FnOnce()) {
+/// Serves, and does not return, in a worker, after it has called `leave`.
+fn become_worker_if_started_as_one(leave: impl FnOnce()) {
     LOOKED.store(true, Relaxed);
     let Some(marker) = std::env::var_os(MARKER) else { return };
     // A worker's children inherit its environment, but not its socket.
@@ -92,9 +107,7 @@ fn become_worker_if_started_as_one(note_rest: impl FnOnce()) {
     if !Setup::is_waiting(input, token, program::copy()) {
         return;
     }
-    // SAFETY: no other thread runs yet: this is before `main`, or the first line of it.
-    unsafe { std::env::remove_var(MARKER) };
-    note_rest();
+    leave();
     match take_socket(input) {
         Ok(socket) => worker::serve(socket),
         Err(error) => worker::fail_to_start(&error),
