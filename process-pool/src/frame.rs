@@ -276,6 +276,10 @@ impl Replies {
         };
         let reply = Reply::read(head).filter(|reply| reply.body <= self.longest).ok_or(Nonsense)?;
         if reply.kind == ReplyKind::Outcomes {
+            if reply.body == 0 {
+                // No batch is empty, and what tells of no item must not look like progress.
+                return Err(Nonsense);
+            }
             self.next += Reply::SIZE;
             self.open = Some(reply);
             return self.cut_records();

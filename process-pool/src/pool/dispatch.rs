@@ -230,10 +230,11 @@ impl State {
     /// that would wait for ever. What it has not begun is run elsewhere. `in_a_reply` says that a part of a reply of its
     /// has come.
     pub(crate) fn look_for_stop(&mut self, index: usize, in_a_reply: bool, now: Instant, leftovers: &mut Leftovers) {
-        let is_ending = self.phase == Phase::Terminating;
         let unit = &mut self.units[index];
+        // A worker that has no task and is to leave keeps no one waiting for long.
+        let is_ending = self.phase == Phase::Terminating || self.phase > Phase::Open && unit.flights().is_empty();
         let is_limited = unit.flights().front().is_some_and(|flight| flight.job.time_limit.is_some());
-        let patience = if is_ending || is_limited { STUCK_AT_THE_END } else { STUCK };
+        let patience = if is_ending || is_limited || unit.is_to_skip() { STUCK_AT_THE_END } else { STUCK };
         unit.look_is_due = false;
         if (in_a_reply || unit.owes_a_step()) && unit.is_stopped() {
             unit.kill_for("it was stopped by a signal and did not go on, so it was killed");
@@ -241,7 +242,7 @@ impl State {
             unit.kill_for(
                 "it did not begin with its task, or did not send its result, for far too long, so it was killed",
             );
-        } else if unit.stage == Stage::Starting || !unit.flights().is_empty() {
+        } else if unit.stage == Stage::Starting || !unit.flights().is_empty() || unit.owes_a_step() {
             self.watch_for_stop(index, now, leftovers);
         }
     }

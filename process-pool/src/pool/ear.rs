@@ -162,6 +162,7 @@ impl Pool {
             match ear.replies.cut() {
                 Ok(None) => break,
                 Ok(Some((reply, body))) => match reply.kind {
+                    ReplyKind::Ready if ear.is_ready => heard.nonsense = true,
                     ReplyKind::Ready => {
                         heard.is_ready = true;
                         ear.is_ready = true;
@@ -172,6 +173,7 @@ impl Pool {
                     }
                     ReplyKind::NotReady if !place.was_ready => heard.not_ready = Some(Error::decode(&body)),
                     ReplyKind::NotReady => heard.nonsense = true,
+                    kind if !place.expects(kind == ReplyKind::Outcomes) => heard.nonsense = true,
                     ReplyKind::Outcome | ReplyKind::Outcomes => match place.answered(reply.sequence, body, now) {
                         Some(Answer::Whole(job, reply)) => heard.endings.push(Ending::Reply(job.task, reply)),
                         Some(Answer::Part) => {}
@@ -350,8 +352,14 @@ mod tests {
     }
 
     impl Link {
-        fn say(&self, kind: ReplyKind) {
-            self.said.lock().extend_from_slice(&Reply { kind, sequence: 0, body: 0 }.to_bytes());
+        fn say_ready(&self) {
+            let ready = Reply { kind: ReplyKind::Ready, sequence: 0, body: 0 };
+            self.said.lock().extend_from_slice(&ready.to_bytes());
+        }
+
+        /// Something that does not change anything: a part of a reply.
+        fn say_something(&self) {
+            self.said.lock().push(0);
         }
 
         fn rings(&self) -> bool {
@@ -389,7 +397,7 @@ mod tests {
         let pool = Pool::new("pool".into(), Limits::default(), vec![Unit::new("unit".into())]).expect("it can be made");
         let link = Link::default();
         pool.open_ear(0, Ear::new(Box::new(link.clone()), u64::MAX));
-        link.say(ReplyKind::Ready);
+        link.say_ready();
         let heard = pool.with_ear(0, |ear| pool.hear(0, ear)).expect("it has an ear").expect("it listens");
         assert!(heard.is_ready && pool.with_ear(0, Ear::arm) == Some(true));
         (pool, link)
@@ -398,7 +406,7 @@ mod tests {
     #[test]
     fn who_listens_on_the_way_leaves_the_bell_as_it_is() {
         let (pool, link) = pool();
-        link.say(ReplyKind::Ready);
+        link.say_something();
         pool.listen_around();
         assert!(link.rings() && !link.has_something());
     }
@@ -407,9 +415,9 @@ mod tests {
     fn who_stops_listening_without_its_result_asks_for_the_bell() {
         let (pool, link) = pool();
         assert!(!pool.attend_once(0) && !link.rings());
-        link.say(ReplyKind::Ready);
+        link.say_something();
         assert!(pool.attend_once(0) && !link.rings());
-        link.say(ReplyKind::Ready);
+        link.say_something();
         pool.stop_attending(0, false);
         assert!(link.rings() && !link.has_something());
     }
@@ -418,7 +426,7 @@ mod tests {
     fn who_has_its_result_leaves_the_bell_to_a_supervisor_that_looks_and_to_no_other() {
         let (pool, link) = pool();
         for is_looked_after in [true, false] {
-            link.say(ReplyKind::Ready);
+            link.say_something();
             pool.attend_once(0);
             assert_eq!(pool.with_ear(0, |ear| ear.is_to_be_looked_after(0)), Some(true));
             // When nobody has listened meanwhile the supervisor asks for the bell itself.

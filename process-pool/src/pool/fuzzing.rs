@@ -223,6 +223,10 @@ impl Stand {
                         self.give_up();
                         break;
                     }
+                    kind if !unit.expects(kind == ReplyKind::Outcomes) => {
+                        self.give_up();
+                        break;
+                    }
                     ReplyKind::Outcome | ReplyKind::Outcomes => match unit.answered(reply.sequence, body, self.now) {
                         Some(Answer::Whole(job, reply)) => endings.push(Ending::Reply(job.task, reply)),
                         Some(Answer::Part) => {}

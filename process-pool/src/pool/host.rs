@@ -41,7 +41,7 @@ impl Host for Pool {
         let (index, sequence) = unplace(place);
         let mut state = self.state.lock();
         let Some(unit) = state.units.get_mut(index) else { return false };
-        unit.flight(sequence).is_some() && unit.has_started(sequence)
+        unit.sees_started(sequence)
     }
 
     fn terminate(&self, _: TaskId, place: u64, grace: Duration) -> bool {

@@ -138,8 +138,19 @@ impl Job {
         self.batch.is_some()
     }
 
-    /// Takes the outcome that the worker has sent, or, for a batch, the records of the next outcomes. Some: it was the last.
-    pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>) -> Option<Bytes> {
+    /// How many items have an outcome that this attempt has brought.
+    pub(crate) fn received(&self) -> u64 {
+        self.batch.as_ref().map_or(0, |batch| batch.done as u64)
+    }
+
+    /// How many have none.
+    pub(crate) fn open(&self) -> u64 {
+        self.batch.as_ref().map_or(1, |batch| batch.open as u64)
+    }
+
+    /// Takes the outcome that the worker has sent, or, for a batch, the records of the next outcomes, `most` of them. Some:
+    /// it was the last.
+    pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>, most: u64) -> Option<Bytes> {
         let Some(batch) = &mut self.batch else {
             return Some(match outcome {
                 Cow::Borrowed(bytes) => Bytes::from(bytes),
@@ -147,7 +158,8 @@ impl Job {
             });
         };
         let mut records = batch::records(&outcome);
-        let count = records.by_ref().take(batch.open).count();
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(batch.open);
+        let count = records.by_ref().take(most).count();
         batch.reply.extend_from_slice(&outcome[..outcome.len() - records.rest().len()]);
         batch.open -= count;
         batch.done += count;
@@ -167,7 +179,7 @@ impl Job {
             None => outcome::write_error(error, &mut bytes),
             Some(_) => batch::write_record(&mut bytes, |bytes| outcome::write_error(error, bytes)),
         }
-        self.outcome(bytes.into())
+        self.outcome(bytes.into(), u64::MAX)
     }
 
     /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the worker

@@ -21,7 +21,7 @@ pub(crate) use dispatch::Leftovers;
 pub(crate) use ear::{Ear, Heard, LONG_REST, REST};
 pub(crate) use job::{Aftermath, Ending, Job};
 pub(crate) use timers::Timer;
-pub(crate) use unit::{Answer, Flight, Reached, Stage, Unit};
+pub(crate) use unit::{Answer, Flight, Look, Reached, Stage, Unit};
 
 use std::{
     num::NonZero,

@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 use executor_core::{Error, ErrorKind};
 use rustix::process::Signal;
 
-use super::{Leftovers, State, Timer};
-use crate::transport::{Claim, monotonic_now};
+use super::{Leftovers, Look, State, Timer};
+use crate::transport::Claim;
+
+/// How long a reply may take at least whose task was to be stopped when it had just finished.
+const REPLY_GRACE: Duration = Duration::from_secs(1);
 
 impl State {
     /// Stops every task that runs.
@@ -32,7 +35,7 @@ impl State {
             let message =
                 format!("task `{name}` was running and was stopped, as was asked for; its {worker} is replaced");
             if !self.condemn(index, sequence, None, Error::new(ErrorKind::Terminated, message)) {
-                return false;
+                return self.insist(index, sequence, grace);
             }
             self.units[index].ask_to_stop(sequence);
             if !grace.is_zero() {
@@ -52,6 +55,29 @@ impl State {
         true
     }
 
+    /// Sees to it that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply is on
+    /// its way; or the claim is never twice the same. Either way the worker is killed if there is no outcome after the
+    /// grace. True: it says that it runs.
+    fn insist(&mut self, index: usize, sequence: u64, grace: Duration) -> bool {
+        if let Some(at) = Instant::now().checked_add(grace.max(REPLY_GRACE)) {
+            self.set_timer(at, Timer::Insist { unit: index, sequence });
+        }
+        let claims = self.units[index].claims();
+        claims.is_some_and(|claims| matches!(claims.claim(sequence), Claim::Running { .. }))
+    }
+
+    /// Kills a worker that has not answered a task within the grace, whatever it says of the task.
+    pub(crate) fn end_unanswered(&mut self, index: usize, sequence: u64, leftovers: &mut Leftovers) {
+        let unit = &mut self.units[index];
+        let worker = unit.description();
+        let Some(flight) = unit.flight(sequence) else { return };
+        let name = flight.job.task.name();
+        let message = format!("task `{name}` was running and was stopped, as was asked for; its {worker} is replaced");
+        self.condemn_by_force(index, sequence, Error::new(ErrorKind::Terminated, message));
+        self.units[index].signal(Signal::KILL);
+        self.dispatch(Instant::now(), leftovers);
+    }
+
     /// Asks a task that runs to stop, without forcing it.
     pub(super) fn ask_to_stop(&mut self, index: usize, sequence: u64, leftovers: &mut Leftovers) {
         let unit = &mut self.units[index];
@@ -69,6 +95,13 @@ impl State {
         self.units[index].condemn(sequence, only, error)
     }
 
+    /// The same, whatever the worker says of the task.
+    fn condemn_by_force(&mut self, index: usize, sequence: u64, error: Error) -> bool {
+        self.take_back(index, usize::MAX, |_| true);
+        self.returned = true;
+        self.units[index].condemn_by_force(sequence, error)
+    }
+
     /// Sees to it that somebody looks when a task may have run for as long as it is allowed to.
     pub(super) fn watch_limit(&mut self, index: usize, at: Instant, leftovers: &mut Leftovers) {
         let unit = &mut self.units[index];
@@ -79,8 +112,8 @@ impl State {
         leftovers.wake_supervisor |= self.set_timer(at, Timer::Limit { unit: index });
     }
 
-    /// Looks at the time limits of what a worker has, and stops what has run for too long. `replies` says that a reply of
-    /// its is under way, so on a link without claims its task has ended.
+    /// Looks whether what a worker runs has used up its time, and stops it then. `replies` says that a reply of its is under
+    /// way.
     pub(crate) fn check_limits(&mut self, index: usize, now: Instant, replies: bool, leftovers: &mut Leftovers) {
         let unit = &mut self.units[index];
         if unit.limit_due.is_none_or(|due| due > now) {
@@ -88,53 +121,47 @@ impl State {
             return;
         }
         unit.limit_due = None;
-        let claims: Vec<Option<Claim>> =
-            unit.flights().iter().map(|flight| unit.claims().map(|claims| claims.claim(flight.sequence))).collect();
-        // Only now: a worker notes the time before it starts, so this is the time of what was seen to run, or of what came
-        // after it. The other way round, a task that has just begun would be given the time of the one before it.
-        let clock = unit.claims().map(|claims| monotonic_now().saturating_sub(claims.started_at()));
-        let mut next: Option<Duration> = None;
-        let mut over = None;
-        let worker = unit.description();
-        for (flight, claim) in unit.flights_mut().zip(claims) {
-            let Some(limit) = flight.job.time_limit else { continue };
-            let (ran, item) = match claim {
-                None if replies => (Duration::ZERO, None),
-                None => (now.saturating_duration_since(flight.since), None),
-                Some(Claim::Running { item }) => {
-                    let first_seen = match flight.seen.as_deref() {
-                        Some((same, at)) if *same == item => *at,
-                        _ => now,
-                    };
-                    flight.seen = Some(Box::new((item, first_seen)));
-                    // A worker that writes nonsense over its clock does not get more time for it.
-                    let ran = clock.unwrap_or_default().max(now.saturating_duration_since(first_seen));
-                    (ran, Some(item))
-                }
-                // It has written over the claims, and gets no more time for that.
-                Some(Claim::Gone) => (now.saturating_duration_since(flight.since), None),
-                Some(Claim::Offered | Claim::Finished) => (Duration::ZERO, None),
-            };
-            if ran >= limit {
-                let name = flight.job.task.name();
-                let message = format!(
-                    "task `{name}` ran for {limit:?}, its time limit, and was stopped; its {worker} is replaced. \
-                     If it was still doing well, give it more time"
-                );
-                over = Some((flight.sequence, item, Error::new(ErrorKind::TimeLimit, message)));
-            }
-            // One that is over and cannot be stopped has just ended, or is at its next item.
-            let left = if ran < limit { limit - ran } else { limit };
-            next = Some(next.map_or(left, |next| next.min(left)));
-        }
-        if let Some((sequence, item, error)) = over {
-            if self.condemn(index, sequence, item, error) {
-                self.units[index].signal(Signal::KILL);
-            }
+        let look = unit.look_at_limit(now, replies);
+        // What waits behind it starts later, and has its whole limit then.
+        let behind = unit.flights().iter().skip(usize::from(look.is_some())).filter_map(|flight| flight.job.time_limit);
+        let mut next = behind.min();
+        let next_look = match look {
+            None => None,
+            Some((_, Look::InTime(left))) => Some(left),
+            Some((sequence, look)) => self.end_over_limit(index, sequence, look, now),
+        };
+        next = next.into_iter().chain(next_look).min();
+        if look.is_some_and(|(_, look)| !matches!(look, Look::InTime(_))) {
             self.dispatch(now, leftovers);
         }
         if let Some(at) = next.and_then(|next| now.checked_add(next)) {
             self.watch_limit(index, at, leftovers);
         }
+    }
+
+    /// Stops a task that has used up its time. Some: it could not be, and is to be looked at again after this.
+    fn end_over_limit(&mut self, index: usize, sequence: u64, look: Look, now: Instant) -> Option<Duration> {
+        let unit = &mut self.units[index];
+        let worker = unit.description();
+        let flight = unit.flight(sequence)?;
+        let (name, limit) = (flight.job.task.name(), flight.job.time_limit?);
+        let message = format!(
+            "task `{name}` ran for {limit:?}, its time limit, and was stopped; its {worker} is replaced. \
+             If it was still doing well, give it more time"
+        );
+        let error = Error::new(ErrorKind::TimeLimit, message);
+        let stops = match look {
+            // It was asked to stop, and the limit comes before the grace is over.
+            _ if unit.verdict.is_some() => true,
+            Look::Over { item } => self.condemn(index, sequence, item, error),
+            _ => self.condemn_by_force(index, sequence, error),
+        };
+        let unit = &mut self.units[index];
+        if stops {
+            unit.signal(Signal::KILL);
+            return None;
+        }
+        let watch = unit.flight(sequence)?.watch.as_mut()?;
+        Some(watch.is_overdue(now, limit))
     }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Stall { unit: usize },
     /// A worker that was asked to go has had its time.
     Kill { unit: usize, generation: u64 },
+    /// A task that was to be stopped and could not be condemned has had the time to answer.
+    Insist { unit: usize, sequence: u64 },
     /// A worker that was started has not answered.
     Late { unit: usize, generation: u64 },
     /// A worker has had something in its hands for a while: it may have been stopped, of which nothing else tells.
@@ -77,6 +79,9 @@ impl State {
                 match *timer {
                     Timer::Limit { unit } => units[unit].limit_due == Some(at),
                     Timer::Stall { unit } => units[unit].stall_due == Some(at),
+                    Timer::Insist { unit, sequence } => {
+                        units[unit].flights().iter().any(|flight| flight.sequence == sequence)
+                    }
                     Timer::Late { unit, generation } => lives(unit, generation) && units[unit].stage == Stage::Starting,
                     Timer::Kill { unit, generation }
                     | Timer::Look { unit, generation }

@@ -36,6 +36,14 @@ impl Supervisor {
         self.pool.deal_with(leftovers);
     }
 
+    pub(super) fn end_unanswered(&mut self, unit: usize, sequence: u64) {
+        // What has come in time counts.
+        self.listen(unit);
+        let mut leftovers = Leftovers::default();
+        self.pool.state.lock().end_unanswered(unit, sequence, &mut leftovers);
+        self.pool.deal_with(leftovers);
+    }
+
     pub(super) fn kill_late(&mut self, unit: usize, generation: u64) {
         let state = self.pool.state.lock();
         if state.units[unit].generation == generation {

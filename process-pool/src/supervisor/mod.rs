@@ -213,6 +213,7 @@ impl Supervisor {
             Event::Due(Timer::Limit { unit }) => self.check_limits(unit),
             Event::Due(Timer::Stall { unit }) => self.check_stall(unit),
             Event::Due(Timer::Kill { unit, generation }) => self.kill_late(unit, generation),
+            Event::Due(Timer::Insist { unit, sequence }) => self.end_unanswered(unit, sequence),
             Event::Due(Timer::Late { unit, generation }) => self.check_start(unit, generation),
             Event::Due(Timer::Look { unit, generation }) => self.look_for_stop(unit, generation),
             Event::Due(Timer::Unlinked { unit, generation }) => {

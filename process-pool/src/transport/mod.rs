@@ -74,6 +74,9 @@ pub(crate) trait Inbox: Send {
     fn has_something(&self) -> bool;
 }
 
+/// The items of a batch are counted modulo this in a claim; what matters is that neighbours differ.
+pub(crate) const ITEM_MODULUS: u64 = 1 << 20;
+
 /// Which of the tasks in a worker's queue have started: decided by compare-and-swap between parent and worker, so that a
 /// task that was withdrawn never starts, and one that has started is never withdrawn.
 pub(crate) trait Claims {
@@ -102,7 +105,7 @@ pub(crate) trait Claims {
 pub(crate) enum Claim {
     /// It has not started.
     Offered,
-    /// It runs; of a batch, this item does.
+    /// It runs; of a batch, this item does, modulo [`ITEM_MODULUS`].
     Running { item: u64 },
     /// It has finished, and the reply is under way.
     Finished,

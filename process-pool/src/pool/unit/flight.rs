@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use executor_core::codec::Bytes;
 
+use super::Watch;
 use crate::pool::job::Job;
 
 /// How far a worker has come with a task.
@@ -32,8 +33,10 @@ pub(crate) struct Flight {
     pub(super) offset: u64,
     /// When it was sent, or its last outcome came: when it started, where there are no claims.
     pub(crate) since: Instant,
-    /// The item that was seen to run, and when it first was.
-    pub(crate) seen: Option<Box<(u64, Instant)>>,
+    /// Whether it was seen to run. That is never taken back, whatever its claim says later.
+    pub(crate) was_seen: bool,
+    /// For how long it runs, where it has a time limit.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 /// Names longer than this are cut on the way to a worker.

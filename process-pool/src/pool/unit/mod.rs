@@ -7,6 +7,7 @@ mod flight;
 mod sending;
 mod signals;
 mod steps;
+mod watch;
 
 use std::{
     borrow::Cow,
@@ -21,11 +22,12 @@ use super::job::Job;
 use crate::{
     process::Process,
     trace::Event,
-    transport::{Claim, Claims, Outbox},
+    transport::{Claim, Claims, ITEM_MODULUS, Outbox, monotonic_now},
 };
 pub(crate) use flight::{Answer, Flight, Reached, unplace};
 use flight::{custom_name, place};
 use sending::Backlog;
+pub(crate) use watch::{Facts, Look, Watch};
 
 /// See the [module](self).
 pub(crate) struct Unit {
@@ -54,6 +56,8 @@ pub(crate) struct Unit {
     answered: u64,
     /// The last number that went to the worker before this one.
     sequence_before: u64,
+    /// The last task that was withdrawn when it was the next to start. A worker that is well takes it off its queue soon.
+    skipped: u64,
     /// How many tasks this worker was given.
     given: usize,
     /// How many bytes were ever sent to the workers of this place.
@@ -102,6 +106,8 @@ pub(crate) enum Stage {
 pub(crate) struct Verdict {
     /// The task that this is for.
     pub(crate) sequence: u64,
+    /// The item that it is for. Outcomes of this one and of those behind it do not count any more, whoever sends them.
+    item: u64,
     pub(crate) error: Error,
 }
 
@@ -123,6 +129,7 @@ impl Unit {
             last_sequence: 0,
             answered: 0,
             sequence_before: 0,
+            skipped: 0,
             given: 0,
             bytes_sent: 0,
             bytes_received: 0,
@@ -165,7 +172,7 @@ impl Unit {
         }
         let flights = std::mem::take(&mut self.flights);
         let lost = flights.into_iter().map(|flight| {
-            let reached = match flight.job.is_spent() || self.has_started(flight.sequence) {
+            let reached = match self.has_started_flight(&flight) {
                 true => Reached::Started,
                 false if taken > flight.offset => Reached::Begun,
                 false => Reached::Waiting,
@@ -195,16 +202,56 @@ impl Unit {
         }
     }
 
+    /// As [`has_started`](Unit::has_started), with what is known of it besides.
+    fn has_started_flight(&self, flight: &Flight) -> bool {
+        flight.was_seen || flight.job.is_spent() || self.has_started(flight.sequence)
+    }
+
+    /// Whether a task that it has has started, or was seen to run before. A task that was seen to run through its claim
+    /// cannot be withdrawn any more, whatever the claim says later.
+    pub(crate) fn sees_started(&mut self, sequence: u64) -> bool {
+        let (has_started, has_claims) = (self.has_started(sequence), self.claims().is_some());
+        let Some(flight) = self.flight(sequence) else { return false };
+        flight.was_seen |= has_started && has_claims;
+        has_started || flight.was_seen
+    }
+
+    /// Looks whether the task that is the next to be answered has used up its time. None: it has no limit.
+    pub(crate) fn look_at_limit(&mut self, now: Instant, is_in_a_reply: bool) -> Option<(u64, Look)> {
+        let front = self.flights.front().filter(|flight| flight.job.time_limit.is_some())?;
+        let (sequence, claims) = (front.sequence, self.claims());
+        // Before the claim, which a worker changes before it says that it has taken the task.
+        let is_taken = claims.is_some_and(|claims| self.has_taken(claims, sequence));
+        let claim = claims.map(|claims| claims.claim(sequence));
+        // Only now: a worker notes the time before it starts, so this is the time of what was seen to run, or of what came
+        // after it. The other way round, a task that has just begun would be given the time of the one before it.
+        let age = claims.and_then(|claims| monotonic_now().checked_sub(claims.started_at()));
+        let (progress, bytes) = (self.progress, self.bytes_received);
+        let flight = self.flights.front_mut()?;
+        let limit = flight.job.time_limit?;
+        let facts = Facts {
+            now,
+            claim,
+            age,
+            was_seen: flight.was_seen || is_taken,
+            since: flight.since,
+            front_since: flight.since.max(progress),
+            received: flight.job.received(),
+            open: flight.job.open(),
+            is_in_a_reply,
+            bytes,
+        };
+        let look = Watch::look(&mut flight.watch, &facts, limit);
+        flight.was_seen |= claim.is_some() && flight.watch.is_some();
+        Some((sequence, look))
+    }
+
     pub(crate) fn claims(&self) -> Option<&dyn Claims> {
         self.outbox.as_ref()?.claims()
     }
 
     pub(crate) fn flights(&self) -> &VecDeque<Flight> {
         &self.flights
-    }
-
-    pub(crate) fn flights_mut(&mut self) -> impl Iterator<Item = &mut Flight> {
-        self.flights.iter_mut()
     }
 
     pub(crate) fn flight(&mut self, sequence: u64) -> Option<&mut Flight> {
@@ -219,7 +266,7 @@ impl Unit {
 
     /// How many of its tasks run: one or none. One that has ended and whose outcome is still on its way counts.
     pub(crate) fn running(&self) -> usize {
-        self.flights.iter().filter(|flight| self.has_started(flight.sequence)).count()
+        self.flights.iter().filter(|flight| self.has_started_flight(flight)).count()
     }
 
     /// How many tasks wait behind the one that it runs.
@@ -241,11 +288,35 @@ impl Unit {
         }
     }
 
-    /// Whether a slot is free: it is once the worker has taken the task that had it before off its queue.
+    /// Whether a slot is free: it is once the worker has taken the task that had it before off its queue. The worker's word
+    /// counts for tasks that it was given and that were withdrawn since, and never frees the slot of one that it has.
     fn has_slot(&self, claims: &dyn Claims) -> bool {
         let has_slot = |taken: u64| self.last_sequence.saturating_sub(taken) < claims.slots() - 1;
         // What is known mostly does, and a look takes the memory away from the worker.
-        has_slot(self.answered.max(self.sequence_before)) || has_slot(claims.taken())
+        if has_slot(self.answered.max(self.sequence_before)) {
+            return true;
+        }
+        let taken = claims.taken();
+        let is_kept = |flight: &Flight| !has_slot(flight.sequence);
+        taken <= self.last_sequence && has_slot(taken) && !self.flights.front().is_some_and(is_kept)
+    }
+
+    /// Whether nothing but its queue keeps it from another task, where only withdrawn tasks are left.
+    fn is_clogged(&self) -> bool {
+        self.is_idle() && (self.backlog.is_some() || self.claims().is_some_and(|claims| !self.has_slot(claims)))
+    }
+
+    /// Whether the worker has said that it has taken the task off its queue that is the next to be answered: then it has
+    /// started it, or found it withdrawn, and has changed its claim before it said so.
+    fn has_taken(&self, claims: &dyn Claims, sequence: u64) -> bool {
+        (sequence..=self.last_sequence).contains(&claims.taken())
+    }
+
+    /// Whether it has still to take a task off its queue that was withdrawn right before it would have started.
+    pub(crate) fn is_to_skip(&self) -> bool {
+        let has_passed = |past: u64| past >= self.skipped;
+        !has_passed(self.answered.max(self.sequence_before))
+            && self.claims().is_some_and(|claims| !has_passed(claims.taken()))
     }
 
     /// Asks for the bell if it would take another task, but for those that were withdrawn and still lie in its queue: the
@@ -286,7 +357,7 @@ impl Unit {
         job.head(sequence, name).write(&mut head);
         head.extend_from_slice(name.as_bytes());
         let offset = self.bytes_sent;
-        self.flights.push_back(Flight { sequence, job, offset, since: now, seen: None });
+        self.flights.push_back(Flight { sequence, job, offset, since: now, was_seen: false, watch: None });
         self.send(sequence, head);
         if self.claims().is_none()
             && self.unsent.is_none()
@@ -325,15 +396,23 @@ impl Unit {
     /// Takes a task back that has not started, if it is still to be had.
     pub(crate) fn withdraw(&mut self, sequence: u64, for_good: bool) -> Option<Job> {
         let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
-        if self.flights[at].job.is_spent() {
+        if self.flights[at].job.is_spent() || self.flights[at].was_seen {
             return None;
         }
         let is_free = match self.claims() {
+            // A claim that says otherwise was written over, and the task runs.
+            Some(claims) if at == 0 && self.has_taken(claims, sequence) => {
+                self.flights[at].was_seen = true;
+                false
+            }
             Some(claims) => claims.withdraw(sequence),
             None => self.unsent == Some(sequence),
         };
         if !is_free {
             return None;
+        }
+        if at == 0 {
+            self.skipped = sequence;
         }
         let flight = self.flights.remove(at)?;
         self.given = self.given.saturating_sub(1);
@@ -358,47 +437,43 @@ impl Unit {
         if !is_sent || !self.has_started(sequence) {
             return None;
         }
-        let at = self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?;
-        self.flights[at].job.spend(length)
+        // What waits behind it has not started, whatever its claim says.
+        self.flights.front_mut().filter(|flight| flight.sequence == sequence)?.job.spend(length)
     }
 
     /// The worker has answered a task for good, or one item of it. None: it has not got that task, or not as a whole yet,
     /// so it is not to be talked to any more. A task that was withdrawn is not answered.
     pub(crate) fn answered(&mut self, sequence: u64, outcome: Cow<'_, [u8]>, now: Instant) -> Option<Answer> {
         // Answers come in the order of the requests.
-        let at = match self.flights.front() {
-            Some(flight) if flight.sequence == sequence => 0,
-            _ => self.flights.binary_search_by_key(&sequence, |flight| flight.sequence).ok()?,
-        };
+        let flight = self.flights.front().filter(|flight| flight.sequence == sequence)?;
         if self.backlog.as_ref().is_some_and(|backlog| backlog.sequence == sequence) {
             return None;
         }
-        let condemned = self.claims().is_none() && self.is_condemned_for(sequence);
-        if condemned && !self.counts_late(at) {
-            // Too late: it is being killed for this very task, which has nothing left to do.
+        let verdict = self.verdict.as_ref().filter(|verdict| verdict.sequence == sequence);
+        let (condemned, most) =
+            (verdict.is_some(), verdict.map_or(u64::MAX, |verdict| verdict.item.saturating_sub(flight.job.received())));
+        if most == 0 {
+            // Too late: it is being killed for this very task, or item, which has nothing left to do.
             self.signal(Signal::KILL);
             return Some(Answer::Part);
         }
         self.has_answered = true;
         self.answered = self.answered.max(sequence);
-        let flight = self.flights.get_mut(at)?;
-        flight.since = now;
-        let Some(reply) = flight.job.outcome(outcome) else { return Some(Answer::Part) };
+        let flight = self.flights.front_mut()?;
+        (flight.since, flight.was_seen) = (now, true);
+        let Some(reply) = flight.job.outcome(outcome, most) else { return Some(Answer::Part) };
         // Not with each item of a batch: what waits behind it waits for all of them.
         (self.progress, self.was_idle) = (now, false);
-        let flight = self.flights.remove(at)?;
+        let flight = self.flights.pop_front()?;
         if condemned {
             self.signal(Signal::KILL);
         }
         Some(Answer::Whole(flight.job, reply))
     }
 
-    /// Whether an outcome counts although the task is condemned, on a link without claims. Of a batch that was asked to
-    /// end it does: it is of an item that was done before, and the one behind it is the one that is stopped. Where an item
-    /// has used up its time it does not: the error is that item's, and must not fall on the next.
-    fn counts_late(&self, at: usize) -> bool {
-        let asked = self.verdict.as_ref().is_some_and(|verdict| verdict.error.kind() == ErrorKind::Terminated);
-        asked && self.flights.get(at).is_some_and(|flight| flight.job.is_batch())
+    /// Whether a reply of this kind can be an answer to the task that is the next to be answered.
+    pub(crate) fn expects(&self, is_batch: bool) -> bool {
+        self.flights.front().is_some_and(|flight| flight.job.is_batch() == is_batch)
     }
 
     /// Forbids the running task to finish, if it still runs; of a batch, only if it is at this item. True: the caller
@@ -407,23 +482,48 @@ impl Unit {
         if self.verdict.is_some() || self.process.is_none() {
             return false;
         }
-        if let Some(claims) = self.claims() {
-            // Items may follow each other faster than this can look; but not for ever at the very same moment.
-            let caught = (0..1000).any(|_| match claims.claim(sequence) {
-                Claim::Running { item } if only.is_none_or(|only| only == item) => claims.condemn(sequence, item),
-                // Only a task that has written over the claims can make one that it was given be gone.
-                Claim::Gone => true,
-                _ => false,
-            });
-            if !caught {
-                return false;
+        let Some(job) = self.flight(sequence).map(|flight| &flight.job) else { return false };
+        let (received, is_batch) = (job.received(), job.is_batch());
+        let item = match self.claims() {
+            Some(claims) => {
+                // Items may follow each other faster than this can look; but not for ever at the very same moment.
+                let caught = (0..1000).find_map(|_| match claims.claim(sequence) {
+                    Claim::Running { item } if only.is_none_or(|only| only == item) => {
+                        // Outcomes of the items before it may still be on their way.
+                        let ahead = item.wrapping_sub(received) % ITEM_MODULUS;
+                        claims.condemn(sequence, item).then_some(received + ahead)
+                    }
+                    // Only a task that has written over the claims can make one that it was given be gone.
+                    Claim::Gone => Some(received),
+                    _ => None,
+                });
+                let Some(item) = caught else { return false };
+                item
             }
-        } else if !self.has_started(sequence) {
-            return false;
-        }
-        self.verdict = Some(Verdict { sequence, error });
-        self.stage = Stage::Leaving;
+            None if !self.has_started(sequence) => return false,
+            None => received,
+        };
+        // Of a batch that was asked to end, whichever item runs then is stopped: an outcome that comes is of one that was
+        // done before. Where an item has used up its time it is that one: the error must not fall on the next.
+        let is_asked = is_batch && error.kind() == ErrorKind::Terminated;
+        self.pass_verdict(sequence, if is_asked { u64::MAX } else { item }, error);
         true
+    }
+
+    /// As [`condemn`](Unit::condemn), whatever the worker says of the task: it has had its chance. What it sends from here
+    /// on does not count. False: it was condemned before, for this task or another.
+    pub(crate) fn condemn_by_force(&mut self, sequence: u64, error: Error) -> bool {
+        let Some(received) = self.flight(sequence).map(|flight| flight.job.received()) else { return false };
+        let is_new = self.verdict.is_none();
+        if is_new {
+            self.pass_verdict(sequence, received, error);
+        }
+        is_new
+    }
+
+    fn pass_verdict(&mut self, sequence: u64, item: u64, error: Error) {
+        self.verdict = Some(Verdict { sequence, item, error });
+        self.stage = Stage::Leaving;
     }
 
     /// Whether it is being killed for this task.

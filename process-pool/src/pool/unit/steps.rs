@@ -10,8 +10,11 @@ use crate::transport::Claim;
 
 impl Unit {
     /// Whether it is expected to do something of its own: to come to life, to begin with a task, or to send the rest of a
-    /// reply.
+    /// reply; or to get past tasks that were withdrawn.
     pub(crate) fn owes_a_step(&self) -> bool {
+        if self.is_clogged() || self.is_to_skip() {
+            return true;
+        }
         match (self.stage, self.flights.front(), &self.outbox) {
             (Stage::Starting, ..) => true,
             (Stage::Vacant, ..) | (_, None, _) | (.., None) => false,
@@ -24,7 +27,9 @@ impl Unit {
 
     /// For how long nothing has gone to or come from it, as far as those know who look at it now and then.
     pub(crate) fn stands_still(&mut self, now: Instant) -> Duration {
-        let traffic = (self.bytes_taken(), self.bytes_received, self.stage);
+        // The worker's word for what it has taken may go up and down. Only more than ever before is progress.
+        let taken = self.still.map_or(0, |((taken, ..), _)| taken).max(self.bytes_taken());
+        let traffic = (taken, self.bytes_received, self.stage);
         match self.still {
             Some((same, since)) if same == traffic => now.saturating_duration_since(since),
             _ => {

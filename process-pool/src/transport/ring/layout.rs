@@ -58,8 +58,7 @@ pub(super) const CONDEMNED: u64 = 4;
 const STATE_BITS: u32 = 4;
 const ITEM_BITS: u32 = 20;
 
-/// Items are counted modulo this; what matters is that neighbours differ.
-const MOST_ITEMS: u64 = 1 << ITEM_BITS;
+const MOST_ITEMS: u64 = super::super::ITEM_MODULUS;
 
 pub(super) fn claim_word(sequence: u64, item: u64, state: u64) -> u64 {
     sequence << (ITEM_BITS + STATE_BITS) | (item & (MOST_ITEMS - 1)) << STATE_BITS | state
@@ -72,6 +71,7 @@ pub(super) fn read_claim(word: u64, sequence: u64) -> Option<(u64, u64)> {
         .then_some((word & ((1 << STATE_BITS) - 1), word >> STATE_BITS & (MOST_ITEMS - 1)))
 }
 
+const _: () = assert!(MOST_ITEMS == 1 << ITEM_BITS);
 const _: () = assert!(CLAIMS + 8 * SLOTS as usize <= DATA && CAPACITY.is_power_of_two());
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ const WANTS_ROOM: usize = 768;
 pub const FLAGS: [usize; 3] = [WORKER_SLEEPS, PARENT_SLEEPS, WANTS_ROOM];
 pub const NOTES: [usize; 3] = [896, 904, 912];
 pub const CLAIMS: usize = 1024;
-pub const SLOTS: usize = 256;
-pub const DATA: usize = 4096;
+pub const SLOTS: usize = 1024;
+pub const DATA: usize = 3 * 4096;
 const CAPACITY: usize = 256 * 1024;
 
 /// This worker's link.
@@ -172,6 +172,14 @@ pub fn frame(kind: u32, sequence: u64, length: u64, body: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(body);
     bytes
+}
+
+/// The time by which a worker notes when its task started.
+pub fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: there is room for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// Until the pool ends this process.

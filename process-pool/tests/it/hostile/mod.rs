@@ -8,6 +8,7 @@
 //! `HOSTILE_SEED` has the same attacks happen again.
 
 mod attacker;
+mod stops;
 
 use std::{env, time::Duration};
 

@@ -1,0 +1,266 @@
+//! What this process has itself seen of a task that runs, and for how long that may go on.
+//!
+//! A worker's claims and its clock lie in memory that its tasks can write to, so both may say anything, and something else
+//! each time. Two things are certain: when a task was sent, and which outcomes have come. So an item is counted by the
+//! outcomes that were received, a claim may be ahead of them by one item and never goes back, and the worker's clock
+//! counts at the first look at an item alone, between the time at which that item can have started at the earliest and
+//! now. Whatever a worker writes, a task without outcomes has a bounded number of looks, and then its time is over.
+
+use std::time::{Duration, Instant};
+
+use crate::transport::{Claim, ITEM_MODULUS};
+
+/// How long a reply may be on its way in any case, and how many bytes of it must come in each second after that.
+const REPLY_TIME: Duration = Duration::from_secs(5);
+const REPLY_RATE: u64 = 4 << 20;
+
+/// What is known of a task at the moment of a look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) now: Instant,
+    /// What its claim says; None on a link without claims.
+    pub(crate) claim: Option<Claim>,
+    /// How long ago the running item started, by the worker's clock. None: that is in the future.
+    pub(crate) age: Option<Duration>,
+    /// Whether it was seen to run before.
+    pub(crate) was_seen: bool,
+    /// When it was sent, or its last outcome came.
+    pub(crate) since: Instant,
+    /// The same, but no earlier than the end of the task before it.
+    pub(crate) front_since: Instant,
+    /// How many of its items have an outcome, and how many have none.
+    pub(crate) received: u64,
+    pub(crate) open: u64,
+    /// Whether a part of a reply has come.
+    pub(crate) is_in_a_reply: bool,
+    /// How many bytes have ever come from the worker.
+    pub(crate) bytes: u64,
+}
+
+/// What a look tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It has not used up its time; look again after this.
+    InTime(Duration),
+    /// It has, and its claim names the item that runs: condemn it at exactly that item.
+    Over { item: Option<u64> },
+    /// It has, and its claim is no help.
+    OverForced,
+}
+
+/// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    /// The item that is taken to run.
+    item: u64,
+    start: Instant,
+    /// Since when its reply is on its way, and how many bytes had come by then.
+    reply: Option<(Instant, u64)>,
+    /// When it was first found to be over and could not be condemned.
+    overdue: Option<Instant>,
+}
+
+impl Watch {
+    /// Looks at a task that is the next to be answered and may run for so long.
+    pub(crate) fn look(watch: &mut Option<Box<Watch>>, facts: &Facts, limit: Duration) -> Look {
+        // Nothing that was received can be taken back.
+        if watch.as_ref().is_some_and(|watch| watch.item < facts.received) {
+            *watch = None;
+        }
+        let started = match facts.claim {
+            // It started when it was given.
+            None => Some((facts.received, facts.since)),
+            Some(Claim::Offered) if watch.is_none() && !facts.was_seen => None,
+            Some(Claim::Offered) => Some((facts.received, facts.front_since)),
+            Some(Claim::Running { item }) => Some((facts.item(item), facts.start())),
+            Some(Claim::Finished | Claim::Gone) => Some((facts.received, facts.front_since)),
+        };
+        let Some((item, start)) = started else { return Look::InTime(limit) };
+        let watch = match watch {
+            Some(watch) if watch.item >= item => watch,
+            _ => watch.insert(Box::new(Watch { item, start, reply: None, overdue: None })),
+        };
+        let replies = match facts.claim {
+            None => facts.is_in_a_reply,
+            Some(claim) => claim == Claim::Finished,
+        };
+        if replies {
+            watch.reply.get_or_insert((facts.now, facts.bytes));
+        }
+        watch.judge(facts, limit)
+    }
+
+    fn judge(&mut self, facts: &Facts, limit: Duration) -> Look {
+        if let Some((since, before)) = self.reply {
+            let come = Duration::from_secs(facts.bytes.saturating_sub(before) / REPLY_RATE);
+            let left = (REPLY_TIME + come).saturating_sub(facts.now.saturating_duration_since(since));
+            return if left.is_zero() { Look::OverForced } else { Look::InTime(left) };
+        }
+        let left = limit.saturating_sub(facts.now.saturating_duration_since(self.start));
+        if !left.is_zero() {
+            return Look::InTime(left);
+        }
+        match facts.claim {
+            None => Look::Over { item: None },
+            Some(_) if self.overdue.is_some_and(|at| facts.now >= at + last_chance(limit)) => Look::OverForced,
+            Some(Claim::Running { item }) => Look::Over { item: Some(item) },
+            Some(_) => Look::OverForced,
+        }
+    }
+
+    /// It was over, and its claim had changed before it could be condemned: it has just ended, or is at its next item, of
+    /// which word will come; or the claim lies. Returns when to look again.
+    pub(crate) fn is_overdue(&mut self, now: Instant, limit: Duration) -> Duration {
+        self.overdue.get_or_insert(now);
+        last_chance(limit)
+    }
+}
+
+/// How long an outcome may take that was due when its task's time was over.
+fn last_chance(limit: Duration) -> Duration {
+    limit.clamp(Duration::from_millis(50), Duration::from_secs(1))
+}
+
+impl Facts {
+    /// The item that a claim may name: the first without an outcome, or the next one, if its outcome is on its way.
+    fn item(&self, claimed: u64) -> u64 {
+        let ahead = claimed.wrapping_sub(self.received) % ITEM_MODULUS;
+        let is_ahead = ahead > 0 && ahead < ITEM_MODULUS / 2;
+        self.received + u64::from(is_ahead && self.open > 1)
+    }
+
+    /// When the item that runs has started.
+    fn start(&self) -> Instant {
+        match self.age {
+            Some(age) => self.now.checked_sub(age).map_or(self.since, |start| start.max(self.since)),
+            // No clock that works is ahead of this one.
+            None => self.front_since,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+    const HARDLY: Duration = Duration::from_millis(1);
+
+    fn facts(sent: Instant, after: Duration, claim: Option<Claim>, age: Option<Duration>) -> Facts {
+        Facts {
+            now: sent + after,
+            claim,
+            age,
+            was_seen: false,
+            since: sent,
+            front_since: sent,
+            received: 0,
+            open: 1,
+            is_in_a_reply: false,
+            bytes: 0,
+        }
+    }
+
+    #[test]
+    fn a_task_has_its_whole_limit_from_its_start_on_by_its_workers_clock() {
+        let (sent, mut watch) = (Instant::now(), None);
+        let runs = Some(Claim::Running { item: 0 });
+        let waits = facts(sent, LIMIT, Some(Claim::Offered), Some(LIMIT));
+        assert_eq!(Watch::look(&mut watch, &waits, LIMIT), Look::InTime(LIMIT));
+        let first = facts(sent, 2 * LIMIT, runs, Some(HARDLY));
+        assert_eq!(Watch::look(&mut watch, &first, LIMIT), Look::InTime(LIMIT - HARDLY));
+        let later = facts(sent, 3 * LIMIT, runs, Some(LIMIT + HARDLY));
+        assert_eq!(Watch::look(&mut watch, &later, LIMIT), Look::Over { item: Some(0) });
+    }
+
+    #[test]
+    fn a_clock_counts_no_further_back_than_the_task_was_sent_and_not_at_all_if_it_is_ahead() {
+        let (sent, runs) = (Instant::now(), Some(Claim::Running { item: 0 }));
+        let back = facts(sent, HARDLY, runs, Some(Duration::from_secs(1000)));
+        assert_eq!(Watch::look(&mut None, &back, LIMIT), Look::InTime(LIMIT - HARDLY));
+        let ahead = facts(sent, LIMIT, runs, None);
+        assert_eq!(Watch::look(&mut None, &ahead, LIMIT), Look::Over { item: Some(0) });
+    }
+
+    #[test]
+    fn the_items_of_a_batch_have_the_limit_each_and_one_may_be_ahead_of_the_outcomes() {
+        let (sent, mut watch) = (Instant::now(), None);
+        let mut look = |after: Duration, received, item| {
+            let claim = Some(Claim::Running { item });
+            let facts = Facts { received, open: 10 - received, ..facts(sent, after, claim, Some(HARDLY)) };
+            Watch::look(&mut watch, &facts, LIMIT)
+        };
+        let fresh = Look::InTime(LIMIT - HARDLY);
+        assert_eq!(look(HARDLY, 0, 0), fresh);
+        assert_eq!(look(LIMIT, 0, 1), fresh, "its outcome is on its way");
+        assert_eq!(look(2 * LIMIT, 1, 1), Look::Over { item: Some(1) });
+        assert_eq!(look(2 * LIMIT, 2, 2), fresh);
+        assert_eq!(look(3 * LIMIT, 2, 4), fresh);
+        assert_eq!(look(4 * LIMIT, 2, 5), Look::Over { item: Some(5) }, "no outcome, no more time");
+    }
+
+    #[test]
+    fn items_are_counted_on_where_their_numbers_in_a_claim_begin_again() {
+        let sent = Instant::now();
+        let claim = Some(Claim::Running { item: 0 });
+        let last = Facts { received: ITEM_MODULUS - 1, open: 5, ..facts(sent, LIMIT, claim, Some(HARDLY)) };
+        let mut watch = None;
+        assert_eq!(Watch::look(&mut watch, &last, LIMIT), Look::InTime(LIMIT - HARDLY));
+        assert_eq!(watch.map(|watch| watch.item), Some(ITEM_MODULUS));
+    }
+
+    #[test]
+    fn a_reply_has_time_of_its_own_and_more_the_more_of_it_comes() {
+        let (sent, mut watch) = (Instant::now(), None);
+        let mut look = |after: Duration, bytes| {
+            let facts = Facts { bytes, ..facts(sent, after, Some(Claim::Finished), Some(HARDLY)) };
+            Watch::look(&mut watch, &facts, LIMIT)
+        };
+        assert_eq!(look(LIMIT, 0), Look::InTime(REPLY_TIME));
+        assert_eq!(look(LIMIT + REPLY_TIME, 10 * REPLY_RATE), Look::InTime(Duration::from_secs(10)));
+        assert_eq!(look(LIMIT + 4 * REPLY_TIME, 10 * REPLY_RATE + 100), Look::OverForced);
+    }
+
+    fn claims() -> impl Strategy<Value = Option<Claim>> {
+        prop_oneof![
+            Just(Some(Claim::Offered)),
+            (0..ITEM_MODULUS).prop_map(|item| Some(Claim::Running { item })),
+            (0..4_u64).prop_map(|item| Some(Claim::Running { item })),
+            Just(Some(Claim::Finished)),
+            Just(Some(Claim::Gone)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The first claim says that it runs; what comes then may be anything, and nothing that comes is an outcome.
+        #[test]
+        fn whatever_a_worker_writes_a_task_is_over_after_a_few_looks(
+            first in 0..3_u64,
+            open in 1..5_u64,
+            says in proptest::collection::vec((claims(), proptest::option::of(0..400_u64), any::<u16>()), 40),
+        ) {
+            let (sent, mut watch) = (Instant::now(), None);
+            let (mut after, mut looks, mut ended) = (LIMIT, 0, false);
+            let begin = (Some(Claim::Running { item: first }), Some(0), 0);
+            for (claim, age, bytes) in std::iter::once(begin).chain(says) {
+                looks += 1;
+                let facts = Facts { open, bytes: bytes.into(), ..facts(sent, after, claim, age.map(Duration::from_millis)) };
+                match Watch::look(&mut watch, &facts, LIMIT) {
+                    Look::InTime(left) => after += left,
+                    // The claim has changed meanwhile.
+                    Look::Over { .. } => after += watch.as_mut().expect("it runs").is_overdue(facts.now, LIMIT),
+                    Look::OverForced => {
+                        ended = true;
+                        break;
+                    }
+                }
+            }
+            prop_assert!(ended && looks <= 10, "{looks} looks");
+            prop_assert!(after <= 5 * LIMIT + 2 * REPLY_TIME, "{after:?}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Every way to stop a task, against tasks that write without end what this program reads to stop them.
+
+use std::{
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
+    thread,
+    time::Duration,
+};
+
+use executor_core::{Backend, ErrorKind, Executor, Future, Shutdown, TaskOptions};
+use process_pool::{ProcessPoolExecutor, Transport};
+
+use super::attacker::{self, CLAIMS, DATA, FLAGS, INDICES, NOTES, Random, SLOTS, Target, frame};
+use crate::support::{HANGS, Meeting, add_line, builder, get, on, pool, put, wait_for};
+
+/// What is done, and how.
+type Scribble = (&'static str, fn(&mut Scribbler));
+
+/// What is written without end.
+const SCRIBBLES: [Scribble; 18] = [
+    ("its claim: items that follow each other, with a clock in the future", |s| {
+        s.start_at(u64::MAX);
+        s.claim_next_item();
+    }),
+    ("its claim: items that follow each other, with a clock that says now", |s| {
+        s.start_at(attacker::now());
+        s.claim_next_item();
+    }),
+    ("its claim: items in any order", |s| {
+        let item = s.random.next() % (1 << 20);
+        s.claim(item, RUNNING);
+    }),
+    ("its claim: any state", |s| {
+        let (item, state) = (s.random.next() % 3, s.random.next() % 16);
+        s.claim(item, state);
+    }),
+    ("its claim: offered", |s| s.claim(0, 0)),
+    ("its claim: offered, and not taken", |s| {
+        s.target.word(NOTES[0]).store(0, Relaxed);
+        s.claim(0, 0);
+    }),
+    ("its claim: offered and running in turns", |s| s.in_turns(&[0, RUNNING])),
+    ("its claim: finished", |s| s.claim(0, 2)),
+    ("its claim: finished and running in turns", |s| s.in_turns(&[2, RUNNING])),
+    ("its claim: withdrawn and condemned in turns", |s| s.in_turns(&[3, 4])),
+    ("its claim: another task's", |s| {
+        let word = s.random.next();
+        s.target.word(s.place()).store(word, Release);
+    }),
+    ("a clock that says that it has almost used up its time", |s| {
+        s.start_at(attacker::now().saturating_sub(299_999_000));
+    }),
+    ("its notes", |s| {
+        for note in NOTES {
+            let value = s.random.wild();
+            s.target.word(note).store(value, Relaxed);
+        }
+    }),
+    ("its flags", |s| {
+        for flag in FLAGS {
+            let value = s.random.next() as u32 % 3;
+            s.target.half_word(flag).store(value, Relaxed);
+        }
+    }),
+    ("the index of what it has read, within what it was sent", |s| {
+        let tail = s.target.word(INDICES[0]).load(Acquire);
+        let head = tail.saturating_sub(s.random.next() % 100);
+        s.target.word(INDICES[1]).store(head, Release);
+        s.claim(0, 0);
+    }),
+    ("any index", |s| {
+        let (index, value) = (INDICES[s.random.below(4)], s.random.wild());
+        s.target.word(index).store(value, Release);
+    }),
+    ("every claim", |s| s.target.scribble(&mut s.random, CLAIMS, CLAIMS + 8 * SLOTS)),
+    ("everything but the bytes", |s| s.target.scribble(&mut s.random, 0, DATA)),
+];
+
+/// What is sent without end, over either transport.
+const WORDS: [Scribble; 4] = [
+    ("a reply that comes byte by byte", |s| {
+        if s.rounds == 0 {
+            let head = frame(3, s.own, 1 << 20, &[]);
+            s.target.say(&head);
+        }
+        s.target.say(&[0]);
+        thread::park_timeout(Duration::from_millis(5));
+    }),
+    ("the beginning of a reply", |s| {
+        if s.rounds == 0 {
+            s.target.say(&3_u32.to_le_bytes());
+        }
+        thread::park_timeout(Duration::from_millis(5));
+    }),
+    ("that it takes tasks", |s| {
+        s.target.say(&frame(1, 0, 0, &[]));
+        thread::park_timeout(Duration::from_millis(1));
+    }),
+    ("outcomes of no items", |s| {
+        s.target.say(&frame(4, s.own, 0, &[]));
+        thread::park_timeout(Duration::from_millis(1));
+    }),
+];
+
+const RUNNING: u64 = 1;
+
+struct Scribbler {
+    target: Target,
+    own: u64,
+    random: Random,
+    rounds: u64,
+}
+
+impl Scribbler {
+    fn place(&self) -> usize {
+        CLAIMS + 8 * (self.own as usize % SLOTS)
+    }
+
+    fn claim(&self, item: u64, state: u64) {
+        let word = self.own << 24 | (item & ((1 << 20) - 1)) << 4 | state;
+        self.target.word(self.place()).store(word, Release);
+    }
+
+    fn claim_next_item(&self) {
+        self.claim(self.rounds, RUNNING);
+    }
+
+    fn in_turns(&self, states: &[u64]) {
+        self.claim(0, states[self.rounds as usize % states.len()]);
+    }
+
+    fn start_at(&self, time: u64) {
+        self.target.word(NOTES[1]).store(time, Relaxed);
+    }
+}
+
+/// Does one of these for ever.
+fn scribbles((which, path): (usize, String)) {
+    let target = Target::find();
+    let own = if target.has_ring() { target.own_sequence() } else { 1 };
+    let mut scribbler = Scribbler { target, own, random: Random(which as u64), rounds: 0 };
+    let scribble = SCRIBBLES.iter().chain(&WORDS).nth(which).expect("there is one").1;
+    scribble(&mut scribbler);
+    put(&path);
+    loop {
+        scribbler.rounds += 1;
+        scribble(&mut scribbler);
+        if scribbler.rounds.is_multiple_of(64) {
+            // So that several of these do not keep the machine from everything else.
+            thread::yield_now();
+        }
+    }
+}
+
+fn name_of(which: usize) -> &'static str {
+    SCRIBBLES.iter().chain(&WORDS).nth(which).expect("there is one").0
+}
+
+/// The numbers of those that mean something on this transport.
+fn kinds(transport: Transport) -> Vec<usize> {
+    let from = if transport == Transport::Ring { 0 } else { SCRIBBLES.len() };
+    (from..SCRIBBLES.len() + WORDS.len()).collect()
+}
+
+/// Runs one scribbler for each kind, in pools of a few workers.
+fn with_scribblers(
+    transport: Transport,
+    limit: Option<Duration>,
+    stop: impl Fn(&ProcessPoolExecutor, &[Future<()>]) + Sync,
+) {
+    let (kinds, stop) = (kinds(transport), &stop);
+    thread::scope(|scope| {
+        kinds.chunks(6).for_each(|few| drop(scope.spawn(move || with_few_scribblers(transport, few, limit, stop))));
+    });
+}
+
+fn with_few_scribblers(
+    transport: Transport,
+    few: &[usize],
+    limit: Option<Duration>,
+    stop: impl Fn(&ProcessPoolExecutor, &[Future<()>]),
+) {
+    let meeting = Meeting::new();
+    let pool = pool(transport, few.len());
+    let options = limit.map_or(TaskOptions::new(), |limit| TaskOptions::new().time_limit(limit));
+    let tasks: Vec<Future<()>> = few
+        .iter()
+        .map(|which| {
+            let path = meeting.path(&which.to_string());
+            pool.submit_with(options.clone(), scribbles, (*which, path.clone())).expect("accepted")
+        })
+        .collect();
+    for (which, task) in few.iter().zip(&tasks) {
+        // One that was found out before it had begun for good has ended already.
+        let path = meeting.path(&which.to_string());
+        crate::support::wait_until(name_of(*which), || task.done() || std::path::Path::new(&path).exists());
+    }
+    stop(&pool, &tasks);
+    for (which, task) in few.iter().zip(&tasks) {
+        let error = get(task).expect_err("it does not end by itself");
+        assert_ne!(error.kind(), ErrorKind::Timeout, "{transport:?}, {}: it does not end", name_of(*which));
+        println!("{transport:?}, {}: {error}", name_of(*which));
+    }
+}
+
+fn on_each_transport(test: fn(Transport)) {
+    on(Transport::Ring, test);
+    on(Transport::Socket, test);
+}
+
+#[test]
+fn a_limit_ends_a_task_whatever_it_writes_meanwhile() {
+    on_each_transport(|transport| with_scribblers(transport, Some(Duration::from_millis(300)), |_, _| {}));
+}
+
+#[test]
+fn terminate_ends_a_task_whatever_it_writes_meanwhile() {
+    on_each_transport(|transport| {
+        for grace in [Duration::ZERO, Duration::from_millis(20)] {
+            with_scribblers(transport, None, |_, tasks| {
+                tasks.iter().for_each(|task| _ = task.terminate(grace));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_pool_that_terminates_ends_whatever_its_tasks_write_meanwhile() {
+    on_each_transport(|transport| {
+        for grace in [Duration::ZERO, Duration::from_millis(20)] {
+            with_scribblers(transport, None, |pool, _| {
+                pool.close(Shutdown::Terminate { grace });
+                assert!(pool.join(Some(HANGS)), "{transport:?}: a worker does not end");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_task_that_was_seen_to_run_is_not_cancelled_whatever_its_claim_says_then() {
+    fn claims_to_be_offered((runs, go): (String, String)) {
+        let target = Target::find();
+        let own = target.own_sequence();
+        put(&runs);
+        wait_for(&go);
+        target.word(CLAIMS + 8 * (own as usize % SLOTS)).store(own << 24, Release);
+        put(&format!("{go} done"));
+        attacker::wait_for_the_end()
+    }
+    on(Transport::Ring, |transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let [runs, go] = ["runs", "go"].map(|name| meeting.path(name));
+        let task = pool.submit(claims_to_be_offered, (runs.clone(), go.clone())).unwrap();
+        wait_for(&runs);
+        assert!(task.running());
+        put(&go);
+        wait_for(&format!("{go} done"));
+        assert!(!task.cancel() && task.running());
+        task.terminate(Duration::ZERO);
+        assert_eq!(get(&task).expect_err("it was stopped").kind(), ErrorKind::Terminated);
+    });
+}
+
+#[test]
+fn what_waits_behind_a_task_that_writes_over_its_claim_is_either_run_once_or_cancelled() {
+    fn leaves_a_line((path, number): (String, u32)) -> u32 {
+        add_line(&path, number);
+        number
+    }
+    on(Transport::Ring, |transport| {
+        for which in 0..12 {
+            let meeting = Meeting::new();
+            let pool = builder(transport, 1).build().unwrap();
+            // So that tasks are put behind others.
+            for _ in 0..3 {
+                let many: Vec<Future<u32>> = (0..300).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
+                many.iter().for_each(|future| assert!(get(future).is_ok()));
+            }
+            let path = meeting.path("runs");
+            let hostile = pool.submit(scribbles, (which, path.clone())).unwrap();
+            let behind: Vec<Future<u32>> =
+                (0..40).map(|n| pool.submit(leaves_a_line, (meeting.path("ran"), n)).unwrap()).collect();
+            wait_for(&path);
+            let cancelled: Vec<bool> = behind.iter().step_by(2).map(Future::cancel).collect();
+            hostile.terminate(Duration::ZERO);
+            let _ = get(&hostile);
+            assert!(hostile.done(), "{}: it does not end", name_of(which));
+            let mut ran = meeting.numbers("ran");
+            for (n, future) in behind.iter().enumerate() {
+                let result = get(future);
+                ran = meeting.numbers("ran");
+                let runs = ran.iter().filter(|number| **number == n as u32).count();
+                match (n % 2 == 0 && cancelled[n / 2], &result) {
+                    (true, Err(error)) => assert_eq!((error.kind(), runs), (ErrorKind::Cancelled, 0), "{which}: {n}"),
+                    (false, Ok(number)) => assert_eq!((*number, runs), (n as u32, 1), "{which}: {n}"),
+                    (was_cancelled, result) => panic!("{}: {n}: {was_cancelled}, {result:?}", name_of(which)),
+                }
+            }
+            drop(ran);
+        }
+    });
+}
