@@ -40,6 +40,7 @@ mod linux {
             unix::ffi::OsStringExt,
         },
         path::Path,
+        sync::OnceLock,
     };
 
     use executor_core::function::image::Image;
@@ -57,7 +58,10 @@ mod linux {
         /// Finds the file of this program. Its error says what to do.
         pub(crate) fn find() -> io::Result<Executable> {
             let own = |flags| open(SELF.as_ref(), flags).map_err(|cause| no_proc(SELF, &cause.into()));
-            let Some(image) = program::image().filter(|image| !is_loaded_by_the_system(image)) else {
+            /// Whether the system has loaded this program: that does not change, and asking takes longer than opening a file.
+            static IS_USUAL: OnceLock<bool> = OnceLock::new();
+            let is_unusual = |image: &&Image| !*IS_USUAL.get_or_init(|| is_loaded_by_the_system(image));
+            let Some(image) = program::image().filter(is_unusual) else {
                 // Also if the file may be run and not read.
                 return Ok(Executable { file: own(OFlags::PATH)? });
             };

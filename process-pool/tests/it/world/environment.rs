@@ -145,7 +145,8 @@ pub fn has_odd_file_systems() {
         let error = process_pool::ProcessPoolExecutor::builder().transport(transport).max_workers(1).build();
         let error = error.expect_err("its own file cannot be found");
         assert_eq!(error.kind(), ErrorKind::Other, "{error}");
-        assert!(error.to_string().contains("/proc"), "{error}");
+        assert!(error.to_string().contains("/proc leads to: mount it"), "{error}");
+        assert!(!error.to_string().contains("fewer workers"), "{error}");
     }
     for pool in living {
         let workers = pool.worker_pids();
@@ -156,6 +157,8 @@ pub fn has_odd_file_systems() {
         wait_until("the end of the other", || pool.worker_pids().is_empty());
         let error = pool.submit(|n: u32| n, 1).and_then(|future| get(&future)).expect_err("none can be started");
         assert_eq!(error.kind(), ErrorKind::Broken, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("/proc leads to: mount it") && !text.contains("fewer workers"), "{text}");
     }
 }
 
