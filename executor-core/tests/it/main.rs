@@ -11,6 +11,7 @@ mod elsewhere;
 mod hosts;
 mod inside;
 mod map;
+mod misuse;
 mod panics;
 mod races;
 mod states;
