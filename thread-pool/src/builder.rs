@@ -7,7 +7,7 @@ use std::{
 };
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Function, Payload, Task};
+use executor_core::{Error, ErrorKind, Function, Payload, Task, TaskOptions};
 
 use crate::{
     ThreadPoolExecutor,
@@ -110,7 +110,11 @@ impl ThreadPoolBuilder {
         let deques: Vec<Deque<Task>> = (0..workers).map(|_| Deque::new_fifo()).collect();
         let stealers = deques.iter().map(Deque::stealer).collect();
         let (sleep, sleepers) = Sleep::new(workers);
-        let initializers: Vec<_> = (0..workers).map(|_| self.initializer.as_ref().map(|make| make())).collect();
+        let initializers: Vec<_> = (0..workers)
+            .map(|_| {
+                self.initializer.as_ref().map(|make| Task::from_closure(TaskOptions::new().name("initializer"), make()))
+            })
+            .collect();
         let pool = Pool::new(name.as_str().into(), stealers, sleep, self.queue_capacity);
 
         let mut threads = Vec::with_capacity(workers);

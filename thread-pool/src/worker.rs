@@ -7,7 +7,7 @@ use std::{
 };
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Task, TaskOptions, spin::Patience, task};
+use executor_core::{Error, ErrorKind, Future, Task, spin::Patience, task};
 
 use crate::{local, pool::Pool, sleep::Sleeper, unwind::AbortOnUnwind};
 
@@ -18,7 +18,7 @@ pub(crate) struct Start {
     pub(crate) deque: Deque<Task>,
     pub(crate) sleeper: Sleeper,
     /// Run first, in the new thread.
-    pub(crate) initializer: Option<Box<dyn FnOnce() + Send>>,
+    pub(crate) initializer: Option<(Task, Future<()>)>,
 }
 
 /// A worker, in its thread.
@@ -80,8 +80,7 @@ impl Start {
 }
 
 /// Runs the initializer as a task, so that its panic is caught and described as every other.
-fn initialize(pool: &Pool, initializer: Box<dyn FnOnce() + Send>) {
-    let (task, future) = Task::from_closure(TaskOptions::new().name("initializer"), initializer);
+fn initialize(pool: &Pool, (task, future): (Task, Future<()>)) {
     task.run();
     if let Err(error) = future.result(None) {
         pool.break_down(Error::new(

@@ -16,7 +16,7 @@ use super::{
     cell::TaskRef,
     current::{Running, look, run_as},
 };
-use crate::{host::HostId, sync::thread_local};
+use crate::{catch, host::HostId, sync::thread_local};
 
 /// The task that the calling code runs in: see [`current`].
 #[derive(Clone)]
@@ -195,6 +195,7 @@ impl fmt::Debug for WorkerGuard {
 
 /// Runs code as a task that another process submitted. For authors of back-ends.
 pub fn run_remote<R>(remote: Arc<Remote>, code: impl FnOnce() -> R) -> R {
+    catch::chain_hook_here();
     run_as(Running::Remote(&remote), code)
 }
 
@@ -207,6 +208,11 @@ pub(crate) fn worker_name() -> Arc<str> {
 /// The host whose worker the calling thread is. For authors of back-ends.
 pub fn worker_host() -> HostId {
     WORKER.try_with(|worker| worker.borrow().as_ref().map_or(HostId::NONE, |worker| worker.host)).unwrap_or_default()
+}
+
+/// Whether the calling thread is a worker of any back-end.
+pub(crate) fn is_worker() -> bool {
+    WORKER.try_with(|worker| worker.borrow().is_some()).unwrap_or(false)
 }
 
 /// The flag that asks all tasks of the current worker's back-end to stop.

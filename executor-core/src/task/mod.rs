@@ -22,7 +22,7 @@ pub use completed::Completed;
 pub use context::{
     Context, Remote, WorkerGuard, current, enter_stoppable_worker, enter_worker, run_remote, worker_host,
 };
-pub(crate) use context::{current_name, worker_name};
+pub(crate) use context::{current_name, is_worker, worker_name};
 pub use id::TaskId;
 pub use work::Encoded;
 
@@ -81,6 +81,7 @@ pub struct Task {
 impl Task {
     /// Makes a task, and the future of it.
     pub(crate) fn new<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Typed<W::Output>) {
+        catch::chain_hook();
         let (own, typed) = allocate(work, options, may_wait);
         (Task { task: own.task }, typed)
     }

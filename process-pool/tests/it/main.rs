@@ -1,5 +1,6 @@
 //! The process pool from outside: each rule on both transports.
 
+mod aborts;
 mod batches;
 mod claims;
 mod deaths;

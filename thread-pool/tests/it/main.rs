@@ -1,5 +1,6 @@
 //! The thread pool from outside.
 
+mod aborts;
 mod basics;
 mod bounded;
 mod closing;

@@ -54,8 +54,8 @@ thread_local! {
 fn watch_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // The first catch puts its own hook in place, which is silent inside of tasks; this one comes on top.
-        let _ = crate::catch::catch(|| {});
+        // The first task puts its own hook in place, which is silent inside of tasks; this one comes on top.
+        crate::catch::chain_hook_here();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if !PANICKED.replace(true) {
