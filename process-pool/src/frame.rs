@@ -178,12 +178,16 @@ pub(crate) struct Replies {
     /// The head of the outcomes that are coming; its `body` is how many are still to come.
     open: Option<Reply>,
     longest: u64,
+    /// How many bytes one piece of memory of this program can have at most.
+    addressable: u64,
 }
 
 /// A body that gets a vector of its own, which then is the reply, so that its bytes are not copied again.
 #[derive(Debug)]
 struct Long {
     reply: Reply,
+    /// Of the body.
+    length: usize,
     /// What has arrived of it. Its length is not announced to the allocator: it grows as it comes.
     body: Vec<u8>,
     /// Whether nobody was asked for memory for it.
@@ -199,6 +203,9 @@ const LONG: u64 = 64 << 10;
 
 /// How much memory there is for more of a long body, at least, and how much is kept when none is on its way.
 const STEP: usize = 1 << 20;
+
+/// How many bytes one piece of memory can have: what is longer cannot be a value here.
+const ADDRESSABLE: u64 = isize::MAX as u64;
 
 /// A reply and its body, which is owned if it is a long one.
 pub(crate) type Whole<'a> = (Reply, Cow<'a, [u8]>);
@@ -217,13 +224,21 @@ impl Replies {
     /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this machine
     /// has memory for: a worker has a reply as a whole before it sends it.
     pub(crate) fn up_to(longest: u64) -> Replies {
-        Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest: longest.min(memory_of_this_machine()) }
+        let longest = longest.min(memory_of_this_machine());
+        Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest, addressable: ADDRESSABLE }
+    }
+
+    /// How long a body is, where it is not longer than what a worker may send and what this program can hold: on a machine
+    /// of 32 bits these differ.
+    fn length(&self, announced: u64) -> Result<usize, Nonsense> {
+        let is_bearable = announced <= self.longest.min(self.addressable);
+        usize::try_from(announced).ok().filter(|_| is_bearable).ok_or(Nonsense)
     }
 
     /// Where what arrives next is to be put, and how much of it may be put there.
     pub(crate) fn space(&mut self) -> (&mut Vec<u8>, usize) {
-        let Some(Long { reply, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
-        let missing = reply.body as usize - body.len();
+        let Some(Long { length, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
+        let missing = length.saturating_sub(body.len());
         if body.capacity() - body.len() < missing.min(PIECE) {
             // Each time as much as has come, so that a large block is seldom moved.
             body.reserve_exact(missing.min(body.len().max(STEP)));
@@ -260,7 +275,7 @@ impl Replies {
 
     /// The next reply that has arrived as a whole, with its body; of outcomes, those records that have arrived as a whole.
     pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
-        let is_whole = |long: &mut Long| long.body.len() as u64 == long.reply.body;
+        let is_whole = |long: &mut Long| long.body.len() == long.length;
         if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
             return Ok(Some((reply, Cow::Owned(body))));
         }
@@ -274,7 +289,8 @@ impl Replies {
             self.compact();
             return Ok(None);
         };
-        let reply = Reply::read(head).filter(|reply| reply.body <= self.longest).ok_or(Nonsense)?;
+        let reply = Reply::read(head).ok_or(Nonsense)?;
+        let length = self.length(reply.body)?;
         if reply.kind == ReplyKind::Outcomes {
             if reply.body == 0 {
                 // No batch is empty, and what tells of no item must not look like progress.
@@ -284,16 +300,16 @@ impl Replies {
             self.open = Some(reply);
             return self.cut_records();
         }
-        if (rest.len() as u64) < reply.body {
+        if rest.len() < length {
             if reply.body >= LONG {
-                self.long = Some(Long { reply, body: rest.to_vec(), is_new: true });
+                self.long = Some(Long { reply, length, body: rest.to_vec(), is_new: true });
                 self.next = self.arrived.len();
             }
             self.compact();
             return Ok(None);
         }
         let body = self.next + Reply::SIZE;
-        self.next = body + reply.body as usize;
+        self.next = body + length;
         Ok(Some((reply, Cow::Borrowed(&self.arrived[body..self.next]))))
     }
 
@@ -307,10 +323,8 @@ impl Replies {
         let reply = Reply { body: left - reply.body, ..*reply };
         if reply.body == left {
             self.open = None;
-        } else if let Some(length) = records.rest().first_chunk()
-            && u64::from(u32::from_le_bytes(*length)) > self.longest
-        {
-            return Err(Nonsense);
+        } else if let Some(length) = records.rest().first_chunk() {
+            self.length(u32::from_le_bytes(*length).into())?;
         }
         if reply.body == 0 && left > 0 {
             self.compact();
@@ -478,6 +492,27 @@ mod tests {
             replies.cut().map(|_| ())
         };
         assert!(cut(100).is_ok() && cut(101).is_err());
+    }
+
+    #[test]
+    fn a_body_that_no_memory_of_this_program_could_hold_is_nonsense_before_it_comes() {
+        // As on a machine of 32 bits with more memory than a program of it can have.
+        let addressable = i32::MAX as u64;
+        for kind in [ReplyKind::Outcome, ReplyKind::NotReady, ReplyKind::Outcomes] {
+            for (body, is_bearable) in [(addressable, true), (addressable + 1, false), (1 << 32, false)] {
+                let head = Reply { kind, sequence: 1, body }.to_bytes();
+                let mut replies = Replies { longest: u64::MAX, addressable, ..Replies::default() };
+                replies.space().0.extend_from_slice(&head);
+                assert_eq!(replies.cut().is_ok(), is_bearable, "{kind:?} of {body}");
+                let (_, most) = replies.space();
+                assert!(!is_bearable || most > 0);
+            }
+        }
+        let mut replies = Replies { longest: u64::MAX, addressable: 1000, ..Replies::default() };
+        let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 };
+        replies.space().0.extend_from_slice(&[&head.to_bytes()[..], &1001_u32.to_le_bytes()].concat());
+        assert!(replies.cut().is_err(), "of one item of a batch");
+        assert!(Replies::default().addressable <= usize::MAX as u64 / 2);
     }
 
     #[test]

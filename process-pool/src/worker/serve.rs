@@ -110,10 +110,11 @@ impl Worker {
         let request = Request::read(&head).ok_or(io::ErrorKind::InvalidData)?;
         let mut name = Vec::new();
         if request.name > 0 {
-            self.port.read_to(&mut name, request.name as usize)?;
+            self.port.read_to(&mut name, length(request.name.into())?)?;
         }
-        buffers::make_room(&mut self.body, request.body as usize);
-        self.port.read_to(&mut self.body, request.body as usize)?;
+        let body = length(request.body)?;
+        buffers::make_room(&mut self.body, body);
+        self.port.read_to(&mut self.body, body)?;
         match request.kind {
             RequestKind::Retire => Ok(Next::Leave),
             // Whoever ran it has seen this before it was read, or has ended before it came.
@@ -251,6 +252,13 @@ impl Worker {
         let head = Reply { kind, sequence, body: self.reply.len() as u64 };
         self.port.write(&head.to_bytes(), &self.reply)
     }
+}
+
+/// What the parent announces. It has written all of it down, and a worker is the same program; but a task may have written
+/// over the link.
+fn length(announced: u64) -> io::Result<usize> {
+    let length = usize::try_from(announced).ok().filter(|length| *length < isize::MAX as usize);
+    length.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// How far a batch has come.
