@@ -16,7 +16,8 @@ use crate::{ProcessPoolBuilder, Stats, pool::Pool};
 /// memory stays there. They need no code of yours to start; see [`init`](crate::init) for the exception.
 ///
 /// Dropping the executor runs what was accepted to its end. However this program ends, its workers and what they have
-/// started end within a second.
+/// started end within a second: on Linux in whatever group or session that is, elsewhere what is in the worker's process
+/// group.
 ///
 /// ```
 /// use executor_core::{ErrorKind, Executor};

@@ -5,6 +5,12 @@
 //! whose end is asked about; a number is used where there are none, and then only while it surely is the worker's.
 #![allow(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+#[path = "process/no_tree.rs"]
+pub(crate) mod tree;
+#[cfg(target_os = "linux")]
+pub(crate) mod tree;
+
 use std::{
     os::{
         fd::{AsFd, OwnedFd},
@@ -14,6 +20,7 @@ use std::{
     sync::Arc,
 };
 
+use parking_lot::Mutex;
 use rustix::{
     io::Errno,
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpgid, kill_process, kill_process_group, waitid},
@@ -25,17 +32,19 @@ pub(crate) struct Process {
     pid: Pid,
     /// None where the system has no such thing.
     handle: Option<Arc<OwnedFd>>,
+    /// What it had started in other groups when it was asked to end: once it has, they are below it no more.
+    outside: Arc<Mutex<Vec<OwnedFd>>>,
 }
 
 impl Process {
     pub(crate) fn new(child: &Child, handle: Option<Arc<OwnedFd>>) -> Process {
-        Process { pid: Pid::from_child(child), handle }
+        Process { pid: Pid::from_child(child), handle, outside: Arc::default() }
     }
 
     /// No process has this number, so no signal goes anywhere.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn nobody() -> Process {
-        Process { pid: Pid::from_raw(i32::MAX).expect("not zero"), handle: None }
+        Process { pid: Pid::from_raw(i32::MAX).expect("not zero"), handle: None, outside: Arc::default() }
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -79,8 +88,27 @@ impl Process {
         Some(ExitStatus::from_raw(raw))
     }
 
-    /// Sends a signal to it and to all that it has started, also if it has ended by itself.
+    /// Sends a signal to it and its group, even if it has ended by itself. `SIGKILL` is for everything that it has started,
+    /// in whatever group. Of a process that has ended only its group is still to be found, and what it had started elsewhere
+    /// when it was sent `SIGTERM`.
     pub(crate) fn signal(&self, signal: Signal) {
+        let is_there = || self.has_ended() == Some(false);
+        if signal == Signal::TERM {
+            // It may end immediately, and then those are below it no more.
+            *self.outside.lock() = tree::outside_of_group(self.pid, is_there);
+        }
+        if signal == Signal::KILL {
+            if is_there() {
+                // It starts nothing more while its descendants are looked for.
+                self.signal_itself(Signal::STOP);
+                tree::end_below(self.pid, is_there);
+            }
+            tree::end_each(&self.outside.lock());
+        }
+        self.signal_group(signal);
+    }
+
+    fn signal_group(&self, signal: Signal) {
         if self.signal_group_by_handle(signal) {
             return self.signal_one_that_has_left_its_group(signal);
         }
@@ -96,12 +124,16 @@ impl Process {
     /// A task may have moved its worker to another group.
     fn signal_one_that_has_left_its_group(&self, signal: Signal) {
         if getpgid(Some(self.pid)).is_ok_and(|group| group != self.pid) {
-            match &self.handle {
-                // The only failure is that it has ended.
-                #[cfg(target_os = "linux")]
-                Some(handle) => drop(rustix::process::pidfd_send_signal(handle, signal)),
-                _ => drop(kill_process(self.pid, signal)),
-            }
+            self.signal_itself(signal);
+        }
+    }
+
+    fn signal_itself(&self, signal: Signal) {
+        match &self.handle {
+            // The only failure is that it has ended.
+            #[cfg(target_os = "linux")]
+            Some(handle) => drop(rustix::process::pidfd_send_signal(handle, signal)),
+            _ => drop(kill_process(self.pid, signal)),
         }
     }
 

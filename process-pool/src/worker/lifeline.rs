@@ -1,8 +1,8 @@
 //! The end of a worker whose parent is gone.
 //!
 //! A thread waits for the other end of the socketpair to close, which happens however the parent ends, or for the parent's
-//! process to end, where the system can tell: the socket outlives a parent that was forked. Then it kills the worker's
-//! process group: the worker itself, busy or not, and what its tasks have started.
+//! process to end, where the system can tell: the socket outlives a parent that was forked. Then it kills what the worker's
+//! tasks have started, in whatever group, and the worker's process group: the worker itself, busy or not.
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
@@ -66,8 +66,9 @@ fn end_of(_: u32) -> Option<OwnedFd> {
     None
 }
 
-/// Ends this process, and everything in its group if the group is its own.
+/// Ends this process and everything that it has started, and whatever else is in its group if the group is its own.
 pub(super) fn end_group() -> ! {
+    super::children::end();
     let group = getpgrp();
     if group == getpid() {
         let _ = kill_process_group(group, Signal::KILL);

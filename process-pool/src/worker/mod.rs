@@ -4,6 +4,7 @@
 //! [`lifeline`], when the parent is gone.
 
 mod buffers;
+mod children;
 mod functions;
 mod lifeline;
 mod limits;

@@ -14,13 +14,22 @@ use executor_core::{
     task::{self, Remote},
 };
 
-use super::{buffers, fail_to_start, functions::Functions, lifeline, limits, overflow, signals};
+use super::{
+    buffers,
+    children::{self, Reaper},
+    fail_to_start,
+    functions::Functions,
+    lifeline, limits, overflow, signals,
+};
 use crate::{
     Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
     start::{initialisers, setup::Setup},
     transport::{Port, socket},
 };
+
+/// After so many tasks it is looked for children that have ended: a system call each time would cost as much as a task.
+const REAP_EVERY: u64 = 256;
 
 /// Serves the parent at the other end of this socket. Never returns.
 pub(crate) fn serve(socket: OwnedFd) -> ! {
@@ -53,12 +62,14 @@ struct Worker {
     functions: Option<Functions>,
     /// Reused from task to task, as what follows.
     spare: Option<Arc<Remote>>,
+    reaper: Reaper,
     body: Vec<u8>,
     reply: Vec<u8>,
 }
 
 fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     signals::reset();
+    children::adopt()?;
     overflow::watch();
     let (setup, memory) = Setup::receive(socket.as_fd())?;
     let port: Box<dyn Port> = match (setup.transport, memory) {
@@ -73,7 +84,8 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
         limits::limit_memory(setup.memory_limit)?;
     }
     let functions = Functions::of_parent(setup.build);
-    Ok(Worker { port, setup, born: fork::generation(), functions, spare: None, body: Vec::new(), reply: Vec::new() })
+    let (born, reaper) = (fork::generation(), Reaper::new());
+    Ok(Worker { port, setup, born, functions, spare: None, reaper, body: Vec::new(), reply: Vec::new() })
 }
 
 /// What a request leads to.
@@ -127,6 +139,9 @@ impl Worker {
                 }
                 if self.port.start(request.sequence)? {
                     self.run_task(request, &String::from_utf8_lossy(&name))?;
+                }
+                if request.sequence.is_multiple_of(REAP_EVERY) {
+                    self.reaper.look();
                 }
                 buffers::rest(&mut self.body, &mut self.reply);
                 Ok(Next::Continue)

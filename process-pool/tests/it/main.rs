@@ -4,6 +4,7 @@ mod aborts;
 mod batches;
 mod claims;
 mod deaths;
+mod descendants;
 mod diagnosis;
 mod fork;
 mod hostile;

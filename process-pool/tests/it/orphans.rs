@@ -20,9 +20,10 @@ use crate::{
 type Begin = fn(&Scene);
 
 /// What workers may be at when their program ends. Each is done in a pool of its own, over each transport.
-const BUSINESSES: [(&str, Begin); 9] = [
+const BUSINESSES: [(&str, Begin); 10] = [
     ("idle", |scene| scene.keep(scene.pool())),
     ("with a child", |scene| scene.keep_busy(starts_a_child)),
+    ("with children in sessions of their own", |scene| scene.keep_busy(starts_a_family)),
     ("blocked in a read", |scene| scene.keep_busy(reads)),
     ("deaf", |scene| scene.keep_busy(is_deaf)),
     ("with a pool of its own", |scene| scene.keep_busy(has_a_pool)),
@@ -80,10 +81,10 @@ impl Scene {
         let pool = self.pool();
         // A function that is passed on is none that a worker could find, so each has its own call.
         let arguments = (self.path("pids"), self.path("runs"));
-        let tasks = [starts_a_child, spins, reads, is_deaf, has_a_pool];
+        let tasks = [starts_a_child, spins, reads, is_deaf, has_a_pool, starts_a_family];
         let number = tasks.iter().position(|other| std::ptr::fn_addr_eq(*other, task)).unwrap();
         let run = move |(number, arguments): (usize, (String, String))| {
-            [starts_a_child, spins, reads, is_deaf, has_a_pool][number](arguments);
+            [starts_a_child, spins, reads, is_deaf, has_a_pool, starts_a_family][number](arguments);
             0
         };
         keep_future(pool.submit(run, (number, arguments)).unwrap());
@@ -97,6 +98,11 @@ impl Scene {
 fn starts_a_child((pids, runs): (String, String)) {
     let child = Command::new("sleep").arg("1000").stdout(Stdio::null()).spawn().expect("starts");
     add_line(&pids, child.id());
+    never_ends(runs);
+}
+
+fn starts_a_family((pids, runs): (String, String)) {
+    crate::descendants::starts_a_family(&pids);
     never_ends(runs);
 }
 

@@ -1,0 +1,195 @@
+//! What a task has started ends with its worker, in whatever group or session it is, whichever way the pool ends it.
+
+use std::{
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::Duration,
+};
+
+use executor_core::{ErrorKind, Executor, MapOptions, Shutdown, TaskOptions};
+use process_pool::{ProcessPoolExecutor, Transport};
+
+use crate::support::{
+    HANGS, Meeting, add_line, builder, get, is_alive, never_ends, on_both, pool, wait_for, wait_until,
+};
+
+/// Starts a child in a group of its own, one in a session of its own, and two that have lost the shell that has started
+/// them, one of them in a session of its own. Notes all four.
+// They are ended with the worker.
+#[allow(clippy::zombie_processes)]
+pub fn starts_a_family(path: &str) {
+    let sleeps = |program: &str, args: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    add_line(path, sleeps("sleep", &["1000"]).process_group(0).spawn().expect("starts").id());
+    // It makes its session after it was started.
+    add_line(path, sleeps("setsid", &["sleep", "1000"]).spawn().expect("starts").id());
+    let script = "setsid sleep 1000 & echo $! >> \"$0\"; sleep 1000 & echo $! >> \"$0\"";
+    let shell = sleeps("sh", &["-c", script, path]).process_group(0).status().expect("starts");
+    assert!(shell.success());
+}
+
+const FAMILY: usize = 4;
+
+/// Starts them and goes on for ever.
+fn never_ends_with_a_family(path: String) {
+    starts_a_family(&path);
+    never_ends(format!("{path} runs"));
+}
+
+fn leaves_a_family(path: String) -> u32 {
+    starts_a_family(&path);
+    std::process::id()
+}
+
+/// All of the family is gone, and none was gone before.
+fn ends_with(meeting: &Meeting, end: impl FnOnce()) {
+    let family = meeting.numbers("family");
+    assert_eq!(family.len(), FAMILY);
+    assert!(family.iter().all(|pid| is_alive(*pid)), "one has ended before its time");
+    end();
+    wait_until("the end of all", || !family.iter().any(|pid| is_alive(*pid)));
+}
+
+fn runs(pool: &ProcessPoolExecutor, meeting: &Meeting, options: TaskOptions) -> executor_core::Future<()> {
+    let path = meeting.path("family");
+    let future = pool.submit_with(options, never_ends_with_a_family, path.clone()).unwrap();
+    wait_for(&format!("{path} runs"));
+    future
+}
+
+#[test]
+fn a_time_limit_ends_what_its_task_has_started() {
+    on_both(|transport| {
+        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
+        let task = runs(&pool, &meeting, TaskOptions::new().time_limit(Duration::from_secs(2)));
+        ends_with(&meeting, || assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::TimeLimit));
+    });
+}
+
+#[test]
+fn terminate_ends_what_its_task_has_started_with_and_without_a_grace() {
+    on_both(|transport| {
+        for grace in [Duration::ZERO, Duration::from_millis(50), HANGS] {
+            let (meeting, pool) = (Meeting::new(), pool(transport, 1));
+            let task = runs(&pool, &meeting, TaskOptions::new());
+            ends_with(&meeting, || {
+                assert!(task.terminate(grace));
+                assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::Terminated);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_pool_that_terminates_ends_what_its_tasks_have_started() {
+    on_both(|transport| {
+        for grace in [Duration::ZERO, Duration::from_millis(50)] {
+            let (meeting, pool) = (Meeting::new(), pool(transport, 1));
+            let _task = runs(&pool, &meeting, TaskOptions::new());
+            ends_with(&meeting, || pool.shutdown(Shutdown::Terminate { grace }));
+        }
+    });
+}
+
+#[test]
+fn a_pool_that_is_dropped_ends_what_its_tasks_have_left_behind() {
+    on_both(|transport| {
+        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
+        get(&pool.submit(leaves_a_family, meeting.path("family")).unwrap()).unwrap();
+        ends_with(&meeting, || drop(pool));
+    });
+}
+
+#[test]
+fn a_worker_that_has_had_the_tasks_of_its_life_ends_what_they_have_left_behind() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).max_tasks_per_worker(2).build().unwrap();
+        let first = get(&pool.submit(leaves_a_family, meeting.path("family")).unwrap()).unwrap();
+        ends_with(&meeting, || {
+            assert_eq!(get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap(), first);
+            assert_ne!(get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap(), first);
+        });
+    });
+}
+
+#[test]
+fn a_task_that_exits_ends_what_it_has_started() {
+    fn exits((path, code): (String, i32)) {
+        starts_a_family(&path);
+        wait_for(&format!("{path} go"));
+        std::process::exit(code)
+    }
+    on_both(|transport| {
+        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
+        let task = pool.submit(exits, (meeting.path("family"), 7)).unwrap();
+        wait_until("the family", || meeting.lines("family").len() == FAMILY);
+        ends_with(&meeting, || {
+            meeting.put("family go");
+            assert_eq!(get(&task).unwrap_err().worker_death().and_then(|death| death.exit_code()), Some(7));
+        });
+    });
+}
+
+#[test]
+fn a_copy_of_a_worker_that_exits_ends_nothing_of_the_workers() {
+    #[allow(unsafe_code)]
+    fn forks(path: String) -> bool {
+        starts_a_family(&path);
+        // SAFETY: the copy ends in the usual way, with all handlers, as programs do that forget that they are one.
+        let copy = unsafe { libc::fork() };
+        if copy == 0 {
+            // SAFETY: as above.
+            unsafe { libc::exit(0) };
+        }
+        // SAFETY: no status is asked for.
+        assert_eq!(unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) }, copy);
+        std::fs::read_to_string(path).unwrap().lines().all(|line| is_alive(line.parse().unwrap()))
+    }
+    on_both(|transport| {
+        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
+        assert!(get(&pool.submit(forks, meeting.path("family")).unwrap()).unwrap());
+        ends_with(&meeting, || drop(pool));
+    });
+}
+
+/// How many children of this process have ended and are not waited for.
+fn corpses() -> usize {
+    crate::support::children().into_iter().filter(|pid| !is_alive(*pid)).count()
+}
+
+#[test]
+fn what_a_worker_has_adopted_does_not_pile_up_when_it_has_ended() {
+    fn leaves_a_corpse(_: u32) -> usize {
+        let shell = Command::new("sh").args(["-c", "true & exit 0"]).status().unwrap();
+        assert!(shell.success());
+        corpses()
+    }
+    let pool = pool(Transport::Ring, 1);
+    let counts: Vec<usize> =
+        pool.map_with(MapOptions::new().chunksize(1), leaves_a_corpse, 0..300).unwrap().map(Result::unwrap).collect();
+    assert!(counts.iter().max() > Some(&100), "they are not waited for each time: {counts:?}");
+    assert!(counts.last() < Some(&150), "{counts:?}");
+}
+
+#[test]
+fn a_task_can_wait_for_the_child_of_an_earlier_one_however_long_ago_that_has_ended() {
+    static CHILD: Mutex<Option<Child>> = Mutex::new(None);
+    fn starts(code: u32) {
+        *CHILD.lock().unwrap() = Some(Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().unwrap());
+        wait_until("its end", || corpses() == 1);
+    }
+    fn waits(_: u32) -> Option<i32> {
+        CHILD.lock().unwrap().take()?.wait().unwrap().code()
+    }
+    let pool = pool(Transport::Ring, 1);
+    get(&pool.submit(starts, 9).unwrap()).unwrap();
+    for n in 0..1000 {
+        assert_eq!(get(&pool.submit(|n: u32| n, n).unwrap()).unwrap(), n);
+    }
+    assert_eq!(get(&pool.submit(waits, 0).unwrap()).unwrap(), Some(9));
+}
