@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    os::fd::OwnedFd,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -45,6 +46,8 @@ pub struct ProcessPoolBuilder {
     memory_limit: Option<u64>,
     environment: Vec<(OsString, OsString)>,
     initializer: Option<Result<Initializer, Error>>,
+    passed: Vec<OwnedFd>,
+    core_dumps: Option<bool>,
 }
 
 /// More workers than this are a mistake: no machine runs so many, and each costs descriptors.
@@ -111,6 +114,47 @@ impl ProcessPoolBuilder {
         self
     }
 
+    /// Passes descriptors on to the workers, where they have the same numbers, and so do programs that tasks start. The pool
+    /// keeps them open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
+    ///
+    /// Without this a worker has nothing of what this program has open but the standard output; see
+    /// [`ProcessPoolExecutor`]. It need not matter to the rest of the program: a descriptor that is passed on may have
+    /// `CLOEXEC` set here, as all that the standard library opens have, and keeps it. To go on using a file here, pass its
+    /// `try_clone`. Linux only.
+    ///
+    /// ```
+    /// use std::{fs::File, io::{Read, Seek, Write}, os::fd::{AsRawFd, FromRawFd}};
+    /// use executor_core::Executor;
+    /// use process_pool::ProcessPoolExecutor;
+    ///
+    /// let mut file = tempfile::tempfile().unwrap();
+    /// file.write_all(b"from the parent").unwrap();
+    /// file.rewind().unwrap();
+    /// let number = file.as_raw_fd();
+    /// let pool = ProcessPoolExecutor::builder().max_workers(1).pass_fds([file]).build()?;
+    /// let read = |number: i32| {
+    ///     // SAFETY: the pool passes this descriptor on, and no other task uses it.
+    ///     let mut file = unsafe { File::from_raw_fd(number) };
+    ///     let mut text = String::new();
+    ///     file.read_to_string(&mut text).unwrap();
+    ///     text
+    /// };
+    /// assert_eq!(pool.submit(read, number)?.result(None)?, "from the parent");
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn pass_fds(mut self, descriptors: impl IntoIterator<Item = impl Into<OwnedFd>>) -> Self {
+        self.passed.extend(descriptors.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether workers that crash leave core dumps, which hold the arguments of their tasks. `true`: as far as the hard
+    /// limit of this program lets them; `false`: never, and a program that collects dumps is not run either. Default: as
+    /// this program does, so mostly not (`ulimit -c`).
+    pub fn core_dumps(mut self, wanted: bool) -> Self {
+        self.core_dumps = Some(wanted);
+        self
+    }
+
     /// How arguments and results travel. Default: the fastest way that the system has.
     pub fn transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
@@ -124,8 +168,10 @@ impl ProcessPoolBuilder {
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for zero workers and other options that cannot work;
     /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be written down;
     /// [`Broken`](ErrorKind::Broken) where workers cannot start by themselves: add
-    /// [`process_pool::init()`](crate::init) as the first line of `main`; and in a dynamic library, be it loaded later (a
-    /// plug-in, a Python extension) or at the start of the program, because workers run the program itself;
+    /// [`process_pool::init()`](crate::init) as the first line of `main`; in a dynamic library, be it loaded later (a plug-in,
+    /// a Python extension) or at the start of the program, because workers run the program itself; and in a program that must
+    /// not have any, because it was started with more rights than its caller has (set-uid, set-gid, capabilities of its file)
+    /// or has put rights aside for a while;
     /// [`Other`](ErrorKind::Other) if the program's own file cannot be found, or the system refuses to start a process. None is
     /// left behind then.
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
@@ -133,6 +179,9 @@ impl ProcessPoolBuilder {
         let initializer = self.initializer.transpose()?;
         start::program::check()?;
         check_start(start::entry::has_looked(), start::depth())?;
+        if let Some(reason) = start::rights::refusal() {
+            return Err(Error::new(ErrorKind::Broken, format!("this program cannot have worker processes: {reason}")));
+        }
         let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
         let name = self.name_prefix.unwrap_or_else(default_name);
         let _held = start::standard::hold();
@@ -144,6 +193,8 @@ impl ProcessPoolBuilder {
             memory_limit: self.memory_limit,
             environment: self.environment,
             initializes: initializer.is_some(),
+            passed: self.passed,
+            core_dumps: self.core_dumps,
         };
         let units = (0..workers).map(|number| Unit::new(format!("{name}_{number}"))).collect();
         let pool = Pool::new(name.clone(), self.limits, units)?;
@@ -196,6 +247,9 @@ impl ProcessPoolBuilder {
         }
         if self.name_prefix.as_ref().is_some_and(|name| name.len() > 200 || name.contains('\0')) {
             return refuse("name_prefix must be at most 200 bytes, and hold no zero byte".into());
+        }
+        if self.passed.iter().any(start::is_standard) {
+            return refuse("pass_fds cannot pass a standard descriptor on: workers have their own".into());
         }
         let bad = |text: &OsString| text.as_encoded_bytes().contains(&0);
         for (key, value) in &self.environment {

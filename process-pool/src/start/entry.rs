@@ -25,7 +25,7 @@ use rustix::{
 };
 
 use super::{
-    MARKER, initialisers, program,
+    MARKER, initialisers, program, rights,
     setup::Setup,
     standard::{self, NOWHERE},
     token,
@@ -106,6 +106,14 @@ fn become_worker_if_started_as_one(leave: impl FnOnce()) {
     // Another copy of this crate has such an entry as well, and serves its own pools.
     if !Setup::is_waiting(input, token, program::copy()) {
         return;
+    }
+    // From here on this process is a worker or nothing: a pool waits for it, or it is an attempt to be one, and either way
+    // the program's own code must not run.
+    if let Some(reason) = rights::refusal() {
+        worker::refuse_to_start(&reason);
+    }
+    if let Err(error) = rights::check_sender(input) {
+        worker::refuse_to_start(&error.to_string());
     }
     leave();
     match take_socket(input) {

@@ -4,18 +4,30 @@
 //! standard input. Before `main`, or in [`init`](crate::init), the new process looks for both ([`entry`]): a process that
 //! has the marker and finds the parent's greeting in the socket is a worker, serves, and exits without ever
 //! reaching the program's `main`. Any other process that happens to inherit the marker is not.
+//!
+//! A worker never has more rights than the process that starts it ([`rights`]), and of its descriptors only those that it
+//! is meant to have ([`inheritance`]); [`launch`] sees to both.
 
+mod credentials;
 pub(crate) mod entry;
 pub(crate) mod executable;
+#[cfg(target_os = "linux")]
+mod inheritance;
 pub(crate) mod initialisers;
+mod launch;
 #[cfg(target_os = "linux")]
 mod mapping;
 pub(crate) mod program;
+pub(crate) mod rights;
 pub(crate) mod setup;
 pub(crate) mod spawn;
 pub(crate) mod standard;
 
-use std::{ffi::OsStr, io};
+use std::{
+    ffi::OsStr,
+    io,
+    os::fd::{AsRawFd as _, OwnedFd},
+};
 
 use rustix::io::Errno;
 
@@ -41,6 +53,11 @@ pub(crate) fn depth() -> u32 {
     }
 }
 
+/// Whether this is one of the standard descriptors.
+pub(crate) fn is_standard(descriptor: &OwnedFd) -> bool {
+    (0..=2).contains(&descriptor.as_raw_fd())
+}
+
 /// The token in a marker.
 pub(crate) fn token(marker: &OsStr) -> Option<u64> {
     u64::from_str_radix(marker.to_str()?, 16).ok()
@@ -62,6 +79,8 @@ pub(crate) fn advice(cause: &io::Error) -> &'static str {
             "; use fewer workers, or raise the limit of processes (`ulimit -u`, or `pids.max` of the cgroup)"
         }
         Some(Errno::MFILE | Errno::NFILE) => "; use fewer workers, or raise the limit of descriptors (`ulimit -n`)",
+        // The reason is this crate's own, and says what to do.
+        None if cause.kind() == io::ErrorKind::PermissionDenied => "; no process was started",
         _ => "",
     }
 }

@@ -14,12 +14,14 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
 
+use super::rights::Rights;
 use crate::Transport;
 
 /// What a worker must know before anything else.
 ///
 /// ```text
-/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | parent u32 | copy u64 | name
+/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | parent u32
+/// | copy u64 | rights 48 bytes | core dumps u8 | name
 /// ```
 ///
 /// The shared memory, if there is one, comes along as a descriptor.
@@ -35,6 +37,10 @@ pub(crate) struct Setup {
     pub(crate) memory_limit: u64,
     /// The process that started the worker.
     pub(crate) parent: u32,
+    /// What the worker may have at most.
+    pub(crate) rights: Rights,
+    /// Whether it dumps core. None: as the parent would.
+    pub(crate) core_dumps: Option<bool>,
     pub(crate) name: String,
     /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Another copy leaves it alone.
     pub(crate) copy: u64,
@@ -42,7 +48,11 @@ pub(crate) struct Setup {
 
 /// The protocol has a version, and it is in here: a worker of another version is no worker.
 const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x02");
-const HEAD: usize = 60;
+/// Where the copy is, and what follows it.
+const COPY: usize = 52;
+const RIGHTS: usize = COPY + 8;
+const CORE_DUMPS: usize = RIGHTS + Rights::SIZE;
+const HEAD: usize = CORE_DUMPS + 1;
 
 impl Setup {
     fn to_bytes(&self) -> Vec<u8> {
@@ -60,6 +70,8 @@ impl Setup {
         bytes.extend_from_slice(&self.memory_limit.to_le_bytes());
         bytes.extend_from_slice(&self.parent.to_le_bytes());
         bytes.extend_from_slice(&self.copy.to_le_bytes());
+        bytes.extend_from_slice(&self.rights.to_bytes());
+        bytes.push(self.core_dumps.map_or(2, u8::from));
         bytes.extend_from_slice(self.name.as_bytes());
         bytes
     }
@@ -79,8 +91,10 @@ impl Setup {
             initializes: head[37] != 0,
             memory_limit: word(40)?,
             parent: u32::from_le_bytes([head[48], head[49], head[50], head[51]]),
+            rights: Rights::from_bytes(head[RIGHTS..CORE_DUMPS].try_into().ok()?),
+            core_dumps: (head[CORE_DUMPS] < 2).then_some(head[CORE_DUMPS] == 1),
             name: String::from_utf8_lossy(name.get(..length)?).into_owned(),
-            copy: word(52)?,
+            copy: word(COPY)?,
         })
     }
 
@@ -103,7 +117,7 @@ impl Setup {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let Ok((length, _)) = rustix::net::recv(socket, &mut head, flags) else { return false };
         let is = |at: usize, word: u64| head[at..at + 8] == word.to_le_bytes();
-        length == HEAD && is(0, MAGIC) && is(8, token) && is(52, copy)
+        length == HEAD && is(0, MAGIC) && is(8, token) && is(COPY, copy)
     }
 
     /// Takes the greeting, and the shared memory that came along.
@@ -145,6 +159,8 @@ mod tests {
             initializes: true,
             memory_limit: 1 << 40,
             parent: 77,
+            rights: Rights::own().expect("known"),
+            core_dumps: Some(false),
             name: "pool_3".into(),
             copy: 9,
         };
@@ -157,5 +173,6 @@ mod tests {
         assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));
         assert_eq!((read.initializes, read.memory_limit), (true, 1 << 40));
         assert_eq!((read.parent, read.name.as_str(), read.copy), (77, "pool_3", 9));
+        assert_eq!((read.rights, read.core_dumps), (Rights::own().expect("known"), Some(false)));
     }
 }

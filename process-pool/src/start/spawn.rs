@@ -17,7 +17,9 @@ use std::{
 use executor_core::function::BuildId;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use super::{DEPTH, MARKER, depth, executable::Executable, program, setup::Setup, standard};
+use super::{
+    DEPTH, MARKER, depth, executable::Executable, launch::launch, program, rights::Terms, setup::Setup, standard,
+};
 use crate::{
     Transport,
     transport::{Inbox, Outbox, socket},
@@ -31,6 +33,9 @@ pub(crate) struct Blueprint {
     pub(crate) memory_limit: Option<u64>,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) initializes: bool,
+    /// What the workers get beyond the standard descriptors, under the same numbers.
+    pub(crate) passed: Vec<OwnedFd>,
+    pub(crate) core_dumps: Option<bool>,
 }
 
 /// A worker that was started, and has not answered yet.
@@ -48,7 +53,11 @@ impl Blueprint {
     /// Starts a worker.
     pub(crate) fn start(&self, name: &str) -> io::Result<Started> {
         let _held = standard::hold();
+        let executable = self.executable.path();
+        let terms = Terms::of(executable.as_os_str())?;
         let (ours, theirs) = socketpair()?;
+        // Made here, because the thread that starts the worker may have a table of descriptors of its own.
+        let (stderr, its_stderr) = io::pipe()?;
         let token = fresh_token();
         let mut setup = Setup {
             token,
@@ -57,22 +66,28 @@ impl Blueprint {
             initializes: self.initializes,
             memory_limit: self.memory_limit.unwrap_or(0),
             parent: std::process::id(),
+            rights: terms.rights,
+            core_dumps: self.core_dumps,
             name: name.to_string(),
             copy: program::copy(),
         };
         let ours = Arc::new(ours);
         let (outbox, inbox) = self.link(&ours, &mut setup)?;
-        let child = Command::new(self.executable.path())
+        let mut command = Command::new(&executable);
+        command
             .arg0(name)
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env(MARKER, format!("{token:x}"))
             .env(DEPTH, (depth() + 1).to_string())
             .stdin(Stdio::from(theirs))
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
-        let mut child = Unattended(Some(child));
-        let (exit, stderr) = child.descriptors()?;
+            .stderr(Stdio::from(its_stderr))
+            .process_group(0);
+        let mut child = Unattended(Some(launch(&mut command, terms, &self.passed)?));
+        // With it the worker's ends are closed here.
+        drop(command);
+        let exit = child.exit_descriptor()?;
+        let stderr = ChildStderr::from(OwnedFd::from(stderr));
+        rustix::io::ioctl_fionbio(&stderr, true)?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
         Ok(Started { child, exit, stderr, socket: ours, outbox, inbox })
     }
@@ -99,14 +114,9 @@ impl Blueprint {
 struct Unattended(Option<Child>);
 
 impl Unattended {
-    fn descriptors(&mut self) -> io::Result<(Option<OwnedFd>, ChildStderr)> {
-        let Some(child) = &mut self.0 else { return Err(io::ErrorKind::NotFound.into()) };
-        let exit = exit_descriptor(child)?;
-        let Some(stderr) = child.stderr.take() else {
-            return Err(io::Error::other("the worker has no standard error, although one was asked for"));
-        };
-        rustix::io::ioctl_fionbio(&stderr, true)?;
-        Ok((exit, stderr))
+    fn exit_descriptor(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(child) = &self.0 else { return Err(io::ErrorKind::NotFound.into()) };
+        exit_descriptor(child)
     }
 }
 

@@ -11,12 +11,13 @@ use rustix::{
     process::{Signal, getpgrp, getpid, kill_process, kill_process_group},
 };
 
-/// Starts the thread.
+/// Starts the thread. What it watches is open when this returns, whatever a task does to the limits of this process then.
 pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     // It calls nothing deep, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
+    let parent = end_of(parent);
     let thread = std::thread::Builder::new().name("lifeline".into()).stack_size(STACK);
-    thread.spawn(move || match wait_for_hang_up(&socket, end_of(parent).as_ref()) {
+    thread.spawn(move || match wait_for_hang_up(&socket, parent.as_ref()) {
         Ok(()) => end_group(),
         Err(error) => super::lose_link(&error),
     })?;

@@ -8,13 +8,17 @@ mod children;
 mod functions;
 mod lifeline;
 mod limits;
+mod name;
 mod overflow;
+mod refuse;
 mod serve;
 mod signals;
+mod terminal;
 
 use std::io::{self, Write as _};
 
 pub(crate) use overflow::STACK_OVERFLOW;
+pub(crate) use refuse::refuse_to_start;
 pub(crate) use serve::serve;
 
 /// Ends a worker that cannot serve.

@@ -19,7 +19,7 @@ use super::{
     children::{self, Reaper},
     fail_to_start,
     functions::Functions,
-    lifeline, limits, overflow, signals,
+    lifeline, limits, name, overflow, signals, terminal,
 };
 use crate::{
     Transport,
@@ -72,6 +72,9 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     children::adopt()?;
     overflow::watch();
     let (setup, memory) = Setup::receive(socket.as_fd())?;
+    setup.rights.check_worker()?;
+    terminal::leave();
+    name::set(&setup.name);
     let port: Box<dyn Port> = match (setup.transport, memory) {
         #[cfg(target_os = "linux")]
         (Transport::Ring, Some(file)) => Box::new(crate::transport::ring::port(file, socket.clone())?),
@@ -80,6 +83,9 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
         _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory did not come along")),
     };
     lifeline::start(socket.clone(), setup.parent)?;
+    if let Some(wanted) = setup.core_dumps {
+        limits::limit_core_dumps(wanted)?;
+    }
     if setup.memory_limit > 0 {
         limits::limit_memory(setup.memory_limit)?;
     }

@@ -235,3 +235,50 @@ fn a_worker_has_no_more_memory_than_its_limit() {
         assert_eq!(get(&pool.submit(takes_memory, 100).unwrap()).unwrap(), 100);
     });
 }
+
+/// In a task: the limits of core dumps.
+#[allow(unsafe_code)]
+fn core_limits(_: ()) -> (u64, u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is written to a valid place.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_CORE, &mut limit) }, 0);
+    (limit.rlim_cur, limit.rlim_max)
+}
+
+#[test]
+fn core_dumps_are_as_the_host_has_them_unless_the_pool_says_otherwise() {
+    let meeting = Meeting::new();
+    crate::programs::succeeds("crashes_with_core_dumps", &[("DIRECTORY", &meeting.path(""))]);
+}
+
+#[allow(unsafe_code)]
+pub fn crashes_with_core_dumps() {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let directory = std::env::var("DIRECTORY").unwrap();
+    std::env::set_current_dir(&directory).unwrap();
+    let dumps = || std::fs::read_dir(&directory).unwrap().count();
+    for (soft, hard) in [(1 << 30, 1 << 30), (0, 1 << 30), (0, 0)] {
+        let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+        // SAFETY: the limit is read from a valid place.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &limit) }, 0);
+        for transport in crate::world::BOTH {
+            let cases = [(None, soft, hard), (Some(true), hard, hard), (Some(false), hard.min(1), hard.min(1))];
+            for (wanted, soft, hard) in cases {
+                let builder = builder(transport, 1);
+                let builder = if let Some(wanted) = wanted { builder.core_dumps(wanted) } else { builder };
+                let pool = builder.build().unwrap();
+                assert_eq!(get(&pool.submit(core_limits, ()).unwrap()).unwrap(), (soft, hard), "{wanted:?}");
+                if pattern.starts_with(['|', '/']) {
+                    crate::world::skip("a core dump", "the system does not write it to the directory of the process");
+                    continue;
+                }
+                let before = dumps();
+                assert!(get(&pool.submit(|()| -> () { std::process::abort() }, ()).unwrap()).is_err());
+                assert_eq!(dumps() > before, soft > 1, "{wanted:?}, {soft}");
+                std::fs::read_dir(&directory)
+                    .unwrap()
+                    .for_each(|dump| std::fs::remove_file(dump.unwrap().path()).unwrap());
+            }
+        }
+    }
+}

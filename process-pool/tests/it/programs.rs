@@ -20,7 +20,11 @@ fn find(name: &str) -> Option<fn()> {
         "builds_a_pool" => super::start::builds_a_pool,
         "leaves_nothing" => super::shutdown::leaves_nothing,
         "has_no_standard_error" => super::deaths::has_no_standard_error,
-        _ => return super::world::find(name),
+        "leads_a_session" => super::terminal::leads_a_session,
+        "has_tasks_that_want_the_terminal" => super::terminal::has_tasks_that_want_the_terminal,
+        "runs_until_it_is_let_go" => super::terminal::runs_until_it_is_let_go,
+        "crashes_with_core_dumps" => super::limits::crashes_with_core_dumps,
+        _ => return super::world::find(name).or_else(|| super::rights::find(name)),
     })
 }
 

@@ -58,6 +58,39 @@ fn a_worker_has_its_name_and_its_environment() {
 }
 
 #[test]
+fn a_worker_is_called_by_its_name_in_lists_of_processes() {
+    on_both(|transport| {
+        let comm = |()| std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_string();
+        for (prefix, name) in [("parser", "parser_0"), ("a-parser-of-hostile-files", "a-parser-of-h_0")] {
+            let pool = builder(transport, 1).name_prefix(prefix).build().unwrap();
+            assert_eq!(get(&pool.submit(comm, ()).unwrap()).unwrap(), name);
+        }
+        // Those of two pools without a name of their own are told apart.
+        let pool = pool(transport, 1);
+        let name = get(&pool.submit(comm, ()).unwrap()).unwrap();
+        let numbers = name.trim_start_matches(|character: char| character.is_ascii_alphabetic());
+        assert!(name.starts_with("Process") && numbers.starts_with('-') && numbers.ends_with("_0"), "{name}");
+    });
+}
+
+#[test]
+fn what_tells_the_end_of_the_parent_is_open_before_the_first_task_runs() {
+    on_both(|transport| {
+        let watched = |()| {
+            let opened = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let opened = opened.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+            opened
+                .filter(|target| target.to_str() == Some("anon_inode:[pidfd]") || target.starts_with("pidfd:"))
+                .count()
+        };
+        let pool = builder(transport, 2).max_tasks_per_worker(1).build().unwrap();
+        for _ in 0..100 {
+            assert_eq!(get(&pool.submit(watched, ()).unwrap()).unwrap(), 1);
+        }
+    });
+}
+
+#[test]
 fn a_program_that_a_task_starts_is_no_worker() {
     fn runs_a_program(arguments: Vec<String>) -> String {
         let output = Command::new("/proc/self/exe").args(&arguments[2..]).env(&arguments[0], &arguments[1]).output();

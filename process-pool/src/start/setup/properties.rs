@@ -9,10 +9,16 @@ prop_compose! {
         (token, memory_limit, parent, copy) in any::<(u64, u64, u32, u64)>(),
         build in any::<[u8; 20]>(),
         (is_ring, initializes) in any::<(bool, bool)>(),
+        rights in any::<[u64; Rights::SIZE / 8]>(),
+        core_dumps in any::<Option<bool>>(),
         name in "\\PC{0,40}",
     ) -> Setup {
         let transport = if is_ring { Transport::Ring } else { Transport::Socket };
-        Setup { token, build: BuildId::from_bytes(build), transport, initializes, memory_limit, parent, name, copy }
+        let build = BuildId::from_bytes(build);
+        let mut bytes = [0; Rights::SIZE];
+        bytes.chunks_exact_mut(8).zip(rights).for_each(|(into, word)| into.copy_from_slice(&word.to_le_bytes()));
+        let rights = Rights::from_bytes(&bytes);
+        Setup { token, build, transport, initializes, memory_limit, parent, rights, core_dumps, name, copy }
     }
 }
 

@@ -1,17 +1,27 @@
 //! What makes a process a worker: a marker in its environment together with a greeting in its standard input.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read as _, Seek as _, Write as _},
+    ops::Range,
     os::{
         fd::{FromRawFd as _, OwnedFd},
         unix::{ffi::OsStrExt as _, net::UnixStream, process::CommandExt as _},
     },
     process::{Command, Stdio},
     ptr::null_mut,
+    sync::OnceLock,
 };
 
-use crate::{programs, support::Meeting};
+use executor_core::{ErrorKind, Executor};
+use process_pool::Transport;
+use rustix::net::RecvFlags;
+
+use super::{is_root, skip};
+use crate::{
+    programs,
+    support::{Meeting, builder},
+};
 
 const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
 
@@ -107,8 +117,97 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
 fn greeting(token: u64) -> Vec<u8> {
     let mut bytes = b"ccfut\0\0\x02".to_vec();
     bytes.extend_from_slice(&token.to_le_bytes());
-    bytes.resize(60, 0);
+    bytes.resize(1000, 0);
     bytes
+}
+
+/// Where a greeting names the copy of the library that it is for.
+const COPY: Range<usize> = 52..60;
+
+/// In the environment of a worker: the file into which it is to write its greeting, instead of serving.
+const TELL_GREETING: &str = "TELL_GREETING_IN";
+
+#[used]
+#[allow(unsafe_code)]
+#[unsafe(link_section = ".init_array.00201")]
+static BEFORE_THE_LIBRARY: extern "C" fn() = tell_greeting;
+
+extern "C" fn tell_greeting() {
+    let Some(file) = std::env::var_os(TELL_GREETING).filter(|_| std::env::var_os(MARKER).is_some()) else { return };
+    let mut bytes = [0; 4096];
+    let (count, _) = rustix::net::recv(rustix::stdio::stdin(), &mut bytes, RecvFlags::PEEK).expect("a greeting");
+    fs::write(file, &bytes[..count]).expect("written");
+    std::process::exit(0);
+}
+
+/// The copy of the library that this program has, as a greeting names it.
+fn own_copy() -> &'static [u8] {
+    static GREETING: OnceLock<Vec<u8>> = OnceLock::new();
+    &GREETING.get_or_init(genuine_greeting)[COPY]
+}
+
+/// What a pool of this program sends to a worker first.
+fn genuine_greeting() -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("greeting");
+    let pool = builder(Transport::Socket, 1).env(TELL_GREETING, &file).build().unwrap();
+    let lost = pool.submit(|()| (), ()).unwrap().result(None).expect_err("no worker serves");
+    assert_eq!(lost.kind(), ErrorKind::Broken);
+    fs::read(file).unwrap()
+}
+
+/// Runs a program, or what starts it, with a greeting that has the right token and is for this library, and returns its exit code and what it said.
+fn greeted(command: &mut Command) -> (Option<i32>, String) {
+    use std::ffi::OsStr;
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut greeting = greeting(u64::from_str_radix("123456789abcdef", 16).unwrap());
+    greeting[COPY].copy_from_slice(own_copy());
+    ours.write_all(&greeting).unwrap();
+    let output = command.env(MARKER, OsStr::from_bytes(TOKEN)).stdin(OwnedFd::from(theirs)).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("a worker could not start") && !said.contains("hello"), "{said}");
+    (output.status.code(), said)
+}
+
+/// The program's own code must not run in the place of a worker's, whatever is wrong with the greeting.
+#[test]
+fn a_greeting_that_names_no_rights_makes_no_worker() {
+    let (code, said) = greeted(&mut programs::command("says_hello"));
+    assert_eq!(code, Some(97), "{said}");
+    assert!(said.contains("that the program that started it lacks"), "{said}");
+}
+
+#[test]
+fn a_greeting_that_is_not_from_the_parent_makes_no_worker() {
+    let program = programs::command("says_hello");
+    let mut between = Command::new("sh");
+    between.args(["-c", r#""$0" "$@"; exit $?"#]).arg(std::env::current_exe().unwrap()).args(program.get_args());
+    between.envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let (code, said) = greeted(&mut between);
+    assert_eq!(code, Some(97), "{said}");
+    assert!(said.contains("its greeting came from process"), "{said}");
+}
+
+#[test]
+fn a_parent_outside_of_the_process_namespace_is_known_by_its_ids() {
+    if is_root() {
+        programs::succeeds("starts_in_another_namespace", &[]);
+    } else {
+        skip("a process namespace", "it needs root");
+    }
+}
+
+#[allow(unsafe_code)]
+pub fn starts_in_another_namespace() {
+    // Threads cannot be started any more behind the system call, and a pool needs some.
+    own_copy();
+    // SAFETY: a system call without pointers: the children of this process get numbers of their own.
+    if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
+        return skip("a process namespace", "the system refuses it");
+    }
+    // Its parent and the sender are both nobody that it could name. What it refuses is what comes after that.
+    let (_, said) = greeted(&mut programs::command("says_hello"));
+    assert!(said.contains("that the program that started it lacks"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod descriptors;
 mod environment;
 mod forks;
 mod image;
+mod inherited;
 mod markers;
 mod reapers;
 mod scarcity;
@@ -32,6 +33,10 @@ pub fn find(program: &str) -> Option<fn()> {
         "changes_its_file" => image::changes_its_file,
         "outlives_its_file" => image::outlives_its_file,
         "has_closed_descriptors" => descriptors::has_closed_descriptors,
+        "leaves_descriptors_open" => inherited::leaves_descriptors_open,
+        "leaves_numbers_that_libraries_use" => inherited::leaves_numbers_that_libraries_use,
+        "passes_descriptors_on" => inherited::passes_descriptors_on,
+        "starts_in_another_namespace" => markers::starts_in_another_namespace,
         "starts_other_programs" => descriptors::starts_other_programs,
         "forks_while_others_submit" => forks::forks_while_others_submit,
         "few_descriptors" => scarcity::few_descriptors,
@@ -49,7 +54,7 @@ pub fn find(program: &str) -> Option<fn()> {
     })
 }
 
-const BOTH: [Transport; 2] = [Transport::Ring, Transport::Socket];
+pub const BOTH: [Transport; 2] = [Transport::Ring, Transport::Socket];
 
 /// Uses pools for what they are for.
 fn uses_pools() {
@@ -112,26 +117,26 @@ fn use_a_pool_if_there_is_enough(transport: Transport) -> Result<(), Error> {
 }
 
 /// Says that something could not be tried here, also where the harness keeps what tests print to itself.
-fn skip(what: &str, why: &str) {
+pub fn skip(what: &str, why: &str) {
     let _ = writeln!(io::stderr(), "skipped: {what}: {why}");
 }
 
 /// A variable that a test has set for its program.
-fn told(name: &str) -> String {
+pub fn told(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is set"))
 }
 
 /// Ends a program that hangs, so that its test fails with the signal, and names it. As the rules of conformance, it waits
 /// longer where everything is slower.
 #[allow(unsafe_code)]
-fn end_if_it_hangs() {
+pub fn end_if_it_hangs() {
     let scale = env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1);
     // SAFETY: a system call without pointers; nobody handles the signal.
     unsafe { libc::alarm(HANGS.as_secs() as u32 * scale) };
 }
 
 #[allow(unsafe_code)]
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     // SAFETY: a system call without arguments.
     unsafe { libc::geteuid() == 0 }
 }

@@ -1,0 +1,90 @@
+//! A program that puts rights aside for a while: no worker starts meanwhile, because it could take them back.
+
+use executor_core::Executor;
+
+use super::{NOBODY, command, files, rights, succeeds, tells_how_a_pool_is_built};
+use crate::{
+    support::{get, is_alive, kill, pool, wait_until, warm_up},
+    world::{BOTH, end_if_it_hangs, told},
+};
+
+#[test]
+fn a_program_that_has_put_rights_aside_has_no_pool_meanwhile() {
+    let Some(files) = files("a program that puts rights aside") else { return };
+    for way in ["effective user", "effective group", "real user", "saved user", "user for files", "group for files"] {
+        let said = succeeds(command(&files.plain, "has_put_rights_aside", 0).env("WAY", way));
+        let (aside, back) = said.split_once("and takes them back").expect("both");
+        assert_eq!(aside.matches("built: Broken").count(), 2, "{way}: {said}");
+        assert!(aside.contains("has put rights aside for a while"), "{way}: {said}");
+        if !way.contains("real") {
+            assert_eq!(back.matches("built: a pool, with Ok").count(), 2, "{way}: {said}");
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+pub fn has_put_rights_aside() {
+    end_if_it_hangs();
+    const KEEP: u32 = u32::MAX;
+    let way = told("WAY");
+    let set = |user: u32| {
+        // SAFETY: system calls without pointers.
+        let answer = unsafe {
+            match way.as_str() {
+                "effective user" => libc::setresuid(KEEP, user, KEEP),
+                "effective group" => libc::setresgid(KEEP, user, KEEP),
+                "real user" => libc::setresuid(user, KEEP, KEEP),
+                "saved user" => libc::setresuid(KEEP, KEEP, user),
+                "user for files" => {
+                    libc::setfsuid(user);
+                    0
+                }
+                "group for files" => {
+                    libc::setfsgid(user);
+                    0
+                }
+                other => panic!("there is no way `{other}`"),
+            }
+        };
+        assert_eq!(answer, 0);
+    };
+    set(NOBODY);
+    tells_how_a_pool_is_built();
+    println!("and takes them back");
+    set(0);
+    tells_how_a_pool_is_built();
+}
+
+#[test]
+fn a_pool_replaces_no_worker_while_rights_are_put_aside_and_does_when_they_are_back() {
+    let Some(files) = files("a pool of a program that puts rights aside") else { return };
+    let said = succeeds(&mut command(&files.plain, "puts_rights_aside_for_a_while", 0));
+    assert!(said.contains("all workers have what they had"), "{said}");
+}
+
+#[allow(unsafe_code)]
+pub fn puts_rights_aside_for_a_while() {
+    end_if_it_hangs();
+    let own = rights(());
+    for transport in BOTH {
+        let pool = pool(transport, 2);
+        warm_up(&pool, 2);
+        // SAFETY: a system call without pointers.
+        assert_eq!(unsafe { libc::seteuid(NOBODY) }, 0);
+        let first = pool.worker_pids()[0];
+        kill(first, libc::SIGKILL);
+        wait_until("its end", || !is_alive(first) && pool.worker_pids().len() == 1);
+        // The other one goes on, with the rights of its start.
+        for _ in 0..100 {
+            assert_eq!(get(&pool.submit(rights, ()).unwrap()).unwrap(), own);
+        }
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::seteuid(0) }, 0);
+        wait_until("a second worker", || pool.worker_pids().len() == 2);
+        warm_up(&pool, 2);
+        for _ in 0..100 {
+            assert_eq!(get(&pool.submit(rights, ()).unwrap()).unwrap(), own);
+        }
+    }
+    println!("all workers have what they had");
+}

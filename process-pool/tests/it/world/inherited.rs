@@ -1,0 +1,224 @@
+//! Descriptors that the host holds open for all who come after it: its workers get none of them, but for those passed on.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    os::fd::{AsRawFd, FromRawFd as _, IntoRawFd as _, OwnedFd},
+    process::Command,
+};
+
+use executor_core::{ErrorKind, Executor};
+use process_pool::ProcessPoolExecutor;
+
+use super::{BOTH, end_if_it_hangs, told};
+use crate::{
+    programs,
+    support::{builder, get, kill, pool, wait_until, warm_up},
+};
+
+/// Lets every program that is started from now on have this.
+#[allow(unsafe_code)]
+fn inherit(descriptor: &impl AsRawFd) {
+    // SAFETY: a system call without pointers.
+    assert_eq!(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }, 0);
+}
+
+/// In a task: what is open here beyond the standard descriptors, by number.
+fn open_here(_: ()) -> BTreeMap<i32, String> {
+    let numbers = fs::read_dir("/proc/self/fd").expect("a /proc").flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let numbers: Vec<i32> = numbers.filter(|number| *number > 2).collect();
+    let target = |number: i32| Some((number, fs::read_link(format!("/proc/self/fd/{number}")).ok()?));
+    let opened = numbers.into_iter().filter_map(target);
+    opened.map(|(number, target)| (number, target.to_str().expect("text").to_string())).collect()
+}
+
+/// What a worker has for itself, without numbers, and without what was opened to look.
+fn own() -> Vec<String> {
+    let mut kinds: Vec<String> = open_here(()).into_values().map(|target| kind(&target)).collect();
+    kinds.sort();
+    kinds
+}
+
+fn kind(target: &str) -> String {
+    target
+        .split(['[', '('])
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(|digit: char| digit.is_ascii_digit())
+        .to_string()
+}
+
+#[test]
+fn workers_get_none_of_the_descriptors_that_their_host_leaves_open() {
+    for many in ["1", "50", "10000"] {
+        programs::succeeds("leaves_descriptors_open", &[("MANY", many)]);
+    }
+}
+
+pub fn leaves_descriptors_open() {
+    end_if_it_hangs();
+    let many: usize = told("MANY").parse().unwrap();
+    raise_limit();
+    for transport in BOTH {
+        let usual = get(&pool(transport, 1).submit(|()| own(), ()).unwrap()).unwrap();
+        // A pipe, a port and a lock, each of which a worker would keep.
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap();
+        let locked = tempfile::NamedTempFile::new().unwrap();
+        locked.as_file().try_lock().unwrap();
+        inherit(&writer);
+        inherit(&listener);
+        inherit(locked.as_file());
+        let more: Vec<File> = (3..many).map_while(|_| File::open("/dev/null").ok()).collect();
+        assert_eq!(more.len(), many.saturating_sub(3), "the limit of descriptors is too low");
+        more.iter().for_each(inherit);
+
+        let pool = builder(transport, 2).build().unwrap();
+        warm_up(&pool, 2);
+        let first = pool.worker_pids()[0];
+        kill(first, libc::SIGKILL);
+        wait_until("its replacement", || pool.worker_pids().len() == 2 && !pool.worker_pids().contains(&first));
+        for _ in 0..10 {
+            assert_eq!(get(&pool.submit(|()| own(), ()).unwrap()).unwrap(), usual);
+        }
+        // What the host closes is closed.
+        drop(writer);
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        drop(listener);
+        drop(TcpListener::bind(port).unwrap());
+        let (file, path) = locked.into_parts();
+        drop(file);
+        File::open(&path).unwrap().try_lock().unwrap();
+        // What the host keeps it has as before.
+        for file in &more {
+            assert_eq!(flags_of(file.as_raw_fd()), 0);
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn raise_limit() {
+    // SAFETY: the limit is written and read in a valid place.
+    unsafe {
+        let mut limit = std::mem::zeroed::<libc::rlimit>();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
+    }
+}
+
+/// What stands for a library that opens a file when it is loaded, for itself.
+const LIBRARY_OPENS: &str = "A_LIBRARY_OPENS";
+
+#[used]
+#[allow(unsafe_code)]
+#[unsafe(link_section = ".init_array.00300")]
+static LIBRARY: extern "C" fn() = library_opens;
+
+extern "C" fn library_opens() {
+    if let Some(path) = env::var_os(LIBRARY_OPENS) {
+        let file = File::open(path).expect("opens");
+        inherit(&file);
+        let _ = file.into_raw_fd();
+    }
+}
+
+#[test]
+fn what_a_library_of_the_worker_has_opened_stays_open() {
+    programs::succeeds("leaves_numbers_that_libraries_use", &[]);
+}
+
+pub fn leaves_numbers_that_libraries_use() {
+    end_if_it_hangs();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_string();
+    // All the numbers that a library in a worker could get.
+    let left: Vec<File> = (0..20).map(|_| File::open("/dev/null").unwrap()).collect();
+    left.iter().for_each(inherit);
+    for transport in BOTH {
+        let pool = builder(transport, 1).env(LIBRARY_OPENS, &path).build().unwrap();
+        let seen = get(&pool.submit(open_here, ()).unwrap()).unwrap();
+        assert_eq!(seen.values().filter(|target| **target == path).count(), 1, "{seen:?}");
+        assert_eq!(seen.values().filter(|target| *target == "/dev/null").count(), 0, "{seen:?}");
+    }
+}
+
+#[test]
+fn descriptors_that_are_passed_on_have_their_numbers_in_every_worker_and_in_what_tasks_start() {
+    programs::succeeds("passes_descriptors_on", &[]);
+}
+
+pub fn passes_descriptors_on() {
+    end_if_it_hangs();
+    for transport in BOTH {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (second_reader, second_writer) = std::io::pipe().unwrap();
+        let left = File::open("/dev/null").unwrap();
+        inherit(&left);
+        // Far from the others, and without the flag.
+        let far = duplicate(writer.as_raw_fd(), 700);
+        drop(writer);
+        inherit(&second_writer);
+        let numbers = [far.as_raw_fd(), second_writer.as_raw_fd()];
+        let pool = builder(transport, 2).pass_fds([far]).pass_fds([second_writer]).build().unwrap();
+        warm_up(&pool, 2);
+        assert_eq!(flags_of(numbers[0]), libc::FD_CLOEXEC, "it is as it was here");
+        let first = pool.worker_pids()[0];
+        kill(first, libc::SIGKILL);
+        wait_until("its replacement", || pool.worker_pids().len() == 2 && !pool.worker_pids().contains(&first));
+        for _ in 0..4 {
+            let seen = get(&pool.submit(open_here, ()).unwrap()).unwrap();
+            assert!(numbers.iter().all(|number| seen[number].starts_with("pipe:")), "{seen:?}");
+            assert!(!seen.values().any(|target| target == "/dev/null"), "{seen:?}");
+        }
+        let writes = |number: i32| {
+            borrowed(number).write_all(b"task ").unwrap();
+            let mut child = Command::new("sh");
+            child.args(["-c", "printf 'child ' > /proc/self/fd/$0", &number.to_string()]);
+            assert!(child.status().unwrap().success());
+        };
+        get(&pool.submit(writes, numbers[0]).unwrap()).unwrap();
+        drop(pool);
+        // The pool has ended, and with it the last who could write.
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "task child ");
+        drop(second_reader);
+    }
+    let other = duplicate(1, 0);
+    drop(ProcessPoolExecutor::builder().pass_fds([other]).max_workers(1).build().expect("a number of its own"));
+    close(0);
+    let standard = duplicate(1, 0);
+    let error = ProcessPoolExecutor::builder().pass_fds([standard]).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.to_string().contains("pass_fds"), "{error}");
+}
+
+#[allow(unsafe_code)]
+fn duplicate(number: i32, least: i32) -> OwnedFd {
+    // SAFETY: it makes a new descriptor, which is nobody else's.
+    unsafe { OwnedFd::from_raw_fd(libc::fcntl(number, libc::F_DUPFD_CLOEXEC, least)) }
+}
+
+#[allow(unsafe_code)]
+fn close(number: i32) {
+    // SAFETY: nobody in this process owns the standard input.
+    unsafe { libc::close(number) };
+}
+
+#[allow(unsafe_code)]
+fn flags_of(number: i32) -> i32 {
+    // SAFETY: a system call without pointers.
+    unsafe { libc::fcntl(number, libc::F_GETFD) }
+}
+
+#[allow(unsafe_code)]
+fn borrowed(number: i32) -> std::mem::ManuallyDrop<File> {
+    // SAFETY: the pool has passed it on, and it is not closed here.
+    std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(number) })
+}
