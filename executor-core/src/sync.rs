@@ -10,7 +10,7 @@ pub(crate) use real::*;
 #[cfg(not(all(test, loom)))]
 mod real {
     pub(crate) use std::{
-        sync::atomic::{AtomicU32, AtomicU64},
+        sync::atomic::{AtomicU32, AtomicU64, fence},
         thread_local,
     };
 
@@ -50,7 +50,7 @@ mod model {
         time::Instant,
     };
 
-    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64};
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 
     /// `std::thread_local`, without its promise of a constant.
     macro_rules! local {

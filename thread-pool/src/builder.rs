@@ -51,7 +51,8 @@ impl ThreadPoolBuilder {
     /// How many tasks may wait to be started. While so many do, `submit` waits, and `try_submit` answers
     /// [`QueueFull`](ErrorKind::QueueFull). Default: no bound.
     ///
-    /// A worker of the pool itself is let in over the bound, for it would wait for itself.
+    /// Submitters that wait are let in in the order in which they came. A worker of the pool itself is let in over the
+    /// bound, for it would wait for itself.
     pub fn queue_capacity(mut self, tasks: usize) -> ThreadPoolBuilder {
         self.queue_capacity = Some(tasks);
         self

@@ -23,7 +23,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU8, Ordering::*},
+        atomic::{AtomicBool, AtomicU8, Ordering::*, fence},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -130,19 +130,29 @@ impl Pool {
         }
         drop(match &self.room {
             None => task.run_quietly(),
-            Some(room) => task.run_after(|| room.leave()),
+            Some(room) => {
+                let id = task.id();
+                let mut started = false;
+                let completed = task.run_after(|| {
+                    started = true;
+                    room.leave(id);
+                });
+                if !started {
+                    // It was cancelled, or it failed without having started, because it cannot run in place.
+                    room.leave(id);
+                }
+                completed
+            }
         });
     }
 
     /// Resolves a task that is not to run.
     fn discard(&self, task: Task) {
+        self.leave_room(task.id());
         let completed = match self.broken.get() {
             Some(reason) => task.refuse(reason.clone()),
             None => task.withdraw(),
         };
-        if let (Some(_), Some(room)) = (&completed, &self.room) {
-            room.leave();
-        }
         // Callbacks run here, outside every lock.
         drop(completed);
     }
@@ -180,25 +190,39 @@ impl Pool {
         }
     }
 
+    /// Takes a place for a task that carries the host's id already.
     fn enter_room(&self, task: &Task) -> Result<(), Error> {
         let Some(room) = &self.room else { return Ok(()) };
+        let id = task.id();
         if task::worker_host() == self.host() {
-            room.enter_over_the_bound();
-            return Ok(());
+            room.enter_over_the_bound(id);
+        } else {
+            room.enter(id, task.may_wait()).map_err(|no| match no {
+                NoRoom::Full => room.full(&self.name),
+                NoRoom::Closed => self.refusal(),
+            })?;
         }
-        room.enter(task.may_wait()).map_err(|no| match no {
-            NoRoom::Full => room.full(&self.name),
-            NoRoom::Closed => self.refusal(),
-        })
+        // ORDERING: pairs with the fence of a cancel, between the change of the state and the look for the host: either the
+        // canceller sees the host and calls `left_queue`, or this sees that the task was cancelled. If both happen, the
+        // second one finds nothing to do.
+        fence(SeqCst);
+        if task.has_left_queue() {
+            room.leave(id);
+        }
+        Ok(())
+    }
+
+    fn leave_room(&self, task: TaskId) {
+        if let Some(room) = &self.room {
+            room.leave(task);
+        }
     }
 
     /// The pool was closed while a task was pushed: see [`Gate`].
     #[cold]
     fn closed_behind(&self, task: TaskId) -> Result<(), Error> {
         if let Some(task) = self.gate.reclaim(task, || self.lanes.take()) {
-            if let Some(room) = &self.room {
-                room.leave();
-            }
+            self.leave_room(task.id());
             // Its future goes with the error that is answered here, so what it is resolved with is seen by nobody.
             drop(task.refuse(self.refusal()));
             return Err(self.refusal());
@@ -224,8 +248,9 @@ impl Backend for Pool {
         if self.sleep.is_closed() {
             return Err(self.refusal());
         }
-        self.enter_room(&task)?;
+        // Before it takes a place, so that a cancel from now on is told.
         task.attach(self.host());
+        self.enter_room(&task)?;
         let id = task.id();
         let task = match task.priority() {
             0 => match local::push(self.host(), task) {
@@ -272,10 +297,8 @@ impl Backend for Pool {
 }
 
 impl Host for Pool {
-    fn left_queue(&self, _: TaskId) {
-        if let Some(room) = &self.room {
-            room.leave();
-        }
+    fn left_queue(&self, task: TaskId) {
+        self.leave_room(task);
     }
 }
 
@@ -298,3 +321,6 @@ impl fmt::Debug for Pool {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

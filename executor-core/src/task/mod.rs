@@ -33,7 +33,7 @@ use state::Withdraw;
 use typed::Typed;
 use work::Work;
 
-use crate::{Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcome, host::HostId};
+use crate::{Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcome, host::HostId, sync::fence};
 
 /// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
 ///
@@ -170,6 +170,10 @@ impl Task {
     }
 
     /// Says which host to ask about it; see [`crate::host`]. To be called in `schedule`, before any thread can take it.
+    ///
+    /// If the future is in other hands already, it may be cancelled at the same moment, and the host is told or not. A
+    /// back-end that must know, because it counts, issues a sequentially consistent fence after this, and then looks at
+    /// [`has_left_queue`](Task::has_left_queue): one of the two tells it, or both.
     pub fn attach(&self, host: HostId) {
         // ORDERING: the id stands for itself.
         self.task.host.store(host.raw(), Relaxed);
@@ -303,6 +307,9 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
     if let Withdraw::Won { waited } = answer {
         // Made first, so that those who wait hear of it even if the host panics.
         let _completed = Completed::new(task.clone(), waited);
+        // ORDERING: pairs with the fence of a back-end that attaches itself while the task is being cancelled: either this
+        // sees the host, or the back-end sees that the task has left the queue.
+        fence(SeqCst);
         if let Some(host) = task.host().find() {
             host.left_queue(task.id);
         }

@@ -1,11 +1,11 @@
 //! The bound of the queue.
 
 use std::{
-    sync::{Arc, mpsc::channel},
+    sync::{Arc, Barrier, mpsc::channel},
     thread,
 };
 
-use executor_core::{Backend, ErrorKind, Executor, Shutdown};
+use executor_core::{Backend, ErrorKind, Executor, Shutdown, Task, TaskOptions};
 use thread_pool::ThreadPoolExecutor;
 
 use crate::support::{Blocker, HANGS, watched};
@@ -45,6 +45,37 @@ fn a_cancelled_task_gives_its_place_free_once() {
     let _waiting = [pool.try_spawn(|| ()).unwrap(), pool.try_spawn(|| ()).unwrap()];
     assert_eq!(pool.try_spawn(|| ()).unwrap_err().kind(), ErrorKind::QueueFull);
     blocker.release();
+}
+
+#[test]
+fn a_task_that_is_cancelled_before_or_while_it_is_scheduled_keeps_no_place() {
+    watched(|| {
+        let pool = Arc::new(pool(1, 2));
+        let blocker = Blocker::start(&pool);
+        for _ in 0..100 {
+            let (task, future) = Task::from_closure_without_waiting(TaskOptions::new(), || ());
+            assert!(future.cancel());
+            pool.schedule(task).unwrap();
+        }
+        for _ in 0..1000 {
+            let (task, future) = Task::from_closure_without_waiting(TaskOptions::new(), || ());
+            let start = Arc::new(Barrier::new(2));
+            let canceller = thread::spawn({
+                let start = start.clone();
+                move || {
+                    start.wait();
+                    assert!(future.cancel());
+                }
+            });
+            start.wait();
+            pool.schedule(task).unwrap();
+            canceller.join().unwrap();
+        }
+        let waiting = [pool.try_spawn(|| 1).unwrap(), pool.try_spawn(|| 2).unwrap()];
+        assert_eq!(pool.try_spawn(|| 3).unwrap_err().kind(), ErrorKind::QueueFull);
+        blocker.release();
+        assert_eq!(waiting.map(|future| future.result(HANGS).unwrap()), [1, 2]);
+    });
 }
 
 #[test]
