@@ -1,6 +1,7 @@
 //! A back-end over a rayon pool.
 
 mod progress;
+mod threads;
 
 use std::{
     fmt,
@@ -18,6 +19,7 @@ use executor_core::{
     task,
 };
 use progress::{Progress, Stage};
+use threads::Threads;
 
 /// Runs tasks on a rayon pool that the program has already, beside whatever else runs there.
 ///
@@ -48,8 +50,9 @@ use progress::{Progress, Stage};
 ///   number.
 /// - A panic of a task is its error, as everywhere here, and does not end the program as in `rayon::spawn`.
 /// - [`join`](Backend::join) waits for the tasks, for the threads are not this executor's. From one of its tasks it
-///   answers false at once. On a thread of a pool given to [`new`](RayonExecutor::new) it does so too outside of tasks; on
-///   a thread of the [`global`](RayonExecutor::global) pool, call it from a task or not at all.
+///   returns false immediately. On a thread of a pool given to [`new`](RayonExecutor::new) it does so too outside of tasks,
+///   and on a thread of the [`global`](RayonExecutor::global) pool if a task has run on it before. Rayon does not tell the
+///   others from the threads of another pool, so there, call it from a task or not at all.
 pub struct RayonExecutor {
     handle: Handle,
 }
@@ -72,11 +75,6 @@ struct Shared {
     stop_all: Arc<AtomicBool>,
 }
 
-enum Threads {
-    Own(Arc<rayon::ThreadPool>),
-    Global,
-}
-
 impl RayonExecutor {
     /// Over this pool, which is kept for as long as the executor or one of its tasks is there.
     pub fn new(pool: Arc<rayon::ThreadPool>) -> RayonExecutor {
@@ -84,8 +82,26 @@ impl RayonExecutor {
     }
 
     /// Over rayon's global pool, which is started if it was not before.
+    ///
+    /// Its tasks run there wherever they are submitted from, also from a thread of another rayon pool. From such a thread
+    /// they take a detour: rayon's own functions would mean that thread's pool, so the executor starts a thread outside of
+    /// all pools, which passes them on and ends with the executor.
+    ///
+    /// ```
+    /// use executor_core::Executor;
+    /// use thread_pool::RayonExecutor;
+    ///
+    /// let executor = RayonExecutor::global();
+    /// let other = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    /// assert_eq!(other.install(|| executor.submit(|n: u64| n + 1, 41)?.result(None))?, 42);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As rayon does, if its global pool cannot be started.
     pub fn global() -> RayonExecutor {
-        RayonExecutor::over(Threads::Global)
+        RayonExecutor::over(Threads::Global(threads::Global::default()))
     }
 
     fn over(threads: Threads) -> RayonExecutor {
@@ -93,7 +109,7 @@ impl RayonExecutor {
         // ORDERING: the counter only has to give different numbers.
         let name = format!("RayonExecutor-{}", NEXT.fetch_add(1, Relaxed));
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
-            workers: (0..threads.len()).map(|index| format!("{name}_{index}").into()).collect(),
+            workers: (0..threads.len()).map(|index| worker_name(&name, index)).collect(),
             name: name.into(),
             threads,
             born: fork::generation(),
@@ -109,7 +125,9 @@ impl RayonExecutor {
     ///
     /// # Errors
     ///
-    /// [`ShutDown`](executor_core::ErrorKind::ShutDown); the closure does not run then.
+    /// [`ShutDown`](executor_core::ErrorKind::ShutDown); [`Other`](executor_core::ErrorKind::Other) from a thread of another
+    /// pool, if the system refuses the thread that reaches the [`global`](RayonExecutor::global) one. The closure does not
+    /// run then.
     pub fn spawn<R: Send + 'static>(&self, closure: impl FnOnce() -> R + Send + 'static) -> Result<Future<R>, Error> {
         self.spawn_with(TaskOptions::new(), closure)
     }
@@ -138,8 +156,8 @@ impl Shared {
     /// Runs the task that is to start first. A job in the rayon pool.
     fn run_one(&self) {
         let Some(task) = self.lanes.take() else { return };
-        let index = self.threads.current_index().unwrap_or_default();
-        let worker = task::enter_stoppable_worker(self.workers[index].clone(), self.host(), self.stop_all.clone());
+        let worker = self.worker(self.threads.index_of_job());
+        let worker = task::enter_stoppable_worker(worker, self.host(), self.stop_all.clone());
         if self.progress.is_past_running() {
             drop(task.withdraw());
         } else {
@@ -147,6 +165,11 @@ impl Shared {
         }
         drop(worker);
         self.progress.finish();
+    }
+
+    fn worker(&self, index: usize) -> Arc<str> {
+        // There are more than was known if the number of threads could not be asked for.
+        self.workers.get(index).cloned().unwrap_or_else(|| worker_name(&self.name, index))
     }
 
     fn withdraw_all(&self) {
@@ -157,6 +180,10 @@ impl Shared {
     }
 }
 
+fn worker_name(executor: &str, index: usize) -> Arc<str> {
+    format!("{executor}_{index}").into()
+}
+
 impl Backend for Handle {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         let shared = &self.0;
@@ -164,10 +191,17 @@ impl Backend for Handle {
         if !shared.progress.begin() {
             return Err(Error::shut_down(&shared.name));
         }
+        let way = match shared.threads.way(&shared.name) {
+            Ok(way) => way,
+            Err(error) => {
+                shared.progress.finish();
+                return Err(error);
+            }
+        };
         task.attach(shared.host());
         shared.lanes.push(task);
         let job = shared.clone();
-        shared.threads.spawn(move || job.run_one());
+        way.spawn(move || job.run_one());
         Ok(())
     }
 
@@ -207,39 +241,6 @@ impl Backend for Handle {
 /// For its id: tasks that wait for each other are told by it to be of one back-end. There is nothing to ask it.
 impl Host for Shared {}
 
-impl Threads {
-    fn len(&self) -> usize {
-        match self {
-            Threads::Own(pool) => pool.current_num_threads(),
-            Threads::Global => rayon::current_num_threads(),
-        }
-    }
-
-    /// The number of the calling thread, for a job.
-    fn current_index(&self) -> Option<usize> {
-        match self {
-            Threads::Own(pool) => pool.current_thread_index(),
-            Threads::Global => rayon::current_thread_index(),
-        }
-    }
-
-    /// Whether the calling thread is one that tasks may need, be it in another job.
-    fn are_waited_for(&self) -> bool {
-        match self {
-            Threads::Own(pool) => pool.current_thread_index().is_some(),
-            // The calling thread may be in another pool than the global one, and rayon does not tell.
-            Threads::Global => false,
-        }
-    }
-
-    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
-        match self {
-            Threads::Own(pool) => pool.spawn_fifo(job),
-            Threads::Global => rayon::spawn_fifo(job),
-        }
-    }
-}
-
 impl Backend for RayonExecutor {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         self.handle.schedule(task)
@@ -271,6 +272,7 @@ impl Drop for RayonExecutor {
         }
         self.close(Shutdown::Drain);
         self.join(None);
+        self.handle.0.threads.release();
     }
 }
 

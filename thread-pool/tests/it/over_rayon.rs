@@ -6,7 +6,7 @@ use std::sync::{
     mpsc::channel,
 };
 
-use executor_core::{Backend, ErrorKind, Executor, MapOptions, Shutdown, TaskOptions, task};
+use executor_core::{Backend, ErrorKind, Executor, Future, Map, MapOptions, Shutdown, TaskOptions, task};
 use thread_pool::RayonExecutor;
 
 use crate::support::{HANGS, watched};
@@ -40,6 +40,127 @@ fn the_global_pool_will_do() {
     watched(|| {
         let executor = RayonExecutor::global();
         assert_eq!(executor.submit(|n: u64| n + 1, 1).unwrap().result(HANGS).unwrap(), 2);
+    });
+}
+
+/// In the tasks of an executor over the global pool: they run in no other.
+fn assert_global(other: &rayon::ThreadPool, executor: &str, threads: usize) {
+    assert!(rayon::current_thread_index().is_some(), "in a pool");
+    assert!(other.current_thread_index().is_none(), "not in the pool that submitted");
+    assert_eq!(rayon::current_num_threads(), threads);
+    let worker = task::current().unwrap().worker().to_string();
+    assert_eq!(worker, format!("{executor}_{}", rayon::current_thread_index().unwrap()));
+}
+
+/// What the executor is called, as the names of its workers show.
+fn name_of(executor: &RayonExecutor) -> String {
+    let worker =
+        executor.submit(|()| task::current().unwrap().worker().to_string(), ()).unwrap().result(HANGS).unwrap();
+    worker.rsplit_once('_').unwrap().0.to_string()
+}
+
+#[test]
+fn tasks_of_the_global_pool_run_there_also_if_they_are_submitted_in_another_pool() {
+    watched(|| {
+        let global = rayon::current_num_threads();
+        // Smaller, equal and larger; made outside of the other pool, and in it.
+        for size in [1, global, global + 3] {
+            let other = rayon_pool(size);
+            for executor in [RayonExecutor::global(), other.install(RayonExecutor::global)] {
+                assert_eq!(executor.max_workers(), global);
+                let name = name_of(&executor);
+                let executor = Arc::new(executor);
+                let check = {
+                    let (other, name) = (other.clone(), name.clone());
+                    move || assert_global(&other, &name, global)
+                };
+                other.install(|| {
+                    let futures: Vec<_> = (0..50).map(|_| executor.spawn(check.clone()).unwrap()).collect();
+                    futures.into_iter().for_each(|future| future.result(HANGS).unwrap());
+                });
+                // From a thread of the other pool that is in a job of its own.
+                let (sent, received) = channel();
+                other.spawn({
+                    let (executor, check) = (executor.clone(), check.clone());
+                    move || sent.send(executor.spawn(check).unwrap()).unwrap()
+                });
+                received.recv().unwrap().result(HANGS).unwrap();
+                // From a task that another executor runs in the other pool, and from its callback.
+                let over_other = RayonExecutor::new(other.clone());
+                let (sent, received) = channel();
+                let outer = over_other.spawn({
+                    let (executor, check) = (executor.clone(), check.clone());
+                    move || executor.spawn(check).unwrap().result(HANGS).unwrap()
+                });
+                let outer = outer.unwrap();
+                outer.add_done_callback({
+                    let (executor, check) = (executor.clone(), check.clone());
+                    move |_| sent.send(executor.spawn(check).unwrap()).unwrap()
+                });
+                outer.result(HANGS).unwrap();
+                received.recv().unwrap().result(HANGS).unwrap();
+                drop(over_other);
+                // Nested, from tasks in the global pool; what was not started is run by the task that waits for it.
+                let nested = other.install(|| {
+                    let (inner, check) = (executor.clone(), check.clone());
+                    executor.spawn(move || inner.spawn(check).unwrap().result(None).unwrap()).unwrap()
+                });
+                nested.result(HANGS).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_map_over_the_global_pool_is_read_and_submitted_in_another_pool() {
+    /// As no other pool here.
+    const OTHER: usize = 17;
+    fn number(n: u64) -> u64 {
+        assert!(rayon::current_thread_index().is_some());
+        assert_ne!(rayon::current_num_threads(), OTHER);
+        n
+    }
+    watched(|| {
+        let other = rayon_pool(OTHER);
+        let executor = RayonExecutor::global();
+        let map = || executor.map_with(MapOptions::new().buffersize(5), number, 0..100u64).unwrap();
+        let sum = |map: Map<u64>| map.map(Result::unwrap).sum::<u64>();
+        let submitted_inside = other.install(map);
+        assert_eq!(sum(submitted_inside), 4950);
+        let submitted_outside = map();
+        assert_eq!(other.install(|| sum(submitted_outside)), 4950);
+    });
+}
+
+#[test]
+fn an_executor_over_a_pool_is_used_inside_another_pool() {
+    watched(|| {
+        let (own, other) = (rayon_pool(2), rayon_pool(3));
+        let executor = Arc::new(RayonExecutor::new(own.clone()));
+        let inner = executor.clone();
+        let here = move || own.current_thread_index().unwrap() < 2;
+        other.install(|| {
+            let nested = here.clone();
+            let outer = executor.spawn(move || inner.spawn(nested).unwrap().result(None).unwrap()).unwrap();
+            assert!(outer.result(HANGS).unwrap() && executor.spawn(here).unwrap().result(HANGS).unwrap());
+        });
+    });
+}
+
+#[test]
+fn an_executor_over_the_global_pool_is_shut_down_in_another_pool() {
+    watched(|| {
+        let other = rayon_pool(2);
+        for mode in [Shutdown::Drain, Shutdown::CancelPending, Shutdown::Terminate { grace: HANGS }] {
+            other.install(|| {
+                let executor = RayonExecutor::global();
+                let futures: Vec<_> = (0..100u64).map(|n| executor.submit(|n: u64| n, n).unwrap()).collect();
+                executor.shutdown(mode);
+                assert_eq!(executor.submit(|n: u64| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);
+                assert!(executor.join(None) && futures.iter().all(Future::done));
+                assert!(mode != Shutdown::Drain || futures.iter().all(|future| !future.cancelled()));
+            });
+        }
     });
 }
 

@@ -40,3 +40,39 @@ fn a_pool_does_with_the_threads_that_it_gets() {
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
 }
+
+/// A thread of another rayon pool reaches the global one through a thread of the executor's. In a process of its own, whose
+/// memory is limited for a moment.
+#[cfg(feature = "rayon")]
+#[test]
+fn a_global_rayon_pool_that_is_out_of_reach_is_an_error_of_that_submit_alone() {
+    const NAME: &str = "refused::a_global_rayon_pool_that_is_out_of_reach_is_an_error_of_that_submit_alone";
+    const INSIDE: &str = "THREAD_POOL_TEST_LIMITED";
+    fn limit(bytes: libc::rlim_t) {
+        // SAFETY: the limit is a plain value.
+        unsafe { libc::setrlimit(libc::RLIMIT_AS, &libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY }) };
+    }
+    if std::env::var_os(INSIDE).is_none() {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = again.args(["--exact", NAME, "--nocapture"]).env(INSIDE, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let other = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let executor = thread_pool::RayonExecutor::global();
+    let submit = || executor.submit(|n: u64| n + 1, 1).and_then(|future| future.result(None));
+    assert_eq!(submit().unwrap(), 2);
+    other.install(|| ());
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: libc::rlim_t = pages.split(' ').next().unwrap().parse().unwrap();
+    // Room for less than a stack.
+    limit(pages * 4096 + (1 << 20));
+    let (inside, outside) = (other.install(submit), submit());
+    limit(libc::RLIM_INFINITY);
+    let error = inside.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Other);
+    assert!(error.to_string().contains("refused to start: "), "{error}");
+    assert_eq!(outside.unwrap(), 2);
+    assert_eq!(other.install(submit).unwrap(), 2);
+}
