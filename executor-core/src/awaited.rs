@@ -32,17 +32,23 @@ use crate::{
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Awaited<T: Send + 'static> {
     future: Future<T>,
+    /// Moves the value out, or clones it.
+    reader: fn(&Future<T>) -> Read<T>,
     /// Tells the wakers of several such futures of one task from each other. 0 while none is registered.
     key: u64,
 }
 
 impl<T: Send + 'static> Awaited<T> {
     pub(crate) fn new(future: Future<T>) -> Awaited<T> {
-        Awaited { future, key: 0 }
+        Awaited::reading(future, |future| future.typed().take(future.unpack_fn()))
+    }
+
+    pub(crate) fn reading(future: Future<T>, reader: fn(&Future<T>) -> Read<T>) -> Awaited<T> {
+        Awaited { future, reader, key: 0 }
     }
 
     fn read(&self) -> Option<Result<T, Error>> {
-        match self.future.typed().take(self.future.unpack_fn()) {
+        match (self.reader)(&self.future) {
             Read::NotDone | Read::Unpacking => None,
             Read::Ready(result) => Some(result),
             Read::Taken => Some(Err(taken(self.future.task()))),

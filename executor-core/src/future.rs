@@ -314,6 +314,27 @@ impl<T: Send + 'static> IntoFuture for Future<T> {
     }
 }
 
+impl<T: Send + 'static> IntoFuture for &Future<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = Awaited<T>;
+
+    /// For `.await` that leaves the handle where it is, for a `cancel` later on. It moves the value out, as
+    /// [`result`](Future::result) does.
+    fn into_future(self) -> Awaited<T> {
+        Awaited::new(self.alias())
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for &mut Future<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = Awaited<T>;
+
+    /// As `&Future` does.
+    fn into_future(self) -> Awaited<T> {
+        Awaited::new(self.alias())
+    }
+}
+
 impl<T> fmt::Debug for Future<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = &self.typed.task;

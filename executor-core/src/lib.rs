@@ -49,6 +49,7 @@ pub mod spin;
 mod stack;
 mod sync;
 pub mod task;
+mod unwind;
 mod wait;
 mod waiting;
 
@@ -62,6 +63,6 @@ pub use map::Map;
 pub use options::{MapOptions, TaskOptions};
 pub use payload::{Function, Payload};
 pub use promise::{Promise, promise};
-pub use shared::SharedFuture;
+pub use shared::{AwaitedShared, SharedFuture};
 pub use task::{Task, TaskId};
 pub use wait::{AsCompleted, ReturnWhen, Waited, as_completed, wait};

@@ -1,15 +1,25 @@
 //! A future whose value is read many times.
 #![allow(unsafe_code)]
 
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::IntoFuture,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use crate::{Error, Future, TaskId, waiting};
+use crate::{Awaited, Error, Future, TaskId, task::typed::Read, waiting};
 
 /// A handle that can be cloned, and whose [`result`](SharedFuture::result) clones the value. See [`Future::shared`].
 ///
 /// It goes to other threads if the value is `Sync`, because several of them may look at it at once. A result that is dear
 /// to clone is best returned in an `Arc`, from a task on threads. Python's counterpart is any future, for objects are
 /// shared there.
+///
+/// It can be awaited, by value and by reference, any number of times and by several at once; each gets a clone.
 ///
 /// ```
 /// # use executor_core::{Executor, InlineExecutor};
@@ -72,11 +82,9 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     /// As [`Future::result`]; [`InvalidState`](crate::ErrorKind::InvalidState) only if a callback had moved the value out
     /// before the future was shared.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
-        let (typed, unpack) = (self.future.typed(), self.future.unpack_fn());
         waiting::wait_for(self.future.task(), timeout.into(), || {
-            // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which is what lets them hold a `&T`
-            // at the same time; and nothing but a shared handle reads the value once it is shared.
-            unsafe { typed.with_value(unpack, T::clone) }
+            // SAFETY: `self` is a shared handle, borrowed by this thread.
+            unsafe { clone_value(&self.future) }
         })
     }
 
@@ -87,6 +95,77 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     /// As [`Future::exception`].
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
         self.future.exception(timeout)
+    }
+}
+
+/// Clones the value, if it is there.
+///
+/// # Safety
+///
+/// - The future is that of a shared handle of the calling thread: a [`SharedFuture`] or an [`AwaitedShared`].
+unsafe fn clone_value<T: Send + Clone + 'static>(future: &Future<T>) -> Read<T> {
+    // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which is what lets them hold a `&T` at the same
+    // time; and nothing but a shared handle reads the value once it is shared.
+    unsafe { future.typed().with_value(future.unpack_fn(), T::clone) }
+}
+
+/// What `shared_future.await` polls: as [`Awaited`], but it clones the value.
+///
+/// ```
+/// use std::{pin::pin, task::{Context, Poll, Waker}};
+/// use executor_core::{Error, Executor, InlineExecutor, SharedFuture};
+///
+/// async fn twice(shared: &SharedFuture<u64>) -> Result<u64, Error> {
+///     Ok(shared.await? + shared.clone().await?)
+/// }
+/// let shared = InlineExecutor::new().submit(|n: u64| n * 2, 21)?.shared();
+/// // Any runtime will do; here the value is there at the first poll.
+/// let sum = pin!(twice(&shared)).poll(&mut Context::from_waker(Waker::noop()));
+/// assert!(matches!(sum, Poll::Ready(Ok(84))));
+/// # Ok::<(), Error>(())
+/// ```
+#[must_use = "futures do nothing unless they are polled"]
+pub struct AwaitedShared<T: Send + 'static> {
+    awaited: Awaited<T>,
+    /// As in [`SharedFuture`].
+    reads: PhantomData<Arc<T>>,
+}
+
+impl<T: Send + Clone + 'static> IntoFuture for SharedFuture<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = AwaitedShared<T>;
+
+    /// For `.await`, on any runtime. Dropping what this returns does not touch the task.
+    fn into_future(self) -> AwaitedShared<T> {
+        // SAFETY: the reader is called by the `AwaitedShared` alone, with its own future, on the thread that polls it.
+        let awaited = Awaited::reading(self.future, |future| unsafe { clone_value(future) });
+        AwaitedShared { awaited, reads: PhantomData }
+    }
+}
+
+impl<T: Send + Clone + 'static> IntoFuture for &SharedFuture<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = AwaitedShared<T>;
+
+    /// For `.await` that leaves the handle where it is.
+    fn into_future(self) -> AwaitedShared<T> {
+        self.clone().into_future()
+    }
+}
+
+impl<T: Send + Clone + 'static> std::future::Future for AwaitedShared<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.awaited).poll(context)
+    }
+}
+
+impl<T: Send + 'static> Unpin for AwaitedShared<T> {}
+
+impl<T: Send + 'static> fmt::Debug for AwaitedShared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.awaited.fmt(f)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use executor_core::{
-    AsCompleted, Backend, Error, ErrorKind, Executor, Function, Future, InlineExecutor, Map, MapOptions, Panic,
-    Payload, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId, TaskOptions, Waited, WorkerDeath, as_completed,
-    promise, task, wait,
+    AsCompleted, Awaited, AwaitedShared, Backend, Error, ErrorKind, Executor, Function, Future, InlineExecutor, Map,
+    MapOptions, Panic, Payload, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId, TaskOptions, Waited,
+    WorkerDeath, as_completed, promise, task, wait,
 };
 
 fn is_prime(n: u64) -> bool {
@@ -184,9 +184,38 @@ fn handles_go_to_and_are_shared_by_threads() {
     sent_and_shared::<Future<std::cell::Cell<u64>>>();
     sent_and_shared::<Promise<std::cell::Cell<u64>>>();
     sent_and_shared::<SharedFuture<u64>>();
-    sent_and_shared::<executor_core::Awaited<u64>>();
+    sent_and_shared::<Awaited<u64>>();
+    sent_and_shared::<AwaitedShared<u64>>();
     sent_and_shared::<task::Context>();
     sent::<Map<u64>>();
     sent::<AsCompleted<u64>>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());
+}
+
+/// A panic that unwinds past a handle leaves nothing broken behind: no lock of the library is held while user code runs.
+#[test]
+fn handles_may_be_used_across_a_panic_that_was_caught() {
+    use std::{
+        cell::Cell,
+        panic::{RefUnwindSafe, UnwindSafe},
+    };
+    fn unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+    unwind_safe::<Error>();
+    unwind_safe::<InlineExecutor>();
+    unwind_safe::<Task>();
+    unwind_safe::<Future<u64>>();
+    unwind_safe::<Promise<u64>>();
+    unwind_safe::<SharedFuture<u64>>();
+    unwind_safe::<Awaited<u64>>();
+    unwind_safe::<AwaitedShared<u64>>();
+    unwind_safe::<task::Context>();
+    unwind_safe::<Map<u64>>();
+    unwind_safe::<AsCompleted<u64>>();
+    unwind_safe::<Waited<u64>>();
+    unwind_safe::<TaskOptions>();
+    unwind_safe::<MapOptions>();
+    // Whatever the value is: it is moved out, or cloned by its own `Clone`.
+    unwind_safe::<Future<Cell<u64>>>();
+    unwind_safe::<Promise<Cell<u64>>>();
+    unwind_safe::<Awaited<Cell<u64>>>();
 }

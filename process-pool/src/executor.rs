@@ -132,6 +132,10 @@ impl Drop for ProcessPoolExecutor {
     }
 }
 
+// A caught panic leaves no pool half changed: no lock of a pool is held while user code runs.
+impl std::panic::UnwindSafe for ProcessPoolExecutor {}
+impl std::panic::RefUnwindSafe for ProcessPoolExecutor {}
+
 impl fmt::Debug for ProcessPoolExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.pool.fmt(f)

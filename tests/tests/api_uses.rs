@@ -232,3 +232,30 @@ fn a_back_end_of_ones_own_is_an_executor_too() -> Result<(), Error> {
     assert_eq!(sum(&Own)?, 328_350);
     Ok(())
 }
+
+/// The executors and what they return may be used after a panic that was caught.
+#[test]
+fn executors_and_futures_are_unwind_safe() {
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+    fn unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+    unwind_safe::<InlineExecutor>();
+    unwind_safe::<ThreadPoolExecutor>();
+    unwind_safe::<ProcessPoolExecutor>();
+    unwind_safe::<Future<u64>>();
+    unwind_safe::<SharedFuture<u64>>();
+    unwind_safe::<Promise<u64>>();
+    unwind_safe::<Map<u64>>();
+    unwind_safe::<AsCompleted<u64>>();
+    unwind_safe::<Error>();
+}
+
+/// On every executor, by value and by reference, more than once.
+#[test]
+fn a_shared_future_is_awaited() -> Result<(), Error> {
+    for executor in executors()? {
+        let shared = executor.submit(|n: u64| n + 1, 1)?.shared();
+        let sum = block_on(async { Ok::<u64, Error>((&shared).await? + shared.clone().await? + shared.await?) });
+        assert_eq!(sum?, 6);
+    }
+    Ok(())
+}

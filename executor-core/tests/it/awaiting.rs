@@ -112,3 +112,67 @@ fn a_reply_is_unpacked_by_the_await() {
     elsewhere.complete_all();
     assert_eq!(block_on(future).expect("a value"), 8);
 }
+
+#[test]
+fn a_shared_future_is_awaited_by_value_and_by_reference_as_often_as_one_likes() {
+    let elsewhere = Elsewhere::default();
+    let shared = elsewhere.submit(|n: u64| vec![n; 3], 4).expect("accepted").shared();
+    let mut first = shared.clone().into_future();
+    let waker = Parked::here();
+    let mut poll = || Pin::new(&mut first).poll(&mut Context::from_waker(&Waker::from(waker.clone())));
+    assert!(poll().is_pending());
+    elsewhere.complete_all();
+    assert_eq!(waker.wakes.load(SeqCst), 1);
+    for _ in 0..2 {
+        assert!(matches!(poll(), Poll::Ready(Ok(value)) if value == [4; 3]));
+    }
+    assert_eq!(block_on(&shared).expect("a value"), [4; 3]);
+    assert_eq!(block_on(async { (&shared).await }).expect("a value"), [4; 3]);
+    assert_eq!(shared.result(None).expect("a value"), [4; 3]);
+    assert_eq!(block_on(shared).expect("a value"), [4; 3]);
+}
+
+#[test]
+fn several_awaits_of_one_shared_future_are_all_woken() {
+    for _ in 0..200 {
+        let (promise, future) = promise::<u64>();
+        let shared = future.shared();
+        let mut actions: Vec<_> = (0..3)
+            .map(|_| {
+                let shared = shared.clone();
+                action(move || block_on(shared).expect("a value"))
+            })
+            .collect();
+        let last = shared.clone();
+        actions.push(action(move || block_on(&last).expect("a value")));
+        actions.push(action(|| promise.set_result(6).map(|()| 6).expect("pending")));
+        assert_eq!(at_once(actions), [6; 5]);
+        drop(shared);
+    }
+}
+
+#[test]
+fn an_await_of_a_shared_future_answers_as_result_does() {
+    let (failing, cancelled) = (promise::<u64>(), promise::<u64>());
+    failing.0.set_exception(Error::new(ErrorKind::Other, "in words")).expect("pending");
+    assert_eq!(block_on(&failing.1.shared()).expect_err("failed").to_string(), "in words");
+    let shared = cancelled.1.shared();
+    assert!(shared.cancel());
+    assert_eq!(block_on(shared).expect_err("cancelled").kind(), ErrorKind::Cancelled);
+    // Inside a task, on one that nobody else is there to run.
+    let pile = Pile::new();
+    let shared = pile.submit(|n: u64| n * 2, 4).expect("accepted").shared();
+    assert_eq!(pile.work(|| block_on(&shared)).expect("a value"), 8);
+}
+
+#[test]
+fn a_future_that_is_awaited_by_reference_can_be_cancelled_afterwards() {
+    let (promise, mut future) = promise::<u64>();
+    let waker = Parked::here();
+    assert!(poll(&mut (&future).into_future(), &waker).is_pending());
+    assert!(poll(&mut (&mut future).into_future(), &waker).is_pending());
+    assert!(future.cancel() && !promise.set_running_or_notify_cancel());
+    let done = InlineExecutor::new().submit(|n: u64| n, 7).expect("accepted");
+    assert_eq!(block_on(&done).expect("a value"), 7);
+    assert_eq!(block_on(&done).expect_err("moved out").kind(), ErrorKind::InvalidState);
+}

@@ -107,3 +107,19 @@ fn after_the_shutdown_submit_answers_so_and_the_rest_may_be_called_again() {
     drop(pool);
     assert_eq!(handle.submit(|()| (), ()).unwrap_err().kind(), ErrorKind::ShutDown);
 }
+
+#[test]
+fn executors_may_be_used_across_a_panic_that_was_caught() {
+    use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
+    fn unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+    unwind_safe::<ThreadPoolExecutor>();
+    unwind_safe::<thread_pool::Scope<'_, '_>>();
+    unwind_safe::<thread_pool::ScopedFuture<'_, std::cell::Cell<u64>>>();
+    #[cfg(feature = "rayon")]
+    unwind_safe::<thread_pool::RayonExecutor>();
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    let future = pool.submit(|n: u64| n, 1).unwrap();
+    assert!(catch_unwind(|| assert_eq!(future.result(None).unwrap(), 2, "on purpose")).is_err());
+    assert!(catch_unwind(|| pool.scope(|_| panic!("on purpose"))).is_err());
+    assert_eq!(catch_unwind(|| pool.submit(|n: u64| n, 3).unwrap().result(None).unwrap()).ok(), Some(3));
+}
