@@ -99,6 +99,14 @@ pub trait Host: Send + Sync {
     fn left_queue(&self, task: TaskId) {
         let _ = task;
     }
+
+    /// As [`left_queue`](Host::left_queue), for a host that wants to know which of its tasks that was: `place` is what
+    /// [`Task::note_place`](crate::Task::note_place) or [`Task::place`](crate::Task::place) was given last, and 0 before. It
+    /// may be out of date, so compare the ids.
+    fn left_queue_at(&self, task: TaskId, place: u64) {
+        let _ = place;
+        self.left_queue(task);
+    }
 }
 
 /// A thread that waits for a task of a [`Host`].

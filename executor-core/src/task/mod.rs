@@ -235,6 +235,15 @@ impl Task {
         })
     }
 
+    /// Notes where the task lies in the back-end's own queue. [`Host::left_queue_at`](crate::host::Host::left_queue_at) is
+    /// told this when the task leaves that queue without the back-end's doing. To be called while no other thread can take
+    /// or cancel the task.
+    #[inline]
+    pub fn note_place(&self, place: u64) {
+        // ORDERING: nobody else has the task; who gets it sees this.
+        self.task.place.store(place, Relaxed);
+    }
+
     /// Says that the task now lies in a worker's own queue, from where only the host can withdraw it. `place` is what
     /// the host is told when it is asked. False: it was cancelled meanwhile; drop it.
     #[must_use]
@@ -311,7 +320,7 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
         // sees the host, or the back-end sees that the task has left the queue.
         fence(SeqCst);
         if let Some(host) = task.host().find() {
-            host.left_queue(task.id);
+            host.left_queue_at(task.id, task.place());
         }
     }
     answer
@@ -321,7 +330,7 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
 pub(crate) fn run_on_the_spot(task: &TaskRef) -> bool {
     let Some(claimed) = Claimed::claim_another(task) else { return false };
     if let Some(host) = task.host().find() {
-        catch::contain(|| host.left_queue(task.id));
+        catch::contain(|| host.left_queue_at(task.id, task.place()));
     }
     drop(finish(claimed.run()));
     true

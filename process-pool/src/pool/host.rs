@@ -81,16 +81,17 @@ impl Host for Pool {
         Pool::attend(self, waiting, patience)
     }
 
-    fn left_queue(&self, _: TaskId) {
+    fn left_queue_at(&self, task: TaskId, place: u64) {
         if self.born.check().is_err() {
             return;
         }
         let mut state = self.state.lock();
-        state.queue.left();
+        let remains = state.queue.left(task, place);
         state.tally.count_cancel();
         self.announce_room(&state);
         let closing = state.phase > Phase::Open;
         drop(state);
+        drop(remains);
         if closing {
             self.notify();
         }

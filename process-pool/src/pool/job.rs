@@ -104,6 +104,11 @@ impl Job {
         (self.task, self.body)
     }
 
+    /// What was to be sent, of a task that was cancelled.
+    pub(super) fn take_body(&mut self) -> Bytes {
+        std::mem::take(&mut self.body)
+    }
+
     /// Gives away the memory of the body, of a task that has started and will not be run again, for a reply of this length.
     pub(super) fn spend(&mut self, length: u64) -> Option<Vec<u8>> {
         let fits = self.body.capacity() as u64 / 2 <= length && self.body.capacity() as u64 >= length / 2;

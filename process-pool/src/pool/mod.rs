@@ -103,6 +103,8 @@ pub(crate) struct State {
     priorities: bool,
     /// How many submitters wait for room.
     waiting_submitters: usize,
+    /// Whether it is going to be looked whether the queue has more room than it needs.
+    trim_is_due: bool,
 }
 
 /// How far the pool's life has come. Later is greater.
@@ -342,6 +344,7 @@ impl State {
             returned: false,
             priorities: false,
             waiting_submitters: 0,
+            trim_is_due: false,
         }
     }
 

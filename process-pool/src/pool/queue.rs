@@ -3,9 +3,21 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
 };
 
-use super::job::Job;
+use executor_core::{TaskId, codec::Bytes};
+
+use super::{State, Timer, job::Job};
+
+/// So many more shells of cancelled tasks than tasks that wait are borne, before they are swept out.
+const SHELLS: usize = 64;
+
+/// Room for so many tasks is kept when a burst is over.
+const KEPT: usize = 1024;
+
+/// How long room that was not used is kept, so that bursts that follow each other find it.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
 #[derive(Default)]
@@ -14,10 +26,19 @@ pub(crate) struct Queue {
     usual: VecDeque<Job>,
     /// The others. There is no lane that is empty.
     lanes: BTreeMap<Reverse<i32>, VecDeque<Job>>,
-    /// Of all jobs in the lanes, how many are waiting; the rest were cancelled, and are dropped when their turn comes.
+    /// Of all jobs in the lanes, how many are waiting; the rest are shells of what was cancelled.
     waiting: usize,
-    /// How many were ever accepted.
+    /// How many were ever accepted, and how many of them when it was last looked for room that is not used.
     accepted: u64,
+    accepted_before: u64,
+}
+
+/// What is left of cancelled tasks, to be dropped outside of the lock.
+#[derive(Default)]
+#[must_use]
+pub(crate) struct Remains {
+    _body: Bytes,
+    _shells: Vec<Job>,
 }
 
 impl Queue {
@@ -50,6 +71,7 @@ impl Queue {
         self.waiting += 1;
         self.accepted += 1;
         job.number = self.accepted;
+        job.task.note_place(job.number);
         self.lane(job.task.priority()).push_back(job);
     }
 
@@ -95,13 +117,85 @@ impl Queue {
         lanes.into_values().flatten().chain(usual).chain(less_urgent.into_values().flatten()).collect()
     }
 
-    /// Notes that a task in here was cancelled.
-    pub(crate) fn left(&mut self) {
+    /// Notes that a task in here was cancelled, and takes its arguments out. `number` is where it was put, or was once. What
+    /// is left of it is a shell, which is swept out when there are more of them than tasks that wait.
+    pub(crate) fn left(&mut self, task: TaskId, number: u64) -> Remains {
         self.waiting = self.waiting.saturating_sub(1);
+        let lanes = std::iter::once(&mut self.usual).chain(self.lanes.values_mut());
+        let body = lanes.filter_map(|lane| find(lane, task, number)).map(Job::take_body).next();
+        let shells = match self.entries() - self.waiting.min(self.entries()) > self.waiting + SHELLS {
+            true => self.sweep(),
+            false => Vec::new(),
+        };
+        Remains { _body: body.unwrap_or_default(), _shells: shells }
+    }
+
+    fn entries(&self) -> usize {
+        self.usual.len() + self.lanes.values().map(VecDeque::len).sum::<usize>()
+    }
+
+    /// Takes out what was cancelled. It costs a step for each entry, of which most are.
+    fn sweep(&mut self) -> Vec<Job> {
+        let mut shells = Vec::new();
+        for lane in std::iter::once(&mut self.usual).chain(self.lanes.values_mut()) {
+            for _ in 0..lane.len() {
+                match lane.pop_front() {
+                    Some(job) if job.task.has_left_queue() => shells.push(job),
+                    Some(job) => lane.push_back(job),
+                    None => break,
+                }
+            }
+        }
+        self.lanes.retain(|_, lane| !lane.is_empty());
+        shells
+    }
+
+    /// Whether it has more room than is kept for nothing.
+    pub(crate) fn is_roomy(&self) -> bool {
+        std::iter::once(&self.usual).chain(self.lanes.values()).any(|lane| lane.capacity() > KEPT)
+    }
+
+    /// Gives back room that was not used since the last time. So much was, at most, as is here and was accepted since then.
+    fn trim(&mut self) {
+        let accepted = usize::try_from(self.accepted - self.accepted_before).unwrap_or(usize::MAX);
+        self.accepted_before = self.accepted;
+        for lane in std::iter::once(&mut self.usual).chain(self.lanes.values_mut()) {
+            if lane.capacity() / 4 > accepted.saturating_add(lane.len()) {
+                lane.shrink_to(KEPT.max(2 * lane.len()));
+            }
+        }
     }
 
     /// Notes that a task that was popped turned out to be cancelled, of which [`left`](Queue::left) is going to hear.
     pub(crate) fn popped_in_vain(&mut self) {
         self.waiting += 1;
+    }
+}
+
+/// The task with this id, if it lies where it was put first, or is one of the first.
+fn find(lane: &mut VecDeque<Job>, task: TaskId, number: u64) -> Option<&mut Job> {
+    /// One that a worker has had is known by another number, and is back among the first.
+    const FIRST: usize = 1024;
+    let is_it = |job: &Job| job.task.id() == task;
+    let at = match lane.binary_search_by_key(&number, |job| job.number) {
+        Ok(at) if lane.get(at).is_some_and(is_it) => at,
+        _ => lane.iter().take(FIRST).position(is_it)?,
+    };
+    lane.get_mut(at)
+}
+
+impl State {
+    /// Sees to it that the room of a burst is given back when it is over.
+    pub(crate) fn watch_room(&mut self) {
+        if !self.trim_is_due && self.queue.is_roomy() {
+            self.trim_is_due = true;
+            self.set_timer(Instant::now() + PAUSE, Timer::Trim);
+        }
+    }
+
+    /// Gives back what has not been used for a while.
+    pub(crate) fn trim(&mut self) {
+        self.trim_is_due = false;
+        self.queue.trim();
     }
 }

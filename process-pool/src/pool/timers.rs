@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     Unlinked { unit: usize, generation: u64 },
     /// Starting a worker failed: try again.
     Start { unit: usize },
+    /// The queue may have more room than it needs.
+    Trim,
 }
 
 /// The timers that are set.
@@ -86,6 +88,7 @@ impl State {
                     Timer::Kill { unit, generation }
                     | Timer::Look { unit, generation }
                     | Timer::Unlinked { unit, generation } => lives(unit, generation),
+                    Timer::Trim => true,
                     Timer::Start { unit } => units[unit].stage == Stage::Vacant,
                 }
             });

@@ -222,6 +222,7 @@ impl Supervisor {
                 }
             }
             Event::Due(Timer::Start { unit }) => self.fill(unit),
+            Event::Due(Timer::Trim) => self.pool.state.lock().trim(),
         }
     }
 
@@ -360,6 +361,7 @@ impl Supervisor {
         let closing = state.phase > Phase::Open || state.broken.is_some();
         let all_done = state.queue.is_empty() || state.broken.is_some();
         let most = state.limits.max_tasks_per_worker;
+        state.watch_room();
         for unit in 0..state.units.len() {
             let place = &mut state.units[unit];
             let idle = place.is_idle() && !place.has_backlog();

@@ -2,6 +2,8 @@
 
 mod aborts;
 mod batches;
+#[cfg(target_env = "gnu")]
+mod burst;
 mod claims;
 mod deaths;
 mod descendants;

@@ -18,6 +18,12 @@ fn find(name: &str) -> Option<fn()> {
         "has_no_descriptors_ever_again" => super::start::has_no_descriptors_ever_again,
         "has_no_threads" => super::start::has_no_threads,
         "builds_a_pool" => super::start::builds_a_pool,
+        #[cfg(target_env = "gnu")]
+        "cancels_what_waits" => super::burst::cancels_what_waits,
+        #[cfg(target_env = "gnu")]
+        "cancels_some_of_what_waits" => super::burst::cancels_some_of_what_waits,
+        #[cfg(target_env = "gnu")]
+        "has_a_burst" => super::burst::has_a_burst,
         "leaves_nothing" => super::shutdown::leaves_nothing,
         "has_no_standard_error" => super::deaths::has_no_standard_error,
         "leads_a_session" => super::terminal::leads_a_session,

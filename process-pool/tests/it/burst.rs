@@ -1,0 +1,110 @@
+//! What a pool keeps of a burst, and of tasks that were cancelled. The allocator of the GNU C library says how much that is.
+
+use executor_core::{Executor, Future, Shutdown, TaskOptions};
+use process_pool::Transport;
+
+use crate::{
+    programs,
+    support::{Gate, Meeting, builder, get, pool, wait_until, warm_up},
+};
+
+/// How many bytes this program has asked its allocator for and not given back.
+#[allow(unsafe_code)]
+fn allocated() -> usize {
+    // SAFETY: it only counts.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
+}
+
+const MEBIBYTE: usize = 1 << 20;
+
+#[test]
+fn cancelled_tasks_that_were_still_queued_give_their_arguments_back() {
+    programs::succeeds("cancels_what_waits", &[]);
+}
+
+pub fn cancels_what_waits() {
+    for transport in [Transport::Ring, Transport::Socket] {
+        let meeting = Meeting::new();
+        let pool = builder(transport, 1).queue_capacity(2).build().unwrap();
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let before = allocated();
+        // One is on its way, and has a part in the ring, or waits for the worker.
+        let first = pool.submit(|bytes: Vec<u8>| bytes.len(), vec![1; 4 * MEBIBYTE]).unwrap();
+        let mut cancelled = Vec::new();
+        for _ in 0..300 {
+            let future = pool.submit(|bytes: Vec<u8>| bytes.len(), vec![1; 4 * MEBIBYTE]).unwrap();
+            assert!(future.cancel());
+            cancelled.push(future);
+        }
+        let kept = allocated().saturating_sub(before);
+        assert!(kept < 24 * MEBIBYTE, "{transport:?}: {} MiB are kept", kept / MEBIBYTE);
+        gate.finish();
+        assert_eq!(get(&first).unwrap(), 4 * MEBIBYTE);
+        drop(cancelled);
+        pool.shutdown(Shutdown::Drain);
+    }
+}
+
+#[test]
+fn cancelled_tasks_among_others_give_their_arguments_back_whatever_their_order_and_priority() {
+    programs::succeeds("cancels_some_of_what_waits", &[]);
+}
+
+pub fn cancels_some_of_what_waits() {
+    let meeting = Meeting::new();
+    let pool = pool(Transport::Ring, 1);
+    let gate = Gate::start(&pool, &meeting, "gate");
+    crate::support::let_them_be_long();
+    let before = allocated();
+    let (mut large, mut small) = (Vec::new(), Vec::new());
+    for n in 0..1000_i32 {
+        let options = TaskOptions::new().priority([0, 0, 5, -5][n as usize % 4]);
+        if n % 4 == n / 4 % 4 {
+            large.push(pool.submit_with(options, |bytes: Vec<u8>| bytes.len(), vec![1; MEBIBYTE]).unwrap());
+        } else {
+            small.push((n, pool.submit_with(options, |n: i32| n, n).unwrap()));
+        }
+    }
+    assert!(allocated() - before > 200 * MEBIBYTE);
+    assert!(large.iter().rev().all(Future::cancel));
+    let kept = allocated().saturating_sub(before);
+    assert!(kept < 8 * MEBIBYTE, "{} MiB are kept", kept / MEBIBYTE);
+    gate.finish();
+    for (n, future) in small {
+        assert_eq!(get(&future).unwrap(), n);
+    }
+}
+
+#[test]
+fn a_pool_gives_the_memory_of_a_burst_back_when_it_is_over() {
+    programs::succeeds("has_a_burst", &[]);
+}
+
+pub fn has_a_burst() {
+    const TASKS: u32 = 300_000;
+    for transport in [Transport::Ring, Transport::Socket] {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        warm_up(&pool, 2);
+        for priority in [0, 3] {
+            let gates = ["a", "b"].map(|name| Gate::start(&pool, &meeting, &format!("{name}{priority}")));
+            let before = allocated();
+            let options = TaskOptions::new().priority(priority);
+            let futures: Vec<Future<u32>> =
+                (0..TASKS).map(|n| pool.submit_with(options.clone(), |n: u32| n, n).unwrap()).collect();
+            let most = allocated() - before;
+            gates.into_iter().for_each(Gate::finish);
+            // As many of them as take long enough to see the pool through a part of it, and the rest is cancelled.
+            futures.iter().step_by(3).for_each(|future| _ = future.cancel());
+            futures.iter().for_each(|future| _ = get(future));
+            drop(futures);
+            let mut kept = 0;
+            wait_until("the memory to be given back", || {
+                kept = allocated().saturating_sub(before);
+                kept < 2 * MEBIBYTE
+            });
+            println!("{transport:?}: {} KiB in the burst, {} KiB after it", most >> 10, kept >> 10);
+        }
+    }
+}
