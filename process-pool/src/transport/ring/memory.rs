@@ -15,16 +15,17 @@ use rustix::{
     thread::futex,
 };
 
+use super::copy;
+
 /// Shared memory. The other side may write anything at any time, so nothing in here is ever seen as a reference but the
-/// atomics, and bytes are copied out before they are looked at.
+/// atomics, and bytes are copied out, by atomic accesses too, before they are looked at.
 #[derive(Debug)]
 pub(super) struct SharedMemory {
     start: NonNull<u8>,
     length: usize,
 }
 
-// SAFETY: the mapping is plain memory that is not bound to a thread, and every access is an atomic or a copy through a
-// raw pointer.
+// SAFETY: the mapping is plain memory that is not bound to a thread, and every access is an atomic one.
 unsafe impl Send for SharedMemory {}
 // SAFETY: as above; which bytes may be copied when is the business of the ring's indices.
 unsafe impl Sync for SharedMemory {}
@@ -93,15 +94,14 @@ impl SharedMemory {
 
     pub(super) fn copy_in(&self, offset: usize, bytes: &[u8]) {
         let to = self.at(offset, bytes.len());
-        // SAFETY: `to` has room for the bytes, and is no part of a Rust value. The other side reads them after the
-        // index that announces them; if it reads earlier it has itself to blame.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) }
+        // SAFETY: `to` has room for the bytes, and is no part of a Rust value; all other accesses are atomics or such copies.
+        unsafe { copy::into_shared(bytes.as_ptr(), to, bytes.len()) }
     }
 
     pub(super) fn copy_out(&self, offset: usize, into: &mut [u8]) {
         let from = self.at(offset, into.len());
         // SAFETY: as in `copy_in`. Any bytes are good; what they mean is checked later, in the copy.
-        unsafe { std::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) }
+        unsafe { copy::out_of_shared(from, into.as_mut_ptr(), into.len()) }
     }
 
     pub(super) fn append_out(&self, offset: usize, length: usize, into: &mut Vec<u8>) {
@@ -109,7 +109,7 @@ impl SharedMemory {
         into.reserve(length);
         // SAFETY: there is room behind the vector's contents, and the copy initialises what is then counted in.
         unsafe {
-            std::ptr::copy_nonoverlapping(from, into.as_mut_ptr().add(into.len()), length);
+            copy::out_of_shared(from, into.as_mut_ptr().add(into.len()), length);
             into.set_len(into.len() + length);
         }
     }

@@ -6,6 +6,8 @@
 
 #[cfg(not(loom))]
 mod bell;
+#[cfg(not(loom))]
+mod copy;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod layout;
