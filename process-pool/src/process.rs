@@ -3,6 +3,9 @@
 //! A number is free for others once the process is reaped, and in a program that ignores `SIGCHLD` or waits for any child
 //! that is not this pool's business. So where the system has descriptors for processes, they name whom a signal is for and
 //! whose end is asked about; a number is used where there are none, and then only while it surely is the worker's.
+//!
+//! A program that has changed its user may not signal workers that it had started before. Where the signal that ends a
+//! worker is refused, its link is shut down instead, and its own [lifeline](crate::worker) ends it.
 #![allow(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]
@@ -34,17 +37,19 @@ pub(crate) struct Process {
     handle: Option<Arc<OwnedFd>>,
     /// What it had started in other groups when it was asked to end: once it has, they are below it no more.
     outside: Arc<Mutex<Vec<OwnedFd>>>,
+    /// This side of the worker's link.
+    link: Option<Arc<OwnedFd>>,
 }
 
 impl Process {
-    pub(crate) fn new(child: &Child, handle: Option<Arc<OwnedFd>>) -> Process {
-        Process { pid: Pid::from_child(child), handle, outside: Arc::default() }
+    pub(crate) fn new(child: &Child, handle: Option<Arc<OwnedFd>>, link: Option<Arc<OwnedFd>>) -> Process {
+        Process { pid: Pid::from_child(child), handle, outside: Arc::default(), link }
     }
 
     /// No process has this number, so no signal goes anywhere.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn nobody() -> Process {
-        Process { pid: Pid::from_raw(i32::MAX).expect("not zero"), handle: None, outside: Arc::default() }
+        Process { pid: Pid::from_raw(i32::MAX).expect("not zero"), handle: None, outside: Arc::default(), link: None }
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -106,6 +111,29 @@ impl Process {
             tree::end_each(&self.outside.lock());
         }
         self.signal_group(signal);
+        if signal == Signal::KILL && self.refuses_to_be_killed() {
+            self.shut_link();
+        }
+    }
+
+    /// Whether this program has no right to signal it. A signal to the group does not tell: it counts as sent if any process
+    /// there gets it.
+    fn refuses_to_be_killed(&self) -> bool {
+        let answer = match &self.handle {
+            #[cfg(target_os = "linux")]
+            Some(handle) => rustix::process::pidfd_send_signal(handle, Signal::KILL),
+            _ if self.has_ended() != Some(false) => return false,
+            _ => kill_process(self.pid, Signal::KILL),
+        };
+        answer == Err(Errno::PERM)
+    }
+
+    /// Ends the worker in the way that the end of this program would: its lifeline notices, and kills it with its group.
+    fn shut_link(&self) {
+        if let Some(link) = &self.link {
+            // The only failure is that the worker has closed its end.
+            let _ = rustix::net::shutdown(link, rustix::net::Shutdown::Both);
+        }
     }
 
     fn signal_group(&self, signal: Signal) {
@@ -170,7 +198,7 @@ mod tests {
     fn the_status_of_a_process_is_the_one_that_the_standard_library_would_tell() {
         for script in ["exit 0", "exit 7", "kill -9 $$", "kill -15 $$"] {
             let child = Command::new("sh").args(["-c", script]).spawn().expect("starts");
-            let status = Process::new(&child, None).reap().expect("a status");
+            let status = Process::new(&child, None, None).reap().expect("a status");
             let same = Command::new("sh").args(["-c", script]).status().expect("starts");
             assert_eq!((status.code(), status.signal()), (same.code(), same.signal()), "{script}");
         }
@@ -179,7 +207,7 @@ mod tests {
     #[test]
     fn a_process_that_somebody_else_has_reaped_has_no_status() {
         let mut child = Command::new("true").spawn().expect("starts");
-        let process = Process::new(&child, None);
+        let process = Process::new(&child, None, None);
         child.wait().expect("ends");
         assert_eq!((process.has_ended(), process.reap()), (None, None));
     }

@@ -143,7 +143,7 @@ impl Attendant {
 
     /// The process, as whoever signals it knows it.
     pub(super) fn process(&self) -> Process {
-        Process::new(&self.child, self.exit.clone())
+        Process::new(&self.child, self.exit.clone(), Some(self.socket.clone()))
     }
 }
 

@@ -6,6 +6,7 @@
 mod files;
 mod given_up;
 mod hostile_starts;
+mod refused;
 mod taken_back;
 
 use std::{
@@ -33,6 +34,8 @@ pub fn find(program: &str) -> Option<fn()> {
         "has_given_up_rights" => given_up::has_given_up_rights,
         "has_put_rights_aside" => taken_back::has_put_rights_aside,
         "puts_rights_aside_for_a_while" => taken_back::puts_rights_aside_for_a_while,
+        "may_not_signal_its_workers" => refused::may_not_signal_its_workers,
+        "loses_rights_while_workers_start" => refused::loses_rights_while_workers_start,
         _ => return None,
     })
 }
