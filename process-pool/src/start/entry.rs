@@ -109,11 +109,8 @@ fn become_worker_if_started_as_one(leave: impl FnOnce()) {
     }
     // From here on this process is a worker or nothing: a pool waits for it, or it is an attempt to be one, and either way
     // the program's own code must not run.
-    if let Some(reason) = rights::refusal() {
+    if let Err(reason) = rights::check_greeted(input) {
         worker::refuse_to_start(&reason);
-    }
-    if let Err(error) = rights::check_sender(input) {
-        worker::refuse_to_start(&error.to_string());
     }
     leave();
     match take_socket(input) {

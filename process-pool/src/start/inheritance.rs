@@ -26,7 +26,7 @@ const FIRST: i32 = 3;
 ///
 /// What another thread opens without `CLOEXEC` between this and the start is not seen.
 pub(super) fn might_be_inherited() -> bool {
-    // A call for each descriptor, and one for each gap between them.
+    // Each number costs a call. Mostly there are few descriptors, with the lowest numbers.
     const MOST: u64 = 64;
     // Since Linux 6.2 the size is the number of open descriptors, and 0 before.
     let open = rustix::fs::stat(c"/proc/self/fd").map_or(0, |directory| directory.st_size.unsigned_abs());
@@ -34,7 +34,7 @@ pub(super) fn might_be_inherited() -> bool {
         return true;
     }
     let mut found = 0;
-    for number in 0..(MOST * 4) as i32 {
+    for number in 0..(open * 2 + 16) as i32 {
         match flags_of(number) {
             Ok(flags) => {
                 if number >= FIRST && !flags.contains(FdFlags::CLOEXEC) {
@@ -42,7 +42,7 @@ pub(super) fn might_be_inherited() -> bool {
                 }
                 found += 1;
             }
-            // One that another thread has closed meanwhile is missing, and then all the numbers are looked at.
+            // A gap, or another thread has closed it meanwhile.
             Err(_) => continue,
         }
         if found == open {

@@ -8,7 +8,7 @@
 //! 1. Both sides refuse a process that was started with more rights than its caller, or whose ids differ ([`refusal`]).
 //! 2. The building process looks at what the system would add when it runs the file, and starts the worker so that nothing
 //!    is added ([`Terms`]).
-//! 3. The worker accepts a greeting only from its parent ([`check_sender`]), and compares its own rights with those in the
+//! 3. The worker accepts a greeting only from its parent ([`check_greeted`]), and compares its own rights with those in the
 //!    greeting ([`Rights::check_worker`]).
 
 use std::{ffi::OsStr, fmt::Write as _, io, os::fd::BorrowedFd};
@@ -96,32 +96,37 @@ fn ids(rights: &Rights) -> String {
 
 /// Why this process may neither be a worker nor start any.
 pub(crate) fn refusal() -> Option<String> {
+    own_rights().err()
+}
+
+/// The rights of this process, if it may be a worker or start any; else why not.
+fn own_rights() -> Result<Rights, String> {
     if credentials::started_with_more_rights() {
-        return Some(
+        return Err(
             "this program was started with rights that its caller does not have: its file is set-uid or set-gid or has \
-             capabilities, or a security policy says so. Its caller chooses its environment and its standard input, and could make a worker of it. \
-             Use the pool in another program, without such rights, that this one starts"
+             capabilities, or a security policy says so. Its caller chooses its environment and its standard input, and \
+             could make a worker of it. Use the pool in another program, without such rights, that this one starts"
                 .into(),
         );
     }
-    let rights = match Rights::own() {
-        Ok(rights) => rights,
-        Err(error) => return Some(format!("the rights of this process cannot be determined: {error}")),
-    };
+    let unknown = |error: io::Error| format!("the rights of this process cannot be determined: {error}");
+    let rights = Rights::own().map_err(unknown)?;
     if rights.differ_among_themselves() || credentials::file_system_ids_differ(&rights) {
-        return Some(format!(
+        return Err(format!(
             "the real, effective and saved ids of this process differ ({}), so it has put rights aside for a while, and a \
              worker, which is started from the program's file, could have them. Give the rights up for good, or take them \
              back, before workers are started",
             ids(&rights)
         ));
     }
-    None
+    Ok(rights)
 }
 
-/// In a worker: an error if the other end of this socket was not made by the parent, with the same rights.
-pub(crate) fn check_sender(socket: BorrowedFd<'_>) -> io::Result<()> {
-    credentials::check_peer(socket, &Rights::own()?).map_err(refused)
+/// Why this process must not become a worker, although a greeting waits in this socket: it may be none at all, or the other
+/// end was not made by its parent, with the same rights.
+pub(super) fn check_greeted(socket: BorrowedFd<'_>) -> Result<(), String> {
+    let rights = own_rights()?;
+    credentials::check_peer(socket, &rights)
 }
 
 /// How a worker must be started so that the system adds no right to those of this process.
@@ -138,10 +143,7 @@ pub(super) struct Terms {
 impl Terms {
     /// For workers that are started from this file. An error says why there can be none.
     pub(super) fn of(program: &OsStr) -> io::Result<Terms> {
-        if let Some(reason) = refusal() {
-            return Err(refused(reason));
-        }
-        let rights = Rights::own()?;
+        let rights = own_rights().map_err(refused)?;
         let added = credentials::added_by_exec(program, &rights)?;
         Ok(Terms { rights, lowers: added.capabilities, forbids_gain: added.privileged_user | added.ids })
     }
