@@ -1,26 +1,20 @@
 //! What makes a process a worker: a marker in its environment together with a greeting in its standard input.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{Read as _, Seek as _, Write as _},
-    ops::Range,
     os::{
         fd::{FromRawFd as _, OwnedFd},
         unix::{ffi::OsStrExt as _, net::UnixStream, process::CommandExt as _},
     },
     process::{Command, Stdio},
     ptr::null_mut,
-    sync::OnceLock,
 };
 
-use executor_core::{ErrorKind, Executor};
-use process_pool::Transport;
-use rustix::net::RecvFlags;
-
-use super::{is_root, skip};
+use super::{is_root, skip, told};
 use crate::{
     programs,
-    support::{Meeting, builder},
+    support::{Meeting, builder, wait_for},
 };
 
 const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
@@ -121,49 +115,55 @@ fn greeting(token: u64) -> Vec<u8> {
     bytes
 }
 
-/// Where a greeting names the copy of the library that it is for.
-const COPY: Range<usize> = 52..60;
-
-/// In the environment of a worker: the file into which it is to write its greeting, instead of serving.
-const TELL_GREETING: &str = "TELL_GREETING_IN";
+/// In the environment of a process that is started as a worker: where it writes the greeting that it was sent.
+const RECORD: &str = "RECORDS_ITS_GREETING";
 
 #[used]
 #[allow(unsafe_code)]
-#[unsafe(link_section = ".init_array.00201")]
-static BEFORE_THE_LIBRARY: extern "C" fn() = tell_greeting;
+#[unsafe(link_section = ".init_array.00250")]
+static RECORDER: extern "C" fn() = record;
 
-extern "C" fn tell_greeting() {
-    let Some(file) = std::env::var_os(TELL_GREETING).filter(|_| std::env::var_os(MARKER).is_some()) else { return };
-    let mut bytes = [0; 4096];
-    let (count, _) = rustix::net::recv(rustix::stdio::stdin(), &mut bytes, RecvFlags::PEEK).expect("a greeting");
-    fs::write(file, &bytes[..count]).expect("written");
-    std::process::exit(0);
+#[allow(unsafe_code)]
+extern "C" fn record() {
+    let (Some(path), Some(marker)) = (std::env::var_os(RECORD), std::env::var_os(MARKER)) else { return };
+    let mut bytes = vec![0_u8; 4096];
+    // SAFETY: the bytes are written to a valid place.
+    let length = unsafe { libc::recv(0, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_PEEK | libc::MSG_DONTWAIT) };
+    bytes.truncate(usize::try_from(length).unwrap_or(0));
+    let text = [marker.as_bytes(), b"\n", bytes.as_slice()].concat();
+    // Whole or not at all, because somebody waits for it.
+    let part = format!("{}.{}", path.display(), std::process::id());
+    std::fs::write(&part, text).and_then(|()| std::fs::rename(part, path)).expect("written");
+    // SAFETY: it ends this process immediately.
+    unsafe { libc::_exit(0) }
 }
 
-/// The copy of the library that this program has, as a greeting names it.
-fn own_copy() -> &'static [u8] {
-    static GREETING: OnceLock<Vec<u8>> = OnceLock::new();
-    &GREETING.get_or_init(genuine_greeting)[COPY]
+/// Builds a pool, so that a greeting is recorded, with as few rights as it can have without being another user.
+#[allow(unsafe_code)]
+pub fn sends_a_greeting() {
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
+    // With the link through the socket nothing comes along with it.
+    let pool = builder(process_pool::Transport::Socket, 1).env(RECORD, told("GREETING")).build().unwrap();
+    wait_for(&told("GREETING"));
+    drop(pool);
 }
 
-/// What a pool of this program sends to a worker first.
-fn genuine_greeting() -> Vec<u8> {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("greeting");
-    let pool = builder(Transport::Socket, 1).env(TELL_GREETING, &file).build().unwrap();
-    let lost = pool.submit(|()| (), ()).unwrap().result(None).expect_err("no worker serves");
-    assert_eq!(lost.kind(), ErrorKind::Broken);
-    fs::read(file).unwrap()
-}
-
-/// Runs a program, or what starts it, with a greeting that has the right token and is for this library, and returns its exit code and what it said.
-fn greeted(command: &mut Command) -> (Option<i32>, String) {
+/// Runs a program, or what starts it, with the greeting of a pool that has fewer rights than this program, and returns its
+/// exit code and what it said.
+fn greeted(command: &mut Command, meeting: &Meeting) -> (Option<i32>, String) {
     use std::ffi::OsStr;
+    let path = meeting.path("greeting");
+    if !meeting.has("greeting") {
+        programs::succeeds("sends_a_greeting", &[("GREETING", &path)]);
+    }
+    let recorded = std::fs::read(path).unwrap();
+    let line = recorded.iter().position(|byte| *byte == b'\n').unwrap();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let mut greeting = greeting(u64::from_str_radix("123456789abcdef", 16).unwrap());
-    greeting[COPY].copy_from_slice(own_copy());
-    ours.write_all(&greeting).unwrap();
-    let output = command.env(MARKER, OsStr::from_bytes(TOKEN)).stdin(OwnedFd::from(theirs)).output().unwrap();
+    ours.write_all(&recorded[line + 1..]).unwrap();
+    command.env(MARKER, OsStr::from_bytes(&recorded[..line])).stdin(OwnedFd::from(theirs));
+    let output = command.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("a worker could not start") && !said.contains("hello"), "{said}");
     (output.status.code(), said)
@@ -171,43 +171,45 @@ fn greeted(command: &mut Command) -> (Option<i32>, String) {
 
 /// The program's own code must not run in the place of a worker's, whatever is wrong with the greeting.
 #[test]
-fn a_greeting_that_names_no_rights_makes_no_worker() {
-    let (code, said) = greeted(&mut programs::command("says_hello"));
+fn a_process_with_a_right_that_is_not_in_its_greeting_is_no_worker() {
+    if !is_root() {
+        return skip("a greeting with fewer rights", "it needs root");
+    }
+    let (code, said) = greeted(&mut programs::command("says_hello"), &Meeting::new());
     assert_eq!(code, Some(97), "{said}");
-    assert!(said.contains("that the program that started it lacks"), "{said}");
+    assert!(said.contains("rights that the program that started it lacks: permitted capabilities"), "{said}");
 }
 
 #[test]
-fn a_greeting_that_is_not_from_the_parent_makes_no_worker() {
+fn a_process_whose_greeting_is_not_from_its_parent_is_no_worker() {
     let program = programs::command("says_hello");
     let mut between = Command::new("sh");
     between.args(["-c", r#""$0" "$@"; exit $?"#]).arg(std::env::current_exe().unwrap()).args(program.get_args());
     between.envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    let (code, said) = greeted(&mut between);
+    let (code, said) = greeted(&mut between, &Meeting::new());
     assert_eq!(code, Some(97), "{said}");
     assert!(said.contains("its greeting came from process"), "{said}");
 }
 
 #[test]
 fn a_parent_outside_of_the_process_namespace_is_known_by_its_ids() {
-    if is_root() {
-        programs::succeeds("starts_in_another_namespace", &[]);
-    } else {
-        skip("a process namespace", "it needs root");
+    if !is_root() {
+        return skip("a process namespace", "it needs root");
     }
+    programs::succeeds("starts_in_another_namespace", &[]);
 }
 
 #[allow(unsafe_code)]
 pub fn starts_in_another_namespace() {
-    // Threads cannot be started any more behind the system call, and a pool needs some.
-    own_copy();
+    let meeting = Meeting::new();
+    greeted(&mut programs::command("says_hello"), &meeting);
     // SAFETY: a system call without pointers: the children of this process get numbers of their own.
     if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
         return skip("a process namespace", "the system refuses it");
     }
-    // Its parent and the sender are both nobody that it could name. What it refuses is what comes after that.
-    let (_, said) = greeted(&mut programs::command("says_hello"));
-    assert!(said.contains("that the program that started it lacks"), "{said}");
+    // Neither its parent nor the sender has a number there. What it refuses is what is looked at after that.
+    let (_, said) = greeted(&mut programs::command("says_hello"), &meeting);
+    assert!(said.contains("rights that the program that started it lacks"), "{said}");
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub fn find(program: &str) -> Option<fn()> {
         "leaves_descriptors_open" => inherited::leaves_descriptors_open,
         "leaves_numbers_that_libraries_use" => inherited::leaves_numbers_that_libraries_use,
         "passes_descriptors_on" => inherited::passes_descriptors_on,
+        "sends_a_greeting" => markers::sends_a_greeting,
         "starts_in_another_namespace" => markers::starts_in_another_namespace,
         "starts_other_programs" => descriptors::starts_other_programs,
         "forks_while_others_submit" => forks::forks_while_others_submit,
