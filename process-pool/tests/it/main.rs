@@ -17,6 +17,7 @@ mod order;
 mod orphans;
 mod programs;
 mod rights;
+mod security;
 mod shutdown;
 mod start;
 mod stopped;

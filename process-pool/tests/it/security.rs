@@ -1,0 +1,30 @@
+//! `SECURITY.md` says of each statement which test holds it, or that it is not defended.
+
+use std::{fs, path::Path};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../SECURITY.md");
+
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+
+#[test]
+fn each_statement_on_security_is_held_by_a_test_or_says_that_it_is_not_defended() {
+    let text = fs::read_to_string(FILE).expect("a SECURITY.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.contains("| held by |"));
+    let mut count = 0;
+    for row in rows {
+        let (_, held_by) = row.trim_end_matches('|').rsplit_once(" | ").expect("two columns");
+        let tests: Vec<&str> = held_by.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
+        assert!(!tests.is_empty() || held_by.contains("*not defended*"), "this is held by nothing: {row}");
+        tests.iter().for_each(|name| assert!(exists(name), "there is no test `{name}`: {row}"));
+        count += 1;
+    }
+    assert!(count > 30, "{count} statements");
+}
+
+/// Whether there is a test of this name, written as this program is told to run it alone.
+fn exists(name: &str) -> bool {
+    let (modules, test) = name.rsplit_once("::").expect("a module");
+    let path = Path::new(SOURCES).join(modules.replace("::", "/"));
+    let files = [path.with_extension("rs"), path.join("mod.rs")];
+    files.iter().filter_map(|file| fs::read_to_string(file).ok()).any(|source| source.contains(&format!("fn {test}(")))
+}
