@@ -80,7 +80,9 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
             return Poll::Ready(Err(error));
         }
         // A worker that polls a task of its own executor blocks on it in some `block_on`, as `result` would.
-        help(self.future.task());
+        if let Err(too_deep) = help(self.future.task()) {
+            return Poll::Ready(Err(too_deep));
+        }
         let registered = self.register(context);
         // Read again, so that a completion between the look and the registration is not missed.
         match self.read() {

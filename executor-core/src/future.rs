@@ -9,15 +9,8 @@ use std::{
 use crate::{
     Awaited, Error, SharedFuture, TaskId, catch,
     codec::Bytes,
-    task::{
-        self,
-        cell::TaskRef,
-        state::{Event, Withdraw},
-        typed::Typed,
-        waiter::Waiter,
-        work::Work,
-    },
-    waiting::{WaitEnd, help, is_over, wait_for, wait_until},
+    task::{self, cell::TaskRef, state::Withdraw, typed::Typed, waiter::Waiter, work::Work},
+    waiting::{WaitEnd, help, help_or_fail, wait_for, wait_until_done},
 };
 
 /// The handle of a task: asks for its state, cancels it, waits for its result.
@@ -186,16 +179,46 @@ impl<T: Send + 'static> Future<T> {
 
     /// Runs the task here and now if it has not started, provided that the calling thread is a worker of the back-end that
     /// has it; [`result`](Future::result) begins with this. For authors of back-ends, who wait in ways of their own. True:
-    /// it was run, and is done.
+    /// it was run, and is done. False: it had started, or there is no stack for it.
     pub fn run_on_the_spot(&self) -> bool {
-        help(self.task())
+        help(self.task()).unwrap_or(false)
+    }
+
+    /// As [`run_on_the_spot`](Future::run_on_the_spot), for one who cannot do without the end of the task. If there is no
+    /// stack to run it on, it fails with [`InvalidState`](crate::ErrorKind::InvalidState). For authors of back-ends.
+    pub fn run_inline_or_fail(&self) -> bool {
+        help_or_fail(self.task())
     }
 
     /// Waits for the task and moves its value out. `None` waits as long as it takes; a zero duration only looks.
     ///
-    /// Called inside a task on a future of the same executor, it runs the awaited task on the spot if that has not started,
-    /// so that tasks that wait for their subtasks never use up all workers. It never runs anything else. With a time-out
-    /// other than zero it does so too, and then takes as long as the task does.
+    /// Called inside a task on a future of the same executor, it runs the awaited task inline if that has not started, so
+    /// that tasks that wait for their subtasks never use up all workers. It never runs anything else.
+    ///
+    /// With a time-out it does so only while no worker of the executor is idle. An idle worker runs the awaited task instead,
+    /// and the time-out holds. If no worker is idle, the wait takes as long as the task that it runs.
+    ///
+    /// Waits may be nested deeper than a stack is long. When half of the stack is used up, the awaited task runs on a fresh
+    /// one: on a thread of its own, while this thread waits. A thread pool has such threads, which are workers like the one
+    /// that waits. Over a rayon pool there is none, because the task would leave its pool. If none can be had, tasks go on
+    /// running on top of each other until less than a quarter of the stack is left (512 KiB at most), and then this
+    /// returns [`InvalidState`](crate::ErrorKind::InvalidState) at once; the awaited task stays where it is. On
+    /// [`InlineExecutor`](crate::InlineExecutor) it is `submit` that returns this error.
+    ///
+    /// A task that waits for a task of *another* executor keeps its worker while it waits. If tasks of two executors wait
+    /// for each other, all workers of both can be waiting: a deadlock, unless every wait has a time-out. Let each executor
+    /// wait for the other in one direction only, use one executor for tasks that wait for each other, or return the future
+    /// and let the caller wait for it.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, Error, InlineExecutor};
+    /// # let (parsers, readers) = (InlineExecutor::new(), InlineExecutor::new());
+    /// // Neither task waits for the other executor: the caller joins the two steps.
+    /// let text = readers.submit(|path: String| format!("text of {path}"), "a.txt".to_string())?.result(None)?;
+    /// let words = parsers.submit(|text: String| text.split(' ').count(), text)?.result(None)?;
+    /// assert_eq!(words, 3);
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// A result that came from another process is read by the thread that asks for it, so a `Deserialize` that panics
     /// shows here, as an error.
@@ -216,7 +239,8 @@ impl<T: Send + 'static> Future<T> {
     /// # Errors
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout) if it is not done in time: the task is not touched, and can be waited for again.
-    /// [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before.
+    /// [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before, or the waits are nested too deep
+    /// for the stack, see above.
     /// [`Broken`](crate::ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
     /// Else the error of the task, as often as it is asked for.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
@@ -239,7 +263,9 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not errors *of* the task.
+    /// [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not errors *of* the
+    /// task; and [`InvalidState`](crate::ErrorKind::InvalidState) where waits are nested too deep for the stack, as for
+    /// [`result`](Future::result).
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
         let (typed, unpack) = (&self.typed, self.unpack);
         let error = wait_for(self.task(), timeout.into(), || typed.error(unpack))?;
@@ -252,6 +278,9 @@ impl<T: Send + 'static> Future<T> {
     /// Calls a function once the task is done, in the thread that completes it; at once, in this thread, if it is done
     /// already. Callbacks run in the order they were added, after those who wait were woken, outside of every lock. A
     /// panic of one is reported by the panic hook and does not hurt the others.
+    ///
+    /// A callback that blocks keeps the thread that completed the task, which often is a worker, and the callbacks after it.
+    /// It may wait for tasks of the same executor, as a task may.
     ///
     /// It is given a handle of its own task. If it takes the value out of it, the value is gone for everybody else, unless
     /// the future is [shared](Future::shared).
@@ -289,14 +318,7 @@ impl<T: Send + 'static> Future<T> {
 
     /// Waits until the task is done, without looking at its output.
     pub(crate) fn wait_done(&self, deadline: Option<Instant>) -> Result<(), WaitEnd> {
-        let task = self.task();
-        if self.done() {
-            return Ok(());
-        }
-        if !is_over(deadline) && help(task) {
-            return Ok(());
-        }
-        wait_until(task, deadline, Event::Done)
+        wait_until_done(self.task(), deadline)
     }
 
     pub(crate) fn unpack_fn(&self) -> fn(Bytes) -> Result<T, Error> {

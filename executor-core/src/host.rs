@@ -42,12 +42,14 @@ use std::{
 use parking_lot::RwLock;
 
 use crate::{
-    TaskId,
+    Error, ErrorKind, TaskId,
     fork::Own,
     spin::Patience,
     task::{cell::TaskRef, state::Event},
     waiting::is_over,
 };
+
+pub use crate::idle::IdleWatch;
 
 /// Runs code of the user's that nobody waits for, as a back-end does that reports what it is doing. A panic is printed and
 /// ends here.
@@ -93,6 +95,33 @@ pub trait Host: Send + Sync {
     /// sleeps. True: [what it waits for](Waiting::is_over) is there.
     fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
         patience.spin_at(waiting.rest, || waiting.is_over())
+    }
+
+    /// Whether a worker of this host is idle, so that it will take the next task that waits.
+    ///
+    /// A worker that waits with a time-out asks before it runs the awaited task itself. A host that does not know returns
+    /// true, which is the default: then the time-out holds, and the task is left to the other workers. One that returns
+    /// true has an [`idle_watch`](Host::idle_watch), or its workers wait until their time-outs.
+    fn has_idle_worker(&self) -> bool {
+        true
+    }
+
+    /// Where workers wait for [`has_idle_worker`](Host::has_idle_worker) to become false.
+    fn idle_watch(&self) -> Option<&IdleWatch> {
+        None
+    }
+
+    /// Runs code on another thread with a fresh stack, as a worker of this host, and waits for its end.
+    ///
+    /// A worker that waits for a task asks for this when half of its own stack is used up, because the awaited task runs on
+    /// top of it. `size` is that of its own stack, if it is known.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none; then the code was not run. The default is that there never is one.
+    fn run_on_fresh_stack(&self, size: Option<usize>, code: &mut (dyn FnMut() + Send)) -> Result<(), Error> {
+        let _ = (size, code);
+        Err(Error::new(ErrorKind::InvalidState, "this back-end has no fresh stacks"))
     }
 
     /// A task left the queue without the back-end's doing: it was cancelled, or run by a task that waits for it.

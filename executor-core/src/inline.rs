@@ -8,12 +8,18 @@ use std::{
     time::Duration,
 };
 
-use crate::{Backend, Error, Shutdown, Task, task};
+use crate::{
+    Backend, Error, Shutdown, Task,
+    nesting::{self, Left},
+    task,
+};
 
 /// Runs each task in the thread that submits it, before `submit` returns.
 ///
 /// For debugging, for tests, and as the reference of what the other executors must answer. It starts no thread, so it can
-/// enforce no time limit, and a task that crashes takes the program along. Python has no counterpart.
+/// enforce no time limit, and a task that crashes takes the program along. Tasks that submit tasks run on top of each other;
+/// when little of the stack is left, `submit` returns [`InvalidState`](crate::ErrorKind::InvalidState). Python has no
+/// counterpart.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};
@@ -75,10 +81,13 @@ impl Backend for Handle {
         if self.closed.load(Relaxed) {
             return Err(Error::shut_down("inline executor"));
         }
+        if nesting::left() == Left::Little {
+            return Err(task.nested_too_deep());
+        }
         // A worker of another executor stays one, so that its tasks can wait for each other through this one.
         static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "inline".into());
         let _worker = task::enter_worker(NAME.clone(), task::worker_host());
-        task.run();
+        nesting::deeper(|| task.run());
         Ok(())
     }
 

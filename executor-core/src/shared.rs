@@ -75,6 +75,11 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
         self.future.run_on_the_spot()
     }
 
+    /// As [`Future::run_inline_or_fail`].
+    pub fn run_inline_or_fail(&self) -> bool {
+        self.future.run_inline_or_fail()
+    }
+
     /// Waits for the task and clones its value: any number of times, from any thread.
     ///
     /// # Errors

@@ -19,6 +19,12 @@ pub(crate) fn remaining() -> Option<usize> {
     bounds.contains(&here).then(|| here - bounds.start)
 }
 
+/// How large the running thread's stack is. `None` where [`remaining`] answers so.
+pub(crate) fn size() -> Option<usize> {
+    let bounds = bounds();
+    bounds.contains(&here()).then(|| bounds.len())
+}
+
 /// An address in the frame of the caller. Stacks grow downwards, so a deeper frame has a lower one.
 #[inline(always)]
 pub(crate) fn here() -> usize {

@@ -8,10 +8,12 @@ use std::{
 
 use crate::{
     Error, ErrorKind,
-    host::{HostId, Waiting},
+    host::{Host, HostId, Waiting},
+    nesting::{self, Left},
     signal::Signal,
-    spin,
+    spin, stack,
     task::{self, TaskId, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
+    wait::Group,
 };
 
 /// Why a wait ended without what was waited for.
@@ -20,13 +22,135 @@ pub(crate) enum WaitEnd {
     TooLate,
     /// What was waited for cannot happen in this process, which was forked from the one that has the task.
     Forked(Error),
+    /// This thread must run what it waits for, and has no stack for it.
+    TooDeep(Error),
 }
 
-/// On a worker of the task's own host, a task that has not started is run on the spot: nobody else might be free to do
-/// it. True: it is done.
-pub(crate) fn help(task: &TaskRef) -> bool {
+/// On a worker of the task's own host, a task that has not started is run inline: no other worker might be free to do it.
+/// True: it is done.
+///
+/// # Errors
+///
+/// There is no stack for it; the task is as it was. To sleep instead could put all workers to sleep.
+#[inline]
+pub(crate) fn help(task: &TaskRef) -> Result<bool, Error> {
+    if !is_own(task) {
+        return Ok(false);
+    }
+    if nesting::left() == Left::Much {
+        return Ok(nesting::deeper(|| task::run_on_the_spot(task)));
+    }
+    help_on_fresh_stack(task)
+}
+
+/// Whether the calling thread is a worker of the host that has the task.
+#[inline]
+fn is_own(task: &TaskRef) -> bool {
     let host = task::worker_host();
-    host != HostId::NONE && host == task.host() && task::run_on_the_spot(task)
+    host != HostId::NONE && host == task.host()
+}
+
+#[cold]
+fn help_on_fresh_stack(task: &TaskRef) -> Result<bool, Error> {
+    // Not for a task that runs or is over, which is only waited for.
+    if !task.state.snapshot().is_queued() {
+        return Ok(false);
+    }
+    let mut ran = false;
+    let refused = match task.host().find() {
+        None => None,
+        Some(host) => match host.run_on_fresh_stack(stack::size(), &mut || ran = task::run_on_the_spot(task)) {
+            Ok(()) => return Ok(ran),
+            Err(refused) => Some(refused),
+        },
+    };
+    if nesting::left() == Left::Little {
+        return Err(nesting::too_deep(task, refused.as_ref()));
+    }
+    Ok(nesting::deeper(|| task::run_on_the_spot(task)))
+}
+
+/// As [`help`], where the task must not be left as it is: it fails if there is no stack for it. True: it is done.
+pub(crate) fn help_or_fail(task: &TaskRef) -> bool {
+    help(task).unwrap_or_else(|error| task::fail_inline(task, error))
+}
+
+/// The host of a task that an idle worker of this thread's own host can run, so that this thread waits for it with its
+/// time-out, and does not help.
+fn spared_by_idle_worker(task: &TaskRef, deadline: Option<Instant>) -> Option<Arc<dyn Host>> {
+    deadline?;
+    if !is_own(task) || !task.state.snapshot().is_queued() {
+        return None;
+    }
+    task.host().find().filter(|host| host.has_idle_worker())
+}
+
+/// Waits for a while with a time-out: until the event, or until no worker is idle any more and this thread has to help.
+#[cold]
+fn wait_while_idle(task: &TaskRef, host: &dyn Host, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
+    let _entered = host.idle_watch().map(|watch| watch.enter());
+    wait_until_or(task, deadline, event, || !host.has_idle_worker())
+}
+
+/// Helps, or waits until the event. The caller looks again whether it is there.
+fn help_or_wait(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
+    if let Some(host) = spared_by_idle_worker(task, deadline) {
+        return wait_while_idle(task, &*host, deadline, event);
+    }
+    if help(task).map_err(WaitEnd::TooDeep)? {
+        return Ok(());
+    }
+    match event {
+        Event::Readable => look_or_sleep(task, deadline),
+        Event::Done => wait_until(task, deadline, event),
+    }
+}
+
+/// Waits until the task is done, without looking at its output.
+pub(crate) fn wait_until_done(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
+    loop {
+        if task.state.snapshot().is_done() {
+            return Ok(());
+        }
+        if is_over(deadline) {
+            return Err(WaitEnd::TooLate);
+        }
+        help_or_wait(task, deadline, Event::Done)?;
+    }
+}
+
+/// Helps with one of many tasks, or waits until one of the group may be done. The caller looks again.
+///
+/// `next` returns the tasks that this thread may have to run, one after the other; of each it is asked once.
+///
+/// # Errors
+///
+/// As [`help`].
+pub(crate) fn help_or_wait_for_any<'a>(
+    group: &Group,
+    deadline: Option<Instant>,
+    mut next: impl FnMut() -> Option<&'a TaskRef>,
+) -> Result<(), Error> {
+    let own = task::worker_host();
+    if own != HostId::NONE {
+        if deadline.is_some()
+            && let Some(host) = own.find()
+            && host.has_idle_worker()
+        {
+            let _entered = host.idle_watch().map(|watch| watch.enter());
+            if host.has_idle_worker() {
+                group.wait(deadline);
+            }
+            return Ok(());
+        }
+        while let Some(task) = next() {
+            if help(task)? {
+                return Ok(());
+            }
+        }
+    }
+    group.wait(deadline);
+    Ok(())
 }
 
 /// Looks for a while before the thread sleeps, and lets the task's host do so, which may have something to do for it.
@@ -86,12 +210,12 @@ pub(crate) fn wait_for<R>(
             Read::NotDone if looks_only => Err(WaitEnd::TooLate),
             Read::NotDone => {
                 let deadline = *deadline.get_or_insert_with(|| deadline_after(timeout));
-                if help(task) { Ok(()) } else { look_or_sleep(task, deadline) }
+                help_or_wait(task, deadline, Event::Readable)
             }
         };
         match waited {
             Ok(()) => {}
-            Err(WaitEnd::Forked(error)) => return Err(error),
+            Err(WaitEnd::Forked(error) | WaitEnd::TooDeep(error)) => return Err(error),
             Err(WaitEnd::TooLate) if task.state.snapshot().is_done() => {}
             Err(WaitEnd::TooLate) => {
                 return Err(Error::timed_out(task.name(), task.state_name(), timeout.unwrap_or_default()));
@@ -112,6 +236,16 @@ pub(crate) fn taken(task: &TaskRef) -> Error {
 
 /// Blocks until the event, which a notification of this task tells of.
 pub(crate) fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
+    wait_until_or(task, deadline, event, || false)
+}
+
+/// As [`wait_until`], and stops when `interrupted` is true, of which the thread's signal tells.
+fn wait_until_or(
+    task: &TaskRef,
+    deadline: Option<Instant>,
+    event: Event,
+    interrupted: impl Fn() -> bool,
+) -> Result<(), WaitEnd> {
     task.born.check().map_err(WaitEnd::Forked)?;
     let signal = Signal::of_this_thread();
     let is_this = |waiter: &Waiter| matches!(waiter, Waiter::Thread(other) if Arc::ptr_eq(other, &signal));
@@ -120,13 +254,13 @@ pub(crate) fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event
         // means that it was there a moment ago; then another look tells whether it still is, for somebody may have begun
         // to unpack.
         let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
-        if registered && !task.state.snapshot().has(event) {
+        if registered && !task.state.snapshot().has(event) && !interrupted() {
             signal.wait(deadline);
         }
         if registered {
             task.waiters.remove(is_this);
         }
-        if task.state.snapshot().has(event) {
+        if task.state.snapshot().has(event) || interrupted() {
             return Ok(());
         }
         if is_over(deadline) {

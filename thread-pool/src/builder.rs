@@ -7,10 +7,11 @@ use std::{
 };
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Function, Payload, Task, TaskOptions};
+use executor_core::{Error, ErrorKind, Function, Payload, Task};
 
 use crate::{
     ThreadPoolExecutor,
+    initializer::{self, Initializer, Make},
     pool::Pool,
     sleep::{MOST_WORKERS, Sleep},
     worker::Start,
@@ -24,11 +25,8 @@ pub struct ThreadPoolBuilder {
     name_prefix: Option<String>,
     queue_capacity: Option<usize>,
     stack_size: Option<usize>,
-    initializer: Option<Initializer>,
+    initializer: Option<Make>,
 }
-
-/// Makes the initializer of one worker.
-type Initializer = Box<dyn Fn() -> Box<dyn FnOnce() + Send> + Send>;
 
 impl ThreadPoolBuilder {
     /// How many threads there are, and so how many tasks can run at the same time. Default: as many as this program may
@@ -66,7 +64,8 @@ impl ThreadPoolBuilder {
 
     /// Runs a function once in each worker, before its first task. What it answers is dropped.
     ///
-    /// Nothing is encoded: every worker gets a clone of the arguments, all made in [`build`](ThreadPoolBuilder::build).
+    /// Nothing is encoded: every worker gets a clone of the arguments, all made in [`build`](ThreadPoolBuilder::build). A
+    /// thread that is started later, as a [fresh stack](ThreadPoolExecutor#waiting-inside-a-task), gets one of its own.
     ///
     /// If it panics in one worker, the pool is [`Broken`](ErrorKind::Broken): what waits fails with that error, which has
     /// the reason, and so does every later submit; what other workers run is finished. Python's counterpart is
@@ -111,12 +110,10 @@ impl ThreadPoolBuilder {
         let deques: Vec<Deque<Task>> = (0..workers).map(|_| Deque::new_fifo()).collect();
         let stealers = deques.iter().map(Deque::stealer).collect();
         let (sleep, sleepers) = Sleep::new(workers);
-        let initializers: Vec<_> = (0..workers)
-            .map(|_| {
-                self.initializer.as_ref().map(|make| Task::from_closure(TaskOptions::new().name("initializer"), make()))
-            })
-            .collect();
-        let pool = Pool::new(name.as_str().into(), stealers, sleep, self.queue_capacity);
+        let first_run = || self.initializer.as_ref().map(|make| initializer::task(make()));
+        let initializers: Vec<_> = (0..workers).map(|_| first_run()).collect();
+        let initializer = self.initializer.map(Initializer::new);
+        let pool = Pool::new(name.as_str().into(), stealers, sleep, self.queue_capacity, initializer);
 
         let mut threads = Vec::with_capacity(workers);
         let mut refused: Option<io::Error> = None;

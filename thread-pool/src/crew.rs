@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 pub(crate) struct Crew {
     /// Set once, when all are started.
     members: OnceLock<Box<[ThreadId]>>,
+    /// Those that were started later, each for a worker that waits for it.
+    helpers: Mutex<Vec<ThreadId>>,
     /// Those that nobody has joined yet.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -35,7 +37,13 @@ impl Crew {
     /// Whether the calling thread is one of them, be it in the destructors of its thread locals.
     pub(crate) fn has_current_thread(&self) -> bool {
         let current = thread::current().id();
-        self.members.get().is_some_and(|members| members.contains(&current))
+        self.members.get().is_some_and(|members| members.contains(&current)) || self.helpers.lock().contains(&current)
+    }
+
+    /// Counts a thread that was started later as one of them, until what is returned is dropped.
+    pub(crate) fn add_helper(&self, thread: ThreadId) -> Helper<'_> {
+        self.helpers.lock().push(thread);
+        Helper { crew: self, thread }
     }
 
     /// Waits for the ends of threads that have left the pool already, so that no trace of them is left: what is still to
@@ -53,5 +61,18 @@ impl Crew {
             let _ = thread.join();
         }
         true
+    }
+}
+
+/// See [`Crew::add_helper`].
+#[must_use]
+pub(crate) struct Helper<'a> {
+    crew: &'a Crew,
+    thread: ThreadId,
+}
+
+impl Drop for Helper<'_> {
+    fn drop(&mut self) {
+        self.crew.helpers.lock().retain(|thread| *thread != self.thread);
     }
 }

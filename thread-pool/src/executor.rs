@@ -33,8 +33,37 @@ use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 ///
 /// # Waiting inside a task
 ///
-/// A task that calls [`result`](Future::result) on a task of the same pool that has not started runs it on the spot, so
-/// nested waiting never uses up the workers.
+/// A task that calls [`result`](Future::result) on a task of the same pool that has not started runs it inline, so nested
+/// waiting never uses up the workers. With a time-out it does so only while no other worker is idle.
+///
+/// Nested waits may be deeper than a worker's stack is long. When half of it is used up, the awaited task runs on a fresh
+/// stack of the same size: a thread of its own, with the name of the worker that waits for it. It is a worker of the pool
+/// in every way; it runs the pool's initializer first, and its thread locals are its own. If the system refuses a thread,
+/// `result` returns [`InvalidState`](executor_core::ErrorKind::InvalidState) when less than a quarter is left.
+///
+/// A task that waits by other means, such as a channel, keeps its worker. What it has submitted is run by the others, see
+/// [Order](#order).
+///
+/// Tasks of two pools that wait for each other can use up the workers of both: with one worker each, a task of `a` that
+/// waits for a task of `b` that waits for a task of `a` never ends. Use one pool for tasks that wait for each other, which
+/// may wait as deep as they like:
+///
+/// ```
+/// use std::sync::Arc;
+/// use executor_core::{Backend, Executor};
+/// use thread_pool::ThreadPoolExecutor;
+///
+/// let pool = Arc::new(ThreadPoolExecutor::new(1)?);
+/// let (reading, parsing) = (pool.clone(), pool.clone());
+/// let words = pool.spawn(move || {
+///     let parsed = parsing.spawn(move || reading.spawn(|| "two words")?.result(None).map(|text| text.split(' ').count()))?;
+///     parsed.result(None)?
+/// })?;
+/// assert_eq!(words.result(None)??, 2);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+///
+/// Or give each pool one direction, or hand on the future instead of its value and let the caller wait for it.
 ///
 /// # The end
 ///
@@ -133,8 +162,10 @@ impl ThreadPoolExecutor {
     ///
     /// A panic of a scoped task is the error in its handle, and goes no further. Python has no counterpart.
     ///
-    /// Called inside a task of this pool, it runs on the spot what has not started when its closure is through, so that
-    /// nested scopes never use up the workers.
+    /// Called inside a task of this pool, it runs inline what has not started when its closure is through, so that nested
+    /// scopes never use up the workers. Nested too deep for the stack, see [waiting inside a
+    /// task](Self#waiting-inside-a-task), what it cannot run fails with
+    /// [`InvalidState`](executor_core::ErrorKind::InvalidState).
     ///
     /// ```
     /// # use thread_pool::ThreadPoolExecutor;

@@ -39,9 +39,12 @@
 mod builder;
 mod crew;
 mod executor;
+mod fresh;
 mod gate;
+mod initializer;
 mod lanes;
 mod local;
+mod phase;
 mod pool;
 #[cfg(feature = "rayon")]
 mod rayon;

@@ -32,15 +32,18 @@ use std::{
 use crossbeam_deque::Stealer;
 use executor_core::{
     Backend, Error, Shutdown, Task, TaskId, fork,
-    host::{self, Host, HostId, Registration},
+    host::{self, Host, HostId, IdleWatch, Registration},
     task,
 };
 
 use crate::{
     crew::Crew,
+    fresh,
     gate::Gate,
+    initializer::Initializer,
     lanes::{Lanes, steal},
     local,
+    phase::{self, Phase},
     room::{NoRoom, Room},
     sleep::Sleep,
 };
@@ -53,6 +56,8 @@ pub(crate) struct Pool {
     pub(crate) lanes: Lanes,
     /// The other ends of the workers' own queues.
     stealers: Box<[Stealer<Task>]>,
+    /// What each worker is at.
+    phases: Box<[Phase]>,
     pub(crate) sleep: Sleep,
     /// None: the queue has no bound.
     room: Option<Room>,
@@ -63,6 +68,9 @@ pub(crate) struct Pool {
     broken: OnceLock<Error>,
     gate: Gate,
     pub(crate) crew: Crew,
+    /// Workers that wait, with a time-out, while another one is idle.
+    pub(crate) idle: IdleWatch,
+    pub(crate) initializer: Option<Arc<Initializer>>,
 }
 
 /// The stages of a pool's life, in this order.
@@ -78,6 +86,7 @@ impl Pool {
         stealers: Box<[Stealer<Task>]>,
         sleep: Sleep,
         queue_capacity: Option<usize>,
+        initializer: Option<Arc<Initializer>>,
     ) -> Arc<Pool> {
         Arc::new_cyclic(|pool: &Weak<Pool>| Pool {
             name,
@@ -85,6 +94,7 @@ impl Pool {
             registration: host::register(pool.clone()),
             lanes: Lanes::default(),
             gate: Gate::new(stealers.len()),
+            phases: stealers.iter().map(|_| Phase::starting(initializer.is_some())).collect(),
             stealers,
             sleep,
             room: queue_capacity.map(Room::new),
@@ -92,6 +102,8 @@ impl Pool {
             stop_all: Arc::default(),
             broken: OnceLock::new(),
             crew: Crew::default(),
+            idle: IdleWatch::default(),
+            initializer,
         })
     }
 
@@ -105,7 +117,8 @@ impl Pool {
 
     /// Takes the threads that were started, of so many that were planned.
     pub(crate) fn man(&self, threads: Vec<JoinHandle<()>>, planned: usize) {
-        for _ in threads.len()..planned {
+        for phase in &self.phases[threads.len()..planned] {
+            phase.set_busy();
             self.gate.give_up_one();
         }
         self.crew.set(threads);
@@ -122,28 +135,52 @@ impl Pool {
         !self.lanes.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
     }
 
-    /// Runs a task on the calling worker, unless the pool is past running any.
-    pub(crate) fn run(&self, task: Task) {
+    /// Runs a task on the worker with this number, which is the calling one, unless the pool is past running any.
+    /// `searching`: it counts as a worker that searches.
+    pub(crate) fn run_on(&self, worker: usize, task: Task, searching: bool) {
         // ORDERING: Acquire pairs with the Release in `advance`: who sees a later stage sees the reason too.
         if self.stage.load(Acquire) >= CANCELLING {
+            self.stop_searching(searching);
             return self.discard(task);
         }
-        drop(match &self.room {
-            None => task.run_quietly(),
-            Some(room) => {
-                let id = task.id();
-                let mut started = false;
-                let completed = task.run_after(|| {
-                    started = true;
-                    room.leave(id);
-                });
-                if !started {
-                    // It was cancelled, or it failed without having started, because it cannot run in place.
-                    room.leave(id);
-                }
-                completed
-            }
-        });
+        // Claimed before this worker counts as busy. A task that waits for it with a time-out would otherwise find the task
+        // in the queue and no worker idle.
+        let id = task.id();
+        let started = task.start();
+        self.stop_searching(searching);
+        let Some(started) = started else {
+            // It was cancelled, or it failed without having started, because it cannot run in place.
+            return self.leave_room(id);
+        };
+        let phase = &self.phases[worker];
+        if phase.set_busy() {
+            self.idle.none_idle();
+        }
+        self.leave_room(id);
+        drop(started.run());
+        phase.set_free();
+    }
+
+    fn stop_searching(&self, searching: bool) {
+        if searching && self.sleep.stop_searching(|| self.has_work()) {
+            self.idle.none_idle();
+        }
+    }
+
+    /// The worker with this number has run its initializer.
+    pub(crate) fn has_started(&self, worker: usize) {
+        if self.initializer.is_some() {
+            self.phases[worker].set_free();
+        }
+    }
+
+    /// The worker with this number has left, after it had counted as searching or not.
+    pub(crate) fn has_left(&self, worker: usize, searching: bool) {
+        self.phases[worker].set_busy();
+        if searching {
+            let _ = self.sleep.stop_searching(|| false);
+        }
+        self.idle.none_idle();
     }
 
     /// Resolves a task that is not to run.
@@ -297,6 +334,18 @@ impl Backend for Pool {
 }
 
 impl Host for Pool {
+    fn has_idle_worker(&self) -> bool {
+        phase::has_idle(&self.phases, || self.sleep.has_idle_worker())
+    }
+
+    fn idle_watch(&self) -> Option<&IdleWatch> {
+        Some(&self.idle)
+    }
+
+    fn run_on_fresh_stack(&self, size: Option<usize>, code: &mut (dyn FnMut() + Send)) -> Result<(), Error> {
+        fresh::run_on_fresh_stack(self, size, code)
+    }
+
     fn left_queue(&self, task: TaskId) {
         self.leave_room(task);
     }

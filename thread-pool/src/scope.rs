@@ -227,8 +227,9 @@ impl Shared {
             match state.to_help.pop() {
                 Some(future) => {
                     drop(state);
-                    // If it has started, somebody else will end it, and drop its ticket.
-                    future.run_on_the_spot();
+                    // If it has started, another thread will end it, and drop its ticket. The scope cannot return before all
+                    // have ended, so one that there is no stack for fails.
+                    future.run_inline_or_fail();
                     state = self.state.lock();
                 }
                 None => self.changed.wait(&mut state),

@@ -55,9 +55,18 @@ impl Start {
         let Start { pool, index, deque, sleeper, initializer } = self;
         let name = std::thread::current().name().unwrap_or_default().to_string();
         let entered = task::enter_stoppable_worker(name, pool.host(), pool.stop_all.clone());
-        if let Some(initializer) = initializer {
-            initialize(&pool, initializer);
+        if let Some(initializer) = initializer
+            && let Err(error) = initialize(initializer)
+        {
+            pool.break_down(Error::new(
+                ErrorKind::Broken,
+                format!(
+                    "{} is broken and runs nothing any more: {error}; build a new one with a mended initializer",
+                    pool.name
+                ),
+            ));
         }
+        pool.has_started(index);
         let deque = Rc::new(deque);
         let local = local::enter(pool.host(), deque.clone());
         let mut worker = Worker {
@@ -70,8 +79,8 @@ impl Start {
             in_a_row: 0,
             looks: 0,
         };
-        while let Some(task) = worker.next() {
-            worker.pool.run(task);
+        while let Some((task, searching)) = worker.next() {
+            worker.pool.run_on(index, task, searching);
         }
         drop(local);
         drop(entered);
@@ -80,35 +89,27 @@ impl Start {
 }
 
 /// Runs the initializer as a task, so that its panic is caught and described as every other.
-fn initialize(pool: &Pool, (task, future): (Task, Future<()>)) {
+pub(crate) fn initialize((task, future): (Task, Future<()>)) -> Result<(), Error> {
     task.run();
-    if let Err(error) = future.result(None) {
-        pool.break_down(Error::new(
-            ErrorKind::Broken,
-            format!(
-                "{} is broken and runs nothing any more: {error}; build a new one with a mended initializer",
-                pool.name
-            ),
-        ));
-    }
+    future.result(None)
 }
 
 impl Worker {
-    /// The next task, as soon as there is one. None: this worker has left the pool.
-    fn next(&mut self) -> Option<Task> {
+    /// The next task, as soon as there is one, and whether this worker counts as searching. None: it has left the pool.
+    fn next(&mut self) -> Option<(Task, bool)> {
         if let Some(task) = self.take() {
             self.in_a_row += 1;
-            return Some(task);
+            return Some((task, false));
         }
         let several = std::mem::take(&mut self.in_a_row) > 0;
         self.rest = if several { LONGEST_REST } else { (self.rest / 2).max(SHORTEST_REST) };
         let mut searching = self.pool.sleep.start_searching();
         loop {
             if searching && let Some(task) = self.search() {
-                self.pool.sleep.stop_searching(|| self.pool.has_work());
-                return Some(task);
+                return Some((task, true));
             }
             if self.pool.sleep.is_closed() && self.pool.leave() {
+                self.pool.has_left(self.index, searching);
                 return None;
             }
             let asleep = Instant::now();

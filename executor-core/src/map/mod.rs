@@ -15,7 +15,7 @@ use std::{
 use crate::{
     Backend, Error, ErrorKind, Function, Future, MapOptions, Payload, fork,
     wait::{Group, watch},
-    waiting::{WaitEnd, deadline_after, help, is_over},
+    waiting::{WaitEnd, deadline_after, help_or_wait_for_any, is_over},
 };
 use answers::{Answers, Reading};
 use pace::{Chunking, Pace};
@@ -182,7 +182,7 @@ impl<R: Payload> Map<R> {
         let index = match waited {
             Ok(index) => index,
             Err(WaitEnd::TooLate) => return Some(Err(self.timed_out())),
-            Err(WaitEnd::Forked(error)) => {
+            Err(WaitEnd::Forked(error) | WaitEnd::TooDeep(error)) => {
                 self.cancel();
                 return Some(Err(error));
             }
@@ -211,28 +211,26 @@ impl<R: Payload> Map<R> {
             if is_over(self.deadline) {
                 return Err(WaitEnd::TooLate);
             }
-            if !self.help_next() {
-                self.born.check().map_err(WaitEnd::Forked)?;
-                group.wait(self.deadline);
-            }
+            self.born.check().map_err(WaitEnd::Forked)?;
+            self.help_or_wait(group).map_err(WaitEnd::TooDeep)?;
         }
     }
 
-    /// Runs the next batch that has not started, if this is a task of the same executor.
-    fn help_next(&mut self) -> bool {
+    /// Runs the next batch that has not started, if this is a task of the same executor, or waits for one that is done.
+    fn help_or_wait(&mut self, group: &Group) -> Result<(), Error> {
         self.helped = self.helped.max(self.base);
-        while let Some(batch) = self.pending.get(self.helped - self.base) {
-            self.helped += 1;
-            let helped = match batch {
-                Some(Batch::One(future)) => help(future.task()),
-                Some(Batch::Many(future, _)) => help(future.task()),
-                Some(Batch::Refused(..)) | None => false,
-            };
-            if helped {
-                return true;
+        let (pending, base, helped) = (&self.pending, self.base, &mut self.helped);
+        help_or_wait_for_any(group, self.deadline, || {
+            while let Some(batch) = pending.get(*helped - base) {
+                *helped += 1;
+                match batch {
+                    Some(Batch::One(future)) => return Some(future.task()),
+                    Some(Batch::Many(future, _)) => return Some(future.task()),
+                    Some(Batch::Refused(..)) | None => {}
+                }
             }
-        }
-        false
+            None
+        })
     }
 
     fn timed_out(&mut self) -> Error {

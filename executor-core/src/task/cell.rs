@@ -331,6 +331,16 @@ impl Claimed {
         let end = run_as(Running::Here(&self.0), || unsafe { (self.0.vtable.run)(self.0.0) });
         Settled { task: self.0, end }
     }
+
+    /// Drops the work instead of running it, and writes an error.
+    pub(crate) fn fail(self, error: Error) -> Settled {
+        // SAFETY: `claim` gave this one the work and the output, and the right is used up here.
+        unsafe {
+            (self.0.vtable.discard)(self.0.0);
+            (self.0.vtable.write_error)(self.0.0, error);
+        }
+        Settled { task: self.0, end: End::Failed }
+    }
 }
 
 /// The right to write the output of a task: it is SETTLING or RESOLVING by this one's doing.

@@ -33,7 +33,9 @@ use state::Withdraw;
 use typed::Typed;
 use work::Work;
 
-use crate::{Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcome, host::HostId, sync::fence};
+use crate::{
+    Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcome, host::HostId, nesting, sync::fence,
+};
 
 /// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
 ///
@@ -205,6 +207,32 @@ impl Task {
         }
     }
 
+    /// Takes it out of the queue, unless somebody has before: from here on nobody else runs or cancels it. `None`: it needs
+    /// no more attention.
+    ///
+    /// For a worker that has something to do between that moment and the start of the task's code, such as to count itself
+    /// as busy.
+    ///
+    /// ```
+    /// use executor_core::{Task, TaskOptions};
+    /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
+    /// let started = task.start().expect("nobody else has taken it");
+    /// assert!(future.running() && !future.cancel());
+    /// drop(started.run());
+    /// assert_eq!(future.result(None)?, 1);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    #[inline]
+    pub fn start(self) -> Option<Started> {
+        match Claimed::claim(self) {
+            Ok(claimed) => Some(Started(Some(claimed))),
+            Err(task) => {
+                drop(task.run_too_late());
+                None
+            }
+        }
+    }
+
     /// It could not be claimed.
     #[cold]
     fn run_too_late(self) -> Option<Completed> {
@@ -263,6 +291,11 @@ impl Task {
         self.task.state.begin()
     }
 
+    /// Why it is not run on top of the tasks that run on this thread.
+    pub(crate) fn nested_too_deep(&self) -> Error {
+        nesting::too_deep(&self.task, None)
+    }
+
     /// Asks it to stop, if it looks: see [`Context::is_cancelled`].
     pub fn ask_to_stop(&self) {
         self.task.state.ask_to_stop();
@@ -310,6 +343,36 @@ impl Task {
     }
 }
 
+/// A task that is about to run; see [`Task::start`]. Dropped without that, it fails.
+#[must_use = "it is to be run"]
+pub struct Started(Option<Claimed>);
+
+impl Started {
+    /// Runs it, and leaves the notification to the caller.
+    #[inline]
+    pub fn run(mut self) -> Completed {
+        match self.0.take() {
+            Some(claimed) => finish(claimed.run()),
+            None => Completed::nothing(),
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(claimed) = self.0.take() {
+            let error = Error::new(ErrorKind::Broken, "the executor dropped this task when it was about to run");
+            drop(finish(claimed.fail(error)));
+        }
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Started")
+    }
+}
+
 /// Cancels a task that nobody has taken out of the queue.
 pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
     let answer = task.state.withdraw();
@@ -333,6 +396,17 @@ pub(crate) fn run_on_the_spot(task: &TaskRef) -> bool {
         catch::contain(|| host.left_queue_at(task.id, task.place()));
     }
     drop(finish(claimed.run()));
+    true
+}
+
+/// Resolves a task that has not started with an error, for a task of the same host that waits for it. False: it has
+/// started.
+pub(crate) fn fail_inline(task: &TaskRef, error: Error) -> bool {
+    let Some(claimed) = Claimed::claim_another(task) else { return false };
+    if let Some(host) = task.host().find() {
+        catch::contain(|| host.left_queue(task.id));
+    }
+    drop(finish(claimed.fail(error)));
     true
 }
 

@@ -79,17 +79,21 @@ impl Waiters {
     }
 }
 
-/// Notifies these waiters of this task, outside every lock: first those who wait, then the callbacks in the order they
-/// were added. What panics is reported, and the rest still hear of it.
+/// Notifies these waiters of this task, outside every lock: first the threads that wait, then the wakers, then the
+/// callbacks, each in the order they were added. A waker or a callback is code of the user's that may block, so no thread
+/// waits behind one. What panics is reported, and the rest are still notified.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
-    let mut callbacks = Vec::new();
+    let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
     for waiter in waiters {
         match waiter {
             Waiter::Thread(signal) => signal.set(),
-            Waiter::Waker(_, waker) => catch::contain(|| waker.wake()),
             Waiter::Group(group, index) => group.completed(index),
+            Waiter::Waker(_, waker) => wakers.push(waker),
             Waiter::Callback(callback) => callbacks.push(callback),
         }
+    }
+    for waker in wakers {
+        catch::contain(|| waker.wake());
     }
     for callback in callbacks {
         catch::contain(|| callback(task));

@@ -9,7 +9,7 @@ use std::{
 use super::{Group, count_lost, forget_all, watch_all};
 use crate::{
     Error, ErrorKind, Future,
-    waiting::{deadline_after, help, is_over},
+    waiting::{deadline_after, help_or_wait_for_any, is_over},
 };
 
 /// Answers each future as it gets done; those that are done already come first. The clock of the time-out starts here.
@@ -48,6 +48,9 @@ pub fn as_completed<T: Send + 'static>(
 /// are unfinished, and ends. Nothing is cancelled, neither then nor when it is dropped. What it has yielded it does not
 /// keep.
 ///
+/// Called inside a task it runs futures of the same executor inline, as [`Future::result`] does; with a time-out, only while
+/// no worker is idle. If there is no stack to run them on, it yields one [`InvalidState`](ErrorKind::InvalidState), and ends.
+///
 /// In a forked child it yields what is done, and then one [`Broken`](ErrorKind::Broken) for what the parent has.
 ///
 /// ```
@@ -75,14 +78,18 @@ pub struct AsCompleted<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> AsCompleted<T> {
-    fn help_next(&mut self) -> bool {
-        while let Some(slot) = self.futures.get(self.helped) {
-            self.helped += 1;
-            if slot.as_ref().is_some_and(|future| help(future.task())) {
-                return true;
+    /// Runs a future that has not started, if this is a task of the same executor, or waits for one that is done.
+    fn wait(&mut self) -> Result<(), Error> {
+        let (futures, helped) = (&self.futures, &mut self.helped);
+        help_or_wait_for_any(&self.group, self.deadline, || {
+            while let Some(slot) = futures.get(*helped) {
+                *helped += 1;
+                if let Some(future) = slot {
+                    return Some(future.task());
+                }
             }
-        }
-        false
+            None
+        })
     }
 
     fn timed_out(&mut self) -> Error {
@@ -115,11 +122,11 @@ impl<T: Send + 'static> Iterator for AsCompleted<T> {
                 }
             } else if is_over(self.deadline) {
                 return Some(Err(self.timed_out()));
-            } else if !self.help_next() {
-                if self.open <= self.lost {
-                    return Some(Err(self.forked()));
-                }
-                self.group.wait(self.deadline);
+            } else if self.open <= self.lost {
+                return Some(Err(self.forked()));
+            } else if let Err(too_deep) = self.wait() {
+                self.end();
+                return Some(Err(too_deep));
             }
         }
         None

@@ -11,7 +11,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     Future,
     task::waiter::Waiter,
-    waiting::{deadline_after, help, is_over},
+    waiting::{deadline_after, help_or_wait_for_any, is_over},
 };
 
 /// When [`wait`] returns. Python's counterparts are `FIRST_COMPLETED`, `FIRST_EXCEPTION` and `ALL_COMPLETED`.
@@ -52,8 +52,9 @@ impl<T> fmt::Debug for Waited<T> {
 /// Waits for many futures at once. A time-out is no error: it shows in what is not done. Python's counterpart is
 /// `concurrent.futures.wait`.
 ///
-/// Called inside a task, futures of the same executor that have not started are run on the spot, as
-/// [`Future::result`] does. In a forked child, futures of the parent are not waited for.
+/// Called inside a task, futures of the same executor that have not started are run inline, as [`Future::result`] does;
+/// with a time-out, only while no worker is idle. If there is no stack to run them on, it returns early, with what is not
+/// done. In a forked child, futures of the parent are not waited for.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
@@ -74,7 +75,7 @@ pub fn wait<T: Send + 'static>(
     watch_all(&futures, &group);
 
     let mut open = futures.len() - count_lost(&futures);
-    let mut helped = 0;
+    let mut to_help = futures.iter().map(Future::task);
     while open > 0 {
         match group.next() {
             Some(index) => {
@@ -89,8 +90,11 @@ pub fn wait<T: Send + 'static>(
                 }
             }
             None if is_over(deadline) => break,
-            None if help_next(&futures, &mut helped) => {}
-            None => group.wait(deadline),
+            None => {
+                if help_or_wait_for_any(&group, deadline, || to_help.next()).is_err() {
+                    break;
+                }
+            }
         }
     }
     forget_all(&futures, &group);
@@ -131,15 +135,4 @@ pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item 
 /// How many futures nobody will finish: in a forked child, those that were on their way before the fork.
 fn count_lost<T: Send + 'static>(futures: &[Future<T>]) -> usize {
     futures.iter().filter(|future| !future.done() && future.task().born.check().is_err()).count()
-}
-
-/// Runs the first future from `next` on that has not started, if this is a task of the same executor.
-fn help_next<T: Send + 'static>(futures: &[Future<T>], next: &mut usize) -> bool {
-    while let Some(future) = futures.get(*next) {
-        *next += 1;
-        if help(future.task()) {
-            return true;
-        }
-    }
-    false
 }

@@ -9,7 +9,7 @@ use super::*;
 fn pool(capacity: usize) -> Arc<Pool> {
     let deque = Deque::new_fifo();
     let (sleep, _) = Sleep::new(1);
-    Pool::new("test".into(), Box::new([deque.stealer()]), sleep, Some(capacity))
+    Pool::new("test".into(), Box::new([deque.stealer()]), sleep, Some(capacity), None)
 }
 
 /// A submit up to where the task has been pushed.
@@ -48,7 +48,7 @@ fn a_task_that_was_cancelled_before_the_pool_ran_or_discarded_it_leaves_the_room
     let futures = [push(&pool).1, push(&pool).1, push(&pool).1];
     assert!(futures[0].cancel() && futures[1].cancel());
     assert_eq!(waiting(&pool), 1);
-    pool.run(pool.lanes.take().unwrap());
+    pool.run_on(0, pool.lanes.take().unwrap(), false);
     pool.discard(pool.lanes.take().unwrap());
     assert_eq!(waiting(&pool), 1);
     pool.discard(pool.lanes.take().unwrap());
@@ -61,7 +61,7 @@ fn a_task_that_cannot_run_in_place_leaves_the_room() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || ());
     task.encode(&mut Vec::new()).unwrap_err();
     pool.schedule(task).unwrap();
-    pool.run(pool.lanes.take().unwrap());
+    pool.run_on(0, pool.lanes.take().unwrap(), false);
     assert_eq!(waiting(&pool), 0);
     assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::InvalidState);
 }

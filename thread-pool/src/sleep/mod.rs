@@ -89,8 +89,9 @@ impl Sleep {
     }
 
     /// The calling worker has found something, and searches no more. If it was the last to search, it sees to it that
-    /// somebody goes on where there is more to find.
-    pub(crate) fn stop_searching(&self, is_there_work: impl FnOnce() -> bool) {
+    /// somebody goes on where there is more to find. True: no worker is idle any more.
+    #[must_use = "those who wait until no worker is idle are to be told"]
+    pub(crate) fn stop_searching(&self, is_there_work: impl FnOnce() -> bool) -> bool {
         let before = self.counters.stop_searching();
         if before.searching() == 1 && before.sleeping() > 0 {
             // ORDERING: pairs with the fence in `announce_work`, whose caller may have relied on this searcher.
@@ -99,6 +100,14 @@ impl Sleep {
                 self.wake_one();
             }
         }
+        before.searching() == 1 && before.sleeping() == 0
+    }
+
+    /// Whether a worker searches or sleeps, so that it will take the next task. Where the answer decides whether a thread
+    /// may sleep, a fence stands before it.
+    pub(crate) fn has_idle_worker(&self) -> bool {
+        let seen = self.counters.read();
+        seen.searching() > 0 || seen.sleeping() > 0
     }
 
     /// Sleeps until there is work or the pool is closed. The calling worker counts as searching afterwards, whether it

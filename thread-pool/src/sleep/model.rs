@@ -73,7 +73,7 @@ impl Pool {
         let mut searching = self.sleep.start_searching();
         loop {
             if searching && self.take() {
-                self.sleep.stop_searching(|| self.has_work());
+                let _ = self.sleep.stop_searching(|| self.has_work());
                 return true;
             }
             if self.sleep.is_closed() && !self.has_work() {

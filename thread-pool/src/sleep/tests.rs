@@ -47,7 +47,7 @@ fn who_was_woken_while_seeing_work_is_counted_once() {
     });
     assert_eq!(counts(&sleep), (1, 0));
     // The token of that wake-up is still in the parker. It must not end the next sleep.
-    sleep.stop_searching(|| false);
+    let _ = sleep.stop_searching(|| false);
     let (up, is_up) = channel();
     let thread = thread::spawn({
         let sleep = sleep.clone();
@@ -75,12 +75,12 @@ fn work_wakes_one_and_only_if_nobody_searches() {
     sleep.announce_work();
     assert_eq!(counts(&sleep), (1, 2));
     // The searcher has found a task, and there is another.
-    sleep.stop_searching(|| true);
+    let _ = sleep.stop_searching(|| true);
     assert_eq!(counts(&sleep), (1, 1));
     // The woken one counts as searching, whether it runs yet or not.
     sleep.announce_work();
     assert_eq!(counts(&sleep), (1, 1));
-    sleep.stop_searching(|| false);
+    let _ = sleep.stop_searching(|| false);
     assert_eq!(counts(&sleep), (0, 1));
     sleep.announce_work();
     assert_eq!(counts(&sleep), (1, 0));

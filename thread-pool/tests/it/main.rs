@@ -8,6 +8,7 @@ mod closing;
 mod forked;
 mod idle;
 mod initializer;
+mod nesting;
 mod order;
 #[cfg(feature = "rayon")]
 mod over_rayon;
@@ -15,4 +16,5 @@ mod over_rayon;
 mod refused;
 mod scope;
 mod support;
+mod timed;
 mod waiting;

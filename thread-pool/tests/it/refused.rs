@@ -15,23 +15,63 @@ fn a_pool_without_a_single_thread_is_an_error_with_the_cause() {
 fn a_pool_does_with_the_threads_that_it_gets() {
     const STACK: usize = 256 << 20;
     fn pool_under_a_limit() -> bool {
-        let pages: usize =
-            std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
-        let room = (pages * 4096 + 3 * STACK) as libc::rlim_t;
-        // SAFETY: the limit is a plain value.
-        unsafe { libc::setrlimit(libc::RLIMIT_AS, &libc::rlimit { rlim_cur: room, rlim_max: room }) };
+        limit_memory(3 * STACK);
         let pool = ThreadPoolExecutor::builder().max_workers(8).stack_size(STACK).build().unwrap();
         let workers = pool.max_workers();
         let sum = pool.map(|n: u64| n, 0..100u64).unwrap().sum::<Result<u64, _>>().unwrap();
         pool.shutdown(Shutdown::Drain);
         (1..8).contains(&workers) && sum == 4950 && pool.join(None)
     }
+    in_a_child(pool_under_a_limit);
+}
+
+#[test]
+fn a_wait_that_is_nested_too_deep_is_an_error_where_no_fresh_stack_can_be_had() {
+    const STACK: usize = 32 << 20;
+    fn nest(handle: std::sync::Arc<dyn Backend>, left: u32) -> Result<u32, executor_core::Error> {
+        if left == 0 {
+            return Ok(0);
+        }
+        let below = handle.clone();
+        let (task, future) = executor_core::Task::from_closure(Default::default(), move || nest(below, left - 1));
+        handle.schedule(task)?;
+        let result = future.result(None);
+        // What could not be run waits in the queue still.
+        assert!(result.is_ok() || future.cancel());
+        Ok(1 + result??)
+    }
+    fn an_error_and_a_pool_that_goes_on() -> bool {
+        let pool = ThreadPoolExecutor::builder().max_workers(1).stack_size(STACK).build().unwrap();
+        assert_eq!(pool.submit(|n: u64| n, 1).unwrap().result(None).unwrap(), 1);
+        // A stack does not fit in, and everything else does.
+        limit_memory(STACK * 3 / 4);
+        let handle = pool.handle().unwrap();
+        let error = pool.spawn(move || nest(handle, 1_000_000)).unwrap().result(None).unwrap().unwrap_err();
+        let text = error.to_string();
+        let right = error.kind() == ErrorKind::InvalidState && text.contains("refused to start a thread");
+        let goes_on = pool.submit(|n: u64| n, 7).unwrap().result(None).unwrap() == 7;
+        pool.shutdown(Shutdown::Drain);
+        right && goes_on
+    }
+    in_a_child(an_error_and_a_pool_that_goes_on);
+}
+
+/// Leaves this process so many bytes of memory.
+fn limit_memory(room: usize) {
+    let pages: usize = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
+    let room = (pages * 4096 + room) as libc::rlim_t;
+    // SAFETY: the limit is a plain value.
+    unsafe { libc::setrlimit(libc::RLIMIT_AS, &libc::rlimit { rlim_cur: room, rlim_max: room }) };
+}
+
+/// Runs this in a child of this process, for which it returns whether all is right.
+fn in_a_child(run: fn() -> bool) {
     // SAFETY: the child only runs the function above and `_exit`; an alarm ends it if that hangs.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: as above.
         unsafe { libc::alarm(60) };
-        let right = std::panic::catch_unwind(pool_under_a_limit).unwrap_or(false);
+        let right = std::panic::catch_unwind(run).unwrap_or(false);
         // SAFETY: as above.
         unsafe { libc::_exit(if right { 0 } else { 1 }) };
     }

@@ -1,0 +1,103 @@
+//! How deep waits may be nested on one stack.
+//!
+//! A worker that waits for a task that has not started runs it, on top of the one that waits. That one may wait in turn, so
+//! the stack grows with each level. The awaited task gets a fresh stack once half of this one is used up. If none can be had,
+//! tasks go on running on top of each other, and an error is returned once little is left.
+
+use std::cell::Cell;
+
+use crate::{Error, ErrorKind, stack, task::cell::TaskRef};
+
+/// What is left of the stack of the calling thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// More than half of it: a task may run on top of this one.
+    Much,
+    /// A task had better be given a fresh stack.
+    Some,
+    /// Less than a quarter, or [`LEAST`]: no task may run on top of this one.
+    Little,
+}
+
+thread_local! {
+    /// How many tasks run on top of each other on this thread.
+    static LEVELS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A task is not refused while more than this is left, however large the stack is.
+const LEAST: usize = 512 << 10;
+
+/// A thread that has used up its stack by other means than this may still run so many tasks on top of each other.
+const FREE_LEVELS: u32 = 4;
+
+/// Where the end of the stack is not known, so many levels count as half of it; and twice as many as nearly all.
+const HALF: u32 = 100;
+
+/// Looks at the stack of the calling thread.
+#[inline]
+pub(crate) fn left() -> Left {
+    let (left, size) = match (stack::remaining(), stack::size()) {
+        (Some(left), Some(size)) => (left, size),
+        _ => return left_by_levels(LEVELS.get()),
+    };
+    match left {
+        left if left > size / 2 => Left::Much,
+        left if left > (size / 4).min(LEAST) || LEVELS.get() < FREE_LEVELS => Left::Some,
+        _ => Left::Little,
+    }
+}
+
+#[cold]
+fn left_by_levels(levels: u32) -> Left {
+    match levels {
+        0..HALF => Left::Much,
+        HALF..=HALF_AGAIN => Left::Some,
+        _ => Left::Little,
+    }
+}
+
+const HALF_AGAIN: u32 = 2 * HALF;
+
+/// Runs code that is one level deeper.
+#[inline]
+pub(crate) fn deeper<R>(code: impl FnOnce() -> R) -> R {
+    /// Goes back also where the code unwinds.
+    struct Back;
+    impl Drop for Back {
+        #[inline]
+        fn drop(&mut self) {
+            LEVELS.set(LEVELS.get() - 1);
+        }
+    }
+    LEVELS.set(LEVELS.get() + 1);
+    let _back = Back;
+    code()
+}
+
+/// Says that the task is nested too deep. It stays as it is.
+#[cold]
+pub(crate) fn too_deep(task: &TaskRef, cause: Option<&Error>) -> Error {
+    let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
+    Error::new(
+        ErrorKind::InvalidState,
+        format!(
+            "task `{}` was not run: tasks that run on top of each other have used up most of the stack of this \
+             thread{cause}; nest them less deep, or give the thread a larger stack",
+            task.name()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_count_where_the_end_of_the_stack_is_not_known() {
+        let seen: Vec<Left> = [0, HALF - 1, HALF, HALF_AGAIN, HALF_AGAIN + 1].map(left_by_levels).into();
+        assert_eq!(seen, [Left::Much, Left::Much, Left::Some, Left::Some, Left::Little]);
+        deeper(|| deeper(|| assert_eq!(LEVELS.get(), 2)));
+        assert!(std::panic::catch_unwind(|| deeper(|| panic!("one level deeper"))).is_err());
+        assert_eq!(LEVELS.get(), 0);
+    }
+}

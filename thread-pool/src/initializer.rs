@@ -1,0 +1,57 @@
+//! What each worker runs first.
+
+use std::sync::Arc;
+
+use executor_core::{Future, Task, TaskOptions};
+use parking_lot::{Condvar, Mutex};
+
+/// Makes a run of the initializer, with a clone of the arguments.
+pub(crate) type Make = Box<dyn Fn() -> Run + Send>;
+
+/// One run of the initializer.
+pub(crate) type Run = Box<dyn FnOnce() + Send>;
+
+/// The initializer of a pool, for threads that are started later.
+pub(crate) struct Initializer {
+    /// None while it is being used: the arguments are cloned by code of the user's, outside of the lock.
+    make: Mutex<Option<Make>>,
+    returned: Condvar,
+}
+
+impl Initializer {
+    pub(crate) fn new(make: Make) -> Arc<Initializer> {
+        Arc::new(Initializer { make: Mutex::new(Some(make)), returned: Condvar::new() })
+    }
+
+    /// A task that makes a run, and runs it.
+    pub(crate) fn task(self: &Arc<Initializer>) -> (Task, Future<()>) {
+        let initializer = self.clone();
+        task(Box::new(move || initializer.make()()))
+    }
+
+    fn make(&self) -> Run {
+        /// Puts it back, also if the clone panics.
+        struct Taken<'a>(&'a Initializer, Option<Make>);
+        impl Drop for Taken<'_> {
+            fn drop(&mut self) {
+                *self.0.make.lock() = self.1.take();
+                self.0.returned.notify_one();
+            }
+        }
+        let mut slot = self.make.lock();
+        let make = loop {
+            match slot.take() {
+                Some(make) => break make,
+                None => self.returned.wait(&mut slot),
+            }
+        };
+        drop(slot);
+        let taken = Taken(self, Some(make));
+        taken.1.as_ref().map_or_else(|| -> Run { Box::new(|| ()) }, |make| make())
+    }
+}
+
+/// The run as a task, so that its panic is caught and described as every other.
+pub(crate) fn task(run: Run) -> (Task, Future<()>) {
+    Task::from_closure(TaskOptions::new().name("initializer"), run)
+}
