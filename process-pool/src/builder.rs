@@ -103,6 +103,11 @@ impl ProcessPoolBuilder {
 
     /// How many bytes of memory a worker may have, all its tasks' leftovers included. An allocation beyond that ends the
     /// worker, which costs the task that asked for it.
+    ///
+    /// On Linux this counts private writable memory (`RLIMIT_DATA`): what is allocated, the stacks of threads, private
+    /// mappings. It does not count memory that can be shared (anonymous shared mappings, `memfd`, files in `/dev/shm`), nor
+    /// mapped files. A process that a task starts has the limit again for itself. To bound all of that, run the program in
+    /// a control group with `memory.max`. Elsewhere the limit counts the whole address space.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = Some(bytes);
         self

@@ -221,6 +221,29 @@ fn a_worker_that_has_left_its_group_can_be_stopped_too() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_memory_limit_counts_what_is_private_and_not_what_can_be_shared() {
+    #[allow(unsafe_code)]
+    fn maps((mebibytes, flags): (usize, i32)) -> bool {
+        let (length, access) = (mebibytes << 20, libc::PROT_READ | libc::PROT_WRITE);
+        // SAFETY: no address is asked for, and what is mapped is unmapped again.
+        unsafe {
+            let memory = libc::mmap(std::ptr::null_mut(), length, access, flags | libc::MAP_ANONYMOUS, -1, 0);
+            memory != libc::MAP_FAILED && libc::munmap(memory, length) == 0
+        }
+    }
+    on_both(|transport| {
+        let pool = builder(transport, 1).memory_limit(256 << 20).build().unwrap();
+        for (mebibytes, flags, is_given) in
+            [(100, libc::MAP_PRIVATE, true), (320, libc::MAP_PRIVATE, false), (320, libc::MAP_SHARED, true)]
+        {
+            let mapped = get(&pool.submit(maps, (mebibytes, flags)).unwrap()).unwrap();
+            assert_eq!(mapped, is_given, "{mebibytes} MiB with {flags}");
+        }
+    });
+}
+
+#[test]
 fn a_worker_has_no_more_memory_than_its_limit() {
     fn takes_memory(mebibytes: usize) -> usize {
         let memory = vec![1_u8; mebibytes << 20];
