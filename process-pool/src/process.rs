@@ -8,6 +8,11 @@
 //! worker is refused, its link is shut down instead, and its own [lifeline](crate::worker) ends it.
 #![allow(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod group;
+#[cfg(not(target_os = "linux"))]
+#[path = "process/no_group.rs"]
+pub(crate) mod group;
 #[cfg(not(target_os = "linux"))]
 #[path = "process/no_tree.rs"]
 pub(crate) mod tree;

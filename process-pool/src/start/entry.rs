@@ -119,6 +119,15 @@ fn become_worker_if_started_as_one(leave: impl FnOnce()) {
     }
 }
 
+/// Takes a variable out of the environment, so that what tasks start does not inherit it. For a worker that has just come to
+/// life.
+pub(crate) fn take_variable(name: &str) -> Option<std::ffi::OsString> {
+    let value = std::env::var_os(name)?;
+    // SAFETY: as in `become_worker_if_started_as_one`, no other thread runs yet.
+    unsafe { std::env::remove_var(name) };
+    Some(value)
+}
+
 /// Moves the socket from the standard input to a descriptor that children do not inherit, and leaves an empty standard
 /// input behind, so that a task that reads it sees the end.
 fn take_socket(input: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {

@@ -37,12 +37,15 @@ pub(crate) const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
 /// How many pools of workers lie between the user's program and this process.
 pub(crate) const DEPTH: &str = "CONCURRENT_FUTURES_DEPTH";
 
+/// The control group that a worker is to join.
+pub(crate) const GROUP: &str = "CONCURRENT_FUTURES_GROUP";
+
 /// From here on a worker may not start a pool of its own: something starts pools without end.
 pub(crate) const DEEPEST: u32 = 8;
 
 /// Whether a variable of the environment is this module's own.
 pub(crate) fn is_own_variable(key: &OsStr) -> bool {
-    key == MARKER || key == DEPTH
+    key == MARKER || key == DEPTH || key == GROUP
 }
 
 /// How deep this process is. What cannot be read counts as too deep: somebody meddles with it.

@@ -18,10 +18,11 @@ use executor_core::function::BuildId;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::{
-    DEPTH, MARKER, depth, executable::Executable, launch::launch, program, rights::Terms, setup::Setup, standard,
+    DEPTH, GROUP, MARKER, depth, executable::Executable, launch::launch, program, rights::Terms, setup::Setup, standard,
 };
 use crate::{
     Transport,
+    process::group::ControlGroup,
     transport::{Inbox, Outbox, socket},
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct Blueprint {
     /// What the workers get beyond the standard descriptors, under the same numbers.
     pub(crate) passed: Vec<OwnedFd>,
     pub(crate) core_dumps: Option<bool>,
+    /// For what workers leave behind that crash.
+    pub(crate) group: Option<ControlGroup>,
 }
 
 /// A worker that was started, and has not answered yet.
@@ -50,8 +53,8 @@ pub(crate) struct Started {
 }
 
 impl Blueprint {
-    /// Starts a worker.
-    pub(crate) fn start(&self, name: &str) -> io::Result<Started> {
+    /// Starts a worker of this place.
+    pub(crate) fn start(&self, unit: usize, name: &str) -> io::Result<Started> {
         let _held = standard::hold();
         let executable = self.executable.path();
         let terms = Terms::of(executable.as_os_str())?;
@@ -79,6 +82,7 @@ impl Blueprint {
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env(MARKER, format!("{token:x}"))
             .env(DEPTH, (depth() + 1).to_string())
+            .envs(self.group.as_ref().and_then(|group| Some((GROUP, group.place(unit)?))))
             .stdin(Stdio::from(theirs))
             .stderr(Stdio::from(its_stderr))
             .process_group(0);

@@ -50,6 +50,9 @@ impl Supervisor {
         if let Some(process) = &process {
             process.signal(Signal::KILL);
         }
+        if let Some(group) = &self.blueprint.group {
+            group.end(unit);
+        }
         // What it said before it died counts.
         self.hear_last_words(unit);
         self.pool.close_ear(unit);

@@ -92,7 +92,7 @@ impl Supervisor {
     /// Starts the first worker of a place.
     pub(crate) fn start(&mut self, unit: usize) -> io::Result<()> {
         let name = self.pool.state.lock().units[unit].name.clone();
-        let started = self.blueprint.start(&name)?;
+        let started = self.blueprint.start(unit, &name)?;
         self.take_charge(unit, started)
     }
 

@@ -70,6 +70,7 @@ fn end_of(_: u32) -> Option<OwnedFd> {
 /// Ends this process and everything that it has started, and whatever else is in its group if the group is its own.
 pub(super) fn end_group() -> ! {
     super::children::end();
+    super::group::leave();
     let group = getpgrp();
     if group == getpid() {
         let _ = kill_process_group(group, Signal::KILL);

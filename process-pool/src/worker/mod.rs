@@ -6,6 +6,11 @@
 mod buffers;
 mod children;
 mod functions;
+#[cfg(target_os = "linux")]
+mod group;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_group.rs"]
+mod group;
 mod lifeline;
 mod limits;
 mod name;

@@ -19,7 +19,7 @@ use super::{
     children::{self, Reaper},
     fail_to_start,
     functions::Functions,
-    lifeline, limits, name, overflow, signals, terminal,
+    group, lifeline, limits, name, overflow, signals, terminal,
 };
 use crate::{
     Transport,
@@ -73,6 +73,7 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     overflow::watch();
     let (setup, memory) = Setup::receive(socket.as_fd())?;
     setup.rights.check_worker()?;
+    group::join();
     terminal::leave();
     name::set(&setup.name);
     let port: Box<dyn Port> = match (setup.transport, memory) {

@@ -193,3 +193,112 @@ fn a_task_can_wait_for_the_child_of_an_earlier_one_however_long_ago_that_has_end
     }
     assert_eq!(get(&pool.submit(waits, 0).unwrap()).unwrap(), Some(9));
 }
+
+/// The control groups of a program's pools. None: it cannot make any.
+fn control_groups(program: u32) -> Option<Vec<String>> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?.split(' ').nth(4)?;
+    let own = std::path::Path::new(mount).join(own);
+    let probe = own.join(format!("process-pool-test-{}", std::process::id()));
+    let can_kill = std::fs::create_dir(&probe).is_ok() && probe.join("cgroup.kill").exists();
+    let _ = std::fs::remove_dir(&probe);
+    let found = std::fs::read_dir(own).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let prefix = format!("concurrent-futures-{program}-");
+    can_kill.then(|| found.filter(|name| name.starts_with(&prefix)).collect())
+}
+
+fn skips() -> bool {
+    let cannot = control_groups(0).is_none();
+    if cannot {
+        println!("skipped: this needs write access to a control group of version 2 with `cgroup.kill` (Linux 5.14)");
+    }
+    cannot
+}
+
+/// A program that does this, so that no other test has a pool in it.
+pub fn crashes_in_control_groups() {
+    fn crashes((path, way): (String, u32)) {
+        starts_a_family(&path);
+        wait_for(&format!("{path} go"));
+        #[allow(unsafe_code)]
+        match way {
+            0 => std::process::abort(),
+            // SAFETY: it ends this process.
+            1 => unsafe { libc::_exit(5) },
+            _ => crate::support::kill(std::process::id(), libc::SIGKILL),
+        }
+    }
+    for transport in [Transport::Ring, Transport::Socket] {
+        let pool = builder(transport, 2).control_group(true).build().unwrap();
+        for way in 0..3 {
+            let meeting = Meeting::new();
+            let task = pool.submit(crashes, (meeting.path("family"), way)).unwrap();
+            wait_until("the family", || meeting.lines("family").len() == FAMILY);
+            ends_with(&meeting, || {
+                meeting.put("family go");
+                assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::WorkerDied);
+            });
+        }
+        assert_eq!(control_groups(std::process::id()).map(|groups| groups.len()), Some(1));
+        drop(pool);
+        assert_eq!(control_groups(std::process::id()), Some(Vec::new()), "a group is left");
+    }
+}
+
+#[test]
+fn in_a_control_group_a_crash_ends_what_its_task_has_started() {
+    if !skips() {
+        crate::programs::succeeds("crashes_in_control_groups", &[]);
+    }
+}
+
+pub fn holds_a_pool_in_control_groups() {
+    let path = std::env::var("FAMILY").unwrap();
+    let pool = builder(Transport::Ring, 2).control_group(true).build().unwrap();
+    let _task = pool.submit(never_ends_with_a_family, path).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_program_that_is_killed_leaves_no_control_group_and_no_one_in_it() {
+    if skips() {
+        return;
+    }
+    let meeting = Meeting::new();
+    let path = meeting.path("family");
+    let mut program = crate::programs::start("holds_a_pool_in_control_groups", &[("FAMILY", &path)]);
+    wait_for(&format!("{path} runs"));
+    assert_eq!(control_groups(program.id()).map(|groups| groups.len()), Some(1));
+    ends_with(&meeting, || {
+        program.kill().unwrap();
+        program.wait().unwrap();
+    });
+    wait_until("the end of its groups", || control_groups(program.id()) == Some(Vec::new()));
+}
+
+/// Without the right to make a control group a pool is as good as without one.
+pub fn has_no_right_to_a_control_group() {
+    #[allow(unsafe_code)]
+    // SAFETY: system calls without pointers.
+    unsafe {
+        assert_eq!((libc::setgid(65534), libc::setuid(65534)), (0, 0));
+    }
+    let pool = builder(Transport::Ring, 1).control_group(true).build().unwrap();
+    assert_eq!(get(&pool.submit(|n: u32| n, 5).unwrap()).unwrap(), 5);
+    assert_eq!(control_groups(std::process::id()), None);
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn a_pool_that_may_not_make_control_groups_works_without() {
+    // SAFETY: a system call without pointers.
+    if unsafe { libc::geteuid() } != 0 {
+        println!("skipped: to give up rights takes root");
+        return;
+    }
+    crate::programs::succeeds("has_no_right_to_a_control_group", &[]);
+}

@@ -24,6 +24,9 @@ fn find(name: &str) -> Option<fn()> {
         "cancels_some_of_what_waits" => super::burst::cancels_some_of_what_waits,
         #[cfg(target_env = "gnu")]
         "has_a_burst" => super::burst::has_a_burst,
+        "crashes_in_control_groups" => super::descendants::crashes_in_control_groups,
+        "holds_a_pool_in_control_groups" => super::descendants::holds_a_pool_in_control_groups,
+        "has_no_right_to_a_control_group" => super::descendants::has_no_right_to_a_control_group,
         "leaves_nothing" => super::shutdown::leaves_nothing,
         "has_no_standard_error" => super::deaths::has_no_standard_error,
         "leads_a_session" => super::terminal::leads_a_session,
