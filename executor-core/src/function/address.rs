@@ -47,6 +47,9 @@ impl Address {
         Ok(address)
     }
 
+    /// Apart from the above, which is short without it.
+    #[cold]
+    #[inline(never)]
     fn find(entry: &'static Entry) -> Result<Address, Error> {
         let at = std::ptr::from_ref(entry).addr();
         if !image::own().is_constant(at, size_of::<Entry>()) {
