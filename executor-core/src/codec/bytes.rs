@@ -25,6 +25,7 @@ impl Bytes {
     /// # Errors
     ///
     /// Those of `write`.
+    #[inline]
     pub fn written<R, E>(write: impl FnOnce(&mut Vec<u8>) -> Result<R, E>) -> Result<(Bytes, R), E> {
         thread_local! {
             static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
