@@ -166,7 +166,8 @@ impl ProcessPoolBuilder {
     ///
     /// What tasks start ends with their worker in any case, except where the worker dies by itself, of a signal, an abort or
     /// `_exit`: then processes in other groups or sessions stay. In a control group they end then, too. It is an option
-    /// because joining a group takes Linux some 5 to 10 ms for each worker, several times what it takes to start one.
+    /// because joining a group takes Linux some milliseconds for each worker (1 to 10 as measured), as long as it takes to
+    /// start one, or several times as long.
     ///
     /// Where the system does not let this program make such groups (it takes write access to its own one, as root has,
     /// or a service with `Delegate=yes`; and Linux 5.14), the pool works as without.
