@@ -57,6 +57,8 @@ mod waiting;
 
 pub use awaited::Awaited;
 pub use backend::{Backend, Shutdown};
+#[doc(hidden)]
+pub use error::escape;
 pub use error::{Error, ErrorKind, Panic, WorkerDeath};
 pub use executor::Executor;
 pub use future::Future;

@@ -63,7 +63,8 @@ impl WorkerDeath {
         &self.task
     }
 
-    /// The last lines that it wrote to its standard error; empty where it wrote nothing.
+    /// The last lines that the task wrote to the standard error of its worker; where it ran none, what the worker wrote since
+    /// the last one. Control characters are escaped, and what is long is cut. Empty where nothing was written.
     pub fn stderr_tail(&self) -> &str {
         &self.stderr_tail
     }

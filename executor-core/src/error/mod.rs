@@ -4,12 +4,13 @@
 //! who waits for the same future can have it.
 
 mod death;
+pub mod escape;
 mod panic;
 
 pub use death::WorkerDeath;
 pub use panic::Panic;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -186,10 +187,17 @@ impl Error {
         }
     }
 
-    /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so.
+    /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so. The message is one that may
+    /// be shown on a terminal, whatever the other process has sent.
     pub fn decode(bytes: &[u8]) -> Error {
         match postcard::from_bytes::<Inner>(bytes) {
-            Ok(inner) => Error(Arc::new(inner)),
+            Ok(inner) => {
+                let message = match escape::message(&inner.message) {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(message) => Some(message),
+                };
+                Error(Arc::new(Inner { message: message.unwrap_or(inner.message), ..inner }))
+            }
             Err(cause) => Error::new(ErrorKind::Decode, format!("a worker sent an error that cannot be read: {cause}")),
         }
     }

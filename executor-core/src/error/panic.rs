@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::escape;
+
 /// What is known of a panic: the same for every entry point and every back-end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
@@ -23,7 +25,8 @@ impl Panic {
         }
     }
 
-    /// The text given to `panic!`. A panic with another payload than text says so here.
+    /// The text given to `panic!`, as it is; where this is displayed, and in the message of an [`Error`](crate::Error),
+    /// control characters are escaped and what is very long is cut. A panic with another payload than text says so here.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -46,7 +49,7 @@ impl Panic {
 
 impl fmt::Display for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        f.write_str(&escape::message(&self.message))?;
         if let Some(location) = &self.location {
             write!(f, " (at {location})")?;
         }
