@@ -278,6 +278,29 @@ impl TaskRef {
         }
     }
 
+    /// Gives up this reference to a task that is done, unless it is the last one and freeing the task may run user code:
+    /// the `Drop` of its argument or result. In that case it is returned.
+    pub(crate) fn release(self) -> Option<TaskRef> {
+        // ORDERING: whether this is the last one is decided by the count alone. The Release of the exchange is that of
+        // `drop`, and pairs with the Acquire below or the one there.
+        let mut count = self.references.load(Acquire);
+        while count > 1 {
+            match self.references.compare_exchange_weak(count, count - 1, Release, Acquire) {
+                Ok(_) => {
+                    std::mem::forget(self);
+                    return None;
+                }
+                Err(seen) => count = seen,
+            }
+        }
+        // Nobody else has a reference, so the state does not change any more.
+        if self.state.snapshot().owns_values() {
+            return Some(self);
+        }
+        drop(self);
+        None
+    }
+
     /// Where the task is, which tells it from every other one as long as a reference to it is held.
     pub(super) fn address(&self) -> usize {
         self.0.as_ptr().addr()

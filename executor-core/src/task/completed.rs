@@ -8,8 +8,8 @@ use super::{
 };
 
 /// What the one who completed a task owes: to drop the arguments if it never ran, and to notify those who wait for it.
-/// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks; one whose own
-/// threads must not run callbacks asks [`has_callbacks`](Completed::has_callbacks) and lets another thread drop it.
+/// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks. A thread that must
+/// not run user code calls [`wake_threads`](Completed::wake_threads), and lets another thread drop what is left.
 ///
 /// ```
 /// use executor_core::{Task, TaskOptions};
@@ -36,9 +36,31 @@ impl Completed {
         Completed { task: None, waiters: Vec::new() }
     }
 
-    /// Whether dropping this runs code of the user's: a callback.
+    /// Whether there are callbacks, which dropping this runs. A waker is user code too: see
+    /// [`wake_threads`](Completed::wake_threads).
     pub fn has_callbacks(&self) -> bool {
         self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)))
+    }
+
+    /// Wakes the threads that wait for the task, which runs no user code. Returns the rest, if dropping it runs some: a
+    /// waker, a callback, the `Drop` of an argument or a result. For threads of a back-end that others depend on.
+    ///
+    /// ```
+    /// use executor_core::{Task, TaskOptions};
+    /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
+    /// future.add_done_callback(|_| println!("done"));
+    /// let completed = task.run_quietly().expect("nobody else has taken it");
+    /// let rest = completed.wake_threads().expect("there is a callback");
+    /// std::thread::spawn(|| drop(rest)).join().unwrap(); // prints
+    /// ```
+    pub fn wake_threads(mut self) -> Option<Completed> {
+        let task = self.task.take()?;
+        let waiters = std::mem::take(&mut self.waiters);
+        let rest: Vec<Waiter> = waiters.into_iter().filter_map(Waiter::wake_thread).collect();
+        if !rest.is_empty() || task.state.snapshot().has_work() {
+            return Some(Completed { task: Some(task), waiters: rest });
+        }
+        Some(Completed { task: Some(task.release()?), waiters: rest })
     }
 }
 

@@ -365,6 +365,13 @@ impl Snapshot {
         self.0 & WORK != 0
     }
 
+    /// Whether freeing a task that is done may drop a value of the user's: its argument, or its result as a value of this
+    /// process. A result that is still bytes, an error and a value that was moved out are none.
+    #[inline]
+    pub(crate) fn owns_values(self) -> bool {
+        self.has_work() || self.0 & (PACKED | FAILED | CANCELLED | TAKEN) == 0
+    }
+
     /// The word that users read: in `Debug` and in messages.
     pub(crate) fn name(self) -> &'static str {
         match self.phase() {

@@ -18,6 +18,16 @@ pub(crate) enum Waiter {
 }
 
 impl Waiter {
+    /// Wakes a thread. Returns what is none, and is notified by running user code.
+    pub(crate) fn wake_thread(self) -> Option<Waiter> {
+        match self {
+            Waiter::Thread(signal) => signal.set(),
+            Waiter::Group(group, index) => group.completed(index),
+            user_code @ (Waiter::Waker(..) | Waiter::Callback(_)) => return Some(user_code),
+        }
+        None
+    }
+
     fn waits_for(&self) -> Event {
         match self {
             Waiter::Thread(_) | Waiter::Waker(..) => Event::Readable,
@@ -85,11 +95,10 @@ impl Waiters {
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
     let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
     for waiter in waiters {
-        match waiter {
-            Waiter::Thread(signal) => signal.set(),
-            Waiter::Group(group, index) => group.completed(index),
-            Waiter::Waker(_, waker) => wakers.push(waker),
-            Waiter::Callback(callback) => callbacks.push(callback),
+        match waiter.wake_thread() {
+            Some(Waiter::Waker(_, waker)) => wakers.push(waker),
+            Some(Waiter::Callback(callback)) => callbacks.push(callback),
+            _ => {}
         }
     }
     for waker in wakers {

@@ -13,6 +13,7 @@ mod inside;
 mod map;
 mod misuse;
 mod panics;
+mod quiet;
 mod races;
 mod states;
 mod waiting;
