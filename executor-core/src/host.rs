@@ -46,7 +46,7 @@ use crate::{
     fork::Own,
     spin::Patience,
     task::{cell::TaskRef, state::Event},
-    waiting::is_over,
+    waiting::{COLLECTING, is_over},
 };
 
 pub use crate::idle::IdleWatch;
@@ -145,11 +145,24 @@ pub struct Waiting<'a> {
     deadline: Option<Instant>,
     /// For how long it had better rest between two looks.
     rest: Duration,
+    /// Whether it is a runtime's, which does not block.
+    is_polling: bool,
 }
 
 impl<'a> Waiting<'a> {
     pub(crate) fn new(task: &'a TaskRef, deadline: Option<Instant>, rest: Duration) -> Waiting<'a> {
-        Waiting { task, deadline, rest }
+        Waiting { task, deadline, rest, is_polling: false }
+    }
+
+    /// For a thread of a runtime, which polls a future once and has more to do if it is not ready.
+    pub(crate) fn polling(task: &'a TaskRef, rest: Duration) -> Waiting<'a> {
+        Waiting { task, deadline: Some(Instant::now()), rest, is_polling: true }
+    }
+
+    /// Whether it is the thread of a runtime that waits for one task after the other of many that it has submitted before:
+    /// it can be woken for the result, and for each there is somebody else who reads replies.
+    pub fn polls_one_of_many(&self) -> bool {
+        self.is_polling && self.rest == COLLECTING
     }
 
     /// Whether what it waits for is there.

@@ -170,6 +170,17 @@ fn look_or_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEn
     waited
 }
 
+/// Looks for a task's end for some microseconds, and lets its host do so, for an `.await` that is polled. True: it is there.
+/// The thread is a runtime's, which has more to do, so it does not go on even if others' results come meanwhile.
+pub(crate) fn look(task: &TaskRef) -> bool {
+    let Some(host) = task.host().find() else { return false };
+    let rest = if task.id < LAST_WAIT.get() { COLLECTING } else { IN_A_HURRY };
+    let waiting = Waiting::polling(task, rest);
+    let found = spin::of_this_thread(|patience| host.attend(&waiting, patience));
+    LAST_WAIT.set(TaskId::end_of_own());
+    found
+}
+
 thread_local! {
     /// Tasks with lesser ids were made before this thread's last wait was over.
     static LAST_WAIT: Cell<TaskId> = const { Cell::new(TaskId::from_u64(0)) };
