@@ -47,12 +47,12 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 ///
 /// # Captures of no size
 ///
-/// A closure that captures only values of no size has no size itself. The compiler offers no way to tell it from one that
-/// captures nothing, so it is accepted, and a worker process makes it, with what it captures, from nothing. That is right
-/// for a function or a closure that another closure captures, and for markers like `PhantomData`. It is wrong for a token:
-/// a value whose existence proves that something was done *in this process*, where unsafe code relies on the proof. In a
-/// worker nothing of the kind was done. **Do not capture such a token in a function that is submitted to processes**; make
-/// it where the function runs:
+/// A closure that captures only values of no size has no size itself. The compiler offers no way to tell it from one
+/// that captures nothing, so it is accepted, and a worker process makes it, with what it captures, from nothing. That
+/// is right for a function or a closure that another closure captures, and for markers like `PhantomData`. It is wrong
+/// for a token: a value whose existence proves that something was done *in this process*, where unsafe code relies on
+/// the proof. In a worker nothing of the kind was done. **Do not capture such a token in a function that is submitted
+/// to processes**; make it where the function runs:
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};
@@ -97,8 +97,8 @@ impl<F, A, R> Function<A, R> for F where F: Fn(A) -> R + Copy + Send + 'static {
 /// Refuses a function with a size while the program is built.
 ///
 /// Captured values that are `Copy` themselves pass the trait, so their size is what gives them away. What has no size can
-/// be made from nothing in another process, and that is what the caller of this does. Captures of no size pass: nothing on
-/// stable Rust tells them from none. [`Function`] says what that asks of the user.
+/// be made from nothing in another process, and that is what the caller of this does. Captures of no size pass: nothing
+/// on stable Rust tells them from none. [`Function`] says what that asks of the user.
 pub(crate) const fn assert_captures_nothing<F>() {
     assert!(
         size_of::<F>() == 0,

@@ -14,8 +14,8 @@ fn what_must_not_compile_is_refused_in_words_that_say_what_to_do() {
     cases.compile_fail("tests/ui/refused_*.rs");
 }
 
-/// The sources of the standard library, the component `rust-src`. Where they are installed, the compiler shows lines of them,
-/// which are other lines in each version. So the cases are compiled as if they were not.
+/// The sources of the standard library, the component `rust-src`. Where they are installed, the compiler shows lines of
+/// them, which are other lines in each version. So the cases are compiled as if they were not.
 #[cfg(unix)]
 mod sources {
     use std::{

@@ -198,12 +198,12 @@ impl ProcessPoolBuilder {
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for zero workers and other options that cannot work;
     /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be written down;
     /// [`Broken`](ErrorKind::Broken) where workers cannot start by themselves: add
-    /// [`process_pool::init()`](crate::init) as the first line of `main`; in a dynamic library, be it loaded later (a plug-in,
-    /// a Python extension) or at the start of the program, because workers run the program itself; and in a program that must
-    /// not have any, because it was started with more rights than its caller has (set-uid, set-gid, capabilities of its file)
-    /// or has put rights aside for a while;
-    /// [`Other`](ErrorKind::Other) if the program's own file cannot be found, or the system refuses to start a process. None is
-    /// left behind then.
+    /// [`process_pool::init()`](crate::init) as the first line of `main`; in a dynamic library, be it loaded later (a
+    /// plug-in, a Python extension) or at the start of the program, because workers run the program itself; and in a
+    /// program that must not have any, because it was started with more rights than its caller has (set-uid, set-gid,
+    /// capabilities of its file) or has put rights aside for a while;
+    /// [`Other`](ErrorKind::Other) if the program's own file cannot be found, or the system refuses to start a process.
+    /// None is left behind then.
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
         let initializer = self.initializer.transpose()?;
@@ -306,7 +306,8 @@ fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
     if start::initialisers::are_running() {
         return Err(Error::new(
             ErrorKind::Broken,
-            "an initialiser that runs before `main` builds a pool, and runs in each worker of it too: build the pool in `main`",
+            "an initialiser that runs before `main` builds a pool, and runs in each worker of it too: build the pool \
+             in `main`",
         ));
     }
     if depth >= start::DEEPEST {

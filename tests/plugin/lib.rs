@@ -1,5 +1,5 @@
-//! A plug-in: a dynamic library with a pool of processes in it, for `tests/plugins.rs`. It is loaded by a program in Rust, by
-//! Python, and at the start of a program.
+//! A plug-in: a dynamic library with a pool of processes in it, for `tests/plugins.rs`. It is loaded by a program in
+//! Rust, by Python, and at the start of a program.
 
 use std::{ffi::c_int, time::Duration};
 

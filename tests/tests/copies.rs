@@ -1,6 +1,7 @@
 //! Two copies of the crates in one program: one from a registry and one from git, or two versions.
 //!
-//! A program cannot know: its own dependency is one, and the dependency of a dependency another. Each serves its own pools.
+//! A program cannot know: its own dependency is one, and the dependency of a dependency another. Each serves its own
+//! pools.
 
 use std::time::Duration;
 

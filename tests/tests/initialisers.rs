@@ -1,7 +1,7 @@
 //! What runs before `main` has run in a worker too before it serves: registrations of other crates, and constructors.
 //!
-//! The linker orders the list: some entries lie before the one of the process pool and some behind it. A program has no say in
-//! it; here there are some of each.
+//! The linker orders the list: some entries lie before the one of the process pool and some behind it. A program has no
+//! say in it; here there are some of each.
 
 // The first crate that is named is the last that is linked, so this one's entries lie behind those of the process pool.
 #[allow(unused_extern_crates, reason = "it is the order that counts")]

@@ -1,5 +1,5 @@
-//! A pool of processes in a dynamic library is refused, with the reason: a worker is the program run again, which does not
-//! have the library before its `main`. Its `main` never runs a second time, and no process is left.
+//! A pool of processes in a dynamic library is refused, with the reason: a worker is the program run again, which does
+//! not have the library before its `main`. Its `main` never runs a second time, and no process is left.
 
 use std::{
     path::PathBuf,
@@ -16,7 +16,8 @@ fn plugin() -> PathBuf {
     path
 }
 
-/// Runs a program that loads the library. What it starts, and so every worker, would hold its output open, and the test with it.
+/// Runs a program that loads the library. What it starts, and so every worker, would hold its output open, and the test
+/// with it.
 fn says_that_it_is_refused(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().expect("starts");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

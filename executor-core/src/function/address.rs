@@ -62,8 +62,8 @@ impl Address {
     /// Returns the entry at an address that came from another process of this program.
     ///
     /// What is no entry of this program is refused where it is noticed: by its place, which must be one that is never
-    /// written, by the magic number, and by the fingerprint. But any part of a program may hold numbers that look like an
-    /// entry, so these checks find mistakes, and are not what makes a call safe. Therefore safe code cannot use it:
+    /// written, by the magic number, and by the fingerprint. But any part of a program may hold numbers that look like
+    /// an entry, so these checks find mistakes, and are not what makes a call safe. Therefore safe code cannot use it:
     ///
     /// ```compile_fail,E0133
     /// let forged = executor_core::function::Address { offset: 8, fingerprint: 0 };
@@ -76,7 +76,8 @@ impl Address {
     ///
     /// # Safety
     ///
-    /// - [`Address::of`] returned this address, in a process whose [`BuildId`](super::BuildId) is the one of this process.
+    /// - [`Address::of`] returned this address, in a process whose [`BuildId`](super::BuildId) is the one of this
+    ///   process.
     /// - Where the function captures values of no size, these may exist in this process too. See
     ///   [`Function`](crate::Function).
     pub unsafe fn resolve(self) -> Result<&'static Entry, Error> {
@@ -111,7 +112,8 @@ fn is_elsewhere(entry: &Entry, function: Option<&Image>, this: &Image) -> Error 
     let place = function.map_or_else(|| "memory that belongs to no file".to_string(), Image::title);
     let advice = match function {
         Some(function) if function.is_program() => {
-            "link the crate `executor-core` into the program, without `-C prefer-dynamic` or a crate of type `dylib` around it"
+            "link the crate `executor-core` into the program, without `-C prefer-dynamic` or a crate of type `dylib` \
+             around it"
         }
         _ => "move the function into a crate that is linked into the program itself",
     };
@@ -160,8 +162,8 @@ mod tests {
 
     /// Resolves what is refused, or is an entry of this test program.
     fn resolve(address: Address) -> Result<&'static Entry, Error> {
-        // SAFETY: where an address is none that this process made, it is refused before an entry is looked at: the tests
-        // below only forge the magic number where it is not looked for.
+        // SAFETY: where an address is none that this process made, it is refused before an entry is looked at: the
+        // tests below only forge the magic number where it is not looked for.
         unsafe { address.resolve() }
     }
 

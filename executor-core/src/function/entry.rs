@@ -74,10 +74,11 @@ fn try_call<F: Function<A, R>, A: Payload, R: Payload>(
         Argument::Lent(bytes) => codec::decode::<A>(bytes),
         Argument::Given(bytes) => codec::decode_taking::<A>(bytes),
     }?;
-    // SAFETY: `F` has no size, which `call` has made sure of, so nothing is read, and a dangling pointer will do. `F` has
-    // values: an entry is only made for a function that was passed by value, and it is `Copy`, so in that process there may
-    // be another one. In another process there may be one by the contract of `Address::resolve`: a capture of no size, which
-    // cannot be told from none, would be made from nothing there. `Function` says what that asks of who submits it.
+    // SAFETY: `F` has no size, which `call` has made sure of, so nothing is read, and a dangling pointer will do. `F`
+    // has values: an entry is only made for a function that was passed by value, and it is `Copy`, so in that process
+    // there may be another one. In another process there may be one by the contract of `Address::resolve`: a capture of
+    // no size, which cannot be told from none, would be made from nothing there. `Function` says what that asks of who
+    // submits it.
     let function = unsafe { NonNull::<F>::dangling().read() };
     let mut value = function(args);
     outcome::write_value(&mut value, reply)?;

@@ -57,8 +57,8 @@ impl Image {
 
     /// Returns whether this part of memory lies in the image and is not written after the start of the program.
     ///
-    /// The linker can be told not to separate what only the loader writes (`-C relro-level=off`). Then the constants of a
-    /// relocated program lie among its variables, and every part that can be read counts.
+    /// The linker can be told not to separate what only the loader writes (`-C relro-level=off`). Then the constants of
+    /// a relocated program lie among its variables, and every part that can be read counts.
     pub(super) fn is_constant(&self, at: usize, size: usize) -> bool {
         let separated: [&[Range<usize>]; 2] = [&self.constant, &self.relocated];
         let mixed: [&[Range<usize>]; 2] = [&self.readable, &[]];

@@ -1,5 +1,6 @@
-//! Safe code that keeps no rule: every step of a task in any order, by an owner and by those who hold its future at once, and
-//! hosts that lie. What comes of it may be any error, but each value is dropped once, and the future is resolved.
+//! Safe code that keeps no rule: every step of a task in any order, by an owner and by those who hold its future at
+//! once, and hosts that lie. What comes of it may be any error, but each value is dropped once, and the future is
+//! resolved.
 
 use std::{
     sync::{

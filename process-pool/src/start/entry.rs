@@ -4,11 +4,11 @@
 //! integration tests, doc tests, examples, benches. Where such a list does not exist, or the linker dropped the entry,
 //! [`init`] does the same as the first line of `main`.
 //!
-//! A dynamic library has such a list too, which runs when the library is loaded. Nothing is a worker there, because no pool is
-//! built there (see [`program`](super::program)), and nothing is greeted that way.
+//! A dynamic library has such a list too, which runs when the library is loaded. Nothing is a worker there, because no
+//! pool is built there (see [`program`](super::program)), and nothing is greeted that way.
 //!
-//! What may not be relied on before `main`: the message that std prints on a stack overflow and its setting of `SIGPIPE` are
-//! not in place, and a static musl program has no `args()`. The rest of the list is run by the worker
+//! What may not be relied on before `main`: the message that std prints on a stack overflow and its setting of
+//! `SIGPIPE` are not in place, and a static musl program has no `args()`. The rest of the list is run by the worker
 //! ([`initialisers`](super::initialisers)).
 #![allow(unsafe_code)]
 
@@ -66,11 +66,11 @@ extern "C" fn before_main() {
     });
 }
 
-/// Takes the marker out of the environment, so that what tasks start does not inherit it. Only of use for tidiness: nothing is
-/// a worker for its marker alone.
+/// Takes the marker out of the environment, so that what tasks start does not inherit it. Only of use for tidiness:
+/// nothing is a worker for its marker alone.
 fn remove_marker() {
-    // SAFETY: this is only called before `main`, by the loader. No thread that Rust code has started runs yet, and what another
-    // initialiser may have started does not read variables while the program is still being loaded.
+    // SAFETY: this is only called before `main`, by the loader. No thread that Rust code has started runs yet, and what
+    // another initialiser may have started does not read variables while the program is still being loaded.
     unsafe { std::env::remove_var(MARKER) };
 }
 
@@ -85,7 +85,8 @@ fn remove_marker() {
 /// ```
 pub fn init() {
     if !has_looked() {
-        // The whole list has run. Other threads may run as well, whatever the documentation asks for, so the marker stays.
+        // The whole list has run. Other threads may run as well, whatever the documentation asks for, so the marker
+        // stays.
         become_worker_if_started_as_one(|| {});
     }
 }

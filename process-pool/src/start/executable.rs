@@ -1,11 +1,11 @@
 //! The file that workers run: the one that holds this crate's code, and no other.
 //!
-//! It is held open, and run through its descriptor. So a worker runs the very file that was looked at here, even if it was
-//! deleted, moved or replaced since, and nothing is ever run because it has a certain name.
+//! It is held open, and run through its descriptor. So a worker runs the very file that was looked at here, even if it
+//! was deleted, moved or replaced since, and nothing is ever run because it has a certain name.
 //!
-//! In most programs `/proc/self/exe` leads to that file. It does not where the system has started something else, which then
-//! loaded the program: the loader (`ld-linux.so ./program`), or an emulator like valgrind. Then the file that is mapped at the
-//! place of this crate's code is searched for.
+//! In most programs `/proc/self/exe` leads to that file. It does not where the system has started something else, which
+//! then loaded the program: the loader (`ld-linux.so ./program`), or an emulator like valgrind. Then the file that is
+//! mapped at the place of this crate's code is searched for.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::OwnedFd;
@@ -58,7 +58,8 @@ mod linux {
         /// Finds the file of this program. Its error says what to do.
         pub(crate) fn find() -> io::Result<Executable> {
             let own = |flags| open(SELF.as_ref(), flags).map_err(|cause| no_proc(SELF, &cause.into()));
-            /// Whether the system has loaded this program: that does not change, and asking takes longer than opening a file.
+            /// Whether the system has loaded this program: that does not change, and asking takes longer than opening a
+            /// file.
             static IS_USUAL: OnceLock<bool> = OnceLock::new();
             let is_unusual = |image: &&Image| !*IS_USUAL.get_or_init(|| is_loaded_by_the_system(image));
             let Some(image) = program::image().filter(is_unusual) else {
@@ -100,8 +101,9 @@ mod linux {
             io::Error::new(
                 io::ErrorKind::NotFound,
                 format!(
-                    "this program was not started by the system itself but by `{}`, and its own file, `{}`, was deleted, \
-                     replaced or cannot be read, so workers cannot run it: start the program again, and directly",
+                    "this program was not started by the system itself but by `{}`, and its own file, `{}`, was \
+                     deleted, replaced or cannot be read, so workers cannot run it: start the program again, and \
+                     directly",
                     std::fs::read_link(SELF).unwrap_or_default().display(),
                     String::from_utf8_lossy(&mapping.path)
                 ),
@@ -127,8 +129,8 @@ mod linux {
         paths
     }
 
-    /// Returns whether the system itself has loaded this image when it started the process. It notes down where the code of
-    /// that file begins.
+    /// Returns whether the system itself has loaded this image when it started the process. It notes down where the
+    /// code of that file begins.
     fn is_loaded_by_the_system(image: &Image) -> bool {
         /// The field of the status, counted from the one behind the name.
         const START_OF_CODE: usize = 23;

@@ -1,9 +1,10 @@
 //! The initialisers of the program that come behind this crate's own.
 //!
 //! A program has a list of functions that run before `main`: constructors of C++, and the registrations of crates like
-//! `inventory`, `ctor` and `typetag`. This crate's entry is one of them, somewhere in the list. A worker never returns from it,
-//! so it runs the rest of the list itself, before the first task and before the pool's initializer: functions find in a
-//! worker what they find in `main`. The initialisers of dynamic libraries have all run before the first of the program's.
+//! `inventory`, `ctor` and `typetag`. This crate's entry is one of them, somewhere in the list. A worker never returns
+//! from it, so it runs the rest of the list itself, before the first task and before the pool's initializer: functions
+//! find in a worker what they find in `main`. The initialisers of dynamic libraries have all run before the first of
+//! the program's.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,8 +14,8 @@ pub(super) use list::{Entry, note};
 /// Whether this process is a worker that does not serve yet.
 static IS_STARTING: AtomicBool = AtomicBool::new(false);
 
-/// Runs the rest of the list. Nothing is left to run the second time, or where the whole list has run: in a worker that was
-/// entered in `main`.
+/// Runs the rest of the list. Nothing is left to run the second time, or where the whole list has run: in a worker that
+/// was entered in `main`.
 ///
 /// User code runs in here, with nothing to catch what it does: as before any `main`, a panic ends the process.
 pub(crate) fn run_rest() {
@@ -24,8 +25,8 @@ pub(crate) fn run_rest() {
     IS_STARTING.store(false, Relaxed);
 }
 
-/// Whether the calling code is an initialiser in a worker. One that builds a pool would do so in each worker of that pool too,
-/// and so without end.
+/// Whether the calling code is an initialiser in a worker. One that builds a pool would do so in each worker of that
+/// pool too, and so without end.
 pub(crate) fn are_running() -> bool {
     IS_STARTING.load(Relaxed)
 }
@@ -40,8 +41,8 @@ mod list {
 
     /// What the list holds.
     pub(in super::super) type Entry = extern "C" fn(c_int, Text, Text);
-    /// The arguments, and the environment, as the loader passes them. The C library musl passes nothing: what is read as an
-    /// argument is then whatever a register holds, is not looked at, and is handed on the same.
+    /// The arguments, and the environment, as the loader passes them. The C library musl passes nothing: what is read
+    /// as an argument is then whatever a register holds, is not looked at, and is handed on the same.
     pub(in super::super) type Text = *const *const c_char;
 
     /// Where the list goes on, and what its entries are called with.
@@ -67,7 +68,8 @@ mod list {
         let Some(end) = end_of_list(rest.slot) else { return };
         let mut slot = rest.slot + size_of::<Entry>();
         while slot < end {
-            // SAFETY: the slot lies in the program's list, which is aligned, mapped, and written by nobody but the loader.
+            // SAFETY: the slot lies in the program's list, which is aligned, mapped, and written by nobody but the
+            // loader.
             let address = unsafe { std::ptr::with_exposed_provenance::<usize>(slot).read() };
             // The two numbers that old tools fill or end such a list with.
             if address != 0 && address != usize::MAX {
@@ -115,7 +117,8 @@ mod list {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn end_by_symbol() -> Option<usize> {
         let end: usize;
-        // SAFETY: an address is loaded, from the table in which the linker puts it, or 0 if it does not know the symbol.
+        // SAFETY: an address is loaded, from the table in which the linker puts it, or 0 if it does not know the
+        // symbol.
         unsafe {
             #[cfg(target_arch = "x86_64")]
             std::arch::asm!(

@@ -1,8 +1,8 @@
 //! Which file a part of this process's memory is mapped from.
 //!
-//! A file is told by the device and the inode that `/proc/self/maps` names. On some file systems (btrfs, overlayfs) these are
-//! not the ones that `stat` returns, so an open file that differs is mapped for a moment, and what it is called then is
-//! compared.
+//! A file is told by the device and the inode that `/proc/self/maps` names. On some file systems (btrfs, overlayfs)
+//! these are not the ones that `stat` returns, so an open file that differs is mapped for a moment, and what it is
+//! called then is compared.
 #![allow(unsafe_code)]
 
 use std::{
@@ -55,7 +55,8 @@ impl Mapping {
     }
 }
 
-/// Reads a line of `/proc/self/maps`: `start-end flags offset major:minor inode path`, numbers in hexadecimal but the inode.
+/// Reads a line of `/proc/self/maps`: `start-end flags offset major:minor inode path`, numbers in hexadecimal but the
+/// inode.
 fn of_line(line: &[u8], parts: &[Range<usize>]) -> Option<Mapping> {
     // The path is the rest of the line, spaces included.
     let mut fields = line.splitn(6, |byte| *byte == b' ');

@@ -1,9 +1,9 @@
 //! How a worker process comes to life, on both sides.
 //!
-//! The parent runs its own file ([`executable`]) again ([`spawn`]), with a marker in the environment and one end of a socketpair as the
-//! standard input. Before `main`, or in [`init`](crate::init), the new process looks for both ([`entry`]): a process that
-//! has the marker and finds the parent's greeting in the socket is a worker, serves, and exits without ever
-//! reaching the program's `main`. Any other process that happens to inherit the marker is not.
+//! The parent runs its own file ([`executable`]) again ([`spawn`]), with a marker in the environment and one end of a
+//! socketpair as the standard input. Before `main`, or in [`init`](crate::init), the new process looks for both
+//! ([`entry`]): a process that has the marker and finds the parent's greeting in the socket is a worker, serves, and
+//! exits without ever reaching the program's `main`. Any other process that happens to inherit the marker is not.
 //!
 //! A worker never has more rights than the process that starts it ([`rights`]), and of its descriptors only those that it
 //! is meant to have ([`inheritance`]); [`launch`] sees to both.
@@ -66,8 +66,8 @@ pub(crate) fn token(marker: &OsStr) -> Option<u64> {
     u64::from_str_radix(marker.to_str()?, 16).ok()
 }
 
-/// What to do where the system has refused to start a worker for this reason, behind a semicolon; nothing where only the
-/// reason itself tells.
+/// What to do where the system has refused to start a worker for this reason, behind a semicolon; nothing where only
+/// the reason itself tells.
 pub(crate) fn advice(cause: &io::Error) -> &'static str {
     match Errno::from_io_error(cause) {
         Some(Errno::TOOBIG) => "; the environment is larger than the system passes to a process: pass less",
@@ -75,7 +75,8 @@ pub(crate) fn advice(cause: &io::Error) -> &'static str {
             "; workers run this program's own file: let this user execute it, and start processes at all"
         }
         Some(Errno::NOENT | Errno::NOTDIR) => {
-            "; workers run this program's own file, which only /proc leads to: mount it, and have the file's own loader in place"
+            "; workers run this program's own file, which only /proc leads to: mount it, and have the file's own \
+             loader in place"
         }
         Some(Errno::NOMEM) => "; close other programs, or use fewer workers",
         Some(Errno::AGAIN) => {

@@ -24,13 +24,15 @@ pub(super) fn image() -> Option<&'static Image> {
     IMAGE.get_or_init(|| image::holding(address())).as_ref()
 }
 
-/// Returns a number that two copies of this crate in one program do not share, and that a worker of the program has too: two
-/// versions of the crate, or one from a registry and one from git. A worker serves the copy that has started it.
+/// Returns a number that two copies of this crate in one program do not share, and that a worker of the program has
+/// too: two versions of the crate, or one from a registry and one from git. A worker serves the copy that has started
+/// it.
 pub(super) fn copy() -> u64 {
     struct OfThisCopy;
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
-    // The compiler tells crates apart by it. Two static libraries that were built apart may share it, so the place counts too.
+    // The compiler tells crates apart by it. Two static libraries that were built apart may share it, so the place
+    // counts too.
     TypeId::of::<OfThisCopy>().hash(&mut hasher);
     image().map(|image| address().wrapping_sub(image.base())).hash(&mut hasher);
     hasher.finish()
@@ -38,8 +40,8 @@ pub(super) fn copy() -> u64 {
 
 /// Returns an error where workers cannot find this crate, because it is not in the program that they run.
 ///
-/// A library that is loaded later is not there before `main` in a worker, which would run the program's own `main` instead. One
-/// that is loaded at the start would be; but it does not find the functions that lie in the program.
+/// A library that is loaded later is not there before `main` in a worker, which would run the program's own `main`
+/// instead. One that is loaded at the start would be; but it does not find the functions that lie in the program.
 pub(crate) fn check() -> Result<(), Error> {
     let elsewhere = [image(), Some(image::own())].into_iter().flatten().find(|image| !image.is_program());
     elsewhere.map_or(Ok(()), |image| Err(is_library(image)))
@@ -50,9 +52,9 @@ fn is_library(image: &Image) -> Error {
     Error::new(
         ErrorKind::Broken,
         format!(
-            "a pool of processes cannot be built here: its code lies in {}, and a worker is the program run again, which does \
-             not have that library before its `main`. Link the crate into the program itself, submit to threads, or have the \
-             library start a program of its own that has the pool",
+            "a pool of processes cannot be built here: its code lies in {}, and a worker is the program run again, \
+             which does not have that library before its `main`. Link the crate into the program itself, submit to \
+             threads, or have the library start a program of its own that has the pool",
             image.title()
         ),
     )

@@ -20,8 +20,8 @@ use crate::Transport;
 /// What a worker must know before anything else.
 ///
 /// ```text
-/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 | parent u32
-/// | copy u64 | rights 48 bytes | core dumps u8 | name
+/// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 |
+/// parent u32 | copy u64 | rights 48 bytes | core dumps u8 | name
 /// ```
 ///
 /// The shared memory, if there is one, comes along as a descriptor.

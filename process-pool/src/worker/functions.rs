@@ -29,9 +29,9 @@ impl Functions {
         {
             return Ok(entry);
         }
-        // SAFETY: the parent runs the same build, which `of_parent` has compared, and sends what `Address::of` returned.
-        // Nobody else can write to the link, whose other end only the parent has. That captures of no size may exist here
-        // is up to who submits them: see `Function`.
+        // SAFETY: the parent runs the same build, which `of_parent` has compared, and sends what `Address::of`
+        // returned. Nobody else can write to the link, whose other end only the parent has. That captures of no size
+        // may exist here is up to who submits them: see `Function`.
         let entry = unsafe { address.resolve() }?;
         self.last = Some((address, entry));
         Ok(entry)

@@ -15,8 +15,8 @@ pub struct Plugin(pub &'static str);
 inventory::collect!(Plugin);
 inventory::submit!(Plugin("of a dependency"));
 
-/// The constructors that have run. The flag says that the process still had the marker of a worker then: the pool's own entry
-/// had not been reached.
+/// The constructors that have run. The flag says that the process still had the marker of a worker then: the pool's own
+/// entry had not been reached.
 pub static RUN: Mutex<Vec<(&str, bool)>> = Mutex::new(Vec::new());
 
 /// What the program wants to happen in a constructor of its dependency.

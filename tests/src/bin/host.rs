@@ -12,7 +12,8 @@ fn main() {
     println!("main runs");
     let library = std::env::args().nth(1).map(|path| CString::new(path).expect("no zero byte"));
     let path = library.as_ref().map_or(null(), |path| path.as_ptr());
-    // SAFETY: the path ends with a zero byte, or is null, which means the program with all that was loaded at its start.
+    // SAFETY: the path ends with a zero byte, or is null, which means the program with all that was loaded at its
+    // start.
     let handle = unsafe { libc::dlopen(path, libc::RTLD_NOW) };
     assert!(!handle.is_null(), "{}", last_error());
     let address = find(handle, c"builds_pools");

@@ -79,8 +79,8 @@ fn workers_are_replaced(pools: &[ProcessPoolExecutor]) {
     }
 }
 
-/// By another process: a file that this one has open for writing, a child of another test may have too for a moment, and then
-/// it cannot be run.
+/// By another process: a file that this one has open for writing, a child of another test may have too for a moment,
+/// and then it cannot be run.
 fn copy_this_program(file: &Path) {
     let copied = Command::new("cp").arg(fs::read_link("/proc/self/exe").unwrap()).arg(file).status().unwrap();
     assert!(copied.success());
