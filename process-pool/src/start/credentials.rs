@@ -51,17 +51,48 @@ pub(super) fn rights() -> io::Result<Rights> {
 
 #[cfg(target_os = "linux")]
 pub(super) fn rights() -> io::Result<Rights> {
-    use rustix::{process::getpid, thread};
-    let mut sets = thread::capabilities(None)?;
-    if thread::gettid() != getpid() {
+    use rustix::{process::getpid, thread::gettid};
+    let mut sets = capabilities(0)?;
+    let main = getpid();
+    if gettid() != main {
         // The main thread has the number of the process.
-        let main = thread::capabilities(Some(getpid()))?;
-        sets.permitted &= main.permitted;
-        sets.effective &= main.effective;
-        sets.inheritable &= main.inheritable;
+        let of_main = capabilities(main.as_raw_nonzero().get())?;
+        sets.permitted &= of_main.permitted;
+        sets.effective &= of_main.effective;
+        sets.inheritable &= of_main.inheritable;
     }
-    let (permitted, effective) = (sets.permitted.bits(), sets.effective.bits());
-    Ok(Rights { ids: ids()?, permitted, effective, inheritable: sets.inheritable.bits() })
+    Ok(Rights { ids: ids()?, permitted: sets.permitted, effective: sets.effective, inheritable: sets.inheritable })
+}
+
+/// The capabilities of a thread.
+#[cfg(target_os = "linux")]
+struct Capabilities {
+    permitted: u64,
+    effective: u64,
+    inheritable: u64,
+}
+
+/// The capabilities of the thread with this number; 0 is the calling one.
+#[cfg(target_os = "linux")]
+fn capabilities(thread: i32) -> io::Result<Capabilities> {
+    #[repr(C)]
+    struct Head {
+        version: u32,
+        thread: i32,
+    }
+    /// Sets of 64 bits, each in two halves.
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut head = Head { version: VERSION_3, thread };
+    // Of the lower half, and then of the upper one: effective, permitted, inheritable. They are zero before, because valgrind
+    // believes that the system writes the lower half alone.
+    let mut halves = [[0_u32; 3]; 2];
+    // SAFETY: both are as large as the version says, and live through the call.
+    if unsafe { libc::syscall(libc::SYS_capget, &raw mut head, halves.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let [lower, upper] = halves;
+    let [effective, permitted, inheritable] = [0, 1, 2].map(|set| u64::from(lower[set]) | u64::from(upper[set]) << 32);
+    Ok(Capabilities { permitted, effective, inheritable })
 }
 
 /// Whether the ids that the calling thread opens files with differ from its effective ones.
@@ -176,7 +207,7 @@ pub(super) fn added_by_exec(program: &OsStr, rights: &Rights) -> io::Result<Adde
 
 #[cfg(target_os = "linux")]
 fn capabilities_added_by_exec(program: &OsStr, rights: &Rights, mut added: Added) -> io::Result<Added> {
-    use rustix::thread::{CapabilitiesSecureBits, capabilities, capabilities_secure_bits};
+    use rustix::thread::{CapabilitiesSecureBits, capabilities_secure_bits};
     let is_root = rights.ids[0] == 0;
     if !is_root && has_capabilities(program) {
         return Err(refused(
@@ -185,12 +216,11 @@ fn capabilities_added_by_exec(program: &OsStr, rights: &Rights, mut added: Added
                 .into(),
         ));
     }
-    let thread = capabilities(None)?;
+    let thread = capabilities(0)?;
     // What is ambient becomes effective, and is permitted before; so does what the main thread lacks.
-    added.capabilities =
-        thread.permitted.bits() & !rights.effective != 0 || thread.inheritable.bits() != rights.inheritable;
+    added.capabilities = thread.permitted & !rights.effective != 0 || thread.inheritable != rights.inheritable;
     if is_root && !capabilities_secure_bits()?.contains(CapabilitiesSecureBits::NO_ROOT) {
-        let more = thread.inheritable.bits() & !rights.effective != 0 || bounding_set_exceeds(rights.effective);
+        let more = thread.inheritable & !rights.effective != 0 || bounding_set_exceeds(rights.effective);
         added.privileged_user = more;
         added.capabilities |= more;
     }
