@@ -17,6 +17,7 @@ use crate::{
     frame::{Request, RequestKind},
     pool::{Limits, Pool, Unit},
     process::group::ControlGroup,
+    signals,
     start::{self, executable::Executable, spawn::Blueprint},
     supervisor::{Initializer, Supervisor},
 };
@@ -243,7 +244,7 @@ impl ProcessPoolBuilder {
         // Handed over like this because a thread that cannot be started drops its closure, and with it what ends the workers.
         let (hand, over) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
-        let thread = thread.spawn(move || over.into_iter().for_each(Supervisor::run));
+        let thread = signals::with_all_blocked(|| thread.spawn(move || over.into_iter().for_each(Supervisor::run)));
         match thread {
             Ok(thread) => {
                 pool.supervised_by(thread);

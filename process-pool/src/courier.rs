@@ -1,38 +1,41 @@
-//! Runs callbacks and tells `tracing`, so that the supervisor does not: a slow callback must not keep deaths and deadlines from being noticed,
-//! and one that waits for another task of the same pool must not wait for itself.
+//! The thread that runs user code on the pool's behalf: callbacks, wakers, the `Drop` of results, `tracing`.
+//!
+//! The supervisor runs none, and neither does a thread that has just read somebody else's reply: user code may be slow, or
+//! wait for another task of the same pool. Here it holds up other user code at most.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    thread::{JoinHandle, Thread},
+    thread::{JoinHandle, ThreadId},
     time::Instant,
 };
 
-use executor_core::task::Completed;
-use parking_lot::{Condvar, Mutex};
+use executor_core::{spin::Patience, task::Completed};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::trace::Trace;
+use crate::{signals, trace::Trace};
 
-/// A thread that is started when the first callback is to be run.
+/// A thread that is started when the first user code is to be run.
 pub(crate) struct Courier {
     name: String,
     shared: Arc<Shared>,
 }
 
-/// What leads to user code.
-enum Parcel {
+/// What runs user code.
+enum Delivery {
     /// A task's end, with those who are to be notified of it.
     Completed(Completed),
     Trace(Trace),
 }
 
-impl Parcel {
-    fn open(self) {
+impl Delivery {
+    fn make(self) {
         match self {
-            Parcel::Completed(completed) => drop(completed),
-            Parcel::Trace(trace) => trace.tell(),
+            Delivery::Completed(completed) => drop(completed),
+            Delivery::Trace(trace) => trace.tell(),
         }
     }
 }
@@ -40,17 +43,24 @@ impl Parcel {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Notified when the thread has run its last callback.
+    /// How many deliveries wait, for a look without the lock.
+    waiting: AtomicUsize,
+    /// Notified when there is one, if the thread sleeps.
+    arrived: Condvar,
+    /// Notified when the thread has ended.
     over: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    sender: Option<Sender<Parcel>>,
-    /// Which thread runs callbacks, for as long as it does.
-    at_work: Option<Thread>,
+    queue: VecDeque<Delivery>,
+    is_asleep: bool,
+    /// Which thread makes deliveries, for as long as it does.
+    at_work: Option<ThreadId>,
     /// For the one who waits until the thread is gone.
     handle: Option<JoinHandle<()>>,
+    /// The thread is to end when nothing is left.
+    is_closing: bool,
 }
 
 impl Courier {
@@ -58,47 +68,62 @@ impl Courier {
         Courier { name: format!("{pool}-callbacks"), shared: Arc::default() }
     }
 
-    /// Notifies those who wait for a task: here, if that is quickly done, else in the courier's thread.
-    pub(crate) fn deliver(&self, completed: Completed) {
-        if completed.has_callbacks() {
-            self.send(Parcel::Completed(completed));
-        }
+    /// Notifies those who wait for a task: threads right here, and whatever is user code in the courier's thread.
+    ///
+    /// False: there is no such thread, for want of memory or of threads. [Try again](Courier::retry).
+    #[must_use]
+    pub(crate) fn deliver(&self, completed: Completed) -> bool {
+        completed.wake_threads().is_none_or(|rest| self.send(Delivery::Completed(rest)))
     }
 
-    /// Tells `tracing` what has happened.
-    pub(crate) fn tell(&self, trace: Trace) {
-        self.send(Parcel::Trace(trace));
+    /// Tells `tracing` what has happened. The answer is as for [`deliver`](Courier::deliver).
+    #[must_use]
+    pub(crate) fn tell(&self, trace: Trace) -> bool {
+        self.send(Delivery::Trace(trace))
     }
 
-    fn send(&self, parcel: Parcel) {
+    fn send(&self, delivery: Delivery) -> bool {
         let mut state = self.shared.state.lock();
-        if state.sender.is_none() {
-            let (sender, receiver) = channel();
-            let shared = self.shared.clone();
-            let thread = std::thread::Builder::new().name(self.name.clone()).spawn(move || run(&receiver, &shared));
-            // Without a thread, user code is run by the supervisor: late is better than never.
-            let Ok(handle) = thread else {
-                drop(state);
-                return parcel.open();
-            };
-            let at_work = Some(handle.thread().clone());
-            *state = State { sender: Some(sender), at_work, handle: Some(handle) };
+        if state.is_closing && state.at_work.is_none() {
+            // The pool is over, and so is its supervisor: this is a user's thread.
+            drop(state);
+            delivery.make();
+            return true;
         }
-        let refused = match &state.sender {
-            Some(sender) => sender.send(parcel).err(),
-            None => None,
-        };
-        drop(state);
-        drop(refused);
+        state.queue.push_back(delivery);
+        self.shared.note_length(&state);
+        if state.is_asleep {
+            self.shared.arrived.notify_one();
+        }
+        self.has_thread(&mut state)
     }
 
-    /// Waits until every callback has run, unless one of them calls this, but no longer than until the deadline. To be
-    /// called when nothing is delivered any more.
+    /// Starts the thread if it could not be started before. The answer is as for [`deliver`](Courier::deliver).
+    #[must_use]
+    pub(crate) fn retry(&self) -> bool {
+        let mut state = self.shared.state.lock();
+        state.queue.is_empty() || self.has_thread(&mut state)
+    }
+
+    fn has_thread(&self, state: &mut State) -> bool {
+        if state.at_work.is_none() && !state.is_closing {
+            let shared = self.shared.clone();
+            let thread = std::thread::Builder::new().name(self.name.clone());
+            if let Ok(handle) = signals::with_all_blocked(|| thread.spawn(move || run(&shared))) {
+                (state.at_work, state.handle) = (Some(handle.thread().id()), Some(handle));
+            }
+        }
+        state.at_work.is_some()
+    }
+
+    /// Waits until every delivery is made, unless one of them calls this, but no longer than until the deadline. Where there
+    /// never was a thread for them, they are made here. To be called when the pool is over.
     pub(crate) fn join(&self, deadline: Option<Instant>) {
         let mut state = self.shared.state.lock();
-        state.sender = None;
-        while let Some(thread) = &state.at_work {
-            if thread.id() == std::thread::current().id() {
+        state.is_closing = true;
+        self.shared.arrived.notify_one();
+        while let Some(thread) = state.at_work {
+            if thread == std::thread::current().id() {
                 return;
             }
             match deadline {
@@ -110,6 +135,11 @@ impl Courier {
                 }
             }
         }
+        while deadline.is_none_or(|deadline| Instant::now() < deadline)
+            && let Some(delivery) = state.queue.pop_front()
+        {
+            MutexGuard::unlocked(&mut state, || delivery.make());
+        }
         let handle = state.handle.take();
         drop(state);
         if let Some(handle) = handle {
@@ -119,8 +149,46 @@ impl Courier {
     }
 }
 
-fn run(receiver: &Receiver<Parcel>, shared: &Shared) {
-    receiver.iter().for_each(Parcel::open);
-    shared.state.lock().at_work = None;
+impl Shared {
+    fn note_length(&self, state: &State) {
+        // ORDERING: a hint; what counts is what is found under the lock.
+        self.waiting.store(state.queue.len(), Relaxed);
+    }
+
+    /// The next delivery, when there is one. None: it is over.
+    fn next(&self, patience: &mut Patience) -> Option<Delivery> {
+        let mut state = self.state.lock();
+        if state.queue.is_empty() && !state.is_closing {
+            // To be woken takes longer than most deliveries, and where there was one there often is another soon.
+            let found = MutexGuard::unlocked(&mut state, || patience.spin(|| self.has_some()));
+            if !found {
+                let asleep = Instant::now();
+                state.is_asleep = true;
+                while state.queue.is_empty() && !state.is_closing {
+                    self.arrived.wait(&mut state);
+                }
+                state.is_asleep = false;
+                patience.slept(asleep.elapsed());
+            }
+        }
+        let next = state.queue.pop_front();
+        self.note_length(&state);
+        if next.is_none() {
+            state.at_work = None;
+        }
+        next
+    }
+
+    fn has_some(&self) -> bool {
+        // ORDERING: as in `note_length`.
+        self.waiting.load(Relaxed) > 0
+    }
+}
+
+fn run(shared: &Shared) {
+    let mut patience = Patience::new();
+    while let Some(delivery) = shared.next(&mut patience) {
+        delivery.make();
+    }
     shared.over.notify_all();
 }

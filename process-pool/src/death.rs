@@ -2,9 +2,12 @@
 
 use std::{fmt::Write as _, os::unix::process::ExitStatusExt, process::ExitStatus};
 
-use executor_core::{Error, ErrorKind, WorkerDeath};
+use executor_core::{Error, ErrorKind, WorkerDeath, escape};
 
-use crate::worker::{EXIT_NOT_STARTED, LINK_LOST};
+use crate::{
+    transport::Report,
+    worker::{EXIT_NOT_STARTED, LINK_LOST, STACK_OVERFLOW},
+};
 
 /// How a worker ended.
 #[derive(Clone, Debug)]
@@ -16,12 +19,32 @@ pub(crate) struct Death {
     pub(crate) status: Option<ExitStatus>,
     /// Why the pool itself has killed it.
     pub(crate) reason: Option<&'static str>,
-    /// What an error shows of its standard error.
-    pub(crate) last_lines: String,
-    /// More of its standard error, in which the cause may be found.
-    pub(crate) last_words: String,
+    pub(crate) signs: Signs,
+    /// The end of what it has written to its standard error since its task began; where it ran none, since the last one ended.
+    pub(crate) words: String,
     /// Whether the kernel has killed something of this program's for want of memory since the last time somebody asked.
     pub(crate) out_of_memory: bool,
+}
+
+/// What the worker's own handlers have left behind. Each is only said of an end that it explains.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signs {
+    /// It has never served.
+    pub(crate) never_served: bool,
+    /// Its stack has overflowed. None: it cannot say so but in words.
+    pub(crate) stack_overflowed: Option<bool>,
+    /// It could neither read from its parent nor write to it. None: as above.
+    pub(crate) link_lost: Option<bool>,
+}
+
+impl Signs {
+    pub(crate) fn of(report: Option<&Report>, was_ready: bool) -> Signs {
+        Signs {
+            never_served: !was_ready && report.is_none_or(|report| !report.served()),
+            stack_overflowed: report.map(Report::has_overflowed_its_stack),
+            link_lost: report.map(Report::has_lost_its_link),
+        }
+    }
 }
 
 impl Death {
@@ -45,7 +68,7 @@ impl Death {
     pub(crate) fn was_killed_from_outside(&self) -> bool {
         let signal = self.status.and_then(|status| status.signal());
         let sent = matches!(signal, Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP));
-        sent && self.reason.is_none() && !self.out_of_memory && !self.last_words.contains(LINK_LOST)
+        sent && self.reason.is_none() && !self.out_of_memory && !self.has_lost_its_link()
     }
 
     fn detail(&self, task: &str) -> WorkerDeath {
@@ -53,7 +76,7 @@ impl Death {
             .with_exit_code(self.status.and_then(|status| status.code()))
             .with_signal(self.status.and_then(|status| status.signal()))
             .with_task(task)
-            .with_stderr_tail(&self.last_lines)
+            .with_stderr_tail(&self.last_lines())
     }
 
     /// What happened, the likely cause, and its last words.
@@ -73,24 +96,38 @@ impl Death {
         if let Some(cause) = self.cause(signal, code) {
             let _ = write!(text, ": {cause}");
         }
-        if !self.last_lines.is_empty() {
-            let _ = write!(text, ". Its last words:\n{}", self.last_lines);
+        let last_lines = self.last_lines();
+        if !last_lines.is_empty() {
+            let _ = write!(text, ". Its last words:\n{last_lines}");
         }
         text
     }
 
+    /// What an error shows of its standard error. A terminal may be shown it as it is.
+    fn last_lines(&self) -> String {
+        escape::last_lines(&self.words)
+    }
+
+    fn has_lost_its_link(&self) -> bool {
+        self.signs.link_lost.unwrap_or_else(|| self.words.contains(LINK_LOST))
+    }
+
+    fn has_overflowed_its_stack(&self) -> bool {
+        self.signs.stack_overflowed.unwrap_or_else(|| self.words.contains(STACK_OVERFLOW))
+    }
+
     fn cause(&self, signal: Option<i32>, code: Option<i32>) -> Option<&'static str> {
-        let said = |words: &str| self.last_words.contains(words);
         Some(match (signal, code) {
             (Some(libc::SIGKILL), _) if self.reason.is_some() => return self.reason,
-            (Some(libc::SIGKILL), _) if said(LINK_LOST) => "something in it has closed its link to this program",
-            _ if said("memory allocation of") => "probably out of memory; give it less, or a higher memory_limit",
+            (Some(libc::SIGKILL), _) if self.has_lost_its_link() => {
+                "something in it has closed its link to this program"
+            }
             (Some(libc::SIGKILL), _) if self.out_of_memory => {
                 "out of memory, as the kernel says; use fewer workers, or a memory_limit"
             }
             (Some(libc::SIGKILL), _) => "killed from outside, by somebody or by the kernel for want of memory",
             (Some(libc::SIGTERM | libc::SIGINT | libc::SIGHUP), _) => "asked to end from outside",
-            _ if said(crate::worker::STACK_OVERFLOW) => {
+            (Some(libc::SIGSEGV | libc::SIGBUS), _) if self.has_overflowed_its_stack() => {
                 "a stack overflow, most likely a recursion without end; limit its depth"
             }
             (Some(libc::SIGSEGV | libc::SIGBUS), _) => "a bad memory access, in unsafe or foreign code",
@@ -98,16 +135,25 @@ impl Death {
                 "an illegal instruction: a check of foreign code that failed, or corrupted memory"
             }
             (Some(libc::SIGFPE), _) => "an arithmetic error in foreign code, such as a division by zero",
+            (Some(libc::SIGABRT), _) if self.words.lines().any(is_failed_allocation) => {
+                "probably out of memory; give it less, or a higher memory_limit"
+            }
             (Some(libc::SIGABRT), _) => "it aborted: a panic that could not unwind, or a failed check in foreign code",
             (Some(libc::SIGPIPE), _) => "it wrote to a closed pipe",
-            (_, Some(EXIT_NOT_STARTED)) => "it could not start to serve",
-            (_, Some(101)) => {
-                "a panic ended the process; is it compiled with panic = \"abort\", or did a thread call exit?"
-            }
+            (Some(libc::SIGXFSZ), _) => "it wrote more to a file than the limit on the size of files allows",
+            (Some(libc::SIGXCPU), _) => "it used more processor time than its limit allows",
+            (_, Some(EXIT_NOT_STARTED)) if self.signs.never_served => "it could not start to serve",
             (_, Some(_)) => "something in it called exit; return an error instead",
             _ => return None,
         })
     }
+}
+
+/// Whether this is what Rust or C++ say before they abort for want of memory. Nothing else tells that of an abort.
+fn is_failed_allocation(line: &str) -> bool {
+    let bytes = line.trim().strip_prefix("memory allocation of ").and_then(|rest| rest.strip_suffix(" bytes failed"));
+    bytes.is_some_and(|bytes| !bytes.is_empty() && bytes.bytes().all(|digit| digit.is_ascii_digit()))
+        || line.contains("terminate called after throwing an instance of 'std::bad_alloc'")
 }
 
 fn signal_name(signal: i32) -> &'static str {
@@ -175,17 +221,10 @@ fn events_file() -> Option<std::path::PathBuf> {
 mod tests {
     use super::*;
 
-    fn death(raw_status: i32, last_lines: &str) -> Death {
+    fn death(raw_status: i32, words: &str) -> Death {
         let status = Some(ExitStatus::from_raw(raw_status));
-        Death {
-            worker: "parser_0".into(),
-            pid: 7,
-            status,
-            reason: None,
-            last_lines: last_lines.into(),
-            last_words: last_lines.into(),
-            out_of_memory: false,
-        }
+        let (signs, words) = (Signs { stack_overflowed: Some(false), ..Signs::default() }, words.into());
+        Death { worker: "parser_0".into(), pid: 7, status, reason: None, signs, words, out_of_memory: false }
     }
 
     #[test]
@@ -211,12 +250,28 @@ mod tests {
 
     #[test]
     fn a_failed_allocation_is_told_from_another_abort() {
-        assert!(
-            death(libc::SIGABRT, "memory allocation of 8 bytes failed")
-                .error("t")
-                .to_string()
-                .contains("out of memory")
-        );
-        assert!(death(libc::SIGABRT, "").error("t").to_string().contains("aborted"));
+        let text = |raw_status, words| death(raw_status, words).error("t").to_string();
+        let failed = "memory allocation of 8 bytes failed";
+        assert!(text(libc::SIGABRT, failed).contains("out of memory"));
+        assert!(text(libc::SIGABRT, "").contains("aborted"));
+        for words in ["memory allocation of the parser took 5 ms", "the memory allocation of 8 bytes failed once"] {
+            assert!(text(libc::SIGABRT, words).contains("aborted"), "{words}");
+        }
+        // It ends by an abort, so it explains nothing else.
+        assert!(text(libc::SIGSEGV, failed).contains("bad memory access"));
+        assert!(text(3 << 8, failed).contains("called exit"));
+    }
+
+    #[test]
+    fn what_a_task_says_of_the_worker_is_not_taken_for_what_the_worker_says_of_itself() {
+        let text = |raw_status, words: &str| {
+            let mut death = death(raw_status, words);
+            death.signs.link_lost = Some(false);
+            death.error("t").to_string()
+        };
+        assert!(text(libc::SIGSEGV, "it has overflowed its stack").contains("bad memory access"));
+        assert!(text(libc::SIGABRT, "it has overflowed its stack").contains("aborted"));
+        assert!(text(libc::SIGKILL, LINK_LOST).contains("killed from outside"));
+        assert!(text(EXIT_NOT_STARTED << 8, "a worker could not start").contains("called exit"));
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Ear {
     is_looked_after: bool,
     /// Whether the supervisor was called and left it to those who listen.
     is_left_to_others: bool,
+    /// Whether nobody else may listen.
+    is_the_supervisors: bool,
 }
 
 /// What was heard.
@@ -82,7 +84,13 @@ impl Ear {
             attending: 0,
             is_looked_after: false,
             is_left_to_others: false,
+            is_the_supervisors: false,
         }
+    }
+
+    /// For a worker that reports nothing: the supervisor has to know how much it has written when it answers.
+    pub(crate) fn keep_to_the_supervisor(&mut self) {
+        self.is_the_supervisors = true;
     }
 
     /// Whether a part of a reply has come.
@@ -214,6 +222,11 @@ impl Pool {
     /// comes. True: what it waits for is there.
     pub(super) fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
         let mut place = None;
+        // Where the supervisor is woken in any case, two that read replies are in each other's way.
+        let is_superfluous = |ear: &mut Ear| !ear.inbox.can_disarm();
+        if waiting.polls_one_of_many() && self.with_ear(unplace(waiting.place()).0, is_superfluous) == Some(true) {
+            return waiting.is_over();
+        }
         loop {
             let mut progress = false;
             let found = patience.spin(|| {
@@ -243,7 +256,7 @@ impl Pool {
     /// stays as it is, for nobody looks whether there is one.
     pub(super) fn listen_around(&self) {
         for unit in 0..self.ears.len() {
-            if let Some(mut heard) = self.listen_in(unit, |_| true) {
+            if let Some(mut heard) = self.listen_in(unit, |_| ()) {
                 self.pass_on(unit, &mut heard);
             }
         }
@@ -251,18 +264,22 @@ impl Pool {
 
     /// Takes what a worker has said, and sends it what it has room for. True: there was something.
     fn attend_once(&self, unit: usize) -> bool {
-        let Some(mut heard) = self.listen_in(unit, Ear::disarm) else { return false };
+        let Some(mut heard) = self.listen_in(unit, |ear| {
+            ear.disarm();
+        }) else {
+            return false;
+        };
         let moved = heard.bytes > 0;
         self.pass_on(unit, &mut heard);
         moved | self.pump(unit)
     }
 
-    /// `prepare` may say that this ear is not to be listened to by this thread.
-    fn listen_in(&self, unit: usize, prepare: impl FnOnce(&mut Ear) -> bool) -> Option<Heard> {
+    fn listen_in(&self, unit: usize, prepare: impl FnOnce(&mut Ear)) -> Option<Heard> {
         // Somebody else is listening already, or it has ended.
         let mut slot = self.ears.get(unit)?.try_lock()?;
-        let ear = slot.as_mut().filter(|ear| ear.is_ready && !ear.is_spoiled)?;
-        if !prepare(ear) || !ear.inbox.has_something() {
+        let ear = slot.as_mut().filter(|ear| ear.is_ready && !ear.is_spoiled && !ear.is_the_supervisors)?;
+        prepare(ear);
+        if !ear.inbox.has_something() {
             return None;
         }
         ear.attended = true;
@@ -380,6 +397,10 @@ mod tests {
         fn arm(&mut self) -> bool {
             self.rings.store(true, Relaxed);
             self.said.lock().is_empty()
+        }
+
+        fn can_disarm(&self) -> bool {
+            true
         }
 
         fn disarm(&mut self) -> bool {

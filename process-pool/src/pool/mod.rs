@@ -41,6 +41,7 @@ use rustix::process::Signal;
 
 use crate::{
     courier::Courier,
+    forward::Forwarder,
     trace::{Event, Trace},
 };
 use queue::Queue;
@@ -72,8 +73,9 @@ pub(crate) struct Pool {
     room: Condvar,
     /// Notified when the last worker is gone.
     gone: Condvar,
-    pub(crate) poller: Poller,
-    pub(crate) courier: Courier,
+    pub(crate) poller: Arc<Poller>,
+    courier: Courier,
+    pub(crate) forwarder: Forwarder,
     registration: OnceLock<Registration>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
     supervisor_id: OnceLock<ThreadId>,
@@ -127,10 +129,12 @@ impl Pool {
         let poller = Poller::new().map_err(|cause| {
             Error::new(ErrorKind::Other, format!("{name} could not be built: no descriptor to wait with: {cause}"))
         })?;
+        let poller = Arc::new(poller);
         let (width, time_limit) = (units.len(), limits.time_limit);
         let state = State::new(limits, units);
         let pool = Arc::new(Pool {
             courier: Courier::new(&name),
+            forwarder: Forwarder::new(&name, poller.clone()),
             name,
             width,
             time_limit,
@@ -190,7 +194,27 @@ impl Pool {
         if trace.is_empty() {
             return;
         }
-        if self.is_supervisor() { self.courier.tell(trace) } else { trace.tell() }
+        if !self.is_supervisor() {
+            trace.tell();
+        } else if !self.courier.tell(trace) {
+            self.run_callbacks_later();
+        }
+    }
+
+    /// Tries again to have callbacks run for which there was no thread.
+    pub(crate) fn run_callbacks(&self) {
+        if !self.courier.retry() {
+            self.run_callbacks_later();
+        }
+    }
+
+    /// There is no thread to run callbacks in: the supervisor tries again after a while. At the latest they are run by the
+    /// thread that joins the pool.
+    #[cold]
+    fn run_callbacks_later(&self) {
+        const PAUSE: Duration = Duration::from_millis(200);
+        self.state.lock().set_timer(Instant::now() + PAUSE, Timer::Callbacks);
+        self.notify();
     }
 
     /// Says that room may have come up in a bounded pool.
@@ -221,8 +245,8 @@ impl Pool {
             endings.extend(unit.vacate().into_iter().map(|(flight, _)| flight.job.given_up(Some(&reason))));
         }
         drop(state);
+        self.settle(None, endings);
         self.announce_gone();
-        settle_all(endings);
     }
 
     /// Resolves futures, and has their callbacks run elsewhere. Nothing is locked.
@@ -232,8 +256,12 @@ impl Pool {
             trace.of_task(|| self.done(unit, ending));
         }
         self.tell(trace);
+        let mut all_are_told = true;
         for ending in endings {
-            self.courier.deliver(ending.settle());
+            all_are_told &= self.courier.deliver(ending.settle());
+        }
+        if !all_are_told {
+            self.run_callbacks_later();
         }
     }
 
@@ -263,10 +291,6 @@ impl Pool {
                 Some(capacity) if state.waiting() >= capacity && !state.somebody_is_free() => {
                     if !job.task.may_wait() {
                         return Err(Error::queue_full(&self.name, capacity));
-                    }
-                    if self.is_supervisor() {
-                        // A waker that submits, called by the one thread that makes room.
-                        break;
                     }
                     state.waiting_submitters += 1;
                     self.room.wait(&mut state);
@@ -404,7 +428,7 @@ impl Backend for Pool {
     }
 
     fn join(&self, timeout: Option<Duration>) -> bool {
-        if self.born.check().is_err() || self.is_supervisor() {
+        if self.born.check().is_err() {
             return false;
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -422,9 +446,10 @@ impl Backend for Pool {
         drop(state);
         let supervisor = self.supervisor.lock().take();
         if let Some(thread) = supervisor {
-            // It has said its last word, and contains every panic of the user's.
+            // It has said its last word, and runs no code of the user's.
             let _ = thread.join();
         }
+        self.forwarder.finish(deadline);
         self.courier.join(deadline);
         true
     }

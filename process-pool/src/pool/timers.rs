@@ -1,6 +1,10 @@
 //! What is to be looked at later.
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
 
 use super::{Stage, State};
 
@@ -25,6 +29,12 @@ pub(crate) enum Timer {
     Start { unit: usize },
     /// The queue may have more room than it needs.
     Trim,
+    /// A worker has written a part of a line, which is passed on although the rest has not come.
+    Line { unit: usize, generation: u64 },
+    /// Nothing more of the workers' standard error is read because this program's own takes nothing: see whether it does.
+    Logs,
+    /// There was no thread to run callbacks in: try again.
+    Callbacks,
 }
 
 /// The timers that are set.
@@ -55,6 +65,16 @@ impl Timers {
         self.kept = self.heap.len();
     }
 
+    /// Moves those by this much that are the end of somebody's time. The others only have somebody look, and set again.
+    fn postpone(&mut self, time: Duration) {
+        let postponed = |Reverse((at, timer)): Reverse<(Instant, Timer)>| {
+            let is_end = matches!(timer, Timer::Kill { .. } | Timer::Late { .. } | Timer::Unlinked { .. });
+            let later = at.checked_add(time).filter(|_| is_end);
+            Reverse((later.unwrap_or(at), timer))
+        };
+        self.heap = std::mem::take(&mut self.heap).into_iter().map(postponed).collect();
+    }
+
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
@@ -70,6 +90,13 @@ impl Timers {
 }
 
 impl State {
+    /// This whole program was stopped at that moment and for so long, so nothing could get on: whatever had begun has that
+    /// much more time.
+    pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
+        self.timers.postpone(time);
+        self.units.iter_mut().for_each(|unit| unit.give_back(from, time));
+    }
+
     /// Sets a timer; see [`Timers::set`].
     pub(crate) fn set_timer(&mut self, at: Instant, timer: Timer) -> bool {
         if self.timers.is_crowded() {
@@ -87,9 +114,10 @@ impl State {
                     Timer::Late { unit, generation } => lives(unit, generation) && units[unit].stage == Stage::Starting,
                     Timer::Kill { unit, generation }
                     | Timer::Look { unit, generation }
-                    | Timer::Unlinked { unit, generation } => lives(unit, generation),
-                    Timer::Trim => true,
+                    | Timer::Unlinked { unit, generation }
+                    | Timer::Line { unit, generation } => lives(unit, generation),
                     Timer::Start { unit } => units[unit].stage == Stage::Vacant,
+                    Timer::Trim | Timer::Logs | Timer::Callbacks => true,
                 }
             });
         }

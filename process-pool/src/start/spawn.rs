@@ -23,7 +23,7 @@ use super::{
 use crate::{
     Transport,
     process::group::ControlGroup,
-    transport::{Inbox, Outbox, socket},
+    transport::{Inbox, Outbox, Report, socket},
 };
 
 /// What is the same for all workers of a pool.
@@ -50,6 +50,8 @@ pub(crate) struct Started {
     pub(crate) socket: Arc<OwnedFd>,
     pub(crate) outbox: Box<dyn Outbox>,
     pub(crate) inbox: Box<dyn Inbox>,
+    /// None: the system has no memory for it.
+    pub(crate) report: Option<Report>,
 }
 
 impl Blueprint {
@@ -75,7 +77,7 @@ impl Blueprint {
             copy: program::copy(),
         };
         let ours = Arc::new(ours);
-        let (outbox, inbox) = self.link(&ours, &mut setup)?;
+        let (outbox, inbox, report) = self.link(&ours, &mut setup)?;
         let mut command = Command::new(&executable);
         command
             .arg0(name)
@@ -93,26 +95,31 @@ impl Blueprint {
         let stderr = ChildStderr::from(OwnedFd::from(stderr));
         rustix::io::ioctl_fionbio(&stderr, true)?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
-        Ok(Started { child, exit, stderr, socket: ours, outbox, inbox })
+        Ok(Started { child, exit, stderr, socket: ours, outbox, inbox, report })
     }
 
     /// Makes the link, and sends the greeting through it.
-    fn link(&self, ours: &Arc<OwnedFd>, setup: &mut Setup) -> io::Result<(Box<dyn Outbox>, Box<dyn Inbox>)> {
+    fn link(&self, ours: &Arc<OwnedFd>, setup: &mut Setup) -> io::Result<Link> {
         #[cfg(target_os = "linux")]
         if self.transport == Transport::Ring
             && let Ok((file, memory)) = crate::transport::ring::create()
         {
             setup.transport = Transport::Ring;
             setup.send(ours.as_fd(), Some(file.as_fd()))?;
+            let report = memory.report();
             let (outbox, inbox) = memory.parent_ends(ours.clone());
-            return Ok((Box::new(outbox), Box::new(inbox)));
+            return Ok((Box::new(outbox), Box::new(inbox), Some(report)));
         }
         setup.transport = Transport::Socket;
-        setup.send(ours.as_fd(), None)?;
+        let (file, report) = Report::create().ok().unzip();
+        setup.send(ours.as_fd(), file.as_ref().map(AsFd::as_fd))?;
         let (outbox, inbox) = socket::parent_ends(ours.clone());
-        Ok((Box::new(outbox), Box::new(inbox)))
+        Ok((Box::new(outbox), Box::new(inbox), report))
     }
 }
+
+/// The parent's ends of a link.
+type Link = (Box<dyn Outbox>, Box<dyn Inbox>, Option<Report>);
 
 /// A process that was just started. If it cannot be attended to, for want of descriptors mostly, it does not stay.
 struct Unattended(Option<Child>);

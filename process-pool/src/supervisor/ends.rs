@@ -6,12 +6,11 @@ use executor_core::{Error, ErrorKind};
 use rustix::process::Signal;
 
 use super::{
-    Supervisor, is_reset,
-    patience::{Life, Next},
-    stderr::last_lines,
+    Supervisor, broken_by_start, is_reset,
+    restart::{Life, Next},
 };
 use crate::{
-    death::Death,
+    death::{Death, Signs},
     pool::{Aftermath, Flight, Leftovers, Phase, Reached, Stage, Timer},
     start,
     trace::{self, Trace},
@@ -21,14 +20,24 @@ impl Supervisor {
     /// A worker's process has ended: settles what it had, and fills its place again.
     pub(super) fn bury_and_replace(&mut self, unit: usize) {
         let Some(buried) = self.bury(unit) else { return };
-        match self.patience.one_has_ended(buried.life) {
+        match self.restart.one_has_ended(buried.life, self.others_may_serve(unit)) {
             Next::StartNow => self.fill(unit),
             Next::StartAfter(pause) => self.fill_later(unit, pause),
             Next::GiveUp => {
-                let reason = buried.death.broken(&self.pool.name);
+                let reason = match &buried.declined {
+                    Some(error) => broken_by_start(&self.pool.name, error),
+                    None => buried.death.broken(&self.pool.name),
+                };
                 self.break_down(&reason);
             }
         }
+    }
+
+    /// Whether another worker serves, or was started and has not failed yet.
+    pub(super) fn others_may_serve(&self, unit: usize) -> bool {
+        let state = self.pool.state.lock();
+        let mut others = state.units.iter().enumerate().filter(|(other, _)| *other != unit);
+        others.any(|(_, other)| matches!(other.stage, Stage::Ready | Stage::Starting))
     }
 
     /// Looks at an empty place again after a pause.
@@ -56,15 +65,14 @@ impl Supervisor {
         // What it said before it died counts.
         self.hear_last_words(unit);
         self.pool.close_ear(unit);
+        self.read_last_stderr(unit);
         let mut attendant = self.attendants[unit].take()?;
-        attendant.read_stderr(&self.pool.poller);
         attendant.unwatch(&self.pool.poller);
         self.pool.state.lock().units[unit].process = None;
         let status = process.and_then(|process| process.reap());
 
         let mut leftovers = Leftovers::default();
         let mut state = self.pool.state.lock();
-        let last_words = attendant.tail.last_words();
         let was_stopped = state.phase == Phase::Terminating;
         let place = &mut state.units[unit];
         let death = Death {
@@ -72,8 +80,8 @@ impl Supervisor {
             pid: attendant.pid(),
             status,
             reason: place.reason,
-            last_lines: last_lines(&last_words),
-            last_words,
+            signs: Signs::of(attendant.report(), place.was_ready),
+            words: attendant.own_stderr(),
             out_of_memory: self.memory_kills.was_one(),
         };
         let was_ready = place.was_ready;
@@ -126,12 +134,13 @@ impl Supervisor {
         self.pool.settle(Some(unit), endings);
         let life = match () {
             () if was_stopped => Life::Served,
+            () if attendant.declined.is_some() => Life::Declined,
             () if was_starting && !was_ready && death.was_killed_from_outside() => Life::Killed,
             () if was_starting && !was_ready => Life::Failed,
             () if was_useless => Life::Useless,
             () => Life::Served,
         };
-        Some(Buried { death, life })
+        Some(Buried { death, life, declined: attendant.declined })
     }
 
     fn hear_last_words(&mut self, unit: usize) {
@@ -143,6 +152,7 @@ impl Supervisor {
             match pool.with_ear(unit, |ear| pool.hear(unit, ear)) {
                 Some(Ok(words)) if words.bytes > 0 => {
                     heard += words.bytes;
+                    self.note_answer(unit);
                     self.act_on(unit, words);
                 }
                 Some(Err(error)) if is_reset(&error) => {
@@ -168,8 +178,7 @@ impl Supervisor {
             self.pool.state.lock().units[unit].signal(Signal::KILL);
             self.bury(unit);
         }
-        let others_live = self.attendants.iter().any(Option::is_some);
-        match self.patience.one_was_refused(others_live) {
+        match self.restart.one_was_refused(&cause, self.others_may_serve(unit)) {
             Next::GiveUp => {
                 let message = format!(
                     "{} is broken: its last worker is gone, and no other could be started: {cause}{}",
@@ -197,4 +206,6 @@ impl Supervisor {
 pub(super) struct Buried {
     death: Death,
     life: Life,
+    /// Why it said that it cannot serve.
+    declined: Option<Error>,
 }

@@ -1,14 +1,15 @@
 //! The thread that looks after a pool's workers: their words, their ends, and the deadlines.
 //!
 //! It waits for everything at once, and deals with one [event](Event) after the other. It alone starts and reaps workers. It
-//! runs no user code: results are read by those who ask for them, and callbacks are the
-//! [`courier`](crate::courier)'s.
+//! runs no user code: results are read by those who ask for them, and callbacks, wakers and what else may run some are the
+//! [`courier`](crate::courier)'s. It makes no call that waits for somebody else: what workers write to their standard error
+//! is passed on by the [`forward`](crate::forward) thread.
 
 mod attendant;
 mod clock;
 mod ends;
-mod patience;
-mod sigpipe;
+mod logs;
+mod restart;
 mod stderr;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use executor_core::{Error, ErrorKind};
+use executor_core::{Backend, Error, ErrorKind};
 use polling::Events;
 use rustix::process::Signal;
 
@@ -30,7 +31,8 @@ use crate::{
     trace::{self, Trace},
 };
 use attendant::{Attendant, Source};
-use patience::Patience;
+use logs::Logs;
+use restart::RestartPolicy;
 
 /// What may happen.
 enum Event {
@@ -62,7 +64,8 @@ pub(crate) struct Supervisor {
     /// Units whose workers do not ring at the moment, and when they are listened to.
     looked_after: Vec<(usize, Instant)>,
     memory_kills: MemoryKills,
-    patience: Patience,
+    restart: RestartPolicy,
+    logs: Logs,
 }
 
 /// How long a worker may take to answer, before it runs the initializer.
@@ -85,7 +88,8 @@ impl Supervisor {
             unfinished: VecDeque::new(),
             looked_after: Vec::new(),
             memory_kills: MemoryKills::watch(),
-            patience: Patience::new(workers),
+            restart: RestartPolicy::new(workers),
+            logs: Logs::new(),
         }
     }
 
@@ -100,7 +104,11 @@ impl Supervisor {
         // A worker has its reply as a whole before it sends it.
         let longest = self.blueprint.memory_limit.unwrap_or(u64::MAX);
         let (mut attendant, outbox, inbox) = Attendant::new(started);
-        self.pool.open_ear(unit, Ear::new(inbox, longest));
+        let mut ear = Ear::new(inbox, longest);
+        if attendant.report().is_none() {
+            ear.keep_to_the_supervisor();
+        }
+        self.pool.open_ear(unit, ear);
         let mut state = self.pool.state.lock();
         let place = &mut state.units[unit];
         let name = place.name.clone();
@@ -136,12 +144,12 @@ impl Supervisor {
             self.bury(unit);
         }
         self.pool.announce_gone();
+        self.pool.join(None);
     }
 
     /// Until the pool is closed and the last worker is gone.
     pub(crate) fn run(mut self) {
         let _guard = Guard(self.pool.clone());
-        sigpipe::block();
         let mut events = Events::new();
         loop {
             self.retire_the_idle();
@@ -161,6 +169,7 @@ impl Supervisor {
             events.clear();
             let mut unfinished = std::mem::take(&mut self.unfinished);
             unfinished.extend(self.rested());
+            self.resume_logs();
             unfinished.extend(std::mem::take(&mut self.pool.state.lock().backlogged));
             happened.into_iter().chain(unfinished.into_iter().map(Event::Bell)).for_each(|event| self.handle(event));
             self.look_at_the_clock();
@@ -190,7 +199,7 @@ impl Supervisor {
         self.looked_after.extract_if(.., |(_, at)| *at <= now).map(|(unit, _)| unit).collect()
     }
 
-    fn wait(&self, events: &mut Events) {
+    fn wait(&mut self, events: &mut Events) {
         let now = Instant::now();
         let mut next = match self.unfinished.is_empty() {
             true => self.pool.state.lock().timers.next(),
@@ -202,6 +211,9 @@ impl Supervisor {
         if self.pool.poller.wait(events, timeout).is_err() {
             // Nothing that is handed to it can be wrong, so this is a passing lack of resources.
             std::thread::yield_now();
+        }
+        if let Some(next) = next {
+            self.give_back_since(next.max(now));
         }
     }
 
@@ -223,12 +235,9 @@ impl Supervisor {
             }
             Event::Due(Timer::Start { unit }) => self.fill(unit),
             Event::Due(Timer::Trim) => self.pool.state.lock().trim(),
-        }
-    }
-
-    fn read_stderr(&mut self, unit: usize) {
-        if let Some(attendant) = &mut self.attendants[unit] {
-            attendant.read_stderr(&self.pool.poller);
+            Event::Due(Timer::Line { unit, generation }) => self.flush_line(unit, generation),
+            Event::Due(Timer::Logs) => self.look_at_paused_logs(),
+            Event::Due(Timer::Callbacks) => self.pool.run_callbacks(),
         }
     }
 
@@ -251,6 +260,7 @@ impl Supervisor {
                 None => return,
                 Some(Ok(heard)) if heard.bytes > 0 || heard.nonsense => {
                     outcomes += heard.endings.len();
+                    self.note_answer(unit);
                     self.act_on(unit, heard);
                 }
                 Some(Ok(_)) => {
@@ -286,14 +296,31 @@ impl Supervisor {
     /// Deals with what was heard.
     fn act_on(&mut self, unit: usize, mut heard: Heard) {
         if heard.is_ready {
-            self.patience.one_is_ready();
+            self.restart.one_is_ready();
         }
         self.pool.act_on(unit, &mut heard);
         if let Some(error) = heard.not_ready {
-            self.break_down(&broken_by_start(&self.pool.name, &error));
+            self.declined(unit, error);
         }
         if heard.nonsense {
             self.give_up(unit);
+        }
+    }
+
+    fn note_answer(&mut self, unit: usize) {
+        if let Some(attendant) = &mut self.attendants[unit] {
+            attendant.note_answer();
+        }
+    }
+
+    /// A worker has said that it cannot serve, and is about to leave. That breaks the pool if no other can.
+    fn declined(&mut self, unit: usize, error: Error) {
+        self.pool.state.lock().units[unit].stage = Stage::Leaving;
+        if !self.others_may_serve(unit) {
+            self.break_down(&broken_by_start(&self.pool.name, &error));
+        }
+        if let Some(attendant) = &mut self.attendants[unit] {
+            attendant.declined = Some(error);
         }
     }
 

@@ -1,107 +1,114 @@
-//! What workers write to their standard error: passed on to this process's own, with the last lines kept.
+//! What a worker writes to its standard error: the last part is kept for the case of its death, and all of it is handed to
+//! the [`forward`](crate::forward) thread, line by line.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::forward::{Forwarder, WorkerId};
 
-/// The last part of what a worker has written.
+/// How much of what a worker has written is kept: so much that what led to a backtrace is still among it.
+const KEPT: usize = 32 * 1024;
+
+/// A line that is longer is handed on in pieces.
+const LONGEST_LINE: usize = 16 * 1024;
+
+/// So long a line may take to be written. What there is of it is handed on then: it may be a question, or a progress.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     kept: VecDeque<u8>,
-    /// What this process's standard error has not taken yet.
-    unsent: VecDeque<u8>,
+    /// How many bytes have come.
+    total: u64,
+    /// The beginning of a line whose end has not come, and when it came.
+    unfinished: Vec<u8>,
+    since: Option<Instant>,
 }
 
-/// How much of a worker's last words is kept: so much that what led to a backtrace is still among them.
-const KEPT: usize = 32 * 1024;
-
-/// How many lines of it an error shows.
-const LINES: usize = 16;
-
-/// How much waits for a standard error that takes nothing. What is older is lost: nobody reads it, and a worker's noise
-/// must not fill the memory.
-const UNSENT: usize = 64 * 1024;
-
 impl Tail {
-    pub(super) fn write(&mut self, bytes: &[u8]) {
-        append(&mut self.kept, bytes, KEPT);
-        append(&mut self.unsent, bytes, UNSENT);
-        self.pass_on();
-    }
-
-    /// Writes to the standard error what it takes without blocking: the supervisor must not wait for whoever reads it.
-    pub(super) fn pass_on(&mut self) {
-        // A pipe that is ready takes this much without blocking.
-        const PIECE: usize = 4096;
-        let stderr = rustix::stdio::stderr();
-        while !self.unsent.is_empty() {
-            let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            if !poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0) {
-                return;
-            }
-            // Nobody reads it any more, and a program may be so that to write all the same would be its end.
-            if ready[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
-                return self.unsent.clear();
-            }
-            let (front, _) = self.unsent.as_slices();
-            match rustix::io::write(stderr, &front[..front.len().min(PIECE)]) {
-                Ok(count) => drop(self.unsent.drain(..count)),
-                // A standard error that is closed takes nothing any more.
-                Err(_) => self.unsent.clear(),
-            }
+    /// Takes what has come.
+    pub(super) fn take(&mut self, bytes: &[u8], worker: WorkerId, forwarder: &Forwarder, is_last: bool) {
+        self.keep(bytes);
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let (lines, rest) = bytes.split_at(end);
+        if self.unfinished.is_empty() {
+            forwarder.push(worker, lines, is_last);
+        } else if !lines.is_empty() {
+            // As one, so that nothing comes between the two halves of a line.
+            self.unfinished.extend_from_slice(lines);
+            self.flush(worker, forwarder, is_last);
+        }
+        self.unfinished.extend_from_slice(rest);
+        if self.unfinished.len() > LONGEST_LINE {
+            self.flush(worker, forwarder, is_last);
+        }
+        if !self.unfinished.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
         }
     }
 
-    /// Everything that is kept.
-    pub(super) fn last_words(&self) -> String {
-        let bytes: Vec<u8> = self.kept.iter().copied().collect();
+    /// Hands on a line that has not ended.
+    pub(super) fn flush(&mut self, worker: WorkerId, forwarder: &Forwarder, is_last: bool) {
+        forwarder.push(worker, &self.unfinished, is_last);
+        self.unfinished.clear();
+        self.unfinished.shrink_to(LONGEST_LINE);
+        self.since = None;
+    }
+
+    /// When a line that has not ended is to be [handed on](Tail::flush), if there is one.
+    pub(super) fn line_is_due(&self) -> Option<Instant> {
+        self.since.map(|since| since + PATIENCE)
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        let bytes = &bytes[bytes.len().saturating_sub(KEPT)..];
+        let excess = (self.kept.len() + bytes.len()).saturating_sub(KEPT);
+        self.kept.drain(..excess);
+        self.kept.extend(bytes);
+    }
+
+    /// How many bytes have come.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// What has come behind so many bytes, as far as it is kept.
+    pub(super) fn since(&self, boundary: u64) -> String {
+        let wanted = usize::try_from(self.total.saturating_sub(boundary)).unwrap_or(usize::MAX);
+        let bytes: Vec<u8> = self.kept.iter().copied().skip(self.kept.len().saturating_sub(wanted)).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
-}
-
-/// The last lines of a worker's words. A backtrace is left out: it hides what led to it.
-pub(super) fn last_lines(words: &str) -> String {
-    let lines: Vec<&str> = words.lines().filter(|line| !is_frame(line)).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n").trim().to_string()
-}
-
-/// Whether this is a line of a backtrace of Rust's: `  12: function`, or `             at file:line:column`.
-fn is_frame(line: &str) -> bool {
-    let text = line.trim_start();
-    let is_indented = text.len() < line.len();
-    let number = text.trim_start_matches(|character: char| character.is_ascii_digit());
-    is_indented && (text.starts_with("at ") || number.len() < text.len() && number.starts_with(": "))
-}
-
-fn append(to: &mut VecDeque<u8>, bytes: &[u8], most: usize) {
-    let bytes = &bytes[bytes.len().saturating_sub(most)..];
-    let excess = (to.len() + bytes.len()).saturating_sub(most);
-    to.drain(..excess);
-    to.extend(bytes);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_last_lines_are_kept() {
-        let mut kept = VecDeque::new();
-        for line in 0..1000 {
-            append(&mut kept, format!("line {line}\n").as_bytes(), KEPT);
-        }
-        assert!(kept.len() <= KEPT);
-        let tail = Tail { kept, unsent: VecDeque::new() };
-        let lines = last_lines(&tail.last_words());
-        assert_eq!(lines.lines().count(), LINES);
-        assert!(lines.ends_with("line 999"));
+    fn kept(parts: &[&str]) -> Tail {
+        let mut tail = Tail::default();
+        parts.iter().for_each(|part| tail.keep(part.as_bytes()));
+        tail
     }
 
     #[test]
-    fn a_backtrace_does_not_hide_what_led_to_it() {
-        let words = "memory allocation of 8 bytes failed\nstack backtrace:\n   0: one\n             at ./file.rs:1:2\n";
-        assert_eq!(last_lines(words), "memory allocation of 8 bytes failed\nstack backtrace:");
-        assert_eq!(last_lines("  at work\n7: seven\n  note: this"), "7: seven\n  note: this");
+    fn the_last_bytes_are_kept() {
+        let lines: Vec<String> = (0..10_000).map(|line| format!("line {line}\n")).collect();
+        let tail = kept(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let text = tail.since(0);
+        assert!(text.len() == KEPT && text.ends_with("line 9998\nline 9999\n"));
+        assert_eq!(tail.total(), lines.iter().map(|line| line.len() as u64).sum::<u64>());
+    }
+
+    #[test]
+    fn what_came_before_a_boundary_is_not_told_wherever_it_is() {
+        let tail = kept(&["before\n", "after\n"]);
+        assert_eq!(tail.since(7), "after\n");
+        assert_eq!((tail.since(0).as_str(), tail.since(13).as_str()), ("before\nafter\n", ""));
+        // A worker may write anything there.
+        assert_eq!(tail.since(u64::MAX), "");
     }
 }

@@ -9,12 +9,23 @@
 //! Both are behind the same traits: [`Outbox`] and [`Inbox`] in the parent, which never block, [`Port`] in the worker,
 //! which does.
 
+#[cfg(not(target_os = "linux"))]
+mod no_report;
 #[cfg(target_os = "linux")]
 pub(crate) mod ring;
 pub(crate) mod socket;
 mod unread;
 
+#[cfg(not(target_os = "linux"))]
+pub(crate) use no_report::Report;
+#[cfg(target_os = "linux")]
+pub(crate) use ring::report::Report;
+pub(crate) use unread::bytes_in_pipe;
+
 use std::{io, sync::Arc};
+
+/// The parent takes no more than this out of a worker's standard error at once.
+pub(crate) const STDERR_AT_ONCE: usize = 64 << 10;
 
 /// How arguments and results travel between this process and its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -67,10 +78,13 @@ pub(crate) trait Inbox: Send {
     /// Asks to be woken when something arrives. False: something has arrived by now, look again.
     fn arm(&mut self) -> bool;
 
-    /// Asks not to be woken, by who is going to look without. False: that cannot be.
+    /// Whether [`disarm`](Inbox::disarm) works.
+    fn can_disarm(&self) -> bool;
+
+    /// Asks that the supervisor is not woken, by who is going to look without. False: it is woken all the same.
     fn disarm(&mut self) -> bool;
 
-    /// Whether something has arrived, as far as is known without a system call.
+    /// Whether something has arrived. An error, or the other side's end, is nothing.
     fn has_something(&self) -> bool;
 }
 

@@ -93,12 +93,17 @@ impl Inbox for SocketInbox {
         true
     }
 
+    fn can_disarm(&self) -> bool {
+        false
+    }
+
     fn disarm(&mut self) -> bool {
         false
     }
 
     fn has_something(&self) -> bool {
-        false
+        // Asked like this because a look by `recv` would take an error out of the socket, and that is for the supervisor.
+        super::bytes_in_pipe(self.0.as_fd()).is_some_and(|bytes| bytes > 0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether the other side of a socket has read what was sent to it.
+//! Whether the other side of a socket, or of a pipe, has read what was sent to it.
 #![allow(unsafe_code)]
 
 use std::os::fd::BorrowedFd;
@@ -18,11 +18,28 @@ pub(super) fn is_unread(_: BorrowedFd<'_>) -> bool {
     false
 }
 
+/// How many bytes are in a pipe, of which this is either end, or are to be read from a socket. None: it is neither, or the
+/// system does not tell.
+pub(crate) fn bytes_in_pipe(pipe: BorrowedFd<'_>) -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    let mut unread: libc::c_int = 0;
+    // SAFETY: the request writes one integer, for which there is room.
+    let answer = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut unread) };
+    if answer == 0 { u64::try_from(unread).ok() } else { None }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
+
+    #[test]
+    fn both_ends_of_a_pipe_know_what_is_in_it() {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        rustix::io::write(&writer, b"seven..").expect("written");
+        assert_eq!((bytes_in_pipe(reader.as_fd()), bytes_in_pipe(writer.as_fd())), (Some(7), Some(7)));
+    }
 
     #[test]
     fn what_was_sent_is_unread_until_all_of_it_was_read() {

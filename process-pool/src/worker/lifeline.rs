@@ -11,16 +11,20 @@ use rustix::{
     process::{Signal, getpgrp, getpid, kill_process, kill_process_group},
 };
 
+use crate::signals;
+
 /// Starts the thread. What it watches is open when this returns, whatever a task does to the limits of this process then.
 pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     // It calls nothing deep, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
     let parent = end_of(parent);
     let thread = std::thread::Builder::new().name("lifeline".into()).stack_size(STACK);
-    thread.spawn(move || match wait_for_hang_up(&socket, parent.as_ref()) {
+    let watch = move || match wait_for_hang_up(&socket, parent.as_ref()) {
         Ok(()) => end_group(),
         Err(error) => super::lose_link(&error),
-    })?;
+    };
+    // The signals that are sent to this process are for its task.
+    signals::with_all_blocked(|| thread.spawn(watch))?;
     Ok(())
 }
 

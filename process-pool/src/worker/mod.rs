@@ -3,6 +3,7 @@
 //! It never leaves by itself. It ends when the parent says so, when a task takes it down, or, at the hands of its
 //! [`lifeline`], when the parent is gone.
 
+mod boundary;
 mod buffers;
 mod children;
 mod functions;
@@ -20,8 +21,12 @@ mod serve;
 mod signals;
 mod terminal;
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::OnceLock,
+};
 
+use crate::transport::Report;
 pub(crate) use overflow::STACK_OVERFLOW;
 pub(crate) use refuse::refuse_to_start;
 pub(crate) use serve::serve;
@@ -35,6 +40,9 @@ pub(crate) fn fail_to_start(error: &io::Error) -> ! {
 
 /// Ends a worker that can neither read from its parent nor write to it, with what it has started.
 fn lose_link(error: &io::Error) -> ! {
+    if let Some(report) = REPORT.get() {
+        report.note_lost_link();
+    }
     let _ = writeln!(io::stderr(), "{LINK_LOST}: {error}");
     lifeline::end_group()
 }
@@ -44,3 +52,7 @@ pub(crate) const LINK_LOST: &str = "the worker has lost the link to its parent";
 
 /// The exit code of a worker that could not begin to serve. The reason is in its standard error.
 pub(crate) const EXIT_NOT_STARTED: i32 = 97;
+
+/// What this process tells its parent of its end, if there is memory for that. Signal handlers look here too, so it is never
+/// unmapped.
+static REPORT: OnceLock<Report> = OnceLock::new();

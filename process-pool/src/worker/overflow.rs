@@ -50,15 +50,17 @@ pub(super) fn watch() {
 
 extern "C" fn on_bad_access(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel passes a valid description of the signal.
-    let address = unsafe { (*info).si_addr() }.addr();
-    if address.abs_diff(STACK_END.load(Relaxed)) < AROUND {
+    let (address, is_access) = unsafe { ((*info).si_addr().addr(), (*info).si_code > 0) };
+    if is_access && address.abs_diff(STACK_END.load(Relaxed)) < AROUND {
+        if let Some(report) = super::REPORT.get() {
+            report.note_stack_overflow();
+        }
         // SAFETY: the bytes are a constant.
         unsafe { libc::write(2, MESSAGE.as_ptr().cast(), MESSAGE.len()) };
     }
     // SAFETY: the default action is no handler of ours. The access is repeated on return, and ends the process.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
-    // SAFETY: as above.
-    if unsafe { (*info).si_code } <= 0 {
+    if !is_access {
         // No access: somebody has sent the signal, and it has to be sent again. It waits until the handler returns.
         // SAFETY: raising is allowed in a handler.
         unsafe { libc::raise(signal) };

@@ -15,6 +15,8 @@ use executor_core::{
 };
 
 use super::{
+    REPORT,
+    boundary::Boundary,
     buffers,
     children::{self, Reaper},
     fail_to_start,
@@ -25,7 +27,7 @@ use crate::{
     Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
     start::{initialisers, setup::Setup},
-    transport::{Port, socket},
+    transport::{Port, Report, socket},
 };
 
 /// After so many tasks it is looked for children that have ended: a system call each time would cost as much as a task.
@@ -65,6 +67,7 @@ struct Worker {
     reaper: Reaper,
     body: Vec<u8>,
     reply: Vec<u8>,
+    boundary: Boundary,
 }
 
 fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
@@ -76,13 +79,21 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     group::join();
     terminal::leave();
     name::set(&setup.name);
-    let port: Box<dyn Port> = match (setup.transport, memory) {
+    let (port, report): (Box<dyn Port>, _) = match (setup.transport, memory) {
         #[cfg(target_os = "linux")]
-        (Transport::Ring, Some(file)) => Box::new(crate::transport::ring::port(file, socket.clone())?),
-        (Transport::Socket, _) => Box::new(socket::port(socket.clone())),
+        (Transport::Ring, Some(file)) => {
+            let (port, report) = crate::transport::ring::port(file, socket.clone())?;
+            (Box::new(port), Some(report))
+        }
+        (Transport::Socket, memory) => {
+            (Box::new(socket::port(socket.clone())), memory.and_then(|file| Report::open(file).ok()))
+        }
         #[allow(unreachable_patterns)]
         _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory did not come along")),
     };
+    if let Some(report) = report {
+        let _ = REPORT.set(report);
+    }
     lifeline::start(socket.clone(), setup.parent)?;
     if let Some(wanted) = setup.core_dumps {
         limits::limit_core_dumps(wanted)?;
@@ -92,7 +103,8 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
     }
     let functions = Functions::of_parent(setup.build);
     let (born, reaper) = (fork::generation(), Reaper::new());
-    Ok(Worker { port, setup, born, functions, spare: None, reaper, body: Vec::new(), reply: Vec::new() })
+    let (body, reply, boundary) = (Vec::new(), Vec::new(), Boundary::new());
+    Ok(Worker { port, setup, born, functions, spare: None, reaper, body, reply, boundary })
 }
 
 /// What a request leads to.
@@ -112,8 +124,12 @@ impl Worker {
             );
             return self.refuse(&Error::new(ErrorKind::Broken, message));
         }
+        if let Some(report) = REPORT.get() {
+            report.note_serving();
+        }
         initialisers::run_rest();
         if !self.setup.initializes {
+            self.boundary.note();
             self.answer(ReplyKind::Ready, 0)?;
         }
         loop {
@@ -177,6 +193,7 @@ impl Worker {
             return self.refuse(&error).map(|()| Next::Leave);
         }
         self.reply.clear();
+        self.boundary.note();
         self.answer(ReplyKind::Ready, 0)?;
         buffers::rest(&mut self.body, &mut self.reply);
         Ok(Next::Continue)
@@ -192,16 +209,20 @@ impl Worker {
         let remote = self.remote(&request, name);
         if request.batch == 0 {
             self.reply.clear();
+            self.boundary.begin();
             match found {
                 Ok(entry) => task::run_remote(remote.clone(), || entry.call_taking(&mut self.body, &mut self.reply)),
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
+            self.boundary.end();
             end_copies(self.born);
             if !self.port.finish(sequence, 0) {
                 // It was condemned while it ran, has reached its end after all, and must not report it.
                 lifeline::end_group();
             }
             self.answer(ReplyKind::Outcome, sequence)?;
+            // Now nobody waits for this.
+            self.boundary.note_if_written();
         } else {
             self.run_batch(request, found, &remote)?;
         }
@@ -253,6 +274,8 @@ impl Worker {
             course.goes_on(&record);
         }
         let ended = course.result;
+        self.boundary.end();
+        self.boundary.note_if_written();
         self.body = body;
         ended
     }
@@ -286,6 +309,7 @@ fn length(announced: u64) -> io::Result<usize> {
 /// How far a batch has come.
 struct Course<'a> {
     port: &'a mut dyn Port,
+    boundary: &'a mut Boundary,
     born: fork::Generation,
     remote: &'a Remote,
     is_timed: bool,
@@ -302,7 +326,9 @@ impl<'a> Course<'a> {
         let head = Reply { kind: ReplyKind::Outcomes, sequence: request.sequence, body: request.batch.into() };
         port.write(&head.to_bytes(), &[])?;
         let is_timed = request.kind == RequestKind::RunTimed;
-        Ok(Course { port, born: worker.born, remote, is_timed, open: request.batch, claimed: 0, result: Ok(()) })
+        let (born, boundary) = (worker.born, &mut worker.boundary);
+        boundary.begin();
+        Ok(Course { port, boundary, born, remote, is_timed, open: request.batch, claimed: 0, result: Ok(()) })
     }
 
     /// Whether there are items without an outcome, and somebody to tell it.
@@ -312,6 +338,7 @@ impl<'a> Course<'a> {
 
     /// Takes the outcome of an item. False: the next one is not to be called.
     fn goes_on(&mut self, record: &[u8]) -> bool {
+        self.boundary.end();
         end_copies(self.born);
         self.open = self.open.saturating_sub(1);
         let is_last = self.open == 0;
@@ -324,6 +351,8 @@ impl<'a> Course<'a> {
             lifeline::end_group();
         }
         self.result = self.tell(record, is_last);
+        self.boundary.note_if_written();
+        self.boundary.begin();
         self.is_open() && !is_stopped
     }
 

@@ -33,7 +33,11 @@ fn find(name: &str) -> Option<fn()> {
         "has_tasks_that_want_the_terminal" => super::terminal::has_tasks_that_want_the_terminal,
         "runs_until_it_is_let_go" => super::terminal::runs_until_it_is_let_go,
         "crashes_with_core_dumps" => super::limits::crashes_with_core_dumps,
-        _ => return super::world::find(name).or_else(|| super::rights::find(name)),
+        _ => {
+            return super::world::find(name)
+                .or_else(|| super::rights::find(name))
+                .or_else(|| super::forwarding::find(name));
+        }
     })
 }
 

@@ -4,6 +4,7 @@
 //! a number never means two tasks.
 
 mod flight;
+mod pause;
 mod sending;
 mod signals;
 mod steps;
@@ -229,6 +230,11 @@ impl Unit {
         let (progress, bytes) = (self.progress, self.bytes_received);
         let flight = self.flights.front_mut()?;
         let limit = flight.job.time_limit?;
+        // The worker's clock has gone on while this whole program was stopped.
+        let age = match claim {
+            Some(Claim::Running { item }) => age.map(|age| age.saturating_sub(flight.given_back(item))),
+            _ => age,
+        };
         let facts = Facts {
             now,
             claim,
@@ -357,7 +363,15 @@ impl Unit {
         job.head(sequence, name).write(&mut head);
         head.extend_from_slice(name.as_bytes());
         let offset = self.bytes_sent;
-        self.flights.push_back(Flight { sequence, job, offset, since: now, was_seen: false, watch: None });
+        self.flights.push_back(Flight {
+            sequence,
+            job,
+            offset,
+            since: now,
+            was_seen: false,
+            watch: None,
+            given_back: None,
+        });
         self.send(sequence, head);
         if self.claims().is_none()
             && self.unsent.is_none()

@@ -108,6 +108,17 @@ impl Watch {
         }
     }
 
+    /// Has all that it has noted begin later, by as much as `postpone` says.
+    pub(crate) fn postpone(&mut self, postpone: impl Fn(&mut Instant)) {
+        postpone(&mut self.start);
+        if let Some((since, _)) = &mut self.reply {
+            postpone(since);
+        }
+        if let Some(overdue) = &mut self.overdue {
+            postpone(overdue);
+        }
+    }
+
     /// It was over, and its claim had changed before it could be condemned: it has just ended, or is at its next item, of
     /// which word will come; or the claim lies. Returns when to look again.
     pub(crate) fn is_overdue(&mut self, now: Instant, limit: Duration) -> Duration {

@@ -13,6 +13,7 @@
 //!    904  worker       started_at       nanoseconds on the monotonic clock
 //!    912  parent       stop             the task that is asked to stop
 //!   1024  both         claims           one word for each slot
+//!   9216                the report, see `report.rs`
 //!  12288               the bytes to the worker, then those to the parent
 //! ```
 //!
@@ -32,6 +33,7 @@ pub(super) const TAKEN: usize = 896;
 pub(super) const STARTED_AT: usize = 904;
 pub(super) const STOP: usize = 912;
 const CLAIMS: usize = 1024;
+pub(super) const REPORT: usize = 9 * 1024;
 const DATA: usize = 3 * 4096;
 
 /// How many tasks may be in a worker's hands. A model has as few as can be.
@@ -72,7 +74,8 @@ pub(super) fn read_claim(word: u64, sequence: u64) -> Option<(u64, u64)> {
 }
 
 const _: () = assert!(MOST_ITEMS == 1 << ITEM_BITS);
-const _: () = assert!(CLAIMS + 8 * SLOTS as usize <= DATA && CAPACITY.is_power_of_two());
+const _: () = assert!(CLAIMS + 8 * SLOTS as usize <= REPORT && CAPACITY.is_power_of_two());
+const _: () = assert!(REPORT + super::report::LENGTH <= DATA);
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::{
+    ffi::CStr,
     io,
     os::fd::{AsFd, OwnedFd},
     ptr::NonNull,
@@ -9,13 +10,14 @@ use std::{
 };
 
 use rustix::{
-    fs::{MemfdFlags, SealFlags},
+    fs::{FallocateFlags, MemfdFlags, SealFlags},
     io::Errno,
     mm::{MapFlags, ProtFlags},
     thread::futex,
 };
 
 use super::copy;
+use crate::signals::without_file_size_signal;
 
 /// Shared memory. The other side may write anything at any time, so nothing in here is ever seen as a reference but the
 /// atomics, and bytes are copied out, by atomic accesses too, before they are looked at.
@@ -30,14 +32,42 @@ unsafe impl Send for SharedMemory {}
 // SAFETY: as above; which bytes may be copied when is the business of the ring's indices.
 unsafe impl Sync for SharedMemory {}
 
-/// Makes the file behind a piece of shared memory. It has no name, and it cannot shrink: a mapping of a file that shrinks
-/// would kill whoever touches it.
+/// Makes the file behind a piece of shared memory. It cannot shrink: a mapping of a file that shrinks would kill whoever
+/// touches it.
+///
+/// # Errors
+///
+/// Where the system refuses it, the limit on the size of files (`ulimit -f`) included, which counts here too.
 pub(super) fn create_file(length: usize) -> io::Result<OwnedFd> {
+    create_file_called(c"concurrent-futures", length)
+}
+
+/// As [`create_file`]. The name is shown in lists of mappings, and nowhere else.
+pub(super) fn create_file_called(name: &CStr, length: usize) -> io::Result<OwnedFd> {
+    create(name, length, may_lack_pages())
+}
+
+/// `takes_pages` says that the pages are to be had before anybody touches them.
+fn create(name: &CStr, length: usize, takes_pages: bool) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = rustix::fs::memfd_create("concurrent-futures", flags)?;
-    rustix::fs::ftruncate(&file, length as u64)?;
+    let file = rustix::fs::memfd_create(name, flags)?;
+    without_file_size_signal(|| {
+        rustix::fs::ftruncate(&file, length as u64)?;
+        if takes_pages {
+            rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, length as u64)?;
+        }
+        Ok(())
+    })?;
     rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
     Ok(file)
+}
+
+/// Whether the system may refuse a page of a mapping when it is first touched, which ends whoever touches it (`SIGBUS`):
+/// it does where memory is accounted for strictly, and this kind of it page by page. Then the pages are taken beforehand.
+/// Elsewhere they come one by one, because most rings never use all of theirs, and taking them costs a tenth of a start.
+fn may_lack_pages() -> bool {
+    const STRICT: &str = "2";
+    !std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim_end() != STRICT)
 }
 
 impl SharedMemory {
@@ -119,5 +149,28 @@ impl Drop for SharedMemory {
     fn drop(&mut self) {
         // SAFETY: this is the mapping made in `map`, and nothing borrows from it any more. A failure leaves it mapped.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_may_not_be_had_later_are_taken_beforehand() {
+        let pages_of = |takes_pages| {
+            let file = create(c"test", 1 << 20, takes_pages).expect("a file");
+            rustix::fs::fstat(&file).expect("its size").st_blocks * 512 / 4096
+        };
+        assert_eq!((pages_of(false), pages_of(true)), (0, 256));
+    }
+
+    #[test]
+    fn the_file_can_neither_shrink_nor_grow() {
+        let file = create_file(4096).expect("a file");
+        for length in [0, 8192] {
+            rustix::fs::ftruncate(&file, length).expect_err("sealed");
+        }
+        SharedMemory::map(&file, 4096).expect("mapped");
     }
 }

@@ -18,6 +18,7 @@ mod model;
 #[cfg(loom)]
 mod modelled;
 mod pipe;
+pub(crate) mod report;
 mod sync;
 
 use std::{
@@ -32,6 +33,7 @@ use executor_core::spin::Patience;
 
 use super::{Claim, Claims, Inbox, Outbox, Port};
 use pipe::{Consumer, Direction, Producer};
+use report::Report;
 use sync::{Bell, SharedMemory, fence, monotonic_now};
 
 /// What the parent hands to a worker that it starts.
@@ -45,6 +47,10 @@ pub(crate) fn create() -> io::Result<(OwnedFd, Memory)> {
 pub(crate) struct Memory(Arc<SharedMemory>);
 
 impl Memory {
+    pub(crate) fn report(&self) -> Report {
+        Report::in_ring(self.0.clone())
+    }
+
     /// The parent's two ends. `socket` is its end of the socketpair.
     pub(crate) fn parent_ends(self, socket: Arc<OwnedFd>) -> (RingOutbox, RingInbox) {
         self.ends(Bell::on(socket))
@@ -60,9 +66,11 @@ impl Memory {
     }
 }
 
-/// The worker's end.
-pub(crate) fn port(file: OwnedFd, socket: Arc<OwnedFd>) -> io::Result<RingPort> {
-    Ok(RingPort::new(Arc::new(SharedMemory::map(file, layout::LENGTH)?), Bell::on(socket)))
+/// The worker's end, and its report.
+pub(crate) fn port(file: OwnedFd, socket: Arc<OwnedFd>) -> io::Result<(RingPort, Report)> {
+    let memory = Arc::new(SharedMemory::map(file, layout::LENGTH)?);
+    let report = Report::in_ring(memory.clone());
+    Ok((RingPort::new(memory, Bell::on(socket)), report))
 }
 
 /// What a worker sleeps for: the value of its flag. Only what it sleeps for wakes it.
@@ -139,6 +147,10 @@ impl Inbox for RingInbox {
         self.memory.half_word(layout::PARENT_SLEEPS).store(1, Relaxed);
         fence(SeqCst);
         self.receiver.held().is_ok_and(|held| held == 0)
+    }
+
+    fn can_disarm(&self) -> bool {
+        true
     }
 
     fn disarm(&mut self) -> bool {

@@ -4,6 +4,7 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
+    ffi::CStr,
     io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
@@ -16,10 +17,14 @@ use loom::{
     sync::{Condvar, Mutex, atomic::AtomicU32},
 };
 
-use super::layout;
+use super::{layout, report};
 
 /// Two processes of a model share no file.
 pub(super) fn create_file(_: usize) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn create_file_called(_: &CStr, _: usize) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -48,6 +53,9 @@ impl SharedMemory {
             layout::TAKEN,
             layout::STARTED_AT,
             layout::STOP,
+            layout::REPORT + report::READ,
+            layout::REPORT + report::BOUNDARY,
+            layout::REPORT + report::FACTS,
         ];
         let flags = [layout::WORKER_SLEEPS, layout::PARENT_SLEEPS, layout::PARENT_WANTS_ROOM];
         SharedMemory {

@@ -13,6 +13,6 @@ mod real {
     pub(in super::super) use super::super::{
         super::monotonic_now,
         bell::Bell,
-        memory::{SharedMemory, create_file},
+        memory::{SharedMemory, create_file, create_file_called},
     };
 }

@@ -166,7 +166,8 @@ extern "C" fn hold(_: i32) {
 /// look.
 pub fn has_a_child_with_the_number_of_a_worker() {
     end_if_it_hangs();
-    on_signal(libc::SIGUSR1, hold as *const () as usize, libc::SA_RESTART);
+    // The supervisor blocks all signals but those that the processor raises.
+    on_signal(libc::SIGTRAP, hold as *const () as usize, libc::SA_RESTART);
     for transport in BOTH {
         for busy in [false, true] {
             if let Err(why) = number_is_given_away(transport, busy) {
@@ -189,7 +190,7 @@ fn number_is_given_away(transport: Transport, busy: bool) -> Result<(), String> 
     });
     let worker = pool.worker_pids()[0];
     LET_GO.store(false, Relaxed);
-    signal_thread("victim-supervis", libc::SIGUSR1);
+    signal_thread("victim-supervis", libc::SIGTRAP);
     wait_until("the supervisor is held up", || HELD.load(Relaxed) == 1);
     kill(worker, libc::SIGKILL);
     let number = worker.cast_signed();

@@ -1,0 +1,369 @@
+//! What workers write to their standard error reaches the host's, and whoever does not read that holds nobody up.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{BufRead as _, BufReader, PipeReader, Read as _},
+    os::{
+        fd::{FromRawFd as _, OwnedFd},
+        unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    },
+    process::Stdio,
+    sync::mpsc::{Sender, channel},
+    thread,
+    time::Duration,
+};
+
+use executor_core::{ErrorKind, Executor, Future, Shutdown, TaskOptions};
+use process_pool::{ProcessPoolExecutor, Transport};
+
+use crate::{
+    programs,
+    support::{HANGS, Meeting, builder, get, kill, never_ends, pool, threads, wait_for, wait_until},
+    world::end_if_it_hangs,
+};
+
+pub fn find(program: &str) -> Option<fn()> {
+    Some(match program {
+        "has_a_reader_that_stops" => has_a_reader_that_stops,
+        "has_workers_that_write_at_once" => has_workers_that_write_at_once,
+        "has_workers_that_say_something" => has_workers_that_say_something,
+        "has_a_worker_that_asks" => has_a_worker_that_asks,
+        "has_a_limit_on_the_size_of_files" => has_a_limit_on_the_size_of_files,
+        _ => return None,
+    })
+}
+
+const BOTH: [Transport; 2] = [Transport::Ring, Transport::Socket];
+
+/// In a task: many lines of different lengths, each of which shows where it ends. Returns how many bytes they are.
+fn writes_lines(count: usize) -> usize {
+    let line = |number: usize| format!("<{}:{}>\n", number, "x".repeat(number % 150));
+    let lines = (0..count).map(line);
+    lines.map(|line| if write_all(line.as_bytes()) { line.len() } else { 0 }).sum()
+}
+
+/// As C does it: one system call for what is written at once.
+#[allow(unsafe_code)]
+fn write_all(bytes: &[u8]) -> bool {
+    // SAFETY: the bytes are there.
+    unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) == bytes.len().cast_signed() }
+}
+
+fn is_whole(line: &str) -> bool {
+    let text = line.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).and_then(|rest| rest.split_once(':'));
+    text.is_some_and(|(number, x)| number.parse().is_ok_and(|number: usize| x == "x".repeat(number % 150)))
+}
+
+/// How many bytes a line says were left out.
+fn left_out(line: &str) -> Option<usize> {
+    let number = line.strip_prefix("… ")?.strip_suffix(" bytes of worker stderr were left out …")?;
+    number.replace(',', "").parse().ok()
+}
+
+#[allow(unsafe_code)]
+fn put_in_place_of_standard_error(file: &impl std::os::fd::AsRawFd) {
+    // SAFETY: nobody in this process owns the descriptor that is replaced.
+    assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 2) }, 2);
+}
+
+/// Both ends of a terminal: whoever reads it, and what a program writes to.
+#[allow(unsafe_code)]
+pub fn terminal() -> (File, OwnedFd) {
+    let (mut reader, mut writer) = (0, 0);
+    let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null(), std::ptr::null());
+    // SAFETY: the two descriptors are written to valid places, and nothing else is asked for.
+    assert_eq!(unsafe { libc::openpty(&mut reader, &mut writer, name, settings, size) }, 0);
+    // SAFETY: both were just opened, and are owned by nobody else.
+    unsafe { (File::from_raw_fd(reader), OwnedFd::from_raw_fd(writer)) }
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_holds_nobody_up() {
+    programs::succeeds("has_a_reader_that_stops", &[("KIND", "terminal")]);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_nobody_up() {
+    programs::succeeds("has_a_reader_that_stops", &[("KIND", "pipe")]);
+}
+
+#[test]
+fn a_socket_that_nobody_reads_holds_nobody_up() {
+    programs::succeeds("has_a_reader_that_stops", &[("KIND", "socket")]);
+}
+
+#[test]
+fn what_cannot_be_opened_once_more_holds_nobody_up() {
+    programs::succeeds("has_a_reader_that_stops", &[("KIND", "foreign terminal")]);
+    programs::succeeds("has_a_reader_that_stops", &[("KIND", "foreign pipe")]);
+}
+
+#[test]
+fn a_standard_error_that_takes_nothing_or_is_closed_holds_nobody_up() {
+    programs::succeeds("has_a_reader_that_stops", &[("KIND", "full")]);
+    programs::succeeds("has_a_reader_that_stops", &[("KIND", "closed")]);
+}
+
+/// Everything that a pool does, while its workers write more than anybody takes.
+fn has_a_reader_that_stops() {
+    end_if_it_hangs();
+    let kind = std::env::var("KIND").expect("it is set");
+    for transport in BOTH {
+        let reader = replace_standard_error(&kind);
+        let pool = builder(transport, 2).build().unwrap();
+        let written = works_all_the_same(&pool);
+        match reader {
+            // What was not left out arrives, line by line, and what was left out is said.
+            Some(reader) if transport == Transport::Ring && !kind.starts_with("foreign") => {
+                let (begins, begun) = channel();
+                let shown = thread::spawn(move || read_lines(reader, &begins));
+                begun.recv_timeout(HANGS).unwrap();
+                drop(pool);
+                close_standard_error();
+                is_complete(&shown.join().unwrap(), written);
+            }
+            // Where nobody begins to read, the pool ends all the same.
+            reader => {
+                drop(pool);
+                drop(reader);
+            }
+        }
+    }
+}
+
+/// Answers what would read it, if anything could.
+fn replace_standard_error(kind: &str) -> Option<File> {
+    let (reader, writer): (OwnedFd, OwnedFd) = match kind.trim_start_matches("foreign ") {
+        "terminal" => {
+            let (reader, writer) = terminal();
+            (reader.into(), writer)
+        }
+        "pipe" => {
+            let (reader, writer) = std::io::pipe().unwrap();
+            (reader.into(), writer.into())
+        }
+        "socket" => {
+            let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
+            (reader.into(), writer.into())
+        }
+        "full" => {
+            put_in_place_of_standard_error(&File::options().write(true).open("/dev/full").unwrap());
+            return None;
+        }
+        _ => {
+            close_standard_error();
+            return None;
+        }
+    };
+    if kind.starts_with("foreign") {
+        let nobody_may_open_it = fs::Permissions::from_mode(0o0);
+        File::from(writer.try_clone().unwrap()).set_permissions(nobody_may_open_it).unwrap();
+        is_no_root();
+    }
+    put_in_place_of_standard_error(&writer);
+    Some(reader.into())
+}
+
+/// From here on this thread, and those that it starts, have no right to files but what everybody has.
+#[allow(unsafe_code)]
+fn is_no_root() {
+    // SAFETY: a system call without pointers.
+    unsafe { libc::syscall(libc::SYS_setfsuid, 65534) };
+}
+
+#[allow(unsafe_code)]
+fn close_standard_error() {
+    // SAFETY: nobody in this process owns the descriptor.
+    unsafe { libc::close(2) };
+}
+
+/// Deaths, limits, terminations and results. Returns how much was written.
+fn works_all_the_same(pool: &ProcessPoolExecutor) -> usize {
+    let floods = |count| pool.submit(writes_lines, count).unwrap();
+    let written: usize = [floods(40_000), floods(40_000)].iter().map(|future| get(future).unwrap()).sum();
+    assert_eq!(get(&pool.submit(|n: u32| n + 1, 1).unwrap()).unwrap(), 2);
+    let error = get(&pool.submit(|()| -> u32 { std::process::exit(3) }, ()).unwrap()).unwrap_err();
+    assert_eq!(error.worker_death().unwrap().exit_code(), Some(3));
+    let limited = TaskOptions::new().time_limit(Duration::from_millis(50));
+    let meeting = Meeting::new();
+    let long = pool.submit_with(limited, never_ends, meeting.path("limited")).unwrap();
+    assert_eq!(get(&long).unwrap_err().kind(), ErrorKind::TimeLimit);
+    let long = pool.submit(never_ends, meeting.path("runs")).unwrap();
+    wait_for(&meeting.path("runs"));
+    assert!(long.terminate(Duration::ZERO));
+    assert_eq!(get(&long).unwrap_err().kind(), ErrorKind::Terminated);
+    written + get(&floods(10)).unwrap()
+}
+
+/// All lines. It says when the first one has come.
+fn read_lines(reader: File, begins: &Sender<()>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in BufReader::new(reader).lines() {
+        // The far end of a terminal that nobody has open any more cannot be read.
+        let Ok(line) = line else { break };
+        lines.push(line.trim_end_matches('\r').to_string());
+        if lines.len() == 1 {
+            let _ = begins.send(());
+        }
+    }
+    lines
+}
+
+/// Every line is whole, or says how much is missing; and nothing else is missing.
+fn is_complete(lines: &[String], written: usize) {
+    let (mut shown, mut missing) = (0, 0);
+    for line in lines {
+        match left_out(line) {
+            Some(count) => missing += count,
+            None => {
+                assert!(is_whole(line), "{line:?}");
+                shown += line.len() + 1;
+            }
+        }
+    }
+    assert!(missing > 0, "nobody has read for a long time");
+    assert_eq!(shown + missing, written);
+}
+
+#[test]
+fn lines_of_workers_that_write_at_once_arrive_whole_and_all_of_them() {
+    for kind in ["pipe", "terminal"] {
+        let mut command = programs::command("has_workers_that_write_at_once");
+        command.stdout(Stdio::null());
+        let (reader, mut child): (File, _) = if kind == "pipe" {
+            let (reader, writer): (PipeReader, _) = std::io::pipe().unwrap();
+            (OwnedFd::from(reader).into(), command.stderr(writer).spawn().unwrap())
+        } else {
+            let (reader, writer) = terminal();
+            (reader, command.stderr(writer).spawn().unwrap())
+        };
+        drop(command);
+        let mut counts: BTreeMap<bool, usize> = BTreeMap::new();
+        for line in read_lines(reader, &channel().0) {
+            assert_eq!(left_out(&line), None, "somebody reads");
+            *counts.entry(is_whole(&line)).or_default() += 1;
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(counts, BTreeMap::from([(true, 2 * 8 * 5000)]), "{kind}");
+    }
+}
+
+fn has_workers_that_write_at_once() {
+    end_if_it_hangs();
+    for transport in BOTH {
+        let pool = pool(transport, 8);
+        let futures: Vec<Future<usize>> = (0..8).map(|_| pool.submit(writes_lines, 5000).unwrap()).collect();
+        futures.iter().for_each(|future| assert!(get(future).unwrap() > 0));
+    }
+}
+
+#[test]
+fn what_a_worker_has_written_arrives_before_the_pool_is_gone() {
+    let said = programs::succeeds("has_workers_that_say_something", &[]);
+    for what in ["before a result", "before a death", "an unfinished line"] {
+        assert_eq!(said.matches(what).count(), 2, "{what:?} in {said}");
+    }
+    assert!(said.lines().any(|line| line == "an unfinished line"), "{said}");
+}
+
+fn has_workers_that_say_something() {
+    end_if_it_hangs();
+    let before = threads();
+    for transport in BOTH {
+        let pool = pool(transport, 2);
+        get(&pool.submit(|()| eprintln!("before a result"), ()).unwrap()).unwrap();
+        let dies = |()| {
+            eprintln!("before a death");
+            std::process::abort()
+        };
+        get::<()>(&pool.submit(dies, ()).unwrap()).unwrap_err();
+        get(&pool.submit(|()| eprint!("an unfinished line"), ()).unwrap()).unwrap();
+        pool.shutdown(Shutdown::Drain);
+        assert_eq!(threads(), before, "nothing is left behind");
+        eprintln!();
+    }
+}
+
+#[test]
+fn a_question_arrives_although_its_line_does_not_end() {
+    let meeting = Meeting::new();
+    let mut command = programs::command("has_a_worker_that_asks");
+    command.env("ANSWER", meeting.path("answer")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut reader = child.stderr.take().unwrap();
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    // It is only answered when it was read.
+    while !said.ends_with(b"Really? ") {
+        assert_eq!(reader.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
+    }
+    meeting.put("answer");
+    assert!(child.wait().unwrap().success());
+}
+
+fn has_a_worker_that_asks() {
+    fn asks(path: String) {
+        eprint!("Really? ");
+        wait_for(&path);
+    }
+    end_if_it_hangs();
+    let pool = pool(Transport::Ring, 1);
+    get(&pool.submit(asks, std::env::var("ANSWER").unwrap()).unwrap()).unwrap();
+}
+
+/// The limit on the size of files, of which more than one is smaller than the memory of a ring.
+const FILE_SIZES: [u64; 5] = [0, 1, 4096, 512 << 10, 600 << 10];
+
+#[test]
+fn a_limit_on_the_size_of_files_does_not_end_the_program() {
+    for limit in FILE_SIZES {
+        let meeting = Meeting::new();
+        let log = meeting.path("log");
+        let mut command = programs::command("has_a_limit_on_the_size_of_files");
+        command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        let set = move || set_file_size(limit);
+        #[allow(unsafe_code)]
+        // SAFETY: between fork and exec it makes one system call.
+        let output = unsafe { command.pre_exec(set) }.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{limit}: {}\n{text}", output.status);
+        let length = std::fs::metadata(&log).unwrap().len();
+        assert!(length <= limit && (limit > 600 || length == limit), "{length} of {limit} bytes");
+    }
+}
+
+#[allow(unsafe_code)]
+fn set_file_size(bytes: u64) -> std::io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the limit is read from a valid place.
+    if unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) } == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
+}
+
+fn has_a_limit_on_the_size_of_files() {
+    end_if_it_hangs();
+    for transport in BOTH {
+        let pool = builder(transport, 2).build().unwrap();
+        warm(&pool);
+        let written = get(&pool.submit(writes_lines, 10_000).unwrap()).unwrap();
+        assert!(written > 700 << 10, "it goes through a pipe");
+        // A worker that takes another's place has a link of its own.
+        kill(pool.worker_pids()[0], libc::SIGKILL);
+        warm(&pool);
+        let error = get(&pool.submit(|()| -> u32 { std::process::exit(3) }, ()).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WorkerDied);
+        warm(&pool);
+    }
+}
+
+/// As `warm_up`, without files.
+fn warm(pool: &ProcessPoolExecutor) {
+    wait_until("two workers", || pool.worker_pids().len() == 2);
+    let answers: Vec<Future<u32>> =
+        (0..20).map(|n| pool.submit_with(TaskOptions::new().retries(1), |n: u32| n + 1, n).unwrap()).collect();
+    answers.iter().for_each(|answer| assert!(get(answer).is_ok()));
+}
