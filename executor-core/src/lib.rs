@@ -47,7 +47,6 @@ mod shared;
 mod signal;
 #[doc(hidden)]
 pub mod spin;
-#[allow(dead_code)]
 mod stack;
 mod sync;
 pub mod task;

@@ -137,15 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_nearly_the_stack_that_a_thread_was_given_and_each_frame_takes_from_it() {
+    fn a_thread_has_most_of_its_stack_left_and_each_frame_takes_from_it() {
         for size in [128 << 10, 256 << 10, 2 << 20, 64 << 20] {
             let thread = std::thread::Builder::new().stack_size(size).spawn(|| {
                 let left = remaining().expect("known in a thread");
                 (left, left - remaining_below(8).expect("known in a frame below"))
             });
             let (left, used) = thread.expect("a thread").join().expect("no panic");
-            // The system takes some of it for variables of the thread, and rounds up.
-            assert!(left > size / 2 && left < size + (32 << 10), "{left} of {size}");
+            // The system takes some of it for variables of the thread, and may give it a larger one that is free.
+            assert!(left > size / 2, "{left} of {size}");
             assert!((8 << 10..40 << 10).contains(&used), "{used}");
         }
     }

@@ -1,13 +1,28 @@
 //! How arguments and results are written down: the one place that knows the format.
 //!
-//! The format is [postcard](https://docs.rs/postcard). Numbers, bytes, text and plain vectors of numbers are copied as they
-//! are, or moved where the one who encodes or decodes is done with them. Bytes inside of another value are copied too.
+//! Numbers, bytes, text and plain vectors of numbers are copied as they are, or moved if the caller is done with them. Every
+//! other value describes itself, with the names of its fields, so whatever serde can write and read may travel:
+//!
+//! - A field that is left out, renamed or moved never changes another one.
+//! - `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` work.
+//! - What could not be read again, or would be another value then, is refused when it is written: the first value of a type
+//!   with a set of names is read back. What serde is told to skip in both directions arrives as its default. An untagged
+//!   enum is the first of its variants that fits, as in every format.
+//! - A value may be nested as deeply as the stack of the thread allows that writes or reads it, and its announced lengths are
+//!   believed as far as there are bytes. So no value ends a thread or takes more memory than it has bytes for.
+//!
+//! Both sides are the same build, and the format may change with any release. It is not for storage.
 
 mod bulk;
 mod bytes;
+mod depth;
+mod failure;
+mod format;
+mod parts;
+mod proven;
 mod read;
 mod run;
-mod words;
+mod shapes;
 mod write;
 
 pub use bytes::Bytes;
@@ -16,6 +31,7 @@ use std::any::type_name;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::failure::Failure;
 use crate::{Error, ErrorKind, Payload};
 
 /// Writes a value behind what `into` holds. On an error `into` is as it was before.
@@ -24,7 +40,7 @@ use crate::{Error, ErrorKind, Payload};
 /// use executor_core::codec;
 /// let mut bytes = vec![0xff];
 /// codec::encode(&(7u8, true), &mut bytes)?;
-/// assert_eq!(bytes, [0xff, 7, 1]);
+/// assert_eq!(bytes[0], 0xff);
 /// assert_eq!(codec::decode::<(u8, bool)>(&bytes[1..])?, (7, true));
 /// # Ok::<(), executor_core::Error>(())
 /// ```
@@ -43,7 +59,7 @@ pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
     let start = into.len();
     encode_with_serde(value, into).map_err(|cause| {
         into.truncate(start);
-        refusal(ErrorKind::Encode, type_name::<T>(), "encoded", cause)
+        refusal(ErrorKind::Encode, type_name::<T>(), "encoded", &cause)
     })
 }
 
@@ -63,12 +79,9 @@ pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Re
 /// Where the type's own `Deserialize` does.
 pub fn decode<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
     let mut value: Option<T> = None;
-    let decoded = if bulk::decode(bytes, &mut value) {
-        value.ok_or(postcard::Error::DeserializeBadEncoding)
-    } else {
-        decode_with_serde(bytes)
-    };
-    decoded.map_err(|cause| refusal(ErrorKind::Decode, type_name::<T>(), "decoded", cause))
+    let decoded =
+        if bulk::decode(bytes, &mut value) { value.ok_or_else(Failure::damaged) } else { decode_with_serde(bytes) };
+    decoded.map_err(|cause| refusal(ErrorKind::Decode, type_name::<T>(), "decoded", &cause))
 }
 
 /// As [`decode`], and may make the value of the vector itself, which is empty then.
@@ -78,56 +91,58 @@ pub(crate) fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error>
     value.map_or_else(|| decode(bytes), Ok)
 }
 
-/// What postcard needs to write into a vector that is lent: it only knows how to extend what it owns.
-struct Tail<'a>(&'a mut Vec<u8>);
-
-impl postcard::ser_flavors::Flavor for Tail<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
+/// Writes a value, and checks once for each type and set of fields that it can be read again, and is the same then.
+fn encode_with_serde<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Failure> {
+    let start = into.len();
+    let shape = write(value, into)?;
+    if shape == 0 {
+        return Ok(());
     }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
+    let written = proven::Written::of::<T>(shape);
+    if written.is_proven() {
+        return Ok(());
     }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
+    prove::<T>(shape, &into[start..])?;
+    written.note();
+    Ok(())
 }
 
-fn encode_with_serde<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), postcard::Error> {
-    let mut serializer = postcard::Serializer { output: Tail(into) };
-    value.serialize(write::Write(&mut serializer)).map_err(|kept| kept.0)
+#[cold]
+#[inline(never)]
+fn prove<T: Payload>(shape: u64, bytes: &[u8]) -> Result<(), Failure> {
+    let value =
+        decode_with_serde::<T>(bytes).map_err(|reason| Failure::new(format!("it could not be read back: {reason}")))?;
+    let mut again = Vec::with_capacity(bytes.len());
+    let shape_again = write(&value, &mut again)?;
+    drop(value);
+    // Not the bytes themselves, because a map may have another order now.
+    if shape_again != shape || again.len() != bytes.len() {
+        return Err(Failure::new(
+            "it is another value when it is read back: a field that is left out must have what is left out as its default, and \
+             flattened fields must not share names",
+        ));
+    }
+    Ok(())
 }
 
-fn decode_with_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, postcard::Error> {
-    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
-    let value = T::deserialize(read::Read(&mut deserializer)).map_err(|kept| kept.0)?;
-    let rest = deserializer.finalize()?;
-    if rest.is_empty() { Ok(value) } else { Err(postcard::Error::DeserializeBadEncoding) }
+/// Writes a value that is known to be readable.
+pub(crate) fn write<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<u64, Failure> {
+    let mut writer = write::Writer::new(into);
+    value.serialize(&mut writer)?;
+    writer.finish()
+}
+
+pub(crate) fn decode_with_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let mut reader = read::Reader::new();
+    reader.begin(bytes)?;
+    let value = T::deserialize(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
 }
 
 /// Puts into words why a value could not be encoded or decoded.
 #[cold]
-fn refusal(kind: ErrorKind, value: &str, done: &str, cause: postcard::Error) -> Error {
-    // Taken in any case, so that the words never turn up behind another error.
-    let words = words::take();
-    let reason = match cause {
-        postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom => words.unwrap_or_else(|| cause.to_string()),
-        postcard::Error::WontImplement => "it does not say beforehand what it consists of, as `serde_json::Value` and \
-             `#[serde(untagged)]` or `#[serde(flatten)]` types do not: send it as text that you write and read yourself"
-            .to_string(),
-        postcard::Error::SerializeSeqLengthUnknown => {
-            "it does not say how many elements it has: collect them into a vector first".to_string()
-        }
-        other => format!("{other}; its `Serialize` and `Deserialize` may not fit together"),
-    };
+fn refusal(kind: ErrorKind, value: &str, done: &str, reason: &Failure) -> Error {
     Error::new(kind, format!("a value of type `{value}` could not be {done}: {reason}"))
 }
 

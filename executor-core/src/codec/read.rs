@@ -1,207 +1,672 @@
-//! Stands between a value and the deserializer that it reads itself from, and changes nothing but the type of the error
-//! (see [`words`](super::words)), and the pace of bytes (see [`run`](super::run)).
-
-use std::fmt;
+//! Reads values in the [format](super::format).
+//!
+//! A value that is asked for by its type is read by that type's own method, and anything else by
+//! [`deserialize_any`](Reader), which hands the visitor what is there: the visitor then says what it expected.
 
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor},
+    de::{Unexpected, Visitor},
 };
 
 use super::{
-    run::{self, Whole},
-    words::Kept,
+    depth::Depth,
+    failure::Failure,
+    format::*,
+    parts::{Elements, Entry, Fields, Numbers, OPEN, Variant},
+    run,
+    shapes::{Known, KnownShape, ReaderId},
 };
 
-/// Whatever takes part in reading: a deserializer, a visitor, a seed, or the access to the parts of a compound value.
-pub(super) struct Read<T>(pub(super) T);
+/// The deserializer.
+pub(super) struct Reader<'de> {
+    pub(super) rest: &'de [u8],
+    pub(super) shapes: Known<'de>,
+    pub(super) depth: Depth,
+    /// The field whose value is read next.
+    pub(super) field: Option<Field<'de>>,
+    /// Whether a value failed in its middle. What follows would be read as something that it is not.
+    failed: bool,
+}
 
-macro_rules! deserializing {
-    ($($method:ident($($name:ident: $type:ty),*))*) => {$(
+/// The field of a struct that is read by the type that wrote it.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'de> {
+    /// How many bytes were left where its value begins.
+    pub(super) left: usize,
+    pub(super) shape: KnownShape<'de>,
+    pub(super) index: u32,
+}
+
+/// A whole number, by its sign.
+enum Whole {
+    Plus(u64),
+    Minus(i64),
+    LongPlus(u128),
+    LongMinus(i128),
+}
+
+impl<'de> Reader<'de> {
+    #[inline]
+    pub(super) fn new() -> Reader<'de> {
+        Reader { rest: &[], shapes: Known::new(), depth: Depth::here(), field: None, failed: false }
+    }
+
+    /// Begins a value that is in these bytes.
+    #[inline]
+    pub(super) fn begin(&mut self, bytes: &'de [u8]) -> Result<(), Failure> {
+        self.rest = self.shapes.split(bytes)?;
+        Ok(())
+    }
+
+    /// Checks that this was all, and that all of it was read.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        if self.failed {
+            return Err(Failure::new("a part of it could not be read, and its `Deserialize` went on in spite of that"));
+        }
+        if self.rest.is_empty() { Ok(()) } else { Err(Failure::damaged()) }
+    }
+
+    #[inline]
+    fn tag(&mut self) -> Result<u8, Failure> {
+        let Some((&tag, rest)) = self.rest.split_first() else { return Err(Failure::short()) };
+        self.rest = rest;
+        Ok(tag)
+    }
+
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    #[inline]
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
+        let Some((bytes, rest)) = self.rest.split_first_chunk() else { return Err(Failure::short()) };
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    #[inline]
+    fn slice(&mut self, length: usize) -> Result<&'de [u8], Failure> {
+        let Some((bytes, rest)) = self.rest.split_at_checked(length) else { return Err(Failure::short()) };
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    #[inline]
+    fn count(&mut self) -> Result<usize, Failure> {
+        let Some((count, rest)) = split_count(self.rest) else { return Err(Failure::short()) };
+        self.rest = rest;
+        Ok(count)
+    }
+
+    /// A count of elements that take at least so many bytes each.
+    #[inline]
+    fn count_of(&mut self, least: usize) -> Result<usize, Failure> {
+        let count = self.count()?;
+        if count > self.rest.len() / least {
+            return Err(Failure::short());
+        }
+        Ok(count)
+    }
+
+    #[inline]
+    fn text(&mut self, length: usize) -> Result<&'de str, Failure> {
+        str::from_utf8(self.slice(length)?).map_err(|_| Failure::damaged())
+    }
+
+    /// The text behind this tag, if it is one of a text.
+    #[inline]
+    fn text_of(&mut self, tag: u8) -> Result<Option<&'de str>, Failure> {
+        match tag {
+            SHORT_STR..SHORT_MINUS => self.text((tag - SHORT_STR).into()).map(Some),
+            STR => {
+                let length = self.count()?;
+                self.text(length).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The number behind this tag, if it is one of a number that is not negative.
+    #[inline(always)]
+    fn plus_of(&mut self, tag: u8) -> Result<Option<u64>, Failure> {
+        Ok(Some(match tag {
+            0..=SMALL => tag.into(),
+            U8 => self.fixed::<1>()?[0].into(),
+            U16 => u16::from_le_bytes(self.fixed()?).into(),
+            U32 => u32::from_le_bytes(self.fixed()?).into(),
+            U64 => u64::from_le_bytes(self.fixed()?),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// The number behind this tag, if it is one of a whole number.
+    fn whole_of(&mut self, tag: u8) -> Result<Option<Whole>, Failure> {
+        Ok(Some(match tag {
+            SHORT_MINUS..UNIT => Whole::Minus(-1 - i64::from(tag - SHORT_MINUS)),
+            I8 => Whole::Minus(i8::from_le_bytes(self.fixed()?).into()),
+            I16 => Whole::Minus(i16::from_le_bytes(self.fixed()?).into()),
+            I32 => Whole::Minus(i32::from_le_bytes(self.fixed()?).into()),
+            I64 => Whole::Minus(i64::from_le_bytes(self.fixed()?)),
+            U128 => Whole::LongPlus(u128::from_le_bytes(self.fixed()?)),
+            I128 => Whole::LongMinus(i128::from_le_bytes(self.fixed()?)),
+            _ => return Ok(self.plus_of(tag)?.map(Whole::Plus)),
+        }))
+    }
+
+    /// The name of a variant.
+    #[inline]
+    fn variant(&mut self) -> Result<&'de str, Failure> {
+        let number = self.count()?;
+        self.shapes.variant(number).ok_or_else(Failure::damaged)
+    }
+
+    /// How many elements are in a sequence with this tag, if it is one.
+    #[inline]
+    fn sequence_of(&mut self, tag: u8) -> Result<Option<usize>, Failure> {
+        Ok(Some(match tag {
+            SHORT_SEQ..SHORT_STR => {
+                let count = (tag - SHORT_SEQ).into();
+                if count > self.rest.len() {
+                    return Err(Failure::short());
+                }
+                count
+            }
+            SEQ => self.count_of(1)?,
+            SEQ_OPEN => OPEN,
+            SEQ_SKEW => {
+                self.count()?;
+                OPEN
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// How many entries are in a map with this tag, if it is one.
+    #[inline]
+    fn map_of(&mut self, tag: u8) -> Result<Option<usize>, Failure> {
+        Ok(Some(match tag {
+            MAP => self.count_of(2)?,
+            MAP_OPEN => OPEN,
+            MAP_SKEW => {
+                self.count()?;
+                OPEN
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Ends a compound value, of which nothing may be left.
+    #[inline]
+    fn close<T>(&mut self, value: Result<T, Failure>, are_all_read: bool) -> Result<T, Failure> {
+        self.depth.leave();
+        if value.is_ok() && are_all_read {
+            return value;
+        }
+        self.failed = true;
+        value.and_then(|_| Err(Failure::new("it has more elements or fields than its `Deserialize` reads")))
+    }
+
+    /// The kind and the memory of plain numbers.
+    #[inline]
+    fn numbers(&mut self) -> Result<(u8, &'de [u8]), Failure> {
+        let kind = self.tag()?;
+        let size = run::size(kind).ok_or_else(Failure::damaged)?;
+        let count = self.count_of(size)?;
+        Ok((kind, self.slice(count * size)?))
+    }
+
+    #[inline]
+    fn visit_sequence<V: Visitor<'de>>(&mut self, left: usize, visitor: V) -> Result<V::Value, Failure> {
+        let mut elements = Elements { reader: self, left };
+        let value = visitor.visit_seq(&mut elements);
+        let are_all_read = elements.are_read();
+        self.close(value, are_all_read)
+    }
+
+    #[inline]
+    fn visit_entries<V: Visitor<'de>>(&mut self, left: usize, visitor: V) -> Result<V::Value, Failure> {
+        let mut entries = Elements { reader: self, left };
+        let value = visitor.visit_map(&mut entries);
+        let are_all_read = entries.are_read();
+        self.close(value, are_all_read)
+    }
+
+    #[inline]
+    fn visit_numbers<V: Visitor<'de>>(&mut self, kind: u8, bytes: &'de [u8], visitor: V) -> Result<V::Value, Failure> {
+        let mut numbers = Numbers { kind, bytes };
+        let value = visitor.visit_seq(&mut numbers)?;
+        if numbers.bytes.is_empty() {
+            Ok(value)
+        } else {
+            Err(Failure::new("it has more elements than its `Deserialize` reads"))
+        }
+    }
+
+    /// Reads the fields of a tuple struct or variant. If some are left out it is not to be known which.
+    pub(super) fn read_tuple<V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Result<V::Value, Failure> {
+        let tag = self.tag()?;
+        match self.sequence_of(tag)? {
+            Some(written) if written == count || written == OPEN => {
+                self.depth.enter()?;
+                self.visit_sequence(written, visitor)
+            }
+            Some(written) => {
+                self.failed = true;
+                Err(Failure::new(format!(
+                    "{written} of its {count} fields were written, and fields without names cannot be left out: give them \
+                     names, or write all of them"
+                )))
+            }
+            None => self.any(tag, visitor),
+        }
+    }
+
+    /// `owner` is the type that reads, if it does so by its fields.
+    fn visit_fields<V: Visitor<'de>>(
+        &mut self,
+        number: u16,
+        owner: Option<&'static str>,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let shape = self.shapes.shape(number & !HAS_ABSENT).ok_or_else(Failure::damaged)?;
+        let mut fields = Fields { reader: self, shape, index: 0, mark: number & HAS_ABSENT, owner };
+        let value = visitor.visit_map(&mut fields);
+        let are_all_read = fields.are_read();
+        self.close(value, are_all_read)
+    }
+
+    /// Whether these are all fields that the visitor asks for, in the order in which it takes them.
+    #[inline]
+    fn are_in_order<V: Visitor<'de>>(&mut self, number: u16, fields: &'static [&'static str]) -> bool {
+        let asked = ReaderId { visitor: typeid::of::<V>(), fields };
+        match self.shapes.shape(number) {
+            Some(shape) => shape.reader == Some(asked) || self.compare::<V>(number, shape, asked, fields),
+            None => false,
+        }
+    }
+
+    /// A visitor that is written by hand may take a sequence in another order, or not at all. Those that serde derives take
+    /// one in the order of the fields that they ask for, and are known by their name; another name costs only time.
+    #[cold]
+    #[inline(never)]
+    fn compare<V: Visitor<'de>>(
+        &mut self,
+        number: u16,
+        shape: KnownShape<'de>,
+        asked: ReaderId,
+        fields: &'static [&'static str],
+    ) -> bool {
+        let are_in_order =
+            self.shapes.consists_of(&shape, fields) && std::any::type_name::<V>().contains("::__Visitor");
+        if are_in_order {
+            self.shapes.set_reader(number, asked);
+        }
+        are_in_order
+    }
+
+    /// Reads whatever has this tag.
+    fn any<V: Visitor<'de>>(&mut self, mut tag: u8, visitor: V) -> Result<V::Value, Failure> {
+        // An option is what is in it, as in JSON, unless that would be taken for nothing.
+        while tag == SOME && !matches!(self.peek(), Some(NONE | SOME | UNIT)) {
+            tag = self.tag()?;
+        }
+        if let Some(number) = self.whole_of(tag)? {
+            return match number {
+                Whole::Plus(number) => visitor.visit_u64(number),
+                Whole::Minus(number) => visitor.visit_i64(number),
+                Whole::LongPlus(number) => visitor.visit_u128(number),
+                Whole::LongMinus(number) => visitor.visit_i128(number),
+            };
+        }
+        if let Some(text) = self.text_of(tag)? {
+            return visitor.visit_borrowed_str(text);
+        }
+        match tag {
+            UNIT => visitor.visit_unit(),
+            NONE => visitor.visit_none(),
+            FALSE => visitor.visit_bool(false),
+            TRUE => visitor.visit_bool(true),
+            F32 => visitor.visit_f32(f32::from_bits(u32::from_le_bytes(self.fixed()?))),
+            F64 => visitor.visit_f64(f64::from_bits(u64::from_le_bytes(self.fixed()?))),
+            CHAR => {
+                let char = char::from_u32(u32::from_le_bytes(self.fixed()?)).ok_or_else(Failure::damaged)?;
+                visitor.visit_char(char)
+            }
+            BYTES => {
+                let length = self.count()?;
+                visitor.visit_borrowed_bytes(self.slice(length)?)
+            }
+            NUMBERS => {
+                let (kind, bytes) = self.numbers()?;
+                self.visit_numbers(kind, bytes, visitor)
+            }
+            // As in JSON: the name of the variant, or a map of it to what it holds.
+            VARIANT => visitor.visit_borrowed_str(self.variant()?),
+            _ => self.any_compound(tag, visitor),
+        }
+    }
+
+    /// Apart, so that its frame is not one of each number's.
+    fn any_compound<V: Visitor<'de>>(&mut self, tag: u8, visitor: V) -> Result<V::Value, Failure> {
+        self.depth.enter_untyped::<V>()?;
+        if let Some(left) = self.sequence_of(tag)? {
+            return self.visit_sequence(left, visitor);
+        }
+        if let Some(left) = self.map_of(tag)? {
+            return self.visit_entries(left, visitor);
+        }
+        match tag {
+            STRUCT => {
+                let number = u16::from_le_bytes(self.fixed()?);
+                self.visit_fields(number, None, visitor)
+            }
+            VARIANT_OF => {
+                let name = Some(self.variant()?);
+                let left = self.rest.len();
+                let value = visitor.visit_map(Entry { reader: self, name });
+                // What the variant holds takes at least a byte, and checks its own end.
+                let is_read = self.rest.len() < left;
+                self.close(value, is_read)
+            }
+            SOME => {
+                let value = visitor.visit_some(&mut *self)?;
+                self.depth.leave();
+                Ok(value)
+            }
+            _ => Err(Failure::damaged()),
+        }
+    }
+}
+
+macro_rules! whole {
+    ($($method:ident $visit:ident $type:ty)*) => {$(
         #[inline]
-        fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
-            self.0.$method($($name,)* Read(visitor)).map_err(Kept)
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            let tag = self.tag()?;
+            // What does not fit goes to the visitor as it is, which then names it in its error.
+            if let Some(number) = self.plus_of(tag)? {
+                return match <$type>::try_from(number) {
+                    Ok(number) => visitor.$visit(number),
+                    Err(_) => visitor.visit_u64(number),
+                };
+            }
+            match self.whole_of(tag)? {
+                Some(Whole::Minus(number)) => match <$type>::try_from(number) {
+                    Ok(number) => visitor.$visit(number),
+                    Err(_) => visitor.visit_i64(number),
+                },
+                Some(Whole::LongPlus(number)) => match <$type>::try_from(number) {
+                    Ok(number) => visitor.$visit(number),
+                    Err(_) => visitor.visit_u128(number),
+                },
+                Some(Whole::LongMinus(number)) => match <$type>::try_from(number) {
+                    Ok(number) => visitor.$visit(number),
+                    Err(_) => visitor.visit_i128(number),
+                },
+                Some(Whole::Plus(_)) | None => self.any(tag, visitor),
+            }
         }
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Read<D> {
-    type Error = Kept<D::Error>;
+macro_rules! whatever_is_there {
+    ($($method:ident)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            let tag = self.tag()?;
+            self.any(tag, visitor)
+        }
+    )*};
+}
 
-    deserializing! {
-        deserialize_any()
-        deserialize_bool()
-        deserialize_i8()
-        deserialize_i16()
-        deserialize_i32()
-        deserialize_i64()
-        deserialize_i128()
-        deserialize_u8()
-        deserialize_u16()
-        deserialize_u32()
-        deserialize_u64()
-        deserialize_u128()
-        deserialize_f32()
-        deserialize_f64()
-        deserialize_char()
-        deserialize_str()
-        deserialize_string()
-        deserialize_bytes()
-        deserialize_byte_buf()
-        deserialize_option()
-        deserialize_unit()
-        deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str)
-        deserialize_tuple(length: usize)
-        deserialize_tuple_struct(name: &'static str, length: usize)
-        deserialize_map()
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
-        deserialize_enum(name: &'static str, variants: &'static [&'static str])
-        deserialize_identifier()
-        deserialize_ignored_any()
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Failure;
+
+    whole! {
+        deserialize_u8 visit_u8 u8
+        deserialize_u16 visit_u16 u16
+        deserialize_u32 visit_u32 u32
+        deserialize_u64 visit_u64 u64
+        deserialize_u128 visit_u128 u128
+        deserialize_i8 visit_i8 i8
+        deserialize_i16 visit_i16 i16
+        deserialize_i32 visit_i32 i32
+        deserialize_i64 visit_i64 i64
+        deserialize_i128 visit_i128 i128
+    }
+
+    whatever_is_there! {
+        deserialize_any
+        deserialize_bytes
+        deserialize_byte_buf
+        deserialize_identifier
     }
 
     #[inline]
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        if run::keeps_bytes::<V>() {
-            return self.0.deserialize_bytes(Whole).map(run::kept::<V>).map_err(Kept);
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.tag()? {
+            TRUE => visitor.visit_bool(true),
+            FALSE => visitor.visit_bool(false),
+            other => self.any(other, visitor),
         }
-        self.0.deserialize_seq(Read(visitor)).map_err(Kept)
     }
 
+    #[inline]
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.tag()? {
+            F32 => visitor.visit_f32(f32::from_bits(u32::from_le_bytes(self.fixed()?))),
+            other => self.any(other, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.tag()? {
+            F64 => visitor.visit_f64(f64::from_bits(u64::from_le_bytes(self.fixed()?))),
+            other => self.any(other, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let tag = self.tag()?;
+        self.any(tag, visitor)
+    }
+
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let tag = self.tag()?;
+        match self.text_of(tag)? {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.any(tag, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.peek() {
+            Some(NONE) => {
+                self.tag()?;
+                return visitor.visit_none();
+            }
+            Some(UNIT) => {
+                self.tag()?;
+                return visitor.visit_unit();
+            }
+            Some(SOME) => self.rest = &self.rest[1..],
+            _ => {}
+        }
+        self.depth.enter()?;
+        let value = visitor.visit_some(&mut *self)?;
+        self.depth.leave();
+        Ok(value)
+    }
+
+    #[inline]
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.tag()? {
+            UNIT => visitor.visit_unit(),
+            other => self.any(other, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_unit(visitor)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let tag = self.tag()?;
+        if let Some(left) = self.sequence_of(tag)? {
+            self.depth.enter()?;
+            return self.visit_sequence(left, visitor);
+        }
+        match tag {
+            NUMBERS => {
+                let (kind, bytes) = self.numbers()?;
+                match run::read_whole::<V>(kind, bytes) {
+                    Some(value) => Ok(value),
+                    None => self.visit_numbers(kind, bytes, visitor),
+                }
+            }
+            BYTES => {
+                let length = self.count()?;
+                let bytes = self.slice(length)?;
+                self.visit_numbers(0, bytes, visitor)
+            }
+            other => self.any(other, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
+        let tag = self.tag()?;
+        match self.sequence_of(tag)? {
+            Some(left) => {
+                self.depth.enter()?;
+                self.visit_sequence(left, visitor)
+            }
+            None => self.any(tag, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        count: usize,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.read_tuple(count, visitor)
+    }
+
+    #[inline]
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let tag = self.tag()?;
+        match self.map_of(tag)? {
+            Some(left) => {
+                self.depth.enter()?;
+                self.visit_entries(left, visitor)
+            }
+            None if tag == STRUCT => {
+                self.depth.enter()?;
+                let number = u16::from_le_bytes(self.fixed()?);
+                self.visit_fields(number, None, visitor)
+            }
+            None => self.any(tag, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        owner: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match self.tag()? {
+            STRUCT => {
+                self.depth.enter()?;
+                let number = u16::from_le_bytes(self.fixed()?);
+                if number & HAS_ABSENT == 0 && self.are_in_order::<V>(number, fields) {
+                    self.visit_sequence(fields.len(), visitor)
+                } else {
+                    self.visit_fields(number, Some(owner), visitor)
+                }
+            }
+            other => self.any(other, visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        owner: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let mut tag = self.tag()?;
+        while tag == SOME {
+            tag = self.tag()?;
+        }
+        if let Some(text) = self.text_of(tag)? {
+            return visitor.visit_enum(Variant { reader: self, name: Some(text), owner, is_unit: true });
+        }
+        match tag {
+            VARIANT => {
+                let name = Some(self.variant()?);
+                visitor.visit_enum(Variant { reader: self, name, owner, is_unit: true })
+            }
+            VARIANT_OF => {
+                self.depth.enter()?;
+                let name = Some(self.variant()?);
+                let left = self.rest.len();
+                let value = visitor.visit_enum(Variant { reader: self, name, owner, is_unit: false });
+                let is_read = self.rest.len() < left;
+                self.close(value, is_read)
+            }
+            // As in JSON, for a type that writes itself as a map of the variant to what it holds.
+            MAP if self.peek() == Some(1) => {
+                self.depth.enter()?;
+                self.count_of(2)?;
+                let value = visitor.visit_enum(Variant { reader: self, name: None, owner, is_unit: false });
+                self.close(value, true)
+            }
+            _ => Err(serde::de::Error::invalid_type(Unexpected::Other("no variant"), &visitor)),
+        }
+    }
+
+    /// Only a field that its struct does not know is read so where a field is expected.
+    #[inline]
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Some(field) = self.field
+            && field.left == self.rest.len()
+        {
+            return Err(Failure::new(format!(
+                "field `{}` of `{}` is written and not read: it has `skip_deserializing`, or is renamed in one direction only",
+                self.shapes.field(&field.shape, field.index),
+                field.shape.owner
+            )));
+        }
+        let tag = self.tag()?;
+        self.any(tag, visitor)
+    }
+
+    /// As the serializer has it.
     #[inline]
     fn is_human_readable(&self) -> bool {
-        self.0.is_human_readable()
-    }
-}
-
-macro_rules! visiting_values {
-    ($($method:ident($($value:ident: $type:ty)?))*) => {$(
-        #[inline]
-        fn $method<E: de::Error>(self, $($value: $type)?) -> Result<V::Value, E> {
-            self.0.$method::<Kept<E>>($($value)?).map_err(|kept| kept.0)
-        }
-    )*};
-}
-
-macro_rules! visiting_parts {
-    ($($method:ident: $trait:ident)*) => {$(
-        #[inline]
-        fn $method<A: $trait<'de>>(self, parts: A) -> Result<V::Value, A::Error> {
-            self.0.$method(Read(parts)).map_err(|kept| kept.0)
-        }
-    )*};
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Read<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-
-    visiting_values! {
-        visit_bool(value: bool)
-        visit_i8(value: i8)
-        visit_i16(value: i16)
-        visit_i32(value: i32)
-        visit_i64(value: i64)
-        visit_i128(value: i128)
-        visit_u8(value: u8)
-        visit_u16(value: u16)
-        visit_u32(value: u32)
-        visit_u64(value: u64)
-        visit_u128(value: u128)
-        visit_f32(value: f32)
-        visit_f64(value: f64)
-        visit_char(value: char)
-        visit_str(value: &str)
-        visit_borrowed_str(value: &'de str)
-        visit_string(value: String)
-        visit_bytes(value: &[u8])
-        visit_borrowed_bytes(value: &'de [u8])
-        visit_byte_buf(value: Vec<u8>)
-        visit_none()
-        visit_unit()
-    }
-
-    visiting_parts! {
-        visit_some: Deserializer
-        visit_newtype_struct: Deserializer
-        visit_seq: SeqAccess
-        visit_map: MapAccess
-        visit_enum: EnumAccess
-    }
-}
-
-impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Read<T> {
-    type Value = T::Value;
-
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T::Value, D::Error> {
-        self.0.deserialize(Read(deserializer)).map_err(|kept| kept.0)
-    }
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Read<A> {
-    type Error = Kept<A::Error>;
-
-    #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Self::Error> {
-        self.0.next_element_seed(Read(seed)).map_err(Kept)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
-    }
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Read<A> {
-    type Error = Kept<A::Error>;
-
-    #[inline]
-    fn next_key_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Self::Error> {
-        self.0.next_key_seed(Read(seed)).map_err(Kept)
-    }
-
-    #[inline]
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Self::Error> {
-        self.0.next_value_seed(Read(seed)).map_err(Kept)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
-    }
-}
-
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Read<A> {
-    type Error = Kept<A::Error>;
-    type Variant = Read<A::Variant>;
-
-    #[inline]
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), Self::Error> {
-        let (value, variant) = self.0.variant_seed(Read(seed)).map_err(Kept)?;
-        Ok((value, Read(variant)))
-    }
-}
-
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Read<A> {
-    type Error = Kept<A::Error>;
-
-    #[inline]
-    fn unit_variant(self) -> Result<(), Self::Error> {
-        self.0.unit_variant().map_err(Kept)
-    }
-
-    #[inline]
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Self::Error> {
-        self.0.newtype_variant_seed(Read(seed)).map_err(Kept)
-    }
-
-    deserializing! {
-        tuple_variant(length: usize)
-        struct_variant(fields: &'static [&'static str])
+        true
     }
 }

@@ -1,160 +1,567 @@
-//! Stands between a value and the serializer that it writes itself to, and changes nothing but the type of the error
-//! (see [`words`](super::words)), and the pace of bytes (see [`run`](super::run)).
+//! Writes values in the [format](super::format).
 
-use std::fmt::Display;
+use serde::{Serialize, Serializer, ser};
 
-use serde::{
-    Serialize, Serializer,
-    ser::{self, SerializeSeq},
+use super::{
+    depth::Depth,
+    failure::Failure,
+    format::*,
+    run,
+    shapes::{Open, Written},
 };
 
-use super::{run, words::Kept};
+/// The serializer. It appends to a vector.
+pub(super) struct Writer<'v> {
+    pub(super) into: &'v mut Vec<u8>,
+    depth: Depth,
+    shapes: Written,
+    /// How many values were written that take no memory.
+    units: usize,
+    /// Whether there is a number that serde cannot buffer.
+    is_wide: bool,
+    /// Whether a part failed, after which the rest means nothing even if its owner goes on.
+    failed: bool,
+}
 
-/// A serializer, or what it gave out for the parts of a compound value.
-pub(super) struct Write<S>(pub(super) S);
+/// The most values of no size in one value that travels. In memory any number of them takes nothing, but each is a byte on
+/// the way.
+const MOST_UNITS: usize = 1 << 20;
 
-/// A value inside of another one: the outer serializer hands it itself, so it has to be wrapped again.
-struct Inner<'a, T: ?Sized>(&'a T);
+/// The most elements that are written one by one. A vector of elements that have a size ends long before.
+const MOST_ELEMENTS: u64 = 1 << 32;
 
-impl<T: Serialize + ?Sized> Serialize for Inner<'_, T> {
+impl<'v> Writer<'v> {
     #[inline]
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(Write(serializer)).map_err(|kept| kept.0)
-    }
-}
-
-macro_rules! plain {
-    ($($method:ident($($name:ident: $type:ty),*))*) => {$(
-        #[inline]
-        fn $method(self, $($name: $type),*) -> Result<S::Ok, Self::Error> {
-            self.0.$method($($name),*).map_err(Kept)
-        }
-    )*};
-}
-
-macro_rules! wrapping {
-    ($($method:ident($($name:ident: $type:ty),*))*) => {$(
-        #[inline]
-        fn $method<T: Serialize + ?Sized>(self, $($name: $type,)* value: &T) -> Result<S::Ok, Self::Error> {
-            self.0.$method($($name,)* &Inner(value)).map_err(Kept)
-        }
-    )*};
-}
-
-macro_rules! compound {
-    ($($method:ident($($name:ident: $type:ty),*) -> $parts:ident)*) => {$(
-        #[inline]
-        fn $method(self, $($name: $type),*) -> Result<Write<S::$parts>, Self::Error> {
-            self.0.$method($($name),*).map(Write).map_err(Kept)
-        }
-    )*};
-}
-
-impl<S: Serializer> Serializer for Write<S> {
-    type Ok = S::Ok;
-    type Error = Kept<S::Error>;
-    type SerializeSeq = Write<S::SerializeSeq>;
-    type SerializeTuple = Write<S::SerializeTuple>;
-    type SerializeTupleStruct = Write<S::SerializeTupleStruct>;
-    type SerializeTupleVariant = Write<S::SerializeTupleVariant>;
-    type SerializeMap = Write<S::SerializeMap>;
-    type SerializeStruct = Write<S::SerializeStruct>;
-    type SerializeStructVariant = Write<S::SerializeStructVariant>;
-
-    plain! {
-        serialize_bool(value: bool)
-        serialize_i8(value: i8)
-        serialize_i16(value: i16)
-        serialize_i32(value: i32)
-        serialize_i64(value: i64)
-        serialize_i128(value: i128)
-        serialize_u8(value: u8)
-        serialize_u16(value: u16)
-        serialize_u32(value: u32)
-        serialize_u64(value: u64)
-        serialize_u128(value: u128)
-        serialize_f32(value: f32)
-        serialize_f64(value: f64)
-        serialize_char(value: char)
-        serialize_str(value: &str)
-        serialize_bytes(value: &[u8])
-        serialize_none()
-        serialize_unit()
-        serialize_unit_struct(name: &'static str)
-        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str)
+    pub(super) fn new(into: &'v mut Vec<u8>) -> Writer<'v> {
+        Writer { into, depth: Depth::here(), shapes: Written::new(), units: 0, is_wide: false, failed: false }
     }
 
-    wrapping! {
-        serialize_some()
-        serialize_newtype_struct(name: &'static str)
-        serialize_newtype_variant(name: &'static str, index: u32, variant: &'static str)
-    }
-
-    compound! {
-        serialize_seq(length: Option<usize>) -> SerializeSeq
-        serialize_tuple(length: usize) -> SerializeTuple
-        serialize_tuple_struct(name: &'static str, length: usize) -> SerializeTupleStruct
-        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> SerializeTupleVariant
-        serialize_map(length: Option<usize>) -> SerializeMap
-        serialize_struct(name: &'static str, length: usize) -> SerializeStruct
-        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> SerializeStructVariant
+    /// Writes the names. Returns a number that tells apart values which have other fields, and zero for those which can be
+    /// read in any case: they have no names, and no numbers that serde cannot buffer.
+    pub(super) fn finish(self) -> Result<u64, Failure> {
+        if self.failed {
+            return Err(Failure::new(
+                "a part of it could not be written, and its `Serialize` went on in spite of that",
+            ));
+        }
+        Ok(self.shapes.finish(self.into)? << 1 | u64::from(self.is_wide))
     }
 
     #[inline]
-    fn collect_seq<I>(self, elements: I) -> Result<S::Ok, Self::Error>
+    fn put<const N: usize>(&mut self, tag: u8, bytes: [u8; N]) {
+        self.into.reserve(1 + N);
+        self.into.push(tag);
+        self.into.extend_from_slice(&bytes);
+    }
+
+    #[inline]
+    fn number(&mut self, number: u64) {
+        if number <= SMALL.into() {
+            self.into.push(number as u8);
+        } else if let Ok(number) = u8::try_from(number) {
+            self.put(U8, [number]);
+        } else if let Ok(number) = u16::try_from(number) {
+            self.put(U16, number.to_le_bytes());
+        } else if let Ok(number) = u32::try_from(number) {
+            self.put(U32, number.to_le_bytes());
+        } else {
+            self.put(U64, number.to_le_bytes());
+        }
+    }
+
+    #[inline]
+    fn signed(&mut self, number: i64) {
+        if number >= 0 {
+            self.number(number as u64);
+        } else if number >= SMALL_MINUS {
+            self.into.push(SHORT_MINUS + (-1 - number) as u8);
+        } else if let Ok(number) = i8::try_from(number) {
+            self.put(I8, number.to_le_bytes());
+        } else if let Ok(number) = i16::try_from(number) {
+            self.put(I16, number.to_le_bytes());
+        } else if let Ok(number) = i32::try_from(number) {
+            self.put(I32, number.to_le_bytes());
+        } else {
+            self.put(I64, number.to_le_bytes());
+        }
+    }
+
+    #[inline]
+    fn unit(&mut self) -> Result<(), Failure> {
+        self.units += 1;
+        if self.units > MOST_UNITS {
+            return Err(Failure::new(format!(
+                "it has more than {MOST_UNITS} values that consist of nothing: send their number instead"
+            )));
+        }
+        self.into.push(UNIT);
+        Ok(())
+    }
+
+    #[inline]
+    fn count(&mut self, tag: u8, count: usize) -> Result<(), Failure> {
+        if count as u64 > MOST_ELEMENTS {
+            return Err(Failure::new(format!(
+                "it has a sequence or map of {count} elements, which is more than can travel"
+            )));
+        }
+        self.into.push(tag);
+        write_count(count, self.into);
+        Ok(())
+    }
+
+    #[inline]
+    fn part<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<(), Failure> {
+        part.serialize(&mut *self).inspect_err(|_| self.failed = true)
+    }
+
+    #[inline]
+    fn begin_sequence(&mut self, count: Option<usize>) -> Result<Elements<'_, 'v>, Failure> {
+        self.depth.enter()?;
+        let head = self.into.len();
+        match count {
+            Some(count @ 0..=FEW) => self.into.push(SHORT_SEQ + count as u8),
+            Some(count) => self.count(SEQ, count)?,
+            None => self.into.push(SEQ_OPEN),
+        }
+        Ok(Elements { writer: self, head, announced: count, written: 0 })
+    }
+
+    /// A tuple without elements has no size, unlike a vector without elements.
+    #[inline]
+    fn begin_tuple(&mut self, count: usize) -> Result<Elements<'_, 'v>, Failure> {
+        if count == 0 {
+            self.unit()?;
+            self.into.pop();
+        }
+        self.begin_sequence(Some(count))
+    }
+
+    #[inline]
+    fn begin_struct(
+        &mut self,
+        owner: &'static str,
+        kind: &'static str,
+        count: usize,
+    ) -> Result<Fields<'_, 'v>, Failure> {
+        self.depth.enter()?;
+        if count == 0 {
+            self.unit()?;
+            self.into.pop();
+        }
+        self.into.extend_from_slice(&[STRUCT, 0, 0]);
+        let (number_at, open) = (self.into.len() - 2, self.shapes.open(owner, kind));
+        Ok(Fields { writer: self, number_at, open, mark: 0 })
+    }
+
+    #[inline]
+    fn begin_variant(&mut self, tag: u8, variant: &'static str) {
+        self.into.push(tag);
+        write_count(self.shapes.variant(variant), self.into);
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident: $type:ty => $write:ident)*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<(), Failure> {
+            self.$write(value.into());
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a, 'v> Serializer for &'a mut Writer<'v> {
+    type Ok = ();
+    type Error = Failure;
+    type SerializeSeq = Elements<'a, 'v>;
+    type SerializeTuple = Elements<'a, 'v>;
+    type SerializeTupleStruct = Elements<'a, 'v>;
+    type SerializeTupleVariant = Elements<'a, 'v>;
+    type SerializeMap = Entries<'a, 'v>;
+    type SerializeStruct = Fields<'a, 'v>;
+    type SerializeStructVariant = Fields<'a, 'v>;
+
+    numbers! {
+        serialize_u8: u8 => number
+        serialize_u16: u16 => number
+        serialize_u32: u32 => number
+        serialize_u64: u64 => number
+        serialize_i8: i8 => signed
+        serialize_i16: i16 => signed
+        serialize_i32: i32 => signed
+        serialize_i64: i64 => signed
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<(), Failure> {
+        self.is_wide = true;
+        match u64::try_from(value) {
+            Ok(value) => self.number(value),
+            Err(_) => self.put(U128, value.to_le_bytes()),
+        }
+        Ok(())
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<(), Failure> {
+        self.is_wide = true;
+        match (i64::try_from(value), u64::try_from(value)) {
+            (Ok(value), _) => self.signed(value),
+            (_, Ok(value)) => self.number(value),
+            _ => self.put(I128, value.to_le_bytes()),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Result<(), Failure> {
+        self.into.push(if value { TRUE } else { FALSE });
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<(), Failure> {
+        self.put(F32, value.to_bits().to_le_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<(), Failure> {
+        self.put(F64, value.to_bits().to_le_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_char(self, value: char) -> Result<(), Failure> {
+        self.put(CHAR, u32::from(value).to_le_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_str(self, value: &str) -> Result<(), Failure> {
+        self.into.reserve(value.len() + 2);
+        if value.len() <= SHORT {
+            self.into.push(SHORT_STR + value.len() as u8);
+        } else {
+            self.into.push(STR);
+            write_count(value.len(), self.into);
+        }
+        self.into.extend_from_slice(value.as_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Failure> {
+        self.into.push(BYTES);
+        write_count(value.len(), self.into);
+        self.into.extend_from_slice(value);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<(), Failure> {
+        self.into.push(NONE);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
+        self.depth.enter()?;
+        self.into.push(SOME);
+        value.serialize(&mut *self)?;
+        self.depth.leave();
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_unit(self) -> Result<(), Failure> {
+        self.unit()
+    }
+
+    #[inline]
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Failure> {
+        self.unit()
+    }
+
+    #[inline]
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Failure> {
+        self.begin_variant(VARIANT, variant);
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Failure> {
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Failure> {
+        self.depth.enter()?;
+        self.begin_variant(VARIANT_OF, variant);
+        value.serialize(&mut *self)?;
+        self.depth.leave();
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_seq(self, count: Option<usize>) -> Result<Elements<'a, 'v>, Failure> {
+        self.begin_sequence(count)
+    }
+
+    #[inline]
+    fn serialize_tuple(self, count: usize) -> Result<Elements<'a, 'v>, Failure> {
+        self.begin_tuple(count)
+    }
+
+    #[inline]
+    fn serialize_tuple_struct(self, name: &'static str, count: usize) -> Result<Elements<'a, 'v>, Failure> {
+        self.shapes.note_tuple(name, count);
+        self.begin_tuple(count)
+    }
+
+    #[inline]
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        count: usize,
+    ) -> Result<Elements<'a, 'v>, Failure> {
+        self.begin_variant(VARIANT_OF, variant);
+        self.shapes.note_tuple(variant, count);
+        self.begin_tuple(count)
+    }
+
+    #[inline]
+    fn serialize_map(self, count: Option<usize>) -> Result<Entries<'a, 'v>, Failure> {
+        self.depth.enter()?;
+        let head = self.into.len();
+        match count {
+            Some(count) => self.count(MAP, count)?,
+            None => {
+                self.shapes.note_open_map();
+                self.into.push(MAP_OPEN);
+            }
+        }
+        Ok(Entries { writer: self, head, announced: count, keys: 0, values: 0 })
+    }
+
+    #[inline]
+    fn serialize_struct(self, owner: &'static str, count: usize) -> Result<Fields<'a, 'v>, Failure> {
+        self.begin_struct(owner, owner, count)
+    }
+
+    #[inline]
+    fn serialize_struct_variant(
+        self,
+        owner: &'static str,
+        _: u32,
+        variant: &'static str,
+        count: usize,
+    ) -> Result<Fields<'a, 'v>, Failure> {
+        self.begin_variant(VARIANT_OF, variant);
+        self.begin_struct(owner, variant, count)
+    }
+
+    #[inline]
+    fn collect_seq<I>(self, elements: I) -> Result<(), Failure>
     where
         I: IntoIterator,
         I::Item: Serialize,
     {
-        if let Some(bytes) = run::bytes(&elements) {
-            return self.0.serialize_bytes(bytes).map_err(Kept);
+        if let Some((kind, count, bytes)) = run::numbers(&elements) {
+            self.into.reserve(bytes.len() + 12);
+            self.into.extend_from_slice(&[NUMBERS, kind]);
+            write_count(count, self.into);
+            self.into.extend_from_slice(bytes);
+            return Ok(());
         }
         let mut elements = elements.into_iter();
-        let length = match elements.size_hint() {
+        let count = match elements.size_hint() {
             (least, Some(most)) if least == most => Some(least),
             _ => None,
         };
-        let mut parts = self.serialize_seq(length)?;
-        elements.try_for_each(|element| parts.serialize_element(&element))?;
-        parts.end()
+        let mut parts = self.begin_sequence(count)?;
+        elements.try_for_each(|element| ser::SerializeSeq::serialize_element(&mut parts, &element))?;
+        parts.close()
     }
 
-    #[inline]
-    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, Self::Error> {
-        self.0.collect_str(value).map_err(Kept)
-    }
-
+    /// Always, because serde's own buffers (for untagged enums and flattened fields) say so of what they hold, and a type
+    /// that is written in one form cannot be read in the other. Addresses and identifiers travel as text for that.
     #[inline]
     fn is_human_readable(&self) -> bool {
-        self.0.is_human_readable()
+        true
     }
 }
 
-macro_rules! parts {
-    ($($trait:ident { $($method:ident($($name:ident: $type:ty)?))* })*) => {$(
-        impl<S: ser::$trait> ser::$trait for Write<S> {
-            type Ok = S::Ok;
-            type Error = Kept<S::Error>;
+/// The elements of a sequence or a tuple.
+pub(super) struct Elements<'a, 'v> {
+    writer: &'a mut Writer<'v>,
+    /// Where the sequence begins.
+    head: usize,
+    announced: Option<usize>,
+    written: usize,
+}
 
-            $(#[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, $($name: $type,)? value: &T) -> Result<(), Self::Error> {
-                self.0.$method($($name,)? &Inner(value)).map_err(Kept)
-            })*
+impl Elements<'_, '_> {
+    #[inline]
+    fn add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), Failure> {
+        self.written += 1;
+        self.writer.part(element)
+    }
+
+    #[inline]
+    fn close(self) -> Result<(), Failure> {
+        self.writer.depth.leave();
+        if self.announced != Some(self.written) {
+            close_open(self.writer.into, self.head, self.announced);
+        }
+        Ok(())
+    }
+}
+
+/// Ends a sequence or map whose number of elements was not known, or turned out to be another than was announced.
+#[cold]
+fn close_open(into: &mut Vec<u8>, head: usize, announced: Option<usize>) {
+    if announced.is_some() {
+        into[head] = match into[head] {
+            SEQ => SEQ_SKEW,
+            MAP => MAP_SKEW,
+            _ => SEQ_OPEN,
+        };
+    }
+    into.push(END);
+}
+
+/// The keys and values of a map.
+pub(super) struct Entries<'a, 'v> {
+    writer: &'a mut Writer<'v>,
+    head: usize,
+    announced: Option<usize>,
+    keys: usize,
+    values: usize,
+}
+
+impl ser::SerializeMap for Entries<'_, '_> {
+    type Ok = ();
+    type Error = Failure;
+
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failure> {
+        self.keys += 1;
+        self.writer.part(key)
+    }
+
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
+        self.values += 1;
+        if self.keys != self.values {
+            self.writer.failed = true;
+        }
+        self.writer.part(value)
+    }
+
+    #[inline]
+    fn end(self) -> Result<(), Failure> {
+        self.writer.depth.leave();
+        if self.keys != self.values {
+            return Err(Failure::new("it has a map in which a key has no value, or a value no key"));
+        }
+        if self.announced != Some(self.keys) {
+            close_open(self.writer.into, self.head, self.announced);
+        }
+        Ok(())
+    }
+}
+
+/// The fields of a struct, or of a variant that has some.
+pub(super) struct Fields<'a, 'v> {
+    writer: &'a mut Writer<'v>,
+    /// Where the number of the shape goes.
+    number_at: usize,
+    open: Open,
+    /// `HAS_ABSENT`, if so.
+    mark: u16,
+}
+
+impl Fields<'_, '_> {
+    #[inline]
+    fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failure> {
+        self.writer.shapes.add(&mut self.open, name);
+        self.writer.part(value)
+    }
+
+    #[inline]
+    fn leave_out(&mut self, name: &'static str) {
+        self.writer.shapes.add(&mut self.open, name);
+        self.writer.shapes.note_absent(&self.open, name);
+        self.writer.into.push(ABSENT);
+        self.mark = HAS_ABSENT;
+    }
+
+    #[inline]
+    fn close(self) -> Result<(), Failure> {
+        self.writer.depth.leave();
+        let number = self.writer.shapes.close(self.open)? | self.mark;
+        self.writer.into[self.number_at..][..2].copy_from_slice(&number.to_le_bytes());
+        Ok(())
+    }
+}
+
+macro_rules! elements {
+    ($($trait:ident: $method:ident)*) => {$(
+        impl ser::$trait for Elements<'_, '_> {
+            type Ok = ();
+            type Error = Failure;
 
             #[inline]
-            fn end(self) -> Result<S::Ok, Self::Error> {
-                self.0.end().map_err(Kept)
+            fn $method<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), Failure> {
+                self.add(element)
+            }
+
+            #[inline]
+            fn end(self) -> Result<(), Failure> {
+                self.close()
             }
         }
     )*};
 }
 
-parts! {
-    SerializeSeq { serialize_element() }
-    SerializeTuple { serialize_element() }
-    SerializeTupleStruct { serialize_field() }
-    SerializeTupleVariant { serialize_field() }
-    SerializeMap { serialize_key() serialize_value() }
-    SerializeStruct { serialize_field(key: &'static str) }
-    SerializeStructVariant { serialize_field(key: &'static str) }
+elements! {
+    SerializeSeq: serialize_element
+    SerializeTuple: serialize_element
+    SerializeTupleStruct: serialize_field
+    SerializeTupleVariant: serialize_field
 }
+
+macro_rules! fields {
+    ($($trait:ident)*) => {$(
+        impl ser::$trait for Fields<'_, '_> {
+            type Ok = ();
+            type Error = Failure;
+
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failure> {
+                self.add(name, value)
+            }
+
+            #[inline]
+            fn skip_field(&mut self, name: &'static str) -> Result<(), Failure> {
+                self.leave_out(name);
+                Ok(())
+            }
+
+            #[inline]
+            fn end(self) -> Result<(), Failure> {
+                self.close()
+            }
+        }
+    )*};
+}
+
+fields! { SerializeStruct SerializeStructVariant }

@@ -14,6 +14,8 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::codec;
+
 /// What went wrong with a task, a wait or an executor.
 ///
 /// Its message names the object, the likely cause and the next step; [`kind`](Error::kind) is for programs.
@@ -181,16 +183,17 @@ impl Error {
 
     /// Writes the error into bytes that [`Error::decode`] reads in another process of this program.
     pub fn encode(&self, into: &mut Vec<u8>) {
-        // Numbers and strings always encode, and a Vec takes whatever is written to it.
-        if let Ok(bytes) = postcard::to_extend(&*self.0, std::mem::take(into)) {
-            *into = bytes;
+        let start = into.len();
+        if codec::write(&*self.0, into).is_err() {
+            // Only where no stack is left; then the bytes are an error that cannot be read.
+            into.truncate(start);
         }
     }
 
     /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so. The message is one that may
     /// be shown on a terminal, whatever the other process has sent.
     pub fn decode(bytes: &[u8]) -> Error {
-        match postcard::from_bytes::<Inner>(bytes) {
+        match codec::decode_with_serde::<Inner>(bytes) {
             Ok(inner) => {
                 let message = match escape::message(&inner.message) {
                     Cow::Borrowed(_) => None,

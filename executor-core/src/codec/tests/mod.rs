@@ -4,6 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::*;
 
+mod deep;
+
 fn encoded<T: Payload>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(value, &mut bytes).expect("encodes");
@@ -61,12 +63,6 @@ fn every_shape_of_value_survives_a_round_trip() {
 }
 
 #[test]
-fn keeping_the_words_of_errors_changes_no_byte_of_the_format() {
-    let value = everything();
-    assert_eq!(encoded(&value), postcard::to_allocvec(&value).expect("encodes"));
-}
-
-#[test]
 fn bytes_text_and_numbers_are_copied() {
     round_trip(vec![0u8, 255, 7]);
     round_trip(Vec::<u8>::new());
@@ -94,7 +90,7 @@ fn a_copy_goes_behind_what_is_there() {
 }
 
 #[test]
-fn bytes_inside_of_a_value_travel_as_postcard_has_them() {
+fn bytes_and_numbers_inside_of_a_value_survive_in_every_container() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Page {
         number: u32,
@@ -119,11 +115,12 @@ fn bytes_inside_of_a_value_travel_as_postcard_has_them() {
         signed: vec![-1, 1],
         array: [1, 2, 255],
     };
-    assert_eq!(encoded(&page), postcard::to_allocvec(&page).expect("encodes"));
     round_trip(page);
     round_trip((7u8, bytes));
-    let cut_short = &encoded(&(7u8, vec![1u8, 2, 3]))[..4];
-    assert_eq!(decode::<(u8, Vec<u8>)>(cut_short).expect_err("too short").kind(), ErrorKind::Decode);
+    let whole = encoded(&(7u8, vec![1u8, 2, 3]));
+    for length in 0..whole.len() {
+        assert_eq!(decode::<(u8, Vec<u8>)>(&whole[..length]).expect_err("too short").kind(), ErrorKind::Decode);
+    }
 }
 
 #[test]
@@ -155,7 +152,6 @@ fn a_type_that_reads_bytes_in_its_own_way_still_does() {
             deserializer.deserialize_seq(Opposite).map(Negative)
         }
     }
-    assert_eq!(encoded(&Negative(vec![1, 2])), [2, 254, 253]);
     round_trip(Negative(vec![1, 2]));
 }
 
@@ -231,14 +227,15 @@ fn the_words_of_a_type_that_refuses_are_in_the_message_however_deep_it_lies() {
     refuses(&(1u8, vec![Some(Refuses)]));
     refuses(&BTreeMap::from([("key".to_string(), Ok::<Refuses, ()>(Refuses))]));
 
-    let error = decode::<(u8, Vec<Option<Refuses>>)>(&[1, 1, 1]).expect_err("refused");
+    let bytes = encoded(&(1u8, vec![Some(())]));
+    let error = decode::<(u8, Vec<Option<Refuses>>)>(&bytes).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.to_string().ends_with("could not be decoded: the window is closed"), "{error}");
 }
 
 #[test]
 fn what_serde_says_of_a_wrong_value_is_in_the_message() {
-    let error = decode::<std::num::NonZeroU8>(&[0]).expect_err("zero");
+    let error = decode::<std::num::NonZeroU8>(&encoded(&Newtype(0))).expect_err("zero");
     assert!(error.to_string().contains("expected a nonzero u8"), "{error}");
 }
 
@@ -259,19 +256,4 @@ fn words_that_a_type_swallowed_never_turn_up_behind_another_error() {
     }
     let error = decode::<(Forgiving, u8)>(&[1]).expect_err("too short");
     assert!(!error.to_string().contains("hushed up"), "{error}");
-}
-
-#[test]
-fn a_type_that_needs_a_self_describing_format_is_told_what_to_do() {
-    #[derive(Debug, Serialize, Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(u64),
-        Text(String),
-    }
-    let mut bytes = Vec::new();
-    encode(&Either::Number(1), &mut bytes).expect("encodes");
-    let error = decode::<Either>(&bytes).expect_err("untagged");
-    assert!(error.to_string().contains("send it as text"), "{error}");
-    let _ = Either::Text(String::new());
 }

@@ -1,0 +1,80 @@
+//! How deeply a value may be nested.
+//!
+//! Reading or writing a value takes stack for each of its levels, and so does dropping it. How much depends on the type, so
+//! levels are not counted: each one compares where its frame is with the lowest address that the value may reach.
+
+use super::failure::Failure;
+use crate::stack;
+
+/// The part of the stack that a value may use: this much of what is left when it begins. The rest is for what runs on top of
+/// the deepest level, and for dropping the value, whose frames are smaller.
+const PART: usize = 2;
+
+/// As [`PART`], for a value whose type does not say what follows, and which may be a buffer that is read again.
+const UNTYPED: usize = 4;
+
+/// As [`PART`], for what serde buffers: untagged and internally tagged enums, and flattened fields. It reads the buffer a
+/// second time, with the larger frames of the type itself, which do not pass through this format.
+const BUFFERED: usize = 8;
+
+/// The most levels where it is not known how much stack is left. As many as `serde_json` allows.
+const LEVELS: u32 = 128;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Depth {
+    lowest: usize,
+    lowest_untyped: usize,
+    lowest_buffered: usize,
+    levels: u32,
+}
+
+impl Depth {
+    /// For a value that begins in this frame.
+    #[inline]
+    pub(super) fn here() -> Depth {
+        match stack::remaining() {
+            Some(left) => {
+                let lowest = |part| stack::here() - left / part;
+                Depth {
+                    lowest: lowest(PART),
+                    lowest_untyped: lowest(UNTYPED),
+                    lowest_buffered: lowest(BUFFERED),
+                    levels: u32::MAX,
+                }
+            }
+            None => Depth { lowest: 0, lowest_untyped: 0, lowest_buffered: 0, levels: LEVELS },
+        }
+    }
+
+    /// Goes one level deeper. [`leave`](Depth::leave) must follow, unless the whole value fails.
+    #[inline(always)]
+    pub(super) fn enter(&mut self) -> Result<(), Failure> {
+        if stack::here() < self.lowest || self.levels == 0 {
+            return Err(Failure::deep());
+        }
+        self.levels -= 1;
+        Ok(())
+    }
+
+    /// As [`enter`](Depth::enter), for a value whose type does not say what follows.
+    #[inline(always)]
+    pub(super) fn enter_untyped<V>(&mut self) -> Result<(), Failure> {
+        if stack::here() < self.lowest_buffered {
+            self.check_untyped::<V>()?;
+        }
+        self.enter()
+    }
+
+    #[cold]
+    fn check_untyped<V>(&self) -> Result<(), Failure> {
+        // The visitors that fill serde's buffer are private, and known by their names.
+        let is_buffered = std::any::type_name::<V>().contains("Content");
+        if is_buffered || stack::here() < self.lowest_untyped { Err(Failure::deep()) } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn leave(&mut self) {
+        self.levels += 1;
+    }
+}

@@ -1,0 +1,128 @@
+//! The layout of a value.
+//!
+//! Every value begins with one byte, its tag, which says what follows. So a value can be read without knowing its type,
+//! which `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` need, and what is read
+//! as another type than it was written as is an error and never another value.
+//!
+//! | tag | value |
+//! |---|---|
+//! | 0 to 127 | that number |
+//! | `SHORT_SEQ` + n, up to 15 | n elements |
+//! | `SHORT_STR` + n, up to 31 | n bytes of UTF-8 |
+//! | `SHORT_MINUS` + n, up to 15 | the number -1 - n |
+//! | `U8` to `I128`, `F32`, `F64`, `CHAR` | the number in as many bytes, lowest first; a number takes the shortest form |
+//! | `STR`, `BYTES` | a length, and as many bytes |
+//! | `SEQ`, `MAP` | a count, and as many elements, or keys and values |
+//! | `SEQ_OPEN`, `MAP_OPEN` | elements, or keys and values, up to `END` |
+//! | `SEQ_SKEW`, `MAP_SKEW` | a count that was announced and turned out wrong; then as the open ones |
+//! | `NUMBERS` | a [kind](super::run), a count, and as many numbers as they lie in memory |
+//! | `STRUCT` | two bytes that are the number of its [shape](super::shapes), and a value for each field |
+//! | `VARIANT` | the number of the name of a unit variant |
+//! | `VARIANT_OF` | the number of the name of a variant, and what it holds: one value, a sequence or a struct |
+//! | `SOME` | the value in the option |
+//!
+//! Where [`HAS_ABSENT`] is set in the number of a shape, `ABSENT` stands for a field that was left out.
+//! Behind the value are the names of fields and variants.
+//!
+//! Counts and lengths are LEB128. Every element takes at least one byte, so a count that is larger than the number of bytes
+//! that are left is refused before anything is made for it.
+
+pub(super) const SHORT_SEQ: u8 = 0x80;
+pub(super) const SHORT_STR: u8 = 0x90;
+pub(super) const SHORT_MINUS: u8 = 0xb0;
+pub(super) const UNIT: u8 = 0xc0;
+pub(super) const NONE: u8 = 0xc1;
+pub(super) const SOME: u8 = 0xc2;
+pub(super) const FALSE: u8 = 0xc3;
+pub(super) const TRUE: u8 = 0xc4;
+pub(super) const U8: u8 = 0xc5;
+pub(super) const U16: u8 = 0xc6;
+pub(super) const U32: u8 = 0xc7;
+pub(super) const U64: u8 = 0xc8;
+pub(super) const U128: u8 = 0xc9;
+pub(super) const I8: u8 = 0xca;
+pub(super) const I16: u8 = 0xcb;
+pub(super) const I32: u8 = 0xcc;
+pub(super) const I64: u8 = 0xcd;
+pub(super) const I128: u8 = 0xce;
+pub(super) const F32: u8 = 0xcf;
+pub(super) const F64: u8 = 0xd0;
+pub(super) const CHAR: u8 = 0xd1;
+pub(super) const STR: u8 = 0xd2;
+pub(super) const BYTES: u8 = 0xd3;
+pub(super) const SEQ: u8 = 0xd4;
+pub(super) const SEQ_OPEN: u8 = 0xd5;
+pub(super) const SEQ_SKEW: u8 = 0xd6;
+pub(super) const MAP: u8 = 0xd7;
+pub(super) const MAP_OPEN: u8 = 0xd8;
+pub(super) const MAP_SKEW: u8 = 0xd9;
+pub(super) const NUMBERS: u8 = 0xda;
+pub(super) const STRUCT: u8 = 0xdb;
+pub(super) const VARIANT: u8 = 0xdc;
+pub(super) const VARIANT_OF: u8 = 0xdd;
+pub(super) const ABSENT: u8 = 0xde;
+pub(super) const END: u8 = 0xff;
+
+/// Set in the number of a shape if one of the fields is absent.
+pub(super) const HAS_ABSENT: u16 = 1 << 15;
+
+/// The largest number that is its own tag.
+pub(super) const SMALL: u8 = SHORT_SEQ - 1;
+/// The most elements of a short sequence.
+pub(super) const FEW: usize = (SHORT_STR - SHORT_SEQ - 1) as usize;
+/// The most bytes of a short text.
+pub(super) const SHORT: usize = (SHORT_MINUS - SHORT_STR - 1) as usize;
+/// The lowest number whose tag is its own.
+pub(super) const SMALL_MINUS: i64 = -((UNIT - SHORT_MINUS) as i64);
+
+/// Appends a count or a length.
+#[inline]
+pub(super) fn write_count(count: usize, into: &mut Vec<u8>) {
+    let mut rest = count;
+    while rest >= 0x80 {
+        into.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    into.push(rest as u8);
+}
+
+/// Splits off a count or a length. `None` if the bytes do not begin with one, or it is too large for this machine.
+#[inline]
+pub(super) fn split_count(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    if first < 0x80 { Some((first.into(), rest)) } else { split_long_count(bytes) }
+}
+
+fn split_long_count(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut count = 0u64;
+    for (index, &byte) in bytes.iter().enumerate().take(10) {
+        let bits = u64::from(byte & 0x7f);
+        let shift = 7 * index as u32;
+        if shift == 63 && bits > 1 {
+            return None;
+        }
+        count |= bits << shift;
+        if byte < 0x80 {
+            return Some((usize::try_from(count).ok()?, &bytes[index + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_read_as_it_was_written_and_no_further() {
+        for count in [0, 1, 127, 128, 300, 1 << 21, u32::MAX as usize, usize::MAX] {
+            let mut bytes = Vec::new();
+            write_count(count, &mut bytes);
+            bytes.push(7);
+            assert_eq!(split_count(&bytes), Some((count, &[7][..])));
+            bytes.truncate(bytes.len() - 2);
+            assert_eq!(split_count(&bytes), None);
+        }
+        assert_eq!(split_count(&[0xff; 20]), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! Which values are known to be readable.
+//!
+//! Names decide where a value belongs, so a type that leaves fields out for which it has no default, or that has different
+//! names in both directions, is written without an error and cannot be read. Whether that is so depends on the type and on
+//! the names that were written, so the first value of each type with each set of names is read back where it was written,
+//! and the sender has the error.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// So many of them are remembered. Those that are forgotten are only read back again.
+const SLOTS: usize = 1024;
+const WAYS: usize = 4;
+
+static PROVEN: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
+
+/// A type and the names that were written of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written(u64);
+
+impl Written {
+    /// `shape` is not zero.
+    #[inline]
+    pub(super) fn of<T>(shape: u64) -> Written {
+        // Two functions that the linker has made one are taken for one type, and then only the first is read back.
+        let of_type = of_type::<T> as fn() as usize as u64;
+        Written((of_type.rotate_left(20) ^ shape).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    #[inline]
+    fn slots(self) -> &'static [AtomicU64] {
+        let first = (self.0 >> 40) as usize % (SLOTS / WAYS) * WAYS;
+        &PROVEN[first..first + WAYS]
+    }
+
+    #[inline]
+    pub(super) fn is_proven(self) -> bool {
+        // ORDERING: a slot stands for itself; nothing else is read because of it.
+        self.slots().iter().any(|slot| slot.load(Relaxed) == self.0)
+    }
+
+    /// Remembers it, in the place of another if there is no free one.
+    #[cold]
+    pub(super) fn note(self) {
+        let slots = self.slots();
+        // ORDERING: as above. If two threads choose the same slot, one of both values is read back again some time.
+        let free = slots.iter().position(|slot| slot.load(Relaxed) == 0);
+        slots[free.unwrap_or((self.0 >> 8) as usize % WAYS)].store(self.0, Relaxed);
+    }
+}
+
+/// Something that has an address of its own for each type.
+fn of_type<T>() {
+    std::hint::black_box(size_of::<T>());
+}
