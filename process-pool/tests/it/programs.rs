@@ -28,6 +28,8 @@ fn find(name: &str) -> Option<fn()> {
         "holds_a_pool_in_control_groups" => super::descendants::holds_a_pool_in_control_groups,
         "has_no_right_to_a_control_group" => super::descendants::has_no_right_to_a_control_group,
         "leaves_nothing" => super::shutdown::leaves_nothing,
+        "has_no_thread_for_callbacks" => super::user_code::has_no_thread_for_callbacks,
+        "is_frozen" => super::stopped::is_frozen,
         "has_no_standard_error" => super::deaths::has_no_standard_error,
         "leads_a_session" => super::terminal::leads_a_session,
         "has_tasks_that_want_the_terminal" => super::terminal::has_tasks_that_want_the_terminal,

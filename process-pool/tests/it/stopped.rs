@@ -84,3 +84,54 @@ fn workers_that_are_stopped_before_they_are_ready_break_the_pool() {
         assert!(meeting.has("tried"));
     });
 }
+
+#[test]
+fn a_time_limit_does_not_run_out_while_the_whole_program_is_stopped() {
+    for transport in ["ring", "socket"] {
+        let meeting = Meeting::new();
+        let path = meeting.path("meeting");
+        let mut program = crate::programs::start("is_frozen", &[("MEETING", &path), ("TRANSPORT", transport)]);
+        wait_for(&format!("{path}.runs"));
+        wait_until("the worker's number", || meeting.lines("meeting.worker").len() == 1);
+        let worker = meeting.numbers("meeting.worker")[0];
+        // As a control group that is frozen, or a machine that is moved.
+        let both = [program.id(), worker];
+        both.into_iter().for_each(stop);
+        wait_until("both to be stopped", || both.into_iter().all(is_stopped));
+        let begun = std::time::Instant::now();
+        wait_until("more than the limit", || begun.elapsed() > LIMIT + Duration::from_millis(1500));
+        both.into_iter().for_each(|pid| signal(pid, libc::SIGCONT));
+        put(&format!("{path}.go"));
+        assert!(program.wait().unwrap().success(), "with {transport}");
+    }
+}
+
+/// Far more than the task takes while it is not stopped.
+const LIMIT: Duration = Duration::from_secs(3);
+
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
+/// A program with a task that has to wait until the program was stopped and goes on.
+pub fn is_frozen() {
+    crate::world::end_if_it_hangs();
+    let path = std::env::var("MEETING").unwrap();
+    let transport = match std::env::var("TRANSPORT").unwrap().as_str() {
+        "ring" => process_pool::Transport::Ring,
+        _ => process_pool::Transport::Socket,
+    };
+    fn waits(path: String) -> u32 {
+        super::support::add_line(&format!("{path}.worker"), std::process::id());
+        put(&format!("{path}.runs"));
+        wait_for(&format!("{path}.go"));
+        7
+    }
+    let pool = builder(transport, 1).time_limit(LIMIT).build().unwrap();
+    assert_eq!(get(&pool.submit(waits, path).unwrap()).unwrap(), 7);
+    // It still has an end.
+    let meeting = Meeting::new();
+    let future = pool.submit(never_ends, meeting.path("runs")).unwrap();
+    assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);
+}

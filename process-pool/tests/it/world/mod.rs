@@ -9,7 +9,7 @@ mod image;
 mod inherited;
 mod markers;
 mod reapers;
-mod scarcity;
+pub mod scarcity;
 mod signals;
 
 use std::{
@@ -50,6 +50,7 @@ pub fn find(program: &str) -> Option<fn()> {
         "has_a_child_with_the_number_of_a_worker" => reapers::has_a_child_with_the_number_of_a_worker,
         "has_odd_signals" => signals::has_odd_signals,
         "has_a_standard_error_that_nobody_reads" => signals::has_a_standard_error_that_nobody_reads,
+        "has_pools_at_work" => signals::has_pools_at_work,
         "is_interrupted_all_the_time" => signals::is_interrupted_all_the_time,
         _ => return None,
     })

@@ -1,6 +1,6 @@
 //! Systems that do not give what is asked for.
 
-use std::{fs, os::unix::process::CommandExt as _};
+use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
 use process_pool::Transport;
 
@@ -70,12 +70,7 @@ pub fn few_descriptors() {
 
 #[test]
 fn with_few_processes_a_pool_works_or_is_an_error() {
-    let mut program = programs::command("few_processes");
-    if is_root() {
-        // The limit does not hold for root. This user has no other processes, so the counts are what they seem.
-        program.uid(50_000 + std::process::id() % 10_000);
-    }
-    let output = program.output().unwrap();
+    let output = as_no_root("few_processes").output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}\n{said}", output.status);
     println!("{said}");
@@ -113,6 +108,39 @@ fn have_a_large_heap() {
         assert_eq!(unsafe { libc::mallopt(option, value) }, 1);
     }
     drop(std::hint::black_box(vec![1_u8; 64 << 20]));
+}
+
+/// Lifts the limit on threads when it is dropped.
+pub struct NoMoreThreads(libc::rlimit);
+
+/// From here on no thread and no process can be started, unless by root.
+#[allow(unsafe_code)]
+pub fn no_more_threads() -> NoMoreThreads {
+    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is written to a valid place.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &mut before) }, 0);
+    let none = libc::rlimit { rlim_cur: 1, rlim_max: before.rlim_max };
+    // SAFETY: the limit is read from a valid place.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &none) }, 0);
+    NoMoreThreads(before)
+}
+
+impl Drop for NoMoreThreads {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &self.0) }, 0);
+    }
+}
+
+/// A program that root runs as somebody else, because limits do not hold for root. This user has no other processes, so the
+/// counts are what they seem.
+pub fn as_no_root(program: &str) -> Command {
+    let mut command = programs::command(program);
+    if is_root() {
+        command.uid(50_000 + std::process::id() % 10_000);
+    }
+    command
 }
 
 /// For limits that were set before this program was started.

@@ -167,3 +167,106 @@ fn works_hard(transport: process_pool::Transport) {
         assert_eq!(get(&other.submit(|n: u32| n, round).unwrap()).unwrap(), round);
     }
 }
+
+#[test]
+fn the_threads_of_a_pool_take_no_signal_from_the_program() {
+    programs::succeeds("has_pools_at_work", &[]);
+}
+
+const WAITED_FOR: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1];
+
+/// Blocks the signals in this thread.
+#[allow(unsafe_code)]
+fn block(signals: &[i32]) -> libc::sigset_t {
+    let mut set = std::mem::MaybeUninit::uninit();
+    // SAFETY: the set is initialised by `sigemptyset` before anything else is done with it, and no old mask is asked for.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        let mut set = set.assume_init();
+        signals.iter().for_each(|signal| assert_eq!(libc::sigaddset(&mut set, *signal), 0));
+        assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, &set, null_mut()), 0);
+        set
+    }
+}
+
+/// The pool is there before the program blocks its signals, so its threads have not inherited that. Everything of it is at
+/// work: the supervisor, callbacks, standard error.
+#[allow(unsafe_code)]
+pub fn has_pools_at_work() {
+    end_if_it_hangs();
+    for transport in BOTH {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 2);
+        let (say, said) = std::sync::mpsc::channel();
+        let task = pool.submit(
+            |n: u32| {
+                eprintln!("so that somebody passes it on");
+                n
+            },
+            1,
+        );
+        task.unwrap().add_done_callback(move |_| say.send(()).expect("it is waited for"));
+        said.recv().unwrap();
+        let gate = pool.submit(never_ends, meeting.path("runs")).unwrap();
+        wait_for(&meeting.path("runs"));
+        for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+            let comm = std::fs::read_to_string(task.path().join("comm")).unwrap();
+            if !comm.starts_with("Process") {
+                continue;
+            }
+            let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap().trim();
+            let blocked = u64::from_str_radix(blocked, 16).unwrap();
+            for signal in WAITED_FOR {
+                assert!(blocked & 1 << (signal - 1) != 0, "{comm} takes {signal}");
+            }
+            for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
+                assert!(blocked & 1 << (fault - 1) == 0, "{comm} hides {fault}");
+            }
+        }
+        assert!(gate.terminate(Duration::ZERO));
+        get(&gate).unwrap_err();
+    }
+}
+
+#[test]
+fn a_task_that_waits_for_a_signal_gets_it_and_not_its_worker() {
+    #[allow(unsafe_code)]
+    fn waits(path: String) -> i32 {
+        let set = block(&WAITED_FOR);
+        crate::support::put(&path);
+        // SAFETY: the set is initialised, and no details are asked for.
+        let signal = unsafe { libc::sigwaitinfo(&set, null_mut()) };
+        // SAFETY: as above, and the old mask is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, null_mut()) };
+        signal
+    }
+    crate::support::on_both(|transport| {
+        let pool = pool(transport, 1);
+        for signal in WAITED_FOR {
+            let meeting = Meeting::new();
+            let task = pool.submit(waits, meeting.path("waits")).unwrap();
+            wait_for(&meeting.path("waits"));
+            crate::support::kill(pool.worker_pids()[0], signal);
+            assert_eq!(get(&task).unwrap(), signal);
+        }
+    });
+}
+
+#[test]
+fn what_a_task_starts_has_no_signal_blocked() {
+    crate::support::on_both(|transport| {
+        let pool = pool(transport, 1);
+        let child = |()| {
+            let output = std::process::Command::new("grep").args(["SigBlk", "/proc/self/status"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        for _ in 0..2 {
+            // The second time in a worker that the supervisor has started.
+            let blocked = get(&pool.submit(child, ()).unwrap()).unwrap();
+            assert_eq!(blocked.trim_start_matches("SigBlk:").trim().trim_start_matches('0'), "");
+            crate::support::kill(pool.worker_pids()[0], libc::SIGKILL);
+            crate::support::warm_up(&pool, 1);
+        }
+    });
+}

@@ -1,0 +1,234 @@
+//! User code that a pool runs (wakers, callbacks, the `Drop` of results) holds up other user code, and nothing else.
+
+use std::{
+    future::{Future as _, IntoFuture},
+    pin::Pin,
+    sync::{
+        Arc, Barrier, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread,
+    time::Duration,
+};
+
+use executor_core::{Awaited, Backend as _, ErrorKind, Executor, Shutdown, TaskOptions, wait};
+use process_pool::{ProcessPoolExecutor, Transport};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    support::{Gate, HANGS, Meeting, get, kill, never_ends, on_both, pool, wait_until, warm_up},
+    world::{end_if_it_hangs, scarcity},
+};
+
+/// A waker that runs this once.
+struct Runs(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Wake for Runs {
+    fn wake(self: Arc<Self>) {
+        let code = self.0.lock().expect("no panic").take();
+        code.into_iter().for_each(|code| code());
+    }
+}
+
+/// Polls a future that is not ready, so that this runs when it is.
+fn when_ready<T: Send + 'static>(awaited: &mut Awaited<T>, code: impl FnOnce() + Send + 'static) {
+    let waker = Waker::from(Arc::new(Runs(Mutex::new(Some(Box::new(code))))));
+    let poll = Pin::new(awaited).poll(&mut Context::from_waker(&waker));
+    assert!(matches!(poll, Poll::Pending));
+}
+
+fn thread_name() -> String {
+    thread::current().name().unwrap_or_default().to_string()
+}
+
+/// Everything that the supervisor does.
+fn works(pool: &ProcessPoolExecutor, meeting: &Meeting, round: &str) {
+    for n in 0..20 {
+        assert_eq!(get(&pool.submit(|n: u32| n + 1, n).unwrap()).unwrap(), n + 1);
+    }
+    let error = get(&pool.submit(|()| -> u32 { std::process::abort() }, ()).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WorkerDied);
+    let limited = TaskOptions::new().time_limit(Duration::from_millis(50));
+    let future = pool.submit_with(limited, never_ends, meeting.path(round)).unwrap();
+    assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);
+    let results = wait([pool.submit(|n: u32| n, 1).unwrap()], HANGS, executor_core::ReturnWhen::AllCompleted);
+    assert_eq!(results.done.len(), 1);
+}
+
+#[test]
+fn a_waker_may_wait_for_the_pool_whose_task_it_is_woken_for() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = Arc::new(pool(transport, 1));
+        for round in 0..5 {
+            let gate = Gate::start(&pool, &meeting, &format!("gate{round}"));
+            let mut awaited = pool.submit(|n: u32| n + 1, round).unwrap().into_future();
+            let (answer, answers) = channel();
+            let inner = pool.clone();
+            when_ready(&mut awaited, move || {
+                let result = get(&inner.submit(|n: u32| n * 2, 21).unwrap());
+                let _ = answer.send((result.unwrap(), thread_name()));
+            });
+            gate.finish();
+            let (result, thread) = answers.recv_timeout(HANGS).expect("the waker gets its result");
+            assert_eq!(result, 42);
+            assert!(!thread.contains("supervisor"), "{thread}");
+        }
+    });
+}
+
+#[test]
+fn user_code_that_waits_for_other_user_code_holds_nothing_else_up() {
+    type Waits = fn(&ProcessPoolExecutor, Receiver<()>, Sender<String>, &Meeting);
+    let as_waker: Waits = |pool, release, said, meeting| {
+        let gates = ["waker", "other"].map(|name| Gate::start(pool, meeting, name));
+        let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
+        when_ready(&mut awaited, move || {
+            let _ = said.send(thread_name());
+            let _ = release.recv_timeout(HANGS);
+        });
+        gates.into_iter().for_each(Gate::finish);
+        // Dropping it would wait for nothing, but take the waker out of the list if it is still there.
+        std::mem::forget(awaited);
+    };
+    let as_callback: Waits = |pool, release, said, meeting| {
+        let gate = Gate::start(pool, meeting, "callback");
+        gate.future.add_done_callback(move |_| {
+            let _ = said.send(thread_name());
+            let _ = release.recv_timeout(HANGS);
+        });
+        gate.finish();
+    };
+    static CASES: Mutex<Vec<Waits>> = Mutex::new(Vec::new());
+    *CASES.lock().unwrap() = vec![as_waker, as_callback];
+    on_both(|transport| {
+        for (round, waits) in CASES.lock().unwrap().iter().enumerate() {
+            let meeting = Meeting::new();
+            let pool = pool(transport, 2);
+            warm_up(&pool, 2);
+            let (release, released) = channel();
+            let (say, said) = channel();
+            waits(&pool, released, say, &meeting);
+            let thread = said.recv_timeout(HANGS).expect("it runs");
+            assert!(!thread.contains("supervisor"), "{thread}");
+            works(&pool, &meeting, &format!("round{round}"));
+            // Only now; and the pool is not gone before it is over.
+            release.send(()).expect("it waits");
+            drop(pool);
+        }
+    });
+}
+
+#[test]
+fn a_waker_is_not_run_by_a_thread_that_waits_for_another_task() {
+    on_both(|transport| {
+        let pool = Arc::new(pool(transport, 1));
+        warm_up(&pool, 1);
+        for _ in 0..50 {
+            let meeting = Meeting::new();
+            let gate = Gate::start(&pool, &meeting, "gate");
+            let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
+            let (say, said) = channel();
+            when_ready(&mut awaited, move || drop(say.send(thread_name())));
+            let behind = pool.submit(|n: u32| n, 2).unwrap();
+            let barrier = Barrier::new(2);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    get(&behind).unwrap();
+                });
+                barrier.wait();
+                gate.open();
+            });
+            assert!(said.recv_timeout(HANGS).unwrap().ends_with("-callbacks"));
+        }
+    });
+}
+
+static DROPPED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[derive(Serialize, Deserialize)]
+struct Noisy(u32);
+
+impl Drop for Noisy {
+    fn drop(&mut self) {
+        DROPPED.lock().unwrap().push(thread_name());
+    }
+}
+
+#[test]
+fn results_are_not_dropped_by_the_supervisor() {
+    on_both(|transport| {
+        let pool = pool(transport, 2);
+        for n in 0..2000 {
+            let future = pool.submit(Noisy, n).unwrap();
+            // It is read and not taken, and its last holder may be whoever completes it.
+            assert!(future.exception(HANGS).unwrap().is_none());
+        }
+        drop(pool);
+        let dropped = std::mem::take(&mut *DROPPED.lock().unwrap());
+        assert!(dropped.iter().all(|thread| !thread.contains("supervisor")), "{dropped:?}");
+    });
+}
+
+#[test]
+fn callbacks_for_which_there_is_no_thread_run_later_and_not_in_the_supervisor() {
+    let output = scarcity::as_no_root("has_no_thread_for_callbacks").output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{said}", output.status);
+}
+
+pub fn has_no_thread_for_callbacks() {
+    end_if_it_hangs();
+    for transport in [Transport::Ring, Transport::Socket] {
+        for is_lifted in [true, false] {
+            let meeting = Meeting::new();
+            let pool = pool(transport, 1);
+            warm_up(&pool, 1);
+            let gate = Gate::start(&pool, &meeting, "gate");
+            let (say, said) = channel();
+            let waker_says = say.clone();
+            gate.future.add_done_callback(move |_| drop(say.send(thread_name())));
+            let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
+            when_ready(&mut awaited, move || drop(waker_says.send(thread_name())));
+            let no_more = scarcity::no_more_threads();
+            gate.open();
+            wait_until("the result", || gate.future.done());
+            assert!(said.recv_timeout(Duration::from_millis(300)).is_err(), "there is no thread for it");
+            let expected = if is_lifted {
+                drop(no_more);
+                "-callbacks".to_string()
+            } else {
+                pool.shutdown(Shutdown::Drain);
+                drop(no_more);
+                thread_name()
+            };
+            for _ in 0..2 {
+                let thread = said.recv_timeout(HANGS).expect("it runs");
+                assert!(thread.ends_with(&expected), "{thread}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pool_is_dropped_by_a_waker_of_its_own() {
+    on_both(|transport| {
+        let meeting = Meeting::new();
+        let pool = pool(transport, 1);
+        let gate = Gate::start(&pool, &meeting, "gate");
+        let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
+        let worker = pool.worker_pids()[0];
+        let (over, is_over) = channel();
+        when_ready(&mut awaited, move || {
+            pool.close(Shutdown::Drain);
+            drop(pool);
+            let _ = over.send(());
+        });
+        gate.finish();
+        is_over.recv_timeout(HANGS).expect("it does not wait for itself");
+        wait_until("the end of the worker", || !crate::support::is_alive(worker));
+        kill(worker, 0);
+    });
+}
