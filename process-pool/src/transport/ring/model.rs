@@ -300,3 +300,81 @@ fn the_slot_of_a_task_that_was_taken_is_free_and_a_late_change_finds_another_num
         }
     });
 }
+
+/// The worker's standard error: what the kernel has of it, behind its lock.
+#[derive(Clone, Default)]
+struct Stderr(Arc<loom::sync::Mutex<u64>>);
+
+impl Stderr {
+    fn write(&self, bytes: u64) {
+        *self.0.lock().expect("a model does not panic under a lock") += bytes;
+    }
+
+    fn unread(&self) -> u64 {
+        *self.0.lock().expect("a model does not panic under a lock")
+    }
+
+    /// Takes one byte, if there is one.
+    fn take(&self) -> u64 {
+        let mut bytes = self.0.lock().expect("a model does not panic under a lock");
+        let taken = (*bytes).min(1);
+        *bytes -= taken;
+        taken
+    }
+}
+
+fn reports() -> (Report, Report) {
+    let memory = Arc::new(SharedMemory::new());
+    (Report::in_ring(memory.clone()), Report::in_ring(memory))
+}
+
+#[test]
+fn the_boundary_is_what_was_written_before_however_much_of_it_was_read() {
+    explore(3, || {
+        let ((parent, worker), stderr) = (reports(), Stderr::default());
+        let pipe = stderr.clone();
+        let thread = thread::spawn(move || {
+            for written in 1..=2 {
+                pipe.write(1);
+                worker.note_boundary(
+                    || Some(pipe.unread()),
+                    || {
+                        thread::yield_now();
+                        true
+                    },
+                );
+                assert_eq!(worker.boundary(), written);
+            }
+        });
+        let mut total = 0;
+        for _ in 0..2 {
+            total += parent.count(total, || {
+                let taken = stderr.take();
+                (taken, taken)
+            });
+        }
+        thread.join().unwrap();
+        assert_eq!((parent.boundary(), total + stderr.unread()), (2, 2));
+    });
+}
+
+#[test]
+fn a_boundary_behind_a_parent_that_does_not_get_on_is_never_too_early() {
+    explore(3, || {
+        let ((parent, worker), stderr) = (reports(), Stderr::default());
+        let pipe = stderr.clone();
+        let thread = thread::spawn(move || {
+            pipe.write(2);
+            worker.note_boundary(|| Some(pipe.unread()), || false);
+            assert!(worker.boundary() >= 2);
+        });
+        let mut total = 0;
+        for _ in 0..2 {
+            total += parent.count(total, || {
+                let taken = stderr.take();
+                (taken, taken)
+            });
+        }
+        thread.join().unwrap();
+    });
+}
