@@ -65,25 +65,37 @@ impl Outbox for SocketOutbox {
     }
 }
 
+/// Appends up to `most` bytes that `receive` puts into a buffer, and returns how many it did. The buffer is the end of the
+/// vector: one on the stack would need a large part of a small one, and twice that in a debug build.
+fn append(into: &mut Vec<u8>, most: usize, receive: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+    /// At once, in a vector that has room for it.
+    const PIECE: usize = 64 << 10;
+    /// At once, in one that has none yet.
+    const FIRST: usize = 4 << 10;
+    let start = into.len();
+    let room = (into.capacity() - start).clamp(FIRST, PIECE);
+    into.resize(start + most.min(room), 0);
+    let received = receive(&mut into[start..]);
+    into.truncate(start + received.as_ref().map_or(0, |count| *count));
+    received
+}
+
 /// See [`Inbox`].
 pub(crate) struct SocketInbox(Arc<OwnedFd>);
 
 impl Inbox for SocketInbox {
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        let mut buffer = [0; 64 * 1024];
-        let most = most.min(buffer.len());
-        loop {
-            return match rustix::net::recv(&*self.0, &mut buffer[..most], RecvFlags::DONTWAIT) {
-                Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok((count, _)) => {
-                    into.extend_from_slice(&buffer[..count]);
-                    Ok(count)
-                }
-                Err(Errno::AGAIN) => Ok(0),
-                Err(Errno::INTR) => continue,
-                Err(error) => Err(error.into()),
-            };
-        }
+        append(into, most, |buffer| {
+            loop {
+                return match rustix::net::recv(&*self.0, &mut *buffer, RecvFlags::DONTWAIT) {
+                    Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok((count, _)) => Ok(count),
+                    Err(Errno::AGAIN) => Ok(0),
+                    Err(Errno::INTR) => continue,
+                    Err(error) => Err(error.into()),
+                };
+            }
+        })
     }
 
     fn hush(&mut self) {}
@@ -153,13 +165,9 @@ impl Port for SocketPort {
     }
 
     fn read_to(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<()> {
-        let mut buffer = [0; 64 * 1024];
         let mut missing = count;
         while missing > 0 {
-            let most = missing.min(buffer.len());
-            let received = self.receive(&mut buffer[..most])?;
-            into.extend_from_slice(&buffer[..received]);
-            missing -= received;
+            missing -= append(into, missing, |buffer| self.receive(buffer))?;
         }
         Ok(())
     }
