@@ -64,6 +64,10 @@ address() {
     --skip the_program_ignores_the_ends_of_its_children
     # It leaks its pools, as its name says.
     --skip a_program_that_leaks_its_pools
+    # A process that has another user than at its start may not look at itself, as the leak detector does.
+    --skip rights::
+    # The sanitizer turns core dumps off.
+    --skip core_dumps_are_as_the_host_has_them
     # Without an environment, descriptors or a /proc the leak detector cannot look up names, so what is suppressed by name
     # is reported.
     --skip world::
