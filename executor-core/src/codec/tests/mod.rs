@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use super::*;
 
 mod deep;
+mod properties;
 
 fn encoded<T: Payload>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
