@@ -28,8 +28,17 @@ use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 ///
 /// Higher [priority](TaskOptions::priority) starts first, and within a priority tasks start in the order in which they
 /// were submitted from outside. Tasks that a task of the same pool submits go to its own worker's queue: they start in
-/// their order, on that worker before those that wait outside (which get every 61st turn, so that they are not kept waiting
-/// for ever), or on any worker that is idle.
+/// their order, on that worker before those that wait outside, or on any worker that is idle.
+///
+/// No task waits for ever behind others, wherever they come from, as long as a worker takes tasks at all. Every worker
+/// deviates from that order now and then, so that it starts
+///
+/// - at most 63 other tasks before it turns to those from outside,
+/// - at most 127 before it turns to another worker's queue, to a different one each time: so fewer than 128 times the number
+///   of workers before it turns to a certain one, whose worker may be blocked in a task of its own,
+/// - at most 2,559 before it turns to what has waited longest among the tasks of lower, and of higher, priority.
+///
+/// Among the first 511 tasks that a worker takes after it had nothing to do, priorities are exact.
 ///
 /// # Waiting inside a task
 ///

@@ -9,13 +9,15 @@ use executor_core::Task;
 use ordered::Ordered;
 use usual::Usual;
 
+use crate::turns::Place;
+
 /// Where tasks from outside the pool wait, and those of any origin that ask for a priority.
 ///
 /// Almost every task has priority 0 and goes through the middle lane. The other two cost the usual path one load each, of a
 /// counter that is almost never written.
 ///
-/// A task that is cancelled in a lane stays there, as an empty shell, until a worker comes by: taking it out of the middle
-/// would need a lock. What it held was dropped when it was cancelled.
+/// A task that is cancelled in a lane, or run inline by one that waits for it, stays there as an empty shell. A worker that
+/// finds it drops it, and where there are many, [`take_out_shells`](Lanes::take_out_shells) does.
 #[derive(Default)]
 pub(crate) struct Lanes {
     /// Priorities above 0: taken before everything else.
@@ -47,9 +49,38 @@ impl Lanes {
         self.later.pop()
     }
 
+    /// The task that has waited longest at this place, if it is one of these lanes.
+    pub(crate) fn take_oldest(&self, place: Place) -> Option<Task> {
+        match place {
+            Place::Outside => self.usual.pop(),
+            Place::Low => self.later.pop_oldest(),
+            Place::High => self.urgent.pop_oldest(),
+            Place::Own | Place::Others(_) => None,
+        }
+    }
+
     /// The task that is to start first, if nothing waits elsewhere.
     pub(crate) fn take(&self) -> Option<Task> {
         self.take_urgent().or_else(|| self.take_usual()).or_else(|| self.take_later())
+    }
+
+    /// Puts tasks of priority 0 before all others of that priority.
+    pub(crate) fn push_front(&self, tasks: Vec<Task>) {
+        self.usual.push_front(tasks);
+    }
+
+    /// Takes out what was cancelled or run elsewhere. To be dropped outside of every lock: the last reference to a task
+    /// may drop its result, which is user code.
+    pub(crate) fn take_out_shells(&self) -> Vec<Task> {
+        let is_waiting = |task: &Task| !task.has_left_queue();
+        let mut shells = self.usual.take_out(is_waiting);
+        shells.extend(self.urgent.take_out(is_waiting));
+        shells.extend(self.later.take_out(is_waiting));
+        shells
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.usual.len() + self.urgent.len() + self.later.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

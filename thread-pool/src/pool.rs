@@ -19,6 +19,8 @@
 //!
 //! So what was accepted is resolved, and what was refused never ran.
 
+mod sweep;
+
 use std::{
     fmt,
     sync::{
@@ -35,6 +37,7 @@ use executor_core::{
     host::{self, Host, HostId, IdleWatch, Registration},
     task,
 };
+use parking_lot::Mutex;
 
 use crate::{
     crew::Crew,
@@ -45,6 +48,7 @@ use crate::{
     local,
     phase::{self, Phase},
     room::{NoRoom, Room},
+    shells::Shells,
     sleep::Sleep,
 };
 
@@ -71,6 +75,10 @@ pub(crate) struct Pool {
     /// Workers that wait, with a time-out, while another one is idle.
     pub(crate) idle: IdleWatch,
     pub(crate) initializer: Option<Arc<Initializer>>,
+    /// What is still in the queues, and was cancelled or run elsewhere.
+    shells: Shells,
+    /// Held while tasks are moved between the queues, and so out of sight. No user code runs under it.
+    sweeping: Mutex<()>,
 }
 
 /// The stages of a pool's life, in this order.
@@ -104,6 +112,8 @@ impl Pool {
             crew: Crew::default(),
             idle: IdleWatch::default(),
             initializer,
+            shells: Shells::default(),
+            sweeping: Mutex::default(),
         })
     }
 
@@ -124,10 +134,11 @@ impl Pool {
         self.crew.set(threads);
     }
 
-    /// Steals a task from a worker's own queue, beginning behind the given one.
-    pub(crate) fn steal(&self, thief: usize) -> Option<Task> {
-        let (before, after) = self.stealers.split_at(thief);
-        after.iter().skip(1).chain(before).find_map(|stealer| steal(|| stealer.steal()))
+    /// Steals a task from another worker's own queue, beginning with the worker of this number, counted round and round.
+    pub(crate) fn steal(&self, thief: usize, first: usize) -> Option<Task> {
+        let (before, after) = self.stealers.split_at(first % self.stealers.len());
+        let others = (after.iter().chain(before)).filter(|stealer| !std::ptr::eq(*stealer, &self.stealers[thief]));
+        others.into_iter().find_map(|stealer| steal(|| stealer.steal()))
     }
 
     /// Whether anything lies in any queue, be it a task that was cancelled there.
@@ -150,7 +161,8 @@ impl Pool {
         self.stop_searching(searching);
         let Some(started) = started else {
             // It was cancelled, or it failed without having started, because it cannot run in place.
-            return self.leave_room(id);
+            self.leave_room(id);
+            return self.uncount_shell();
         };
         let phase = &self.phases[worker];
         if phase.set_busy() {
@@ -205,7 +217,10 @@ impl Pool {
     /// A worker found nothing and the pool is closed. False: it has to look again.
     #[must_use]
     pub(crate) fn leave(&self) -> bool {
-        self.gate.leave(|| self.has_work())
+        self.gate.leave(|| {
+            self.wait_for_sweep();
+            self.has_work()
+        })
     }
 
     /// Ends the pool for a reason that every task and every later submit is told.
@@ -348,6 +363,7 @@ impl Host for Pool {
 
     fn left_queue(&self, task: TaskId) {
         self.leave_room(task);
+        self.count_shell();
     }
 }
 

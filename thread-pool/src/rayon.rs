@@ -7,19 +7,25 @@ use std::{
     fmt,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use crate::lanes::Lanes;
+use crossbeam_utils::CachePadded;
 use executor_core::{
-    Backend, Error, Future, Shutdown, Task, TaskOptions, fork,
+    Backend, Error, Future, Shutdown, Task, TaskId, TaskOptions, fork,
     host::{self, Host, HostId, Registration},
     task,
 };
 use progress::{Progress, Stage};
 use threads::Threads;
+
+use crate::{
+    lanes::Lanes,
+    shells::Shells,
+    turns::{Turn, Turns},
+};
 
 /// Runs tasks on a rayon pool that the program has already, beside whatever else runs there.
 ///
@@ -43,9 +49,12 @@ use threads::Threads;
 ///
 /// - Tasks share the threads with other jobs of the rayon pool. When a thread gets round to this executor, it takes the
 ///   task that is to start first: by priority, then in the order of submission, nested ones included. Priorities count
-///   among this executor's tasks, not against other jobs.
+///   among this executor's tasks, not against other jobs. A thread takes one of every 2,560 tasks from each of the low,
+///   the usual and the high priorities whatever else waits, and the oldest there, so that no task waits for ever.
 /// - A thread that waits inside rayon (`join`, `scope`, `install`) may take up one of these tasks meanwhile, as it may any
 ///   other job. So do not hold a lock across such a wait that a task takes too.
+/// - The job of a task that was cancelled stays in rayon's queue until a thread gets round to it. Its memory, some fifty
+///   bytes, is all that is left of the task.
 /// - There is no bound of the queue, no initializer, and the names of workers are made of the executor's and the thread's
 ///   number.
 /// - A panic of a task is its error, as everywhere here, and does not end the program as in `rayon::spawn`.
@@ -66,12 +75,16 @@ struct Shared {
     threads: Threads,
     /// The workers' names, by the number of the thread.
     workers: Box<[Arc<str>]>,
+    /// How often each worker has looked for a task.
+    looks: Box<[CachePadded<AtomicU32>]>,
     born: fork::Generation,
     registration: Registration,
     /// For each task in here there is a job in the rayon pool, which takes whichever task is the first by then. A job that
-    /// finds nothing, because tasks were withdrawn, does nothing.
+    /// finds nothing, because tasks were withdrawn or taken out, does nothing.
     lanes: Lanes,
     progress: Progress,
+    /// What is still in the lanes, and was cancelled or run by a task that waits for it.
+    shells: Shells,
     stop_all: Arc<AtomicBool>,
 }
 
@@ -110,12 +123,14 @@ impl RayonExecutor {
         let name = format!("RayonExecutor-{}", NEXT.fetch_add(1, Relaxed));
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             workers: (0..threads.len()).map(|index| worker_name(&name, index)).collect(),
+            looks: (0..threads.len()).map(|_| CachePadded::default()).collect(),
             name: name.into(),
             threads,
             born: fork::generation(),
             registration: host::register(shared.clone()),
             lanes: Lanes::default(),
             progress: Progress::default(),
+            shells: Shells::default(),
             stop_all: Arc::default(),
         });
         RayonExecutor { handle: Handle(shared) }
@@ -155,16 +170,49 @@ impl Shared {
 
     /// Runs the task that is to start first. A job in the rayon pool.
     fn run_one(&self) {
-        let Some(task) = self.lanes.take() else { return };
-        let worker = self.worker(self.threads.index_of_job());
+        let index = self.threads.index_of_job();
+        let Some(task) = self.take(index) else { return };
+        let worker = self.worker(index);
         let worker = task::enter_stoppable_worker(worker, self.host(), self.stop_all.clone());
-        if self.progress.is_past_running() {
-            drop(task.withdraw());
-        } else {
-            task.run();
+        let completed = if self.progress.is_past_running() { task.withdraw() } else { task.run_quietly() };
+        if completed.is_none() {
+            self.shells.remove(1);
         }
+        // Callbacks run here, in the worker.
+        drop(completed);
         drop(worker);
         self.progress.finish();
+    }
+
+    /// Takes tasks out of the queues that were cancelled there, or run by one that waits for them. Their jobs stay in the
+    /// rayon pool, and find nothing.
+    #[cold]
+    fn sweep(&self) {
+        let shells = self.lanes.take_out_shells();
+        self.shells.remove(shells.len());
+        self.shells.set_limit(self.lanes.len());
+        for shell in shells {
+            // The last reference to a task may drop its result, which is user code.
+            drop(shell);
+            self.progress.finish();
+        }
+    }
+
+    /// The task that is to start first; now and then another one, so that none waits for ever.
+    fn take(&self, worker: usize) -> Option<Task> {
+        let Some(looks) = self.looks.get(worker) else { return self.lanes.take() };
+        // ORDERING: only this worker changes it.
+        let mut turns = Turns::after(looks.load(Relaxed));
+        let out_of_order = match turns.count().then(|| turns.turn()) {
+            Some(Turn::First(place)) => self.lanes.take_oldest(place),
+            _ => None,
+        };
+        let task = out_of_order.or_else(|| self.lanes.take());
+        if self.lanes.is_empty() {
+            turns.reset();
+        }
+        looks.store(turns.looks(), Relaxed);
+        task
     }
 
     fn worker(&self, index: usize) -> Arc<str> {
@@ -238,8 +286,14 @@ impl Backend for Handle {
     }
 }
 
-/// For its id: tasks that wait for each other are told by it to be of one back-end. There is nothing to ask it.
-impl Host for Shared {}
+/// Its id tells tasks that wait for each other that they are of one back-end.
+impl Host for Shared {
+    fn left_queue(&self, _: TaskId) {
+        if self.shells.add(1) {
+            self.sweep();
+        }
+    }
+}
 
 impl Backend for RayonExecutor {
     fn schedule(&self, task: Task) -> Result<(), Error> {

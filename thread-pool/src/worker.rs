@@ -9,7 +9,13 @@ use std::{
 use crossbeam_deque::Worker as Deque;
 use executor_core::{Error, ErrorKind, Future, Task, spin::Patience, task};
 
-use crate::{local, pool::Pool, sleep::Sleeper, unwind::AbortOnUnwind};
+use crate::{
+    local,
+    pool::Pool,
+    sleep::Sleeper,
+    turns::{Place, Turn, Turns},
+    unwind::AbortOnUnwind,
+};
 
 /// What a worker's thread is started with.
 pub(crate) struct Start {
@@ -33,8 +39,8 @@ struct Worker {
     rest: Duration,
     /// Tasks that were found one after the other since the last search.
     in_a_row: u32,
-    /// Counts the looks for a task.
-    looks: u32,
+    /// Counts the looks for a task, so that none waits for ever.
+    turns: Turns,
 }
 
 /// The bounds of `rest`. A worker that is faster than those who submit follows at their heels, and takes the queue out of
@@ -42,10 +48,6 @@ struct Worker {
 /// row rests for longer when they are at an end, and finds more of them next time; one that finds them singly is soon back.
 const SHORTEST_REST: Duration = Duration::from_nanos(125);
 const LONGEST_REST: Duration = Duration::from_micros(1);
-
-/// Every so many looks, a worker takes what was submitted from outside first. Otherwise a task that goes on submitting
-/// others to its own worker would keep everybody else's waiting for ever.
-const FAIRNESS: u32 = 61;
 
 impl Start {
     /// The whole life of a worker's thread.
@@ -77,7 +79,7 @@ impl Start {
             patience: Patience::new(),
             rest: SHORTEST_REST,
             in_a_row: 0,
-            looks: 0,
+            turns: Turns::default(),
         };
         while let Some((task, searching)) = worker.next() {
             worker.pool.run_on(index, task, searching);
@@ -101,11 +103,13 @@ impl Worker {
             self.in_a_row += 1;
             return Some((task, false));
         }
+        self.turns.reset();
         let several = std::mem::take(&mut self.in_a_row) > 0;
         self.rest = if several { LONGEST_REST } else { (self.rest / 2).max(SHORTEST_REST) };
         let mut searching = self.pool.sleep.start_searching();
         loop {
             if searching && let Some(task) = self.search() {
+                self.turns.reset();
                 return Some((task, true));
             }
             if self.pool.sleep.is_closed() && self.pool.leave() {
@@ -132,17 +136,36 @@ impl Worker {
     }
 
     /// The next task there is: the urgent ones, this worker's own, those from outside, other workers', and at last those
-    /// of low priority.
+    /// of low priority. Now and then it is another one's turn.
     fn take(&mut self) -> Option<Task> {
+        if self.turns.count()
+            && let Some(task) = self.take_in_turn()
+        {
+            return Some(task);
+        }
         let lanes = &self.pool.lanes;
-        self.looks = self.looks.wrapping_add(1);
-        let outside_first = self.looks.is_multiple_of(FAIRNESS);
         lanes
             .take_urgent()
-            .or_else(|| outside_first.then(|| lanes.take_usual())?)
             .or_else(|| self.deque.pop())
             .or_else(|| lanes.take_usual())
-            .or_else(|| self.pool.steal(self.index))
+            .or_else(|| self.pool.steal(self.index, self.index + 1))
             .or_else(|| lanes.take_later())
+    }
+
+    #[cold]
+    fn take_in_turn(&self) -> Option<Task> {
+        match self.turns.turn() {
+            Turn::Next(place) => self.pool.lanes.take_urgent().or_else(|| self.take_at(place)),
+            Turn::First(place) => self.take_at(place),
+        }
+    }
+
+    fn take_at(&self, place: Place) -> Option<Task> {
+        match place {
+            Place::Own => self.deque.pop(),
+            // Counted from this worker, so that workers do not all begin with the same one.
+            Place::Others(round) => self.pool.steal(self.index, self.index + 1 + round),
+            Place::Outside | Place::Low | Place::High => self.pool.lanes.take_oldest(place),
+        }
     }
 }

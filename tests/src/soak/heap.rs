@@ -15,7 +15,7 @@ static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
 /// The bytes that are allocated at this moment. 0 where [`Heap`] is not the program's allocator.
-pub(super) fn live_bytes() -> usize {
+pub fn live_bytes() -> usize {
     // ORDERING: only looked at while nothing else goes on; otherwise a late view is good enough.
     let freed = FREED.load(Relaxed);
     ALLOCATED.load(Relaxed).saturating_sub(freed)

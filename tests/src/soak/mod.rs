@@ -6,7 +6,7 @@
 mod census;
 mod crowd;
 mod dice;
-mod heap;
+pub mod heap;
 mod huge;
 mod journal;
 mod killer;

@@ -49,7 +49,6 @@ impl<T> Usual<T> {
             if back.is_empty() {
                 return None;
             }
-            front.shrink_to(KEPT);
             std::mem::swap(&mut *front, &mut *back);
             // ORDERING: as in `push`.
             self.front.any.store(true, Relaxed);
@@ -59,16 +58,63 @@ impl<T> Usual<T> {
         }
         let task = front.pop_front();
         if front.is_empty() {
+            front.shrink_to(KEPT);
             // ORDERING: as in `push`.
             self.front.any.store(false, Relaxed);
         }
         task
     }
 
+    /// Puts tasks before all others, in this order.
+    pub(super) fn push_front(&self, tasks: Vec<T>) {
+        if tasks.is_empty() {
+            return;
+        }
+        let mut front = self.front.tasks.lock();
+        tasks.into_iter().rev().for_each(|task| front.push_front(task));
+        // ORDERING: as in `push`.
+        self.front.any.store(true, Relaxed);
+    }
+
+    /// Takes out what is not to be kept, and returns it. The rest stays where it is, and is never out of sight.
+    pub(super) fn take_out(&self, keep: impl Fn(&T) -> bool) -> Vec<T> {
+        if self.is_empty() { Vec::new() } else { self.take_out_locked(keep) }
+    }
+
+    fn take_out_locked(&self, keep: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        for end in [&self.front, &self.back] {
+            let mut tasks = end.tasks.lock();
+            take_out(&mut tasks, &keep, &mut taken);
+            // ORDERING: Release, as in `pop_locked`: this may be the store by which the back is seen to be empty, and whoever
+            // sees it has to see what went to the front before.
+            end.any.store(!tasks.is_empty(), Release);
+        }
+        taken
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let front = self.front.tasks.lock();
+        front.len() + self.back.tasks.lock().len()
+    }
+
     /// Tasks go from the back to the front, so they are looked for in this order.
     pub(super) fn is_empty(&self) -> bool {
-        // ORDERING: pairs with the Release in `pop`.
+        // ORDERING: pairs with the Release in `pop_locked` and `take_out`.
         !self.back.any.load(Acquire) && !self.front.any.load(Relaxed)
+    }
+}
+
+/// Moves what is not to be kept to the end of `taken`, and gives back the memory that is left over.
+pub(super) fn take_out<T>(tasks: &mut VecDeque<T>, keep: impl Fn(&T) -> bool, taken: &mut Vec<T>) {
+    for _ in 0..tasks.len() {
+        match tasks.pop_front() {
+            Some(task) if keep(&task) => tasks.push_back(task),
+            other => taken.extend(other),
+        }
+    }
+    if tasks.capacity() > 4 * tasks.len() {
+        tasks.shrink_to(KEPT.max(2 * tasks.len()));
     }
 }
 
@@ -103,6 +149,37 @@ mod tests {
         assert_eq!(taken, (0..100).collect::<Vec<_>>());
         assert!(lane.is_empty());
     }
+
+    #[test]
+    fn what_is_taken_out_leaves_the_rest_in_order() {
+        let lane = Usual::default();
+        (0..10).for_each(|n| lane.push(n));
+        assert_eq!(lane.pop(), Some(0));
+        // Some at either end by now.
+        (10..20).for_each(|n| lane.push(n));
+        lane.push_front(vec![-2, -1]);
+        let odd = lane.take_out(|n| n % 2 == 0);
+        assert_eq!(odd, [-1, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]);
+        assert_eq!(lane.len(), 10);
+        let rest: Vec<i32> = std::iter::from_fn(|| lane.pop()).collect();
+        assert_eq!(rest, [-2, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
+        assert!(lane.is_empty());
+        lane.push(1);
+        assert_eq!(lane.take_out(|_| false), [1]);
+        assert!(lane.is_empty() && lane.pop().is_none());
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let lane = Usual::default();
+        (0..10 * KEPT).for_each(|n| lane.push(n));
+        drop(lane.take_out(|n| *n == 0));
+        let capacity = |lane: &Usual<usize>| lane.front.tasks.lock().capacity() + lane.back.tasks.lock().capacity();
+        assert!(capacity(&lane) <= 3 * KEPT, "taken out");
+        (0..10 * KEPT).for_each(|n| lane.push(n));
+        while lane.pop().is_some() {}
+        assert!(capacity(&lane) <= 3 * KEPT, "run");
+    }
 }
 
 /// Played through by loom in every order.
@@ -126,6 +203,27 @@ mod model {
             assert!(!lane.is_empty());
             takes.join().unwrap();
             assert_eq!(lane.pop(), Some(2));
+        });
+    }
+
+    #[test]
+    fn a_task_that_was_moved_is_seen_while_another_one_is_taken_out() {
+        loom::model(|| {
+            let lane = Arc::new(Usual::default());
+            lane.push(1);
+            lane.push(2);
+            let takes_out = thread::spawn({
+                let lane = lane.clone();
+                move || {
+                    assert_eq!(lane.pop_locked(), Some(1));
+                    lane.push(3);
+                    assert_eq!(lane.take_out_locked(|n| *n == 2), [3]);
+                }
+            });
+            assert!(!lane.is_empty());
+            takes_out.join().unwrap();
+            assert_eq!(lane.pop(), Some(2));
+            assert!(lane.is_empty());
         });
     }
 

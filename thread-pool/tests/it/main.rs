@@ -15,6 +15,8 @@ mod over_rayon;
 #[cfg(target_os = "linux")]
 mod refused;
 mod scope;
+mod shells;
+mod starvation;
 mod support;
 mod timed;
 mod waiting;

@@ -1,0 +1,215 @@
+//! The memory of tasks that were cancelled, or run by a task that waits for them, while they are still in a queue: it is given
+//! back although no worker is free to come by.
+//!
+//! In a binary of its own, with one test at a time, because all of the program's memory is counted.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Sender, channel},
+    },
+    time::Duration,
+};
+
+use concurrent_futures::{Backend, Executor, Future, Task, TaskOptions, ThreadPoolExecutor};
+use tests::soak::heap::{Heap, live_bytes};
+use thread_pool::RayonExecutor;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
+const HANGS: Duration = Duration::from_secs(120);
+const TASKS: usize = 20_000;
+/// What each task takes, at least. All together that is 20 MB.
+const SIZE: usize = 1024;
+/// What may be left of that.
+const LEFT: usize = 2 << 20;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A task with so many bytes in it. It returns its number.
+fn task(priority: i32, number: usize) -> (Task, Future<usize>) {
+    let bytes = [number as u8; SIZE];
+    let closure = move || number + usize::from(bytes[SIZE / 2]) - usize::from(number as u8);
+    Task::from_closure(TaskOptions::new().priority(priority), closure)
+}
+
+fn spawn(backend: &dyn Backend, priority: i32, number: usize) -> Future<usize> {
+    let (task, future) = task(priority, number);
+    backend.schedule(task).unwrap();
+    future
+}
+
+/// Executors with one worker.
+fn executors() -> [(&'static str, Box<dyn Backend>); 2] {
+    let rayon = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    [
+        ("threads", Box::new(ThreadPoolExecutor::new(1).unwrap())),
+        ("rayon", Box::new(RayonExecutor::new(Arc::new(rayon)))),
+    ]
+}
+
+/// Occupies the worker until the sender is dropped.
+fn block(backend: &dyn Backend) -> Sender<()> {
+    let (release, released) = channel();
+    let (running, runs) = channel();
+    let (task, _) = Task::from_closure(TaskOptions::new(), move || {
+        running.send(()).unwrap();
+        let _ = released.recv();
+    });
+    backend.schedule(task).unwrap();
+    runs.recv_timeout(HANGS).unwrap();
+    release
+}
+
+fn assert_given_back(before: usize, what: &str) {
+    let left = live_bytes().saturating_sub(before);
+    assert!(left < LEFT, "{what}: {left} bytes of {} are left", TASKS * SIZE);
+}
+
+#[test]
+fn tasks_that_are_cancelled_from_outside_keep_no_memory() {
+    let _alone = alone();
+    for (name, executor) in executors() {
+        for priority in [0, 3, -3] {
+            let release = block(&*executor);
+            let before = live_bytes();
+            // Some wait among them.
+            let waiting: Vec<_> = (0..TASKS)
+                .filter_map(|number| {
+                    let future = spawn(&*executor, priority, number);
+                    if number.is_multiple_of(1000) {
+                        return Some((number, future));
+                    }
+                    assert!(future.cancel());
+                    None
+                })
+                .collect();
+            assert_given_back(before, &format!("one after the other, {name}, priority {priority}"));
+            let futures: Vec<_> = (0..TASKS).map(|number| spawn(&*executor, priority, number)).collect();
+            assert!(futures.iter().all(Future::cancel));
+            drop(futures);
+            assert_given_back(before, &format!("all at once, {name}, priority {priority}"));
+            drop(release);
+            for (number, future) in waiting {
+                assert_eq!(future.result(HANGS).unwrap(), number);
+            }
+        }
+    }
+}
+
+#[test]
+fn tasks_that_are_cancelled_in_a_bounded_pool_keep_no_memory() {
+    let _alone = alone();
+    let pool = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(2).build().unwrap();
+    let release = block(&pool);
+    let before = live_bytes();
+    let waiting = spawn(&pool, 0, 7);
+    for number in 0..TASKS {
+        assert!(spawn(&pool, 0, number).cancel());
+    }
+    assert_given_back(before, "bounded");
+    drop(release);
+    assert_eq!(waiting.result(HANGS).unwrap(), 7);
+}
+
+/// In the queue of the only worker, which is busy.
+#[test]
+fn nested_tasks_that_are_cancelled_keep_no_memory() {
+    let _alone = alone();
+    for cancelled_inside in [true, false] {
+        for (name, executor) in executors() {
+            let handle = executor.handle().unwrap();
+            let (hand_over, handed_over) = channel();
+            let (release, released) = channel::<()>();
+            let before = live_bytes();
+            let (outer, ended) = Task::from_closure(TaskOptions::new(), move || {
+                for number in 0..TASKS {
+                    let future = spawn(&*handle, 0, number);
+                    if number.is_multiple_of(1000) || !cancelled_inside {
+                        hand_over.send(future).unwrap();
+                    } else {
+                        assert!(future.cancel());
+                    }
+                }
+                drop(hand_over);
+                let _ = released.recv();
+            });
+            executor.schedule(outer).unwrap();
+            let futures: Vec<_> = handed_over.iter().enumerate().collect();
+            let mut waiting = Vec::new();
+            for (index, future) in futures {
+                match (cancelled_inside, index.is_multiple_of(1000)) {
+                    (true, _) => waiting.push((index * 1000, future)),
+                    (false, true) => waiting.push((index, future)),
+                    (false, false) => assert!(future.cancel()),
+                }
+            }
+            let by = if cancelled_inside { "the task" } else { "another thread" };
+            assert_given_back(before, &format!("nested, cancelled by {by}, {name}"));
+            // They wait although the worker that has them is busy, and nobody has lost them.
+            assert!(!waiting.iter().any(|(_, future)| future.done()));
+            drop(release);
+            ended.result(HANGS).unwrap();
+            for (number, future) in waiting {
+                assert_eq!(future.result(HANGS).unwrap(), number);
+            }
+        }
+    }
+}
+
+/// Each leaves its task in a queue behind.
+#[test]
+fn tasks_that_are_run_by_the_task_that_waits_for_them_keep_no_memory() {
+    let _alone = alone();
+    for (name, executor) in executors() {
+        let handle = executor.handle().unwrap();
+        let before = live_bytes();
+        let (task, future) = Task::from_closure(TaskOptions::new(), move || {
+            for number in 0..TASKS {
+                assert_eq!(spawn(&*handle, 0, number).result(None).unwrap(), number);
+            }
+            assert_given_back(before, &format!("run inline, {name}"));
+        });
+        executor.schedule(task).unwrap();
+        future.result(HANGS).unwrap();
+    }
+    let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
+    let inside = pool.clone();
+    let before = live_bytes();
+    let scopes = pool.spawn(move || {
+        for number in 0..TASKS {
+            let bytes = [number as u8; SIZE];
+            inside.scope(|scope| scope.spawn(move || bytes).result(None).unwrap());
+        }
+        assert_given_back(before, "scopes");
+    });
+    scopes.unwrap().result(HANGS).unwrap();
+}
+
+/// They lie in the queue for tasks from outside, and are run by a worker.
+#[test]
+fn tasks_from_outside_that_are_run_by_a_task_that_waits_for_them_keep_no_memory() {
+    let _alone = alone();
+    for (name, executor) in executors() {
+        let (hand_over, handed_over) = channel::<Future<usize>>();
+        let (task, ended) = Task::from_closure(TaskOptions::new(), move || {
+            let sum: usize = handed_over.iter().map(|future| future.result(None).unwrap()).sum();
+            (sum, live_bytes())
+        });
+        executor.schedule(task).unwrap();
+        let before = live_bytes();
+        (0..TASKS).for_each(|number| hand_over.send(spawn(&*executor, 0, number)).unwrap());
+        drop(hand_over);
+        let (sum, after) = ended.result(HANGS).unwrap();
+        assert_eq!(sum, TASKS * (TASKS - 1) / 2);
+        let left = after.saturating_sub(before);
+        assert!(left < LEFT, "from outside, run inline, {name}: {left} bytes are left");
+    }
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    assert_eq!(pool.submit(|n: u64| n, 1).unwrap().result(HANGS).unwrap(), 1);
+}

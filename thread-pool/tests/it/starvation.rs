@@ -1,0 +1,240 @@
+//! How many others can be started before a task that waits: a number that the documentation of the executors states, whatever
+//! comes from elsewhere meanwhile. In each test one worker alone is free, so that what it has started before is counted
+//! exactly.
+
+use std::sync::{
+    Arc, Barrier, Mutex,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+    mpsc::channel,
+};
+
+use executor_core::{Backend, Future, Task, TaskOptions, task};
+use thread_pool::ThreadPoolExecutor;
+
+use crate::support::{Blocker, HANGS, watched};
+
+/// More than any bound here.
+const LOAD: usize = 20_000;
+
+/// Tasks that count themselves, and one that notes how many were before it.
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn task(&self) -> impl FnOnce() + Send + 'static {
+        let count = self.0.clone();
+        move || {
+            count.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn read(&self) -> impl FnOnce() -> usize + Send + 'static {
+        let count = self.0.clone();
+        move || count.load(SeqCst)
+    }
+}
+
+fn spawn<R: Send + 'static>(
+    pool: &dyn Backend,
+    priority: i32,
+    closure: impl FnOnce() -> R + Send + 'static,
+) -> Future<R> {
+    let (task, future) = Task::from_closure(TaskOptions::new().priority(priority), closure);
+    pool.schedule(task).unwrap();
+    future
+}
+
+fn load(pool: &dyn Backend, priority: i32, count: &Count) -> Vec<Future<()>> {
+    (0..LOAD).map(|_| spawn(pool, priority, count.task())).collect()
+}
+
+fn index_of_worker() -> usize {
+    task::current().unwrap().worker().rsplit_once('_').unwrap().1.parse().unwrap()
+}
+
+/// One task for each worker, all at the same time, which are told the number of their workers.
+fn on_all_workers(pool: &ThreadPoolExecutor, act: impl Fn(usize) + Clone + Send + 'static) -> Vec<Future<()>> {
+    let all = Arc::new(Barrier::new(pool.max_workers()));
+    (0..pool.max_workers())
+        .map(|_| {
+            let (all, act) = (all.clone(), act.clone());
+            let task = move || {
+                all.wait();
+                act(index_of_worker());
+            };
+            pool.spawn(task).unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn a_task_of_a_worker_that_waits_by_a_channel_starts_behind_a_bounded_number_from_outside() {
+    for workers in [2, 4] {
+        for scoped in [false, true] {
+            watched(move || {
+                let pool = Arc::new(ThreadPoolExecutor::new(workers).unwrap());
+                let count = Count::default();
+                let mut blockers: Vec<_> = (1..workers).map(|_| Blocker::start(&pool)).collect();
+                let (pushed, is_pushed) = channel();
+                let (inside, read) = (pool.clone(), count.read());
+                let waits = pool.spawn(move || {
+                    let (sender, receiver) = channel();
+                    let nested = move || sender.send(read()).unwrap();
+                    let wait = || {
+                        pushed.send(()).unwrap();
+                        receiver.recv().unwrap()
+                    };
+                    if scoped {
+                        inside.scope(|scope| {
+                            drop(scope.spawn(nested));
+                            wait()
+                        })
+                    } else {
+                        drop(inside.spawn(nested).unwrap());
+                        drop(inside);
+                        wait()
+                    }
+                });
+                is_pushed.recv().unwrap();
+                drop(load(&*pool, 0, &count));
+                blockers.pop().unwrap().release();
+                let before = waits.unwrap().result(HANGS).unwrap();
+                assert!(before < 128 * workers, "{before} of {workers} workers");
+                blockers.into_iter().for_each(Blocker::release);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_task_from_outside_starts_behind_a_bounded_number_of_nested_ones() {
+    watched(|| {
+        let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
+        let count = Count::default();
+        let (inside, nested) = (pool.clone(), count.clone());
+        let blocker = Blocker::start(&pool);
+        let outer = pool.spawn(move || drop(load(&*inside, 0, &nested))).unwrap();
+        let waits = pool.spawn(count.read()).unwrap();
+        blocker.release();
+        outer.result(HANGS).unwrap();
+        let before = waits.result(HANGS).unwrap();
+        assert!(before <= 64, "{before}");
+    });
+}
+
+/// One worker has no end of tasks in its queue, and runs none of them; another one waits by a channel for one of its own.
+#[test]
+fn a_task_of_one_worker_starts_behind_a_bounded_number_of_another_worker() {
+    for shift in 0..3 {
+        watched(move || {
+            let pool = Arc::new(ThreadPoolExecutor::new(3).unwrap());
+            let count = Count::default();
+            let pushed = Arc::new(Barrier::new(3));
+            let (noted, before) = channel();
+            let (release, released) = channel::<()>();
+            let released = Arc::new(Mutex::new(released));
+            let act = {
+                let (pool, count) = (pool.clone(), count.clone());
+                move |worker: usize| {
+                    let (sender, receiver) = channel();
+                    let role = (worker + shift) % 3;
+                    match role {
+                        0 => drop(load(&*pool, 0, &count)),
+                        1 => {
+                            let read = count.read();
+                            drop(pool.spawn(move || sender.send(read()).unwrap()).unwrap());
+                        }
+                        _ => {}
+                    }
+                    pushed.wait();
+                    match role {
+                        0 => drop(released.lock().unwrap().recv()),
+                        1 => noted.send(receiver.recv().unwrap()).unwrap(),
+                        _ => {}
+                    }
+                }
+            };
+            let roles = on_all_workers(&pool, act);
+            let before = before.recv_timeout(HANGS).unwrap();
+            drop(release);
+            roles.into_iter().for_each(|role| role.result(HANGS).unwrap());
+            assert!(before < 128 * 3, "{before}");
+        });
+    }
+}
+
+/// The priority of the load, and of the task that waits behind it.
+const PRIORITIES: [(i32, i32); 6] = [(0, -1), (1, 0), (i32::MAX, i32::MIN), (5, 1), (-1, -5), (1, -1)];
+
+/// `block` occupies the only worker, and returns what releases it.
+fn assert_bounded_across_priorities(pool: &dyn Backend, block: impl Fn() -> Box<dyn FnOnce()>) {
+    for (high, low) in PRIORITIES {
+        let count = Count::default();
+        let release = block();
+        let waits = spawn(pool, low, count.read());
+        let load = load(pool, high, &count);
+        release();
+        let before = waits.result(HANGS).unwrap();
+        assert!(before < 2560, "{before} tasks of priority {high} before one of priority {low}");
+        assert!(before >= 511, "{before} tasks of priority {high} before one of priority {low}: that is no priority");
+        load.into_iter().for_each(|task| task.result(HANGS).unwrap());
+    }
+}
+
+#[test]
+fn a_task_starts_behind_a_bounded_number_of_higher_priority() {
+    watched(move || {
+        let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
+        let inside = pool.clone();
+        assert_bounded_across_priorities(&*pool, move || {
+            let blocker = Blocker::start(&inside);
+            Box::new(move || blocker.release())
+        });
+    });
+}
+
+#[test]
+fn a_task_of_a_worker_that_waits_starts_behind_a_bounded_number_of_higher_priority() {
+    watched(|| {
+        let pool = Arc::new(ThreadPoolExecutor::new(2).unwrap());
+        let count = Count::default();
+        let blocker = Blocker::start(&pool);
+        let (pushed, is_pushed) = channel();
+        let (inside, read) = (pool.clone(), count.read());
+        let waits = pool.spawn(move || {
+            let (sender, receiver) = channel();
+            drop(inside.spawn(move || sender.send(read()).unwrap()).unwrap());
+            drop(inside);
+            pushed.send(()).unwrap();
+            receiver.recv().unwrap()
+        });
+        is_pushed.recv().unwrap();
+        drop(load(&*pool, 1, &count));
+        blocker.release();
+        let before = waits.unwrap().result(HANGS).unwrap();
+        assert!(before < 2560 * 2, "{before}");
+    });
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn over_rayon_a_task_starts_behind_a_bounded_number_of_higher_priority() {
+    watched(|| {
+        let rayon = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let executor = Arc::new(thread_pool::RayonExecutor::new(Arc::new(rayon)));
+        let inside = executor.clone();
+        assert_bounded_across_priorities(&*executor, move || {
+            let (release, released) = channel::<()>();
+            let (running, runs) = channel();
+            let blocks = inside.spawn(move || {
+                running.send(()).unwrap();
+                let _ = released.recv();
+            });
+            runs.recv_timeout(HANGS).unwrap();
+            Box::new(move || {
+                drop(release);
+                blocks.unwrap().result(HANGS).unwrap();
+            })
+        });
+    });
+}
