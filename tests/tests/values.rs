@@ -6,7 +6,10 @@ use std::{
     fmt::Debug,
     marker::PhantomData,
     net::{IpAddr, SocketAddr},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -308,7 +311,6 @@ fn flattened_fields_travel() {
     for tagged in [Internal::Nothing, Internal::One(job(Some(1)))] {
         travels(&[FlatTagged { before: 1, tagged, adjacent: Adjacent::Two(8, 0.5) }]);
     }
-    is_refused(FlatTwice { tagged: Internal::One(job(None)), rest }, "is another value when it is read back");
     travels(&[ByNumber { name: "n".into(), rest: HashMap::from([(7, Some('x')), (300, None)]) }]);
 }
 
@@ -357,13 +359,35 @@ fn numbers_and_texts_travel_to_the_bit() {
     }
 }
 
-/// What a pool must refuse when it is submitted, because nobody could read it.
-fn is_refused<T: Payload + Clone + Debug>(value: T, reason: &str) {
+/// What `submit` refuses, because it is known then.
+fn is_refused<T: Payload + Clone>(value: &T, reason: &str) {
     for (name, back_end) in back_ends().into_iter().skip(2) {
         let error = back_end.submit(echo::<T>, value.clone()).err();
-        let error = error.unwrap_or_else(|| panic!("{name}: {value:?} was sent"));
+        let error = error.unwrap_or_else(|| panic!("{name}: {reason}: it was sent"));
         assert_eq!(error.kind(), ErrorKind::Encode, "{name}: {error}");
         assert!(error.to_string().contains(reason), "{name}: {error}");
+    }
+}
+
+/// A value that cannot be read as what it was.
+trait Odd: Payload {
+    fn odd() -> Self;
+}
+
+/// It is an error as argument and as result.
+fn is_an_error<T: Odd>(reason: &str) {
+    for (name, back_end) in back_ends().into_iter().skip(2) {
+        // Each time, not only the first.
+        for _ in 0..2 {
+            let error = back_end.submit(echo::<T>, T::odd()).expect("sent").exception(None).expect("done");
+            let error = error.unwrap_or_else(|| panic!("{name}: {reason}: it came back"));
+            assert_eq!(error.kind(), ErrorKind::Decode, "{name}: {error}");
+            assert!(error.to_string().contains(reason), "{name}: {error}");
+            let error = back_end.submit(|()| T::odd(), ()).expect("sent").exception(None).expect("done");
+            let error = error.unwrap_or_else(|| panic!("{name}: {reason}: it came back"));
+            assert_eq!(error.kind(), ErrorKind::Encode, "{name}: {error}");
+            assert!(error.to_string().contains(reason), "{name}: {error}");
+        }
     }
 }
 
@@ -411,23 +435,78 @@ enum Wide {
     Number(u128),
 }
 
+macro_rules! odd {
+    ($($type:ty: $value:expr;)*) => {$(
+        impl Odd for $type {
+            fn odd() -> Self {
+                $value
+            }
+        }
+    )*};
+}
+
+odd! {
+    NoDefault: NoDefault { a: 1, files: vec![] };
+    OneDirection: OneDirection { a: 1 };
+    NeverRead: NeverRead { id: 1, name: "n".into() };
+    NeverWritten: NeverWritten { secret: "s".into(), name: "n".into() };
+    Wide: Wide::Number(1 << 100);
+    OtherDefault: OtherDefault { a: 0, b: 1 };
+    SkipsInTuple: SkipsInTuple(1, PhantomData, None, Some(3));
+    SkipsInVariant: SkipsInVariant::Two(None, Some(1));
+    FlatTwice: FlatTwice { tagged: Internal::One(job(None)), rest: BTreeMap::from([("z".to_string(), 1.into())]) };
+}
+
 #[test]
-fn what_could_not_be_read_again_is_refused_by_submit() {
-    is_refused(NoDefault { a: 1, files: vec![] }, "missing field `files`");
+fn what_would_be_another_value_is_an_error() {
+    is_an_error::<NoDefault>("missing field `files`");
     travels(&[NoDefault { a: 1, files: vec!["f".into()] }]);
-    is_refused(OneDirection { a: 1 }, "field `x` of `OneDirection` is written and not read");
-    is_refused(NeverRead { id: 1, name: "n".into() }, "field `id` of `NeverRead` is written and not read");
-    is_refused(NeverWritten { secret: "s".into(), name: "n".into() }, "missing field `secret`");
-    is_refused(Wide::Number(1 << 100), "Wide");
+    is_an_error::<OneDirection>("field `x` of `OneDirection` is written and not read");
+    is_an_error::<NeverRead>("field `id` of `NeverRead` is written and not read");
+    is_an_error::<NeverWritten>("missing field `secret`");
+    is_an_error::<Wide>("Wide");
+    is_an_error::<OtherDefault>("it would be another value");
+    travels(&[OtherDefault { a: 1, b: 1 }]);
+    is_an_error::<FlatTwice>("it would be another value");
     // Which of the fields was left out is not to be known, because they have no names.
-    is_refused(SkipsInTuple(1, PhantomData, None, Some(3)), "2 of its 3 fields");
-    is_refused(vec![SkipsInTuple(1, PhantomData, Some(3), None)], "2 of its 3 fields");
-    is_refused(SkipsInVariant::Two(None, Some(1)), "1 of its 2 fields");
-    is_refused(OtherDefault { a: 0, b: 1 }, "is another value when it is read back");
-    is_refused(vec![(); 1 << 21], "consist of nothing");
-    is_refused(vec![[(); 0]; 1 << 21], "consist of nothing");
-    is_refused(vec![NoFields {}; 1 << 21], "consist of nothing");
-    is_refused(vec![(); 1 << 59], "more than can travel");
+    is_an_error::<SkipsInTuple>("2 of its 3 fields");
+    is_an_error::<SkipsInVariant>("1 of its 2 fields");
+}
+
+#[test]
+fn more_values_that_consist_of_nothing_than_can_travel_are_refused_by_submit() {
+    is_refused(&vec![(); 1 << 21], "consist of nothing");
+    is_refused(&vec![[(); 0]; 1 << 21], "consist of nothing");
+    is_refused(&vec![NoFields {}; 1 << 21], "consist of nothing");
+    is_refused(&vec![(); 1 << 59], "more than can travel");
+}
+
+/// Counts how often one is read in this process.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Counted {
+    number: u8,
+}
+
+static READ: AtomicUsize = AtomicUsize::new(0);
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Counted, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            number: u8,
+        }
+        READ.fetch_add(1, Relaxed);
+        Fields::deserialize(deserializer).map(|Fields { number }| Counted { number })
+    }
+}
+
+#[test]
+fn an_argument_is_never_read_in_the_process_that_sends_it() {
+    for pool in [&RING, &SOCKET] {
+        let future = pool.submit(|counted: Counted| counted.number, Counted { number: 7 }).expect("sent");
+        assert_eq!(future.result(None).expect("came back"), 7);
+    }
+    assert_eq!(READ.load(Relaxed), 0);
 }
 
 /// Writes one form and reads another, which loses nothing.

@@ -5,9 +5,9 @@
 //!
 //! - A field that is left out, renamed or moved never changes another one.
 //! - `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` work.
-//! - What could not be read again, or would be another value then, is refused when it is written: the first value of a type
-//!   with a set of names is read back. What serde is told to skip in both directions arrives as its default. An untagged
-//!   enum is the first of its variants that fits, as in every format.
+//! - What would arrive as another value is an error: the first value of a type with a set of names is compared, in the worker.
+//!   What serde is told to skip in both directions arrives as its default. An untagged enum is the first of its variants that
+//!   fits, as in every format.
 //! - A value may be nested as deeply as the stack of the thread allows that writes or reads it, and its announced lengths are
 //!   believed as far as there are bytes. So no value ends a thread or takes more memory than it has bytes for.
 //!
@@ -31,8 +31,8 @@ use std::any::type_name;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::failure::Failure;
-use crate::{Error, ErrorKind, Payload};
+use self::{failure::Failure, proven::Kind, shapes::Mark};
+use crate::{Error, ErrorKind, Payload, catch};
 
 /// Writes a value behind what `into` holds. On an error `into` is as it was before.
 ///
@@ -47,97 +47,141 @@ use crate::{Error, ErrorKind, Payload};
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Encode`] where the type's own `Serialize` says no, with its words.
+/// [`ErrorKind::Encode`] if the type's own `Serialize` refuses, with its reason; if the value is nested more deeply than the
+/// stack of this thread allows; if it has more elements than can travel.
 ///
 /// # Panics
 ///
-/// Where the type's own `Serialize` does; `into` then holds what was written so far.
+/// If the type's own `Serialize` does; `into` then holds what was written so far.
 pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
+    encode_by(value, into, |value, into| write(value, into).map(|_| ()))
+}
+
+/// Writes a value as [`encode`] does. Bytes and text are taken out of the value, which is then only to be dropped.
+pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
+    if bulk::encode_taking(value, into) { Ok(()) } else { encode(value, into) }
+}
+
+/// Writes a result as [`encode_taking`] does. In the worker, so that it can be [compared](proven).
+pub(crate) fn encode_result<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
+    if bulk::encode_taking(value, into) { Ok(()) } else { encode_by(value, into, write_compared) }
+}
+
+#[inline]
+fn encode_by<T: Payload>(
+    value: &T,
+    into: &mut Vec<u8>,
+    write: impl FnOnce(&T, &mut Vec<u8>) -> Result<(), Failure>,
+) -> Result<(), Error> {
     if bulk::encode(value, into) {
         return Ok(());
     }
     let start = into.len();
-    encode_with_serde(value, into).map_err(|cause| {
+    write(value, into).map_err(|cause| {
         into.truncate(start);
         refusal(ErrorKind::Encode, type_name::<T>(), "encoded", &cause)
     })
 }
 
-/// As [`encode`], and may take out of the value what it consists of, for who only drops it afterwards.
-pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
-    if bulk::encode_taking(value, into) { Ok(()) } else { encode(value, into) }
-}
-
-/// Reads a value that [`encode`] wrote, from exactly these bytes.
+/// Reads an argument that [`encode`] wrote, from exactly these bytes.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] where the bytes are not such a value, or the type's own `Deserialize` says no, with its words.
+/// [`ErrorKind::Decode`] if the bytes are not such a value, if the type's own `Deserialize` refuses, with its reason, or if
+/// the value is nested more deeply than the stack of this thread allows. Also if the value is another one than was written,
+/// because of what its type tells serde.
 ///
 /// # Panics
 ///
-/// Where the type's own `Deserialize` does.
+/// If the type's own `Deserialize` does.
 pub fn decode<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
-    let mut value: Option<T> = None;
-    let decoded =
-        if bulk::decode(bytes, &mut value) { value.ok_or_else(Failure::damaged) } else { decode_with_serde(bytes) };
-    decoded.map_err(|cause| refusal(ErrorKind::Decode, type_name::<T>(), "decoded", &cause))
+    decode_by(bytes, read_compared)
 }
 
-/// As [`decode`], and may make the value of the vector itself, which is empty then.
+/// Reads an argument as [`decode`] does. The vector may become the value, and is empty then.
 pub(crate) fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
     let mut value: Option<T> = None;
     bulk::decode_taking(bytes, &mut value);
     value.map_or_else(|| decode(bytes), Ok)
 }
 
-/// Writes a value, and checks once for each type and set of fields that it can be read again, and is the same then.
-fn encode_with_serde<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Failure> {
-    let start = into.len();
-    let shape = write(value, into)?;
-    if shape == 0 {
-        return Ok(());
-    }
-    let written = proven::Written::of::<T>(shape);
-    if written.is_proven() {
-        return Ok(());
-    }
-    prove::<T>(shape, &into[start..])?;
-    written.note();
-    Ok(())
+/// Reads a result, which was compared where it was written.
+pub(crate) fn decode_result<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
+    decode_by(bytes, |bytes| read(bytes).map(|(value, _)| value))
 }
 
+/// Reads a result as [`decode_result`] does. The vector may become the value, and is empty then.
+pub(crate) fn decode_result_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
+    let mut value: Option<T> = None;
+    bulk::decode_taking(bytes, &mut value);
+    value.map_or_else(|| decode_result(bytes), Ok)
+}
+
+#[inline]
+fn decode_by<T: Payload>(bytes: &[u8], read: impl FnOnce(&[u8]) -> Result<T, Failure>) -> Result<T, Error> {
+    let mut value: Option<T> = None;
+    let decoded = if bulk::decode(bytes, &mut value) { value.ok_or_else(Failure::damaged) } else { read(bytes) };
+    decoded.map_err(|cause| refusal(ErrorKind::Decode, type_name::<T>(), "decoded", &cause))
+}
+
+/// Compares a value with what it was: writes it again, and compares that with these bytes.
 #[cold]
 #[inline(never)]
-fn prove<T: Payload>(shape: u64, bytes: &[u8]) -> Result<(), Failure> {
-    let value =
-        decode_with_serde::<T>(bytes).map_err(|reason| Failure::new(format!("it could not be read back: {reason}")))?;
+fn compare<T: Serialize>(value: &T, mark: Mark, bytes: &[u8]) -> Result<(), Failure> {
     let mut again = Vec::with_capacity(bytes.len());
-    let shape_again = write(&value, &mut again)?;
-    drop(value);
+    let mark_again = write(value, &mut again)?;
     // Not the bytes themselves, because a map may have another order now.
-    if shape_again != shape || again.len() != bytes.len() {
-        return Err(Failure::new(
-            "it is another value when it is read back: a field that is left out must have what is left out as its default, and \
-             flattened fields must not share names",
-        ));
+    if mark_again == mark && (again.len() == bytes.len() || mark.varies()) {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::new(
+        "it would be another value: a field that is left out must have what is left out as its default, and flattened fields \
+         must not share names",
+    ))
 }
 
-/// Writes a value that is known to be readable.
-pub(crate) fn write<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<u64, Failure> {
+/// Appends a value and its names.
+pub(crate) fn write<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<Mark, Failure> {
     let mut writer = write::Writer::new(into);
     value.serialize(&mut writer)?;
     writer.finish()
 }
 
-pub(crate) fn decode_with_serde<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+/// Reads what [`write`] has written.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Mark), Failure> {
     let mut reader = read::Reader::new();
     reader.begin(bytes)?;
     let value = T::deserialize(&mut reader)?;
-    reader.finish()?;
+    let mark = reader.finish()?;
+    Ok((value, mark))
+}
+
+/// Reads a value, and compares it with what it was if it is the first of its kind in this process.
+fn read_compared<T: Payload>(bytes: &[u8]) -> Result<T, Failure> {
+    let (value, mark) = read::<T>(bytes)?;
+    let kind = Kind::of::<T>(mark);
+    if !mark.is_none() && !kind.is_proven() {
+        compare(&value, mark, bytes)?;
+        kind.note();
+    }
     Ok(value)
+}
+
+/// Writes a value, and compares it with what it will be if it is the first of its kind in this process.
+fn write_compared<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Failure> {
+    let start = into.len();
+    let mark = write(value, into)?;
+    let kind = Kind::of::<T>(mark);
+    if !mark.is_none() && !kind.is_proven() {
+        let bytes = &into[start..];
+        let (value, _) = read::<T>(bytes).map_err(|reason| Failure::new(format!("it could not be read: {reason}")))?;
+        let compared = compare(&value, mark, bytes);
+        // If its `Drop` panics that says nothing of the value.
+        catch::drop_contained(value);
+        compared?;
+        kind.note();
+    }
+    Ok(())
 }
 
 /// Puts into words why a value could not be encoded or decoded.

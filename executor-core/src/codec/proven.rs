@@ -1,29 +1,32 @@
-//! Which values are known to be readable.
+//! Which values are known to be the same when they are read.
 //!
-//! Names decide where a value belongs, so a type that leaves fields out for which it has no default, or that has different
-//! names in both directions, is written without an error and cannot be read. Whether that is so depends on the type and on
-//! the names that were written, so the first value of each type with each set of names is read back where it was written,
-//! and the sender has the error.
+//! Names decide where a value belongs, so a type that leaves a field out and has another default for it, or that has
+//! different names in both directions, is written without an error, and cannot be read or is another value then. Whether that
+//! is so depends on the type and on the [mark](super::shapes::Mark) of the value. So the first value of each type with each
+//! mark is compared with what it was: an argument where it is read, by writing it again, and a result where it is written, by
+//! reading it and writing it again. Both are in the worker, because `Serialize` and `Deserialize` are code of the user's that
+//! may end a process.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// So many of them are remembered. Those that are forgotten are only read back again.
+use super::shapes::Mark;
+
+/// So many of them are remembered. Those that are forgotten are only compared again.
 const SLOTS: usize = 1024;
 const WAYS: usize = 4;
 
 static PROVEN: [AtomicU64; SLOTS] = [const { AtomicU64::new(0) }; SLOTS];
 
-/// A type and the names that were written of it.
+/// A type, and the mark of a value of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written(u64);
+pub(super) struct Kind(u64);
 
-impl Written {
-    /// `shape` is not zero.
+impl Kind {
     #[inline]
-    pub(super) fn of<T>(shape: u64) -> Written {
-        // Two functions that the linker has made one are taken for one type, and then only the first is read back.
+    pub(super) fn of<T>(mark: Mark) -> Kind {
+        // Two functions that the linker has made one are taken for one type, and then only the first is compared.
         let of_type = of_type::<T> as fn() as usize as u64;
-        Written((of_type.rotate_left(20) ^ shape).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Kind((of_type.rotate_left(20) ^ mark.number()).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     #[inline]

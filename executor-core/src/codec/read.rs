@@ -14,7 +14,7 @@ use super::{
     format::*,
     parts::{Elements, Entry, Fields, Numbers, OPEN, Variant},
     run,
-    shapes::{Known, KnownShape, ReaderId},
+    shapes::{Known, KnownShape, Mark, ReaderId},
 };
 
 /// The deserializer.
@@ -59,11 +59,11 @@ impl<'de> Reader<'de> {
     }
 
     /// Checks that this was all, and that all of it was read.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> Result<Mark, Failure> {
         if self.failed {
             return Err(Failure::new("a part of it could not be read, and its `Deserialize` went on in spite of that"));
         }
-        if self.rest.is_empty() { Ok(()) } else { Err(Failure::damaged()) }
+        if self.rest.is_empty() { Ok(self.shapes.mark) } else { Err(Failure::damaged()) }
     }
 
     #[inline]

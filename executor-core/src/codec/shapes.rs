@@ -4,11 +4,12 @@
 //! shape and each variant is written once for each value that travels, behind the value, in the order of their numbers:
 //!
 //! ```text
-//! value | counts and lengths | the texts | length of both (4 bytes) | 1
-//! value | 0                                                                  if there are none
+//! value | counts and lengths | the texts | the mark (8 bytes) | length of counts, lengths and texts (4 bytes) | 1
+//! value | 0                                                                             if there are no names and no mark
 //! ```
 //!
-//! A shape is the name of the type and those of its fields.
+//! A shape is the name of the type and those of its fields. The mark is a number made of all names, and of what else may
+//! decide whether the value is the same when it is read; see [`proven`](super::proven).
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,21 @@ use super::{failure::Failure, format};
 
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Mixes a name in by its address.
 fn mix(hash: u64, text: &'static str) -> u64 {
     (hash.rotate_left(29) ^ text.as_ptr().addr() as u64).wrapping_mul(SPREAD)
+}
+
+/// Mixes a name in by its text, which is the same in every process.
+fn mix_text(hash: u64, text: &str) -> u64 {
+    let mut hash = hash ^ text.len() as u64;
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    for word in words.iter().chain([&last]) {
+        hash = (hash.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(SPREAD);
+    }
+    hash
 }
 
 /// So many are looked through before an index is made of them.
@@ -145,19 +159,19 @@ impl Written {
     #[inline]
     pub(super) fn note_absent(&mut self, open: &Open, name: &'static str) {
         // One bit for each, so that it does not matter how often.
-        self.notes |= 1 << (mix(mix(0, open.kind), name) >> 58);
+        self.notes |= 1 << (mix_text(mix_text(0, open.kind), name) >> 58);
     }
 
     /// Notes how many fields a struct without names has.
     #[inline]
     pub(super) fn note_tuple(&mut self, name: &'static str, count: usize) {
-        self.notes |= 1 << (mix(count as u64, name) >> 58);
+        self.notes |= 1 << (mix_text(count as u64, name) >> 58);
     }
 
-    /// Notes that there is a map whose length is not known: serde writes flattened fields into one.
+    /// Notes something else.
     #[inline]
-    pub(super) fn note_open_map(&mut self) {
-        self.notes |= 1;
+    pub(super) fn note(&mut self, note: Note) {
+        self.notes |= note as u64;
     }
 
     /// The number of the shape of a struct all of whose fields were added.
@@ -251,21 +265,20 @@ impl Written {
         })
     }
 
-    /// Appends all names, and returns a number that tells values with other names and notes from this one, whatever their order: zero
-    /// if there are none.
+    /// Appends all names, and returns the mark: zero if there are none, and nothing was noted.
     #[inline]
-    pub(super) fn finish(&self, into: &mut Vec<u8>) -> Result<u64, Failure> {
-        if self.shapes.is_empty() && self.variants.is_empty() {
+    pub(super) fn finish(&self, into: &mut Vec<u8>) -> Result<Mark, Failure> {
+        if self.shapes.is_empty() && self.variants.is_empty() && self.notes == 0 {
             into.push(NO_NAMES);
-            return Ok(self.notes);
+            return Ok(Mark(0));
         }
         self.write(into)
     }
 
     #[inline(never)]
-    fn write(&self, into: &mut Vec<u8>) -> Result<u64, Failure> {
+    fn write(&self, into: &mut Vec<u8>) -> Result<Mark, Failure> {
         let start = into.len();
-        let mut hash = self.notes;
+        let mut hash = 0;
         let mut text = 0;
         let mut write_length = |name: &str, into: &mut Vec<u8>| {
             format::write_count(name.len(), into);
@@ -273,17 +286,22 @@ impl Written {
         };
         format::write_count(self.shapes.len(), into);
         for shape in &self.shapes {
-            hash ^= shape.hash;
             format::write_count(shape.count, into);
             write_length(shape.owner, into);
-            self.fields_of(shape).iter().for_each(|name| write_length(name, into));
+            let mut own = mix_text(0, shape.owner);
+            for name in self.fields_of(shape) {
+                write_length(name, into);
+                own = mix_text(own, name);
+            }
+            // Whatever the order, which may be another one if it is that of a map.
+            hash ^= own;
         }
         format::write_count(self.variants.len(), into);
         for variant in &self.variants {
-            hash ^= mix(0, variant);
             write_length(variant, into);
+            hash ^= mix_text(1, variant);
         }
-        into.reserve(text + 5);
+        into.reserve(text + 13);
         for shape in &self.shapes {
             into.extend_from_slice(shape.owner.as_bytes());
             self.fields_of(shape).iter().for_each(|name| into.extend_from_slice(name.as_bytes()));
@@ -291,13 +309,53 @@ impl Written {
         self.variants.iter().for_each(|variant| into.extend_from_slice(variant.as_bytes()));
         let length = u32::try_from(into.len() - start)
             .map_err(|_| Failure::new("the names of its fields and variants take more than 4 GiB"))?;
+        let mark = Mark::new((hash ^ self.notes).wrapping_mul(SPREAD), self.variants.len() > ONE_BYTE);
+        into.extend_from_slice(&mark.0.to_le_bytes());
         into.extend_from_slice(&length.to_le_bytes());
         into.push(NAMES);
-        Ok(hash | 1)
+        Ok(mark)
     }
 
     fn fields_of(&self, shape: &Shape) -> &[&'static str] {
         &self.fields[shape.first..][..shape.count]
+    }
+}
+
+/// So many variants have a number of one byte.
+const ONE_BYTE: usize = 128;
+
+/// What else may decide whether a value is the same when it is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Note {
+    /// A map whose length is not known: serde writes flattened fields into one.
+    OpenMap = 1,
+    /// A number that serde cannot buffer.
+    Wide = 2,
+}
+
+/// What tells values apart whose names or notes are different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark(u64);
+
+impl Mark {
+    fn new(hash: u64, varies: bool) -> Mark {
+        Mark(hash << 2 | u64::from(varies) << 1 | 1)
+    }
+
+    /// Whether every value of a type without this mark is read as it was written.
+    #[inline]
+    pub(super) fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the length of the value depends on the order in which its variants are written.
+    pub(super) fn varies(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    #[inline]
+    pub(super) fn number(self) -> u64 {
+        self.0
     }
 }
 
@@ -312,6 +370,7 @@ pub(super) struct Known<'de> {
     names: SmallVec<[&'de str; 8]>,
     /// The first variant among the names.
     variants: usize,
+    pub(super) mark: Mark,
 }
 
 /// A shape as it was read.
@@ -335,7 +394,7 @@ pub(super) struct ReaderId {
 impl<'de> Known<'de> {
     #[inline]
     pub(super) fn new() -> Known<'de> {
-        Known { shapes: SmallVec::new(), names: SmallVec::new(), variants: 0 }
+        Known { shapes: SmallVec::new(), names: SmallVec::new(), variants: 0, mark: Mark(0) }
     }
 
     /// Splits the names off the end of a value.
@@ -354,6 +413,8 @@ impl<'de> Known<'de> {
     fn read(&mut self, bytes: &'de [u8]) -> Option<&'de [u8]> {
         let (rest, length) = bytes.split_last_chunk::<4>()?;
         let length = u32::from_le_bytes(*length) as usize;
+        let (rest, mark) = rest.split_last_chunk()?;
+        self.mark = Mark(u64::from_le_bytes(*mark));
         let (value, all) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
         // The lengths are read twice: for where the texts begin, and for each of them.
         let texts = skip_lengths(all)?;
@@ -450,10 +511,10 @@ mod tests {
             assert_eq!(["Ok", "Err", "Ok"].map(|name| written.variant(name)), [0, 1, 0]);
         }
         let mut bytes = b"value".to_vec();
-        assert_ne!(written.finish(&mut bytes).expect("few"), 0);
+        let mark = written.finish(&mut bytes).expect("few");
         let mut known = Known::new();
         let value = known.split(&bytes).expect("well-formed");
-        assert_eq!(value, b"value");
+        assert_eq!((value, known.mark), (&b"value"[..], mark));
         for (number, (owner, names)) in shapes.iter().enumerate() {
             let shape = known.shape(number as u16).expect("there");
             assert_eq!(shape.owner, *owner);
@@ -487,8 +548,8 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_all_names_depends_on_them_and_on_what_is_absent_and_not_on_how_often() {
-        let number = |shapes: &[&[&'static str]], absent: &[&'static str]| {
+    fn the_mark_depends_on_the_names_and_on_what_is_absent_and_not_on_their_order_or_how_often() {
+        let mark = |shapes: &[&[&'static str]], absent: &[&'static str]| {
             let mut written = Written::new();
             for names in shapes {
                 close(&mut written, "T", names);
@@ -501,9 +562,13 @@ mod tests {
             }
             written.finish(&mut Vec::new()).expect("few")
         };
-        assert_eq!(number(&[], &[]), 0);
-        assert_eq!(number(&[&["a", "b"], &["a", "b"]], &["c", "c"]), number(&[&["a", "b"]], &["c"]));
-        assert_ne!(number(&[&["a", "b"]], &[]), number(&[&["a"]], &[]));
-        assert_ne!(number(&[&["a", "b"]], &[]), number(&[&["a", "b"]], &["c"]));
+        assert!(mark(&[], &[]).is_none());
+        assert_eq!(mark(&[&["a", "b"], &["c"], &["a", "b"]], &["d", "d"]), mark(&[&["c"], &["a", "b"]], &["d"]));
+        assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["a"]], &[]));
+        assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["b", "a"]], &[]));
+        assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["a", "b"]], &["c"]));
+        let mut wide = Written::new();
+        wide.note(Note::Wide);
+        assert!(!wide.finish(&mut Vec::new()).expect("few").is_none());
     }
 }

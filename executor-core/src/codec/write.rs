@@ -7,7 +7,7 @@ use super::{
     failure::Failure,
     format::*,
     run,
-    shapes::{Open, Written},
+    shapes::{Mark, Note, Open, Written},
 };
 
 /// The serializer. It appends to a vector.
@@ -17,8 +17,6 @@ pub(super) struct Writer<'v> {
     shapes: Written,
     /// How many values were written that take no memory.
     units: usize,
-    /// Whether there is a number that serde cannot buffer.
-    is_wide: bool,
     /// Whether a part failed, after which the rest means nothing even if its owner goes on.
     failed: bool,
 }
@@ -33,18 +31,17 @@ const MOST_ELEMENTS: u64 = 1 << 32;
 impl<'v> Writer<'v> {
     #[inline]
     pub(super) fn new(into: &'v mut Vec<u8>) -> Writer<'v> {
-        Writer { into, depth: Depth::here(), shapes: Written::new(), units: 0, is_wide: false, failed: false }
+        Writer { into, depth: Depth::here(), shapes: Written::new(), units: 0, failed: false }
     }
 
-    /// Writes the names. Returns a number that tells apart values which have other fields, and zero for those which can be
-    /// read in any case: they have no names, and no numbers that serde cannot buffer.
-    pub(super) fn finish(self) -> Result<u64, Failure> {
+    /// Writes the names.
+    pub(super) fn finish(self) -> Result<Mark, Failure> {
         if self.failed {
             return Err(Failure::new(
                 "a part of it could not be written, and its `Serialize` went on in spite of that",
             ));
         }
-        Ok(self.shapes.finish(self.into)? << 1 | u64::from(self.is_wide))
+        self.shapes.finish(self.into)
     }
 
     #[inline]
@@ -194,7 +191,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
     }
 
     fn serialize_u128(self, value: u128) -> Result<(), Failure> {
-        self.is_wide = true;
+        self.shapes.note(Note::Wide);
         match u64::try_from(value) {
             Ok(value) => self.number(value),
             Err(_) => self.put(U128, value.to_le_bytes()),
@@ -203,7 +200,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), Failure> {
-        self.is_wide = true;
+        self.shapes.note(Note::Wide);
         match (i64::try_from(value), u64::try_from(value)) {
             (Ok(value), _) => self.signed(value),
             (_, Ok(value)) => self.number(value),
@@ -344,7 +341,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
         match count {
             Some(count) => self.count(MAP, count)?,
             None => {
-                self.shapes.note_open_map();
+                self.shapes.note(Note::OpenMap);
                 self.into.push(MAP_OPEN);
             }
         }

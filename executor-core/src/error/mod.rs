@@ -193,8 +193,8 @@ impl Error {
     /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so. The message is one that may
     /// be shown on a terminal, whatever the other process has sent.
     pub fn decode(bytes: &[u8]) -> Error {
-        match codec::decode_with_serde::<Inner>(bytes) {
-            Ok(inner) => {
+        match codec::read::<Inner>(bytes) {
+            Ok((inner, _)) => {
                 let message = match escape::message(&inner.message) {
                     Cow::Borrowed(_) => None,
                     Cow::Owned(message) => Some(message),

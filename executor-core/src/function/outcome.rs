@@ -13,7 +13,7 @@ pub(super) const ERROR: u8 = 1;
 /// Writes a value, and may take the bytes that it consists of out of it. On an error nothing is written.
 pub(crate) fn write_value<R: Payload>(value: &mut R, into: &mut Vec<u8>) -> Result<(), Error> {
     let is_alone = into.is_empty();
-    codec::encode_taking(value, into)?;
+    codec::encode_result(value, into)?;
     if is_alone {
         // Bytes that were moved here fill their vector, and are not to be given twice the memory for one byte more.
         into.reserve_exact(1);
@@ -44,7 +44,7 @@ pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Error> {
 
 /// Reads what a call answered.
 pub(crate) fn read<R: Payload>(bytes: &[u8]) -> Result<R, Error> {
-    codec::decode(open(bytes)?)
+    codec::decode_result(open(bytes)?)
 }
 
 /// As [`read`], and may make the value of the vector itself.
@@ -55,7 +55,7 @@ pub(crate) fn unpack<R: Payload>(bytes: Bytes) -> Result<R, Error> {
     let mut bytes = bytes.into_vec();
     let length = open(&bytes)?.len();
     bytes.truncate(length);
-    codec::decode_taking(&mut bytes)
+    codec::decode_result_taking(&mut bytes)
 }
 
 /// Whether the outcome is an error, as far as is known without reading it.
