@@ -67,6 +67,7 @@ impl Queue {
     }
 
     /// Accepts a task.
+    #[inline]
     pub(crate) fn push_back(&mut self, mut job: Job) {
         self.waiting += 1;
         self.accepted += 1;
@@ -135,6 +136,7 @@ impl Queue {
     }
 
     /// Takes out what was cancelled. It costs a step for each entry, of which most are.
+    #[cold]
     fn sweep(&mut self) -> Vec<Job> {
         let mut shells = Vec::new();
         for lane in std::iter::once(&mut self.usual).chain(self.lanes.values_mut()) {

@@ -50,7 +50,6 @@ macro_rules! step {
 step!(sixteen, "movdqu", xmm_reg, "");
 step!(eight, "mov", reg, ":r");
 step!(four, "mov", reg, ":e");
-step!(two, "mov", reg, ":x");
 step!(one, "mov", reg_byte, "");
 
 /// # Safety
@@ -61,29 +60,48 @@ unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
     // SAFETY: by the contract, for each step is at most as wide as there are bytes: the last one ends where they do, and has
     // some of the one before it again.
     unsafe {
-        let last = |width: usize| (from.add(length - width), to.add(length - width));
-        let ends = |step: unsafe fn(*const u8, *mut u8), width: usize| {
-            let (from_last, to_last) = last(width);
-            step(from, to);
-            step(from_last, to_last);
-        };
-        match length {
-            0 => {}
-            1 => one(from, to),
-            2..4 => ends(two, 2),
-            4..8 => ends(four, 4),
-            8..16 => ends(eight, 8),
-            LONG.. => long(from, to, length),
-            _ => {
-                let mut at = 0;
-                while length - at > 16 {
-                    sixteen(from.add(at), to.add(at));
-                    at += 16;
-                }
-                let (from_last, to_last) = last(16);
-                sixteen(from_last, to_last);
-            }
+        let (from_end, to_end) = (from.add(length), to.add(length));
+        if length > 64 {
+            return many(from, to, length);
         }
+        if length >= 16 {
+            sixteen(from, to);
+            if length > 32 {
+                sixteen(from.add(16), to.add(16));
+                sixteen(from_end.sub(32), to_end.sub(32));
+            }
+            sixteen(from_end.sub(16), to_end.sub(16));
+        } else if length >= 8 {
+            eight(from, to);
+            eight(from_end.sub(8), to_end.sub(8));
+        } else if length >= 4 {
+            four(from, to);
+            four(from_end.sub(4), to_end.sub(4));
+        } else if length > 0 {
+            // Of one, two or three bytes these are all.
+            let middle = length / 2;
+            one(from, to);
+            one(from.add(middle), to.add(middle));
+            one(from_end.sub(1), to_end.sub(1));
+        }
+    }
+}
+
+/// # Safety
+///
+/// - `from` can be read and `to` written for `length` bytes, of which there are more than 64, and the two do not overlap.
+unsafe fn many(from: *const u8, to: *mut u8, length: usize) {
+    // SAFETY: by the contract, as in `copy`.
+    unsafe {
+        if length >= LONG {
+            return long(from, to, length);
+        }
+        let mut at = 0;
+        while length - at > 16 {
+            sixteen(from.add(at), to.add(at));
+            at += 16;
+        }
+        sixteen(from.add(length - 16), to.add(length - 16));
     }
 }
 
