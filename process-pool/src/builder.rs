@@ -98,7 +98,8 @@ impl ProcessPoolBuilder {
 
     /// How long a task may run, unless its [`TaskOptions::time_limit`](executor_core::TaskOptions::time_limit) says
     /// otherwise; for each item of a `map` by itself. One that runs longer is stopped, and fails with
-    /// [`TimeLimit`](ErrorKind::TimeLimit).
+    /// [`TimeLimit`](ErrorKind::TimeLimit). Time in which this whole program is stopped, by `SIGSTOP` or in a frozen container,
+    /// does not count, to within a second.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limits.time_limit = Some(limit);
         self

@@ -83,6 +83,11 @@ use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 ///
 /// After a fork, the child has the executor but none of its threads: submitting answers
 /// [`Broken`](executor_core::ErrorKind::Broken), `join` answers false at once, and dropping it does nothing.
+///
+/// # Signals
+///
+/// Tasks may start processes, which inherit the signal mask of their thread. So the threads have the mask of the thread that
+/// builds the pool, and a program that waits for a signal blocks it before it builds one.
 pub struct ThreadPoolExecutor {
     pool: Arc<Pool>,
 }

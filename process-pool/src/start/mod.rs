@@ -82,7 +82,8 @@ pub(crate) fn advice(cause: &io::Error) -> &'static str {
         Some(Errno::AGAIN) => {
             "; use fewer workers, or raise the limit of processes (`ulimit -u`, or `pids.max` of the cgroup)"
         }
-        Some(Errno::MFILE | Errno::NFILE) => "; use fewer workers, or raise the limit of descriptors (`ulimit -n`)",
+        Some(Errno::MFILE) => "; use fewer workers, or raise the limit of descriptors (`ulimit -n`)",
+        Some(Errno::NFILE) => "; the whole system has no descriptors left: close other programs, or use fewer workers",
         // The reason is this crate's own, and says what to do.
         None if cause.kind() == io::ErrorKind::PermissionDenied => "; no process was started",
         _ => "",

@@ -235,6 +235,16 @@ fn a_task_that_waits_for_a_signal_gets_it_and_not_its_worker() {
     fn waits(path: String) -> i32 {
         let set = block(&WAITED_FOR);
         crate::support::put(&path);
+        // It has come, and this thread is not waiting for it yet: then any other thread would do that takes it.
+        let is_there = || {
+            let mut pending = set;
+            // SAFETY: there is room for the set.
+            unsafe {
+                libc::sigpending(&mut pending) == 0
+                    && WAITED_FOR.iter().any(|signal| libc::sigismember(&pending, *signal) == 1)
+            }
+        };
+        crate::support::wait_until("a signal", is_there);
         // SAFETY: the set is initialised, and no details are asked for.
         let signal = unsafe { libc::sigwaitinfo(&set, null_mut()) };
         // SAFETY: as above, and the old mask is not asked for.
