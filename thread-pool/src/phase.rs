@@ -68,6 +68,13 @@ pub(crate) fn has_idle(workers: &[Phase], searches_or_sleeps: impl Fn() -> bool)
     false
 }
 
+/// Whether one of the workers runs nothing, where each is idle as long as it does not.
+#[cfg(feature = "rayon")]
+pub(crate) fn is_one_free(workers: &[Phase]) -> bool {
+    // ORDERING: as in `set_busy`.
+    workers.iter().any(|Phase(worker)| worker.load(Relaxed) != BUSY)
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

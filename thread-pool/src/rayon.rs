@@ -14,8 +14,8 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 use executor_core::{
-    Backend, Error, Future, Shutdown, Task, TaskId, TaskOptions, fork,
-    host::{self, Host, HostId, Registration},
+    Backend, Error, ErrorKind, Future, Shutdown, Task, TaskId, TaskOptions, fork,
+    host::{self, Host, HostId, IdleWatch, Registration},
     task,
 };
 use progress::{Progress, Stage};
@@ -23,6 +23,7 @@ use threads::Threads;
 
 use crate::{
     lanes::Lanes,
+    phase::{self, Phase},
     shells::Shells,
     turns::{Turn, Turns},
 };
@@ -62,6 +63,11 @@ use crate::{
 ///   returns false immediately. On a thread of a pool given to [`new`](RayonExecutor::new) it does so too outside of tasks,
 ///   and on a thread of the [`global`](RayonExecutor::global) pool if a task has run on it before. Rayon does not tell the
 ///   others from the threads of another pool, so there, call it from a task or not at all.
+/// - Nested waits go no deeper than the stack of their thread: [`result`](Future::result) returns
+///   [`InvalidState`](executor_core::ErrorKind::InvalidState) when little is left, because a task on another stack would
+///   be outside of its pool. `rayon::ThreadPoolBuilder::stack_size` gives more.
+/// - With a time-out, a task that waits counts a thread as idle if it runs none of this executor's tasks, whatever else it
+///   runs.
 pub struct RayonExecutor {
     handle: Handle,
 }
@@ -77,6 +83,10 @@ struct Shared {
     workers: Box<[Arc<str>]>,
     /// How often each worker has looked for a task.
     looks: Box<[CachePadded<AtomicU32>]>,
+    /// What each thread is at, as far as this executor knows.
+    phases: Box<[Phase]>,
+    /// Threads that wait, with a time-out, while another one is idle.
+    idle: IdleWatch,
     born: fork::Generation,
     registration: Registration,
     /// For each task in here there is a job in the rayon pool, which takes whichever task is the first by then. A job that
@@ -124,6 +134,8 @@ impl RayonExecutor {
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             workers: (0..threads.len()).map(|index| worker_name(&name, index)).collect(),
             looks: (0..threads.len()).map(|_| CachePadded::default()).collect(),
+            phases: (0..threads.len()).map(|_| Phase::starting(false)).collect(),
+            idle: IdleWatch::default(),
             name: name.into(),
             threads,
             born: fork::generation(),
@@ -172,16 +184,41 @@ impl Shared {
     fn run_one(&self) {
         let index = self.threads.index_of_job();
         let Some(task) = self.take(index) else { return };
+        let is_nested = task::worker_host() == self.host();
         let worker = self.worker(index);
         let worker = task::enter_stoppable_worker(worker, self.host(), self.stop_all.clone());
-        let completed = if self.progress.is_past_running() { task.withdraw() } else { task.run_quietly() };
-        if completed.is_none() {
+        let was_waiting = if self.progress.is_past_running() {
+            task.withdraw().is_some()
+        } else if let Some(started) = task.start() {
+            // Claimed before this thread counts as busy, as in the thread pool.
+            self.set_busy(index);
+            // Callbacks run here, in the worker.
+            drop(started.run());
+            if !is_nested {
+                self.set_free(index);
+            }
+            true
+        } else {
+            false
+        };
+        if !was_waiting {
             self.shells.remove(1);
         }
-        // Callbacks run here, in the worker.
-        drop(completed);
         drop(worker);
         self.progress.finish();
+    }
+
+    fn set_busy(&self, worker: usize) {
+        if let Some(phase) = self.phases.get(worker) {
+            phase.set_busy();
+        }
+        self.idle.none_idle();
+    }
+
+    fn set_free(&self, worker: usize) {
+        if let Some(phase) = self.phases.get(worker) {
+            phase.set_free();
+        }
     }
 
     /// Takes tasks out of the queues that were cancelled there, or run by one that waits for them. Their jobs stay in the
@@ -286,8 +323,19 @@ impl Backend for Handle {
     }
 }
 
-/// Its id tells tasks that wait for each other that they are of one back-end.
 impl Host for Shared {
+    fn has_idle_worker(&self) -> bool {
+        phase::is_one_free(&self.phases)
+    }
+
+    fn idle_watch(&self) -> Option<&IdleWatch> {
+        Some(&self.idle)
+    }
+
+    fn run_on_fresh_stack(&self, _: Option<usize>, _: &mut (dyn FnMut() + Send)) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::InvalidState, "a task on a fresh stack would be outside of its rayon pool"))
+    }
+
     fn left_queue(&self, _: TaskId) {
         if self.shells.add(1) {
             self.sweep();

@@ -6,7 +6,7 @@ use std::sync::{
     mpsc::channel,
 };
 
-use executor_core::{Backend, ErrorKind, Executor, Future, Map, MapOptions, Shutdown, TaskOptions, task};
+use executor_core::{Backend, Error, ErrorKind, Executor, Future, Map, MapOptions, Shutdown, Task, TaskOptions, task};
 use thread_pool::RayonExecutor;
 
 use crate::support::{HANGS, watched};
@@ -247,5 +247,30 @@ fn what_races_with_a_drain_runs_or_is_refused() {
             assert!(executor.join(None));
             assert_eq!(accepted, ran.load(SeqCst));
         }
+    });
+}
+
+#[test]
+fn a_wait_that_is_nested_deeper_than_the_stack_is_an_error() {
+    fn nest(handle: &Arc<dyn Backend>, left: u32) -> Result<u32, Error> {
+        if left == 0 {
+            return Ok(0);
+        }
+        let below = handle.clone();
+        let (task, future) = Task::from_closure(TaskOptions::new(), move || nest(&below, left - 1));
+        handle.schedule(task)?;
+        let result = future.result(None);
+        assert!(result.is_ok() || future.cancel());
+        Ok(1 + result??)
+    }
+    watched(|| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let executor = RayonExecutor::new(Arc::new(pool));
+        let handle = executor.handle().unwrap();
+        let few = handle.clone();
+        assert_eq!(executor.spawn(move || nest(&few, 100)).unwrap().result(HANGS).unwrap().unwrap(), 100);
+        let error = executor.spawn(move || nest(&handle, 1_000_000)).unwrap().result(HANGS).unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
+        assert_eq!(executor.submit(|n: u64| n, 7).unwrap().result(HANGS).unwrap(), 7);
     });
 }
