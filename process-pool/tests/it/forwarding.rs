@@ -165,11 +165,15 @@ fn replace_standard_error(kind: &str) -> Option<File> {
     Some(reader.into())
 }
 
-/// From here on this thread, and those that it starts, have no right to files but what everybody has.
+/// From here on this program has no right to files but what everybody has.
 #[allow(unsafe_code)]
 fn is_no_root() {
-    // SAFETY: a system call without pointers.
-    unsafe { libc::syscall(libc::SYS_setfsuid, 65534) };
+    // SAFETY: system calls without pointers. The second also makes the files in `/proc` this program's own again.
+    unsafe {
+        libc::setresgid(65534, 65534, 65534);
+        libc::setresuid(65534, 65534, 65534);
+        libc::prctl(libc::PR_SET_DUMPABLE, 1);
+    }
 }
 
 #[allow(unsafe_code)]
