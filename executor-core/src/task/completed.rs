@@ -55,12 +55,13 @@ impl Completed {
     /// ```
     pub fn wake_threads(mut self) -> Option<Completed> {
         let task = self.task.take()?;
-        let waiters = std::mem::take(&mut self.waiters);
-        let rest: Vec<Waiter> = waiters.into_iter().filter_map(Waiter::wake_thread).collect();
-        if !rest.is_empty() || task.state.snapshot().has_work() {
-            return Some(Completed { task: Some(task), waiters: rest });
+        if !self.waiters.is_empty() {
+            let waiters = std::mem::take(&mut self.waiters);
+            self.waiters = waiters.into_iter().filter_map(Waiter::wake_thread).collect();
         }
-        Some(Completed { task: Some(task.release()?), waiters: rest })
+        let runs_code = !self.waiters.is_empty() || task.state.snapshot().has_work();
+        self.task = Some(if runs_code { task } else { task.release()? });
+        Some(self)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A task in the hands of a worker.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use executor_core::codec::Bytes;
 
@@ -37,15 +37,6 @@ pub(crate) struct Flight {
     pub(crate) was_seen: bool,
     /// For how long it runs, where it has a time limit.
     pub(crate) watch: Option<Box<Watch>>,
-    /// The item that ran when this whole program was stopped, and for how long it was: that time does not count.
-    pub(super) given_back: Option<Box<(u64, Duration)>>,
-}
-
-impl Flight {
-    /// How much of the time that this item has run by the worker's clock does not count.
-    pub(super) fn given_back(&self, item: u64) -> Duration {
-        self.given_back.as_deref().filter(|(same, _)| *same == item).map_or(Duration::ZERO, |(_, time)| *time)
-    }
 }
 
 /// Names longer than this are cut on the way to a worker.

@@ -27,6 +27,7 @@ use crate::{
 };
 pub(crate) use flight::{Answer, Flight, Reached, unplace};
 use flight::{custom_name, place};
+use pause::GivenBack;
 use sending::Backlog;
 pub(crate) use watch::{Facts, Look, Watch};
 
@@ -85,6 +86,8 @@ pub(crate) struct Unit {
     pub(crate) look_is_due: bool,
     /// The earliest time at which a time limit is going to be looked at.
     pub(crate) limit_due: Option<Instant>,
+    /// What ran when this whole program was stopped, and for how long it was.
+    given_back: GivenBack,
     /// Where what is written goes first: a head and its name.
     scratch: Vec<u8>,
 }
@@ -144,6 +147,7 @@ impl Unit {
             stall_due: None,
             look_is_due: false,
             limit_due: None,
+            given_back: GivenBack::default(),
             scratch: Vec::new(),
         }
     }
@@ -227,12 +231,12 @@ impl Unit {
         // Only now: a worker notes the time before it starts, so this is the time of what was seen to run, or of what came
         // after it. The other way round, a task that has just begun would be given the time of the one before it.
         let age = claims.and_then(|claims| monotonic_now().checked_sub(claims.started_at()));
-        let (progress, bytes) = (self.progress, self.bytes_received);
+        let (progress, bytes, given_back) = (self.progress, self.bytes_received, self.given_back);
         let flight = self.flights.front_mut()?;
         let limit = flight.job.time_limit?;
         // The worker's clock has gone on while this whole program was stopped.
         let age = match claim {
-            Some(Claim::Running { item }) => age.map(|age| age.saturating_sub(flight.given_back(item))),
+            Some(Claim::Running { item }) => age.map(|age| age.saturating_sub(given_back.to(sequence, item))),
             _ => age,
         };
         let facts = Facts {
@@ -363,15 +367,7 @@ impl Unit {
         job.head(sequence, name).write(&mut head);
         head.extend_from_slice(name.as_bytes());
         let offset = self.bytes_sent;
-        self.flights.push_back(Flight {
-            sequence,
-            job,
-            offset,
-            since: now,
-            was_seen: false,
-            watch: None,
-            given_back: None,
-        });
+        self.flights.push_back(Flight { sequence, job, offset, since: now, was_seen: false, watch: None });
         self.send(sequence, head);
         if self.claims().is_none()
             && self.unsent.is_none()

@@ -5,6 +5,20 @@ use std::time::{Duration, Instant};
 use super::Unit;
 use crate::transport::Claim;
 
+/// How much of the time that something has run by its worker's clock does not count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GivenBack {
+    /// The task, and its item.
+    to: (u64, u64),
+    time: Duration,
+}
+
+impl GivenBack {
+    pub(super) fn to(self, sequence: u64, item: u64) -> Duration {
+        if self.to == (sequence, item) { self.time } else { Duration::ZERO }
+    }
+}
+
 impl Unit {
     /// Has what began before `from` begin so much later.
     pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
@@ -25,8 +39,8 @@ impl Unit {
             }
             // The worker's clock has gone on. What is given back is this item's alone.
             if let Some(Claim::Running { item }) = claims.map(|claims| claims.claim(flight.sequence)) {
-                let before = flight.given_back(item);
-                flight.given_back = Some(Box::new((item, before + time)));
+                let before = self.given_back.to(flight.sequence, item);
+                self.given_back = GivenBack { to: (flight.sequence, item), time: before + time };
             }
         }
     }
