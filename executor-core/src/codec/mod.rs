@@ -102,26 +102,41 @@ pub fn decode<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
 pub(crate) fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
     let mut value: Option<T> = None;
     bulk::decode_taking(bytes, &mut value);
-    value.map_or_else(|| decode(bytes), Ok)
+    match value {
+        Some(value) => Ok(value),
+        None => decode(bytes),
+    }
 }
 
 /// Reads a result, which was compared where it was written.
 pub(crate) fn decode_result<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
-    decode_by(bytes, |bytes| read(bytes).map(|(value, _)| value))
+    decode_by(bytes, read)
 }
 
 /// Reads a result as [`decode_result`] does. The vector may become the value, and is empty then.
 pub(crate) fn decode_result_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
     let mut value: Option<T> = None;
     bulk::decode_taking(bytes, &mut value);
-    value.map_or_else(|| decode_result(bytes), Ok)
+    match value {
+        Some(value) => Ok(value),
+        None => decode_result(bytes),
+    }
 }
 
 #[inline]
-fn decode_by<T: Payload>(bytes: &[u8], read: impl FnOnce(&[u8]) -> Result<T, Failure>) -> Result<T, Error> {
+fn decode_by<T: Payload>(
+    bytes: &[u8],
+    read: impl FnOnce(&[u8], &mut Option<T>) -> Result<Mark, Failure>,
+) -> Result<T, Error> {
     let mut value: Option<T> = None;
-    let decoded = if bulk::decode(bytes, &mut value) { value.ok_or_else(Failure::damaged) } else { read(bytes) };
-    decoded.map_err(|cause| refusal(ErrorKind::Decode, type_name::<T>(), "decoded", &cause))
+    let decoded = if bulk::decode(bytes, &mut value) { Ok(()) } else { read(bytes, &mut value).map(|_| ()) };
+    match (decoded, value) {
+        (Ok(()), Some(value)) => Ok(value),
+        (decoded, _) => {
+            let cause = decoded.err().unwrap_or_else(Failure::damaged);
+            Err(refusal(ErrorKind::Decode, type_name::<T>(), "decoded", &cause))
+        }
+    }
 }
 
 /// Compares a value with what it was: writes it again, and compares that with these bytes.
@@ -147,24 +162,30 @@ pub(crate) fn write<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<Mark,
     writer.finish()
 }
 
-/// Reads what [`write`] has written.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Mark), Failure> {
+/// Reads what [`write`] has written into `value`. Every function that returned the value would hold several copies of it on
+/// its stack in a debug build.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
     let mut reader = read::Reader::new();
     reader.begin(bytes)?;
-    let value = T::deserialize(&mut reader)?;
-    let mark = reader.finish()?;
-    Ok((value, mark))
+    match T::deserialize(&mut reader) {
+        Ok(read) => *value = Some(read),
+        Err(failure) => return Err(failure),
+    }
+    reader.finish()
 }
 
 /// Reads a value, and compares it with what it was if it is the first of its kind in this process.
-fn read_compared<T: Payload>(bytes: &[u8]) -> Result<T, Failure> {
-    let (value, mark) = read::<T>(bytes)?;
+fn read_compared<T: Payload>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
+    let mark = read(bytes, value)?;
     let kind = Kind::of::<T>(mark);
-    if !mark.is_none() && !kind.is_proven() {
-        compare(&value, mark, bytes)?;
+    if let Some(value) = value
+        && !mark.is_none()
+        && !kind.is_proven()
+    {
+        compare(value, mark, bytes)?;
         kind.note();
     }
-    Ok(value)
+    Ok(mark)
 }
 
 /// Writes a value, and compares it with what it will be if it is the first of its kind in this process.
@@ -174,11 +195,14 @@ fn write_compared<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Failu
     let kind = Kind::of::<T>(mark);
     if !mark.is_none() && !kind.is_proven() {
         let bytes = &into[start..];
-        let (value, _) = read::<T>(bytes).map_err(|reason| Failure::new(format!("it could not be read: {reason}")))?;
-        let compared = compare(&value, mark, bytes);
+        let mut value: Option<T> = None;
+        let compared = read(bytes, &mut value).and_then(|_| match &value {
+            Some(value) => compare(value, mark, bytes),
+            None => Ok(()),
+        });
         // If its `Drop` panics that says nothing of the value.
         catch::drop_contained(value);
-        compared?;
+        compared.map_err(|reason| Failure::new(format!("it could not be read: {reason}")))?;
         kind.note();
     }
     Ok(())

@@ -59,7 +59,11 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
         if !self.next() {
             return Ok(None);
         }
-        seed.deserialize(&mut *self.reader).map(Some)
+        // Without `map`, whose copies of the value cost stack in a debug build.
+        match seed.deserialize(&mut *self.reader) {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) => Err(failure),
+        }
     }
 
     #[inline]

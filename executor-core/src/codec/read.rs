@@ -196,15 +196,16 @@ impl<'de> Reader<'de> {
         }))
     }
 
-    /// Ends a compound value, of which nothing may be left.
+    /// Ends a compound value, of which nothing may be left. The value itself does not pass through here: each pass would be a
+    /// copy on the stack of a debug build.
     #[inline]
-    fn close<T>(&mut self, value: Result<T, Failure>, are_all_read: bool) -> Result<T, Failure> {
+    fn close(&mut self, is_ok: bool, are_all_read: bool) -> Result<(), Failure> {
         self.depth.leave();
-        if value.is_ok() && are_all_read {
-            return value;
+        if is_ok && are_all_read {
+            return Ok(());
         }
         self.failed = true;
-        value.and_then(|_| Err(Failure::new("it has more elements or fields than its `Deserialize` reads")))
+        if is_ok { Err(Failure::new("it has more elements or fields than its `Deserialize` reads")) } else { Ok(()) }
     }
 
     /// The kind and the memory of plain numbers.
@@ -221,7 +222,8 @@ impl<'de> Reader<'de> {
         let mut elements = Elements { reader: self, left };
         let value = visitor.visit_seq(&mut elements);
         let are_all_read = elements.are_read();
-        self.close(value, are_all_read)
+        self.close(value.is_ok(), are_all_read)?;
+        value
     }
 
     #[inline]
@@ -229,18 +231,18 @@ impl<'de> Reader<'de> {
         let mut entries = Elements { reader: self, left };
         let value = visitor.visit_map(&mut entries);
         let are_all_read = entries.are_read();
-        self.close(value, are_all_read)
+        self.close(value.is_ok(), are_all_read)?;
+        value
     }
 
     #[inline]
     fn visit_numbers<V: Visitor<'de>>(&mut self, kind: u8, bytes: &'de [u8], visitor: V) -> Result<V::Value, Failure> {
         let mut numbers = Numbers { kind, bytes };
-        let value = visitor.visit_seq(&mut numbers)?;
-        if numbers.bytes.is_empty() {
-            Ok(value)
-        } else {
-            Err(Failure::new("it has more elements than its `Deserialize` reads"))
+        let value = visitor.visit_seq(&mut numbers);
+        if value.is_ok() && !numbers.bytes.is_empty() {
+            return Err(Failure::new("it has more elements than its `Deserialize` reads"));
         }
+        value
     }
 
     /// Reads the fields of a tuple struct or variant. If some are left out it is not to be known which.
@@ -273,7 +275,8 @@ impl<'de> Reader<'de> {
         let mut fields = Fields { reader: self, shape, index: 0, mark: number & HAS_ABSENT, owner };
         let value = visitor.visit_map(&mut fields);
         let are_all_read = fields.are_read();
-        self.close(value, are_all_read)
+        self.close(value.is_ok(), are_all_read)?;
+        value
     }
 
     /// Whether these are all fields that the visitor asks for, in the order in which it takes them.
@@ -367,12 +370,13 @@ impl<'de> Reader<'de> {
                 let value = visitor.visit_map(Entry { reader: self, name });
                 // What the variant holds takes at least a byte, and checks its own end.
                 let is_read = self.rest.len() < left;
-                self.close(value, is_read)
+                self.close(value.is_ok(), is_read)?;
+                value
             }
             SOME => {
-                let value = visitor.visit_some(&mut *self)?;
+                let value = visitor.visit_some(&mut *self);
                 self.depth.leave();
-                Ok(value)
+                value
             }
             _ => Err(Failure::damaged()),
         }
@@ -503,9 +507,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             _ => {}
         }
         self.depth.enter()?;
-        let value = visitor.visit_some(&mut *self)?;
+        let value = visitor.visit_some(&mut *self);
         self.depth.leave();
-        Ok(value)
+        value
     }
 
     #[inline]
@@ -635,14 +639,16 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 let left = self.rest.len();
                 let value = visitor.visit_enum(Variant { reader: self, name, owner, is_unit: false });
                 let is_read = self.rest.len() < left;
-                self.close(value, is_read)
+                self.close(value.is_ok(), is_read)?;
+                value
             }
             // As in JSON, for a type that writes itself as a map of the variant to what it holds.
             MAP if self.peek() == Some(1) => {
                 self.depth.enter()?;
                 self.count_of(2)?;
                 let value = visitor.visit_enum(Variant { reader: self, name: None, owner, is_unit: false });
-                self.close(value, true)
+                self.close(value.is_ok(), true)?;
+                value
             }
             _ => Err(serde::de::Error::invalid_type(Unexpected::Other("no variant"), &visitor)),
         }

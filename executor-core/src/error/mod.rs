@@ -193,15 +193,19 @@ impl Error {
     /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so. The message is one that may
     /// be shown on a terminal, whatever the other process has sent.
     pub fn decode(bytes: &[u8]) -> Error {
-        match codec::read::<Inner>(bytes) {
-            Ok((inner, _)) => {
+        let mut inner: Option<Inner> = None;
+        match (codec::read(bytes, &mut inner), inner) {
+            (Ok(_), Some(inner)) => {
                 let message = match escape::message(&inner.message) {
                     Cow::Borrowed(_) => None,
                     Cow::Owned(message) => Some(message),
                 };
                 Error(Arc::new(Inner { message: message.unwrap_or(inner.message), ..inner }))
             }
-            Err(cause) => Error::new(ErrorKind::Decode, format!("a worker sent an error that cannot be read: {cause}")),
+            (read, _) => {
+                let cause = read.err().map_or_else(String::new, |cause| cause.to_string());
+                Error::new(ErrorKind::Decode, format!("a worker sent an error that cannot be read: {cause}"))
+            }
         }
     }
 }

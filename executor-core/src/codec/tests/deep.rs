@@ -309,6 +309,6 @@ fn a_value_that_is_ignored_is_bounded_too() {
         bytes
     });
     on_stack(256 << 10, move || {
-        assert!(read::<Reads>(&bytes).expect_err("too deep").to_string().contains("nested more deeply"));
+        assert!(read::<Reads>(&bytes, &mut None).expect_err("too deep").to_string().contains("nested more deeply"));
     });
 }
