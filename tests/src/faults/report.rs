@@ -32,6 +32,10 @@ const LEGEND: &str = "
 A stack overflow of a thread that a task has started is told as a bad memory access: what tells the one from the other \
 watches the thread that runs the tasks.
 
+What an earlier task has written to the standard error is not held against a later one, nor told as its last words. \
+A thread that a task has left behind is not told apart from the task that runs: what it writes while that runs counts as that \
+task's, so its want of memory is told as such or as an abort.
+
 In the column *shutdown* it is the task that was running when the pool was closed that fails like this.
 Where a worker meets the fault in an exit handler, nobody is told, and the pool ends; a worker that takes more than five \
 seconds over its exit handlers is killed.
@@ -42,7 +46,8 @@ const CHECKS: &str = "
 
 - The fault is real, and happens where the cell says: the worker leaves a sign when it is there.
 - The task that is struck gets what the table says: the kind of the error, the exit code or signal, the worker's process id, \
-the task's name, the words of the message that are listed above, and the last words on the worker's standard error.
+the task's name, the words of the message that are listed above, and, where it met the fault itself, the last words on the worker's standard \
+error.
 - All other tasks give their results: those before, those beside it on all other workers, and those that wait behind it.
 - Then as many tasks as there are workers run at the same time, on exactly the processes that `worker_pids` names; the struck \
 worker is among them or not, as the table says.
@@ -108,7 +113,8 @@ fn write_messages(text: &mut String) {
         }
     }
     for failure in failures {
-        let ends = if failure.kind == ErrorKind::WorkerDied { ". Its last words: …" } else { "" };
+        let ends_here = failure.kind != ErrorKind::WorkerDied || failure.is_told_in_several_ways();
+        let ends = if ends_here { "" } else { ". Its last words: …" };
         let _ = writeln!(text, "- {}: {}{ends}", head(&failure), failure.message("page 17", "4711", "parser"));
     }
     text.push_str("\nA broken pool says, to every task:\n\n");

@@ -98,6 +98,9 @@ const KILL: Failure = signal!(SIGKILL, 9, "killed from outside, by somebody or b
 const TERM: Failure = signal!(SIGTERM, 15, "asked to end from outside");
 const STACK: Failure = signal!(SIGSEGV, 11, "a stack overflow, most likely a recursion without end; limit its depth");
 const MEMORY: Failure = signal!(SIGABRT, 6, "probably out of memory; give it less, or a higher memory_limit");
+/// Whether its last words are found depends on whether they were written while the task ran that is told of them.
+const MEMORY_OF_ANOTHER: Failure =
+    Failure { says: "worker process {pid} ({pool}_…) was ended by signal 6 (SIGABRT): …", ..MEMORY };
 const LIMIT: Failure = Failure {
     kind: TimeLimit,
     end: End::Untold,
@@ -128,7 +131,7 @@ pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
         Fault::Terminated         => [Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Breaks(TERM),   Replaced, MayFail(TERM),   Fails(TERM)],
         // A thread that a task has started has no handler that tells an overflow from another bad access.
         Fault::StackOverflow      => [Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Breaks(STACK),  Replaced, MayFail(SEGV),   Fails(STACK)],
-        Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY), Fails(MEMORY)],
+        Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY_OF_ANOTHER), Fails(MEMORY)],
         // An initializer has no limit, and a thread that goes on in a worker is none of a task's time.
         Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          Unhurt,   Unhurt,          Fails(LIMIT)],
         // Where there is no task to terminate, the signal comes from outside.
@@ -160,6 +163,11 @@ impl Failure {
             _ => "a worker could not start to serve: task `initializer …` ",
         };
         format!("{pool} is broken: {before}{}", self.fill_in(pid, pool))
+    }
+
+    /// Whether the cause, and with it the end of the message, depends on the run.
+    pub fn is_told_in_several_ways(&self) -> bool {
+        self.says.ends_with('…')
     }
 
     fn fill_in(&self, pid: &str, pool: &str) -> String {

@@ -11,11 +11,18 @@ use super::{
     ground::PREFIX,
 };
 
-/// Looks whether the error of a task says what it should.
+/// Looks whether the error of the task that met the fault says what it should.
 pub(super) fn check(error: &Error, expected: &Failure, fault: Fault, task: &str, pid: u32) -> Result<(), String> {
+    let found = check_of_another(error, expected, task, pid);
+    found.and_then(|()| has_last_words(error, expected, fault).map_err(|what| format!("{what}, in {error:?}")))
+}
+
+/// Looks whether the error of a task says what it should that ran when another one's thread met the fault, or the worker
+/// did: what that has written is not the task's.
+pub(super) fn check_of_another(error: &Error, expected: &Failure, task: &str, pid: u32) -> Result<(), String> {
     let found = kind(error, expected.kind)
         .and_then(|()| is_message(error, &expected.message(task, &pid.to_string(), PREFIX)))
-        .and_then(|()| has_details(error, expected, fault, task, Some(pid)));
+        .and_then(|()| has_details(error, expected, task, Some(pid)));
     found.map_err(|what| format!("{what}, in {error:?}"))
 }
 
@@ -31,7 +38,7 @@ pub(super) fn check_reason(error: &Error, expected: &Failure, fault: Fault, star
         .and_then(|()| match expected.kind {
             // A panic's place in the code is in the words of the reason; the reason is no panic itself.
             ErrorKind::Panicked => Ok(()),
-            _ => has_details(error, expected, fault, "", pid),
+            _ => has_details(error, expected, "", pid).and_then(|()| has_last_words(error, expected, fault)),
         });
     found.map_err(|what| format!("{what}, in {error:?}"))
 }
@@ -52,7 +59,7 @@ fn is_message(error: &Error, expected: &str) -> Result<(), String> {
 }
 
 /// Looks at the details behind the message.
-fn has_details(error: &Error, expected: &Failure, fault: Fault, task: &str, pid: Option<u32>) -> Result<(), String> {
+fn has_details(error: &Error, expected: &Failure, task: &str, pid: Option<u32>) -> Result<(), String> {
     if expected.kind == ErrorKind::Panicked {
         let panic = error.panic().ok_or("it has no panic")?;
         let is_whole = panic.message() == PANIC
@@ -72,6 +79,15 @@ fn has_details(error: &Error, expected: &Failure, fault: Fault, task: &str, pid:
     if !is_end || Some(death.pid()) != pid || death.task() != task {
         return Err(format!("the death is not {:?} of worker {pid:?} in task `{task}`", expected.end));
     }
+    Ok(())
+}
+
+/// Looks for what was written to the standard error before the fault.
+fn has_last_words(error: &Error, expected: &Failure, fault: Fault) -> Result<(), String> {
+    if expected.kind == ErrorKind::Panicked || expected.end == End::Untold {
+        return Ok(());
+    }
+    let death = error.worker_death().ok_or("it has no death of a worker")?;
     let last_words = fault.last_words();
     if !death.stderr_tail().contains(&last_words) || !error.to_string().contains(&last_words) {
         return Err(format!("it lacks the last words {last_words:?}"));

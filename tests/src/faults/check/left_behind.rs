@@ -73,7 +73,7 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
         (Cell::Unhurt, []) => ground.is_at_full_width(pid, true)?,
         (Cell::MayFail(_), []) => ground.is_at_full_width(pid, false)?,
         (Cell::MayFail(failure), [error]) => {
-            errors::check(error, &failure, ground.run.fault, SHORT, pid)?;
+            errors::check_of_another(error, &failure, SHORT, pid)?;
             ground.is_at_full_width(pid, false)?;
         }
         (Cell::Unhurt | Cell::MayFail(_), errors) => {
