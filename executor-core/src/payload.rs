@@ -5,7 +5,10 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Arguments and results: what can be written down here and read again elsewhere.
 ///
 /// Implemented for every type that serde can write and read and that owns its data, so nobody implements it by hand.
-/// Back-ends that run in this process never encode; those that run in another one do.
+/// Back-ends that run in this process never encode; those that run in another one do. There a value arrives as it was, or
+/// there is a typed error: fields travel by their names, so those that are left out, flattened or untagged are read as they
+/// were written. How deeply a value may be nested depends on the stack of the thread that sends or reads it. See
+/// [`codec`](crate::codec) for what serde itself leaves out.
 ///
 /// Python's counterpart is "picklable".
 ///
