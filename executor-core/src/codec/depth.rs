@@ -17,6 +17,13 @@ const UNTYPED: usize = 4;
 /// second time, with the larger frames of the type itself, which do not pass through this format.
 const BUFFERED: usize = 8;
 
+/// How many copies of a value its reading may hold on the stack at once. The compiler removes most of them only when it
+/// optimizes.
+const COPIES: usize = if cfg!(debug_assertions) { 24 } else { 6 };
+
+/// Values that are no larger than this take no more of the stack than any level does.
+const NARROW: usize = 256;
+
 /// The most levels where it is not known how much stack is left. As many as `serde_json` allows.
 const LEVELS: u32 = 128;
 
@@ -26,6 +33,8 @@ pub(super) struct Depth {
     lowest: usize,
     lowest_untyped: usize,
     lowest_buffered: usize,
+    /// Where the stack ends.
+    end: usize,
     levels: u32,
 }
 
@@ -40,10 +49,11 @@ impl Depth {
                     lowest: lowest(PART),
                     lowest_untyped: lowest(UNTYPED),
                     lowest_buffered: lowest(BUFFERED),
+                    end: lowest(1),
                     levels: u32::MAX,
                 }
             }
-            None => Depth { lowest: 0, lowest_untyped: 0, lowest_buffered: 0, levels: LEVELS },
+            None => Depth { lowest: 0, lowest_untyped: 0, lowest_buffered: 0, end: 0, levels: LEVELS },
         }
     }
 
@@ -55,6 +65,16 @@ impl Depth {
         }
         self.levels -= 1;
         Ok(())
+    }
+
+    /// As [`enter`](Depth::enter), for reading a value of this type, which may be so wide that the stack is too small for
+    /// copies of it.
+    #[inline(always)]
+    pub(super) fn enter_for<T>(&mut self) -> Result<(), Failure> {
+        if size_of::<T>() > NARROW && stack::here().saturating_sub(self.end) / COPIES < size_of::<T>() {
+            return Err(Failure::wide());
+        }
+        self.enter()
     }
 
     /// As [`enter`](Depth::enter), for a value whose type does not say what follows.

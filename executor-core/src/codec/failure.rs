@@ -35,6 +35,14 @@ impl Failure {
              a flat list whose elements name each other by index",
         )
     }
+
+    /// The stack of the thread is too small for copies of the value.
+    pub(super) fn wide() -> Failure {
+        Failure::new(
+            "it is too large for the stack of this thread: use a thread with a larger stack, or keep its large parts in \
+             vectors instead of arrays",
+        )
+    }
 }
 
 impl ser::Error for Failure {

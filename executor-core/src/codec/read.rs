@@ -250,7 +250,7 @@ impl<'de> Reader<'de> {
         let tag = self.tag()?;
         match self.sequence_of(tag)? {
             Some(written) if written == count || written == OPEN => {
-                self.depth.enter()?;
+                self.depth.enter_for::<V::Value>()?;
                 self.visit_sequence(written, visitor)
             }
             Some(written) => {
@@ -506,7 +506,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             Some(SOME) => self.rest = &self.rest[1..],
             _ => {}
         }
-        self.depth.enter()?;
+        self.depth.enter_for::<V::Value>()?;
         let value = visitor.visit_some(&mut *self);
         self.depth.leave();
         value
@@ -534,7 +534,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         let tag = self.tag()?;
         if let Some(left) = self.sequence_of(tag)? {
-            self.depth.enter()?;
+            self.depth.enter_for::<V::Value>()?;
             return self.visit_sequence(left, visitor);
         }
         match tag {
@@ -559,7 +559,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         let tag = self.tag()?;
         match self.sequence_of(tag)? {
             Some(left) => {
-                self.depth.enter()?;
+                self.depth.enter_for::<V::Value>()?;
                 self.visit_sequence(left, visitor)
             }
             None => self.any(tag, visitor),
@@ -581,11 +581,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         let tag = self.tag()?;
         match self.map_of(tag)? {
             Some(left) => {
-                self.depth.enter()?;
+                self.depth.enter_for::<V::Value>()?;
                 self.visit_entries(left, visitor)
             }
             None if tag == STRUCT => {
-                self.depth.enter()?;
+                self.depth.enter_for::<V::Value>()?;
                 let number = u16::from_le_bytes(self.fixed()?);
                 self.visit_fields(number, None, visitor)
             }
@@ -602,7 +602,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     ) -> Result<V::Value, Failure> {
         match self.tag()? {
             STRUCT => {
-                self.depth.enter()?;
+                self.depth.enter_for::<V::Value>()?;
                 let number = u16::from_le_bytes(self.fixed()?);
                 if number & HAS_ABSENT == 0 && self.are_in_order::<V>(number, fields) {
                     self.visit_sequence(fields.len(), visitor)
@@ -634,7 +634,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 visitor.visit_enum(Variant { reader: self, name, owner, is_unit: true })
             }
             VARIANT_OF => {
-                self.depth.enter()?;
+                self.depth.enter_for::<V::Value>()?;
                 let name = Some(self.variant()?);
                 let left = self.rest.len();
                 let value = visitor.visit_enum(Variant { reader: self, name, owner, is_unit: false });
@@ -644,7 +644,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             }
             // As in JSON, for a type that writes itself as a map of the variant to what it holds.
             MAP if self.peek() == Some(1) => {
-                self.depth.enter()?;
+                self.depth.enter_for::<V::Value>()?;
                 self.count_of(2)?;
                 let value = visitor.visit_enum(Variant { reader: self, name: None, owner, is_unit: false });
                 self.close(value.is_ok(), true)?;

@@ -312,3 +312,31 @@ fn a_value_that_is_ignored_is_bounded_too() {
         assert!(read::<Reads>(&bytes, &mut None).expect_err("too deep").to_string().contains("nested more deeply"));
     });
 }
+
+/// Reading a value of 6 KiB holds several copies of it on the stack at once, most of all in a debug build.
+#[test]
+fn a_value_that_is_too_large_for_the_stack_is_an_error_in_whatever_it_lies() {
+    type Large = ([[u64; 32]; 24], u8);
+    fn is_an_error<T: Payload>(value: T) {
+        let mut bytes = Vec::new();
+        encode(&value, &mut bytes).expect("written");
+        // The test's own frames have copies, too.
+        let bytes = Box::new(bytes);
+        let stack = if cfg!(debug_assertions) { 96 << 10 } else { 48 << 10 };
+        // The C library may give the thread a larger stack than it was asked for, that another one has left.
+        let left = on_stack(stack, move || (crate::stack::remaining(), decode::<T>(&bytes).map(drop)));
+        match left {
+            (_, Err(error)) => assert_eq!(error.kind(), ErrorKind::Decode),
+            (left, Ok(())) => assert!(left.is_none_or(|left| left > 2 * stack), "{left:?}"),
+        }
+    }
+    let large: Large = ([[7; 32]; 24], 1);
+    is_an_error(large);
+    is_an_error(Box::new(large));
+    is_an_error(vec![large]);
+    is_an_error(Some(large));
+    is_an_error(HashMap::from([(1_u8, large)]));
+    let mut bytes = Vec::new();
+    encode(&large, &mut bytes).expect("written");
+    on_stack(2 << 20, move || assert_eq!(decode::<Large>(&bytes).expect("there is room").0, [[7; 32]; 24]));
+}
