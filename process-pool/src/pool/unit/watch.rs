@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::transport::{Claim, ITEM_MODULUS};
 
 /// How long a reply may be on its way in any case, and how many bytes of it must come in each second after that.
-const REPLY_TIME: Duration = Duration::from_secs(5);
+const REPLY_TIME: Duration = Duration::from_secs(2);
 const REPLY_RATE: u64 = 4 << 20;
 
 /// What is known of a task at the moment of a look.
@@ -231,7 +231,7 @@ mod tests {
         };
         assert_eq!(look(LIMIT, 0), Look::InTime(REPLY_TIME));
         assert_eq!(look(LIMIT + REPLY_TIME, 10 * REPLY_RATE), Look::InTime(Duration::from_secs(10)));
-        assert_eq!(look(LIMIT + 4 * REPLY_TIME, 10 * REPLY_RATE + 100), Look::OverForced);
+        assert_eq!(look(LIMIT + 7 * REPLY_TIME, 10 * REPLY_RATE + 100), Look::OverForced);
     }
 
     fn claims() -> impl Strategy<Value = Option<Claim>> {
