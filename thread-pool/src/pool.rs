@@ -134,11 +134,19 @@ impl Pool {
         self.crew.set(threads);
     }
 
-    /// Steals a task from another worker's own queue, beginning with the worker of this number, counted round and round.
-    pub(crate) fn steal(&self, thief: usize, first: usize) -> Option<Task> {
-        let (before, after) = self.stealers.split_at(first % self.stealers.len());
-        let others = (after.iter().chain(before)).filter(|stealer| !std::ptr::eq(*stealer, &self.stealers[thief]));
-        others.into_iter().find_map(|stealer| steal(|| stealer.steal()))
+    /// Steals a task from a worker's own queue, beginning behind the given one.
+    pub(crate) fn steal(&self, thief: usize) -> Option<Task> {
+        let (before, after) = self.stealers.split_at(thief);
+        after.iter().skip(1).chain(before).find_map(|stealer| steal(|| stealer.steal()))
+    }
+
+    /// Steals a task from another worker's own queue, beginning with the one that is so many further on, counted round and
+    /// round.
+    pub(crate) fn steal_from(&self, thief: usize, further: usize) -> Option<Task> {
+        let (before, after) = self.stealers.split_at((thief + 1 + further) % self.stealers.len());
+        let own = &self.stealers[thief];
+        let mut others = after.iter().chain(before).filter(|stealer| !std::ptr::eq(*stealer, own));
+        others.find_map(|stealer| steal(|| stealer.steal()))
     }
 
     /// Whether anything lies in any queue, be it a task that was cancelled there.

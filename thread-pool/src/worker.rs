@@ -148,7 +148,7 @@ impl Worker {
             .take_urgent()
             .or_else(|| self.deque.pop())
             .or_else(|| lanes.take_usual())
-            .or_else(|| self.pool.steal(self.index, self.index + 1))
+            .or_else(|| self.pool.steal(self.index))
             .or_else(|| lanes.take_later())
     }
 
@@ -164,7 +164,7 @@ impl Worker {
         match place {
             Place::Own => self.deque.pop(),
             // Counted from this worker, so that workers do not all begin with the same one.
-            Place::Others(round) => self.pool.steal(self.index, self.index + 1 + round),
+            Place::Others(round) => self.pool.steal_from(self.index, round),
             Place::Outside | Place::Low | Place::High => self.pool.lanes.take_oldest(place),
         }
     }
