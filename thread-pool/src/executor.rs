@@ -74,6 +74,14 @@ use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 ///
 /// Or give each pool one direction, or hand on the future instead of its value and let the caller wait for it.
 ///
+/// # Callbacks and wakers
+///
+/// The worker that ends a task runs its [callbacks](Future::add_done_callback) and the wakers of those who await it, after
+/// it has woken the threads that wait. They may submit to the pool and wait for its tasks, as a task may, and a task that
+/// has not started is run inline. While one waits by other means, it keeps its worker as a task would. It must not wait for
+/// a task that waits for it: one that runs the task of the callback inline, for example, goes on only when the callback
+/// has returned.
+///
 /// # The end
 ///
 /// Dropping the executor runs what was submitted and waits until the threads are gone. Dropped by one of its own tasks

@@ -2,6 +2,7 @@
 
 mod aborts;
 mod basics;
+mod blocking;
 mod bounded;
 mod closing;
 #[cfg(unix)]
