@@ -7,6 +7,8 @@
 //! then loaded the program: the loader (`ld-linux.so ./program`), or an emulator like valgrind. Then the file that is
 //! mapped at the place of this crate's code is searched for.
 
+#[cfg(not(target_os = "linux"))]
+use std::os::fd::BorrowedFd;
 #[cfg(target_os = "linux")]
 use std::os::fd::OwnedFd;
 use std::{io, path::PathBuf};
@@ -29,6 +31,10 @@ impl Executable {
     pub(crate) fn path(&self) -> PathBuf {
         self.path.clone()
     }
+
+    pub(crate) fn kept(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -36,7 +42,7 @@ mod linux {
     use std::{
         ffi::{OsStr, OsString},
         os::{
-            fd::{AsFd, AsRawFd},
+            fd::{AsFd, AsRawFd, BorrowedFd},
             unix::ffi::OsStringExt,
         },
         path::Path,
@@ -46,7 +52,7 @@ mod linux {
     use executor_core::function::image::Image;
     use rustix::{
         fs::{FileType, Mode, OFlags},
-        io::Errno,
+        io::{Errno, FdFlags},
     };
 
     use super::*;
@@ -76,6 +82,13 @@ mod linux {
                 Ok(file) if mapping.is_of(file.as_fd()).unwrap_or(false) => Ok(Executable { file }),
                 _ => find_by_path(&mapping),
             }
+        }
+
+        /// The descriptor, if the child must keep it until it runs. An emulator opens the path only when it is started anew
+        /// itself, and had given a descriptor of its own, which is not closed by that.
+        pub(crate) fn kept(&self) -> Option<BorrowedFd<'_>> {
+            let is_closed = rustix::io::fcntl_getfd(&self.file).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC));
+            (!is_closed).then(|| self.file.as_fd())
         }
 
         /// The path that leads to the file, in this process and in a child that is about to run it.

@@ -8,10 +8,7 @@
 //! the worker comes to life, by the dynamic loader or by initialisers, is the worker's own and stays.
 #![allow(unsafe_code)]
 
-use std::{
-    io,
-    os::fd::{BorrowedFd, OwnedFd},
-};
+use std::{io, os::fd::BorrowedFd};
 
 use rustix::{
     io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd},
@@ -63,7 +60,7 @@ pub(super) struct OwnTable(());
 impl OwnTable {
     /// Gives the calling thread a table of its own, from which a program that it starts gets the standard descriptors and
     /// these. The thread must do nothing else afterwards, because descriptors that other threads open are not in there.
-    pub(super) fn with(passed: &[OwnedFd]) -> io::Result<OwnTable> {
+    pub(super) fn with(passed: &[BorrowedFd<'_>]) -> io::Result<OwnTable> {
         block_signals();
         close_on_exec_range().or_else(|_| close_on_exec_each())?;
         for descriptor in passed {

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::OwnedFd,
+    os::fd::BorrowedFd,
     process::{Child, Command},
     thread,
 };
@@ -11,7 +11,7 @@ use super::rights::Terms;
 
 /// Starts a worker. Mostly the calling thread just does so. Where the worker would get more than it is to have, a thread
 /// that lives no longer than this call first gives up what must not go along, which no other thread notices.
-pub(super) fn launch(command: &mut Command, terms: Terms, passed: &[OwnedFd]) -> io::Result<Child> {
+pub(super) fn launch(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
     if terms.are_met() && passed.is_empty() && !might_be_inherited() {
         return command.spawn();
     }
@@ -36,7 +36,7 @@ fn might_be_inherited() -> bool {
 
 /// In a thread of its own.
 #[cfg(target_os = "linux")]
-fn spawn_with_less(command: &mut Command, terms: Terms, passed: &[OwnedFd]) -> io::Result<Child> {
+fn spawn_with_less(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
     use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
     use super::inheritance::OwnTable;
@@ -66,7 +66,7 @@ fn spawn_with_less(command: &mut Command, terms: Terms, passed: &[OwnedFd]) -> i
 }
 
 #[cfg(not(target_os = "linux"))]
-fn spawn_with_less(command: &mut Command, _: Terms, passed: &[OwnedFd]) -> io::Result<Child> {
+fn spawn_with_less(command: &mut Command, _: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
     if passed.is_empty() {
         return command.spawn();
     }

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::CommandExt,
     },
     process::{Child, ChildStderr, Command, Stdio},
@@ -88,7 +88,8 @@ impl Blueprint {
             .stdin(Stdio::from(theirs))
             .stderr(Stdio::from(its_stderr))
             .process_group(0);
-        let mut child = Unattended(Some(launch(&mut command, terms, &self.passed)?));
+        let passed: Vec<BorrowedFd<'_>> = self.passed.iter().map(AsFd::as_fd).chain(self.executable.kept()).collect();
+        let mut child = Unattended(Some(launch(&mut command, terms, &passed)?));
         // With it the worker's ends are closed here.
         drop(command);
         let exit = child.exit_descriptor()?;
