@@ -69,6 +69,7 @@ thread_local! {
 }
 
 /// Runs a task's code. A panic is not printed: it becomes the task's error.
+#[inline]
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
     let outer = Outer::enter(Mode::Silent);
     let outcome = catch_unwind(AssertUnwindSafe(code));

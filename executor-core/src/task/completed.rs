@@ -27,6 +27,7 @@ pub struct Completed {
 
 impl Completed {
     /// For the one who made the task DONE.
+    #[inline]
     pub(super) fn new(task: TaskRef, waited: bool) -> Completed {
         let waiters = if waited { task.waiters.take() } else { Vec::new() };
         Completed { task: Some(task), waiters }
@@ -66,6 +67,7 @@ impl Completed {
 }
 
 impl Drop for Completed {
+    #[inline]
     fn drop(&mut self) {
         let Some(task) = &self.task else { return };
         if task.state.snapshot().has_work() {

@@ -359,12 +359,18 @@ impl Started {
 }
 
 impl Drop for Started {
+    #[inline]
     fn drop(&mut self) {
         if let Some(claimed) = self.0.take() {
-            let error = Error::new(ErrorKind::Broken, "the executor dropped this task when it was about to run");
-            drop(finish(claimed.fail(error)));
+            fail_unrun(claimed);
         }
     }
+}
+
+#[cold]
+fn fail_unrun(claimed: Claimed) {
+    let error = Error::new(ErrorKind::Broken, "the executor dropped this task when it was about to run");
+    drop(finish(claimed.fail(error)));
 }
 
 impl fmt::Debug for Started {

@@ -161,7 +161,9 @@ impl Worker {
                     self.port.note_time();
                 }
                 if self.port.start(request.sequence)? {
-                    self.run_task(request, &String::from_utf8_lossy(&name))?;
+                    // Mostly the name is the function's own, which does not travel.
+                    let name = if name.is_empty() { Cow::Borrowed("") } else { String::from_utf8_lossy(&name) };
+                    self.run_task(request, &name)?;
                 }
                 if request.sequence.is_multiple_of(REAP_EVERY) {
                     self.reaper.look();
