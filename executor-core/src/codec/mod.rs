@@ -53,16 +53,19 @@ use crate::{Error, ErrorKind, Payload, catch};
 /// # Panics
 ///
 /// If the type's own `Serialize` does; `into` then holds what was written so far.
+#[inline]
 pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
     encode_by(value, into, |value, into| write(value, into).map(|_| ()))
 }
 
 /// Writes a value as [`encode`] does. Bytes and text are taken out of the value, which is then only to be dropped.
+#[inline]
 pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
     if bulk::encode_taking(value, into) { Ok(()) } else { encode(value, into) }
 }
 
 /// Writes a result as [`encode_taking`] does. In the worker, so that it can be [compared](proven).
+#[inline]
 pub(crate) fn encode_result<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
     if bulk::encode_taking(value, into) { Ok(()) } else { encode_by(value, into, write_compared) }
 }
@@ -73,9 +76,15 @@ fn encode_by<T: Payload>(
     into: &mut Vec<u8>,
     write: impl FnOnce(&T, &mut Vec<u8>) -> Result<(), Failure>,
 ) -> Result<(), Error> {
-    if bulk::encode(value, into) {
-        return Ok(());
-    }
+    if bulk::encode(value, into) { Ok(()) } else { encode_with_serde(value, into, write) }
+}
+
+#[inline(never)]
+fn encode_with_serde<T: Payload>(
+    value: &T,
+    into: &mut Vec<u8>,
+    write: impl FnOnce(&T, &mut Vec<u8>) -> Result<(), Failure>,
+) -> Result<(), Error> {
     let start = into.len();
     write(value, into).map_err(|cause| {
         into.truncate(start);

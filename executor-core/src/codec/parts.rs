@@ -10,7 +10,7 @@ use super::{
     format::{ABSENT, END, HAS_ABSENT},
     read::{Field, Reader},
     run,
-    shapes::KnownShape,
+    shapes::KnownFields,
 };
 
 /// The elements of a sequence, or the keys and values of a map.
@@ -117,7 +117,7 @@ impl<'de> SeqAccess<'de> for Numbers<'de> {
 /// The fields of a struct, by their names.
 pub(super) struct Fields<'a, 'de> {
     pub(super) reader: &'a mut Reader<'de>,
-    pub(super) shape: KnownShape<'de>,
+    pub(super) names: KnownFields<'de>,
     /// Which field is next.
     pub(super) index: u32,
     /// Of the number of the shape.
@@ -130,11 +130,11 @@ impl Fields<'_, '_> {
     /// Goes over fields that are absent. Whether all were read.
     #[inline]
     pub(super) fn are_read(&mut self) -> bool {
-        while self.mark & HAS_ABSENT != 0 && self.index < self.shape.count && self.reader.peek() == Some(ABSENT) {
+        while self.mark & HAS_ABSENT != 0 && self.index < self.names.count && self.reader.peek() == Some(ABSENT) {
             self.reader.rest = &self.reader.rest[1..];
             self.index += 1;
         }
-        self.index == self.shape.count
+        self.index == self.names.count
     }
 }
 
@@ -146,18 +146,18 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
         if self.are_read() {
             return Ok(None);
         }
-        let name = self.reader.shapes.field(&self.shape, self.index);
+        let name = self.reader.shapes.field(&self.names, self.index);
         seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
     }
 
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Failure> {
-        if self.index == self.shape.count {
+        if self.index == self.names.count {
             return Err(Failure::damaged());
         }
-        self.reader.field = (self.owner == Some(self.shape.owner)).then_some(Field {
+        self.reader.field = (self.owner == Some(self.names.owner)).then_some(Field {
             left: self.reader.rest.len(),
-            shape: self.shape,
+            fields: self.names,
             index: self.index,
         });
         self.index += 1;

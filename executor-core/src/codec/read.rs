@@ -14,7 +14,7 @@ use super::{
     format::*,
     parts::{Elements, Entry, Fields, Numbers, OPEN, Variant},
     run,
-    shapes::{Known, KnownShape, Mark, ReaderId},
+    shapes::{Known, KnownFields, Mark, ReaderId},
 };
 
 /// The deserializer.
@@ -33,7 +33,7 @@ pub(super) struct Reader<'de> {
 pub(super) struct Field<'de> {
     /// How many bytes were left where its value begins.
     pub(super) left: usize,
-    pub(super) shape: KnownShape<'de>,
+    pub(super) fields: KnownFields<'de>,
     pub(super) index: u32,
 }
 
@@ -271,8 +271,8 @@ impl<'de> Reader<'de> {
         owner: Option<&'static str>,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        let shape = self.shapes.shape(number & !HAS_ABSENT).ok_or_else(Failure::damaged)?;
-        let mut fields = Fields { reader: self, shape, index: 0, mark: number & HAS_ABSENT, owner };
+        let names = self.shapes.fields_of(number & !HAS_ABSENT).ok_or_else(Failure::damaged)?;
+        let mut fields = Fields { reader: self, names, index: 0, mark: number & HAS_ABSENT, owner };
         let value = visitor.visit_map(&mut fields);
         let are_all_read = fields.are_read();
         self.close(value.is_ok(), are_all_read)?;
@@ -283,25 +283,14 @@ impl<'de> Reader<'de> {
     #[inline]
     fn are_in_order<V: Visitor<'de>>(&mut self, number: u16, fields: &'static [&'static str]) -> bool {
         let asked = ReaderId { visitor: typeid::of::<V>(), fields };
-        match self.shapes.shape(number) {
-            Some(shape) => shape.reader == Some(asked) || self.compare::<V>(number, shape, asked, fields),
-            None => false,
-        }
+        self.shapes.has_reader(number, asked) || self.compare::<V>(number, asked, fields)
     }
 
     /// A visitor that is written by hand may take a sequence in another order, or not at all. Those that serde derives take
     /// one in the order of the fields that they ask for, and are known by their name; another name costs only time.
-    #[cold]
     #[inline(never)]
-    fn compare<V: Visitor<'de>>(
-        &mut self,
-        number: u16,
-        shape: KnownShape<'de>,
-        asked: ReaderId,
-        fields: &'static [&'static str],
-    ) -> bool {
-        let are_in_order =
-            self.shapes.consists_of(&shape, fields) && std::any::type_name::<V>().contains("::__Visitor");
+    fn compare<V: Visitor<'de>>(&mut self, number: u16, asked: ReaderId, fields: &'static [&'static str]) -> bool {
+        let are_in_order = self.shapes.consists_of(number, fields) && is_derived::<V>();
         if are_in_order {
             self.shapes.set_reader(number, asked);
         }
@@ -381,6 +370,14 @@ impl<'de> Reader<'de> {
             _ => Err(Failure::damaged()),
         }
     }
+}
+
+/// Whether this is the visitor of a struct or variant as serde derives them, by its name.
+#[inline]
+fn is_derived<V>() -> bool {
+    const NAME: &[u8] = b"::__Visitor";
+    // Behind it are its parameters at most, so it is near the end.
+    std::any::type_name::<V>().as_bytes().windows(NAME.len()).rev().any(|window| window == NAME)
 }
 
 macro_rules! whole {
@@ -662,8 +659,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         {
             return Err(Failure::new(format!(
                 "field `{}` of `{}` is written and not read: it has `skip_deserializing`, or is renamed in one direction only",
-                self.shapes.field(&field.shape, field.index),
-                field.shape.owner
+                self.shapes.field(&field.fields, field.index),
+                field.fields.owner
             )));
         }
         let tag = self.tag()?;

@@ -4,14 +4,20 @@
 //! shape and each variant is written once for each value that travels, behind the value, in the order of their numbers:
 //!
 //! ```text
-//! value | counts and lengths | the texts | the mark (8 bytes) | length of counts, lengths and texts (4 bytes) | 1
-//! value | 0                                                                             if there are no names and no mark
+//! value | names | the mark (8 bytes) | length of the names (4 bytes) | 1
+//! value | 0                                       if there are no names and no mark
+//!
+//! names: count of shapes | shapes | count of variants | variants
+//! shape: length of the rest | name of the type | count of fields | names of fields
+//! variant, name: length | text
 //! ```
 //!
-//! A shape is the name of the type and those of its fields. The mark is a number made of all names, and of what else may
-//! decide whether the value is the same when it is read; see [`proven`](super::proven).
+//! Counts and lengths are LEB128. The mark is a number made of all names, and of what else may decide whether the value is the
+//! same when it is read; see [`proven`](super::proven).
+//!
+//! What a thread has learned about the shapes that it writes is [kept](Written::take) from value to value.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use smallvec::SmallVec;
 
@@ -23,6 +29,7 @@ use super::{failure::Failure, format};
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes a name in by its address.
+#[inline]
 fn mix(hash: u64, text: &'static str) -> u64 {
     (hash.rotate_left(29) ^ text.as_ptr().addr() as u64).wrapping_mul(SPREAD)
 }
@@ -39,24 +46,32 @@ fn mix_text(hash: u64, text: &str) -> u64 {
     hash
 }
 
-/// So many are looked through before an index is made of them.
-const FEW: usize = 32;
-
 /// The number of a shape has fifteen bits: the sixteenth says that fields are absent.
 const MOST: usize = 1 << 15;
 
+/// A thread that knows more names than this forgets them.
+const KEPT: usize = 1 << 12;
+
+/// So many variants have a number of one byte.
+const ONE_BYTE: usize = 128;
+
+/// Not in the value that is being written.
+const UNUSED: u32 = u32::MAX;
+
 /// A struct that is being written. It is expected to have the shape that the last one of its kind had.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
+///
+/// It stays where it is until it is closed, for a copy of it would have to wait for what was just written to it.
+#[derive(Debug)]
+struct Open {
     owner: &'static str,
     kind: &'static str,
-    expected: u16,
+    expected: u32,
     /// The expected name of the next field among those of all shapes, and where they end. The same: it has another shape, or
     /// all its fields.
-    next: usize,
-    end: usize,
-    /// Its first field among those of all structs that are being written, if it has another shape.
-    first: Option<usize>,
+    next: u32,
+    end: u32,
+    /// Its first field among those of all structs that are being written, if it has another shape. Otherwise [`UNUSED`].
+    first: u32,
 }
 
 #[derive(Debug)]
@@ -64,273 +79,324 @@ struct Shape {
     owner: &'static str,
     /// The struct, or the variant.
     kind: &'static str,
-    hash: u64,
     /// Its fields among those of all shapes.
-    first: usize,
-    count: usize,
+    first: u32,
+    end: u32,
+    /// What is written of it.
+    written: Box<[u8]>,
+    hash: u64,
+    /// In the value that is being written.
+    number: u32,
 }
 
-/// The shapes and variants that were written so far.
 #[derive(Debug)]
-pub(super) struct Written {
-    shapes: SmallVec<[Shape; 1]>,
-    fields: SmallVec<[&'static str; 8]>,
-    /// Of structs that are being written and have another shape than was expected, the innermost last.
-    open: SmallVec<[&'static str; 8]>,
-    variants: SmallVec<[&'static str; 2]>,
-    /// The numbers by a hash, where there are many.
-    index: Option<Box<Index>>,
-    /// What else tells values apart, such as absent fields, as one bit each.
-    notes: u64,
+struct Variant {
+    name: &'static str,
+    hash: u64,
+    number: u32,
 }
 
+/// The shapes and variants that this thread has written, and those of the value that is being written.
 #[derive(Debug, Default)]
-struct Index {
-    shapes: BTreeMap<u64, u16>,
-    /// The last shape of a kind.
-    kinds: BTreeMap<u64, u16>,
-    variants: BTreeMap<u64, usize>,
+pub(super) struct Written {
+    shapes: Vec<Shape>,
+    fields: Vec<&'static str>,
+    variants: Vec<Variant>,
+    /// The shapes by their names, the last shape of each kind, and the variants, by a hash.
+    shape_index: BTreeMap<u64, u32>,
+    kind_index: BTreeMap<u64, u32>,
+    variant_index: BTreeMap<u64, u32>,
+    /// Where to look first: the number of the kind or the variant whose hash selects this slot.
+    kind_slots: Slots,
+    variant_slots: Slots,
+    /// The structs that are being written, the innermost last.
+    open: Vec<Open>,
+    /// Their fields, of those that have another shape than was expected.
+    other: Vec<&'static str>,
+    /// The shapes and variants of this value, in the order of their numbers.
+    used_shapes: Vec<u32>,
+    used_variants: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Slots([u32; 64]);
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots([UNUSED; 64])
+    }
+}
+
+impl Slots {
+    #[inline]
+    fn at(&mut self, hash: u64) -> &mut u32 {
+        &mut self.0[(hash >> 58) as usize]
+    }
+}
+
+thread_local! {
+    static LEARNED: Cell<Option<Box<Written>>> = const { Cell::new(None) };
 }
 
 impl Written {
-    #[inline]
-    pub(super) fn new() -> Written {
-        Written {
-            shapes: SmallVec::new(),
-            fields: SmallVec::new(),
-            open: SmallVec::new(),
-            variants: SmallVec::new(),
-            index: None,
-            notes: 0,
+    /// What this thread has learned, to be [given back](Written::give_back). A value that is written within another one begins
+    /// with nothing.
+    pub(super) fn take() -> Box<Written> {
+        LEARNED.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps what was learned, and forgets the value.
+    fn give_back(mut self: Box<Self>) {
+        if self.shapes.len() + self.fields.len() + self.variants.len() > KEPT {
+            return;
         }
+        self.open.clear();
+        self.other.clear();
+        for used in self.used_shapes.drain(..) {
+            self.shapes[used as usize].number = UNUSED;
+        }
+        for used in self.used_variants.drain(..) {
+            self.variants[used as usize].number = UNUSED;
+        }
+        let _ = LEARNED.try_with(|learned| learned.set(Some(self)));
     }
 
-    /// Begins a struct. `kind` is its name, or that of the variant of the enum `owner`.
+    /// Begins a struct. `kind` is its name, or that of the variant of the enum `owner`. Returns its place among those that are
+    /// being written.
     #[inline]
-    pub(super) fn open(&self, owner: &'static str, kind: &'static str) -> Open {
-        let mut shapes = self.shapes.iter().take(FEW).zip(0..);
-        let expected = match shapes.find(|(shape, _)| std::ptr::eq(shape.kind, kind)) {
-            Some((shape, number)) => Some((shape, number)),
-            None => self.find_indexed(kind),
+    pub(super) fn open(&mut self, owner: &'static str, kind: &'static str) -> usize {
+        let hash = mix(0, kind);
+        let expected = *self.kind_slots.at(hash);
+        let open = match self.shapes.get(expected as usize) {
+            Some(Shape { kind: known, first, end, .. }) if std::ptr::eq(*known, kind) => {
+                Open { owner, kind, expected, next: *first, end: *end, first: UNUSED }
+            }
+            _ => self.open_other(owner, kind, hash),
         };
-        let (expected, next, end) = match expected {
-            Some((shape, number)) => (number, shape.first, shape.first + shape.count),
-            None => (0, 0, 0),
-        };
-        Open { owner, kind, expected, next, end, first: if end == 0 { Some(self.open.len()) } else { None } }
+        self.open.push(open);
+        self.open.len() - 1
     }
 
-    #[inline]
-    fn find_indexed(&self, kind: &'static str) -> Option<(&Shape, u16)> {
-        let number = *self.index.as_ref()?.kinds.get(&mix(0, kind))?;
-        Some((&self.shapes[usize::from(number)], number))
+    #[cold]
+    #[inline(never)]
+    fn open_other(&mut self, owner: &'static str, kind: &'static str, hash: u64) -> Open {
+        let known = self.kind_index.get(&hash).copied();
+        let known = known.filter(|known| std::ptr::eq(self.shapes[*known as usize].kind, kind));
+        let Some(expected) = known else {
+            return Open { owner, kind, expected: UNUSED, next: 0, end: 0, first: self.other.len() as u32 };
+        };
+        *self.kind_slots.at(hash) = expected;
+        let Shape { first, end, .. } = self.shapes[expected as usize];
+        Open { owner, kind, expected, next: first, end, first: UNUSED }
     }
 
     /// Adds a field to a struct.
     #[inline]
-    pub(super) fn add(&mut self, open: &mut Open, name: &'static str) {
-        if open.next < open.end && std::ptr::eq(self.fields[open.next], name) {
+    pub(super) fn add(&mut self, place: usize, name: &'static str) {
+        let open = &mut self.open[place];
+        if open.next < open.end && std::ptr::eq(self.fields[open.next as usize], name) {
             open.next += 1;
         } else {
-            self.add_other(open, name);
+            self.add_other(place, name);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn add_other(&mut self, open: &mut Open, name: &'static str) {
-        self.deviate(open);
-        self.open.push(name);
+    fn add_other(&mut self, place: usize, name: &'static str) {
+        self.deviate(place);
+        self.other.push(name);
     }
 
-    /// From here on, all fields of the struct are in `self.open`.
-    fn deviate(&mut self, open: &mut Open) -> usize {
-        if let Some(first) = open.first {
-            return first;
+    /// From here on, all fields of the struct are in `self.other`, from the place on that is returned.
+    fn deviate(&mut self, place: usize) -> usize {
+        let open = &mut self.open[place];
+        if open.first == UNUSED {
+            let first = self.shapes[open.expected as usize].first;
+            (open.first, open.end) = (self.other.len() as u32, 0);
+            self.other.extend_from_slice(&self.fields[first as usize..open.next as usize]);
         }
-        let first = self.open.len();
-        let shape = &self.shapes[usize::from(open.expected)];
-        self.open.extend_from_slice(&self.fields[shape.first..open.next]);
-        (open.first, open.next, open.end) = (Some(first), 0, 0);
-        first
-    }
-
-    /// Notes that a field has no value.
-    #[inline]
-    pub(super) fn note_absent(&mut self, open: &Open, name: &'static str) {
-        // One bit for each, so that it does not matter how often.
-        self.notes |= 1 << (mix_text(mix_text(0, open.kind), name) >> 58);
-    }
-
-    /// Notes how many fields a struct without names has.
-    #[inline]
-    pub(super) fn note_tuple(&mut self, name: &'static str, count: usize) {
-        self.notes |= 1 << (mix_text(count as u64, name) >> 58);
-    }
-
-    /// Notes something else.
-    #[inline]
-    pub(super) fn note(&mut self, note: Note) {
-        self.notes |= note as u64;
+        open.first as usize
     }
 
     /// The number of the shape of a struct all of whose fields were added.
     #[inline]
-    pub(super) fn close(&mut self, open: Open) -> Result<u16, Failure> {
-        if open.first.is_none() && open.next == open.end { Ok(open.expected) } else { self.close_other(open) }
+    pub(super) fn close(&mut self, place: usize) -> Result<u16, Failure> {
+        let open = &self.open[place];
+        let is_expected = open.next == open.end && open.first == UNUSED;
+        let shape = if is_expected { open.expected } else { self.close_other(place) };
+        self.open.truncate(place);
+        let number = self.shapes[shape as usize].number;
+        if number == UNUSED { self.use_shape(shape) } else { Ok(number as u16) }
+    }
+
+    #[inline(never)]
+    fn use_shape(&mut self, shape: u32) -> Result<u16, Failure> {
+        if self.used_shapes.len() == MOST {
+            return Err(Failure::new(format!("its structs have more than {MOST} different sets of fields: use a map")));
+        }
+        let number = self.used_shapes.len() as u16;
+        self.shapes[shape as usize].number = number.into();
+        self.used_shapes.push(shape);
+        Ok(number)
     }
 
     #[cold]
     #[inline(never)]
-    fn close_other(&mut self, mut open: Open) -> Result<u16, Failure> {
-        let first = self.deviate(&mut open);
-        let names = &self.open[first..];
-        let hash = names.iter().fold(mix(mix(0, open.owner), open.kind), |hash, name| mix(hash, name));
-        let is_same = |shape: &Shape| {
-            let fields = &self.fields[shape.first..][..shape.count];
-            shape.hash == hash
-                && std::ptr::eq(shape.owner, open.owner)
-                && std::ptr::eq(shape.kind, open.kind)
+    fn close_other(&mut self, place: usize) -> u32 {
+        let first = self.deviate(place);
+        let Open { owner, kind, .. } = self.open[place];
+        let names = &self.other[first..];
+        let address = names.iter().fold(mix(mix(0, owner), kind), |hash, name| mix(hash, name));
+        let known = self.shape_index.get(&address).copied().filter(|known| {
+            let shape = &self.shapes[*known as usize];
+            let fields = &self.fields[shape.first as usize..shape.end as usize];
+            std::ptr::eq(shape.owner, owner)
+                && std::ptr::eq(shape.kind, kind)
                 && fields.len() == names.len()
                 && fields.iter().zip(names).all(|(known, new)| std::ptr::eq(*known, *new))
-        };
-        let known = match &self.index {
-            None => self.shapes.iter().zip(0..).find(|(shape, _)| is_same(shape)).map(|(_, number)| number),
-            Some(index) => {
-                index.shapes.get(&hash).copied().filter(|number| is_same(&self.shapes[usize::from(*number)]))
-            }
-        };
-        let number = match known {
-            Some(number) => number,
-            None => self.add_shape(&open, first, hash)?,
-        };
-        if let Some(index) = &mut self.index {
-            index.kinds.insert(mix(0, open.kind), number);
-        }
-        self.open.truncate(first);
-        Ok(number)
+        });
+        let shape = known.unwrap_or_else(|| self.add_shape(owner, kind, first, address));
+        self.other.truncate(first);
+        let hash = mix(0, kind);
+        self.kind_index.insert(hash, shape);
+        *self.kind_slots.at(hash) = shape;
+        shape
     }
 
-    fn add_shape(&mut self, open: &Open, names: usize, hash: u64) -> Result<u16, Failure> {
-        if self.shapes.len() == MOST {
-            return Err(Failure::new(format!("its structs have more than {MOST} different sets of fields: use a map")));
+    fn add_shape(&mut self, owner: &'static str, kind: &'static str, names: usize, address: u64) -> u32 {
+        let names = &self.other[names..];
+        let mut rest = Vec::new();
+        write_text(owner, &mut rest);
+        format::write_count(names.len(), &mut rest);
+        let mut hash = mix_text(0, owner);
+        for name in names {
+            write_text(name, &mut rest);
+            hash = mix_text(hash, name);
         }
-        let first = self.fields.len();
-        self.fields.extend_from_slice(&self.open[names..]);
-        let count = self.fields.len() - first;
-        self.shapes.push(Shape { owner: open.owner, kind: open.kind, hash, first, count });
-        let number = (self.shapes.len() - 1) as u16;
-        if self.shapes.len() > FEW {
-            self.index().shapes.insert(hash, number);
-        }
-        Ok(number)
+        let mut written = Vec::with_capacity(rest.len() + 2);
+        format::write_count(rest.len(), &mut written);
+        written.extend_from_slice(&rest);
+        let first = self.fields.len() as u32;
+        self.fields.extend_from_slice(names);
+        let end = self.fields.len() as u32;
+        let shape = self.shapes.len() as u32;
+        let written = written.into_boxed_slice();
+        self.shapes.push(Shape { owner, kind, first, end, written, hash, number: UNUSED });
+        self.shape_index.insert(address, shape);
+        shape
     }
 
     /// The number of a variant.
     #[inline]
     pub(super) fn variant(&mut self, name: &'static str) -> usize {
-        match self.variants.iter().take(FEW).position(|known| std::ptr::eq(*known, name)) {
-            Some(number) => number,
-            None => self.variant_other(name),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn variant_other(&mut self, name: &'static str) -> usize {
         let hash = mix(0, name);
-        let known = self.index.as_ref().and_then(|index| index.variants.get(&hash).copied());
-        if let Some(number) = known
-            && std::ptr::eq(self.variants[number], name)
-        {
-            return number;
+        let known = *self.variant_slots.at(hash);
+        match self.variants.get(known as usize) {
+            Some(variant) if std::ptr::eq(variant.name, name) && variant.number != UNUSED => variant.number as usize,
+            _ => self.variant_other(name, hash),
         }
-        self.variants.push(name);
-        let number = self.variants.len() - 1;
-        if number >= FEW {
-            self.index().variants.insert(hash, number);
-        }
-        number
-    }
-
-    /// Made when it is needed for the first time.
-    fn index(&mut self) -> &mut Index {
-        self.index.get_or_insert_with(|| {
-            let shapes = self.shapes.iter().zip(0..);
-            Box::new(Index {
-                shapes: shapes.clone().map(|(shape, number)| (shape.hash, number)).collect(),
-                kinds: shapes.map(|(shape, number)| (mix(0, shape.kind), number)).collect(),
-                variants: self.variants.iter().zip(0..).map(|(name, number)| (mix(0, name), number)).collect(),
-            })
-        })
-    }
-
-    /// Appends all names, and returns the mark: zero if there are none, and nothing was noted.
-    #[inline]
-    pub(super) fn finish(&self, into: &mut Vec<u8>) -> Result<Mark, Failure> {
-        if self.shapes.is_empty() && self.variants.is_empty() && self.notes == 0 {
-            into.push(NO_NAMES);
-            return Ok(Mark(0));
-        }
-        self.write(into)
     }
 
     #[inline(never)]
-    fn write(&self, into: &mut Vec<u8>) -> Result<Mark, Failure> {
-        let start = into.len();
-        let mut hash = 0;
-        let mut text = 0;
-        let mut write_length = |name: &str, into: &mut Vec<u8>| {
-            format::write_count(name.len(), into);
-            text += name.len();
-        };
-        format::write_count(self.shapes.len(), into);
-        for shape in &self.shapes {
-            format::write_count(shape.count, into);
-            write_length(shape.owner, into);
-            let mut own = mix_text(0, shape.owner);
-            for name in self.fields_of(shape) {
-                write_length(name, into);
-                own = mix_text(own, name);
+    fn variant_other(&mut self, name: &'static str, hash: u64) -> usize {
+        let known = self.variant_index.get(&hash).copied();
+        let variant = match known.filter(|known| std::ptr::eq(self.variants[*known as usize].name, name)) {
+            Some(variant) => variant,
+            None => {
+                self.variants.push(Variant { name, hash: mix_text(1, name), number: UNUSED });
+                let variant = (self.variants.len() - 1) as u32;
+                self.variant_index.insert(hash, variant);
+                variant
             }
-            // Whatever the order, which may be another one if it is that of a map.
-            hash ^= own;
+        };
+        *self.variant_slots.at(hash) = variant;
+        let number = &mut self.variants[variant as usize].number;
+        if *number == UNUSED {
+            *number = self.used_variants.len() as u32;
+            self.used_variants.push(variant);
         }
-        format::write_count(self.variants.len(), into);
-        for variant in &self.variants {
-            write_length(variant, into);
-            hash ^= mix_text(1, variant);
-        }
-        into.reserve(text + 13);
-        for shape in &self.shapes {
-            into.extend_from_slice(shape.owner.as_bytes());
-            self.fields_of(shape).iter().for_each(|name| into.extend_from_slice(name.as_bytes()));
-        }
-        self.variants.iter().for_each(|variant| into.extend_from_slice(variant.as_bytes()));
-        let length = u32::try_from(into.len() - start)
-            .map_err(|_| Failure::new("the names of its fields and variants take more than 4 GiB"))?;
-        let mark = Mark::new((hash ^ self.notes).wrapping_mul(SPREAD), self.variants.len() > ONE_BYTE);
-        into.extend_from_slice(&mark.0.to_le_bytes());
-        into.extend_from_slice(&length.to_le_bytes());
-        into.push(NAMES);
-        Ok(mark)
-    }
-
-    fn fields_of(&self, shape: &Shape) -> &[&'static str] {
-        &self.fields[shape.first..][..shape.count]
+        *number as usize
     }
 }
 
-/// So many variants have a number of one byte.
-const ONE_BYTE: usize = 128;
+/// What else may decide whether a value is the same when it is read, as one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Notes(u64);
 
-/// What else may decide whether a value is the same when it is read.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Note {
-    /// A map whose length is not known: serde writes flattened fields into one.
-    OpenMap = 1,
-    /// A number that serde cannot buffer.
-    Wide = 2,
+impl Notes {
+    /// There is a map whose length is not known: serde writes flattened fields into one.
+    #[inline]
+    pub(super) fn open_map(&mut self) {
+        self.0 |= 1;
+    }
+
+    /// There is a number that serde cannot buffer.
+    #[inline]
+    pub(super) fn wide(&mut self) {
+        self.0 |= 2;
+    }
+
+    /// A field has no value.
+    #[inline]
+    pub(super) fn absent(&mut self, kind: &'static str, name: &'static str) {
+        self.0 |= 1 << (mix_text(mix_text(0, kind), name) >> 58);
+    }
+
+    /// A struct without names of fields has so many of them.
+    #[inline]
+    pub(super) fn tuple(&mut self, name: &'static str, count: usize) {
+        self.0 |= 1 << (mix_text(count as u64, name) >> 58);
+    }
+}
+
+/// Appends all names behind a value, and returns its mark.
+#[inline]
+pub(super) fn finish(written: Option<Box<Written>>, notes: Notes, into: &mut Vec<u8>) -> Result<Mark, Failure> {
+    if written.is_none() && notes == Notes::default() {
+        into.push(NO_NAMES);
+        return Ok(Mark(0));
+    }
+    write_names(written, notes, into)
+}
+
+#[inline(never)]
+fn write_names(written: Option<Box<Written>>, notes: Notes, into: &mut Vec<u8>) -> Result<Mark, Failure> {
+    let start = into.len();
+    let (mut hash, mut varies) = (notes.0, false);
+    if let Some(written) = written {
+        format::write_count(written.used_shapes.len(), into);
+        for shape in &written.used_shapes {
+            let shape = &written.shapes[*shape as usize];
+            into.extend_from_slice(&shape.written);
+            // Whatever the order, which may be another one if it is that of a map.
+            hash ^= shape.hash;
+        }
+        format::write_count(written.used_variants.len(), into);
+        for variant in &written.used_variants {
+            let variant = &written.variants[*variant as usize];
+            write_text(variant.name, into);
+            hash ^= variant.hash;
+        }
+        varies = written.used_variants.len() > ONE_BYTE;
+        written.give_back();
+    } else {
+        into.extend_from_slice(&[0, 0]);
+    }
+    let length = u32::try_from(into.len() - start)
+        .map_err(|_| Failure::new("the names of its fields and variants take more than 4 GiB"))?;
+    let mark = Mark::new(hash.wrapping_mul(SPREAD), varies);
+    into.reserve(13);
+    into.extend_from_slice(&mark.0.to_le_bytes());
+    into.extend_from_slice(&length.to_le_bytes());
+    into.push(NAMES);
+    Ok(mark)
+}
+
+#[inline]
+fn write_text(text: &str, into: &mut Vec<u8>) {
+    format::write_count(text.len(), into);
+    into.extend_from_slice(text.as_bytes());
 }
 
 /// What tells values apart whose names or notes are different.
@@ -366,22 +432,29 @@ const NAMES: u8 = 1;
 #[derive(Debug)]
 pub(super) struct Known<'de> {
     shapes: SmallVec<[KnownShape<'de>; 1]>,
-    /// The names of all fields, and then of all variants.
-    names: SmallVec<[&'de str; 8]>,
-    /// The first variant among the names.
-    variants: usize,
+    /// The names of the fields of those shapes that are read by them.
+    fields: Vec<&'de str>,
+    variants: SmallVec<[&'de str; 2]>,
     pub(super) mark: Mark,
 }
 
 /// A shape as it was read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KnownShape<'de> {
-    /// The type that wrote it.
+struct KnownShape<'de> {
+    /// The name of the type, the count and the names of the fields, which are read when they are needed.
+    written: &'de [u8],
+    /// Who reads all these fields and no other, in this order.
+    reader: Option<ReaderId>,
+    fields: Option<KnownFields<'de>>,
+}
+
+/// The names of the fields of a shape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownFields<'de> {
+    /// The type that wrote them.
     pub(super) owner: &'de str,
     first: u32,
     pub(super) count: u32,
-    /// Who reads all these fields and no other, in this order.
-    pub(super) reader: Option<ReaderId>,
 }
 
 /// The visitor that reads a struct, and the fields that it asked for.
@@ -394,7 +467,7 @@ pub(super) struct ReaderId {
 impl<'de> Known<'de> {
     #[inline]
     pub(super) fn new() -> Known<'de> {
-        Known { shapes: SmallVec::new(), names: SmallVec::new(), variants: 0, mark: Mark(0) }
+        Known { shapes: SmallVec::new(), fields: Vec::new(), variants: SmallVec::new(), mark: Mark(0) }
     }
 
     /// Splits the names off the end of a value.
@@ -411,34 +484,26 @@ impl<'de> Known<'de> {
     /// `None`: it is damaged.
     #[inline(never)]
     fn read(&mut self, bytes: &'de [u8]) -> Option<&'de [u8]> {
-        let (rest, length) = bytes.split_last_chunk::<4>()?;
-        let length = u32::from_le_bytes(*length) as usize;
+        let (rest, length) = bytes.split_last_chunk()?;
         let (rest, mark) = rest.split_last_chunk()?;
         self.mark = Mark(u64::from_le_bytes(*mark));
-        let (value, all) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
-        // The lengths are read twice: for where the texts begin, and for each of them.
-        let texts = skip_lengths(all)?;
-        let mut texts = str::from_utf8(texts).ok()?;
-        let mut lengths = all;
-        for _ in 0..take_count(&mut lengths)? {
-            let count = u32::try_from(take_count(&mut lengths)?).ok()?;
-            let owner = take_text(&mut lengths, &mut texts)?;
-            let first = u32::try_from(self.names.len()).ok()?;
-            self.shapes.push(KnownShape { owner, first, count, reader: None });
-            for _ in 0..count {
-                self.names.push(take_text(&mut lengths, &mut texts)?);
-            }
+        let start = rest.len().checked_sub(u32::from_le_bytes(*length) as usize)?;
+        let (value, mut names) = rest.split_at_checked(start)?;
+        // Each shape and each variant takes a byte at least, so there are no more of them than bytes.
+        for _ in 0..take_count(&mut names)? {
+            let written = take_slice(&mut names)?;
+            self.shapes.push(KnownShape { written, reader: None, fields: None });
         }
-        self.variants = self.names.len();
-        for _ in 0..take_count(&mut lengths)? {
-            self.names.push(take_text(&mut lengths, &mut texts)?);
+        for _ in 0..take_count(&mut names)? {
+            self.variants.push(take_text(&mut names)?);
         }
-        texts.is_empty().then_some(value)
+        names.is_empty().then_some(value)
     }
 
+    /// Whether this reader is known to read all fields of a shape and no other, in this order.
     #[inline]
-    pub(super) fn shape(&self, number: u16) -> Option<KnownShape<'de>> {
-        self.shapes.get(usize::from(number)).copied()
+    pub(super) fn has_reader(&self, number: u16, reader: ReaderId) -> bool {
+        self.shapes.get(usize::from(number)).is_some_and(|shape| shape.reader == Some(reader))
     }
 
     pub(super) fn set_reader(&mut self, number: u16, reader: ReaderId) {
@@ -447,46 +512,69 @@ impl<'de> Known<'de> {
         }
     }
 
-    #[inline]
-    pub(super) fn field(&self, shape: &KnownShape<'de>, index: u32) -> &'de str {
-        self.names[(shape.first + index) as usize]
+    /// Whether a shape consists of these fields, in this order.
+    pub(super) fn consists_of(&self, number: u16, fields: &[&str]) -> bool {
+        let compare = |mut written: &[u8]| {
+            take_slice(&mut written)?;
+            let is_as_long = take_count(&mut written)? == fields.len();
+            let mut fields = fields.iter();
+            (is_as_long && fields.all(|field| take_slice(&mut written) == Some(field.as_bytes()))).then_some(())
+        };
+        self.shapes.get(usize::from(number)).is_some_and(|shape| compare(shape.written).is_some())
     }
 
-    /// Whether a shape consists of these fields, in this order.
-    pub(super) fn consists_of(&self, shape: &KnownShape<'de>, fields: &[&str]) -> bool {
-        self.names[shape.first as usize..][..shape.count as usize] == *fields
+    /// The names of the fields of a shape. `None`: there is none with this number, or it is damaged.
+    #[inline]
+    pub(super) fn fields_of(&mut self, number: u16) -> Option<KnownFields<'de>> {
+        match self.shapes.get(usize::from(number))?.fields {
+            Some(fields) => Some(fields),
+            None => self.read_fields(number),
+        }
+    }
+
+    #[inline(never)]
+    fn read_fields(&mut self, number: u16) -> Option<KnownFields<'de>> {
+        let shape = self.shapes.get_mut(usize::from(number))?;
+        let mut written = shape.written;
+        let owner = take_text(&mut written)?;
+        let count = u32::try_from(take_count(&mut written)?).ok()?;
+        let first = u32::try_from(self.fields.len()).ok()?;
+        for _ in 0..count {
+            self.fields.push(take_text(&mut written)?);
+        }
+        let fields = KnownFields { owner, first, count };
+        shape.fields = Some(fields);
+        written.is_empty().then_some(fields)
+    }
+
+    #[inline]
+    pub(super) fn field(&self, fields: &KnownFields<'de>, index: u32) -> &'de str {
+        self.fields[(fields.first + index) as usize]
     }
 
     #[inline]
     pub(super) fn variant(&self, number: usize) -> Option<&'de str> {
-        self.names.get(self.variants.checked_add(number)?).copied()
+        self.variants.get(number).copied()
     }
 }
 
+#[inline]
 fn take_count(bytes: &mut &[u8]) -> Option<usize> {
     let (count, rest) = format::split_count(bytes)?;
     *bytes = rest;
     Some(count)
 }
 
-fn take_text<'de>(lengths: &mut &'de [u8], texts: &mut &'de str) -> Option<&'de str> {
-    let (text, rest) = texts.split_at_checked(take_count(lengths)?)?;
-    *texts = rest;
-    Some(text)
+#[inline]
+fn take_slice<'de>(bytes: &mut &'de [u8]) -> Option<&'de [u8]> {
+    let length = take_count(bytes)?;
+    let (slice, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(slice)
 }
 
-/// What is behind the counts and lengths. Each takes a byte, so there are no more of them than bytes.
-fn skip_lengths(mut bytes: &[u8]) -> Option<&[u8]> {
-    for _ in 0..take_count(&mut bytes)? {
-        let count = take_count(&mut bytes)?;
-        for _ in 0..count.checked_add(1)? {
-            take_count(&mut bytes)?;
-        }
-    }
-    for _ in 0..take_count(&mut bytes)? {
-        take_count(&mut bytes)?;
-    }
-    Some(bytes)
+fn take_text<'de>(bytes: &mut &'de [u8]) -> Option<&'de str> {
+    str::from_utf8(take_slice(bytes)?).ok()
 }
 
 #[cfg(test)]
@@ -494,40 +582,45 @@ mod tests {
     use super::*;
 
     fn close(written: &mut Written, owner: &'static str, names: &[&'static str]) -> u16 {
-        let mut open = written.open(owner, owner);
-        names.iter().for_each(|name| written.add(&mut open, name));
+        let open = written.open(owner, owner);
+        names.iter().for_each(|name| written.add(open, name));
         written.close(open).expect("few")
     }
 
     #[test]
     fn a_shape_and_a_variant_are_written_once_and_come_back_under_their_numbers() {
-        let mut written = Written::new();
         let shapes: [(&str, &[&str]); 4] =
             [("A", &["one", "two"]), ("B", &["one", "two"]), ("A", &["one"]), ("C", &[])];
-        for _ in 0..2 {
-            for (number, (owner, names)) in shapes.iter().enumerate() {
-                assert_eq!(close(&mut written, owner, names), number as u16);
+        // What was learned from one value is no part of the next.
+        for shapes in [&shapes[..], &shapes[2..], &shapes[..1], &[]] {
+            let mut written = Written::take();
+            for _ in 0..2 {
+                for (number, (owner, names)) in shapes.iter().enumerate() {
+                    assert_eq!(close(&mut written, owner, names), number as u16);
+                }
+                assert_eq!(["Ok", "Err", "Ok"].map(|name| written.variant(name)), [0, 1, 0]);
             }
-            assert_eq!(["Ok", "Err", "Ok"].map(|name| written.variant(name)), [0, 1, 0]);
+            let mut bytes = b"value".to_vec();
+            let mark = finish(Some(written), Notes::default(), &mut bytes).expect("few");
+            let mut known = Known::new();
+            let value = known.split(&bytes).expect("well-formed");
+            assert_eq!((value, known.mark), (&b"value"[..], mark));
+            for (number, (owner, names)) in shapes.iter().enumerate() {
+                let number = number as u16;
+                assert!(known.consists_of(number, names) && !known.consists_of(number, &["one", "two", "three"]));
+                let fields = known.fields_of(number).expect("there");
+                assert_eq!((fields.owner, fields.count as usize), (*owner, names.len()));
+                assert!(names.iter().zip(0..).all(|(name, index)| known.field(&fields, index) == *name));
+            }
+            assert_eq!([0, 1, 2].map(|number| known.variant(number)), [Some("Ok"), Some("Err"), None]);
+            assert!(known.fields_of(shapes.len() as u16).is_none());
         }
-        let mut bytes = b"value".to_vec();
-        let mark = written.finish(&mut bytes).expect("few");
-        let mut known = Known::new();
-        let value = known.split(&bytes).expect("well-formed");
-        assert_eq!((value, known.mark), (&b"value"[..], mark));
-        for (number, (owner, names)) in shapes.iter().enumerate() {
-            let shape = known.shape(number as u16).expect("there");
-            assert_eq!(shape.owner, *owner);
-            assert!(known.consists_of(&shape, names));
-        }
-        assert_eq!([0, 1, 2].map(|number| known.variant(number)), [Some("Ok"), Some("Err"), None]);
-        assert!(known.shape(4).is_none());
     }
 
     #[test]
     fn many_shapes_and_variants_are_found_again() {
         let names: Vec<&'static str> = (0..300).map(|number| &*format!("name{number}").leak()).collect();
-        let mut written = Written::new();
+        let mut written = Written::take();
         for _ in 0..2 {
             for (number, name) in names.iter().enumerate() {
                 assert_eq!(close(&mut written, "T", &[name]), number as u16);
@@ -538,37 +631,42 @@ mod tests {
 
     #[test]
     fn a_struct_within_another_has_its_own_fields() {
-        let mut written = Written::new();
-        let mut outer = written.open("Outer", "Outer");
-        written.add(&mut outer, "inner");
-        assert_eq!(close(&mut written, "Inner", &["a", "b"]), 0);
-        written.add(&mut outer, "rest");
-        assert_eq!(written.close(outer).expect("few"), 1);
-        assert_eq!(close(&mut written, "Outer", &["inner", "rest"]), 1);
+        let mut written = Written::default();
+        for _ in 0..2 {
+            let outer = written.open("Outer", "Outer");
+            written.add(outer, "inner");
+            assert_eq!(close(&mut written, "Inner", &["a", "b"]), 0);
+            written.add(outer, "rest");
+            assert_eq!(written.close(outer).expect("few"), 1);
+            assert_eq!(close(&mut written, "Outer", &["inner", "rest"]), 1);
+            // Neither one that ends early, nor one that goes on.
+            assert_eq!(close(&mut written, "Outer", &["inner"]), 2);
+            assert_eq!(close(&mut written, "Outer", &["inner", "rest", "more"]), 3);
+        }
     }
 
     #[test]
     fn the_mark_depends_on_the_names_and_on_what_is_absent_and_not_on_their_order_or_how_often() {
         let mark = |shapes: &[&[&'static str]], absent: &[&'static str]| {
-            let mut written = Written::new();
+            let (mut written, mut notes) = (Written::take(), Notes::default());
             for names in shapes {
                 close(&mut written, "T", names);
             }
             for name in absent {
-                let mut open = written.open("U", "U");
-                written.add(&mut open, name);
-                written.note_absent(&open, name);
+                let open = written.open("U", "U");
+                written.add(open, name);
+                notes.absent("U", name);
                 written.close(open).expect("few");
             }
-            written.finish(&mut Vec::new()).expect("few")
+            finish(Some(written), notes, &mut Vec::new()).expect("few")
         };
-        assert!(mark(&[], &[]).is_none());
         assert_eq!(mark(&[&["a", "b"], &["c"], &["a", "b"]], &["d", "d"]), mark(&[&["c"], &["a", "b"]], &["d"]));
         assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["a"]], &[]));
         assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["b", "a"]], &[]));
         assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["a", "b"]], &["c"]));
-        let mut wide = Written::new();
-        wide.note(Note::Wide);
-        assert!(!wide.finish(&mut Vec::new()).expect("few").is_none());
+        let mut wide = Notes::default();
+        assert!(finish(None, wide, &mut Vec::new()).expect("few").is_none());
+        wide.wide();
+        assert!(!finish(None, wide, &mut Vec::new()).expect("few").is_none());
     }
 }

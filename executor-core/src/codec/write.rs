@@ -7,14 +7,16 @@ use super::{
     failure::Failure,
     format::*,
     run,
-    shapes::{Mark, Note, Open, Written},
+    shapes::{self, Mark, Notes, Written},
 };
 
 /// The serializer. It appends to a vector.
 pub(super) struct Writer<'v> {
     pub(super) into: &'v mut Vec<u8>,
     depth: Depth,
-    shapes: Written,
+    /// Made when the first name is written.
+    names: Option<Box<Written>>,
+    notes: Notes,
     /// How many values were written that take no memory.
     units: usize,
     /// Whether a part failed, after which the rest means nothing even if its owner goes on.
@@ -31,7 +33,7 @@ const MOST_ELEMENTS: u64 = 1 << 32;
 impl<'v> Writer<'v> {
     #[inline]
     pub(super) fn new(into: &'v mut Vec<u8>) -> Writer<'v> {
-        Writer { into, depth: Depth::here(), shapes: Written::new(), units: 0, failed: false }
+        Writer { into, depth: Depth::here(), names: None, notes: Notes::default(), units: 0, failed: false }
     }
 
     /// Writes the names.
@@ -41,7 +43,12 @@ impl<'v> Writer<'v> {
                 "a part of it could not be written, and its `Serialize` went on in spite of that",
             ));
         }
-        self.shapes.finish(self.into)
+        shapes::finish(self.names, self.notes, self.into)
+    }
+
+    #[inline]
+    fn names(&mut self) -> &mut Written {
+        self.names.get_or_insert_with(Written::take)
     }
 
     #[inline]
@@ -147,14 +154,15 @@ impl<'v> Writer<'v> {
             self.into.pop();
         }
         self.into.extend_from_slice(&[STRUCT, 0, 0]);
-        let (number_at, open) = (self.into.len() - 2, self.shapes.open(owner, kind));
-        Ok(Fields { writer: self, number_at, open, mark: 0 })
+        let (number_at, open) = (self.into.len() - 2, self.names().open(owner, kind));
+        Ok(Fields { writer: self, kind, number_at, open, mark: 0 })
     }
 
     #[inline]
     fn begin_variant(&mut self, tag: u8, variant: &'static str) {
         self.into.push(tag);
-        write_count(self.shapes.variant(variant), self.into);
+        let number = self.names().variant(variant);
+        write_count(number, self.into);
     }
 }
 
@@ -191,7 +199,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
     }
 
     fn serialize_u128(self, value: u128) -> Result<(), Failure> {
-        self.shapes.note(Note::Wide);
+        self.notes.wide();
         match u64::try_from(value) {
             Ok(value) => self.number(value),
             Err(_) => self.put(U128, value.to_le_bytes()),
@@ -200,7 +208,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), Failure> {
-        self.shapes.note(Note::Wide);
+        self.notes.wide();
         match (i64::try_from(value), u64::try_from(value)) {
             (Ok(value), _) => self.signed(value),
             (_, Ok(value)) => self.number(value),
@@ -317,7 +325,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
 
     #[inline]
     fn serialize_tuple_struct(self, name: &'static str, count: usize) -> Result<Elements<'a, 'v>, Failure> {
-        self.shapes.note_tuple(name, count);
+        self.notes.tuple(name, count);
         self.begin_tuple(count)
     }
 
@@ -330,7 +338,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
         count: usize,
     ) -> Result<Elements<'a, 'v>, Failure> {
         self.begin_variant(VARIANT_OF, variant);
-        self.shapes.note_tuple(variant, count);
+        self.notes.tuple(variant, count);
         self.begin_tuple(count)
     }
 
@@ -341,7 +349,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
         match count {
             Some(count) => self.count(MAP, count)?,
             None => {
-                self.shapes.note(Note::OpenMap);
+                self.notes.open_map();
                 self.into.push(MAP_OPEN);
             }
         }
@@ -479,9 +487,12 @@ impl ser::SerializeMap for Entries<'_, '_> {
 /// The fields of a struct, or of a variant that has some.
 pub(super) struct Fields<'a, 'v> {
     writer: &'a mut Writer<'v>,
+    /// The struct, or the variant.
+    kind: &'static str,
     /// Where the number of the shape goes.
     number_at: usize,
-    open: Open,
+    /// Its place among the structs that are being written.
+    open: usize,
     /// `HAS_ABSENT`, if so.
     mark: u16,
 }
@@ -489,14 +500,14 @@ pub(super) struct Fields<'a, 'v> {
 impl Fields<'_, '_> {
     #[inline]
     fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failure> {
-        self.writer.shapes.add(&mut self.open, name);
+        self.writer.names().add(self.open, name);
         self.writer.part(value)
     }
 
     #[inline]
     fn leave_out(&mut self, name: &'static str) {
-        self.writer.shapes.add(&mut self.open, name);
-        self.writer.shapes.note_absent(&self.open, name);
+        self.writer.names().add(self.open, name);
+        self.writer.notes.absent(self.kind, name);
         self.writer.into.push(ABSENT);
         self.mark = HAS_ABSENT;
     }
@@ -504,7 +515,7 @@ impl Fields<'_, '_> {
     #[inline]
     fn close(self) -> Result<(), Failure> {
         self.writer.depth.leave();
-        let number = self.writer.shapes.close(self.open)? | self.mark;
+        let number = self.writer.names().close(self.open)? | self.mark;
         self.writer.into[self.number_at..][..2].copy_from_slice(&number.to_le_bytes());
         Ok(())
     }
