@@ -98,3 +98,20 @@ impl Depth {
         self.levels += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_end_of_the_stack_is_not_known_levels_are_counted() {
+        let mut depth = Depth { lowest: 0, lowest_untyped: 0, lowest_buffered: 0, levels: LEVELS };
+        for _ in 0..3 {
+            for _ in 0..LEVELS {
+                depth.enter().expect("not too deep");
+            }
+            assert!(depth.enter().is_err() && depth.enter_untyped::<()>().is_err());
+            (0..LEVELS).for_each(|_| depth.leave());
+        }
+    }
+}

@@ -223,5 +223,6 @@ fn refusal(kind: ErrorKind, value: &str, done: &str, reason: &Failure) -> Error 
     Error::new(kind, format!("a value of type `{value}` could not be {done}: {reason}"))
 }
 
-#[cfg(test)]
+// Without what the model checker takes the place of, and the crates that only these tests need.
+#[cfg(all(test, not(loom)))]
 mod tests;
