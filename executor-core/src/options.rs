@@ -51,7 +51,7 @@ impl TaskOptions {
     }
 
     /// Higher starts first; equal ones start in the order of submission. Default 0. A back-end may bound how many tasks
-    /// of a higher priority start before one that waits; `ThreadPoolExecutor` does, and its documentation says how.
+    /// of a higher priority start before one that waits; `ThreadPoolExecutor` and `ProcessPoolExecutor` do, and say how.
     pub fn priority(mut self, priority: i32) -> TaskOptions {
         self.priority = priority;
         self

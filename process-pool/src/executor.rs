@@ -33,6 +33,14 @@ use crate::{ProcessPoolBuilder, Stats, pool::Pool};
 ///   it goes on; to stop workers too, send the signals to [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that
 ///   hangs up ends this program if it does not handle that, and its workers with it.
 ///
+/// # Who starts first
+///
+/// Higher [priority](executor_core::TaskOptions::priority) starts first, and within a priority the first that was submitted.
+/// A low priority means late and not never: of 2,049 tasks that are taken while others of another priority wait, one is the
+/// oldest of all.
+///
+/// # The end
+///
 /// Dropping the executor runs what was accepted to its end. However this program ends, its workers and what they have
 /// started end within a second: on Linux in whatever group or session that is, elsewhere what is in the worker's process
 /// group.

@@ -190,7 +190,7 @@ impl State {
         let Some((priority, number)) = self.queue.front() else { return };
         for index in 0..self.units.len() {
             self.take_back(index, usize::MAX, |job| {
-                job.task.priority() < priority || job.task.priority() == priority && job.number > number
+                job.rank() < priority || job.rank() == priority && job.number > number
             });
         }
     }
@@ -250,7 +250,7 @@ impl State {
     /// Something more urgent has come: what is less urgent and has not started goes back to the queue.
     pub(crate) fn make_way_for(&mut self, priority: i32) {
         for index in 0..self.units.len() {
-            self.take_back(index, usize::MAX, |job| job.task.priority() < priority);
+            self.take_back(index, usize::MAX, |job| job.rank() < priority);
         }
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Job {
     pub(crate) task: Task,
     /// Where it stands among all tasks of the pool, in the order in which they were accepted.
     pub(super) number: u64,
+    /// Whether its turn has come, so that it goes before all others whatever their priorities.
+    pub(super) is_due: bool,
     function: Address,
     /// The argument, or the records of a batch.
     body: Bytes,
@@ -71,7 +73,23 @@ impl Job {
         let function = Address::of(encoded.entry)?;
         let batch = encoded.batch.map(|open| Box::new(Batch { open, done: 0, reply: Vec::new() }));
         let time_limit = task.time_limit().or(default_limit);
-        Ok(Job { task, number: 0, function, body, is_spent: false, batch, attempt: 1, strikes: 0, time_limit })
+        Ok(Job {
+            task,
+            number: 0,
+            is_due: false,
+            function,
+            body,
+            is_spent: false,
+            batch,
+            attempt: 1,
+            strikes: 0,
+            time_limit,
+        })
+    }
+
+    /// Its priority among the tasks that wait.
+    pub(super) fn rank(&self) -> i32 {
+        if self.is_due { i32::MAX } else { self.task.priority() }
     }
 
     /// What follows the head of the request. It does not change while a worker has the job.
@@ -96,7 +114,18 @@ impl Job {
     pub(crate) fn emptied(task: Task) -> Job {
         let function = Address { offset: 0, fingerprint: 0 };
         let body = Bytes::default();
-        Job { task, number: 0, function, body, is_spent: false, batch: None, attempt: 1, strikes: 0, time_limit: None }
+        Job {
+            task,
+            number: 0,
+            is_due: false,
+            function,
+            body,
+            is_spent: false,
+            batch: None,
+            attempt: 1,
+            strikes: 0,
+            time_limit: None,
+        }
     }
 
     /// The task, and what was to be sent.

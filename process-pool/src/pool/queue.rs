@@ -1,4 +1,8 @@
 //! The tasks that no worker has: higher priorities first, and in the order of submission within one.
+//!
+//! So that a low priority means late and not never, the oldest task of all has its turn after [`TURN`] tasks that were taken
+//! while others of another priority waited. It then goes before all others until it has started, even if a worker that was
+//! given it gives it back.
 
 use std::{
     cmp::Reverse,
@@ -12,6 +16,9 @@ use super::{State, Timer, job::Job};
 
 /// So many more shells of cancelled tasks than tasks that wait are borne, before they are swept out.
 const SHELLS: usize = 64;
+
+/// So many tasks may be taken by their priority while others wait, before one is taken by its age.
+const TURN: u32 = 2048;
 
 /// Room for so many tasks is kept when a burst is over.
 const KEPT: usize = 1024;
@@ -28,6 +35,9 @@ pub(crate) struct Queue {
     lanes: BTreeMap<Reverse<i32>, VecDeque<Job>>,
     /// Of all jobs in the lanes, how many are waiting; the rest are shells of what was cancelled.
     waiting: usize,
+    /// How many tasks were taken by their priority since one was taken by its age. It goes on counting when nothing waits,
+    /// because what a worker has may come back.
+    passed: u32,
     /// How many were ever accepted, and how many of them when it was last looked for room that is not used.
     accepted: u64,
     accepted_before: u64,
@@ -73,13 +83,13 @@ impl Queue {
         self.accepted += 1;
         job.number = self.accepted;
         job.task.note_place(job.number);
-        self.lane(job.task.priority()).push_back(job);
+        self.lane(job.rank()).push_back(job);
     }
 
     /// Puts a task back to where it was: behind those that were accepted before it, which mostly are none.
     pub(crate) fn put_back(&mut self, job: Job) {
         self.waiting += 1;
-        let lane = self.lane(job.task.priority());
+        let lane = self.lane(job.rank());
         lane.insert(lane.partition_point(|other| other.number < job.number), job);
     }
 
@@ -93,13 +103,16 @@ impl Queue {
     /// The next task. Those that were cancelled meanwhile come along in `left`, to be dropped outside of the lock.
     pub(crate) fn pop(&mut self, left: &mut Vec<Job>) -> Option<Job> {
         loop {
-            let priority = self.first()?;
+            let first = self.first()?;
+            let turn = if self.lanes.is_empty() { None } else { self.turn() };
+            let priority = turn.unwrap_or(first);
             let lane = self.lane(priority);
             let job = lane.pop_front();
             if lane.is_empty() && priority != 0 {
                 self.lanes.remove(&Reverse(priority));
             }
-            let job = job?;
+            let mut job = job?;
+            job.is_due |= turn.is_some();
             if job.task.has_left_queue() {
                 left.push(job);
                 continue;
@@ -107,6 +120,20 @@ impl Queue {
             self.waiting = self.waiting.saturating_sub(1);
             return Some(job);
         }
+    }
+
+    /// Counts a task that is taken while others may wait. Some: the lane of the oldest task, whose turn it is.
+    #[cold]
+    fn turn(&mut self) -> Option<i32> {
+        let lanes = self.lanes.iter().map(|(Reverse(priority), lane)| (*priority, lane));
+        let lanes = lanes.chain((!self.usual.is_empty()).then_some((0, &self.usual)));
+        let oldest = lanes.clone().filter_map(|(priority, lane)| Some((lane.front()?.number, priority))).min();
+        self.passed += u32::from(lanes.count() > 1);
+        if self.passed <= TURN {
+            return None;
+        }
+        self.passed = 0;
+        oldest.map(|(_, priority)| priority)
     }
 
     /// Takes everything out.

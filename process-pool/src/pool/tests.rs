@@ -501,3 +501,21 @@ fn memory_that_does_not_fit_the_reply_stays_where_it_is() {
     assert!(bench.state.units[0].spare_memory(sequence, 1000).is_none(), "it is too little");
     assert!(bench.state.units[0].spare_memory(sequence, 1).is_none(), "it would be kept for one byte");
 }
+
+#[test]
+fn a_low_priority_means_late_and_not_never() {
+    for depth in [1, 4] {
+        let mut bench = Bench::new(&[depth]);
+        bench.submit(TaskOptions::new());
+        bench.twins[0].start_next();
+        bench.submit(TaskOptions::new().priority(-1));
+        let mut before = 0;
+        while bench.has(0).first() != Some(&2) {
+            bench.submit(TaskOptions::new().priority(1));
+            bench.finish(0);
+            before += 1;
+            assert!(before < 2_100, "it has not started");
+        }
+        assert!(before > 2_000, "only {before} of higher priority have started before");
+    }
+}
