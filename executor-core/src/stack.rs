@@ -8,8 +8,8 @@ use std::{cell::Cell, mem::MaybeUninit, ops::Range};
 
 /// The bytes between the caller's frame and the end of its thread's stack.
 ///
-/// `None` if that is not known: the system does not say where the stack ends, or the caller runs on a stack that is not its
-/// thread's own, as in a signal handler or a coroutine. The caller must then count its levels instead.
+/// `None` if that is not known: the system does not say where the stack ends, or the caller runs on a stack that is
+/// not its thread's own, as in a signal handler or a coroutine. The caller must then count its levels instead.
 ///
 /// The first call in a thread asks the system, later ones take a few instructions.
 #[inline]
@@ -52,8 +52,8 @@ fn bounds() -> Range<usize> {
 mod system {
     use std::{mem::MaybeUninit, ops::Range, ptr};
 
-    /// The stack of a main thread grows when it is used, as far as the limit of the process allows. The kernel keeps this
-    /// much address space free below it whatever the limit was when the program started, and perhaps no more.
+    /// The stack of a main thread grows when it is used, as far as the limit of the process allows. The kernel keeps
+    /// this much address space free below it whatever the limit was when the program started, and perhaps no more.
     const MAIN_AT_MOST: usize = 128 << 20;
 
     pub(super) fn bounds() -> Option<Range<usize>> {
@@ -72,8 +72,8 @@ mod system {
             return None;
         }
         let (mut lowest, mut size, mut guard) = (ptr::null_mut(), 0, 0);
-        // SAFETY: the call above succeeded, so `attributes` is initialised. The others write to locals of the right types,
-        // and `attributes` is not used after it is destroyed.
+        // SAFETY: the call above succeeded, so `attributes` is initialised. The others write to locals of the right
+        // types, and `attributes` is not used after it is destroyed.
         let known = unsafe {
             let known = libc::pthread_attr_getstack(attributes.as_ptr(), &mut lowest, &mut size) == 0
                 && libc::pthread_attr_getguardsize(attributes.as_ptr(), &mut guard) == 0;

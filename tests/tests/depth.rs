@@ -1,5 +1,5 @@
-//! Values that are nested deeply, and threads with little stack: a typed error for that future, and never the end of the
-//! program. Each case runs in this very process, which it would end.
+//! Values that are nested deeply, and threads with little stack: a typed error for that future, and never the end of
+//! the program. Each case runs in this very process, which it would end.
 
 use std::{thread, time::Duration};
 

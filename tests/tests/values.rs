@@ -1,5 +1,6 @@
-//! What may travel: every attribute of serde, as argument, result, item of a map and argument of an initializer, on every
-//! back-end, against the value that was sent. A value arrives as it was, or there is a typed error; never another value.
+//! What may travel: every attribute of serde, as argument, result, item of a map and argument of an initializer, on
+//! every back-end, against the value that was sent. A value arrives as it was, or there is a typed error; never
+//! another value.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -316,7 +317,8 @@ fn flattened_fields_travel() {
 
 #[test]
 fn json_travels_as_it_is() {
-    let text = r#"{"null": null, "list": [1, -1, 18446744073709551615, 0.1, 1e300, "ü", [], {}], "deep": {"a": {"b": [[[1]]]}}}"#;
+    let text = r#"{"null": null, "list": [1, -1, 18446744073709551615, 0.1, 1e300, "ü", [], {}],
+        "deep": {"a": {"b": [[[1]]]}}}"#;
     let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
     travels(&[value.clone(), serde_json::Value::Null, value["list"].clone()]);
     travels(&[(value["deep"].clone(), Some(value))]);

@@ -1,20 +1,21 @@
 //! How deeply a value may be nested.
 //!
-//! Reading or writing a value takes stack for each of its levels, and so does dropping it. How much depends on the type, so
-//! levels are not counted: each one compares where its frame is with the lowest address that the value may reach.
+//! Reading or writing a value takes stack for each of its levels, and so does dropping it. How much depends on the
+//! type, so levels are not counted: each one compares where its frame is with the lowest address that the value may
+//! reach.
 
 use super::failure::Failure;
 use crate::stack;
 
-/// The part of the stack that a value may use: this much of what is left when it begins. The rest is for what runs on top of
-/// the deepest level, and for dropping the value, whose frames are smaller.
+/// The part of the stack that a value may use: this much of what is left when it begins. The rest is for what runs on
+/// top of the deepest level, and for dropping the value, whose frames are smaller.
 const PART: usize = 2;
 
 /// As [`PART`], for a value whose type does not say what follows, and which may be a buffer that is read again.
 const UNTYPED: usize = 4;
 
-/// As [`PART`], for what serde buffers: untagged and internally tagged enums, and flattened fields. It reads the buffer a
-/// second time, with the larger frames of the type itself, which do not pass through this format.
+/// As [`PART`], for what serde buffers: untagged and internally tagged enums, and flattened fields. It reads the
+/// buffer a second time, with the larger frames of the type itself, which do not pass through this format.
 const BUFFERED: usize = 8;
 
 /// How many copies of a value its reading may hold on the stack at once. The compiler removes most of them only when it
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn where_the_end_of_the_stack_is_not_known_levels_are_counted() {
-        let mut depth = Depth { lowest: 0, lowest_untyped: 0, lowest_buffered: 0, levels: LEVELS };
+        let mut depth = Depth { lowest: 0, lowest_untyped: 0, lowest_buffered: 0, end: 0, levels: LEVELS };
         for _ in 0..3 {
             for _ in 0..LEVELS {
                 depth.enter().expect("not too deep");

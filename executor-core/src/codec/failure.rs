@@ -31,8 +31,8 @@ impl Failure {
     #[cold]
     pub(super) fn deep() -> Failure {
         Failure::new(
-            "it is nested more deeply than the stack of this thread allows: use a thread with a larger stack, or send it as \
-             a flat list whose elements name each other by index",
+            "it is nested more deeply than the stack of this thread allows: use a thread with a larger stack, or send it \
+             as a flat list whose elements name each other by index",
         )
     }
 

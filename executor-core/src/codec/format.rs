@@ -1,8 +1,8 @@
 //! The layout of a value.
 //!
-//! Every value begins with one byte, its tag, which says what follows. So a value can be read without knowing its type,
-//! which `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` need, and what is read
-//! as another type than it was written as is an error and never another value.
+//! Every value begins with one byte, its tag, which says what follows. So a value can be read without knowing its
+//! type, which `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` need, and
+//! what is read as another type than it was written as is an error and never another value.
 //!
 //! | tag | value |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `SHORT_SEQ` + n, up to 15 | n elements |
 //! | `SHORT_STR` + n, up to 31 | n bytes of UTF-8 |
 //! | `SHORT_MINUS` + n, up to 15 | the number -1 - n |
-//! | `U8` to `I128`, `F32`, `F64`, `CHAR` | the number in as many bytes, lowest first; a number takes the shortest form |
+//! | `U8` to `I128`, `F32`, `F64`, `CHAR` | the number in as many bytes, lowest first, in the shortest form |
 //! | `STR`, `BYTES` | a length, and as many bytes |
 //! | `SEQ`, `MAP` | a count, and as many elements, or keys and values |
 //! | `SEQ_OPEN`, `MAP_OPEN` | elements, or keys and values, up to `END` |
@@ -24,8 +24,8 @@
 //! Where [`HAS_ABSENT`] is set in the number of a shape, `ABSENT` stands for a field that was left out.
 //! Behind the value are the names of fields and variants.
 //!
-//! Counts and lengths are LEB128. Every element takes at least one byte, so a count that is larger than the number of bytes
-//! that are left is refused before anything is made for it.
+//! Counts and lengths are LEB128. Every element takes at least one byte, so a count that is larger than the number of
+//! bytes that are left is refused before anything is made for it.
 
 pub(super) const SHORT_SEQ: u8 = 0x80;
 pub(super) const SHORT_STR: u8 = 0x90;

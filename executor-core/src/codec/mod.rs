@@ -1,15 +1,16 @@
 //! How arguments and results are written down: the one place that knows the format.
 //!
-//! Numbers, bytes, text and plain vectors of numbers are copied as they are, or moved if the caller is done with them. Every
-//! other value describes itself, with the names of its fields, so whatever serde can write and read may travel:
+//! Numbers, bytes, text and plain vectors of numbers are copied as they are, or moved if the caller is done with them.
+//! Every other value describes itself, with the names of its fields, so whatever serde can write and read may travel:
 //!
 //! - A field that is left out, renamed or moved never changes another one.
 //! - `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` work.
-//! - What would arrive as another value is an error: the first value of a type with a set of names is compared, in the worker.
-//!   What serde is told to skip in both directions arrives as its default. An untagged enum is the first of its variants that
-//!   fits, as in every format.
-//! - A value may be nested as deeply as the stack of the thread allows that writes or reads it, and its announced lengths are
-//!   believed as far as there are bytes. So no value ends a thread or takes more memory than it has bytes for.
+//! - What would arrive as another value is an error: the first value of a type with a set of names is compared, in the
+//!   worker. What serde is told to skip in both directions arrives as its default. An untagged enum is the first of
+//!   its variants that fits, as in every format.
+//! - A value may be nested as deeply as the stack of the thread allows that writes or reads it, and its announced
+//!   lengths are believed as far as there are bytes. So no value ends a thread or takes more memory than it has bytes
+//!   for.
 //!
 //! Both sides are the same build, and the format may change with any release. It is not for storage.
 
@@ -47,8 +48,8 @@ use crate::{Error, ErrorKind, Payload, catch};
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Encode`] if the type's own `Serialize` refuses, with its reason; if the value is nested more deeply than the
-/// stack of this thread allows; if it has more elements than can travel.
+/// [`ErrorKind::Encode`] if the type's own `Serialize` refuses, with its reason; if the value is nested more deeply
+/// than the stack of this thread allows; if it has more elements than can travel.
 ///
 /// # Panics
 ///
@@ -96,9 +97,9 @@ fn encode_with_serde<T: Payload>(
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] if the bytes are not such a value, if the type's own `Deserialize` refuses, with its reason, or if
-/// the value is nested more deeply than the stack of this thread allows. Also if the value is another one than was written,
-/// because of what its type tells serde.
+/// [`ErrorKind::Decode`] if the bytes are not such a value, if the type's own `Deserialize` refuses, with its reason,
+/// or if the value is nested more deeply than the stack of this thread allows. Also if the value is another one than
+/// was written, because of what its type tells serde.
 ///
 /// # Panics
 ///
@@ -159,8 +160,8 @@ fn compare<T: Serialize>(value: &T, mark: Mark, bytes: &[u8]) -> Result<(), Fail
         return Ok(());
     }
     Err(Failure::new(
-        "it would be another value: a field that is left out must have what is left out as its default, and flattened fields \
-         must not share names",
+        "it would be another value: a field that is left out must have what is left out as its default, and flattened \
+         fields must not share names",
     ))
 }
 
@@ -171,8 +172,8 @@ pub(crate) fn write<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<Mark,
     writer.finish()
 }
 
-/// Reads what [`write`] has written into `value`. Every function that returned the value would hold several copies of it on
-/// its stack in a debug build.
+/// Reads what [`write`] has written into `value`. Every function that returned the value would hold several copies of
+/// it on its stack in a debug build.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
     let mut reader = read::Reader::new();
     reader.begin(bytes)?;

@@ -1,11 +1,11 @@
 //! Which values are known to be the same when they are read.
 //!
 //! Names decide where a value belongs, so a type that leaves a field out and has another default for it, or that has
-//! different names in both directions, is written without an error, and cannot be read or is another value then. Whether that
-//! is so depends on the type and on the [mark](super::shapes::Mark) of the value. So the first value of each type with each
-//! mark is compared with what it was: an argument where it is read, by writing it again, and a result where it is written, by
-//! reading it and writing it again. Both are in the worker, because `Serialize` and `Deserialize` are code of the user's that
-//! may end a process.
+//! different names in both directions, is written without an error, and cannot be read or is another value then.
+//! Whether that is so depends on the type and on the [mark](super::shapes::Mark) of the value. So the first value of
+//! each type with each mark is compared with what it was: an argument where it is read, by writing it again, and a
+//! result where it is written, by reading it and writing it again. Both are in the worker, because `Serialize` and
+//! `Deserialize` are code of the user's that may end a process.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

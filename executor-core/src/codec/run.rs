@@ -1,8 +1,9 @@
-//! Numbers inside of another value, which serde visits one by one: a field that is a `Vec<u8>` or a `Vec<f64>`, for example.
+//! Numbers inside of another value, which serde visits one by one: a field that is a `Vec<u8>` or a `Vec<f64>`, for
+//! example.
 //!
-//! They are copied as a whole where it is certain what the value does with them. That is so when a vector or a slice of
-//! numbers offers its own elements, and when the visitor is the very type that such a vector reads itself with. These types
-//! are compared without their lifetimes.
+//! They are copied as a whole where it is certain what the value does with them. That is so when a vector or a slice
+//! of numbers offers its own elements, and when the visitor is the very type that such a vector reads itself with.
+//! These types are compared without their lifetimes.
 //!
 //! One by one, a field of 1 MiB takes as long as thirty copies to write and fifteen to read; as a whole, as one.
 #![allow(unsafe_code)]
@@ -43,8 +44,8 @@ fn keeps<'de, T: Deserialize<'de> + 'static, V: Visitor<'de>>() -> bool {
 fn kept<'de, T: 'static, V: Visitor<'de>>(numbers: Vec<T>) -> V::Value {
     assert!(typeid::of::<V::Value>() == TypeId::of::<Vec<T>>());
     let numbers = ManuallyDrop::new(numbers);
-    // SAFETY: `V::Value` is `Vec<T>`, by the assertion: that type has no lifetime that could be another. The original is
-    // not used and not dropped any more.
+    // SAFETY: `V::Value` is `Vec<T>`, by the assertion: that type has no lifetime that could be another. The original
+    // is not used and not dropped any more.
     unsafe { std::mem::transmute_copy::<Vec<T>, V::Value>(&numbers) }
 }
 

@@ -2,6 +2,9 @@
 
 use serde::{Serialize, Serializer, ser};
 
+mod compound;
+
+use self::compound::{Elements, Entries, Fields};
 use super::{
     depth::Depth,
     failure::Failure,
@@ -23,8 +26,8 @@ pub(super) struct Writer<'v> {
     failed: bool,
 }
 
-/// The most values of no size in one value that travels. In memory any number of them takes nothing, but each is a byte on
-/// the way.
+/// The most values of no size in one value that travels. In memory any number of them takes nothing, but each is a
+/// byte on the way.
 const MOST_UNITS: usize = 1 << 20;
 
 /// The most elements that are written one by one. A vector of elements that have a size ends long before.
@@ -396,180 +399,11 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
         parts.close()
     }
 
-    /// Always, because serde's own buffers (for untagged enums and flattened fields) say so of what they hold, and a type
-    /// that is written in one form cannot be read in the other. Addresses and identifiers travel as text for that.
+    /// Always, because serde's own buffers (for untagged enums and flattened fields) say so of what they hold, and a
+    /// type that is written in one form cannot be read in the other. Addresses and identifiers travel as text for
+    /// that.
     #[inline]
     fn is_human_readable(&self) -> bool {
         true
     }
 }
-
-/// The elements of a sequence or a tuple.
-pub(super) struct Elements<'a, 'v> {
-    writer: &'a mut Writer<'v>,
-    /// Where the sequence begins.
-    head: usize,
-    announced: Option<usize>,
-    written: usize,
-}
-
-impl Elements<'_, '_> {
-    #[inline]
-    fn add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), Failure> {
-        self.written += 1;
-        self.writer.part(element)
-    }
-
-    #[inline]
-    fn close(self) -> Result<(), Failure> {
-        self.writer.depth.leave();
-        if self.announced != Some(self.written) {
-            close_open(self.writer.into, self.head, self.announced);
-        }
-        Ok(())
-    }
-}
-
-/// Ends a sequence or map whose number of elements was not known, or turned out to be another than was announced.
-#[cold]
-fn close_open(into: &mut Vec<u8>, head: usize, announced: Option<usize>) {
-    if announced.is_some() {
-        into[head] = match into[head] {
-            SEQ => SEQ_SKEW,
-            MAP => MAP_SKEW,
-            _ => SEQ_OPEN,
-        };
-    }
-    into.push(END);
-}
-
-/// The keys and values of a map.
-pub(super) struct Entries<'a, 'v> {
-    writer: &'a mut Writer<'v>,
-    head: usize,
-    announced: Option<usize>,
-    keys: usize,
-    values: usize,
-}
-
-impl ser::SerializeMap for Entries<'_, '_> {
-    type Ok = ();
-    type Error = Failure;
-
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failure> {
-        self.keys += 1;
-        self.writer.part(key)
-    }
-
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        self.values += 1;
-        if self.keys != self.values {
-            self.writer.failed = true;
-        }
-        self.writer.part(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Failure> {
-        self.writer.depth.leave();
-        if self.keys != self.values {
-            return Err(Failure::new("it has a map in which a key has no value, or a value no key"));
-        }
-        if self.announced != Some(self.keys) {
-            close_open(self.writer.into, self.head, self.announced);
-        }
-        Ok(())
-    }
-}
-
-/// The fields of a struct, or of a variant that has some.
-pub(super) struct Fields<'a, 'v> {
-    writer: &'a mut Writer<'v>,
-    /// The struct, or the variant.
-    kind: &'static str,
-    /// Where the number of the shape goes.
-    number_at: usize,
-    /// Its place among the structs that are being written.
-    open: usize,
-    /// `HAS_ABSENT`, if so.
-    mark: u16,
-}
-
-impl Fields<'_, '_> {
-    #[inline]
-    fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failure> {
-        self.writer.names().add(self.open, name);
-        self.writer.part(value)
-    }
-
-    #[inline]
-    fn leave_out(&mut self, name: &'static str) {
-        self.writer.names().add(self.open, name);
-        self.writer.notes.absent(self.kind, name);
-        self.writer.into.push(ABSENT);
-        self.mark = HAS_ABSENT;
-    }
-
-    #[inline]
-    fn close(self) -> Result<(), Failure> {
-        self.writer.depth.leave();
-        let number = self.writer.names().close(self.open)? | self.mark;
-        self.writer.into[self.number_at..][..2].copy_from_slice(&number.to_le_bytes());
-        Ok(())
-    }
-}
-
-macro_rules! elements {
-    ($($trait:ident: $method:ident)*) => {$(
-        impl ser::$trait for Elements<'_, '_> {
-            type Ok = ();
-            type Error = Failure;
-
-            #[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), Failure> {
-                self.add(element)
-            }
-
-            #[inline]
-            fn end(self) -> Result<(), Failure> {
-                self.close()
-            }
-        }
-    )*};
-}
-
-elements! {
-    SerializeSeq: serialize_element
-    SerializeTuple: serialize_element
-    SerializeTupleStruct: serialize_field
-    SerializeTupleVariant: serialize_field
-}
-
-macro_rules! fields {
-    ($($trait:ident)*) => {$(
-        impl ser::$trait for Fields<'_, '_> {
-            type Ok = ();
-            type Error = Failure;
-
-            #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failure> {
-                self.add(name, value)
-            }
-
-            #[inline]
-            fn skip_field(&mut self, name: &'static str) -> Result<(), Failure> {
-                self.leave_out(name);
-                Ok(())
-            }
-
-            #[inline]
-            fn end(self) -> Result<(), Failure> {
-                self.close()
-            }
-        }
-    )*};
-}
-
-fields! { SerializeStruct SerializeStructVariant }

@@ -191,8 +191,8 @@ fn peak(code: impl FnOnce()) -> usize {
     (PEAK.get() - before) as usize
 }
 
-/// Reads bytes that mean nothing as several types. It must not panic, run for ever, or take much more memory than there are
-/// bytes: a value in memory is larger than its bytes, and a vector that grows has room for twice as many.
+/// Reads bytes that mean nothing as several types. It must not panic, run for ever, or take much more memory than
+/// there are bytes: a value in memory is larger than its bytes, and a vector that grows has room for twice as many.
 fn read_anything(bytes: &[u8]) {
     let taken = peak(|| {
         let _ = decode::<Any>(bytes);

@@ -1,0 +1,343 @@
+//! The names of a value that is written.
+
+use std::{cell::Cell, collections::BTreeMap};
+
+use super::{Mark, NAMES, NO_NAMES, Notes, SPREAD, mix_text};
+use crate::codec::{failure::Failure, format};
+
+// Names that are written are compared by their address, which is faster than by their text. Equal texts at two
+// addresses are two names.
+
+/// Mixes a name in by its address.
+#[inline]
+fn mix(hash: u64, text: &'static str) -> u64 {
+    (hash.rotate_left(29) ^ text.as_ptr().addr() as u64).wrapping_mul(SPREAD)
+}
+
+/// The number of a shape has fifteen bits: the sixteenth says that fields are absent.
+const MOST: usize = 1 << 15;
+
+/// A thread that knows more names than this forgets them.
+const KEPT: usize = 1 << 12;
+
+/// So many variants have a number of one byte.
+const ONE_BYTE: usize = 128;
+
+/// Not in the value that is being written.
+const UNUSED: u32 = u32::MAX;
+
+/// A struct that is being written. It is expected to have the shape that the last one of its kind had.
+///
+/// It stays where it is until it is closed, for a copy of it would have to wait for what was just written to it.
+#[derive(Debug)]
+struct Open {
+    owner: &'static str,
+    kind: &'static str,
+    expected: u32,
+    /// The expected name of the next field among those of all shapes, and where they end. The same: it has another
+    /// shape, or all its fields.
+    next: u32,
+    end: u32,
+    /// Its first field among those of all structs that are being written, if it has another shape. Otherwise
+    /// [`UNUSED`].
+    first: u32,
+}
+
+#[derive(Debug)]
+struct Shape {
+    owner: &'static str,
+    /// The struct, or the variant.
+    kind: &'static str,
+    /// Its fields among those of all shapes.
+    first: u32,
+    end: u32,
+    /// What is written of it.
+    written: Box<[u8]>,
+    hash: u64,
+    /// In the value that is being written.
+    number: u32,
+}
+
+#[derive(Debug)]
+struct Variant {
+    name: &'static str,
+    hash: u64,
+    number: u32,
+}
+
+/// The shapes and variants that this thread has written, and those of the value that is being written.
+#[derive(Debug, Default)]
+pub(in crate::codec) struct Written {
+    shapes: Vec<Shape>,
+    fields: Vec<&'static str>,
+    variants: Vec<Variant>,
+    /// The shapes by their names, the last shape of each kind, and the variants, by a hash.
+    shape_index: BTreeMap<u64, u32>,
+    kind_index: BTreeMap<u64, u32>,
+    variant_index: BTreeMap<u64, u32>,
+    /// Where to look first: the number of the kind or the variant whose hash selects this slot.
+    kind_slots: Slots,
+    variant_slots: Slots,
+    /// The structs that are being written, the innermost last.
+    open: Vec<Open>,
+    /// Their fields, of those that have another shape than was expected.
+    other: Vec<&'static str>,
+    /// The shapes and variants of this value, in the order of their numbers.
+    used_shapes: Vec<u32>,
+    used_variants: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Slots([u32; 64]);
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots([UNUSED; 64])
+    }
+}
+
+impl Slots {
+    #[inline]
+    fn at(&mut self, hash: u64) -> &mut u32 {
+        &mut self.0[(hash >> 58) as usize]
+    }
+}
+
+thread_local! {
+    static LEARNED: Cell<Option<Box<Written>>> = const { Cell::new(None) };
+}
+
+impl Written {
+    /// What this thread has learned, to be [given back](Written::give_back). A value that is written within another
+    /// one begins with nothing.
+    pub(in crate::codec) fn take() -> Box<Written> {
+        LEARNED.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps what was learned, and forgets the value.
+    fn give_back(mut self: Box<Self>) {
+        if self.shapes.len() + self.fields.len() + self.variants.len() > KEPT {
+            return;
+        }
+        self.open.clear();
+        self.other.clear();
+        for used in self.used_shapes.drain(..) {
+            self.shapes[used as usize].number = UNUSED;
+        }
+        for used in self.used_variants.drain(..) {
+            self.variants[used as usize].number = UNUSED;
+        }
+        let _ = LEARNED.try_with(|learned| learned.set(Some(self)));
+    }
+
+    /// Begins a struct. `kind` is its name, or that of the variant of the enum `owner`. Returns its place among those
+    /// that are being written.
+    #[inline]
+    pub(in crate::codec) fn open(&mut self, owner: &'static str, kind: &'static str) -> usize {
+        let hash = mix(0, kind);
+        let expected = *self.kind_slots.at(hash);
+        let open = match self.shapes.get(expected as usize) {
+            Some(Shape { kind: known, first, end, .. }) if std::ptr::eq(*known, kind) => {
+                Open { owner, kind, expected, next: *first, end: *end, first: UNUSED }
+            }
+            _ => self.open_other(owner, kind, hash),
+        };
+        self.open.push(open);
+        self.open.len() - 1
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn open_other(&mut self, owner: &'static str, kind: &'static str, hash: u64) -> Open {
+        let known = self.kind_index.get(&hash).copied();
+        let known = known.filter(|known| std::ptr::eq(self.shapes[*known as usize].kind, kind));
+        let Some(expected) = known else {
+            return Open { owner, kind, expected: UNUSED, next: 0, end: 0, first: self.other.len() as u32 };
+        };
+        *self.kind_slots.at(hash) = expected;
+        let Shape { first, end, .. } = self.shapes[expected as usize];
+        Open { owner, kind, expected, next: first, end, first: UNUSED }
+    }
+
+    /// Adds a field to a struct.
+    #[inline]
+    pub(in crate::codec) fn add(&mut self, place: usize, name: &'static str) {
+        let open = &mut self.open[place];
+        if open.next < open.end && std::ptr::eq(self.fields[open.next as usize], name) {
+            open.next += 1;
+        } else {
+            self.add_other(place, name);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_other(&mut self, place: usize, name: &'static str) {
+        self.deviate(place);
+        self.other.push(name);
+    }
+
+    /// From here on, all fields of the struct are in `self.other`, from the place on that is returned.
+    fn deviate(&mut self, place: usize) -> usize {
+        let open = &mut self.open[place];
+        if open.first == UNUSED {
+            let first = self.shapes[open.expected as usize].first;
+            (open.first, open.end) = (self.other.len() as u32, 0);
+            self.other.extend_from_slice(&self.fields[first as usize..open.next as usize]);
+        }
+        open.first as usize
+    }
+
+    /// The number of the shape of a struct all of whose fields were added.
+    #[inline]
+    pub(in crate::codec) fn close(&mut self, place: usize) -> Result<u16, Failure> {
+        let open = &self.open[place];
+        let is_expected = open.next == open.end && open.first == UNUSED;
+        let shape = if is_expected { open.expected } else { self.close_other(place) };
+        self.open.truncate(place);
+        let number = self.shapes[shape as usize].number;
+        if number == UNUSED { self.use_shape(shape) } else { Ok(number as u16) }
+    }
+
+    #[inline(never)]
+    fn use_shape(&mut self, shape: u32) -> Result<u16, Failure> {
+        if self.used_shapes.len() == MOST {
+            return Err(Failure::new(format!("its structs have more than {MOST} different sets of fields: use a map")));
+        }
+        let number = self.used_shapes.len() as u16;
+        self.shapes[shape as usize].number = number.into();
+        self.used_shapes.push(shape);
+        Ok(number)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_other(&mut self, place: usize) -> u32 {
+        let first = self.deviate(place);
+        let Open { owner, kind, .. } = self.open[place];
+        let names = &self.other[first..];
+        let address = names.iter().fold(mix(mix(0, owner), kind), |hash, name| mix(hash, name));
+        let known = self.shape_index.get(&address).copied().filter(|known| {
+            let shape = &self.shapes[*known as usize];
+            let fields = &self.fields[shape.first as usize..shape.end as usize];
+            std::ptr::eq(shape.owner, owner)
+                && std::ptr::eq(shape.kind, kind)
+                && fields.len() == names.len()
+                && fields.iter().zip(names).all(|(known, new)| std::ptr::eq(*known, *new))
+        });
+        let shape = known.unwrap_or_else(|| self.add_shape(owner, kind, first, address));
+        self.other.truncate(first);
+        let hash = mix(0, kind);
+        self.kind_index.insert(hash, shape);
+        *self.kind_slots.at(hash) = shape;
+        shape
+    }
+
+    fn add_shape(&mut self, owner: &'static str, kind: &'static str, names: usize, address: u64) -> u32 {
+        let names = &self.other[names..];
+        let mut rest = Vec::new();
+        write_text(owner, &mut rest);
+        format::write_count(names.len(), &mut rest);
+        let mut hash = mix_text(0, owner);
+        for name in names {
+            write_text(name, &mut rest);
+            hash = mix_text(hash, name);
+        }
+        let mut written = Vec::with_capacity(rest.len() + 2);
+        format::write_count(rest.len(), &mut written);
+        written.extend_from_slice(&rest);
+        let first = self.fields.len() as u32;
+        self.fields.extend_from_slice(names);
+        let end = self.fields.len() as u32;
+        let shape = self.shapes.len() as u32;
+        let written = written.into_boxed_slice();
+        self.shapes.push(Shape { owner, kind, first, end, written, hash, number: UNUSED });
+        self.shape_index.insert(address, shape);
+        shape
+    }
+
+    /// The number of a variant.
+    #[inline]
+    pub(in crate::codec) fn variant(&mut self, name: &'static str) -> usize {
+        let hash = mix(0, name);
+        let known = *self.variant_slots.at(hash);
+        match self.variants.get(known as usize) {
+            Some(variant) if std::ptr::eq(variant.name, name) && variant.number != UNUSED => variant.number as usize,
+            _ => self.variant_other(name, hash),
+        }
+    }
+
+    #[inline(never)]
+    fn variant_other(&mut self, name: &'static str, hash: u64) -> usize {
+        let known = self.variant_index.get(&hash).copied();
+        let variant = match known.filter(|known| std::ptr::eq(self.variants[*known as usize].name, name)) {
+            Some(variant) => variant,
+            None => {
+                self.variants.push(Variant { name, hash: mix_text(1, name), number: UNUSED });
+                let variant = (self.variants.len() - 1) as u32;
+                self.variant_index.insert(hash, variant);
+                variant
+            }
+        };
+        *self.variant_slots.at(hash) = variant;
+        let number = &mut self.variants[variant as usize].number;
+        if *number == UNUSED {
+            *number = self.used_variants.len() as u32;
+            self.used_variants.push(variant);
+        }
+        *number as usize
+    }
+}
+
+/// Appends all names behind a value, and returns its mark.
+#[inline]
+pub(in crate::codec) fn finish(
+    written: Option<Box<Written>>,
+    notes: Notes,
+    into: &mut Vec<u8>,
+) -> Result<Mark, Failure> {
+    if written.is_none() && notes == Notes::default() {
+        into.push(NO_NAMES);
+        return Ok(Mark(0));
+    }
+    write_names(written, notes, into)
+}
+
+#[inline(never)]
+fn write_names(written: Option<Box<Written>>, notes: Notes, into: &mut Vec<u8>) -> Result<Mark, Failure> {
+    let start = into.len();
+    let (mut hash, mut varies) = (notes.0, false);
+    if let Some(written) = written {
+        format::write_count(written.used_shapes.len(), into);
+        for shape in &written.used_shapes {
+            let shape = &written.shapes[*shape as usize];
+            into.extend_from_slice(&shape.written);
+            // Whatever the order, which may be another one if it is that of a map.
+            hash ^= shape.hash;
+        }
+        format::write_count(written.used_variants.len(), into);
+        for variant in &written.used_variants {
+            let variant = &written.variants[*variant as usize];
+            write_text(variant.name, into);
+            hash ^= variant.hash;
+        }
+        varies = written.used_variants.len() > ONE_BYTE;
+        written.give_back();
+    } else {
+        into.extend_from_slice(&[0, 0]);
+    }
+    let length = u32::try_from(into.len() - start)
+        .map_err(|_| Failure::new("the names of its fields and variants take more than 4 GiB"))?;
+    let mark = Mark::new(hash.wrapping_mul(SPREAD), varies);
+    into.reserve(13);
+    into.extend_from_slice(&mark.0.to_le_bytes());
+    into.extend_from_slice(&length.to_le_bytes());
+    into.push(NAMES);
+    Ok(mark)
+}
+
+#[inline]
+fn write_text(text: &str, into: &mut Vec<u8>) {
+    format::write_count(text.len(), into);
+    into.extend_from_slice(text.as_bytes());
+}
