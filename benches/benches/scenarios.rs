@@ -1,5 +1,5 @@
-//! A few of the scenarios under criterion, which keeps what it measured: for a look at what a change did to one contender.
-//! How the contenders compare is told by `compare`, where they take turns.
+//! A few of the scenarios under criterion, which keeps what it measured: for a look at what a change did to one
+//! contender. How the contenders compare is told by `compare`, where they take turns.
 
 use benches::{
     Outcome,

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! What holds for all scenarios: pools have their default options and the same width; what a contender computes is
-//! checked in every turn; the first turn of everybody warms up and does not count; the order of the sides is shuffled for
-//! each round.
+//! checked in every turn; the first turn of everybody warms up and does not count; the order of the sides is shuffled
+//! for each round.
 
 pub mod contender;
 pub mod driver;

@@ -4,8 +4,8 @@ use std::{hint::black_box, marker::PhantomData, path::Path, thread, time::Durati
 
 use concurrent_futures::Payload;
 
-/// A function as a type, so that it can be given to those who take function pointers, those who take closures, and those
-/// who want functions that capture nothing.
+/// A function as a type, so that it can be given to those who take function pointers, those who take closures, and
+/// those who want functions that capture nothing.
 pub trait Job: 'static {
     /// What it takes.
     type Input: Payload;

@@ -21,16 +21,17 @@
 //!
 //! # Concepts
 //!
-//! - An **executor** runs functions somewhere. [`ThreadPoolExecutor`] is for speed, [`ProcessPoolExecutor`] for isolation,
-//!   [`InlineExecutor`] for debugging. Every executor is a [`Backend`], and `Box<dyn Backend>` is the one that is swapped.
+//! - An **executor** runs functions somewhere. [`ThreadPoolExecutor`] is for speed, [`ProcessPoolExecutor`] for
+//!   isolation, [`InlineExecutor`] for debugging. Every executor is a [`Backend`], and `Box<dyn Backend>` is the one
+//!   that is swapped.
 //! - A **task** is a function and its argument. The function captures nothing, so its type names it in another process
 //!   too; what it needs comes as its argument, which is a [`Payload`]: anything that serde can write and read.
-//!   Only on threads there is more: [`ThreadPoolExecutor::spawn`] takes any closure, [`ThreadPoolExecutor::scope`] closures
-//!   that borrow.
-//! - A **future** is the handle of a task, of one type whatever runs it. Wait for it with a time-out, `.await` it, cancel
-//!   it, add a callback; wait for many with [`wait`](wait()) and [`as_completed`].
-//! - An **error** has a [kind](ErrorKind) and a message that says what to do next. A panic and a dead worker are values with
-//!   all that is known about them.
+//!   Only on threads there is more: [`ThreadPoolExecutor::spawn`] takes any closure, [`ThreadPoolExecutor::scope`]
+//!   closures that borrow.
+//! - A **future** is the handle of a task, of one type whatever runs it. Wait for it with a time-out, `.await` it,
+//!   cancel it, add a callback; wait for many with [`wait`](wait()) and [`as_completed`].
+//! - An **error** has a [kind](ErrorKind) and a message that says what to do next. A panic and a dead worker are values
+//!   with all that is known about them.
 //!
 //! # Features
 //!

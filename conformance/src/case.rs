@@ -264,7 +264,8 @@ impl Drop for Subject {
 pub struct Bare(Arc<Watched>);
 
 impl Bare {
-    /// Answers a function that waits until its drop is in progress, and panics when it was told that the drop has ended.
+    /// Answers a function that waits until its drop is in progress, and panics when it was told that the drop has
+    /// ended.
     pub(crate) fn drop_watch(&self) -> impl Fn(&dyn Fn() -> bool) + Send + use<> {
         let registry = Arc::clone(&self.0.registry);
         move |ended| {

@@ -1,8 +1,9 @@
 //! Where tasks report and wait, whichever process or thread they run in.
 //!
-//! A gate listens on a port of the loopback interface. A task that holds a [`Ticket`] connects, says who it is, and reads
-//! one byte: it is held until the gate sends that byte or closes. So the test knows when a task started, in which order
-//! tasks started, how many were held at the same time and when one of them vanished, all by events and without a sleep.
+//! A gate listens on a port of the loopback interface. A task that holds a [`Ticket`] connects, says who it is, and
+//! reads one byte: it is held until the gate sends that byte or closes. So the test knows when a task started, in which
+//! order tasks started, how many were held at the same time and when one of them vanished, all by events and without a
+//! sleep.
 
 use std::{
     collections::BTreeSet,

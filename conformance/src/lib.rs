@@ -1,8 +1,8 @@
 //! The rules that every back-end of `concurrent-futures` keeps, as tests that any back-end can run.
 //!
 //! A back-end says what it can do by implementing [`Harness`], and [`suite!`] makes a test of each rule.
-//! Rules about what it cannot do are skipped with a reason. A rule that hangs does not hang the run: a watchdog says what
-//! each task, each gate and each call on the executor was doing, and ends the process.
+//! Rules about what it cannot do are skipped with a reason. A rule that hangs does not hang the run: a watchdog says
+//! what each task, each gate and each call on the executor was doing, and ends the process.
 //!
 //! # A back-end of one's own
 //!

@@ -14,9 +14,10 @@ use crate::{
     waiting::{help, look, taken},
 };
 
-/// What `future.await` polls. Works on any runtime, because it only uses the waker that it is given. The first poll looks for
-/// the result for up to 30 microseconds, fewer where that has brought nothing before. Dropping it leaves the task alone. Polled inside a task of the same executor (by a `block_on`, say), it runs the awaited task on the spot if that
-/// has not started, as [`Future::result`] does. Python's counterpart is `asyncio.wrap_future`.
+/// What `future.await` polls. Works on any runtime, because it only uses the waker that it is given. The first poll
+/// looks for the result for up to 30 microseconds, fewer where that has brought nothing before. Dropping it leaves the
+/// task alone. Polled inside a task of the same executor (by a `block_on`, say), it runs the awaited task on the spot
+/// if that has not started, as [`Future::result`] does. Python's counterpart is `asyncio.wrap_future`.
 ///
 /// ```
 /// use std::{pin::pin, task::{Context, Poll, Waker}};
@@ -90,8 +91,8 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
             Ok(helped) => helped,
             Err(too_deep) => return Poll::Ready(Err(too_deep)),
         };
-        // Before its waker is called for the first time, it looks for the result itself: where that comes soon, it costs
-        // two threads less. Later it is polled for the sake of others, too.
+        // Before its waker is called for the first time, it looks for the result itself: where that comes soon, it
+        // costs two threads less. Later it is polled for the sake of others, too.
         if !helped && (self.since.is_some() || !look(self.future.task())) {
             self.since.get_or_insert_with(Instant::now);
         }

@@ -10,9 +10,10 @@ use crate::{Error, Task};
 ///
 /// # Contract
 ///
-/// - Every task that `schedule` accepted is resolved: it is run, completed, or dropped (which resolves its future with an
-///   error). None is kept for ever.
-/// - `schedule` after `close` answers [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), and nothing of the task runs.
+/// - Every task that `schedule` accepted is resolved: it is run, completed, or dropped (which resolves its future with
+///   an error). None is kept for ever.
+/// - `schedule` after `close` answers [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), and nothing of the task
+///   runs.
 /// - A bounded back-end waits in `schedule` while it is full if [`Task::may_wait`] says so, and otherwise answers
 ///   [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
 /// - `close` and `join` may be called any number of times and from any thread, also from a task or a callback of this
@@ -62,8 +63,8 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ShutDown`](crate::ErrorKind::ShutDown) after `close`, [`QueueFull`](crate::ErrorKind::QueueFull) where the task
-    /// must not wait, [`Broken`](crate::ErrorKind::Broken) where no worker can be had any more,
+    /// [`ShutDown`](crate::ErrorKind::ShutDown) after `close`, [`QueueFull`](crate::ErrorKind::QueueFull) where the
+    /// task must not wait, [`Broken`](crate::ErrorKind::Broken) where no worker can be had any more,
     /// [`Encode`](crate::ErrorKind::Encode) where the arguments could not be written down. The task did not run.
     fn schedule(&self, task: Task) -> Result<(), Error>;
 
@@ -74,8 +75,8 @@ pub trait Backend: Send + Sync {
 
     /// Waits until every worker is gone, at most for `timeout`; `None` waits as long as it takes.
     ///
-    /// True: every worker is gone. Without an earlier `close` the workers do not go, so it waits for somebody to call it.
-    /// Called from one of the back-end's own workers it answers false at once, for that worker is not gone.
+    /// True: every worker is gone. Without an earlier `close` the workers do not go, so it waits for somebody to call
+    /// it. Called from one of the back-end's own workers it answers false at once, for that worker is not gone.
     fn join(&self, timeout: Option<Duration>) -> bool;
 
     /// How many tasks can run at the same time.
@@ -83,9 +84,9 @@ pub trait Backend: Send + Sync {
 
     /// A handle that owns what `schedule` needs, for submitting when the borrow of the executor is over.
     ///
-    /// [`Executor::map_with`](crate::Executor::map_with) with a `buffersize` submits its later items through it. It must
-    /// not keep the workers alive: once the executor is shut down, it answers `ShutDown`. The default is `None`, and
-    /// `buffersize` is then refused with a typed error.
+    /// [`Executor::map_with`](crate::Executor::map_with) with a `buffersize` submits its later items through it. It
+    /// must not keep the workers alive: once the executor is shut down, it answers `ShutDown`. The default is `None`,
+    /// and `buffersize` is then refused with a typed error.
     fn handle(&self) -> Option<Arc<dyn Backend>> {
         None
     }
@@ -107,7 +108,8 @@ pub enum Shutdown {
     Drain,
     /// What runs is finished; what waits is cancelled.
     CancelPending,
-    /// What waits is cancelled; what runs is asked to stop, and after `grace` is stopped where the back-end can do that.
+    /// What waits is cancelled; what runs is asked to stop, and after `grace` is stopped where the back-end can do
+    /// that.
     ///
     /// Processes get `SIGTERM` at once and `SIGKILL` after `grace`. Threads cannot be stopped: a task sees
     /// [`is_cancelled`](crate::task::Context::is_cancelled) and may leave by itself.

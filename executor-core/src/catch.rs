@@ -1,9 +1,9 @@
 //! The one place where panics of user code are caught and made values.
 //!
-//! `catch_unwind` only yields the payload; the place and the backtrace are known to the panic hook alone. So the first task
-//! of the program chains a hook that records both for a thread that panics inside a catch. Inside a task that hook is
-//! silent, because the panic is delivered to whoever holds the future. Everywhere else it goes on to the hook that was
-//! there before, so nothing is swallowed.
+//! `catch_unwind` only yields the payload; the place and the backtrace are known to the panic hook alone. So the first
+//! task of the program chains a hook that records both for a thread that panics inside a catch. Inside a task that hook
+//! is silent, because the panic is delivered to whoever holds the future. Everywhere else it goes on to the hook that
+//! was there before, so nothing is swallowed.
 //!
 //! When the hook runs, nothing tells whether the panic will reach the catch of the task. There are three other ends:
 //!
@@ -16,8 +16,8 @@
 //!
 //! # When the hook is chained
 //!
-//! Changing the hook waits until every hook that runs has returned. A hook may wait for a task, so no worker may ever wait
-//! for the hook. Therefore it is chained where a task is made, and never on a thread that others depend on.
+//! Changing the hook waits until every hook that runs has returned. A hook may wait for a task, so no worker may ever
+//! wait for the hook. Therefore it is chained where a task is made, and never on a thread that others depend on.
 
 use std::{
     any::{Any, TypeId},
@@ -58,8 +58,8 @@ struct Record {
     last: Option<Found>,
 }
 
-// Several of them, because every task changes the first, and hardly any the others. The first has nothing to drop, so using
-// it is a plain access to memory.
+// Several of them, because every task changes the first, and hardly any the others. The first has nothing to drop, so
+// using it is a plain access to memory.
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::Loud) };
     /// The record of the innermost catch.
@@ -213,8 +213,8 @@ pub(crate) fn chain_hook() {
 
 #[cold]
 fn chain_hook_first() {
-    // While this thread panics the hook cannot be changed. And a worker does not wait for a hook that may wait for it. In
-    // either case a later task makes up for it; until then panics of tasks are printed and have no place.
+    // While this thread panics the hook cannot be changed. And a worker does not wait for a hook that may wait for it.
+    // In either case a later task makes up for it; until then panics of tasks are printed and have no place.
     if std::thread::panicking() || task::is_worker() {
         return;
     }

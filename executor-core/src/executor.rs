@@ -129,8 +129,8 @@ pub trait Executor: Backend {
     ///
     /// # Errors
     ///
-    /// As [`map`](Executor::map); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an option that is zero, or a
-    /// `buffersize` on a back-end without a [`handle`](Backend::handle).
+    /// As [`map`](Executor::map); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an option that is zero, or
+    /// a `buffersize` on a back-end without a [`handle`](Backend::handle).
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, MapOptions};

@@ -1,12 +1,12 @@
 //! Noticing that this process is a forked copy of another one.
 //!
-//! A fork copies the memory of a pool, and none of its threads: whoever waits for such a pool in the child waits for ever.
-//! So pools and tasks remember the [`Generation`] they were made in, and compare. Reading it is one load, unlike asking
-//! the system for the process id.
+//! A fork copies the memory of a pool, and none of its threads: whoever waits for such a pool in the child waits for
+//! ever. So pools and tasks remember the [`Generation`] they were made in, and compare. Reading it is one load, unlike
+//! asking the system for the process id.
 //!
-//! A new pool may be built in the child if the parent had no other threads. If it had, locks of other libraries, that of
-//! `parking_lot`'s table of waiting threads among them, may be held in the child for ever, which POSIX says of everything
-//! but a few functions.
+//! A new pool may be built in the child if the parent had no other threads. If it had, locks of other libraries, that
+//! of `parking_lot`'s table of waiting threads among them, may be held in the child for ever, which POSIX says of
+//! everything but a few functions.
 //!
 //! ```
 //! let born = executor_core::fork::generation();
@@ -57,8 +57,8 @@ impl Generation {
     }
 }
 
-/// A value that the child of a fork gets anew: what lies in its parent's may be locked for ever, by a thread that did not
-/// come along.
+/// A value that the child of a fork gets anew: what lies in its parent's may be locked for ever, by a thread that did
+/// not come along.
 #[derive(Debug)]
 pub(crate) struct Own<T>(AtomicPtr<(Generation, T)>);
 

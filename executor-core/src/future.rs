@@ -79,8 +79,8 @@ impl<T: Send + 'static> Future<T> {
         self.task().state.snapshot().is_done()
     }
 
-    /// Whether it runs at this moment. Exact: a task that lies in a worker's queue does not run, which is where Python says
-    /// otherwise.
+    /// Whether it runs at this moment. Exact: a task that lies in a worker's queue does not run, which is where Python
+    /// says otherwise.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -177,38 +177,38 @@ impl<T: Send + 'static> Future<T> {
         }
     }
 
-    /// Runs the task here and now if it has not started, provided that the calling thread is a worker of the back-end that
-    /// has it; [`result`](Future::result) begins with this. For authors of back-ends, who wait in ways of their own. True:
-    /// it was run, and is done. False: it had started, or there is no stack for it.
+    /// Runs the task here and now if it has not started, provided that the calling thread is a worker of the back-end
+    /// that has it; [`result`](Future::result) begins with this. For authors of back-ends, who wait in ways of their
+    /// own. True: it was run, and is done. False: it had started, or there is no stack for it.
     pub fn run_on_the_spot(&self) -> bool {
         help(self.task()).unwrap_or(false)
     }
 
-    /// As [`run_on_the_spot`](Future::run_on_the_spot), for one who cannot do without the end of the task. If there is no
-    /// stack to run it on, it fails with [`InvalidState`](crate::ErrorKind::InvalidState). For authors of back-ends.
+    /// As [`run_on_the_spot`](Future::run_on_the_spot), for one who cannot do without the end of the task. If there is
+    /// no stack to run it on, it fails with [`InvalidState`](crate::ErrorKind::InvalidState). For authors of back-ends.
     pub fn run_inline_or_fail(&self) -> bool {
         help_or_fail(self.task())
     }
 
     /// Waits for the task and moves its value out. `None` waits as long as it takes; a zero duration only looks.
     ///
-    /// Called inside a task on a future of the same executor, it runs the awaited task inline if that has not started, so
-    /// that tasks that wait for their subtasks never use up all workers. It never runs anything else.
+    /// Called inside a task on a future of the same executor, it runs the awaited task inline if that has not started,
+    /// so that tasks that wait for their subtasks never use up all workers. It never runs anything else.
     ///
-    /// With a time-out it does so only while no worker of the executor is idle. An idle worker runs the awaited task instead,
-    /// and the time-out holds. If no worker is idle, the wait takes as long as the task that it runs.
+    /// With a time-out it does so only while no worker of the executor is idle. An idle worker runs the awaited task
+    /// instead, and the time-out holds. If no worker is idle, the wait takes as long as the task that it runs.
     ///
-    /// Waits may be nested deeper than a stack is long. When half of the stack is used up, the awaited task runs on a fresh
-    /// one: on a thread of its own, while this thread waits. A thread pool has such threads, which are workers like the one
-    /// that waits. Over a rayon pool there is none, because the task would leave its pool. If none can be had, tasks go on
-    /// running on top of each other until less than a quarter of the stack is left (512 KiB at most), and then this
-    /// returns [`InvalidState`](crate::ErrorKind::InvalidState) at once; the awaited task stays where it is. On
-    /// [`InlineExecutor`](crate::InlineExecutor) it is `submit` that returns this error.
+    /// Waits may be nested deeper than a stack is long. When half of the stack is used up, the awaited task runs on a
+    /// fresh one: on a thread of its own, while this thread waits. A thread pool has such threads, which are workers
+    /// like the one that waits. Over a rayon pool there is none, because the task would leave its pool. If none can be
+    /// had, tasks go on running on top of each other until less than a quarter of the stack is left (512 KiB at most),
+    /// and then this returns [`InvalidState`](crate::ErrorKind::InvalidState) at once; the awaited task stays where it
+    /// is. On [`InlineExecutor`](crate::InlineExecutor) it is `submit` that returns this error.
     ///
-    /// A task that waits for a task of *another* executor keeps its worker while it waits. If tasks of two executors wait
-    /// for each other, all workers of both can be waiting: a deadlock, unless every wait has a time-out. Let each executor
-    /// wait for the other in one direction only, use one executor for tasks that wait for each other, or return the future
-    /// and let the caller wait for it.
+    /// A task that waits for a task of *another* executor keeps its worker while it waits. If tasks of two executors
+    /// wait for each other, all workers of both can be waiting: a deadlock, unless every wait has a time-out. Let each
+    /// executor wait for the other in one direction only, use one executor for tasks that wait for each other, or
+    /// return the future and let the caller wait for it.
     ///
     /// ```
     /// # use executor_core::{Executor, Error, InlineExecutor};
@@ -238,9 +238,9 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](crate::ErrorKind::Timeout) if it is not done in time: the task is not touched, and can be waited for again.
-    /// [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before, or the waits are nested too deep
-    /// for the stack, see above.
+    /// [`Timeout`](crate::ErrorKind::Timeout) if it is not done in time: the task is not touched, and can be waited for
+    /// again. [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before, or the waits are
+    /// nested too deep for the stack, see above.
     /// [`Broken`](crate::ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
     /// Else the error of the task, as often as it is asked for.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
@@ -263,9 +263,9 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not errors *of* the
-    /// task; and [`InvalidState`](crate::ErrorKind::InvalidState) where waits are nested too deep for the stack, as for
-    /// [`result`](Future::result).
+    /// [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not errors *of*
+    /// the task; and [`InvalidState`](crate::ErrorKind::InvalidState) where waits are nested too deep for the stack, as
+    /// for [`result`](Future::result).
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
         let (typed, unpack) = (&self.typed, self.unpack);
         let error = wait_for(self.task(), timeout.into(), || typed.error(unpack))?;
@@ -279,11 +279,11 @@ impl<T: Send + 'static> Future<T> {
     /// already. Callbacks run in the order they were added, after those who wait were woken, outside of every lock. A
     /// panic of one is reported by the panic hook and does not hurt the others.
     ///
-    /// A callback that blocks keeps the thread that completed the task, which often is a worker, and the callbacks after it.
-    /// It may wait for tasks of the same executor, as a task may.
+    /// A callback that blocks keeps the thread that completed the task, which often is a worker, and the callbacks
+    /// after it. It may wait for tasks of the same executor, as a task may.
     ///
-    /// It is given a handle of its own task. If it takes the value out of it, the value is gone for everybody else, unless
-    /// the future is [shared](Future::shared).
+    /// It is given a handle of its own task. If it takes the value out of it, the value is gone for everybody else,
+    /// unless the future is [shared](Future::shared).
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};

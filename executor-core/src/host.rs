@@ -1,10 +1,10 @@
 //! How a future reaches the back-end that has its task.
 //!
-//! Most of what a future does needs no back-end: it waits on the task's own state. A few rare questions do: withdrawing a
-//! task that already lies in a worker's own queue, whether such a task has started, stopping one that runs, and telling a
-//! bounded queue that one of its tasks left early. A back-end that wants to be asked registers a [`Host`], and writes
-//! its [`HostId`] on the tasks it accepts. The id is looked up when a question comes, so a task carries four bytes
-//! instead of a counted reference that every submit and every completion would fight over.
+//! Most of what a future does needs no back-end: it waits on the task's own state. A few rare questions do: withdrawing
+//! a task that already lies in a worker's own queue, whether such a task has started, stopping one that runs, and
+//! telling a bounded queue that one of its tasks left early. A back-end that wants to be asked registers a [`Host`],
+//! and writes its [`HostId`] on the tasks it accepts. The id is looked up when a question comes, so a task carries four
+//! bytes instead of a counted reference that every submit and every completion would fight over.
 //!
 //! ```
 //! use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
@@ -51,8 +51,8 @@ use crate::{
 
 pub use crate::idle::IdleWatch;
 
-/// Runs code of the user's that nobody waits for, as a back-end does that reports what it is doing. A panic is printed and
-/// ends here.
+/// Runs code of the user's that nobody waits for, as a back-end does that reports what it is doing. A panic is printed
+/// and ends here.
 ///
 /// ```
 /// executor_core::host::contain(|| panic!("told, and gone"));
@@ -63,12 +63,12 @@ pub fn contain(code: impl FnOnce()) {
 
 /// What a back-end can be asked about a task that carries its [`HostId`]. No lock of the core is held meanwhile.
 pub trait Host: Send + Sync {
-    /// Withdraws a task that lies in a worker's own queue, and cancels it. True: it did not start and never will, and its
-    /// future is done. `place` is what [`Task::place`](crate::Task::place) was given.
+    /// Withdraws a task that lies in a worker's own queue, and cancels it. True: it did not start and never will, and
+    /// its future is done. `place` is what [`Task::place`](crate::Task::place) was given.
     ///
-    /// Of two threads that ask at once, one finds the task and the other does not. So that both callers hear that it was
-    /// cancelled, call [`Task::cancel`](crate::Task::cancel) before the lock is released under which the task was found,
-    /// and drop what it answers afterwards: only that drop runs code of the user's.
+    /// Of two threads that ask at once, one finds the task and the other does not. So that both callers hear that it
+    /// was cancelled, call [`Task::cancel`](crate::Task::cancel) before the lock is released under which the task was
+    /// found, and drop what it answers afterwards: only that drop runs code of the user's.
     fn withdraw(&self, task: TaskId, place: u64) -> bool {
         let _ = (task, place);
         false
@@ -86,7 +86,8 @@ pub trait Host: Send + Sync {
         false
     }
 
-    /// Asks a task that runs to stop, where it can look: see [`Context::is_cancelled`](crate::task::Context::is_cancelled).
+    /// Asks a task that runs to stop, where it can look: see
+    /// [`Context::is_cancelled`](crate::task::Context::is_cancelled).
     fn ask_to_stop(&self, task: TaskId, place: u64) {
         let _ = (task, place);
     }
@@ -99,9 +100,9 @@ pub trait Host: Send + Sync {
 
     /// Whether a worker of this host is idle, so that it will take the next task that waits.
     ///
-    /// A worker that waits with a time-out asks before it runs the awaited task itself. A host that does not know returns
-    /// true, which is the default: then the time-out holds, and the task is left to the other workers. One that returns
-    /// true has an [`idle_watch`](Host::idle_watch), or its workers wait until their time-outs.
+    /// A worker that waits with a time-out asks before it runs the awaited task itself. A host that does not know
+    /// returns true, which is the default: then the time-out holds, and the task is left to the other workers. One that
+    /// returns true has an [`idle_watch`](Host::idle_watch), or its workers wait until their time-outs.
     fn has_idle_worker(&self) -> bool {
         true
     }
@@ -113,8 +114,8 @@ pub trait Host: Send + Sync {
 
     /// Runs code on another thread with a fresh stack, as a worker of this host, and waits for its end.
     ///
-    /// A worker that waits for a task asks for this when half of its own stack is used up, because the awaited task runs on
-    /// top of it. `size` is that of its own stack, if it is known.
+    /// A worker that waits for a task asks for this when half of its own stack is used up, because the awaited task
+    /// runs on top of it. `size` is that of its own stack, if it is known.
     ///
     /// # Errors
     ///
@@ -130,8 +131,8 @@ pub trait Host: Send + Sync {
     }
 
     /// As [`left_queue`](Host::left_queue), for a host that wants to know which of its tasks that was: `place` is what
-    /// [`Task::note_place`](crate::Task::note_place) or [`Task::place`](crate::Task::place) was given last, and 0 before. It
-    /// may be out of date, so compare the ids.
+    /// [`Task::note_place`](crate::Task::note_place) or [`Task::place`](crate::Task::place) was given last, and 0
+    /// before. It may be out of date, so compare the ids.
     fn left_queue_at(&self, task: TaskId, place: u64) {
         let _ = place;
         self.left_queue(task);
@@ -159,8 +160,8 @@ impl<'a> Waiting<'a> {
         Waiting { task, deadline: Some(Instant::now()), rest, is_polling: true }
     }
 
-    /// Whether it is the thread of a runtime that waits for one task after the other of many that it has submitted before:
-    /// it can be woken for the result, and for each there is somebody else who reads replies.
+    /// Whether it is the thread of a runtime that waits for one task after the other of many that it has submitted
+    /// before: it can be woken for the result, and for each there is somebody else who reads replies.
     pub fn polls_one_of_many(&self) -> bool {
         self.is_polling && self.rest == COLLECTING
     }

@@ -15,8 +15,8 @@ use crate::{
 ///
 /// # Why none of them sleeps through it
 ///
-/// One who waits enters the list, and then looks for an idle worker. A worker first stops being idle, and then looks at the
-/// list. Fences stand between the two steps of both, so at least one of them sees what the other did.
+/// One who waits enters the list, and then looks for an idle worker. A worker first stops being idle, and then looks at
+/// the list. Fences stand between the two steps of both, so at least one of them sees what the other did.
 #[derive(Default)]
 pub struct IdleWatch {
     /// The length of the list. Changes under its lock; read without it, so that a list that is empty costs one load.

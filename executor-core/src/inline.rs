@@ -16,10 +16,10 @@ use crate::{
 
 /// Runs each task in the thread that submits it, before `submit` returns.
 ///
-/// For debugging, for tests, and as the reference of what the other executors must answer. It starts no thread, so it can
-/// enforce no time limit, and a task that crashes takes the program along. Tasks that submit tasks run on top of each other;
-/// when little of the stack is left, `submit` returns [`InvalidState`](crate::ErrorKind::InvalidState). Python has no
-/// counterpart.
+/// For debugging, for tests, and as the reference of what the other executors must answer. It starts no thread, so it
+/// can enforce no time limit, and a task that crashes takes the program along. Tasks that submit tasks run on top of
+/// each other; when little of the stack is left, `submit` returns [`InvalidState`](crate::ErrorKind::InvalidState).
+/// Python has no counterpart.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};

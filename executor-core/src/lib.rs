@@ -1,5 +1,5 @@
-//! The core of [`concurrent-futures`](https://docs.rs/concurrent-futures): the [`Executor`] interface, its [`Future`]s and
-//! their [`Error`]s, and the [`InlineExecutor`]. It starts no thread and does no input or output; back-ends do.
+//! The core of [`concurrent-futures`](https://docs.rs/concurrent-futures): the [`Executor`] interface, its [`Future`]s
+//! and their [`Error`]s, and the [`InlineExecutor`]. It starts no thread and does no input or output; back-ends do.
 //!
 //! ```
 //! use executor_core::{Backend, Error, Executor, InlineExecutor, as_completed};
@@ -18,13 +18,13 @@
 //!
 //! # For users
 //!
-//! [`Executor`] submits and maps, [`Future`] is the handle of what was submitted, [`wait`] and [`as_completed`] wait for many
-//! of them, [`task::current`] tells a task about itself.
+//! [`Executor`] submits and maps, [`Future`] is the handle of what was submitted, [`wait`] and [`as_completed`] wait
+//! for many of them, [`task::current`] tells a task about itself.
 //!
 //! # For authors of back-ends
 //!
-//! [`Backend`] is what to implement, [`Task`] what it is given. [`host`] is for back-ends that hand tasks on before they
-//! start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork.
+//! [`Backend`] is what to implement, [`Task`] what it is given. [`host`] is for back-ends that hand tasks on before
+//! they start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork.
 
 mod awaited;
 mod backend;

@@ -1,8 +1,8 @@
 //! How deep waits may be nested on one stack.
 //!
-//! A worker that waits for a task that has not started runs it, on top of the one that waits. That one may wait in turn, so
-//! the stack grows with each level. The awaited task gets a fresh stack once half of this one is used up. If none can be had,
-//! tasks go on running on top of each other, and an error is returned once little is left.
+//! A worker that waits for a task that has not started runs it, on top of the one that waits. That one may wait in
+//! turn, so the stack grows with each level. The awaited task gets a fresh stack once half of this one is used up. If
+//! none can be had, tasks go on running on top of each other, and an error is returned once little is left.
 
 use std::cell::Cell;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{Error, ErrorKind};
 
-/// What is asked for one task beyond its function and arguments. See [`Executor::submit_with`](crate::Executor::submit_with).
+/// What is asked for one task beyond its function and arguments. See
+/// [`Executor::submit_with`](crate::Executor::submit_with).
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,7 +38,8 @@ impl TaskOptions {
     }
 
     /// Stops the task when it has run for this long: its future fails with [`TimeLimit`](ErrorKind::TimeLimit) and its
-    /// worker is free again. Only back-ends that can stop a task (processes) enforce it; it is not the time-out of a wait.
+    /// worker is free again. Only back-ends that can stop a task (processes) enforce it; it is not the time-out of a
+    /// wait.
     pub fn time_limit(mut self, limit: Duration) -> TaskOptions {
         self.time_limit = Some(limit);
         self
@@ -51,7 +53,8 @@ impl TaskOptions {
     }
 
     /// Higher starts first; equal ones start in the order of submission. Default 0. A back-end may bound how many tasks
-    /// of a higher priority start before one that waits; `ThreadPoolExecutor` and `ProcessPoolExecutor` do, and say how.
+    /// of a higher priority start before one that waits; `ThreadPoolExecutor` and `ProcessPoolExecutor` do, and say
+    /// how.
     pub fn priority(mut self, priority: i32) -> TaskOptions {
         self.priority = priority;
         self
@@ -84,8 +87,8 @@ pub struct MapOptions {
 }
 
 impl MapOptions {
-    /// Chunks chosen by the library, by what the items cost as far as that is known; no bound, no time-out, results in the
-    /// order of the inputs.
+    /// Chunks chosen by the library, by what the items cost as far as that is known; no bound, no time-out, results in
+    /// the order of the inputs.
     pub fn new() -> MapOptions {
         MapOptions::default()
     }
@@ -97,9 +100,9 @@ impl MapOptions {
         self
     }
 
-    /// How many items may be submitted and not yet read, at most. The input is read lazily then, so it may be infinite; the
-    /// first so many items are read by the call. Each call of [`next`](Iterator::next) makes room by one item, which the
-    /// next call of it fills. It counts items also where they travel in chunks.
+    /// How many items may be submitted and not yet read, at most. The input is read lazily then, so it may be infinite;
+    /// the first so many items are read by the call. Each call of [`next`](Iterator::next) makes room by one item,
+    /// which the next call of it fills. It counts items also where they travel in chunks.
     pub fn buffersize(mut self, items: usize) -> MapOptions {
         self.buffersize = Some(items);
         self

@@ -5,10 +5,10 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Arguments and results: what can be written down here and read again elsewhere.
 ///
 /// Implemented for every type that serde can write and read and that owns its data, so nobody implements it by hand.
-/// Back-ends that run in this process never encode; those that run in another one do. There a value arrives as it was, or
-/// there is a typed error: fields travel by their names, so those that are left out, flattened or untagged are read as they
-/// were written. How deeply a value may be nested depends on the stack of the thread that sends or reads it. See
-/// [`codec`](crate::codec) for what serde itself leaves out.
+/// Back-ends that run in this process never encode; those that run in another one do. There a value arrives as it was,
+/// or there is a typed error: fields travel by their names, so those that are left out, flattened or untagged are read
+/// as they were written. How deeply a value may be nested depends on the stack of the thread that sends or reads it.
+/// See [`codec`](crate::codec) for what serde itself leaves out.
 ///
 /// Python's counterpart is "picklable".
 ///
@@ -45,8 +45,8 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 /// can find it by its type. A closure that captures is refused when the program is compiled: pass what it captures as
 /// its argument, or run it with `ThreadPoolExecutor::spawn`, which keeps it in this process.
 ///
-/// Implemented for every function that fits, so nobody implements it by hand. Captured values that are `Copy` themselves
-/// are only noticed when the program is built, not by `cargo check`.
+/// Implemented for every function that fits, so nobody implements it by hand. Captured values that are `Copy`
+/// themselves are only noticed when the program is built, not by `cargo check`.
 ///
 /// # Captures of no size
 ///
@@ -99,9 +99,9 @@ impl<F, A, R> Function<A, R> for F where F: Fn(A) -> R + Copy + Send + 'static {
 
 /// Refuses a function with a size while the program is built.
 ///
-/// Captured values that are `Copy` themselves pass the trait, so their size is what gives them away. What has no size can
-/// be made from nothing in another process, and that is what the caller of this does. Captures of no size pass: nothing
-/// on stable Rust tells them from none. [`Function`] says what that asks of the user.
+/// Captured values that are `Copy` themselves pass the trait, so their size is what gives them away. What has no size
+/// can be made from nothing in another process, and that is what the caller of this does. Captures of no size pass:
+/// nothing on stable Rust tells them from none. [`Function`] says what that asks of the user.
 pub(crate) const fn assert_captures_nothing<F>() {
     assert!(
         size_of::<F>() == 0,

@@ -37,8 +37,8 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
 /// assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::Broken);
 /// ```
 ///
-/// It is invariant in `T`, because it takes a `T` in. Otherwise safe code could hand in a value of a wider type than the
-/// one that the future reads:
+/// It is invariant in `T`, because it takes a `T` in. Otherwise safe code could hand in a value of a wider type than
+/// the one that the future reads:
 ///
 /// ```compile_fail,E0308
 /// use executor_core::{Promise, promise};
@@ -57,8 +57,8 @@ pub struct Promise<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Promise<T> {
-    /// Says that the work starts. False: the future was cancelled (or resolved), so do not start. After it answered true,
-    /// the future cannot be cancelled any more, and a second call answers false.
+    /// Says that the work starts. False: the future was cancelled (or resolved), so do not start. After it answered
+    /// true, the future cannot be cancelled any more, and a second call answers false.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();

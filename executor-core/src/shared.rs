@@ -15,9 +15,9 @@ use crate::{Awaited, Error, Future, TaskId, task::typed::Read, waiting};
 
 /// A handle that can be cloned, and whose [`result`](SharedFuture::result) clones the value. See [`Future::shared`].
 ///
-/// It goes to other threads if the value is `Sync`, because several of them may look at it at once. A result that is dear
-/// to clone is best returned in an `Arc`, from a task on threads. Python's counterpart is any future, for objects are
-/// shared there.
+/// It goes to other threads if the value is `Sync`, because several of them may look at it at once. A result that is
+/// dear to clone is best returned in an `Arc`, from a task on threads. Python's counterpart is any future, for objects
+/// are shared there.
 ///
 /// It can be awaited, by value and by reference, any number of times and by several at once; each gets a clone.
 ///
@@ -84,8 +84,8 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     ///
     /// # Errors
     ///
-    /// As [`Future::result`]; [`InvalidState`](crate::ErrorKind::InvalidState) only if a callback had moved the value out
-    /// before the future was shared.
+    /// As [`Future::result`]; [`InvalidState`](crate::ErrorKind::InvalidState) only if a callback had moved the value
+    /// out before the future was shared.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         waiting::wait_for(self.future.task(), timeout.into(), || {
             // SAFETY: `self` is a shared handle, borrowed by this thread.
@@ -109,8 +109,8 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
 ///
 /// - The future is that of a shared handle of the calling thread: a [`SharedFuture`] or an [`AwaitedShared`].
 unsafe fn clone_value<T: Send + Clone + 'static>(future: &Future<T>) -> Read<T> {
-    // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which is what lets them hold a `&T` at the same
-    // time; and nothing but a shared handle reads the value once it is shared.
+    // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which is what lets them hold a `&T` at the
+    // same time; and nothing but a shared handle reads the value once it is shared.
     unsafe { future.typed().with_value(future.unpack_fn(), T::clone) }
 }
 

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use crate::sync::{Condvar, Mutex, thread_local};
 
-/// A flag that a thread can sleep on. Each thread has one, and uses it for all its waits, one after the other or nested:
-/// every wait checks its own condition each time it wakes, so a signal meant for another wait does no harm.
+/// A flag that a thread can sleep on. Each thread has one, and uses it for all its waits, one after the other or
+/// nested: every wait checks its own condition each time it wakes, so a signal meant for another wait does no harm.
 #[derive(Default)]
 pub(crate) struct Signal {
     set: Mutex<bool>,
@@ -31,8 +31,8 @@ impl Signal {
         }
     }
 
-    /// Sleeps until somebody has called [`set`](Self::set) since the last wait, or until the deadline. The caller checks its
-    /// condition again: it may be woken for another reason.
+    /// Sleeps until somebody has called [`set`](Self::set) since the last wait, or until the deadline. The caller
+    /// checks its condition again: it may be woken for another reason.
     pub(crate) fn wait(&self, deadline: Option<Instant>) {
         let mut set = self.set.lock();
         while !*set {

@@ -6,8 +6,8 @@
 //! brought lately.
 //!
 //! A processor that somebody else needs is never kept from them: it is offered to others before each look. If somebody
-//! took it for a while, there are more threads that want to run than processors: looking is over, and is not begun again
-//! before a sleep was short. It is also over after [`LONGEST`], whatever it has brought before.
+//! took it for a while, there are more threads that want to run than processors: looking is over, and is not begun
+//! again before a sleep was short. It is also over after [`LONGEST`], whatever it has brought before.
 //!
 //! ```
 //! use std::{sync::atomic::{AtomicBool, Ordering::Acquire}, time::Instant};
@@ -47,9 +47,9 @@ const MOST: u32 = if PLAYED { 0 } else { 64 };
 const FIRST: u32 = if PLAYED { 0 } else { 16 };
 /// Under a model checker there is no time, and who looks twice sees nothing that another order would not show.
 const PLAYED: bool = cfg!(all(test, loom));
-/// A sleep that is shorter may have been saved by more patience: it is [`LONGEST`], and what it takes to wake both, the one
-/// who waits and the one whom it waits for. Where each is asleep whenever the other has something for it, this is what ends
-/// it: with half of this, one program in ten stayed at 70 µs for a task that takes 2.
+/// A sleep that is shorter may have been saved by more patience: it is [`LONGEST`], and what it takes to wake both, the
+/// one who waits and the one whom it waits for. Where each is asleep whenever the other has something for it, this is
+/// what ends it: with half of this, one program in ten stayed at 70 µs for a task that takes 2.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
 /// Between two looks, where nobody says otherwise.
 const REST: Duration = Duration::from_nanos(100);
@@ -71,8 +71,8 @@ impl Patience {
 
     /// As [`spin`](Patience::spin), for somebody who has looked before, with rests of this length before the looks.
     ///
-    /// Each look takes the memory that it looks at away from the one who writes to it. If there is more to come behind what
-    /// is looked for, a longer rest costs little and disturbs less.
+    /// Each look takes the memory that it looks at away from the one who writes to it. If there is more to come behind
+    /// what is looked for, a longer rest costs little and disturbs less.
     pub fn spin_at(&mut self, rest: Duration, mut look: impl FnMut() -> bool) -> bool {
         let mut end = None;
         for _ in 0..self.looks {

@@ -26,8 +26,8 @@ pub(crate) enum WaitEnd {
     TooDeep(Error),
 }
 
-/// On a worker of the task's own host, a task that has not started is run inline: no other worker might be free to do it.
-/// True: it is done.
+/// On a worker of the task's own host, a task that has not started is run inline: no other worker might be free to do
+/// it. True: it is done.
 ///
 /// # Errors
 ///
@@ -170,8 +170,8 @@ fn look_or_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEn
     waited
 }
 
-/// Looks for a task's end for some microseconds, and lets its host do so, for an `.await` that is polled. True: it is there.
-/// The thread is a runtime's, which has more to do, so it does not go on even if others' results come meanwhile.
+/// Looks for a task's end for some microseconds, and lets its host do so, for an `.await` that is polled. True: it is
+/// there. The thread is a runtime's, which has more to do, so it does not go on even if others' results come meanwhile.
 pub(crate) fn look(task: &TaskRef) -> bool {
     let Some(host) = task.host().find() else { return false };
     let rest = if task.id < LAST_WAIT.get() { COLLECTING } else { IN_A_HURRY };
@@ -188,11 +188,12 @@ thread_local! {
 
 /// The rest of a thread that waits for what it has just submitted.
 const IN_A_HURRY: Duration = Duration::from_nanos(100);
-/// The rest of a thread that waits for one task after the other of many that it has submitted before. At the heels of the
-/// worker it would take each task out of its hands; behind a rest there are several to collect.
+/// The rest of a thread that waits for one task after the other of many that it has submitted before. At the heels of
+/// the worker it would take each task out of its hands; behind a rest there are several to collect.
 pub(crate) const COLLECTING: Duration = Duration::from_micros(1);
 
-/// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from that.
+/// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from
+/// that.
 pub(crate) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     Instant::now().checked_add(timeout?)
 }
@@ -262,8 +263,8 @@ fn wait_until_or(
     let is_this = |waiter: &Waiter| matches!(waiter, Waiter::Thread(other) if Arc::ptr_eq(other, &signal));
     loop {
         // Looked at after registering, so that a change between the look and the sleep is not missed. Not registered
-        // means that it was there a moment ago; then another look tells whether it still is, for somebody may have begun
-        // to unpack.
+        // means that it was there a moment ago; then another look tells whether it still is, for somebody may have
+        // begun to unpack.
         let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
         if registered && !task.state.snapshot().has(event) && !interrupted() {
             signal.wait(deadline);

@@ -192,7 +192,8 @@ fn handles_go_to_and_are_shared_by_threads() {
     assert_eq!(size_of::<Error>(), size_of::<usize>());
 }
 
-/// A panic that unwinds past a handle leaves nothing broken behind: no lock of the library is held while user code runs.
+/// A panic that unwinds past a handle leaves nothing broken behind: no lock of the library is held while user code
+/// runs.
 #[test]
 fn handles_may_be_used_across_a_panic_that_was_caught() {
     use std::{

@@ -63,8 +63,8 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// What the workers are called, with a number behind: in [`task::current`](executor_core::task::current), in errors,
-    /// and in the system's list of processes. Default: a name that no other pool of this program has.
+    /// What the workers are called, with a number behind: in [`task::current`](executor_core::task::current), in
+    /// errors, and in the system's list of processes. Default: a name that no other pool of this program has.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.name_prefix = Some(prefix.into());
         self
@@ -89,8 +89,8 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// After so many tasks a worker leaves, and a fresh one takes its place: for code that leaks. A chunk of a `map` counts
-    /// as one. Default: workers stay.
+    /// After so many tasks a worker leaves, and a fresh one takes its place: for code that leaks. A chunk of a `map`
+    /// counts as one. Default: workers stay.
     pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
         self.limits.max_tasks_per_worker = Some(tasks);
         self
@@ -98,20 +98,20 @@ impl ProcessPoolBuilder {
 
     /// How long a task may run, unless its [`TaskOptions::time_limit`](executor_core::TaskOptions::time_limit) says
     /// otherwise; for each item of a `map` by itself. One that runs longer is stopped, and fails with
-    /// [`TimeLimit`](ErrorKind::TimeLimit). Time in which this whole program is stopped, by `SIGSTOP` or in a frozen container,
-    /// does not count, to within a second.
+    /// [`TimeLimit`](ErrorKind::TimeLimit). Time in which this whole program is stopped, by `SIGSTOP` or in a frozen
+    /// container, does not count, to within a second.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limits.time_limit = Some(limit);
         self
     }
 
-    /// How many bytes of memory a worker may have, all its tasks' leftovers included. An allocation beyond that ends the
-    /// worker, which costs the task that asked for it.
+    /// How many bytes of memory a worker may have, all its tasks' leftovers included. An allocation beyond that ends
+    /// the worker, which costs the task that asked for it.
     ///
     /// On Linux this counts private writable memory (`RLIMIT_DATA`): what is allocated, the stacks of threads, private
-    /// mappings. It does not count memory that can be shared (anonymous shared mappings, `memfd`, files in `/dev/shm`), nor
-    /// mapped files. A process that a task starts has the limit again for itself. To bound all of that, run the program in
-    /// a control group with `memory.max`. Elsewhere the limit counts the whole address space.
+    /// mappings. It does not count memory that can be shared (anonymous shared mappings, `memfd`, files in `/dev/shm`),
+    /// nor mapped files. A process that a task starts has the limit again for itself. To bound all of that, run the
+    /// program in a control group with `memory.max`. Elsewhere the limit counts the whole address space.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = Some(bytes);
         self
@@ -123,13 +123,13 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// Passes descriptors on to the workers, where they have the same numbers, and so do programs that tasks start. The pool
-    /// keeps them open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
+    /// Passes descriptors on to the workers, where they have the same numbers, and so do programs that tasks start. The
+    /// pool keeps them open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
     ///
     /// Without this a worker has nothing of what this program has open but the standard output; see
     /// [`ProcessPoolExecutor`]. It need not matter to the rest of the program: a descriptor that is passed on may have
-    /// `CLOEXEC` set here, as all that the standard library opens have, and keeps it. To go on using a file here, pass its
-    /// `try_clone`. Linux only.
+    /// `CLOEXEC` set here, as all that the standard library opens have, and keeps it. To go on using a file here, pass
+    /// its `try_clone`. Linux only.
     ///
     /// ```
     /// use std::{fs::File, io::{Read, Seek, Write}, os::fd::{AsRawFd, FromRawFd}};
@@ -157,19 +157,20 @@ impl ProcessPoolBuilder {
     }
 
     /// Whether workers that crash leave core dumps, which hold the arguments of their tasks. `true`: as far as the hard
-    /// limit of this program lets them; `false`: never, and a program that collects dumps is not run either. Default: as
-    /// this program does, so mostly not (`ulimit -c`).
+    /// limit of this program lets them; `false`: never, and a program that collects dumps is not run either. Default:
+    /// as this program does, so mostly not (`ulimit -c`).
     pub fn core_dumps(mut self, wanted: bool) -> Self {
         self.core_dumps = Some(wanted);
         self
     }
 
-    /// Whether each worker gets a control group (version 2) of its own, under the one that this program is in. Default: no.
+    /// Whether each worker gets a control group (version 2) of its own, under the one that this program is in. Default:
+    /// no.
     ///
-    /// What tasks start ends with their worker in any case, except where the worker dies by itself, of a signal, an abort or
-    /// `_exit`: then processes in other groups or sessions stay. In a control group they end then, too. It is an option
-    /// because joining a group takes Linux some milliseconds for each worker (1 to 10 as measured), as long as it takes to
-    /// start one, or several times as long.
+    /// What tasks start ends with their worker in any case, except where the worker dies by itself, of a signal, an
+    /// abort or `_exit`: then processes in other groups or sessions stay. In a control group they end then, too. It is
+    /// an option because joining a group takes Linux some milliseconds for each worker (1 to 10 as measured), as long
+    /// as it takes to start one, or several times as long.
     ///
     /// Where the system does not let this program make such groups (it takes write access to its own one, as root has,
     /// or a service with `Delegate=yes`; and Linux 5.14), the pool works as without.
@@ -242,7 +243,8 @@ impl ProcessPoolBuilder {
                 return Err(Error::new(ErrorKind::Other, message));
             }
         }
-        // Handed over like this because a thread that cannot be started drops its closure, and with it what ends the workers.
+        // Handed over like this because a thread that cannot be started drops its closure, and with it what ends the
+        // workers.
         let (hand, over) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
         let thread = signals::with_all_blocked(|| thread.spawn(move || over.into_iter().for_each(Supervisor::run)));

@@ -1,7 +1,7 @@
 //! The thread that runs user code on the pool's behalf: callbacks, wakers, the `Drop` of results, `tracing`.
 //!
-//! The supervisor runs none, and neither does a thread that has just read somebody else's reply: user code may be slow, or
-//! wait for another task of the same pool. Here it holds up other user code at most.
+//! The supervisor runs none, and neither does a thread that has just read somebody else's reply: user code may be slow,
+//! or wait for another task of the same pool. Here it holds up other user code at most.
 
 use std::{
     collections::VecDeque,
@@ -116,8 +116,8 @@ impl Courier {
         state.at_work.is_some()
     }
 
-    /// Waits until every delivery is made, unless one of them calls this, but no longer than until the deadline. Where there
-    /// never was a thread for them, they are made here. To be called when the pool is over.
+    /// Waits until every delivery is made, unless one of them calls this, but no longer than until the deadline. Where
+    /// there never was a thread for them, they are made here. To be called when the pool is over.
     pub(crate) fn join(&self, deadline: Option<Instant>) {
         let mut state = self.shared.state.lock();
         state.is_closing = true;

@@ -20,7 +20,8 @@ pub(crate) struct Death {
     /// Why the pool itself has killed it.
     pub(crate) reason: Option<&'static str>,
     pub(crate) signs: Signs,
-    /// The end of what it has written to its standard error since its task began; where it ran none, since the last one ended.
+    /// The end of what it has written to its standard error since its task began; where it ran none, since the last one
+    /// ended.
     pub(crate) words: String,
     /// Whether the kernel has killed something of this program's for want of memory since the last time somebody asked.
     pub(crate) out_of_memory: bool,

@@ -8,8 +8,8 @@ use crate::{ProcessPoolBuilder, Stats, pool::Pool};
 
 /// Runs tasks in worker processes.
 ///
-/// A task that segfaults, aborts, overflows its stack, runs out of memory or never ends costs that task and nothing else: its
-/// future says what happened, the worker is replaced, everything else goes on. Python's counterpart is
+/// A task that segfaults, aborts, overflows its stack, runs out of memory or never ends costs that task and nothing
+/// else: its future says what happened, the worker is replaced, everything else goes on. Python's counterpart is
 /// `concurrent.futures.ProcessPoolExecutor`.
 ///
 /// Workers are this very program, started again, so functions and statics are the same there; what a task changes in
@@ -18,32 +18,34 @@ use crate::{ProcessPoolBuilder, Stats, pool::Pool};
 /// # What workers share with this program
 ///
 /// - The standard output is this program's own, its position and flags included: what a task sets with `fcntl`, such as
-///   `O_NONBLOCK`, is set for this program too. The standard error is passed on by the pool; the standard input is empty.
+///   `O_NONBLOCK`, is set for this program too. The standard error is passed on by the pool; the standard input is
+///   empty.
 /// - No other descriptor, not even those that this program holds without `CLOEXEC`, unless
 ///   [`pass_fds`](ProcessPoolBuilder::pass_fds) says so. One exception: a descriptor that another thread opens without
 ///   `CLOEXEC` while a worker is being started may be in that worker.
-/// - Its rights, and never more, even if the program's file would give more: set-uid or set-gid bits of the file have no
-///   effect on workers, and of the capabilities they have those that are effective here. Where the system would add some,
-///   workers are started with `no_new_privs`, which what tasks start inherits. A program that was itself started with more
-///   rights than its caller has, or that has put rights aside for a while, has no workers; see
+/// - Its rights, and never more, even if the program's file would give more: set-uid or set-gid bits of the file have
+///   no effect on workers, and of the capabilities they have those that are effective here. Where the system would add
+///   some, workers are started with `no_new_privs`, which what tasks start inherits. A program that was itself started
+///   with more rights than its caller has, or that has put rights aside for a while, has no workers; see
 ///   [`build`](ProcessPoolBuilder::build).
-/// - Not its terminal. Workers have no controlling terminal, nor have the programs that tasks start: `/dev/tty` cannot be
-///   opened there, so a password prompt fails and does not wait. Ctrl-C and Ctrl-Z reach this program alone. While Ctrl-Z
-///   has stopped it, tasks that workers have begun, or have been given already, go on, and time limits are looked at when
-///   it goes on; to stop workers too, send the signals to [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that
-///   hangs up ends this program if it does not handle that, and its workers with it.
+/// - Not its terminal. Workers have no controlling terminal, nor have the programs that tasks start: `/dev/tty` cannot
+///   be opened there, so a password prompt fails and does not wait. Ctrl-C and Ctrl-Z reach this program alone. While
+///   Ctrl-Z has stopped it, tasks that workers have begun, or have been given already, go on, and time limits are
+///   looked at when it goes on; to stop workers too, send the signals to
+///   [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that hangs up ends this program if it does not
+///   handle that, and its workers with it.
 ///
 /// # Who starts first
 ///
-/// Higher [priority](executor_core::TaskOptions::priority) starts first, and within a priority the first that was submitted.
-/// A low priority means late and not never: of 2,049 tasks that are taken while others of another priority wait, one is the
-/// oldest of all.
+/// Higher [priority](executor_core::TaskOptions::priority) starts first, and within a priority the first that was
+/// submitted. A low priority means late and not never: of 2,049 tasks that are taken while others of another priority
+/// wait, one is the oldest of all.
 ///
 /// # The end
 ///
 /// Dropping the executor runs what was accepted to its end. However this program ends, its workers and what they have
-/// started end within a second: on Linux in whatever group or session that is, elsewhere what is in the worker's process
-/// group.
+/// started end within a second: on Linux in whatever group or session that is, elsewhere what is in the worker's
+/// process group.
 ///
 /// ```
 /// use executor_core::{ErrorKind, Executor};

@@ -1,10 +1,10 @@
 //! Passes on what workers write to their standard error to this program's own, in a thread that may have to wait for
 //! whoever reads that.
 //!
-//! The supervisor hands over whole lines, which are written one after the other, so those of two workers never mix. What
-//! waits is bounded. While the reader takes something now and then, the supervisor reads no more than fits, and everything
-//! arrives. When it has taken nothing for [`STUCK`], nobody waits for it any longer: what does not fit is left out, and how
-//! much that was is said in its place as soon as there is room again.
+//! The supervisor hands over whole lines, which are written one after the other, so those of two workers never mix.
+//! What waits is bounded. While the reader takes something now and then, the supervisor reads no more than fits, and
+//! everything arrives. When it has taken nothing for [`STUCK`], nobody waits for it any longer: what does not fit is
+//! left out, and how much that was is said in its place as soon as there is room again.
 
 mod output;
 
@@ -31,8 +31,8 @@ const LAST: usize = 4 << 20;
 /// A reader that takes nothing for so long is not waited for.
 pub(crate) const STUCK: Duration = Duration::from_secs(1);
 
-/// For how long the end of a pool waits for a reader that takes nothing, for one that has taken nothing for long already, and
-/// for one that takes little.
+/// For how long the end of a pool waits for a reader that takes nothing, for one that has taken nothing for long
+/// already, and for one that takes little.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_AT_LEAST: Duration = Duration::from_millis(200);
 const LINGER_AT_MOST: Duration = Duration::from_secs(5);
@@ -223,7 +223,8 @@ impl Shared {
 
     /// Waits until the reader takes something. False: it is given up.
     fn wait_for(&self, output: &Output, woken: &PipeReader, refusals: u32) -> bool {
-        /// A terminal may say that it takes something and refuse it all the same, because it makes more of it than it is given.
+        /// A terminal may say that it takes something and refuse it all the same, because it makes more of it than it
+        /// is given.
         const ODD: u32 = 4;
         let pause = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
         let on = output.on();

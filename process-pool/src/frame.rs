@@ -221,15 +221,15 @@ impl Default for Replies {
 }
 
 impl Replies {
-    /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this machine
-    /// has memory for: a worker has a reply as a whole before it sends it.
+    /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this
+    /// machine has memory for: a worker has a reply as a whole before it sends it.
     pub(crate) fn up_to(longest: u64) -> Replies {
         let longest = longest.min(memory_of_this_machine());
         Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest, addressable: ADDRESSABLE }
     }
 
-    /// How long a body is, where it is not longer than what a worker may send and what this program can hold: on a machine
-    /// of 32 bits these differ.
+    /// How long a body is, where it is not longer than what a worker may send and what this program can hold: on a
+    /// machine of 32 bits these differ.
     fn length(&self, announced: u64) -> Result<usize, Nonsense> {
         let is_bearable = announced <= self.longest.min(self.addressable);
         usize::try_from(announced).ok().filter(|_| is_bearable).ok_or(Nonsense)
@@ -273,7 +273,8 @@ impl Replies {
         self.arrived.capacity() + self.long.as_ref().map_or(0, |long| long.body.capacity())
     }
 
-    /// The next reply that has arrived as a whole, with its body; of outcomes, those records that have arrived as a whole.
+    /// The next reply that has arrived as a whole, with its body; of outcomes, those records that have arrived as a
+    /// whole.
     pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
         let is_whole = |long: &mut Long| long.body.len() == long.length;
         if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {

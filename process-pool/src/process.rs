@@ -1,8 +1,9 @@
 //! The process of a worker, for as long as its number is its own.
 //!
-//! A number is free for others once the process is reaped, and in a program that ignores `SIGCHLD` or waits for any child
-//! that is not this pool's business. So where the system has descriptors for processes, they name whom a signal is for and
-//! whose end is asked about; a number is used where there are none, and then only while it surely is the worker's.
+//! A number is free for others once the process is reaped, and in a program that ignores `SIGCHLD` or waits for any
+//! child that is not this pool's business. So where the system has descriptors for processes, they name whom a signal
+//! is for and whose end is asked about; a number is used where there are none, and then only while it surely is the
+//! worker's.
 //!
 //! A program that has changed its user may not signal workers that it had started before. Where the signal that ends a
 //! worker is refused, its link is shut down instead, and its own [lifeline](crate::worker) ends it.
@@ -98,9 +99,9 @@ impl Process {
         Some(ExitStatus::from_raw(raw))
     }
 
-    /// Sends a signal to it and its group, even if it has ended by itself. `SIGKILL` is for everything that it has started,
-    /// in whatever group. Of a process that has ended only its group is still to be found, and what it had started elsewhere
-    /// when it was sent `SIGTERM`.
+    /// Sends a signal to it and its group, even if it has ended by itself. `SIGKILL` is for everything that it has
+    /// started, in whatever group. Of a process that has ended only its group is still to be found, and what it had
+    /// started elsewhere when it was sent `SIGTERM`.
     pub(crate) fn signal(&self, signal: Signal) {
         let is_there = || self.has_ended() == Some(false);
         if signal == Signal::TERM {
@@ -121,8 +122,8 @@ impl Process {
         }
     }
 
-    /// Whether this program has no right to signal it. A signal to the group does not tell: it counts as sent if any process
-    /// there gets it.
+    /// Whether this program has no right to signal it. A signal to the group does not tell: it counts as sent if any
+    /// process there gets it.
     fn refuses_to_be_killed(&self) -> bool {
         let answer = match &self.handle {
             #[cfg(target_os = "linux")]
@@ -133,7 +134,8 @@ impl Process {
         answer == Err(Errno::PERM)
     }
 
-    /// Ends the worker in the way that the end of this program would: its lifeline notices, and kills it with its group.
+    /// Ends the worker in the way that the end of this program would: its lifeline notices, and kills it with its
+    /// group.
     fn shut_link(&self) {
         if let Some(link) = &self.link {
             // The only failure is that the worker has closed its end.

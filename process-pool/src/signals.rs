@@ -1,8 +1,9 @@
 //! The signal masks of the pool's own threads, and the signals that a system call of theirs may raise.
 //!
-//! A signal that is sent to a process goes to any of its threads that does not block it. A program that blocks `SIGTERM` in
-//! its threads and calls `sigwait` must not lose it to a thread that it does not know of, so the pool's threads block every
-//! signal. A thread inherits the mask of the one that starts it, so there is no moment in which it does not.
+//! A signal that is sent to a process goes to any of its threads that does not block it. A program that blocks
+//! `SIGTERM` in its threads and calls `sigwait` must not lose it to a thread that it does not know of, so the pool's
+//! threads block every signal. A thread inherits the mask of the one that starts it, so there is no moment in which it
+//! does not.
 #![allow(unsafe_code)]
 
 use std::{io, mem::MaybeUninit, ptr::null_mut};
@@ -24,8 +25,8 @@ pub(crate) fn with_all_blocked<R>(action: impl FnOnce() -> R) -> R {
     action()
 }
 
-/// Runs a call that changes the size of a file. Beyond the limit of the process (`ulimit -f`) it fails with `EFBIG`, and
-/// without the signal that would end the program.
+/// Runs a call that changes the size of a file. Beyond the limit of the process (`ulimit -f`) it fails with `EFBIG`,
+/// and without the signal that would end the program.
 #[cfg(target_os = "linux")]
 pub(crate) fn without_file_size_signal<R>(call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
     let mut set = set();

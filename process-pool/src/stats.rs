@@ -4,8 +4,8 @@ use std::fmt;
 
 /// What a pool does at a moment, and what it has done since it was built.
 ///
-/// [`ProcessPoolExecutor::stats`](crate::ProcessPoolExecutor::stats) answers one. A chunk of a `map` counts as one task, which
-/// is done when each of its items has an outcome, whichever.
+/// [`ProcessPoolExecutor::stats`](crate::ProcessPoolExecutor::stats) answers one. A chunk of a `map` counts as one
+/// task, which is done when each of its items has an outcome, whichever.
 ///
 /// ```
 /// use executor_core::Executor;

@@ -1,7 +1,7 @@
 //! Events for `tracing`, with the feature of that name. Without it nothing of this remains in the program.
 //!
-//! A subscriber is the user's code: it may be slow, panic, or use the very pool. So what happens under the pool's lock is
-//! noted there and told later, and what the supervisor notes is told by the [`courier`](crate::courier).
+//! A subscriber is the user's code: it may be slow, panic, or use the very pool. So what happens under the pool's lock
+//! is noted there and told later, and what the supervisor notes is told by the [`courier`](crate::courier).
 
 use crate::death::Death;
 

@@ -1,4 +1,5 @@
-//! `map` against `Iterator::map`, on every back-end, for any inputs, chunks and bounds. `PROPTEST_CASES` has it try more.
+//! `map` against `Iterator::map`, on every back-end, for any inputs, chunks and bounds. `PROPTEST_CASES` has it try
+//! more.
 
 use std::{fmt::Debug, time::Duration};
 

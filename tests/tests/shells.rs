@@ -1,5 +1,5 @@
-//! The memory of tasks that were cancelled, or run by a task that waits for them, while they are still in a queue: it is given
-//! back although no worker is free to come by.
+//! The memory of tasks that were cancelled, or run by a task that waits for them, while they are still in a queue: it
+//! is given back although no worker is free to come by.
 //!
 //! In a binary of its own, with one test at a time, because all of the program's memory is counted.
 

@@ -32,15 +32,16 @@ impl ThreadPoolBuilder {
     /// How many threads there are, and so how many tasks can run at the same time. Default: as many as this program may
     /// use processors, by its affinity mask and its container's quota ([`num_cpus::get`]).
     ///
-    /// Python's default, `min(32, cpus + 4)`, has more threads than processors because of its interpreter lock; work that
-    /// mostly waits wants more here too.
+    /// Python's default, `min(32, cpus + 4)`, has more threads than processors because of its interpreter lock; work
+    /// that mostly waits wants more here too.
     pub fn max_workers(mut self, workers: usize) -> ThreadPoolBuilder {
         self.max_workers = Some(workers);
         self
     }
 
     /// Workers are called `<prefix>_<number>`, as [`std::thread::Thread::name`] and
-    /// [`Context::worker`](executor_core::task::Context::worker) show. Default: `ThreadPoolExecutor-<number of the pool>`.
+    /// [`Context::worker`](executor_core::task::Context::worker) show. Default: `ThreadPoolExecutor-<number of the
+    /// pool>`.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> ThreadPoolBuilder {
         self.name_prefix = Some(prefix.into());
         self
@@ -64,11 +65,12 @@ impl ThreadPoolBuilder {
 
     /// Runs a function once in each worker, before its first task. What it answers is dropped.
     ///
-    /// Nothing is encoded: every worker gets a clone of the arguments, all made in [`build`](ThreadPoolBuilder::build). A
-    /// thread that is started later, as a [fresh stack](ThreadPoolExecutor#waiting-inside-a-task), gets one of its own.
+    /// Nothing is encoded: every worker gets a clone of the arguments, all made in [`build`](ThreadPoolBuilder::build).
+    /// A thread that is started later, as a [fresh stack](ThreadPoolExecutor#waiting-inside-a-task), gets one of its
+    /// own.
     ///
-    /// If it panics in one worker, the pool is [`Broken`](ErrorKind::Broken): what waits fails with that error, which has
-    /// the reason, and so does every later submit; what other workers run is finished. Python's counterpart is
+    /// If it panics in one worker, the pool is [`Broken`](ErrorKind::Broken): what waits fails with that error, which
+    /// has the reason, and so does every later submit; what other workers run is finished. Python's counterpart is
     /// `BrokenThreadPool`.
     ///
     /// ```
@@ -100,8 +102,8 @@ impl ThreadPoolBuilder {
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a number that is zero, too many workers, or a name with a zero
-    /// byte in it; [`Other`](ErrorKind::Other), with the cause, if the system refuses even one thread.
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a number that is zero, too many workers, or a name with a
+    /// zero byte in it; [`Other`](ErrorKind::Other), with the cause, if the system refuses even one thread.
     pub fn build(self) -> Result<ThreadPoolExecutor, Error> {
         let workers = self.max_workers.unwrap_or_else(num_cpus::get);
         self.check(workers)?;

@@ -46,8 +46,8 @@ impl Crew {
         Helper { crew: self, thread }
     }
 
-    /// Waits for the ends of threads that have left the pool already, so that no trace of them is left: what is still to
-    /// come are the destructors of thread locals. False: somebody else is at it, beyond the deadline.
+    /// Waits for the ends of threads that have left the pool already, so that no trace of them is left: what is still
+    /// to come are the destructors of thread locals. False: somebody else is at it, beyond the deadline.
     pub(crate) fn join(&self, deadline: Option<Instant>) -> bool {
         let mut threads = match deadline {
             None => self.threads.lock(),

@@ -34,28 +34,29 @@ use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 /// deviates from that order now and then, so that it starts
 ///
 /// - at most 63 other tasks before it turns to those from outside,
-/// - at most 127 before it turns to another worker's queue, to a different one each time: so fewer than 128 times the number
-///   of workers before it turns to a certain one, whose worker may be blocked in a task of its own,
+/// - at most 127 before it turns to another worker's queue, to a different one each time: so fewer than 128 times the
+///   number of workers before it turns to a certain one, whose worker may be blocked in a task of its own,
 /// - at most 2,559 before it turns to what has waited longest among the tasks of lower, and of higher, priority.
 ///
 /// Among the first 511 tasks that a worker takes after it had nothing to do, priorities are exact.
 ///
 /// # Waiting inside a task
 ///
-/// A task that calls [`result`](Future::result) on a task of the same pool that has not started runs it inline, so nested
-/// waiting never uses up the workers. With a time-out it does so only while no other worker is idle.
+/// A task that calls [`result`](Future::result) on a task of the same pool that has not started runs it inline, so
+/// nested waiting never uses up the workers. With a time-out it does so only while no other worker is idle.
 ///
-/// Nested waits may be deeper than a worker's stack is long. When half of it is used up, the awaited task runs on a fresh
-/// stack of the same size: a thread of its own, with the name of the worker that waits for it. It is a worker of the pool
-/// in every way; it runs the pool's initializer first, and its thread locals are its own. If the system refuses a thread,
-/// `result` returns [`InvalidState`](executor_core::ErrorKind::InvalidState) when less than a quarter is left.
+/// Nested waits may be deeper than a worker's stack is long. When half of it is used up, the awaited task runs on a
+/// fresh stack of the same size: a thread of its own, with the name of the worker that waits for it. It is a worker of
+/// the pool in every way; it runs the pool's initializer first, and its thread locals are its own. If the system
+/// refuses a thread, `result` returns [`InvalidState`](executor_core::ErrorKind::InvalidState) when less than a quarter
+/// is left.
 ///
-/// A task that waits by other means, such as a channel, keeps its worker. What it has submitted is run by the others, see
-/// [Order](#order).
+/// A task that waits by other means, such as a channel, keeps its worker. What it has submitted is run by the others,
+/// see [Order](#order).
 ///
 /// Tasks of two pools that wait for each other can use up the workers of both: with one worker each, a task of `a` that
-/// waits for a task of `b` that waits for a task of `a` never ends. Use one pool for tasks that wait for each other, which
-/// may wait as deep as they like:
+/// waits for a task of `b` that waits for a task of `a` never ends. Use one pool for tasks that wait for each other,
+/// which may wait as deep as they like:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -76,11 +77,11 @@ use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 ///
 /// # Callbacks and wakers
 ///
-/// The worker that ends a task runs its [callbacks](Future::add_done_callback) and the wakers of those who await it, after
-/// it has woken the threads that wait. They may submit to the pool and wait for its tasks, as a task may, and a task that
-/// has not started is run inline. While one waits by other means, it keeps its worker as a task would. It must not wait for
-/// a task that waits for it: one that runs the task of the callback inline, for example, goes on only when the callback
-/// has returned.
+/// The worker that ends a task runs its [callbacks](Future::add_done_callback) and the wakers of those who await it,
+/// after it has woken the threads that wait. They may submit to the pool and wait for its tasks, as a task may, and a
+/// task that has not started is run inline. While one waits by other means, it keeps its worker as a task would. It
+/// must not wait for a task that waits for it: one that runs the task of the callback inline, for example, goes on only
+/// when the callback has returned.
 ///
 /// # The end
 ///
@@ -94,8 +95,8 @@ use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
 ///
 /// # Signals
 ///
-/// Tasks may start processes, which inherit the signal mask of their thread. So the threads have the mask of the thread that
-/// builds the pool, and a program that waits for a signal blocks it before it builds one.
+/// Tasks may start processes, which inherit the signal mask of their thread. So the threads have the mask of the thread
+/// that builds the pool, and a program that waits for a signal blocks it before it builds one.
 pub struct ThreadPoolExecutor {
     pool: Arc<Pool>,
 }
@@ -184,8 +185,8 @@ impl ThreadPoolExecutor {
     ///
     /// A panic of a scoped task is the error in its handle, and goes no further. Python has no counterpart.
     ///
-    /// Called inside a task of this pool, it runs inline what has not started when its closure is through, so that nested
-    /// scopes never use up the workers. Nested too deep for the stack, see [waiting inside a
+    /// Called inside a task of this pool, it runs inline what has not started when its closure is through, so that
+    /// nested scopes never use up the workers. Nested too deep for the stack, see [waiting inside a
     /// task](Self#waiting-inside-a-task), what it cannot run fails with
     /// [`InvalidState`](executor_core::ErrorKind::InvalidState).
     ///

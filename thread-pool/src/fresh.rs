@@ -8,8 +8,8 @@ use crate::{pool::Pool, worker::initialize};
 
 /// Runs code on a new thread, as the worker of the pool that the calling thread is, and waits for its end.
 ///
-/// The new thread has the name of the worker, whose place it takes meanwhile, and was initialized as a worker is. It has no
-/// queue of its own: what its tasks submit goes to the pool's.
+/// The new thread has the name of the worker, whose place it takes meanwhile, and was initialized as a worker is. It
+/// has no queue of its own: what its tasks submit goes to the pool's.
 pub(crate) fn run_on_fresh_stack(
     pool: &Pool,
     size: Option<usize>,

@@ -9,9 +9,10 @@ use parking_lot::{Condvar, Mutex};
 ///
 /// A submitter looks whether the pool is closed, pushes its task, and looks again. If the pool was open both times, the
 /// last worker's look at the queues, which comes after the close, sees the task. If it was closed the second time, the
-/// submitter comes here. Either the last worker has not left, and its last look is still to come, under this lock; or it
-/// has, and then what is in the queues belongs to submitters who are here or on their way here, so each gets its own
-/// task back and answers with an error. So a task that was accepted is never stranded, and the usual submit pays one load.
+/// submitter comes here. Either the last worker has not left, and its last look is still to come, under this lock; or
+/// it has, and then what is in the queues belongs to submitters who are here or on their way here, so each gets its own
+/// task back and answers with an error. So a task that was accepted is never stranded, and the usual submit pays one
+/// load.
 pub(crate) struct Gate {
     state: Mutex<State>,
     /// The last worker has left.
@@ -49,8 +50,8 @@ impl Gate {
         let _ = self.leave(|| false);
     }
 
-    /// A submitter that found the pool closed after it had pushed its task asks for it back. `find` takes what is in the
-    /// queues. None: a worker has taken it or is going to.
+    /// A submitter that found the pool closed after it had pushed its task asks for it back. `find` takes what is in
+    /// the queues. None: a worker has taken it or is going to.
     pub(crate) fn reclaim(&self, task: TaskId, find: impl FnMut() -> Option<Task>) -> Option<Task> {
         let mut state = self.state.lock();
         if state.inside > 0 {

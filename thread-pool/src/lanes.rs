@@ -13,11 +13,11 @@ use crate::turns::Place;
 
 /// Where tasks from outside the pool wait, and those of any origin that ask for a priority.
 ///
-/// Almost every task has priority 0 and goes through the middle lane. The other two cost the usual path one load each, of a
-/// counter that is almost never written.
+/// Almost every task has priority 0 and goes through the middle lane. The other two cost the usual path one load each,
+/// of a counter that is almost never written.
 ///
-/// A task that is cancelled in a lane, or run inline by one that waits for it, stays there as an empty shell. A worker that
-/// finds it drops it, and where there are many, [`take_out_shells`](Lanes::take_out_shells) does.
+/// A task that is cancelled in a lane, or run inline by one that waits for it, stays there as an empty shell. A worker
+/// that finds it drops it, and where there are many, [`take_out_shells`](Lanes::take_out_shells) does.
 #[derive(Default)]
 pub(crate) struct Lanes {
     /// Priorities above 0: taken before everything else.

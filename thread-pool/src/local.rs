@@ -91,8 +91,8 @@ pub(crate) fn remove_shell(pool: HostId) -> bool {
 }
 
 impl Local {
-    /// Takes the shells out of the own queue. The others go once round, so they stay in order; each is out of sight for a
-    /// moment, so the caller announces them afterwards.
+    /// Takes the shells out of the own queue. The others go once round, so they stay in order; each is out of sight for
+    /// a moment, so the caller announces them afterwards.
     fn take_out_shells(&self) -> Counted {
         let mut shells = Vec::new();
         for _ in 0..self.deque.len() {

@@ -19,8 +19,8 @@ const BUSY: u8 = 1;
 /// It looks for a task, searches, or sleeps.
 const FREE: u8 = 2;
 
-/// A worker that has ended a task is about to take the next, or to search. Who asks meanwhile yields the processor to it
-/// this often, and then takes it for busy.
+/// A worker that has ended a task is about to take the next, or to search. Who asks meanwhile yields the processor to
+/// it this often, and then takes it for busy.
 const YIELDS: usize = 500;
 
 impl Phase {

@@ -6,14 +6,14 @@
 //! 2. CLOSED is set in the counters of [`Sleep`], and every sleeper is woken. A submit that looks from here on answers
 //!    `ShutDown`.
 //! 3. Submitters that wait for room are sent away; they answer `ShutDown`.
-//! 4. `CancelPending` and `Terminate`: the closing thread withdraws what waits, in every queue. `Terminate` sets the flag
-//!    that running tasks see in `Context::is_cancelled`.
+//! 4. `CancelPending` and `Terminate`: the closing thread withdraws what waits, in every queue. `Terminate` sets the
+//!    flag that running tasks see in `Context::is_cancelled`.
 //! 5. A worker that finds nothing leaves, through the [`Gate`], which keeps the last one until nothing is left.
 //!
 //! What a submit sees that races with this:
 //!
-//! 1. It looks before step 2 and pushes before the last worker's last look: it is accepted. Its task runs, or is cancelled
-//!    if the stage says so; if the closing thread had passed by already, the submitter itself withdraws it.
+//! 1. It looks before step 2 and pushes before the last worker's last look: it is accepted. Its task runs, or is
+//!    cancelled if the stage says so; if the closing thread had passed by already, the submitter itself withdraws it.
 //! 2. It looks before step 2 and pushes later: it gets its task back at the gate, and answers `ShutDown`.
 //! 3. It looks after step 2: `ShutDown`.
 //!
@@ -140,8 +140,8 @@ impl Pool {
         after.iter().skip(1).chain(before).find_map(|stealer| steal(|| stealer.steal()))
     }
 
-    /// Steals a task from another worker's own queue, beginning with the one that is so many further on, counted round and
-    /// round.
+    /// Steals a task from another worker's own queue, beginning with the one that is so many further on, counted round
+    /// and round.
     pub(crate) fn steal_from(&self, thief: usize, further: usize) -> Option<Task> {
         let (before, after) = self.stealers.split_at((thief + 1 + further) % self.stealers.len());
         let own = &self.stealers[thief];
@@ -162,8 +162,8 @@ impl Pool {
             self.stop_searching(searching);
             return self.discard(task);
         }
-        // Claimed before this worker counts as busy. A task that waits for it with a time-out would otherwise find the task
-        // in the queue and no worker idle.
+        // Claimed before this worker counts as busy. A task that waits for it with a time-out would otherwise find the
+        // task in the queue and no worker idle.
         let id = task.id();
         let started = task.start();
         self.stop_searching(searching);
@@ -262,9 +262,9 @@ impl Pool {
                 NoRoom::Closed => self.refusal(),
             })?;
         }
-        // ORDERING: pairs with the fence of a cancel, between the change of the state and the look for the host: either the
-        // canceller sees the host and calls `left_queue`, or this sees that the task was cancelled. If both happen, the
-        // second one finds nothing to do.
+        // ORDERING: pairs with the fence of a cancel, between the change of the state and the look for the host: either
+        // the canceller sees the host and calls `left_queue`, or this sees that the task was cancelled. If both happen,
+        // the second one finds nothing to do.
         fence(SeqCst);
         if task.has_left_queue() {
             room.leave(id);

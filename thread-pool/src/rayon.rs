@@ -52,22 +52,22 @@ use crate::{
 ///   task that is to start first: by priority, then in the order of submission, nested ones included. Priorities count
 ///   among this executor's tasks, not against other jobs. A thread takes one of every 2,560 tasks from each of the low,
 ///   the usual and the high priorities whatever else waits, and the oldest there, so that no task waits for ever.
-/// - A thread that waits inside rayon (`join`, `scope`, `install`) may take up one of these tasks meanwhile, as it may any
-///   other job. So do not hold a lock across such a wait that a task takes too.
-/// - The job of a task that was cancelled stays in rayon's queue until a thread gets round to it. Its memory, some fifty
-///   bytes, is all that is left of the task.
-/// - There is no bound of the queue, no initializer, and the names of workers are made of the executor's and the thread's
-///   number.
+/// - A thread that waits inside rayon (`join`, `scope`, `install`) may take up one of these tasks meanwhile, as it may
+///   any other job. So do not hold a lock across such a wait that a task takes too.
+/// - The job of a task that was cancelled stays in rayon's queue until a thread gets round to it. Its memory, some
+///   fifty bytes, is all that is left of the task.
+/// - There is no bound of the queue, no initializer, and the names of workers are made of the executor's and the
+///   thread's number.
 /// - A panic of a task is its error, as everywhere here, and does not end the program as in `rayon::spawn`.
 /// - [`join`](Backend::join) waits for the tasks, for the threads are not this executor's. From one of its tasks it
-///   returns false immediately. On a thread of a pool given to [`new`](RayonExecutor::new) it does so too outside of tasks,
-///   and on a thread of the [`global`](RayonExecutor::global) pool if a task has run on it before. Rayon does not tell the
-///   others from the threads of another pool, so there, call it from a task or not at all.
+///   returns false immediately. On a thread of a pool given to [`new`](RayonExecutor::new) it does so too outside of
+///   tasks, and on a thread of the [`global`](RayonExecutor::global) pool if a task has run on it before. Rayon does
+///   not tell the others from the threads of another pool, so there, call it from a task or not at all.
 /// - Nested waits go no deeper than the stack of their thread: [`result`](Future::result) returns
-///   [`InvalidState`](executor_core::ErrorKind::InvalidState) when little is left, because a task on another stack would
-///   be outside of its pool. `rayon::ThreadPoolBuilder::stack_size` gives more.
-/// - With a time-out, a task that waits counts a thread as idle if it runs none of this executor's tasks, whatever else it
-///   runs.
+///   [`InvalidState`](executor_core::ErrorKind::InvalidState) when little is left, because a task on another stack
+///   would be outside of its pool. `rayon::ThreadPoolBuilder::stack_size` gives more.
+/// - With a time-out, a task that waits counts a thread as idle if it runs none of this executor's tasks, whatever else
+///   it runs.
 pub struct RayonExecutor {
     handle: Handle,
 }
@@ -89,8 +89,8 @@ struct Shared {
     idle: IdleWatch,
     born: fork::Generation,
     registration: Registration,
-    /// For each task in here there is a job in the rayon pool, which takes whichever task is the first by then. A job that
-    /// finds nothing, because tasks were withdrawn or taken out, does nothing.
+    /// For each task in here there is a job in the rayon pool, which takes whichever task is the first by then. A job
+    /// that finds nothing, because tasks were withdrawn or taken out, does nothing.
     lanes: Lanes,
     progress: Progress,
     /// What is still in the lanes, and was cancelled or run by a task that waits for it.
@@ -106,9 +106,9 @@ impl RayonExecutor {
 
     /// Over rayon's global pool, which is started if it was not before.
     ///
-    /// Its tasks run there wherever they are submitted from, also from a thread of another rayon pool. From such a thread
-    /// they take a detour: rayon's own functions would mean that thread's pool, so the executor starts a thread outside of
-    /// all pools, which passes them on and ends with the executor.
+    /// Its tasks run there wherever they are submitted from, also from a thread of another rayon pool. From such a
+    /// thread they take a detour: rayon's own functions would mean that thread's pool, so the executor starts a thread
+    /// outside of all pools, which passes them on and ends with the executor.
     ///
     /// ```
     /// use executor_core::Executor;
@@ -152,9 +152,9 @@ impl RayonExecutor {
     ///
     /// # Errors
     ///
-    /// [`ShutDown`](executor_core::ErrorKind::ShutDown); [`Other`](executor_core::ErrorKind::Other) from a thread of another
-    /// pool, if the system refuses the thread that reaches the [`global`](RayonExecutor::global) one. The closure does not
-    /// run then.
+    /// [`ShutDown`](executor_core::ErrorKind::ShutDown); [`Other`](executor_core::ErrorKind::Other) from a thread of
+    /// another pool, if the system refuses the thread that reaches the [`global`](RayonExecutor::global) one. The
+    /// closure does not run then.
     pub fn spawn<R: Send + 'static>(&self, closure: impl FnOnce() -> R + Send + 'static) -> Result<Future<R>, Error> {
         self.spawn_with(TaskOptions::new(), closure)
     }
@@ -221,8 +221,8 @@ impl Shared {
         }
     }
 
-    /// Takes tasks out of the queues that were cancelled there, or run by one that waits for them. Their jobs stay in the
-    /// rayon pool, and find nothing.
+    /// Takes tasks out of the queues that were cancelled there, or run by one that waits for them. Their jobs stay in
+    /// the rayon pool, and find nothing.
     #[cold]
     fn sweep(&self) {
         let shells = self.lanes.take_out_shells();

@@ -14,12 +14,12 @@ use parking_lot::{Condvar, Mutex};
 /// Knows the tasks that wait, and blocks submitters while there are too many.
 ///
 /// A task leaves when it stops waiting: a worker claims it, the pool withdraws it, or the core tells the pool through
-/// `Host::left_queue` that it was cancelled or run inline. Two of these can happen to one task: one that is cancelled while
-/// its submitter is still in `schedule`, for example, is found by both. So tasks leave by their id, and the second time
-/// changes nothing.
+/// `Host::left_queue` that it was cancelled or run inline. Two of these can happen to one task: one that is cancelled
+/// while its submitter is still in `schedule`, for example, is found by both. So tasks leave by their id, and the
+/// second time changes nothing.
 ///
-/// Submitters get in in the order in which they came: a place that becomes free goes to the first of those who wait, and one
-/// that comes later cannot take it meanwhile.
+/// Submitters get in in the order in which they came: a place that becomes free goes to the first of those who wait,
+/// and one that comes later cannot take it meanwhile.
 pub(crate) struct Room {
     capacity: usize,
     state: Mutex<State>,

@@ -7,15 +7,15 @@
 //!
 //! 1. Each closure travels with a [`Ticket`], which is dropped after the closure and everything that it captured: when
 //!    it has run, panicked, been cancelled, refused, or dropped with its pool.
-//! 2. [`scope`] does not return, nor unwind, before every ticket is dropped. If its own code panicked, the program would
-//!    abort.
-//! 3. `'scope` contains the whole call of [`scope`], for the user's closure is generic in it, so what is borrowed outlives
-//!    that call; and `'scope` can neither shrink nor grow, for [`Scope`] is invariant in it.
+//! 2. [`scope`] does not return, nor unwind, before every ticket is dropped. If its own code panicked, the program
+//!    would abort.
+//! 3. `'scope` contains the whole call of [`scope`], for the user's closure is generic in it, so what is borrowed
+//!    outlives that call; and `'scope` can neither shrink nor grow, for [`Scope`] is invariant in it.
 //! 4. A result does not outlive `'scope` either: the handle has that lifetime, and the pool's share of the result is
 //!    dropped before the ticket.
 //!
-//! A task that is never dropped keeps `scope` waiting, which is safe. The child of a fork is the exception to rule 2: it
-//! has none of the threads that could run or drop the closures, and its copy of the pool is never touched again.
+//! A task that is never dropped keeps `scope` waiting, which is safe. The child of a fork is the exception to rule 2:
+//! it has none of the threads that could run or drop the closures, and its copy of the pool is never touched again.
 #![allow(unsafe_code)]
 
 use std::{
@@ -34,8 +34,8 @@ use crate::{pool::Pool, unwind::AbortOnUnwind};
 /// Starts tasks that may borrow from outside of it; see
 /// [`ThreadPoolExecutor::scope`](crate::ThreadPoolExecutor::scope).
 ///
-/// `'scope` is the time in which the tasks run: from the call of the closure until `scope` returns. `'env` is the life of
-/// whatever is borrowed from outside of the scope.
+/// `'scope` is the time in which the tasks run: from the call of the closure until `scope` returns. `'env` is the life
+/// of whatever is borrowed from outside of the scope.
 pub struct Scope<'scope, 'env: 'scope> {
     pool: Arc<Pool>,
     shared: Arc<Shared>,
@@ -227,8 +227,8 @@ impl Shared {
             match state.to_help.pop() {
                 Some(future) => {
                     drop(state);
-                    // If it has started, another thread will end it, and drop its ticket. The scope cannot return before all
-                    // have ended, so one that there is no stack for fails.
+                    // If it has started, another thread will end it, and drop its ticket. The scope cannot return
+                    // before all have ended, so one that there is no stack for fails.
                     future.run_inline_or_fail();
                     state = self.state.lock();
                 }

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
-/// Counts shells: tasks that are still in a queue but were cancelled there, or were run inline by a task that waits for them.
+/// Counts shells: tasks that are still in a queue but were cancelled there, or were run inline by a task that waits for
+/// them.
 ///
 /// A shell holds the memory of its task. A worker drops it when it finds it, but the workers may be busy for long while
 /// others go on cancelling. So whoever makes the next shell takes them all out once there are as many as
-/// [`limit`] says: then there are never many more than tasks that wait, and taking one out costs the same however long the
-/// queues are.
+/// [`limit`] says: then there are never many more than tasks that wait, and taking one out costs the same however long
+/// the queues are.
 pub(crate) struct Shells {
     /// Below zero at times, because a shell may be found before it is counted.
     count: AtomicIsize,
@@ -18,8 +19,8 @@ pub(crate) struct Shells {
 /// So few are not worth looking for.
 const FEW: usize = 64;
 
-/// How many shells there may be until they are taken out again, if so many tasks wait after they were taken out. Half of
-/// these, because it is them that turn into shells.
+/// How many shells there may be until they are taken out again, if so many tasks wait after they were taken out. Half
+/// of these, because it is them that turn into shells.
 pub(crate) fn limit(waiting: usize) -> usize {
     FEW.max(waiting / 2)
 }

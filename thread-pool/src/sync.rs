@@ -1,5 +1,5 @@
-//! What the sleeping of workers and the lane of the usual tasks are built of: the real things, or, under `--cfg loom`, those that a model checker plays through in
-//! every order.
+//! What the sleeping of workers and the lane of the usual tasks are built of: the real things, or, under `--cfg loom`,
+//! those that a model checker plays through in every order.
 
 #[cfg(loom)]
 pub(crate) use model::*;

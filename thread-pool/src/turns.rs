@@ -1,17 +1,18 @@
 //! The order in which the queues are looked at, and the exceptions from it that keep every task's wait bounded.
 //!
 //! In most looks a worker takes what it should run first: high priorities, its own tasks, those from outside, other
-//! workers', low priorities. Any of these can come without end, and what is behind it would wait for ever. So every 32nd
-//! look of a worker begins somewhere else:
+//! workers', low priorities. Any of these can come without end, and what is behind it would wait for ever. So every
+//! 32nd look of a worker begins somewhere else:
 //!
-//! - Every 64th begins with the tasks from outside, and every 64th, but for one in eight, with another worker's, a different
-//!   one each time. High priorities still come before both.
-//! - Every 512th begins with one of five, in turn, whatever the priorities say: the worker's own tasks, those from outside,
-//!   another worker's, and the task that has waited longest of the low and of the high priorities.
+//! - Every 64th begins with the tasks from outside, and every 64th, but for one in eight, with another worker's, a
+//!   different one each time. High priorities still come before both.
+//! - Every 512th begins with one of five, in turn, whatever the priorities say: the worker's own tasks, those from
+//!   outside, another worker's, and the task that has waited longest of the low and of the high priorities.
 //!
-//! A look that finds a task runs it, so this is the bound: between two looks that begin at the same place, a worker starts
-//! at most 63 tasks (outside), 127 (others), or 2,559 (any place, whatever the priorities). The looks are counted from the
-//! last time when the worker found nothing at all. So priorities are exact among the first 511 tasks of a burst.
+//! A look that finds a task runs it, so this is the bound: between two looks that begin at the same place, a worker
+//! starts at most 63 tasks (outside), 127 (others), or 2,559 (any place, whatever the priorities). The looks are
+//! counted from the last time when the worker found nothing at all. So priorities are exact among the first 511 tasks
+//! of a burst.
 
 /// Counts the looks of one worker.
 #[derive(Clone, Copy, Debug, Default)]

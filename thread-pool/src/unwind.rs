@@ -18,8 +18,8 @@ impl Drop for AbortOnUnwind {
     }
 }
 
-/// A caught panic leaves no pool half changed: no lock of a pool is held while user code runs, and a panic of the pool's own
-/// code aborts. So executors may be used afterwards, although there are locks inside.
+/// A caught panic leaves no pool half changed: no lock of a pool is held while user code runs, and a panic of the
+/// pool's own code aborts. So executors may be used afterwards, although there are locks inside.
 mod after_a_caught_panic {
     use std::panic::{RefUnwindSafe, UnwindSafe};
 

@@ -43,16 +43,18 @@ struct Worker {
     turns: Turns,
 }
 
-/// The bounds of `rest`. A worker that is faster than those who submit follows at their heels, and takes the queue out of
-/// their hands with every look, which makes a submit several times as dear. So a worker that has found several tasks in a
-/// row rests for longer when they are at an end, and finds more of them next time; one that finds them singly is soon back.
+/// The bounds of `rest`. A worker that is faster than those who submit follows at their heels, and takes the queue out
+/// of their hands with every look, which makes a submit several times as dear. So a worker that has found several tasks
+/// in a row rests for longer when they are at an end, and finds more of them next time; one that finds them singly is
+/// soon back.
 const SHORTEST_REST: Duration = Duration::from_nanos(125);
 const LONGEST_REST: Duration = Duration::from_micros(1);
 
 impl Start {
     /// The whole life of a worker's thread.
     pub(crate) fn run(self) {
-        // User code is caught by the core. A worker that got lost otherwise would leave its pool waiting for it for ever.
+        // User code is caught by the core. A worker that got lost otherwise would leave its pool waiting for it for
+        // ever.
         let guard = AbortOnUnwind;
         let Start { pool, index, deque, sleeper, initializer } = self;
         let name = std::thread::current().name().unwrap_or_default().to_string();
@@ -135,8 +137,8 @@ impl Worker {
         found
     }
 
-    /// The next task there is: the urgent ones, this worker's own, those from outside, other workers', and at last those
-    /// of low priority. Now and then it is another one's turn.
+    /// The next task there is: the urgent ones, this worker's own, those from outside, other workers', and at last
+    /// those of low priority. Now and then it is another one's turn.
     fn take(&mut self) -> Option<Task> {
         if self.turns.count()
             && let Some(task) = self.take_in_turn()

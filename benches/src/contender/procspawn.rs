@@ -5,11 +5,12 @@ use concurrent_futures::Payload;
 use super::{Contender, Role};
 use crate::{Job, Outcome};
 
-/// A pool of procspawn's. Results have to be collected in the order in which tasks end, or at least by somebody: a worker
-/// does not go on before the result of its last task is taken.
+/// A pool of procspawn's. Results have to be collected in the order in which tasks end, or at least by somebody: a
+/// worker does not go on before the result of its last task is taken.
 pub struct Procspawn(pub procspawn::Pool);
 
-/// How many tasks it may have at once: it holds descriptors for each that is not collected, and panics when they run out.
+/// How many tasks it may have at once: it holds descriptors for each that is not collected, and panics when they run
+/// out.
 pub const MOST_AT_ONCE: u64 = 2_000;
 
 impl Contender for Procspawn {

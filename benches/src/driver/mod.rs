@@ -62,8 +62,8 @@ impl Driver {
         std::mem::take(&mut self.measured)
     }
 
-    /// Lets the sides of a table take turns: every side once, then every side again, in an order that is shuffled each time.
-    /// What disturbs the machine for a while disturbs all of them, and nobody always follows the same neighbour.
+    /// Lets the sides of a table take turns: every side once, then every side again, in an order that is shuffled each
+    /// time. What disturbs the machine for a while disturbs all of them, and nobody always follows the same neighbour.
     ///
     /// # Errors
     ///

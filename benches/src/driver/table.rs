@@ -104,8 +104,8 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// What the column of ratios is in relation to: what the first target names, or else the best peer, or else the first
-    /// side.
+    /// What the column of ratios is in relation to: what the first target names, or else the best peer, or else the
+    /// first side.
     pub fn reference(&self) -> &Row {
         let of_target = self.verdicts.first().and_then(|verdict| {
             let baseline = verdict.baseline.as_ref()?;

@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-/// The time of all threads but the calling process's first one, which is who asks, and of all processes that descend from
-/// this one. To the nanosecond, as the scheduler counts it.
+/// The time of all threads but the calling process's first one, which is who asks, and of all processes that descend
+/// from this one. To the nanosecond, as the scheduler counts it.
 ///
 /// Threads and processes that are gone do not count, so the difference of two answers needs that none ended in between.
 pub fn used() -> Duration {

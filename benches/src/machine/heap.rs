@@ -6,8 +6,8 @@ use std::{
     sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
 };
 
-/// The system's allocator, which counts the bytes that were asked for once it is told to. Until then it costs the look at
-/// a flag.
+/// The system's allocator, which counts the bytes that were asked for once it is told to. Until then it costs the look
+/// at a flag.
 #[derive(Debug)]
 pub struct Counting;
 

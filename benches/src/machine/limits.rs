@@ -4,8 +4,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Outcome;
 
-/// Lets this process have as many descriptors as it may: a peer holds some for each task. Processes that are made to abort
-/// leave no images of their memory behind, which would be what is measured.
+/// Lets this process have as many descriptors as it may: a peer holds some for each task. Processes that are made to
+/// abort leave no images of their memory behind, which would be what is measured.
 ///
 /// # Errors
 ///

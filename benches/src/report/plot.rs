@@ -33,8 +33,8 @@ struct Line<'a> {
     points: Vec<(f64, Summary)>,
 }
 
-/// Draws a line for each contender through the medians of all rows that have a place in the plot, with bars from quartile
-/// to quartile.
+/// Draws a line for each contender through the medians of all rows that have a place in the plot, with bars from
+/// quartile to quartile.
 ///
 /// # Errors
 ///

@@ -95,8 +95,8 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     driver.compare(table)
 }
 
-/// The clock runs from the start of the first task until the last has counted itself. That is looked up from time to time
-/// only, which the number of tasks makes small.
+/// The clock runs from the start of the first task until the last has counted itself. That is looked up from time to
+/// time only, which the number of tasks makes small.
 fn side(label: &str, role: Role, spawn_all: impl Fn() + 'static) -> Side {
     Side::new(label, role, move || {
         let before = counted();

@@ -9,7 +9,8 @@ use crate::{
     scenario::WIDTH,
 };
 
-/// Adds both of CPython's pools, by the command that their script gets; the cost is the nanoseconds it answers, over `count`.
+/// Adds both of CPython's pools, by the command that their script gets; the cost is the nanoseconds it answers, over
+/// `count`.
 pub(super) fn sides(mut table: Table, command: &str, count: u64) -> Table {
     for library in Library::ALL {
         table = side(table, library, command, count);

@@ -231,7 +231,8 @@ pub(super) fn shutdown_from_inside_a_task_does_not_wait_for_itself(case: &Case) 
 }
 
 pub(super) fn every_worker_is_gone_when_join_says_so(case: &Case) {
-    // What only a living worker can have: a thread-local value, which is dropped when the thread ends, and takes its time.
+    // What only a living worker can have: a thread-local value, which is dropped when the thread ends, and takes its
+    // time.
     let executor = case.executor(3);
     let counter = Counter::new();
     let (all, parting) = (case.gate("all"), case.gate("parting"));

@@ -1,9 +1,9 @@
-//! The direct way for bytes, text and plain numbers: they are copied as they lie in memory, and bytes and text that nobody
-//! needs any more are not even copied.
+//! The direct way for bytes, text and plain numbers: they are copied as they lie in memory, and bytes and text that
+//! nobody needs any more are not even copied.
 //!
-//! A serde format visits a vector number by number, which costs twenty times the copy. A number by itself is as long as it is
-//! in memory: what a short form would spare costs more than it is worth where chunks of a million of them travel. Which way a type goes is decided
-//! by the type alone, so the compiler leaves one of them in.
+//! A serde format visits a vector number by number, which costs twenty times the copy. A number by itself is as long as
+//! it is in memory: what a short form would spare costs more than it is worth where chunks of a million of them travel.
+//! Which way a type goes is decided by the type alone, so the compiler leaves one of them in.
 
 use std::any::Any;
 
@@ -30,8 +30,8 @@ fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
     rest.is_empty().then(|| numbers.iter().map(|bytes| N::from_bytes(*bytes)).collect())
 }
 
-/// From this size on, bytes are moved into a vector even if that has room for them: letting its memory go costs less than
-/// copying that many.
+/// From this size on, bytes are moved into a vector even if that has room for them: letting its memory go costs less
+/// than copying that many.
 const WORTH_MOVING: usize = 4096;
 
 /// Makes `into` what the value consists of, and leaves that empty, if this spares a copy. False: nothing happened.
@@ -56,8 +56,8 @@ pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
     false
 }
 
-/// Makes the value of the vector itself, and leaves that empty, if it is bytes or text; `value` is as in [`decode`]. Left
-/// empty: these bytes are none, or it would not do.
+/// Makes the value of the vector itself, and leaves that empty, if it is bytes or text; `value` is as in [`decode`].
+/// Left empty: these bytes are none, or it would not do.
 #[inline(always)]
 pub(super) fn decode_taking(bytes: &mut Vec<u8>, value: &mut dyn Any) {
     if is_wasteful(bytes.len(), bytes.capacity()) {

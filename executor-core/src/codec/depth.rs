@@ -68,8 +68,8 @@ impl Depth {
         Ok(())
     }
 
-    /// As [`enter`](Depth::enter), for reading a value of this type, which may be so wide that the stack is too small for
-    /// copies of it.
+    /// As [`enter`](Depth::enter), for reading a value of this type, which may be so wide that the stack is too small
+    /// for copies of it.
     #[inline(always)]
     pub(super) fn enter_for<T>(&mut self) -> Result<(), Failure> {
         if size_of::<T>() > NARROW && stack::here().saturating_sub(self.end) / COPIES < size_of::<T>() {

@@ -47,8 +47,8 @@ impl WorkerDeath {
         self.pid
     }
 
-    /// The code it exited with, if it exited. Neither this nor [`signal`](Self::signal) is known where something else in
-    /// the program reaps every child.
+    /// The code it exited with, if it exited. Neither this nor [`signal`](Self::signal) is known where something else
+    /// in the program reaps every child.
     pub fn exit_code(&self) -> Option<i32> {
         self.exit_code
     }
@@ -63,8 +63,8 @@ impl WorkerDeath {
         &self.task
     }
 
-    /// The last lines that the task wrote to the standard error of its worker; where it ran none, what the worker wrote since
-    /// the last one. Control characters are escaped, and what is long is cut. Empty where nothing was written.
+    /// The last lines that the task wrote to the standard error of its worker; where it ran none, what the worker wrote
+    /// since the last one. Control characters are escaped, and what is long is cut. Empty where nothing was written.
     pub fn stderr_tail(&self) -> &str {
         &self.stderr_tail
     }

@@ -1,7 +1,8 @@
 //! Text of others as a part of an error, which may be shown on a terminal.
 //!
-//! What a worker writes to its standard error, and what it says when it panics, may come from a hostile input. In an error
-//! it moves no cursor, changes no colour, title or direction of the text, and is no longer than somebody wants to read.
+//! What a worker writes to its standard error, and what it says when it panics, may come from a hostile input. In an
+//! error it moves no cursor, changes no colour, title or direction of the text, and is no longer than somebody wants to
+//! read.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! What can go wrong, as one type.
 //!
-//! An [`Error`] is one pointer wide, so that `Result<u64, Error>` is two words, and cloning it is cheap, so that everybody
-//! who waits for the same future can have it.
+//! An [`Error`] is one pointer wide, so that `Result<u64, Error>` is two words, and cloning it is cheap, so that
+//! everybody who waits for the same future can have it.
 
 mod death;
 pub mod escape;
@@ -190,8 +190,8 @@ impl Error {
         }
     }
 
-    /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so. The message is one that may
-    /// be shown on a terminal, whatever the other process has sent.
+    /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so. The message is one
+    /// that may be shown on a terminal, whatever the other process has sent.
     pub fn decode(bytes: &[u8]) -> Error {
         let mut inner: Option<Inner> = None;
         match (codec::read(bytes, &mut inner), inner) {

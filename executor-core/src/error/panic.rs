@@ -26,7 +26,8 @@ impl Panic {
     }
 
     /// The text given to `panic!`, as it is; where this is displayed, and in the message of an [`Error`](crate::Error),
-    /// control characters are escaped and what is very long is cut. A panic with another payload than text says so here.
+    /// control characters are escaped and what is very long is cut. A panic with another payload than text says so
+    /// here.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -2,8 +2,8 @@
 //!
 //! A batch is many calls of one function that travel together. Its arguments and its outcomes are records of a length
 //! (four bytes, little-endian), and as many bytes. So a back-end can tell the items apart without knowing their types:
-//! when a worker dies in the middle, it keeps the outcomes that have come, gives the item that was running an error, and
-//! sends the rest to another worker.
+//! when a worker dies in the middle, it keeps the outcomes that have come, gives the item that was running an error,
+//! and sends the rest to another worker.
 //!
 //! An argument record ends with one byte that says whether it could be written down; if not, the rest is the error, and
 //! that is the item's outcome.

@@ -166,8 +166,8 @@ impl Entry {
         (self.call)(Argument::Given(argument), reply);
     }
 
-    /// Calls the function on each argument of a [batch], and hands the record of each outcome to `answer` before the next
-    /// call. It ends when `answer` says so by false; the arguments that are left then were not touched.
+    /// Calls the function on each argument of a [batch], and hands the record of each outcome to `answer` before the
+    /// next call. It ends when `answer` says so by false; the arguments that are left then were not touched.
     pub fn call_each(&self, arguments: &mut Records<'_>, answer: &mut dyn FnMut(&[u8]) -> bool) {
         (self.call_each)(arguments, answer);
     }

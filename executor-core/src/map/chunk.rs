@@ -74,8 +74,8 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
         // A guess that is right for numbers, and not far off for what is larger.
         into.reserve(count * (batch::FRAME + size_of::<A>()));
         let mut items = self.items.into_iter();
-        // As for `run`: one catch for all items up to one that panics. That one is not dropped on the way out of a panic,
-        // for its `Drop` may panic too.
+        // As for `run`: one catch for all items up to one that panics. That one is not dropped on the way out of a
+        // panic, for its `Drop` may panic too.
         let mut start = into.len();
         let mut written = None;
         loop {

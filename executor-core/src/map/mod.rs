@@ -26,8 +26,8 @@ use source::{Batch, Input, Source};
 /// An error is one item like any other, and does not end the iterator. Dropping it cancels what has not started.
 ///
 /// If the input panics while it is read by [`next`](Iterator::next) (which happens with a
-/// [`buffersize`](MapOptions::buffersize)), the panic goes on to the caller; what was read before is still answered, and
-/// the input is not read again.
+/// [`buffersize`](MapOptions::buffersize)), the panic goes on to the caller; what was read before is still answered,
+/// and the input is not read again.
 ///
 /// ```
 /// # use executor_core::{Executor, InlineExecutor};

@@ -79,7 +79,8 @@ impl Chunking {
             Some(items) => items.min(self.last.saturating_mul(GROWTH)),
             None => FIRST.max(self.submitted / self.workers.saturating_mul(UNKNOWN_PART).max(1)),
         };
-        // Where the input does not say how much is to come, as much again as there was is a guess that is never far off.
+        // Where the input does not say how much is to come, as much again as there was is a guess that is never far
+        // off.
         let coming = left.unwrap_or(self.submitted).min(self.bound);
         let share = coming / self.workers.saturating_mul(SHARES).max(1);
         wanted.min(share).max(1)

@@ -1,11 +1,12 @@
 //! Where tasks lie: many in one block, one behind the other.
 //!
-//! Each thread has a block that it puts its tasks into. A place in it is given out once, to whichever threads. When none is
-//! left the thread begins another block, or the same one if it is empty by then; whoever empties it later frees it. So memory is asked for once in some thirty tasks, and
-//! what a task pays for is a step of a pointer and one atomic subtraction.
+//! Each thread has a block that it puts its tasks into. A place in it is given out once, to whichever threads. When
+//! none is left the thread begins another block, or the same one if it is empty by then; whoever empties it later frees
+//! it. So memory is asked for once in some thirty tasks, and what a task pays for is a step of a pointer and one atomic
+//! subtraction.
 //!
-//! The price: a task that is kept, keeps its block, which is [`BYTES`] large, and a thread keeps its last one. What is large,
-//! or must be aligned more, lies alone.
+//! The price: a task that is kept, keeps its block, which is [`BYTES`] large, and a thread keeps its last one. What is
+//! large, or must be aligned more, lies alone.
 //!
 //! # Who may touch a block
 //!
@@ -44,7 +45,8 @@ impl Tally {
     /// For a place that was given out, once. True: the block is the caller's, who was the last.
     #[inline]
     pub(super) fn leave(&self) -> bool {
-        // ORDERING: Release goes to the one who is last; Acquire, for this one may be it, pairs with the others' Release.
+        // ORDERING: Release goes to the one who is last; Acquire, for this one may be it, pairs with the others'
+        // Release.
         self.0.fetch_sub(1, AcqRel) == 1
     }
 

@@ -8,8 +8,8 @@
 //!
 //! 1. The header's plain fields are written before the task is shared, and only read afterwards.
 //! 2. The work belongs to the one who cleared WORK, by `State::claim` or `State::take_work`.
-//! 3. The output belongs, while HERE, SETTLING or RESOLVING, to the one who made that transition; while UNPACKING, to the
-//!    one who was answered `Access::Unpack`.
+//! 3. The output belongs, while HERE, SETTLING or RESOLVING, to the one who made that transition; while UNPACKING, to
+//!    the one who was answered `Access::Unpack`.
 //! 4. While DONE and not UNPACKING, the output is only read, and never its value but by the one whose `State::take`
 //!    answered true, or, if SHARED, by anyone who may hold a `&T`. Taking leaves the variant in place.
 //! 5. The last reference drops what is left: the work if WORK is set, the output's value unless TAKEN.
@@ -44,8 +44,8 @@ use crate::{
 
 /// The part of a task that does not depend on its types.
 ///
-/// In this order: what a worker that runs the task has no business with comes first, and what it needs last, next to the
-/// output and the work. So the worker asks for fewer of the cache lines that the submitter has just written.
+/// In this order: what a worker that runs the task has no business with comes first, and what it needs last, next to
+/// the output and the work. So the worker asks for fewer of the cache lines that the submitter has just written.
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) waiters: Waiters,
@@ -180,8 +180,8 @@ impl<W: Work> Cell<W> {
 pub(crate) struct TaskRef(NonNull<Header>);
 
 // SAFETY: the work and the output are `Send` (`Work` demands both), each is only ever touched by one owner at a time
-// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`). Of the header, `home` is an address that only the
-// one who frees it follows, and the rest is `Sync`.
+// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`). Of the header, `home` is an address that
+// only the one who frees it follows, and the rest is `Sync`.
 unsafe impl Send for TaskRef {}
 // SAFETY: as above.
 unsafe impl Sync for TaskRef {}
@@ -214,8 +214,8 @@ impl Drop for TaskRef {
     fn drop(&mut self) {
         // ORDERING: Release goes to the one who frees the task: all use of it happens before its end.
         let before = self.references.fetch_sub(1, Release);
-        // ORDERING: Acquire pairs with the Release of the others. A load and not a fence, because the thread sanitizer does
-        // not see fences.
+        // ORDERING: Acquire pairs with the Release of the others. A load and not a fence, because the thread sanitizer
+        // does not see fences.
         if before == 1 && self.references.load(Acquire) == 0 {
             // SAFETY: the count was one, and it was this one's, so this was the last reference.
             unsafe { (self.vtable.free)(self.0) }
@@ -278,8 +278,8 @@ impl TaskRef {
         }
     }
 
-    /// Gives up this reference to a task that is done, unless it is the last one and freeing the task may run user code:
-    /// the `Drop` of its argument or result. In that case it is returned.
+    /// Gives up this reference to a task that is done, unless it is the last one and freeing the task may run user
+    /// code: the `Drop` of its argument or result. In that case it is returned.
     pub(crate) fn release(self) -> Option<TaskRef> {
         // ORDERING: whether this is the last one is decided by the count alone. The Release of the exchange is that of
         // `drop`, and pairs with the Acquire below or the one there.

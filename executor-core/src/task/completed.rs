@@ -8,8 +8,8 @@ use super::{
 };
 
 /// What the one who completed a task owes: to drop the arguments if it never ran, and to notify those who wait for it.
-/// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks. A thread that must
-/// not run user code calls [`wake_threads`](Completed::wake_threads), and lets another thread drop what is left.
+/// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks. A thread that
+/// must not run user code calls [`wake_threads`](Completed::wake_threads), and lets another thread drop what is left.
 ///
 /// ```
 /// use executor_core::{Task, TaskOptions};

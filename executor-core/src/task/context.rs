@@ -107,7 +107,8 @@ impl Context {
         &self.worker
     }
 
-    /// 1 the first time, one more after each death of a worker under it. See [`TaskOptions::retries`](crate::TaskOptions::retries).
+    /// 1 the first time, one more after each death of a worker under it. See
+    /// [`TaskOptions::retries`](crate::TaskOptions::retries).
     pub fn attempt(&self) -> u32 {
         match &self.task {
             Known::Here(_) => 1,
@@ -115,8 +116,8 @@ impl Context {
         }
     }
 
-    /// Whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads that looks
-    /// here from time to time can be stopped; one that does not cannot.
+    /// Whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads that
+    /// looks here from time to time can be stopped; one that does not cannot.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, task};

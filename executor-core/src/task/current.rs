@@ -31,8 +31,8 @@ pub(super) fn run_as<R>(running: Running<'_>, code: impl FnOnce() -> R) -> R {
             let _ = CURRENT.try_with(|current| current.set(self.0));
         }
     }
-    // SAFETY: the borrow outlives this call, and before the call is over, by a panic too, `Restore` has taken it away again.
-    // Until then it is reached through `look` alone, on this thread, which shows it for less than its lifetime.
+    // SAFETY: the borrow outlives this call, and before the call is over, by a panic too, `Restore` has taken it away
+    // again. Until then it is reached through `look` alone, on this thread, which shows it for less than its lifetime.
     let running = unsafe { mem::transmute::<Running<'_>, Running<'static>>(running) };
     // A thread whose locals are gone already is ending. What it still runs, runs without knowing about itself.
     let _restore = CURRENT.try_with(|current| Restore(current.replace(Some(running))));

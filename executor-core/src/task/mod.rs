@@ -1,8 +1,8 @@
 //! A task, and what it can learn about itself while it runs.
 //!
-//! [`Task`] is the back-end's half of what [`Executor::submit`](crate::Executor::submit) makes; the caller has the other,
-//! the [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task in place
-//! ([`Task::run`]), or writes it down ([`Task::encode`]), has it run elsewhere and hands in the reply
+//! [`Task`] is the back-end's half of what [`Executor::submit`](crate::Executor::submit) makes; the caller has the
+//! other, the [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task
+//! in place ([`Task::run`]), or writes it down ([`Task::encode`]), has it run elsewhere and hands in the reply
 //! ([`Task::complete`]). A task that is dropped resolves its future with an error, so nobody waits for ever.
 
 mod block;
@@ -39,8 +39,8 @@ use crate::{
 
 /// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
 ///
-/// A back-end that runs its tasks in place needs [`run`](Task::run) alone; see [`Backend`](crate::Backend). One that runs
-/// them elsewhere writes them down and hands in what comes back:
+/// A back-end that runs its tasks in place needs [`run`](Task::run) alone; see [`Backend`](crate::Backend). One that
+/// runs them elsewhere writes them down and hands in what comes back:
 ///
 /// ```
 /// use std::time::Duration;
@@ -207,11 +207,11 @@ impl Task {
         }
     }
 
-    /// Takes it out of the queue, unless somebody has before: from here on nobody else runs or cancels it. `None`: it needs
-    /// no more attention.
+    /// Takes it out of the queue, unless somebody has before: from here on nobody else runs or cancels it. `None`: it
+    /// needs no more attention.
     ///
-    /// For a worker that has something to do between that moment and the start of the task's code, such as to count itself
-    /// as busy.
+    /// For a worker that has something to do between that moment and the start of the task's code, such as to count
+    /// itself as busy.
     ///
     /// ```
     /// use executor_core::{Task, TaskOptions};
@@ -251,8 +251,8 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Encode`] where the arguments refuse, or the task is a closure; [`ErrorKind::InvalidState`] the second
-    /// time. The future is not resolved by this: hand the error to [`Task::fail`], or return it from `schedule`.
+    /// [`ErrorKind::Encode`] where the arguments refuse, or the task is a closure; [`ErrorKind::InvalidState`] the
+    /// second time. The future is not resolved by this: hand the error to [`Task::fail`], or return it from `schedule`.
     pub fn encode(&self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         self.task.encode_work(into).unwrap_or_else(|| {
             let state = self.task.state.snapshot().name();
@@ -263,9 +263,9 @@ impl Task {
         })
     }
 
-    /// Notes where the task lies in the back-end's own queue. [`Host::left_queue_at`](crate::host::Host::left_queue_at) is
-    /// told this when the task leaves that queue without the back-end's doing. To be called while no other thread can take
-    /// or cancel the task.
+    /// Notes where the task lies in the back-end's own queue. [`Host::left_queue_at`](crate::host::Host::left_queue_at)
+    /// is told this when the task leaves that queue without the back-end's doing. To be called while no other thread
+    /// can take or cancel the task.
     #[inline]
     pub fn note_place(&self, place: u64) {
         // ORDERING: nobody else has the task; who gets it sees this.
@@ -321,8 +321,8 @@ impl Task {
         fail(&self.task, error)
     }
 
-    /// Cancels it, wherever it is, unless it runs in place or is over. For the back-end, when it is closed, and for a host
-    /// that has withdrawn it.
+    /// Cancels it, wherever it is, unless it runs in place or is over. For the back-end, when it is closed, and for a
+    /// host that has withdrawn it.
     pub fn cancel(self) -> Completed {
         match self.task.state.cancel() {
             Some(waited) => Completed::new(self.task.clone(), waited),
@@ -385,8 +385,8 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
     if let Withdraw::Won { waited } = answer {
         // Made first, so that those who wait hear of it even if the host panics.
         let _completed = Completed::new(task.clone(), waited);
-        // ORDERING: pairs with the fence of a back-end that attaches itself while the task is being cancelled: either this
-        // sees the host, or the back-end sees that the task has left the queue.
+        // ORDERING: pairs with the fence of a back-end that attaches itself while the task is being cancelled: either
+        // this sees the host, or the back-end sees that the task has left the queue.
         fence(SeqCst);
         if let Some(host) = task.host().find() {
             host.left_queue_at(task.id, task.place());

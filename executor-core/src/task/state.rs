@@ -24,8 +24,8 @@ use crate::sync::AtomicU32;
 const QUEUED: u32 = 0;
 /// In a worker's own queue, outside this process's view. The back-end alone moves it on; `cancel` asks the back-end.
 const PLACED: u32 = 1;
-/// Started elsewhere: in another process, or by the holder of a promise. Its owner, who has the `Task` or the `Promise`,
-/// alone moves it on.
+/// Started elsewhere: in another process, or by the holder of a promise. Its owner, who has the `Task` or the
+/// `Promise`, alone moves it on.
 const RUNNING: u32 = 2;
 /// Started in place. The thread that claimed it alone moves it on, and nobody else touches its output: not even the
 /// back-end that still holds the `Task`.
@@ -117,8 +117,8 @@ impl State {
     #[inline]
     fn update(&self, change: impl FnMut(u32) -> Option<u32>) -> Result<Snapshot, Snapshot> {
         // ORDERING: Release, so that `recall` publishes what the back-end did with the task to the next owner, `place`
-        // where it is, and `unpacked` the output. Acquire for the winner, who goes on with what an earlier owner did, and
-        // for the loser, who may have seen PLACED and reads the place.
+        // where it is, and `unpacked` the output. Acquire for the winner, who goes on with what an earlier owner did,
+        // and for the loser, who may have seen PLACED and reads the place.
         self.0.fetch_update(AcqRel, Acquire, change).map(Snapshot).map_err(Snapshot)
     }
 
@@ -161,8 +161,8 @@ impl State {
         }
     }
 
-    /// QUEUED, PLACED or RUNNING to DONE, by the owner. `Some(waited)`: it is done, by the caller, and if somebody waits,
-    /// the caller owes them a notification.
+    /// QUEUED, PLACED or RUNNING to DONE, by the owner. `Some(waited)`: it is done, by the caller, and if somebody
+    /// waits, the caller owes them a notification.
     #[must_use]
     pub(crate) fn cancel(&self) -> Option<bool> {
         self.end_as_cancelled(&[QUEUED, PLACED, RUNNING]).ok().map(|before| before.0 & WAITED != 0)
@@ -173,8 +173,8 @@ impl State {
         self.update(|word| from.contains(&(word & PHASE)).then_some(word | DONE | End::Cancelled.flags()))
     }
 
-    /// QUEUED, PLACED or RUNNING to SETTLING or RESOLVING, by the owner. `ran` says whether a placed task has run, which
-    /// the owner alone knows. True: the caller writes the output and calls `finish`.
+    /// QUEUED, PLACED or RUNNING to SETTLING or RESOLVING, by the owner. `ran` says whether a placed task has run,
+    /// which the owner alone knows. True: the caller writes the output and calls `finish`.
     #[must_use]
     pub(crate) fn settle(&self, ran: bool) -> bool {
         let next = |word| match word & PHASE {
@@ -201,8 +201,9 @@ impl State {
     /// Says that somebody waits. False: what they wait for was there before, and nobody will notify.
     #[must_use]
     pub(crate) fn announce(&self, event: Event) -> bool {
-        // ORDERING: the counterpart of `finish` on the same word: either `finish` sees WAITED, or this sees DONE. Acquire
-        // pairs with the Release of `finish`: a callback that comes late is called at once, and sees what the task did.
+        // ORDERING: the counterpart of `finish` on the same word: either `finish` sees WAITED, or this sees DONE.
+        // Acquire pairs with the Release of `finish`: a callback that comes late is called at once, and sees what the
+        // task did.
         let before = self.0.fetch_or(WAITED, Acquire);
         !Snapshot(before).has(event)
     }
@@ -237,8 +238,8 @@ impl State {
             // WAITED is cleared so that `unpacked` only notifies those who came for it: the others are notified by the
             // one who finished the task.
             let unpacking = word & !(PACKED | WAITED) | UNPACKING;
-            // ORDERING: the winner reads the packed output, which it has seen with `word`. The loser may find it unpacked,
-            // and reads what the Release of `unpacked` publishes.
+            // ORDERING: the winner reads the packed output, which it has seen with `word`. The loser may find it
+            // unpacked, and reads what the Release of `unpacked` publishes.
             match self.0.compare_exchange_weak(word, unpacking, Relaxed, Acquire) {
                 Ok(_) => return Access::Unpack,
                 Err(seen) => word = seen,
@@ -365,8 +366,8 @@ impl Snapshot {
         self.0 & WORK != 0
     }
 
-    /// Whether freeing a task that is done may drop a value of the user's: its argument, or its result as a value of this
-    /// process. A result that is still bytes, an error and a value that was moved out are none.
+    /// Whether freeing a task that is done may drop a value of the user's: its argument, or its result as a value of
+    /// this process. A result that is still bytes, an error and a value that was moved out are none.
     #[inline]
     pub(crate) fn owns_values(self) -> bool {
         self.has_work() || self.0 & (PACKED | FAILED | CANCELLED | TAKEN) == 0

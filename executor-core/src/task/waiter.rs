@@ -81,8 +81,8 @@ impl Waiters {
         std::mem::take(&mut *self.0.lock())
     }
 
-    /// Notifies those who wait for the output. The others are left to the one who finished the task, which is the thread
-    /// that callbacks are promised to run in.
+    /// Notifies those who wait for the output. The others are left to the one who finished the task, which is the
+    /// thread that callbacks are promised to run in.
     pub(crate) fn notify_readers(&self, task: &TaskRef) {
         let readers = self.0.lock().extract_if(.., |waiter| waiter.waits_for() == Event::Readable).collect();
         notify(task, readers);
@@ -90,8 +90,8 @@ impl Waiters {
 }
 
 /// Notifies these waiters of this task, outside every lock: first the threads that wait, then the wakers, then the
-/// callbacks, each in the order they were added. A waker or a callback is code of the user's that may block, so no thread
-/// waits behind one. What panics is reported, and the rest are still notified.
+/// callbacks, each in the order they were added. A waker or a callback is code of the user's that may block, so no
+/// thread waits behind one. What panics is reported, and the rest are still notified.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
     let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
     for waiter in waiters {

@@ -44,12 +44,13 @@ pub fn as_completed<T: Send + 'static>(
     }
 }
 
-/// See [`as_completed`]. When the time runs out it yields one [`Timeout`](ErrorKind::Timeout) that says how many futures
-/// are unfinished, and ends. Nothing is cancelled, neither then nor when it is dropped. What it has yielded it does not
-/// keep.
+/// See [`as_completed`]. When the time runs out it yields one [`Timeout`](ErrorKind::Timeout) that says how many
+/// futures are unfinished, and ends. Nothing is cancelled, neither then nor when it is dropped. What it has yielded it
+/// does not keep.
 ///
-/// Called inside a task it runs futures of the same executor inline, as [`Future::result`] does; with a time-out, only while
-/// no worker is idle. If there is no stack to run them on, it yields one [`InvalidState`](ErrorKind::InvalidState), and ends.
+/// Called inside a task it runs futures of the same executor inline, as [`Future::result`] does; with a time-out, only
+/// while no worker is idle. If there is no stack to run them on, it yields one
+/// [`InvalidState`](ErrorKind::InvalidState), and ends.
 ///
 /// In a forked child it yields what is done, and then one [`Broken`](ErrorKind::Broken) for what the parent has.
 ///

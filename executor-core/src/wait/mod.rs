@@ -53,8 +53,8 @@ impl<T> fmt::Debug for Waited<T> {
 /// `concurrent.futures.wait`.
 ///
 /// Called inside a task, futures of the same executor that have not started are run inline, as [`Future::result`] does;
-/// with a time-out, only while no worker is idle. If there is no stack to run them on, it returns early, with what is not
-/// done. In a forked child, futures of the parent are not waited for.
+/// with a time-out, only while no worker is idle. If there is no stack to run them on, it returns early, with what is
+/// not done. In a forked child, futures of the parent are not waited for.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};

@@ -1,4 +1,5 @@
-//! What a thread of a back-end that must not run user code does about a task that is done, and what it leaves to another.
+//! What a thread of a back-end that must not run user code does about a task that is done, and what it leaves to
+//! another.
 
 use std::{
     future::{Future as _, IntoFuture as _},

@@ -1,9 +1,10 @@
 //! This program's standard error, written to without waiting for whoever reads it.
 //!
-//! That it is ready for something does not mean that it takes what it is given, and whether a write blocks is a setting that
-//! all share who have the same open file. So a pipe and a terminal are opened once more, for this thread alone, and that does
-//! not block. A socket can be told for each message. A file never blocks, or not for want of a reader. Where none of this is
-//! possible (no `/proc`, or no right to open it), a write may block; that is why this is not the supervisor's business.
+//! That it is ready for something does not mean that it takes what it is given, and whether a write blocks is a setting
+//! that all share who have the same open file. So a pipe and a terminal are opened once more, for this thread alone,
+//! and that does not block. A socket can be told for each message. A file never blocks, or not for want of a reader.
+//! Where none of this is possible (no `/proc`, or no right to open it), a write may block; that is why this is not the
+//! supervisor's business.
 
 use std::{
     io,
@@ -31,8 +32,8 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` where it takes nothing at the moment: [wait](Output::on). Everything else means that it takes nothing any
-    /// more.
+    /// `WouldBlock` where it takes nothing at the moment: [wait](Output::on). Everything else means that it takes
+    /// nothing any more.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stderr = rustix::stdio::stderr();
         let stat = rustix::fs::fstat(stderr)?;

@@ -1,10 +1,10 @@
 //! Who gets which task: the only place where that is decided.
 //!
-//! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not wait
-//! for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not started can
-//! be taken back at any time, and is, whenever a worker is to be had that has nothing to do, something more urgent comes, or
-//! the task before it turns out to be long. So giving several at once changes the speed, and not who starts when, but for
-//! neighbours whose turn comes on two workers within a millisecond.
+//! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not
+//! wait for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not
+//! started can be taken back at any time, and is, whenever a worker is to be had that has nothing to do, something more
+//! urgent comes, or the task before it turns out to be long. So giving several at once changes the speed, and not who
+//! starts when, but for neighbours whose turn comes on two workers within a millisecond.
 
 use std::time::{Duration, Instant};
 
@@ -67,8 +67,8 @@ impl State {
         }
     }
 
-    /// The unit that gets the next task: one that has nothing to do, if that is of use, or the one with the least; and the
-    /// same again for a helping.
+    /// The unit that gets the next task: one that has nothing to do, if that is of use, or the one with the least; and
+    /// the same again for a helping.
     fn best_unit(&mut self) -> Option<usize> {
         let most = self.limits.max_tasks_per_worker;
         let served = &self.units[self.served];
@@ -86,9 +86,9 @@ impl State {
         Some(best)
     }
 
-    /// Whether every processor has a worker with quick tasks: then another one would only take it from them. That they are
-    /// quick is believed for a millisecond, for where a task waits behind another one, somebody looks after that time. It
-    /// is not asked where a bounded pool is full: there an idle worker is what lets the next task in.
+    /// Whether every processor has a worker with quick tasks: then another one would only take it from them. That they
+    /// are quick is believed for a millisecond, for where a task waits behind another one, somebody looks after that
+    /// time. It is not asked where a bounded pool is full: there an idle worker is what lets the next task in.
     fn is_crowded(&self) -> bool {
         if self.units.len() <= self.processors {
             return false;
@@ -135,8 +135,8 @@ impl State {
         }
     }
 
-    /// Nothing waits in the queue: workers with nothing to do get up to half of what waits behind another's task. No more
-    /// than any one of them takes at once, for the rest would go back behind what is younger.
+    /// Nothing waits in the queue: workers with nothing to do get up to half of what waits behind another's task. No
+    /// more than any one of them takes at once, for the rest would go back behind what is younger.
     fn share(&mut self, now: Instant, leftovers: &mut Leftovers) {
         while !self.is_crowded() {
             let most = self.limits.max_tasks_per_worker;
@@ -168,8 +168,8 @@ impl State {
         }
     }
 
-    /// A worker's task turned out to be long: what waits behind it goes back to the queue, and of the others nobody knows
-    /// any more whether theirs are quick.
+    /// A worker's task turned out to be long: what waits behind it goes back to the queue, and of the others nobody
+    /// knows any more whether theirs are quick.
     fn was_long(&mut self, index: usize) {
         for unit in &mut self.units {
             unit.depth = unit.depth.min(QUICK - 1);
@@ -182,7 +182,8 @@ impl State {
         }
     }
 
-    /// Where older tasks have come back into the queue, the younger ones come back too, so that they do not start before.
+    /// Where older tasks have come back into the queue, the younger ones come back too, so that they do not start
+    /// before.
     fn take_back_younger(&mut self) {
         if !std::mem::take(&mut self.returned) {
             return;
@@ -216,8 +217,8 @@ impl State {
         leftovers.wake_supervisor |= self.set_timer(at, Timer::Stall { unit: index });
     }
 
-    /// Sees to it that somebody looks whether a worker that has something to do was stopped, as by `SIGSTOP`: the system
-    /// tells that only to those who ask.
+    /// Sees to it that somebody looks whether a worker that has something to do was stopped, as by `SIGSTOP`: the
+    /// system tells that only to those who ask.
     pub(crate) fn watch_for_stop(&mut self, index: usize, now: Instant, leftovers: &mut Leftovers) {
         let unit = &mut self.units[index];
         if !std::mem::replace(&mut unit.look_is_due, true) {
@@ -226,9 +227,9 @@ impl State {
         }
     }
 
-    /// Kills a worker that was stopped, or does not go on, when it has a step to make that is no task's: whoever waits for
-    /// that would wait for ever. What it has not begun is run elsewhere. `in_a_reply` says that a part of a reply of its
-    /// has come.
+    /// Kills a worker that was stopped, or does not go on, when it has a step to make that is no task's: whoever waits
+    /// for that would wait for ever. What it has not begun is run elsewhere. `in_a_reply` says that a part of a reply
+    /// of its has come.
     pub(crate) fn look_for_stop(&mut self, index: usize, in_a_reply: bool, now: Instant, leftovers: &mut Leftovers) {
         let unit = &mut self.units[index];
         // A worker that has no task and is to leave keeps no one waiting for long.
@@ -271,8 +272,8 @@ impl State {
         count
     }
 
-    /// A worker has answered `count` tasks in `time`: from that follows how many it is given at once. If it was idle before,
-    /// waking it is a part of that time, and so it says nothing against short tasks.
+    /// A worker has answered `count` tasks in `time`: from that follows how many it is given at once. If it was idle
+    /// before, waking it is a part of that time, and so it says nothing against short tasks.
     pub(crate) fn adapt_depth(&mut self, index: usize, count: usize, time: Duration, was_idle: bool) {
         let unit = &mut self.units[index];
         let each = time / u32::try_from(count.max(1)).unwrap_or(u32::MAX);

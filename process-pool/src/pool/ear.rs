@@ -1,13 +1,14 @@
 //! Who listens to the workers.
 //!
-//! Each worker has an [`Ear`]: the receiving end of its link, and what has arrived and is not understood yet. Mostly the
-//! supervisor listens. A thread that waits for a result listens too, for a short while before it sleeps: then the result
-//! of a short task comes to the one who wants it without a third thread in between, and without a system call. What it
-//! hears of other tasks on the way it passes on.
+//! Each worker has an [`Ear`]: the receiving end of its link, and what has arrived and is not understood yet. Mostly
+//! the supervisor listens. A thread that waits for a result listens too, for a short while before it sleeps: then the
+//! result of a short task comes to the one who wants it without a third thread in between, and without a system call.
+//! What it hears of other tasks on the way it passes on.
 //!
 //! For as long as somebody listens, workers need not ring. So whoever stops listening without having what it waits for
 //! asks for the bell; one who has it mostly comes back at once with the next task, and leaves that to the supervisor,
-//! who rests for a moment ([`LONG_REST`]) instead of sleeping while others listen, and asks for the bell when nobody has.
+//! who rests for a moment ([`LONG_REST`]) instead of sleeping while others listen, and asks for the bell when nobody
+//! has.
 
 use std::{
     io,
@@ -109,8 +110,8 @@ impl Ear {
         !self.is_left_to_others
     }
 
-    /// Whether the supervisor, who has heard so many outcomes this time, is to look again soon, rather than to be called.
-    /// Otherwise ask for the bell.
+    /// Whether the supervisor, who has heard so many outcomes this time, is to look again soon, rather than to be
+    /// called. Otherwise ask for the bell.
     pub(crate) fn is_to_be_looked_after(&mut self, outcomes: usize) -> bool {
         self.is_looked_after = (std::mem::take(&mut self.attended) || outcomes >= MUCH) && self.disarm();
         self.is_looked_after

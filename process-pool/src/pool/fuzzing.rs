@@ -1,7 +1,7 @@
 //! The parent's end of a link against whatever a worker may do, for the fuzz targets; see `fuzz/README.md`.
 //!
-//! The bytes of the fuzzer are a play: what the worker writes where, what it says, and what the program asks of the pool
-//! meanwhile. The links, the replies, the places and the tasks are the real ones; the processes are not there.
+//! The bytes of the fuzzer are a play: what the worker writes where, what it says, and what the program asks of the
+//! pool meanwhile. The links, the replies, the places and the tasks are the real ones; the processes are not there.
 
 use std::{
     io,

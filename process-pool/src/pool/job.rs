@@ -31,12 +31,13 @@ pub(crate) struct Job {
     pub(crate) time_limit: Option<Duration>,
 }
 
-/// A task that three workers did not live to start that had begun to read it is to blame: its arguments are more than their
-/// memory holds, most likely. Without this it would go from one to the next for ever.
+/// A task that three workers did not live to start that had begun to read it is to blame: its arguments are more than
+/// their memory holds, most likely. Without this it would go from one to the next for ever.
 const MOST_STRIKES: u32 = 3 * HARD;
 const HARD: u32 = 400;
 
-/// Of a worker that was dead already when it was given the task, which may happen for a while where many are killed at once.
+/// Of a worker that was dead already when it was given the task, which may happen for a while where many are killed at
+/// once.
 const SOFT: u32 = 1;
 
 struct Batch {
@@ -138,7 +139,8 @@ impl Job {
         std::mem::take(&mut self.body)
     }
 
-    /// Gives away the memory of the body, of a task that has started and will not be run again, for a reply of this length.
+    /// Gives away the memory of the body, of a task that has started and will not be run again, for a reply of this
+    /// length.
     pub(super) fn spend(&mut self, length: u64) -> Option<Vec<u8>> {
         let fits = self.body.capacity() as u64 / 2 <= length && self.body.capacity() as u64 >= length / 2;
         if self.batch.is_some() || self.attempt <= self.task.retries() || !fits {
@@ -182,8 +184,8 @@ impl Job {
         self.batch.as_ref().map_or(1, |batch| batch.open as u64)
     }
 
-    /// Takes the outcome that the worker has sent, or, for a batch, the records of the next outcomes, `most` of them. Some:
-    /// it was the last.
+    /// Takes the outcome that the worker has sent, or, for a batch, the records of the next outcomes, `most` of them.
+    /// Some: it was the last.
     pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>, most: u64) -> Option<Bytes> {
         let Some(batch) = &mut self.batch else {
             return Some(match outcome {
@@ -216,15 +218,15 @@ impl Job {
         self.outcome(bytes.into(), u64::MAX)
     }
 
-    /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the worker
-    /// had begun to read it.
+    /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the
+    /// worker had begun to read it.
     pub(crate) fn next_under(mut self, begun: bool, error: Error) -> Aftermath {
         self.strikes += if begun { HARD } else { SOFT };
         if self.strikes < MOST_STRIKES { Aftermath::Again(self) } else { self.ended_under(error, false) }
     }
 
-    /// What is told of it if nobody goes on with it, for this reason, or because it was cancelled. Items of a batch that
-    /// were done before keep their outcomes.
+    /// What is told of it if nobody goes on with it, for this reason, or because it was cancelled. Items of a batch
+    /// that were done before keep their outcomes.
     pub(crate) fn given_up(mut self, reason: Option<&Error>) -> Ending {
         let has_outcomes = self.batch.as_ref().is_some_and(|batch| !batch.reply.is_empty());
         match (has_outcomes, reason) {

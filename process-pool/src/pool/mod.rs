@@ -1,7 +1,9 @@
-//! What all users of a pool and its supervisor share: the tasks, the workers' places, and how far the pool's life has come.
+//! What all users of a pool and its supervisor share: the tasks, the workers' places, and how far the pool's life has
+//! come.
 //!
-//! Everything that changes is in [`State`], behind one lock, which is held for short steps and never while user code runs.
-//! Submitting, cancelling and closing happen in the callers' threads; everything else is the [`supervisor`](crate::supervisor)'s.
+//! Everything that changes is in [`State`], behind one lock, which is held for short steps and never while user code
+//! runs. Submitting, cancelling and closing happen in the callers' threads; everything else is the
+//! [`supervisor`](crate::supervisor)'s.
 
 mod dispatch;
 mod ear;
@@ -48,8 +50,8 @@ use queue::Queue;
 use timers::Timers;
 use view::Tally;
 
-/// Whoever submits while no worker has room listens to them after so many tasks: it has the lock mostly anyway, and so the
-/// supervisor need not fight for it.
+/// Whoever submits while no worker has room listens to them after so many tasks: it has the lock mostly anyway, and so
+/// the supervisor need not fight for it.
 const LISTEN_EVERY: usize = 32;
 
 /// What was decided when the pool was built.
@@ -208,8 +210,8 @@ impl Pool {
         }
     }
 
-    /// There is no thread to run callbacks in: the supervisor tries again after a while. At the latest they are run by the
-    /// thread that joins the pool.
+    /// There is no thread to run callbacks in: the supervisor tries again after a while. At the latest they are run by
+    /// the thread that joins the pool.
     #[cold]
     fn run_callbacks_later(&self) {
         const PAUSE: Duration = Duration::from_millis(200);
@@ -304,7 +306,8 @@ impl Pool {
         if state.priorities {
             state.make_way_for(priority);
         }
-        // Where tasks wait already, nobody has room who is to have one, and whoever has it next is given the first of them.
+        // Where tasks wait already, nobody has room who is to have one, and whoever has it next is given the first of
+        // them.
         let is_next = state.queue.is_empty() || state.priorities;
         state.queue.push_back(job);
         if is_next {

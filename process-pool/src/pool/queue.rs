@@ -1,8 +1,8 @@
 //! The tasks that no worker has: higher priorities first, and in the order of submission within one.
 //!
-//! So that a low priority means late and not never, the oldest task of all has its turn after [`TURN`] tasks that were taken
-//! while others of another priority waited. It then goes before all others until it has started, even if a worker that was
-//! given it gives it back.
+//! So that a low priority means late and not never, the oldest task of all has its turn after [`TURN`] tasks that were
+//! taken while others of another priority waited. It then goes before all others until it has started, even if a worker
+//! that was given it gives it back.
 
 use std::{
     cmp::Reverse,
@@ -35,8 +35,8 @@ pub(crate) struct Queue {
     lanes: BTreeMap<Reverse<i32>, VecDeque<Job>>,
     /// Of all jobs in the lanes, how many are waiting; the rest are shells of what was cancelled.
     waiting: usize,
-    /// How many tasks were taken by their priority since one was taken by its age. It goes on counting when nothing waits,
-    /// because what a worker has may come back.
+    /// How many tasks were taken by their priority since one was taken by its age. It goes on counting when nothing
+    /// waits, because what a worker has may come back.
     passed: u32,
     /// How many were ever accepted, and how many of them when it was last looked for room that is not used.
     accepted: u64,
@@ -145,8 +145,8 @@ impl Queue {
         lanes.into_values().flatten().chain(usual).chain(less_urgent.into_values().flatten()).collect()
     }
 
-    /// Notes that a task in here was cancelled, and takes its arguments out. `number` is where it was put, or was once. What
-    /// is left of it is a shell, which is swept out when there are more of them than tasks that wait.
+    /// Notes that a task in here was cancelled, and takes its arguments out. `number` is where it was put, or was once.
+    /// What is left of it is a shell, which is swept out when there are more of them than tasks that wait.
     pub(crate) fn left(&mut self, task: TaskId, number: u64) -> Remains {
         self.waiting = self.waiting.saturating_sub(1);
         let lanes = std::iter::once(&mut self.usual).chain(self.lanes.values_mut());
@@ -184,7 +184,8 @@ impl Queue {
         std::iter::once(&self.usual).chain(self.lanes.values()).any(|lane| lane.capacity() > KEPT)
     }
 
-    /// Gives back room that was not used since the last time. So much was, at most, as is here and was accepted since then.
+    /// Gives back room that was not used since the last time. So much was, at most, as is here and was accepted since
+    /// then.
     fn trim(&mut self) {
         let accepted = usize::try_from(self.accepted - self.accepted_before).unwrap_or(usize::MAX);
         self.accepted_before = self.accepted;

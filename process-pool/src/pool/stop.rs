@@ -1,7 +1,7 @@
 //! Stopping a task that runs: its worker is killed, and it alone pays.
 //!
-//! What waits behind it is taken back first, so that the worker cannot go on to another task. Then the task is condemned:
-//! from here on it cannot finish any more. Only then is the worker sent a signal.
+//! What waits behind it is taken back first, so that the worker cannot go on to another task. Then the task is
+//! condemned: from here on it cannot finish any more. Only then is the worker sent a signal.
 
 use std::time::{Duration, Instant};
 
@@ -55,9 +55,9 @@ impl State {
         true
     }
 
-    /// Sees to it that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply is on
-    /// its way; or the claim is never twice the same. Either way the worker is killed if there is no outcome after the
-    /// grace. True: it says that it runs.
+    /// Sees to it that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply
+    /// is on its way; or the claim is never twice the same. Either way the worker is killed if there is no outcome
+    /// after the grace. True: it says that it runs.
     fn insist(&mut self, index: usize, sequence: u64, grace: Duration) -> bool {
         if let Some(at) = Instant::now().checked_add(grace.max(REPLY_GRACE)) {
             self.set_timer(at, Timer::Insist { unit: index, sequence });
@@ -87,8 +87,8 @@ impl State {
         }
     }
 
-    /// Takes back what waits behind a task, and forbids the task to finish; of a batch, only if it is at this item. True:
-    /// the caller kills its worker. Either way the caller dispatches what was taken back.
+    /// Takes back what waits behind a task, and forbids the task to finish; of a batch, only if it is at this item.
+    /// True: the caller kills its worker. Either way the caller dispatches what was taken back.
     fn condemn(&mut self, index: usize, sequence: u64, only: Option<u64>, error: Error) -> bool {
         self.take_back(index, usize::MAX, |_| true);
         self.returned = true;
@@ -112,8 +112,8 @@ impl State {
         leftovers.wake_supervisor |= self.set_timer(at, Timer::Limit { unit: index });
     }
 
-    /// Looks whether what a worker runs has used up its time, and stops it then. `replies` says that a reply of its is under
-    /// way.
+    /// Looks whether what a worker runs has used up its time, and stops it then. `replies` says that a reply of its is
+    /// under way.
     pub(crate) fn check_limits(&mut self, index: usize, now: Instant, replies: bool, leftovers: &mut Leftovers) {
         let unit = &mut self.units[index];
         if unit.limit_due.is_none_or(|due| due > now) {

@@ -31,7 +31,8 @@ pub(crate) enum Timer {
     Trim,
     /// A worker has written a part of a line, which is passed on although the rest has not come.
     Line { unit: usize, generation: u64 },
-    /// Nothing more of the workers' standard error is read because this program's own takes nothing: see whether it does.
+    /// Nothing more of the workers' standard error is read because this program's own takes nothing: see whether it
+    /// does.
     Logs,
     /// There was no thread to run callbacks in: try again.
     Callbacks,
@@ -53,7 +54,8 @@ impl Timers {
         is_next
     }
 
-    /// Whether there may be many that mean nothing any more: a timer is not taken back when what it was set for is over.
+    /// Whether there may be many that mean nothing any more: a timer is not taken back when what it was set for is
+    /// over.
     fn is_crowded(&self) -> bool {
         const FEW: usize = 64;
         self.heap.len() >= FEW.max(2 * self.kept)
@@ -90,8 +92,8 @@ impl Timers {
 }
 
 impl State {
-    /// This whole program was stopped at that moment and for so long, so nothing could get on: whatever had begun has that
-    /// much more time.
+    /// This whole program was stopped at that moment and for so long, so nothing could get on: whatever had begun has
+    /// that much more time.
     pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
         self.timers.postpone(time);
         self.units.iter_mut().for_each(|unit| unit.give_back(from, time));

@@ -67,8 +67,8 @@ impl Pool {
     }
 }
 
-/// How long to wait for a pool that is asked what it is doing. It is never busy for so long, but may be in an error of its
-/// own, and the one who asks may be after that.
+/// How long to wait for a pool that is asked what it is doing. It is never busy for so long, but may be in an error of
+/// its own, and the one who asks may be after that.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Pool {

@@ -1,8 +1,8 @@
 //! Control groups for the workers of a pool, so that what a worker has started can be ended when the worker is gone.
 //!
-//! A worker that has crashed has lost its descendants: they are below it no more. But they are still in its control group
-//! (version 2), which nothing leaves by itself. Under the group that this program is in there is one for the pool, and in
-//! that one for each place of a worker, which the worker joins before any code of the user's runs.
+//! A worker that has crashed has lost its descendants: they are below it no more. But they are still in its control
+//! group (version 2), which nothing leaves by itself. Under the group that this program is in there is one for the
+//! pool, and in that one for each place of a worker, which the worker joins before any code of the user's runs.
 
 use std::{
     ffi::OsString,

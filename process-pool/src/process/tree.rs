@@ -1,14 +1,14 @@
 //! What a process has started, wherever it has gone: into other groups, other sessions, and away from the one that
 //! started it.
 //!
-//! A worker is the reaper of what its tasks leave behind (`PR_SET_CHILD_SUBREAPER`), so as long as it lives all of that is
-//! below it in the tree of processes. Here the tree is looked through and ended. It is found in `/proc`, by the parent that
-//! each process names. A process is sent its signal by descriptor, when its parent was read once more behind that
-//! descriptor, so a number that has been given to another process meanwhile does not matter.
+//! A worker is the reaper of what its tasks leave behind (`PR_SET_CHILD_SUBREAPER`), so as long as it lives all of that
+//! is below it in the tree of processes. Here the tree is looked through and ended. It is found in `/proc`, by the
+//! parent that each process names. A process is sent its signal by descriptor, when its parent was read once more
+//! behind that descriptor, so a number that has been given to another process meanwhile does not matter.
 //!
-//! A process to which a kill was sent starts nothing any more, and its children fall to the worker. So a look through all
-//! processes that finds none that was not sent one yet has found them all, provided that the worker itself stands still,
-//! or is the one that looks.
+//! A process to which a kill was sent starts nothing any more, and its children fall to the worker. So a look through
+//! all processes that finds none that was not sent one yet has found them all, provided that the worker itself stands
+//! still, or is the one that looks.
 //!
 //! Nothing here asks for memory: a worker looks when it may have no more of it.
 
@@ -98,8 +98,8 @@ impl<F: Fn() -> bool> Walk<F> {
         Some(Walk { proc: own_proc()?, root: root.as_raw_nonzero().get(), is_there, found })
     }
 
-    /// Looks through all processes once, and calls this with each below the root that was not found before. False: there
-    /// are more than there is room for.
+    /// Looks through all processes once, and calls this with each below the root that was not found before. False:
+    /// there are more than there is room for.
     fn round(&mut self, mut action: impl FnMut(&Self, i32, &Stat)) -> bool {
         let Some(directory) = open_directory(&self.proc, c".") else { return true };
         let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -118,8 +118,8 @@ impl<F: Fn() -> bool> Walk<F> {
         true
     }
 
-    /// A descriptor of a process that was found below the root. Its parent may have ended since, and then it fell to the
-    /// root.
+    /// A descriptor of a process that was found below the root. Its parent may have ended since, and then it fell to
+    /// the root.
     fn handle(&self, pid: i32, seen: &Stat) -> Result<OwnedFd, Errno> {
         let handle = pidfd_open(Pid::from_raw(pid).ok_or(Errno::SRCH)?, PidfdFlags::empty())?;
         let is_same = |now: Stat| now.parent == seen.parent || now.parent == self.root;
@@ -189,8 +189,8 @@ pub(super) fn end_each(handles: &[OwnedFd]) {
     }
 }
 
-/// Calls this with each child of this process that has ended and that no one has waited for, and with the time at which it
-/// was started, in ticks.
+/// Calls this with each child of this process that has ended and that no one has waited for, and with the time at which
+/// it was started, in ticks.
 pub(crate) fn for_each_corpse(mut action: impl FnMut(Pid, u64)) {
     let Some(proc) = own_proc() else { return };
     let Some(directory) = open_directory(&proc, c".") else { return };
@@ -206,8 +206,8 @@ pub(crate) fn for_each_corpse(mut action: impl FnMut(Pid, u64)) {
     }
 }
 
-/// `/proc`, if it is there and shows the processes by the numbers that they have here. A process may be in a namespace of
-/// its own and see the `/proc` of another.
+/// `/proc`, if it is there and shows the processes by the numbers that they have here. A process may be in a namespace
+/// of its own and see the `/proc` of another.
 fn own_proc() -> Option<OwnedFd> {
     let proc = open_directory(CWD, c"/proc")?;
     let mut buffer = [0; 4096];

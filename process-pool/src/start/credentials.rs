@@ -83,8 +83,8 @@ fn capabilities(thread: i32) -> io::Result<Capabilities> {
     /// Sets of 64 bits, each in two halves.
     const VERSION_3: u32 = 0x2008_0522;
     let mut head = Head { version: VERSION_3, thread };
-    // Of the lower half, and then of the upper one: effective, permitted, inheritable. They are zero before, because valgrind
-    // believes that the system writes the lower half alone.
+    // Of the lower half, and then of the upper one: effective, permitted, inheritable. They are zero before, because
+    // valgrind believes that the system writes the lower half alone.
     let mut halves = [[0_u32; 3]; 2];
     // SAFETY: both are as large as the version says, and live through the call.
     if unsafe { libc::syscall(libc::SYS_capget, &raw mut head, halves.as_mut_ptr()) } != 0 {
@@ -111,8 +111,8 @@ pub(super) fn file_system_ids_differ(_: &Rights) -> bool {
     false
 }
 
-/// An error, in words, if the other end of this socketpair was made by a process that is not the parent of this one, or had
-/// other ids or fewer groups.
+/// An error, in words, if the other end of this socketpair was made by a process that is not the parent of this one, or
+/// had other ids or fewer groups.
 #[cfg(target_os = "linux")]
 pub(super) fn check_peer(socket: BorrowedFd<'_>, own: &Rights) -> Result<(), String> {
     let mut peer = libc::ucred { pid: -1, uid: u32::MAX, gid: u32::MAX };

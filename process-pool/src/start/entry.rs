@@ -108,8 +108,8 @@ fn become_worker_if_started_as_one(leave: impl FnOnce()) {
     if !Setup::is_waiting(input, token, program::copy()) {
         return;
     }
-    // From here on this process is a worker or nothing: a pool waits for it, or it is an attempt to be one, and either way
-    // the program's own code must not run.
+    // From here on this process is a worker or nothing: a pool waits for it, or it is an attempt to be one, and either
+    // way the program's own code must not run.
     if let Err(reason) = rights::check_greeted(input) {
         worker::refuse_to_start(&reason);
     }
@@ -120,8 +120,8 @@ fn become_worker_if_started_as_one(leave: impl FnOnce()) {
     }
 }
 
-/// Takes a variable out of the environment, so that what tasks start does not inherit it. For a worker that has just come to
-/// life.
+/// Takes a variable out of the environment, so that what tasks start does not inherit it. For a worker that has just
+/// come to life.
 pub(crate) fn take_variable(name: &str) -> Option<std::ffi::OsString> {
     let value = std::env::var_os(name)?;
     // SAFETY: as in `become_worker_if_started_as_one`, no other thread runs yet.

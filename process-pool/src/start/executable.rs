@@ -84,8 +84,8 @@ mod linux {
             }
         }
 
-        /// The descriptor, if the child must keep it until it runs. An emulator opens the path only when it is started anew
-        /// itself, and had given a descriptor of its own, which is not closed by that.
+        /// The descriptor, if the child must keep it until it runs. An emulator opens the path only when it is started
+        /// anew itself, and had given a descriptor of its own, which is not closed by that.
         pub(crate) fn kept(&self) -> Option<BorrowedFd<'_>> {
             let is_closed = rustix::io::fcntl_getfd(&self.file).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC));
             (!is_closed).then(|| self.file.as_fd())

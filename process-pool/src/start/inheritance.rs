@@ -1,11 +1,12 @@
 //! Which descriptors of the host a worker gets: the three standard ones, and those that the host passes on.
 //!
-//! A descriptor that the host holds without `CLOEXEC` would go into every worker, and stay there for the life of the pool:
-//! a pipe would have no end, a port or a lock would stay taken. Setting the flag in the host would change it for programs
-//! that the host starts itself. So where there may be such a descriptor, the thread that starts the worker gets a table of
-//! descriptors of its own, sets the flag there, and clears it there for what is passed on. What the host and its other
-//! threads have is untouched, at no moment does another program get what is meant for a worker, and what is opened while
-//! the worker comes to life, by the dynamic loader or by initialisers, is the worker's own and stays.
+//! A descriptor that the host holds without `CLOEXEC` would go into every worker, and stay there for the life of the
+//! pool: a pipe would have no end, a port or a lock would stay taken. Setting the flag in the host would change it for
+//! programs that the host starts itself. So where there may be such a descriptor, the thread that starts the worker
+//! gets a table of descriptors of its own, sets the flag there, and clears it there for what is passed on. What the
+//! host and its other threads have is untouched, at no moment does another program get what is meant for a worker, and
+//! what is opened while the worker comes to life, by the dynamic loader or by initialisers, is the worker's own and
+//! stays.
 #![allow(unsafe_code)]
 
 use std::{io, os::fd::BorrowedFd};
@@ -58,8 +59,9 @@ fn flags_of(number: i32) -> Result<FdFlags, Errno> {
 pub(super) struct OwnTable(());
 
 impl OwnTable {
-    /// Gives the calling thread a table of its own, from which a program that it starts gets the standard descriptors and
-    /// these. The thread must do nothing else afterwards, because descriptors that other threads open are not in there.
+    /// Gives the calling thread a table of its own, from which a program that it starts gets the standard descriptors
+    /// and these. The thread must do nothing else afterwards, because descriptors that other threads open are not in
+    /// there.
     pub(super) fn with(passed: &[BorrowedFd<'_>]) -> io::Result<OwnTable> {
         block_signals();
         close_on_exec_range().or_else(|_| close_on_exec_each())?;
@@ -73,8 +75,8 @@ impl OwnTable {
 impl Drop for OwnTable {
     /// Closes everything in it but the standard descriptors, so that none is held longer than the host holds it.
     fn drop(&mut self) {
-        // SAFETY: nobody else has this table, and the thread does not use it any more. Where the call does not exist the
-        // end of the thread does the same a moment later.
+        // SAFETY: nobody else has this table, and the thread does not use it any more. Where the call does not exist
+        // the end of the thread does the same a moment later.
         unsafe { libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, 0) };
     }
 }
@@ -106,8 +108,8 @@ fn close_on_exec_each() -> io::Result<()> {
     for entry in std::fs::read_dir("/proc/thread-self/fd")? {
         let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         if number >= FIRST {
-            // SAFETY: it is only given a flag, in this thread's table. The directory itself has a number too, and is gone
-            // when that is looked at again.
+            // SAFETY: it is only given a flag, in this thread's table. The directory itself has a number too, and is
+            // gone when that is looked at again.
             let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(number) }, FdFlags::CLOEXEC);
         }
     }

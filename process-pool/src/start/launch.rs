@@ -9,8 +9,8 @@ use std::{
 
 use super::rights::Terms;
 
-/// Starts a worker. Mostly the calling thread just does so. Where the worker would get more than it is to have, a thread
-/// that lives no longer than this call first gives up what must not go along, which no other thread notices.
+/// Starts a worker. Mostly the calling thread just does so. Where the worker would get more than it is to have, a
+/// thread that lives no longer than this call first gives up what must not go along, which no other thread notices.
 pub(super) fn launch(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
     if terms.are_met() && passed.is_empty() && !might_be_inherited() {
         return command.spawn();

@@ -5,8 +5,8 @@
 //! ([`entry`]): a process that has the marker and finds the parent's greeting in the socket is a worker, serves, and
 //! exits without ever reaching the program's `main`. Any other process that happens to inherit the marker is not.
 //!
-//! A worker never has more rights than the process that starts it ([`rights`]), and of its descriptors only those that it
-//! is meant to have ([`inheritance`]); [`launch`] sees to both.
+//! A worker never has more rights than the process that starts it ([`rights`]), and of its descriptors only those that
+//! it is meant to have ([`inheritance`]); [`launch`] sees to both.
 
 mod credentials;
 pub(crate) mod entry;

@@ -1,21 +1,23 @@
 //! Which rights a worker has: never one that the process that starts it lacks.
 //!
-//! The caller of a program chooses its environment and its standard input. A program that has more rights than its caller
-//! (set-uid, set-gid, or with capabilities on its file) must not take orders from there, so it is never a worker. And
-//! because a worker is started from the program's file, the system would give it the rights of that file again, even if
-//! the building process has given them up. So there are three checks, each before any task or initializer:
+//! The caller of a program chooses its environment and its standard input. A program that has more rights than its
+//! caller (set-uid, set-gid, or with capabilities on its file) must not take orders from there, so it is never a
+//! worker. And because a worker is started from the program's file, the system would give it the rights of that file
+//! again, even if the building process has given them up. So there are three checks, each before any task or
+//! initializer:
 //!
 //! 1. Both sides refuse a process that was started with more rights than its caller, or whose ids differ ([`refusal`]).
-//! 2. The building process looks at what the system would add when it runs the file, and starts the worker so that nothing
-//!    is added ([`Terms`]).
-//! 3. The worker accepts a greeting only from its parent ([`check_greeted`]), and compares its own rights with those in the
-//!    greeting ([`Rights::check_worker`]).
+//! 2. The building process looks at what the system would add when it runs the file, and starts the worker so that
+//!    nothing is added ([`Terms`]).
+//! 3. The worker accepts a greeting only from its parent ([`check_greeted`]), and compares its own rights with those in
+//!    the greeting ([`Rights::check_worker`]).
 
 use std::{ffi::OsStr, fmt::Write as _, io, os::fd::BorrowedFd};
 
 use super::credentials;
 
-/// The rights of a process, as far as they change when it runs a file. Supplementary groups do not; the socket knows them.
+/// The rights of a process, as far as they change when it runs a file. Supplementary groups do not; the socket knows
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rights {
     /// The real, effective and saved user, and the same for the group.
@@ -30,8 +32,8 @@ impl Rights {
     /// The length of [`to_bytes`](Rights::to_bytes).
     pub(super) const SIZE: usize = 48;
 
-    /// The rights that this process has. A capability counts only if the calling thread and the main thread both have it:
-    /// capabilities belong to threads, and most programs give them up in the main thread alone.
+    /// The rights that this process has. A capability counts only if the calling thread and the main thread both have
+    /// it: capabilities belong to threads, and most programs give them up in the main thread alone.
     pub(super) fn own() -> io::Result<Rights> {
         credentials::rights()
     }
@@ -122,8 +124,8 @@ fn own_rights() -> Result<Rights, String> {
     Ok(rights)
 }
 
-/// Why this process must not become a worker, although a greeting waits in this socket: it may be none at all, or the other
-/// end was not made by its parent, with the same rights.
+/// Why this process must not become a worker, although a greeting waits in this socket: it may be none at all, or the
+/// other end was not made by its parent, with the same rights.
 pub(super) fn check_greeted(socket: BorrowedFd<'_>) -> Result<(), String> {
     let rights = own_rights()?;
     credentials::check_peer(socket, &rights)

@@ -44,7 +44,8 @@ pub(crate) struct Blueprint {
 /// A worker that was started, and has not answered yet.
 pub(crate) struct Started {
     pub(crate) child: Child,
-    /// Ready to read when the process has ended; None where the system has no such thing, or the process is gone already.
+    /// Ready to read when the process has ended; None where the system has no such thing, or the process is gone
+    /// already.
     pub(crate) exit: Option<OwnedFd>,
     pub(crate) stderr: ChildStderr,
     pub(crate) socket: Arc<OwnedFd>,

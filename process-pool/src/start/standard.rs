@@ -1,7 +1,7 @@
 //! The three standard descriptors, where the program has closed some of them.
 //!
-//! The next file that is opened gets the lowest free number. In a program without a standard output that is what it prints
-//! to, so no descriptor of a pool's may have one of these numbers.
+//! The next file that is opened gets the lowest free number. In a program without a standard output that is what it
+//! prints to, so no descriptor of a pool's may have one of these numbers.
 
 use std::{
     ffi::CStr,
@@ -14,8 +14,8 @@ use rustix::fs::{Mode, OFlags};
 /// What is read as empty and takes everything.
 pub(super) const NOWHERE: &CStr = c"/dev/null";
 
-/// Opens nowhere for each standard descriptor that is closed. What is opened while the answer lives gets another number.
-/// Where that fails nothing is changed: then most likely nothing else can be opened either.
+/// Opens nowhere for each standard descriptor that is closed. What is opened while the answer lives gets another
+/// number. Where that fails nothing is changed: then most likely nothing else can be opened either.
 pub(crate) fn fill(flags: OFlags) -> Vec<OwnedFd> {
     let mut filled = Vec::new();
     while let Ok(nowhere) = open(flags) {

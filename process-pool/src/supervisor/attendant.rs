@@ -226,8 +226,8 @@ impl Attendant {
         Some(due)
     }
 
-    /// The worker has answered a task. Where it reports nothing itself, what it has written up to now is that task's. It may
-    /// be more than that of a batch, whose next item runs already.
+    /// The worker has answered a task. Where it reports nothing itself, what it has written up to now is that task's.
+    /// It may be more than that of a batch, whose next item runs already.
     pub(super) fn note_answer(&mut self) {
         if self.report.is_none() {
             let unread = self.stderr.as_ref().and_then(|stderr| bytes_in_pipe(stderr.as_fd()));

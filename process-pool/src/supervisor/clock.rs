@@ -7,14 +7,14 @@ use rustix::process::Signal;
 use super::{Event, Supervisor};
 use crate::pool::{Leftovers, Stage};
 
-/// If the supervisor wakes up so much too late, this whole program was stopped, most likely: by `SIGSTOP`, a frozen control
-/// group, a machine that was suspended or moved. While workers have tasks it wakes up once a second at least, so that a
-/// longer pause is noticed whatever it waits for.
+/// If the supervisor wakes up so much too late, this whole program was stopped, most likely: by `SIGSTOP`, a frozen
+/// control group, a machine that was suspended or moved. While workers have tasks it wakes up once a second at least,
+/// so that a longer pause is noticed whatever it waits for.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Supervisor {
-    /// The supervisor has woken up, which it should have done at that time. If this program was stopped meanwhile, whatever
-    /// has a deadline gets that much more time.
+    /// The supervisor has woken up, which it should have done at that time. If this program was stopped meanwhile,
+    /// whatever has a deadline gets that much more time.
     pub(super) fn give_back_since(&mut self, due: Instant) {
         let late = due.elapsed();
         if late >= LATE {

@@ -1,9 +1,9 @@
 //! The thread that looks after a pool's workers: their words, their ends, and the deadlines.
 //!
-//! It waits for everything at once, and deals with one [event](Event) after the other. It alone starts and reaps workers. It
-//! runs no user code: results are read by those who ask for them, and callbacks, wakers and what else may run some are the
-//! [`courier`](crate::courier)'s. It makes no call that waits for somebody else: what workers write to their standard error
-//! is passed on by the [`forward`](crate::forward) thread.
+//! It waits for everything at once, and deals with one [event](Event) after the other. It alone starts and reaps
+//! workers. It runs no user code: results are read by those who ask for them, and callbacks, wakers and what else may
+//! run some are the [`courier`](crate::courier)'s. It makes no call that waits for somebody else: what workers write to
+//! their standard error is passed on by the [`forward`](crate::forward) thread.
 
 mod attendant;
 mod clock;
@@ -352,7 +352,8 @@ impl Supervisor {
         }
     }
 
-    /// A worker has closed its end of the link, most likely because it has come to its own end, which will show in a moment.
+    /// A worker has closed its end of the link, most likely because it has come to its own end, which will show in a
+    /// moment.
     fn hang_up(&mut self, unit: usize, error: &io::Error) {
         let Some(attendant) = &mut self.attendants[unit] else { return };
         attendant.unwatch_socket(&self.pool.poller);
@@ -382,7 +383,8 @@ impl Supervisor {
         }
     }
 
-    /// Lets go of workers that have had the tasks of their life, and of those that have nothing to do when the pool is closed.
+    /// Lets go of workers that have had the tasks of their life, and of those that have nothing to do when the pool is
+    /// closed.
     fn retire_the_idle(&mut self) {
         let mut state = self.pool.state.lock();
         let closing = state.phase > Phase::Open || state.broken.is_some();

@@ -1,10 +1,10 @@
 //! Whether and when the next worker is started after one has failed to start, and when the pool is broken.
 //!
-//! A pool is only broken by a reason that does not pass. As long as another worker serves, or may yet, it is not: failing
-//! starts go on with pauses, because whatever is wrong with them costs nobody a task. Where none is left, a few failures in a
-//! row are enough if no worker of the pool has ever been ready: the next one will meet the same. Where workers were ready
-//! before, or were killed from outside, or the system lacks what may be free again in a moment, it takes more attempts, with
-//! pauses. Either way the number of starts without a worker that serves is bounded.
+//! A pool is only broken by a reason that does not pass. As long as another worker serves, or may yet, it is not:
+//! failing starts go on with pauses, because whatever is wrong with them costs nobody a task. Where none is left, a few
+//! failures in a row are enough if no worker of the pool has ever been ready: the next one will meet the same. Where
+//! workers were ready before, or were killed from outside, or the system lacks what may be free again in a moment, it
+//! takes more attempts, with pauses. Either way the number of starts without a worker that serves is bounded.
 
 use std::{io, time::Duration};
 

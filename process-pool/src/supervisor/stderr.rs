@@ -1,5 +1,5 @@
-//! What a worker writes to its standard error: the last part is kept for the case of its death, and all of it is handed to
-//! the [`forward`](crate::forward) thread, line by line.
+//! What a worker writes to its standard error: the last part is kept for the case of its death, and all of it is handed
+//! to the [`forward`](crate::forward) thread, line by line.
 
 use std::{
     collections::VecDeque,

@@ -4,7 +4,8 @@
 //! workers, so one that dies in the middle of anything leaves the others' links as they were.
 //!
 //! A link is a socketpair, whose closing tells either side that the other is gone. With [`Transport::Socket`] it also
-//! carries the bytes; with [`Transport::Ring`] the bytes go through shared memory, and the socket only wakes the parent.
+//! carries the bytes; with [`Transport::Ring`] the bytes go through shared memory, and the socket only wakes the
+//! parent.
 //!
 //! Both are behind the same traits: [`Outbox`] and [`Inbox`] in the parent, which never block, [`Port`] in the worker,
 //! which does.
@@ -42,14 +43,15 @@ pub enum Transport {
 
 /// The parent's sending end. It belongs to whoever holds the pool's lock.
 pub(crate) trait Outbox: Send {
-    /// Takes as much of these two parts as there is room for, one behind the other, and answers how many bytes that were.
+    /// Takes as much of these two parts as there is room for, one behind the other, and answers how many bytes that
+    /// were.
     fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
 
     /// Wakes the worker, if it sleeps, after something was sent.
     fn ring_bell(&mut self);
 
-    /// Asks to be woken when there is room again, after [`send`](Outbox::send) took less than it was given, or when a task
-    /// that was withdrawn has left the worker's queue. True: there is room by now, try again.
+    /// Asks to be woken when there is room again, after [`send`](Outbox::send) took less than it was given, or when a
+    /// task that was withdrawn has left the worker's queue. True: there is room by now, try again.
     fn want_room(&mut self) -> bool;
 
     /// Whether the worker has still to read what was sent, where there are no [`Claims`] to say what it has begun with.
@@ -68,8 +70,8 @@ pub(crate) trait Outbox: Send {
 
 /// The parent's receiving end. It belongs to whoever listens: the supervisor, or a thread that waits for a result.
 pub(crate) trait Inbox: Send {
-    /// Appends what has arrived, `most` bytes of it, and answers how much that was. `UnexpectedEof`: the worker has closed
-    /// its end.
+    /// Appends what has arrived, `most` bytes of it, and answers how much that was. `UnexpectedEof`: the worker has
+    /// closed its end.
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize>;
 
     /// Takes the bells that have rung. To be called before looking at anything, for what rings later is to be heard.
@@ -91,8 +93,8 @@ pub(crate) trait Inbox: Send {
 /// The items of a batch are counted modulo this in a claim; what matters is that neighbours differ.
 pub(crate) const ITEM_MODULUS: u64 = 1 << 20;
 
-/// Which of the tasks in a worker's queue have started: decided by compare-and-swap between parent and worker, so that a
-/// task that was withdrawn never starts, and one that has started is never withdrawn.
+/// Which of the tasks in a worker's queue have started: decided by compare-and-swap between parent and worker, so that
+/// a task that was withdrawn never starts, and one that has started is never withdrawn.
 pub(crate) trait Claims {
     /// How many tasks may be in the worker's hands.
     fn slots(&self) -> u64;
@@ -137,11 +139,13 @@ pub(crate) trait Port {
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<()>;
     /// Wakes the parent, if it sleeps, after something was written.
     fn ring_bell(&mut self) -> io::Result<()>;
-    /// Sees to it that what was written reaches the parent even if this process ends right now. It need not wake the parent.
+    /// Sees to it that what was written reaches the parent even if this process ends right now. It need not wake the
+    /// parent.
     fn hand_over(&mut self) -> io::Result<()>;
     /// Starts a task. False: it was withdrawn.
     fn start(&mut self, sequence: u64) -> io::Result<bool>;
-    /// Goes on from one item of a batch to the next. False: the task was condemned, and this process is about to be killed.
+    /// Goes on from one item of a batch to the next. False: the task was condemned, and this process is about to be
+    /// killed.
     fn advance(&mut self, sequence: u64, item: u64) -> bool;
     /// Ends a task, before its reply is written. False: as for [`advance`](Port::advance).
     fn finish(&mut self, sequence: u64, item: u64) -> bool;

@@ -1,5 +1,5 @@
-//! Where the system has no memory that two processes can share without a name in the file system, a worker reports nothing.
-//! Has the shape of `ring/report.rs`; there is no value of this type.
+//! Where the system has no memory that two processes can share without a name in the file system, a worker reports
+//! nothing. Has the shape of `ring/report.rs`; there is no value of this type.
 
 use std::{
     io,

@@ -1,7 +1,7 @@
 //! The link through the socketpair alone.
 //!
-//! There is no memory in which worker and parent could decide about a task together, so the parent decides alone: it gives
-//! a worker one task at a time, and the task starts when it is given.
+//! There is no memory in which worker and parent could decide about a task together, so the parent decides alone: it
+//! gives a worker one task at a time, and the task starts when it is given.
 
 use std::{
     io::{self, IoSlice},
@@ -65,8 +65,8 @@ impl Outbox for SocketOutbox {
     }
 }
 
-/// Appends up to `most` bytes that `receive` puts into a buffer, and returns how many it did. The buffer is the end of the
-/// vector: one on the stack would need a large part of a small one, and twice that in a debug build.
+/// Appends up to `most` bytes that `receive` puts into a buffer, and returns how many it did. The buffer is the end of
+/// the vector: one on the stack would need a large part of a small one, and twice that in a debug build.
 fn append(into: &mut Vec<u8>, most: usize, receive: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
     /// At once, in a vector that has room for it.
     const PIECE: usize = 64 << 10;
@@ -114,7 +114,8 @@ impl Inbox for SocketInbox {
     }
 
     fn has_something(&self) -> bool {
-        // Asked like this because a look by `recv` would take an error out of the socket, and that is for the supervisor.
+        // Asked like this because a look by `recv` would take an error out of the socket, and that is for the
+        // supervisor.
         super::bytes_in_pipe(self.0.as_fd()).is_some_and(|bytes| bytes > 0)
     }
 }

@@ -18,8 +18,8 @@ pub(super) fn is_unread(_: BorrowedFd<'_>) -> bool {
     false
 }
 
-/// How many bytes are in a pipe, of which this is either end, or are to be read from a socket. None: it is neither, or the
-/// system does not tell.
+/// How many bytes are in a pipe, of which this is either end, or are to be read from a socket. None: it is neither, or
+/// the system does not tell.
 pub(crate) fn bytes_in_pipe(pipe: BorrowedFd<'_>) -> Option<u64> {
     use std::os::fd::AsRawFd;
     let mut unread: libc::c_int = 0;

@@ -1,8 +1,9 @@
 //! Where the standard error of one task ends and that of the next one begins, which tells what is said of a death.
 //!
-//! Asking the pipe is a system call, and costs more than a short task. A task that took less time than the call does cannot
-//! have written anything, because writing to a pipe is a longer call. So the pipe is asked after a task that took longer, when
-//! its outcome was sent already. What threads and processes that a task has left behind write later is not told apart.
+//! Asking the pipe is a system call, and costs more than a short task. A task that took less time than the call does
+//! cannot have written anything, because writing to a pipe is a longer call. So the pipe is asked after a task that
+//! took longer, when its outcome was sent already. What threads and processes that a task has left behind write later
+//! is not told apart.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -63,8 +64,8 @@ impl Boundary {
     }
 }
 
-/// A time in which nothing can be written to a pipe: half of what it takes to ask for its contents, which is less work for
-/// the kernel. Half of it, because the processor may have been slow when this was measured.
+/// A time in which nothing can be written to a pipe: half of what it takes to ask for its contents, which is less work
+/// for the kernel. Half of it, because the processor may have been slow when this was measured.
 fn shortest_write(pipe: &OwnedFd) -> u64 {
     const TIMES: usize = 8;
     let measure = |_| {

@@ -1,8 +1,8 @@
 //! What a worker reads arguments into, and writes outcomes to.
 //!
-//! Both are kept from task to task: memory that is new to a process comes page by page, and that costs more than the copy
-//! into it. A large one is kept too, but the system may have its pages if it needs them. Of an echo of 64 MiB of bytes this
-//! saves a third, of one of 1 MiB inside of a struct more than half.
+//! Both are kept from task to task: memory that is new to a process comes page by page, and that costs more than the
+//! copy into it. A large one is kept too, but the system may have its pages if it needs them. Of an echo of 64 MiB of
+//! bytes this saves a third, of one of 1 MiB inside of a struct more than half.
 #![allow(unsafe_code)]
 
 /// Up to this size memory is simply kept: a round number of bytes, and what goes with them.
@@ -11,8 +11,8 @@ const KEPT: usize = (1 << 20) + 64;
 /// Up to this size it is kept where the system may have it back.
 const LENT: usize = if cfg!(target_os = "linux") { (64 << 20) + 64 } else { KEPT };
 
-/// Makes exactly the room that a body of this length needs, and a byte more: bytes that the function hands back become the
-/// outcome, which is that much longer. What is far too large is not kept while a task runs.
+/// Makes exactly the room that a body of this length needs, and a byte more: bytes that the function hands back become
+/// the outcome, which is that much longer. What is far too large is not kept while a task runs.
 pub(super) fn make_room(body: &mut Vec<u8>, length: usize) {
     body.clear();
     if body.capacity() > KEPT && body.capacity() / 2 > length {
@@ -48,8 +48,9 @@ fn lend_to_system(vector: &mut Vec<u8>) {
         let before = room.as_ptr().align_offset(PAGES);
         let Some(pages) = room.get_mut(before..) else { return };
         let length = pages.len() / PAGES * PAGES;
-        // SAFETY: these are whole pages of room that the vector has, and nobody else. Each keeps what it holds or becomes
-        // zero, until it is written to again; what is in this room is read by nobody before that. An error changes nothing.
+        // SAFETY: these are whole pages of room that the vector has, and nobody else. Each keeps what it holds or
+        // becomes zero, until it is written to again; what is in this room is read by nobody before that. An error
+        // changes nothing.
         let _ = unsafe { rustix::mm::madvise(pages.as_mut_ptr().cast(), length, rustix::mm::Advice::LinuxFree) };
     }
     #[cfg(not(target_os = "linux"))]

@@ -1,8 +1,8 @@
 //! What the tasks of a worker start, and leave behind.
 //!
 //! A worker is the reaper of its descendants: what a task's child has left running when it ended becomes a child of the
-//! worker, instead of the system's, and so can be ended with it. For the same reason the worker has to wait for those when
-//! they have ended, for no one else does.
+//! worker, instead of the system's, and so can be ended with it. For the same reason the worker has to wait for those
+//! when they have ended, for no one else does.
 #![allow(unsafe_code)]
 
 use std::{
@@ -46,8 +46,8 @@ pub(super) fn end() {
 
 /// Waits for children that have ended and for which no one waits.
 ///
-/// Which of them were adopted cannot be told from those that a task has started and still wants to wait for. So some are
-/// always left, those that were started last.
+/// Which of them were adopted cannot be told from those that a task has started and still wants to wait for. So some
+/// are always left, those that were started last.
 #[derive(Debug)]
 pub(super) struct Reaper {
     due: Instant,

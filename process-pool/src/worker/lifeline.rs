@@ -1,8 +1,8 @@
 //! The end of a worker whose parent is gone.
 //!
-//! A thread waits for the other end of the socketpair to close, which happens however the parent ends, or for the parent's
-//! process to end, where the system can tell: the socket outlives a parent that was forked. Then it kills what the worker's
-//! tasks have started, in whatever group, and the worker's process group: the worker itself, busy or not.
+//! A thread waits for the other end of the socketpair to close, which happens however the parent ends, or for the
+//! parent's process to end, where the system can tell: the socket outlives a parent that was forked. Then it kills what
+//! the worker's tasks have started, in whatever group, and the worker's process group: the worker itself, busy or not.
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
@@ -13,7 +13,8 @@ use rustix::{
 
 use crate::signals;
 
-/// Starts the thread. What it watches is open when this returns, whatever a task does to the limits of this process then.
+/// Starts the thread. What it watches is open when this returns, whatever a task does to the limits of this process
+/// then.
 pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     // It calls nothing deep, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
@@ -32,7 +33,8 @@ pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
 /// its own.
 fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) -> io::Result<()> {
     loop {
-        // Of the socket nothing is asked for, so what is to be read, which is not this thread's business, does not wake it.
+        // Of the socket nothing is asked for, so what is to be read, which is not this thread's business, does not wake
+        // it.
         let on_socket = PollFd::new(socket, PollFlags::empty());
         let on_parent = PollFd::new(parent.unwrap_or(socket), parent.map_or(PollFlags::empty(), |_| PollFlags::IN));
         let mut watched = [on_socket, on_parent];

@@ -21,8 +21,8 @@ pub(super) fn limit_memory(bytes: u64) -> io::Result<()> {
 
 /// Turns core dumps of this process and of what it starts off, or on as far as the hard limit lets them.
 pub(super) fn limit_core_dumps(wanted: bool) -> io::Result<()> {
-    /// With a limit of 0 Linux still runs a program that collects dumps, and writes the whole memory to it. Not with 1, and
-    /// no file is that small.
+    /// With a limit of 0 Linux still runs a program that collects dumps, and writes the whole memory to it. Not with 1,
+    /// and no file is that small.
     const NONE: u64 = if cfg!(target_os = "linux") { 1 } else { 0 };
     let before = getrlimit(Resource::Core);
     let limit = if wanted {

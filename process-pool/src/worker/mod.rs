@@ -53,6 +53,6 @@ pub(crate) const LINK_LOST: &str = "the worker has lost the link to its parent";
 /// The exit code of a worker that could not begin to serve. The reason is in its standard error.
 pub(crate) const EXIT_NOT_STARTED: i32 = 97;
 
-/// What this process tells its parent of its end, if there is memory for that. Signal handlers look here too, so it is never
-/// unmapped.
+/// What this process tells its parent of its end, if there is memory for that. Signal handlers look here too, so it is
+/// never unmapped.
 static REPORT: OnceLock<Report> = OnceLock::new();

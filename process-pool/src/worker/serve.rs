@@ -301,8 +301,8 @@ impl Worker {
     }
 }
 
-/// What the parent announces. It has written all of it down, and a worker is the same program; but a task may have written
-/// over the link.
+/// What the parent announces. It has written all of it down, and a worker is the same program; but a task may have
+/// written over the link.
 fn length(announced: u64) -> io::Result<usize> {
     let length = usize::try_from(announced).ok().filter(|length| *length < isize::MAX as usize);
     length.ok_or_else(|| io::ErrorKind::InvalidData.into())

@@ -8,8 +8,8 @@
 pub(super) fn reset() {
     let last = libc::SIGRTMAX();
     for signal in 1..=last {
-        // SAFETY: the default action is no handler of ours; numbers that cannot be set (`SIGKILL`, `SIGSTOP`, those that the
-        // C library keeps for itself) are refused with an error and stay as they are.
+        // SAFETY: the default action is no handler of ours; numbers that cannot be set (`SIGKILL`, `SIGSTOP`, those
+        // that the C library keeps for itself) are refused with an error and stay as they are.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     // SAFETY: as above; ignoring is no handler either.

@@ -1,4 +1,5 @@
-//! What a pool keeps of a burst, and of tasks that were cancelled. The allocator of the GNU C library says how much that is.
+//! What a pool keeps of a burst, and of tasks that were cancelled. The allocator of the GNU C library says how much
+//! that is.
 
 use executor_core::{Executor, Future, Shutdown, TaskOptions};
 use process_pool::Transport;

@@ -1,4 +1,5 @@
-//! Programs that are run by the tests as processes of their own: they die, fork, or change what holds for a whole process.
+//! Programs that are run by the tests as processes of their own: they die, fork, or change what holds for a whole
+//! process.
 //!
 //! Each is this very test program again, told by a variable which of the functions below it is to be.
 

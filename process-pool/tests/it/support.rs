@@ -57,7 +57,8 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Gives a pool the time to see that what runs are no short tasks, behind which others may wait. More time changes nothing.
+/// Gives a pool the time to see that what runs are no short tasks, behind which others may wait. More time changes
+/// nothing.
 pub fn let_them_be_long() {
     let start = Instant::now();
     wait_until("some milliseconds", || start.elapsed() > Duration::from_millis(5));

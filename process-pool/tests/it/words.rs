@@ -1,4 +1,5 @@
-//! What is said of a death comes from the task that died, and from facts where there are some: not from what others wrote.
+//! What is said of a death comes from the task that died, and from facts where there are some: not from what others
+//! wrote.
 
 use executor_core::{Error, ErrorKind, Executor, MapOptions};
 use process_pool::{ProcessPoolExecutor, Transport};

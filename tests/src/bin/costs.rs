@@ -1,5 +1,5 @@
-//! Counts what a task costs and compares with `COSTS.md`: `costs [--write]`. Where the counts are not as they are written,
-//! the exit code is 1.
+//! Counts what a task costs and compares with `COSTS.md`: `costs [--write]`. Where the counts are not as they are
+//! written, the exit code is 1.
 //!
 //! `costs --play POOL [--count PART]` is what it starts itself: the counted work.
 

@@ -1,7 +1,7 @@
 //! Runs the crash matrix: `faults [--fault NAME] [--place NAME] [--transport NAME] [--workers N] [--write] [--loud]`.
 //!
-//! Each choice may be given several times; without one, all of its kind are run. Progress is written to standard error, and
-//! what is not as the table says to standard output, with the exit code 1.
+//! Each choice may be given several times; without one, all of its kind are run. Progress is written to standard error,
+//! and what is not as the table says to standard output, with the exit code 1.
 
 use std::{
     any::Any,

@@ -138,7 +138,8 @@ fn forks(kind: &str) -> Result<(), Error> {
 
 #[allow(unsafe_code)] // The standard library offers no `fork`.
 fn fork() -> i32 {
-    // SAFETY: the child runs code that takes locks, which is what is to be tested: at worst it hangs, and the test fails.
+    // SAFETY: the child runs code that takes locks, which is what is to be tested: at worst it hangs, and the test
+    // fails.
     unsafe { libc::fork() }
 }
 

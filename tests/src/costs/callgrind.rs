@@ -1,5 +1,5 @@
-//! Counting instructions with callgrind: running a program under it, telling it from inside when to count, and reading what
-//! it has written.
+//! Counting instructions with callgrind: running a program under it, telling it from inside when to count, and reading
+//! what it has written.
 #![allow(unsafe_code)]
 
 use std::{
@@ -60,7 +60,8 @@ const STOP_INSTRUMENTATION: usize = 0x4354_0005;
 fn request(number: usize, argument: usize) {
     let request = [number, argument, 0, 0, 0, 0];
     // SAFETY: the rotations add up to whole turns and the exchange is of a register with itself, so outside of valgrind
-    // nothing happens but to the flags. Valgrind knows the sequence, reads the request that RAX points to, and answers in RDX.
+    // nothing happens but to the flags. Valgrind knows the sequence, reads the request that RAX points to, and answers
+    // in RDX.
     unsafe {
         std::arch::asm!(
             "rol rdi, 3",

@@ -1,5 +1,5 @@
-//! A gate between threads or processes: one waits until another opens it, asleep in the kernel, where no instructions of the
-//! program are counted.
+//! A gate between threads or processes: one waits until another opens it, asleep in the kernel, where no instructions
+//! of the program are counted.
 
 use std::{
     fs::File,
@@ -10,7 +10,8 @@ use std::{
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde::{Deserialize, Serialize};
 
-/// A named pipe, by its path. Opening it for reading waits for somebody who opens it for writing, and the other way round.
+/// A named pipe, by its path. Opening it for reading waits for somebody who opens it for writing, and the other way
+/// round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Gate(PathBuf);
 

@@ -1,8 +1,9 @@
-//! What a task costs, counted instead of timed: instructions, allocations and bytes for each task, which are the same on a busy
-//! machine and on an idle one. `COSTS.md` has what they are to be, and the program `costs` compares.
+//! What a task costs, counted instead of timed: instructions, allocations and bytes for each task, which are the same
+//! on a busy machine and on an idle one. `COSTS.md` has what they are to be, and the program `costs` compares.
 //!
-//! The counted work ([`script`]) is a process of its own, which [`collect`] starts twice: as it is, for what it allocates, and
-//! under callgrind, for its instructions. A worker of a process pool is counted in the same way, by what runs in it.
+//! The counted work ([`script`]) is a process of its own, which [`collect`] starts twice: as it is, for what it
+//! allocates, and under callgrind, for its instructions. A worker of a process pool is counted in the same way, by what
+//! runs in it.
 
 mod callgrind;
 mod counter;
@@ -50,7 +51,8 @@ pub struct Figure {
 /// What was counted, for each task.
 pub type Counts = BTreeMap<Figure, f64>;
 
-/// How often instructions are counted where two processes meet. The least is taken: waiting for the other only adds to it.
+/// How often instructions are counted where two processes meet. The least is taken: waiting for the other only adds to
+/// it.
 const ROUNDS: usize = 5;
 
 /// How often allocations are counted, of which the median is taken: it takes milliseconds each time.
@@ -78,8 +80,8 @@ impl Figure {
         Pool::ALL.into_iter().flat_map(phases).filter(Figure::is_counted)
     }
 
-    /// Whether two processes are at work at the same time, so that how many tasks go over at once, and how often one waits for
-    /// the other, is never quite the same.
+    /// Whether two processes are at work at the same time, so that how many tasks go over at once, and how often one
+    /// waits for the other, is never quite the same.
     fn is_of_two(&self) -> bool {
         self.pool == Pool::Processes && self.phase != Phase::Submit
     }

@@ -1,8 +1,8 @@
 //! What is counted: many small tasks on a pool of one worker, whose way is cut into parts that do not overlap.
 //!
-//! The worker is held at a gate while the tasks are submitted, runs them all when the gate opens, and is held at the next
-//! one. So each part is counted while nobody else runs, on threads. A worker process and its parent work at the same time;
-//! each counts its own.
+//! The worker is held at a gate while the tasks are submitted, runs them all when the gate opens, and is held at the
+//! next one. So each part is counted while nobody else runs, on threads. A worker process and its parent work at the
+//! same time; each counts its own.
 
 use std::{error::Error as StdError, ffi::CStr, hint::black_box};
 
@@ -148,7 +148,8 @@ fn step(number: u64) -> u64 {
     black_box(number) + 1
 }
 
-/// Runs the script, and prints what was allocated. Under callgrind, the instructions of the part that is wanted are counted.
+/// Runs the script, and prints what was allocated. Under callgrind, the instructions of the part that is wanted are
+/// counted.
 ///
 /// # Errors
 ///

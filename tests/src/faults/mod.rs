@@ -1,8 +1,8 @@
-//! The crash matrix: what the caller sees when a fault meets a worker at a place, as a table in code, and the checks that
-//! hold a pool of processes to it.
+//! The crash matrix: what the caller sees when a fault meets a worker at a place, as a table in code, and the checks
+//! that hold a pool of processes to it.
 //!
-//! [`table`] says what is to be seen, for every [`Fault`] at every [`Place`]; [`check`] makes the fault happen there and
-//! looks; [`report`] writes the table down for people. `cargo run --release -p tests --bin faults` runs all of it.
+//! [`table`] says what is to be seen, for every [`Fault`] at every [`Place`]; [`check`] makes the fault happen there
+//! and looks; [`report`] writes the table down for people. `cargo run --release -p tests --bin faults` runs all of it.
 
 pub mod check;
 pub mod console;

@@ -15,18 +15,19 @@ pub enum Place {
     Encode,
     /// In `Drop` of the result, when it was written down and not sent yet.
     DropResult,
-    /// In the initializer, before the worker is ready: of every worker that is started, but for `SIGSTOP`, which meets the
-    /// first.
+    /// In the initializer, before the worker is ready: of every worker that is started, but for `SIGSTOP`, which meets
+    /// the first.
     Initializer,
-    /// No task is anywhere in the pool. The fault comes from outside, or from a thread that an earlier task has left behind.
-    /// Tasks are submitted when the worker has ended, or, if it does not end by this, when the fault has happened.
+    /// No task is anywhere in the pool. The fault comes from outside, or from a thread that an earlier task has left
+    /// behind. Tasks are submitted when the worker has ended, or, if it does not end by this, when the fault has
+    /// happened.
     Idle,
     /// Short tasks come and go, and nobody waits for the worker: the fault comes from outside, or from a thread that an
-    /// earlier task has left behind, at whatever point of a task or between two the worker is then. In a pool of two it is
-    /// let loose when one batch of tasks is done and the next one comes, in others when a task has just started.
+    /// earlier task has left behind, at whatever point of a task or between two the worker is then. In a pool of two it
+    /// is let loose when one batch of tasks is done and the next one comes, in others when a task has just started.
     BetweenTasks,
-    /// The pool was closed. Two pools: in one the fault meets a task that was running when the pool was closed to drain, with
-    /// others behind it; in the other it meets every worker in an exit handler, when it was told to leave.
+    /// The pool was closed. Two pools: in one the fault meets a task that was running when the pool was closed to
+    /// drain, with others behind it; in the other it meets every worker in an exit handler, when it was told to leave.
     Shutdown,
 }
 

@@ -6,8 +6,8 @@ use executor_core::ErrorKind::{self, Panicked, Terminated, TimeLimit, WorkerDied
 
 use super::{Fault, Place};
 
-/// What the caller sees of one fault at one place. In every case all other tasks give their results, the pool gets back to
-/// its full width, and nothing is left behind when it is dropped.
+/// What the caller sees of one fault at one place. In every case all other tasks give their results, the pool gets back
+/// to its full width, and nothing is left behind when it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
     /// The task fails like this. Its worker is replaced, unless the task panicked.
@@ -18,7 +18,8 @@ pub enum Cell {
     Unhurt,
     /// No task is lost, and the worker is replaced.
     Replaced,
-    /// The task that the worker was running at that moment fails like this, if there was one, and the worker is replaced.
+    /// The task that the worker was running at that moment fails like this, if there was one, and the worker is
+    /// replaced.
     MayFail(Failure),
     /// The pool is broken after a bounded number of starts, and the reason is this.
     Breaks(Failure),
@@ -33,8 +34,8 @@ pub struct Failure {
     pub kind: ErrorKind,
     /// How its worker ended, as the error says.
     pub end: End,
-    /// What the message says of it: `{pid}` stands for the worker's process id, `{pool}` for the pool's name, and `…` for
-    /// what depends on the run.
+    /// What the message says of it: `{pid}` stands for the worker's process id, `{pool}` for the pool's name, and `…`
+    /// for what depends on the run.
     says: &'static str,
 }
 
@@ -117,7 +118,8 @@ const ENDED: Failure = Failure {
 pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
     use Cell::{Arrives, Breaks, Fails, MayFail, Replaced, Unhurt, Waits};
     match fault {
-        //                            decode          run             drop argument   encode          drop result     initializer     idle      between tasks    shutdown
+        //                            decode          run             drop argument   encode          drop result
+        //                            initializer     idle      between tasks    shutdown
         Fault::Panic              => [Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Arrives,        Breaks(PANIC),  Unhurt,   Unhurt,          Fails(PANIC)],
         Fault::DoublePanic        => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT)],
         Fault::ExitZero           => [Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Breaks(EXIT_0), Replaced, MayFail(EXIT_0), Fails(EXIT_0)],
@@ -146,8 +148,8 @@ pub fn cell(fault: Fault, place: Place) -> Cell {
 }
 
 impl Failure {
-    /// The message of a task of this name, on a worker of this pool with this process id. `…` stands for what depends on the
-    /// run.
+    /// The message of a task of this name, on a worker of this pool with this process id. `…` stands for what depends
+    /// on the run.
     pub fn message(&self, task: &str, pid: &str, pool: &str) -> String {
         let lost = if self.kind == WorkerDied { "was lost: " } else { "" };
         format!("task `{task}` {lost}{}", self.fill_in(pid, pool))

@@ -82,8 +82,8 @@ pub(super) fn resident_kib(process: &str) -> usize {
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or_default()
 }
 
-/// The same, counted page by page, swapped ones included: the other number may be some pages behind for each processor. None:
-/// there is no such process, or it is gone but for its status.
+/// The same, counted page by page, swapped ones included: the other number may be some pages behind for each processor.
+/// None: there is no such process, or it is gone but for its status.
 pub(super) fn counted_kib(pid: u32) -> Option<usize> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let number = |name: &str| -> Option<usize> {

@@ -40,8 +40,8 @@ const ATTEMPTS: u32 = 4;
 /// How many bytes more may be allocated at the end: some tables grow by doubling.
 const HEAP_NOISE: usize = 64 * 1024;
 
-/// How much more memory may be in use at the end: the allocator keeps some of what is freed, if it was asked for in small
-/// pieces.
+/// How much more memory may be in use at the end: the allocator keeps some of what is freed, if it was asked for in
+/// small pieces.
 const RESIDENT_NOISE_KIB: usize = 48 * 1024;
 
 /// In a worker: the journal. What is huge travels alone, for bytes alone are copied as they are.
@@ -101,8 +101,8 @@ pub(super) fn argument(run: &mut Run) {
     finish(run, others, pool, journal, before);
 }
 
-/// Sends a huge argument, kills the workers that it is on its way to, so many of them, and checks what comes of it. Answers
-/// how many were killed: where somebody else was faster than this thread, it has arrived before.
+/// Sends a huge argument, kills the workers that it is on its way to, so many of them, and checks what comes of it.
+/// Answers how many were killed: where somebody else was faster than this thread, it has arrived before.
 fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, length: usize, times: usize) -> usize {
     let mut bytes = pattern(length);
     bytes[0] = number;
@@ -147,11 +147,13 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
     victims.len()
 }
 
-/// Kills a worker if the argument is still on its way there. False: it was not killed here, for the argument has arrived.
+/// Kills a worker if the argument is still on its way there. False: it was not killed here, for the argument has
+/// arrived.
 fn kill_on_the_way(pool: &ProcessPoolExecutor, journal: &Journal, number: u32, length: usize, pid: u32) -> bool {
     let Some(worker) = Stopped::stop(pool, pid) else { return false };
-    // A worker keeps an argument until its task has ended, so one that has all of it has noted a start or has more memory in
-    // use than this. The start alone does not tell: to the pool the task has started a while before its first line is run.
+    // A worker keeps an argument until its task has ended, so one that has all of it has noted a start or has more
+    // memory in use than this. The start alone does not tell: to the pool the task has started a while before its first
+    // line is run.
     let is_on_the_way = journal.starts(number) == 0 && counted_kib(pid).is_some_and(|kib| kib < length / 1024);
     if is_on_the_way {
         return worker.kill();

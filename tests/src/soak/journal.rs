@@ -1,8 +1,8 @@
 //! What tasks note of themselves, where neither the pool nor the end of their process can change it.
 //!
-//! A piece of memory that the program and all workers share: for each attempt of each task a mark at its start and one at
-//! its end, which are the id of the process that made them. A mark is made once; making it again is counted. What a pool
-//! says is held against this.
+//! A piece of memory that the program and all workers share: for each attempt of each task a mark at its start and one
+//! at its end, which are the id of the process that made them. A mark is made once; making it again is counted. What a
+//! pool says is held against this.
 //!
 //! The file behind it has no name. Workers find it among the descriptors of the program, in `/proc`.
 #![allow(unsafe_code)]
@@ -145,7 +145,8 @@ unsafe impl Sync for Pages {}
 impl Pages {
     fn map(file: impl AsFd, key: Key) -> io::Result<Pages> {
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: no address is asked for, so the mapping overlaps nothing. The file has the length, and nobody shrinks it.
+        // SAFETY: no address is asked for, so the mapping overlaps nothing. The file has the length, and nobody shrinks
+        // it.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), key.length(), protection, flags, file, 0) }?;
         Ok(Pages { start: NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?, key })
     }

@@ -51,7 +51,8 @@ pub(super) fn kill(pool: &ProcessPoolExecutor, pid: u32) -> bool {
     handle_of(pool, pid).is_some_and(|worker| pidfd_send_signal(&worker, Signal::KILL).is_ok())
 }
 
-/// What names this worker, and nobody else, also when its number is another's. None: it is no worker of this pool any more.
+/// What names this worker, and nobody else, also when its number is another's. None: it is no worker of this pool any
+/// more.
 pub(super) fn handle_of(pool: &ProcessPoolExecutor, pid: u32) -> Option<OwnedFd> {
     let handle = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
     // What is still listed was not reaped, so the handle is of this very worker, or of a later one of this pool.

@@ -133,8 +133,8 @@ pub(super) struct Tally {
 impl Tally {
     /// Holds what the pool says against the journal.
     ///
-    /// An attempt counts as lost if the pool has made another one, or has failed the task with it. Each loss belongs to the
-    /// death of a worker, and no worker's death belongs to two of them.
+    /// An attempt counts as lost if the pool has made another one, or has failed the task with it. Each loss belongs to
+    /// the death of a worker, and no worker's death belongs to two of them.
     pub(super) fn check(journal: &Journal, fates: &[Fate], kills: &Kills) -> Tally {
         assert_eq!(journal.misdeeds(), 0, "no attempt runs twice, and none that the pool does not count");
         let mut tally = Tally { tasks: fates.len(), ..Tally::default() };

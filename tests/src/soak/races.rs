@@ -1,7 +1,7 @@
 //! A cancel that races the start of its task, and a stop that races its end.
 //!
-//! Each task is asked at the moment at which the answer turns from one to the other, as well as that can be aimed at: the
-//! delay of the next question follows from the answers so far.
+//! Each task is asked at the moment at which the answer turns from one to the other, as well as that can be aimed at:
+//! the delay of the next question follows from the answers so far.
 
 use std::{
     collections::VecDeque,
@@ -289,11 +289,11 @@ fn stop_after_submit<P: Executor>(
 
 /// How tasks are met between their start and their end.
 struct AfterStart {
-    /// How long they are. Where worker and program decide together about the end of a task, it is as long as it takes to be
-    /// caught now and then.
+    /// How long they are. Where worker and program decide together about the end of a task, it is as long as it takes
+    /// to be caught now and then.
     length: Aim,
-    /// How long it is waited after the start. Where the end of a task is known by its reply alone, this is long enough for
-    /// the reply to arrive, mostly.
+    /// How long it is waited after the start. Where the end of a task is known by its reply alone, this is long enough
+    /// for the reply to arrive, mostly.
     delay: Aim,
 }
 

@@ -40,7 +40,8 @@ impl Way {
         }
     }
 
-    /// How many starts are enough to know: the first workers, and a few more. One that is killed may be somebody's whim.
+    /// How many starts are enough to know: the first workers, and a few more. One that is killed may be somebody's
+    /// whim.
     fn most_starts(self, width: usize) -> u64 {
         let more = match self {
             Way::Panic | Way::Abort | Way::Exit => 3,

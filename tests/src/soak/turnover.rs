@@ -18,11 +18,13 @@ use super::{
 
 const WIDTH: usize = 2;
 
-/// How much more memory may be in use at the end than at the start of the count. The allocator keeps some of what is freed,
-/// and what it keeps goes up and down; a leak of a hundred bytes for each worker would be more than this in the long form.
+/// How much more memory may be in use at the end than at the start of the count. The allocator keeps some of what is
+/// freed, and what it keeps goes up and down; a leak of a hundred bytes for each worker would be more than this in the
+/// long form.
 const RESIDENT_NOISE_KIB: usize = 1024;
 
-/// How many mappings more there may be: the allocator's, and the stacks of threads that have ended and are kept for others.
+/// How many mappings more there may be: the allocator's, and the stacks of threads that have ended and are kept for
+/// others.
 const MAPPING_NOISE: usize = 4;
 
 /// How many bytes more may be allocated: some tables grow by doubling.
@@ -135,8 +137,8 @@ fn count_what_stays(run: &mut Run, pool: &ProcessPoolExecutor, journal: &Journal
     }
 }
 
-/// Waits until all workers are there and nothing of others is left: where that does not come about, something stays, and
-/// the watchdog says what.
+/// Waits until all workers are there and nothing of others is left: where that does not come about, something stays,
+/// and the watchdog says what.
 fn at_rest(watch: &Watch, pool: &ProcessPoolExecutor, first: Option<Census>) -> Census {
     let mut last = Census::now();
     loop {

@@ -35,8 +35,8 @@ impl Ordered {
         queues.next += 1;
         queues.by_priority.entry(Reverse(priority)).or_default().push_back((number, task));
         queues.count += 1;
-        // ORDERING: whoever sees the count takes the lock before the task. That a worker about to sleep does not miss it
-        // is the affair of the fences of `Sleep`.
+        // ORDERING: whoever sees the count takes the lock before the task. That a worker about to sleep does not miss
+        // it is the affair of the fences of `Sleep`.
         self.count.store(queues.count, Relaxed);
     }
 

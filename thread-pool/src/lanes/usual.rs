@@ -8,11 +8,11 @@ use crate::sync::{AtomicBool, Mutex};
 
 /// A queue with two ends that have nothing to do with each other, most of the time.
 ///
-/// Those who submit push at the back. Workers take from the front, and when that is empty they exchange it for all that is
-/// at the back. So a submitter and a worker meet once for many tasks, and the cache lines of either end stay with the
-/// thread that uses it. In a lock-free queue of one piece the worker looks at the submitter's end for each task, to see
-/// whether there is one, and takes its cache line away each time: that made submitting five times as dear while a worker
-/// was at the heels of the submitter.
+/// Those who submit push at the back. Workers take from the front, and when that is empty they exchange it for all that
+/// is at the back. So a submitter and a worker meet once for many tasks, and the cache lines of either end stay with
+/// the thread that uses it. In a lock-free queue of one piece the worker looks at the submitter's end for each task, to
+/// see whether there is one, and takes its cache line away each time: that made submitting five times as dear while a
+/// worker was at the heels of the submitter.
 pub(super) struct Usual<T> {
     back: CachePadded<End<T>>,
     front: CachePadded<End<T>>,
@@ -32,8 +32,8 @@ impl<T> Usual<T> {
         let mut back = self.back.tasks.lock();
         back.push_back(task);
         if back.len() == 1 {
-            // ORDERING: who sees it takes the lock before the task. That a worker about to sleep does not miss it is the
-            // affair of the fences of `Sleep`.
+            // ORDERING: who sees it takes the lock before the task. That a worker about to sleep does not miss it is
+            // the affair of the fences of `Sleep`.
             self.back.any.store(true, Relaxed);
         }
     }
@@ -52,8 +52,8 @@ impl<T> Usual<T> {
             std::mem::swap(&mut *front, &mut *back);
             // ORDERING: as in `push`.
             self.front.any.store(true, Relaxed);
-            // ORDERING: Release pairs with the Acquire in `is_empty`: who sees that the back is empty sees where its tasks
-            // are now.
+            // ORDERING: Release pairs with the Acquire in `is_empty`: who sees that the back is empty sees where its
+            // tasks are now.
             self.back.any.store(false, Release);
         }
         let task = front.pop_front();
@@ -86,8 +86,8 @@ impl<T> Usual<T> {
         for end in [&self.front, &self.back] {
             let mut tasks = end.tasks.lock();
             take_out(&mut tasks, &keep, &mut taken);
-            // ORDERING: Release, as in `pop_locked`: this may be the store by which the back is seen to be empty, and whoever
-            // sees it has to see what went to the front before.
+            // ORDERING: Release, as in `pop_locked`: this may be the store by which the back is seen to be empty, and
+            // whoever sees it has to see what went to the front before.
             end.any.store(!tasks.is_empty(), Release);
         }
         taken

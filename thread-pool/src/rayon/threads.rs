@@ -1,9 +1,10 @@
 //! The threads of a rayon pool, and how a job gets to them from any thread.
 //!
-//! A pool that is a value takes jobs from everywhere. The global pool has no handle: `rayon::spawn_fifo` means the pool of the
-//! calling thread, which is the global one only for its own threads and for those outside of all pools. And rayon does not
-//! tell a thread in which pool it is. So a thread counts as one of the global pool's once a job that was sent there has run
-//! on it, and from any other thread of a pool jobs take a detour over a thread outside of all pools, the relay.
+//! A pool that is a value takes jobs from everywhere. The global pool has no handle: `rayon::spawn_fifo` means the pool
+//! of the calling thread, which is the global one only for its own threads and for those outside of all pools. And
+//! rayon does not tell a thread in which pool it is. So a thread counts as one of the global pool's once a job that was
+//! sent there has run on it, and from any other thread of a pool jobs take a detour over a thread outside of all pools,
+//! the relay.
 
 use std::{
     cell::Cell,
@@ -54,8 +55,8 @@ thread_local! {
 }
 
 impl Threads {
-    /// How many there are. For the global pool, which is started if it was not before, the number of the calling thread's
-    /// own pool if that is another one and the system refuses the thread that would ask.
+    /// How many there are. For the global pool, which is started if it was not before, the number of the calling
+    /// thread's own pool if that is another one and the system refuses the thread that would ask.
     pub(super) fn len(&self) -> usize {
         match self {
             Threads::Own(pool) => pool.current_num_threads(),

@@ -59,8 +59,8 @@ impl Sleep {
     /// closed.
     #[inline]
     pub(crate) fn announce_work(&self) -> bool {
-        // ORDERING: pairs with the fence in `fall_asleep`, and with the one in `stop_searching`: either this reading sees
-        // the worker that sleeps or has stopped searching, or that worker's look at the queues sees the task.
+        // ORDERING: pairs with the fence in `fall_asleep`, and with the one in `stop_searching`: either this reading
+        // sees the worker that sleeps or has stopped searching, or that worker's look at the queues sees the task.
         fence(SeqCst);
         let seen = self.counters.read();
         if seen.calls_for_waking() {
@@ -103,8 +103,8 @@ impl Sleep {
         before.searching() == 1 && before.sleeping() == 0
     }
 
-    /// Whether a worker searches or sleeps, so that it will take the next task. Where the answer decides whether a thread
-    /// may sleep, a fence stands before it.
+    /// Whether a worker searches or sleeps, so that it will take the next task. Where the answer decides whether a
+    /// thread may sleep, a fence stands before it.
     pub(crate) fn has_idle_worker(&self) -> bool {
         let seen = self.counters.read();
         seen.searching() > 0 || seen.sleeping() > 0
@@ -124,8 +124,8 @@ impl Sleep {
         fence(SeqCst);
         if seen.is_closed() || is_there_work() {
             let mut sleepers = self.sleepers.lock();
-            // If it was woken meanwhile, it was taken off the list, and the parker holds a token that ends the next sleep
-            // at once; the loop below looks again then.
+            // If it was woken meanwhile, it was taken off the list, and the parker holds a token that ends the next
+            // sleep at once; the loop below looks again then.
             if let Some(place) = sleepers.iter().position(|index| *index == sleeper.index) {
                 sleepers.remove(place);
                 self.counters.get_up(1);

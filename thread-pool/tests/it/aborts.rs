@@ -1,4 +1,5 @@
-//! What a task says that takes the program down. Each case runs in a program of its own: this test binary, started again.
+//! What a task says that takes the program down. Each case runs in a program of its own: this test binary, started
+//! again.
 #![allow(unsafe_code)]
 
 use std::{

@@ -112,8 +112,8 @@ fn cf_046_no_more_tasks_run_at_once_than_there_are_workers() {
     assert!(most.load(SeqCst) <= 4);
 }
 
-/// Sleeping workers use no processor time and are not woken. A worker that polled would never be seen to rest; one that has
-/// still to lie down, because the machine is busy, only makes the test look again.
+/// Sleeping workers use no processor time and are not woken. A worker that polled would never be seen to rest; one that
+/// has still to lie down, because the machine is busy, only makes the test look again.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_pool_uses_no_processor_time() {

@@ -81,8 +81,8 @@ fn in_a_child(run: fn() -> bool) {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
 }
 
-/// A thread of another rayon pool reaches the global one through a thread of the executor's. In a process of its own, whose
-/// memory is limited for a moment.
+/// A thread of another rayon pool reaches the global one through a thread of the executor's. In a process of its own,
+/// whose memory is limited for a moment.
 #[cfg(feature = "rayon")]
 #[test]
 fn a_global_rayon_pool_that_is_out_of_reach_is_an_error_of_that_submit_alone() {

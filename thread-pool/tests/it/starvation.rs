@@ -1,6 +1,6 @@
-//! How many others can be started before a task that waits: a number that the documentation of the executors states, whatever
-//! comes from elsewhere meanwhile. In each test one worker alone is free, so that what it has started before is counted
-//! exactly.
+//! How many others can be started before a task that waits: a number that the documentation of the executors states,
+//! whatever comes from elsewhere meanwhile. In each test one worker alone is free, so that what it has started before
+//! is counted exactly.
 
 use std::sync::{
     Arc, Barrier, Mutex,
@@ -122,7 +122,8 @@ fn a_task_from_outside_starts_behind_a_bounded_number_of_nested_ones() {
     });
 }
 
-/// One worker has no end of tasks in its queue, and runs none of them; another one waits by a channel for one of its own.
+/// One worker has no end of tasks in its queue, and runs none of them; another one waits by a channel for one of its
+/// own.
 #[test]
 fn a_task_of_one_worker_starts_behind_a_bounded_number_of_another_worker() {
     for shift in 0..3 {

@@ -75,8 +75,8 @@ impl Futex {
             )
         }?;
         let page = NonNull::new(memory.cast::<Page>()).ok_or("no memory at the address zero")?;
-        // SAFETY: the mapping is zeroed, which all fields may be, and is never unmapped in the child. `answer` only loads,
-        // stores and makes system calls.
+        // SAFETY: the mapping is zeroed, which all fields may be, and is never unmapped in the child. `answer` only
+        // loads, stores and makes system calls.
         let partner = unsafe { Partner::fork(None, || answer(page.as_ref(), waiting)) }?;
         Ok(Futex { page, waiting, partner })
     }

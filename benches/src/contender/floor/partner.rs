@@ -10,13 +10,13 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 pub(super) struct Partner(Pid);
 
 impl Partner {
-    /// Forks. The child calls `run`, and ends. Of the descriptors it has the standard ones and `keep`: others would keep
-    /// pipes open whose end somebody else waits for.
+    /// Forks. The child calls `run`, and ends. Of the descriptors it has the standard ones and `keep`: others would
+    /// keep pipes open whose end somebody else waits for.
     ///
     /// # Safety
     ///
-    /// `run` does nothing that needs a lock or another thread of this process: it allocates nothing, prints nothing, and does not
-    /// panic.
+    /// `run` does nothing that needs a lock or another thread of this process: it allocates nothing, prints nothing,
+    /// and does not panic.
     pub(super) unsafe fn fork(keep: Option<RawFd>, run: impl FnOnce()) -> io::Result<Partner> {
         // SAFETY: the child has but one thread, and does only what `run` promises.
         match unsafe { libc::fork() } {

@@ -5,8 +5,8 @@ use loom::{cell::UnsafeCell, sync::Arc, thread};
 use super::explore;
 use crate::task::block::Tally;
 
-/// A block, by what is done with it. That it is freed by one, and after all use, is what the cells show: to free it is to
-/// write to all of them.
+/// A block, by what is done with it. That it is freed by one, and after all use, is what the cells show: to free it is
+/// to write to all of them.
 struct Block {
     tally: Tally,
     places: [UnsafeCell<u32>; 2],

@@ -3,8 +3,8 @@
 
 use loom::cell::UnsafeCell;
 
-/// Written where somebody acts, and read by whoever has heard of it: loom reports a reader for whom the one does not come
-/// before the other.
+/// Written where somebody acts, and read by whoever has heard of it: loom reports a reader for whom the one does not
+/// come before the other.
 #[derive(Default)]
 pub(super) struct Effect(UnsafeCell<usize>);
 

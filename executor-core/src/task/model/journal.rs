@@ -1,7 +1,7 @@
 //! What happened to one task, as far as a user could tell.
 //!
-//! It is written with atomics of the standard library, which loom does not see: so watching brings no order into what is
-//! watched. The models of one test run on one thread of the system, one after the other.
+//! It is written with atomics of the standard library, which loom does not see: so watching brings no order into what
+//! is watched. The models of one test run on one thread of the system, one after the other.
 
 use std::{
     cell::RefCell,

@@ -4,10 +4,10 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release -p executor-core --lib task::model
 //! ```
 //!
-//! The code is the real one: `sync.rs` gives it loom's atomics, locks and cells. A wake-up that is lost is a deadlock, an
-//! output that is touched by two at once or read too early is a race on its cell, an allocation that is freed too early is
-//! one too, and one that is never freed is a leak; loom reports all of these. What users are promised beyond that is
-//! written down by the [`Journal`](journal::Journal) and looked at when everybody is through.
+//! The code is the real one: `sync.rs` gives it loom's atomics, locks and cells. A wake-up that is lost is a deadlock,
+//! an output that is touched by two at once or read too early is a race on its cell, an allocation that is freed too
+//! early is one too, and one that is never freed is a leak; loom reports all of these. What users are promised beyond
+//! that is written down by the [`Journal`](journal::Journal) and looked at when everybody is through.
 
 mod actors;
 mod blocks;
@@ -46,8 +46,8 @@ fn explore_with(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync 
 }
 
 thread_local! {
-    /// Whether anything has panicked on this thread. The code of users is run in `catch.rs`, where also what loom has to
-    /// say of it would end, and the models' own assertions in callbacks.
+    /// Whether anything has panicked on this thread. The code of users is run in `catch.rs`, where also what loom has
+    /// to say of it would end, and the models' own assertions in callbacks.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -1,7 +1,7 @@
 //! One place for a worker, as the parent sees it: who is in it, what it was given, and what is on the way.
 //!
-//! A unit outlives its workers: when one dies or retires, another takes its place. Sequence numbers go on across that, so
-//! a number never means two tasks.
+//! A unit outlives its workers: when one dies or retires, another takes its place. Sequence numbers go on across that,
+//! so a number never means two tasks.
 
 mod flight;
 mod pause;
@@ -58,7 +58,8 @@ pub(crate) struct Unit {
     answered: u64,
     /// The last number that went to the worker before this one.
     sequence_before: u64,
-    /// The last task that was withdrawn when it was the next to start. A worker that is well takes it off its queue soon.
+    /// The last task that was withdrawn when it was the next to start. A worker that is well takes it off its queue
+    /// soon.
     skipped: u64,
     /// How many tasks this worker was given.
     given: usize,
@@ -228,8 +229,8 @@ impl Unit {
         // Before the claim, which a worker changes before it says that it has taken the task.
         let is_taken = claims.is_some_and(|claims| self.has_taken(claims, sequence));
         let claim = claims.map(|claims| claims.claim(sequence));
-        // Only now: a worker notes the time before it starts, so this is the time of what was seen to run, or of what came
-        // after it. The other way round, a task that has just begun would be given the time of the one before it.
+        // Only now: a worker notes the time before it starts, so this is the time of what was seen to run, or of what
+        // came after it. The other way round, a task that has just begun would be given the time of the one before it.
         let age = claims.and_then(|claims| monotonic_now().checked_sub(claims.started_at()));
         let (progress, bytes, given_back) = (self.progress, self.bytes_received, self.given_back);
         let flight = self.flights.front_mut()?;
@@ -298,8 +299,9 @@ impl Unit {
         }
     }
 
-    /// Whether a slot is free: it is once the worker has taken the task that had it before off its queue. The worker's word
-    /// counts for tasks that it was given and that were withdrawn since, and never frees the slot of one that it has.
+    /// Whether a slot is free: it is once the worker has taken the task that had it before off its queue. The worker's
+    /// word counts for tasks that it was given and that were withdrawn since, and never frees the slot of one that it
+    /// has.
     fn has_slot(&self, claims: &dyn Claims) -> bool {
         let has_slot = |taken: u64| self.last_sequence.saturating_sub(taken) < claims.slots() - 1;
         // What is known mostly does, and a look takes the memory away from the worker.
@@ -316,8 +318,8 @@ impl Unit {
         self.is_idle() && (self.backlog.is_some() || self.claims().is_some_and(|claims| !self.has_slot(claims)))
     }
 
-    /// Whether the worker has said that it has taken the task off its queue that is the next to be answered: then it has
-    /// started it, or found it withdrawn, and has changed its claim before it said so.
+    /// Whether the worker has said that it has taken the task off its queue that is the next to be answered: then it
+    /// has started it, or found it withdrawn, and has changed its claim before it said so.
     fn has_taken(&self, claims: &dyn Claims, sequence: u64) -> bool {
         (sequence..=self.last_sequence).contains(&claims.taken())
     }
@@ -329,8 +331,9 @@ impl Unit {
             && self.claims().is_some_and(|claims| !has_passed(claims.taken()))
     }
 
-    /// Asks for the bell if it would take another task, but for those that were withdrawn and still lie in its queue: the
-    /// bell tells when the worker gets past them. True: it has asked; look at [`has_room`](Unit::has_room) once more.
+    /// Asks for the bell if it would take another task, but for those that were withdrawn and still lie in its queue:
+    /// the bell tells when the worker gets past them. True: it has asked; look at [`has_room`](Unit::has_room) once
+    /// more.
     pub(crate) fn asks_for_slot(&mut self) -> bool {
         let is_open = self.stage == Stage::Ready && self.backlog.is_none() && self.flights.len() < self.depth;
         let asks = is_open && self.claims().is_some_and(|claims| !self.has_slot(claims));
@@ -440,8 +443,8 @@ impl Unit {
         Some(flight.job)
     }
 
-    /// The memory of an argument that the worker has read, and that nobody is going to need any more, for its reply of this
-    /// length. New memory costs more than the copy into it.
+    /// The memory of an argument that the worker has read, and that nobody is going to need any more, for its reply of
+    /// this length. New memory costs more than the copy into it.
     pub(crate) fn spare_memory(&mut self, sequence: u64, length: u64) -> Option<Vec<u8>> {
         let is_sent = self.backlog.as_ref().is_none_or(|backlog| backlog.sequence != sequence);
         if !is_sent || !self.has_started(sequence) {
@@ -451,8 +454,8 @@ impl Unit {
         self.flights.front_mut().filter(|flight| flight.sequence == sequence)?.job.spend(length)
     }
 
-    /// The worker has answered a task for good, or one item of it. None: it has not got that task, or not as a whole yet,
-    /// so it is not to be talked to any more. A task that was withdrawn is not answered.
+    /// The worker has answered a task for good, or one item of it. None: it has not got that task, or not as a whole
+    /// yet, so it is not to be talked to any more. A task that was withdrawn is not answered.
     pub(crate) fn answered(&mut self, sequence: u64, outcome: Cow<'_, [u8]>, now: Instant) -> Option<Answer> {
         // Answers come in the order of the requests.
         let flight = self.flights.front().filter(|flight| flight.sequence == sequence)?;
@@ -513,15 +516,15 @@ impl Unit {
             None if !self.has_started(sequence) => return false,
             None => received,
         };
-        // Of a batch that was asked to end, whichever item runs then is stopped: an outcome that comes is of one that was
-        // done before. Where an item has used up its time it is that one: the error must not fall on the next.
+        // Of a batch that was asked to end, whichever item runs then is stopped: an outcome that comes is of one that
+        // was done before. Where an item has used up its time it is that one: the error must not fall on the next.
         let is_asked = is_batch && error.kind() == ErrorKind::Terminated;
         self.pass_verdict(sequence, if is_asked { u64::MAX } else { item }, error);
         true
     }
 
-    /// As [`condemn`](Unit::condemn), whatever the worker says of the task: it has had its chance. What it sends from here
-    /// on does not count. False: it was condemned before, for this task or another.
+    /// As [`condemn`](Unit::condemn), whatever the worker says of the task: it has had its chance. What it sends from
+    /// here on does not count. False: it was condemned before, for this task or another.
     pub(crate) fn condemn_by_force(&mut self, sequence: u64, error: Error) -> bool {
         let Some(received) = self.flight(sequence).map(|flight| flight.job.received()) else { return false };
         let is_new = self.verdict.is_none();

@@ -1,7 +1,7 @@
 //! What a unit has to say to its worker, and what of it is still to be sent.
 //!
-//! A link takes as much as there is room for. The rest waits here, one request at a time, until the supervisor hears that
-//! there is room again.
+//! A link takes as much as there is room for. The rest waits here, one request at a time, until the supervisor hears
+//! that there is room again.
 
 use std::io;
 
@@ -77,8 +77,8 @@ impl Unit {
         self.pump();
     }
 
-    /// Sends what is still to be sent, as far as there is room. True: some is left, and the link has no bell for room of
-    /// its own, so look again when the socket takes more.
+    /// Sends what is still to be sent, as far as there is room. True: some is left, and the link has no bell for room
+    /// of its own, so look again when the socket takes more.
     pub(crate) fn pump(&mut self) -> bool {
         let (Some(backlog), Some(outbox)) = (&mut self.backlog, &mut self.outbox) else { return false };
         let body = match &backlog.orphan {

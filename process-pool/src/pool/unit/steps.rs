@@ -1,7 +1,7 @@
 //! What a worker does by itself, between tasks: coming to life, reading a request, sending a reply.
 //!
-//! How long a task runs is the task's business. How long these take is the pool's: a worker that does not go on with one of
-//! them was stopped by a signal, or has written over what it shares with this program.
+//! How long a task runs is the task's business. How long these take is the pool's: a worker that does not go on with
+//! one of them was stopped by a signal, or has written over what it shares with this program.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use super::{Stage, Unit};
 use crate::transport::Claim;
 
 impl Unit {
-    /// Whether it is expected to do something of its own: to come to life, to begin with a task, or to send the rest of a
-    /// reply; or to get past tasks that were withdrawn.
+    /// Whether it is expected to do something of its own: to come to life, to begin with a task, or to send the rest of
+    /// a reply; or to get past tasks that were withdrawn.
     pub(crate) fn owes_a_step(&self) -> bool {
         if self.is_clogged() || self.is_to_skip() {
             return true;
@@ -39,8 +39,8 @@ impl Unit {
         }
     }
 
-    /// How many of the bytes that were ever sent to workers of this place the worker has taken off its link, as far as is
-    /// known.
+    /// How many of the bytes that were ever sent to workers of this place the worker has taken off its link, as far as
+    /// is known.
     pub(super) fn bytes_taken(&self) -> u64 {
         let unread = self.outbox.as_ref().and_then(|outbox| outbox.unread());
         match (unread, &self.backlog) {

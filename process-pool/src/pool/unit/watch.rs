@@ -1,10 +1,11 @@
 //! What this process has itself seen of a task that runs, and for how long that may go on.
 //!
-//! A worker's claims and its clock lie in memory that its tasks can write to, so both may say anything, and something else
-//! each time. Two things are certain: when a task was sent, and which outcomes have come. So an item is counted by the
-//! outcomes that were received, a claim may be ahead of them by one item and never goes back, and the worker's clock
-//! counts at the first look at an item alone, between the time at which that item can have started at the earliest and
-//! now. Whatever a worker writes, a task without outcomes has a bounded number of looks, and then its time is over.
+//! A worker's claims and its clock lie in memory that its tasks can write to, so both may say anything, and something
+//! else each time. Two things are certain: when a task was sent, and which outcomes have come. So an item is counted by
+//! the outcomes that were received, a claim may be ahead of them by one item and never goes back, and the worker's
+//! clock counts at the first look at an item alone, between the time at which that item can have started at the
+//! earliest and now. Whatever a worker writes, a task without outcomes has a bounded number of looks, and then its time
+//! is over.
 
 use std::time::{Duration, Instant};
 
@@ -119,8 +120,8 @@ impl Watch {
         }
     }
 
-    /// It was over, and its claim had changed before it could be condemned: it has just ended, or is at its next item, of
-    /// which word will come; or the claim lies. Returns when to look again.
+    /// It was over, and its claim had changed before it could be condemned: it has just ended, or is at its next item,
+    /// of which word will come; or the claim lies. Returns when to look again.
     pub(crate) fn is_overdue(&mut self, now: Instant, limit: Duration) -> Duration {
         self.overdue.get_or_insert(now);
         last_chance(limit)

@@ -1,14 +1,15 @@
 //! Copies from and to memory that another process may write to at the same time.
 //!
-//! An ordinary copy of such memory is a data race by the letter, whatever the processor makes of it: the compiler may read a
-//! byte twice and take for granted that it is the same. So each access to the shared side is an atomic one, as wide as its
-//! place allows; the private side is ordinary memory. The order between the two processes comes from the ring's indices, so
-//! the accesses themselves are Relaxed, which are plain moves on every processor that this runs on. Where the other side
-//! keeps to the protocol no two of these accesses meet, and where it does not the bytes are some bytes.
+//! An ordinary copy of such memory is a data race by the letter, whatever the processor makes of it: the compiler may
+//! read a byte twice and take for granted that it is the same. So each access to the shared side is an atomic one, as
+//! wide as its place allows; the private side is ordinary memory. The order between the two processes comes from the
+//! ring's indices, so the accesses themselves are Relaxed, which are plain moves on every processor that this runs on.
+//! Where the other side keeps to the protocol no two of these accesses meet, and where it does not the bytes are some
+//! bytes.
 //!
-//! On x86-64 the same is written in the processor's own instructions, because words one by one cost a short copy twice as
-//! many, and make an echo of 1 MiB a fifth slower. To the compiler that is code that it cannot see into, and what it does
-//! is what a copy of relaxed atomic bytes would do.
+//! On x86-64 the same is written in the processor's own instructions, because words one by one cost a short copy twice
+//! as many, and make an echo of 1 MiB a fifth slower. To the compiler that is code that it cannot see into, and what it
+//! does is what a copy of relaxed atomic bytes would do.
 #![allow(unsafe_code)]
 
 #[cfg(any(test, miri, not(target_arch = "x86_64")))]

@@ -32,8 +32,8 @@ unsafe impl Send for SharedMemory {}
 // SAFETY: as above; which bytes may be copied when is the business of the ring's indices.
 unsafe impl Sync for SharedMemory {}
 
-/// Makes the file behind a piece of shared memory. It cannot shrink: a mapping of a file that shrinks would kill whoever
-/// touches it.
+/// Makes the file behind a piece of shared memory. It cannot shrink: a mapping of a file that shrinks would kill
+/// whoever touches it.
 ///
 /// # Errors
 ///
@@ -62,9 +62,10 @@ fn create(name: &CStr, length: usize, takes_pages: bool) -> io::Result<OwnedFd> 
     Ok(file)
 }
 
-/// Whether the system may refuse a page of a mapping when it is first touched, which ends whoever touches it (`SIGBUS`):
-/// it does where memory is accounted for strictly, and this kind of it page by page. Then the pages are taken beforehand.
-/// Elsewhere they come one by one, because most rings never use all of theirs, and taking them costs a tenth of a start.
+/// Whether the system may refuse a page of a mapping when it is first touched, which ends whoever touches it
+/// (`SIGBUS`): it does where memory is accounted for strictly, and this kind of it page by page. Then the pages are
+/// taken beforehand. Elsewhere they come one by one, because most rings never use all of theirs, and taking them costs
+/// a tenth of a start.
 fn may_lack_pages() -> bool {
     const STRICT: &str = "2";
     !std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim_end() != STRICT)
@@ -81,15 +82,15 @@ impl SharedMemory {
             ));
         }
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: no address is asked for, so the mapping overlaps nothing. The file has the length and is sealed against
-        // shrinking, so every byte of the mapping stays backed.
+        // SAFETY: no address is asked for, so the mapping overlaps nothing. The file has the length and is sealed
+        // against shrinking, so every byte of the mapping stays backed.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, protection, flags, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(SharedMemory { start, length })
     }
 
-    /// Sleeps on a half word until somebody [wakes](SharedMemory::wake) it, or not at all if it holds something else than
-    /// what is expected. May return for no reason.
+    /// Sleeps on a half word until somebody [wakes](SharedMemory::wake) it, or not at all if it holds something else
+    /// than what is expected. May return for no reason.
     pub(super) fn sleep_on(&self, offset: usize, expected: u32) -> io::Result<()> {
         match futex::wait(self.half_word(offset), futex::Flags::empty(), expected, None) {
             // Woken, interrupted, or the half word was changed before the kernel looked.
@@ -124,7 +125,8 @@ impl SharedMemory {
 
     pub(super) fn copy_in(&self, offset: usize, bytes: &[u8]) {
         let to = self.at(offset, bytes.len());
-        // SAFETY: `to` has room for the bytes, and is no part of a Rust value; all other accesses are atomics or such copies.
+        // SAFETY: `to` has room for the bytes, and is no part of a Rust value; all other accesses are atomics or such
+        // copies.
         unsafe { copy::into_shared(bytes.as_ptr(), to, bytes.len()) }
     }
 

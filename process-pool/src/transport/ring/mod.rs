@@ -1,8 +1,8 @@
 //! The link through shared memory: a ring for each direction, and a word for each task in the worker's hands.
 //!
-//! While both sides are awake no system call is made. A side that finds nothing to do says so in a flag, looks once more,
-//! and sleeps: the worker on a futex, the parent on its end of the socketpair, together with everything else it waits
-//! for. README.md in this folder has the argument.
+//! While both sides are awake no system call is made. A side that finds nothing to do says so in a flag, looks once
+//! more, and sleeps: the worker on a futex, the parent on its end of the socketpair, together with everything else it
+//! waits for. README.md in this folder has the argument.
 
 #[cfg(not(loom))]
 mod bell;
@@ -80,8 +80,8 @@ const FOR_ROOM: u32 = 2;
 /// Wakes the worker, if it sleeps for this.
 fn wake_worker(memory: &SharedMemory, reason: u32) {
     let sleeps = memory.half_word(layout::WORKER_SLEEPS);
-    // ORDERING: this fence, after an index was stored, and the one in `RingPort::sleep_unless`, after the flag was, order
-    // the two: either the worker sees the new index, or this sees the flag.
+    // ORDERING: this fence, after an index was stored, and the one in `RingPort::sleep_unless`, after the flag was,
+    // order the two: either the worker sees the new index, or this sees the flag.
     fence(SeqCst);
     if sleeps.load(Relaxed) == reason && sleeps.compare_exchange(reason, 0, Relaxed, Relaxed).is_ok() {
         memory.wake(layout::WORKER_SLEEPS);
@@ -172,8 +172,8 @@ struct RingClaims(Arc<SharedMemory>);
 impl RingClaims {
     fn change(&self, sequence: u64, item: u64, from: u64, to: u64) -> bool {
         let (from, to) = (layout::claim_word(sequence, item, from), layout::claim_word(sequence, item, to));
-        // ORDERING: the word decides between the two sides by itself, and the worker looks at nothing else that this side
-        // has done before.
+        // ORDERING: the word decides between the two sides by itself, and the worker looks at nothing else that this
+        // side has done before.
         self.0.word(layout::claim_offset(sequence)).compare_exchange(from, to, Relaxed, Relaxed).is_ok()
     }
 }
@@ -199,8 +199,8 @@ impl Claims for RingClaims {
     }
 
     fn claim(&self, sequence: u64) -> Claim {
-        // ORDERING: Acquire pairs with the Release of `RingPort::change`: whoever sees an item run sees its time, or a later
-        // one's, in `started_at`.
+        // ORDERING: Acquire pairs with the Release of `RingPort::change`: whoever sees an item run sees its time, or a
+        // later one's, in `started_at`.
         let word = self.0.word(layout::claim_offset(sequence)).load(Acquire);
         match layout::read_claim(word, sequence) {
             Some((layout::OFFERED, _)) => Claim::Offered,
@@ -298,8 +298,8 @@ impl RingPort {
     fn change(&self, sequence: u64, from: (u64, u64), to: (u64, u64)) -> bool {
         let word = |(item, state)| layout::claim_word(sequence, item, state);
         let claim = self.memory.word(layout::claim_offset(sequence));
-        // ORDERING: Release pairs with the Acquire of `RingClaims::claim`: the time was noted before. The frame that led here
-        // came with the ring's own index.
+        // ORDERING: Release pairs with the Acquire of `RingClaims::claim`: the time was noted before. The frame that
+        // led here came with the ring's own index.
         claim.compare_exchange(word(from), word(to), Release, Relaxed).is_ok()
     }
 }

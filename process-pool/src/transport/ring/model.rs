@@ -1,5 +1,5 @@
-//! The ring, played through by loom in every order that it tells apart. A wake-up that is lost is a deadlock here, a byte
-//! that is read or overwritten too early a race.
+//! The ring, played through by loom in every order that it tells apart. A wake-up that is lost is a deadlock here, a
+//! byte that is read or overwritten too early a race.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release -p process-pool --lib model

@@ -1,8 +1,8 @@
 //! One direction of a ring: bytes from one process to the other, through a circular buffer in shared memory.
 //!
-//! The two indices count bytes since the start and never wrap; their difference is what the buffer holds. Each is written
-//! by one side only: the tail by the producer, after the bytes are in place, the head by the consumer, after it has copied
-//! them out. See README.md beside this file for why nothing is lost and nobody sleeps through a wake-up.
+//! The two indices count bytes since the start and never wrap; their difference is what the buffer holds. Each is
+//! written by one side only: the tail by the producer, after the bytes are in place, the head by the consumer, after it
+//! has copied them out. See README.md beside this file for why nothing is lost and nobody sleeps through a wake-up.
 
 #[cfg(all(test, not(loom)))]
 mod properties;
@@ -99,7 +99,8 @@ impl Producer {
         self.copy_in(self.tail + from_first as u64, &second[..length - from_first]);
         self.tail += length as u64;
         self.known_room -= length;
-        // ORDERING: Release pairs with the Acquire of the consumer in `held`: it sees the bytes that the index announces.
+        // ORDERING: Release pairs with the Acquire of the consumer in `held`: it sees the bytes that the index
+        // announces.
         self.pipe.tail().store(self.tail, Release);
         Ok(length)
     }
@@ -175,8 +176,8 @@ impl Consumer {
         Ok(self.known)
     }
 
-    /// Whether the producer may wait for room. One who does has found the buffer full. Of that, what was known before is
-    /// less than half, or it was crowded then; so the look for the rest finds half of it or more.
+    /// Whether the producer may wait for room. One who does has found the buffer full. Of that, what was known before
+    /// is less than half, or it was crowded then; so the look for the rest finds half of it or more.
     pub(super) fn is_crowded(&self) -> bool {
         self.is_crowded
     }
@@ -184,7 +185,8 @@ impl Consumer {
     fn advance(&mut self, length: usize) {
         self.head += length as u64;
         self.known -= length;
-        // ORDERING: Release pairs with the Acquire of the producer in `room`: the copies are done before the room is given.
+        // ORDERING: Release pairs with the Acquire of the producer in `room`: the copies are done before the room is
+        // given.
         self.pipe.head().store(self.head, Release);
     }
 }

@@ -1,5 +1,5 @@
-//! What a worker leaves behind in shared memory for the case of its death: which part of its standard error belongs to the
-//! task that it runs, and what its own handlers know of its end.
+//! What a worker leaves behind in shared memory for the case of its death: which part of its standard error belongs to
+//! the task that it runs, and what its own handlers know of its end.
 //!
 //! ```text
 //! offset  written by   contents
@@ -8,9 +8,10 @@
 //!    136  worker       facts      one bit for each
 //! ```
 //!
-//! Standard error is a pipe that the parent reads whenever it comes to it. The worker adds up what the parent has read and
-//! what is still in the pipe, and knows how much was ever written. The sum is only right if nothing was read between the
-//! two looks, so `read` is odd while the parent reads, and the worker looks at it before and after it asks the pipe.
+//! Standard error is a pipe that the parent reads whenever it comes to it. The worker adds up what the parent has read
+//! and what is still in the pipe, and knows how much was ever written. The sum is only right if nothing was read
+//! between the two looks, so `read` is odd while the parent reads, and the worker looks at it before and after it asks
+//! the pipe.
 //!
 //! A ring has this among its own memory. A socket has a small piece of memory for it alone, if the system gives one.
 //! Whatever a worker writes in here changes what is said of its own death, and nothing else.
@@ -65,19 +66,19 @@ impl Report {
     /// taken. For the parent.
     pub(crate) fn count<R>(&self, before: u64, take: impl FnOnce() -> (R, u64)) -> R {
         let read = self.memory.word(self.at + READ);
-        // ORDERING: the lock of the pipe orders this store before the worker's second look, if the worker's question came
-        // after the bytes were taken. Release and the fence keep the compiler and the processor from undoing that.
+        // ORDERING: the lock of the pipe orders this store before the worker's second look, if the worker's question
+        // came after the bytes were taken. Release and the fence keep the compiler and the processor from undoing that.
         read.store(2 * before + 1, Release);
         fence(SeqCst);
         let (outcome, taken) = take();
-        // ORDERING: Release pairs with the Acquire of the worker's first look: whoever sees the new count asks a pipe out of
-        // which those bytes are gone.
+        // ORDERING: Release pairs with the Acquire of the worker's first look: whoever sees the new count asks a pipe
+        // out of which those bytes are gone.
         read.store(2 * (before + taken), Release);
         outcome
     }
 
-    /// Notes that what is in the standard error up to now was written before the next task. `unread` asks the pipe. For the
-    /// worker.
+    /// Notes that what is in the standard error up to now was written before the next task. `unread` asks the pipe. For
+    /// the worker.
     pub(crate) fn note_boundary(&self, unread: impl Fn() -> Option<u64>, mut rest: impl FnMut() -> bool) {
         let read = self.memory.word(self.at + READ);
         loop {
@@ -87,8 +88,8 @@ impl Report {
             fence(SeqCst);
             let is_exact = before.is_multiple_of(2) && read.load(Acquire) == before;
             if is_exact || !rest() {
-                // Where the parent does not get on, what it is taking counts twice: too much rather than too little, so that
-                // nothing that an earlier task has written is held against a later one.
+                // Where the parent does not get on, what it is taking counts twice: too much rather than too little, so
+                // that nothing that an earlier task has written is held against a later one.
                 let taken = if is_exact { before / 2 } else { read.load(Acquire) / 2 + STDERR_AT_ONCE as u64 };
                 // ORDERING: read by the parent when this process is gone.
                 self.memory.word(self.at + BOUNDARY).store(taken.saturating_add(unread), Release);
@@ -104,8 +105,8 @@ impl Report {
     }
 
     fn note(&self, fact: u64) {
-        // ORDERING: each bit stands for itself, and is read when this process is gone. A plain addition in a signal handler
-        // must not lose another thread's bit, so this is one step.
+        // ORDERING: each bit stands for itself, and is read when this process is gone. A plain addition in a signal
+        // handler must not lose another thread's bit, so this is one step.
         self.memory.word(self.at + FACTS).fetch_or(fact, Relaxed);
     }
 

@@ -1,5 +1,5 @@
-//! What the ring is built of: the real things, or, under `--cfg loom`, those that a model checker plays through in every
-//! order.
+//! What the ring is built of: the real things, or, under `--cfg loom`, those that a model checker plays through in
+//! every order.
 
 #[cfg(loom)]
 pub(super) use super::modelled::*;

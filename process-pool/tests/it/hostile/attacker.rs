@@ -126,8 +126,8 @@ impl Target {
         })
     }
 
-    /// Puts bytes into the ring to the parent as the worker would, all of them. Answers how many the parent took before it
-    /// lost its patience.
+    /// Puts bytes into the ring to the parent as the worker would, all of them. Answers how many the parent took before
+    /// it lost its patience.
     pub fn put(&self, bytes: impl Iterator<Item = u8>) -> u64 {
         let (tail, head) = (self.word(TO_PARENT_TAIL), self.word(TO_PARENT_HEAD));
         let mut at = tail.load(Acquire);

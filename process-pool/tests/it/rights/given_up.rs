@@ -46,8 +46,8 @@ fn become_other(program: &mut Command) {
     program.uid(OTHER).gid(OTHER);
 }
 
-/// The capabilities of a file come back to a user that has given them up, and no setting keeps the system from telling the
-/// worker that it has more than its caller: so there is none, and it is said why.
+/// The capabilities of a file come back to a user that has given them up, and no setting keeps the system from telling
+/// the worker that it has more than its caller: so there is none, and it is said why.
 #[test]
 fn a_program_whose_file_has_capabilities_that_it_has_given_up_is_told_to_take_them_from_the_file() {
     let Some(files) = files("a program that has given up the capabilities of its file") else { return };

@@ -1,8 +1,9 @@
 //! Attempts to make a worker of a program that has more rights than its caller.
 //!
-//! The attacker is a user without rights, who runs an unprivileged copy of this library: it builds a pool, so there is a
-//! genuine greeting from a genuine parent. What it starts as a worker then runs the program with rights in its place, before
-//! this library looks at anything, with an environment, a standard input, descriptors, limits and ids of its choice.
+//! The attacker is a user without rights, who runs an unprivileged copy of this library: it builds a pool, so there is
+//! a genuine greeting from a genuine parent. What it starts as a worker then runs the program with rights in its place,
+//! before this library looks at anything, with an environment, a standard input, descriptors, limits and ids of its
+//! choice.
 //!
 //! `HOSTILE_STARTS` says how many pools are built; `HOSTILE_SEED` plays one of them again.
 #![allow(unsafe_code)]
@@ -111,15 +112,16 @@ fn run(path: &Path, environment: &[OsString]) -> ! {
     let arguments = [text("hostile".as_ref()), text("--list".as_ref())];
     let environment: Vec<CString> = environment.iter().map(|variable| text(variable)).collect();
     let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).chain([null()]).collect::<Vec<_>>();
-    // SAFETY: all texts end with a zero, both lists with a null, and all live through the call. It returns where the program
-    // cannot be run, and then this process ends immediately.
+    // SAFETY: all texts end with a zero, both lists with a null, and all live through the call. It returns where the
+    // program cannot be run, and then this process ends immediately.
     unsafe {
         libc::execve(path.as_ptr(), pointers(&arguments).as_ptr(), pointers(&environment).as_ptr());
         libc::_exit(3)
     }
 }
 
-/// What `sudo` and its like do: all ids become those of the file's owner, and a program is run that has no marks of that.
+/// What `sudo` and its like do: all ids become those of the file's owner, and a program is run that has no marks of
+/// that.
 fn rise(marker: &OsStr) {
     // SAFETY: system calls without pointers, before anything else in this process.
     unsafe {
@@ -173,8 +175,8 @@ fn change_environment(dice: &mut Dice, environment: &mut Vec<OsString>) {
 }
 
 fn change_input(dice: &mut Dice) {
-    // SAFETY: system calls without pointers, but for the names and the pair, which live through the calls. This process has
-    // no other thread, and runs another program next.
+    // SAFETY: system calls without pointers, but for the names and the pair, which live through the calls. This process
+    // has no other thread, and runs another program next.
     unsafe {
         match dice.throw(10) {
             0 => drop(libc::close(0)),
@@ -282,7 +284,8 @@ fn attempts(file: &Path, marks: &Path, user: u32, seeds: std::ops::Range<u64>) -
 fn no_start_makes_a_worker_of_a_program_with_more_rights() {
     let Some(files) = files("attempts to make a worker of a program with rights") else { return };
     let marks = files.open_directory("marks");
-    // The attack as such works: a program without more rights than its caller runs the function, for what that is worth.
+    // The attack as such works: a program without more rights than its caller runs the function, for what that is
+    // worth.
     let (said, left) = attempts(&files.plain, &marks, NOBODY, 0..1);
     assert!(said.contains(&format!("attempt 0: Ok(({NOBODY}, {NOBODY}))")), "{said}");
     assert_eq!(left.len(), 1);

@@ -1,7 +1,8 @@
-//! Rights: nobody but a building process makes a worker, and a worker never has a right that the building process lacks.
+//! Rights: nobody but a building process makes a worker, and a worker never has a right that the building process
+//! lacks.
 //!
-//! Most of this needs root, to make files that give rights and to give up rights; without it these tests say that they were
-//! skipped.
+//! Most of this needs root, to make files that give rights and to give up rights; without it these tests say that they
+//! were skipped.
 
 mod files;
 mod given_up;

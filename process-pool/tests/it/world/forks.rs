@@ -84,8 +84,8 @@ fn uses_what_it_inherited(pool: &ProcessPoolExecutor, gate: &Gate, mine: &mut Ve
 /// Does something in the child of a fork, and gives what it ended with.
 #[allow(unsafe_code)]
 fn in_a_child(what: impl FnOnce()) -> i32 {
-    // SAFETY: the child uses nothing that another thread could have locked but what is under test, and what the C library
-    // makes usable in the child of a fork, as the allocator.
+    // SAFETY: the child uses nothing that another thread could have locked but what is under test, and what the C
+    // library makes usable in the child of a fork, as the allocator.
     let child = unsafe { libc::fork() };
     if child == 0 {
         end_if_it_hangs();

@@ -1,4 +1,5 @@
-//! Descriptors that the host holds open for all who come after it: its workers get none of them, but for those passed on.
+//! Descriptors that the host holds open for all who come after it: its workers get none of them, but for those passed
+//! on.
 
 use std::{
     collections::BTreeMap,

@@ -150,8 +150,8 @@ pub fn sends_a_greeting() {
     drop(pool);
 }
 
-/// Runs a program, or what starts it, with the greeting of a pool that has fewer rights than this program, and returns its
-/// exit code and what it said.
+/// Runs a program, or what starts it, with the greeting of a pool that has fewer rights than this program, and returns
+/// its exit code and what it said.
 fn greeted(command: &mut Command, meeting: &Meeting) -> (Option<i32>, String) {
     use std::ffi::OsStr;
     let path = meeting.path("greeting");

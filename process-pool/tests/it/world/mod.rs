@@ -1,4 +1,5 @@
-//! The world around a pool. Whatever a host, its user or its system does: a pool works, or says in a typed error why not.
+//! The world around a pool. Whatever a host, its user or its system does: a pool works, or says in a typed error why
+//! not.
 //!
 //! It never hangs, panics, starts processes without end, or harms what is not its own.
 
@@ -68,8 +69,8 @@ fn uses_pools() {
     println!("the pools work");
 }
 
-/// Uses a pool for what it is for: results, large ones too, a crash and its replacement. Answers the first error that is not
-/// the task's own, and finds nothing left behind either way.
+/// Uses a pool for what it is for: results, large ones too, a crash and its replacement. Answers the first error that
+/// is not the task's own, and finds nothing left behind either way.
 fn use_a_pool(transport: Transport) -> Result<(), Error> {
     use_a_pool_with(transport, 1 << 20)
 }
@@ -132,8 +133,8 @@ pub fn told(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is set"))
 }
 
-/// Ends a program that hangs, so that its test fails with the signal, and names it. As the rules of conformance, it waits
-/// longer where everything is slower.
+/// Ends a program that hangs, so that its test fails with the signal, and names it. As the rules of conformance, it
+/// waits longer where everything is slower.
 #[allow(unsafe_code)]
 pub fn end_if_it_hangs() {
     let scale = env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1);

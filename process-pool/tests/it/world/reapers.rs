@@ -19,7 +19,8 @@ use crate::{
     },
 };
 
-/// Every way for a worker to end, many times. The host takes some of the statuses, or all, and what it does not take is right.
+/// Every way for a worker to end, many times. The host takes some of the statuses, or all, and what it does not take is
+/// right.
 fn every_death_is_noticed() {
     fn exits(code: i32) -> u32 {
         std::process::exit(code)
@@ -162,8 +163,8 @@ extern "C" fn hold(_: i32) {
     HELD.fetch_sub(1, Relaxed);
 }
 
-/// A worker dies, its host takes the status, and another child of the host gets its number, all before the supervisor could
-/// look.
+/// A worker dies, its host takes the status, and another child of the host gets its number, all before the supervisor
+/// could look.
 pub fn has_a_child_with_the_number_of_a_worker() {
     end_if_it_hangs();
     // The supervisor blocks all signals but those that the processor raises.
@@ -227,7 +228,8 @@ fn child_with_number(number: i32, sign: &str) -> Result<i32, String> {
         if let Err(why) = std::fs::write("/proc/sys/kernel/ns_last_pid", (number - 1).to_string()) {
             return Err(why.to_string());
         }
-        // SAFETY: the child uses nothing that another thread could have locked but what the C library makes usable there.
+        // SAFETY: the child uses nothing that another thread could have locked but what the C library makes usable
+        // there.
         match unsafe { libc::fork() } {
             0 => {
                 // SAFETY: system calls without pointers.

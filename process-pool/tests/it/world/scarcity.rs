@@ -7,7 +7,8 @@ use process_pool::Transport;
 use super::{BOTH, end_if_it_hangs, is_root, use_a_pool_if_there_is_enough};
 use crate::programs;
 
-/// Tries a pool on each transport with each of these limits, and says what it came to: how often it worked, how often not.
+/// Tries a pool on each transport with each of these limits, and says what it came to: how often it worked, how often
+/// not.
 #[allow(unsafe_code)]
 fn with_each_limit(resource: libc::__rlimit_resource_t, limits: impl IntoIterator<Item = u64>) -> [[u32; 2]; 2] {
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -87,8 +88,8 @@ fn with_little_memory_a_pool_works_or_is_an_error() {
     programs::succeeds("little_memory", &[]);
 }
 
-/// What is refused is what the system is asked for: threads, shared memory, other processes. Where an allocation fails, a
-/// Rust program ends, so this one has enough on its heap.
+/// What is refused is what the system is asked for: threads, shared memory, other processes. Where an allocation fails,
+/// a Rust program ends, so this one has enough on its heap.
 pub fn little_memory() {
     end_if_it_hangs();
     have_a_large_heap();
@@ -133,8 +134,8 @@ impl Drop for NoMoreThreads {
     }
 }
 
-/// A program that root runs as somebody else, because limits do not hold for root. This user has no other processes, so the
-/// counts are what they seem.
+/// A program that root runs as somebody else, because limits do not hold for root. This user has no other processes, so
+/// the counts are what they seem.
 pub fn as_no_root(program: &str) -> Command {
     let mut command = programs::command(program);
     if is_root() {

@@ -115,8 +115,8 @@ extern "C" fn interrupted(_: i32) {
     INTERRUPTIONS.fetch_add(1, Relaxed);
 }
 
-/// A timer sends a signal every millisecond, and a thread sends one to each thread again and again. Neither restarts what was
-/// interrupted.
+/// A timer sends a signal every millisecond, and a thread sends one to each thread again and again. Neither restarts
+/// what was interrupted.
 #[allow(unsafe_code)]
 pub fn is_interrupted_all_the_time() {
     // SAFETY: zeroes are a valid action: no flags, so that system calls end early; the handler only counts.
@@ -179,7 +179,8 @@ const WAITED_FOR: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::S
 #[allow(unsafe_code)]
 fn block(signals: &[i32]) -> libc::sigset_t {
     let mut set = std::mem::MaybeUninit::uninit();
-    // SAFETY: the set is initialised by `sigemptyset` before anything else is done with it, and no old mask is asked for.
+    // SAFETY: the set is initialised by `sigemptyset` before anything else is done with it, and no old mask is asked
+    // for.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         let mut set = set.assume_init();
@@ -189,8 +190,8 @@ fn block(signals: &[i32]) -> libc::sigset_t {
     }
 }
 
-/// The pool is there before the program blocks its signals, so its threads have not inherited that. Everything of it is at
-/// work: the supervisor, callbacks, standard error.
+/// The pool is there before the program blocks its signals, so its threads have not inherited that. Everything of it is
+/// at work: the supervisor, callbacks, standard error.
 #[allow(unsafe_code)]
 pub fn has_pools_at_work() {
     end_if_it_hangs();

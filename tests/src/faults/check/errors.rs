@@ -17,8 +17,8 @@ pub(super) fn check(error: &Error, expected: &Failure, fault: Fault, task: &str,
     found.and_then(|()| has_last_words(error, expected, fault).map_err(|what| format!("{what}, in {error:?}")))
 }
 
-/// Looks whether the error of a task says what it should that ran when another one's thread met the fault, or the worker
-/// did: what that has written is not the task's.
+/// Looks whether the error of a task says what it should that ran when another one's thread met the fault, or the
+/// worker did: what that has written is not the task's.
 pub(super) fn check_of_another(error: &Error, expected: &Failure, task: &str, pid: u32) -> Result<(), String> {
     let found = kind(error, expected.kind)
         .and_then(|()| is_message(error, &expected.message(task, &pid.to_string(), PREFIX)))

@@ -52,7 +52,8 @@ impl Ground {
         point(self.run, &self.signs)
     }
 
-    /// Ends the pool: as a user would, or, where the check has failed and anything may still run, without waiting for it.
+    /// Ends the pool: as a user would, or, where the check has failed and anything may still run, without waiting for
+    /// it.
     pub(super) fn close(self, drains: bool) {
         if !drains {
             self.pool.shutdown(Shutdown::Terminate { grace: Duration::ZERO });
@@ -95,8 +96,8 @@ impl Ground {
         Ok(gates)
     }
 
-    /// Looks whether as many workers as the pool is to have run tasks at the same time, and no other is there; and whether
-    /// the one that was struck is among them as it should be.
+    /// Looks whether as many workers as the pool is to have run tasks at the same time, and no other is there; and
+    /// whether the one that was struck is among them as it should be.
     pub(super) fn is_at_full_width(&self, struck: u32, goes_on: bool) -> Result<(), String> {
         let gates = self.gates("width", self.run.workers)?;
         let known: BTreeSet<u32> = self.pool.worker_pids().into_iter().collect();

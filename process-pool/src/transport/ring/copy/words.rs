@@ -17,7 +17,8 @@ enum Step {
 const WORDS: usize = 8;
 const LINE: usize = 8 * WORDS;
 
-/// Divides so many bytes from an address on into steps, each at an address that is a multiple of its width, or of eight.
+/// Divides so many bytes from an address on into steps, each at an address that is a multiple of its width, or of
+/// eight.
 #[inline(always)]
 fn steps(address: usize, length: usize, mut step: impl FnMut(usize, Step)) {
     let mut at = 0;
@@ -36,7 +37,8 @@ fn steps(address: usize, length: usize, mut step: impl FnMut(usize, Step)) {
         step(at, Step::Eight);
         at += 8;
     }
-    // The rest is less than eight. Four or more are left only at a multiple of eight, and two or more only at an even one.
+    // The rest is less than eight. Four or more are left only at a multiple of eight, and two or more only at an even
+    // one.
     for (width, name) in [(4, Step::Four), (2, Step::Two), (1, Step::One)] {
         if (length - at) & width != 0 {
             step(at, name);
@@ -52,7 +54,8 @@ fn steps(address: usize, length: usize, mut step: impl FnMut(usize, Step)) {
 #[inline]
 pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
     steps(from.addr(), length, |at, step| {
-        // SAFETY: `steps` goes through the `length` bytes once, and an address that it names is a multiple of the width.
+        // SAFETY: `steps` goes through the `length` bytes once, and an address that it names is a multiple of the
+        // width.
         unsafe {
             let (from, to) = (from.add(at), to.add(at));
             match step {

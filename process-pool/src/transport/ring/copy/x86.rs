@@ -57,8 +57,8 @@ step!(one, "mov", reg_byte, "");
 /// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
 #[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
-    // SAFETY: by the contract, for each step is at most as wide as there are bytes: the last one ends where they do, and has
-    // some of the one before it again.
+    // SAFETY: by the contract, for each step is at most as wide as there are bytes: the last one ends where they do,
+    // and has some of the one before it again.
     unsafe {
         let (from_end, to_end) = (from.add(length), to.add(length));
         if length > 64 {
@@ -89,7 +89,8 @@ unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
 
 /// # Safety
 ///
-/// - `from` can be read and `to` written for `length` bytes, of which there are more than 64, and the two do not overlap.
+/// - `from` can be read and `to` written for `length` bytes, of which there are more than 64, and the two do not
+///   overlap.
 unsafe fn many(from: *const u8, to: *mut u8, length: usize) {
     // SAFETY: by the contract, as in `copy`.
     unsafe {
