@@ -10,7 +10,7 @@ use crate::{
 /// The workers of a back-end that wait with a time-out, while another worker is idle and so can run what they wait for.
 ///
 /// With a time-out, a worker runs the awaited task itself only while no other worker is idle. The back-end that has one
-/// of these in its [`Host`](super::Host) calls [`none_idle`](IdleWatch::none_idle) whenever its last idle worker finds
+/// of these in its [`Host`](crate::host::Host) calls [`none_idle`](IdleWatch::none_idle) whenever its last idle worker finds
 /// something to do. Then those who wait look again whether they must help.
 ///
 /// # Why none of them sleeps through it
