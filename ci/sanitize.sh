@@ -57,11 +57,16 @@ address() {
     # The sanitizer itself needs more memory than these leave to a process, and answers in another way than an allocator.
     --skip a_worker_has_no_more_memory --skip arguments_that_no_worker_can_hold --skip with_little_memory
     --skip the_messages_in_the_documentation --skip a_limit_of_memory_costs --skip every_option_has_its_name
+    --skip a_memory_limit_counts_what_is_private
+    # They ask the allocator of the C library, which the sanitizer replaces, what it has given away.
+    --skip burst::
     # Their workers write where they must not, on purpose.
     --skip hostile::
     # The leak detector tries first whether it may look at a child of its own. A worker that is started with SIGCHLD ignored
     # does not see that child's end, and a warning is given.
     --skip the_program_ignores_the_ends_of_its_children
+    # A copy made by fork ends with all handlers. The leak detector then looks in it for threads that only the original has.
+    --skip a_copy_of_a_worker_that_exits
     # It leaks its pools, as its name says.
     --skip a_program_that_leaks_its_pools
     # A process that has another user than at its start may not look at itself, as the leak detector does.
