@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, PipeReader, Read as _},
     os::{
-        fd::{FromRawFd as _, OwnedFd},
+        fd::OwnedFd,
         unix::{fs::PermissionsExt as _, process::CommandExt as _},
     },
     process::Stdio,
@@ -19,7 +19,7 @@ use process_pool::{ProcessPoolExecutor, Transport};
 
 use crate::{
     programs,
-    support::{HANGS, Meeting, builder, get, kill, never_ends, pool, threads, wait_for, wait_until},
+    support::{HANGS, Meeting, builder, get, kill, never_ends, pool, terminal, threads, wait_for, wait_until},
     world::end_if_it_hangs,
 };
 
@@ -65,17 +65,6 @@ fn left_out(line: &str) -> Option<usize> {
 fn put_in_place_of_standard_error(file: &impl std::os::fd::AsRawFd) {
     // SAFETY: nobody in this process owns the descriptor that is replaced.
     assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 2) }, 2);
-}
-
-/// Both ends of a terminal: whoever reads it, and what a program writes to.
-#[allow(unsafe_code)]
-pub fn terminal() -> (File, OwnedFd) {
-    let (mut reader, mut writer) = (0, 0);
-    let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null(), std::ptr::null());
-    // SAFETY: the two descriptors are written to valid places, and nothing else is asked for.
-    assert_eq!(unsafe { libc::openpty(&mut reader, &mut writer, name, settings, size) }, 0);
-    // SAFETY: both were just opened, and are owned by nobody else.
-    unsafe { (File::from_raw_fd(reader), OwnedFd::from_raw_fd(writer)) }
 }
 
 #[test]

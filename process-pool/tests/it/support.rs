@@ -1,8 +1,12 @@
 //! What several of the tests need: watchdogs, and ways to meet a task that runs in another process.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write as _,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::OpenOptionsExt as _,
+    },
     panic::resume_unwind,
     path::Path,
     sync::mpsc::{RecvTimeoutError, channel},
@@ -199,6 +203,27 @@ pub fn is_alive(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     !matches!(state, Some('Z' | 'X') | None)
+}
+
+/// Opens a terminal and returns its master and its slave. Both are closed on exec from the start: a program that another
+/// thread starts at this moment would otherwise keep the master, and the slave would not notice that it is closed here.
+#[allow(unsafe_code)]
+pub fn terminal() -> (File, OwnedFd) {
+    let open = |path: &str| {
+        let flags = libc::O_NOCTTY | libc::O_CLOEXEC;
+        File::options().read(true).write(true).custom_flags(flags).open(path).expect("a terminal")
+    };
+    let master = open("/dev/ptmx");
+    let mut name = [0; 64];
+    // SAFETY: the descriptor is open, and the name is written to a valid place of the length that is passed.
+    let name = unsafe {
+        assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
+        assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);
+        assert_eq!(libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len()), 0);
+        std::ffi::CStr::from_ptr(name.as_ptr())
+    };
+    let slave = open(name.to_str().expect("a path"));
+    (master, slave.into())
 }
 
 /// The processes whose parent this is, corpses included.

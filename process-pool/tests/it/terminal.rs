@@ -3,12 +3,8 @@
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
-    os::{
-        fd::{FromRawFd as _, OwnedFd},
-        unix::process::CommandExt as _,
-    },
+    os::unix::process::CommandExt as _,
     process::{Child, Command},
-    ptr::null_mut,
     thread,
 };
 
@@ -16,7 +12,7 @@ use executor_core::{Executor, Future};
 
 use crate::{
     programs,
-    support::{Meeting, add_line, get, is_alive, kill, pass_gate, pool, put, wait_for, wait_until, warm_up},
+    support::{Meeting, add_line, get, is_alive, kill, pass_gate, pool, put, terminal, wait_for, wait_until, warm_up},
     world::{BOTH, end_if_it_hangs, told},
 };
 
@@ -28,13 +24,7 @@ struct OnTerminal {
 
 #[allow(unsafe_code)]
 fn start(name: &str, meeting: &Meeting) -> OnTerminal {
-    let (mut master, mut slave) = (0, 0);
-    // SAFETY: both results are written to valid places, and are nobody else's.
-    let (master, slave) = unsafe {
-        assert_eq!(libc::openpty(&mut master, &mut slave, null_mut(), null_mut(), null_mut()), 0);
-        libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC);
-        (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave))
-    };
+    let (master, slave) = terminal();
     let mut command = programs::command("leads_a_session");
     command.env("PROGRAM", name).env("DIRECTORY", meeting.path(""));
     let stdio = || slave.try_clone().expect("another");

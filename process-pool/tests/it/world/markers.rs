@@ -4,17 +4,16 @@ use std::{
     fs::File,
     io::{Read as _, Seek as _, Write as _},
     os::{
-        fd::{FromRawFd as _, OwnedFd},
+        fd::OwnedFd,
         unix::{ffi::OsStrExt as _, net::UnixStream, process::CommandExt as _},
     },
     process::{Command, Stdio},
-    ptr::null_mut,
 };
 
 use super::{is_root, skip, told};
 use crate::{
     programs,
-    support::{Meeting, builder, wait_for},
+    support::{Meeting, builder, terminal, wait_for},
 };
 
 const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
@@ -88,11 +87,7 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     with("a socket that listens", OwnedFd::from(listener).into());
 
-    let (mut master, mut slave) = (0, 0);
-    // SAFETY: both results are written to valid places, and nothing else is asked for.
-    assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, null_mut(), null_mut(), null_mut()) }, 0);
-    // SAFETY: both were just opened, and are nobody else's.
-    let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+    let (master, slave) = terminal();
     with("a terminal", slave.into());
     drop(master);
 
