@@ -34,6 +34,8 @@ fn start(name: &str, meeting: &Meeting) -> OnTerminal {
         command.pre_exec(|| {
             assert!(libc::setsid() > 0);
             assert_eq!(libc::ioctl(0, libc::TIOCSCTTY, 0), 0);
+            // The tests themselves may be run by `nohup`.
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
             Ok(())
         })
     };

@@ -89,8 +89,9 @@ fn user_code_that_waits_for_other_user_code_holds_nothing_else_up() {
             let _ = release.recv_timeout(HANGS);
         });
         gates.into_iter().for_each(Gate::finish);
-        // Dropping it would wait for nothing, but take the waker out of the list if it is still there.
-        std::mem::forget(awaited);
+        // Dropping it would take the waker out of the list if it is still there.
+        static AWAITED: Mutex<Vec<Awaited<u32>>> = Mutex::new(Vec::new());
+        AWAITED.lock().unwrap().push(awaited);
     };
     let as_callback: Waits = |pool, release, said, meeting| {
         let gate = Gate::start(pool, meeting, "callback");

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use super::*;
 
 fn close(written: &mut Written, owner: &'static str, names: &[&'static str]) -> u16 {
@@ -37,7 +39,8 @@ fn a_shape_and_a_variant_are_written_once_and_come_back_under_their_numbers() {
 
 #[test]
 fn many_shapes_and_variants_are_found_again() {
-    let names: Vec<&'static str> = (0..300).map(|number| &*format!("name{number}").leak()).collect();
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..300).map(|number| format!("name{number}")).collect());
+    let names: Vec<&'static str> = NAMES.iter().map(String::as_str).collect();
     let mut written = Written::take();
     for _ in 0..2 {
         for (number, name) in names.iter().enumerate() {
