@@ -40,11 +40,11 @@ impl Way {
         }
     }
 
-    /// How many starts are enough to know: the first workers, and a few more. One that is killed may be somebody's
-    /// whim.
+    /// How many starts are enough to know: the first workers, and a few more. On a busy machine a pause can pass while
+    /// another worker has not failed yet, and then there is one more. Workers that are killed get more attempts.
     fn most_starts(self, width: usize) -> u64 {
         let more = match self {
-            Way::Panic | Way::Abort | Way::Exit => 3,
+            Way::Panic | Way::Abort | Way::Exit => 8,
             Way::Kill => width + 8,
         };
         (width + more) as u64
