@@ -17,7 +17,20 @@ use crate::{
     worker::Start,
 };
 
-/// Makes a [`ThreadPoolExecutor`]; see [`ThreadPoolExecutor::builder`].
+/// Makes a [`ThreadPoolExecutor`] with a name, a bounded queue, an initializer or another stack size.
+///
+/// Python's counterpart are the arguments of `ThreadPoolExecutor(max_workers, thread_name_prefix, initializer,
+/// initargs)`.
+///
+/// ```
+/// use executor_core::{Executor, task};
+/// use thread_pool::ThreadPoolExecutor;
+///
+/// let pool = ThreadPoolExecutor::builder().max_workers(1).name_prefix("parser").queue_capacity(100).build()?;
+/// let worker = pool.submit(|()| task::current().unwrap().worker().to_string(), ())?;
+/// assert_eq!(worker.result(None)?, "parser_0");
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 #[must_use = "a builder does nothing before `build`"]
 #[derive(Default)]
 pub struct ThreadPoolBuilder {
@@ -28,50 +41,74 @@ pub struct ThreadPoolBuilder {
     initializer: Option<Make>,
 }
 
-impl ThreadPoolBuilder {
-    /// How many threads there are, and so how many tasks can run at the same time. Default: as many as this program may
-    /// use processors, by its affinity mask and its container's quota ([`num_cpus::get`]).
+impl ThreadPoolExecutor {
+    /// Makes a pool with this number of threads and starts them. Everything else has its default; see
+    /// [`ThreadPoolBuilder`].
     ///
-    /// Python's default, `min(32, cpus + 4)`, has more threads than processors because of its interpreter lock; work
-    /// that mostly waits wants more here too.
+    /// # Errors
+    ///
+    /// Returns the errors of [`ThreadPoolBuilder::build`].
+    pub fn new(max_workers: usize) -> Result<ThreadPoolExecutor, Error> {
+        ThreadPoolExecutor::builder().max_workers(max_workers).build()
+    }
+
+    /// Returns a builder, for a pool with a name, a bounded queue, an initializer or another stack size.
+    pub fn builder() -> ThreadPoolBuilder {
+        ThreadPoolBuilder::default()
+    }
+}
+
+impl ThreadPoolBuilder {
+    /// Sets the number of threads, which is the number of tasks that can run at the same time.
+    ///
+    /// The default is the number of processors that this program may use, according to its affinity mask and the quota
+    /// of its container ([`num_cpus::get`]).
+    ///
+    /// Python's default is `min(32, cpus + 4)`, more threads than processors because of its interpreter lock. Set a
+    /// larger number here too if the tasks mostly wait.
     pub fn max_workers(mut self, workers: usize) -> ThreadPoolBuilder {
         self.max_workers = Some(workers);
         self
     }
 
-    /// Workers are called `<prefix>_<number>`, as [`std::thread::Thread::name`] and
-    /// [`Context::worker`](executor_core::task::Context::worker) show. Default: `ThreadPoolExecutor-<number of the
-    /// pool>`.
+    /// Sets the name of the pool. Its workers are called `<prefix>_<number>`, counted from 0, as
+    /// [`Thread::name`](std::thread::Thread::name) and [`Context::worker`](executor_core::task::Context::worker)
+    /// return.
+    ///
+    /// The default is `ThreadPoolExecutor-<number of the pool>`. Python's counterpart is `thread_name_prefix`.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> ThreadPoolBuilder {
         self.name_prefix = Some(prefix.into());
         self
     }
 
-    /// How many tasks may wait to be started. While so many do, `submit` waits, and `try_submit` answers
-    /// [`QueueFull`](ErrorKind::QueueFull). Default: no bound.
+    /// Sets the number of tasks that may wait to start. The default is no bound.
     ///
-    /// Submitters that wait are let in in the order in which they came. A worker of the pool itself is let in over the
-    /// bound, for it would wait for itself.
+    /// While that many tasks wait, `submit` blocks and `try_submit` returns [`QueueFull`](ErrorKind::QueueFull).
+    /// Blocked submitters continue in the order in which they came. A submit by a worker of the pool never blocks and
+    /// may exceed the bound, because a blocked worker could deadlock the pool.
+    ///
+    /// Python has no counterpart.
     pub fn queue_capacity(mut self, tasks: usize) -> ThreadPoolBuilder {
         self.queue_capacity = Some(tasks);
         self
     }
 
-    /// The stack of each worker, in bytes. Default: the standard library's.
+    /// Sets the size of each worker's stack, in bytes. The default is that of [`std::thread`].
     pub fn stack_size(mut self, bytes: usize) -> ThreadPoolBuilder {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// Runs a function once in each worker, before its first task. What it answers is dropped.
+    /// Sets a function that each worker runs once, before its first task. Its return value is dropped.
     ///
-    /// Nothing is encoded: every worker gets a clone of the arguments, all made in [`build`](ThreadPoolBuilder::build).
-    /// A thread that is started later, as a [fresh stack](ThreadPoolExecutor#waiting-inside-a-task), gets one of its
-    /// own.
+    /// Nothing is encoded: each worker gets a clone of the arguments. [`build`](ThreadPoolBuilder::build) makes these
+    /// clones. A thread that is started later, for a [fresh stack](ThreadPoolExecutor#waiting-inside-a-task), makes a
+    /// clone of its own.
     ///
-    /// If it panics in one worker, the pool is [`Broken`](ErrorKind::Broken): what waits fails with that error, which
-    /// has the reason, and so does every later submit; what other workers run is finished. Python's counterpart is
-    /// `BrokenThreadPool`.
+    /// If the function panics in a worker, the pool becomes [`Broken`](ErrorKind::Broken). Running tasks finish. Waiting
+    /// tasks and later submits fail with an error that contains the panic.
+    ///
+    /// Python's counterparts are `initializer`, `initargs` and `BrokenThreadPool`.
     ///
     /// ```
     /// use std::cell::Cell;
@@ -95,15 +132,24 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// Makes the pool, and starts all its threads.
+    /// Makes the pool and starts all its threads.
     ///
-    /// If the system refuses a thread, the pool has fewer, as [`max_workers`](executor_core::Backend::max_workers) then
-    /// says.
+    /// If the system refuses some of the threads, the pool works with the others;
+    /// [`max_workers`](executor_core::Backend::max_workers) returns their number.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a number that is zero, too many workers, or a name with a
-    /// zero byte in it; [`Other`](ErrorKind::Other), with the cause, if the system refuses even one thread.
+    /// - [`InvalidArgument`](ErrorKind::InvalidArgument) if a number is zero, if there are too many workers, or if the
+    ///   name contains a zero byte.
+    /// - [`Other`](ErrorKind::Other), with the cause, if the system refuses all threads.
+    ///
+    /// ```
+    /// use executor_core::ErrorKind;
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// let error = ThreadPoolExecutor::builder().max_workers(0).build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    /// ```
     pub fn build(self) -> Result<ThreadPoolExecutor, Error> {
         let workers = self.max_workers.unwrap_or_else(num_cpus::get);
         self.check(workers)?;
@@ -146,24 +192,26 @@ impl ThreadPoolBuilder {
     }
 
     fn check(&self, workers: usize) -> Result<(), Error> {
-        let wrong = |what: String| Err(Error::new(ErrorKind::InvalidArgument, what));
+        let invalid = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
         if workers == 0 {
-            return wrong("max_workers must be greater than 0: leave it out for one per processor".into());
+            return invalid("max_workers must be greater than 0: leave it out for one per processor".into());
         }
         if workers > MOST_WORKERS {
-            return wrong(format!("max_workers must be at most {MOST_WORKERS}, not {workers}"));
+            return invalid(format!("max_workers must be at most {MOST_WORKERS}, not {workers}"));
         }
         if self.queue_capacity == Some(0) {
-            return wrong("queue_capacity must be greater than 0: leave it out for no bound".into());
+            return invalid("queue_capacity must be greater than 0: leave it out for no bound".into());
         }
         if self.name_prefix.as_ref().is_some_and(|prefix| prefix.contains('\0')) {
-            return wrong("name_prefix must not contain a zero byte: threads cannot be named so".into());
+            return invalid(
+                "name_prefix must not contain a zero byte: the system does not allow it in thread names".into(),
+            );
         }
         Ok(())
     }
 }
 
-/// Pools are numbered, from 0 on, as in Python.
+/// Returns the name of the next pool without a prefix. As in Python, pools are numbered from 0.
 fn default_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     // ORDERING: the counter only has to give different numbers.

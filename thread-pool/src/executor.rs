@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions};
 
-use crate::{Scope, ThreadPoolBuilder, pool::Pool, scope};
+use crate::{Scope, pool::Pool, scope};
 
 /// Runs tasks on threads of this process.
 ///
@@ -102,30 +102,6 @@ pub struct ThreadPoolExecutor {
 }
 
 impl ThreadPoolExecutor {
-    /// A pool of so many threads, which are started at once.
-    ///
-    /// # Errors
-    ///
-    /// As [`ThreadPoolBuilder::build`].
-    pub fn new(max_workers: usize) -> Result<ThreadPoolExecutor, Error> {
-        ThreadPoolExecutor::builder().max_workers(max_workers).build()
-    }
-
-    /// For a pool with a name, a bounded queue or an initializer.
-    ///
-    /// ```
-    /// use executor_core::{Executor, task};
-    /// use thread_pool::ThreadPoolExecutor;
-    ///
-    /// let pool = ThreadPoolExecutor::builder().max_workers(1).name_prefix("parser").queue_capacity(100).build()?;
-    /// let worker = pool.submit(|()| task::current().unwrap().worker().to_string(), ())?;
-    /// assert_eq!(worker.result(None)?, "parser_0");
-    /// # Ok::<(), executor_core::Error>(())
-    /// ```
-    pub fn builder() -> ThreadPoolBuilder {
-        ThreadPoolBuilder::default()
-    }
-
     pub(crate) fn of(pool: Arc<Pool>) -> ThreadPoolExecutor {
         ThreadPoolExecutor { pool }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use executor_core::{Future, Task, TaskOptions};
+use executor_core::{Error, Future, Task, TaskOptions};
 use parking_lot::{Condvar, Mutex};
 
 /// Makes a run of the initializer, with a clone of the arguments.
@@ -51,7 +51,13 @@ impl Initializer {
     }
 }
 
-/// The run as a task, so that its panic is caught and described as every other.
+/// Runs the task of an initializer in the calling thread.
+pub(crate) fn initialize((task, future): (Task, Future<()>)) -> Result<(), Error> {
+    task.run();
+    future.result(None)
+}
+
+/// Returns the run as a task, so that a panic is caught and described like that of any other task.
 pub(crate) fn task(run: Run) -> (Task, Future<()>) {
     Task::from_closure(TaskOptions::new().name("initializer"), run)
 }

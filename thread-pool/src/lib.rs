@@ -40,7 +40,7 @@
 mod builder;
 mod crew;
 mod executor;
-mod fresh;
+mod fresh_stack;
 mod gate;
 mod initializer;
 mod lanes;
@@ -56,6 +56,7 @@ mod sleep;
 mod sync;
 mod turns;
 mod unwind;
+mod unwind_safe;
 mod worker;
 
 #[cfg(feature = "rayon")]

@@ -41,7 +41,7 @@ use parking_lot::Mutex;
 
 use crate::{
     crew::Crew,
-    fresh,
+    fresh_stack::FreshStack,
     gate::Gate,
     initializer::Initializer,
     lanes::{Lanes, steal},
@@ -366,7 +366,14 @@ impl Host for Pool {
     }
 
     fn run_on_fresh_stack(&self, size: Option<usize>, code: &mut (dyn FnMut() + Send)) -> Result<(), Error> {
-        fresh::run_on_fresh_stack(self, size, code)
+        let stack = FreshStack {
+            pool_name: &self.name,
+            host: self.host(),
+            stop_all: &self.stop_all,
+            crew: &self.crew,
+            initializer: self.initializer.as_ref(),
+        };
+        stack.run(size, code)
     }
 
     fn left_queue(&self, task: TaskId) {

@@ -10,6 +10,7 @@ use crossbeam_deque::Worker as Deque;
 use executor_core::{Error, ErrorKind, Future, Task, spin::Patience, task};
 
 use crate::{
+    initializer::initialize,
     local,
     pool::Pool,
     sleep::Sleeper,
@@ -90,12 +91,6 @@ impl Start {
         drop(entered);
         guard.disarm();
     }
-}
-
-/// Runs the initializer as a task, so that its panic is caught and described as every other.
-pub(crate) fn initialize((task, future): (Task, Future<()>)) -> Result<(), Error> {
-    task.run();
-    future.result(None)
 }
 
 impl Worker {
