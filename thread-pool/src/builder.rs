@@ -13,7 +13,7 @@ use crate::{
     ThreadPoolExecutor,
     initializer::{self, Initializer, Make},
     pool::Pool,
-    sleep::{MOST_WORKERS, Sleep},
+    sleep::{MAX_WORKERS, Sleep},
     worker::Start,
 };
 
@@ -196,8 +196,8 @@ impl ThreadPoolBuilder {
         if workers == 0 {
             return invalid("max_workers must be greater than 0: leave it out for one per processor".into());
         }
-        if workers > MOST_WORKERS {
-            return invalid(format!("max_workers must be at most {MOST_WORKERS}, not {workers}"));
+        if workers > MAX_WORKERS {
+            return invalid(format!("max_workers must be at most {MAX_WORKERS}, not {workers}"));
         }
         if self.queue_capacity == Some(0) {
             return invalid("queue_capacity must be greater than 0: leave it out for no bound".into());

@@ -49,7 +49,7 @@ use crate::{
     phase::{self, Phase},
     room::{NoRoom, Room},
     shells::Shells,
-    sleep::Sleep,
+    sleep::{AfterPush, AfterSearch, Sleep},
 };
 
 /// The shared part of a pool.
@@ -182,7 +182,7 @@ impl Pool {
     }
 
     fn stop_searching(&self, searching: bool) {
-        if searching && self.sleep.stop_searching(|| self.has_work()) {
+        if searching && self.sleep.stop_searching(|| self.has_work()) == AfterSearch::NoneIdle {
             self.idle.none_idle();
         }
     }
@@ -316,7 +316,7 @@ impl Backend for Pool {
             0 => match local::push(self.host(), task) {
                 Ok(()) => {
                     // This very thread is a worker that has not left, and will look into its own queue before it does.
-                    self.sleep.announce_work();
+                    let _ = self.sleep.after_push();
                     return Ok(());
                 }
                 Err(task) => task,
@@ -324,7 +324,10 @@ impl Backend for Pool {
             _ => task,
         };
         self.lanes.push(task);
-        if self.sleep.announce_work() { self.closed_behind(id) } else { Ok(()) }
+        match self.sleep.after_push() {
+            AfterPush::Open => Ok(()),
+            AfterPush::Closed => self.closed_behind(id),
+        }
     }
 
     fn close(&self, mode: Shutdown) {

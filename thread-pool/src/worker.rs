@@ -103,7 +103,7 @@ impl Worker {
         self.turns.reset();
         let several = std::mem::take(&mut self.in_a_row) > 0;
         self.rest = if several { LONGEST_REST } else { (self.rest / 2).max(SHORTEST_REST) };
-        let mut searching = self.pool.sleep.start_searching();
+        let mut searching = self.pool.sleep.try_start_searching();
         loop {
             if searching && let Some(task) = self.search() {
                 self.turns.reset();

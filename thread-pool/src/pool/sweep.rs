@@ -8,6 +8,7 @@ use super::{CANCELLING, Pool};
 use crate::{
     lanes::steal,
     local::{self, Counted},
+    sleep::AfterPush,
 };
 
 impl Pool {
@@ -80,7 +81,7 @@ impl Pool {
     /// pool was told meanwhile to discard what waits, they are what it has missed.
     fn announce_moved(&self) {
         // ORDERING: as in `run`.
-        if self.sleep.announce_work() && self.stage.load(Acquire) >= CANCELLING {
+        if self.sleep.after_push() == AfterPush::Closed && self.stage.load(Acquire) >= CANCELLING {
             self.discard_all();
         }
     }

@@ -1,4 +1,4 @@
-//! How many workers search and sleep, and whether the pool is closed, in one word.
+//! One word that counts the searching and the sleeping workers and says whether the pool is closed.
 
 use std::{fmt, sync::atomic::Ordering::*};
 
@@ -10,47 +10,48 @@ const ONE_SLEEPING: u32 = 1 << BITS;
 const MASK: u32 = (1 << BITS) - 1;
 const CLOSED: u32 = 1 << (2 * BITS);
 
-/// As many workers as each counter can count.
-pub(crate) const MOST_WORKERS: usize = MASK as usize;
+/// The number of workers up to which each counter can count.
+pub(crate) const MAX_WORKERS: usize = MASK as usize;
 
-/// The word. Every change of it is sequentially consistent; the README's argument needs one order of them all.
+/// The word. All changes of it are sequentially consistent, because the proof in the README relies on one order of all
+/// of them.
 #[derive(Default)]
 pub(super) struct Counters(AtomicU32);
 
-/// One reading of the word.
+/// One value of the word.
 #[derive(Clone, Copy)]
 pub(super) struct Snapshot(u32);
 
 impl Counters {
-    /// Reads the word. Where the reading decides whether somebody must be woken, a fence stands before it.
+    /// Reads the word. If the value decides whether a worker must be woken, a fence must precede the call.
     pub(super) fn read(&self) -> Snapshot {
-        // ORDERING: Acquire pairs with `close`: who sees CLOSED sees why.
+        // ORDERING: Acquire pairs with `close`: a thread that sees CLOSED sees the reason.
         Snapshot(self.0.load(Acquire))
     }
 
-    /// One more searches, unless `most` do already.
-    pub(super) fn start_searching(&self, most: u32) -> bool {
-        let change = |word| (Snapshot(word).searching() < most).then_some(word + ONE_SEARCHING);
+    /// Counts one more searcher, unless there are `max` already. Returns `true` if it was counted.
+    pub(super) fn try_start_searching(&self, max: u32) -> bool {
+        let change = |word| (Snapshot(word).searching() < max).then_some(word + ONE_SEARCHING);
         self.0.fetch_update(SeqCst, SeqCst, change).is_ok()
     }
 
-    /// One fewer searches. Answers what was before.
+    /// Counts one searcher less. Returns the value before.
     pub(super) fn stop_searching(&self) -> Snapshot {
         let before = Snapshot(self.0.fetch_sub(ONE_SEARCHING, SeqCst));
         debug_assert!(before.searching() > 0);
         before
     }
 
-    /// One more sleeps, who had searched or not. Answers what is now.
-    pub(super) fn lie_down(&self, searched: bool) -> Snapshot {
+    /// Counts one more sleeper and, if it searched until now, one searcher less. Returns the value after the change.
+    pub(super) fn begin_sleep(&self, searched: bool) -> Snapshot {
         let change = if searched { ONE_SLEEPING - ONE_SEARCHING } else { ONE_SLEEPING };
         let before = self.0.fetch_add(change, SeqCst);
         debug_assert!(!searched || Snapshot(before).searching() > 0);
         Snapshot(before + change)
     }
 
-    /// Sleepers turn into searchers.
-    pub(super) fn get_up(&self, sleepers: u32) {
+    /// Counts this number of sleepers as searchers.
+    pub(super) fn end_sleep(&self, sleepers: u32) {
         let before = self.0.fetch_sub(sleepers * (ONE_SLEEPING - ONE_SEARCHING), SeqCst);
         debug_assert!(Snapshot(before).sleeping() >= sleepers);
     }
@@ -73,8 +74,8 @@ impl Snapshot {
         self.0 & CLOSED != 0
     }
 
-    /// Whether somebody sleeps, and nobody is on the way to new work.
-    pub(super) fn calls_for_waking(self) -> bool {
+    /// Returns `true` if workers sleep and none searches.
+    pub(super) fn needs_wake_up(self) -> bool {
         self.searching() == 0 && self.sleeping() > 0
     }
 }

@@ -1,11 +1,11 @@
-//! How idle workers sleep, and who wakes them. `README.md` beside this file has the protocol and the argument why no
+//! When idle workers sleep, and who wakes them. `README.md` in this folder has the protocol and the proof that no
 //! wake-up is lost.
 
 mod counters;
 #[cfg(all(test, loom))]
 mod model;
 
-pub(crate) use counters::MOST_WORKERS;
+pub(crate) use counters::MAX_WORKERS;
 
 use std::{fmt, sync::atomic::Ordering::*};
 
@@ -14,158 +14,174 @@ use crossbeam_utils::CachePadded;
 use crate::sync::{AtomicBool, Mutex, Parker, Unparker, fence};
 use counters::Counters;
 
-/// What the workers of a pool share about sleeping.
+/// The sleep state that the workers of a pool share.
 pub(crate) struct Sleep {
     counters: CachePadded<Counters>,
-    /// Who sleeps; the last to lie down is the first to be woken, because its caches are the warmest. The counter of
-    /// sleepers changes under this lock, so it is the length of the list.
+    /// The workers that sleep. The last one to begin its sleep is woken first, because its caches are the warmest.
+    /// The counter of sleepers changes under this lock, so it equals the length of the list.
     sleepers: Mutex<Vec<usize>>,
-    beds: Box<[Bed]>,
-    /// More searchers would find no more, and would take the processors from those who work.
-    most_searching: u32,
+    park_slots: Box<[ParkSlot]>,
+    /// Half of the workers, and never more than there are processors. More searchers would find no more tasks and would
+    /// take processors from the workers that run tasks.
+    max_searching: u32,
 }
 
-/// What is needed to wake one worker.
-struct Bed {
-    /// Whether it is in the list of sleepers. Changes under the lock of the list.
-    occupied: CachePadded<AtomicBool>,
+/// What other threads need to wake one worker.
+struct ParkSlot {
+    /// Whether the worker is in the list of sleepers. It changes under the lock of the list.
+    sleeping: CachePadded<AtomicBool>,
     unparker: Unparker,
 }
 
-/// A worker's half of its bed.
+/// The worker's own half of its [`ParkSlot`].
 pub(crate) struct Sleeper {
     index: usize,
     parker: Parker,
 }
 
+/// The state of a pool after a task was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a task that was pushed into a closed pool may have no worker left to run it"]
+pub(crate) enum AfterPush {
+    Open,
+    Closed,
+}
+
+/// The state of a pool after a worker has stopped searching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "waiters must be notified when no worker is idle"]
+pub(crate) enum AfterSearch {
+    SomeIdle,
+    NoneIdle,
+}
+
 impl Sleep {
-    /// For so many workers, all of them awake.
+    /// Returns the state for this number of workers, all awake, and the half of each worker.
     pub(crate) fn new(workers: usize) -> (Sleep, Vec<Sleeper>) {
         let sleepers: Vec<Sleeper> = (0..workers).map(|index| Sleeper { index, parker: Parker::new() }).collect();
-        let bed = |sleeper: &Sleeper| Bed {
-            occupied: CachePadded::new(AtomicBool::new(false)),
+        let park_slot = |sleeper: &Sleeper| ParkSlot {
+            sleeping: CachePadded::new(AtomicBool::new(false)),
             unparker: sleeper.parker.unparker().clone(),
         };
         let sleep = Sleep {
             counters: CachePadded::default(),
             sleepers: Mutex::new(Vec::with_capacity(workers)),
-            beds: sleepers.iter().map(bed).collect(),
-            most_searching: workers.div_ceil(2).min(num_cpus::get()) as u32,
+            park_slots: sleepers.iter().map(park_slot).collect(),
+            max_searching: workers.div_ceil(2).min(num_cpus::get()) as u32,
         };
         (sleep, sleepers)
     }
 
-    /// To be called after a task was put where workers find it: wakes a worker if nobody searches. True: the pool is
-    /// closed.
+    /// Wakes a worker if none is searching. Every push of a task must be followed by this.
     #[inline]
-    pub(crate) fn announce_work(&self) -> bool {
-        // ORDERING: pairs with the fence in `fall_asleep`, and with the one in `stop_searching`: either this reading
-        // sees the worker that sleeps or has stopped searching, or that worker's look at the queues sees the task.
+    pub(crate) fn after_push(&self) -> AfterPush {
+        // ORDERING: pairs with the fence in `fall_asleep` and with the one in `stop_searching`. Either this read sees
+        // that the worker sleeps or has stopped searching, or that worker's check of the queues sees the task.
         fence(SeqCst);
         let seen = self.counters.read();
-        if seen.calls_for_waking() {
+        if seen.needs_wake_up() {
             self.wake_one();
         }
-        seen.is_closed()
+        if seen.is_closed() { AfterPush::Closed } else { AfterPush::Open }
     }
 
     #[cold]
     fn wake_one(&self) {
         let mut sleepers = self.sleepers.lock();
-        // Several submitters may have seen the same sleeper; one of them is enough.
-        if !self.counters.read().calls_for_waking() {
+        // Several submitters may have seen the same sleeper. One of them wakes it.
+        if !self.counters.read().needs_wake_up() {
             return;
         }
         let Some(index) = sleepers.pop() else { return };
-        self.counters.get_up(1);
-        self.beds[index].vacate();
+        self.counters.end_sleep(1);
+        self.park_slots[index].mark_awake();
         drop(sleepers);
-        self.beds[index].unparker.unpark();
+        self.park_slots[index].unparker.unpark();
     }
 
-    /// From now on the calling worker counts as searching. False: enough do already, so it had better lie down.
-    pub(crate) fn start_searching(&self) -> bool {
-        self.counters.start_searching(self.most_searching)
+    /// Counts the calling worker as searching, unless enough workers search already. Returns `true` if it is counted.
+    #[must_use = "a worker that is not counted must not search"]
+    pub(crate) fn try_start_searching(&self) -> bool {
+        self.counters.try_start_searching(self.max_searching)
     }
 
-    /// The calling worker has found something, and searches no more. If it was the last to search, it sees to it that
-    /// somebody goes on where there is more to find. True: no worker is idle any more.
-    #[must_use = "those who wait until no worker is idle are to be told"]
-    pub(crate) fn stop_searching(&self, is_there_work: impl FnOnce() -> bool) -> bool {
+    /// Stops counting the calling worker as searching, because it has found a task or leaves. The last worker to stop
+    /// wakes another one if there is more work.
+    pub(crate) fn stop_searching(&self, has_work: impl FnOnce() -> bool) -> AfterSearch {
         let before = self.counters.stop_searching();
         if before.searching() == 1 && before.sleeping() > 0 {
-            // ORDERING: pairs with the fence in `announce_work`, whose caller may have relied on this searcher.
+            // ORDERING: pairs with the fence in `after_push`, whose caller may have relied on this searcher.
             fence(SeqCst);
-            if is_there_work() {
+            if has_work() {
                 self.wake_one();
             }
         }
-        before.searching() == 1 && before.sleeping() == 0
+        if before.searching() == 1 && before.sleeping() == 0 { AfterSearch::NoneIdle } else { AfterSearch::SomeIdle }
     }
 
-    /// Whether a worker searches or sleeps, so that it will take the next task. Where the answer decides whether a
-    /// thread may sleep, a fence stands before it.
+    /// Returns `true` if a worker searches or sleeps, so that it will take the next task. If a thread sleeps depending
+    /// on the result, a fence must precede the call.
     pub(crate) fn has_idle_worker(&self) -> bool {
         let seen = self.counters.read();
         seen.searching() > 0 || seen.sleeping() > 0
     }
 
-    /// Sleeps until there is work or the pool is closed. The calling worker counts as searching afterwards, whether it
-    /// did before (`searched`) or not.
-    pub(crate) fn fall_asleep(&self, sleeper: &Sleeper, searched: bool, is_there_work: impl FnOnce() -> bool) {
-        let bed = &self.beds[sleeper.index];
+    /// Sleeps until there is work or the pool is closed. `searched` says whether the calling worker was counted as
+    /// searching; afterwards it is.
+    pub(crate) fn fall_asleep(&self, sleeper: &Sleeper, searched: bool, has_work: impl FnOnce() -> bool) {
+        let slot = &self.park_slots[sleeper.index];
         let mut sleepers = self.sleepers.lock();
         sleepers.push(sleeper.index);
         // ORDERING: only this thread reads it without the lock.
-        bed.occupied.store(true, Relaxed);
-        let seen = self.counters.lie_down(searched);
+        slot.sleeping.store(true, Relaxed);
+        let seen = self.counters.begin_sleep(searched);
         drop(sleepers);
-        // ORDERING: pairs with the fence in `announce_work`.
+        // ORDERING: pairs with the fence in `after_push`.
         fence(SeqCst);
-        if seen.is_closed() || is_there_work() {
+        if seen.is_closed() || has_work() {
             let mut sleepers = self.sleepers.lock();
-            // If it was woken meanwhile, it was taken off the list, and the parker holds a token that ends the next
-            // sleep at once; the loop below looks again then.
-            if let Some(place) = sleepers.iter().position(|index| *index == sleeper.index) {
-                sleepers.remove(place);
-                self.counters.get_up(1);
-                bed.vacate();
+            // If another thread woke this worker meanwhile, it removed it from the list. The parker then holds a token,
+            // which makes the next `park` return immediately; the loop below checks `sleeping` again after that.
+            if let Some(position) = sleepers.iter().position(|index| *index == sleeper.index) {
+                sleepers.remove(position);
+                self.counters.end_sleep(1);
+                slot.mark_awake();
             }
             return;
         }
-        // ORDERING: Acquire pairs with the Release of `vacate`: this worker sees what its waker did before.
-        while bed.occupied.load(Acquire) {
+        // ORDERING: Acquire pairs with the Release in `mark_awake`: this worker sees what its waker did before.
+        while slot.sleeping.load(Acquire) {
             sleeper.parker.park();
         }
     }
 
-    /// Says that no more tasks are accepted, and wakes everybody.
+    /// Marks the pool as closed and wakes all workers.
     pub(crate) fn close(&self) {
         self.counters.close();
         let mut sleepers = self.sleepers.lock();
         let woken = std::mem::take(&mut *sleepers);
-        self.counters.get_up(woken.len() as u32);
+        self.counters.end_sleep(woken.len() as u32);
         for index in &woken {
-            self.beds[*index].vacate();
+            self.park_slots[*index].mark_awake();
         }
         drop(sleepers);
         for index in woken {
-            self.beds[index].unparker.unpark();
+            self.park_slots[index].unparker.unpark();
         }
     }
 
-    /// Whether [`close`](Sleep::close) was called.
+    /// Returns `true` if [`close`](Sleep::close) was called.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.counters.read().is_closed()
     }
 }
 
-impl Bed {
-    /// Under the lock of the list.
-    fn vacate(&self) {
+impl ParkSlot {
+    /// Notes that the worker left the list of sleepers. The caller holds the lock of the list.
+    fn mark_awake(&self) {
         // ORDERING: Release pairs with the Acquire in `fall_asleep`.
-        self.occupied.store(false, Release);
+        self.sleeping.store(false, Release);
     }
 }
 

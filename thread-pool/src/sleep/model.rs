@@ -1,4 +1,4 @@
-//! The protocol, played through by loom in every order that it tells apart. A wake-up that is lost is a deadlock here.
+//! Loom runs the protocol in every order of its steps. A lost wake-up is a deadlock here.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release -p thread-pool --lib sleep::model
@@ -14,13 +14,13 @@ use loom::{
 
 use super::*;
 
-/// A pool reduced to its sleeping: the queue is a number.
+/// A pool reduced to its sleep protocol. The queue is a number.
 struct Pool {
     sleep: Sleep,
     queue: AtomicUsize,
-    /// How many tasks must have begun before one is over.
+    /// The number of tasks that must have started before one can end.
     together: usize,
-    /// What whoever closes the pool has done before, and whoever sees it closed must see.
+    /// Written before the pool is closed. A worker that sees the pool closed must see it.
     reason: AtomicUsize,
     taken: Mutex<usize>,
     took: Condvar,
@@ -45,7 +45,7 @@ impl Pool {
                     while pool.next(&sleeper) {
                         pool.run();
                     }
-                    assert_eq!(pool.reason.load(Relaxed), 1, "who sees the close sees why");
+                    assert_eq!(pool.reason.load(Relaxed), 1, "a worker that sees the close sees the reason");
                 })
             })
             .collect();
@@ -54,7 +54,7 @@ impl Pool {
 
     fn submit(&self) {
         self.queue.fetch_add(1, Relaxed);
-        self.sleep.announce_work();
+        let _ = self.sleep.after_push();
     }
 
     fn take(&self) -> bool {
@@ -65,12 +65,12 @@ impl Pool {
         self.queue.load(Relaxed) > 0
     }
 
-    /// As the loop of a worker, with a single look. False: closed.
+    /// Takes a task as the loop of a worker does, but searches only once. Returns `false` if the pool is closed.
     fn next(&self, sleeper: &Sleeper) -> bool {
         if self.take() {
             return true;
         }
-        let mut searching = self.sleep.start_searching();
+        let mut searching = self.sleep.try_start_searching();
         loop {
             if searching && self.take() {
                 let _ = self.sleep.stop_searching(|| self.has_work());
@@ -106,7 +106,7 @@ impl Pool {
     }
 }
 
-/// With so many preemptions, or fewer where `LOOM_MAX_PREEMPTIONS` says so.
+/// Checks a model with this number of preemptions, or with fewer if `LOOM_MAX_PREEMPTIONS` says so.
 fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(builder.preemption_bound.map_or(preemptions, |bound| bound.min(preemptions)));
@@ -155,7 +155,7 @@ fn two_tasks_that_wait_for_each_other_get_two_workers() {
 }
 
 #[test]
-fn the_close_reaches_everybody() {
+fn closing_wakes_every_worker() {
     explore(3, || {
         let (pool, threads) = Pool::new(2, 1);
         pool.close();

@@ -1,4 +1,4 @@
-//! The protocol, step by step.
+//! Single steps of the protocol.
 
 use std::{
     sync::{Arc, mpsc::channel},
@@ -7,8 +7,8 @@ use std::{
 
 use super::*;
 
-/// Has somebody lie down who finds no work, and waits until they do.
-fn asleep(sleep: &Arc<Sleep>, sleeper: Sleeper, searched: bool) -> JoinHandle<()> {
+/// Starts a thread that falls asleep because it finds no work, and waits until it is counted.
+fn start_sleeping(sleep: &Arc<Sleep>, sleeper: Sleeper, searched: bool) -> JoinHandle<()> {
     let before = sleep.counters.read().sleeping();
     let thread = thread::spawn({
         let sleep = sleep.clone();
@@ -31,7 +31,7 @@ fn new(workers: usize) -> (Arc<Sleep>, Vec<Sleeper>) {
 }
 
 #[test]
-fn who_sees_work_after_lying_down_gets_up() {
+fn a_worker_that_sees_work_after_it_began_to_sleep_does_not_sleep() {
     let (sleep, sleepers) = new(1);
     sleep.fall_asleep(&sleepers[0], false, || true);
     assert_eq!(counts(&sleep), (1, 0));
@@ -39,59 +39,59 @@ fn who_sees_work_after_lying_down_gets_up() {
 }
 
 #[test]
-fn who_was_woken_while_seeing_work_is_counted_once() {
+fn a_worker_that_is_woken_while_it_sees_work_is_counted_once() {
     let (sleep, sleepers) = new(1);
     sleep.fall_asleep(&sleepers[0], false, || {
-        assert!(!sleep.announce_work());
+        assert_eq!(sleep.after_push(), AfterPush::Open);
         true
     });
     assert_eq!(counts(&sleep), (1, 0));
     // The token of that wake-up is still in the parker. It must not end the next sleep.
     let _ = sleep.stop_searching(|| false);
-    let (up, is_up) = channel();
+    let (woken, is_woken) = channel();
     let thread = thread::spawn({
         let sleep = sleep.clone();
         let sleeper = sleepers.into_iter().next().unwrap();
         move || {
             sleep.fall_asleep(&sleeper, false, || false);
-            up.send(()).unwrap();
+            woken.send(()).unwrap();
         }
     });
     while counts(&sleep) != (0, 1) {
         thread::yield_now();
     }
-    assert!(is_up.try_recv().is_err());
-    assert!(!sleep.announce_work());
-    is_up.recv().unwrap();
+    assert!(is_woken.try_recv().is_err());
+    assert_eq!(sleep.after_push(), AfterPush::Open);
+    is_woken.recv().unwrap();
     thread.join().unwrap();
     assert_eq!(counts(&sleep), (1, 0));
 }
 
 #[test]
-fn work_wakes_one_and_only_if_nobody_searches() {
+fn a_push_wakes_one_worker_if_none_searches() {
     let (sleep, mut sleepers) = new(3);
-    let threads: Vec<_> = sleepers.drain(..2).map(|sleeper| asleep(&sleep, sleeper, false)).collect();
-    assert!(sleep.start_searching());
-    sleep.announce_work();
+    let threads: Vec<_> = sleepers.drain(..2).map(|sleeper| start_sleeping(&sleep, sleeper, false)).collect();
+    assert!(sleep.try_start_searching());
+    let _ = sleep.after_push();
     assert_eq!(counts(&sleep), (1, 2));
-    // The searcher has found a task, and there is another.
+    // The searcher has found a task, and there is another one.
     let _ = sleep.stop_searching(|| true);
     assert_eq!(counts(&sleep), (1, 1));
-    // The woken one counts as searching, whether it runs yet or not.
-    sleep.announce_work();
+    // The woken worker counts as searching even if it does not run yet.
+    let _ = sleep.after_push();
     assert_eq!(counts(&sleep), (1, 1));
     let _ = sleep.stop_searching(|| false);
     assert_eq!(counts(&sleep), (0, 1));
-    sleep.announce_work();
+    let _ = sleep.after_push();
     assert_eq!(counts(&sleep), (1, 0));
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
-fn the_last_to_lie_down_is_the_first_to_be_woken() {
+fn the_last_worker_to_fall_asleep_is_woken_first() {
     let (sleep, sleepers) = new(2);
-    let mut threads: Vec<_> = sleepers.into_iter().map(|sleeper| asleep(&sleep, sleeper, false)).collect();
-    sleep.announce_work();
+    let mut threads: Vec<_> = sleepers.into_iter().map(|sleeper| start_sleeping(&sleep, sleeper, false)).collect();
+    let _ = sleep.after_push();
     threads.pop().unwrap().join().unwrap();
     assert_eq!(*sleep.sleepers.lock(), [0]);
     sleep.close();
@@ -99,21 +99,22 @@ fn the_last_to_lie_down_is_the_first_to_be_woken() {
 }
 
 #[test]
-fn the_close_wakes_all_and_nobody_sleeps_afterwards() {
+fn closing_wakes_all_workers_and_none_sleeps_afterwards() {
     let (sleep, mut sleepers) = new(4);
     let late = sleepers.pop().unwrap();
-    assert!(sleep.start_searching());
-    let threads: Vec<_> = sleepers.into_iter().map(|sleeper| asleep(&sleep, sleeper, false)).collect();
+    assert!(sleep.try_start_searching());
+    let threads: Vec<_> = sleepers.into_iter().map(|sleeper| start_sleeping(&sleep, sleeper, false)).collect();
     sleep.close();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     sleep.fall_asleep(&late, true, || false);
     assert_eq!(counts(&sleep), (4, 0));
-    assert!(sleep.is_closed() && sleep.announce_work());
+    assert!(sleep.is_closed());
+    assert_eq!(sleep.after_push(), AfterPush::Closed);
 }
 
 #[test]
-fn half_of_the_workers_search_at_most() {
+fn at_most_half_of_the_workers_search() {
     let (sleep, _) = new(1);
-    assert!(sleep.start_searching());
-    assert!(!sleep.start_searching());
+    assert!(sleep.try_start_searching());
+    assert!(!sleep.try_start_searching());
 }
