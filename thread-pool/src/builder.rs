@@ -105,8 +105,8 @@ impl ThreadPoolBuilder {
     /// clones. A thread that is started later, for a [fresh stack](ThreadPoolExecutor#waiting-inside-a-task), makes a
     /// clone of its own.
     ///
-    /// If the function panics in a worker, the pool becomes [`Broken`](ErrorKind::Broken). Running tasks finish. Waiting
-    /// tasks and later submits fail with an error that contains the panic.
+    /// If the function panics in a worker, the pool becomes [`Broken`](ErrorKind::Broken). Running tasks finish.
+    /// Waiting tasks and later submits fail with an error that contains the panic.
     ///
     /// Python's counterparts are `initializer`, `initargs` and `BrokenThreadPool`.
     ///
@@ -184,7 +184,8 @@ impl ThreadPoolBuilder {
             Some(cause) if pool.crew.is_empty() => Err(Error::new(
                 ErrorKind::Other,
                 format!(
-                    "{name}: the system refused to start a thread: {cause}; see `ulimit -u` and the container's pids limit"
+                    "{name}: the system refused to start a thread: {cause}; \
+                     see `ulimit -u` and the container's pids limit"
                 ),
             )),
             _ => Ok(ThreadPoolExecutor::of(pool)),

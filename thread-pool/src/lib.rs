@@ -29,7 +29,7 @@
 //! Tasks from outside wait in one queue, first in, first out; tasks that a task submits wait in a queue of its worker,
 //! from which idle workers steal. Tasks with a priority wait in two queues of their own, one before and one after all
 //! that. Now and then a worker looks at them in another order, so that no task waits for ever behind the others:
-//! `src/turns.rs`. A submit takes no lock: it pushes, and looks whether a worker must be woken. The protocol of
+//! `src/fairness.rs`. A submit takes no lock: it pushes, and looks whether a worker must be woken. The protocol of
 //! sleeping and waking, and the argument that no wake-up is lost, are in `src/sleep/README.md`; how a pool ends is in
 //! `src/pool.rs` and `src/gate.rs`.
 //!
@@ -40,21 +40,21 @@
 mod builder;
 mod crew;
 mod executor;
+mod fairness;
 mod fresh_stack;
 mod gate;
 mod initializer;
-mod lanes;
 mod local;
 mod phase;
 mod pool;
+mod queues;
 #[cfg(feature = "rayon")]
 mod rayon;
 mod room;
 mod scope;
-mod shells;
 mod sleep;
+mod stale;
 mod sync;
-mod turns;
 mod unwind;
 mod unwind_safe;
 mod worker;

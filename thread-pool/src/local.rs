@@ -1,4 +1,4 @@
-//! The calling thread's own queue, if it is a worker.
+//! The local queue of the calling thread, if it is a worker.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,7 +8,7 @@ use std::{
 use crossbeam_deque::Worker as Deque;
 use executor_core::{Task, host::HostId};
 
-use crate::shells;
+use crate::stale;
 
 thread_local! {
     static LOCAL: RefCell<Option<Local>> = const { RefCell::new(None) };
@@ -17,15 +17,15 @@ thread_local! {
 struct Local {
     pool: HostId,
     deque: Rc<Deque<Task>>,
-    /// Shells that this thread has made, and supposes in its own queue.
-    shells: Cell<usize>,
-    /// The number at which it takes them out.
-    limit: Cell<usize>,
+    /// The number of tasks that this thread made stale. It assumes that they are in its own queue.
+    stale: Cell<usize>,
+    /// The number at which this thread removes them.
+    stale_limit: Cell<usize>,
 }
 
-/// Makes the calling thread a worker that nested submits go to, until the guard is dropped.
+/// Makes the calling thread a worker whose tasks submit to this queue, until the guard is dropped.
 pub(crate) fn enter(pool: HostId, deque: Rc<Deque<Task>>) -> Guard {
-    LOCAL.set(Some(Local { pool, deque, shells: Cell::new(0), limit: Cell::new(shells::limit(0)) }));
+    LOCAL.set(Some(Local { pool, deque, stale: Cell::new(0), stale_limit: Cell::new(stale::limit(0)) }));
     Guard
 }
 
@@ -38,13 +38,13 @@ impl Drop for Guard {
     }
 }
 
-/// Calls code with the thread's own queue. None: it is not a worker of this pool.
+/// Calls a function with the local queue. Returns `None` if the calling thread is not a worker of this pool.
 fn with<R>(pool: HostId, code: impl FnOnce(&Local) -> R) -> Option<R> {
-    // A thread whose locals are gone already is no worker any more.
+    // A thread whose thread locals are destroyed is no longer a worker.
     LOCAL.try_with(|local| local.borrow().as_ref().filter(|local| local.pool == pool).map(code)).ok().flatten()
 }
 
-/// Puts a task into the calling thread's own queue. It comes back if the thread is not a worker of this pool.
+/// Pushes a task into the local queue. Returns it if the calling thread is not a worker of this pool.
 pub(crate) fn push(pool: HostId, task: Task) -> Result<(), Task> {
     let mut task = Some(task);
     with(pool, |local| {
@@ -55,35 +55,39 @@ pub(crate) fn push(pool: HostId, task: Task) -> Result<(), Task> {
     task.map_or(Ok(()), Err)
 }
 
-/// What became of a shell that was counted.
+/// Where a stale task was counted.
 #[must_use]
 pub(crate) enum Counted {
-    /// The calling thread is not a worker of this pool, or not one with a queue of its own.
-    Elsewhere,
-    Here,
-    /// There were too many here, so they were taken out, to be dropped outside of every lock.
-    TakenOut {
-        shells: Vec<Task>,
-        /// So many were counted here but are not in this queue.
+    /// Not in a local queue: the calling thread is not a worker of this pool, or has no queue of its own.
+    Remote,
+    /// In the local queue.
+    Local,
+    /// In the local queue, whose stale tasks were too many and were removed.
+    Removed {
+        /// The caller must drop them outside of every lock.
+        stale: Vec<Task>,
+        /// The number of tasks that were counted in this queue but are in another one.
         missing: usize,
     },
 }
 
-/// Counts a shell that the calling thread has made.
-pub(crate) fn add_shell(pool: HostId) -> Counted {
+/// Counts a task that the calling thread has made stale.
+pub(crate) fn add_stale(pool: HostId) -> Counted {
     let count = |local: &Local| {
-        local.shells.set(local.shells.get() + 1);
-        if local.shells.get() >= local.limit.get() { local.take_out_shells() } else { Counted::Here }
+        local.stale.set(local.stale.get() + 1);
+        if local.stale.get() >= local.stale_limit.get() { local.remove_stale() } else { Counted::Local }
     };
-    with(pool, count).unwrap_or(Counted::Elsewhere)
+    with(pool, count).unwrap_or(Counted::Remote)
 }
 
-/// Notes that the calling thread has found a shell. False: it had counted none, so it is one of another thread's.
-pub(crate) fn remove_shell(pool: HostId) -> bool {
-    let found = |local: &Local| match local.shells.get() {
+/// Counts one stale task less, because the calling thread has found one. Returns `false` if this thread had counted
+/// none, so that another thread must have counted it.
+#[must_use]
+pub(crate) fn uncount_stale(pool: HostId) -> bool {
+    let found = |local: &Local| match local.stale.get() {
         0 => false,
-        shells => {
-            local.shells.set(shells - 1);
+        stale => {
+            local.stale.set(stale - 1);
             true
         }
     };
@@ -91,19 +95,19 @@ pub(crate) fn remove_shell(pool: HostId) -> bool {
 }
 
 impl Local {
-    /// Takes the shells out of the own queue. The others go once round, so they stay in order; each is out of sight for
-    /// a moment, so the caller announces them afterwards.
-    fn take_out_shells(&self) -> Counted {
-        let mut shells = Vec::new();
+    /// Removes the stale tasks from the local queue. Each other task goes once around, so they stay in order. Each is
+    /// invisible to other workers for a moment, so the caller must wake one afterwards.
+    fn remove_stale(&self) -> Counted {
+        let mut stale = Vec::new();
         for _ in 0..self.deque.len() {
             match self.deque.pop() {
-                Some(task) if task.has_left_queue() => shells.push(task),
+                Some(task) if task.has_left_queue() => stale.push(task),
                 Some(task) => self.deque.push(task),
                 None => break,
             }
         }
-        self.limit.set(shells::limit(self.deque.len()));
-        let missing = self.shells.replace(0).saturating_sub(shells.len());
-        Counted::TakenOut { shells, missing }
+        self.stale_limit.set(stale::limit(self.deque.len()));
+        let missing = self.stale.replace(0).saturating_sub(stale.len());
+        Counted::Removed { stale, missing }
     }
 }

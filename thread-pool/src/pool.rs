@@ -44,12 +44,12 @@ use crate::{
     fresh_stack::FreshStack,
     gate::Gate,
     initializer::Initializer,
-    lanes::{Lanes, steal},
     local,
     phase::{self, Phase},
+    queues::{Queues, steal},
     room::{NoRoom, Room},
-    shells::Shells,
     sleep::{AfterPush, AfterSearch, Sleep},
+    stale::StaleCount,
 };
 
 /// The shared part of a pool.
@@ -57,7 +57,7 @@ pub(crate) struct Pool {
     pub(crate) name: Box<str>,
     born: fork::Generation,
     registration: Registration,
-    pub(crate) lanes: Lanes,
+    pub(crate) queues: Queues,
     /// The other ends of the workers' own queues.
     stealers: Box<[Stealer<Task>]>,
     /// What each worker is at.
@@ -75,8 +75,7 @@ pub(crate) struct Pool {
     /// Workers that wait, with a time-out, while another one is idle.
     pub(crate) idle: IdleWatch,
     pub(crate) initializer: Option<Arc<Initializer>>,
-    /// What is still in the queues, and was cancelled or run elsewhere.
-    shells: Shells,
+    stale: StaleCount,
     /// Held while tasks are moved between the queues, and so out of sight. No user code runs under it.
     sweeping: Mutex<()>,
 }
@@ -100,7 +99,7 @@ impl Pool {
             name,
             born: fork::generation(),
             registration: host::register(pool.clone()),
-            lanes: Lanes::default(),
+            queues: Queues::default(),
             gate: Gate::new(stealers.len()),
             phases: stealers.iter().map(|_| Phase::starting(initializer.is_some())).collect(),
             stealers,
@@ -112,7 +111,7 @@ impl Pool {
             crew: Crew::default(),
             idle: IdleWatch::default(),
             initializer,
-            shells: Shells::default(),
+            stale: StaleCount::default(),
             sweeping: Mutex::default(),
         })
     }
@@ -151,7 +150,7 @@ impl Pool {
 
     /// Whether anything lies in any queue, be it a task that was cancelled there.
     pub(crate) fn has_work(&self) -> bool {
-        !self.lanes.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+        !self.queues.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
     }
 
     /// Runs a task on the worker with this number, which is the calling one, unless the pool is past running any.
@@ -170,7 +169,7 @@ impl Pool {
         let Some(started) = started else {
             // It was cancelled, or it failed without having started, because it cannot run in place.
             self.leave_room(id);
-            return self.uncount_shell();
+            return self.uncount_stale();
         };
         let phase = &self.phases[worker];
         if phase.set_busy() {
@@ -217,7 +216,7 @@ impl Pool {
     /// Resolves everything that waits.
     fn discard_all(&self) {
         let in_deques = || self.stealers.iter().find_map(|stealer| steal(|| stealer.steal()));
-        while let Some(task) = self.lanes.take().or_else(in_deques) {
+        while let Some(task) = self.queues.pop().or_else(in_deques) {
             self.discard(task);
         }
     }
@@ -281,7 +280,7 @@ impl Pool {
     /// The pool was closed while a task was pushed: see [`Gate`].
     #[cold]
     fn closed_behind(&self, task: TaskId) -> Result<(), Error> {
-        if let Some(task) = self.gate.reclaim(task, || self.lanes.take()) {
+        if let Some(task) = self.gate.reclaim(task, || self.queues.pop()) {
             self.leave_room(task.id());
             // Its future goes with the error that is answered here, so what it is resolved with is seen by nobody.
             drop(task.refuse(self.refusal()));
@@ -323,7 +322,7 @@ impl Backend for Pool {
             },
             _ => task,
         };
-        self.lanes.push(task);
+        self.queues.push(task);
         match self.sleep.after_push() {
             AfterPush::Open => Ok(()),
             AfterPush::Closed => self.closed_behind(id),
@@ -381,7 +380,7 @@ impl Host for Pool {
 
     fn left_queue(&self, task: TaskId) {
         self.leave_room(task);
-        self.count_shell();
+        self.count_stale();
     }
 }
 

@@ -22,10 +22,10 @@ use progress::{Progress, Stage};
 use threads::Threads;
 
 use crate::{
-    lanes::Lanes,
+    fairness::{Exception, PollCount, PollOrder},
     phase::{self, Phase},
-    shells::Shells,
-    turns::{Turn, Turns},
+    queues::Queues,
+    stale::{Stale, StaleCount},
 };
 
 /// Runs tasks on a rayon pool that the program has already, beside whatever else runs there.
@@ -81,8 +81,8 @@ struct Shared {
     threads: Threads,
     /// The workers' names, by the number of the thread.
     workers: Box<[Arc<str>]>,
-    /// How often each worker has looked for a task.
-    looks: Box<[CachePadded<AtomicU32>]>,
+    /// How often each worker has polled the queues.
+    polls: Box<[CachePadded<AtomicU32>]>,
     /// What each thread is at, as far as this executor knows.
     phases: Box<[Phase]>,
     /// Threads that wait, with a time-out, while another one is idle.
@@ -91,10 +91,9 @@ struct Shared {
     registration: Registration,
     /// For each task in here there is a job in the rayon pool, which takes whichever task is the first by then. A job
     /// that finds nothing, because tasks were withdrawn or taken out, does nothing.
-    lanes: Lanes,
+    queues: Queues,
     progress: Progress,
-    /// What is still in the lanes, and was cancelled or run by a task that waits for it.
-    shells: Shells,
+    stale: StaleCount,
     stop_all: Arc<AtomicBool>,
 }
 
@@ -133,16 +132,16 @@ impl RayonExecutor {
         let name = format!("RayonExecutor-{}", NEXT.fetch_add(1, Relaxed));
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             workers: (0..threads.len()).map(|index| worker_name(&name, index)).collect(),
-            looks: (0..threads.len()).map(|_| CachePadded::default()).collect(),
+            polls: (0..threads.len()).map(|_| CachePadded::default()).collect(),
             phases: (0..threads.len()).map(|_| Phase::starting(false)).collect(),
             idle: IdleWatch::default(),
             name: name.into(),
             threads,
             born: fork::generation(),
             registration: host::register(shared.clone()),
-            lanes: Lanes::default(),
+            queues: Queues::default(),
             progress: Progress::default(),
-            shells: Shells::default(),
+            stale: StaleCount::default(),
             stop_all: Arc::default(),
         });
         RayonExecutor { handle: Handle(shared) }
@@ -202,7 +201,7 @@ impl Shared {
             false
         };
         if !was_waiting {
-            self.shells.remove(1);
+            self.stale.remove(1);
         }
         drop(worker);
         self.progress.finish();
@@ -225,30 +224,33 @@ impl Shared {
     /// the rayon pool, and find nothing.
     #[cold]
     fn sweep(&self) {
-        let shells = self.lanes.take_out_shells();
-        self.shells.remove(shells.len());
-        self.shells.set_limit(self.lanes.len());
-        for shell in shells {
+        let stale = self.queues.remove_stale();
+        self.stale.remove(stale.len());
+        self.stale.set_limit(self.queues.len());
+        for task in stale {
             // The last reference to a task may drop its result, which is user code.
-            drop(shell);
+            drop(task);
             self.progress.finish();
         }
     }
 
     /// The task that is to start first; now and then another one, so that none waits for ever.
     fn take(&self, worker: usize) -> Option<Task> {
-        let Some(looks) = self.looks.get(worker) else { return self.lanes.take() };
+        let Some(polls) = self.polls.get(worker) else { return self.queues.pop() };
         // ORDERING: only this worker changes it.
-        let mut turns = Turns::after(looks.load(Relaxed));
-        let out_of_order = match turns.count().then(|| turns.turn()) {
-            Some(Turn::First(place)) => self.lanes.take_oldest(place),
-            _ => None,
+        let mut count = PollCount::after(polls.load(Relaxed));
+        let exceptional = match count.count() {
+            PollOrder::Usual => None,
+            PollOrder::Exception => match count.exception() {
+                Exception::First(source) => self.queues.pop_oldest(source),
+                Exception::AfterHigh(_) => None,
+            },
         };
-        let task = out_of_order.or_else(|| self.lanes.take());
-        if self.lanes.is_empty() {
-            turns.reset();
+        let task = exceptional.or_else(|| self.queues.pop());
+        if self.queues.is_empty() {
+            count.reset();
         }
-        looks.store(turns.looks(), Relaxed);
+        polls.store(count.polls(), Relaxed);
         task
     }
 
@@ -258,7 +260,7 @@ impl Shared {
     }
 
     fn withdraw_all(&self) {
-        while let Some(task) = self.lanes.take() {
+        while let Some(task) = self.queues.pop() {
             drop(task.withdraw());
             self.progress.finish();
         }
@@ -284,7 +286,7 @@ impl Backend for Handle {
             }
         };
         task.attach(shared.host());
-        shared.lanes.push(task);
+        shared.queues.push(task);
         let job = shared.clone();
         way.spawn(move || job.run_one());
         Ok(())
@@ -337,7 +339,7 @@ impl Host for Shared {
     }
 
     fn left_queue(&self, _: TaskId) {
-        if self.shells.add(1) {
+        if self.stale.add(1) == Stale::TooMany {
             self.sweep();
         }
     }

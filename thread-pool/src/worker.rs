@@ -10,11 +10,11 @@ use crossbeam_deque::Worker as Deque;
 use executor_core::{Error, ErrorKind, Future, Task, spin::Patience, task};
 
 use crate::{
+    fairness::{Exception, PollCount, PollOrder, Source},
     initializer::initialize,
     local,
     pool::Pool,
     sleep::Sleeper,
-    turns::{Place, Turn, Turns},
     unwind::AbortOnUnwind,
 };
 
@@ -40,8 +40,7 @@ struct Worker {
     rest: Duration,
     /// Tasks that were found one after the other since the last search.
     in_a_row: u32,
-    /// Counts the looks for a task, so that none waits for ever.
-    turns: Turns,
+    polls: PollCount,
 }
 
 /// The bounds of `rest`. A worker that is faster than those who submit follows at their heels, and takes the queue out
@@ -82,7 +81,7 @@ impl Start {
             patience: Patience::new(),
             rest: SHORTEST_REST,
             in_a_row: 0,
-            turns: Turns::default(),
+            polls: PollCount::default(),
         };
         while let Some((task, searching)) = worker.next() {
             worker.pool.run_on(index, task, searching);
@@ -100,13 +99,13 @@ impl Worker {
             self.in_a_row += 1;
             return Some((task, false));
         }
-        self.turns.reset();
+        self.polls.reset();
         let several = std::mem::take(&mut self.in_a_row) > 0;
         self.rest = if several { LONGEST_REST } else { (self.rest / 2).max(SHORTEST_REST) };
         let mut searching = self.pool.sleep.try_start_searching();
         loop {
             if searching && let Some(task) = self.search() {
-                self.turns.reset();
+                self.polls.reset();
                 return Some((task, true));
             }
             if self.pool.sleep.is_closed() && self.pool.leave() {
@@ -135,34 +134,34 @@ impl Worker {
     /// The next task there is: the urgent ones, this worker's own, those from outside, other workers', and at last
     /// those of low priority. Now and then it is another one's turn.
     fn take(&mut self) -> Option<Task> {
-        if self.turns.count()
-            && let Some(task) = self.take_in_turn()
+        if self.polls.count() == PollOrder::Exception
+            && let Some(task) = self.poll_exception()
         {
             return Some(task);
         }
-        let lanes = &self.pool.lanes;
-        lanes
-            .take_urgent()
+        let queues = &self.pool.queues;
+        queues
+            .pop_high()
             .or_else(|| self.deque.pop())
-            .or_else(|| lanes.take_usual())
+            .or_else(|| queues.pop_injector())
             .or_else(|| self.pool.steal(self.index))
-            .or_else(|| lanes.take_later())
+            .or_else(|| queues.pop_low())
     }
 
     #[cold]
-    fn take_in_turn(&self) -> Option<Task> {
-        match self.turns.turn() {
-            Turn::Next(place) => self.pool.lanes.take_urgent().or_else(|| self.take_at(place)),
-            Turn::First(place) => self.take_at(place),
+    fn poll_exception(&self) -> Option<Task> {
+        match self.polls.exception() {
+            Exception::AfterHigh(source) => self.pool.queues.pop_high().or_else(|| self.poll_source(source)),
+            Exception::First(source) => self.poll_source(source),
         }
     }
 
-    fn take_at(&self, place: Place) -> Option<Task> {
-        match place {
-            Place::Own => self.deque.pop(),
+    fn poll_source(&self, source: Source) -> Option<Task> {
+        match source {
+            Source::Own => self.deque.pop(),
             // Counted from this worker, so that workers do not all begin with the same one.
-            Place::Others(round) => self.pool.steal_from(self.index, round),
-            Place::Outside | Place::Low | Place::High => self.pool.lanes.take_oldest(place),
+            Source::Others(round) => self.pool.steal_from(self.index, round),
+            Source::Injector | Source::Low | Source::High => self.pool.queues.pop_oldest(source),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Taking the shells of tasks out of the queues: see [`Shells`](crate::shells::Shells).
+//! How a pool removes [stale tasks](crate::stale) from its queues.
 
 use std::sync::atomic::Ordering::*;
 
@@ -6,87 +6,87 @@ use executor_core::Task;
 
 use super::{CANCELLING, Pool};
 use crate::{
-    lanes::steal,
     local::{self, Counted},
+    queues::steal,
     sleep::AfterPush,
+    stale::Stale,
 };
 
 impl Pool {
-    /// Counts a task that has left its queue without a worker's doing. If there are too many, they are taken out by the
-    /// thread that made this one.
-    pub(super) fn count_shell(&self) {
-        let more = match local::add_shell(self.host()) {
-            Counted::Here => return,
-            Counted::Elsewhere => 1,
-            Counted::TakenOut { shells, missing } => {
-                self.announce_moved();
-                drop(shells);
+    /// Counts a task that became stale. If there are too many, the calling thread removes them.
+    pub(super) fn count_stale(&self) {
+        let more = match local::add_stale(self.host()) {
+            Counted::Local => return,
+            Counted::Remote => 1,
+            Counted::Removed { stale, missing } => {
+                self.after_move();
+                drop(stale);
                 missing
             }
         };
-        if self.shells.add(more) {
+        if self.stale.add(more) == Stale::TooMany {
             self.sweep();
         }
     }
 
-    /// A worker has found a shell, which goes with it.
+    /// Counts one stale task less, because a worker has found one and drops it.
     #[cold]
-    pub(super) fn uncount_shell(&self) {
-        if !local::remove_shell(self.host()) {
-            self.shells.remove(1);
+    pub(super) fn uncount_stale(&self) {
+        if !local::uncount_stale(self.host()) {
+            self.stale.remove(1);
         }
     }
 
-    /// Takes the shells out of all queues.
+    /// Removes the stale tasks from all queues.
     #[cold]
     fn sweep(&self) {
-        // Another thread is at it, and takes out most of them.
+        // Another thread that sweeps removes most of them.
         let Some(sweeping) = self.sweeping.try_lock() else { return };
-        let mut shells = self.lanes.take_out_shells();
-        self.shells.remove(shells.len());
+        let mut stale = self.queues.remove_stale();
+        self.stale.remove(stale.len());
         let mut moved = false;
-        if self.shells.are_too_many() {
-            let waiting = self.empty_deques(&mut shells);
+        if self.stale.check() == Stale::TooMany {
+            let waiting = self.empty_deques(&mut stale);
             moved = !waiting.is_empty();
-            self.lanes.push_front(waiting);
+            self.queues.push_front(waiting);
         }
-        self.shells.set_limit(self.lanes.len());
+        self.stale.set_limit(self.queues.len());
         drop(sweeping);
         if moved {
-            self.announce_moved();
+            self.after_move();
         }
         // The last reference to a task may drop its result, which is user code.
-        drop(shells);
+        drop(stale);
     }
 
-    /// Takes everything out of the workers' own queues, because what is in their middle cannot be reached. Returns the
-    /// tasks that wait. Their workers have been busy for long, or they would have dropped the shells themselves.
-    fn empty_deques(&self, shells: &mut Vec<Task>) -> Vec<Task> {
+    /// Takes all tasks out of the workers' own queues, because the middle of such a queue is out of reach. Returns the
+    /// tasks that wait. The workers have been busy for a long time, or they would have dropped the stale tasks.
+    fn empty_deques(&self, stale: &mut Vec<Task>) -> Vec<Task> {
         let mut waiting = Vec::new();
-        let before = shells.len();
+        let before = stale.len();
         for stealer in &self.stealers {
             for _ in 0..stealer.len() {
                 match steal(|| stealer.steal()) {
-                    Some(task) if task.has_left_queue() => shells.push(task),
+                    Some(task) if task.has_left_queue() => stale.push(task),
                     Some(task) => waiting.push(task),
                     None => break,
                 }
             }
         }
-        self.shells.remove(shells.len() - before);
+        self.stale.remove(stale.len() - before);
         waiting
     }
 
-    /// Tasks were out of sight for a moment. As after a submit, a worker is woken for them if none searches; and if the
-    /// pool was told meanwhile to discard what waits, they are what it has missed.
-    fn announce_moved(&self) {
-        // ORDERING: as in `run`.
+    /// Wakes a worker for tasks that were invisible for a moment, as after a submit. If the pool was closed meanwhile
+    /// and its waiting tasks were cancelled, that missed these tasks, so it is done again.
+    fn after_move(&self) {
+        // ORDERING: as in `run_on`.
         if self.sleep.after_push() == AfterPush::Closed && self.stage.load(Acquire) >= CANCELLING {
             self.discard_all();
         }
     }
 
-    /// Waits until no task is out of sight: for the last worker, before it looks for work and leaves.
+    /// Waits until no task is invisible. The last worker calls this before it checks the queues and leaves.
     pub(super) fn wait_for_sweep(&self) {
         drop(self.sweeping.lock());
     }

@@ -18,7 +18,7 @@ fn push(pool: &Pool) -> (TaskId, Future<()>) {
     task.attach(pool.host());
     pool.enter_room(&task).unwrap();
     let id = task.id();
-    pool.lanes.push(task);
+    pool.queues.push(task);
     (id, future)
 }
 
@@ -48,10 +48,10 @@ fn a_task_that_was_cancelled_before_the_pool_ran_or_discarded_it_leaves_the_room
     let futures = [push(&pool).1, push(&pool).1, push(&pool).1];
     assert!(futures[0].cancel() && futures[1].cancel());
     assert_eq!(waiting(&pool), 1);
-    pool.run_on(0, pool.lanes.take().unwrap(), false);
-    pool.discard(pool.lanes.take().unwrap());
+    pool.run_on(0, pool.queues.pop().unwrap(), false);
+    pool.discard(pool.queues.pop().unwrap());
     assert_eq!(waiting(&pool), 1);
-    pool.discard(pool.lanes.take().unwrap());
+    pool.discard(pool.queues.pop().unwrap());
     assert_eq!(waiting(&pool), 0);
 }
 
@@ -61,7 +61,7 @@ fn a_task_that_cannot_run_in_place_leaves_the_room() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || ());
     task.encode(&mut Vec::new()).unwrap_err();
     pool.schedule(task).unwrap();
-    pool.run_on(0, pool.lanes.take().unwrap(), false);
+    pool.run_on(0, pool.queues.pop().unwrap(), false);
     assert_eq!(waiting(&pool), 0);
     assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::InvalidState);
 }
