@@ -179,9 +179,9 @@ impl ThreadPoolBuilder {
                 }
             }
         }
-        pool.man(threads, workers);
+        pool.set_threads(threads, workers);
         match refused {
-            Some(cause) if pool.crew.is_empty() => Err(Error::new(
+            Some(cause) if pool.threads.is_empty() => Err(Error::new(
                 ErrorKind::Other,
                 format!(
                     "{name}: the system refused to start a thread: {cause}; \

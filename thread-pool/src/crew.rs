@@ -1,4 +1,4 @@
-//! The threads of a pool, for joining them.
+//! The threads of a pool.
 
 use std::{
     sync::OnceLock,
@@ -8,71 +8,72 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// The threads that were started.
+/// The threads that a pool has started. They are joined at its end.
 #[derive(Default)]
-pub(crate) struct Crew {
-    /// Set once, when all are started.
-    members: OnceLock<Box<[ThreadId]>>,
-    /// Those that were started later, each for a worker that waits for it.
-    helpers: Mutex<Vec<ThreadId>>,
-    /// Those that nobody has joined yet.
-    threads: Mutex<Vec<JoinHandle<()>>>,
+pub(crate) struct Threads {
+    /// Set once, after all workers were started.
+    workers: OnceLock<Box<[ThreadId]>>,
+    /// The threads with fresh stacks, which stand in for workers that wait.
+    stand_ins: Mutex<Vec<ThreadId>>,
+    /// The workers' threads that are not joined yet.
+    handles: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl Crew {
+impl Threads {
     pub(crate) fn set(&self, threads: Vec<JoinHandle<()>>) {
-        let members = threads.iter().map(|thread| thread.thread().id()).collect();
-        *self.threads.lock() = threads;
-        let _ = self.members.set(members);
+        let workers = threads.iter().map(|thread| thread.thread().id()).collect();
+        *self.handles.lock() = threads;
+        let _ = self.workers.set(workers);
     }
 
+    /// Returns the number of workers that were started.
     pub(crate) fn len(&self) -> usize {
-        self.members.get().map_or(0, |members| members.len())
+        self.workers.get().map_or(0, |workers| workers.len())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the calling thread is one of them, be it in the destructors of its thread locals.
+    /// Returns `true` if the calling thread is one of these, even in the destructors of its thread locals.
     pub(crate) fn has_current_thread(&self) -> bool {
         let current = thread::current().id();
-        self.members.get().is_some_and(|members| members.contains(&current)) || self.helpers.lock().contains(&current)
+        self.workers.get().is_some_and(|workers| workers.contains(&current)) || self.stand_ins.lock().contains(&current)
     }
 
-    /// Counts a thread that was started later as one of them, until what is returned is dropped.
-    pub(crate) fn add_helper(&self, thread: ThreadId) -> Helper<'_> {
-        self.helpers.lock().push(thread);
-        Helper { crew: self, thread }
+    /// Counts a thread with a fresh stack as one of these, until the guard is dropped.
+    pub(crate) fn add_stand_in(&self, thread: ThreadId) -> StandIn<'_> {
+        self.stand_ins.lock().push(thread);
+        StandIn { threads: self, thread }
     }
 
-    /// Waits for the ends of threads that have left the pool already, so that no trace of them is left: what is still
-    /// to come are the destructors of thread locals. False: somebody else is at it, beyond the deadline.
+    /// Joins the threads of workers that have left the pool. They may still run the destructors of thread locals.
+    /// Returns `false` if another thread joins them and has not finished by the deadline.
     pub(crate) fn join(&self, deadline: Option<Instant>) -> bool {
-        let mut threads = match deadline {
-            None => self.threads.lock(),
-            Some(deadline) => match self.threads.try_lock_until(deadline) {
-                Some(threads) => threads,
+        let mut handles = match deadline {
+            None => self.handles.lock(),
+            Some(deadline) => match self.handles.try_lock_until(deadline) {
+                Some(handles) => handles,
                 None => return false,
             },
         };
-        for thread in threads.drain(..) {
-            // An error would be a panic of the worker loop itself, which aborts instead.
+        for thread in handles.drain(..) {
+            // An error would be a panic of the worker loop, which aborts the program instead.
             let _ = thread.join();
         }
         true
     }
 }
 
-/// See [`Crew::add_helper`].
+/// Keeps a thread counted; see [`Threads::add_stand_in`].
 #[must_use]
-pub(crate) struct Helper<'a> {
-    crew: &'a Crew,
+pub(crate) struct StandIn<'a> {
+    threads: &'a Threads,
     thread: ThreadId,
 }
 
-impl Drop for Helper<'_> {
+impl Drop for StandIn<'_> {
     fn drop(&mut self) {
-        self.crew.helpers.lock().retain(|thread| *thread != self.thread);
+        self.threads.stand_ins.lock().retain(|thread| *thread != self.thread);
     }
 }

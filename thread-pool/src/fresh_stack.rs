@@ -8,8 +8,8 @@ use std::{
 use executor_core::{Error, ErrorKind, host::HostId, task};
 
 use crate::{
-    crew::Crew,
     initializer::{Initializer, initialize},
+    threads::Threads,
 };
 
 /// What a thread needs to stand in for a worker of a pool.
@@ -17,7 +17,7 @@ pub(crate) struct FreshStack<'a> {
     pub(crate) pool_name: &'a str,
     pub(crate) host: HostId,
     pub(crate) stop_all: &'a Arc<AtomicBool>,
-    pub(crate) crew: &'a Crew,
+    pub(crate) threads: &'a Threads,
     pub(crate) initializer: Option<&'a Arc<Initializer>>,
 }
 
@@ -35,13 +35,13 @@ impl FreshStack<'_> {
         let run = || {
             // The guard is returned, so that the thread counts as the pool's even in the destructors of its thread
             // locals.
-            let helper = self.crew.add_helper(thread::current().id());
+            let stand_in = self.threads.add_stand_in(thread::current().id());
             let _entered = task::enter_stoppable_worker(name, self.host, self.stop_all.clone());
             let initialized = self.initializer.map_or(Ok(()), |initializer| initialize(initializer.task()));
             if initialized.is_ok() {
                 code();
             }
-            (helper, initialized)
+            (stand_in, initialized)
         };
         thread::scope(|scope| {
             let thread = builder.spawn_scoped(scope, run).map_err(|cause| {
@@ -53,7 +53,7 @@ impl FreshStack<'_> {
                 )
             })?;
             match thread.join() {
-                Ok((_helper, initialized)) => initialized,
+                Ok((_stand_in, initialized)) => initialized,
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })

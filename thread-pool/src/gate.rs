@@ -1,75 +1,86 @@
-//! The way out of a closed pool: no task is left behind by the last worker, and none is accepted after it.
+//! Where workers leave a closed pool: the last worker leaves no task behind, and no task is accepted after it.
 
 use std::time::Instant;
 
 use executor_core::{Task, TaskId};
 use parking_lot::{Condvar, Mutex};
 
-/// Where workers leave, and where a submitter that found the pool closed behind it asks whether its task will be seen.
+/// Counts the workers that have not left, and returns tasks that no worker will see to their submitters.
 ///
-/// A submitter looks whether the pool is closed, pushes its task, and looks again. If the pool was open both times, the
-/// last worker's look at the queues, which comes after the close, sees the task. If it was closed the second time, the
-/// submitter comes here. Either the last worker has not left, and its last look is still to come, under this lock; or
-/// it has, and then what is in the queues belongs to submitters who are here or on their way here, so each gets its own
-/// task back and answers with an error. So a task that was accepted is never stranded, and the usual submit pays one
-/// load.
-pub(crate) struct Gate {
+/// A submitter checks whether the pool is closed, pushes its task, and checks again.
+///
+/// - If the pool was open both times, the last worker sees the task, because its last check of the queues comes after
+///   the close.
+/// - If the pool was closed the second time, the submitter calls [`reclaim`](ExitGate::reclaim). If the last worker has
+///   not left, its last check is still to come, under this lock. If it has left, all tasks in the queues belong to
+///   submitters that call `reclaim`, so each gets its own task back and returns an error.
+///
+/// So every accepted task is completed, and a submit to an open pool costs one load.
+pub(crate) struct ExitGate {
     state: Mutex<State>,
-    /// The last worker has left.
-    left: Condvar,
+    /// Notified when the last worker leaves.
+    all_left: Condvar,
 }
 
 struct State {
-    /// Workers that have not left. 0 is final.
+    /// The number of workers that have not left. 0 is final.
     inside: usize,
-    /// What was found in the queues after the last worker had left, and not yet returned to its submitter.
+    /// Tasks that were found in the queues after the last worker had left. Each goes back to its submitter.
     stranded: Vec<Task>,
 }
 
-impl Gate {
-    pub(crate) fn new(workers: usize) -> Gate {
-        Gate { state: Mutex::new(State { inside: workers, stranded: Vec::new() }), left: Condvar::new() }
+/// What happened to a worker that tried to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Exit {
+    Left,
+    /// It is the last worker, and there is work. It must poll the queues again.
+    WorkRemains,
+}
+
+impl ExitGate {
+    pub(crate) fn new(workers: usize) -> ExitGate {
+        ExitGate { state: Mutex::new(State { inside: workers, stranded: Vec::new() }), all_left: Condvar::new() }
     }
 
-    /// A worker wants to leave. False: it is the last, and there is work.
-    #[must_use]
-    pub(crate) fn leave(&self, is_there_work: impl FnOnce() -> bool) -> bool {
+    /// Lets a worker leave, unless it is the last one and there is work.
+    pub(crate) fn try_leave(&self, has_work: impl FnOnce() -> bool) -> Exit {
         let mut state = self.state.lock();
-        if state.inside == 1 && is_there_work() {
-            return false;
+        if state.inside == 1 && has_work() {
+            return Exit::WorkRemains;
         }
         state.inside -= 1;
         if state.inside == 0 {
-            self.left.notify_all();
+            self.all_left.notify_all();
         }
-        true
+        Exit::Left
     }
 
-    /// A worker was never started.
-    pub(crate) fn give_up_one(&self) {
-        let _ = self.leave(|| false);
+    /// Stops counting a worker that was never started.
+    pub(crate) fn forget_worker(&self) {
+        let _ = self.try_leave(|| false);
     }
 
-    /// A submitter that found the pool closed after it had pushed its task asks for it back. `find` takes what is in
-    /// the queues. None: a worker has taken it or is going to.
-    pub(crate) fn reclaim(&self, task: TaskId, find: impl FnMut() -> Option<Task>) -> Option<Task> {
+    /// Returns the task of a submitter that found the pool closed after its push. Returns `None` if a worker has taken
+    /// the task or will take it. `pop` takes the next task from the queues.
+    pub(crate) fn reclaim(&self, task: TaskId, pop: impl FnMut() -> Option<Task>) -> Option<Task> {
         let mut state = self.state.lock();
         if state.inside > 0 {
             return None;
         }
-        state.stranded.extend(std::iter::from_fn(find));
-        let place = state.stranded.iter().position(|stranded| stranded.id() == task)?;
-        Some(state.stranded.swap_remove(place))
+        state.stranded.extend(std::iter::from_fn(pop));
+        let position = state.stranded.iter().position(|stranded| stranded.id() == task)?;
+        Some(state.stranded.swap_remove(position))
     }
 
-    /// Waits until the last worker has left. False: not by the deadline.
+    /// Waits until the last worker has left. Returns `false` if it has not left by the deadline.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         while state.inside > 0 {
             match deadline {
-                None => self.left.wait(&mut state),
+                None => self.all_left.wait(&mut state),
                 Some(deadline) => {
-                    if self.left.wait_until(&mut state, deadline).timed_out() {
+                    if self.all_left.wait_until(&mut state, deadline).timed_out() {
                         break;
                     }
                 }
@@ -87,24 +98,24 @@ mod tests {
 
     #[test]
     fn the_last_worker_stays_while_there_is_work() {
-        let gate = Gate::new(2);
-        assert!(gate.leave(|| true), "the first leaves the work to the second");
-        assert!(!gate.leave(|| true));
+        let gate = ExitGate::new(2);
+        assert_eq!(gate.try_leave(|| true), Exit::Left, "the first leaves the work to the second");
+        assert_eq!(gate.try_leave(|| true), Exit::WorkRemains);
         assert!(!gate.wait(Some(Instant::now())));
-        assert!(gate.leave(|| false));
+        assert_eq!(gate.try_leave(|| false), Exit::Left);
         assert!(gate.wait(None));
     }
 
     #[test]
-    fn submitters_get_their_own_tasks_back_once_the_last_worker_has_left() {
-        let gate = Gate::new(1);
+    fn submitters_get_their_own_tasks_back_after_the_last_worker_has_left() {
+        let gate = ExitGate::new(1);
         let task = || Task::from_closure(TaskOptions::new(), || ()).0;
         let (one, two) = (task(), task());
         let (first, second, unknown) = (one.id(), two.id(), task().id());
         let mut queue = vec![two, one];
         assert!(gate.reclaim(first, || queue.pop()).is_none(), "a worker will see it");
         assert_eq!(queue.len(), 2);
-        assert!(gate.leave(|| false));
+        assert_eq!(gate.try_leave(|| false), Exit::Left);
         assert_eq!(gate.reclaim(first, || queue.pop()).map(|task| task.id()), Some(first));
         assert!(queue.is_empty());
         assert!(gate.reclaim(unknown, || None).is_none(), "a worker had taken it");

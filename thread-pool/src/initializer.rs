@@ -1,20 +1,21 @@
-//! What each worker runs first.
+//! The initializer, which each thread of a pool runs first.
 
 use std::sync::Arc;
 
 use executor_core::{Error, Future, Task, TaskOptions};
 use parking_lot::{Condvar, Mutex};
 
-/// Makes a run of the initializer, with a clone of the arguments.
+/// Makes one run of the initializer, with a clone of the arguments.
 pub(crate) type Make = Box<dyn Fn() -> Run + Send>;
 
 /// One run of the initializer.
 pub(crate) type Run = Box<dyn FnOnce() + Send>;
 
-/// The initializer of a pool, for threads that are started later.
+/// The initializer of a pool, for threads that are started after `build`.
 pub(crate) struct Initializer {
-    /// None while it is being used: the arguments are cloned by code of the user's, outside of the lock.
+    /// `None` while a thread uses it. Cloning the arguments is user code, so it happens outside of the lock.
     make: Mutex<Option<Make>>,
+    /// Notified when `make` is back.
     returned: Condvar,
 }
 
@@ -23,14 +24,14 @@ impl Initializer {
         Arc::new(Initializer { make: Mutex::new(Some(make)), returned: Condvar::new() })
     }
 
-    /// A task that makes a run, and runs it.
+    /// Returns a task that makes one run and runs it.
     pub(crate) fn task(self: &Arc<Initializer>) -> (Task, Future<()>) {
         let initializer = self.clone();
         task(Box::new(move || initializer.make()()))
     }
 
     fn make(&self) -> Run {
-        /// Puts it back, also if the clone panics.
+        /// Puts it back, even if the clone panics.
         struct Taken<'a>(&'a Initializer, Option<Make>);
         impl Drop for Taken<'_> {
             fn drop(&mut self) {
@@ -57,7 +58,7 @@ pub(crate) fn initialize((task, future): (Task, Future<()>)) -> Result<(), Error
     future.result(None)
 }
 
-/// Returns the run as a task, so that a panic is caught and described like that of any other task.
+/// Returns a run as a task, so that a panic is caught and described like that of any other task.
 pub(crate) fn task(run: Run) -> (Task, Future<()>) {
     Task::from_closure(TaskOptions::new().name("initializer"), run)
 }

@@ -38,23 +38,23 @@
 //! - `rayon`: `RayonExecutor`. Off by default, because it pulls in rayon.
 
 mod builder;
-mod crew;
 mod executor;
+mod exit_gate;
 mod fairness;
 mod fresh_stack;
-mod gate;
 mod initializer;
 mod local;
 mod phase;
 mod pool;
+mod queue_bound;
 mod queues;
 #[cfg(feature = "rayon")]
 mod rayon;
-mod room;
 mod scope;
 mod sleep;
 mod stale;
 mod sync;
+mod threads;
 mod unwind;
 mod unwind_safe;
 mod worker;

@@ -1,4 +1,4 @@
-//! What each worker is at, for those who want to know whether one is idle.
+//! What each worker is doing, for callers that ask whether a worker is idle.
 
 use std::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
@@ -7,45 +7,54 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-/// A worker's own cell. Only the worker changes it, twice for each task, so it has a cache line to itself.
+/// What one worker is doing. Only the worker changes it, twice for each task, so it has a cache line of its own.
 ///
-/// The counters of [`Sleep`](crate::sleep::Sleep) know who searches and who sleeps. This tells the rest apart.
+/// The counters of [`Sleep`](crate::sleep::Sleep) say how many workers search or sleep. This distinguishes the others.
 pub(crate) struct Phase(CachePadded<AtomicU8>);
 
-/// Its thread was started, and has not looked for a task yet.
+/// The thread was started, and has not polled the queues yet.
 const STARTING: u8 = 0;
-/// It runs a task or the initializer, or has left.
+/// The worker runs a task or the initializer, or has left.
 const BUSY: u8 = 1;
-/// It looks for a task, searches, or sleeps.
+/// The worker polls the queues, searches, or sleeps.
 const FREE: u8 = 2;
 
-/// A worker that has ended a task is about to take the next, or to search. Who asks meanwhile yields the processor to
-/// it this often, and then takes it for busy.
+/// What a worker did before it became busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Before {
+    /// It had never polled the queues, and so counted as idle.
+    Starting,
+    Polling,
+}
+
+/// How often [`has_idle`] yields the processor to a worker that has ended a task and is about to take the next one or to
+/// search. After that it treats the worker as busy.
 const YIELDS: usize = 500;
 
 impl Phase {
-    /// Of a worker that is going to be started.
+    /// Returns the phase of a worker before its start. It is busy if it runs an initializer first.
     pub(crate) fn starting(initializes: bool) -> Phase {
         Phase(CachePadded::new(AtomicU8::new(if initializes { BUSY } else { STARTING })))
     }
 
-    /// It begins to run something, or has left. True: it had not looked for a task before.
-    pub(crate) fn set_busy(&self) -> bool {
-        // ORDERING: only the worker changes it. That one who waits does not miss it is the affair of the fences of
-        // `IdleWatch`.
-        let first = self.0.load(Relaxed) == STARTING;
+    /// Notes that the worker begins to run something, or has left.
+    pub(crate) fn set_busy(&self) -> Before {
+        // ORDERING: only the worker changes it. The fences of `IdleWatch` ensure that waiters do not miss the change.
+        let before = self.0.load(Relaxed);
         self.0.store(BUSY, Relaxed);
-        first
+        if before == STARTING { Before::Starting } else { Before::Polling }
     }
 
-    /// It has run it.
+    /// Notes that the worker has finished what it ran.
     pub(crate) fn set_free(&self) {
         // ORDERING: as in `set_busy`.
         self.0.store(FREE, Relaxed);
     }
 }
 
-/// Whether one of the workers is idle. `searches_or_sleeps` tells whether one is counted as such.
+/// Returns `true` if one of the workers is idle. `searches_or_sleeps` returns whether the counters of
+/// [`Sleep`](crate::sleep::Sleep) count one.
 pub(crate) fn has_idle(workers: &[Phase], searches_or_sleeps: impl Fn() -> bool) -> bool {
     for _ in 0..YIELDS {
         if searches_or_sleeps() {
@@ -68,7 +77,7 @@ pub(crate) fn has_idle(workers: &[Phase], searches_or_sleeps: impl Fn() -> bool)
     false
 }
 
-/// Whether one of the workers runs nothing, where each is idle as long as it does not.
+/// Returns `true` if one of the workers is not busy. On a rayon pool, such a worker is idle for the executor.
 #[cfg(feature = "rayon")]
 pub(crate) fn is_one_free(workers: &[Phase]) -> bool {
     // ORDERING: as in `set_busy`.
@@ -80,16 +89,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_is_idle_from_its_start_and_while_it_searches_or_sleeps() {
+    fn a_worker_is_idle_before_its_first_poll_and_while_it_searches_or_sleeps() {
         let workers = [Phase::starting(true), Phase::starting(false)];
-        assert!(has_idle(&workers, || false), "one has not looked for a task yet");
-        assert!(workers[1].set_busy());
+        assert!(has_idle(&workers, || false), "one has not polled the queues yet");
+        assert_eq!(workers[1].set_busy(), Before::Starting);
         assert!(!has_idle(&workers, || false), "one initializes, and one runs a task");
         workers[1].set_free();
         let asked = std::cell::Cell::new(0);
         let sleeps_at_last = || asked.replace(asked.get() + 1) == 3;
         assert!(has_idle(&workers, sleeps_at_last), "it was between two tasks");
-        assert!(!has_idle(&workers, || false), "one who does not get on is taken for busy");
-        assert!(!workers[1].set_busy());
+        assert!(!has_idle(&workers, || false), "a worker that makes no progress is treated as busy");
+        assert_eq!(workers[1].set_busy(), Before::Polling);
     }
 }

@@ -1,7 +1,7 @@
-//! A back-end over a rayon pool.
+//! The executor over a rayon pool.
 
 mod progress;
-mod threads;
+mod target_pool;
 
 use std::{
     fmt,
@@ -18,8 +18,8 @@ use executor_core::{
     host::{self, Host, HostId, IdleWatch, Registration},
     task,
 };
-use progress::{Progress, Stage};
-use threads::Threads;
+use progress::{Closing, Progress};
+use target_pool::{GlobalPool, TargetPool};
 
 use crate::{
     fairness::{Exception, PollCount, PollOrder},
@@ -28,9 +28,9 @@ use crate::{
     stale::{Stale, StaleCount},
 };
 
-/// Runs tasks on a rayon pool that the program has already, beside whatever else runs there.
+/// Runs tasks on an existing rayon pool, alongside the other jobs of that pool.
 ///
-/// It never closes that pool: shutting this executor down ends only what went through it.
+/// It never closes the pool. Shutting this executor down only ends its own tasks.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -46,51 +46,53 @@ use crate::{
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 ///
-/// # Where it differs from `ThreadPoolExecutor`
+/// # Differences from `ThreadPoolExecutor`
 ///
-/// - Tasks share the threads with other jobs of the rayon pool. When a thread gets round to this executor, it takes the
-///   task that is to start first: by priority, then in the order of submission, nested ones included. Priorities count
-///   among this executor's tasks, not against other jobs. A thread takes one of every 2,560 tasks from each of the low,
-///   the usual and the high priorities whatever else waits, and the oldest there, so that no task waits for ever.
-/// - A thread that waits inside rayon (`join`, `scope`, `install`) may take up one of these tasks meanwhile, as it may
-///   any other job. So do not hold a lock across such a wait that a task takes too.
-/// - The job of a task that was cancelled stays in rayon's queue until a thread gets round to it. Its memory, some
-///   fifty bytes, is all that is left of the task.
-/// - There is no bound of the queue, no initializer, and the names of workers are made of the executor's and the
-///   thread's number.
-/// - A panic of a task is its error, as everywhere here, and does not end the program as in `rayon::spawn`.
-/// - [`join`](Backend::join) waits for the tasks, for the threads are not this executor's. From one of its tasks it
-///   returns false immediately. On a thread of a pool given to [`new`](RayonExecutor::new) it does so too outside of
-///   tasks, and on a thread of the [`global`](RayonExecutor::global) pool if a task has run on it before. Rayon does
-///   not tell the others from the threads of another pool, so there, call it from a task or not at all.
-/// - Nested waits go no deeper than the stack of their thread: [`result`](Future::result) returns
-///   [`InvalidState`](executor_core::ErrorKind::InvalidState) when little is left, because a task on another stack
-///   would be outside of its pool. `rayon::ThreadPoolBuilder::stack_size` gives more.
-/// - With a time-out, a task that waits counts a thread as idle if it runs none of this executor's tasks, whatever else
-///   it runs.
+/// - **Order.** Tasks share the threads with other jobs of the rayon pool. When a thread reaches this executor, it takes
+///   the task that should start first: by priority, then in the order of submission, nested tasks included. Priorities
+///   count among the tasks of this executor, not against other jobs. Of every 2,560 tasks that a thread takes, one is
+///   the oldest of the low priorities, one is the oldest of priority 0 and one is the oldest of the high priorities, so
+///   no task waits forever.
+/// - **Waiting inside rayon.** A thread that waits in `join`, `scope` or `install` of rayon may run one of these tasks
+///   meanwhile, as it may run any other job. So do not hold a lock during such a wait if a task takes the same lock.
+/// - **Cancelling.** The job of a cancelled task stays in rayon's queue until a thread reaches it. It holds about fifty
+///   bytes; the task itself is dropped.
+/// - **Options.** There is no bound of the queue and no initializer. Workers are called `<executor>_<number of the
+///   thread>`.
+/// - **Panics.** A panic of a task is its error. It does not abort the program as in `rayon::spawn`.
+/// - **Joining.** [`join`](Backend::join) waits for the tasks, because the threads do not belong to this executor. It
+///   returns `false` immediately from one of its tasks, from a thread of a pool given to [`new`](RayonExecutor::new),
+///   and from a thread of the [`global`](RayonExecutor::global) pool on which a task has run before. Rayon does not
+///   distinguish other threads of the global pool from those of other pools. On those threads, call `join` only from a
+///   task.
+/// - **Nested waits.** They go no deeper than the stack of their thread, because a task on another stack would be
+///   outside of its pool. When little of the stack is left, [`result`](Future::result) returns
+///   [`InvalidState`](executor_core::ErrorKind::InvalidState). `rayon::ThreadPoolBuilder::stack_size` sets a larger one.
+/// - **Time-outs.** For a task that waits with a time-out, a thread is idle if it runs none of this executor's tasks,
+///   even if it runs another job.
 pub struct RayonExecutor {
     handle: Handle,
 }
 
-/// What submits after the borrow of the executor is over; it has everything but the draining at the end.
+/// The executor without the draining at its end. A handle that outlives the executor is one of these.
 struct Handle(Arc<Shared>);
 
-/// What the executor, its handles and its jobs in the rayon pool share.
+/// What the executor, its handles and its jobs share.
 struct Shared {
     name: Box<str>,
-    threads: Threads,
-    /// The workers' names, by the number of the thread.
+    pool: TargetPool,
+    /// The names of the workers, by the number of the thread.
     workers: Box<[Arc<str>]>,
     /// How often each worker has polled the queues.
     polls: Box<[CachePadded<AtomicU32>]>,
-    /// What each thread is at, as far as this executor knows.
+    /// What each thread is doing for this executor.
     phases: Box<[Phase]>,
-    /// Threads that wait, with a time-out, while another one is idle.
+    /// Threads that wait with a time-out while another thread is idle.
     idle: IdleWatch,
     born: fork::Generation,
     registration: Registration,
-    /// For each task in here there is a job in the rayon pool, which takes whichever task is the first by then. A job
-    /// that finds nothing, because tasks were withdrawn or taken out, does nothing.
+    /// For each task in these queues there is a job in the rayon pool, which takes the task that is first when it runs.
+    /// A job that finds no task, because tasks were withdrawn or removed, does nothing.
     queues: Queues,
     progress: Progress,
     stale: StaleCount,
@@ -98,16 +100,16 @@ struct Shared {
 }
 
 impl RayonExecutor {
-    /// Over this pool, which is kept for as long as the executor or one of its tasks is there.
+    /// Makes an executor over this pool. The pool is kept alive until the executor and its tasks are dropped.
     pub fn new(pool: Arc<rayon::ThreadPool>) -> RayonExecutor {
-        RayonExecutor::over(Threads::Own(pool))
+        RayonExecutor::over(TargetPool::Given(pool))
     }
 
-    /// Over rayon's global pool, which is started if it was not before.
+    /// Makes an executor over rayon's global pool, and starts that pool if necessary.
     ///
-    /// Its tasks run there wherever they are submitted from, also from a thread of another rayon pool. From such a
-    /// thread they take a detour: rayon's own functions would mean that thread's pool, so the executor starts a thread
-    /// outside of all pools, which passes them on and ends with the executor.
+    /// Its tasks run there even if a thread of another rayon pool submits them. On such a thread, rayon's own functions
+    /// mean the thread's own pool. So the executor starts a helper thread outside of all pools, which passes the tasks
+    /// on and ends with the executor.
     ///
     /// ```
     /// use executor_core::Executor;
@@ -121,22 +123,22 @@ impl RayonExecutor {
     ///
     /// # Panics
     ///
-    /// As rayon does, if its global pool cannot be started.
+    /// Panics if rayon cannot start its global pool.
     pub fn global() -> RayonExecutor {
-        RayonExecutor::over(Threads::Global(threads::Global::default()))
+        RayonExecutor::over(TargetPool::Global(GlobalPool::default()))
     }
 
-    fn over(threads: Threads) -> RayonExecutor {
+    fn over(pool: TargetPool) -> RayonExecutor {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // ORDERING: the counter only has to give different numbers.
         let name = format!("RayonExecutor-{}", NEXT.fetch_add(1, Relaxed));
         let shared = Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
-            workers: (0..threads.len()).map(|index| worker_name(&name, index)).collect(),
-            polls: (0..threads.len()).map(|_| CachePadded::default()).collect(),
-            phases: (0..threads.len()).map(|_| Phase::starting(false)).collect(),
+            workers: (0..pool.len()).map(|index| worker_name(&name, index)).collect(),
+            polls: (0..pool.len()).map(|_| CachePadded::default()).collect(),
+            phases: (0..pool.len()).map(|_| Phase::starting(false)).collect(),
             idle: IdleWatch::default(),
             name: name.into(),
-            threads,
+            pool,
             born: fork::generation(),
             registration: host::register(shared.clone()),
             queues: Queues::default(),
@@ -147,22 +149,33 @@ impl RayonExecutor {
         RayonExecutor { handle: Handle(shared) }
     }
 
-    /// Runs a closure, which may capture what it likes.
+    /// Runs a closure, which may capture values.
     ///
     /// # Errors
     ///
-    /// [`ShutDown`](executor_core::ErrorKind::ShutDown); [`Other`](executor_core::ErrorKind::Other) from a thread of
-    /// another pool, if the system refuses the thread that reaches the [`global`](RayonExecutor::global) one. The
-    /// closure does not run then.
+    /// In these cases the closure does not run:
+    ///
+    /// - [`ShutDown`](executor_core::ErrorKind::ShutDown) after the executor was shut down.
+    /// - [`Other`](executor_core::ErrorKind::Other) if a thread of another pool submits to the
+    ///   [`global`](RayonExecutor::global) one and the system refuses the helper thread.
+    ///
+    /// ```
+    /// use thread_pool::RayonExecutor;
+    ///
+    /// let executor = RayonExecutor::global();
+    /// let words = vec!["captured".to_string(), "values".to_string()];
+    /// assert_eq!(executor.spawn(move || words.concat().len())?.result(None)?, 14);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn spawn<R: Send + 'static>(&self, closure: impl FnOnce() -> R + Send + 'static) -> Result<Future<R>, Error> {
         self.spawn_with(TaskOptions::new(), closure)
     }
 
-    /// As [`spawn`](Self::spawn), with a name or a priority.
+    /// Runs a closure like [`spawn`](Self::spawn), with a name or a priority.
     ///
     /// # Errors
     ///
-    /// As [`spawn`](Self::spawn).
+    /// Returns the errors of [`spawn`](Self::spawn).
     pub fn spawn_with<R: Send + 'static>(
         &self,
         options: TaskOptions,
@@ -179,19 +192,19 @@ impl Shared {
         self.registration.id()
     }
 
-    /// Runs the task that is to start first. A job in the rayon pool.
+    /// Runs the task that should start first. Each job in the rayon pool calls this once.
     fn run_one(&self) {
-        let index = self.threads.index_of_job();
+        let index = self.pool.index_of_job();
         let Some(task) = self.take(index) else { return };
         let is_nested = task::worker_host() == self.host();
         let worker = self.worker(index);
         let worker = task::enter_stoppable_worker(worker, self.host(), self.stop_all.clone());
-        let was_waiting = if self.progress.is_past_running() {
+        let was_waiting = if !self.progress.runs_tasks() {
             task.withdraw().is_some()
         } else if let Some(started) = task.start() {
-            // Claimed before this thread counts as busy, as in the thread pool.
+            // The task is claimed before this thread counts as busy, as in `Pool::run_on`.
             self.set_busy(index);
-            // Callbacks run here, in the worker.
+            // This drop runs callbacks, while the thread still counts as a worker.
             drop(started.run());
             if !is_nested {
                 self.set_free(index);
@@ -209,7 +222,7 @@ impl Shared {
 
     fn set_busy(&self, worker: usize) {
         if let Some(phase) = self.phases.get(worker) {
-            phase.set_busy();
+            let _ = phase.set_busy();
         }
         self.idle.none_idle();
     }
@@ -220,8 +233,7 @@ impl Shared {
         }
     }
 
-    /// Takes tasks out of the queues that were cancelled there, or run by one that waits for them. Their jobs stay in
-    /// the rayon pool, and find nothing.
+    /// Removes the stale tasks from the queues. Their jobs stay in the rayon pool, and find no task.
     #[cold]
     fn sweep(&self) {
         let stale = self.queues.remove_stale();
@@ -234,7 +246,7 @@ impl Shared {
         }
     }
 
-    /// The task that is to start first; now and then another one, so that none waits for ever.
+    /// Takes the task that should start first or, as [`fairness`](crate::fairness) requires, the oldest of a queue.
     fn take(&self, worker: usize) -> Option<Task> {
         let Some(polls) = self.polls.get(worker) else { return self.queues.pop() };
         // ORDERING: only this worker changes it.
@@ -255,7 +267,7 @@ impl Shared {
     }
 
     fn worker(&self, index: usize) -> Arc<str> {
-        // There are more than was known if the number of threads could not be asked for.
+        // There are more threads than names if the number of threads could not be determined.
         self.workers.get(index).cloned().unwrap_or_else(|| worker_name(&self.name, index))
     }
 
@@ -275,11 +287,11 @@ impl Backend for Handle {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         let shared = &self.0;
         shared.born.check()?;
-        if !shared.progress.begin() {
+        if !shared.progress.try_begin() {
             return Err(Error::shut_down(&shared.name));
         }
-        let way = match shared.threads.way(&shared.name) {
-            Ok(way) => way,
+        let route = match shared.pool.route(&shared.name) {
+            Ok(route) => route,
             Err(error) => {
                 shared.progress.finish();
                 return Err(error);
@@ -288,7 +300,7 @@ impl Backend for Handle {
         task.attach(shared.host());
         shared.queues.push(task);
         let job = shared.clone();
-        way.spawn(move || job.run_one());
+        route.spawn(move || job.run_one());
         Ok(())
     }
 
@@ -298,30 +310,30 @@ impl Backend for Handle {
             return;
         }
         match mode {
-            Shutdown::Drain => shared.progress.close(Stage::Draining),
-            Shutdown::CancelPending => shared.progress.close(Stage::Cancelling),
+            Shutdown::Drain => shared.progress.close(Closing::Draining),
+            Shutdown::CancelPending => shared.progress.close(Closing::Cancelling),
             Shutdown::Terminate { .. } => {
-                // ORDERING: the flag stands for itself.
+                // ORDERING: the flag publishes nothing but itself.
                 shared.stop_all.store(true, Relaxed);
-                shared.progress.close(Stage::Cancelling);
+                shared.progress.close(Closing::Cancelling);
             }
         }
-        if shared.progress.is_past_running() {
+        if !shared.progress.runs_tasks() {
             shared.withdraw_all();
         }
     }
 
     fn join(&self, timeout: Option<Duration>) -> bool {
         let shared = &self.0;
-        if shared.born.check().is_err() || task::worker_host() == shared.host() || shared.threads.are_waited_for() {
+        if shared.born.check().is_err() || task::worker_host() == shared.host() || shared.pool.has_current_thread() {
             return false;
         }
-        // A time-out too far away to be told apart from "never" is never.
+        // A time-out that is too long for an `Instant` is none.
         shared.progress.wait(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
     }
 
     fn max_workers(&self) -> usize {
-        self.0.threads.len()
+        self.0.pool.len()
     }
 }
 
@@ -370,13 +382,13 @@ impl Backend for RayonExecutor {
 impl Drop for RayonExecutor {
     fn drop(&mut self) {
         if self.handle.0.born.check().is_err() {
-            // The parent's threads may have held any lock at the fork, so nothing of the copy is touched again.
+            // A thread of the parent may have held any lock at the fork, so the copy is leaked.
             std::mem::forget(self.handle.0.clone());
             return;
         }
         self.close(Shutdown::Drain);
         self.join(None);
-        self.handle.0.threads.release();
+        self.handle.0.pool.release();
     }
 }
 

@@ -13,22 +13,22 @@ use parking_lot::{Condvar, Mutex};
 
 /// Knows the tasks that wait, and blocks submitters while there are too many.
 ///
-/// A task leaves when it stops waiting: a worker claims it, the pool withdraws it, or the core tells the pool through
-/// `Host::left_queue` that it was cancelled or run inline. Two of these can happen to one task: one that is cancelled
-/// while its submitter is still in `schedule`, for example, is found by both. So tasks leave by their id, and the
-/// second time changes nothing.
+/// A task is released when it stops waiting: a worker claims it, the pool withdraws it, or `executor-core` calls
+/// `Host::left_queue` because it was cancelled or run inline. Two of these can happen to one task; for example, the
+/// canceller and the submitter both release a task that is cancelled during `schedule`. So tasks are released by their
+/// id, and the second release changes nothing.
 ///
-/// Submitters get in in the order in which they came: a place that becomes free goes to the first of those who wait,
-/// and one that comes later cannot take it meanwhile.
-pub(crate) struct Room {
+/// Submitters are admitted in the order of their arrival: a release admits the submitter that has waited longest, and a
+/// later one cannot overtake it.
+pub(crate) struct QueueBound {
     capacity: usize,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The tasks that wait. More than the capacity, at times: workers of the pool are let in past the bound.
+    /// The tasks that wait. They may exceed the capacity, because submits by workers of the pool do not block.
     waiting: HashSet<TaskId>,
-    /// Submitters that wait. While there are any, the room is full.
+    /// The submitters that wait. While there are any, the capacity is used up.
     submitters: VecDeque<Arc<Submitter>>,
     closed: bool,
 }
@@ -36,38 +36,38 @@ struct State {
 /// A submitter that waits.
 struct Submitter {
     task: TaskId,
-    /// Its task has a place. Written and read under the lock of the room.
+    /// Whether the task counts as waiting. Written and read under the lock of the bound.
     admitted: AtomicBool,
-    /// `admitted` was set, or the room was closed.
+    /// Notified when `admitted` is set or the bound is closed.
     changed: Condvar,
 }
 
-/// Why there is no place.
+/// Why a task was not admitted.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum NoRoom {
+pub(crate) enum Refused {
     Full,
     Closed,
 }
 
-impl Room {
-    pub(crate) fn new(capacity: usize) -> Room {
+impl QueueBound {
+    pub(crate) fn new(capacity: usize) -> QueueBound {
         let state = State { waiting: HashSet::new(), submitters: VecDeque::new(), closed: false };
-        Room { capacity, state: Mutex::new(state) }
+        QueueBound { capacity, state: Mutex::new(state) }
     }
 
-    /// Takes a place for a task, and waits for one if that is allowed.
-    pub(crate) fn enter(&self, task: TaskId, may_wait: bool) -> Result<(), NoRoom> {
+    /// Counts a task as waiting. While the capacity is used up, blocks if `may_block`, and returns an error otherwise.
+    pub(crate) fn acquire(&self, task: TaskId, may_block: bool) -> Result<(), Refused> {
         let mut state = self.state.lock();
         if state.closed {
-            return Err(NoRoom::Closed);
+            return Err(Refused::Closed);
         }
         if state.waiting.len() < self.capacity {
             state.waiting.insert(task);
             return Ok(());
         }
-        if !may_wait {
-            return Err(NoRoom::Full);
+        if !may_block {
+            return Err(Refused::Full);
         }
         let submitter = Arc::new(Submitter { task, admitted: AtomicBool::new(false), changed: Condvar::new() });
         state.submitters.push_back(submitter.clone());
@@ -78,18 +78,18 @@ impl Room {
                 return Ok(());
             }
             if state.closed {
-                return Err(NoRoom::Closed);
+                return Err(Refused::Closed);
             }
         }
     }
 
-    /// Takes a place without blocking, past the bound. A pool worker that blocked here would wait for itself.
-    pub(crate) fn enter_over_the_bound(&self, task: TaskId) {
+    /// Counts a task as waiting, past the bound if necessary. A pool worker that blocked here could deadlock.
+    pub(crate) fn acquire_past_bound(&self, task: TaskId) {
         self.state.lock().waiting.insert(task);
     }
 
-    /// Frees the place of a task, if it has one.
-    pub(crate) fn leave(&self, task: TaskId) {
+    /// Stops counting a task as waiting, if it is counted.
+    pub(crate) fn release(&self, task: TaskId) {
         let mut state = self.state.lock();
         state.waiting.remove(&task);
         if state.waiting.len() >= self.capacity {
@@ -103,7 +103,7 @@ impl Room {
         next.changed.notify_one();
     }
 
-    /// Sends away every submitter that waits, and those that come later.
+    /// Refuses the submitters that wait and all later ones.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
@@ -114,7 +114,7 @@ impl Room {
         }
     }
 
-    pub(crate) fn full(&self, pool: &str) -> Error {
+    pub(crate) fn full_error(&self, pool: &str) -> Error {
         Error::queue_full(pool, self.capacity)
     }
 
@@ -136,47 +136,49 @@ mod tests {
     }
 
     #[test]
-    fn a_task_leaves_once_however_often_it_is_told_to() {
-        let room = Room::new(1);
+    fn a_second_release_of_a_task_changes_nothing() {
+        let bound = QueueBound::new(1);
         let [one, two, unknown] = ids();
-        room.leave(unknown);
-        assert_eq!(room.enter(one, false), Ok(()));
-        assert_eq!(room.enter(two, false), Err(NoRoom::Full));
-        room.leave(unknown);
-        assert_eq!(room.enter(two, false), Err(NoRoom::Full));
-        room.leave(one);
-        room.leave(one);
-        assert_eq!(room.waiting(), 0);
-        assert_eq!(room.enter(two, false), Ok(()));
-        room.enter_over_the_bound(one);
-        room.leave(two);
-        assert_eq!(room.enter(two, false), Err(NoRoom::Full), "a worker is past the bound");
+        bound.release(unknown);
+        assert_eq!(bound.acquire(one, false), Ok(()));
+        assert_eq!(bound.acquire(two, false), Err(Refused::Full));
+        bound.release(unknown);
+        assert_eq!(bound.acquire(two, false), Err(Refused::Full));
+        bound.release(one);
+        bound.release(one);
+        assert_eq!(bound.waiting(), 0);
+        assert_eq!(bound.acquire(two, false), Ok(()));
+        bound.acquire_past_bound(one);
+        bound.release(two);
+        assert_eq!(bound.acquire(two, false), Err(Refused::Full), "a worker exceeds the bound");
     }
 
     #[test]
-    fn a_free_place_goes_to_the_submitter_that_waits_longest() {
-        let room = Arc::new(Room::new(1));
+    fn a_release_admits_the_submitter_that_has_waited_longest() {
+        let bound = Arc::new(QueueBound::new(1));
         let [first, second, third, late] = ids();
-        assert_eq!(room.enter(first, false), Ok(()));
+        assert_eq!(bound.acquire(first, false), Ok(()));
         let submitters: Vec<_> = [second, third]
             .into_iter()
             .enumerate()
             .map(|(before, task)| {
-                let inside = room.clone();
-                let submitter = thread::spawn(move || inside.enter(task, true));
-                while room.state.lock().submitters.len() == before {
+                let submitter = thread::spawn({
+                    let bound = bound.clone();
+                    move || bound.acquire(task, true)
+                });
+                while bound.state.lock().submitters.len() == before {
                     thread::yield_now();
                 }
                 submitter
             })
             .collect();
         for leaving in [first, second] {
-            room.leave(leaving);
-            // Whether the submitter that was admitted runs again by now or not.
-            assert_eq!(room.enter(late, false), Err(NoRoom::Full));
+            bound.release(leaving);
+            // This holds whether or not the admitted submitter runs again by now.
+            assert_eq!(bound.acquire(late, false), Err(Refused::Full));
         }
-        room.leave(third);
-        assert_eq!(room.enter(late, false), Ok(()));
+        bound.release(third);
+        assert_eq!(bound.acquire(late, false), Ok(()));
         assert!(submitters.into_iter().all(|submitter| submitter.join().unwrap() == Ok(())));
     }
 }

@@ -10,6 +10,7 @@ use crossbeam_deque::Worker as Deque;
 use executor_core::{Error, ErrorKind, Future, Task, spin::Patience, task};
 
 use crate::{
+    exit_gate::Exit,
     fairness::{Exception, PollCount, PollOrder, Source},
     initializer::initialize,
     local,
@@ -18,43 +19,43 @@ use crate::{
     unwind::AbortOnUnwind,
 };
 
-/// What a worker's thread is started with.
+/// What the thread of a worker is started with.
 pub(crate) struct Start {
     pub(crate) pool: Arc<Pool>,
     pub(crate) index: usize,
     pub(crate) deque: Deque<Task>,
     pub(crate) sleeper: Sleeper,
-    /// Run first, in the new thread.
+    /// The thread runs this first.
     pub(crate) initializer: Option<(Task, Future<()>)>,
 }
 
-/// A worker, in its thread.
+/// The state of a worker, owned by its thread.
 struct Worker {
     pool: Arc<Pool>,
     index: usize,
-    /// Tasks that this worker's tasks submitted. Others steal from its other end.
+    /// The tasks that this worker's tasks submitted. Other workers steal from its other end.
     deque: Rc<Deque<Task>>,
     sleeper: Sleeper,
-    patience: Patience,
-    /// How long to rest before each look while searching.
-    rest: Duration,
-    /// Tasks that were found one after the other since the last search.
+    spin_budget: Patience,
+    /// The pause before each poll while searching.
+    backoff: Duration,
+    /// The number of tasks found in a row since the last search.
     in_a_row: u32,
     polls: PollCount,
 }
 
-/// The bounds of `rest`. A worker that is faster than those who submit follows at their heels, and takes the queue out
-/// of their hands with every look, which makes a submit several times as dear. So a worker that has found several tasks
-/// in a row rests for longer when they are at an end, and finds more of them next time; one that finds them singly is
-/// soon back.
-const SHORTEST_REST: Duration = Duration::from_nanos(125);
-const LONGEST_REST: Duration = Duration::from_micros(1);
+/// The bounds of the backoff. A worker that is faster than the submitters takes each task right behind them, and takes
+/// the cache lines of the queue away with every poll, which makes a submit several times as expensive. So a worker that
+/// has found several tasks in a row uses the longer backoff, and finds more tasks next time. One that finds single tasks
+/// soon returns to the shorter backoff.
+const MIN_BACKOFF: Duration = Duration::from_nanos(125);
+const MAX_BACKOFF: Duration = Duration::from_micros(1);
 
 impl Start {
-    /// The whole life of a worker's thread.
+    /// Runs the worker until it leaves the pool.
     pub(crate) fn run(self) {
-        // User code is caught by the core. A worker that got lost otherwise would leave its pool waiting for it for
-        // ever.
+        // `executor-core` catches panics of user code. Any other panic would end the worker without leaving the pool,
+        // which would then wait for it forever.
         let guard = AbortOnUnwind;
         let Start { pool, index, deque, sleeper, initializer } = self;
         let name = std::thread::current().name().unwrap_or_default().to_string();
@@ -65,7 +66,7 @@ impl Start {
             pool.break_down(Error::new(
                 ErrorKind::Broken,
                 format!(
-                    "{} is broken and runs nothing any more: {error}; build a new one with a mended initializer",
+                    "{} is broken and runs nothing any more: {error}; fix the initializer and build a new pool",
                     pool.name
                 ),
             ));
@@ -78,8 +79,8 @@ impl Start {
             index,
             deque,
             sleeper,
-            patience: Patience::new(),
-            rest: SHORTEST_REST,
+            spin_budget: Patience::new(),
+            backoff: MIN_BACKOFF,
             in_a_row: 0,
             polls: PollCount::default(),
         };
@@ -93,47 +94,47 @@ impl Start {
 }
 
 impl Worker {
-    /// The next task, as soon as there is one, and whether this worker counts as searching. None: it has left the pool.
+    /// Waits for the next task. Returns it and whether this worker counts as searching, or `None` if the worker has
+    /// left the pool.
     fn next(&mut self) -> Option<(Task, bool)> {
-        if let Some(task) = self.take() {
+        if let Some(task) = self.poll() {
             self.in_a_row += 1;
             return Some((task, false));
         }
         self.polls.reset();
         let several = std::mem::take(&mut self.in_a_row) > 0;
-        self.rest = if several { LONGEST_REST } else { (self.rest / 2).max(SHORTEST_REST) };
+        self.backoff = if several { MAX_BACKOFF } else { (self.backoff / 2).max(MIN_BACKOFF) };
         let mut searching = self.pool.sleep.try_start_searching();
         loop {
             if searching && let Some(task) = self.search() {
                 self.polls.reset();
                 return Some((task, true));
             }
-            if self.pool.sleep.is_closed() && self.pool.leave() {
+            if self.pool.sleep.is_closed() && self.pool.try_leave() == Exit::Left {
                 self.pool.has_left(self.index, searching);
                 return None;
             }
             let asleep = Instant::now();
             self.pool.sleep.fall_asleep(&self.sleeper, searching, || self.pool.has_work());
-            self.patience.slept(asleep.elapsed());
+            self.spin_budget.slept(asleep.elapsed());
             searching = true;
         }
     }
 
-    /// Looks around for a while.
+    /// Polls repeatedly until the spin budget is used up.
     fn search(&mut self) -> Option<Task> {
         let mut found = None;
-        let mut patience = self.patience;
-        patience.spin_at(self.rest, || {
-            found = self.take();
+        let mut spin_budget = self.spin_budget;
+        spin_budget.spin_at(self.backoff, || {
+            found = self.poll();
             found.is_some() || self.pool.sleep.is_closed()
         });
-        self.patience = patience;
+        self.spin_budget = spin_budget;
         found
     }
 
-    /// The next task there is: the urgent ones, this worker's own, those from outside, other workers', and at last
-    /// those of low priority. Now and then it is another one's turn.
-    fn take(&mut self) -> Option<Task> {
+    /// Polls all queues once, in the order that [`fairness`](crate::fairness) describes.
+    fn poll(&mut self) -> Option<Task> {
         if self.polls.count() == PollOrder::Exception
             && let Some(task) = self.poll_exception()
         {

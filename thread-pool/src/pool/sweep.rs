@@ -1,10 +1,8 @@
 //! How a pool removes [stale tasks](crate::stale) from its queues.
 
-use std::sync::atomic::Ordering::*;
-
 use executor_core::Task;
 
-use super::{CANCELLING, Pool};
+use super::Pool;
 use crate::{
     local::{self, Counted},
     queues::steal,
@@ -80,8 +78,7 @@ impl Pool {
     /// Wakes a worker for tasks that were invisible for a moment, as after a submit. If the pool was closed meanwhile
     /// and its waiting tasks were cancelled, that missed these tasks, so it is done again.
     fn after_move(&self) {
-        // ORDERING: as in `run_on`.
-        if self.sleep.after_push() == AfterPush::Closed && self.stage.load(Acquire) >= CANCELLING {
+        if self.sleep.after_push() == AfterPush::Closed && !self.stage.runs_tasks() {
             self.discard_all();
         }
     }

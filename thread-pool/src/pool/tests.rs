@@ -1,49 +1,49 @@
-//! What only happens when several threads meet, step by step.
+//! Races between threads, one step at a time.
 
 use crossbeam_deque::Worker as Deque;
 use executor_core::{ErrorKind, Future, TaskOptions};
 
 use super::*;
 
-/// A bounded pool without threads: the tests take their steps.
+/// Returns a bounded pool without threads. The tests take the steps of the threads.
 fn pool(capacity: usize) -> Arc<Pool> {
     let deque = Deque::new_fifo();
     let (sleep, _) = Sleep::new(1);
     Pool::new("test".into(), Box::new([deque.stealer()]), sleep, Some(capacity), None)
 }
 
-/// A submit up to where the task has been pushed.
+/// Submits a task up to its push.
 fn push(pool: &Pool) -> (TaskId, Future<()>) {
     let (task, future) = Task::from_closure(TaskOptions::new(), || ());
     task.attach(pool.host());
-    pool.enter_room(&task).unwrap();
+    pool.acquire_bound(&task).unwrap();
     let id = task.id();
     pool.queues.push(task);
     (id, future)
 }
 
 fn waiting(pool: &Pool) -> usize {
-    pool.room.as_ref().map_or(0, Room::waiting)
+    pool.bound.as_ref().map_or(0, QueueBound::waiting)
 }
 
 #[test]
-fn a_task_that_was_cancelled_before_it_is_reclaimed_leaves_the_room_once() {
+fn a_task_that_was_cancelled_before_it_is_reclaimed_is_released_once() {
     let pool = pool(2);
     let ((one, cancelled), (two, reclaimed)) = (push(&pool), push(&pool));
     assert_eq!(waiting(&pool), 2);
-    // The last worker leaves, and then the pool is closed behind both submits.
-    pool.gate.give_up_one();
+    // The last worker leaves. After that, both submits find the pool closed.
+    pool.exit_gate.forget_worker();
     assert!(cancelled.cancel());
     assert_eq!(waiting(&pool), 1);
     for id in [one, two] {
-        assert_eq!(pool.closed_behind(id).unwrap_err().kind(), ErrorKind::ShutDown);
+        assert_eq!(pool.after_push_to_closed(id).unwrap_err().kind(), ErrorKind::ShutDown);
     }
     assert_eq!(waiting(&pool), 0);
     assert!(cancelled.cancelled() && reclaimed.done());
 }
 
 #[test]
-fn a_task_that_was_cancelled_before_the_pool_ran_or_discarded_it_leaves_the_room_once() {
+fn a_task_that_was_cancelled_before_the_pool_ran_or_discarded_it_is_released_once() {
     let pool = pool(3);
     let futures = [push(&pool).1, push(&pool).1, push(&pool).1];
     assert!(futures[0].cancel() && futures[1].cancel());
@@ -56,7 +56,7 @@ fn a_task_that_was_cancelled_before_the_pool_ran_or_discarded_it_leaves_the_room
 }
 
 #[test]
-fn a_task_that_cannot_run_in_place_leaves_the_room() {
+fn a_task_that_cannot_run_in_place_is_released() {
     let pool = pool(1);
     let (task, future) = Task::from_closure(TaskOptions::new(), || ());
     task.encode(&mut Vec::new()).unwrap_err();

@@ -1,4 +1,4 @@
-//! How many tasks of an executor over rayon are not over, and how far it is closed, in one word.
+//! One word that counts the unfinished tasks of an executor over rayon and says how far the executor is closed.
 
 use std::{
     fmt,
@@ -8,95 +8,96 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// The word, and where others wait for its end.
+/// The word, and where `join` waits.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// The stage in the lowest bits, the number of tasks above.
+    /// The [`Closing`] in the lowest bits, or 0 if the executor is open, and the number of tasks above.
     word: AtomicUsize,
     lock: Mutex<()>,
-    /// Closed, and nothing is under way any more.
-    over: Condvar,
+    /// Notified when the executor is closed and has no task left.
+    finished: Condvar,
 }
 
-/// How far it is closed, in this order. 0 is open.
+/// How far an executor is closed. It never goes back to an earlier value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
-    /// What there is still runs.
+pub(super) enum Closing {
+    /// The tasks that wait still run.
     Draining = 1,
-    /// What has not started is withdrawn by whoever finds it.
+    /// The tasks that wait are cancelled by the thread that finds them.
     Cancelling = 2,
 }
 
-const STAGE: usize = 0b11;
+const CLOSING: usize = 0b11;
 const ONE_TASK: usize = 0b100;
 
 impl Progress {
-    /// A task more. False: it is closed, and there is none.
+    /// Counts a new task. Returns `false`, and counts nothing, if the executor is closed.
     #[must_use]
-    pub(super) fn begin(&self) -> bool {
-        // ORDERING: the word itself decides between `begin` and `close`. What a task does is published by `finish`.
-        let counted = self.word.fetch_update(Relaxed, Relaxed, |word| (word & STAGE == 0).then_some(word + ONE_TASK));
+    pub(super) fn try_begin(&self) -> bool {
+        // ORDERING: the word alone decides between `try_begin` and `close`. `finish` publishes what a task did.
+        let counted = self.word.fetch_update(Relaxed, Relaxed, |word| (word & CLOSING == 0).then_some(word + ONE_TASK));
         counted.is_ok()
     }
 
-    /// A task is over.
+    /// Stops counting a task.
     pub(super) fn finish(&self) {
         // ORDERING: Release pairs with the Acquire in `wait`: all that the tasks did happens before the end of `join`.
         let after = self.word.fetch_sub(ONE_TASK, AcqRel) - ONE_TASK;
-        if is_over(after) {
-            self.announce();
+        if is_finished(after) {
+            self.notify();
         }
     }
 
-    /// Moves the stage on; it never moves back.
-    pub(super) fn close(&self, stage: Stage) {
-        let advance = |word: usize| Some(word & !STAGE | (word & STAGE).max(stage as usize));
-        // ORDERING: as in `finish`. An update that always answers `Some` always succeeds.
+    /// Closes the executor this far, unless it is already closed further.
+    pub(super) fn close(&self, closing: Closing) {
+        let advance = |word: usize| Some(word & !CLOSING | (word & CLOSING).max(closing as usize));
+        // ORDERING: as in `finish`. The update cannot fail, because `advance` always returns `Some`.
         let _ = self.word.fetch_update(AcqRel, Relaxed, advance);
-        if is_over(self.word.load(Relaxed)) {
-            self.announce();
+        if is_finished(self.word.load(Relaxed)) {
+            self.notify();
         }
     }
 
-    /// Whether tasks are withdrawn instead of run.
-    pub(super) fn is_past_running(&self) -> bool {
-        // ORDERING: a job that sees the stage late runs one task more, as one that had come earlier.
-        self.word.load(Relaxed) & STAGE >= Stage::Cancelling as usize
+    /// Returns `true` if tasks that wait are still run, and `false` if they are cancelled.
+    pub(super) fn runs_tasks(&self) -> bool {
+        // ORDERING: a job that reads an old value runs one more task, as if it had come earlier.
+        self.word.load(Relaxed) & CLOSING < Closing::Cancelling as usize
     }
 
-    fn announce(&self) {
-        // Under the lock, so that nobody is between looking at the word and waiting.
+    fn notify(&self) {
+        // A waiter holds the lock from its check of the word until it waits, so it does not miss the notification.
         drop(self.lock.lock());
-        self.over.notify_all();
+        self.finished.notify_all();
     }
 
-    /// Waits until it is closed and no task is left. False: not by the deadline.
+    /// Waits until the executor is closed and has no task left. Returns `false` if that is not so by the deadline.
     pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
         // ORDERING: Acquire pairs with the Release in `finish`.
-        let is_over = || is_over(self.word.load(Acquire));
+        let is_finished = || is_finished(self.word.load(Acquire));
         let mut lock = self.lock.lock();
-        while !is_over() {
+        while !is_finished() {
             match deadline {
-                None => self.over.wait(&mut lock),
+                None => self.finished.wait(&mut lock),
                 Some(deadline) => {
-                    if self.over.wait_until(&mut lock, deadline).timed_out() {
+                    if self.finished.wait_until(&mut lock, deadline).timed_out() {
                         break;
                     }
                 }
             }
         }
-        is_over()
+        is_finished()
     }
 }
 
-fn is_over(word: usize) -> bool {
-    word & STAGE != 0 && word / ONE_TASK == 0
+/// Returns `true` if the executor is closed and has no task left.
+fn is_finished(word: usize) -> bool {
+    word & CLOSING != 0 && word / ONE_TASK == 0
 }
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // ORDERING: for reading by people.
+        // ORDERING: the values are only for display.
         let word = self.word.load(Relaxed);
-        f.debug_struct("Progress").field("unfinished", &(word / ONE_TASK)).field("stage", &(word & STAGE)).finish()
+        f.debug_struct("Progress").field("unfinished", &(word / ONE_TASK)).field("stage", &(word & CLOSING)).finish()
     }
 }

@@ -1,10 +1,9 @@
-//! The threads of a rayon pool, and how a job gets to them from any thread.
+//! The rayon pool that an executor runs its tasks on, and how a job reaches it from any thread.
 //!
-//! A pool that is a value takes jobs from everywhere. The global pool has no handle: `rayon::spawn_fifo` means the pool
-//! of the calling thread, which is the global one only for its own threads and for those outside of all pools. And
-//! rayon does not tell a thread in which pool it is. So a thread counts as one of the global pool's once a job that was
-//! sent there has run on it, and from any other thread of a pool jobs take a detour over a thread outside of all pools,
-//! the relay.
+//! A `rayon::ThreadPool` takes jobs from every thread. The global pool has no such value: `rayon::spawn_fifo` means the
+//! pool of the calling thread, which is the global one only on its own threads and on threads outside of all pools. And
+//! rayon does not say which pool a thread belongs to. So a thread counts as one of the global pool once a job that was
+//! sent there has run on it. From any other thread of a pool, jobs go through a thread outside of all pools, the relay.
 
 use std::{
     cell::Cell,
@@ -19,56 +18,58 @@ use executor_core::{Error, ErrorKind};
 use parking_lot::Mutex;
 
 /// A rayon pool.
-pub(super) enum Threads {
-    Own(Arc<rayon::ThreadPool>),
-    Global(Global),
+pub(super) enum TargetPool {
+    Given(Arc<rayon::ThreadPool>),
+    Global(GlobalPool),
 }
 
 /// Rayon's global pool.
 #[derive(Default)]
-pub(super) struct Global {
+pub(super) struct GlobalPool {
     size: OnceLock<usize>,
     /// Started when it is first needed.
     relay: Mutex<Option<Relay>>,
 }
 
-/// A thread outside of all pools, which hands jobs to the global one. It runs no user code.
+/// A thread outside of all pools that passes jobs on to the global one. It runs no user code.
 struct Relay {
-    /// None: it is told to end.
+    /// `None` tells the thread to end.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How the calling thread gets a job to the pool. Sending it cannot fail any more.
-pub(super) enum Way<'a> {
-    Pool(&'a rayon::ThreadPool),
-    /// The calling thread's own pool is the global one, or it has none.
-    Here,
+/// How the calling thread sends a job to the pool. The sending cannot fail.
+pub(super) enum Route<'a> {
+    Given(&'a rayon::ThreadPool),
+    /// `rayon::spawn_fifo` means the global pool on the calling thread.
+    Direct,
     Relay(Sender<Job>),
 }
 
 thread_local! {
-    /// A job that was sent to the global pool has run on this thread.
+    /// Whether a job that was sent to the global pool has run on this thread.
     static IN_GLOBAL_POOL: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Threads {
-    /// How many there are. For the global pool, which is started if it was not before, the number of the calling
-    /// thread's own pool if that is another one and the system refuses the thread that would ask.
+impl TargetPool {
+    /// Returns the number of threads, and starts the global pool if necessary.
+    ///
+    /// On a thread of another pool, the number of the global pool's threads is asked for on a new thread. If the system
+    /// refuses that thread, this returns the number of threads of the calling thread's pool.
     pub(super) fn len(&self) -> usize {
         match self {
-            Threads::Own(pool) => pool.current_num_threads(),
-            Threads::Global(global) => global.len(),
+            TargetPool::Given(pool) => pool.current_num_threads(),
+            TargetPool::Global(global) => global.len(),
         }
     }
 
-    /// The number of the calling thread. Only for jobs that run in the pool.
+    /// Returns the number of the calling thread, which must run a job of the pool.
     pub(super) fn index_of_job(&self) -> usize {
         let index = match self {
-            Threads::Own(pool) => pool.current_thread_index(),
-            Threads::Global(_) => {
+            TargetPool::Given(pool) => pool.current_thread_index(),
+            TargetPool::Global(_) => {
                 IN_GLOBAL_POOL.set(true);
                 rayon::current_thread_index()
             }
@@ -76,37 +77,38 @@ impl Threads {
         index.unwrap_or_default()
     }
 
-    /// Whether the calling thread is known to be one that tasks may need, be it in another job.
-    pub(super) fn are_waited_for(&self) -> bool {
+    /// Returns `true` if the calling thread is known to belong to the pool, even if it runs another job. Tasks may need
+    /// such a thread, so it must not wait for them.
+    pub(super) fn has_current_thread(&self) -> bool {
         match self {
-            Threads::Own(pool) => pool.current_thread_index().is_some(),
-            Threads::Global(_) => IN_GLOBAL_POOL.get(),
+            TargetPool::Given(pool) => pool.current_thread_index().is_some(),
+            TargetPool::Global(_) => IN_GLOBAL_POOL.get(),
         }
     }
 
-    /// How a job gets there from the calling thread. `name` is the executor's.
+    /// Returns the route of a job from the calling thread. `name` is that of the executor.
     ///
     /// # Errors
     ///
-    /// [`Other`](ErrorKind::Other) if that takes a thread which the system refuses.
-    pub(super) fn way(&self, name: &str) -> Result<Way<'_>, Error> {
+    /// Returns [`Other`](ErrorKind::Other) if the route needs a thread that the system refuses.
+    pub(super) fn route(&self, name: &str) -> Result<Route<'_>, Error> {
         match self {
-            Threads::Own(pool) => Ok(Way::Pool(pool)),
-            Threads::Global(_) if spawns_globally() => Ok(Way::Here),
-            Threads::Global(global) => global.relay(name).map(Way::Relay),
+            TargetPool::Given(pool) => Ok(Route::Given(pool)),
+            TargetPool::Global(_) if spawns_globally() => Ok(Route::Direct),
+            TargetPool::Global(global) => global.relay(name).map(Route::Relay),
         }
     }
 
-    /// Ends what was started to get there. Used again, it is started again.
+    /// Ends the relay. A later job that needs it starts it again.
     pub(super) fn release(&self) {
-        if let Threads::Global(global) = self {
+        if let TargetPool::Global(global) = self {
             let relay = global.relay.lock().take();
             drop(relay);
         }
     }
 }
 
-impl Global {
+impl GlobalPool {
     fn len(&self) -> usize {
         if let Some(size) = self.size.get() {
             return *size;
@@ -138,9 +140,9 @@ impl Global {
             Error::new(
                 ErrorKind::Other,
                 format!(
-                    "{name}: the global rayon pool is reached from a thread of another pool through a thread of its own, \
-                     which the system refused to start: {cause}; see `ulimit -u` and the container's pids limit, or submit \
-                     from outside of that pool"
+                    "{name}: a submit from a thread of another rayon pool reaches the global one through a helper \
+                     thread, which the system refused to start: {cause}; see `ulimit -u` and the container's pids \
+                     limit, or submit from outside of that pool"
                 ),
             )
         })?;
@@ -149,18 +151,18 @@ impl Global {
     }
 }
 
-/// Whether `rayon::spawn_fifo` means the global pool on the calling thread, as far as is known.
+/// Returns `true` if `rayon::spawn_fifo` is known to mean the global pool on the calling thread.
 fn spawns_globally() -> bool {
     rayon::current_thread_index().is_none() || IN_GLOBAL_POOL.get()
 }
 
-impl Way<'_> {
+impl Route<'_> {
     pub(super) fn spawn(self, job: impl FnOnce() + Send + 'static) {
         match self {
-            Way::Pool(pool) => pool.spawn_fifo(job),
-            Way::Here => rayon::spawn_fifo(job),
-            // The relay ends when the last sender is gone, and this is one.
-            Way::Relay(jobs) => drop(jobs.send(Box::new(job))),
+            Route::Given(pool) => pool.spawn_fifo(job),
+            Route::Direct => rayon::spawn_fifo(job),
+            // The relay receives until the last sender is dropped, and this is one.
+            Route::Relay(jobs) => drop(jobs.send(Box::new(job))),
         }
     }
 }
@@ -169,7 +171,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // It has nothing to wait for. An error would be a panic of rayon's, which aborts instead.
+            // The thread ends when it has passed on its jobs. An error would be a panic of rayon, which aborts instead.
             let _ = thread.join();
         }
     }
