@@ -8,9 +8,10 @@ use crate::{Scope, pool::Pool, scope};
 
 /// Runs tasks on threads of this process.
 ///
-/// The counterpart of Python's `concurrent.futures.ThreadPoolExecutor`, with every processor at work. Submitting is in
-/// [`Executor`](executor_core::Executor), which this has as every back-end does; what only threads can do is here:
-/// [`spawn`](Self::spawn) for closures that capture, and [`scope`](Self::scope) for closures that borrow.
+/// It is the counterpart of Python's `concurrent.futures.ThreadPoolExecutor`, but its tasks run in parallel. The trait
+/// [`Executor`](executor_core::Executor) has the methods of every executor, such as `submit` and `map`. The methods
+/// here are those that only threads can offer: [`spawn`](Self::spawn) for closures that capture, and
+/// [`scope`](Self::scope) for closures that borrow.
 ///
 /// ```
 /// use executor_core::Executor;
@@ -26,37 +27,37 @@ use crate::{Scope, pool::Pool, scope};
 ///
 /// # Order
 ///
-/// Higher [priority](TaskOptions::priority) starts first, and within a priority tasks start in the order in which they
-/// were submitted from outside. Tasks that a task of the same pool submits go to its own worker's queue: they start in
-/// their order, on that worker before those that wait outside, or on any worker that is idle.
+/// Tasks of higher [priority](TaskOptions::priority) start first. Within a priority, tasks from outside the pool start
+/// in the order of their submission. A task that a task of the same pool submits goes to the queue of its worker. These
+/// tasks start in their order, either on that worker before the tasks from outside, or on any idle worker.
 ///
-/// No task waits for ever behind others, wherever they come from, as long as a worker takes tasks at all. Every worker
-/// deviates from that order now and then, so that it starts
+/// No task waits forever behind others, as long as a worker takes tasks at all. Every worker deviates from the order
+/// above in fixed intervals, so it starts
 ///
-/// - at most 63 other tasks before it turns to those from outside,
-/// - at most 127 before it turns to another worker's queue, to a different one each time: so fewer than 128 times the
-///   number of workers before it turns to a certain one, whose worker may be blocked in a task of its own,
-/// - at most 2,559 before it turns to what has waited longest among the tasks of lower, and of higher, priority.
+/// - at most 63 other tasks before it polls for tasks from outside,
+/// - at most 127 before it polls the queue of another worker, a different one each time. So it starts fewer than 128
+///   times the number of workers before it polls a particular queue, even if the worker of that queue is blocked,
+/// - at most 2,559 before it polls for the task that has waited longest among those of lower, and of higher, priority.
 ///
-/// Among the first 511 tasks that a worker takes after it had nothing to do, priorities are exact.
+/// Priorities are exact among the first 511 tasks that a worker takes after it was idle.
 ///
 /// # Waiting inside a task
 ///
-/// A task that calls [`result`](Future::result) on a task of the same pool that has not started runs it inline, so
-/// nested waiting never uses up the workers. With a time-out it does so only while no other worker is idle.
+/// If a task calls [`result`](Future::result) on a task of the same pool that has not started, it runs that task
+/// inline. So nested waits never use up the workers. A wait with a time-out does so only while no other worker is idle.
 ///
-/// Nested waits may be deeper than a worker's stack is long. When half of it is used up, the awaited task runs on a
-/// fresh stack of the same size: a thread of its own, with the name of the worker that waits for it. It is a worker of
-/// the pool in every way; it runs the pool's initializer first, and its thread locals are its own. If the system
-/// refuses a thread, `result` returns [`InvalidState`](executor_core::ErrorKind::InvalidState) when less than a quarter
-/// is left.
+/// Nested waits may go deeper than the stack of a worker. When half of the stack is used, the awaited task runs on a
+/// fresh stack of the same size: a new thread with the name of the waiting worker. That thread is a worker of the pool
+/// in every way. It runs the initializer of the pool first, and has its own thread locals. If the system refuses a
+/// thread, `result` returns [`InvalidState`](executor_core::ErrorKind::InvalidState) when less than a quarter of the
+/// stack is left.
 ///
-/// A task that waits by other means, such as a channel, keeps its worker. What it has submitted is run by the others,
-/// see [Order](#order).
+/// A task that waits by other means, such as a channel, blocks its worker. Other workers run the tasks that it has
+/// submitted; see [Order](#order).
 ///
-/// Tasks of two pools that wait for each other can use up the workers of both: with one worker each, a task of `a` that
-/// waits for a task of `b` that waits for a task of `a` never ends. Use one pool for tasks that wait for each other,
-/// which may wait as deep as they like:
+/// Two pools whose tasks wait for each other can deadlock. For example, with one worker each, a task of `a` that waits
+/// for a task of `b` that waits for a task of `a` never ends. Use one pool for tasks that wait for each other, to any
+/// depth:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -66,37 +67,43 @@ use crate::{Scope, pool::Pool, scope};
 /// let pool = Arc::new(ThreadPoolExecutor::new(1)?);
 /// let (reading, parsing) = (pool.clone(), pool.clone());
 /// let words = pool.spawn(move || {
-///     let parsed = parsing.spawn(move || reading.spawn(|| "two words")?.result(None).map(|text| text.split(' ').count()))?;
+///     let parsed = parsing.spawn(move || {
+///         let text = reading.spawn(|| "two words")?.result(None)?;
+///         Ok(text.split(' ').count())
+///     })?;
 ///     parsed.result(None)?
 /// })?;
 /// assert_eq!(words.result(None)??, 2);
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 ///
-/// Or give each pool one direction, or hand on the future instead of its value and let the caller wait for it.
+/// Otherwise let only one pool wait for the other, or return the future and let the caller wait for it.
 ///
 /// # Callbacks and wakers
 ///
-/// The worker that ends a task runs its [callbacks](Future::add_done_callback) and the wakers of those who await it,
-/// after it has woken the threads that wait. They may submit to the pool and wait for its tasks, as a task may, and a
-/// task that has not started is run inline. While one waits by other means, it keeps its worker as a task would. It
-/// must not wait for a task that waits for it: one that runs the task of the callback inline, for example, goes on only
-/// when the callback has returned.
+/// The worker that ends a task first wakes the threads that wait for it, and then runs its
+/// [callbacks](Future::add_done_callback) and wakers. These may submit to the pool and wait for its tasks as a task
+/// may; a task that has not started runs inline. One that waits by other means blocks its worker.
+///
+/// A callback or waker must not wait for a task that waits for it. For example, a task that runs the task of the
+/// callback inline continues only after the callback has returned.
 ///
 /// # The end
 ///
-/// Dropping the executor runs what was submitted and waits until the threads are gone. Dropped by one of its own tasks
-/// or callbacks, it is only closed: its threads finish what there is, and end by themselves. A running task cannot be
-/// stopped by force; `Shutdown::Terminate` asks it to, and it can see that in
+/// Dropping the executor waits for all submitted tasks and joins the threads. If one of its own tasks or callbacks
+/// drops it, it is only closed: its threads finish the submitted tasks and then end.
+///
+/// A running task cannot be stopped by force. `Shutdown::Terminate` asks it to stop, which it sees in
 /// [`task::current`](executor_core::task::current).
 ///
-/// After a fork, the child has the executor but none of its threads: submitting answers
-/// [`Broken`](executor_core::ErrorKind::Broken), `join` answers false at once, and dropping it does nothing.
+/// After a fork, the child has the executor but none of its threads. There, a submit returns
+/// [`Broken`](executor_core::ErrorKind::Broken), `join` immediately returns `false`, and dropping the executor does
+/// nothing.
 ///
 /// # Signals
 ///
-/// Tasks may start processes, which inherit the signal mask of their thread. So the threads have the mask of the thread
-/// that builds the pool, and a program that waits for a signal blocks it before it builds one.
+/// Processes that a task starts inherit the signal mask of its thread, which is the mask of the thread that built the
+/// pool. So a program that waits for a signal must block it before it builds a pool.
 pub struct ThreadPoolExecutor {
     pool: Arc<Pool>,
 }
@@ -106,15 +113,17 @@ impl ThreadPoolExecutor {
         ThreadPoolExecutor { pool }
     }
 
-    /// Runs a closure, which may capture what it likes. Waits while a bounded pool is full.
+    /// Runs a closure, which may capture values. Blocks while a bounded queue is full.
     ///
-    /// Only threads can do this; a function that is to run on any back-end goes to
-    /// [`submit`](executor_core::Executor::submit).
+    /// Only threads can run such a closure. [`submit`](executor_core::Executor::submit) takes functions that run on any
+    /// executor. Python's counterpart is `submit`.
     ///
     /// # Errors
     ///
-    /// [`ShutDown`](executor_core::ErrorKind::ShutDown), [`Broken`](executor_core::ErrorKind::Broken); the closure does
-    /// not run then.
+    /// In these cases the closure does not run:
+    ///
+    /// - [`ShutDown`](executor_core::ErrorKind::ShutDown) after the executor was shut down.
+    /// - [`Broken`](executor_core::ErrorKind::Broken) if an initializer has panicked, or in a forked child.
     ///
     /// ```
     /// # use thread_pool::ThreadPoolExecutor;
@@ -127,11 +136,19 @@ impl ThreadPoolExecutor {
         self.spawn_with(TaskOptions::new(), closure)
     }
 
-    /// As [`spawn`](Self::spawn), but answers [`QueueFull`](executor_core::ErrorKind::QueueFull) instead of waiting.
+    /// Runs a closure like [`spawn`](Self::spawn), but returns an error instead of blocking.
     ///
     /// # Errors
     ///
-    /// As [`spawn`](Self::spawn), and `QueueFull`.
+    /// Returns the errors of [`spawn`](Self::spawn), and [`QueueFull`](executor_core::ErrorKind::QueueFull) while a
+    /// bounded queue is full.
+    ///
+    /// ```
+    /// # use thread_pool::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(10).build()?;
+    /// assert_eq!(pool.try_spawn(|| 1 + 1)?.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn try_spawn<R: Send + 'static>(
         &self,
         closure: impl FnOnce() -> R + Send + 'static,
@@ -141,11 +158,21 @@ impl ThreadPoolExecutor {
         Ok(future)
     }
 
-    /// As [`spawn`](Self::spawn), with a name or a priority.
+    /// Runs a closure like [`spawn`](Self::spawn), with a name or a priority.
     ///
     /// # Errors
     ///
-    /// As [`spawn`](Self::spawn).
+    /// Returns the errors of [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// # use executor_core::{TaskOptions, task};
+    /// # use thread_pool::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// let options = TaskOptions::new().name("parse").priority(1);
+    /// let name = pool.spawn_with(options, || task::current().unwrap().name().to_string())?;
+    /// assert_eq!(name.result(None)?, "parse");
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn spawn_with<R: Send + 'static>(
         &self,
         options: TaskOptions,
@@ -156,15 +183,17 @@ impl ThreadPoolExecutor {
         Ok(future)
     }
 
-    /// Runs closures that borrow from the caller: everything that the scope has spawned is over when this returns, also
-    /// when the closure panics, as with [`std::thread::scope`].
+    /// Runs closures that borrow from the caller. All tasks that the scope has spawned have ended when this returns,
+    /// even if the closure panics, as with [`std::thread::scope`]. Python has no counterpart.
     ///
-    /// A panic of a scoped task is the error in its handle, and goes no further. Python has no counterpart.
-    ///
-    /// Called inside a task of this pool, it runs inline what has not started when its closure is through, so that
-    /// nested scopes never use up the workers. Nested too deep for the stack, see [waiting inside a
-    /// task](Self#waiting-inside-a-task), what it cannot run fails with
+    /// In a task of this pool, this runs tasks inline that have not started when its closure has returned, so nested
+    /// scopes never use up the workers. If they are nested too deep for the stack (see
+    /// [waiting inside a task](Self#waiting-inside-a-task)), tasks that cannot run fail with
     /// [`InvalidState`](executor_core::ErrorKind::InvalidState).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the closure panics. A panic of a scoped task is only the error in its handle.
     ///
     /// ```
     /// # use thread_pool::ThreadPoolExecutor;
@@ -180,13 +209,13 @@ impl ThreadPoolExecutor {
     /// # Ok::<(), executor_core::Error>(())
     /// ```
     ///
-    /// What is borrowed has to live longer than the scope:
+    /// A borrowed value must outlive the scope:
     ///
     /// ```compile_fail,E0597
     /// # use thread_pool::ThreadPoolExecutor;
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// pool.scope(|scope| {
-    ///     let local = String::from("gone when the closure is through");
+    ///     let local = String::from("dropped at the end of the closure");
     ///     let _ = scope.spawn(|| local.len()).done();
     /// });
     /// # Ok::<(), executor_core::Error>(())
@@ -224,7 +253,7 @@ impl Backend for ThreadPoolExecutor {
 impl Drop for ThreadPoolExecutor {
     fn drop(&mut self) {
         if self.pool.is_forked_copy() {
-            // The parent's threads may have held any lock at the fork, so nothing of the copy is touched again.
+            // A thread of the parent may have held any lock at the fork, so the copy is leaked.
             std::mem::forget(self.pool.clone());
             return;
         }

@@ -1,41 +1,55 @@
 //! Thread pools behind the [`Executor`](executor_core::Executor) interface of
 //! [`concurrent-futures`](https://docs.rs/concurrent-futures).
 //!
+//! [`ThreadPoolExecutor`] has its own threads. `RayonExecutor` (feature `rayon`) runs tasks on an existing rayon pool.
+//!
 //! ```
 //! use executor_core::{Error, Executor};
 //! use thread_pool::ThreadPoolExecutor;
 //!
 //! let pool = ThreadPoolExecutor::new(4)?;
 //!
-//! // What every executor can do: functions that capture nothing, on arguments of their own.
+//! // Every executor runs functions that capture nothing, on arguments.
 //! let future = pool.submit(|n: u64| n * n, 12)?;
 //! assert_eq!(future.result(None)?, 144);
 //! let squares = pool.map(|n: u64| n * n, 0..5u64)?;
 //! assert_eq!(squares.collect::<Result<Vec<_>, _>>()?, [0, 1, 4, 9, 16]);
 //!
-//! // What threads can do besides: closures that capture, and closures that borrow.
+//! // Threads also run closures that capture, and closures that borrow.
 //! let name = String::from("captured");
 //! assert_eq!(pool.spawn(move || name.len())?.result(None)?, 8);
 //! let text = String::from("borrowed");
 //! assert_eq!(pool.scope(|scope| scope.spawn(|| text.len()).result(None))?, 8);
+//!
+//! // A future is awaited on any async runtime.
+//! async fn square(pool: &ThreadPoolExecutor, n: u64) -> Result<u64, Error> {
+//!     pool.submit(|n: u64| n * n, n)?.await
+//! }
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! [`ThreadPoolExecutor`] has threads of its own. `RayonExecutor` (feature `rayon`) runs tasks on a rayon pool that the
-//! program has already.
-//!
 //! # How it works
 //!
-//! Tasks from outside wait in one queue, first in, first out; tasks that a task submits wait in a queue of its worker,
-//! from which idle workers steal. Tasks with a priority wait in two queues of their own, one before and one after all
-//! that. Now and then a worker looks at them in another order, so that no task waits for ever behind the others:
-//! `src/fairness.rs`. A submit takes no lock: it pushes, and looks whether a worker must be woken. The protocol of
-//! sleeping and waking, and the argument that no wake-up is lost, are in `src/sleep/README.md`; how a pool ends is in
-//! `src/pool.rs` and `src/gate.rs`.
+//! 1. A submit moves the function and its arguments into a task and pushes it into a queue. Nothing is encoded, so a
+//!    large `Vec` costs no more than a small one. Tasks from outside go to the *injector*, first in, first out. Tasks
+//!    that a task submits go to the queue of its own worker. Tasks with a priority go to the *high* or the *low* queue.
+//!    Then the submitter wakes a sleeping worker, unless one is searching already.
+//! 2. A worker polls the queues: high priorities, its own queue, the injector, the queues of the other workers, low
+//!    priorities. Every 32nd poll begins elsewhere, so no task waits forever ([order](ThreadPoolExecutor#order)).
+//! 3. The worker runs the task, stores the result or the panic in the task, wakes the threads and wakers that wait for
+//!    it, and runs its callbacks.
+//! 4. A worker that finds no task searches for some microseconds and then sleeps without a time-out, so an idle pool
+//!    uses no processor time.
+//! 5. A task that waits for another task of its pool runs that task inline if it has not started, so nested waits never
+//!    use up the workers ([waiting inside a task](ThreadPoolExecutor#waiting-inside-a-task)).
+//! 6. Dropping the executor closes the pool, waits for all submitted tasks, and joins the threads.
+//!
+//! In the source, `sleep/README.md` has the protocol of sleeping and waking and the proof that no wake-up is lost,
+//! `fairness.rs` the order of the polls, and `pool/closing.rs` the steps of a close.
 //!
 //! # Features
 //!
-//! - `rayon`: `RayonExecutor`. Off by default, because it pulls in rayon.
+//! - `rayon`: `RayonExecutor`. It is off by default, because it depends on rayon.
 
 mod builder;
 mod executor;
@@ -65,7 +79,7 @@ pub use builder::ThreadPoolBuilder;
 pub use executor::ThreadPoolExecutor;
 pub use scope::{Scope, ScopedFuture};
 
-/// What is handed from thread to thread must be able to be.
+/// These types must stay usable from several threads.
 const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<ThreadPoolExecutor>();

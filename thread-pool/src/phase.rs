@@ -28,8 +28,8 @@ pub(crate) enum Before {
     Polling,
 }
 
-/// How often [`has_idle`] yields the processor to a worker that has ended a task and is about to take the next one or to
-/// search. After that it treats the worker as busy.
+/// How often [`has_idle`] yields the processor to a worker that has ended a task and is about to take the next one or
+/// to search. After that it treats the worker as busy.
 const YIELDS: usize = 500;
 
 impl Phase {

@@ -48,11 +48,11 @@ use crate::{
 ///
 /// # Differences from `ThreadPoolExecutor`
 ///
-/// - **Order.** Tasks share the threads with other jobs of the rayon pool. When a thread reaches this executor, it takes
-///   the task that should start first: by priority, then in the order of submission, nested tasks included. Priorities
-///   count among the tasks of this executor, not against other jobs. Of every 2,560 tasks that a thread takes, one is
-///   the oldest of the low priorities, one is the oldest of priority 0 and one is the oldest of the high priorities, so
-///   no task waits forever.
+/// - **Order.** Tasks share the threads with other jobs of the rayon pool. When a thread reaches this executor, it
+///   takes the task that should start first: by priority, then in the order of submission, nested tasks included.
+///   Priorities count among the tasks of this executor, not against other jobs. Of every 2,560 tasks that a thread
+///   takes, one is the oldest of the low priorities, one is the oldest of priority 0 and one is the oldest of the high
+///   priorities, so no task waits forever.
 /// - **Waiting inside rayon.** A thread that waits in `join`, `scope` or `install` of rayon may run one of these tasks
 ///   meanwhile, as it may run any other job. So do not hold a lock during such a wait if a task takes the same lock.
 /// - **Cancelling.** The job of a cancelled task stays in rayon's queue until a thread reaches it. It holds about fifty
@@ -67,7 +67,8 @@ use crate::{
 ///   task.
 /// - **Nested waits.** They go no deeper than the stack of their thread, because a task on another stack would be
 ///   outside of its pool. When little of the stack is left, [`result`](Future::result) returns
-///   [`InvalidState`](executor_core::ErrorKind::InvalidState). `rayon::ThreadPoolBuilder::stack_size` sets a larger one.
+///   [`InvalidState`](executor_core::ErrorKind::InvalidState). `rayon::ThreadPoolBuilder::stack_size` sets a larger
+///   one.
 /// - **Time-outs.** For a task that waits with a time-out, a thread is idle if it runs none of this executor's tasks,
 ///   even if it runs another job.
 pub struct RayonExecutor {

@@ -2,20 +2,19 @@
 //!
 //! # Why this is sound
 //!
-//! A scoped closure may borrow what lives for `'scope`, and a pool only takes what lives for ever, so [`Scope::spawn`]
-//! erases the lifetime; that is the only unsafe code of this crate. What makes it right:
+//! A scoped closure may borrow what lives for `'scope`, but a pool only takes `'static` tasks. So [`Scope::spawn`]
+//! erases the lifetime, which is the only unsafe code of this crate. Four rules make it sound:
 //!
-//! 1. Each closure travels with a [`Ticket`], which is dropped after the closure and everything that it captured: when
-//!    it has run, panicked, been cancelled, refused, or dropped with its pool.
-//! 2. [`scope`] does not return, nor unwind, before every ticket is dropped. If its own code panicked, the program
-//!    would abort.
-//! 3. `'scope` contains the whole call of [`scope`], for the user's closure is generic in it, so what is borrowed
-//!    outlives that call; and `'scope` can neither shrink nor grow, for [`Scope`] is invariant in it.
+//! 1. Each closure is stored beside a [`Ticket`], which is dropped after the closure and everything that it captured:
+//!    when it has run or panicked, was cancelled or refused, or is dropped with its pool.
+//! 2. [`scope`] neither returns nor unwinds before every ticket is dropped. If its own code panics, the program aborts.
+//! 3. `'scope` contains the whole call of [`scope`], because the user's closure is generic over it. So borrowed values
+//!    outlive that call. `'scope` can neither shrink nor grow, because [`Scope`] is invariant in it.
 //! 4. A result does not outlive `'scope` either: the handle has that lifetime, and the pool's share of the result is
 //!    dropped before the ticket.
 //!
-//! A task that is never dropped keeps `scope` waiting, which is safe. The child of a fork is the exception to rule 2:
-//! it has none of the threads that could run or drop the closures, and its copy of the pool is never touched again.
+//! A task that is never dropped blocks `scope` forever, which is safe. The child of a fork is an exception to rule 2:
+//! it has none of the threads that could run or drop the closures, and never touches its copy of the pool again.
 #![allow(unsafe_code)]
 
 use std::{
@@ -31,16 +30,16 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{pool::Pool, unwind::AbortOnUnwind};
 
-/// Starts tasks that may borrow from outside of it; see
+/// Spawns tasks that may borrow from outside of the scope; see
 /// [`ThreadPoolExecutor::scope`](crate::ThreadPoolExecutor::scope).
 ///
-/// `'scope` is the time in which the tasks run: from the call of the closure until `scope` returns. `'env` is the life
-/// of whatever is borrowed from outside of the scope.
+/// `'scope` is the lifetime in which the tasks run: from the call of the closure until `scope` returns. `'env` is the
+/// lifetime of the values that are borrowed from outside of the scope.
 pub struct Scope<'scope, 'env: 'scope> {
     pool: Arc<Pool>,
     shared: Arc<Shared>,
-    /// Invariance over `'scope`, so that it cannot shrink. Otherwise a task could borrow what lives shorter than the
-    /// scope:
+    /// Makes `Scope` invariant in `'scope`, so that `'scope` cannot shrink. Otherwise a task could borrow a value that
+    /// does not outlive the scope:
     ///
     /// ```compile_fail,E0373
     /// # use thread_pool::ThreadPoolExecutor;
@@ -57,53 +56,53 @@ pub struct Scope<'scope, 'env: 'scope> {
     env: PhantomData<&'env mut &'env ()>,
 }
 
-/// The handle of a task that a [`Scope`] has started.
-#[must_use = "a scoped future tells how the task ended, and has its panic if it panicked"]
+/// The handle of a task that a [`Scope`] has spawned.
+#[must_use = "a scoped future has the result of its task, or its panic"]
 pub struct ScopedFuture<'scope, R> {
-    /// An error: the pool did not accept it.
+    /// The error if the pool did not accept the task.
     accepted: Result<SharedFuture<()>, Error>,
     output: Output<R>,
     scope: PhantomData<&'scope ()>,
 }
 
-/// Where a scoped task puts its result.
+/// Where a scoped task stores its result.
 type Output<R> = Arc<Mutex<Option<R>>>;
 
 /// What the tasks of a scope and the thread that waits for them share.
 struct Shared {
     state: Mutex<State>,
-    /// A ticket was dropped, and it was the last; or there is a task more to help with.
+    /// Notified when the last ticket is dropped, and when `may_run_inline` gets a task.
     changed: Condvar,
-    /// Whether the thread that waits is a worker of the pool, so that it must help with its own tasks.
-    helps: bool,
+    /// Whether the waiting thread is a worker of the pool, so that it must run tasks that have not started.
+    runs_inline: bool,
 }
 
 struct State {
     tickets: usize,
-    /// Tasks that may not have started. Only filled if the waiting thread helps.
-    to_help: Vec<SharedFuture<()>>,
+    /// Tasks that may not have started. It stays empty unless `runs_inline` is set.
+    may_run_inline: Vec<SharedFuture<()>>,
 }
 
-/// Says that a scoped closure still exists.
+/// Exists as long as a scoped closure.
 struct Ticket(Arc<Shared>);
 
-/// A scoped closure on its way. Fields are dropped in this order.
+/// A scoped closure in the pool. Its fields are dropped in this order.
 struct Work<F, R> {
     closure: F,
     output: Output<R>,
-    /// Dropped last: rule 1.
+    /// It is dropped last, by rule 1.
     _ticket: Ticket,
 }
 
-/// See [`ThreadPoolExecutor::scope`](crate::ThreadPoolExecutor::scope).
+/// Implements [`ThreadPoolExecutor::scope`](crate::ThreadPoolExecutor::scope).
 pub(crate) fn scope<'env, F, T>(pool: &Arc<Pool>, body: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
     let shared = Arc::new(Shared {
-        state: Mutex::new(State { tickets: 0, to_help: Vec::new() }),
+        state: Mutex::new(State { tickets: 0, may_run_inline: Vec::new() }),
         changed: Condvar::new(),
-        helps: task::worker_host() == pool.host(),
+        runs_inline: task::worker_host() == pool.host(),
     });
     let scope = Scope { pool: pool.clone(), shared, scope: PhantomData, env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
@@ -116,20 +115,19 @@ where
 }
 
 impl<'scope> Scope<'scope, '_> {
-    /// Runs a closure on the pool, which may borrow what outlives the scope. Waits while a bounded pool is full.
+    /// Runs a closure on the pool. It may borrow values that outlive the scope. Blocks while a bounded queue is full.
     ///
-    /// A pool that does not take it any more (it was shut down, or is broken) is an error in the handle. A panic of the
-    /// closure is one, too.
+    /// If the pool refuses the task because it is shut down or broken, the handle contains the error.
     pub fn spawn<F, R>(&'scope self, closure: F) -> ScopedFuture<'scope, R>
     where
         F: FnOnce() -> R + Send + 'scope,
         R: Send + 'scope,
     {
-        // The task is made from the erased closure, whose type says nothing.
+        // The name is taken from the closure here, because the task is made from the erased one.
         self.spawn_with(TaskOptions::new().name(std::any::type_name::<F>()), closure)
     }
 
-    /// As [`spawn`](Scope::spawn), with a name or a priority.
+    /// Runs a closure like [`spawn`](Scope::spawn), with a name or a priority.
     pub fn spawn_with<F, R>(&'scope self, options: TaskOptions, closure: F) -> ScopedFuture<'scope, R>
     where
         F: FnOnce() -> R + Send + 'scope,
@@ -138,8 +136,8 @@ impl<'scope> Scope<'scope, '_> {
         let output = Output::default();
         let work = Work { closure, output: output.clone(), _ticket: Ticket::new(&self.shared) };
         let erased: Box<dyn FnOnce() + Send + 'scope> = Box::new(move || work.run());
-        // SAFETY: the two types differ in a lifetime only. Nothing of the box is touched after `'scope`: see "Why this
-        // is sound" above.
+        // SAFETY: the two types differ only in a lifetime. Nothing of the box is used after `'scope`, by the rules in
+        // "Why this is sound" above.
         let erased = unsafe {
             std::mem::transmute::<Box<dyn FnOnce() + Send + 'scope>, Box<dyn FnOnce() + Send + 'static>>(erased)
         };
@@ -154,41 +152,48 @@ impl<'scope> Scope<'scope, '_> {
 }
 
 impl<R: Send> ScopedFuture<'_, R> {
-    /// The id of the task. None: the pool did not accept it.
+    /// Returns the id of the task, or `None` if the pool did not accept it.
     pub fn id(&self) -> Option<TaskId> {
         self.accepted.as_ref().ok().map(SharedFuture::id)
     }
 
-    /// As [`Future::done`](executor_core::Future::done).
+    /// Returns `true` if the task has ended or was cancelled, like [`Future::done`](executor_core::Future::done), or if
+    /// the pool did not accept it.
     pub fn done(&self) -> bool {
         self.accepted.as_ref().map_or(true, SharedFuture::done)
     }
 
-    /// As [`Future::running`](executor_core::Future::running).
+    /// Returns `true` while the task runs, like [`Future::running`](executor_core::Future::running).
     pub fn running(&self) -> bool {
         self.accepted.as_ref().is_ok_and(SharedFuture::running)
     }
 
-    /// As [`Future::cancelled`](executor_core::Future::cancelled).
+    /// Returns `true` if the task was cancelled, like [`Future::cancelled`](executor_core::Future::cancelled).
     pub fn cancelled(&self) -> bool {
         self.accepted.as_ref().is_ok_and(SharedFuture::cancelled)
     }
 
-    /// As [`Future::cancel`](executor_core::Future::cancel). Also true if the pool had not accepted the task.
+    /// Cancels the task unless it has started, like [`Future::cancel`](executor_core::Future::cancel). Returns `true`
+    /// if it will not run, even if the pool did not accept it.
     pub fn cancel(&self) -> bool {
         self.accepted.as_ref().map_or(true, SharedFuture::cancel)
     }
 
-    /// Waits for the task and moves its value out. `None` waits as long as it takes; a zero duration only looks.
+    /// Waits for the task and moves its value out. With `None` it waits without a time-out; with a zero duration it
+    /// does not wait.
     ///
     /// # Errors
     ///
-    /// As [`Future::result`](executor_core::Future::result); also what kept the pool from accepting the task.
+    /// Returns the errors of [`Future::result`](executor_core::Future::result), and the error with which the pool
+    /// refused the task.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<R, Error> {
         self.accepted.as_ref().map_err(Error::clone)?.result(timeout)?;
         let value = self.output.lock().take();
         value.ok_or_else(|| {
-            Error::new(ErrorKind::InvalidState, "the result of this scoped task was moved out before: keep it")
+            Error::new(
+                ErrorKind::InvalidState,
+                "the result of this scoped task was moved out before: store it at the first call",
+            )
         })
     }
 }
@@ -196,7 +201,7 @@ impl<R: Send> ScopedFuture<'_, R> {
 impl<F: FnOnce() -> R, R> Work<F, R> {
     fn run(self) {
         let Work { closure, output, _ticket: ticket } = self;
-        // If it panics, `output` is dropped on the way, and the ticket, which was bound before them.
+        // If the closure panics, variables are dropped in the reverse order of their binding, so the ticket is last.
         let _ticket = ticket;
         let output = output;
         let value = closure();
@@ -206,16 +211,16 @@ impl<F: FnOnce() -> R, R> Work<F, R> {
 }
 
 impl Shared {
-    /// Keeps a handle of a task, if the thread that waits for it may have to run it.
+    /// Keeps a handle of a task if the waiting thread may have to run it.
     fn remember(&self, future: &SharedFuture<()>) {
-        if !self.helps {
+        if !self.runs_inline {
             return;
         }
         let mut state = self.state.lock();
-        if state.to_help.len() == state.to_help.capacity() {
-            state.to_help.retain(|future| !future.done());
+        if state.may_run_inline.len() == state.may_run_inline.capacity() {
+            state.may_run_inline.retain(|future| !future.done());
         }
-        state.to_help.push(future.clone());
+        state.may_run_inline.push(future.clone());
         drop(state);
         self.changed.notify_all();
     }
@@ -224,11 +229,11 @@ impl Shared {
     fn wait(&self) {
         let mut state = self.state.lock();
         while state.tickets > 0 {
-            match state.to_help.pop() {
+            match state.may_run_inline.pop() {
                 Some(future) => {
                     drop(state);
-                    // If it has started, another thread will end it, and drop its ticket. The scope cannot return
-                    // before all have ended, so one that there is no stack for fails.
+                    // If it has started, another thread will end it and drop its ticket. If the stack is too small to
+                    // run it, it must fail, because the scope cannot return before all tasks have ended.
                     future.run_inline_or_fail();
                     state = self.state.lock();
                 }
@@ -251,7 +256,7 @@ impl Drop for Ticket {
         state.tickets -= 1;
         let last = state.tickets == 0;
         drop(state);
-        // The waiting thread may return at once; what is notified is kept alive by the ticket.
+        // The waiting thread may return before the notification. The ticket keeps the condition variable alive.
         if last {
             self.0.changed.notify_all();
         }

@@ -1,5 +1,5 @@
-//! What the sleeping of workers and the lane of the usual tasks are built of: the real things, or, under `--cfg loom`,
-//! those that a model checker plays through in every order.
+//! The atomics, locks and parkers of the sleep protocol and the injector. Under `--cfg loom` they are those of loom,
+//! which checks every order of their steps.
 
 #[cfg(loom)]
 pub(crate) use model::*;
@@ -20,7 +20,7 @@ mod model {
 
     use loom::sync::{Arc, Condvar, MutexGuard};
 
-    /// `parking_lot`'s lock, by its looks.
+    /// A lock with the interface of `parking_lot::Mutex`.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
@@ -33,7 +33,7 @@ mod model {
         }
     }
 
-    /// `crossbeam_utils`' parker, by its looks.
+    /// A parker with the interface of `crossbeam_utils::sync::Parker`.
     pub(crate) struct Parker(Unparker);
 
     #[derive(Clone)]

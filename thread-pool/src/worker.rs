@@ -46,8 +46,8 @@ struct Worker {
 
 /// The bounds of the backoff. A worker that is faster than the submitters takes each task right behind them, and takes
 /// the cache lines of the queue away with every poll, which makes a submit several times as expensive. So a worker that
-/// has found several tasks in a row uses the longer backoff, and finds more tasks next time. One that finds single tasks
-/// soon returns to the shorter backoff.
+/// has found several tasks in a row uses the longer backoff, and finds more tasks next time. One that finds single
+/// tasks soon returns to the shorter backoff.
 const MIN_BACKOFF: Duration = Duration::from_nanos(125);
 const MAX_BACKOFF: Duration = Duration::from_micros(1);
 
