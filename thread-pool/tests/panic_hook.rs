@@ -1,4 +1,4 @@
-//! A panic hook that reports through a pool. It is a program of its own: what counts is the first task of the process.
+//! A panic hook that reports through a pool. This test has its own process, because it needs the first task of one.
 
 use std::{
     panic,
@@ -10,7 +10,7 @@ use std::{
 use executor_core::{Backend, Executor};
 use thread_pool::ThreadPoolExecutor;
 
-/// Longer than this takes only a test that hangs.
+/// A test that takes longer than this hangs.
 const HANGS: Duration = Duration::from_secs(60);
 
 #[test]
@@ -19,7 +19,7 @@ fn a_hook_may_wait_for_the_first_task_of_a_pool() {
     let (send, reports) = channel();
     let reporter = pool.clone();
     panic::set_hook(Box::new(move |_| {
-        // The task submits in turn, as a reporter may do that writes to several places.
+        // The task submits another one, as a reporter that writes to several places may do.
         let handle = reporter.handle().unwrap();
         let task = reporter.spawn(move || handle.submit(|n: u64| n + 1, 1).unwrap().result(None).unwrap());
         let _ = send.send(task.unwrap().result(None));
@@ -28,7 +28,7 @@ fn a_hook_may_wait_for_the_first_task_of_a_pool() {
     assert_eq!(reports.recv_timeout(HANGS).expect("the hook hangs").unwrap(), 2);
     assert!(panics.join().is_err());
 
-    // From here on the panics of tasks are values, and others still go to the hook.
+    // From now on panics of tasks are values, and other panics still go to the hook.
     let error = pool.spawn(|| panic!("delivered")).unwrap().result(None).unwrap_err();
     assert!(error.panic().unwrap().location().unwrap().contains("panic_hook.rs"), "{error}");
     assert!(reports.try_recv().is_err());

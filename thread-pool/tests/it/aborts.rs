@@ -1,5 +1,4 @@
-//! What a task says that takes the program down. Each case runs in a program of its own: this test binary, started
-//! again.
+//! Messages of a task that aborts the program. Each case runs in its own process, which starts this test binary again.
 #![allow(unsafe_code)]
 
 use std::{
@@ -11,24 +10,24 @@ use std::{
 use executor_core::{Backend, Executor, InlineExecutor};
 use thread_pool::ThreadPoolExecutor;
 
-/// Names the case to the child.
+/// The environment variable that tells the child its case.
 const CASE: &str = "THREAD_POOL_ABORT_CASE";
 
 struct Second;
 
 impl Drop for Second {
     fn drop(&mut self) {
-        panic!("the second panic in line {}", line!());
+        panic!("the second panic");
     }
 }
 
 fn double_panic((): ()) {
     let _second = Second;
-    panic!("the first panic in line {}", line!());
+    panic!("the first panic");
 }
 
 extern "C" fn callback_of_a_c_library() {
-    panic!("a panic in a callback in line {}", line!());
+    panic!("a panic in a callback");
 }
 
 fn panic_in_extern_c((): ()) {
@@ -36,7 +35,7 @@ fn panic_in_extern_c((): ()) {
 }
 
 fn failed_check((): ()) {
-    // SAFETY: none; this is the undefined behaviour that the check is there to find.
+    // SAFETY: there is none. The check must find this undefined behaviour.
     unsafe { std::hint::unreachable_unchecked() }
 }
 
@@ -46,7 +45,7 @@ fn caught_and_then_failed_check((): ()) {
     failed_check(());
 }
 
-/// The first panic is under way while another task, on the same thread, takes the program down.
+/// While the first panic unwinds, another task on the same thread aborts the program.
 fn aborts_in_a_task_of_a_drop((): ()) {
     struct Nested;
     impl Drop for Nested {
@@ -68,13 +67,13 @@ fn executor(name: &str) -> Arc<dyn Backend> {
     }
 }
 
-/// The program that dies; does nothing unless it is started by the tests below.
+/// The program that aborts. It does nothing unless the tests below have started it.
 #[test]
 fn child() {
     let Ok(case) = env::var(CASE) else { return };
     let (backend, case) = case.split_once(' ').unwrap();
     let executor = executor(backend);
-    let function = match case {
+    let future = match case {
         "double" => executor.submit(double_panic, ()),
         "extern" => executor.submit(panic_in_extern_c, ()),
         "check" => executor.submit(failed_check, ()),
@@ -82,8 +81,8 @@ fn child() {
         "nested" => executor.submit(aborts_in_a_task_of_a_drop, ()),
         other => panic!("no case is called {other}"),
     };
-    let _ = function.unwrap().result(None);
-    panic!("the task did not take the program down");
+    let _ = future.unwrap().result(None);
+    panic!("the task did not abort the program");
 }
 
 fn start(case: &str) -> Output {
@@ -92,59 +91,50 @@ fn start(case: &str) -> Output {
     child.env_remove("RUST_BACKTRACE").output().unwrap()
 }
 
-/// Returns what the program said, once for each back-end.
-fn dies_saying(case: &str, words: &[&str]) -> Vec<String> {
-    let backends: &[&str] =
-        if cfg!(feature = "rayon") { &["threads", "inline", "rayon"] } else { &["threads", "inline"] };
-    let dies = |backend: &&str| {
-        let output = start(&format!("{backend} {case}"));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        #[cfg(unix)]
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(libc::SIGABRT), "{said}");
-        for word in words {
-            assert!(said.contains(word), "{backend} {case}: {word:?} is missing in\n{said}");
-        }
-        said
-    };
-    backends.iter().map(dies).collect()
+/// Returns the place of the first occurrence of a text in this file, as the message of a panic states it.
+fn place_of(text: &str) -> String {
+    let mut lines = include_str!("aborts.rs").lines().zip(1..);
+    let (column, line) = lines.find_map(|(content, line)| Some((content.find(text)? + 1, line))).unwrap();
+    format!("aborts.rs:{line}:{column}")
 }
 
-/// Each of these panics names the line that it is in. What was said must have that place, too.
-fn dies_showing_the_places(case: &str, panics: &[&str]) {
-    for said in dies_saying(case, panics) {
-        for panic in panics {
-            let (_, after) = said.split_once(&format!("{panic} in line ")).expect("its own line");
-            let line = after.split(|char: char| !char.is_ascii_digit()).next().expect("a number");
-            assert!(
-                said.contains(&format!("aborts.rs:{line}:")),
-                "{case}: the place of {panic:?} is missing in\n{said}"
-            );
+fn assert_aborts_with(case: &str, parts: &[&str]) {
+    let backends: &[&str] =
+        if cfg!(feature = "rayon") { &["threads", "inline", "rayon"] } else { &["threads", "inline"] };
+    for backend in backends {
+        let output = start(&format!("{backend} {case}"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(libc::SIGABRT), "{stderr}");
+        for part in parts {
+            assert!(stderr.contains(part), "{backend} {case}: {part:?} is missing in\n{stderr}");
         }
     }
 }
 
 #[test]
 fn a_double_panic_in_a_task_shows_both_messages_and_both_places() {
-    dies_showing_the_places("double", &["the first panic", "the second panic"]);
+    let (first, second) = (place_of("panic!(\"the first panic\")"), place_of("panic!(\"the second panic\")"));
+    assert_aborts_with("double", &["the first panic", &first, "the second panic", &second]);
 }
 
 #[test]
-fn a_panic_that_meets_a_c_function_shows_its_message_and_its_place() {
-    dies_showing_the_places("extern", &["a panic in a callback"]);
-    dies_saying("extern", &["cannot unwind"]);
+fn a_panic_in_an_extern_c_function_shows_its_message_and_its_place() {
+    let place = place_of("panic!(\"a panic in a callback\")");
+    assert_aborts_with("extern", &["a panic in a callback", &place, "cannot unwind"]);
 }
 
 #[test]
 fn a_failed_check_of_undefined_behaviour_shows_its_message() {
     if !cfg!(debug_assertions) {
-        eprintln!("skipped: these checks are only in builds with debug assertions");
+        eprintln!("skipped: only builds with debug assertions have these checks");
         return;
     }
-    dies_saying("check", &["unsafe precondition(s) violated"]);
-    dies_saying("caught", &["unsafe precondition(s) violated", "a panic that the task has caught"]);
+    assert_aborts_with("check", &["unsafe precondition(s) violated"]);
+    assert_aborts_with("caught", &["unsafe precondition(s) violated", "a panic that the task has caught"]);
 }
 
 #[test]
-fn an_abort_in_a_task_of_a_task_shows_the_panics_of_both() {
-    dies_saying("nested", &["the outer panic", "the first panic", "the second panic"]);
+fn an_abort_in_a_nested_task_shows_the_panics_of_both_tasks() {
+    assert_aborts_with("nested", &["the outer panic", "the first panic", "the second panic"]);
 }

@@ -1,4 +1,4 @@
-//! Submitting, names, and the end.
+//! Submitting, names and the end of a pool.
 
 use std::{
     collections::HashSet,
@@ -13,7 +13,7 @@ use executor_core::{Backend, ErrorKind, Executor, MapOptions, Shutdown, task};
 use thread_pool::ThreadPoolExecutor;
 
 #[test]
-fn submit_map_and_spawn() {
+fn submit_map_and_spawn_return_results() {
     let pool = ThreadPoolExecutor::new(2).unwrap();
     assert_eq!(pool.submit(|(a, b)| a + b, (1u64, 2u64)).unwrap().result(None).unwrap(), 3);
     assert_eq!(pool.map(|x: u64| x * x, 0..100u64).unwrap().sum::<Result<u64, _>>().unwrap(), 328_350);
@@ -26,7 +26,7 @@ fn submit_map_and_spawn() {
 }
 
 #[test]
-fn as_many_tasks_run_at_once_as_there_are_workers() {
+fn as_many_tasks_run_at_a_time_as_there_are_workers() {
     let pool = ThreadPoolExecutor::new(4).unwrap();
     let barrier = Arc::new(Barrier::new(4));
     let futures: Vec<_> = (0..4)
@@ -55,7 +55,7 @@ fn cf_102_workers_are_named_after_the_prefix() {
 }
 
 #[test]
-fn cf_103_pools_without_a_prefix_have_names_of_their_own() {
+fn cf_103_pools_without_a_prefix_have_different_names() {
     let name = |pool: &ThreadPoolExecutor| {
         pool.spawn(|| task::current().unwrap().worker().to_string()).unwrap().result(None).unwrap()
     };
@@ -66,7 +66,7 @@ fn cf_103_pools_without_a_prefix_have_names_of_their_own() {
 }
 
 #[test]
-fn cf_041_zero_is_not_a_number_of_workers_nor_a_capacity() {
+fn cf_041_zero_workers_and_zero_capacity_are_invalid() {
     let error = ThreadPoolExecutor::new(0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("max_workers must be greater than 0"), "{error}");
@@ -77,12 +77,12 @@ fn cf_041_zero_is_not_a_number_of_workers_nor_a_capacity() {
 }
 
 #[test]
-fn cf_045_the_default_width_is_that_of_the_machine() {
+fn cf_045_the_default_number_of_workers_is_the_number_of_processors() {
     assert_eq!(ThreadPoolExecutor::builder().build().unwrap().max_workers(), num_cpus::get());
 }
 
 #[test]
-fn drop_runs_what_was_submitted() {
+fn drop_waits_for_submitted_tasks() {
     let ran = Arc::new(AtomicUsize::new(0));
     let pool = ThreadPoolExecutor::new(2).unwrap();
     for _ in 0..1000 {
@@ -94,7 +94,7 @@ fn drop_runs_what_was_submitted() {
 }
 
 #[test]
-fn after_the_shutdown_submit_answers_so_and_the_rest_may_be_called_again() {
+fn after_a_shutdown_submit_is_refused_and_the_other_calls_may_be_repeated() {
     let pool = ThreadPoolExecutor::new(2).unwrap();
     let handle = pool.handle().unwrap();
     assert!(!pool.join(Duration::ZERO.into()));
@@ -109,7 +109,7 @@ fn after_the_shutdown_submit_answers_so_and_the_rest_may_be_called_again() {
 }
 
 #[test]
-fn executors_may_be_used_across_a_panic_that_was_caught() {
+fn executors_may_be_used_after_a_caught_panic() {
     use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
     fn unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
     unwind_safe::<ThreadPoolExecutor>();

@@ -32,7 +32,7 @@ impl Wake for Blocks {
     }
 }
 
-/// How code gets to run in the worker that ends a task.
+/// How the worker that ends a task runs code of the user.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Waker,
@@ -41,7 +41,7 @@ enum Way {
 
 const WAYS: [Way; 2] = [Way::Waker, Way::Callback];
 
-/// Runs code when the task is done. What is returned has to be kept until then.
+/// Runs code when the task is done. The caller must keep the returned value until then.
 fn when_done(way: Way, future: Future<u64>, code: impl FnOnce() + Send + 'static) -> Option<Awaited<u64>> {
     match way {
         Way::Callback => {
@@ -62,7 +62,7 @@ fn spawn<R: Send + 'static>(executor: &dyn Backend, closure: impl FnOnce() -> R 
     future
 }
 
-/// A task that is not over before the sender is dropped or used.
+/// Starts a task that runs until the sender is dropped or used.
 fn held(executor: &dyn Backend) -> (Sender<()>, Future<u64>) {
     let (release, released) = channel::<()>();
     let future = spawn(executor, move || {
@@ -72,7 +72,7 @@ fn held(executor: &dyn Backend) -> (Sender<()>, Future<u64>) {
     (release, future)
 }
 
-/// Calls a test with executors of so many workers.
+/// Calls a test with executors of these numbers of workers.
 fn on_executors(workers: &[usize], test: impl Fn(Arc<dyn Backend>) + Copy + Send + 'static) {
     for workers in workers.iter().copied() {
         watched(move || test(Arc::new(ThreadPoolExecutor::new(workers).unwrap())));
@@ -85,29 +85,29 @@ fn on_executors(workers: &[usize], test: impl Fn(Arc<dyn Backend>) + Copy + Send
 }
 
 #[test]
-fn wakers_and_callbacks_submit_to_their_pool_and_wait() {
+fn wakers_and_callbacks_may_submit_to_their_pool_and_wait() {
     on_executors(&[1, 2, 4], |executor| {
         for round in 0..200 {
             let way = WAYS[round % 2];
             let (release, future) = held(&*executor);
             let handle = executor.handle().unwrap();
-            let (answer, answers) = channel();
+            let (send, results) = channel();
             let kept = when_done(way, future, move || {
                 let inner = spawn(&*handle, || task::current().is_some());
-                answer.send((inner.result(None), handle.join(None))).unwrap();
+                send.send((inner.result(None), handle.join(None))).unwrap();
             });
             drop(release);
-            let (inner, joined) = answers.recv_timeout(HANGS).expect("the waker or callback is blocked");
+            let (inner, joined) = results.recv_timeout(HANGS).expect("the waker or callback is blocked");
             assert!(inner.unwrap() && !joined);
             drop(kept);
-            // Nobody has forgotten to wake a worker meanwhile.
+            // No wake-up was lost meanwhile.
             assert_eq!(spawn(&*executor, move || round).result(HANGS).unwrap(), round);
         }
     });
 }
 
 #[test]
-fn wakers_and_callbacks_wait_for_what_is_queued_and_for_what_runs() {
+fn wakers_and_callbacks_may_wait_for_queued_and_for_running_tasks() {
     on_executors(&[2, 4], |executor| {
         for way in WAYS {
             let (release, future) = held(&*executor);
@@ -115,34 +115,34 @@ fn wakers_and_callbacks_wait_for_what_is_queued_and_for_what_runs() {
             while !other.running() {
                 thread::yield_now();
             }
-            let (answer, answers) = channel();
+            let (send, results) = channel();
             let (started, starts) = channel();
             let last = spawn(&*executor, || 3);
             let kept = when_done(way, future, move || {
-                // With two workers it has not started, and is run right here.
+                // With two workers it has not started, and runs inline.
                 let first = last.result(None).unwrap();
                 started.send(()).unwrap();
-                answer.send(first + other.result(None).unwrap()).unwrap();
+                send.send(first + other.result(None).unwrap()).unwrap();
             });
             drop(release);
             starts.recv_timeout(HANGS).unwrap_or_else(|_| panic!("a {way:?} is blocked"));
-            // The waker or callback is on its way to sleep for a task that another worker runs.
+            // The waker or callback now falls asleep until a task ends that another worker runs.
             drop(release_other);
-            assert_eq!(answers.recv_timeout(HANGS).expect("nobody woke it"), 4);
+            assert_eq!(results.recv_timeout(HANGS).expect("the waker or callback was not woken"), 4);
             drop(kept);
         }
     });
 }
 
 #[test]
-fn who_waits_for_the_same_task_is_woken_before_a_waker_or_callback_blocks() {
+fn other_waiters_of_a_task_are_woken_before_a_waker_or_callback_blocks() {
     on_executors(&[1, 2], |executor| {
-        // The thread may come late; then it does not need to be woken.
+        // The thread may come late. Then it does not have to be woken.
         for way in WAYS.into_iter().cycle().take(40) {
             let (release, future) = held(&*executor);
             let (woken, is_woken) = channel();
             let (done, is_done) = channel();
-            // Comes before the thread in the list of those who wait.
+            // It comes before the thread in the list of waiters.
             let blocks = move || done.send(is_woken.recv_timeout(HANGS)).unwrap();
             let mut kept = None;
             let shared = match way {
@@ -173,9 +173,9 @@ fn who_waits_for_the_same_task_is_woken_before_a_waker_or_callback_blocks() {
     });
 }
 
-/// The canceller runs them, so no worker is blocked.
+/// The canceller runs the waker or callback, so no worker is blocked.
 #[test]
-fn a_waker_or_callback_of_a_cancelled_task_blocks_its_canceller_alone() {
+fn a_waker_or_callback_of_a_cancelled_task_blocks_only_its_canceller() {
     on_executors(&[1], |executor| {
         for way in WAYS {
             let (release, blocker) = held(&*executor);

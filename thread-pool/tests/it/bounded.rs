@@ -15,7 +15,7 @@ fn pool(workers: usize, capacity: usize) -> ThreadPoolExecutor {
 }
 
 #[test]
-fn a_full_queue_refuses_those_who_do_not_wait() {
+fn a_full_queue_refuses_submits_that_must_not_block() {
     let pool = pool(1, 2);
     let blocker = Blocker::start(&pool);
     let waiting = [pool.try_submit(|n: u64| n, 1).unwrap(), pool.try_spawn(|| 2).unwrap()];
@@ -28,7 +28,7 @@ fn a_full_queue_refuses_those_who_do_not_wait() {
 }
 
 #[test]
-fn a_cancelled_task_gives_its_place_free_once() {
+fn a_cancelled_task_is_released_once() {
     let pool = pool(1, 2);
     let blocker = Blocker::start(&pool);
     for _ in 0..100 {
@@ -40,7 +40,7 @@ fn a_cancelled_task_gives_its_place_free_once() {
     let one = pool.try_submit(|n: u64| n, 1).unwrap();
     blocker.release();
     assert_eq!(one.result(HANGS).unwrap(), 1);
-    // The worker has passed by all that was cancelled, and the bound is what it was.
+    // The worker has dropped all cancelled tasks, and the bound has not changed.
     let blocker = Blocker::start(&pool);
     let _waiting = [pool.try_spawn(|| ()).unwrap(), pool.try_spawn(|| ()).unwrap()];
     assert_eq!(pool.try_spawn(|| ()).unwrap_err().kind(), ErrorKind::QueueFull);
@@ -48,7 +48,7 @@ fn a_cancelled_task_gives_its_place_free_once() {
 }
 
 #[test]
-fn a_task_that_is_cancelled_before_or_while_it_is_scheduled_keeps_no_place() {
+fn a_task_that_is_cancelled_before_or_during_schedule_does_not_count_as_waiting() {
     watched(|| {
         let pool = Arc::new(pool(1, 2));
         let blocker = Blocker::start(&pool);
@@ -79,7 +79,7 @@ fn a_task_that_is_cancelled_before_or_while_it_is_scheduled_keeps_no_place() {
 }
 
 #[test]
-fn submit_waits_for_room() {
+fn submit_blocks_while_the_queue_is_full() {
     watched(|| {
         let pool = Arc::new(pool(1, 1));
         let blocker = Blocker::start(&pool);
@@ -98,7 +98,7 @@ fn submit_waits_for_room() {
 }
 
 #[test]
-fn a_cancel_makes_room_for_a_submit_that_waits() {
+fn a_cancel_admits_a_blocked_submit() {
     watched(|| {
         let pool = Arc::new(pool(1, 1));
         let blocker = Blocker::start(&pool);
@@ -115,7 +115,7 @@ fn a_cancel_makes_room_for_a_submit_that_waits() {
 }
 
 #[test]
-fn closing_sends_away_who_waits_for_room() {
+fn closing_refuses_blocked_submits() {
     for mode in [Shutdown::Drain, Shutdown::CancelPending] {
         watched(move || {
             let pool = Arc::new(pool(1, 1));
@@ -129,7 +129,7 @@ fn closing_sends_away_who_waits_for_room() {
                 .collect();
             pool.close(mode);
             for submitter in submitters {
-                // One that had not got so far is refused at the door, with the same answer.
+                // A submit that comes after the close returns the same error.
                 assert_eq!(submitter.join().unwrap().unwrap_err().kind(), ErrorKind::ShutDown);
             }
             blocker.release();
@@ -140,7 +140,7 @@ fn closing_sends_away_who_waits_for_room() {
 }
 
 #[test]
-fn a_worker_is_let_in_over_the_bound() {
+fn a_worker_may_exceed_the_bound() {
     watched(|| {
         let pool = Arc::new(pool(1, 1));
         let inner = pool.clone();
@@ -150,7 +150,7 @@ fn a_worker_is_let_in_over_the_bound() {
             futures.into_iter().map(|future| future.result(None).unwrap()).sum::<u64>()
         });
         assert_eq!(sum.unwrap().result(HANGS).unwrap(), 45);
-        // Tasks that were run on the spot have given their places free.
+        // Tasks that were run inline no longer count as waiting.
         let blocker = Blocker::start(&pool);
         let _waiting = pool.try_spawn(|| ()).unwrap();
         assert_eq!(pool.try_spawn(|| ()).unwrap_err().kind(), ErrorKind::QueueFull);

@@ -16,7 +16,7 @@ use thread_pool::ThreadPoolExecutor;
 use crate::support::{Blocker, HANGS, watched};
 
 #[test]
-fn cancel_pending_cancels_what_waits_at_once_and_finishes_what_runs() {
+fn cancel_pending_cancels_waiting_tasks_immediately_and_finishes_running_ones() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let blocker = Blocker::start(&pool);
@@ -34,7 +34,7 @@ fn cancel_pending_cancels_what_waits_at_once_and_finishes_what_runs() {
 }
 
 #[test]
-fn a_second_close_may_only_be_stricter() {
+fn a_second_close_can_only_be_stricter() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let blocker = Blocker::start(&pool);
@@ -50,7 +50,7 @@ fn a_second_close_may_only_be_stricter() {
 }
 
 #[test]
-fn terminate_asks_what_runs_to_stop() {
+fn terminate_asks_running_tasks_to_stop() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let barrier = Arc::new(Barrier::new(2));
@@ -72,7 +72,7 @@ fn terminate_asks_what_runs_to_stop() {
 }
 
 #[test]
-fn one_task_can_be_asked_to_stop() {
+fn a_single_task_can_be_asked_to_stop() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (running, runs) = channel();
@@ -112,19 +112,19 @@ fn a_callback_may_close_and_join_its_own_pool() {
     watched(|| {
         let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
         let blocker = Blocker::start(&pool);
-        let (inner, (answer, answered)) = (pool.clone(), channel());
+        let (inner, (joined, has_joined)) = (pool.clone(), channel());
         blocker.future.add_done_callback(move |_| {
             inner.shutdown(Shutdown::Drain);
-            answer.send(inner.join(None)).unwrap();
+            joined.send(inner.join(None)).unwrap();
         });
         blocker.release();
-        assert!(!answered.recv().unwrap());
+        assert!(!has_joined.recv().unwrap());
         assert!(pool.join(None));
     });
 }
 
 #[test]
-fn a_pool_dropped_by_its_own_task_still_drains() {
+fn a_pool_that_its_own_task_drops_still_drains() {
     watched(|| {
         let ran = Arc::new(AtomicUsize::new(0));
         let pool = Arc::new(ThreadPoolExecutor::new(2).unwrap());
@@ -155,7 +155,7 @@ fn a_pool_dropped_by_its_own_task_still_drains() {
 }
 
 #[test]
-fn a_pool_may_be_dropped_by_a_callback_of_its_close() {
+fn a_callback_that_a_close_runs_may_drop_the_pool() {
     watched(|| {
         let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
         let handle = pool.handle().unwrap();
@@ -174,7 +174,7 @@ fn a_pool_may_be_dropped_by_a_callback_of_its_close() {
 }
 
 #[test]
-fn many_may_close_and_join_at_once() {
+fn many_threads_may_close_and_join_at_the_same_time() {
     watched(|| {
         for _ in 0..50 {
             let pool = Arc::new(ThreadPoolExecutor::new(3).unwrap());
@@ -192,7 +192,7 @@ fn many_may_close_and_join_at_once() {
 }
 
 #[test]
-fn what_races_with_a_drain_runs_or_is_refused() {
+fn a_submit_that_races_with_a_drain_runs_or_is_refused() {
     watched(|| {
         for round in 0..300 {
             let pool = Arc::new(ThreadPoolExecutor::new(1 + round % 3).unwrap());
@@ -232,7 +232,7 @@ fn what_races_with_a_drain_runs_or_is_refused() {
 }
 
 #[test]
-fn what_races_with_a_cancelling_close_runs_or_is_cancelled_or_refused() {
+fn a_submit_that_races_with_a_cancelling_close_runs_is_cancelled_or_is_refused() {
     watched(|| {
         for _ in 0..300 {
             let pool = Arc::new(ThreadPoolExecutor::new(2).unwrap());

@@ -7,10 +7,10 @@ use executor_core::{Backend, ErrorKind, Executor, Shutdown};
 use thread_pool::ThreadPoolExecutor;
 
 #[test]
-fn in_a_forked_child_the_pool_answers_with_an_error_and_nothing_hangs() {
+fn in_a_forked_child_the_pool_returns_errors_and_nothing_hangs() {
     let pool = ThreadPoolExecutor::new(2).unwrap();
     assert_eq!(pool.submit(|n: u64| n, 1).unwrap().result(None).unwrap(), 1);
-    // SAFETY: the child calls nothing but the code under test and `_exit`; an alarm ends it if that hangs.
+    // SAFETY: the child only calls the code under test and `_exit`. An alarm ends it if that hangs.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: as above.

@@ -19,8 +19,7 @@ fn no_wake_up_is_lost_between_bursts() {
         for workers in [1, 2, 3, 8] {
             let pool = ThreadPoolExecutor::new(workers).unwrap();
             for burst in 0..3_000u64 {
-                // Pauses of all lengths, so that some tasks come while workers search, some while they lie down, and
-                // some while they sleep.
+                // Pauses of different lengths, so that tasks arrive while workers search, fall asleep and sleep.
                 for _ in 0..(burst * 37) % 5_000 {
                     std::hint::spin_loop();
                 }
@@ -61,7 +60,7 @@ fn no_wake_up_is_lost_with_many_submitters() {
 }
 
 #[test]
-fn every_worker_is_woken_if_there_is_work_for_all() {
+fn all_workers_are_woken_if_there_is_work_for_all() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(4).unwrap();
         for round in 0..500 {
@@ -77,7 +76,7 @@ fn every_worker_is_woken_if_there_is_work_for_all() {
                 let leaders = futures.into_iter().filter(|future| future.result(HANGS).unwrap()).count();
                 assert_eq!(leaders, 1);
             } else {
-                // From one worker, whose own queue the others have to steal from.
+                // From one worker. The others must steal from its queue.
                 let handle = pool.handle().unwrap();
                 let outer = pool.spawn(move || {
                     for _ in 0..3 {
@@ -96,7 +95,7 @@ fn every_worker_is_woken_if_there_is_work_for_all() {
 }
 
 #[test]
-fn cf_046_no_more_tasks_run_at_once_than_there_are_workers() {
+fn cf_046_no_more_tasks_run_at_a_time_than_there_are_workers() {
     let pool = ThreadPoolExecutor::new(4).unwrap();
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     for _ in 0..60 {
@@ -112,8 +111,8 @@ fn cf_046_no_more_tasks_run_at_once_than_there_are_workers() {
     assert!(most.load(SeqCst) <= 4);
 }
 
-/// Sleeping workers use no processor time and are not woken. A worker that polled would never be seen to rest; one that
-/// has still to lie down, because the machine is busy, only makes the test look again.
+/// Sleeping workers use no processor time and are not woken. With a worker that polled, no two readings would ever be
+/// equal. A worker that has not fallen asleep yet, because the machine is busy, only makes the test read again.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_pool_uses_no_processor_time() {
@@ -122,7 +121,7 @@ fn an_idle_pool_uses_no_processor_time() {
         time::{Duration, Instant},
     };
 
-    /// Processor time in ticks, and how often the thread went to sleep by itself.
+    /// Returns the processor time in ticks, and the number of times that the thread blocked.
     fn activity(thread: &str) -> (u64, u64) {
         let stat = fs::read_to_string(format!("/proc/{thread}/stat")).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -155,7 +154,7 @@ fn an_idle_pool_uses_no_processor_time() {
             if before == after {
                 break;
             }
-            assert!(start.elapsed() < HANGS / 2, "idle workers go on doing things: {before:?}, then {after:?}");
+            assert!(start.elapsed() < HANGS / 2, "idle workers are active: {before:?}, then {after:?}");
         }
     });
 }

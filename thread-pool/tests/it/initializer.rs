@@ -1,4 +1,4 @@
-//! What runs in each worker before its first task.
+//! The initializer that each worker runs before its first task.
 
 use std::{
     cell::Cell,
@@ -41,14 +41,14 @@ fn cf_111_every_worker_is_initialized_once() {
 }
 
 #[test]
-fn cf_112_a_failing_initializer_breaks_the_pool_and_says_why() {
+fn cf_112_a_failing_initializer_breaks_the_pool_with_its_reason() {
     watched(|| {
         let pool = ThreadPoolExecutor::builder()
             .max_workers(2)
             .initializer(|()| -> u64 { panic!("no licence") }, ())
             .build()
             .unwrap();
-        // Until the pool is seen to be broken, tasks are accepted, and fail with the reason.
+        // Until the pool is broken it accepts tasks, which fail with the reason.
         let error = loop {
             match pool.submit(|n: u64| n, 1) {
                 Ok(future) => {
@@ -68,7 +68,7 @@ fn cf_112_a_failing_initializer_breaks_the_pool_and_says_why() {
 }
 
 #[test]
-fn a_failing_initializer_lets_others_finish_what_they_run() {
+fn a_failing_initializer_lets_running_tasks_finish() {
     static ARRIVALS: AtomicUsize = AtomicUsize::new(0);
     static FAIL: std::sync::Mutex<()> = std::sync::Mutex::new(());
     watched(|| {

@@ -1,4 +1,4 @@
-//! The thread pool from outside.
+//! Tests of the public interface of the thread pool.
 
 mod aborts;
 mod basics;
@@ -16,7 +16,7 @@ mod over_rayon;
 #[cfg(target_os = "linux")]
 mod refused;
 mod scope;
-mod shells;
+mod stale;
 mod starvation;
 mod support;
 mod timed;

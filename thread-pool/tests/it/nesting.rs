@@ -1,4 +1,4 @@
-//! Waits that are nested deeper than a stack is long.
+//! Waits that are nested deeper than a stack allows.
 
 use std::{
     cell::Cell,
@@ -76,7 +76,7 @@ fn nests(pool: &ThreadPoolExecutor, levels: u32, way: fn(Future<u32>) -> u32) {
 }
 
 #[test]
-fn waits_may_be_nested_deeper_than_the_stack_is_long_in_every_way_of_waiting() {
+fn waits_of_every_kind_may_be_nested_deeper_than_the_stack() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         for way in [by_result, by_wait, by_as_completed, by_shared, by_await, by_exception] {
@@ -87,7 +87,7 @@ fn waits_may_be_nested_deeper_than_the_stack_is_long_in_every_way_of_waiting() {
 }
 
 #[test]
-fn the_stack_of_the_workers_may_be_of_any_size() {
+fn the_stacks_of_the_workers_may_have_any_size() {
     watched(|| {
         for stack in [64 << 10, 256 << 10, 16 << 20] {
             let pool = ThreadPoolExecutor::builder().max_workers(2).stack_size(stack).build().unwrap();
@@ -97,7 +97,7 @@ fn the_stack_of_the_workers_may_be_of_any_size() {
 }
 
 #[test]
-fn maps_may_be_nested_deeper_than_the_stack_is_long() {
+fn maps_may_be_nested_deeper_than_the_stack() {
     fn nest(handle: &Handle, left: u32) -> u32 {
         thread_local!(static HANDLE: Cell<Option<Handle>> = const { Cell::new(None) });
         static NEXT: Mutex<Option<Handle>> = Mutex::new(None);
@@ -119,14 +119,14 @@ fn maps_may_be_nested_deeper_than_the_stack_is_long() {
 }
 
 #[test]
-fn scopes_may_be_nested_deeper_than_the_stack_is_long() {
+fn scopes_may_be_nested_deeper_than_the_stack() {
     fn nest(pool: &ThreadPoolExecutor, left: u32) -> u32 {
         if left == 0 {
             return 0;
         }
         let mut below = 0;
         pool.scope(|scope| {
-            // Nobody asks for its result, so the end of the scope runs it.
+            // No one asks for its result, so the end of the scope runs it.
             drop(scope.spawn(|| below = nest(pool, left - 1)));
         });
         below + 1
@@ -138,15 +138,15 @@ fn scopes_may_be_nested_deeper_than_the_stack_is_long() {
     });
 }
 
-/// What a task sees of its worker.
-fn seen(pool: &Arc<ThreadPoolExecutor>, stop: &Arc<AtomicBool>, left: u32, all: &Arc<Mutex<HashSet<String>>>) {
+/// Checks what a task sees of its worker, on each level.
+fn check_worker(pool: &Arc<ThreadPoolExecutor>, stop: &Arc<AtomicBool>, left: u32, all: &Arc<Mutex<HashSet<String>>>) {
     let context = task::current().unwrap();
     assert!(context.worker().starts_with("deep_0"), "{}", context.worker());
     assert_eq!(thread::current().name(), Some("deep_0"));
     assert!(!pool.join(None), "a worker does not wait for itself");
     all.lock().unwrap().insert(format!("{:?}", thread::current().id()));
     if left == 0 {
-        // Asked to stop, it hears of it on whichever thread.
+        // The request to stop reaches the task on any thread.
         stop.store(true, SeqCst);
         while !task::current().unwrap().is_cancelled() {
             thread::yield_now();
@@ -154,7 +154,7 @@ fn seen(pool: &Arc<ThreadPoolExecutor>, stop: &Arc<AtomicBool>, left: u32, all: 
         return;
     }
     let (below, flag, set) = (pool.clone(), stop.clone(), all.clone());
-    let future = pool.spawn(move || seen(&below, &flag, left - 1, &set)).unwrap();
+    let future = pool.spawn(move || check_worker(&below, &flag, left - 1, &set)).unwrap();
     let id = future.id();
     future.result(None).unwrap();
     assert_ne!(task::current().unwrap().id(), id);
@@ -167,7 +167,7 @@ fn a_task_on_a_fresh_stack_is_a_task_of_its_worker() {
         let pool = Arc::new(ThreadPoolExecutor::builder().max_workers(1).name_prefix("deep").build().unwrap());
         let (stop, all) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let (inner, flag, set) = (pool.clone(), stop.clone(), Arc::clone(&all));
-        let outer = pool.spawn(move || seen(&inner, &flag, DEEP, &set)).unwrap();
+        let outer = pool.spawn(move || check_worker(&inner, &flag, DEEP, &set)).unwrap();
         while !stop.load(SeqCst) {
             thread::yield_now();
         }
@@ -179,7 +179,7 @@ fn a_task_on_a_fresh_stack_is_a_task_of_its_worker() {
 }
 
 #[test]
-fn a_fresh_stack_is_initialized_as_a_worker_is() {
+fn a_fresh_stack_runs_the_initializer() {
     thread_local!(static SEED: Cell<u32> = const { Cell::new(0) });
     fn nest(handle: Handle, left: u32) -> u32 {
         assert_eq!(SEED.get(), 7);
@@ -198,7 +198,7 @@ fn a_fresh_stack_is_initialized_as_a_worker_is() {
 }
 
 #[test]
-fn an_initializer_that_fails_on_a_fresh_stack_leaves_the_pool_as_it_is() {
+fn an_initializer_that_fails_on_a_fresh_stack_does_not_break_the_pool() {
     static FIRST: AtomicBool = AtomicBool::new(true);
     fn once((): ()) {
         assert!(FIRST.swap(false, SeqCst), "only the first thread is initialized");
@@ -209,7 +209,7 @@ fn an_initializer_that_fails_on_a_fresh_stack_leaves_the_pool_as_it_is() {
         }
         let below = handle.clone();
         let future = submit(&handle, move || nest(below, left - 1));
-        // What is not run stays where it is, and is cancelled here.
+        // A task that was not run still waits in the queue. It is cancelled here.
         let result = future.result(None);
         future.cancel();
         Ok(1 + result??)
@@ -244,7 +244,7 @@ fn a_panic_at_the_bottom_is_the_error_of_its_task() {
 }
 
 #[test]
-fn what_others_wait_for_as_well_is_told_to_them() {
+fn a_task_on_a_fresh_stack_wakes_its_other_waiters() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let handle = pool.handle().unwrap();
@@ -263,7 +263,7 @@ fn what_others_wait_for_as_well_is_told_to_them() {
 }
 
 #[test]
-fn the_inline_executor_refuses_what_is_nested_too_deep() {
+fn the_inline_executor_refuses_tasks_that_are_nested_too_deep() {
     static DEPTH: Mutex<u32> = Mutex::new(0);
     fn nest((): ()) -> u32 {
         *DEPTH.lock().unwrap() += 1;

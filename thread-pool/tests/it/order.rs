@@ -38,7 +38,7 @@ fn higher_priorities_start_first_and_lower_ones_last() {
 }
 
 #[test]
-fn a_task_that_goes_on_submitting_does_not_keep_others_waiting() {
+fn tasks_that_keep_submitting_do_not_block_tasks_from_outside() {
     fn again(pool: &Arc<ThreadPoolExecutor>, stop: &Arc<std::sync::atomic::AtomicBool>) {
         if !stop.load(std::sync::atomic::Ordering::SeqCst) {
             let (pool_, stop) = (pool.clone(), stop.clone());

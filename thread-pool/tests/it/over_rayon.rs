@@ -36,14 +36,14 @@ fn it_submits_maps_and_leaves_the_pool_running() {
 }
 
 #[test]
-fn the_global_pool_will_do() {
+fn it_runs_tasks_on_the_global_pool() {
     watched(|| {
         let executor = RayonExecutor::global();
         assert_eq!(executor.submit(|n: u64| n + 1, 1).unwrap().result(HANGS).unwrap(), 2);
     });
 }
 
-/// In the tasks of an executor over the global pool: they run in no other.
+/// Asserts that the calling task of an executor over the global pool runs in that pool and in no other.
 fn assert_global(other: &rayon::ThreadPool, executor: &str, threads: usize) {
     assert!(rayon::current_thread_index().is_some(), "in a pool");
     assert!(other.current_thread_index().is_none(), "not in the pool that submitted");
@@ -52,7 +52,7 @@ fn assert_global(other: &rayon::ThreadPool, executor: &str, threads: usize) {
     assert_eq!(worker, format!("{executor}_{}", rayon::current_thread_index().unwrap()));
 }
 
-/// What the executor is called, as the names of its workers show.
+/// Returns the name of the executor, from the name of a worker.
 fn name_of(executor: &RayonExecutor) -> String {
     let worker =
         executor.submit(|()| task::current().unwrap().worker().to_string(), ()).unwrap().result(HANGS).unwrap();
@@ -60,10 +60,10 @@ fn name_of(executor: &RayonExecutor) -> String {
 }
 
 #[test]
-fn tasks_of_the_global_pool_run_there_also_if_they_are_submitted_in_another_pool() {
+fn tasks_of_the_global_pool_run_there_even_if_another_pool_submits_them() {
     watched(|| {
         let global = rayon::current_num_threads();
-        // Smaller, equal and larger; made outside of the other pool, and in it.
+        // The other pool is smaller, equal and larger. The executor is made outside of it and in it.
         for size in [1, global, global + 3] {
             let other = rayon_pool(size);
             for executor in [RayonExecutor::global(), other.install(RayonExecutor::global)] {
@@ -78,7 +78,7 @@ fn tasks_of_the_global_pool_run_there_also_if_they_are_submitted_in_another_pool
                     let futures: Vec<_> = (0..50).map(|_| executor.spawn(check.clone()).unwrap()).collect();
                     futures.into_iter().for_each(|future| future.result(HANGS).unwrap());
                 });
-                // From a thread of the other pool that is in a job of its own.
+                // From a thread of the other pool, in a job of that pool.
                 let (sent, received) = channel();
                 other.spawn({
                     let (executor, check) = (executor.clone(), check.clone());
@@ -100,7 +100,7 @@ fn tasks_of_the_global_pool_run_there_also_if_they_are_submitted_in_another_pool
                 outer.result(HANGS).unwrap();
                 received.recv().unwrap().result(HANGS).unwrap();
                 drop(over_other);
-                // Nested, from tasks in the global pool; what was not started is run by the task that waits for it.
+                // Nested, from tasks in the global pool. A task that waits runs the awaited task inline.
                 let nested = other.install(|| {
                     let (inner, check) = (executor.clone(), check.clone());
                     executor.spawn(move || inner.spawn(check).unwrap().result(None).unwrap()).unwrap()
@@ -112,8 +112,8 @@ fn tasks_of_the_global_pool_run_there_also_if_they_are_submitted_in_another_pool
 }
 
 #[test]
-fn a_map_over_the_global_pool_is_read_and_submitted_in_another_pool() {
-    /// As no other pool here.
+fn a_map_over_the_global_pool_is_submitted_and_read_in_another_pool() {
+    /// A number of threads that no other pool here has.
     const OTHER: usize = 17;
     fn number(n: u64) -> u64 {
         assert!(rayon::current_thread_index().is_some());
@@ -138,11 +138,11 @@ fn an_executor_over_a_pool_is_used_inside_another_pool() {
         let (own, other) = (rayon_pool(2), rayon_pool(3));
         let executor = Arc::new(RayonExecutor::new(own.clone()));
         let inner = executor.clone();
-        let here = move || own.current_thread_index().unwrap() < 2;
+        let in_own_pool = move || own.current_thread_index().unwrap() < 2;
         other.install(|| {
-            let nested = here.clone();
+            let nested = in_own_pool.clone();
             let outer = executor.spawn(move || inner.spawn(nested).unwrap().result(None).unwrap()).unwrap();
-            assert!(outer.result(HANGS).unwrap() && executor.spawn(here).unwrap().result(HANGS).unwrap());
+            assert!(outer.result(HANGS).unwrap() && executor.spawn(in_own_pool).unwrap().result(HANGS).unwrap());
         });
     });
 }
@@ -192,7 +192,7 @@ fn tasks_start_by_priority_and_then_in_order() {
 }
 
 #[test]
-fn nested_waiting_does_not_use_up_the_threads() {
+fn nested_waits_do_not_use_up_the_threads() {
     watched(|| {
         let executor = RayonExecutor::new(rayon_pool(1));
         let handle = executor.handle().unwrap();
@@ -202,7 +202,7 @@ fn nested_waiting_does_not_use_up_the_threads() {
 }
 
 #[test]
-fn a_cancelling_close_ends_with_what_runs() {
+fn a_cancelling_close_waits_for_running_tasks() {
     watched(|| {
         let executor = Arc::new(RayonExecutor::new(rayon_pool(1)));
         let barrier = Arc::new(Barrier::new(2));
@@ -226,7 +226,7 @@ fn a_cancelling_close_ends_with_what_runs() {
 }
 
 #[test]
-fn what_races_with_a_drain_runs_or_is_refused() {
+fn a_submit_that_races_with_a_drain_runs_or_is_refused() {
     watched(|| {
         let rayon = rayon_pool(2);
         for _ in 0..100 {

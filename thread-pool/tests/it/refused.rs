@@ -1,18 +1,18 @@
-//! A system that refuses threads.
+//! A system that refuses to start threads.
 #![allow(unsafe_code)]
 
 use executor_core::{Backend, ErrorKind, Executor, Shutdown};
 use thread_pool::ThreadPoolExecutor;
 
 #[test]
-fn a_pool_without_a_single_thread_is_an_error_with_the_cause() {
+fn building_a_pool_without_any_thread_is_an_error_with_the_cause() {
     let error = ThreadPoolExecutor::builder().max_workers(2).stack_size(1 << 46).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Other);
     assert!(error.to_string().contains("refused to start a thread: "), "{error}");
 }
 
 #[test]
-fn a_pool_does_with_the_threads_that_it_gets() {
+fn a_pool_works_with_the_threads_that_it_gets() {
     const STACK: usize = 256 << 20;
     fn pool_under_a_limit() -> bool {
         limit_memory(3 * STACK);
@@ -26,7 +26,7 @@ fn a_pool_does_with_the_threads_that_it_gets() {
 }
 
 #[test]
-fn a_wait_that_is_nested_too_deep_is_an_error_where_no_fresh_stack_can_be_had() {
+fn a_wait_that_is_nested_too_deep_is_an_error_if_the_system_refuses_a_fresh_stack() {
     const STACK: usize = 32 << 20;
     fn nest(handle: std::sync::Arc<dyn Backend>, left: u32) -> Result<u32, executor_core::Error> {
         if left == 0 {
@@ -36,14 +36,14 @@ fn a_wait_that_is_nested_too_deep_is_an_error_where_no_fresh_stack_can_be_had() 
         let (task, future) = executor_core::Task::from_closure(Default::default(), move || nest(below, left - 1));
         handle.schedule(task)?;
         let result = future.result(None);
-        // What could not be run waits in the queue still.
+        // A task that could not be run still waits in the queue.
         assert!(result.is_ok() || future.cancel());
         Ok(1 + result??)
     }
     fn an_error_and_a_pool_that_goes_on() -> bool {
         let pool = ThreadPoolExecutor::builder().max_workers(1).stack_size(STACK).build().unwrap();
         assert_eq!(pool.submit(|n: u64| n, 1).unwrap().result(None).unwrap(), 1);
-        // A stack does not fit in, and everything else does.
+        // This is too little for a stack and enough for everything else.
         limit_memory(STACK * 3 / 4);
         let handle = pool.handle().unwrap();
         let error = pool.spawn(move || nest(handle, 1_000_000)).unwrap().result(None).unwrap().unwrap_err();
@@ -56,17 +56,17 @@ fn a_wait_that_is_nested_too_deep_is_an_error_where_no_fresh_stack_can_be_had() 
     in_a_child(an_error_and_a_pool_that_goes_on);
 }
 
-/// Leaves this process so many bytes of memory.
-fn limit_memory(room: usize) {
+/// Limits this process to this number of additional bytes of memory.
+fn limit_memory(more: usize) {
     let pages: usize = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
-    let room = (pages * 4096 + room) as libc::rlim_t;
+    let limit = (pages * 4096 + more) as libc::rlim_t;
     // SAFETY: the limit is a plain value.
-    unsafe { libc::setrlimit(libc::RLIMIT_AS, &libc::rlimit { rlim_cur: room, rlim_max: room }) };
+    unsafe { libc::setrlimit(libc::RLIMIT_AS, &libc::rlimit { rlim_cur: limit, rlim_max: limit }) };
 }
 
-/// Runs this in a child of this process, for which it returns whether all is right.
+/// Runs a function in a forked child. The function returns whether all is as expected.
 fn in_a_child(run: fn() -> bool) {
-    // SAFETY: the child only runs the function above and `_exit`; an alarm ends it if that hangs.
+    // SAFETY: the child only runs the function and `_exit`. An alarm ends it if that hangs.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: as above.
@@ -81,12 +81,12 @@ fn in_a_child(run: fn() -> bool) {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
 }
 
-/// A thread of another rayon pool reaches the global one through a thread of the executor's. In a process of its own,
-/// whose memory is limited for a moment.
+/// A thread of another rayon pool reaches the global one through a helper thread. The test runs in its own process,
+/// because it limits the memory for a moment.
 #[cfg(feature = "rayon")]
 #[test]
-fn a_global_rayon_pool_that_is_out_of_reach_is_an_error_of_that_submit_alone() {
-    const NAME: &str = "refused::a_global_rayon_pool_that_is_out_of_reach_is_an_error_of_that_submit_alone";
+fn an_unreachable_global_rayon_pool_is_an_error_of_that_submit_only() {
+    const NAME: &str = "refused::an_unreachable_global_rayon_pool_is_an_error_of_that_submit_only";
     const INSIDE: &str = "THREAD_POOL_TEST_LIMITED";
     fn limit(bytes: libc::rlim_t) {
         // SAFETY: the limit is a plain value.
@@ -106,7 +106,7 @@ fn a_global_rayon_pool_that_is_out_of_reach_is_an_error_of_that_submit_alone() {
     other.install(|| ());
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: libc::rlim_t = pages.split(' ').next().unwrap().parse().unwrap();
-    // Room for less than a stack.
+    // This is too little for a stack.
     limit(pages * 4096 + (1 << 20));
     let (inside, outside) = (other.install(submit), submit());
     limit(libc::RLIM_INFINITY);

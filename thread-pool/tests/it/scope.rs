@@ -14,7 +14,7 @@ use thread_pool::ThreadPoolExecutor;
 use crate::support::{Blocker, HANGS, watched};
 
 #[test]
-fn scoped_tasks_borrow_and_answer() {
+fn scoped_tasks_borrow_and_return_values() {
     let pool = ThreadPoolExecutor::new(2).unwrap();
     let words = ["one".to_string(), "three".to_string()];
     let mut lengths = [0, 0];
@@ -28,7 +28,7 @@ fn scoped_tasks_borrow_and_answer() {
 }
 
 #[test]
-fn the_scope_waits_for_all_also_when_its_closure_panics() {
+fn a_scope_waits_for_all_tasks_even_if_its_closure_panics() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let ran = AtomicUsize::new(0);
@@ -50,16 +50,16 @@ fn a_panic_of_a_scoped_task_is_a_value() {
     let pool = ThreadPoolExecutor::new(1).unwrap();
     let text = String::from("borrowed");
     let error = pool.scope(|scope| {
-        drop(scope.spawn(|| panic!("nobody looks: {text}")));
-        scope.spawn(|| panic!("looked at: {text}")).result(HANGS).unwrap_err()
+        drop(scope.spawn(|| panic!("ignored: {text}")));
+        scope.spawn(|| panic!("returned: {text}")).result(HANGS).unwrap_err()
     });
     assert_eq!(error.kind(), ErrorKind::Panicked);
-    assert_eq!(error.panic().unwrap().message(), "looked at: borrowed");
+    assert_eq!(error.panic().unwrap().message(), "returned: borrowed");
     assert!(error.to_string().contains("a_panic_of_a_scoped_task"), "{error}");
 }
 
 #[test]
-fn scoped_tasks_spawn_more() {
+fn scoped_tasks_may_spawn_more() {
     for workers in [1, 3] {
         watched(move || {
             let pool = ThreadPoolExecutor::new(workers).unwrap();
@@ -81,7 +81,7 @@ fn scoped_tasks_spawn_more() {
 }
 
 #[test]
-fn scopes_inside_of_tasks_do_not_use_up_the_workers() {
+fn scopes_inside_tasks_do_not_use_up_the_workers() {
     watched(|| {
         let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
         fn sum(pool: &ThreadPoolExecutor, numbers: &[u64]) -> u64 {
@@ -130,7 +130,7 @@ fn a_value_is_moved_out_once() {
 }
 
 #[test]
-fn a_closed_pool_answers_in_the_handle() {
+fn a_handle_has_the_error_of_a_closed_pool() {
     let pool = ThreadPoolExecutor::new(1).unwrap();
     pool.shutdown(Shutdown::Drain);
     let text = String::from("borrowed");

@@ -1,6 +1,5 @@
-//! How many others can be started before a task that waits: a number that the documentation of the executors states,
-//! whatever comes from elsewhere meanwhile. In each test one worker alone is free, so that what it has started before
-//! is counted exactly.
+//! The number of other tasks that start before a waiting task is bounded, as the documentation of the executors states.
+//! In each test only one worker is free, so the tasks that it has started before are counted exactly.
 
 use std::sync::{
     Arc, Barrier, Mutex,
@@ -13,10 +12,10 @@ use thread_pool::ThreadPoolExecutor;
 
 use crate::support::{Blocker, HANGS, watched};
 
-/// More than any bound here.
+/// A number of tasks above every bound here.
 const LOAD: usize = 20_000;
 
-/// Tasks that count themselves, and one that notes how many were before it.
+/// Tasks that count themselves, and one that returns how many ran before it.
 #[derive(Clone, Default)]
 struct Count(Arc<AtomicUsize>);
 
@@ -52,7 +51,7 @@ fn index_of_worker() -> usize {
     task::current().unwrap().worker().rsplit_once('_').unwrap().1.parse().unwrap()
 }
 
-/// One task for each worker, all at the same time, which are told the number of their workers.
+/// Runs one task on each worker at the same time, with the number of its worker.
 fn on_all_workers(pool: &ThreadPoolExecutor, act: impl Fn(usize) + Clone + Send + 'static) -> Vec<Future<()>> {
     let all = Arc::new(Barrier::new(pool.max_workers()));
     (0..pool.max_workers())
@@ -68,7 +67,7 @@ fn on_all_workers(pool: &ThreadPoolExecutor, act: impl Fn(usize) + Clone + Send 
 }
 
 #[test]
-fn a_task_of_a_worker_that_waits_by_a_channel_starts_behind_a_bounded_number_from_outside() {
+fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_from_outside() {
     for workers in [2, 4] {
         for scoped in [false, true] {
             watched(move || {
@@ -107,7 +106,7 @@ fn a_task_of_a_worker_that_waits_by_a_channel_starts_behind_a_bounded_number_fro
 }
 
 #[test]
-fn a_task_from_outside_starts_behind_a_bounded_number_of_nested_ones() {
+fn a_task_from_outside_starts_after_a_bounded_number_of_nested_ones() {
     watched(|| {
         let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
         let count = Count::default();
@@ -122,10 +121,10 @@ fn a_task_from_outside_starts_behind_a_bounded_number_of_nested_ones() {
     });
 }
 
-/// One worker has no end of tasks in its queue, and runs none of them; another one waits by a channel for one of its
-/// own.
+/// One worker has many tasks in its queue and runs none of them. Another worker waits on a channel for one of its own
+/// tasks.
 #[test]
-fn a_task_of_one_worker_starts_behind_a_bounded_number_of_another_worker() {
+fn a_task_of_one_worker_starts_after_a_bounded_number_of_another_worker() {
     for shift in 0..3 {
         watched(move || {
             let pool = Arc::new(ThreadPoolExecutor::new(3).unwrap());
@@ -164,10 +163,10 @@ fn a_task_of_one_worker_starts_behind_a_bounded_number_of_another_worker() {
     }
 }
 
-/// The priority of the load, and of the task that waits behind it.
+/// The priority of the load, and that of the task that waits behind it.
 const PRIORITIES: [(i32, i32); 6] = [(0, -1), (1, 0), (i32::MAX, i32::MIN), (5, 1), (-1, -5), (1, -1)];
 
-/// `block` occupies the only worker, and returns what releases it.
+/// `block` blocks the only worker, and returns a function that releases it.
 fn assert_bounded_across_priorities(pool: &dyn Backend, block: impl Fn() -> Box<dyn FnOnce()>) {
     for (high, low) in PRIORITIES {
         let count = Count::default();
@@ -177,13 +176,16 @@ fn assert_bounded_across_priorities(pool: &dyn Backend, block: impl Fn() -> Box<
         release();
         let before = waits.result(HANGS).unwrap();
         assert!(before < 2560, "{before} tasks of priority {high} before one of priority {low}");
-        assert!(before >= 511, "{before} tasks of priority {high} before one of priority {low}: that is no priority");
+        assert!(
+            before >= 511,
+            "{before} tasks of priority {high} before one of priority {low}: the priority has no effect"
+        );
         load.into_iter().for_each(|task| task.result(HANGS).unwrap());
     }
 }
 
 #[test]
-fn a_task_starts_behind_a_bounded_number_of_higher_priority() {
+fn a_task_starts_after_a_bounded_number_of_higher_priority() {
     watched(move || {
         let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
         let inside = pool.clone();
@@ -195,7 +197,7 @@ fn a_task_starts_behind_a_bounded_number_of_higher_priority() {
 }
 
 #[test]
-fn a_task_of_a_worker_that_waits_starts_behind_a_bounded_number_of_higher_priority() {
+fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_of_higher_priority() {
     watched(|| {
         let pool = Arc::new(ThreadPoolExecutor::new(2).unwrap());
         let count = Count::default();
@@ -219,7 +221,7 @@ fn a_task_of_a_worker_that_waits_starts_behind_a_bounded_number_of_higher_priori
 
 #[cfg(feature = "rayon")]
 #[test]
-fn over_rayon_a_task_starts_behind_a_bounded_number_of_higher_priority() {
+fn over_rayon_a_task_starts_after_a_bounded_number_of_higher_priority() {
     watched(|| {
         let rayon = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let executor = Arc::new(thread_pool::RayonExecutor::new(Arc::new(rayon)));

@@ -1,4 +1,4 @@
-//! Waits with a time-out inside of tasks.
+//! Waits with a time-out inside tasks.
 
 use std::{
     sync::{
@@ -14,10 +14,10 @@ use thread_pool::ThreadPoolExecutor;
 
 use crate::support::{HANGS, watched};
 
-/// A wait that is over while a task that waits for its waiter cannot be.
+/// A time-out that is over before the awaited task ends, because that task waits for the waiter.
 const SHORT: Duration = Duration::from_millis(10);
 
-/// Executors with so many workers.
+/// Returns executors with this number of workers.
 fn executors(workers: usize) -> Vec<Arc<dyn Backend>> {
     vec![
         Arc::new(ThreadPoolExecutor::new(workers).unwrap()),
@@ -34,7 +34,7 @@ fn submit<R: Send + 'static>(backend: &dyn Backend, closure: impl FnOnce() -> R 
     future
 }
 
-/// A wait with a short time-out. Gives the future back, which is not done.
+/// Waits with a short time-out, which is over. Returns the future, which is not done.
 type Way = fn(Future<u64>) -> Future<u64>;
 
 fn ways() -> [Way; 4] {
@@ -81,7 +81,7 @@ fn a_time_out_holds_while_another_worker_is_idle() {
                         });
                         drop(inner);
                         let awaited = way(awaited);
-                        // Only now can it end, so it cannot have been run by this thread.
+                        // It can end only now, so this thread has not run it.
                         tell.send(()).unwrap();
                         awaited.result(None).unwrap()
                     });
@@ -92,7 +92,7 @@ fn a_time_out_holds_while_another_worker_is_idle() {
     }
 }
 
-/// Waits until the round has begun.
+/// Waits until this round has begun.
 fn waits_for_round(round: u64) -> u64 {
     while ROUND.load(SeqCst) < round {
         std::thread::yield_now();
@@ -103,7 +103,7 @@ fn waits_for_round(round: u64) -> u64 {
 static ROUND: AtomicU64 = AtomicU64::new(0);
 
 #[test]
-fn as_completed_and_map_hold_their_time_outs_while_another_worker_is_idle() {
+fn time_outs_of_as_completed_and_map_hold_while_another_worker_is_idle() {
     let by_as_completed: fn(&dyn Backend, u64) = |backend, round| {
         let mut completed = as_completed([backend.submit(waits_for_round, round).unwrap()], SHORT);
         assert_eq!(completed.next().unwrap().unwrap_err().kind(), ErrorKind::Timeout);
@@ -118,7 +118,7 @@ fn as_completed_and_map_hold_their_time_outs_while_another_worker_is_idle() {
         assert_eq!(map.next().unwrap().unwrap_err().kind(), ErrorKind::Timeout);
     };
     for way in [by_as_completed, by_map, by_unordered_map] {
-        // New ones each time, so that no worker is still at the end of an earlier task.
+        // New executors each time, so that no worker is still ending an earlier task.
         for executor in executors(2) {
             watched(move || {
                 let round = ROUND.load(SeqCst) + 1;
@@ -134,7 +134,7 @@ fn as_completed_and_map_hold_their_time_outs_while_another_worker_is_idle() {
 }
 
 #[test]
-fn with_a_time_out_a_worker_helps_where_no_other_is_idle() {
+fn a_wait_with_a_time_out_runs_the_awaited_task_if_no_worker_is_idle() {
     for executor in executors(1) {
         watched(move || {
             let inner = executor.clone();
@@ -153,9 +153,9 @@ fn with_a_time_out_a_worker_helps_where_no_other_is_idle() {
     }
 }
 
-/// The other worker is idle when the wait begins, and then takes a task that waits for the awaited one.
+/// The other worker is idle when the wait begins. Then it takes a task that waits for the awaited one.
 #[test]
-fn a_worker_that_waits_with_a_time_out_helps_when_the_last_idle_one_gets_busy() {
+fn a_wait_with_a_time_out_runs_the_awaited_task_when_the_last_idle_worker_becomes_busy() {
     for executor in executors(2) {
         watched(move || {
             for round in 0..1_000u64 {

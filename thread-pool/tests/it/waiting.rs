@@ -1,4 +1,4 @@
-//! Waiting inside of tasks.
+//! Waiting inside tasks.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn fibonacci(handle: &Arc<dyn Backend>, n: u64) -> u64 {
 }
 
 #[test]
-fn nested_waiting_does_not_use_up_the_workers() {
+fn nested_waits_do_not_use_up_the_workers() {
     for workers in [1, 2, 4] {
         watched(move || {
             let pool = ThreadPoolExecutor::new(workers).unwrap();
@@ -33,7 +33,7 @@ fn nested_waiting_does_not_use_up_the_workers() {
 }
 
 #[test]
-fn a_task_waits_for_one_that_was_submitted_from_outside() {
+fn a_task_may_wait_for_a_task_from_outside() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let blocker = Blocker::start(&pool);
@@ -46,7 +46,7 @@ fn a_task_waits_for_one_that_was_submitted_from_outside() {
 }
 
 #[test]
-fn wait_inside_a_task_runs_what_has_not_started() {
+fn wait_inside_a_task_runs_tasks_that_have_not_started() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let handle = pool.handle().unwrap();

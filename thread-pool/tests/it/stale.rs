@@ -1,4 +1,4 @@
-//! Queues that are swept, because much in them was cancelled, while everything else goes on.
+//! Stale tasks are removed from the queues while other threads use them.
 
 use std::{
     sync::{
@@ -14,8 +14,8 @@ use thread_pool::ThreadPoolExecutor;
 
 use crate::support::{Blocker, HANGS, watched};
 
-/// Submits tasks that submit others, and cancels most of what waits, so that queues are swept all the time.
-fn cancels_most(pool: &Arc<ThreadPoolExecutor>, ran: &Arc<AtomicUsize>, seed: usize) -> (usize, Vec<Future<()>>) {
+/// Submits tasks that submit others, and cancels most of them, so that stale tasks are removed all the time.
+fn cancel_most(pool: &Arc<ThreadPoolExecutor>, ran: &Arc<AtomicUsize>, seed: usize) -> (usize, Vec<Future<()>>) {
     let (mut cancelled, mut left) = (0, Vec::new());
     for round in 0..40 {
         let (hand_over, handed_over) = channel();
@@ -52,7 +52,7 @@ fn cancels_most(pool: &Arc<ThreadPoolExecutor>, ran: &Arc<AtomicUsize>, seed: us
 }
 
 #[test]
-fn no_task_is_lost_or_run_twice_while_queues_are_swept() {
+fn no_task_is_lost_or_run_twice_while_stale_tasks_are_removed() {
     for workers in [1, 2, 4] {
         watched(move || {
             let pool = Arc::new(ThreadPoolExecutor::new(workers).unwrap());
@@ -60,7 +60,7 @@ fn no_task_is_lost_or_run_twice_while_queues_are_swept() {
             let threads: Vec<_> = (0..3)
                 .map(|seed| {
                     let (pool, ran) = (pool.clone(), ran.clone());
-                    thread::spawn(move || cancels_most(&pool, &ran, seed))
+                    thread::spawn(move || cancel_most(&pool, &ran, seed))
                 })
                 .collect();
             let mut waited_for = 0;
@@ -76,7 +76,7 @@ fn no_task_is_lost_or_run_twice_while_queues_are_swept() {
 }
 
 #[test]
-fn what_is_swept_while_the_pool_is_closed_runs_or_is_cancelled() {
+fn tasks_run_or_are_cancelled_if_the_pool_is_closed_while_stale_tasks_are_removed() {
     for mode in [Shutdown::Drain, Shutdown::CancelPending] {
         for workers in [1, 3] {
             watched(move || {
@@ -85,7 +85,7 @@ fn what_is_swept_while_the_pool_is_closed_runs_or_is_cancelled() {
                     let ran = Arc::new(AtomicUsize::new(0));
                     let cancels = thread::spawn({
                         let (pool, ran) = (pool.clone(), ran.clone());
-                        move || cancels_most(&pool, &ran, 0)
+                        move || cancel_most(&pool, &ran, 0)
                     });
                     while ran.load(SeqCst) < 100 {
                         thread::yield_now();
@@ -103,9 +103,9 @@ fn what_is_swept_while_the_pool_is_closed_runs_or_is_cancelled() {
     }
 }
 
-/// One worker has the tasks in its own queue and is blocked in a task that waits for one of them; the others sleep.
+/// One worker has the tasks in its own queue and is blocked in a task that waits for one of them. The others sleep.
 #[test]
-fn a_task_that_is_moved_out_of_a_blocked_workers_queue_wakes_another_worker() {
+fn a_task_that_moves_out_of_the_queue_of_a_blocked_worker_wakes_another_worker() {
     watched(|| {
         for _ in 0..20 {
             let pool = Arc::new(ThreadPoolExecutor::new(2).unwrap());
