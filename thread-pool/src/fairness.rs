@@ -2,7 +2,7 @@
 //!
 //! Most polls begin with what should run first: high priorities, the worker's own tasks, the injector, the queues of
 //! other workers, low priorities. Tasks can arrive in any of these without end, and those behind it would wait forever.
-//! So every 32nd poll of a worker begins elsewhere:
+//! So every 32nd poll of a worker is an exception:
 //!
 //! - Every 64th poll begins with the injector. Every 64th poll, except one in eight, begins with the queue of another
 //!   worker, a different one each time. High priorities come before both.
@@ -22,7 +22,7 @@ pub(crate) struct PollCount(u32);
 #[must_use]
 pub(crate) enum PollOrder {
     /// It begins with what should run first.
-    Usual,
+    Regular,
     /// It begins where [`PollCount::exception`] says.
     Exception,
 }
@@ -59,7 +59,7 @@ impl PollCount {
     #[inline]
     pub(crate) fn count(&mut self) -> PollOrder {
         self.0 = self.0.wrapping_add(1);
-        if self.0.is_multiple_of(EVERY) { PollOrder::Exception } else { PollOrder::Usual }
+        if self.0.is_multiple_of(EVERY) { PollOrder::Exception } else { PollOrder::Regular }
     }
 
     /// Returns where the poll begins that was counted last.
@@ -112,7 +112,7 @@ mod tests {
         (1..=polls)
             .filter_map(|poll| match count.count() {
                 PollOrder::Exception => Some((poll, count.exception())),
-                PollOrder::Usual => None,
+                PollOrder::Regular => None,
             })
             .collect()
     }

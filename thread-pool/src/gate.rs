@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 ///   not left, its last check is still to come, under this lock. If it has left, all tasks in the queues belong to
 ///   submitters that call `reclaim`, so each gets its own task back and returns an error.
 ///
-/// So every accepted task is completed, and a submit to an open pool costs one load.
+/// So every accepted task is completed, and the second check of an open pool costs one load.
 pub(crate) struct ExitGate {
     state: Mutex<State>,
     /// Notified when the last worker leaves.

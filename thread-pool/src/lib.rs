@@ -35,7 +35,8 @@
 //!    that a task submits go to the queue of its own worker. Tasks with a priority go to the *high* or the *low* queue.
 //!    Then the submitter wakes a sleeping worker, unless one is searching already.
 //! 2. A worker polls the queues: high priorities, its own queue, the injector, the queues of the other workers, low
-//!    priorities. Every 32nd poll begins elsewhere, so no task waits forever ([order](ThreadPoolExecutor#order)).
+//!    priorities. Every 32nd poll begins with another queue, so no task waits forever
+//!    ([order](ThreadPoolExecutor#order)).
 //! 3. The worker runs the task, stores the result or the panic in the task, wakes the threads and wakers that wait for
 //!    it, and runs its callbacks.
 //! 4. A worker that finds no task searches for some microseconds and then sleeps without a time-out, so an idle pool

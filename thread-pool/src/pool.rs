@@ -117,8 +117,8 @@ impl Pool {
         after.iter().skip(1).chain(before).find_map(|stealer| steal(|| stealer.steal()))
     }
 
-    /// Steals a task from the queue of another worker, beginning with the one that is `further` places behind the
-    /// thief's next, counted in a circle.
+    /// Steals a task from the queue of another worker, beginning `further` workers after the thief's successor, counted
+    /// in a circle.
     pub(crate) fn steal_from(&self, thief: usize, further: usize) -> Option<Task> {
         let (before, after) = self.stealers.split_at((thief + 1 + further) % self.stealers.len());
         let own = &self.stealers[thief];

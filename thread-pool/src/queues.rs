@@ -89,8 +89,8 @@ impl Queues {
     }
 }
 
-/// Steals until the attempt succeeds or finds nothing. A `Retry` means that another thread took a task, so every retry
-/// follows progress elsewhere.
+/// Steals until the attempt succeeds or finds nothing. A `Retry` means that another thread took a task, so threads
+/// cannot retry forever without progress.
 pub(crate) fn steal(mut attempt: impl FnMut() -> Steal<Task>) -> Option<Task> {
     loop {
         match attempt() {

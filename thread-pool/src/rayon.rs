@@ -253,7 +253,7 @@ impl Shared {
         // ORDERING: only this worker changes it.
         let mut count = PollCount::after(polls.load(Relaxed));
         let exceptional = match count.count() {
-            PollOrder::Usual => None,
+            PollOrder::Regular => None,
             PollOrder::Exception => match count.exception() {
                 Exception::First(source) => self.queues.pop_oldest(source),
                 Exception::AfterHigh(_) => None,
