@@ -19,7 +19,7 @@ use crate::{
 
 /// Makes a [`ThreadPoolExecutor`] with a name, a bounded queue, an initializer or another stack size.
 ///
-/// Python's counterpart are the arguments of `ThreadPoolExecutor(max_workers, thread_name_prefix, initializer,
+/// Its counterpart in Python is the constructor `ThreadPoolExecutor(max_workers, thread_name_prefix, initializer,
 /// initargs)`.
 ///
 /// ```

@@ -32,12 +32,13 @@ use crate::{Scope, pool::Pool, scope};
 /// tasks start in their order, either on that worker before the tasks from outside, or on any idle worker.
 ///
 /// No task waits forever behind others, as long as a worker takes tasks at all. Every worker deviates from the order
-/// above in fixed intervals, so it starts
+/// above at fixed intervals. It starts
 ///
-/// - at most 63 other tasks before it polls for tasks from outside,
-/// - at most 127 before it polls the queue of another worker, a different one each time. So it starts fewer than 128
-///   times the number of workers before it polls a particular queue, even if the worker of that queue is blocked,
-/// - at most 2,559 before it polls for the task that has waited longest among those of lower, and of higher, priority.
+/// - at most 63 other tasks before it polls for tasks from outside;
+/// - at most 127 other tasks before it polls the queue of another worker, a different one each time; so it polls the
+///   queue of each worker, even of a blocked one, after fewer than 128 tasks times the number of workers;
+/// - at most 2,559 other tasks before it polls for the task that has waited longest among those of lower priority, and
+///   among those of higher priority.
 ///
 /// Priorities are exact among the first 511 tasks that a worker takes after it was idle.
 ///

@@ -37,8 +37,8 @@
 //! 2. A worker polls the queues: high priorities, its own queue, the injector, the queues of the other workers, low
 //!    priorities. Every 32nd poll begins with another queue, so no task waits forever
 //!    ([order](ThreadPoolExecutor#order)).
-//! 3. The worker runs the task, stores the result or the panic in the task, wakes the threads and wakers that wait for
-//!    it, and runs its callbacks.
+//! 3. The worker runs the task, stores the result or the panic in the task, wakes the threads that wait for it, and
+//!    runs its callbacks and wakers.
 //! 4. A worker that finds no task searches for some microseconds and then sleeps without a time-out, so an idle pool
 //!    uses no processor time.
 //! 5. A task that waits for another task of its pool runs that task inline if it has not started, so nested waits never
