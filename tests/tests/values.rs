@@ -463,13 +463,13 @@ odd! {
 fn what_would_be_another_value_is_an_error() {
     is_an_error::<NoDefault>("missing field `files`");
     travels(&[NoDefault { a: 1, files: vec!["f".into()] }]);
-    is_an_error::<OneDirection>("field `x` of `OneDirection` is written and not read");
-    is_an_error::<NeverRead>("field `id` of `NeverRead` is written and not read");
+    is_an_error::<OneDirection>("field `x` of `OneDirection` is serialized and not deserialized");
+    is_an_error::<NeverRead>("field `id` of `NeverRead` is serialized and not deserialized");
     is_an_error::<NeverWritten>("missing field `secret`");
     is_an_error::<Wide>("Wide");
-    is_an_error::<OtherDefault>("it would be another value");
+    is_an_error::<OtherDefault>("it would arrive as a different value");
     travels(&[OtherDefault { a: 1, b: 1 }]);
-    is_an_error::<FlatTwice>("it would be another value");
+    is_an_error::<FlatTwice>("it would arrive as a different value");
     // Which of the fields was left out is not to be known, because they have no names.
     is_an_error::<SkipsInTuple>("2 of its 3 fields");
     is_an_error::<SkipsInVariant>("1 of its 2 fields");
@@ -477,10 +477,10 @@ fn what_would_be_another_value_is_an_error() {
 
 #[test]
 fn more_values_that_consist_of_nothing_than_can_travel_are_refused_by_submit() {
-    is_refused(&vec![(); 1 << 21], "consist of nothing");
-    is_refused(&vec![[(); 0]; 1 << 21], "consist of nothing");
-    is_refused(&vec![NoFields {}; 1 << 21], "consist of nothing");
-    is_refused(&vec![(); 1 << 59], "more than can travel");
+    is_refused(&vec![(); 1 << 21], "values of no size");
+    is_refused(&vec![[(); 0]; 1 << 21], "values of no size");
+    is_refused(&vec![NoFields {}; 1 << 21], "values of no size");
+    is_refused(&vec![(); 1 << 59], "more than can be sent");
 }
 
 /// Counts how often one is read in this process.

@@ -1,20 +1,20 @@
-//! The direct way for bytes, text and plain numbers: they are copied as they lie in memory, and bytes and text that
-//! nobody needs any more are not even copied.
+//! The direct encoding of bytes, text and numbers: their memory is copied, and bytes and text that the caller gives up
+//! are moved.
 //!
-//! A serde format visits a vector number by number, which costs twenty times the copy. A number by itself is as long as
-//! it is in memory: what a short form would spare costs more than it is worth where chunks of a million of them travel.
-//! Which way a type goes is decided by the type alone, so the compiler leaves one of them in.
+//! Serde visits a vector number by number, which is much slower than one copy. A single number has the size it has in
+//! memory, because encoding it in fewer bytes costs more time than it saves.
+//! The type alone decides whether a value has a direct encoding, so the compiler removes the other branch.
 
 use std::any::Any;
 
-/// Numbers in a fixed number of bytes, the lowest first.
+/// A number that is encoded in a fixed number of bytes, in little-endian order.
 trait Number<const SIZE: usize>: bytemuck::NoUninit {
     fn to_bytes(self) -> [u8; SIZE];
     fn from_bytes(bytes: [u8; SIZE]) -> Self;
 }
 
 fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) {
-    // And the byte that closes an outcome, which would move all of it otherwise.
+    // One more for the byte that ends an outcome: appending that must not reallocate.
     into.reserve(size_of_val(numbers) + 1);
     if cfg!(target_endian = "little") {
         into.extend_from_slice(bytemuck::cast_slice(numbers));
@@ -23,32 +23,32 @@ fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) 
     }
 }
 
-/// None: the bytes are no whole number of numbers.
+/// Returns `None` if the bytes are not a whole number of numbers.
 fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
     let (numbers, rest) = bytes.as_chunks::<SIZE>();
-    // On a machine that has the lowest byte first too, this is one copy.
+    // On a little-endian machine this compiles to one copy.
     rest.is_empty().then(|| numbers.iter().map(|bytes| N::from_bytes(*bytes)).collect())
 }
 
-/// From this size on, bytes are moved into a vector even if that has room for them: letting its memory go costs less
-/// than copying that many.
+/// Bytes of at least this size are moved even if the target has capacity for them: freeing the target's memory costs
+/// less than copying that many bytes.
 const WORTH_MOVING: usize = 4096;
 
-/// Makes `into` what the value consists of, and leaves that empty, if this spares a copy. False: nothing happened.
+/// Moves the memory of bytes or text into `into` if that saves a copy. Returns whether it did; the value is empty then.
 #[inline(always)]
 pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
-    let is_spared = |length, capacity| {
+    let is_worth_it = |length, capacity| {
         let has_room = into.capacity() >= length && length < WORTH_MOVING;
         into.is_empty() && !has_room && !is_wasteful(length, capacity)
     };
     if let Some(bytes) = value.downcast_mut::<Vec<u8>>()
-        && is_spared(bytes.len(), bytes.capacity())
+        && is_worth_it(bytes.len(), bytes.capacity())
     {
         *into = std::mem::take(bytes);
         return true;
     }
     if let Some(text) = value.downcast_mut::<String>()
-        && is_spared(text.len(), text.capacity())
+        && is_worth_it(text.len(), text.capacity())
     {
         *into = std::mem::take(text).into_bytes();
         return true;
@@ -56,8 +56,8 @@ pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
     false
 }
 
-/// Makes the value of the vector itself, and leaves that empty, if it is bytes or text; `value` is as in [`decode`].
-/// Left empty: these bytes are none, or it would not do.
+/// Turns the vector itself into the value if that is bytes or text; the vector is empty then. `value` is as in
+/// [`decode`]. It stays `None` if the value is of another type, is not valid UTF-8, or would waste memory.
 #[inline(always)]
 pub(super) fn decode_taking(bytes: &mut Vec<u8>, value: &mut dyn Any) {
     if is_wasteful(bytes.len(), bytes.capacity()) {
@@ -73,7 +73,7 @@ pub(super) fn decode_taking(bytes: &mut Vec<u8>, value: &mut dyn Any) {
     }
 }
 
-/// Whether somebody who keeps these bytes would keep far more memory than they need.
+/// Returns whether a vector of this length and capacity holds far more memory than it needs.
 fn is_wasteful(length: usize, capacity: usize) -> bool {
     capacity / 2 > length + 64
 }
@@ -89,9 +89,9 @@ macro_rules! numbers {
             }
         })*
 
-        /// Writes a value that has a direct way. False: it has none.
+        /// Appends a value that has a direct encoding. Returns `false` if it has none.
         ///
-        /// Inlined, so that it is where the type is known that the types are compared.
+        /// It is inlined so that the type is known where the types are compared.
         #[inline(always)]
         pub(super) fn encode(value: &dyn Any, into: &mut Vec<u8>) -> bool {
             if let Some(text) = value.downcast_ref::<String>() {
@@ -109,10 +109,10 @@ macro_rules! numbers {
             false
         }
 
-        /// Reads a value that has a direct way into `value`, which is the `Option<T>` of the `T` that is wanted. False:
-        /// it has none. Left empty: these bytes are none.
+        /// Decodes a value that has a direct encoding into `value`, which is an `Option<T>` of the wanted type. Returns
+        /// `false` if the type has none. `value` stays `None` if the bytes are not such a value.
         ///
-        /// Inlined as `encode` is.
+        /// It is inlined for the same reason as `encode`.
         #[inline(always)]
         pub(super) fn decode(bytes: &[u8], value: &mut dyn Any) -> bool {
             if let Some(text) = value.downcast_mut::<Option<String>>() {

@@ -1,11 +1,13 @@
-//! Bytes that are mostly few.
+//! A byte buffer for values that are mostly small.
 
 use std::{cell::Cell, fmt, ops::Deref};
 
 use smallvec::SmallVec;
 
-/// An argument or a reply that was written down. Few bytes lie in the value itself, so that a task on a number asks the
-/// allocator for nothing; many are a vector, from which and into which they move without being copied.
+/// An encoded argument or reply.
+///
+/// Up to 16 bytes are stored inline, so a task on a number does not allocate. More bytes are a vector, and converting
+/// from and into a `Vec<u8>` does not copy them.
 ///
 /// ```
 /// use executor_core::codec::Bytes;
@@ -16,21 +18,21 @@ use smallvec::SmallVec;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Bytes(SmallVec<[u8; FEW]>);
 
-/// So many take no more room than a vector does.
+/// This many inline bytes take no more space than a vector does.
 const FEW: usize = 16;
 
 impl Bytes {
-    /// What `write` appends to an empty vector.
+    /// Returns what `write` appends to an empty vector, and what `write` returns.
     ///
     /// # Errors
     ///
-    /// Those of `write`.
+    /// Returns the error of `write`.
     #[inline]
     pub fn written<R, E>(write: impl FnOnce(&mut Vec<u8>) -> Result<R, E>) -> Result<(Bytes, R), E> {
         thread_local! {
             static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
         }
-        // Taken out of its place meanwhile, for `write` may come here again.
+        // The vector is taken out because `write` may call this function again.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         scratch.clear();
         let written = write(&mut scratch)?;
@@ -38,26 +40,30 @@ impl Bytes {
             return Ok((Bytes::from(scratch), written));
         }
         let bytes = Bytes::from(scratch.as_slice());
-        let _ = SCRATCH.try_with(|kept| kept.set(scratch));
+        let _ = SCRATCH.try_with(|cell| cell.set(scratch));
         Ok((bytes, written))
     }
 
-    /// The bytes as a vector.
+    /// Returns the bytes as a vector.
     pub fn into_vec(self) -> Vec<u8> {
         self.0.into_vec()
     }
 
-    /// How many there is memory for.
+    /// Returns how many bytes fit without reallocation.
     pub fn capacity(&self) -> usize {
         self.0.capacity()
     }
 
-    /// Forgets the first bytes.
+    /// Removes the first `count` bytes.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there are fewer bytes.
     pub fn skip(&mut self, count: usize) {
         self.0.drain(..count);
     }
 
-    /// Whether it is a vector.
+    /// Returns whether the bytes are on the heap.
     pub(crate) fn is_vector(&self) -> bool {
         self.0.spilled()
     }

@@ -1,46 +1,45 @@
-//! How deeply a value may be nested.
+//! The limit on how deeply a value may be nested.
 //!
-//! Reading or writing a value takes stack for each of its levels, and so does dropping it. How much depends on the
-//! type, so levels are not counted: each one compares where its frame is with the lowest address that the value may
-//! reach.
+//! Reading, writing and dropping a value take stack for each of its levels. How much depends on the type, so levels are
+//! not counted: each level compares the address of its frame with the lowest address that the value may reach.
 
 use super::failure::Failure;
 use crate::stack;
 
-/// The part of the stack that a value may use: this much of what is left when it begins. The rest is for what runs on
-/// top of the deepest level, and for dropping the value, whose frames are smaller.
+/// A value may use one half of the stack that is left where it begins. The rest is for what runs above the deepest
+/// level, and for dropping the value, whose frames are smaller.
 const PART: usize = 2;
 
-/// As [`PART`], for a value whose type does not say what follows, and which may be a buffer that is read again.
+/// The same for a value whose type does not say what follows: it may be a buffer that is read again.
 const UNTYPED: usize = 4;
 
-/// As [`PART`], for what serde buffers: untagged and internally tagged enums, and flattened fields. It reads the
-/// buffer a second time, with the larger frames of the type itself, which do not pass through this format.
+/// The same for what serde buffers: untagged and internally tagged enums, and flattened fields. Serde reads the buffer
+/// a second time, with the larger frames of the type itself, which do not pass through this format.
 const BUFFERED: usize = 8;
 
-/// How many copies of a value its reading may hold on the stack at once. The compiler removes most of them only when it
-/// optimizes.
+/// How many copies of a value may be on the stack at the same time while it is read. The compiler removes most of them
+/// only when it optimizes.
 const COPIES: usize = if cfg!(debug_assertions) { 24 } else { 6 };
 
-/// Values that are no larger than this take no more of the stack than any level does.
+/// Values up to this size in bytes need no check of their own: the stack of their level is enough.
 const NARROW: usize = 256;
 
-/// The most levels where it is not known how much stack is left. As many as `serde_json` allows.
+/// The maximum number of levels where the end of the stack is not known. It is the limit of `serde_json`.
 const LEVELS: u32 = 128;
 
-/// See the [module](self).
+/// The stack that one value may still use.
 #[derive(Debug)]
 pub(super) struct Depth {
     lowest: usize,
     lowest_untyped: usize,
     lowest_buffered: usize,
-    /// Where the stack ends.
+    /// The address at which the stack ends.
     end: usize,
     levels: u32,
 }
 
 impl Depth {
-    /// For a value that begins in this frame.
+    /// Returns the limits for a value that begins in this frame.
     #[inline]
     pub(super) fn here() -> Depth {
         match stack::remaining() {
@@ -58,7 +57,7 @@ impl Depth {
         }
     }
 
-    /// Goes one level deeper. [`leave`](Depth::leave) must follow, unless the whole value fails.
+    /// Enters one level. The caller must call [`leave`](Depth::leave) afterwards, unless the whole value fails.
     #[inline(always)]
     pub(super) fn enter(&mut self) -> Result<(), Failure> {
         if stack::here() < self.lowest || self.levels == 0 {
@@ -68,8 +67,8 @@ impl Depth {
         Ok(())
     }
 
-    /// As [`enter`](Depth::enter), for reading a value of this type, which may be so wide that the stack is too small
-    /// for copies of it.
+    /// Enters one level of reading a value of type `T`. Fails also if the stack has no space for the copies of a `T`
+    /// that reading it makes.
     #[inline(always)]
     pub(super) fn enter_for<T>(&mut self) -> Result<(), Failure> {
         if size_of::<T>() > NARROW && stack::here().saturating_sub(self.end) / COPIES < size_of::<T>() {
@@ -78,7 +77,7 @@ impl Depth {
         self.enter()
     }
 
-    /// As [`enter`](Depth::enter), for a value whose type does not say what follows.
+    /// Enters one level of a value whose type does not say what follows.
     #[inline(always)]
     pub(super) fn enter_untyped<V>(&mut self) -> Result<(), Failure> {
         if stack::here() < self.lowest_buffered {
@@ -89,7 +88,7 @@ impl Depth {
 
     #[cold]
     fn check_untyped<V>(&self) -> Result<(), Failure> {
-        // The visitors that fill serde's buffer are private, and known by their names.
+        // The visitors that fill serde's buffer are private, so only their names identify them.
         let is_buffered = std::any::type_name::<V>().contains("Content");
         if is_buffered || stack::here() < self.lowest_untyped { Err(Failure::deep()) } else { Ok(()) }
     }
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_end_of_the_stack_is_not_known_levels_are_counted() {
+    fn levels_are_counted_if_the_end_of_the_stack_is_unknown() {
         let mut depth = Depth { lowest: 0, lowest_untyped: 0, lowest_buffered: 0, end: 0, levels: LEVELS };
         for _ in 0..3 {
             for _ in 0..LEVELS {

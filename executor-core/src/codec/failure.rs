@@ -1,11 +1,11 @@
-//! Why a value could not be written or read.
+//! The reason why a value could not be written or read.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{de, ser};
 
-/// What a type's own `Serialize` or `Deserialize` says, or what this format does. One pointer wide, because every value
-/// that is read is a result with it.
+/// The reason given by a `Serialize` or `Deserialize` implementation, or by this format. It is one pointer wide,
+/// because every read of a value returns a `Result` with it.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Cow<'static, str>>);
 
@@ -15,32 +15,32 @@ impl Failure {
         Failure(Box::new(reason.into()))
     }
 
-    /// The bytes end inside of a value.
+    /// The bytes end inside a value.
     #[cold]
     pub(super) fn short() -> Failure {
-        Failure::new("its bytes end too early; its `Serialize` and `Deserialize` may not fit together")
+        Failure::new("its bytes end too early; its `Serialize` and `Deserialize` may not match")
     }
 
     /// The bytes are not what this format writes.
     #[cold]
     pub(super) fn damaged() -> Failure {
-        Failure::new("its bytes are damaged; its `Serialize` and `Deserialize` may not fit together")
+        Failure::new("its bytes are damaged; its `Serialize` and `Deserialize` may not match")
     }
 
-    /// The value is nested too deeply to be handled on what is left of this thread's stack.
+    /// The value is nested too deeply for the stack that this thread has left.
     #[cold]
     pub(super) fn deep() -> Failure {
         Failure::new(
-            "it is nested more deeply than the stack of this thread allows: use a thread with a larger stack, or send it \
-             as a flat list whose elements name each other by index",
+            "it is nested more deeply than the stack of this thread allows: use a thread with a larger stack, or send \
+             it as a flat list whose elements refer to each other by index",
         )
     }
 
-    /// The stack of the thread is too small for copies of the value.
+    /// The stack of the thread is too small for the copies that reading the value makes.
     pub(super) fn wide() -> Failure {
         Failure::new(
-            "it is too large for the stack of this thread: use a thread with a larger stack, or keep its large parts in \
-             vectors instead of arrays",
+            "it is too large for the stack of this thread: use a thread with a larger stack, or keep its large parts \
+             in vectors instead of arrays",
         )
     }
 }

@@ -1,8 +1,8 @@
-//! The layout of a value.
+//! The byte layout of a value.
 //!
 //! Every value begins with one byte, its tag, which says what follows. So a value can be read without knowing its
-//! type, which `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` need, and
-//! what is read as another type than it was written as is an error and never another value.
+//! type, as `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` require. A value
+//! that is read as another type than it was written as is an error, and never another value.
 //!
 //! | tag | value |
 //! |---|---|
@@ -10,22 +10,22 @@
 //! | `SHORT_SEQ` + n, up to 15 | n elements |
 //! | `SHORT_STR` + n, up to 31 | n bytes of UTF-8 |
 //! | `SHORT_MINUS` + n, up to 15 | the number -1 - n |
-//! | `U8` to `I128`, `F32`, `F64`, `CHAR` | the number in as many bytes, lowest first, in the shortest form |
-//! | `STR`, `BYTES` | a length, and as many bytes |
-//! | `SEQ`, `MAP` | a count, and as many elements, or keys and values |
+//! | `U8` to `I128`, `F32`, `F64`, `CHAR` | the number, little-endian; integers use the shortest form |
+//! | `STR`, `BYTES` | a length, and that many bytes |
+//! | `SEQ`, `MAP` | a count, and that many elements, or keys and values |
 //! | `SEQ_OPEN`, `MAP_OPEN` | elements, or keys and values, up to `END` |
-//! | `SEQ_SKEW`, `MAP_SKEW` | a count that was announced and turned out wrong; then as the open ones |
-//! | `NUMBERS` | a [kind](super::run), a count, and as many numbers as they lie in memory |
-//! | `STRUCT` | two bytes that are the number of its [shape](super::shapes), and a value for each field |
+//! | `SEQ_SKEW`, `MAP_SKEW` | an announced count that turned out to be wrong; then as `SEQ_OPEN`, `MAP_OPEN` |
+//! | `NUMBERS` | a [kind](super::numbers), a count, and the memory of that many numbers |
+//! | `STRUCT` | the number of its [shape](super::shapes) in two bytes, and a value for each field |
 //! | `VARIANT` | the number of the name of a unit variant |
-//! | `VARIANT_OF` | the number of the name of a variant, and what it holds: one value, a sequence or a struct |
+//! | `VARIANT_OF` | the number of the name of a variant, and its content: one value, a sequence or a struct |
 //! | `SOME` | the value in the option |
 //!
-//! Where [`HAS_ABSENT`] is set in the number of a shape, `ABSENT` stands for a field that was left out.
-//! Behind the value are the names of fields and variants.
+//! Where [`HAS_ABSENT`] is set in the number of a shape, `ABSENT` stands for a field that was omitted.
+//! The names of fields and variants follow the value; the last byte is [`NAMES`] or [`NO_NAMES`].
 //!
-//! Counts and lengths are LEB128. Every element takes at least one byte, so a count that is larger than the number of
-//! bytes that are left is refused before anything is made for it.
+//! Counts and lengths are LEB128. Every element takes at least one byte, so the reader rejects a count that is larger
+//! than the number of bytes left before it allocates anything.
 
 pub(super) const SHORT_SEQ: u8 = 0x80;
 pub(super) const SHORT_STR: u8 = 0x90;
@@ -63,16 +63,21 @@ pub(super) const VARIANT_OF: u8 = 0xdd;
 pub(super) const ABSENT: u8 = 0xde;
 pub(super) const END: u8 = 0xff;
 
+/// The last byte of a value without names.
+pub(super) const NO_NAMES: u8 = 0;
+/// The last byte of a value with names.
+pub(super) const NAMES: u8 = 1;
+
 /// Set in the number of a shape if one of the fields is absent.
 pub(super) const HAS_ABSENT: u16 = 1 << 15;
 
-/// The largest number that is its own tag.
+/// The largest number that is stored in its tag.
 pub(super) const SMALL: u8 = SHORT_SEQ - 1;
-/// The most elements of a short sequence.
+/// The maximum number of elements of a `SHORT_SEQ`.
 pub(super) const FEW: usize = (SHORT_STR - SHORT_SEQ - 1) as usize;
-/// The most bytes of a short text.
+/// The maximum number of bytes of a `SHORT_STR`.
 pub(super) const SHORT: usize = (SHORT_MINUS - SHORT_STR - 1) as usize;
-/// The lowest number whose tag is its own.
+/// The lowest number that is stored in its tag.
 pub(super) const SMALL_MINUS: i64 = -((UNIT - SHORT_MINUS) as i64);
 
 /// Appends a count or a length.
@@ -86,7 +91,7 @@ pub(super) fn write_count(count: usize, into: &mut Vec<u8>) {
     into.push(rest as u8);
 }
 
-/// Splits off a count or a length. `None` if the bytes do not begin with one, or it is too large for this machine.
+/// Splits off a count or a length. Returns `None` if the bytes do not begin with one, or if it does not fit a `usize`.
 #[inline]
 pub(super) fn split_count(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
@@ -114,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_read_as_it_was_written_and_no_further() {
+    fn a_count_round_trips_and_leaves_the_bytes_behind_it() {
         for count in [0, 1, 127, 128, 300, 1 << 21, u32::MAX as usize, usize::MAX] {
             let mut bytes = Vec::new();
             write_count(count, &mut bytes);

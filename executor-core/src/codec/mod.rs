@@ -1,29 +1,28 @@
-//! How arguments and results are written down: the one place that knows the format.
+//! The wire format of arguments and results, and the functions that encode and decode it.
 //!
-//! Numbers, bytes, text and plain vectors of numbers are copied as they are, or moved if the caller is done with them.
-//! Every other value describes itself, with the names of its fields, so whatever serde can write and read may travel:
+//! Numbers, bytes, text and vectors of numbers are copied as they are, or moved if the caller gives them up.
+//! Every other value describes itself, including the names of its fields, so every type that serde can serialize and
+//! deserialize can be sent:
 //!
-//! - A field that is left out, renamed or moved never changes another one.
+//! - A field that is omitted, renamed or moved never changes another field.
 //! - `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` work.
-//! - What would arrive as another value is an error: the first value of a type with a set of names is compared, in the
-//!   worker. What serde is told to skip in both directions arrives as its default. An untagged enum is the first of
-//!   its variants that fits, as in every format.
-//! - A value may be nested as deeply as the stack of the thread allows that writes or reads it, and its announced
-//!   lengths are believed as far as there are bytes. So no value ends a thread or takes more memory than it has bytes
-//!   for.
+//! - A value that would arrive changed is an error. The worker verifies this by a round trip of the first value of each
+//!   type and each set of field names. A field that serde skips in both directions arrives as its default. An untagged
+//!   enum becomes its first variant that matches, as in every format.
+//! - Nesting is limited by the stack of the thread that encodes or decodes, and an announced length is limited by the
+//!   number of bytes. So no value overflows a stack or makes the reader allocate more memory than its bytes justify.
 //!
-//! Both sides are the same build, and the format may change with any release. It is not for storage.
+//! Both sides must be the same build. The format may change with any release, so it must not be used for storage.
 
 mod bulk;
 mod bytes;
 mod depth;
 mod failure;
 mod format;
-mod parts;
-mod proven;
+mod numbers;
 mod read;
-mod run;
 mod shapes;
+mod verified;
 mod write;
 
 pub use bytes::Bytes;
@@ -32,10 +31,10 @@ use std::any::type_name;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::{failure::Failure, proven::Kind, shapes::Mark};
+use self::{failure::Failure, shapes::Mark, verified::Kind};
 use crate::{Error, ErrorKind, Payload, catch};
 
-/// Writes a value behind what `into` holds. On an error `into` is as it was before.
+/// Appends the encoded value to `into`. After an error `into` is unchanged.
 ///
 /// ```
 /// use executor_core::codec;
@@ -48,27 +47,27 @@ use crate::{Error, ErrorKind, Payload, catch};
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Encode`] if the type's own `Serialize` refuses, with its reason; if the value is nested more deeply
-/// than the stack of this thread allows; if it has more elements than can travel.
+/// Returns [`ErrorKind::Encode`] if the `Serialize` implementation fails, with its reason, if the value is nested more
+/// deeply than the stack of this thread allows, or if it has more elements than the format can represent.
 ///
 /// # Panics
 ///
-/// If the type's own `Serialize` does; `into` then holds what was written so far.
+/// Panics if the `Serialize` implementation panics. `into` then holds an incomplete value.
 #[inline]
 pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
     encode_by(value, into, |value, into| write(value, into).map(|_| ()))
 }
 
-/// Writes a value as [`encode`] does. Bytes and text are taken out of the value, which is then only to be dropped.
+/// Encodes a value as [`encode`] does. Bytes and text are moved out of the value, which the caller must only drop then.
 #[inline]
 pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
     if bulk::encode_taking(value, into) { Ok(()) } else { encode(value, into) }
 }
 
-/// Writes a result as [`encode_taking`] does. In the worker, so that it can be [compared](proven).
+/// Encodes a result as [`encode_taking`] does and [verifies](verified) it. Only called in the worker.
 #[inline]
 pub(crate) fn encode_result<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
-    if bulk::encode_taking(value, into) { Ok(()) } else { encode_by(value, into, write_compared) }
+    if bulk::encode_taking(value, into) { Ok(()) } else { encode_by(value, into, write_verified) }
 }
 
 #[inline]
@@ -89,26 +88,26 @@ fn encode_with_serde<T: Payload>(
     let start = into.len();
     write(value, into).map_err(|cause| {
         into.truncate(start);
-        refusal(ErrorKind::Encode, type_name::<T>(), "encoded", &cause)
+        error(ErrorKind::Encode, type_name::<T>(), "encoded", &cause)
     })
 }
 
-/// Reads an argument that [`encode`] wrote, from exactly these bytes.
+/// Decodes an argument that [`encode`] encoded. `bytes` must be exactly the encoded value.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] if the bytes are not such a value, if the type's own `Deserialize` refuses, with its reason,
-/// or if the value is nested more deeply than the stack of this thread allows. Also if the value is another one than
-/// was written, because of what its type tells serde.
+/// Returns [`ErrorKind::Decode`] if the bytes are not a value of this type, if the `Deserialize` implementation fails,
+/// with its reason, if the value is nested more deeply than the stack of this thread allows, or if the decoded value
+/// differs from the encoded one because of the type's serde attributes.
 ///
 /// # Panics
 ///
-/// If the type's own `Deserialize` does.
+/// Panics if the `Deserialize` implementation panics.
 pub fn decode<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
-    decode_by(bytes, read_compared)
+    decode_by(bytes, read_verified)
 }
 
-/// Reads an argument as [`decode`] does. The vector may become the value, and is empty then.
+/// Decodes an argument as [`decode`] does. The vector itself may become the value; it is empty then.
 pub(crate) fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
     let mut value: Option<T> = None;
     bulk::decode_taking(bytes, &mut value);
@@ -118,12 +117,12 @@ pub(crate) fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error>
     }
 }
 
-/// Reads a result, which was compared where it was written.
+/// Decodes a result, which the worker has verified when it encoded it.
 pub(crate) fn decode_result<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
     decode_by(bytes, read)
 }
 
-/// Reads a result as [`decode_result`] does. The vector may become the value, and is empty then.
+/// Decodes a result as [`decode_result`] does. The vector itself may become the value; it is empty then.
 pub(crate) fn decode_result_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
     let mut value: Option<T> = None;
     bulk::decode_taking(bytes, &mut value);
@@ -144,36 +143,36 @@ fn decode_by<T: Payload>(
         (Ok(()), Some(value)) => Ok(value),
         (decoded, _) => {
             let cause = decoded.err().unwrap_or_else(Failure::damaged);
-            Err(refusal(ErrorKind::Decode, type_name::<T>(), "decoded", &cause))
+            Err(error(ErrorKind::Decode, type_name::<T>(), "decoded", &cause))
         }
     }
 }
 
-/// Compares a value with what it was: writes it again, and compares that with these bytes.
+/// Checks that a decoded value is the one that was encoded: encodes it again and compares the result with `bytes`.
 #[cold]
 #[inline(never)]
 fn compare<T: Serialize>(value: &T, mark: Mark, bytes: &[u8]) -> Result<(), Failure> {
     let mut again = Vec::with_capacity(bytes.len());
     let mark_again = write(value, &mut again)?;
-    // Not the bytes themselves, because a map may have another order now.
+    // The bytes themselves may differ, because a map may now iterate in another order.
     if mark_again == mark && (again.len() == bytes.len() || mark.varies()) {
         return Ok(());
     }
     Err(Failure::new(
-        "it would be another value: a field that is left out must have what is left out as its default, and flattened \
-         fields must not share names",
+        "it would arrive as a different value: a field that is omitted must have the omitted value as its default, and \
+         flattened fields must not share names",
     ))
 }
 
-/// Appends a value and its names.
+/// Appends a value and the names of its fields and variants.
 pub(crate) fn write<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<Mark, Failure> {
     let mut writer = write::Writer::new(into);
     value.serialize(&mut writer)?;
     writer.finish()
 }
 
-/// Reads what [`write`] has written into `value`. Every function that returned the value would hold several copies of
-/// it on its stack in a debug build.
+/// Reads what [`write`] wrote, and stores it in `value`. A function that returned the value would hold several copies
+/// of it on its stack in a debug build.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
     let mut reader = read::Reader::new();
     reader.begin(bytes)?;
@@ -184,46 +183,46 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], value: &mut Option<T>) -> 
     reader.finish()
 }
 
-/// Reads a value, and compares it with what it was if it is the first of its kind in this process.
-fn read_compared<T: Payload>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
+/// Reads a value, and verifies it if it is the first of its kind in this process.
+fn read_verified<T: Payload>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
     let mark = read(bytes, value)?;
     let kind = Kind::of::<T>(mark);
     if let Some(value) = value
         && !mark.is_none()
-        && !kind.is_proven()
+        && !kind.is_verified()
     {
         compare(value, mark, bytes)?;
-        kind.note();
+        kind.remember();
     }
     Ok(mark)
 }
 
-/// Writes a value, and compares it with what it will be if it is the first of its kind in this process.
-fn write_compared<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Failure> {
+/// Writes a value, and verifies it if it is the first of its kind in this process.
+fn write_verified<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Failure> {
     let start = into.len();
     let mark = write(value, into)?;
     let kind = Kind::of::<T>(mark);
-    if !mark.is_none() && !kind.is_proven() {
+    if !mark.is_none() && !kind.is_verified() {
         let bytes = &into[start..];
         let mut value: Option<T> = None;
         let compared = read(bytes, &mut value).and_then(|_| match &value {
             Some(value) => compare(value, mark, bytes),
             None => Ok(()),
         });
-        // If its `Drop` panics that says nothing of the value.
+        // A panic of its `Drop` does not make the value wrong.
         catch::drop_contained(value);
-        compared.map_err(|reason| Failure::new(format!("it could not be read: {reason}")))?;
-        kind.note();
+        compared.map_err(|reason| Failure::new(format!("it could not be decoded again: {reason}")))?;
+        kind.remember();
     }
     Ok(())
 }
 
-/// Puts into words why a value could not be encoded or decoded.
+/// Builds the error of a value that could not be encoded or decoded.
 #[cold]
-fn refusal(kind: ErrorKind, value: &str, done: &str, reason: &Failure) -> Error {
+fn error(kind: ErrorKind, value: &str, done: &str, reason: &Failure) -> Error {
     Error::new(kind, format!("a value of type `{value}` could not be {done}: {reason}"))
 }
 
-// Without what the model checker takes the place of, and the crates that only these tests need.
+// The tests need crates that are not built for the model checker.
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,45 +1,45 @@
-//! What a type asks for when it reads itself.
+//! The interface to serde: what a `Deserialize` implementation asks for.
 
 use serde::{
     Deserializer,
     de::{Unexpected, Visitor},
 };
 
-use super::{Reader, Whole};
-use crate::codec::{failure::Failure, format::*, parts::Variant, run};
+use super::{Integer, Reader, compound::Variant};
+use crate::codec::{failure::Failure, format::*, numbers, shapes::ReaderId};
 
-macro_rules! whole {
+macro_rules! integers {
     ($($method:ident $visit:ident $type:ty)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
             let tag = self.tag()?;
-            // What does not fit goes to the visitor as it is, which then names it in its error.
-            if let Some(number) = self.plus_of(tag)? {
+            // A number that does not fit is passed on as it is, so that the visitor's error names it.
+            if let Some(number) = self.unsigned_of(tag)? {
                 return match <$type>::try_from(number) {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => visitor.visit_u64(number),
                 };
             }
-            match self.whole_of(tag)? {
-                Some(Whole::Minus(number)) => match <$type>::try_from(number) {
+            match self.integer_of(tag)? {
+                Some(Integer::Signed(number)) => match <$type>::try_from(number) {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => visitor.visit_i64(number),
                 },
-                Some(Whole::LongPlus(number)) => match <$type>::try_from(number) {
+                Some(Integer::Unsigned128(number)) => match <$type>::try_from(number) {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => visitor.visit_u128(number),
                 },
-                Some(Whole::LongMinus(number)) => match <$type>::try_from(number) {
+                Some(Integer::Signed128(number)) => match <$type>::try_from(number) {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => visitor.visit_i128(number),
                 },
-                Some(Whole::Plus(_)) | None => self.any(tag, visitor),
+                Some(Integer::Unsigned(_)) | None => self.any(tag, visitor),
             }
         }
     )*};
 }
 
-macro_rules! whatever_is_there {
+macro_rules! by_tag {
     ($($method:ident)*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -52,7 +52,7 @@ macro_rules! whatever_is_there {
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Failure;
 
-    whole! {
+    integers! {
         deserialize_u8 visit_u8 u8
         deserialize_u16 visit_u16 u16
         deserialize_u32 visit_u32 u32
@@ -65,7 +65,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         deserialize_i128 visit_i128 i128
     }
 
-    whatever_is_there! {
+    by_tag! {
         deserialize_any
         deserialize_bytes
         deserialize_byte_buf
@@ -165,7 +165,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         match tag {
             NUMBERS => {
                 let (kind, bytes) = self.numbers()?;
-                match run::read_whole::<V>(kind, bytes) {
+                match numbers::read_all::<V>(kind, bytes) {
                     Some(value) => Ok(value),
                     None => self.visit_numbers(kind, bytes, visitor),
                 }
@@ -267,7 +267,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 self.close(value.is_ok(), is_read)?;
                 value
             }
-            // As in JSON, for a type that writes itself as a map of the variant to what it holds.
+            // As in JSON, for a type that writes itself as a map from the variant to its content.
             MAP if self.peek() == Some(1) => {
                 self.depth.enter_for::<V::Value>()?;
                 self.count_of(2)?;
@@ -275,19 +275,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 self.close(value.is_ok(), true)?;
                 value
             }
-            _ => Err(serde::de::Error::invalid_type(Unexpected::Other("no variant"), &visitor)),
+            _ => Err(serde::de::Error::invalid_type(Unexpected::Other("a value that is not a variant"), &visitor)),
         }
     }
 
-    /// Only a field that its struct does not know is read so where a field is expected.
+    /// Where the value of a field begins, this is only called for a field that the reading struct does not know.
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if let Some(field) = self.field
             && field.left == self.rest.len()
         {
             return Err(Failure::new(format!(
-                "field `{}` of `{}` is written and not read: it has `skip_deserializing`, or is renamed in one direction \
-                 only",
+                "field `{}` of `{}` is serialized and not deserialized: it has `skip_deserializing`, or is renamed in \
+                 one direction only",
                 self.shapes.field(&field.fields, field.index),
                 field.fields.owner
             )));
@@ -296,9 +296,42 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.any(tag, visitor)
     }
 
-    /// As the serializer has it.
+    /// Must return the same as the serializer's.
     #[inline]
     fn is_human_readable(&self) -> bool {
         true
     }
+}
+
+impl<'de> Reader<'de> {
+    /// Returns whether the shape has exactly these fields, in this order, and the visitor takes them in this order.
+    #[inline]
+    fn are_in_order<V: Visitor<'de>>(&mut self, number: u16, fields: &'static [&'static str]) -> bool {
+        let asked = ReaderId { visitor: typeid::of::<V>(), fields };
+        self.shapes.has_reader(number, asked) || self.compare_order::<V>(number, asked, fields)
+    }
+
+    /// A hand-written visitor may not accept a sequence, or may take it in another order. A derived visitor takes it in
+    /// the order of the fields that it asks for, and is recognised by its name. A false negative costs only time.
+    #[inline(never)]
+    fn compare_order<V: Visitor<'de>>(
+        &mut self,
+        number: u16,
+        asked: ReaderId,
+        fields: &'static [&'static str],
+    ) -> bool {
+        let are_in_order = self.shapes.consists_of(number, fields) && is_derived::<V>();
+        if are_in_order {
+            self.shapes.set_reader(number, asked);
+        }
+        are_in_order
+    }
+}
+
+/// Returns whether this is, by its name, a visitor that serde derived for a struct or variant.
+#[inline]
+fn is_derived<V>() -> bool {
+    const NAME: &[u8] = b"::__Visitor";
+    // At most its parameters follow the name, so the search begins at the end.
+    std::any::type_name::<V>().as_bytes().windows(NAME.len()).rev().any(|window| window == NAME)
 }

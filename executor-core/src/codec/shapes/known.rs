@@ -1,34 +1,37 @@
-//! The names of a value that is read.
+//! The names of a value that is being read.
 
 use smallvec::SmallVec;
 
-use super::{Mark, NAMES, NO_NAMES};
-use crate::codec::{failure::Failure, format};
+use super::mark::Mark;
+use crate::codec::{
+    failure::Failure,
+    format::{self, NAMES, NO_NAMES},
+};
 
-/// The shapes and variants of a value that is read.
+/// The shapes and variants of a value that is being read.
 #[derive(Debug)]
 pub(in crate::codec) struct Known<'de> {
     shapes: SmallVec<[KnownShape<'de>; 1]>,
-    /// The names of the fields of those shapes that are read by them.
+    /// The names of the fields of the shapes in which `KnownShape::fields` is set.
     fields: Vec<&'de str>,
     variants: SmallVec<[&'de str; 2]>,
     pub(in crate::codec) mark: Mark,
 }
 
-/// A shape as it was read.
+/// A shape that was read.
 #[derive(Clone, Copy, Debug)]
 struct KnownShape<'de> {
-    /// The name of the type, the count and the names of the fields, which are read when they are needed.
+    /// The encoded name of the type, count and names of the fields. They are decoded when they are needed.
     written: &'de [u8],
-    /// Who reads all these fields and no other, in this order.
+    /// A reader that is known to read exactly these fields, in this order.
     reader: Option<ReaderId>,
     fields: Option<KnownFields<'de>>,
 }
 
-/// The names of the fields of a shape.
+/// The decoded names of the fields of a shape.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::codec) struct KnownFields<'de> {
-    /// The type that wrote them.
+    /// The name of the type that wrote them.
     pub(in crate::codec) owner: &'de str,
     first: u32,
     pub(in crate::codec) count: u32,
@@ -44,7 +47,7 @@ pub(in crate::codec) struct ReaderId {
 impl<'de> Known<'de> {
     #[inline]
     pub(in crate::codec) fn new() -> Known<'de> {
-        Known { shapes: SmallVec::new(), fields: Vec::new(), variants: SmallVec::new(), mark: Mark(0) }
+        Known { shapes: SmallVec::new(), fields: Vec::new(), variants: SmallVec::new(), mark: Mark::NONE }
     }
 
     /// Splits the names off the end of a value.
@@ -58,15 +61,15 @@ impl<'de> Known<'de> {
         }
     }
 
-    /// `None`: it is damaged.
+    /// Returns the bytes of the value, or `None` if the names are damaged.
     #[inline(never)]
     fn read(&mut self, bytes: &'de [u8]) -> Option<&'de [u8]> {
         let (rest, length) = bytes.split_last_chunk()?;
         let (rest, mark) = rest.split_last_chunk()?;
-        self.mark = Mark(u64::from_le_bytes(*mark));
+        self.mark = Mark::from_number(u64::from_le_bytes(*mark));
         let start = rest.len().checked_sub(u32::from_le_bytes(*length) as usize)?;
         let (value, mut names) = rest.split_at_checked(start)?;
-        // Each shape and each variant takes a byte at least, so there are no more of them than bytes.
+        // Each shape and each variant takes at least one byte, so the loops end when the bytes do.
         for _ in 0..take_count(&mut names)? {
             let written = take_slice(&mut names)?;
             self.shapes.push(KnownShape { written, reader: None, fields: None });
@@ -77,7 +80,7 @@ impl<'de> Known<'de> {
         names.is_empty().then_some(value)
     }
 
-    /// Whether this reader is known to read all fields of a shape and no other, in this order.
+    /// Returns whether this reader is known to read exactly the fields of a shape, in their order.
     #[inline]
     pub(in crate::codec) fn has_reader(&self, number: u16, reader: ReaderId) -> bool {
         self.shapes.get(usize::from(number)).is_some_and(|shape| shape.reader == Some(reader))
@@ -89,7 +92,7 @@ impl<'de> Known<'de> {
         }
     }
 
-    /// Whether a shape consists of these fields, in this order.
+    /// Returns whether a shape consists of exactly these fields, in this order.
     pub(in crate::codec) fn consists_of(&self, number: u16, fields: &[&str]) -> bool {
         let compare = |mut written: &[u8]| {
             take_slice(&mut written)?;
@@ -100,7 +103,7 @@ impl<'de> Known<'de> {
         self.shapes.get(usize::from(number)).is_some_and(|shape| compare(shape.written).is_some())
     }
 
-    /// The names of the fields of a shape. `None`: there is none with this number, or it is damaged.
+    /// Returns the names of the fields of a shape, or `None` if no shape has this number or it is damaged.
     #[inline]
     pub(in crate::codec) fn fields_of(&mut self, number: u16) -> Option<KnownFields<'de>> {
         match self.shapes.get(usize::from(number))?.fields {

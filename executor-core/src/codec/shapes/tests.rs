@@ -5,13 +5,13 @@ use super::*;
 fn close(written: &mut Written, owner: &'static str, names: &[&'static str]) -> u16 {
     let open = written.open(owner, owner);
     names.iter().for_each(|name| written.add(open, name));
-    written.close(open).expect("few")
+    written.close(open).expect("below the limits")
 }
 
 #[test]
-fn a_shape_and_a_variant_are_written_once_and_come_back_under_their_numbers() {
+fn each_shape_and_variant_is_written_once_and_found_by_its_number() {
     let shapes: [(&str, &[&str]); 4] = [("A", &["one", "two"]), ("B", &["one", "two"]), ("A", &["one"]), ("C", &[])];
-    // What was learned from one value is no part of the next.
+    // What was learned from one value must not become a part of the next.
     for shapes in [&shapes[..], &shapes[2..], &shapes[..1], &[]] {
         let mut written = Written::take();
         for _ in 0..2 {
@@ -21,14 +21,14 @@ fn a_shape_and_a_variant_are_written_once_and_come_back_under_their_numbers() {
             assert_eq!(["Ok", "Err", "Ok"].map(|name| written.variant(name)), [0, 1, 0]);
         }
         let mut bytes = b"value".to_vec();
-        let mark = finish(Some(written), Notes::default(), &mut bytes).expect("few");
+        let mark = finish(Some(written), Notes::default(), &mut bytes).expect("below the limits");
         let mut known = Known::new();
         let value = known.split(&bytes).expect("well-formed");
         assert_eq!((value, known.mark), (&b"value"[..], mark));
         for (number, (owner, names)) in shapes.iter().enumerate() {
             let number = number as u16;
             assert!(known.consists_of(number, names) && !known.consists_of(number, &["one", "two", "three"]));
-            let fields = known.fields_of(number).expect("there");
+            let fields = known.fields_of(number).expect("the shape exists");
             assert_eq!((fields.owner, fields.count as usize), (*owner, names.len()));
             assert!(names.iter().zip(0..).all(|(name, index)| known.field(&fields, index) == *name));
         }
@@ -38,7 +38,7 @@ fn a_shape_and_a_variant_are_written_once_and_come_back_under_their_numbers() {
 }
 
 #[test]
-fn many_shapes_and_variants_are_found_again() {
+fn many_shapes_and_variants_keep_their_numbers() {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..300).map(|number| format!("name{number}")).collect());
     let names: Vec<&'static str> = NAMES.iter().map(String::as_str).collect();
     let mut written = Written::take();
@@ -58,16 +58,16 @@ fn a_struct_within_another_has_its_own_fields() {
         written.add(outer, "inner");
         assert_eq!(close(&mut written, "Inner", &["a", "b"]), 0);
         written.add(outer, "rest");
-        assert_eq!(written.close(outer).expect("few"), 1);
+        assert_eq!(written.close(outer).expect("below the limits"), 1);
         assert_eq!(close(&mut written, "Outer", &["inner", "rest"]), 1);
-        // Neither one that ends early, nor one that goes on.
+        // A struct that ends early has another shape, and so has one with more fields.
         assert_eq!(close(&mut written, "Outer", &["inner"]), 2);
         assert_eq!(close(&mut written, "Outer", &["inner", "rest", "more"]), 3);
     }
 }
 
 #[test]
-fn the_mark_depends_on_the_names_and_on_what_is_absent_and_not_on_their_order_or_how_often() {
+fn the_mark_depends_on_the_names_and_absent_fields_but_not_on_their_order_or_count() {
     let mark = |shapes: &[&[&'static str]], absent: &[&'static str]| {
         let (mut written, mut notes) = (Written::take(), Notes::default());
         for names in shapes {
@@ -77,16 +77,16 @@ fn the_mark_depends_on_the_names_and_on_what_is_absent_and_not_on_their_order_or
             let open = written.open("U", "U");
             written.add(open, name);
             notes.absent("U", name);
-            written.close(open).expect("few");
+            written.close(open).expect("below the limits");
         }
-        finish(Some(written), notes, &mut Vec::new()).expect("few")
+        finish(Some(written), notes, &mut Vec::new()).expect("below the limits")
     };
     assert_eq!(mark(&[&["a", "b"], &["c"], &["a", "b"]], &["d", "d"]), mark(&[&["c"], &["a", "b"]], &["d"]));
     assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["a"]], &[]));
     assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["b", "a"]], &[]));
     assert_ne!(mark(&[&["a", "b"]], &[]), mark(&[&["a", "b"]], &["c"]));
     let mut wide = Notes::default();
-    assert!(finish(None, wide, &mut Vec::new()).expect("few").is_none());
+    assert!(finish(None, wide, &mut Vec::new()).expect("below the limits").is_none());
     wide.wide();
-    assert!(!finish(None, wide, &mut Vec::new()).expect("few").is_none());
+    assert!(!finish(None, wide, &mut Vec::new()).expect("below the limits").is_none());
 }

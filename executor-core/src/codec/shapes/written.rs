@@ -1,44 +1,46 @@
-//! The names of a value that is written.
+//! The names of a value that is being written.
 
 use std::{cell::Cell, collections::BTreeMap};
 
-use super::{Mark, NAMES, NO_NAMES, Notes, SPREAD, mix_text};
-use crate::codec::{failure::Failure, format};
+use super::mark::{Mark, Notes, SPREAD, mix_text};
+use crate::codec::{
+    failure::Failure,
+    format::{self, NAMES, NO_NAMES},
+};
 
-// Names that are written are compared by their address, which is faster than by their text. Equal texts at two
-// addresses are two names.
+// Names are compared by address, which is faster than by text. Equal texts at two addresses count as two names.
 
-/// Mixes a name in by its address.
+/// Mixes a name into a hash by its address.
 #[inline]
 fn mix(hash: u64, text: &'static str) -> u64 {
     (hash.rotate_left(29) ^ text.as_ptr().addr() as u64).wrapping_mul(SPREAD)
 }
 
-/// The number of a shape has fifteen bits: the sixteenth says that fields are absent.
-const MOST: usize = 1 << 15;
+/// The number of a shape has 15 bits: the 16th says that fields are absent.
+const MOST_SHAPES: usize = 1 << 15;
 
-/// A thread that knows more names than this forgets them.
-const KEPT: usize = 1 << 12;
+/// A thread that knows more names than this discards them.
+const MOST_LEARNED: usize = 1 << 12;
 
-/// So many variants have a number of one byte.
+/// The numbers of the first 128 variants take one byte.
 const ONE_BYTE: usize = 128;
 
-/// Not in the value that is being written.
+/// No index or number: in a shape or variant, it is not used by the value that is being written.
 const UNUSED: u32 = u32::MAX;
 
-/// A struct that is being written. It is expected to have the shape that the last one of its kind had.
+/// A struct that is being written. It is expected to have the shape of the last struct of its kind.
 ///
-/// It stays where it is until it is closed, for a copy of it would have to wait for what was just written to it.
+/// It is changed in place until it is closed, because copying it would stall on the write that came before.
 #[derive(Debug)]
 struct Open {
     owner: &'static str,
     kind: &'static str,
     expected: u32,
-    /// The expected name of the next field among those of all shapes, and where they end. The same: it has another
-    /// shape, or all its fields.
+    /// The index of the expected next field in `Written::fields`, and the end of the expected fields. They are equal
+    /// when all fields were added, or when the struct does not have the expected shape.
     next: u32,
     end: u32,
-    /// Its first field among those of all structs that are being written, if it has another shape. Otherwise
+    /// If the struct does not have the expected shape, the index of its first field in `Written::other`. Otherwise
     /// [`UNUSED`].
     first: u32,
 }
@@ -46,15 +48,15 @@ struct Open {
 #[derive(Debug)]
 struct Shape {
     owner: &'static str,
-    /// The struct, or the variant.
+    /// The name of the struct or the variant.
     kind: &'static str,
-    /// Its fields among those of all shapes.
+    /// The range of its fields in `Written::fields`.
     first: u32,
     end: u32,
-    /// What is written of it.
-    written: Box<[u8]>,
+    /// The encoded shape.
+    encoded: Box<[u8]>,
     hash: u64,
-    /// In the value that is being written.
+    /// Its number in the value that is being written, or [`UNUSED`].
     number: u32,
 }
 
@@ -65,24 +67,24 @@ struct Variant {
     number: u32,
 }
 
-/// The shapes and variants that this thread has written, and those of the value that is being written.
+/// The shapes and variants that this thread has written, and which of them the current value uses.
 #[derive(Debug, Default)]
 pub(in crate::codec) struct Written {
     shapes: Vec<Shape>,
     fields: Vec<&'static str>,
     variants: Vec<Variant>,
-    /// The shapes by their names, the last shape of each kind, and the variants, by a hash.
+    /// By hash: the shapes by all their names, the last shape of each kind, and the variants.
     shape_index: BTreeMap<u64, u32>,
     kind_index: BTreeMap<u64, u32>,
     variant_index: BTreeMap<u64, u32>,
-    /// Where to look first: the number of the kind or the variant whose hash selects this slot.
+    /// A cache in front of the last two indexes: the hash selects the slot.
     kind_slots: Slots,
     variant_slots: Slots,
     /// The structs that are being written, the innermost last.
     open: Vec<Open>,
-    /// Their fields, of those that have another shape than was expected.
+    /// The fields of those open structs that do not have the expected shape.
     other: Vec<&'static str>,
-    /// The shapes and variants of this value, in the order of their numbers.
+    /// The shapes and variants of the current value, in the order of their numbers.
     used_shapes: Vec<u32>,
     used_variants: Vec<u32>,
 }
@@ -108,15 +110,15 @@ thread_local! {
 }
 
 impl Written {
-    /// What this thread has learned, to be [given back](Written::give_back). A value that is written within another
-    /// one begins with nothing.
+    /// Takes what this thread has learned, until [`give_back`](Written::give_back). A value that is encoded while
+    /// another one is being encoded starts with nothing.
     pub(in crate::codec) fn take() -> Box<Written> {
         LEARNED.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
-    /// Keeps what was learned, and forgets the value.
+    /// Stores what was learned in the thread, and clears the state of the value.
     fn give_back(mut self: Box<Self>) {
-        if self.shapes.len() + self.fields.len() + self.variants.len() > KEPT {
+        if self.shapes.len() + self.fields.len() + self.variants.len() > MOST_LEARNED {
             return;
         }
         self.open.clear();
@@ -130,8 +132,7 @@ impl Written {
         let _ = LEARNED.try_with(|learned| learned.set(Some(self)));
     }
 
-    /// Begins a struct. `kind` is its name, or that of the variant of the enum `owner`. Returns its place among those
-    /// that are being written.
+    /// Begins a struct, or a variant `kind` of the enum `owner`. Returns its index among the open structs.
     #[inline]
     pub(in crate::codec) fn open(&mut self, owner: &'static str, kind: &'static str) -> usize {
         let hash = mix(0, kind);
@@ -159,7 +160,7 @@ impl Written {
         Open { owner, kind, expected, next: first, end, first: UNUSED }
     }
 
-    /// Adds a field to a struct.
+    /// Adds a field to an open struct.
     #[inline]
     pub(in crate::codec) fn add(&mut self, place: usize, name: &'static str) {
         let open = &mut self.open[place];
@@ -177,7 +178,7 @@ impl Written {
         self.other.push(name);
     }
 
-    /// From here on, all fields of the struct are in `self.other`, from the place on that is returned.
+    /// Moves the fields of the struct to `self.other`, and returns the index of the first one there.
     fn deviate(&mut self, place: usize) -> usize {
         let open = &mut self.open[place];
         if open.first == UNUSED {
@@ -188,7 +189,7 @@ impl Written {
         open.first as usize
     }
 
-    /// The number of the shape of a struct all of whose fields were added.
+    /// Ends an open struct, and returns the number of its shape.
     #[inline]
     pub(in crate::codec) fn close(&mut self, place: usize) -> Result<u16, Failure> {
         let open = &self.open[place];
@@ -201,8 +202,10 @@ impl Written {
 
     #[inline(never)]
     fn use_shape(&mut self, shape: u32) -> Result<u16, Failure> {
-        if self.used_shapes.len() == MOST {
-            return Err(Failure::new(format!("its structs have more than {MOST} different sets of fields: use a map")));
+        if self.used_shapes.len() == MOST_SHAPES {
+            return Err(Failure::new(format!(
+                "its structs have more than {MOST_SHAPES} different sets of fields: use a map"
+            )));
         }
         let number = self.used_shapes.len() as u16;
         self.shapes[shape as usize].number = number.into();
@@ -243,20 +246,20 @@ impl Written {
             write_text(name, &mut rest);
             hash = mix_text(hash, name);
         }
-        let mut written = Vec::with_capacity(rest.len() + 2);
-        format::write_count(rest.len(), &mut written);
-        written.extend_from_slice(&rest);
+        let mut encoded = Vec::with_capacity(rest.len() + 2);
+        format::write_count(rest.len(), &mut encoded);
+        encoded.extend_from_slice(&rest);
         let first = self.fields.len() as u32;
         self.fields.extend_from_slice(names);
         let end = self.fields.len() as u32;
         let shape = self.shapes.len() as u32;
-        let written = written.into_boxed_slice();
-        self.shapes.push(Shape { owner, kind, first, end, written, hash, number: UNUSED });
+        let encoded = encoded.into_boxed_slice();
+        self.shapes.push(Shape { owner, kind, first, end, encoded, hash, number: UNUSED });
         self.shape_index.insert(address, shape);
         shape
     }
 
-    /// The number of a variant.
+    /// Returns the number of a variant.
     #[inline]
     pub(in crate::codec) fn variant(&mut self, name: &'static str) -> usize {
         let hash = mix(0, name);
@@ -289,7 +292,7 @@ impl Written {
     }
 }
 
-/// Appends all names behind a value, and returns its mark.
+/// Appends all names after a value, and returns its mark.
 #[inline]
 pub(in crate::codec) fn finish(
     written: Option<Box<Written>>,
@@ -298,7 +301,7 @@ pub(in crate::codec) fn finish(
 ) -> Result<Mark, Failure> {
     if written.is_none() && notes == Notes::default() {
         into.push(NO_NAMES);
-        return Ok(Mark(0));
+        return Ok(Mark::NONE);
     }
     write_names(written, notes, into)
 }
@@ -306,13 +309,13 @@ pub(in crate::codec) fn finish(
 #[inline(never)]
 fn write_names(written: Option<Box<Written>>, notes: Notes, into: &mut Vec<u8>) -> Result<Mark, Failure> {
     let start = into.len();
-    let (mut hash, mut varies) = (notes.0, false);
+    let (mut hash, mut varies) = (notes.bits(), false);
     if let Some(written) = written {
         format::write_count(written.used_shapes.len(), into);
         for shape in &written.used_shapes {
             let shape = &written.shapes[*shape as usize];
-            into.extend_from_slice(&shape.written);
-            // Whatever the order, which may be another one if it is that of a map.
+            into.extend_from_slice(&shape.encoded);
+            // XOR makes the hash independent of the order, which may differ if a map determines it.
             hash ^= shape.hash;
         }
         format::write_count(written.used_variants.len(), into);
@@ -330,7 +333,7 @@ fn write_names(written: Option<Box<Written>>, notes: Notes, into: &mut Vec<u8>) 
         .map_err(|_| Failure::new("the names of its fields and variants take more than 4 GiB"))?;
     let mark = Mark::new(hash.wrapping_mul(SPREAD), varies);
     into.reserve(13);
-    into.extend_from_slice(&mark.0.to_le_bytes());
+    into.extend_from_slice(&mark.number().to_le_bytes());
     into.extend_from_slice(&length.to_le_bytes());
     into.push(NAMES);
     Ok(mark)

@@ -1,20 +1,20 @@
-//! How deeply a value may be nested. None of these tests may end the process.
+//! The limit on how deeply a value may be nested. None of these tests may overflow a stack.
 
 use std::collections::HashMap;
 
 use super::*;
 
-/// Runs this on a thread with a stack of so many bytes.
+/// Runs `code` on a thread with a stack of this many bytes.
 fn on_stack<R: Send + 'static>(bytes: usize, code: impl FnOnce() -> R + Send + 'static) -> R {
     let thread = std::thread::Builder::new().stack_size(bytes).spawn(code).expect("a thread");
     thread.join().expect("no panic")
 }
 
-/// A value that is nested, and can be made and taken apart without recursion.
+/// A nested value that is built and taken apart without recursion.
 trait Tree: Payload + Sized {
     fn leaf() -> Self;
     fn wrap(self) -> Self;
-    /// What is inside, if it is not the innermost.
+    /// Returns the inner value, or `None` for the innermost.
     fn unwrap(self) -> Option<Self>;
 
     fn of(levels: usize) -> Self {
@@ -112,7 +112,7 @@ struct Large {
     more: Option<(Vec<String>, [u64; 16])>,
 }
 
-/// Its frames are many times larger than those of the buffer that serde fills first.
+/// Reading it takes frames many times larger than those of the buffer that serde fills first.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 #[allow(clippy::large_enum_variant)]
@@ -165,7 +165,7 @@ tree!(
     |mut tree: Json| tree.0.as_array_mut().and_then(Vec::pop).map(Json)
 );
 
-/// Made by hand, for its own code runs at each level.
+/// Implements the traits by hand, so that its own code runs at each level.
 #[derive(Debug, PartialEq)]
 struct ByHand(Vec<ByHand>);
 impl Serialize for ByHand {
@@ -183,7 +183,7 @@ impl<'de> Deserialize<'de> for ByHand {
 }
 tree!(ByHand, ByHand(vec![]), |inner| ByHand(vec![inner]), |mut tree: ByHand| tree.0.pop());
 
-/// The bytes of a tree that is deeper than any that is written here, or as deep as can be.
+/// Returns the levels and the bytes of a tree that is too deep for every stack in these tests.
 fn deepest<T: Tree>() -> (usize, Vec<u8>) {
     on_stack(512 << 20, || {
         let mut levels = 40_000;
@@ -219,7 +219,7 @@ fn is_bounded_in_both_directions<T: Tree>(at_least: usize) {
             tree
         });
         assert_eq!(tree.levels(), levels);
-        // The deepest that can be read can be dropped where it was read, and is written there.
+        // The deepest tree that can be read can also be dropped on the same stack.
         let most = on_stack(stack, move || {
             let (mut most, mut too_many) = (0, 8192);
             while too_many - most > 1 {
@@ -276,7 +276,7 @@ fn a_chain_of_options_is_bounded() {
 }
 
 #[test]
-fn a_tree_that_reads_itself_by_hand_is_bounded() {
+fn a_tree_with_traits_implemented_by_hand_is_bounded() {
     is_bounded_in_both_directions::<ByHand>(64);
 }
 
@@ -294,7 +294,7 @@ fn a_tree_that_serde_buffers_is_bounded() {
 }
 
 #[test]
-fn a_value_that_is_ignored_is_bounded_too() {
+fn an_ignored_value_is_bounded() {
     #[derive(Serialize)]
     struct Writes {
         tree: Listed,
@@ -313,17 +313,17 @@ fn a_value_that_is_ignored_is_bounded_too() {
     });
 }
 
-/// Reading a value of 6 KiB holds several copies of it on the stack at once, most of all in a debug build.
+/// While a value of 6 KiB is read, several copies of it are on the stack, especially in a debug build.
 #[test]
-fn a_value_that_is_too_large_for_the_stack_is_an_error_in_whatever_it_lies() {
+fn a_value_that_is_too_large_for_the_stack_is_an_error_in_every_container() {
     type Large = ([[u64; 32]; 24], u8);
     fn is_an_error<T: Payload>(value: T) {
         let mut bytes = Vec::new();
         encode(&value, &mut bytes).expect("written");
-        // The test's own frames have copies, too.
+        // Boxed, because the test's own frames would hold copies too.
         let bytes = Box::new(bytes);
         let stack = if cfg!(debug_assertions) { 96 << 10 } else { 48 << 10 };
-        // The C library may give the thread a larger stack than it was asked for, that another one has left.
+        // The C library may give the thread a larger stack than requested, reused from an earlier thread.
         let left = on_stack(stack, move || (crate::stack::remaining(), decode::<T>(&bytes).map(drop)));
         match left {
             (_, Err(error)) => assert_eq!(error.kind(), ErrorKind::Decode),
@@ -338,5 +338,5 @@ fn a_value_that_is_too_large_for_the_stack_is_an_error_in_whatever_it_lies() {
     is_an_error(HashMap::from([(1_u8, large)]));
     let mut bytes = Vec::new();
     encode(&large, &mut bytes).expect("written");
-    on_stack(2 << 20, move || assert_eq!(decode::<Large>(&bytes).expect("there is room").0, [[7; 32]; 24]));
+    on_stack(2 << 20, move || assert_eq!(decode::<Large>(&bytes).expect("the stack is large enough").0, [[7; 32]; 24]));
 }

@@ -83,7 +83,7 @@ fn bytes_text_and_numbers_are_copied() {
 }
 
 #[test]
-fn a_copy_goes_behind_what_is_there() {
+fn a_copy_is_appended() {
     let mut bytes = vec![9];
     encode(&vec![1u16, 2], &mut bytes).expect("encodes");
     encode(&"a".to_string(), &mut bytes).expect("encodes");
@@ -91,7 +91,7 @@ fn a_copy_goes_behind_what_is_there() {
 }
 
 #[test]
-fn bytes_and_numbers_inside_of_a_value_survive_in_every_container() {
+fn bytes_and_numbers_inside_a_value_survive_in_every_container() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Page {
         number: u32,
@@ -125,8 +125,8 @@ fn bytes_and_numbers_inside_of_a_value_survive_in_every_container() {
 }
 
 #[test]
-fn a_type_that_reads_bytes_in_its_own_way_still_does() {
-    /// Reads each byte as its opposite, into what a plain reader would make too.
+fn a_visitor_of_ones_own_still_sees_each_byte() {
+    /// Reads each byte inverted, into the same type as the visitor of `Vec<u8>`.
     struct Opposite;
     impl<'de> de::Visitor<'de> for Opposite {
         type Value = Vec<u8>;
@@ -157,7 +157,7 @@ fn a_type_that_reads_bytes_in_its_own_way_still_does() {
 }
 
 #[test]
-fn a_value_is_only_moved_where_that_spares_a_copy() {
+fn a_value_is_only_moved_if_that_saves_a_copy() {
     let long = vec![7u8; 10_000];
     let taken = |mut value: Vec<u8>, mut into: Vec<u8>| {
         let expected = [into.as_slice(), value.as_slice()].concat();
@@ -167,14 +167,14 @@ fn a_value_is_only_moved_where_that_spares_a_copy() {
     };
     assert!(taken(long.clone(), Vec::new()));
     assert!(taken(long.clone(), Vec::with_capacity(20_000)));
-    assert!(!taken(long.clone(), vec![1]), "it goes behind what is there");
-    assert!(!taken(vec![7; 10], Vec::with_capacity(100)), "there is room for it");
+    assert!(!taken(long.clone(), vec![1]), "it must be appended");
+    assert!(!taken(vec![7; 10], Vec::with_capacity(100)), "the target has the capacity");
     let roomy = || {
         let mut bytes = Vec::with_capacity(1 << 20);
         bytes.push(7);
         bytes
     };
-    assert!(!taken(roomy(), Vec::new()), "the memory would be kept for one byte");
+    assert!(!taken(roomy(), Vec::new()), "a large buffer would hold one byte");
     let mut bytes = roomy();
     assert!(decode_taking::<Vec<u8>>(&mut bytes).expect("decodes").capacity() < 100);
 
@@ -188,41 +188,41 @@ fn a_value_is_only_moved_where_that_spares_a_copy() {
 }
 
 #[test]
-fn bytes_that_are_no_such_value_are_an_error() {
+fn bytes_that_are_not_a_value_of_the_type_are_an_error() {
     let fails = |error: Error| assert_eq!(error.kind(), ErrorKind::Decode);
-    fails(decode::<Vec<u32>>(&[0; 7]).expect_err("no whole number of numbers"));
+    fails(decode::<Vec<u32>>(&[0; 7]).expect_err("not a whole number of numbers"));
     fails(decode::<String>(&[0xff]).expect_err("not UTF-8"));
     fails(decode::<(u64, u64)>(&[1]).expect_err("too short"));
     fails(decode::<bool>(&[2]).expect_err("not a truth value"));
-    fails(decode::<Vec<(u64, u64)>>(&[0xff, 0xff, 0xff, 0xff, 0x0f]).expect_err("a length that lies"));
+    fails(decode::<Vec<(u64, u64)>>(&[0xff, 0xff, 0xff, 0xff, 0x0f]).expect_err("a length without the bytes"));
     let mut bytes = encoded(&7u64);
     bytes.push(0);
     fails(decode::<u64>(&bytes).expect_err("one byte too many"));
 }
 
-/// Says in its own words why it is not written, or not read.
+/// Fails to be written and to be read, each with a reason of its own.
 #[derive(Debug)]
 struct Refuses;
 
 impl Serialize for Refuses {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(ser::Error::custom("a lock guard stays at home"))
+        Err(ser::Error::custom("a lock guard cannot be sent"))
     }
 }
 
 impl<'de> Deserialize<'de> for Refuses {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Refuses, D::Error> {
-        Err(de::Error::custom("the window is closed"))
+        Err(de::Error::custom("the file is closed"))
     }
 }
 
 #[test]
-fn the_words_of_a_type_that_refuses_are_in_the_message_however_deep_it_lies() {
+fn the_reason_of_a_failing_type_is_in_the_message_at_any_depth() {
     fn refuses<T: Payload>(value: &T) {
         let mut bytes = vec![1];
         let error = encode(value, &mut bytes).expect_err("refused");
         assert_eq!((error.kind(), bytes.as_slice()), (ErrorKind::Encode, &[1][..]));
-        assert!(error.to_string().ends_with("could not be encoded: a lock guard stays at home"), "{error}");
+        assert!(error.to_string().ends_with("could not be encoded: a lock guard cannot be sent"), "{error}");
     }
     refuses(&Refuses);
     refuses(&(1u8, vec![Some(Refuses)]));
@@ -231,17 +231,17 @@ fn the_words_of_a_type_that_refuses_are_in_the_message_however_deep_it_lies() {
     let bytes = encoded(&(1u8, vec![Some(())]));
     let error = decode::<(u8, Vec<Option<Refuses>>)>(&bytes).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Decode);
-    assert!(error.to_string().ends_with("could not be decoded: the window is closed"), "{error}");
+    assert!(error.to_string().ends_with("could not be decoded: the file is closed"), "{error}");
 }
 
 #[test]
-fn what_serde_says_of_a_wrong_value_is_in_the_message() {
+fn the_reason_that_serde_gives_is_in_the_message() {
     let error = decode::<std::num::NonZeroU8>(&encoded(&Newtype(0))).expect_err("zero");
     assert!(error.to_string().contains("expected a nonzero u8"), "{error}");
 }
 
 #[test]
-fn words_that_a_type_swallowed_never_turn_up_behind_another_error() {
+fn an_error_that_a_type_discards_never_appears_in_a_later_error() {
     #[derive(Debug)]
     struct Forgiving;
     impl Serialize for Forgiving {
@@ -251,10 +251,10 @@ fn words_that_a_type_swallowed_never_turn_up_behind_another_error() {
     }
     impl<'de> Deserialize<'de> for Forgiving {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Forgiving, D::Error> {
-            let _: D::Error = de::Error::custom("hushed up");
+            let _: D::Error = de::Error::custom("discarded");
             u8::deserialize(deserializer).map(|_| Forgiving)
         }
     }
     let error = decode::<(Forgiving, u8)>(&[1]).expect_err("too short");
-    assert!(!error.to_string().contains("hushed up"), "{error}");
+    assert!(!error.to_string().contains("discarded"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Random values of random shapes, and damaged bytes.
+//! Random values of random types, and damaged bytes.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -10,7 +10,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-/// A value whose shape is as random as what it holds.
+/// A value whose structure is as random as its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Any {
     Unit,
@@ -150,7 +150,7 @@ fn values() -> impl Strategy<Value = Any> {
     })
 }
 
-/// What this thread has asked for and not given back, and the most that this was.
+/// An allocator that counts what each thread has allocated and not freed, and the maximum of that.
 struct Counting;
 
 thread_local! {
@@ -158,32 +158,32 @@ thread_local! {
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
-fn note(bytes: isize) {
+fn count(bytes: isize) {
     let held = HELD.get() + bytes;
     HELD.set(held);
     PEAK.set(PEAK.get().max(held));
 }
 
 #[allow(unsafe_code)]
-// SAFETY: it is the system's allocator; what is noted are numbers in plain variables of the thread.
+// SAFETY: all calls go to the system's allocator; beside that, only thread-local variables without a destructor change.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size() as isize);
-        // SAFETY: by the contract of this function.
+        count(layout.size() as isize);
+        // SAFETY: the caller keeps the contract of this function, which is the same.
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        note(-(layout.size() as isize));
-        // SAFETY: by the contract of this function.
-        unsafe { System.dealloc(place, layout) }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: the caller keeps the contract of this function, which is the same.
+        unsafe { System.dealloc(pointer, layout) }
     }
 }
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The most memory that this takes beside what it began with.
+/// Returns the maximum memory that `code` has allocated at any moment.
 fn peak(code: impl FnOnce()) -> usize {
     let before = HELD.get();
     PEAK.set(before);
@@ -191,8 +191,8 @@ fn peak(code: impl FnOnce()) -> usize {
     (PEAK.get() - before) as usize
 }
 
-/// Reads bytes that mean nothing as several types. It must not panic, run for ever, or take much more memory than
-/// there are bytes: a value in memory is larger than its bytes, and a vector that grows has room for twice as many.
+/// Decodes arbitrary bytes as several types. That must not panic, hang, or take much more memory than there are bytes.
+/// The bound is generous because a value is larger in memory than its bytes, and a growing vector doubles its capacity.
 fn read_anything(bytes: &[u8]) {
     let taken = peak(|| {
         let _ = decode::<Any>(bytes);
@@ -215,7 +215,7 @@ proptest! {
     fn any_value_of_any_shape_survives_a_round_trip(value in values()) {
         let bytes = encoded(&value);
         prop_assert_eq!(&decode::<Any>(&bytes).expect("decodes"), &value);
-        // Behind other bytes, and within other values.
+        // The same value inside other values.
         round_trip((vec![value.clone(), value.clone()], BTreeMap::from([(value.to_text(), Some(value))])));
     }
 
@@ -227,7 +227,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_bytes_never_panic_and_never_take_more_memory_than_a_bound(
+    fn damaged_bytes_never_panic_and_take_bounded_memory(
         value in values(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..6),
     ) {
@@ -248,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_mean_nothing_never_panic_and_never_take_more_memory_than_a_bound(
+    fn random_bytes_never_panic_and_take_bounded_memory(
         bytes in vec(prop_oneof![any::<u8>(), 0x80..=0xdfu8], 0..200),
         names in 0..2u8,
     ) {
@@ -265,7 +265,7 @@ impl Any {
 }
 
 #[test]
-fn announced_lengths_are_believed_as_far_as_there_are_bytes() {
+fn announced_lengths_are_limited_by_the_number_of_bytes() {
     use super::super::format::*;
     for length in [5usize, 1000, 1 << 20, 1 << 40, 1 << 59, usize::MAX] {
         for tag in [SEQ, MAP, STR, BYTES, NUMBERS, SEQ_SKEW, MAP_SKEW] {
@@ -283,13 +283,13 @@ fn announced_lengths_are_believed_as_far_as_there_are_bytes() {
                 assert_eq!(decode::<HashMap<(), ()>>(&bytes).expect_err("too few").kind(), ErrorKind::Decode);
                 assert_eq!(decode::<Vec<Vec<[u64; 32]>>>(&bytes).expect_err("too few").kind(), ErrorKind::Decode);
             });
-            assert!(taken < 20_000, "{taken} bytes of memory for a length of {length} behind {tag:#x}");
+            assert!(taken < 20_000, "{taken} bytes of memory for a length of {length} after {tag:#x}");
         }
     }
 }
 
 #[test]
-fn values_that_take_no_memory_have_a_limit_and_few_of_them_travel() {
+fn the_number_of_values_of_no_size_is_limited() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Unit;
     fn is_refused<T: Payload>(value: &T) {

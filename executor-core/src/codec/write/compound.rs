@@ -1,4 +1,4 @@
-//! The parts of compound values, as they are written.
+//! The elements, entries and fields of compound values, as they are written.
 
 use serde::{Serialize, ser};
 
@@ -8,7 +8,7 @@ use crate::codec::{failure::Failure, format::*};
 /// The elements of a sequence or a tuple.
 pub(in crate::codec) struct Elements<'a, 'v> {
     pub(super) writer: &'a mut Writer<'v>,
-    /// Where the sequence begins.
+    /// The index at which the sequence begins.
     pub(super) head: usize,
     pub(super) announced: Option<usize>,
     pub(super) written: usize,
@@ -31,7 +31,7 @@ impl Elements<'_, '_> {
     }
 }
 
-/// Ends a sequence or map whose number of elements was not known, or turned out to be another than was announced.
+/// Ends a sequence or map whose length was unknown, or differs from the announced length.
 #[cold]
 fn close_open(into: &mut Vec<u8>, head: usize, announced: Option<usize>) {
     if announced.is_some() {
@@ -85,16 +85,16 @@ impl ser::SerializeMap for Entries<'_, '_> {
     }
 }
 
-/// The fields of a struct, or of a variant that has some.
+/// The fields of a struct or of a struct variant.
 pub(in crate::codec) struct Fields<'a, 'v> {
     pub(super) writer: &'a mut Writer<'v>,
-    /// The struct, or the variant.
+    /// The name of the struct or the variant.
     pub(super) kind: &'static str,
-    /// Where the number of the shape goes.
+    /// The index of the number of the shape.
     pub(super) number_at: usize,
-    /// Its place among the structs that are being written.
+    /// Its index among the structs that are being written.
     pub(super) open: usize,
-    /// `HAS_ABSENT`, if so.
+    /// `HAS_ABSENT` if a field was omitted, else 0.
     pub(super) mark: u16,
 }
 
@@ -106,7 +106,7 @@ impl Fields<'_, '_> {
     }
 
     #[inline]
-    fn leave_out(&mut self, name: &'static str) {
+    fn omit(&mut self, name: &'static str) {
         self.writer.names().add(self.open, name);
         self.writer.notes.absent(self.kind, name);
         self.writer.into.push(ABSENT);
@@ -161,7 +161,7 @@ macro_rules! fields {
 
             #[inline]
             fn skip_field(&mut self, name: &'static str) -> Result<(), Failure> {
-                self.leave_out(name);
+                self.omit(name);
                 Ok(())
             }
 

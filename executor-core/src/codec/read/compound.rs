@@ -1,32 +1,29 @@
-//! The parts of compound values, as they are read.
+//! The elements, entries and fields of compound values, as a visitor takes them.
 
 use serde::{
     Deserializer,
     de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor, value::BorrowedStrDeserializer},
 };
 
-use super::{
+use super::{Field, OPEN, Reader};
+use crate::codec::{
     failure::Failure,
     format::{ABSENT, END, HAS_ABSENT},
-    read::{Field, Reader},
-    run,
+    numbers,
     shapes::KnownFields,
 };
 
 /// The elements of a sequence, or the keys and values of a map.
 pub(super) struct Elements<'a, 'de> {
     pub(super) reader: &'a mut Reader<'de>,
-    /// How many are left. Never more than there are bytes, or [`OPEN`].
+    /// How many are left: at most as many as there are bytes, or [`OPEN`].
     pub(super) left: usize,
 }
 
-/// Elements up to an end.
-pub(super) const OPEN: usize = usize::MAX;
-
 impl Elements<'_, '_> {
-    /// Goes to the next element. `false`: there is none.
+    /// Advances to the next element. Returns `false` if there is none.
     #[inline]
-    fn next(&mut self) -> bool {
+    fn advance(&mut self) -> bool {
         match self.left {
             0 => return false,
             OPEN if self.reader.peek() == Some(END) => {
@@ -40,10 +37,10 @@ impl Elements<'_, '_> {
         true
     }
 
-    /// Whether all were read.
+    /// Returns whether all were read.
     #[inline]
     pub(super) fn are_read(&mut self) -> bool {
-        !self.next()
+        !self.advance()
     }
 
     fn count(&self) -> Option<usize> {
@@ -56,10 +53,10 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
-        if !self.next() {
+        if !self.advance() {
             return Ok(None);
         }
-        // Without `map`, whose copies of the value cost stack in a debug build.
+        // Not `map`, because it would copy the value on the stack in a debug build.
         match seed.deserialize(&mut *self.reader) {
             Ok(value) => Ok(Some(value)),
             Err(failure) => Err(failure),
@@ -91,7 +88,7 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     }
 }
 
-/// Plain numbers, one by one.
+/// A block of numbers, one by one.
 pub(super) struct Numbers<'de> {
     pub(super) kind: u8,
     pub(super) bytes: &'de [u8],
@@ -105,29 +102,29 @@ impl<'de> SeqAccess<'de> for Numbers<'de> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
-        run::read_one(self.kind, &mut self.bytes, seed).map(Some)
+        numbers::read_one(self.kind, &mut self.bytes, seed).map(Some)
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        Some(self.bytes.len() / run::size(self.kind)?)
+        Some(self.bytes.len() / numbers::size(self.kind)?)
     }
 }
 
-/// The fields of a struct, by their names.
+/// The fields of a struct, as a map from their names.
 pub(super) struct Fields<'a, 'de> {
     pub(super) reader: &'a mut Reader<'de>,
     pub(super) names: KnownFields<'de>,
-    /// Which field is next.
+    /// The index of the next field.
     pub(super) index: u32,
-    /// Of the number of the shape.
+    /// `HAS_ABSENT` if some fields are absent, else 0.
     pub(super) mark: u16,
-    /// The type that reads, if it does so by its fields.
+    /// The type that reads, if it asked for its own fields.
     pub(super) owner: Option<&'static str>,
 }
 
 impl Fields<'_, '_> {
-    /// Goes over fields that are absent. Whether all were read.
+    /// Skips fields that are absent, and returns whether all were read.
     #[inline]
     pub(super) fn are_read(&mut self) -> bool {
         while self.mark & HAS_ABSENT != 0 && self.index < self.names.count && self.reader.peek() == Some(ABSENT) {
@@ -165,10 +162,10 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
     }
 }
 
-/// A variant and what it holds, as a map of one entry.
+/// A variant, as a map of one entry from its name to its content.
 pub(super) struct Entry<'a, 'de> {
     pub(super) reader: &'a mut Reader<'de>,
-    /// `None`: it was read.
+    /// The name, or `None` if it was read.
     pub(super) name: Option<&'de str>,
 }
 
@@ -190,10 +187,10 @@ impl<'de> MapAccess<'de> for Entry<'_, 'de> {
     }
 }
 
-/// A variant, and what it holds.
+/// A variant and its content.
 pub(super) struct Variant<'a, 'de> {
     pub(super) reader: &'a mut Reader<'de>,
-    /// `None`: it is the next value.
+    /// The name, or `None` if the next value is the name.
     pub(super) name: Option<&'de str>,
     /// The enum that reads.
     pub(super) owner: &'static str,
@@ -218,7 +215,7 @@ impl Variant<'_, '_> {
     #[inline]
     fn expect_content(&self) -> Result<(), Failure> {
         if self.is_unit {
-            Err(Failure::new("it is a variant that holds nothing, and is read as one that does"))
+            Err(Failure::new("it is a variant without content, and is read as one with content"))
         } else {
             Ok(())
         }
@@ -242,7 +239,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Failure> {
         self.expect_content()?;
-        self.reader.read_tuple(count, visitor)
+        self.reader.deserialize_tuple_struct(self.owner, count, visitor)
     }
 
     #[inline]
