@@ -1,4 +1,4 @@
-//! What users call.
+//! The interface that users call.
 
 use std::marker::PhantomData;
 
@@ -7,11 +7,11 @@ use crate::{
     task::{Task, work::Submitted},
 };
 
-/// Runs functions, somewhere: the interface that every back-end gives.
+/// Submits calls of functions to a back-end, and returns their results as futures.
 ///
-/// Every [`Backend`] is an executor, a `dyn Backend` too, so code that takes `&dyn Backend` or `&impl Executor` runs on
-/// threads, processes, or the caller's own thread, whichever it is handed. Python's counterpart is
-/// `concurrent.futures.Executor`.
+/// Every [`Backend`] implements it, including `dyn Backend`. So code that takes `&dyn Backend` or `&impl Executor` runs
+/// on threads, on processes or in the caller's own thread, depending on the executor it is given. Python's counterpart
+/// is `concurrent.futures.Executor`.
 ///
 /// ```
 /// use executor_core::{Backend, Error, Executor, InlineExecutor};
@@ -20,22 +20,29 @@ use crate::{
 ///     n > 1 && (2..n).take_while(|d| d * d <= n).all(|d| n % d != 0)
 /// }
 /// fn primes_below(executor: &dyn Backend, limit: u64) -> Result<usize, Error> {
-///     let answers: Vec<bool> = executor.map(is_prime, 0..limit)?.collect::<Result<_, _>>()?;
-///     Ok(answers.into_iter().filter(|prime| *prime).count())
+///     let is_prime: Vec<bool> = executor.map(is_prime, 0..limit)?.collect::<Result<_, _>>()?;
+///     Ok(is_prime.into_iter().filter(|prime| *prime).count())
 /// }
 /// assert_eq!(primes_below(&InlineExecutor::new(), 100)?, 25);
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Executor: Backend {
-    /// Submits a call of `function` on `args`. Waits while a bounded executor is full, unless a worker of that very
-    /// executor calls it: that one is let in over the bound, for it would wait for itself.
+    /// Submits the call `function(args)` and returns its future.
     ///
-    /// Several arguments go as one tuple. The function captures nothing, which is checked when the program is compiled.
+    /// Several arguments are passed as one tuple. The function must not capture anything, which the compiler checks. If
+    /// the executor is bounded and full, this method blocks until there is space, except on one of the executor's own
+    /// workers: there the task is accepted past the bound, because a blocked worker could deadlock. Python's
+    /// counterpart is `Executor.submit`.
     ///
     /// # Errors
     ///
-    /// [`Encode`](crate::ErrorKind::Encode), [`ShutDown`](crate::ErrorKind::ShutDown),
-    /// [`Broken`](crate::ErrorKind::Broken); nothing runs then.
+    /// The function does not run if this returns an error. The kind is:
+    ///
+    /// - [`ShutDown`](crate::ErrorKind::ShutDown) if the executor was shut down;
+    /// - [`Broken`](crate::ErrorKind::Broken) if the executor cannot run tasks any more;
+    /// - [`Encode`](crate::ErrorKind::Encode) if the arguments cannot be encoded, and
+    ///   [`Panicked`](crate::ErrorKind::Panicked) if encoding them panics. Only back-ends that encode arguments return
+    ///   these.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};
@@ -52,17 +59,18 @@ pub trait Executor: Backend {
         submit(&self, TaskOptions::new(), true, function, args)
     }
 
-    /// As [`submit`](Executor::submit), but answers [`QueueFull`](crate::ErrorKind::QueueFull) instead of waiting.
+    /// Submits a call as [`submit`](Executor::submit) does, but never blocks.
     ///
     /// # Errors
     ///
-    /// As [`submit`](Executor::submit), and `QueueFull`.
+    /// Returns the errors of [`submit`](Executor::submit), and [`QueueFull`](crate::ErrorKind::QueueFull) if the
+    /// executor is bounded and full.
     ///
     /// ```
     /// # use executor_core::{ErrorKind, Executor, InlineExecutor};
     /// match InlineExecutor::new().try_submit(|n: u64| n + 1, 1) {
     ///     Ok(future) => assert_eq!(future.result(None)?, 2),
-    ///     Err(error) if error.kind() == ErrorKind::QueueFull => println!("come again later"),
+    ///     Err(error) if error.kind() == ErrorKind::QueueFull => println!("try again later"),
     ///     Err(error) => return Err(error),
     /// }
     /// # Ok::<(), executor_core::Error>(())
@@ -76,11 +84,11 @@ pub trait Executor: Backend {
         submit(&self, TaskOptions::new(), false, function, args)
     }
 
-    /// As [`submit`](Executor::submit), with a name, a time limit, retries or a priority.
+    /// Submits a call as [`submit`](Executor::submit) does, with a name, a time limit, retries or a priority.
     ///
     /// # Errors
     ///
-    /// As [`submit`](Executor::submit).
+    /// Returns the errors of [`submit`](Executor::submit).
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, TaskOptions};
@@ -98,15 +106,20 @@ pub trait Executor: Backend {
         submit(&self, options, true, function, args)
     }
 
-    /// Calls `function` on every input, and answers the results in the order of the inputs.
+    /// Calls `function` on every input, and returns an iterator over the results in the order of the inputs.
     ///
-    /// The input is read and submitted within this call; whether the results are read or not, the calls are made (as
-    /// long as the iterator is not dropped). An input that is long or endless wants
-    /// [`MapOptions::buffersize`].
+    /// All inputs are read and submitted before this method returns, so the calls run even if the results are not read.
+    /// Dropping the iterator cancels the calls that have not started. For a long or infinite input, use
+    /// [`MapOptions::buffersize`]. Python's counterpart is `Executor.map`.
     ///
     /// # Errors
     ///
-    /// As [`submit`](Executor::submit). An input that cannot be encoded is an error in its place in the results.
+    /// Returns the [`ShutDown`](crate::ErrorKind::ShutDown) and [`Broken`](crate::ErrorKind::Broken) errors of
+    /// [`submit`](Executor::submit). An input that cannot be encoded is an error at its position in the results.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the input iterator panics; the calls that were submitted are cancelled then.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};
@@ -125,17 +138,24 @@ pub trait Executor: Backend {
         self.map_with(MapOptions::new(), function, inputs)
     }
 
-    /// As [`map`](Executor::map), with chunks, a bound on what is under way, a time-out, or in any order.
+    /// Calls `function` on every input as [`map`](Executor::map) does, with options for chunks, a bound on pending
+    /// items, a time-out and the order of the results.
     ///
     /// # Errors
     ///
-    /// As [`map`](Executor::map); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an option that is zero, or
-    /// a `buffersize` on a back-end without a [`handle`](Backend::handle).
+    /// Returns the errors of [`map`](Executor::map), and [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if
+    /// `chunksize` or `buffersize` is zero, or if `buffersize` is set and the back-end has no
+    /// [`handle`](Backend::handle).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the input iterator panics while this method reads it.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, MapOptions};
     /// let options = MapOptions::new().unordered();
-    /// let lengths = InlineExecutor::new().map_with(options, |word: String| word.len(), ["a", "bc"].map(String::from))?;
+    /// let words = ["a", "bc"].map(String::from);
+    /// let lengths = InlineExecutor::new().map_with(options, |word: String| word.len(), words)?;
     /// assert_eq!(lengths.sum::<Result<usize, _>>()?, 3);
     /// # Ok::<(), executor_core::Error>(())
     /// ```
@@ -150,9 +170,11 @@ pub trait Executor: Backend {
         map::start(&self, options, function, inputs.into_iter())
     }
 
-    /// Closes the executor and waits until its workers are gone. Any number of times, from any thread.
+    /// Closes the executor and waits until its workers have ended.
     ///
-    /// From one of its own workers it only closes, for that worker cannot wait for its own end.
+    /// It may be called any number of times, from any thread. Called from one of the executor's own workers it closes
+    /// the executor but does not wait, because a worker cannot wait for its own end. Python's counterpart is
+    /// `Executor.shutdown`; [`Shutdown`] has the counterparts of its options.
     ///
     /// ```
     /// # use executor_core::{ErrorKind, Executor, InlineExecutor, Shutdown};
@@ -168,7 +190,7 @@ pub trait Executor: Backend {
 
 impl<B: Backend + ?Sized> Executor for B {}
 
-/// The only part of `submit` that is compiled for each function.
+/// The part of `submit` that is compiled for each function.
 fn submit<F, A, R>(
     backend: &dyn Backend,
     options: TaskOptions,

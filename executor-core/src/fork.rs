@@ -1,16 +1,16 @@
-//! Noticing that this process is a forked copy of another one.
+//! Detects that this process is a forked child of the process that created a pool or a task.
 //!
-//! A fork copies the memory of a pool, and none of its threads: whoever waits for such a pool in the child waits for
-//! ever. So pools and tasks remember the [`Generation`] they were made in, and compare. Reading it is one load, unlike
-//! asking the system for the process id.
+//! A fork copies the memory of a pool but none of its threads, so waiting for such a pool in the child would never end.
+//! Pools and tasks therefore store the [`Generation`] in which they were created, and compare it before they wait.
+//! Reading the generation is one load, unlike asking the system for the process id.
 //!
-//! A new pool may be built in the child if the parent had no other threads. If it had, locks of other libraries, that
-//! of `parking_lot`'s table of waiting threads among them, may be held in the child for ever, which POSIX says of
-//! everything but a few functions.
+//! A new pool may be built in the child if the parent had no other threads at the fork. If it had, locks may be held in
+//! the child for ever, such as the one of `parking_lot`'s table of parked threads: POSIX allows only async-signal-safe
+//! functions in such a child.
 //!
 //! ```
 //! let born = executor_core::fork::generation();
-//! assert!(born.check().is_ok(), "nobody has forked since");
+//! assert!(born.check().is_ok(), "the process was not forked since");
 //! ```
 #![allow(unsafe_code)]
 
@@ -29,36 +29,38 @@ use crate::{Error, ErrorKind};
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// How many forks lie between the start of the program and this process.
+/// The number of forks between the start of the program and this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation(u32);
 
-/// The generation of this process.
+/// Returns the generation of this process.
 #[inline]
 pub fn generation() -> Generation {
     watch();
-    // ORDERING: the child of a fork has one thread, the one that wrote it.
+    // ORDERING: Relaxed. A forked child begins with one thread, and that thread wrote the value.
     Generation(FORKS.load(Relaxed))
 }
 
 impl Generation {
+    /// Checks that this process is the one that this generation was read in.
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::Broken`] if this process was forked since.
+    /// Returns [`ErrorKind::Broken`] if this process was forked since.
     pub fn check(self) -> Result<(), Error> {
         if self == generation() {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::Broken,
-            "this executor belongs to the parent of this forked process, and its workers did not come along: \
-             build a new one in the child, if its parent had no other threads, or start a program there",
+            "this executor belongs to the parent process, and a fork does not copy its workers: build a new executor \
+             in the child if the parent had no other threads, or execute a new program there",
         ))
     }
 }
 
-/// A value that the child of a fork gets anew: what lies in its parent's may be locked for ever, by a thread that did
-/// not come along.
+/// A value of which a forked child creates its own instance. The copy of its parent's value may be locked for ever by a
+/// thread that does not exist in the child.
 #[derive(Debug)]
 pub(crate) struct Own<T>(AtomicPtr<(Generation, T)>);
 
@@ -67,13 +69,13 @@ impl<T: Default + Sync> Own<T> {
         Own(AtomicPtr::new(null_mut()))
     }
 
-    /// This process's. It lives as long as the process, for others may be looking at it.
+    /// Returns this process's instance. It is never freed, because other threads may be using it.
     pub(crate) fn get(&self) -> &T {
         let now = generation();
         loop {
-            // ORDERING: Acquire pairs with the Release of who puts it in: it is initialised.
+            // ORDERING: Acquire pairs with the Release of the exchange below, so the value is seen initialised.
             let found = self.0.load(Acquire);
-            // SAFETY: what is in here came from a box that is never freed.
+            // SAFETY: the pointer is null or comes from a box that is never freed.
             if let Some((born, value)) = unsafe { found.as_ref() }
                 && *born == now
             {
@@ -81,7 +83,7 @@ impl<T: Default + Sync> Own<T> {
             }
             let fresh = Box::into_raw(Box::new((now, T::default())));
             if self.0.compare_exchange(found, fresh, AcqRel, Acquire).is_err() {
-                // SAFETY: it comes from a box, and nobody else has seen it.
+                // SAFETY: the pointer comes from a box, and the exchange failed, so no other thread has seen it.
                 drop(unsafe { Box::from_raw(fresh) });
             }
         }
@@ -104,8 +106,8 @@ fn watch_first() {
         FORKS.fetch_add(1, Relaxed);
     }
     WATCHED.call_once(|| {
-        // SAFETY: the handler only touches an atomic, which is allowed in the child of a fork. A failure (no memory)
-        // leaves forks unnoticed, as they would be without this.
+        // SAFETY: the handler only changes an atomic, which is async-signal-safe. If the call fails for lack of memory,
+        // forks are not detected, as if this call did not exist.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }

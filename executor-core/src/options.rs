@@ -1,11 +1,12 @@
-//! What can be asked for a single task, and for a `map`.
+//! The options of a task and of a `map`.
 
 use std::time::Duration;
 
 use crate::{Error, ErrorKind};
 
-/// What is asked for one task beyond its function and arguments. See
-/// [`Executor::submit_with`](crate::Executor::submit_with).
+/// The options of one task, for [`Executor::submit_with`](crate::Executor::submit_with).
+///
+/// Python's `concurrent.futures` has no counterpart.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,49 +26,53 @@ pub struct TaskOptions {
 }
 
 impl TaskOptions {
-    /// Nothing special: named after its function, no limit, no retry, priority 0.
+    /// Returns the default options: named after the function, no time limit, no retries, priority 0.
     #[inline]
     pub fn new() -> TaskOptions {
         TaskOptions::default()
     }
 
-    /// The name that errors, traces and [`task::current`](crate::task::current) show. Default: the function's path.
+    /// Sets the name that errors, traces and [`task::current`](crate::task::current) show. The default is the path of
+    /// the function.
     pub fn name(mut self, name: impl Into<String>) -> TaskOptions {
         self.name = Some(name.into().into_boxed_str());
         self
     }
 
-    /// Stops the task when it has run for this long: its future fails with [`TimeLimit`](ErrorKind::TimeLimit) and its
-    /// worker is free again. Only back-ends that can stop a task (processes) enforce it; it is not the time-out of a
-    /// wait.
+    /// Limits how long one run of the task may take. A task that runs longer is stopped, and its future fails with
+    /// [`TimeLimit`](ErrorKind::TimeLimit). Only back-ends that can stop a running task enforce the limit:
+    /// `ProcessPoolExecutor` does, and executors of threads ignore it. It is independent of the time-out of a wait.
     pub fn time_limit(mut self, limit: Duration) -> TaskOptions {
         self.time_limit = Some(limit);
         self
     }
 
-    /// How many more times the task is run when its worker *died* under it. Errors, panics and time limits are not
-    /// retried. Default 0: a task that may not be run twice is not run twice.
+    /// Sets how many times the task is run again if its worker process dies while it runs. Errors, panics and exceeded
+    /// time limits are never retried. The default is 0, because a task may have effects that must not happen twice.
     pub fn retries(mut self, retries: u32) -> TaskOptions {
         self.retries = retries;
         self
     }
 
-    /// Higher starts first; equal ones start in the order of submission. Default 0. A back-end may bound how many tasks
-    /// of a higher priority start before one that waits; `ThreadPoolExecutor` and `ProcessPoolExecutor` do, and say
-    /// how.
+    /// Sets the priority. Queued tasks with a higher priority start first, and tasks with equal priority start in the
+    /// order of submission. The default is 0. To prevent starvation, a back-end may limit how many tasks of a higher
+    /// priority start before a waiting one; `ThreadPoolExecutor` and `ProcessPoolExecutor` do, and document the limit.
     pub fn priority(mut self, priority: i32) -> TaskOptions {
         self.priority = priority;
         self
     }
 
-    /// None where nothing was asked for, so that the usual task carries no options at all.
+    /// Returns `None` for the default options, so that a task without options needs no allocation for them.
     #[inline]
     pub(crate) fn boxed(self) -> Option<Box<TaskOptions>> {
         (self != TaskOptions::default()).then(|| Box::new(self))
     }
 }
 
-/// How a `map` is cut, bounded and read. See [`Executor::map_with`](crate::Executor::map_with).
+/// The options of a map, for [`Executor::map_with`](crate::Executor::map_with).
+///
+/// Python's counterparts are the arguments `chunksize`, `buffersize` and `timeout` of `Executor.map`;
+/// [`unordered`](MapOptions::unordered) corresponds to `multiprocessing.Pool.imap_unordered`.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, MapOptions};
@@ -87,35 +92,36 @@ pub struct MapOptions {
 }
 
 impl MapOptions {
-    /// Chunks chosen by the library, by what the items cost as far as that is known; no bound, no time-out, results in
-    /// the order of the inputs.
+    /// Returns the default options: chunk sizes that adapt to the measured cost of the items, no bound, no time-out,
+    /// and results in the order of the inputs.
     pub fn new() -> MapOptions {
         MapOptions::default()
     }
 
-    /// How many items travel together. Chunks cannot be told from single items by their results: an item that fails,
-    /// panics or takes its worker down does not hurt the others of its chunk.
+    /// Sets how many items are submitted as one task. Chunks do not change the results: an item that fails, panics or
+    /// kills its worker does not affect the other items of its chunk. Zero is refused by `map_with`.
     pub fn chunksize(mut self, items: usize) -> MapOptions {
         self.chunksize = Some(items);
         self
     }
 
-    /// How many items may be submitted and not yet read, at most. The input is read lazily then, so it may be infinite;
-    /// the first so many items are read by the call. Each call of [`next`](Iterator::next) makes room by one item,
-    /// which the next call of it fills. It counts items also where they travel in chunks.
+    /// Limits how many items may be submitted whose results were not yet read. The input is then read lazily, so it may
+    /// be infinite: `map_with` reads the first `items` items, and each call of [`next`](Iterator::next) allows one
+    /// more, which the following call reads. The limit counts items, not chunks. Zero is refused by `map_with`, and so
+    /// is a limit on a back-end without a [`handle`](crate::Backend::handle).
     pub fn buffersize(mut self, items: usize) -> MapOptions {
         self.buffersize = Some(items);
         self
     }
 
-    /// How long the whole `map` may take, from the call on. When it is over, one [`Timeout`](ErrorKind::Timeout) is
-    /// yielded, what has not started is cancelled, and the iterator ends.
+    /// Limits how long the whole map may take, measured from the call of `map_with`. When the time is over, the
+    /// iterator yields one [`Timeout`](ErrorKind::Timeout) error, cancels the items that have not started, and ends.
     pub fn timeout(mut self, timeout: Duration) -> MapOptions {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Results as they finish, in any order.
+    /// Yields the results in the order in which they become available.
     pub fn unordered(mut self) -> MapOptions {
         self.unordered = true;
         self
@@ -126,7 +132,7 @@ impl MapOptions {
             if value == Some(0) {
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
-                    format!("MapOptions::{name} must be at least 1: leave it out for the default"),
+                    format!("MapOptions::{name} must be at least 1: omit it for the default"),
                 ));
             }
         }

@@ -1,16 +1,16 @@
-//! What may travel to any back-end: the arguments, the results and the functions.
+//! What can be sent to every back-end: arguments, results and functions.
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Arguments and results: what can be written down here and read again elsewhere.
+/// An argument or result: a value that can be encoded in one process and decoded in another.
 ///
-/// Implemented for every type that serde can write and read and that owns its data, so nobody implements it by hand.
-/// Back-ends that run in this process never encode; those that run in another one do. There a value arrives as it was,
-/// or there is a typed error: fields travel by their names, so those that are left out, flattened or untagged are read
-/// as they were written. How deeply a value may be nested depends on the stack of the thread that sends or reads it.
-/// See [`codec`](crate::codec) for what serde itself leaves out.
+/// It is implemented for every type that serde can serialize and deserialize, that owns its data and is `Send`.
+/// Back-ends that run tasks in this process never encode. With the others, a value arrives unchanged or the caller gets
+/// a typed error. Fields are matched by name, so omitted, flattened and untagged fields are read as they were written.
+/// The stack of the encoding or decoding thread limits how deeply a value may be nested. See [`codec`](crate::codec)
+/// for values that serde itself does not preserve.
 ///
-/// Python's counterpart is "picklable".
+/// Python's counterpart is a picklable object.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};
@@ -28,11 +28,14 @@ use serde::{Serialize, de::DeserializeOwned};
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a value of type `{Self}` cannot travel to an executor and back",
+    message = "a value of type `{Self}` cannot be sent to an executor",
     label = "cannot be an argument or a result of `submit` or `map`",
-    note = "arguments and results are written down for another process: `#[derive(serde::Serialize, serde::Deserialize)]` on the type makes that possible",
-    note = "they own what they hold (`String` and not `&str`), and are `Send` (`Arc` and not `Rc`; serde has a feature `rc` for it)",
-    note = "if it cannot be written down: `ThreadPoolExecutor::spawn(move || ...)` takes and returns anything that is `Send`"
+    note = "arguments and results are encoded for another process: add `#[derive(serde::Serialize, \
+            serde::Deserialize)]` to the type",
+    note = "they must own their data (`String`, not `&str`) and be `Send` (`Arc`, not `Rc`; `Arc` needs serde's \
+            feature `rc`)",
+    note = "if it cannot be encoded, use `ThreadPoolExecutor::spawn(move || ...)`, which takes and returns any \
+            `Send` value"
 )]
 pub trait Payload: Serialize + DeserializeOwned + Send + 'static {}
 
@@ -41,26 +44,27 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 
 /// A function item, or a closure that captures nothing.
 ///
-/// Such a function has no size, so its type says all there is to say about it, and another process of the same program
-/// can find it by its type. A closure that captures is refused when the program is compiled: pass what it captures as
-/// its argument, or run it with `ThreadPoolExecutor::spawn`, which keeps it in this process.
+/// Such a function has no size, so its type identifies it completely, and another process of the same program finds it
+/// by its type. A closure that captures values does not compile: pass the values as its argument, or run the closure
+/// with `ThreadPoolExecutor::spawn`, which keeps it in this process. Python's counterpart is a function that can be
+/// pickled by its name.
 ///
-/// Implemented for every function that fits, so nobody implements it by hand. Captured values that are `Copy`
-/// themselves are only noticed when the program is built, not by `cargo check`.
+/// It is implemented for every such function. If all captured values are `Copy`, only `cargo build` reports the error
+/// and `cargo check` does not.
 ///
 /// # Captures of no size
 ///
-/// A closure that captures only values of no size has no size itself. The compiler offers no way to tell it from one
-/// that captures nothing, so it is accepted, and a worker process makes it, with what it captures, from nothing. That
-/// is right for a function or a closure that another closure captures, and for markers like `PhantomData`. It is wrong
-/// for a token: a value whose existence proves that something was done *in this process*, where unsafe code relies on
-/// the proof. In a worker nothing of the kind was done. **Do not capture such a token in a function that is submitted
-/// to processes**; make it where the function runs:
+/// A closure that captures only values of no size has no size itself. The compiler cannot distinguish it from a closure
+/// without captures, so it is accepted, and a worker process creates the closure and its captured values from nothing.
+/// That is correct for captured functions and closures, and for markers such as `PhantomData`. It is wrong for a token:
+/// a value whose existence proves that something was done *in this process*, if unsafe code relies on that proof. In a
+/// worker it was not done. **Do not capture such a token in a function that is submitted to processes**; create it
+/// where the function runs:
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};
 ///
-/// /// Only `open` makes one, so whoever has one may call `read`.
+/// /// Only `open` returns one, so `read` can rely on `TABLE` being set.
 /// #[derive(Clone, Copy)]
 /// struct Opened(());
 /// static TABLE: std::sync::OnceLock<Vec<u64>> = std::sync::OnceLock::new();
@@ -71,37 +75,39 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 ///         Opened(())
 ///     }
 ///     fn read(self, n: usize) -> u64 {
-///         // A program that had `unwrap_unchecked` here would have undefined behaviour in a worker.
+///         // With `unwrap_unchecked` this would be undefined behaviour in a worker.
 ///         TABLE.get().expect("it was opened in this process")[n]
 ///     }
 /// }
 ///
 /// let executor = InlineExecutor::new();
 /// let token = Opened::open();
-/// // Works in this process alone. A worker never called `open`:
+/// // This works only in this process, because a worker never called `open`:
 /// assert_eq!(executor.submit(move |n: usize| token.read(n), 1)?.result(None)?, 3);
-/// // Works everywhere:
+/// // This works in every process:
 /// assert_eq!(executor.submit(|n: usize| Opened::open().read(n), 1)?.result(None)?, 3);
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "an executor cannot run `{Self}` on an argument of type `{A}`",
     label = "not a function of one argument that captures nothing",
-    note = "`submit` and `map` take a function item, or a closure that captures nothing: its type is how another process finds it",
-    note = "if it captures: pass the captured values as its argument, `submit(|(a, b)| ..., (a, b))`",
-    note = "if it must capture: `ThreadPoolExecutor::spawn(move || ...)` runs any closure on threads",
-    note = "if it takes several arguments: let it take one tuple"
+    note = "`submit` and `map` take a function item, or a closure that captures nothing: another process finds it by \
+            its type",
+    note = "instead of capturing values, pass them as the argument: `submit(|(a, b)| ..., (a, b))`",
+    note = "a closure that must capture can run on threads: `ThreadPoolExecutor::spawn(move || ...)`",
+    note = "a function of several arguments must take them as one tuple"
 )]
 pub trait Function<A, R>: Fn(A) -> R + Copy + Send + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<F, A, R> Function<A, R> for F where F: Fn(A) -> R + Copy + Send + 'static {}
 
-/// Refuses a function with a size while the program is built.
+/// Fails to compile for a function that has a size.
 ///
-/// Captured values that are `Copy` themselves pass the trait, so their size is what gives them away. What has no size
-/// can be made from nothing in another process, and that is what the caller of this does. Captures of no size pass:
-/// nothing on stable Rust tells them from none. [`Function`] says what that asks of the user.
+/// A closure whose captured values are all `Copy` implements the trait, so only its size shows that it captures. A
+/// value of no size can be created from nothing in another process, and the callers of this function rely on that.
+/// Captured values of no size are accepted, because stable Rust cannot detect them; [`Function`] documents the
+/// consequence.
 pub(crate) const fn assert_captures_nothing<F>() {
     assert!(
         size_of::<F>() == 0,

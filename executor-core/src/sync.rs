@@ -1,5 +1,5 @@
-//! What a task and those who wait for it are built of: the real things, or, in tests under `--cfg loom`, those that a
-//! model checker plays through in every order (`task/model/`).
+//! The synchronization primitives of tasks and waiters: the real ones, or loom's in the model tests (`task/model/`),
+//! which run under `--cfg loom`.
 #![allow(unsafe_code)]
 
 #[cfg(all(test, loom))]
@@ -16,7 +16,7 @@ mod real {
 
     pub(crate) use parking_lot::{Condvar, Mutex};
 
-    /// A cell that is reached into through closures, so that a model sees when an access begins and when it is over.
+    /// A cell that is accessed through closures, so that the model checker sees when an access begins and ends.
     #[repr(transparent)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
@@ -25,13 +25,13 @@ mod real {
             UnsafeCell(std::cell::UnsafeCell::new(value))
         }
 
-        /// For reading.
+        /// Calls `access` with a pointer for reading.
         #[inline(always)]
         pub(crate) fn with<R>(&self, access: impl FnOnce(*const T) -> R) -> R {
             access(self.0.get())
         }
 
-        /// For writing, and for moving out.
+        /// Calls `access` with a pointer for writing or moving out.
         #[inline(always)]
         pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
             access(self.0.get())
@@ -52,7 +52,7 @@ mod model {
 
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 
-    /// `std::thread_local`, without its promise of a constant.
+    /// `std::thread_local`, for loom, which has no `const` initializers.
     macro_rules! local {
         ($(static $name:ident: $type:ty = const { $value:expr };)+) => {
             $(loom::thread_local! { static $name: $type = $value; })+
@@ -63,7 +63,7 @@ mod model {
     }
     pub(crate) use local as thread_local;
 
-    /// The real one by its looks; one that is never dropped is a leak, which the model reports.
+    /// The same interface as the real cell. The model reports a cell that is never dropped as a leak.
     pub(crate) struct UnsafeCell<T> {
         cell: loom::cell::UnsafeCell<T>,
         _alive: loom::alloc::Track<()>,
@@ -82,22 +82,22 @@ mod model {
             self.cell.with_mut(access)
         }
 
-        /// Sole access is what the caller claims to have; the model checks that all others were over before.
+        /// Returns a unique reference. The model checks that all other accesses have ended.
         pub(crate) fn get_mut(&mut self) -> &mut T {
-            // SAFETY: the reference is the only one to the cell, by the signature.
+            // SAFETY: `&mut self` guarantees that no other reference to the cell exists.
             self.cell.with_mut(|value| unsafe { &mut *value })
         }
     }
 
-    /// `parking_lot`'s lock, by its looks.
+    /// A mutex with the interface of `parking_lot`.
     #[derive(Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
-    /// None while it waits for a [`Condvar`].
+    /// A guard, whose inner guard is `None` during a wait for a [`Condvar`].
     pub(crate) struct MutexGuard<'a, T>(&'a loom::sync::Mutex<T>, Option<loom::sync::MutexGuard<'a, T>>);
 
-    const NO_PANIC: &str = "a model does not panic under a lock";
-    const LOCKED: &str = "locked but for the time of a wait";
+    const NO_PANIC: &str = "a model does not panic while it holds a lock";
+    const LOCKED: &str = "the guard is locked except during a wait";
 
     impl<T> Mutex<T> {
         pub(crate) fn new(value: T) -> Mutex<T> {
@@ -123,10 +123,10 @@ mod model {
         }
     }
 
-    /// `parking_lot`'s condition variable, by its looks.
+    /// A condition variable with the interface of `parking_lot`.
     pub(crate) struct Condvar(loom::sync::Condvar);
 
-    /// How a wait with a deadline has ended.
+    /// How a wait with a deadline ended.
     pub(crate) struct WaitTimeoutResult(());
 
     impl Default for Condvar {
@@ -141,8 +141,9 @@ mod model {
             guard.1 = Some(self.0.wait(inner).expect(NO_PANIC));
         }
 
-        /// A model has no clock, and its waits with a deadline are over as soon as others had the chance to run. That
-        /// covers each moment at which time can run out, for the model may hold a thread up at any place.
+        /// Waits with a deadline. A model has no clock, so the wait times out as soon as other threads had the chance
+        /// to run. That covers every moment at which it can time out, because the model may suspend a thread at any
+        /// point.
         pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
             guard.1 = None;
             loom::thread::yield_now();

@@ -1,8 +1,16 @@
-//! The end of a worker process as a value.
+//! How a worker process ended.
 
 use serde::{Deserialize, Serialize};
 
-/// How a worker process ended, as far as the system tells.
+/// How a worker process ended, as far as the system reports it. See
+/// [`Error::worker_death`](crate::Error::worker_death).
+///
+/// ```
+/// use executor_core::WorkerDeath;
+/// let death = WorkerDeath::new(4711).with_exit_code(Some(7)).with_task("parse").with_stderr_tail("no licence");
+/// assert_eq!((death.pid(), death.exit_code(), death.signal()), (4711, Some(7), None));
+/// assert_eq!((death.task(), death.stderr_tail()), ("parse", "no licence"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerDeath {
     pid: u32,
@@ -13,58 +21,58 @@ pub struct WorkerDeath {
 }
 
 impl WorkerDeath {
-    /// The death of the worker with this process id. For authors of back-ends.
+    /// Creates a record of the death of the worker with this process id. This is for authors of back-ends.
     pub fn new(pid: u32) -> WorkerDeath {
         WorkerDeath { pid, ..WorkerDeath::default() }
     }
 
-    /// The code it exited with.
+    /// Sets the code with which the worker exited.
     pub fn with_exit_code(mut self, code: Option<i32>) -> WorkerDeath {
         self.exit_code = code;
         self
     }
 
-    /// The signal that ended it.
+    /// Sets the number of the signal that ended the worker.
     pub fn with_signal(mut self, signal: Option<i32>) -> WorkerDeath {
         self.signal = signal;
         self
     }
 
-    /// The name of the task that it was running.
+    /// Sets the name of the task that the worker was running.
     pub fn with_task(mut self, task: &str) -> WorkerDeath {
         self.task = task.into();
         self
     }
 
-    /// The last lines it wrote to its standard error.
+    /// Sets the last lines that were written to the worker's standard error.
     pub fn with_stderr_tail(mut self, tail: &str) -> WorkerDeath {
         self.stderr_tail = tail.into();
         self
     }
 
-    /// The worker's process id. Another process may have it by now.
+    /// Returns the worker's process id. The system may have given it to another process since.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The code it exited with, if it exited. Neither this nor [`signal`](Self::signal) is known where something else
-    /// in the program reaps every child.
+    /// Returns the code with which the worker exited, if it exited. Neither this nor [`signal`](Self::signal) is known
+    /// if another part of the program reaps all child processes.
     pub fn exit_code(&self) -> Option<i32> {
         self.exit_code
     }
 
-    /// The number of the signal that ended it, if one did.
+    /// Returns the number of the signal that ended the worker, if a signal did.
     pub fn signal(&self) -> Option<i32> {
         self.signal
     }
 
-    /// The name of the task that it was running; empty where it ran none.
+    /// Returns the name of the task that the worker was running, or an empty string if it ran none.
     pub fn task(&self) -> &str {
         &self.task
     }
 
-    /// The last lines that the task wrote to the standard error of its worker; where it ran none, what the worker wrote
-    /// since the last one. Control characters are escaped, and what is long is cut. Empty where nothing was written.
+    /// Returns the last lines that the task wrote to the worker's standard error. If the worker ran no task, these are
+    /// the last lines written since its last task. Control characters are escaped, and long text is truncated.
     pub fn stderr_tail(&self) -> &str {
         &self.stderr_tail
     }

@@ -1,22 +1,21 @@
-//! Text of others as a part of an error, which may be shown on a terminal.
+//! Escapes untrusted text in errors, which may be shown on a terminal.
 //!
-//! What a worker writes to its standard error, and what it says when it panics, may come from a hostile input. In an
-//! error it moves no cursor, changes no colour, title or direction of the text, and is no longer than somebody wants to
-//! read.
+//! The standard error of a worker and the message of a panic may contain hostile input. In an error such text must not
+//! move the cursor, must not change the colour, the title or the direction of the text, and must be short.
 
 use std::borrow::Cow;
 
-/// The most bytes that an error shows of one line, and of everything.
+/// The maximum number of bytes that an error shows of one line, and in total.
 const LONGEST_LINE: usize = 400;
 const LONGEST: usize = 4096;
 
-/// The most lines of a standard error that are shown.
+/// The maximum number of lines of a standard error that an error shows.
 const LINES: usize = 16;
 
-/// Of a line that is too long its beginning is shown, which mostly says what it is about, and this much of its end.
+/// A line that is too long is shown as its beginning and this many bytes of its end.
 const END: usize = 80;
 
-/// A message: its beginning, with its lines as they are.
+/// Returns the beginning of a message, escaped.
 pub fn message(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST && !text.contains(must_be_escaped) && text.lines().all(|line| line.len() <= LONGEST_LINE) {
         return text.into();
@@ -34,8 +33,7 @@ pub fn message(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// The last lines of a text, without the frames of a backtrace: the kernel and the C library do not write any, and what
-/// led to it is more telling.
+/// Returns the last lines of a text, escaped, without the frames of a backtrace: the lines before them say more.
 pub fn last_lines(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut length = 0;
@@ -51,13 +49,13 @@ pub fn last_lines(text: &str) -> String {
     lines.join("\n").trim().to_string()
 }
 
-/// One line, escaped and bounded.
+/// Returns one line, escaped and truncated.
 fn line(text: &str) -> String {
-    // An escaped character takes more room than the character, so what is certainly not shown is not looked at either.
+    // Escaping never makes a character shorter, so only the bytes that may be shown need to be escaped.
     if text.len() <= LONGEST_LINE {
-        let whole = escaped(text);
-        if whole.len() <= LONGEST_LINE {
-            return whole;
+        let shown = escaped(text);
+        if shown.len() <= LONGEST_LINE {
+            return shown;
         }
     }
     let beginning = escaped(&text[..text.floor_char_boundary(LONGEST_LINE)]);
@@ -78,7 +76,7 @@ fn escaped(text: &str) -> String {
     shown
 }
 
-/// Control characters, and those that change the order in which others are shown or end a line where it does not.
+/// Returns whether this is a control character, or one that changes the direction of the text or separates lines.
 fn must_be_escaped(character: char) -> bool {
     match character {
         '\n' => false,
@@ -87,7 +85,7 @@ fn must_be_escaped(character: char) -> bool {
     }
 }
 
-/// Whether this is a line of a backtrace of Rust's: `  12: function`, or `             at file:line:column`.
+/// Returns whether this is a line of a Rust backtrace: `  12: function`, or `             at file:line:column`.
 fn is_frame(line: &str) -> bool {
     let text = line.trim_start();
     let is_indented = text.len() < line.len();
@@ -100,14 +98,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_harmless_message_is_shown_as_it_is() {
+    fn a_harmless_message_is_unchanged() {
         for text in ["", "no licence at /etc/licence", "left: 1\n right: 2\n", "größer als 7 µs 你好"] {
             assert!(matches!(message(text), Cow::Borrowed(same) if same == text));
         }
     }
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_shown() {
+    fn no_control_character_is_shown() {
         let text = "red \u{1b}[31m, bell \u{7}, C1 \u{9b}2J, delete \u{7f}, back \u{8}, return \r, tab \t, \
                     order \u{202e}\u{2066}\u{200f}\u{61c}, line \u{2028}, zero \0";
         for shown in [message(text).into_owned(), last_lines(text)] {
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_all_of_them_are_bounded_whatever_they_consist_of() {
+    fn each_line_and_the_total_are_bounded() {
         for piece in ["x", "\u{1b}", "你", "\u{202e}y"] {
             let long = piece.repeat(100_000);
             for text in [long.clone(), format!("{long}\n").repeat(40), format!("{piece}\n").repeat(40_000)] {
@@ -139,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_the_last_ones() {
+    fn the_last_lines_are_shown() {
         let text: String = (0..1000).map(|line| format!("line {line}\n")).collect();
         let shown = last_lines(&text);
         assert!(shown.lines().count() == LINES && shown.starts_with("line 984\n") && shown.ends_with("line 999"));
     }
 
     #[test]
-    fn a_backtrace_does_not_hide_what_led_to_it() {
+    fn a_backtrace_does_not_hide_the_lines_before_it() {
         let words = "memory allocation of 8 bytes failed\nstack backtrace:\n   0: one\n             at ./file.rs:1:2\n";
         assert_eq!(last_lines(words), "memory allocation of 8 bytes failed\nstack backtrace:");
         assert_eq!(last_lines("  at work\n7: seven\n  note: this"), "7: seven\n  note: this");

@@ -1,24 +1,38 @@
-//! What can go wrong, as one type.
+//! The error type of the library.
 //!
-//! An [`Error`] is one pointer wide, so that `Result<u64, Error>` is two words, and cloning it is cheap, so that
-//! everybody who waits for the same future can have it.
+//! An [`Error`] is one pointer wide, so `Result<u64, Error>` takes two words. Cloning it is cheap, so every waiter of a
+//! future can have its own copy.
 
 mod death;
 pub mod escape;
+mod kind;
 mod panic;
+mod wire;
 
 pub use death::WorkerDeath;
+pub use kind::ErrorKind;
 pub use panic::Panic;
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::codec;
-
-/// What went wrong with a task, a wait or an executor.
+/// The error of a task, a wait or an executor.
 ///
-/// Its message names the object, the likely cause and the next step; [`kind`](Error::kind) is for programs.
+/// The message, which [`Display`](fmt::Display) shows, is for people: it names the object, the likely cause and the
+/// next step. Programs use [`kind`](Error::kind), [`panic`](Error::panic) and [`worker_death`](Error::worker_death). An
+/// error can itself be the argument or the result of a task.
+///
+/// ```
+/// use executor_core::{Error, ErrorKind, Executor, InlineExecutor};
+///
+/// fn half(n: u64) -> Result<u64, Error> {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err(Error::new(ErrorKind::InvalidArgument, format!("{n} is odd"))) }
+/// }
+/// let error = InlineExecutor::new().submit(half, 7)?.result(None)?.unwrap_err();
+/// assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidArgument, "7 is odd"));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -36,55 +50,8 @@ enum Detail {
     Death(WorkerDeath),
 }
 
-/// What kind of thing went wrong. Python's counterparts are the exceptions `TimeoutError` ([`Timeout`](Self::Timeout)),
-/// `CancelledError`, `BrokenExecutor` ([`WorkerDied`](Self::WorkerDied), [`Broken`](Self::Broken)) and
-/// `InvalidStateError`.
-///
-/// ```
-/// use std::time::Duration;
-/// use executor_core::{ErrorKind, promise};
-/// let (_promise, future) = promise::<u64>();
-/// match future.result(Duration::ZERO) {
-///     Ok(value) => println!("{value}"),
-///     Err(error) if error.kind() == ErrorKind::Timeout => println!("later, perhaps"),
-///     Err(error) => println!("never: {error}"),
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The *wait* ran out; the task goes on, and can be waited for again.
-    Timeout,
-    /// The task was cancelled before it started.
-    Cancelled,
-    /// The task panicked; see [`Error::panic`].
-    Panicked,
-    /// The worker process died under the task; see [`Error::worker_death`].
-    WorkerDied,
-    /// The task's own limit ran out and it was stopped.
-    TimeLimit,
-    /// The task was running and was stopped, by `Future::terminate` or `Shutdown::Terminate`.
-    Terminated,
-    /// The arguments or the result could not be written down.
-    Encode,
-    /// The arguments or the result could not be read on the other side.
-    Decode,
-    /// A bounded executor is full, and the caller did not want to wait.
-    QueueFull,
-    /// The executor was shut down before the task was submitted.
-    ShutDown,
-    /// The executor can run nothing any more; the message has the reason.
-    Broken,
-    /// The operation does not fit the state: a second `result()`, a second `set_result()`.
-    InvalidState,
-    /// An option or argument that can never work, such as zero workers.
-    InvalidArgument,
-    /// Anything else, such as a refusal by the operating system.
-    Other,
-}
-
 impl Error {
-    /// An error with a kind and a message. For authors of back-ends, and for tests.
+    /// Creates an error with a kind and a message.
     ///
     /// ```
     /// use executor_core::{Error, ErrorKind};
@@ -100,12 +67,12 @@ impl Error {
         Error(Arc::new(Inner { kind, message, detail }))
     }
 
-    /// What kind of thing went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The panic, for [`ErrorKind::Panicked`].
+    /// Returns the panic of the task, if the kind is [`ErrorKind::Panicked`].
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};
@@ -122,7 +89,8 @@ impl Error {
         }
     }
 
-    /// How the worker ended, for [`ErrorKind::WorkerDied`] and wherever else a worker's end was the cause.
+    /// Returns how the worker process ended, if that caused the error: for [`ErrorKind::WorkerDied`], and for other
+    /// kinds where a worker ended, such as [`ErrorKind::TimeLimit`].
     ///
     /// ```
     /// # use executor_core::{Error, ErrorKind, WorkerDeath};
@@ -137,18 +105,24 @@ impl Error {
         }
     }
 
-    /// The error of a task that panicked.
+    /// Creates the error of a task that panicked. This is for authors of back-ends; `task` is the name of the task.
     pub fn panicked(task: &str, panic: Panic) -> Error {
         let message = format!("task `{task}` panicked: {panic}");
         Error::with_detail(ErrorKind::Panicked, message, Detail::Panic(panic))
     }
 
-    /// An error whose cause is the end of a worker.
+    /// Creates an error that was caused by the end of a worker process. This is for authors of back-ends.
     pub fn from_death(kind: ErrorKind, message: impl Into<String>, death: WorkerDeath) -> Error {
         Error::with_detail(kind, message.into(), Detail::Death(death))
     }
 
-    /// What `schedule` answers once the executor is closed. For authors of back-ends; `executor` is its name.
+    /// Creates the error that [`Backend::schedule`](crate::Backend::schedule) returns after `close`. This is for
+    /// authors of back-ends; `executor` is the name of the executor.
+    ///
+    /// ```
+    /// # use executor_core::{Error, ErrorKind};
+    /// assert_eq!(Error::shut_down("parser").kind(), ErrorKind::ShutDown);
+    /// ```
     pub fn shut_down(executor: &str) -> Error {
         Error::new(
             ErrorKind::ShutDown,
@@ -158,12 +132,18 @@ impl Error {
         )
     }
 
-    /// What `schedule` answers while a bounded executor is full. For authors of back-ends.
+    /// Creates the error that [`Backend::schedule`](crate::Backend::schedule) returns while a bounded executor is full.
+    /// This is for authors of back-ends; `executor` is the name of the executor, and `capacity` its `queue_capacity`.
+    ///
+    /// ```
+    /// # use executor_core::{Error, ErrorKind};
+    /// assert_eq!(Error::queue_full("parser", 100).kind(), ErrorKind::QueueFull);
+    /// ```
     pub fn queue_full(executor: &str, capacity: usize) -> Error {
         Error::new(
             ErrorKind::QueueFull,
             format!(
-                "{executor} is full: {capacity} tasks wait; use `submit` to wait for room, or a larger queue_capacity"
+                "{executor} is full: {capacity} tasks are queued; use `submit`, which waits, or a larger queue_capacity"
             ),
         )
     }
@@ -176,50 +156,10 @@ impl Error {
         Error::new(
             ErrorKind::Timeout,
             format!(
-                "task `{task}` is still {state} after a wait of {waited:?}: it goes on; wait again, cancel it, or give it a time limit"
+                "task `{task}` is still {state} after a wait of {waited:?}, which does not stop it: wait again, cancel \
+                 it, or give it a time limit"
             ),
         )
-    }
-
-    /// Writes the error into bytes that [`Error::decode`] reads in another process of this program.
-    pub fn encode(&self, into: &mut Vec<u8>) {
-        let start = into.len();
-        if codec::write(&*self.0, into).is_err() {
-            // Only where no stack is left; then the bytes are an error that cannot be read.
-            into.truncate(start);
-        }
-    }
-
-    /// Reads what [`Error::encode`] wrote. Bytes that are no error become an error that says so. The message is one
-    /// that may be shown on a terminal, whatever the other process has sent.
-    pub fn decode(bytes: &[u8]) -> Error {
-        let mut inner: Option<Inner> = None;
-        match (codec::read(bytes, &mut inner), inner) {
-            (Ok(_), Some(inner)) => {
-                let message = match escape::message(&inner.message) {
-                    Cow::Borrowed(_) => None,
-                    Cow::Owned(message) => Some(message),
-                };
-                Error(Arc::new(Inner { message: message.unwrap_or(inner.message), ..inner }))
-            }
-            (read, _) => {
-                let cause = read.err().map_or_else(String::new, |cause| cause.to_string());
-                Error::new(ErrorKind::Decode, format!("a worker sent an error that cannot be read: {cause}"))
-            }
-        }
-    }
-}
-
-/// So that a task can return a `Result` of its own whose error is this one.
-impl Serialize for Error {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Inner::serialize(&self.0, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Error {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Error, D::Error> {
-        Inner::deserialize(deserializer).map(|inner| Error(Arc::new(inner)))
     }
 }
 
@@ -252,22 +192,5 @@ mod tests {
     fn an_error_is_one_word_wide() {
         assert_eq!(size_of::<Error>(), size_of::<usize>());
         assert_eq!(size_of::<Option<Error>>(), size_of::<usize>());
-    }
-
-    #[test]
-    fn an_error_survives_the_wire_with_its_details() {
-        let panic = Panic::new("boom".into(), Some("src/a.rs:1:2".into()), Some("0: main".into()), "worker-1".into());
-        let mut bytes = Vec::new();
-        Error::panicked("parse", panic).encode(&mut bytes);
-        let error = Error::decode(&bytes);
-        assert_eq!(error.kind(), ErrorKind::Panicked);
-        let panic = error.panic().expect("the detail travels too");
-        assert_eq!((panic.message(), panic.location()), ("boom", Some("src/a.rs:1:2")));
-        assert_eq!((panic.backtrace(), panic.worker()), (Some("0: main"), "worker-1"));
-    }
-
-    #[test]
-    fn bytes_that_are_no_error_decode_to_an_error_that_says_so() {
-        assert_eq!(Error::decode(&[255, 255, 255]).kind(), ErrorKind::Decode);
     }
 }

@@ -1,4 +1,4 @@
-//! A panic as a value.
+//! The panic of a task.
 
 use std::fmt;
 
@@ -6,7 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::escape;
 
-/// What is known of a panic: the same for every entry point and every back-end.
+/// The panic of a task. It has the same content on every back-end. See [`Error::panic`](crate::Error::panic).
+///
+/// ```
+/// # use executor_core::{Executor, InlineExecutor};
+/// let future = InlineExecutor::new().submit(|n: u64| -> u64 { panic!("no {n}") }, 5)?;
+/// let error = future.result(None).unwrap_err();
+/// let panic = error.panic().unwrap();
+/// assert_eq!((panic.message(), panic.worker()), ("no 5", "inline"));
+/// assert!(panic.location().is_some());
+/// # Ok::<(), executor_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
     message: Box<str>,
@@ -25,24 +35,23 @@ impl Panic {
         }
     }
 
-    /// The text given to `panic!`, as it is; where this is displayed, and in the message of an [`Error`](crate::Error),
-    /// control characters are escaped and what is very long is cut. A panic with another payload than text says so
-    /// here.
+    /// Returns the unmodified text of the panic, or a note that the payload is not text. `Display` and the message of
+    /// an [`Error`](crate::Error) escape its control characters and truncate it.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// `file:line:column`. None where the program has replaced the panic hook.
+    /// Returns `file:line:column`, or `None` if the program has replaced the panic hook.
     pub fn location(&self) -> Option<&str> {
         self.location.as_deref()
     }
 
-    /// The backtrace, if `RUST_BACKTRACE` asked for one.
+    /// Returns the backtrace, if the environment variable `RUST_BACKTRACE` enables it.
     pub fn backtrace(&self) -> Option<&str> {
         self.backtrace.as_deref()
     }
 
-    /// The name of the worker that the task panicked on.
+    /// Returns the name of the worker that ran the task.
     pub fn worker(&self) -> &str {
         &self.worker
     }

@@ -1,0 +1,54 @@
+//! The kinds of errors.
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of an [`Error`](crate::Error).
+///
+/// Python's counterparts are the exceptions `TimeoutError` ([`Timeout`](Self::Timeout)), `CancelledError`
+/// ([`Cancelled`](Self::Cancelled)), `BrokenExecutor` ([`WorkerDied`](Self::WorkerDied), [`Broken`](Self::Broken)),
+/// `InvalidStateError` ([`InvalidState`](Self::InvalidState)), `PicklingError` ([`Encode`](Self::Encode),
+/// [`Decode`](Self::Decode)), `RuntimeError` ([`ShutDown`](Self::ShutDown)), `queue.Full`
+/// ([`QueueFull`](Self::QueueFull)) and `ValueError` ([`InvalidArgument`](Self::InvalidArgument)).
+///
+/// ```
+/// use std::time::Duration;
+/// use executor_core::{ErrorKind, promise};
+/// let (_promise, future) = promise::<u64>();
+/// match future.result(Duration::ZERO) {
+///     Ok(value) => println!("{value}"),
+///     Err(error) if error.kind() == ErrorKind::Timeout => println!("not done yet"),
+///     Err(error) => println!("failed: {error}"),
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The wait timed out. The task is not affected, and the caller can wait again.
+    Timeout,
+    /// The task was cancelled before it started.
+    Cancelled,
+    /// The task panicked; see [`Error::panic`](crate::Error::panic).
+    Panicked,
+    /// The worker process died while it ran the task; see [`Error::worker_death`](crate::Error::worker_death).
+    WorkerDied,
+    /// The task ran longer than its [time limit](crate::TaskOptions::time_limit) and was stopped.
+    TimeLimit,
+    /// The running task was stopped by `Future::terminate` or [`Shutdown::Terminate`](crate::Shutdown::Terminate).
+    Terminated,
+    /// The arguments or the result could not be encoded.
+    Encode,
+    /// The arguments or the result could not be decoded by the receiving process.
+    Decode,
+    /// The queue of a bounded executor was full, and the caller chose not to wait.
+    QueueFull,
+    /// The executor was shut down before the task was submitted.
+    ShutDown,
+    /// The executor cannot run tasks any more; the message has the reason.
+    Broken,
+    /// The operation is not possible in this state, such as a second `result()` or a second `set_result()`.
+    InvalidState,
+    /// An option or argument is never valid, such as zero workers.
+    InvalidArgument,
+    /// Any other error, such as one of the operating system.
+    Other,
+}
