@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc, time::Instant};
 
-use super::{answers::Answers, pace::Pace};
+use super::{chunking::CostEstimate, results::Results};
 use crate::{
     Error, ErrorKind, Function, Payload, catch,
     codec::{self, Bytes},
@@ -17,65 +17,65 @@ use crate::{
     },
 };
 
-/// One call for each item; what becomes of one does not touch the others.
+/// The task that calls the function once for each item. The outcome of one item does not affect the others.
 pub(super) struct Chunk<F, A, R> {
     pub(super) function: F,
     pub(super) items: Vec<A>,
-    /// Where to tell what they cost, if anybody wants to know.
-    pub(super) pace: Option<Arc<Pace>>,
+    /// The estimate to update, unless the size of the chunks is fixed.
+    pub(super) estimate: Option<Arc<CostEstimate>>,
     pub(super) result: PhantomData<fn() -> R>,
 }
 
 impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
-    type Output = Answers<R>;
+    type Output = Results<R>;
 
     fn name() -> &'static str {
         std::any::type_name::<F>()
     }
 
-    fn run(self) -> Result<Answers<R>, Error> {
-        let Chunk { function, items, pace, .. } = self;
+    fn run(self) -> Result<Results<R>, Error> {
+        let Chunk { function, items, estimate, .. } = self;
         let count = items.len();
-        let timed = pace.map(|pace| (pace, Instant::now()));
-        let mut answers = Answers::with_capacity(count);
+        let timed = estimate.map(|estimate| (estimate, Instant::now()));
+        let mut results = Results::with_capacity(count);
         let mut items = items.into_iter();
         let context = task::current();
         let is_stopped = || context.as_ref().is_some_and(task::Context::is_cancelled);
-        // One catch for all items up to one that panics, and another for those behind it.
+        // Catching panics costs, so one catch covers all items up to the first one that panics.
         while items.len() > 0 {
-            let values = answers.values();
+            let values = results.values();
             let called = guarded(|| {
-                // A map that was dropped or ran out of time asks its running chunks to stop at the next item.
+                // A map that was dropped or timed out asks its running chunks to stop before the next item.
                 while !is_stopped()
                     && let Some(item) = items.next()
                 {
                     values.push(function(item));
                 }
-                // What is only dropped is dropped here, for its `Drop` is user code.
+                // The remaining items are dropped inside the catch, because their `Drop` is user code.
                 items.next().map(drop).is_some()
             });
             match called {
                 Ok(false) => {}
                 Ok(true) => {
                     let error = Error::new(ErrorKind::Cancelled, "the map that this item belongs to was dropped");
-                    answers.push(Err(error));
+                    results.push(Err(error));
                 }
-                Err(error) => answers.push(Err(error)),
+                Err(error) => results.push(Err(error)),
             }
         }
-        if let Some((pace, started)) = timed {
-            pace.note(count, started.elapsed());
+        if let Some((estimate, started)) = timed {
+            estimate.update(count, started.elapsed());
         }
-        Ok(answers)
+        Ok(results)
     }
 
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         let count = self.items.len();
-        // A guess that is right for numbers, and not far off for what is larger.
+        // The estimate is exact for numbers, and a good one for larger types.
         into.reserve(count * (batch::FRAME + size_of::<A>()));
         let mut items = self.items.into_iter();
-        // As for `run`: one catch for all items up to one that panics. That one is not dropped on the way out of a
-        // panic, for its `Drop` may panic too.
+        // One catch covers all items up to the first one that panics, as in `run`. That item must not be dropped while
+        // the panic unwinds, because its `Drop` may panic too.
         let mut start = into.len();
         let mut written = None;
         loop {
@@ -96,18 +96,18 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
     }
 
-    fn unpack(reply: Bytes) -> Result<Answers<R>, Error> {
-        // The error of the whole task, or the records of its items.
+    fn unpack(reply: Bytes) -> Result<Results<R>, Error> {
+        // This fails with the error of the whole task, or returns the records of its items.
         let records = outcome::open(&reply)?;
         Ok(read(Self::name(), batch::records(records)))
     }
 }
 
-/// Reads the outcomes, with one catch for all of them up to one that panics, or is an error.
-fn read<R: Payload>(name: &str, mut outcomes: Records<'_>) -> Answers<R> {
-    let mut answers = Answers::with_capacity(outcomes.clone().count());
+/// Reads the outcomes. One catch covers all of them up to the first one that panics or is an error.
+fn read<R: Payload>(name: &str, mut outcomes: Records<'_>) -> Results<R> {
+    let mut results = Results::with_capacity(outcomes.clone().count());
     loop {
-        let values = answers.values();
+        let values = results.values();
         let read = guarded_for(name, || {
             for outcome in outcomes.by_ref() {
                 values.push(outcome::read(outcome)?);
@@ -115,8 +115,8 @@ fn read<R: Payload>(name: &str, mut outcomes: Records<'_>) -> Answers<R> {
             Ok(())
         });
         match read.flatten() {
-            Ok(()) => return answers,
-            Err(error) => answers.push(Err(error)),
+            Ok(()) => return results,
+            Err(error) => results.push(Err(error)),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! One function over many inputs.
+//! Calls one function on many inputs. `README.md` describes how the input is divided into chunks.
 
-mod answers;
 mod chunk;
-mod pace;
+mod chunking;
+mod results;
 mod source;
 
 use std::{
@@ -17,17 +17,20 @@ use crate::{
     wait::{Group, watch},
     waiting::{WaitEnd, deadline_after, help_or_wait_for_any, is_over},
 };
-use answers::{Answers, Reading};
-use pace::{Chunking, Pace};
+use chunking::{Chunking, CostEstimate};
+use results::{Results, ResultsIter};
 use source::{Batch, Input, Source};
 
-/// The results of [`Executor::map`](crate::Executor::map): an iterator of results, in the order of the inputs.
+/// An iterator over the results of [`Executor::map`](crate::Executor::map), in the order of the inputs.
 ///
-/// An error is one item like any other, and does not end the iterator. Dropping it cancels what has not started.
+/// [`next`](Iterator::next) blocks until the next result is available. The error of one input is one item, and does not
+/// end the iterator. Dropping the iterator cancels the calls that have not started. Python's counterpart is the
+/// iterator that `Executor.map` returns, which ends at the first error.
 ///
-/// If the input panics while it is read by [`next`](Iterator::next) (which happens with a
-/// [`buffersize`](MapOptions::buffersize)), the panic goes on to the caller; what was read before is still answered,
-/// and the input is not read again.
+/// # Panics
+///
+/// With a [`buffersize`](MapOptions::buffersize), [`next`](Iterator::next) reads the input and panics if that panics.
+/// The iterator can still be used then: it yields the results of the inputs that were read before, and ends.
 ///
 /// ```
 /// # use executor_core::{Executor, InlineExecutor};
@@ -40,26 +43,26 @@ use source::{Batch, Input, Source};
 /// ```
 #[must_use = "iterators do nothing unless they are used; dropping this one cancels what has not started"]
 pub struct Map<R: Payload> {
-    /// None once the input is over, or nothing can be submitted any more.
+    /// The input, or `None` if it has ended or nothing can be submitted any more.
     source: Option<Box<dyn Source<R>>>,
-    /// For submitting later items; None if everything was submitted at the call.
+    /// Submits later items. `None` if everything was submitted at the call.
     backend: Option<Arc<dyn Backend>>,
     chunking: Chunking,
-    /// How many more items may be submitted.
-    room: usize,
-    /// What was submitted and not read, oldest first. Holes are batches that were read out of order.
+    /// How many more items may be submitted now.
+    allowance: usize,
+    /// The submitted batches whose results were not read, oldest first. `None` is a batch that was read out of order.
     pending: VecDeque<Option<Batch<R>>>,
-    /// The number of the first of `pending`.
+    /// The number of the first batch in `pending`.
     base: usize,
     /// The results of the batch that is being read.
-    ready: Reading<R>,
-    /// Tells which batch is done next, if the order does not matter.
+    ready: ResultsIter<R>,
+    /// Returns the batches in the order of completion, for an unordered map.
     unordered: Option<Arc<Group>>,
-    /// Up to which number batches were looked at for running them on the spot.
+    /// Batches with lower numbers were already considered for running them inline.
     helped: usize,
     deadline: Option<Instant>,
     timeout: Option<Duration>,
-    /// In which process of a family of forks it was made.
+    /// Detects that this process is a forked child of the one that created the map.
     born: fork::Generation,
 }
 
@@ -72,27 +75,27 @@ where
     R: Payload,
 {
     options.check()?;
-    let room = options.buffersize.unwrap_or(usize::MAX);
-    let pace = Arc::<Pace>::default();
-    let chunking = Chunking::new(options.chunksize, backend.max_workers(), room, pace.clone());
-    let told = options.chunksize.is_none().then_some(pace);
+    let allowance = options.buffersize.unwrap_or(usize::MAX);
+    let estimate = Arc::<CostEstimate>::default();
+    let chunking = Chunking::new(options.chunksize, backend.max_workers(), allowance, estimate.clone());
+    let estimate = options.chunksize.is_none().then_some(estimate);
     let handle = match options.buffersize {
         None => None,
         Some(_) => Some(backend.handle().ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidArgument,
-                "this back-end cannot submit later, which `buffersize` needs: implement `Backend::handle` for it",
+                "`buffersize` needs a back-end that can submit items later: implement `Backend::handle` for it",
             )
         })?),
     };
     let mut map = Map {
-        source: Some(Box::new(Input::new(function, items, told))),
+        source: Some(Box::new(Input::new(function, items, estimate))),
         backend: None,
         chunking,
-        room,
+        allowance,
         pending: VecDeque::new(),
         base: 0,
-        ready: Reading::nothing(),
+        ready: ResultsIter::empty(),
         unordered: options.unordered.then(Arc::default),
         helped: 0,
         deadline: deadline_after(options.timeout),
@@ -100,25 +103,25 @@ where
         born: fork::generation(),
     };
     // If this fails, dropping the map cancels what it has submitted.
-    while map.room > 0 && map.submit_next(backend)? {}
+    while map.allowance > 0 && map.submit_next(backend)? {}
     map.backend = handle;
     Ok(map)
 }
 
 impl<R: Payload> Map<R> {
-    /// How many items the next batch is to have.
+    /// Returns the size of the next batch.
     fn next_size(&mut self) -> usize {
         let left = self.source.as_mut().and_then(|source| source.left());
         self.chunking.next(left)
     }
 
-    /// Submits the next batch, or as much of it as there is room for. False: the input is over.
+    /// Submits the next batch, or as much of it as is allowed now. Returns `false` at the end of the input.
     fn submit_next(&mut self, backend: &dyn Backend) -> Result<bool, Error> {
         let size = self.next_size();
-        self.submit(backend, size.min(self.room))
+        self.submit(backend, size.min(self.allowance))
     }
 
-    /// Submits one batch. False: the input is over.
+    /// Submits one batch. Returns `false` at the end of the input.
     fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<bool, Error> {
         let Some(source) = &mut self.source else { return Ok(false) };
         let batch = match source.submit(backend, most) {
@@ -132,7 +135,7 @@ impl<R: Payload> Map<R> {
                 return Err(error);
             }
         };
-        self.room -= batch.items();
+        self.allowance -= batch.items();
         self.chunking.submitted(batch.items());
         self.push(batch);
         Ok(true)
@@ -150,27 +153,27 @@ impl<R: Payload> Map<R> {
         self.pending.push_back(Some(batch));
     }
 
-    /// Submits as much as there is room for, in whole chunks unless nothing else is under way.
+    /// Submits as many chunks as are allowed now. A chunk is only divided if no other one is pending.
     fn refill(&mut self) {
         let Some(backend) = self.backend.clone() else { return };
-        while self.source.is_some() && self.room > 0 {
+        while self.source.is_some() && self.allowance > 0 {
             let size = self.next_size();
-            if self.room < size && !self.pending.is_empty() {
+            if self.allowance < size && !self.pending.is_empty() {
                 break;
             }
-            match self.submit(&*backend, size.min(self.room)) {
+            match self.submit(&*backend, size.min(self.allowance)) {
                 Ok(true) => {}
                 Ok(false) => break,
-                // The rest of the input cannot be submitted, and this says why, behind the results that there are.
+                // The rest of the input cannot be submitted. The reason becomes the last result.
                 Err(error) => {
-                    self.room -= 1;
+                    self.allowance -= 1;
                     self.push(Batch::Refused(error, 1));
                 }
             }
         }
     }
 
-    /// Waits for the next batch. None: there is none. An error: it will not come, and the map is over.
+    /// Waits for the next batch. Returns `None` if there is none, and an error if the map cannot continue.
     fn next_batch(&mut self) -> Option<Result<Batch<R>, Error>> {
         if self.pending.is_empty() {
             return None;
@@ -216,7 +219,8 @@ impl<R: Payload> Map<R> {
         }
     }
 
-    /// Runs the next batch that has not started, if this is a task of the same executor, or waits for one that is done.
+    /// Runs the next batch that has not started if the caller is a task of the same executor. Otherwise waits for a
+    /// batch to complete.
     fn help_or_wait(&mut self, group: &Group) -> Result<(), Error> {
         self.helped = self.helped.max(self.base);
         let (pending, base, helped) = (&self.pending, self.base, &mut self.helped);
@@ -239,13 +243,14 @@ impl<R: Payload> Map<R> {
         Error::new(
             ErrorKind::Timeout,
             format!(
-                "the map was not done {:?} after its call, with {unread} results to come: what had not started is cancelled",
+                "the map timed out {:?} after its call with {unread} results missing: items that had not started were \
+                 cancelled",
                 self.timeout.unwrap_or_default()
             ),
         )
     }
 
-    /// Cancels what has not started, and asks the chunks that run to stop at their next item.
+    /// Cancels the batches that have not started, and asks running chunks to stop before their next item.
     fn cancel(&mut self) {
         fn stop<T: Send + 'static>(future: &Future<T>) {
             if !future.cancel() {
@@ -260,26 +265,27 @@ impl<R: Payload> Map<R> {
                 Batch::Refused(..) => {}
             }
         }
-        self.ready = Reading::nothing();
+        self.ready = ResultsIter::empty();
     }
 }
 
 impl<R: Payload> Map<R> {
-    /// Waits for the next batch, and begins to read it. None: there is none. An error: the map is over.
+    /// Waits for the next batch and begins to read it. Returns `None` if there is none, and an error if the map cannot
+    /// continue.
     #[inline(never)]
     fn read_next_batch(&mut self) -> Option<Result<(), Error>> {
         let results = match self.next_batch()? {
             Ok(Batch::One(future)) => {
-                let mut answers = Answers::with_capacity(1);
-                answers.push(future.result(None));
-                answers
+                let mut results = Results::with_capacity(1);
+                results.push(future.result(None));
+                results
             }
-            Ok(Batch::Refused(error, items)) => Answers::with_capacity(0).complete(items, || error.clone()),
+            Ok(Batch::Refused(error, items)) => Results::with_capacity(0).complete(items, || error.clone()),
             Ok(Batch::Many(future, items)) => match future.result(None) {
-                Ok(answers) => {
-                    answers.complete(items, || Error::new(ErrorKind::Decode, "a worker's reply ended before this item"))
+                Ok(results) => {
+                    results.complete(items, || Error::new(ErrorKind::Decode, "a worker's reply ended before this item"))
                 }
-                Err(error) => Answers::with_capacity(0).complete(items, || error.clone()),
+                Err(error) => Results::with_capacity(0).complete(items, || error.clone()),
             },
             Err(error) => return Some(Err(error)),
         };
@@ -293,14 +299,14 @@ impl<R: Payload> Iterator for Map<R> {
 
     #[inline]
     fn next(&mut self) -> Option<Result<R, Error>> {
-        // Here and not when an item leaves: what was yielded is what makes room, so the bound is never exceeded, and an
-        // input that panics takes no result with it.
+        // Refilling happens before the result is taken, so that no result is lost if the input panics. Only a result
+        // that was yielded allows another item, so the bound is never exceeded.
         if self.backend.is_some() {
             self.refill();
         }
         loop {
             if let Some(result) = self.ready.next() {
-                self.room = self.room.saturating_add(1);
+                self.allowance = self.allowance.saturating_add(1);
                 return Some(result);
             }
             if let Err(error) = self.read_next_batch()? {
@@ -323,7 +329,7 @@ impl<R: Payload> fmt::Debug for Map<R> {
         f.debug_struct("Map")
             .field("pending", &self.pending.iter().flatten().map(Batch::items).sum::<usize>())
             .field("ready", &self.ready.len())
-            .field("input_over", &self.source.is_none())
+            .field("input_ended", &self.source.is_none())
             .finish_non_exhaustive()
     }
 }

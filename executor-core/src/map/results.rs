@@ -1,23 +1,23 @@
-//! What a chunk answers: one result for each item.
+//! The results of a chunk: one for each item.
 
 use std::vec;
 
 use crate::Error;
 
-/// The results of a chunk, in the order of its items. Values lie side by side, for almost all results are values.
-pub(super) struct Answers<R> {
+/// The results of a chunk, in the order of its items. Values are contiguous, because almost all results are values.
+pub(super) struct Results<R> {
     /// The values before the first error.
     values: Vec<R>,
-    /// Each error, and the values behind it.
+    /// Each error, and the values that follow it.
     errors: Vec<(Error, Vec<R>)>,
 }
 
-impl<R> Answers<R> {
-    pub(super) fn with_capacity(items: usize) -> Answers<R> {
-        Answers { values: Vec::with_capacity(items), errors: Vec::new() }
+impl<R> Results<R> {
+    pub(super) fn with_capacity(items: usize) -> Results<R> {
+        Results { values: Vec::with_capacity(items), errors: Vec::new() }
     }
 
-    /// Where the next values go.
+    /// Returns the vector to which the next values must be appended.
     pub(super) fn values(&mut self) -> &mut Vec<R> {
         match self.errors.last_mut() {
             None => &mut self.values,
@@ -36,8 +36,8 @@ impl<R> Answers<R> {
         self.values.len() + self.errors.iter().map(|(_, values)| 1 + values.len()).sum::<usize>()
     }
 
-    /// As many results as there are items: none is left over, and where one is missing this error is in its place.
-    pub(super) fn complete(mut self, items: usize, missing: impl Fn() -> Error) -> Answers<R> {
+    /// Returns exactly as many results as there are items: surplus ones are removed, and missing ones become errors.
+    pub(super) fn complete(mut self, items: usize, missing: impl Fn() -> Error) -> Results<R> {
         for _ in self.len()..items {
             self.push(Err(missing()));
         }
@@ -50,24 +50,24 @@ impl<R> Answers<R> {
     }
 }
 
-impl<R> IntoIterator for Answers<R> {
+impl<R> IntoIterator for Results<R> {
     type Item = Result<R, Error>;
-    type IntoIter = Reading<R>;
+    type IntoIter = ResultsIter<R>;
 
-    fn into_iter(self) -> Reading<R> {
-        Reading { values: self.values.into_iter(), errors: self.errors.into_iter() }
+    fn into_iter(self) -> ResultsIter<R> {
+        ResultsIter { values: self.values.into_iter(), errors: self.errors.into_iter() }
     }
 }
 
-/// The results of a chunk, one by one.
-pub(super) struct Reading<R> {
+/// An iterator over the results of a chunk.
+pub(super) struct ResultsIter<R> {
     values: vec::IntoIter<R>,
     errors: vec::IntoIter<(Error, Vec<R>)>,
 }
 
-impl<R> Reading<R> {
-    pub(super) fn nothing() -> Reading<R> {
-        Answers::with_capacity(0).into_iter()
+impl<R> ResultsIter<R> {
+    pub(super) fn empty() -> ResultsIter<R> {
+        Results::with_capacity(0).into_iter()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -82,7 +82,7 @@ impl<R> Reading<R> {
     }
 }
 
-impl<R> Iterator for Reading<R> {
+impl<R> Iterator for ResultsIter<R> {
     type Item = Result<R, Error>;
 
     #[inline]
@@ -100,36 +100,35 @@ mod tests {
     use crate::ErrorKind;
 
     fn error() -> Error {
-        Error::new(ErrorKind::Other, "as asked for")
+        Error::new(ErrorKind::Other, "expected")
     }
 
-    fn answers(results: &[Result<u8, ()>]) -> Answers<u8> {
-        let mut answers = Answers::with_capacity(0);
-        results.iter().for_each(|result| answers.push(result.map_err(|()| error())));
-        answers
+    fn results(given: &[Result<u8, ()>]) -> Results<u8> {
+        let mut results = Results::with_capacity(0);
+        given.iter().for_each(|result| results.push(result.map_err(|()| error())));
+        results
     }
 
-    fn read(answers: Answers<u8>) -> Vec<Result<u8, ()>> {
-        answers.into_iter().map(|result| result.map_err(|_| ())).collect()
+    fn read(results: Results<u8>) -> Vec<Result<u8, ()>> {
+        results.into_iter().map(|result| result.map_err(|_| ())).collect()
     }
 
     #[test]
-    fn results_come_out_as_they_went_in() {
-        for results in
-            [&[][..], &[Ok(1), Ok(2)], &[Err(())], &[Err(()), Ok(1), Err(()), Err(()), Ok(2), Ok(3), Err(())]]
+    fn results_are_yielded_in_the_order_of_insertion() {
+        for given in [&[][..], &[Ok(1), Ok(2)], &[Err(())], &[Err(()), Ok(1), Err(()), Err(()), Ok(2), Ok(3), Err(())]]
         {
-            assert_eq!(answers(results).into_iter().len(), results.len());
-            assert_eq!(read(answers(results)), results);
+            assert_eq!(results(given).into_iter().len(), given.len());
+            assert_eq!(read(results(given)), given);
         }
     }
 
     #[test]
-    fn there_is_one_result_for_each_item_whatever_was_said() {
-        let said = [Ok(1), Err(()), Ok(2), Ok(3), Err(())];
+    fn a_completed_chunk_has_one_result_for_each_item() {
+        let given = [Ok(1), Err(()), Ok(2), Ok(3), Err(())];
         for items in 0..8 {
-            let mut expected = said.to_vec();
+            let mut expected = given.to_vec();
             expected.resize(items, Err(()));
-            assert_eq!(read(answers(&said).complete(items, error)), expected);
+            assert_eq!(read(results(&given).complete(items, error)), expected);
         }
     }
 }

@@ -1,23 +1,23 @@
-//! The input side of a map: reads items, and submits them one by one or in chunks.
+//! The input side of a map, which reads items and submits them one by one or in chunks.
 
 use std::{marker::PhantomData, sync::Arc};
 
-use super::{answers::Answers, chunk::Chunk, pace::Pace};
+use super::{chunk::Chunk, chunking::CostEstimate, results::Results};
 use crate::{
     Backend, Error, ErrorKind, Function, Future, Payload, Task, TaskOptions,
     task::work::{Submitted, Work},
 };
 
-/// What was submitted at once, and what it will answer.
+/// The items that were submitted together, and their results.
 pub(super) enum Batch<R> {
     One(Future<R>),
-    Many(Future<Answers<R>>, usize),
-    /// Items that could not be submitted; their places in the results are kept.
+    Many(Future<Results<R>>, usize),
+    /// Items that could not be submitted. Each is an error in the results.
     Refused(Error, usize),
 }
 
 impl<R> Batch<R> {
-    /// How many results it will answer.
+    /// Returns the number of items, which is the number of results.
     pub(super) fn items(&self) -> usize {
         match self {
             Batch::One(_) => 1,
@@ -26,39 +26,40 @@ impl<R> Batch<R> {
     }
 }
 
-/// The input of a map, whatever its types.
+/// The input of a map, without its types.
 pub(super) trait Source<R>: Send {
-    /// How many items there are to come, if the input knows that.
+    /// Returns how many items are left, if the input knows that.
     fn left(&mut self) -> Option<usize>;
 
-    /// Submits the next items, at most `most`. None: the input is over. An error: nothing can be submitted any more.
+    /// Submits the next items, at most `most`. Returns `None` at the end of the input, and an error if nothing can be
+    /// submitted any more.
     fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<Option<Batch<R>>, Error>;
 }
 
 pub(super) struct Input<F, I: Iterator, R> {
     function: F,
     items: I,
-    /// Whether `items` came to its end, or panicked: either way it is not asked again.
+    /// Whether `items` has ended or panicked. It is not called again then.
     over: bool,
-    /// What was read and not submitted. Something is left in here only if `items` panicked.
+    /// The items that were read and not submitted. Between calls it is empty, unless `items` panicked.
     read: Vec<I::Item>,
-    /// Where the chunks tell what they cost, if that decides how large the next ones are.
-    pace: Option<Arc<Pace>>,
+    /// The estimate that the chunks update, unless the size of the chunks is fixed.
+    estimate: Option<Arc<CostEstimate>>,
     result: PhantomData<fn() -> R>,
 }
 
-/// For so many items there is room at once. An input may say that it has more than memory holds, and have three.
-const AT_ONCE: usize = 4096;
+/// Items are read in portions of this size, so that an input with a wrong size hint does not reserve all memory.
+const PORTION: usize = 4096;
 
 impl<F, I: Iterator, R> Input<F, I, R> {
-    pub(super) fn new(function: F, items: I, pace: Option<Arc<Pace>>) -> Input<F, I, R> {
-        Input { function, items, over: false, read: Vec::new(), pace, result: PhantomData }
+    pub(super) fn new(function: F, items: I, estimate: Option<Arc<CostEstimate>>) -> Input<F, I, R> {
+        Input { function, items, over: false, read: Vec::new(), estimate, result: PhantomData }
     }
 
-    /// Reads until there are `most` items. User code runs here, and may unwind.
+    /// Reads until there are `most` items. This calls user code, which may panic.
     fn fill(&mut self, most: usize) {
         while self.read.len() < most && !self.over {
-            let wanted = self.read.len() + (most - self.read.len()).min(AT_ONCE);
+            let wanted = self.read.len() + (most - self.read.len()).min(PORTION);
             self.over = true;
             self.read.extend(self.items.by_ref().take(wanted - self.read.len()));
             self.over = self.read.len() < wanted;
@@ -77,7 +78,7 @@ where
         if self.over {
             return Some(self.read.len());
         }
-        // This is user code too, and if it panics, so would reading.
+        // This is user code too. If it panics, the input counts as ended.
         self.over = true;
         let (least, most) = self.items.size_hint();
         self.over = false;
@@ -89,16 +90,16 @@ where
         let (function, result) = (self.function, PhantomData);
         let count = self.read.len();
         let Some(args) = self.read.pop() else { return Ok(None) };
-        let scheduled = if most == 1 && self.pace.is_none() {
+        let scheduled = if most == 1 && self.estimate.is_none() {
             schedule(backend, Submitted { function, args, result }).map(Batch::One)
         } else {
             self.read.push(args);
-            let (items, pace) = (std::mem::take(&mut self.read), self.pace.clone());
-            schedule(backend, Chunk { function, items, pace, result }).map(|future| Batch::Many(future, count))
+            let (items, estimate) = (std::mem::take(&mut self.read), self.estimate.clone());
+            schedule(backend, Chunk { function, items, estimate, result }).map(|future| Batch::Many(future, count))
         };
         match scheduled {
             Ok(batch) => Ok(Some(batch)),
-            // The items alone are to blame, so the map goes on without them.
+            // Only these items are at fault, so the map continues with the next ones.
             Err(error) if matches!(error.kind(), ErrorKind::Encode | ErrorKind::Panicked) => {
                 Ok(Some(Batch::Refused(error, count)))
             }
