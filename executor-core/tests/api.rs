@@ -1,4 +1,4 @@
-//! The uses that the public names promise to allow, as they are written in programs.
+//! Uses of the public interface as programs write them. They must keep compiling.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn awaited(executor: &dyn Backend) -> Result<bool, Error> {
 }
 
 #[test]
-fn an_executor_is_used_as_a_trait_object_a_generic_and_an_impl() {
+fn an_executor_can_be_a_trait_object_a_generic_or_an_impl() {
     let executor = InlineExecutor::new();
     assert!(run(&executor).expect("a value"));
     assert_eq!(generic(&executor).expect("a value"), 3);
@@ -38,7 +38,7 @@ fn an_executor_is_used_as_a_trait_object_a_generic_and_an_impl() {
 }
 
 #[test]
-fn executors_of_several_kinds_are_used_through_one_list() {
+fn one_list_can_hold_executors_of_several_kinds() {
     let executors: Vec<Box<dyn Backend>> = vec![Box::new(InlineExecutor::new()), Box::new(Forwarding)];
     for executor in &executors {
         assert_eq!(
@@ -69,19 +69,19 @@ impl Backend for Forwarding {
 struct Forwarding;
 
 #[test]
-fn an_executor_is_used_behind_every_pointer() {
-    fn answers(executor: impl Executor) -> bool {
+fn every_pointer_to_an_executor_is_an_executor() {
+    fn runs(executor: impl Executor) -> bool {
         executor.submit(is_prime, 7).and_then(|future| future.result(None)).expect("a value")
     }
     let dynamic: &dyn Backend = &Forwarding;
     let boxed: Box<dyn Backend> = Box::new(Forwarding);
     let shared: std::sync::Arc<dyn Backend> = std::sync::Arc::new(Forwarding);
-    assert!(answers(Forwarding) && answers(&Forwarding) && answers(dynamic));
-    assert!(answers(&boxed) && answers(boxed) && answers(&shared) && answers(shared));
+    assert!(runs(Forwarding) && runs(&Forwarding) && runs(dynamic));
+    assert!(runs(&boxed) && runs(boxed) && runs(&shared) && runs(shared));
 }
 
 #[test]
-fn functions_come_as_items_closures_methods_constructors_and_generics() {
+fn items_closures_methods_constructors_and_generics_are_functions() {
     fn double<N: std::ops::Add<Output = N> + Copy>(n: N) -> N {
         n + n
     }
@@ -107,7 +107,7 @@ fn widened(shared: SharedFuture<u32>) -> Future<u64> {
 }
 
 #[test]
-fn every_option_chains() {
+fn all_options_can_be_chained() {
     let options = TaskOptions::new().name("n").time_limit(Duration::from_secs(1)).retries(1).priority(-1);
     let executor = InlineExecutor::new();
     let future = executor.submit_with(options, |()| task::current().map(|context| context.name().to_string()), ());
@@ -121,7 +121,7 @@ fn every_option_chains() {
 }
 
 #[test]
-fn waiting_takes_any_collection_and_any_form_of_time_out() {
+fn waiting_accepts_any_collection_and_any_form_of_time_out() {
     let executor = InlineExecutor::new();
     let futures = || (0..3u64).map(|n| executor.submit(|n: u64| n, n).expect("accepted"));
     let waited: Waited<u64> = wait(futures(), None, ReturnWhen::AllCompleted);
@@ -135,18 +135,18 @@ fn waiting_takes_any_collection_and_any_form_of_time_out() {
 }
 
 #[test]
-fn a_promise_and_an_error_answer_as_documented() {
+fn a_promise_and_an_error_behave_as_documented() {
     let (promise, future): (Promise<u64>, Future<u64>) = promise();
     let id: TaskId = future.id();
     assert!(format!("{id} {id:?}").len() > 3 && id == future.id());
     assert!(!future.done() && !future.running() && !future.cancelled());
     assert!(promise.set_running_or_notify_cancel());
     assert!(!future.cancel() && !future.terminate(Duration::ZERO));
-    let error = Error::new(ErrorKind::Other, "in words");
+    let error = Error::new(ErrorKind::Other, "a reason");
     promise.set_exception(error.clone()).expect("running");
     let failure: Option<Error> = future.exception(None).expect("done");
     let failure = failure.expect("it failed");
-    assert_eq!((failure.kind(), failure.to_string()), (ErrorKind::Other, "in words".to_string()));
+    assert_eq!((failure.kind(), failure.to_string()), (ErrorKind::Other, "a reason".to_string()));
     let (panic, death): (Option<&Panic>, Option<&WorkerDeath>) = (failure.panic(), failure.worker_death());
     assert!(panic.is_none() && death.is_none());
     let _: &dyn std::error::Error = &failure;
@@ -164,7 +164,7 @@ fn a_task_may_return_a_result_of_its_own_with_this_error() {
 }
 
 #[test]
-fn a_function_of_ones_own_may_be_generic_over_function_and_payload() {
+fn a_users_function_may_be_generic_over_function_and_payload() {
     fn twice<F: Function<A, A>, A: Payload>(executor: &dyn Backend, function: F, argument: A) -> Result<A, Error> {
         let once = executor.submit(function, argument)?.result(None)?;
         executor.submit(function, once)?.result(None)
@@ -172,28 +172,27 @@ fn a_function_of_ones_own_may_be_generic_over_function_and_payload() {
     assert_eq!(twice(&InlineExecutor::new(), |n: u64| n * 3, 2).expect("a value"), 18);
 }
 
-/// What travels between threads and what is shared by them is part of the interface.
+/// Which types are `Send` and `Sync` is part of the interface.
 #[test]
-fn handles_go_to_and_are_shared_by_threads() {
-    fn sent_and_shared<T: Send + Sync + 'static>() {}
-    fn sent<T: Send + 'static>() {}
-    sent_and_shared::<Error>();
-    sent_and_shared::<InlineExecutor>();
-    sent_and_shared::<Task>();
-    // Whoever holds one moves the value out, so it is not shared even if the future is.
-    sent_and_shared::<Future<std::cell::Cell<u64>>>();
-    sent_and_shared::<Promise<std::cell::Cell<u64>>>();
-    sent_and_shared::<SharedFuture<u64>>();
-    sent_and_shared::<Awaited<u64>>();
-    sent_and_shared::<AwaitedShared<u64>>();
-    sent_and_shared::<task::Context>();
-    sent::<Map<u64>>();
-    sent::<AsCompleted<u64>>();
+fn handles_can_be_sent_to_and_shared_by_threads() {
+    fn send_and_sync<T: Send + Sync + 'static>() {}
+    fn send<T: Send + 'static>() {}
+    send_and_sync::<Error>();
+    send_and_sync::<InlineExecutor>();
+    send_and_sync::<Task>();
+    // `result` moves the value out, so the value is not shared even if the future is.
+    send_and_sync::<Future<std::cell::Cell<u64>>>();
+    send_and_sync::<Promise<std::cell::Cell<u64>>>();
+    send_and_sync::<SharedFuture<u64>>();
+    send_and_sync::<Awaited<u64>>();
+    send_and_sync::<AwaitedShared<u64>>();
+    send_and_sync::<task::Context>();
+    send::<Map<u64>>();
+    send::<AsCompleted<u64>>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());
 }
 
-/// A panic that unwinds past a handle leaves nothing broken behind: no lock of the library is held while user code
-/// runs.
+/// A panic that unwinds past a handle leaves it intact, because no lock of the library is held while user code runs.
 #[test]
 fn handles_may_be_used_across_a_panic_that_was_caught() {
     use std::{
@@ -215,7 +214,7 @@ fn handles_may_be_used_across_a_panic_that_was_caught() {
     unwind_safe::<Waited<u64>>();
     unwind_safe::<TaskOptions>();
     unwind_safe::<MapOptions>();
-    // Whatever the value is: it is moved out, or cloned by its own `Clone`.
+    // This holds for every value, because it is moved out, or cloned by its own `Clone`.
     unwind_safe::<Future<Cell<u64>>>();
     unwind_safe::<Promise<Cell<u64>>>();
     unwind_safe::<Awaited<Cell<u64>>>();

@@ -1,22 +1,21 @@
-//! What must not compile, and the words it is refused with: a newcomer should see the next step in them.
+//! What must not compile, and the error messages, which must tell a new user what to do.
 //!
-//! After a change of the words, `TRYBUILD=overwrite cargo test -p executor-core --test compile_fail` writes them down.
+//! After a change of a message, `TRYBUILD=overwrite cargo test -p executor-core --test compile_fail` updates the files.
 
 #[test]
-fn what_must_not_compile_is_refused_in_words_that_say_what_to_do() {
+fn what_must_not_compile_has_a_helpful_error() {
     #[cfg(unix)]
     if sources::are_installed() {
-        return sources::run_without("what_must_not_compile_is_refused_in_words_that_say_what_to_do");
+        return sources::run_without("what_must_not_compile_has_a_helpful_error");
     }
     let cases = trybuild::TestCases::new();
-    // One case that compiles makes trybuild build instead of check, without which the size of a closure is not looked
-    // at.
+    // One case that compiles makes trybuild build instead of check, and only a build evaluates the size of a closure.
     cases.pass("tests/ui/what_must_compile.rs");
     cases.compile_fail("tests/ui/refused_*.rs");
 }
 
-/// The sources of the standard library, the component `rust-src`. Where they are installed, the compiler shows lines of
-/// them, which are other lines in each version. So the cases are compiled as if they were not.
+/// The sources of the standard library, the component `rust-src`. If they are installed, the compiler shows lines of
+/// them, which differ in each version. So the cases are compiled without them.
 #[cfg(unix)]
 mod sources {
     use std::{
@@ -28,8 +27,8 @@ mod sources {
 
     /// Set in the process that compiles the cases.
     const HIDDEN: &str = "COMPILE_FAIL_WITHOUT_SOURCES";
-    /// Where they are in what `rustc` calls its sysroot.
-    const PLACE: [&str; 3] = ["lib", "rustlib", "src"];
+    /// The path of the sources in the sysroot of `rustc`.
+    const PATH_IN_SYSROOT: [&str; 3] = ["lib", "rustlib", "src"];
 
     fn sysroot() -> PathBuf {
         let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
@@ -38,15 +37,15 @@ mod sources {
     }
 
     pub fn are_installed() -> bool {
-        env::var_os(HIDDEN).is_none() && sysroot().join(PLACE.join("/")).exists()
+        env::var_os(HIDDEN).is_none() && sysroot().join(PATH_IN_SYSROOT.join("/")).exists()
     }
 
-    /// Runs a test again with a compiler that does not find them.
+    /// Runs a test again, with a compiler that does not find the sources.
     pub fn run_without(test: &str) {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without-sources");
         let view = directory.join("sysroot");
         let _ = fs::remove_dir_all(&directory);
-        look_through(&sysroot(), &view, &PLACE).expect("a view of the compiler's directory");
+        link_all(&sysroot(), &view, &PATH_IN_SYSROOT).expect("a view of the compiler's directory");
         let wrapper = directory.join("rustc");
         fs::write(&wrapper, format!("#!/bin/sh\nexec \"$@\" --sysroot '{}'\n", view.display())).expect("written");
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("made a program");
@@ -55,8 +54,8 @@ mod sources {
         assert!(again.status().expect("it runs").success(), "see above");
     }
 
-    /// Makes a directory of links to what is in another one, without what is at this path in it.
-    fn look_through(directory: &Path, view: &Path, without: &[&str]) -> io::Result<()> {
+    /// Fills `view` with links to the content of `directory`, except the entry at the path `without`.
+    fn link_all(directory: &Path, view: &Path, without: &[&str]) -> io::Result<()> {
         fs::create_dir_all(view)?;
         let Some((first, rest)) = without.split_first() else { return Ok(()) };
         for entry in fs::read_dir(directory)? {
@@ -65,7 +64,7 @@ mod sources {
             if name != **first {
                 symlink(from, to)?;
             } else if !rest.is_empty() {
-                look_through(&from, &to, rest)?;
+                link_all(&from, &to, rest)?;
             }
         }
         Ok(())

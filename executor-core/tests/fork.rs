@@ -1,29 +1,29 @@
-//! What a forked child answers about futures of its parent. A binary of its own, because a fork takes the one thread of
-//! the test along and none of its neighbours.
+//! Futures of the parent in a forked child. This is a binary of its own, because a fork copies only the thread of the
+//! test, and no other thread of the binary.
 #![cfg(unix)]
 #![allow(unsafe_code)]
 
 use executor_core::{ErrorKind, Executor, InlineExecutor, MapOptions, ReturnWhen, as_completed, fork, promise, wait};
 
-/// Runs code in a forked child, and answers whether it came to its end without a panic.
+/// Runs code in a forked child, and returns whether it ended without a panic.
 fn in_a_child(code: impl FnOnce()) -> bool {
-    // SAFETY: the child runs the closure, which starts no thread and takes no lock that another thread may hold, and
-    // leaves by `_exit`.
+    // SAFETY: the child only runs the closure, which starts no thread and takes no lock that another thread may hold,
+    // and then calls `_exit`.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "the system refuses to fork");
     if child == 0 {
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(code)).is_ok();
-        // SAFETY: ends the child without running what belongs to the parent.
+        // SAFETY: `_exit` ends the child without running the parent's exit handlers.
         unsafe { libc::_exit(if ended { 0 } else { 1 }) };
     }
     let mut status = 0;
-    // SAFETY: `status` is a valid place for the answer.
+    // SAFETY: `status` is valid for writes.
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     waited == child && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
 #[test]
-fn a_future_of_the_parent_answers_in_a_forked_child_and_never_hangs() {
+fn waiting_for_a_future_of_the_parent_is_an_error_in_a_forked_child() {
     let born = fork::generation();
     let (promise, future) = promise::<u64>();
     let (resolved, done) = executor_core::promise::<u64>();
@@ -38,7 +38,7 @@ fn a_future_of_the_parent_answers_in_a_forked_child_and_never_hangs() {
             .map(|future| future.map(|future| future.result(None).ok()).map_err(|error| error.kind()));
         assert_eq!(kinds.collect::<Vec<_>>(), [Ok(Some(5)), Err(ErrorKind::Broken)]);
     }));
-    assert!(born.check().is_ok(), "the parent goes on");
+    assert!(born.check().is_ok(), "the parent is not affected");
     promise.set_result(1).expect("the child had a copy");
 }
 
@@ -47,7 +47,7 @@ fn a_map_of_the_parent_ends_with_an_error_in_a_forked_child() {
     struct Never(std::sync::Mutex<Vec<executor_core::Task>>);
     impl executor_core::Backend for Never {
         fn schedule(&self, task: executor_core::Task) -> Result<(), executor_core::Error> {
-            self.0.lock().expect("no panic under it").push(task);
+            self.0.lock().expect("no panic while it is locked").push(task);
             Ok(())
         }
         fn close(&self, _: executor_core::Shutdown) {}
@@ -69,7 +69,7 @@ fn a_map_of_the_parent_ends_with_an_error_in_a_forked_child() {
 }
 
 #[test]
-fn what_the_child_makes_itself_works() {
+fn an_executor_of_the_child_works() {
     assert!(in_a_child(|| {
         let future = InlineExecutor::new().submit(|n: u64| n + 1, 1).expect("accepted");
         assert_eq!(future.result(None).expect("a value"), 2);

@@ -1,4 +1,4 @@
-//! `.await`, on a runtime of twenty lines.
+//! `.await`, on a minimal runtime.
 
 use std::{
     future::{Future as _, IntoFuture},
@@ -9,14 +9,14 @@ use std::{
 
 use executor_core::{Awaited, Backend, Error, ErrorKind, Executor, InlineExecutor, promise};
 
-use crate::support::{Elsewhere, Parked, Pile, action, at_once, block_on};
+use crate::support::{Manual, Parked, Remote, action, block_on, concurrently};
 
 fn poll(awaited: &mut Awaited<u64>, waker: &Arc<Parked>) -> Poll<Result<u64, Error>> {
     Pin::new(awaited).poll(&mut Context::from_waker(&Waker::from(waker.clone())))
 }
 
 #[test]
-fn an_await_answers_as_result_does() {
+fn await_returns_what_result_returns() {
     async fn run(executor: &dyn Backend) -> Result<u64, Error> {
         executor.submit(|n: u64| n + 1, 1)?.await
     }
@@ -28,19 +28,19 @@ fn an_await_answers_as_result_does() {
 }
 
 #[test]
-fn an_await_sleeps_until_the_task_is_done() {
+fn await_sleeps_until_the_task_is_done() {
     for _ in 0..200 {
         let (promise, future) = promise::<u64>();
-        let answers = at_once(vec![
+        let values = concurrently(vec![
             action(|| block_on(future).expect("a value")),
             action(|| promise.set_result(6).map(|()| 6).expect("pending")),
         ]);
-        assert_eq!(answers, [6, 6]);
+        assert_eq!(values, [6, 6]);
     }
 }
 
 #[test]
-fn only_the_waker_of_the_last_poll_is_woken_and_once() {
+fn only_the_waker_of_the_last_poll_is_woken_and_only_once() {
     let (promise, future) = promise::<u64>();
     let (first, second) = (Parked::here(), Parked::here());
     let mut awaited = future.into_future();
@@ -54,7 +54,7 @@ fn only_the_waker_of_the_last_poll_is_woken_and_once() {
 }
 
 #[test]
-fn an_await_that_is_dropped_forgets_its_waker_and_leaves_the_task_alone() {
+fn a_dropped_await_drops_its_waker_and_does_not_affect_the_task() {
     let (promise, future) = promise::<u64>();
     let waker = Parked::here();
     let mut awaited = future.into_future();
@@ -62,13 +62,13 @@ fn an_await_that_is_dropped_forgets_its_waker_and_leaves_the_task_alone() {
     assert_eq!(Arc::strong_count(&waker), 2);
     drop(awaited);
     assert_eq!(Arc::strong_count(&waker), 1);
-    assert!(promise.set_running_or_notify_cancel(), "nobody cancelled it");
+    assert!(promise.set_running_or_notify_cancel(), "it was not cancelled");
     promise.set_result(1).expect("running");
     assert_eq!(waker.wakes.load(SeqCst), 0);
 }
 
 #[test]
-fn a_poll_after_the_answer_is_an_error_and_no_panic() {
+fn a_poll_after_completion_is_an_error_and_not_a_panic() {
     let (promise, future) = promise::<u64>();
     promise.set_result(1).expect("pending");
     let mut awaited = future.into_future();
@@ -81,7 +81,7 @@ fn a_poll_after_the_answer_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn a_waker_that_panics_does_not_keep_the_others_asleep() {
+fn a_waker_that_panics_does_not_prevent_the_callbacks() {
     struct Bad;
     impl Wake for Bad {
         fn wake(self: Arc<Self>) {
@@ -90,7 +90,7 @@ fn a_waker_that_panics_does_not_keep_the_others_asleep() {
     }
     let (promise, future) = promise::<u64>();
     let (seen, called) = std::sync::mpsc::channel();
-    future.add_done_callback(move |_| seen.send(()).expect("the test listens"));
+    future.add_done_callback(move |_| seen.send(()).expect("the test receives"));
     let mut awaited = future.into_future();
     let bad = Waker::from(Arc::new(Bad));
     assert!(Pin::new(&mut awaited).poll(&mut Context::from_waker(&bad)).is_pending());
@@ -99,29 +99,29 @@ fn a_waker_that_panics_does_not_keep_the_others_asleep() {
 }
 
 #[test]
-fn an_await_inside_a_task_runs_the_awaited_task_on_the_spot() {
-    let pile = Pile::new();
-    let future = pile.submit(|n: u64| n * 2, 4).expect("accepted");
-    assert_eq!(pile.work(|| block_on(future)).expect("nobody else was there to run it"), 8);
+fn an_await_inside_a_task_runs_the_awaited_task_inline() {
+    let manual = Manual::new();
+    let future = manual.submit(|n: u64| n * 2, 4).expect("accepted");
+    assert_eq!(manual.as_worker(|| block_on(future)).expect("run inline"), 8);
 }
 
 #[test]
-fn a_reply_is_unpacked_by_the_await() {
-    let elsewhere = Elsewhere::default();
-    let future = elsewhere.submit(|n: u64| n * 2, 4).expect("accepted");
-    elsewhere.complete_all();
+fn await_decodes_a_reply() {
+    let remote = Remote::default();
+    let future = remote.submit(|n: u64| n * 2, 4).expect("accepted");
+    remote.complete_all();
     assert_eq!(block_on(future).expect("a value"), 8);
 }
 
 #[test]
-fn a_shared_future_is_awaited_by_value_and_by_reference_as_often_as_one_likes() {
-    let elsewhere = Elsewhere::default();
-    let shared = elsewhere.submit(|n: u64| vec![n; 3], 4).expect("accepted").shared();
+fn a_shared_future_can_be_awaited_many_times_by_value_and_by_reference() {
+    let remote = Remote::default();
+    let shared = remote.submit(|n: u64| vec![n; 3], 4).expect("accepted").shared();
     let mut first = shared.clone().into_future();
     let waker = Parked::here();
     let mut poll = || Pin::new(&mut first).poll(&mut Context::from_waker(&Waker::from(waker.clone())));
     assert!(poll().is_pending());
-    elsewhere.complete_all();
+    remote.complete_all();
     assert_eq!(waker.wakes.load(SeqCst), 1);
     for _ in 0..2 {
         assert!(matches!(poll(), Poll::Ready(Ok(value)) if value == [4; 3]));
@@ -146,23 +146,23 @@ fn several_awaits_of_one_shared_future_are_all_woken() {
         let last = shared.clone();
         actions.push(action(move || block_on(&last).expect("a value")));
         actions.push(action(|| promise.set_result(6).map(|()| 6).expect("pending")));
-        assert_eq!(at_once(actions), [6; 5]);
+        assert_eq!(concurrently(actions), [6; 5]);
         drop(shared);
     }
 }
 
 #[test]
-fn an_await_of_a_shared_future_answers_as_result_does() {
+fn an_await_of_a_shared_future_returns_what_result_returns() {
     let (failing, cancelled) = (promise::<u64>(), promise::<u64>());
-    failing.0.set_exception(Error::new(ErrorKind::Other, "in words")).expect("pending");
-    assert_eq!(block_on(&failing.1.shared()).expect_err("failed").to_string(), "in words");
+    failing.0.set_exception(Error::new(ErrorKind::Other, "a reason")).expect("pending");
+    assert_eq!(block_on(&failing.1.shared()).expect_err("failed").to_string(), "a reason");
     let shared = cancelled.1.shared();
     assert!(shared.cancel());
     assert_eq!(block_on(shared).expect_err("cancelled").kind(), ErrorKind::Cancelled);
-    // Inside a task, on one that nobody else is there to run.
-    let pile = Pile::new();
-    let shared = pile.submit(|n: u64| n * 2, 4).expect("accepted").shared();
-    assert_eq!(pile.work(|| block_on(&shared)).expect("a value"), 8);
+    // Inside a task, on a task that no other thread would run.
+    let manual = Manual::new();
+    let shared = manual.submit(|n: u64| n * 2, 4).expect("accepted").shared();
+    assert_eq!(manual.as_worker(|| block_on(&shared)).expect("a value"), 8);
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! Done-callbacks: each once, in the order added, in the thread that completes, after it is done.
+//! Done-callbacks: each runs once, in the order of adding, in the completing thread, after the future is done.
 
 use std::thread::{self, ThreadId};
 
 use executor_core::{ErrorKind, Executor, promise};
 
-use crate::support::{Elsewhere, Journal, LOOK, Pile};
+use crate::support::{Journal, Manual, NO_WAIT, Remote};
 
 #[test]
-fn callbacks_run_once_in_the_order_added_in_the_completing_thread_after_it_is_done() {
+fn callbacks_run_once_in_order_in_the_completing_thread() {
     let (promise, future) = promise::<u64>();
     let journal: Journal<(usize, bool, ThreadId)> = Journal::new();
     for number in 0..10 {
@@ -26,7 +26,7 @@ fn callbacks_run_once_in_the_order_added_in_the_completing_thread_after_it_is_do
 }
 
 #[test]
-fn a_late_callback_runs_at_once_in_the_caller() {
+fn a_late_callback_runs_immediately_in_the_caller() {
     let (promise, future) = promise::<u64>();
     promise.set_result(1).expect("pending");
     let journal = Journal::new();
@@ -36,7 +36,7 @@ fn a_late_callback_runs_at_once_in_the_caller() {
 }
 
 #[test]
-fn a_cancel_runs_the_callbacks_in_the_canceller_and_once() {
+fn a_cancel_runs_the_callbacks_once_in_the_cancelling_thread() {
     let (_promise, future) = promise::<u64>();
     let journal = Journal::new();
     let seen = journal.clone();
@@ -46,7 +46,7 @@ fn a_cancel_runs_the_callbacks_in_the_canceller_and_once() {
 }
 
 #[test]
-fn a_panic_in_a_callback_hurts_neither_the_others_nor_the_result() {
+fn a_panic_in_a_callback_affects_neither_the_others_nor_the_result() {
     let (promise, future) = promise::<u64>();
     let journal = Journal::new();
     let (before, after, late) = (journal.clone(), journal.clone(), journal.clone());
@@ -74,11 +74,11 @@ fn a_callback_may_use_its_own_future_in_every_way() {
     });
     promise.set_result(9).expect("pending");
     assert_eq!(journal.entries(), ["added by a callback", "ran"]);
-    assert_eq!(future.result(LOOK).expect_err("taken").kind(), ErrorKind::InvalidState);
+    assert_eq!(future.result(NO_WAIT).expect_err("taken").kind(), ErrorKind::InvalidState);
 }
 
 #[test]
-fn a_callback_runs_although_its_future_was_dropped() {
+fn a_callback_runs_even_if_its_future_was_dropped() {
     let (promise, future) = promise::<u64>();
     let journal = Journal::new();
     let seen = journal.clone();
@@ -106,28 +106,28 @@ fn a_future_kept_by_its_own_callback_is_freed_when_it_is_done() {
 }
 
 #[test]
-fn whoever_waits_is_woken_before_the_callbacks_run() {
+fn waiting_threads_are_woken_before_the_callbacks_run() {
     let (promise, future) = promise::<u64>();
     let (release, released) = std::sync::mpsc::channel::<()>();
-    // The callback only ends once `result` has answered in the other thread.
+    // The callback ends only after `result` has returned in the other thread.
     future.add_done_callback(move |_| released.recv().expect("the waiting thread was woken first"));
     thread::scope(|scope| {
         scope.spawn(|| {
             assert_eq!(future.result(None).expect("a value"), 1);
-            release.send(()).expect("the callback listens");
+            release.send(()).expect("the callback receives");
         });
         promise.set_result(1).expect("pending");
     });
 }
 
 #[test]
-fn completing_quietly_leaves_the_callbacks_to_whoever_drops_what_is_owed() {
-    let pile = Pile::new();
-    let future = pile.submit(|n: u64| n, 4).expect("accepted");
+fn completing_quietly_leaves_the_callbacks_to_the_thread_that_drops_the_completion() {
+    let manual = Manual::new();
+    let future = manual.submit(|n: u64| n, 4).expect("accepted");
     let journal = Journal::new();
     let seen = journal.clone();
     future.add_done_callback(move |_| seen.add(thread::current().id()));
-    let completed = pile.take().run_quietly().expect("it ran");
+    let completed = manual.take().run_quietly().expect("it ran");
     assert!(completed.has_callbacks() && future.done() && journal.entries().is_empty());
     let other = thread::spawn(move || {
         drop(completed);
@@ -138,16 +138,16 @@ fn completing_quietly_leaves_the_callbacks_to_whoever_drops_what_is_owed() {
 }
 
 #[test]
-fn reading_a_reply_does_not_take_the_callbacks_from_the_completing_thread() {
-    let elsewhere = Elsewhere::default();
-    let future = elsewhere.submit(|n: u64| n + 1, 4).expect("accepted");
+fn decoding_a_reply_leaves_the_callbacks_to_the_completing_thread() {
+    let remote = Remote::default();
+    let future = remote.submit(|n: u64| n + 1, 4).expect("accepted");
     let journal = Journal::new();
     let seen = journal.clone();
     future.add_done_callback(move |_| seen.add(()));
-    let written = elsewhere.take();
+    let written = remote.take();
     let reply = written.reply();
     let completed = written.task.complete(reply);
-    assert_eq!(future.result(None).expect("unpacked here"), 5);
+    assert_eq!(future.result(None).expect("decoded in this thread"), 5);
     assert!(journal.entries().is_empty() && completed.has_callbacks());
     drop(completed);
     assert_eq!(journal.entries(), [()]);

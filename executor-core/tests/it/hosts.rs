@@ -1,4 +1,4 @@
-//! Tasks in a worker's own queue, where only the host knows what becomes of them.
+//! Tasks that were placed in a worker's queue: only the host knows whether they have started.
 
 use std::sync::{
     Arc, OnceLock,
@@ -11,7 +11,7 @@ use executor_core::{
 };
 use parking_lot::Mutex;
 
-use crate::support::{LOOK, action, at_once};
+use crate::support::{NO_WAIT, action, concurrently};
 
 /// A host with one task in its worker's queue.
 struct OneWorker {
@@ -46,33 +46,33 @@ fn one_worker(task: Task) -> Arc<OneWorker> {
 }
 
 #[test]
-fn of_two_cancels_of_a_task_in_a_workers_queue_both_tell_that_it_was_cancelled() {
+fn two_concurrent_cancels_of_a_placed_task_both_return_true() {
     for _ in 0..300 {
         let (task, future) = Task::from_closure(TaskOptions::new(), || ());
         let _worker = one_worker(task);
-        assert_eq!(at_once(vec![action(|| future.cancel()), action(|| future.cancel())]), [true, true]);
+        assert_eq!(concurrently(vec![action(|| future.cancel()), action(|| future.cancel())]), [true, true]);
         assert!(future.cancelled());
     }
 }
 
 #[test]
-fn a_task_in_a_workers_queue_runs_when_its_host_says_so_also_in_debug_and_messages() {
+fn the_host_decides_whether_a_placed_task_is_running() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || ());
     let worker = one_worker(task);
     let state = || (future.running(), format!("{future:?}").contains("state: running"));
     assert_eq!(state(), (false, false));
     worker.started.store(true, SeqCst);
     assert_eq!(state(), (true, true));
-    assert!(future.result(LOOK).expect_err("it runs").to_string().contains("is still running"));
-    // The last that is seen of it, before it is done, is that it runs.
+    assert!(future.result(NO_WAIT).expect_err("it runs").to_string().contains("is still running"));
+    // Until it is done, the task is reported as running.
     let task = worker.placed.lock().take().expect("placed");
     let future = &future;
     let watch = action(move || while future.running() {});
-    at_once(vec![watch, action(move || drop(task.fail(Error::new(ErrorKind::WorkerDied, "died"))))]);
+    concurrently(vec![watch, action(move || drop(task.fail(Error::new(ErrorKind::WorkerDied, "died"))))]);
     assert!(future.done() && !future.running());
 }
 
-/// A host that, when it is asked, has just taken its task back into the queue.
+/// A host that recalls its task into the queue whenever it is called.
 #[derive(Default)]
 struct TakesBack {
     registration: OnceLock<Registration>,
@@ -98,7 +98,7 @@ impl Host for TakesBack {
 }
 
 #[test]
-fn a_task_that_comes_back_to_the_queue_while_its_host_is_asked_is_cancelled_all_the_same() {
+fn a_task_that_is_recalled_while_its_host_is_asked_is_still_cancelled() {
     for begun in [false, true] {
         let (task, future) = Task::from_closure(TaskOptions::new(), || ());
         let host = Arc::new(TakesBack::default());
@@ -111,19 +111,19 @@ fn a_task_that_comes_back_to_the_queue_while_its_host_is_asked_is_cancelled_all_
             assert!(task.begin());
         }
         host.task.lock().replace(task);
-        // What runs cannot be cancelled, but terminated: its worker has died, and it waits for another attempt.
-        assert!(if begun { future.terminate(LOOK) } else { future.cancel() });
+        // A task that has begun cannot be cancelled but terminated: its worker died, and it is queued for a retry.
+        assert!(if begun { future.terminate(NO_WAIT) } else { future.cancel() });
         assert!(future.cancelled());
     }
 }
 
 #[test]
-fn a_host_that_is_gone_answers_no() {
+fn a_dropped_host_cancels_nothing() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || ());
     let worker = one_worker(task);
     let task = worker.placed.lock().take().expect("placed");
     drop(worker);
-    assert!(!future.cancel() && !future.running() && !future.terminate(LOOK));
+    assert!(!future.cancel() && !future.running() && !future.terminate(NO_WAIT));
     drop(task);
     assert!(future.done());
 }

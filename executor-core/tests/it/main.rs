@@ -1,13 +1,12 @@
-//! What the core promises, asked from outside.
+//! Tests of the public interface of the core.
 //!
-//! No test sleeps to let something happen, and none fails because the machine is slow: threads are brought together by
-//! barriers, and the races are tried many times instead of being timed.
+//! No test sleeps to let something happen, and none fails because the machine is slow: threads are synchronized by
+//! barriers, and races are repeated many times instead of being timed.
 
 mod support;
 
 mod awaiting;
 mod callbacks;
-mod elsewhere;
 mod hosts;
 mod inside;
 mod map;
@@ -15,5 +14,6 @@ mod misuse;
 mod panics;
 mod quiet;
 mod races;
+mod remote;
 mod states;
 mod waiting;

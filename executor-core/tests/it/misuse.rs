@@ -1,6 +1,6 @@
-//! Safe code that keeps no rule: every step of a task in any order, by an owner and by those who hold its future at
-//! once, and hosts that lie. What comes of it may be any error, but each value is dropped once, and the future is
-//! resolved.
+//! Safe code that breaks every rule: all steps of a task in random order, by its owner and by threads that use its
+//! future at the same time, and hosts that return wrong values. The outcome may be any error, but each value is dropped
+//! exactly once, and the future is completed.
 
 use std::{
     sync::{
@@ -17,10 +17,10 @@ use executor_core::{
     task,
 };
 
-use crate::support::{LOOK, action, at_once, panics};
+use crate::support::{NO_WAIT, action, concurrently, panics};
 
-/// Counts how many of it there are. It holds memory, so that a sanitizer sees one that is dropped twice.
-struct Alive(Arc<AtomicIsize>, #[expect(dead_code, reason = "only its memory counts")] Box<u64>);
+/// Counts how many instances exist. It owns memory, so that a sanitizer detects a double drop.
+struct Alive(Arc<AtomicIsize>, #[expect(dead_code, reason = "only its memory matters")] Box<u64>);
 
 impl Alive {
     fn new(count: &Arc<AtomicIsize>) -> Alive {
@@ -41,7 +41,7 @@ impl Drop for Alive {
     }
 }
 
-/// A sequence of numbers that is the same in each run.
+/// A random number generator with a fixed sequence.
 struct Dice(u64);
 
 impl Dice {
@@ -51,7 +51,7 @@ impl Dice {
     }
 }
 
-/// What a host may answer at most.
+/// A host that returns `true` to every call.
 struct Liar;
 
 impl Host for Liar {
@@ -82,7 +82,7 @@ fn own_steps(task: Task, dice: &mut Dice, host: HostId) {
     match dice.roll(9) {
         0 => task.run(),
         1 => drop(task.run_quietly()),
-        2 => drop(task.run_after(|| panic!("what a back-end does in between may panic"))),
+        2 => drop(task.run_after(|| panic!("a back-end may panic here"))),
         3 => drop(task.complete(vec![1, 2, dice.roll(3) as u8])),
         4 => drop(task.fail(error())),
         5 => drop(task.refuse(error())),
@@ -92,15 +92,15 @@ fn own_steps(task: Task, dice: &mut Dice, host: HostId) {
     }
 }
 
-fn steps_of_others(future: &Future<Alive>, dice: &mut Dice) {
+fn steps_of_waiters(future: &Future<Alive>, dice: &mut Dice) {
     for _ in 0..dice.roll(6) {
         match dice.roll(6) {
             0 => drop(future.cancel()),
-            1 => drop(future.result(LOOK)),
-            2 => drop(future.exception(LOOK)),
+            1 => drop(future.result(NO_WAIT)),
+            2 => drop(future.exception(NO_WAIT)),
             3 => drop(future.run_on_the_spot()),
-            4 => drop(future.terminate(LOOK)),
-            _ => future.add_done_callback(|future| drop(future.result(LOOK))),
+            4 => drop(future.terminate(NO_WAIT)),
+            _ => future.add_done_callback(|future| drop(future.result(NO_WAIT))),
         }
     }
 }
@@ -117,20 +117,23 @@ fn no_order_of_steps_loses_a_task_or_drops_a_value_twice() {
             Alive::new(&count)
         });
         let (mut own, mut one, mut other) = (Dice(seed), Dice(seed ^ 0xaaaa), Dice(seed ^ 0x5555));
-        at_once(vec![
+        concurrently(vec![
             action(|| own_steps(task, &mut own, registration.id())),
-            action(|| steps_of_others(&future, &mut one)),
-            action(|| steps_of_others(&future, &mut other)),
+            action(|| steps_of_waiters(&future, &mut one)),
+            action(|| steps_of_waiters(&future, &mut other)),
         ]);
         assert!(future.done(), "seed {seed}: {future:?}");
         let shared = (seed % 2 == 0).then(|| future.shared());
-        drop(shared.map(|shared| at_once(vec![action(|| shared.result(LOOK)), action(|| shared.result(LOOK))])));
+        drop(
+            shared
+                .map(|shared| concurrently(vec![action(|| shared.result(NO_WAIT)), action(|| shared.result(NO_WAIT))])),
+        );
         assert_eq!(alive.load(SeqCst), 0, "seed {seed}");
     }
 }
 
 #[test]
-fn entries_outcomes_and_batches_take_any_bytes() {
+fn entries_outcomes_and_batches_accept_any_bytes() {
     let entry = entry_of(|texts: Vec<(String, Option<u64>)>| texts.len() as u64);
     let mut dice = Dice(1);
     for length in (0..40).cycle().take(4000) {
@@ -144,18 +147,18 @@ fn entries_outcomes_and_batches_take_any_bytes() {
         let _ = (outcome::is_error(&bytes), batch::split_record(&bytes), format!("{:?}", batch::read_argument(&bytes)));
         let (task, future) = Task::from_closure(TaskOptions::new(), || 1u64);
         drop(task.complete(bytes));
-        assert!(future.result(LOOK).is_err(), "a closure has no reply");
+        assert!(future.result(NO_WAIT).is_err(), "a closure has no reply");
     }
-    assert!(panics(|| executor_core::codec::Bytes::from(&[1u8][..]).skip(2)), "there are not so many");
+    assert!(panics(|| executor_core::codec::Bytes::from(&[1u8][..]).skip(2)), "there are fewer bytes");
 }
 
 #[test]
-fn a_thread_may_leave_its_worker_in_any_order_or_never() {
+fn worker_guards_may_be_dropped_in_any_order_or_leaked() {
     let (one, other) = (task::enter_worker("one", HostId::NONE), task::enter_worker("other", HostId::NONE));
     drop(one);
     drop(other);
-    // On a thread that was none before, so that there is nothing to leak.
-    let left = std::thread::spawn(|| std::mem::forget(task::enter_worker("for ever", HostId::NONE))).join();
+    // On a new thread, so that the guard has no earlier state to restore.
+    let left = std::thread::spawn(|| std::mem::forget(task::enter_worker("leaked", HostId::NONE))).join();
     assert!(left.is_ok());
     let seen = InlineExecutor::new().submit(|()| task::current().map(|context| context.attempt()), ());
     assert_eq!(seen.unwrap().result(None).unwrap(), Some(1));

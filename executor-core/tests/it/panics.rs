@@ -1,33 +1,33 @@
-//! Panics of user code, wherever it is called from, and that nothing is lost or dropped twice.
+//! Panics of user code, wherever it is called. No value is lost or dropped twice.
 
 use std::sync::Mutex;
 
 use executor_core::{Error, ErrorKind, Executor, InlineExecutor, MapOptions, Task, TaskOptions, promise};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Bomb, Drops, LOOK, Pile, kind, panics};
+use crate::support::{Drops, Manual, NO_WAIT, PanicsOnDrop, kind, panics};
 
 #[test]
-fn a_panic_is_a_value_with_message_place_and_worker() {
+fn a_panic_is_a_value_with_message_location_and_worker() {
     let future = InlineExecutor::new().submit(|n: u64| -> u64 { panic!("number {n}") }, 4).expect("accepted");
     let error = future.result(None).expect_err("panicked");
     let panic = error.panic().expect("a panic");
     assert_eq!((panic.message(), panic.worker()), ("number 4", "inline"));
-    assert!(panic.location().expect("a place").contains("panics.rs:"));
+    assert!(panic.location().expect("a location").contains("panics.rs:"));
     assert!(error.to_string().contains("number 4"));
 }
 
 #[test]
-fn a_panic_keeps_its_place_through_a_drop_that_catches_another() {
-    struct Untidy;
-    impl Drop for Untidy {
+fn a_panic_keeps_its_location_if_a_drop_catches_another_panic() {
+    struct CatchesInDrop;
+    impl Drop for CatchesInDrop {
         fn drop(&mut self) {
             let inner = InlineExecutor::new().submit(|_: ()| -> u64 { panic!("inner") }, ());
             assert_eq!(kind(&inner.expect("accepted")), ErrorKind::Panicked);
         }
     }
     let (task, future) = Task::from_closure(TaskOptions::new(), || {
-        let _untidy = Untidy;
+        let _catches = CatchesInDrop;
         panic!("outer");
     });
     task.run();
@@ -35,11 +35,11 @@ fn a_panic_keeps_its_place_through_a_drop_that_catches_another() {
     let error = future.result(None).expect_err("panicked");
     let panic = error.panic().expect("a panic");
     assert_eq!(panic.message(), "outer");
-    assert!(panic.location().expect("a place").contains("panics.rs:"));
+    assert!(panic.location().expect("a location").contains("panics.rs:"));
 }
 
 #[test]
-fn tasks_run_while_a_thread_panics() {
+fn a_task_can_be_submitted_while_the_thread_unwinds() {
     struct Submits<'a>(&'a Mutex<Option<u64>>);
     impl Drop for Submits<'_> {
         fn drop(&mut self) {
@@ -47,19 +47,19 @@ fn tasks_run_while_a_thread_panics() {
             *self.0.lock().unwrap() = future.result(None).ok();
         }
     }
-    let answer = Mutex::new(None);
+    let result = Mutex::new(None);
     assert!(panics(|| {
-        let _submits = Submits(&answer);
-        panic!("on the way through a drop that submits");
+        let _submits = Submits(&result);
+        panic!("unwinds through a drop that submits");
     }));
-    assert_eq!(answer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(), Some(5));
+    assert_eq!(result.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(), Some(5));
 }
 
 #[test]
-fn an_argument_that_panics_when_it_is_dropped_hurts_nobody() {
+fn an_argument_that_panics_in_drop_does_not_unwind_into_the_caller() {
     for end in 0..4 {
-        let bomb = Bomb;
-        let (task, future) = Task::from_closure(TaskOptions::new(), move || drop(bomb));
+        let value = PanicsOnDrop;
+        let (task, future) = Task::from_closure(TaskOptions::new(), move || drop(value));
         match end {
             0 => assert!(future.cancel()),
             1 => drop(task.cancel()),
@@ -71,37 +71,37 @@ fn an_argument_that_panics_when_it_is_dropped_hurts_nobody() {
 }
 
 #[test]
-fn a_result_that_panics_when_it_is_dropped_hurts_nobody() {
-    let (task, future) = Task::from_closure(TaskOptions::new(), || Bomb);
+fn a_result_that_panics_in_drop_does_not_unwind_into_the_caller() {
+    let (task, future) = Task::from_closure(TaskOptions::new(), || PanicsOnDrop);
     drop(future);
     task.run();
     let (promise, future) = promise();
-    promise.set_result(Bomb).expect("pending");
+    promise.set_result(PanicsOnDrop).expect("pending");
     drop((promise, future));
 }
 
 #[test]
-fn a_callback_that_panics_when_it_is_dropped_hurts_nobody() {
+fn a_callback_that_panics_in_drop_does_not_affect_the_result() {
     let (promise, future) = promise::<u64>();
-    let bomb = Bomb;
-    future.add_done_callback(move |_| drop(bomb));
+    let value = PanicsOnDrop;
+    future.add_done_callback(move |_| drop(value));
     promise.set_result(1).expect("pending");
-    assert_eq!(future.result(LOOK).expect("a value"), 1);
+    assert_eq!(future.result(NO_WAIT).expect("a value"), 1);
 }
 
 #[test]
-fn a_chunk_that_is_asked_to_stop_survives_items_that_panic_when_they_are_dropped() {
+fn a_stopped_chunk_survives_items_that_panic_in_drop() {
     #[derive(Serialize, Deserialize)]
     struct Item(u8);
     impl Drop for Item {
         fn drop(&mut self) {
-            assert_eq!(self.0, 0, "an item that panics when it is dropped");
+            assert_eq!(self.0, 0, "an item that panics in drop");
         }
     }
-    let pile = Pile::new();
-    let map = pile.map_with(MapOptions::new().chunksize(3), |item: Item| item.0, [Item(0), Item(1), Item(1)]);
+    let manual = Manual::new();
+    let map = manual.map_with(MapOptions::new().chunksize(3), |item: Item| item.0, [Item(0), Item(1), Item(1)]);
     let mut map = map.expect("accepted");
-    let task = pile.take();
+    let task = manual.take();
     task.ask_to_stop();
     task.run();
     assert_eq!(map.next().expect("an item").expect_err("stopped").kind(), ErrorKind::Cancelled);
@@ -109,7 +109,7 @@ fn a_chunk_that_is_asked_to_stop_survives_items_that_panic_when_they_are_dropped
 }
 
 #[test]
-fn every_value_is_dropped_once_wherever_it_ends() {
+fn every_value_is_dropped_once_however_its_task_ends() {
     let argument = |drops: &Drops| {
         let counted = drops.counted();
         Task::from_closure(TaskOptions::new(), move || counted)
@@ -123,7 +123,7 @@ fn every_value_is_dropped_once_wherever_it_ends() {
         ("runs and is not taken", |task, _| task.run()),
         ("cancelled by the future", |_, future| assert!(future.cancel())),
         ("cancelled by the back-end", |task, _| drop(task.cancel())),
-        ("withdrawn", |task, _| drop(task.withdraw().expect("it waits"))),
+        ("withdrawn", |task, _| drop(task.withdraw().expect("it is queued"))),
         ("failed", |task, _| drop(task.fail(Error::new(ErrorKind::Other, "no")))),
         ("dropped", |task, _| drop(task)),
     ];
@@ -137,7 +137,7 @@ fn every_value_is_dropped_once_wherever_it_ends() {
 }
 
 #[test]
-fn the_arguments_of_a_cancelled_task_are_gone_when_cancel_answers() {
+fn cancel_drops_the_arguments_before_it_returns() {
     let drops = Drops::default();
     let counted = drops.counted();
     let (_task, future) = Task::from_closure(TaskOptions::new(), move || drop(counted));
@@ -146,28 +146,28 @@ fn the_arguments_of_a_cancelled_task_are_gone_when_cancel_answers() {
 }
 
 #[test]
-fn a_clone_that_panics_leaves_the_shared_value_and_its_waiters_as_they_were() {
-    struct Fussy(Mutex<bool>);
-    impl Clone for Fussy {
-        fn clone(&self) -> Fussy {
+fn a_clone_that_panics_leaves_the_shared_value_usable() {
+    struct PanicsOnFirstClone(Mutex<bool>);
+    impl Clone for PanicsOnFirstClone {
+        fn clone(&self) -> PanicsOnFirstClone {
             let first =
                 std::mem::replace(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner), false);
             assert!(!first, "the first clone panics");
-            Fussy(Mutex::new(false))
+            PanicsOnFirstClone(Mutex::new(false))
         }
     }
     let (promise, future) = promise();
     let shared = future.shared();
-    promise.set_result(Fussy(Mutex::new(true))).unwrap_or_else(|_| unreachable!("pending"));
+    promise.set_result(PanicsOnFirstClone(Mutex::new(true))).unwrap_or_else(|_| unreachable!("pending"));
     assert!(panics(|| drop(shared.result(None))));
     assert!(shared.result(None).is_ok());
 }
 
 #[test]
-fn a_back_end_that_panics_when_a_task_starts_does_not_keep_it_from_its_end() {
+fn a_back_end_that_panics_when_a_task_starts_does_not_stop_the_task() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || 3);
     assert!(task.run_after(|| panic!("in the back-end")).is_some());
-    assert_eq!(future.result(LOOK).expect("it ran all the same"), 3);
+    assert_eq!(future.result(NO_WAIT).expect("it ran"), 3);
 }
 
 #[test]
@@ -177,11 +177,11 @@ fn a_thread_that_is_ending_still_runs_tasks() {
     impl Drop for Late {
         fn drop(&mut self) {
             let future = InlineExecutor::new().submit(|n: u64| n + 1, 1);
-            let answer = future.and_then(|future| {
+            let result = future.and_then(|future| {
                 future.add_done_callback(|future| assert!(future.done()));
                 future.result(None)
             });
-            let _ = self.0.send(answer);
+            let _ = self.0.send(result);
         }
     }
     thread_local! {
@@ -189,7 +189,7 @@ fn a_thread_that_is_ending_still_runs_tasks() {
     }
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
-        // First, so that it is dropped last, when the locals of the library are gone.
+        // It is set first, so that it is dropped after the thread-locals of the library.
         LATE.set(Some(Late(sender)));
         let future = InlineExecutor::new().submit(|n: u64| n, 1).expect("accepted");
         assert_eq!(future.result(None).expect("a value"), 1);

@@ -1,5 +1,4 @@
-//! What a thread of a back-end that must not run user code does about a task that is done, and what it leaves to
-//! another.
+//! Completing a task on a thread that must not run user code: what that thread does, and what it leaves to another one.
 
 use std::{
     future::{Future as _, IntoFuture as _},
@@ -15,19 +14,19 @@ use std::{
 use executor_core::{Executor, ReturnWhen, Task, TaskOptions, wait};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{Elsewhere, Journal};
+use crate::support::{Journal, Remote};
 
-/// Notes in which thread it is woken, cloned and dropped: all of that is code of a runtime's.
-struct Noisy(Journal<ThreadId>);
+/// Records the threads in which it is woken. A waker is code of a runtime.
+struct Recording(Journal<ThreadId>);
 
-impl Wake for Noisy {
+impl Wake for Recording {
     fn wake(self: Arc<Self>) {
         self.0.add(thread::current().id());
     }
 }
 
-/// Another thread does what is left.
-fn elsewhere(rest: impl Send + 'static) -> ThreadId {
+/// Drops what is left on another thread, and returns the id of that thread.
+fn drop_on_another_thread(rest: impl Send + 'static) -> ThreadId {
     let thread = thread::spawn(move || {
         drop(rest);
         thread::current().id()
@@ -39,12 +38,12 @@ fn elsewhere(rest: impl Send + 'static) -> ThreadId {
 fn a_waker_is_left_to_another_thread() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || 7);
     let journal = Journal::new();
-    let waker = Waker::from(Arc::new(Noisy(journal.clone())));
+    let waker = Waker::from(Arc::new(Recording(journal.clone())));
     let mut awaited = future.into_future();
     assert!(Pin::new(&mut awaited).poll(&mut Context::from_waker(&waker)).is_pending());
     let rest = task.run_quietly().expect("it ran").wake_threads().expect("a waker");
     assert!(journal.entries().is_empty());
-    assert_eq!(elsewhere(rest), journal.entries()[0]);
+    assert_eq!(drop_on_another_thread(rest), journal.entries()[0]);
     let poll = Pin::new(&mut awaited).poll(&mut Context::from_waker(&waker));
     assert!(matches!(poll, Poll::Ready(Ok(7))));
 }
@@ -64,12 +63,12 @@ fn threads_that_wait_are_woken_and_callbacks_are_left_in_their_order() {
         rest
     });
     assert!(journal.entries().is_empty());
-    elsewhere(rest.expect("callbacks"));
+    drop_on_another_thread(rest.expect("callbacks"));
     assert_eq!(journal.entries(), [0, 1, 2]);
 }
 
 #[test]
-fn a_wait_for_many_is_woken_and_leaves_nothing() {
+fn a_wait_for_many_is_woken_and_leaves_nothing_to_do() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || 7);
     thread::scope(|scope| {
         let waits = scope.spawn(|| wait([future], None, ReturnWhen::AllCompleted).done.len());
@@ -78,7 +77,7 @@ fn a_wait_for_many_is_woken_and_leaves_nothing() {
     });
 }
 
-/// Counts where it is dropped.
+/// Counts in a static how many were dropped.
 #[derive(Serialize, Deserialize)]
 struct Dropped(u32);
 
@@ -91,18 +90,18 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn a_result_that_nobody_else_holds_is_dropped_by_another_thread() {
+fn a_result_without_another_owner_is_left_to_another_thread() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || Dropped(7));
     let completed = task.run_quietly().expect("it ran");
     drop(future);
     let before = DROPS.load(SeqCst);
     let rest = completed.wake_threads().expect("the value");
     assert_eq!(DROPS.load(SeqCst), before);
-    elsewhere(rest);
+    drop_on_another_thread(rest);
     assert_eq!(DROPS.load(SeqCst), before + 1);
 
-    // A reply of another process that somebody has read, but not taken.
-    let back_end = Elsewhere::default();
+    // A reply of another process that was decoded, but whose value was not taken.
+    let back_end = Remote::default();
     let future = back_end.submit(Dropped, 7).expect("accepted");
     let written = back_end.take();
     let reply = written.reply();
@@ -110,20 +109,20 @@ fn a_result_that_nobody_else_holds_is_dropped_by_another_thread() {
     assert!(future.exception(None).expect("it is done").is_none());
     drop(future);
     let before = DROPS.load(SeqCst);
-    elsewhere(completed.wake_threads().expect("the value"));
+    drop_on_another_thread(completed.wake_threads().expect("the value"));
     assert_eq!(DROPS.load(SeqCst), before + 1);
 }
 
 #[test]
-fn what_is_no_value_of_the_user_s_needs_no_other_thread() {
-    // Taken, not read, failed, cancelled; and one that somebody else still holds.
+fn without_a_user_value_nothing_is_left_to_another_thread() {
+    // The value was taken, was never decoded, does not exist after a panic, or is still owned by the future.
     let (task, future) = Task::from_closure(TaskOptions::new(), || 7);
     let completed = task.run_quietly().expect("it ran");
     future.result(None).expect("a value");
     drop(future);
     assert!(completed.wake_threads().is_none());
 
-    let back_end = Elsewhere::default();
+    let back_end = Remote::default();
     drop(back_end.submit(Dropped, 7).expect("accepted"));
     let written = back_end.take();
     let reply = written.reply();

@@ -1,14 +1,14 @@
-//! Every pair of actions that may meet, made to meet many times: exactly one outcome, and everybody hears of it.
+//! Races between every pair of actions, repeated many times: there is exactly one outcome, and every waiter sees it.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use executor_core::{Error, ErrorKind, Executor, Future, ReturnWhen, Task, TaskOptions, as_completed, promise, wait};
 
-use crate::support::{Drops, Elsewhere, Journal, LOOK, Pile, action, at_once, block_on};
+use crate::support::{Drops, Journal, Manual, NO_WAIT, Remote, action, block_on, concurrently};
 
 const ROUNDS: usize = 300;
 
-/// A task whose runs are counted, and whose value is counted when it is dropped.
+/// Returns a task that counts its runs and the drops of its value.
 fn counted_task(runs: &Journal<&'static str>, drops: &Drops) -> (Task, Future<crate::support::Counted>) {
     let (runs, counted) = (runs.clone(), drops.counted());
     Task::from_closure(TaskOptions::new(), move || {
@@ -18,14 +18,14 @@ fn counted_task(runs: &Journal<&'static str>, drops: &Drops) -> (Task, Future<cr
 }
 
 #[test]
-fn of_running_and_being_cancelled_exactly_one_is_true() {
+fn a_task_either_runs_or_is_cancelled() {
     for _ in 0..ROUNDS {
         let (runs, drops) = (Journal::new(), Drops::default());
         let (task, future) = counted_task(&runs, &drops);
         let calls = Journal::new();
         let seen = calls.clone();
         future.add_done_callback(move |_| seen.add(()));
-        let cancelled = at_once(vec![
+        let cancelled = concurrently(vec![
             action(|| {
                 task.run();
                 None
@@ -34,7 +34,7 @@ fn of_running_and_being_cancelled_exactly_one_is_true() {
             action(|| Some(future.cancel())),
         ]);
         let won = cancelled[1] == Some(true);
-        assert_eq!(cancelled[2], Some(won), "both cancels tell the same");
+        assert_eq!(cancelled[2], Some(won), "both cancels return the same");
         assert_eq!(runs.entries().len(), usize::from(!won));
         assert_eq!((future.done(), future.cancelled()), (true, won));
         assert_eq!(calls.entries().len(), 1);
@@ -44,7 +44,7 @@ fn of_running_and_being_cancelled_exactly_one_is_true() {
 }
 
 #[test]
-fn a_task_run_on_the_spot_has_one_outcome_whatever_its_back_end_does_meanwhile() {
+fn an_inline_task_has_one_outcome_whatever_its_back_end_does() {
     type End = fn(Task);
     let ends: [End; 6] = [
         |task| drop(task.cancel()),
@@ -55,20 +55,20 @@ fn a_task_run_on_the_spot_has_one_outcome_whatever_its_back_end_does_meanwhile()
         drop,
     ];
     for round in 0..ROUNDS {
-        let pile = Pile::new();
+        let manual = Manual::new();
         let end = ends[round % ends.len()];
-        let future = pile.submit(|text: String| text + "!", "a text of its own".to_string()).expect("accepted");
-        let task = pile.take();
+        let future = manual.submit(|text: String| text + "!", "a text of its own".to_string()).expect("accepted");
+        let task = manual.take();
         let future = &future;
-        let answers = at_once(vec![
+        let results = concurrently(vec![
             action(|| {
                 end(task);
                 None
             }),
-            action(|| Some(pile.work(|| future.result(None)))),
+            action(|| Some(manual.as_worker(|| future.result(None)))),
         ]);
-        let answer = answers.into_iter().flatten().next().expect("the waiting thread answers");
-        match answer {
+        let result = results.into_iter().flatten().next().expect("the waiting thread returns");
+        match result {
             Ok(text) => assert_eq!(text, "a text of its own!"),
             Err(error) => assert_ne!(error.kind(), ErrorKind::Timeout),
         }
@@ -77,29 +77,29 @@ fn a_task_run_on_the_spot_has_one_outcome_whatever_its_back_end_does_meanwhile()
 }
 
 #[test]
-fn a_cancel_and_a_place_agree() {
+fn either_a_cancel_or_a_place_succeeds() {
     for _ in 0..ROUNDS {
-        let pile = Pile::new();
-        let future = pile.submit(|n: u64| n, 1).expect("accepted");
-        let task = pile.take();
+        let manual = Manual::new();
+        let future = manual.submit(|n: u64| n, 1).expect("accepted");
+        let task = manual.take();
         let (task, cancelling) = (&task, &future);
-        let answers = at_once(vec![action(|| task.place(1)), action(|| cancelling.cancel())]);
-        assert_ne!(answers[0], answers[1], "the host is asked, and says no, or there is nothing to place");
-        assert_eq!(future.cancelled(), answers[1]);
+        let succeeded = concurrently(vec![action(|| task.place(1)), action(|| cancelling.cancel())]);
+        assert_ne!(succeeded[0], succeeded[1], "a task is either placed or cancelled");
+        assert_eq!(future.cancelled(), succeeded[1]);
     }
 }
 
 #[test]
-fn of_many_resolutions_exactly_one_succeeds() {
+fn exactly_one_completion_succeeds() {
     for _ in 0..ROUNDS {
         let (promise, future) = promise::<usize>();
         let promise = &promise;
         let resolve = |n| action(move || promise.set_result(n).is_ok().then_some(n));
         let fail = action(|| promise.set_exception(Error::new(ErrorKind::Other, "no")).is_ok().then_some(9));
         let winners: Vec<usize> =
-            at_once(vec![resolve(0), resolve(1), resolve(2), fail]).into_iter().flatten().collect();
+            concurrently(vec![resolve(0), resolve(1), resolve(2), fail]).into_iter().flatten().collect();
         assert_eq!(winners.len(), 1);
-        match future.result(LOOK) {
+        match future.result(NO_WAIT) {
             Ok(value) => assert_eq!(value, winners[0]),
             Err(error) => assert_eq!((error.kind(), winners[0]), (ErrorKind::Other, 9)),
         }
@@ -107,7 +107,7 @@ fn of_many_resolutions_exactly_one_succeeds() {
 }
 
 #[test]
-fn of_many_results_exactly_one_has_the_value() {
+fn exactly_one_result_returns_the_value() {
     for round in 0..ROUNDS {
         let drops = Drops::default();
         let (promise, future) = promise();
@@ -120,23 +120,23 @@ fn of_many_results_exactly_one_has_the_value() {
         });
         let mut actions = vec![take(), take(), take()];
         actions.insert(round % 4, resolve);
-        assert_eq!(at_once(actions).into_iter().sum::<usize>(), 1);
+        assert_eq!(concurrently(actions).into_iter().sum::<usize>(), 1);
         assert_eq!(drops.count(), 1);
     }
 }
 
 #[test]
-fn everybody_who_waits_hears_of_it_exactly_once() {
+fn every_waiter_is_notified_exactly_once() {
     for round in 0..ROUNDS {
-        let elsewhere = Elsewhere::default();
-        let packed = round % 2 == 0;
+        let remote = Remote::default();
+        let encoded = round % 2 == 0;
         let (promise, promised) = promise::<u64>();
-        let future = if packed { elsewhere.submit(|n: u64| n, 3).expect("accepted") } else { promised };
+        let future = if encoded { remote.submit(|n: u64| n, 3).expect("accepted") } else { promised };
         let shared = future.shared();
         let (calls, woken) = (AtomicUsize::new(0), Journal::new());
         let complete = action(|| {
-            if packed {
-                elsewhere.complete_all();
+            if encoded {
+                remote.complete_all();
             } else {
                 promise.set_result(3).expect("pending");
             }
@@ -150,19 +150,19 @@ fn everybody_who_waits_hears_of_it_exactly_once() {
             assert!(shared.exception(None).expect("done").is_none());
             calls.fetch_add(1, SeqCst);
         });
-        at_once(vec![wait_for_it(), complete, wait_for_it(), ask, look]);
+        concurrently(vec![wait_for_it(), complete, wait_for_it(), ask, look]);
         assert_eq!(woken.entries(), [3, 3]);
         assert_eq!(calls.load(SeqCst), 1);
     }
 }
 
 #[test]
-fn callbacks_added_while_it_completes_each_run_once_and_those_of_one_thread_in_order() {
+fn callbacks_added_during_completion_run_once_and_in_order_per_thread() {
     for round in 0..ROUNDS {
-        let elsewhere = Elsewhere::default();
-        let packed = round % 2 == 0;
+        let remote = Remote::default();
+        let encoded = round % 2 == 0;
         let (promise, promised) = promise::<u64>();
-        let future = if packed { elsewhere.submit(|n: u64| n, 3).expect("accepted") } else { promised };
+        let future = if encoded { remote.submit(|n: u64| n, 3).expect("accepted") } else { promised };
         let future = &future;
         let journal = Journal::new();
         let add = |thread: usize| {
@@ -174,10 +174,9 @@ fn callbacks_added_while_it_completes_each_run_once_and_those_of_one_thread_in_o
                 }
             })
         };
-        let complete =
-            action(|| if packed { elsewhere.complete_all() } else { promise.set_result(3).expect("pending") });
+        let complete = action(|| if encoded { remote.complete_all() } else { promise.set_result(3).expect("pending") });
         let read = action(move || assert!(future.exception(None).expect("done").is_none()));
-        at_once(vec![add(0), complete, add(1), read]);
+        concurrently(vec![add(0), complete, add(1), read]);
         let mut entries = journal.entries();
         assert!(entries.iter().all(|(.., done)| *done));
         entries.sort_unstable();
@@ -187,24 +186,24 @@ fn callbacks_added_while_it_completes_each_run_once_and_those_of_one_thread_in_o
 }
 
 #[test]
-fn a_future_that_is_dropped_while_it_completes_frees_its_value_once() {
+fn a_future_dropped_during_completion_drops_its_value_once() {
     for round in 0..ROUNDS {
         let drops = Drops::default();
         let (runs, counted) = (Journal::new(), drops.clone());
         let (task, future) = counted_task(&runs, &counted);
-        let let_go = match round % 3 {
+        let release = match round % 3 {
             0 => action(move || drop(future)),
             1 => action(move || drop(block_on(future))),
-            _ => action(move || drop(as_completed([future], LOOK))),
+            _ => action(move || drop(as_completed([future], NO_WAIT))),
         };
-        at_once(vec![action(move || task.run()), let_go]);
+        concurrently(vec![action(move || task.run()), release]);
         assert_eq!(drops.count(), 1);
         assert_eq!(runs.entries().len(), 1);
     }
 }
 
 #[test]
-fn waiting_for_many_sees_each_once_while_they_complete() {
+fn waiting_for_many_yields_each_once_while_they_complete() {
     for round in 0..ROUNDS / 3 {
         let (promises, futures): (Vec<_>, Vec<_>) = (0..12).map(|_| promise::<usize>()).unzip();
         let mut expected: Vec<_> = futures.iter().map(Future::id).collect();
@@ -230,7 +229,7 @@ fn waiting_for_many_sees_each_once_while_they_complete() {
             }
             seen
         });
-        let mut seen: Vec<_> = at_once(vec![resolve(0), collect, resolve(1)]).into_iter().flatten().collect();
+        let mut seen: Vec<_> = concurrently(vec![resolve(0), collect, resolve(1)]).into_iter().flatten().collect();
         seen.sort_unstable();
         expected.sort_unstable();
         assert_eq!(seen, expected);
@@ -238,13 +237,13 @@ fn waiting_for_many_sees_each_once_while_they_complete() {
 }
 
 #[test]
-fn running_never_flickers() {
+fn a_future_never_returns_to_an_earlier_state() {
     for round in 0..ROUNDS {
-        let pile = Pile::new();
-        let future = pile.submit(|n: u64| n, 1).expect("accepted");
-        let task = pile.take();
+        let manual = Manual::new();
+        let future = manual.submit(|n: u64| n, 1).expect("accepted");
+        let task = manual.take();
         let future = &future;
-        // 0 waits, 1 runs, 2 is over.
+        // 0 is pending, 1 is running, 2 is done.
         let watch = action(move || {
             let mut last = 0;
             loop {
@@ -271,12 +270,12 @@ fn running_never_flickers() {
                 drop(task.fail(Error::new(ErrorKind::WorkerDied, "died")));
             }
         });
-        at_once(vec![watch, finish]);
+        concurrently(vec![watch, finish]);
     }
 }
 
 #[test]
-fn a_task_that_fails_without_having_run_never_says_that_it_runs() {
+fn a_task_that_fails_before_it_runs_is_never_running() {
     for _ in 0..ROUNDS {
         let (task, future) = Task::from_closure(TaskOptions::new(), || ());
         let future = &future;
@@ -285,6 +284,6 @@ fn a_task_that_fails_without_having_run_never_says_that_it_runs() {
                 assert!(!future.running());
             }
         });
-        at_once(vec![watch, action(move || drop(task.fail(Error::new(ErrorKind::Broken, "closed"))))]);
+        concurrently(vec![watch, action(move || drop(task.fail(Error::new(ErrorKind::Broken, "closed"))))]);
     }
 }

@@ -1,16 +1,17 @@
-//! What each question answers in each state, and that a finished future stays as it is.
+//! What each method returns in each state. A completed future never changes.
 
 use executor_core::{Error, ErrorKind, Executor, Future, InlineExecutor, Promise, Shutdown, promise};
 
-use crate::support::{LOOK, Pile, kind};
+use crate::support::{Manual, NO_WAIT, kind};
 
-/// done, running, cancelled, and what `result` and `exception` answer when they only look.
-type Answers = (bool, bool, bool, Result<u64, ErrorKind>, Result<Option<ErrorKind>, ErrorKind>);
+/// done, running, cancelled, and what `result` and `exception` return without waiting.
+type Observed = (bool, bool, bool, Result<u64, ErrorKind>, Result<Option<ErrorKind>, ErrorKind>);
 
-fn ask(future: &Future<u64>) -> Answers {
-    // `exception` first, for `result` moves the value out.
-    let exception = future.exception(LOOK).map(|error| error.map(|error| error.kind())).map_err(|error| error.kind());
-    let result = future.result(LOOK).map_err(|error| error.kind());
+fn observe(future: &Future<u64>) -> Observed {
+    // `exception` comes first, because `result` moves the value out.
+    let exception =
+        future.exception(NO_WAIT).map(|error| error.map(|error| error.kind())).map_err(|error| error.kind());
+    let result = future.result(NO_WAIT).map_err(|error| error.kind());
     (future.done(), future.running(), future.cancelled(), result, exception)
 }
 
@@ -38,38 +39,38 @@ fn finished() -> (Promise<u64>, Future<u64>) {
     (promise, future)
 }
 
-const CANCELLED: Answers = (true, false, true, Err(ErrorKind::Cancelled), Err(ErrorKind::Cancelled));
-const FAILED: Answers = (true, false, false, Err(ErrorKind::Other), Ok(Some(ErrorKind::Other)));
-const TAKEN: Answers = (true, false, false, Err(ErrorKind::InvalidState), Ok(None));
+const CANCELLED: Observed = (true, false, true, Err(ErrorKind::Cancelled), Err(ErrorKind::Cancelled));
+const FAILED: Observed = (true, false, false, Err(ErrorKind::Other), Ok(Some(ErrorKind::Other)));
+const TAKEN: Observed = (true, false, false, Err(ErrorKind::InvalidState), Ok(None));
 
 #[test]
-fn each_state_answers_each_question_as_the_table_says() {
+fn each_method_returns_what_the_state_implies() {
     let timeout = Err(ErrorKind::Timeout);
     let (_promise, future) = pending();
-    assert_eq!(ask(&future), (false, false, false, timeout, Err(ErrorKind::Timeout)));
+    assert_eq!(observe(&future), (false, false, false, timeout, Err(ErrorKind::Timeout)));
     let (_promise, future) = running();
-    assert_eq!(ask(&future), (false, true, false, timeout, Err(ErrorKind::Timeout)));
-    assert_eq!(ask(&cancelled().1), CANCELLED);
-    assert_eq!(ask(&failed().1), FAILED);
+    assert_eq!(observe(&future), (false, true, false, timeout, Err(ErrorKind::Timeout)));
+    assert_eq!(observe(&cancelled().1), CANCELLED);
+    assert_eq!(observe(&failed().1), FAILED);
     let (_promise, future) = finished();
-    assert_eq!(ask(&future), (true, false, false, Ok(42), Ok(None)));
-    assert_eq!(ask(&future), TAKEN);
+    assert_eq!(observe(&future), (true, false, false, Ok(42), Ok(None)));
+    assert_eq!(observe(&future), TAKEN);
 }
 
 #[test]
-fn cancel_wins_only_before_the_start_and_is_idempotent() {
-    for (made, wins) in
+fn cancel_succeeds_only_before_the_start_and_is_idempotent() {
+    for (made, succeeds) in
         [(pending(), true), (running(), false), (cancelled(), true), (failed(), false), (finished(), false)]
     {
         let (_promise, future) = made;
-        assert_eq!(future.cancel(), wins, "{future:?}");
-        assert_eq!(future.cancel(), wins, "{future:?}");
-        assert_eq!(future.cancelled(), wins, "{future:?}");
+        assert_eq!(future.cancel(), succeeds, "{future:?}");
+        assert_eq!(future.cancel(), succeeds, "{future:?}");
+        assert_eq!(future.cancelled(), succeeds, "{future:?}");
     }
 }
 
 #[test]
-fn a_promise_starts_only_what_is_pending() {
+fn a_promise_starts_only_a_pending_future() {
     for (made, starts) in
         [(pending(), true), (running(), false), (cancelled(), false), (failed(), false), (finished(), false)]
     {
@@ -77,37 +78,37 @@ fn a_promise_starts_only_what_is_pending() {
     }
 }
 
-/// Tries everything that could change a future.
-fn tease(promise: &Promise<u64>, future: &Future<u64>) {
-    assert_eq!(promise.set_result(7).expect_err("resolved").kind(), ErrorKind::InvalidState);
+/// Calls everything that could change a completed future.
+fn try_to_change(promise: &Promise<u64>, future: &Future<u64>) {
+    assert_eq!(promise.set_result(7).expect_err("completed").kind(), ErrorKind::InvalidState);
     let other = Error::new(ErrorKind::Broken, "late");
-    assert_eq!(promise.set_exception(other).expect_err("resolved").kind(), ErrorKind::InvalidState);
+    assert_eq!(promise.set_exception(other).expect_err("completed").kind(), ErrorKind::InvalidState);
     assert!(!promise.set_running_or_notify_cancel());
     future.cancel();
-    future.terminate(LOOK);
+    future.terminate(NO_WAIT);
 }
 
 #[test]
-fn a_resolved_future_keeps_its_first_outcome_whatever_is_tried() {
+fn a_completed_future_keeps_its_first_outcome() {
     let (promise, future) = cancelled();
-    tease(&promise, &future);
+    try_to_change(&promise, &future);
     drop(promise);
-    assert_eq!(ask(&future), CANCELLED);
+    assert_eq!(observe(&future), CANCELLED);
 
     let (promise, future) = failed();
-    tease(&promise, &future);
+    try_to_change(&promise, &future);
     drop(promise);
-    assert_eq!(ask(&future), FAILED);
+    assert_eq!(observe(&future), FAILED);
 
     let (promise, future) = finished();
-    tease(&promise, &future);
+    try_to_change(&promise, &future);
     drop(promise);
-    assert_eq!(ask(&future), (true, false, false, Ok(42), Ok(None)));
-    assert_eq!(ask(&future), TAKEN);
+    assert_eq!(observe(&future), (true, false, false, Ok(42), Ok(None)));
+    assert_eq!(observe(&future), TAKEN);
 }
 
 #[test]
-fn a_promise_may_resolve_without_having_said_that_it_runs() {
+fn a_promise_may_complete_without_set_running() {
     let (promise, future) = pending();
     promise.set_result(1).expect("pending");
     assert_eq!(future.result(None).expect("a value"), 1);
@@ -117,7 +118,7 @@ fn a_promise_may_resolve_without_having_said_that_it_runs() {
 }
 
 #[test]
-fn a_dropped_promise_resolves_its_future_in_every_state() {
+fn a_dropped_promise_fails_its_future_in_every_state() {
     for made in [pending(), running()] {
         let (promise, future) = made;
         drop(promise);
@@ -126,11 +127,11 @@ fn a_dropped_promise_resolves_its_future_in_every_state() {
 }
 
 #[test]
-fn a_dropped_task_resolves_its_future_also_when_it_had_begun_elsewhere() {
-    let pile = Pile::new();
+fn a_dropped_task_fails_its_future_even_if_it_had_begun() {
+    let manual = Manual::new();
     for begun in [false, true] {
-        let future = pile.submit(|n: u64| n, 1).expect("accepted");
-        let task = pile.take();
+        let future = manual.submit(|n: u64| n, 1).expect("accepted");
+        let task = manual.take();
         if begun {
             assert!(task.begin());
         }
@@ -142,13 +143,13 @@ fn a_dropped_task_resolves_its_future_also_when_it_had_begun_elsewhere() {
 }
 
 #[test]
-fn a_task_that_was_cancelled_does_not_run_and_its_owner_is_told() {
-    let pile = Pile::new();
-    let future = pile.submit(|_: ()| panic!("it must not run"), ()).expect("accepted");
+fn a_cancelled_task_does_not_run_and_its_back_end_is_notified() {
+    let manual = Manual::new();
+    let future = manual.submit(|_: ()| panic!("it must not run"), ()).expect("accepted");
     let _: &Future<()> = &future;
     assert!(future.cancel());
-    assert_eq!(pile.left(), 1);
-    let task = pile.take();
+    assert_eq!(manual.left_queue(), 1);
+    let task = manual.take();
     assert!(task.is_done() && task.has_left_queue());
     assert!(!task.place(0) && !task.begin() && !task.recall());
     assert!(task.run_quietly().is_none());
@@ -156,9 +157,9 @@ fn a_task_that_was_cancelled_does_not_run_and_its_owner_is_told() {
 
 #[test]
 fn every_step_of_a_task_elsewhere_is_exact() {
-    let pile = Pile::new();
-    let future = pile.submit(|n: u64| n + 1, 1).expect("accepted");
-    let task = pile.take();
+    let manual = Manual::new();
+    let future = manual.submit(|n: u64| n + 1, 1).expect("accepted");
+    let task = manual.take();
     assert!(task.place(3));
     assert!(!future.running(), "in a worker's queue is not running");
     assert!(task.begin() && future.running() && !future.cancel());
@@ -168,18 +169,18 @@ fn every_step_of_a_task_elsewhere_is_exact() {
 
 #[test]
 fn a_reply_that_comes_after_a_cancel_changes_nothing() {
-    let pile = Pile::new();
-    let future = pile.submit(|n: u64| n + 1, 1).expect("accepted");
+    let manual = Manual::new();
+    let future = manual.submit(|n: u64| n + 1, 1).expect("accepted");
     assert!(future.cancel());
-    drop(pile.take().complete(vec![0, 2]));
+    drop(manual.take().complete(vec![0, 2]));
     assert_eq!(kind(&future), ErrorKind::Cancelled);
 }
 
 #[test]
 fn work_that_was_written_down_neither_runs_in_place_nor_is_written_again() {
-    let pile = Pile::new();
-    let future = pile.submit(|n: u64| n + 1, 1).expect("accepted");
-    let task = pile.take();
+    let manual = Manual::new();
+    let future = manual.submit(|n: u64| n + 1, 1).expect("accepted");
+    let task = manual.take();
     let mut bytes = vec![9];
     task.encode(&mut bytes).expect("encodes");
     assert_eq!(bytes, [9, 1, 0, 0, 0, 0, 0, 0, 0]);
@@ -203,7 +204,7 @@ fn debug_shows_the_state_and_never_the_value() {
 }
 
 #[test]
-fn a_shared_future_answers_any_number_of_times_and_a_plain_handle_says_why_not() {
+fn a_shared_future_returns_its_value_many_times_and_a_callback_cannot_take_it() {
     let (promise, future) = pending();
     let (seen, asked) = std::sync::mpsc::channel();
     future.add_done_callback(move |future| {
@@ -213,13 +214,13 @@ fn a_shared_future_answers_any_number_of_times_and_a_plain_handle_says_why_not()
     let other = shared.clone();
     promise.set_result(5).expect("pending");
     for _ in 0..2 {
-        assert_eq!((shared.result(None).expect("a value"), other.result(LOOK).expect("a value")), (5, 5));
+        assert_eq!((shared.result(None).expect("a value"), other.result(NO_WAIT).expect("a value")), (5, 5));
     }
     assert!(asked.recv().expect("the callback ran").contains("SharedFuture"));
 }
 
 #[test]
-fn a_value_that_was_taken_before_sharing_is_gone() {
+fn a_value_that_was_taken_before_sharing_is_an_error() {
     let (_promise, future) = finished();
     assert_eq!(future.result(None).expect("a value"), 42);
     let shared = future.shared();

@@ -1,4 +1,4 @@
-//! Back-ends whose every step is the test's, and what else the tests share.
+//! Back-ends whose steps the test makes itself, and other helpers that the tests share.
 
 use std::{
     collections::VecDeque,
@@ -20,34 +20,35 @@ use executor_core::{
     host::{self, Host, Registration},
     task::{Encoded, enter_worker},
 };
-// Not the one of std, whose code the thread sanitizer does not see.
+// Not std's mutex, because the thread sanitizer does not see its code.
 use parking_lot::Mutex;
 
-pub const LOOK: Duration = Duration::ZERO;
+/// A time-out that only asks for the current state.
+pub const NO_WAIT: Duration = Duration::ZERO;
 
-/// An in-place back-end that keeps what it is given until the test runs it.
+/// A local back-end that keeps tasks until the test runs them.
 #[derive(Clone)]
-pub struct Pile(Arc<Inner>);
+pub struct Manual(Arc<Inner>);
 
 struct Inner {
     tasks: Mutex<VecDeque<Task>>,
-    left: Mutex<Vec<TaskId>>,
+    left_queue: Mutex<Vec<TaskId>>,
     registration: std::sync::OnceLock<Registration>,
 }
 
 impl Host for Inner {
     fn left_queue(&self, task: TaskId) {
-        self.left.lock().push(task);
+        self.left_queue.lock().push(task);
     }
 }
 
-impl Pile {
-    pub fn new() -> Pile {
+impl Manual {
+    pub fn new() -> Manual {
         let registration = std::sync::OnceLock::new();
-        let inner = Arc::new(Inner { tasks: Mutex::default(), left: Mutex::default(), registration });
+        let inner = Arc::new(Inner { tasks: Mutex::default(), left_queue: Mutex::default(), registration });
         let host: Arc<dyn Host> = inner.clone();
         inner.registration.set(host::register(Arc::downgrade(&host))).unwrap();
-        Pile(inner)
+        Manual(inner)
     }
 
     pub fn take(&self) -> Task {
@@ -58,9 +59,9 @@ impl Pile {
         self.0.tasks.lock().len()
     }
 
-    /// How many tasks the back-end was told to have left the queue by themselves.
-    pub fn left(&self) -> usize {
-        self.0.left.lock().len()
+    /// Returns how many tasks have left the queue without the back-end, which was notified of each.
+    pub fn left_queue(&self) -> usize {
+        self.0.left_queue.lock().len()
     }
 
     pub fn run_all(&self) {
@@ -69,14 +70,14 @@ impl Pile {
         }
     }
 
-    /// Runs code as a worker of this back-end, so that it helps the tasks it waits for.
-    pub fn work<R>(&self, code: impl FnOnce() -> R) -> R {
+    /// Runs code as a worker of this back-end, so that it runs the tasks it waits for inline.
+    pub fn as_worker<R>(&self, code: impl FnOnce() -> R) -> R {
         let _worker = enter_worker("test-worker", self.0.registration.get().unwrap().id());
         code()
     }
 }
 
-impl Backend for Pile {
+impl Backend for Manual {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         task.attach(self.0.registration.get().unwrap().id());
         self.0.tasks.lock().push_back(task);
@@ -94,17 +95,18 @@ impl Backend for Pile {
     }
 }
 
-/// A back-end that writes tasks down, as one with other processes does, and keeps them until the test has them called.
+/// A back-end that encodes tasks, as one with other processes does, and keeps them until the test calls them.
 #[derive(Clone, Default)]
-pub struct Elsewhere(Arc<Mutex<VecDeque<Written>>>);
+pub struct Remote(Arc<Mutex<VecDeque<Written>>>);
 
+/// An encoded task.
 pub struct Written {
     pub task: Task,
     pub encoded: Encoded,
     pub arguments: Vec<u8>,
 }
 
-impl Backend for Elsewhere {
+impl Backend for Remote {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         let mut arguments = Vec::new();
         let encoded = task.encode(&mut arguments)?;
@@ -120,7 +122,7 @@ impl Backend for Elsewhere {
     }
 }
 
-impl Elsewhere {
+impl Remote {
     pub fn take(&self) -> Written {
         self.0.lock().pop_front().expect("a task was submitted")
     }
@@ -133,7 +135,7 @@ impl Elsewhere {
 }
 
 impl Written {
-    /// What a worker process would answer.
+    /// Returns the reply that a worker process would send.
     pub fn reply(&self) -> Vec<u8> {
         let mut reply = Vec::new();
         if self.encoded.batch.is_none() {
@@ -156,7 +158,7 @@ impl Written {
     }
 }
 
-/// Counts how often it is dropped.
+/// Counts how many of its [`Counted`] values were dropped.
 #[derive(Clone, Default)]
 pub struct Drops(Arc<AtomicUsize>);
 
@@ -178,15 +180,15 @@ impl Drop for Counted {
 }
 
 /// Panics when it is dropped.
-pub struct Bomb;
+pub struct PanicsOnDrop;
 
-impl Drop for Bomb {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
-        panic!("a bomb in a drop");
+        panic!("a value that panics when it is dropped");
     }
 }
 
-/// A list that threads append to.
+/// A list to which threads append.
 #[derive(Clone)]
 pub struct Journal<T>(Arc<Mutex<Vec<T>>>);
 
@@ -202,8 +204,8 @@ impl<T: Clone> Journal<T> {
     }
 }
 
-/// Calls all of these at the same moment, each in its own thread, and answers what they answered.
-pub fn at_once<'a, R: Send>(actions: Vec<Box<dyn FnOnce() -> R + Send + 'a>>) -> Vec<R> {
+/// Calls all of these at the same moment, each in its own thread, and returns their results.
+pub fn concurrently<'a, R: Send>(actions: Vec<Box<dyn FnOnce() -> R + Send + 'a>>) -> Vec<R> {
     let barrier = &Barrier::new(actions.len());
     std::thread::scope(|scope| {
         let start = |action: Box<dyn FnOnce() -> R + Send + 'a>| {
@@ -217,24 +219,25 @@ pub fn at_once<'a, R: Send>(actions: Vec<Box<dyn FnOnce() -> R + Send + 'a>>) ->
     })
 }
 
-/// `Box::new` as a function of the one type that [`at_once`] takes.
+/// Boxes a closure, as the type that [`concurrently`] takes.
 pub fn action<'a, R>(code: impl FnOnce() -> R + Send + 'a) -> Box<dyn FnOnce() -> R + Send + 'a> {
     Box::new(code)
 }
 
-/// Whether code panics, without its message in the output of the test.
+/// Returns whether `code` panics.
 pub fn panics(code: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(code)).is_err()
 }
 
+/// Returns the kind of the error of a future that has failed.
 pub fn kind<T: Send + 'static>(future: &Future<T>) -> ErrorKind {
-    match future.result(LOOK) {
+    match future.result(NO_WAIT) {
         Ok(_) => panic!("it has a value"),
         Err(error) => error.kind(),
     }
 }
 
-/// Wakes a thread, and counts how often.
+/// A waker that unparks a thread and counts how often.
 pub struct Parked {
     thread: Thread,
     pub wakes: AtomicUsize,
@@ -253,7 +256,7 @@ impl Wake for Parked {
     }
 }
 
-/// The smallest runtime there is.
+/// A minimal runtime.
 pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     let mut future = pin!(future.into_future());
     let waker = Waker::from(Parked::here());

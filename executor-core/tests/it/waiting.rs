@@ -6,7 +6,7 @@ use executor_core::{
     Error, ErrorKind, Executor, Future, InlineExecutor, Promise, ReturnWhen, as_completed, promise, wait,
 };
 
-use crate::support::{Elsewhere, LOOK, action, at_once};
+use crate::support::{NO_WAIT, Remote, action, concurrently};
 
 fn promises(count: usize) -> (Vec<Promise<u64>>, Vec<Future<u64>>) {
     (0..count).map(|_| promise()).unzip()
@@ -19,27 +19,27 @@ fn ids(futures: &[Future<u64>]) -> Vec<executor_core::TaskId> {
 const MOMENT: Duration = Duration::from_millis(1);
 
 #[test]
-fn a_time_out_ends_the_wait_and_never_touches_the_task() {
+fn a_time_out_ends_the_wait_and_does_not_affect_the_task() {
     let (promise, future) = promise::<u64>();
-    for timeout in [LOOK, MOMENT] {
-        let error = future.result(timeout).expect_err("nobody resolves it");
+    for timeout in [NO_WAIT, MOMENT] {
+        let error = future.result(timeout).expect_err("it is pending");
         assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert_eq!(future.exception(timeout).expect_err("nobody resolves it").kind(), ErrorKind::Timeout);
+        assert_eq!(future.exception(timeout).expect_err("it is pending").kind(), ErrorKind::Timeout);
     }
     assert!(promise.set_running_or_notify_cancel());
     promise.set_result(1).expect("running");
-    assert_eq!(future.result(LOOK).expect("a value"), 1);
+    assert_eq!(future.result(NO_WAIT).expect("a value"), 1);
 }
 
 #[test]
-fn the_longest_time_out_is_none_at_all() {
+fn the_longest_time_out_never_expires() {
     for _ in 0..100 {
         let (promise, future) = promise::<u64>();
-        let answers = at_once(vec![
+        let values = concurrently(vec![
             action(|| future.result(Duration::MAX).expect("a value")),
             action(|| promise.set_result(2).map(|()| 2).expect("pending")),
         ]);
-        assert_eq!(answers, [2, 2]);
+        assert_eq!(values, [2, 2]);
     }
     let done = InlineExecutor::new().submit(|n: u64| n, 1).expect("accepted");
     let waited = wait([done], Duration::MAX, ReturnWhen::AllCompleted);
@@ -48,26 +48,26 @@ fn the_longest_time_out_is_none_at_all() {
 }
 
 #[test]
-fn waiting_for_nothing_is_over_at_once() {
+fn waiting_for_nothing_returns_immediately() {
     let waited = wait(Vec::<Future<u64>>::new(), None, ReturnWhen::AllCompleted);
     assert!(waited.done.is_empty() && waited.not_done.is_empty());
     assert!(as_completed(Vec::<Future<u64>>::new(), None).next().is_none());
 }
 
 #[test]
-fn wait_answers_every_future_once_in_the_order_given() {
+fn wait_returns_every_future_once_in_the_given_order() {
     let (promises, futures) = promises(6);
     let given = ids(&futures);
     for index in [4, 1] {
         promises[index].set_result(0).expect("pending");
     }
-    let waited = wait(futures, LOOK, ReturnWhen::AllCompleted);
+    let waited = wait(futures, NO_WAIT, ReturnWhen::AllCompleted);
     assert_eq!(ids(&waited.done), [given[1], given[4]]);
     assert_eq!(ids(&waited.not_done), [given[0], given[2], given[3], given[5]]);
 }
 
 #[test]
-fn first_completed_is_satisfied_by_a_cancelled_future() {
+fn first_completed_returns_for_a_cancelled_future() {
     let (_promises, futures) = promises(2);
     assert!(futures[1].cancel());
     let waited = wait(futures, None, ReturnWhen::FirstCompleted);
@@ -75,11 +75,11 @@ fn first_completed_is_satisfied_by_a_cancelled_future() {
 }
 
 #[test]
-fn first_exception_ends_at_a_failure_and_not_at_a_cancel() {
+fn first_exception_returns_for_a_failure_and_not_for_a_cancel() {
     let (promises, futures) = promises(3);
     assert!(futures[0].cancel());
     promises[1].set_result(1).expect("pending");
-    let waited = wait(futures, LOOK, ReturnWhen::FirstException);
+    let waited = wait(futures, NO_WAIT, ReturnWhen::FirstException);
     assert_eq!((waited.done.len(), waited.not_done.len()), (2, 1));
     let all = waited.done.into_iter().chain(waited.not_done).collect::<Vec<_>>();
     let (_open, never) = promise::<u64>();
@@ -89,10 +89,10 @@ fn first_exception_ends_at_a_failure_and_not_at_a_cancel() {
 }
 
 #[test]
-fn first_exception_sees_a_failure_that_is_still_packed() {
-    let elsewhere = Elsewhere::default();
-    let future = elsewhere.submit(|_: u64| -> u64 { panic!("no") }, 1).expect("accepted");
-    elsewhere.complete_all();
+fn first_exception_returns_for_a_failure_that_is_not_yet_decoded() {
+    let remote = Remote::default();
+    let future = remote.submit(|_: u64| -> u64 { panic!("no") }, 1).expect("accepted");
+    remote.complete_all();
     let (_open, never) = promise::<u64>();
     let waited = wait([never, future], None, ReturnWhen::FirstException);
     assert_eq!(waited.done.len(), 1);
@@ -110,7 +110,7 @@ fn without_a_failure_first_exception_waits_for_all() {
 }
 
 #[test]
-fn as_completed_answers_in_the_order_of_completion() {
+fn as_completed_yields_futures_in_the_order_of_completion() {
     let (promises, futures) = promises(4);
     let given = ids(&futures);
     promises[2].set_result(0).expect("pending");
@@ -126,10 +126,10 @@ fn as_completed_answers_in_the_order_of_completion() {
 }
 
 #[test]
-fn as_completed_yields_what_is_done_then_one_time_out_then_nothing() {
+fn as_completed_yields_done_futures_then_one_time_out() {
     let (promises, futures) = promises(3);
     promises[1].set_result(0).expect("pending");
-    let mut completed = as_completed(futures, LOOK);
+    let mut completed = as_completed(futures, NO_WAIT);
     assert!(completed.next().expect("one is done").is_ok());
     let error = completed.next().expect("a time-out").expect_err("a time-out");
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Timeout, "2 (of 3) futures unfinished"));
@@ -138,7 +138,7 @@ fn as_completed_yields_what_is_done_then_one_time_out_then_nothing() {
 }
 
 #[test]
-fn as_completed_may_go_on_in_another_thread() {
+fn as_completed_may_continue_in_another_thread() {
     let (promises, futures) = promises(2);
     let mut completed = as_completed(futures, None);
     promises[0].set_result(0).expect("pending");
@@ -151,7 +151,7 @@ fn as_completed_may_go_on_in_another_thread() {
 }
 
 #[test]
-fn as_completed_does_not_keep_what_it_has_yielded() {
+fn as_completed_does_not_keep_yielded_futures() {
     let drops = crate::support::Drops::default();
     let (promises, futures): (Vec<_>, Vec<_>) = (0..2).map(|_| promise()).unzip();
     promises[0].set_result(Some(drops.counted())).expect("pending");
@@ -163,14 +163,14 @@ fn as_completed_does_not_keep_what_it_has_yielded() {
 }
 
 #[test]
-fn a_shared_mix_of_backends_is_waited_for_at_once() {
-    let elsewhere = Elsewhere::default();
+fn one_wait_takes_futures_of_several_back_ends() {
+    let remote = Remote::default();
     let (promise, one) = promise::<u64>();
-    let two = elsewhere.submit(|n: u64| n, 2).expect("accepted");
+    let two = remote.submit(|n: u64| n, 2).expect("accepted");
     let three = InlineExecutor::new().submit(|n: u64| n, 3).expect("accepted");
     promise.set_result(1).expect("pending");
-    elsewhere.complete_all();
+    remote.complete_all();
     let waited = wait([one, two, three], None, ReturnWhen::AllCompleted);
-    let sum: u64 = waited.done.iter().map(|future| future.result(LOOK).expect("a value")).sum();
+    let sum: u64 = waited.done.iter().map(|future| future.result(NO_WAIT).expect("a value")).sum();
     assert_eq!(sum, 6);
 }
