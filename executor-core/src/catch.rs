@@ -29,7 +29,12 @@ use std::{
     sync::Once,
 };
 
-use crate::{error::Panic, task};
+use crate::{
+    Error,
+    error::Panic,
+    running::current_name,
+    worker::{is_worker, worker_name},
+};
 
 /// What becomes of the panics of a thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,16 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
         }
         Err(payload) => Err(describe(payload, record)),
     }
+}
+
+/// Runs user code as the current task. A panic is returned as the error of that task.
+pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Error> {
+    catch(code).map_err(|panic| Error::panicked(&current_name(), panic))
+}
+
+/// Runs user code on behalf of a task that is not the current one. A panic is returned as the error of that task.
+pub(crate) fn guarded_for<R>(task: &str, code: impl FnOnce() -> R) -> Result<R, Error> {
+    catch(code).map_err(|panic| Error::panicked(task, panic))
 }
 
 /// Runs user code that nobody waits for: a callback, a waker, the `Drop` of a value. A panic is printed and ends here.
@@ -165,7 +180,7 @@ fn describe(payload: Box<dyn Any + Send>, record: Option<Box<Record>>) -> Panic 
     }
     contain(|| dispose(payload));
     let (location, backtrace) = delivered.map_or((None, None), |found| (found.location, found.backtrace));
-    Panic::new(message, location, backtrace, task::worker_name().to_string())
+    Panic::new(message, location, backtrace, worker_name().to_string())
 }
 
 /// What [`Panic::message`] says of a payload without a text.
@@ -215,7 +230,7 @@ pub(crate) fn chain_hook() {
 fn chain_hook_first() {
     // While this thread panics the hook cannot be changed. And a worker does not wait for a hook that may wait for it.
     // In either case a later task makes up for it; until then panics of tasks are printed and have no place.
-    if std::thread::panicking() || task::is_worker() {
+    if std::thread::panicking() || is_worker() {
         return;
     }
     chain_hook_here();
@@ -268,7 +283,7 @@ fn print_unreported() {
         for found in std::iter::once(&mut record.first).chain(&mut record.last) {
             if !std::mem::replace(&mut found.reported, true) {
                 // There is nobody to tell that this failed.
-                let _ = writeln!(std::io::stderr(), "task `{}` panicked before: {found}", task::current_name());
+                let _ = writeln!(std::io::stderr(), "task `{}` panicked before: {found}", current_name());
             }
         }
     }

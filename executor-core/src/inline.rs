@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Backend, Error, Shutdown, Task,
     nesting::{self, Left},
-    task,
+    worker::{enter_worker, worker_host},
 };
 
 /// Runs each task in the thread that submits it, before `submit` returns.
@@ -86,7 +86,7 @@ impl Backend for Handle {
         }
         // A worker of another executor stays one, so that its tasks can wait for each other through this one.
         static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "inline".into());
-        let _worker = task::enter_worker(NAME.clone(), task::worker_host());
+        let _worker = enter_worker(NAME.clone(), worker_host());
         nesting::deeper(|| task.run());
         Ok(())
     }

@@ -43,6 +43,7 @@ mod nesting;
 mod options;
 mod payload;
 mod promise;
+mod running;
 mod shared;
 mod signal;
 #[doc(hidden)]
@@ -53,6 +54,7 @@ pub mod task;
 mod unwind;
 mod wait;
 mod waiting;
+mod worker;
 
 pub use awaited::Awaited;
 pub use backend::{Backend, Shutdown};

@@ -14,6 +14,7 @@ use crate::{
     spin, stack,
     task::{self, TaskId, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
     wait::Group,
+    worker::worker_host,
 };
 
 /// Why a wait ended without what was waited for.
@@ -46,7 +47,7 @@ pub(crate) fn help(task: &TaskRef) -> Result<bool, Error> {
 /// Whether the calling thread is a worker of the host that has the task.
 #[inline]
 fn is_own(task: &TaskRef) -> bool {
-    let host = task::worker_host();
+    let host = worker_host();
     host != HostId::NONE && host == task.host()
 }
 
@@ -131,7 +132,7 @@ pub(crate) fn help_or_wait_for_any<'a>(
     deadline: Option<Instant>,
     mut next: impl FnMut() -> Option<&'a TaskRef>,
 ) -> Result<(), Error> {
-    let own = task::worker_host();
+    let own = worker_host();
     if own != HostId::NONE {
         if deadline.is_some()
             && let Some(host) = own.find()

@@ -12,7 +12,7 @@ use super::{
     batch::{self, Records},
     outcome,
 };
-use crate::{Error, Function, Payload, catch, codec, payload::assert_captures_nothing, task::work::guarded};
+use crate::{Error, Function, Payload, catch, catch::guarded, codec, payload::assert_captures_nothing};
 
 /// A function of the program, by its type. See the [module](super).
 #[repr(C)]

@@ -4,7 +4,8 @@ use std::{marker::PhantomData, sync::Arc, time::Instant};
 
 use super::{chunking::CostEstimate, results::Results};
 use crate::{
-    Error, ErrorKind, Function, Payload, catch,
+    Error, ErrorKind, Function, Payload,
+    catch::{self, guarded, guarded_for},
     codec::{self, Bytes},
     function::{
         Entry,
@@ -13,7 +14,7 @@ use crate::{
     },
     task::{
         self,
-        work::{Encoded, Work, guarded, guarded_for},
+        work::{Encoded, Work},
     },
 };
 

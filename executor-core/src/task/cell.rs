@@ -28,17 +28,17 @@ use std::{
 use super::{
     Task, TaskId,
     block::{self, Home, Memory},
-    current::{Running, run_as},
     state::{End, State},
     typed::Typed,
     waiter::Waiters,
-    work::{Encoded, Work, guarded},
+    work::{Encoded, Work},
 };
 use crate::{
     Error, TaskOptions, catch,
     codec::Bytes,
     fork,
     host::HostId,
+    running::run_as,
     sync::{AtomicU32, AtomicU64, UnsafeCell},
 };
 
@@ -112,7 +112,7 @@ impl<W: Work> Cell<W> {
             // SAFETY: the caller owns the work, so nobody else reads it, and WORK is clear, so it is not dropped again.
             let work = unsafe { cell.take_work() };
             // The one place that user code cannot unwind out of: behind it there is always an output.
-            let (output, end) = match guarded(|| work.run()).flatten() {
+            let (output, end) = match catch::guarded(|| work.run()).flatten() {
                 Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
                 Err(error) => (Output::Error(error), End::Failed),
             };
@@ -351,7 +351,7 @@ impl Claimed {
     #[inline]
     pub(crate) fn run(self) -> Settled {
         // SAFETY: `claim` gave this one the work and the output, and the right is used up here.
-        let end = run_as(Running::Here(&self.0), || unsafe { (self.0.vtable.run)(self.0.0) });
+        let end = run_as(&self.0, || unsafe { (self.0.vtable.run)(self.0.0) });
         Settled { task: self.0, end }
     }
 

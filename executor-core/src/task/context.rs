@@ -1,22 +1,21 @@
 //! What a task can learn about itself.
 
 use std::{
+    any::Any,
     borrow::Cow,
-    cell::RefCell,
     fmt,
-    marker::PhantomData,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
 
-use super::{
-    TaskId,
-    cell::TaskRef,
-    current::{Running, look, run_as},
+use super::{TaskId, cell::TaskRef};
+use crate::{
+    catch,
+    running::{Running, run_as, with_current},
+    worker::{stop_flag, worker_name},
 };
-use crate::{catch, host::HostId, sync::thread_local};
 
 /// The task that the calling code runs in: see [`current`].
 #[derive(Clone)]
@@ -27,18 +26,33 @@ pub struct Context {
     stop_all: Option<Arc<AtomicBool>>,
 }
 
-/// What a thread is a worker of.
-struct Worker {
-    name: Arc<str>,
-    host: HostId,
-    stop_all: Option<Arc<AtomicBool>>,
-}
-
-/// As [`Running`], to be kept.
+/// A reference to a running task that outlives the run.
 #[derive(Clone)]
 enum Known {
-    Here(TaskRef),
+    /// A task of this process.
+    Local(TaskRef),
+    /// A task that another process submitted.
     Remote(Arc<Remote>),
+}
+
+impl Known {
+    fn of(running: &dyn Running) -> Option<Known> {
+        let running: &dyn Any = running;
+        let local = running.downcast_ref::<TaskRef>().map(|task| Known::Local(task.clone()));
+        local.or_else(|| running.downcast_ref::<Arc<Remote>>().map(|remote| Known::Remote(remote.clone())))
+    }
+}
+
+impl Running for TaskRef {
+    fn name(&self) -> &str {
+        TaskRef::name(self)
+    }
+}
+
+impl Running for Arc<Remote> {
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// What a worker process knows of the task it runs. For authors of back-ends.
@@ -62,10 +76,6 @@ impl Remote {
     }
 }
 
-thread_local! {
-    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
-}
-
 /// The task that the calling code runs in, or None outside of one.
 ///
 /// Threads that a task starts by itself are outside.
@@ -78,18 +88,15 @@ thread_local! {
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 pub fn current() -> Option<Context> {
-    let task = look(|running| match running {
-        Running::Here(task) => Known::Here(task.clone()),
-        Running::Remote(remote) => Known::Remote(remote.clone()),
-    })?;
-    Some(Context { task, worker: worker_name(), stop_all: stop_all() })
+    let task = with_current(Known::of)??;
+    Some(Context { task, worker: worker_name(), stop_all: stop_flag() })
 }
 
 impl Context {
     /// The id that the task's future has.
     pub fn id(&self) -> TaskId {
         match &self.task {
-            Known::Here(task) => task.id,
+            Known::Local(task) => task.id,
             Known::Remote(remote) => remote.id,
         }
     }
@@ -97,7 +104,7 @@ impl Context {
     /// The name given in [`TaskOptions`](crate::TaskOptions::name), or the function's path.
     pub fn name(&self) -> &str {
         match &self.task {
-            Known::Here(task) => task.name(),
+            Known::Local(task) => task.name(),
             Known::Remote(remote) => &remote.name,
         }
     }
@@ -111,7 +118,7 @@ impl Context {
     /// [`TaskOptions::retries`](crate::TaskOptions::retries).
     pub fn attempt(&self) -> u32 {
         match &self.task {
-            Known::Here(_) => 1,
+            Known::Local(_) => 1,
             Known::Remote(remote) => remote.attempt,
         }
     }
@@ -131,7 +138,7 @@ impl Context {
     #[inline]
     pub fn is_cancelled(&self) -> bool {
         match &self.task {
-            Known::Here(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),
+            Known::Local(task) => task.state.snapshot().is_asked_to_stop() || is_set(&self.stop_all),
             Known::Remote(remote) => remote.is_asked_to_stop(),
         }
     }
@@ -155,79 +162,14 @@ impl fmt::Debug for Remote {
     }
 }
 
-/// Makes the calling thread a worker: its tasks show this name, and wait as members of this host (see
-/// [`Future::result`](crate::Future::result) on waiting inside a task). For authors of back-ends.
-pub fn enter_worker(name: impl Into<Arc<str>>, host: HostId) -> WorkerGuard {
-    // A task of the outer host that goes on through another executor in between is still asked to stop with the rest.
-    let stop_all = if host == worker_host() { stop_all() } else { None };
-    enter(Worker { name: name.into(), host, stop_all })
-}
-
-/// As [`enter_worker`], with a flag that asks whatever runs on the host's workers to stop: it shows in
-/// [`Context::is_cancelled`]. It spares a back-end the list of what runs.
-pub fn enter_stoppable_worker(name: impl Into<Arc<str>>, host: HostId, stop_all: Arc<AtomicBool>) -> WorkerGuard {
-    enter(Worker { name: name.into(), host, stop_all: Some(stop_all) })
-}
-
-fn enter(worker: Worker) -> WorkerGuard {
-    let before = WORKER.try_with(|current| current.replace(Some(worker))).ok().flatten();
-    WorkerGuard { before, not_send: PhantomData }
-}
-
-/// Ends what [`enter_worker`] began, when it is dropped.
-#[must_use = "the thread is a worker only as long as this lives"]
-pub struct WorkerGuard {
-    before: Option<Worker>,
-    /// It puts back what this very thread was, so it stays on it.
-    not_send: PhantomData<*const ()>,
-}
-
-impl Drop for WorkerGuard {
-    fn drop(&mut self) {
-        let _ = WORKER.try_with(|worker| worker.replace(self.before.take()));
-    }
-}
-
-impl fmt::Debug for WorkerGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WorkerGuard")
-    }
-}
-
 /// Runs code as a task that another process submitted. For authors of back-ends.
 pub fn run_remote<R>(remote: Arc<Remote>, code: impl FnOnce() -> R) -> R {
     catch::chain_hook_here();
-    run_as(Running::Remote(&remote), code)
-}
-
-/// The name of the current worker: the one it entered with, or the thread's own.
-pub(crate) fn worker_name() -> Arc<str> {
-    let entered = WORKER.try_with(|worker| worker.borrow().as_ref().map(|worker| worker.name.clone())).ok().flatten();
-    entered.unwrap_or_else(|| std::thread::current().name().unwrap_or("an unnamed thread").into())
-}
-
-/// The host whose worker the calling thread is. For authors of back-ends.
-pub fn worker_host() -> HostId {
-    WORKER.try_with(|worker| worker.borrow().as_ref().map_or(HostId::NONE, |worker| worker.host)).unwrap_or_default()
-}
-
-/// Whether the calling thread is a worker of any back-end.
-pub(crate) fn is_worker() -> bool {
-    WORKER.try_with(|worker| worker.borrow().is_some()).unwrap_or(false)
-}
-
-/// The flag that asks all tasks of the current worker's back-end to stop.
-fn stop_all() -> Option<Arc<AtomicBool>> {
-    WORKER.try_with(|worker| worker.borrow().as_ref()?.stop_all.clone()).ok()?
+    run_as(&remote, code)
 }
 
 #[inline]
 fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
     // ORDERING: the flag stands for itself.
     flag.as_ref().is_some_and(|flag| flag.load(Relaxed))
-}
-
-/// The name of the current task, for the errors of code that runs in it.
-pub(crate) fn current_name() -> String {
-    current().map_or_else(|| "unknown".to_string(), |context| context.name().to_string())
 }

@@ -9,7 +9,6 @@ mod block;
 pub(crate) mod cell;
 mod completed;
 mod context;
-mod current;
 mod id;
 #[cfg(all(test, loom))]
 mod model;
@@ -19,12 +18,11 @@ pub(crate) mod waiter;
 pub(crate) mod work;
 
 pub use completed::Completed;
-pub use context::{
-    Context, Remote, WorkerGuard, current, enter_stoppable_worker, enter_worker, run_remote, worker_host,
-};
-pub(crate) use context::{current_name, is_worker, worker_name};
+pub use context::{Context, Remote, current, run_remote};
 pub use id::TaskId;
 pub use work::Encoded;
+
+pub use crate::worker::{WorkerGuard, enter_stoppable_worker, enter_worker, worker_host};
 
 use std::{fmt, sync::atomic::Ordering::*, time::Duration};
 

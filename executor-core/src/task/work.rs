@@ -6,7 +6,6 @@ use crate::{
     Error, ErrorKind, Function, Payload, catch,
     codec::{self, Bytes},
     function::{Entry, outcome},
-    task,
 };
 
 /// The function and the arguments of a task, in a form that can be run here, and perhaps be written down.
@@ -35,20 +34,10 @@ pub struct Encoded {
     pub batch: Option<usize>,
 }
 
-/// Runs user code as the current task, and makes a panic its error.
-pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Error> {
-    catch::catch(code).map_err(|panic| Error::panicked(&task::current_name(), panic))
-}
-
-/// Runs user code on behalf of a task that is not the current one, and makes a panic that task's error.
-pub(crate) fn guarded_for<R>(task: &str, code: impl FnOnce() -> R) -> Result<R, Error> {
-    catch::catch(code).map_err(|panic| Error::panicked(task, panic))
-}
-
 /// Writes an argument behind what `into` holds, and drops it. On an error, a panic among them, `into` is as before.
 pub(crate) fn write_argument<A: Payload>(task: &str, mut argument: A, into: &mut Vec<u8>) -> Result<(), Error> {
     let start = into.len();
-    let written = guarded_for(task, || codec::encode_taking(&mut argument, into)).flatten();
+    let written = catch::guarded_for(task, || codec::encode_taking(&mut argument, into)).flatten();
     if written.is_err() {
         into.truncate(start);
     }

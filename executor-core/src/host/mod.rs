@@ -29,21 +29,19 @@
 //! assert_eq!(queue.left.load(Ordering::Relaxed), 1);
 //! ```
 
+mod id;
+mod registry;
+
+pub use id::HostId;
+pub use registry::{Registration, register};
+
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
     time::{Duration, Instant},
 };
 
-use parking_lot::RwLock;
-
 use crate::{
     Error, ErrorKind, TaskId,
-    fork::Own,
     spin::Patience,
     task::{cell::TaskRef, state::Event},
     waiting::{COLLECTING, is_over},
@@ -185,64 +183,5 @@ impl<'a> Waiting<'a> {
 impl fmt::Debug for Waiting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting").field("task", &self.task.id).field("deadline", &self.deadline).finish()
-    }
-}
-
-/// Names a registered [`Host`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct HostId(u32);
-
-impl HostId {
-    /// The id of no host.
-    pub const NONE: HostId = HostId(0);
-
-    pub(crate) fn from_raw(raw: u32) -> HostId {
-        HostId(raw)
-    }
-
-    pub(crate) fn raw(self) -> u32 {
-        self.0
-    }
-
-    pub(crate) fn find(self) -> Option<Arc<dyn Host>> {
-        if self == HostId::NONE {
-            return None;
-        }
-        HOSTS.get().read().get(&self.0)?.upgrade()
-    }
-}
-
-/// Keeps a host registered; dropping it ends that.
-#[derive(Debug)]
-pub struct Registration(HostId);
-
-/// The hosts of this process. Those of a parent whose fork this is have no threads here, and are not found.
-static HOSTS: Own<RwLock<HashMap<u32, Weak<dyn Host>>>> = Own::new();
-
-/// Registers a host. It is held weakly.
-pub fn register(host: Weak<dyn Host>) -> Registration {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    let mut hosts = HOSTS.get().write();
-    // ORDERING: the counter only has to give different numbers, and the lock is held anyway.
-    let id = loop {
-        let id = NEXT.fetch_add(1, Relaxed);
-        if id != 0 && !hosts.contains_key(&id) {
-            break id;
-        }
-    };
-    hosts.insert(id, host);
-    Registration(HostId(id))
-}
-
-impl Registration {
-    /// What to write on tasks, through [`Task::attach`](crate::Task::attach).
-    pub fn id(&self) -> HostId {
-        self.0
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        HOSTS.get().write().remove(&self.0.raw());
     }
 }

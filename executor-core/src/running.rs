@@ -1,0 +1,48 @@
+//! The task that the calling thread is running.
+//!
+//! This module knows a task only by [`Running`], so code below the task, such as the catching of panics, can name it.
+#![allow(unsafe_code)]
+
+use std::{any::Any, cell::Cell, mem};
+
+use crate::sync::thread_local;
+
+/// A task that a thread can run: one of this process, or one that another process submitted.
+pub(crate) trait Running: Any {
+    /// Returns the name that errors show.
+    fn name(&self) -> &str;
+}
+
+thread_local! {
+    // Only `run_as` writes this, and only `with_current` reads it. The referent lives as long as it is stored here.
+    static CURRENT: Cell<Option<&'static dyn Running>> = const { Cell::new(None) };
+}
+
+/// Runs code as this task. The task is borrowed, not counted, because a reference count would cost two atomic steps.
+#[inline]
+pub(crate) fn run_as<R>(running: &dyn Running, code: impl FnOnce() -> R) -> R {
+    /// Restores the outer task, even if the code unwinds.
+    struct Restore(Option<&'static dyn Running>);
+    impl Drop for Restore {
+        #[inline]
+        fn drop(&mut self) {
+            let _ = CURRENT.try_with(|current| current.set(self.0));
+        }
+    }
+    // SAFETY: the borrow outlives this call, and `Restore` removes it from `CURRENT` before the call ends, even by a
+    // panic. Until then only `with_current` reaches it, on this thread, and shows it for less than its lifetime.
+    let running = unsafe { mem::transmute::<&dyn Running, &'static dyn Running>(running) };
+    // A thread whose locals are gone is ending. Code that it still runs has no current task.
+    let _restore = CURRENT.try_with(|current| Restore(current.replace(Some(running))));
+    code()
+}
+
+/// Calls `read` with the task that the calling code runs in, if there is one.
+pub(crate) fn with_current<R>(read: impl FnOnce(&dyn Running) -> R) -> Option<R> {
+    CURRENT.try_with(Cell::get).ok().flatten().map(|running| read(running))
+}
+
+/// Returns the name of the task that the calling code runs in, for errors.
+pub(crate) fn current_name() -> String {
+    with_current(|running| running.name().to_string()).unwrap_or_else(|| "unknown".to_string())
+}
