@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Backend, Error, Function, Future, Map, MapOptions, Payload, Shutdown, TaskOptions, map,
-    task::{Task, work::Submitted},
+    task::{Task, kinds::Submitted},
 };
 
 /// Submits calls of functions to a back-end, and returns their results as futures.

@@ -7,8 +7,8 @@ use crate::{
     task::{
         self,
         cell::{Unsettled, allocate},
+        kinds::Promised,
         typed::Typed,
-        work::Promised,
     },
 };
 

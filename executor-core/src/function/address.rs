@@ -12,17 +12,10 @@ use crate::{Error, ErrorKind};
 /// What travels to name a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// How far behind the base the entry lies.
+    /// The distance of the entry from one static of this crate.
     pub offset: i64,
     /// The entry's [fingerprint](Entry::fingerprint).
     pub fingerprint: u64,
-}
-
-/// The base. A static has one address, unlike a function or a constant, which the compiler may copy.
-static BASE: u64 = 0x636f_6e63_7572_7265;
-
-pub(super) fn base() -> usize {
-    std::ptr::addr_of!(BASE).addr()
 }
 
 impl Address {
@@ -55,7 +48,7 @@ impl Address {
         if !image::own().is_constant(at, size_of::<Entry>()) {
             return Err(is_elsewhere(entry, image::holding(at).as_ref(), image::own()));
         }
-        let offset = (at as i64).wrapping_sub(base() as i64);
+        let offset = (at as i64).wrapping_sub(image::anchor() as i64);
         Ok(Address { offset, fingerprint: entry.fingerprint() })
     }
 
@@ -87,7 +80,7 @@ impl Address {
                 format!("no function at offset {:#x}: {reason}; both sides must run the same build", self.offset),
             ))
         };
-        let at = base().wrapping_add_signed(self.offset as isize);
+        let at = image::anchor().wrapping_add_signed(self.offset as isize);
         if !at.is_multiple_of(align_of::<Entry>()) || !image::own().is_constant(at, size_of::<Entry>()) {
             return refuse("it is outside of the program's constants");
         }
@@ -193,7 +186,7 @@ mod tests {
                 // SAFETY: the entry has that many words, and is all initialised: it has no padding.
                 word.store(unsafe { at.add(number).read() }, Relaxed);
             }
-            let offset = (forged.as_ptr().addr() as i64).wrapping_sub(base() as i64);
+            let offset = (forged.as_ptr().addr() as i64).wrapping_sub(image::anchor() as i64);
             let error = resolve(Address { offset, ..real }).expect_err("it is no constant");
             assert!(error.to_string().contains("constants"), "{error}");
         }

@@ -5,6 +5,14 @@
 
 use std::ops::Range;
 
+/// The static that addresses of functions are relative to. A static has one address, unlike a function or a constant,
+/// which the compiler may copy.
+static ANCHOR: u64 = 0x636f_6e63_7572_7265;
+
+pub(super) fn anchor() -> usize {
+    std::ptr::addr_of!(ANCHOR).addr()
+}
+
 /// A loaded file.
 #[derive(Debug, Default)]
 pub struct Image {
@@ -83,7 +91,7 @@ impl Image {
 pub fn own() -> &'static Image {
     static OWN: std::sync::OnceLock<Image> = std::sync::OnceLock::new();
     // Without an answer of the loader there are no parts, and so no function is found.
-    OWN.get_or_init(|| holding(super::address::base()).unwrap_or_default())
+    OWN.get_or_init(|| holding(anchor()).unwrap_or_default())
 }
 
 /// Returns the image that an address lies in.
@@ -168,7 +176,7 @@ pub fn own() -> &'static Image {
     OWN.get_or_init(|| {
         /// A program's image is smaller than this.
         const NEAR: usize = 1 << 30;
-        let base = super::address::base();
+        let base = anchor();
         let near = base.saturating_sub(NEAR)..base.saturating_add(NEAR);
         Image { is_program: true, base, readable: vec![near], ..Image::default() }
     })

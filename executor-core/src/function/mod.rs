@@ -33,6 +33,7 @@ mod entry;
 #[doc(hidden)]
 pub mod image;
 pub mod outcome;
+mod table;
 
 pub use address::Address;
 pub use build_id::BuildId;

@@ -5,7 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 use super::{chunk::Chunk, chunking::CostEstimate, results::Results};
 use crate::{
     Backend, Error, ErrorKind, Function, Future, Payload, Task, TaskOptions,
-    task::work::{Submitted, Work},
+    task::{kinds::Submitted, work::Work},
 };
 
 /// The items that were submitted together, and their results.

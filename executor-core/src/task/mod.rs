@@ -10,6 +10,7 @@ pub(crate) mod cell;
 mod completed;
 mod context;
 mod id;
+pub(crate) mod kinds;
 #[cfg(all(test, loom))]
 mod model;
 pub(crate) mod state;
@@ -121,7 +122,7 @@ impl Task {
             let (task, typed) = Task::new(work, options, may_wait);
             (task, crate::Future::new::<W>(typed))
         }
-        make(work::Closure(closure), options, may_wait)
+        make(kinds::Closure(closure), options, may_wait)
     }
 
     /// The id, which the future has too.

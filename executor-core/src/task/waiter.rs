@@ -156,7 +156,7 @@ mod tests {
 
         use crate::task::{
             cell::{Unsettled, allocate},
-            work::Promised,
+            kinds::Promised,
         };
         thread_local! {
             static READ: RefCell<Option<TaskRef>> = const { RefCell::new(None) };

@@ -1,0 +1,101 @@
+//! The generic code that fills the function table: one [`Entry`] for each function that is submitted.
+#![allow(unsafe_code)]
+
+use std::{any::TypeId, ptr::NonNull};
+
+use super::{
+    Entry,
+    batch::{self, Records},
+    entry::Argument,
+    outcome,
+};
+use crate::{
+    Error, Function, Payload,
+    catch::{self, guarded},
+    codec,
+    payload::assert_captures_nothing,
+};
+
+/// The place where the compiler puts the entry of a function.
+struct Table<F, A, R>(F, A, R);
+
+impl<F: Function<A, R>, A: Payload, R: Payload> Table<F, A, R> {
+    /// The compiler promotes a reference to a constant without interior mutability and `Drop`, so the entry is in the
+    /// program's read-only data.
+    const ENTRY: &'static Entry =
+        &Entry::new(TypeId::of::<fn(F, A) -> R>(), std::any::type_name::<F>, call::<F, A, R>, call_each::<F, A, R>);
+}
+
+impl Entry {
+    /// Returns the entry of a function.
+    pub(crate) fn of<F: Function<A, R>, A: Payload, R: Payload>() -> &'static Entry {
+        Table::<F, A, R>::ENTRY
+    }
+}
+
+/// Reads the argument, calls the function and writes the outcome. A panic in any of these is the outcome.
+fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: Argument<'_>, reply: &mut Vec<u8>) {
+    // Checked here because submitting a function makes its entry, and so compiles this call.
+    const { assert_captures_nothing::<F>() };
+    let start = reply.len();
+    if let Err(error) = guarded(|| try_call::<F, A, R>(argument, reply)).flatten() {
+        reply.truncate(start);
+        outcome::write_error(&error, reply);
+    }
+}
+
+/// Does what [`call`] does, and lets panics unwind.
+#[inline]
+fn try_call<F: Function<A, R>, A: Payload, R: Payload>(
+    argument: Argument<'_>,
+    reply: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let args = match argument {
+        Argument::Lent(bytes) => codec::decode::<A>(bytes),
+        Argument::Given(bytes) => codec::decode_taking::<A>(bytes),
+    }?;
+    // SAFETY: `call` has checked that `F` has no size, so nothing is read and a dangling pointer is valid. `F` has
+    // values, because an entry is only made for a function that was passed by value. It is `Copy`, so another value may
+    // exist in that process. In another process the contract of `Address::resolve` allows one: a capture of no size,
+    // which the compiler cannot tell from none, is made from nothing there. `Function` says what that asks of the user.
+    let function = unsafe { NonNull::<F>::dangling().read() };
+    let mut value = function(args);
+    outcome::write_value(&mut value, reply)?;
+    // A panic of its `Drop` is reported, and does not change the outcome.
+    catch::drop_contained(value);
+    Ok(())
+}
+
+/// Calls the function on each argument of a batch. One catch covers all of them up to one that panics.
+fn call_each<F: Function<A, R>, A: Payload, R: Payload>(
+    arguments: &mut Records<'_>,
+    on_outcome: &mut dyn FnMut(&[u8]) -> bool,
+) {
+    let mut record = Vec::new();
+    let mut goes_on = true;
+    while goes_on {
+        let called = guarded(|| {
+            for argument in arguments.by_ref() {
+                record.clear();
+                batch::write_record(&mut record, |outcome| {
+                    let start = outcome.len();
+                    let called = match batch::read_argument(argument) {
+                        batch::Argument::Call(argument) => try_call::<F, A, R>(Argument::Lent(argument), outcome),
+                        batch::Argument::Refused(error) => Err(error),
+                    };
+                    if let Err(error) = called {
+                        outcome.truncate(start);
+                        outcome::write_error(&error, outcome);
+                    }
+                });
+                if !on_outcome(&record) {
+                    return;
+                }
+            }
+        });
+        let Err(panicked) = called else { return };
+        record.clear();
+        batch::write_record(&mut record, |outcome| outcome::write_error(&panicked, outcome));
+        goes_on = on_outcome(&record);
+    }
+}
