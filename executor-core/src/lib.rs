@@ -30,11 +30,14 @@ mod awaited;
 mod backend;
 mod catch;
 pub mod codec;
+#[doc(hidden)]
+pub mod deadline;
 mod error;
 mod executor;
 pub mod fork;
 pub mod function;
 mod future;
+mod group;
 pub mod host;
 mod idle;
 mod inline;

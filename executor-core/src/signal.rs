@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use crate::deadline;
 use crate::sync::{Condvar, Mutex, thread_local};
 
 /// A flag that a thread can sleep on. Each thread has one, and uses it for all its waits, one after the other or
@@ -33,18 +34,9 @@ impl Signal {
 
     /// Sleeps until somebody has called [`set`](Self::set) since the last wait, or until the deadline. The caller
     /// checks its condition again: it may be woken for another reason.
-    pub(crate) fn wait(&self, deadline: Option<Instant>) {
+    pub(crate) fn wait(&self, until: Option<Instant>) {
         let mut set = self.set.lock();
-        while !*set {
-            match deadline {
-                None => self.changed.wait(&mut set),
-                Some(deadline) => {
-                    if self.changed.wait_until(&mut set, deadline).timed_out() {
-                        break;
-                    }
-                }
-            }
-        }
+        deadline::wait_while(&self.changed, &mut set, until, |set| !*set);
         *set = false;
     }
 }

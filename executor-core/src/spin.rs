@@ -29,6 +29,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The backoff of a thread that waits for a task that it has just submitted.
+pub(crate) const IN_A_HURRY: Duration = Duration::from_nanos(100);
+/// The backoff of a thread that collects many tasks that it has submitted before. A shorter one would take the memory
+/// of each task away from the worker right behind it; after this one there are several tasks to collect.
+pub(crate) const COLLECTING: Duration = Duration::from_micros(1);
+
 /// Nobody looks longer than this in one go, but for the time in which others have the processor.
 pub const LONGEST: Duration = Duration::from_micros(30);
 
@@ -51,8 +57,6 @@ const PLAYED: bool = cfg!(all(test, loom));
 /// one who waits and the one whom it waits for. Where each is asleep whenever the other has something for it, this is
 /// what ends it: with half of this, one program in ten stayed at 70 µs for a task that takes 2.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
-/// Between two looks, where nobody says otherwise.
-const REST: Duration = Duration::from_nanos(100);
 /// If it takes longer to be given the processor back, then somebody else had it, and there is no need to rest.
 const BRIEF: Duration = Duration::from_nanos(800);
 /// If it takes longer than this, then they had use for it.
@@ -66,7 +70,7 @@ impl Patience {
 
     /// Looks until `look` answers true, or patience is at its end. Answers what the last look did.
     pub fn spin(&mut self, mut look: impl FnMut() -> bool) -> bool {
-        look() || self.spin_at(REST, look)
+        look() || self.spin_at(IN_A_HURRY, look)
     }
 
     /// As [`spin`](Patience::spin), for somebody who has looked before, with rests of this length before the looks.
@@ -136,7 +140,7 @@ mod tests {
     #[test]
     fn the_looks_end_when_one_finds_something() {
         let mut looks = 0;
-        assert!(Patience::new().spin_at(REST, || {
+        assert!(Patience::new().spin_at(IN_A_HURRY, || {
             looks += 1;
             true
         }));
@@ -148,7 +152,7 @@ mod tests {
         let mut patience = Patience::new();
         let mut count = || {
             let mut looks = 0;
-            assert!(!patience.spin_at(REST, || {
+            assert!(!patience.spin_at(IN_A_HURRY, || {
                 looks += 1;
                 false
             }));
@@ -164,9 +168,9 @@ mod tests {
     #[test]
     fn what_pays_off_is_done_longer_and_what_does_not_less_long() {
         let mut patience = Patience::new();
-        (0..5).for_each(|_| assert!(patience.spin_at(REST, || true)));
+        (0..5).for_each(|_| assert!(patience.spin_at(IN_A_HURRY, || true)));
         assert_eq!(patience.looks, MOST);
-        patience.spin_at(REST, || false);
+        patience.spin_at(IN_A_HURRY, || false);
         assert!(patience.looks < MOST);
         patience.slept(Duration::from_secs(1));
         assert!(patience.looks < MOST);

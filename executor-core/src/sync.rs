@@ -14,7 +14,7 @@ mod real {
         thread_local,
     };
 
-    pub(crate) use parking_lot::{Condvar, Mutex};
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
     /// A cell that is accessed through closures, so that the model checker sees when an access begins and ends.
     #[repr(transparent)]
@@ -126,8 +126,8 @@ mod model {
     /// A condition variable with the interface of `parking_lot`.
     pub(crate) struct Condvar(loom::sync::Condvar);
 
-    /// How a wait with a deadline ended.
-    pub(crate) struct WaitTimeoutResult(());
+    /// How a wait with a deadline has ended.
+    pub(crate) struct WaitTimeoutResult(bool);
 
     impl Default for Condvar {
         fn default() -> Condvar {
@@ -136,19 +136,28 @@ mod model {
     }
 
     impl Condvar {
-        pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-            let inner = guard.1.take().expect(LOCKED);
-            guard.1 = Some(self.0.wait(inner).expect(NO_PANIC));
+        pub(crate) fn wait_while<T>(&self, guard: &mut MutexGuard<'_, T>, mut condition: impl FnMut(&mut T) -> bool) {
+            while condition(guard) {
+                let inner = guard.1.take().expect(LOCKED);
+                guard.1 = Some(self.0.wait(inner).expect(NO_PANIC));
+            }
         }
 
-        /// Waits with a deadline. A model has no clock, so the wait times out as soon as other threads had the chance
-        /// to run. That covers every moment at which it can time out, because the model may suspend a thread at any
-        /// point.
-        pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
-            guard.1 = None;
-            loom::thread::yield_now();
-            guard.1 = Some(guard.0.lock().expect(NO_PANIC));
-            WaitTimeoutResult(())
+        /// A model has no clock, and its waits with a deadline are over as soon as others had the chance to run. That
+        /// covers each moment at which time can run out, because the model may suspend a thread at any point.
+        pub(crate) fn wait_while_until<T>(
+            &self,
+            guard: &mut MutexGuard<'_, T>,
+            mut condition: impl FnMut(&mut T) -> bool,
+            _: Instant,
+        ) -> WaitTimeoutResult {
+            let waits = condition(guard);
+            if waits {
+                guard.1 = None;
+                loom::thread::yield_now();
+                guard.1 = Some(guard.0.lock().expect(NO_PANIC));
+            }
+            WaitTimeoutResult(waits)
         }
 
         pub(crate) fn notify_all(&self) {
@@ -158,8 +167,7 @@ mod model {
 
     impl WaitTimeoutResult {
         pub(crate) fn timed_out(&self) -> bool {
-            let WaitTimeoutResult(()) = self;
-            true
+            self.0
         }
     }
 }

@@ -8,8 +8,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::{
     Map, Payload,
+    group::Group,
     task::{Remote, cell::TaskRef},
-    wait::Group,
 };
 
 impl UnwindSafe for TaskRef {}

@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, deadline,
+    group::Group,
     host::{Host, HostId, Waiting},
     nesting::{self, Left},
     signal::Signal,
     spin, stack,
     task::{self, TaskId, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
-    wait::Group,
     worker::worker_host,
 };
 
@@ -113,7 +113,7 @@ pub(crate) fn wait_until_done(task: &TaskRef, deadline: Option<Instant>) -> Resu
         if task.state.snapshot().is_done() {
             return Ok(());
         }
-        if is_over(deadline) {
+        if deadline::has_passed(deadline) {
             return Err(WaitEnd::TooLate);
         }
         help_or_wait(task, deadline, Event::Done)?;
@@ -157,9 +157,9 @@ pub(crate) fn help_or_wait_for_any<'a>(
 /// Looks for a while before the thread sleeps, and lets the task's host do so, which may have something to do for it.
 fn look_or_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
     let Some(host) = task.host().find() else { return wait_until(task, deadline, Event::Readable) };
-    let rest = if task.id < LAST_WAIT.get() { COLLECTING } else { IN_A_HURRY };
+    let waiting = describe(task, deadline, false);
     let waited = spin::of_this_thread(|patience| {
-        if host.attend(&Waiting::new(task, deadline, rest), patience) {
+        if host.attend(&waiting, patience) {
             return Ok(());
         }
         let asleep = Instant::now();
@@ -175,8 +175,7 @@ fn look_or_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEn
 /// there. The thread is a runtime's, which has more to do, so it does not go on even if others' results come meanwhile.
 pub(crate) fn look(task: &TaskRef) -> bool {
     let Some(host) = task.host().find() else { return false };
-    let rest = if task.id < LAST_WAIT.get() { COLLECTING } else { IN_A_HURRY };
-    let waiting = Waiting::polling(task, rest);
+    let waiting = describe(task, Some(Instant::now()), true);
     let found = spin::of_this_thread(|patience| host.attend(&waiting, patience));
     LAST_WAIT.set(TaskId::end_of_own());
     found
@@ -187,20 +186,10 @@ thread_local! {
     static LAST_WAIT: Cell<TaskId> = const { Cell::new(TaskId::from_u64(0)) };
 }
 
-/// The rest of a thread that waits for what it has just submitted.
-const IN_A_HURRY: Duration = Duration::from_nanos(100);
-/// The rest of a thread that waits for one task after the other of many that it has submitted before. At the heels of
-/// the worker it would take each task out of its hands; behind a rest there are several to collect.
-pub(crate) const COLLECTING: Duration = Duration::from_micros(1);
-
-/// When a wait of this length ends that begins now. None: never, also where the end is too far away to be told from
-/// that.
-pub(crate) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
-    Instant::now().checked_add(timeout?)
-}
-
-pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+/// Describes a wait to the task's host.
+fn describe(task: &TaskRef, deadline: Option<Instant>, is_polling: bool) -> Waiting<'_> {
+    let backoff = if task.id < LAST_WAIT.get() { spin::COLLECTING } else { spin::IN_A_HURRY };
+    Waiting { task: task.id, state: &task.state, place: &task.place, deadline, backoff, is_polling }
 }
 
 /// Waits until `read` has an answer. A zero time-out only looks.
@@ -222,7 +211,7 @@ pub(crate) fn wait_for<R>(
             Read::Unpacking => wait_until(task, None, Event::Readable),
             Read::NotDone if looks_only => Err(WaitEnd::TooLate),
             Read::NotDone => {
-                let deadline = *deadline.get_or_insert_with(|| deadline_after(timeout));
+                let deadline = *deadline.get_or_insert_with(|| deadline::after(timeout));
                 help_or_wait(task, deadline, Event::Readable)
             }
         };
@@ -276,7 +265,7 @@ fn wait_until_or(
         if task.state.snapshot().has(event) || interrupted() {
             return Ok(());
         }
-        if is_over(deadline) {
+        if deadline::has_passed(deadline) {
             return Err(WaitEnd::TooLate);
         }
     }

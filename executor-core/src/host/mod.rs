@@ -31,21 +31,15 @@
 
 mod id;
 mod registry;
+mod waiting;
 
 pub use id::HostId;
 pub use registry::{Registration, register};
+pub use waiting::Waiting;
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use crate::{
-    Error, ErrorKind, TaskId,
-    spin::Patience,
-    task::{cell::TaskRef, state::Event},
-    waiting::{COLLECTING, is_over},
-};
+use crate::{Error, ErrorKind, TaskId, spin::Patience};
 
 pub use crate::idle::IdleWatch;
 
@@ -91,9 +85,9 @@ pub trait Host: Send + Sync {
     }
 
     /// Lets a thread that waits for a task of this host do something for it, or just look, for a short while before it
-    /// sleeps. True: [what it waits for](Waiting::is_over) is there.
+    /// sleeps. True: [what it waits for](Waiting::is_ready) is there.
     fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
-        patience.spin_at(waiting.rest, || waiting.is_over())
+        patience.spin_at(waiting.backoff, || waiting.is_ready())
     }
 
     /// Whether a worker of this host is idle, so that it will take the next task that waits.
@@ -134,54 +128,5 @@ pub trait Host: Send + Sync {
     fn left_queue_at(&self, task: TaskId, place: u64) {
         let _ = place;
         self.left_queue(task);
-    }
-}
-
-/// A thread that waits for a task of a [`Host`].
-#[derive(Clone, Copy)]
-pub struct Waiting<'a> {
-    task: &'a TaskRef,
-    deadline: Option<Instant>,
-    /// For how long it had better rest between two looks.
-    rest: Duration,
-    /// Whether it is a runtime's, which does not block.
-    is_polling: bool,
-}
-
-impl<'a> Waiting<'a> {
-    pub(crate) fn new(task: &'a TaskRef, deadline: Option<Instant>, rest: Duration) -> Waiting<'a> {
-        Waiting { task, deadline, rest, is_polling: false }
-    }
-
-    /// For a thread of a runtime, which polls a future once and has more to do if it is not ready.
-    pub(crate) fn polling(task: &'a TaskRef, rest: Duration) -> Waiting<'a> {
-        Waiting { task, deadline: Some(Instant::now()), rest, is_polling: true }
-    }
-
-    /// Whether it is the thread of a runtime that waits for one task after the other of many that it has submitted
-    /// before: it can be woken for the result, and for each there is somebody else who reads replies.
-    pub fn polls_one_of_many(&self) -> bool {
-        self.is_polling && self.rest == COLLECTING
-    }
-
-    /// Whether what it waits for is there.
-    pub fn is_over(&self) -> bool {
-        self.task.state.snapshot().has(Event::Readable)
-    }
-
-    /// Whether it is not going to wait any more.
-    pub fn is_too_late(&self) -> bool {
-        is_over(self.deadline)
-    }
-
-    /// What [`Task::place`](crate::Task::place) was given last; 0 before.
-    pub fn place(&self) -> u64 {
-        self.task.place()
-    }
-}
-
-impl fmt::Debug for Waiting<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting").field("task", &self.task.id).field("deadline", &self.deadline).finish()
     }
 }

@@ -13,9 +13,10 @@ use std::{
 };
 
 use crate::{
-    Backend, Error, ErrorKind, Function, Future, MapOptions, Payload, fork,
-    wait::{Group, watch},
-    waiting::{WaitEnd, deadline_after, help_or_wait_for_any, is_over},
+    Backend, Error, ErrorKind, Function, Future, MapOptions, Payload, deadline, fork,
+    group::Group,
+    wait::watch,
+    waiting::{WaitEnd, help_or_wait_for_any},
 };
 use chunking::{Chunking, CostEstimate};
 use results::{Results, ResultsIter};
@@ -98,7 +99,7 @@ where
         ready: ResultsIter::empty(),
         unordered: options.unordered.then(Arc::default),
         helped: 0,
-        deadline: deadline_after(options.timeout),
+        deadline: deadline::after(options.timeout),
         timeout: options.timeout,
         born: fork::generation(),
     };
@@ -211,7 +212,7 @@ impl<R: Payload> Map<R> {
             if let Some(number) = group.next() {
                 return Ok(number);
             }
-            if is_over(self.deadline) {
+            if deadline::has_passed(self.deadline) {
                 return Err(WaitEnd::TooLate);
             }
             self.born.check().map_err(WaitEnd::Forked)?;

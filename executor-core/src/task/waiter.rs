@@ -3,7 +3,7 @@
 use std::{sync::Arc, task::Waker};
 
 use super::{cell::TaskRef, state::Event};
-use crate::{catch, signal::Signal, sync::Mutex, wait::Group};
+use crate::{catch, group::Group, signal::Signal, sync::Mutex};
 
 /// Somebody who wants to hear when a task is done.
 pub(crate) enum Waiter {

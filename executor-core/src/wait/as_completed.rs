@@ -6,11 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Group, count_lost, forget_all, watch_all};
-use crate::{
-    Error, ErrorKind, Future,
-    waiting::{deadline_after, help_or_wait_for_any, is_over},
-};
+use super::{count_lost, forget_all, watch_all};
+use crate::{Error, ErrorKind, Future, deadline, group::Group, waiting::help_or_wait_for_any};
 
 /// Answers each future as it gets done; those that are done already come first. The clock of the time-out starts here.
 /// Python's counterpart is `concurrent.futures.as_completed`.
@@ -30,7 +27,7 @@ pub fn as_completed<T: Send + 'static>(
     futures: impl IntoIterator<Item = Future<T>>,
     timeout: impl Into<Option<Duration>>,
 ) -> AsCompleted<T> {
-    let deadline = deadline_after(timeout.into());
+    let deadline = deadline::after(timeout.into());
     let futures: Vec<Future<T>> = futures.into_iter().collect();
     let group = Arc::new(Group::default());
     watch_all(&futures, &group);
@@ -121,7 +118,7 @@ impl<T: Send + 'static> Iterator for AsCompleted<T> {
                     self.open -= 1;
                     return Some(Ok(future));
                 }
-            } else if is_over(self.deadline) {
+            } else if deadline::has_passed(self.deadline) {
                 return Some(Err(self.timed_out()));
             } else if self.open <= self.lost {
                 return Some(Err(self.forked()));

@@ -1,18 +1,12 @@
 //! Waiting for many futures, from any mix of back-ends.
 
 mod as_completed;
-mod group;
 
 pub use as_completed::{AsCompleted, as_completed};
-pub(crate) use group::Group;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{
-    Future,
-    task::waiter::Waiter,
-    waiting::{deadline_after, help_or_wait_for_any, is_over},
-};
+use crate::{Future, deadline, group::Group, task::waiter::Waiter, waiting::help_or_wait_for_any};
 
 /// When [`wait`] returns. Python's counterparts are `FIRST_COMPLETED`, `FIRST_EXCEPTION` and `ALL_COMPLETED`.
 ///
@@ -69,7 +63,7 @@ pub fn wait<T: Send + 'static>(
     timeout: impl Into<Option<Duration>>,
     return_when: ReturnWhen,
 ) -> Waited<T> {
-    let deadline = deadline_after(timeout.into());
+    let deadline = deadline::after(timeout.into());
     let futures: Vec<Future<T>> = futures.into_iter().collect();
     let group = Arc::new(Group::default());
     watch_all(&futures, &group);
@@ -89,7 +83,7 @@ pub fn wait<T: Send + 'static>(
                     break;
                 }
             }
-            None if is_over(deadline) => break,
+            None if deadline::has_passed(deadline) => break,
             None => {
                 if help_or_wait_for_any(&group, deadline, || to_help.next()).is_err() {
                     break;

@@ -226,12 +226,12 @@ impl Pool {
         // Where the supervisor is woken in any case, two that read replies are in each other's way.
         let is_superfluous = |ear: &mut Ear| !ear.inbox.can_disarm();
         if waiting.polls_one_of_many() && self.with_ear(unplace(waiting.place()).0, is_superfluous) == Some(true) {
-            return waiting.is_over();
+            return waiting.is_ready();
         }
         loop {
             let mut progress = false;
             let found = patience.spin(|| {
-                if waiting.is_over() {
+                if waiting.is_ready() {
                     return true;
                 }
                 let (unit, _) = unplace(waiting.place());
@@ -242,9 +242,9 @@ impl Pool {
                     self.with_ear(unit, |ear| ear.attending += 1);
                 }
                 progress |= self.attend_once(unit);
-                waiting.is_over()
+                waiting.is_ready()
             });
-            if found || !progress || waiting.is_too_late() {
+            if found || !progress || waiting.has_timed_out() {
                 if let Some(unit) = place {
                     self.stop_attending(unit, found);
                 }

@@ -2,7 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use crate::{signal::Signal, spin, sync::Mutex, waiting::COLLECTING};
+use crate::{
+    signal::Signal,
+    spin::{self, COLLECTING},
+    sync::Mutex,
+};
 
 /// Collects which of many tasks are done. Each task has it in its list of waiters, with the task's index.
 pub(crate) struct Group {
