@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use executor_core::{spin::Patience, task::Completed};
+use executor_core::{deadline, spin::Patience, task::Completed};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{signals, trace::Trace};
@@ -118,24 +118,16 @@ impl Courier {
 
     /// Waits until every delivery is made, unless one of them calls this, but no longer than until the deadline. Where
     /// there never was a thread for them, they are made here. To be called when the pool is over.
-    pub(crate) fn join(&self, deadline: Option<Instant>) {
+    pub(crate) fn join(&self, until: Option<Instant>) {
         let mut state = self.shared.state.lock();
         state.is_closing = true;
         self.shared.arrived.notify_one();
-        while let Some(thread) = state.at_work {
-            if thread == std::thread::current().id() {
-                return;
-            }
-            match deadline {
-                None => self.shared.over.wait(&mut state),
-                Some(deadline) => {
-                    if self.shared.over.wait_until(&mut state, deadline).timed_out() {
-                        return;
-                    }
-                }
-            }
+        let own = std::thread::current().id();
+        let others_work = |state: &mut State| state.at_work.is_some_and(|thread| thread != own);
+        if !deadline::wait_while(&self.shared.over, &mut state, until, others_work) || state.at_work.is_some() {
+            return;
         }
-        while deadline.is_none_or(|deadline| Instant::now() < deadline)
+        while !deadline::has_passed(until)
             && let Some(delivery) = state.queue.pop_front()
         {
             MutexGuard::unlocked(&mut state, || delivery.make());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use executor_core::{Task, TaskId};
+use executor_core::{Task, TaskId, deadline};
 use parking_lot::{Condvar, Mutex};
 
 /// Counts the workers that have not left, and returns tasks that no worker will see to their submitters.
@@ -74,19 +74,9 @@ impl ExitGate {
     }
 
     /// Waits until the last worker has left. Returns `false` if it has not left by the deadline.
-    pub(crate) fn wait(&self, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let mut state = self.state.lock();
-        while state.inside > 0 {
-            match deadline {
-                None => self.all_left.wait(&mut state),
-                Some(deadline) => {
-                    if self.all_left.wait_until(&mut state, deadline).timed_out() {
-                        break;
-                    }
-                }
-            }
-        }
-        state.inside == 0
+        deadline::wait_while(&self.all_left, &mut state, until, |state| state.inside > 0)
     }
 }
 

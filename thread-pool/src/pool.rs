@@ -11,12 +11,12 @@ use std::{
         atomic::{AtomicBool, Ordering::*, fence},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crossbeam_deque::Stealer;
 use executor_core::{
-    Backend, Error, Shutdown, Task, TaskId, fork,
+    Backend, Error, Shutdown, Task, TaskId, deadline, fork,
     host::{self, Host, HostId, IdleWatch, Registration},
     task,
 };
@@ -257,7 +257,7 @@ impl Backend for Pool {
             return false;
         }
         // A time-out that is too long for an `Instant` is none.
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline::after(timeout);
         self.exit_gate.wait(deadline) && self.threads.join(deadline)
     }
 

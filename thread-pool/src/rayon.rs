@@ -10,10 +10,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions, task};
+use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions, deadline, task};
 
 use progress::Closing;
 use shared::Shared;
@@ -189,7 +189,7 @@ impl Backend for Handle {
             return false;
         }
         // A time-out that is too long for an `Instant` is none.
-        shared.progress.wait(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+        shared.progress.wait(deadline::after(timeout))
     }
 
     fn max_workers(&self) -> usize {

@@ -33,7 +33,7 @@ use std::{
 };
 
 use executor_core::{
-    Backend, Error, ErrorKind, Shutdown, Task, fork,
+    Backend, Error, ErrorKind, Shutdown, Task, deadline, fork,
     host::{Host, HostId, Registration},
     task::Completed,
 };
@@ -434,17 +434,10 @@ impl Backend for Pool {
         if self.born.check().is_err() {
             return false;
         }
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let until = deadline::after(timeout);
         let mut state = self.state.lock();
-        while state.phase < Phase::Gone {
-            match deadline {
-                None => self.gone.wait(&mut state),
-                Some(deadline) => {
-                    if self.gone.wait_until(&mut state, deadline).timed_out() {
-                        return state.phase == Phase::Gone;
-                    }
-                }
-            }
+        if !deadline::wait_while(&self.gone, &mut state, until, |state| state.phase < Phase::Gone) {
+            return false;
         }
         drop(state);
         let supervisor = self.supervisor.lock().take();
@@ -452,8 +445,8 @@ impl Backend for Pool {
             // It has said its last word, and runs no code of the user's.
             let _ = thread.join();
         }
-        self.forwarder.finish(deadline);
-        self.courier.join(deadline);
+        self.forwarder.finish(until);
+        self.courier.join(until);
         true
     }
 

@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use executor_core::deadline;
 use parking_lot::{Condvar, Mutex};
 
 /// The word, and where `join` waits.
@@ -71,21 +72,11 @@ impl Progress {
     }
 
     /// Waits until the executor is closed and has no task left. Returns `false` if that is not so by the deadline.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
+    pub(super) fn wait(&self, until: Option<Instant>) -> bool {
         // ORDERING: Acquire pairs with the Release in `finish`.
         let is_finished = || is_finished(self.word.load(Acquire));
         let mut lock = self.lock.lock();
-        while !is_finished() {
-            match deadline {
-                None => self.finished.wait(&mut lock),
-                Some(deadline) => {
-                    if self.finished.wait_until(&mut lock, deadline).timed_out() {
-                        break;
-                    }
-                }
-            }
-        }
-        is_finished()
+        deadline::wait_while(&self.finished, &mut lock, until, |()| !is_finished())
     }
 }
 
