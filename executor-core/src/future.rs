@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Awaited, Error, SharedFuture, TaskId, catch,
     codec::Bytes,
-    task::{self, cell::TaskRef, state::Withdraw, typed::Typed, waiter::Waiter, work::Work},
+    task::{cell::TaskRef, queued::cancel_queued, state::Withdraw, typed::Typed, waiter::Waiter, work::Work},
     waiting::{WaitEnd, help, help_or_fail, wait_for, wait_until_done},
 };
 
@@ -125,7 +125,7 @@ impl<T: Send + 'static> Future<T> {
     pub fn cancel(&self) -> bool {
         let task = self.task();
         loop {
-            match task::cancel_queued(task) {
+            match cancel_queued(task) {
                 Withdraw::Won { .. } => return true,
                 Withdraw::Late(seen) => return seen.is_cancelled(),
                 Withdraw::Placed => {

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use crate::{Error, ErrorKind, stack, task::cell::TaskRef};
+use crate::{Error, ErrorKind, stack};
 
 /// What is left of the stack of the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,14 +76,13 @@ pub(crate) fn deeper<R>(code: impl FnOnce() -> R) -> R {
 
 /// Says that the task is nested too deep. It stays as it is.
 #[cold]
-pub(crate) fn too_deep(task: &TaskRef, cause: Option<&Error>) -> Error {
+pub(crate) fn too_deep(task: &str, cause: Option<&Error>) -> Error {
     let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
     Error::new(
         ErrorKind::InvalidState,
         format!(
-            "task `{}` was not run: tasks that run on top of each other have used up most of the stack of this \
-             thread{cause}; nest them less deep, or give the thread a larger stack",
-            task.name()
+            "task `{task}` was not run: tasks that run on top of each other have used up most of the stack of this \
+             thread{cause}; nest them less deep, or give the thread a larger stack"
         ),
     )
 }

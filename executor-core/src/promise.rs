@@ -4,12 +4,7 @@ use std::{fmt, marker::PhantomData};
 
 use crate::{
     Error, ErrorKind, Future, TaskOptions,
-    task::{
-        self,
-        cell::{Unsettled, allocate},
-        kinds::Promised,
-        typed::Typed,
-    },
+    task::{Completed, kinds::Promised, rights::Completing, typed::Typed},
 };
 
 /// Makes a future and the promise that resolves it: for back-ends, and for bridging to code with callbacks. Python's
@@ -23,7 +18,7 @@ use crate::{
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
-    let (own, typed) = allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
+    let (own, typed) = Typed::allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
     (Promise { typed: own, takes: PhantomData }, Future::new::<Promised<T>>(typed))
 }
 
@@ -88,8 +83,7 @@ impl<T: Send + 'static> Promise<T> {
     ///
     /// [`InvalidState`](ErrorKind::InvalidState) if it was resolved or cancelled before; what it had is kept.
     pub fn set_result(&self, value: T) -> Result<(), Error> {
-        let unsettled = self.unsettled()?;
-        drop(task::finish(unsettled.value(&self.typed, value)));
+        drop(Completed::of(self.start_completing()?.value(&self.typed, value)));
         Ok(())
     }
 
@@ -107,13 +101,12 @@ impl<T: Send + 'static> Promise<T> {
     ///
     /// As [`set_result`](Promise::set_result).
     pub fn set_exception(&self, error: Error) -> Result<(), Error> {
-        let unsettled = self.unsettled()?;
-        drop(task::finish(unsettled.error(error)));
+        drop(Completed::of(self.start_completing()?.error(error)));
         Ok(())
     }
 
-    fn unsettled(&self) -> Result<Unsettled, Error> {
-        Unsettled::settle(&self.typed.task, true).ok_or_else(|| {
+    fn start_completing(&self) -> Result<Completing, Error> {
+        Completing::start(&self.typed.task, true).ok_or_else(|| {
             let state = self.typed.task.state.snapshot().name();
             Error::new(ErrorKind::InvalidState, format!("this promise was resolved before: its future is {state}"))
         })

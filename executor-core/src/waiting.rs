@@ -13,7 +13,14 @@ use crate::{
     nesting::{self, Left},
     signal::Signal,
     spin, stack,
-    task::{self, TaskId, cell::TaskRef, state::Event, typed::Read, waiter::Waiter},
+    task::{
+        TaskId,
+        cell::TaskRef,
+        queued::{fail_inline, run_inline},
+        state::Event,
+        typed::Read,
+        waiter::Waiter,
+    },
     worker::worker_host,
 };
 
@@ -39,7 +46,7 @@ pub(crate) fn help(task: &TaskRef) -> Result<bool, Error> {
         return Ok(false);
     }
     if nesting::left() == Left::Much {
-        return Ok(nesting::deeper(|| task::run_on_the_spot(task)));
+        return Ok(nesting::deeper(|| run_inline(task)));
     }
     help_on_fresh_stack(task)
 }
@@ -60,20 +67,20 @@ fn help_on_fresh_stack(task: &TaskRef) -> Result<bool, Error> {
     let mut ran = false;
     let refused = match task.host().find() {
         None => None,
-        Some(host) => match host.run_on_fresh_stack(stack::size(), &mut || ran = task::run_on_the_spot(task)) {
+        Some(host) => match host.run_on_fresh_stack(stack::size(), &mut || ran = run_inline(task)) {
             Ok(()) => return Ok(ran),
             Err(refused) => Some(refused),
         },
     };
     if nesting::left() == Left::Little {
-        return Err(nesting::too_deep(task, refused.as_ref()));
+        return Err(nesting::too_deep(task.name(), refused.as_ref()));
     }
-    Ok(nesting::deeper(|| task::run_on_the_spot(task)))
+    Ok(nesting::deeper(|| run_inline(task)))
 }
 
 /// As [`help`], where the task must not be left as it is: it fails if there is no stack for it. True: it is done.
 pub(crate) fn help_or_fail(task: &TaskRef) -> bool {
-    help(task).unwrap_or_else(|error| task::fail_inline(task, error))
+    help(task).unwrap_or_else(|error| fail_inline(task, error))
 }
 
 /// The host of a task that an idle worker of this thread's own host can run, so that this thread waits for it with its

@@ -36,14 +36,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Inner {
     kind: ErrorKind,
     message: String,
     detail: Detail,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 enum Detail {
     Nothing,
     Panic(Panic),

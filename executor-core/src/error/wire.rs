@@ -1,48 +1,20 @@
-//! Errors as bytes, and as the arguments and results of tasks.
+//! Errors as the arguments and results of tasks.
 
 use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Error, ErrorKind, Inner, escape};
-use crate::codec;
+use super::{Error, Inner, escape};
 
 impl Error {
-    /// Appends the encoded error to `into`. [`Error::decode`] decodes it in another process of this program.
-    ///
-    /// ```
-    /// use executor_core::{Error, ErrorKind};
-    /// let mut bytes = Vec::new();
-    /// Error::new(ErrorKind::Other, "no such queue").encode(&mut bytes);
-    /// assert_eq!(Error::decode(&bytes).to_string(), "no such queue");
-    /// ```
-    pub fn encode(&self, into: &mut Vec<u8>) {
-        let start = into.len();
-        if codec::write(&*self.0, into).is_err() {
-            // This happens only where no stack is left. `decode` then returns an error that says so.
-            into.truncate(start);
-        }
-    }
-
-    /// Decodes an error that [`Error::encode`] encoded.
-    ///
-    /// Bytes that are not an encoded error become an error of kind [`ErrorKind::Decode`] that says so. The message is
-    /// escaped, so that it is safe to show on a terminal, whatever the other process has sent.
-    pub fn decode(bytes: &[u8]) -> Error {
-        let mut inner: Option<Inner> = None;
-        match (codec::read(bytes, &mut inner), inner) {
-            (Ok(_), Some(inner)) => {
-                let message = match escape::message(&inner.message) {
-                    Cow::Borrowed(_) => None,
-                    Cow::Owned(message) => Some(message),
-                };
-                Error(Arc::new(Inner { message: message.unwrap_or(inner.message), ..inner }))
-            }
-            (read, _) => {
-                let cause = read.err().map_or_else(String::new, |cause| cause.to_string());
-                Error::new(ErrorKind::Decode, format!("a worker sent an error that cannot be decoded: {cause}"))
-            }
-        }
+    /// Returns the error with a message that is safe to show on a terminal, for an error that another process sent.
+    pub(crate) fn with_escaped_message(mut self) -> Error {
+        let escaped = match escape::message(&self.0.message) {
+            Cow::Borrowed(_) => return self,
+            Cow::Owned(escaped) => escaped,
+        };
+        Arc::make_mut(&mut self.0).message = escaped;
+        self
     }
 }
 
@@ -56,28 +28,5 @@ impl Serialize for Error {
 impl<'de> Deserialize<'de> for Error {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Error, D::Error> {
         Inner::deserialize(deserializer).map(|inner| Error(Arc::new(inner)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Panic;
-
-    #[test]
-    fn an_error_round_trips_with_its_details() {
-        let panic = Panic::new("boom".into(), Some("src/a.rs:1:2".into()), Some("0: main".into()), "worker-1".into());
-        let mut bytes = Vec::new();
-        Error::panicked("parse", panic).encode(&mut bytes);
-        let error = Error::decode(&bytes);
-        assert_eq!(error.kind(), ErrorKind::Panicked);
-        let panic = error.panic().expect("the panic is encoded too");
-        assert_eq!((panic.message(), panic.location()), ("boom", Some("src/a.rs:1:2")));
-        assert_eq!((panic.backtrace(), panic.worker()), (Some("0: main"), "worker-1"));
-    }
-
-    #[test]
-    fn bytes_that_are_not_an_error_decode_to_an_error_that_says_so() {
-        assert_eq!(Error::decode(&[255, 255, 255]).kind(), ErrorKind::Decode);
     }
 }

@@ -30,6 +30,7 @@ mod address;
 pub mod batch;
 mod build_id;
 mod entry;
+mod errors;
 #[doc(hidden)]
 pub mod image;
 pub mod outcome;

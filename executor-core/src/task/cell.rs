@@ -2,13 +2,13 @@
 //!
 //! One cell holds everything: the [`Header`] that is the same for all tasks, the output slot whose type the future
 //! knows, and the work whose type nobody but the vtable knows. [`TaskRef`] is a counted pointer to the header,
-//! [`Typed`] the same with the type of the output, through which it is read.
+//! [`Typed`](super::typed::Typed) the same with the type of the output, through which it is read.
 //!
 //! # Who may touch which field in which state
 //!
 //! 1. The header's plain fields are written before the task is shared, and only read afterwards.
 //! 2. The work belongs to the one who cleared WORK, by `State::claim` or `State::take_work`.
-//! 3. The output belongs, while HERE, SETTLING or RESOLVING, to the one who made that transition; while UNPACKING, to
+//! 3. The output belongs, while RUNNING_LOCAL, COMPLETING or FAILING, to the one who made that transition; while UNPACKING, to
 //!    the one who was answered `Access::Unpack`.
 //! 4. While DONE and not UNPACKING, the output is only read, and never its value but by the one whose `State::take`
 //!    answered true, or, if SHARED, by anyone who may hold a `&T`. Taking leaves the variant in place.
@@ -26,10 +26,9 @@ use std::{
 };
 
 use super::{
-    Task, TaskId,
+    TaskId,
     block::{self, Home, Memory},
     state::{End, State},
-    typed::Typed,
     waiter::Waiters,
     work::{Encoded, Work},
 };
@@ -38,7 +37,6 @@ use crate::{
     codec::Bytes,
     fork,
     host::HostId,
-    running::run_as,
     sync::{AtomicU32, AtomicU64, UnsafeCell},
 };
 
@@ -223,16 +221,6 @@ impl Drop for TaskRef {
     }
 }
 
-impl Task {
-    /// The reference alone, without the duty to see to the task's end, which goes to the caller.
-    #[inline]
-    fn into_ref(self) -> TaskRef {
-        let task = ManuallyDrop::new(self);
-        // SAFETY: `task` is neither used nor dropped after this, so the reference is moved out of it.
-        unsafe { std::ptr::read(&task.task) }
-    }
-}
-
 impl TaskRef {
     pub(crate) fn name(&self) -> &str {
         match self.options.as_deref() {
@@ -316,111 +304,65 @@ impl TaskRef {
         unsafe { &self.0.cast::<Slot<T>>().as_ref().output }
     }
 
+    /// Runs the work, and writes the output.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the work (rule 2) and the output (rule 3), and gives up both.
+    #[inline]
+    pub(super) unsafe fn run_work(&self) -> End {
+        // SAFETY: by the contract; the table fits the cell, because `allocate` made both.
+        unsafe { (self.vtable.run)(self.0) }
+    }
+
+    /// Drops the work.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the work (rule 2), and gives it up.
+    pub(super) unsafe fn drop_work(&self) {
+        // SAFETY: as in `run_work`.
+        unsafe { (self.vtable.discard)(self.0) }
+    }
+
+    /// Writes an error into the output.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the output (rule 3), which is `Empty`.
+    pub(super) unsafe fn write_error(&self, error: Error) {
+        // SAFETY: as in `run_work`.
+        unsafe { (self.vtable.write_error)(self.0, error) }
+    }
+
+    /// Writes a packed reply into the output.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the output (rule 3), which is `Empty`.
+    pub(super) unsafe fn write_packed(&self, reply: Bytes) {
+        // SAFETY: as in `run_work`.
+        unsafe { (self.vtable.write_packed)(self.0, reply) }
+    }
+
     /// Drops the work, if it is still there.
     pub(crate) fn discard_work(&self) {
         if self.state.take_work() {
-            // SAFETY: `take_work` answered true.
-            unsafe { (self.vtable.discard)(self.0) }
+            // SAFETY: `take_work` returned true, so this thread owns the work.
+            unsafe { self.drop_work() }
         }
     }
 
     /// Writes the work down, if it is still there.
     pub(crate) fn encode_work(&self, into: &mut Vec<u8>) -> Option<Result<Encoded, Error>> {
-        // SAFETY: `take_work` answered true.
+        // SAFETY: `take_work` returned true, so this thread owns the work.
         self.state.take_work().then(|| unsafe { (self.vtable.encode)(self.0, into) })
-    }
-}
-
-/// The right to run a task: it is HERE, and the work and the output are this one's.
-#[must_use]
-pub(crate) struct Claimed(TaskRef);
-
-impl Claimed {
-    /// Claims a task that can still run in place, if nobody has before; for its owner, who gets it back otherwise.
-    #[inline]
-    pub(crate) fn claim(task: Task) -> Result<Claimed, Task> {
-        if task.task.state.claim() { Ok(Claimed(task.into_ref())) } else { Err(task) }
-    }
-
-    /// The same for somebody else.
-    pub(crate) fn claim_another(task: &TaskRef) -> Option<Claimed> {
-        task.state.claim().then(|| Claimed(task.clone()))
-    }
-
-    /// Runs the task. The output is written; what is left is [`Settled::finish`].
-    #[inline]
-    pub(crate) fn run(self) -> Settled {
-        // SAFETY: `claim` gave this one the work and the output, and the right is used up here.
-        let end = run_as(&self.0, || unsafe { (self.0.vtable.run)(self.0.0) });
-        Settled { task: self.0, end }
-    }
-
-    /// Drops the work instead of running it, and writes an error.
-    pub(crate) fn fail(self, error: Error) -> Settled {
-        // SAFETY: `claim` gave this one the work and the output, and the right is used up here.
-        unsafe {
-            (self.0.vtable.discard)(self.0.0);
-            (self.0.vtable.write_error)(self.0.0, error);
-        }
-        Settled { task: self.0, end: End::Failed }
-    }
-}
-
-/// The right to write the output of a task: it is SETTLING or RESOLVING by this one's doing.
-#[must_use]
-pub(crate) struct Unsettled(TaskRef);
-
-impl Unsettled {
-    /// For the owner of a task that nobody runs in place. None: somebody was faster.
-    pub(crate) fn settle(task: &TaskRef, ran: bool) -> Option<Unsettled> {
-        task.state.settle(ran).then(|| Unsettled(task.clone()))
-    }
-
-    /// For the owner, whose reference goes along.
-    pub(crate) fn settle_own(task: Task) -> Option<Unsettled> {
-        task.task.state.settle(true).then(|| Unsettled(task.into_ref()))
-    }
-
-    pub(crate) fn error(self, error: Error) -> Settled {
-        // SAFETY: this is the right to write the output, and it is used up here.
-        unsafe { (self.0.vtable.write_error)(self.0.0, error) }
-        Settled { task: self.0, end: End::Failed }
-    }
-
-    pub(crate) fn packed(self, bytes: Bytes, failed: bool) -> Settled {
-        // SAFETY: as above.
-        unsafe { (self.0.vtable.write_packed)(self.0.0, bytes) }
-        Settled { task: self.0, end: End::Packed { failed } }
-    }
-
-    /// Writes the value of a promise.
-    pub(crate) fn value<T: Send + 'static>(self, typed: &Typed<T>, value: T) -> Settled {
-        assert_eq!(self.0.address(), typed.task.address(), "the right to write belongs to this very task");
-        // SAFETY: the output of this task is a `T` by `typed`, this is the right to write it, and it is `Empty`.
-        typed.output().with_mut(|output| unsafe { output.write(Output::Value(ManuallyDrop::new(value))) });
-        Settled { task: self.0, end: End::Value }
-    }
-}
-
-/// The output is written, but the task is not done before [`finish`](Settled::finish).
-#[must_use]
-pub(crate) struct Settled {
-    task: TaskRef,
-    end: End,
-}
-
-impl Settled {
-    /// DONE. Whether somebody waits, to whom the caller owes a notification.
-    #[inline]
-    pub(crate) fn finish(self) -> (TaskRef, bool) {
-        let waited = self.task.state.finish(self.end);
-        (self.task, waited)
     }
 }
 
 /// Makes a task and the first two references to it: the owner's, and the caller's.
 #[inline]
-pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Typed<W::Output>, Typed<W::Output>) {
+pub(super) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (TaskRef, TaskRef) {
     let (place, home) = block::allocate(Layout::new::<Cell<W>>());
     let header = Header {
         waiters: Waiters::default(),
@@ -442,6 +384,6 @@ pub(crate) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -
     unsafe { place.cast::<Cell<W>>().write(cell) };
     // The pointer covers the whole cell; `repr(C)` puts the header first.
     let header = place.cast::<Header>();
-    // SAFETY: the slot of this cell is one of `W::Output`, and these are the two references that the count begins with.
-    unsafe { (Typed::of(TaskRef(header)), Typed::of(TaskRef(header))) }
+    // These are the two references that the count begins with.
+    (TaskRef(header), TaskRef(header))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{
     cell::TaskRef,
+    rights::Written,
     waiter::{Waiter, notify},
 };
 
@@ -31,6 +32,13 @@ impl Completed {
     pub(super) fn new(task: TaskRef, waited: bool) -> Completed {
         let waiters = if waited { task.waiters.take() } else { Vec::new() };
         Completed { task: Some(task), waiters }
+    }
+
+    /// Marks the task of a written output as done.
+    #[inline]
+    pub(crate) fn of(written: Written) -> Completed {
+        let (task, waited) = written.finish();
+        Completed::new(task, waited)
     }
 
     pub(super) fn nothing() -> Completed {

@@ -1,15 +1,15 @@
 //! The state word of a task: who may do what, and what each change leaves to be done.
 //!
 //! ```text
-//!   QUEUED  -- claim --> HERE                        a thread of this process runs it in place
+//!   QUEUED  -- claim --> RUNNING_LOCAL                        a thread of this process runs it in place
 //!   QUEUED  -- place --> PLACED                      it travels to a worker's own queue
-//!   QUEUED, PLACED  -- begin --> RUNNING             its producer elsewhere was seen to start it
-//!   PLACED, RUNNING -- recall -> QUEUED              it was taken back, before another attempt
+//!   QUEUED, PLACED  -- begin --> RUNNING_REMOTE             its producer elsewhere was seen to start it
+//!   PLACED, RUNNING_REMOTE -- recall -> QUEUED              it was taken back, before another attempt
 //!   QUEUED  -- withdraw -----------------> DONE      somebody cancelled it
-//!   QUEUED, PLACED, RUNNING -- cancel ---> DONE      its owner cancelled it
-//!   QUEUED, PLACED -- settle -> RESOLVING -- finish -> DONE
-//!   RUNNING        -- settle -> SETTLING  -- finish -> DONE
-//!   HERE    ------------------------------ finish -> DONE
+//!   QUEUED, PLACED, RUNNING_REMOTE -- cancel ---> DONE      its owner cancelled it
+//!   QUEUED, PLACED -- settle -> FAILING -- finish -> DONE
+//!   RUNNING_REMOTE        -- settle -> COMPLETING  -- finish -> DONE
+//!   RUNNING_LOCAL    ------------------------------ finish -> DONE
 //! ```
 //!
 //! The phase never goes back but for `recall`. Beside it the word holds flags, which are only ever set, except for
@@ -26,14 +26,14 @@ const QUEUED: u32 = 0;
 const PLACED: u32 = 1;
 /// Started elsewhere: in another process, or by the holder of a promise. Its owner, who has the `Task` or the
 /// `Promise`, alone moves it on.
-const RUNNING: u32 = 2;
+const RUNNING_REMOTE: u32 = 2;
 /// Started in place. The thread that claimed it alone moves it on, and nobody else touches its output: not even the
 /// back-end that still holds the `Task`.
-const HERE: u32 = 3;
+const RUNNING_LOCAL: u32 = 3;
 /// It ran elsewhere, and its owner is writing the output; nobody else touches it.
-const SETTLING: u32 = 4;
+const COMPLETING: u32 = 4;
 /// It never started, and its owner is writing the output; nobody else touches it.
-const RESOLVING: u32 = 5;
+const FAILING: u32 = 5;
 /// The output is there. It is never written again, only unpacked and taken, each by one. All bits of the phase, so that
 /// finishing is setting bits.
 const DONE: u32 = PHASE;
@@ -127,13 +127,14 @@ impl State {
         self.update(|word| from.contains(&(word & PHASE)).then_some(word & !PHASE | to)).is_ok()
     }
 
-    /// QUEUED to HERE, if the work is still there. True: the caller owns the work and the output, and runs the one into
+    /// QUEUED to RUNNING_LOCAL, if the work is still there. True: the caller owns the work and the output, and runs the one into
     /// the other.
     #[must_use]
     #[inline]
     pub(crate) fn claim(&self) -> bool {
         // One step for both, so that nobody can claim a task whose work is being written down.
-        self.update(|word| (word & (PHASE | WORK) == QUEUED | WORK).then_some(word & !(PHASE | WORK) | HERE)).is_ok()
+        self.update(|word| (word & (PHASE | WORK) == QUEUED | WORK).then_some(word & !(PHASE | WORK) | RUNNING_LOCAL))
+            .is_ok()
     }
 
     /// QUEUED to PLACED. False: it was cancelled meanwhile, or is run by somebody who waits for it.
@@ -142,14 +143,14 @@ impl State {
         self.advance(&[QUEUED], PLACED)
     }
 
-    /// PLACED (or RUNNING, before another attempt) back to QUEUED, for the owner.
+    /// PLACED (or RUNNING_REMOTE, before another attempt) back to QUEUED, for the owner.
     pub(crate) fn recall(&self) -> bool {
-        self.advance(&[PLACED, RUNNING], QUEUED)
+        self.advance(&[PLACED, RUNNING_REMOTE], QUEUED)
     }
 
-    /// QUEUED or PLACED to RUNNING, for the owner that learns that it started elsewhere. False: somebody was faster.
+    /// QUEUED or PLACED to RUNNING_REMOTE, for the owner that learns that it started elsewhere. False: somebody was faster.
     pub(crate) fn begin(&self) -> bool {
-        self.advance(&[QUEUED, PLACED], RUNNING)
+        self.advance(&[QUEUED, PLACED], RUNNING_REMOTE)
     }
 
     /// QUEUED to DONE, by anybody.
@@ -161,11 +162,11 @@ impl State {
         }
     }
 
-    /// QUEUED, PLACED or RUNNING to DONE, by the owner. `Some(waited)`: it is done, by the caller, and if somebody
+    /// QUEUED, PLACED or RUNNING_REMOTE to DONE, by the owner. `Some(waited)`: it is done, by the caller, and if somebody
     /// waits, the caller owes them a notification.
     #[must_use]
     pub(crate) fn cancel(&self) -> Option<bool> {
-        self.end_as_cancelled(&[QUEUED, PLACED, RUNNING]).ok().map(|before| before.0 & WAITED != 0)
+        self.end_as_cancelled(&[QUEUED, PLACED, RUNNING_REMOTE]).ok().map(|before| before.0 & WAITED != 0)
     }
 
     /// One step, so that a cancelled task is done at once, for a second canceller too.
@@ -173,20 +174,20 @@ impl State {
         self.update(|word| from.contains(&(word & PHASE)).then_some(word | DONE | End::Cancelled.flags()))
     }
 
-    /// QUEUED, PLACED or RUNNING to SETTLING or RESOLVING, by the owner. `ran` says whether a placed task has run,
+    /// QUEUED, PLACED or RUNNING_REMOTE to COMPLETING or FAILING, by the owner. `ran` says whether a placed task has run,
     /// which the owner alone knows. True: the caller writes the output and calls `finish`.
     #[must_use]
-    pub(crate) fn settle(&self, ran: bool) -> bool {
+    pub(crate) fn start_completing(&self, ran: bool) -> bool {
         let next = |word| match word & PHASE {
-            QUEUED => Some(RESOLVING),
-            PLACED if !ran => Some(RESOLVING),
-            PLACED | RUNNING => Some(SETTLING),
+            QUEUED => Some(FAILING),
+            PLACED if !ran => Some(FAILING),
+            PLACED | RUNNING_REMOTE => Some(COMPLETING),
             _ => None,
         };
         self.update(|word| next(word).map(|phase| word & !PHASE | phase)).is_ok()
     }
 
-    /// HERE, SETTLING or RESOLVING to DONE, by the one who wrote the output. True: somebody waits, and the caller owes
+    /// RUNNING_LOCAL, COMPLETING or FAILING to DONE, by the one who wrote the output. True: somebody waits, and the caller owes
     /// them a notification.
     #[must_use]
     #[inline]
@@ -194,7 +195,7 @@ impl State {
         // ORDERING: Release publishes the output to whoever reads DONE. That the waiters which set WAITED are found in
         // the list is the doing of its lock: they hold it from before they set the flag.
         let before = self.0.fetch_or(DONE | end.flags(), Release);
-        debug_assert!(matches!(before & PHASE, HERE | SETTLING | RESOLVING));
+        debug_assert!(matches!(before & PHASE, RUNNING_LOCAL | COMPLETING | FAILING));
         before & WAITED != 0
     }
 
@@ -314,13 +315,13 @@ impl Snapshot {
 
     /// A task that never ran never says so, also while its error is being written.
     pub(crate) fn is_running(self) -> bool {
-        matches!(self.phase(), RUNNING | HERE | SETTLING)
+        matches!(self.phase(), RUNNING_REMOTE | RUNNING_LOCAL | COMPLETING)
     }
 
     /// Whether the `Task` or `Promise` is what will resolve it: it is neither over nor being run in place.
     #[inline]
     pub(crate) fn is_up_to_its_owner(self) -> bool {
-        matches!(self.phase(), QUEUED | PLACED | RUNNING)
+        matches!(self.phase(), QUEUED | PLACED | RUNNING_REMOTE)
     }
 
     #[inline]
@@ -376,8 +377,8 @@ impl Snapshot {
     /// The word that users read: in `Debug` and in messages.
     pub(crate) fn name(self) -> &'static str {
         match self.phase() {
-            QUEUED | PLACED | RESOLVING => "pending",
-            RUNNING | HERE | SETTLING => "running",
+            QUEUED | PLACED | FAILING => "pending",
+            RUNNING_REMOTE | RUNNING_LOCAL | COMPLETING => "running",
             _ if self.is_cancelled() => "cancelled",
             _ if self.is_failed() => "failed",
             _ if self.is_taken() => "finished, result taken",

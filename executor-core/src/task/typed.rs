@@ -4,10 +4,11 @@
 use std::{marker::PhantomData, mem::ManuallyDrop};
 
 use super::{
-    cell::{Output, TaskRef},
+    cell::{Output, TaskRef, allocate},
     state::{Access, Snapshot},
+    work::Work,
 };
-use crate::{Error, catch, codec::Bytes, sync::UnsafeCell};
+use crate::{Error, TaskOptions, catch, codec::Bytes, sync::UnsafeCell};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -16,6 +17,14 @@ pub(crate) struct Typed<T> {
 }
 
 impl<T> Typed<T> {
+    /// Allocates a task, and returns the first two references to it: the owner's and the caller's.
+    #[inline]
+    pub(crate) fn allocate<W: Work<Output = T>>(work: W, options: TaskOptions, may_wait: bool) -> (Typed<T>, Typed<T>) {
+        let (owner, caller) = allocate(work, options, may_wait);
+        // SAFETY: the output of a task with this work is a `W::Output`.
+        unsafe { (Typed::of(owner), Typed::of(caller)) }
+    }
+
     /// The typed view of a task.
     ///
     /// # Safety
@@ -44,9 +53,19 @@ pub(crate) enum Read<R> {
 
 impl<T: Send + 'static> Typed<T> {
     /// The output slot, to be touched by the rules of [`cell`](super::cell).
-    pub(super) fn output(&self) -> &UnsafeCell<Output<T>> {
+    fn output(&self) -> &UnsafeCell<Output<T>> {
         // SAFETY: a `Typed<T>` is only made for a task whose output is a `T`.
         unsafe { self.task.output() }
+    }
+
+    /// Writes the value.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the output (rule 3), which is `Empty`.
+    pub(super) unsafe fn write_value(&self, value: T) {
+        // SAFETY: by the contract.
+        self.output().with_mut(|output| unsafe { output.write(Output::Value(ManuallyDrop::new(value))) });
     }
 
     /// Brings the output into the form that can be read, unpacking it on this thread if need be.

@@ -154,10 +154,7 @@ mod tests {
     fn reading_the_output_leaves_the_callbacks_to_the_one_who_finished() {
         use std::{cell::RefCell, marker::PhantomData};
 
-        use crate::task::{
-            cell::{Unsettled, allocate},
-            kinds::Promised,
-        };
+        use crate::task::{kinds::Promised, rights::Completing, typed::Typed};
         thread_local! {
             static READ: RefCell<Option<TaskRef>> = const { RefCell::new(None) };
         }
@@ -167,13 +164,13 @@ mod tests {
             assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
             Ok(1)
         }
-        let (typed, _) = allocate(Promised::<u64>(PhantomData), crate::TaskOptions::new(), true);
+        let (typed, _) = Typed::allocate(Promised::<u64>(PhantomData), crate::TaskOptions::new(), true);
         let (called, calls) = std::sync::mpsc::channel();
         let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test listens")));
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
         // The one who finishes has set DONE, and is on its way to the list.
-        let unsettled = Unsettled::settle(&typed.task, true).expect("pending");
-        let (task, waited) = unsettled.packed(Bytes::default(), false).finish();
+        let completing = Completing::start(&typed.task, true).expect("pending");
+        let (task, waited) = completing.packed(Bytes::default(), false).finish();
         assert!(waited);
         READ.set(Some(typed.task.clone()));
         typed.take(unpack);

@@ -10,7 +10,7 @@ use std::{
 
 use super::journal::{Argument, Job, Journal, Living, Value};
 use crate::{
-    Awaited, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal, task::run_on_the_spot,
+    Awaited, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal, task::queued::run_inline,
 };
 
 /// How a task gets done, if nobody cancels it before.
@@ -106,7 +106,7 @@ impl Actor {
     pub(super) fn act(self, future: Future<Value>, journal: &Arc<Journal>) {
         match self {
             Actor::Complete => {
-                run_on_the_spot(future.task());
+                run_inline(future.task());
             }
             Actor::Cancel => journal.tell_cancelled(future.cancel()),
             Actor::Wait => journal.tell(future.result(None)),

@@ -17,7 +17,7 @@ use crate::{
     Error, ErrorKind, Future, Task, TaskId, TaskOptions,
     host::{self, Host},
     promise,
-    task::run_on_the_spot,
+    task::queued::run_inline,
 };
 
 fn join(thread: thread::JoinHandle<()>) {
@@ -27,7 +27,7 @@ fn join(thread: thread::JoinHandle<()>) {
 /// Another task of the same pool, which waits for this one.
 fn waits_inside_a_task(future: Future<impl Send + 'static>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
-        run_on_the_spot(future.task());
+        run_inline(future.task());
     })
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ErrorKind,
-    task::{Completed, cell::Unsettled},
+    task::{Completed, rights::Completing},
 };
 
 #[test]
@@ -73,9 +73,9 @@ fn who_reads_a_reply_leaves_the_callbacks_to_the_one_who_finished() {
             }
         });
         journal.run();
-        let unsettled = Unsettled::settle(future.task(), true).expect("nobody else has it");
+        let completing = Completing::start(future.task(), true).expect("nobody else has it");
         // Finished, and nobody is notified yet.
-        let (task, waited) = unsettled.packed(reply().into(), false).finish();
+        let (task, waited) = completing.packed(reply().into(), false).finish();
         let readers = [future.alias(), future].map(|future| {
             let journal = journal.clone();
             thread::spawn(move || journal.tell(future.result(None)))

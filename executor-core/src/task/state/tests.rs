@@ -10,7 +10,7 @@ fn words() -> Vec<(&'static str, State)> {
     let place: fn(&State) = |state| assert!(state.place());
     let begin: fn(&State) = |state| assert!(state.begin());
     let claim: fn(&State) = |state| assert!(state.claim());
-    let settle: fn(&State) = |state| assert!(state.settle(false));
+    let settle: fn(&State) = |state| assert!(state.start_completing(false));
     let finish: fn(&State) = |state| assert!(!state.finish(End::Value));
     let cancel: fn(&State) = |state| assert_eq!(state.cancel(), Some(false));
     vec![
@@ -39,8 +39,8 @@ fn each_step_is_possible_from_the_phases_of_the_table_and_from_no_other() {
     assert_eq!(possible(|state| matches!(state.withdraw(), Withdraw::Won { .. })), ["queued"]);
     assert_eq!(possible(|state| matches!(state.withdraw(), Withdraw::Placed)), ["placed"]);
     assert_eq!(possible(|state| state.cancel().is_some()), ["queued", "placed", "running"]);
-    assert_eq!(possible(|state| state.settle(true)), ["queued", "placed", "running"]);
-    assert_eq!(possible(|state| state.settle(false)), ["queued", "placed", "running"]);
+    assert_eq!(possible(|state| state.start_completing(true)), ["queued", "placed", "running"]);
+    assert_eq!(possible(|state| state.start_completing(false)), ["queued", "placed", "running"]);
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn each_phase_looks_as_the_table_says() {
 fn what_never_ran_never_looks_as_if_it_did_and_what_ran_does_so_to_its_end() {
     for (ran, running) in [(false, false), (true, true)] {
         let state = State::new(true);
-        assert!(state.place() && state.settle(ran));
+        assert!(state.place() && state.start_completing(ran));
         assert_eq!(state.snapshot().is_running(), running);
     }
     let state = State::new(true);
-    assert!(state.settle(true) && !state.snapshot().is_running(), "nobody ran what was in the queue");
+    assert!(state.start_completing(true) && !state.snapshot().is_running(), "nobody ran what was in the queue");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn work_that_was_taken_is_not_claimed_and_claimed_work_is_not_taken() {
 #[test]
 fn of_announcing_and_finishing_the_later_one_sees_the_earlier_one() {
     let state = State::new(true);
-    assert!(state.announce(Event::Done) && state.settle(false));
+    assert!(state.announce(Event::Done) && state.start_completing(false));
     assert!(state.finish(End::Failed), "somebody waits");
     assert!(!state.announce(Event::Done) && !state.announce(Event::Readable), "it is done");
     let state = State::new(true);
@@ -91,7 +91,7 @@ fn of_announcing_and_finishing_the_later_one_sees_the_earlier_one() {
 fn unpacking_is_done_by_one_and_announced_to_those_who_came_for_it() {
     let packed = || {
         let state = State::new(true);
-        assert!(state.announce(Event::Done) && state.settle(true));
+        assert!(state.announce(Event::Done) && state.start_completing(true));
         assert!(state.finish(End::Packed { failed: false }));
         state
     };

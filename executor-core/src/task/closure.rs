@@ -1,0 +1,37 @@
+//! Tasks of closures, which only this process can run.
+
+use super::{Task, kinds::Closure, work::Work};
+use crate::{Future, TaskOptions};
+
+impl Task {
+    /// Makes a task from a closure that only this process can run. For authors of back-ends that run in this process.
+    ///
+    /// ```
+    /// use executor_core::{Backend, InlineExecutor, Task, TaskOptions};
+    /// let text = String::from("captured");
+    /// let (task, future) = Task::from_closure(TaskOptions::new(), move || text.len());
+    /// InlineExecutor::new().schedule(task)?;
+    /// assert_eq!(future.result(None)?, 8);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn from_closure<R: Send + 'static>(
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> (Task, Future<R>) {
+        with_future(Closure(closure), options, true)
+    }
+
+    /// Makes a task as [`from_closure`](Task::from_closure) does, for a `try_` entry point:
+    /// [`schedule`](crate::Backend::schedule) must not block while the queue is full.
+    pub fn from_closure_without_waiting<R: Send + 'static>(
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> (Task, Future<R>) {
+        with_future(Closure(closure), options, false)
+    }
+}
+
+fn with_future<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Future<W::Output>) {
+    let (task, typed) = Task::new(work, options, may_wait);
+    (task, Future::new::<W>(typed))
+}

@@ -1,0 +1,42 @@
+//! What a thread that does not own a task can do while the task is still queued: cancel it, run it, or fail it.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::{cell::TaskRef, completed::Completed, rights::Claimed, state::Withdraw};
+use crate::{Error, catch, sync::fence};
+
+/// Cancels a task, if it is still queued.
+pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
+    let withdrawn = task.state.withdraw();
+    if let Withdraw::Won { waited } = withdrawn {
+        // Made first, so that the waiters are notified even if the host panics.
+        let _completed = Completed::new(task.clone(), waited);
+        // ORDERING: pairs with the fence of a back-end that attaches itself while the task is being cancelled: either
+        // this sees the host, or the back-end sees that the task has left the queue.
+        fence(SeqCst);
+        if let Some(host) = task.host().find() {
+            host.left_queue_at(task.id, task.place());
+        }
+    }
+    withdrawn
+}
+
+/// Runs a task inline, if it is still queued, for a task of the same host that waits for it. Returns whether it did.
+pub(crate) fn run_inline(task: &TaskRef) -> bool {
+    let Some(claimed) = Claimed::claim_shared(task) else { return false };
+    if let Some(host) = task.host().find() {
+        catch::contain(|| host.left_queue_at(task.id, task.place()));
+    }
+    drop(Completed::of(claimed.run()));
+    true
+}
+
+/// Fails a task, if it is still queued, for a task of the same host that waits for it. Returns whether it did.
+pub(crate) fn fail_inline(task: &TaskRef, error: Error) -> bool {
+    let Some(claimed) = Claimed::claim_shared(task) else { return false };
+    if let Some(host) = task.host().find() {
+        catch::contain(|| host.left_queue(task.id));
+    }
+    drop(Completed::of(claimed.fail(error)));
+    true
+}
