@@ -44,7 +44,7 @@ pub struct Awaited<T: Send + 'static> {
 
 impl<T: Send + 'static> Awaited<T> {
     pub(crate) fn new(future: Future<T>) -> Awaited<T> {
-        Awaited::reading(future, |future| future.typed().take(future.unpack_fn()))
+        Awaited::reading(future, |future| future.typed().take())
     }
 
     pub(crate) fn reading(future: Future<T>, reader: fn(&Future<T>) -> Read<T>) -> Awaited<T> {

@@ -205,5 +205,5 @@ where
 {
     let (task, typed) = Task::new(Submitted { function, args, result: PhantomData }, options, may_wait);
     backend.schedule(task)?;
-    Ok(Future::new::<Submitted<F, A, R>>(typed))
+    Ok(Future::new(typed))
 }

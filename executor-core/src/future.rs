@@ -8,8 +8,7 @@ use std::{
 
 use crate::{
     Awaited, Error, SharedFuture, TaskId, catch,
-    codec::Bytes,
-    task::{cell::TaskRef, queued::cancel_queued, state::Withdraw, typed::Typed, waiter::Waiter, work::Work},
+    task::{cell::TaskRef, queued::cancel_queued, state::Withdraw, typed::Typed, waiter::Waiter},
     waiting::{WaitEnd, help, help_or_fail, wait_for, wait_until_done},
 };
 
@@ -32,12 +31,11 @@ use crate::{
 #[must_use = "a future tells how the task ended; drop it explicitly to let the task run unobserved"]
 pub struct Future<T> {
     typed: Typed<T>,
-    unpack: fn(Bytes) -> Result<T, Error>,
 }
 
 impl<T: Send + 'static> Future<T> {
-    pub(crate) fn new<W: Work<Output = T>>(typed: Typed<T>) -> Future<T> {
-        Future { typed, unpack: W::unpack }
+    pub(crate) fn new(typed: Typed<T>) -> Future<T> {
+        Future { typed }
     }
 
     pub(crate) fn task(&self) -> &TaskRef {
@@ -50,7 +48,7 @@ impl<T: Send + 'static> Future<T> {
 
     /// Another handle of the same task. Not public: there is one value, and one owner to move it out.
     pub(crate) fn alias(&self) -> Future<T> {
-        Future { typed: self.typed.clone(), unpack: self.unpack }
+        Future { typed: self.typed.clone() }
     }
 
     /// The id of the task, which the task itself sees in [`task::current`](crate::task::current).
@@ -244,8 +242,7 @@ impl<T: Send + 'static> Future<T> {
     /// [`Broken`](crate::ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
     /// Else the error of the task, as often as it is asked for.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
-        let (typed, unpack) = (&self.typed, self.unpack);
-        wait_for(self.task(), timeout.into(), || typed.take(unpack))
+        wait_for(self.task(), timeout.into(), || self.typed.take())
     }
 
     /// Waits for the task and answers its error, or `None` if it has a value, which stays where it is.
@@ -267,8 +264,7 @@ impl<T: Send + 'static> Future<T> {
     /// the task; and [`InvalidState`](crate::ErrorKind::InvalidState) where waits are nested too deep for the stack, as
     /// for [`result`](Future::result).
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
-        let (typed, unpack) = (&self.typed, self.unpack);
-        let error = wait_for(self.task(), timeout.into(), || typed.error(unpack))?;
+        let error = wait_for(self.task(), timeout.into(), || self.typed.error())?;
         match error {
             Some(error) if self.cancelled() => Err(error),
             other => Ok(other),
@@ -292,8 +288,7 @@ impl<T: Send + 'static> Future<T> {
     /// # Ok::<(), executor_core::Error>(())
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&Future<T>) + Send + 'static) {
-        let unpack = self.unpack;
-        let erased = self.typed.erase(move |typed| callback(&Future { typed, unpack }));
+        let erased = self.typed.erase(move |typed| callback(&Future { typed }));
         if let Err(Waiter::Callback(late)) = self.task().waiters.add(self.task(), Waiter::Callback(erased)) {
             catch::contain(|| late(self.task()));
         }
@@ -319,10 +314,6 @@ impl<T: Send + 'static> Future<T> {
     /// Waits until the task is done, without looking at its output.
     pub(crate) fn wait_done(&self, deadline: Option<Instant>) -> Result<(), WaitEnd> {
         wait_until_done(self.task(), deadline)
-    }
-
-    pub(crate) fn unpack_fn(&self) -> fn(Bytes) -> Result<T, Error> {
-        self.unpack
     }
 }
 
@@ -363,5 +354,16 @@ impl<T> fmt::Debug for Future<T> {
         let mut debug = f.debug_struct("Future");
         debug.field("id", &task.id.as_u64()).field("task", &task.name());
         debug.field("state", &format_args!("{}", task.state_name())).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_future_is_one_pointer_wide() {
+        assert_eq!(size_of::<Future<String>>(), size_of::<usize>());
+        assert_eq!(size_of::<Option<Future<String>>>(), size_of::<usize>());
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 /// ```
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
     let (own, typed) = Typed::allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
-    (Promise { typed: own, takes: PhantomData }, Future::new::<Promised<T>>(typed))
+    (Promise { typed: own, takes: PhantomData }, Future::new(typed))
 }
 
 /// Resolves one future. Dropped without having done so, it resolves the future with an error, so nobody waits for ever.

@@ -111,7 +111,7 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
 unsafe fn clone_value<T: Send + Clone + 'static>(future: &Future<T>) -> Read<T> {
     // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which is what lets them hold a `&T` at the
     // same time; and nothing but a shared handle reads the value once it is shared.
-    unsafe { future.typed().with_value(future.unpack_fn(), T::clone) }
+    unsafe { future.typed().with_value(T::clone) }
 }
 
 /// What `shared_future.await` polls: as [`Awaited`], but it clones the value.

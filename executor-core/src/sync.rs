@@ -94,7 +94,7 @@ mod model {
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
     /// A guard, whose inner guard is `None` during a wait for a [`Condvar`].
-    pub(crate) struct MutexGuard<'a, T>(&'a loom::sync::Mutex<T>, Option<loom::sync::MutexGuard<'a, T>>);
+    pub struct MutexGuard<'a, T>(&'a loom::sync::Mutex<T>, Option<loom::sync::MutexGuard<'a, T>>);
 
     const NO_PANIC: &str = "a model does not panic while it holds a lock";
     const LOCKED: &str = "the guard is locked except during a wait";
@@ -124,7 +124,7 @@ mod model {
     }
 
     /// A condition variable with the interface of `parking_lot`.
-    pub(crate) struct Condvar(loom::sync::Condvar);
+    pub struct Condvar(loom::sync::Condvar);
 
     /// How a wait with a deadline has ended.
     pub(crate) struct WaitTimeoutResult(bool);

@@ -111,5 +111,5 @@ where
 fn schedule<W: Work>(backend: &dyn Backend, work: W) -> Result<Future<W::Output>, Error> {
     let (task, typed) = Task::new(work, TaskOptions::new(), true);
     backend.schedule(task)?;
-    Ok(Future::new::<W>(typed))
+    Ok(Future::new(typed))
 }

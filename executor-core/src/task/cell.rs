@@ -85,6 +85,15 @@ pub(super) enum Output<T> {
     Packed(Bytes),
 }
 
+impl<T> Output<T> {
+    fn of(result: Result<T, Error>) -> (Output<T>, End) {
+        match result {
+            Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
+            Err(error) => (Output::Error(error), End::Failed),
+        }
+    }
+}
+
 /// What a task can do that depends on its types. Each entry takes the header of a `Cell<W>` for the `W` of the table.
 struct VTable {
     /// Owns the work (rule 2) and the output (rule 3): runs the one into the other.
@@ -97,6 +106,8 @@ struct VTable {
     write_error: unsafe fn(NonNull<Header>, Error),
     /// Owns the output: writes a packed reply into it.
     write_packed: unsafe fn(NonNull<Header>, Bytes),
+    /// Owns the output, which is packed: unpacks it.
+    unpack: unsafe fn(NonNull<Header>) -> End,
     /// Has the last reference: drops and frees everything.
     free: unsafe fn(NonNull<Header>),
     name: fn() -> &'static str,
@@ -110,10 +121,7 @@ impl<W: Work> Cell<W> {
             // SAFETY: the caller owns the work, so nobody else reads it, and WORK is clear, so it is not dropped again.
             let work = unsafe { cell.take_work() };
             // The one place that user code cannot unwind out of: behind it there is always an output.
-            let (output, end) = match catch::guarded(|| work.run()).flatten() {
-                Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
-                Err(error) => (Output::Error(error), End::Failed),
-            };
+            let (output, end) = Output::of(catch::guarded(|| work.run()).flatten());
             // SAFETY: the caller is the one who claimed the task, so by rule 3 nobody else touches the output. It is
             // `Empty`, which needs no drop.
             cell.slot.output.with_mut(|slot| unsafe { slot.write(output) });
@@ -140,6 +148,19 @@ impl<W: Work> Cell<W> {
             let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output, which is `Empty`.
             slot.output.with_mut(|output| unsafe { output.write(Output::Packed(bytes)) });
+        },
+        unpack: |header| {
+            // SAFETY: as in `write_error`.
+            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
+            // SAFETY: the caller owns the output.
+            let packed = slot.output.with_mut(|output| unsafe { output.replace(Output::Empty) });
+            let Output::Packed(reply) = packed else { unreachable!("PACKED says that the output is packed") };
+            // User code runs here, and no lock is held: other threads see UNPACKING and wait.
+            let unpacked = catch::guarded_for(slot.header.name(), || W::unpack(reply)).flatten();
+            let (output, end) = Output::of(unpacked);
+            // SAFETY: as above. The slot is `Empty`, which needs no drop.
+            slot.output.with_mut(|slot| unsafe { slot.write(output) });
+            end
         },
         free: |header| {
             // SAFETY: this is the last reference, so nobody else touches the cell.
@@ -221,14 +242,17 @@ impl Drop for TaskRef {
     }
 }
 
-impl TaskRef {
+impl Header {
+    /// Returns the name from the options, or else that of the work.
     pub(crate) fn name(&self) -> &str {
         match self.options.as_deref() {
             Some(TaskOptions { name: Some(name), .. }) => name,
             _ => (self.vtable.name)(),
         }
     }
+}
 
+impl TaskRef {
     pub(crate) fn host(&self) -> HostId {
         // ORDERING: the id stands for itself.
         HostId::from_raw(self.host.load(Relaxed))
@@ -343,6 +367,16 @@ impl TaskRef {
     pub(super) unsafe fn write_packed(&self, reply: Bytes) {
         // SAFETY: as in `run_work`.
         unsafe { (self.vtable.write_packed)(self.0, reply) }
+    }
+
+    /// Unpacks the output. Returns whether it is a value or an error.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the output (rule 3), which is packed.
+    pub(super) unsafe fn unpack(&self) -> End {
+        // SAFETY: as in `run_work`.
+        unsafe { (self.vtable.unpack)(self.0) }
     }
 
     /// Drops the work, if it is still there.

@@ -33,5 +33,5 @@ impl Task {
 
 fn with_future<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Future<W::Output>) {
     let (task, typed) = Task::new(work, options, may_wait);
-    (task, Future::new::<W>(typed))
+    (task, Future::new(typed))
 }

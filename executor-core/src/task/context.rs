@@ -45,7 +45,7 @@ impl Known {
 
 impl Running for TaskRef {
     fn name(&self) -> &str {
-        TaskRef::name(self)
+        (**self).name()
     }
 }
 

@@ -250,10 +250,9 @@ impl State {
 
     /// Ends an unpacking. True: somebody waits for it.
     #[must_use]
-    pub(crate) fn unpacked(&self, failed: bool) -> bool {
-        let failed = if failed { FAILED } else { 0 };
+    pub(crate) fn unpacked(&self, end: End) -> bool {
         // This always has an answer: only the one who unpacks clears UNPACKING.
-        let (Ok(before) | Err(before)) = self.update(|word| Some(word & !UNPACKING | failed));
+        let (Ok(before) | Err(before)) = self.update(|word| Some(word & !UNPACKING | end.flags()));
         before.0 & WAITED != 0
     }
 

@@ -1,4 +1,4 @@
-//! The output of a task, as the one who knows its type reads it.
+//! The output of a task, read by code that knows its type.
 #![allow(unsafe_code)]
 
 use std::{marker::PhantomData, mem::ManuallyDrop};
@@ -8,7 +8,7 @@ use super::{
     state::{Access, Snapshot},
     work::Work,
 };
-use crate::{Error, TaskOptions, catch, codec::Bytes, sync::UnsafeCell};
+use crate::{Error, TaskOptions, sync::UnsafeCell};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -25,12 +25,12 @@ impl<T> Typed<T> {
         unsafe { (Typed::of(owner), Typed::of(caller)) }
     }
 
-    /// The typed view of a task.
+    /// Returns the typed view of a task.
     ///
     /// # Safety
     ///
     /// - The output of this task is a `T`.
-    pub(super) unsafe fn of(task: TaskRef) -> Typed<T> {
+    unsafe fn of(task: TaskRef) -> Typed<T> {
         Typed { task, output: PhantomData }
     }
 }
@@ -41,18 +41,56 @@ impl<T> Clone for Typed<T> {
     }
 }
 
-/// What reading the output answers.
+/// What an attempt to read the output found.
 pub(crate) enum Read<R> {
+    /// The task is not done.
     NotDone,
-    /// Another thread is unpacking it.
+    /// Another thread is unpacking the output.
     Unpacking,
+    /// The output was read.
     Ready(Result<R, Error>),
-    /// There was a value, and somebody has moved it out.
+    /// There was a value, and it was moved out before.
     Taken,
 }
 
+/// Why an output cannot be read.
+enum Unreadable {
+    NotDone,
+    Unpacking,
+}
+
+impl<R> From<Unreadable> for Read<R> {
+    fn from(reason: Unreadable) -> Read<R> {
+        match reason {
+            Unreadable::NotDone => Read::NotDone,
+            Unreadable::Unpacking => Read::Unpacking,
+        }
+    }
+}
+
+/// Makes the output of a task readable, and unpacks it on this thread if it is packed.
+#[inline]
+fn make_readable(task: &TaskRef) -> Result<Snapshot, Unreadable> {
+    match task.state.access() {
+        Access::NotDone => Err(Unreadable::NotDone),
+        Access::Unpacking => Err(Unreadable::Unpacking),
+        Access::Ready(snapshot) => Ok(snapshot),
+        Access::Unpack => Ok(unpack(task)),
+    }
+}
+
+/// Unpacks the output, for the thread that `access` gave it to.
+fn unpack(task: &TaskRef) -> Snapshot {
+    // SAFETY: `Access::Unpack` gives this thread the output (rule 3), which PACKED says is packed.
+    let end = unsafe { task.unpack() };
+    if task.state.unpacked(end) {
+        task.waiters.notify_readers(task);
+    }
+    task.state.snapshot()
+}
+
 impl<T: Send + 'static> Typed<T> {
-    /// The output slot, to be touched by the rules of [`cell`](super::cell).
+    /// Returns the output slot, which only the rules of [`cell`](super::cell) allow to access.
     fn output(&self) -> &UnsafeCell<Output<T>> {
         // SAFETY: a `Typed<T>` is only made for a task whose output is a `T`.
         unsafe { self.task.output() }
@@ -68,35 +106,7 @@ impl<T: Send + 'static> Typed<T> {
         self.output().with_mut(|output| unsafe { output.write(Output::Value(ManuallyDrop::new(value))) });
     }
 
-    /// Brings the output into the form that can be read, unpacking it on this thread if need be.
-    fn ready<R>(&self, unpack: fn(Bytes) -> Result<T, Error>) -> Result<Snapshot, Read<R>> {
-        match self.task.state.access() {
-            Access::NotDone => Err(Read::NotDone),
-            Access::Unpacking => Err(Read::Unpacking),
-            Access::Ready(snapshot) => Ok(snapshot),
-            Access::Unpack => {
-                // SAFETY: `Access::Unpack` gives this thread the output (rule 3).
-                let packed = self.output().with_mut(|output| unsafe { output.replace(Output::Empty) });
-                let Output::Packed(bytes) = packed else { unreachable!("PACKED says that the output is packed") };
-                // User code runs here, and no lock is held: others see UNPACKING and wait.
-                let unpacked = catch::catch(|| unpack(bytes))
-                    .unwrap_or_else(|panic| Err(Error::panicked(self.task.name(), panic)));
-                let failed = unpacked.is_err();
-                let unpacked = match unpacked {
-                    Ok(value) => Output::Value(ManuallyDrop::new(value)),
-                    Err(error) => Output::Error(error),
-                };
-                // SAFETY: as above. The slot is `Empty`, which needs no drop.
-                self.output().with_mut(|output| unsafe { output.write(unpacked) });
-                if self.task.state.unpacked(failed) {
-                    self.task.waiters.notify_readers(&self.task);
-                }
-                Ok(self.task.state.snapshot())
-            }
-        }
-    }
-
-    /// What a task without a value answers: its error, or that it was cancelled, which leaves the slot empty.
+    /// Returns the error of a task that has no value. A cancelled task has an empty slot.
     fn failure(&self, output: &Output<T>) -> Option<Error> {
         match output {
             Output::Error(error) => Some(error.clone()),
@@ -106,60 +116,54 @@ impl<T: Send + 'static> Typed<T> {
     }
 
     /// Moves the value out, or clones the error.
-    pub(crate) fn take(&self, unpack: fn(Bytes) -> Result<T, Error>) -> Read<T> {
-        if let Err(answer) = self.ready(unpack) {
-            return answer;
+    pub(crate) fn take(&self) -> Read<T> {
+        if let Err(unreadable) = make_readable(&self.task) {
+            return unreadable.into();
         }
         // SAFETY: done and unpacked, so by rule 4 the variant is only read from here on.
         self.output().with(|output| match unsafe { &*output } {
             Output::Value(value) if self.task.state.take() => {
-                // SAFETY: `take` answered true, so this is the one who moves the value out; it is never read again.
+                // SAFETY: `take` returned true, so only this thread moves the value out. It is never read again.
                 Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
             }
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
         })
     }
 
-    /// The error, if the task failed.
-    pub(crate) fn error(&self, unpack: fn(Bytes) -> Result<T, Error>) -> Read<Option<Error>> {
-        if let Err(answer) = self.ready(unpack) {
-            return answer;
+    /// Returns the error, if the task failed.
+    pub(crate) fn error(&self) -> Read<Option<Error>> {
+        if let Err(unreadable) = make_readable(&self.task) {
+            return unreadable.into();
         }
-        // SAFETY: as in `take`; the value itself is not looked at.
+        // SAFETY: as in `take`; the value itself is not read.
         Read::Ready(Ok(self.output().with(|output| self.failure(unsafe { &*output }))))
     }
 
-    /// Clones the value of a shared task.
-    ///
-    /// Several threads may be in here at once, so the caller makes sure that it may hold a `&T` (`T: Sync`, or only one
-    /// thread has the means to call this): see `SharedFuture`.
+    /// Reads the value of a shared task. Several threads can be in here at the same time. See
+    /// [`SharedFuture`](crate::SharedFuture).
     ///
     /// # Safety
     ///
-    /// - The calling thread may hold a `&T` while other callers of this hold one.
-    pub(crate) unsafe fn with_value<R>(
-        &self,
-        unpack: fn(Bytes) -> Result<T, Error>,
-        read: impl FnOnce(&T) -> R,
-    ) -> Read<R> {
-        let snapshot = match self.ready(unpack) {
+    /// - The calling thread may hold a `&T` while other callers hold one: `T: Sync`, or only one thread can call this.
+    pub(crate) unsafe fn with_value<R>(&self, read: impl FnOnce(&T) -> R) -> Read<R> {
+        let snapshot = match make_readable(&self.task) {
             Ok(snapshot) => snapshot,
-            Err(answer) => return answer,
+            Err(unreadable) => return unreadable.into(),
         };
         // SAFETY: as in `take`.
         self.output().with(|output| match unsafe { &*output } {
-            // The flag SHARED was set before, so if the value is not taken by now it never will be.
+            // SHARED was set before, so a value that is not taken by now is never taken.
             Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
         })
     }
 
-    /// Turns a function of the typed task into one of the untyped, for the waiters of this very task.
+    /// Turns a function of the typed task into one of the untyped task, for the waiters of this very task.
     pub(crate) fn erase(&self, callback: impl FnOnce(Typed<T>) + Send + 'static) -> Box<dyn FnOnce(&TaskRef) + Send> {
         let own = self.task.address();
         Box::new(move |task| {
             assert_eq!(task.address(), own, "a callback runs on the task that it was added to");
-            // SAFETY: it is the same task, by the assertion, and it is not freed yet, for `task` counts.
+            // SAFETY: it is the same task, by the assertion, and `task` keeps it alive.
             callback(unsafe { Typed::of(task.clone()) });
         })
     }

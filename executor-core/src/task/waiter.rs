@@ -152,19 +152,39 @@ mod tests {
 
     #[test]
     fn reading_the_output_leaves_the_callbacks_to_the_one_who_finished() {
-        use std::{cell::RefCell, marker::PhantomData};
+        use std::cell::RefCell;
 
-        use crate::task::{kinds::Promised, rights::Completing, typed::Typed};
+        use crate::{
+            Error,
+            task::{
+                rights::Completing,
+                typed::Typed,
+                work::{Encoded, Work},
+            },
+        };
         thread_local! {
             static READ: RefCell<Option<TaskRef>> = const { RefCell::new(None) };
         }
-        /// Another thread comes for the output while this one unpacks it.
-        fn unpack(_: Bytes) -> Result<u64, crate::Error> {
-            let task = READ.take().expect("set by the test");
-            assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
-            Ok(1)
+        /// While this thread unpacks the output, another thread asks for it.
+        struct Contended;
+        impl Work for Contended {
+            type Output = u64;
+            fn name() -> &'static str {
+                "contended"
+            }
+            fn run(self) -> Result<u64, Error> {
+                unreachable!("it runs in another process")
+            }
+            fn encode(self, _: &mut Vec<u8>) -> Result<Encoded, Error> {
+                unreachable!("nobody encodes it")
+            }
+            fn unpack(_: Bytes) -> Result<u64, Error> {
+                let task = READ.take().expect("set by the test");
+                assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
+                Ok(1)
+            }
         }
-        let (typed, _) = Typed::allocate(Promised::<u64>(PhantomData), crate::TaskOptions::new(), true);
+        let (typed, _) = Typed::allocate(Contended, crate::TaskOptions::new(), true);
         let (called, calls) = std::sync::mpsc::channel();
         let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test listens")));
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
@@ -173,7 +193,7 @@ mod tests {
         let (task, waited) = completing.packed(Bytes::default(), false).finish();
         assert!(waited);
         READ.set(Some(typed.task.clone()));
-        typed.take(unpack);
+        typed.take();
         assert!(calls.try_recv().is_err());
         let left = task.waiters.take();
         assert!(matches!(left.as_slice(), [Waiter::Callback(_)]), "the reader was notified, and nobody else");

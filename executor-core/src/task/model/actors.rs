@@ -45,7 +45,7 @@ pub(super) fn subject(way: Way, journal: &Arc<Journal>) -> (Owner, Future<Value>
 /// Makes a task that runs in place or elsewhere.
 pub(super) fn job(journal: &Arc<Journal>) -> (Task, Future<Value>) {
     let (task, typed) = Task::new(Job(Argument::new(journal)), TaskOptions::new(), true);
-    (task, Future::new::<Job>(typed))
+    (task, Future::new(typed))
 }
 
 impl Owner {

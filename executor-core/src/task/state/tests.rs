@@ -101,11 +101,11 @@ fn unpacking_is_done_by_one_and_announced_to_those_who_came_for_it() {
     assert!(!state.announce(Event::Done), "it is done while it is unpacked");
     let state = packed();
     assert!(matches!(state.access(), Access::Unpack));
-    assert!(!state.unpacked(false), "who came before was notified by the one who finished");
+    assert!(!state.unpacked(End::Value), "who came before was notified by the one who finished");
     let state = packed();
     assert!(matches!(state.access(), Access::Unpack));
     assert!(state.announce(Event::Readable));
-    assert!(state.unpacked(true) && state.snapshot().is_failed());
+    assert!(state.unpacked(End::Failed) && state.snapshot().is_failed());
     assert!(matches!(state.access(), Access::Ready(_)));
 }
 
