@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Error, Future, spin,
     task::{typed::Read, waiter::Waiter},
-    waiting::{help, look, taken},
+    waiting::{help, spin_briefly, taken},
 };
 
 /// What `future.await` polls. Works on any runtime, because it only uses the waker that it is given. The first poll
@@ -79,7 +79,7 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(result) = self.read() {
             if let Some(since) = self.since.take() {
-                spin::of_this_thread(|patience| patience.slept(since.elapsed()));
+                spin::with_own_budget(|budget| budget.slept(since.elapsed()));
             }
             return Poll::Ready(result);
         }
@@ -93,7 +93,7 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
         };
         // Before its waker is called for the first time, it looks for the result itself: where that comes soon, it
         // costs two threads less. Later it is polled for the sake of others, too.
-        if !helped && (self.since.is_some() || !look(self.future.task())) {
+        if !helped && (self.since.is_some() || !spin_briefly(self.future.task())) {
             self.since.get_or_insert_with(Instant::now);
         }
         let registered = self.register(context);

@@ -124,8 +124,8 @@ impl<T: Send + 'static> Future<T> {
         let task = self.task();
         loop {
             match cancel_queued(task) {
-                Withdraw::Won { .. } => return true,
-                Withdraw::Late(seen) => return seen.is_cancelled(),
+                Withdraw::Withdrawn(_) => return true,
+                Withdraw::TooLate(seen) => return seen.is_cancelled(),
                 Withdraw::Placed => {
                     let place = task.place();
                     let Some(host) = task.host().find() else { return self.cancelled() };
@@ -178,11 +178,11 @@ impl<T: Send + 'static> Future<T> {
     /// Runs the task here and now if it has not started, provided that the calling thread is a worker of the back-end
     /// that has it; [`result`](Future::result) begins with this. For authors of back-ends, who wait in ways of their
     /// own. True: it was run, and is done. False: it had started, or there is no stack for it.
-    pub fn run_on_the_spot(&self) -> bool {
+    pub fn run_inline(&self) -> bool {
         help(self.task()).unwrap_or(false)
     }
 
-    /// As [`run_on_the_spot`](Future::run_on_the_spot), for one who cannot do without the end of the task. If there is
+    /// As [`run_inline`](Future::run_inline), for one who cannot do without the end of the task. If there is
     /// no stack to run it on, it fails with [`InvalidState`](crate::ErrorKind::InvalidState). For authors of back-ends.
     pub fn run_inline_or_fail(&self) -> bool {
         help_or_fail(self.task())

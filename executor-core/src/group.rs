@@ -37,11 +37,11 @@ impl Group {
     /// Waits until a task may be done that [`next`](Group::next) has not yet answered, or until the deadline: looks for
     /// one as long as patience lasts, and then sleeps.
     pub(crate) fn wait(&self, deadline: Option<Instant>) {
-        spin::of_this_thread(|patience| {
-            if !patience.spin_at(COLLECTING, || !self.done.lock().is_empty()) {
+        spin::with_own_budget(|budget| {
+            if !budget.spin_with_backoff(COLLECTING, || !self.done.lock().is_empty()) {
                 let asleep = Instant::now();
                 self.sleep(deadline);
-                patience.slept(asleep.elapsed());
+                budget.slept(asleep.elapsed());
             }
         });
     }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Backend, Error, Shutdown, Task,
-    nesting::{self, Left},
+    nesting::{self, StackLeft},
     worker::{enter_worker, worker_host},
 };
 
@@ -81,7 +81,7 @@ impl Backend for Handle {
         if self.closed.load(Relaxed) {
             return Err(Error::shut_down("inline executor"));
         }
-        if nesting::left() == Left::Little {
+        if nesting::stack_left() == StackLeft::Little {
             return Err(task.nested_too_deep());
         }
         // A worker of another executor stays one, so that its tasks can wait for each other through this one.

@@ -24,7 +24,8 @@
 //! # For authors of back-ends
 //!
 //! [`Backend`] is what to implement, [`Task`] what it is given. [`host`] is for back-ends that hand tasks on before
-//! they start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork.
+//! they start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork, and
+//! [`spin`] for threads that spin before they sleep.
 
 mod awaited;
 mod backend;
@@ -49,7 +50,6 @@ mod promise;
 mod running;
 mod shared;
 mod signal;
-#[doc(hidden)]
 pub mod spin;
 mod stack;
 mod sync;

@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind, stack};
 
 /// What is left of the stack of the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum StackLeft {
     /// More than half of it: a task may run on top of this one.
     Much,
     /// A task had better be given a fresh stack.
@@ -35,24 +35,24 @@ const HALF: u32 = 100;
 
 /// Looks at the stack of the calling thread.
 #[inline]
-pub(crate) fn left() -> Left {
+pub(crate) fn stack_left() -> StackLeft {
     let (left, size) = match (stack::remaining(), stack::size()) {
         (Some(left), Some(size)) => (left, size),
         _ => return left_by_levels(LEVELS.get()),
     };
     match left {
-        left if left > size / 2 => Left::Much,
-        left if left > (size / 4).min(LEAST) || LEVELS.get() < FREE_LEVELS => Left::Some,
-        _ => Left::Little,
+        left if left > size / 2 => StackLeft::Much,
+        left if left > (size / 4).min(LEAST) || LEVELS.get() < FREE_LEVELS => StackLeft::Some,
+        _ => StackLeft::Little,
     }
 }
 
 #[cold]
-fn left_by_levels(levels: u32) -> Left {
+fn left_by_levels(levels: u32) -> StackLeft {
     match levels {
-        0..HALF => Left::Much,
-        HALF..=HALF_AGAIN => Left::Some,
-        _ => Left::Little,
+        0..HALF => StackLeft::Much,
+        HALF..=HALF_AGAIN => StackLeft::Some,
+        _ => StackLeft::Little,
     }
 }
 
@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn levels_count_where_the_end_of_the_stack_is_not_known() {
-        let seen: Vec<Left> = [0, HALF - 1, HALF, HALF_AGAIN, HALF_AGAIN + 1].map(left_by_levels).into();
-        assert_eq!(seen, [Left::Much, Left::Much, Left::Some, Left::Some, Left::Little]);
+        let seen: Vec<StackLeft> = [0, HALF - 1, HALF, HALF_AGAIN, HALF_AGAIN + 1].map(left_by_levels).into();
+        assert_eq!(seen, [StackLeft::Much, StackLeft::Much, StackLeft::Some, StackLeft::Some, StackLeft::Little]);
         deeper(|| deeper(|| assert_eq!(LEVELS.get(), 2)));
         assert!(std::panic::catch_unwind(|| deeper(|| panic!("one level deeper"))).is_err());
         assert_eq!(LEVELS.get(), 0);

@@ -115,7 +115,7 @@ impl<T: Send + 'static> Promise<T> {
 
 impl<T: Send + 'static> Drop for Promise<T> {
     fn drop(&mut self) {
-        if self.typed.task.state.snapshot().is_up_to_its_owner() {
+        if self.typed.task.state.snapshot().must_be_completed_by_owner() {
             let error =
                 Error::new(ErrorKind::Broken, "the promise was dropped without a result: its producer has ended");
             // Somebody may cancel it at this moment, which resolves it as well.

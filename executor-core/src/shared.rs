@@ -36,7 +36,7 @@ pub struct SharedFuture<T> {
 
 impl<T: Send + Clone + 'static> SharedFuture<T> {
     pub(crate) fn new(future: Future<T>) -> SharedFuture<T> {
-        future.task().state.share();
+        future.task().state.share_value();
         SharedFuture { future, reads: PhantomData }
     }
 
@@ -70,9 +70,9 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
         self.future.terminate(grace)
     }
 
-    /// As [`Future::run_on_the_spot`].
-    pub fn run_on_the_spot(&self) -> bool {
-        self.future.run_on_the_spot()
+    /// As [`Future::run_inline`].
+    pub fn run_inline(&self) -> bool {
+        self.future.run_inline()
     }
 
     /// As [`Future::run_inline_or_fail`].

@@ -1,26 +1,26 @@
-//! Looking for something for a while before sleeping until it comes.
+//! Spinning for a short while before a thread sleeps.
 //!
-//! To fall asleep and to be woken costs two system calls and, on both sides together, some ten microseconds. Whoever
-//! waits for something that usually comes sooner than that saves them by looking a little longer. Whoever usually waits
-//! long would burn a processor for nothing. So each one who waits has a [`Patience`], which follows what looking has
-//! brought lately.
+//! Falling asleep and being woken costs two system calls and, on both sides together, some ten microseconds. A thread
+//! that waits for something that usually comes sooner saves them by spinning. A thread that usually waits long would
+//! only burn a processor. So each waiting thread has a [`SpinBudget`], which adapts to how often spinning has succeeded
+//! lately.
 //!
-//! A processor that somebody else needs is never kept from them: it is offered to others before each look. If somebody
-//! took it for a while, there are more threads that want to run than processors: looking is over, and is not begun
-//! again before a sleep was short. It is also over after [`LONGEST`], whatever it has brought before.
+//! Spinning never keeps a processor from other threads: the thread yields before each spin. If another thread took the
+//! processor for a while, there are more runnable threads than processors. Then spinning ends, and does not begin again
+//! before a sleep was short. It also ends after [`LONGEST`].
 //!
 //! ```
 //! use std::{sync::atomic::{AtomicBool, Ordering::Acquire}, time::Instant};
-//! use executor_core::spin::Patience;
+//! use executor_core::spin::SpinBudget;
 //!
-//! fn wait_for(flag: &AtomicBool, patience: &mut Patience, sleep: impl Fn()) {
-//!     if !patience.spin(|| flag.load(Acquire)) {
+//! fn wait_for(flag: &AtomicBool, budget: &mut SpinBudget, sleep: impl Fn()) {
+//!     if !budget.spin(|| flag.load(Acquire)) {
 //!         let asleep = Instant::now();
 //!         sleep();
-//!         patience.slept(asleep.elapsed());
+//!         budget.slept(asleep.elapsed());
 //!     }
 //! }
-//! wait_for(&AtomicBool::new(true), &mut Patience::new(), || unreachable!("it is there"));
+//! wait_for(&AtomicBool::new(true), &mut SpinBudget::new(), || unreachable!("the flag is set"));
 //! ```
 
 use std::{
@@ -31,105 +31,106 @@ use std::{
 
 /// The backoff of a thread that waits for a task that it has just submitted.
 pub(crate) const IN_A_HURRY: Duration = Duration::from_nanos(100);
-/// The backoff of a thread that collects many tasks that it has submitted before. A shorter one would take the memory
-/// of each task away from the worker right behind it; after this one there are several tasks to collect.
+/// The backoff of a thread that collects many tasks that it has submitted before. With a shorter one, the thread would
+/// be right behind the worker and contend for each task; after this one there are several tasks to collect.
 pub(crate) const COLLECTING: Duration = Duration::from_micros(1);
 
-/// Nobody looks longer than this in one go, but for the time in which others have the processor.
+/// The longest time that a thread spins in one go, without the time in which other threads have the processor.
 pub const LONGEST: Duration = Duration::from_micros(30);
 
-/// How long to look. For threads that wait for each other again and again, one of these lives as long as its thread.
+/// How often a thread spins before it sleeps. It adapts to the thread's waits, so keep one for as long as the thread.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// How often to look, at most.
-    looks: u32,
+pub struct SpinBudget {
+    /// The largest number of spins in one go.
+    spins: u32,
 }
 
-/// These are worth their while whatever comes.
-const LEAST: u32 = if PLAYED { 0 } else { 2 };
-/// On a fast machine these take about as long as [`LONGEST`].
-const MOST: u32 = if PLAYED { 0 } else { 64 };
-/// For who has no experience yet.
-const FIRST: u32 = if PLAYED { 0 } else { 16 };
-/// Under a model checker there is no time, and who looks twice sees nothing that another order would not show.
-const PLAYED: bool = cfg!(all(test, loom));
-/// A sleep that is shorter may have been saved by more patience: it is [`LONGEST`], and what it takes to wake both, the
-/// one who waits and the one whom it waits for. Where each is asleep whenever the other has something for it, this is
-/// what ends it: with half of this, one program in ten stayed at 70 µs for a task that takes 2.
+/// So many spins are worth their cost in every case.
+const LEAST: u32 = if MODELLED { 0 } else { 2 };
+/// On a fast machine so many spins take about as long as [`LONGEST`].
+const MOST: u32 = if MODELLED { 0 } else { 64 };
+/// The budget of a thread that has not waited yet.
+const FIRST: u32 = if MODELLED { 0 } else { 16 };
+/// A model checker has no time, and a second spin shows nothing that another order would not show.
+const MODELLED: bool = cfg!(all(test, loom));
+/// More spinning might have saved a shorter sleep than this: [`LONGEST`], plus the time to wake both threads, the waiting
+/// one and the one it waits for. This ends the state in which each thread is asleep whenever the other one has something
+/// for it.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
-/// If it takes longer to be given the processor back, then somebody else had it, and there is no need to rest.
+/// If yielding takes longer than this, another thread had the processor, and the backoff is not needed.
 const BRIEF: Duration = Duration::from_nanos(800);
-/// If it takes longer than this, then they had use for it.
+/// If yielding takes longer than this, other threads need the processor.
 const LENT: Duration = Duration::from_micros(5);
 
-impl Patience {
-    /// Of somebody without experience.
-    pub const fn new() -> Patience {
-        Patience { looks: FIRST }
+impl SpinBudget {
+    /// Returns the budget of a thread that has not waited yet.
+    pub const fn new() -> SpinBudget {
+        SpinBudget { spins: FIRST }
     }
 
-    /// Looks until `look` answers true, or patience is at its end. Answers what the last look did.
-    pub fn spin(&mut self, mut look: impl FnMut() -> bool) -> bool {
-        look() || self.spin_at(IN_A_HURRY, look)
+    /// Spins until `is_ready` returns true or the budget is spent. Returns what the last call of `is_ready` returned.
+    pub fn spin(&mut self, mut is_ready: impl FnMut() -> bool) -> bool {
+        is_ready() || self.spin_with_backoff(IN_A_HURRY, is_ready)
     }
 
-    /// As [`spin`](Patience::spin), for somebody who has looked before, with rests of this length before the looks.
+    /// Spins as [`spin`](SpinBudget::spin) does, with a backoff of this length before each call of `is_ready`, the
+    /// first one included.
     ///
-    /// Each look takes the memory that it looks at away from the one who writes to it. If there is more to come behind
-    /// what is looked for, a longer rest costs little and disturbs less.
-    pub fn spin_at(&mut self, rest: Duration, mut look: impl FnMut() -> bool) -> bool {
+    /// Each check takes the cache line that it reads from the thread that writes to it. If more results follow the
+    /// awaited one, a longer backoff costs little and disturbs less.
+    pub fn spin_with_backoff(&mut self, backoff: Duration, mut is_ready: impl FnMut() -> bool) -> bool {
         let mut end = None;
-        for _ in 0..self.looks {
+        for _ in 0..self.spins {
             let offered = Instant::now();
             thread::yield_now();
             let back = Instant::now();
             if back - offered < BRIEF {
-                while back.elapsed() < rest {
+                while back.elapsed() < backoff {
                     hint::spin_loop();
                 }
             }
-            if look() {
-                self.looks = (self.looks * 2).min(MOST);
+            if is_ready() {
+                self.spins = (self.spins * 2).min(MOST);
                 return true;
             }
             if back - offered > LENT {
-                // Where others wait for the processor, a thread that sleeps is given it sooner than one that yields.
-                self.looks = 0;
+                // A thread that sleeps gets the processor back sooner than one that yields to waiting threads.
+                self.spins = 0;
                 return false;
             }
             if back > *end.get_or_insert(offered + LONGEST) {
                 break;
             }
         }
-        self.looks = (self.looks / 2).max(LEAST.min(self.looks));
+        self.spins = (self.spins / 2).max(LEAST.min(self.spins));
         false
     }
 
-    /// To be told after [`spin`](Patience::spin) has found nothing: for how long the thread slept then, until what it
-    /// waited for was there.
+    /// Adapts the budget to a sleep. Call this after [`spin`](SpinBudget::spin) has returned false, with the time that
+    /// the thread then slept until the awaited thing happened.
     pub fn slept(&mut self, time: Duration) {
         if time < SHORT_SLEEP {
-            // Four times, to make good what the look in vain has taken away, and more.
-            self.looks = (self.looks * 4).clamp(LEAST, MOST);
+            // A factor of four more than makes good for the halving after the spins that failed.
+            self.spins = (self.spins * 4).clamp(LEAST, MOST);
         }
     }
 }
 
-/// Lends out the patience of the calling thread, which it has for all its waits.
-pub fn of_this_thread<R>(wait: impl FnOnce(&mut Patience) -> R) -> R {
+/// Calls `wait` with the budget of the calling thread, which it has for all its waits.
+pub(crate) fn with_own_budget<R>(wait: impl FnOnce(&mut SpinBudget) -> R) -> R {
     thread_local! {
-        static PATIENCE: Cell<Patience> = const { Cell::new(Patience::new()) };
+        static BUDGET: Cell<SpinBudget> = const { Cell::new(SpinBudget::new()) };
     }
-    // A copy, so that what is looked at may wait for something itself.
-    let mut patience = PATIENCE.get();
-    let waited = wait(&mut patience);
-    PATIENCE.set(patience);
+    // A copy, because what the thread spins on may itself wait.
+    let mut budget = BUDGET.get();
+    let waited = wait(&mut budget);
+    BUDGET.set(budget);
     waited
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience::new()
+impl Default for SpinBudget {
+    fn default() -> SpinBudget {
+        SpinBudget::new()
     }
 }
 
@@ -138,25 +139,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_looks_end_when_one_finds_something() {
-        let mut looks = 0;
-        assert!(Patience::new().spin_at(IN_A_HURRY, || {
-            looks += 1;
+    fn spinning_ends_when_the_awaited_thing_is_ready() {
+        let mut spins = 0;
+        assert!(SpinBudget::new().spin_with_backoff(IN_A_HURRY, || {
+            spins += 1;
             true
         }));
-        assert_eq!(looks, 1);
+        assert_eq!(spins, 1);
     }
 
     #[test]
-    fn looks_in_vain_are_bounded_and_get_fewer() {
-        let mut patience = Patience::new();
+    fn failed_spins_are_bounded_and_become_fewer() {
+        let mut budget = SpinBudget::new();
         let mut count = || {
-            let mut looks = 0;
-            assert!(!patience.spin_at(IN_A_HURRY, || {
-                looks += 1;
+            let mut spins = 0;
+            assert!(!budget.spin_with_backoff(IN_A_HURRY, || {
+                spins += 1;
                 false
             }));
-            looks
+            spins
         };
         assert!(count() <= FIRST);
         for _ in 0..5 {
@@ -166,17 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn what_pays_off_is_done_longer_and_what_does_not_less_long() {
-        let mut patience = Patience::new();
-        (0..5).for_each(|_| assert!(patience.spin_at(IN_A_HURRY, || true)));
-        assert_eq!(patience.looks, MOST);
-        patience.spin_at(IN_A_HURRY, || false);
-        assert!(patience.looks < MOST);
-        patience.slept(Duration::from_secs(1));
-        assert!(patience.looks < MOST);
+    fn the_budget_grows_with_success_and_shrinks_with_failure() {
+        let mut budget = SpinBudget::new();
+        (0..5).for_each(|_| assert!(budget.spin_with_backoff(IN_A_HURRY, || true)));
+        assert_eq!(budget.spins, MOST);
+        budget.spin_with_backoff(IN_A_HURRY, || false);
+        assert!(budget.spins < MOST);
+        budget.slept(Duration::from_secs(1));
+        assert!(budget.spins < MOST);
         for _ in 0..4 {
-            patience.slept(Duration::from_micros(1));
+            budget.slept(Duration::from_micros(1));
         }
-        assert_eq!(patience.looks, MOST);
+        assert_eq!(budget.spins, MOST);
     }
 }

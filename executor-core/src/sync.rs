@@ -94,6 +94,7 @@ mod model {
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
     /// A guard, whose inner guard is `None` during a wait for a [`Condvar`].
+    #[derive(Debug)]
     pub struct MutexGuard<'a, T>(&'a loom::sync::Mutex<T>, Option<loom::sync::MutexGuard<'a, T>>);
 
     const NO_PANIC: &str = "a model does not panic while it holds a lock";
@@ -124,6 +125,7 @@ mod model {
     }
 
     /// A condition variable with the interface of `parking_lot`.
+    #[derive(Debug)]
     pub struct Condvar(loom::sync::Condvar);
 
     /// How a wait with a deadline has ended.

@@ -10,7 +10,7 @@ use crate::{
     Error, ErrorKind, deadline,
     group::Group,
     host::{Host, HostId, Waiting},
-    nesting::{self, Left},
+    nesting::{self, StackLeft},
     signal::Signal,
     spin, stack,
     task::{
@@ -24,43 +24,43 @@ use crate::{
     worker::worker_host,
 };
 
-/// Why a wait ended without what was waited for.
+/// Why a wait ended without the awaited event.
 pub(crate) enum WaitEnd {
-    /// The time ran out.
-    TooLate,
-    /// What was waited for cannot happen in this process, which was forked from the one that has the task.
+    /// The deadline has passed.
+    TimedOut,
+    /// The event cannot happen in this process, which was forked from the one that has the task.
     Forked(Error),
-    /// This thread must run what it waits for, and has no stack for it.
+    /// This thread must run the task inline, and has no stack for it.
     TooDeep(Error),
 }
 
-/// On a worker of the task's own host, a task that has not started is run inline: no other worker might be free to do
-/// it. True: it is done.
+/// Runs a task inline if it has not started and the calling thread is a worker of its host, because no other worker
+/// might be free to run it. Returns whether it did.
 ///
 /// # Errors
 ///
-/// There is no stack for it; the task is as it was. To sleep instead could put all workers to sleep.
+/// Returns an error if there is no stack for it. The task is unchanged. Sleeping instead could put all workers to sleep.
 #[inline]
 pub(crate) fn help(task: &TaskRef) -> Result<bool, Error> {
-    if !is_own(task) {
+    if !is_on_worker_of_its_host(task) {
         return Ok(false);
     }
-    if nesting::left() == Left::Much {
+    if nesting::stack_left() == StackLeft::Much {
         return Ok(nesting::deeper(|| run_inline(task)));
     }
     help_on_fresh_stack(task)
 }
 
-/// Whether the calling thread is a worker of the host that has the task.
+/// Returns whether the calling thread is a worker of the host that has the task.
 #[inline]
-fn is_own(task: &TaskRef) -> bool {
+fn is_on_worker_of_its_host(task: &TaskRef) -> bool {
     let host = worker_host();
     host != HostId::NONE && host == task.host()
 }
 
 #[cold]
 fn help_on_fresh_stack(task: &TaskRef) -> Result<bool, Error> {
-    // Not for a task that runs or is over, which is only waited for.
+    // A task that runs or is done needs no stack here.
     if !task.state.snapshot().is_queued() {
         return Ok(false);
     }
@@ -72,68 +72,68 @@ fn help_on_fresh_stack(task: &TaskRef) -> Result<bool, Error> {
             Err(refused) => Some(refused),
         },
     };
-    if nesting::left() == Left::Little {
+    if nesting::stack_left() == StackLeft::Little {
         return Err(nesting::too_deep(task.name(), refused.as_ref()));
     }
     Ok(nesting::deeper(|| run_inline(task)))
 }
 
-/// As [`help`], where the task must not be left as it is: it fails if there is no stack for it. True: it is done.
+/// Runs a task inline as [`help`] does, or fails it if there is no stack for it. Returns whether it did either.
 pub(crate) fn help_or_fail(task: &TaskRef) -> bool {
     help(task).unwrap_or_else(|error| fail_inline(task, error))
 }
 
-/// The host of a task that an idle worker of this thread's own host can run, so that this thread waits for it with its
-/// time-out, and does not help.
-fn spared_by_idle_worker(task: &TaskRef, deadline: Option<Instant>) -> Option<Arc<dyn Host>> {
+/// Returns the host of a task if an idle worker of it can run the task. Then a wait with a deadline keeps to its
+/// deadline, and does not run the task inline.
+fn host_with_idle_worker(task: &TaskRef, deadline: Option<Instant>) -> Option<Arc<dyn Host>> {
     deadline?;
-    if !is_own(task) || !task.state.snapshot().is_queued() {
+    if !is_on_worker_of_its_host(task) || !task.state.snapshot().is_queued() {
         return None;
     }
     task.host().find().filter(|host| host.has_idle_worker())
 }
 
-/// Waits for a while with a time-out: until the event, or until no worker is idle any more and this thread has to help.
+/// Waits with a deadline until the event, or until no worker is idle and this thread must help.
 #[cold]
 fn wait_while_idle(task: &TaskRef, host: &dyn Host, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
     let _entered = host.idle_watch().map(|watch| watch.enter());
     wait_until_or(task, deadline, event, || !host.has_idle_worker())
 }
 
-/// Helps, or waits until the event. The caller looks again whether it is there.
+/// Helps, or waits until the event. The caller checks again whether it has happened.
 fn help_or_wait(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
-    if let Some(host) = spared_by_idle_worker(task, deadline) {
+    if let Some(host) = host_with_idle_worker(task, deadline) {
         return wait_while_idle(task, &*host, deadline, event);
     }
     if help(task).map_err(WaitEnd::TooDeep)? {
         return Ok(());
     }
     match event {
-        Event::Readable => look_or_sleep(task, deadline),
+        Event::Readable => spin_then_sleep(task, deadline),
         Event::Done => wait_until(task, deadline, event),
     }
 }
 
-/// Waits until the task is done, without looking at its output.
+/// Waits until the task is done, without reading its output.
 pub(crate) fn wait_until_done(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
     loop {
         if task.state.snapshot().is_done() {
             return Ok(());
         }
         if deadline::has_passed(deadline) {
-            return Err(WaitEnd::TooLate);
+            return Err(WaitEnd::TimedOut);
         }
         help_or_wait(task, deadline, Event::Done)?;
     }
 }
 
-/// Helps with one of many tasks, or waits until one of the group may be done. The caller looks again.
+/// Helps with one of many tasks, or waits until one of the group may be done. The caller checks again.
 ///
-/// `next` returns the tasks that this thread may have to run, one after the other; of each it is asked once.
+/// `next` returns the tasks that this thread may have to run, each of them once.
 ///
 /// # Errors
 ///
-/// As [`help`].
+/// Returns an error where [`help`] does.
 pub(crate) fn help_or_wait_for_any<'a>(
     group: &Group,
     deadline: Option<Instant>,
@@ -161,35 +161,35 @@ pub(crate) fn help_or_wait_for_any<'a>(
     Ok(())
 }
 
-/// Looks for a while before the thread sleeps, and lets the task's host do so, which may have something to do for it.
-fn look_or_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
+/// Lets the task's host spin and handle replies for a while, and then sleeps until the output can be read.
+fn spin_then_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
     let Some(host) = task.host().find() else { return wait_until(task, deadline, Event::Readable) };
     let waiting = describe(task, deadline, false);
-    let waited = spin::of_this_thread(|patience| {
-        if host.attend(&waiting, patience) {
+    let waited = spin::with_own_budget(|budget| {
+        if host.poll_replies(&waiting, budget) {
             return Ok(());
         }
         let asleep = Instant::now();
         let waited = wait_until(task, deadline, Event::Readable);
-        patience.slept(asleep.elapsed());
+        budget.slept(asleep.elapsed());
         waited
     });
     LAST_WAIT.set(TaskId::end_of_own());
     waited
 }
 
-/// Looks for a task's end for some microseconds, and lets its host do so, for an `.await` that is polled. True: it is
-/// there. The thread is a runtime's, which has more to do, so it does not go on even if others' results come meanwhile.
-pub(crate) fn look(task: &TaskRef) -> bool {
+/// Lets the task's host spin and handle replies for some microseconds, for an `.await` that is polled. Returns whether
+/// the output can be read. A thread of an async runtime has other work, so it stops even if other results arrive.
+pub(crate) fn spin_briefly(task: &TaskRef) -> bool {
     let Some(host) = task.host().find() else { return false };
     let waiting = describe(task, Some(Instant::now()), true);
-    let found = spin::of_this_thread(|patience| host.attend(&waiting, patience));
+    let found = spin::with_own_budget(|budget| host.poll_replies(&waiting, budget));
     LAST_WAIT.set(TaskId::end_of_own());
     found
 }
 
 thread_local! {
-    /// Tasks with lesser ids were made before this thread's last wait was over.
+    /// Tasks with smaller ids were made before this thread's last wait ended.
     static LAST_WAIT: Cell<TaskId> = const { Cell::new(TaskId::from_u64(0)) };
 }
 
@@ -199,24 +199,24 @@ fn describe(task: &TaskRef, deadline: Option<Instant>, is_polling: bool) -> Wait
     Waiting { task: task.id, state: &task.state, place: &task.place, deadline, backoff, is_polling }
 }
 
-/// Waits until `read` has an answer. A zero time-out only looks.
+/// Waits until `read` returns an output. A time-out of zero reads once.
 ///
-/// Once the task is done there is no time-out any more: another thread may be unpacking the output, which takes it no
-/// longer than it would take this one.
+/// A task that is done is waited for without a time-out: another thread may be unpacking its output, which takes that
+/// thread no longer than it would take this one.
 pub(crate) fn wait_for<R>(
     task: &TaskRef,
     timeout: Option<Duration>,
     mut read: impl FnMut() -> Read<R>,
 ) -> Result<R, Error> {
-    let looks_only = timeout.is_some_and(|timeout| timeout.is_zero());
-    // Asked for when it is first needed, which it seldom is.
+    let reads_once = timeout.is_some_and(|timeout| timeout.is_zero());
+    // Computed when it is first needed, which is seldom.
     let mut deadline = None;
     loop {
         let waited = match read() {
             Read::Ready(result) => return result,
             Read::Taken => return Err(taken(task)),
             Read::Unpacking => wait_until(task, None, Event::Readable),
-            Read::NotDone if looks_only => Err(WaitEnd::TooLate),
+            Read::NotDone if reads_once => Err(WaitEnd::TimedOut),
             Read::NotDone => {
                 let deadline = *deadline.get_or_insert_with(|| deadline::after(timeout));
                 help_or_wait(task, deadline, Event::Readable)
@@ -225,15 +225,15 @@ pub(crate) fn wait_for<R>(
         match waited {
             Ok(()) => {}
             Err(WaitEnd::Forked(error) | WaitEnd::TooDeep(error)) => return Err(error),
-            Err(WaitEnd::TooLate) if task.state.snapshot().is_done() => {}
-            Err(WaitEnd::TooLate) => {
+            Err(WaitEnd::TimedOut) if task.state.snapshot().is_done() => {}
+            Err(WaitEnd::TimedOut) => {
                 return Err(Error::timed_out(task.name(), task.state_name(), timeout.unwrap_or_default()));
             }
         }
     }
 }
 
-/// What is answered where the value has gone.
+/// Returns the error of a read where the value was moved out.
 pub(crate) fn taken(task: &TaskRef) -> Error {
     let reason = if task.state.snapshot().is_shared() {
         "is shared: read it through the `SharedFuture`"
@@ -243,12 +243,12 @@ pub(crate) fn taken(task: &TaskRef) -> Error {
     Error::new(ErrorKind::InvalidState, format!("the result of task `{}` {reason}", task.name()))
 }
 
-/// Blocks until the event, which a notification of this task tells of.
-pub(crate) fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
+/// Blocks until the event, of which the task notifies this thread.
+fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
     wait_until_or(task, deadline, event, || false)
 }
 
-/// As [`wait_until`], and stops when `interrupted` is true, of which the thread's signal tells.
+/// Blocks until the event, or until `interrupted` returns true, of which the thread's signal is set.
 fn wait_until_or(
     task: &TaskRef,
     deadline: Option<Instant>,
@@ -259,9 +259,9 @@ fn wait_until_or(
     let signal = Signal::of_this_thread();
     let is_this = |waiter: &Waiter| matches!(waiter, Waiter::Thread(other) if Arc::ptr_eq(other, &signal));
     loop {
-        // Looked at after registering, so that a change between the look and the sleep is not missed. Not registered
-        // means that it was there a moment ago; then another look tells whether it still is, for somebody may have
-        // begun to unpack.
+        // Checked after registering, so that a change between the check and the sleep is not missed. A thread that
+        // could not register saw the event a moment ago. The check below tells whether it still holds, because another
+        // thread may have begun to unpack.
         let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
         if registered && !task.state.snapshot().has(event) && !interrupted() {
             signal.wait(deadline);
@@ -273,7 +273,7 @@ fn wait_until_or(
             return Ok(());
         }
         if deadline::has_passed(deadline) {
-            return Err(WaitEnd::TooLate);
+            return Err(WaitEnd::TimedOut);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use executor_core::{deadline, spin::Patience, task::Completed};
+use executor_core::{deadline, spin::SpinBudget, task::Completed};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{signals, trace::Trace};
@@ -148,7 +148,7 @@ impl Shared {
     }
 
     /// The next delivery, when there is one. None: it is over.
-    fn next(&self, patience: &mut Patience) -> Option<Delivery> {
+    fn next(&self, patience: &mut SpinBudget) -> Option<Delivery> {
         let mut state = self.state.lock();
         if state.queue.is_empty() && !state.is_closing {
             // To be woken takes longer than most deliveries, and where there was one there often is another soon.
@@ -178,7 +178,7 @@ impl Shared {
 }
 
 fn run(shared: &Shared) {
-    let mut patience = Patience::new();
+    let mut patience = SpinBudget::new();
     while let Some(delivery) = shared.next(&mut patience) {
         delivery.make();
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Future, Task, spin::Patience, task};
+use executor_core::{Error, ErrorKind, Future, Task, spin::SpinBudget, task};
 
 use crate::{
     exit_gate::Exit,
@@ -36,7 +36,7 @@ struct Worker {
     /// The tasks that this worker's tasks submitted. Other workers steal from its other end.
     deque: Rc<Deque<Task>>,
     sleeper: Sleeper,
-    spin_budget: Patience,
+    spin_budget: SpinBudget,
     /// The pause before each poll while searching.
     backoff: Duration,
     /// The number of tasks found in a row since the last search.
@@ -79,7 +79,7 @@ impl Start {
             index,
             deque,
             sleeper,
-            spin_budget: Patience::new(),
+            spin_budget: SpinBudget::new(),
             backoff: MIN_BACKOFF,
             in_a_row: 0,
             polls: PollCount::default(),
@@ -125,7 +125,7 @@ impl Worker {
     fn search(&mut self) -> Option<Task> {
         let mut found = None;
         let mut spin_budget = self.spin_budget;
-        spin_budget.spin_at(self.backoff, || {
+        spin_budget.spin_with_backoff(self.backoff, || {
             found = self.poll();
             found.is_some() || self.pool.sleep.is_closed()
         });

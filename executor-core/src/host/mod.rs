@@ -39,7 +39,7 @@ pub use waiting::Waiting;
 
 use std::time::Duration;
 
-use crate::{Error, ErrorKind, TaskId, spin::Patience};
+use crate::{Error, ErrorKind, TaskId, spin::SpinBudget};
 
 pub use crate::idle::IdleWatch;
 
@@ -84,10 +84,10 @@ pub trait Host: Send + Sync {
         let _ = (task, place);
     }
 
-    /// Lets a thread that waits for a task of this host do something for it, or just look, for a short while before it
-    /// sleeps. True: [what it waits for](Waiting::is_ready) is there.
-    fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
-        patience.spin_at(waiting.backoff, || waiting.is_ready())
+    /// Spins for a thread that waits for a task of this host, before the thread sleeps. Returns whether the result
+    /// [is ready](Waiting::is_ready). A host whose replies come from elsewhere handles them here.
+    fn poll_replies(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
+        budget.spin_with_backoff(waiting.backoff, || waiting.is_ready())
     }
 
     /// Whether a worker of this host is idle, so that it will take the next task that waits.

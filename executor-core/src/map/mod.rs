@@ -185,7 +185,7 @@ impl<R: Payload> Map<R> {
         };
         let index = match waited {
             Ok(index) => index,
-            Err(WaitEnd::TooLate) => return Some(Err(self.timed_out())),
+            Err(WaitEnd::TimedOut) => return Some(Err(self.timed_out())),
             Err(WaitEnd::Forked(error) | WaitEnd::TooDeep(error)) => {
                 self.cancel();
                 return Some(Err(error));
@@ -213,7 +213,7 @@ impl<R: Payload> Map<R> {
                 return Ok(number);
             }
             if deadline::has_passed(self.deadline) {
-                return Err(WaitEnd::TooLate);
+                return Err(WaitEnd::TimedOut);
             }
             self.born.check().map_err(WaitEnd::Forked)?;
             self.help_or_wait(group).map_err(WaitEnd::TooDeep)?;

@@ -154,19 +154,19 @@ thread_local! {
 
 /// The block that a task lies in; none, if it lies alone.
 #[derive(Clone, Copy)]
-pub(super) struct Home(Option<NonNull<Block>>);
+pub(super) struct BlockPointer(Option<NonNull<Block>>);
 
 /// Memory for a task.
 #[inline]
-pub(super) fn allocate(layout: Layout) -> (NonNull<u8>, Home) {
+pub(super) fn allocate(layout: Layout) -> (NonNull<u8>, BlockPointer) {
     // The sanitizers and the models see each task for itself.
     let is_small = layout.size() <= LARGEST && layout.align() <= LINE && !cfg!(any(loom, tasks_apart));
     // A thread whose locals are gone already is ending.
     if is_small && let Ok((place, block)) = OPEN.try_with(|open| open.place(layout.size().next_multiple_of(LINE))) {
-        return (place, Home(Some(block)));
+        return (place, BlockPointer(Some(block)));
     }
     // SAFETY: a task has a header, so the size is not zero.
-    (checked(unsafe { alloc(layout) }, layout), Home(None))
+    (checked(unsafe { alloc(layout) }, layout), BlockPointer(None))
 }
 
 fn checked(memory: *mut u8, layout: Layout) -> NonNull<u8> {
@@ -176,25 +176,25 @@ fn checked(memory: *mut u8, layout: Layout) -> NonNull<u8> {
 /// The memory of a task, which is given back when this is dropped.
 pub(super) struct Memory {
     place: NonNull<u8>,
-    home: Home,
+    block: BlockPointer,
     layout: Layout,
 }
 
 impl Memory {
     /// # Safety
     ///
-    /// - The place and the home are what [`allocate`] has answered for this layout.
+    /// - The place and the block are what [`allocate`] has answered for this layout.
     /// - It is done once, and what lies there is not used after this is dropped.
     #[inline]
-    pub(super) unsafe fn of(place: NonNull<u8>, home: Home, layout: Layout) -> Memory {
-        Memory { place, home, layout }
+    pub(super) unsafe fn of(place: NonNull<u8>, block: BlockPointer, layout: Layout) -> Memory {
+        Memory { place, block, layout }
     }
 }
 
 impl Drop for Memory {
     #[inline]
     fn drop(&mut self) {
-        match self.home.0 {
+        match self.block.0 {
             Some(block) => {
                 // SAFETY: the place was given out and is given back now, so until here the block is there.
                 if unsafe { block.as_ref() }.0.leave() {
@@ -216,9 +216,9 @@ mod tests {
 
     fn memory(size: usize, align: usize) -> Memory {
         let layout = Layout::from_size_align(size, align).expect("a layout");
-        let (place, home) = allocate(layout);
+        let (place, block) = allocate(layout);
         // SAFETY: just so, and the tests use what lies there only before it is dropped.
-        unsafe { Memory::of(place, home, layout) }
+        unsafe { Memory::of(place, block, layout) }
     }
 
     // SAFETY: memory that nobody uses belongs to any thread.
@@ -259,10 +259,10 @@ mod tests {
 
     #[test]
     fn what_is_large_or_must_be_aligned_more_lies_alone() {
-        assert!(memory(LARGEST, 16).home.0.is_some());
-        assert!(memory(LARGEST + 1, 16).home.0.is_none());
+        assert!(memory(LARGEST, 16).block.0.is_some());
+        assert!(memory(LARGEST + 1, 16).block.0.is_none());
         let aligned = memory(256, 2 * LINE);
-        assert!(aligned.home.0.is_none());
+        assert!(aligned.block.0.is_none());
         assert_eq!(aligned.place.as_ptr().addr() % (2 * LINE), 0);
     }
 
@@ -283,6 +283,6 @@ mod tests {
         })
         .join()
         .expect("it does not panic");
-        assert!(taken.recv().is_ok_and(|memory| memory.home.0.is_none()));
+        assert!(taken.recv().is_ok_and(|memory| memory.block.0.is_none()));
     }
 }

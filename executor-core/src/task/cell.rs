@@ -10,8 +10,8 @@
 //! 2. The work belongs to the one who cleared WORK, by `State::claim` or `State::take_work`.
 //! 3. The output belongs, while RUNNING_LOCAL, COMPLETING or FAILING, to the one who made that transition; while UNPACKING, to
 //!    the one who was answered `Access::Unpack`.
-//! 4. While DONE and not UNPACKING, the output is only read, and never its value but by the one whose `State::take`
-//!    answered true, or, if SHARED, by anyone who may hold a `&T`. Taking leaves the variant in place.
+//! 4. While DONE and not UNPACKING, the output is only read, and never its value but by the one whose `State::take_value`
+//!    returned true, or, if SHARED, by anyone who may hold a `&T`. Taking leaves the variant in place.
 //! 5. The last reference drops what is left: the work if WORK is set, the output's value unless TAKEN.
 //!
 //! README.md in this folder says why these rules are enough.
@@ -27,7 +27,7 @@ use std::{
 
 use super::{
     TaskId,
-    block::{self, Home, Memory},
+    block::{self, BlockPointer, Memory},
     state::{End, State},
     waiter::Waiters,
     work::{Encoded, Work},
@@ -55,7 +55,7 @@ pub(crate) struct Header {
     pub(crate) host: AtomicU32,
     /// In which process of a family of forks the task was made.
     pub(crate) born: fork::Generation,
-    home: Home,
+    block: BlockPointer,
     vtable: &'static VTable,
     pub(crate) state: State,
     references: AtomicU32,
@@ -166,7 +166,7 @@ impl<W: Work> Cell<W> {
             // SAFETY: this is the last reference, so nobody else touches the cell.
             let cell = unsafe { header.cast::<Cell<W>>().as_mut() };
             // SAFETY: `allocate` has it from there, and it is used up to the end of this only.
-            let _memory = unsafe { Memory::of(header.cast(), cell.slot.header.home, Layout::new::<Cell<W>>()) };
+            let _memory = unsafe { Memory::of(header.cast(), cell.slot.header.block, Layout::new::<Cell<W>>()) };
             let state = cell.slot.header.state.snapshot();
             if state.has_work() {
                 // SAFETY: WORK is set, so the work was never taken, and the cell is not used again.
@@ -199,7 +199,7 @@ impl<W: Work> Cell<W> {
 pub(crate) struct TaskRef(NonNull<Header>);
 
 // SAFETY: the work and the output are `Send` (`Work` demands both), each is only ever touched by one owner at a time
-// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`). Of the header, `home` is an address that
+// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`). Of the header, `block` is an address that
 // only the one who frees it follows, and the rest is `Sync`.
 unsafe impl Send for TaskRef {}
 // SAFETY: as above.
@@ -306,7 +306,7 @@ impl TaskRef {
             }
         }
         // Nobody else has a reference, so the state does not change any more.
-        if self.state.snapshot().owns_values() {
+        if self.state.snapshot().holds_user_values() {
             return Some(self);
         }
         drop(self);
@@ -397,7 +397,7 @@ impl TaskRef {
 /// Makes a task and the first two references to it: the owner's, and the caller's.
 #[inline]
 pub(super) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (TaskRef, TaskRef) {
-    let (place, home) = block::allocate(Layout::new::<Cell<W>>());
+    let (place, block) = block::allocate(Layout::new::<Cell<W>>());
     let header = Header {
         waiters: Waiters::default(),
         options: options.boxed(),
@@ -405,7 +405,7 @@ pub(super) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -
         place: AtomicU64::new(0),
         host: AtomicU32::new(0),
         born: fork::generation(),
-        home,
+        block,
         vtable: &Cell::<W>::VTABLE,
         state: State::new(may_wait),
         references: AtomicU32::new(2),

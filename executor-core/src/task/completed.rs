@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     cell::TaskRef,
     rights::Written,
+    state::Owed,
     waiter::{Waiter, notify},
 };
 
@@ -29,16 +30,19 @@ pub struct Completed {
 impl Completed {
     /// For the one who made the task DONE.
     #[inline]
-    pub(super) fn new(task: TaskRef, waited: bool) -> Completed {
-        let waiters = if waited { task.waiters.take() } else { Vec::new() };
+    pub(super) fn new(task: TaskRef, owed: Owed) -> Completed {
+        let waiters = match owed {
+            Owed::Notification => task.waiters.take(),
+            Owed::Nothing => Vec::new(),
+        };
         Completed { task: Some(task), waiters }
     }
 
     /// Marks the task of a written output as done.
     #[inline]
     pub(crate) fn of(written: Written) -> Completed {
-        let (task, waited) = written.finish();
-        Completed::new(task, waited)
+        let (task, owed) = written.finish();
+        Completed::new(task, owed)
     }
 
     pub(super) fn nothing() -> Completed {

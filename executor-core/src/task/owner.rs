@@ -273,7 +273,7 @@ impl Task {
     /// host that has withdrawn it.
     pub fn cancel(self) -> Completed {
         match self.task.state.cancel() {
-            Some(waited) => Completed::new(self.task.clone(), waited),
+            Some(owed) => Completed::new(self.task.clone(), owed),
             None => Completed::nothing(),
         }
     }
@@ -285,8 +285,8 @@ impl Task {
     /// moment, until it is claimed by this.
     pub fn withdraw(self) -> Option<Completed> {
         match self.task.state.withdraw() {
-            Withdraw::Won { waited } => Some(Completed::new(self.task.clone(), waited)),
-            Withdraw::Placed | Withdraw::Late(_) => None,
+            Withdraw::Withdrawn(owed) => Some(Completed::new(self.task.clone(), owed)),
+            Withdraw::Placed | Withdraw::TooLate(_) => None,
         }
     }
 }
@@ -303,7 +303,7 @@ impl Drop for Task {
         // The snapshot spares the usual task, which is done by now, the making of an error. A task that is run on the
         // spot by somebody who waits for it is theirs, also if they begin after the snapshot.
         let seen = self.task.state.snapshot();
-        if seen.is_up_to_its_owner() {
+        if seen.must_be_completed_by_owner() {
             let when = if seen.is_running() { "while it ran" } else { "before it ran" };
             let error = Error::new(
                 ErrorKind::Broken,

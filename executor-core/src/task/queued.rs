@@ -8,9 +8,9 @@ use crate::{Error, catch, sync::fence};
 /// Cancels a task, if it is still queued.
 pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
     let withdrawn = task.state.withdraw();
-    if let Withdraw::Won { waited } = withdrawn {
+    if let Withdraw::Withdrawn(owed) = withdrawn {
         // Made first, so that the waiters are notified even if the host panics.
-        let _completed = Completed::new(task.clone(), waited);
+        let _completed = Completed::new(task.clone(), owed);
         // ORDERING: pairs with the fence of a back-end that attaches itself while the task is being cancelled: either
         // this sees the host, or the back-end sees that the task has left the queue.
         fence(SeqCst);

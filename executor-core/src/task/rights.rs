@@ -6,7 +6,11 @@
 //! ```
 #![allow(unsafe_code)]
 
-use super::{cell::TaskRef, state::End, typed::Typed};
+use super::{
+    cell::TaskRef,
+    state::{End, Owed},
+    typed::Typed,
+};
 use crate::{Error, codec::Bytes, running::run_as};
 
 /// The right to run a task: the task is `RUNNING_LOCAL`, and this owns its work and its output.
@@ -93,11 +97,11 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// Marks the task as done. Returns it, and whether the caller must notify its waiters.
+    /// Marks the task as done. Returns it, and what the caller owes its waiters.
     #[inline]
     #[must_use]
-    pub(super) fn finish(self) -> (TaskRef, bool) {
-        let has_waiters = self.task.state.finish(self.end);
-        (self.task, has_waiters)
+    pub(super) fn finish(self) -> (TaskRef, Owed) {
+        let owed = self.task.state.finish(self.end);
+        (self.task, owed)
     }
 }

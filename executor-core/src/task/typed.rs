@@ -5,7 +5,7 @@ use std::{marker::PhantomData, mem::ManuallyDrop};
 
 use super::{
     cell::{Output, TaskRef, allocate},
-    state::{Access, Snapshot},
+    state::{Access, Owed, Snapshot},
     work::Work,
 };
 use crate::{Error, TaskOptions, sync::UnsafeCell};
@@ -83,7 +83,7 @@ fn make_readable(task: &TaskRef) -> Result<Snapshot, Unreadable> {
 fn unpack(task: &TaskRef) -> Snapshot {
     // SAFETY: `Access::Unpack` gives this thread the output (rule 3), which PACKED says is packed.
     let end = unsafe { task.unpack() };
-    if task.state.unpacked(end) {
+    if task.state.unpacked(end) == Owed::Notification {
         task.waiters.notify_readers(task);
     }
     task.state.snapshot()
@@ -122,8 +122,8 @@ impl<T: Send + 'static> Typed<T> {
         }
         // SAFETY: done and unpacked, so by rule 4 the variant is only read from here on.
         self.output().with(|output| match unsafe { &*output } {
-            Output::Value(value) if self.task.state.take() => {
-                // SAFETY: `take` returned true, so only this thread moves the value out. It is never read again.
+            Output::Value(value) if self.task.state.take_value() => {
+                // SAFETY: `take_value` returned true, so only this thread moves the value out. It is never read again.
                 Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
             }
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, task::Waker};
 
-use super::{cell::TaskRef, state::Event};
+use super::{
+    cell::TaskRef,
+    state::{Announced, Event},
+};
 use crate::{catch, group::Group, signal::Signal, sync::Mutex};
 
 /// Somebody who wants to hear when a task is done.
@@ -45,8 +48,8 @@ impl Waiters {
     /// Adds a waiter. An error gives it back: what it waits for is there, and nobody would notify it.
     pub(crate) fn add(&self, task: &TaskRef, waiter: Waiter) -> Result<(), Waiter> {
         let mut list = self.0.lock();
-        // Under the lock, so that whoever sees the flag and then takes the lock finds the waiter in the list.
-        if !task.state.announce(waiter.waits_for()) {
+        // Under the lock, so that a thread that sees the flag and then takes the lock finds the waiter in the list.
+        if task.state.announce_waiter(waiter.waits_for()) == Announced::TooLate {
             return Err(waiter);
         }
         list.push(waiter);
@@ -158,6 +161,7 @@ mod tests {
             Error,
             task::{
                 rights::Completing,
+                state::Owed,
                 typed::Typed,
                 work::{Encoded, Work},
             },
@@ -190,8 +194,8 @@ mod tests {
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
         // The one who finishes has set DONE, and is on its way to the list.
         let completing = Completing::start(&typed.task, true).expect("pending");
-        let (task, waited) = completing.packed(Bytes::default(), false).finish();
-        assert!(waited);
+        let (task, owed) = completing.packed(Bytes::default(), false).finish();
+        assert_eq!(owed, Owed::Notification);
         READ.set(Some(typed.task.clone()));
         typed.take();
         assert!(calls.try_recv().is_err());

@@ -98,7 +98,7 @@ fn steps_of_waiters(future: &Future<Alive>, dice: &mut Dice) {
             0 => drop(future.cancel()),
             1 => drop(future.result(NO_WAIT)),
             2 => drop(future.exception(NO_WAIT)),
-            3 => drop(future.run_on_the_spot()),
+            3 => drop(future.run_inline()),
             4 => drop(future.terminate(NO_WAIT)),
             _ => future.add_done_callback(|future| drop(future.result(NO_WAIT))),
         }

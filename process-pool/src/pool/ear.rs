@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use executor_core::{Error, host::Waiting, spin::Patience};
+use executor_core::{Error, host::Waiting, spin::SpinBudget};
 
 use super::{Answer, Ending, Leftovers, Phase, Pool, Stage, unit::unplace};
 use crate::{
@@ -221,7 +221,7 @@ impl Pool {
 
     /// Listens on behalf of a thread that waits, for as long as its patience lasts and then for as long as something
     /// comes. True: what it waits for is there.
-    pub(super) fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
+    pub(super) fn attend(&self, waiting: &Waiting<'_>, patience: &mut SpinBudget) -> bool {
         let mut place = None;
         // Where the supervisor is woken in any case, two that read replies are in each other's way.
         let is_superfluous = |ear: &mut Ear| !ear.inbox.can_disarm();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use executor_core::{
     TaskId,
     host::{Host, Waiting},
-    spin::Patience,
+    spin::SpinBudget,
 };
 
 use super::{Leftovers, Phase, Pool, unit::unplace};
@@ -74,11 +74,11 @@ impl Host for Pool {
         self.deal_with(leftovers);
     }
 
-    fn attend(&self, waiting: &Waiting<'_>, patience: &mut Patience) -> bool {
+    fn poll_replies(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
         if self.born.check().is_err() || self.is_supervisor() {
             return false;
         }
-        Pool::attend(self, waiting, patience)
+        Pool::attend(self, waiting, budget)
     }
 
     fn left_queue_at(&self, task: TaskId, place: u64) {

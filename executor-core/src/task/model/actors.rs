@@ -17,9 +17,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// By running on a thread of this process.
-    InPlace,
+    Local,
     /// By a worker process, whose reply is unpacked by the one who asks for it.
-    Elsewhere,
+    Remote,
     /// By the holder of a promise.
     Promised,
     /// With an error, because its owner lets go of it.
@@ -52,15 +52,15 @@ impl Owner {
     pub(super) fn complete(self, way: Way, journal: &Arc<Journal>) {
         match (self, way) {
             (Owner::Promise(promise), _) => keep(&promise, journal),
-            (Owner::Task(task), Way::InPlace) => task.run(),
-            (Owner::Task(task), Way::Elsewhere) => run_elsewhere(task, journal),
+            (Owner::Task(task), Way::Local) => task.run(),
+            (Owner::Task(task), Way::Remote) => run_remotely(task, journal),
             (Owner::Task(task), _) => drop(task),
         }
     }
 }
 
 /// As a process pool does, which has no hosts here: who asks for a cancel too late hears no.
-pub(super) fn run_elsewhere(task: Task, journal: &Arc<Journal>) {
+pub(super) fn run_remotely(task: Task, journal: &Arc<Journal>) {
     // Refused if somebody who waits for it runs it on the spot.
     if task.encode(&mut Vec::new()).is_ok() && task.place(1) {
         journal.run();

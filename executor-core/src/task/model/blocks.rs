@@ -43,7 +43,7 @@ impl Block {
 }
 
 #[test]
-fn a_block_is_freed_once_by_the_last_of_those_who_use_it() {
+fn the_last_user_of_a_block_frees_it_once() {
     explore(6, |_| {
         let block = Block::open();
         let threads = [0, 1].map(|place| {
@@ -57,7 +57,7 @@ fn a_block_is_freed_once_by_the_last_of_those_who_use_it() {
 }
 
 #[test]
-fn a_block_with_places_that_were_never_given_out_is_freed_too() {
+fn a_block_with_unused_places_is_freed() {
     explore(6, |_| {
         let block = Block::open();
         let leaves = {

@@ -25,23 +25,23 @@ fn join(thread: thread::JoinHandle<()>) {
 }
 
 /// Another task of the same pool, which waits for this one.
-fn waits_inside_a_task(future: Future<impl Send + 'static>) -> thread::JoinHandle<()> {
+fn wait_inside_a_task(future: Future<impl Send + 'static>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         run_inline(future.task());
     })
 }
 
 #[test]
-fn of_a_worker_a_canceller_and_one_who_waits_inside_a_task_one_gets_it() {
+fn a_worker_a_canceller_or_a_waiting_task_claims_it() {
     explore(4, |journal| {
         let (task, future) = job(journal);
-        let on_the_spot = waits_inside_a_task(future.alias());
+        let inline = wait_inside_a_task(future.alias());
         let canceller = {
             let journal = journal.clone();
             thread::spawn(move || journal.tell_cancelled(future.cancel()))
         };
         task.run();
-        join(on_the_spot);
+        join(inline);
         join(canceller);
         assert_eq!(journal.ran.get() + journal.cancelled.get(), 1, "it ran or was cancelled");
     });
@@ -50,44 +50,44 @@ fn of_a_worker_a_canceller_and_one_who_waits_inside_a_task_one_gets_it() {
 /// One way in which a pool that closes ends what it has. Whether it did.
 type Ending = fn(Task) -> bool;
 
-fn a_pool_closes_while_a_task_is_run_on_the_spot(ending: Ending, kind: ErrorKind) {
+fn a_pool_closes_while_a_task_runs_inline(ending: Ending, kind: ErrorKind) {
     explore(6, move |journal| {
         let (task, future) = job(journal);
-        let on_the_spot = waits_inside_a_task(future.alias());
+        let inline = wait_inside_a_task(future.alias());
         let ended = ending(task);
         let result = future.result(None);
         assert_eq!(result.err().map(|error| error.kind()), ended.then_some(kind), "it is ended by one of them");
-        join(on_the_spot);
+        join(inline);
         assert_eq!(journal.ran.get(), usize::from(!ended));
     });
 }
 
 #[test]
-fn a_task_that_runs_on_the_spot_is_not_cancelled_by_its_pool() {
+fn a_task_that_runs_inline_is_not_cancelled_by_its_pool() {
     // What this answers cannot be told from nothing, so the future is asked.
     fn cancel(task: Task) -> bool {
         let seen = task.task.clone();
         drop(task.cancel());
         seen.state.snapshot().is_cancelled()
     }
-    a_pool_closes_while_a_task_is_run_on_the_spot(cancel, ErrorKind::Cancelled);
+    a_pool_closes_while_a_task_runs_inline(cancel, ErrorKind::Cancelled);
 }
 
 #[test]
-fn a_task_that_runs_on_the_spot_is_not_withdrawn_by_its_pool() {
-    a_pool_closes_while_a_task_is_run_on_the_spot(|task| task.withdraw().is_some(), ErrorKind::Cancelled);
+fn a_task_that_runs_inline_is_not_withdrawn_by_its_pool() {
+    a_pool_closes_while_a_task_runs_inline(|task| task.withdraw().is_some(), ErrorKind::Cancelled);
 }
 
 #[test]
-fn a_task_that_runs_on_the_spot_is_not_failed_by_its_pool() {
-    a_pool_closes_while_a_task_is_run_on_the_spot(
+fn a_task_that_runs_inline_is_not_failed_by_its_pool() {
+    a_pool_closes_while_a_task_runs_inline(
         |task| task.refuse(Error::new(ErrorKind::Other, "closed")).is_some(),
         ErrorKind::Other,
     );
 }
 
 #[test]
-fn who_runs_a_task_that_was_taken_back_sees_what_its_owner_did_with_it_meanwhile() {
+fn a_claim_after_a_recall_sees_what_the_owner_did_before() {
     explore(6, |journal| {
         let meanwhile = Arc::new(Effect::default());
         let (task, future) = Task::from_closure(TaskOptions::new(), {
@@ -97,7 +97,7 @@ fn who_runs_a_task_that_was_taken_back_sees_what_its_owner_did_with_it_meanwhile
                 meanwhile.times()
             }
         });
-        let on_the_spot = waits_inside_a_task(future.alias());
+        let inline = wait_inside_a_task(future.alias());
         // Whoever claims it has found it in the queue either way: before it was placed, or after it was taken back.
         let placed = task.place(1);
         if placed {
@@ -106,7 +106,7 @@ fn who_runs_a_task_that_was_taken_back_sees_what_its_owner_did_with_it_meanwhile
         }
         task.run();
         assert_eq!(future.result(None).ok(), Some(usize::from(placed)));
-        join(on_the_spot);
+        join(inline);
         assert_eq!(journal.ran.get(), 1);
     });
 }
@@ -128,7 +128,7 @@ impl Host for Pool {
 }
 
 #[test]
-fn of_a_host_that_is_asked_for_a_placed_task_and_its_worker_one_gets_it() {
+fn a_placed_task_is_either_withdrawn_by_its_host_or_run() {
     explore(4, |journal| {
         let (task, future) = job(journal);
         let pool = Arc::new(Pool(Mutex::new(None)));
@@ -158,7 +158,7 @@ fn of_a_host_that_is_asked_for_a_placed_task_and_its_worker_one_gets_it() {
 }
 
 #[test]
-fn of_an_owner_that_begins_a_task_and_a_canceller_one_gets_it() {
+fn a_task_is_either_begun_by_its_owner_or_cancelled() {
     explore(6, |journal| {
         let (task, future) = job(journal);
         let canceller = {
@@ -176,7 +176,7 @@ fn of_an_owner_that_begins_a_task_and_a_canceller_one_gets_it() {
 }
 
 #[test]
-fn of_two_values_and_a_cancel_a_promise_keeps_one() {
+fn a_promise_keeps_one_of_two_values_and_a_cancel() {
     explore(3, |journal| {
         let (promise, future): (_, Future<Value>) = promise();
         let promise = Shared::new(promise);

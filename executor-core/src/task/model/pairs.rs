@@ -12,8 +12,8 @@ macro_rules! pairs {
     ($($name:ident: $one:ident, $other:ident;)+) => {
         const PAIRS: &[(Actor, Actor)] = &[$((Actor::$one, Actor::$other)),+];
 
-        pairs!(@way in_place, InPlace, $($name: $one, $other;)+);
-        pairs!(@way elsewhere, Elsewhere, $($name: $one, $other;)+);
+        pairs!(@way local, Local, $($name: $one, $other;)+);
+        pairs!(@way remote, Remote, $($name: $one, $other;)+);
         pairs!(@way promised, Promised, $($name: $one, $other;)+);
         pairs!(@way abandoned, Abandoned, $($name: $one, $other;)+);
     };

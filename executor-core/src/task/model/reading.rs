@@ -13,7 +13,7 @@ use crate::{
 
 #[test]
 fn a_value_is_either_moved_out_or_shared() {
-    for way in [Way::InPlace, Way::Elsewhere] {
+    for way in [Way::Local, Way::Remote] {
         explore(6, move |journal| {
             let (owner, future) = subject(way, journal);
             let shares = {
@@ -32,7 +32,7 @@ fn a_value_is_either_moved_out_or_shared() {
 
 #[test]
 fn a_shared_value_is_cloned_by_all() {
-    for way in [Way::InPlace, Way::Elsewhere] {
+    for way in [Way::Local, Way::Remote] {
         explore(2, move |journal| {
             let (owner, future) = subject(way, journal);
             let shared = future.shared();
@@ -45,7 +45,7 @@ fn a_shared_value_is_cloned_by_all() {
 
 #[test]
 fn asking_for_the_error_leaves_the_value() {
-    for way in [Way::InPlace, Way::Elsewhere] {
+    for way in [Way::Local, Way::Remote] {
         explore(2, move |journal| {
             let (owner, future) = subject(way, journal);
             let asks = {
@@ -61,7 +61,7 @@ fn asking_for_the_error_leaves_the_value() {
 }
 
 #[test]
-fn who_reads_a_reply_leaves_the_callbacks_to_the_one_who_finished() {
+fn a_reader_leaves_the_callbacks_to_the_thread_that_finished() {
     explore_with(3, |journal| {
         let (_task, future) = job(journal);
         journal.callbacks_added.add();
@@ -75,12 +75,12 @@ fn who_reads_a_reply_leaves_the_callbacks_to_the_one_who_finished() {
         journal.run();
         let completing = Completing::start(future.task(), true).expect("nobody else has it");
         // Finished, and nobody is notified yet.
-        let (task, waited) = completing.packed(reply().into(), false).finish();
+        let (task, owed) = completing.packed(reply().into(), false).finish();
         let readers = [future.alias(), future].map(|future| {
             let journal = journal.clone();
             thread::spawn(move || journal.tell(future.result(None)))
         });
-        drop(Completed::new(task, waited));
+        drop(Completed::new(task, owed));
         assert_eq!(journal.callbacks_run.get(), 1);
         readers.into_iter().for_each(|thread| thread.join().expect("a model does not panic"));
         assert_eq!((journal.told.value.get(), journal.told.taken.get()), (1, 1));
@@ -88,8 +88,8 @@ fn who_reads_a_reply_leaves_the_callbacks_to_the_one_who_finished() {
 }
 
 #[test]
-fn a_callback_sees_what_the_task_did_without_asking_the_future() {
-    for way in [Way::InPlace, Way::Elsewhere, Way::Promised] {
+fn a_callback_sees_what_the_task_did() {
+    for way in [Way::Local, Way::Remote, Way::Promised] {
         explore(6, move |journal| {
             let (owner, future) = subject(way, journal);
             journal.callbacks_added.add();

@@ -24,14 +24,14 @@ fn two_tasks(way: Way, journal: &Arc<Journal>) -> (Owner, [Future<Value>; 2], th
 }
 
 #[test]
-fn who_waits_for_all_is_told_of_all() {
+fn a_wait_for_all_tasks_ends_when_all_are_done() {
     explore(3, |journal| {
-        let (owner, futures, completes, other) = two_tasks(Way::InPlace, journal);
+        let (owner, futures, completes, other) = two_tasks(Way::Local, journal);
         let waits = thread::spawn(move || {
             let waited = wait(futures, None, ReturnWhen::AllCompleted);
             assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0));
         });
-        owner.complete(Way::InPlace, journal);
+        owner.complete(Way::Local, journal);
         completes.join().expect("a model does not panic");
         waits.join().expect("a model does not panic");
         other.close();
@@ -39,14 +39,14 @@ fn who_waits_for_all_is_told_of_all() {
 }
 
 #[test]
-fn who_waits_for_the_first_is_told_of_it_and_leaves_the_other() {
+fn a_wait_for_the_first_task_leaves_the_other() {
     explore(3, |journal| {
-        let (owner, futures, completes, other) = two_tasks(Way::InPlace, journal);
+        let (owner, futures, completes, other) = two_tasks(Way::Local, journal);
         let waits = thread::spawn(move || {
             let waited = wait(futures, None, ReturnWhen::FirstCompleted);
             assert!(!waited.done.is_empty());
         });
-        owner.complete(Way::InPlace, journal);
+        owner.complete(Way::Local, journal);
         completes.join().expect("a model does not panic");
         waits.join().expect("a model does not panic");
         other.close();
@@ -54,15 +54,15 @@ fn who_waits_for_the_first_is_told_of_it_and_leaves_the_other() {
 }
 
 #[test]
-fn each_task_is_yielded_once_also_where_a_thread_yields_them_that_did_not_ask() {
+fn as_completed_yields_each_task_once_even_on_another_thread() {
     explore(3, |journal| {
-        let (owner, futures, completes, other) = two_tasks(Way::InPlace, journal);
+        let (owner, futures, completes, other) = two_tasks(Way::Local, journal);
         let mut completed = as_completed(futures, None);
         let waits = thread::spawn(move || {
             assert!((&mut completed).take(2).all(|future| future.is_ok_and(|future| future.done())));
             assert!(completed.next().is_none());
         });
-        owner.complete(Way::InPlace, journal);
+        owner.complete(Way::Local, journal);
         completes.join().expect("a model does not panic");
         waits.join().expect("a model does not panic");
         other.close();
@@ -70,8 +70,8 @@ fn each_task_is_yielded_once_also_where_a_thread_yields_them_that_did_not_ask() 
 }
 
 #[test]
-fn a_cancel_is_an_end_that_a_group_is_told_of() {
-    for way in [Way::InPlace, Way::Abandoned] {
+fn a_cancel_notifies_a_group() {
+    for way in [Way::Local, Way::Abandoned] {
         explore(3, move |journal| {
             let (owner, future) = subject(way, journal);
             let cancels = {

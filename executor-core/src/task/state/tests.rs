@@ -10,17 +10,17 @@ fn words() -> Vec<(&'static str, State)> {
     let place: fn(&State) = |state| assert!(state.place());
     let begin: fn(&State) = |state| assert!(state.begin());
     let claim: fn(&State) = |state| assert!(state.claim());
-    let settle: fn(&State) = |state| assert!(state.start_completing(false));
-    let finish: fn(&State) = |state| assert!(!state.finish(End::Value));
-    let cancel: fn(&State) = |state| assert_eq!(state.cancel(), Some(false));
+    let start_completing: fn(&State) = |state| assert!(state.start_completing(false));
+    let finish: fn(&State) = |state| assert_eq!(state.finish(End::Value), Owed::Nothing);
+    let cancel: fn(&State) = |state| assert_eq!(state.cancel(), Some(Owed::Nothing));
     vec![
         ("queued", after(&[])),
         ("placed", after(&[place])),
         ("running", after(&[place, begin])),
-        ("here", after(&[claim])),
-        ("settling", after(&[begin, settle])),
-        ("resolving", after(&[settle])),
-        ("finished", after(&[settle, finish])),
+        ("local", after(&[claim])),
+        ("completing", after(&[begin, start_completing])),
+        ("failing", after(&[start_completing])),
+        ("finished", after(&[start_completing, finish])),
         ("cancelled", after(&[cancel])),
     ]
 }
@@ -31,12 +31,12 @@ fn possible(step: impl Fn(&State) -> bool) -> Vec<&'static str> {
 }
 
 #[test]
-fn each_step_is_possible_from_the_phases_of_the_table_and_from_no_other() {
+fn each_transition_starts_from_the_phases_of_the_table_only() {
     assert_eq!(possible(State::claim), ["queued"]);
     assert_eq!(possible(State::place), ["queued"]);
     assert_eq!(possible(State::begin), ["queued", "placed"]);
     assert_eq!(possible(State::recall), ["placed", "running"]);
-    assert_eq!(possible(|state| matches!(state.withdraw(), Withdraw::Won { .. })), ["queued"]);
+    assert_eq!(possible(|state| matches!(state.withdraw(), Withdraw::Withdrawn(_))), ["queued"]);
     assert_eq!(possible(|state| matches!(state.withdraw(), Withdraw::Placed)), ["placed"]);
     assert_eq!(possible(|state| state.cancel().is_some()), ["queued", "placed", "running"]);
     assert_eq!(possible(|state| state.start_completing(true)), ["queued", "placed", "running"]);
@@ -45,7 +45,7 @@ fn each_step_is_possible_from_the_phases_of_the_table_and_from_no_other() {
 
 #[test]
 fn each_phase_looks_as_the_table_says() {
-    let running = ["running", "here", "settling"];
+    let running = ["running", "local", "completing"];
     let done = ["finished", "cancelled"];
     let owners = ["queued", "placed", "running"];
     for (name, state) in words() {
@@ -53,12 +53,12 @@ fn each_phase_looks_as_the_table_says() {
         assert_eq!(seen.is_running(), running.contains(&name), "{name}");
         assert_eq!(seen.is_done(), done.contains(&name), "{name}");
         assert_eq!(seen.is_cancelled(), name == "cancelled", "{name}");
-        assert_eq!(seen.is_up_to_its_owner(), owners.contains(&name), "{name}");
+        assert_eq!(seen.must_be_completed_by_owner(), owners.contains(&name), "{name}");
     }
 }
 
 #[test]
-fn what_never_ran_never_looks_as_if_it_did_and_what_ran_does_so_to_its_end() {
+fn a_task_that_never_ran_is_never_running_and_one_that_ran_is_running_until_it_is_done() {
     for (ran, running) in [(false, false), (true, true)] {
         let state = State::new(true);
         assert!(state.place() && state.start_completing(ran));
@@ -69,7 +69,7 @@ fn what_never_ran_never_looks_as_if_it_did_and_what_ran_does_so_to_its_end() {
 }
 
 #[test]
-fn work_that_was_taken_is_not_claimed_and_claimed_work_is_not_taken() {
+fn work_is_either_taken_or_claimed() {
     let state = State::new(true);
     assert!(state.take_work() && !state.take_work() && !state.claim());
     let state = State::new(true);
@@ -77,45 +77,50 @@ fn work_that_was_taken_is_not_claimed_and_claimed_work_is_not_taken() {
 }
 
 #[test]
-fn of_announcing_and_finishing_the_later_one_sees_the_earlier_one() {
+fn of_a_waiter_and_a_finish_the_later_one_sees_the_earlier_one() {
     let state = State::new(true);
-    assert!(state.announce(Event::Done) && state.start_completing(false));
-    assert!(state.finish(End::Failed), "somebody waits");
-    assert!(!state.announce(Event::Done) && !state.announce(Event::Readable), "it is done");
+    assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
+    assert!(state.start_completing(false));
+    assert_eq!(state.finish(End::Failed), Owed::Notification);
+    for event in [Event::Done, Event::Readable] {
+        assert_eq!(state.announce_waiter(event), Announced::TooLate);
+    }
     let state = State::new(true);
-    assert!(state.announce(Event::Done));
-    assert!(matches!(state.withdraw(), Withdraw::Won { waited: true }));
+    assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
+    assert!(matches!(state.withdraw(), Withdraw::Withdrawn(Owed::Notification)));
 }
 
 #[test]
-fn unpacking_is_done_by_one_and_announced_to_those_who_came_for_it() {
+fn one_thread_unpacks_and_notifies_the_waiters_that_came_meanwhile() {
     let packed = || {
         let state = State::new(true);
-        assert!(state.announce(Event::Done) && state.start_completing(true));
-        assert!(state.finish(End::Packed { failed: false }));
+        assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
+        assert!(state.start_completing(true));
+        assert_eq!(state.finish(End::Packed { failed: false }), Owed::Notification);
         state
     };
     let state = packed();
     assert!(matches!(state.access(), Access::Unpack));
     assert!(matches!(state.access(), Access::Unpacking));
-    assert!(!state.announce(Event::Done), "it is done while it is unpacked");
+    assert_eq!(state.announce_waiter(Event::Done), Announced::TooLate, "a task that is being unpacked is done");
     let state = packed();
     assert!(matches!(state.access(), Access::Unpack));
-    assert!(!state.unpacked(End::Value), "who came before was notified by the one who finished");
+    assert_eq!(state.unpacked(End::Value), Owed::Nothing, "the thread that finished notified earlier waiters");
     let state = packed();
     assert!(matches!(state.access(), Access::Unpack));
-    assert!(state.announce(Event::Readable));
-    assert!(state.unpacked(End::Failed) && state.snapshot().is_failed());
+    assert_eq!(state.announce_waiter(Event::Readable), Announced::InTime);
+    assert_eq!(state.unpacked(End::Failed), Owed::Notification);
+    assert!(state.snapshot().is_failed());
     assert!(matches!(state.access(), Access::Ready(_)));
 }
 
 #[test]
 fn a_value_is_either_taken_once_or_shared() {
     let state = State::new(true);
-    assert!(state.take() && !state.take());
-    state.share();
+    assert!(state.take_value() && !state.take_value());
+    state.share_value();
     assert!(state.snapshot().is_taken() && !state.snapshot().is_shared());
     let state = State::new(true);
-    state.share();
-    assert!(!state.take() && state.snapshot().is_shared());
+    state.share_value();
+    assert!(!state.take_value() && state.snapshot().is_shared());
 }

@@ -29,7 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use executor_core::spin::Patience;
+use executor_core::spin::SpinBudget;
 
 use super::{Claim, Claims, Inbox, Outbox, Port};
 use pipe::{Consumer, Direction, Producer};
@@ -231,7 +231,7 @@ pub(crate) struct RingPort {
     sender: Producer,
     memory: Arc<SharedMemory>,
     bell: Bell,
-    patience: Cell<Patience>,
+    patience: Cell<SpinBudget>,
 }
 
 impl RingPort {
