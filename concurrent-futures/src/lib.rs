@@ -1,4 +1,5 @@
-//! One [`Executor`] interface for threads, processes and the caller's own thread, as `concurrent.futures` is in Python.
+//! One [`Executor`] interface for threads, processes and the caller's own thread, modelled on Python's
+//! `concurrent.futures`.
 //!
 //! ```
 //! use concurrent_futures::{Backend, Error, ErrorKind, Executor, ProcessPoolExecutor, ThreadPoolExecutor};
@@ -13,25 +14,71 @@
 //! assert_eq!(total_length(&threads, &["swap", "one", "line"])?, 11);
 //! assert_eq!(total_length(&processes, &["swap", "one", "line"])?, 11);
 //!
-//! // What would end the program on threads is an error value on processes.
+//! // A crash that would end the program on threads is an error value on processes.
 //! let crash = processes.submit(|()| -> u64 { std::process::abort() }, ())?;
 //! assert_eq!(crash.result(None).unwrap_err().kind(), ErrorKind::WorkerDied);
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! See also: [from async code](#from-async-code), [big data](#big-data), [coming from Python](#coming-from-python).
+//!
 //! # Concepts
 //!
-//! - An **executor** runs functions somewhere. [`ThreadPoolExecutor`] is for speed, [`ProcessPoolExecutor`] for
-//!   isolation, [`InlineExecutor`] for debugging. Every executor is a [`Backend`], and `Box<dyn Backend>` is the one
-//!   that is swapped.
-//! - A **task** is a function and its argument. The function captures nothing, so its type names it in another process
-//!   too; what it needs comes as its argument, which is a [`Payload`]: anything that serde can write and read.
-//!   Only on threads there is more: [`ThreadPoolExecutor::spawn`] takes any closure, [`ThreadPoolExecutor::scope`]
-//!   closures that borrow.
-//! - A **future** is the handle of a task, of one type whatever runs it. Wait for it with a time-out, `.await` it,
-//!   cancel it, add a callback; wait for many with [`wait`](wait()) and [`as_completed`].
-//! - An **error** has a [kind](ErrorKind) and a message that says what to do next. A panic and a dead worker are values
-//!   with all that is known about them.
+//! - An **executor** runs functions. [`ThreadPoolExecutor`] is for speed, [`ProcessPoolExecutor`] for isolation,
+//!   [`InlineExecutor`] for debugging. Every executor is a [`Backend`], so code that takes `&dyn Backend` runs on all of
+//!   them.
+//! - A **task** is a function and its argument. The function captures nothing, so that another process can find it by
+//!   its type. The argument is a [`Payload`]: any type that serde can write and read. Threads accept more:
+//!   [`ThreadPoolExecutor::spawn`] takes any closure, and [`ThreadPoolExecutor::scope`] closures that borrow.
+//! - A **future** is the handle of a task, of the same type for every executor. Wait for it with a time-out, `.await`
+//!   it, cancel it, or add a callback. [`wait`](wait()) and [`as_completed`] wait for many.
+//! - An **error** has a [kind](ErrorKind), and a message that says what to do next. A [panic](Error::panic) and a
+//!   [dead worker](Error::worker_death) are values.
+//!
+//! # From async code
+//!
+//! `.await` a future on any runtime. Submitting does not block, except to a pool with a `queue_capacity` that is full:
+//! use [`try_submit`](Executor::try_submit) there.
+//!
+//! ```
+//! use concurrent_futures::{Backend, Error, Executor, ProcessPoolExecutor};
+//!
+//! async fn checksum(pool: &dyn Backend, text: String) -> Result<u32, Error> {
+//!     pool.submit(|text: String| text.bytes().map(u32::from).sum(), text)?.await
+//! }
+//! # fn block_on<F: Future>(future: F) -> F::Output {
+//! #     use std::{pin::pin, sync::Arc, task::{Context, Poll, Wake}, thread::{Thread, current, park}};
+//! #     struct Unpark(Thread);
+//! #     impl Wake for Unpark {
+//! #         fn wake(self: Arc<Self>) { self.0.unpark() }
+//! #     }
+//! #     let (mut future, waker) = (pin!(future), Arc::new(Unpark(current())).into());
+//! #     loop {
+//! #         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+//! #             Poll::Ready(output) => return output,
+//! #             Poll::Pending => park(),
+//! #         }
+//! #     }
+//! # }
+//! // With tokio: #[tokio::main].
+//! assert_eq!(block_on(checksum(&ProcessPoolExecutor::new(1)?, "abc".to_string()))?, 294);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Dropping the awaited future does not cancel its task; call [`Future::cancel`] or [`Future::terminate`]. To await a
+//! task and keep its handle, await `&future`.
+//!
+//! # Big data
+//!
+//! Threads move arguments and results; nothing is copied, whatever their size. Processes copy them through shared
+//! memory:
+//!
+//! - Fastest are `Vec<u8>`, `String` and vectors of numbers such as `Vec<f64>`, as the whole argument or the whole
+//!   result. They are copied as blocks of memory.
+//! - In a struct, a field `Vec<u8>` takes about twice as long. There is no limit on the size of a value but memory.
+//! - For many small items, use [`map`](Executor::map): it sends them in chunks.
+//! - Data that a file holds already: send its path, and let the task read it. Open files and shared memory reach
+//!   workers through [`pass_fds`](ProcessPoolBuilder::pass_fds).
 //!
 //! # Features
 //!
@@ -39,9 +86,10 @@
 //! |---|---|---|
 //! | `threads` | yes | [`ThreadPoolExecutor`] |
 //! | `processes` | yes | [`ProcessPoolExecutor`]; Unix only |
-//! | `rayon` | no | `RayonExecutor`, over a rayon pool that the program has already |
+//! | `rayon` | no | `RayonExecutor`, which runs tasks on a rayon pool that the program has already |
+//! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths |
 //!
-//! A library that only takes executors turns all of them off, and its users choose.
+//! A library that only takes executors turns all of them off, and the program that uses it chooses.
 //!
 //! # Coming from Python
 //!
@@ -57,17 +105,48 @@
 //! | `e.terminate_workers()` | `e.shutdown(Shutdown::Terminate { grace })` |
 //! | `BrokenProcessPool` for all | `WorkerDied` for the task that did it |
 
-pub use executor_core::*;
+pub mod backend;
+
+// Executors, and how tasks are submitted.
+#[doc(inline)]
+pub use executor_core::{
+    Backend, Executor, Function, InlineExecutor, Map, MapOptions, Payload, Shutdown, Task, TaskOptions,
+};
+
+// Handles of tasks.
+#[doc(inline)]
+pub use executor_core::{Awaited, AwaitedShared, Future, Promise, SharedFuture, TaskId, promise};
+
+// Waiting for many futures.
+#[doc(inline)]
+pub use executor_core::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
+
+// Errors.
+#[doc(inline)]
+pub use executor_core::{Error, ErrorKind, Panic, WorkerDeath};
+
+// What a task can ask about itself.
+#[doc(inline)]
+pub use executor_core::task;
+
+// The pools, each of which may be off. Their crates are here too, because programs name `process_pool::init`.
 #[cfg(feature = "processes")]
 pub use process_pool;
 #[cfg(feature = "processes")]
-pub use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
+#[doc(inline)]
+pub use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Stats, Transport, init};
+#[cfg(feature = "threads")]
+pub use thread_pool;
 #[cfg(feature = "rayon")]
+#[doc(inline)]
 pub use thread_pool::RayonExecutor;
 #[cfg(feature = "threads")]
-pub use thread_pool::{self, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
+#[doc(inline)]
+pub use thread_pool::{Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
 
-/// The README's code, run as a test.
+/// Runs the code of the documents at the root as tests.
 #[cfg(all(doctest, feature = "threads", feature = "processes"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+}

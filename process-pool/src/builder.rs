@@ -304,7 +304,8 @@ fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
     if !has_looked {
         return Err(Error::new(
             ErrorKind::Broken,
-            "worker processes cannot start by themselves in this program: add `process_pool::init();` as the first line of `main`",
+            "worker processes cannot start by themselves in this program: add `concurrent_futures::init();` (or \
+             `process_pool::init();`) as the first line of `main`",
         ));
     }
     if start::initialisers::are_running() {
@@ -354,7 +355,8 @@ mod tests {
     fn a_program_whose_workers_cannot_start_is_told_what_to_add() {
         let error = check_start(false, 0).expect_err("workers cannot start");
         assert_eq!(error.kind(), ErrorKind::Broken);
-        assert!(error.to_string().contains("add `process_pool::init();` as the first line of `main`"));
+        let expected = "add `concurrent_futures::init();` (or `process_pool::init();`) as the first line of `main`";
+        assert!(error.to_string().contains(expected));
     }
 
     #[test]

@@ -1,0 +1,12 @@
+//! Items that only authors of back-ends need.
+//!
+//! A back-end implements [`Backend`](crate::Backend), whose four methods handle a [`Task`](crate::Task). Its users get
+//! [`Executor`](crate::Executor), which every `Backend` implements. These modules add what some back-ends need:
+//!
+//! - [`host`]: questions that a future asks its back-end, such as withdrawing a task from a worker's queue.
+//! - [`function`] and [`codec`]: how a function and its argument reach another process.
+//! - [`fork`]: how a back-end notices that it runs in a forked child.
+//!
+//! The crate `conformance` tests a back-end against the rules that every back-end keeps.
+
+pub use executor_core::{codec, fork, function, host};
