@@ -149,4 +149,8 @@ pub use thread_pool::{Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor
 mod documents {
     #[doc = include_str!("../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../DESIGN.md")]
+    struct Design;
+    #[doc = include_str!("../../COMPARE.md")]
+    struct Compare;
 }
