@@ -91,19 +91,19 @@ impl Fault {
             Fault::ExitSeven => "`std::process::exit(7)`",
             Fault::UnderscoreExit => "`_exit(9)`, which runs no handler",
             Fault::Abort => "`std::process::abort()`",
-            Fault::Segfault => "a read where no memory is",
-            Fault::BusError => "a read of a mapped file behind its end",
+            Fault::Segfault => "a read of unmapped memory",
+            Fault::BusError => "a read of a mapped file beyond its end",
             Fault::IllegalInstruction => "an instruction that no processor has",
             Fault::Killed => "`SIGKILL`, from outside; in an initializer and in an exit handler from the worker itself",
             Fault::Terminated => "`SIGTERM`, likewise",
-            Fault::StackOverflow => "a recursion without end",
+            Fault::StackOverflow => "an endless recursion",
             Fault::OutOfMemory => "allocations beyond the pool's `memory_limit`",
-            Fault::EndlessLoop => "a loop without end; a task that is struck has a `time_limit`",
+            Fault::EndlessLoop => "an endless loop; the task that meets it has a `time_limit`",
             Fault::Deaf => {
-                "`SIGTERM` is ignored, and the task never ends; it is terminated with a grace, and a worker without it gets the signal"
+                "the worker ignores `SIGTERM`, and the task never ends; it is terminated with a grace, and a worker without a task gets the signal"
             }
             Fault::Stopped => {
-                "`SIGSTOP`, from outside, in an exit handler from the worker itself; a task that was running is then terminated by the caller, and short tasks have a `time_limit`"
+                "`SIGSTOP`, from outside, in an exit handler from the worker itself; the caller then terminates a running task, and short tasks have a `time_limit`"
             }
         }
     }

@@ -67,18 +67,18 @@ impl Place {
             Place::Run => "in the function",
             Place::DropArgument => "in `Drop` of the argument, while the function returns",
             Place::Encode => "in `Serialize` of the result",
-            Place::DropResult => "in `Drop` of the result, in the worker, when it was written down and not sent yet",
+            Place::DropResult => "in `Drop` of the result, in the worker, after it was encoded and before it is sent",
             Place::Initializer => {
                 "in the initializer of every worker that is started; but `SIGSTOP` meets only the first one"
             }
             Place::Idle => {
                 "while no task is in the pool: from outside, or by a thread that an earlier task has left behind; tasks are \
-                 submitted as soon as it has happened"
+                 submitted immediately afterwards"
             }
             Place::BetweenTasks => {
                 "while short tasks come and go: from outside, or by a thread that an earlier task has left behind, at any \
-                 point of a task or between two; with 1 and 5 workers it is let loose when a task has just started, with 2 \
-                 right before tasks come"
+                 point of a task or between two; with 1 and 5 workers the fault is triggered when a task has just started, \
+                 with 2 right before tasks are submitted"
             }
             Place::Shutdown => {
                 "after the pool was closed: in a task that was running then, with others behind it; and, in another pool, in \

@@ -1,4 +1,4 @@
-//! The table, written down for people.
+//! The table as a document.
 
 use std::fmt::Write as _;
 
@@ -12,46 +12,45 @@ use super::{
 const INTRODUCTION: &str = "\
 # What the caller sees when a worker fails
 
-Written by `cargo run --release -p tests --bin faults -- --write`, from the table in `tests/src/faults/table.rs`, after every \
-cell of it was made to happen and was seen to be as it says, on rings and on sockets, with 1, 2 and 5 workers.
-What a cell says is the same for each of these.
+Written by `cargo run --release -p tests --bin faults -- --write` from the table in `tests/src/faults/table.rs`, after it made \
+every cell happen and checked it, on rings and on sockets, with 1, 2 and 5 workers.
+A cell holds for all of these.
 
 ";
 
 const LEGEND: &str = "
-| in the table | what it means |
+| in the table | meaning |
 |---|---|
-| *kind*, detail | the task that is struck fails with an error of this kind; the detail is the exit code or the signal in `Error::worker_death`. The worker is replaced, unless the task panicked |
-| its result | the task that is struck gives its result, and the worker goes on |
+| *kind*, detail | the task that meets the fault fails with an error of this kind; the detail is the exit code or the signal in `Error::worker_death`. The worker is replaced, unless the task panicked |
+| its result | the task that meets the fault returns its result, and the worker goes on |
 | nothing | no task is lost, and the worker goes on |
 | nothing; replaced | no task is lost, and the worker is replaced |
-| none or one *kind* | the task that the worker was running at that moment fails like this, if there was one; the worker is replaced |
-| `Broken`, detail | the pool is broken, after a bounded number of starts; every task, waiting or submitted later, is told this reason |
-| waits | tasks wait for the worker for as long as it takes; they can be cancelled, and `CancelPending` and `Terminate` end the pool at once |
+| none or one *kind* | the task that the worker was running at that moment, if any, fails like this; the worker is replaced |
+| `Broken`, detail | the pool is broken after a bounded number of starts; every task, waiting or submitted later, fails with this reason |
+| waits | tasks wait for the worker as long as it takes; they can be cancelled, and `CancelPending` and `Terminate` end the pool immediately |
 
-A stack overflow of a thread that a task has started is told as a bad memory access: what tells the one from the other \
-watches the thread that runs the tasks.
+A stack overflow of a thread that a task has started is reported as a bad memory access, because only the thread that runs the \
+tasks is watched for overflows.
 
-What an earlier task has written to the standard error is not held against a later one, nor told as its last words. \
-A thread that a task has left behind is not told apart from the task that runs: what it writes while that runs counts as that \
-task's, so its want of memory is told as such or as an abort.
+What an earlier task wrote to the standard error does not count as the output of a later one, nor for the cause of its death. \
+A thread that a task left behind cannot be told apart from the running task: what it writes meanwhile counts as that task's \
+output, so a lack of memory in it is reported as out of memory or as an abort.
 
-In the column *shutdown* it is the task that was running when the pool was closed that fails like this.
-Where a worker meets the fault in an exit handler, nobody is told, and the pool ends; a worker that takes more than five \
-seconds over its exit handlers is killed.
+In the column *shutdown* the task that was running when the pool was closed fails like this.
+A fault in an exit handler is not reported, and the pool ends; a worker whose exit handlers take more than five seconds is killed.
 ";
 
 const CHECKS: &str = "
 ## What every cell checks
 
-- The fault is real, and happens where the cell says: the worker leaves a sign when it is there.
-- The task that is struck gets what the table says: the kind of the error, the exit code or signal, the worker's process id, \
-the task's name, the words of the message that are listed above, and, where it met the fault itself, the last words on the worker's standard \
-error.
-- All other tasks give their results: those before, those beside it on all other workers, and those that wait behind it.
-- Then as many tasks as there are workers run at the same time, on exactly the processes that `worker_pids` names; the struck \
-worker is among them or not, as the table says.
-- A pool that breaks does so after at most 20 starts more than it has places.
+- The fault is real, and happens at the place of the cell: the worker leaves a sign when it is there.
+- The task that meets the fault fails as the table says: the kind of the error, the exit code or signal, the worker's process id, \
+the task's name, the words of the message that are listed above, and, where the task itself met the fault, the last lines on the \
+worker's standard error.
+- All other tasks return their results: those before, those on all other workers, and those that wait behind it.
+- Afterwards as many tasks as there are workers run concurrently, on exactly the processes that `worker_pids` lists; the worker \
+that met the fault is among them or not, as the table says.
+- A pool that breaks does so after at most 20 starts more than it has workers.
 - When the pool is dropped, nothing is left behind in this process: no child, no zombie, no thread, no descriptor, no shared \
 mapping.
 
@@ -60,13 +59,13 @@ mapping.
 | command | what it does |
 |---|---|
 | `cargo run --release -p tests --bin faults` | every cell, on each transport, with 1, 2 and 5 workers; some minutes |
-| `cargo run --release -p tests --bin faults -- --write` | the same, and writes this file if every cell is as it should be |
+| `cargo run --release -p tests --bin faults -- --write` | the same, and writes this file if every cell is as expected |
 | `cargo run --release -p tests --bin faults -- --fault sigsegv --place decode` | some cells; also `--transport ring`, `--workers 2`; each may be given several times |
-| `cargo run --release -p tests --bin faults -- --loud` | with what the workers write to their standard error |
+| `cargo run --release -p tests --bin faults -- --loud` | also prints what the workers write to their standard error |
 | `cargo test -p tests --test faults` | the short form: every cell on a ring with 2 workers, and on a socket with 1 |
 ";
 
-/// The whole of `FAULTS.md`.
+/// Returns the text of `FAULTS.md`.
 pub fn report() -> String {
     let mut text = INTRODUCTION.to_string();
     write_table(&mut text);
@@ -77,7 +76,7 @@ pub fn report() -> String {
     text
 }
 
-/// Writing to a `String` does not fail, so the answers of `write!` are not looked at.
+/// Appends the table. Writing to a `String` does not fail, so the results of `write!` are ignored.
 fn write_table(text: &mut String) {
     let names: Vec<&str> = Place::ALL.iter().map(|place| place.name()).collect();
     let _ = writeln!(text, "| | {} |", names.join(" | "));
@@ -101,8 +100,8 @@ fn write_names(text: &mut String) {
 
 fn write_messages(text: &mut String) {
     text.push_str(
-        "\n## The messages\n\nHow they begin, for a task that is called `page 17`, in a pool that is called `parser`, on a worker \
-         with the process id 4711. What depends on the run is left out (…).\n\n",
+        "\n## The messages\n\nThe beginnings of the messages, for a task named `page 17` in a pool named `parser`, on a worker \
+         with the process id 4711. Parts that depend on the run are left out (…).\n\n",
     );
     let (mut failures, mut reasons) = (Vec::new(), Vec::new());
     for cell in Fault::ALL.into_iter().flat_map(row) {
@@ -117,7 +116,7 @@ fn write_messages(text: &mut String) {
         let ends = if ends_here { "" } else { ". Its last words: …" };
         let _ = writeln!(text, "- {}: {}{ends}", head(&failure), failure.message("page 17", "4711", "parser"));
     }
-    text.push_str("\nA broken pool says, to every task:\n\n");
+    text.push_str("\nA broken pool fails every task with:\n\n");
     for failure in reasons {
         let _ = writeln!(text, "- `Broken`, {}: {}", detail(&failure), failure.reason("4711", "parser"));
     }
@@ -142,7 +141,7 @@ fn head(failure: &Failure) -> String {
     }
 }
 
-/// What has broken a pool, in a word.
+/// Names what broke a pool.
 fn detail(failure: &Failure) -> String {
     match failure.end {
         End::Untold => "panic".to_string(),
