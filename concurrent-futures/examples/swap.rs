@@ -1,26 +1,26 @@
 //! One job, three executors: `cargo run --example swap -- inline|threads|processes`.
 //!
-//! The word on the command line picks the executor. Nothing below `longest_walk` knows which one it is.
+//! The argument chooses the executor. `longest_walk` does not know which one it is.
 
 use concurrent_futures::{Backend, Error, Executor, InlineExecutor, ProcessPoolExecutor, ThreadPoolExecutor};
 
-/// How many steps `start` needs to come down to 1, halving even numbers and taking odd ones to 3n + 1.
+/// Returns how many steps `start` needs to reach 1: even numbers are halved, odd ones become 3n + 1.
 fn steps(start: u64) -> u64 {
     let next = |n: &u64| (*n > 1).then(|| if n.is_multiple_of(2) { n / 2 } else { 3 * n + 1 });
     std::iter::successors(Some(start), next).count() as u64 - 1
 }
 
-/// The longest way down in a range. A task takes a range because a single number is too little work to send anywhere.
+/// Returns the longest walk in a range. A task takes a range, because a single number is too little work for a task.
 fn longest_in((first, last): (u64, u64)) -> (u64, u64) {
     (first..=last).map(|start| (steps(start), start)).max().unwrap_or_default()
 }
 
-/// The same code for every executor: `map` sends out the ranges and gives the answers back in order.
+/// Runs on every executor: `map` distributes the ranges and returns the results in order.
 fn longest_walk(executor: &dyn Backend) -> Result<(u64, u64), Error> {
     let ranges = (0..100).map(|n| (n * 3_000 + 1, (n + 1) * 3_000));
     let mut longest = (0, 0);
-    for answer in executor.map(longest_in, ranges)? {
-        longest = longest.max(answer?);
+    for result in executor.map(longest_in, ranges)? {
+        longest = longest.max(result?);
     }
     Ok(longest)
 }

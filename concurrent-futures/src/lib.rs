@@ -25,8 +25,7 @@
 //! # Concepts
 //!
 //! - An **executor** runs functions. [`ThreadPoolExecutor`] is for speed, [`ProcessPoolExecutor`] for isolation,
-//!   [`InlineExecutor`] for debugging. Every executor is a [`Backend`], so code that takes `&dyn Backend` runs on all of
-//!   them.
+//!   [`InlineExecutor`] for debugging. Every executor is a [`Backend`], so code that takes `&dyn Backend` runs on any.
 //! - A **task** is a function and its argument. The function captures nothing, so that another process can find it by
 //!   its type. The argument is a [`Payload`]: any type that serde can write and read. Threads accept more:
 //!   [`ThreadPoolExecutor::spawn`] takes any closure, and [`ThreadPoolExecutor::scope`] closures that borrow.

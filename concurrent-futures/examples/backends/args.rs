@@ -31,7 +31,7 @@ pub struct Args {
     pub executors: Vec<Choice>,
     pub workers: NonZeroUsize,
     pub top: usize,
-    /// Empty: the default.
+    /// The paths; empty for the default.
     pub paths: Vec<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// Inline first: it is what the others are compared with.
+    /// Inline is first, because the others are compared with it.
     const ALL: [Choice; 3] = [Choice::Inline, Choice::Threads, Choice::Processes];
 
     pub fn name(self) -> &'static str {
@@ -79,7 +79,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt
     }
     let workers = match workers {
         Some(workers) => workers,
-        // What the process may use, which can be less than the machine has. One worker where nobody knows.
+        // The processors that the process may use, which can be fewer than the machine has. One if that is unknown.
         None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
     Ok(Command::Run(Args { executors, workers, top, paths }))

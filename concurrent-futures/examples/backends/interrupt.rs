@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one ends the job in good order, the second one at once.
+//! Ctrl-C: the first ends the job in an orderly way, the second immediately.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use concurrent_futures::{Backend, Shutdown};
 
-/// What a shell expects of a program that Ctrl-C has ended: 128 and the number of SIGINT.
+/// The exit code that a shell expects of a program that Ctrl-C ended: 128 plus the number of SIGINT.
 const INTERRUPTED: i32 = 130;
 
 #[derive(Clone, Default)]
@@ -25,7 +25,7 @@ impl Interrupt {
     pub fn listen() -> Result<Interrupt, ctrlc::Error> {
         let interrupt = Interrupt::default();
         let in_handler = interrupt.clone();
-        // The handler runs in a thread of its own, not in the signal, so it may lock and wait.
+        // The handler runs in a thread of its own and not in the signal handler, so it may lock and wait.
         ctrlc::set_handler(move || {
             if in_handler.shared.requested.swap(true, Ordering::SeqCst) {
                 process::exit(INTERRUPTED);
@@ -39,11 +39,11 @@ impl Interrupt {
         self.shared.requested.load(Ordering::SeqCst)
     }
 
-    /// From now on Ctrl-C cancels what waits in `executor`, at once and not when the next result arrives.
+    /// Makes Ctrl-C cancel the waiting tasks of `executor` immediately, and not when the next result arrives.
     pub fn cancels(&self, executor: Option<Arc<dyn Backend>>) {
-        // A lock is poisoned by a panic, and nothing here can leave the executor half stored.
+        // A panic poisons the lock, but cannot leave the executor half stored.
         *self.shared.executor.lock().unwrap_or_else(PoisonError::into_inner) = executor;
-        // It may have been pressed before there was anything to cancel.
+        // Ctrl-C may have been pressed before there was anything to cancel.
         if self.requested() {
             self.cancel_waiting();
         }

@@ -5,11 +5,11 @@
 //! cargo run --release --example backends -- --executor processes --workers 4 --top 20 src/ docs/
 //! ```
 //!
-//! The job is a census of source files: SHA-256, lines, words, bytes and the most frequent identifiers. It is done by
-//! `census::take`, one function that takes a `&dyn Backend`; this file only decides which.
+//! The job is a census of source files: SHA-256, lines, words, bytes and the most frequent identifiers. `census::take`
+//! does it with a `&dyn Backend`; this file only chooses which.
 //!
-//! The exit code is 0 if all went well, 1 if the results differ or are not complete, 2 if the command line asks for
-//! something that does not exist, and 130 after Ctrl-C.
+//! The exit code is 0 if all results are complete and equal, 1 if not, 2 if the command line is wrong, and 130 after
+//! Ctrl-C.
 
 mod args;
 #[path = "../census/mod.rs"]
@@ -38,14 +38,15 @@ use interrupt::Interrupt;
 use progress::Progress;
 use report::{Comparison, Run};
 
-/// Enough that sending a task costs nothing beside its work, and few enough that the last tasks end together.
+/// Enough files that sending a task costs little compared with its work, and few enough that the last tasks end
+/// together.
 const FILES_PER_TASK: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(args)) => args,
         Ok(Command::Help) => {
-            // Nobody is left to tell if standard output is closed.
+            // It fails if standard output is closed; then there is no one to tell.
             let _ = writeln!(io::stdout(), "{}", args::USAGE);
             return ExitCode::SUCCESS;
         }
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Identical) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::FAILURE,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
-        // `backends | head` has seen what it wanted to see.
+        // The reader has seen enough, as in `backends | head`.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Output(error)) => {
             eprintln!("backends: cannot write the report: {error}");
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
 
 enum Outcome {
     Identical,
-    /// The executors disagree, or tasks failed.
+    /// The results differ, or tasks failed.
     Wrong,
     Interrupted,
 }
@@ -101,13 +102,13 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The paths to walk and a line that says what they are.
+/// Returns the paths to walk and a description of them.
 fn choose_paths(args: &Args) -> Result<(Vec<PathBuf>, String), String> {
     if args.paths.is_empty() {
         let default = default_paths::find()?;
         return Ok((default.paths, default.what));
     }
-    // Asked for by name, so it has to be there; what is missing *below* it is only counted.
+    // A path that was named must exist. Missing files below it are only counted.
     for path in &args.paths {
         if let Err(error) = path.metadata() {
             return Err(format!("{}: {error}", path.display()));
@@ -121,7 +122,7 @@ fn run(args: &Args, paths: &[PathBuf], what: &str) -> Result<Outcome, Failure> {
     let mut out = io::stdout().lock();
     let interrupt = Interrupt::listen().map_err(Failure::Interrupt)?;
 
-    // Every executor finds the same warm page cache, and the progress bar knows how much there is to do.
+    // So every executor has the same warm page cache, and the progress bar knows the size of the job.
     let Some(expected) = warm_up::read_once(paths, &interrupt) else {
         return interrupted(&mut out, &[]);
     };
@@ -138,12 +139,12 @@ fn run(args: &Args, paths: &[PathBuf], what: &str) -> Result<Outcome, Failure> {
         let seconds = started.elapsed().as_secs_f64();
         progress.finish();
 
-        // Waits for the tasks that are still running, so that nothing is left behind, interrupted or not.
+        // Waits for the tasks that still run, interrupted or not.
         executor.shutdown(Shutdown::CancelPending);
         interrupt.cancels(None);
         let census = match census {
             Ok(census) => census,
-            // A task cannot be handed to an executor that Ctrl-C has closed.
+            // An executor that Ctrl-C has closed accepts no tasks.
             Err(_) if interrupt.requested() => Census::default(),
             Err(error) => return Err(Failure::Executor(choice, error)),
         };
@@ -161,7 +162,7 @@ fn run(args: &Args, paths: &[PathBuf], what: &str) -> Result<Outcome, Failure> {
     Ok(if identical { Outcome::Identical } else { Outcome::Wrong })
 }
 
-/// The one line that changes when a program changes its mind about where tasks run.
+/// Builds an executor. This is the only place that decides where tasks run.
 fn build(choice: Choice, workers: NonZeroUsize) -> Result<Arc<dyn Backend>, Error> {
     Ok(match choice {
         Choice::Inline => Arc::new(InlineExecutor::new()),

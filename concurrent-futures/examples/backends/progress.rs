@@ -1,5 +1,5 @@
-//! What is seen while the job runs: a bar on a terminal, now and then a line anywhere else. All of it goes to standard
-//! error, so that standard output is the report and nothing but the report.
+//! Progress: a bar on a terminal, otherwise a line now and then. It goes to standard error, so that standard output has
+//! the report alone.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _};
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::args::Choice;
 use crate::warm_up::Expected;
 
-/// Where lines are written instead of a bar, in percent. The first is early: a log shows soon that the job is alive.
+/// The percentages at which a line is written. The first is early, so that a log shows soon that the job runs.
 const LINES_AT: [u64; 4] = [1, 25, 50, 75];
 
 const BAR: &str = "{prefix:>9} {wide_bar} {bytes:>10} of {total_bytes} {binary_bytes_per_sec:>12} {msg}";
@@ -18,7 +18,7 @@ const SPINNER: &str = "{prefix:>9} {spinner} {msg}";
 /// The progress of one executor.
 pub struct Progress {
     bar: ProgressBar,
-    /// Set if standard error is not a terminal.
+    /// Present if standard error is not a terminal.
     lines: Option<Lines>,
 }
 
@@ -43,7 +43,7 @@ impl Progress {
     }
 }
 
-/// The progress of the first reading, of which nobody knows yet how long it will be.
+/// The progress of the first reading, whose length is unknown.
 pub struct WarmUpProgress {
     bar: ProgressBar,
 }
@@ -94,7 +94,7 @@ fn bar(template: &str, length: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
-        // The templates are constants, so this is a slip of ours; a plain bar is better than no job.
+        // The templates are constants, so this cannot fail. If it did, a plain bar would be better than no job.
         Err(_) => bar,
     }
 }

@@ -1,4 +1,4 @@
-//! The tables at the end, and the comparison of the results.
+//! The tables at the end, and the comparison of results.
 
 use std::io::{self, Write};
 
@@ -35,11 +35,11 @@ pub fn heading(out: &mut impl Write, what: &str, expected: &Expected) -> io::Res
         grouped(expected.files),
         expected.bytes as f64 / MIB,
     )?;
-    // On a terminal the bar follows; the heading should be there before it.
+    // On a terminal the progress bar follows, and the heading must come before it.
     out.flush()
 }
 
-/// Time includes starting the workers, because whoever changes the executor pays for that too.
+/// The time includes the start of the workers, because changing the executor changes that too.
 pub fn executors(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     let inline = runs.iter().find(|run| run.choice == Choice::Inline).map(|run| run.seconds);
     writeln!(out)?;
@@ -70,7 +70,7 @@ pub fn executors(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     Ok(())
 }
 
-/// What the census found.
+/// Writes the findings of the census.
 pub fn findings(out: &mut impl Write, census: Option<&Census>, top: usize) -> io::Result<()> {
     let Some(census) = census else { return Ok(()) };
     let totals = &census.totals;
@@ -126,8 +126,7 @@ pub fn interrupted(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     }
 }
 
-/// Keeps the first result and holds every other against it. Only the first is kept, so three executors need no more
-/// memory than two.
+/// Keeps the first result and compares every other with it, so that three executors need no more memory than two.
 #[derive(Debug, Default)]
 pub struct Comparison {
     first: Option<(Choice, Census)>,
@@ -161,7 +160,7 @@ impl Comparison {
         self.first.as_ref().map(|(_, census)| census)
     }
 
-    /// Says whether all is well. Complaints go to standard error too, where a log or a script looks for them.
+    /// Writes the verdict. Failures go to standard error too, where a log or a script looks for them.
     pub fn report(&self, out: &mut impl Write) -> io::Result<bool> {
         writeln!(out)?;
         if !self.complaints.is_empty() {
@@ -190,7 +189,7 @@ fn lost_files(choice: Choice, task: usize, error: &Error) -> String {
     format!("{choice}: the task with entries {first} to {last} of the walk failed: {error}")
 }
 
-/// 1234567 as 1,234,567.
+/// Formats 1234567 as 1,234,567.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

@@ -1,6 +1,6 @@
-//! Reading everything once before the clock starts.
+//! Reads everything once before the clock starts.
 //!
-//! The first executor would otherwise pay for the disk, and the others would look faster for it.
+//! Otherwise the first executor would wait for the disk, and the others would seem faster.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,14 @@ use crate::progress::WarmUpProgress;
 
 const BLOCK: usize = 256 * 1024;
 
-/// How much the job has to do.
+/// The size of the job.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Expected {
     pub files: u64,
     pub bytes: u64,
 }
 
-/// `None`: interrupted. What cannot be read is left to the census to report.
+/// Returns `None` if it was interrupted. It ignores files that cannot be read, because the census reports those.
 pub fn read_once(paths: &[PathBuf], interrupt: &Interrupt) -> Option<Expected> {
     let progress = WarmUpProgress::new();
     let mut expected = Expected::default();

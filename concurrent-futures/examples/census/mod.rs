@@ -1,10 +1,10 @@
 //! The job that the larger examples share: a census of source files.
 //!
-//! Every file is read once for its SHA-256, its lines, words and bytes, and the identifiers in it. What is found is
-//! merged over all files. [`take`] is the only function that knows how the work is spread, and all it knows is a
-//! `&dyn Backend`: threads, processes and the caller's own thread differ by what the caller passes.
+//! Every file is read once for its SHA-256, its lines, words and bytes, and its identifiers. The findings of all files
+//! are merged. Only [`take`] distributes the work, and it knows no more than a `&dyn Backend`: the caller chooses
+//! threads, processes or its own thread.
 //!
-//! `walk` finds the files, `scan` is what a task does with some of them, `tally` is what comes back and how it adds up.
+//! `walk` finds the files, `scan` is the work of a task, `tally` is its result and merges results.
 
 mod scan;
 mod tally;
@@ -19,19 +19,19 @@ pub use scan::{read_in_blocks, scan};
 pub use tally::{Census, Lost, Tally, Unreadable};
 pub use walk::{Found, walk};
 
-/// How many tasks are under way for each worker. One would leave a worker idle while its result is merged; many would
-/// only hold finished results in memory, because results are merged in order.
+/// The number of submitted tasks for each worker. With one, a worker would idle while its result is merged; many would
+/// hold finished results in memory, because results are merged in order.
 const TASKS_AHEAD: usize = 8;
 
-/// Spreads `files` over the workers of `executor`, `files_per_task` at a time, and merges what comes back.
+/// Distributes `files` over the workers of `executor`, `files_per_task` for each task, and merges the results.
 ///
-/// `scan` is a parameter so that a program can put a parser of its own in front of [`scan()`]. `watch` sees the census
-/// after every task, to show progress; if it breaks, what has not started is cancelled and what is merged so far is
-/// returned.
+/// `scan` is a parameter so that a program can put a parser of its own in front of [`scan()`]. `watch` gets the census
+/// after every task, to show progress. If it breaks, tasks that have not started are cancelled, and the census so far
+/// is returned.
 ///
 /// Files are taken from the iterator only as results are merged: with `buffersize`, a million files need no more
 /// memory than a thousand, and a walk over a slow disk overlaps with the work. A task that fails costs its own files
-/// and nothing else; it is recorded in [`Census::lost`].
+/// only, and is recorded in [`Census::lost`].
 pub fn take<F>(
     executor: &dyn Backend,
     scan: F,
@@ -42,7 +42,7 @@ pub fn take<F>(
 where
     F: Function<Vec<Found>, Tally>,
 {
-    // A batch is a chunk already, one that is merged before it travels. So nothing is left for `map` to chunk.
+    // Files are grouped already, and a group is merged before it travels. So `map` needs no chunks.
     let options = MapOptions::new().buffersize(TASKS_AHEAD * executor.max_workers()).chunksize(1);
     let tasks = walk::in_batches(files, files_per_task);
     let mut census = Census::default();
@@ -52,7 +52,7 @@ where
             Err(error) => census.lost.push(Lost { task, error }),
         }
         if watch(&census).is_break() {
-            // Leaving the loop drops the `Map`, and that cancels what has not started.
+            // Leaving the loop drops the `Map`, which cancels tasks that have not started.
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! What a task does: read its files and count.
+//! The work of a task: read its files and count.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -13,11 +13,12 @@ use super::{Found, Unreadable};
 /// Files are read in blocks of this size, so that one huge file needs no more memory than a small one.
 const BLOCK: usize = 64 * 1024;
 
-/// A longer identifier is left out. Nobody wrote it by hand, and a file of one endless word must not fill the memory.
+/// Longer identifiers are ignored. They are not written by hand, and a file of one endless word must not fill the
+/// memory.
 const LONGEST_IDENTIFIER: usize = 255;
 
-/// Reads the files of one task. This is the function that travels to the workers: a plain `fn`, because a process can
-/// be told which function to call but cannot be handed what a closure has captured.
+/// Reads the files of one task. This function runs in the workers. It is a plain `fn`, because a process can be told
+/// which function to call, but does not have what a closure captures.
 pub fn scan(batch: Vec<Found>) -> Tally {
     let mut tally = Tally::default();
     let mut identifiers = HashMap::new();
@@ -33,10 +34,10 @@ pub fn scan(batch: Vec<Found>) -> Tally {
     tally
 }
 
-/// Hands the bytes of a regular file to `each`, block by block. `Ok(false)`: there is no regular file at `path`, but
-/// a directory behind a link, a pipe or a device, and nothing was read.
+/// Calls `each` with the bytes of a regular file, block by block. Returns `false`, and reads nothing, if `path` is not
+/// a regular file but a link to a directory, a pipe or a device.
 pub fn read_in_blocks(path: &Path, buffer: &mut [u8], mut each: impl FnMut(&[u8])) -> io::Result<bool> {
-    // Asked before opening, because opening a pipe waits for somebody to write to it.
+    // Checked before opening, because opening a pipe waits for a writer.
     if !fs::metadata(path)?.is_file() {
         return Ok(false);
     }
@@ -51,7 +52,7 @@ pub fn read_in_blocks(path: &Path, buffer: &mut [u8], mut each: impl FnMut(&[u8]
     }
 }
 
-/// Counts a file into `tally` and `identifiers` as a whole, or, if it cannot be read to its end, not at all.
+/// Adds a file to `tally` and `identifiers`, or leaves both unchanged if it cannot be read to its end.
 fn scan_file(path: &Path, buffer: &mut [u8], tally: &mut Tally, identifiers: &mut HashMap<String, u64>) {
     let mut scanner = Scanner::default();
     match read_in_blocks(path, buffer, |block| scanner.feed(block)) {
@@ -68,7 +69,7 @@ fn scan_file(path: &Path, buffer: &mut [u8], tally: &mut Tally, identifiers: &mu
     }
 }
 
-/// Counts a file that arrives in blocks, as bytes: sources need not be UTF-8.
+/// Counts a file block by block. It counts bytes, because sources need not be UTF-8.
 ///
 /// Lines are line feeds and words are what white space separates, as `wc` counts them. An identifier is a whole token
 /// of letters, digits and underscores that does not start with a digit, as `grep -ow '[A-Za-z_][A-Za-z0-9_]*'` finds
@@ -88,7 +89,7 @@ impl Scanner {
     fn feed(&mut self, block: &[u8]) {
         self.digest.update(block);
         self.totals.bytes += block.len() as u64;
-        // A token that was cut goes on at the start of this block.
+        // A token that was cut continues at the start of this block.
         let mut token_start = 0;
         for (at, &byte) in block.iter().enumerate() {
             let in_token = byte.is_ascii_alphanumeric() || byte == b'_';
@@ -106,7 +107,7 @@ impl Scanner {
             self.totals.lines += u64::from(byte == b'\n');
         }
         if self.in_token {
-            // One byte beyond the longest is enough to know later that it was too long.
+            // One byte more than the maximum is enough to know later that it was too long.
             let room = LONGEST_IDENTIFIER + 1 - self.cut.len();
             let rest = &block[token_start..];
             self.cut.extend_from_slice(&rest[..rest.len().min(room)]);
@@ -137,7 +138,7 @@ fn count(identifiers: &mut HashMap<String, u64>, token: &[u8]) {
     if token.len() > LONGEST_IDENTIFIER || token.first().is_none_or(u8::is_ascii_digit) {
         return;
     }
-    // A token is ASCII by construction, so this never takes the other way.
+    // A token is ASCII by construction, so this never fails.
     let Ok(token) = str::from_utf8(token) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! What a task brings back, and how it adds up.
+//! The result of a task, and how results are merged.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use concurrent_futures::Error;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// How many unreadable files are listed by name, and how many identifiers that differ.
+/// The number of unreadable files, and of differing identifiers, that are listed by name.
 const LISTED: usize = 20;
 
-/// What one task found in its files.
+/// The findings of one task.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
     pub totals: Totals,
@@ -22,7 +22,7 @@ pub struct Tally {
     pub identifiers: Counts,
 }
 
-/// The numbers that simply add up.
+/// Numbers that are summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     pub files: u64,
@@ -43,15 +43,15 @@ impl AddAssign for Totals {
     }
 }
 
-/// A file or directory that could not be read. Text, so that it can travel and be printed; the path is for the reader.
+/// A file or directory that could not be read. Both fields are text for people, which can also travel to a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
     pub path: String,
     pub reason: String,
 }
 
-/// Identifiers and how often each occurs, packed to travel: one string for all names instead of one for each, which
-/// spares the receiving side an allocation for every identifier that it knows already.
+/// Identifiers and how often each occurs, packed for travelling: one string for all names, which saves the receiver an
+/// allocation for each identifier that it has already.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Separated by line feeds, which no identifier contains.
@@ -77,21 +77,22 @@ impl FromIterator<(String, u64)> for Counts {
     }
 }
 
-/// A task that failed, and with it the census of its files.
+/// A task that failed, so that its files are not counted.
 #[derive(Clone, Debug)]
 pub struct Lost {
-    /// The position of the task, from zero. Results come in the order of the inputs, so it tells which files.
+    /// The position of the task, from zero. Results come in the order of the inputs, so it identifies the files.
     pub task: usize,
     pub error: Error,
 }
 
-/// The merged result. It grows with the distinct identifiers, not with the files.
+/// The merged result. Its size depends on the distinct identifiers, not on the files.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
     pub totals: Totals,
     pub identifiers: HashMap<String, u64>,
     pub unreadable: u64,
-    /// The first few of the unreadable. Counting all of them and naming some keeps the census small on a broken disk.
+    /// The first few unreadable files. All are counted, but not all are named, so the census stays small on a broken
+    /// disk.
     pub unreadable_examples: Vec<Unreadable>,
     pub lost: Vec<Lost>,
     digests: Sha256,
@@ -114,8 +115,8 @@ impl Census {
         }
     }
 
-    /// One SHA-256 over those of all files in walk order: equal only if every file was read, in the same order, with
-    /// the same content.
+    /// Returns one SHA-256 over those of all files in walk order. Two are equal only if the same files were read in the
+    /// same order with the same content.
     pub fn digest(&self) -> String {
         let digest = self.digests.clone().finalize();
         digest.iter().fold(String::new(), |mut hex, byte| {
@@ -125,7 +126,7 @@ impl Census {
         })
     }
 
-    /// The most frequent identifiers, the alphabet deciding between equals.
+    /// Returns the most frequent identifiers. Equally frequent ones are in alphabetical order.
     pub fn top(&self, most: usize) -> Vec<(&str, u64)> {
         let mut all: Vec<(&str, u64)> = self.identifiers.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         all.sort_unstable_by_key(|&(name, count)| (Reverse(count), name));
@@ -133,9 +134,10 @@ impl Census {
         all
     }
 
-    /// What is not the same in `other`, a line for each difference. Empty: they are identical.
+    /// Returns a line for each difference from `other`; none if they are identical.
     ///
-    /// Only what was found counts. What was lost is for the caller to judge, who knows whether that was to be expected.
+    /// It compares findings only. The caller judges lost tasks, because only the caller knows whether they were
+    /// expected.
     pub fn differences(&self, other: &Census) -> Vec<String> {
         let mut differences = Vec::new();
         for (what, ours, theirs) in [

@@ -1,4 +1,4 @@
-//! Finding the files, lazily and in the same order every time.
+//! Finds the files, lazily and always in the same order.
 
 use std::ffi::OsString;
 use std::iter;
@@ -10,33 +10,32 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::Unreadable;
 
-/// One thing that the walk came upon.
+/// An entry that the walk found.
 ///
-/// Failures travel through the tasks with the files. So the walk needs no second channel to report them, and they come
-/// back in walk order like everything else.
+/// Failures travel through the tasks like files. So the walk needs no second channel to report them, and they come back
+/// in walk order.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Found {
     /// A file to read. `OsString`, because serde refuses a `PathBuf` that is not UTF-8, and file names need not be.
     File(OsString),
     /// A directory that cannot be listed, or an entry that vanished while it was.
     Unreadable(Unreadable),
-    /// Neither file nor directory: a pipe, a socket, a device. Reading one could wait for ever.
+    /// A pipe, a socket or a device. Reading it could wait forever.
     Special,
 }
 
-/// Everything below `roots`, in the order of the roots and by file name within a directory.
+/// Returns everything below `roots`, in the order of the roots and by file name within a directory.
 ///
-/// Only one directory for each level of depth is in memory at any time. A symbolic link is handed on as a file: `scan`
-/// reads it if it leads to one. A link to a directory is never followed, so a loop of links ends where it begins.
+/// Only one directory for each level of depth is in memory at any time. A symbolic link counts as a file: `scan` reads
+/// it if it leads to one. A link to a directory is never followed, so a loop of links ends where it begins.
 pub fn walk(roots: Vec<PathBuf>) -> impl Iterator<Item = Found> + Send + 'static {
     roots.into_iter().flat_map(|root| WalkDir::new(root).sort_by_file_name()).filter_map(found)
 }
 
 /// Groups `files` into the arguments of the tasks.
 ///
-/// A task for each file would be cheap enough to send, but its identifiers would be merged one file at a time by the
-/// one thread that merges. Files beside each other share most of their identifiers, and the worker has added those up
-/// before they travel.
+/// A task for each file would be cheap enough to send, but a single thread would merge the identifiers of every file.
+/// Neighbouring files share most identifiers, and the worker sums those before they travel.
 pub fn in_batches(
     mut files: impl Iterator<Item = Found> + Send + 'static,
     size: NonZeroUsize,
@@ -56,7 +55,7 @@ fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
         Ok(_) => Some(Found::Special),
         Err(error) => Some(Found::Unreadable(Unreadable {
             path: error.path().unwrap_or("?".as_ref()).display().to_string(),
-            // walkdir's own message repeats the path; what the system said is enough beside it.
+            // walkdir's message repeats the path, so only the message of the system is kept.
             reason: match error.io_error() {
                 Some(reason) => reason.to_string(),
                 None => error.to_string(),

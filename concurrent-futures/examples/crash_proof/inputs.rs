@@ -10,11 +10,11 @@ use crate::traps::Trap;
 
 const GOOD_FILES: usize = 40;
 
-/// The files, until this is dropped.
+/// The files. Dropping this removes them.
 #[derive(Debug)]
 pub struct Inputs {
     directory: TempDir,
-    /// The file names below [`Inputs::all`] and what is wrong with each, in the order of the walk.
+    /// The names of the hostile files below [`Inputs::all`], and the trap in each, in walk order.
     pub files: Vec<(String, Option<Trap>)>,
 }
 
@@ -25,7 +25,7 @@ impl Inputs {
         fs::create_dir(inputs.good())?;
         fs::create_dir(inputs.all())?;
 
-        // Every trap has good files before and behind it, so that a crash has neighbours that it could hurt.
+        // Each hostile file has good files before and after it, so that a crash could hurt neighbours.
         let good_between_traps = GOOD_FILES / (Trap::ALL.len() + 1);
         let mut traps = Trap::ALL.into_iter();
         for number in 1..=GOOD_FILES {
@@ -41,17 +41,17 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// The directory with the good files alone.
+    /// Returns the directory that has only the good files.
     pub fn good(&self) -> PathBuf {
         self.directory.path().join("good")
     }
 
-    /// The directory with all of them.
+    /// Returns the directory that has all files.
     pub fn all(&self) -> PathBuf {
         self.directory.path().join("all")
     }
 
-    /// A small program of its own for each number, so that no two files have the same digest or counts.
+    /// Writes another small program for each number, so that no two files have the same digest or counts.
     fn add_good(&mut self, number: usize) -> io::Result<()> {
         let name = format!("{number:02}-good.rs");
         let functions = (0..number * 10).map(|n| format!("fn f{n}(x: u64) -> u64 {{\n    x * {number} + {n}\n}}\n"));

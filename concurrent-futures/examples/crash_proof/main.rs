@@ -4,12 +4,12 @@
 //! cargo run --release --example crash_proof
 //! ```
 //!
-//! It is the census of the example `backends`, with a parser in front of it that some inputs bring down: a write to an
-//! invalid address, a loop without end, recursion without end, allocation without end, and three milder ones. On a
-//! `ProcessPoolExecutor` each of them costs the task that read it. All other files are counted, and the result is held
-//! against that of an inline run over the good files alone.
+//! It is the census of the example `backends` with a parser in front of it that some inputs crash: a write to an
+//! invalid address, an endless loop, endless recursion, endless allocation, and three milder faults. On a
+//! `ProcessPoolExecutor` each of them costs the task that read it. All other files are counted, and the result is
+//! compared with an inline run over the good files.
 //!
-//! The exit code is 0 only if exactly the hostile inputs failed, each in the way that was to be expected.
+//! The exit code is 0 only if exactly the hostile inputs failed, each as expected.
 
 #[allow(dead_code, unused_imports, reason = "the other example that shares it uses more of it")]
 #[path = "../census/mod.rs"]
@@ -31,13 +31,13 @@ use concurrent_futures::{Error, InlineExecutor, ProcessPoolExecutor};
 use census::{Census, Found, Tally};
 use inputs::Inputs;
 
-/// Far more than a file needs, and what the endless loop costs.
+/// Far more time than a file needs. The endless loop takes this long.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Far more than a file needs, and where the endless allocation ends.
+/// Far more memory than a file needs. The endless allocation ends here.
 const MEMORY_LIMIT: u64 = 512 * 1024 * 1024;
 
-/// A task is what a crash costs. Here that is to be one file.
+/// A crash costs one task, so a task has one file.
 const FILES_PER_TASK: NonZeroUsize = NonZeroUsize::MIN;
 
 fn main() -> ExitCode {
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 fn run() -> Result<bool, Box<dyn error::Error>> {
     let inputs = Inputs::create()?;
 
-    // What the good files should give. The hostile ones would take this process down.
+    // The expected result of the good files. The hostile ones would end this process.
     let expected = count_without_parsing(&inputs.good())?;
 
     let started = Instant::now();

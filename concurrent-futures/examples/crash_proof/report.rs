@@ -1,4 +1,4 @@
-//! Which inputs failed, how, and whether all the others are right.
+//! Reports which inputs failed, how, and whether all other results are right.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use crate::census::{Census, Lost};
 use crate::inputs::Inputs;
 use crate::traps::{EXIT_CODE, Trap};
 
-/// A message can end with a whole backtrace, if the worker wrote one before it died.
+/// The number of characters of a message that are shown, because it can end with a backtrace of the worker.
 const LINES_OF_A_MESSAGE: usize = 3;
 
 // These numbers are the same on every system that the process pool runs on, except that of SIGBUS.
@@ -17,7 +17,8 @@ const SIGKILL: i32 = 9;
 const SIGSEGV: i32 = 11;
 const SIGBUS: i32 = if cfg!(target_os = "linux") { 7 } else { 10 };
 
-/// Writes the report. `true`: exactly the hostile inputs failed, as expected, and all the others are right.
+/// Writes the report. Returns `true` if exactly the hostile inputs failed, as expected, and all other results are
+/// right.
 pub fn write(
     out: &mut impl Write,
     inputs: &Inputs,
@@ -74,7 +75,7 @@ pub fn write(
     Ok(mistakes.is_empty())
 }
 
-/// What ended a task, in a few words. `ErrorKind` has the class of it; `worker_death` has what the system said.
+/// Describes what ended a task. `ErrorKind` has the class; `worker_death` has what the system reported.
 fn ending(error: &Error) -> String {
     if let Some(death) = error.worker_death() {
         return match (death.signal(), death.exit_code()) {
@@ -103,9 +104,9 @@ fn is_expected(trap: Trap, error: &Error) -> bool {
     match trap {
         Trap::InvalidWrite => died_of(&[SIGSEGV, SIGBUS]),
         Trap::EndlessLoop => error.kind() == ErrorKind::TimeLimit,
-        // Rust's own handler turns the fault on the guard page into an abort, where it is in place.
+        // Rust's handler, where it is installed, turns a fault on the guard page into an abort.
         Trap::EndlessRecursion => died_of(&[SIGSEGV, SIGBUS, SIGABRT]),
-        // The allocator is refused and aborts, or the system is short of memory and kills.
+        // An allocation fails and the worker aborts, or the system is short of memory and kills it.
         Trap::EndlessAllocation => died_of(&[SIGABRT, SIGKILL]),
         Trap::Abort => died_of(&[SIGABRT]),
         Trap::Exit => error.worker_death().is_some_and(|death| death.exit_code() == Some(EXIT_CODE)),
@@ -113,7 +114,8 @@ fn is_expected(trap: Trap, error: &Error) -> bool {
     }
 }
 
-/// Rust's last words when an allocation fails. The worker's standard error is kept with its death.
+/// Returns whether the worker wrote Rust's message about a failed allocation. Its standard error is kept with its
+/// death.
 fn ran_out_of_memory(error: &Error) -> bool {
     error.worker_death().is_some_and(|death| death.stderr_tail().contains("memory allocation of"))
 }

@@ -1,6 +1,6 @@
-//! A parser with the bugs that parsers have. The first line of a file says which of them it falls into.
+//! A parser with the bugs that parsers have. The first line of a file selects the bug.
 //!
-//! None of this is simulated: the pointer is invalid, the stack does overflow, the memory is asked for.
+//! Nothing is simulated: the pointer is invalid, the stack overflows, the memory is allocated.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::process;
 use std::ptr;
 use std::thread;
 
-/// A way to bring the parser down.
+/// A way to crash the parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trap {
     InvalidWrite,
@@ -34,7 +34,7 @@ impl Trap {
         Trap::Panic,
     ];
 
-    /// The first line of a file that springs the trap.
+    /// Returns the first line of a file that triggers it.
     pub fn marker(self) -> &'static str {
         match self {
             Trap::InvalidWrite => "%SEGV",
@@ -60,10 +60,10 @@ impl Trap {
     }
 }
 
-/// What [`Trap::Exit`] exits with.
+/// The exit code of [`Trap::Exit`].
 pub const EXIT_CODE: i32 = 3;
 
-/// Comes back only if the file is harmless. What cannot be read is none of a parser's business; the census reports it.
+/// Returns only if the file is harmless. It ignores files that cannot be read, because the census reports those.
 pub fn parse(path: &Path) {
     let mut first_line = String::new();
     let Ok(file) = File::open(path) else { return };
@@ -77,13 +77,13 @@ pub fn parse(path: &Path) {
 
 fn write_to_an_invalid_address() {
     let nowhere = ptr::without_provenance_mut::<u8>(16);
-    // SAFETY: A volatile write outside of all memory that Rust knows of does what the machine does with it. The first
-    // page is never mapped, so it is a fault, and the fault is the point.
+    // SAFETY: a volatile write outside of all allocated memory has the effect that the machine gives it. The first page
+    // is never mapped, so the effect is a fault, which is intended.
     unsafe { nowhere.write_volatile(1) };
 }
 
 fn wait_for_ever() {
-    // A loop that the optimiser must keep and that does not yield, as a parser that makes no progress would.
+    // The optimiser must keep this loop. It does not yield, like a parser that makes no progress.
     loop {
         hint::black_box(());
     }
@@ -91,7 +91,7 @@ fn wait_for_ever() {
 
 #[allow(unconditional_recursion, reason = "that is the trap")]
 fn depth_of(level: u64) -> u64 {
-    // A frame of some size, still needed after the call, so that the recursion cannot become a loop.
+    // The frame is used after the call, so that the compiler cannot turn the recursion into a loop.
     let frame = hint::black_box([level; 64]);
     depth_of(level + 1) + frame[0]
 }
@@ -99,12 +99,12 @@ fn depth_of(level: u64) -> u64 {
 fn allocate_without_end() {
     let mut memory = Vec::new();
     loop {
-        // Only a little of it is written to. Memory counts from when it is asked for, and so its limit is reached long
-        // before the limit of time, on a busy machine too.
+        // Only a little of it is written. The limit counts allocated memory, so it is reached long before the time
+        // limit, even on a busy machine.
         let mut block = vec![0_u8; 1024 * 1024];
         block[0] = 1;
         memory.push(hint::black_box(block));
-        // Where no limit can be set, the time limit ends this before the machine is in trouble.
+        // Where no memory limit can be set, it stops allocating here, and the time limit ends it.
         if memory.len() > 4096 {
             thread::park();
         }
