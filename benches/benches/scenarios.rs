@@ -1,5 +1,5 @@
-//! A few of the scenarios under criterion, which keeps what it measured: for a look at what a change did to one
-//! contender. How the contenders compare is told by `compare`, where they take turns.
+//! Some of the scenarios under criterion, which keeps its results: use it to see what a change did to one contender.
+//! To compare contenders use `compare`, where they take turns.
 
 use benches::{
     Outcome,
@@ -18,7 +18,7 @@ use concurrent_futures::{Error, Executor};
 use criterion::{Criterion, Throughput};
 
 fn main() -> Outcome<()> {
-    // A worker of procspawn's is this program, and does not come back from here.
+    // A worker of procspawn runs this program and does not return from here.
     procspawn::init();
     machine::prepare()?;
     let mut criterion = Criterion::default().configure_from_args();

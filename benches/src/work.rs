@@ -1,22 +1,22 @@
-//! The work, which is the same for everybody.
+//! The jobs, which are the same for every contender.
 
 use std::{hint::black_box, marker::PhantomData, path::Path, thread, time::Duration};
 
 use concurrent_futures::Payload;
 
-/// A function as a type, so that it can be given to those who take function pointers, those who take closures, and
-/// those who want functions that capture nothing.
+/// A function as a type, so that it fits interfaces that take function pointers, closures, or functions that capture
+/// nothing.
 pub trait Job: 'static {
-    /// What it takes.
+    /// The argument.
     type Input: Payload;
-    /// What it answers.
+    /// The result.
     type Output: Payload;
 
     /// Does the work.
     fn run(input: Self::Input) -> Self::Output;
 }
 
-/// As little as possible, so that what is measured is the way there and back.
+/// Adds one, so that the cost of a task is that of its transport.
 #[derive(Debug)]
 pub struct AddOne;
 
@@ -29,7 +29,7 @@ impl Job for AddOne {
     }
 }
 
-/// So many rounds of arithmetic. Counted, not timed: work that watches the clock takes no longer when it is disturbed.
+/// Runs rounds of arithmetic. They are counted and not timed, because timed work would hide disturbances.
 #[derive(Debug)]
 pub struct Spin;
 
@@ -45,14 +45,14 @@ impl Job for Spin {
 /// Rounds of [`spin`] that take about twenty nanoseconds on a processor of three to four gigahertz.
 pub const SHORT_ROUNDS: u64 = 27;
 
-/// About twenty nanoseconds of work on a number.
+/// Works on a number for about twenty nanoseconds.
 pub fn short(n: u64) -> u64 {
     spin(SHORT_ROUNDS, n)
 }
 
-/// Rounds of a xorshift generator: six instructions, each of which needs the one before it.
+/// Runs rounds of a xorshift generator: six instructions, each of which depends on the one before.
 pub fn spin(rounds: u64, seed: u64) -> u64 {
-    // Opaque on the way in, so that nothing is computed for several items at once.
+    // Opaque to the compiler, so that it does not vectorise over several items.
     let mut state = black_box(seed | 1);
     for _ in 0..rounds {
         state ^= state << 13;
@@ -62,7 +62,7 @@ pub fn spin(rounds: u64, seed: u64) -> u64 {
     black_box(state)
 }
 
-/// Answers what it is given.
+/// Returns its argument.
 #[derive(Debug)]
 pub struct Echo<T>(PhantomData<T>);
 
@@ -75,7 +75,7 @@ impl<T: Payload> Job for Echo<T> {
     }
 }
 
-/// Takes its process down.
+/// Aborts its process.
 #[derive(Debug)]
 pub struct Abort;
 
@@ -88,7 +88,7 @@ impl Job for Abort {
     }
 }
 
-/// Keeps a worker busy until a file is gone, by which any process can be told to go on.
+/// Keeps a worker busy until a file is removed, which works for every process.
 #[derive(Debug)]
 pub struct Blocked;
 

@@ -1,12 +1,12 @@
-//! Runs scenarios, and prints how everybody compares. `--list` names them.
+//! Runs scenarios, and prints how our pools compare. `--list` prints the names of the scenarios.
 
 use std::process::ExitCode;
 
 use benches::{
     Outcome,
-    driver::{Driver, Settings, apart},
+    driver::{Driver, Settings, probe},
     machine::{self, heap},
-    report::{self, Answer},
+    report::{Report, Results, text},
     scenario::{self, Scenario},
 };
 use lexopt::{
@@ -14,21 +14,22 @@ use lexopt::{
     ValueExt,
 };
 
-/// Counts for those processes alone that look at memory.
+/// Counts in those processes only that measure memory.
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
 
 const USAGE: &str = "\
-compare [scenario...] [--short] [--turns N] [--write] [--list]
+compare [scenario...] [--short] [--turns N] [--write] [--draw] [--list]
 
-Without a scenario it runs all of them. A scenario is named by the beginning of its name.
-  --short    few turns: everything in less than two minutes
-  --turns N  so many turns for each side of each table, however long that takes
-  --write    writes BENCHMARKS.md and its pictures from what was run
-  --list     names the scenarios, and runs none";
+Without a scenario it runs all. The beginning of a name is enough.
+  --short    few turns: all scenarios in less than two minutes
+  --turns N  N turns for each side of each table, however long that takes
+  --write    writes BENCHMARKS.md, TARGETS.md and the plots
+  --draw     writes them from benches/measured.json, and runs nothing
+  --list     prints the names of the scenarios, and runs nothing";
 
 fn main() -> ExitCode {
-    // A worker of procspawn's is this program, and does not come back from here.
+    // A worker of procspawn runs this program and does not return from here.
     procspawn::init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,12 +41,12 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [option, words @ ..] = &words[..]
-        && option == apart::OPTION
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [option, arguments @ ..] = &arguments[..]
+        && option == probe::OPTION
     {
         machine::prepare()?;
-        println!("{}", scenario::probe(words)?);
+        println!("{}", scenario::probe(arguments)?);
         return Ok(());
     }
     let mut settings = Settings::FULL;
@@ -60,6 +61,7 @@ fn run() -> Outcome<()> {
                 settings.fewest_turns = settings.turns;
             }
             Long("write") => write = true,
+            Long("draw") => return Report::read()?.write(),
             Long("list") => {
                 scenario::ALL.iter().for_each(|scenario| println!("{:10} {}", scenario.name, scenario.title));
                 return Ok(());
@@ -79,26 +81,28 @@ fn run() -> Outcome<()> {
         return Err("at least one turn".into());
     }
     machine::prepare()?;
-    // Before anything runs, because one of them is what else the machine was doing.
+    // Before anything runs, because one of the facts is the load of the machine.
     let facts = machine::facts();
-    let mut driver = Driver::new(settings, report::text::table);
-    let mut answers = Vec::new();
+    let mut driver = Driver::new(settings, text::table);
+    let mut results = Vec::new();
     for scenario in chosen {
-        report::text::scenario(scenario);
+        text::scenario(scenario);
         (scenario.run)(&mut driver)?;
-        answers.push(Answer { scenario, tables: driver.take() });
+        results.push(Results { scenario, tables: driver.take() });
     }
-    report::text::summary(&answers);
+    text::summary(&results);
     if write {
-        println!("\n{} is written", report::write(&answers, &facts)?);
+        Report { facts, results }.write()?;
+        println!("\nBENCHMARKS.md, TARGETS.md and the plots are written");
     }
     Ok(())
 }
 
+/// Returns the scenarios whose name begins with `beginning`.
 fn named(beginning: &str) -> Outcome<Vec<&'static Scenario>> {
     let found: Vec<_> = scenario::ALL.iter().filter(|scenario| scenario.name.starts_with(beginning)).collect();
     if found.is_empty() {
-        return Err(format!("no scenario begins with {beginning:?}; `--list` names them").into());
+        return Err(format!("no scenario begins with {beginning:?}; `--list` prints their names").into());
     }
     Ok(found)
 }

@@ -13,7 +13,7 @@ use crate::{Job, Outcome};
 #[derive(Debug)]
 pub struct AsyncExecutor {
     pub(crate) executor: Arc<Executor<'static>>,
-    /// Dropped to tell the threads that it is over.
+    /// Dropped to stop the threads.
     stops: Vec<oneshot::Sender<()>>,
     threads: Vec<thread::JoinHandle<()>>,
 }
@@ -51,7 +51,7 @@ impl Drop for AsyncExecutor {
     fn drop(&mut self) {
         self.stops.clear();
         for thread in self.threads.drain(..) {
-            // A thread of it that panicked has been reported already.
+            // A panic of the thread has been reported already.
             let _ = thread.join();
         }
     }

@@ -1,7 +1,7 @@
-"""CPython's process pools on the same work: reads commands, answers nanoseconds.
+"""CPython's process pools on the same work: reads commands, prints nanoseconds.
 
-Started as `python3 cpython.py concurrent.futures 2` or `python3 cpython.py multiprocessing 2`. Each line of its input is a
-command with numbers; each line of its output is how many nanoseconds the whole of it took. What the tasks answer is checked.
+Started as `python3 cpython.py concurrent.futures 2` or `python3 cpython.py multiprocessing 2`. Each line of the input is
+a command with numbers; each line of the output is how many nanoseconds the command took. Results are checked.
 """
 
 import array
@@ -67,8 +67,8 @@ def sample(kind, size):
 
 def timed(work):
     start = time.perf_counter_ns()
-    answer = work()
-    return answer, time.perf_counter_ns() - start
+    result = work()
+    return result, time.perf_counter_ns() - start
 
 
 def sum_to(count):
@@ -88,26 +88,26 @@ class Commands:
         return self.kept
 
     def many(self, count):
-        answer, cost = timed(lambda: self.pool.many(int(count)))
-        assert answer == sum_to(int(count))
+        result, cost = timed(lambda: self.pool.many(int(count)))
+        assert result == sum_to(int(count))
         return cost
 
     def one(self, count):
-        answer, cost = timed(lambda: sum(self.pool.one(add_one, n) for n in range(int(count))))
-        assert answer == sum_to(int(count))
+        result, cost = timed(lambda: sum(self.pool.one(add_one, n) for n in range(int(count))))
+        assert result == sum_to(int(count))
         return cost
 
     def map(self, count, chunk):
-        answer, cost = timed(lambda: self.pool.map(int(count), int(chunk)))
-        assert sum(answer) == sum_to(int(count))
+        result, cost = timed(lambda: self.pool.map(int(count), int(chunk)))
+        assert sum(result) == sum_to(int(count))
         return cost
 
     def echo(self, kind, size, count):
         value = sample(kind, int(size))
         total = 0
         for _ in range(int(count)):
-            answer, cost = timed(lambda: self.pool.one(echo, value))
-            assert answer == value
+            result, cost = timed(lambda: self.pool.one(echo, value))
+            assert result == value
             total += cost
         return total
 
@@ -116,21 +116,21 @@ class Commands:
             pool = self.make(self.width)
             return pool, pool.one(add_one, 1)
 
-        (pool, answer), cost = timed(first_result)
-        assert answer == 2
+        (pool, result), cost = timed(first_result)
+        assert result == 2
         pool.close()
         return cost
 
     def fresh(self, count):
-        """Of `multiprocessing` alone: `concurrent.futures` does not fork for that, and takes a hundred times as long."""
+        """For `multiprocessing` only: `concurrent.futures` does not fork for this, and takes a hundred times as long."""
         if self.kept is None:
             self.kept = Multiprocessing(self.width, maxtasksperchild=1)
         return self.one(count)
 
 
 def lines():
-    """Past `sys.stdin`, whose lock a worker would wait for that is forked while it is held: by another thread, to replace
-    one that has had the tasks of its life. Whoever asks waits for the answer, so a read is a line."""
+    """Reads lines without `sys.stdin`. A worker that another thread forks while the lock of `sys.stdin` is held would wait
+    for it forever. The benchmark waits for each reply, so one read is one line."""
     while line := os.read(0, 4096):
         yield line.decode()
 

@@ -7,7 +7,7 @@ use std::{
 
 use crate::Outcome;
 
-/// Which of its pools.
+/// One of CPython's pools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     /// `concurrent.futures.ProcessPoolExecutor`.
@@ -17,10 +17,10 @@ pub enum Library {
 }
 
 impl Library {
-    /// Both.
+    /// Both pools.
     pub const ALL: [Library; 2] = [Library::ConcurrentFutures, Library::Multiprocessing];
 
-    /// What it is called in reports.
+    /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Library::ConcurrentFutures => "CPython ProcessPoolExecutor",
@@ -36,16 +36,16 @@ impl Library {
     }
 }
 
-/// An interpreter with one of the pools, which waits for commands.
+/// An interpreter that has one of the pools and waits for commands.
 #[derive(Debug)]
 pub struct Cpython {
     child: Child,
     commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    replies: BufReader<ChildStdout>,
 }
 
 impl Cpython {
-    /// Starts an interpreter. Its pool is made by the first command.
+    /// Starts an interpreter. The first command creates its pool.
     ///
     /// # Errors
     ///
@@ -57,30 +57,30 @@ impl Cpython {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let (Some(commands), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(commands), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both are piped");
         };
-        Ok(Cpython { child, commands: Some(commands), answers: BufReader::new(answers) })
+        Ok(Cpython { child, commands: Some(commands), replies: BufReader::new(replies) })
     }
 
-    /// Has a command carried out, and answers how many nanoseconds that took.
+    /// Runs a command, and returns how many nanoseconds it took.
     ///
     /// # Panics
     ///
     /// If the script fails.
     pub fn nanoseconds(&mut self, command: &str) -> f64 {
-        let commands = self.commands.as_mut().expect("taken by the drop alone");
-        // Written at once, because it is read at once.
+        let commands = self.commands.as_mut().expect("only drop takes it");
+        // In one piece, because the script takes each read for a line.
         commands.write_all(format!("{command}\n").as_bytes()).expect("the interpreter reads");
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("the interpreter answers");
-        answer.trim().parse().unwrap_or_else(|_| panic!("the script failed at {command:?}"))
+        let mut reply = String::new();
+        self.replies.read_line(&mut reply).expect("the interpreter replies");
+        reply.trim().parse().unwrap_or_else(|_| panic!("the script failed at {command:?}"))
     }
 }
 
 impl Drop for Cpython {
     fn drop(&mut self) {
-        // The end of its input ends the script. Its pool goes with it.
+        // The end of its input ends the script and its pool.
         drop(self.commands.take());
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Who takes part.
+//! The contenders: our pools, their peers, and the limits of the machine.
 
 pub mod async_executor;
 pub mod cpython;
@@ -13,34 +13,35 @@ pub mod threads;
 pub mod tokio;
 
 use concurrent_futures::Payload;
+use serde::{Deserialize, Serialize};
 
 use crate::{Job, Outcome};
 
-/// A pool that runs jobs elsewhere, and answers a handle for each.
+/// A pool that runs jobs and returns a handle for each.
 pub trait Contender: Sized + Send + Sync + 'static {
-    /// What it is called in reports.
+    /// The name in reports.
     const NAME: &'static str;
-    /// What its figures are for.
+    /// Whether it is one of our pools, a peer or a floor.
     const ROLE: Role;
 
-    /// What is left with the caller for a job that was submitted.
+    /// The handle of a submitted job.
     type Handle<R: Payload>: Send;
 
-    /// A pool with so many workers, and its default options.
+    /// Builds a pool with `width` workers and its default options.
     ///
     /// # Errors
     ///
-    /// If the system refuses what it needs.
+    /// If the system refuses a resource.
     fn build(width: usize) -> Outcome<Self>;
 
-    /// Hands over a job.
+    /// Submits a job.
     ///
     /// # Panics
     ///
     /// If the pool refuses it.
     fn submit<J: Job>(&self, input: J::Input) -> Self::Handle<J::Output>;
 
-    /// Waits for a job, and answers what it has computed.
+    /// Waits for a job, and returns its result.
     ///
     /// # Panics
     ///
@@ -48,18 +49,18 @@ pub trait Contender: Sized + Send + Sync + 'static {
     fn collect<R: Payload>(handle: Self::Handle<R>) -> R;
 }
 
-/// On whose side a figure is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose figure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// One of the pools of this workspace.
     Ours,
-    /// Somebody else's pool for the same purpose.
+    /// Another pool for the same purpose.
     Peer,
-    /// What the machine allows: no pool, only the least that has to be done.
+    /// A limit of the machine: the least work that is necessary, without a pool.
     Floor,
 }
 
-/// Calls a generic function for each contender that runs tasks on threads of this process, and answers the answers:
+/// Calls a generic function for each contender that runs tasks on threads of this process, and returns an array:
 /// `each_on_threads!(side(width, count))` is `[side::<Submit>(width, count), side::<Spawn>(width, count), ...]`.
 macro_rules! each_on_threads {
     ($function:ident ($($argument:expr),*)) => {
@@ -76,7 +77,7 @@ macro_rules! each_on_threads {
     };
 }
 
-/// As [`each_on_threads!`], for each contender in Rust that runs tasks in other processes.
+/// Does the same as [`each_on_threads!`] for each contender in Rust that runs tasks in other processes.
 macro_rules! each_on_processes {
     ($function:ident ($($argument:expr),*)) => {
         [

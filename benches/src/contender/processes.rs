@@ -1,4 +1,4 @@
-//! Our pool of processes, on each of its transports.
+//! Our process pool, on each of its transports.
 
 use std::ops::Deref;
 
@@ -7,20 +7,20 @@ use concurrent_futures::{Executor, Future, Payload, ProcessPoolExecutor, Transpo
 use super::{Contender, Role};
 use crate::{Job, Outcome};
 
-/// Tasks travel through shared memory.
+/// A pool whose tasks travel through shared memory.
 #[derive(Debug)]
 pub struct Ring(pub ProcessPoolExecutor);
 
-/// Tasks travel through sockets.
+/// A pool whose tasks travel through sockets.
 #[derive(Debug)]
 pub struct Socket(pub ProcessPoolExecutor);
 
-/// A contender that is a pool of processes of ours, for what only it can do.
+/// A contender that is our process pool, for scenarios that only it can run.
 pub trait Processes: Contender + Deref<Target = ProcessPoolExecutor> {
-    /// How tasks travel.
+    /// The transport of its tasks.
     const TRANSPORT: Transport;
 
-    /// Takes a pool that was built with more than the default options.
+    /// Wraps a pool that was built with other options than the default ones.
     fn of(pool: ProcessPoolExecutor) -> Self;
 }
 

@@ -5,13 +5,13 @@ use concurrent_futures::Payload;
 use super::{Contender, Role};
 use crate::{Job, Outcome};
 
-/// A pool of procspawn's. Results have to be collected in the order in which tasks end, or at least by somebody: a
-/// worker does not go on before the result of its last task is taken.
+/// A pool of procspawn's. A worker waits until the result of its last task is collected, so results must be collected
+/// in the order in which tasks end.
 pub struct Procspawn(pub procspawn::Pool);
 
-/// How many tasks it may have at once: it holds descriptors for each that is not collected, and panics when they run
-/// out.
-pub const MOST_AT_ONCE: u64 = 2_000;
+/// The number of tasks that it can have. It holds descriptors for each task that is not collected, and panics when they
+/// run out.
+pub const MAX_PENDING: u64 = 2_000;
 
 impl Contender for Procspawn {
     const NAME: &'static str = "procspawn";

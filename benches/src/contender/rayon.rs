@@ -1,4 +1,4 @@
-//! rayon. It has no handle with a result for a single task, so each task sends its result through a channel.
+//! The crate `rayon`. Its spawned tasks have no result, so each sends it through a channel.
 
 use concurrent_futures::Payload;
 
@@ -20,7 +20,7 @@ impl Contender for Rayon {
 
     fn submit<J: Job>(&self, input: J::Input) -> oneshot::Receiver<J::Output> {
         let (sender, receiver) = oneshot::channel();
-        // Fails only if nobody wants the result any more.
+        // It fails only if the receiver is dropped.
         self.0.spawn_fifo(move || drop(sender.send(J::run(input))));
         receiver
     }

@@ -16,7 +16,7 @@ impl Contender for RustyPool {
     type Handle<R: Payload> = rusty_pool::JoinHandle<R>;
 
     fn build(width: usize) -> Outcome<RustyPool> {
-        // As many at most as there are always; the time is how long one that is too many would stay.
+        // The same minimum and maximum. The time is how long a thread above the minimum would stay.
         Ok(RustyPool(rusty_pool::ThreadPool::new(width, width, Duration::from_secs(60))))
     }
 

@@ -1,4 +1,4 @@
-//! The crate `threadpool`: a queue behind a lock. Its tasks have no result, so each sends it through a channel.
+//! The crate `threadpool`, a queue behind a lock. Its tasks have no result, so each sends it through a channel.
 
 use concurrent_futures::Payload;
 
@@ -20,7 +20,7 @@ impl Contender for ThreadPool {
 
     fn submit<J: Job>(&self, input: J::Input) -> oneshot::Receiver<J::Output> {
         let (sender, receiver) = oneshot::channel();
-        // Fails only if nobody wants the result any more.
+        // It fails only if the receiver is dropped.
         self.0.execute(move || drop(sender.send(J::run(input))));
         receiver
     }

@@ -1,4 +1,4 @@
-//! Our pool of threads, by each of its two entrances.
+//! Our thread pool, through each of its two entry points.
 
 use std::ops::Deref;
 
@@ -7,11 +7,11 @@ use concurrent_futures::{Executor, Future, Payload, ThreadPoolExecutor};
 use super::{Contender, Role};
 use crate::{Job, Outcome};
 
-/// By [`Executor::submit`], which every back-end has.
+/// Submits through [`Executor::submit`], which every back-end has.
 #[derive(Debug)]
 pub struct Submit(pub ThreadPoolExecutor);
 
-/// By [`ThreadPoolExecutor::spawn`], which takes any closure.
+/// Submits through [`ThreadPoolExecutor::spawn`], which takes any closure.
 #[derive(Debug)]
 pub struct Spawn(pub ThreadPoolExecutor);
 

@@ -1,4 +1,4 @@
-//! tokio's threads for work that blocks.
+//! The threads of tokio for blocking work.
 
 use concurrent_futures::Payload;
 use futures::executor::block_on;
@@ -10,7 +10,7 @@ use tokio::{
 use super::{Contender, Role};
 use crate::{Job, Outcome};
 
-/// A runtime whose blocking threads do the work.
+/// A runtime whose blocking threads run the tasks.
 #[derive(Debug)]
 pub struct Tokio(pub Runtime);
 

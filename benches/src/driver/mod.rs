@@ -1,6 +1,6 @@
-//! Lets the sides of a comparison take turns.
+//! Runs comparisons: the sides of a table take turns.
 
-pub mod apart;
+pub mod probe;
 mod side;
 mod statistics;
 mod table;
@@ -15,21 +15,21 @@ pub use target::{Baseline, Limit, Target, Verdict};
 
 use crate::Outcome;
 
-/// How much time is spent.
+/// How much time a run takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How often each side has its turn, if the budget lasts.
+    /// The number of turns of each side, if the budget lasts.
     pub turns: usize,
-    /// How often each side has its turn in any case.
+    /// The number of turns of each side in any case.
     pub fewest_turns: usize,
-    /// After so much time no further round of a table begins.
+    /// The time after which no further round of a table begins.
     pub budget: Duration,
-    /// How long idle pools are watched.
+    /// The time for which idle pools are watched.
     pub watch: Duration,
 }
 
 impl Settings {
-    /// What figures are published from.
+    /// For figures that are published.
     pub const FULL: Settings =
         Settings { turns: 41, fewest_turns: 7, budget: Duration::from_secs(15), watch: Duration::from_secs(10) };
     /// For daily use: all scenarios in less than two minutes.
@@ -37,33 +37,33 @@ impl Settings {
         Settings { turns: 11, fewest_turns: 3, budget: Duration::from_secs(2), watch: Duration::from_secs(3) };
 }
 
-/// What a scenario gives its tables to.
+/// Measures the tables of scenarios.
 #[derive(Debug)]
 pub struct Driver {
     settings: Settings,
     show: fn(&Measured),
-    dice: Dice,
+    shuffler: Shuffler,
     measured: Vec<Measured>,
 }
 
 impl Driver {
-    /// A driver that has not run anything, and shows each table as soon as it is ready.
+    /// Creates a driver that shows each table with `show` as soon as it is measured.
     pub fn new(settings: Settings, show: fn(&Measured)) -> Driver {
-        Driver { settings, show, dice: Dice(0x9e37_79b9_7f4a_7c15), measured: Vec::new() }
+        Driver { settings, show, shuffler: Shuffler(0x9e37_79b9_7f4a_7c15), measured: Vec::new() }
     }
 
-    /// How much time is spent.
+    /// Returns how much time a run takes.
     pub fn settings(&self) -> Settings {
         self.settings
     }
 
-    /// The tables since it was last asked.
+    /// Returns the tables that were measured since the last call.
     pub fn take(&mut self) -> Vec<Measured> {
         std::mem::take(&mut self.measured)
     }
 
-    /// Lets the sides of a table take turns: every side once, then every side again, in an order that is shuffled each
-    /// time. What disturbs the machine for a while disturbs all of them, and nobody always follows the same neighbour.
+    /// Measures a table: every side has a turn, then every side again, in an order that is shuffled for each round. So
+    /// a disturbance of the machine affects all sides, and no side always follows the same one.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Driver {
             if round >= self.settings.fewest_turns && start.elapsed() >= self.settings.budget {
                 break;
             }
-            self.dice.shuffle(&mut order);
+            self.shuffler.shuffle(&mut order);
             for &index in &order {
                 costs[index].push(table.sides[index].turn());
             }
@@ -94,11 +94,11 @@ impl Driver {
     }
 }
 
-/// Numbers without a pattern that matters.
+/// A source of pseudo-random numbers for shuffling.
 #[derive(Debug)]
-struct Dice(u64);
+struct Shuffler(u64);
 
-impl Dice {
+impl Shuffler {
     fn shuffle(&mut self, order: &mut [usize]) {
         for last in (1..order.len()).rev() {
             self.0 = crate::work::spin(1, self.0);

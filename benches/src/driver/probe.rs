@@ -1,4 +1,4 @@
-//! Probes that need a process to themselves: what is idle in it, or how much memory it has, is theirs alone.
+//! Probes: figures that need a process to themselves, such as its processor time or its memory.
 
 use std::{
     ffi::OsString,
@@ -7,43 +7,46 @@ use std::{
 
 use crate::Outcome;
 
-/// The option by which this program is told to be such a process.
-pub const OPTION: &str = "--apart";
+/// The option that makes this program a probe.
+pub const OPTION: &str = "--probe";
 
-/// A probe that runs.
+/// A running probe.
 #[derive(Debug)]
-pub struct Apart(Option<Child>);
+pub struct Probe(Option<Child>);
 
-impl Apart {
-    /// Starts this program again, with the words that say which probe it is to be.
+impl Probe {
+    /// Starts this program again as the probe that `arguments` name.
     ///
     /// # Errors
     ///
     /// If the system refuses a process.
-    pub fn start(words: &[&str]) -> Outcome<Apart> {
+    pub fn start(arguments: &[&str]) -> Outcome<Probe> {
         let program = std::env::current_exe()?;
-        let child =
-            Command::new(program).arg(OPTION).args(words.iter().map(OsString::from)).stdout(Stdio::piped()).spawn()?;
-        Ok(Apart(Some(child)))
+        let arguments = arguments.iter().map(OsString::from);
+        let child = Command::new(program).arg(OPTION).args(arguments).stdout(Stdio::piped()).spawn()?;
+        Ok(Probe(Some(child)))
     }
 
-    /// Waits for its end, and for the number that it prints.
+    /// Waits until the probe ends, and returns the number that it printed.
     ///
     /// # Panics
     ///
-    /// If it fails, or is asked twice.
+    /// If the probe fails, or if this is called twice.
     pub fn figure(&mut self) -> f64 {
-        let child = self.0.take().expect("asked once");
+        let child = self.0.take().expect("called once");
         let output = child.wait_with_output().expect("it can be waited for");
-        let answer = String::from_utf8_lossy(&output.stdout);
-        answer.trim().parse().unwrap_or_else(|_| panic!("a probe ended with {} and said {answer:?}", output.status))
+        let printed = String::from_utf8_lossy(&output.stdout);
+        printed
+            .trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("a probe ended with {} and printed {printed:?}", output.status))
     }
 }
 
-impl Drop for Apart {
+impl Drop for Probe {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
-            // The only failure is that it is gone already.
+            // It fails only if the process is gone already.
             let _ = child.kill();
             let _ = child.wait();
         }

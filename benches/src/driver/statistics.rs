@@ -1,38 +1,34 @@
-//! Many turns in a few numbers.
+//! Summarises turns.
 
-/// What is known of the costs of a side.
-#[derive(Clone, Copy, Debug, PartialEq)]
+use serde::{Deserialize, Serialize};
+
+/// The distribution of the costs of a side.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Half of the turns cost less.
+    /// The median.
     pub median: f64,
-    /// A quarter of the turns cost less.
+    /// The lower quartile.
     pub lower: f64,
-    /// A quarter of the turns cost more.
+    /// The upper quartile.
     pub upper: f64,
-    /// The cheapest turn.
-    pub lowest: f64,
-    /// The dearest turn.
-    pub highest: f64,
-    /// How many turns there were.
+    /// The number of turns.
     pub turns: usize,
 }
 
 impl Summary {
-    /// Sums up costs, of which there is at least one.
+    /// Summarises costs, of which there is at least one.
     pub fn of(mut costs: Vec<f64>) -> Summary {
         costs.sort_by(f64::total_cmp);
         Summary {
             median: quantile(&costs, 0.5),
             lower: quantile(&costs, 0.25),
             upper: quantile(&costs, 0.75),
-            lowest: quantile(&costs, 0.0),
-            highest: quantile(&costs, 1.0),
             turns: costs.len(),
         }
     }
 }
 
-/// The value below which a share of the sorted costs lies, between neighbours in proportion.
+/// Returns the value below which a share of the sorted costs lies, interpolating between neighbours.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let below = place.floor() as usize;
@@ -45,14 +41,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
+    fn the_median_of_an_even_number_of_costs_is_the_mean_of_the_middle_two() {
         let summary = Summary::of(vec![4.0, 1.0, 3.0, 2.0]);
-        assert_eq!((summary.lowest, summary.median, summary.highest), (1.0, 2.5, 4.0));
-        assert_eq!((summary.lower, summary.upper), (1.75, 3.25));
+        assert_eq!((summary.lower, summary.median, summary.upper), (1.75, 2.5, 3.25));
     }
 
     #[test]
-    fn one_turn_is_all_there_is() {
+    fn the_outermost_quantiles_are_the_extremes() {
+        assert_eq!([0.0, 1.0].map(|share| quantile(&[1.0, 2.0, 3.0, 4.0], share)), [1.0, 4.0]);
+    }
+
+    #[test]
+    fn a_single_cost_is_median_and_quartiles() {
         let summary = Summary::of(vec![7.0]);
         assert_eq!((summary.lower, summary.median, summary.upper, summary.turns), (7.0, 7.0, 7.0, 1));
     }

@@ -1,9 +1,11 @@
-//! A comparison: its sides before, and what came out after.
+//! A comparison, before and after it was measured.
+
+use serde::{Deserialize, Serialize};
 
 use super::{Side, Summary, Target, Verdict};
 use crate::{Outcome, contender::Role};
 
-/// Sides that are measured in turns, and what is to be reached.
+/// Sides that are measured in turns, and their targets.
 #[derive(Debug)]
 pub struct Table {
     pub(super) title: String,
@@ -14,7 +16,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table of costs in a unit: less is better.
+    /// Creates a table of costs in a unit. Less is better.
     pub fn new(title: impl Into<String>, unit: &'static str) -> Table {
         Table { title: title.into(), unit, sides: Vec::new(), targets: Vec::new(), notes: Vec::new() }
     }
@@ -25,7 +27,7 @@ impl Table {
         self
     }
 
-    /// Adds sides that were built together.
+    /// Adds sides.
     ///
     /// # Errors
     ///
@@ -37,8 +39,8 @@ impl Table {
         Ok(self)
     }
 
-    /// Adds a side that not every machine has. Without it there is a note.
-    pub fn perhaps(mut self, label: &str, side: Outcome<Side>) -> Table {
+    /// Adds a side that not every machine has. If it is missing, a note says so.
+    pub fn optional_side(mut self, label: &str, side: Outcome<Side>) -> Table {
         match side {
             Ok(side) => self.side(side),
             Err(error) => {
@@ -48,19 +50,19 @@ impl Table {
         }
     }
 
-    /// Adds what one of our sides is to reach.
+    /// Adds a target of one of our sides.
     pub fn target(mut self, target: Target) -> Table {
         self.targets.push(target);
         self
     }
 
-    /// Puts all sides that it has into the plot of its scenario, at the same place.
+    /// Adds all present sides to the plot of the scenario, at the same x coordinate.
     pub fn plotted(mut self, x: f64) -> Table {
         self.sides = self.sides.into_iter().map(|side| side.at(x)).collect();
         self
     }
 
-    /// Adds something to be said below the table.
+    /// Adds a note below the table.
     pub fn note(mut self, note: impl Into<String>) -> Table {
         self.notes.push(note.into());
         self
@@ -79,33 +81,32 @@ impl Table {
         let mut verdicts = Vec::new();
         let mut notes = self.notes;
         for target in &self.targets {
-            match target.judge(&rows)? {
+            match target.evaluate(&rows)? {
                 Some(verdict) => verdicts.push(verdict),
-                None => notes.push(format!("what {} is to be held against is missing", target.subject())),
+                None => notes.push(format!("the baseline of {} is missing", target.subject())),
             }
         }
-        Ok(Measured { title: self.title, unit: self.unit, rows, verdicts, notes })
+        Ok(Measured { title: self.title, unit: self.unit.to_string(), rows, verdicts, notes })
     }
 }
 
-/// What came out.
-#[derive(Clone, Debug)]
+/// A measured table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// What was compared.
     pub title: String,
-    /// What the costs are counted in.
-    pub unit: &'static str,
+    /// The unit of the costs.
+    pub unit: String,
     /// One for each side.
     pub rows: Vec<Row>,
     /// One for each target.
     pub verdicts: Vec<Verdict>,
-    /// What else is to be said.
+    /// Notes below the table.
     pub notes: Vec<String>,
 }
 
 impl Measured {
-    /// What the column of ratios is in relation to: what the first target names, or else the best peer, or else the
-    /// first side.
+    /// Returns the row that ratios refer to: the baseline of the first target, else the best peer, else the first row.
     pub fn reference(&self) -> &Row {
         let of_target = self.verdicts.first().and_then(|verdict| {
             let baseline = verdict.baseline.as_ref()?;
@@ -115,20 +116,20 @@ impl Measured {
     }
 }
 
-/// What came out for one side.
-#[derive(Clone, Debug)]
+/// The measured costs of a side.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// What it is called.
+    /// The name.
     pub label: String,
-    /// On whose side it is.
+    /// Whether it is one of our pools, a peer or a floor.
     pub role: Role,
-    /// Where it is in a plot.
+    /// The point in a plot.
     pub point: Option<(String, f64)>,
-    /// Its costs.
+    /// The costs.
     pub summary: Summary,
 }
 
-/// The peer with the lowest median.
+/// Returns the peer with the lowest median.
 pub(super) fn best_peer(rows: &[Row]) -> Option<&Row> {
     let peers = rows.iter().filter(|row| row.role == Role::Peer);
     peers.min_by(|a, b| a.summary.median.total_cmp(&b.summary.median))

@@ -1,72 +1,74 @@
-//! What is to be reached.
+//! Targets.
+
+use serde::{Deserialize, Serialize};
 
 use super::{Row, table::best_peer};
 use crate::Outcome;
 
-/// What a side may cost at most.
+/// An upper bound on the cost of a side.
 #[derive(Clone, Debug)]
 pub struct Target {
     subject: String,
     limits: Vec<Limit>,
 }
 
-/// A bound, absolute or in relation to another side.
+/// A bound, absolute or relative to another side.
 #[derive(Clone, Debug)]
 pub enum Limit {
-    /// So many times the median of another side.
+    /// A multiple of the median of another side.
     Times(f64, Baseline),
-    /// So much, in the unit of the table; and in words.
+    /// A cost in the unit of the table, and its description.
     Cost(f64, &'static str),
 }
 
-/// A side that others are held against.
+/// A side that others are compared with.
 #[derive(Clone, Debug)]
 pub enum Baseline {
-    /// Whichever peer has the lowest median.
+    /// The peer with the lowest median.
     BestPeer,
-    /// The side of this name.
+    /// The side with this name.
     Side(String),
 }
 
-/// Whether a target is reached.
-#[derive(Clone, Debug)]
+/// Whether a target was met.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Who was held against it.
+    /// The side that has the target.
     pub subject: String,
-    /// What was to be reached, in words.
+    /// The description of the target.
     pub target: String,
-    /// The side that it was held against, if there is one.
+    /// The side that it was compared with, if there is one.
     pub baseline: Option<String>,
-    /// What the subject costs, in the terms of the target: a ratio, or a share of the bound.
+    /// The cost in the terms of the target: a ratio, or a share of the bound.
     pub reached: String,
-    /// The cost as a share of what is allowed: up to 1.0 it is reached.
+    /// The cost as a share of the bound; at most 1.0 if the target was met.
     pub share: f64,
 }
 
 impl Verdict {
-    /// Whether the target is reached.
+    /// Returns whether the target was met.
     pub fn is_met(&self) -> bool {
         self.share <= 1.0
     }
 }
 
 impl Target {
-    /// The subject costs at most so many times what the best peer does.
+    /// Creates a target: at most `times` the cost of the best peer.
     pub fn best_peer(subject: impl Into<String>, times: f64) -> Target {
         Target { subject: subject.into(), limits: vec![Limit::Times(times, Baseline::BestPeer)] }
     }
 
-    /// The subject costs at most so many times what another side does.
+    /// Creates a target: at most `times` the cost of another side.
     pub fn times(subject: impl Into<String>, times: f64, of: impl Into<String>) -> Target {
         Target { subject: subject.into(), limits: vec![Limit::Times(times, Baseline::Side(of.into()))] }
     }
 
-    /// The subject costs at most so much.
+    /// Creates a target: at most `cost`.
     pub fn cost(subject: impl Into<String>, cost: f64, words: &'static str) -> Target {
         Target { subject: subject.into(), limits: vec![Limit::Cost(cost, words)] }
     }
 
-    /// Allows another bound, if that is more.
+    /// Adds another bound. The larger one counts.
     pub fn or(mut self, limit: Limit) -> Target {
         self.limits.push(limit);
         self
@@ -76,8 +78,8 @@ impl Target {
         &self.subject
     }
 
-    /// None: a side that it needs did not take part.
-    pub(super) fn judge(&self, rows: &[Row]) -> Outcome<Option<Verdict>> {
+    /// Returns the verdict, or `None` if the baseline was not measured.
+    pub(super) fn evaluate(&self, rows: &[Row]) -> Outcome<Option<Verdict>> {
         let find = |label: &str| rows.iter().find(|row| row.label == label);
         let subject = find(&self.subject).ok_or_else(|| format!("no side is called {:?}", self.subject))?;
         let cost = subject.summary.median;
@@ -94,11 +96,11 @@ impl Target {
                     };
                     let Some(row) = row else { continue };
                     let base = row.summary.median;
-                    let words = match baseline {
+                    let description = match baseline {
                         Baseline::BestPeer => format!("at most {times} of the best peer, {}", row.label),
                         Baseline::Side(label) => format!("at most {times} of {label}"),
                     };
-                    (times * base, Some(row.label.clone()), words, format!("{:.3}", cost / base))
+                    (times * base, Some(row.label.clone()), description, format!("{:.3}", cost / base))
                 }
             };
             let share = cost / allowed;
@@ -130,27 +132,27 @@ mod tests {
 
     #[test]
     fn the_best_peer_is_neither_ours_nor_a_floor() {
-        let verdict = Target::best_peer("ours", 0.75).judge(&rows()).unwrap().unwrap();
+        let verdict = Target::best_peer("ours", 0.75).evaluate(&rows()).unwrap().unwrap();
         assert_eq!(verdict.baseline.as_deref(), Some("good"));
         assert_eq!(verdict.reached, "0.800");
         assert!(!verdict.is_met());
     }
 
     #[test]
-    fn of_two_bounds_the_larger_holds() {
+    fn of_two_bounds_the_larger_one_counts() {
         let target = Target::cost("ours", 4.0, "four").or(Limit::Times(10.0, Baseline::Side("floor".into())));
-        let verdict = target.judge(&rows()).unwrap().unwrap();
+        let verdict = target.evaluate(&rows()).unwrap().unwrap();
         assert!(verdict.is_met());
         assert_eq!(verdict.target, "at most 10 of floor");
     }
 
     #[test]
-    fn a_target_without_its_baseline_is_not_judged() {
-        assert!(Target::times("ours", 1.0, "absent").judge(&rows()).unwrap().is_none());
+    fn a_target_whose_baseline_was_not_measured_has_no_verdict() {
+        assert!(Target::times("ours", 1.0, "absent").evaluate(&rows()).unwrap().is_none());
     }
 
     #[test]
-    fn a_target_of_nobody_is_an_error() {
-        assert!(Target::best_peer("nobody", 1.0).judge(&rows()).is_err());
+    fn a_target_of_an_unknown_side_is_an_error() {
+        assert!(Target::best_peer("unknown", 1.0).evaluate(&rows()).is_err());
     }
 }

@@ -1,11 +1,12 @@
-//! How long processors have worked for this process and those it has started.
+//! The processor time of this process and of those that it has started.
 
 use std::{collections::HashMap, fs, time::Duration};
 
-/// The time of all threads but the calling process's first one, which is who asks, and of all processes that descend
-/// from this one. To the nanosecond, as the scheduler counts it.
+/// Returns the processor time of all threads of this process but the first, which is the one that calls this, and of
+/// all processes that descend from this one, as the scheduler counts it.
 ///
-/// Threads and processes that are gone do not count, so the difference of two answers needs that none ended in between.
+/// Threads and processes that have ended do not count, so the difference of two calls is only meaningful if none ended
+/// in between.
 pub fn used() -> Duration {
     let me = std::process::id();
     let processes: Vec<u32> = numbers("/proc").collect();
@@ -34,7 +35,7 @@ fn numbers(directory: &str) -> impl Iterator<Item = u32> + use<> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The fourth field, counted from the parenthesis behind the name, which may hold anything.
+/// Returns the fourth field of `stat`. It is counted from the parenthesis after the name, which may contain anything.
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
@@ -57,7 +58,7 @@ mod tests {
     use crate::work::spin;
 
     #[test]
-    fn a_thread_that_worked_is_seen_to_have_worked() {
+    fn the_time_of_a_thread_that_works_is_counted() {
         let me = std::process::id();
         let (number, numbers) = channel();
         let (work, works) = channel();
@@ -73,7 +74,7 @@ mod tests {
         let before = nanoseconds(me, number).unwrap();
         work.send(1_000_000).unwrap();
         has_worked.recv().unwrap();
-        // A million rounds of six instructions that need each other: no processor is as fast as that.
+        // A million rounds of six dependent instructions take longer than that on every processor.
         assert!(nanoseconds(me, number).unwrap() - before > 100_000);
         drop(work);
         thread.join().unwrap();

@@ -1,4 +1,4 @@
-//! An allocator that can count what is alive.
+//! An allocator that can count allocated bytes.
 #![allow(unsafe_code)]
 
 use std::{
@@ -6,21 +6,20 @@ use std::{
     sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
 };
 
-/// The system's allocator, which counts the bytes that were asked for once it is told to. Until then it costs the look
-/// at a flag.
+/// The system's allocator, which counts bytes after [`count`] was called. Before that it only reads a flag.
 #[derive(Debug)]
 pub struct Counting;
 
 static COUNTS: AtomicBool = AtomicBool::new(false);
 static ALIVE: AtomicI64 = AtomicI64::new(0);
 
-/// Counts from now on. What was allocated before and is freed from now on is subtracted.
+/// Starts counting. Memory that was allocated before and is freed later is subtracted.
 pub fn count() {
-    // ORDERING: an allocation at the same time on another thread may be counted or not.
+    // ORDERING: a concurrent allocation on another thread may be counted or not.
     COUNTS.store(true, Relaxed);
 }
 
-/// How many bytes more are alive than when it began to count.
+/// Returns how many bytes more are allocated than when counting began.
 pub fn alive() -> i64 {
     ALIVE.load(Relaxed)
 }
@@ -31,11 +30,11 @@ fn add(bytes: i64) {
     }
 }
 
-// SAFETY: everything is done by the system's allocator.
+// SAFETY: the system's allocator does everything.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size() as i64);
-        // SAFETY: the caller's promises are those of the function that is called.
+        // SAFETY: the called function has the same contract.
         unsafe { System.alloc(layout) }
     }
 

@@ -1,15 +1,15 @@
-//! What the system grants this process.
+//! The limits of this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Outcome;
 
-/// Lets this process have as many descriptors as it may: a peer holds some for each task. Processes that are made to
-/// abort leave no images of their memory behind, which would be what is measured.
+/// Raises the limit of descriptors as far as allowed, because a peer holds some for each task. Turns off core dumps,
+/// because writing them would take most of the time of a scenario that aborts processes.
 ///
 /// # Errors
 ///
-/// If the system refuses that.
+/// If the system refuses the change.
 pub fn prepare() -> Outcome<()> {
     let files = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum })?;

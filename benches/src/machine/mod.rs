@@ -1,9 +1,9 @@
-//! The machine: what it is, what it grants this process, and what is used of it.
+//! The machine: facts about it, limits of this process, and what is used.
 
 pub mod cpu;
 mod facts;
 pub mod heap;
 mod limits;
 
-pub use facts::facts;
+pub use facts::{Fact, facts};
 pub use limits::prepare;

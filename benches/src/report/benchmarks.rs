@@ -2,73 +2,75 @@
 
 use std::fmt::{self, Write};
 
-use super::{Answer, PICTURES, figure};
+use super::{PLOTS, Report, Results, capital, figure, summary};
 use crate::{
     contender::Role,
-    driver::{Measured, Verdict},
+    driver::Measured,
+    scenario::{Plot, Scenario},
 };
 
-/// All of it.
-pub(super) fn page(answers: &[Answer], facts: &[(&str, String)]) -> String {
+/// The scenarios whose plots come first.
+const FIRST: [&str; 3] = ["submit", "one", "echo"];
+
+/// Returns the whole page.
+pub(super) fn page(report: &Report) -> String {
     let mut page = String::new();
-    write(&mut page, answers, facts).expect("a string takes everything");
+    write(&mut page, report).expect("a string takes everything");
     page
 }
 
-fn write(page: &mut String, answers: &[Answer], facts: &[(&str, String)]) -> fmt::Result {
+fn write(page: &mut String, report: &Report) -> fmt::Result {
+    writeln!(page, "# Benchmarks\n")?;
+    for line in summary::lines(report) {
+        writeln!(page, "- {line}")?;
+    }
+    for scenario in FIRST.iter().filter_map(|name| report.results(name)).map(|results| results.scenario) {
+        plot(page, scenario)?;
+    }
     page.push_str(INTRODUCTION);
     writeln!(page, "## Machine and versions\n\n| | |\n|---|---|")?;
-    for (name, value) in facts {
-        writeln!(page, "| {name} | {value} |")?;
+    for fact in &report.facts {
+        writeln!(page, "| {} | {} |", fact.name, fact.value)?;
     }
-    targets(page, answers)?;
-    for Answer { scenario, tables } in answers {
+    for Results { scenario, tables } in &report.results {
         writeln!(page, "\n## {}\n\n`compare {}`: {}", capital(scenario.title), scenario.name, scenario.about)?;
-        if let Some(plot) = &scenario.plot {
-            writeln!(page, "\n![{}]({PICTURES}/{}.svg)", plot.title, scenario.name)?;
+        if !FIRST.contains(&scenario.name) {
+            plot(page, scenario)?;
         }
         tables.iter().try_for_each(|measured| table(page, measured))?;
     }
     Ok(())
 }
 
-const INTRODUCTION: &str = "\
-# Benchmarks
+const INTRODUCTION: &str = "
+Bars of this workspace are blue.
+`threads, submit` and `threads, spawn` are the two ways into a `ThreadPoolExecutor`.
+`processes, ring` is a `ProcessPoolExecutor` with shared memory, the default on Linux; `processes, socket` is one with sockets.
 
-Our pools, their peers and the limits of the machine on the same work.
-This page is written by a program; `benches/src/scenario` says what each scenario does and what it is to reach.
+This page is written by a program.
+`benches/src/scenario` has the scenarios; [TARGETS.md](TARGETS.md) has the targets of development.
 
 ```sh
-cargo run --release -p benches --bin compare -- --write   # this page, five minutes
-cargo run --release -p benches --bin compare -- --short   # all scenarios on the terminal, two minutes
+cargo run --release -p benches --bin compare -- --write   # measures, and writes this page; five minutes
+cargo run --release -p benches --bin compare -- --short   # all scenarios on the terminal; two minutes
 cargo run --release -p benches --bin compare -- submit map --turns 15   # some of them
+cargo run --release -p benches --bin compare -- --draw    # writes this page and its plots from benches/measured.json
 ```
 
-How to read it:
-the sides of a table take turns in one run, in an order that is shuffled each time, after one turn each that does not count.
-A figure is the median of the turns, beside it the quartiles.
-Only ratios within a table mean something on another machine.
-All pools have two workers if nothing else is said, and their default options.
-Bold are the pools of this workspace; in italics are floors, which are no pools but the least that the machine asks for.
+How to read the tables:
+the sides of a table take turns in one run, in an order that is shuffled for each round; a first round does not count.
+A figure is the median of the turns, with the quartiles beside it.
+Only ratios within a table carry over to another machine.
+Pools have two workers and their default options, if nothing else is said.
+Pools of this workspace are bold. Floors are in italics: the least that the machine requires, without a pool.
 
 ";
 
-fn targets(page: &mut String, answers: &[Answer]) -> fmt::Result {
-    let all = || answers.iter().flat_map(|answer| &answer.tables).flat_map(|table| &table.verdicts);
-    let met = all().filter(|verdict| verdict.is_met()).count();
-    writeln!(page, "\n## Targets\n\n{met} of {} are met.\n", all().count())?;
-    writeln!(page, "| what | who | target | is | |\n|---|---|---|---|---|")?;
-    for table in answers.iter().flat_map(|answer| &answer.tables) {
-        for verdict in &table.verdicts {
-            let Verdict { subject, target, reached, .. } = verdict;
-            writeln!(page, "| {} | {subject} | {target} | {reached} | {} |", table.title, outcome(verdict))?;
-        }
+fn plot(page: &mut String, scenario: &Scenario) -> fmt::Result {
+    match &scenario.plot {
+        Some(plot) => writeln!(page, "\n![{}]({PLOTS}/{}.svg)", Plot::title(plot), scenario.name),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-fn outcome(verdict: &Verdict) -> String {
-    if verdict.is_met() { "met".into() } else { format!("**missed** by a factor of {:.2}", verdict.share) }
 }
 
 fn table(page: &mut String, table: &Measured) -> fmt::Result {
@@ -87,17 +89,8 @@ fn table(page: &mut String, table: &Measured) -> fmt::Result {
         let spread = format!("{} to {}", figure(summary.lower), figure(summary.upper));
         writeln!(page, "| {name} | {} | {spread} | {} | {ratio} |", figure(summary.median), summary.turns)?;
     }
-    if !table.verdicts.is_empty() || !table.notes.is_empty() {
+    if !table.notes.is_empty() {
         writeln!(page)?;
     }
-    for verdict in &table.verdicts {
-        let Verdict { subject, target, reached, .. } = verdict;
-        writeln!(page, "- {subject}: {target}; is {reached}: {}.", outcome(verdict))?;
-    }
     table.notes.iter().try_for_each(|note| writeln!(page, "- {}.", capital(note)))
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -1,4 +1,4 @@
-//! Pictures of costs against something, both on logarithmic scales.
+//! Plots of costs with a line for each contender, both axes logarithmic.
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use plotters::prelude::*;
 use crate::{
     Outcome,
     driver::{Measured, Summary},
-    scenario::Plot,
+    scenario::Lines,
 };
 
-/// How large a picture is, and where in it the names of the lines begin.
+/// The size of a plot, and where the legend begins.
 const SIZE: (u32, u32) = (900, 480);
-const NAMES: u32 = 660;
-const TEXT: &str = "sans-serif";
+const LEGEND: u32 = 660;
+const FONT: &str = "sans-serif";
 
-/// Colours that are told apart also by people who see fewer of them (Okabe and Ito's).
+/// Colours that colour-blind people can tell apart (Okabe and Ito's).
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -27,19 +27,18 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(130, 130, 130),
 ];
 
-/// The line of a contender: how far to the right, and what it costs there.
+/// The line of a contender: x coordinates, and the costs there.
 struct Line<'a> {
     name: &'a str,
     points: Vec<(f64, Summary)>,
 }
 
-/// Draws a line for each contender through the medians of all rows that have a place in the plot, with bars from
-/// quartile to quartile.
+/// Draws a line for each contender through the medians of all rows that have a point, with bars between the quartiles.
 ///
 /// # Errors
 ///
 /// If the file cannot be written, or there is nothing to draw.
-pub fn draw(plot: &Plot, tables: &[Measured], file: &Path) -> Outcome<()> {
+pub(super) fn draw(plot: &Lines, tables: &[Measured], file: &Path) -> Outcome<()> {
     let lines = lines(tables);
     let points = || lines.iter().flat_map(|line| &line.points);
     let ends = |values: &mut dyn Iterator<Item = f64>| {
@@ -51,11 +50,11 @@ pub fn draw(plot: &Plot, tables: &[Measured], file: &Path) -> Outcome<()> {
         return Err(format!("nothing to draw for {:?}", plot.title).into());
     }
 
-    let picture = SVGBackend::new(file, SIZE).into_drawing_area();
-    picture.fill(&WHITE)?;
-    let (area, names) = picture.split_horizontally(NAMES);
+    let plot_area = SVGBackend::new(file, SIZE).into_drawing_area();
+    plot_area.fill(&WHITE)?;
+    let (area, legend) = plot_area.split_horizontally(LEGEND);
     let mut chart = ChartBuilder::on(&area)
-        .caption(plot.title, (TEXT, 18))
+        .caption(plot.title, (FONT, 18))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(76)
@@ -64,8 +63,8 @@ pub fn draw(plot: &Plot, tables: &[Measured], file: &Path) -> Outcome<()> {
             (bottom * 0.6..top * 1.6).log_scale(),
         )?;
     let mut mesh = chart.configure_mesh();
-    mesh.x_desc(plot.x).y_desc(plot.y).label_style((TEXT, 13)).axis_desc_style((TEXT, 15));
-    mesh.x_label_formatter(&|x| plain(*x)).y_label_formatter(&|y| plain(*y));
+    mesh.x_desc(plot.x).y_desc(plot.y).label_style((FONT, 13)).axis_desc_style((FONT, 15));
+    mesh.x_label_formatter(&|x| label(*x)).y_label_formatter(&|y| label(*y));
     mesh.light_line_style(WHITE).bold_line_style(RGBColor(225, 225, 225)).draw()?;
     for (index, (line, colour)) in lines.iter().zip(COLOURS.iter().cycle()).enumerate() {
         let style = colour.stroke_width(2);
@@ -75,14 +74,14 @@ pub fn draw(plot: &Plot, tables: &[Measured], file: &Path) -> Outcome<()> {
         let spread = line.points.iter().map(|(x, cost)| PathElement::new([(*x, cost.lower), (*x, cost.upper)], style));
         chart.draw_series(spread)?;
         let y = 50 + 22 * index as i32;
-        names.draw(&PathElement::new([(4, y + 6), (24, y + 6)], style))?;
-        names.draw(&Text::new(line.name, (30, y), (TEXT, 13)))?;
+        legend.draw(&PathElement::new([(4, y + 6), (24, y + 6)], style))?;
+        legend.draw(&Text::new(line.name, (30, y), (FONT, 13)))?;
     }
-    picture.present()?;
+    plot_area.present()?;
     Ok(())
 }
 
-/// In the order in which they come in the tables, which is ours first.
+/// Collects the lines in the order of the tables, which begin with our pools.
 fn lines(tables: &[Measured]) -> Vec<Line<'_>> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     for row in tables.iter().flat_map(|table| &table.rows) {
@@ -97,8 +96,8 @@ fn lines(tables: &[Measured]) -> Vec<Line<'_>> {
     lines
 }
 
-/// As people write it: `20k` and not `20000`.
-fn plain(value: f64) -> String {
+/// Formats a number for an axis: `20k`, not `20000`.
+fn label(value: f64) -> String {
     let (scaled, unit) = match value {
         value if value >= 1e6 => (value / 1e6, "M"),
         value if value >= 1e3 => (value / 1e3, "k"),
@@ -110,10 +109,10 @@ fn plain(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::label;
 
     #[test]
-    fn labels_of_the_axes_are_short() {
-        assert_eq!([0.5, 7.0, 20_000.0, 1_500_000.0].map(plain), ["0.5", "7", "20k", "1.5M"]);
+    fn labels_of_axes_are_short() {
+        assert_eq!([0.5, 7.0, 20_000.0, 1_500_000.0].map(label), ["0.5", "7", "20k", "1.5M"]);
     }
 }

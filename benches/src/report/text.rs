@@ -1,17 +1,17 @@
-//! On a terminal, as the tables are ready.
+//! Reports on a terminal, table by table.
 
 use crate::{
     driver::{Measured, Verdict},
-    report::{Answer, figure},
+    report::{Results, figure},
     scenario::Scenario,
 };
 
-/// The heading of a scenario.
+/// Prints the heading of a scenario.
 pub fn scenario(scenario: &Scenario) {
     println!("\n== {}: {}", scenario.name, scenario.title);
 }
 
-/// A table, its targets and its notes.
+/// Prints a table, its targets and its notes.
 pub fn table(table: &Measured) {
     let reference = table.reference();
     let width = table.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
@@ -31,17 +31,17 @@ pub fn table(table: &Measured) {
     table.notes.iter().for_each(|note| println!("  note: {note}"));
 }
 
-/// One line: who, what, whether.
+/// Prints a verdict in one line.
 pub fn verdict(verdict: &Verdict) {
     let word = if verdict.is_met() { "met   " } else { "MISSED" };
     println!("  {word} {}: {}; is {}", verdict.subject, verdict.target, verdict.reached);
 }
 
-/// All targets in a few lines.
-pub fn summary(answers: &[Answer]) {
-    let verdicts = || answers.iter().flat_map(|answer| &answer.tables).flat_map(|table| &table.verdicts);
+/// Prints how many targets were met, and those that were missed.
+pub fn summary(results: &[Results]) {
+    let verdicts = || results.iter().flat_map(|results| &results.tables).flat_map(|table| &table.verdicts);
     println!("\n{} of {} targets are met", verdicts().filter(|verdict| verdict.is_met()).count(), verdicts().count());
-    for Answer { tables, .. } in answers {
+    for Results { tables, .. } in results {
         for table in tables.iter().filter(|table| table.verdicts.iter().any(|verdict| !verdict.is_met())) {
             println!("{}", table.title);
             table.verdicts.iter().filter(|verdict| !verdict.is_met()).for_each(verdict);

@@ -1,4 +1,4 @@
-//! Results that are awaited in a task of tokio's.
+//! Results that are awaited in a tokio task.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "await",
     title: "await under tokio",
-    about: "A task of a tokio runtime submits to a pool and awaits the results: first many at once, then one after the other.",
+    about: "A task of a tokio runtime submits to a pool and awaits the results: first many together, then one after another.",
     plot: None,
     run,
 };
@@ -35,17 +35,17 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     driver.compare(table)
 }
 
-fn sides(count: u64, at_once: u64) -> [Outcome<Side>; 5] {
+fn sides(count: u64, batch: u64) -> [Outcome<Side>; 5] {
     [
-        side::<Submit, _>(count, at_once),
-        side::<Spawn, _>(count, at_once),
-        side::<Tokio, _>(count, at_once),
-        side::<Ring, _>(count, at_once),
-        side::<Socket, _>(count, at_once),
+        side::<Submit, _>(count, batch),
+        side::<Spawn, _>(count, batch),
+        side::<Tokio, _>(count, batch),
+        side::<Ring, _>(count, batch),
+        side::<Socket, _>(count, batch),
     ]
 }
 
-fn side<C: Contender, E: std::fmt::Debug + Send>(count: u64, at_once: u64) -> Outcome<Side>
+fn side<C: Contender, E: std::fmt::Debug + Send>(count: u64, batch: u64) -> Outcome<Side>
 where
     C::Handle<u64>: IntoFuture<Output = Result<u64, E>, IntoFuture: Send>,
 {
@@ -56,8 +56,8 @@ where
         per_task(count, || {
             let task = runtime.spawn(async move {
                 let mut sum = 0;
-                for first in (0..count).step_by(at_once as usize) {
-                    let numbers = first..first + at_once;
+                for first in (0..count).step_by(batch as usize) {
+                    let numbers = first..first + batch;
                     let handles: Vec<_> = numbers.map(|n| pool.submit::<AddOne>(n).into_future()).collect();
                     for handle in handles {
                         sum += handle.await.expect("ran");
@@ -70,7 +70,7 @@ where
     }))
 }
 
-/// One thread for the task that awaits; the pools bring their own.
+/// Builds a runtime with one thread, for the task that awaits.
 fn runtime() -> Outcome<Runtime> {
     Ok(Builder::new_multi_thread().worker_threads(1).build()?)
 }

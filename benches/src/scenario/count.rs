@@ -1,6 +1,6 @@
 //! From one task to a hundred thousand.
 
-use super::{Plot, Scenario, WIDTH, submit};
+use super::{Lines, Plot, Scenario, WIDTH, submit};
 use crate::{
     Outcome,
     contender::{
@@ -17,19 +17,19 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "count",
     title: "1 to 100000 tasks",
-    about: "Submit so many, then collect. With one task it is the way there and back.",
-    plot: Some(Plot {
+    about: "Submit this many tasks, then collect. A single task is a round trip.",
+    plot: Some(Plot::Lines(Lines {
         title: "submit, then collect, by the number of tasks",
         base: 10.0,
         x: "tasks",
         y: "ns per task",
-    }),
+    })),
     run,
 };
 
 const COUNTS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
-/// With more the sockets take longer than all others together.
-const MOST_FOR_SOCKETS: u64 = 10_000;
+/// With more tasks the sockets would take longer than all others together.
+const MAX_FOR_SOCKETS: u64 = 10_000;
 
 fn run(driver: &mut Driver) -> Outcome<()> {
     for count in COUNTS {
@@ -39,10 +39,10 @@ fn run(driver: &mut Driver) -> Outcome<()> {
             side::<AsyncExecutor>(count),
             side::<Ring>(count),
         ])?;
-        if count <= MOST_FOR_SOCKETS {
+        if count <= MAX_FOR_SOCKETS {
             table = table.sides([side::<Socket>(count)])?;
         }
-        if count <= procspawn::MOST_AT_ONCE {
+        if count <= procspawn::MAX_PENDING {
             table = table.sides([side::<Procspawn>(count)])?;
         }
         driver.compare(table)?;
@@ -51,7 +51,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
 }
 
 fn side<C: Contender>(count: u64) -> Outcome<Side> {
-    // A turn has as many rounds as make up for a few tasks.
+    // Fewer tasks get more rounds, so that each turn is long enough for the clock.
     let rounds = (200 / count).max(1);
     Ok(submit::side::<C>(WIDTH, count)?.averaged(rounds).at(count as f64))
 }

@@ -1,11 +1,11 @@
-//! Something large, there and back.
+//! Large values, sent and returned.
 
 use std::time::Instant;
 
 use concurrent_futures::Payload;
 use serde::{Deserialize, Serialize};
 
-use super::{Plot, Scenario, WIDTH, python};
+use super::{Lines, Plot, Scenario, WIDTH, python};
 use crate::{
     Outcome,
     contender::{
@@ -20,15 +20,20 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "echo",
     title: "echo of bytes, numbers and structs",
-    about: "A task answers what it is given. The clock runs from `submit` to `result`; what is sent is made before, and what \
-            came back is compared with it afterwards. The floor is one copy between two places in memory that were touched before.",
-    plot: Some(Plot { title: "echo of bytes", base: 10.0, x: "bytes", y: "us there and back" }),
+    about: "A task returns its argument. The clock runs from `submit` to `result`; the value is made before, and \
+            compared with the result afterwards. The floor is one copy between two places in memory that were touched before.",
+    plot: Some(Plot::Lines(Lines {
+        title: "bytes sent to a process and back",
+        base: 10.0,
+        x: "bytes",
+        y: "us there and back",
+    })),
     run,
 };
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
-/// How many copies of the bytes the way there and back may cost.
+/// The number of copies of the bytes that a round trip may cost.
 const COPIES: f64 = 8.0;
 
 fn run(driver: &mut Driver) -> Outcome<()> {
@@ -37,25 +42,25 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         if size == MIB {
             table = table.target(Target::times(Ring::NAME, COPIES, copy::NAME));
         } else if size == 64 * MIB {
-            // 2 bytes for each nanosecond, counted both on the way there and on the way back.
+            // 2 bytes for each nanosecond; the bytes of both directions count.
             let allowed = 2.0 * size as f64 / 2.0 / 1e3;
-            table = table.target(Target::cost(Ring::NAME, allowed, "67 ms: 2 GB/s, there and back counted"));
+            table = table.target(Target::cost(Ring::NAME, allowed, "67 ms, which is 2 GB/s if both directions count"));
         }
         driver.compare(table)?;
     }
-    let held = |table: Table| table.target(Target::times(Ring::NAME, COPIES, copy::NAME));
-    driver.compare(held(table::<Vec<f64>>("numbers", MIB)?))?;
-    driver.compare(held(table::<Plain>("struct", MIB)?))?;
-    driver.compare(held(table::<Marked>("marked", MIB)?))
+    let with_target = |table: Table| table.target(Target::times(Ring::NAME, COPIES, copy::NAME));
+    driver.compare(with_target(table::<Vec<f64>>("numbers", MIB)?))?;
+    driver.compare(with_target(table::<Plain>("struct", MIB)?))?;
+    driver.compare(with_target(table::<Marked>("marked", MIB)?))
 }
 
 fn table<T: Sample>(kind: &str, size: usize) -> Outcome<Table> {
-    // As many as take a few milliseconds, so that the clock does not show.
+    // A turn takes a few milliseconds, so that the cost of reading the clock does not show.
     let count = (4 * MIB / size).clamp(1, 200) as u64;
     let bytes = if size < MIB { format!("{} KiB", size / KIB) } else { format!("{} MiB", size / MIB) };
     let mut copy = copy::Copy::new(size);
     let mut sockets = SocketPair::start(size)?;
-    let mut table = Table::new(format!("processes: echo of {bytes}, {}", T::WORDS), "us there and back")
+    let mut table = Table::new(format!("processes: echo of {bytes}, {}", T::NAME), "us there and back")
         .sides(each_on_processes!(side(T::of(size), count)))?
         .side(Side::new(copy::NAME, Role::Floor, move || copy.nanoseconds(count) / count as f64 / 1e3))
         .side(Side::new(socketpair::NAME, Role::Floor, move || sockets.nanoseconds(count) / count as f64 / 1e3));
@@ -77,7 +82,7 @@ fn side<C: Contender>(value: impl Sample, count: u64) -> Outcome<Side> {
             let start = Instant::now();
             let output = C::collect(submit(&pool, input));
             cost += start.elapsed().as_nanos();
-            assert!(output == value, "something else came back");
+            assert!(output == value, "another value came back");
         }
         cost as f64 / count as f64 / 1e3
     }))
@@ -87,15 +92,15 @@ fn submit<C: Contender, T: Payload>(pool: &C, value: T) -> C::Handle<T> {
     pool.submit::<Echo<T>>(value)
 }
 
-/// Something that consists of so many bytes.
+/// A value of a given size in bytes.
 trait Sample: Payload + Clone + PartialEq + Sync {
-    const WORDS: &'static str;
+    const NAME: &'static str;
 
     fn of(size: usize) -> Self;
 }
 
 impl Sample for Vec<u8> {
-    const WORDS: &'static str = "`Vec<u8>`";
+    const NAME: &'static str = "`Vec<u8>`";
 
     fn of(size: usize) -> Vec<u8> {
         (0..size).map(|index| index as u8).collect()
@@ -103,14 +108,14 @@ impl Sample for Vec<u8> {
 }
 
 impl Sample for Vec<f64> {
-    const WORDS: &'static str = "`Vec<f64>`";
+    const NAME: &'static str = "`Vec<f64>`";
 
     fn of(size: usize) -> Vec<f64> {
         (0..size / size_of::<f64>()).map(|index| index as f64).collect()
     }
 }
 
-/// As somebody writes it who thinks nothing of it.
+/// A struct without attributes.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Plain {
     id: u64,
@@ -119,14 +124,14 @@ struct Plain {
 }
 
 impl Sample for Plain {
-    const WORDS: &'static str = "a struct with a field `Vec<u8>`";
+    const NAME: &'static str = "a struct with a field `Vec<u8>`";
 
     fn of(size: usize) -> Plain {
         Plain { id: 7, name: "a name".into(), bytes: Sample::of(size) }
     }
 }
 
-/// As the documentation of serde advises.
+/// A struct that marks its bytes, as the documentation of serde advises.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Marked {
     id: u64,
@@ -136,7 +141,7 @@ struct Marked {
 }
 
 impl Sample for Marked {
-    const WORDS: &'static str = "a struct with a field of `serde_bytes`";
+    const NAME: &'static str = "a struct with a field of `serde_bytes`";
 
     fn of(size: usize) -> Marked {
         Marked { id: 7, name: "a name".into(), bytes: Sample::of(size) }

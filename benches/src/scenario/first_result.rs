@@ -1,4 +1,4 @@
-//! From nothing to the first result.
+//! From building a pool to its first result.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "first",
     title: "build to first result",
-    about: "A pool of two workers is built, and one task submitted and waited for. The pool's end is not on the clock.",
+    about: "A pool of two workers is built, and one task is submitted and waited for. The end of the pool is not measured.",
     plot: None,
     run,
 };
@@ -39,9 +39,9 @@ pub(super) fn side<C: Contender>(width: usize) -> Outcome<Side> {
     Ok(Side::new(C::NAME, C::ROLE, move || {
         let start = Instant::now();
         let pool = C::build(width).expect("built");
-        let answer = C::collect(pool.submit::<AddOne>(1));
+        let result = C::collect(pool.submit::<AddOne>(1));
         let cost = start.elapsed().as_nanos() as f64 / 1e3;
-        assert_eq!(answer, 2);
+        assert_eq!(result, 2);
         drop(pool);
         cost
     }))

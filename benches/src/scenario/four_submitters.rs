@@ -25,7 +25,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     let table = Table::new(format!("threads: {SUBMITTERS} submitters, {MANY} tasks"), "ns per task")
         .sides(each_on_threads!(side(MANY)))?;
     driver.compare(table)?;
-    let few = procspawn::MOST_AT_ONCE;
+    let few = procspawn::MAX_PENDING;
     let table = Table::new(format!("processes: {SUBMITTERS} submitters, {few} tasks"), "ns per task")
         .sides(each_on_processes!(side(few)))?
         .sides([side::<Rayon>(few)])?;

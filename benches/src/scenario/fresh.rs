@@ -1,4 +1,4 @@
-//! A process for each task.
+//! A fresh process for each task.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "fresh",
     title: "a fresh process for each task",
     about: "A pool of one worker that is replaced after each task (`max_tasks_per_worker(1)`) runs tasks one at a time. The \
-            floor starts a program that does nothing, and waits for its end.",
+            floor starts a program that does nothing, and waits until it ends.",
     plot: None,
     run,
 };
@@ -43,7 +43,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
             }
             start.elapsed().as_nanos() as f64 / COUNT as f64 / 1e3
         }))
-        .perhaps(Library::Multiprocessing.name(), python)
+        .optional_side(Library::Multiprocessing.name(), python)
         .target(Target::times(Ring::NAME, 2.0, exec::NAME))
         .target(Target::times(Socket::NAME, 2.0, exec::NAME));
     driver.compare(table)

@@ -1,4 +1,4 @@
-//! A pool that has nothing to do.
+//! Idle pools.
 
 use std::{thread, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
         processes::{Ring, Socket},
         threads::Submit,
     },
-    driver::{Driver, Side, Table, Target, apart::Apart},
+    driver::{Driver, Side, Table, Target, probe::Probe},
     machine::cpu,
     work::{AddOne, Blocked},
 };
@@ -18,21 +18,21 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "idle",
     title: "idle pools",
-    about: "A pool runs as many tasks as it has workers, and is left alone. A while later its threads and processes are \
-            watched for ten seconds (three in the short form), each pool in a program of its own, all at the same time. What \
-            is shown is the time that processors worked for it, as the scheduler counts it.",
+    about: "A pool runs as many tasks as it has workers, and then gets no more. Two seconds later the processor time of \
+            its threads and processes is counted by the scheduler for ten seconds (three in the short form). Each pool is in \
+            a program of its own, and all run at the same time.",
     plot: None,
     run,
 };
 
-/// What counts as nothing: a ten thousandth of one processor.
-const MOST: f64 = 1_000.0;
-/// Until all workers are there, and have looked around.
-const SETTLES: Duration = Duration::from_secs(2);
+/// What counts as no processor time: a ten thousandth of one processor.
+const NEGLIGIBLE: f64 = 1_000.0;
+/// The time until all workers have started and fallen asleep.
+const SETTLING: Duration = Duration::from_secs(2);
 
 const WIDTHS: [usize; 2] = [2, 64];
 
-/// What is not idle, to show that it would be seen.
+/// A process that is not idle, to show that the measurement would see it.
 const CONTROL: &str = "a process that wakes every 10 ms";
 
 fn run(driver: &mut Driver) -> Outcome<()> {
@@ -41,11 +41,11 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     for width in WIDTHS {
         table = table.sides(each_on_threads!(side(width, watch)))?.sides(each_on_processes!(side(width, watch)))?;
     }
-    let mut probe = Apart::start(&["idle", CONTROL, "1", &watch.as_secs_f64().to_string()])?;
+    let mut probe = Probe::start(&["idle", CONTROL, "1", &watch.as_secs_f64().to_string()])?;
     table = table.side(Side::new(CONTROL, Role::Floor, move || probe.figure()).once());
     for name in [Submit::NAME, Ring::NAME, Socket::NAME] {
         for width in WIDTHS {
-            table = table.target(Target::cost(label(name, width), MOST, "1 ms"));
+            table = table.target(Target::cost(label(name, width), NEGLIGIBLE, "1 ms"));
         }
     }
     driver.compare(table)
@@ -56,11 +56,11 @@ fn label(name: &str, width: usize) -> String {
 }
 
 fn side<C: Contender>(width: usize, watch: Duration) -> Outcome<Side> {
-    let mut probe = Apart::start(&["idle", C::NAME, &width.to_string(), &watch.as_secs_f64().to_string()])?;
+    let mut probe = Probe::start(&["idle", C::NAME, &width.to_string(), &watch.as_secs_f64().to_string()])?;
     Ok(Side::new(label(C::NAME, width), C::ROLE, move || probe.figure()).once())
 }
 
-/// In a process of its own: answers microseconds in ten seconds.
+/// Measures in a process of its own. Returns microseconds in ten seconds.
 pub(super) fn probe(name: &str, width: usize, seconds: f64) -> Outcome<f64> {
     if name == CONTROL {
         return control(seconds);
@@ -80,15 +80,15 @@ fn watch<C: Contender>(width: usize, seconds: f64) -> Outcome<f64> {
     let pool = C::build(width)?;
     let handles: Vec<_> = (0..width as u64).map(|n| pool.submit::<AddOne>(n)).collect();
     let sum: u64 = handles.into_iter().map(C::collect).sum();
-    assert_eq!(sum, (1..=width as u64).sum());
+    assert_eq!(sum, (1..=width as u64).sum::<u64>());
     Ok(watched(seconds))
 }
 
-/// A worker of a pool of ours, kept waking: what is counted is another process, as with all of them.
+/// Measures a worker of our pool that keeps waking up, in another process like all workers.
 fn control(seconds: f64) -> Outcome<f64> {
     let pool = Ring::build(1)?;
     let gate = tempfile::NamedTempFile::new()?;
-    let path = gate.path().to_str().ok_or("the directory for temporary files has a name that is no text")?;
+    let path = gate.path().to_str().ok_or("the name of the directory for temporary files is not text")?;
     let awake = pool.submit::<Blocked>(path.to_string());
     let used = watched(seconds);
     gate.close()?;
@@ -97,7 +97,7 @@ fn control(seconds: f64) -> Outcome<f64> {
 }
 
 fn watched(seconds: f64) -> f64 {
-    thread::sleep(SETTLES);
+    thread::sleep(SETTLING);
     let before = cpu::used();
     thread::sleep(Duration::from_secs_f64(seconds));
     let used = cpu::used().saturating_sub(before);

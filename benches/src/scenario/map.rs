@@ -23,7 +23,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "map",
     title: "`map` of a million",
     about: "`map` with its default options over a million numbers, all results collected in order into a vector. On threads \
-            the function takes about twenty nanoseconds; on processes it adds one, as Python's does.",
+            the function takes about twenty nanoseconds; on processes it adds one, as the one in Python does.",
     plot: None,
     run,
 };
@@ -44,7 +44,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         .side(ours(Socket::NAME, Socket::build(WIDTH)?.0, |n| n + 1))
         .side(ours(Submit::NAME, Submit::build(WIDTH)?.0, |n| n + 1))
         .target(Target::times(Ring::NAME, 0.1, Library::Multiprocessing.name()))
-        .note("Python's pools with chunks of 256 items, ours with what they choose themselves");
+        .note("Python's pools have chunks of 256 items, ours choose the size");
     driver.compare(python::sides(table, &format!("map {COUNT} 256"), COUNT))?;
 
     let table = Table::new("processes: `map` of a million functions of 20 ns", "ns per item")
@@ -81,14 +81,14 @@ fn alone(function: fn(u64) -> u64) -> Side {
     })
 }
 
-/// The last result, and one of every thousand, are checked; all of them would double the work.
+/// Checks one of every thousand results; checking all would double the work.
 fn per_item(function: impl Fn(u64) -> u64, work: impl FnOnce() -> Vec<u64>) -> f64 {
     let start = Instant::now();
     let results = work();
     let cost = start.elapsed().as_nanos() as f64 / COUNT as f64;
     assert_eq!(results.len() as u64, COUNT);
     for n in (0..COUNT).step_by(999) {
-        assert_eq!(results[n as usize], function(n), "somebody computed something else");
+        assert_eq!(results[n as usize], function(n), "a contender computed a wrong result");
     }
     cost
 }

@@ -1,4 +1,4 @@
-//! What is measured, and what is to be reached.
+//! The scenarios: what is measured, and the targets.
 
 mod awaited;
 mod count;
@@ -20,38 +20,68 @@ mod width;
 
 use crate::{Outcome, driver::Driver};
 
-/// How many workers a pool has where the width is not what is looked at.
+/// The number of workers of a pool, except where the scenario varies it.
 pub const WIDTH: usize = 2;
 
-/// A question, and how it is answered.
+/// A comparison.
 #[derive(Debug)]
 pub struct Scenario {
-    /// What it is called on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// What it is called in reports.
+    /// The name in reports.
     pub title: &'static str,
-    /// What is measured, for the report.
+    /// What is measured.
     pub about: &'static str,
-    /// The picture of it, if there is one.
+    /// The plot, if there is one.
     pub plot: Option<Plot>,
-    /// Gives its tables to the driver.
+    /// Measures its tables with the driver.
     pub run: fn(&mut Driver) -> Outcome<()>,
 }
 
-/// Cost against something, with a line for each contender.
+/// How the figures of a scenario are drawn.
 #[derive(Debug)]
-pub struct Plot {
-    /// What is above it.
+pub enum Plot {
+    /// A line for each contender.
+    Lines(Lines),
+    /// A bar for each contender.
+    Bars(Bars),
+}
+
+impl Plot {
+    /// Returns the title.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Plot::Lines(plot) => plot.title,
+            Plot::Bars(plot) => plot.title,
+        }
+    }
+}
+
+/// Costs against a parameter.
+#[derive(Debug)]
+pub struct Lines {
+    /// The title.
     pub title: &'static str,
-    /// What is below it.
+    /// The label of the x axis.
     pub x: &'static str,
-    /// What is beside it.
+    /// The label of the y axis.
     pub y: &'static str,
-    /// The places below it that are marked are powers of this.
+    /// The base of the logarithm of the x axis.
     pub base: f64,
 }
 
-/// All of them, in the order of the report.
+/// Costs of the first tables of a scenario.
+#[derive(Debug)]
+pub struct Bars {
+    /// The title.
+    pub title: &'static str,
+    /// The number of tables.
+    pub tables: usize,
+    /// The unit of the tables.
+    pub nanoseconds: f64,
+}
+
+/// All scenarios, in the order of the report.
 pub const ALL: &[Scenario] = &[
     submit::SCENARIO,
     one_at_a_time::SCENARIO,
@@ -71,15 +101,15 @@ pub const ALL: &[Scenario] = &[
     idle::SCENARIO,
 ];
 
-/// What this program does when it was started by itself as a probe: answers the one number that it is asked for.
+/// Runs the probe that the arguments name, and returns its figure.
 ///
 /// # Errors
 ///
-/// If nobody knows that probe.
-pub fn probe(words: &[String]) -> Outcome<f64> {
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+/// If there is no such probe.
+pub fn probe(arguments: &[String]) -> Outcome<f64> {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["idle", name, width, seconds] => idle::probe(name, width.parse()?, seconds.parse()?),
         ["memory", name, count] => memory::probe(name, count.parse()?),
-        _ => Err(format!("nobody knows the probe {words:?}").into()),
+        _ => Err(format!("there is no probe {arguments:?}").into()),
     }
 }

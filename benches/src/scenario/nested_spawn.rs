@@ -1,4 +1,4 @@
-//! A task that spawns many others, and wants no results.
+//! A task that spawns many others and drops their handles.
 
 use std::{
     cell::Cell,
@@ -26,15 +26,15 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "nested",
     title: "nested spawn",
-    about: "A task of the pool spawns many tasks into its own pool and drops their handles. Each counts itself, in a place \
-            that only its thread writes; the clock stops when the counts add up.",
+    about: "A task of the pool spawns many tasks into its own pool and drops their handles. Each adds one \
+            to a counter of its thread; the clock stops when the counters add up.",
     plot: None,
     run,
 };
 
 const COUNT: u64 = 100_000;
 
-/// What rayon's side is called: without a channel, for there is no result.
+/// The name of rayon's side, which needs no channel because there is no result.
 const RAYON: &str = "rayon spawn";
 
 fn run(driver: &mut Driver) -> Outcome<()> {
@@ -91,12 +91,12 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         }))
         .target(Target::times(Submit::NAME, 1.5, RAYON))
         .target(Target::times(Spawn::NAME, 1.5, RAYON))
-        .note("nobody has a result to collect; ours would keep one for whoever holds the handle, rayon's `spawn` has none");
+        .note("no result is collected; our handles would give access to one, rayon's `spawn` has no handle");
     driver.compare(table)
 }
 
-/// The clock runs from the start of the first task until the last has counted itself. That is looked up from time to
-/// time only, which the number of tasks makes small.
+/// Creates a side. The clock runs from the start of the first task until the counters add up. They are read every 50
+/// microseconds, which is little compared with the time of all tasks.
 fn side(label: &str, role: Role, spawn_all: impl Fn() + 'static) -> Side {
     Side::new(label, role, move || {
         let before = counted();
@@ -109,10 +109,11 @@ fn side(label: &str, role: Role, spawn_all: impl Fn() + 'static) -> Side {
     })
 }
 
-/// How many tasks have run, by thread: a single counter would be what the threads wait for, and cost more than a spawn.
+/// The number of tasks that have run, by thread. Threads would contend for a single counter, at a higher cost than a
+/// spawn.
 static COUNTS: [Count; 64] = [const { Count(AtomicU64::new(0)) }; 64];
 
-/// Alone in its two lines of the cache.
+/// Has two cache lines to itself.
 #[repr(align(128))]
 struct Count(AtomicU64);
 
@@ -120,16 +121,16 @@ thread_local! {
     static MINE: Cell<Option<&'static Count>> = const { Cell::new(None) };
 }
 
-/// What each task does.
+/// The work of each task.
 fn count() {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     let mine = MINE.get().unwrap_or_else(|| {
-        // ORDERING: the counter only has to give different numbers.
+        // ORDERING: the counter only has to return different numbers.
         let mine = &COUNTS[THREADS.fetch_add(1, Relaxed) % COUNTS.len()];
         MINE.set(Some(mine));
         mine
     });
-    // ORDERING: nothing is read on the strength of a count. An addition and not a load and a store: threads may share.
+    // ORDERING: no other memory depends on the count. It is an atomic addition because two threads may share a counter.
     mine.0.fetch_add(1, Relaxed);
 }
 

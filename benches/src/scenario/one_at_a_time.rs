@@ -1,6 +1,6 @@
-//! One task at a time: the way there and back.
+//! One task at a time: round trips.
 
-use super::{Scenario, WIDTH, python};
+use super::{Bars, Plot, Scenario, WIDTH, python};
 use crate::{
     Outcome,
     contender::{
@@ -16,12 +16,16 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "one",
     title: "one at a time",
-    about: "One thread submits a task, waits for its result, and goes on with the next.",
-    plot: None,
+    about: "One thread submits a task, waits for its result, and continues with the next.",
+    plot: Some(Plot::Bars(Bars {
+        title: "time to submit one task and wait for its result (shorter is better)",
+        tables: 2,
+        nanoseconds: 1.0,
+    })),
     run,
 };
 
-/// So many that the first few, for which everybody has to be woken, do not count.
+/// Enough that the first few, which have to wake threads, do not count.
 const COUNT: u64 = 1000;
 
 fn run(driver: &mut Driver) -> Outcome<()> {
@@ -29,16 +33,14 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         .sides(each_on_threads!(side(WIDTH, COUNT)))?
         .target(Target::best_peer(Submit::NAME, 1.0))
         .target(Target::best_peer(Spawn::NAME, 1.0))
-        .note(
-            "a pool that spins while it has nothing to do can be faster than one that sleeps: see the scenario `idle`",
-        );
+        .note("a pool that spins while it is idle can be faster than one that sleeps: see the scenario `idle`");
     driver.compare(table)?;
 
     let table = Table::new("processes: one at a time", "ns per task")
         .sides(each_on_processes!(side(WIDTH, COUNT)))?
         .sides([futex(Waiting::Asleep), futex(Waiting::Awake), sockets()])?
         .target(Target::times(Ring::NAME, 1.3, Waiting::Asleep.name()))
-        .note("the floor that stays awake needs two free cores, and says nothing on a machine that is busy");
+        .note("the floor that stays awake needs two free cores, and means nothing on a busy machine");
     driver.compare(python::sides(table, &format!("one {COUNT}"), COUNT))
 }
 

@@ -9,8 +9,7 @@ use crate::{
     scenario::WIDTH,
 };
 
-/// Adds both of CPython's pools, by the command that their script gets; the cost is the nanoseconds it answers, over
-/// `count`.
+/// Adds both of CPython's pools. The cost is the time that their script reports for `command`, divided by `count`.
 pub(super) fn sides(mut table: Table, command: &str, count: u64) -> Table {
     for library in Library::ALL {
         table = side(table, library, command, count);
@@ -18,10 +17,10 @@ pub(super) fn sides(mut table: Table, command: &str, count: u64) -> Table {
     table
 }
 
-/// As [`sides`], one of them.
+/// Adds one of CPython's pools; see [`sides`].
 pub(super) fn side(table: Table, library: Library, command: &str, count: u64) -> Table {
     let command = command.to_string();
     let side = Cpython::start(library, WIDTH)
         .map(|mut script| Side::new(library.name(), Role::Peer, move || script.nanoseconds(&command) / count as f64));
-    table.perhaps(library.name(), side)
+    table.optional_side(library.name(), side)
 }

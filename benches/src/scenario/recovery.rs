@@ -1,4 +1,4 @@
-//! A worker that dies, and the next one.
+//! A worker that dies, and its replacement.
 
 use std::time::Instant;
 
@@ -20,9 +20,9 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "recovery",
     title: "recovery after an abort",
-    about: "The only worker of a pool is given a task that aborts, and one that adds one to a number. The clock runs from the \
-            first `submit` until the second has its result, which a new worker has computed. The start of a worker, which \
-            that is held against, is a pool of one worker from its making to its first result.",
+    about: "The only worker of a pool gets a task that aborts, and one that adds one to a number. The clock runs from the \
+            first `submit` until the second task has its result, which a new worker has computed. The baseline is the start \
+            of a worker: a pool of one worker from its build to its first result.",
     plot: None,
     run,
 };
@@ -43,7 +43,7 @@ fn label<C: Contender>() -> String {
 }
 
 fn start<C: Contender>() -> Outcome<Side> {
-    Ok(first_result::side::<C>(1)?.called(label::<C>()))
+    Ok(first_result::side::<C>(1)?.renamed(label::<C>()))
 }
 
 fn side<C: Processes>() -> Outcome<Side> {
@@ -53,9 +53,9 @@ fn side<C: Processes>() -> Outcome<Side> {
         let lost = Executor::submit(&*pool, Abort::run, 0).expect("accepted");
         let next = Executor::submit(&*pool, AddOne::run, 1).expect("accepted");
         let error = lost.result(None).expect_err("aborted");
-        let answer = next.result(None).expect("ran");
+        let result = next.result(None).expect("ran");
         let cost = start.elapsed().as_nanos() as f64 / 1e3;
-        assert_eq!((error.kind(), answer), (ErrorKind::WorkerDied, 2));
+        assert_eq!((error.kind(), result), (ErrorKind::WorkerDied, 2));
         cost
     }))
 }
@@ -66,11 +66,11 @@ fn procspawn() -> Outcome<Side> {
         let start = Instant::now();
         let lost = pool.submit::<Abort>(0);
         let next = pool.submit::<AddOne>(1);
-        // In this order: its workers wait until a result is collected before they go on.
+        // In this order, because a worker of procspawn waits until its last result is collected.
         let error = lost.join().expect_err("aborted");
-        let answer = Procspawn::collect(next);
+        let result = Procspawn::collect(next);
         let cost = start.elapsed().as_nanos() as f64 / 1e3;
-        assert!(error.is_remote_close() && answer == 2, "{error}");
+        assert!(error.is_remote_close() && result == 2, "{error}");
         cost
     }))
 }

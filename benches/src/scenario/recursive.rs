@@ -17,8 +17,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "recursive",
     title: "recursive submit and wait",
     about: "A task submits two tasks to its own pool and waits for both, which do the same, twelve levels deep: 8190 tasks. \
-            Nobody else's threads can wait inside a task for a task that was spawned, so the peers are what their authors offer \
-            instead: rayon's `join`, which borrows and runs one of the two on the spot, and tasks that are awaited.",
+            In no other pool can a thread wait inside a task for a spawned task, so the peers do what their authors offer \
+            instead: rayon's `join`, which borrows and runs one of the two inline, and tasks that are awaited.",
     plot: None,
     run,
 };

@@ -1,6 +1,6 @@
-//! Many tasks at once: submit all, then collect all.
+//! Bursts: submit many tasks, then collect all results.
 
-use super::{Scenario, WIDTH, python};
+use super::{Bars, Plot, Scenario, WIDTH, python};
 use crate::{
     Outcome,
     contender::{
@@ -18,11 +18,11 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "submit",
     title: "submit many, then collect",
     about: "One thread submits many tasks that add one to a number, and then collects all results.",
-    plot: None,
+    plot: Some(Plot::Bars(Bars { title: "time per task in a burst (shorter is better)", tables: 2, nanoseconds: 1.0 })),
     run,
 };
 
-/// So many that waking and falling asleep at the ends do not show.
+/// Enough that waking and falling asleep at both ends do not show.
 const MANY: u64 = 20_000;
 
 fn run(driver: &mut Driver) -> Outcome<()> {
@@ -32,13 +32,13 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         .target(Target::best_peer(Spawn::NAME, 0.75));
     driver.compare(table)?;
 
-    let few = procspawn::MOST_AT_ONCE;
+    let few = procspawn::MAX_PENDING;
     let table = Table::new(format!("processes: submit {few}, then collect"), "ns per task")
         .sides(each_on_processes!(side(WIDTH, few)))?
         .sides([side::<Rayon>(WIDTH, few)])?
         .target(Target::times(Ring::NAME, 0.01, procspawn::Procspawn::NAME))
         .target(Target::times(Ring::NAME, 1.0, Rayon::NAME))
-        .note("all have as many tasks as procspawn can hold");
+        .note("all pools get as many tasks as procspawn can hold");
     driver.compare(python::sides(table, &format!("many {few}"), few))?;
 
     let table = Table::new(format!("processes: submit {MANY}, then collect"), "ns per task")
@@ -47,7 +47,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     driver.compare(table)
 }
 
-/// A pool and so many tasks.
+/// Creates a side with a pool of `width` workers and `count` tasks.
 pub(super) fn side<C: Contender>(width: usize, count: u64) -> Outcome<Side> {
     let pool = C::build(width)?;
     Ok(Side::new(C::NAME, C::ROLE, move || {

@@ -1,4 +1,4 @@
-//! Work of which a few pieces are much longer than the others.
+//! Tasks of which a few are much longer than the others.
 
 use std::{
     sync::{Arc, Barrier},
@@ -26,18 +26,18 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "uneven",
     title: "uneven work",
     about: "Two thousand tasks, most of about ten microseconds and a few a hundred times as long (a Pareto distribution with \
-            a heavy tail, always the same). The ideal is what one thread takes for all of them, divided by the workers; what \
-            the machine makes of it while all its cores work is shown too.",
+            a heavy tail, always the same). The ideal is the time of one thread for all of them, divided by the workers. It \
+            is also measured while all cores work, which slows some machines down.",
     plot: None,
     run,
 };
 
 const TASKS: u64 = 2_000;
-/// Rounds of the shortest task: about ten microseconds.
+/// The rounds of the shortest task, about ten microseconds.
 const SHORTEST: f64 = 6_700.0;
-/// How many times as long the longest is at most.
+/// The longest task as a multiple of the shortest.
 const LONGEST: f64 = 100.0;
-/// The smaller, the heavier the tail; below 1.0 the mean would have no bound.
+/// The exponent. A smaller one makes the tail heavier; below 1.0 the mean would have no bound.
 const TAIL: f64 = 1.5;
 
 const IDEAL: &str = "ideal: the sum on one thread / workers";
@@ -60,11 +60,11 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         .side(all_cores(rounds.clone()))
         .sides([side::<Ring>(rounds.clone())])?
         .side(map("processes, ring, map", Ring::build(WIDTH)?.0, rounds))
-        .note("the ideal is that of the threads: no bytes travel");
+        .note("the ideal is that of threads: nothing is sent");
     driver.compare(table)
 }
 
-/// How long each task is.
+/// Returns the rounds of each task.
 fn rounds() -> Arc<[u64]> {
     let mut seed = 1;
     let mut next = || {
@@ -104,10 +104,10 @@ fn ideal(rounds: Arc<[u64]>) -> Side {
     side.scaled(1.0 / WIDTH as f64)
 }
 
-/// Every thread does everything, so that all are busy to the end, whichever of them is slower.
+/// Runs all tasks on every thread, so that all are busy to the end even if one is slower.
 fn all_cores(rounds: Arc<[u64]>) -> Side {
     let all = rounds.clone();
-    let side = timed("the same with as many threads at it", Role::Floor, rounds, move |_| {
+    let side = timed("ideal, measured while all cores work", Role::Floor, rounds, move |_| {
         let start = Arc::new(Barrier::new(WIDTH));
         let threads: Vec<_> = (0..WIDTH)
             .map(|_| {
@@ -134,7 +134,7 @@ fn timed(label: &str, role: Role, rounds: Arc<[u64]>, work: impl Fn(&[u64]) -> u
         let start = Instant::now();
         let sum = work(&rounds);
         let cost = start.elapsed().as_nanos() as f64 / 1e3;
-        assert_eq!(sum, expected, "somebody computed something else");
+        assert_eq!(sum, expected, "a contender computed a wrong sum");
         cost
     })
 }

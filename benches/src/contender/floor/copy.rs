@@ -1,11 +1,11 @@
-//! Copying bytes from one place in memory to another, both of which have been touched before.
+//! A copy of bytes between two places in memory that were touched before.
 
 use std::{hint::black_box, time::Instant};
 
-/// What it is called in reports.
+/// The name in reports.
 pub const NAME: &str = "one copy (memcpy)";
 
-/// Bytes, and where they go.
+/// The source and the destination of a copy.
 #[derive(Debug)]
 pub struct Copy {
     from: Vec<u8>,
@@ -13,12 +13,12 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// So many bytes.
+    /// Allocates `size` bytes for each.
     pub fn new(size: usize) -> Copy {
         Copy { from: vec![1; size], to: vec![2; size] }
     }
 
-    /// Copies them so many times, and answers how many nanoseconds all of it took.
+    /// Copies the bytes `count` times, and returns how many nanoseconds all of it took.
     pub fn nanoseconds(&mut self, count: u64) -> f64 {
         let start = Instant::now();
         for _ in 0..count {

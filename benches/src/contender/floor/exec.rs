@@ -1,11 +1,11 @@
-//! A process that does nothing: started, run, and waited for.
+//! A process that does nothing: start, run, wait.
 
 use std::{process::Command, time::Instant};
 
-/// What it is called in reports.
+/// The name in reports.
 pub const NAME: &str = "fork + exec + wait of /bin/true";
 
-/// Runs `/bin/true`, and answers how many nanoseconds that took.
+/// Runs `/bin/true`, and returns how many nanoseconds it took.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Two processes, one word of shared memory each way, and a futex for each.
+//! Two processes with one word of shared memory in each direction, and a futex for each.
 #![allow(unsafe_code)]
 
 use std::{
@@ -17,17 +17,17 @@ use rustix::{
 use super::partner::Partner;
 use crate::Outcome;
 
-/// How the two wait for each other.
+/// How the two processes wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// Asleep, from the first moment on.
+    /// They sleep immediately.
     Asleep,
-    /// Awake, so that no system call is made: what two free cores allow.
+    /// They spin, so that no system call is made. This needs two free cores.
     Awake,
 }
 
 impl Waiting {
-    /// What it is called in reports.
+    /// Returns the name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Waiting::Asleep => "futex ping-pong",
@@ -36,17 +36,17 @@ impl Waiting {
     }
 }
 
-/// What both see. Each side counts up its own word, after which the number belongs to the other.
+/// The shared memory. Each side increments its own word, which hands the number to the other.
 #[repr(C)]
 struct Page {
-    asked: AtomicU32,
-    _apart: [u8; 60],
-    answered: AtomicU32,
+    requests: AtomicU32,
+    _padding: [u8; 60],
+    replies: AtomicU32,
     number: AtomicU64,
 }
 
-/// What `asked` is when it is over.
-const OVER: u32 = u32::MAX;
+/// The value of `requests` that stops the partner.
+const STOP: u32 = u32::MAX;
 
 /// A partner process that adds one to a number.
 pub struct Futex {
@@ -55,7 +55,7 @@ pub struct Futex {
     partner: Partner,
 }
 
-// SAFETY: the page consists of atomics, and lives as long as this.
+// SAFETY: the page consists of atomics, and lives as long as this value.
 unsafe impl Send for Futex {}
 
 impl Futex {
@@ -65,7 +65,7 @@ impl Futex {
     ///
     /// If the system refuses memory or a process.
     pub fn start(waiting: Waiting) -> Outcome<Futex> {
-        // SAFETY: a new mapping, in a place that the system chooses.
+        // SAFETY: this is a new mapping at an address that the system chooses.
         let memory = unsafe {
             mmap_anonymous(
                 std::ptr::null_mut(),
@@ -75,32 +75,32 @@ impl Futex {
             )
         }?;
         let page = NonNull::new(memory.cast::<Page>()).ok_or("no memory at the address zero")?;
-        // SAFETY: the mapping is zeroed, which all fields may be, and is never unmapped in the child. `answer` only
-        // loads, stores and makes system calls.
-        let partner = unsafe { Partner::fork(None, || answer(page.as_ref(), waiting)) }?;
+        // SAFETY: the mapping is zeroed, which is valid for all fields, and is never unmapped in the child. `serve`
+        // only loads, stores and makes system calls.
+        let partner = unsafe { Partner::fork(None, || serve(page.as_ref(), waiting)) }?;
         Ok(Futex { page, waiting, partner })
     }
 
-    /// Has the partner add one, and waits for the answer.
+    /// Lets the partner add one to a number, and returns the sum.
     pub fn add_one(&mut self, n: u64) -> u64 {
-        // SAFETY: mapped until the drop.
+        // SAFETY: the page is mapped until the drop.
         let page = unsafe { self.page.as_ref() };
         page.number.store(n, Relaxed);
-        let turn = page.asked.load(Relaxed).wrapping_add(1) % OVER;
-        let before = page.answered.load(Relaxed);
-        tell(&page.asked, turn, self.waiting);
-        wait(&page.answered, before, self.waiting);
+        let turn = page.requests.load(Relaxed).wrapping_add(1) % STOP;
+        let before = page.replies.load(Relaxed);
+        notify(&page.requests, turn, self.waiting);
+        wait(&page.replies, before, self.waiting);
         page.number.load(Relaxed)
     }
 }
 
 impl Drop for Futex {
     fn drop(&mut self) {
-        // SAFETY: mapped until the end of this.
+        // SAFETY: the page is mapped until the end of this function.
         let page = unsafe { self.page.as_ref() };
-        tell(&page.asked, OVER, self.waiting);
+        notify(&page.requests, STOP, self.waiting);
         self.partner.join();
-        // SAFETY: nobody else has it: the partner is gone.
+        // SAFETY: nothing else refers to the page, because the partner has ended.
         let _ = unsafe { munmap(self.page.as_ptr().cast(), size_of::<Page>()) };
     }
 }
@@ -111,42 +111,42 @@ impl std::fmt::Debug for Futex {
     }
 }
 
-/// The partner.
-fn answer(page: &Page, waiting: Waiting) {
+/// Runs the partner.
+fn serve(page: &Page, waiting: Waiting) {
     let mut seen = 0;
     loop {
-        seen = wait(&page.asked, seen, waiting);
-        if seen == OVER {
+        seen = wait(&page.requests, seen, waiting);
+        if seen == STOP {
             return;
         }
         page.number.store(page.number.load(Relaxed) + 1, Relaxed);
-        tell(&page.answered, seen, waiting);
+        notify(&page.replies, seen, waiting);
     }
 }
 
-fn tell(word: &AtomicU32, value: u32, waiting: Waiting) {
-    // ORDERING: pairs with the load in `wait`: the number was written before.
+fn notify(word: &AtomicU32, value: u32, waiting: Waiting) {
+    // ORDERING: pairs with the load in `wait`, so that the other side sees the number, which was written before.
     word.store(value, Release);
     if waiting == Waiting::Asleep {
         let _ = futex::wake(word, futex::Flags::empty(), 1);
     }
 }
 
-/// Waits until a word is another, and answers which.
+/// Waits until a word has another value than `old`, and returns that value.
 fn wait(word: &AtomicU32, old: u32, waiting: Waiting) -> u32 {
-    let mut looks: u32 = 0;
+    let mut spins: u32 = 0;
     loop {
-        // ORDERING: pairs with the store in `tell`.
+        // ORDERING: pairs with the store in `notify`.
         let now = word.load(Acquire);
         if now != old {
             return now;
         }
         match waiting {
-            // Another value, or a signal: looked at again.
+            // It returns on another value or a signal; the loop loads again.
             Waiting::Asleep => drop(futex::wait(word, futex::Flags::empty(), old, None)),
-            // Long enough for an answer. Without two free cores the other needs this one.
-            Waiting::Awake if looks < 10_000 => {
-                looks += 1;
+            // Longer than a reply takes. Without two free cores the other side needs this one.
+            Waiting::Awake if spins < 10_000 => {
+                spins += 1;
                 std::hint::spin_loop();
             }
             Waiting::Awake => rustix::thread::sched_yield(),

@@ -1,4 +1,4 @@
-//! What the machine allows: the least that somebody in the place of a pool would have to do.
+//! Floors: the least work that the machine requires in the place of a pool.
 
 pub mod copy;
 pub mod exec;

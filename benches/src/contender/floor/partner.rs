@@ -1,30 +1,30 @@
-//! The other process of a floor: a copy of this one that does one thing until it is told to end, or this one is gone.
+//! The other process of a floor: a forked copy of this one that does one thing until it is told to end or this one
+//! ends.
 #![allow(unsafe_code)]
 
 use std::{io, os::fd::RawFd};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-/// A process that was forked for a floor. It has to end by itself when the floor says so.
+/// A process that was forked for a floor. It must end by itself when the floor says so.
 #[derive(Debug)]
 pub(super) struct Partner(Pid);
 
 impl Partner {
-    /// Forks. The child calls `run`, and ends. Of the descriptors it has the standard ones and `keep`: others would
-    /// keep pipes open whose end somebody else waits for.
+    /// Forks. The child calls `run`, and ends. It keeps the standard descriptors and `keep`; others would keep pipes
+    /// open whose end a reader waits for.
     ///
     /// # Safety
     ///
-    /// `run` does nothing that needs a lock or another thread of this process: it allocates nothing, prints nothing,
-    /// and does not panic.
+    /// `run` must not need a lock or another thread of this process: it must not allocate, print or panic.
     pub(super) unsafe fn fork(keep: Option<RawFd>, run: impl FnOnce()) -> io::Result<Partner> {
-        // SAFETY: the child has but one thread, and does only what `run` promises.
+        // SAFETY: the child has one thread, and does only what `run` promises.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 let keep = keep.map_or(2, |keep| keep as u32);
-                // SAFETY: system calls that touch no memory; the end without hooks of the parent's. Whoever owns the
-                // descriptors here is never dropped.
+                // SAFETY: these system calls touch no memory, and `_exit` runs none of the parent's exit handlers. The
+                // owners of the closed descriptors are never dropped in this process.
                 unsafe {
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                     if keep > 3 {
@@ -39,7 +39,7 @@ impl Partner {
         }
     }
 
-    /// Waits until it is gone. It must have been told to end.
+    /// Waits until the process has ended. It must have been told to end.
     pub(super) fn join(&mut self) {
         let _ = waitpid(Some(self.0), WaitOptions::empty());
     }

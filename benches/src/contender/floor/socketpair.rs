@@ -1,4 +1,4 @@
-//! Two processes and a pair of sockets.
+//! Two processes that exchange messages through a pair of sockets.
 #![allow(unsafe_code)]
 
 use std::{
@@ -11,10 +11,10 @@ use std::{
 use super::partner::Partner;
 use crate::Outcome;
 
-/// What it is called in reports.
+/// The name in reports.
 pub const NAME: &str = "socketpair ping-pong";
 
-/// A partner process that adds one to the first byte of a message, and sends it back.
+/// A partner process that adds one to the first byte of a message and sends it back.
 #[derive(Debug)]
 pub struct SocketPair {
     socket: UnixStream,
@@ -23,7 +23,7 @@ pub struct SocketPair {
 }
 
 impl SocketPair {
-    /// Starts the partner, for messages of so many bytes.
+    /// Starts the partner, for messages of `size` bytes.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl SocketPair {
         let message = vec![0; size];
         let mut space = vec![0; size];
         let mut end = &theirs;
-        // SAFETY: reading and writing into memory that is there already. An error ends it, and is not looked at.
+        // SAFETY: the closure reads and writes memory that is allocated already, and ends on an error.
         let partner = unsafe {
             Partner::fork(Some(theirs.as_raw_fd()), || {
                 while end.read_exact(&mut space).is_ok() {
@@ -47,17 +47,17 @@ impl SocketPair {
         Ok(SocketPair { socket: ours, message, partner })
     }
 
-    /// Sends the message there and back so many times, and answers how many nanoseconds all of it took.
+    /// Sends the message to the partner and back `count` times, and returns how many nanoseconds all of it took.
     ///
     /// # Panics
     ///
-    /// If the partner is gone.
+    /// If the partner has ended.
     pub fn nanoseconds(&mut self, count: u64) -> f64 {
         let first = self.message[0];
         let start = Instant::now();
         for _ in 0..count {
             self.socket.write_all(&self.message).expect("the partner reads");
-            self.socket.read_exact(&mut self.message).expect("the partner answers");
+            self.socket.read_exact(&mut self.message).expect("the partner replies");
         }
         let cost = start.elapsed().as_nanos() as f64;
         assert_eq!(self.message[0], first.wrapping_add(count as u8));
