@@ -1,38 +1,39 @@
-//! `COSTS.md`: what is expected, and how what was counted is held against it.
+//! `COSTS.md`: the expected counts, and how new ones are compared with them.
 
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
 use super::{Counts, Figure, Kind, Phase, Pool};
 
-/// What writes the file.
+/// The command that writes the file.
 pub const WRITE: &str = "cargo run --release -p tests --bin costs -- --write";
 
 const INTRODUCTION: &str = "\
 # What a task costs
 
-For each task that adds one to a number, on a pool of one worker: counted, not timed, so it is the same on a busy machine.
-`cargo run --release -p tests --bin costs` counts again and compares, and so does `.ci/run`.
-A figure that has become better fails as well: what was gained is written down, so that it cannot be lost unseen.
+For each task that adds one to a number, on a pool of one worker.
+It is counted, not timed, so it is the same on a busy machine.
+`cargo run --release -p tests --bin costs` counts again and compares, and so does `ci/costs`.
+A figure that has become better fails too, so that the gain is recorded and cannot be lost unnoticed.
 
 ";
 
 const LEGEND: &str = "
 | part | what is counted |
 |---|---|
-| submit | until `submit` has answered; the worker is busy, so nobody is woken |
-| run | in the worker: from the end of the task before to the end of this one |
+| submit | until `submit` has returned; the worker is busy, so no thread is woken |
+| run | in the worker: from the end of one task to the end of the next |
 | result | `result` of a task that is done |
-| attend | in the parent, all its threads: handing the task to the worker, hearing of its end, and `result` |
+| parent | in all threads of the parent: sending the task to the worker, handling its reply, and `result` |
 
-Instructions are those of the program without the kernel's, as callgrind counts them; only on x86-64. Another compiler or C \
-library makes other ones.
-Callgrind slows a program down fifty times, so a worker process is given fewer tasks at once than it is at full speed, and \
-what is done once for several tasks shows more in *attend* and *run*.
-Allocations are calls that get memory, bytes are what they ask for; bytes held are what is allocated and not freed while a \
-task waits, with its future, its function and its argument of eight bytes.
+Instructions are those of the program without the kernel, as callgrind counts them; only on x86-64.
+Another compiler or C library has other counts.
+Callgrind slows a program down fifty times, so a worker process gets fewer tasks at a time than at full speed, and work that is \
+done once for several tasks has a larger share in *parent* and *run*.
+Allocations are calls that get memory, bytes are what they request.
+Bytes held are allocated and not freed while a task waits, with its future, its function and its argument of eight bytes.
 ";
 
-/// How far a count may be from what is written down.
+/// How far a count may differ from the expected one.
 #[derive(Clone, Copy, Debug)]
 enum Tolerance {
     Percent(f64),
@@ -42,12 +43,12 @@ enum Tolerance {
 impl Tolerance {
     fn of(figure: Figure) -> Tolerance {
         match (figure.kind, figure.is_of_two(), figure.phase) {
-            (Kind::Instructions, _, Phase::Attend) => Tolerance::Percent(15.0),
+            (Kind::Instructions, _, Phase::Parent) => Tolerance::Percent(15.0),
             (Kind::Instructions, true, _) => Tolerance::Percent(10.0),
             (Kind::Instructions, false, _) => Tolerance::Percent(5.0),
-            (Kind::Allocations, _, Phase::Attend) => Tolerance::Absolute(0.2),
+            (Kind::Allocations, _, Phase::Parent) => Tolerance::Absolute(0.2),
             (Kind::Allocations, ..) => Tolerance::Absolute(0.05),
-            (Kind::Bytes, _, Phase::Attend) => Tolerance::Absolute(25.0),
+            (Kind::Bytes, _, Phase::Parent) => Tolerance::Absolute(25.0),
             (Kind::Bytes | Kind::Held, ..) => Tolerance::Absolute(4.0),
         }
     }
@@ -68,7 +69,7 @@ impl Tolerance {
     }
 }
 
-/// What a figure may never be more than, whatever is written down.
+/// Returns the upper bound of a figure, whatever the file says.
 fn bound(figure: Figure) -> Option<f64> {
     match (figure.kind, figure.pool) {
         (Kind::Held, Pool::Threads) => Some(200.0),
@@ -77,24 +78,24 @@ fn bound(figure: Figure) -> Option<f64> {
     }
 }
 
-/// What has become of a figure.
+/// The result of comparing a figure.
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
-    /// As it is written, or near enough.
+    /// Within the tolerance.
     Kept(String),
     /// It could not be counted here.
     Skipped(String),
-    /// Not as it is written; this says how.
+    /// Outside the tolerance; the text says how.
     Failed(String),
 }
 
-/// Holds what was counted against the file.
+/// Compares counts with the file.
 pub fn compare(file: &str, counts: &Counts) -> Vec<Verdict> {
     let expected = read(file);
     let verdict = |figure: Figure| {
         let Some(counted) = counts.get(&figure).copied() else { return Verdict::Skipped(figure.to_string()) };
         let Some(expected) = expected.get(&figure.to_string()).copied() else {
-            return Verdict::Failed(format!("{figure}: {counted:.3}, and nothing is written in COSTS.md"));
+            return Verdict::Failed(format!("{figure}: {counted:.3}, and COSTS.md has no such figure"));
         };
         let tolerance = Tolerance::of(figure);
         let beside = format!("{figure}: {counted:.3}, in COSTS.md {expected:.3} {}", tolerance.name());
@@ -103,17 +104,17 @@ pub fn compare(file: &str, counts: &Counts) -> Vec<Verdict> {
                 Verdict::Failed(format!("{figure}: {counted:.3}, at most {most} is allowed"))
             }
             _ if tolerance.allows(expected, counted) => Verdict::Kept(beside),
-            _ if counted < expected => Verdict::Failed(format!("{beside}: better, so write it down")),
+            _ if counted < expected => Verdict::Failed(format!("{beside}: better, so record it")),
             _ => Verdict::Failed(format!("{beside}: worse")),
         }
     };
     Figure::all().map(verdict).collect()
 }
 
-/// The file with these counts.
+/// Returns the text of the file with these counts.
 pub fn write(counts: &Counts) -> String {
     let mut text = INTRODUCTION.to_string();
-    // Writing to a `String` does not fail, so the answers of `write!` are not looked at.
+    // Writing to a `String` does not fail, so the results of `write!` are ignored.
     let _ = writeln!(text, "Written by `{WRITE}`, {}.\n", tools());
     text.push_str("| figure, for each task | count | may differ by | at most |\n|---|---|---|---|\n");
     for (figure, count) in counts {
@@ -124,7 +125,7 @@ pub fn write(counts: &Counts) -> String {
     text
 }
 
-/// The counts of a file, by the names of their figures.
+/// Reads the counts of a file, by the names of their figures.
 fn read(file: &str) -> BTreeMap<String, f64> {
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| ")?.split(" | ");
@@ -133,7 +134,7 @@ fn read(file: &str) -> BTreeMap<String, f64> {
     file.lines().filter_map(row).collect()
 }
 
-/// What the counts depend on beside the sources.
+/// Returns the versions of the tools that the counts depend on.
 pub fn tools() -> String {
     let version = |tool: &str| {
         let output = Command::new(tool).arg("--version").output().ok()?;

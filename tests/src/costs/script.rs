@@ -28,23 +28,23 @@ pub enum Pool {
     Processes,
 }
 
-/// The parts of a task's way.
+/// The parts of a task's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
-    /// Until `submit` has answered.
+    /// Until `submit` has returned.
     Submit,
-    /// In the worker, from its last task's end to this one's.
+    /// In the worker, from the end of one task to the end of the next.
     Run,
     /// `result`, when the task is done.
     Result,
-    /// In the parent of a worker process: handing the task over, hearing of its end, and `result`.
-    Attend,
+    /// In the parent of a worker process: sending the task, handling its reply, and `result`.
+    Parent,
 }
 
 impl Pool {
     pub(super) const ALL: [Pool; 2] = [Pool::Threads, Pool::Processes];
 
-    /// As it is called in the report.
+    /// Returns the name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Pool::Threads => "threads",
@@ -52,7 +52,7 @@ impl Pool {
         }
     }
 
-    /// The pool that is called so.
+    /// Returns the pool of this name.
     pub fn named(name: &str) -> Option<Pool> {
         Pool::ALL.into_iter().find(|pool| pool.name() == name)
     }
@@ -66,14 +66,14 @@ impl Pool {
 }
 
 impl Phase {
-    pub(super) const ALL: [Phase; 4] = [Phase::Submit, Phase::Run, Phase::Result, Phase::Attend];
+    pub(super) const ALL: [Phase; 4] = [Phase::Submit, Phase::Run, Phase::Result, Phase::Parent];
 
-    /// As it is called in the report.
+    /// Returns the name in the report.
     pub fn name(self) -> &'static str {
         self.label().to_str().unwrap_or_default()
     }
 
-    /// The part that is called so.
+    /// Returns the part of this name.
     pub fn named(name: &str) -> Option<Phase> {
         Phase::ALL.into_iter().find(|phase| phase.name() == name)
     }
@@ -83,16 +83,16 @@ impl Phase {
             Phase::Submit => c"submit",
             Phase::Run => c"run",
             Phase::Result => c"result",
-            Phase::Attend => c"attend",
+            Phase::Parent => c"parent",
         }
     }
 
-    /// Whether tasks of this pool have this part.
+    /// Returns whether tasks of this pool have this part.
     pub(super) fn is_of(self, pool: Pool) -> bool {
         match self {
             Phase::Submit | Phase::Run => true,
             Phase::Result => pool == Pool::Threads,
-            Phase::Attend => pool == Pool::Processes,
+            Phase::Parent => pool == Pool::Processes,
         }
     }
 }
@@ -181,10 +181,10 @@ pub fn play(pool: Pool, wanted: Option<Phase>) -> Result<(), Box<dyn StdError>> 
             print(pool, Phase::Result, counting.stop());
         }
         Pool::Processes => {
-            let counting = Counting::start(Phase::Attend, wanted);
+            let counting = Counting::start(Phase::Parent, wanted);
             gate_to_run.open()?;
             read(&mut futures)?;
-            print(pool, Phase::Attend, counting.stop());
+            print(pool, Phase::Parent, counting.stop());
             ended.pass()?;
         }
     }
