@@ -45,4 +45,4 @@ pub use probe::{Counter, Probe};
 pub(crate) use rules::table_of_rules;
 pub use rules::{RULES, Rule};
 pub use suite::{HUNG, check};
-pub use watchdog::{Limits, Outcome, run};
+pub use watchdog::{Limits, Outcome, run, watch};

@@ -67,33 +67,43 @@ pub fn run(rule: &'static Rule, harness: Arc<dyn Harness>, limits: Limits) -> Ou
     let title = rule.title(&*harness);
     let registry = Arc::new(Registry::default());
     let started = Instant::now();
-    let (sender, receiver) = mpsc::channel();
-    let thread = {
+    let watched = {
         let registry = Arc::clone(&registry);
-        thread::Builder::new()
-            .name(rule.name.to_string())
-            .spawn(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| {
-                    (rule.check)(&Case::new(harness, registry, limits.patience));
-                }));
-                let _ = sender.send(outcome);
-            })
-            .expect("a thread can be started")
+        watch(rule.name, limits.deadline, move || (rule.check)(&Case::new(harness, registry, limits.patience)))
     };
-    match receiver.recv_timeout(limits.deadline) {
-        Ok(outcome) => {
-            let _ = thread.join();
-            match outcome {
-                Ok(()) => Outcome::Kept,
-                Err(payload) => Outcome::Broken(format!("{title}: {}", message_of(&*payload))),
-            }
-        }
-        Err(_) => {
+    match watched {
+        Some(Ok(())) => Outcome::Kept,
+        Some(Err(payload)) => Outcome::Broken(format!("{title}: {}", message_of(&*payload))),
+        None => {
             let report = registry.report(&title, started);
             registry.open_gates();
             Outcome::Hung(report)
         }
     }
+}
+
+/// Runs code on a thread of its own, and returns its value or its panic.
+///
+/// Returns `None` if the code has not ended by the deadline. Its thread is then left behind.
+///
+/// # Panics
+///
+/// If no thread can be started.
+pub fn watch<R: Send + 'static>(
+    name: &str,
+    deadline: Duration,
+    code: impl FnOnce() -> R + Send + 'static,
+) -> Option<thread::Result<R>> {
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::Builder::new()
+        .name(name.to_string())
+        .spawn(move || {
+            let _ = sender.send(catch_unwind(AssertUnwindSafe(code)));
+        })
+        .expect("a thread can be started");
+    let result = receiver.recv_timeout(deadline).ok()?;
+    let _ = thread.join();
+    Some(result)
 }
 
 fn message_of(payload: &(dyn std::any::Any + Send)) -> String {

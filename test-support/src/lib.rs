@@ -1,0 +1,21 @@
+//! What the tests of several crates of this workspace share.
+//!
+//! The gate and the watchdog are those of the published crate [`conformance`].
+
+mod block_on;
+mod blocker;
+mod poll;
+mod process;
+mod random;
+mod resources;
+mod shared_dir;
+mod watchdog;
+
+pub use block_on::block_on;
+pub use blocker::Blocker;
+pub use poll::wait_until;
+pub use process::{children, is_alive, is_stopped, kill, state};
+pub use random::Random;
+pub use resources::{open_descriptors, threads};
+pub use shared_dir::{SharedDir, add_line, touch, wait_for_file};
+pub use watchdog::{DEADLINE, watched, watched_within};

@@ -1,0 +1,49 @@
+//! Other processes, seen from outside.
+
+use std::fs;
+
+/// Returns the letter that the kernel shows for the state of a process, such as `T` for stopped or `Z` for a zombie.
+///
+/// Returns `None` if the process does not exist.
+pub fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    fields_after_name(&stat)?.next()?.chars().next()
+}
+
+/// Returns `true` if a process exists and is not a zombie.
+pub fn is_alive(pid: u32) -> bool {
+    !matches!(state(pid), Some('Z' | 'X') | None)
+}
+
+/// Returns `true` if a process was stopped by a signal.
+pub fn is_stopped(pid: u32) -> bool {
+    matches!(state(pid), Some('T' | 't'))
+}
+
+/// Returns the children of this process, zombies included.
+///
+/// # Panics
+///
+/// If there is no `/proc`.
+pub fn children() -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(std::process::id())).collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    fields_after_name(&stat)?.nth(1)?.parse().ok()
+}
+
+/// The name of the program may contain spaces and parentheses, but no field behind it does.
+fn fields_after_name(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    Some(stat.rsplit_once(") ")?.1.split(' '))
+}
+
+/// Sends a signal to a process. Nothing happens if the process does not exist.
+#[allow(unsafe_code)]
+pub fn kill(pid: u32, signal: i32) {
+    // SAFETY: a system call without pointers.
+    unsafe { libc::kill(pid.cast_signed(), signal) };
+}

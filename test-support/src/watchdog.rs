@@ -1,0 +1,39 @@
+//! Deadlines for tests.
+
+use std::{io::Write as _, panic::resume_unwind, time::Duration};
+
+/// Longer than any single event takes on the busiest machine.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Runs a test and ends the process if the test hangs, because a pool whose drop hangs cannot be waited for.
+///
+/// The exit code is [`conformance::HUNG`].
+///
+/// # Panics
+///
+/// If the test does, with its payload.
+pub fn watched<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
+    let name = std::thread::current().name().unwrap_or("a test").to_string();
+    watched_within(&name, DEADLINE, test)
+}
+
+/// Does the same with a name for the report and another deadline.
+///
+/// # Panics
+///
+/// As [`watched`].
+pub fn watched_within<R: Send + 'static>(
+    name: &str,
+    deadline: Duration,
+    test: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    match conformance::watch(name, deadline, test) {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => resume_unwind(panic),
+        None => {
+            // Written to the descriptor, because what is printed is captured and lost when the process ends.
+            let _ = writeln!(std::io::stderr(), "\n{name} has not ended after {deadline:?}");
+            std::process::exit(conformance::HUNG)
+        }
+    }
+}
