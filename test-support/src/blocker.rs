@@ -10,7 +10,8 @@ use crate::DEADLINE;
 /// Dropping it releases the task, so that a test that fails does not wait for its own tasks when it drops its pool.
 #[derive(Debug)]
 pub struct Blocker {
-    gate: Gate,
+    /// Holds the task until it is opened.
+    pub gate: Gate,
     /// Gets the id of the process that ran the task.
     pub future: Future<u32>,
 }

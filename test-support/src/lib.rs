@@ -9,13 +9,15 @@ mod process;
 mod random;
 mod resources;
 mod shared_dir;
+mod terminal;
 mod watchdog;
 
 pub use block_on::block_on;
 pub use blocker::Blocker;
 pub use poll::wait_until;
-pub use process::{children, is_alive, is_stopped, kill, state};
+pub use process::{children, is_alive, is_stopped, kill, state, wait_gone};
 pub use random::Random;
 pub use resources::{open_descriptors, threads};
 pub use shared_dir::{SharedDir, add_line, touch, wait_for_file};
+pub use terminal::terminal;
 pub use watchdog::{DEADLINE, watched, watched_within};

@@ -1,6 +1,9 @@
 //! Other processes, seen from outside.
 
-use std::fs;
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 /// Returns the letter that the kernel shows for the state of a process, such as `T` for stopped or `Z` for a zombie.
 ///
@@ -18,6 +21,20 @@ pub fn is_alive(pid: u32) -> bool {
 /// Returns `true` if a process was stopped by a signal.
 pub fn is_stopped(pid: u32) -> bool {
     matches!(state(pid), Some('T' | 't'))
+}
+
+/// Waits until none of these processes is alive.
+///
+/// # Panics
+///
+/// If one is after `timeout`.
+pub fn wait_gone(pids: &[u32], timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    while let Some(pid) = pids.iter().find(|pid| is_alive(**pid)) {
+        assert!(Instant::now() < deadline, "process {pid} of {pids:?} is still alive");
+        // Only the parent of a process is notified of its end.
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Returns the children of this process, zombies included.

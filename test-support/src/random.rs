@@ -25,6 +25,11 @@ impl Random {
         self.next() % limit
     }
 
+    /// Returns an index into a list of this length.
+    pub fn index(&mut self, length: usize) -> usize {
+        self.below(length as u64) as usize
+    }
+
     /// Returns `true` once in `times` calls on average.
     pub fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
@@ -32,7 +37,7 @@ impl Random {
 
     /// Returns one of these values.
     pub fn choose<T: Copy>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len() as u64) as usize]
+        values[self.index(values.len())]
     }
 
     /// Returns another generator, for another thread.

@@ -27,7 +27,7 @@ pub fn watched_within<R: Send + 'static>(
     deadline: Duration,
     test: impl FnOnce() -> R + Send + 'static,
 ) -> R {
-    match conformance::watch(name, deadline, test) {
+    match conformance::watch("test", deadline, test) {
         Some(Ok(result)) => result,
         Some(Err(panic)) => resume_unwind(panic),
         None => {

@@ -2,7 +2,7 @@
 
 use executor_core::{Backend, Error, ErrorKind, Executor, MapOptions, Shutdown};
 
-use crate::support::{Meeting, add_line, get, on_both, pool, put, wait_for, wait_until};
+use crate::support::{SharedDir, add_line, get, on_both, pool, touch, wait_for_file, wait_until};
 
 fn kinds(results: impl Iterator<Item = Result<u32, Error>>) -> Vec<Result<u32, ErrorKind>> {
     results.map(|result| result.map_err(|error| error.kind())).collect()
@@ -19,9 +19,9 @@ fn an_item_that_dies_does_not_hurt_its_chunk_and_no_item_runs_twice() {
         }
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        let inputs: Vec<(String, u32)> = (0..12).map(|n| (meeting.path("ran"), n)).collect();
+        let inputs: Vec<(String, u32)> = (0..12).map(|n| (dir.path("ran"), n)).collect();
         let results = kinds(pool.map_with(MapOptions::new().chunksize(5), dies_at_some, inputs).unwrap());
         let expected: Vec<Result<u32, ErrorKind>> = (0..12)
             .map(|n| match n {
@@ -31,7 +31,7 @@ fn an_item_that_dies_does_not_hurt_its_chunk_and_no_item_runs_twice() {
             })
             .collect();
         assert_eq!(results, expected);
-        let mut ran = meeting.numbers("ran");
+        let mut ran = dir.numbers("ran");
         ran.sort_unstable();
         assert_eq!(ran, (0..12).collect::<Vec<u32>>());
     });
@@ -41,20 +41,20 @@ fn an_item_that_dies_does_not_hurt_its_chunk_and_no_item_runs_twice() {
 fn results_of_a_chunk_outlive_the_cancel_of_its_rest() {
     fn waits_at_three((path, n): (String, u32)) -> u32 {
         if n == 3 {
-            put(&format!("{path}.runs"));
-            wait_for(&format!("{path}.die"));
+            touch(&format!("{path}.runs"));
+            wait_for_file(&format!("{path}.die"));
             std::process::abort();
         }
         n
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let inputs: Vec<(String, u32)> = (0..8).map(|n| (meeting.path("chunk"), n)).collect();
+        let inputs: Vec<(String, u32)> = (0..8).map(|n| (dir.path("chunk"), n)).collect();
         let results = pool.map_with(MapOptions::new().chunksize(4), waits_at_three, inputs).unwrap();
-        wait_until("the third item", || meeting.has("chunk.runs"));
+        wait_until("the third item", || dir.has("chunk.runs"));
         pool.close(Shutdown::CancelPending);
-        meeting.put("chunk.die");
+        dir.touch("chunk.die");
         let expected = [0, 1, 2].map(Ok).into_iter().chain([Err(ErrorKind::WorkerDied)]);
         let expected: Vec<_> = expected.chain([Err(ErrorKind::Cancelled); 4]).collect();
         assert_eq!(kinds(results), expected);
@@ -70,11 +70,11 @@ fn the_items_behind_one_that_is_stopped_are_cancelled_and_those_before_it_are_no
         n
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let inputs: Vec<(String, u32)> = (0..5).map(|n| (meeting.path("runs"), n)).collect();
+        let inputs: Vec<(String, u32)> = (0..5).map(|n| (dir.path("runs"), n)).collect();
         let results = pool.map_with(MapOptions::new().chunksize(5), hangs_at_two, inputs).unwrap();
-        wait_until("the second item", || meeting.has("runs"));
+        wait_until("the second item", || dir.has("runs"));
         pool.shutdown(Shutdown::Terminate { grace: std::time::Duration::ZERO });
         let expected = [Ok(0), Ok(1), Err(ErrorKind::Terminated), Err(ErrorKind::Cancelled), Err(ErrorKind::Cancelled)];
         assert_eq!(kinds(results), expected);
@@ -86,20 +86,20 @@ fn a_map_that_is_dropped_stops_its_running_chunk_at_the_next_item() {
     fn notes((path, n): (String, u32)) -> u32 {
         add_line(&path, n);
         if n == 0 {
-            wait_for(&format!("{path}.open"));
+            wait_for_file(&format!("{path}.open"));
         }
         n
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let inputs: Vec<(String, u32)> = (0..20).map(|n| (meeting.path("ran"), n)).collect();
+        let inputs: Vec<(String, u32)> = (0..20).map(|n| (dir.path("ran"), n)).collect();
         let results = pool.map_with(MapOptions::new().chunksize(10), notes, inputs).unwrap();
-        wait_until("the first item", || meeting.has("ran"));
+        wait_until("the first item", || dir.has("ran"));
         drop(results);
-        meeting.put("ran.open");
+        dir.touch("ran.open");
         assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
-        assert_eq!(meeting.numbers("ran"), [0]);
+        assert_eq!(dir.numbers("ran"), [0]);
     });
 }
 

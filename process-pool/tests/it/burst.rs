@@ -6,7 +6,7 @@ use process_pool::Transport;
 
 use crate::{
     programs,
-    support::{Gate, Meeting, builder, get, pool, wait_until, warm_up},
+    support::{Blocker, builder, get, pool, wait_until, warm_up},
 };
 
 /// How many bytes this program has asked its allocator for and not given back.
@@ -26,9 +26,8 @@ fn cancelled_tasks_that_were_still_queued_give_their_arguments_back() {
 
 pub fn cancels_what_waits() {
     for transport in [Transport::Ring, Transport::Socket] {
-        let meeting = Meeting::new();
         let pool = builder(transport, 1).queue_capacity(2).build().unwrap();
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let before = allocated();
         // One is on its way, and has a part in the ring, or waits for the worker.
         let first = pool.submit(|bytes: Vec<u8>| bytes.len(), vec![1; 4 * MEBIBYTE]).unwrap();
@@ -40,7 +39,7 @@ pub fn cancels_what_waits() {
         }
         let kept = allocated().saturating_sub(before);
         assert!(kept < 24 * MEBIBYTE, "{transport:?}: {} MiB are kept", kept / MEBIBYTE);
-        gate.finish();
+        blocker.release();
         assert_eq!(get(&first).unwrap(), 4 * MEBIBYTE);
         drop(cancelled);
         pool.shutdown(Shutdown::Drain);
@@ -53,10 +52,9 @@ fn cancelled_tasks_among_others_give_their_arguments_back_whatever_their_order_a
 }
 
 pub fn cancels_some_of_what_waits() {
-    let meeting = Meeting::new();
     let pool = pool(Transport::Ring, 1);
-    let gate = Gate::start(&pool, &meeting, "gate");
-    crate::support::let_them_be_long();
+    let blocker = Blocker::start(&pool);
+    crate::support::wait_until_tasks_are_long();
     let before = allocated();
     let (mut large, mut small) = (Vec::new(), Vec::new());
     for n in 0..1000_i32 {
@@ -71,7 +69,7 @@ pub fn cancels_some_of_what_waits() {
     assert!(large.iter().rev().all(Future::cancel));
     let kept = allocated().saturating_sub(before);
     assert!(kept < 8 * MEBIBYTE, "{} MiB are kept", kept / MEBIBYTE);
-    gate.finish();
+    blocker.release();
     for (n, future) in small {
         assert_eq!(get(&future).unwrap(), n);
     }
@@ -85,17 +83,16 @@ fn a_pool_gives_the_memory_of_a_burst_back_when_it_is_over() {
 pub fn has_a_burst() {
     const TASKS: u32 = 300_000;
     for transport in [Transport::Ring, Transport::Socket] {
-        let meeting = Meeting::new();
         let pool = pool(transport, 2);
         warm_up(&pool, 2);
         for priority in [0, 3] {
-            let gates = ["a", "b"].map(|name| Gate::start(&pool, &meeting, &format!("{name}{priority}")));
+            let blockers = [(); 2].map(|()| Blocker::start(&pool));
             let before = allocated();
             let options = TaskOptions::new().priority(priority);
             let futures: Vec<Future<u32>> =
                 (0..TASKS).map(|n| pool.submit_with(options.clone(), |n: u32| n, n).unwrap()).collect();
             let most = allocated() - before;
-            gates.into_iter().for_each(Gate::finish);
+            blockers.into_iter().for_each(Blocker::release);
             // As many of them as take long enough to see the pool through a part of it, and the rest is cancelled.
             futures.iter().step_by(3).for_each(|future| _ = future.cancel());
             futures.iter().for_each(|future| _ = get(future));

@@ -7,7 +7,7 @@ use executor_core::{ErrorKind, Executor, Future, Shutdown};
 use process_pool::{ProcessPoolExecutor, Transport};
 
 use crate::support::{
-    Gate, Meeting, add_line, builder, get, kill, let_them_be_long, on, on_both, pool, wait_until, warm_up,
+    Blocker, SharedDir, add_line, builder, get, kill, on, on_both, pool, wait_until, wait_until_tasks_are_long, warm_up,
 };
 
 fn leaves_a_line((path, number): (String, u32)) -> u32 {
@@ -26,12 +26,12 @@ fn get_used_to_short_tasks(pool: &ProcessPoolExecutor) {
 #[test]
 fn exactly_one_of_ran_and_cancelled_is_true() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
         get_used_to_short_tasks(&pool);
         let (mut cancelled, mut kept) = (BTreeSet::new(), Vec::new());
         for number in 0..1500 {
-            let future = pool.submit(leaves_a_line, (meeting.path("ran"), number)).unwrap();
+            let future = pool.submit(leaves_a_line, (dir.path("ran"), number)).unwrap();
             for _ in 0..number % 40 * 20 {
                 std::hint::spin_loop();
             }
@@ -46,8 +46,8 @@ fn exactly_one_of_ran_and_cancelled_is_true() {
         for (number, future) in kept {
             assert_eq!(get(&future).unwrap(), number);
         }
-        let ran: BTreeSet<u32> = meeting.numbers("ran").into_iter().collect();
-        assert_eq!(meeting.numbers("ran").len(), ran.len(), "one ran twice");
+        let ran: BTreeSet<u32> = dir.numbers("ran").into_iter().collect();
+        assert_eq!(dir.numbers("ran").len(), ran.len(), "one ran twice");
         assert!(ran.is_disjoint(&cancelled), "{:?}", ran.intersection(&cancelled).collect::<Vec<_>>());
         assert_eq!(ran.len() + cancelled.len(), 1500);
     });
@@ -56,18 +56,18 @@ fn exactly_one_of_ran_and_cancelled_is_true() {
 #[test]
 fn what_waits_behind_a_task_does_not_run_and_can_be_cancelled() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         get_used_to_short_tasks(&pool);
-        let gate = Gate::start(&pool, &meeting, "gate");
-        assert!(gate.future.running() && !gate.future.cancel());
+        let blocker = Blocker::start(&pool);
+        assert!(blocker.future.running() && !blocker.future.cancel());
         let behind: Vec<Future<u32>> =
-            (0..10).map(|number| pool.submit(leaves_a_line, (meeting.path("ran"), number)).unwrap()).collect();
+            (0..10).map(|number| pool.submit(leaves_a_line, (dir.path("ran"), number)).unwrap()).collect();
         assert!(behind.iter().all(|future| !future.running() && !future.done()));
         assert!(behind.iter().all(Future::cancel));
-        gate.finish();
+        blocker.release();
         assert_eq!(get(&pool.submit(|n: u32| n, 5).unwrap()).unwrap(), 5);
-        assert!(meeting.numbers("ran").is_empty());
+        assert!(dir.numbers("ran").is_empty());
     });
 }
 
@@ -94,43 +94,42 @@ fn a_worker_that_was_kept_busy_with_withdrawn_tasks_takes_the_next_one() {
 #[test]
 fn no_worker_is_idle_while_a_task_waits_behind_another() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 2);
         get_used_to_short_tasks(&pool);
-        let first = Gate::start(&pool, &meeting, "first");
-        let second = Gate::start(&pool, &meeting, "second");
-        let_them_be_long();
-        let behind: Vec<Gate> = (0..6).map(|number| Gate::submit(&pool, &meeting, &format!("{number}"))).collect();
-        assert!(behind.iter().all(|gate| !gate.future.running()));
+        let first = Blocker::start(&pool);
+        let second = Blocker::start(&pool);
+        wait_until_tasks_are_long();
+        let behind: Vec<Blocker> = (0..6).map(|_| Blocker::submit(&pool)).collect();
+        assert!(behind.iter().all(|blocker| !blocker.future.running()));
         // One worker stays with its task. The other runs all that waits, one after the other.
-        second.finish();
-        for gate in behind {
-            gate.wait();
-            gate.finish();
+        second.release();
+        for blocker in behind {
+            blocker.wait_until_running();
+            blocker.release();
         }
         assert!(first.future.running());
-        first.finish();
+        first.release();
     });
 }
 
 #[test]
 fn a_worker_that_becomes_ready_gets_what_waits_behind_anothers_task() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
         get_used_to_short_tasks(&pool);
-        let first = Gate::start(&pool, &meeting, "first");
-        let lost = pool.submit(super::support::never_ends, meeting.path("lost")).unwrap();
-        wait_until("a start", || meeting.has("lost"));
-        let_them_be_long();
-        let behind: Vec<Gate> = (0..4).map(|number| Gate::submit(&pool, &meeting, &format!("{number}"))).collect();
+        let first = Blocker::start(&pool);
+        let lost = pool.submit(super::support::never_ends, dir.path("lost")).unwrap();
+        wait_until("a start", || dir.has("lost"));
+        wait_until_tasks_are_long();
+        let behind: Vec<Blocker> = (0..4).map(|_| Blocker::submit(&pool)).collect();
         lost.terminate(std::time::Duration::ZERO);
         assert_eq!(get(&lost).unwrap_err().kind(), ErrorKind::Terminated);
-        for gate in behind {
-            gate.wait();
-            gate.finish();
+        for blocker in behind {
+            blocker.wait_until_running();
+            blocker.release();
         }
-        first.finish();
+        first.release();
     });
 }
 
@@ -145,19 +144,17 @@ fn tasks_wait_for_fresh_workers_and_none_is_lost_or_idle() {
         }
         assert!(counts.values().all(|count| *count <= 3), "{counts:?}");
         assert!(counts.len() >= 7);
-        let meeting = Meeting::new();
-        let gates = ["a", "b"].map(|name| Gate::start(&pool, &meeting, name));
-        gates.into_iter().for_each(Gate::finish);
+        let blockers = [(); 2].map(|()| Blocker::start(&pool));
+        blockers.into_iter().for_each(Blocker::release);
     });
 }
 
 #[test]
 fn a_place_in_a_bounded_queue_is_taken_and_given_back() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 1).queue_capacity(2).build().unwrap();
         for round in 0..30 {
-            let gate = Gate::start(&pool, &meeting, &format!("gate{round}"));
+            let blocker = Blocker::start(&pool);
             let waiting = [1, 2].map(|n| pool.try_submit(|n: u32| n, n).expect("there is room"));
             let refused = pool.try_submit(|n: u32| n, 3).expect_err("it is full");
             assert_eq!(refused.kind(), ErrorKind::QueueFull);
@@ -166,15 +163,15 @@ fn a_place_in_a_bounded_queue_is_taken_and_given_back() {
                     assert!(waiting[0].cancel());
                     let third = pool.try_submit(|n: u32| n, 3).expect("there is room again");
                     assert!(pool.try_submit(|n: u32| n, 3).is_err());
-                    gate.finish();
+                    blocker.release();
                     assert_eq!(get(&third).unwrap(), 3);
                 }
                 1 => {
                     // A death, and what waits is not counted twice.
                     kill(pool.worker_pids()[0], libc::SIGKILL);
-                    assert_eq!(get(&gate.future).unwrap_err().kind(), ErrorKind::WorkerDied);
+                    assert_eq!(get(&blocker.future).unwrap_err().kind(), ErrorKind::WorkerDied);
                 }
-                _ => gate.finish(),
+                _ => blocker.release(),
             }
             assert_eq!(get(&waiting[1]).unwrap(), 2);
             // One that waits for room gets it.
@@ -186,35 +183,33 @@ fn a_place_in_a_bounded_queue_is_taken_and_given_back() {
 #[test]
 fn a_submitter_waits_for_room_until_there_is_some_or_the_pool_is_closed() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 1).queue_capacity(1).build().unwrap();
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let waiting = pool.submit(|n: u32| n, 1).unwrap();
         std::thread::scope(|scope| {
             let submitter = scope.spawn(|| pool.submit(|n: u32| n, 2));
-            gate.finish();
+            blocker.release();
             assert_eq!(get(&submitter.join().unwrap().unwrap()).unwrap(), 2);
         });
         assert_eq!(get(&waiting).unwrap(), 1);
-        let gate = Gate::start(&pool, &meeting, "other");
+        let blocker = Blocker::start(&pool);
         let _waiting = pool.submit(|n: u32| n, 1).unwrap();
         std::thread::scope(|scope| {
             let submitter = scope.spawn(|| pool.submit(|n: u32| n, 2));
             pool.close(Shutdown::CancelPending);
             assert_eq!(submitter.join().unwrap().unwrap_err().kind(), ErrorKind::ShutDown);
         });
-        gate.finish();
+        blocker.release();
     });
 }
 
 #[test]
 fn a_worker_that_is_spent_makes_no_room_in_a_bounded_queue() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 1).queue_capacity(1).max_tasks_per_worker(1).build().unwrap();
-        for round in 0..10 {
-            let gate = Gate::start(&pool, &meeting, &format!("{round}"));
-            gate.open();
+        for _ in 0..10 {
+            let blocker = Blocker::start(&pool);
+            blocker.open();
             // Whatever the moment, at most one waits beside the one that runs.
             let accepted = (0..50).filter_map(|n| pool.try_submit(|n: u32| n, n).ok()).collect::<Vec<_>>();
             assert!(accepted.len() <= 3, "{} were accepted", accepted.len());

@@ -7,7 +7,9 @@ use process_pool::Transport;
 
 use crate::{
     programs,
-    support::{Gate, HANGS, Meeting, add_line, builder, get, is_alive, kill, on, on_both, pool, wait_until, warm_up},
+    support::{
+        Blocker, DEADLINE, SharedDir, add_line, builder, get, is_alive, kill, on, on_both, pool, wait_until, warm_up,
+    },
 };
 
 fn exits(code: i32) -> u32 {
@@ -140,7 +142,7 @@ pub fn has_no_standard_error() {
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = pool(transport, 2);
         let futures: Vec<Future<u32>> = (0..4).map(|n| pool.submit(writes_a_megabyte, n).unwrap()).collect();
-        futures.iter().for_each(|future| assert!(future.result(HANGS).is_ok()));
+        futures.iter().for_each(|future| assert!(future.result(DEADLINE).is_ok()));
     }
 }
 
@@ -152,14 +154,14 @@ fn a_task_that_may_be_retried_is_run_again_after_a_death() {
         if attempt < 3 { std::process::abort() } else { attempt }
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        let twice = pool.submit_with(TaskOptions::new().retries(2), dies_twice, meeting.path("good")).unwrap();
+        let twice = pool.submit_with(TaskOptions::new().retries(2), dies_twice, dir.path("good")).unwrap();
         assert_eq!(get(&twice).unwrap(), 3);
-        assert_eq!(meeting.numbers("good"), [1, 2, 3]);
-        let once = pool.submit_with(TaskOptions::new().retries(1), dies_twice, meeting.path("bad")).unwrap();
+        assert_eq!(dir.numbers("good"), [1, 2, 3]);
+        let once = pool.submit_with(TaskOptions::new().retries(1), dies_twice, dir.path("bad")).unwrap();
         death_of(&once);
-        assert_eq!(meeting.numbers("bad"), [1, 2]);
+        assert_eq!(dir.numbers("bad"), [1, 2]);
     });
 }
 
@@ -262,17 +264,17 @@ fn what_a_task_has_started_ends_with_its_worker() {
     fn starts_a_child(path: String) -> u32 {
         let child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         add_line(&path, child.id());
-        super::support::wait_for(&format!("{path}.die"));
+        super::support::wait_for_file(&format!("{path}.die"));
         std::process::abort()
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let future = pool.submit(starts_a_child, meeting.path("child")).unwrap();
-        wait_until("a child", || !meeting.lines("child").is_empty());
-        let child = meeting.numbers("child")[0];
+        let future = pool.submit(starts_a_child, dir.path("child")).unwrap();
+        wait_until("a child", || !dir.lines("child").is_empty());
+        let child = dir.numbers("child")[0];
         assert!(is_alive(child));
-        meeting.put("child.die");
+        dir.touch("child.die");
         death_of(&future);
         wait_until("the end of the child", || !is_alive(child));
     });
@@ -288,15 +290,15 @@ pub fn ignores_the_ends_of_children() {
     // SAFETY: ignoring is no handler of ours.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
         let error = death_of(&pool.submit(exits, 7).unwrap());
         assert!(error.to_string().contains("exit status"), "{error}");
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let limited = TaskOptions::new().time_limit(Duration::from_millis(30));
-        let future = pool.submit_with(limited, super::support::never_ends, meeting.path("runs")).unwrap();
+        let future = pool.submit_with(limited, super::support::never_ends, dir.path("runs")).unwrap();
         assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);
-        gate.finish();
+        blocker.release();
         warm_up(&pool, 2);
     });
 }

@@ -11,7 +11,7 @@ use executor_core::{ErrorKind, Executor, MapOptions, Shutdown, TaskOptions};
 use process_pool::{ProcessPoolExecutor, Transport};
 
 use crate::support::{
-    HANGS, Meeting, add_line, builder, get, is_alive, never_ends, on_both, pool, wait_for, wait_until,
+    DEADLINE, SharedDir, add_line, builder, get, is_alive, never_ends, on_both, pool, wait_for_file, wait_until,
 };
 
 /// Starts a child in a group of its own, one in a session of its own, and two that have lost the shell that has started
@@ -46,37 +46,37 @@ fn leaves_a_family(path: String) -> u32 {
 }
 
 /// All of the family is gone, and none was gone before.
-fn ends_with(meeting: &Meeting, end: impl FnOnce()) {
-    let family = meeting.numbers("family");
+fn ends_with(dir: &SharedDir, end: impl FnOnce()) {
+    let family = dir.numbers("family");
     assert_eq!(family.len(), FAMILY);
     assert!(family.iter().all(|pid| is_alive(*pid)), "one has ended before its time");
     end();
     wait_until("the end of all", || !family.iter().any(|pid| is_alive(*pid)));
 }
 
-fn runs(pool: &ProcessPoolExecutor, meeting: &Meeting, options: TaskOptions) -> executor_core::Future<()> {
-    let path = meeting.path("family");
+fn runs(pool: &ProcessPoolExecutor, dir: &SharedDir, options: TaskOptions) -> executor_core::Future<()> {
+    let path = dir.path("family");
     let future = pool.submit_with(options, never_ends_with_a_family, path.clone()).unwrap();
-    wait_for(&format!("{path} runs"));
+    wait_for_file(&format!("{path} runs"));
     future
 }
 
 #[test]
 fn a_time_limit_ends_what_its_task_has_started() {
     on_both(|transport| {
-        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
-        let task = runs(&pool, &meeting, TaskOptions::new().time_limit(Duration::from_secs(2)));
-        ends_with(&meeting, || assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::TimeLimit));
+        let (dir, pool) = (SharedDir::new(), pool(transport, 1));
+        let task = runs(&pool, &dir, TaskOptions::new().time_limit(Duration::from_secs(2)));
+        ends_with(&dir, || assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::TimeLimit));
     });
 }
 
 #[test]
 fn terminate_ends_what_its_task_has_started_with_and_without_a_grace() {
     on_both(|transport| {
-        for grace in [Duration::ZERO, Duration::from_millis(50), HANGS] {
-            let (meeting, pool) = (Meeting::new(), pool(transport, 1));
-            let task = runs(&pool, &meeting, TaskOptions::new());
-            ends_with(&meeting, || {
+        for grace in [Duration::ZERO, Duration::from_millis(50), DEADLINE] {
+            let (dir, pool) = (SharedDir::new(), pool(transport, 1));
+            let task = runs(&pool, &dir, TaskOptions::new());
+            ends_with(&dir, || {
                 assert!(task.terminate(grace));
                 assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::Terminated);
             });
@@ -88,9 +88,9 @@ fn terminate_ends_what_its_task_has_started_with_and_without_a_grace() {
 fn a_pool_that_terminates_ends_what_its_tasks_have_started() {
     on_both(|transport| {
         for grace in [Duration::ZERO, Duration::from_millis(50)] {
-            let (meeting, pool) = (Meeting::new(), pool(transport, 1));
-            let _task = runs(&pool, &meeting, TaskOptions::new());
-            ends_with(&meeting, || pool.shutdown(Shutdown::Terminate { grace }));
+            let (dir, pool) = (SharedDir::new(), pool(transport, 1));
+            let _task = runs(&pool, &dir, TaskOptions::new());
+            ends_with(&dir, || pool.shutdown(Shutdown::Terminate { grace }));
         }
     });
 }
@@ -98,19 +98,19 @@ fn a_pool_that_terminates_ends_what_its_tasks_have_started() {
 #[test]
 fn a_pool_that_is_dropped_ends_what_its_tasks_have_left_behind() {
     on_both(|transport| {
-        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
-        get(&pool.submit(leaves_a_family, meeting.path("family")).unwrap()).unwrap();
-        ends_with(&meeting, || drop(pool));
+        let (dir, pool) = (SharedDir::new(), pool(transport, 1));
+        get(&pool.submit(leaves_a_family, dir.path("family")).unwrap()).unwrap();
+        ends_with(&dir, || drop(pool));
     });
 }
 
 #[test]
 fn a_worker_that_has_had_the_tasks_of_its_life_ends_what_they_have_left_behind() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = builder(transport, 1).max_tasks_per_worker(2).build().unwrap();
-        let first = get(&pool.submit(leaves_a_family, meeting.path("family")).unwrap()).unwrap();
-        ends_with(&meeting, || {
+        let first = get(&pool.submit(leaves_a_family, dir.path("family")).unwrap()).unwrap();
+        ends_with(&dir, || {
             assert_eq!(get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap(), first);
             assert_ne!(get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap(), first);
         });
@@ -121,15 +121,15 @@ fn a_worker_that_has_had_the_tasks_of_its_life_ends_what_they_have_left_behind()
 fn a_task_that_exits_ends_what_it_has_started() {
     fn exits((path, code): (String, i32)) {
         starts_a_family(&path);
-        wait_for(&format!("{path} go"));
+        wait_for_file(&format!("{path} go"));
         std::process::exit(code)
     }
     on_both(|transport| {
-        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
-        let task = pool.submit(exits, (meeting.path("family"), 7)).unwrap();
-        wait_until("the family", || meeting.lines("family").len() == FAMILY);
-        ends_with(&meeting, || {
-            meeting.put("family go");
+        let (dir, pool) = (SharedDir::new(), pool(transport, 1));
+        let task = pool.submit(exits, (dir.path("family"), 7)).unwrap();
+        wait_until("the family", || dir.lines("family").len() == FAMILY);
+        ends_with(&dir, || {
+            dir.touch("family go");
             assert_eq!(get(&task).unwrap_err().worker_death().and_then(|death| death.exit_code()), Some(7));
         });
     });
@@ -151,9 +151,9 @@ fn a_copy_of_a_worker_that_exits_ends_nothing_of_the_workers() {
         std::fs::read_to_string(path).unwrap().lines().all(|line| is_alive(line.parse().unwrap()))
     }
     on_both(|transport| {
-        let (meeting, pool) = (Meeting::new(), pool(transport, 1));
-        assert!(get(&pool.submit(forks, meeting.path("family")).unwrap()).unwrap());
-        ends_with(&meeting, || drop(pool));
+        let (dir, pool) = (SharedDir::new(), pool(transport, 1));
+        assert!(get(&pool.submit(forks, dir.path("family")).unwrap()).unwrap());
+        ends_with(&dir, || drop(pool));
     });
 }
 
@@ -221,7 +221,7 @@ fn skips() -> bool {
 pub fn crashes_in_control_groups() {
     fn crashes((path, way): (String, u32)) {
         starts_a_family(&path);
-        wait_for(&format!("{path} go"));
+        wait_for_file(&format!("{path} go"));
         #[allow(unsafe_code)]
         match way {
             0 => std::process::abort(),
@@ -233,11 +233,11 @@ pub fn crashes_in_control_groups() {
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = builder(transport, 2).control_group(true).build().unwrap();
         for way in 0..3 {
-            let meeting = Meeting::new();
-            let task = pool.submit(crashes, (meeting.path("family"), way)).unwrap();
-            wait_until("the family", || meeting.lines("family").len() == FAMILY);
-            ends_with(&meeting, || {
-                meeting.put("family go");
+            let dir = SharedDir::new();
+            let task = pool.submit(crashes, (dir.path("family"), way)).unwrap();
+            wait_until("the family", || dir.lines("family").len() == FAMILY);
+            ends_with(&dir, || {
+                dir.touch("family go");
                 assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::WorkerDied);
             });
         }
@@ -268,12 +268,12 @@ fn a_program_that_is_killed_leaves_no_control_group_and_no_one_in_it() {
     if skips() {
         return;
     }
-    let meeting = Meeting::new();
-    let path = meeting.path("family");
+    let dir = SharedDir::new();
+    let path = dir.path("family");
     let mut program = crate::programs::start("holds_a_pool_in_control_groups", &[("FAMILY", &path)]);
-    wait_for(&format!("{path} runs"));
+    wait_for_file(&format!("{path} runs"));
     assert_eq!(control_groups(program.id()).map(|groups| groups.len()), Some(1));
-    ends_with(&meeting, || {
+    ends_with(&dir, || {
         program.kill().unwrap();
         program.wait().unwrap();
     });

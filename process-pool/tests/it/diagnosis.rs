@@ -2,7 +2,7 @@
 
 use executor_core::{Backend, ErrorKind, Executor, MapOptions, Shutdown, TaskOptions};
 
-use super::support::{Gate, Meeting, builder, get, let_them_be_long, on_both, wait_until, warm_up};
+use super::support::{Blocker, builder, get, on_both, wait_until, wait_until_tasks_are_long, warm_up};
 
 fn aborts(_: ()) -> u32 {
     std::process::abort()
@@ -19,21 +19,20 @@ fn echo(bytes: Vec<u8>) -> Vec<u8> {
 #[test]
 fn stats_count_what_has_happened_to_tasks_and_workers() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 1).build().unwrap();
         warm_up(&pool, 1);
         let before = pool.stats();
         assert_eq!((before.done, before.failed, before.workers, before.deaths, before.restarts), (1, 0, 1, 0, 0));
 
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let cancelled = pool.submit(|n: u32| n, 1).unwrap();
         let waiting = pool.submit(|n: u32| n, 2).unwrap();
-        let_them_be_long();
+        wait_until_tasks_are_long();
         let stats = pool.stats();
         assert_eq!((stats.queued, stats.running), (2, 1), "{stats}");
         assert!(cancelled.cancel());
         assert_eq!((pool.stats().queued, pool.stats().cancelled), (1, 1));
-        gate.finish();
+        blocker.release();
         get(&waiting).unwrap();
         assert_eq!(get(&pool.submit(panics, ()).unwrap()).unwrap_err().kind(), ErrorKind::Panicked);
         assert_eq!(get(&pool.submit(aborts, ()).unwrap()).unwrap_err().kind(), ErrorKind::WorkerDied);
@@ -78,16 +77,15 @@ fn workers_that_have_had_the_tasks_of_their_life_are_restarts_and_no_deaths() {
 #[test]
 fn every_task_is_counted_once_however_it_ends() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 2).build().unwrap();
         let map = pool.map_with(MapOptions::new().chunksize(10), |n: u32| n, 0..100).unwrap();
         assert_eq!(map.filter_map(Result::ok).count(), 100);
         assert_eq!(pool.stats().done, 10, "a chunk counts as one");
-        let gates = [Gate::start(&pool, &meeting, "one"), Gate::start(&pool, &meeting, "two")];
+        let blockers = [Blocker::start(&pool), Blocker::start(&pool)];
         let waiting: Vec<_> = (0..20).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
         pool.close(Shutdown::CancelPending);
         assert!(waiting.iter().all(|future| get(future).unwrap_err().kind() == ErrorKind::Cancelled));
-        gates.into_iter().for_each(Gate::finish);
+        blockers.into_iter().for_each(Blocker::release);
         pool.shutdown(Shutdown::Drain);
         let stats = pool.stats();
         assert_eq!((stats.done, stats.failed, stats.cancelled), (12, 0, 20), "{stats}");
@@ -98,13 +96,10 @@ fn every_task_is_counted_once_however_it_ends() {
 #[test]
 fn debug_shows_each_worker_with_its_process_and_its_task() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 2).name_prefix("parser").build().unwrap();
         warm_up(&pool, 2);
         let named = TaskOptions::new().name("page 17");
-        let path = meeting.path("gate");
-        let future = pool.submit_with(named, super::support::pass_gate, path.clone()).unwrap();
-        super::support::wait_for(&format!("{path}.runs"));
+        let blocker = Blocker::start_with(&pool, named);
         let text = format!("{pool:?}");
         for part in ["\"parser\"", "Open", "running: 1", "parser_0", "parser_1", "idle"] {
             assert!(text.contains(part), "{part:?} is missing in {text}");
@@ -112,11 +107,10 @@ fn debug_shows_each_worker_with_its_process_and_its_task() {
         for pid in pool.worker_pids() {
             assert!(text.contains(&format!("(process {pid})")), "{pid} is missing in {text}");
         }
-        let runs = format!("runs task {} `page 17` for ", future.id().as_u64());
+        let runs = format!("runs task {} `page 17` for ", blocker.future.id().as_u64());
         assert!(text.contains(&runs), "{runs:?} is missing in {text}");
         assert_eq!(format!("{pool:#?}").lines().filter(|line| line.contains("parser_")).count(), 2, "one line each");
-        meeting.put("gate.open");
-        get(&future).unwrap();
+        blocker.release();
     });
 }
 

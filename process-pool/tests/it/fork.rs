@@ -7,7 +7,7 @@ use process_pool::Transport;
 
 use crate::{
     programs,
-    support::{Gate, HANGS, Meeting, get, pool, wait_until, warm_up},
+    support::{Blocker, DEADLINE, get, pool, wait_until, warm_up},
 };
 
 #[test]
@@ -18,10 +18,9 @@ fn a_pool_in_a_forked_child_answers_with_an_error_and_harms_nobody() {
 #[allow(unsafe_code)]
 pub fn forks() {
     for transport in [Transport::Ring, Transport::Socket] {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let waiting = pool.submit(|n: u32| n, 1).unwrap();
         // SAFETY: the child has one thread, and uses nothing that another could have locked but what is under test.
         let child = unsafe { libc::fork() };
@@ -30,9 +29,9 @@ pub fn forks() {
                 assert_eq!(pool.submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::Broken);
                 assert_eq!(pool.try_submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::Broken);
                 assert!(pool.map(|n: u32| n, 0..3_u32).is_err());
-                assert_eq!(gate.future.result(None).unwrap_err().kind(), ErrorKind::Broken);
-                gate.future.cancel();
-                gate.future.terminate(Duration::ZERO);
+                assert_eq!(blocker.future.result(None).unwrap_err().kind(), ErrorKind::Broken);
+                blocker.future.cancel();
+                blocker.future.terminate(Duration::ZERO);
                 waiting.cancel();
                 assert!(pool.worker_pids().is_empty());
                 assert_eq!(pool.max_workers(), 1);
@@ -47,12 +46,12 @@ pub fn forks() {
         let start = Instant::now();
         let mut status = 0;
         wait_until("the end of the child", || {
-            assert!(start.elapsed() < HANGS);
+            assert!(start.elapsed() < DEADLINE);
             // SAFETY: the status is written to a valid place.
             unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) == child }
         });
         assert_eq!(status, 0);
-        gate.finish();
+        blocker.release();
         assert_eq!(get(&waiting).unwrap(), 1);
         warm_up(&pool, 1);
     }

@@ -19,7 +19,9 @@ use process_pool::{ProcessPoolExecutor, Transport};
 
 use crate::{
     programs,
-    support::{HANGS, Meeting, builder, get, kill, never_ends, pool, terminal, threads, wait_for, wait_until},
+    support::{
+        DEADLINE, SharedDir, builder, get, kill, never_ends, pool, terminal, threads, wait_for_file, wait_until,
+    },
     world::end_if_it_hangs,
 };
 
@@ -107,7 +109,7 @@ fn has_a_reader_that_stops() {
             Some(reader) if transport == Transport::Ring && !kind.starts_with("foreign") => {
                 let (begins, begun) = channel();
                 let shown = thread::spawn(move || read_lines(reader, &begins));
-                begun.recv_timeout(HANGS).unwrap();
+                begun.recv_timeout(DEADLINE).unwrap();
                 drop(pool);
                 close_standard_error();
                 is_complete(&shown.join().unwrap(), written);
@@ -179,11 +181,11 @@ fn works_all_the_same(pool: &ProcessPoolExecutor) -> usize {
     let error = get(&pool.submit(|()| -> u32 { std::process::exit(3) }, ()).unwrap()).unwrap_err();
     assert_eq!(error.worker_death().unwrap().exit_code(), Some(3));
     let limited = TaskOptions::new().time_limit(Duration::from_millis(50));
-    let meeting = Meeting::new();
-    let long = pool.submit_with(limited, never_ends, meeting.path("limited")).unwrap();
+    let dir = SharedDir::new();
+    let long = pool.submit_with(limited, never_ends, dir.path("limited")).unwrap();
     assert_eq!(get(&long).unwrap_err().kind(), ErrorKind::TimeLimit);
-    let long = pool.submit(never_ends, meeting.path("runs")).unwrap();
-    wait_for(&meeting.path("runs"));
+    let long = pool.submit(never_ends, dir.path("runs")).unwrap();
+    wait_for_file(&dir.path("runs"));
     assert!(long.terminate(Duration::ZERO));
     assert_eq!(get(&long).unwrap_err().kind(), ErrorKind::Terminated);
     written + get(&floods(10)).unwrap()
@@ -280,9 +282,9 @@ fn has_workers_that_say_something() {
 
 #[test]
 fn a_question_arrives_although_its_line_does_not_end() {
-    let meeting = Meeting::new();
+    let dir = SharedDir::new();
     let mut command = programs::command("has_a_worker_that_asks");
-    command.env("ANSWER", meeting.path("answer")).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.env("ANSWER", dir.path("answer")).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut reader = child.stderr.take().unwrap();
     let (mut said, mut byte) = (Vec::new(), [0]);
@@ -291,14 +293,14 @@ fn a_question_arrives_although_its_line_does_not_end() {
         assert_eq!(reader.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&said));
         said.push(byte[0]);
     }
-    meeting.put("answer");
+    dir.touch("answer");
     assert!(child.wait().unwrap().success());
 }
 
 fn has_a_worker_that_asks() {
     fn asks(path: String) {
         eprint!("Really? ");
-        wait_for(&path);
+        wait_for_file(&path);
     }
     end_if_it_hangs();
     let pool = pool(Transport::Ring, 1);
@@ -311,8 +313,8 @@ const FILE_SIZES: [u64; 5] = [0, 1, 4096, 512 << 10, 600 << 10];
 #[test]
 fn a_limit_on_the_size_of_files_does_not_end_the_program() {
     for limit in FILE_SIZES {
-        let meeting = Meeting::new();
-        let log = meeting.path("log");
+        let dir = SharedDir::new();
+        let log = dir.path("log");
         let mut command = programs::command("has_a_limit_on_the_size_of_files");
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let set = move || set_file_size(limit);

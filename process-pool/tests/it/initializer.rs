@@ -7,7 +7,7 @@ use std::{
 
 use executor_core::{Backend, Error, ErrorKind, Executor, Future};
 
-use crate::support::{Gate, HANGS, Meeting, add_line, builder, get, kill, on_both, wait_until};
+use crate::support::{Blocker, DEADLINE, SharedDir, add_line, builder, get, kill, on_both, wait_until};
 
 static WORD: OnceLock<String> = OnceLock::new();
 
@@ -35,18 +35,18 @@ fn breaks(pool: &process_pool::ProcessPoolExecutor) -> Error {
 #[test]
 fn each_worker_is_initialized_once_before_its_first_task() {
     on_both(|transport| {
-        let meeting = Meeting::new();
-        let arguments = (meeting.path("workers"), "secret".to_string());
+        let dir = SharedDir::new();
+        let arguments = (dir.path("workers"), "secret".to_string());
         let pool = builder(transport, 2).initializer(remembers, arguments).build().unwrap();
         let futures: Vec<Future<Option<String>>> = (0..20).map(|_| pool.submit(recalls, ()).unwrap()).collect();
         for future in &futures {
             assert_eq!(get(future).unwrap().as_deref(), Some("secret"));
         }
         // A replacement is initialized too.
-        let gates = ["a", "b"].map(|name| Gate::start(&pool, &meeting, name));
+        let blockers = [(); 2].map(|()| Blocker::start(&pool));
         kill(pool.worker_pids()[0], libc::SIGKILL);
-        wait_until("a third worker", || meeting.lines("workers").len() == 3);
-        gates.iter().for_each(Gate::open);
+        wait_until("a third worker", || dir.lines("workers").len() == 3);
+        blockers.iter().for_each(Blocker::open);
         assert_eq!(get(&pool.submit(recalls, ()).unwrap()).unwrap().as_deref(), Some("secret"));
     });
 }
@@ -86,12 +86,12 @@ fn an_initializer_that_ends_its_process_breaks_the_pool() {
     }
     on_both(|transport| {
         for workers in [1, 2, 4] {
-            let meeting = Meeting::new();
-            let pool = builder(transport, workers).initializer(aborts, meeting.path("starts")).build().unwrap();
+            let dir = SharedDir::new();
+            let pool = builder(transport, workers).initializer(aborts, dir.path("starts")).build().unwrap();
             let error = breaks(&pool);
             assert!(error.to_string().contains("cannot go on"), "{error}");
             drop(pool);
-            let starts = meeting.lines("starts").len();
+            let starts = dir.lines("starts").len();
             assert!(starts <= workers + 6, "{starts} starts of {workers} workers");
         }
     });
@@ -105,27 +105,27 @@ fn tasks_of_a_pool_that_breaks_all_hear_of_it() {
         }
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
-        let pool = builder(transport, 1).initializer(aborts_when_told, meeting.path("now")).build().unwrap();
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let dir = SharedDir::new();
+        let pool = builder(transport, 1).initializer(aborts_when_told, dir.path("now")).build().unwrap();
+        let blocker = Blocker::start(&pool);
         let waiting: Vec<Future<u32>> = (0..20).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
-        meeting.put("now");
+        dir.touch("now");
         kill(pool.worker_pids()[0], libc::SIGKILL);
-        assert_eq!(get(&gate.future).unwrap_err().kind(), ErrorKind::WorkerDied);
+        assert_eq!(get(&blocker.future).unwrap_err().kind(), ErrorKind::WorkerDied);
         for future in &waiting {
             assert_eq!(get(future).unwrap_err().kind(), ErrorKind::Broken);
         }
         pool.close(executor_core::Shutdown::Drain);
-        assert!(pool.join(Some(HANGS)));
+        assert!(pool.join(Some(DEADLINE)));
     });
 }
 
 #[test]
 fn a_pool_whose_initializer_goes_on_for_ever_can_be_dropped() {
     on_both(|transport| {
-        let meeting = Meeting::new();
-        let pool = builder(transport, 2).initializer(super::support::never_ends, meeting.path("runs")).build().unwrap();
-        wait_until("the initializer", || meeting.has("runs"));
+        let dir = SharedDir::new();
+        let pool = builder(transport, 2).initializer(super::support::never_ends, dir.path("runs")).build().unwrap();
+        wait_until("the initializer", || dir.has("runs"));
         drop(pool);
     });
 }
@@ -141,11 +141,11 @@ fn workers_that_end_without_ever_having_a_task_are_not_replaced_in_a_storm() {
         });
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let start = Instant::now();
-        let pool = builder(transport, 1).initializer(ends_when_it_is_ready, meeting.path("starts")).build().unwrap();
-        wait_until("some starts", || meeting.lines("starts").len() >= 7);
-        let starts = meeting.lines("starts").len() as u128;
+        let pool = builder(transport, 1).initializer(ends_when_it_is_ready, dir.path("starts")).build().unwrap();
+        wait_until("some starts", || dir.lines("starts").len() >= 7);
+        let starts = dir.lines("starts").len() as u128;
         assert!(starts <= 7 + start.elapsed().as_millis() / 200, "{starts} starts in {:?}", start.elapsed());
         drop(pool);
     });

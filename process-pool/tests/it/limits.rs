@@ -9,7 +9,8 @@ use std::{
 use executor_core::{Backend, Error, ErrorKind, Executor, Future, MapOptions, Shutdown, TaskOptions, task};
 
 use crate::support::{
-    Gate, HANGS, Meeting, builder, get, is_alive, never_ends, on_both, pool, put, wait_for, wait_until, warm_up,
+    Blocker, DEADLINE, SharedDir, builder, get, is_alive, never_ends, on_both, pool, touch, wait_for_file, wait_until,
+    warm_up,
 };
 
 fn kind<T: Send + 'static>(future: &Future<T>) -> Option<ErrorKind> {
@@ -19,9 +20,9 @@ fn kind<T: Send + 'static>(future: &Future<T>) -> Option<ErrorKind> {
 #[test]
 fn a_task_that_runs_for_too_long_is_stopped_and_its_worker_is_free_again() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = builder(transport, 1).time_limit(Duration::from_millis(50)).build().unwrap();
-        let long = pool.submit(never_ends, meeting.path("runs")).unwrap();
+        let long = pool.submit(never_ends, dir.path("runs")).unwrap();
         let behind: Vec<Future<u32>> = (0..5).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
         let error = get(&long).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimeLimit);
@@ -35,18 +36,15 @@ fn a_task_that_runs_for_too_long_is_stopped_and_its_worker_is_free_again() {
 #[test]
 fn a_limit_of_the_tasks_own_counts_and_the_time_in_the_queue_does_not() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 1).time_limit(Duration::from_millis(1)).build().unwrap();
-        let patient = TaskOptions::new().time_limit(HANGS);
-        let gate = pool.submit_with(patient.clone(), super::support::pass_gate, meeting.path("gate")).unwrap();
-        wait_for(&meeting.path("gate.runs"));
+        let patient = TaskOptions::new().time_limit(DEADLINE);
+        let blocker = Blocker::start_with(&pool, patient);
         let behind =
             pool.submit_with(TaskOptions::new().time_limit(Duration::from_millis(200)), |n: u32| n, 1).unwrap();
         let start = Instant::now();
         wait_until("more than the limit", || start.elapsed() > Duration::from_millis(300));
-        assert!(gate.running());
-        put(&meeting.path("gate.open"));
-        assert!(get(&gate).is_ok());
+        assert!(blocker.future.running());
+        blocker.release();
         assert_eq!(get(&behind).unwrap(), 1);
     });
 }
@@ -58,17 +56,16 @@ fn a_limit_without_end_is_none() {
         assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
         let options = TaskOptions::new().time_limit(Duration::from_secs(u64::MAX / 4));
         assert_eq!(get(&pool.submit_with(options, |n: u32| n, 2).unwrap()).unwrap(), 2);
-        let gate_keeper = Meeting::new();
-        let gate = Gate::start(&pool, &gate_keeper, "gate");
-        assert!(gate.future.terminate(Duration::MAX));
-        assert_eq!(kind(&gate.future), Some(ErrorKind::Terminated));
+        let blocker = Blocker::start(&pool);
+        assert!(blocker.future.terminate(Duration::MAX));
+        assert_eq!(kind(&blocker.future), Some(ErrorKind::Terminated));
     });
 }
 
 #[test]
 fn many_short_tasks_with_a_limit_all_end_well() {
     on_both(|transport| {
-        let pool = builder(transport, 2).time_limit(HANGS).build().unwrap();
+        let pool = builder(transport, 2).time_limit(DEADLINE).build().unwrap();
         let futures: Vec<Future<u32>> = (0..2000).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
         for (n, future) in futures.iter().enumerate() {
             assert_eq!(get(future).unwrap(), n as u32);
@@ -102,28 +99,27 @@ fn of_a_chunk_only_the_item_that_runs_for_too_long_is_lost() {
 #[test]
 fn a_wait_that_times_out_touches_nothing() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
-        let gate = Gate::start(&pool, &meeting, "gate");
-        assert_eq!(gate.future.result(Duration::from_millis(5)).unwrap_err().kind(), ErrorKind::Timeout);
-        assert!(gate.future.running());
-        gate.finish();
+        let blocker = Blocker::start(&pool);
+        assert_eq!(blocker.future.result(Duration::from_millis(5)).unwrap_err().kind(), ErrorKind::Timeout);
+        assert!(blocker.future.running());
+        blocker.release();
     });
 }
 
 #[test]
 fn a_task_that_runs_is_terminated_and_a_task_that_waits_is_cancelled() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
-        let runs = pool.submit(never_ends, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let runs = pool.submit(never_ends, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         let waits = pool.submit(|n: u32| n, 1).unwrap();
         let last = pool.submit(|n: u32| n, 2).unwrap();
-        assert!(waits.terminate(HANGS));
+        assert!(waits.terminate(DEADLINE));
         assert!(waits.cancelled());
-        assert!(runs.terminate(HANGS));
+        assert!(runs.terminate(DEADLINE));
         assert_eq!(kind(&runs), Some(ErrorKind::Terminated));
         assert!(!runs.terminate(Duration::ZERO));
         assert_eq!(get(&last).unwrap(), 2);
@@ -140,10 +136,10 @@ fn ignores_sigterm(path: String) {
 #[test]
 fn a_task_that_does_not_listen_is_killed_after_the_grace() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let deaf = pool.submit(ignores_sigterm, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let deaf = pool.submit(ignores_sigterm, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         assert!(deaf.terminate(Duration::from_millis(20)));
         assert_eq!(kind(&deaf), Some(ErrorKind::Terminated));
     });
@@ -152,12 +148,12 @@ fn a_task_that_does_not_listen_is_killed_after_the_grace() {
 #[test]
 fn a_second_terminate_may_be_stricter() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        let first = pool.submit(ignores_sigterm, meeting.path("first")).unwrap();
-        let second = pool.submit(ignores_sigterm, meeting.path("second")).unwrap();
-        wait_for(&meeting.path("first"));
-        wait_for(&meeting.path("second"));
+        let first = pool.submit(ignores_sigterm, dir.path("first")).unwrap();
+        let second = pool.submit(ignores_sigterm, dir.path("second")).unwrap();
+        wait_for_file(&dir.path("first"));
+        wait_for_file(&dir.path("second"));
         assert!(first.terminate(Duration::MAX));
         assert_eq!(first.result(Duration::from_millis(20)).unwrap_err().kind(), ErrorKind::Timeout);
         assert!(first.terminate(Duration::ZERO));
@@ -165,7 +161,7 @@ fn a_second_terminate_may_be_stricter() {
         pool.close(Shutdown::Terminate { grace: Duration::MAX });
         assert!(!pool.join(Some(Duration::from_millis(20))));
         pool.close(Shutdown::Terminate { grace: Duration::ZERO });
-        assert!(pool.join(Some(HANGS)));
+        assert!(pool.join(Some(DEADLINE)));
         assert_eq!(kind(&second), Some(ErrorKind::Terminated));
     });
 }
@@ -174,22 +170,22 @@ fn a_second_terminate_may_be_stricter() {
 fn ends_when_asked(path: String) -> u32 {
     // SAFETY: ignoring is no handler of ours.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
-    put(&path);
+    touch(&path);
     wait_until("a request to stop", || task::current().unwrap().is_cancelled());
-    put(&format!("{path}.asked"));
+    touch(&format!("{path}.asked"));
     1
 }
 
 #[test]
 fn a_task_that_stops_when_it_is_asked_is_not_waited_for() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let polite = pool.submit(ends_when_asked, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let polite = pool.submit(ends_when_asked, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         assert!(polite.terminate(Duration::MAX));
         assert_eq!(kind(&polite), Some(ErrorKind::Terminated));
-        assert!(meeting.has("runs.asked"));
+        assert!(dir.has("runs.asked"));
         assert_eq!(get(&pool.submit(|n: u32| n, 2).unwrap()).unwrap(), 2);
     });
 }
@@ -208,11 +204,11 @@ fn a_worker_that_has_left_its_group_can_be_stopped_too() {
         0
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let limited = TaskOptions::new().time_limit(HANGS / 4);
-        let away = pool.submit_with(limited, leaves_its_group, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let limited = TaskOptions::new().time_limit(DEADLINE / 4);
+        let away = pool.submit_with(limited, leaves_its_group, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         let worker = pool.worker_pids()[0];
         assert!(away.terminate(Duration::ZERO));
         assert_eq!(kind(&away), Some(ErrorKind::Terminated));
@@ -270,8 +266,8 @@ fn core_limits(_: ()) -> (u64, u64) {
 
 #[test]
 fn core_dumps_are_as_the_host_has_them_unless_the_pool_says_otherwise() {
-    let meeting = Meeting::new();
-    crate::programs::succeeds("crashes_with_core_dumps", &[("DIRECTORY", &meeting.path(""))]);
+    let dir = SharedDir::new();
+    crate::programs::succeeds("crashes_with_core_dumps", &[("DIRECTORY", &dir.path(""))]);
 }
 
 #[allow(unsafe_code)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use executor_core::{Error, Executor, TaskOptions};
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
 
-use super::support::{HANGS, Meeting, get, never_ends, put, wait_for};
+use super::support::{DEADLINE, SharedDir, get, never_ends, touch, wait_for_file};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MESSAGES.md");
 
@@ -35,27 +35,27 @@ const CASES: &[Case] = &[
     ("A task exits", || error_of(&pool(), "page 17", |()| std::process::exit(7))),
     ("A task aborts", || error_of(&pool(), "page 17", |()| std::process::abort())),
     ("A task takes too long", || {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let limited = TaskOptions::new().name("page 17").time_limit(Duration::from_millis(250));
         let pool = pool();
-        get(&pool.submit_with(limited, never_ends, meeting.path("runs")).unwrap()).unwrap_err()
+        get(&pool.submit_with(limited, never_ends, dir.path("runs")).unwrap()).unwrap_err()
     }),
     ("A task is terminated", || {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool();
         let named = TaskOptions::new().name("page 17");
-        let future = pool.submit_with(named, never_ends, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let future = pool.submit_with(named, never_ends, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         assert!(future.terminate(Duration::ZERO));
         get(&future).unwrap_err()
     }),
     ("A worker is stopped by a signal before it begins", || {
         fn stops(path: String) {
-            put(&path);
+            touch(&path);
             raise(libc::SIGSTOP);
         }
-        let meeting = Meeting::new();
-        let pool = builder().initializer(stops, meeting.path("tried")).build().unwrap();
+        let dir = SharedDir::new();
+        let pool = builder().initializer(stops, dir.path("tried")).build().unwrap();
         error_of(&pool, "page 17", |()| 0)
     }),
     ("The system refuses to start a worker", || {
@@ -93,7 +93,7 @@ where
     F: executor_core::Function<(), u64>,
 {
     let future = pool.submit_with(TaskOptions::new().name(name), task, ()).unwrap();
-    future.result(HANGS).unwrap_err()
+    future.result(DEADLINE).unwrap_err()
 }
 
 #[allow(unsafe_code)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use executor_core::{ErrorKind, Executor, Future, TaskOptions};
 
-use crate::support::{Gate, Meeting, add_line, get, kill, let_them_be_long, on_both, pool};
+use crate::support::{Blocker, SharedDir, add_line, get, kill, on_both, pool, wait_until_tasks_are_long};
 
 fn notes((path, number): (String, u32)) {
     add_line(&path, number);
@@ -21,35 +21,35 @@ fn warm(pool: &process_pool::ProcessPoolExecutor) {
 #[test]
 fn tasks_start_in_the_order_of_their_submission() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         warm(&pool);
         let futures: Vec<Future<()>> =
-            (0..500).map(|number| pool.submit(notes, (meeting.path("order"), number)).unwrap()).collect();
+            (0..500).map(|number| pool.submit(notes, (dir.path("order"), number)).unwrap()).collect();
         futures.iter().for_each(|future| get(future).unwrap());
-        assert_eq!(meeting.numbers("order"), (0..500).collect::<Vec<u32>>());
+        assert_eq!(dir.numbers("order"), (0..500).collect::<Vec<u32>>());
     });
 }
 
 #[test]
 fn the_more_urgent_starts_first_and_equals_keep_their_order() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         warm(&pool);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let submit = |priority, number| {
             let options = TaskOptions::new().priority(priority);
-            pool.submit_with(options, notes, (meeting.path("order"), number)).unwrap()
+            pool.submit_with(options, notes, (dir.path("order"), number)).unwrap()
         };
         let mut futures: Vec<Future<()>> = (20..30).map(|number| submit(0, number)).collect();
         futures.extend((40..45).map(|number| submit(-7, number)));
         futures.extend((0..10).map(|number| submit(5, number)));
         futures.extend((30..40).map(|number| submit(0, number)));
         futures.extend((10..20).map(|number| submit(5, number)));
-        gate.finish();
+        blocker.release();
         futures.iter().for_each(|future| get(future).unwrap());
-        assert_eq!(meeting.numbers("order"), (0..45).collect::<Vec<u32>>());
+        assert_eq!(dir.numbers("order"), (0..45).collect::<Vec<u32>>());
     });
 }
 
@@ -60,40 +60,40 @@ fn the_order_holds_when_tasks_are_taken_back_from_several_workers() {
         std::thread::park_timeout(Duration::from_micros(u64::from(number % 5) * 400));
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
         warm(&pool);
-        let gates = ["a", "b"].map(|name| Gate::start(&pool, &meeting, name));
-        let_them_be_long();
+        let blockers = [(); 2].map(|()| Blocker::start(&pool));
+        wait_until_tasks_are_long();
         let futures: Vec<Future<()>> =
-            (0..200).map(|number| pool.submit(slow, (meeting.path("order"), number)).unwrap()).collect();
+            (0..200).map(|number| pool.submit(slow, (dir.path("order"), number)).unwrap()).collect();
         // Something urgent has all of it taken back.
         let urgent = TaskOptions::new().priority(1);
-        let urgent = pool.submit_with(urgent, notes, (meeting.path("order"), 1000)).unwrap();
-        let [first, second] = gates;
-        first.finish();
+        let urgent = pool.submit_with(urgent, notes, (dir.path("order"), 1000)).unwrap();
+        let [first, second] = blockers;
+        first.release();
         get(&urgent).unwrap();
         futures.iter().for_each(|future| get(future).unwrap());
-        // One worker had all of them, for the other has not come through its gate.
-        let mut order = meeting.numbers("order");
+        // One worker had all of them, for the other has not come through its blocker.
+        let mut order = dir.numbers("order");
         assert_eq!(order.remove(0), 1000);
         assert_eq!(order, (0..200).collect::<Vec<u32>>());
-        second.finish();
+        second.release();
     });
 }
 
 #[test]
 fn a_death_does_not_change_the_order_of_the_rest() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         warm(&pool);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let futures: Vec<Future<()>> =
-            (0..50).map(|number| pool.submit(notes, (meeting.path("order"), number)).unwrap()).collect();
+            (0..50).map(|number| pool.submit(notes, (dir.path("order"), number)).unwrap()).collect();
         kill(pool.worker_pids()[0], libc::SIGKILL);
-        assert_eq!(get(&gate.future).unwrap_err().kind(), ErrorKind::WorkerDied);
+        assert_eq!(get(&blocker.future).unwrap_err().kind(), ErrorKind::WorkerDied);
         futures.iter().for_each(|future| get(future).unwrap());
-        assert_eq!(meeting.numbers("order"), (0..50).collect::<Vec<u32>>());
+        assert_eq!(dir.numbers("order"), (0..50).collect::<Vec<u32>>());
     });
 }

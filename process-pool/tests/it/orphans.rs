@@ -14,7 +14,10 @@ use process_pool::{ProcessPoolExecutor, Transport};
 
 use crate::{
     programs,
-    support::{Meeting, add_line, builder, get, is_alive, kill, never_ends, pool, put, wait_for, wait_until, warm_up},
+    support::{
+        SharedDir, add_line, builder, get, is_alive, is_stopped, kill, never_ends, pool, touch, wait_for_file,
+        wait_until, warm_up,
+    },
 };
 
 type Begin = fn(&Scene);
@@ -29,7 +32,7 @@ const BUSINESSES: [(&str, Begin); 10] = [
     ("with a pool of its own", |scene| scene.keep_busy(has_a_pool)),
     ("in the initializer", |scene| {
         let pool = builder(scene.transport, 1).initializer(never_ends, scene.path("runs")).build().unwrap();
-        wait_for(&scene.path("runs"));
+        wait_for_file(&scene.path("runs"));
         scene.keep(pool);
     }),
     ("in a loop without a system call", |scene| scene.keep_busy(spins)),
@@ -88,7 +91,7 @@ impl Scene {
             0
         };
         keep_future(pool.submit(run, (number, arguments)).unwrap());
-        wait_for(&self.path("runs"));
+        wait_for_file(&self.path("runs"));
         self.keep(pool);
     }
 }
@@ -107,7 +110,7 @@ fn starts_a_family((pids, runs): (String, String)) {
 }
 
 fn spins((_, runs): (String, String)) {
-    put(&runs);
+    touch(&runs);
     let mut number = 0_u64;
     loop {
         number = black_box(number).wrapping_add(1);
@@ -117,7 +120,7 @@ fn spins((_, runs): (String, String)) {
 fn reads((_, runs): (String, String)) {
     use std::io::Read as _;
     let (mut reader, _writer) = std::io::pipe().unwrap();
-    put(&runs);
+    touch(&runs);
     let _ = reader.read(&mut [0]);
 }
 
@@ -134,9 +137,9 @@ fn has_a_pool((pids, runs): (String, String)) {
     let inner = pool(Transport::Ring, 1);
     let path = format!("{runs} inner");
     let busy = inner.submit(never_ends, path.clone()).unwrap();
-    wait_for(&path);
+    wait_for_file(&path);
     inner.worker_pids().into_iter().for_each(|pid| add_line(&pids, pid));
-    put(&runs);
+    touch(&runs);
     get(&busy).unwrap();
 }
 
@@ -160,7 +163,7 @@ pub fn holds_pools() {
         }
         wait_until("the threads", || Path::new(&path("threads")).exists());
     }
-    put(&path("built"));
+    touch(&path("built"));
     match way.as_str() {
         "returns" | "returns with threads" => {}
         "leaks" => std::mem::forget(std::mem::take(&mut *HELD.lock().unwrap())),
@@ -184,7 +187,7 @@ fn use_in_a_thread(transport: Transport, sign: String) {
             let sums = pool.map(|n: u32| n + 1, 0..100).unwrap();
             assert_eq!(sums.map(Result::unwrap).sum::<u32>(), 5050);
             pool.worker_pids().into_iter().for_each(|pid| add_line(&format!("{sign} pids"), pid));
-            put(&sign);
+            touch(&sign);
         }
     });
 }
@@ -208,23 +211,23 @@ fn fork_and_stay(forked: &str) {
 
 /// Runs the program to its end, and waits for the ends of all whom it has left; says how long the last of them took.
 fn nobody_is_left(way: &str) {
-    let meeting = Meeting::new();
-    let directory = meeting.path("");
+    let dir = SharedDir::new();
+    let directory = dir.path("");
     let mut program = programs::start("holds_pools", &[("DIRECTORY", &directory), ("WAY", way)]);
-    wait_until("the pools", || meeting.has("built") || program.try_wait().unwrap().is_some());
-    assert!(meeting.has("built"), "the program has failed: {:?}", program.wait());
+    wait_until("the pools", || dir.has("built") || program.try_wait().unwrap().is_some());
+    assert!(dir.has("built"), "the program has failed: {:?}", program.wait());
     match way {
         "is killed" | "is killed and leaves a copy" => program.kill().unwrap(),
         "is stopped and killed" => {
             kill(program.id(), libc::SIGSTOP);
-            wait_until("it stands still", || state_of(program.id()) == Some('T'));
+            wait_until("it stands still", || is_stopped(program.id()));
             program.kill().unwrap();
         }
         _ => {}
     }
     let start = match way {
         "becomes another program" => {
-            wait_until("the other program", || meeting.has("other"));
+            wait_until("the other program", || dir.has("other"));
             Instant::now()
         }
         _ => {
@@ -236,7 +239,7 @@ fn nobody_is_left(way: &str) {
     for entry in std::fs::read_dir(&directory).unwrap().flatten() {
         let file = entry.file_name().into_string().unwrap();
         if file.ends_with(" pids") {
-            left.extend(meeting.numbers(&file).into_iter().map(|pid| (pid, file.clone())));
+            left.extend(dir.numbers(&file).into_iter().map(|pid| (pid, file.clone())));
         }
     }
     let count = left.len();
@@ -254,15 +257,10 @@ fn nobody_is_left(way: &str) {
         program.kill().unwrap();
         program.wait().unwrap();
     }
-    meeting.put("forked.end");
-    for pid in meeting.numbers("forked") {
+    dir.touch("forked.end");
+    for pid in dir.numbers("forked") {
         wait_until("the end of the copy", || !is_alive(pid));
     }
-}
-
-fn state_of(pid: u32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use executor_core::{Error, ErrorKind, Executor};
 use process_pool::ProcessPoolExecutor;
 
-use crate::support::{Gate, Meeting, add_line, builder, get, is_alive, kill, on_both, put, wait_until, warm_up};
+use crate::support::{Blocker, SharedDir, add_line, builder, get, is_alive, kill, on_both, touch, wait_until, warm_up};
 
 /// Notes that it was tried. Fails while there is a sign that it is to.
 fn tried(path: &str) -> bool {
@@ -45,25 +45,25 @@ fn build(transport: process_pool::Transport, workers: usize, how: usize, path: S
 fn failing_starts_go_on_and_break_nothing_while_another_worker_serves() {
     on_both(|transport| {
         for how in 0..3 {
-            let meeting = Meeting::new();
-            let pool = build(transport, 4, how, meeting.path("tried"));
+            let dir = SharedDir::new();
+            let pool = build(transport, 4, how, dir.path("tried"));
             warm_up(&pool, 4);
-            meeting.put("tried.fail");
-            let before = meeting.lines("tried").len();
+            dir.touch("tried.fail");
+            let before = dir.lines("tried").len();
             let victim = pool.worker_pids()[0];
             kill(victim, libc::SIGKILL);
             wait_until("its end", || !is_alive(victim));
             // A second place is empty too.
             let victim = pool.worker_pids()[0];
             kill(victim, libc::SIGKILL);
-            wait_until("many failures", || meeting.lines("tried").len() >= before + MANY);
+            wait_until("many failures", || dir.lines("tried").len() >= before + MANY);
             for n in 0..100 {
                 assert_eq!(get(&pool.submit(|n: u32| n + 1, n).unwrap()).unwrap(), n + 1);
             }
-            std::fs::remove_file(meeting.path("tried.fail")).unwrap();
+            std::fs::remove_file(dir.path("tried.fail")).unwrap();
             wait_until("four workers", || pool.worker_pids().len() == 4);
-            let gates: Vec<Gate> = (0..4).map(|n| Gate::start(&pool, &meeting, &format!("gate{n}"))).collect();
-            gates.into_iter().for_each(Gate::finish);
+            let blockers: Vec<Blocker> = (0..4).map(|_| Blocker::start(&pool)).collect();
+            blockers.into_iter().for_each(Blocker::release);
         }
     });
 }
@@ -71,14 +71,14 @@ fn failing_starts_go_on_and_break_nothing_while_another_worker_serves() {
 #[test]
 fn starts_that_fail_for_a_moment_break_nothing_even_if_no_other_worker_serves() {
     on_both(|transport| {
-        let meeting = Meeting::new();
-        let pool = build(transport, 1, 0, meeting.path("tried"));
+        let dir = SharedDir::new();
+        let pool = build(transport, 1, 0, dir.path("tried"));
         warm_up(&pool, 1);
-        meeting.put("tried.fail");
+        dir.touch("tried.fail");
         kill(pool.worker_pids()[0], libc::SIGKILL);
         let waits = pool.submit(|n: u32| n + 1, 1).unwrap();
-        wait_until("four failures", || meeting.lines("tried").len() >= 5);
-        std::fs::remove_file(meeting.path("tried.fail")).unwrap();
+        wait_until("four failures", || dir.lines("tried").len() >= 5);
+        std::fs::remove_file(dir.path("tried.fail")).unwrap();
         assert_eq!(get(&waits).unwrap(), 2);
     });
 }
@@ -94,17 +94,17 @@ fn error_of(pool: &ProcessPoolExecutor) -> Error {
 fn a_reason_that_does_not_pass_breaks_the_pool_when_the_last_worker_is_gone() {
     on_both(|transport| {
         for (how, word) in [(0, "exited with code 1"), (1, "no licence today")] {
-            let meeting = Meeting::new();
-            let pool = build(transport, 2, how, meeting.path("tried"));
+            let dir = SharedDir::new();
+            let pool = build(transport, 2, how, dir.path("tried"));
             warm_up(&pool, 2);
-            meeting.put("tried.fail");
+            dir.touch("tried.fail");
             pool.worker_pids().into_iter().for_each(|pid| kill(pid, libc::SIGKILL));
             wait_until("the end of the pool", || pool.submit(|n: u32| n, 1).is_err());
             let error = error_of(&pool);
             assert_eq!(error.kind(), ErrorKind::Broken);
             assert!(error.to_string().contains(word), "{error}");
             // It does not go on for ever.
-            let starts = meeting.lines("tried").len();
+            let starts = dir.lines("tried").len();
             assert!(starts <= 2 + 2 + 20, "{starts}");
         }
     });
@@ -118,14 +118,14 @@ fn one_initializer_of_several_that_fails_costs_its_place_for_a_while_only() {
         if is_first {
             // Slower than those that fail, and are tried again.
             wait_until("three failures", || std::fs::read_to_string(&path).unwrap().lines().count() >= 7);
-            put(&format!("{path}.ready"));
+            touch(&format!("{path}.ready"));
         } else if !std::path::Path::new(&format!("{path}.ready")).exists() {
             panic!("the port is taken");
         }
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
-        let pool = builder(transport, 4).initializer(fails_but_for_one, meeting.path("tried")).build().unwrap();
+        let dir = SharedDir::new();
+        let pool = builder(transport, 4).initializer(fails_but_for_one, dir.path("tried")).build().unwrap();
         assert_eq!(get(&pool.submit(|n: u32| n + 1, 1).unwrap()).unwrap(), 2);
         wait_until("four workers", || pool.worker_pids().len() == 4);
     });

@@ -15,8 +15,8 @@ use process_pool::Transport;
 use crate::{
     programs,
     support::{
-        Gate, HANGS, Meeting, builder, children, get, kill, never_ends, on, on_both, open_files, pool, threads,
-        wait_for, wait_until, warm_up,
+        Blocker, DEADLINE, SharedDir, builder, children, get, kill, never_ends, on, on_both, open_descriptors, pool,
+        threads, wait_for_file, wait_until, warm_up,
     },
 };
 
@@ -45,16 +45,15 @@ fn a_pool_may_be_dropped_at_once() {
 #[test]
 fn what_waits_is_cancelled_and_what_runs_is_finished() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let waiting: Vec<Future<u32>> = (0..20).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
         pool.close(Shutdown::CancelPending);
         assert!(waiting.iter().all(Future::cancelled));
-        assert!(gate.future.running());
+        assert!(blocker.future.running());
         assert!(!pool.join(Some(Duration::from_millis(5))));
-        gate.finish();
-        assert!(pool.join(Some(HANGS)));
+        blocker.release();
+        assert!(pool.join(Some(DEADLINE)));
         assert!(pool.worker_pids().is_empty());
         assert_eq!(pool.submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);
         assert_eq!(pool.try_submit(|n: u32| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);
@@ -64,12 +63,12 @@ fn what_waits_is_cancelled_and_what_runs_is_finished() {
 #[test]
 fn what_runs_is_stopped_when_the_pool_is_terminated() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        let running = ["a", "b"].map(|name| pool.submit(never_ends, meeting.path(name)).unwrap());
-        ["a", "b"].iter().for_each(|name| wait_for(&meeting.path(name)));
+        let running = ["a", "b"].map(|name| pool.submit(never_ends, dir.path(name)).unwrap());
+        ["a", "b"].iter().for_each(|name| wait_for_file(&dir.path(name)));
         let waiting: Vec<Future<u32>> = (0..20).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
-        pool.shutdown(Shutdown::Terminate { grace: HANGS });
+        pool.shutdown(Shutdown::Terminate { grace: DEADLINE });
         assert!(waiting.iter().all(Future::cancelled));
         for future in running {
             assert_eq!(future.result(Duration::ZERO).unwrap_err().kind(), ErrorKind::Terminated);
@@ -80,10 +79,10 @@ fn what_runs_is_stopped_when_the_pool_is_terminated() {
 #[test]
 fn a_later_close_may_only_be_stricter() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let running = pool.submit(never_ends, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let running = pool.submit(never_ends, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         let waiting = pool.submit(|n: u32| n, 1).unwrap();
         pool.close(Shutdown::Drain);
         assert!(!waiting.done());
@@ -93,7 +92,7 @@ fn a_later_close_may_only_be_stricter() {
         pool.close(Shutdown::Drain);
         pool.close(Shutdown::Terminate { grace: Duration::ZERO });
         pool.close(Shutdown::CancelPending);
-        assert!(pool.join(Some(HANGS)));
+        assert!(pool.join(Some(DEADLINE)));
         assert_eq!(running.result(Duration::ZERO).unwrap_err().kind(), ErrorKind::Terminated);
         pool.close(Shutdown::Terminate { grace: Duration::ZERO });
         assert!(pool.join(None));
@@ -113,16 +112,15 @@ fn the_cancel_of_the_last_task_ends_a_pool_that_drains() {
         assert!(!pool.join(Some(Duration::from_millis(50))));
         assert!(last.cancel());
         kill(worker, libc::SIGCONT);
-        assert!(pool.join(Some(HANGS / 2)));
+        assert!(pool.join(Some(DEADLINE / 2)));
     });
 }
 
 #[test]
 fn many_threads_may_close_and_join_at_once() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 2);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         std::thread::scope(|scope| {
             for turn in 0..8 {
                 let pool = &pool;
@@ -132,48 +130,44 @@ fn many_threads_may_close_and_join_at_once() {
                     assert!(pool.join(Some(Duration::ZERO)));
                 });
             }
-            gate.open();
+            blocker.open();
         });
-        assert!(get(&gate.future).is_ok());
+        assert!(get(&blocker.future).is_ok());
     });
 }
 
 #[test]
 fn a_callback_may_close_join_and_submit() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = Arc::new(pool(transport, 1));
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let (say, said) = channel();
         let inner = pool.clone();
-        gate.future.add_done_callback(move |_| {
+        blocker.future.add_done_callback(move |_| {
             let next = inner.submit(|n: u32| n + 1, 1).unwrap();
-            say.send(next.result(HANGS).unwrap()).unwrap();
+            say.send(next.result(DEADLINE).unwrap()).unwrap();
             inner.shutdown(Shutdown::Drain);
             say.send(0).unwrap();
         });
-        gate.open();
-        assert_eq!(said.recv_timeout(HANGS), Ok(2));
-        assert_eq!(said.recv_timeout(HANGS), Ok(0));
-        assert!(pool.join(Some(HANGS)));
+        blocker.open();
+        assert_eq!(said.recv_timeout(DEADLINE), Ok(2));
+        assert_eq!(said.recv_timeout(DEADLINE), Ok(0));
+        assert!(pool.join(Some(DEADLINE)));
     });
 }
 
 #[test]
 fn a_callback_may_drop_the_pool() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
-        let gate = Gate::start(&pool, &meeting, "gate");
-        let future = gate.future;
+        let blocker = Blocker::start(&pool);
         let (say, said) = channel();
-        let path = meeting.path("gate.open");
-        future.add_done_callback(move |_| {
+        blocker.future.add_done_callback(move |_| {
             drop(pool);
             say.send(()).unwrap();
         });
-        super::support::put(&path);
-        assert_eq!(said.recv_timeout(HANGS), Ok(()));
+        blocker.open();
+        assert_eq!(said.recv_timeout(DEADLINE), Ok(()));
     });
 }
 
@@ -187,16 +181,15 @@ fn a_waker_may_close_and_join() {
         }
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let closes = Arc::new(Closes(pool, AtomicUsize::new(0)));
         let waker = closes.clone().into();
-        let mut awaited = std::pin::pin!(gate.future.into_future());
+        let mut awaited = std::pin::pin!(blocker.future.into_future());
         assert!(awaited.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
-        super::support::put(&meeting.path("gate.open"));
+        blocker.gate.open();
         wait_until("the waker", || closes.1.load(Relaxed) == 1);
-        assert!(closes.0.join(Some(HANGS)));
+        assert!(closes.0.join(Some(DEADLINE)));
     });
 }
 
@@ -212,33 +205,31 @@ fn a_waker_may_submit_to_a_full_pool() {
         }
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = builder(transport, 1).queue_capacity(1).build().unwrap();
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let submits = Arc::new(Submits(pool, AtomicUsize::new(0)));
         let waker = submits.clone().into();
-        let mut awaited = std::pin::pin!(gate.future.into_future());
+        let mut awaited = std::pin::pin!(blocker.future.into_future());
         assert!(awaited.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
-        super::support::put(&meeting.path("gate.open"));
+        blocker.gate.open();
         wait_until("the waker", || submits.1.load(Relaxed) == 1);
         submits.0.close(Shutdown::Drain);
-        assert!(submits.0.join(Some(HANGS)));
+        assert!(submits.0.join(Some(DEADLINE)));
     });
 }
 
 #[test]
 fn a_join_with_a_time_out_does_not_wait_for_slow_callbacks() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let (release, released) = channel::<()>();
         let (say, said) = channel();
-        gate.future.add_done_callback(move |_| {
+        blocker.future.add_done_callback(move |_| {
             let _ = released.recv();
             say.send(()).unwrap();
         });
-        gate.finish();
+        blocker.release();
         pool.close(Shutdown::Drain);
         wait_until("the end of the worker", || pool.worker_pids().is_empty());
         pool.join(Some(Duration::from_millis(5)));
@@ -255,14 +246,13 @@ fn a_slow_callback_does_not_keep_the_pool_from_its_work() {
         let pool = pool(transport, 1);
         let (release, released) = channel::<()>();
         let (say, said) = channel();
-        let meeting = Meeting::new();
-        let gate = Gate::start(&pool, &meeting, "gate");
-        gate.future.add_done_callback(move |_| {
+        let blocker = Blocker::start(&pool);
+        blocker.future.add_done_callback(move |_| {
             say.send(()).unwrap();
             let _ = released.recv();
         });
-        gate.open();
-        said.recv_timeout(HANGS).unwrap();
+        blocker.open();
+        said.recv_timeout(DEADLINE).unwrap();
         let lost = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap();
         assert_eq!(get(&lost).unwrap_err().kind(), ErrorKind::WorkerDied);
         assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
@@ -278,17 +268,17 @@ fn pools_that_are_gone_leave_no_process_no_thread_and_no_file() {
 pub fn leaves_nothing() {
     on_both(|transport| {
         drop(pool(transport, 1));
-        let before = (open_files(), threads());
+        let before = (open_descriptors(), threads());
         for round in 0..15 {
-            let meeting = Meeting::new();
+            let dir = SharedDir::new();
             let pool = builder(transport, 3).max_tasks_per_worker(4).build().unwrap();
             let futures: Vec<Future<u32>> = (0..30)
                 .map(|n| pool.submit(|n: u32| if n % 10 == 3 { std::process::exit(1) } else { n }, n).unwrap())
                 .collect();
             futures[0].add_done_callback(|_| {});
-            let stuck = pool.submit(never_ends, meeting.path("stuck")).unwrap();
+            let stuck = pool.submit(never_ends, dir.path("stuck")).unwrap();
             if round % 3 == 0 {
-                wait_for(&meeting.path("stuck"));
+                wait_for_file(&dir.path("stuck"));
             }
             match round % 3 {
                 0 => {
@@ -302,13 +292,13 @@ pub fn leaves_nothing() {
                 _ => {
                     pool.close(Shutdown::CancelPending);
                     stuck.terminate(Duration::ZERO);
-                    assert!(pool.join(Some(HANGS)));
+                    assert!(pool.join(Some(DEADLINE)));
                     drop(pool);
                 }
             }
             assert!(futures.iter().all(Future::done));
             assert!(children().is_empty(), "in round {round}");
-            assert_eq!((open_files(), threads()), before, "in round {round}");
+            assert_eq!((open_descriptors(), threads()), before, "in round {round}");
         }
     });
 }

@@ -7,7 +7,7 @@ use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
 
 use crate::{
     programs,
-    support::{Meeting, builder, children, get, is_alive, kill, on, on_both, open_files, pool, wait_until, warm_up},
+    support::{builder, children, get, is_alive, kill, on, on_both, open_descriptors, pool, wait_until, warm_up},
 };
 
 #[test]
@@ -152,7 +152,7 @@ fn a_pool_that_cannot_have_its_descriptors_is_an_error_and_leaves_nothing() {
 
 pub fn has_no_descriptors_at_build() {
     on_both(|transport| {
-        let files = open_files();
+        let files = open_descriptors();
         // Each of these stops the build somewhere else.
         for spare in 0..40 {
             limit_files(files as u64 + spare);
@@ -165,7 +165,7 @@ pub fn has_no_descriptors_at_build() {
                 }
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Other, "{error}"),
             }
-            assert_eq!(open_files(), files, "with {spare} descriptors");
+            assert_eq!(open_descriptors(), files, "with {spare} descriptors");
             assert!(children().is_empty(), "with {spare} descriptors");
         }
     });
@@ -227,32 +227,26 @@ fn a_pool_without_a_supervisor_is_an_error_and_leaves_nothing() {
 
 pub fn has_no_threads() {
     for transport in [Transport::Ring, Transport::Socket] {
-        let files = open_files();
+        let files = open_descriptors();
         let error = builder(transport, 2).build().expect_err("no thread");
         assert_eq!(error.kind(), ErrorKind::Other, "{error}");
         assert!(error.to_string().contains("supervisor"), "{error}");
         assert!(children().is_empty());
-        assert_eq!(open_files(), files);
+        assert_eq!(open_descriptors(), files);
     }
 }
 
 #[test]
 fn a_replacement_is_started_from_the_same_file() {
     on(Transport::Ring, |transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
         let first = pool.worker_pids()[0];
         kill(first, libc::SIGKILL);
-        let pid = get(&pool.submit(crate::support::pass_gate, open_gate(&meeting)).unwrap()).unwrap();
+        let pid = get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();
         assert_ne!(pid, first);
         wait_until("the end of the first", || !is_alive(first));
     });
-}
-
-fn open_gate(meeting: &Meeting) -> String {
-    meeting.put("gate.open");
-    meeting.path("gate")
 }
 
 /// A function that captures two others, which have no size either.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use executor_core::{ErrorKind, Executor, TaskOptions};
 
-use super::support::{Meeting, builder, get, never_ends, on_both, pool, put, wait_for, wait_until, warm_up};
+use super::support::{
+    SharedDir, builder, get, is_stopped, never_ends, on_both, pool, touch, wait_for_file, wait_until, warm_up,
+};
 
 fn stop(pid: u32) {
     signal(pid, libc::SIGSTOP);
@@ -52,16 +54,16 @@ fn a_worker_that_was_stopped_and_goes_on_is_left_alone() {
 #[test]
 fn a_task_that_is_stopped_while_it_runs_is_stopped_for_good_by_its_time_limit_or_by_terminate() {
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         let limited = TaskOptions::new().time_limit(Duration::from_millis(300));
-        let future = pool.submit_with(limited, never_ends, meeting.path("limited")).unwrap();
-        wait_for(&meeting.path("limited"));
+        let future = pool.submit_with(limited, never_ends, dir.path("limited")).unwrap();
+        wait_for_file(&dir.path("limited"));
         stop(pool.worker_pids()[0]);
         assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);
 
-        let future = pool.submit(never_ends, meeting.path("terminated")).unwrap();
-        wait_for(&meeting.path("terminated"));
+        let future = pool.submit(never_ends, dir.path("terminated")).unwrap();
+        wait_for_file(&dir.path("terminated"));
         stop(pool.worker_pids()[0]);
         assert!(future.terminate(Duration::ZERO));
         assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::Terminated);
@@ -72,28 +74,28 @@ fn a_task_that_is_stopped_while_it_runs_is_stopped_for_good_by_its_time_limit_or
 #[test]
 fn workers_that_are_stopped_before_they_are_ready_break_the_pool() {
     fn stops(path: String) {
-        put(&path);
+        touch(&path);
         stop(std::process::id());
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
-        let pool = builder(transport, 1).initializer(stops, meeting.path("tried")).build().unwrap();
+        let dir = SharedDir::new();
+        let pool = builder(transport, 1).initializer(stops, dir.path("tried")).build().unwrap();
         let error = get(&pool.submit(own_pid, ()).unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Broken);
         assert!(error.to_string().contains("was stopped by a signal"), "{error}");
-        assert!(meeting.has("tried"));
+        assert!(dir.has("tried"));
     });
 }
 
 #[test]
 fn a_time_limit_does_not_run_out_while_the_whole_program_is_stopped() {
     for transport in ["ring", "socket"] {
-        let meeting = Meeting::new();
-        let path = meeting.path("meeting");
+        let dir = SharedDir::new();
+        let path = dir.path("meeting");
         let mut program = crate::programs::start("is_frozen", &[("MEETING", &path), ("TRANSPORT", transport)]);
-        wait_for(&format!("{path}.runs"));
-        wait_until("the worker's number", || meeting.lines("meeting.worker").len() == 1);
-        let worker = meeting.numbers("meeting.worker")[0];
+        wait_for_file(&format!("{path}.runs"));
+        wait_until("the worker's number", || dir.lines("meeting.worker").len() == 1);
+        let worker = dir.numbers("meeting.worker")[0];
         // As a control group that is frozen, or a machine that is moved.
         let both = [program.id(), worker];
         both.into_iter().for_each(stop);
@@ -101,18 +103,13 @@ fn a_time_limit_does_not_run_out_while_the_whole_program_is_stopped() {
         let begun = std::time::Instant::now();
         wait_until("more than the limit", || begun.elapsed() > LIMIT + Duration::from_millis(1500));
         both.into_iter().for_each(|pid| signal(pid, libc::SIGCONT));
-        put(&format!("{path}.go"));
+        touch(&format!("{path}.go"));
         assert!(program.wait().unwrap().success(), "with {transport}");
     }
 }
 
 /// Far more than the task takes while it is not stopped.
 const LIMIT: Duration = Duration::from_secs(3);
-
-fn is_stopped(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
-}
 
 /// A program with a task that has to wait until the program was stopped and goes on.
 pub fn is_frozen() {
@@ -124,14 +121,14 @@ pub fn is_frozen() {
     };
     fn waits(path: String) -> u32 {
         super::support::add_line(&format!("{path}.worker"), std::process::id());
-        put(&format!("{path}.runs"));
-        wait_for(&format!("{path}.go"));
+        touch(&format!("{path}.runs"));
+        wait_for_file(&format!("{path}.go"));
         7
     }
     let pool = builder(transport, 1).time_limit(LIMIT).build().unwrap();
     assert_eq!(get(&pool.submit(waits, path).unwrap()).unwrap(), 7);
     // It still has an end.
-    let meeting = Meeting::new();
-    let future = pool.submit(never_ends, meeting.path("runs")).unwrap();
+    let dir = SharedDir::new();
+    let future = pool.submit(never_ends, dir.path("runs")).unwrap();
     assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);
 }

@@ -12,7 +12,9 @@ use executor_core::{Executor, Future};
 
 use crate::{
     programs,
-    support::{Meeting, add_line, get, is_alive, kill, pass_gate, pool, put, terminal, wait_for, wait_until, warm_up},
+    support::{
+        SharedDir, add_line, get, is_alive, is_stopped, kill, pool, terminal, touch, wait_for_file, wait_until, warm_up,
+    },
     world::{BOTH, end_if_it_hangs, told},
 };
 
@@ -23,10 +25,10 @@ struct OnTerminal {
 }
 
 #[allow(unsafe_code)]
-fn start(name: &str, meeting: &Meeting) -> OnTerminal {
+fn start(name: &str, dir: &SharedDir) -> OnTerminal {
     let (master, slave) = terminal();
     let mut command = programs::command("leads_a_session");
-    command.env("PROGRAM", name).env("DIRECTORY", meeting.path(""));
+    command.env("PROGRAM", name).env("DIRECTORY", dir.path(""));
     let stdio = || slave.try_clone().expect("another");
     command.stdin(stdio()).stdout(stdio()).stderr(stdio());
     // SAFETY: system calls without pointers.
@@ -70,18 +72,13 @@ fn read_all(master: &File) {
     });
 }
 
-fn is_stopped(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
-}
-
 #[test]
 fn a_task_that_reads_the_terminal_is_told_that_there_is_none() {
-    let meeting = Meeting::new();
-    let mut on = start("has_tasks_that_want_the_terminal", &meeting);
+    let dir = SharedDir::new();
+    let mut on = start("has_tasks_that_want_the_terminal", &dir);
     read_all(&on.master);
     let status = on.program.wait().unwrap();
-    assert!(status.success() && meeting.has("done"), "{status}: {:?}", meeting.lines("said"));
+    assert!(status.success() && dir.has("done"), "{status}: {:?}", dir.lines("said"));
     drop(on.master);
 }
 
@@ -117,7 +114,7 @@ pub fn has_tasks_that_want_the_terminal() {
     }
     // It is still the terminal of this program.
     File::open("/dev/tty").unwrap();
-    put(&path("done"));
+    touch(&path("done"));
 }
 
 fn get_unless_stopped(task: &Future<String>, workers: &[u32], wish: usize) -> String {
@@ -143,31 +140,31 @@ fn descendants(of: &[u32]) -> Vec<u32> {
 
 #[test]
 fn a_stop_from_the_terminal_stops_the_host_alone_and_it_goes_on_as_if_nothing_had_been() {
-    let meeting = Meeting::new();
-    let mut on = start("runs_until_it_is_let_go", &meeting);
+    let dir = SharedDir::new();
+    let mut on = start("runs_until_it_is_let_go", &dir);
     read_all(&on.master);
-    wait_until("the tasks", || meeting.has("built") || on.program.try_wait().unwrap().is_some());
-    let host = meeting.numbers("host")[0];
+    wait_until("the tasks", || dir.has("built") || on.program.try_wait().unwrap().is_some());
+    let host = dir.numbers("host")[0];
     on.master.write_all(b"\x1a").unwrap();
     wait_until("the stop", || is_stopped(host));
-    meeting.put("gate.open");
+    dir.touch("gate.open");
     // The tasks go on to their ends, for which their host is not needed.
-    let workers = meeting.numbers("workers");
+    let workers = dir.numbers("workers");
     assert!(!workers.is_empty() && !workers.iter().any(|pid| is_stopped(*pid)));
-    wait_until("the ends of the tasks", || meeting.lines("ended").len() == 2);
+    wait_until("the ends of the tasks", || dir.lines("ended").len() == 2);
     assert!(is_stopped(host));
     kill(host, libc::SIGCONT);
     assert!(on.program.wait().unwrap().success());
-    assert!(meeting.has("done"));
+    assert!(dir.has("done"));
 }
 
 #[test]
 fn the_end_of_the_terminal_ends_the_host_and_its_workers() {
-    let meeting = Meeting::new();
-    let mut on = start("runs_until_it_is_let_go", &meeting);
-    wait_until("the tasks", || meeting.has("built") || on.program.try_wait().unwrap().is_some());
-    let workers = meeting.numbers("workers");
-    let host = meeting.numbers("host")[0];
+    let dir = SharedDir::new();
+    let mut on = start("runs_until_it_is_let_go", &dir);
+    wait_until("the tasks", || dir.has("built") || on.program.try_wait().unwrap().is_some());
+    let workers = dir.numbers("workers");
+    let host = dir.numbers("host")[0];
     assert!(!workers.is_empty());
     drop(on.master);
     wait_until("the end of the host", || !is_alive(host));
@@ -177,7 +174,8 @@ fn the_end_of_the_terminal_ends_the_host_and_its_workers() {
 
 pub fn runs_until_it_is_let_go() {
     fn passes_and_says((gate, ended): (String, String)) {
-        pass_gate(gate);
+        touch(&format!("{gate}.runs"));
+        wait_for_file(&format!("{gate}.open"));
         add_line(&ended, "one");
     }
     end_if_it_hangs();
@@ -187,9 +185,9 @@ pub fn runs_until_it_is_let_go() {
         warm_up(pool, 1);
         pool.submit(passes_and_says, (path("gate"), path("ended"))).unwrap()
     });
-    wait_for(&path("gate.runs"));
+    wait_for_file(&path("gate.runs"));
     pools.iter().flat_map(|pool| pool.worker_pids()).for_each(|pid| add_line(&path("workers"), pid));
-    put(&path("built"));
+    touch(&path("built"));
     tasks.iter().for_each(|task| get(task).unwrap());
-    put(&path("done"));
+    touch(&path("done"));
 }

@@ -3,7 +3,7 @@
 use executor_core::{ErrorKind, Executor, Future, TaskOptions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use crate::support::{Meeting, get, kill, on_both, pool, wait_for, wait_until, warm_up};
+use crate::support::{SharedDir, get, kill, on_both, pool, wait_for_file, wait_until, warm_up};
 
 const HUGE: usize = 300 << 20;
 
@@ -69,17 +69,17 @@ fn a_worker_that_dies_while_its_argument_is_on_the_way_has_not_started_it() {
 #[test]
 fn a_worker_that_dies_while_its_result_is_on_the_way_costs_that_task_at_most() {
     fn answers_at_length(path: String) -> Vec<u8> {
-        super::support::put(&path);
+        super::support::touch(&path);
         vec![1; 50_000_000]
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         for turn in 0..6 {
             let name = format!("{turn}");
-            let long = pool.submit(answers_at_length, meeting.path(&name)).unwrap();
+            let long = pool.submit(answers_at_length, dir.path(&name)).unwrap();
             let behind = pool.submit_with(TaskOptions::new().retries(1), |n: u32| n, turn).unwrap();
-            wait_for(&meeting.path(&name));
+            wait_for_file(&dir.path(&name));
             std::thread::park_timeout(std::time::Duration::from_millis(u64::from(turn) * 15));
             kill(pool.worker_pids()[0], libc::SIGKILL);
             match get(&long) {

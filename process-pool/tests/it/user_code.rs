@@ -17,7 +17,7 @@ use process_pool::{ProcessPoolExecutor, Transport};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    support::{Gate, HANGS, Meeting, get, kill, never_ends, on_both, pool, wait_until, warm_up},
+    support::{Blocker, DEADLINE, SharedDir, get, kill, never_ends, on_both, pool, wait_until, warm_up},
     world::{end_if_it_hangs, scarcity},
 };
 
@@ -43,26 +43,25 @@ fn thread_name() -> String {
 }
 
 /// Everything that the supervisor does.
-fn works(pool: &ProcessPoolExecutor, meeting: &Meeting, round: &str) {
+fn works(pool: &ProcessPoolExecutor, dir: &SharedDir, round: &str) {
     for n in 0..20 {
         assert_eq!(get(&pool.submit(|n: u32| n + 1, n).unwrap()).unwrap(), n + 1);
     }
     let error = get(&pool.submit(|()| -> u32 { std::process::abort() }, ()).unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WorkerDied);
     let limited = TaskOptions::new().time_limit(Duration::from_millis(50));
-    let future = pool.submit_with(limited, never_ends, meeting.path(round)).unwrap();
+    let future = pool.submit_with(limited, never_ends, dir.path(round)).unwrap();
     assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);
-    let results = wait([pool.submit(|n: u32| n, 1).unwrap()], HANGS, executor_core::ReturnWhen::AllCompleted);
+    let results = wait([pool.submit(|n: u32| n, 1).unwrap()], DEADLINE, executor_core::ReturnWhen::AllCompleted);
     assert_eq!(results.done.len(), 1);
 }
 
 #[test]
 fn a_waker_may_wait_for_the_pool_whose_task_it_is_woken_for() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = Arc::new(pool(transport, 1));
         for round in 0..5 {
-            let gate = Gate::start(&pool, &meeting, &format!("gate{round}"));
+            let blocker = Blocker::start(&pool);
             let mut awaited = pool.submit(|n: u32| n + 1, round).unwrap().into_future();
             let (answer, answers) = channel();
             let inner = pool.clone();
@@ -70,8 +69,8 @@ fn a_waker_may_wait_for_the_pool_whose_task_it_is_woken_for() {
                 let result = get(&inner.submit(|n: u32| n * 2, 21).unwrap());
                 let _ = answer.send((result.unwrap(), thread_name()));
             });
-            gate.finish();
-            let (result, thread) = answers.recv_timeout(HANGS).expect("the waker gets its result");
+            blocker.release();
+            let (result, thread) = answers.recv_timeout(DEADLINE).expect("the waker gets its result");
             assert_eq!(result, 42);
             assert!(!thread.contains("supervisor"), "{thread}");
         }
@@ -80,40 +79,40 @@ fn a_waker_may_wait_for_the_pool_whose_task_it_is_woken_for() {
 
 #[test]
 fn user_code_that_waits_for_other_user_code_holds_nothing_else_up() {
-    type Waits = fn(&ProcessPoolExecutor, Receiver<()>, Sender<String>, &Meeting);
-    let as_waker: Waits = |pool, release, said, meeting| {
-        let gates = ["waker", "other"].map(|name| Gate::start(pool, meeting, name));
+    type Waits = fn(&ProcessPoolExecutor, Receiver<()>, Sender<String>);
+    let as_waker: Waits = |pool, release, said| {
+        let blockers = [(); 2].map(|()| Blocker::start(pool));
         let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
         when_ready(&mut awaited, move || {
             let _ = said.send(thread_name());
-            let _ = release.recv_timeout(HANGS);
+            let _ = release.recv_timeout(DEADLINE);
         });
-        gates.into_iter().for_each(Gate::finish);
+        blockers.into_iter().for_each(Blocker::release);
         // Dropping it would take the waker out of the list if it is still there.
         static AWAITED: Mutex<Vec<Awaited<u32>>> = Mutex::new(Vec::new());
         AWAITED.lock().unwrap().push(awaited);
     };
-    let as_callback: Waits = |pool, release, said, meeting| {
-        let gate = Gate::start(pool, meeting, "callback");
-        gate.future.add_done_callback(move |_| {
+    let as_callback: Waits = |pool, release, said| {
+        let blocker = Blocker::start(pool);
+        blocker.future.add_done_callback(move |_| {
             let _ = said.send(thread_name());
-            let _ = release.recv_timeout(HANGS);
+            let _ = release.recv_timeout(DEADLINE);
         });
-        gate.finish();
+        blocker.release();
     };
     static CASES: Mutex<Vec<Waits>> = Mutex::new(Vec::new());
     *CASES.lock().unwrap() = vec![as_waker, as_callback];
     on_both(|transport| {
         for (round, waits) in CASES.lock().unwrap().iter().enumerate() {
-            let meeting = Meeting::new();
+            let dir = SharedDir::new();
             let pool = pool(transport, 2);
             warm_up(&pool, 2);
             let (release, released) = channel();
             let (say, said) = channel();
-            waits(&pool, released, say, &meeting);
-            let thread = said.recv_timeout(HANGS).expect("it runs");
+            waits(&pool, released, say);
+            let thread = said.recv_timeout(DEADLINE).expect("it runs");
             assert!(!thread.contains("supervisor"), "{thread}");
-            works(&pool, &meeting, &format!("round{round}"));
+            works(&pool, &dir, &format!("round{round}"));
             // Only now; and the pool is not gone before it is over.
             release.send(()).expect("it waits");
             drop(pool);
@@ -127,8 +126,7 @@ fn a_waker_is_not_run_by_a_thread_that_waits_for_another_task() {
         let pool = Arc::new(pool(transport, 1));
         warm_up(&pool, 1);
         for _ in 0..50 {
-            let meeting = Meeting::new();
-            let gate = Gate::start(&pool, &meeting, "gate");
+            let blocker = Blocker::start(&pool);
             let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
             let (say, said) = channel();
             when_ready(&mut awaited, move || drop(say.send(thread_name())));
@@ -140,9 +138,9 @@ fn a_waker_is_not_run_by_a_thread_that_waits_for_another_task() {
                     get(&behind).unwrap();
                 });
                 barrier.wait();
-                gate.open();
+                blocker.open();
             });
-            assert!(said.recv_timeout(HANGS).unwrap().ends_with("-callbacks"));
+            assert!(said.recv_timeout(DEADLINE).unwrap().ends_with("-callbacks"));
         }
     });
 }
@@ -165,7 +163,7 @@ fn results_are_not_dropped_by_the_supervisor() {
         for n in 0..2000 {
             let future = pool.submit(Noisy, n).unwrap();
             // It is read and not taken, and its last holder may be whoever completes it.
-            assert!(future.exception(HANGS).unwrap().is_none());
+            assert!(future.exception(DEADLINE).unwrap().is_none());
         }
         drop(pool);
         let dropped = std::mem::take(&mut *DROPPED.lock().unwrap());
@@ -184,18 +182,17 @@ pub fn has_no_thread_for_callbacks() {
     end_if_it_hangs();
     for transport in [Transport::Ring, Transport::Socket] {
         for is_lifted in [true, false] {
-            let meeting = Meeting::new();
             let pool = pool(transport, 1);
             warm_up(&pool, 1);
-            let gate = Gate::start(&pool, &meeting, "gate");
+            let blocker = Blocker::start(&pool);
             let (say, said) = channel();
             let waker_says = say.clone();
-            gate.future.add_done_callback(move |_| drop(say.send(thread_name())));
+            blocker.future.add_done_callback(move |_| drop(say.send(thread_name())));
             let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
             when_ready(&mut awaited, move || drop(waker_says.send(thread_name())));
             let no_more = scarcity::no_more_threads();
-            gate.open();
-            wait_until("the result", || gate.future.done());
+            blocker.open();
+            wait_until("the result", || blocker.future.done());
             assert!(said.recv_timeout(Duration::from_millis(300)).is_err(), "there is no thread for it");
             let expected = if is_lifted {
                 drop(no_more);
@@ -206,7 +203,7 @@ pub fn has_no_thread_for_callbacks() {
                 thread_name()
             };
             for _ in 0..2 {
-                let thread = said.recv_timeout(HANGS).expect("it runs");
+                let thread = said.recv_timeout(DEADLINE).expect("it runs");
                 assert!(thread.ends_with(&expected), "{thread}");
             }
         }
@@ -216,9 +213,8 @@ pub fn has_no_thread_for_callbacks() {
 #[test]
 fn a_pool_is_dropped_by_a_waker_of_its_own() {
     on_both(|transport| {
-        let meeting = Meeting::new();
         let pool = pool(transport, 1);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
         let worker = pool.worker_pids()[0];
         let (over, is_over) = channel();
@@ -227,8 +223,8 @@ fn a_pool_is_dropped_by_a_waker_of_its_own() {
             drop(pool);
             let _ = over.send(());
         });
-        gate.finish();
-        is_over.recv_timeout(HANGS).expect("it does not wait for itself");
+        blocker.release();
+        is_over.recv_timeout(DEADLINE).expect("it does not wait for itself");
         wait_until("the end of the worker", || !crate::support::is_alive(worker));
         kill(worker, 0);
     });

@@ -9,34 +9,18 @@ use std::{
     time::Duration,
 };
 
-/// Numbers that depend on the seed alone.
-#[derive(Clone)]
-pub struct Random(pub u64);
+use crate::support::Random;
 
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    /// A number that breaks arithmetic, more likely than any other.
-    pub fn wild(&mut self) -> u64 {
-        let word = self.next();
-        match word % 8 {
-            0 => 0,
-            1 => u64::MAX,
-            2 => 1 << 63,
-            3 => word >> 40,
-            4 => u64::MAX - (word >> 56),
-            _ => word,
-        }
+/// Returns a random number. Those that are likely to overflow are more frequent than others.
+pub fn wild(random: &mut Random) -> u64 {
+    let word = random.next();
+    match word % 8 {
+        0 => 0,
+        1 => u64::MAX,
+        2 => 1 << 63,
+        3 => word >> 40,
+        4 => u64::MAX - (word >> 56),
+        _ => word,
     }
 }
 
@@ -107,7 +91,7 @@ impl Target {
     /// Random bytes over a part of the memory.
     pub fn scribble(&self, random: &mut Random, from: usize, to: usize) {
         for offset in (from..to).step_by(8) {
-            self.word(offset).store(random.wild(), Relaxed);
+            self.word(offset).store(wild(random), Relaxed);
         }
     }
 
@@ -128,7 +112,7 @@ impl Target {
 
     /// Puts bytes into the ring to the parent as the worker would, all of them. Answers how many the parent took before
     /// it lost its patience.
-    pub fn put(&self, bytes: impl Iterator<Item = u8>) -> u64 {
+    pub fn touch(&self, bytes: impl Iterator<Item = u8>) -> u64 {
         let (tail, head) = (self.word(TO_PARENT_TAIL), self.word(TO_PARENT_HEAD));
         let mut at = tail.load(Acquire);
         for byte in bytes {
@@ -156,7 +140,7 @@ impl Target {
     /// Puts bytes where the parent reads replies, whatever the transport.
     pub fn say(&self, bytes: &[u8]) {
         if self.has_ring() {
-            self.put(bytes.iter().copied());
+            self.touch(bytes.iter().copied());
         } else {
             self.send(bytes);
         }
@@ -201,15 +185,15 @@ pub fn attack(which: u32, random: &mut Random) {
     }
     let own = if target.has_ring() { target.own_sequence() } else { 1 };
     match which {
-        0 => INDICES.iter().for_each(|index| target.word(*index).store(random.wild(), Release)),
-        1 => target.word(INDICES[random.below(4)]).store(random.wild(), Release),
+        0 => INDICES.iter().for_each(|index| target.word(*index).store(wild(random), Release)),
+        1 => target.word(INDICES[random.index(4)]).store(wild(random), Release),
         2 => {
-            let index = target.word(INDICES[random.below(4)]);
-            index.fetch_add([1, u64::MAX, CAPACITY as u64, CAPACITY as u64 + 1][random.below(4)], AcqRel);
+            let index = target.word(INDICES[random.index(4)]);
+            index.fetch_add([1, u64::MAX, CAPACITY as u64, CAPACITY as u64 + 1][random.index(4)], AcqRel);
         }
-        3 => FLAGS.iter().for_each(|flag| target.half_word(*flag).store(random.wild() as u32, Relaxed)),
+        3 => FLAGS.iter().for_each(|flag| target.half_word(*flag).store(wild(random) as u32, Relaxed)),
         4 => FLAGS.iter().for_each(|flag| target.half_word(*flag).store(0, Relaxed)),
-        5 => NOTES.iter().for_each(|note| target.word(*note).store(random.wild(), Relaxed)),
+        5 => NOTES.iter().for_each(|note| target.word(*note).store(wild(random), Relaxed)),
         6 => NOTES.iter().for_each(|note| target.word(*note).store(0, Relaxed)),
         7 => target.scribble(random, CLAIMS, CLAIMS + 8 * SLOTS),
         8 => {
@@ -223,9 +207,9 @@ pub fn attack(which: u32, random: &mut Random) {
         9 => target.word(CLAIMS + 8 * (own as usize % SLOTS)).store(own << 24 | (random.next() % 16), Release),
         10 => target.scribble(random, DATA, target.length),
         11 => target.scribble(random, 0, target.length),
-        12 => target.say(&frame(random.wild() as u32, random.wild(), random.wild(), &[])),
+        12 => target.say(&frame(wild(random) as u32, wild(random), wild(random), &[])),
         13 => target.say(&frame(OUTCOME, own, u64::MAX, b"x")),
-        14 => target.say(&frame(OUTCOME, random.wild(), 5, b"\0hell")),
+        14 => target.say(&frame(OUTCOME, wild(random), 5, b"\0hell")),
         15 => (0..3).for_each(|_| target.say(&frame(OUTCOME, own, 2, &[0, 7]))),
         16 => (own..own + 200).for_each(|neighbour| target.say(&frame(OUTCOME, neighbour, 2, &[0, 7]))),
         17 => target.say(&frame(1, 0, 0, &[]).repeat(3000)),
@@ -237,7 +221,7 @@ pub fn attack(which: u32, random: &mut Random) {
         }
         _ => {
             // An error that is none, with lengths that are none.
-            let body: Vec<u8> = [1].into_iter().chain((0..40).map(|_| random.wild() as u8)).collect();
+            let body: Vec<u8> = [1].into_iter().chain((0..40).map(|_| wild(random) as u8)).collect();
             target.say(&frame(OUTCOME, own, body.len() as u64, &body));
         }
     }

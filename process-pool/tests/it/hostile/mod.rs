@@ -15,8 +15,8 @@ use std::{env, time::Duration};
 use executor_core::{ErrorKind, Executor, Future, TaskOptions};
 use process_pool::{ProcessPoolExecutor, Transport};
 
-use crate::support::{Gate, Meeting, add_line, get, on, on_both, pool, wait_for, warm_up};
-use attacker::{ATTACKS, Random, Target, attack, frame, wait_for_the_end};
+use crate::support::{Blocker, Random, SharedDir, add_line, get, on, on_both, pool, wait_for_file, warm_up};
+use attacker::{ATTACKS, Target, attack, frame, wait_for_the_end};
 
 /// How a task goes on that has done its worst.
 const RETURNS: u32 = 0;
@@ -25,7 +25,7 @@ const STAYS: u32 = 1;
 const GOES_ON: u32 = 2;
 
 fn attacks((which, ending, seed): (u32, u32, u64)) -> u32 {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     attack(which, &mut random);
     match ending {
         RETURNS => 7,
@@ -68,15 +68,14 @@ fn recovers(pool: &ProcessPoolExecutor, what: &str) {
 
 fn rounds_of_attacks(transport: Transport, rounds: u32, seed: u64) {
     println!("HOSTILE_SEED={seed} HOSTILE_ROUNDS={rounds}, {transport:?}");
-    let mut random = Random(seed);
-    let meeting = Meeting::new();
+    let mut random = Random::new(seed);
     let pool = pool(transport, 2);
     warm_up(&pool, 2);
     for round in 0..rounds {
-        let (which, ending) = (round % ATTACKS, [RETURNS, STAYS, GOES_ON][random.below(3)]);
+        let (which, ending) = (round % ATTACKS, [RETURNS, STAYS, GOES_ON][random.index(3)]);
         let what = format!("round {round}, attack {which}, ending {ending}");
         // One worker has a task, so the other one gets the attack, and what is behind it.
-        let gate = Gate::start(&pool, &meeting, &format!("gate{round}"));
+        let blocker = Blocker::start(&pool);
         let attack = pool.submit_with(limited(200), attacks, (which, ending, random.next())).expect("accepted");
         let behind: Vec<Future<u32>> =
             (0..10).map(|n| pool.submit_with(limited(1000), doubles, n).expect("accepted")).collect();
@@ -85,8 +84,8 @@ fn rounds_of_attacks(transport: Transport, rounds: u32, seed: u64) {
             let _ = get(future);
             assert!(future.done(), "{what}: a task hangs");
         }
-        gate.open();
-        let others = get(&gate.future).unwrap_or_else(|error| panic!("{what}: it has hit another worker: {error}"));
+        blocker.open();
+        let others = get(&blocker.future).unwrap_or_else(|error| panic!("{what}: it has hit another worker: {error}"));
         assert!(pool.worker_pids().contains(&others), "{what}: the other worker is gone");
         recovers(&pool, &what);
     }
@@ -150,14 +149,14 @@ fn a_pool_is_dropped_while_a_task_claims_to_be_finished_and_is_not() {
         let own = target.own_sequence();
         let claim = target.word(attacker::CLAIMS + 8 * (own as usize % attacker::SLOTS));
         claim.store(own << 24 | 2, std::sync::atomic::Ordering::Release);
-        super::support::put(&path);
+        super::support::touch(&path);
         wait_for_the_end()
     }
     on(Transport::Ring, |transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let task = pool.submit(claims_to_be_finished, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let task = pool.submit(claims_to_be_finished, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         pool.shutdown(executor_core::Shutdown::Terminate { grace: Duration::ZERO });
         assert_ne!(get(&task).expect_err("it does not end by itself").kind(), ErrorKind::Timeout);
     });
@@ -172,7 +171,7 @@ fn an_answer_that_is_announced_longer_than_any_memory_is_refused_before_it_comes
         target.say(&frame(3, own, 1 << 60, &[]));
         for megabyte in 1..100_000 {
             if target.has_ring() {
-                target.put(std::iter::repeat_n(0, 1 << 20));
+                target.touch(std::iter::repeat_n(0, 1 << 20));
             } else if !target.send(&[0; 1 << 20]) {
                 wait_for_the_end();
             }
@@ -180,12 +179,12 @@ fn an_answer_that_is_announced_longer_than_any_memory_is_refused_before_it_comes
         }
     }
     on_both(|transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
-        let task = pool.submit(never_stops_answering, meeting.path("taken")).unwrap();
+        let task = pool.submit(never_stops_answering, dir.path("taken")).unwrap();
         assert_eq!(get(&task).expect_err("it never ends").kind(), ErrorKind::WorkerDied);
-        assert!(meeting.numbers("taken").len() < 20, "{} MiB were taken", meeting.numbers("taken").len());
+        assert!(dir.numbers("taken").len() < 20, "{} MiB were taken", dir.numbers("taken").len());
         assert_eq!(get(&pool.submit(doubles, 4).unwrap()).unwrap(), 8);
     });
 }
@@ -194,16 +193,16 @@ fn an_answer_that_is_announced_longer_than_any_memory_is_refused_before_it_comes
 fn a_worker_that_rings_without_end_keeps_nobody_else_waiting() {
     fn rings_without_end(path: String) {
         let target = Target::find();
-        super::support::put(&path);
+        super::support::touch(&path);
         while target.send(&[1; 65536]) {}
         wait_for_the_end()
     }
     on(Transport::Ring, |transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
         warm_up(&pool, 2);
-        let noise = pool.submit(rings_without_end, meeting.path("rings")).unwrap();
-        wait_for(&meeting.path("rings"));
+        let noise = pool.submit(rings_without_end, dir.path("rings")).unwrap();
+        wait_for_file(&dir.path("rings"));
         for n in 0..200 {
             assert_eq!(get(&pool.submit(doubles, n).unwrap()).unwrap(), n * 2);
         }

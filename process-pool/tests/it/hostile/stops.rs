@@ -9,8 +9,8 @@ use std::{
 use executor_core::{Backend, ErrorKind, Executor, Future, Shutdown, TaskOptions};
 use process_pool::{ProcessPoolExecutor, Transport};
 
-use super::attacker::{self, CLAIMS, DATA, FLAGS, INDICES, NOTES, Random, SLOTS, Target, frame};
-use crate::support::{HANGS, Meeting, add_line, builder, get, on, pool, put, wait_for};
+use super::attacker::{self, CLAIMS, DATA, FLAGS, INDICES, NOTES, SLOTS, Target, frame, wild};
+use crate::support::{DEADLINE, Random, SharedDir, add_line, builder, get, on, pool, touch, wait_for_file};
 
 /// What is done, and how.
 type Scribble = (&'static str, fn(&mut Scribbler));
@@ -51,7 +51,7 @@ const SCRIBBLES: [Scribble; 18] = [
     }),
     ("its notes", |s| {
         for note in NOTES {
-            let value = s.random.wild();
+            let value = wild(&mut s.random);
             s.target.word(note).store(value, Relaxed);
         }
     }),
@@ -68,7 +68,7 @@ const SCRIBBLES: [Scribble; 18] = [
         s.claim(0, 0);
     }),
     ("any index", |s| {
-        let (index, value) = (INDICES[s.random.below(4)], s.random.wild());
+        let (index, value) = (INDICES[s.random.index(4)], wild(&mut s.random));
         s.target.word(index).store(value, Release);
     }),
     ("every claim", |s| s.target.scribble(&mut s.random, CLAIMS, CLAIMS + 8 * SLOTS)),
@@ -137,10 +137,10 @@ impl Scribbler {
 fn scribbles((which, path): (usize, String)) {
     let target = Target::find();
     let own = if target.has_ring() { target.own_sequence() } else { 1 };
-    let mut scribbler = Scribbler { target, own, random: Random(which as u64), rounds: 0 };
+    let mut scribbler = Scribbler { target, own, random: Random::new(which as u64), rounds: 0 };
     let scribble = SCRIBBLES.iter().chain(&WORDS).nth(which).expect("there is one").1;
     scribble(&mut scribbler);
-    put(&path);
+    touch(&path);
     loop {
         scribbler.rounds += 1;
         scribble(&mut scribbler);
@@ -179,19 +179,19 @@ fn with_few_scribblers(
     limit: Option<Duration>,
     stop: impl Fn(&ProcessPoolExecutor, &[Future<()>]),
 ) {
-    let meeting = Meeting::new();
+    let dir = SharedDir::new();
     let pool = pool(transport, few.len());
     let options = limit.map_or(TaskOptions::new(), |limit| TaskOptions::new().time_limit(limit));
     let tasks: Vec<Future<()>> = few
         .iter()
         .map(|which| {
-            let path = meeting.path(&which.to_string());
+            let path = dir.path(&which.to_string());
             pool.submit_with(options.clone(), scribbles, (*which, path.clone())).expect("accepted")
         })
         .collect();
     for (which, task) in few.iter().zip(&tasks) {
         // One that was found out before it had begun for good has ended already.
-        let path = meeting.path(&which.to_string());
+        let path = dir.path(&which.to_string());
         crate::support::wait_until(name_of(*which), || task.done() || std::path::Path::new(&path).exists());
     }
     stop(&pool, &tasks);
@@ -229,7 +229,7 @@ fn a_pool_that_terminates_ends_whatever_its_tasks_write_meanwhile() {
         for grace in [Duration::ZERO, Duration::from_millis(20)] {
             with_scribblers(transport, None, |pool, _| {
                 pool.close(Shutdown::Terminate { grace });
-                assert!(pool.join(Some(HANGS)), "{transport:?}: a worker does not end");
+                assert!(pool.join(Some(DEADLINE)), "{transport:?}: a worker does not end");
             });
         }
     });
@@ -240,21 +240,21 @@ fn a_task_that_was_seen_to_run_is_not_cancelled_whatever_its_claim_says_then() {
     fn claims_to_be_offered((runs, go): (String, String)) {
         let target = Target::find();
         let own = target.own_sequence();
-        put(&runs);
-        wait_for(&go);
+        touch(&runs);
+        wait_for_file(&go);
         target.word(CLAIMS + 8 * (own as usize % SLOTS)).store(own << 24, Release);
-        put(&format!("{go} done"));
+        touch(&format!("{go} done"));
         attacker::wait_for_the_end()
     }
     on(Transport::Ring, |transport| {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let [runs, go] = ["runs", "go"].map(|name| meeting.path(name));
+        let [runs, go] = ["runs", "go"].map(|name| dir.path(name));
         let task = pool.submit(claims_to_be_offered, (runs.clone(), go.clone())).unwrap();
-        wait_for(&runs);
+        wait_for_file(&runs);
         assert!(task.running());
-        put(&go);
-        wait_for(&format!("{go} done"));
+        touch(&go);
+        wait_for_file(&format!("{go} done"));
         assert!(!task.cancel() && task.running());
         task.terminate(Duration::ZERO);
         assert_eq!(get(&task).expect_err("it was stopped").kind(), ErrorKind::Terminated);
@@ -269,26 +269,26 @@ fn what_waits_behind_a_task_that_writes_over_its_claim_is_either_run_once_or_can
     }
     on(Transport::Ring, |transport| {
         for which in 0..12 {
-            let meeting = Meeting::new();
+            let dir = SharedDir::new();
             let pool = builder(transport, 1).build().unwrap();
             // So that tasks are put behind others.
             for _ in 0..3 {
                 let many: Vec<Future<u32>> = (0..300).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
                 many.iter().for_each(|future| assert!(get(future).is_ok()));
             }
-            let path = meeting.path("runs");
+            let path = dir.path("runs");
             let hostile = pool.submit(scribbles, (which, path.clone())).unwrap();
             let behind: Vec<Future<u32>> =
-                (0..40).map(|n| pool.submit(leaves_a_line, (meeting.path("ran"), n)).unwrap()).collect();
-            wait_for(&path);
+                (0..40).map(|n| pool.submit(leaves_a_line, (dir.path("ran"), n)).unwrap()).collect();
+            wait_for_file(&path);
             let cancelled: Vec<bool> = behind.iter().step_by(2).map(Future::cancel).collect();
             hostile.terminate(Duration::ZERO);
             let _ = get(&hostile);
             assert!(hostile.done(), "{}: it does not end", name_of(which));
-            let mut ran = meeting.numbers("ran");
+            let mut ran = dir.numbers("ran");
             for (n, future) in behind.iter().enumerate() {
                 let result = get(future);
-                ran = meeting.numbers("ran");
+                ran = dir.numbers("ran");
                 let runs = ran.iter().filter(|number| **number == n as u32).count();
                 match (n % 2 == 0 && cancelled[n / 2], &result) {
                     (true, Err(error)) => assert_eq!((error.kind(), runs), (ErrorKind::Cancelled, 0), "{which}: {n}"),

@@ -24,7 +24,7 @@ use process_pool::Transport;
 
 use super::{NOBODY, command, files, files::OTHER, said};
 use crate::{
-    support::{builder, get},
+    support::{Random, builder, get},
     world::{end_if_it_hangs, told},
 };
 
@@ -55,31 +55,14 @@ extern "C" fn before_the_library() {
     {
         let plan = plan.to_str().expect("text");
         let (seed, path) = plan.split_once(' ').expect("a seed and a path");
-        start_in_another_way(Dice(seed.parse().expect("a number")), Path::new(path));
+        start_in_another_way(seed.parse().expect("a number"), Path::new(path));
     }
 }
 
-/// Random numbers that a seed gives again.
-struct Dice(u64);
-
-impl Dice {
-    /// Less than this.
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    /// Once in so many times.
-    fn once_in(&mut self, times: u64) -> bool {
-        self.throw(times) == 0
-    }
-}
-
-/// Runs the file in the place of this process, with what the dice say. A seed of 0 changes nothing.
-fn start_in_another_way(mut dice: Dice, path: &Path) -> ! {
+/// Runs the file in the place of this process, with random changes. A seed of 0 changes nothing.
+fn start_in_another_way(seed: u64, path: &Path) -> ! {
     let mut environment: Vec<OsString> = Vec::new();
-    let tame = dice.0 == 0;
-    dice.throw(2);
+    let mut random = Random::new(seed);
     for (key, value) in env::vars_os().filter(|(key, _)| key != PLAN) {
         environment.push(variable(&key, &value));
     }
@@ -90,11 +73,11 @@ fn start_in_another_way(mut dice: Dice, path: &Path) -> ! {
         environment.retain(|text| !text.as_bytes().starts_with(MARKER.as_bytes()));
         environment.push(format!("{RISE}={}", env::var(MARKER).unwrap_or_default()).into());
     }
-    if !tame {
-        change_environment(&mut dice, &mut environment);
-        change_input(&mut dice);
-        change_limits(&mut dice);
-        change_parent(&mut dice);
+    if seed != 0 {
+        change_environment(&mut random, &mut environment);
+        change_input(&mut random);
+        change_limits(&mut random);
+        change_parent(&mut random);
     }
     run(path, &environment)
 }
@@ -140,7 +123,7 @@ fn rise(marker: &OsStr) {
     run(&plain, &environment)
 }
 
-fn change_environment(dice: &mut Dice, environment: &mut Vec<OsString>) {
+fn change_environment(random: &mut Random, environment: &mut Vec<OsString>) {
     let others = [
         "LD_BIND_NOW=1",
         "LD_DEBUG=all",
@@ -157,28 +140,28 @@ fn change_environment(dice: &mut Dice, environment: &mut Vec<OsString>) {
         "TMPDIR=/nowhere",
         "LANG=\u{7f}",
     ];
-    for _ in 0..dice.throw(4) {
-        environment.push(others[dice.throw(others.len() as u64) as usize].into());
+    for _ in 0..random.below(4) {
+        environment.push(others[random.below(others.len() as u64) as usize].into());
     }
-    if dice.once_in(6) {
+    if random.one_in(6) {
         let at = environment.iter().position(|text| text.as_bytes().starts_with(MARKER.as_bytes()));
-        match (at, dice.throw(4)) {
+        match (at, random.below(4)) {
             (Some(at), 0) => drop(environment.remove(at)),
             (Some(at), 1) => environment.push(environment[at].clone()),
             (_, 2) => environment.push(format!("{MARKER}=1").into()),
             (_, _) => environment.insert(0, format!("{MARKER}=ffffffffffffffff").into()),
         }
     }
-    if dice.once_in(20) {
+    if random.one_in(20) {
         environment.push(format!("EXCESS={}", "x".repeat(100_000)).into());
     }
 }
 
-fn change_input(dice: &mut Dice) {
+fn change_input(random: &mut Random) {
     // SAFETY: system calls without pointers, but for the names and the pair, which live through the calls. This process
     // has no other thread, and runs another program next.
     unsafe {
-        match dice.throw(10) {
+        match random.below(10) {
             0 => drop(libc::close(0)),
             1 => drop(libc::dup2(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR), 0)),
             2 => {
@@ -192,14 +175,14 @@ fn change_input(dice: &mut Dice) {
             _ => {}
         }
         for descriptor in [1, 2] {
-            if dice.once_in(5) {
+            if random.one_in(5) {
                 libc::close(descriptor);
             }
         }
     }
 }
 
-fn change_limits(dice: &mut Dice) {
+fn change_limits(random: &mut Random) {
     let limits: [(_, [u64; 4]); 7] = [
         (libc::RLIMIT_NOFILE, [0, 3, 5, 64]),
         (libc::RLIMIT_FSIZE, [0, 1, 4096, 1 << 20]),
@@ -209,14 +192,14 @@ fn change_limits(dice: &mut Dice) {
         (libc::RLIMIT_AS, [64 << 20, 256 << 20, 1 << 30, 8 << 30]),
         (libc::RLIMIT_CORE, [0, 1, 4096, 1 << 30]),
     ];
-    for _ in 0..dice.throw(3) {
-        let (resource, values) = limits[dice.throw(limits.len() as u64) as usize];
-        let value = values[dice.throw(4) as usize];
+    for _ in 0..random.below(3) {
+        let (resource, values) = limits[random.below(limits.len() as u64) as usize];
+        let value = values[random.below(4) as usize];
         let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
         // SAFETY: the limit is read from a valid place.
         unsafe { libc::setrlimit(resource, &limit) };
     }
-    if dice.once_in(5) {
+    if random.one_in(5) {
         // SAFETY: the set is initialised before it is used; ignoring is no handler.
         unsafe {
             let mut all = std::mem::zeroed();
@@ -229,11 +212,11 @@ fn change_limits(dice: &mut Dice) {
 }
 
 /// Has a child of this process run the program, or a child that has lost its parent.
-fn change_parent(dice: &mut Dice) {
-    if !dice.once_in(6) {
+fn change_parent(random: &mut Random) {
+    if !random.one_in(6) {
         return;
     }
-    let stays = dice.once_in(2);
+    let stays = random.one_in(2);
     // SAFETY: this process has no other thread; the parent leaves without going through anything.
     unsafe {
         let before = libc::getpid();

@@ -11,7 +11,7 @@ use process_pool::Transport;
 
 use super::{NOBODY, command, files, succeeds};
 use crate::{
-    support::{HANGS, Meeting, add_line, builder, get, is_alive, never_ends, wait_for, wait_until, warm_up},
+    support::{DEADLINE, SharedDir, add_line, builder, get, is_alive, never_ends, wait_for_file, wait_until, warm_up},
     world::{BOTH, end_if_it_hangs, told},
 };
 
@@ -60,24 +60,24 @@ fn never_ends_and_has_a_child((pids, path): (String, String)) {
 pub fn may_not_signal_its_workers() {
     end_if_it_hangs();
     let way = told("WAY");
-    let meeting = Meeting::new();
-    let limit = if way.starts_with("limit") { Duration::from_millis(300) } else { HANGS };
+    let dir = SharedDir::new();
+    let limit = if way.starts_with("limit") { Duration::from_millis(300) } else { DEADLINE };
     let pool = builder(transport(), 2).time_limit(limit).build().unwrap();
-    let (pids, runs) = (meeting.path("pids"), meeting.path("runs"));
+    let (pids, runs) = (dir.path("pids"), dir.path("runs"));
     warm_up(&pool, 2);
     let workers = pool.worker_pids();
     if way == "limit of an item" {
         let items = vec![String::new(), runs.clone(), String::new()];
         let one_never_ends = |path: String| if path.is_empty() { 0 } else { (never_ends(path), 1).1 };
         let ends = pool.map_with(MapOptions::new().chunksize(3), one_never_ends, items).unwrap();
-        wait_for(&runs);
+        wait_for_file(&runs);
         lose_rights(workers[0]);
         let kinds: Vec<_> = ends.map(|end| end.map_err(|error| error.kind())).collect();
         assert_eq!(kinds, [Ok(0), Err(ErrorKind::TimeLimit), Ok(0)]);
         drop(pool);
     } else {
         let task = pool.submit(never_ends_and_has_a_child, (pids, runs.clone())).unwrap();
-        wait_for(&runs);
+        wait_for_file(&runs);
         lose_rights(workers[0]);
         match way.as_str() {
             "limit" => drop(pool),
@@ -96,7 +96,7 @@ pub fn may_not_signal_its_workers() {
         let idle = if matches!(way.as_str(), "terminate" | "terminate with a grace") { 1 } else { 0 };
         workers.iter().filter(|pid| is_alive(**pid)).count() <= idle
     });
-    wait_until("the ends of what tasks have started", || !meeting.numbers("pids").into_iter().any(is_alive));
+    wait_until("the ends of what tasks have started", || !dir.numbers("pids").into_iter().any(is_alive));
     println!("nobody is left");
 }
 

@@ -13,7 +13,7 @@ use executor_core::{ErrorKind, Executor};
 use super::{BOTH, end_if_it_hangs, is_root, skip, use_a_pool};
 use crate::{
     programs,
-    support::{Meeting, get, kill, pool, wait_until},
+    support::{SharedDir, get, kill, pool, wait_until},
 };
 
 fn assert_works(what: &str, command: &mut Command) {
@@ -24,15 +24,15 @@ fn assert_works(what: &str, command: &mut Command) {
 
 #[test]
 fn a_directory_for_temporary_files_is_not_needed() {
-    let meeting = Meeting::new();
-    let long = meeting.path(&"long/".repeat(60));
+    let dir = SharedDir::new();
+    let long = dir.path(&"long/".repeat(60));
     fs::create_dir_all(&long).unwrap();
     assert!(long.len() > 300);
-    let read_only = meeting.path("read_only");
+    let read_only = dir.path("read_only");
     fs::create_dir(&read_only).unwrap();
     fs::set_permissions(&read_only, fs::Permissions::from_mode(0o500)).unwrap();
-    meeting.put("file");
-    for directory in [&long, &meeting.path("missing"), &read_only, &meeting.path("file"), "", "\u{7}\n", "relative"] {
+    dir.touch("file");
+    for directory in [&long, &dir.path("missing"), &read_only, &dir.path("file"), "", "\u{7}\n", "relative"] {
         assert_works(directory, programs::command("uses_pools").env("TMPDIR", directory));
     }
     assert_works("no TMPDIR", programs::command("uses_pools").env_remove("TMPDIR"));
@@ -93,8 +93,8 @@ pub fn has_too_much_environment() {
 
 #[test]
 fn a_current_directory_that_is_gone_is_not_missed() {
-    let meeting = Meeting::new();
-    let directory = meeting.path("gone");
+    let dir = SharedDir::new();
+    let directory = dir.path("gone");
     fs::create_dir(&directory).unwrap();
     programs::succeeds("lost_its_directory", &[("DIRECTORY", &directory)]);
 }
@@ -121,15 +121,15 @@ fn file_systems_that_are_read_only_full_or_missing_are_not_missed_or_an_error() 
 
 pub fn has_odd_file_systems() {
     end_if_it_hangs();
-    let meeting = Meeting::new();
+    let dir = SharedDir::new();
     if let Err(why) = mounts::of_my_own() {
         return println!("not allowed: {why}");
     }
     for options in ["size=4k,mode=1777", "size=4k,mode=1777,ro"] {
         let flags = if options.ends_with("ro") { libc::MS_RDONLY } else { 0 };
-        for place in ["/dev/shm", &meeting.path("")] {
+        for place in ["/dev/shm", &dir.path("")] {
             if Path::new(place).exists() {
-                mounts::put("tmpfs", place, flags, options.trim_end_matches(",ro")).expect("mounted");
+                mounts::touch("tmpfs", place, flags, options.trim_end_matches(",ro")).expect("mounted");
             }
         }
         for transport in BOTH {
@@ -180,7 +180,7 @@ mod mounts {
         check(unsafe { libc::mount(null(), c"/".as_ptr(), null(), libc::MS_REC | libc::MS_PRIVATE, null()) })
     }
 
-    pub fn put(kind: &str, place: &str, flags: libc::c_ulong, options: &str) -> io::Result<()> {
+    pub fn touch(kind: &str, place: &str, flags: libc::c_ulong, options: &str) -> io::Result<()> {
         let text = |text: &str| CString::new(text).expect("no zero byte");
         let (kind, place, options) = (text(kind), text(place), text(options));
         // SAFETY: all texts end with a zero byte, and outlive the call.
@@ -197,12 +197,12 @@ mod mounts {
 #[test]
 fn limits_of_core_files_and_of_stacks_change_nothing_that_matters() {
     // What the shell sets holds for the program and for its workers. None is so small that no program can start at all.
-    let meeting = Meeting::new();
+    let dir = SharedDir::new();
     for limit in ["-c unlimited", "-c 0", "-s unlimited", "-s 1024", "-s 256", "-s 128"] {
         let program = programs::command("uses_pools_or_is_told");
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("ulimit {limit} || exit 77; exec \"$0\" \"$@\"")]);
-        shell.arg(fs::read_link("/proc/self/exe").unwrap()).args(program.get_args()).current_dir(meeting.path(""));
+        shell.arg(fs::read_link("/proc/self/exe").unwrap()).args(program.get_args()).current_dir(dir.path(""));
         shell.envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))));
         let output = shell.output().unwrap();
         if output.status.code() == Some(77) {

@@ -12,7 +12,7 @@ use process_pool::{ProcessPoolExecutor, Stats, Transport};
 use super::{end_if_it_hangs, told};
 use crate::{
     programs,
-    support::{Gate, Meeting, get, pool, wait_until},
+    support::{Blocker, get, pool, wait_until},
 };
 
 #[test]
@@ -25,9 +25,8 @@ fn a_fork_while_others_use_the_pool_hangs_nobody_and_harms_nobody() {
 pub fn forks_while_others_submit() {
     end_if_it_hangs();
     let transport = if told("TRANSPORT") == "ring" { Transport::Ring } else { Transport::Socket };
-    let meeting = Meeting::new();
     let pool = pool(transport, 2);
-    let gate = Gate::start(&pool, &meeting, "gate");
+    let blocker = Blocker::start(&pool);
     let enough = AtomicBool::new(false);
     thread::scope(|scope| {
         // Submits, awaits, cancels and looks, so that every lock is held now and then when a fork comes.
@@ -48,7 +47,7 @@ pub fn forks_while_others_submit() {
         }
         for _ in 0..40 {
             let mut mine: Vec<Future<u32>> = (0..3).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
-            let status = in_a_child(|| uses_what_it_inherited(&pool, &gate, &mut mine));
+            let status = in_a_child(|| uses_what_it_inherited(&pool, &blocker, &mut mine));
             if status != 0 {
                 enough.store(true, Relaxed);
                 panic!("the child of a fork ended with {status:#x}");
@@ -57,21 +56,21 @@ pub fn forks_while_others_submit() {
         }
         enough.store(true, Relaxed);
     });
-    gate.finish();
+    blocker.release();
     assert_eq!(pool.worker_pids().len(), 2);
 }
 
 /// Everything that can be asked of a pool and of its futures gives an error or nothing.
-fn uses_what_it_inherited(pool: &ProcessPoolExecutor, gate: &Gate, mine: &mut Vec<Future<u32>>) {
+fn uses_what_it_inherited(pool: &ProcessPoolExecutor, blocker: &Blocker, mine: &mut Vec<Future<u32>>) {
     assert!(pool.worker_pids().is_empty());
     assert!(pool.submit(|n: u32| n, 1).is_err());
     assert_eq!(pool.stats(), Stats::default());
-    let _ = format!("{pool:?} {:?}", gate.future);
-    assert!(!gate.future.done());
-    let _ = gate.future.running();
-    assert!(!gate.future.terminate(Duration::ZERO));
-    assert!(gate.future.result(Duration::from_secs(1)).is_err());
-    gate.future.add_done_callback(|_| {});
+    let _ = format!("{pool:?} {:?}", blocker.future);
+    assert!(!blocker.future.done());
+    let _ = blocker.future.running();
+    assert!(!blocker.future.terminate(Duration::ZERO));
+    assert!(blocker.future.result(Duration::from_secs(1)).is_err());
+    blocker.future.add_done_callback(|_| {});
     for future in mine.iter() {
         let _ = (future.running(), future.cancel(), future.done());
         let _ = future.result(Duration::from_secs(1));

@@ -18,13 +18,13 @@ use tempfile::TempDir;
 use super::{BOTH, end_if_it_hangs, is_root, skip, told, use_a_pool};
 use crate::{
     programs,
-    support::{Meeting, get, kill, pool},
+    support::{SharedDir, get, kill, pool},
 };
 
 #[test]
 fn workers_run_the_file_of_their_program_also_when_it_was_replaced_deleted_or_moved() {
-    let meeting = Meeting::new();
-    let directory = meeting.path("bin");
+    let dir = SharedDir::new();
+    let directory = dir.path("bin");
     fs::create_dir(&directory).unwrap();
     let file = PathBuf::from(&directory).join("program");
     copy_this_program(&file);

@@ -13,7 +13,7 @@ use std::{
 use super::{is_root, skip, told};
 use crate::{
     programs,
-    support::{Meeting, builder, terminal, wait_for},
+    support::{SharedDir, builder, terminal, wait_for_file},
 };
 
 const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
@@ -51,16 +51,16 @@ fn a_program_that_inherits_a_marker_is_no_worker() {
 #[allow(unsafe_code)]
 fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
     use std::ffi::OsStr;
-    let meeting = Meeting::new();
+    let dir = SharedDir::new();
     let with = |what: &str, input: Stdio| {
         assert_no_worker(what, programs::command("says_hello").env(MARKER, OsStr::from_bytes(TOKEN)).stdin(input));
     };
     with("nothing", Stdio::null());
-    let mut file = File::create_new(meeting.path("file")).unwrap();
+    let mut file = File::create_new(dir.path("file")).unwrap();
     file.write_all(&greeting(0)).unwrap();
     with("a file open for writing", file.into());
-    with("a file", File::open(meeting.path("file")).unwrap().into());
-    with("a directory", File::open(meeting.path("")).unwrap().into());
+    with("a file", File::open(dir.path("file")).unwrap().into());
+    with("a directory", File::open(dir.path("")).unwrap().into());
     let (reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(&greeting(u64::from_str_radix("123456789abcdef", 16).unwrap())).unwrap();
     with("a pipe, with what a worker is told", reader.into());
@@ -141,16 +141,16 @@ pub fn sends_a_greeting() {
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
     // With the link through the socket nothing comes along with it.
     let pool = builder(process_pool::Transport::Socket, 1).env(RECORD, told("GREETING")).build().unwrap();
-    wait_for(&told("GREETING"));
+    wait_for_file(&told("GREETING"));
     drop(pool);
 }
 
 /// Runs a program, or what starts it, with the greeting of a pool that has fewer rights than this program, and returns
 /// its exit code and what it said.
-fn greeted(command: &mut Command, meeting: &Meeting) -> (Option<i32>, String) {
+fn greeted(command: &mut Command, dir: &SharedDir) -> (Option<i32>, String) {
     use std::ffi::OsStr;
-    let path = meeting.path("greeting");
-    if !meeting.has("greeting") {
+    let path = dir.path("greeting");
+    if !dir.has("greeting") {
         programs::succeeds("sends_a_greeting", &[("GREETING", &path)]);
     }
     let recorded = std::fs::read(path).unwrap();
@@ -170,7 +170,7 @@ fn a_process_with_a_right_that_is_not_in_its_greeting_is_no_worker() {
     if !is_root() {
         return skip("a greeting with fewer rights", "it needs root");
     }
-    let (code, said) = greeted(&mut programs::command("says_hello"), &Meeting::new());
+    let (code, said) = greeted(&mut programs::command("says_hello"), &SharedDir::new());
     assert_eq!(code, Some(97), "{said}");
     assert!(said.contains("rights that the program that started it lacks: permitted capabilities"), "{said}");
 }
@@ -181,7 +181,7 @@ fn a_process_whose_greeting_is_not_from_its_parent_is_no_worker() {
     let mut between = Command::new("sh");
     between.args(["-c", r#""$0" "$@"; exit $?"#]).arg(std::env::current_exe().unwrap()).args(program.get_args());
     between.envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    let (code, said) = greeted(&mut between, &Meeting::new());
+    let (code, said) = greeted(&mut between, &SharedDir::new());
     assert_eq!(code, Some(97), "{said}");
     assert!(said.contains("its greeting came from process"), "{said}");
 }
@@ -196,14 +196,14 @@ fn a_parent_outside_of_the_process_namespace_is_known_by_its_ids() {
 
 #[allow(unsafe_code)]
 pub fn starts_in_another_namespace() {
-    let meeting = Meeting::new();
-    greeted(&mut programs::command("says_hello"), &meeting);
+    let dir = SharedDir::new();
+    greeted(&mut programs::command("says_hello"), &dir);
     // SAFETY: a system call without pointers: the children of this process get numbers of their own.
     if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
         return skip("a process namespace", "the system refuses it");
     }
     // Neither its parent nor the sender has a number there. What it refuses is what is looked at after that.
-    let (_, said) = greeted(&mut programs::command("says_hello"), &meeting);
+    let (_, said) = greeted(&mut programs::command("says_hello"), &dir);
     assert!(said.contains("rights that the program that started it lacks"), "{said}");
 }
 
@@ -222,8 +222,8 @@ fn a_depth_that_makes_no_sense_keeps_pools_from_being_built() {
 /// Both ends of a file that was rewound say the same: the program has read nothing of it.
 #[test]
 fn what_waits_in_the_standard_input_is_left_to_the_program() {
-    let meeting = Meeting::new();
-    let mut file = File::options().create_new(true).read(true).write(true).open(meeting.path("file")).unwrap();
+    let dir = SharedDir::new();
+    let mut file = File::options().create_new(true).read(true).write(true).open(dir.path("file")).unwrap();
     file.write_all(&greeting(1)).unwrap();
     file.rewind().unwrap();
     let input = file.try_clone().unwrap();

@@ -23,7 +23,7 @@ use std::{
 use executor_core::{Error, ErrorKind, Executor};
 use process_pool::Transport;
 
-use super::support::{HANGS, builder, children, get, open_files, threads};
+use super::support::{DEADLINE, builder, children, get, open_descriptors, threads};
 
 /// What the tests in here run as processes of their own.
 pub fn find(program: &str) -> Option<fn()> {
@@ -83,7 +83,7 @@ fn use_a_pool_with(transport: Transport, bytes: usize) -> Result<(), Error> {
     fn dies(_: u32) -> u32 {
         std::process::abort()
     }
-    let before = (children(), open_files(), threads());
+    let before = (children(), open_descriptors(), threads());
     let result = (|| {
         let pool = builder(transport, 2).build()?;
         let large = "7".repeat(bytes);
@@ -101,9 +101,9 @@ fn use_a_pool_with(transport: Transport, bytes: usize) -> Result<(), Error> {
         }
         Ok(())
     })();
-    let left = || (children(), open_files(), threads());
+    let left = || (children(), open_descriptors(), threads());
     // A thread is in the list for a moment after it was joined, and no event tells when it is not.
-    let deadline = Instant::now() + HANGS;
+    let deadline = Instant::now() + DEADLINE;
     while left() != before && Instant::now() < deadline {
         thread::yield_now();
     }
@@ -139,7 +139,7 @@ pub fn told(name: &str) -> String {
 pub fn end_if_it_hangs() {
     let scale = env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1);
     // SAFETY: a system call without pointers; nobody handles the signal.
-    unsafe { libc::alarm(HANGS.as_secs() as u32 * scale) };
+    unsafe { libc::alarm(DEADLINE.as_secs() as u32 * scale) };
 }
 
 #[allow(unsafe_code)]

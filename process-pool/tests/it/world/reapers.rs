@@ -15,7 +15,8 @@ use super::{BOTH, end_if_it_hangs, is_root, skip};
 use crate::{
     programs,
     support::{
-        Gate, Meeting, add_line, builder, get, is_alive, kill, never_ends, pool, put, wait_for, wait_until, warm_up,
+        Blocker, SharedDir, add_line, builder, get, is_alive, kill, never_ends, pool, touch, wait_for_file, wait_until,
+        warm_up,
     },
 };
 
@@ -28,13 +29,13 @@ fn every_death_is_noticed() {
     fn starts_a_child(path: String) -> u32 {
         let child = Command::new("sleep").arg("1000").spawn().unwrap();
         add_line(&path, child.id());
-        wait_for(&format!("{path}.die"));
+        wait_for_file(&format!("{path}.die"));
         std::process::abort()
     }
     for transport in BOTH {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        let gate = Gate::start(&pool, &meeting, "gate");
+        let blocker = Blocker::start(&pool);
         let mut taken = 0;
         for code in 3..23 {
             let error = get(&pool.submit(exits, code).unwrap()).unwrap_err();
@@ -50,21 +51,21 @@ fn every_death_is_noticed() {
         }
         println!("{transport:?}: the host took {taken} of 20");
         let limited = TaskOptions::new().time_limit(Duration::from_millis(30));
-        let future = pool.submit_with(limited, never_ends, meeting.path("limited")).unwrap();
+        let future = pool.submit_with(limited, never_ends, dir.path("limited")).unwrap();
         assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);
-        let future = pool.submit(never_ends, meeting.path("terminated")).unwrap();
-        wait_for(&meeting.path("terminated"));
+        let future = pool.submit(never_ends, dir.path("terminated")).unwrap();
+        wait_for_file(&dir.path("terminated"));
         assert!(future.terminate(Duration::from_millis(1)));
         assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::Terminated);
 
-        let future = pool.submit(starts_a_child, meeting.path("child")).unwrap();
-        wait_until("a child", || !meeting.lines("child").is_empty());
-        let child = meeting.numbers("child")[0];
-        meeting.put("child.die");
+        let future = pool.submit(starts_a_child, dir.path("child")).unwrap();
+        wait_until("a child", || !dir.lines("child").is_empty());
+        let child = dir.numbers("child")[0];
+        dir.touch("child.die");
         assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::WorkerDied);
         wait_until("the end of what a task has started", || !is_alive(child));
 
-        gate.finish();
+        blocker.release();
         warm_up(&pool, 2);
         drop(pool);
         let recycled = builder(transport, 1).max_tasks_per_worker(1).build().unwrap();
@@ -180,13 +181,13 @@ pub fn has_a_child_with_the_number_of_a_worker() {
 
 #[allow(unsafe_code)]
 fn number_is_given_away(transport: Transport, busy: bool) -> Result<(), String> {
-    let meeting = Meeting::new();
+    let dir = SharedDir::new();
     let pool =
         ProcessPoolExecutor::builder().transport(transport).max_workers(1).name_prefix("victim").build().unwrap();
     warm_up(&pool, 1);
     let task = busy.then(|| {
-        let task = pool.submit(never_ends, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let task = pool.submit(never_ends, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         task
     });
     let worker = pool.worker_pids()[0];
@@ -197,9 +198,9 @@ fn number_is_given_away(transport: Transport, busy: bool) -> Result<(), String> 
     let number = worker.cast_signed();
     // SAFETY: no status is asked for.
     assert_eq!(unsafe { libc::waitpid(number, null_mut(), 0) }, number);
-    let foreign = child_with_number(number, &meeting.path("foreign"));
+    let foreign = child_with_number(number, &dir.path("foreign"));
     if foreign.is_ok() {
-        wait_for(&meeting.path("foreign"));
+        wait_for_file(&dir.path("foreign"));
     }
     LET_GO.store(true, Relaxed);
     wait_until("the supervisor goes on", || HELD.load(Relaxed) == 0);
@@ -235,7 +236,7 @@ fn child_with_number(number: i32, sign: &str) -> Result<i32, String> {
                 // SAFETY: system calls without pointers.
                 unsafe { libc::setpgid(0, 0) };
                 if std::process::id().cast_signed() == number {
-                    put(sign);
+                    touch(sign);
                     loop {
                         // SAFETY: as above.
                         unsafe { libc::pause() };

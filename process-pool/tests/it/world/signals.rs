@@ -13,7 +13,7 @@ use executor_core::{ErrorKind, Executor};
 use super::{BOTH, end_if_it_hangs};
 use crate::{
     programs,
-    support::{Meeting, get, never_ends, pool, wait_for},
+    support::{SharedDir, get, never_ends, pool, wait_for_file},
 };
 
 #[test]
@@ -48,7 +48,7 @@ pub fn has_odd_signals() {
     // SAFETY: the default is no handler either.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     for transport in BOTH {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
         let (blocked, ignored, alarm) = get(&pool.submit(state_of_signals, ()).unwrap()).unwrap();
         assert_eq!(blocked.trim_start_matches('0'), "");
@@ -57,8 +57,8 @@ pub fn has_odd_signals() {
         assert_eq!(ignored, 1 << (libc::SIGPIPE - 1));
         assert_eq!(alarm, 0);
         // `SIGTERM` reaches it, although its host has ignored and blocked it.
-        let task = pool.submit(never_ends, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let task = pool.submit(never_ends, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         assert!(task.terminate(Duration::MAX));
         assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::Terminated);
         // A host that dies of `SIGPIPE` does not die of a worker that has closed its end.
@@ -196,7 +196,7 @@ fn block(signals: &[i32]) -> libc::sigset_t {
 pub fn has_pools_at_work() {
     end_if_it_hangs();
     for transport in BOTH {
-        let meeting = Meeting::new();
+        let dir = SharedDir::new();
         let pool = pool(transport, 2);
         let (say, said) = std::sync::mpsc::channel();
         let task = pool.submit(
@@ -208,8 +208,8 @@ pub fn has_pools_at_work() {
         );
         task.unwrap().add_done_callback(move |_| say.send(()).expect("it is waited for"));
         said.recv().unwrap();
-        let gate = pool.submit(never_ends, meeting.path("runs")).unwrap();
-        wait_for(&meeting.path("runs"));
+        let gate = pool.submit(never_ends, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
         for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
             let comm = std::fs::read_to_string(task.path().join("comm")).unwrap();
             if !comm.starts_with("Process") {
@@ -235,7 +235,7 @@ fn a_task_that_waits_for_a_signal_gets_it_and_not_its_worker() {
     #[allow(unsafe_code)]
     fn waits(path: String) -> i32 {
         let set = block(&WAITED_FOR);
-        crate::support::put(&path);
+        crate::support::touch(&path);
         // It has come, and this thread is not waiting for it yet: then any other thread would do that takes it.
         let is_there = || {
             let mut pending = set;
@@ -255,9 +255,9 @@ fn a_task_that_waits_for_a_signal_gets_it_and_not_its_worker() {
     crate::support::on_both(|transport| {
         let pool = pool(transport, 1);
         for signal in WAITED_FOR {
-            let meeting = Meeting::new();
-            let task = pool.submit(waits, meeting.path("waits")).unwrap();
-            wait_for(&meeting.path("waits"));
+            let dir = SharedDir::new();
+            let task = pool.submit(waits, dir.path("waits")).unwrap();
+            wait_for_file(&dir.path("waits"));
             crate::support::kill(pool.worker_pids()[0], signal);
             assert_eq!(get(&task).unwrap(), signal);
         }
