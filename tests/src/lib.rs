@@ -4,5 +4,4 @@ pub mod costs;
 pub mod crash;
 pub mod faults;
 pub mod harness;
-pub mod processes;
 pub mod soak;

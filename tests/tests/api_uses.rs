@@ -1,18 +1,13 @@
 //! The uses of the public interface that have to compile as they are written, each on every executor it applies to.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use concurrent_futures::{
     AsCompleted, Backend, Error, ErrorKind, Executor, Function, Future, InlineExecutor, Map, MapOptions, Panic,
     Payload, ProcessPoolExecutor, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId, TaskOptions,
     ThreadPoolExecutor, Waited, WorkerDeath, as_completed, process_pool, promise, task, wait,
 };
+use test_support::block_on;
 
 fn is_prime(n: u64) -> bool {
     n > 1 && (2..n).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
@@ -41,23 +36,6 @@ fn executors() -> Result<Vec<Box<dyn Backend>>, Error> {
         Box::new(InlineExecutor::new()),
     ];
     Ok(executors)
-}
-
-fn block_on<T>(future: impl std::future::Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 #[test]

@@ -3,13 +3,9 @@
 //! A program cannot know: its own dependency is one, and the dependency of a dependency another. Each serves its own
 //! pools.
 
-use std::time::Duration;
-
 use copy_of_executor_core::Executor as _;
 use executor_core::Executor as _;
-
-/// Longer than anything takes on the busiest machine.
-const HANGS: Duration = Duration::from_secs(100);
+use test_support::DEADLINE;
 
 /// The two copies have the same names, and nothing else in common.
 macro_rules! copy {
@@ -27,7 +23,7 @@ macro_rules! copy {
                 let pool = pool(on_ring);
                 let sum = pool.map(|n: u64| n * n, 1..=4_u64).expect("submitted").map(|n| n.expect("a value")).sum();
                 let dead = pool.submit(|()| -> () { std::process::exit(7) }, ()).expect("submitted");
-                (sum, format!("{:?}", dead.result(HANGS).expect_err("it exits").kind()))
+                (sum, format!("{:?}", dead.result(DEADLINE).expect_err("it exits").kind()))
             }
 
             /// Tasks of this copy use pools of the other one, whose tasks use pools of this one, so many deep.
@@ -35,7 +31,7 @@ macro_rules! copy {
                 fn inside((deep, on_ring): (u32, bool)) -> (u64, String) {
                     if deep == 0 { super::$other::works(on_ring) } else { super::$other::nests(deep - 1, on_ring) }
                 }
-                pool(on_ring).submit(inside, (deep, on_ring)).expect("submitted").result(HANGS).expect("a value")
+                pool(on_ring).submit(inside, (deep, on_ring)).expect("submitted").result(DEADLINE).expect("a value")
             }
         }
     };
@@ -54,7 +50,7 @@ fn each_of_two_copies_in_one_program_serves_its_own_pools() {
         assert_eq!((one::works(on_ring), two::works(on_ring)), (expected(), expected()));
         let (first, second) = (one::pool(on_ring), two::pool(on_ring));
         let (a, b) = (first.submit(|n: u32| n + 1, 1), second.submit(|n: u32| n + 1, 2));
-        assert_eq!((a.unwrap().result(HANGS).unwrap(), b.unwrap().result(HANGS).unwrap()), (2, 3));
+        assert_eq!((a.unwrap().result(DEADLINE).unwrap(), b.unwrap().result(DEADLINE).unwrap()), (2, 3));
     }
 }
 
@@ -78,6 +74,6 @@ fn a_copy_has_an_initializer_of_its_own() {
     let first = process_pool::ProcessPoolExecutor::builder().max_workers(1).initializer(sets, 1).build().unwrap();
     let second =
         copy_of_process_pool::ProcessPoolExecutor::builder().max_workers(1).initializer(sets, 2).build().unwrap();
-    assert_eq!(first.submit(reads, ()).unwrap().result(HANGS).unwrap(), 1);
-    assert_eq!(second.submit(reads, ()).unwrap().result(HANGS).unwrap(), 2);
+    assert_eq!(first.submit(reads, ()).unwrap().result(DEADLINE).unwrap(), 1);
+    assert_eq!(second.submit(reads, ()).unwrap().result(DEADLINE).unwrap(), 2);
 }

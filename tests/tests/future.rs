@@ -13,9 +13,7 @@ use std::{
 use executor_core::{
     Error, ErrorKind, Executor, Future, InlineExecutor, Promise, ReturnWhen, as_completed, promise, wait,
 };
-
-/// How long to wait for what ought to happen soon.
-const SOON: Duration = Duration::from_secs(30);
+use test_support::DEADLINE;
 
 /// One future in each state, and what keeps them there.
 struct States {
@@ -176,7 +174,7 @@ fn cf_015_result_at_once_in_each_state() {
 fn cf_016_a_blocked_result_wakes_with_the_value() {
     let (promise, future) = promise();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| future.result(SOON));
+        let waiter = scope.spawn(|| future.result(DEADLINE));
         promise.set_result(42).expect("it is pending");
         assert_eq!(waiter.join().expect("it does not panic").expect("it has a value"), 42);
     });
@@ -186,7 +184,7 @@ fn cf_016_a_blocked_result_wakes_with_the_value() {
 fn cf_017_a_blocked_result_wakes_when_it_is_cancelled() {
     let (_promise, future) = promise::<u32>();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| future.result(SOON));
+        let waiter = scope.spawn(|| future.result(DEADLINE));
         assert!(future.cancel());
         let error = waiter.join().expect("it does not panic").expect_err("it was cancelled");
         assert_eq!(error.kind(), ErrorKind::Cancelled);
@@ -208,7 +206,7 @@ fn cf_018_exception_at_once_in_each_state() {
 fn cf_019_a_blocked_exception_wakes_with_the_error() {
     let (promise, future) = promise::<u32>();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| future.exception(SOON));
+        let waiter = scope.spawn(|| future.exception(DEADLINE));
         promise.set_exception(an_error()).expect("it is pending");
         let error = waiter.join().expect("it does not panic").expect("it was not cancelled").expect("it failed");
         assert_eq!(error.kind(), ErrorKind::Other);
@@ -266,7 +264,7 @@ fn a_dropped_promise_resolves_its_future() {
         assert!(!runs || promise.set_running_or_notify_cancel());
         let called = watch(&future, Future::done);
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| future.result(SOON));
+            let waiter = scope.spawn(|| future.result(DEADLINE));
             drop(promise);
             let error = waiter.join().expect("it does not panic").expect_err("nobody will resolve it");
             assert_ne!(error.kind(), ErrorKind::Timeout, "{error}");
@@ -294,11 +292,11 @@ fn callbacks_are_called_in_the_order_they_were_added_before_the_completing_call_
 fn waiters_hear_of_the_end_before_callbacks_do() {
     let (promise, future) = promise();
     let (go, gone) = mpsc::channel::<()>();
-    future.add_done_callback(move |_| gone.recv_timeout(SOON).expect("the waiter gets through meanwhile"));
+    future.add_done_callback(move |_| gone.recv_timeout(DEADLINE).expect("the waiter gets through meanwhile"));
     thread::scope(|scope| {
         scope.spawn(move || promise.set_result(1).expect("it is pending"));
         // Were it to wait for the callback, which waits for it, both would time out.
-        assert_eq!(future.result(SOON).expect("it has a value"), 1);
+        assert_eq!(future.result(DEADLINE).expect("it has a value"), 1);
         go.send(()).expect("the callback waits");
     });
 }
@@ -374,7 +372,7 @@ fn a_result_that_races_with_a_cancel_is_one_of_the_two() {
         });
         assert_ne!(set, cancelled);
         assert_eq!(future.cancelled(), cancelled);
-        assert_eq!(future.result(SOON).is_ok(), set);
+        assert_eq!(future.result(DEADLINE).is_ok(), set);
         assert_eq!(callbacks.load(Ordering::SeqCst), 1);
     }
 }

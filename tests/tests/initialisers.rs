@@ -12,15 +12,12 @@ use std::{
     env,
     process::{Command, Output},
     sync::{Mutex, atomic::Ordering::Relaxed},
-    time::Duration,
 };
 
 use executor_core::{Error, ErrorKind, Executor};
 use process_pool::{ProcessPoolExecutor, Transport};
 use registrations::{ARGUMENTS, HOOK, Plugin, RUN, note};
-
-/// Longer than anything takes on the busiest machine.
-const HANGS: Duration = Duration::from_secs(100);
+use test_support::DEADLINE;
 
 inventory::submit!(Plugin("of the program"));
 
@@ -46,7 +43,7 @@ fn in_worker(end: fn()) {
 static SEEN: Mutex<Option<Result<u32, (ErrorKind, String)>>> = Mutex::new(None);
 
 fn builds_a_pool() {
-    let built = ProcessPoolExecutor::new(2).and_then(|pool| pool.submit(|n: u32| n + 1, 1)?.result(HANGS));
+    let built = ProcessPoolExecutor::new(2).and_then(|pool| pool.submit(|n: u32| n + 1, 1)?.result(DEADLINE));
     *SEEN.lock().unwrap() = Some(built.map_err(|error| (error.kind(), error.to_string())));
 }
 
@@ -71,18 +68,18 @@ fn a_worker_has_the_registrations_that_its_program_has() {
     assert_eq!(registered(()), all);
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = pool(transport);
-        assert_eq!(pool.submit(registered, ()).unwrap().result(HANGS).unwrap(), all);
+        assert_eq!(pool.submit(registered, ()).unwrap().result(DEADLINE).unwrap(), all);
         // In the one that takes its place, too.
-        let died = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap().result(HANGS);
+        let died = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap().result(DEADLINE);
         assert_eq!(died.unwrap_err().kind(), ErrorKind::WorkerDied);
-        assert_eq!(pool.submit(registered, ()).unwrap().result(HANGS).unwrap(), all);
+        assert_eq!(pool.submit(registered, ()).unwrap().result(DEADLINE).unwrap(), all);
     }
 }
 
 #[test]
 fn every_constructor_runs_once_in_a_worker_on_either_side_of_the_pools_own() {
     for transport in [Transport::Ring, Transport::Socket] {
-        let mut run = pool(transport).submit(constructed, ()).unwrap().result(HANGS).unwrap();
+        let mut run = pool(transport).submit(constructed, ()).unwrap().result(DEADLINE).unwrap();
         run.sort();
         let expected = [("of a dependency".to_string(), false), ("of the program".to_string(), true)];
         assert_eq!(run, expected, "one was to lie before the pool's own entry, and one behind it");
@@ -97,13 +94,13 @@ fn the_initializer_of_a_pool_finds_what_was_registered() {
         if found == 2 { Ok(()) } else { Err(format!("{found} of 2 are registered")) }
     }
     let built = ProcessPoolExecutor::builder().max_workers(1).initializer(|()| finds(()).unwrap(), ()).build().unwrap();
-    assert_eq!(built.submit(|n: u32| n, 1).unwrap().result(HANGS).unwrap(), 1);
+    assert_eq!(built.submit(|n: u32| n, 1).unwrap().result(DEADLINE).unwrap(), 1);
 }
 
 #[test]
 fn entries_are_passed_what_the_loader_passes_them() {
     let arguments = |()| (ARGUMENTS.load(Relaxed), env::args().count() as i32);
-    let (passed, known) = pool(Transport::Ring).submit(arguments, ()).unwrap().result(HANGS).unwrap();
+    let (passed, known) = pool(Transport::Ring).submit(arguments, ()).unwrap().result(DEADLINE).unwrap();
     if cfg!(target_env = "gnu") {
         assert_eq!((passed, known), (1, 1), "a worker has its name alone");
     } else {
@@ -129,7 +126,7 @@ fn program() {
     let in_task = |()| format!("{:?}", SEEN.lock().unwrap());
     println!("here: {}", in_task(()));
     for transport in [Transport::Ring, Transport::Socket] {
-        println!("there: {}", outcome(pool(transport).submit(in_task, ()).and_then(|future| future.result(HANGS))));
+        println!("there: {}", outcome(pool(transport).submit(in_task, ()).and_then(|future| future.result(DEADLINE))));
     }
 }
 

@@ -1,12 +1,13 @@
 //! `map` against `Iterator::map`, on every back-end, for any inputs, chunks and bounds. `PROPTEST_CASES` has it try
 //! more.
 
-use std::{fmt::Debug, time::Duration};
+use std::fmt::Debug;
 
 use concurrent_futures::{
     Backend, ErrorKind, Executor, InlineExecutor, MapOptions, ProcessPoolExecutor, ThreadPoolExecutor, Transport,
 };
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
+use test_support::DEADLINE;
 
 /// What is done to each item. Panics without a message on the screen, for that is one of the outcomes.
 fn step(text: String) -> String {
@@ -58,11 +59,8 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-/// Longer than anything takes on the busiest machine.
-const HANGS: Duration = Duration::from_secs(100);
-
 fn check(executor: &dyn Backend, case: Case) -> Result<(), TestCaseError> {
-    let options = case.options.timeout(HANGS);
+    let options = case.options.timeout(DEADLINE);
     let results = executor.map_with(options, step, case.inputs.clone()).expect("accepted").take(case.read);
     let mut found: Vec<Outcome> = results
         .map(|result| {

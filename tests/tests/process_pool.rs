@@ -2,13 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write,
-    path::PathBuf,
     process,
-    sync::{
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
@@ -17,14 +12,9 @@ use conformance::{Gate, Ticket};
 use executor_core::{Backend, Error, ErrorKind, Executor, Future, Shutdown};
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
-use tests::{
-    crash::{Crash, CrashesWhenRead, CrashesWhenWritten},
-    processes,
-};
+use test_support::{DEADLINE, SharedDir, is_alive, kill, wait_gone};
+use tests::crash::{Crash, CrashesWhenRead, CrashesWhenWritten};
 use thread_pool::ThreadPoolExecutor;
-
-/// How long to wait for what ought to happen soon.
-const SOON: Duration = Duration::from_secs(30);
 
 macro_rules! on_each_transport {
     ($($case:ident)*) => {
@@ -76,21 +66,9 @@ on_each_transport! {
     workers_see_the_environment_they_were_given
 }
 
-/// Runs a case, and ends the process when the case does not end: a drop that hangs cannot be waited for.
+/// Runs a case, in which several events may take the whole deadline.
 fn watched(name: &str, case: impl FnOnce() + Send + 'static) {
-    let (sender, receiver) = mpsc::channel::<()>();
-    let thread = thread::spawn(move || {
-        let _ends = sender;
-        case();
-    });
-    if receiver.recv_timeout(4 * SOON) == Err(mpsc::RecvTimeoutError::Timeout) {
-        // Straight to the descriptor: what is printed is captured, and lost when the process ends.
-        let _ = writeln!(std::io::stderr(), "\n{name} hangs");
-        process::exit(conformance::HUNG);
-    }
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
+    test_support::watched_within(name, DEADLINE * 2, case);
 }
 
 fn builder(transport: Transport, workers: usize) -> ProcessPoolBuilder {
@@ -102,11 +80,11 @@ fn pool(transport: Transport, workers: usize) -> ProcessPoolExecutor {
 }
 
 fn value<T: Send + 'static>(future: &Future<T>) -> T {
-    future.result(SOON).unwrap_or_else(|error| panic!("a task that ought to succeed did not: {error}"))
+    future.result(DEADLINE).unwrap_or_else(|error| panic!("a task that ought to succeed did not: {error}"))
 }
 
 fn failure<T: Send + 'static>(future: &Future<T>) -> Error {
-    let Err(error) = future.result(SOON) else { panic!("a task that ought to fail succeeded: {future:?}") };
+    let Err(error) = future.result(DEADLINE) else { panic!("a task that ought to fail succeeded: {future:?}") };
     assert!(future.done(), "not in time: {error}");
     error
 }
@@ -115,7 +93,7 @@ fn pid((): ()) -> u32 {
     process::id()
 }
 
-fn is_alive(pool: &ProcessPoolExecutor) {
+fn works(pool: &ProcessPoolExecutor) {
     assert_eq!(value(&pool.submit(|n: u32| n + 1, 1).expect("it is open")), 2);
 }
 
@@ -142,7 +120,7 @@ fn cf_048_pools_come_and_go_beside_a_busy_thread_pool(transport: Transport) {
             }
         });
         for _ in 0..20 {
-            is_alive(&pool(transport, 1));
+            works(&pool(transport, 1));
         }
         stopped.store(true, Ordering::SeqCst);
         assert_eq!(busy.join().expect("it does not panic"), 1);
@@ -151,19 +129,19 @@ fn cf_048_pools_come_and_go_beside_a_busy_thread_pool(transport: Transport) {
 
 fn cf_052_a_killed_worker_costs_its_task_and_is_replaced(transport: Transport) {
     let pool = pool(transport, 1);
-    let gate = Gate::new("killed", SOON);
+    let gate = Gate::new("killed", DEADLINE);
     let running = pool.submit(Ticket::pass, gate.ticket(0)).expect("it is open");
     let pending = pool.submit(Ticket::report, gate.ticket(1)).expect("it is open");
     let (worker, _) = gate.wait_arrivals(1)[0].worker;
     assert_eq!(pool.worker_pids(), [worker]);
-    processes::signal(worker, "KILL");
+    kill(worker, libc::SIGKILL);
     let error = failure(&running);
     let death = error.worker_death().expect("the error knows the death");
     assert_eq!((error.kind(), death.pid(), death.signal()), (ErrorKind::WorkerDied, worker, Some(9)));
     assert_eq!(value(&pending), 1);
-    is_alive(&pool);
+    works(&pool);
     assert!(!pool.worker_pids().contains(&worker));
-    processes::wait_gone(&[worker], SOON);
+    wait_gone(&[worker], DEADLINE);
 }
 
 static LIVING: AtomicUsize = AtomicUsize::new(0);
@@ -224,7 +202,7 @@ fn cf_061_a_worker_leaves_after_its_number_of_tasks(transport: Transport) {
     assert!(pids[3] != pids[2] && pids[3] == pids[4] && pids[4] == pids[5], "{pids:?}");
     assert!(pids[6] != pids[5], "{pids:?}");
     assert!(pool.worker_pids().len() <= 1);
-    processes::wait_gone(&pids[..6], SOON);
+    wait_gone(&pids[..6], DEADLINE);
 }
 
 fn cf_063_a_backlog_outlives_the_workers(transport: Transport) {
@@ -253,7 +231,7 @@ fn cf_066_a_worker_that_leaves_during_terminate_is_not_replaced(transport: Trans
         let futures: Vec<_> = (0..10).map(|n| pool.submit(|n: u32| n, n).expect("it is open")).collect();
         let _ = value(&futures[0]);
         pool.close(Shutdown::Terminate { grace: Duration::ZERO });
-        assert!(pool.join(Some(SOON)));
+        assert!(pool.join(Some(DEADLINE)));
         assert_eq!(pool.worker_pids(), []);
         for future in &futures[1..] {
             assert!(future.done());
@@ -264,34 +242,15 @@ fn cf_066_a_worker_that_leaves_during_terminate_is_not_replaced(transport: Trans
     }
 }
 
-/// A directory of its own, which is removed at the end.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Directory {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::SeqCst);
-        let path = std::env::temp_dir().join(format!("{name}-{}-{number}", process::id()));
-        std::fs::create_dir(&path).expect("the directory for temporary files can be written");
-        Directory(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn cf_067_workers_that_cannot_be_replaced_break_the_pool(transport: Transport) {
-    let directory = Directory::new("replaced");
-    let only_once = |path: PathBuf| {
+    let directory = SharedDir::new();
+    let only_once = |path: String| {
         if std::fs::create_dir(path).is_err() {
             Crash::Exit.now();
         }
     };
-    let pool = builder(transport, 1).initializer(only_once, directory.0.join("mark")).build().expect("it can be made");
-    is_alive(&pool);
+    let pool = builder(transport, 1).initializer(only_once, directory.path("mark")).build().expect("it can be made");
+    works(&pool);
     let crash = pool.submit(|crash: Crash| -> () { crash.now() }, Crash::Abort).expect("it is open");
     let waiting: Vec<_> = (0..3).map(|n| pool.submit(|n: u8| n, n)).collect();
     assert_eq!(failure(&crash).kind(), ErrorKind::WorkerDied);
@@ -318,7 +277,7 @@ fn cf_068_shutting_down_early_with_a_limit_of_one(transport: Transport) {
 }
 
 fn cf_074_terminate_after_a_death_is_fine(transport: Transport) {
-    for grace in [Duration::ZERO, SOON] {
+    for grace in [Duration::ZERO, DEADLINE] {
         let pool = pool(transport, 2);
         assert_eq!(
             failure(&pool.submit(|crash: Crash| -> () { crash.now() }, Crash::Abort).expect("it is open")).kind(),
@@ -326,20 +285,20 @@ fn cf_074_terminate_after_a_death_is_fine(transport: Transport) {
         );
         let pids = pool.worker_pids();
         pool.shutdown(Shutdown::Terminate { grace });
-        processes::wait_gone(&pids, SOON);
+        wait_gone(&pids, DEADLINE);
     }
 }
 
 fn cf_076_terminate_ends_the_processes(transport: Transport) {
-    for grace in [Duration::ZERO, SOON] {
+    for grace in [Duration::ZERO, DEADLINE] {
         let pool = pool(transport, 2);
-        let gate = Gate::new("blocked", SOON);
+        let gate = Gate::new("blocked", DEADLINE);
         let futures: Vec<_> =
             (0..2).map(|label| pool.submit(Ticket::pass, gate.ticket(label)).expect("it is open")).collect();
         gate.wait_arrivals(2);
         let pids = pool.worker_pids();
         pool.shutdown(Shutdown::Terminate { grace });
-        processes::wait_gone(&pids, SOON);
+        wait_gone(&pids, DEADLINE);
         for future in &futures {
             assert_eq!(failure(future).kind(), ErrorKind::Terminated);
         }
@@ -353,7 +312,7 @@ fn cf_105_cf_106_cf_107_cf_108_every_process_ends_with_the_pool(transport: Trans
         drop,
         |pool| {
             pool.close(Shutdown::Drain);
-            assert!(pool.join(Some(SOON)));
+            assert!(pool.join(Some(DEADLINE)));
         },
     ];
     for end in ends {
@@ -361,9 +320,9 @@ fn cf_105_cf_106_cf_107_cf_108_every_process_ends_with_the_pool(transport: Trans
         let map = pool.map(|n: i64| n.abs(), -5..5).expect("it is open");
         let pids = pool.worker_pids();
         assert_eq!(pids.len(), 3);
-        assert!(pids.iter().all(|pid| processes::runs(*pid)));
+        assert!(pids.iter().all(|pid| is_alive(*pid)));
         end(pool);
-        assert!(!pids.iter().any(|pid| processes::runs(*pid)), "a worker outlived its pool");
+        assert!(!pids.iter().any(|pid| is_alive(*pid)), "a worker outlived its pool");
         assert_eq!(map.map(|item| item.expect("it ran")).collect::<Vec<_>>(), [5, 4, 3, 2, 1, 0, 1, 2, 3, 4]);
     }
 }
@@ -373,7 +332,7 @@ fn cf_109_cf_110_a_failing_task_and_a_limit_of_one(transport: Transport) {
         let pool = builder(transport, workers).max_tasks_per_worker(1).build().expect("it can be made");
         let future = pool.submit(|n: u32| 100 / n, 0).expect("it is open");
         pool.close(Shutdown::Drain);
-        assert!(pool.join(Some(SOON)));
+        assert!(pool.join(Some(DEADLINE)));
         assert_eq!(failure(&future).kind(), ErrorKind::Panicked);
     }
 }
@@ -414,7 +373,7 @@ fn cf_112_cf_138_an_initializer_that_fails_breaks_the_pool_and_says_why(transpor
 
 fn cf_116_cf_118_cf_119_cf_120_cf_122_cf_123_any_crash_at_any_stage_costs_one_task(transport: Transport) {
     let pool = pool(transport, 2);
-    let gate = Gate::new("beside", SOON);
+    let gate = Gate::new("beside", DEADLINE);
     let beside = pool.submit(Ticket::pass, gate.ticket(5)).expect("it is open");
     gate.wait_arrivals(1);
     for crash in Crash::ALL {
@@ -429,7 +388,7 @@ fn cf_116_cf_118_cf_119_cf_120_cf_122_cf_123_any_crash_at_any_stage_costs_one_ta
             let death = error.worker_death().expect("the error knows the death");
             assert_eq!(death.exit_code(), crash.exit_code(), "{crash:?} at stage {stage}: {error}");
             assert_eq!(death.signal().is_some(), crash.exit_code().is_none(), "{crash:?} at stage {stage}: {error}");
-            is_alive(&pool);
+            works(&pool);
         }
     }
     assert!(beside.running());
@@ -439,7 +398,7 @@ fn cf_116_cf_118_cf_119_cf_120_cf_122_cf_123_any_crash_at_any_stage_costs_one_ta
 
 fn cf_127_a_crash_after_shutdown_was_called(transport: Transport) {
     let pool = pool(transport, 2);
-    let gate = Gate::new("late crash", SOON);
+    let gate = Gate::new("late crash", DEADLINE);
     let crash = |(ticket, crash): (Ticket, Crash)| -> u32 {
         ticket.pass();
         crash.now()
@@ -448,7 +407,7 @@ fn cf_127_a_crash_after_shutdown_was_called(transport: Transport) {
     gate.wait_arrivals(1);
     pool.close(Shutdown::Drain);
     gate.open();
-    assert!(pool.join(Some(SOON)));
+    assert!(pool.join(Some(DEADLINE)));
     assert_eq!(failure(&future).kind(), ErrorKind::WorkerDied);
 }
 
@@ -463,7 +422,7 @@ impl Serialize for NotWritten {
 
 fn cf_128_a_result_that_cannot_be_encoded_after_close(transport: Transport) {
     let pool = pool(transport, 2);
-    let gate = Gate::new("late", SOON);
+    let gate = Gate::new("late", DEADLINE);
     let late = |ticket: Ticket| {
         ticket.pass();
         NotWritten
@@ -472,7 +431,7 @@ fn cf_128_a_result_that_cannot_be_encoded_after_close(transport: Transport) {
     gate.wait_arrivals(1);
     pool.close(Shutdown::Drain);
     gate.open();
-    assert!(pool.join(Some(SOON)));
+    assert!(pool.join(Some(DEADLINE)));
     let error = failure(&future);
     assert_eq!(error.kind(), ErrorKind::Encode);
     assert!(error.to_string().contains("does not want to be written"), "{error}");
@@ -495,7 +454,7 @@ fn cf_129_a_crash_while_much_is_written(transport: Transport) {
 
 fn cf_130_submit_does_not_wait_for_a_worker_that_does_not_read(transport: Transport) {
     let pool = pool(transport, 1);
-    let gate = Gate::new("busy", SOON);
+    let gate = Gate::new("busy", DEADLINE);
     let busy = pool.submit(Ticket::pass, gate.ticket(0)).expect("it is open");
     gate.wait_arrivals(1);
     let much = vec![7u8; 100_000];
@@ -520,7 +479,7 @@ fn cf_134_a_static_of_a_worker_is_not_the_parents(transport: Transport) {
 fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told(transport: Transport) {
     for workers in [10, 4] {
         let pool = pool(transport, workers);
-        let gate = Gate::new("told", SOON);
+        let gate = Gate::new("told", DEADLINE);
         let futures: Vec<_> =
             (0..10).map(|label| pool.submit(Ticket::pass, gate.ticket(label)).expect("it is open")).collect();
         for told in 0..5 {
@@ -547,7 +506,7 @@ fn a_worker_may_print_and_read_as_it_likes(transport: Transport) {
         Ok(0),
         "it read something from its standard input"
     );
-    is_alive(&pool);
+    works(&pool);
 }
 
 fn a_result_before_a_death_is_not_lost(transport: Transport) {
@@ -579,7 +538,7 @@ fn a_limit_of_memory_costs_the_task_that_exceeds_it(transport: Transport) {
 
 fn a_time_limit_of_the_pool_holds_for_every_task(transport: Transport) {
     let pool = builder(transport, 1).time_limit(Duration::from_millis(100)).build().expect("it can be made");
-    let gate = Gate::new("limited", SOON);
+    let gate = Gate::new("limited", DEADLINE);
     let futures: Vec<_> =
         (0..2).map(|label| pool.submit(Ticket::pass, gate.ticket(label)).expect("it is open")).collect();
     for future in &futures {

@@ -5,13 +5,9 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
 };
 
-use tests::processes;
-
-/// How long to wait for what ought to happen soon.
-const SOON: Duration = Duration::from_secs(30);
+use test_support::{DEADLINE, kill, wait_gone};
 
 const EXECUTORS: [&str; 3] = ["threads", "ring", "socket"];
 const PROCESSES: [&str; 2] = ["ring", "socket"];
@@ -46,9 +42,9 @@ fn run(command: Command) -> Ended {
     let pid = child.id();
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = receiver.recv_timeout(SOON) else {
-        processes::signal(pid, "KILL");
-        panic!("the program or one of its workers has not ended after {SOON:?}");
+    let Ok(output) = receiver.recv_timeout(DEADLINE) else {
+        kill(pid, libc::SIGKILL);
+        panic!("the program or one of its workers has not ended after {DEADLINE:?}");
     };
     let output = output.expect("it can be waited for");
     Ended {
@@ -114,14 +110,14 @@ fn a_program_that_never_drops_its_executor_ends_all_the_same() {
             assert_eq!(ended.code, Some(code), "{scenario} on {executor}: {ended:?}");
             let workers = pids(&ended.stdout);
             assert_eq!(workers.len(), if executor == "threads" { 0 } else { 2 }, "{ended:?}");
-            processes::wait_gone(&workers, SOON);
+            wait_gone(&workers, DEADLINE);
         }
     }
 }
 
 #[test]
 fn a_program_that_is_killed_leaves_no_worker_behind() {
-    for signal in ["KILL", "TERM", "ABRT"] {
+    for signal in [libc::SIGKILL, libc::SIGTERM, libc::SIGABRT] {
         for executor in PROCESSES {
             let mut child = start(command("waits-to-be-killed", executor));
             let mut line = String::new();
@@ -129,9 +125,9 @@ fn a_program_that_is_killed_leaves_no_worker_behind() {
             stdout.read_line(&mut line).expect("it says its workers");
             let workers = pids(&line);
             assert_eq!(workers.len(), 2, "{line}");
-            processes::signal(child.id(), signal);
+            kill(child.id(), signal);
             child.wait().expect("it was killed");
-            processes::wait_gone(&workers, SOON);
+            wait_gone(&workers, DEADLINE);
         }
     }
 }

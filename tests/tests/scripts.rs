@@ -2,10 +2,7 @@
 //!
 //! The seed of a run is printed when it fails. `CONFORMANCE_SEED=<seed>` runs that one script again, on every back-end.
 
-use std::{
-    sync::mpsc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::mpsc, time::SystemTime};
 
 use conformance::{Harness, Setup};
 use executor_core::{
@@ -13,10 +10,8 @@ use executor_core::{
 };
 use process_pool::Transport;
 use serde::{Deserialize, Serialize};
+use test_support::{DEADLINE, Random};
 use tests::harness::{Inline, Processes, Rayon, Threads};
-
-/// How long to wait for what ought to happen soon.
-const SOON: Duration = Duration::from_secs(60);
 
 /// Scripts for each run of the test, where no seed is given.
 const SCRIPTS: u64 = 60;
@@ -55,37 +50,13 @@ fn expected(job: &Job) -> Outcome {
     }
 }
 
-/// A small generator of numbers (splitmix64): the same seed gives the same script everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn job(&mut self) -> Job {
-        match self.below(5) {
-            0 => Job::Square(self.next()),
-            1 => Job::Panic(self.below(1000)),
-            2 => Job::Repeat("ab".to_string(), self.below(2000) as usize),
-            3 => Job::Sum((0..self.below(50)).collect()),
-            _ => Job::Spin(self.below(20_000) as u32),
-        }
-    }
-
-    fn mode(&mut self) -> Shutdown {
-        match self.below(2) {
-            0 => Shutdown::Drain,
-            _ => Shutdown::CancelPending,
-        }
+fn random_job(random: &mut Random) -> Job {
+    match random.below(5) {
+        0 => Job::Square(random.next()),
+        1 => Job::Panic(random.below(1000)),
+        2 => Job::Repeat("ab".to_string(), random.index(2000)),
+        3 => Job::Sum((0..random.below(50)).collect()),
+        _ => Job::Spin(random.below(20_000) as u32),
     }
 }
 
@@ -111,7 +82,7 @@ impl Submitted {
     /// Compares with the oracle. `may_be_cancelled`: by a shutdown, beside the script's own cancels.
     fn check(self, may_be_cancelled: bool) {
         let Submitted { job, future, cancelled, called } = self;
-        match future.result(SOON) {
+        match future.result(DEADLINE) {
             Ok(value) => {
                 assert!(!cancelled, "{job:?} ran although `cancel` said that it will not");
                 assert_eq!(Ok(value), expected(&job));
@@ -126,10 +97,10 @@ impl Submitted {
                 assert_eq!(Err(panic.message().to_string()), expected(&job));
             }
         }
-        assert_eq!(called.recv_timeout(SOON), Ok(true), "{job:?}: its callback was not called");
+        assert_eq!(called.recv_timeout(DEADLINE), Ok(true), "{job:?}: its callback was not called");
         drop(future);
         assert_eq!(
-            called.recv_timeout(SOON),
+            called.recv_timeout(DEADLINE),
             Err(mpsc::RecvTimeoutError::Disconnected),
             "{job:?}: it was called twice"
         );
@@ -142,35 +113,35 @@ fn check_item(job: &Job, item: Result<String, executor_core::Error>) {
     assert_eq!(outcome, expected(job));
 }
 
-fn play(executor: &dyn Backend, dice: &mut Dice) {
+fn play(executor: &dyn Backend, random: &mut Random) {
     let mut open: Vec<Submitted> = Vec::new();
     for _ in 0..STEPS {
-        let any = |dice: &mut Dice, open: &Vec<Submitted>| dice.below(open.len().max(1) as u64) as usize;
-        match dice.below(10) {
+        let any = |random: &mut Random, open: &Vec<Submitted>| random.index(open.len().max(1));
+        match random.below(10) {
             0..=3 => {
-                let job = dice.job();
-                let options = TaskOptions::new().priority(dice.below(3) as i32);
+                let job = random_job(random);
+                let options = TaskOptions::new().priority(random.below(3) as i32);
                 let future = executor.submit_with(options, perform, job.clone()).expect("it is open");
                 open.push(Submitted::new(job, future));
             }
             4 if !open.is_empty() => {
-                let index = any(dice, &open);
+                let index = any(random, &open);
                 let said = open[index].future.cancel();
                 assert!(said || !open[index].cancelled, "`cancel` changed its mind");
                 open[index].cancelled = said;
             }
             5 if !open.is_empty() => {
-                let index = any(dice, &open);
+                let index = any(random, &open);
                 open.swap_remove(index).check(false);
             }
             6 => {
-                let jobs: Vec<_> = (0..dice.below(12)).map(|_| dice.job()).collect();
+                let jobs: Vec<_> = (0..random.below(12)).map(|_| random_job(random)).collect();
                 let mut options = MapOptions::new();
-                if dice.below(2) == 0 {
-                    options = options.chunksize(1 + dice.below(5) as usize);
+                if random.below(2) == 0 {
+                    options = options.chunksize(1 + random.index(5));
                 }
-                if dice.below(2) == 0 {
-                    options = options.buffersize(1 + dice.below(6) as usize);
+                if random.below(2) == 0 {
+                    options = options.buffersize(1 + random.index(6));
                 }
                 let map = executor.map_with(options, perform, jobs.clone()).expect("it is open");
                 let results: Vec<_> = map.collect();
@@ -178,15 +149,15 @@ fn play(executor: &dyn Backend, dice: &mut Dice) {
                 jobs.iter().zip(results).for_each(|(job, item)| check_item(job, item));
             }
             7 => {
-                let inputs: Vec<_> = (0..dice.below(8)).map(|_| dice.job()).collect();
-                let read = dice.below(4) as usize;
+                let inputs: Vec<_> = (0..random.below(8)).map(|_| random_job(random)).collect();
+                let read = random.index(4);
                 let map = executor.map(perform, inputs.clone()).expect("it is open");
                 // Read in part and dropped: the rest may or may not have run, and nobody is to notice.
                 inputs.iter().zip(map).take(read).for_each(|(job, item)| check_item(job, item));
             }
             8 => {
                 let when = [ReturnWhen::AllCompleted, ReturnWhen::FirstCompleted, ReturnWhen::FirstException];
-                let when = when[dice.below(3) as usize];
+                let when = when[random.index(3)];
                 let ids: Vec<_> = open.iter().map(|submitted| submitted.future.id()).collect();
                 let mut rest = Vec::new();
                 let futures: Vec<_> = open
@@ -196,7 +167,7 @@ fn play(executor: &dyn Backend, dice: &mut Dice) {
                         future
                     })
                     .collect();
-                let waited = wait(futures, SOON, when);
+                let waited = wait(futures, DEADLINE, when);
                 assert!(when != ReturnWhen::AllCompleted || waited.not_done.is_empty());
                 assert!(ids.is_empty() || !waited.done.is_empty());
                 let mut futures: Vec<_> = waited.done.into_iter().chain(waited.not_done).collect();
@@ -206,11 +177,11 @@ fn play(executor: &dyn Backend, dice: &mut Dice) {
                 }
             }
             _ => {
-                let jobs: Vec<_> = (0..dice.below(6)).map(|_| dice.job()).collect();
+                let jobs: Vec<_> = (0..random.below(6)).map(|_| random_job(random)).collect();
                 let submit = |job: &Job| executor.submit(perform, job.clone()).expect("it is open");
                 let futures: Vec<_> = jobs.iter().map(submit).collect();
                 let ids: Vec<_> = futures.iter().map(Future::id).collect();
-                for future in as_completed(futures, SOON) {
+                for future in as_completed(futures, DEADLINE) {
                     let future = future.expect("it gets done in time");
                     let index = ids.iter().position(|id| *id == future.id()).expect("it is one of them");
                     check_item(&jobs[index], future.result(None));
@@ -218,7 +189,7 @@ fn play(executor: &dyn Backend, dice: &mut Dice) {
             }
         }
     }
-    let mode = dice.mode();
+    let mode = random.choose(&[Shutdown::Drain, Shutdown::CancelPending]);
     executor.shutdown(mode);
     for submitted in open {
         assert!(submitted.future.done(), "{mode:?} left {:?} open", submitted.future);
@@ -239,10 +210,10 @@ fn scripts(harness: &dyn Harness) {
     for seed in seeds {
         // Shown only where the test fails, and then it is the last one.
         println!("CONFORMANCE_SEED={seed} on {}", harness.name());
-        let mut dice = Dice(seed);
-        let workers = 1 + dice.below(3) as usize;
+        let mut random = Random::new(seed);
+        let workers = 1 + random.index(3);
         let executor = harness.executor(&Setup::workers(workers)).expect("it can be made");
-        play(&*executor, &mut dice);
+        play(&*executor, &mut random);
     }
 }
 

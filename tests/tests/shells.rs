@@ -3,22 +3,16 @@
 //!
 //! In a binary of its own, with one test at a time, because all of the program's memory is counted.
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{Sender, channel},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::channel};
 
 use concurrent_futures::{Backend, Executor, Future, Task, TaskOptions, ThreadPoolExecutor};
+use test_support::{Blocker, DEADLINE};
 use tests::soak::heap::{Heap, live_bytes};
 use thread_pool::RayonExecutor;
 
 #[global_allocator]
 static HEAP: Heap = Heap;
 
-const HANGS: Duration = Duration::from_secs(120);
 const TASKS: usize = 20_000;
 /// What each task takes, at least. All together that is 20 MB.
 const SIZE: usize = 1024;
@@ -53,19 +47,6 @@ fn executors() -> [(&'static str, Box<dyn Backend>); 2] {
     ]
 }
 
-/// Occupies the worker until the sender is dropped.
-fn block(backend: &dyn Backend) -> Sender<()> {
-    let (release, released) = channel();
-    let (running, runs) = channel();
-    let (task, _) = Task::from_closure(TaskOptions::new(), move || {
-        running.send(()).unwrap();
-        let _ = released.recv();
-    });
-    backend.schedule(task).unwrap();
-    runs.recv_timeout(HANGS).unwrap();
-    release
-}
-
 fn assert_given_back(before: usize, what: &str) {
     let left = live_bytes().saturating_sub(before);
     assert!(left < LEFT, "{what}: {left} bytes of {} are left", TASKS * SIZE);
@@ -76,7 +57,7 @@ fn tasks_that_are_cancelled_from_outside_keep_no_memory() {
     let _alone = alone();
     for (name, executor) in executors() {
         for priority in [0, 3, -3] {
-            let release = block(&*executor);
+            let blocker = Blocker::start(&*executor);
             let before = live_bytes();
             // Some wait among them.
             let waiting: Vec<_> = (0..TASKS)
@@ -94,9 +75,9 @@ fn tasks_that_are_cancelled_from_outside_keep_no_memory() {
             assert!(futures.iter().all(Future::cancel));
             drop(futures);
             assert_given_back(before, &format!("all at once, {name}, priority {priority}"));
-            drop(release);
+            blocker.release();
             for (number, future) in waiting {
-                assert_eq!(future.result(HANGS).unwrap(), number);
+                assert_eq!(future.result(DEADLINE).unwrap(), number);
             }
         }
     }
@@ -106,15 +87,15 @@ fn tasks_that_are_cancelled_from_outside_keep_no_memory() {
 fn tasks_that_are_cancelled_in_a_bounded_pool_keep_no_memory() {
     let _alone = alone();
     let pool = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(2).build().unwrap();
-    let release = block(&pool);
+    let blocker = Blocker::start(&pool);
     let before = live_bytes();
     let waiting = spawn(&pool, 0, 7);
     for number in 0..TASKS {
         assert!(spawn(&pool, 0, number).cancel());
     }
     assert_given_back(before, "bounded");
-    drop(release);
-    assert_eq!(waiting.result(HANGS).unwrap(), 7);
+    blocker.release();
+    assert_eq!(waiting.result(DEADLINE).unwrap(), 7);
 }
 
 /// In the queue of the only worker, which is busy.
@@ -154,9 +135,9 @@ fn nested_tasks_that_are_cancelled_keep_no_memory() {
             // They wait although the worker that has them is busy, and nobody has lost them.
             assert!(!waiting.iter().any(|(_, future)| future.done()));
             drop(release);
-            ended.result(HANGS).unwrap();
+            ended.result(DEADLINE).unwrap();
             for (number, future) in waiting {
-                assert_eq!(future.result(HANGS).unwrap(), number);
+                assert_eq!(future.result(DEADLINE).unwrap(), number);
             }
         }
     }
@@ -176,7 +157,7 @@ fn tasks_that_are_run_by_the_task_that_waits_for_them_keep_no_memory() {
             assert_given_back(before, &format!("run inline, {name}"));
         });
         executor.schedule(task).unwrap();
-        future.result(HANGS).unwrap();
+        future.result(DEADLINE).unwrap();
     }
     let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
     let inside = pool.clone();
@@ -188,7 +169,7 @@ fn tasks_that_are_run_by_the_task_that_waits_for_them_keep_no_memory() {
         }
         assert_given_back(before, "scopes");
     });
-    scopes.unwrap().result(HANGS).unwrap();
+    scopes.unwrap().result(DEADLINE).unwrap();
 }
 
 /// They lie in the queue for tasks from outside, and are run by a worker.
@@ -205,11 +186,11 @@ fn tasks_from_outside_that_are_run_by_a_task_that_waits_for_them_keep_no_memory(
         let before = live_bytes();
         (0..TASKS).for_each(|number| hand_over.send(spawn(&*executor, 0, number)).unwrap());
         drop(hand_over);
-        let (sum, after) = ended.result(HANGS).unwrap();
+        let (sum, after) = ended.result(DEADLINE).unwrap();
         assert_eq!(sum, TASKS * (TASKS - 1) / 2);
         let left = after.saturating_sub(before);
         assert!(left < LEFT, "from outside, run inline, {name}: {left} bytes are left");
     }
     let pool = ThreadPoolExecutor::new(1).unwrap();
-    assert_eq!(pool.submit(|n: u64| n, 1).unwrap().result(HANGS).unwrap(), 1);
+    assert_eq!(pool.submit(|n: u64| n, 1).unwrap().result(DEADLINE).unwrap(), 1);
 }

@@ -8,15 +8,12 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
 };
 
 use conformance::Gate;
 use executor_core::{ErrorKind, Executor, Future, Shutdown, task};
+use test_support::DEADLINE;
 use thread_pool::ThreadPoolExecutor;
-
-/// How long to wait for what ought to happen soon.
-const SOON: Duration = Duration::from_secs(30);
 
 fn pool(workers: usize) -> ThreadPoolExecutor {
     ThreadPoolExecutor::new(workers).expect("a pool of this size can be made")
@@ -39,7 +36,7 @@ fn names_of_all(pool: &ThreadPoolExecutor, width: usize) -> BTreeSet<String> {
             pool.spawn(call).expect("it is open")
         })
         .collect();
-    futures.iter().map(|future| future.result(SOON).expect("it succeeds")).collect()
+    futures.iter().map(|future| future.result(DEADLINE).expect("it succeeds")).collect()
 }
 
 #[test]
@@ -65,8 +62,9 @@ fn cf_045_the_default_width_is_at_least_one() {
 #[test]
 fn cf_047_cf_149_tasks_one_after_the_other_use_the_same_thread() {
     let pool = pool(1);
-    let names: BTreeSet<_> =
-        (0..3).map(|_| pool.submit(thread_name, ()).expect("it is open").result(SOON).expect("it succeeds")).collect();
+    let names: BTreeSet<_> = (0..3)
+        .map(|_| pool.submit(thread_name, ()).expect("it is open").result(DEADLINE).expect("it succeeds"))
+        .collect();
     assert_eq!(names.len(), 1);
 }
 
@@ -94,7 +92,7 @@ fn cf_098_every_thread_ends_with_the_pool() {
         })
         .collect();
     for future in futures {
-        future.result(SOON).expect("it succeeds");
+        future.result(DEADLINE).expect("it succeeds");
     }
     assert_eq!(ended.load(Ordering::SeqCst), 0);
     pool.shutdown(Shutdown::Drain);
@@ -118,7 +116,7 @@ fn cf_102_threads_are_named_by_the_prefix() {
     let expected: BTreeSet<_> = (0..5).map(|number| format!("SpecialPool_{number}")).collect();
     assert_eq!(names_of_all(&pool, 5), expected);
     let future = pool.submit(|()| task::current().map(|context| context.worker().to_string()), ()).expect("it is open");
-    assert!(expected.contains(&future.result(SOON).expect("it succeeds").expect("it runs in a task")));
+    assert!(expected.contains(&future.result(DEADLINE).expect("it succeeds").expect("it runs in a task")));
 }
 
 #[test]
@@ -147,7 +145,7 @@ fn cf_111_cf_133_the_initializer_runs_on_every_worker_before_its_first_task() {
         })
         .collect();
     for future in futures {
-        assert_eq!(future.result(SOON).expect("it succeeds"), 7);
+        assert_eq!(future.result(DEADLINE).expect("it succeeds"), 7);
     }
 }
 
@@ -158,7 +156,7 @@ fn cf_112_cf_138_an_initializer_that_fails_breaks_the_pool_and_says_why() {
     let broken = |answer: Result<Future<u8>, executor_core::Error>| {
         let error = match answer {
             Err(error) => error,
-            Ok(future) => future.result(SOON).expect_err("no worker is there to run it"),
+            Ok(future) => future.result(DEADLINE).expect_err("no worker is there to run it"),
         };
         assert_eq!(error.kind(), ErrorKind::Broken, "{error}");
         assert!(error.to_string().contains("no licence found"), "{error}");
@@ -173,7 +171,7 @@ fn cf_112_cf_138_an_initializer_that_fails_breaks_the_pool_and_says_why() {
 fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told() {
     for workers in [10, 4] {
         let pool = pool(workers);
-        let gate = Gate::new("told", SOON);
+        let gate = Gate::new("told", DEADLINE);
         let futures: Vec<_> = (0..10)
             .map(|label| pool.submit(conformance::Ticket::pass, gate.ticket(label)).expect("it is open"))
             .collect();
@@ -184,7 +182,7 @@ fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told() {
         }
         gate.open();
         for (label, future) in (0..).zip(futures) {
-            assert_eq!(future.result(SOON).expect("it succeeds"), label);
+            assert_eq!(future.result(DEADLINE).expect("it succeeds"), label);
         }
     }
 }
@@ -194,7 +192,7 @@ fn a_closure_may_capture() {
     let pool = pool(2);
     let (text, (sender, receiver)) = (String::from("captured"), mpsc::channel());
     let future = pool.spawn(move || sender.send(text.len())).expect("it is open");
-    future.result(SOON).expect("it succeeds").expect("the receiver lives");
+    future.result(DEADLINE).expect("it succeeds").expect("the receiver lives");
     assert_eq!(receiver.try_recv(), Ok(8));
 }
 

@@ -10,8 +10,6 @@ use std::{
     io::Write as _,
     path::Path,
     process,
-    sync::mpsc::{RecvTimeoutError, channel},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -20,7 +18,7 @@ use process_pool::Transport;
 use tests::faults::{Fault, Place, Run, console, report};
 
 /// Longer than a cell takes on the busiest machine; what it waits for inside is given up earlier.
-const HANGS: Duration = Duration::from_secs(150);
+const DEADLINE: Duration = Duration::from_secs(150);
 
 const TRANSPORTS: [Transport; 2] = [Transport::Ring, Transport::Socket];
 const WIDTHS: [usize; 3] = [1, 2, 5];
@@ -79,16 +77,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Runs a cell on a thread of its own, which is left behind if it hangs.
 fn watched(run: Run) -> Result<usize, String> {
-    let (done, over) = channel();
-    let thread = thread::spawn(move || {
-        let seen = run.check();
-        let _ = done.send(());
-        seen
-    });
-    if over.recv_timeout(HANGS) == Err(RecvTimeoutError::Timeout) {
-        return Err(format!("it hangs: no end after {HANGS:?}"));
+    match conformance::watch("cell", DEADLINE, move || run.check()) {
+        Some(Ok(seen)) => seen,
+        Some(Err(panic)) => Err(format!("the check panicked: {}", message_of(&*panic))),
+        None => Err(format!("it hangs: no end after {DEADLINE:?}")),
     }
-    thread.join().unwrap_or_else(|panic| Err(format!("the check panicked: {}", message_of(&*panic))))
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::{hint::black_box, io::Write as _, os::fd::AsRawFd as _, process, thread, time::Duration};
+use test_support::kill;
 
 use super::Fault;
 
@@ -91,7 +92,7 @@ fn recurse(depth: u64) -> u64 {
 }
 
 fn signal_oneself(number: i32) -> ! {
-    signal(process::id(), number);
+    kill(process::id(), number);
     never_end()
 }
 
@@ -106,12 +107,6 @@ pub fn never_end() -> ! {
 pub fn ignore_sigterm() {
     // SAFETY: ignoring is no handler of ours.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
-}
-
-/// Sends a signal to a process. One that is gone gets none.
-pub fn signal(pid: u32, number: i32) {
-    // SAFETY: a system call without pointers, on a worker that a check has started, or on this process.
-    unsafe { libc::kill(pid.cast_signed(), number) };
 }
 
 /// Has a function called when this process exits.

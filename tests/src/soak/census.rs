@@ -1,6 +1,7 @@
 //! What this program holds of the system's: descriptors, threads, mappings, children, memory.
 
 use std::{fmt, fs};
+use test_support::{children, open_descriptors, state, threads};
 
 use super::heap;
 
@@ -28,12 +29,11 @@ impl Census {
         let maps = fs::read_to_string("/proc/self/maps").expect("a /proc");
         let children = children();
         Census {
-            // The one that the listing itself uses does not count.
-            descriptors: fs::read_dir("/proc/self/fd").expect("a /proc").count() - 1,
-            threads: fs::read_dir("/proc/self/task").expect("a /proc").count(),
+            descriptors: open_descriptors(),
+            threads: threads(),
             links: maps.lines().filter(|line| line.contains("/memfd:concurrent-futures")).count(),
             mappings: maps.lines().count(),
-            zombies: children.iter().filter(|pid| is_zombie(**pid)).count(),
+            zombies: children.iter().filter(|pid| state(**pid) == Some('Z')).count(),
             children: children.len(),
             resident_kib: resident_kib("self"),
             heap,
@@ -61,18 +61,6 @@ impl fmt::Display for Census {
             self.heap
         )
     }
-}
-
-/// The processes that this one has started and not reaped.
-pub(super) fn children() -> Vec<u32> {
-    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()).collect()
-}
-
-fn is_zombie(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
 
 /// How much memory of a process is in use. 0: there is no such process.

@@ -44,9 +44,9 @@ fn play(run: &mut Run, width: usize, retries: u32) -> (Vec<Fate>, Kills, Tally) 
     first.iter().for_each(|future| assert!(future.result(None).is_ok()));
     let options = TaskOptions::new().retries(retries);
     let futures: Vec<_> =
-        (0..tasks).map(|number| submit(&pool, &options, &journal, number, run.dice.below(400) as u32)).collect();
+        (0..tasks).map(|number| submit(&pool, &options, &journal, number, run.random.below(400) as u32)).collect();
     // Some are done by then, and most are not.
-    let early = run.dice.below(u64::from(tasks.div_ceil(4))) as usize;
+    let early = run.random.below(u64::from(tasks.div_ceil(4))) as usize;
     let first = fate(early, &futures[early]);
     let kills = kill_all(&pool);
     let mut fates = Vec::new();

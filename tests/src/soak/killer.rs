@@ -13,8 +13,7 @@ use std::{
 
 use process_pool::ProcessPoolExecutor;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-
-use super::dice::Dice;
+use test_support::Random;
 
 /// How often each process was killed. A number may belong to two workers, one after the other.
 #[derive(Clone, Debug, Default)]
@@ -79,11 +78,11 @@ pub(super) struct Killer {
 
 impl Killer {
     /// So many a second, whichever.
-    pub(super) fn start(pool: &Arc<ProcessPoolExecutor>, a_second: u32, dice: Dice) -> Killer {
+    pub(super) fn start(pool: &Arc<ProcessPoolExecutor>, a_second: u32, random: Random) -> Killer {
         let stop = Arc::new(AtomicBool::new(false));
         let (pool, seen) = (pool.clone(), stop.clone());
         let thread = thread::Builder::new().name("killer".into());
-        let thread = thread.spawn(move || run(&pool, a_second, dice, &seen)).expect("a thread can be started");
+        let thread = thread.spawn(move || run(&pool, a_second, random, &seen)).expect("a thread can be started");
         Killer { stop, thread }
     }
 
@@ -96,7 +95,7 @@ impl Killer {
     }
 }
 
-fn run(pool: &ProcessPoolExecutor, a_second: u32, mut dice: Dice, stop: &AtomicBool) -> Kills {
+fn run(pool: &ProcessPoolExecutor, a_second: u32, mut random: Random, stop: &AtomicBool) -> Kills {
     let pause = Duration::from_secs(1) / a_second;
     let mut kills = Kills::default();
     // Killed before, and not reaped yet: killing them once more would be no death.
@@ -115,7 +114,7 @@ fn run(pool: &ProcessPoolExecutor, a_second: u32, mut dice: Dice, stop: &AtomicB
         dying.retain(|pid| pids.contains(pid));
         pids.retain(|pid| !dying.contains(pid));
         if !pids.is_empty() {
-            let pid = dice.choose(&pids);
+            let pid = random.choose(&pids);
             if kill(pool, pid) {
                 kills.add(pid);
                 dying.push(pid);

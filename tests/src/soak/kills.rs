@@ -48,16 +48,16 @@ fn play(run: &mut Run, retries: u32) -> (Journal, Vec<Fate>, Kills) {
     // More than two cores can do: a task takes a tenth of a millisecond at least.
     let most = u32::try_from(run.amount * 40_000).expect("some hours are enough");
     let journal = Journal::new(most, retries + 1);
-    let width = 2 + run.dice.below(4) as usize;
+    let width = 2 + run.random.below(4) as usize;
     let pool = run.build(run.builder(width));
-    let killer = Killer::start(&pool, KILLS_A_SECOND, run.dice.fork());
+    let killer = Killer::start(&pool, KILLS_A_SECOND, run.random.fork());
     let over = seconds_from_now(run.amount);
     let options = TaskOptions::new().retries(retries);
     let mut open: VecDeque<Future<(u32, u32)>> = VecDeque::new();
     let mut fates = Vec::new();
     let mut number = 0;
     while Instant::now() < over && number < most {
-        open.push_back(submit(&pool, &options, &journal, number, 50 + run.dice.below(400) as u32));
+        open.push_back(submit(&pool, &options, &journal, number, 50 + run.random.below(400) as u32));
         number += 1;
         if open.len() == OPEN {
             fates.extend(open.pop_front().map(|future| fate(fates.len(), &future)));

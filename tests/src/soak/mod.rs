@@ -5,7 +5,6 @@
 
 mod census;
 mod crowd;
-mod dice;
 pub mod heap;
 mod huge;
 mod journal;
@@ -31,8 +30,7 @@ use std::{
 };
 
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
-
-use dice::Dice;
+use test_support::Random;
 use watch::Watch;
 
 /// What a scenario runs on.
@@ -193,7 +191,7 @@ pub const SCENARIOS: &[Scenario] = &[
 struct Run {
     on: On,
     amount: u64,
-    dice: Dice,
+    random: Random,
     watch: Arc<Watch>,
     figures: Vec<String>,
 }
@@ -249,7 +247,7 @@ fn run_one(scenario: &Scenario, on: On, options: &Options) -> bool {
     let again = format!("{} --on {on} {option} {amount} --seed {}", scenario.name, options.seed);
     println!("{}: {amount} {what} (soak {again})", scenario.name);
     let watch = Arc::new(Watch::start(again.clone(), options.patience));
-    let mut run = Run { on, amount, dice: Dice::new(options.seed), watch, figures: Vec::new() };
+    let mut run = Run { on, amount, random: Random::new(options.seed), watch, figures: Vec::new() };
     let start = Instant::now();
     // The panic hook has printed what is wrong.
     let passes = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&mut run))).is_ok();

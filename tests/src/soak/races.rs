@@ -14,12 +14,11 @@ use std::{
 
 use executor_core::{ErrorKind, Executor, Future, task};
 use process_pool::ProcessPoolExecutor;
+use test_support::Random;
 use thread_pool::ThreadPoolExecutor;
 
 use super::{
-    On, Run,
-    dice::Dice,
-    end,
+    On, Run, end,
     journal::Journal,
     tasks::{Errand, be_busy, run_errand},
     watch::Watch,
@@ -104,7 +103,7 @@ pub(super) fn terminate_races_finish(run: &mut Run) {
     run.figure("of those that saw they were asked to", outcomes.saw_it);
 }
 
-type Race<P> = fn(&Track<'_, P>, Range<u32>, Dice) -> Outcomes;
+type Race<P> = fn(&Track<'_, P>, Range<u32>, Random) -> Outcomes;
 
 /// Lets the racers go, each with its share of the tasks, and looks at the journal when the pool is gone.
 fn on_pool(run: &mut Run, processes: Race<ProcessPoolExecutor>, threads: Race<ThreadPoolExecutor>) -> (Outcomes, u64) {
@@ -134,8 +133,8 @@ fn go<P: Executor + Debug + 'static>(run: &mut Run, pool: Arc<P>, race: Race<P>)
                 if share.end + RACERS > tasks {
                     share.end = tasks;
                 }
-                let (track, dice) = (&track, run.dice.fork());
-                scope.spawn(move || race(track, share, dice))
+                let (track, random) = (&track, run.random.fork());
+                scope.spawn(move || race(track, share, random))
             })
             .collect();
         racers.into_iter().for_each(|racer| outcomes.add(racer.join().expect("a racer that finds nothing wrong")));
@@ -166,8 +165,8 @@ impl Aim {
     }
 
     /// About that long.
-    fn draw(&self, dice: &mut Dice) -> Duration {
-        Duration::from_nanos((self.nanos * (0.5 + dice.below(1000) as f64 / 1000.0)) as u64)
+    fn draw(&self, random: &mut Random) -> Duration {
+        Duration::from_nanos((self.nanos * (0.5 + random.below(1000) as f64 / 1000.0)) as u64)
     }
 
     fn note(&mut self, was_short: bool) {
@@ -187,12 +186,12 @@ fn pass(time: Duration) {
     }
 }
 
-fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut dice: Dice) -> Outcomes {
+fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random: Random) -> Outcomes {
     let mut aims = LAGS.map(|_| Aim::new(0.5));
     let mut outcomes = Outcomes::default();
     let mut tasks = tasks.peekable();
     while tasks.peek().is_some() {
-        let lag = dice.below(LAGS.len() as u64) as usize;
+        let lag = random.index(LAGS.len());
         let aim = &mut aims[lag];
         let mut open: VecDeque<(u32, Future<(u32, u32)>)> = VecDeque::new();
         let mut asked = Vec::new();
@@ -202,7 +201,7 @@ fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut dice: 
             if open.len() > LAGS[lag]
                 && let Some((number, future)) = open.pop_front()
             {
-                pass(aim.draw(&mut dice));
+                pass(aim.draw(&mut random));
                 let cancelled = future.cancel();
                 aim.note(cancelled);
                 asked.push((number, future, cancelled));
@@ -252,7 +251,7 @@ fn run_stoppable(errand: Errand) -> (u32, bool) {
     (errand.number, asked)
 }
 
-fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut dice: Dice) -> Outcomes {
+fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random: Random) -> Outcomes {
     // A stop costs a worker, so most tasks are to get away. No thread is ever stopped.
     let mut after_submit = Aim::new(if track.on == On::Threads { 0.5 } else { 0.06 });
     let mut after_start = AfterStart { length: Aim::new(0.96), delay: Aim::new(0.04) };
@@ -260,10 +259,10 @@ fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut dice: Di
     let mut tasks = tasks.peekable();
     while tasks.peek().is_some() {
         let numbers: Vec<u32> = tasks.by_ref().take(STREAK).collect();
-        if dice.one_in(2) {
-            stop_after_submit(track, &numbers, &mut dice, &mut after_submit, &mut outcomes);
+        if random.one_in(2) {
+            stop_after_submit(track, &numbers, &mut random, &mut after_submit, &mut outcomes);
         } else {
-            after_start.stop(track, &numbers, &mut dice, &mut outcomes);
+            after_start.stop(track, &numbers, &mut random, &mut outcomes);
         }
         track.watch.sign();
     }
@@ -274,13 +273,13 @@ fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut dice: Di
 fn stop_after_submit<P: Executor>(
     track: &Track<'_, P>,
     numbers: &[u32],
-    dice: &mut Dice,
+    random: &mut Random,
     delay: &mut Aim,
     outcomes: &mut Outcomes,
 ) {
     for number in numbers {
-        let future = submit_stoppable(track, *number, dice.below(4) as u32);
-        pass(delay.draw(dice));
+        let future = submit_stoppable(track, *number, random.below(4) as u32);
+        pass(delay.draw(random));
         let answer = future.terminate(Duration::ZERO);
         delay.note(answer);
         check_stop(track, *number, &future, answer, outcomes);
@@ -299,10 +298,16 @@ struct AfterStart {
 
 impl AfterStart {
     /// Many tasks are submitted, and each is stopped as soon as it has started.
-    fn stop<P: Executor>(&mut self, track: &Track<'_, P>, numbers: &[u32], dice: &mut Dice, outcomes: &mut Outcomes) {
+    fn stop<P: Executor>(
+        &mut self,
+        track: &Track<'_, P>,
+        numbers: &[u32],
+        random: &mut Random,
+        outcomes: &mut Outcomes,
+    ) {
         let steers_length = track.on == On::Ring;
         let mut length =
-            || if steers_length { self.length.draw(dice).as_micros() as u32 } else { dice.below(4) as u32 };
+            || if steers_length { self.length.draw(random).as_micros() as u32 } else { random.below(4) as u32 };
         let futures: Vec<_> = numbers.iter().map(|number| submit_stoppable(track, *number, length())).collect();
         for (number, future) in numbers.iter().zip(&futures) {
             let mut looks = 0_u32;
@@ -311,7 +316,7 @@ impl AfterStart {
                 if looks.is_multiple_of(256) { thread::yield_now() } else { std::hint::spin_loop() }
             }
             if !steers_length {
-                pass(self.delay.draw(dice));
+                pass(self.delay.draw(random));
             }
             let answer = future.terminate(Duration::ZERO);
             if steers_length {

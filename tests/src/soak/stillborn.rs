@@ -8,11 +8,10 @@ use std::{
 use executor_core::{Error, ErrorKind, Executor};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
+use test_support::children;
 
 use super::{
-    Run,
-    census::children,
-    end,
+    Run, end,
     journal::{Journal, Key},
 };
 
@@ -101,7 +100,7 @@ fn play(run: &Run, way: Way, width: usize) -> (u64, Duration) {
         assert!(error.to_string().contains(way.words()), "{way:?}: {error}");
     }
     end(pool);
-    assert_eq!(children(), [], "{way:?} with {width} workers left children");
+    assert_eq!(children(), [0; 0], "{way:?} with {width} workers left children");
     let starts = journal.counter(0).load(SeqCst);
     let most = way.most_starts(width);
     assert!((1..=most).contains(&starts), "{way:?} with {width} workers: {starts} starts are more than {most}");

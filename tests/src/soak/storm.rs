@@ -11,11 +11,10 @@ use std::{
 
 use executor_core::{ErrorKind, Executor, Future, TaskOptions};
 use process_pool::ProcessPoolExecutor;
+use test_support::Random;
 
 use super::{
-    Run,
-    dice::Dice,
-    end,
+    Run, end,
     journal::{Journal, Marks},
     killer::{Killer, Kills},
     seconds_from_now,
@@ -94,13 +93,13 @@ pub(super) fn storm(run: &mut Run) {
         over: seconds_from_now(run.amount),
         watch: run.watch.clone(),
     };
-    let killer = Killer::start(&world.pool, KILLS_A_SECOND, run.dice.fork());
+    let killer = Killer::start(&world.pool, KILLS_A_SECOND, run.random.fork());
     let mut stories: Vec<Story> = Vec::new();
     thread::scope(|scope| {
         let users: Vec<_> = (0..USERS)
             .map(|_| {
-                let (world, dice) = (&world, run.dice.fork());
-                scope.spawn(move || use_it(world, tasks, dice))
+                let (world, random) = (&world, run.random.fork());
+                scope.spawn(move || use_it(world, tasks, random))
             })
             .collect();
         users.into_iter().for_each(|user| stories.extend(user.join().expect("a user who finds nothing wrong")));
@@ -126,7 +125,7 @@ pub(super) fn storm(run: &mut Run) {
 }
 
 /// One thread that uses the pool.
-fn use_it(world: &World, tasks: u32, mut dice: Dice) -> Vec<Story> {
+fn use_it(world: &World, tasks: u32, mut random: Random) -> Vec<Story> {
     let mut stories = Vec::new();
     let mut open: Vec<Thread> = Vec::new();
     while Instant::now() < world.over {
@@ -135,17 +134,17 @@ fn use_it(world: &World, tasks: u32, mut dice: Dice) -> Vec<Story> {
             if number >= tasks {
                 break;
             }
-            open.push(submit(world, number, &mut dice));
+            open.push(submit(world, number, &mut random));
         }
-        let at = dice.below(open.len() as u64) as usize;
+        let at = random.index(open.len());
         let chosen = &mut open[at];
-        match dice.below(64) {
+        match random.below(64) {
             0..12 => {
                 let answer = chosen.future.cancel();
                 assert!(chosen.cancel != Some(true) || answer, "what was cancelled stays so");
                 chosen.cancel = Some(answer);
             }
-            12 => chosen.terminate |= chosen.future.terminate(Duration::from_millis(dice.below(3))),
+            12 => chosen.terminate |= chosen.future.terminate(Duration::from_millis(random.below(3))),
             13..20 => {
                 let called = world.called.clone();
                 let number = chosen.number as usize;
@@ -186,10 +185,10 @@ fn use_it(world: &World, tasks: u32, mut dice: Dice) -> Vec<Story> {
     stories
 }
 
-fn submit(world: &World, number: u32, dice: &mut Dice) -> Thread {
-    let retries = dice.below(u64::from(MOST_RETRIES) + 1) as u32;
-    let priority = if dice.one_in(8) { dice.below(3) as i32 - 1 } else { 0 };
-    let errand = Errand { journal: world.journal.key(), number, micros: dice.below(300) as u32 };
+fn submit(world: &World, number: u32, random: &mut Random) -> Thread {
+    let retries = random.below(u64::from(MOST_RETRIES) + 1) as u32;
+    let priority = if random.one_in(8) { random.below(3) as i32 - 1 } else { 0 };
+    let errand = Errand { journal: world.journal.key(), number, micros: random.below(300) as u32 };
     let options = TaskOptions::new().retries(retries).priority(priority);
     let future = world.pool.submit_with(options, run_errand, errand).expect("the pool is open");
     Thread { number, retries, future, callbacks: 0, cancel: None, terminate: false }

@@ -53,7 +53,7 @@ pub(super) fn crash_and_replace(run: &mut Run) {
     let journal = Journal::new(1, 1);
     let pool = run.build(run.builder(WIDTH));
     let crash = |run: &mut Run, many: u64| {
-        let ways: Vec<Way> = (0..many).map(|_| run.dice.choose(&[Way::Abort, Way::Exit, Way::Kill])).collect();
+        let ways: Vec<Way> = (0..many).map(|_| run.random.choose(&[Way::Abort, Way::Exit, Way::Kill])).collect();
         let futures: Vec<_> = ways.iter().map(|way| pool.submit(take_down, *way).expect("accepted")).collect();
         for (way, future) in ways.iter().zip(&futures) {
             let error = future.result(None).expect_err("its worker is dead");

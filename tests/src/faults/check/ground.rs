@@ -11,11 +11,9 @@ use super::{
         Fault, Place,
         payload::{Point, double, double_slowly, initializer, pass_gate},
         signs::{PATIENCE, Signs, wait_until},
-        strike,
     },
     Run,
 };
-use crate::processes;
 
 /// So much memory a worker may have where a fault allocates without end.
 const MEMORY_LIMIT: u64 = 512 << 20;
@@ -105,7 +103,7 @@ impl Ground {
         if answered.len() != self.run.workers || known != answered {
             return Err(format!("the workers {answered:?} have answered, and the pool says that it has {known:?}"));
         }
-        if let Some(dead) = known.iter().find(|pid| !processes::runs(**pid)) {
+        if let Some(dead) = known.iter().find(|pid| !test_support::is_alive(**pid)) {
             return Err(format!("worker {dead} of {known:?} does not run"));
         }
         match (known.contains(&struck), goes_on) {
@@ -129,11 +127,11 @@ impl Ground {
     pub(super) fn go(&self, pid: u32) -> Result<(), String> {
         self.signs.put("go");
         match self.run.fault {
-            Fault::Killed => strike::signal(pid, libc::SIGKILL),
-            Fault::Terminated => strike::signal(pid, libc::SIGTERM),
+            Fault::Killed => test_support::kill(pid, libc::SIGKILL),
+            Fault::Terminated => test_support::kill(pid, libc::SIGTERM),
             Fault::Stopped => {
-                strike::signal(pid, libc::SIGSTOP);
-                let ended_or_stopped = || matches!(processes::state(pid), None | Some('T' | 'Z' | 'X'));
+                test_support::kill(pid, libc::SIGSTOP);
+                let ended_or_stopped = || matches!(test_support::state(pid), None | Some('T' | 'Z' | 'X'));
                 wait_until("the stop of a worker", ended_or_stopped)?;
             }
             _ => {}

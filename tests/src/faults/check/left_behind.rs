@@ -3,20 +3,19 @@
 use std::time::{Duration, Instant};
 
 use executor_core::Executor;
+use test_support::{is_alive, kill};
 
 use super::{
     super::{
         Fault,
         payload::plant,
         signs::{PATIENCE, wait_until},
-        strike,
         table::Cell,
     },
     errors,
     ground::{Ground, SHORT, ShortTasks},
     not_here,
 };
-use crate::processes;
 
 /// The limit of short tasks where a worker may be stopped in one of them.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -62,7 +61,7 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
         failures.extend(tasks.failures()?);
         let is_over = match expected {
             Cell::Unhurt => has_happened(ground, pid),
-            _ => !processes::runs(pid),
+            _ => !is_alive(pid),
         };
         rounds_after += u32::from(rounds_before >= ROUNDS_BEFORE && is_over);
         if start.elapsed() > PATIENCE {
@@ -95,7 +94,7 @@ fn prepare(ground: &Ground) -> Result<u32, String> {
 fn go(ground: &Ground, pid: u32) -> Result<(), String> {
     ground.go(pid)?;
     if ground.run.fault == Fault::Deaf {
-        strike::signal(pid, libc::SIGTERM);
+        kill(pid, libc::SIGTERM);
     }
     Ok(())
 }
@@ -105,7 +104,7 @@ fn has_happened(ground: &Ground, pid: u32) -> bool {
     match ground.run.fault {
         // These were seen when they were sent.
         Fault::Stopped | Fault::Deaf => true,
-        fault if fault.ends_the_process() => !processes::runs(pid),
+        fault if fault.ends_the_process() => !is_alive(pid),
         _ => ground.signs.has("struck"),
     }
 }
