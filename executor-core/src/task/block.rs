@@ -1,18 +1,17 @@
-//! Where tasks lie: many in one block, one behind the other.
+//! The memory of tasks: many tasks in one block, one behind the other.
 //!
-//! Each thread has a block that it puts its tasks into. A place in it is given out once, to whichever threads. When
-//! none is left the thread begins another block, or the same one if it is empty by then; whoever empties it later frees
-//! it. So memory is asked for once in some thirty tasks, and what a task pays for is a step of a pointer and one atomic
-//! subtraction.
+//! Each thread has an open block for its tasks, and gives out each place in it once. When no place is left the thread
+//! opens another block, or the same one if it is empty by then. The last user of a closed block frees it. So most tasks
+//! cost a step of a pointer and one atomic subtraction, and no call of the allocator.
 //!
-//! The price: a task that is kept, keeps its block, which is [`BYTES`] large, and a thread keeps its last one. What is
-//! large, or must be aligned more, lies alone.
+//! In return, a task that is kept keeps its block, which is [`BYTES`] large, and a thread keeps its last one. Tasks that
+//! are large, or have a large alignment, are allocated alone.
 //!
 //! # Who may touch a block
 //!
-//! 1. A place that was given out belongs to the one who has it, until [`Memory`] is dropped.
-//! 2. The rest of the block belongs to the thread that opened it, until it closes it.
-//! 3. The block itself belongs to the one whom [`Tally`] tells that it was the last of these.
+//! 1. A place that was given out belongs to its task, until [`Memory`] is dropped.
+//! 2. The rest of the block belongs to the thread that opened it, until that thread closes it.
+//! 3. The block itself belongs to the user that [`Tally`] tells that it was the last.
 #![allow(unsafe_code)]
 
 use std::{
@@ -26,31 +25,34 @@ use crate::sync::AtomicU32;
 
 /// The size of a block.
 const BYTES: usize = 4096;
-/// Tasks begin with a cache line of their own, so that two of them, on two processors, do not take it from each other.
+/// Each task begins on a cache line of its own, so that two processors do not contend for one.
 const LINE: usize = 64;
-/// What is larger lies alone.
+/// Larger tasks are allocated alone.
 const LARGEST: usize = 512;
 
-/// Who has not let go of a block yet: places that were given out, and the thread that gives them out.
+/// The number of users of a block: places that were given out, and the thread that gives them out.
 pub(super) struct Tally(AtomicU32);
 
 impl Tally {
-    /// For the thread that opened the block: as many as can never be given out.
+    /// Counts for the thread that opened the block. More places than this can never be given out.
     const OPEN: u32 = 1 << 31;
 
     pub(super) fn new() -> Tally {
         Tally(AtomicU32::new(Tally::OPEN))
     }
 
-    /// For a place that was given out, once. True: the block is the caller's, who was the last.
+    /// Gives back a place that was given out. Returns whether it was the last user, and so owns the block.
+    #[must_use]
     #[inline]
     pub(super) fn leave(&self) -> bool {
-        // ORDERING: Release goes to the one who is last; Acquire, for this one may be it, pairs with the others'
-        // Release.
+        // ORDERING: Release goes to the last user. Acquire pairs with the Release of the others, because this may be the
+        // last one.
         self.0.fetch_sub(1, AcqRel) == 1
     }
 
-    /// For the thread that opened the block, once, after it has given out so many. True: the block is the caller's.
+    /// Ends the use by the thread that opened the block, after it has given out so many places. Returns whether it was
+    /// the last user, and so owns the block.
+    #[must_use]
     pub(super) fn close(&self, given: u32) -> bool {
         // ORDERING: as above.
         self.0.fetch_sub(Tally::OPEN - given, AcqRel) == Tally::OPEN - given
@@ -76,9 +78,9 @@ impl Block {
 
     /// # Safety
     ///
-    /// - The block is the caller's, by what [`Tally`] has answered.
+    /// - [`Tally`] has told the caller that it owns the block.
     unsafe fn free(block: NonNull<Block>) {
-        // SAFETY: `new` has allocated it, and nobody else has it.
+        // SAFETY: `new` has allocated the block, and it has no other user.
         unsafe { dealloc(block.cast().as_ptr(), Block::LAYOUT) }
     }
 }
@@ -87,10 +89,10 @@ impl Block {
 struct Open {
     /// Null before the first one.
     block: Cell<*mut Block>,
-    /// What is left of it.
+    /// The first byte that is left.
     next: Cell<*mut u8>,
     left: Cell<usize>,
-    /// How many places were given out.
+    /// The number of places that were given out.
     given: Cell<u32>,
 }
 
@@ -99,29 +101,29 @@ impl Open {
         Open { block: Cell::new(null_mut()), next: Cell::new(null_mut()), left: Cell::new(0), given: Cell::new(0) }
     }
 
-    /// So many bytes, a multiple of [`LINE`] and at most [`LARGEST`].
+    /// Returns a place of this size, which is a multiple of [`LINE`] and at most [`LARGEST`], and its block.
     #[inline]
     fn place(&self, size: usize) -> (NonNull<u8>, NonNull<Block>) {
         if self.left.get() < size {
-            self.turn();
+            self.open_next();
         }
         let place = self.next.get();
         self.next.set(place.wrapping_add(size));
         self.left.set(self.left.get() - size);
         self.given.set(self.given.get() + 1);
-        // SAFETY: there is a block, and enough is left of it, because otherwise there is another one now.
+        // SAFETY: there is a block, and enough is left of it, because otherwise another one was opened above.
         unsafe { (NonNull::new_unchecked(place), NonNull::new_unchecked(self.block.get())) }
     }
 
-    /// Begins another block, or the same one again if it has become empty meanwhile.
+    /// Opens another block, or the same one again if it has become empty.
     #[cold]
-    fn turn(&self) {
-        // If there is no memory for another one, none is what it has.
+    fn open_next(&self) {
+        // If there is no memory for another block, this thread has none.
         self.left.set(0);
         let block = match NonNull::new(self.block.replace(null_mut())) {
-            // SAFETY: this thread has not closed it before, so it is there.
+            // SAFETY: this thread has not closed the block before, so it lives.
             Some(block) if unsafe { block.as_ref() }.0.close(self.given.get()) => {
-                // SAFETY: it is this one's, and nobody else has it.
+                // SAFETY: `close` returned that this thread owns the block.
                 unsafe { block.write(Block(Tally::new())) };
                 block
             }
@@ -139,10 +141,10 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if let Some(block) = NonNull::new(self.block.get())
-            // SAFETY: as in `turn`.
+            // SAFETY: as in `open_next`.
             && unsafe { block.as_ref() }.0.close(self.given.get())
         {
-            // SAFETY: it is this one's.
+            // SAFETY: `close` returned that this thread owns the block.
             unsafe { Block::free(block) }
         }
     }
@@ -152,16 +154,16 @@ thread_local! {
     static OPEN: Open = const { Open::new() };
 }
 
-/// The block that a task lies in; none, if it lies alone.
+/// Points to the block that a task lies in, or to none if the task was allocated alone.
 #[derive(Clone, Copy)]
 pub(super) struct BlockPointer(Option<NonNull<Block>>);
 
-/// Memory for a task.
+/// Allocates memory for a task.
 #[inline]
 pub(super) fn allocate(layout: Layout) -> (NonNull<u8>, BlockPointer) {
-    // The sanitizers and the models see each task for itself.
+    // The sanitizers and the models need each task in an allocation of its own.
     let is_small = layout.size() <= LARGEST && layout.align() <= LINE && !cfg!(any(loom, tasks_apart));
-    // A thread whose locals are gone already is ending.
+    // A thread whose locals are gone is ending.
     if is_small && let Ok((place, block)) = OPEN.try_with(|open| open.place(layout.size().next_multiple_of(LINE))) {
         return (place, BlockPointer(Some(block)));
     }
@@ -173,7 +175,7 @@ fn checked(memory: *mut u8, layout: Layout) -> NonNull<u8> {
     NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
-/// The memory of a task, which is given back when this is dropped.
+/// The memory of a task, which is freed when this is dropped.
 pub(super) struct Memory {
     place: NonNull<u8>,
     block: BlockPointer,
@@ -183,8 +185,8 @@ pub(super) struct Memory {
 impl Memory {
     /// # Safety
     ///
-    /// - The place and the block are what [`allocate`] has answered for this layout.
-    /// - It is done once, and what lies there is not used after this is dropped.
+    /// - [`allocate`] has returned the place and the block for this layout.
+    /// - This is called once for them, and nothing uses the memory after this is dropped.
     #[inline]
     pub(super) unsafe fn of(place: NonNull<u8>, block: BlockPointer, layout: Layout) -> Memory {
         Memory { place, block, layout }
@@ -196,13 +198,13 @@ impl Drop for Memory {
     fn drop(&mut self) {
         match self.block.0 {
             Some(block) => {
-                // SAFETY: the place was given out and is given back now, so until here the block is there.
+                // SAFETY: the place was given out and is only given back now, so the block lives.
                 if unsafe { block.as_ref() }.0.leave() {
-                    // SAFETY: it is this one's.
+                    // SAFETY: `leave` returned that this thread owns the block.
                     unsafe { Block::free(block) }
                 }
             }
-            // SAFETY: by the contract of `of` it was allocated alone, with this layout.
+            // SAFETY: by the contract of `of` the memory was allocated alone, with this layout.
             None => unsafe { dealloc(self.place.as_ptr(), self.layout) },
         }
     }
@@ -217,19 +219,19 @@ mod tests {
     fn memory(size: usize, align: usize) -> Memory {
         let layout = Layout::from_size_align(size, align).expect("a layout");
         let (place, block) = allocate(layout);
-        // SAFETY: just so, and the tests use what lies there only before it is dropped.
+        // SAFETY: `allocate` returned both, and the tests use the memory only before this is dropped.
         unsafe { Memory::of(place, block, layout) }
     }
 
-    // SAFETY: memory that nobody uses belongs to any thread.
+    // SAFETY: unused memory can be freed by any thread.
     unsafe impl Send for Memory {}
 
     #[test]
-    fn places_do_not_overlap_and_begin_with_a_line() {
+    fn places_do_not_overlap_and_begin_on_a_cache_line() {
         let all: Vec<Memory> = (0..1000).map(|number| memory(1 + number % LARGEST, 8)).collect();
         for (number, memory) in all.iter().enumerate() {
             assert_eq!(memory.place.as_ptr().addr() % LINE, 0);
-            // SAFETY: the place is this long, and nobody else's.
+            // SAFETY: the place is this long, and belongs to this test.
             unsafe { memory.place.write_bytes(number as u8, memory.layout.size()) };
         }
         for (number, memory) in all.iter().enumerate() {
@@ -240,25 +242,25 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_has_become_empty_is_used_again() {
+    fn an_empty_block_is_used_again() {
         let first = memory(LARGEST, 8).place;
         assert!((0..2 * BYTES / LARGEST).any(|_| memory(LARGEST, 8).place == first));
     }
 
     #[test]
-    fn a_block_outlives_the_thread_that_has_opened_it() {
+    fn a_block_outlives_the_thread_that_opened_it() {
         let (tasks, taken) = mpsc::channel();
-        thread::spawn(move || (0..100).for_each(|_| tasks.send(memory(100, 8)).expect("somebody takes them")))
+        thread::spawn(move || (0..100).for_each(|_| tasks.send(memory(100, 8)).expect("the test receives them")))
             .join()
             .expect("it does not panic");
         for memory in taken {
-            // SAFETY: the place is this long, and nobody else's.
+            // SAFETY: the place is this long, and belongs to this test.
             unsafe { memory.place.write_bytes(7, 100) };
         }
     }
 
     #[test]
-    fn what_is_large_or_must_be_aligned_more_lies_alone() {
+    fn large_and_aligned_tasks_are_allocated_alone() {
         assert!(memory(LARGEST, 16).block.0.is_some());
         assert!(memory(LARGEST + 1, 16).block.0.is_none());
         let aligned = memory(256, 2 * LINE);
@@ -278,7 +280,7 @@ mod tests {
         let (tasks, taken) = mpsc::channel();
         thread::spawn(move || {
             LATER.set(Some(AtTheEnd(tasks)));
-            // Opened after it, so dropped before it.
+            // The block is opened after `LATER` was set, so it is dropped before.
             drop(memory(100, 8));
         })
         .join()

@@ -1,20 +1,11 @@
 //! The memory of a task, and the only code that reaches into it.
 //!
 //! One cell holds everything: the [`Header`] that is the same for all tasks, the output slot whose type the future
-//! knows, and the work whose type nobody but the vtable knows. [`TaskRef`] is a counted pointer to the header,
-//! [`Typed`](super::typed::Typed) the same with the type of the output, through which it is read.
+//! knows, and the work whose type only the table of functions knows. [`TaskRef`] is a counted pointer to the header,
+//! [`Typed`](super::typed::Typed) the same with the type of the output.
 //!
-//! # Who may touch which field in which state
-//!
-//! 1. The header's plain fields are written before the task is shared, and only read afterwards.
-//! 2. The work belongs to the one who cleared WORK, by `State::claim` or `State::take_work`.
-//! 3. The output belongs, while RUNNING_LOCAL, COMPLETING or FAILING, to the one who made that transition; while UNPACKING, to
-//!    the one who was answered `Access::Unpack`.
-//! 4. While DONE and not UNPACKING, the output is only read, and never its value but by the one whose `State::take_value`
-//!    returned true, or, if SHARED, by anyone who may hold a `&T`. Taking leaves the variant in place.
-//! 5. The last reference drops what is left: the work if WORK is set, the output's value unless TAKEN.
-//!
-//! README.md in this folder says why these rules are enough.
+//! README.md in this folder has the rules of ownership that the comments here cite: which thread may touch which field in
+//! which state, and why these rules are enough.
 #![allow(unsafe_code)]
 
 use std::{
@@ -42,18 +33,18 @@ use crate::{
 
 /// The part of a task that does not depend on its types.
 ///
-/// In this order: what a worker that runs the task has no business with comes first, and what it needs last, next to
-/// the output and the work. So the worker asks for fewer of the cache lines that the submitter has just written.
+/// The order matters: the fields that a worker does not need come first, the others last, next to the output and the
+/// work. So the worker reads fewer of the cache lines that the submitter has just written.
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) waiters: Waiters,
     pub(crate) options: Option<Box<TaskOptions>>,
     pub(crate) id: TaskId,
-    /// What the host wants to be told again when it is asked about the task.
+    /// Where the task lies in the back-end. Every question to the host carries it.
     pub(crate) place: AtomicU64,
-    /// The back-end that has the task; 0 until it says so, and for back-ends that never do. See [`crate::host`].
+    /// The host of the back-end that has the task; 0 until the back-end attaches one. See [`crate::host`].
     pub(crate) host: AtomicU32,
-    /// In which process of a family of forks the task was made.
+    /// The fork generation of the process that made the task.
     pub(crate) born: fork::Generation,
     block: BlockPointer,
     vtable: &'static VTable,
@@ -61,7 +52,7 @@ pub(crate) struct Header {
     references: AtomicU32,
 }
 
-/// A header, and the output slot behind it. A `Typed<T>` points to one.
+/// A header and the output slot behind it. A `Typed<T>` points to one.
 #[repr(C)]
 struct Slot<T> {
     header: Header,
@@ -79,7 +70,7 @@ struct Cell<W: Work> {
 pub(super) enum Output<T> {
     /// Not written yet, or the task is CANCELLED.
     Empty,
-    /// Moved out already if TAKEN, which is why dropping it is left to `free`.
+    /// Moved out before if TAKEN, so only `free` may drop it.
     Value(ManuallyDrop<T>),
     Error(Error),
     Packed(Bytes),
@@ -94,13 +85,13 @@ impl<T> Output<T> {
     }
 }
 
-/// What a task can do that depends on its types. Each entry takes the header of a `Cell<W>` for the `W` of the table.
+/// The operations that depend on the types of a task. Each takes the header of a `Cell<W>` for the `W` of the table.
 struct VTable {
     /// Owns the work (rule 2) and the output (rule 3): runs the one into the other.
     run: unsafe fn(NonNull<Header>) -> End,
     /// Owns the work: drops it.
     discard: unsafe fn(NonNull<Header>),
-    /// Owns the work: writes it down and drops it.
+    /// Owns the work: encodes and drops it.
     encode: unsafe fn(NonNull<Header>, &mut Vec<u8>) -> Result<Encoded, Error>,
     /// Owns the output: writes an error into it.
     write_error: unsafe fn(NonNull<Header>, Error),
@@ -118,12 +109,12 @@ impl<W: Work> Cell<W> {
         run: |header| {
             // SAFETY: the header is the beginning of a `Cell<W>`, and the caller has a reference to it.
             let cell = unsafe { header.cast::<Cell<W>>().as_ref() };
-            // SAFETY: the caller owns the work, so nobody else reads it, and WORK is clear, so it is not dropped again.
+            // SAFETY: the caller owns the work, so no other thread reads it, and WORK is clear, so it is not dropped again.
             let work = unsafe { cell.take_work() };
-            // The one place that user code cannot unwind out of: behind it there is always an output.
+            // Nothing unwinds out of this, so there is always an output behind it.
             let (output, end) = Output::of(catch::guarded(|| work.run()).flatten());
-            // SAFETY: the caller is the one who claimed the task, so by rule 3 nobody else touches the output. It is
-            // `Empty`, which needs no drop.
+            // SAFETY: the caller has claimed the task, so by rule 3 no other thread touches the output. It is `Empty`,
+            // which needs no drop.
             cell.slot.output.with_mut(|slot| unsafe { slot.write(output) });
             end
         },
@@ -163,9 +154,9 @@ impl<W: Work> Cell<W> {
             end
         },
         free: |header| {
-            // SAFETY: this is the last reference, so nobody else touches the cell.
+            // SAFETY: this is the last reference, so no other thread touches the cell.
             let cell = unsafe { header.cast::<Cell<W>>().as_mut() };
-            // SAFETY: `allocate` has it from there, and it is used up to the end of this only.
+            // SAFETY: `allocate` has this memory from `block::allocate`, and nothing uses it after this function.
             let _memory = unsafe { Memory::of(header.cast(), cell.slot.header.block, Layout::new::<Cell<W>>()) };
             let state = cell.slot.header.state.snapshot();
             if state.has_work() {
@@ -178,7 +169,7 @@ impl<W: Work> Cell<W> {
                 let value = unsafe { ManuallyDrop::take(value) };
                 catch::contain(|| drop(value));
             }
-            // SAFETY: nobody uses the cell after this, and its memory goes back only now.
+            // SAFETY: nothing uses the cell after this, and `_memory` is freed only afterwards.
             unsafe { ptr::drop_in_place(cell) };
         },
         name: W::name,
@@ -190,7 +181,7 @@ impl<W: Work> Cell<W> {
     ///
     /// - The caller owns the work (rule 2), and does this once.
     unsafe fn take_work(&self) -> W {
-        // SAFETY: by the contract nobody else touches the work, and it is not used again.
+        // SAFETY: by the contract no other thread touches the work, and it is not used again.
         self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) })
     }
 }
@@ -198,9 +189,9 @@ impl<W: Work> Cell<W> {
 /// A counted pointer to a task of any type.
 pub(crate) struct TaskRef(NonNull<Header>);
 
-// SAFETY: the work and the output are `Send` (`Work` demands both), each is only ever touched by one owner at a time
-// (rules 2 to 4; shared reading asks for `T: Sync` in `Typed::with_value`). Of the header, `block` is an address that
-// only the one who frees it follows, and the rest is `Sync`.
+// SAFETY: the work and the output are `Send` (`Work` requires both), and one thread at a time touches each of them (rules
+// 2 to 4; shared reading requires `T: Sync` in `Typed::with_value`). Of the header, only the thread that frees the task
+// follows `block`, and the rest is `Sync`.
 unsafe impl Send for TaskRef {}
 // SAFETY: as above.
 unsafe impl Sync for TaskRef {}
@@ -210,8 +201,8 @@ impl Deref for TaskRef {
 
     #[inline]
     fn deref(&self) -> &Header {
-        // SAFETY: a TaskRef holds a reference count, so the allocation lives; only shared access to the header is ever
-        // given out after it was made.
+        // SAFETY: a TaskRef holds a reference count, so the allocation lives. After it was made, only shared references
+        // to the header exist.
         unsafe { self.0.as_ref() }
     }
 }
@@ -231,12 +222,12 @@ impl Clone for TaskRef {
 impl Drop for TaskRef {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING: Release goes to the one who frees the task: all use of it happens before its end.
+        // ORDERING: Release, so that all use of the task happens before it is freed.
         let before = self.references.fetch_sub(1, Release);
         // ORDERING: Acquire pairs with the Release of the others. A load and not a fence, because the thread sanitizer
         // does not see fences.
         if before == 1 && self.references.load(Acquire) == 0 {
-            // SAFETY: the count was one, and it was this one's, so this was the last reference.
+            // SAFETY: the count was one, so this was the last reference.
             unsafe { (self.vtable.free)(self.0) }
         }
     }
@@ -254,29 +245,30 @@ impl Header {
 
 impl TaskRef {
     pub(crate) fn host(&self) -> HostId {
-        // ORDERING: the id stands for itself.
+        // ORDERING: the id publishes no other memory.
         HostId::from_raw(self.host.load(Relaxed))
     }
 
-    /// What the host is to be told when it is asked about the task; for the one who has seen it PLACED.
+    /// Returns the place, for a thread that has seen the task PLACED.
     pub(crate) fn place(&self) -> u64 {
-        // ORDERING: the state word has the order: it was written before the task was PLACED.
+        // ORDERING: the state word orders this: the place was written before the task was PLACED.
         self.place.load(Relaxed)
     }
 
-    /// Whether it runs at this moment, which the host is asked where this process cannot see it.
+    /// Returns whether the task runs at this moment. Asks the host where this process cannot see it.
     pub(crate) fn is_running(&self) -> bool {
         let state = self.state.snapshot();
         if !state.is_placed() {
             return state.is_running();
         }
         let started = self.host().find().is_some_and(|host| host.started(self.id, self.place()));
-        // The host may have answered no because the task has moved on meanwhile, and yes although it is over by now.
+        // The host may have returned false because the task moved on meanwhile, and true although it is done by now.
         let state = self.state.snapshot();
         if state.is_placed() { started } else { state.is_running() }
     }
 
-    /// The word for its state that users read. The host may be asked, so no lock of a back-end is held by the caller.
+    /// Returns the word for the state that users read. This may ask the host, so the caller must hold no lock of a
+    /// back-end.
     pub(crate) fn state_name(&self) -> &'static str {
         let state = self.state.snapshot();
         if state.is_placed() && self.is_running() { "running" } else { state.name() }
@@ -290,10 +282,10 @@ impl TaskRef {
         }
     }
 
-    /// Gives up this reference to a task that is done, unless it is the last one and freeing the task may run user
-    /// code: the `Drop` of its argument or result. In that case it is returned.
+    /// Drops this reference to a done task. Returns it instead if it is the last one and freeing the task may run user
+    /// code: the `Drop` of its argument or result.
     pub(crate) fn release(self) -> Option<TaskRef> {
-        // ORDERING: whether this is the last one is decided by the count alone. The Release of the exchange is that of
+        // ORDERING: the count alone decides whether this is the last reference. The Release of the exchange is that of
         // `drop`, and pairs with the Acquire below or the one there.
         let mut count = self.references.load(Acquire);
         while count > 1 {
@@ -305,7 +297,7 @@ impl TaskRef {
                 Err(seen) => count = seen,
             }
         }
-        // Nobody else has a reference, so the state does not change any more.
+        // There is no other reference, so the state does not change any more.
         if self.state.snapshot().holds_user_values() {
             return Some(self);
         }
@@ -313,12 +305,12 @@ impl TaskRef {
         None
     }
 
-    /// Where the task is, which tells it from every other one as long as a reference to it is held.
+    /// Returns the address of the task, which is unique as long as a reference to the task is held.
     pub(super) fn address(&self) -> usize {
         self.0.as_ptr().addr()
     }
 
-    /// The output slot, to be touched by rules 3 and 4 alone.
+    /// Returns the output slot, which only rules 3 and 4 allow to access.
     ///
     /// # Safety
     ///
@@ -387,14 +379,14 @@ impl TaskRef {
         }
     }
 
-    /// Writes the work down, if it is still there.
+    /// Encodes the work, if it is still there.
     pub(crate) fn encode_work(&self, into: &mut Vec<u8>) -> Option<Result<Encoded, Error>> {
         // SAFETY: `take_work` returned true, so this thread owns the work.
         self.state.take_work().then(|| unsafe { (self.vtable.encode)(self.0, into) })
     }
 }
 
-/// Makes a task and the first two references to it: the owner's, and the caller's.
+/// Allocates a task. Returns the first two references to it: the owner's, and the caller's.
 #[inline]
 pub(super) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (TaskRef, TaskRef) {
     let (place, block) = block::allocate(Layout::new::<Cell<W>>());
@@ -414,7 +406,7 @@ pub(super) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -
         slot: Slot { header, output: UnsafeCell::new(Output::Empty) },
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     };
-    // SAFETY: the place is this one's, and has this layout.
+    // SAFETY: the place was allocated for this cell, with this layout.
     unsafe { place.cast::<Cell<W>>().write(cell) };
     // The pointer covers the whole cell; `repr(C)` puts the header first.
     let header = place.cast::<Header>();

@@ -1,4 +1,4 @@
-//! What is left to do when a task is done.
+//! What must still be done for a task that is done.
 
 use std::fmt;
 
@@ -9,9 +9,11 @@ use super::{
     waiter::{Waiter, notify},
 };
 
-/// What the one who completed a task owes: to drop the arguments if it never ran, and to notify those who wait for it.
-/// Dropping this does both, on this thread and in this order. A back-end drops it outside of its locks. A thread that
-/// must not run user code calls [`wake_threads`](Completed::wake_threads), and lets another thread drop what is left.
+/// What the thread that completed a task owes: dropping the arguments if the task never ran, and notifying the waiters.
+///
+/// Dropping this does both, on the current thread and in this order, so a back-end must drop it outside its locks. A
+/// thread that must not run user code calls [`wake_threads`](Completed::wake_threads), and lets another thread drop the
+/// rest.
 ///
 /// ```
 /// use executor_core::{Task, TaskOptions};
@@ -28,7 +30,7 @@ pub struct Completed {
 }
 
 impl Completed {
-    /// For the one who made the task DONE.
+    /// For the thread that made the task DONE.
     #[inline]
     pub(super) fn new(task: TaskRef, owed: Owed) -> Completed {
         let waiters = match owed {
@@ -49,14 +51,14 @@ impl Completed {
         Completed { task: None, waiters: Vec::new() }
     }
 
-    /// Whether there are callbacks, which dropping this runs. A waker is user code too: see
+    /// Returns whether there are callbacks, which dropping this runs. A waker is user code too: see
     /// [`wake_threads`](Completed::wake_threads).
     pub fn has_callbacks(&self) -> bool {
         self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)))
     }
 
-    /// Wakes the threads that wait for the task, which runs no user code. Returns the rest, if dropping it runs some: a
-    /// waker, a callback, the `Drop` of an argument or a result. For threads of a back-end that others depend on.
+    /// Wakes the threads that wait for the task, which runs no user code. Returns the rest if dropping it runs user code:
+    /// a waker, a callback, the `Drop` of an argument or a result. For threads of a back-end that others depend on.
     ///
     /// ```
     /// use executor_core::{Task, TaskOptions};

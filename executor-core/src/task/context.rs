@@ -17,7 +17,7 @@ use crate::{
     worker::{stop_flag, worker_name},
 };
 
-/// The task that the calling code runs in: see [`current`].
+/// The task that the calling code runs in. See [`current`].
 #[derive(Clone)]
 pub struct Context {
     task: Known,
@@ -61,24 +61,24 @@ pub struct Remote {
     pub id: TaskId,
     /// Its name.
     pub name: Cow<'static, str>,
-    /// Which attempt this is, from 1 on.
+    /// The number of this attempt, starting with 1.
     pub attempt: u32,
-    /// Answers whether the task with this number was asked to stop.
+    /// Returns whether the task with this number was asked to stop.
     pub stop: Arc<dyn Fn(u64) -> bool + Send + Sync>,
     /// The number of this task.
     pub number: u64,
 }
 
 impl Remote {
-    /// Whether it was asked to stop.
+    /// Returns whether the task was asked to stop.
     pub fn is_asked_to_stop(&self) -> bool {
         (self.stop)(self.number)
     }
 }
 
-/// The task that the calling code runs in, or None outside of one.
+/// Returns the task that the calling code runs in, or `None` outside a task.
 ///
-/// Threads that a task starts by itself are outside.
+/// Threads that a task starts by itself are outside the task.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, task};
@@ -93,7 +93,7 @@ pub fn current() -> Option<Context> {
 }
 
 impl Context {
-    /// The id that the task's future has.
+    /// Returns the id that the task's future has.
     pub fn id(&self) -> TaskId {
         match &self.task {
             Known::Local(task) => task.id,
@@ -101,7 +101,7 @@ impl Context {
         }
     }
 
-    /// The name given in [`TaskOptions`](crate::TaskOptions::name), or the function's path.
+    /// Returns the name given in [`TaskOptions`](crate::TaskOptions::name), or else the function's path.
     pub fn name(&self) -> &str {
         match &self.task {
             Known::Local(task) => task.name(),
@@ -109,13 +109,13 @@ impl Context {
         }
     }
 
-    /// The name of the worker that runs it.
+    /// Returns the name of the worker that runs the task.
     pub fn worker(&self) -> &str {
         &self.worker
     }
 
-    /// 1 the first time, one more after each death of a worker under it. See
-    /// [`TaskOptions::retries`](crate::TaskOptions::retries).
+    /// Returns the number of this attempt: 1 the first time, and one more after each worker that died while running the
+    /// task. See [`TaskOptions::retries`](crate::TaskOptions::retries).
     pub fn attempt(&self) -> u32 {
         match &self.task {
             Known::Local(_) => 1,
@@ -123,8 +123,8 @@ impl Context {
         }
     }
 
-    /// Whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads that
-    /// looks here from time to time can be stopped; one that does not cannot.
+    /// Returns whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads can
+    /// only be stopped if it calls this from time to time.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, task};
@@ -170,6 +170,6 @@ pub fn run_remote<R>(remote: Arc<Remote>, code: impl FnOnce() -> R) -> R {
 
 #[inline]
 fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
-    // ORDERING: the flag stands for itself.
+    // ORDERING: the flag publishes no other memory.
     flag.as_ref().is_some_and(|flag| flag.load(Relaxed))
 }

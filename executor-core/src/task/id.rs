@@ -1,4 +1,4 @@
-//! The number of a task.
+//! The id of a task.
 
 use std::{
     cell::Cell,
@@ -8,15 +8,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// How many numbers a thread takes for itself at once, so that threads which submit do not fight over one counter.
-const AT_ONCE: u64 = 1024;
+/// The number of ids that a thread takes in one step, so that submitting threads do not contend for one counter.
+const IN_ONE_STEP: u64 = 1024;
 
 thread_local! {
-    /// The numbers that the thread still has: the next one, and the end of them.
+    /// The ids that the thread still has: the next one, and the end of the range.
     static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// Tells tasks of one process from each other. Later tasks of a thread have greater ids.
+/// Identifies a task within its process. Of two tasks that one thread makes, the later one has the greater id.
 ///
 /// ```
 /// use executor_core::{TaskId, promise};
@@ -38,7 +38,7 @@ impl TaskId {
         TaskId(next)
     }
 
-    /// Of the tasks that the calling thread makes, those before this moment have lesser ones than this.
+    /// Returns an id that is greater than those of all tasks that the calling thread has made.
     pub(crate) fn end_of_own() -> TaskId {
         TaskId(OWN.get().0)
     }
@@ -46,18 +46,18 @@ impl TaskId {
     #[cold]
     fn first_of_more() -> TaskId {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        // ORDERING: the counter only has to give different numbers.
-        let first = NEXT.fetch_add(AT_ONCE, Relaxed);
-        OWN.set((first + 1, first + AT_ONCE));
+        // ORDERING: the counter only has to give distinct numbers.
+        let first = NEXT.fetch_add(IN_ONE_STEP, Relaxed);
+        OWN.set((first + 1, first + IN_ONE_STEP));
         TaskId(first)
     }
 
-    /// The number, for a protocol.
+    /// Returns the number, for a protocol.
     pub fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// The id with this number, from a protocol.
+    /// Returns the id with this number, from a protocol.
     pub const fn from_u64(number: u64) -> TaskId {
         TaskId(number)
     }

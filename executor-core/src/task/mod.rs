@@ -1,9 +1,9 @@
 //! A task, and what it can learn about itself while it runs.
 //!
-//! [`Task`] is the back-end's half of what [`Executor::submit`](crate::Executor::submit) makes; the caller has the
-//! other, the [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task
-//! in place ([`Task::run`]), or writes it down ([`Task::encode`]), has it run elsewhere and hands in the reply
-//! ([`Task::complete`]). A task that is dropped resolves its future with an error, so nobody waits for ever.
+//! [`Executor::submit`](crate::Executor::submit) makes two halves: the back-end has the [`Task`], the caller the
+//! [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task locally
+//! ([`Task::run`]), or encodes it ([`Task::encode`]), has it run remotely and delivers the reply ([`Task::complete`]). If
+//! a task is dropped, its future fails, so that no caller waits for ever.
 
 mod block;
 pub(crate) mod cell;

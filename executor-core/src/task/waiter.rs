@@ -1,4 +1,4 @@
-//! Who waits for a task, in one enum, and the list of them.
+//! What waits for a task, as one enum, and the list of waiters.
 
 use std::{sync::Arc, task::Waker};
 
@@ -8,20 +8,20 @@ use super::{
 };
 use crate::{catch, group::Group, signal::Signal, sync::Mutex};
 
-/// Somebody who wants to hear when a task is done.
+/// Something that is notified when a task is done.
 pub(crate) enum Waiter {
     /// A thread blocked in `result` or `exception`.
     Thread(Arc<Signal>),
-    /// An `.await`; the number tells several from each other.
+    /// An `.await`. The number distinguishes several.
     Waker(u64, Waker),
-    /// A `wait` or `as_completed` over many tasks, and which of them this is.
+    /// A `wait`, `as_completed` or `map` over many tasks, and the index of this one.
     Group(Arc<Group>, usize),
     /// A done-callback.
     Callback(Box<dyn FnOnce(&TaskRef) + Send>),
 }
 
 impl Waiter {
-    /// Wakes a thread. Returns what is none, and is notified by running user code.
+    /// Wakes the waiter if it is a thread. Returns it otherwise, because notifying it runs user code.
     pub(crate) fn wake_thread(self) -> Option<Waiter> {
         match self {
             Waiter::Thread(signal) => signal.set(),
@@ -39,13 +39,12 @@ impl Waiter {
     }
 }
 
-/// The list of those who wait. Its lock is taken by those who wait, and by the one who finishes if the state says that
-/// somebody waits; a task that nobody waits for never touches it.
+/// The list of waiters. The thread that finishes a task takes the lock only if the state says that there is a waiter.
 #[derive(Default)]
 pub(crate) struct Waiters(Mutex<Vec<Waiter>>);
 
 impl Waiters {
-    /// Adds a waiter. An error gives it back: what it waits for is there, and nobody would notify it.
+    /// Adds a waiter. Returns it as an error if its event has happened, because no thread would notify it.
     pub(crate) fn add(&self, task: &TaskRef, waiter: Waiter) -> Result<(), Waiter> {
         let mut list = self.0.lock();
         // Under the lock, so that a thread that sees the flag and then takes the lock finds the waiter in the list.
@@ -63,9 +62,9 @@ impl Waiters {
         catch::contain(|| drop(removed));
     }
 
-    /// Replaces the waker of an `.await` that is polled again. False: it is not in the list.
+    /// Replaces the waker of an `.await` that is polled again. Returns whether it was in the list.
     ///
-    /// The waker comes as a clone, because cloning it is user code and must not happen under the lock.
+    /// The caller has cloned the waker, because cloning it runs user code, which must not happen under the lock.
     pub(crate) fn replace_waker(&self, key: u64, new: Waker) -> bool {
         let mut list = self.0.lock();
         let old = list.iter_mut().find_map(|waiter| match waiter {
@@ -79,22 +78,22 @@ impl Waiters {
         true
     }
 
-    /// Takes everybody out of the list.
+    /// Takes all waiters out of the list.
     pub(crate) fn take(&self) -> Vec<Waiter> {
         std::mem::take(&mut *self.0.lock())
     }
 
-    /// Notifies those who wait for the output. The others are left to the one who finished the task, which is the
-    /// thread that callbacks are promised to run in.
+    /// Notifies the waiters that wait to read the output. The others are left to the thread that finished the task,
+    /// because callbacks are promised to run in that thread.
     pub(crate) fn notify_readers(&self, task: &TaskRef) {
         let readers = self.0.lock().extract_if(.., |waiter| waiter.waits_for() == Event::Readable).collect();
         notify(task, readers);
     }
 }
 
-/// Notifies these waiters of this task, outside every lock: first the threads that wait, then the wakers, then the
-/// callbacks, each in the order they were added. A waker or a callback is code of the user's that may block, so no
-/// thread waits behind one. What panics is reported, and the rest are still notified.
+/// Notifies these waiters of this task, outside every lock: first the threads, then the wakers, then the callbacks, each
+/// in the order they were added. Wakers and callbacks are user code that may block, so the threads come first. A panic of
+/// one is reported, and the others are still notified.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
     let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
     for waiter in waiters {
@@ -124,12 +123,12 @@ mod tests {
     use super::*;
     use crate::{Future, ReturnWhen, as_completed, codec::Bytes, promise, wait};
 
-    fn waiting(future: &Future<u64>) -> usize {
+    fn waiters(future: &Future<u64>) -> usize {
         future.task().waiters.0.lock().len()
     }
 
-    /// Waits once in every way, and gives up.
-    fn give_up(future: &Future<u64>, timeout: Duration) {
+    /// Waits in every way until the time-out.
+    fn time_out(future: &Future<u64>, timeout: Duration) {
         assert!(future.result(timeout).is_err() && future.exception(timeout).is_err());
         assert_eq!(wait([future.alias()], timeout, ReturnWhen::AllCompleted).not_done.len(), 1);
         assert!(as_completed([future.alias()], timeout).next().expect("a time-out").is_err());
@@ -137,24 +136,24 @@ mod tests {
         for _ in 0..2 {
             assert!(Pin::new(&mut awaited).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
-        assert_eq!(waiting(future), 1);
+        assert_eq!(waiters(future), 1);
     }
 
     #[test]
-    fn whoever_stops_waiting_leaves_nothing_in_the_list() {
+    fn a_wait_that_ends_leaves_nothing_in_the_list() {
         let (promise, future) = promise::<u64>();
         for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(50)] {
             for _ in 0..20 {
-                give_up(&future, timeout);
-                assert_eq!(waiting(&future), 0);
+                time_out(&future, timeout);
+                assert_eq!(waiters(&future), 0);
             }
         }
         promise.set_result(1).expect("pending");
-        assert_eq!(waiting(&future), 0);
+        assert_eq!(waiters(&future), 0);
     }
 
     #[test]
-    fn reading_the_output_leaves_the_callbacks_to_the_one_who_finished() {
+    fn reading_the_output_leaves_the_callbacks_to_the_thread_that_finished() {
         use std::cell::RefCell;
 
         use crate::{
@@ -180,7 +179,7 @@ mod tests {
                 unreachable!("it runs in another process")
             }
             fn encode(self, _: &mut Vec<u8>) -> Result<Encoded, Error> {
-                unreachable!("nobody encodes it")
+                unreachable!("the test makes the reply itself")
             }
             fn unpack(_: Bytes) -> Result<u64, Error> {
                 let task = READ.take().expect("set by the test");
@@ -190,9 +189,9 @@ mod tests {
         }
         let (typed, _) = Typed::allocate(Contended, crate::TaskOptions::new(), true);
         let (called, calls) = std::sync::mpsc::channel();
-        let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test listens")));
+        let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test receives it")));
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
-        // The one who finishes has set DONE, and is on its way to the list.
+        // The finishing thread has set DONE, and is on its way to the list.
         let completing = Completing::start(&typed.task, true).expect("pending");
         let (task, owed) = completing.packed(Bytes::default(), false).finish();
         assert_eq!(owed, Owed::Notification);
@@ -200,19 +199,19 @@ mod tests {
         typed.take();
         assert!(calls.try_recv().is_err());
         let left = task.waiters.take();
-        assert!(matches!(left.as_slice(), [Waiter::Callback(_)]), "the reader was notified, and nobody else");
+        assert!(matches!(left.as_slice(), [Waiter::Callback(_)]), "only the reader was notified");
         notify(&task, left);
         assert!(calls.try_recv().is_ok());
     }
 
     #[test]
-    fn a_task_that_is_done_has_nobody_in_its_list() {
+    fn a_done_task_has_no_waiters() {
         let (promise, future) = promise::<u64>();
         future.add_done_callback(|_| {});
-        assert_eq!(waiting(&future), 1);
+        assert_eq!(waiters(&future), 1);
         promise.set_result(1).expect("pending");
         future.add_done_callback(|_| {});
         drop(as_completed([future.alias()], None));
-        assert_eq!(waiting(&future), 0);
+        assert_eq!(waiters(&future), 0);
     }
 }
