@@ -14,10 +14,12 @@ use crate::{
     waiting::{help, spin_briefly, taken},
 };
 
-/// What `future.await` polls. Works on any runtime, because it only uses the waker that it is given. The first poll
-/// looks for the result for up to 30 microseconds, fewer where that has brought nothing before. Dropping it leaves the
-/// task alone. Polled inside a task of the same executor (by a `block_on`, say), it runs the awaited task on the spot
-/// if that has not started, as [`Future::result`] does. Python's counterpart is `asyncio.wrap_future`.
+/// The future that `future.await` polls. It works on any runtime, because it only uses the waker that it receives.
+///
+/// The first poll spins for the result for up to 30 microseconds, and less if spinning has failed before. Dropping it
+/// does not touch the task. If it is polled inside a task of the same executor, for example by a `block_on`, it runs
+/// the awaited task inline if that has not started, as [`Future::result`] does. Python's counterpart is
+/// `asyncio.wrap_future`.
 ///
 /// ```
 /// use std::{pin::pin, task::{Context, Poll, Waker}};
@@ -26,19 +28,19 @@ use crate::{
 /// async fn twice(executor: &InlineExecutor, n: u64) -> Result<u64, Error> {
 ///     executor.submit(|n: u64| n * 2, n)?.await
 /// }
-/// // Any runtime will do; here the answer is there at the first poll.
+/// // Any runtime works; here the result is ready at the first poll.
 /// let executor = InlineExecutor::new();
-/// let answer = pin!(twice(&executor, 21)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
-/// assert!(matches!(answer, Poll::Ready(Ok(42))));
+/// let result = pin!(twice(&executor, 21)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// assert!(matches!(result, Poll::Ready(Ok(42))));
 /// ```
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Awaited<T: Send + 'static> {
     future: Future<T>,
     /// Moves the value out, or clones it.
     reader: fn(&Future<T>) -> Read<T>,
-    /// Tells the wakers of several such futures of one task from each other. 0 while none is registered.
+    /// Distinguishes the wakers of several such futures of one task. 0 while none is registered.
     key: u64,
-    /// When it was polled first and the task was not done.
+    /// The time of the first poll that found the task not done.
     since: Option<Instant>,
 }
 
@@ -65,7 +67,7 @@ impl<T: Send + 'static> Awaited<T> {
         if self.key != 0 && task.waiters.replace_waker(self.key, context.waker().clone()) {
             return true;
         }
-        // ORDERING: the counter only has to give different numbers.
+        // ORDERING: the counter only has to give distinct numbers.
         let key = NEXT.fetch_add(1, Relaxed);
         let registered = task.waiters.add(task, Waiter::Waker(key, context.waker().clone())).is_ok();
         self.key = if registered { key } else { 0 };
@@ -86,23 +88,24 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
         if let Err(error) = self.future.task().born.check() {
             return Poll::Ready(Err(error));
         }
-        // A worker that polls a task of its own executor blocks on it in some `block_on`, as `result` would.
+        // A worker that polls a task of its own executor would block in some `block_on`, so this helps as `result`
+        // does.
         let helped = match help(self.future.task()) {
             Ok(helped) => helped,
             Err(too_deep) => return Poll::Ready(Err(too_deep)),
         };
-        // Before its waker is called for the first time, it looks for the result itself: where that comes soon, it
-        // costs two threads less. Later it is polled for the sake of others, too.
+        // The first poll spins, because a result that comes soon then needs no wake-up of another thread. Later polls
+        // do not, because they may have been caused by other futures of the same async task.
         if !helped && (self.since.is_some() || !spin_briefly(self.future.task())) {
             self.since.get_or_insert_with(Instant::now);
         }
         let registered = self.register(context);
-        // Read again, so that a completion between the look and the registration is not missed.
+        // Read again, so that a completion between the first read and the registration is not missed.
         match self.read() {
             Some(result) => Poll::Ready(result),
             None => {
                 if !registered {
-                    // Done, but another thread is between two steps of unpacking: come again at once.
+                    // The task is done, but another thread is unpacking its output: poll again immediately.
                     context.waker().wake_by_ref();
                 }
                 Poll::Pending

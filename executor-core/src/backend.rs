@@ -1,23 +1,23 @@
-//! What a back-end implements, and how it is told to stop.
+//! The trait that a back-end implements, and how a back-end is stopped.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{Error, Task};
 
-/// What a back-end implements. `Box<dyn Backend>` is the executor that can be swapped.
+/// The trait that a back-end implements. `Box<dyn Backend>` is an executor that can be swapped.
 ///
-/// Small on purpose: everything else that users call is in [`Executor`](crate::Executor), which every back-end gets.
+/// It is small on purpose: everything else that users call is in [`Executor`](crate::Executor), which every back-end
+/// has.
 ///
 /// # Contract
 ///
-/// - Every task that `schedule` accepted is resolved: it is run, completed, or dropped (which resolves its future with
-///   an error). None is kept for ever.
-/// - `schedule` after `close` answers [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), and nothing of the task
-///   runs.
-/// - A bounded back-end waits in `schedule` while it is full if [`Task::may_wait`] says so, and otherwise answers
+/// - Every task that `schedule` accepted gets done: it is run, completed, or dropped (which fails its future). None is
+///   kept for ever.
+/// - `schedule` after `close` returns [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), and does not run the task.
+/// - If a bounded back-end is full, `schedule` blocks if [`Task::may_wait`] is true, and otherwise returns
 ///   [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
-/// - `close` and `join` may be called any number of times and from any thread, also from a task or a callback of this
-///   very back-end. `close` returns at once; `join` from one of the back-end's own threads must not wait for itself.
+/// - `close` and `join` may be called any number of times and from any thread, even from a task or a callback of this
+///   back-end. `close` returns immediately; `join` from one of the back-end's own threads must not wait for itself.
 /// - Dropping the back-end is `close(Shutdown::Drain)` and then `join(None)`.
 /// - No lock of the back-end is held while a task or a callback runs.
 ///
@@ -59,40 +59,41 @@ use crate::{Error, Task};
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Backend: Send + Sync {
-    /// Takes a task and runs it, now or later, here or elsewhere.
+    /// Accepts a task, and runs it now or later, locally or remotely.
     ///
     /// # Errors
     ///
-    /// [`ShutDown`](crate::ErrorKind::ShutDown) after `close`, [`QueueFull`](crate::ErrorKind::QueueFull) where the
-    /// task must not wait, [`Broken`](crate::ErrorKind::Broken) where no worker can be had any more,
-    /// [`Encode`](crate::ErrorKind::Encode) where the arguments could not be written down. The task did not run.
+    /// [`ShutDown`](crate::ErrorKind::ShutDown) after `close`, [`QueueFull`](crate::ErrorKind::QueueFull) if the queue
+    /// is full and the task must not wait, [`Broken`](crate::ErrorKind::Broken) if no worker can be started any more,
+    /// [`Encode`](crate::ErrorKind::Encode) if the arguments cannot be encoded. In each case the task did not run.
     fn schedule(&self, task: Task) -> Result<(), Error>;
 
-    /// Stops accepting tasks, and deals with those it has as `mode` says. Returns at once.
+    /// Stops accepting tasks, and drains, cancels or terminates those it has. Returns immediately.
     ///
-    /// A second call may only be stricter: draining, then cancelling, then terminating.
+    /// A second call can only be stricter: draining, then cancelling, then terminating.
     fn close(&self, mode: Shutdown);
 
-    /// Waits until every worker is gone, at most for `timeout`; `None` waits as long as it takes.
+    /// Waits until every worker has ended, at most for `timeout`; `None` waits without a time-out.
     ///
-    /// True: every worker is gone. Without an earlier `close` the workers do not go, so it waits for somebody to call
-    /// it. Called from one of the back-end's own workers it answers false at once, for that worker is not gone.
+    /// Returns whether every worker has ended. Workers only end after `close`, so this waits for another thread to call
+    /// it. Called from one of the back-end's own workers it immediately returns false, because that worker has not
+    /// ended.
     fn join(&self, timeout: Option<Duration>) -> bool;
 
-    /// How many tasks can run at the same time.
+    /// Returns how many tasks can run at the same time.
     fn max_workers(&self) -> usize;
 
-    /// A handle that owns what `schedule` needs, for submitting when the borrow of the executor is over.
+    /// Returns a handle that owns what `schedule` needs, for submitting after the borrow of the executor has ended.
     ///
     /// [`Executor::map_with`](crate::Executor::map_with) with a `buffersize` submits its later items through it. It
-    /// must not keep the workers alive: once the executor is shut down, it answers `ShutDown`. The default is `None`,
-    /// and `buffersize` is then refused with a typed error.
+    /// must not keep the workers alive: once the executor is shut down, its `schedule` returns `ShutDown`. The default
+    /// is `None`, and then `buffersize` is an error.
     fn handle(&self) -> Option<Arc<dyn Backend>> {
         None
     }
 }
 
-/// What becomes of the tasks that are not done when an executor is closed.
+/// What happens to the tasks that are not done when an executor is closed.
 ///
 /// Dropping an executor is [`Drain`](Shutdown::Drain). Python's counterparts: `shutdown()`,
 /// `shutdown(cancel_futures=True)`, and `terminate_workers()` followed by `kill_workers()`.
@@ -104,17 +105,17 @@ pub trait Backend: Send + Sync {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Everything that was accepted still runs.
+    /// Every accepted task still runs.
     Drain,
-    /// What runs is finished; what waits is cancelled.
+    /// Running tasks finish; queued tasks are cancelled.
     CancelPending,
-    /// What waits is cancelled; what runs is asked to stop, and after `grace` is stopped where the back-end can do
-    /// that.
+    /// Queued tasks are cancelled. Running tasks are asked to stop, and after `grace` are stopped where the back-end
+    /// can do that.
     ///
-    /// Processes get `SIGTERM` at once and `SIGKILL` after `grace`. Threads cannot be stopped: a task sees
-    /// [`is_cancelled`](crate::task::Context::is_cancelled) and may leave by itself.
+    /// Processes get `SIGTERM` immediately and `SIGKILL` after `grace`. Threads cannot be stopped: a task can check
+    /// [`is_cancelled`](crate::task::Context::is_cancelled) and return.
     Terminate {
-        /// How long a task that was asked to stop may take over it.
+        /// How long a task may continue after it was asked to stop.
         grace: Duration,
     },
 }

@@ -12,10 +12,11 @@ use crate::{
     waiting::{WaitEnd, help, help_or_fail, wait_for, wait_until_done},
 };
 
-/// The handle of a task: asks for its state, cancels it, waits for its result.
+/// The handle of a task: it shows the state, cancels the task, and waits for the result.
 ///
-/// The same type for every back-end, so futures of several can be waited for together. Dropping it neither cancels the
-/// task nor waits for it. Python's counterpart is `concurrent.futures.Future`, whose methods have the same names here.
+/// It is one type for every back-end, so futures of several back-ends can be waited for together. Dropping it neither
+/// cancels the task nor waits for it. Python's counterpart is `concurrent.futures.Future`, whose methods have the same
+/// names.
 ///
 /// All methods may be called from any thread, from callbacks and from tasks.
 ///
@@ -46,12 +47,12 @@ impl<T: Send + 'static> Future<T> {
         &self.typed
     }
 
-    /// Another handle of the same task. Not public: there is one value, and one owner to move it out.
+    /// Returns another handle of the same task. Not public, because only one owner can move the value out.
     pub(crate) fn alias(&self) -> Future<T> {
         Future { typed: self.typed.clone() }
     }
 
-    /// The id of the task, which the task itself sees in [`task::current`](crate::task::current).
+    /// Returns the id of the task, which the task itself sees in [`task::current`](crate::task::current).
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, task};
@@ -64,7 +65,7 @@ impl<T: Send + 'static> Future<T> {
         self.task().id
     }
 
-    /// Whether it is over: it has a result, failed, or was cancelled. Once true it stays true.
+    /// Returns whether the task is done: it has a result, failed, or was cancelled. Once true it stays true.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -77,8 +78,8 @@ impl<T: Send + 'static> Future<T> {
         self.task().state.snapshot().is_done()
     }
 
-    /// Whether it runs at this moment. Exact: a task that lies in a worker's queue does not run, which is where Python
-    /// says otherwise.
+    /// Returns whether the task runs at this moment. A task that lies in a worker's queue does not run; Python says
+    /// that it does.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -90,7 +91,7 @@ impl<T: Send + 'static> Future<T> {
         self.task().is_running()
     }
 
-    /// Whether it was cancelled before it started. A cancelled future is [`done`](Future::done).
+    /// Returns whether the task was cancelled before it started. A cancelled future is [`done`](Future::done).
     ///
     /// ```
     /// let (_promise, future) = executor_core::promise::<u64>();
@@ -102,12 +103,12 @@ impl<T: Send + 'static> Future<T> {
         self.task().state.snapshot().is_cancelled()
     }
 
-    /// Withdraws the task. True: it will not run, and never did; it is done, and its callbacks run here and now. False:
-    /// it runs or is over, and nothing changed.
+    /// Cancels the task. Returns true if the task never ran and never will. Then it is done, and this runs its
+    /// callbacks. Returns false if the task runs or is done, and nothing changed.
     ///
-    /// It succeeds until the very instant the task starts, also when the task already lies in a worker's queue. Of "it
-    /// ran" and "it was cancelled" exactly one is true in the end. The arguments are dropped by the time
-    /// it answers the one who cancelled the task; another who asks at the same moment may hear it a little earlier.
+    /// It succeeds until the task starts, even if the task already lies in a worker's queue. Exactly one of "it ran"
+    /// and "it was cancelled" is true in the end. The arguments are dropped before this returns in the thread that
+    /// cancelled the task; another thread that calls it at the same moment may return a little earlier.
     ///
     /// ```
     /// # use executor_core::ErrorKind;
@@ -132,7 +133,7 @@ impl<T: Send + 'static> Future<T> {
                     if host.withdraw(task.id, place) {
                         return true;
                     }
-                    // It may have been moved to another worker while we asked; then ask again.
+                    // Ask again if the task was moved to another worker meanwhile.
                     let again = task.state.snapshot();
                     if !(again.is_queued() || again.is_placed() && task.place() != place) {
                         return again.is_cancelled();
@@ -142,18 +143,18 @@ impl<T: Send + 'static> Future<T> {
         }
     }
 
-    /// Cancels the task if it waits, and stops it if it runs, where the back-end can stop one: a worker process gets
+    /// Cancels the task if it waits, and stops it if it runs and the back-end can stop it: a worker process gets
     /// `SIGTERM`, and `SIGKILL` after `grace`. The future then fails with [`Terminated`](crate::ErrorKind::Terminated).
     ///
-    /// True: it was cancelled, or it will be stopped unless it ends by itself before. False: it is over already, or it
-    /// runs where nothing can stop it; then it is asked to stop, and can see that in
+    /// Returns true if the task was cancelled, or will be stopped unless it ends before. Returns false if the task is
+    /// done, or runs where nothing can stop it. Such a task is asked to stop, which it sees through
     /// [`Context::is_cancelled`](crate::task::Context::is_cancelled). Python has no counterpart.
     ///
     /// ```
     /// use std::time::Duration;
     /// let (promise, future) = executor_core::promise::<u64>();
     /// assert!(promise.set_running_or_notify_cancel());
-    /// assert!(!future.terminate(Duration::ZERO), "nobody can stop what is behind a promise");
+    /// assert!(!future.terminate(Duration::ZERO), "nothing can stop the producer of a promise");
     /// ```
     pub fn terminate(&self, grace: Duration) -> bool {
         let task = self.task();
@@ -168,27 +169,28 @@ impl<T: Send + 'static> Future<T> {
             if task.host().find().is_some_and(|host| host.terminate(task.id, task.place(), grace)) {
                 return true;
             }
-            // Its worker may have died meanwhile, so that it waits for another attempt.
+            // Its worker may have died meanwhile, so that the task waits for another attempt.
             if !task.state.snapshot().is_queued() {
                 return false;
             }
         }
     }
 
-    /// Runs the task here and now if it has not started, provided that the calling thread is a worker of the back-end
-    /// that has it; [`result`](Future::result) begins with this. For authors of back-ends, who wait in ways of their
-    /// own. True: it was run, and is done. False: it had started, or there is no stack for it.
+    /// Runs the task inline if it has not started and the calling thread is a worker of the task's back-end, as
+    /// [`result`](Future::result) does first. Returns whether it did: false if the task had started, or there is no
+    /// stack for it. For authors of back-ends that wait in ways of their own.
     pub fn run_inline(&self) -> bool {
         help(self.task()).unwrap_or(false)
     }
 
-    /// As [`run_inline`](Future::run_inline), for one who cannot do without the end of the task. If there is
-    /// no stack to run it on, it fails with [`InvalidState`](crate::ErrorKind::InvalidState). For authors of back-ends.
+    /// Runs the task inline as [`run_inline`](Future::run_inline) does, or fails it with
+    /// [`InvalidState`](crate::ErrorKind::InvalidState) if there is no stack for it. Returns whether the task is done
+    /// by either. For authors of back-ends.
     pub fn run_inline_or_fail(&self) -> bool {
         help_or_fail(self.task())
     }
 
-    /// Waits for the task and moves its value out. `None` waits as long as it takes; a zero duration only looks.
+    /// Waits for the task and moves its value out. `None` waits without a time-out; a zero duration does not wait.
     ///
     /// Called inside a task on a future of the same executor, it runs the awaited task inline if that has not started,
     /// so that tasks that wait for their subtasks never use up all workers. It never runs anything else.
@@ -196,12 +198,12 @@ impl<T: Send + 'static> Future<T> {
     /// With a time-out it does so only while no worker of the executor is idle. An idle worker runs the awaited task
     /// instead, and the time-out holds. If no worker is idle, the wait takes as long as the task that it runs.
     ///
-    /// Waits may be nested deeper than a stack is long. When half of the stack is used up, the awaited task runs on a
+    /// Nested waits can use more stack than one thread has. When half of the stack is used, the awaited task runs on a
     /// fresh one: on a thread of its own, while this thread waits. A thread pool has such threads, which are workers
-    /// like the one that waits. Over a rayon pool there is none, because the task would leave its pool. If none can be
-    /// had, tasks go on running on top of each other until less than a quarter of the stack is left (512 KiB at most),
-    /// and then this returns [`InvalidState`](crate::ErrorKind::InvalidState) at once; the awaited task stays where it
-    /// is. On [`InlineExecutor`](crate::InlineExecutor) it is `submit` that returns this error.
+    /// like the waiting one. Over a rayon pool there is none, because the task would leave its pool. Without a fresh
+    /// stack, tasks go on running on top of each other until less than a quarter of the stack is left (512 KiB at
+    /// most). Then this immediately returns [`InvalidState`](crate::ErrorKind::InvalidState), and the awaited task
+    /// stays queued. On [`InlineExecutor`](crate::InlineExecutor), `submit` returns this error.
     ///
     /// A task that waits for a task of *another* executor keeps its worker while it waits. If tasks of two executors
     /// wait for each other, all workers of both can be waiting: a deadlock, unless every wait has a time-out. Let each
@@ -218,8 +220,8 @@ impl<T: Send + 'static> Future<T> {
     /// # Ok::<(), Error>(())
     /// ```
     ///
-    /// A result that came from another process is read by the thread that asks for it, so a `Deserialize` that panics
-    /// shows here, as an error.
+    /// The thread that calls this decodes a result that came from another process, so a `Deserialize` that panics is an
+    /// error here.
     ///
     /// ```
     /// use std::time::Duration;
@@ -236,16 +238,16 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](crate::ErrorKind::Timeout) if it is not done in time: the task is not touched, and can be waited for
+    /// [`Timeout`](crate::ErrorKind::Timeout) if the task is not done in time. The task goes on, and can be waited for
     /// again. [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before, or the waits are
     /// nested too deep for the stack, see above.
     /// [`Broken`](crate::ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
-    /// Else the error of the task, as often as it is asked for.
+    /// Otherwise the error of the task, each time this is called.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         wait_for(self.task(), timeout.into(), || self.typed.take())
     }
 
-    /// Waits for the task and answers its error, or `None` if it has a value, which stays where it is.
+    /// Waits for the task and returns its error, or `None` if it has a value. The value stays in the future.
     ///
     /// ```
     /// # use executor_core::{ErrorKind, Executor, InlineExecutor};
@@ -261,7 +263,7 @@ impl<T: Send + 'static> Future<T> {
     /// # Errors
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not errors *of*
-    /// the task; and [`InvalidState`](crate::ErrorKind::InvalidState) where waits are nested too deep for the stack, as
+    /// the task; and [`InvalidState`](crate::ErrorKind::InvalidState) if waits are nested too deep for the stack, as
     /// for [`result`](Future::result).
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
         let error = wait_for(self.task(), timeout.into(), || self.typed.error())?;
@@ -271,15 +273,15 @@ impl<T: Send + 'static> Future<T> {
         }
     }
 
-    /// Calls a function once the task is done, in the thread that completes it; at once, in this thread, if it is done
-    /// already. Callbacks run in the order they were added, after those who wait were woken, outside of every lock. A
-    /// panic of one is reported by the panic hook and does not hurt the others.
+    /// Calls a function once the task is done, in the thread that completes it, or immediately in this thread if the
+    /// task is done. Callbacks run in the order they were added, after waiting threads were woken, and outside every
+    /// lock. The panic hook reports a panic of a callback, and the other callbacks still run.
     ///
-    /// A callback that blocks keeps the thread that completed the task, which often is a worker, and the callbacks
-    /// after it. It may wait for tasks of the same executor, as a task may.
+    /// A callback that blocks keeps the thread that completed the task, which often is a worker, from further work. It
+    /// may wait for tasks of the same executor, as a task may.
     ///
-    /// It is given a handle of its own task. If it takes the value out of it, the value is gone for everybody else,
-    /// unless the future is [shared](Future::shared).
+    /// The function receives a handle of its own task. If it takes the value out, the value is gone for every other
+    /// reader, unless the future is [shared](Future::shared).
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};
@@ -311,7 +313,7 @@ impl<T: Send + 'static> Future<T> {
         SharedFuture::new(self)
     }
 
-    /// Waits until the task is done, without looking at its output.
+    /// Waits until the task is done, without reading its output.
     pub(crate) fn wait_done(&self, deadline: Option<Instant>) -> Result<(), WaitEnd> {
         wait_until_done(self.task(), deadline)
     }
@@ -321,7 +323,7 @@ impl<T: Send + 'static> IntoFuture for Future<T> {
     type Output = Result<T, Error>;
     type IntoFuture = Awaited<T>;
 
-    /// For `.await`, on any runtime. Dropping what this answers does not touch the task.
+    /// Makes the future for `.await`, on any runtime. Dropping it does not touch the task.
     fn into_future(self) -> Awaited<T> {
         Awaited::new(self)
     }
@@ -331,7 +333,7 @@ impl<T: Send + 'static> IntoFuture for &Future<T> {
     type Output = Result<T, Error>;
     type IntoFuture = Awaited<T>;
 
-    /// For `.await` that leaves the handle where it is, for a `cancel` later on. It moves the value out, as
+    /// Makes a future for `.await`, and leaves the handle for a later `cancel`. It moves the value out, as
     /// [`result`](Future::result) does.
     fn into_future(self) -> Awaited<T> {
         Awaited::new(self.alias())
@@ -342,7 +344,7 @@ impl<T: Send + 'static> IntoFuture for &mut Future<T> {
     type Output = Result<T, Error>;
     type IntoFuture = Awaited<T>;
 
-    /// As `&Future` does.
+    /// Makes a future as `&Future` does.
     fn into_future(self) -> Awaited<T> {
         Awaited::new(self.alias())
     }

@@ -1,4 +1,4 @@
-//! One thread that waits for many tasks.
+//! A thread that waits for many tasks.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -8,10 +8,10 @@ use crate::{
     sync::Mutex,
 };
 
-/// Collects which of many tasks are done. Each task has it in its list of waiters, with the task's index.
+/// Collects the indices of done tasks. It is in the list of waiters of each task.
 pub(crate) struct Group {
     done: Mutex<VecDeque<usize>>,
-    /// The signal of the thread that waits: the one that made the group, unless it moved.
+    /// The signal of the waiting thread: the thread that made the group, unless the group moved.
     signal: Mutex<Arc<Signal>>,
 }
 
@@ -22,20 +22,20 @@ impl Default for Group {
 }
 
 impl Group {
-    /// Says that the task with this index is done.
+    /// Adds the index of a task that is done.
     pub(crate) fn completed(&self, index: usize) {
         self.done.lock().push_back(index);
         let signal = self.signal.lock().clone();
         signal.set();
     }
 
-    /// The next task that is done, in the order they got done.
+    /// Returns the index of the next done task, in the order of completion.
     pub(crate) fn next(&self) -> Option<usize> {
         self.done.lock().pop_front()
     }
 
-    /// Waits until a task may be done that [`next`](Group::next) has not yet answered, or until the deadline: looks for
-    /// one as long as patience lasts, and then sleeps.
+    /// Waits until a task may be done that [`next`](Group::next) has not returned, or until the deadline. Spins, and
+    /// then sleeps.
     pub(crate) fn wait(&self, deadline: Option<Instant>) {
         spin::with_own_budget(|budget| {
             if !budget.spin_with_backoff(COLLECTING, || !self.done.lock().is_empty()) {
@@ -49,7 +49,7 @@ impl Group {
     fn sleep(&self, deadline: Option<Instant>) {
         let signal = Signal::of_this_thread();
         *self.signal.lock() = signal.clone();
-        // Looked at after the signal is in place, so that a completion in between sets this one.
+        // Checked after the signal is in place, so that a completion in between sets this one.
         if self.done.lock().is_empty() {
             signal.wait(deadline);
         }

@@ -7,25 +7,25 @@ use crate::{
     sync::{AtomicU32, Mutex, fence},
 };
 
-/// The workers of a back-end that wait with a time-out, while another worker is idle and so can run what they wait for.
+/// The workers of a back-end that wait with a time-out while another worker is idle, and so can run the awaited task.
 ///
-/// With a time-out, a worker runs the awaited task itself only while no other worker is idle. The back-end that has one
-/// of these in its [`Host`](crate::host::Host) calls [`none_idle`](IdleWatch::none_idle) whenever its last idle worker finds
-/// something to do. Then those who wait look again whether they must help.
+/// With a time-out, a worker runs the awaited task itself only while no other worker is idle. A back-end whose
+/// [`Host`](crate::host::Host) has one of these calls [`none_idle`](IdleWatch::none_idle) whenever its last idle worker
+/// finds something to do. Then the waiting workers check again whether they must run the awaited task.
 ///
-/// # Why none of them sleeps through it
+/// # Why no wake-up is lost
 ///
-/// One who waits enters the list, and then looks for an idle worker. A worker first stops being idle, and then looks at
-/// the list. Fences stand between the two steps of both, so at least one of them sees what the other did.
+/// A waiting worker enters the list, and then checks for an idle worker. A worker first stops being idle, and then
+/// reads the list. Fences separate the two steps of both, so at least one of them sees what the other did.
 #[derive(Default)]
 pub struct IdleWatch {
-    /// The length of the list. Changes under its lock; read without it, so that a list that is empty costs one load.
+    /// The length of the list. It changes under the lock, and is read without it, so that an empty list costs one load.
     count: AtomicU32,
     waiting: Mutex<Vec<Arc<Signal>>>,
 }
 
 impl IdleWatch {
-    /// To be called after the last idle worker stopped being idle.
+    /// Wakes the waiting workers. Call this after the last idle worker stopped being idle.
     #[inline]
     pub fn none_idle(&self) {
         // ORDERING: pairs with the fence in `enter`.
@@ -41,16 +41,17 @@ impl IdleWatch {
         waiting.iter().for_each(|signal| signal.set());
     }
 
-    /// Has the calling thread's signal set by [`none_idle`](IdleWatch::none_idle), until the answer is dropped.
+    /// Adds the calling thread's signal to those that [`none_idle`](IdleWatch::none_idle) sets, until the returned
+    /// value is dropped.
     pub(crate) fn enter(&self) -> Entered<'_> {
         let signal = Signal::of_this_thread();
         let mut waiting = self.waiting.lock();
         waiting.push(signal.clone());
-        // ORDERING: the fence below has the order.
+        // ORDERING: the fence below orders this.
         self.count.store(waiting.len() as u32, Relaxed);
         drop(waiting);
-        // ORDERING: pairs with the fence in `none_idle`: either that sees the count, or the look that follows here sees
-        // that no worker is idle.
+        // ORDERING: pairs with the fence in `none_idle`: either that sees the count, or the check after this sees that
+        // no worker is idle.
         fence(SeqCst);
         Entered { watch: self, signal }
     }
@@ -58,7 +59,7 @@ impl IdleWatch {
 
 impl std::fmt::Debug for IdleWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // ORDERING: for reading by people.
+        // ORDERING: only people read this.
         f.debug_struct("IdleWatch").field("waiting", &self.count.load(Relaxed)).finish()
     }
 }
@@ -73,11 +74,11 @@ pub(crate) struct Entered<'a> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let mut waiting = self.watch.waiting.lock();
-        // A thread is in the list once for each of its nested waits; any of them will do.
+        // A thread is in the list once for each of its nested waits, and may remove any of these entries.
         if let Some(place) = waiting.iter().position(|signal| Arc::ptr_eq(signal, &self.signal)) {
             waiting.swap_remove(place);
         }
-        // ORDERING: one who sees an old count looks at the list for nothing.
+        // ORDERING: a thread that sees an old count reads the list in vain.
         self.watch.count.store(waiting.len() as u32, Relaxed);
     }
 }

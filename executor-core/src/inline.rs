@@ -16,10 +16,10 @@ use crate::{
 
 /// Runs each task in the thread that submits it, before `submit` returns.
 ///
-/// For debugging, for tests, and as the reference of what the other executors must answer. It starts no thread, so it
-/// can enforce no time limit, and a task that crashes takes the program along. Tasks that submit tasks run on top of
-/// each other; when little of the stack is left, `submit` returns [`InvalidState`](crate::ErrorKind::InvalidState).
-/// Python has no counterpart.
+/// Use it for debugging and for tests, and as the reference for what the other executors return. It starts no thread,
+/// so it enforces no time limit, and a task that crashes ends the program. Tasks that submit tasks run on top of each
+/// other. When little of the stack is left, `submit` returns [`InvalidState`](crate::ErrorKind::InvalidState). Python
+/// has no counterpart.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};
@@ -35,7 +35,7 @@ pub struct InlineExecutor {
 }
 
 impl InlineExecutor {
-    /// An executor that runs everything in the caller.
+    /// Makes an executor that runs everything in the caller.
     pub fn new() -> InlineExecutor {
         InlineExecutor::default()
     }
@@ -69,7 +69,7 @@ impl Backend for InlineExecutor {
     }
 }
 
-/// What submits, also after the borrow of the executor is over. Unlike the executor, dropping it closes nothing.
+/// Submits even after the borrow of the executor has ended. Dropping it, unlike the executor, closes nothing.
 #[derive(Clone, Debug, Default)]
 struct Handle {
     closed: Arc<AtomicBool>,
@@ -77,14 +77,15 @@ struct Handle {
 
 impl Backend for Handle {
     fn schedule(&self, task: Task) -> Result<(), Error> {
-        // ORDERING: the flag stands for itself. What runs is in some caller's hands, and nothing waits.
+        // ORDERING: the flag publishes no other memory, because no task is ever queued.
         if self.closed.load(Relaxed) {
             return Err(Error::shut_down("inline executor"));
         }
         if nesting::stack_left() == StackLeft::Little {
             return Err(task.nested_too_deep());
         }
-        // A worker of another executor stays one, so that its tasks can wait for each other through this one.
+        // A worker of another executor stays one, so that tasks of that executor can wait for each other through this
+        // one.
         static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "inline".into());
         let _worker = enter_worker(NAME.clone(), worker_host());
         nesting::deeper(|| task.run());

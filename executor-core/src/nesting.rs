@@ -1,39 +1,39 @@
 //! How deep waits may be nested on one stack.
 //!
-//! A worker that waits for a task that has not started runs it, on top of the one that waits. That one may wait in
-//! turn, so the stack grows with each level. The awaited task gets a fresh stack once half of this one is used up. If
-//! none can be had, tasks go on running on top of each other, and an error is returned once little is left.
+//! A worker that waits for a queued task runs it inline, on top of the waiting task. The awaited task may wait in turn,
+//! so the stack grows with each level. Once half of the stack is used, the awaited task gets a fresh stack. If there is
+//! none, tasks go on running on top of each other, and the wait fails once little is left.
 
 use std::cell::Cell;
 
 use crate::{Error, ErrorKind, stack};
 
-/// What is left of the stack of the calling thread.
+/// How much is left of the stack of the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StackLeft {
-    /// More than half of it: a task may run on top of this one.
+    /// More than half: a task may run on top of this one.
     Much,
-    /// A task had better be given a fresh stack.
+    /// Less than half: a task should get a fresh stack.
     Some,
-    /// Less than a quarter, or [`LEAST`]: no task may run on top of this one.
+    /// Less than a quarter or [`LEAST`]: no task may run on top of this one.
     Little,
 }
 
 thread_local! {
-    /// How many tasks run on top of each other on this thread.
+    /// The number of tasks that run on top of each other on this thread.
     static LEVELS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A task is not refused while more than this is left, however large the stack is.
+/// While more than this is left, no task is refused, however large the stack is.
 const LEAST: usize = 512 << 10;
 
-/// A thread that has used up its stack by other means than this may still run so many tasks on top of each other.
+/// A thread whose stack is used up by something else may still run so many tasks on top of each other.
 const FREE_LEVELS: u32 = 4;
 
-/// Where the end of the stack is not known, so many levels count as half of it; and twice as many as nearly all.
+/// Where the end of the stack is not known, so many levels count as half of it, and twice as many as nearly all of it.
 const HALF: u32 = 100;
 
-/// Looks at the stack of the calling thread.
+/// Returns how much is left of the stack of the calling thread.
 #[inline]
 pub(crate) fn stack_left() -> StackLeft {
     let (left, size) = match (stack::remaining(), stack::size()) {
@@ -51,17 +51,17 @@ pub(crate) fn stack_left() -> StackLeft {
 fn left_by_levels(levels: u32) -> StackLeft {
     match levels {
         0..HALF => StackLeft::Much,
-        HALF..=HALF_AGAIN => StackLeft::Some,
+        HALF..=WHOLE => StackLeft::Some,
         _ => StackLeft::Little,
     }
 }
 
-const HALF_AGAIN: u32 = 2 * HALF;
+const WHOLE: u32 = 2 * HALF;
 
-/// Runs code that is one level deeper.
+/// Runs code one level deeper.
 #[inline]
 pub(crate) fn deeper<R>(code: impl FnOnce() -> R) -> R {
-    /// Goes back also where the code unwinds.
+    /// Goes back one level, even if the code unwinds.
     struct Back;
     impl Drop for Back {
         #[inline]
@@ -74,7 +74,7 @@ pub(crate) fn deeper<R>(code: impl FnOnce() -> R) -> R {
     code()
 }
 
-/// Says that the task is nested too deep. It stays as it is.
+/// Returns the error that a task is nested too deep. The task is unchanged.
 #[cold]
 pub(crate) fn too_deep(task: &str, cause: Option<&Error>) -> Error {
     let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn levels_count_where_the_end_of_the_stack_is_not_known() {
-        let seen: Vec<StackLeft> = [0, HALF - 1, HALF, HALF_AGAIN, HALF_AGAIN + 1].map(left_by_levels).into();
+        let seen: Vec<StackLeft> = [0, HALF - 1, HALF, WHOLE, WHOLE + 1].map(left_by_levels).into();
         assert_eq!(seen, [StackLeft::Much, StackLeft::Much, StackLeft::Some, StackLeft::Some, StackLeft::Little]);
         deeper(|| deeper(|| assert_eq!(LEVELS.get(), 2)));
         assert!(std::panic::catch_unwind(|| deeper(|| panic!("one level deeper"))).is_err());

@@ -7,8 +7,8 @@ use crate::{
     task::{Completed, kinds::Promised, rights::Completing, typed::Typed},
 };
 
-/// Makes a future and the promise that resolves it: for back-ends, and for bridging to code with callbacks. Python's
-/// counterpart is `Future()`.
+/// Makes a future and the promise that completes it, for back-ends and for code with callbacks. Python's counterpart is
+/// `Future()`.
 ///
 /// ```
 /// let (promise, future) = executor_core::promise::<u64>();
@@ -22,8 +22,8 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
     (Promise { typed: own, takes: PhantomData }, Future::new(typed))
 }
 
-/// Resolves one future. Dropped without having done so, it resolves the future with an error, so nobody waits for ever.
-/// Python's counterpart is the part of `Future` that is "for use by executors".
+/// Completes one future. If it is dropped before, the future fails, so that no thread waits for ever. Python's
+/// counterpart is the part of `Future` that is "for use by executors".
 ///
 /// ```
 /// use executor_core::{ErrorKind, promise};
@@ -32,8 +32,8 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
 /// assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::Broken);
 /// ```
 ///
-/// It is invariant in `T`, because it takes a `T` in. Otherwise safe code could hand in a value of a wider type than
-/// the one that the future reads:
+/// It is invariant in `T`, because it accepts a `T`. Otherwise safe code could pass a value of a wider type than the
+/// one that the future reads:
 ///
 /// ```compile_fail,E0308
 /// use executor_core::{Promise, promise};
@@ -52,8 +52,8 @@ pub struct Promise<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Promise<T> {
-    /// Says that the work starts. False: the future was cancelled (or resolved), so do not start. After it answered
-    /// true, the future cannot be cancelled any more, and a second call answers false.
+    /// Marks the work as started. Returns false if the future was cancelled or completed: then the work must not start.
+    /// After it has returned true, the future cannot be cancelled any more, and a second call returns false.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -68,7 +68,7 @@ impl<T: Send + 'static> Promise<T> {
         self.typed.task.state.begin()
     }
 
-    /// Resolves the future with a value. Its callbacks run here and now.
+    /// Completes the future with a value, and runs its callbacks.
     ///
     /// ```
     /// # use executor_core::{ErrorKind, promise};
@@ -81,13 +81,13 @@ impl<T: Send + 'static> Promise<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidState`](ErrorKind::InvalidState) if it was resolved or cancelled before; what it had is kept.
+    /// [`InvalidState`](ErrorKind::InvalidState) if the future was completed or cancelled before. It keeps what it had.
     pub fn set_result(&self, value: T) -> Result<(), Error> {
         drop(Completed::of(self.start_completing()?.value(&self.typed, value)));
         Ok(())
     }
 
-    /// Resolves the future with an error. Its callbacks run here and now.
+    /// Completes the future with an error, and runs its callbacks.
     ///
     /// ```
     /// # use executor_core::{Error, ErrorKind, promise};
@@ -99,7 +99,7 @@ impl<T: Send + 'static> Promise<T> {
     ///
     /// # Errors
     ///
-    /// As [`set_result`](Promise::set_result).
+    /// The same as for [`set_result`](Promise::set_result).
     pub fn set_exception(&self, error: Error) -> Result<(), Error> {
         drop(Completed::of(self.start_completing()?.error(error)));
         Ok(())
@@ -118,7 +118,7 @@ impl<T: Send + 'static> Drop for Promise<T> {
         if self.typed.task.state.snapshot().must_be_completed_by_owner() {
             let error =
                 Error::new(ErrorKind::Broken, "the promise was dropped without a result: its producer has ended");
-            // Somebody may cancel it at this moment, which resolves it as well.
+            // If another thread cancels the future at this moment, it is done as well.
             let _ = self.set_exception(error);
         }
     }

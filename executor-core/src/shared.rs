@@ -1,4 +1,4 @@
-//! A future whose value is read many times.
+//! A future whose value can be read many times.
 #![allow(unsafe_code)]
 
 use std::{
@@ -15,11 +15,12 @@ use crate::{Awaited, Error, Future, TaskId, task::typed::Read, waiting};
 
 /// A handle that can be cloned, and whose [`result`](SharedFuture::result) clones the value. See [`Future::shared`].
 ///
-/// It goes to other threads if the value is `Sync`, because several of them may look at it at once. A result that is
-/// dear to clone is best returned in an `Arc`, from a task on threads. Python's counterpart is any future, for objects
-/// are shared there.
+/// It can be sent to other threads if the value is `Sync`, because several threads may read the value at the same time.
+/// A task on threads can return a result that is expensive to clone in an `Arc`. Python's counterpart is any future,
+/// because Python shares objects.
 ///
-/// It can be awaited, by value and by reference, any number of times and by several at once; each gets a clone.
+/// It can be awaited by value and by reference, any number of times and by several tasks at the same time. Each
+/// receives a clone.
 ///
 /// ```
 /// # use executor_core::{Executor, InlineExecutor};
@@ -30,7 +31,7 @@ use crate::{Awaited, Error, Future, TaskId, task::typed::Read, waiting};
 /// ```
 pub struct SharedFuture<T> {
     future: Future<T>,
-    /// Several handles, so several threads, read one value: that asks for `T: Sync`, as an `Arc<T>` does.
+    /// Several handles, on several threads, read one value. That requires `T: Sync`, as for an `Arc<T>`.
     reads: PhantomData<Arc<T>>,
 }
 
@@ -40,52 +41,52 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
         SharedFuture { future, reads: PhantomData }
     }
 
-    /// The id of the task.
+    /// Returns the id of the task.
     pub fn id(&self) -> TaskId {
         self.future.id()
     }
 
-    /// As [`Future::done`].
+    /// Returns whether the task is done; see [`Future::done`].
     pub fn done(&self) -> bool {
         self.future.done()
     }
 
-    /// As [`Future::running`].
+    /// Returns whether the task runs; see [`Future::running`].
     pub fn running(&self) -> bool {
         self.future.running()
     }
 
-    /// As [`Future::cancelled`].
+    /// Returns whether the task was cancelled; see [`Future::cancelled`].
     pub fn cancelled(&self) -> bool {
         self.future.cancelled()
     }
 
-    /// As [`Future::cancel`].
+    /// Cancels the task; see [`Future::cancel`].
     pub fn cancel(&self) -> bool {
         self.future.cancel()
     }
 
-    /// As [`Future::terminate`].
+    /// Cancels or stops the task; see [`Future::terminate`].
     pub fn terminate(&self, grace: Duration) -> bool {
         self.future.terminate(grace)
     }
 
-    /// As [`Future::run_inline`].
+    /// Runs the task inline; see [`Future::run_inline`].
     pub fn run_inline(&self) -> bool {
         self.future.run_inline()
     }
 
-    /// As [`Future::run_inline_or_fail`].
+    /// Runs the task inline, or fails it; see [`Future::run_inline_or_fail`].
     pub fn run_inline_or_fail(&self) -> bool {
         self.future.run_inline_or_fail()
     }
 
-    /// Waits for the task and clones its value: any number of times, from any thread.
+    /// Waits for the task and clones its value. It can be called any number of times, from any thread.
     ///
     /// # Errors
     ///
-    /// As [`Future::result`]; [`InvalidState`](crate::ErrorKind::InvalidState) only if a callback had moved the value
-    /// out before the future was shared.
+    /// The same as for [`Future::result`], but [`InvalidState`](crate::ErrorKind::InvalidState) only if a callback had
+    /// moved the value out before the future was shared, or the waits are nested too deep.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         waiting::wait_for(self.future.task(), timeout.into(), || {
             // SAFETY: `self` is a shared handle, borrowed by this thread.
@@ -93,28 +94,28 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
         })
     }
 
-    /// As [`Future::exception`].
+    /// Waits for the task and returns its error; see [`Future::exception`].
     ///
     /// # Errors
     ///
-    /// As [`Future::exception`].
+    /// The same as for [`Future::exception`].
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
         self.future.exception(timeout)
     }
 }
 
-/// Clones the value, if it is there.
+/// Clones the value, if the task is done.
 ///
 /// # Safety
 ///
-/// - The future is that of a shared handle of the calling thread: a [`SharedFuture`] or an [`AwaitedShared`].
+/// - The future belongs to a shared handle of the calling thread: a [`SharedFuture`] or an [`AwaitedShared`].
 unsafe fn clone_value<T: Send + Clone + 'static>(future: &Future<T>) -> Read<T> {
-    // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which is what lets them hold a `&T` at the
-    // same time; and nothing but a shared handle reads the value once it is shared.
+    // SAFETY: by `reads`, handles are on several threads only if `T: Sync`, which allows them to hold a `&T` at the
+    // same time. Once the value is shared, only shared handles read it.
     unsafe { future.typed().with_value(T::clone) }
 }
 
-/// What `shared_future.await` polls: as [`Awaited`], but it clones the value.
+/// The future that `shared_future.await` polls. It works as [`Awaited`] does, but clones the value.
 ///
 /// ```
 /// use std::{pin::pin, task::{Context, Poll, Waker}};
@@ -124,7 +125,7 @@ unsafe fn clone_value<T: Send + Clone + 'static>(future: &Future<T>) -> Read<T> 
 ///     Ok(shared.await? + shared.clone().await?)
 /// }
 /// let shared = InlineExecutor::new().submit(|n: u64| n * 2, 21)?.shared();
-/// // Any runtime will do; here the value is there at the first poll.
+/// // Any runtime works; here the value is ready at the first poll.
 /// let sum = pin!(twice(&shared)).poll(&mut Context::from_waker(Waker::noop()));
 /// assert!(matches!(sum, Poll::Ready(Ok(84))));
 /// # Ok::<(), Error>(())
@@ -140,9 +141,9 @@ impl<T: Send + Clone + 'static> IntoFuture for SharedFuture<T> {
     type Output = Result<T, Error>;
     type IntoFuture = AwaitedShared<T>;
 
-    /// For `.await`, on any runtime. Dropping what this returns does not touch the task.
+    /// Makes the future for `.await`, on any runtime. Dropping it does not touch the task.
     fn into_future(self) -> AwaitedShared<T> {
-        // SAFETY: the reader is called by the `AwaitedShared` alone, with its own future, on the thread that polls it.
+        // SAFETY: only the `AwaitedShared` calls the reader, with its own future, on the thread that polls it.
         let awaited = Awaited::reading(self.future, |future| unsafe { clone_value(future) });
         AwaitedShared { awaited, reads: PhantomData }
     }
@@ -152,7 +153,7 @@ impl<T: Send + Clone + 'static> IntoFuture for &SharedFuture<T> {
     type Output = Result<T, Error>;
     type IntoFuture = AwaitedShared<T>;
 
-    /// For `.await` that leaves the handle where it is.
+    /// Makes a future for `.await`, and leaves the handle.
     fn into_future(self) -> AwaitedShared<T> {
         self.clone().into_future()
     }

@@ -1,12 +1,12 @@
-//! How a thread of the caller's sleeps until something happened.
+//! How a thread sleeps until it is notified.
 
 use std::{sync::Arc, time::Instant};
 
 use crate::deadline;
 use crate::sync::{Condvar, Mutex, thread_local};
 
-/// A flag that a thread can sleep on. Each thread has one, and uses it for all its waits, one after the other or
-/// nested: every wait checks its own condition each time it wakes, so a signal meant for another wait does no harm.
+/// A flag that a thread can sleep on. Each thread has one for all its waits, even nested ones: every wait checks its
+/// own condition each time it wakes, so a signal for another wait does no harm.
 #[derive(Default)]
 pub(crate) struct Signal {
     set: Mutex<bool>,
@@ -14,12 +14,12 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// The signal of the calling thread.
+    /// Returns the signal of the calling thread.
     pub(crate) fn of_this_thread() -> Arc<Signal> {
         thread_local! {
             static SIGNAL: Arc<Signal> = Arc::default();
         }
-        // A thread whose locals are gone already can still wait, on a signal of its own.
+        // A thread whose locals are gone can still wait, on a new signal.
         SIGNAL.try_with(Arc::clone).unwrap_or_default()
     }
 
@@ -32,8 +32,8 @@ impl Signal {
         }
     }
 
-    /// Sleeps until somebody has called [`set`](Self::set) since the last wait, or until the deadline. The caller
-    /// checks its condition again: it may be woken for another reason.
+    /// Sleeps until [`set`](Self::set) was called since the last wait, or until the deadline. The caller must check its
+    /// condition again, because it may be woken for another reason.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         let mut set = self.set.lock();
         deadline::wait_while(&self.changed, &mut set, until, |set| !*set);

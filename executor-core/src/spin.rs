@@ -53,9 +53,9 @@ const MOST: u32 = if MODELLED { 0 } else { 64 };
 const FIRST: u32 = if MODELLED { 0 } else { 16 };
 /// A model checker has no time, and a second spin shows nothing that another order would not show.
 const MODELLED: bool = cfg!(all(test, loom));
-/// More spinning might have saved a shorter sleep than this: [`LONGEST`], plus the time to wake both threads, the waiting
-/// one and the one it waits for. This ends the state in which each thread is asleep whenever the other one has something
-/// for it.
+/// More spinning might have saved a shorter sleep than this: [`LONGEST`], plus the time to wake both threads, the
+/// waiting one and the one it waits for. This ends the state in which each thread is asleep whenever the other one has
+/// something for it.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
 /// If yielding takes longer than this, another thread had the processor, and the backoff is not needed.
 const BRIEF: Duration = Duration::from_nanos(800);

@@ -1,15 +1,15 @@
 //! How much stack the running thread has left.
 //!
-//! What recurses as deep as its input says (reading a value, helping a task that helps another one) asks here before it
-//! goes one level deeper, so that the answer is an error and not the end of the program.
+//! Code that recurses as deep as its input (decoding a value, running a task inline that runs another one inline)
+//! checks this before it goes one level deeper, so that the result is an error and not the end of the program.
 #![allow(unsafe_code)]
 
 use std::{cell::Cell, ops::Range};
 
-/// The bytes between the caller's frame and the end of its thread's stack.
+/// Returns the number of bytes between the caller's frame and the end of its thread's stack.
 ///
-/// `None` if that is not known: the system does not say where the stack ends, or the caller runs on a stack that is
-/// not its thread's own, as in a signal handler or a coroutine. The caller must then count its levels instead.
+/// Returns `None` if that is not known: the system does not say where the stack ends, or the caller runs on a stack
+/// that is not its thread's own, as in a signal handler or a coroutine. The caller must then count its levels instead.
 ///
 /// The first call in a thread asks the system, later ones take a few instructions.
 #[inline]
@@ -19,7 +19,7 @@ pub(crate) fn remaining() -> Option<usize> {
     bounds.contains(&here).then(|| here - bounds.start)
 }
 
-/// How large the running thread's stack is. `None` where [`remaining`] answers so.
+/// Returns the size of the running thread's stack, or `None` where [`remaining`] does.
 pub(crate) fn size() -> Option<usize> {
     let bounds = bounds();
     bounds.contains(&here()).then(|| bounds.len())
@@ -49,11 +49,11 @@ pub(crate) fn here() -> usize {
     std::ptr::from_ref(&local).addr()
 }
 
-/// The addresses of this thread's stack, without its guard pages. Empty if they are not known.
+/// Returns the addresses of this thread's stack without its guard pages, or an empty range if they are not known.
 #[inline]
 fn bounds() -> Range<usize> {
     thread_local! {
-        /// Both zero: not asked for yet.
+        /// Both are zero before the first call.
         static BOUNDS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
     }
     let (lowest, end) = BOUNDS.get();
@@ -69,8 +69,8 @@ fn bounds() -> Range<usize> {
 mod system {
     use std::{mem::MaybeUninit, ops::Range, ptr};
 
-    /// The stack of a main thread grows when it is used, as far as the limit of the process allows. The kernel keeps
-    /// this much address space free below it whatever the limit was when the program started, and perhaps no more.
+    /// The stack of a main thread grows as it is used, up to the limit of the process. Whatever that limit was when the
+    /// program started, the kernel keeps at least this much address space free below the stack.
     const MAIN_AT_MOST: usize = 128 << 20;
 
     pub(super) fn bounds() -> Option<Range<usize>> {
@@ -78,13 +78,13 @@ mod system {
         if !is_main() {
             return Some(own);
         }
-        // The C libraries differ: glibc gives what the limit allows, musl what is in use at this moment.
+        // glibc reports what the limit allows, musl what is in use at this moment.
         Some(own.end.saturating_sub(limit()?.min(MAIN_AT_MOST))..own.end)
     }
 
     fn own_bounds() -> Option<Range<usize>> {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-        // SAFETY: the thread asks about itself, and `attributes` has room for the answer.
+        // SAFETY: the thread asks about itself, and `attributes` has room for the result.
         if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
             return None;
         }
@@ -97,7 +97,7 @@ mod system {
             libc::pthread_attr_destroy(attributes.as_mut_ptr());
             known
         };
-        // Old versions of glibc count the guard as part of the stack. To leave it out twice costs a page.
+        // Old versions of glibc count the guard as part of the stack. Leaving it out twice costs a page.
         let lowest = lowest.addr();
         known.then(|| lowest.saturating_add(guard)..lowest.saturating_add(size))
     }
@@ -107,7 +107,7 @@ mod system {
         unsafe { libc::syscall(libc::SYS_gettid) == libc::c_long::from(libc::getpid()) }
     }
 
-    /// How large the main thread's stack may become.
+    /// Returns how large the main thread's stack may become.
     fn limit() -> Option<usize> {
         let mut limit = MaybeUninit::<libc::rlimit>::uninit();
         // SAFETY: `limit` has room for the answer, and is only read if there is one.
@@ -147,7 +147,7 @@ mod tests {
     /// The address sanitizer keeps smaller variables elsewhere.
     const FRAME: usize = 80 << 10;
 
-    /// What is left `levels` frames further down.
+    /// Returns what is left `levels` frames further down.
     #[inline(never)]
     fn remaining_below(levels: usize) -> Option<usize> {
         let frame = std::hint::black_box([0u8; FRAME]);
@@ -157,11 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_has_most_of_its_stack_left() {
+    fn a_new_thread_has_most_of_its_stack_left() {
         for size in [128 << 10, 256 << 10, 2 << 20, 64 << 20] {
             let thread = std::thread::Builder::new().stack_size(size).spawn(|| remaining().expect("known in a thread"));
             let left = thread.expect("a thread").join().expect("no panic");
-            // The system takes some of it for variables of the thread, and may give it a larger one that is free.
+            // The system takes some of it for variables of the thread, and may reuse a larger stack.
             assert!(left > size / 2, "{left} of {size}");
         }
     }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_said_to_be_left_can_be_used() {
+    fn the_remaining_stack_can_be_used() {
         let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(|| {
             #[inline(never)]
             fn use_up(to: usize) -> usize {

@@ -1,8 +1,8 @@
-//! What may be used after a panic that was caught.
+//! The types that may be used after a panic was caught.
 //!
-//! The standard library takes a type with a lock inside for one that a panic may have left half changed. These are not:
-//! no lock of this crate is held while user code runs, which is the only code that panics, and what a caught panic has
-//! interrupted is a call of user code, before and after which everything is in order.
+//! The standard library assumes that a panic may leave a type with a lock inside half changed. That cannot happen to
+//! these types: only user code panics, no lock of this crate is held while user code runs, and everything is consistent
+//! before and after each call of user code.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -18,10 +18,10 @@ impl RefUnwindSafe for TaskRef {}
 impl UnwindSafe for Group {}
 impl RefUnwindSafe for Group {}
 
-// An input that panics has taken no result with it, and the next call goes on behind it.
+// An input that panics loses no result, and the next call goes on after it.
 impl<R: Payload> UnwindSafe for Map<R> {}
 impl<R: Payload> RefUnwindSafe for Map<R> {}
 
-// What it calls is the back-end's own code.
+// It only calls code of the back-end.
 impl UnwindSafe for Remote {}
 impl RefUnwindSafe for Remote {}

@@ -39,7 +39,8 @@ pub(crate) enum WaitEnd {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no stack for it. The task is unchanged. Sleeping instead could put all workers to sleep.
+/// Returns an error if there is no stack for it. The task is unchanged. Sleeping instead could put all workers to
+/// sleep.
 #[inline]
 pub(crate) fn help(task: &TaskRef) -> Result<bool, Error> {
     if !is_on_worker_of_its_host(task) {

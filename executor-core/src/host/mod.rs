@@ -1,10 +1,10 @@
 //! How a future reaches the back-end that has its task.
 //!
-//! Most of what a future does needs no back-end: it waits on the task's own state. A few rare questions do: withdrawing
-//! a task that already lies in a worker's own queue, whether such a task has started, stopping one that runs, and
-//! telling a bounded queue that one of its tasks left early. A back-end that wants to be asked registers a [`Host`],
-//! and writes its [`HostId`] on the tasks it accepts. The id is looked up when a question comes, so a task carries four
-//! bytes instead of a counted reference that every submit and every completion would fight over.
+//! Most operations of a future need no back-end, because the future waits on the task's own state. A few rare ones do:
+//! withdrawing a task that lies in a worker's own queue, finding out whether such a task has started, stopping a
+//! running task, and telling a bounded queue that one of its tasks left early. A back-end that supports them registers
+//! a [`Host`], and writes its [`HostId`] on the tasks it accepts. The id is resolved when it is needed, so a task
+//! carries four bytes instead of a counted reference that all submitting and completing threads would contend for.
 //!
 //! ```
 //! use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
@@ -43,42 +43,42 @@ use crate::{Error, ErrorKind, TaskId, spin::SpinBudget};
 
 pub use crate::idle::IdleWatch;
 
-/// Runs code of the user's that nobody waits for, as a back-end does that reports what it is doing. A panic is printed
-/// and ends here.
+/// Runs user code that no thread waits for, such as a callback of a back-end. A panic is reported by the panic hook and
+/// ends here.
 ///
 /// ```
-/// executor_core::host::contain(|| panic!("told, and gone"));
+/// executor_core::host::contain(|| panic!("reported, and contained"));
 /// ```
 pub fn contain(code: impl FnOnce()) {
     crate::catch::contain(code);
 }
 
-/// What a back-end can be asked about a task that carries its [`HostId`]. No lock of the core is held meanwhile.
+/// The operations of a back-end on the tasks that carry its [`HostId`]. No lock of this crate is held during a call.
 pub trait Host: Send + Sync {
-    /// Withdraws a task that lies in a worker's own queue, and cancels it. True: it did not start and never will, and
-    /// its future is done. `place` is what [`Task::place`](crate::Task::place) was given.
+    /// Withdraws a task that lies in a worker's own queue, and cancels it. Returns whether it did: then the task never
+    /// starts, and its future is done. `place` is what [`Task::place`](crate::Task::place) received.
     ///
-    /// Of two threads that ask at once, one finds the task and the other does not. So that both callers hear that it
-    /// was cancelled, call [`Task::cancel`](crate::Task::cancel) before the lock is released under which the task was
-    /// found, and drop what it answers afterwards: only that drop runs code of the user's.
+    /// If two threads call this at the same moment, one finds the task and the other does not. So that both callers see
+    /// the cancelled task, call [`Task::cancel`](crate::Task::cancel) before releasing the lock under which the task
+    /// was found, and drop what it returns afterwards: only that drop runs user code.
     fn withdraw(&self, task: TaskId, place: u64) -> bool {
         let _ = (task, place);
         false
     }
 
-    /// Whether a task that was placed in a worker's own queue has started there.
+    /// Returns whether a task that was placed in a worker's own queue has started there.
     fn started(&self, task: TaskId, place: u64) -> bool {
         let _ = (task, place);
         false
     }
 
-    /// Stops a task that runs, by force once `grace` is over. True: it will be stopped, unless it ends before.
+    /// Stops a running task, by force once `grace` is over. Returns whether it will be stopped, unless it ends before.
     fn terminate(&self, task: TaskId, place: u64, grace: Duration) -> bool {
         let _ = (task, place, grace);
         false
     }
 
-    /// Asks a task that runs to stop, where it can look: see
+    /// Asks a running task to stop, which it sees through
     /// [`Context::is_cancelled`](crate::task::Context::is_cancelled).
     fn ask_to_stop(&self, task: TaskId, place: u64) {
         let _ = (task, place);
@@ -90,40 +90,40 @@ pub trait Host: Send + Sync {
         budget.spin_with_backoff(waiting.backoff, || waiting.is_ready())
     }
 
-    /// Whether a worker of this host is idle, so that it will take the next task that waits.
+    /// Returns whether a worker of this host is idle, so that it will take the next queued task.
     ///
-    /// A worker that waits with a time-out asks before it runs the awaited task itself. A host that does not know
-    /// returns true, which is the default: then the time-out holds, and the task is left to the other workers. One that
-    /// returns true has an [`idle_watch`](Host::idle_watch), or its workers wait until their time-outs.
+    /// A worker that waits with a time-out calls this before it runs the awaited task itself. A host that does not know
+    /// returns true, which is the default: then the time-out holds, and the task is left to the other workers. A host
+    /// that returns true should have an [`idle_watch`](Host::idle_watch), or its workers wait until their time-outs.
     fn has_idle_worker(&self) -> bool {
         true
     }
 
-    /// Where workers wait for [`has_idle_worker`](Host::has_idle_worker) to become false.
+    /// Returns what wakes workers when [`has_idle_worker`](Host::has_idle_worker) becomes false.
     fn idle_watch(&self) -> Option<&IdleWatch> {
         None
     }
 
-    /// Runs code on another thread with a fresh stack, as a worker of this host, and waits for its end.
+    /// Runs code on another thread with a fresh stack, as a worker of this host, and waits until it ends.
     ///
-    /// A worker that waits for a task asks for this when half of its own stack is used up, because the awaited task
-    /// runs on top of it. `size` is that of its own stack, if it is known.
+    /// A worker that waits for a task calls this when half of its own stack is used, because the awaited task runs on
+    /// top of the waiting one. `size` is the size of the worker's own stack, if it is known.
     ///
     /// # Errors
     ///
-    /// Why there is none; then the code was not run. The default is that there never is one.
+    /// Returns why there is no fresh stack. Then the code was not run. The default always returns an error.
     fn run_on_fresh_stack(&self, size: Option<usize>, code: &mut (dyn FnMut() + Send)) -> Result<(), Error> {
         let _ = (size, code);
         Err(Error::new(ErrorKind::InvalidState, "this back-end has no fresh stacks"))
     }
 
-    /// A task left the queue without the back-end's doing: it was cancelled, or run by a task that waits for it.
+    /// Called when another thread takes a task out of the queue: it was cancelled, or a task that waits for it runs it.
     fn left_queue(&self, task: TaskId) {
         let _ = task;
     }
 
-    /// As [`left_queue`](Host::left_queue), for a host that wants to know which of its tasks that was: `place` is what
-    /// [`Task::note_place`](crate::Task::note_place) or [`Task::place`](crate::Task::place) was given last, and 0
+    /// Called as [`left_queue`](Host::left_queue) is, for a host that needs to find the task: `place` is what
+    /// [`Task::note_place`](crate::Task::note_place) or [`Task::place`](crate::Task::place) received last, and 0
     /// before. It may be out of date, so compare the ids.
     fn left_queue_at(&self, task: TaskId, place: u64) {
         let _ = place;

@@ -4,8 +4,8 @@
 //! opens another block, or the same one if it is empty by then. The last user of a closed block frees it. So most tasks
 //! cost a step of a pointer and one atomic subtraction, and no call of the allocator.
 //!
-//! In return, a task that is kept keeps its block, which is [`BYTES`] large, and a thread keeps its last one. Tasks that
-//! are large, or have a large alignment, are allocated alone.
+//! In return, a task that is kept keeps its block, which is [`BYTES`] large, and a thread keeps its last one. Tasks
+//! that are large, or have a large alignment, are allocated alone.
 //!
 //! # Who may touch a block
 //!
@@ -45,8 +45,8 @@ impl Tally {
     #[must_use]
     #[inline]
     pub(super) fn leave(&self) -> bool {
-        // ORDERING: Release goes to the last user. Acquire pairs with the Release of the others, because this may be the
-        // last one.
+        // ORDERING: Release goes to the last user. Acquire pairs with the Release of the others, because this may be
+        // the last one.
         self.0.fetch_sub(1, AcqRel) == 1
     }
 

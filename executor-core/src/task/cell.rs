@@ -4,8 +4,8 @@
 //! knows, and the work whose type only the table of functions knows. [`TaskRef`] is a counted pointer to the header,
 //! [`Typed`](super::typed::Typed) the same with the type of the output.
 //!
-//! README.md in this folder has the rules of ownership that the comments here cite: which thread may touch which field in
-//! which state, and why these rules are enough.
+//! README.md in this folder has the rules of ownership that the comments here cite: which thread may touch which field
+//! in which state, and why these rules are enough.
 #![allow(unsafe_code)]
 
 use std::{
@@ -109,7 +109,8 @@ impl<W: Work> Cell<W> {
         run: |header| {
             // SAFETY: the header is the beginning of a `Cell<W>`, and the caller has a reference to it.
             let cell = unsafe { header.cast::<Cell<W>>().as_ref() };
-            // SAFETY: the caller owns the work, so no other thread reads it, and WORK is clear, so it is not dropped again.
+            // SAFETY: the caller owns the work, so no other thread reads it, and WORK is clear, so it is not dropped
+            // again.
             let work = unsafe { cell.take_work() };
             // Nothing unwinds out of this, so there is always an output behind it.
             let (output, end) = Output::of(catch::guarded(|| work.run()).flatten());
@@ -189,9 +190,9 @@ impl<W: Work> Cell<W> {
 /// A counted pointer to a task of any type.
 pub(crate) struct TaskRef(NonNull<Header>);
 
-// SAFETY: the work and the output are `Send` (`Work` requires both), and one thread at a time touches each of them (rules
-// 2 to 4; shared reading requires `T: Sync` in `Typed::with_value`). Of the header, only the thread that frees the task
-// follows `block`, and the rest is `Sync`.
+// SAFETY: the work and the output are `Send` (`Work` requires both), and one thread at a time touches each of them
+// (rules 2 to 4; shared reading requires `T: Sync` in `Typed::with_value`). Of the header, only the thread that frees
+// the task follows `block`, and the rest is `Sync`.
 unsafe impl Send for TaskRef {}
 // SAFETY: as above.
 unsafe impl Sync for TaskRef {}

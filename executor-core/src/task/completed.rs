@@ -57,8 +57,9 @@ impl Completed {
         self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)))
     }
 
-    /// Wakes the threads that wait for the task, which runs no user code. Returns the rest if dropping it runs user code:
-    /// a waker, a callback, the `Drop` of an argument or a result. For threads of a back-end that others depend on.
+    /// Wakes the threads that wait for the task, which runs no user code. Returns the rest if dropping it runs user
+    /// code: a waker, a callback, the `Drop` of an argument or a result. For threads of a back-end that others depend
+    /// on.
     ///
     /// ```
     /// use executor_core::{Task, TaskOptions};

@@ -123,8 +123,8 @@ impl Context {
         }
     }
 
-    /// Returns whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads can
-    /// only be stopped if it calls this from time to time.
+    /// Returns whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads
+    /// can only be stopped if it calls this from time to time.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, task};

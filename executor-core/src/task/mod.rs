@@ -2,8 +2,8 @@
 //!
 //! [`Executor::submit`](crate::Executor::submit) makes two halves: the back-end has the [`Task`], the caller the
 //! [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task locally
-//! ([`Task::run`]), or encodes it ([`Task::encode`]), has it run remotely and delivers the reply ([`Task::complete`]). If
-//! a task is dropped, its future fails, so that no caller waits for ever.
+//! ([`Task::run`]), or encodes it ([`Task::encode`]), has it run remotely and delivers the reply ([`Task::complete`]).
+//! If a task is dropped, its future fails, so that no caller waits for ever.
 
 mod block;
 pub(crate) mod cell;

@@ -14,24 +14,24 @@ use super::{
 };
 use crate::{Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcome, host::HostId, nesting};
 
-/// The back-end's half of a task. It is not cloned: whoever holds it owes the future an end, and dropping it is one.
+/// The back-end's half of a task. It cannot be cloned, and its holder must complete it. Dropping it fails the future.
 ///
-/// A back-end that runs its tasks in place needs [`run`](Task::run) alone; see [`Backend`](crate::Backend). One that
-/// runs them elsewhere writes them down and hands in what comes back:
+/// A back-end that runs its tasks locally only needs [`run`](Task::run); see [`Backend`](crate::Backend). One that runs
+/// them remotely encodes them and delivers the replies:
 ///
 /// ```
 /// use std::time::Duration;
 /// use executor_core::{Backend, Error, Executor, Shutdown, Task, task::Encoded};
 ///
 /// /// Runs each task as if in another process.
-/// struct Elsewhere;
+/// struct Remote;
 ///
 /// fn call(encoded: Encoded, argument: &[u8]) -> Vec<u8> {
 ///     let mut reply = Vec::new();
 ///     encoded.entry.call(argument, &mut reply);
 ///     reply
 /// }
-/// impl Backend for Elsewhere {
+/// impl Backend for Remote {
 ///     fn schedule(&self, task: Task) -> Result<(), Error> {
 ///         let mut argument = Vec::new();
 ///         let encoded = task.encode(&mut argument)?;
@@ -48,17 +48,17 @@ use crate::{Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcom
 ///         1
 ///     }
 /// }
-/// assert_eq!(Elsewhere.submit(|(a, b): (u64, u64)| a * b, (6, 7))?.result(None)?, 42);
+/// assert_eq!(Remote.submit(|(a, b): (u64, u64)| a * b, (6, 7))?.result(None)?, 42);
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// The README in this crate's `src/task` has the states that a task goes through, and who may do what in each.
+/// The README in this crate's `src/task` describes the states of a task, and what each thread may do in them.
 pub struct Task {
     pub(super) task: TaskRef,
 }
 
 impl Task {
-    /// Makes a task, and the future of it.
+    /// Makes a task, and the pointer of its future.
     pub(crate) fn new<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Typed<W::Output>) {
         catch::chain_hook();
         let (own, typed) = Typed::allocate(work, options, may_wait);
@@ -74,67 +74,68 @@ impl Task {
         unsafe { std::ptr::read(&task.task) }
     }
 
-    /// The id, which the future has too.
+    /// Returns the id, which the future has too.
     pub fn id(&self) -> TaskId {
         self.task.id
     }
 
-    /// The name from its options, or the function's path.
+    /// Returns the name from the options, or else the function's path.
     pub fn name(&self) -> &str {
         self.task.name()
     }
 
-    /// The name from its options, if it was given one.
+    /// Returns the name from the options, if they have one.
     pub fn custom_name(&self) -> Option<&str> {
         self.task.options.as_ref()?.name.as_deref()
     }
 
-    /// Higher starts first.
+    /// Returns the priority. Tasks of a higher priority start first.
     pub fn priority(&self) -> i32 {
         self.task.options.as_ref().map_or(0, |options| options.priority)
     }
 
-    /// How long it may run.
+    /// Returns how long the task may run.
     pub fn time_limit(&self) -> Option<Duration> {
         self.task.options.as_ref().and_then(|options| options.time_limit)
     }
 
-    /// How many more times it may be run when its worker died under it.
+    /// Returns how many more times the task may be run after its worker died while running it.
     pub fn retries(&self) -> u32 {
         self.task.options.as_ref().map_or(0, |options| options.retries)
     }
 
-    /// Whether `schedule` may wait for room: yes from `submit`, no from `try_submit`.
+    /// Returns whether `schedule` may block while the queue is full: true from `submit`, false from `try_submit`.
     pub fn may_wait(&self) -> bool {
         self.task.state.snapshot().may_wait()
     }
 
-    /// Whether it needs no more attention: it was cancelled, or a task that waits for it has run it.
+    /// Returns whether the task is done: it was cancelled, or a task that waits for it has run it.
     pub fn is_done(&self) -> bool {
         self.task.state.snapshot().is_done()
     }
 
-    /// Whether somebody else has taken it out of the queue: it was cancelled, or a task that waits for it runs it.
+    /// Returns whether another thread has taken the task out of the queue: it was cancelled, or a task that waits for
+    /// it runs it.
     pub fn has_left_queue(&self) -> bool {
         !self.task.state.snapshot().is_queued()
     }
 
-    /// Says which host to ask about it; see [`crate::host`]. To be called in `schedule`, before any thread can take it.
+    /// Sets the host of the task; see [`crate::host`]. Call this in `schedule`, before any thread can take the task.
     ///
-    /// If the future is in other hands already, it may be cancelled at the same moment, and the host is told or not. A
-    /// back-end that must know, because it counts, issues a sequentially consistent fence after this, and then looks at
-    /// [`has_left_queue`](Task::has_left_queue): one of the two tells it, or both.
+    /// If another thread has the future already and cancels it at the same moment, the host may not be notified. A
+    /// back-end that must not miss a cancel, because it counts, issues a sequentially consistent fence after this, and
+    /// then checks [`has_left_queue`](Task::has_left_queue): at least one of the two tells it.
     pub fn attach(&self, host: HostId) {
-        // ORDERING: the id stands for itself.
+        // ORDERING: the id publishes no other memory.
         self.task.host.store(host.raw(), Relaxed);
     }
 
-    /// Runs it here, on this thread, unless somebody has cancelled it. Its callbacks run here too, afterwards.
+    /// Runs the task and then its callbacks on this thread, unless the task was cancelled.
     pub fn run(self) {
         drop(self.run_quietly());
     }
 
-    /// As [`run`](Task::run), but leaves the notification to the caller. None: somebody else has taken it.
+    /// Runs the task, and leaves the notification to the caller. Returns `None` if another thread has taken the task.
     pub fn run_quietly(self) -> Option<Completed> {
         match Claimed::claim(self.into_ref()) {
             Ok(claimed) => Some(Completed::of(claimed.run())),
@@ -142,12 +143,13 @@ impl Task {
         }
     }
 
-    /// As [`run_quietly`](Task::run_quietly), and calls `started` between the two steps of it: the task is claimed, so
-    /// nobody else runs or cancels it, and its code has not begun. A bounded queue gives its place free there.
+    /// Runs the task as [`run_quietly`](Task::run_quietly) does, and calls `started` once the task is claimed and
+    /// before its code begins. No other thread can run or cancel a claimed task, so a bounded queue can free its place
+    /// there.
     pub fn run_after(self, started: impl FnOnce()) -> Option<Completed> {
         match Claimed::claim(self.into_ref()) {
             Ok(claimed) => {
-                // From here to the end of the task nothing may unwind, or it would never be done.
+                // Nothing may unwind from here to the end of the task, or the task would never be done.
                 catch::contain(started);
                 Some(Completed::of(claimed.run()))
             }
@@ -155,16 +157,15 @@ impl Task {
         }
     }
 
-    /// Takes it out of the queue, unless somebody has before: from here on nobody else runs or cancels it. `None`: it
-    /// needs no more attention.
+    /// Takes the task out of the queue, so that no other thread can run or cancel it. Returns `None` if another thread
+    /// has taken it.
     ///
-    /// For a worker that has something to do between that moment and the start of the task's code, such as to count
-    /// itself as busy.
+    /// For a worker that has something to do before the task's code begins, such as counting itself as busy.
     ///
     /// ```
     /// use executor_core::{Task, TaskOptions};
     /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
-    /// let started = task.start().expect("nobody else has taken it");
+    /// let started = task.start().expect("the task is queued");
     /// assert!(future.running() && !future.cancel());
     /// drop(started.run());
     /// assert_eq!(future.result(None)?, 1);
@@ -181,75 +182,74 @@ impl Task {
         }
     }
 
-    /// It could not be claimed.
+    /// Deals with a task that could not be claimed.
     #[cold]
     fn run_too_late(self) -> Option<Completed> {
-        // The one other reason that leaves it in the queue: its work is gone.
+        // A task that is still queued could not be claimed because its work is gone.
         if !self.task.state.snapshot().is_queued() {
             return None;
         }
         let error = Error::new(
             ErrorKind::InvalidState,
-            format!("task `{}` was written down before, so it cannot run in place", self.name()),
+            format!("task `{}` was encoded before, so it cannot run in this process", self.name()),
         );
         fail(&self.task, error)
     }
 
-    /// Writes the arguments down behind what `into` holds, and drops them.
+    /// Appends the encoded arguments to `into`, and drops them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Encode`] where the arguments refuse, or the task is a closure; [`ErrorKind::InvalidState`] the
-    /// second time. The future is not resolved by this: hand the error to [`Task::fail`], or return it from `schedule`.
+    /// [`ErrorKind::Encode`] if the arguments cannot be encoded, or the task is a closure; [`ErrorKind::InvalidState`]
+    /// the second time. This does not complete the future: pass the error to [`Task::fail`], or return it from
+    /// `schedule`.
     pub fn encode(&self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         self.task.encode_work(into).unwrap_or_else(|| {
             let state = self.task.state.snapshot().name();
-            Err(Error::new(
-                ErrorKind::InvalidState,
-                format!("task `{}` is {state}: it cannot be written down", self.name()),
-            ))
+            Err(Error::new(ErrorKind::InvalidState, format!("task `{}` is {state}: it cannot be encoded", self.name())))
         })
     }
 
-    /// Notes where the task lies in the back-end's own queue. [`Host::left_queue_at`](crate::host::Host::left_queue_at)
-    /// is told this when the task leaves that queue without the back-end's doing. To be called while no other thread
-    /// can take or cancel the task.
+    /// Sets where the task lies in the back-end's own queue. If another thread takes the task out of that queue,
+    /// [`Host::left_queue_at`](crate::host::Host::left_queue_at) receives this. Call it while no other thread can take
+    /// or cancel the task.
     #[inline]
     pub fn note_place(&self, place: u64) {
-        // ORDERING: nobody else has the task; who gets it sees this.
+        // ORDERING: no other thread has the task; giving it to one publishes this.
         self.task.place.store(place, Relaxed);
     }
 
-    /// Says that the task now lies in a worker's own queue, from where only the host can withdraw it. `place` is what
-    /// the host is told when it is asked. False: it was cancelled meanwhile; drop it.
+    /// Marks the task as placed in a worker's own queue, from where only the host can withdraw it. Questions to the
+    /// host carry `place`. Returns false if the task is not queued any more; then drop it.
     #[must_use]
     pub fn place(&self, place: u64) -> bool {
-        // ORDERING: the next line publishes it: who has seen PLACED sees the place.
+        // ORDERING: the next line publishes this: a thread that has seen PLACED sees the place.
         self.task.place.store(place, Relaxed);
         self.task.state.place()
     }
 
-    /// Takes the task back into the queue, after it was withdrawn from a worker or its worker died. False: it is over.
+    /// Moves the task back into the queue, after it was withdrawn from a worker or its worker died. Returns false if
+    /// the task is done.
     pub fn recall(&self) -> bool {
         self.task.state.recall()
     }
 
-    /// Says that it runs, in a worker that this process cannot look into. False: it is over, or runs already.
+    /// Marks the task as running in another process. Returns false if the task is done or runs already.
     pub fn begin(&self) -> bool {
         self.task.state.begin()
     }
 
-    /// Why it is not run on top of the tasks that run on this thread.
+    /// Returns the error that the task cannot run on top of the tasks that run on this thread.
     pub(crate) fn nested_too_deep(&self) -> Error {
         nesting::too_deep(self.name(), None)
     }
 
-    /// Asks it to stop, if it looks: see [`Context::is_cancelled`].
+    /// Asks the task to stop, which it sees through [`Context::is_cancelled`](super::Context::is_cancelled).
     pub fn ask_to_stop(&self) {
         self.task.state.ask_to_stop();
     }
 
-    /// Hands in the reply of the process that ran it. It is read by the thread that asks for the result.
+    /// Completes the task with the reply of the process that ran it. The thread that asks for the result decodes it.
     pub fn complete(self, reply: impl Into<Bytes>) -> Completed {
         let reply = reply.into();
         let failed = outcome::is_error(&reply);
@@ -259,18 +259,19 @@ impl Task {
         }
     }
 
-    /// Resolves the future with an error, wherever the task is, unless it runs in place or is over.
+    /// Completes the task with an error, unless it runs on a thread of this process or is done.
     pub fn fail(self, error: Error) -> Completed {
         self.refuse(error).unwrap_or_else(Completed::nothing)
     }
 
-    /// As [`fail`](Task::fail). None: it runs in place or is over, and nothing changed.
+    /// Completes the task with an error as [`fail`](Task::fail) does. Returns `None` if it runs on a thread of this
+    /// process or is done, and nothing changed.
     pub fn refuse(self, error: Error) -> Option<Completed> {
         fail(&self.task, error)
     }
 
-    /// Cancels it, wherever it is, unless it runs in place or is over. For the back-end, when it is closed, and for a
-    /// host that has withdrawn it.
+    /// Cancels the task, unless it runs on a thread of this process or is done. For a back-end that is closed, and for
+    /// a host that has withdrawn the task.
     pub fn cancel(self) -> Completed {
         match self.task.state.cancel() {
             Some(owed) => Completed::new(self.task.clone(), owed),
@@ -278,11 +279,10 @@ impl Task {
         }
     }
 
-    /// Cancels it if it waits in the queue. None: it was taken out of the queue, to run or by a cancel, and nothing
-    /// changed.
+    /// Cancels the task if it is queued. Returns `None` if another thread has taken it out of the queue, to run or
+    /// cancel it, and nothing changed.
     ///
-    /// For back-ends that run tasks in place: there a task may be run on the spot by one that waits for it, at any
-    /// moment, until it is claimed by this.
+    /// For back-ends that run tasks locally, where a task that waits for this one may run it inline at any moment.
     pub fn withdraw(self) -> Option<Completed> {
         match self.task.state.withdraw() {
             Withdraw::Withdrawn(owed) => Some(Completed::new(self.task.clone(), owed)),
@@ -291,17 +291,17 @@ impl Task {
     }
 }
 
-/// None: it runs in place, or somebody was faster.
+/// Returns `None` if the task runs on a thread of this process or is done.
 fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
-    // Nothing ends like this without having started, even where this process did not see it start.
+    // A task that ends like this has started, even if this process did not see it start.
     let ran = matches!(error.kind(), ErrorKind::WorkerDied | ErrorKind::TimeLimit | ErrorKind::Terminated);
     Some(Completed::of(Completing::start(task, ran)?.error(error)))
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // The snapshot spares the usual task, which is done by now, the making of an error. A task that is run on the
-        // spot by somebody who waits for it is theirs, also if they begin after the snapshot.
+        // The snapshot avoids making an error for the usual task, which is done by now. A task that runs inline on
+        // another thread belongs to that thread, even if it starts after the snapshot.
         let seen = self.task.state.snapshot();
         if seen.must_be_completed_by_owner() {
             let when = if seen.is_running() { "while it ran" } else { "before it ran" };

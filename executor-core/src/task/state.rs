@@ -12,9 +12,9 @@
 //!   RUNNING_LOCAL ------------------------------------- finish --> DONE
 //! ```
 //!
-//! Only `recall` moves the phase back. The word also holds flags, which are never cleared, except [`WORK`] (set at birth,
-//! cleared once by the thread that takes the work), [`WAITED`], [`PACKED`] and [`UNPACKING`]. README.md in this folder
-//! has the argument.
+//! Only `recall` moves the phase back. The word also holds flags, which are never cleared, except [`WORK`] (set at
+//! birth, cleared once by the thread that takes the work), [`WAITED`], [`PACKED`] and [`UNPACKING`]. README.md in this
+//! folder has the argument.
 
 use std::{fmt, sync::atomic::Ordering::*};
 
@@ -33,8 +33,8 @@ const RUNNING_LOCAL: u32 = 3;
 const COMPLETING: u32 = 4;
 /// It never started, and its owner is writing an error. No other thread touches the output.
 const FAILING: u32 = 5;
-/// The output is there. It is never written again, only unpacked and taken, each by one thread. This has all bits of the
-/// phase set, so that finishing only sets bits.
+/// The output is there. It is never written again, only unpacked and taken, each by one thread. This has all bits of
+/// the phase set, so that finishing only sets bits.
 const DONE: u32 = PHASE;
 const PHASE: u32 = 0b111;
 
@@ -218,8 +218,8 @@ impl State {
     /// Moves RUNNING_LOCAL, COMPLETING or FAILING to DONE, for the thread that wrote the output.
     #[inline]
     pub(crate) fn finish(&self, end: End) -> Owed {
-        // ORDERING: Release publishes the output to every thread that reads DONE. The lock of the list makes the waiters
-        // that set WAITED visible, because they hold it from before they set the flag.
+        // ORDERING: Release publishes the output to every thread that reads DONE. The lock of the list makes the
+        // waiters that set WAITED visible, because they hold it from before they set the flag.
         let before = self.0.fetch_or(DONE | end.flags(), Release);
         debug_assert!(matches!(before & PHASE, RUNNING_LOCAL | COMPLETING | FAILING));
         Owed::by(before)
@@ -228,8 +228,8 @@ impl State {
     /// Announces a waiter, whose caller holds the lock of the list.
     pub(crate) fn announce_waiter(&self, event: Event) -> Announced {
         // ORDERING: the counterpart of `finish` on the same word: either `finish` sees WAITED, or this sees DONE.
-        // Acquire pairs with the Release of `finish`: a callback that is added late is called immediately, and sees what
-        // the task did.
+        // Acquire pairs with the Release of `finish`: a callback that is added late is called immediately, and sees
+        // what the task did.
         let before = self.0.fetch_or(WAITED, Acquire);
         if Snapshot(before).has(event) { Announced::TooLate } else { Announced::InTime }
     }
@@ -261,8 +261,8 @@ impl State {
             if word & PACKED == 0 {
                 return Access::Ready(Snapshot(word));
             }
-            // WAITED is cleared so that `unpacked` only notifies waiters that come from now on. The thread that finished
-            // the task notifies the others.
+            // WAITED is cleared so that `unpacked` only notifies waiters that come from now on. The thread that
+            // finished the task notifies the others.
             let unpacking = word & !(PACKED | WAITED) | UNPACKING;
             // ORDERING: the winner reads the packed output, which it has seen with `word`. The loser may find it
             // unpacked, and reads what the Release of `unpacked` publishes.

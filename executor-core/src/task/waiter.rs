@@ -91,9 +91,9 @@ impl Waiters {
     }
 }
 
-/// Notifies these waiters of this task, outside every lock: first the threads, then the wakers, then the callbacks, each
-/// in the order they were added. Wakers and callbacks are user code that may block, so the threads come first. A panic of
-/// one is reported, and the others are still notified.
+/// Notifies these waiters of this task, outside every lock: first the threads, then the wakers, then the callbacks,
+/// each in the order they were added. Wakers and callbacks are user code that may block, so the threads come first. A
+/// panic of one is reported, and the others are still notified.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
     let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
     for waiter in waiters {

@@ -1,4 +1,4 @@
-//! Futures in the order in which they get done.
+//! Futures in the order of their completion.
 
 use std::{
     fmt,
@@ -9,8 +9,8 @@ use std::{
 use super::{count_lost, forget_all, watch_all};
 use crate::{Error, ErrorKind, Future, deadline, group::Group, waiting::help_or_wait_for_any};
 
-/// Answers each future as it gets done; those that are done already come first. The clock of the time-out starts here.
-/// Python's counterpart is `concurrent.futures.as_completed`.
+/// Yields each future when it gets done. Futures that are done come first. The time-out starts with this call. Python's
+/// counterpart is `concurrent.futures.as_completed`.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, as_completed};
@@ -41,15 +41,15 @@ pub fn as_completed<T: Send + 'static>(
     }
 }
 
-/// See [`as_completed`]. When the time runs out it yields one [`Timeout`](ErrorKind::Timeout) that says how many
-/// futures are unfinished, and ends. Nothing is cancelled, neither then nor when it is dropped. What it has yielded it
-/// does not keep.
+/// The iterator of [`as_completed`]. After the time-out it yields one [`Timeout`](ErrorKind::Timeout) that says how
+/// many futures are unfinished, and ends. It cancels nothing, neither then nor when it is dropped.
 ///
 /// Called inside a task it runs futures of the same executor inline, as [`Future::result`] does; with a time-out, only
 /// while no worker is idle. If there is no stack to run them on, it yields one
 /// [`InvalidState`](ErrorKind::InvalidState), and ends.
 ///
-/// In a forked child it yields what is done, and then one [`Broken`](ErrorKind::Broken) for what the parent has.
+/// In a forked child it yields the futures that are done, and then one [`Broken`](ErrorKind::Broken) for those of the
+/// parent.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,19 +64,19 @@ pub fn as_completed<T: Send + 'static>(
 /// ```
 #[must_use = "iterators do nothing unless they are used"]
 pub struct AsCompleted<T: Send + 'static> {
-    /// Those that were not yielded yet; what is yielded is not kept.
+    /// The futures that were not yielded yet.
     futures: Vec<Option<Future<T>>>,
     open: usize,
-    /// How many of the open ones nobody will finish, because this process was forked since.
+    /// How many of the open ones never get done in this process, because it was forked since.
     lost: usize,
     group: Arc<Group>,
     deadline: Option<Instant>,
-    /// Up to which index futures were looked at for running them on the spot.
+    /// Futures below this index were considered for running inline.
     helped: usize,
 }
 
 impl<T: Send + 'static> AsCompleted<T> {
-    /// Runs a future that has not started, if this is a task of the same executor, or waits for one that is done.
+    /// Runs a future that has not started, if this is a task of the same executor, or waits until one is done.
     fn wait(&mut self) -> Result<(), Error> {
         let (futures, helped) = (&self.futures, &mut self.helped);
         help_or_wait_for_any(&self.group, self.deadline, || {

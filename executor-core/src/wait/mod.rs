@@ -22,18 +22,18 @@ use crate::{Future, deadline, group::Group, task::waiter::Waiter, waiting::help_
 pub enum ReturnWhen {
     /// When one is done. A cancelled one is done.
     FirstCompleted,
-    /// When one has failed, or all are done. Being cancelled is not failing.
+    /// When one has failed, or all are done. A cancelled one has not failed.
     FirstException,
     /// When all are done.
     AllCompleted,
 }
 
-/// What [`wait`] answers: each future it was given, on one side or the other, in the order given.
+/// The result of [`wait`]: each future that it received, in one of two lists, in the order received.
 #[must_use]
 pub struct Waited<T> {
     /// Those that are done: finished, failed or cancelled.
     pub done: Vec<Future<T>>,
-    /// The others. Nothing was done to them.
+    /// The others, which are unchanged.
     pub not_done: Vec<Future<T>>,
 }
 
@@ -43,12 +43,12 @@ impl<T> fmt::Debug for Waited<T> {
     }
 }
 
-/// Waits for many futures at once. A time-out is no error: it shows in what is not done. Python's counterpart is
-/// `concurrent.futures.wait`.
+/// Waits for many futures together. A time-out is not an error: the futures that are not done are in `not_done`.
+/// Python's counterpart is `concurrent.futures.wait`.
 ///
-/// Called inside a task, futures of the same executor that have not started are run inline, as [`Future::result`] does;
-/// with a time-out, only while no worker is idle. If there is no stack to run them on, it returns early, with what is
-/// not done. In a forked child, futures of the parent are not waited for.
+/// Called inside a task, it runs futures of the same executor inline if they have not started, as [`Future::result`]
+/// does; with a time-out, only while no worker is idle. If there is no stack to run them on, it returns early. In a
+/// forked child, it does not wait for futures of the parent.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
@@ -96,12 +96,12 @@ pub fn wait<T: Send + 'static>(
     Waited { done, not_done }
 }
 
-/// Whether a done future holds an error. A reply of another process is read for that, here, by the one who asks.
+/// Returns whether a done future holds an error. This decodes a reply of another process.
 fn has_failed<T: Send + 'static>(future: &Future<T>) -> bool {
     matches!(future.exception(None), Ok(Some(_)))
 }
 
-/// Registers a group with every future; those that are done already are in the group at once.
+/// Registers a group with every future. Done futures are added to the group immediately.
 fn watch_all<T: Send + 'static>(futures: &[Future<T>], group: &Arc<Group>) {
     for (index, future) in futures.iter().enumerate() {
         watch(future, group, index);
@@ -116,7 +116,7 @@ pub(crate) fn watch<T: Send + 'static>(future: &Future<T>, group: &Arc<Group>, i
     }
 }
 
-/// Takes a group out of the lists of the futures that are not done.
+/// Removes a group from the lists of the futures that are not done.
 pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item = &'a Future<T>>, group: &Arc<Group>) {
     for future in futures {
         if !future.done() {
@@ -126,7 +126,7 @@ pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item 
     }
 }
 
-/// How many futures nobody will finish: in a forked child, those that were on their way before the fork.
+/// Returns how many futures never get done in this process, because it was forked after they were submitted.
 fn count_lost<T: Send + 'static>(futures: &[Future<T>]) -> usize {
     futures.iter().filter(|future| !future.done() && future.task().born.check().is_err()).count()
 }
