@@ -1,22 +1,22 @@
 //! The one place where panics of user code are caught and made values.
 //!
-//! `catch_unwind` only yields the payload; the place and the backtrace are known to the panic hook alone. So the first
-//! task of the program chains a hook that records both for a thread that panics inside a catch. Inside a task that hook
-//! is silent, because the panic is delivered to whoever holds the future. Everywhere else it goes on to the hook that
-//! was there before, so nothing is swallowed.
+//! `catch_unwind` only returns the payload; only the panic hook knows the location and the backtrace. So the first task
+//! of the program chains a hook that records both for a thread that panics inside a catch. Inside a task that hook is
+//! silent, because the panic is delivered to the holder of the future. Everywhere else it calls the previous hook, so
+//! no panic is lost.
 //!
-//! When the hook runs, nothing tells whether the panic will reach the catch of the task. There are three other ends:
+//! When the hook runs, it is not known whether the panic will reach the catch of the task. There are three other ends:
 //!
-//! - The task catches it itself. That is known when the task ends, or panics again. Then it goes to the hook.
-//! - It meets a frame that cannot unwind, or a `Drop` panics on the way. Then the standard library raises a last panic
-//!   that cannot unwind, and aborts. What was recorded before is printed ahead of it.
+//! - The task catches the panic itself. That is known when the task ends or panics again. Then the panic is reported.
+//! - The panic meets a frame that cannot unwind, or a `Drop` panics during the unwinding. Then the standard library
+//!   raises a last panic that cannot unwind, and aborts. The recorded panics are printed before it.
 //! - The program is built with `panic = "abort"`. There the hook is never silent.
 //!
-//! Code that calls `abort` on the way of a panic, without a panic of its own, leaves no chance to print it.
+//! Code that calls `abort` during the unwinding, without a panic of its own, leaves no chance to print the panic.
 //!
 //! # When the hook is chained
 //!
-//! Changing the hook waits until every hook that runs has returned. A hook may wait for a task, so no worker may ever
+//! Changing the hook waits until every running hook has returned. A hook may wait for a task, so no worker may ever
 //! wait for the hook. Therefore it is chained where a task is made, and never on a thread that others depend on.
 
 use std::{
@@ -36,44 +36,45 @@ use crate::{
     worker::{is_worker, worker_name},
 };
 
-/// What becomes of the panics of a thread.
+/// What happens to the panics of a thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// They are printed.
     Loud,
-    /// They are going to be delivered as values.
+    /// They are recorded, to be delivered as values.
     Silent,
-    /// As `Silent`, and there was one at least: `RECORD` has it.
+    /// They are recorded, and there was at least one: `RECORD` has it.
     Found,
 }
 
-/// What the hook knew of a panic.
+/// What the hook knows of a panic.
 struct Found {
     message: String,
     payload: TypeId,
     location: Option<String>,
     backtrace: Option<String>,
-    /// Whether the hook of the program has seen it.
+    /// Whether the hook of the program has reported it.
     reported: bool,
 }
 
-/// The panics since a catch began. Those between the first and the last have gone to the hook of the program.
+/// The panics since a catch began. The hook of the program has reported those between the first and the last.
 struct Record {
     first: Found,
     last: Option<Found>,
 }
 
-// Several of them, because every task changes the first, and hardly any the others. The first has nothing to drop, so
-// using it is a plain access to memory.
+// Three variables, because every task changes the first, and few change the others. The first needs no drop, so using
+// it is a plain memory access.
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::Loud) };
     /// The record of the innermost catch.
     static RECORD: RefCell<Option<Box<Record>>> = const { RefCell::new(None) };
-    /// The records of catches around it, outermost first: a panic may be on its way through code that catches another.
+    /// The records of the outer catches, outermost first. A `Drop` that runs while a panic unwinds may catch another
+    /// one.
     static OUTER: RefCell<Vec<Record>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs a task's code. A panic is not printed: it becomes the task's error.
+/// Runs a task's code. A panic is not printed, but returned.
 #[inline]
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
     let outer = Outer::enter(Mode::Silent);
@@ -101,7 +102,8 @@ pub(crate) fn guarded_for<R>(task: &str, code: impl FnOnce() -> R) -> Result<R, 
     catch(code).map_err(|panic| Error::panicked(task, panic))
 }
 
-/// Runs user code that nobody waits for: a callback, a waker, the `Drop` of a value. A panic is printed and ends here.
+/// Runs user code that no thread waits for: a callback, a waker, the `Drop` of a value. A panic is printed and ends
+/// here.
 #[inline]
 pub(crate) fn contain(code: impl FnOnce()) {
     let outer = Outer::enter(Mode::Loud);
@@ -111,7 +113,7 @@ pub(crate) fn contain(code: impl FnOnce()) {
     outer.leave();
 }
 
-/// Drops a value of the user's, as [`contain`] does. It costs nothing where there is nothing to drop.
+/// Drops a user's value inside [`contain`]. This costs nothing if the type needs no drop.
 #[inline]
 pub(crate) fn drop_contained<T>(value: T) {
     if std::mem::needs_drop::<T>() {
@@ -119,7 +121,7 @@ pub(crate) fn drop_contained<T>(value: T) {
     }
 }
 
-/// What held for panics of this thread before, to be put back.
+/// The mode of this thread before a catch, to be restored.
 struct Outer(Mode);
 
 impl Outer {
@@ -157,7 +159,7 @@ fn put_record_back() {
 
 #[cold]
 fn take_record() -> Option<Box<Record>> {
-    // A thread whose locals are gone already is ending; then a panic has no place.
+    // A thread whose locals are gone is ending. Then the location of the panic is lost.
     RECORD.try_with(RefCell::take).ok().flatten()
 }
 
@@ -169,7 +171,7 @@ fn describe(payload: Box<dyn Any + Send>, record: Option<Box<Record>>) -> Panic 
         None => (None, None),
         Some(Record { first, last: Some(last) }) if is_this(&last) => (Some(last), Some(first)),
         Some(Record { first, last }) if is_this(&first) => (Some(first), last),
-        // It has not passed the hook: somebody called `resume_unwind`.
+        // The panic did not run the hook, because it was raised by `resume_unwind`.
         Some(record) => {
             report(record);
             (None, None)
@@ -183,14 +185,14 @@ fn describe(payload: Box<dyn Any + Send>, record: Option<Box<Record>>) -> Panic 
     Panic::new(message, location, backtrace, worker_name().to_string())
 }
 
-/// What [`Panic::message`] says of a payload without a text.
+/// The message of a payload that is not text.
 const NOT_TEXT: &str = "a payload that is not text";
 
 fn text(payload: &(dyn Any + Send)) -> Option<&str> {
     payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
-/// Brings panics that were not delivered to the hook of the program.
+/// Reports panics that were not delivered, through the hook of the program.
 #[cold]
 fn report(record: Record) {
     let Record { first, last } = record;
@@ -202,11 +204,11 @@ fn report_one(found: Found) {
     if found.reported {
         return;
     }
-    // What the hook was given at that time is gone, so it is given a panic of our own that quotes it.
+    // The original hook info is gone, so the hook receives a new panic that quotes the old one.
     contain(|| panic_any(format!("a panic that a task has caught itself: {found}")));
 }
 
-/// The payload of a panic is a user's value too, and its `Drop` may panic, with a payload of the same kind.
+/// Drops the payload of a panic. It is a user's value, whose `Drop` may panic with a payload of the same kind.
 fn dispose(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
         && !second.is::<&str>()
@@ -218,7 +220,7 @@ fn dispose(payload: Box<dyn Any + Send>) {
 
 static HOOK: Once = Once::new();
 
-/// Chains the hook, unless it was before. To be called where a task is made.
+/// Chains the hook, unless it was chained before. Call this where a task is made.
 #[inline]
 pub(crate) fn chain_hook() {
     if !HOOK.is_completed() {
@@ -228,25 +230,25 @@ pub(crate) fn chain_hook() {
 
 #[cold]
 fn chain_hook_first() {
-    // While this thread panics the hook cannot be changed. And a worker does not wait for a hook that may wait for it.
-    // In either case a later task makes up for it; until then panics of tasks are printed and have no place.
+    // A panicking thread cannot change the hook, and a worker must not wait for a hook that may wait for the worker. In
+    // either case a later task chains it. Until then panics of tasks are printed, and their location is not known.
     if std::thread::panicking() || is_worker() {
         return;
     }
     chain_hook_here();
 }
 
-/// As [`chain_hook`], for the worker of another process, on which no hook waits.
+/// Chains the hook as [`chain_hook`] does, even on a worker. For worker processes, where no hook waits for a worker.
 #[inline]
 pub(crate) fn chain_hook_here() {
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| hear(info, &*previous)));
+        std::panic::set_hook(Box::new(move |info| on_panic(info, &*previous)));
     });
 }
 
 /// The hook.
-fn hear(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
+fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
     if MODE.get() == Mode::Loud || cfg!(panic = "abort") {
         return previous(info);
     }
@@ -264,25 +266,25 @@ fn hear(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
         }
     });
     if !is_first {
-        // The task catches its panics itself, or this one comes from a `Drop` on the way of the first. One that is
-        // delivered in the end is then printed as well.
+        // The task catches its panics itself, or this one comes from a `Drop` during the unwinding. If it is delivered
+        // in the end, it is printed as well.
         previous(info);
     }
 }
 
-/// False: the standard library aborts the program when the hook has returned.
+/// Returns whether the panic can unwind. If not, the standard library aborts the program when the hook has returned.
 ///
-/// It does not offer the question, but its `Debug` has the answer.
+/// There is no stable method for this, but the `Debug` output contains it.
 fn can_unwind(info: &PanicHookInfo<'_>) -> bool {
     !format!("{info:?}").contains("can_unwind: false")
 }
 
-/// The program is about to end. What it would have been told later is told now.
+/// Prints the panics that would have been reported later, because the program is about to abort.
 fn print_unreported() {
     fn print(record: &mut Record) {
         for found in std::iter::once(&mut record.first).chain(&mut record.last) {
             if !std::mem::replace(&mut found.reported, true) {
-                // There is nobody to tell that this failed.
+                // A failure cannot be reported.
                 let _ = writeln!(std::io::stderr(), "task `{}` panicked before: {found}", current_name());
             }
         }
@@ -322,11 +324,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_becomes_its_message_and_its_place() {
+    fn a_panic_becomes_a_message_and_a_location() {
         chain_hook();
         let panic = catch(|| panic!("number {}", 7)).expect_err("it panicked");
         assert_eq!(panic.message(), "number 7");
-        assert!(panic.location().expect("the hook noted the place").contains("catch.rs:"));
+        assert!(panic.location().expect("the hook recorded the location").contains("catch.rs:"));
     }
 
     #[test]

@@ -18,13 +18,13 @@
 //!
 //! # For users
 //!
-//! [`Executor`] submits and maps, [`Future`] is the handle of what was submitted, [`wait`] and [`as_completed`] wait
-//! for many of them, [`task::current`] tells a task about itself.
+//! [`Executor`] submits and maps, [`Future`] is the handle of a submitted task, [`wait`] and [`as_completed`] wait for
+//! many futures, [`task::current`] tells a task about itself.
 //!
 //! # For authors of back-ends
 //!
-//! [`Backend`] is what to implement, [`Task`] what it is given. [`host`] is for back-ends that hand tasks on before
-//! they start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork, and
+//! A back-end implements [`Backend`], and receives [`Task`]s. [`host`] is for back-ends that pass tasks on before they
+//! start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork, and
 //! [`spin`] for threads that spin before they sleep.
 
 mod awaited;

@@ -1,4 +1,4 @@
-//! Where an entry is: its distance from a static of this crate, with the fingerprint of its types.
+//! The address of an entry: its distance from a static of this crate, with the fingerprint of its types.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Error, ErrorKind};
 
-/// What travels to name a function.
+/// Names a function for another process of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The distance of the entry from one static of this crate.
@@ -19,15 +19,15 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address of an entry.
+    /// Returns the address of an entry.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] if the function and this crate do not lie in the same file: one of them is in a
-    /// dynamic library, and the distance between two files differs from process to process.
+    /// [`ErrorKind::InvalidArgument`] if the function and this crate do not lie in the same file. Then one of them is
+    /// in a dynamic library, and the distance between two files differs from process to process.
     pub fn of(entry: &'static Entry) -> Result<Address, Error> {
         thread_local! {
-            /// The entry that was asked for last, which mostly is asked for again.
+            /// The last entry of this thread, which usually is the next one too.
             static LAST: Cell<Option<(&'static Entry, Address)>> = const { Cell::new(None) };
         }
         if let Ok(Some((last, address))) = LAST.try_with(Cell::get)
@@ -40,7 +40,7 @@ impl Address {
         Ok(address)
     }
 
-    /// Apart from the above, which is short without it.
+    /// The slow path of [`of`](Address::of).
     #[cold]
     #[inline(never)]
     fn find(entry: &'static Entry) -> Result<Address, Error> {
@@ -54,9 +54,9 @@ impl Address {
 
     /// Returns the entry at an address that came from another process of this program.
     ///
-    /// What is no entry of this program is refused where it is noticed: by its place, which must be one that is never
-    /// written, by the magic number, and by the fingerprint. But any part of a program may hold numbers that look like
-    /// an entry, so these checks find mistakes, and are not what makes a call safe. Therefore safe code cannot use it:
+    /// An address without an entry of this program is refused if its place can be written to, or if the magic number or
+    /// the fingerprint is wrong. But any part of a program may hold numbers that look like an entry, so these checks
+    /// find mistakes and do not make a call safe. Therefore safe code cannot call this:
     ///
     /// ```compile_fail,E0133
     /// let forged = executor_core::function::Address { offset: 8, fingerprint: 0 };
@@ -71,7 +71,7 @@ impl Address {
     ///
     /// - [`Address::of`] returned this address, in a process whose [`BuildId`](super::BuildId) is the one of this
     ///   process.
-    /// - Where the function captures values of no size, these may exist in this process too. See
+    /// - If the function captures values of no size, these may exist in this process too. See
     ///   [`Function`](crate::Function).
     pub unsafe fn resolve(self) -> Result<&'static Entry, Error> {
         let refuse = |reason: &str| {
@@ -85,8 +85,8 @@ impl Address {
             return refuse("it is outside of the program's constants");
         }
         let entry = std::ptr::with_exposed_provenance::<Entry>(at);
-        // SAFETY: aligned, and inside a part of the program's own image that is mapped and readable for as long as the
-        // program runs, by the checks above.
+        // SAFETY: by the checks above the address is aligned, and inside a part of the program's own image that is
+        // mapped and readable for as long as the program runs.
         if !unsafe { entry::has_magic(entry) } {
             return refuse("there is something else");
         }
@@ -99,7 +99,7 @@ impl Address {
     }
 }
 
-/// Puts into words that a function and this crate lie in different files.
+/// Returns the error that a function and this crate lie in different files.
 #[cold]
 fn is_elsewhere(entry: &Entry, function: Option<&Image>, this: &Image) -> Error {
     let place = function.map_or_else(|| "memory that belongs to no file".to_string(), Image::title);

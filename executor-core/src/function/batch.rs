@@ -1,12 +1,12 @@
-//! How the items of a batch are laid one behind the other.
+//! The layout of the items of a batch.
 //!
-//! A batch is many calls of one function that travel together. Its arguments and its outcomes are records of a length
-//! (four bytes, little-endian), and as many bytes. So a back-end can tell the items apart without knowing their types:
-//! when a worker dies in the middle, it keeps the outcomes that have come, gives the item that was running an error,
-//! and sends the rest to another worker.
+//! A batch is many calls of one function that travel together. Its arguments and its outcomes are records: a length
+//! (four bytes, little-endian), and as many bytes. So a back-end can separate the items without knowing their types: if
+//! a worker dies in the middle, it keeps the outcomes that have arrived, gives the running item an error, and sends the
+//! rest to another worker.
 //!
-//! An argument record ends with one byte that says whether it could be written down; if not, the rest is the error, and
-//! that is the item's outcome.
+//! An argument record ends with one byte that says whether the argument could be encoded. If not, the rest is the
+//! error, which is the item's outcome.
 //!
 //! ```
 //! use executor_core::function::batch;
@@ -20,7 +20,7 @@
 use super::outcome;
 use crate::{Error, ErrorKind};
 
-/// What a record of an argument, or of an outcome, takes beside the argument or the value.
+/// The bytes of a record besides the argument or the value.
 pub(crate) const FRAME: usize = 5;
 
 const ARGUMENT: u8 = 0;
@@ -29,14 +29,14 @@ const REFUSED: u8 = 1;
 /// One argument of a batch.
 #[derive(Debug)]
 pub enum Argument<'a> {
-    /// To be called with this.
+    /// The function must be called with this.
     Call(&'a [u8]),
-    /// Not to be called: this is the outcome.
+    /// The function must not be called, and this is the outcome.
     Refused(Error),
 }
 
-/// Appends one record, whose bytes `write` appends: an argument or an [outcome]. One that is too long for
-/// its length to be written down becomes an error in its place.
+/// Appends one record, whose bytes `write` appends: an argument or an [outcome]. A record that is longer than the
+/// length field allows becomes an error.
 #[inline]
 pub fn write_record(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     write_record_up_to(u32::MAX as usize, into, write);
@@ -58,13 +58,13 @@ fn write_record_up_to(longest: usize, into: &mut Vec<u8>, write: impl FnOnce(&mu
 fn replace_too_long(into: &mut Vec<u8>, start: usize) {
     let length = into.len() - start;
     into.truncate(start);
-    // Reads as a refused argument, and as an outcome: both end with the same byte for an error.
+    // This is a refused argument and an outcome, because both end with the same byte for an error.
     const { assert!(REFUSED == outcome::ERROR) };
     let message = format!("an item of {length} bytes is too long to travel in a chunk: use `chunksize(1)`");
     outcome::write_error(&Error::new(ErrorKind::Encode, message), into);
 }
 
-/// Appends an argument, or the error of one that could not be written down.
+/// Appends an argument, or the error of one that could not be encoded.
 #[inline]
 pub(crate) fn write_argument(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) {
     write_record(into, |into| {
@@ -88,26 +88,26 @@ pub fn read_argument(record: &[u8]) -> Argument<'_> {
     }
 }
 
-/// Splits the first record off. None where there is none, or it is cut short.
+/// Splits the first record off. Returns `None` if there is none, or it is cut short.
 #[inline]
 pub fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
 
-/// The records, one after the other; it ends early where one is cut short.
+/// Returns the records, one after the other. The iterator ends at a record that is cut short.
 pub fn records(bytes: &[u8]) -> Records<'_> {
     Records { rest: bytes }
 }
 
-/// See [`records`].
+/// The iterator of [`records`].
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Records<'a> {
-    /// What is behind the records that were read.
+    /// Returns the bytes behind the records that were read.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_come_back_in_order_and_a_cut_one_ends_them() {
+    fn records_are_read_in_order_up_to_one_that_is_cut_short() {
         let mut bytes = Vec::new();
         for text in ["one", "", "three"] {
             write_record(&mut bytes, |into| into.extend_from_slice(text.as_bytes()));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_too_long_becomes_an_error_and_the_next_one_is_whole() {
+    fn a_record_that_is_too_long_becomes_an_error_and_the_next_one_is_intact() {
         let mut bytes = Vec::new();
         write_record_up_to(200, &mut bytes, |into| into.extend_from_slice(&[0; 201]));
         write_record_up_to(200, &mut bytes, |into| into.extend_from_slice(&[7, 0]));

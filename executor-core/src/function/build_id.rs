@@ -1,36 +1,36 @@
-//! Which build of the program this is.
+//! The identity of a build of the program.
 #![allow(unsafe_code)]
 
 use std::{fmt, sync::OnceLock};
 
-/// Names a build: two processes with the same build id run the same code, whose functions lie in the same places.
+/// Identifies a build. Two processes with the same build id run the same code, whose functions lie in the same places.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BuildId([u8; 20]);
 
 impl BuildId {
-    /// The build of this process: the id that the linker left in the program, or, if it left none, a hash of the
-    /// program's constant parts.
+    /// Returns the build of this process: the id that the linker put into the program, or, if there is none, a hash of
+    /// the program's constant parts.
     pub fn own() -> BuildId {
         static OWN: OnceLock<BuildId> = OnceLock::new();
         *OWN.get_or_init(|| from_note().unwrap_or_else(from_contents))
     }
 
-    /// The bytes, for a protocol or a queue name.
+    /// Returns the bytes, for a protocol or a queue name.
     pub fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 
-    /// The id with these bytes, from a protocol.
+    /// Returns the id with these bytes, from a protocol.
     pub fn from_bytes(bytes: [u8; 20]) -> BuildId {
         BuildId(bytes)
     }
 
-    /// Fits a description of any length into an id.
+    /// Hashes a description of any length into an id.
     fn digest(parts: &[&[u8]]) -> BuildId {
         let mut id = [0; 20];
         for (lane, out) in id.chunks_mut(8).enumerate() {
-            // FNV-1a over eight bytes at a time, with another start for each lane. It tells builds apart; it is no
-            // defence against somebody who forges one.
+            // FNV-1a over eight bytes at a time, with another start for each lane. It distinguishes builds, and does
+            // not protect against a forged one.
             let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ (lane as u64) << 32;
             for part in parts {
                 let (words, rest) = part.as_chunks::<8>();
@@ -86,7 +86,7 @@ mod parts {
     }
 }
 
-/// Where the system does not say what is mapped, the version of this crate and the place of its constants must do.
+/// On a system that does not say what is mapped, the version of this crate stands for the build.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 mod parts {
     pub(super) fn constant() -> impl Iterator<Item = &'static [u8]> {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_build_has_one_id_and_its_contents_have_another() {
+    fn a_build_has_one_id() {
         assert_eq!(BuildId::own(), BuildId::own());
         assert_ne!(from_contents(), BuildId::digest(&[]));
         assert_eq!(from_contents(), from_contents());

@@ -1,6 +1,6 @@
 //! The image that this crate lies in: the program, or a dynamic library, as the loader has mapped it.
 //!
-//! For the function table, and for back-ends that start the program again. Nothing in here reads anything of the image.
+//! It is for the function table, and for back-ends that start the program again. Nothing here reads the image itself.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -33,32 +33,32 @@ impl Image {
         self.is_program
     }
 
-    /// What it is called in a message: the program, or the library's path.
+    /// Returns the name for a message: the program, or the library's path.
     pub fn title(&self) -> String {
         if self.is_program { "the program".to_string() } else { format!("the dynamic library `{}`", self.name) }
     }
 
-    /// The address that addresses in the file count from. 0 for a program that is not relocated.
+    /// Returns the address that addresses in the file are relative to. It is 0 for a program that is not relocated.
     pub fn base(&self) -> usize {
         self.base
     }
 
-    /// Everything that is mapped from the file.
+    /// Returns all parts that are mapped from the file.
     pub fn loaded(&self) -> &[Range<usize>] {
         &self.loaded
     }
 
-    /// The dynamic section. A static program that is not relocated has none.
+    /// Returns the dynamic section. A static program that is not relocated has none.
     pub fn dynamic(&self) -> Option<Range<usize>> {
         self.dynamic.clone()
     }
 
-    /// The parts that are never written, not even by the loader.
+    /// Returns the parts that are never written, not even by the loader.
     pub(super) fn constant(&self) -> &[Range<usize>] {
         &self.constant
     }
 
-    /// The parts that hold notes, the build id among them.
+    /// Returns the parts that hold notes, such as the build id.
     pub(super) fn notes(&self) -> &[Range<usize>] {
         &self.notes
     }
@@ -75,7 +75,7 @@ impl Image {
         parts.into_iter().flatten().any(|part| part.start <= at && end <= part.end)
     }
 
-    /// An image that is not loaded.
+    /// Makes an image that is not loaded.
     #[cfg(test)]
     pub(super) fn fake(is_program: bool, name: &str) -> Image {
         Image { is_program, name: name.to_string(), ..Image::default() }
@@ -90,7 +90,7 @@ impl Image {
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub fn own() -> &'static Image {
     static OWN: std::sync::OnceLock<Image> = std::sync::OnceLock::new();
-    // Without an answer of the loader there are no parts, and so no function is found.
+    // If the loader does not tell, there are no parts, and so no function is found.
     OWN.get_or_init(|| holding(anchor()).unwrap_or_default())
 }
 
@@ -120,7 +120,7 @@ pub fn holding(at: usize) -> Option<Image> {
         let name = if info.dlpi_name.is_null() {
             String::new()
         } else {
-            // SAFETY: the name is a text that ends with a zero byte, and stays for the call.
+            // SAFETY: the name is a text that ends with a zero byte, and lives during the call.
             unsafe { CStr::from_ptr(info.dlpi_name) }.to_string_lossy().into_owned()
         };
         // The program is visited first. In another namespace (`dlmopen`) a library is, and that has a name.
@@ -153,7 +153,7 @@ unsafe fn read(info: &libc::dl_phdr_info) -> Image {
             libc::PT_LOAD => {
                 image.loaded.push(part.clone());
                 if header.p_flags & libc::PF_R != 0 {
-                    // What lies behind the contents of the file begins as zeroes, so there are no constants in it.
+                    // Memory behind the contents of the file begins as zeroes, so it holds no constants.
                     image.readable.push(start..start.wrapping_add(header.p_filesz as usize));
                     if header.p_flags & libc::PF_W == 0 {
                         image.constant.push(part);
@@ -169,7 +169,7 @@ unsafe fn read(info: &libc::dl_phdr_info) -> Image {
     image
 }
 
-/// Where the system does not say what is mapped, everything near this crate counts, and passes for the program.
+/// Returns everything near this crate as the program, because this system does not say what is mapped.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub fn own() -> &'static Image {
     static OWN: std::sync::OnceLock<Image> = std::sync::OnceLock::new();
@@ -182,7 +182,7 @@ pub fn own() -> &'static Image {
     })
 }
 
-/// Returns nothing: the system does not say it.
+/// Returns `None`, because this system does not say what is mapped.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub fn holding(_: usize) -> Option<Image> {
     None
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_never_written_is_constant() {
+    fn only_memory_that_is_never_written_is_constant() {
         assert!(own().is_program());
         assert!(is_constant(&CONSTANT) && is_constant(&REFERENCE));
         assert!(!is_constant(&ZEROES) && !is_constant(&NUMBERS));

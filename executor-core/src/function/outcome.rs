@@ -1,6 +1,6 @@
-//! What comes back for one call: a value or an error, as bytes. The last byte says which.
+//! The outcome of one call: a value or an error, as bytes. The last byte says which.
 //!
-//! The last and not the first, so that bytes and text become an outcome, and are one no more, without being copied.
+//! It is the last byte and not the first, so that bytes and text become an outcome, and a value again, without a copy.
 
 use crate::{
     Error, ErrorKind, Payload,
@@ -10,30 +10,30 @@ use crate::{
 const VALUE: u8 = 0;
 pub(super) const ERROR: u8 = 1;
 
-/// Writes a value, and may take the bytes that it consists of out of it. On an error nothing is written.
+/// Appends a value, and may move the bytes out of it. On an error nothing is written.
 pub(crate) fn write_value<R: Payload>(value: &mut R, into: &mut Vec<u8>) -> Result<(), Error> {
     let is_alone = into.is_empty();
     codec::encode_result(value, into)?;
     if is_alone {
-        // Bytes that were moved here fill their vector, and are not to be given twice the memory for one byte more.
+        // Bytes that were moved here fill their vector, whose capacity must not double for one more byte.
         into.reserve_exact(1);
     }
     close_value(into);
     Ok(())
 }
 
-/// Makes the outcome of what was written before, which is a value.
+/// Makes an outcome of the value that was written before.
 pub fn close_value(into: &mut Vec<u8>) {
     into.push(VALUE);
 }
 
-/// Writes an error.
+/// Appends an error.
 pub fn write_error(error: &Error, into: &mut Vec<u8>) {
     error.encode(into);
     into.push(ERROR);
 }
 
-/// The bytes of the value that a call answered, or its error.
+/// Returns the bytes of the value of a call, or its error.
 pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Error> {
     match bytes.split_last() {
         Some((&VALUE, value)) => Ok(value),
@@ -42,12 +42,12 @@ pub(crate) fn open(bytes: &[u8]) -> Result<&[u8], Error> {
     }
 }
 
-/// Reads what a call answered.
+/// Decodes the outcome of a call.
 pub(crate) fn read<R: Payload>(bytes: &[u8]) -> Result<R, Error> {
     codec::decode_result(open(bytes)?)
 }
 
-/// As [`read`], and may make the value of the vector itself.
+/// Decodes the outcome of a call as [`read`] does. The vector itself may become the value.
 pub(crate) fn unpack<R: Payload>(bytes: Bytes) -> Result<R, Error> {
     if !bytes.is_vector() {
         return read(&bytes);
@@ -58,7 +58,7 @@ pub(crate) fn unpack<R: Payload>(bytes: Bytes) -> Result<R, Error> {
     codec::decode_result_taking(&mut bytes)
 }
 
-/// Whether the outcome is an error, as far as is known without reading it.
+/// Returns whether the outcome is an error, as far as is known without decoding it.
 pub fn is_error(bytes: &[u8]) -> bool {
     bytes.last() != Some(&VALUE)
 }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_is_a_value_or_an_error_however_it_is_read() {
+    fn an_outcome_is_a_value_or_an_error() {
         assert_eq!(read::<(u8, String)>(&outcome((7u8, "text".to_string()))).expect("a value"), (7, "text".into()));
         assert_eq!(
             unpack::<(u8, String)>(outcome((7u8, "text".to_string())).into()).expect("a value"),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_and_text_become_an_outcome_and_are_read_from_it_in_place() {
+    fn bytes_and_text_are_written_and_read_without_a_copy() {
         let bytes = Vec::from_iter((0..100_000u32).map(|n| n as u8));
         let mut roomy = Vec::with_capacity(bytes.len() + 1);
         roomy.extend_from_slice(&bytes);
