@@ -110,7 +110,7 @@ mod system {
     /// Returns how large the main thread's stack may become.
     fn limit() -> Option<usize> {
         let mut limit = MaybeUninit::<libc::rlimit>::uninit();
-        // SAFETY: `limit` has room for the answer, and is only read if there is one.
+        // SAFETY: `limit` has room for the answer, and is only read if the call succeeded.
         let limit =
             unsafe { (libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) == 0).then(|| limit.assume_init()) }?;
         Some(usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))

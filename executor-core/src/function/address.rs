@@ -155,8 +155,8 @@ mod tests {
 
     /// Resolves what is refused, or is an entry of this test program.
     fn resolve(address: Address) -> Result<&'static Entry, Error> {
-        // SAFETY: where an address is none that this process made, it is refused before an entry is looked at: the
-        // tests below only forge the magic number where it is not looked for.
+        // SAFETY: an address that this process did not make is refused before an entry is read, because the tests below
+        // only forge the magic number outside the program's constants.
         unsafe { address.resolve() }
     }
 

@@ -85,7 +85,7 @@ pub trait Host: Send + Sync {
     }
 
     /// Spins for a thread that waits for a task of this host, before the thread sleeps. Returns whether the result
-    /// [is ready](Waiting::is_ready). A host whose replies come from elsewhere handles them here.
+    /// [is ready](Waiting::is_ready). A host that runs tasks remotely handles replies here.
     fn poll_replies(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
         budget.spin_with_backoff(waiting.backoff, || waiting.is_ready())
     }

@@ -19,7 +19,7 @@ use super::{
 /// use executor_core::{Task, TaskOptions};
 /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
 /// future.add_done_callback(|_| println!("done"));
-/// let completed = task.run_quietly().expect("nobody else has taken it");
+/// let completed = task.run_quietly().expect("the task is queued");
 /// assert!(future.done() && completed.has_callbacks());
 /// drop(completed); // prints
 /// ```
@@ -65,7 +65,7 @@ impl Completed {
     /// use executor_core::{Task, TaskOptions};
     /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
     /// future.add_done_callback(|_| println!("done"));
-    /// let completed = task.run_quietly().expect("nobody else has taken it");
+    /// let completed = task.run_quietly().expect("the task is queued");
     /// let rest = completed.wake_threads().expect("there is a callback");
     /// std::thread::spawn(|| drop(rest)).join().unwrap(); // prints
     /// ```

@@ -1,4 +1,4 @@
-//! Those who have to do with a task, each as a user or a back-end would.
+//! The actors around a task, each of which does what a user or a back-end does.
 
 use std::{
     future::{Future as _, IntoFuture},
@@ -13,20 +13,20 @@ use crate::{
     Awaited, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal, task::queued::run_inline,
 };
 
-/// How a task gets done, if nobody cancels it before.
+/// How a task gets done, unless it is cancelled before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// By running on a thread of this process.
     Local,
-    /// By a worker process, whose reply is unpacked by the one who asks for it.
+    /// By a worker process, whose reply is unpacked by the thread that asks for the result.
     Remote,
     /// By the holder of a promise.
     Promised,
-    /// With an error, because its owner lets go of it.
+    /// With an error, because its owner drops it.
     Abandoned,
 }
 
-/// The half of a task that its owner has.
+/// The owner's half of a task.
 pub(super) enum Owner {
     Task(Task),
     Promise(Promise<Value>),
@@ -42,7 +42,7 @@ pub(super) fn subject(way: Way, journal: &Arc<Journal>) -> (Owner, Future<Value>
     (Owner::Task(task), future)
 }
 
-/// Makes a task that runs in place or elsewhere.
+/// Makes a task that runs locally or remotely.
 pub(super) fn job(journal: &Arc<Journal>) -> (Task, Future<Value>) {
     let (task, typed) = Task::new(Job(Argument::new(journal)), TaskOptions::new(), true);
     (task, Future::new(typed))
@@ -59,9 +59,9 @@ impl Owner {
     }
 }
 
-/// As a process pool does, which has no hosts here: who asks for a cancel too late hears no.
+/// Runs a task as a process pool does. There is no host here, so a cancel that comes too late returns false.
 pub(super) fn run_remotely(task: Task, journal: &Arc<Journal>) {
-    // Refused if somebody who waits for it runs it on the spot.
+    // This fails if a task that waits for this one runs it inline.
     if task.encode(&mut Vec::new()).is_ok() && task.place(1) {
         journal.run();
         drop(task.complete(reply()));
@@ -70,22 +70,22 @@ pub(super) fn run_remotely(task: Task, journal: &Arc<Journal>) {
 
 pub(super) fn reply() -> Vec<u8> {
     let mut reply = Vec::new();
-    outcome::write_value(&mut (), &mut reply).expect("nothing is easy to write");
+    outcome::write_value(&mut (), &mut reply).expect("a unit can be encoded");
     reply
 }
 
-/// As somebody does who holds a promise that others hold too.
+/// Keeps a promise that several threads hold.
 pub(super) fn keep(promise: &Promise<Value>, journal: &Arc<Journal>) {
     if promise.set_running_or_notify_cancel() {
         journal.run();
-        promise.set_result(Value::new(journal)).expect("it is this one's to resolve");
+        promise.set_result(Value::new(journal)).expect("this thread completes it");
     }
 }
 
-/// What somebody does who has a future.
+/// What a thread does with a future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Actor {
-    /// Completes it too: the one who does so first prevents the other.
+    /// Completes it too. The first one prevents the other.
     Complete,
     Cancel,
     /// Blocks until it is done.
@@ -94,9 +94,9 @@ pub(super) enum Actor {
     Callback,
     /// Awaits it.
     Poll,
-    /// Lets go of the future, which may be the last handle of the task.
+    /// Drops the future, which may be the last handle of the task.
     Drop,
-    /// Blocks until the time is over.
+    /// Blocks until the time-out.
     WaitInVain,
     /// Awaits it, and drops the await after the first poll.
     PollInVain,
@@ -124,7 +124,7 @@ impl Actor {
         }
     }
 
-    /// Whether it is told how the task has ended, whatever happens.
+    /// Returns whether it always learns how the task ended.
     pub(super) fn is_told(self) -> bool {
         matches!(self, Actor::Wait | Actor::Poll)
     }
@@ -144,7 +144,7 @@ pub(super) fn add_callback(future: &Future<Value>, journal: &Arc<Journal>) {
     });
 }
 
-/// What a runtime has: a waker, and a sleep that it ends.
+/// A waker, and the sleep that it ends, as a runtime has.
 struct Bell {
     signal: Signal,
     _living: Living,

@@ -1,12 +1,12 @@
-//! A block of tasks, the thread that gives out its places, and those who leave them.
+//! A block of tasks, the thread that gives out its places, and the threads that give them back.
 
 use loom::{cell::UnsafeCell, sync::Arc, thread};
 
 use super::explore;
 use crate::task::block::Tally;
 
-/// A block, by what is done with it. That it is freed by one, and after all use, is what the cells show: to free it is
-/// to write to all of them.
+/// A block as a set of cells. Freeing it writes to all of them, so loom reports a block that is freed twice or too
+/// early.
 struct Block {
     tally: Tally,
     places: [UnsafeCell<u32>; 2],
@@ -18,7 +18,7 @@ impl Block {
         Arc::new(Block { tally: Tally::new(), places: Default::default(), head: UnsafeCell::default() })
     }
 
-    /// The end of a task in this place. Whether the block is freed.
+    /// Ends a task in this place. Returns whether this freed the block.
     fn leave(&self, place: usize) -> bool {
         self.places[place].with_mut(|_| ());
         let is_last = self.tally.leave();

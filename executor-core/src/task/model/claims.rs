@@ -1,4 +1,4 @@
-//! Who gets a task that several reach for.
+//! Several threads that claim, cancel or end one task.
 
 use std::sync::{Arc, Weak};
 
@@ -24,7 +24,7 @@ fn join(thread: thread::JoinHandle<()>) {
     thread.join().expect("a model does not panic");
 }
 
-/// Another task of the same pool, which waits for this one.
+/// Starts another task of the same pool, which waits for this one.
 fn wait_inside_a_task(future: Future<impl Send + 'static>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         run_inline(future.task());
@@ -47,7 +47,7 @@ fn a_worker_a_canceller_or_a_waiting_task_claims_it() {
     });
 }
 
-/// One way in which a pool that closes ends what it has. Whether it did.
+/// One way in which a pool that closes ends a task. Returns whether it did.
 type Ending = fn(Task) -> bool;
 
 fn a_pool_closes_while_a_task_runs_inline(ending: Ending, kind: ErrorKind) {
@@ -64,7 +64,7 @@ fn a_pool_closes_while_a_task_runs_inline(ending: Ending, kind: ErrorKind) {
 
 #[test]
 fn a_task_that_runs_inline_is_not_cancelled_by_its_pool() {
-    // What this answers cannot be told from nothing, so the future is asked.
+    // The returned `Completed` does not say whether the cancel succeeded, so the state is read.
     fn cancel(task: Task) -> bool {
         let seen = task.task.clone();
         drop(task.cancel());
@@ -98,7 +98,7 @@ fn a_claim_after_a_recall_sees_what_the_owner_did_before() {
             }
         });
         let inline = wait_inside_a_task(future.alias());
-        // Whoever claims it has found it in the queue either way: before it was placed, or after it was taken back.
+        // A claim finds the task queued in either case: before it was placed, or after it was recalled.
         let placed = task.place(1);
         if placed {
             meanwhile.happen();
@@ -111,7 +111,7 @@ fn a_claim_after_a_recall_sees_what_the_owner_did_before() {
     });
 }
 
-/// The place that the task is put into, which is not what stands there before.
+/// The place of the task, which differs from the initial one.
 const PLACE: u64 = 7;
 
 /// A pool of processes with one task.
@@ -119,7 +119,7 @@ struct Pool(Mutex<Option<Task>>);
 
 impl Host for Pool {
     fn withdraw(&self, _: TaskId, place: u64) -> bool {
-        assert_eq!(place, PLACE, "who sees that a task is placed sees where");
+        assert_eq!(place, PLACE, "a thread that sees PLACED sees the place");
         let mut task = self.0.lock().expect("a model does not panic under a lock");
         let Some(task) = task.take().map(Task::cancel) else { return false };
         drop(task);
@@ -135,7 +135,7 @@ fn a_placed_task_is_either_withdrawn_by_its_host_or_run() {
         let weak: Weak<Pool> = Arc::downgrade(&pool);
         let registration = host::register(weak);
         task.attach(registration.id());
-        task.encode(&mut Vec::new()).expect("nobody else knows of it yet");
+        task.encode(&mut Vec::new()).expect("the task is not shared yet");
         let canceller = {
             let (future, journal) = (future.alias(), journal.clone());
             thread::spawn(move || journal.tell_cancelled(future.cancel()))

@@ -1,10 +1,10 @@
-//! What a task does to memory that it shares with others by no means but the task itself.
+//! Memory that a task writes, and that only the task itself publishes.
 #![allow(unsafe_code)]
 
 use loom::cell::UnsafeCell;
 
-/// Written where somebody acts, and read by whoever has heard of it: loom reports a reader for whom the one does not
-/// come before the other.
+/// Written by the task, and read by threads that learned of it. Loom reports a read that the write does not happen
+/// before.
 #[derive(Default)]
 pub(super) struct Effect(UnsafeCell<usize>);
 
@@ -13,7 +13,7 @@ unsafe impl Sync for Effect {}
 
 impl Effect {
     pub(super) fn happen(&self) {
-        // SAFETY: loom checks that nobody else is in there, now or in an order that it has not ruled out.
+        // SAFETY: loom checks that no other thread accesses the cell at the same time, in any order of the model.
         self.0.with_mut(|times| unsafe { *times += 1 });
     }
 

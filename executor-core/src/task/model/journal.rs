@@ -1,7 +1,7 @@
-//! What happened to one task, as far as a user could tell.
+//! A record of what happened to one task, as a user can observe it.
 //!
-//! It is written with atomics of the standard library, which loom does not see: so watching brings no order into what
-//! is watched. The models of one test run on one thread of the system, one after the other.
+//! It uses atomics of the standard library, which loom does not see, so recording does not order the recorded steps.
+//! The models of one test run on one thread of the system, one after the other.
 
 use std::{
     cell::RefCell,
@@ -39,7 +39,7 @@ impl Count {
 /// What happened in one run of a model.
 pub(super) struct Journal {
     pub(super) ran: Count,
-    /// Cancels that answered yes, and those that answered no.
+    /// Cancels that returned true, and cancels that returned false.
     pub(super) cancelled: Count,
     pub(super) not_cancelled: Count,
     pub(super) arguments: Lives,
@@ -47,9 +47,9 @@ pub(super) struct Journal {
     pub(super) living: Lives,
     pub(super) callbacks_added: Count,
     pub(super) callbacks_run: Count,
-    /// What those who waited were told: one entry for each.
+    /// What the waiting threads were told, one entry for each.
     pub(super) told: Told,
-    /// What the task did to the world. Whoever hears that it ran must see it; loom reports who does not.
+    /// What the task did to shared memory. A thread that learns that the task ran must see it; loom reports a failure.
     effect: Effect,
 }
 
@@ -59,11 +59,11 @@ pub(super) struct Lives {
     ended: Count,
 }
 
-/// How often those who asked for the result were given what.
+/// How often a request for the result returned what.
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) value: Count,
-    /// Somebody else had moved the value out.
+    /// Another thread had moved the value out.
     pub(super) taken: Count,
     pub(super) cancelled: Count,
     pub(super) broken: Count,
@@ -87,7 +87,7 @@ impl Lives {
 }
 
 impl Journal {
-    /// The journal of a new run.
+    /// Opens the journal of a new run.
     pub(super) fn open() -> Arc<Journal> {
         let journal = Arc::new(Journal {
             ran: Count::default(),
@@ -105,7 +105,7 @@ impl Journal {
         journal
     }
 
-    /// Everybody is through, and all handles of the task are gone.
+    /// Checks the journal after all threads have ended and all handles of the task are dropped.
     pub(super) fn close(&self) {
         CURRENT.set(None);
         self.arguments.assert_ended("the argument");
@@ -114,13 +114,13 @@ impl Journal {
         assert_eq!(self.callbacks_run.get(), self.callbacks_added.get(), "each callback runs once");
         assert!(self.ran.get() <= 1, "a task runs once");
         assert!(self.told.value.get() <= 1, "a value is moved out once");
-        // Exactly one of "it ran" and "it was cancelled", and all who cancel hear the same.
-        assert!(self.ran.get() == 0 || self.cancelled.get() == 0, "it ran, and a cancel answered yes");
-        assert!(self.cancelled.get() == 0 || self.not_cancelled.get() == 0, "two cancels answered differently");
+        // Exactly one of "it ran" and "it was cancelled" is true, and all cancels return the same.
+        assert!(self.ran.get() == 0 || self.cancelled.get() == 0, "it ran, and a cancel returned true");
+        assert!(self.cancelled.get() == 0 || self.not_cancelled.get() == 0, "two cancels returned different results");
         if self.cancelled.get() > 0 {
             assert_eq!(self.told.value.get() + self.told.taken.get() + self.told.broken.get(), 0, "it was cancelled");
         } else {
-            assert_eq!(self.told.cancelled.get(), 0, "nobody has cancelled it");
+            assert_eq!(self.told.cancelled.get(), 0, "no thread has cancelled it");
         }
     }
 
@@ -128,18 +128,18 @@ impl Journal {
         CURRENT.with_borrow(Clone::clone).expect("a model is running")
     }
 
-    /// What the task does.
+    /// Runs the task.
     pub(super) fn run(&self) {
         self.ran.add();
         self.effect.happen();
     }
 
-    /// For whoever has heard that it ran.
+    /// Checks, on a thread that learned that the task ran, that the thread sees what the task did.
     pub(super) fn see_effect(&self) {
         assert_eq!(self.effect.times(), 1, "what the task did");
     }
 
-    /// Writes down what somebody who asked for the result was told.
+    /// Records what a request for the result returned.
     pub(super) fn tell(&self, result: Result<Value, Error>) {
         let told = &self.told;
         match result.map_err(|error| error.kind()) {
@@ -154,7 +154,7 @@ impl Journal {
             Err(ErrorKind::Cancelled) => told.cancelled.add(),
             Err(ErrorKind::Broken) => told.broken.add(),
             Err(ErrorKind::Timeout) => told.timeout.add(),
-            Err(kind) => panic!("nobody can be told {kind:?} here"),
+            Err(kind) => panic!("no request can return {kind:?} here"),
         }
     }
 
@@ -179,7 +179,7 @@ impl Drop for Argument {
     }
 }
 
-/// What a task answers.
+/// The result of a task.
 pub(super) struct Value(Arc<Journal>);
 
 impl Value {
@@ -201,7 +201,7 @@ impl Drop for Value {
     }
 }
 
-/// Kept by a waker, so that living are counted.
+/// Counts live wakers and callbacks, which own one each.
 pub(super) struct Living(Arc<Journal>);
 
 impl Living {
@@ -217,7 +217,7 @@ impl Drop for Living {
     }
 }
 
-/// A task that can run in place, and be written down for elsewhere.
+/// A task that can run locally, and be encoded to run remotely.
 pub(super) struct Job(pub(super) Argument);
 
 impl Work for Job {

@@ -1,13 +1,13 @@
-//! A task, and all who have to do with it, played through by loom in every order that it tells apart.
+//! Models of a task and the threads around it, which loom runs in every order that it distinguishes.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release -p executor-core --lib task::model
 //! ```
 //!
-//! The code is the real one: `sync.rs` gives it loom's atomics, locks and cells. A wake-up that is lost is a deadlock,
-//! an output that is touched by two at once or read too early is a race on its cell, an allocation that is freed too
-//! early is one too, and one that is never freed is a leak; loom reports all of these. What users are promised beyond
-//! that is written down by the [`Journal`](journal::Journal) and looked at when everybody is through.
+//! The code is the real one: `sync.rs` gives it loom's atomics, locks and cells. Loom reports a lost wake-up as a
+//! deadlock, an output that two threads touch or that is read too early as a race on its cell, an allocation that is
+//! freed too early as a race too, and one that is never freed as a leak. The [`Journal`](journal::Journal) records what
+//! else users are promised, and checks it at the end of each run.
 
 mod actors;
 mod blocks;
@@ -26,13 +26,13 @@ use std::{
 
 use journal::Journal;
 
-/// Plays a model with at most so many preemptions, or fewer where `LOOM_MAX_PREEMPTIONS` says so.
+/// Runs a model with at most so many preemptions, or fewer if `LOOM_MAX_PREEMPTIONS` is smaller.
 fn explore(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync + 'static) {
     let asked = loom::model::Builder::new().preemption_bound;
     explore_with(asked.map_or(preemptions, |bound| bound.min(preemptions)), model);
 }
 
-/// Plays a model with this bound, for what fewer preemptions do not show.
+/// Runs a model with this bound, for what fewer preemptions do not show.
 fn explore_with(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
@@ -41,20 +41,20 @@ fn explore_with(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync 
         let journal = Journal::open();
         model(&journal);
         journal.close();
-        assert!(!PANICKED.get(), "something panicked, and what it ran in caught it");
+        assert!(!PANICKED.get(), "a panic was caught");
     });
 }
 
 thread_local! {
-    /// Whether anything has panicked on this thread. The code of users is run in `catch.rs`, where also what loom has
-    /// to say of it would end, and the models' own assertions in callbacks.
+    /// Whether anything has panicked on this thread. `catch.rs` runs user code, and so would also catch loom's reports
+    /// and the models' own assertions in callbacks.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 }
 
 fn watch_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // The first task puts its own hook in place, which is silent inside of tasks; this one comes on top.
+        // The first task chains its own hook, which is silent inside tasks. This one is chained after it.
         crate::catch::chain_hook_here();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {

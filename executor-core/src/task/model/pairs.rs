@@ -1,4 +1,4 @@
-//! Every two of those who have to do with a task, while it gets done in every way.
+//! Every two actors around a task, while it gets done in every way.
 
 use loom::{sync::Arc as Shared, thread};
 
@@ -19,12 +19,12 @@ macro_rules! pairs {
     };
     (@way $module:ident, $way:ident, $($name:ident: $one:ident, $other:ident;)+) => {
         mod $module {
-            use super::{play, Actor, Way};
+            use super::{run_pair, Actor, Way};
 
             $(
                 #[test]
                 fn $name() {
-                    play(Way::$way, Actor::$one, Actor::$other);
+                    run_pair(Way::$way, Actor::$one, Actor::$other);
                 }
             )+
         }
@@ -53,7 +53,7 @@ pairs! {
     poll_and_poll: Poll, Poll;
     poll_and_drop: Poll, Drop;
     drop_and_drop: Drop, Drop;
-    // Those who stop waiting, beside the one who would wake them.
+    // Actors that stop waiting, beside the one that would wake them.
     complete_and_wait_in_vain: Complete, WaitInVain;
     complete_and_poll_in_vain: Complete, PollInVain;
     cancel_and_wait_in_vain: Cancel, WaitInVain;
@@ -73,9 +73,9 @@ fn no_pair_is_missing() {
     }
 }
 
-/// The pair, beside the one who completes the task in its own way. If that one is of the pair itself, there are two
-/// threads, else three, for without it nothing would ever end.
-fn play(way: Way, one: Actor, other: Actor) {
+/// Runs the pair beside the thread that completes the task in its own way, without which nothing would end. If that
+/// thread is one of the pair there are two threads, otherwise three.
+fn run_pair(way: Way, one: Actor, other: Actor) {
     let beside = if one == Actor::Complete { vec![other] } else { vec![one, other] };
     explore(3, move |journal| {
         let (owner, future) = subject(way, journal);
@@ -94,7 +94,7 @@ fn play(way: Way, one: Actor, other: Actor) {
             .enumerate()
             .map(|(at, actor)| {
                 let last = at + 1 == beside.len();
-                // Nobody keeps a handle for the end, so that each of them may be the last.
+                // No handle is kept for the end, so that each of them may be the last.
                 let handle = if last { future.take() } else { future.as_ref().map(crate::Future::alias) };
                 let (actor, journal, shared) = (*actor, journal.clone(), shared.clone());
                 thread::spawn(move || {
@@ -109,7 +109,7 @@ fn play(way: Way, one: Actor, other: Actor) {
         match (owner, shared) {
             (Some(owner), _) => owner.complete(way, journal),
             (None, Some(promise)) => keep(&promise, journal),
-            (None, None) => unreachable!("somebody owns it"),
+            (None, None) => unreachable!("the task has an owner"),
         }
         threads.into_iter().for_each(|thread| thread.join().expect("a model does not panic"));
 
@@ -118,12 +118,12 @@ fn play(way: Way, one: Actor, other: Actor) {
         let (cancelled, ran) = (journal.cancelled.get() > 0, journal.ran.get() == 1);
         let abandoned = way == Way::Abandoned && !cancelled && !ran;
         assert_eq!([cancelled, ran, abandoned].into_iter().filter(|end| *end).count(), 1, "it ends in one way");
-        assert!(told.sum() >= expected, "everybody who waits is told");
+        assert!(told.sum() >= expected, "every waiting thread is told");
         let of_one_kind = [told.value.get() + told.taken.get(), told.cancelled.get(), told.broken.get()];
         for (end, told) in [ran, cancelled, abandoned].into_iter().zip(of_one_kind) {
-            assert!(end || told == 0, "everybody is told what happened");
+            assert!(end || told == 0, "every thread is told what happened");
         }
-        assert!(told.taken.get() == 0 || told.value.get() == 1, "who is told that it is gone was preceded");
+        assert!(told.taken.get() == 0 || told.value.get() == 1, "a value is only gone after it was moved out");
         assert_eq!(journal.arguments.begun(), usize::from(way != Way::Promised));
     });
 }

@@ -1,4 +1,4 @@
-//! The output, and several who read it.
+//! Several threads that read the output.
 
 use loom::thread;
 
@@ -73,8 +73,8 @@ fn a_reader_leaves_the_callbacks_to_the_thread_that_finished() {
             }
         });
         journal.run();
-        let completing = Completing::start(future.task(), true).expect("nobody else has it");
-        // Finished, and nobody is notified yet.
+        let completing = Completing::start(future.task(), true).expect("no other thread has it");
+        // The task is finished, and no waiter is notified yet.
         let (task, owed) = completing.packed(reply().into(), false).finish();
         let readers = [future.alias(), future].map(|future| {
             let journal = journal.clone();

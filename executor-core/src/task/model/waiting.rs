@@ -1,4 +1,4 @@
-//! One who waits for many tasks.
+//! A thread that waits for many tasks.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{Future, ReturnWhen, as_completed, wait};
 
-/// Two tasks, one of which a thread of its own completes. Each has a journal, for each may only run once.
+/// Makes two tasks, and a thread that completes one of them. Each has a journal, because each may only run once.
 fn two_tasks(way: Way, journal: &Arc<Journal>) -> (Owner, [Future<Value>; 2], thread::JoinHandle<()>, Arc<Journal>) {
     let other = Journal::open();
     let (owner, future) = subject(way, journal);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A word in each phase, by the steps that lead there.
+/// Returns a word in each phase, made by the steps that lead there.
 fn words() -> Vec<(&'static str, State)> {
     let after = |steps: &[fn(&State)]| {
         let state = State::new(true);
@@ -25,7 +25,7 @@ fn words() -> Vec<(&'static str, State)> {
     ]
 }
 
-/// From which phases a step can be made.
+/// Returns the phases from which a step is possible.
 fn possible(step: impl Fn(&State) -> bool) -> Vec<&'static str> {
     words().into_iter().filter(|(_, state)| step(state)).map(|(name, _)| name).collect()
 }
@@ -65,7 +65,7 @@ fn a_task_that_never_ran_is_never_running_and_one_that_ran_is_running_until_it_i
         assert_eq!(state.snapshot().is_running(), running);
     }
     let state = State::new(true);
-    assert!(state.start_completing(true) && !state.snapshot().is_running(), "nobody ran what was in the queue");
+    assert!(state.start_completing(true) && !state.snapshot().is_running(), "a queued task did not run");
 }
 
 #[test]
