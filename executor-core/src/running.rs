@@ -39,7 +39,7 @@ pub(crate) fn run_as<R>(running: &dyn Running, code: impl FnOnce() -> R) -> R {
 
 /// Calls `read` with the task that the calling code runs in, if there is one.
 pub(crate) fn with_current<R>(read: impl FnOnce(&dyn Running) -> R) -> Option<R> {
-    CURRENT.try_with(Cell::get).ok().flatten().map(|running| read(running))
+    CURRENT.try_with(Cell::get).ok().flatten().map(read)
 }
 
 /// Returns the name of the task that the calling code runs in, for errors.

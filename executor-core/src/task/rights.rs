@@ -1,8 +1,8 @@
 //! The rights to write the output of a task. Each is made by the transition that gives it, and is used up by a step.
 //!
 //! ```text
-//!   claim ----------> Claimed    -- run, fail -------------> Written -- finish --> done
-//!   start completing -> Completing -- value, error, packed ---^
+//!   claim --> Claimed    -- run, fail ------------> Written -- finish --> done
+//!   start --> Completing -- value, error, packed -----^
 //! ```
 #![allow(unsafe_code)]
 
@@ -99,7 +99,6 @@ pub(crate) struct Written {
 impl Written {
     /// Marks the task as done. Returns it, and what the caller owes its waiters.
     #[inline]
-    #[must_use]
     pub(super) fn finish(self) -> (TaskRef, Owed) {
         let owed = self.task.state.finish(self.end);
         (self.task, owed)
