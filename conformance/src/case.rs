@@ -1,4 +1,4 @@
-//! What a rule works with: executors that are watched, gates, and futures that the watchdog can describe.
+//! What a rule works with: observed executors, gates, and futures that the watchdog can describe.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Capabilities, Gate, Harness, Setup, watchdog::Registry};
 
-/// One run of one rule on one back-end.
+/// One run of one rule on one back-end. A rule creates its executors, gates and futures through it.
 pub struct Case {
     harness: Arc<dyn Harness>,
     registry: Arc<Registry>,
@@ -32,37 +32,43 @@ impl Case {
         Case { harness, registry, patience }
     }
 
-    /// What the back-end promised.
+    /// Returns the capabilities that the back-end declares.
     pub fn can(&self) -> Capabilities {
         self.harness.capabilities()
     }
 
-    /// How long to wait for what ought to happen soon. Long enough for a busy machine.
+    /// Returns how long to wait for a single event. It is long enough for a busy machine.
     pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// An executor with this many workers.
+    /// Creates an executor with this many workers.
     pub fn executor(&self, workers: usize) -> Subject {
         self.executor_with(&Setup::workers(workers))
     }
 
-    /// An executor as `setup` says.
+    /// Creates an executor with this setup.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the back-end cannot create it.
     pub fn executor_with(&self, setup: &Setup) -> Subject {
-        let backend =
-            self.harness.executor(setup).unwrap_or_else(|error| panic!("no executor with {setup:?}: {error}"));
+        let backend = self
+            .harness
+            .executor(setup)
+            .unwrap_or_else(|error| panic!("the back-end created no executor with {setup:?}: {error}"));
         let inner = Arc::new(Watched { backend, registry: Arc::clone(&self.registry) });
         Subject { inner: Some(inner) }
     }
 
-    /// A gate that is opened when the rule hangs or fails, so that its tasks can end.
+    /// Creates a gate that is opened if the rule hangs or fails, so that its tasks can end.
     pub fn gate(&self, name: &str) -> Gate {
         let gate = Gate::new(name, self.patience);
         self.registry.add_gate(gate.watch());
         gate
     }
 
-    /// Lets the watchdog see this future, for as long as it is held.
+    /// Registers a future with the watchdog until it is dropped.
     pub fn track<T: Send + 'static>(&self, label: impl Into<String>, future: Future<T>) -> Tracked<T> {
         let future = Arc::new(future);
         let weak = Arc::downgrade(&future);
@@ -70,17 +76,17 @@ impl Case {
             label.into(),
             Box::new(move || match weak.upgrade() {
                 Some(future) => format!("{future:?}"),
-                None => "between two hands".to_string(),
+                None => "passed to a call".to_string(),
             }),
         );
         Tracked { future: Some(future), registry: Arc::clone(&self.registry), entry }
     }
 
-    /// Submits, and lets the watchdog see the future.
+    /// Submits a task, and registers its future with the watchdog.
     ///
     /// # Panics
     ///
-    /// Where the executor refuses the task.
+    /// Panics if the executor refuses the task.
     pub fn submit<F, A, R>(&self, executor: &Subject, label: impl Into<String>, function: F, args: A) -> Tracked<R>
     where
         F: Function<A, R>,
@@ -94,37 +100,37 @@ impl Case {
         }
     }
 
-    /// The value of a task that ought to succeed soon.
+    /// Waits for the value of a task that must succeed.
     ///
     /// # Panics
     ///
-    /// Where it fails, or is not done in time.
+    /// Panics if the task fails, or is not done in time.
     pub fn value<T: Send + 'static>(&self, future: &Future<T>) -> T {
         match future.result(self.patience) {
             Ok(value) => value,
-            Err(error) => panic!("a task that ought to succeed did not: {error} ({:?}; {future:?})", error.kind()),
+            Err(error) => panic!("a task that should succeed did not: {error} ({:?}; {future:?})", error.kind()),
         }
     }
 
-    /// The error of a task that ought to fail soon, by any way of failing.
+    /// Waits for the error of a task that must fail in any way.
     ///
     /// # Panics
     ///
-    /// Where it succeeds, or is not done in time.
+    /// Panics if the task succeeds, or is not done in time.
     pub fn failure<T: Send + 'static>(&self, future: &Future<T>) -> Error {
         let error = match future.result(self.patience) {
-            Ok(_) => panic!("a task that ought to fail succeeded: {future:?}"),
+            Ok(_) => panic!("a task that should fail succeeded: {future:?}"),
             Err(error) => error,
         };
-        assert!(future.done(), "a task that ought to fail is not done in time: {error} ({future:?})");
+        assert!(future.done(), "a task that should fail is not done in time: {error} ({future:?})");
         error
     }
 
-    /// Runs something on a thread of its own and waits for it, but not for ever.
+    /// Runs `code` on a new thread and waits for its result.
     ///
     /// # Panics
     ///
-    /// Where it panics, or is not done in time.
+    /// Panics if `code` panics, or does not end in time.
     pub fn soon<R: Send + 'static>(&self, what: &str, code: impl FnOnce() -> R + Send + 'static) -> R {
         let (sender, receiver) = std::sync::mpsc::channel();
         let thread = thread::Builder::new()
@@ -148,19 +154,19 @@ impl Case {
 
 /// A future that the watchdog can describe while a rule holds it.
 pub struct Tracked<T: Send + 'static> {
-    /// None once it was given to a call.
+    /// The future, or `None` after `into_future`.
     future: Option<Arc<Future<T>>>,
     registry: Arc<Registry>,
     entry: usize,
 }
 
 impl<T: Send + 'static> Tracked<T> {
-    /// The future itself, for the calls that take it. The watchdog then only knows what it was given to.
+    /// Returns the future itself, for calls that take it by value. The watchdog can no longer describe it then.
     pub fn into_future(mut self) -> Future<T> {
         let mut future = self.future.take().expect("it is taken out once");
-        self.registry.note_task(self.entry, format!("{future:?}, then given to a call"));
+        self.registry.note_task(self.entry, format!("{future:?}, then passed to a call"));
         loop {
-            // The watchdog holds it only while it describes it.
+            // The watchdog holds a reference only while it describes the future.
             match Arc::try_unwrap(future) {
                 Ok(future) => return future,
                 Err(shared) => future = shared,
@@ -192,9 +198,9 @@ impl<T: Send + 'static> fmt::Debug for Tracked<T> {
     }
 }
 
-/// An executor under test. What is called on it is noted for the watchdog.
+/// An executor under test, whose calls are registered with the watchdog.
 ///
-/// When it is dropped it is shut down once more, whatever the rule did to it before: that must always be safe.
+/// Dropping it shuts the executor down once more, because a further shutdown must always be safe.
 #[derive(Debug)]
 pub struct Subject {
     inner: Option<Arc<Watched>>,
@@ -216,25 +222,26 @@ impl Subject {
         self.inner.as_ref().expect("only `Drop` and `bare` take it out")
     }
 
-    /// The executor without the last `shutdown`, for rules about dropping. Dropping it drops the back-end.
+    /// Returns the executor without the final `shutdown`, for rules about dropping. Dropping it only drops the
+    /// back-end.
     pub fn bare(mut self) -> Bare {
         Bare(self.inner.take().expect("it is taken out once"))
     }
 
-    /// Waits until this call on it is in progress.
+    /// Waits until a call with this name is in progress on the executor.
     ///
     /// # Panics
     ///
-    /// When `ended` says that it came and went.
+    /// Panics if `ended` returns true, which means that the call has already returned.
     pub(crate) fn wait_inside(&self, call: &str, ended: impl Fn() -> bool) {
         let registry = &self.watched().registry;
         while registry.calls_in_progress(call) == 0 {
-            assert!(!ended(), "{call} has returned, although it was to wait");
+            assert!(!ended(), "{call} returned although it had to wait");
             thread::yield_now();
         }
     }
 
-    /// Makes the executor reachable from its own tasks, as long as the `Home` lives. Only in this process.
+    /// Makes the executor reachable from its own tasks in this process, until the `Home` is dropped.
     pub fn home(&self) -> Home {
         Home::of(self.watched())
     }
@@ -252,31 +259,31 @@ impl Drop for Subject {
     fn drop(&mut self) {
         let Some(inner) = self.inner.take() else { return };
         if thread::panicking() {
-            // The rule has failed already. Its tasks are let go, so that the executor can go too.
+            // The rule has already failed. Its tasks must end, so that the executor can be shut down.
             inner.registry.open_gates();
         }
         inner.shutdown(Shutdown::Drain);
     }
 }
 
-/// See [`Subject::bare`].
+/// An executor under test that is not shut down before it is dropped. See [`Subject::bare`].
 #[derive(Debug)]
 pub struct Bare(Arc<Watched>);
 
 impl Bare {
-    /// Answers a function that waits until its drop is in progress, and panics when it was told that the drop has
-    /// ended.
+    /// Returns a function that waits until the drop of the executor is in progress. It panics if its argument returns
+    /// true, which means that the drop has already ended.
     pub(crate) fn drop_watch(&self) -> impl Fn(&dyn Fn() -> bool) + Send + use<> {
         let registry = Arc::clone(&self.0.registry);
         move |ended| {
             while registry.calls_in_progress(DROP) == 0 {
-                assert!(!ended(), "the drop of the executor returned, although a task runs");
+                assert!(!ended(), "the drop of the executor returned although a task was running");
                 thread::yield_now();
             }
         }
     }
 
-    /// See [`Subject::home`].
+    /// Makes the executor reachable from its own tasks. See [`Subject::home`].
     pub fn home(&self) -> Home {
         Home::of(&self.0)
     }
@@ -298,12 +305,12 @@ impl Drop for Watched {
             self.registry.open_gates();
         }
         let _call = self.registry.enter(DROP.to_string());
-        // Dropped here, so that a drop that hangs is a call in progress.
+        // The back-end is dropped here, so that a drop that hangs is reported as a call in progress.
         self.backend = Box::new(Gone);
     }
 }
 
-/// What a dropped executor leaves behind for the rest of the drop.
+/// Takes the place of the back-end after it was dropped.
 struct Gone;
 
 impl Backend for Gone {
@@ -340,11 +347,11 @@ impl Backend for Watched {
     }
 }
 
-/// An argument by which a task finds the executor that runs it.
+/// An argument with which a task finds the executor that runs it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Address(u64);
 
-/// Keeps an executor reachable through its [`Address`].
+/// Keeps an executor reachable by its [`Address`].
 #[derive(Debug)]
 pub struct Home(u64);
 
@@ -359,7 +366,7 @@ impl Home {
         Home(key)
     }
 
-    /// What tasks need to find it.
+    /// Returns the address, which can be passed to tasks.
     pub fn address(&self) -> Address {
         Address(self.0)
     }
@@ -373,14 +380,14 @@ impl Drop for Home {
 }
 
 impl Address {
-    /// The executor.
+    /// Returns the executor.
     ///
     /// # Panics
     ///
-    /// Where it is gone, or lives in another process.
+    /// Panics if the executor was dropped, or belongs to another process.
     pub fn executor(self) -> Arc<dyn Backend> {
         let homes = HOMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let found = homes.as_ref().and_then(|homes| homes.get(&self.0)).and_then(Weak::upgrade);
-        found.expect("the rule keeps the executor alive while its tasks ask for it")
+        found.expect("the rule keeps the executor alive while its tasks use its address")
     }
 }

@@ -1,9 +1,9 @@
-//! Where tasks report and wait, whichever process or thread they run in.
+//! A gate, at which tasks report and wait, in whatever process or thread they run.
 //!
-//! A gate listens on a port of the loopback interface. A task that holds a [`Ticket`] connects, says who it is, and
-//! reads one byte: it is held until the gate sends that byte or closes. So the test knows when a task started, in which
-//! order tasks started, how many were held at the same time and when one of them vanished, all by events and without a
-//! sleep.
+//! A gate listens on a port of the loopback interface. A task that has a [`Ticket`] connects, sends its label, and
+//! reads one byte: the gate holds the task until it sends that byte or closes the connection. So a test learns by
+//! events, and without sleeping, when a task started, in which order tasks started, how many were held at the same
+//! time, and when one of them died.
 
 use std::{
     collections::BTreeSet,
@@ -21,31 +21,32 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// The task's half: an argument that any back-end can carry.
+/// The task's side of a gate. It can be the argument of a task on any back-end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     port: u16,
-    /// Tells this gate from an earlier one that listened on the same port.
+    /// Distinguishes this gate from an earlier one on the same port.
     key: u64,
-    /// Tells the tasks of one gate from each other.
+    /// Identifies the task at its gate.
     pub label: u32,
 }
 
 impl Ticket {
-    /// Reports that the task is here, and waits until the gate lets it pass. Gives the label back.
+    /// Reports that the task has arrived, waits until the gate releases it, and returns the label.
     pub fn pass(self) -> u32 {
-        self.knock(true);
+        self.arrive(true);
         self.label
     }
 
-    /// Reports that the task is here, and goes on. The gate knows of it when this returns.
+    /// Reports that the task has arrived, and returns the label. The gate has recorded the arrival when this returns.
     pub fn report(self) -> u32 {
-        self.knock(false);
+        self.arrive(false);
         self.label
     }
 
-    /// A gate that is gone lets everybody pass: the rule is over, and its tasks must not outlive it.
-    fn knock(self, waits: bool) {
+    /// Connects to the gate. If the gate no longer exists, this returns immediately, because the tasks of a rule that
+    /// has ended must end too.
+    fn arrive(self, waits: bool) {
         let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
         let thread = worker_key();
         let mut hello = Vec::with_capacity(HELLO);
@@ -62,23 +63,23 @@ impl Ticket {
 
 const HELLO: usize = 8 + 4 + 4 + 8 + 1;
 
-/// A number for the thread this runs on; with the process id it names a worker.
+/// Returns a number for the current thread. With the process id it identifies a worker.
 fn worker_key() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local!(static KEY: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
     KEY.with(|key| *key)
 }
 
-/// A task that came to a gate.
+/// The arrival of a task at a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Which task.
+    /// The label of the task.
     pub label: u32,
-    /// The process it ran in, and a number for the thread.
+    /// The id of the process that ran it, and a number for the thread.
     pub worker: (u32, u64),
 }
 
-/// The test's half.
+/// The test's side of a gate.
 pub struct Gate {
     shared: Arc<Shared>,
     ticket: Ticket,
@@ -103,7 +104,7 @@ struct State {
 }
 
 impl Gate {
-    /// A closed gate. `patience` is how long its `wait_` methods wait before they fail the rule.
+    /// Creates a closed gate. Its `wait_` methods panic after `patience`.
     pub fn new(name: &str, patience: Duration) -> Gate {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");
@@ -120,94 +121,94 @@ impl Gate {
         Gate { shared, ticket: Ticket { port, key, label: 0 }, patience, acceptor: Some(acceptor) }
     }
 
-    /// What a task needs to come here.
+    /// Returns a ticket for the task with this label.
     pub fn ticket(&self, label: u32) -> Ticket {
         Ticket { label, ..self.ticket }
     }
 
-    /// Lets everybody pass, now and later.
+    /// Releases all tasks, now and later.
     pub fn open(&self) {
         self.shared.open();
     }
 
-    /// Lets one held task pass.
+    /// Releases one held task.
     ///
     /// # Panics
     ///
-    /// Where that task is not held here.
+    /// Panics if that task is not held here.
     pub fn release(&self, label: u32) {
         let mut state = self.shared.lock();
-        let place = state.held.iter().position(|(held, _)| *held == label);
-        let place = place.unwrap_or_else(|| panic!("task {label} is not held at {self:?}"));
-        let (_, mut stream) = state.held.remove(place);
+        let index = state.held.iter().position(|(held, _)| *held == label);
+        let index = index.unwrap_or_else(|| panic!("task {label} is not held at {self:?}"));
+        let (_, mut stream) = state.held.remove(index);
         let _ = stream.write_all(&[1]);
     }
 
-    /// Who came, in the order of coming.
+    /// Returns the arrivals in their order.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.shared.lock().arrivals.clone()
     }
 
-    /// The labels of those who came, in the order of coming.
+    /// Returns the labels of the arrivals in their order.
     pub fn labels(&self) -> Vec<u32> {
         self.shared.lock().arrivals.iter().map(|arrival| arrival.label).collect()
     }
 
-    /// How many different workers tasks came from.
+    /// Returns the workers from which tasks arrived.
     pub fn workers(&self) -> BTreeSet<(u32, u64)> {
         self.shared.lock().arrivals.iter().map(|arrival| arrival.worker).collect()
     }
 
-    /// How many tasks were held at the same time, at most.
+    /// Returns the maximum number of tasks that were held at the same time.
     pub fn most_held(&self) -> usize {
         self.shared.lock().most_held
     }
 
-    /// Waits until this many tasks came, and says who.
+    /// Waits until this many tasks have arrived, and returns the arrivals.
     ///
     /// # Panics
     ///
-    /// When they do not come in time.
+    /// Panics if they do not arrive in time.
     pub fn wait_arrivals(&self, count: usize) -> Vec<Arrival> {
-        self.wait_for(&format!("{count} tasks to come"), |state| state.arrivals.len() >= count);
+        self.wait_for(&format!("{count} tasks to arrive"), |state| state.arrivals.len() >= count);
         self.arrivals()
     }
 
-    /// Waits until the task with this label has come.
+    /// Waits until the task with this label has arrived.
     ///
     /// # Panics
     ///
-    /// When it does not come in time.
+    /// Panics if it does not arrive in time.
     pub fn wait_for_label(&self, label: u32) {
-        self.wait_for(&format!("task {label} to come"), |state| {
+        self.wait_for(&format!("task {label} to arrive"), |state| {
             state.arrivals.iter().any(|arrival| arrival.label == label)
         });
     }
 
-    /// Gives tasks that are on their way here the time to come, before a rule looks whether one came that should not:
-    /// the gate is knocked at from here a number of times, and knocks are answered in turn.
-    pub fn settle(&self) {
+    /// Gives tasks that are about to connect the time to arrive, before a rule checks that none arrived that should
+    /// not. It connects a number of times itself, and connections are handled in order.
+    pub fn flush(&self) {
         for _ in 0..20 {
-            // Not a ticket of this gate, so it is no arrival.
+            // The key is not the key of this gate, so this is not recorded as an arrival.
             Ticket { key: 0, ..self.ticket }.report();
         }
     }
 
-    /// Waits until a task that was held here is no more: it was stopped, or its process died.
+    /// Waits until a task that was held here no longer exists, because it was stopped or its process died.
     ///
     /// # Panics
     ///
-    /// When that does not happen in time.
+    /// Panics if that does not happen in time.
     pub fn wait_gone(&self, label: u32) {
         let deadline = Instant::now() + self.patience;
         loop {
-            self.shared.look_for_the_gone();
+            self.shared.remove_closed();
             let state = self.shared.lock();
             if state.gone.contains(&label) {
                 return;
             }
             assert!(Instant::now() < deadline, "task {label} is still held at {}", Shown(&self.shared.name, &state));
-            // The other end's closing is not an event that a condition variable hears of.
+            // Closing the other end does not notify the condition variable, so this polls.
             drop(self.shared.changed.wait_timeout(state, Duration::from_millis(2)));
         }
     }
@@ -223,7 +224,7 @@ impl Gate {
         assert!(!waited.timed_out(), "waited {:?} for {what}: {seen}", self.patience);
     }
 
-    /// What the watchdog keeps of this gate.
+    /// Returns what the watchdog needs of this gate.
     pub(crate) fn watch(&self) -> Box<dyn Latch> {
         Box::new(Arc::clone(&self.shared))
     }
@@ -231,9 +232,9 @@ impl Gate {
 
 /// A gate as the watchdog sees it.
 pub(crate) trait Latch: Send {
-    /// Who came and who is held.
+    /// Returns which tasks have arrived and which are held.
     fn describe(&self) -> String;
-    /// Lets everybody pass.
+    /// Releases all tasks.
     fn open(&self);
 }
 
@@ -250,7 +251,7 @@ impl Drop for Gate {
     fn drop(&mut self) {
         self.shared.open();
         self.shared.lock().stopped = true;
-        // The acceptor sees that it is to stop when somebody knocks.
+        // The acceptor checks `stopped` after each connection, so it needs one more.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ticket.port));
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -269,10 +270,10 @@ struct Shown<'a>(&'a str, &'a State);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shown(name, state) = self;
-        let came: Vec<u32> = state.arrivals.iter().map(|arrival| arrival.label).collect();
+        let arrived: Vec<u32> = state.arrivals.iter().map(|arrival| arrival.label).collect();
         let held: Vec<u32> = state.held.iter().map(|(label, _)| *label).collect();
         let open = if state.open { "open" } else { "closed" };
-        write!(f, "gate `{name}` ({open}): tasks {came:?} came, {held:?} are held")
+        write!(f, "gate `{name}` ({open}): tasks {arrived:?} arrived, {held:?} are held")
     }
 }
 
@@ -294,13 +295,13 @@ impl Shared {
             if self.lock().stopped {
                 return;
             }
-            self.welcome(stream, key);
+            self.receive(stream, key);
         }
     }
 
-    fn welcome(&self, mut stream: TcpStream, key: u64) {
+    fn receive(&self, mut stream: TcpStream, key: u64) {
         let mut hello = [0; HELLO];
-        // A process that dies while it knocks must not hold up the others.
+        // A process that dies while it connects must not block the others.
         let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
         if stream.read_exact(&mut hello).is_err() {
             return;
@@ -324,21 +325,21 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Drops the held connections whose other end has closed.
-    fn look_for_the_gone(&self) {
+    /// Removes the held connections whose other end is closed.
+    fn remove_closed(&self) {
         let mut state = self.lock();
         let State { held, gone, .. } = &mut *state;
         held.retain_mut(|(label, stream)| {
             let _ = stream.set_nonblocking(true);
-            let here = match stream.read(&mut [0]) {
+            let is_open = match stream.read(&mut [0]) {
                 Ok(_) => false,
                 Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
             };
             let _ = stream.set_nonblocking(false);
-            if !here {
+            if !is_open {
                 gone.insert(*label);
             }
-            here
+            is_open
         });
     }
 }
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_known_when_it_returns() {
+    fn a_report_is_recorded_before_it_returns() {
         let gate = gate();
         for label in 0..20 {
             gate.ticket(label).report();
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_gate_holds_nobody() {
+    fn a_dropped_gate_holds_no_task() {
         let gate = gate();
         let ticket = gate.ticket(1);
         let task = thread::spawn(move || ticket.pass());
@@ -384,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_task_that_vanishes_is_noticed() {
+    fn a_held_task_that_dies_is_detected() {
         let gate = gate();
         let ticket = gate.ticket(3);
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, ticket.port)).expect("the gate listens");
@@ -399,8 +400,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "waited 1ms for 1 tasks to come: gate `late` (closed): tasks [] came, [] are held")]
-    fn patience_ends_with_what_was_seen() {
+    #[should_panic(expected = "waited 1ms for 1 tasks to arrive: gate `late` (closed): tasks [] arrived, [] are held")]
+    fn a_wait_that_times_out_reports_the_state_of_the_gate() {
         Gate::new("late", Duration::from_millis(1)).wait_arrivals(1);
     }
 }

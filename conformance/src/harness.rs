@@ -1,24 +1,24 @@
-//! What a back-end says about itself, so that the rules can be run on it.
+//! How a back-end describes itself to the rules.
 
 use std::fmt;
 
 use executor_core::{Backend, Error};
 
-/// Makes executors of one kind, and says what that kind can do.
+/// Creates executors of one kind, and declares their capabilities.
 ///
-/// The crate's documentation shows a whole one.
+/// The documentation of the crate has a complete example.
 pub trait Harness: Send + Sync + 'static {
-    /// How reports call this back-end.
+    /// Returns the name of the back-end in reports.
     fn name(&self) -> &str;
 
-    /// What this kind of back-end can do. Rules that need more are skipped, and say so.
+    /// Returns the capabilities of the back-end. Rules that need another one are skipped with a message.
     fn capabilities(&self) -> Capabilities;
 
-    /// A new executor that nobody else uses.
+    /// Creates a new executor for one rule.
     ///
     /// # Errors
     ///
-    /// Whatever kept it from being made; the rule that asked fails with it.
+    /// Returns the error of the back-end if it cannot be created. The rule then fails with it.
     fn executor(&self, setup: &Setup) -> Result<Box<dyn Backend>, Error>;
 }
 
@@ -26,57 +26,59 @@ pub trait Harness: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setup {
-    /// How many tasks it runs at a time. A back-end that is not [`concurrent`](Capabilities::concurrent) ignores it.
+    /// How many tasks it runs at the same time. A back-end that is not [`concurrent`](Capabilities::concurrent) ignores
+    /// it.
     pub workers: usize,
-    /// How many tasks may wait at most. Only set for a back-end that is [`bounded`](Capabilities::bounded).
+    /// How many tasks may be queued at most. It is only set for a back-end that is [`bounded`](Capabilities::bounded).
     pub queue_capacity: Option<usize>,
 }
 
 impl Setup {
-    /// An executor with this many workers and a queue without bound.
+    /// Returns the setup of an executor with this many workers and an unbounded queue.
     pub fn workers(workers: usize) -> Setup {
         Setup { workers, queue_capacity: None }
     }
 
-    /// The same with room for this many waiting tasks.
+    /// Bounds the queue to this many tasks.
     pub fn queue_capacity(mut self, tasks: usize) -> Setup {
         self.queue_capacity = Some(tasks);
         self
     }
 }
 
-/// What a back-end can do beyond the least: run a task at some time and say how it ended.
+/// What a back-end can do beyond the minimum, which is to run each task at some time and report how it ended.
 ///
-/// Begin with [`Capabilities::NONE`] and name what holds. What is promised here is checked, what is not is skipped.
+/// Begin with [`Capabilities::NONE`] and set what the back-end supports. The rules about these capabilities are
+/// checked, and the others are skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own, and a back-end may have any of them.
+#[allow(clippy::struct_excessive_bools)] // They are independent of each other.
 pub struct Capabilities {
     /// Tasks run in the background: `submit` returns while they run, up to `workers` of them at the same time.
     pub concurrent: bool,
-    /// Tasks start in the order they were submitted in.
+    /// Tasks start in the order of submission.
     pub ordered: bool,
-    /// A task of a higher priority starts before those of a lower one that wait.
+    /// A queued task of a higher priority starts before queued tasks of a lower one.
     pub prioritises: bool,
-    /// A queue capacity is kept.
+    /// The executor enforces a queue capacity.
     pub bounded: bool,
-    /// Tasks see this process's memory: statics, addresses, the executor itself.
+    /// Tasks run in this process and can access its statics and the executor itself.
     pub shares_memory: bool,
-    /// Waiting for a task of the same executor inside a task cannot block for ever, however few workers there are.
+    /// A task that waits for another task of the same executor never deadlocks, however few workers there are.
     pub helps_waiters: bool,
-    /// Arguments and results cross a codec on every way.
+    /// Arguments and results are always encoded and decoded.
     pub encodes: bool,
-    /// A task that takes its worker down costs that task and nothing else.
+    /// A task that kills its worker affects no other task.
     pub isolates: bool,
     /// A running task can be stopped: `terminate`, `time_limit`, `Shutdown::Terminate`.
     pub stops_tasks: bool,
-    /// The executor has its workers to itself, so they are gone when `join` says so.
+    /// The executor owns its workers, so they have ended when `join` returns true.
     pub owns_workers: bool,
-    /// `Backend::handle` answers, so `map` can read its input lazily.
+    /// `Backend::handle` returns a handle, so `map` can read its input lazily.
     pub has_handle: bool,
 }
 
 impl Capabilities {
-    /// Nothing beyond the least.
+    /// No capability beyond the minimum.
     pub const NONE: Capabilities = Capabilities {
         concurrent: false,
         ordered: false,
@@ -91,13 +93,13 @@ impl Capabilities {
         has_handle: false,
     };
 
-    /// The first of these needs that does not hold.
+    /// Returns the first of these needs that is not met.
     pub(crate) fn lacks(&self, needs: &[Need]) -> Option<Need> {
         needs.iter().copied().find(|need| !need.is_met(self))
     }
 }
 
-/// What a rule needs of a back-end.
+/// A capability that a rule needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Need {
@@ -119,7 +121,7 @@ pub enum Need {
     Isolates,
     /// [`Capabilities::stops_tasks`].
     StopsTasks,
-    /// Not [`Capabilities::stops_tasks`]: the rule is about saying no.
+    /// Not [`Capabilities::stops_tasks`]: the rule is about refusing to stop a task.
     CannotStopTasks,
     /// [`Capabilities::owns_workers`].
     OwnsWorkers,
@@ -146,22 +148,22 @@ impl Need {
     }
 }
 
-/// The reason of a skip, as the end of "skipped, because it ...".
+/// Shows the reason of a skip, as the end of "skipped, because it ...".
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Need::Concurrent => "does not run tasks in the background",
-            Need::Ordered => "does not promise an order of starting",
+            Need::Ordered => "does not start tasks in order",
             Need::Prioritises => "has no priorities",
             Need::Bounded => "has no bounded queue",
-            Need::SharesMemory => "runs tasks in a memory of their own",
-            Need::HelpsWaiters => "lets a task that waits keep its worker",
+            Need::SharesMemory => "does not run tasks in this process",
+            Need::HelpsWaiters => "blocks a worker whose task waits for another task",
             Need::Encodes => "does not encode arguments and results",
             Need::Isolates => "does not survive a task that crashes",
             Need::StopsTasks => "cannot stop a running task",
-            Need::CannotStopTasks => "can stop a running task, and the rule is about saying no",
-            Need::OwnsWorkers => "borrows its workers from somebody else",
-            Need::HasHandle => "has no handle to submit through later",
+            Need::CannotStopTasks => "can stop a running task, and the rule is about refusing to",
+            Need::OwnsWorkers => "does not own its workers",
+            Need::HasHandle => "has no handle to submit items later",
         })
     }
 }

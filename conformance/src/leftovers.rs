@@ -1,4 +1,4 @@
-//! What a rule left behind: children, threads and descriptors of this process.
+//! Resources that a rule has leaked: child processes, threads and file descriptors of this process.
 
 use std::{
     collections::BTreeMap,
@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The children, threads and open descriptors of this process at one moment.
+/// The child processes, threads and open file descriptors of this process at one moment.
 ///
-/// Only meaningful where nothing else runs in the process: one test in a binary of its own, which runs rule after rule.
-/// Read from `/proc`; on systems without it, everything is empty and nothing is ever left behind.
+/// It is only meaningful if nothing else runs in the process, as in a binary with one test that runs rule after rule.
+/// It is read from `/proc`; on systems without `/proc` it is always empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
     children: BTreeMap<u32, String>,
@@ -18,7 +18,7 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    /// What there is now.
+    /// Returns what exists now.
     pub fn now() -> Leftovers {
         let mut found = Leftovers::default();
         for thread in numbers_in("/proc/self/task") {
@@ -32,7 +32,7 @@ impl Leftovers {
             }
         }
         for descriptor in numbers_in("/proc/self/fd") {
-            // The descriptor that this listing itself uses is gone by the time it is asked for.
+            // The descriptor of the listing itself is already closed here.
             if let Ok(target) = fs::read_link(format!("/proc/self/fd/{descriptor}")) {
                 found.descriptors.insert(descriptor, target.display().to_string());
             }
@@ -40,13 +40,13 @@ impl Leftovers {
         found
     }
 
-    /// Waits until nothing is there that was not there before, and otherwise says what is.
+    /// Waits until everything that was created since this snapshot is gone.
     ///
     /// # Errors
     ///
-    /// What is still there after `patience`.
-    pub fn wait_gone(&self, patience: Duration) -> Result<(), Leftovers> {
-        let deadline = Instant::now() + patience;
+    /// Returns what still exists after `timeout`.
+    pub fn wait_gone(&self, timeout: Duration) -> Result<(), Leftovers> {
+        let deadline = Instant::now() + timeout;
         loop {
             let more = Leftovers::now().without(self);
             if more == Leftovers::default() {
@@ -55,7 +55,7 @@ impl Leftovers {
             if Instant::now() > deadline {
                 return Err(more);
             }
-            // The kernel removes what has ended in its own time, and tells nobody.
+            // The kernel removes ended threads and processes some time later, without a notification.
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_a_thread_and_a_file_are_seen() {
+    fn a_new_child_thread_and_file_are_found() {
         let before = Leftovers::now();
         let mut child = process::Command::new("sleep").arg("600").spawn().expect("sleep is installed");
         let file = fs::File::open("/proc/self/exe").expect("this program is a file");
@@ -102,7 +102,7 @@ mod tests {
         assert!(!more.threads.is_empty() && !more.descriptors.is_empty(), "{more}");
         drop((file, sender));
         let _ = thread.join();
-        child.kill().expect("it sleeps");
+        child.kill().expect("it is running");
         child.wait().expect("it was killed");
     }
 }

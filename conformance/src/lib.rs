@@ -1,12 +1,12 @@
-//! The rules that every back-end of `concurrent-futures` keeps, as tests that any back-end can run.
+//! The rules that every back-end of `concurrent-futures` must keep, as tests that any back-end can run.
 //!
-//! A back-end says what it can do by implementing [`Harness`], and [`suite!`] makes a test of each rule.
-//! Rules about what it cannot do are skipped with a reason. A rule that hangs does not hang the run: a watchdog says
-//! what each task, each gate and each call on the executor was doing, and ends the process.
+//! A back-end implements [`Harness`], which declares its capabilities, and [`suite!`] generates one test for each rule.
+//! Rules that need a missing capability are skipped with a reason. A rule that hangs does not hang the test run: a
+//! watchdog reports the state of each task, each gate and each call on the executor, and ends the process.
 //!
-//! # A back-end of one's own
+//! # Testing a back-end
 //!
-//! This is a whole back-end in less than a hundred lines, and the whole of its tests.
+//! This is a complete back-end in less than a hundred lines, with all of its tests.
 //!
 //! ```
 #![doc = include_str!("../tests/it/example.rs")]
@@ -14,16 +14,16 @@
 //!
 //! # The rules
 //!
-//! They are numbered by groups and listed in [`RULES`], each with its promise. Those named `cf_nnn_...` answer to a case
-//! of CPython's own tests of `concurrent.futures`.
+//! [`RULES`] lists them in numbered groups, each with its promise. A rule named `cf_nnn_...` corresponds to a case of
+//! CPython's own tests of `concurrent.futures`.
 //!
-//! What a rule submits is a function item or a closure that captures nothing, and what it passes is a `Payload`, so the
-//! rules run on back-ends in this process and in others. Tasks report and wait at a [`Gate`], which is a socket, so a
-//! rule knows by events what runs where, and no rule sleeps.
+//! Rules submit function items and closures that capture nothing, with arguments that implement `Payload`, so they run
+//! on back-ends with threads and with processes. Tasks report and wait at a [`Gate`], which is a socket. So a rule
+//! learns by events what runs where, and no rule sleeps.
 //!
 //! # Time
 //!
-//! A rule may take 60 seconds and waits 20 seconds for a single event; the environment variable `CONFORMANCE_SCALE`
+//! A rule may take 60 seconds in total and 20 seconds for a single event. The environment variable `CONFORMANCE_SCALE`
 //! multiplies both.
 
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Values whose copies in this process are counted, to see when an argument or a result is dropped.
+//! Counted values, which show when an argument or a result is dropped.
 
 use std::{
     collections::HashMap,
@@ -18,40 +18,40 @@ fn alive() -> MutexGuard<'static, Option<HashMap<u64, usize>>> {
     ALIVE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Counts the living probes that were made from it.
+/// Creates probes, and counts those that exist in this process.
 #[derive(Debug)]
 pub struct Counter(u64);
 
 impl Counter {
-    /// Counts nothing yet.
-    #[allow(clippy::new_without_default)] // Two counters are never alike, so none is the default one.
+    /// Creates a counter without probes.
+    #[allow(clippy::new_without_default)] // Every counter is different, so there is no default one.
     pub fn new() -> Counter {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Counter(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A value to pass along.
+    /// Creates a probe.
     pub fn probe(&self) -> Probe {
         Probe::counted(self.0)
     }
 
-    /// Waits until no more than this many live in this process. A worker may let go of a task a moment after its future
-    /// is done.
+    /// Waits until at most this many probes exist in this process. A worker may drop a task shortly after its future is
+    /// done.
     ///
     /// # Panics
     ///
-    /// When there are still more after `patience`.
-    pub fn wait_alive(&self, most: usize, patience: Duration) {
+    /// Panics if there are still more after `timeout`.
+    pub fn wait_alive(&self, most: usize, timeout: Duration) {
         let more = |counts: &mut Option<HashMap<u64, usize>>| {
             counts.as_ref().and_then(|counts| counts.get(&self.0)).is_some_and(|count| *count > most)
         };
         let (counts, waited) =
-            DROPPED.wait_timeout_while(alive(), patience, more).unwrap_or_else(|poisoned| poisoned.into_inner());
+            DROPPED.wait_timeout_while(alive(), timeout, more).unwrap_or_else(|poisoned| poisoned.into_inner());
         drop(counts);
-        assert!(!waited.timed_out(), "{} values live that ought to be {most} at most", self.alive());
+        assert!(!waited.timed_out(), "{} values exist, expected at most {most}", self.alive());
     }
 
-    /// How many of them live in this process.
+    /// Returns how many of its probes exist in this process.
     pub fn alive(&self) -> usize {
         alive().as_ref().and_then(|counts| counts.get(&self.0)).copied().unwrap_or(0)
     }
@@ -75,7 +75,7 @@ impl Drop for Probe {
         match counts.get_mut(&self.0) {
             Some(1) => drop(counts.remove(&self.0)),
             Some(count) => *count -= 1,
-            None => unreachable!("a probe is counted when it is made"),
+            None => unreachable!("a probe is counted when it is created"),
         }
         drop(guard);
         DROPPED.notify_all();
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_those_that_live() {
+    fn a_counter_counts_the_existing_probes() {
         let counter = Counter::new();
         let first = counter.probe();
         let second = counter.probe();

@@ -1,4 +1,4 @@
-//! From a harness to one test for each rule.
+//! Generates one test for each rule from a harness.
 
 use std::{
     io::{self, Write},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{Harness, Limits, Outcome, Rule, run};
 
-/// Makes one `#[test]` for each rule, named `group::rule`, each on a new executor of this harness.
+/// Generates one `#[test]` for each rule, named `group::rule`. Each runs on new executors of this harness.
 ///
 /// ```
 /// use conformance::{Capabilities, Harness, Setup};
@@ -41,7 +41,7 @@ macro_rules! suite {
     };
 }
 
-/// The modules of tests that [`suite!`] expands to.
+/// Generates the modules of tests that [`suite!`] expands to.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tests_of_rules {
@@ -55,11 +55,11 @@ macro_rules! tests_of_rules {
     )*};
 }
 
-/// Runs one rule as a test: a skip is printed, a broken rule panics, a hung one ends the process.
+/// Runs one rule as a test. A skip is printed, and a rule that hangs ends the process with the exit code [`HUNG`].
 ///
 /// # Panics
 ///
-/// Where the back-end does not keep the rule.
+/// Panics if the back-end breaks the rule, or if there is no such rule.
 pub fn check(group: &str, rule: &str, harness: impl Harness) {
     let rule = Rule::find(group, rule).unwrap_or_else(|| panic!("there is no rule {group}::{rule}"));
     match run(rule, Arc::new(harness), Limits::from_env()) {
@@ -67,7 +67,7 @@ pub fn check(group: &str, rule: &str, harness: impl Harness) {
         Outcome::Skipped(why) => eprintln!("skipped {group}::{}: {why}", rule.name),
         Outcome::Broken(what) => panic!("{what}\nThe rule: {}", rule.promise),
         Outcome::Hung(report) => {
-            // Straight to the descriptor: what is printed is captured, and lost when the process ends.
+            // Not `eprintln!`: the test harness captures its output, which is lost when the process ends.
             let _ = writeln!(io::stderr(), "\n{report}The rule: {}", rule.promise);
             process::exit(HUNG);
         }

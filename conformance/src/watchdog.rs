@@ -1,4 +1,4 @@
-//! Runs a rule against the clock, and says what everything was doing when the clock won.
+//! Runs a rule with a deadline, and reports what everything was doing if the rule hangs.
 
 use std::{
     fmt::Write as _,
@@ -10,12 +10,12 @@ use std::{
 
 use crate::{Case, Harness, Rule, gate::Latch};
 
-/// How long a rule may take, and how long it waits for what ought to happen soon.
+/// How long a rule may take in total, and for a single event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// After this the rule counts as hung.
+    /// After this time the rule counts as hung.
     pub deadline: Duration,
-    /// After this the rule stops waiting for a single event, and fails.
+    /// After this time without an expected event, the rule fails.
     pub patience: Duration,
 }
 
@@ -26,40 +26,41 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The default, times the number in the environment variable `CONFORMANCE_SCALE`: for slow machines and sanitizers.
+    /// Returns the default limits, multiplied by the environment variable `CONFORMANCE_SCALE` if that is set. A factor
+    /// is useful on slow machines and under sanitizers.
     ///
     /// # Panics
     ///
-    /// Where the variable is not a number above zero.
+    /// Panics if the variable is not a number above zero.
     pub fn from_env() -> Limits {
         let Limits { deadline, patience } = Limits::default();
         let scale = match std::env::var("CONFORMANCE_SCALE") {
             Err(_) => 1.0,
             Ok(text) => match text.parse::<f64>() {
                 Ok(scale) if scale > 0.0 && scale.is_finite() => scale,
-                _ => panic!("CONFORMANCE_SCALE is `{text}`: it has to be a number above zero, such as 2.5"),
+                _ => panic!("CONFORMANCE_SCALE is `{text}`: it must be a number above zero, such as 2.5"),
             },
         };
         Limits { deadline: deadline.mul_f64(scale), patience: patience.mul_f64(scale) }
     }
 }
 
-/// How a rule ended.
+/// The outcome of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The back-end keeps the rule.
     Kept,
-    /// The back-end did not promise what the rule is about; why.
+    /// The back-end lacks a capability that the rule needs; the reason.
     Skipped(String),
-    /// It does not keep it; what was seen instead.
+    /// The back-end breaks the rule; what was observed.
     Broken(String),
-    /// The rule did not come to an end; what everything was doing.
+    /// The rule did not end in time; the state of its tasks, gates and calls.
     Hung(String),
 }
 
 /// Runs one rule on one back-end.
 ///
-/// A rule that hangs is left behind with its thread, so after [`Outcome::Hung`] the process had better end.
+/// The thread of a rule that hangs keeps running, so the process should end after [`Outcome::Hung`].
 pub fn run(rule: &'static Rule, harness: Arc<dyn Harness>, limits: Limits) -> Outcome {
     if let Some(need) = harness.capabilities().lacks(rule.needs) {
         return Outcome::Skipped(format!("{} {need}", harness.name()));
@@ -113,12 +114,12 @@ fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
     }
 }
 
-/// What a rule has made so far, for the report of a rule that hangs.
+/// What a rule has created so far, for the report if it hangs.
 #[derive(Default)]
-pub(crate) struct Registry(Mutex<Seen>);
+pub(crate) struct Registry(Mutex<Entries>);
 
 #[derive(Default)]
-struct Seen {
+struct Entries {
     tasks: Vec<(String, Describe)>,
     gates: Vec<Box<dyn Latch>>,
     calls: Vec<(usize, String, Instant)>,
@@ -128,7 +129,7 @@ struct Seen {
 type Describe = Box<dyn Fn() -> String + Send>;
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -142,18 +143,19 @@ impl Registry {
         }
     }
 
-    /// Gives a number by which more can be noted of this task.
+    /// Registers a task, and returns its number for `note_task`.
     pub(crate) fn add_task(&self, label: String, describe: Describe) -> usize {
         let mut seen = self.lock();
         seen.tasks.push((label, describe));
         seen.tasks.len() - 1
     }
 
+    /// Replaces the description of a task.
     pub(crate) fn note_task(&self, entry: usize, note: String) {
         self.lock().tasks[entry].1 = Box::new(move || note.clone());
     }
 
-    /// Notes a call on the executor for as long as the answer lives.
+    /// Registers a call on the executor until the returned guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>, call: String) -> Call {
         let mut seen = self.lock();
         seen.calls_made += 1;
@@ -162,14 +164,14 @@ impl Registry {
         Call(Arc::clone(self), number)
     }
 
-    /// How many calls with this name are in progress.
+    /// Returns how many calls with this name are in progress.
     pub(crate) fn calls_in_progress(&self, call: &str) -> usize {
         self.lock().calls.iter().filter(|(_, name, _)| name == call).count()
     }
 
     fn report(&self, title: &str, started: Instant) -> String {
         let seen = self.lock();
-        let mut text = format!("{title} hangs: no end after {:.1?}\n", started.elapsed());
+        let mut text = format!("{title} hangs: it has not ended after {:.1?}\n", started.elapsed());
         for (_, call, since) in &seen.calls {
             let _ = writeln!(text, "  {call} was called {:.1?} ago and has not returned", since.elapsed());
         }
@@ -183,7 +185,7 @@ impl Registry {
     }
 }
 
-/// A call in progress.
+/// The guard of a call in progress.
 pub(crate) struct Call(Arc<Registry>, usize);
 
 impl Drop for Call {

@@ -1,4 +1,4 @@
-//! What `as_completed` promises: each future once, as it gets done, and a time-out that says how many are left.
+//! Rules of `as_completed`: each future is yielded once, when it is done, and the time-out says how many are left.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) fn cf_086_each_future_is_yielded_once(case: &Case) {
     let mut iterator = as_completed(futures, case.patience());
     let mut yielded: Vec<_> = iterator.by_ref().take(3).map(|future| future.expect("it is done").id()).collect();
     tasks.open();
-    yielded.extend(iterator.by_ref().map(|future| future.expect("it gets done").id()));
+    yielded.extend(iterator.by_ref().map(|future| future.expect("it completes").id()));
     assert!(iterator.next().is_none());
     given.sort_unstable();
     yielded.sort_unstable();
@@ -30,9 +30,9 @@ pub(super) fn futures_come_in_the_order_they_get_done(case: &Case) {
     let mut iterator = as_completed(futures.into_iter().chain([done]), case.patience());
     assert!(iterator.next().expect("there are three").expect("it is done").cancelled());
     tasks.release(2);
-    assert_eq!(case.value(&iterator.next().expect("two are left").expect("it gets done")), 2);
+    assert_eq!(case.value(&iterator.next().expect("two are left").expect("it completes")), 2);
     tasks.release(1);
-    assert_eq!(case.value(&iterator.next().expect("one is left").expect("it gets done")), 1);
+    assert_eq!(case.value(&iterator.next().expect("one is left").expect("it completes")), 1);
     assert!(iterator.next().is_none());
 }
 
@@ -44,7 +44,7 @@ pub(super) fn cf_087_those_that_are_done_come_before_the_time_out(case: &Case) {
         for _ in 0..2 {
             assert!(iterator.next().expect("there are three").expect("it is done already").done());
         }
-        let error = iterator.next().expect("it says so").expect_err("the third is held");
+        let error = iterator.next().expect("a time-out").expect_err("the third is held");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(iterator.next().is_none());
         left = vec![tasks.succeeded(1), tasks.failed(), tasks.held(if timeout.is_zero() { 3 } else { 4 })];
@@ -56,7 +56,7 @@ pub(super) fn cf_088_an_input_that_is_made_while_it_is_read_is_fine(case: &Case)
     let executor = case.executor(1);
     let futures = (0..5u32).map(|n| executor.submit(|n: u32| n, n).expect("it is open"));
     let mut values: Vec<_> =
-        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it gets done"))).collect();
+        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it completes"))).collect();
     values.sort_unstable();
     assert_eq!(values, [0, 1, 2, 3, 4]);
 }
@@ -81,7 +81,7 @@ pub(super) fn cf_089_nothing_is_kept_of_a_future_that_was_yielded(case: &Case) {
 pub(super) fn cf_090_the_time_out_says_how_many_are_left(case: &Case) {
     let tasks = Tasks::new(case);
     let futures = [tasks.succeeded(1), tasks.held(2), tasks.failed(), tasks.held(3)];
-    let error = as_completed(futures, Duration::ZERO).last().expect("it says so").expect_err("two are held");
+    let error = as_completed(futures, Duration::ZERO).last().expect("a time-out").expect_err("two are held");
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("2 (of 4) futures unfinished"), "{error}");
 }
@@ -92,7 +92,7 @@ pub(super) fn a_time_out_cancels_nothing(case: &Case) {
     let tickets = [gate.ticket(1), gate.ticket(2)];
     let futures = tickets.map(|ticket| executor.submit(crate::Ticket::pass, ticket).expect("it is open"));
     gate.wait_arrivals(1);
-    assert!(as_completed(futures, Duration::ZERO).next().expect("it says so").is_err());
+    assert!(as_completed(futures, Duration::ZERO).next().expect("a time-out").is_err());
     gate.open();
     executor.shutdown(executor_core::Shutdown::Drain);
     assert_eq!(gate.labels(), [1, 2]);
@@ -105,6 +105,6 @@ pub(super) fn futures_of_several_executors_come_together(case: &Case) {
         executor.submit(|n: u32| n, n).expect("it is open")
     });
     let sum: u32 =
-        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it gets done"))).sum();
+        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it completes"))).sum();
     assert_eq!(sum, 45);
 }

@@ -1,4 +1,4 @@
-//! What `.await` promises: the same answers as `result`, on any runtime, with no thread of its own.
+//! Rules of `.await`: it returns what `result` returns, on any runtime, without a thread of its own.
 
 use std::{
     future::IntoFuture,
@@ -16,59 +16,58 @@ use executor_core::{Error, ErrorKind, Executor, Shutdown};
 
 use crate::{Case, Ticket};
 
-/// Wakes a thread, and counts how often.
-struct Alarm {
+/// A waker that unparks a thread, and counts how often.
+struct CountingWaker {
     thread: Thread,
     wakes: AtomicUsize,
 }
 
-impl Alarm {
-    fn here() -> Arc<Alarm> {
-        Arc::new(Alarm { thread: thread::current(), wakes: AtomicUsize::new(0) })
+impl CountingWaker {
+    fn here() -> Arc<CountingWaker> {
+        Arc::new(CountingWaker { thread: thread::current(), wakes: AtomicUsize::new(0) })
     }
 
     fn wakes(&self) -> usize {
         self.wakes.load(Ordering::SeqCst)
     }
 
-    /// Waits until it has woken this thread.
+    /// Waits until it was woken.
     fn wait(&self, case: &Case) {
         let deadline = Instant::now() + case.patience();
         while self.wakes() == 0 {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "nobody was woken");
+            assert!(!left.is_zero(), "the waker was not called in time");
             thread::park_timeout(left);
         }
     }
 }
 
-impl Wake for Alarm {
-    fn wake(self: Arc<Alarm>) {
+impl Wake for CountingWaker {
+    fn wake(self: Arc<CountingWaker>) {
         self.wakes.fetch_add(1, Ordering::SeqCst);
         self.thread.unpark();
     }
 }
 
-/// The smallest of runtimes: polls on this thread, and parks it in between.
+/// A minimal runtime, which polls on this thread and parks it in between.
 fn block_on<T>(case: &Case, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let deadline = Instant::now() + case.patience();
     loop {
-        let alarm = Alarm::here();
-        let waker = Waker::from(alarm.clone());
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        let waker = CountingWaker::here();
+        if let Poll::Ready(value) = poll(future.as_mut(), &waker) {
             return value;
         }
         let left = deadline.saturating_duration_since(Instant::now());
         assert!(!left.is_zero(), "the future was not ready in time");
-        if alarm.wakes() == 0 {
+        if waker.wakes() == 0 {
             thread::park_timeout(left);
         }
     }
 }
 
-fn poll<T>(future: Pin<&mut impl Future<Output = T>>, alarm: &Arc<Alarm>) -> Poll<T> {
-    future.poll(&mut Context::from_waker(&Waker::from(alarm.clone())))
+fn poll<T>(future: Pin<&mut impl Future<Output = T>>, waker: &Arc<CountingWaker>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(&Waker::from(waker.clone())))
 }
 
 pub(super) fn cf_153_await_gives_what_result_gives(case: &Case) {
@@ -87,11 +86,11 @@ pub(super) fn await_of_a_running_task_is_woken(case: &Case) {
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(3)).into_future();
     gate.wait_arrivals(1);
     let mut awaited = pin!(future.into_future());
-    let alarm = Alarm::here();
-    assert!(poll(awaited.as_mut(), &alarm).is_pending());
-    assert_eq!(alarm.wakes(), 0);
+    let waker = CountingWaker::here();
+    assert!(poll(awaited.as_mut(), &waker).is_pending());
+    assert_eq!(waker.wakes(), 0);
     gate.open();
-    alarm.wait(case);
+    waker.wait(case);
     assert_eq!(block_on(case, awaited).expect("it succeeds"), 3);
 }
 
@@ -113,12 +112,12 @@ pub(super) fn the_last_waker_is_the_one_that_is_woken(case: &Case) {
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(3)).into_future();
     gate.wait_arrivals(1);
     let mut awaited = pin!(future.into_future());
-    let alarms = [Alarm::here(), Alarm::here(), Alarm::here()];
-    for alarm in &alarms {
-        assert!(poll(awaited.as_mut(), alarm).is_pending());
+    let wakers = [CountingWaker::here(), CountingWaker::here(), CountingWaker::here()];
+    for waker in &wakers {
+        assert!(poll(awaited.as_mut(), waker).is_pending());
     }
     gate.open();
-    alarms[2].wait(case);
+    wakers[2].wait(case);
     assert_eq!(block_on(case, awaited).expect("it succeeds"), 3);
 }
 
@@ -130,7 +129,7 @@ pub(super) fn many_awaits_run_side_by_side(case: &Case) {
     let others: Vec<_> =
         (2..10).map(|n| case.submit(&executor, "quick", |n: u32| n, n).into_future().into_future()).collect();
     let mut held = pin!(held.into_future());
-    assert!(poll(held.as_mut(), &Alarm::here()).is_pending());
+    assert!(poll(held.as_mut(), &CountingWaker::here()).is_pending());
     let sum: u32 = block_on(case, async {
         let mut sum = 0;
         for other in others {
@@ -149,15 +148,15 @@ pub(super) fn cf_154_a_dropped_await_wakes_nobody_and_cancels_nothing(case: &Cas
     let gate = case.gate("held");
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1)).into_future();
     gate.wait_arrivals(1);
-    let alarm = Alarm::here();
+    let waker = CountingWaker::here();
     {
         let mut awaited = Box::pin(future.into_future());
-        assert!(poll(awaited.as_mut(), &alarm).is_pending());
+        assert!(poll(awaited.as_mut(), &waker).is_pending());
     }
     gate.open();
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
     executor.shutdown(Shutdown::Drain);
-    assert_eq!(alarm.wakes(), 0);
+    assert_eq!(waker.wakes(), 0);
     assert_eq!(gate.labels(), [1]);
 }
 
@@ -168,10 +167,10 @@ pub(super) fn await_ends_when_the_executor_is_shut_down(case: &Case) {
     gate.wait_arrivals(1);
     let pending = case.submit(&executor, "pending", |n: u8| n, 1).into_future();
     let mut awaited = pin!(pending.into_future());
-    let alarm = Alarm::here();
-    assert!(poll(awaited.as_mut(), &alarm).is_pending());
+    let waker = CountingWaker::here();
+    assert!(poll(awaited.as_mut(), &waker).is_pending());
     executor.close(Shutdown::CancelPending);
-    alarm.wait(case);
+    waker.wait(case);
     assert_eq!(block_on(case, awaited).expect_err("it was cancelled").kind(), ErrorKind::Cancelled);
     gate.open();
     case.value(&blocker);

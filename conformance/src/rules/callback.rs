@@ -1,4 +1,5 @@
-//! What `add_done_callback` promises: each once, in order, after the future is done, in the thread that completes it.
+//! Rules of `add_done_callback`: each callback is called once, in order, after the future is done, in the completing
+//! thread.
 
 use std::{
     sync::{
@@ -26,7 +27,7 @@ pub(super) fn cf_001_a_callback_sees_the_result(case: &Case) {
     let (state, result) = receiver.recv_timeout(case.patience()).expect("the callback is called");
     assert_eq!(state, (true, false, false));
     assert_eq!(result.expect("the task succeeds"), 5);
-    assert_eq!(future.result(None).expect_err("the callback has it").kind(), ErrorKind::InvalidState);
+    assert_eq!(future.result(None).expect_err("the callback has taken it").kind(), ErrorKind::InvalidState);
 }
 
 pub(super) fn cf_002_a_callback_sees_the_error(case: &Case) {
@@ -48,14 +49,14 @@ pub(super) fn cf_003_cancel_calls_the_callbacks_here_and_now(case: &Case) {
     gate.wait_arrivals(1);
     let pending = case.submit(&executor, "pending", Ticket::report, gate.ticket(1));
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let note = seen.clone();
+    let recorded = seen.clone();
     pending.add_done_callback(move |future| {
-        note.lock().expect("no panic holds it").push((thread::current().id(), future.cancelled()));
+        recorded.lock().expect("no panic while it is locked").push((thread::current().id(), future.cancelled()));
     });
     assert!(pending.cancel());
-    assert_eq!(*seen.lock().expect("no panic holds it"), [(thread::current().id(), true)]);
+    assert_eq!(*seen.lock().expect("no panic while it is locked"), [(thread::current().id(), true)]);
     assert!(pending.cancel());
-    assert_eq!(seen.lock().expect("no panic holds it").len(), 1, "a second cancel calls nobody");
+    assert_eq!(seen.lock().expect("no panic while it is locked").len(), 1, "a second cancel calls no callback");
     gate.open();
     case.value(&blocker);
 }
@@ -85,7 +86,7 @@ pub(super) fn callbacks_are_called_in_the_order_they_were_added(case: &Case) {
 pub(super) fn a_callback_runs_in_the_thread_that_completes_the_future(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("held");
-    let future = case.submit(&executor, "held", pass_and_tell_thread, gate.ticket(0));
+    let future = case.submit(&executor, "held", pass_and_return_thread, gate.ticket(0));
     let (sender, receiver) = mpsc::channel();
     future.add_done_callback(move |_| {
         let _ = sender.send(format!("{:?}", thread::current().id()));
@@ -95,7 +96,7 @@ pub(super) fn a_callback_runs_in_the_thread_that_completes_the_future(case: &Cas
     assert_eq!(receiver.recv_timeout(case.patience()).expect("the callback is called"), of_task);
 }
 
-fn pass_and_tell_thread(ticket: Ticket) -> String {
+fn pass_and_return_thread(ticket: Ticket) -> String {
     ticket.pass();
     format!("{:?}", thread::current().id())
 }
@@ -121,12 +122,12 @@ pub(super) fn cf_005_cf_006_cf_007_a_late_callback_is_called_at_once_by_the_adde
 }
 
 fn late(future: &executor_core::Future<u64>) {
-    let here = thread::current().id();
+    let adder = thread::current().id();
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
     future.add_done_callback(move |future| {
         assert!(future.done());
-        if thread::current().id() == here {
+        if thread::current().id() == adder {
             count.fetch_add(1, Ordering::SeqCst);
         }
     });
@@ -138,7 +139,7 @@ pub(super) fn cf_004_a_callback_that_panics_hurts_nobody(case: &Case) {
     let gate = case.gate("held");
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1));
     let (sender, receiver) = mpsc::channel();
-    future.add_done_callback(|_| panic!("a callback of the conformance suite panics, as it should"));
+    future.add_done_callback(|_| panic!("a callback of the conformance suite panics on purpose"));
     future.add_done_callback(move |_| {
         let _ = sender.send(());
     });
@@ -152,7 +153,7 @@ pub(super) fn cf_008_a_late_callback_that_panics_does_not_reach_the_adder(case: 
     let executor = case.executor(1);
     let future = case.submit(&executor, "quick", |n: u8| n, 1);
     future.exception(case.patience()).expect("it is done in time");
-    future.add_done_callback(|_| panic!("a callback of the conformance suite panics, as it should"));
+    future.add_done_callback(|_| panic!("a callback of the conformance suite panics on purpose"));
     assert_eq!(case.value(&future), 1);
 }
 
@@ -180,7 +181,7 @@ pub(super) fn a_callback_may_use_the_executor(case: &Case) {
     let future = case.submit(&executor, "first", |n: u64| n, 1);
     let (sender, receiver) = mpsc::channel();
     future.add_done_callback(move |future| {
-        // The worker that completes the first runs the second too: what is submitted here only waits in the queue.
+        // The only worker runs this callback, so the task that is submitted here must wait in the queue.
         let next = address.executor().submit(|n: u64| n + 1, future.result(None).expect("it succeeds"));
         let _ = sender.send(next);
     });
@@ -200,7 +201,7 @@ pub(super) fn a_callback_may_shut_the_executor_down(case: &Case) {
         let _ = sender.send(());
     });
     gate.open();
-    receiver.recv_timeout(case.patience()).expect("shutdown returns, though it is called by a worker");
+    receiver.recv_timeout(case.patience()).expect("a shutdown that a worker calls returns");
     let refused = executor.submit(|n: u8| n, 1).expect_err("it was shut down");
     assert_eq!(refused.kind(), ErrorKind::ShutDown);
     executor.shutdown(Shutdown::Drain);
@@ -220,7 +221,7 @@ pub(super) fn cancelling_from_a_callback_of_the_same_executor_works(case: &Case)
     });
     gate.open();
     let (cancelled, second) = receiver.recv_timeout(case.patience()).expect("the callback is called");
-    // Between two processes the second may have started by the time the first is known to be over.
+    // In another process, the second may have started before the end of the first is known here.
     assert_eq!(second.result(case.patience()).is_err(), cancelled);
     executor.shutdown(Shutdown::Drain);
     assert_eq!(gate.labels().contains(&2), !cancelled);

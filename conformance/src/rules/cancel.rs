@@ -1,4 +1,4 @@
-//! What `cancel` and `terminate` promise: exactly one of "ran" and "cancelled" is true.
+//! Rules of `cancel` and `terminate`: a task either runs or is cancelled.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) fn cf_011_cf_012_a_pending_task_is_cancelled_and_never_runs(case: &Ca
     assert!(pending.cancelled() && pending.done() && !pending.running());
     assert_eq!(case.failure(&pending).kind(), ErrorKind::Cancelled);
     assert_eq!(pending.exception(None).expect_err("it was cancelled").kind(), ErrorKind::Cancelled);
-    assert!(pending.cancel(), "cancelling it again still says that it will not run");
+    assert!(pending.cancel(), "a second cancel of a cancelled task returns true");
     gate.open();
     case.value(&blocker);
     case.value(&after);
@@ -75,7 +75,7 @@ pub(super) fn a_cancelled_task_is_done_for_everybody_at_once(case: &Case) {
     for future in &futures {
         assert!(future.cancel());
     }
-    // The worker is held, so nobody but `cancel` itself can have told of it.
+    // The worker is held, so only `cancel` itself can have notified the waiters.
     let waited = wait(futures, case.patience(), ReturnWhen::AllCompleted);
     assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0));
     for future in as_completed(waited.done, case.patience()) {
@@ -94,10 +94,12 @@ pub(super) fn exactly_one_of_ran_and_cancelled_is_true(case: &Case) {
             .clone()
             .map(|label| case.submit(&executor, format!("raced {label}"), Ticket::report, gate.ticket(label)))
             .collect();
-        let withdrawn: Vec<bool> = futures.iter().rev().map(|future| future.cancel()).collect();
-        for ((label, future), cancelled) in labels.rev().zip(futures.iter().rev()).zip(withdrawn) {
+        let cancelled: Vec<bool> = futures.iter().rev().map(|future| future.cancel()).collect();
+        for ((label, future), cancelled) in labels.rev().zip(futures.iter().rev()).zip(cancelled) {
             match future.result(case.patience()) {
-                Ok(value) => assert_eq!((value, cancelled), (label, false), "task {label} ran after `cancel` said yes"),
+                Ok(value) => {
+                    assert_eq!((value, cancelled), (label, false), "task {label} ran after `cancel` returned true")
+                }
                 Err(error) => assert_eq!((error.kind(), cancelled), (ErrorKind::Cancelled, true), "{error}"),
             }
             assert_eq!(future.cancelled(), cancelled);
@@ -123,7 +125,7 @@ pub(super) fn dropping_a_future_does_not_cancel_its_task(case: &Case) {
 pub(super) fn cf_097_cancelling_at_once_does_not_keep_shutdown_waiting(case: &Case) {
     for _ in 0..10 {
         let executor = case.executor(1);
-        let future = case.submit(&executor, "cancelled at once", |n: u8| n, 1);
+        let future = case.submit(&executor, "cancelled immediately", |n: u8| n, 1);
         let cancelled = future.cancel();
         executor.shutdown(Shutdown::Drain);
         assert_eq!(future.cancelled(), cancelled);
@@ -177,7 +179,7 @@ pub(super) fn terminate_of_one_task_leaves_the_others_alone(case: &Case) {
     }
 }
 
-fn pass_and_look(ticket: Ticket) -> bool {
+fn pass_and_check_cancelled(ticket: Ticket) -> bool {
     ticket.pass();
     task::current().is_some_and(|context| context.is_cancelled())
 }
@@ -185,12 +187,12 @@ fn pass_and_look(ticket: Ticket) -> bool {
 pub(super) fn terminate_that_cannot_stop_a_task_asks_it_to_stop(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("running");
-    let running = case.submit(&executor, "running", pass_and_look, gate.ticket(0));
+    let running = case.submit(&executor, "running", pass_and_check_cancelled, gate.ticket(0));
     gate.wait_arrivals(1);
-    assert!(!running.terminate(Duration::ZERO), "it cannot stop it, so it says no");
+    assert!(!running.terminate(Duration::ZERO), "it cannot stop the task, so it returns false");
     assert!(running.running());
     gate.open();
-    assert!(case.value(&running), "the task could not see that it was asked to stop");
+    assert!(case.value(&running), "the task could not see the request to stop");
 }
 
 pub(super) fn terminate_of_a_finished_task_says_no(case: &Case) {

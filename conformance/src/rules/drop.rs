@@ -1,4 +1,4 @@
-//! What dropping promises: an executor drains, futures outlive it, and nothing of a task is kept.
+//! Rules of dropping: a dropped executor drains, futures outlive it, and no argument or result of a task leaks.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -35,7 +35,7 @@ pub(super) fn dropping_an_executor_waits_for_what_runs(case: &Case) {
         });
         wait_inside_drop(&|| ended.load(Ordering::SeqCst));
         assert!(!future.done());
-        assert!(!ended.load(Ordering::SeqCst), "the drop of the executor returned, although a task runs");
+        assert!(!ended.load(Ordering::SeqCst), "the drop of the executor returned although a task was running");
         gate.open();
         dropper.join().expect("it does not panic");
         assert_eq!(future.result(Duration::ZERO).expect("it ran before the drop returned"), 1);
@@ -101,7 +101,7 @@ pub(super) fn a_cancelled_task_keeps_no_argument(case: &Case) {
     gate.wait_arrivals(1);
     let future = case.submit(&executor, "cancelled", drop::<Probe>, counter.probe());
     assert!(future.cancel());
-    assert_eq!(counter.alive(), 0, "the argument is kept for nobody");
+    assert_eq!(counter.alive(), 0, "the argument of the cancelled task still exists");
     gate.open();
     case.value(&blocker);
 }
@@ -127,7 +127,7 @@ pub(super) fn dropping_an_executor_inside_its_own_task_works(case: &Case) {
     let future = executor.submit(drops_last, (gate.ticket(1), home.address())).expect("it is open");
     let other = executor.submit(Ticket::pass, gate.ticket(2)).expect("it is open");
     gate.wait_arrivals(2);
-    // The task holds the executor, so this drops nothing yet.
+    // The task has a reference to the executor, so this does not drop the back-end yet.
     drop(executor);
     gate.open();
     assert_eq!((case.value(&future), case.value(&other)), (1, 2));

@@ -1,6 +1,6 @@
 //! The list of all rules: number, name, needs and promise.
 
-/// Hands the list of all rules to another macro: the one place where rules are listed.
+/// Passes the list of all rules to another macro. Rules are listed only here.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_rule {
@@ -8,117 +8,117 @@ macro_rules! for_each_rule {
         $crate::$apply! {
             submit {
                 101 cf_023_submit_gives_the_result_of_the_function []
-                    "The future of a submitted call gets what the call returns."
+                    "The future of a submitted call returns what the call returns."
                 102 every_task_runs_exactly_once []
-                    "Each accepted task runs, and runs once."
+                    "Each accepted task runs exactly once."
                 103 items_closures_and_generic_functions_are_all_functions []
                     "Function items, methods, generic functions and closures without captures can be submitted."
                 104 arguments_and_results_arrive_as_they_are []
-                    "Arguments and results of every shape and size arrive unchanged."
+                    "Arguments and results of every type and size arrive unchanged."
                 105 tasks_start_in_the_order_of_submission [Concurrent Ordered]
-                    "Tasks of one priority start in the order they were submitted in."
+                    "Tasks of equal priority start in the order of submission."
                 106 a_higher_priority_starts_first [Concurrent Ordered Prioritises]
-                    "Of the tasks that wait, one of the highest priority starts next; equal ones keep their order."
+                    "The queued task with the highest priority starts next; tasks of equal priority keep their order."
                 107 cf_046_cf_058_cf_146_no_more_tasks_run_than_there_are_workers [Concurrent]
-                    "No more than `max_workers` tasks run at a time, on no more workers."
+                    "At most `max_workers` tasks run at the same time, on at most as many workers."
                 108 as_many_tasks_run_as_there_are_workers [Concurrent]
-                    "`max_workers` is what was asked for, and so many tasks do run at a time."
+                    "`max_workers` is the requested number, and that many tasks do run at the same time."
                 109 no_worker_is_idle_while_a_task_waits [Concurrent]
-                    "A task does not wait behind a long one while another worker is idle."
+                    "A task does not wait for a long one while another worker is idle."
                 110 try_submit_says_that_the_queue_is_full [Concurrent Bounded]
-                    "With a full queue, `try_submit` answers `QueueFull`; a cancelled task makes room at once."
+                    "On a full queue `try_submit` returns `QueueFull`; a cancelled task frees its place immediately."
                 111 submit_waits_while_the_queue_is_full [Concurrent Bounded]
-                    "With a full queue, `submit` waits until there is room."
+                    "On a full queue `submit` blocks until there is space."
                 112 a_submit_that_waits_for_room_is_refused_at_shutdown [Concurrent Bounded]
-                    "A `submit` that waits for room is answered `ShutDown` when the executor is closed meanwhile."
+                    "A `submit` that blocks because the queue is full returns `ShutDown` if the executor is closed."
                 113 a_task_knows_its_id_and_its_name []
-                    "Inside a task, `task::current` tells the id that the future has, and the name that was given."
+                    "Inside a task, `task::current` returns the id of its future and the name from its options."
                 114 every_task_has_an_id_of_its_own []
-                    "No two tasks have the same id, on whichever executors."
+                    "No two tasks have the same id, even on different executors."
                 115 many_threads_may_submit_at_once []
                     "Any number of threads may submit to one executor."
                 116 cf_115_an_argument_that_cannot_be_encoded_is_refused_by_submit [Encodes]
                     "An argument that cannot be encoded is an error of `submit`."
                 117 cf_117_cf_150_an_argument_that_cannot_be_decoded_fails_its_own_task_only [Encodes]
-                    "An argument that cannot be decoded fails its own task, and not even its worker."
+                    "An argument that cannot be decoded fails only its own task, and does not kill the worker."
             }
             result {
                 201 a_value_is_moved_out_once []
-                    "`result` moves the value out; asked again it answers `InvalidState`."
+                    "`result` moves the value out; a second call returns `InvalidState`."
                 202 cf_016_a_waiting_thread_gets_the_value [Concurrent]
-                    "A thread that waits in `result` gets the value."
+                    "A thread that waits in `result` receives the value."
                 203 cf_015_a_wait_that_times_out_leaves_the_task_alone [Concurrent]
-                    "A wait that times out says `Timeout`; the task goes on and can be waited for again."
+                    "A wait that times out returns `Timeout`; the task continues and can be waited for again."
                 204 a_time_out_of_any_length_is_allowed []
-                    "Time-outs from nothing to for ever are all fine."
+                    "Time-outs of any length are accepted."
                 205 cf_013_cf_014_the_state_is_exact [Concurrent]
-                    "`running` is true while the task runs and at no other time, and so is `done` for its end."
+                    "`running` is true exactly while the task runs, and `done` exactly after it has ended."
                 206 a_success_has_no_exception_and_keeps_its_value []
-                    "`exception` of a success is `None`, and leaves the value where it is."
+                    "`exception` of a success is `None`, and does not take the value."
                 207 an_error_may_be_asked_for_again_and_again []
-                    "An error is answered as often as it is asked for."
+                    "An error is returned as often as it is asked for."
                 208 an_error_that_a_function_returns_is_a_value []
-                    "A `Result` that a function returns is a value like any other."
+                    "A `Result` that a function returns is an ordinary value."
                 209 a_shared_future_answers_everybody [Concurrent]
-                    "A shared future answers any number of times, to any thread."
+                    "A shared future returns its value any number of times, to any thread."
                 210 cf_009_debug_shows_the_state [Concurrent]
                     "`Debug` of a future shows its state."
                 211 cf_022_readers_never_see_a_done_future_go_back []
                     "A future that was seen done has its value, and stays done."
                 212 cf_124_a_result_that_cannot_be_encoded_fails_its_own_task_only [Encodes]
-                    "A result that cannot be encoded fails its own task, and not even its worker."
+                    "A result that cannot be encoded fails only its own task, and does not kill the worker."
                 213 cf_125_cf_126_a_result_that_cannot_be_decoded_fails_its_own_future_only [Encodes]
-                    "A result that cannot be decoded fails its own future."
+                    "A result that cannot be decoded fails only its own future."
                 214 a_time_limit_stops_the_task_and_frees_its_worker [Concurrent StopsTasks]
-                    "A task that exceeds its time limit is stopped with `TimeLimit`, and its worker is free again."
+                    "A task that exceeds its time limit is stopped with `TimeLimit`, and its worker becomes free."
             }
             cancel {
                 301 cf_011_cf_012_a_pending_task_is_cancelled_and_never_runs [Concurrent]
-                    "A task that has not started can be cancelled; it is done at once, and never runs."
+                    "A task that has not started can be cancelled; it is done immediately, and never runs."
                 302 a_running_task_is_not_cancelled [Concurrent]
-                    "A running task cannot be cancelled, and is not disturbed by the attempt."
+                    "A running task cannot be cancelled, and `cancel` does not affect it."
                 303 a_finished_task_is_not_cancelled []
-                    "A task that is over cannot be cancelled, and keeps its value."
+                    "A task that has ended cannot be cancelled, and keeps its value."
                 304 cf_017_a_waiting_thread_hears_of_the_cancel [Concurrent]
-                    "A thread that waits in `result` hears of a cancel at once."
+                    "A thread that waits in `result` returns immediately if the task is cancelled."
                 305 a_cancelled_task_is_done_for_everybody_at_once [Concurrent]
-                    "`wait` and `as_completed` see a cancelled task as done, without the help of a worker."
+                    "`wait` and `as_completed` see a cancelled task as done, without any action of a worker."
                 306 exactly_one_of_ran_and_cancelled_is_true [Concurrent]
-                    "However `cancel` and the start race, the task ran or `cancel` said yes, and never both."
+                    "However `cancel` races with the start, either the task runs or `cancel` returns true, never both."
                 307 dropping_a_future_does_not_cancel_its_task [Concurrent]
-                    "A task runs, though nobody keeps its future."
+                    "A task runs even if its future was dropped."
                 308 cf_097_cancelling_at_once_does_not_keep_shutdown_waiting []
-                    "Submit, cancel and shut down in a row come to an end."
+                    "Submitting, cancelling and shutting down in a row ends."
                 309 terminate_withdraws_a_pending_task [Concurrent]
                     "`terminate` of a task that has not started cancels it."
                 310 cf_073_terminate_stops_a_running_task_and_frees_its_worker [Concurrent StopsTasks]
-                    "`terminate` ends a running task with `Terminated`, and its worker is free again."
+                    "`terminate` ends a running task with `Terminated`, and its worker becomes free."
                 311 terminate_of_one_task_leaves_the_others_alone [Concurrent StopsTasks]
-                    "`terminate` of one task does not touch those beside it and behind it."
+                    "`terminate` of one task affects neither tasks on other workers nor queued ones."
                 312 terminate_that_cannot_stop_a_task_asks_it_to_stop [Concurrent CannotStopTasks]
-                    "Where a running task cannot be stopped, `terminate` says no, and the task can see that it was asked."
+                    "If a running task cannot be stopped, `terminate` returns false, and the task can see the request."
                 313 terminate_of_a_finished_task_says_no []
-                    "`terminate` of a task that is over says no and changes nothing."
+                    "`terminate` of a task that has ended returns false and changes nothing."
             }
             callback {
                 401 cf_001_a_callback_sees_the_result [Concurrent]
-                    "A callback gets the future when it is done, and may take its value."
+                    "A callback receives the future when it is done, and may take its value."
                 402 cf_002_a_callback_sees_the_error []
-                    "A callback gets a future that failed, too."
+                    "A callback also receives a future that failed."
                 403 cf_003_cancel_calls_the_callbacks_here_and_now [Concurrent]
-                    "`cancel` calls the callbacks in the thread that cancels, before it returns, and only once."
+                    "`cancel` calls the callbacks in the cancelling thread, before it returns, and only once."
                 404 callbacks_are_called_in_the_order_they_were_added [Concurrent]
-                    "Callbacks are called one after the other, in the order they were added."
+                    "Callbacks are called one after another, in the order in which they were added."
                 405 a_callback_runs_in_the_thread_that_completes_the_future [Concurrent SharesMemory]
                     "A callback runs in the thread that completes the future."
                 406 cf_005_cf_006_cf_007_a_late_callback_is_called_at_once_by_the_adder []
-                    "A callback that is added to a done future is called at once, in the thread that adds it."
+                    "A callback that is added to a done future is called immediately, in the thread that adds it."
                 407 cf_004_a_callback_that_panics_hurts_nobody [Concurrent]
-                    "A callback that panics keeps neither the other callbacks nor the worker from going on."
+                    "A callback that panics affects neither the other callbacks nor the worker."
                 408 cf_008_a_late_callback_that_panics_does_not_reach_the_adder []
                     "A late callback that panics does not unwind into the thread that adds it."
                 409 a_callback_may_add_another [Concurrent]
-                    "A callback that is added by a callback is called at once."
+                    "A callback that is added by a callback is called immediately."
                 410 a_callback_may_use_the_executor []
                     "A callback may submit to the executor that calls it."
                 411 a_callback_may_shut_the_executor_down [Concurrent]
@@ -128,241 +128,241 @@ macro_rules! for_each_rule {
             }
             panic {
                 501 cf_121_cf_145_a_panic_is_the_error_of_its_task []
-                    "A task that panics fails with `Panicked`, which knows the message."
+                    "A task that panics fails with `Panicked`, and the error has the message."
                 502 cf_055_a_panic_says_where_it_happened []
-                    "The error of a panic knows the file and line."
+                    "The error of a panic has the file and the line."
                 503 a_panic_of_any_payload_is_an_error []
-                    "A panic is an error whatever its payload is."
+                    "A panic is an error, whatever its payload is."
                 504 a_worker_survives_the_panic_of_a_task [Concurrent]
-                    "A panic costs the task and not its worker."
+                    "A panic does not end the worker of its task."
                 505 cf_053_each_future_has_an_error_of_its_own []
-                    "Several tasks that fail have an error each."
+                    "Each of several failing tasks has its own error."
                 506 an_argument_that_panics_when_dropped_hurts_nobody_else []
                     "A panic in the drop of an argument is the panic of its task."
                 507 a_result_that_panics_when_dropped_hurts_nobody_else []
-                    "A panic in the drop of a result that nobody takes is contained."
+                    "A panic in the drop of a result that is never taken is contained."
                 508 cf_052_cf_119_cf_120_a_crash_costs_the_task_that_crashes [Concurrent Isolates]
-                    "A task that takes its worker down fails with `WorkerDied`; everything before and behind it goes on."
+                    "A task that kills its worker fails with `WorkerDied`; tasks before and after it are not affected."
                 509 cf_056_a_death_says_how_and_of_which_task [Concurrent Isolates]
-                    "The error of a death knows the exit code or the signal, the process, the task and its last words."
+                    "The error of a death has the exit code or the signal, the process, the task and its last lines."
                 510 a_crash_leaves_the_task_of_another_worker_alone [Concurrent Isolates]
-                    "A task on another worker does not notice a crash."
+                    "A crash does not affect a task on another worker."
                 511 a_task_is_run_again_after_a_death_as_often_as_allowed [Concurrent Isolates]
-                    "A task is retried after the death of its worker, as often as its options say and not more."
+                    "A task is retried after the death of its worker, as often as its options allow."
                 512 a_panic_is_not_retried []
                     "A panic is not a death, and is not retried."
             }
             map {
                 601 cf_025_results_come_in_the_order_of_the_inputs []
-                    "`map` gives the results in the order of the inputs."
+                    "`map` yields the results in the order of the inputs."
                 602 order_does_not_depend_on_who_is_done_first [Concurrent]
-                    "A later item that is done earlier still comes later."
+                    "A later item that is done earlier is still yielded later."
                 603 cf_036_an_empty_input_gives_an_empty_map []
-                    "A map over nothing is empty."
+                    "A map over an empty input is empty."
                 604 cf_054_chunks_of_any_size_do_not_show []
-                    "The size of chunks does not change the results."
+                    "The chunk size does not change the results."
                 605 cf_031_cf_054_zero_is_no_size_of_chunks_or_buffers []
-                    "Chunks or buffers of size zero are refused."
+                    "A chunk size or buffer size of zero is refused."
                 606 cf_026_an_item_that_fails_does_not_end_the_map []
-                    "An item that fails is an error in its place, and the next items follow."
+                    "An item that fails is an error at its position, and the next items follow."
                 607 cf_027_an_error_of_the_function_is_no_time_out_of_the_map []
-                    "What a function returns cannot be taken for the time-out of the map."
+                    "An error that the function returns is not taken for the time-out of the map."
                 608 cf_028_a_map_that_times_out_says_so_once_and_ends [Concurrent]
-                    "A map that times out gives what is there, one `Timeout`, and the end."
+                    "A map that times out yields the results so far and one `Timeout`, and ends."
                 609 cf_050_a_map_that_timed_out_runs_nothing_more [Concurrent]
-                    "What had not started when a map timed out never starts."
+                    "Items that had not started when a map timed out never start."
                 610 a_map_may_take_any_time_it_is_given []
-                    "The longest time-out there is works."
+                    "The longest possible time-out works."
                 611 cf_029_dropping_a_map_cancels_what_has_not_started [Concurrent]
-                    "Dropping a map that was read in part cancels the rest."
+                    "Dropping a partly read map cancels the rest."
                 612 dropping_a_map_that_nobody_has_read_cancels_it [Concurrent]
                     "Dropping a map that was never read cancels it."
                 613 cf_044_a_map_that_nobody_reads_is_run_all_the_same []
-                    "`map` submits at the call, so the items run though nobody reads."
+                    "`map` submits at the call, so the items run even if the results are not read."
                 614 cf_039_shutdown_does_not_wait_for_the_reader_of_a_map []
                     "Shutting down with an unread map does not hang."
                 615 cf_032_cf_033_a_buffer_of_any_size_gives_every_result [HasHandle]
-                    "The size of the buffer does not change the results."
+                    "The buffer size does not change the results."
                 616 cf_034_cf_035_an_endless_input_is_read_as_far_as_it_is_needed [HasHandle]
-                    "With a buffer, the input may be endless."
+                    "With a buffer, the input may be infinite."
                 617 cf_038_a_full_buffer_reads_no_further [HasHandle]
-                    "Exactly as many inputs are taken as the buffer holds."
+                    "Exactly as many inputs are read as the buffer holds."
                 618 a_buffer_is_never_exceeded [HasHandle]
-                    "Never are more items taken and not read than the buffer holds, chunks or not."
+                    "The number of read but not yielded items never exceeds the buffer size, even with chunks."
                 619 a_buffered_map_ends_with_an_error_when_the_executor_is_shut_down [HasHandle]
-                    "A map that can submit no more gives what is there, says why, and ends."
+                    "A map that cannot submit any more yields the results so far and the reason, and ends."
                 620 a_back_end_without_a_handle_refuses_buffers []
-                    "A buffer is refused where nothing can be submitted later."
+                    "A buffer size is refused if the back-end has no handle."
                 621 an_unordered_map_gives_every_result_once []
-                    "An unordered map gives the same results, each once."
+                    "An unordered map yields the same results, each once."
                 622 an_unordered_map_does_not_wait_for_the_slow [Concurrent]
-                    "An unordered map gives what is done while another item runs."
+                    "An unordered map yields done items while another one runs."
                 623 an_input_that_panics_reaches_the_caller_and_nobody_else []
-                    "A panic of the input reaches the caller of `map`, and the executor goes on."
+                    "A panic of the input unwinds into the caller of `map`, and the executor is not affected."
                 624 a_map_after_shutdown_is_refused []
-                    "`map` after shutdown is refused."
+                    "`map` after a shutdown is refused."
                 625 cf_042_a_map_keeps_nothing_of_what_it_has_yielded []
-                    "A map keeps nothing of the results it has given."
+                    "A map keeps no results that it has yielded."
                 626 an_item_that_crashes_does_not_hurt_its_chunk [Concurrent Isolates]
-                    "An item that takes its worker down does not hurt the others of its chunk."
+                    "An item that kills its worker does not affect the other items of its chunk."
                 627 an_item_that_cannot_travel_fails_in_its_place [Encodes]
-                    "An item that cannot be encoded or decoded is an error in its place."
+                    "An item that cannot be encoded or decoded is an error at its position."
             }
             wait {
                 701 cf_077_a_future_is_on_one_side_once []
-                    "`wait` gives each future back once, and it can be waited for again."
+                    "`wait` returns each future once, and the futures can be waited for again."
                 702 cf_078_first_completed_returns_with_the_first [Concurrent]
-                    "`FirstCompleted` returns when one is done."
+                    "`FirstCompleted` returns when one future is done."
                 703 a_cancelled_future_is_the_first_completed [Concurrent]
                     "A cancelled future is done for `FirstCompleted`."
                 704 cf_079_first_completed_takes_those_that_are_done_already [Concurrent]
-                    "`FirstCompleted` returns at once with those that are done already."
+                    "`FirstCompleted` returns immediately with the futures that are already done."
                 705 cf_080_first_exception_returns_with_the_first_failure [Concurrent]
-                    "`FirstException` returns when one has failed."
+                    "`FirstException` returns when one future has failed."
                 706 cf_081_being_cancelled_is_no_exception [Concurrent]
-                    "`FirstException` does not take a cancel for a failure."
+                    "`FirstException` does not treat a cancelled future as a failure."
                 707 cf_082_first_exception_returns_at_once_where_one_has_failed [Concurrent]
-                    "`FirstException` returns at once if one has failed already."
+                    "`FirstException` returns immediately if one future has already failed."
                 708 first_exception_without_one_waits_for_all [Concurrent]
-                    "`FirstException` waits for all if none fails."
+                    "`FirstException` waits for all futures if none fails."
                 709 cf_083_all_completed_waits_for_every_kind_of_end [Concurrent]
-                    "`AllCompleted` waits for values, errors and cancels alike."
+                    "`AllCompleted` waits for values, errors and cancellations."
                 710 cf_084_a_time_out_is_no_error [Concurrent]
-                    "A `wait` that times out gives what is done and what is not."
+                    "A `wait` that times out returns the done futures and the others."
                 711 one_wait_takes_futures_of_several_executors [Concurrent]
-                    "One `wait` takes futures of any executors and of promises."
+                    "One `wait` accepts futures of any executors and of promises."
                 712 waiting_changes_nothing_about_the_futures [Concurrent]
                     "Futures that were waited for still have their values."
                 713 cf_085_tasks_that_end_at_the_same_moment_are_all_counted []
-                    "`wait` counts every task, also where many end at the same moment."
+                    "`wait` counts every task, even if many end at the same moment."
             }
             as_completed {
                 801 cf_086_each_future_is_yielded_once [Concurrent]
-                    "`as_completed` gives each future once, however it ended."
+                    "`as_completed` yields each future once, however it ended."
                 802 futures_come_in_the_order_they_get_done [Concurrent]
-                    "`as_completed` gives the done ones first and the others as they get done."
+                    "`as_completed` yields done futures first, and the others in the order of completion."
                 803 cf_087_those_that_are_done_come_before_the_time_out [Concurrent]
-                    "What is done comes before the time-out, and nothing after it."
+                    "Done futures are yielded before the time-out, and nothing after it."
                 804 cf_088_an_input_that_is_made_while_it_is_read_is_fine []
-                    "The input may submit while it is read."
+                    "The input iterator may submit tasks."
                 805 cf_089_nothing_is_kept_of_a_future_that_was_yielded [SharesMemory]
-                    "`as_completed` keeps nothing of the futures it has given."
+                    "`as_completed` keeps no future that it has yielded."
                 806 cf_090_the_time_out_says_how_many_are_left [Concurrent]
-                    "The time-out says how many futures of how many are unfinished."
+                    "The message of the time-out has the number of unfinished futures and of all futures."
                 807 a_time_out_cancels_nothing [Concurrent]
-                    "A time-out of `as_completed` leaves the tasks alone."
+                    "A time-out of `as_completed` does not affect the tasks."
                 808 futures_of_several_executors_come_together []
-                    "One `as_completed` takes futures of any executors."
+                    "One `as_completed` accepts futures of any executors."
             }
             awaited {
                 901 cf_153_await_gives_what_result_gives []
-                    "`.await` gives what `result` gives."
+                    "`.await` returns what `result` returns."
                 902 await_of_a_running_task_is_woken [Concurrent]
                     "A pending `.await` is woken when the task is done, and not before."
                 903 await_of_a_cancelled_task_is_an_error [Concurrent]
-                    "`.await` of a cancelled task gives `Cancelled`."
+                    "`.await` of a cancelled task returns `Cancelled`."
                 904 the_last_waker_is_the_one_that_is_woken [Concurrent]
-                    "Of several polls the waker of the last is woken."
+                    "Of several polls, the waker of the last one is woken."
                 905 many_awaits_run_side_by_side [Concurrent]
-                    "A pending `.await` does not hold up others."
+                    "A pending `.await` does not delay others."
                 906 cf_154_a_dropped_await_wakes_nobody_and_cancels_nothing [Concurrent]
-                    "A dropped `.await` wakes nobody and leaves the task alone."
+                    "A dropped `.await` wakes no one and does not affect the task."
                 907 await_ends_when_the_executor_is_shut_down [Concurrent]
                     "A pending `.await` ends when its task is cancelled by a shutdown."
             }
             shutdown {
                 1001 cf_091_cf_093_nothing_is_accepted_after_shutdown []
-                    "After shutdown every way to submit answers `ShutDown`."
+                    "After a shutdown, every way to submit returns `ShutDown`."
                 1002 cf_094_draining_runs_everything_that_was_accepted []
-                    "`Drain` runs everything that was accepted, before it returns."
+                    "`Drain` runs every accepted task before it returns."
                 1003 cf_095_cancel_pending_finishes_what_runs_and_cancels_the_rest [Concurrent]
-                    "`CancelPending` finishes what runs and cancels exactly the rest."
+                    "`CancelPending` lets running tasks finish and cancels exactly the rest."
                 1004 cf_066_cf_076_terminate_stops_what_runs_and_cancels_the_rest [Concurrent StopsTasks]
-                    "`Terminate` stops what runs and cancels the rest."
+                    "`Terminate` stops running tasks and cancels the rest."
                 1005 terminate_that_cannot_stop_a_task_cancels_the_rest_and_waits [Concurrent CannotStopTasks]
-                    "Where tasks cannot be stopped, `Terminate` cancels the rest and waits for those that run."
+                    "If tasks cannot be stopped, `Terminate` cancels the rest and waits for the running ones."
                 1006 cf_075_an_executor_that_was_never_used_shuts_down []
                     "An executor that was never used shuts down."
                 1007 cf_074_every_second_shutdown_is_safe []
-                    "Any shutdown after any shutdown is safe."
+                    "Any shutdown after any other shutdown is safe."
                 1008 a_second_close_may_be_stricter [Concurrent]
-                    "A close after a milder one is obeyed."
+                    "A stricter close after a milder one takes effect."
                 1009 a_second_close_is_never_milder [Concurrent]
-                    "A close after a stricter one changes nothing."
+                    "A milder close after a stricter one has no effect."
                 1010 cf_101_cf_108_close_returns_at_once_and_join_waits [Concurrent]
-                    "`close` does not wait; `join` does, for as long as it is told."
+                    "`close` does not wait; `join` does, at most for its time-out."
                 1011 join_without_close_waits_for_somebody_to_close [Concurrent]
-                    "`join` without `close` waits until somebody closes."
+                    "`join` without `close` waits until `close` is called."
                 1012 any_number_of_threads_may_shut_down_at_once []
-                    "Any number of threads may shut down at once."
+                    "Any number of threads may shut down at the same time."
                 1013 every_way_to_shut_down_resolves_every_future []
-                    "However it is shut down, no future stays open."
+                    "Every kind of shutdown completes every future."
                 1014 shutdown_from_inside_a_task_does_not_wait_for_itself [Concurrent SharesMemory]
                     "A task may shut down the executor that runs it."
                 1015 every_worker_is_gone_when_join_says_so [Concurrent SharesMemory OwnsWorkers]
-                    "When `join` says so, the workers have ended."
+                    "When `join` returns true, the workers have ended."
             }
             drop {
                 1101 cf_099_cf_100_cf_106_cf_107_dropping_an_executor_drains_it []
-                    "Dropping an executor runs everything that was accepted."
+                    "Dropping an executor runs every accepted task."
                 1102 dropping_an_executor_waits_for_what_runs [Concurrent]
-                    "Dropping an executor waits for what runs."
+                    "Dropping an executor waits for running tasks."
                 1103 an_executor_that_was_shut_down_may_be_dropped []
-                    "Dropping after any shutdown is safe, joined or not."
+                    "An executor can be dropped after any shutdown, joined or not."
                 1104 futures_outlive_their_executor []
-                    "Futures keep their values and errors when the executor is gone."
+                    "Futures keep their values and errors after their executor was dropped."
                 1105 cf_040_cf_057_an_argument_is_dropped_with_its_task []
                     "An argument does not outlive its task."
                 1106 a_result_is_dropped_with_its_future [SharesMemory]
                     "A result does not outlive its future."
                 1107 a_cancelled_task_keeps_no_argument [Concurrent]
-                    "The argument of a cancelled task is dropped at once."
+                    "The argument of a cancelled task is dropped immediately."
                 1108 a_refused_task_keeps_no_argument []
                     "The argument of a refused task is dropped."
                 1109 dropping_an_executor_inside_its_own_task_works [Concurrent SharesMemory]
                     "A task may drop the executor that runs it."
                 1110 a_map_outlives_its_executor []
-                    "A map gives its results when the executor is gone."
+                    "A map yields its results after its executor was dropped."
                 1111 a_buffered_map_does_not_keep_its_executor_alive [HasHandle]
-                    "A buffered map does not keep the executor alive, and says that it is gone."
+                    "A buffered map does not keep its executor alive, and reports that it is gone."
             }
             nested {
                 1201 a_task_may_submit_to_its_own_executor [SharesMemory]
                     "A task may submit to the executor that runs it."
                 1202 tasks_that_wait_for_their_subtasks_never_use_up_the_workers [SharesMemory HelpsWaiters]
-                    "Tasks that wait for their subtasks do not deadlock, however few workers there are."
+                    "Tasks that wait for their subtasks never deadlock, however few workers there are."
                 1203 waiting_inside_waiting_inside_waiting_works [SharesMemory HelpsWaiters]
-                    "Waits may be nested deeply."
+                    "Waits may be deeply nested."
                 1204 a_task_may_map_on_its_own_executor [SharesMemory HelpsWaiters]
                     "A task may map on the executor that runs it."
                 1205 a_task_may_wait_for_many_on_its_own_executor [SharesMemory HelpsWaiters]
                     "`wait` and `as_completed` inside a task do not deadlock."
                 1206 a_task_that_waits_runs_the_awaited_one_and_no_other [Concurrent SharesMemory HelpsWaiters Ordered]
-                    "A task that waits runs the awaited task on the spot, and never another."
+                    "A task that waits runs the awaited task inline, and never another one."
                 1207 a_task_that_was_run_for_a_waiter_is_run_once [SharesMemory HelpsWaiters]
-                    "A task that was run for its waiter does not run again."
+                    "A task that was run inline does not run again."
                 1208 a_subtask_that_runs_on_the_spot_knows_itself [SharesMemory HelpsWaiters]
-                    "A subtask that runs on the spot is the current task while it runs."
+                    "A subtask that runs inline is the current task while it runs."
                 1209 a_panic_on_the_spot_is_the_error_of_the_subtask [SharesMemory HelpsWaiters]
-                    "A subtask that panics on the spot does not unwind into its waiter."
+                    "A subtask that panics inline does not unwind into its waiter."
                 1210 a_task_may_wait_for_the_task_of_another_executor [SharesMemory]
                     "A task may submit to another executor and wait."
                 1211 a_full_queue_lets_its_own_tasks_in [Concurrent Bounded SharesMemory HelpsWaiters]
-                    "A worker is let in over the bound of its own executor, for it would wait for itself."
+                    "A worker may submit past the bound of its own executor, because blocking could deadlock."
             }
             stress {
                 1301 a_thousand_tasks_give_a_thousand_results []
-                    "A thousand tasks give a thousand results."
+                    "A thousand tasks return a thousand results."
                 1302 executors_come_and_go []
-                    "Many executors one after the other come and go."
+                    "Many executors can be created and dropped one after another."
                 1303 submitting_against_shutdown_loses_nothing []
-                    "A task that was accepted while the executor was shut down resolves all the same."
+                    "A task that was accepted during a shutdown is completed."
                 1304 callbacks_are_called_once_however_they_race []
                     "Each callback is called once, however it races with the end of its task."
                 1305 nothing_of_many_tasks_is_left []
-                    "No argument and no result of many tasks is left when the executor is gone."
+                    "No argument and no result of many tasks remains after the executor was shut down."
                 1306 mixed_sizes_arrive_in_one_piece []
-                    "Arguments and results around the sizes of buffers arrive in one piece."
+                    "Arguments and results around the usual sizes of buffers arrive unchanged."
             }
         }
     };

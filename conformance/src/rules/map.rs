@@ -1,4 +1,5 @@
-//! What `map` promises: results in the order of the inputs, laziness where it is asked for, nothing run for nobody.
+//! Rules of `map`: results have the order of the inputs, the input is read lazily with a buffer, and cancelled items
+//! never run.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Case, Counter, Probe, Ticket};
 
-/// Every value, where every value is expected to be one.
+/// Returns all values. No item may be an error.
 fn values<R: Payload>(map: Map<R>) -> Vec<R> {
-    map.map(|item| item.unwrap_or_else(|error| panic!("an item that ought to succeed did not: {error}"))).collect()
+    map.map(|item| item.unwrap_or_else(|error| panic!("an item that should succeed did not: {error}"))).collect()
 }
 
 fn square(n: u64) -> u64 {
@@ -96,7 +97,7 @@ pub(super) fn cf_026_an_item_that_fails_does_not_end_the_map(case: &Case) {
 }
 
 fn divide(n: u64) -> Result<u64, String> {
-    100u64.checked_div(n).ok_or_else(|| "timed out, says the task itself".to_string())
+    100u64.checked_div(n).ok_or_else(|| "timed out, by the task itself".to_string())
 }
 
 pub(super) fn cf_027_an_error_of_the_function_is_no_time_out_of_the_map(case: &Case) {
@@ -133,7 +134,7 @@ pub(super) fn cf_028_a_map_that_times_out_says_so_once_and_ends(case: &Case) {
     assert!(map.next().is_none());
     gate.open();
     executor.shutdown(Shutdown::Drain);
-    assert!(!gate.labels().contains(&3), "the item behind the held one was run for nobody");
+    assert!(!gate.labels().contains(&3), "the item after the held one ran after the time-out");
 }
 
 pub(super) fn cf_050_a_map_that_timed_out_runs_nothing_more(case: &Case) {
@@ -143,7 +144,7 @@ pub(super) fn cf_050_a_map_that_timed_out_runs_nothing_more(case: &Case) {
     gate.wait_arrivals(1);
     let options = MapOptions::new().timeout(Duration::ZERO);
     let mut map = executor.map_with(options, Ticket::report, [gate.ticket(1), gate.ticket(2)]).expect("it is open");
-    assert_eq!(map.next().expect("it says so").expect_err("the worker is held").kind(), ErrorKind::Timeout);
+    assert_eq!(map.next().expect("a time-out").expect_err("the worker is held").kind(), ErrorKind::Timeout);
     assert!(map.next().is_none());
     gate.open();
     case.value(&blocker);
@@ -236,7 +237,7 @@ pub(super) fn cf_034_cf_035_an_endless_input_is_read_as_far_as_it_is_needed(case
     assert_eq!(sums.take(3).map(Result::unwrap).collect::<Vec<_>>(), [5, 7, 9]);
 }
 
-/// Counts how many numbers were taken from an endless input.
+/// Returns an infinite input, and a counter of the numbers that were read from it.
 fn counted() -> (Arc<AtomicUsize>, impl Iterator<Item = u64> + Send + 'static) {
     let taken = Arc::new(AtomicUsize::new(0));
     let count = taken.clone();
@@ -266,8 +267,8 @@ pub(super) fn a_buffer_is_never_exceeded(case: &Case) {
         let mut map = executor.map_with(options, square, input).expect("it is open");
         for read in 0..30 {
             let ahead = taken.load(Ordering::SeqCst) - read;
-            assert!(ahead <= 4, "{ahead} items were taken and not read, with chunks of {chunksize}");
-            assert_eq!(map.next().expect("it is endless").expect("it succeeds"), square(read as u64));
+            assert!(ahead <= 4, "{ahead} items were read and not yielded, with chunks of {chunksize}");
+            assert_eq!(map.next().expect("it is infinite").expect("it succeeds"), square(read as u64));
         }
     }
 }
@@ -278,7 +279,7 @@ pub(super) fn a_buffered_map_ends_with_an_error_when_the_executor_is_shut_down(c
     executor.shutdown(Shutdown::Drain);
     let mut seen = 0;
     let error = loop {
-        match map.next().expect("it says why it ends") {
+        match map.next().expect("the last item is the reason") {
             Ok(value) => {
                 assert_eq!(value, square(seen));
                 seen += 1;
@@ -293,7 +294,7 @@ pub(super) fn a_buffered_map_ends_with_an_error_when_the_executor_is_shut_down(c
 pub(super) fn a_back_end_without_a_handle_refuses_buffers(case: &Case) {
     let executor = case.executor(1);
     if case.can().has_handle {
-        assert!(executor.handle().is_some(), "the back-end says that it has a handle");
+        assert!(executor.handle().is_some(), "the back-end declares a handle");
         return;
     }
     let refused = executor.map_with(MapOptions::new().buffersize(2), square, 0..3).expect_err("it has no handle");
@@ -327,9 +328,9 @@ pub(super) fn an_unordered_map_does_not_wait_for_the_slow(case: &Case) {
 
 pub(super) fn an_input_that_panics_reaches_the_caller_and_nobody_else(case: &Case) {
     let executor = case.executor(1);
-    let input = (0..5u64).inspect(|n| assert!(*n < 3, "an input of the conformance suite panics, as it should"));
+    let input = (0..5u64).inspect(|n| assert!(*n < 3, "an input of the conformance suite panics on purpose"));
     let outcome = catch_unwind(AssertUnwindSafe(|| executor.map(square, input).map(drop)));
-    assert!(!matches!(outcome, Ok(Ok(()))), "the map was made as if the input had not panicked");
+    assert!(!matches!(outcome, Ok(Ok(()))), "the map was created as if the input had not panicked");
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
 }
 
@@ -373,7 +374,7 @@ pub(super) fn an_item_that_cannot_travel_fails_in_its_place(case: &Case) {
     use super::submit::Awkward;
     let executor = case.executor(1);
     for chunksize in [1, 4] {
-        let inputs = [Awkward::Fine, Awkward::NotWritten, Awkward::NotRead, Awkward::Fine];
+        let inputs = [Awkward::Fine, Awkward::NotEncodable, Awkward::NotDecodable, Awkward::Fine];
         let map =
             executor.map_with(MapOptions::new().chunksize(chunksize), |_: Awkward| (), inputs).expect("it is open");
         let seen: Vec<_> = map.map(|item| item.map_err(|error| error.kind())).collect();

@@ -1,4 +1,4 @@
-//! The list of all rules, and the files that hold them, one for each group.
+//! The table of all rules. Each group of rules has a file.
 
 mod as_completed;
 mod awaited;
@@ -19,25 +19,25 @@ use std::fmt;
 
 use crate::{Case, Harness, Need};
 
-/// One promise that a back-end keeps or does not.
+/// One promise that every back-end must keep.
 #[derive(Clone, Copy)]
 pub struct Rule {
-    /// Stable: the hundreds are the group. Reports may cite it.
+    /// The number, which never changes. The hundreds are the number of the group.
     pub number: u32,
-    /// The group, which is the module of the tests.
+    /// The name of the group, which is the module of the tests.
     pub group: &'static str,
-    /// The name, which says the rule.
+    /// The name of the rule, which is the name of its test.
     pub name: &'static str,
     /// The promise, as a sentence.
     pub promise: &'static str,
-    /// What a back-end has to be able to do for the rule to make sense.
+    /// The capabilities that a back-end must have for the rule to apply.
     pub needs: &'static [Need],
-    /// Panics where the rule is not kept.
+    /// Checks the rule. It panics if the back-end breaks it.
     pub check: fn(&Case),
 }
 
 impl Rule {
-    /// The rule with this name in this group.
+    /// Returns the rule with this name in this group, or `None` if there is none.
     pub fn find(group: &str, name: &str) -> Option<&'static Rule> {
         RULES.iter().find(|rule| rule.group == group && rule.name == name)
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_rise_and_are_unique() {
+    fn numbers_are_unique_and_ascending() {
         assert!(RULES.windows(2).all(|pair| pair[0].number < pair[1].number));
     }
 }

@@ -1,4 +1,4 @@
-//! What holds inside a task: it may submit to its own executor, and wait for it, without a deadlock.
+//! Rules inside a task: it may submit to its own executor and wait for the result without a deadlock.
 
 use executor_core::{Executor, ReturnWhen, as_completed, task, wait};
 
@@ -9,7 +9,7 @@ pub(super) fn a_task_may_submit_to_its_own_executor(case: &Case) {
     let home = executor.home();
     let gate = case.gate("inner");
     let submits = |(address, ticket): (Address, Ticket)| {
-        // Nobody waits for it, so it runs when this task has ended.
+        // This task does not wait for it, so it runs after this task has ended.
         address.executor().submit(Ticket::report, ticket).map(drop).is_ok()
     };
     assert!(case.value(&case.submit(&executor, "outer", submits, (home.address(), gate.ticket(1)))));
@@ -145,7 +145,7 @@ pub(super) fn a_full_queue_lets_its_own_tasks_in(case: &Case) {
     let home = executor.home();
     let outer = |address: Address| {
         let executor = address.executor();
-        // More than there is room for; the only worker is the one that submits.
+        // These are more than the queue can hold, and the only worker is the one that submits.
         let futures: Vec<_> = (0..5).map(|n| executor.submit(|n: u32| n, n).expect("it is open")).collect();
         futures.iter().map(|future| future.result(None).expect("it succeeds")).sum::<u32>()
     };

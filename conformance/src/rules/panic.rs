@@ -1,4 +1,4 @@
-//! What becomes of a task that panics, and of one that takes its worker down.
+//! Rules about tasks that panic, and about tasks that kill their worker.
 
 use std::{panic::panic_any, process};
 
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 use crate::{Case, Ticket};
 
 fn panics(number: u32) -> u32 {
-    panic!("number {number} is not wanted");
+    panic!("number {number} is invalid");
 }
 
 pub(super) fn cf_121_cf_145_a_panic_is_the_error_of_its_task(case: &Case) {
     let executor = case.executor(1);
     let error = case.failure(&case.submit(&executor, "panics", panics, 7));
     assert_eq!(error.kind(), ErrorKind::Panicked);
-    let panic = error.panic().expect("the error knows the panic");
-    assert_eq!(panic.message(), "number 7 is not wanted");
-    assert!(error.to_string().contains("number 7 is not wanted"), "{error}");
+    let panic = error.panic().expect("the error has the panic");
+    assert_eq!(panic.message(), "number 7 is invalid");
+    assert!(error.to_string().contains("number 7 is invalid"), "{error}");
     assert!(error.worker_death().is_none());
 }
 
 pub(super) fn cf_055_a_panic_says_where_it_happened(case: &Case) {
     let executor = case.executor(1);
     let error = case.failure(&case.submit(&executor, "panics", panics, 7));
-    let location = error.panic().and_then(|panic| panic.location()).expect("the place is known");
+    let location = error.panic().and_then(|panic| panic.location()).expect("the panic has a location");
     assert!(location.contains("panic.rs:"), "{location}");
 }
 
@@ -61,26 +61,23 @@ pub(super) fn cf_053_each_future_has_an_error_of_its_own(case: &Case) {
     let executor = case.executor(2);
     let futures: Vec<_> = (0..3).map(|n| case.submit(&executor, "panics", panics, n)).collect();
     for (n, future) in (0..).zip(&futures) {
-        assert_eq!(case.failure(future).panic().expect("it panicked").message(), format!("number {n} is not wanted"));
+        assert_eq!(case.failure(future).panic().expect("it panicked").message(), format!("number {n} is invalid"));
     }
 }
 
-/// A value that panics when it is dropped, unless it is told not to.
+/// A value that panics when it is dropped, if its field is true.
 #[derive(Serialize, Deserialize)]
-struct Bomb(bool);
+struct PanicsOnDrop(bool);
 
-impl Drop for Bomb {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
-        assert!(
-            !self.0 || std::thread::panicking(),
-            "a value of the conformance suite panics when dropped, as it should"
-        );
+        assert!(!self.0 || std::thread::panicking(), "a value of the conformance suite panics in drop on purpose");
     }
 }
 
 pub(super) fn an_argument_that_panics_when_dropped_hurts_nobody_else(case: &Case) {
     let executor = case.executor(1);
-    let future = case.submit(&executor, "drops its argument", |_: Bomb| 1u8, Bomb(true));
+    let future = case.submit(&executor, "drops its argument", |_: PanicsOnDrop| 1u8, PanicsOnDrop(true));
     let error = case.failure(&future);
     assert_eq!(error.kind(), ErrorKind::Panicked);
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 2)), 2);
@@ -88,7 +85,7 @@ pub(super) fn an_argument_that_panics_when_dropped_hurts_nobody_else(case: &Case
 
 pub(super) fn a_result_that_panics_when_dropped_hurts_nobody_else(case: &Case) {
     let executor = case.executor(1);
-    drop(case.submit(&executor, "result that nobody takes", |()| Bomb(true), ()));
+    drop(case.submit(&executor, "result that is not taken", |()| PanicsOnDrop(true), ()));
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 2)), 2);
 }
 
@@ -96,7 +93,7 @@ fn die(how: u8) {
     match how {
         0 => process::abort(),
         1 => process::exit(99),
-        _ => panic!("there is no way to die number {how}"),
+        _ => panic!("there is no way {how} to die"),
     }
 }
 
@@ -117,7 +114,7 @@ pub(super) fn cf_052_cf_119_cf_120_a_crash_costs_the_task_that_crashes(case: &Ca
             assert_eq!(case.value(future), label);
         }
     }
-    assert_eq!(case.value(&case.submit(&executor, "much later", |n: u8| n, 1)), 1);
+    assert_eq!(case.value(&case.submit(&executor, "after the crashes", |n: u8| n, 1)), 1);
 }
 
 pub(super) fn cf_056_a_death_says_how_and_of_which_task(case: &Case) {
@@ -126,21 +123,21 @@ pub(super) fn cf_056_a_death_says_how_and_of_which_task(case: &Case) {
     case.value(&case.submit(&executor, "pid", Ticket::report, gate.ticket(0)));
     let (pid, _) = gate.arrivals()[0].worker;
     let options = TaskOptions::new().name("leaves early");
-    let future = executor.submit_with(options, last_words, 99).expect("it is open");
+    let future = executor.submit_with(options, print_and_exit, 99).expect("it is open");
     let error = case.failure(&case.track("leaves early", future));
-    let death = error.worker_death().expect("the error knows the death");
+    let death = error.worker_death().expect("the error has the death");
     assert_eq!((death.exit_code(), death.signal(), death.task()), (Some(99), None, "leaves early"));
     assert_eq!(death.pid(), pid);
-    assert!(death.stderr_tail().contains("these were my last words"), "{:?}", death.stderr_tail());
+    assert!(death.stderr_tail().contains("the last line of this task"), "{:?}", death.stderr_tail());
     assert!(error.to_string().contains("99") && error.to_string().contains("leaves early"), "{error}");
 
     let error = case.failure(&case.submit(&executor, "abort", die, 0));
-    let death = error.worker_death().expect("the error knows the death");
+    let death = error.worker_death().expect("the error has the death");
     assert!(death.exit_code().is_none() && death.signal().is_some(), "{death:?}");
 }
 
-fn last_words(code: i32) {
-    eprintln!("these were my last words");
+fn print_and_exit(code: i32) {
+    eprintln!("the last line of this task");
     process::exit(code);
 }
 
@@ -157,7 +154,7 @@ pub(super) fn a_crash_leaves_the_task_of_another_worker_alone(case: &Case) {
     assert_eq!(case.value(&running), 5);
 }
 
-fn die_at_first(ticket: Ticket) -> u32 {
+fn die_twice(ticket: Ticket) -> u32 {
     ticket.report();
     let attempt = task::current().map_or(0, |context| context.attempt());
     if attempt < 3 {
@@ -169,10 +166,10 @@ fn die_at_first(ticket: Ticket) -> u32 {
 pub(super) fn a_task_is_run_again_after_a_death_as_often_as_allowed(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("attempts");
-    let future = executor.submit_with(TaskOptions::new().retries(2), die_at_first, gate.ticket(0)).expect("it is open");
+    let future = executor.submit_with(TaskOptions::new().retries(2), die_twice, gate.ticket(0)).expect("it is open");
     assert_eq!(case.value(&case.track("two retries", future)), 3);
     assert_eq!(gate.labels(), [0, 0, 0]);
-    let future = executor.submit_with(TaskOptions::new().retries(1), die_at_first, gate.ticket(1)).expect("it is open");
+    let future = executor.submit_with(TaskOptions::new().retries(1), die_twice, gate.ticket(1)).expect("it is open");
     assert_eq!(case.failure(&case.track("one retry", future)).kind(), ErrorKind::WorkerDied);
     assert_eq!(gate.labels(), [0, 0, 0, 1, 1]);
 }

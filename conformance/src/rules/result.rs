@@ -1,4 +1,4 @@
-//! What a future answers: its state, its value once, its error as often as it is asked.
+//! Rules of futures: their state, their value, which is returned once, and their error, which is returned every time.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) fn a_value_is_moved_out_once(case: &Case) {
         assert_eq!(future.result(None).expect_err("it was moved out").kind(), ErrorKind::InvalidState);
     }
     assert!(future.done() && !future.cancelled() && !future.running());
-    assert!(!future.cancel(), "it is over, so it cannot be cancelled");
+    assert!(!future.cancel(), "it has ended, so it cannot be cancelled");
 }
 
 pub(super) fn cf_016_a_waiting_thread_gets_the_value(case: &Case) {
@@ -156,11 +156,11 @@ pub(super) fn cf_022_readers_never_see_a_done_future_go_back(case: &Case) {
                         let mut done = false;
                         while !done {
                             done = future.done();
-                            // Read after `done`, so a later state than it.
+                            // These are read after `done`, so they see the same state or a later one.
                             assert!(!(done && future.running()), "done and running");
-                            assert!(!(done && future.cancelled()), "nobody cancelled it");
-                            let answer = future.exception(Duration::ZERO);
-                            assert!(!done || matches!(answer, Ok(None)), "done without a value: {answer:?}");
+                            assert!(!(done && future.cancelled()), "it was not cancelled");
+                            let exception = future.exception(Duration::ZERO);
+                            assert!(!done || matches!(exception, Ok(None)), "done without a value: {exception:?}");
                             std::thread::yield_now();
                         }
                     })
@@ -168,7 +168,7 @@ pub(super) fn cf_022_readers_never_see_a_done_future_go_back(case: &Case) {
                 .collect();
             future.exception(case.patience()).expect("it is done in time");
             for reader in readers {
-                reader.join().expect("it saw nothing wrong");
+                reader.join().expect("it saw only valid states");
             }
         });
         assert_eq!(case.value(&future), round);
@@ -179,9 +179,9 @@ pub(super) fn cf_124_a_result_that_cannot_be_encoded_fails_its_own_task_only(cas
     let executor = case.executor(1);
     let gate = case.gate("workers");
     case.value(&case.submit(&executor, "before", Ticket::report, gate.ticket(0)));
-    let error = case.failure(&case.submit(&executor, "not written", |()| Awkward::NotWritten, ()));
+    let error = case.failure(&case.submit(&executor, "not encodable", |()| Awkward::NotEncodable, ()));
     assert_eq!(error.kind(), ErrorKind::Encode, "{error}");
-    let error = case.failure(&case.submit(&executor, "panics", |()| Awkward::PanicsWritten, ()));
+    let error = case.failure(&case.submit(&executor, "panics", |()| Awkward::PanicsInEncode, ()));
     assert!(matches!(error.kind(), ErrorKind::Encode | ErrorKind::Panicked), "{error}");
     case.value(&case.submit(&executor, "after", Ticket::report, gate.ticket(1)));
     assert_eq!(gate.workers().len(), 1, "the worker was replaced");
@@ -190,9 +190,9 @@ pub(super) fn cf_124_a_result_that_cannot_be_encoded_fails_its_own_task_only(cas
 pub(super) fn cf_125_cf_126_a_result_that_cannot_be_decoded_fails_its_own_future_only(case: &Case) {
     let executor = case.executor(1);
     let before = case.submit(&executor, "before", |n: u8| n, 1);
-    let error = case.failure(&case.submit(&executor, "not read", |()| Awkward::NotRead, ()));
+    let error = case.failure(&case.submit(&executor, "not decodable", |()| Awkward::NotDecodable, ()));
     assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
-    let error = case.failure(&case.submit(&executor, "panics", |()| Awkward::PanicsRead, ()));
+    let error = case.failure(&case.submit(&executor, "panics", |()| Awkward::PanicsInDecode, ()));
     assert!(matches!(error.kind(), ErrorKind::Decode | ErrorKind::Panicked), "{error}");
     let after = case.submit(&executor, "after", |n: u8| n, 2);
     assert_eq!((case.value(&before), case.value(&after)), (1, 2));

@@ -1,4 +1,4 @@
-//! What `close`, `join` and `shutdown` promise: every future resolves, from wherever and however often they are called.
+//! Rules of `close`, `join` and `shutdown`: every future completes, wherever and however often they are called.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Address, Case, Counter, Gate, Probe, Ticket};
 
-const GRACES: [Shutdown; 3] =
+const MODES: [Shutdown; 3] =
     [Shutdown::Drain, Shutdown::CancelPending, Shutdown::Terminate { grace: Duration::from_secs(3600) }];
 
 pub(super) fn cf_091_cf_093_nothing_is_accepted_after_shutdown(case: &Case) {
-    for mode in GRACES {
+    for mode in MODES {
         let executor = case.executor(1);
         assert_eq!(case.value(&case.submit(&executor, "before", |n: u8| n, 1)), 1);
         executor.shutdown(mode);
@@ -26,8 +26,8 @@ pub(super) fn cf_091_cf_093_nothing_is_accepted_after_shutdown(case: &Case) {
             executor.map(|n: u8| n, [1]).map(drop),
             executor.map_with(MapOptions::new().chunksize(2), |n: u8| n, [1, 2]).map(drop),
         ];
-        for answer in refused {
-            let error = answer.expect_err("it was shut down");
+        for result in refused {
+            let error = result.expect_err("it was shut down");
             assert_eq!(error.kind(), ErrorKind::ShutDown, "{error}");
         }
     }
@@ -49,14 +49,14 @@ pub(super) fn cf_095_cancel_pending_finishes_what_runs_and_cancels_the_rest(case
         .map(|label| case.submit(&executor, format!("task {label}"), Ticket::pass, gate.ticket(label)))
         .collect();
     gate.wait_arrivals(2);
-    gate.settle();
+    gate.flush();
     executor.close(Shutdown::CancelPending);
     let ran = gate.labels();
     gate.open();
     executor.shutdown(Shutdown::CancelPending);
     for (label, future) in (0..).zip(&futures) {
         match future.result(Duration::ZERO) {
-            Ok(_) => assert!(ran.contains(&label), "task {label} ran after it was to be cancelled"),
+            Ok(_) => assert!(ran.contains(&label), "task {label} ran although it should have been cancelled"),
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
                 assert!(future.cancelled() && !ran.contains(&label));
@@ -65,7 +65,7 @@ pub(super) fn cf_095_cancel_pending_finishes_what_runs_and_cancels_the_rest(case
     }
     let mut labels = gate.labels();
     labels.sort_unstable();
-    assert_eq!(labels, [0, 1], "other tasks ran than the two that are oldest");
+    assert_eq!(labels, [0, 1], "other tasks ran than the two oldest");
 }
 
 pub(super) fn cf_066_cf_076_terminate_stops_what_runs_and_cancels_the_rest(case: &Case) {
@@ -78,7 +78,7 @@ pub(super) fn cf_066_cf_076_terminate_stops_what_runs_and_cancels_the_rest(case:
         gate.wait_arrivals(2);
         executor.shutdown(Shutdown::Terminate { grace });
         for (label, future) in (0..).zip(&futures) {
-            let error = future.result(Duration::ZERO).expect_err("it was not to end by itself");
+            let error = future.result(Duration::ZERO).expect_err("it cannot end by itself");
             let expected = if label < 2 { ErrorKind::Terminated } else { ErrorKind::Cancelled };
             assert_eq!(error.kind(), expected, "task {label}: {error}");
         }
@@ -112,15 +112,15 @@ pub(super) fn cf_075_an_executor_that_was_never_used_shuts_down(case: &Case) {
 }
 
 pub(super) fn cf_074_every_second_shutdown_is_safe(case: &Case) {
-    for first in GRACES {
-        for second in GRACES {
+    for first in MODES {
+        for second in MODES {
             let executor = case.executor(1);
             let future = case.submit(&executor, "quick", |n: u8| n, 1);
             executor.close(first);
             executor.close(second);
             executor.shutdown(second);
             executor.shutdown(first);
-            assert!(future.done(), "{first:?} and then {second:?} left a future open");
+            assert!(future.done(), "after {first:?} and {second:?} a future is not done");
             assert!(executor.join(None));
             assert_eq!(executor.submit(|n: u8| n, 1).expect_err("it is shut down").kind(), ErrorKind::ShutDown);
         }
@@ -164,11 +164,11 @@ pub(super) fn cf_101_cf_108_close_returns_at_once_and_join_waits(case: &Case) {
     let pending = case.submit(&executor, "pending", Ticket::pass, gate.ticket(1));
     executor.close(Shutdown::Drain);
     for timeout in [Duration::ZERO, Duration::from_millis(1)] {
-        assert!(!executor.join(Some(timeout)), "a task is held, so its worker cannot be gone");
+        assert!(!executor.join(Some(timeout)), "a task is held, so its worker cannot have ended");
     }
     gate.open();
     assert!(executor.join(Some(case.patience())));
-    assert!(executor.join(Some(Duration::ZERO)), "they do not come back");
+    assert!(executor.join(Some(Duration::ZERO)), "the workers have ended");
     assert!(executor.join(None));
     assert_eq!(running.result(Duration::ZERO).expect("it ran"), 0);
     assert_eq!(pending.result(Duration::ZERO).expect("it ran"), 1);
@@ -177,8 +177,8 @@ pub(super) fn cf_101_cf_108_close_returns_at_once_and_join_waits(case: &Case) {
 pub(super) fn join_without_close_waits_for_somebody_to_close(case: &Case) {
     let executor = case.executor(1);
     assert_eq!(case.value(&case.submit(&executor, "before", |n: u8| n, 1)), 1);
-    assert!(!executor.join(Some(Duration::ZERO)), "nobody has closed it");
-    assert!(!executor.join(Some(Duration::from_millis(1))), "nobody has closed it");
+    assert!(!executor.join(Some(Duration::ZERO)), "it was not closed");
+    assert!(!executor.join(Some(Duration::from_millis(1))), "it was not closed");
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
     std::thread::scope(|scope| {
         let joiner = scope.spawn(|| executor.join(Some(case.patience())));
@@ -211,7 +211,7 @@ pub(super) fn every_way_to_shut_down_resolves_every_future(case: &Case) {
             executor.close(mode);
             assert!(executor.join(Some(case.patience())), "{mode:?}");
             for future in &futures {
-                assert!(future.done(), "{mode:?} left {future:?} behind");
+                assert!(future.done(), "{mode:?} did not complete {future:?}");
             }
         }
     }
@@ -226,13 +226,12 @@ pub(super) fn shutdown_from_inside_a_task_does_not_wait_for_itself(case: &Case) 
         executor.submit(|n: u8| n, 1).is_err()
     };
     let future = case.submit(&executor, "shuts down", shuts_down, home.address());
-    assert!(case.value(&future), "it was still open for the task that has shut it down");
+    assert!(case.value(&future), "it accepted a task from the task that shut it down");
     executor.shutdown(Shutdown::Drain);
 }
 
 pub(super) fn every_worker_is_gone_when_join_says_so(case: &Case) {
-    // What only a living worker can have: a thread-local value, which is dropped when the thread ends, and takes its
-    // time.
+    // Each worker keeps a thread-local value, which is dropped when the thread ends, and whose drop waits at a gate.
     let executor = case.executor(3);
     let counter = Counter::new();
     let (all, parting) = (case.gate("all"), case.gate("parting"));
@@ -256,27 +255,27 @@ pub(super) fn every_worker_is_gone_when_join_says_so(case: &Case) {
             ended.store(true, Ordering::SeqCst);
             gone
         });
-        let opens = Opens(&parting);
+        let opens = OpensGate(&parting);
         executor.wait_inside("join(None)", || ended.load(Ordering::SeqCst));
-        parting.settle();
-        assert!(!ended.load(Ordering::SeqCst), "`join` said yes while three workers were ending");
+        parting.flush();
+        assert!(!ended.load(Ordering::SeqCst), "`join` returned true while three workers were still ending");
         assert_eq!(counter.alive(), 3);
         drop(opens);
         assert!(joiner.join().expect("it does not panic"));
     });
-    assert_eq!(counter.alive(), 0, "`join` said yes before the workers had ended");
+    assert_eq!(counter.alive(), 0, "`join` returned true before the workers had ended");
 }
 
-/// Opens a gate also when the rule fails, before its scope waits for a thread.
-struct Opens<'a>(&'a Gate);
+/// Opens a gate when it is dropped, so that a failing rule does not hang in the end of its scope.
+struct OpensGate<'a>(&'a Gate);
 
-impl Drop for Opens<'_> {
+impl Drop for OpensGate<'_> {
     fn drop(&mut self) {
         self.0.open();
     }
 }
 
-/// A value that a worker keeps. When its thread ends it waits at a gate.
+/// A value in a thread-local of a worker. Its drop, at the end of the thread, waits at a gate.
 #[derive(Serialize, Deserialize)]
 struct Parting {
     ticket: Ticket,

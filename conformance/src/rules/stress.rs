@@ -1,4 +1,4 @@
-//! Many of everything at once.
+//! Rules with many tasks, executors and threads.
 
 use executor_core::{ErrorKind, Executor, Shutdown};
 
@@ -47,7 +47,7 @@ pub(super) fn submitting_against_shutdown_loses_nothing(case: &Case) {
                 let (accepted, error) = submitter.join().expect("it does not panic");
                 assert_eq!(error.kind(), ErrorKind::ShutDown);
                 for (n, future) in accepted.iter().enumerate() {
-                    assert!(future.done(), "{mode:?} left {future:?} behind");
+                    assert!(future.done(), "{mode:?} did not complete {future:?}");
                     match future.result(None) {
                         Ok(value) => assert_eq!(value, n),
                         Err(error) => assert_eq!((mode, error.kind()), (Shutdown::CancelPending, ErrorKind::Cancelled)),
@@ -100,7 +100,7 @@ pub(super) fn nothing_of_many_tasks_is_left(case: &Case) {
 
 pub(super) fn mixed_sizes_arrive_in_one_piece(case: &Case) {
     let executor = case.executor(2);
-    // Around the sizes at which buffers usually end.
+    // Sizes around those that buffers usually have.
     let sizes = [0, 1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 1 << 20, 3, (1 << 20) + 1, 7, 3 << 20];
     let futures: Vec<_> = sizes
         .iter()
@@ -112,6 +112,6 @@ pub(super) fn mixed_sizes_arrive_in_one_piece(case: &Case) {
         .collect();
     for (mut bytes, future) in futures {
         bytes.reverse();
-        assert!(case.value(&future) == bytes, "{} bytes came back as something else", bytes.len());
+        assert!(case.value(&future) == bytes, "{} bytes came back changed", bytes.len());
     }
 }

@@ -1,4 +1,4 @@
-//! What `submit` promises: each task runs once, with its own arguments, in order, on as many workers as there are.
+//! Rules of `submit`: each task runs once, with its own arguments, in order, on the requested number of workers.
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +46,7 @@ pub(super) fn items_closures_and_generic_functions_are_all_functions(case: &Case
     assert_eq!(case.value(&case.submit(&executor, "method", String::into_bytes, "ab".to_string())), b"ab");
 }
 
-#[allow(clippy::needless_pass_by_value)] // A function takes what it is given.
+#[allow(clippy::needless_pass_by_value)] // The argument of a task is passed by value.
 fn str_len(text: String) -> usize {
     text.len()
 }
@@ -80,7 +80,7 @@ pub(super) fn arguments_and_results_arrive_as_they_are(case: &Case) {
 
 fn same<T: Payload + Clone + PartialEq + std::fmt::Debug>(case: &Case, executor: &Subject, value: T) {
     let future = case.submit(executor, std::any::type_name::<T>(), |value: T| value, value.clone());
-    assert!(case.value(&future) == value, "a {} came back as something else", std::any::type_name::<T>());
+    assert!(case.value(&future) == value, "a {} came back changed", std::any::type_name::<T>());
 }
 
 pub(super) fn tasks_start_in_the_order_of_submission(case: &Case) {
@@ -128,11 +128,11 @@ pub(super) fn cf_046_cf_058_cf_146_no_more_tasks_run_than_there_are_workers(case
         .map(|label| case.submit(&executor, format!("task {label}"), Ticket::pass, gate.ticket(label)))
         .collect();
     gate.wait_arrivals(4);
-    gate.settle();
+    gate.flush();
     for arrived in 0..20 {
         let arrivals = gate.wait_arrivals(arrived + 1);
         if arrived >= 3 {
-            // Four are held, and the fifth can only come when one of them was let go.
+            // Four are held, and the next one can only arrive after one of them was released.
             gate.release(arrivals[arrived - 3].label);
         }
     }
@@ -185,14 +185,14 @@ pub(super) fn try_submit_says_that_the_queue_is_full(case: &Case) {
     gate.wait_arrivals(1);
     let waiting: Vec<_> = (1..=2)
         .map(|label| {
-            let future = executor.try_submit(Ticket::report, gate.ticket(label)).expect("there is room for two");
+            let future = executor.try_submit(Ticket::report, gate.ticket(label)).expect("the queue has space for two");
             case.track(format!("waiting {label}"), future)
         })
         .collect();
-    let refused = executor.try_submit(Ticket::report, gate.ticket(3)).expect_err("two wait already");
+    let refused = executor.try_submit(Ticket::report, gate.ticket(3)).expect_err("two are queued");
     assert_eq!(refused.kind(), ErrorKind::QueueFull);
     assert!(waiting[0].cancel());
-    let instead = executor.try_submit(Ticket::report, gate.ticket(4)).expect("a cancelled task takes no room");
+    let instead = executor.try_submit(Ticket::report, gate.ticket(4)).expect("a cancelled task frees its place");
     let instead = case.track("instead", instead);
     gate.open();
     for future in [&blocker, &waiting[1], &instead] {
@@ -215,15 +215,15 @@ pub(super) fn submit_waits_while_the_queue_is_full(case: &Case) {
             assert!(opened.load(Ordering::SeqCst), "`submit` returned while the queue was full");
             future
         });
-        // A failure in here must open the gate before the scope waits for the submitter.
+        // If an assertion fails, the gate must be opened before the scope waits for the submitter.
         let opens = OpensGate(&gate, &opened);
         executor.wait_inside("schedule", || ended.load(Ordering::SeqCst));
-        let refused = executor.try_submit(Ticket::report, gate.ticket(3)).expect_err("one waits already");
+        let refused = executor.try_submit(Ticket::report, gate.ticket(3)).expect_err("one is queued");
         assert_eq!(refused.kind(), ErrorKind::QueueFull);
-        assert!(!ended.load(Ordering::SeqCst), "`submit` returned, although the queue is full");
+        assert!(!ended.load(Ordering::SeqCst), "`submit` returned although the queue was full");
         drop(opens);
-        let future = submitter.join().expect("it sees the gate open").expect("then there is room");
-        case.value(&case.track("waited for room", future));
+        let future = submitter.join().expect("it does not panic").expect("the queue has space now");
+        case.value(&case.track("waited for space", future));
     });
     for future in [&blocker, &waiting] {
         case.value(future);
@@ -258,7 +258,7 @@ pub(super) fn a_submit_that_waits_for_room_is_refused_at_shutdown(case: &Case) {
         executor.close(executor_core::Shutdown::Drain);
         let refused = submitter.join().expect("it does not panic").expect_err("the executor was closed meanwhile");
         assert_eq!(refused.kind(), ErrorKind::ShutDown);
-        assert!(!opened.load(Ordering::SeqCst), "it was only refused when there was room again");
+        assert!(!opened.load(Ordering::SeqCst), "it was refused only after there was space");
         drop(opens);
     });
     case.value(&blocker);
@@ -274,7 +274,7 @@ struct Seen {
     cancelled: bool,
 }
 
-fn look_around((): ()) -> Option<Seen> {
+fn describe_current((): ()) -> Option<Seen> {
     let context = task::current()?;
     Some(Seen {
         id: context.id().to_string(),
@@ -287,12 +287,12 @@ fn look_around((): ()) -> Option<Seen> {
 pub(super) fn a_task_knows_its_id_and_its_name(case: &Case) {
     let executor = case.executor(1);
     let options = TaskOptions::new().name("a name");
-    let future = executor.submit_with(options, look_around, ()).expect("it is open");
+    let future = executor.submit_with(options, describe_current, ()).expect("it is open");
     let id = future.id().to_string();
     let seen = case.value(&case.track("named", future)).expect("it runs in a task");
     assert_eq!((seen.id, seen.name.as_str(), seen.attempt, seen.cancelled), (id, "a name", 1, false));
-    let seen = case.value(&case.submit(&executor, "unnamed", look_around, ())).expect("it runs in a task");
-    assert!(seen.name.contains("look_around"), "the default name is `{}`", seen.name);
+    let seen = case.value(&case.submit(&executor, "unnamed", describe_current, ())).expect("it runs in a task");
+    assert!(seen.name.contains("describe_current"), "the default name is `{}`", seen.name);
     assert!(task::current().is_none(), "the submitter does not run in a task");
 }
 
@@ -322,24 +322,24 @@ pub(super) fn many_threads_may_submit_at_once(case: &Case) {
     });
 }
 
-/// A value that refuses to be written down or to be read, depending on what it is told.
+/// A value whose encoding or decoding works, fails or panics, depending on its variant.
 #[derive(Debug)]
 pub(super) enum Awkward {
     Fine,
-    NotWritten,
-    NotRead,
-    PanicsWritten,
-    PanicsRead,
+    NotEncodable,
+    NotDecodable,
+    PanicsInEncode,
+    PanicsInDecode,
 }
 
 impl Serialize for Awkward {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number = match self {
             Awkward::Fine => 0,
-            Awkward::NotWritten => return Err(ser::Error::custom("does not want to be written")),
-            Awkward::NotRead => 1,
-            Awkward::PanicsWritten => panic!("panics when it is written"),
-            Awkward::PanicsRead => 2,
+            Awkward::NotEncodable => return Err(ser::Error::custom("cannot be encoded")),
+            Awkward::NotDecodable => 1,
+            Awkward::PanicsInEncode => panic!("panics in encode"),
+            Awkward::PanicsInDecode => 2,
         };
         serializer.serialize_u8(number)
     }
@@ -349,13 +349,13 @@ impl<'de> Deserialize<'de> for Awkward {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Awkward, D::Error> {
         match u8::deserialize(deserializer)? {
             0 => Ok(Awkward::Fine),
-            1 => Err(de::Error::custom("does not want to be read")),
-            _ => panic!("panics when it is read"),
+            1 => Err(de::Error::custom("cannot be decoded")),
+            _ => panic!("panics in decode"),
         }
     }
 }
 
-/// Where an error ended up: a refused `submit` or the future.
+/// Returns the error of a task with this argument, and whether `submit` returned it.
 fn fails(case: &Case, executor: &Subject, argument: Awkward) -> (bool, Error) {
     match executor.submit(|_: Awkward| (), argument) {
         Err(error) => (true, error),
@@ -365,10 +365,10 @@ fn fails(case: &Case, executor: &Subject, argument: Awkward) -> (bool, Error) {
 
 pub(super) fn cf_115_an_argument_that_cannot_be_encoded_is_refused_by_submit(case: &Case) {
     let executor = case.executor(1);
-    let (refused, error) = fails(case, &executor, Awkward::NotWritten);
+    let (refused, error) = fails(case, &executor, Awkward::NotEncodable);
     assert!(refused, "`submit` accepted it");
     assert_eq!(error.kind(), ErrorKind::Encode);
-    let (_, error) = fails(case, &executor, Awkward::PanicsWritten);
+    let (_, error) = fails(case, &executor, Awkward::PanicsInEncode);
     assert!(matches!(error.kind(), ErrorKind::Encode | ErrorKind::Panicked), "{error}");
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
 }
@@ -377,9 +377,9 @@ pub(super) fn cf_117_cf_150_an_argument_that_cannot_be_decoded_fails_its_own_tas
     let executor = case.executor(1);
     let gate = case.gate("workers");
     case.value(&case.submit(&executor, "before", Ticket::report, gate.ticket(0)));
-    let (_, error) = fails(case, &executor, Awkward::NotRead);
+    let (_, error) = fails(case, &executor, Awkward::NotDecodable);
     assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
-    let (_, error) = fails(case, &executor, Awkward::PanicsRead);
+    let (_, error) = fails(case, &executor, Awkward::PanicsInDecode);
     assert!(matches!(error.kind(), ErrorKind::Decode | ErrorKind::Panicked), "{error}");
     case.value(&case.submit(&executor, "after", Ticket::report, gate.ticket(1)));
     assert_eq!(gate.workers().len(), 1, "the worker was replaced");

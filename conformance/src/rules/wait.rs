@@ -1,4 +1,4 @@
-//! What `wait` promises: every future on one side or the other, and no longer than was asked for.
+//! Rules of `wait`: it returns every future, done or not, and waits no longer than requested.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use executor_core::{Executor, Future, ReturnWhen, Waited, wait};
 
 use crate::{Case, Gate, Subject, Ticket};
 
-/// The tasks that cases of `wait` are made of. Each gives its own number back.
+/// The tasks with which `wait` is tested. Each returns its own number.
 pub(super) struct Tasks<'c> {
     case: &'c Case,
     executor: Subject,
@@ -14,33 +14,33 @@ pub(super) struct Tasks<'c> {
 }
 
 impl<'c> Tasks<'c> {
-    /// Two workers, one of which is held as soon as `held` is called.
+    /// Creates an executor with two workers. Each call of `held` blocks one of them.
     pub(super) fn new(case: &'c Case) -> Tasks<'c> {
         Tasks { case, executor: case.executor(2), gate: case.gate("held tasks") }
     }
 
-    /// Done, with a value.
+    /// Returns a future that is done with a value.
     pub(super) fn succeeded(&self, number: u32) -> Future<u32> {
         let future = self.case.submit(&self.executor, "succeeds", |n: u32| n, number);
         future.exception(self.case.patience()).expect("it is done in time");
         future.into_future()
     }
 
-    /// Done, with an error.
+    /// Returns a future that is done with an error.
     pub(super) fn failed(&self) -> Future<u32> {
         let future = self.case.submit(&self.executor, "fails", |n: u32| 100 / n, 0);
         self.case.failure(&future);
         future.into_future()
     }
 
-    /// Runs until the gate is opened.
+    /// Returns the future of a task that runs until its release.
     pub(super) fn held(&self, number: u32) -> Future<u32> {
         let future = self.case.submit(&self.executor, "held", Ticket::pass, self.gate.ticket(number));
         self.gate.wait_for_label(number);
         future.into_future()
     }
 
-    /// Runs until the gate is opened, and then fails.
+    /// Returns the future of a task that runs until its release, and then fails.
     pub(super) fn held_and_failing(&self, number: u32) -> Future<u32> {
         let fails = |ticket: Ticket| -> u32 { panic!("task {} fails", ticket.pass()) };
         let future = self.case.submit(&self.executor, "held and failing", fails, self.gate.ticket(number));
@@ -48,10 +48,10 @@ impl<'c> Tasks<'c> {
         future.into_future()
     }
 
-    /// Cancelled before it started: both workers are held for that.
+    /// Returns a cancelled future. Both workers must be blocked, so that it cannot start before.
     pub(super) fn cancelled(&self) -> Future<u32> {
         let future = self.case.submit(&self.executor, "cancelled", |n: u32| n, 0);
-        assert!(future.cancel(), "{future:?} was not to start yet");
+        assert!(future.cancel(), "{future:?} could start");
         future.into_future()
     }
 
@@ -66,7 +66,7 @@ impl<'c> Tasks<'c> {
 
 impl Drop for Tasks<'_> {
     fn drop(&mut self) {
-        // Before the executor is dropped, which waits for what is held.
+        // The gate must open before the executor is dropped, because that waits for the held tasks.
         self.gate.open();
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn cf_077_a_future_is_on_one_side_once(case: &Case) {
     let waited = wait([future], case.patience(), ReturnWhen::AllCompleted);
     assert_eq!(sides(&waited), (1, 0));
     assert_eq!(waited.done[0].id(), id);
-    // What was waited for can be waited for again.
+    // A future can be waited for again.
     let again = wait(waited.done, case.patience(), ReturnWhen::AllCompleted);
     assert_eq!(sides(&again), (1, 0));
     assert_eq!(case.value(&again.done[0]), 1);
@@ -175,7 +175,7 @@ pub(super) fn cf_084_a_time_out_is_no_error(case: &Case) {
     for timeout in [Duration::ZERO, Duration::from_millis(20)] {
         let waited = wait(futures, timeout, ReturnWhen::AllCompleted);
         assert_eq!(sides(&waited), (2, 1));
-        assert!(waited.not_done[0].running(), "the task that was waited for goes on");
+        assert!(waited.not_done[0].running(), "the time-out does not affect the task");
         futures = waited.done.into_iter().chain(waited.not_done).collect();
     }
     tasks.open();
@@ -193,7 +193,7 @@ pub(super) fn one_wait_takes_futures_of_several_executors(case: &Case) {
     assert_eq!(sides(&waited), (1, 2));
     assert_eq!(waited.done[0].id(), quick_id);
     gate.open();
-    promise.set_result(3).expect("it is the first");
+    promise.set_result(3).expect("it is pending");
     let rest = wait(waited.not_done, case.patience(), ReturnWhen::AllCompleted);
     let mut values: Vec<_> = rest.done.iter().map(|future| case.value(future)).collect();
     values.sort_unstable();

@@ -1,4 +1,4 @@
-//! Each rule is shown to catch a back-end that breaks it.
+//! Each rule fails on a back-end that breaks it.
 
 use std::{
     collections::BTreeSet,
@@ -14,8 +14,8 @@ use crate::faulty::{
     Faulty,
 };
 
-/// Which rules have to catch which fault, as `group` and the beginning of the name, or a whole group.
-const CAUGHT: &[(Fault, &[(&str, &str)])] = &[
+/// Which rules must fail for which fault. A rule is given as its group and the beginning of its name.
+const DETECTED: &[(Fault, &[(&str, &str)])] = &[
     (
         DropsEveryTask,
         &[("submit", "cf_023"), ("stress", "a_thousand"), ("as_completed", "cf_088"), ("awaited", "cf_153")],
@@ -31,11 +31,11 @@ const CAUGHT: &[(Fault, &[(&str, &str)])] = &[
     (HasOneWorkerTooFew, &[("submit", "as_many"), ("submit", "no_worker_is_idle")]),
     (GivesTasksToWorkersInTurn, &[("submit", "no_worker_is_idle")]),
     (HasNoBound, &[("submit", "try_submit"), ("submit", "submit_waits"), ("submit", "a_submit_that_waits")]),
-    (NeverWaitsForRoom, &[("submit", "submit_waits")]),
-    (WaitsForRoomInTrySubmit, &[("submit", "try_submit")]),
-    (CountsCancelledTasksAsWaiting, &[("submit", "try_submit")]),
-    (LeavesThoseWhoWaitForRoom, &[("submit", "a_submit_that_waits")]),
-    (KeepsItsOwnTasksOutWhenFull, &[("nested", "a_full_queue")]),
+    (NeverBlocksSubmit, &[("submit", "submit_waits")]),
+    (BlocksTrySubmit, &[("submit", "try_submit")]),
+    (CountsCancelledTasksAsQueued, &[("submit", "try_submit")]),
+    (LeavesBlockedSubmitters, &[("submit", "a_submit_that_waits")]),
+    (BlocksItsOwnWorkersWhenFull, &[("nested", "a_full_queue")]),
     (AcceptsTasksAfterClose, &[("shutdown", "cf_091"), ("map", "a_map_after"), ("callback", "a_callback_may_shut")]),
     (RefusesWithTheWrongKind, &[("shutdown", "cf_091"), ("stress", "submitting_against"), ("map", "a_buffered_map")]),
     (CancelsWhenItShouldDrain, &[("shutdown", "cf_094"), ("drop", "cf_099"), ("map", "cf_044")]),
@@ -48,7 +48,7 @@ const CAUGHT: &[(Fault, &[(&str, &str)])] = &[
     (JoinsWithoutClose, &[("shutdown", "join_without")]),
     (JoinsItself, &[("shutdown", "shutdown_from_inside"), ("callback", "a_callback_may_shut")]),
     (JoinsOnlyOnce, &[("shutdown", "cf_074"), ("drop", "an_executor_that_was_shut")]),
-    (NoticesNoCloseBeforeItsFirstTask, &[("shutdown", "cf_075")]),
+    (IgnoresACloseBeforeTheFirstTask, &[("shutdown", "cf_075")]),
     (DropsWithoutWaiting, &[("drop", "cf_099"), ("drop", "dropping_an_executor_waits")]),
     (DiscardsTasksWhenDropped, &[("drop", "cf_099")]),
     (NotifiesOnAnotherThread, &[("callback", "a_callback_runs_in_the_thread")]),
@@ -63,10 +63,7 @@ const CAUGHT: &[(Fault, &[(&str, &str)])] = &[
     ),
     (HoldsItsLockWhileATaskRuns, &[("submit", "tasks_start_in"), ("nested", "a_task_may_submit")]),
     (StartsAThreadForEachTask, &[("panic", "a_worker_survives"), ("submit", "cf_046")]),
-    (
-        DoesNotHelpThoseWhoWait,
-        &[("nested", "tasks_that_wait"), ("nested", "waiting_inside"), ("nested", "a_task_may_map")],
-    ),
+    (DoesNotHelpWaiters, &[("nested", "tasks_that_wait"), ("nested", "waiting_inside"), ("nested", "a_task_may_map")]),
     (HasNoHandle, &[("map", "cf_032"), ("map", "cf_038"), ("map", "a_back_end_without")]),
     (KeepsRunningForItsHandle, &[("map", "a_buffered_map"), ("drop", "a_buffered_map")]),
     (KeepsRefusedTasks, &[("drop", "a_refused")]),
@@ -87,44 +84,44 @@ const CAUGHT: &[(Fault, &[(&str, &str)])] = &[
     ),
 ];
 
-/// Short: a broken back-end fails most rules by letting them wait.
+/// Short, because most rules fail on a broken back-end by a time-out.
 const SHORT: Limits = Limits { deadline: Duration::from_secs(2), patience: Duration::from_millis(250) };
 
-/// Some faults only show where a task has not run yet when the rule looks, which the machine decides: so a rule has a
-/// number of tries. One that keeps its peace in all of them does not see the fault.
+/// Some faults only show if a task has not run yet when the rule checks it, which depends on timing. So a rule is run
+/// up to this many times. A rule that passes every time does not detect the fault.
 const TRIES: usize = 50;
 
-fn is_caught(fault: Fault, rule: &'static Rule) -> bool {
+fn is_detected(fault: Fault, rule: &'static Rule) -> bool {
     (0..TRIES).any(|_| match run(rule, Arc::new(Faulty(fault)), SHORT) {
         Outcome::Kept | Outcome::Skipped(_) => false,
         Outcome::Broken(_) | Outcome::Hung(_) => true,
     })
 }
 
-/// Runs many at a time: they mostly wait.
-fn not_caught(work: Vec<(Fault, &'static Rule)>) -> BTreeSet<String> {
+/// Returns the faults that were not detected. Many rules run at the same time, because they mostly wait.
+fn not_detected(work: Vec<(Fault, &'static Rule)>) -> BTreeSet<String> {
     let (work, missed) = (Mutex::new(work), Mutex::new(BTreeSet::new()));
     thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
-                while let Some((fault, rule)) = { work.lock().expect("no rule runs under it").pop() } {
-                    if !is_caught(fault, rule) {
+                while let Some((fault, rule)) = { work.lock().expect("no rule runs while it is locked").pop() } {
+                    if !is_detected(fault, rule) {
                         missed
                             .lock()
-                            .expect("no rule runs under it")
-                            .insert(format!("{rule:?} does not see {fault:?}"));
+                            .expect("no rule runs while it is locked")
+                            .insert(format!("{rule:?} does not detect {fault:?}"));
                     }
                 }
             });
         }
     });
-    missed.into_inner().expect("no rule runs under it")
+    missed.into_inner().expect("no rule runs while it is locked")
 }
 
 #[test]
-fn each_fault_is_caught() {
+fn each_fault_is_detected() {
     let mut work = Vec::new();
-    for (fault, rules) in CAUGHT {
+    for (fault, rules) in DETECTED {
         for (group, name) in *rules {
             let found: Vec<_> =
                 RULES.iter().filter(|rule| rule.group == *group && rule.name.starts_with(name)).collect();
@@ -132,13 +129,13 @@ fn each_fault_is_caught() {
             work.push((*fault, found[0]));
         }
     }
-    assert_eq!(not_caught(work), BTreeSet::new());
+    assert_eq!(not_detected(work), BTreeSet::new());
 }
 
-/// The rules that no back-end in this process can be made to break, and why.
-const NOT_CAUGHT: &[(&str, &str)] = &[
-    ("submit::every_task_has_an_id_of_its_own", "the core gives the ids"),
-    ("map::cf_036_an_empty_input_gives_an_empty_map", "nothing of an empty input reaches the back-end"),
+/// The rules that a faulty back-end in this process cannot break, and why.
+const NOT_DETECTED: &[(&str, &str)] = &[
+    ("submit::every_task_has_an_id_of_its_own", "the core assigns the ids"),
+    ("map::cf_036_an_empty_input_gives_an_empty_map", "an empty input does not reach the back-end"),
     ("panic::cf_052_cf_119_cf_120_a_crash_costs_the_task_that_crashes", CRASH),
     ("panic::cf_056_a_death_says_how_and_of_which_task", CRASH),
     ("panic::a_crash_leaves_the_task_of_another_worker_alone", CRASH),
@@ -146,17 +143,17 @@ const NOT_CAUGHT: &[(&str, &str)] = &[
     ("map::an_item_that_crashes_does_not_hurt_its_chunk", CRASH),
 ];
 
-const CRASH: &str = "a subject that breaks it takes the test process along";
+const CRASH: &str = "a back-end that breaks it would end the test process";
 
 #[test]
-fn each_rule_catches_something() {
+fn each_rule_detects_a_fault() {
     let named = |rule: &Rule| format!("{}::{}", rule.group, rule.name);
     let in_table: Vec<String> =
-        CAUGHT.iter().flat_map(|(_, rules)| *rules).map(|(group, name)| format!("{group}::{name}")).collect();
+        DETECTED.iter().flat_map(|(_, rules)| *rules).map(|(group, name)| format!("{group}::{name}")).collect();
     let rest = RULES.iter().filter(|rule| !in_table.iter().any(|entry| named(rule).starts_with(entry.as_str())));
     let (excused, rest): (Vec<_>, Vec<_>) =
-        rest.partition(|rule| NOT_CAUGHT.iter().any(|(name, _)| *name == named(rule)));
-    assert_eq!(excused.len(), NOT_CAUGHT.len(), "an excuse that is not needed: {excused:?}");
-    // What is named above is caught for what it says; of the others this only shows that they look at their tasks.
-    assert_eq!(not_caught(rest.into_iter().map(|rule| (DropsEveryTask, rule)).collect()), BTreeSet::new());
+        rest.partition(|rule| NOT_DETECTED.iter().any(|(name, _)| *name == named(rule)));
+    assert_eq!(excused.len(), NOT_DETECTED.len(), "a rule in the list does detect a fault: {excused:?}");
+    // The rules in the table detect specific faults. This checks only that the others depend on their tasks running.
+    assert_eq!(not_detected(rest.into_iter().map(|rule| (DropsEveryTask, rule)).collect()), BTreeSet::new());
 }

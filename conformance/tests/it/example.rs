@@ -45,7 +45,7 @@ impl Shared {
     fn work(&self) {
         loop {
             let idle = |state: &mut State| state.queue.is_empty() && !state.closed;
-            let mut state = self.changed.wait_while(self.lock(), idle).expect("as in `lock`");
+            let mut state = self.changed.wait_while(self.lock(), idle).expect("no task runs under this lock");
             let Some(task) = state.queue.pop_front() else {
                 state.alive -= 1;
                 return self.changed.notify_all();
@@ -82,7 +82,12 @@ impl Backend for Simple {
             return false;
         }
         let timeout = timeout.unwrap_or(Duration::MAX);
-        state = self.0.changed.wait_timeout_while(state, timeout, |state| state.alive > 0).expect("as in `lock`").0;
+        state = self
+            .0
+            .changed
+            .wait_timeout_while(state, timeout, |state| state.alive > 0)
+            .expect("no task runs under this lock")
+            .0;
         if state.alive > 0 {
             return false;
         }
@@ -104,7 +109,7 @@ impl Drop for Simple {
     }
 }
 
-/// What the rules need to know of it.
+/// Describes the back-end to the rules.
 struct Mine;
 
 impl Harness for Mine {

@@ -1,4 +1,4 @@
-//! A sound pool of threads that can be told to get one thing wrong.
+//! A correct pool of threads that can be given one fault.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use executor_core::{
     task::enter_worker,
 };
 
-/// What it gets wrong.
+/// The fault of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Nothing,
@@ -28,11 +28,11 @@ pub enum Fault {
     HasOneWorkerTooFew,
     GivesTasksToWorkersInTurn,
     HasNoBound,
-    NeverWaitsForRoom,
-    WaitsForRoomInTrySubmit,
-    CountsCancelledTasksAsWaiting,
-    LeavesThoseWhoWaitForRoom,
-    KeepsItsOwnTasksOutWhenFull,
+    NeverBlocksSubmit,
+    BlocksTrySubmit,
+    CountsCancelledTasksAsQueued,
+    LeavesBlockedSubmitters,
+    BlocksItsOwnWorkersWhenFull,
     AcceptsTasksAfterClose,
     RefusesWithTheWrongKind,
     CancelsWhenItShouldDrain,
@@ -45,14 +45,14 @@ pub enum Fault {
     JoinsWithoutClose,
     JoinsItself,
     JoinsOnlyOnce,
-    NoticesNoCloseBeforeItsFirstTask,
+    IgnoresACloseBeforeTheFirstTask,
     DropsWithoutWaiting,
     DiscardsTasksWhenDropped,
     NotifiesOnAnotherThread,
     NeverNotifies,
     HoldsItsLockWhileATaskRuns,
     StartsAThreadForEachTask,
-    DoesNotHelpThoseWhoWait,
+    DoesNotHelpWaiters,
     HasNoHandle,
     KeepsRunningForItsHandle,
     ClaimsToEncode,
@@ -63,7 +63,7 @@ pub enum Fault {
 
 use Fault::*;
 
-/// Makes pools with a fault.
+/// Creates pools with a fault.
 pub struct Faulty(pub Fault);
 
 impl Faulty {
@@ -145,7 +145,7 @@ impl Pool {
         });
         let host: Arc<dyn Host> = shared.clone();
         let registration = register(Arc::downgrade(&host));
-        *shared.host.lock().expect("nobody panics with it") = registration.id();
+        *shared.host.lock().expect("no panic while it is locked") = registration.id();
         let workers = match fault {
             HasOneWorkerTooMany => setup.workers + 1,
             HasOneWorkerTooFew => setup.workers - 1,
@@ -165,11 +165,11 @@ impl Shared {
     }
 
     fn spawn(&self, work: impl FnOnce(&Shared) + Send + 'static) {
-        let shared = self.me.upgrade().expect("whoever calls this holds one");
+        let shared = self.me.upgrade().expect("the caller holds a reference");
         let mut state = self.lock();
         state.alive += 1;
         state.handles.push(thread::spawn(move || {
-            let host = *shared.host.lock().expect("nobody panics with it");
+            let host = *shared.host.lock().expect("no panic while it is locked");
             let _worker = enter_worker("a faulty worker", host);
             work(&shared);
             shared.lock().alive -= 1;
@@ -184,8 +184,8 @@ impl Shared {
                 if let Some(task) = self.next(&mut state, number) {
                     break task;
                 }
-                let notices = self.fault != NoticesNoCloseBeforeItsFirstTask || state.scheduled > 0;
-                if state.closed.is_some() && state.queue.is_empty() && notices {
+                let may_end = self.fault != IgnoresACloseBeforeTheFirstTask || state.scheduled > 0;
+                if state.closed.is_some() && state.queue.is_empty() && may_end {
                     return;
                 }
                 state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -234,9 +234,9 @@ impl Shared {
     }
 
     fn schedule(&self, task: Task) -> Result<(), Error> {
-        let host = *self.host.lock().expect("nobody panics with it");
-        let own = executor_core::task::worker_host() == host && self.fault != KeepsItsOwnTasksOutWhenFull;
-        if self.fault != DoesNotHelpThoseWhoWait {
+        let host = *self.host.lock().expect("no panic while it is locked");
+        let own = executor_core::task::worker_host() == host && self.fault != BlocksItsOwnWorkersWhenFull;
+        if self.fault != DoesNotHelpWaiters {
             task.attach(host);
         }
         let mut state = self.lock();
@@ -248,16 +248,16 @@ impl Shared {
                 }
                 return Err(Error::new(kind, "this pool was shut down"));
             }
-            let counts = |task: &&Task| self.fault == CountsCancelledTasksAsWaiting || !task.has_left_queue();
+            let counts = |task: &&Task| self.fault == CountsCancelledTasksAsQueued || !task.has_left_queue();
             if own || self.fault == HasNoBound || state.queue.iter().filter(counts).count() < self.capacity {
                 break;
             }
-            if self.fault == NeverWaitsForRoom || !task.may_wait() && self.fault != WaitsForRoomInTrySubmit {
+            if self.fault == NeverBlocksSubmit || !task.may_wait() && self.fault != BlocksTrySubmit {
                 return Err(Error::new(ErrorKind::QueueFull, "this pool is full"));
             }
             state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
-            if self.fault == LeavesThoseWhoWaitForRoom && state.closed.is_some() && !state.queue.is_empty() {
-                // As a pool does that wakes nobody when it is closed.
+            if self.fault == LeavesBlockedSubmitters && state.closed.is_some() && !state.queue.is_empty() {
+                // A pool with this fault does not wake blocked submitters when it is closed.
                 state = self
                     .changed
                     .wait_while(state, |state| !state.queue.is_empty())
@@ -295,7 +295,7 @@ impl Shared {
             DrainsWhenItShouldCancel => false,
             CancelsWhenItShouldDrain => true,
             ObeysTheFirstClose if seen.is_some() => false,
-            // Decided when the workers are through, by what was said last.
+            // The last call of `close` decides, when the workers take the tasks.
             ObeysTheLastClose => false,
             _ => severity(mode) > 0,
         };
@@ -312,8 +312,8 @@ impl Shared {
 
     fn join(&self, timeout: Option<Duration>) -> bool {
         let mut state = self.lock();
-        let here = thread::current().id();
-        let own = state.handles.iter().any(|handle| handle.thread().id() == here);
+        let current = thread::current().id();
+        let own = state.handles.iter().any(|handle| handle.thread().id() == current);
         match self.fault {
             JoinsEarly => return true,
             JoinsWithoutClose if state.closed.is_none() => return true,

@@ -1,4 +1,4 @@
-//! The kit tested: it passes what is sound, and catches what is broken.
+//! Tests of the rules: they pass on a correct back-end, and fail on broken ones.
 
 mod broken;
 mod example;

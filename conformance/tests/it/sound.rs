@@ -1,3 +1,3 @@
-//! The pool that the broken ones are made of keeps every rule, so what they break is their own doing.
+//! The pool from which the faulty ones are derived keeps every rule, so what they break is due to their faults.
 
 conformance::suite!(crate::faulty::Faulty::sound());

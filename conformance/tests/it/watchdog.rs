@@ -1,4 +1,4 @@
-//! A rule that hangs is reported with everything it had made, and skips say why.
+//! A rule that hangs is reported with everything it has created, and a skip has a reason.
 
 use std::{process::Command, sync::Arc, time::Duration};
 
@@ -7,13 +7,13 @@ use executor_core::{Backend, Error, Shutdown, Task};
 
 use crate::faulty::Faulty;
 
-/// Accepts tasks, keeps them, and never comes back from `join`.
+/// A back-end that accepts tasks, never runs them, and never returns from `join`.
 #[derive(Default)]
 struct Asleep(std::sync::Mutex<Vec<Task>>);
 
 impl Backend for Asleep {
     fn schedule(&self, task: Task) -> Result<(), Error> {
-        self.0.lock().expect("nobody panics with it").push(task);
+        self.0.lock().expect("no panic while it is locked").push(task);
         Ok(())
     }
     fn close(&self, _: Shutdown) {}
@@ -44,7 +44,7 @@ impl Harness for Sleepy {
 const SHORT: Limits = Limits { deadline: Duration::from_millis(500), patience: Duration::from_millis(50) };
 
 #[test]
-fn a_rule_that_hangs_says_what_everything_was_doing() {
+fn the_report_of_a_hung_rule_describes_tasks_gates_and_calls() {
     let rule = Rule::find("result", "cf_015_a_wait_that_times_out_leaves_the_task_alone").expect("it is a rule");
     let Outcome::Hung(report) = run(rule, Arc::new(Sleepy), SHORT) else { panic!("its `shutdown` never returns") };
     for part in [
@@ -52,14 +52,14 @@ fn a_rule_that_hangs_says_what_everything_was_doing() {
         "join(None) was called",
         "task `running`: Future",
         "state: pending",
-        "gate `running` (open): tasks [] came, [] are held",
+        "gate `running` (open): tasks [] arrived, [] are held",
     ] {
         assert!(report.contains(part), "`{part}` is missing:\n{report}");
     }
 }
 
 #[test]
-fn a_skip_says_why() {
+fn a_skip_has_a_reason() {
     let rule =
         Rule::find("shutdown", "cf_066_cf_076_terminate_stops_what_runs_and_cancels_the_rest").expect("it is a rule");
     let outcome = run(rule, Arc::new(Sleepy), SHORT);
@@ -67,14 +67,14 @@ fn a_skip_says_why() {
 }
 
 #[test]
-fn a_broken_rule_says_what_was_seen() {
+fn a_broken_rule_reports_what_was_observed() {
     let rule = Rule::find("submit", "cf_023_submit_gives_the_result_of_the_function").expect("it is a rule");
     let outcome = run(rule, Arc::new(Faulty(crate::faulty::Fault::DropsEveryTask)), Limits::default());
     let Outcome::Broken(what) = outcome else { panic!("{outcome:?}") };
     assert!(what.contains("rule 101 submit::cf_023") && what.contains("was dropped by its executor"), "{what}");
 }
 
-/// Not a test of its own: the test below runs it in a process of its own, which it ends.
+/// Not a test by itself: the next test runs it in another process, which it ends.
 #[test]
 #[ignore = "ends the process that runs it"]
 fn hangs() {
