@@ -26,8 +26,8 @@ fn in_a_child(code: impl FnOnce()) -> bool {
 fn waiting_for_a_future_of_the_parent_is_an_error_in_a_forked_child() {
     let born = fork::generation();
     let (promise, future) = promise::<u64>();
-    let (resolved, done) = executor_core::promise::<u64>();
-    resolved.set_result(5).expect("pending");
+    let (completed, done) = executor_core::promise::<u64>();
+    completed.set_result(5).expect("pending");
     assert!(in_a_child(move || {
         assert_eq!(born.check().expect_err("forked").kind(), ErrorKind::Broken);
         assert_eq!(future.result(None).expect_err("forked").kind(), ErrorKind::Broken);

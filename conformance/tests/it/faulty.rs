@@ -37,8 +37,8 @@ pub enum Fault {
     RefusesWithTheWrongKind,
     CancelsWhenItShouldDrain,
     DrainsWhenItShouldCancel,
-    ObeysTheLastClose,
-    ObeysTheFirstClose,
+    AppliesTheLastClose,
+    AppliesTheFirstClose,
     WaitsInClose,
     JoinsEarly,
     JoinsBeforeThreadsEnd,
@@ -195,7 +195,7 @@ impl Shared {
                 task.run();
                 continue;
             }
-            let cancels = self.fault == ObeysTheLastClose && state.closed.is_some_and(|mode| severity(mode) > 0);
+            let cancels = self.fault == AppliesTheLastClose && state.closed.is_some_and(|mode| severity(mode) > 0);
             drop(state);
             if cancels {
                 drop(task.withdraw());
@@ -286,17 +286,17 @@ impl Shared {
         let seen = state.closed;
         let milder = seen.is_some_and(|seen| severity(seen) >= severity(mode));
         match self.fault {
-            ObeysTheFirstClose if seen.is_some() => {}
-            ObeysTheLastClose => state.closed = Some(mode),
+            AppliesTheFirstClose if seen.is_some() => {}
+            AppliesTheLastClose => state.closed = Some(mode),
             _ if milder => {}
             _ => state.closed = Some(mode),
         }
         let cancels = match self.fault {
             DrainsWhenItShouldCancel => false,
             CancelsWhenItShouldDrain => true,
-            ObeysTheFirstClose if seen.is_some() => false,
+            AppliesTheFirstClose if seen.is_some() => false,
             // The last call of `close` decides, when the workers take the tasks.
-            ObeysTheLastClose => false,
+            AppliesTheLastClose => false,
             _ => severity(mode) > 0,
         };
         let rest = if cancels { mem::take(&mut state.queue) } else { VecDeque::new() };

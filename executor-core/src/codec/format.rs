@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_round_trips_and_leaves_the_bytes_behind_it() {
+    fn a_count_round_trips_and_leaves_the_bytes_after_it() {
         for count in [0, 1, 127, 128, 300, 1 << 21, u32::MAX as usize, usize::MAX] {
             let mut bytes = Vec::new();
             write_count(count, &mut bytes);

@@ -171,7 +171,7 @@ pub(crate) fn write<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<Mark,
     writer.finish()
 }
 
-/// Reads what [`write`] wrote, and stores it in `value`. A function that returned the value would hold several copies
+/// Reads what [`write()`] wrote, and stores it in `value`. A function that returned the value would hold several copies
 /// of it on its stack in a debug build.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
     let mut reader = read::Reader::new();

@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_backtrace_does_not_hide_the_lines_before_it() {
-        let words = "memory allocation of 8 bytes failed\nstack backtrace:\n   0: one\n             at ./file.rs:1:2\n";
-        assert_eq!(last_lines(words), "memory allocation of 8 bytes failed\nstack backtrace:");
+        let text = "memory allocation of 8 bytes failed\nstack backtrace:\n   0: one\n             at ./file.rs:1:2\n";
+        assert_eq!(last_lines(text), "memory allocation of 8 bytes failed\nstack backtrace:");
         assert_eq!(last_lines("  at work\n7: seven\n  note: this"), "7: seven\n  note: this");
     }
 }

@@ -16,11 +16,11 @@ fn callbacks_run_once_in_order_in_the_completing_thread() {
     }
     assert!(journal.entries().is_empty());
     let completer = thread::scope(|scope| {
-        let resolve = || {
+        let complete = || {
             promise.set_result(1).expect("pending");
             thread::current().id()
         };
-        scope.spawn(resolve).join().expect("resolves")
+        scope.spawn(complete).join().expect("completes")
     });
     assert_eq!(journal.entries(), (0..10).map(|number| (number, true, completer)).collect::<Vec<_>>());
 }
@@ -121,7 +121,7 @@ fn waiting_threads_are_woken_before_the_callbacks_run() {
 }
 
 #[test]
-fn completing_quietly_leaves_the_callbacks_to_the_thread_that_drops_the_completion() {
+fn run_quietly_leaves_the_callbacks_to_its_caller() {
     let manual = Manual::new();
     let future = manual.submit(|n: u64| n, 4).expect("accepted");
     let journal = Journal::new();

@@ -108,7 +108,7 @@ fn an_unordered_map_yields_results_in_the_order_of_completion() {
 }
 
 #[test]
-fn a_time_out_yields_one_error_cancels_what_has_not_started_and_ends_the_map() {
+fn a_time_out_is_the_last_item_and_cancels_unstarted_items() {
     for options in [MapOptions::new(), MapOptions::new().unordered()] {
         let manual = Manual::new();
         let options = options.chunksize(1).timeout(NO_WAIT);
@@ -129,7 +129,7 @@ fn the_longest_time_out_never_expires() {
 }
 
 #[test]
-fn dropping_a_map_cancels_what_has_not_started() {
+fn dropping_a_map_cancels_unstarted_items() {
     let manual = Manual::new();
     let map = manual.map_with(MapOptions::new().chunksize(2), |n: u64| n, 0..6u64).expect("accepted");
     let started = manual.take();
@@ -145,7 +145,7 @@ fn panics_after(items: u64) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn an_input_that_panics_at_the_call_panics_in_the_caller_and_cancels_the_rest() {
+fn an_input_that_panics_at_the_call_cancels_the_submitted_items() {
     let manual = Manual::new();
     assert!(panics(|| drop(manual.map_with(MapOptions::new().chunksize(1), |n: u64| n, panics_after(3)))));
     assert_eq!(manual.len(), 3);

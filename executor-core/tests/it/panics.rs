@@ -171,7 +171,7 @@ fn a_back_end_that_panics_when_a_task_starts_does_not_stop_the_task() {
 }
 
 #[test]
-fn a_thread_that_is_ending_still_runs_tasks() {
+fn a_thread_local_destructor_can_run_tasks() {
     use std::{cell::RefCell, sync::mpsc};
     struct Late(mpsc::Sender<Result<u64, Error>>);
     impl Drop for Late {

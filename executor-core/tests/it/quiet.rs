@@ -26,9 +26,9 @@ impl Wake for Recording {
 }
 
 /// Drops what is left on another thread, and returns the id of that thread.
-fn drop_on_another_thread(rest: impl Send + 'static) -> ThreadId {
+fn drop_on_another_thread(deferred: impl Send + 'static) -> ThreadId {
     let thread = thread::spawn(move || {
-        drop(rest);
+        drop(deferred);
         thread::current().id()
     });
     thread.join().expect("it does not panic")
@@ -41,29 +41,29 @@ fn a_waker_is_left_to_another_thread() {
     let waker = Waker::from(Arc::new(Recording(journal.clone())));
     let mut awaited = future.into_future();
     assert!(Pin::new(&mut awaited).poll(&mut Context::from_waker(&waker)).is_pending());
-    let rest = task.run_quietly().expect("it ran").wake_threads().expect("a waker");
+    let deferred = task.run_quietly().expect("it ran").wake_threads().expect("a waker");
     assert!(journal.entries().is_empty());
-    assert_eq!(drop_on_another_thread(rest), journal.entries()[0]);
+    assert_eq!(drop_on_another_thread(deferred), journal.entries()[0]);
     let poll = Pin::new(&mut awaited).poll(&mut Context::from_waker(&waker));
     assert!(matches!(poll, Poll::Ready(Ok(7))));
 }
 
 #[test]
-fn threads_that_wait_are_woken_and_callbacks_are_left_in_their_order() {
+fn waiting_threads_are_woken_and_callbacks_are_left_in_order() {
     let (task, future) = Task::from_closure(TaskOptions::new(), || 7);
     let journal = Journal::new();
     for number in 0..3 {
         let journal = journal.clone();
         future.add_done_callback(move |_| journal.add(number));
     }
-    let rest = thread::scope(|scope| {
+    let deferred = thread::scope(|scope| {
         let waits = scope.spawn(|| future.exception(None));
-        let rest = task.run_quietly().expect("it ran").wake_threads();
+        let deferred = task.run_quietly().expect("it ran").wake_threads();
         assert!(waits.join().expect("it is woken").expect("it is done").is_none());
-        rest
+        deferred
     });
     assert!(journal.entries().is_empty());
-    drop_on_another_thread(rest.expect("callbacks"));
+    drop_on_another_thread(deferred.expect("callbacks"));
     assert_eq!(journal.entries(), [0, 1, 2]);
 }
 
@@ -95,9 +95,9 @@ fn a_result_without_another_owner_is_left_to_another_thread() {
     let completed = task.run_quietly().expect("it ran");
     drop(future);
     let before = DROPS.load(SeqCst);
-    let rest = completed.wake_threads().expect("the value");
+    let deferred = completed.wake_threads().expect("the value");
     assert_eq!(DROPS.load(SeqCst), before);
-    drop_on_another_thread(rest);
+    drop_on_another_thread(deferred);
     assert_eq!(DROPS.load(SeqCst), before + 1);
 
     // A reply of another process that was decoded, but whose value was not taken.

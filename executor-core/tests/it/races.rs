@@ -94,10 +94,10 @@ fn exactly_one_completion_succeeds() {
     for _ in 0..ROUNDS {
         let (promise, future) = promise::<usize>();
         let promise = &promise;
-        let resolve = |n| action(move || promise.set_result(n).is_ok().then_some(n));
+        let complete = |n| action(move || promise.set_result(n).is_ok().then_some(n));
         let fail = action(|| promise.set_exception(Error::new(ErrorKind::Other, "no")).is_ok().then_some(9));
         let winners: Vec<usize> =
-            concurrently(vec![resolve(0), resolve(1), resolve(2), fail]).into_iter().flatten().collect();
+            concurrently(vec![complete(0), complete(1), complete(2), fail]).into_iter().flatten().collect();
         assert_eq!(winners.len(), 1);
         match future.result(NO_WAIT) {
             Ok(value) => assert_eq!(value, winners[0]),
@@ -114,12 +114,12 @@ fn exactly_one_result_returns_the_value() {
         let future = &future;
         let take = || action(move || usize::from(future.result(None).is_ok()));
         let counted = drops.counted();
-        let resolve = action(|| {
+        let complete = action(|| {
             promise.set_result(counted).expect("pending");
             0
         });
         let mut actions = vec![take(), take(), take()];
-        actions.insert(round % 4, resolve);
+        actions.insert(round % 4, complete);
         assert_eq!(concurrently(actions).into_iter().sum::<usize>(), 1);
         assert_eq!(drops.count(), 1);
     }
@@ -145,12 +145,12 @@ fn every_waiter_is_notified_exactly_once() {
             let (shared, woken) = (shared.clone(), woken.clone());
             action(move || woken.add(shared.result(None).expect("a value")))
         };
-        let look = action(|| while !shared.done() {});
+        let poll = action(|| while !shared.done() {});
         let ask = action(|| {
             assert!(shared.exception(None).expect("done").is_none());
             calls.fetch_add(1, SeqCst);
         });
-        concurrently(vec![wait_for_it(), complete, wait_for_it(), ask, look]);
+        concurrently(vec![wait_for_it(), complete, wait_for_it(), ask, poll]);
         assert_eq!(woken.entries(), [3, 3]);
         assert_eq!(calls.load(SeqCst), 1);
     }
@@ -207,7 +207,7 @@ fn waiting_for_many_yields_each_once_while_they_complete() {
     for round in 0..ROUNDS / 3 {
         let (promises, futures): (Vec<_>, Vec<_>) = (0..12).map(|_| promise::<usize>()).unzip();
         let mut expected: Vec<_> = futures.iter().map(Future::id).collect();
-        let resolve = |part: usize| {
+        let complete = |part: usize| {
             let promises = &promises;
             action(move || {
                 for promise in promises.iter().skip(part).step_by(2) {
@@ -229,7 +229,7 @@ fn waiting_for_many_yields_each_once_while_they_complete() {
             }
             seen
         });
-        let mut seen: Vec<_> = concurrently(vec![resolve(0), collect, resolve(1)]).into_iter().flatten().collect();
+        let mut seen: Vec<_> = concurrently(vec![complete(0), collect, complete(1)]).into_iter().flatten().collect();
         seen.sort_unstable();
         expected.sort_unstable();
         assert_eq!(seen, expected);

@@ -58,7 +58,7 @@ fn an_argument_that_cannot_be_encoded_is_an_error_of_submit() {
     assert!(refused.to_string().contains("not encoded here"), "{refused}");
     let panicked = call(PANICS_WRITING, |_| WORKS).expect_err("panicked");
     assert_eq!(panicked.kind(), ErrorKind::Panicked);
-    assert_eq!(panicked.panic().expect("the panic is kept").message(), "while writing");
+    assert_eq!(panicked.panic().expect("the error has the panic").message(), "while writing");
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn while_a_reply_is_decoded_the_future_is_done_for_callbacks_and_time_outs() {
     impl<'de> Deserialize<'de> for Slow {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Slow, D::Error> {
             let gate = GATE.lock().unwrap().take();
-            if let Some((reached, go_on)) = gate {
+            if let Some((reached, resume)) = gate {
                 reached.send(()).expect("the test receives");
-                go_on.recv().expect("the test goes on");
+                resume.recv().expect("the test goes on");
             }
             <()>::deserialize(deserializer).map(|()| Slow)
         }
@@ -154,8 +154,8 @@ fn while_a_reply_is_decoded_the_future_is_done_for_callbacks_and_time_outs() {
     let future = remote.submit(|_: u8| Slow, 0).expect("accepted");
     remote.complete_all();
     let (reached, is_reached) = mpsc::channel();
-    let (release, go_on) = mpsc::channel();
-    *GATE.lock().unwrap() = Some((reached, go_on));
+    let (release, resume) = mpsc::channel();
+    *GATE.lock().unwrap() = Some((reached, resume));
     std::thread::scope(|scope| {
         scope.spawn(|| assert!(future.exception(None).expect("done").is_none()));
         is_reached.recv().expect("another thread decodes");

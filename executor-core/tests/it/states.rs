@@ -156,7 +156,7 @@ fn a_cancelled_task_does_not_run_and_its_back_end_is_notified() {
 }
 
 #[test]
-fn every_step_of_a_task_elsewhere_is_exact() {
+fn every_step_of_a_remote_task_is_exact() {
     let manual = Manual::new();
     let future = manual.submit(|n: u64| n + 1, 1).expect("accepted");
     let task = manual.take();
@@ -177,7 +177,7 @@ fn a_reply_that_comes_after_a_cancel_changes_nothing() {
 }
 
 #[test]
-fn work_that_was_written_down_neither_runs_in_place_nor_is_written_again() {
+fn an_encoded_task_neither_runs_locally_nor_is_encoded_again() {
     let manual = Manual::new();
     let future = manual.submit(|n: u64| n + 1, 1).expect("accepted");
     let task = manual.take();
@@ -185,7 +185,7 @@ fn work_that_was_written_down_neither_runs_in_place_nor_is_written_again() {
     task.encode(&mut bytes).expect("encodes");
     assert_eq!(bytes, [9, 1, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(task.encode(&mut bytes).expect_err("once").kind(), ErrorKind::InvalidState);
-    drop(task.run_quietly().expect("it is resolved"));
+    drop(task.run_quietly().expect("it is done"));
     assert_eq!(kind(&future), ErrorKind::InvalidState);
 }
 
@@ -204,7 +204,7 @@ fn debug_shows_the_state_and_never_the_value() {
 }
 
 #[test]
-fn a_shared_future_returns_its_value_many_times_and_a_callback_cannot_take_it() {
+fn a_callback_cannot_take_the_value_of_a_shared_future() {
     let (promise, future) = pending();
     let (seen, asked) = std::sync::mpsc::channel();
     future.add_done_callback(move |future| {

@@ -159,7 +159,7 @@ fn as_completed_does_not_keep_yielded_futures() {
     drop(completed.next().expect("one").expect("done").result(None).expect("a value"));
     assert_eq!(drops.count(), 1);
     drop(promises);
-    assert!(completed.next().expect("the other").expect("resolved").result(None).is_err());
+    assert!(completed.next().expect("the other").expect("completed").result(None).is_err());
 }
 
 #[test]

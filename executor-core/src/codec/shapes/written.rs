@@ -162,25 +162,25 @@ impl Written {
 
     /// Adds a field to an open struct.
     #[inline]
-    pub(in crate::codec) fn add(&mut self, place: usize, name: &'static str) {
-        let open = &mut self.open[place];
+    pub(in crate::codec) fn add(&mut self, index: usize, name: &'static str) {
+        let open = &mut self.open[index];
         if open.next < open.end && std::ptr::eq(self.fields[open.next as usize], name) {
             open.next += 1;
         } else {
-            self.add_other(place, name);
+            self.add_other(index, name);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn add_other(&mut self, place: usize, name: &'static str) {
-        self.deviate(place);
+    fn add_other(&mut self, index: usize, name: &'static str) {
+        self.deviate(index);
         self.other.push(name);
     }
 
     /// Moves the fields of the struct to `self.other`, and returns the index of the first one there.
-    fn deviate(&mut self, place: usize) -> usize {
-        let open = &mut self.open[place];
+    fn deviate(&mut self, index: usize) -> usize {
+        let open = &mut self.open[index];
         if open.first == UNUSED {
             let first = self.shapes[open.expected as usize].first;
             (open.first, open.end) = (self.other.len() as u32, 0);
@@ -191,11 +191,11 @@ impl Written {
 
     /// Ends an open struct, and returns the number of its shape.
     #[inline]
-    pub(in crate::codec) fn close(&mut self, place: usize) -> Result<u16, Failure> {
-        let open = &self.open[place];
+    pub(in crate::codec) fn close(&mut self, index: usize) -> Result<u16, Failure> {
+        let open = &self.open[index];
         let is_expected = open.next == open.end && open.first == UNUSED;
-        let shape = if is_expected { open.expected } else { self.close_other(place) };
-        self.open.truncate(place);
+        let shape = if is_expected { open.expected } else { self.close_other(index) };
+        self.open.truncate(index);
         let number = self.shapes[shape as usize].number;
         if number == UNUSED { self.use_shape(shape) } else { Ok(number as u16) }
     }
@@ -215,9 +215,9 @@ impl Written {
 
     #[cold]
     #[inline(never)]
-    fn close_other(&mut self, place: usize) -> u32 {
-        let first = self.deviate(place);
-        let Open { owner, kind, .. } = self.open[place];
+    fn close_other(&mut self, index: usize) -> u32 {
+        let first = self.deviate(index);
+        let Open { owner, kind, .. } = self.open[index];
         let names = &self.other[first..];
         let address = names.iter().fold(mix(mix(0, owner), kind), |hash, name| mix(hash, name));
         let known = self.shape_index.get(&address).copied().filter(|known| {
