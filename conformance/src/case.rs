@@ -1,18 +1,10 @@
 //! What a rule works with: observed executors, gates, and futures that the watchdog can describe.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    ops::Deref,
-    sync::{Arc, Mutex, Weak},
-    thread,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, thread, time::Duration};
 
-use executor_core::{Backend, Error, Executor, Function, Future, Payload, Shutdown, Task};
-use serde::{Deserialize, Serialize};
+use executor_core::{Error, Executor, Function, Future, Payload};
 
-use crate::{Capabilities, Gate, Harness, Setup, watchdog::Registry};
+use crate::{Capabilities, Gate, Harness, Setup, Subject, Tracked, registry::Registry};
 
 /// One run of one rule on one back-end. A rule creates its executors, gates and futures through it.
 pub struct Case {
@@ -57,8 +49,7 @@ impl Case {
             .harness
             .executor(setup)
             .unwrap_or_else(|error| panic!("the back-end created no executor with {setup:?}: {error}"));
-        let inner = Arc::new(Watched { backend, registry: Arc::clone(&self.registry) });
-        Subject { inner: Some(inner) }
+        Subject::new(backend, Arc::clone(&self.registry))
     }
 
     /// Creates a gate that is opened if the rule hangs or fails, so that its tasks can end.
@@ -70,16 +61,7 @@ impl Case {
 
     /// Registers a future with the watchdog until it is dropped.
     pub fn track<T: Send + 'static>(&self, label: impl Into<String>, future: Future<T>) -> Tracked<T> {
-        let future = Arc::new(future);
-        let weak = Arc::downgrade(&future);
-        let entry = self.registry.add_task(
-            label.into(),
-            Box::new(move || match weak.upgrade() {
-                Some(future) => format!("{future:?}"),
-                None => "passed to a call".to_string(),
-            }),
-        );
-        Tracked { future: Some(future), registry: Arc::clone(&self.registry), entry }
+        Tracked::new(label.into(), future, Arc::clone(&self.registry))
     }
 
     /// Submits a task, and registers its future with the watchdog.
@@ -149,245 +131,5 @@ impl Case {
             }
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => panic!("{what} panicked"),
         }
-    }
-}
-
-/// A future that the watchdog can describe while a rule holds it.
-pub struct Tracked<T: Send + 'static> {
-    /// The future, or `None` after `into_future`.
-    future: Option<Arc<Future<T>>>,
-    registry: Arc<Registry>,
-    entry: usize,
-}
-
-impl<T: Send + 'static> Tracked<T> {
-    /// Returns the future itself, for calls that take it by value. The watchdog can no longer describe it then.
-    pub fn into_future(mut self) -> Future<T> {
-        let mut future = self.future.take().expect("it is taken out once");
-        self.registry.note_task(self.entry, format!("{future:?}, then passed to a call"));
-        loop {
-            // The watchdog holds a reference only while it describes the future.
-            match Arc::try_unwrap(future) {
-                Ok(future) => return future,
-                Err(shared) => future = shared,
-            }
-            thread::yield_now();
-        }
-    }
-}
-
-impl<T: Send + 'static> Deref for Tracked<T> {
-    type Target = Future<T>;
-
-    fn deref(&self) -> &Future<T> {
-        self.future.as_ref().expect("only `into_future` takes it out")
-    }
-}
-
-impl<T: Send + 'static> Drop for Tracked<T> {
-    fn drop(&mut self) {
-        if let Some(future) = &self.future {
-            self.registry.note_task(self.entry, format!("{future:?}, then dropped by the rule"));
-        }
-    }
-}
-
-impl<T: Send + 'static> fmt::Debug for Tracked<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-/// An executor under test, whose calls are registered with the watchdog.
-///
-/// Dropping it shuts the executor down once more, because a further shutdown must always be safe.
-#[derive(Debug)]
-pub struct Subject {
-    inner: Option<Arc<Watched>>,
-}
-
-struct Watched {
-    backend: Box<dyn Backend>,
-    registry: Arc<Registry>,
-}
-
-impl fmt::Debug for Watched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watched")
-    }
-}
-
-impl Subject {
-    fn watched(&self) -> &Arc<Watched> {
-        self.inner.as_ref().expect("only `Drop` and `bare` take it out")
-    }
-
-    /// Returns the executor without the final `shutdown`, for rules about dropping. Dropping it only drops the
-    /// back-end.
-    pub fn bare(mut self) -> Bare {
-        Bare(self.inner.take().expect("it is taken out once"))
-    }
-
-    /// Waits until a call with this name is in progress on the executor.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `ended` returns true, which means that the call has already returned.
-    pub(crate) fn wait_inside(&self, call: &str, ended: impl Fn() -> bool) {
-        let registry = &self.watched().registry;
-        while registry.calls_in_progress(call) == 0 {
-            assert!(!ended(), "{call} returned although it had to wait");
-            thread::yield_now();
-        }
-    }
-
-    /// Makes the executor reachable from its own tasks in this process, until the `Home` is dropped.
-    pub fn home(&self) -> Home {
-        Home::of(self.watched())
-    }
-}
-
-impl Deref for Subject {
-    type Target = dyn Backend;
-
-    fn deref(&self) -> &(dyn Backend + 'static) {
-        &**self.watched()
-    }
-}
-
-impl Drop for Subject {
-    fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else { return };
-        if thread::panicking() {
-            // The rule has already failed. Its tasks must end, so that the executor can be shut down.
-            inner.registry.open_gates();
-        }
-        inner.shutdown(Shutdown::Drain);
-    }
-}
-
-/// An executor under test that is not shut down before it is dropped. See [`Subject::bare`].
-#[derive(Debug)]
-pub struct Bare(Arc<Watched>);
-
-impl Bare {
-    /// Returns a function that waits until the drop of the executor is in progress. It panics if its argument returns
-    /// true, which means that the drop has already ended.
-    pub(crate) fn drop_watch(&self) -> impl Fn(&dyn Fn() -> bool) + Send + use<> {
-        let registry = Arc::clone(&self.0.registry);
-        move |ended| {
-            while registry.calls_in_progress(DROP) == 0 {
-                assert!(!ended(), "the drop of the executor returned although a task was running");
-                thread::yield_now();
-            }
-        }
-    }
-
-    /// Makes the executor reachable from its own tasks. See [`Subject::home`].
-    pub fn home(&self) -> Home {
-        Home::of(&self.0)
-    }
-}
-
-impl Deref for Bare {
-    type Target = dyn Backend;
-
-    fn deref(&self) -> &(dyn Backend + 'static) {
-        &*self.0
-    }
-}
-
-const DROP: &str = "drop of the executor";
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.registry.open_gates();
-        }
-        let _call = self.registry.enter(DROP.to_string());
-        // The back-end is dropped here, so that a drop that hangs is reported as a call in progress.
-        self.backend = Box::new(Gone);
-    }
-}
-
-/// Takes the place of the back-end after it was dropped.
-struct Gone;
-
-impl Backend for Gone {
-    fn schedule(&self, _: Task) -> Result<(), Error> {
-        unreachable!("the executor is being dropped")
-    }
-    fn close(&self, _: Shutdown) {}
-    fn join(&self, _: Option<Duration>) -> bool {
-        true
-    }
-    fn max_workers(&self) -> usize {
-        0
-    }
-}
-
-impl Backend for Watched {
-    fn schedule(&self, task: Task) -> Result<(), Error> {
-        let _call = self.registry.enter("schedule".to_string());
-        self.backend.schedule(task)
-    }
-    fn close(&self, mode: Shutdown) {
-        let _call = self.registry.enter(format!("close({mode:?})"));
-        self.backend.close(mode);
-    }
-    fn join(&self, timeout: Option<Duration>) -> bool {
-        let _call = self.registry.enter(format!("join({timeout:?})"));
-        self.backend.join(timeout)
-    }
-    fn max_workers(&self) -> usize {
-        self.backend.max_workers()
-    }
-    fn handle(&self) -> Option<Arc<dyn Backend>> {
-        self.backend.handle()
-    }
-}
-
-/// An argument with which a task finds the executor that runs it.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Address(u64);
-
-/// Keeps an executor reachable by its [`Address`].
-#[derive(Debug)]
-pub struct Home(u64);
-
-static HOMES: Mutex<Option<HashMap<u64, Weak<Watched>>>> = Mutex::new(None);
-
-impl Home {
-    fn of(watched: &Arc<Watched>) -> Home {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let key = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut homes = HOMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        homes.get_or_insert_default().insert(key, Arc::downgrade(watched));
-        Home(key)
-    }
-
-    /// Returns the address, which can be passed to tasks.
-    pub fn address(&self) -> Address {
-        Address(self.0)
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let mut homes = HOMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        homes.get_or_insert_default().remove(&self.0);
-    }
-}
-
-impl Address {
-    /// Returns the executor.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the executor was dropped, or belongs to another process.
-    pub fn executor(self) -> Arc<dyn Backend> {
-        let homes = HOMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let found = homes.as_ref().and_then(|homes| homes.get(&self.0)).and_then(Weak::upgrade);
-        found.expect("the rule keeps the executor alive while its tasks use its address")
     }
 }
