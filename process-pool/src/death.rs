@@ -58,8 +58,8 @@ impl Death {
     /// The reason of a pool that is broken because its workers end like this before they are ready.
     pub(crate) fn broken(&self, pool: &str) -> Error {
         let message = format!(
-            "{pool} is broken: its workers end before they are ready, so none is started any more. Mend the initializer, or \
-             what runs before `main`, and build another pool. The last of them: {}",
+            "{pool} is broken: its workers end before they are ready, so no more are started. Fix the initializer, or the \
+             code that runs before `main`, and build another pool. The last worker: {}",
             self.describe()
         );
         Error::from_death(ErrorKind::Broken, message, self.detail(""))
@@ -99,7 +99,7 @@ impl Death {
         }
         let last_lines = self.last_lines();
         if !last_lines.is_empty() {
-            let _ = write!(text, ". Its last words:\n{last_lines}");
+            let _ = write!(text, ". The end of its standard error:\n{last_lines}");
         }
         text
     }
@@ -126,7 +126,9 @@ impl Death {
             (Some(libc::SIGKILL), _) if self.out_of_memory => {
                 "out of memory, as the kernel says; use fewer workers, or a memory_limit"
             }
-            (Some(libc::SIGKILL), _) => "killed from outside, by somebody or by the kernel for want of memory",
+            (Some(libc::SIGKILL), _) => {
+                "killed from outside, by another process or by the kernel because memory ran out"
+            }
             (Some(libc::SIGTERM | libc::SIGINT | libc::SIGHUP), _) => "asked to end from outside",
             (Some(libc::SIGSEGV | libc::SIGBUS), _) if self.has_overflowed_its_stack() => {
                 "a stack overflow, most likely a recursion without end; limit its depth"

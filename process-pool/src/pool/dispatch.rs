@@ -238,7 +238,7 @@ impl State {
         let patience = if is_ending || is_limited || unit.is_to_skip() { STUCK_AT_THE_END } else { STUCK };
         unit.look_is_due = false;
         if (in_a_reply || unit.owes_a_step()) && unit.is_stopped() {
-            unit.kill_for("it was stopped by a signal and did not go on, so it was killed");
+            unit.kill_for("it was stopped by a signal and not continued, so it was killed");
         } else if unit.stage != Stage::Starting && unit.owes_a_step() && unit.stands_still(now) > patience {
             unit.kill_for(
                 "it did not begin with its task, or did not send its result, for far too long, so it was killed",

@@ -32,8 +32,7 @@ impl State {
         let name = flight.job.task.name().to_string();
         let worker = unit.description();
         if !unit.is_condemned_for(sequence) {
-            let message =
-                format!("task `{name}` was running and was stopped, as was asked for; its {worker} is replaced");
+            let message = format!("task `{name}` was running and was stopped on request; its {worker} is replaced");
             if !self.condemn(index, sequence, None, Error::new(ErrorKind::Terminated, message)) {
                 return self.insist(index, sequence, grace);
             }
@@ -72,7 +71,7 @@ impl State {
         let worker = unit.description();
         let Some(flight) = unit.flight(sequence) else { return };
         let name = flight.job.task.name();
-        let message = format!("task `{name}` was running and was stopped, as was asked for; its {worker} is replaced");
+        let message = format!("task `{name}` was running and was stopped on request; its {worker} is replaced");
         self.condemn_by_force(index, sequence, Error::new(ErrorKind::Terminated, message));
         self.units[index].signal(Signal::KILL);
         self.dispatch(Instant::now(), leftovers);
@@ -147,7 +146,7 @@ impl State {
         let (name, limit) = (flight.job.task.name(), flight.job.time_limit?);
         let message = format!(
             "task `{name}` ran for {limit:?}, its time limit, and was stopped; its {worker} is replaced. \
-             If it was still doing well, give it more time"
+             If it was making progress, give it more time"
         );
         let error = Error::new(ErrorKind::TimeLimit, message);
         let stops = match look {

@@ -431,6 +431,6 @@ impl Drop for Guard {
 fn broken_by_start(pool: &str, error: &Error) -> Error {
     Error::new(
         ErrorKind::Broken,
-        format!("{pool} is broken: a worker could not start to serve: {error}. Mend that, and build another pool"),
+        format!("{pool} is broken: a worker could not start to serve: {error}. Fix that, and build another pool"),
     )
 }

@@ -12,9 +12,9 @@ use super::support::{DEADLINE, SharedDir, get, never_ends, touch, wait_for_file}
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MESSAGES.md");
 
 const HEAD: &str = "\
-What a pool says when something goes wrong: which task, which worker, what happened, the likely cause, and what to do next.
+The messages of a pool when something fails: which task, which worker, what happened, the likely cause, and what to do next.
 The same facts are in the error as values: its `kind()`, and `worker_death()` with process, exit code, signal, task and last
-lines. These are the very messages; a test compares them.
+lines. A test compares these messages with those of the code.
 
 ";
 
@@ -31,7 +31,7 @@ const CASES: &[Case] = &[
         let pool = builder().memory_limit(300 << 20).build().unwrap();
         error_of(&pool, "page 17", |()| vec![7_u8; 1 << 30].len() as u64)
     }),
-    ("Somebody kills a worker", || error_of(&pool(), "page 17", |()| raise(libc::SIGKILL))),
+    ("A worker is killed", || error_of(&pool(), "page 17", |()| raise(libc::SIGKILL))),
     ("A task exits", || error_of(&pool(), "page 17", |()| std::process::exit(7))),
     ("A task aborts", || error_of(&pool(), "page 17", |()| std::process::abort())),
     ("A task takes too long", || {
@@ -69,7 +69,7 @@ const CASES: &[Case] = &[
         let pool = builder().initializer(fails, "/etc/licence".to_string()).build().unwrap();
         error_of(&pool, "page 17", |()| 0)
     }),
-    ("Workers end before they are ready, again and again", || {
+    ("Workers repeatedly end before they are ready", || {
         fn gives_up(_: ()) {
             eprintln!("libmodel.so: cannot open shared object file");
             std::process::exit(1)

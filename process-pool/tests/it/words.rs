@@ -67,7 +67,7 @@ fn tail(error: &Error) -> &str {
 fn is_not_mistaken(error: &Error, cause: &str) {
     assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
     let text = error.to_string();
-    let (facts, _) = text.split_once(". Its last words:").unwrap_or((&text, ""));
+    let (facts, _) = text.split_once(". The end of its standard error:").unwrap_or((&text, ""));
     assert!(facts.contains(cause), "{cause:?} is not what is said in {text}");
     for mistake in MISTAKES {
         assert!(!facts.contains(mistake), "{mistake:?} is said in {text}");

@@ -113,7 +113,7 @@ fn write_messages(text: &mut String) {
     }
     for failure in failures {
         let ends_here = failure.kind != ErrorKind::WorkerDied || failure.is_told_in_several_ways();
-        let ends = if ends_here { "" } else { ". Its last words: …" };
+        let ends = if ends_here { "" } else { ". The end of its standard error: …" };
         let _ = writeln!(text, "- {}: {}{ends}", head(&failure), failure.message("page 17", "4711", "parser"));
     }
     text.push_str("\nA broken pool fails every task with:\n\n");

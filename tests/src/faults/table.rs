@@ -95,7 +95,8 @@ const SEGV: Failure = signal!(SIGSEGV, 11, "a bad memory access, in unsafe or fo
 const BUS: Failure = signal!(SIGBUS, 7, "a bad memory access, in unsafe or foreign code");
 const ILL: Failure =
     signal!(SIGILL, 4, "an illegal instruction: a check of foreign code that failed, or corrupted memory");
-const KILL: Failure = signal!(SIGKILL, 9, "killed from outside, by somebody or by the kernel for want of memory");
+const KILL: Failure =
+    signal!(SIGKILL, 9, "killed from outside, by another process or by the kernel because memory ran out");
 const TERM: Failure = signal!(SIGTERM, 15, "asked to end from outside");
 const STACK: Failure = signal!(SIGSEGV, 11, "a stack overflow, most likely a recursion without end; limit its depth");
 const MEMORY: Failure = signal!(SIGABRT, 6, "probably out of memory; give it less, or a higher memory_limit");
@@ -110,7 +111,7 @@ const LIMIT: Failure = Failure {
 const ENDED: Failure = Failure {
     kind: Terminated,
     end: End::Untold,
-    says: "was running and was stopped, as was asked for; its worker process {pid} ({pool}_…) is replaced",
+    says: "was running and was stopped on request; its worker process {pid} ({pool}_…) is replaced",
 };
 
 /// What the caller sees of this fault at each place, in the order of [`Place::ALL`].
@@ -159,8 +160,8 @@ impl Failure {
     pub fn reason(&self, pid: &str, pool: &str) -> String {
         let before = match self.kind {
             WorkerDied => {
-                "its workers end before they are ready, so none is started any more. Mend the initializer, or what runs before \
-                 `main`, and build another pool. The last of them: "
+                "its workers end before they are ready, so no more are started. Fix the initializer, or the code that runs before \
+                 `main`, and build another pool. The last worker: "
             }
             _ => "a worker could not start to serve: task `initializer …` ",
         };
