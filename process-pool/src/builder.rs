@@ -15,7 +15,7 @@ use executor_core::{
 use crate::{
     ProcessPoolExecutor, Transport,
     frame::{Request, RequestKind},
-    pool::{Limits, Pool, Unit},
+    pool::{Limits, Pool, SlotId},
     process::group::ControlGroup,
     signals,
     start::{self, executable::Executable, spawn::Blueprint},
@@ -230,14 +230,13 @@ impl ProcessPoolBuilder {
             core_dumps: self.core_dumps,
             group: if self.control_group { ControlGroup::make() } else { None },
         };
-        let units = (0..workers).map(|number| Unit::new(format!("{name}_{number}"))).collect();
-        let pool = Pool::new(name.clone(), self.limits, units)?;
+        let pool = Pool::new(name.clone(), self.limits, workers)?;
         let mut supervisor = Supervisor::new(pool.clone(), blueprint, initializer);
-        for unit in 0..workers {
-            if let Err(cause) = supervisor.start(unit) {
+        for worker in 0..workers {
+            if let Err(cause) = supervisor.start(SlotId::new(worker)) {
                 supervisor.abandon();
                 let message = format!(
-                    "{name} could not be built: worker {unit} of {workers} did not start: {cause}{}",
+                    "{name} could not be built: worker {worker} of {workers} did not start: {cause}{}",
                     start::advice(&cause)
                 );
                 return Err(Error::new(ErrorKind::Other, message));
@@ -250,7 +249,7 @@ impl ProcessPoolBuilder {
         let thread = signals::with_all_blocked(|| thread.spawn(move || over.into_iter().for_each(Supervisor::run)));
         match thread {
             Ok(thread) => {
-                pool.supervised_by(thread);
+                pool.set_supervisor(thread);
                 let _ = hand.send(supervisor);
             }
             Err(cause) => {

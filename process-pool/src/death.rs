@@ -22,7 +22,7 @@ pub(crate) struct Death {
     pub(crate) signs: Signs,
     /// The end of what it has written to its standard error since its task began; where it ran none, since the last one
     /// ended.
-    pub(crate) words: String,
+    pub(crate) stderr_tail: String,
     /// Whether the kernel has killed something of this program's for want of memory since the last time somebody asked.
     pub(crate) out_of_memory: bool,
 }
@@ -39,9 +39,9 @@ pub(crate) struct Signs {
 }
 
 impl Signs {
-    pub(crate) fn of(report: Option<&Report>, was_ready: bool) -> Signs {
+    pub(crate) fn of(report: Option<&Report>) -> Signs {
         Signs {
-            never_served: !was_ready && report.is_none_or(|report| !report.served()),
+            never_served: report.is_none_or(|report| !report.served()),
             stack_overflowed: report.map(Report::has_overflowed_its_stack),
             link_lost: report.map(Report::has_lost_its_link),
         }
@@ -106,15 +106,15 @@ impl Death {
 
     /// What an error shows of its standard error. A terminal may be shown it as it is.
     fn last_lines(&self) -> String {
-        escape::last_lines(&self.words)
+        escape::last_lines(&self.stderr_tail)
     }
 
     fn has_lost_its_link(&self) -> bool {
-        self.signs.link_lost.unwrap_or_else(|| self.words.contains(LINK_LOST))
+        self.signs.link_lost.unwrap_or_else(|| self.stderr_tail.contains(LINK_LOST))
     }
 
     fn has_overflowed_its_stack(&self) -> bool {
-        self.signs.stack_overflowed.unwrap_or_else(|| self.words.contains(STACK_OVERFLOW))
+        self.signs.stack_overflowed.unwrap_or_else(|| self.stderr_tail.contains(STACK_OVERFLOW))
     }
 
     fn cause(&self, signal: Option<i32>, code: Option<i32>) -> Option<&'static str> {
@@ -138,7 +138,7 @@ impl Death {
                 "an illegal instruction: a check of foreign code that failed, or corrupted memory"
             }
             (Some(libc::SIGFPE), _) => "an arithmetic error in foreign code, such as a division by zero",
-            (Some(libc::SIGABRT), _) if self.words.lines().any(is_failed_allocation) => {
+            (Some(libc::SIGABRT), _) if self.stderr_tail.lines().any(is_failed_allocation) => {
                 "probably out of memory; give it less, or a higher memory_limit"
             }
             (Some(libc::SIGABRT), _) => "it aborted: a panic that could not unwind, or a failed check in foreign code",
@@ -224,10 +224,10 @@ fn events_file() -> Option<std::path::PathBuf> {
 mod tests {
     use super::*;
 
-    fn death(raw_status: i32, words: &str) -> Death {
+    fn death(raw_status: i32, stderr_tail: &str) -> Death {
         let status = Some(ExitStatus::from_raw(raw_status));
-        let (signs, words) = (Signs { stack_overflowed: Some(false), ..Signs::default() }, words.into());
-        Death { worker: "parser_0".into(), pid: 7, status, reason: None, signs, words, out_of_memory: false }
+        let (signs, stderr_tail) = (Signs { stack_overflowed: Some(false), ..Signs::default() }, stderr_tail.into());
+        Death { worker: "parser_0".into(), pid: 7, status, reason: None, signs, stderr_tail, out_of_memory: false }
     }
 
     #[test]

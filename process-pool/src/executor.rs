@@ -93,7 +93,7 @@ impl ProcessPoolExecutor {
     /// # Ok::<(), executor_core::Error>(())
     /// ```
     pub fn worker_pids(&self) -> Vec<u32> {
-        self.pool.processes()
+        self.pool.worker_pids()
     }
 
     /// What the pool does at this moment, and what it has done so far. [`Debug`](fmt::Debug) shows that too, and each

@@ -210,9 +210,9 @@ const ADDRESSABLE: u64 = isize::MAX as u64;
 /// A reply and its body, which is owned if it is a long one.
 pub(crate) type Whole<'a> = (Reply, Cow<'a, [u8]>);
 
-/// The stream is no sequence of replies.
+/// No worker that is well sends this.
 #[derive(Debug)]
-pub(crate) struct Nonsense;
+pub(crate) struct ProtocolError;
 
 impl Default for Replies {
     fn default() -> Replies {
@@ -230,9 +230,9 @@ impl Replies {
 
     /// How long a body is, where it is not longer than what a worker may send and what this program can hold: on a
     /// machine of 32 bits these differ.
-    fn length(&self, announced: u64) -> Result<usize, Nonsense> {
+    fn length(&self, announced: u64) -> Result<usize, ProtocolError> {
         let is_bearable = announced <= self.longest.min(self.addressable);
-        usize::try_from(announced).ok().filter(|_| is_bearable).ok_or(Nonsense)
+        usize::try_from(announced).ok().filter(|_| is_bearable).ok_or(ProtocolError)
     }
 
     /// Where what arrives next is to be put, and how much of it may be put there.
@@ -275,7 +275,7 @@ impl Replies {
 
     /// The next reply that has arrived as a whole, with its body; of outcomes, those records that have arrived as a
     /// whole.
-    pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
+    pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
         let is_whole = |long: &mut Long| long.body.len() == long.length;
         if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
             return Ok(Some((reply, Cow::Owned(body))));
@@ -290,12 +290,12 @@ impl Replies {
             self.compact();
             return Ok(None);
         };
-        let reply = Reply::read(head).ok_or(Nonsense)?;
+        let reply = Reply::read(head).ok_or(ProtocolError)?;
         let length = self.length(reply.body)?;
         if reply.kind == ReplyKind::Outcomes {
             if reply.body == 0 {
                 // No batch is empty, and what tells of no item must not look like progress.
-                return Err(Nonsense);
+                return Err(ProtocolError);
             }
             self.next += Reply::SIZE;
             self.open = Some(reply);
@@ -315,7 +315,7 @@ impl Replies {
     }
 
     /// The records that have arrived of the outcomes that are coming.
-    fn cut_records(&mut self) -> Result<Option<Whole<'_>>, Nonsense> {
+    fn cut_records(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
         let Some(reply) = &mut self.open else { return Ok(None) };
         let arrived = &self.arrived[self.next..];
         let mut records = batch::records(arrived);

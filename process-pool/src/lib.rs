@@ -46,7 +46,7 @@
 compile_error!("process-pool needs a Unix system: turn off the feature `processes` of concurrent-futures here");
 
 mod builder;
-mod courier;
+mod callbacks;
 mod death;
 mod executor;
 mod forward;

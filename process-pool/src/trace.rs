@@ -1,21 +1,22 @@
-//! Events for `tracing`, with the feature of that name. Without it nothing of this remains in the program.
+//! Events for `tracing`, with the feature of that name. Without it the compiler removes all of this.
 //!
-//! A subscriber is the user's code: it may be slow, panic, or use the very pool. So what happens under the pool's lock
-//! is noted there and told later, and what the supervisor notes is told by the [`courier`](crate::courier).
+//! A subscriber is user code: it may be slow, panic, or use the same pool. So what happens under the pool's lock is
+//! recorded there and reported later, and what the supervisor records is reported by the
+//! [callback thread](crate::callbacks).
 
 use crate::death::Death;
 
-/// What is told.
+/// What can happen.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "nobody is told without the feature"))]
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "nothing is reported without the feature"))]
 pub(crate) enum Event {
-    /// A worker was started: the first in its place, or another.
+    /// A worker was started: the first in its slot, or (`again`) another.
     Started { worker: String, pid: u32, again: bool },
     /// A worker was given a task.
     Assigned { task: u64, name: String, attempt: u32, worker: String },
-    /// A task has come to its end.
+    /// A task has ended.
     Done { task: u64, name: String, worker: String, has_value: Option<bool> },
-    /// A worker has ended that was not told to.
+    /// A worker has died that was not told to leave.
     Died { worker: String, pid: u32, description: String },
     /// The pool takes no more tasks.
     Closed { pool: String, mode: executor_core::Shutdown },
@@ -29,7 +30,7 @@ impl Event {
     }
 }
 
-/// Events that have happened and were not told yet.
+/// Events that have happened and were not reported yet.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     #[cfg(feature = "tracing")]
@@ -49,20 +50,20 @@ impl Trace {
         true
     }
 
-    pub(crate) fn tell(self) {}
+    pub(crate) fn report(self) {}
 }
 
 #[cfg(feature = "tracing")]
 impl Trace {
-    /// Notes what happens to a task. There are many of these, so they are told at the level `TRACE`.
+    /// Records what happens to a task. There are many of these, so they are reported at the level `TRACE`.
     pub(crate) fn of_task(&mut self, event: impl FnOnce() -> Event) {
-        // This asks no subscriber.
+        // This calls no subscriber.
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::TRACE {
             self.events.push(event());
         }
     }
 
-    /// Notes what happens to a worker or to the pool.
+    /// Records what happens to a worker or to the pool.
     pub(crate) fn of_worker(&mut self, event: impl FnOnce() -> Event) {
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::WARN {
             self.events.push(event());
@@ -73,17 +74,17 @@ impl Trace {
         self.events.is_empty()
     }
 
-    /// Tells the subscriber. No lock is held.
-    pub(crate) fn tell(self) {
+    /// Reports the events to the subscriber. The caller holds no lock.
+    pub(crate) fn report(self) {
         for event in self.events {
-            executor_core::host::contain(|| event.tell());
+            executor_core::host::contain(|| event.report());
         }
     }
 }
 
 #[cfg(feature = "tracing")]
 impl Event {
-    fn tell(&self) {
+    fn report(&self) {
         use tracing::{debug, info, trace, warn};
         match self {
             Event::Started { worker, pid, again: false } => {

@@ -50,7 +50,7 @@ fn cut_all(stream: &[u8], pieces: &[usize]) -> (Vec<(Reply, Vec<u8>)>, bool) {
             match reader.cut() {
                 Ok(Some((reply, body))) => found.push((reply, body.to_vec())),
                 Ok(None) => break,
-                Err(Nonsense) => return (found, false),
+                Err(ProtocolError) => return (found, false),
             }
         }
         let come = stream.len() - rest.len();

@@ -8,28 +8,16 @@ use executor_core::{
     spin::SpinBudget,
 };
 
-use super::{Leftovers, Phase, Pool, unit::unplace};
+use super::{Pool, slot::Assignment};
 
 impl Host for Pool {
     fn withdraw(&self, _: TaskId, place: u64) -> bool {
         if self.born.check().is_err() {
             return false;
         }
-        let (index, sequence) = unplace(place);
-        let mut leftovers = Leftovers::default();
-        let mut state = self.state.lock();
-        let Some(job) = state.units.get_mut(index).and_then(|unit| unit.withdraw(sequence, true)) else {
-            return false;
-        };
-        // Under the lock, so that a second cancel, which does not find the job any more, finds the task cancelled.
-        let completed = job.task.cancel();
-        state.tally.count_cancel();
-        state.dispatch(Instant::now(), &mut leftovers);
-        self.announce_room(&state);
-        // What was withdrawn is not answered, so nobody else would tell the supervisor that this was the last task.
-        leftovers.wake_supervisor |= state.phase > Phase::Open;
-        drop(state);
-        self.deal_with(leftovers);
+        let cancelled = self.state.lock().cancel_assigned(Assignment::unpack(place), Instant::now());
+        let Some((completed, deferred)) = cancelled else { return false };
+        self.perform(deferred);
         drop(completed);
         true
     }
@@ -38,25 +26,16 @@ impl Host for Pool {
         if self.born.check().is_err() {
             return false;
         }
-        let (index, sequence) = unplace(place);
-        let mut state = self.state.lock();
-        let Some(unit) = state.units.get_mut(index) else { return false };
-        unit.sees_started(sequence)
+        let at = Assignment::unpack(place);
+        self.state.lock().worker_mut(at.slot).is_some_and(|worker| worker.observe_start(at.sequence))
     }
 
     fn terminate(&self, _: TaskId, place: u64, grace: Duration) -> bool {
         if self.born.check().is_err() {
             return false;
         }
-        let (index, sequence) = unplace(place);
-        let mut leftovers = Leftovers::default();
-        let mut state = self.state.lock();
-        let stops = index < state.units.len() && state.terminate(index, sequence, grace);
-        state.dispatch(Instant::now(), &mut leftovers);
-        self.announce_room(&state);
-        drop(state);
-        leftovers.wake_supervisor = true;
-        self.deal_with(leftovers);
+        let (stops, deferred) = self.state.lock().terminate(Assignment::unpack(place), grace, Instant::now());
+        self.perform(deferred);
         stops
     }
 
@@ -64,36 +43,22 @@ impl Host for Pool {
         if self.born.check().is_err() {
             return;
         }
-        let (index, sequence) = unplace(place);
-        let mut leftovers = Leftovers::default();
-        let mut state = self.state.lock();
-        if index < state.units.len() {
-            state.ask_to_stop(index, sequence, &mut leftovers);
-        }
-        drop(state);
-        self.deal_with(leftovers);
+        let deferred = self.state.lock().ask_to_stop(Assignment::unpack(place));
+        self.perform(deferred);
     }
 
     fn poll_replies(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
         if self.born.check().is_err() || self.is_supervisor() {
             return false;
         }
-        Pool::attend(self, waiting, budget)
+        self.poll_for(waiting, budget)
     }
 
     fn left_queue_at(&self, task: TaskId, place: u64) {
         if self.born.check().is_err() {
             return;
         }
-        let mut state = self.state.lock();
-        let remains = state.queue.left(task, place);
-        state.tally.count_cancel();
-        self.announce_room(&state);
-        let closing = state.phase > Phase::Open;
-        drop(state);
-        drop(remains);
-        if closing {
-            self.notify();
-        }
+        let deferred = self.state.lock().on_cancelled_in_queue(task, place);
+        self.perform(deferred);
     }
 }

@@ -8,6 +8,7 @@ use executor_core::{
     function::{Address, batch, outcome},
 };
 
+use super::completion::Completion;
 use crate::frame::{Request, RequestKind};
 
 /// A task that was written down.
@@ -49,18 +50,11 @@ struct Batch {
     reply: Vec<u8>,
 }
 
-/// What is to be told to the one who waits for a task.
-pub(crate) enum Ending {
-    Reply(Task, Bytes),
-    Error(Task, Error),
-    Cancel(Task),
-}
-
 /// What becomes of a task whose worker has ended under it.
-pub(crate) enum Aftermath {
-    Over(Ending),
+pub(crate) enum AfterDeath {
+    Complete(Completion),
     /// It, or what is left of it, is to be run again.
-    Again(Job),
+    Retry(Job),
 }
 
 impl Job {
@@ -220,25 +214,25 @@ impl Job {
 
     /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the
     /// worker had begun to read it.
-    pub(crate) fn next_under(mut self, begun: bool, error: Error) -> Aftermath {
+    pub(crate) fn after_death_before_start(mut self, begun: bool, error: Error) -> AfterDeath {
         self.strikes += if begun { HARD } else { SOFT };
-        if self.strikes < MOST_STRIKES { Aftermath::Again(self) } else { self.ended_under(error, false) }
+        if self.strikes < MOST_STRIKES { AfterDeath::Retry(self) } else { self.after_death_while_running(error, false) }
     }
 
     /// What is told of it if nobody goes on with it, for this reason, or because it was cancelled. Items of a batch
     /// that were done before keep their outcomes.
-    pub(crate) fn given_up(mut self, reason: Option<&Error>) -> Ending {
+    pub(crate) fn abandon(mut self, reason: Option<&Error>) -> Completion {
         let has_outcomes = self.batch.as_ref().is_some_and(|batch| !batch.reply.is_empty());
         match (has_outcomes, reason) {
-            (false, None) => Ending::Cancel(self.task),
-            (false, Some(reason)) => Ending::Error(self.task, reason.clone()),
+            (false, None) => Completion::Cancel(self.task),
+            (false, Some(reason)) => Completion::Error(self.task, reason.clone()),
             (true, reason) => {
                 let error = reason.cloned().unwrap_or_else(|| {
                     Error::new(ErrorKind::Cancelled, "the executor was closed before this item of a map was run")
                 });
                 loop {
                     if let Some(reply) = self.fails(&error) {
-                        return Ending::Reply(self.task, reply);
+                        return Completion::Reply(self.task, reply);
                     }
                 }
             }
@@ -246,46 +240,20 @@ impl Job {
     }
 
     /// What becomes of it when its worker ended while it ran: with `error`, or, where that is allowed, from the start.
-    pub(crate) fn ended_under(mut self, error: Error, may_retry: bool) -> Aftermath {
+    pub(crate) fn after_death_while_running(mut self, error: Error, may_retry: bool) -> AfterDeath {
         if may_retry && self.attempt <= self.task.retries() {
             self.attempt += 1;
-            return Aftermath::Again(self);
+            return AfterDeath::Retry(self);
         }
         if self.batch.is_none() {
-            return Aftermath::Over(Ending::Error(self.task, error));
+            return AfterDeath::Complete(Completion::Error(self.task, error));
         }
         match self.fails(&error) {
-            Some(reply) => Aftermath::Over(Ending::Reply(self.task, reply)),
+            Some(reply) => AfterDeath::Complete(Completion::Reply(self.task, reply)),
             None => {
                 self.attempt = 1;
-                Aftermath::Again(self)
+                AfterDeath::Retry(self)
             }
-        }
-    }
-}
-
-impl Ending {
-    pub(crate) fn task(&self) -> &Task {
-        match self {
-            Ending::Reply(task, _) | Ending::Error(task, _) | Ending::Cancel(task) => task,
-        }
-    }
-
-    /// Whether the task has a value, as far as is known without reading it. None: it was cancelled.
-    pub(crate) fn has_value(&self) -> Option<bool> {
-        match self {
-            Ending::Reply(_, reply) => Some(!outcome::is_error(reply)),
-            Ending::Error(..) => Some(false),
-            Ending::Cancel(_) => None,
-        }
-    }
-
-    /// Resolves the future. The caller decides on which thread the callbacks run.
-    pub(crate) fn settle(self) -> executor_core::task::Completed {
-        match self {
-            Ending::Reply(task, reply) => task.complete(reply),
-            Ending::Error(task, error) => task.fail(error),
-            Ending::Cancel(task) => task.cancel(),
         }
     }
 }

@@ -1,58 +1,65 @@
-//! What all users of a pool and its supervisor share: the tasks, the workers' places, and how far the pool's life has
-//! come.
+//! What all users of a pool and its supervisor share: the queue, the dispatcher, the counters, and a slot for each
+//! worker.
 //!
 //! Everything that changes is in [`State`], behind one lock, which is held for short steps and never while user code
-//! runs. Submitting, cancelling and closing happen in the callers' threads; everything else is the
-//! [`supervisor`](crate::supervisor)'s.
+//! runs. Submitting, cancelling and closing happen in the callers' threads; the rest happens in the
+//! [`supervisor`](crate::supervisor)'s, except that any thread that waits may [poll](polling) the workers.
 
+mod completion;
+mod deferred;
 mod dispatch;
-mod ear;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod handle;
 mod host;
 mod job;
+mod polling;
 mod queue;
+mod reader;
+mod reaped;
+mod replies;
+mod sending;
+mod slot;
+mod state;
 mod stop;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod timers;
-mod unit;
 mod view;
 
-pub(crate) use dispatch::Leftovers;
-pub(crate) use ear::{Ear, Heard, LONG_REST, REST};
-pub(crate) use job::{Aftermath, Ending, Job};
+pub(crate) use deferred::Deferred;
+pub(crate) use handle::Stage;
+pub(crate) use reader::{Armed, OnDoorbell, ReplyReader, Rest};
+pub(crate) use reaped::{Dying, Obituary, Remains};
+pub(crate) use replies::Received;
+pub(crate) use sending::SocketWatch;
+pub(crate) use slot::{PerSlot, SlotId, WorkerId};
+pub(crate) use state::{Phase, State};
 pub(crate) use timers::Timer;
-pub(crate) use unit::{Answer, Flight, Look, Reached, Stage, Unit};
 
 use std::{
-    num::NonZero,
     sync::{Arc, OnceLock, Weak},
     thread::{self, JoinHandle, ThreadId},
     time::{Duration, Instant},
 };
 
+use ::polling::Poller;
 use executor_core::{
     Backend, Error, ErrorKind, Shutdown, Task, deadline, fork,
     host::{Host, HostId, Registration},
     task::Completed,
 };
 use parking_lot::{Condvar, Mutex};
-use polling::Poller;
-use rustix::process::Signal;
 
 use crate::{
-    courier::Courier,
+    callbacks::CallbackThread,
     forward::Forwarder,
     trace::{Event, Trace},
 };
-use queue::Queue;
-use timers::Timers;
-use view::Tally;
-
-/// Whoever submits while no worker has room listens to them after so many tasks: it has the lock mostly anyway, and so
-/// the supervisor need not fight for it.
-const LISTEN_EVERY: usize = 32;
+use job::Job;
+use state::{Admission, Enqueued};
+use view::Counters;
 
 /// What was decided when the pool was built.
 #[derive(Clone, Debug, Default)]
@@ -65,18 +72,18 @@ pub(crate) struct Limits {
 /// See the [module](self).
 pub(crate) struct Pool {
     pub(crate) name: String,
-    width: usize,
-    /// Of tasks that ask for none themselves. Here and not behind the lock, for every submit reads it.
+    /// The time limit of tasks that have none of their own. It is here and not behind the lock because every submit
+    /// reads it.
     time_limit: Option<Duration>,
     pub(crate) state: Mutex<State>,
-    /// Locked before the state, where both are.
-    ears: Box<[Mutex<Option<Ear>>]>,
-    /// Notified when a bounded pool has room again, or is closed.
-    room: Condvar,
+    /// A reader is locked before the state, where both are.
+    readers: PerSlot<Mutex<Option<ReplyReader>>>,
+    /// Notified when the queue of a bounded pool is below its bound again, or the pool is closed.
+    below_bound: Condvar,
     /// Notified when the last worker is gone.
     gone: Condvar,
     pub(crate) poller: Arc<Poller>,
-    courier: Courier,
+    callbacks: CallbackThread,
     pub(crate) forwarder: Forwarder,
     registration: OnceLock<Registration>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
@@ -84,65 +91,22 @@ pub(crate) struct Pool {
     born: fork::Generation,
 }
 
-/// See the [module](self).
-pub(crate) struct State {
-    pub(crate) limits: Limits,
-    pub(crate) phase: Phase,
-    /// Why nothing can be run any more.
-    pub(crate) broken: Option<Error>,
-    pub(crate) queue: Queue,
-    pub(crate) units: Vec<Unit>,
-    pub(crate) timers: Timers,
-    pub(crate) tally: Tally,
-    /// Units whose link did not take all at once, for the supervisor to go on with.
-    pub(crate) backlogged: Vec<usize>,
-    /// How many threads this program can run at once.
-    processors: usize,
-    /// The unit that the last task was given to, and how many more it is given without a look at the others.
-    served: usize,
-    helping: usize,
-    /// Whether tasks have come back into the queue that are older than what workers may have.
-    returned: bool,
-    /// Whether a task with another priority than the usual was ever submitted.
-    priorities: bool,
-    /// How many submitters wait for room.
-    waiting_submitters: usize,
-    /// Whether it is going to be looked whether the queue has more room than it needs.
-    trim_is_due: bool,
-}
-
-/// How far the pool's life has come. Later is greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// Takes tasks.
-    Open,
-    /// Runs what it has.
-    Draining,
-    /// Finishes what runs.
-    Cancelling,
-    /// Stops what runs.
-    Terminating,
-    /// Every worker is gone.
-    Gone,
-}
-
 impl Pool {
-    pub(crate) fn new(name: String, limits: Limits, units: Vec<Unit>) -> Result<Arc<Pool>, Error> {
+    pub(crate) fn new(name: String, limits: Limits, workers: usize) -> Result<Arc<Pool>, Error> {
         let poller = Poller::new().map_err(|cause| {
             Error::new(ErrorKind::Other, format!("{name} could not be built: no descriptor to wait with: {cause}"))
         })?;
         let poller = Arc::new(poller);
-        let (width, time_limit) = (units.len(), limits.time_limit);
-        let state = State::new(limits, units);
+        let time_limit = limits.time_limit;
+        let state = State::new(limits, &name, workers);
         let pool = Arc::new(Pool {
-            courier: Courier::new(&name),
+            callbacks: CallbackThread::new(&name),
             forwarder: Forwarder::new(&name, poller.clone()),
             name,
-            width,
             time_limit,
             state: Mutex::new(state),
-            ears: (0..width).map(|_| Mutex::new(None)).collect(),
-            room: Condvar::new(),
+            readers: PerSlot::new(workers, |_| Mutex::new(None)),
+            below_bound: Condvar::new(),
             gone: Condvar::new(),
             poller,
             registration: OnceLock::new(),
@@ -155,21 +119,21 @@ impl Pool {
         Ok(pool)
     }
 
-    pub(crate) fn supervised_by(&self, thread: JoinHandle<()>) {
+    pub(crate) fn set_supervisor(&self, thread: JoinHandle<()>) {
         let _ = self.supervisor_id.set(thread.thread().id());
         *self.supervisor.lock() = Some(thread);
     }
 
     fn is_supervisor(&self) -> bool {
-        self.supervisor_id.get() == Some(&std::thread::current().id())
+        self.supervisor_id.get() == Some(&thread::current().id())
     }
 
-    /// The processes of the workers. None in the child of a fork, whose they are not.
-    pub(crate) fn processes(&self) -> Vec<u32> {
+    /// Returns the process ids of the workers. In the child of a fork there are none, because they are not its own.
+    pub(crate) fn worker_pids(&self) -> Vec<u32> {
         if self.born.check().is_err() {
             return Vec::new();
         }
-        self.state.lock().units.iter().filter_map(|unit| Some(unit.process.as_ref()?.number())).collect()
+        self.state.lock().workers().filter_map(handle::WorkerHandle::pid).collect()
     }
 
     fn host(&self) -> HostId {
@@ -182,36 +146,60 @@ impl Pool {
         let _ = self.poller.notify();
     }
 
-    /// Does what dispatching left to do. The lock is not held.
-    pub(crate) fn deal_with(&self, leftovers: Leftovers) {
-        drop(leftovers.left);
-        if leftovers.wake_supervisor {
-            self.notify();
+    /// Does what a transition of the state has left to be done. The caller holds no lock. Futures are completed here;
+    /// their callbacks run in the callback thread.
+    pub(crate) fn perform(&self, deferred: Deferred) {
+        let mut all_delivered = true;
+        for completion in self.perform_all_but_completions(deferred) {
+            all_delivered &= self.callbacks.deliver(completion.complete());
         }
-        self.tell(leftovers.trace);
+        if !all_delivered {
+            self.run_callbacks_later();
+        }
     }
 
-    /// Tells `tracing` what has happened. The lock is not held.
-    pub(crate) fn tell(&self, trace: Trace) {
+    /// The same in a thread of the user's, which runs the callbacks itself.
+    fn perform_in_caller(&self, deferred: Deferred) {
+        let completions = self.perform_all_but_completions(deferred);
+        // All futures are done before the first callback runs.
+        let completed: Vec<Completed> = completions.into_iter().map(|completion| completion.complete()).collect();
+        drop(completed);
+    }
+
+    fn perform_all_but_completions(&self, deferred: Deferred) -> Vec<completion::Completion> {
+        let Deferred { completions, cancelled, arguments, wake_supervisor, notify_submitters, trace } = deferred;
+        if notify_submitters {
+            self.below_bound.notify_all();
+        }
+        drop((cancelled, arguments));
+        if wake_supervisor {
+            self.notify();
+        }
+        self.report(trace);
+        completions
+    }
+
+    /// Reports events to `tracing`. The caller holds no lock.
+    pub(crate) fn report(&self, trace: Trace) {
         if trace.is_empty() {
             return;
         }
         if !self.is_supervisor() {
-            trace.tell();
-        } else if !self.courier.tell(trace) {
+            trace.report();
+        } else if !self.callbacks.report(trace) {
             self.run_callbacks_later();
         }
     }
 
-    /// Tries again to have callbacks run for which there was no thread.
-    pub(crate) fn run_callbacks(&self) {
-        if !self.courier.retry() {
+    /// Tries again to start a thread for callbacks.
+    pub(crate) fn retry_callbacks(&self) {
+        if !self.callbacks.retry() {
             self.run_callbacks_later();
         }
     }
 
-    /// There is no thread to run callbacks in: the supervisor tries again after a while. At the latest they are run by
-    /// the thread that joins the pool.
+    /// Has the supervisor try again after a while, because there is no thread to run callbacks in. The thread that joins
+    /// the pool runs them at the latest.
     #[cold]
     fn run_callbacks_later(&self) {
         const PAUSE: Duration = Duration::from_millis(200);
@@ -219,201 +207,42 @@ impl Pool {
         self.notify();
     }
 
-    /// Says that room may have come up in a bounded pool.
-    pub(crate) fn announce_room(&self, state: &State) {
-        if state.waiting_submitters > 0 {
-            self.room.notify_all();
-        }
-    }
-
-    /// The supervisor's last word.
+    /// Marks the end of the pool. The supervisor does nothing after this.
     pub(crate) fn announce_gone(&self) {
         let mut trace = Trace::default();
         trace.of_worker(|| Event::Gone { pool: self.name.clone() });
-        self.tell(trace);
+        self.report(trace);
         self.state.lock().phase = Phase::Gone;
         self.gone.notify_all();
-        self.room.notify_all();
+        self.below_bound.notify_all();
     }
 
-    /// What is left to do if the supervisor fails, which is an error in this crate: everybody hears of it.
+    /// Ends the pool after its supervisor has failed, which is an error in this crate: every future is completed.
     pub(crate) fn collapse(&self) {
         let message = format!("{} is broken: its supervisor has failed, which is an error in the library", self.name);
-        let reason = Error::new(ErrorKind::Broken, message);
-        let mut state = self.state.lock();
-        let mut endings = state.break_down(&reason);
-        for unit in &mut state.units {
-            unit.signal(Signal::KILL);
-            endings.extend(unit.vacate().into_iter().map(|(flight, _)| flight.job.given_up(Some(&reason))));
-        }
-        drop(state);
-        self.settle(None, endings);
+        let deferred = self.state.lock().collapse(&Error::new(ErrorKind::Broken, message));
+        self.perform(deferred);
         self.announce_gone();
     }
 
-    /// Resolves futures, and has their callbacks run elsewhere. Nothing is locked.
-    pub(crate) fn settle(&self, unit: Option<usize>, endings: Vec<Ending>) {
-        let mut trace = Trace::default();
-        for ending in &endings {
-            trace.of_task(|| self.done(unit, ending));
-        }
-        self.tell(trace);
-        let mut all_are_told = true;
-        for ending in endings {
-            all_are_told &= self.courier.deliver(ending.settle());
-        }
-        if !all_are_told {
-            self.run_callbacks_later();
-        }
-    }
-
-    /// What is told of the end of a task, which this unit's worker had, if any had it.
-    fn done(&self, unit: Option<usize>, ending: &Ending) -> Event {
-        let worker = unit.map(|unit| self.state.lock().units[unit].name.clone());
-        let task = ending.task();
-        Event::Done {
-            task: task.id().as_u64(),
-            name: task.name().to_string(),
-            worker: worker.unwrap_or_default(),
-            has_value: ending.has_value(),
-        }
-    }
-
     fn accept(&self, job: Job) -> Result<(), Error> {
-        let mut leftovers = Leftovers::default();
         let mut state = self.state.lock();
-        loop {
-            if let Some(reason) = &state.broken {
-                return Err(reason.clone());
+        while let Admission::Full(capacity) = state.admit(&self.name)? {
+            if !job.task.may_wait() {
+                return Err(Error::queue_full(&self.name, capacity));
             }
-            if state.phase > Phase::Open {
-                return Err(Error::shut_down(&self.name));
-            }
-            match state.limits.queue_capacity {
-                Some(capacity) if state.waiting() >= capacity && !state.somebody_is_free() => {
-                    if !job.task.may_wait() {
-                        return Err(Error::queue_full(&self.name, capacity));
-                    }
-                    state.waiting_submitters += 1;
-                    self.room.wait(&mut state);
-                    state.waiting_submitters -= 1;
-                }
-                _ => break,
-            }
+            state.waiting_submitters += 1;
+            self.below_bound.wait(&mut state);
+            state.waiting_submitters -= 1;
         }
-        let priority = job.task.priority();
-        state.priorities |= priority != 0;
-        if state.priorities {
-            state.make_way_for(priority);
-        }
-        // Where tasks wait already, nobody has room who is to have one, and whoever has it next is given the first of
-        // them.
-        let is_next = state.queue.is_empty() || state.priorities;
-        state.queue.push_back(job);
-        if is_next {
-            state.dispatch(Instant::now(), &mut leftovers);
-            drop(state);
-            self.deal_with(leftovers);
-        } else if state.queue.len().is_multiple_of(LISTEN_EVERY) {
-            drop(state);
-            self.listen_around();
+        let enqueued = state.enqueue(job, Instant::now);
+        drop(state);
+        match enqueued {
+            Enqueued::Dispatched(deferred) => self.perform(deferred),
+            Enqueued::Queued => {}
+            Enqueued::QueuedPollNow => self.poll_all(),
         }
         Ok(())
-    }
-
-    /// Stops accepting, and cancels or stops what the mode says.
-    fn shut(&self, mode: Shutdown) {
-        let phase = match mode {
-            Shutdown::Drain => Phase::Draining,
-            Shutdown::CancelPending => Phase::Cancelling,
-            Shutdown::Terminate { .. } => Phase::Terminating,
-        };
-        let mut cancelled = Vec::new();
-        let mut state = self.state.lock();
-        state.phase = state.phase.max(phase);
-        if phase >= Phase::Cancelling {
-            cancelled = state.cancel_waiting();
-        }
-        cancelled.iter().for_each(|ending| state.tally.count(ending));
-        if let Shutdown::Terminate { grace } = mode {
-            state.terminate_running(grace);
-        }
-        self.room.notify_all();
-        drop(state);
-        self.notify();
-        settle_all(cancelled);
-        let mut trace = Trace::default();
-        trace.of_worker(|| Event::Closed { pool: self.name.clone(), mode });
-        self.tell(trace);
-    }
-}
-
-/// Resolves futures in the calling thread, where their callbacks run.
-fn settle_all(endings: Vec<Ending>) {
-    let completed: Vec<Completed> = endings.into_iter().map(Ending::settle).collect();
-    drop(completed);
-}
-
-impl State {
-    fn new(limits: Limits, units: Vec<Unit>) -> State {
-        State {
-            limits,
-            phase: Phase::Open,
-            broken: None,
-            queue: Queue::default(),
-            units,
-            timers: Timers::default(),
-            tally: Tally::default(),
-            backlogged: Vec::new(),
-            processors: thread::available_parallelism().map_or(1, NonZero::get),
-            served: 0,
-            helping: 0,
-            returned: false,
-            priorities: false,
-            waiting_submitters: 0,
-            trim_is_due: false,
-        }
-    }
-
-    /// Whether a worker has nothing to do.
-    fn somebody_is_free(&self) -> bool {
-        let most = self.limits.max_tasks_per_worker;
-        self.units.iter().any(|unit| unit.is_idle() && unit.has_room(most))
-    }
-
-    /// Takes out everything that has not started.
-    fn cancel_waiting(&mut self) -> Vec<Ending> {
-        let mut cancelled: Vec<Ending> = self.queue.drain().into_iter().map(|job| job.given_up(None)).collect();
-        for unit in &mut self.units {
-            let placed: Vec<u64> = unit.flights().iter().map(|flight| flight.sequence).collect();
-            for sequence in placed {
-                cancelled.extend(unit.withdraw(sequence, true).map(|job| job.given_up(None)));
-            }
-        }
-        cancelled
-    }
-
-    /// Takes a task in again whose worker has died.
-    pub(crate) fn take_in_again(&mut self, job: Job) {
-        if job.task.recall() {
-            self.queue.put_back(job);
-            self.returned = true;
-        }
-    }
-
-    /// Whether there is nothing left to do.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.queue.is_empty() && self.units.iter().all(|unit| unit.flights().is_empty())
-    }
-
-    /// Makes the pool useless, for this reason. Answers what can never run now.
-    pub(crate) fn break_down(&mut self, reason: &Error) -> Vec<Ending> {
-        if self.broken.is_none() {
-            self.broken = Some(reason.clone());
-        }
-        let endings: Vec<Ending> = self.queue.drain().into_iter().map(|job| job.given_up(Some(reason))).collect();
-        endings.iter().for_each(|ending| self.tally.count(ending));
-        endings
     }
 }
 
@@ -425,9 +254,14 @@ impl Backend for Pool {
     }
 
     fn close(&self, mode: Shutdown) {
-        if self.born.check().is_ok() {
-            self.shut(mode);
+        if self.born.check().is_err() {
+            return;
         }
+        let deferred = self.state.lock().close(mode, Instant::now());
+        self.perform_in_caller(deferred);
+        let mut trace = Trace::default();
+        trace.of_worker(|| Event::Closed { pool: self.name.clone(), mode });
+        self.report(trace);
     }
 
     fn join(&self, timeout: Option<Duration>) -> bool {
@@ -442,15 +276,15 @@ impl Backend for Pool {
         drop(state);
         let supervisor = self.supervisor.lock().take();
         if let Some(thread) = supervisor {
-            // It has said its last word, and runs no code of the user's.
+            // It has announced its end, and runs no user code.
             let _ = thread.join();
         }
         self.forwarder.finish(until);
-        self.courier.join(until);
+        self.callbacks.join(until);
         true
     }
 
     fn max_workers(&self) -> usize {
-        self.width
+        self.readers.len()
     }
 }

@@ -15,7 +15,7 @@ use executor_core::{TaskId, codec::Bytes};
 use super::{State, Timer, job::Job};
 
 /// So many more shells of cancelled tasks than tasks that wait are borne, before they are swept out.
-const SHELLS: usize = 64;
+const EMPTY_ENTRIES: usize = 64;
 
 /// So many tasks may be taken by their priority while others wait, before one is taken by its age.
 const TURN: u32 = 2048;
@@ -30,9 +30,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Queue {
     /// Those of priority 0, which mostly are all.
-    usual: VecDeque<Job>,
+    normal: VecDeque<Job>,
     /// The others. There is no lane that is empty.
-    lanes: BTreeMap<Reverse<i32>, VecDeque<Job>>,
+    by_priority: BTreeMap<Reverse<i32>, VecDeque<Job>>,
     /// Of all jobs in the lanes, how many are waiting; the rest are shells of what was cancelled.
     waiting: usize,
     /// How many tasks were taken by their priority since one was taken by its age. It goes on counting when nothing
@@ -43,14 +43,6 @@ pub(crate) struct Queue {
     accepted_before: u64,
 }
 
-/// What is left of cancelled tasks, to be dropped outside of the lock.
-#[derive(Default)]
-#[must_use]
-pub(crate) struct Remains {
-    _body: Bytes,
-    _shells: Vec<Job>,
-}
-
 impl Queue {
     /// How many tasks wait, for the bound of a bounded pool.
     pub(crate) fn len(&self) -> usize {
@@ -59,20 +51,20 @@ impl Queue {
 
     /// Whether nothing is in here, not even what was cancelled.
     pub(crate) fn is_empty(&self) -> bool {
-        self.usual.is_empty() && self.lanes.is_empty()
+        self.normal.is_empty() && self.by_priority.is_empty()
     }
 
-    fn lane(&mut self, priority: i32) -> &mut VecDeque<Job> {
+    fn queue_of(&mut self, priority: i32) -> &mut VecDeque<Job> {
         match priority {
-            0 => &mut self.usual,
-            other => self.lanes.entry(Reverse(other)).or_default(),
+            0 => &mut self.normal,
+            other => self.by_priority.entry(Reverse(other)).or_default(),
         }
     }
 
     /// The priority whose turn it is.
     fn first(&self) -> Option<i32> {
-        let other = self.lanes.first_key_value().map(|(Reverse(priority), _)| *priority);
-        let usual = (!self.usual.is_empty()).then_some(0);
+        let other = self.by_priority.first_key_value().map(|(Reverse(priority), _)| *priority);
+        let usual = (!self.normal.is_empty()).then_some(0);
         other.max(usual)
     }
 
@@ -83,20 +75,20 @@ impl Queue {
         self.accepted += 1;
         job.number = self.accepted;
         job.task.note_place(job.number);
-        self.lane(job.rank()).push_back(job);
+        self.queue_of(job.rank()).push_back(job);
     }
 
     /// Puts a task back to where it was: behind those that were accepted before it, which mostly are none.
     pub(crate) fn put_back(&mut self, job: Job) {
         self.waiting += 1;
-        let lane = self.lane(job.rank());
+        let lane = self.queue_of(job.rank());
         lane.insert(lane.partition_point(|other| other.number < job.number), job);
     }
 
     /// The priority and the number of the next task.
     pub(crate) fn front(&self) -> Option<(i32, u64)> {
         let priority = self.first()?;
-        let lane = if priority == 0 { &self.usual } else { self.lanes.get(&Reverse(priority))? };
+        let lane = if priority == 0 { &self.normal } else { self.by_priority.get(&Reverse(priority))? };
         Some((priority, lane.front()?.number))
     }
 
@@ -104,12 +96,12 @@ impl Queue {
     pub(crate) fn pop(&mut self, left: &mut Vec<Job>) -> Option<Job> {
         loop {
             let first = self.first()?;
-            let turn = if self.lanes.is_empty() { None } else { self.turn() };
+            let turn = if self.by_priority.is_empty() { None } else { self.turn() };
             let priority = turn.unwrap_or(first);
-            let lane = self.lane(priority);
+            let lane = self.queue_of(priority);
             let job = lane.pop_front();
             if lane.is_empty() && priority != 0 {
-                self.lanes.remove(&Reverse(priority));
+                self.by_priority.remove(&Reverse(priority));
             }
             let mut job = job?;
             job.is_due |= turn.is_some();
@@ -125,8 +117,8 @@ impl Queue {
     /// Counts a task that is taken while others may wait. Some: the lane of the oldest task, whose turn it is.
     #[cold]
     fn turn(&mut self) -> Option<i32> {
-        let lanes = self.lanes.iter().map(|(Reverse(priority), lane)| (*priority, lane));
-        let lanes = lanes.chain((!self.usual.is_empty()).then_some((0, &self.usual)));
+        let lanes = self.by_priority.iter().map(|(Reverse(priority), lane)| (*priority, lane));
+        let lanes = lanes.chain((!self.normal.is_empty()).then_some((0, &self.normal)));
         let oldest = lanes.clone().filter_map(|(priority, lane)| Some((lane.front()?.number, priority))).min();
         self.passed += u32::from(lanes.count() > 1);
         if self.passed <= TURN {
@@ -139,34 +131,35 @@ impl Queue {
     /// Takes everything out.
     pub(crate) fn drain(&mut self) -> Vec<Job> {
         self.waiting = 0;
-        let mut lanes = std::mem::take(&mut self.lanes);
+        let mut lanes = std::mem::take(&mut self.by_priority);
         let less_urgent = lanes.split_off(&Reverse(-1));
-        let usual = std::mem::take(&mut self.usual);
+        let usual = std::mem::take(&mut self.normal);
         lanes.into_values().flatten().chain(usual).chain(less_urgent.into_values().flatten()).collect()
     }
 
-    /// Notes that a task in here was cancelled, and takes its arguments out. `number` is where it was put, or was once.
-    /// What is left of it is a shell, which is swept out when there are more of them than tasks that wait.
-    pub(crate) fn left(&mut self, task: TaskId, number: u64) -> Remains {
+    /// Records that a task in the queue was cancelled. `number` is where it was put, or was once. Returns its arguments,
+    /// and the empty entries that were removed, both to be dropped when the lock is released. An entry without arguments
+    /// stays until there are more of them than of tasks that wait.
+    pub(crate) fn on_cancelled(&mut self, task: TaskId, number: u64) -> (Bytes, Vec<Job>) {
         self.waiting = self.waiting.saturating_sub(1);
-        let lanes = std::iter::once(&mut self.usual).chain(self.lanes.values_mut());
-        let body = lanes.filter_map(|lane| find(lane, task, number)).map(Job::take_body).next();
-        let shells = match self.entries() - self.waiting.min(self.entries()) > self.waiting + SHELLS {
-            true => self.sweep(),
+        let queues = std::iter::once(&mut self.normal).chain(self.by_priority.values_mut());
+        let body = queues.filter_map(|queue| find(queue, task, number)).map(Job::take_body).next();
+        let removed = match self.entries() - self.waiting.min(self.entries()) > self.waiting + EMPTY_ENTRIES {
+            true => self.remove_empty(),
             false => Vec::new(),
         };
-        Remains { _body: body.unwrap_or_default(), _shells: shells }
+        (body.unwrap_or_default(), removed)
     }
 
     fn entries(&self) -> usize {
-        self.usual.len() + self.lanes.values().map(VecDeque::len).sum::<usize>()
+        self.normal.len() + self.by_priority.values().map(VecDeque::len).sum::<usize>()
     }
 
     /// Takes out what was cancelled. It costs a step for each entry, of which most are.
     #[cold]
-    fn sweep(&mut self) -> Vec<Job> {
+    fn remove_empty(&mut self) -> Vec<Job> {
         let mut shells = Vec::new();
-        for lane in std::iter::once(&mut self.usual).chain(self.lanes.values_mut()) {
+        for lane in std::iter::once(&mut self.normal).chain(self.by_priority.values_mut()) {
             for _ in 0..lane.len() {
                 match lane.pop_front() {
                     Some(job) if job.task.has_left_queue() => shells.push(job),
@@ -175,13 +168,13 @@ impl Queue {
                 }
             }
         }
-        self.lanes.retain(|_, lane| !lane.is_empty());
+        self.by_priority.retain(|_, lane| !lane.is_empty());
         shells
     }
 
     /// Whether it has more room than is kept for nothing.
-    pub(crate) fn is_roomy(&self) -> bool {
-        std::iter::once(&self.usual).chain(self.lanes.values()).any(|lane| lane.capacity() > KEPT)
+    pub(crate) fn has_spare_capacity(&self) -> bool {
+        std::iter::once(&self.normal).chain(self.by_priority.values()).any(|lane| lane.capacity() > KEPT)
     }
 
     /// Gives back room that was not used since the last time. So much was, at most, as is here and was accepted since
@@ -189,7 +182,7 @@ impl Queue {
     fn trim(&mut self) {
         let accepted = usize::try_from(self.accepted - self.accepted_before).unwrap_or(usize::MAX);
         self.accepted_before = self.accepted;
-        for lane in std::iter::once(&mut self.usual).chain(self.lanes.values_mut()) {
+        for lane in std::iter::once(&mut self.normal).chain(self.by_priority.values_mut()) {
             if lane.capacity() / 4 > accepted.saturating_add(lane.len()) {
                 lane.shrink_to(KEPT.max(2 * lane.len()));
             }
@@ -197,7 +190,7 @@ impl Queue {
     }
 
     /// Notes that a task that was popped turned out to be cancelled, of which [`left`](Queue::left) is going to hear.
-    pub(crate) fn popped_in_vain(&mut self) {
+    pub(crate) fn popped_cancelled(&mut self) {
         self.waiting += 1;
     }
 }
@@ -216,15 +209,15 @@ fn find(lane: &mut VecDeque<Job>, task: TaskId, number: u64) -> Option<&mut Job>
 
 impl State {
     /// Sees to it that the room of a burst is given back when it is over.
-    pub(crate) fn watch_room(&mut self) {
-        if !self.trim_is_due && self.queue.is_roomy() {
+    pub(crate) fn set_trim_check(&mut self) {
+        if !self.trim_is_due && self.queue.has_spare_capacity() {
             self.trim_is_due = true;
             self.set_timer(Instant::now() + PAUSE, Timer::Trim);
         }
     }
 
     /// Gives back what has not been used for a while.
-    pub(crate) fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         self.trim_is_due = false;
         self.queue.trim();
     }

@@ -1,6 +1,6 @@
-//! Stopping a task that runs: its worker is killed, and it alone pays.
+//! Stopping a task that runs: its worker is killed, at the cost of this task alone.
 //!
-//! What waits behind it is taken back first, so that the worker cannot go on to another task. Then the task is
+//! What waits behind the task is taken back first, so that the worker cannot go on to another one. Then the task is
 //! condemned: from here on it cannot finish any more. Only then is the worker sent a signal.
 
 use std::time::{Duration, Instant};
@@ -8,159 +8,189 @@ use std::time::{Duration, Instant};
 use executor_core::{Error, ErrorKind};
 use rustix::process::Signal;
 
-use super::{Leftovers, Look, State, Timer};
+use super::{
+    Deferred, State,
+    handle::{Condemned, Look},
+    slot::{Assignment, WorkerId},
+    timers::Timer,
+};
 use crate::transport::Claim;
 
-/// How long a reply may take at least whose task was to be stopped when it had just finished.
+/// How long a reply may take at least whose task had just finished when it was to be stopped.
 const REPLY_GRACE: Duration = Duration::from_secs(1);
 
 impl State {
     /// Stops every task that runs.
-    pub(super) fn terminate_running(&mut self, grace: Duration) {
-        for index in 0..self.units.len() {
-            let running: Vec<u64> = self.units[index].flights().iter().map(|flight| flight.sequence).collect();
+    pub(super) fn terminate_running(&mut self, grace: Duration, now: Instant) {
+        for slot in self.slots.ids() {
+            let Some(worker) = self.worker(slot) else { continue };
+            let running: Vec<u64> = worker.in_flight().iter().map(|task| task.sequence).collect();
             for sequence in running {
-                self.terminate(index, sequence, grace);
+                self.stop_task(Assignment { slot, sequence }, grace, now);
             }
         }
     }
 
-    /// Stops one task, if it runs. One that is being stopped already may be given less time, never more.
-    pub(super) fn terminate(&mut self, index: usize, sequence: u64, grace: Duration) -> bool {
-        let unit = &mut self.units[index];
-        let Some(flight) = unit.flight(sequence) else { return false };
-        let name = flight.job.task.name().to_string();
-        let worker = unit.description();
-        if !unit.is_condemned_for(sequence) {
-            let message = format!("task `{name}` was running and was stopped on request; its {worker} is replaced");
-            if !self.condemn(index, sequence, None, Error::new(ErrorKind::Terminated, message)) {
-                return self.insist(index, sequence, grace);
+    /// Stops one task, if it runs, and returns whether it does.
+    pub(super) fn terminate(&mut self, at: Assignment, grace: Duration, now: Instant) -> (bool, Deferred) {
+        let stops = self.stop_task(at, grace, now);
+        let mut deferred = self.dispatch(now);
+        self.note_below_bound(&mut deferred);
+        deferred.wake_supervisor = true;
+        (stops, deferred)
+    }
+
+    /// Stops one task, if it runs, and returns whether it does. One that is being stopped already may be given less
+    /// time, never more.
+    fn stop_task(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
+        let Some(error) = self.termination(at) else { return false };
+        if !self.worker(at.slot).is_some_and(|worker| worker.is_condemned_for(at.sequence)) {
+            if self.condemn(at, None, error) == Condemned::No {
+                return self.insist(at, grace, now);
             }
-            self.units[index].ask_to_stop(sequence);
-            if !grace.is_zero() {
-                self.units[index].signal(Signal::TERM);
-                // One that was stopped by `SIGSTOP` hears nothing before it goes on.
-                self.units[index].signal(Signal::CONT);
+            if let Some(worker) = self.worker_mut(at.slot) {
+                worker.ask_to_stop(at.sequence);
+                if !grace.is_zero() {
+                    worker.signal(Signal::TERM);
+                    // A worker that was stopped by `SIGSTOP` gets no other signal before it goes on.
+                    worker.signal(Signal::CONT);
+                }
             }
         }
-        let unit = &self.units[index];
+        let Some(worker) = self.worker(at.slot) else { return true };
         if grace.is_zero() {
-            unit.signal(Signal::KILL);
-        } else if let Some(at) = Instant::now().checked_add(grace) {
-            // A grace too long to be told apart from "for ever" sets no timer.
-            let timer = Timer::Kill { unit: index, generation: unit.generation };
-            self.set_timer(at, timer);
+            worker.signal(Signal::KILL);
+        } else if let Some(end) = now.checked_add(grace) {
+            // A grace that ends after the clock does needs no timer.
+            let id = worker.id();
+            self.set_timer(end, Timer::Kill(id));
         }
         true
     }
 
-    /// Sees to it that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply
-    /// is on its way; or the claim is never twice the same. Either way the worker is killed if there is no outcome
-    /// after the grace. True: it says that it runs.
-    fn insist(&mut self, index: usize, sequence: u64, grace: Duration) -> bool {
-        if let Some(at) = Instant::now().checked_add(grace.max(REPLY_GRACE)) {
-            self.set_timer(at, Timer::Insist { unit: index, sequence });
-        }
-        let claims = self.units[index].claims();
-        claims.is_some_and(|claims| matches!(claims.claim(sequence), Claim::Running { .. }))
+    /// Returns the error of a task that is stopped because that was asked for, or `None` if no worker has it.
+    fn termination(&mut self, at: Assignment) -> Option<Error> {
+        let worker = self.slots.get(at.slot)?.describe_worker();
+        let name = self.worker_mut(at.slot)?.find(at.sequence)?.job.task.name();
+        let message = format!("task `{name}` was running and was stopped on request; its {worker} is replaced");
+        Some(Error::new(ErrorKind::Terminated, message))
     }
 
-    /// Kills a worker that has not answered a task within the grace, whatever it says of the task.
-    pub(crate) fn end_unanswered(&mut self, index: usize, sequence: u64, leftovers: &mut Leftovers) {
-        let unit = &mut self.units[index];
-        let worker = unit.description();
-        let Some(flight) = unit.flight(sequence) else { return };
-        let name = flight.job.task.name();
-        let message = format!("task `{name}` was running and was stopped on request; its {worker} is replaced");
-        self.condemn_by_force(index, sequence, Error::new(ErrorKind::Terminated, message));
-        self.units[index].signal(Signal::KILL);
-        self.dispatch(Instant::now(), leftovers);
+    /// Makes sure that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply is
+    /// on its way; or the claim is never twice the same. Either way the worker is killed if no outcome comes within the
+    /// grace. Returns whether the claim says that the task runs.
+    fn insist(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
+        if let Some(end) = now.checked_add(grace.max(REPLY_GRACE)) {
+            self.set_timer(end, Timer::Unanswered(at));
+        }
+        let claims = self.worker(at.slot).and_then(|worker| worker.claims());
+        claims.is_some_and(|claims| matches!(claims.claim(at.sequence), Claim::Running { .. }))
+    }
+
+    /// Kills a worker that has not replied to a task within the grace, whatever it says of the task.
+    pub(super) fn end_unanswered(&mut self, at: Assignment, now: Instant) -> Deferred {
+        let Some(error) = self.termination(at) else { return Deferred::default() };
+        // Condemned or not, its time is over.
+        let _ = self.condemn_by_force(at, error);
+        if let Some(worker) = self.worker(at.slot) {
+            worker.signal(Signal::KILL);
+        }
+        self.dispatch(now)
     }
 
     /// Asks a task that runs to stop, without forcing it.
-    pub(super) fn ask_to_stop(&mut self, index: usize, sequence: u64, leftovers: &mut Leftovers) {
-        let unit = &mut self.units[index];
-        if unit.flight(sequence).is_some() {
-            unit.ask_to_stop(sequence);
-            self.note_backlog(index, leftovers);
+    pub(super) fn ask_to_stop(&mut self, at: Assignment) -> Deferred {
+        let mut deferred = Deferred::default();
+        if let Some(worker) = self.worker_mut(at.slot)
+            && worker.find(at.sequence).is_some()
+        {
+            worker.ask_to_stop(at.sequence);
+            if worker.has_backlog() {
+                self.note_backlog(at.slot, &mut deferred);
+            }
         }
+        deferred
     }
 
-    /// Takes back what waits behind a task, and forbids the task to finish; of a batch, only if it is at this item.
-    /// True: the caller kills its worker. Either way the caller dispatches what was taken back.
-    fn condemn(&mut self, index: usize, sequence: u64, only: Option<u64>, error: Error) -> bool {
-        self.take_back(index, usize::MAX, |_| true);
-        self.returned = true;
-        self.units[index].condemn(sequence, only, error)
+    /// Takes back what waits behind a task, and forbids the task to finish; with `only`, if it is at this item. The
+    /// caller dispatches what was taken back.
+    fn condemn(&mut self, at: Assignment, only: Option<u64>, error: Error) -> Condemned {
+        self.take_back(at.slot, usize::MAX, |_| true);
+        self.dispatcher.note_older_tasks_in_queue();
+        self.worker_mut(at.slot).map_or(Condemned::No, |worker| worker.condemn(at.sequence, only, error))
     }
 
     /// The same, whatever the worker says of the task.
-    fn condemn_by_force(&mut self, index: usize, sequence: u64, error: Error) -> bool {
-        self.take_back(index, usize::MAX, |_| true);
-        self.returned = true;
-        self.units[index].condemn_by_force(sequence, error)
+    fn condemn_by_force(&mut self, at: Assignment, error: Error) -> Condemned {
+        self.take_back(at.slot, usize::MAX, |_| true);
+        self.dispatcher.note_older_tasks_in_queue();
+        self.worker_mut(at.slot).map_or(Condemned::No, |worker| worker.condemn_by_force(at.sequence, error))
     }
 
-    /// Sees to it that somebody looks when a task may have run for as long as it is allowed to.
-    pub(super) fn watch_limit(&mut self, index: usize, at: Instant, leftovers: &mut Leftovers) {
-        let unit = &mut self.units[index];
-        if unit.limit_due.is_some_and(|due| due <= at) {
+    /// Sets a timer for when a task may have used up its time limit.
+    pub(super) fn set_limit_check(&mut self, id: WorkerId, at: Instant, deferred: &mut Deferred) {
+        let Some(worker) = self.worker_by_id(id) else { return };
+        if worker.checks.limit.is_some_and(|due| due <= at) {
             return;
         }
-        unit.limit_due = Some(at);
-        leftovers.wake_supervisor |= self.set_timer(at, Timer::Limit { unit: index });
+        worker.checks.limit = Some(at);
+        deferred.wake_supervisor |= self.set_timer(at, Timer::Limit(id));
     }
 
-    /// Looks whether what a worker runs has used up its time, and stops it then. `replies` says that a reply of its is
-    /// under way.
-    pub(crate) fn check_limits(&mut self, index: usize, now: Instant, replies: bool, leftovers: &mut Leftovers) {
-        let unit = &mut self.units[index];
-        if unit.limit_due.is_none_or(|due| due > now) {
-            // An earlier look has set another time.
-            return;
+    /// Stops the task that a worker runs if it has used up its time. `is_in_a_reply` tells whether a part of a reply has
+    /// come.
+    pub(super) fn check_limits(&mut self, id: WorkerId, is_in_a_reply: bool, now: Instant) -> Deferred {
+        let mut deferred = Deferred::default();
+        let Some(worker) = self.worker_by_id(id) else { return deferred };
+        if worker.checks.limit.is_none_or(|due| due > now) {
+            // An earlier check has set another time.
+            return deferred;
         }
-        unit.limit_due = None;
-        let look = unit.look_at_limit(now, replies);
+        worker.checks.limit = None;
+        let look = worker.look_at_limit(now, is_in_a_reply);
         // What waits behind it starts later, and has its whole limit then.
-        let behind = unit.flights().iter().skip(usize::from(look.is_some())).filter_map(|flight| flight.job.time_limit);
-        let mut next = behind.min();
+        let behind = worker.in_flight().iter().skip(usize::from(look.is_some()));
+        let behind = behind.filter_map(|task| task.job.time_limit).min();
         let next_look = match look {
             None => None,
             Some((_, Look::InTime(left))) => Some(left),
-            Some((sequence, look)) => self.end_over_limit(index, sequence, look, now),
+            Some((sequence, look)) => {
+                let again = self.end_over_limit(Assignment { slot: id.slot, sequence }, look, now);
+                self.dispatch_into(now, &mut deferred);
+                again
+            }
         };
-        next = next.into_iter().chain(next_look).min();
-        if look.is_some_and(|(_, look)| !matches!(look, Look::InTime(_))) {
-            self.dispatch(now, leftovers);
-        }
+        let next = behind.into_iter().chain(next_look).min();
         if let Some(at) = next.and_then(|next| now.checked_add(next)) {
-            self.watch_limit(index, at, leftovers);
+            self.set_limit_check(id, at, &mut deferred);
         }
+        deferred
     }
 
-    /// Stops a task that has used up its time. Some: it could not be, and is to be looked at again after this.
-    fn end_over_limit(&mut self, index: usize, sequence: u64, look: Look, now: Instant) -> Option<Duration> {
-        let unit = &mut self.units[index];
-        let worker = unit.description();
-        let flight = unit.flight(sequence)?;
-        let (name, limit) = (flight.job.task.name(), flight.job.time_limit?);
+    /// Stops a task that has used up its time. If it cannot be stopped, returns after what time to look again.
+    fn end_over_limit(&mut self, at: Assignment, look: Look, now: Instant) -> Option<Duration> {
+        let described = self.slots.get(at.slot)?.describe_worker();
+        let worker = self.worker_mut(at.slot)?;
+        let was_condemned = worker.is_condemned();
+        let task = worker.find(at.sequence)?;
+        let (name, limit) = (task.job.task.name(), task.job.time_limit?);
         let message = format!(
-            "task `{name}` ran for {limit:?}, its time limit, and was stopped; its {worker} is replaced. \
+            "task `{name}` ran for {limit:?}, its time limit, and was stopped; its {described} is replaced. \
              If it was making progress, give it more time"
         );
         let error = Error::new(ErrorKind::TimeLimit, message);
-        let stops = match look {
+        let condemned = match look {
             // It was asked to stop, and the limit comes before the grace is over.
-            _ if unit.verdict.is_some() => true,
-            Look::Over { item } => self.condemn(index, sequence, item, error),
-            _ => self.condemn_by_force(index, sequence, error),
+            _ if was_condemned => Condemned::Yes,
+            Look::Over { item } => self.condemn(at, item, error),
+            _ => self.condemn_by_force(at, error),
         };
-        let unit = &mut self.units[index];
-        if stops {
-            unit.signal(Signal::KILL);
+        let worker = self.worker_mut(at.slot)?;
+        if condemned == Condemned::Yes {
+            worker.signal(Signal::KILL);
             return None;
         }
-        let watch = unit.flight(sequence)?.watch.as_mut()?;
-        Some(watch.is_overdue(now, limit))
+        let watch = worker.find(at.sequence)?.watch.as_mut()?;
+        Some(watch.note_overdue(now, limit))
     }
 }

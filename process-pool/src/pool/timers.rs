@@ -1,4 +1,4 @@
-//! What is to be looked at later.
+//! What must be looked at later.
 
 use std::{
     cmp::Reverse,
@@ -6,33 +6,36 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Stage, State};
+use super::{
+    Deferred, Stage, State,
+    slot::{Assignment, SlotId, WorkerId, WorkerSlot},
+};
 
-/// What is due at a point in time. Each names what it was set for, and is forgotten if that has changed since.
+/// What is due at a point in time. A timer is not taken back: it names what it was set for, and has no effect if that is
+/// gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    /// A task of this unit may have run for as long as it is allowed to.
-    Limit { unit: usize },
-    /// Tasks may wait behind a long one in this unit.
-    Stall { unit: usize },
-    /// A worker that was asked to go has had its time.
-    Kill { unit: usize, generation: u64 },
-    /// A task that was to be stopped and could not be condemned has had the time to answer.
-    Insist { unit: usize, sequence: u64 },
-    /// A worker that was started has not answered.
-    Late { unit: usize, generation: u64 },
-    /// A worker has had something in its hands for a while: it may have been stopped, of which nothing else tells.
-    Look { unit: usize, generation: u64 },
-    /// A worker that has closed its link has had the time to end.
-    Unlinked { unit: usize, generation: u64 },
-    /// Starting a worker failed: try again.
-    Start { unit: usize },
-    /// The queue may have more room than it needs.
+    /// A task of this worker may have used up its time limit.
+    Limit(WorkerId),
+    /// Tasks may wait behind a long one of this worker.
+    Stall(WorkerId),
+    /// The time of a worker that was asked to leave is over.
+    Kill(WorkerId),
+    /// The time to reply is over for a task that was to be stopped and could not be condemned.
+    Unanswered(Assignment),
+    /// The time to become ready is over.
+    Start(WorkerId),
+    /// A worker has had something to do for a while. It may have been stopped by a signal, which nothing else reports.
+    Stopped(WorkerId),
+    /// The time to end is over for a worker that has closed its link.
+    LinkClosed(WorkerId),
+    /// Starting a worker in this slot failed: try again.
+    Restart(SlotId),
+    /// The queue may have more memory than it needs.
     Trim,
-    /// A worker has written a part of a line, which is passed on although the rest has not come.
-    Line { unit: usize, generation: u64 },
-    /// Nothing more of the workers' standard error is read because this program's own takes nothing: see whether it
-    /// does.
+    /// A worker has written a part of a line, which is forwarded even if the rest has not come.
+    Line(WorkerId),
+    /// The workers' standard error is not read because this program's own is full: see whether it still is.
     Logs,
     /// There was no thread to run callbacks in: try again.
     Callbacks,
@@ -42,47 +45,47 @@ pub(crate) enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Timer)>>,
-    /// How many were left when those that mean nothing any more were last thrown out.
+    /// How many were left when those without effect were last removed.
     kept: usize,
 }
 
 impl Timers {
-    /// Sets one. True: it is the next that is due, so whoever waits for the others has to know.
-    pub(crate) fn set(&mut self, at: Instant, timer: Timer) -> bool {
+    /// Sets a timer. Returns `true` if it is the next that is due, so that the thread that waits for the others must
+    /// know.
+    fn set(&mut self, at: Instant, timer: Timer) -> bool {
         let is_next = self.next().is_none_or(|next| at < next);
         self.heap.push(Reverse((at, timer)));
         is_next
     }
 
-    /// Whether there may be many that mean nothing any more: a timer is not taken back when what it was set for is
-    /// over.
+    /// Whether there may be many without effect.
     fn is_crowded(&self) -> bool {
         const FEW: usize = 64;
         self.heap.len() >= FEW.max(2 * self.kept)
     }
 
-    fn retain(&mut self, means_something: impl Fn(Instant, &Timer) -> bool) {
-        self.heap.retain(|Reverse((at, timer))| means_something(*at, timer));
+    fn retain(&mut self, has_effect: impl Fn(Instant, &Timer) -> bool) {
+        self.heap.retain(|Reverse((at, timer))| has_effect(*at, timer));
         self.heap.shrink_to(2 * self.heap.len());
         self.kept = self.heap.len();
     }
 
-    /// Moves those by this much that are the end of somebody's time. The others only have somebody look, and set again.
+    /// Postpones the timers that end something. The others only look, and are set again.
     fn postpone(&mut self, time: Duration) {
         let postponed = |Reverse((at, timer)): Reverse<(Instant, Timer)>| {
-            let is_end = matches!(timer, Timer::Kill { .. } | Timer::Late { .. } | Timer::Unlinked { .. });
+            let is_end = matches!(timer, Timer::Kill(_) | Timer::Start(_) | Timer::LinkClosed(_));
             let later = at.checked_add(time).filter(|_| is_end);
             Reverse((later.unwrap_or(at), timer))
         };
         self.heap = std::mem::take(&mut self.heap).into_iter().map(postponed).collect();
     }
 
-    /// When the next one is due.
+    /// Returns when the next one is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// The next one that is due by now.
+    /// Returns the next one that is due by now.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Timer> {
         if self.next()? > now {
             return None;
@@ -91,36 +94,60 @@ impl Timers {
     }
 }
 
+impl Timer {
+    /// Returns the slot whose replies must be read before the timer is handled: what the worker has done in time counts.
+    pub(crate) fn slot_to_read(self) -> Option<SlotId> {
+        match self {
+            Timer::Limit(id) | Timer::Stopped(id) => Some(id.slot),
+            Timer::Unanswered(task) => Some(task.slot),
+            _ => None,
+        }
+    }
+}
+
 impl State {
-    /// This whole program was stopped at that moment and for so long, so nothing could get on: whatever had begun has
-    /// that much more time.
-    pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
-        self.timers.postpone(time);
-        self.units.iter_mut().for_each(|unit| unit.give_back(from, time));
+    /// Handles a timer that is due. `is_in_a_reply` tells whether a part of a reply of the worker has come. Timers that
+    /// need more than the state are the supervisor's.
+    pub(crate) fn on_timer(&mut self, timer: Timer, is_in_a_reply: bool, now: Instant) -> Deferred {
+        match timer {
+            Timer::Limit(id) => return self.check_limits(id, is_in_a_reply, now),
+            Timer::Stall(id) => return self.check_stall(id, now),
+            Timer::Stopped(id) => return self.check_stopped(id, is_in_a_reply, now),
+            Timer::Unanswered(task) => return self.end_unanswered(task, now),
+            Timer::Kill(id) => self.kill(id),
+            Timer::Start(id) => self.check_start(id),
+            Timer::Trim => self.trim(),
+            Timer::LinkClosed(_) | Timer::Restart(_) | Timer::Line(_) | Timer::Logs | Timer::Callbacks => {}
+        }
+        Deferred::default()
     }
 
-    /// Sets a timer; see [`Timers::set`].
+    /// Gives everything that had begun this much more time: this whole program was stopped at `from` and for so long,
+    /// so nothing could make progress.
+    pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
+        self.timers.postpone(time);
+        self.slots.iter_mut().filter_map(WorkerSlot::worker_mut).for_each(|worker| worker.give_back(from, time));
+    }
+
+    /// Sets a timer. Returns `true` if it is the next that is due, so that the supervisor must be woken.
     pub(crate) fn set_timer(&mut self, at: Instant, timer: Timer) -> bool {
         if self.timers.is_crowded() {
-            let units = &self.units;
-            self.timers.retain(|at, timer| {
-                let lives = |unit: usize, generation| {
-                    units.get(unit).is_some_and(|unit| unit.generation == generation && unit.process.is_some())
-                };
-                match *timer {
-                    Timer::Limit { unit } => units[unit].limit_due == Some(at),
-                    Timer::Stall { unit } => units[unit].stall_due == Some(at),
-                    Timer::Insist { unit, sequence } => {
-                        units[unit].flights().iter().any(|flight| flight.sequence == sequence)
-                    }
-                    Timer::Late { unit, generation } => lives(unit, generation) && units[unit].stage == Stage::Starting,
-                    Timer::Kill { unit, generation }
-                    | Timer::Look { unit, generation }
-                    | Timer::Unlinked { unit, generation }
-                    | Timer::Line { unit, generation } => lives(unit, generation),
-                    Timer::Start { unit } => units[unit].stage == Stage::Vacant,
-                    Timer::Trim | Timer::Logs | Timer::Callbacks => true,
-                }
+            let slots = &self.slots;
+            let worker = |id: WorkerId| {
+                let worker = slots.get(id.slot).and_then(WorkerSlot::worker);
+                worker.filter(|worker| worker.id() == id && worker.is_alive())
+            };
+            self.timers.retain(|at, timer| match *timer {
+                Timer::Limit(id) => worker(id).is_some_and(|worker| worker.checks.limit == Some(at)),
+                Timer::Stall(id) => worker(id).is_some_and(|worker| worker.checks.stall == Some(at)),
+                Timer::Unanswered(task) => slots
+                    .get(task.slot)
+                    .and_then(WorkerSlot::worker)
+                    .is_some_and(|worker| worker.in_flight().iter().any(|other| other.sequence == task.sequence)),
+                Timer::Start(id) => worker(id).is_some_and(|worker| worker.stage() == Stage::Starting),
+                Timer::Kill(id) | Timer::Stopped(id) | Timer::LinkClosed(id) | Timer::Line(id) => worker(id).is_some(),
+                Timer::Restart(slot) => slots[slot].worker().is_none(),
+                Timer::Trim | Timer::Logs | Timer::Callbacks => true,
             });
         }
         self.timers.set(at, timer)

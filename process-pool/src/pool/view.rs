@@ -1,16 +1,16 @@
-//! What a pool says of itself: in numbers, and to people who look for what it is doing.
+//! What a pool tells of itself: its statistics, and its `Debug` text.
 
 use std::{
     fmt,
     time::{Duration, Instant},
 };
 
-use super::{Ending, Pool, Stage, State, Unit};
-use crate::{process::Process, stats::Stats};
+use super::{Pool, Stage, State, completion::Completion, handle::WorkerHandle, slot::WorkerSlot};
+use crate::stats::Stats;
 
-/// What has happened in a pool so far. What is true at the moment is looked up when somebody asks.
+/// What has happened in a pool so far.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     done: u64,
     failed: u64,
     cancelled: u64,
@@ -18,13 +18,15 @@ pub(crate) struct Tally {
     restarts: u64,
 }
 
-impl Tally {
-    /// A task has come to an end.
-    pub(crate) fn count(&mut self, ending: &Ending) {
-        match ending.has_value() {
-            Some(true) => self.done += 1,
-            Some(false) => self.failed += 1,
-            None => self.cancelled += 1,
+impl Counters {
+    /// Counts tasks that have ended.
+    pub(crate) fn count_all(&mut self, completions: &[Completion]) {
+        for completion in completions {
+            match completion.has_value() {
+                Some(true) => self.done += 1,
+                Some(false) => self.failed += 1,
+                None => self.cancelled += 1,
+            }
         }
     }
 
@@ -43,80 +45,82 @@ impl Tally {
 
 impl State {
     fn stats(&self) -> Stats {
-        let running = self.units.iter().map(Unit::running).sum::<usize>();
-        let held = self.units.iter().map(|unit| unit.flights().len()).sum::<usize>();
+        let running = self.workers().map(WorkerHandle::running).sum::<usize>();
+        let held = self.workers().map(|worker| worker.in_flight().len()).sum::<usize>();
         Stats {
             queued: self.queue.len() + held - running,
             running,
-            done: self.tally.done,
-            failed: self.tally.failed,
-            cancelled: self.tally.cancelled,
-            workers: self.units.iter().filter(|unit| unit.process.is_some()).count(),
-            deaths: self.tally.deaths,
-            restarts: self.tally.restarts,
-            bytes_sent: self.units.iter().map(|unit| unit.bytes_sent).sum(),
-            bytes_received: self.units.iter().map(|unit| unit.bytes_received).sum(),
+            done: self.counters.done,
+            failed: self.counters.failed,
+            cancelled: self.counters.cancelled,
+            workers: self.workers().filter(|worker| worker.is_alive()).count(),
+            deaths: self.counters.deaths,
+            restarts: self.counters.restarts,
+            bytes_sent: self.slots.iter().map(WorkerSlot::bytes_sent).sum(),
+            bytes_received: self.slots.iter().map(WorkerSlot::bytes_received).sum(),
         }
     }
 }
 
 impl Pool {
-    /// All zeroes in the child of a fork, which has none of this.
+    /// Returns the statistics. In the child of a fork, which has no part in the pool, they are all zero.
     pub(crate) fn stats(&self) -> Stats {
         if self.born.check().is_err() { Stats::default() } else { self.state.lock().stats() }
     }
 }
 
-/// How long to wait for a pool that is asked what it is doing. It is never busy for so long, but may be in an error of
-/// its own, and the one who asks may be after that.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the lock. The pool never holds it for so long, unless an error in this crate holds it forever, and
+/// then this text may be wanted to find that.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut description = f.debug_struct("ProcessPoolExecutor");
         description.field("name", &self.name);
         if self.born.check().is_err() {
-            // The lock may be held for ever by a thread that did not come along.
+            // A thread that the fork has left behind may hold the lock forever.
             return description.field("phase", &"left behind by a fork").finish_non_exhaustive();
         }
-        let Some(state) = self.state.try_lock_for(PATIENCE) else { return description.finish_non_exhaustive() };
+        let Some(state) = self.state.try_lock_for(LOCK_TIMEOUT) else { return description.finish_non_exhaustive() };
         description.field("phase", &state.phase);
         if let Some(reason) = &state.broken {
             description.field("broken", reason);
         }
         let now = Instant::now();
-        let workers: Vec<WorkerView> = state.units.iter().map(|unit| WorkerView::of(unit, now)).collect();
+        let workers: Vec<WorkerView> = state.slots.iter().map(|slot| WorkerView::of(slot, now)).collect();
         let stats = state.stats();
-        // What is written goes to the user's code, which may want something of this pool.
+        // The text goes to user code, which may use this pool.
         drop(state);
         description.field("stats", &stats).field("workers", &workers).finish()
     }
 }
 
-/// A worker at a moment.
+/// A slot and its worker at a moment.
 struct WorkerView {
     name: String,
-    process: Option<u32>,
-    stage: Stage,
-    /// The task that it runs, or is about to: its name and number, and for how long it has had it.
+    pid: Option<u32>,
+    /// `None` if the slot has no worker.
+    stage: Option<Stage>,
+    /// The first task of the worker: its name and number, and for how long the worker has had it.
     task: Option<(String, u64, Duration)>,
-    runs: bool,
+    is_running: bool,
     waiting: usize,
 }
 
 impl WorkerView {
-    fn of(unit: &Unit, now: Instant) -> WorkerView {
-        let task = unit.flights().front().map(|flight| {
-            let task = &flight.job.task;
-            (task.name().to_string(), task.id().as_u64(), now.saturating_duration_since(flight.since))
+    fn of(slot: &WorkerSlot, now: Instant) -> WorkerView {
+        let worker = slot.worker();
+        let task = worker.and_then(|worker| worker.in_flight().front()).map(|first| {
+            let task = &first.job.task;
+            (task.name().to_string(), task.id().as_u64(), now.saturating_duration_since(first.since))
         });
         WorkerView {
-            name: unit.name.clone(),
-            process: unit.process.as_ref().map(Process::number),
-            stage: unit.stage,
+            name: slot.name.clone(),
+            pid: worker.and_then(WorkerHandle::pid),
+            stage: worker.map(WorkerHandle::stage),
             task,
-            runs: unit.running() > 0,
-            waiting: unit.waiting(),
+            is_running: worker.is_some_and(|worker| worker.running() > 0),
+            waiting: worker.map_or(0, WorkerHandle::waiting),
         }
     }
 }
@@ -124,16 +128,16 @@ impl WorkerView {
 impl fmt::Debug for WorkerView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
-        if let Some(process) = self.process {
-            write!(f, " (process {process})")?;
+        if let Some(pid) = self.pid {
+            write!(f, " (process {pid})")?;
         }
         match (self.stage, &self.task) {
-            (Stage::Vacant, _) => write!(f, ": no process"),
-            (Stage::Starting, _) => write!(f, ": starting"),
-            (Stage::Leaving, None) => write!(f, ": leaving"),
-            (Stage::Ready, None) => write!(f, ": idle"),
-            (stage, Some((name, number, time))) => {
-                let does = if self.runs { "runs" } else { "was given" };
+            (None, _) => write!(f, ": no process"),
+            (Some(Stage::Starting), _) => write!(f, ": starting"),
+            (Some(Stage::Leaving), None) => write!(f, ": leaving"),
+            (Some(Stage::Ready), None) => write!(f, ": idle"),
+            (Some(stage), Some((name, number, time))) => {
+                let does = if self.is_running { "runs" } else { "was given" };
                 write!(f, ": {does} task {number} `{name}` for {time:?}")?;
                 if self.waiting > 0 {
                     write!(f, ", {} more behind it", self.waiting)?;

@@ -2,19 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
 use super::{Event, Supervisor};
-use crate::pool::{Leftovers, Stage};
+use crate::pool::{Timer, WorkerId};
 
-/// If the supervisor wakes up so much too late, this whole program was stopped, most likely: by `SIGSTOP`, a frozen
-/// control group, a machine that was suspended or moved. While workers have tasks it wakes up once a second at least,
-/// so that a longer pause is noticed whatever it waits for.
+/// If the supervisor wakes up so much too late, this whole program was most likely stopped: by `SIGSTOP`, a frozen
+/// control group, a machine that was suspended or moved. While workers have tasks it wakes up at least once a second, so
+/// that a longer pause is noticed whatever it waits for.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Supervisor {
-    /// The supervisor has woken up, which it should have done at that time. If this program was stopped meanwhile,
-    /// whatever has a deadline gets that much more time.
+    /// Gives back the time in which this program was stopped. The supervisor should have woken up at `due`.
     pub(super) fn give_back_since(&mut self, due: Instant) {
         let late = due.elapsed();
         if late >= LATE {
@@ -22,7 +19,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn look_at_the_clock(&mut self) {
+    pub(super) fn handle_due_timers(&mut self) {
         let now = Instant::now();
         loop {
             let due = self.pool.state.lock().timers.due(now);
@@ -33,55 +30,30 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn check_stall(&mut self, unit: usize) {
-        let mut leftovers = Leftovers::default();
-        self.pool.state.lock().check_stall(unit, Instant::now(), &mut leftovers);
-        self.pool.deal_with(leftovers);
-    }
-
-    pub(super) fn check_limits(&mut self, unit: usize) {
-        // What has ended in time and was not heard yet is not over the limit.
-        self.listen(unit);
-        let replies = self.pool.with_ear(unit, |ear| ear.is_in_a_reply()) == Some(true);
-        let mut leftovers = Leftovers::default();
-        let mut state = self.pool.state.lock();
-        state.check_limits(unit, Instant::now(), replies, &mut leftovers);
-        drop(state);
-        self.pool.deal_with(leftovers);
-    }
-
-    pub(super) fn end_unanswered(&mut self, unit: usize, sequence: u64) {
-        // What has come in time counts.
-        self.listen(unit);
-        let mut leftovers = Leftovers::default();
-        self.pool.state.lock().end_unanswered(unit, sequence, &mut leftovers);
-        self.pool.deal_with(leftovers);
-    }
-
-    pub(super) fn kill_late(&mut self, unit: usize, generation: u64) {
-        let state = self.pool.state.lock();
-        if state.units[unit].generation == generation {
-            state.units[unit].signal(Signal::KILL);
+    pub(super) fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::LinkClosed(id) => self.on_link_timeout(id),
+            Timer::Restart(slot) => self.fill(slot),
+            Timer::Line(id) => self.flush_line(id),
+            Timer::Logs => self.check_paused_logs(),
+            Timer::Callbacks => self.pool.retry_callbacks(),
+            _ => {
+                let mut is_in_a_reply = false;
+                if let Some(slot) = timer.slot_to_read() {
+                    self.read_replies(slot);
+                    is_in_a_reply = self.pool.with_reader(slot, |reader| reader.is_in_a_reply()) == Some(true);
+                }
+                let deferred = self.pool.state.lock().on_timer(timer, is_in_a_reply, Instant::now());
+                self.pool.perform(deferred);
+            }
         }
     }
 
-    pub(super) fn look_for_stop(&mut self, unit: usize, generation: u64) {
-        self.listen(unit);
-        let Some(in_a_reply) = self.pool.with_ear(unit, |ear| ear.is_in_a_reply()) else { return };
-        let mut leftovers = Leftovers::default();
-        let mut state = self.pool.state.lock();
-        if state.units[unit].generation == generation {
-            state.look_for_stop(unit, in_a_reply, Instant::now(), &mut leftovers);
-        }
-        drop(state);
-        self.pool.deal_with(leftovers);
-    }
-
-    pub(super) fn check_start(&mut self, unit: usize, generation: u64) {
-        let mut state = self.pool.state.lock();
-        let place = &mut state.units[unit];
-        if place.generation == generation && place.stage == Stage::Starting {
-            place.kill_for("it had not answered a minute after its start, so it was killed");
+    /// Gives up a worker that has closed its link and not ended since.
+    fn on_link_timeout(&mut self, id: WorkerId) {
+        let is_there = self.pool.state.lock().worker_by_id(id).is_some();
+        if is_there {
+            self.give_up(id.slot);
         }
     }
 }

@@ -1,102 +1,107 @@
-//! When the workers' standard error is read, and when not: no more than is passed on, as long as somebody takes that.
+//! When the workers' standard error is read: while there is space to forward it, so that nothing is lost as long as
+//! someone reads this program's own.
 
 use std::time::Instant;
 
-use super::{Supervisor, attendant::Reading};
-use crate::{forward::STUCK, pool::Timer, transport::STDERR_AT_ONCE};
+use super::{Supervisor, worker_io::Reading};
+use crate::{
+    forward::STUCK,
+    pool::{SlotId, Timer, WorkerId},
+    transport::STDERR_AT_ONCE,
+};
 
 /// See the [module](self).
 pub(super) struct Logs {
     buffer: Box<[u8]>,
-    /// Units whose standard error is not read for now.
-    paused: Vec<usize>,
-    /// Whether it is going to be looked at whether somebody reads.
-    is_watched: bool,
+    /// Slots whose worker's standard error is not read for now.
+    paused: Vec<SlotId>,
+    /// Whether a timer is set to look whether this program's standard error is read again.
+    timer_is_set: bool,
 }
 
 impl Logs {
     pub(super) fn new() -> Logs {
-        Logs { buffer: vec![0; STDERR_AT_ONCE].into(), paused: Vec::new(), is_watched: false }
+        Logs { buffer: vec![0; STDERR_AT_ONCE].into(), paused: Vec::new(), timer_is_set: false }
     }
 }
 
 impl Supervisor {
-    /// A worker has written to its standard error.
-    pub(super) fn read_stderr(&mut self, unit: usize) {
+    /// Reads what a worker has written to its standard error.
+    pub(super) fn read_stderr(&mut self, slot: SlotId) {
         if !self.pool.forwarder.wants_more() {
-            return self.pause_log(unit);
+            return self.pause_log(slot);
         }
-        let generation = self.pool.state.lock().units[unit].generation;
-        let Some(attendant) = &mut self.attendants[unit] else { return };
-        attendant.read_stderr(&mut Reading {
+        let Some(id) = self.pool.state.lock().worker(slot).map(|worker| worker.id()) else { return };
+        let Some(io) = &mut self.worker_io[slot] else { return };
+        io.read_stderr(&mut Reading {
             poller: &self.pool.poller,
             forwarder: &self.pool.forwarder,
-            worker: (unit, generation),
+            worker: id.as_key(),
             buffer: &mut self.logs.buffer,
         });
-        if let Some(due) = attendant.begins_to_watch_line() {
-            self.pool.state.lock().set_timer(due, Timer::Line { unit, generation });
+        if let Some(due) = io.start_line_timer() {
+            self.pool.state.lock().set_timer(due, Timer::Line(id));
         }
     }
 
-    /// Reads the rest of what a worker has written, which has ended.
-    pub(super) fn read_last_stderr(&mut self, unit: usize) {
-        let generation = self.pool.state.lock().units[unit].generation;
-        let Some(attendant) = &mut self.attendants[unit] else { return };
-        attendant.read_last_stderr(&mut Reading {
+    /// Reads the rest of what a worker that has ended has written.
+    pub(super) fn read_last_stderr(&mut self, id: WorkerId) {
+        let Some(io) = &mut self.worker_io[id.slot] else { return };
+        io.read_last_stderr(&mut Reading {
             poller: &self.pool.poller,
             forwarder: &self.pool.forwarder,
-            worker: (unit, generation),
+            worker: id.as_key(),
             buffer: &mut self.logs.buffer,
         });
     }
 
-    /// A line may have had its time.
-    pub(super) fn flush_line(&mut self, unit: usize, generation: u64) {
-        let is_same = self.pool.state.lock().units[unit].generation == generation;
-        if is_same
-            && let Some(attendant) = &mut self.attendants[unit]
-            && let Some(due) = attendant.flush_line((unit, generation), &self.pool.forwarder)
+    /// Forwards a line that has not ended, if its time is over.
+    pub(super) fn flush_line(&mut self, id: WorkerId) {
+        let is_there = self.pool.state.lock().worker_by_id(id).is_some();
+        if is_there
+            && let Some(io) = &mut self.worker_io[id.slot]
+            && let Some(due) = io.flush_line(id.as_key(), &self.pool.forwarder)
         {
-            self.pool.state.lock().set_timer(due, Timer::Line { unit, generation });
+            self.pool.state.lock().set_timer(due, Timer::Line(id));
         }
     }
 
-    /// Does not read what a worker writes until there is room for it, or nobody is going to make any.
-    fn pause_log(&mut self, unit: usize) {
-        if let Some(attendant) = &mut self.attendants[unit] {
-            attendant.unwatch_stderr(&self.pool.poller);
-            self.logs.paused.push(unit);
+    /// Stops reading what a worker writes until there is space for it.
+    fn pause_log(&mut self, slot: SlotId) {
+        if let Some(io) = &mut self.worker_io[slot] {
+            io.unwatch_stderr(&self.pool.poller);
+            self.logs.paused.push(slot);
         }
-        self.watch_paused_logs();
+        self.set_logs_timer();
     }
 
-    /// Whoever reads may take nothing for so long that nobody waits any more. Of that nothing else tells.
-    fn watch_paused_logs(&mut self) {
-        if !self.logs.paused.is_empty() && !std::mem::replace(&mut self.logs.is_watched, true) {
+    /// Sets a timer to look at paused logs: if nothing reads this program's standard error for so long, the forwarder
+    /// drops what does not fit, and nothing else reports that.
+    fn set_logs_timer(&mut self) {
+        if !self.logs.paused.is_empty() && !std::mem::replace(&mut self.logs.timer_is_set, true) {
             self.pool.state.lock().set_timer(Instant::now() + STUCK, Timer::Logs);
         }
     }
 
-    pub(super) fn look_at_paused_logs(&mut self) {
-        self.logs.is_watched = false;
+    pub(super) fn check_paused_logs(&mut self) {
+        self.logs.timer_is_set = false;
         self.resume_logs();
-        self.watch_paused_logs();
+        self.set_logs_timer();
     }
 
-    /// Goes on reading, if there is room again.
+    /// Reads paused logs again, if there is space.
     pub(super) fn resume_logs(&mut self) {
         if self.logs.paused.is_empty() || !self.pool.forwarder.wants_more() {
             return;
         }
-        for unit in std::mem::take(&mut self.logs.paused) {
-            if let Some(attendant) = &mut self.attendants[unit]
-                && attendant.watch_stderr(&self.pool.poller, unit).is_err()
+        for slot in std::mem::take(&mut self.logs.paused) {
+            if let Some(io) = &mut self.worker_io[slot]
+                && io.watch_stderr(&self.pool.poller, slot).is_err()
             {
-                // For want of memory in the system: the next look tries again.
-                self.logs.paused.push(unit);
+                // The system lacks memory: the next look tries again.
+                self.logs.paused.push(slot);
             }
         }
-        self.watch_paused_logs();
+        self.set_logs_timer();
     }
 }

@@ -1,57 +1,59 @@
-//! Whether and when the next worker is started after one has failed to start, and when the pool is broken.
+//! The restart policy: whether and when a worker is started after another has failed, and when the pool is broken.
 //!
-//! A pool is only broken by a reason that does not pass. As long as another worker serves, or may yet, it is not:
-//! failing starts go on with pauses, because whatever is wrong with them costs nobody a task. Where none is left, a few
-//! failures in a row are enough if no worker of the pool has ever been ready: the next one will meet the same. Where
-//! workers were ready before, or were killed from outside, or the system lacks what may be free again in a moment, it
-//! takes more attempts, with pauses. Either way the number of starts without a worker that serves is bounded.
+//! A pool breaks only for a reason that is not going to pass. While another worker serves, or may yet, it does not
+//! break: failing starts go on with pauses, because they cost no task. When no worker is left, a few failures in a row
+//! break the pool if none of its workers has ever been ready, because the next one most likely fails as well. It takes
+//! more attempts, with pauses, if workers were ready before, if they were killed from outside, or if the system lacks
+//! something that may be free again in a moment. Either way the number of starts without a worker that serves is
+//! bounded.
 
 use std::{io, time::Duration};
 
 use rustix::io::Errno;
 
-/// So many starts may fail in a row, for a reason that will most likely not pass.
+/// How many starts may fail in a row for a reason that most likely does not pass.
 const MOST_FAILURES: u32 = 3;
 
-/// So many may fail, for one that may pass; and so many more than the pool is wide may be killed from outside.
+/// How many starts may fail for a reason that may pass; and how many more workers than the pool has may be killed from
+/// outside.
 const MOST_PASSING_FAILURES: u32 = 8;
 
-/// So many workers may end that were ready and had no task yet, in a row, until the next are started with pauses.
+/// How many workers may die in a row that were ready and had no task, before the next are started with pauses.
 const MOST_USELESS_WORKERS: u32 = 5;
 
 /// The shortest pause before another attempt. The longest is fifty of them.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What has failed since it last went well.
+/// What has failed since the last success.
 #[derive(Debug)]
 pub(super) struct RestartPolicy {
     width: u32,
     /// Whether any worker was ever ready.
     has_served: bool,
-    /// Workers that ended by themselves before they were ready, or that the system refused to start.
+    /// Workers that died by themselves before they were ready, or that the system refused to start.
     failed: u32,
     /// Workers that were killed before they were ready.
     killed: u32,
-    /// Workers that were ready and ended without ever having had a task.
+    /// Workers that were ready and died without ever having had a task.
     useless: u32,
 }
 
-/// How a worker's life ended, as far as the next one is concerned.
+/// How a worker's life went, as far as it matters for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
-    /// It ended by itself before it was ready.
+    /// It died by itself before it was ready.
     Failed,
-    /// It said that it cannot serve, and why.
+    /// It told that it could not become ready, and why.
     Declined,
     /// It was killed from outside before it was ready.
     Killed,
-    /// It was ready, and ended without ever having had a task.
+    /// It was ready, and died without ever having had a task.
     Useless,
     /// It has had a task, or was ended by the pool itself.
     Served,
 }
 
-/// What to do about an empty place.
+/// What to do about a slot without a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     StartNow,
@@ -65,23 +67,24 @@ impl RestartPolicy {
         RestartPolicy { width, has_served: false, failed: 0, killed: 0, useless: 0 }
     }
 
-    /// A worker is ready.
-    pub(super) fn one_is_ready(&mut self) {
+    /// Records that a worker is ready.
+    pub(super) fn on_ready(&mut self) {
         self.has_served = true;
         self.failed = 0;
         self.killed = 0;
     }
 
-    /// A worker has ended. `others` says that another one serves, or has been started and has not failed yet.
-    pub(super) fn one_has_ended(&mut self, life: Life, others: bool) -> Next {
+    /// Decides after the death of a worker. `others` tells whether another one serves, or was started and has not failed
+    /// yet.
+    pub(super) fn on_death(&mut self, life: Life, others: bool) -> Next {
         self.useless = if life == Life::Useless { self.useless.saturating_add(1) } else { 0 };
         match life {
             Life::Failed => {
                 let most = if self.has_served { MOST_PASSING_FAILURES } else { MOST_FAILURES };
-                self.one_more_failure(most, others)
+                self.count_failure(most, others)
             }
-            // Another one would say the same, so this is a reason by itself.
-            Life::Declined => match self.one_more_failure(1, others) {
+            // Another one would tell the same, so one such worker is enough.
+            Life::Declined => match self.count_failure(1, others) {
                 Next::StartNow => Next::StartAfter(PAUSE),
                 next => next,
             },
@@ -93,7 +96,7 @@ impl RestartPolicy {
                     _ => Next::GiveUp,
                 }
             }
-            // Whatever ends them has nothing to do with tasks, and is not over: going on at once would be a storm.
+            // What kills them has nothing to do with tasks and goes on, so restarts without a pause would never end.
             Life::Useless if self.useless > MOST_USELESS_WORKERS => {
                 Next::StartAfter(pause(self.useless - MOST_USELESS_WORKERS))
             }
@@ -101,17 +104,17 @@ impl RestartPolicy {
         }
     }
 
-    /// The system has refused to start a worker, for this reason.
-    pub(super) fn one_was_refused(&mut self, cause: &io::Error, others: bool) -> Next {
+    /// Decides after the system has refused to start a worker, for this reason.
+    pub(super) fn on_refused(&mut self, cause: &io::Error, others: bool) -> Next {
         let most = if may_pass(cause) { MOST_PASSING_FAILURES } else { MOST_FAILURES };
-        match self.one_more_failure(most, others) {
-            // What was refused at this moment is refused at the next one too.
+        match self.count_failure(most, others) {
+            // The system would refuse the next attempt, too, if it came immediately.
             Next::StartNow => Next::StartAfter(pause(self.failed)),
             next => next,
         }
     }
 
-    fn one_more_failure(&mut self, most: u32, others: bool) -> Next {
+    fn count_failure(&mut self, most: u32, others: bool) -> Next {
         self.failed = self.failed.saturating_add(1);
         match self.failed {
             failed if failed >= most && !others => Next::GiveUp,
@@ -121,7 +124,7 @@ impl RestartPolicy {
     }
 }
 
-/// Whether the system lacks something that others may give back at any moment.
+/// Returns whether the system lacks something that other programs may free at any moment.
 fn may_pass(cause: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(cause),
@@ -142,43 +145,41 @@ mod tests {
     }
 
     #[test]
-    fn workers_that_end_by_themselves_before_any_was_ready_are_given_up_soon() {
+    fn three_workers_that_die_before_any_was_ready_break_the_pool() {
         let mut policy = RestartPolicy::new(5);
-        assert_eq!(policy.one_has_ended(Life::Failed, false), Next::StartNow);
-        assert_eq!(policy.one_has_ended(Life::Failed, false), Next::StartNow);
-        assert_eq!(policy.one_has_ended(Life::Failed, false), Next::GiveUp);
-        assert_eq!(RestartPolicy::new(5).one_has_ended(Life::Declined, false), Next::GiveUp);
+        assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
+        assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
+        assert_eq!(policy.on_death(Life::Failed, false), Next::GiveUp);
+        assert_eq!(RestartPolicy::new(5).on_death(Life::Declined, false), Next::GiveUp);
     }
 
     #[test]
     fn no_failure_breaks_a_pool_while_another_worker_may_serve() {
         let mut policy = RestartPolicy::new(4);
-        policy.one_is_ready();
+        policy.on_ready();
         for round in 0..1000 {
             let nexts = [
-                policy.one_has_ended(Life::Failed, true),
-                policy.one_has_ended(Life::Killed, true),
-                policy.one_has_ended(Life::Declined, true),
-                policy.one_was_refused(&refusal(Errno::NOENT), true),
-                policy.one_was_refused(&refusal(Errno::MFILE), true),
+                policy.on_death(Life::Failed, true),
+                policy.on_death(Life::Killed, true),
+                policy.on_death(Life::Declined, true),
+                policy.on_refused(&refusal(Errno::NOENT), true),
+                policy.on_refused(&refusal(Errno::MFILE), true),
             ];
             assert!(!nexts.contains(&Next::GiveUp));
             assert!(round < 50 || nexts.iter().all(|next| matches!(next, Next::StartAfter(_))), "no storm");
         }
-        // What has not passed in all that time is not waited for when the last one is gone.
-        assert_eq!(policy.one_has_ended(Life::Failed, false), Next::GiveUp);
+        // When the last worker is gone, a failure that has lasted so long is not waited for.
+        assert_eq!(policy.on_death(Life::Failed, false), Next::GiveUp);
     }
 
     #[test]
-    fn where_workers_were_ready_before_or_the_system_lacks_something_there_are_more_attempts_and_pauses() {
+    fn a_reason_that_may_pass_gets_more_attempts_with_pauses() {
         type Fails = fn(&mut RestartPolicy) -> Next;
-        let cases: [Fails; 2] = [
-            |policy| policy.one_has_ended(Life::Failed, false),
-            |policy| policy.one_was_refused(&refusal(Errno::AGAIN), false),
-        ];
+        let cases: [Fails; 2] =
+            [|policy| policy.on_death(Life::Failed, false), |policy| policy.on_refused(&refusal(Errno::AGAIN), false)];
         for fails in cases {
             let mut policy = RestartPolicy::new(2);
-            policy.one_is_ready();
+            policy.on_ready();
             let nexts: Vec<Next> = (0..MOST_PASSING_FAILURES).map(|_| fails(&mut policy)).collect();
             assert_eq!(nexts.iter().position(|next| *next == Next::GiveUp), Some(nexts.len() - 1));
             let pauses =
@@ -187,18 +188,18 @@ mod tests {
             assert!(pauses > Duration::from_secs(2) && pauses < Duration::from_secs(10), "{pauses:?}");
         }
         let mut policy = RestartPolicy::new(2);
-        let nexts: Vec<Next> = (0..3).map(|_| policy.one_was_refused(&refusal(Errno::ACCESS), false)).collect();
+        let nexts: Vec<Next> = (0..3).map(|_| policy.on_refused(&refusal(Errno::ACCESS), false)).collect();
         assert!(nexts[1] != Next::GiveUp && nexts[2] == Next::GiveUp);
     }
 
     #[test]
-    fn workers_that_are_killed_before_they_are_ready_are_given_up_later() {
+    fn workers_killed_before_they_are_ready_get_more_attempts() {
         for width in [1, 2, 5, 64] {
             let mut policy = RestartPolicy::new(width);
             let mut starts = 0;
             let mut pauses = Duration::ZERO;
             loop {
-                match policy.one_has_ended(Life::Killed, false) {
+                match policy.on_death(Life::Killed, false) {
                     Next::GiveUp => break,
                     Next::StartNow => {}
                     Next::StartAfter(pause) => pauses += pause,
@@ -211,22 +212,22 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_is_ready_ends_the_count() {
+    fn a_worker_that_is_ready_resets_the_count() {
         let mut policy = RestartPolicy::new(1);
         for _ in 0..100 {
-            assert_eq!(policy.one_has_ended(Life::Failed, false), Next::StartNow);
-            assert_eq!(policy.one_has_ended(Life::Failed, false), Next::StartNow);
-            policy.one_is_ready();
+            assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
+            assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
+            policy.on_ready();
         }
     }
 
     #[test]
-    fn workers_that_never_have_a_task_are_replaced_with_growing_pauses_that_have_an_end() {
+    fn workers_that_die_without_a_task_are_replaced_after_growing_bounded_pauses() {
         let mut policy = RestartPolicy::new(1);
-        let nexts: Vec<Next> = (0..100).map(|_| policy.one_has_ended(Life::Useless, false)).collect();
+        let nexts: Vec<Next> = (0..100).map(|_| policy.on_death(Life::Useless, false)).collect();
         assert!(nexts[..5].iter().all(|next| *next == Next::StartNow));
         assert_eq!((nexts[5], nexts[99]), (Next::StartAfter(PAUSE), Next::StartAfter(PAUSE * 50)));
-        assert_eq!(policy.one_has_ended(Life::Served, false), Next::StartNow);
-        assert_eq!(policy.one_has_ended(Life::Useless, false), Next::StartNow);
+        assert_eq!(policy.on_death(Life::Served, false), Next::StartNow);
+        assert_eq!(policy.on_death(Life::Useless, false), Next::StartNow);
     }
 }

@@ -1,5 +1,5 @@
-//! What a worker writes to its standard error: the last part is kept for the case of its death, and all of it is handed
-//! to the [`forward`](crate::forward) thread, line by line.
+//! What a worker writes to its standard error: the tail is kept in case the worker dies, and all of it is passed to the
+//! [`forward`](crate::forward) thread, line by line.
 
 use std::{
     collections::VecDeque,
@@ -8,36 +8,36 @@ use std::{
 
 use crate::forward::{Forwarder, WorkerId};
 
-/// How much of what a worker has written is kept: so much that what led to a backtrace is still among it.
+/// How much of what a worker has written is kept: enough for a long backtrace and what led to it.
 const KEPT: usize = 32 * 1024;
 
-/// A line that is longer is handed on in pieces.
+/// A line that is longer is forwarded in pieces.
 const LONGEST_LINE: usize = 16 * 1024;
 
-/// So long a line may take to be written. What there is of it is handed on then: it may be a question, or a progress.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// A line that is not complete after this time is forwarded as it is: it may be a prompt, or a progress bar.
+const LINE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     kept: VecDeque<u8>,
-    /// How many bytes have come.
+    /// How many bytes were read.
     total: u64,
-    /// The beginning of a line whose end has not come, and when it came.
+    /// The beginning of a line whose end was not read yet, and when it was read.
     unfinished: Vec<u8>,
     since: Option<Instant>,
 }
 
 impl Tail {
-    /// Takes what has come.
-    pub(super) fn take(&mut self, bytes: &[u8], worker: WorkerId, forwarder: &Forwarder, is_last: bool) {
+    /// Keeps and forwards what was read.
+    pub(super) fn push(&mut self, bytes: &[u8], worker: WorkerId, forwarder: &Forwarder, is_last: bool) {
         self.keep(bytes);
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let (lines, rest) = bytes.split_at(end);
         if self.unfinished.is_empty() {
             forwarder.push(worker, lines, is_last);
         } else if !lines.is_empty() {
-            // As one, so that nothing comes between the two halves of a line.
+            // In one piece, so that no other line comes between the two halves.
             self.unfinished.extend_from_slice(lines);
             self.flush(worker, forwarder, is_last);
         }
@@ -50,7 +50,7 @@ impl Tail {
         }
     }
 
-    /// Hands on a line that has not ended.
+    /// Forwards a line that has not ended.
     pub(super) fn flush(&mut self, worker: WorkerId, forwarder: &Forwarder, is_last: bool) {
         forwarder.push(worker, &self.unfinished, is_last);
         self.unfinished.clear();
@@ -58,9 +58,9 @@ impl Tail {
         self.since = None;
     }
 
-    /// When a line that has not ended is to be [handed on](Tail::flush), if there is one.
+    /// Returns when to [forward](Tail::flush) a line that has not ended, if there is one.
     pub(super) fn line_is_due(&self) -> Option<Instant> {
-        self.since.map(|since| since + PATIENCE)
+        self.since.map(|since| since + LINE_TIMEOUT)
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -71,12 +71,12 @@ impl Tail {
         self.kept.extend(bytes);
     }
 
-    /// How many bytes have come.
+    /// How many bytes were read.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// What has come behind so many bytes, as far as it is kept.
+    /// Returns what was read after so many bytes, as far as it is kept.
     pub(super) fn since(&self, boundary: u64) -> String {
         let wanted = usize::try_from(self.total.saturating_sub(boundary)).unwrap_or(usize::MAX);
         let bytes: Vec<u8> = self.kept.iter().copied().skip(self.kept.len().saturating_sub(wanted)).collect();
@@ -104,11 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_a_boundary_is_not_told_wherever_it_is() {
+    fn nothing_before_the_boundary_is_returned_wherever_the_boundary_is() {
         let tail = kept(&["before\n", "after\n"]);
         assert_eq!(tail.since(7), "after\n");
         assert_eq!((tail.since(0).as_str(), tail.since(13).as_str()), ("before\nafter\n", ""));
-        // A worker may write anything there.
+        // The boundary comes from the worker, which may write anything there.
         assert_eq!(tail.since(u64::MAX), "");
     }
 }

@@ -51,7 +51,7 @@ pub(crate) enum Look {
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watch {
+pub(crate) struct LimitWatch {
     /// The item that is taken to run.
     item: u64,
     start: Instant,
@@ -61,9 +61,9 @@ pub(crate) struct Watch {
     overdue: Option<Instant>,
 }
 
-impl Watch {
+impl LimitWatch {
     /// Looks at a task that is the next to be answered and may run for so long.
-    pub(crate) fn look(watch: &mut Option<Box<Watch>>, facts: &Facts, limit: Duration) -> Look {
+    pub(crate) fn look(watch: &mut Option<Box<LimitWatch>>, facts: &Facts, limit: Duration) -> Look {
         // Nothing that was received can be taken back.
         if watch.as_ref().is_some_and(|watch| watch.item < facts.received) {
             *watch = None;
@@ -79,7 +79,7 @@ impl Watch {
         let Some((item, start)) = started else { return Look::InTime(limit) };
         let watch = match watch {
             Some(watch) if watch.item >= item => watch,
-            _ => watch.insert(Box::new(Watch { item, start, reply: None, overdue: None })),
+            _ => watch.insert(Box::new(LimitWatch { item, start, reply: None, overdue: None })),
         };
         let replies = match facts.claim {
             None => facts.is_in_a_reply,
@@ -122,7 +122,7 @@ impl Watch {
 
     /// It was over, and its claim had changed before it could be condemned: it has just ended, or is at its next item,
     /// of which word will come; or the claim lies. Returns when to look again.
-    pub(crate) fn is_overdue(&mut self, now: Instant, limit: Duration) -> Duration {
+    pub(crate) fn note_overdue(&mut self, now: Instant, limit: Duration) -> Duration {
         self.overdue.get_or_insert(now);
         last_chance(limit)
     }
@@ -180,20 +180,20 @@ mod tests {
         let (sent, mut watch) = (Instant::now(), None);
         let runs = Some(Claim::Running { item: 0 });
         let waits = facts(sent, LIMIT, Some(Claim::Offered), Some(LIMIT));
-        assert_eq!(Watch::look(&mut watch, &waits, LIMIT), Look::InTime(LIMIT));
+        assert_eq!(LimitWatch::look(&mut watch, &waits, LIMIT), Look::InTime(LIMIT));
         let first = facts(sent, 2 * LIMIT, runs, Some(HARDLY));
-        assert_eq!(Watch::look(&mut watch, &first, LIMIT), Look::InTime(LIMIT - HARDLY));
+        assert_eq!(LimitWatch::look(&mut watch, &first, LIMIT), Look::InTime(LIMIT - HARDLY));
         let later = facts(sent, 3 * LIMIT, runs, Some(LIMIT + HARDLY));
-        assert_eq!(Watch::look(&mut watch, &later, LIMIT), Look::Over { item: Some(0) });
+        assert_eq!(LimitWatch::look(&mut watch, &later, LIMIT), Look::Over { item: Some(0) });
     }
 
     #[test]
     fn a_clock_counts_no_further_back_than_the_task_was_sent_and_not_at_all_if_it_is_ahead() {
         let (sent, runs) = (Instant::now(), Some(Claim::Running { item: 0 }));
         let back = facts(sent, HARDLY, runs, Some(Duration::from_secs(1000)));
-        assert_eq!(Watch::look(&mut None, &back, LIMIT), Look::InTime(LIMIT - HARDLY));
+        assert_eq!(LimitWatch::look(&mut None, &back, LIMIT), Look::InTime(LIMIT - HARDLY));
         let ahead = facts(sent, LIMIT, runs, None);
-        assert_eq!(Watch::look(&mut None, &ahead, LIMIT), Look::Over { item: Some(0) });
+        assert_eq!(LimitWatch::look(&mut None, &ahead, LIMIT), Look::Over { item: Some(0) });
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         let mut look = |after: Duration, received, item| {
             let claim = Some(Claim::Running { item });
             let facts = Facts { received, open: 10 - received, ..facts(sent, after, claim, Some(HARDLY)) };
-            Watch::look(&mut watch, &facts, LIMIT)
+            LimitWatch::look(&mut watch, &facts, LIMIT)
         };
         let fresh = Look::InTime(LIMIT - HARDLY);
         assert_eq!(look(HARDLY, 0, 0), fresh);
@@ -219,7 +219,7 @@ mod tests {
         let claim = Some(Claim::Running { item: 0 });
         let last = Facts { received: ITEM_MODULUS - 1, open: 5, ..facts(sent, LIMIT, claim, Some(HARDLY)) };
         let mut watch = None;
-        assert_eq!(Watch::look(&mut watch, &last, LIMIT), Look::InTime(LIMIT - HARDLY));
+        assert_eq!(LimitWatch::look(&mut watch, &last, LIMIT), Look::InTime(LIMIT - HARDLY));
         assert_eq!(watch.map(|watch| watch.item), Some(ITEM_MODULUS));
     }
 
@@ -228,7 +228,7 @@ mod tests {
         let (sent, mut watch) = (Instant::now(), None);
         let mut look = |after: Duration, bytes| {
             let facts = Facts { bytes, ..facts(sent, after, Some(Claim::Finished), Some(HARDLY)) };
-            Watch::look(&mut watch, &facts, LIMIT)
+            LimitWatch::look(&mut watch, &facts, LIMIT)
         };
         assert_eq!(look(LIMIT, 0), Look::InTime(REPLY_TIME));
         assert_eq!(look(LIMIT + REPLY_TIME, 10 * REPLY_RATE), Look::InTime(Duration::from_secs(10)));
@@ -261,10 +261,10 @@ mod tests {
             for (claim, age, bytes) in std::iter::once(begin).chain(says) {
                 looks += 1;
                 let facts = Facts { open, bytes: bytes.into(), ..facts(sent, after, claim, age.map(Duration::from_millis)) };
-                match Watch::look(&mut watch, &facts, LIMIT) {
+                match LimitWatch::look(&mut watch, &facts, LIMIT) {
                     Look::InTime(left) => after += left,
                     // The claim has changed meanwhile.
-                    Look::Over { .. } => after += watch.as_mut().expect("it runs").is_overdue(facts.now, LIMIT),
+                    Look::Over { .. } => after += watch.as_mut().expect("it runs").note_overdue(facts.now, LIMIT),
                     Look::OverForced => {
                         ended = true;
                         break;

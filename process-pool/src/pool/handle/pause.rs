@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Unit;
+use super::WorkerHandle;
 use crate::transport::Claim;
 
-/// How much of the time that something has run by its worker's clock does not count.
+/// How much of the time that an item has run by its worker's clock does not count.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct GivenBack {
     /// The task, and its item.
@@ -19,8 +19,8 @@ impl GivenBack {
     }
 }
 
-impl Unit {
-    /// Has what began before `from` begin so much later.
+impl WorkerHandle {
+    /// Moves the beginning of everything that began before `from` by this time.
     pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
         let postpone = |since: &mut Instant| {
             if *since <= from {
@@ -28,19 +28,19 @@ impl Unit {
             }
         };
         postpone(&mut self.progress);
-        if let Some((_, since)) = &mut self.still {
+        if let Some((_, since)) = &mut self.traffic {
             postpone(since);
         }
-        let claims = self.outbox.as_ref().and_then(|outbox| outbox.claims());
-        for flight in &mut self.flights {
-            postpone(&mut flight.since);
-            if let Some(watch) = &mut flight.watch {
+        let claims = self.outbox.claims();
+        for task in &mut self.in_flight {
+            postpone(&mut task.since);
+            if let Some(watch) = &mut task.watch {
                 watch.postpone(postpone);
             }
             // The worker's clock has gone on. What is given back is this item's alone.
-            if let Some(Claim::Running { item }) = claims.map(|claims| claims.claim(flight.sequence)) {
-                let before = self.given_back.to(flight.sequence, item);
-                self.given_back = GivenBack { to: (flight.sequence, item), time: before + time };
+            if let Some(Claim::Running { item }) = claims.map(|claims| claims.claim(task.sequence)) {
+                let before = self.given_back.to(task.sequence, item);
+                self.given_back = GivenBack { to: (task.sequence, item), time: before + time };
             }
         }
     }

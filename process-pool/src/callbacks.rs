@@ -1,7 +1,7 @@
-//! The thread that runs user code on the pool's behalf: callbacks, wakers, the `Drop` of results, `tracing`.
+//! The thread that runs user code on the pool's behalf: callbacks, wakers, the `Drop` of results, `tracing` subscribers.
 //!
-//! The supervisor runs none, and neither does a thread that has just read somebody else's reply: user code may be slow,
-//! or wait for another task of the same pool. Here it holds up other user code at most.
+//! The supervisor runs none, and neither does a thread that has read the reply of another thread's task: user code may
+//! be slow, or wait for another task of the same pool. In this thread it delays only other user code.
 
 use std::{
     collections::VecDeque,
@@ -18,15 +18,15 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{signals, trace::Trace};
 
-/// A thread that is started when the first user code is to be run.
-pub(crate) struct Courier {
+/// A thread that is started when there is user code to run for the first time.
+pub(crate) struct CallbackThread {
     name: String,
     shared: Arc<Shared>,
 }
 
-/// What runs user code.
+/// Something that runs user code.
 enum Delivery {
-    /// A task's end, with those who are to be notified of it.
+    /// A task that has ended, with the callbacks and wakers to run.
     Completed(Completed),
     Trace(Trace),
 }
@@ -35,7 +35,7 @@ impl Delivery {
     fn make(self) {
         match self {
             Delivery::Completed(completed) => drop(completed),
-            Delivery::Trace(trace) => trace.tell(),
+            Delivery::Trace(trace) => trace.report(),
         }
     }
 }
@@ -45,47 +45,48 @@ struct Shared {
     state: Mutex<State>,
     /// How many deliveries wait, for a look without the lock.
     waiting: AtomicUsize,
-    /// Notified when there is one, if the thread sleeps.
+    /// Notified when there is a delivery, if the thread sleeps.
     arrived: Condvar,
     /// Notified when the thread has ended.
-    over: Condvar,
+    ended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Delivery>,
     is_asleep: bool,
-    /// Which thread makes deliveries, for as long as it does.
-    at_work: Option<ThreadId>,
-    /// For the one who waits until the thread is gone.
+    /// The thread that makes deliveries, for as long as it does.
+    thread: Option<ThreadId>,
+    /// What joins the thread.
     handle: Option<JoinHandle<()>>,
-    /// The thread is to end when nothing is left.
+    /// Whether the thread must end when nothing is left.
     is_closing: bool,
 }
 
-impl Courier {
-    pub(crate) fn new(pool: &str) -> Courier {
-        Courier { name: format!("{pool}-callbacks"), shared: Arc::default() }
+impl CallbackThread {
+    pub(crate) fn new(pool: &str) -> CallbackThread {
+        CallbackThread { name: format!("{pool}-callbacks"), shared: Arc::default() }
     }
 
-    /// Notifies those who wait for a task: threads right here, and whatever is user code in the courier's thread.
+    /// Wakes the threads that wait for a task, and has this thread run whatever is user code.
     ///
-    /// False: there is no such thread, for want of memory or of threads. [Try again](Courier::retry).
+    /// Returns `false` if the thread could not be started, because of a lack of memory or threads. Then
+    /// [try again](CallbackThread::retry).
     #[must_use]
     pub(crate) fn deliver(&self, completed: Completed) -> bool {
         completed.wake_threads().is_none_or(|rest| self.send(Delivery::Completed(rest)))
     }
 
-    /// Tells `tracing` what has happened. The answer is as for [`deliver`](Courier::deliver).
+    /// Reports events to `tracing`. It returns the same as [`deliver`](CallbackThread::deliver).
     #[must_use]
-    pub(crate) fn tell(&self, trace: Trace) -> bool {
+    pub(crate) fn report(&self, trace: Trace) -> bool {
         self.send(Delivery::Trace(trace))
     }
 
     fn send(&self, delivery: Delivery) -> bool {
         let mut state = self.shared.state.lock();
-        if state.is_closing && state.at_work.is_none() {
-            // The pool is over, and so is its supervisor: this is a user's thread.
+        if state.is_closing && state.thread.is_none() {
+            // The pool and its supervisor have ended, so this is a thread of the user's.
             drop(state);
             delivery.make();
             return true;
@@ -95,36 +96,36 @@ impl Courier {
         if state.is_asleep {
             self.shared.arrived.notify_one();
         }
-        self.has_thread(&mut state)
+        self.ensure_thread(&mut state)
     }
 
-    /// Starts the thread if it could not be started before. The answer is as for [`deliver`](Courier::deliver).
+    /// Starts the thread if it could not be started before. It returns the same as [`deliver`](CallbackThread::deliver).
     #[must_use]
     pub(crate) fn retry(&self) -> bool {
         let mut state = self.shared.state.lock();
-        state.queue.is_empty() || self.has_thread(&mut state)
+        state.queue.is_empty() || self.ensure_thread(&mut state)
     }
 
-    fn has_thread(&self, state: &mut State) -> bool {
-        if state.at_work.is_none() && !state.is_closing {
+    fn ensure_thread(&self, state: &mut State) -> bool {
+        if state.thread.is_none() && !state.is_closing {
             let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name(self.name.clone());
             if let Ok(handle) = signals::with_all_blocked(|| thread.spawn(move || run(&shared))) {
-                (state.at_work, state.handle) = (Some(handle.thread().id()), Some(handle));
+                (state.thread, state.handle) = (Some(handle.thread().id()), Some(handle));
             }
         }
-        state.at_work.is_some()
+        state.thread.is_some()
     }
 
-    /// Waits until every delivery is made, unless one of them calls this, but no longer than until the deadline. Where
-    /// there never was a thread for them, they are made here. To be called when the pool is over.
+    /// Waits until every delivery is made, but no longer than until the deadline, and not if a delivery calls this. Where
+    /// the thread could never be started, the deliveries are made here. The pool must have ended.
     pub(crate) fn join(&self, until: Option<Instant>) {
         let mut state = self.shared.state.lock();
         state.is_closing = true;
         self.shared.arrived.notify_one();
         let own = std::thread::current().id();
-        let others_work = |state: &mut State| state.at_work.is_some_and(|thread| thread != own);
-        if !deadline::wait_while(&self.shared.over, &mut state, until, others_work) || state.at_work.is_some() {
+        let another_delivers = |state: &mut State| state.thread.is_some_and(|thread| thread != own);
+        if !deadline::wait_while(&self.shared.ended, &mut state, until, another_delivers) || state.thread.is_some() {
             return;
         }
         while !deadline::has_passed(until)
@@ -135,7 +136,7 @@ impl Courier {
         let handle = state.handle.take();
         drop(state);
         if let Some(handle) = handle {
-            // It has nothing left to do, and panics of callbacks are contained by the core.
+            // The thread has nothing left to do, and the core catches the panics of callbacks.
             let _ = handle.join();
         }
     }
@@ -143,16 +144,16 @@ impl Courier {
 
 impl Shared {
     fn note_length(&self, state: &State) {
-        // ORDERING: a hint; what counts is what is found under the lock.
+        // ORDERING: this is a hint. What is found under the lock decides.
         self.waiting.store(state.queue.len(), Relaxed);
     }
 
-    /// The next delivery, when there is one. None: it is over.
-    fn next(&self, patience: &mut SpinBudget) -> Option<Delivery> {
+    /// Waits for the next delivery. Returns `None` when the thread must end.
+    fn next(&self, spin_budget: &mut SpinBudget) -> Option<Delivery> {
         let mut state = self.state.lock();
         if state.queue.is_empty() && !state.is_closing {
-            // To be woken takes longer than most deliveries, and where there was one there often is another soon.
-            let found = MutexGuard::unlocked(&mut state, || patience.spin(|| self.has_some()));
+            // Waking a thread takes longer than most deliveries, and another one often follows soon.
+            let found = MutexGuard::unlocked(&mut state, || spin_budget.spin(|| self.has_delivery()));
             if !found {
                 let asleep = Instant::now();
                 state.is_asleep = true;
@@ -160,27 +161,27 @@ impl Shared {
                     self.arrived.wait(&mut state);
                 }
                 state.is_asleep = false;
-                patience.slept(asleep.elapsed());
+                spin_budget.slept(asleep.elapsed());
             }
         }
         let next = state.queue.pop_front();
         self.note_length(&state);
         if next.is_none() {
-            state.at_work = None;
+            state.thread = None;
         }
         next
     }
 
-    fn has_some(&self) -> bool {
+    fn has_delivery(&self) -> bool {
         // ORDERING: as in `note_length`.
         self.waiting.load(Relaxed) > 0
     }
 }
 
 fn run(shared: &Shared) {
-    let mut patience = SpinBudget::new();
-    while let Some(delivery) = shared.next(&mut patience) {
+    let mut spin_budget = SpinBudget::new();
+    while let Some(delivery) = shared.next(&mut spin_budget) {
         delivery.make();
     }
-    shared.over.notify_all();
+    shared.ended.notify_all();
 }

@@ -1,9 +1,9 @@
-//! What the supervisor alone has of one worker: the process, and what it writes to its standard error.
+//! What the supervisor alone uses of one worker: its standard error, and the descriptors that the poller watches.
 
 use std::{
     io::{self, Read},
     os::fd::{AsFd, OwnedFd},
-    process::{Child, ChildStderr},
+    process::ChildStderr,
     sync::Arc,
     time::Instant,
 };
@@ -15,14 +15,14 @@ use rustix::net::RecvFlags;
 use super::stderr::Tail;
 use crate::{
     forward::{Forwarder, WorkerId},
+    pool::{SlotId, SocketWatch},
     process::Process,
     start::spawn::Started,
     transport::{Inbox, Outbox, Report, bytes_in_pipe},
 };
 
 /// See the [module](self).
-pub(super) struct Attendant {
-    child: Child,
+pub(super) struct WorkerIo {
     exit: Option<Arc<OwnedFd>>,
     stderr: Option<ChildStderr>,
     stderr_is_watched: bool,
@@ -31,22 +31,22 @@ pub(super) struct Attendant {
     tail: Tail,
     line_is_watched: bool,
     report: Option<Report>,
-    /// What had come of its standard error when it had answered for the last time, where there is no report.
-    answered_at: u64,
-    /// Why it has said that it cannot serve.
+    /// How much it had written to its standard error at its last reply, where there is no report.
+    written_at_last_reply: u64,
+    /// Why it told that it could not become ready.
     pub(super) declined: Option<Error>,
 }
 
-/// What it takes to read a worker's standard error.
+/// What reading a worker's standard error needs.
 pub(super) struct Reading<'a> {
     pub(super) poller: &'a Poller,
     pub(super) forwarder: &'a Forwarder,
     pub(super) worker: WorkerId,
-    /// Where it is put; as long as what is taken at once.
+    /// What is read is put here; it is as long as what is read at once.
     pub(super) buffer: &'a mut [u8],
 }
 
-/// What a descriptor of a worker's is about: it is the poller's key, together with the unit.
+/// Which descriptor of a worker the poller reports. Together with the slot it is the poller's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Socket,
@@ -55,30 +55,30 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn key(self, unit: usize) -> usize {
-        unit * 4 + self as usize
+    fn key(self, slot: SlotId) -> usize {
+        slot.index() * 4 + self as usize
     }
 
-    /// The unit and the descriptor that a key is about.
-    pub(super) fn of(key: usize) -> Option<(usize, Source)> {
+    /// Reverses [`key`](Source::key).
+    pub(super) fn of(key: usize) -> Option<(SlotId, Source)> {
         let source = match key % 4 {
             0 => Source::Socket,
             1 => Source::Exit,
             2 => Source::Stderr,
             _ => return None,
         };
-        Some((key / 4, source))
+        Some((SlotId::new(key / 4), source))
     }
 }
 
-impl Attendant {
-    /// Takes charge of a worker that was started. Its link's sending end goes to the unit, its receiving end to whoever
-    /// listens.
-    pub(super) fn new(started: Started) -> (Attendant, Box<dyn Outbox>, Box<dyn Inbox>) {
+impl WorkerIo {
+    /// Takes apart a worker that was started: what the supervisor uses, the process, and the two ends of the link.
+    pub(super) fn new(started: Started) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
         let Started { child, exit, stderr, socket, outbox, inbox, report } = started;
-        let attendant = Attendant {
-            child,
-            exit: exit.map(Arc::new),
+        let exit = exit.map(Arc::new);
+        let process = Process::new(&child, exit.clone(), Some(socket.clone()));
+        let io = WorkerIo {
+            exit,
             stderr: Some(stderr),
             stderr_is_watched: false,
             socket,
@@ -86,33 +86,29 @@ impl Attendant {
             tail: Tail::default(),
             line_is_watched: false,
             report,
-            answered_at: 0,
+            written_at_last_reply: 0,
             declined: None,
         };
-        (attendant, outbox, inbox)
+        (io, process, outbox, inbox)
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Has the poller watch everything of this worker's.
-    pub(super) fn watch(&mut self, poller: &Poller, unit: usize) -> io::Result<()> {
-        let watch = |source: &dyn AsFd, kind: Source| add(poller, source, Event::readable(kind.key(unit)));
+    /// Has the poller watch all descriptors of this worker.
+    pub(super) fn watch(&mut self, poller: &Poller, slot: SlotId) -> io::Result<()> {
+        let watch = |source: &dyn AsFd, kind: Source| add(poller, source, Event::readable(kind.key(slot)));
         watch(&*self.socket, Source::Socket)?;
         self.socket_is_watched = true;
         if let Some(exit) = &self.exit {
             watch(exit, Source::Exit)?;
         }
-        self.watch_stderr(poller, unit)
+        self.watch_stderr(poller, slot)
     }
 
-    /// Has the poller tell when the worker writes to its standard error.
-    pub(super) fn watch_stderr(&mut self, poller: &Poller, unit: usize) -> io::Result<()> {
+    /// Has the poller report when the worker writes to its standard error.
+    pub(super) fn watch_stderr(&mut self, poller: &Poller, slot: SlotId) -> io::Result<()> {
         if let Some(stderr) = &self.stderr
             && !self.stderr_is_watched
         {
-            add(poller, stderr, Event::readable(Source::Stderr.key(unit)))?;
+            add(poller, stderr, Event::readable(Source::Stderr.key(slot)))?;
             self.stderr_is_watched = true;
         }
         Ok(())
@@ -126,11 +122,15 @@ impl Attendant {
         }
     }
 
-    /// Says whether the poller is also to tell when the socket takes more.
-    pub(super) fn watch_room(&self, poller: &Poller, unit: usize, wanted: bool) {
+    /// Has the poller report what is wanted of the socket.
+    pub(super) fn watch_socket(&self, poller: &Poller, slot: SlotId, watch: SocketWatch) {
+        let key = Source::Socket.key(slot);
+        let event = match watch {
+            SocketWatch::Unchanged => return,
+            SocketWatch::Replies => Event::readable(key),
+            SocketWatch::RepliesAndSpace => Event::all(key),
+        };
         if self.socket_is_watched {
-            let key = Source::Socket.key(unit);
-            let event = if wanted { Event::all(key) } else { Event::readable(key) };
             // A failure leaves the socket watched as before, and the next attempt to send tries again.
             let _ = poller.modify_with_mode(&*self.socket, event, PollMode::Level);
         }
@@ -155,8 +155,12 @@ impl Attendant {
         self.stderr = None;
     }
 
-    /// An error if the worker has closed its end of the socket.
-    pub(super) fn look_for_hang_up(&self) -> io::Result<()> {
+    /// Checks whether the link is open.
+    ///
+    /// # Errors
+    ///
+    /// If the worker has closed its end of the socket.
+    pub(super) fn check_link_open(&self) -> io::Result<()> {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         match rustix::net::recv(&*self.socket, &mut [0; 1], flags) {
             Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -165,14 +169,15 @@ impl Attendant {
         }
     }
 
-    /// Takes some of what the worker has written to its standard error, and hands it on.
+    /// Reads some of what the worker has written to its standard error, and forwards it.
     pub(super) fn read_stderr(&mut self, reading: &mut Reading<'_>) {
         self.read_some(reading, false);
     }
 
-    /// Takes all that is left, of a worker that has ended. What it has started may still write, and is not waited for.
+    /// Reads all that is left, of a worker that has ended. Programs that its tasks have started may still write, and are
+    /// not waited for.
     pub(super) fn read_last_stderr(&mut self, reading: &mut Reading<'_>) {
-        // The most that the system lets anybody have in a pipe without a right to more.
+        // The system lets no one have more in a pipe without a right to it.
         const MOST: usize = 1 << 20;
         let mut count = 0;
         while count < MOST {
@@ -197,17 +202,17 @@ impl Attendant {
         match outcome {
             Ok(0) => self.close_stderr(reading.poller),
             Ok(count) => {
-                self.tail.take(&reading.buffer[..count], reading.worker, reading.forwarder, is_last);
+                self.tail.push(&reading.buffer[..count], reading.worker, reading.forwarder, is_last);
                 return count;
             }
-            // Nothing is lost by coming again.
+            // The next attempt loses nothing.
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
             Err(_) => self.close_stderr(reading.poller),
         }
         0
     }
 
-    /// Hands on a line that has not ended, if it has had its time. Returns when to look again.
+    /// Forwards a line that has not ended, if its time is over. Returns when to look again if not.
     pub(super) fn flush_line(&mut self, worker: WorkerId, forwarder: &Forwarder) -> Option<Instant> {
         self.line_is_watched = false;
         let due = self.tail.line_is_due()?;
@@ -219,44 +224,39 @@ impl Attendant {
         None
     }
 
-    /// When to look at a line that has not ended, unless somebody is going to look already.
-    pub(super) fn begins_to_watch_line(&mut self) -> Option<Instant> {
+    /// Returns when to look at a line that has not ended, unless a timer is set for that.
+    pub(super) fn start_line_timer(&mut self) -> Option<Instant> {
         let due = self.tail.line_is_due().filter(|_| !self.line_is_watched)?;
         self.line_is_watched = true;
         Some(due)
     }
 
-    /// The worker has answered a task. Where it reports nothing itself, what it has written up to now is that task's.
-    /// It may be more than that of a batch, whose next item runs already.
-    pub(super) fn note_answer(&mut self) {
+    /// Notes how much the worker has written by the time of a reply. Without a report this is what tells the output of
+    /// one task from that of the next; in a batch it may include some of the next item, which runs already.
+    pub(super) fn on_reply(&mut self) {
         if self.report.is_none() {
             let unread = self.stderr.as_ref().and_then(|stderr| bytes_in_pipe(stderr.as_fd()));
-            self.answered_at = self.tail.total() + unread.unwrap_or(0);
+            self.written_at_last_reply = self.tail.total() + unread.unwrap_or(0);
         }
     }
 
-    /// What the worker, which has ended, has written since its last task but the one that it ran.
-    pub(super) fn own_stderr(&self) -> String {
-        self.tail.since(self.report.as_ref().map_or(self.answered_at, Report::boundary))
+    /// Returns what a worker that has ended has written since the task before the one that it ran.
+    pub(super) fn stderr_of_last_task(&self) -> String {
+        self.tail.since(self.report.as_ref().map_or(self.written_at_last_reply, Report::boundary))
     }
 
     pub(super) fn report(&self) -> Option<&Report> {
         self.report.as_ref()
     }
 
-    /// Whether the poller will tell when the process has ended. If not, its closed socket does.
-    pub(super) fn tells_its_end(&self) -> bool {
+    /// Whether the poller reports when the process has ended. If not, the closed socket tells it.
+    pub(super) fn reports_exit(&self) -> bool {
         self.exit.is_some()
-    }
-
-    /// The process, as whoever signals it knows it.
-    pub(super) fn process(&self) -> Process {
-        Process::new(&self.child, self.exit.clone(), Some(self.socket.clone()))
     }
 }
 
 #[allow(unsafe_code)]
 fn add(poller: &Poller, source: &dyn AsFd, event: Event) -> io::Result<()> {
-    // SAFETY: an attendant takes its descriptors out of the poller before it closes them.
+    // SAFETY: a `WorkerIo` removes its descriptors from the poller before it closes them.
     unsafe { poller.add_with_mode(&source.as_fd(), event, PollMode::Level) }
 }

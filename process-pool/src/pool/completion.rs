@@ -1,0 +1,49 @@
+//! How a task ends.
+
+use executor_core::{Error, Task, codec::Bytes, function::outcome, task::Completed};
+
+use crate::trace::Event;
+
+/// A task that has ended, and what its future is given.
+pub(crate) enum Completion {
+    Reply(Task, Bytes),
+    Error(Task, Error),
+    Cancel(Task),
+}
+
+impl Completion {
+    fn task(&self) -> &Task {
+        match self {
+            Completion::Reply(task, _) | Completion::Error(task, _) | Completion::Cancel(task) => task,
+        }
+    }
+
+    /// Returns whether the task has a value, as far as that is known without decoding it, or `None` if it was cancelled.
+    pub(crate) fn has_value(&self) -> Option<bool> {
+        match self {
+            Completion::Reply(_, reply) => Some(!outcome::is_error(reply)),
+            Completion::Error(..) => Some(false),
+            Completion::Cancel(_) => None,
+        }
+    }
+
+    /// Returns the event that reports it. `worker` is the name of the worker that had the task.
+    pub(super) fn event(&self, worker: &str) -> Event {
+        let task = self.task();
+        Event::Done {
+            task: task.id().as_u64(),
+            name: task.name().to_string(),
+            worker: worker.to_string(),
+            has_value: self.has_value(),
+        }
+    }
+
+    /// Completes the future. The caller decides on which thread the callbacks run.
+    pub(crate) fn complete(self) -> Completed {
+        match self {
+            Completion::Reply(task, reply) => task.complete(reply),
+            Completion::Error(task, error) => task.fail(error),
+            Completion::Cancel(task) => task.cancel(),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The worker's end of a link, in the hands of a hostile worker.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use rustix::net::{RecvFlags, SendFlags};
+
+use crate::{
+    Transport,
+    pool::ReplyReader,
+    start::spawn::socketpair,
+    transport::{Inbox, Outbox, ring, socket},
+};
+
+/// A link with its real ends, of which the sending end in the parent belongs to the pool's state.
+pub(super) struct HostileLink {
+    pub(super) reader: ReplyReader,
+    /// The shared memory, if there is one.
+    memory: Option<ring::fuzzing::Hand>,
+    socket: OwnedFd,
+    /// How many bytes the worker has sent.
+    pub(super) sent: usize,
+}
+
+impl HostileLink {
+    pub(super) fn new(transport: Transport) -> (HostileLink, Box<dyn Outbox>) {
+        let (parent, worker) = socketpair().expect("a socketpair");
+        let parent = Arc::new(parent);
+        let (memory, outbox, inbox): (_, Box<dyn Outbox>, Box<dyn Inbox>) = match transport {
+            Transport::Ring => {
+                let (_, memory) = ring::create().expect("shared memory");
+                let hand = memory.hand();
+                let (outbox, inbox) = memory.parent_ends(parent);
+                (Some(hand), Box::new(outbox), Box::new(inbox))
+            }
+            Transport::Socket => {
+                let (outbox, inbox) = socket::parent_ends(parent);
+                (None, Box::new(outbox), Box::new(inbox))
+            }
+        };
+        let reader = ReplyReader::new(inbox, u64::MAX);
+        (HostileLink { reader, memory, socket: worker, sent: 0 }, outbox)
+    }
+
+    /// Sends bytes to where the parent reads replies.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        self.sent += bytes.len();
+        match &self.memory {
+            Some(memory) => memory.put(bytes),
+            None => self.ring(bytes),
+        }
+    }
+
+    pub(super) fn ring(&self, bytes: &[u8]) {
+        let _ = rustix::net::send(&self.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+
+    pub(super) fn write_word(&self, place: usize, value: impl FnOnce(u64) -> u64) {
+        if let Some(memory) = &self.memory {
+            memory.store(place, value(memory.load(place)));
+        }
+    }
+
+    pub(super) fn write_claim(&self, sequence: u64, item: u64, state: u64) {
+        if let Some(memory) = &self.memory {
+            let (place, word) = ring::fuzzing::Hand::claim(sequence, item, state);
+            memory.store(place, word);
+        }
+    }
+
+    /// Takes everything that was sent to the worker, as one that is well would.
+    pub(super) fn take_requests(&self) {
+        match &self.memory {
+            Some(memory) => memory.take_all(),
+            None => drop(rustix::net::recv(&self.socket, &mut vec![0; 1 << 16], RecvFlags::DONTWAIT)),
+        }
+    }
+}

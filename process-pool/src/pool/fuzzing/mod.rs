@@ -1,0 +1,258 @@
+//! A hostile worker against the parent's real code, for the fuzz targets; see `fuzz/README.md`.
+//!
+//! The fuzzer's bytes are decoded into [steps](step::Step): what the worker writes and sends, and what the program does
+//! meanwhile. The steps call the same methods of the pool's state and of the reply reader as the supervisor and polling
+//! threads do.
+
+mod link;
+mod program;
+mod step;
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use executor_core::{Error, ErrorKind};
+
+use super::{
+    Armed, Deferred, Limits, OnDoorbell, Remains, SlotId, Stage, State, job::Job, slot::Assignment, state::Enqueued,
+};
+use crate::{
+    Transport,
+    death::Signs,
+    process::Process,
+    start::{setup::Setup, spawn::socketpair},
+};
+use link::HostileLink;
+use program::Program;
+use step::{Bytes, Frame, Step};
+
+const SLOT: SlotId = SlotId::FIRST;
+
+/// How many tasks the program submits at most.
+const MOST_TASKS: usize = 40;
+
+/// A pool with one worker, which is not a process.
+struct Scene {
+    transport: Transport,
+    state: State,
+    link: HostileLink,
+    program: Program,
+    now: Instant,
+}
+
+/// Whether the pool still talks to the worker.
+#[derive(PartialEq, Eq)]
+enum Link {
+    Open,
+    GivenUp,
+}
+
+/// Plays one sequence of steps against the parent.
+pub fn parent(transport: Transport, bytes: &[u8]) {
+    let mut bytes = Bytes::new(bytes);
+    let mut scene = Scene::new(transport);
+    scene.submit(0, false);
+    while let Some(step) = Step::decode(&mut bytes) {
+        if scene.play(step) == Link::GivenUp {
+            scene.replace_worker();
+        }
+    }
+    let _ = scene.read();
+    scene.end();
+}
+
+/// Sends one greeting to the code that decides whether a process is a worker.
+pub fn greeting(bytes: &[u8]) {
+    let (parent, worker) = socketpair().expect("a socketpair");
+    let number = |at: usize| {
+        let bytes = bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u64::from_le_bytes)
+    };
+    let (token, copy) = (number(8), number(52));
+    let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+    let _ = rustix::net::send(&parent, bytes, flags);
+    drop(parent);
+    let is_waiting = Setup::is_waiting(&worker, token, copy);
+    if let Ok((setup, memory)) = Setup::receive(std::os::fd::AsFd::as_fd(&worker)) {
+        assert!(is_waiting && setup.token == token && memory.is_none());
+    }
+}
+
+impl Scene {
+    fn new(transport: Transport) -> Scene {
+        let state = State::new(Limits::default(), "pool", 1);
+        let (link, outbox) = HostileLink::new(transport);
+        let mut scene = Scene { transport, state, link, program: Program::default(), now: Instant::now() };
+        scene.attach(outbox);
+        scene
+    }
+
+    fn attach(&mut self, outbox: Box<dyn crate::transport::Outbox>) {
+        let worker = self.state.attach(SLOT, Process::nobody(), outbox);
+        worker.set_stage(Stage::Ready);
+        worker.set_depth(16);
+    }
+
+    /// Returns one of the tasks that the worker has, or a number that no task has.
+    fn choose_task(&self, choice: u8) -> Assignment {
+        let worker = self.state.worker(SLOT).expect("a worker");
+        let tasks = worker.in_flight();
+        let task = tasks.get(usize::from(choice) % tasks.len().max(1));
+        Assignment { slot: SLOT, sequence: task.map_or(1, |task| task.sequence) }
+    }
+
+    fn play(&mut self, step: Step<'_>) -> Link {
+        match step {
+            Step::WriteWord { place, value } => self.link.write_word(place, |_| value),
+            Step::AddToWord { place, delta } => self.link.write_word(place, |word| word.wrapping_add(delta)),
+            Step::WriteClaim { task, item, state } => {
+                let sequence = self.choose_task(task).sequence;
+                self.link.write_claim(sequence, item.into(), state.into());
+            }
+            Step::SendFrame(frame) => self.send_frame(&frame),
+            Step::SendBytes(bytes) => self.link.send(bytes),
+            Step::SendRepeated { byte, count } => self.link.send(&vec![byte; count]),
+            Step::RingDoorbell(bytes) => self.link.ring(bytes),
+            Step::TakeRequests => {
+                self.link.take_requests();
+                return self.read();
+            }
+            Step::Read => return self.read(),
+            Step::Submit { kind, has_limit } => {
+                if self.program.tasks() < MOST_TASKS {
+                    self.submit(kind, has_limit);
+                }
+            }
+            Step::Cancel { task } => {
+                let cancelled = self.state.cancel_assigned(self.choose_task(task), self.now);
+                if let Some((completed, deferred)) = cancelled {
+                    perform(deferred);
+                    drop(completed);
+                }
+            }
+            Step::Terminate { task, grace } => {
+                let (_, deferred) = self.state.terminate(self.choose_task(task), grace, self.now);
+                perform(deferred);
+            }
+            Step::Pass(time) => return self.pass(time),
+            Step::Die => return Link::GivenUp,
+        }
+        Link::Open
+    }
+
+    fn send_frame(&mut self, frame: &Frame<'_>) {
+        let sequence = frame.sequence.unwrap_or_else(|| self.choose_task(frame.task).sequence);
+        let mut bytes = u32::from(frame.kind).to_le_bytes().to_vec();
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&sequence.to_le_bytes());
+        bytes.extend_from_slice(&frame.announced.unwrap_or(frame.body.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(frame.body);
+        self.link.send(&bytes);
+    }
+
+    fn submit(&mut self, kind: u8, has_limit: bool) {
+        for task in self.program.submit(kind, has_limit) {
+            let job = Job::new(task, None).expect("written");
+            let now = self.now;
+            if let Enqueued::Dispatched(deferred) = self.state.enqueue(job, || now) {
+                perform(deferred);
+            }
+        }
+    }
+
+    /// Reads what has come, as the supervisor does at a doorbell.
+    fn read(&mut self) -> Link {
+        const ROUNDS: usize = 16;
+        assert!(self.link.reader.drain_doorbell() == OnDoorbell::Read, "no other thread reads");
+        for _ in 0..ROUNDS {
+            match self.receive() {
+                Ok(0) => {
+                    let (_, deferred) = self.state.send_rest(SLOT, true, self.now);
+                    perform(deferred);
+                    if self.link.reader.arm() == Armed::Yes {
+                        return Link::Open;
+                    }
+                }
+                Ok(_) if self.link.reader.is_closed() => return self.give_up(),
+                Ok(_) => {}
+                Err(error) => {
+                    let known =
+                        [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+                    assert!(known.contains(&error.kind()), "{error}");
+                    return self.give_up();
+                }
+            }
+        }
+        Link::Open
+    }
+
+    /// Reads once, and applies it. Returns how many bytes have come.
+    fn receive(&mut self) -> io::Result<usize> {
+        let bytes = self.link.reader.fill()?;
+        if bytes > 0 {
+            let received = self.state.on_replies(SLOT, &mut self.link.reader, bytes, self.now);
+            if let Some(error) = &received.declined {
+                drop(error.to_string());
+            }
+            let (held, sent) = (self.link.reader.memory_held(), self.link.sent);
+            assert!(held <= 3 * sent + (2 << 20), "{held} bytes are held of {sent}");
+            perform(received.deferred);
+        }
+        Ok(bytes)
+    }
+
+    fn give_up(&mut self) -> Link {
+        self.state.worker_mut(SLOT).expect("a worker").stop_assigning();
+        Link::GivenUp
+    }
+
+    /// Lets time pass, and handles the timers that are due then, as the supervisor does.
+    fn pass(&mut self, time: Duration) -> Link {
+        self.now += time;
+        while let Some(timer) = self.state.timers.due(self.now) {
+            if timer.slot_to_read().is_some() && self.read() == Link::GivenUp {
+                return Link::GivenUp;
+            }
+            let is_in_a_reply = self.link.reader.is_in_a_reply();
+            perform(self.state.on_timer(timer, is_in_a_reply, self.now));
+        }
+        Link::Open
+    }
+
+    /// The worker dies, and another one takes its slot. What it has sent before it died counts.
+    fn replace_worker(&mut self) {
+        const ROUNDS: usize = 16;
+        let dying = self.state.begin_death(SLOT).expect("a worker");
+        for _ in 0..ROUNDS {
+            if self.link.reader.is_closed() || !self.receive().is_ok_and(|bytes| bytes > 0) {
+                break;
+            }
+        }
+        let remains = Remains {
+            pid: dying.process.number(),
+            status: None,
+            signs: Signs::default(),
+            stderr_tail: String::new(),
+            out_of_memory: false,
+        };
+        let (_, deferred) = self.state.on_death(SLOT, remains, self.now).expect("a worker");
+        perform(deferred);
+        let (link, outbox) = HostileLink::new(self.transport);
+        self.link = link;
+        self.attach(outbox);
+        perform(self.state.dispatch(self.now));
+    }
+
+    /// Everything that is still open ends, and every future has an outcome.
+    fn end(mut self) {
+        perform(self.state.collapse(&Error::new(ErrorKind::Broken, "the pool has ended")));
+        self.program.check_outcomes();
+    }
+}
+
+/// Does what a transition has left to be done, in this thread.
+fn perform(deferred: Deferred) {
+    deferred.completions.into_iter().for_each(|completion| drop(completion.complete()));
+}

@@ -1,0 +1,127 @@
+//! What may happen, decoded from the fuzzer's bytes.
+
+use std::time::Duration;
+
+use crate::transport::ring::fuzzing::Hand;
+
+/// What is left of the fuzzer's bytes. Behind their end everything is zero.
+pub(super) struct Bytes<'a>(&'a [u8]);
+
+/// One thing that the worker or the program does.
+pub(super) enum Step<'a> {
+    /// The worker writes a word of the shared memory.
+    WriteWord { place: usize, value: u64 },
+    /// The worker changes a word of the shared memory.
+    AddToWord { place: usize, delta: u64 },
+    /// The worker writes the claim of one of its tasks.
+    WriteClaim { task: u8, item: u8, state: u8 },
+    /// The worker sends something with the form of a reply.
+    SendFrame(Frame<'a>),
+    /// The worker sends anything.
+    SendBytes(&'a [u8]),
+    /// The worker sends more of the same than any buffer holds.
+    SendRepeated { byte: u8, count: usize },
+    /// The worker writes to the socket, which on a ring is the doorbell.
+    RingDoorbell(&'a [u8]),
+    /// The worker takes what it was sent, and the program reads.
+    TakeRequests,
+    /// The worker dies.
+    Die,
+    /// The supervisor reads.
+    Read,
+    /// The program submits a task, of a kind that [`Program`](super::program::Program) knows.
+    Submit { kind: u8, has_limit: bool },
+    /// The program cancels a task that the worker has.
+    Cancel { task: u8 },
+    /// The program terminates a task that the worker has.
+    Terminate { task: u8, grace: Duration },
+    /// Time passes, and timers are due.
+    Pass(Duration),
+}
+
+/// A reply, of which this and that may be false.
+pub(super) struct Frame<'a> {
+    pub(super) kind: u8,
+    /// Which of the worker's tasks it is about, unless it has a sequence number of its own.
+    pub(super) task: u8,
+    pub(super) sequence: Option<u64>,
+    /// The length that it announces, if not the real one.
+    pub(super) announced: Option<u64>,
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Bytes<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Bytes<'a> {
+        Bytes(bytes)
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    fn small(&mut self) -> u16 {
+        u16::from_le_bytes([self.byte(), self.byte()])
+    }
+
+    /// Returns a number of one of the kinds that break arithmetic.
+    fn word(&mut self) -> u64 {
+        match self.byte() % 6 {
+            0 => u64::from(self.byte()),
+            1 => u64::MAX - u64::from(self.byte()),
+            2 => 1 << (self.byte() % 64),
+            3 => (1 << (self.byte() % 64)) - 1,
+            4 => u64::from(self.small()),
+            _ => self.take(8).iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        }
+    }
+
+    fn take(&mut self, most: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(most.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+}
+
+impl<'a> Step<'a> {
+    /// Decodes the next step, unless all bytes are used up. What is most likely to find something comes most often.
+    pub(super) fn decode(bytes: &mut Bytes<'a>) -> Option<Step<'a>> {
+        if bytes.0.is_empty() {
+            return None;
+        }
+        Some(match bytes.byte() % 20 {
+            0 | 1 => Step::WriteWord { place: Hand::place(bytes.byte(), bytes.small()) & !7, value: bytes.word() },
+            // Only words that mean something.
+            2 => Step::AddToWord { place: Hand::place(bytes.byte() % 10, 0) & !7, delta: bytes.word() },
+            3 | 4 => Step::WriteClaim { task: bytes.byte(), item: bytes.byte(), state: bytes.byte() % 16 },
+            5..=8 => Step::SendFrame(Frame::decode(bytes)),
+            9 => {
+                let length = usize::from(bytes.small());
+                Step::SendBytes(bytes.take(length))
+            }
+            10 => Step::SendRepeated { byte: bytes.byte(), count: usize::from(bytes.small()) * 8 },
+            11 => Step::RingDoorbell(bytes.take(16)),
+            12 | 13 => Step::Read,
+            14 => Step::Submit { kind: bytes.byte(), has_limit: bytes.byte().is_multiple_of(2) },
+            15 => Step::Cancel { task: bytes.byte() },
+            16 => Step::Terminate { task: bytes.byte(), grace: Duration::from_millis(u64::from(bytes.byte() % 2)) },
+            17 => Step::Pass(Duration::from_millis(u64::from(bytes.byte()))),
+            18 => Step::TakeRequests,
+            _ => Step::Die,
+        })
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The kind of a reply with the outcome of a task.
+    const OUTCOME: u8 = crate::frame::ReplyKind::Outcome as u8;
+
+    fn decode(bytes: &mut Bytes<'a>) -> Frame<'a> {
+        let lies = bytes.byte();
+        let kind = if lies & 1 == 0 { Frame::OUTCOME } else { bytes.byte() };
+        let (task, sequence) = if lies & 2 == 0 { (bytes.byte(), None) } else { (0, Some(bytes.word())) };
+        let length = usize::from(if lies & 4 == 0 { bytes.byte() } else { bytes.byte() % 4 });
+        let body = bytes.take(length);
+        let announced = (lies & 8 != 0).then(|| bytes.word());
+        Frame { kind, task, sequence, announced, body }
+    }
+}

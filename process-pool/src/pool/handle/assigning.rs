@@ -1,0 +1,115 @@
+//! Giving a task to a worker, and taking it back.
+
+use std::time::Instant;
+
+use executor_core::codec::Bytes;
+
+use super::{InFlight, WorkerHandle};
+use crate::{
+    pool::{job::Job, slot::Assignment},
+    trace::Event,
+};
+
+/// Names longer than this are cut on the way to a worker.
+const LONGEST_NAME: usize = 256;
+
+/// Who a withdrawn task is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withdrawal {
+    /// It was cancelled, so its arguments are not needed again.
+    Cancel,
+    /// It goes back to the queue.
+    Requeue,
+}
+
+impl WorkerHandle {
+    /// Gives the worker a task and returns its sequence number. A task that was cancelled is added to `cancelled`
+    /// instead.
+    pub(crate) fn assign(&mut self, mut job: Job, now: Instant, cancelled: &mut Vec<Job>) -> Option<u64> {
+        let sequence = self.last_sequence + 1;
+        job.trim();
+        if !job.task.place(Assignment { slot: self.id.slot, sequence }.pack()) {
+            cancelled.push(job);
+            return None;
+        }
+        self.last_sequence = sequence;
+        if let Some(claims) = self.claims() {
+            claims.offer(sequence);
+        }
+        if self.in_flight.is_empty() {
+            (self.progress, self.was_idle) = (now, true);
+        }
+        self.assigned += 1;
+        let name = custom_name(&job);
+        let mut head = std::mem::take(&mut self.scratch);
+        head.clear();
+        job.head(sequence, name).write(&mut head);
+        head.extend_from_slice(name.as_bytes());
+        let offset = self.bytes_sent;
+        self.in_flight.push_back(InFlight { sequence, job, offset, since: now, was_seen: false, watch: None });
+        self.send_task(sequence, head);
+        if self.claims().is_none()
+            && self.unsent.is_none()
+            && let Some(task) = self.in_flight.back()
+        {
+            // Without claims only this side can tell when it starts: now.
+            let begun = task.job.task.begin();
+            debug_assert!(begun, "only this pool has a task that it has placed");
+        }
+        Some(sequence)
+    }
+
+    /// Returns the event that reports the task that was assigned last. `worker` is the worker's name.
+    pub(crate) fn assigned_last(&self, worker: &str) -> Event {
+        let job = self.in_flight.back().map(|task| &task.job);
+        Event::Assigned {
+            task: job.map_or(0, |job| job.task.id().as_u64()),
+            name: job.map_or_else(String::new, |job| job.task.name().to_string()),
+            attempt: job.map_or(0, |job| job.attempt),
+            worker: worker.to_string(),
+        }
+    }
+
+    /// Takes back a task that has not started.
+    pub(crate) fn withdraw(&mut self, sequence: u64, withdrawal: Withdrawal) -> Option<Job> {
+        let at = self.in_flight.binary_search_by_key(&sequence, |task| task.sequence).ok()?;
+        if self.in_flight[at].job.is_spent() || self.in_flight[at].was_seen {
+            return None;
+        }
+        let is_withdrawn = match self.claims() {
+            // The task runs. A claim that says otherwise was overwritten by the worker.
+            Some(claims) if at == 0 && self.has_dequeued(claims, sequence) => {
+                self.in_flight[at].was_seen = true;
+                false
+            }
+            Some(claims) => claims.withdraw(sequence),
+            None => self.unsent == Some(sequence),
+        };
+        if !is_withdrawn {
+            return None;
+        }
+        if at == 0 {
+            self.skipped = sequence;
+        }
+        let task = self.in_flight.remove(at)?;
+        self.assigned = self.assigned.saturating_sub(1);
+        if let Some(backlog) = &mut self.backlog
+            && backlog.sequence == sequence
+        {
+            // The worker waits for the rest of the frame, and then finds that the task was withdrawn.
+            if withdrawal == Withdrawal::Cancel {
+                let (task, body) = task.job.into_body();
+                backlog.orphan = Some(body);
+                return Some(Job::emptied(task));
+            }
+            backlog.orphan = Some(Bytes::from(task.job.body()));
+        }
+        Some(task.job)
+    }
+}
+
+/// Returns the name that was given to the task, or nothing where the worker knows the name because it is the function's.
+fn custom_name(job: &Job) -> &str {
+    let name = job.task.custom_name().unwrap_or_default();
+    &name[..name.floor_char_boundary(LONGEST_NAME)]
+}

@@ -1,0 +1,384 @@
+//! One worker process, as the parent sees it.
+//!
+//! A handle is made when its process has started and dropped when the process was reaped, so nothing in it is about
+//! another worker. What it has learnt for the next one is kept by the [slot](super::slot).
+
+mod assigning;
+mod in_flight;
+mod limit;
+mod limit_watch;
+mod own_steps;
+mod pause;
+mod replying;
+mod sending;
+mod signals;
+mod verdict;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::slot::WorkerId;
+use crate::{
+    process::Process,
+    transport::{Claim, Claims, Outbox},
+};
+pub(crate) use assigning::Withdrawal;
+pub(crate) use in_flight::{InFlight, Lost, Reached};
+pub(crate) use limit_watch::Look;
+use pause::GivenBack;
+pub(crate) use replying::ReplyEffect;
+use sending::Backlog;
+pub(crate) use sending::Sent;
+pub(crate) use verdict::{Condemned, Verdict};
+
+/// See the [module](self).
+pub(crate) struct WorkerHandle {
+    id: WorkerId,
+    stage: Stage,
+    /// Whether it has ever reported that it is ready.
+    was_ready: bool,
+    /// Whether it has ever sent an outcome.
+    has_replied: bool,
+    /// `None` once the pool reaps the process: from then on its pid may belong to another process.
+    process: Option<Process>,
+    /// The sending end of its link.
+    outbox: Box<dyn Outbox>,
+    /// The tasks that it was given and has not replied to, in the order in which they were sent.
+    in_flight: VecDeque<InFlight>,
+    backlog: Option<Backlog>,
+    /// The task whose request could not be sent because the link is broken, so it did not start.
+    unsent: Option<u64>,
+    /// The task to send a request to stop for, once a link without claims has space for that.
+    stop_request: Option<u64>,
+    /// The last task that was sent a request to stop on such a link.
+    asked_to_stop: u64,
+    last_sequence: u64,
+    /// The last task that is known to be off the worker's queue, whatever the worker reports of that later. It begins
+    /// with the last number before this worker, and follows the replies.
+    dequeued: u64,
+    /// The last task that was withdrawn when it was the next to start. A worker that is well takes it off its queue
+    /// soon.
+    skipped: u64,
+    /// How many tasks it was given.
+    assigned: usize,
+    bytes_sent: u64,
+    bytes_received: u64,
+    /// The traffic that was last seen, and since when there was no more.
+    traffic: Option<(Traffic, Instant)>,
+    /// Whether the pool has told it to leave.
+    was_told_to_leave: bool,
+    /// How many tasks it may have at once.
+    depth: usize,
+    /// When it last got its first task, or completed one.
+    progress: Instant,
+    /// Whether it was idle before that, and so may have been asleep.
+    was_idle: bool,
+    /// The task that it is killed for, if it is.
+    verdict: Option<Verdict>,
+    /// Why this pool has killed it, if it did so not because of a task.
+    kill_reason: Option<&'static str>,
+    pub(super) checks: Checks,
+    /// The item that ran when this whole program was stopped, and for how long the program was.
+    given_back: GivenBack,
+    /// The memory for the head and the name of the next request.
+    scratch: Vec<u8>,
+}
+
+/// When the next check of each kind is due, if a timer was set for it.
+#[derive(Default)]
+pub(super) struct Checks {
+    /// Whether tasks wait behind a long one.
+    pub(super) stall: Option<Instant>,
+    /// Whether a task has used up its time limit: the earliest of the timers that are set.
+    pub(super) limit: Option<Instant>,
+    /// Whether the worker was stopped by a signal. The time does not matter.
+    pub(super) stopped: bool,
+}
+
+/// How much has gone to and come from a worker, and in what stage it was then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Traffic {
+    taken: u64,
+    received: u64,
+    stage: Stage,
+}
+
+/// Where a worker is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Started, and not ready yet.
+    Starting,
+    /// Takes tasks.
+    Ready,
+    /// Takes no more tasks: it was told to leave, is being killed, or has ended.
+    Leaving,
+}
+
+impl WorkerHandle {
+    /// `last_sequence` is the last number of the slot, `depth` how many tasks its last worker was given at once.
+    pub(super) fn new(
+        id: WorkerId,
+        process: Process,
+        outbox: Box<dyn Outbox>,
+        last_sequence: u64,
+        depth: usize,
+    ) -> WorkerHandle {
+        WorkerHandle {
+            id,
+            stage: Stage::Starting,
+            was_ready: false,
+            has_replied: false,
+            process: Some(process),
+            outbox,
+            in_flight: VecDeque::new(),
+            backlog: None,
+            unsent: None,
+            stop_request: None,
+            asked_to_stop: 0,
+            last_sequence,
+            dequeued: last_sequence,
+            skipped: 0,
+            assigned: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            traffic: None,
+            was_told_to_leave: false,
+            depth,
+            progress: Instant::now(),
+            was_idle: true,
+            verdict: None,
+            kill_reason: None,
+            checks: Checks::default(),
+            given_back: GivenBack::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(crate) fn was_ready(&self) -> bool {
+        self.was_ready
+    }
+
+    pub(crate) fn has_replied(&self) -> bool {
+        self.has_replied
+    }
+
+    pub(crate) fn was_told_to_leave(&self) -> bool {
+        self.was_told_to_leave
+    }
+
+    pub(crate) fn kill_reason(&self) -> Option<&'static str> {
+        self.kill_reason
+    }
+
+    pub(super) fn last_sequence(&self) -> u64 {
+        self.last_sequence
+    }
+
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
+    pub(crate) fn bytes_received(&self) -> u64 {
+        self.bytes_received
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    pub(crate) fn set_depth(&mut self, depth: usize) {
+        self.depth = depth;
+    }
+
+    pub(super) fn bound_depth(&mut self, most: usize) {
+        self.depth = self.depth.min(most);
+    }
+
+    /// Whether it was idle before its first task, or the one that it completed last.
+    pub(crate) fn was_idle(&self) -> bool {
+        self.was_idle
+    }
+
+    pub(crate) fn claims(&self) -> Option<&dyn Claims> {
+        self.outbox.claims()
+    }
+
+    pub(crate) fn in_flight(&self) -> &VecDeque<InFlight> {
+        &self.in_flight
+    }
+
+    /// Returns the task with this number, if the worker has it.
+    pub(crate) fn find(&mut self, sequence: u64) -> Option<&mut InFlight> {
+        let at = self.in_flight.binary_search_by_key(&sequence, |task| task.sequence).ok()?;
+        self.in_flight.get_mut(at)
+    }
+
+    /// Whether it is ready and has no task.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.stage == Stage::Ready && self.in_flight.is_empty()
+    }
+
+    /// How many of its tasks have started: none or one. A task that has ended counts until its reply was read.
+    pub(crate) fn running(&self) -> usize {
+        self.in_flight.iter().filter(|task| self.has_started_task(task)).count()
+    }
+
+    /// How many tasks wait behind its first one.
+    pub(crate) fn waiting(&self) -> usize {
+        self.in_flight.len().saturating_sub(1)
+    }
+
+    /// Returns whether it can be given another task. `most` is how many tasks a worker may run in its life.
+    pub(crate) fn accepts_task(&self, most: Option<usize>) -> bool {
+        if self.stage != Stage::Ready || self.backlog.is_some() || self.in_flight.len() >= self.depth {
+            return false;
+        }
+        if self.has_had_all_tasks(most) {
+            return false;
+        }
+        match self.claims() {
+            None => self.in_flight.is_empty(),
+            Some(claims) => self.has_free_claim(claims),
+        }
+    }
+
+    /// Returns whether the next task has a claim to use: one is free once the worker has taken the task that had it
+    /// before off its queue. For tasks that were withdrawn the worker's report counts; the claim of a task that the
+    /// worker has is never free, whatever the worker reports.
+    fn has_free_claim(&self, claims: &dyn Claims) -> bool {
+        let is_free = |taken: u64| self.last_sequence.saturating_sub(taken) < claims.slots() - 1;
+        // What is known here is mostly enough, and reading the worker's memory takes it out of the worker's cache.
+        if is_free(self.dequeued) {
+            return true;
+        }
+        let taken = claims.taken();
+        let is_held = |task: &InFlight| !is_free(task.sequence);
+        taken <= self.last_sequence && is_free(taken) && !self.in_flight.front().is_some_and(is_held)
+    }
+
+    /// Whether it is idle and still cannot be given a task, because of tasks in its queue that were withdrawn.
+    fn is_blocked_by_withdrawn(&self) -> bool {
+        self.is_idle() && (self.backlog.is_some() || self.claims().is_some_and(|claims| !self.has_free_claim(claims)))
+    }
+
+    /// Whether it has reported that it took the first of its tasks off its queue. Then it has started the task or found
+    /// it withdrawn, and has changed the task's claim before it reported.
+    fn has_dequeued(&self, claims: &dyn Claims, sequence: u64) -> bool {
+        (sequence..=self.last_sequence).contains(&claims.taken())
+    }
+
+    /// Whether a task that was withdrawn right before its start is still in its queue.
+    pub(crate) fn has_withdrawn_to_skip(&self) -> bool {
+        let is_past = |dequeued: u64| dequeued >= self.skipped;
+        !is_past(self.dequeued) && self.claims().is_some_and(|claims| !is_past(claims.taken()))
+    }
+
+    /// Asks for the doorbell if only tasks that were withdrawn keep the worker from another task: it rings once the
+    /// worker gets past them. Returns whether it has asked; then look once more at
+    /// [`accepts_task`](WorkerHandle::accepts_task).
+    #[must_use]
+    pub(crate) fn request_doorbell_for_claim(&mut self) -> bool {
+        let is_open = self.stage == Stage::Ready && self.backlog.is_none() && self.in_flight.len() < self.depth;
+        let must_ask = is_open && self.claims().is_some_and(|claims| !self.has_free_claim(claims));
+        if must_ask {
+            // The caller looks again whatever this returns.
+            let _ = self.request_doorbell_for_space();
+        }
+        must_ask
+    }
+
+    /// Whether it was given all the tasks that it may run in its life.
+    pub(crate) fn has_had_all_tasks(&self, most: Option<usize>) -> bool {
+        most.is_some_and(|most| self.assigned >= most)
+    }
+
+    /// Returns whether a task that it was given has started, as far as the link tells.
+    pub(crate) fn has_started(&self, sequence: u64) -> bool {
+        match self.claims() {
+            Some(claims) => claims.claim(sequence) != Claim::Offered,
+            // It started when it was sent, unless the link broke over it.
+            None => self.unsent != Some(sequence),
+        }
+    }
+
+    /// Returns whether a task has started, as far as anything here tells.
+    fn has_started_task(&self, task: &InFlight) -> bool {
+        task.was_seen || task.job.is_spent() || self.has_started(task.sequence)
+    }
+
+    /// Returns whether a task has started, and remembers that if its claim shows it: such a task cannot be withdrawn any
+    /// more, whatever its claim is later.
+    pub(crate) fn observe_start(&mut self, sequence: u64) -> bool {
+        let (has_started, has_claims) = (self.has_started(sequence), self.claims().is_some());
+        let Some(task) = self.find(sequence) else { return false };
+        task.was_seen |= has_started && has_claims;
+        has_started || task.was_seen
+    }
+
+    /// Gives it no more tasks. A worker that is not ready yet stays so.
+    pub(crate) fn stop_assigning(&mut self) {
+        if self.stage == Stage::Ready {
+            self.stage = Stage::Leaving;
+        }
+    }
+
+    /// Gives it no more tasks, even if it reports that it is ready.
+    pub(crate) fn leave(&mut self) {
+        self.stage = Stage::Leaving;
+    }
+
+    /// Hands the process over to be reaped. No one can signal it through this handle after that.
+    pub(crate) fn take_process(&mut self) -> Option<Process> {
+        self.stage = Stage::Leaving;
+        self.process.take()
+    }
+
+    /// For how long it has completed nothing.
+    pub(crate) fn stalled(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.progress)
+    }
+
+    /// Returns the tasks that it had when it died, and how far it had come with each.
+    pub(crate) fn into_lost(mut self) -> (Vec<Lost>, Option<Verdict>) {
+        let taken = self.bytes_taken();
+        if let Some(backlog) = self.backlog.take() {
+            self.unsent = Some(backlog.sequence);
+        }
+        let in_flight = std::mem::take(&mut self.in_flight);
+        let lost = in_flight.into_iter().map(|task| {
+            let reached = match self.has_started_task(&task) {
+                true => Reached::Started,
+                false if taken > task.offset => Reached::Begun,
+                false => Reached::Waiting,
+            };
+            Lost { sequence: task.sequence, job: task.job, reached }
+        });
+        (lost.collect(), self.verdict)
+    }
+
+    /// Records that the process has ended before it had read everything: it cannot have started its task, unless a
+    /// request to stop it was what was left.
+    pub(crate) fn ended_before_reading(&mut self) {
+        if let Some(task) = self.in_flight.front()
+            && self.claims().is_none()
+            && task.sequence != self.asked_to_stop
+        {
+            self.unsent = Some(task.sequence);
+        }
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn set_stage(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+}

@@ -1,0 +1,114 @@
+//! What a reply of a worker changes.
+
+use std::{borrow::Cow, time::Instant};
+
+use executor_core::{Error, codec::Bytes};
+use rustix::process::Signal;
+
+use super::{Stage, WorkerHandle};
+use crate::{
+    frame::{ProtocolError, Reply, ReplyKind},
+    pool::{completion::Completion, job::Job},
+};
+
+/// What a reply means.
+pub(crate) enum ReplyEffect {
+    /// The worker is ready.
+    Ready,
+    /// It cannot become ready, for this reason.
+    Declined(Error),
+    /// Some items of a batch have outcomes.
+    Progress,
+    /// A task has ended.
+    Completed(Completion),
+}
+
+impl WorkerHandle {
+    /// Applies one reply.
+    ///
+    /// # Errors
+    ///
+    /// If no worker that is well would send it now: it is a second greeting, or not about the task that is next.
+    pub(crate) fn on_reply(
+        &mut self,
+        reply: Reply,
+        body: Cow<'_, [u8]>,
+        now: Instant,
+    ) -> Result<ReplyEffect, ProtocolError> {
+        match reply.kind {
+            ReplyKind::Ready if !self.was_ready => {
+                self.was_ready = true;
+                if self.stage == Stage::Starting {
+                    self.stage = Stage::Ready;
+                }
+                Ok(ReplyEffect::Ready)
+            }
+            ReplyKind::NotReady if !self.was_ready => Ok(ReplyEffect::Declined(Error::decode(&body))),
+            ReplyKind::Ready | ReplyKind::NotReady => Err(ProtocolError),
+            kind if !self.expects(kind == ReplyKind::Outcomes) => Err(ProtocolError),
+            ReplyKind::Outcome | ReplyKind::Outcomes => match self.on_outcome(reply.sequence, body, now)? {
+                Some((job, outcome)) => Ok(ReplyEffect::Completed(Completion::Reply(job.task, outcome))),
+                None => Ok(ReplyEffect::Progress),
+            },
+        }
+    }
+
+    /// Whether the next reply can be about a batch, or about a single task.
+    fn expects(&self, is_batch: bool) -> bool {
+        self.in_flight.front().is_some_and(|task| task.job.is_batch() == is_batch)
+    }
+
+    /// Applies the outcome of a task, or of some items of it. Returns the task if it was the last.
+    ///
+    /// # Errors
+    ///
+    /// If the worker does not have the task, or was not sent all of it. No outcome comes for a task that was withdrawn.
+    pub(crate) fn on_outcome(
+        &mut self,
+        sequence: u64,
+        outcome: Cow<'_, [u8]>,
+        now: Instant,
+    ) -> Result<Option<(Job, Bytes)>, ProtocolError> {
+        // Replies come in the order of the requests.
+        let task = self.in_flight.front().filter(|task| task.sequence == sequence).ok_or(ProtocolError)?;
+        if self.backlog.as_ref().is_some_and(|backlog| backlog.sequence == sequence) {
+            return Err(ProtocolError);
+        }
+        let verdict = self.verdict.as_ref().filter(|verdict| verdict.sequence == sequence);
+        let (is_condemned, most) =
+            (verdict.is_some(), verdict.map_or(u64::MAX, |verdict| verdict.item.saturating_sub(task.job.received())));
+        if most == 0 {
+            // Too late: the worker is being killed because of this very task, or item. It has nothing left to do.
+            self.signal(Signal::KILL);
+            return Ok(None);
+        }
+        self.has_replied = true;
+        self.dequeued = self.dequeued.max(sequence);
+        let task = self.in_flight.front_mut().ok_or(ProtocolError)?;
+        (task.since, task.was_seen) = (now, true);
+        let Some(reply) = task.job.outcome(outcome, most) else { return Ok(None) };
+        // Not with each item of a batch: what waits behind the batch waits for all of them.
+        (self.progress, self.was_idle) = (now, false);
+        let task = self.in_flight.pop_front().ok_or(ProtocolError)?;
+        if is_condemned {
+            self.signal(Signal::KILL);
+        }
+        Ok(Some((task.job, reply)))
+    }
+
+    /// Counts bytes that have come from the worker.
+    pub(crate) fn count_received(&mut self, bytes: usize) {
+        self.bytes_received += bytes as u64;
+    }
+
+    /// Returns the memory of an argument that the worker has read and that is not needed again, for its reply of this
+    /// length. New memory costs more than the copy into it.
+    pub(crate) fn spare_memory(&mut self, sequence: u64, length: u64) -> Option<Vec<u8>> {
+        let is_sent = self.backlog.as_ref().is_none_or(|backlog| backlog.sequence != sequence);
+        if !is_sent || !self.has_started(sequence) {
+            return None;
+        }
+        // What waits behind the first task has not started, whatever its claim is.
+        self.in_flight.front_mut().filter(|task| task.sequence == sequence)?.job.spend(length)
+    }
+}

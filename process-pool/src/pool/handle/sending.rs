@@ -1,0 +1,159 @@
+//! Sending requests to a worker.
+//!
+//! A link takes as much as there is space for. The rest waits here, one request at a time, until the doorbell tells the
+//! supervisor that there is space again.
+
+use std::io;
+
+use executor_core::codec::Bytes;
+
+use super::{Stage, WorkerHandle};
+use crate::{
+    frame::{Request, RequestKind},
+    transport::Outbox,
+};
+
+/// A request of which a part is still to be sent.
+pub(super) struct Backlog {
+    /// The task that it is about; 0 for none.
+    pub(super) sequence: u64,
+    /// The head and the name.
+    head: Vec<u8>,
+    sent: usize,
+    /// The body, if the task was withdrawn: the worker was promised that many bytes.
+    pub(super) orphan: Option<Bytes>,
+}
+
+/// What is left of a request after an attempt to send it.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Nothing, or the link is broken.
+    All,
+    /// A part: ask for the doorbell, or wait for the socket.
+    Part,
+}
+
+impl WorkerHandle {
+    /// Sends a task's request. The body follows the head, and stays in the task.
+    pub(super) fn send_task(&mut self, sequence: u64, head: Vec<u8>) {
+        self.backlog = Some(Backlog { sequence, head, sent: 0, orphan: None });
+        // What is left stays in the backlog, which the caller looks at.
+        let _ = self.send_backlog();
+    }
+
+    /// Sends the initializer's call.
+    pub(crate) fn send_initializer(&mut self, request: &Request, body: &[u8]) {
+        let mut head = Vec::new();
+        request.write(&mut head);
+        head.extend_from_slice(body);
+        self.send_bare(head);
+    }
+
+    /// Tells it to leave once it has replied to everything.
+    pub(crate) fn retire(&mut self) {
+        self.stage = Stage::Leaving;
+        self.was_told_to_leave = true;
+        let mut head = Vec::new();
+        Request::bare(RequestKind::Retire).write(&mut head);
+        self.send_bare(head);
+    }
+
+    /// Asks a task that runs to stop.
+    pub(crate) fn ask_to_stop(&mut self, sequence: u64) {
+        match self.claims() {
+            Some(claims) => claims.ask_to_stop(sequence),
+            None => {
+                self.stop_request = Some(sequence);
+                if self.backlog.is_none() {
+                    self.send_stop_request();
+                }
+            }
+        }
+    }
+
+    fn send_stop_request(&mut self) {
+        if let Some(sequence) = self.stop_request.take()
+            && self.find(sequence).is_some()
+        {
+            self.asked_to_stop = sequence;
+            let mut head = Vec::new();
+            Request { sequence, ..Request::bare(RequestKind::Stop) }.write(&mut head);
+            self.send_bare(head);
+        }
+    }
+
+    /// Sends a request that belongs to no task.
+    fn send_bare(&mut self, head: Vec<u8>) {
+        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Bytes::default()) });
+        // As in `send_task`.
+        let _ = self.send_backlog();
+    }
+
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
+    /// Sends what is still to be sent, as far as there is space.
+    pub(crate) fn send_backlog(&mut self) -> Sent {
+        let Some(backlog) = &mut self.backlog else { return Sent::All };
+        let body = match &backlog.orphan {
+            Some(body) => body,
+            // Mostly it was given a moment ago.
+            None => match self.in_flight.back() {
+                Some(task) if task.sequence == backlog.sequence => task.job.body(),
+                _ => match self.in_flight.binary_search_by_key(&backlog.sequence, |task| task.sequence) {
+                    Ok(at) => self.in_flight[at].job.body(),
+                    Err(_) => &[],
+                },
+            },
+        };
+        let before = backlog.sent;
+        let progress = send_parts(&mut *self.outbox, &backlog.head, body, &mut backlog.sent);
+        self.bytes_sent += (backlog.sent - before) as u64;
+        match progress {
+            Ok(Sent::All) => {
+                self.outbox.ring_bell();
+                if let Some(done) = self.backlog.take() {
+                    self.scratch = done.head;
+                }
+                self.send_stop_request();
+                if self.backlog.is_some() { Sent::Part } else { Sent::All }
+            }
+            Ok(Sent::Part) => {
+                self.outbox.ring_bell();
+                Sent::Part
+            }
+            // The worker has died or has overwritten the link. Its death completes everything.
+            Err(_) => {
+                self.give_up_link();
+                Sent::All
+            }
+        }
+    }
+
+    fn give_up_link(&mut self) {
+        if let Some(backlog) = self.backlog.take() {
+            self.unsent = Some(backlog.sequence);
+        }
+        self.stop_assigning();
+        if self.claims().is_some() {
+            self.kill_because("it had written over its link to this program, so it was killed");
+        }
+        // A socket that takes nothing is closed at the other end, which the poller reports to the supervisor.
+    }
+
+    /// Asks for the doorbell when there is space again. Returns `true` if there is by now.
+    #[must_use]
+    pub(crate) fn request_doorbell_for_space(&mut self) -> bool {
+        self.outbox.want_room()
+    }
+}
+
+/// Sends two parts, of which `sent` bytes were sent before.
+fn send_parts(outbox: &mut dyn Outbox, head: &[u8], body: &[u8], sent: &mut usize) -> io::Result<Sent> {
+    let rest_of_head = &head[(*sent).min(head.len())..];
+    let rest_of_body = body.get(sent.saturating_sub(head.len())..).ok_or(io::ErrorKind::InvalidData)?;
+    *sent += outbox.send(rest_of_head, rest_of_body)?;
+    Ok(if *sent == head.len() + body.len() { Sent::All } else { Sent::Part })
+}

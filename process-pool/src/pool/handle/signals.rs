@@ -1,0 +1,46 @@
+//! Signals to a worker.
+
+use rustix::process::Signal;
+
+use super::WorkerHandle;
+use crate::process::Process;
+
+impl WorkerHandle {
+    /// Returns the process id, or `None` if the process is being reaped.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::number)
+    }
+
+    /// Whether the pool has not begun to reap the process.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Kills the worker for a reason other than a task, unless it has ended by itself.
+    pub(crate) fn kill_because(&mut self, reason: &'static str) {
+        let Some(process) = &self.process else { return };
+        if process.has_ended() == Some(false) {
+            self.kill_reason.get_or_insert(reason);
+            process.signal(Signal::KILL);
+        }
+    }
+
+    /// Whether it was stopped, as by `SIGSTOP`, and has not gone on.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.process.as_ref().is_some_and(Process::is_stopped)
+    }
+
+    /// Sends a signal to the worker and all that it has started.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
+    }
+
+    /// Kills a worker that has no task, because the pool does not need it any more.
+    pub(crate) fn dismiss(&mut self) {
+        self.leave();
+        self.was_told_to_leave = true;
+        self.signal(Signal::KILL);
+    }
+}

@@ -1,0 +1,330 @@
+//! Reading replies in threads that wait for something themselves; see `README.md`.
+
+use std::io;
+
+use executor_core::{host::Waiting, spin::SpinBudget};
+
+use super::{
+    Pool,
+    reader::{Armed, ReplyReader},
+    replies::Received,
+    slot::{Assignment, SlotId},
+};
+
+/// How a thread stops polling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    /// With its result. It is most likely back soon, with the next task.
+    WithResult,
+    WithoutResult,
+}
+
+impl Pool {
+    /// Begins to read the replies of a worker.
+    pub(crate) fn open_reader(&self, slot: SlotId, reader: ReplyReader) {
+        *self.readers[slot].lock() = Some(reader);
+    }
+
+    /// Stops reading the replies of a worker that has died.
+    pub(crate) fn close_reader(&self, slot: SlotId) {
+        *self.readers[slot].lock() = None;
+    }
+
+    /// Does something with the reader of a worker, if there is one.
+    pub(crate) fn with_reader<R>(&self, slot: SlotId, action: impl FnOnce(&mut ReplyReader) -> R) -> Option<R> {
+        self.readers.get(slot)?.lock().as_mut().map(action)
+    }
+
+    /// Reads what has come from a worker, and applies it. The caller performs the deferred actions when it has released
+    /// the reader.
+    pub(crate) fn receive(&self, slot: SlotId, reader: &mut ReplyReader) -> io::Result<Received> {
+        if reader.is_closed() {
+            return Ok(Received { protocol_error: true, ..Received::default() });
+        }
+        let bytes = reader.fill()?;
+        if bytes == 0 {
+            return Ok(Received::default());
+        }
+        let now = std::time::Instant::now();
+        Ok(self.state.lock().on_replies(slot, reader, bytes, now))
+    }
+
+    /// Polls the worker that has the task that a thread waits for, until the thread's spin budget is used up and nothing
+    /// comes any more. Returns whether the result is there.
+    pub(super) fn poll_for(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
+        let mut polled = None;
+        // Where the supervisor is woken in any case, two threads that read replies are in each other's way.
+        let slot_of = |waiting: &Waiting<'_>| Assignment::unpack(waiting.place()).slot;
+        if waiting.polls_one_of_many()
+            && self.with_reader(slot_of(waiting), |reader| reader.always_wakes_supervisor()) == Some(true)
+        {
+            return waiting.is_ready();
+        }
+        loop {
+            let mut progress = false;
+            let found = budget.spin(|| {
+                if waiting.is_ready() {
+                    return true;
+                }
+                let slot = slot_of(waiting);
+                if polled != Some(slot) {
+                    if let Some(before) = polled.replace(slot) {
+                        self.stop_polling(before, Leaving::WithoutResult);
+                    }
+                    self.with_reader(slot, ReplyReader::begin_polling);
+                }
+                progress |= self.poll(slot);
+                waiting.is_ready()
+            });
+            if found || !progress || waiting.has_timed_out() {
+                if let Some(slot) = polled {
+                    self.stop_polling(slot, if found { Leaving::WithResult } else { Leaving::WithoutResult });
+                }
+                return found;
+            }
+        }
+    }
+
+    /// Reads once what all workers have sent. Their doorbells stay as they are, because this thread does not look again.
+    pub(super) fn poll_all(&self) {
+        for slot in self.readers.ids() {
+            if let Some(received) = self.try_receive(slot, |_| ()) {
+                self.apply(slot, received);
+            }
+        }
+    }
+
+    /// Reads what a worker has sent, and sends it what there is space for. Returns whether there was something.
+    fn poll(&self, slot: SlotId) -> bool {
+        let Some(received) = self.try_receive(slot, ReplyReader::silence_doorbell) else { return false };
+        let has_come = received.bytes > 0;
+        self.apply(slot, received);
+        has_come | self.try_send_backlog(slot)
+    }
+
+    /// Reads what a worker has sent, unless another thread is reading, the worker has died, or only the supervisor may
+    /// read.
+    fn try_receive(&self, slot: SlotId, prepare: impl FnOnce(&mut ReplyReader)) -> Option<Received> {
+        let mut reader = self.readers.get(slot)?.try_lock()?;
+        let reader = reader.as_mut().filter(|reader| reader.is_open_to_anyone())?;
+        prepare(reader);
+        if !reader.has_something() {
+            return None;
+        }
+        reader.note_read_by_other();
+        Some(self.receive_for_supervisor(slot, reader))
+    }
+
+    /// Reads for a thread that cannot handle errors of the link. The supervisor meets the same error.
+    fn receive_for_supervisor(&self, slot: SlotId, reader: &mut ReplyReader) -> Received {
+        let received = self.receive(slot, reader);
+        received.unwrap_or_else(|_| Received { concerns_supervisor: true, ..Received::default() })
+    }
+
+    /// Does what a thread other than the supervisor can do, and leaves the rest to the supervisor.
+    fn apply(&self, slot: SlotId, received: Received) {
+        self.perform(received.deferred);
+        if received.concerns_supervisor {
+            self.call_supervisor_to(slot);
+        }
+    }
+
+    fn call_supervisor_to(&self, slot: SlotId) {
+        self.state.lock().for_supervisor.push(slot);
+        self.notify();
+    }
+
+    /// Sends the rest of what did not fit, unless the pool is busy. Returns whether there was space for some.
+    fn try_send_backlog(&self, slot: SlotId) -> bool {
+        let Some(mut state) = self.state.try_lock() else { return false };
+        let Some(worker) = state.worker_mut(slot).filter(|worker| worker.has_backlog()) else { return false };
+        let before = worker.bytes_sent();
+        // What is left is sent with the next look.
+        let _ = worker.send_backlog();
+        worker.bytes_sent() != before
+    }
+
+    /// Arms the doorbell, unless this thread is most likely back soon and the supervisor looks if it is not.
+    fn stop_polling(&self, slot: SlotId, leaving: Leaving) {
+        /// Replies that come faster than this thread can read them are left to the supervisor.
+        const ROUNDS: usize = 4;
+        let supervisor_looks = self.with_reader(slot, ReplyReader::end_polling) == Some(true);
+        if leaving == Leaving::WithResult && supervisor_looks {
+            return;
+        }
+        for _ in 0..ROUNDS {
+            let received = self.with_reader(slot, |reader| match reader.ensure_armed() {
+                Armed::Yes => None,
+                Armed::MoreHasCome => Some(self.receive_for_supervisor(slot, reader)),
+            });
+            match received.flatten() {
+                None => return self.stop_sending(slot),
+                Some(received) => self.apply(slot, received),
+            }
+        }
+        self.call_supervisor_to(slot);
+    }
+
+    /// Makes sure that the rest of what did not fit is sent once there is space.
+    fn stop_sending(&self, slot: SlotId) {
+        let mut state = self.state.lock();
+        let Some(worker) = state.worker_mut(slot) else { return };
+        if worker.has_backlog() && worker.request_doorbell_for_space() {
+            drop(state);
+            self.call_supervisor_to(slot);
+        }
+    }
+}
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    };
+
+    use parking_lot::Mutex;
+
+    use super::{
+        super::{
+            Limits,
+            reader::{OnDoorbell, Rest},
+        },
+        *,
+    };
+    use crate::{
+        frame::{Reply, ReplyKind},
+        process::Process,
+        transport::{Claims, Inbox, Outbox},
+    };
+
+    const SLOT: SlotId = SlotId::FIRST;
+
+    /// The sending end of a link to a worker that is given no task.
+    struct NoTasks;
+
+    impl Outbox for NoTasks {
+        fn send(&mut self, _: &[u8], _: &[u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn ring_bell(&mut self) {}
+
+        fn want_room(&mut self) -> bool {
+            false
+        }
+
+        fn claims(&self) -> Option<&dyn Claims> {
+            None
+        }
+    }
+
+    /// What a worker has said, and whether it would ring.
+    #[derive(Clone, Default)]
+    struct Link {
+        said: Arc<Mutex<Vec<u8>>>,
+        rings: Arc<AtomicBool>,
+    }
+
+    impl Link {
+        fn say_ready(&self) {
+            let ready = Reply { kind: ReplyKind::Ready, sequence: 0, body: 0 };
+            self.said.lock().extend_from_slice(&ready.to_bytes());
+        }
+
+        /// Something that does not change anything: a part of a reply.
+        fn say_something(&self) {
+            self.said.lock().push(0);
+        }
+
+        fn rings(&self) -> bool {
+            self.rings.load(Relaxed)
+        }
+    }
+
+    impl Inbox for Link {
+        fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+            let mut said = self.said.lock();
+            let count = said.len().min(most);
+            into.extend(said.drain(..count));
+            Ok(count)
+        }
+
+        fn hush(&mut self) {}
+
+        fn arm(&mut self) -> bool {
+            self.rings.store(true, Relaxed);
+            self.said.lock().is_empty()
+        }
+
+        fn can_disarm(&self) -> bool {
+            true
+        }
+
+        fn disarm(&mut self) -> bool {
+            self.rings.store(false, Relaxed);
+            true
+        }
+
+        fn has_something(&self) -> bool {
+            !self.said.lock().is_empty()
+        }
+    }
+
+    /// A pool with one worker, which is ready and would ring.
+    fn pool() -> (Arc<Pool>, Link) {
+        let pool = Pool::new("pool".into(), Limits::default(), 1).expect("it can be made");
+        let link = Link::default();
+        pool.state.lock().attach(SLOT, Process::nobody(), Box::new(NoTasks));
+        pool.open_reader(SLOT, ReplyReader::new(Box::new(link.clone()), u64::MAX));
+        link.say_ready();
+        let received = pool.with_reader(SLOT, |reader| pool.receive(SLOT, reader));
+        assert!(received.expect("it has a reader").expect("it reads").became_ready);
+        assert_eq!(pool.with_reader(SLOT, ReplyReader::arm), Some(Armed::Yes));
+        (pool, link)
+    }
+
+    #[test]
+    fn polling_all_workers_leaves_doorbells_as_they_are() {
+        let (pool, link) = pool();
+        link.say_something();
+        pool.poll_all();
+        assert!(link.rings() && !link.has_something());
+    }
+
+    #[test]
+    fn a_thread_that_stops_polling_without_its_result_arms_the_doorbell() {
+        let (pool, link) = pool();
+        assert!(!pool.poll(SLOT) && !link.rings());
+        link.say_something();
+        assert!(pool.poll(SLOT) && !link.rings());
+        link.say_something();
+        pool.stop_polling(SLOT, Leaving::WithoutResult);
+        assert!(link.rings() && !link.has_something());
+    }
+
+    #[test]
+    fn a_thread_with_its_result_leaves_the_doorbell_disarmed_only_if_the_supervisor_looks() {
+        let (pool, link) = pool();
+        let choose_rest = || pool.with_reader(SLOT, |reader| reader.choose_rest(0));
+        for supervisor_looks in [true, false] {
+            link.say_something();
+            pool.poll(SLOT);
+            assert_eq!(choose_rest(), Some(Rest::LookAgain));
+            // The supervisor arms the doorbell itself if no other thread has read since.
+            if !supervisor_looks {
+                assert_eq!(choose_rest(), Some(Rest::ArmDoorbell));
+            }
+            pool.stop_polling(SLOT, Leaving::WithResult);
+            assert_eq!(link.rings(), !supervisor_looks);
+        }
+    }
+
+    #[test]
+    fn no_two_doorbells_in_a_row_are_left_to_polling_threads() {
+        let (pool, _) = pool();
+        let ring = || pool.with_reader(SLOT, ReplyReader::drain_doorbell).expect("it has a reader");
+        assert_eq!(ring(), OnDoorbell::Read);
+        pool.with_reader(SLOT, ReplyReader::begin_polling);
+        assert_eq!([ring(), ring(), ring()], [OnDoorbell::LookLater, OnDoorbell::Read, OnDoorbell::LookLater]);
+    }
+}

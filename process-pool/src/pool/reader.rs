@@ -1,0 +1,248 @@
+//! The receiving end of a worker's link, and who looks at it next.
+//!
+//! The supervisor reads replies when the worker rings the doorbell or when a timer is due. A thread that waits for a
+//! result reads them too, for a short while before it sleeps: then the result of a short task reaches that thread without
+//! a third one in between, and without a system call. See `README.md` for why no reply is left unread.
+
+use std::io;
+
+use crate::{
+    frame::{ProtocolError, Replies, Reply, Whole},
+    transport::Inbox,
+};
+
+/// So many completed tasks at once are many: more are on their way.
+const MANY: usize = 8;
+
+/// See the [module](self).
+pub(crate) struct ReplyReader {
+    inbox: Box<dyn Inbox>,
+    frames: Replies,
+    readers: Readers,
+    next_look: NextLook,
+    polling: Polling,
+}
+
+/// Who may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// The supervisor, until the worker is ready, and then anyone. What comes before that is the supervisor's business.
+    SupervisorUntilReady,
+    /// The supervisor. It has to know how much a worker without a report has written when it replies.
+    Supervisor,
+    Anyone,
+    /// No one, because the worker has broken the protocol.
+    NoOne,
+}
+
+/// Who looks for the next reply when no thread is reading any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NextLook {
+    /// Not decided: the thread that reads now decides before it stops.
+    Undecided,
+    /// The supervisor, when the worker rings.
+    Doorbell,
+    /// The supervisor, after a rest. The worker need not ring.
+    Timer,
+    /// The supervisor, when the worker rings or after a rest, whichever is first: a thread that stopped polling without
+    /// its result has armed the doorbell during the rest.
+    DoorbellOrTimer,
+}
+
+impl NextLook {
+    fn is_doorbell_armed(self) -> bool {
+        matches!(self, NextLook::Doorbell | NextLook::DoorbellOrTimer)
+    }
+
+    fn is_timer_set(self) -> bool {
+        matches!(self, NextLook::Timer | NextLook::DoorbellOrTimer)
+    }
+
+    fn of(doorbell: bool, timer: bool) -> NextLook {
+        match (doorbell, timer) {
+            (false, false) => NextLook::Undecided,
+            (true, false) => NextLook::Doorbell,
+            (false, true) => NextLook::Timer,
+            (true, true) => NextLook::DoorbellOrTimer,
+        }
+    }
+}
+
+/// What threads other than the supervisor do with the reader.
+#[derive(Debug, Default)]
+struct Polling {
+    /// How many poll at the moment.
+    threads: usize,
+    /// Whether one has read something since the supervisor last looked.
+    have_read: bool,
+    /// Whether the supervisor left the last doorbell to them.
+    had_doorbell: bool,
+}
+
+/// What the supervisor does when the doorbell has rung.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDoorbell {
+    Read,
+    /// Other threads read: look later.
+    LookLater,
+}
+
+/// How the supervisor stops reading.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It looks again after a rest, and the worker need not ring.
+    LookAgain,
+    /// It must arm the doorbell.
+    ArmDoorbell,
+}
+
+/// Whether a thread may stop reading.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Armed {
+    /// The doorbell rings for whatever comes next.
+    Yes,
+    /// Something has come by now.
+    MoreHasCome,
+}
+
+impl ReplyReader {
+    /// `longest` is how many bytes a reply may have.
+    pub(crate) fn new(inbox: Box<dyn Inbox>, longest: u64) -> ReplyReader {
+        ReplyReader {
+            inbox,
+            frames: Replies::up_to(longest),
+            readers: Readers::SupervisorUntilReady,
+            next_look: NextLook::Undecided,
+            polling: Polling::default(),
+        }
+    }
+
+    /// Keeps other threads from reading.
+    pub(crate) fn keep_for_supervisor(&mut self) {
+        self.readers = Readers::Supervisor;
+    }
+
+    /// Lets other threads read, because the worker is ready.
+    pub(super) fn on_ready(&mut self) {
+        if self.readers == Readers::SupervisorUntilReady {
+            self.readers = Readers::Anyone;
+        }
+    }
+
+    /// Reads no more, because the worker has broken the protocol.
+    pub(super) fn close(&mut self) {
+        self.readers = Readers::NoOne;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.readers == Readers::NoOne
+    }
+
+    /// Whether threads other than the supervisor may read.
+    pub(super) fn is_open_to_anyone(&self) -> bool {
+        self.readers == Readers::Anyone
+    }
+
+    /// Whether the supervisor is woken for each reply, whatever other threads do.
+    pub(super) fn always_wakes_supervisor(&self) -> bool {
+        !self.inbox.can_disarm()
+    }
+
+    /// Reads what has arrived, up to a bound, and returns how many bytes that was.
+    pub(crate) fn fill(&mut self) -> io::Result<usize> {
+        let (into, most) = self.frames.space();
+        self.inbox.receive(into, most)
+    }
+
+    /// Returns the next reply that has arrived as a whole.
+    pub(super) fn next_reply(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
+        self.frames.cut()
+    }
+
+    /// Returns the head of a long reply, once, when it has begun to arrive.
+    pub(super) fn long_reply_begun(&mut self) -> Option<Reply> {
+        self.frames.begun()
+    }
+
+    /// Lends memory for the long reply that is on its way.
+    pub(super) fn lend_memory(&mut self, memory: Vec<u8>) {
+        self.frames.lend(memory);
+    }
+
+    /// Whether a part of a reply has come.
+    pub(crate) fn is_in_a_reply(&self) -> bool {
+        self.frames.is_in_a_reply()
+    }
+
+    #[cfg(fuzzing)]
+    pub(super) fn memory_held(&self) -> usize {
+        self.frames.capacity()
+    }
+
+    /// Drains the doorbell before the supervisor reads.
+    pub(crate) fn drain_doorbell(&mut self) -> OnDoorbell {
+        self.inbox.hush();
+        if std::mem::take(&mut self.polling.have_read) {
+            return OnDoorbell::LookLater;
+        }
+        // Not twice in a row, because a thread that polls may have lost its processor.
+        self.polling.had_doorbell = self.polling.threads > 0 && !self.polling.had_doorbell;
+        if self.polling.had_doorbell { OnDoorbell::LookLater } else { OnDoorbell::Read }
+    }
+
+    /// Decides how the supervisor stops reading, after it has read the replies of so many completed tasks.
+    pub(crate) fn choose_rest(&mut self, completed: usize) -> Rest {
+        let is_busy = std::mem::take(&mut self.polling.have_read) || completed >= MANY;
+        let rests = is_busy && self.disarm();
+        self.next_look = NextLook::of(self.next_look.is_doorbell_armed(), rests);
+        if rests { Rest::LookAgain } else { Rest::ArmDoorbell }
+    }
+
+    /// Arms the doorbell.
+    pub(crate) fn arm(&mut self) -> Armed {
+        self.next_look = NextLook::of(true, self.next_look.is_timer_set());
+        if self.inbox.arm() { Armed::Yes } else { Armed::MoreHasCome }
+    }
+
+    /// Arms the doorbell, unless it is armed.
+    pub(super) fn ensure_armed(&mut self) -> Armed {
+        if self.next_look.is_doorbell_armed() { Armed::Yes } else { self.arm() }
+    }
+
+    /// Disarms the doorbell. Returns `false` if this one rings in any case.
+    fn disarm(&mut self) -> bool {
+        let rings = self.next_look.is_doorbell_armed() && !self.inbox.disarm();
+        self.next_look = NextLook::of(rings, self.next_look.is_timer_set());
+        !rings
+    }
+
+    /// Takes over from the doorbell: a thread polls and needs no one to be woken.
+    pub(super) fn silence_doorbell(&mut self) {
+        // One that rings in any case is armed again by no one.
+        self.disarm();
+    }
+
+    /// Whether something has arrived.
+    pub(super) fn has_something(&self) -> bool {
+        self.inbox.has_something()
+    }
+
+    /// Records that a thread other than the supervisor reads.
+    pub(super) fn note_read_by_other(&mut self) {
+        self.polling.have_read = true;
+    }
+
+    pub(super) fn begin_polling(&mut self) {
+        self.polling.threads += 1;
+    }
+
+    /// Records that a thread has stopped polling. Returns whether the supervisor looks after a rest.
+    pub(super) fn end_polling(&mut self) -> bool {
+        // Another worker may be in the slot by now, which this thread has not polled.
+        self.polling.threads = self.polling.threads.saturating_sub(1);
+        self.next_look.is_timer_set()
+    }
+}

@@ -1,0 +1,132 @@
+//! The step from a worker's death to changes of the pool's state.
+
+use std::{process::ExitStatus, time::Instant};
+
+use super::{
+    Deferred, Phase, State,
+    completion::Completion,
+    handle::{Lost, Reached, Stage, Verdict},
+    job::{AfterDeath, Job},
+    slot::{SlotId, WorkerId},
+};
+use crate::{
+    death::{Death, Signs},
+    process::Process,
+    trace,
+};
+
+/// A worker that is about to be reaped.
+pub(crate) struct Dying {
+    pub(crate) id: WorkerId,
+    /// The process, which only the caller can signal now.
+    pub(crate) process: Process,
+    /// Whether it had not become ready.
+    pub(crate) was_starting: bool,
+}
+
+/// What is known of a process that has ended.
+pub(crate) struct Remains {
+    pub(crate) pid: u32,
+    /// `None` if something else in this program has reaped it.
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) signs: Signs,
+    pub(crate) stderr_tail: String,
+    pub(crate) out_of_memory: bool,
+}
+
+/// How a worker's life went.
+#[must_use]
+pub(crate) struct Obituary {
+    pub(crate) death: Death,
+    pub(crate) was_ready: bool,
+    /// Whether it was ready and died without having had a task.
+    pub(crate) was_useless: bool,
+    /// Whether the pool was being terminated.
+    pub(crate) was_terminated: bool,
+}
+
+impl State {
+    /// Begins the end of a worker whose process has ended or must end: it is given nothing more, even if it turns out to
+    /// have reported that it is ready. Returns `None` if the slot has no worker.
+    pub(crate) fn begin_death(&mut self, slot: SlotId) -> Option<Dying> {
+        let worker = self.worker_mut(slot)?;
+        let (id, was_starting) = (worker.id(), worker.stage() == Stage::Starting);
+        Some(Dying { id, process: worker.take_process()?, was_starting })
+    }
+
+    /// Removes a worker whose process was reaped, decides what becomes of its tasks, and gives those that run again to
+    /// other workers. Returns `None` if the slot has no worker.
+    pub(crate) fn on_death(&mut self, slot: SlotId, remains: Remains, now: Instant) -> Option<(Obituary, Deferred)> {
+        let was_terminated = self.phase == Phase::Terminating;
+        let worker = self.slots[slot].detach()?;
+        let was_ready = worker.was_ready();
+        let was_told_to_leave = worker.was_told_to_leave();
+        let was_useless = was_ready && !worker.has_replied() && worker.in_flight().is_empty();
+        let death = Death {
+            worker: self.slots[slot].name.clone(),
+            pid: remains.pid,
+            status: remains.status,
+            reason: worker.kill_reason(),
+            signs: Signs { never_served: remains.signs.never_served && !was_ready, ..remains.signs },
+            stderr_tail: remains.stderr_tail,
+            out_of_memory: remains.out_of_memory,
+        };
+        let (lost, verdict) = worker.into_lost();
+        let completions = self.settle_lost(lost, verdict.as_ref(), &death, !was_terminated);
+        self.counters.count_all(&completions);
+        let mut deferred = self.dispatch(now);
+        self.note_below_bound(&mut deferred);
+        if !was_told_to_leave {
+            self.counters.count_death();
+            deferred.trace.of_worker(|| trace::Event::died(&death));
+        }
+        deferred.complete(completions, &death.worker);
+        Some((Obituary { death, was_ready, was_useless, was_terminated }, deferred))
+    }
+
+    /// Decides what becomes of each task that a dead worker had: it fails, or it is queued again.
+    fn settle_lost(
+        &mut self,
+        lost: Vec<Lost>,
+        verdict: Option<&Verdict>,
+        death: &Death,
+        may_retry: bool,
+    ) -> Vec<Completion> {
+        let nothing_ran = !lost.iter().any(|task| task.reached == Reached::Started);
+        let (mut completions, mut retries) = (Vec::new(), Vec::new());
+        for (at, Lost { sequence, job, reached }) in lost.into_iter().enumerate() {
+            let verdict = verdict.filter(|verdict| verdict.sequence == sequence);
+            let after = match (verdict, reached) {
+                (Some(verdict), _) => job.after_death_while_running(verdict.error.clone(), false),
+                (None, Reached::Started) => {
+                    let error = death.error(job.task.name());
+                    job.after_death_while_running(error, may_retry)
+                }
+                // The first task may be what kills the workers that read it.
+                (None, _) if at == 0 && nothing_ran => {
+                    let error = death.error(job.task.name());
+                    job.after_death_before_start(reached == Reached::Begun, error)
+                }
+                (None, _) => AfterDeath::Retry(job),
+            };
+            match after {
+                AfterDeath::Complete(completion) => completions.push(completion),
+                AfterDeath::Retry(job) => retries.push(job),
+            }
+        }
+        completions.extend(retries.into_iter().filter_map(|job| self.retry(job)));
+        completions
+    }
+
+    /// Queues a task again, unless the pool runs nothing more: then returns how the task ends.
+    fn retry(&mut self, job: Job) -> Option<Completion> {
+        match &self.broken {
+            Some(reason) => Some(job.abandon(Some(reason))),
+            None if self.phase >= Phase::Cancelling => Some(job.abandon(None)),
+            None => {
+                self.requeue(job);
+                None
+            }
+        }
+    }
+}

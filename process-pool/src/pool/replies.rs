@@ -1,0 +1,88 @@
+//! The step from bytes of a worker to changes of the pool's state.
+
+use std::time::Instant;
+
+use executor_core::Error;
+
+use super::{Deferred, Phase, State, handle::ReplyEffect, reader::ReplyReader, slot::SlotId};
+use crate::frame::ProtocolError;
+
+/// What came of reading a worker's replies.
+#[must_use]
+#[derive(Default)]
+pub(crate) struct Received {
+    /// How many bytes have come.
+    pub(crate) bytes: usize,
+    /// How many tasks have ended.
+    pub(crate) completed: usize,
+    /// Whether the worker has become ready.
+    pub(crate) became_ready: bool,
+    /// Why it cannot become ready, if it has said so.
+    pub(crate) declined: Option<Error>,
+    /// Whether the worker has broken the protocol. Its replies are not read any more.
+    pub(crate) protocol_error: bool,
+    /// Whether another thread that has read this must leave something to the supervisor.
+    pub(super) concerns_supervisor: bool,
+    pub(crate) deferred: Deferred,
+}
+
+impl State {
+    /// Applies the replies that have arrived as a whole, and gives the tasks in the queue to the workers that can take
+    /// more now. `bytes` is how many bytes have been read.
+    pub(crate) fn on_replies(
+        &mut self,
+        slot: SlotId,
+        reader: &mut ReplyReader,
+        bytes: usize,
+        now: Instant,
+    ) -> Received {
+        let mut received = Received { bytes, ..Received::default() };
+        let Some(worker) = self.slots[slot].worker_mut() else {
+            // The worker was given up together with the whole pool.
+            reader.close();
+            return Received { protocol_error: true, concerns_supervisor: true, ..received };
+        };
+        let (stalled, was_idle) = (worker.stalled(now), worker.was_idle());
+        let mut completions = Vec::new();
+        loop {
+            let effect = match reader.next_reply() {
+                Ok(None) => break,
+                Ok(Some((reply, body))) => worker.on_reply(reply, body, now),
+                Err(error) => Err(error),
+            };
+            match effect {
+                Ok(ReplyEffect::Progress) => {}
+                Ok(ReplyEffect::Completed(completion)) => completions.push(completion),
+                Ok(ReplyEffect::Declined(error)) => received.declined = Some(error),
+                Ok(ReplyEffect::Ready) => {
+                    received.became_ready = true;
+                    reader.on_ready();
+                }
+                Err(ProtocolError) => {
+                    received.protocol_error = true;
+                    reader.close();
+                    break;
+                }
+            }
+        }
+        if let Some(begun) = reader.long_reply_begun()
+            && let Some(memory) = worker.spare_memory(begun.sequence, begun.body)
+        {
+            reader.lend_memory(memory);
+        }
+        worker.count_received(bytes);
+        received.completed = completions.len();
+        if !completions.is_empty() {
+            self.counters.count_all(&completions);
+            self.adapt_depth(slot, completions.len(), stalled, was_idle);
+        }
+        self.dispatch_into(now, &mut received.deferred);
+        self.note_below_bound(&mut received.deferred);
+        let most = self.limits.max_tasks_per_worker;
+        let has_had_all = self.worker(slot).is_some_and(|worker| worker.has_had_all_tasks(most));
+        received.concerns_supervisor =
+            received.protocol_error || self.phase > Phase::Open || self.broken.is_some() || has_had_all;
+        received.deferred.complete(completions, &self.slots[slot].name);
+        received
+    }
+}

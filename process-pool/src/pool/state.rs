@@ -1,0 +1,327 @@
+//! Everything of a pool that changes, behind one lock.
+//!
+//! A transition is a method of [`State`]. It is a short step, runs no user code, and returns the [`Deferred`] actions
+//! that the caller owes once it has released the lock. The other transitions are in files of their own: giving tasks to
+//! workers (`dispatch.rs`), what workers reply (`replies.rs`), the death of a worker (`reaped.rs`), stopping tasks
+//! (`stop.rs`), workers that do not go on (`stuck.rs`).
+
+use std::time::{Duration, Instant};
+
+use executor_core::{Error, Shutdown, TaskId, task::Completed};
+use rustix::process::Signal;
+
+use super::{
+    Counters, Deferred, Limits,
+    completion::Completion,
+    dispatch::Dispatcher,
+    handle::{Stage, Withdrawal, WorkerHandle},
+    job::Job,
+    queue::Queue,
+    slot::{Assignment, PerSlot, SlotId, WorkerId, WorkerSlot},
+    timers::{Timer, Timers},
+};
+use crate::{process::Process, transport::Outbox};
+
+/// A submitter that finds every worker busy polls all of them after so many tasks. It has the lock mostly anyway, so the
+/// supervisor need not compete for it.
+const POLL_EVERY: usize = 32;
+
+/// How long a worker that was told to leave may take over it: exit handlers may run.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// See the [module](self).
+pub(crate) struct State {
+    pub(crate) limits: Limits,
+    pub(crate) phase: Phase,
+    /// Why the pool can run nothing any more.
+    pub(crate) broken: Option<Error>,
+    pub(crate) queue: Queue,
+    pub(crate) slots: PerSlot<WorkerSlot>,
+    pub(crate) timers: Timers,
+    pub(super) dispatcher: Dispatcher,
+    pub(crate) counters: Counters,
+    /// Slots that the supervisor must look at: their link did not take everything, or their worker sent something that
+    /// only the supervisor can handle.
+    pub(super) for_supervisor: Vec<SlotId>,
+    /// How many submitters wait until the queue is below its bound.
+    pub(super) waiting_submitters: usize,
+    /// Whether a timer is set to look whether the queue has more memory than it needs.
+    pub(super) trim_is_due: bool,
+}
+
+/// How far the pool's life has come. Later is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Takes tasks.
+    Open,
+    /// Runs the tasks that it has.
+    Draining,
+    /// Finishes the tasks that run.
+    Cancelling,
+    /// Stops the tasks that run.
+    Terminating,
+    /// Every worker is gone.
+    Gone,
+}
+
+impl From<Shutdown> for Phase {
+    fn from(mode: Shutdown) -> Phase {
+        match mode {
+            Shutdown::Drain => Phase::Draining,
+            Shutdown::CancelPending => Phase::Cancelling,
+            Shutdown::Terminate { .. } => Phase::Terminating,
+        }
+    }
+}
+
+/// Whether a task can be accepted.
+pub(super) enum Admission {
+    Open,
+    /// The queue is at its bound, which is this.
+    Full(usize),
+}
+
+/// What became of a task that was accepted.
+#[must_use]
+pub(super) enum Enqueued {
+    /// It was next, and may have been given to a worker.
+    Dispatched(Deferred),
+    /// It waits behind others.
+    Queued,
+    /// As `Queued`, and it is time to poll the workers.
+    QueuedPollNow,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits, pool: &str, workers: usize) -> State {
+        State {
+            limits,
+            phase: Phase::Open,
+            broken: None,
+            queue: Queue::default(),
+            slots: PerSlot::new(workers, |slot| WorkerSlot::new(slot, format!("{pool}_{}", slot.index()))),
+            timers: Timers::default(),
+            dispatcher: Dispatcher::new(),
+            counters: Counters::default(),
+            for_supervisor: Vec::new(),
+            waiting_submitters: 0,
+            trim_is_due: false,
+        }
+    }
+
+    /// Returns the workers that there are, in the order of their slots.
+    pub(super) fn workers(&self) -> impl Iterator<Item = &WorkerHandle> {
+        self.slots.iter().filter_map(WorkerSlot::worker)
+    }
+
+    /// Returns the worker that is in a slot, if one is.
+    pub(crate) fn worker(&self, slot: SlotId) -> Option<&WorkerHandle> {
+        self.slots.get(slot)?.worker()
+    }
+
+    pub(crate) fn worker_mut(&mut self, slot: SlotId) -> Option<&mut WorkerHandle> {
+        self.slots.get_mut(slot)?.worker_mut()
+    }
+
+    /// Returns this very worker, if it is still in its slot.
+    pub(crate) fn worker_by_id(&mut self, id: WorkerId) -> Option<&mut WorkerHandle> {
+        self.worker_mut(id.slot).filter(|worker| worker.id() == id)
+    }
+
+    /// Returns whether a task can be accepted.
+    ///
+    /// # Errors
+    ///
+    /// If the pool, which has this name, is closed or broken.
+    pub(super) fn admit(&self, pool: &str) -> Result<Admission, Error> {
+        if let Some(reason) = &self.broken {
+            return Err(reason.clone());
+        }
+        if self.phase > Phase::Open {
+            return Err(Error::shut_down(pool));
+        }
+        Ok(match self.limits.queue_capacity {
+            Some(capacity) if self.waiting() >= capacity && !self.has_free_worker() => Admission::Full(capacity),
+            _ => Admission::Open,
+        })
+    }
+
+    /// Whether a worker is idle and can be given a task.
+    fn has_free_worker(&self) -> bool {
+        let most = self.limits.max_tasks_per_worker;
+        self.workers().any(|worker| worker.is_idle() && worker.accepts_task(most))
+    }
+
+    /// Accepts a task. The time is asked for only if tasks are dispatched.
+    pub(super) fn enqueue(&mut self, job: Job, now: impl FnOnce() -> Instant) -> Enqueued {
+        self.note_priority(job.task.priority());
+        // Where tasks wait already, every worker has what it may have, and the next one that has not is given the first
+        // of them.
+        let is_next = self.queue.is_empty() || self.dispatcher.uses_priorities();
+        self.queue.push_back(job);
+        if is_next {
+            Enqueued::Dispatched(self.dispatch(now()))
+        } else if self.queue.len().is_multiple_of(POLL_EVERY) {
+            Enqueued::QueuedPollNow
+        } else {
+            Enqueued::Queued
+        }
+    }
+
+    /// Stops accepting tasks, and cancels or stops what the mode says.
+    pub(super) fn close(&mut self, mode: Shutdown, now: Instant) -> Deferred {
+        let phase = Phase::from(mode);
+        let mut deferred = Deferred { wake_supervisor: true, notify_submitters: true, ..Deferred::default() };
+        self.phase = self.phase.max(phase);
+        if phase >= Phase::Cancelling {
+            deferred.completions = self.cancel_waiting();
+        }
+        self.counters.count_all(&deferred.completions);
+        if let Shutdown::Terminate { grace } = mode {
+            self.terminate_running(grace, now);
+        }
+        deferred
+    }
+
+    /// Takes out every task that has not started.
+    fn cancel_waiting(&mut self) -> Vec<Completion> {
+        let mut cancelled: Vec<Completion> = self.queue.drain().into_iter().map(|job| job.abandon(None)).collect();
+        for worker in self.slots.iter_mut().filter_map(WorkerSlot::worker_mut) {
+            let assigned: Vec<u64> = worker.in_flight().iter().map(|task| task.sequence).collect();
+            for sequence in assigned {
+                cancelled.extend(worker.withdraw(sequence, Withdrawal::Cancel).map(|job| job.abandon(None)));
+            }
+        }
+        cancelled
+    }
+
+    /// Cancels a task that a worker has and has not started. The caller drops what `Completed` holds when it has
+    /// released the lock, because that may run callbacks.
+    pub(super) fn cancel_assigned(&mut self, at: Assignment, now: Instant) -> Option<(Completed, Deferred)> {
+        let job = self.worker_mut(at.slot)?.withdraw(at.sequence, Withdrawal::Cancel)?;
+        // Under the lock, so that a second cancel, which does not find the job any more, finds the task cancelled.
+        let completed = job.task.cancel();
+        self.counters.count_cancel();
+        let mut deferred = self.dispatch(now);
+        self.note_below_bound(&mut deferred);
+        // No reply comes for a withdrawn task, so nothing else would tell the supervisor that this was the last one.
+        deferred.wake_supervisor |= self.phase > Phase::Open;
+        Some((completed, deferred))
+    }
+
+    /// Records that a task in the queue was cancelled. `number` is what the queue has noted on it.
+    pub(super) fn on_cancelled_in_queue(&mut self, task: TaskId, number: u64) -> Deferred {
+        let mut deferred = Deferred { wake_supervisor: self.phase > Phase::Open, ..Deferred::default() };
+        (deferred.arguments, deferred.cancelled) = self.queue.on_cancelled(task, number);
+        self.counters.count_cancel();
+        self.note_below_bound(&mut deferred);
+        deferred
+    }
+
+    /// Queues a task again whose worker has died.
+    pub(super) fn requeue(&mut self, job: Job) {
+        if job.task.recall() {
+            self.queue.put_back(job);
+            self.dispatcher.note_older_tasks_in_queue();
+        }
+    }
+
+    /// Has submitters that wait look whether the queue is below its bound.
+    pub(super) fn note_below_bound(&self, deferred: &mut Deferred) {
+        deferred.notify_submitters |= self.waiting_submitters > 0;
+    }
+
+    /// Whether the pool has no task.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.queue.is_empty() && self.workers().all(|worker| worker.in_flight().is_empty())
+    }
+
+    /// Breaks the pool for this reason. Tasks in the queue can never run then.
+    pub(crate) fn break_down(&mut self, reason: &Error) -> Deferred {
+        self.broken.get_or_insert_with(|| reason.clone());
+        let abandoned: Vec<Completion> = self.queue.drain().into_iter().map(|job| job.abandon(Some(reason))).collect();
+        self.counters.count_all(&abandoned);
+        let mut deferred = Deferred::default();
+        deferred.complete(abandoned, "");
+        self.note_below_bound(&mut deferred);
+        deferred
+    }
+
+    /// Breaks the pool, and gives up its workers and their tasks, because its supervisor is gone.
+    pub(super) fn collapse(&mut self, reason: &Error) -> Deferred {
+        let mut deferred = self.break_down(reason);
+        for slot in self.slots.iter_mut() {
+            let Some(worker) = slot.detach() else { continue };
+            worker.signal(Signal::KILL);
+            let (lost, _) = worker.into_lost();
+            let abandoned = lost.into_iter().map(|lost| lost.job.abandon(Some(reason))).collect();
+            deferred.complete(abandoned, "");
+        }
+        deferred
+    }
+
+    /// Puts a worker that was started into its slot.
+    pub(crate) fn attach(&mut self, slot: SlotId, process: Process, outbox: Box<dyn Outbox>) -> &mut WorkerHandle {
+        let worker = self.slots[slot].attach(process, outbox);
+        if worker.id().is_replacement() {
+            self.counters.count_restart();
+        }
+        worker
+    }
+
+    /// Whether a worker is wanted in this slot, which has none.
+    pub(crate) fn needs_worker(&self, slot: SlotId) -> bool {
+        let has_work = self.phase == Phase::Open || self.waiting() > 0 || !self.queue.is_empty();
+        self.worker(slot).is_none() && has_work && self.broken.is_none()
+    }
+
+    /// Whether another worker is ready, or was started and has not failed yet.
+    pub(crate) fn others_may_serve(&self, slot: SlotId) -> bool {
+        let mut others = self.workers().filter(|worker| worker.id().slot != slot);
+        others.any(|other| matches!(other.stage(), Stage::Ready | Stage::Starting))
+    }
+
+    /// Tells workers to leave that have had all the tasks of their life, and those that are idle when the pool is
+    /// closed. Returns the slots whose link still has to take a part of that.
+    pub(crate) fn retire_idle_workers(&mut self, now: Instant) -> Vec<SlotId> {
+        let is_closing = self.phase > Phase::Open || self.broken.is_some();
+        let is_done = self.queue.is_empty() || self.broken.is_some();
+        let most = self.limits.max_tasks_per_worker;
+        let mut retired = Vec::new();
+        for worker in self.slots.iter_mut().filter_map(WorkerSlot::worker_mut) {
+            let is_idle = worker.is_idle() && !worker.has_backlog();
+            if is_idle && (worker.has_had_all_tasks(most) || is_closing && is_done) {
+                worker.retire();
+                retired.push((worker.id(), worker.has_backlog()));
+            } else if worker.stage() == Stage::Starting && is_closing && is_done {
+                // It has no task, and may be in the middle of a long initializer.
+                worker.dismiss();
+            }
+        }
+        for (id, _) in &retired {
+            self.set_timer(now + LEAVE_LIMIT, Timer::Kill(*id));
+        }
+        retired.into_iter().filter(|(_, has_backlog)| *has_backlog).map(|(id, _)| id.slot).collect()
+    }
+
+    /// Hands slots that the supervisor must look at over to it.
+    pub(crate) fn take_for_supervisor(&mut self) -> Vec<SlotId> {
+        std::mem::take(&mut self.for_supervisor)
+    }
+
+    /// Kills this very worker, if it is still in its slot.
+    pub(super) fn kill(&mut self, id: WorkerId) {
+        if let Some(worker) = self.worker_by_id(id) {
+            worker.signal(Signal::KILL);
+        }
+    }
+
+    /// Kills a worker that has not become ready in time.
+    pub(super) fn check_start(&mut self, id: WorkerId) {
+        if let Some(worker) = self.worker_by_id(id)
+            && worker.stage() == Stage::Starting
+        {
+            worker.kill_because("it had not answered a minute after its start, so it was killed");
+        }
+    }
+}

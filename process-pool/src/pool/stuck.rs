@@ -1,0 +1,50 @@
+//! Workers that do not go on with a step of their own; see `handle/own_steps.rs`.
+
+use std::time::{Duration, Instant};
+
+use super::{Deferred, Phase, State, handle::Stage, slot::WorkerId, timers::Timer};
+
+/// A worker that takes longer than this over a step that mostly takes microseconds may have been stopped.
+const STOPPED: Duration = Duration::from_secs(1);
+
+/// A worker that takes longer than this has most likely overwritten what it shares with this program.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// The same where the task must end: it has a time limit, or the pool is being terminated.
+const STUCK_AT_THE_END: Duration = Duration::from_secs(5);
+
+impl State {
+    /// Sets a timer to look whether a worker that has something to do was stopped, as by `SIGSTOP`: the system reports
+    /// that only to those who ask.
+    pub(crate) fn set_stopped_check(&mut self, id: WorkerId, now: Instant, deferred: &mut Deferred) {
+        if let Some(worker) = self.worker_by_id(id)
+            && !std::mem::replace(&mut worker.checks.stopped, true)
+        {
+            deferred.wake_supervisor |= self.set_timer(now + STOPPED, Timer::Stopped(id));
+        }
+    }
+
+    /// Kills a worker that was stopped, or does not go on, when the next step is its own and not a task's: without that
+    /// its task would never end. What it has not begun runs on another worker. `is_in_a_reply` tells whether a part of a
+    /// reply has come.
+    pub(super) fn check_stopped(&mut self, id: WorkerId, is_in_a_reply: bool, now: Instant) -> Deferred {
+        let mut deferred = Deferred::default();
+        let phase = self.phase;
+        let Some(worker) = self.worker_by_id(id) else { return deferred };
+        // A worker that has no task and must leave keeps no one waiting for long.
+        let is_ending = phase == Phase::Terminating || phase > Phase::Open && worker.in_flight().is_empty();
+        let is_limited = worker.in_flight().front().is_some_and(|task| task.job.time_limit.is_some());
+        let limit = if is_ending || is_limited || worker.has_withdrawn_to_skip() { STUCK_AT_THE_END } else { STUCK };
+        worker.checks.stopped = false;
+        if (is_in_a_reply || worker.owes_a_step()) && worker.is_stopped() {
+            worker.kill_because("it was stopped by a signal and did not go on, so it was killed");
+        } else if worker.stage() != Stage::Starting && worker.owes_a_step() && worker.record_traffic(now) > limit {
+            worker.kill_because(
+                "it did not begin with its task, or did not send its result, for far too long, so it was killed",
+            );
+        } else if worker.stage() == Stage::Starting || !worker.in_flight().is_empty() || worker.owes_a_step() {
+            self.set_stopped_check(id, now, &mut deferred);
+        }
+        deferred
+    }
+}

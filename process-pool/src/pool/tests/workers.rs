@@ -1,0 +1,139 @@
+//! Tasks of one worker: their claims, their memory, their timers, and what becomes of them when the worker dies.
+
+use super::*;
+use crate::pool::{
+    Timer,
+    handle::{Lost, Reached, Sent, Withdrawal},
+};
+
+#[test]
+fn claims_of_withdrawn_tasks_are_waited_for_and_reused() {
+    let mut bench = Bench::new(&[4]);
+    for turn in 0..SLOTS - 1 {
+        bench.submit_many(1);
+        assert!(bench.worker(0).withdraw(turn + 1, Withdrawal::Cancel).is_some());
+    }
+    bench.submit_many(1);
+    assert!(bench.has(0).is_empty() && bench.twins[0].0.lock().wants_room);
+    assert_eq!(bench.waiting().len(), 1);
+    // The worker gets past them.
+    assert_eq!(bench.twins[0].start_next(), None);
+    bench.dispatch();
+    assert_eq!(bench.has(0), [SLOTS]);
+    assert_eq!(bench.twins[0].start_next(), Some(SLOTS));
+}
+
+#[test]
+fn time_limits_set_one_timer_per_worker() {
+    let mut bench = Bench::new(&[8]);
+    for seconds in [20, 30, 25, 10, 40] {
+        bench.submit(TaskOptions::new().time_limit(Duration::from_secs(seconds)));
+    }
+    let mut due = 0;
+    let end = bench.now + Duration::from_secs(100);
+    while bench.state.timers.due(end).is_some() {
+        due += 1;
+    }
+    // The first limit, the earlier one, the stall check, and the check for a stopped worker.
+    assert_eq!(due, 4);
+}
+
+#[test]
+fn a_task_that_no_worker_lives_to_start_fails() {
+    let mut bench = Bench::new(&[1]);
+    bench.submit_many(1);
+    for strike in 1..=3 {
+        assert!(!bench.futures[0].done());
+        bench.die(0);
+        if strike < 3 {
+            assert_eq!(bench.waiting(), [1]);
+            bench.start_worker(0);
+            bench.dispatch();
+        }
+    }
+    assert_eq!(bench.futures[0].result(None).unwrap_err().kind(), ErrorKind::WorkerDied);
+}
+
+#[test]
+fn a_worker_that_dies_costs_the_task_that_it_ran_and_no_other() {
+    let mut bench = Bench::new(&[4, 1]);
+    bench.submit_many(5);
+    assert_eq!((bench.has(0), bench.has(1)), (vec![1, 3, 4, 5], vec![2]));
+    bench.twins[0].start_next();
+    bench.die(0);
+    assert_eq!(bench.futures[0].result(None).unwrap_err().kind(), ErrorKind::WorkerDied);
+    assert_eq!((bench.has(1), bench.waiting()), (vec![2], vec![3, 4, 5]));
+    // The slot remembers the numbers that were used, and that tasks were short.
+    bench.start_worker(0);
+    bench.dispatch();
+    assert_eq!(bench.worker(0).in_flight().iter().map(|task| task.sequence).collect::<Vec<_>>(), [5, 6, 7]);
+}
+
+#[test]
+fn timers_of_workers_that_are_gone_do_not_pile_up() {
+    let mut bench = Bench::new(&[1]);
+    let far = bench.now + Duration::from_secs(60);
+    let id = bench.worker_id(0);
+    bench.state.set_timer(far, Timer::Kill(id));
+    for old in 0..10_000 {
+        bench.state.set_timer(far, Timer::Start(WorkerId { generation: id.generation + 1 + old, ..id }));
+    }
+    let mut left = Vec::new();
+    while let Some(timer) = bench.state.timers.due(far) {
+        left.push(timer);
+    }
+    assert!(left.len() < 200, "{}", left.len());
+    assert!(left.contains(&Timer::Kill(id)), "a timer of this worker is kept");
+}
+
+#[test]
+fn an_outcome_of_a_task_that_was_not_sent_completely_breaks_the_protocol() {
+    let mut bench = Bench::new(&[1]);
+    bench.twins[0].0.lock().most = Some(10);
+    bench.submit_many(1);
+    let now = bench.now;
+    let worker = bench.worker(0);
+    assert!(worker.has_backlog());
+    let sequence = worker.in_flight().front().expect("the task").sequence;
+    assert!(worker.on_outcome(sequence, vec![0].into(), now).is_err());
+    assert!(worker.on_outcome(sequence + 1, vec![0].into(), now).is_err(), "it was never given that one");
+    // Sending goes on, as long as the worker takes it.
+    while worker.send_backlog() == Sent::Part {}
+    assert!(!worker.has_backlog());
+    assert!(matches!(worker.on_outcome(sequence, vec![0].into(), now), Ok(Some(_))));
+}
+
+#[test]
+fn the_memory_of_an_argument_is_reused_once_the_task_cannot_run_again() {
+    let mut bench = Bench::new(&[1, 1]);
+    bench.submit_many(1);
+    bench.submit(TaskOptions::new().retries(1));
+    let length = 8;
+    let is_reused = |bench: &mut Bench, slot: usize| {
+        let sequence = bench.worker(slot).in_flight().front().expect("a task").sequence;
+        bench.worker(slot).spare_memory(sequence, length).is_some()
+    };
+    assert!(!is_reused(&mut bench, 0), "it has not started, and may go to another worker");
+    for twin in &bench.twins {
+        twin.start_next();
+    }
+    assert!(is_reused(&mut bench, 0));
+    assert!(!is_reused(&mut bench, 1), "it is run again if its worker dies");
+
+    // Whatever the claim is now, this task has started.
+    let sequence = bench.worker(0).in_flight().front().expect("a task").sequence;
+    assert!(bench.twins[0].change(sequence, Claim::Running { item: 0 }, Claim::Offered));
+    assert!(bench.worker(0).withdraw(sequence, Withdrawal::Requeue).is_none());
+    let worker = bench.state.slots[SlotId::FIRST].detach().expect("a worker");
+    assert!(matches!(worker.into_lost().0.as_slice(), [Lost { reached: Reached::Started, .. }]));
+}
+
+#[test]
+fn memory_that_does_not_fit_the_reply_is_not_reused() {
+    let mut bench = Bench::new(&[1]);
+    bench.submit_many(1);
+    bench.twins[0].start_next();
+    let sequence = bench.worker(0).in_flight().front().expect("a task").sequence;
+    assert!(bench.worker(0).spare_memory(sequence, 1000).is_none(), "it is too little");
+    assert!(bench.worker(0).spare_memory(sequence, 1).is_none(), "one byte would keep all of it");
+}

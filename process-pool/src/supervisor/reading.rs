@@ -1,0 +1,165 @@
+//! Reading what workers reply, and sending what did not fit.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use executor_core::{Error, ErrorKind};
+
+use super::Supervisor;
+use crate::pool::{Armed, OnDoorbell, Received, ReplyReader, Rest, SlotId, Timer};
+
+/// How long the supervisor rests where so much comes at once that being woken for each would cost more than the task.
+const REST: Duration = Duration::from_micros(100);
+
+/// How long it rests where other threads read.
+const LONG_REST: Duration = Duration::from_micros(300);
+
+/// How long a process whose link is closed may take to end.
+const LINGER: Duration = Duration::from_millis(200);
+
+impl Supervisor {
+    /// Handles a doorbell, or looks at a worker again.
+    pub(super) fn on_doorbell(&mut self, slot: SlotId) {
+        match self.pool.with_reader(slot, ReplyReader::drain_doorbell) {
+            Some(OnDoorbell::LookLater) => self.look_again(slot, LONG_REST),
+            Some(OnDoorbell::Read) | None => self.read_replies(slot),
+        }
+    }
+
+    /// Reads what a worker has sent, up to a bound, and sends it what is still to be sent.
+    pub(super) fn read_replies(&mut self, slot: SlotId) {
+        const ROUNDS: usize = 16;
+        let mut completed = 0;
+        for _ in 0..ROUNDS {
+            let pool = &self.pool;
+            match pool.with_reader(slot, |reader| pool.receive(slot, reader)) {
+                None => return,
+                Some(Ok(received)) if received.bytes > 0 || received.protocol_error => {
+                    completed += received.completed;
+                    self.apply(slot, received);
+                }
+                Some(Ok(_)) => {
+                    if self.stop_reading(slot, completed) == Armed::Yes {
+                        return;
+                    }
+                }
+                // It has overwritten the link.
+                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => return self.give_up(slot),
+                Some(Err(error)) => return self.on_link_closed(slot, &error),
+            }
+        }
+        self.unfinished.push_back(slot);
+    }
+
+    /// Makes sure that what comes next is read, when nothing more has come.
+    fn stop_reading(&mut self, slot: SlotId, completed: usize) -> Armed {
+        let rest = self.pool.with_reader(slot, |reader| reader.choose_rest(completed));
+        let looks_again = rest == Some(Rest::LookAgain);
+        self.send_rest(slot, !looks_again);
+        if looks_again {
+            self.look_again(slot, REST);
+        } else if self.pool.with_reader(slot, ReplyReader::arm) == Some(Armed::MoreHasCome) {
+            return Armed::MoreHasCome;
+        }
+        if let Some(io) = &self.worker_io[slot]
+            && let Err(error) = io.check_link_open()
+        {
+            self.on_link_closed(slot, &error);
+        }
+        Armed::Yes
+    }
+
+    /// Applies what was received beyond the pool's state.
+    pub(super) fn apply(&mut self, slot: SlotId, received: Received) {
+        if let Some(io) = &mut self.worker_io[slot] {
+            io.on_reply();
+        }
+        if received.became_ready {
+            self.restart.on_ready();
+        }
+        self.pool.perform(received.deferred);
+        if let Some(error) = received.declined {
+            self.on_declined(slot, error);
+        }
+        if received.protocol_error {
+            self.give_up(slot);
+        }
+    }
+
+    /// Handles a worker that cannot become ready and is about to leave. That breaks the pool if no other worker can.
+    fn on_declined(&mut self, slot: SlotId, error: Error) {
+        if let Some(worker) = self.pool.state.lock().worker_mut(slot) {
+            worker.leave();
+        }
+        if !self.others_may_serve(slot) {
+            self.break_down(&broken_by_start(&self.pool.name, &error));
+        }
+        if let Some(io) = &mut self.worker_io[slot] {
+            io.declined = Some(error);
+        }
+    }
+
+    /// Sends what did not fit before, and makes sure that the rest is sent later.
+    fn send_rest(&mut self, slot: SlotId, wants_doorbell: bool) {
+        let (watch, deferred) = self.pool.state.lock().send_rest(slot, wants_doorbell, Instant::now());
+        self.pool.perform(deferred);
+        if let Some(io) = &self.worker_io[slot] {
+            io.watch_socket(&self.pool.poller, slot, watch);
+        }
+    }
+
+    /// Handles a link that is closed at the other end, most likely because the process is ending, which the poller
+    /// reports in a moment.
+    fn on_link_closed(&mut self, slot: SlotId, error: &io::Error) {
+        let Some(io) = &mut self.worker_io[slot] else { return };
+        io.unwatch_socket(&self.pool.poller);
+        let reports_exit = io.reports_exit();
+        let mut state = self.pool.state.lock();
+        let Some(worker) = state.worker_mut(slot) else { return };
+        if is_reset(error) {
+            worker.ended_before_reading();
+        }
+        if reports_exit {
+            worker.stop_assigning();
+            let id = worker.id();
+            state.set_timer(Instant::now() + LINGER, Timer::LinkClosed(id));
+        } else {
+            drop(state);
+            self.give_up(slot);
+        }
+    }
+
+    /// Kills a worker that has broken the protocol or cannot be reached any more. Its death completes its tasks.
+    pub(super) fn give_up(&mut self, slot: SlotId) {
+        let Some(io) = &mut self.worker_io[slot] else { return };
+        io.unwatch_socket(&self.pool.poller);
+        let reports_exit = io.reports_exit();
+        if let Some(worker) = self.pool.state.lock().worker_mut(slot) {
+            worker.stop_assigning();
+            worker.kill_because("it had closed its link to this program, or written over it, so it was killed");
+        }
+        if !reports_exit {
+            self.reap_and_replace(slot);
+        }
+    }
+
+    /// Whether another worker is ready, or was started and has not failed yet.
+    pub(super) fn others_may_serve(&self, slot: SlotId) -> bool {
+        self.pool.state.lock().others_may_serve(slot)
+    }
+}
+
+/// Whether the other end of a socket was closed with something unread in it. Not every system reports that.
+pub(super) fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
+}
+
+/// The reason of a pool that is broken because a worker told why it cannot serve.
+pub(super) fn broken_by_start(pool: &str, error: &Error) -> Error {
+    Error::new(
+        ErrorKind::Broken,
+        format!("{pool} is broken: a worker could not start to serve: {error}. Fix that, and build another pool"),
+    )
+}

@@ -1,0 +1,116 @@
+//! The death of a worker: its process is reaped, its tasks are settled, its slot is filled again.
+
+use std::time::Instant;
+
+use executor_core::Error;
+use rustix::process::Signal;
+
+use super::{
+    Supervisor,
+    reading::{broken_by_start, is_reset},
+    restart::{Life, Next},
+};
+use crate::{
+    death::{Death, Signs},
+    pool::{Dying, Obituary, Remains, SlotId},
+};
+
+/// What the pool learns from a worker's death.
+pub(super) struct Reaped {
+    death: Death,
+    life: Life,
+    /// Why it told that it could not become ready.
+    declined: Option<Error>,
+}
+
+impl Supervisor {
+    /// Reaps a worker, and starts another in its slot, if that is of use.
+    pub(super) fn reap_and_replace(&mut self, slot: SlotId) {
+        let Some(reaped) = self.reap(slot) else { return };
+        match self.restart.on_death(reaped.life, self.others_may_serve(slot)) {
+            Next::StartNow => self.fill(slot),
+            Next::StartAfter(pause) => self.fill_later(slot, pause),
+            Next::GiveUp => {
+                let reason = match &reaped.declined {
+                    Some(error) => broken_by_start(&self.pool.name, error),
+                    None => reaped.death.broken(&self.pool.name),
+                };
+                self.break_down(&reason);
+            }
+        }
+    }
+
+    /// Kills a worker, unless it has ended by itself, and settles what it had. Returns `None` if the slot has no worker.
+    pub(super) fn reap(&mut self, slot: SlotId) -> Option<Reaped> {
+        let dying = self.pool.state.lock().begin_death(slot)?;
+        self.end_process(&dying);
+        self.read_last_replies(slot);
+        self.pool.close_reader(slot);
+        let (remains, declined) = self.take_remains(&dying)?;
+        let settled = self.pool.state.lock().on_death(slot, remains, Instant::now());
+        let (obituary, deferred) = settled?;
+        self.pool.perform(deferred);
+        let life = life_of(&obituary, dying.was_starting, declined.is_some());
+        Some(Reaped { death: obituary.death, life, declined })
+    }
+
+    /// Ends the process and all that its tasks have started. Its process group can still be named, because the process
+    /// is not reaped yet.
+    fn end_process(&self, dying: &Dying) {
+        dying.process.signal(Signal::KILL);
+        if let Some(group) = &self.blueprint.group {
+            group.end(dying.id.slot.index());
+        }
+    }
+
+    /// Reads what the worker has sent before it died, which counts.
+    fn read_last_replies(&mut self, slot: SlotId) {
+        // A link holds less than this. But programs that tasks have started may have the worker's end of it, and go on.
+        const MOST: usize = 16 << 20;
+        let mut bytes = 0;
+        while bytes < MOST {
+            let pool = &self.pool;
+            match pool.with_reader(slot, |reader| pool.receive(slot, reader)) {
+                Some(Ok(received)) if received.bytes > 0 => {
+                    bytes += received.bytes;
+                    self.apply(slot, received);
+                }
+                Some(Err(error)) if is_reset(&error) => {
+                    if let Some(worker) = self.pool.state.lock().worker_mut(slot) {
+                        worker.ended_before_reading();
+                    }
+                    return;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Collects what the worker has left behind, and reaps its process.
+    fn take_remains(&mut self, dying: &Dying) -> Option<(Remains, Option<Error>)> {
+        self.read_last_stderr(dying.id);
+        let mut io = self.worker_io[dying.id.slot].take()?;
+        io.unwatch(&self.pool.poller);
+        let remains = Remains {
+            pid: dying.process.number(),
+            status: dying.process.reap(),
+            signs: Signs::of(io.report()),
+            stderr_tail: io.stderr_of_last_task(),
+            out_of_memory: self.memory_kills.was_one(),
+        };
+        Some((remains, io.declined))
+    }
+}
+
+/// Returns how a worker's life went, as far as it matters for the next one.
+fn life_of(obituary: &Obituary, was_starting: bool, has_declined: bool) -> Life {
+    let died_before_ready = was_starting && !obituary.was_ready;
+    match () {
+        () if obituary.was_terminated => Life::Served,
+        () if has_declined => Life::Declined,
+        () if died_before_ready && obituary.death.was_killed_from_outside() => Life::Killed,
+        () if died_before_ready => Life::Failed,
+        () if obituary.was_useless => Life::Useless,
+        () => Life::Served,
+    }
+}

@@ -1,0 +1,91 @@
+//! Starting workers.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use executor_core::{Error, ErrorKind};
+
+use super::{Supervisor, restart::Next, worker_io::WorkerIo};
+use crate::{
+    pool::{Deferred, ReplyReader, SlotId, Timer},
+    start::{self, spawn::Started},
+    trace::{Event, Trace},
+};
+
+/// How long a worker may take to become ready before it runs the initializer.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+impl Supervisor {
+    /// Starts a worker in a slot that has none.
+    pub(crate) fn start(&mut self, slot: SlotId) -> io::Result<()> {
+        let name = self.pool.state.lock().slots[slot].name.clone();
+        let started = self.blueprint.start(slot.index(), &name)?;
+        self.attach(slot, name, started)
+    }
+
+    /// Takes charge of a worker that was started.
+    fn attach(&mut self, slot: SlotId, name: String, started: Started) -> io::Result<()> {
+        // A worker has the whole reply before it sends it.
+        let longest = self.blueprint.memory_limit.unwrap_or(u64::MAX);
+        let (mut io, process, outbox, inbox) = WorkerIo::new(started);
+        let pid = process.number();
+        let mut reader = ReplyReader::new(inbox, longest);
+        if io.report().is_none() {
+            reader.keep_for_supervisor();
+        }
+        self.pool.open_reader(slot, reader);
+        let mut deferred = Deferred::default();
+        let mut state = self.pool.state.lock();
+        let worker = state.attach(slot, process, outbox);
+        let id = worker.id();
+        match &self.initializer {
+            Some(initializer) => worker.send_initializer(&initializer.request, &initializer.body),
+            None => {
+                state.set_timer(Instant::now() + START_LIMIT, Timer::Start(id));
+            }
+        }
+        state.set_stopped_check(id, Instant::now(), &mut deferred);
+        drop(state);
+        // The supervisor computes its next deadline before it sleeps, so it need not be woken for the timers.
+        drop(deferred);
+        let mut trace = Trace::default();
+        trace.of_worker(|| Event::Started { worker: name, pid, again: id.is_replacement() });
+        self.pool.report(trace);
+        let watched = io.watch(&self.pool.poller, slot);
+        self.worker_io[slot] = Some(io);
+        watched?;
+        // A doorbell that rang before the socket was watched has reached no one.
+        self.unfinished.push_back(slot);
+        Ok(())
+    }
+
+    /// Starts a worker in a slot that has none, if one is needed.
+    pub(super) fn fill(&mut self, slot: SlotId) {
+        let needs_worker = self.worker_io[slot].is_none() && self.pool.state.lock().needs_worker(slot);
+        if !needs_worker {
+            return;
+        }
+        let Err(cause) = self.start(slot) else { return };
+        // It may have been started, and cannot be watched.
+        self.reap(slot);
+        match self.restart.on_refused(&cause, self.others_may_serve(slot)) {
+            Next::GiveUp => {
+                let message = format!(
+                    "{} is broken: its last worker is gone, and no other could be started: {cause}{}",
+                    self.pool.name,
+                    start::advice(&cause)
+                );
+                self.break_down(&Error::new(ErrorKind::Broken, message));
+            }
+            Next::StartNow => self.fill_later(slot, Duration::ZERO),
+            Next::StartAfter(pause) => self.fill_later(slot, pause),
+        }
+    }
+
+    /// Starts a worker in a slot after a pause, if one is still needed then.
+    pub(super) fn fill_later(&mut self, slot: SlotId, pause: Duration) {
+        self.pool.state.lock().set_timer(Instant::now() + pause, Timer::Restart(slot));
+    }
+}
