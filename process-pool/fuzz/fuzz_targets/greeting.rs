@@ -1,4 +1,4 @@
-//! A greeting that may be anything.
+//! A greeting of any bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
