@@ -53,6 +53,22 @@ pub struct ProcessPoolBuilder {
     control_group: bool,
 }
 
+impl ProcessPoolExecutor {
+    /// A pool of so many worker processes.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessPoolBuilder::build`].
+    pub fn new(max_workers: usize) -> Result<ProcessPoolExecutor, Error> {
+        ProcessPoolExecutor::builder().max_workers(max_workers).build()
+    }
+
+    /// Chooses more than the number of workers.
+    pub fn builder() -> ProcessPoolBuilder {
+        ProcessPoolBuilder::default()
+    }
+}
+
 /// More workers than this are a mistake: no machine runs so many, and each costs descriptors.
 const MOST_WORKERS: usize = 4096;
 

@@ -1,4 +1,5 @@
-//! The thread that runs user code on the pool's behalf: callbacks, wakers, the `Drop` of results, `tracing` subscribers.
+//! The thread that runs user code on the pool's behalf: callbacks, wakers, the `Drop` of results, `tracing`
+//! subscribers.
 //!
 //! The supervisor runs none, and neither does a thread that has read the reply of another thread's task: user code may
 //! be slow, or wait for another task of the same pool. In this thread it delays only other user code.
@@ -99,7 +100,8 @@ impl CallbackThread {
         self.ensure_thread(&mut state)
     }
 
-    /// Starts the thread if it could not be started before. It returns the same as [`deliver`](CallbackThread::deliver).
+    /// Starts the thread if it could not be started before. It returns the same as
+    /// [`deliver`](CallbackThread::deliver).
     #[must_use]
     pub(crate) fn retry(&self) -> bool {
         let mut state = self.shared.state.lock();
@@ -117,8 +119,8 @@ impl CallbackThread {
         state.thread.is_some()
     }
 
-    /// Waits until every delivery is made, but no longer than until the deadline, and not if a delivery calls this. Where
-    /// the thread could never be started, the deliveries are made here. The pool must have ended.
+    /// Waits until every delivery is made, but no longer than until the deadline, and not if a delivery calls this.
+    /// Where the thread could never be started, the deliveries are made here. The pool must have ended.
     pub(crate) fn join(&self, until: Option<Instant>) {
         let mut state = self.shared.state.lock();
         state.is_closing = true;

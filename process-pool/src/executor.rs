@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use executor_core::{Backend, Error, Shutdown, Task};
 
-use crate::{ProcessPoolBuilder, Stats, pool::Pool};
+use crate::{Stats, pool::Pool};
 
 /// Runs tasks in worker processes.
 ///
@@ -21,13 +21,13 @@ use crate::{ProcessPoolBuilder, Stats, pool::Pool};
 ///   `O_NONBLOCK`, is set for this program too. The standard error is passed on by the pool; the standard input is
 ///   empty.
 /// - No other descriptor, not even those that this program holds without `CLOEXEC`, unless
-///   [`pass_fds`](ProcessPoolBuilder::pass_fds) says so. One exception: a descriptor that another thread opens without
-///   `CLOEXEC` while a worker is being started may be in that worker.
+///   [`pass_fds`](crate::ProcessPoolBuilder::pass_fds) says so. One exception: a descriptor that another thread opens
+///   without `CLOEXEC` while a worker is being started may be in that worker.
 /// - Its rights, and never more, even if the program's file would give more: set-uid or set-gid bits of the file have
 ///   no effect on workers, and of the capabilities they have those that are effective here. Where the system would add
 ///   some, workers are started with `no_new_privs`, which what tasks start inherits. A program that was itself started
 ///   with more rights than its caller has, or that has put rights aside for a while, has no workers; see
-///   [`build`](ProcessPoolBuilder::build).
+///   [`build`](crate::ProcessPoolBuilder::build).
 /// - Not its terminal. Workers have no controlling terminal, nor have the programs that tasks start: `/dev/tty` cannot
 ///   be opened there, so a password prompt fails and does not wait. Ctrl-C and Ctrl-Z reach this program alone. While
 ///   Ctrl-Z has stopped it, tasks that workers have begun, or have been given already, go on, and time limits are
@@ -65,20 +65,6 @@ pub struct ProcessPoolExecutor {
 }
 
 impl ProcessPoolExecutor {
-    /// A pool of so many worker processes.
-    ///
-    /// # Errors
-    ///
-    /// As [`ProcessPoolBuilder::build`].
-    pub fn new(max_workers: usize) -> Result<ProcessPoolExecutor, Error> {
-        ProcessPoolExecutor::builder().max_workers(max_workers).build()
-    }
-
-    /// Chooses more than the number of workers.
-    pub fn builder() -> ProcessPoolBuilder {
-        ProcessPoolBuilder::default()
-    }
-
     pub(crate) fn new_with(pool: Arc<Pool>) -> ProcessPoolExecutor {
         ProcessPoolExecutor { pool }
     }

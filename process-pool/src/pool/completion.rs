@@ -18,7 +18,8 @@ impl Completion {
         }
     }
 
-    /// Returns whether the task has a value, as far as that is known without decoding it, or `None` if it was cancelled.
+    /// Returns whether the task has a value, as far as that is known without decoding it, or `None` if it was
+    /// cancelled.
     pub(crate) fn has_value(&self) -> Option<bool> {
         match self {
             Completion::Reply(_, reply) => Some(!outcome::is_error(reply)),

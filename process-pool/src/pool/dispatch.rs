@@ -6,18 +6,15 @@
 //! task before it turns out to be long. So giving several at once changes the speed and not the order of starts, except
 //! for neighbours that are next on two workers within a millisecond.
 
-use std::{
-    num::NonZero,
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
     Deferred, State,
     handle::{Withdrawal, WorkerHandle},
+    ids::{SlotId, WorkerId},
     job::Job,
-    slot::{SlotId, WorkerId, WorkerSlot},
-    timers::Timer,
+    slot::WorkerSlot,
+    timer::Timer,
 };
 
 /// A worker is given tasks for about this long.
@@ -35,39 +32,6 @@ const SHARES: usize = 16;
 
 /// A worker that may have so many tasks at once has tasks that take less than it costs to wake another worker.
 const QUICK: usize = 24;
-
-/// What the choice of a worker depends on, besides the workers.
-pub(super) struct Dispatcher {
-    /// How many threads this program can run at once.
-    pub(super) processors: usize,
-    /// The worker that was chosen last, and how many more tasks it is given without a new choice.
-    chosen: SlotId,
-    left_for_chosen: usize,
-    /// Whether tasks have come back into the queue that are older than what workers may have.
-    has_older_in_queue: bool,
-    /// Whether a task with a priority other than 0 was ever submitted.
-    uses_priorities: bool,
-}
-
-impl Dispatcher {
-    pub(super) fn new() -> Dispatcher {
-        Dispatcher {
-            processors: thread::available_parallelism().map_or(1, NonZero::get),
-            chosen: SlotId::FIRST,
-            left_for_chosen: 0,
-            has_older_in_queue: false,
-            uses_priorities: false,
-        }
-    }
-
-    pub(super) fn uses_priorities(&self) -> bool {
-        self.uses_priorities
-    }
-
-    pub(super) fn note_older_tasks_in_queue(&mut self) {
-        self.has_older_in_queue = true;
-    }
-}
 
 impl State {
     /// Gives the tasks in the queue to the workers that can be given more.
@@ -97,8 +61,8 @@ impl State {
         }
     }
 
-    /// Chooses the worker that gets the next task: an idle one, if that is of use, or the one with the fewest tasks; and
-    /// then the same one again for its share.
+    /// Chooses the worker that gets the next task: an idle one, if that is of use, or the one with the fewest tasks;
+    /// and then the same one again for its share.
     fn choose_worker(&mut self) -> Option<SlotId> {
         let most = self.limits.max_tasks_per_worker;
         if self.dispatcher.left_for_chosen > 0
@@ -119,9 +83,10 @@ impl State {
         Some(slot)
     }
 
-    /// Whether every processor has a worker with quick tasks, so that another worker would only take it from them. Tasks
-    /// are believed to be quick for a millisecond: where one waits behind another, a timer is set for a look after that
-    /// time. Where a bounded pool is full it is never crowded, because there an idle worker lets the next task in.
+    /// Whether every processor has a worker with quick tasks, so that another worker would only take it from them.
+    /// Tasks are believed to be quick for a millisecond: where one waits behind another, a timer is set for a look
+    /// after that time. Where a bounded pool is full it is never crowded, because there an idle worker lets the next
+    /// task in.
     fn is_crowded(&self) -> bool {
         if self.slots.len() <= self.dispatcher.processors {
             return false;

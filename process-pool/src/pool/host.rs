@@ -8,7 +8,7 @@ use executor_core::{
     spin::SpinBudget,
 };
 
-use super::{Pool, slot::Assignment};
+use super::{Pool, ids::Assignment};
 
 impl Host for Pool {
     fn withdraw(&self, _: TaskId, place: u64) -> bool {

@@ -3,17 +3,20 @@
 //!
 //! Everything that changes is in [`State`], behind one lock, which is held for short steps and never while user code
 //! runs. Submitting, cancelling and closing happen in the callers' threads; the rest happens in the
-//! [`supervisor`](crate::supervisor)'s, except that any thread that waits may [poll](polling) the workers.
+//! [`supervisor`](crate::supervisor)'s, except that any thread that waits may [poll](poll) the workers.
 
 mod completion;
+mod counters;
 mod deferred;
 mod dispatch;
+mod dispatcher;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handle;
 mod host;
+mod ids;
 mod job;
-mod polling;
+mod poll;
 mod queue;
 mod reader;
 mod reaped;
@@ -25,18 +28,19 @@ mod stop;
 mod stuck;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod timers;
 mod view;
 
 pub(crate) use deferred::Deferred;
 pub(crate) use handle::Stage;
+pub(crate) use ids::{PerSlot, SlotId, WorkerId};
 pub(crate) use reader::{Armed, OnDoorbell, ReplyReader, Rest};
 pub(crate) use reaped::{Dying, Obituary, Remains};
 pub(crate) use replies::Received;
 pub(crate) use sending::SocketWatch;
-pub(crate) use slot::{PerSlot, SlotId, WorkerId};
-pub(crate) use state::{Phase, State};
-pub(crate) use timers::Timer;
+pub(crate) use state::{Limits, Phase, State};
+pub(crate) use timer::Timer;
 
 use std::{
     sync::{Arc, OnceLock, Weak},
@@ -44,13 +48,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::polling::Poller;
 use executor_core::{
     Backend, Error, ErrorKind, Shutdown, Task, deadline, fork,
     host::{Host, HostId, Registration},
     task::Completed,
 };
 use parking_lot::{Condvar, Mutex};
+use polling::Poller;
 
 use crate::{
     callbacks::CallbackThread,
@@ -59,15 +63,6 @@ use crate::{
 };
 use job::Job;
 use state::{Admission, Enqueued};
-use view::Counters;
-
-/// What was decided when the pool was built.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Limits {
-    pub(crate) queue_capacity: Option<usize>,
-    pub(crate) max_tasks_per_worker: Option<usize>,
-    pub(crate) time_limit: Option<Duration>,
-}
 
 /// See the [module](self).
 pub(crate) struct Pool {
@@ -198,8 +193,8 @@ impl Pool {
         }
     }
 
-    /// Has the supervisor try again after a while, because there is no thread to run callbacks in. The thread that joins
-    /// the pool runs them at the latest.
+    /// Has the supervisor try again after a while, because there is no thread to run callbacks in. The thread that
+    /// joins the pool runs them at the latest.
     #[cold]
     fn run_callbacks_later(&self) {
         const PAUSE: Duration = Duration::from_millis(200);

@@ -7,12 +7,11 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
 };
 
 use executor_core::{TaskId, codec::Bytes};
 
-use super::{State, Timer, job::Job};
+use super::job::Job;
 
 /// So many more shells of cancelled tasks than tasks that wait are borne, before they are swept out.
 const EMPTY_ENTRIES: usize = 64;
@@ -22,9 +21,6 @@ const TURN: u32 = 2048;
 
 /// Room for so many tasks is kept when a burst is over.
 const KEPT: usize = 1024;
-
-/// How long room that was not used is kept, so that bursts that follow each other find it.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
 #[derive(Default)]
@@ -137,9 +133,9 @@ impl Queue {
         lanes.into_values().flatten().chain(usual).chain(less_urgent.into_values().flatten()).collect()
     }
 
-    /// Records that a task in the queue was cancelled. `number` is where it was put, or was once. Returns its arguments,
-    /// and the empty entries that were removed, both to be dropped when the lock is released. An entry without arguments
-    /// stays until there are more of them than of tasks that wait.
+    /// Records that a task in the queue was cancelled. `number` is where it was put, or was once. Returns its
+    /// arguments, and the empty entries that were removed, both to be dropped when the lock is released. An entry
+    /// without arguments stays until there are more of them than of tasks that wait.
     pub(crate) fn on_cancelled(&mut self, task: TaskId, number: u64) -> (Bytes, Vec<Job>) {
         self.waiting = self.waiting.saturating_sub(1);
         let queues = std::iter::once(&mut self.normal).chain(self.by_priority.values_mut());
@@ -179,7 +175,7 @@ impl Queue {
 
     /// Gives back room that was not used since the last time. So much was, at most, as is here and was accepted since
     /// then.
-    fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         let accepted = usize::try_from(self.accepted - self.accepted_before).unwrap_or(usize::MAX);
         self.accepted_before = self.accepted;
         for lane in std::iter::once(&mut self.normal).chain(self.by_priority.values_mut()) {
@@ -205,20 +201,4 @@ fn find(lane: &mut VecDeque<Job>, task: TaskId, number: u64) -> Option<&mut Job>
         _ => lane.iter().take(FIRST).position(is_it)?,
     };
     lane.get_mut(at)
-}
-
-impl State {
-    /// Sees to it that the room of a burst is given back when it is over.
-    pub(crate) fn set_trim_check(&mut self) {
-        if !self.trim_is_due && self.queue.has_spare_capacity() {
-            self.trim_is_due = true;
-            self.set_timer(Instant::now() + PAUSE, Timer::Trim);
-        }
-    }
-
-    /// Gives back what has not been used for a while.
-    pub(super) fn trim(&mut self) {
-        self.trim_is_due = false;
-        self.queue.trim();
-    }
 }

@@ -1,8 +1,8 @@
 //! The receiving end of a worker's link, and who looks at it next.
 //!
 //! The supervisor reads replies when the worker rings the doorbell or when a timer is due. A thread that waits for a
-//! result reads them too, for a short while before it sleeps: then the result of a short task reaches that thread without
-//! a third one in between, and without a system call. See `README.md` for why no reply is left unread.
+//! result reads them too, for a short while before it sleeps: then the result of a short task reaches that thread
+//! without a third one in between, and without a system call. See `README.md` for why no reply is left unread.
 
 use std::io;
 

@@ -6,8 +6,8 @@ use super::{
     Deferred, Phase, State,
     completion::Completion,
     handle::{Lost, Reached, Stage, Verdict},
+    ids::{SlotId, WorkerId},
     job::{AfterDeath, Job},
-    slot::{SlotId, WorkerId},
 };
 use crate::{
     death::{Death, Signs},
@@ -46,8 +46,8 @@ pub(crate) struct Obituary {
 }
 
 impl State {
-    /// Begins the end of a worker whose process has ended or must end: it is given nothing more, even if it turns out to
-    /// have reported that it is ready. Returns `None` if the slot has no worker.
+    /// Begins the end of a worker whose process has ended or must end: it is given nothing more, even if it turns out
+    /// to have reported that it is ready. Returns `None` if the slot has no worker.
     pub(crate) fn begin_death(&mut self, slot: SlotId) -> Option<Dying> {
         let worker = self.worker_mut(slot)?;
         let (id, was_starting) = (worker.id(), worker.stage() == Stage::Starting);

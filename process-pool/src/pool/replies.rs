@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use executor_core::Error;
 
-use super::{Deferred, Phase, State, handle::ReplyEffect, reader::ReplyReader, slot::SlotId};
+use super::{Deferred, Phase, State, handle::ReplyEffect, ids::SlotId, reader::ReplyReader};
 use crate::frame::ProtocolError;
 
 /// What came of reading a worker's replies.

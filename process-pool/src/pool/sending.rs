@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Deferred, State, handle::Sent, slot::SlotId};
+use super::{Deferred, State, handle::Sent, ids::SlotId};
 
 /// What the poller must watch a worker's socket for.
 #[must_use]

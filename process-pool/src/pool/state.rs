@@ -11,23 +11,36 @@ use executor_core::{Error, Shutdown, TaskId, task::Completed};
 use rustix::process::Signal;
 
 use super::{
-    Counters, Deferred, Limits,
+    Deferred,
     completion::Completion,
-    dispatch::Dispatcher,
+    counters::Counters,
+    dispatcher::Dispatcher,
     handle::{Stage, Withdrawal, WorkerHandle},
+    ids::{Assignment, PerSlot, SlotId, WorkerId},
     job::Job,
     queue::Queue,
-    slot::{Assignment, PerSlot, SlotId, WorkerId, WorkerSlot},
-    timers::{Timer, Timers},
+    slot::WorkerSlot,
+    timer::{Timer, Timers},
 };
 use crate::{process::Process, transport::Outbox};
 
-/// A submitter that finds every worker busy polls all of them after so many tasks. It has the lock mostly anyway, so the
-/// supervisor need not compete for it.
+/// A submitter that finds every worker busy polls all of them after so many tasks. It has the lock mostly anyway, so
+/// the supervisor need not compete for it.
 const POLL_EVERY: usize = 32;
 
 /// How long a worker that was told to leave may take over it: exit handlers may run.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long memory of the queue that is not used is kept, so that bursts that follow each other find it.
+const TRIM_AFTER: Duration = Duration::from_secs(1);
+
+/// What was decided when the pool was built.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) queue_capacity: Option<usize>,
+    pub(crate) max_tasks_per_worker: Option<usize>,
+    pub(crate) time_limit: Option<Duration>,
+}
 
 /// See the [module](self).
 pub(crate) struct State {
@@ -157,7 +170,7 @@ impl State {
         self.note_priority(job.task.priority());
         // Where tasks wait already, every worker has what it may have, and the next one that has not is given the first
         // of them.
-        let is_next = self.queue.is_empty() || self.dispatcher.uses_priorities();
+        let is_next = self.queue.is_empty() || self.dispatcher.uses_priorities;
         self.queue.push_back(job);
         if is_next {
             Enqueued::Dispatched(self.dispatch(now()))
@@ -323,5 +336,19 @@ impl State {
         {
             worker.kill_because("it had not answered a minute after its start, so it was killed");
         }
+    }
+
+    /// Sets a timer to look later whether the queue still needs its memory, if it has much.
+    pub(crate) fn set_trim_check(&mut self) {
+        if !self.trim_is_due && self.queue.has_spare_capacity() {
+            self.trim_is_due = true;
+            self.set_timer(Instant::now() + TRIM_AFTER, Timer::Trim);
+        }
+    }
+
+    /// Frees memory of the queue that has not been used for a while.
+    pub(super) fn trim(&mut self) {
+        self.trim_is_due = false;
+        self.queue.trim();
     }
 }

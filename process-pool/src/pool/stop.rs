@@ -11,8 +11,8 @@ use rustix::process::Signal;
 use super::{
     Deferred, State,
     handle::{Condemned, Look},
-    slot::{Assignment, WorkerId},
-    timers::Timer,
+    ids::{Assignment, WorkerId},
+    timer::Timer,
 };
 use crate::transport::Claim;
 
@@ -76,9 +76,9 @@ impl State {
         Some(Error::new(ErrorKind::Terminated, message))
     }
 
-    /// Makes sure that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply is
-    /// on its way; or the claim is never twice the same. Either way the worker is killed if no outcome comes within the
-    /// grace. Returns whether the claim says that the task runs.
+    /// Makes sure that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply
+    /// is on its way; or the claim is never twice the same. Either way the worker is killed if no outcome comes within
+    /// the grace. Returns whether the claim says that the task runs.
     fn insist(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
         if let Some(end) = now.checked_add(grace.max(REPLY_GRACE)) {
             self.set_timer(end, Timer::Unanswered(at));
@@ -137,8 +137,8 @@ impl State {
         deferred.wake_supervisor |= self.set_timer(at, Timer::Limit(id));
     }
 
-    /// Stops the task that a worker runs if it has used up its time. `is_in_a_reply` tells whether a part of a reply has
-    /// come.
+    /// Stops the task that a worker runs if it has used up its time. `is_in_a_reply` tells whether a part of a reply
+    /// has come.
     pub(super) fn check_limits(&mut self, id: WorkerId, is_in_a_reply: bool, now: Instant) -> Deferred {
         let mut deferred = Deferred::default();
         let Some(worker) = self.worker_by_id(id) else { return deferred };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Deferred, Phase, State, handle::Stage, slot::WorkerId, timers::Timer};
+use super::{Deferred, Phase, State, handle::Stage, ids::WorkerId, timer::Timer};
 
 /// A worker that takes longer than this over a step that mostly takes microseconds may have been stopped.
 const STOPPED: Duration = Duration::from_secs(1);
@@ -25,8 +25,8 @@ impl State {
     }
 
     /// Kills a worker that was stopped, or does not go on, when the next step is its own and not a task's: without that
-    /// its task would never end. What it has not begun runs on another worker. `is_in_a_reply` tells whether a part of a
-    /// reply has come.
+    /// its task would never end. What it has not begun runs on another worker. `is_in_a_reply` tells whether a part of
+    /// a reply has come.
     pub(super) fn check_stopped(&mut self, id: WorkerId, is_in_a_reply: bool, now: Instant) -> Deferred {
         let mut deferred = Deferred::default();
         let phase = self.phase;

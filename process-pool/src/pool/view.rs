@@ -5,43 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Pool, Stage, State, completion::Completion, handle::WorkerHandle, slot::WorkerSlot};
+use super::{Pool, Stage, State, handle::WorkerHandle, slot::WorkerSlot};
 use crate::stats::Stats;
-
-/// What has happened in a pool so far.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    done: u64,
-    failed: u64,
-    cancelled: u64,
-    deaths: u64,
-    restarts: u64,
-}
-
-impl Counters {
-    /// Counts tasks that have ended.
-    pub(crate) fn count_all(&mut self, completions: &[Completion]) {
-        for completion in completions {
-            match completion.has_value() {
-                Some(true) => self.done += 1,
-                Some(false) => self.failed += 1,
-                None => self.cancelled += 1,
-            }
-        }
-    }
-
-    pub(crate) fn count_cancel(&mut self) {
-        self.cancelled += 1;
-    }
-
-    pub(crate) fn count_death(&mut self) {
-        self.deaths += 1;
-    }
-
-    pub(crate) fn count_restart(&mut self) {
-        self.restarts += 1;
-    }
-}
 
 impl State {
     fn stats(&self) -> Stats {
@@ -69,8 +34,8 @@ impl Pool {
     }
 }
 
-/// How long to wait for the lock. The pool never holds it for so long, unless an error in this crate holds it forever, and
-/// then this text may be wanted to find that.
+/// How long to wait for the lock. The pool never holds it for so long, unless an error in this crate holds it forever,
+/// and then this text may be wanted to find that.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Pool {

@@ -6,8 +6,8 @@ use super::{Event, Supervisor};
 use crate::pool::{Timer, WorkerId};
 
 /// If the supervisor wakes up so much too late, this whole program was most likely stopped: by `SIGSTOP`, a frozen
-/// control group, a machine that was suspended or moved. While workers have tasks it wakes up at least once a second, so
-/// that a longer pause is noticed whatever it waits for.
+/// control group, a machine that was suspended or moved. While workers have tasks it wakes up at least once a second,
+/// so that a longer pause is noticed whatever it waits for.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Supervisor {

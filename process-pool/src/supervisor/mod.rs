@@ -6,6 +6,7 @@
 //! what workers write to their standard error is passed on by the [`forward`](crate::forward) thread.
 
 mod clock;
+mod forwarding;
 mod logs;
 mod reading;
 mod reaping;

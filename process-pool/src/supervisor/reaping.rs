@@ -40,7 +40,8 @@ impl Supervisor {
         }
     }
 
-    /// Kills a worker, unless it has ended by itself, and settles what it had. Returns `None` if the slot has no worker.
+    /// Kills a worker, unless it has ended by itself, and settles what it had. Returns `None` if the slot has no
+    /// worker.
     pub(super) fn reap(&mut self, slot: SlotId) -> Option<Reaped> {
         let dying = self.pool.state.lock().begin_death(slot)?;
         self.end_process(&dying);

@@ -74,8 +74,8 @@ impl RestartPolicy {
         self.killed = 0;
     }
 
-    /// Decides after the death of a worker. `others` tells whether another one serves, or was started and has not failed
-    /// yet.
+    /// Decides after the death of a worker. `others` tells whether another one serves, or was started and has not
+    /// failed yet.
     pub(super) fn on_death(&mut self, life: Life, others: bool) -> Next {
         self.useless = if life == Life::Useless { self.useless.saturating_add(1) } else { 0 };
         match life {

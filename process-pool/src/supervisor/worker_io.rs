@@ -174,8 +174,8 @@ impl WorkerIo {
         self.read_some(reading, false);
     }
 
-    /// Reads all that is left, of a worker that has ended. Programs that its tasks have started may still write, and are
-    /// not waited for.
+    /// Reads all that is left, of a worker that has ended. Programs that its tasks have started may still write, and
+    /// are not waited for.
     pub(super) fn read_last_stderr(&mut self, reading: &mut Reading<'_>) {
         // The system lets no one have more in a pipe without a right to it.
         const MOST: usize = 1 << 20;

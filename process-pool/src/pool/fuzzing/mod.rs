@@ -16,7 +16,7 @@ use std::{
 use executor_core::{Error, ErrorKind};
 
 use super::{
-    Armed, Deferred, Limits, OnDoorbell, Remains, SlotId, Stage, State, job::Job, slot::Assignment, state::Enqueued,
+    Armed, Deferred, Limits, OnDoorbell, Remains, SlotId, Stage, State, ids::Assignment, job::Job, state::Enqueued,
 };
 use crate::{
     Transport,

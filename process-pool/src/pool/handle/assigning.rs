@@ -6,7 +6,7 @@ use executor_core::codec::Bytes;
 
 use super::{InFlight, WorkerHandle};
 use crate::{
-    pool::{job::Job, slot::Assignment},
+    pool::{ids::Assignment, job::Job},
     trace::Event,
 };
 
@@ -108,7 +108,8 @@ impl WorkerHandle {
     }
 }
 
-/// Returns the name that was given to the task, or nothing where the worker knows the name because it is the function's.
+/// Returns the name that was given to the task, or nothing where the worker knows the name because it is the
+/// function's.
 fn custom_name(job: &Job) -> &str {
     let name = job.task.custom_name().unwrap_or_default();
     &name[..name.floor_char_boundary(LONGEST_NAME)]

@@ -4,6 +4,9 @@
 //! another worker. What it has learnt for the next one is kept by the [slot](super::slot).
 
 mod assigning;
+mod backlog;
+mod condemn;
+mod given_back;
 mod in_flight;
 mod limit;
 mod limit_watch;
@@ -12,6 +15,7 @@ mod pause;
 mod replying;
 mod sending;
 mod signals;
+mod stage;
 mod verdict;
 
 use std::{
@@ -19,18 +23,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::slot::WorkerId;
+use super::ids::WorkerId;
 use crate::{
     process::Process,
     transport::{Claim, Claims, Outbox},
 };
 pub(crate) use assigning::Withdrawal;
+use backlog::Backlog;
+pub(crate) use backlog::Sent;
+use given_back::GivenBack;
 pub(crate) use in_flight::{InFlight, Lost, Reached};
 pub(crate) use limit_watch::Look;
-use pause::GivenBack;
 pub(crate) use replying::ReplyEffect;
-use sending::Backlog;
-pub(crate) use sending::Sent;
+pub(crate) use stage::Stage;
 pub(crate) use verdict::{Condemned, Verdict};
 
 /// See the [module](self).
@@ -103,17 +108,6 @@ struct Traffic {
     taken: u64,
     received: u64,
     stage: Stage,
-}
-
-/// Where a worker is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Started, and not ready yet.
-    Starting,
-    /// Takes tasks.
-    Ready,
-    /// Takes no more tasks: it was told to leave, is being killed, or has ended.
-    Leaving,
 }
 
 impl WorkerHandle {
@@ -316,8 +310,8 @@ impl WorkerHandle {
         task.was_seen || task.job.is_spent() || self.has_started(task.sequence)
     }
 
-    /// Returns whether a task has started, and remembers that if its claim shows it: such a task cannot be withdrawn any
-    /// more, whatever its claim is later.
+    /// Returns whether a task has started, and remembers that if its claim shows it: such a task cannot be withdrawn
+    /// any more, whatever its claim is later.
     pub(crate) fn observe_start(&mut self, sequence: u64) -> bool {
         let (has_started, has_claims) = (self.has_started(sequence), self.claims().is_some());
         let Some(task) = self.find(sequence) else { return false };

@@ -9,8 +9,8 @@ use super::{Stage, Traffic, WorkerHandle};
 use crate::transport::Claim;
 
 impl WorkerHandle {
-    /// Whether the next step is the worker's own: to become ready, to begin with a task, to send the rest of a reply, or
-    /// to get past tasks that were withdrawn.
+    /// Whether the next step is the worker's own: to become ready, to begin with a task, to send the rest of a reply,
+    /// or to get past tasks that were withdrawn.
     pub(crate) fn owes_a_step(&self) -> bool {
         if self.is_blocked_by_withdrawn() || self.has_withdrawn_to_skip() {
             return true;

@@ -5,20 +5,6 @@ use std::time::{Duration, Instant};
 use super::WorkerHandle;
 use crate::transport::Claim;
 
-/// How much of the time that an item has run by its worker's clock does not count.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct GivenBack {
-    /// The task, and its item.
-    to: (u64, u64),
-    time: Duration,
-}
-
-impl GivenBack {
-    pub(super) fn to(self, sequence: u64, item: u64) -> Duration {
-        if self.to == (sequence, item) { self.time } else { Duration::ZERO }
-    }
-}
-
 impl WorkerHandle {
     /// Moves the beginning of everything that began before `from` by this time.
     pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
@@ -39,8 +25,7 @@ impl WorkerHandle {
             }
             // The worker's clock has gone on. What is given back is this item's alone.
             if let Some(Claim::Running { item }) = claims.map(|claims| claims.claim(task.sequence)) {
-                let before = self.given_back.to(task.sequence, item);
-                self.given_back = GivenBack { to: (task.sequence, item), time: before + time };
+                self.given_back.add(task.sequence, item, time);
             }
         }
     }

@@ -3,41 +3,18 @@
 //! A link takes as much as there is space for. The rest waits here, one request at a time, until the doorbell tells the
 //! supervisor that there is space again.
 
-use std::io;
-
 use executor_core::codec::Bytes;
 
-use super::{Stage, WorkerHandle};
-use crate::{
-    frame::{Request, RequestKind},
-    transport::Outbox,
+use super::{
+    Stage, WorkerHandle,
+    backlog::{Backlog, Sent},
 };
-
-/// A request of which a part is still to be sent.
-pub(super) struct Backlog {
-    /// The task that it is about; 0 for none.
-    pub(super) sequence: u64,
-    /// The head and the name.
-    head: Vec<u8>,
-    sent: usize,
-    /// The body, if the task was withdrawn: the worker was promised that many bytes.
-    pub(super) orphan: Option<Bytes>,
-}
-
-/// What is left of a request after an attempt to send it.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
-    /// Nothing, or the link is broken.
-    All,
-    /// A part: ask for the doorbell, or wait for the socket.
-    Part,
-}
+use crate::frame::{Request, RequestKind};
 
 impl WorkerHandle {
     /// Sends a task's request. The body follows the head, and stays in the task.
     pub(super) fn send_task(&mut self, sequence: u64, head: Vec<u8>) {
-        self.backlog = Some(Backlog { sequence, head, sent: 0, orphan: None });
+        self.backlog = Some(Backlog::new(sequence, head, None));
         // What is left stays in the backlog, which the caller looks at.
         let _ = self.send_backlog();
     }
@@ -85,7 +62,7 @@ impl WorkerHandle {
 
     /// Sends a request that belongs to no task.
     fn send_bare(&mut self, head: Vec<u8>) {
-        self.backlog = Some(Backlog { sequence: 0, head, sent: 0, orphan: Some(Bytes::default()) });
+        self.backlog = Some(Backlog::new(0, head, Some(Bytes::default())));
         // As in `send_task`.
         let _ = self.send_backlog();
     }
@@ -97,25 +74,23 @@ impl WorkerHandle {
     /// Sends what is still to be sent, as far as there is space.
     pub(crate) fn send_backlog(&mut self) -> Sent {
         let Some(backlog) = &mut self.backlog else { return Sent::All };
-        let body = match &backlog.orphan {
-            Some(body) => body,
+        let body = match self.in_flight.back() {
+            _ if backlog.orphan.is_some() => &[],
             // Mostly it was given a moment ago.
-            None => match self.in_flight.back() {
-                Some(task) if task.sequence == backlog.sequence => task.job.body(),
-                _ => match self.in_flight.binary_search_by_key(&backlog.sequence, |task| task.sequence) {
-                    Ok(at) => self.in_flight[at].job.body(),
-                    Err(_) => &[],
-                },
+            Some(task) if task.sequence == backlog.sequence => task.job.body(),
+            _ => match self.in_flight.binary_search_by_key(&backlog.sequence, |task| task.sequence) {
+                Ok(at) => self.in_flight[at].job.body(),
+                Err(_) => &[],
             },
         };
-        let before = backlog.sent;
-        let progress = send_parts(&mut *self.outbox, &backlog.head, body, &mut backlog.sent);
-        self.bytes_sent += (backlog.sent - before) as u64;
+        let before = backlog.bytes_sent();
+        let progress = backlog.send(&mut *self.outbox, body);
+        self.bytes_sent += (backlog.bytes_sent() - before) as u64;
         match progress {
             Ok(Sent::All) => {
                 self.outbox.ring_bell();
                 if let Some(done) = self.backlog.take() {
-                    self.scratch = done.head;
+                    self.scratch = done.into_memory();
                 }
                 self.send_stop_request();
                 if self.backlog.is_some() { Sent::Part } else { Sent::All }
@@ -148,12 +123,4 @@ impl WorkerHandle {
     pub(crate) fn request_doorbell_for_space(&mut self) -> bool {
         self.outbox.want_room()
     }
-}
-
-/// Sends two parts, of which `sent` bytes were sent before.
-fn send_parts(outbox: &mut dyn Outbox, head: &[u8], body: &[u8], sent: &mut usize) -> io::Result<Sent> {
-    let rest_of_head = &head[(*sent).min(head.len())..];
-    let rest_of_body = body.get(sent.saturating_sub(head.len())..).ok_or(io::ErrorKind::InvalidData)?;
-    *sent += outbox.send(rest_of_head, rest_of_body)?;
-    Ok(if *sent == head.len() + body.len() { Sent::All } else { Sent::Part })
 }

@@ -1,9 +1,6 @@
-//! Forbidding a task to finish, because its worker is about to be killed for it.
+//! Why a worker is killed for a task.
 
-use executor_core::{Error, ErrorKind};
-
-use super::{Stage, WorkerHandle};
-use crate::transport::{Claim, ITEM_MODULUS};
+use executor_core::Error;
 
 /// Why a worker is killed, and what the error of its task will be.
 #[derive(Clone, Debug)]
@@ -22,66 +19,4 @@ pub(crate) enum Condemned {
     Yes,
     /// It was condemned before, has finished, or is at another item.
     No,
-}
-
-impl WorkerHandle {
-    /// Forbids the running task to finish, if it still runs; with `only`, if it still runs that item.
-    pub(crate) fn condemn(&mut self, sequence: u64, only: Option<u64>, error: Error) -> Condemned {
-        if self.verdict.is_some() || self.process.is_none() {
-            return Condemned::No;
-        }
-        let Some(job) = self.find(sequence).map(|task| &task.job) else { return Condemned::No };
-        let (received, is_batch) = (job.received(), job.is_batch());
-        let item = match self.claims() {
-            Some(claims) => {
-                // Items may follow each other faster than they can be looked at, but the item does not change at every
-                // one of so many attempts.
-                const ATTEMPTS: u32 = 1000;
-                let caught = (0..ATTEMPTS).find_map(|_| match claims.claim(sequence) {
-                    Claim::Running { item } if only.is_none_or(|only| only == item) => {
-                        // Outcomes of the items before it may still be on their way.
-                        let ahead = item.wrapping_sub(received) % ITEM_MODULUS;
-                        claims.condemn(sequence, item).then_some(received + ahead)
-                    }
-                    // Only a task that has overwritten the claims can make one that it was given look like this.
-                    Claim::Gone => Some(received),
-                    _ => None,
-                });
-                let Some(item) = caught else { return Condemned::No };
-                item
-            }
-            None if !self.has_started(sequence) => return Condemned::No,
-            None => received,
-        };
-        // A batch that was asked to end stops at whichever item runs then, and every outcome that comes was complete
-        // before. Where an item has used up its time, it is that item: the error must not fall on the next one.
-        let is_asked = is_batch && error.kind() == ErrorKind::Terminated;
-        self.pass_verdict(sequence, if is_asked { u64::MAX } else { item }, error);
-        Condemned::Yes
-    }
-
-    /// Forbids a task to finish whatever its claim is. Nothing that the worker sends of it counts from here on.
-    pub(crate) fn condemn_by_force(&mut self, sequence: u64, error: Error) -> Condemned {
-        let Some(received) = self.find(sequence).map(|task| task.job.received()) else { return Condemned::No };
-        if self.verdict.is_some() {
-            return Condemned::No;
-        }
-        self.pass_verdict(sequence, received, error);
-        Condemned::Yes
-    }
-
-    fn pass_verdict(&mut self, sequence: u64, item: u64, error: Error) {
-        self.verdict = Some(Verdict { sequence, item, error });
-        self.stage = Stage::Leaving;
-    }
-
-    /// Whether it is being killed for a task.
-    pub(crate) fn is_condemned(&self) -> bool {
-        self.verdict.is_some()
-    }
-
-    /// Whether it is being killed for this task.
-    pub(crate) fn is_condemned_for(&self, sequence: u64) -> bool {
-        self.verdict.as_ref().is_some_and(|verdict| verdict.sequence == sequence)
-    }
 }

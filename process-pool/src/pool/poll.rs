@@ -6,9 +6,9 @@ use executor_core::{host::Waiting, spin::SpinBudget};
 
 use super::{
     Pool,
+    ids::{Assignment, SlotId},
     reader::{Armed, ReplyReader},
     replies::Received,
-    slot::{Assignment, SlotId},
 };
 
 /// How a thread stops polling.
@@ -49,8 +49,8 @@ impl Pool {
         Ok(self.state.lock().on_replies(slot, reader, bytes, now))
     }
 
-    /// Polls the worker that has the task that a thread waits for, until the thread's spin budget is used up and nothing
-    /// comes any more. Returns whether the result is there.
+    /// Polls the worker that has the task that a thread waits for, until the thread's spin budget is used up and
+    /// nothing comes any more. Returns whether the result is there.
     pub(super) fn poll_for(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
         let mut polled = None;
         // Where the supervisor is woken in any case, two threads that read replies are in each other's way.
@@ -85,7 +85,8 @@ impl Pool {
         }
     }
 
-    /// Reads once what all workers have sent. Their doorbells stay as they are, because this thread does not look again.
+    /// Reads once what all workers have sent. Their doorbells stay as they are, because this thread does not look
+    /// again.
     pub(super) fn poll_all(&self) {
         for slot in self.readers.ids() {
             if let Some(received) = self.try_receive(slot, |_| ()) {

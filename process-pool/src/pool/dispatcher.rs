@@ -1,0 +1,34 @@
+//! What the choice of a worker depends on, besides the workers.
+
+use std::{num::NonZero, thread};
+
+use super::ids::SlotId;
+
+/// See the [module](self).
+pub(super) struct Dispatcher {
+    /// How many threads this program can run at once.
+    pub(super) processors: usize,
+    /// The worker that was chosen last, and how many more tasks it is given without a new choice.
+    pub(super) chosen: SlotId,
+    pub(super) left_for_chosen: usize,
+    /// Whether tasks have come back into the queue that are older than what workers may have.
+    pub(super) has_older_in_queue: bool,
+    /// Whether a task with a priority other than 0 was ever submitted.
+    pub(super) uses_priorities: bool,
+}
+
+impl Dispatcher {
+    pub(super) fn new() -> Dispatcher {
+        Dispatcher {
+            processors: thread::available_parallelism().map_or(1, NonZero::get),
+            chosen: SlotId::FIRST,
+            left_for_chosen: 0,
+            has_older_in_queue: false,
+            uses_priorities: false,
+        }
+    }
+
+    pub(super) fn note_older_tasks_in_queue(&mut self) {
+        self.has_older_in_queue = true;
+    }
+}

@@ -1,0 +1,52 @@
+//! A request of which a part is still to be sent.
+
+use std::io;
+
+use executor_core::codec::Bytes;
+
+use crate::transport::Outbox;
+
+/// See the [module](self).
+pub(super) struct Backlog {
+    /// The task that it is about; 0 for none.
+    pub(super) sequence: u64,
+    /// The head and the name.
+    head: Vec<u8>,
+    sent: usize,
+    /// The body, if the task was withdrawn: the worker was promised that many bytes.
+    pub(super) orphan: Option<Bytes>,
+}
+
+/// What is left of a request after an attempt to send it.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Nothing, or the link is broken.
+    All,
+    /// A part: ask for the doorbell, or wait for the socket.
+    Part,
+}
+
+impl Backlog {
+    pub(super) fn new(sequence: u64, head: Vec<u8>, orphan: Option<Bytes>) -> Backlog {
+        Backlog { sequence, head, sent: 0, orphan }
+    }
+
+    pub(super) fn bytes_sent(&self) -> usize {
+        self.sent
+    }
+
+    /// Sends what is left, as far as there is space. `body` is that of the task, which a withdrawn task has left here.
+    pub(super) fn send(&mut self, outbox: &mut dyn Outbox, body: &[u8]) -> io::Result<Sent> {
+        let body = self.orphan.as_deref().unwrap_or(body);
+        let rest_of_head = &self.head[self.sent.min(self.head.len())..];
+        let rest_of_body = body.get(self.sent.saturating_sub(self.head.len())..).ok_or(io::ErrorKind::InvalidData)?;
+        self.sent += outbox.send(rest_of_head, rest_of_body)?;
+        Ok(if self.sent == self.head.len() + body.len() { Sent::All } else { Sent::Part })
+    }
+
+    /// Returns the memory of the head, for the next request.
+    pub(super) fn into_memory(self) -> Vec<u8> {
+        self.head
+    }
+}

@@ -1,0 +1,93 @@
+//! Reading what workers write to their standard error, and forwarding it.
+//!
+//! It is read while there is space to forward it, so nothing is lost as long as someone reads this program's own
+//! standard error.
+
+use std::time::Instant;
+
+use super::{Supervisor, worker_io::Reading};
+use crate::{
+    forward::STUCK,
+    pool::{SlotId, Timer, WorkerId},
+};
+
+impl Supervisor {
+    /// Reads what a worker has written to its standard error.
+    pub(super) fn read_stderr(&mut self, slot: SlotId) {
+        if !self.pool.forwarder.wants_more() {
+            return self.pause_log(slot);
+        }
+        let Some(id) = self.pool.state.lock().worker(slot).map(|worker| worker.id()) else { return };
+        let Some(io) = &mut self.worker_io[slot] else { return };
+        io.read_stderr(&mut Reading {
+            poller: &self.pool.poller,
+            forwarder: &self.pool.forwarder,
+            worker: id.as_key(),
+            buffer: &mut self.logs.buffer,
+        });
+        if let Some(due) = io.start_line_timer() {
+            self.pool.state.lock().set_timer(due, Timer::Line(id));
+        }
+    }
+
+    /// Reads the rest of what a worker that has ended has written.
+    pub(super) fn read_last_stderr(&mut self, id: WorkerId) {
+        let Some(io) = &mut self.worker_io[id.slot] else { return };
+        io.read_last_stderr(&mut Reading {
+            poller: &self.pool.poller,
+            forwarder: &self.pool.forwarder,
+            worker: id.as_key(),
+            buffer: &mut self.logs.buffer,
+        });
+    }
+
+    /// Forwards a line that has not ended, if its time is over.
+    pub(super) fn flush_line(&mut self, id: WorkerId) {
+        let is_there = self.pool.state.lock().worker_by_id(id).is_some();
+        if is_there
+            && let Some(io) = &mut self.worker_io[id.slot]
+            && let Some(due) = io.flush_line(id.as_key(), &self.pool.forwarder)
+        {
+            self.pool.state.lock().set_timer(due, Timer::Line(id));
+        }
+    }
+
+    /// Stops reading what a worker writes until there is space for it.
+    fn pause_log(&mut self, slot: SlotId) {
+        if let Some(io) = &mut self.worker_io[slot] {
+            io.unwatch_stderr(&self.pool.poller);
+            self.logs.paused.push(slot);
+        }
+        self.set_logs_timer();
+    }
+
+    /// Sets a timer to look at paused logs: if nothing reads this program's standard error for so long, the forwarder
+    /// drops what does not fit, and nothing else reports that.
+    fn set_logs_timer(&mut self) {
+        if !self.logs.paused.is_empty() && !std::mem::replace(&mut self.logs.timer_is_set, true) {
+            self.pool.state.lock().set_timer(Instant::now() + STUCK, Timer::Logs);
+        }
+    }
+
+    pub(super) fn check_paused_logs(&mut self) {
+        self.logs.timer_is_set = false;
+        self.resume_logs();
+        self.set_logs_timer();
+    }
+
+    /// Reads paused logs again, if there is space.
+    pub(super) fn resume_logs(&mut self) {
+        if self.logs.paused.is_empty() || !self.pool.forwarder.wants_more() {
+            return;
+        }
+        for slot in std::mem::take(&mut self.logs.paused) {
+            if let Some(io) = &mut self.worker_io[slot]
+                && io.watch_stderr(&self.pool.poller, slot).is_err()
+            {
+                // The system lacks memory: the next look tries again.
+                self.logs.paused.push(slot);
+            }
+        }
+        self.set_logs_timer();
+    }
+}
