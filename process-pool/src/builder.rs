@@ -16,10 +16,9 @@ use crate::{
     ProcessPoolExecutor, Transport,
     frame::{Request, RequestKind},
     pool::{Limits, Pool, SlotId},
-    process::group::ControlGroup,
-    signals,
-    start::{self, executable::Executable, spawn::Blueprint},
+    start::{self, environment, spawn::Blueprint},
     supervisor::{Initializer, Supervisor},
+    sys::{control_group::ControlGroup, executable::Executable, signals, standard},
 };
 
 /// Makes a [`ProcessPoolExecutor`]; see [`ProcessPoolExecutor::builder`].
@@ -227,14 +226,14 @@ impl ProcessPoolBuilder {
         self.check()?;
         let initializer = self.initializer.transpose()?;
         start::program::check()?;
-        check_start(start::entry::has_looked(), start::depth())?;
+        check_start(start::entry::has_looked(), environment::depth())?;
         if let Some(reason) = start::rights::refusal() {
             return Err(Error::new(ErrorKind::Broken, format!("this program cannot have worker processes: {reason}")));
         }
         let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
         let name = self.name_prefix.unwrap_or_else(default_name);
-        let _held = start::standard::hold();
-        let executable = Executable::find()
+        let _held = standard::hold();
+        let executable = Executable::find(start::program::image())
             .map_err(|cause| Error::new(ErrorKind::Other, format!("{name} could not be built: {cause}")))?;
         let blueprint = Blueprint {
             executable,
@@ -298,7 +297,7 @@ impl ProcessPoolBuilder {
         if self.name_prefix.as_ref().is_some_and(|name| name.len() > 200 || name.contains('\0')) {
             return refuse("name_prefix must be at most 200 bytes, and hold no zero byte".into());
         }
-        if self.passed.iter().any(start::is_standard) {
+        if self.passed.iter().any(standard::is_standard) {
             return refuse("pass_fds cannot pass a standard descriptor on: workers have their own".into());
         }
         let bad = |text: &OsString| text.as_encoded_bytes().contains(&0);
@@ -306,7 +305,7 @@ impl ProcessPoolBuilder {
             if key.is_empty() || key.as_encoded_bytes().contains(&b'=') || bad(key) || bad(value) {
                 return refuse(format!("{key:?} cannot be a variable of an environment"));
             }
-            if start::is_own_variable(key) {
+            if environment::is_own_variable(key) {
                 return refuse(format!("{key:?} is how a worker knows that it is one: leave it alone"));
             }
         }
@@ -330,13 +329,13 @@ fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
              in `main`",
         ));
     }
-    if depth >= start::DEEPEST {
+    if depth >= environment::DEEPEST {
         return Err(Error::new(
             ErrorKind::Broken,
             format!(
                 "this process is a worker of a worker, {} deep: something builds a pool in every worker; \
                  build it in the program itself, or outside of what workers run",
-                start::DEEPEST
+                environment::DEEPEST
             ),
         ));
     }
@@ -376,9 +375,9 @@ mod tests {
 
     #[test]
     fn a_worker_of_a_worker_of_a_worker_without_end_is_refused() {
-        check_start(true, start::DEEPEST - 1).expect("not too deep");
+        check_start(true, environment::DEEPEST - 1).expect("not too deep");
         assert!(
-            check_start(true, start::DEEPEST)
+            check_start(true, environment::DEEPEST)
                 .expect_err("too deep")
                 .to_string()
                 .contains("builds a pool in every worker")

@@ -17,7 +17,7 @@ use std::{
 use executor_core::{deadline, spin::SpinBudget, task::Completed};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::{signals, trace::Trace};
+use crate::{sys::signals, trace::Trace};
 
 /// A thread that is started when there is user code to run for the first time.
 pub(crate) struct CallbackThread {

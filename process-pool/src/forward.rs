@@ -1,10 +1,10 @@
-//! Passes on what workers write to their standard error to this program's own, in a thread that may have to wait for
-//! whoever reads that.
+//! Forwards what workers write to their standard error to this program's own, in a thread that may have to wait for the
+//! reader of that.
 //!
-//! The supervisor hands over whole lines, which are written one after the other, so those of two workers never mix.
-//! What waits is bounded. While the reader takes something now and then, the supervisor reads no more than fits, and
-//! everything arrives. When it has taken nothing for [`STUCK`], nobody waits for it any longer: what does not fit is
-//! left out, and how much that was is said in its place as soon as there is room again.
+//! The supervisor hands over whole lines, which are written one after the other, so the lines of two workers never mix.
+//! The amount that waits is bounded. While the reader takes something now and then, the supervisor reads no more than
+//! fits, and everything arrives. When the reader has taken nothing for [`STUCK`], nothing waits for it any longer: what
+//! does not fit is left out, and the stream says how much as soon as there is space again.
 
 mod output;
 
@@ -19,31 +19,31 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use polling::Poller;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::{signals, transport::STDERR_AT_ONCE};
+use crate::{sys::signals, transport::STDERR_CHUNK};
 use output::Output;
 
-/// So much may wait, and what the supervisor has in hand when it sees that.
-const MUCH: usize = 256 << 10;
+/// How many bytes may wait, besides those that the supervisor has already read when it sees that.
+const MOST_WAITING: usize = 256 << 10;
 
-/// So much may wait where workers have ended, which are read to their end.
-const LAST: usize = 4 << 20;
+/// How many bytes may wait when workers have ended, whose output is read to its end.
+const MOST_WAITING_AT_END: usize = 4 << 20;
 
-/// A reader that takes nothing for so long is not waited for.
+/// A reader that takes nothing for this long is not waited for.
 pub(crate) const STUCK: Duration = Duration::from_secs(1);
 
-/// For how long the end of a pool waits for a reader that takes nothing, for one that has taken nothing for long
-/// already, and for one that takes little.
+/// How long the end of a pool waits for a reader that takes nothing, for one that has already taken nothing for long,
+/// and for one that takes little.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_AT_LEAST: Duration = Duration::from_millis(200);
 const LINGER_AT_MOST: Duration = Duration::from_secs(5);
 
-/// For how long the end of a pool waits for its thread, which has nothing left to do.
+/// How long the end of a pool waits for its thread, which has nothing left to do.
 const ENDING: Duration = Duration::from_millis(100);
 
-/// A worker, of those that have been in a place and are going to be.
+/// A worker: its slot, and its number among the workers that the slot has had.
 pub(crate) type WorkerId = (usize, u64);
 
-/// See the [module](self).
+/// The queue of lines, and the thread that writes them.
 pub(crate) struct Forwarder {
     name: String,
     shared: Arc<Shared>,
@@ -55,30 +55,30 @@ struct Shared {
     arrived: Condvar,
     /// Notified when the thread has ended.
     ended: Condvar,
-    /// Told when there is room again.
+    /// Notified when there is space again.
     supervisor: Arc<Poller>,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// How much the thread has taken and not written yet.
+    /// How many bytes the thread has taken and not written yet.
     in_hand: usize,
-    /// How much was left out since the last line that was not.
+    /// How many bytes were left out since the last line that was not.
     left_out: u64,
-    /// Whose unfinished line was handed over last, if it was one.
+    /// The worker whose line was handed over last, if that line is unfinished.
     unfinished: Option<WorkerId>,
     /// Since when the reader has taken nothing, while something waits for it.
     idle_since: Option<Instant>,
-    /// Whether the supervisor waits for room.
-    room_is_wanted: bool,
+    /// Whether the supervisor waits for space.
+    space_is_wanted: bool,
     thread: Option<JoinHandle<()>>,
-    /// Ends the thread's wait for the reader.
-    bell: Option<PipeWriter>,
-    /// Nothing more comes.
+    /// Ends the thread's wait for the reader. The thread drops it when it ends.
+    doorbell: Option<PipeWriter>,
+    /// Nothing more is handed over.
     is_closing: bool,
-    /// What is left is not to be written any more.
-    is_given_up: bool,
+    /// What is left must not be written any more.
+    is_abandoned: bool,
 }
 
 impl Forwarder {
@@ -87,21 +87,22 @@ impl Forwarder {
         Forwarder { name: format!("{pool}-stderr"), shared: Arc::new(shared) }
     }
 
-    /// Whether a worker's standard error is to be read. If not, the supervisor is told when it is, or looks again after
-    /// [`STUCK`].
+    /// Returns whether the supervisor may read the standard error of a worker now. If not, it is notified when it may,
+    /// or asks again after [`STUCK`].
     pub(crate) fn wants_more(&self) -> bool {
         let mut state = self.shared.state.lock();
-        state.room_is_wanted = state.length() > MUCH && !state.is_stuck();
-        !state.room_is_wanted
+        state.space_is_wanted = state.length() > MOST_WAITING && !state.is_stuck();
+        !state.space_is_wanted
     }
 
-    /// Takes lines of a worker, or a part of one. `is_last` says that the worker has ended.
+    /// Takes lines of a worker, or a part of a line. `is_last` says that the worker has ended.
     pub(crate) fn push(&self, worker: WorkerId, bytes: &[u8], is_last: bool) {
         if bytes.is_empty() {
             return;
         }
         let mut state = self.shared.state.lock();
-        let most = if is_last && !state.is_stuck() { LAST } else { MUCH + 2 * STDERR_AT_ONCE };
+        let is_patient = is_last && !state.is_stuck();
+        let most = if is_patient { MOST_WAITING_AT_END } else { MOST_WAITING + 2 * STDERR_CHUNK };
         state.push(worker, bytes, most);
         state.idle_since.get_or_insert_with(Instant::now);
         if state.thread.is_none() && !state.is_closing {
@@ -110,30 +111,30 @@ impl Forwarder {
         self.shared.arrived.notify_one();
     }
 
-    /// Starts the thread. Where that fails, the next line tries again.
+    /// Starts the thread. If that fails, the next line tries again.
     fn start(&self, state: &mut State) {
-        let Ok((woken, bell)) = io::pipe() else { return };
+        let Ok((woken, doorbell)) = io::pipe() else { return };
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name(self.name.clone());
         let thread = signals::with_all_blocked(|| thread.spawn(move || shared.run(&woken)));
         if let Ok(thread) = thread {
-            (state.thread, state.bell) = (Some(thread), Some(bell));
+            (state.thread, state.doorbell) = (Some(thread), Some(doorbell));
         }
     }
 
-    /// Waits until everything is written, but not for a reader that does not read, and not for longer than until the
-    /// deadline. To be called when nothing more comes.
+    /// Waits until everything is written, but not for a reader that does not read, and not past the deadline. Nothing
+    /// may be handed over afterwards.
     pub(crate) fn finish(&self, deadline: Option<Instant>) {
         let begun = Instant::now();
         let mut state = self.shared.state.lock();
         state.is_closing = true;
-        state.say_what_was_left_out();
-        if state.thread.is_none() && !state.waiting.is_empty() && !state.is_given_up {
+        state.report_what_was_left_out();
+        if state.thread.is_none() && !state.waiting.is_empty() && !state.is_abandoned {
             self.start(&mut state);
         }
         let Some(thread) = state.thread.take() else { return };
         self.shared.arrived.notify_one();
-        while state.bell.is_some() {
+        while state.doorbell.is_some() {
             let (least, most) = (begun + LINGER_AT_LEAST, begun + LINGER_AT_MOST);
             let end = state.idle_since.map_or(most, |since| (since + LINGER).clamp(least, most));
             let end = deadline.map_or(end, |deadline| end.min(deadline));
@@ -141,13 +142,13 @@ impl Forwarder {
                 break;
             }
         }
-        state.give_up();
-        // It sees that at once, unless it is in a write that blocks. Then it is left behind until that is over.
-        self.shared.ended.wait_while_for(&mut state, |state| state.bell.is_some(), ENDING);
-        let has_ended = state.bell.is_none();
+        state.abandon();
+        // The thread sees that immediately, unless it is in a write that blocks. Then it ends after that write.
+        self.shared.ended.wait_while_for(&mut state, |state| state.doorbell.is_some(), ENDING);
+        let has_ended = state.doorbell.is_none();
         drop(state);
         if has_ended {
-            // It has nothing left to do, and runs no code of anybody else's.
+            // The thread has nothing left to do, and runs no user code.
             let _ = thread.join();
         }
     }
@@ -171,7 +172,7 @@ impl Shared {
                             break;
                         }
                     }
-                    // It is closed, has no room, or nobody can read it any more. That may change.
+                    // It is closed, its disk is full, or its reader is gone. That may change.
                     Err(_) => {
                         self.state.lock().left_out += rest.len() as u64;
                         self.wrote(rest.len());
@@ -182,11 +183,11 @@ impl Shared {
         }
         output.close();
         let mut state = self.state.lock();
-        state.bell = None;
+        state.doorbell = None;
         self.ended.notify_all();
     }
 
-    /// Takes what waits. False: it is over.
+    /// Waits for bytes and takes them. Returns `false` at the end.
     fn next(&self, output: &mut Output, bytes: &mut Vec<u8>) -> bool {
         bytes.clear();
         let mut state = self.state.lock();
@@ -199,12 +200,12 @@ impl Shared {
                 self.arrived.wait(&mut state);
             }
         }
-        if state.is_given_up {
+        if state.is_abandoned {
             return false;
         }
         std::mem::swap(&mut state.waiting, bytes);
-        // What a burst has taken is not kept.
-        state.waiting.shrink_to(STDERR_AT_ONCE);
+        // The memory that a burst has needed is freed.
+        state.waiting.shrink_to(STDERR_CHUNK);
         state.in_hand = bytes.len();
         !bytes.is_empty()
     }
@@ -214,25 +215,28 @@ impl Shared {
         let mut state = self.state.lock();
         state.in_hand = state.in_hand.saturating_sub(count);
         state.idle_since = (state.length() > 0).then(Instant::now);
-        if state.length() <= MUCH / 2 && std::mem::take(&mut state.room_is_wanted) {
+        if state.length() <= MOST_WAITING / 2 && std::mem::take(&mut state.space_is_wanted) {
             drop(state);
-            // Fails only if the descriptor is gone, and then the supervisor is too.
+            // It fails only if the descriptor is closed, and then the supervisor has ended.
             let _ = self.supervisor.notify();
         }
     }
 
-    /// Waits until the reader takes something. False: it is given up.
+    /// Waits until the reader takes something. Returns `false` if the rest is abandoned.
     fn wait_for(&self, output: &Output, woken: &PipeReader, refusals: u32) -> bool {
-        /// A terminal may say that it takes something and refuse it all the same, because it makes more of it than it
-        /// is given.
-        const ODD: u32 = 4;
+        /// After this many refusals the thread waits for some time instead of for readiness. A terminal may be ready
+        /// and refuse bytes nevertheless, because it expands them.
+        const MOST_REFUSALS: u32 = 4;
         let pause = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
-        let on = output.on();
-        let (on_reader, on_bell) = (PollFd::new(&on, PollFlags::OUT), PollFd::new(woken, PollFlags::IN));
-        // What fails here fails in the next write too, or is an interruption.
-        let _ =
-            if refusals <= ODD { poll(&mut [on_reader, on_bell], None) } else { poll(&mut [on_bell], Some(&pause)) };
-        !self.state.lock().is_given_up
+        let output = output.descriptor();
+        let (on_reader, on_doorbell) = (PollFd::new(&output, PollFlags::OUT), PollFd::new(woken, PollFlags::IN));
+        // An error here is an interruption, or is repeated by the next write.
+        let _ = if refusals <= MOST_REFUSALS {
+            poll(&mut [on_reader, on_doorbell], None)
+        } else {
+            poll(&mut [on_doorbell], Some(&pause))
+        };
+        !self.state.lock().is_abandoned
     }
 }
 
@@ -246,16 +250,16 @@ impl State {
     }
 
     fn push(&mut self, worker: WorkerId, bytes: &[u8], most: usize) {
-        let room = most.saturating_sub(self.length());
-        let fits = if bytes.len() <= room {
+        let space = most.saturating_sub(self.length());
+        let fits = if bytes.len() <= space {
             bytes
         } else {
-            // Lines are left out whole, too.
-            let end = bytes[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            // Only whole lines are left out.
+            let end = bytes[..space].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             &bytes[..end]
         };
         if !fits.is_empty() {
-            self.say_what_was_left_out();
+            self.report_what_was_left_out();
             self.begin_line_of(worker);
             self.waiting.extend_from_slice(fits);
             self.unfinished = (fits.last() != Some(&b'\n')).then_some(worker);
@@ -263,14 +267,14 @@ impl State {
         self.left_out += (bytes.len() - fits.len()) as u64;
     }
 
-    /// Ends somebody else's unfinished line: what follows is none of it.
+    /// Ends an unfinished line of another worker, because what follows is not part of it.
     fn begin_line_of(&mut self, worker: WorkerId) {
         if self.unfinished.take().is_some_and(|other| other != worker) {
             self.waiting.push(b'\n');
         }
     }
 
-    fn say_what_was_left_out(&mut self) {
+    fn report_what_was_left_out(&mut self) {
         let count = std::mem::take(&mut self.left_out);
         if count > 0 {
             self.begin_line_of((usize::MAX, 0));
@@ -279,16 +283,16 @@ impl State {
         }
     }
 
-    fn give_up(&mut self) {
-        self.is_given_up = true;
-        if let Some(bell) = &mut self.bell {
-            // A pipe that is empty takes one byte.
-            let _ = bell.write_all(&[0]);
+    fn abandon(&mut self) {
+        self.is_abandoned = true;
+        if let Some(doorbell) = &mut self.doorbell {
+            // An empty pipe takes one byte.
+            let _ = doorbell.write_all(&[0]);
         }
     }
 }
 
-/// A number with a comma between each three digits.
+/// Returns a number with a comma between each three digits.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
@@ -300,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_counted_and_said_where_it_is_missing() {
+    fn what_does_not_fit_is_counted_and_reported_where_it_is_missing() {
         let mut state = State::default();
         state.push((0, 1), b"one\n", 10);
         state.push((1, 1), b"two\nthree\nfour\n", 10);
@@ -313,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_line_is_ended_before_somebody_else_s() {
+    fn an_unfinished_line_is_ended_before_that_of_another_worker() {
         let mut state = State::default();
         for (worker, bytes) in [(0, "10 %"), (0, " 20 %"), (1, "other\n"), (0, " 30 %\n"), (1, "end"), (2, "last\n")] {
             state.push((worker, 1), bytes.as_bytes(), 1000);

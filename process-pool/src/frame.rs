@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use executor_core::function::{Address, batch};
 
+use crate::sys::memory;
+
 /// From the parent to a worker.
 ///
 /// ```text
@@ -224,7 +226,7 @@ impl Replies {
     /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this
     /// machine has memory for: a worker has a reply as a whole before it sends it.
     pub(crate) fn up_to(longest: u64) -> Replies {
-        let longest = longest.min(memory_of_this_machine());
+        let longest = longest.min(memory::total());
         Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest, addressable: ADDRESSABLE }
     }
 
@@ -344,20 +346,6 @@ impl Replies {
         if self.arrived.is_empty() && self.arrived.capacity() > STEP {
             self.arrived = Vec::new();
         }
-    }
-}
-
-/// Its memory, and what it may have on disk in place of more.
-fn memory_of_this_machine() -> u64 {
-    #[cfg(target_os = "linux")]
-    {
-        let known = rustix::system::sysinfo();
-        let units = u128::from(known.totalram) + u128::from(known.totalswap);
-        u64::try_from(units * u128::from(known.mem_unit)).unwrap_or(u64::MAX)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        isize::MAX as u64
     }
 }
 

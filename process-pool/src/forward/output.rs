@@ -1,10 +1,9 @@
-//! This program's standard error, written to without waiting for whoever reads it.
+//! This program's standard error, written without waiting for its reader.
 //!
-//! That it is ready for something does not mean that it takes what it is given, and whether a write blocks is a setting
-//! that all share who have the same open file. So a pipe and a terminal are opened once more, for this thread alone,
-//! and that does not block. A socket can be told for each message. A file never blocks, or not for want of a reader.
-//! Where none of this is possible (no `/proc`, or no right to open it), a write may block; that is why this is not the
-//! supervisor's business.
+//! A file that is ready may not take everything that is written, and whether a write blocks is a setting that all users
+//! of an open file share. So a pipe and a terminal are opened once more, for this thread alone, without blocking. A
+//! socket takes the setting for each message. A regular file never waits for a reader. Where none of this is possible
+//! (no `/proc`, or no right to open it), a write may block, so the supervisor must not do it.
 
 use std::{
     io,
@@ -17,44 +16,46 @@ use rustix::{
     net::SendFlags,
 };
 
-/// See the [module](self).
+use crate::sys::{descriptors::reopen_stderr, socket::NO_SIGNAL};
+
+/// The standard error of this program.
 #[derive(Default)]
 pub(super) struct Output {
-    /// Opened once more, and which file it was.
+    /// The file opened once more, and its status.
     own: Option<(OwnedFd, Stat)>,
 }
 
-/// The most that a pipe takes as a whole or not at all, so that what others write does not get in between.
-const WHOLE: usize = 4096;
+/// The most that a pipe takes in one piece or not at all, so that the output of other programs does not get in between.
+const ATOMIC: usize = 4096;
 
 impl Output {
-    /// Writes some of this, which begins and mostly ends with a line.
+    /// Writes some of these bytes, which begin with a new line, and returns how many.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` where it takes nothing at the moment: [wait](Output::on). Everything else means that it takes
-    /// nothing any more.
+    /// `WouldBlock` if it takes nothing at the moment: poll the [`descriptor`](Output::descriptor). Any other error
+    /// means that it takes nothing any more.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stderr = rustix::stdio::stderr();
         let stat = rustix::fs::fstat(stderr)?;
-        let bytes = whole_lines(bytes, WHOLE);
+        let bytes = whole_lines(bytes, ATOMIC);
         loop {
             let written = match kind(&stat) {
-                Kind::Socket => rustix::net::send(stderr, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-                Kind::Reader if self.open(&stat) => rustix::io::write(self.on(), bytes),
+                Kind::Socket => rustix::net::send(stderr, bytes, SendFlags::DONTWAIT | NO_SIGNAL),
+                Kind::Reader if self.open(&stat) => rustix::io::write(self.descriptor(), bytes),
                 Kind::Reader | Kind::File => rustix::io::write(stderr, bytes),
             };
             match written {
                 Err(Errno::INTR) => {}
-                // Somebody has made the shared one so that it does not block.
+                // Another user of the open file has set it not to block.
                 Err(Errno::AGAIN) => return Err(io::ErrorKind::WouldBlock.into()),
                 written => return Ok(written?),
             }
         }
     }
 
-    /// What is to be waited for after `WouldBlock`.
-    pub(super) fn on(&self) -> BorrowedFd<'_> {
+    /// Returns the descriptor to poll after `WouldBlock`.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.own.as_ref().map_or(rustix::stdio::stderr(), |(own, _)| own.as_fd())
     }
 
@@ -62,25 +63,25 @@ impl Output {
         self.own.is_some()
     }
 
-    /// Nothing is to be written for a while. A pipe must not be kept open for longer than the program itself does.
+    /// Closes the file until the next write, so that a pipe is not kept open longer than the program itself does.
     pub(super) fn close(&mut self) {
         self.own = None;
     }
 
-    /// False: it cannot be opened once more.
+    /// Opens the file once more, if it is not open. Returns `false` if that is not possible.
     fn open(&mut self, stat: &Stat) -> bool {
         let is_same = |other: &Stat| (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino);
         if self.own.as_ref().is_some_and(|(_, other)| is_same(other)) {
             return true;
         }
-        self.own = open_once_more(stat).map(|own| (own, *stat));
+        self.own = reopen_stderr(stat).map(|own| (own, *stat));
         self.own.is_some()
     }
 }
 
 #[derive(Clone, Copy)]
 enum Kind {
-    /// It blocks until somebody reads.
+    /// A write blocks until a reader takes something.
     Reader,
     Socket,
     File,
@@ -95,25 +96,7 @@ fn kind(stat: &Stat) -> Kind {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn open_once_more(stat: &Stat) -> Option<OwnedFd> {
-    use rustix::fs::{Mode, OFlags};
-    /// The far end of a terminal: opening it makes another terminal.
-    const MULTIPLEXER: (u32, u32) = (5, 2);
-    if (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)) == MULTIPLEXER {
-        return None;
-    }
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    rustix::fs::open(c"/proc/self/fd/2", flags, Mode::empty()).ok()
-}
-
-/// Elsewhere the name of a descriptor leads to the same open file, whose settings are everybody's.
-#[cfg(not(target_os = "linux"))]
-fn open_once_more(_: &Stat) -> Option<OwnedFd> {
-    None
-}
-
-/// The lines that fit into so many bytes, or as much of a longer one.
+/// Returns the lines that fit into this many bytes, or the beginning of a longer line.
 fn whole_lines(bytes: &[u8], most: usize) -> &[u8] {
     if bytes.len() <= most {
         return bytes;
@@ -130,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_kept_whole_as_far_as_they_fit() {
+    fn lines_stay_whole_if_they_fit() {
         assert_eq!(whole_lines(b"one\ntwo\n", 8), b"one\ntwo\n");
         assert_eq!(whole_lines(b"one\ntwo\nthree", 12), b"one\ntwo\n");
         assert_eq!(whole_lines(b"one\ntwo", 7), b"one\ntwo");

@@ -208,7 +208,7 @@ mod tests {
             Ok(0)
         }
 
-        fn ring_bell(&mut self) {}
+        fn ring_doorbell(&mut self) {}
 
         fn want_room(&mut self) -> bool {
             false
@@ -250,7 +250,7 @@ mod tests {
             Ok(count)
         }
 
-        fn hush(&mut self) {}
+        fn drain_doorbell(&mut self) {}
 
         fn arm(&mut self) -> bool {
             self.rings.store(true, Relaxed);

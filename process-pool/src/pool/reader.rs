@@ -184,7 +184,7 @@ impl ReplyReader {
 
     /// Drains the doorbell before the supervisor reads.
     pub(crate) fn drain_doorbell(&mut self) -> OnDoorbell {
-        self.inbox.hush();
+        self.inbox.drain_doorbell();
         if std::mem::take(&mut self.polling.have_read) {
             return OnDoorbell::LookLater;
         }

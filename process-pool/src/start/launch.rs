@@ -1,4 +1,4 @@
-//! Starting the process of a worker with the descriptors and the rights that it is to have, and no others.
+//! Starting the process of a worker with the descriptors and the rights that it is meant to have, and no others.
 
 use std::{
     io,
@@ -8,9 +8,13 @@ use std::{
 };
 
 use super::rights::Terms;
+use crate::sys::{
+    credentials,
+    descriptors::{OwnTable, might_be_inherited},
+};
 
-/// Starts a worker. Mostly the calling thread just does so. Where the worker would get more than it is to have, a
-/// thread that lives no longer than this call first gives up what must not go along, which no other thread notices.
+/// Starts a worker, in most programs from the calling thread. Where the worker would get more than it is meant to have,
+/// a thread that lives no longer than this call first gives up the rest, which affects no other thread.
 pub(super) fn launch(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
     if terms.are_met() && passed.is_empty() && !might_be_inherited() {
         return command.spawn();
@@ -24,25 +28,11 @@ pub(super) fn launch(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'
     })
 }
 
-#[cfg(target_os = "linux")]
-fn might_be_inherited() -> bool {
-    super::inheritance::might_be_inherited()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn might_be_inherited() -> bool {
-    false
-}
-
-/// In a thread of its own.
-#[cfg(target_os = "linux")]
+/// Starts a worker from a thread that does nothing else.
 fn spawn_with_less(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
-    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
-
-    use super::inheritance::OwnTable;
     let table = match OwnTable::with(passed) {
         Ok(table) => Some(table),
-        // An old system, or one that forbids the calls: descriptors without `CLOEXEC` go along there.
+        // An old system, or one that forbids the calls: a worker inherits descriptors without `CLOEXEC` there.
         Err(_) if passed.is_empty() => None,
         Err(error) => {
             return Err(io::Error::new(
@@ -52,23 +42,12 @@ fn spawn_with_less(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>
         }
     };
     if terms.lowers {
-        // All that is permitted can become effective when a file is run.
-        let most = CapabilitySet::from_bits_retain(terms.rights.effective);
-        let inheritable = CapabilitySet::from_bits_retain(terms.rights.inheritable & terms.rights.effective);
-        set_capabilities(None, CapabilitySets { effective: most, permitted: most, inheritable })?;
+        credentials::lower(&terms.rights)?;
     }
     if terms.forbids_gain {
-        set_no_new_privs(true)?;
+        credentials::forbid_gain()?;
     }
     let child = command.spawn();
     drop(table);
     child
-}
-
-#[cfg(not(target_os = "linux"))]
-fn spawn_with_less(command: &mut Command, _: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
-    if passed.is_empty() {
-        return command.spawn();
-    }
-    Err(io::Error::new(io::ErrorKind::Unsupported, "descriptors cannot be passed on to workers on this system"))
 }

@@ -1,4 +1,4 @@
-//! Where this copy of the crate lies, and what tells it from others in the same program.
+//! Where this copy of the crate lies, and what distinguishes it from other copies in the same program.
 
 use std::{
     any::TypeId,
@@ -11,28 +11,27 @@ use executor_core::{
     function::image::{self, Image},
 };
 
-/// What this copy is known by. A static has one address, and no other copy has it.
+/// Identifies this copy. A static has one address, and no other copy has it.
 static THIS_COPY: u8 = 0;
 
 fn address() -> usize {
     std::ptr::addr_of!(THIS_COPY).addr()
 }
 
-/// Returns the loaded file that this copy lies in. None: the system does not say it.
-pub(super) fn image() -> Option<&'static Image> {
+/// Returns the loaded file that this copy lies in, or `None` if the system does not tell.
+pub(crate) fn image() -> Option<&'static Image> {
     static IMAGE: OnceLock<Option<Image>> = OnceLock::new();
     IMAGE.get_or_init(|| image::holding(address())).as_ref()
 }
 
-/// Returns a number that two copies of this crate in one program do not share, and that a worker of the program has
-/// too: two versions of the crate, or one from a registry and one from git. A worker serves the copy that has started
-/// it.
+/// Returns a number that identifies this copy in the program and in its workers. A program may have two copies: two
+/// versions of the crate, or one from a registry and one from git. A worker serves the copy that has started it.
 pub(super) fn copy() -> u64 {
     struct OfThisCopy;
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
-    // The compiler tells crates apart by it. Two static libraries that were built apart may share it, so the place
-    // counts too.
+    // It differs between crates. Two static libraries that were built separately may share it, so the address counts
+    // too.
     TypeId::of::<OfThisCopy>().hash(&mut hasher);
     image().map(|image| address().wrapping_sub(image.base())).hash(&mut hasher);
     hasher.finish()
@@ -40,11 +39,11 @@ pub(super) fn copy() -> u64 {
 
 /// Returns an error where workers cannot find this crate, because it is not in the program that they run.
 ///
-/// A library that is loaded later is not there before `main` in a worker, which would run the program's own `main`
-/// instead. One that is loaded at the start would be; but it does not find the functions that lie in the program.
+/// A library that is loaded later is not yet loaded before `main` in a worker, which would then run the program's own
+/// `main`. One that is loaded at the start is, but it does not find the functions that lie in the program.
 pub(crate) fn check() -> Result<(), Error> {
-    let elsewhere = [image(), Some(image::own())].into_iter().flatten().find(|image| !image.is_program());
-    elsewhere.map_or(Ok(()), |image| Err(is_library(image)))
+    let library = [image(), Some(image::own())].into_iter().flatten().find(|image| !image.is_program());
+    library.map_or(Ok(()), |image| Err(is_library(image)))
 }
 
 #[cold]

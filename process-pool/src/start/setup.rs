@@ -1,4 +1,4 @@
-//! The parent's greeting: the first bytes in the socketpair, there before the worker is started.
+//! The parent's greeting: the first bytes in the socketpair, which are sent before the worker is started.
 
 #[cfg(test)]
 mod properties;
@@ -10,12 +10,15 @@ use std::{
 };
 
 use executor_core::function::BuildId;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 
-use super::rights::Rights;
-use crate::Transport;
+use crate::{
+    sys::{
+        rights::Rights,
+        socket::{CLOSE_ON_EXEC, NO_SIGNAL},
+    },
+    transport::Transport,
+};
 
 /// What a worker must know before anything else.
 ///
@@ -24,7 +27,7 @@ use crate::Transport;
 /// parent u32 | copy u64 | rights 48 bytes | core dumps u8 | name
 /// ```
 ///
-/// The shared memory, if there is one, comes along as a descriptor.
+/// The shared memory, if there is one, is attached as a descriptor.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// The value of the marker in the environment.
@@ -33,22 +36,22 @@ pub(crate) struct Setup {
     pub(crate) transport: Transport,
     /// Whether an initializer follows as the first request.
     pub(crate) initializes: bool,
-    /// 0: none.
+    /// 0 means none.
     pub(crate) memory_limit: u64,
     /// The process that started the worker.
     pub(crate) parent: u32,
     /// What the worker may have at most.
     pub(crate) rights: Rights,
-    /// Whether it dumps core. None: as the parent would.
+    /// Whether it dumps core. `None` means as the parent does.
     pub(crate) core_dumps: Option<bool>,
     pub(crate) name: String,
-    /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Another copy leaves it alone.
+    /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Other copies ignore it.
     pub(crate) copy: u64,
 }
 
-/// The protocol has a version, and it is in here: a worker of another version is no worker.
+/// The last byte is the version of the protocol. A process with another version is no worker.
 const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x02");
-/// Where the copy is, and what follows it.
+/// The offsets of the copy and of what follows it.
 const COPY: usize = 52;
 const RIGHTS: usize = COPY + 8;
 const CORE_DUMPS: usize = RIGHTS + Rights::SIZE;
@@ -65,7 +68,7 @@ impl Setup {
             Transport::Socket => 1,
         });
         bytes.push(u8::from(self.initializes));
-        // Longer names were refused by the builder.
+        // The builder refuses longer names.
         bytes.extend_from_slice(&(self.name.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&self.memory_limit.to_le_bytes());
         bytes.extend_from_slice(&self.parent.to_le_bytes());
@@ -76,7 +79,7 @@ impl Setup {
         bytes
     }
 
-    /// None: no greeting, or one of another version.
+    /// Returns `None` if this is no greeting, or one of another version.
     fn from_bytes(bytes: &[u8]) -> Option<Setup> {
         let (head, name) = bytes.split_first_chunk::<HEAD>()?;
         let word = |at: usize| head.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
@@ -98,7 +101,7 @@ impl Setup {
         })
     }
 
-    /// Writes the greeting. The socket is empty, and takes it whole.
+    /// Writes the greeting. The socket must be empty, so that it takes the greeting whole.
     pub(crate) fn send(&self, socket: BorrowedFd<'_>, memory: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let bytes = self.to_bytes();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -107,11 +110,11 @@ impl Setup {
         if let Some(descriptors) = &descriptors {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
-        let sent = rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+        let sent = rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, NO_SIGNAL)?;
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Returns whether the greeting of this copy with this token is waiting in the socket, and takes nothing out of it.
+    /// Returns whether the greeting of this copy with this token is in the socket, and takes nothing out of it.
     pub(crate) fn is_waiting(socket: impl AsFd, token: u64, copy: u64) -> bool {
         let mut head = [0; HEAD];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
@@ -120,21 +123,19 @@ impl Setup {
         length == HEAD && is(0, MAGIC) && is(8, token) && is(COPY, copy)
     }
 
-    /// Takes the greeting, and the shared memory that came along.
+    /// Takes the greeting, and the shared memory that is attached to it.
     pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Setup, Option<OwnedFd>)> {
         let mut bytes = vec![0; HEAD + usize::from(u16::MAX)];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC;
-        // The greeting was written as a whole, and the parent writes nothing else before it is answered, except through
-        // this very socket, behind it: so its exact length is looked at first.
+        // With a socket, requests may follow the greeting immediately. So its exact length is read first.
         let length = {
             let mut head = [0; HEAD];
             rustix::net::recv(socket, &mut head, RecvFlags::PEEK)?;
             HEAD + usize::from(u16::from_le_bytes([head[38], head[39]]))
         };
         let into = &mut [IoSliceMut::new(&mut bytes[..length])];
-        let received = rustix::net::recvmsg(socket, into, &mut ancillary, flags)?;
+        let received = rustix::net::recvmsg(socket, into, &mut ancillary, CLOSE_ON_EXEC)?;
         let memory = ancillary.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
             _ => None,
@@ -147,10 +148,11 @@ impl Setup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::credentials;
 
     #[test]
     fn a_greeting_is_recognised_by_its_token_and_read_back() {
-        let (parent, worker) = crate::start::spawn::socketpair().expect("a socketpair");
+        let (parent, worker) = crate::sys::socket::pair().expect("a socketpair");
         assert!(!Setup::is_waiting(&worker, 5, 9), "nothing was sent yet");
         let setup = Setup {
             token: 5,
@@ -159,7 +161,7 @@ mod tests {
             initializes: true,
             memory_limit: 1 << 40,
             parent: 77,
-            rights: Rights::own().expect("known"),
+            rights: credentials::own().expect("known"),
             core_dumps: Some(false),
             name: "pool_3".into(),
             copy: 9,
@@ -173,6 +175,6 @@ mod tests {
         assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));
         assert_eq!((read.initializes, read.memory_limit), (true, 1 << 40));
         assert_eq!((read.parent, read.name.as_str(), read.copy), (77, "pool_3", 9));
-        assert_eq!((read.rights, read.core_dumps), (Rights::own().expect("known"), Some(false)));
+        assert_eq!((read.rights, read.core_dumps), (credentials::own().expect("known"), Some(false)));
     }
 }

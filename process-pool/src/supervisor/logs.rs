@@ -1,6 +1,6 @@
 //! Which workers' standard error is not read for now.
 
-use crate::{pool::SlotId, transport::STDERR_AT_ONCE};
+use crate::{pool::SlotId, transport::STDERR_CHUNK};
 
 /// See the [module](self).
 pub(super) struct Logs {
@@ -14,6 +14,6 @@ pub(super) struct Logs {
 
 impl Logs {
     pub(super) fn new() -> Logs {
-        Logs { buffer: vec![0; STDERR_AT_ONCE].into(), paused: Vec::new(), timer_is_set: false }
+        Logs { buffer: vec![0; STDERR_CHUNK].into(), paused: Vec::new(), timer_is_set: false }
     }
 }

@@ -1,7 +1,7 @@
 //! The link through the socketpair alone.
 //!
-//! There is no memory in which worker and parent could decide about a task together, so the parent decides alone: it
-//! gives a worker one task at a time, and the task starts when it is given.
+//! Worker and parent share no claims, so the parent alone decides about a task: it sends a worker one task at a time,
+//! and the task starts when it is sent.
 
 use std::{
     io::{self, IoSlice},
@@ -14,20 +14,26 @@ use rustix::{
     net::{RecvFlags, SendAncillaryBuffer, SendFlags},
 };
 
-use super::{Claims, Inbox, Outbox, Port};
-use crate::frame::{Request, RequestKind};
+use super::{
+    claims::Claims,
+    ends::{Inbox, Outbox, Port},
+};
+use crate::{
+    frame::{Request, RequestKind},
+    sys::{descriptors::has_unread, pipe::bytes_in_pipe, socket::NO_SIGNAL},
+};
 
-/// The parent's two ends.
+/// Returns the parent's two ends.
 pub(crate) fn parent_ends(socket: Arc<OwnedFd>) -> (SocketOutbox, SocketInbox) {
     (SocketOutbox(socket.clone()), SocketInbox(socket))
 }
 
-/// The worker's end.
+/// Returns the worker's end.
 pub(crate) fn port(socket: Arc<OwnedFd>) -> SocketPort {
     SocketPort { socket, buffer: Vec::new() }
 }
 
-/// See [`Outbox`].
+/// The sending end.
 pub(crate) struct SocketOutbox(Arc<OwnedFd>);
 
 impl Outbox for SocketOutbox {
@@ -38,7 +44,7 @@ impl Outbox for SocketOutbox {
                 IoSlice::new(&first[sent.min(first.len())..]),
                 IoSlice::new(&second[sent.saturating_sub(first.len())..]),
             ];
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let flags = SendFlags::DONTWAIT | NO_SIGNAL;
             match rustix::net::sendmsg(&*self.0, &parts, &mut SendAncillaryBuffer::default(), flags) {
                 Ok(count) => sent += count,
                 Err(Errno::AGAIN) => break,
@@ -49,15 +55,15 @@ impl Outbox for SocketOutbox {
         Ok(sent)
     }
 
-    fn ring_bell(&mut self) {}
+    fn ring_doorbell(&mut self) {}
 
     fn want_room(&mut self) -> bool {
-        // The supervisor polls for room itself.
+        // The supervisor polls the socket for room.
         false
     }
 
     fn is_unread(&self) -> bool {
-        super::unread::is_unread(self.0.as_fd())
+        has_unread(self.0.as_fd())
     }
 
     fn claims(&self) -> Option<&dyn Claims> {
@@ -65,12 +71,12 @@ impl Outbox for SocketOutbox {
     }
 }
 
-/// Appends up to `most` bytes that `receive` puts into a buffer, and returns how many it did. The buffer is the end of
-/// the vector: one on the stack would need a large part of a small one, and twice that in a debug build.
+/// Appends up to `most` bytes that `receive` puts into a buffer, and returns how many bytes that were. The buffer is
+/// the end of the vector, because a buffer on the stack would be a large part of a small stack.
 fn append(into: &mut Vec<u8>, most: usize, receive: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
-    /// At once, in a vector that has room for it.
+    /// The most that one call receives.
     const PIECE: usize = 64 << 10;
-    /// At once, in one that has none yet.
+    /// The most that one call receives into a vector without capacity.
     const FIRST: usize = 4 << 10;
     let start = into.len();
     let room = (into.capacity() - start).clamp(FIRST, PIECE);
@@ -80,7 +86,7 @@ fn append(into: &mut Vec<u8>, most: usize, receive: impl FnOnce(&mut [u8]) -> io
     received
 }
 
-/// See [`Inbox`].
+/// The receiving end.
 pub(crate) struct SocketInbox(Arc<OwnedFd>);
 
 impl Inbox for SocketInbox {
@@ -98,10 +104,10 @@ impl Inbox for SocketInbox {
         })
     }
 
-    fn hush(&mut self) {}
+    fn drain_doorbell(&mut self) {}
 
     fn arm(&mut self) -> bool {
-        // The socket stays readable for as long as something is in it.
+        // The socket stays readable as long as something is in it.
         true
     }
 
@@ -114,27 +120,26 @@ impl Inbox for SocketInbox {
     }
 
     fn has_something(&self) -> bool {
-        // Asked like this because a look by `recv` would take an error out of the socket, and that is for the
-        // supervisor.
-        super::bytes_in_pipe(self.0.as_fd()).is_some_and(|bytes| bytes > 0)
+        // Not by peeking, which would take an error out of the socket that the supervisor must see.
+        bytes_in_pipe(self.0.as_fd()).is_some_and(|bytes| bytes > 0)
     }
 }
 
-/// See [`Port`].
+/// The worker's end.
 pub(crate) struct SocketPort {
     socket: Arc<OwnedFd>,
-    /// What was written and not sent, so that a frame of several pieces is one system call.
+    /// What was written and not yet sent, so that a frame of several pieces is one system call.
     buffer: Vec<u8>,
 }
 
-/// From this size on, waiting for more to send along gains nothing.
+/// From this size on, waiting for more bytes to send in the same call gains nothing.
 const FLUSH_AT: usize = 64 * 1024;
 
 impl SocketPort {
     fn flush(&mut self) -> io::Result<()> {
         let mut rest = self.buffer.as_slice();
         while !rest.is_empty() {
-            match rustix::net::send(&*self.socket, rest, SendFlags::NOSIGNAL) {
+            match rustix::net::send(&*self.socket, rest, NO_SIGNAL) {
                 Ok(count) => rest = &rest[count..],
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -179,7 +184,7 @@ impl Port for SocketPort {
         if self.buffer.len() >= FLUSH_AT { self.flush() } else { Ok(()) }
     }
 
-    fn ring_bell(&mut self) -> io::Result<()> {
+    fn ring_doorbell(&mut self) -> io::Result<()> {
         self.flush()
     }
 
@@ -192,7 +197,7 @@ impl Port for SocketPort {
     }
 
     fn advance(&mut self, _: u64, _: u64) -> bool {
-        // The parent knows of an item's end by its outcome alone.
+        // The parent learns of an item's end by its outcome alone.
         true
     }
 
@@ -204,7 +209,7 @@ impl Port for SocketPort {
 
     fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync> {
         let socket = self.socket.clone();
-        // While a task runs the parent sends nothing but this, so it is the next in the socket, and stays there.
+        // While a task runs the parent sends nothing else, so the request is the next in the socket. It stays there.
         Arc::new(move |sequence| {
             let mut head = [0; Request::SIZE];
             let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

@@ -1,21 +1,21 @@
-//! Where the standard error of one task ends and that of the next one begins, which tells what is said of a death.
+//! Where the standard error of one task ends and that of the next one begins, so that a death is reported with the
+//! right part of it.
 //!
-//! Asking the pipe is a system call, and costs more than a short task. A task that took less time than the call does
-//! cannot have written anything, because writing to a pipe is a longer call. So the pipe is asked after a task that
-//! took longer, when its outcome was sent already. What threads and processes that a task has left behind write later
-//! is not told apart.
-#![allow(unsafe_code)]
+//! Asking the pipe is a system call, and costs more than a short task. A task that took less time than that call cannot
+//! have written anything, because writing to a pipe takes longer. So the pipe is asked only after a longer task, when
+//! its outcome is sent already. What threads and processes that a task has left behind write later counts for the next
+//! task.
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::REPORT;
-use crate::transport::bytes_in_pipe;
+use super::report::report;
+use crate::sys::{clock::ticks, pipe::bytes_in_pipe};
 
-/// See the [module](self).
+/// The boundary between the last task and the next one.
 pub(super) struct Boundary {
-    /// This process's standard error as its parent made it, whatever tasks put in its place.
+    /// This process's standard error as its parent made it, even if a task replaces the descriptor.
     pipe: Option<OwnedFd>,
-    /// Nothing can have been written in less.
+    /// The time in which nothing can have been written.
     shortest: u64,
     begun: u64,
     took: u64,
@@ -23,49 +23,49 @@ pub(super) struct Boundary {
 
 impl Boundary {
     pub(super) fn new() -> Boundary {
-        let pipe = REPORT.get().and_then(|_| rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok());
+        let pipe = report().and_then(|_| rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok());
         let shortest = pipe.as_ref().map_or(u64::MAX, shortest_write);
         Boundary { pipe, shortest, begun: 0, took: 0 }
     }
 
-    /// A task, or an item of a batch, begins.
+    /// Notes that a task, or an item of a batch, begins.
     pub(super) fn begin(&mut self) {
         self.begun = ticks();
     }
 
-    /// It has ended.
+    /// Notes that it has ended.
     pub(super) fn end(&mut self) {
-        // Clocks of two processors that differ make it too long, or long beyond measure, and so the pipe is asked.
+        // If the clocks of two processors differ the result may be far too large, and then the pipe is asked.
         self.took = ticks().wrapping_sub(self.begun);
     }
 
-    /// Notes the boundary behind what has ended, if that can have written anything.
+    /// Notes the boundary after a task that has ended, if the task can have written anything.
     pub(super) fn note_if_written(&self) {
         if self.took >= self.shortest {
             self.note();
         }
     }
 
-    /// Notes that what was written up to now is not the next task's.
+    /// Notes that what was written up to now does not belong to the next task.
     #[cold]
     pub(super) fn note(&self) {
-        /// A parent that is reading has lost its processor, most likely, and needs this one.
-        const RESTS: u32 = 10_000;
-        let (Some(pipe), Some(report)) = (&self.pipe, REPORT.get()) else { return };
-        let mut rests = 0;
+        /// How often this thread yields to a parent that is reading: most likely it waits for this processor.
+        const MOST_YIELDS: u32 = 10_000;
+        let (Some(pipe), Some(report)) = (&self.pipe, report()) else { return };
+        let mut yields = 0;
         report.note_boundary(
             || bytes_in_pipe(pipe.as_fd()),
             || {
                 std::thread::yield_now();
-                rests += 1;
-                rests < RESTS
+                yields += 1;
+                yields < MOST_YIELDS
             },
         );
     }
 }
 
-/// A time in which nothing can be written to a pipe: half of what it takes to ask for its contents, which is less work
-/// for the kernel. Half of it, because the processor may have been slow when this was measured.
+/// Returns a time in which nothing can be written to a pipe: half of the time of asking how full it is, which is less
+/// work for the kernel. It is half of that because the processor may have been slow when this was measured.
 fn shortest_write(pipe: &OwnedFd) -> u64 {
     const TIMES: usize = 8;
     let measure = |_| {
@@ -74,17 +74,4 @@ fn shortest_write(pipe: &OwnedFd) -> u64 {
         ticks().wrapping_sub(begun)
     };
     (0..TIMES).map(measure).min().unwrap_or(0) / 2
-}
-
-/// The time in units of its own, from whatever clock is read fastest.
-fn ticks() -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    {
-        // SAFETY: every processor of this architecture has the instruction.
-        unsafe { std::arch::x86_64::_rdtsc() }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        crate::transport::monotonic_now().as_nanos() as u64
-    }
 }

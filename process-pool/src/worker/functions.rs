@@ -1,4 +1,4 @@
-//! The functions that the parent names, as this process finds them.
+//! The functions of this program, by the addresses that the parent sends.
 #![allow(unsafe_code)]
 
 use executor_core::{
@@ -8,12 +8,12 @@ use executor_core::{
 
 /// The functions of a parent that runs the same build.
 pub(super) struct Functions {
-    /// The one that was called last, which mostly is called again.
+    /// The function that was called last, which is most likely called again.
     last: Option<(Address, &'static Entry)>,
 }
 
 impl Functions {
-    /// Returns the functions of a parent with this build, or nothing if this process runs another one.
+    /// Returns the functions of a parent with this build, or `None` if this process runs another one.
     pub(super) fn of_parent(build: BuildId) -> Option<Functions> {
         (build == BuildId::own()).then_some(Functions { last: None })
     }
@@ -30,8 +30,8 @@ impl Functions {
             return Ok(entry);
         }
         // SAFETY: the parent runs the same build, which `of_parent` has compared, and sends what `Address::of`
-        // returned. Nobody else can write to the link, whose other end only the parent has. That captures of no size
-        // may exist here is up to who submits them: see `Function`.
+        // returned. No other process can write to the link, because only the parent has its other end. Whether captures
+        // of size zero may exist here is the responsibility of the code that submits them: see `Function`.
         let entry = unsafe { address.resolve() }?;
         self.last = Some((address, entry));
         Ok(entry)

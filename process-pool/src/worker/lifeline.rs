@@ -1,40 +1,47 @@
-//! The end of a worker whose parent is gone.
+//! The thread that ends a worker whose parent is gone.
 //!
-//! A thread waits for the other end of the socketpair to close, which happens however the parent ends, or for the
-//! parent's process to end, where the system can tell: the socket outlives a parent that was forked. Then it kills what
-//! the worker's tasks have started, in whatever group, and the worker's process group: the worker itself, busy or not.
+//! It waits for the other end of the socketpair to close, which happens however the parent ends, or for the parent's
+//! process to end, where the system can tell: if the parent was forked, the socket outlives it. Then it kills what the
+//! worker's tasks have started, in any group, and the worker's process group, even if the worker is busy.
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    process::{Signal, getpgrp, getpid, kill_process, kill_process_group},
-};
+use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::signals;
+use super::end::{end_group, lose_link};
+use crate::sys::{process, signals};
 
-/// Starts the thread. What it watches is open when this returns, whatever a task does to the limits of this process
-/// then.
+/// Starts the thread. The descriptors that it watches are open when this returns, so later limits do not matter.
 pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     // It calls nothing deep, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
-    let parent = end_of(parent);
+    let parent = open_parent(parent);
     let thread = std::thread::Builder::new().name("lifeline".into()).stack_size(STACK);
     let watch = move || match wait_for_hang_up(&socket, parent.as_ref()) {
         Ok(()) => end_group(),
-        Err(error) => super::lose_link(&error),
+        Err(error) => lose_link(&error),
     };
-    // The signals that are sent to this process are for its task.
+    // Signals sent to this process must reach its task.
     signals::with_all_blocked(|| thread.spawn(watch))?;
     Ok(())
 }
 
-/// Until the parent is gone. An error: this cannot be watched any more, for a task has closed a descriptor that was not
-/// its own.
+/// Opens a descriptor that becomes ready to read when the parent ends, if there can be one.
+fn open_parent(expected: u32) -> Option<OwnedFd> {
+    let (parent, descriptor) = process::open_parent()?;
+    if parent.as_raw_nonzero().get().unsigned_abs() != expected {
+        // The parent has ended before this call, and this process has another one now.
+        end_group();
+    }
+    descriptor
+}
+
+/// Waits until the parent is gone. An error means that this cannot be watched any more, because a task has closed a
+/// descriptor that it does not own.
 fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) -> io::Result<()> {
     loop {
-        // Of the socket nothing is asked for, so what is to be read, which is not this thread's business, does not wake
-        // it.
+        // The socket is polled for no event but its end, so bytes that arrive, which this thread does not read, do not
+        // wake it.
         let on_socket = PollFd::new(socket, PollFlags::empty());
         let on_parent = PollFd::new(parent.unwrap_or(socket), parent.map_or(PollFlags::empty(), |_| PollFlags::IN));
         let mut watched = [on_socket, on_parent];
@@ -52,41 +59,4 @@ fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) -> io::Result<()
             }
         }
     }
-}
-
-/// Ready to read when the parent's process has ended.
-#[cfg(target_os = "linux")]
-fn end_of(parent: u32) -> Option<OwnedFd> {
-    use rustix::process::{PidfdFlags, getppid, pidfd_open};
-    // Where a worker is in a process namespace of its own it cannot see its parent.
-    let now = getppid()?;
-    let descriptor = pidfd_open(now, PidfdFlags::empty()).ok();
-    if now.as_raw_nonzero().get().unsigned_abs() != parent {
-        // It was gone before this could look, and somebody else has taken its place.
-        end_group();
-    }
-    descriptor
-}
-
-#[cfg(not(target_os = "linux"))]
-fn end_of(_: u32) -> Option<OwnedFd> {
-    None
-}
-
-/// Ends this process and everything that it has started, and whatever else is in its group if the group is its own.
-pub(super) fn end_group() -> ! {
-    super::children::end();
-    super::group::leave();
-    let group = getpgrp();
-    if group == getpid() {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    end_this_process()
-}
-
-/// Ends this process alone, without a word.
-pub(super) fn end_this_process() -> ! {
-    let _ = kill_process(getpid(), Signal::KILL);
-    // Not reached: nobody can block or handle that signal.
-    std::process::abort()
 }

@@ -1,20 +1,18 @@
-//! What a worker is called in the system's lists of processes: `ps`, `top`, the kernel's log.
+//! The name of a worker in the system's lists of processes: `ps`, `top`, the kernel's log.
 
-/// How many bytes of a name the kernel keeps.
+use crate::sys::process;
+
+/// How many bytes of a name Linux keeps.
 const MOST: usize = 15;
 
-/// Calls this process by the worker's name.
+/// Gives this process the worker's name.
 pub(super) fn set(name: &str) {
-    #[cfg(target_os = "linux")]
     if let Ok(name) = std::ffi::CString::new(shortened(name)) {
-        // The only failure is a name that is no text.
-        let _ = rustix::thread::set_name(&name);
+        process::set_name(&name);
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = shortened(name);
 }
 
-/// The numbers at the end tell workers apart, so it is the text before them that is cut.
+/// Shortens a name. The numbers at its end distinguish workers, so the text before them is cut.
 fn shortened(name: &str) -> String {
     if name.len() <= MOST {
         return name.to_string();

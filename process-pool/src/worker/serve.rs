@@ -2,8 +2,10 @@
 
 use std::{
     borrow::Cow,
+    ffi::OsStr,
     io,
     os::fd::{AsFd, OwnedFd},
+    path::Path,
     sync::Arc,
 };
 
@@ -15,28 +17,29 @@ use executor_core::{
 };
 
 use super::{
-    REPORT,
+    batch::RunningBatch,
     boundary::Boundary,
     buffers,
     children::{self, Reaper},
-    fail_to_start,
+    end::{end_copy, end_group, fail_to_start, lose_link},
     functions::Functions,
-    group, lifeline, limits, name, overflow, signals, terminal,
+    lifeline, limits, name, overflow,
+    report::{report, set_report},
 };
 use crate::{
-    Transport,
     frame::{Reply, ReplyKind, Request, RequestKind},
-    start::{initialisers, setup::Setup},
-    transport::{Port, Report, socket},
+    start::{initialisers, rights, setup::Setup},
+    sys::{control_group, signals, terminal},
+    transport::{self, Port},
 };
 
-/// After so many tasks it is looked for children that have ended: a system call each time would cost as much as a task.
+/// After how many tasks children that have ended are reaped. A system call after each would cost as much as a task.
 const REAP_EVERY: u64 = 256;
 
-/// Serves the parent at the other end of this socket. Never returns.
-pub(crate) fn serve(socket: OwnedFd) -> ! {
+/// Serves the parent at the other end of this socket, and never returns. `group` is the control group to join.
+pub(crate) fn serve(socket: OwnedFd, group: Option<&OsStr>) -> ! {
     let socket = Arc::new(socket);
-    match start(&socket) {
+    match start(&socket, group) {
         Ok(mut worker) => {
             let result = worker.run();
             leave(result)
@@ -45,54 +48,51 @@ pub(crate) fn serve(socket: OwnedFd) -> ! {
     }
 }
 
-/// Ends the process in the way that the end of the loop asks for.
+/// Ends the process as the result of the loop demands.
 fn leave(result: io::Result<()>) -> ! {
     match result {
-        // What the task wrote to standard output is flushed by this.
+        // This flushes what tasks have written to the standard output.
         Ok(()) => std::process::exit(0),
-        // The parent is gone, or has given this worker up; or a task has closed the link, and then somebody reads this.
-        Err(error) => super::lose_link(&error),
+        // The parent is gone or has declared this worker broken, or a task has closed the link.
+        Err(error) => lose_link(&error),
     }
 }
 
+/// The state of this worker process.
 struct Worker {
     port: Box<dyn Port>,
     setup: Setup,
-    /// A task may fork, and its child may return from the task too.
-    born: fork::Generation,
-    /// None: the parent runs another build.
+    /// Identifies this process: a task may fork, and its child may return from the task too.
+    generation: fork::Generation,
+    /// `None` if the parent runs another build.
     functions: Option<Functions>,
-    /// Reused from task to task, as what follows.
+    /// Reused from task to task, as are `body` and `reply`.
     spare: Option<Arc<Remote>>,
-    reaper: Reaper,
     body: Vec<u8>,
     reply: Vec<u8>,
+    reaper: Reaper,
     boundary: Boundary,
 }
 
-fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
+fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     signals::reset();
     children::adopt()?;
     overflow::watch();
     let (setup, memory) = Setup::receive(socket.as_fd())?;
-    setup.rights.check_worker()?;
-    group::join();
+    rights::check_worker(&setup.rights)?;
+    if let Some(group) = group {
+        control_group::join(Path::new(group));
+    }
+    // A worker is in a process group of its own, so on the terminal of its parent it would be a background job: a task
+    // that reads the terminal, or a program that a task starts (a password prompt of `ssh` or `git`), would be stopped
+    // by `SIGTTIN` or `SIGTTOU` for ever. Without a controlling terminal `/dev/tty` cannot be opened, which such
+    // programs report. Output to the terminal still works. The parent and its session keep the terminal. A worker leads
+    // its process group, so it does not lead a session that is not its own.
     terminal::leave();
     name::set(&setup.name);
-    let (port, report): (Box<dyn Port>, _) = match (setup.transport, memory) {
-        #[cfg(target_os = "linux")]
-        (Transport::Ring, Some(file)) => {
-            let (port, report) = crate::transport::ring::port(file, socket.clone())?;
-            (Box::new(port), Some(report))
-        }
-        (Transport::Socket, memory) => {
-            (Box::new(socket::port(socket.clone())), memory.and_then(|file| Report::open(file).ok()))
-        }
-        #[allow(unreachable_patterns)]
-        _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory did not come along")),
-    };
+    let (port, report) = transport::attach(setup.transport, socket.clone(), memory)?;
     if let Some(report) = report {
-        let _ = REPORT.set(report);
+        set_report(report);
     }
     lifeline::start(socket.clone(), setup.parent)?;
     if let Some(wanted) = setup.core_dumps {
@@ -102,12 +102,20 @@ fn start(socket: &Arc<OwnedFd>) -> io::Result<Worker> {
         limits::limit_memory(setup.memory_limit)?;
     }
     let functions = Functions::of_parent(setup.build);
-    let (born, reaper) = (fork::generation(), Reaper::new());
-    let (body, reply, boundary) = (Vec::new(), Vec::new(), Boundary::new());
-    Ok(Worker { port, setup, born, functions, spare: None, reaper, body, reply, boundary })
+    Ok(Worker {
+        port,
+        setup,
+        generation: fork::generation(),
+        functions,
+        spare: None,
+        body: Vec::new(),
+        reply: Vec::new(),
+        reaper: Reaper::new(),
+        boundary: Boundary::new(),
+    })
 }
 
-/// What a request leads to.
+/// What the worker does after a request.
 enum Next {
     Continue,
     Leave,
@@ -124,13 +132,13 @@ impl Worker {
             );
             return self.refuse(&Error::new(ErrorKind::Broken, message));
         }
-        if let Some(report) = REPORT.get() {
+        if let Some(report) = report() {
             report.note_serving();
         }
         initialisers::run_rest();
         if !self.setup.initializes {
             self.boundary.note();
-            self.answer(ReplyKind::Ready, 0)?;
+            self.send_reply(ReplyKind::Ready, 0)?;
         }
         loop {
             if let Next::Leave = self.serve_one()? {
@@ -148,27 +156,27 @@ impl Worker {
             self.port.read_to(&mut name, length(request.name.into())?)?;
         }
         let body = length(request.body)?;
-        buffers::make_room(&mut self.body, body);
+        buffers::reserve(&mut self.body, body);
         self.port.read_to(&mut self.body, body)?;
         match request.kind {
             RequestKind::Retire => Ok(Next::Leave),
-            // Whoever ran it has seen this before it was read, or has ended before it came.
+            // The task has seen this before it was read, or had ended before it arrived.
             RequestKind::Stop => Ok(Next::Continue),
             RequestKind::Initialize => self.initialize(request),
             RequestKind::Run | RequestKind::RunTimed => {
                 if request.kind == RequestKind::RunTimed {
-                    // Before the start, so that the parent never sees it run with the time of another.
+                    // Before the start, so that the parent never sees this task run with the time of another.
                     self.port.note_time();
                 }
                 if self.port.start(request.sequence)? {
-                    // Mostly the name is the function's own, which does not travel.
+                    // An empty name stands for the function's own, which is the usual case.
                     let name = if name.is_empty() { Cow::Borrowed("") } else { String::from_utf8_lossy(&name) };
                     self.run_task(request, &name)?;
                 }
                 if request.sequence.is_multiple_of(REAP_EVERY) {
-                    self.reaper.look();
+                    self.reaper.reap();
                 }
-                buffers::rest(&mut self.body, &mut self.reply);
+                buffers::recycle(&mut self.body, &mut self.reply);
                 Ok(Next::Continue)
             }
         }
@@ -189,15 +197,15 @@ impl Worker {
         self.reply.clear();
         task::run_remote(Arc::new(remote), || entry.call_taking(&mut self.body, &mut self.reply));
         if outcome::is_error(&self.reply) {
-            // The body of the answer is the error alone, without the byte that says that it is one.
+            // The body of the reply is the error alone, without the byte that marks it as one.
             self.reply.pop();
             let error = Error::decode(&self.reply);
             return self.refuse(&error).map(|()| Next::Leave);
         }
         self.reply.clear();
         self.boundary.note();
-        self.answer(ReplyKind::Ready, 0)?;
-        buffers::rest(&mut self.body, &mut self.reply);
+        self.send_reply(ReplyKind::Ready, 0)?;
+        buffers::recycle(&mut self.body, &mut self.reply);
         Ok(Next::Continue)
     }
 
@@ -217,13 +225,13 @@ impl Worker {
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
             self.boundary.end();
-            end_copies(self.born);
+            end_copy(self.generation);
             if !self.port.finish(sequence, 0) {
-                // It was condemned while it ran, has reached its end after all, and must not report it.
-                lifeline::end_group();
+                // It was condemned while it ran, has reached its end nevertheless, and must not report it.
+                end_group();
             }
-            self.answer(ReplyKind::Outcome, sequence)?;
-            // Now nobody waits for this.
+            self.send_reply(ReplyKind::Outcome, sequence)?;
+            // The caller already has the outcome, so this delays nothing.
             self.boundary.note_if_written();
         } else {
             self.run_batch(request, found, &remote)?;
@@ -239,7 +247,7 @@ impl Worker {
         functions.find(address)
     }
 
-    /// What the task is told of itself. It is made anew only where a task has kept its own.
+    /// Returns what the task can ask about itself. The last one is reused unless a task has kept it.
     fn remote(&mut self, request: &Request, name: Cow<'static, str>) -> Arc<Remote> {
         let (id, attempt, number) = (TaskId::from_u64(request.task), request.attempt, request.sequence);
         if let Some(mut spare) = self.spare.take()
@@ -259,13 +267,13 @@ impl Worker {
     ) -> io::Result<()> {
         let body = std::mem::take(&mut self.body);
         let mut arguments = batch::records(&body);
-        let mut course = Course::begin(self, request, remote)?;
+        let mut batch = RunningBatch::begin(&mut *self.port, &mut self.boundary, self.generation, &request, remote)?;
         if let Ok(entry) = found {
-            task::run_remote(remote.clone(), || entry.call_each(&mut arguments, &mut |record| course.goes_on(record)));
+            task::run_remote(remote.clone(), || entry.call_each(&mut arguments, &mut |record| batch.end_item(record)));
         }
-        // The items that are not to be called, each for its own reason.
+        // The items that must not be called, each with its own reason.
         let mut record = Vec::new();
-        while course.is_open() {
+        while batch.is_open() {
             let error = match (arguments.next(), &found) {
                 (None, _) => Error::new(ErrorKind::Decode, "an item of a batch did not arrive"),
                 (Some(_), Err(error)) => error.clone(),
@@ -273,26 +281,26 @@ impl Worker {
             };
             record.clear();
             batch::write_record(&mut record, |outcome| outcome::write_error(&error, outcome));
-            course.goes_on(&record);
+            batch.end_item(&record);
         }
-        let ended = course.result;
+        let ended = batch.result;
         self.boundary.end();
         self.boundary.note_if_written();
         self.body = body;
         ended
     }
 
-    /// Says that this worker cannot serve, and why. It then leaves; the parent knows the reason.
+    /// Tells the parent that this worker cannot serve, and why. The worker then leaves.
     fn refuse(&mut self, error: &Error) -> io::Result<()> {
         self.reply.clear();
         error.encode(&mut self.reply);
-        self.answer(ReplyKind::NotReady, 0)
+        self.send_reply(ReplyKind::NotReady, 0)
     }
 
     /// Sends what is in `self.reply`, and wakes the parent.
-    fn answer(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
+    fn send_reply(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
         self.put(kind, sequence)?;
-        self.port.ring_bell()
+        self.port.ring_doorbell()
     }
 
     fn put(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
@@ -301,86 +309,9 @@ impl Worker {
     }
 }
 
-/// What the parent announces. It has written all of it down, and a worker is the same program; but a task may have
-/// written over the link.
+/// Returns a length that the parent announces. The parent can have any length that it announces, and a worker runs the
+/// same program. But a task may have written over the link.
 fn length(announced: u64) -> io::Result<usize> {
     let length = usize::try_from(announced).ok().filter(|length| *length < isize::MAX as usize);
     length.ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
-/// How far a batch has come.
-struct Course<'a> {
-    port: &'a mut dyn Port,
-    boundary: &'a mut Boundary,
-    born: fork::Generation,
-    remote: &'a Remote,
-    is_timed: bool,
-    /// How many items have no outcome yet.
-    open: u32,
-    /// The item that the claim names. Without a time limit nobody wants to know which one runs, so it stays behind.
-    claimed: u64,
-    result: io::Result<()>,
-}
-
-impl<'a> Course<'a> {
-    fn begin(worker: &'a mut Worker, request: Request, remote: &'a Remote) -> io::Result<Course<'a>> {
-        let port = &mut *worker.port;
-        let head = Reply { kind: ReplyKind::Outcomes, sequence: request.sequence, body: request.batch.into() };
-        port.write(&head.to_bytes(), &[])?;
-        let is_timed = request.kind == RequestKind::RunTimed;
-        let (born, boundary) = (worker.born, &mut worker.boundary);
-        boundary.begin();
-        Ok(Course { port, boundary, born, remote, is_timed, open: request.batch, claimed: 0, result: Ok(()) })
-    }
-
-    /// Whether there are items without an outcome, and somebody to tell it.
-    fn is_open(&self) -> bool {
-        self.open > 0 && self.result.is_ok()
-    }
-
-    /// Takes the outcome of an item. False: the next one is not to be called.
-    fn goes_on(&mut self, record: &[u8]) -> bool {
-        self.boundary.end();
-        end_copies(self.born);
-        self.open = self.open.saturating_sub(1);
-        let is_last = self.open == 0;
-        // Also if the task was condemned, which the claim then shows.
-        let is_stopped = self.remote.is_asked_to_stop();
-        if !is_last && (self.is_timed || is_stopped) {
-            self.advance();
-        }
-        if is_last && !self.port.finish(self.remote.number, self.claimed) {
-            lifeline::end_group();
-        }
-        self.result = self.tell(record, is_last);
-        self.boundary.note_if_written();
-        self.boundary.begin();
-        self.is_open() && !is_stopped
-    }
-
-    fn advance(&mut self) {
-        if self.is_timed {
-            self.port.note_time();
-        }
-        if !self.port.advance(self.remote.number, self.claimed) {
-            // It was condemned while it ran, has reached its end after all, and must not report it.
-            lifeline::end_group();
-        }
-        self.claimed += 1;
-    }
-
-    fn tell(&mut self, record: &[u8], is_last: bool) -> io::Result<()> {
-        self.port.write(record, &[])?;
-        // The next item may end this process, and this one has its outcome.
-        self.port.hand_over()?;
-        // With a time limit the parent follows the items one by one; else it is told once, at the end.
-        if is_last || self.is_timed { self.port.ring_bell() } else { Ok(()) }
-    }
-}
-
-/// Ends this process if it is the child of a fork that a task has made: the link is its parent's, who answers.
-fn end_copies(born: fork::Generation) {
-    if born.check().is_err() {
-        lifeline::end_this_process();
-    }
 }

@@ -7,7 +7,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use crate::{
     Transport,
     pool::ReplyReader,
-    start::spawn::socketpair,
+    sys::socket::pair as socketpair,
     transport::{Inbox, Outbox, ring, socket},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct HostileLink {
     pub(super) reader: ReplyReader,
     /// The shared memory, if there is one.
-    memory: Option<ring::fuzzing::Hand>,
+    memory: Option<ring::fuzzing::RawAccess>,
     socket: OwnedFd,
     /// How many bytes the worker has sent.
     pub(super) sent: usize,
@@ -28,7 +28,7 @@ impl HostileLink {
         let (memory, outbox, inbox): (_, Box<dyn Outbox>, Box<dyn Inbox>) = match transport {
             Transport::Ring => {
                 let (_, memory) = ring::create().expect("shared memory");
-                let hand = memory.hand();
+                let hand = memory.raw_access();
                 let (outbox, inbox) = memory.parent_ends(parent);
                 (Some(hand), Box::new(outbox), Box::new(inbox))
             }
@@ -62,7 +62,7 @@ impl HostileLink {
 
     pub(super) fn write_claim(&self, sequence: u64, item: u64, state: u64) {
         if let Some(memory) = &self.memory {
-            let (place, word) = ring::fuzzing::Hand::claim(sequence, item, state);
+            let (place, word) = ring::fuzzing::RawAccess::claim(sequence, item, state);
             memory.store(place, word);
         }
     }

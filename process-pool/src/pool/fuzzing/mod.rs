@@ -18,12 +18,7 @@ use executor_core::{Error, ErrorKind};
 use super::{
     Armed, Deferred, Limits, OnDoorbell, Remains, SlotId, Stage, State, ids::Assignment, job::Job, state::Enqueued,
 };
-use crate::{
-    Transport,
-    death::Signs,
-    process::Process,
-    start::{setup::Setup, spawn::socketpair},
-};
+use crate::{Transport, death::Signs, process::Process, start::setup::Setup, sys::socket::pair as socketpair};
 use link::HostileLink;
 use program::Program;
 use step::{Bytes, Frame, Step};

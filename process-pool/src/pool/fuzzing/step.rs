@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::transport::ring::fuzzing::Hand;
+use crate::transport::ring::fuzzing::RawAccess;
 
 /// What is left of the fuzzer's bytes. Behind their end everything is zero.
 pub(super) struct Bytes<'a>(&'a [u8]);
@@ -89,9 +89,9 @@ impl<'a> Step<'a> {
             return None;
         }
         Some(match bytes.byte() % 20 {
-            0 | 1 => Step::WriteWord { place: Hand::place(bytes.byte(), bytes.small()) & !7, value: bytes.word() },
+            0 | 1 => Step::WriteWord { place: RawAccess::place(bytes.byte(), bytes.small()) & !7, value: bytes.word() },
             // Only words that mean something.
-            2 => Step::AddToWord { place: Hand::place(bytes.byte() % 10, 0) & !7, delta: bytes.word() },
+            2 => Step::AddToWord { place: RawAccess::place(bytes.byte() % 10, 0) & !7, delta: bytes.word() },
             3 | 4 => Step::WriteClaim { task: bytes.byte(), item: bytes.byte(), state: bytes.byte() % 16 },
             5..=8 => Step::SendFrame(Frame::decode(bytes)),
             9 => {

@@ -88,7 +88,7 @@ impl WorkerHandle {
         self.bytes_sent += (backlog.bytes_sent() - before) as u64;
         match progress {
             Ok(Sent::All) => {
-                self.outbox.ring_bell();
+                self.outbox.ring_doorbell();
                 if let Some(done) = self.backlog.take() {
                     self.scratch = done.into_memory();
                 }
@@ -96,7 +96,7 @@ impl WorkerHandle {
                 if self.backlog.is_some() { Sent::Part } else { Sent::All }
             }
             Ok(Sent::Part) => {
-                self.outbox.ring_bell();
+                self.outbox.ring_doorbell();
                 Sent::Part
             }
             // The worker has died or has overwritten the link. Its death completes everything.

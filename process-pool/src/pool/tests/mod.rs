@@ -59,7 +59,7 @@ impl Outbox for Twin {
         Ok(self.0.lock().most.map_or(length, |most| most.min(length)))
     }
 
-    fn ring_bell(&mut self) {}
+    fn ring_doorbell(&mut self) {}
 
     fn want_room(&mut self) -> bool {
         self.0.lock().wants_room = true;

@@ -1,4 +1,4 @@
-//! Greetings of any content, and bytes that are none.
+//! Greetings of any content, and bytes that are no greeting.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -26,7 +26,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_greeting_is_read_as_it_was_written_and_none_that_is_cut_short(
+    fn any_greeting_is_read_back_and_a_truncated_one_is_refused(
         setup in setups(),
         cut in any::<prop::sample::Index>(),
     ) {
@@ -36,7 +36,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_no_greeting_are_told_from_one(bytes in vec(any::<u8>(), 0..200)) {
+    fn bytes_that_are_no_greeting_are_refused(bytes in vec(any::<u8>(), 0..200)) {
         prop_assert!(Setup::from_bytes(&bytes).is_none());
     }
 }

@@ -1,15 +1,13 @@
 //! Copies from and to memory that another process may write to at the same time.
 //!
-//! An ordinary copy of such memory is a data race by the letter, whatever the processor makes of it: the compiler may
-//! read a byte twice and take for granted that it is the same. So each access to the shared side is an atomic one, as
-//! wide as its place allows; the private side is ordinary memory. The order between the two processes comes from the
-//! ring's indices, so the accesses themselves are Relaxed, which are plain moves on every processor that this runs on.
-//! Where the other side keeps to the protocol no two of these accesses meet, and where it does not the bytes are some
-//! bytes.
+//! An ordinary copy of such memory is a data race, even if the processor would do the right thing: the compiler may
+//! read a byte twice and assume that it gets the same value. So each access to the shared side is an atomic one, as
+//! wide as its alignment allows. The private side is ordinary memory. The order between the two processes comes from
+//! the ring's indices, so the accesses themselves are Relaxed, which are plain moves on every processor. If the other
+//! side keeps to the protocol no two of these accesses conflict, and if it does not the copied bytes are arbitrary.
 //!
-//! On x86-64 the same is written in the processor's own instructions, because words one by one cost a short copy twice
-//! as many, and make an echo of 1 MiB a fifth slower. To the compiler that is code that it cannot see into, and what it
-//! does is what a copy of relaxed atomic bytes would do.
+//! On x86-64 the copy is written in the processor's own instructions, which are faster than word after word. They are
+//! opaque to the compiler, and do what a copy of relaxed atomic bytes would do.
 #![allow(unsafe_code)]
 
 #[cfg(any(test, miri, not(target_arch = "x86_64")))]
@@ -18,9 +16,9 @@ mod words;
 mod x86;
 
 #[cfg(any(miri, not(target_arch = "x86_64")))]
-use words as sys;
+use words as imp;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-use x86 as sys;
+use x86 as imp;
 
 /// Copies out of shared memory.
 ///
@@ -31,7 +29,7 @@ use x86 as sys;
 #[inline]
 pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
     // SAFETY: the contract is the same.
-    unsafe { sys::out_of_shared(from, to, length) }
+    unsafe { imp::out_of_shared(from, to, length) }
 }
 
 /// Copies into shared memory.
@@ -43,7 +41,7 @@ pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
 #[inline]
 pub(super) unsafe fn into_shared(from: *const u8, to: *mut u8, length: usize) {
     // SAFETY: the contract is the same.
-    unsafe { sys::into_shared(from, to, length) }
+    unsafe { imp::into_shared(from, to, length) }
 }
 
 #[cfg(test)]
@@ -54,7 +52,7 @@ mod tests {
     type In = unsafe fn(*const u8, *mut u8, usize);
 
     #[test]
-    fn copies_are_what_was_copied_and_nothing_beside_it() {
+    fn a_copy_has_the_same_bytes_and_writes_nothing_else() {
         let bytes: Vec<u8> = (0..2400_u32).map(|n| (n * 7 + 1) as u8).collect();
         let both: [(Out, In); 2] = [(out_of_shared, into_shared), (words::out_of_shared, words::into_shared)];
         let lengths = || (0..200).chain([255, 256, 257, 1023, 1024, 2047, 2048, 2125]);
@@ -63,7 +61,7 @@ mod tests {
                 let mut shared = vec![0_u64; 300];
                 let start = shared.as_mut_ptr().cast::<u8>();
                 let mut back = vec![9; length + 2];
-                // SAFETY: both have room for the bytes.
+                // SAFETY: both have space for the bytes.
                 unsafe {
                     into(bytes.as_ptr().add(shift / 2), start.add(shift), length);
                     out_of(start.add(shift), back.as_mut_ptr().add(1), length);

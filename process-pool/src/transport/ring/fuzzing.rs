@@ -1,18 +1,20 @@
 //! What a hostile worker can do to the memory of its link, for the fuzz targets.
 
-use super::*;
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
-/// A hand in the memory.
-pub(crate) struct Hand(Arc<SharedMemory>);
+use super::{Memory, layout, sync::SharedMemory};
+
+/// Unrestricted access to the memory of a link.
+pub(crate) struct RawAccess(Arc<SharedMemory>);
 
 impl Memory {
-    pub(crate) fn hand(&self) -> Hand {
-        Hand(self.0.clone())
+    pub(crate) fn raw_access(&self) -> RawAccess {
+        RawAccess(self.0.clone())
     }
 }
 
-impl Hand {
-    /// The words that mean something, and anything else by its number.
+impl RawAccess {
+    /// Returns the offset of a word: those that have a meaning first, and any other by its number.
     pub(crate) fn place(which: u8, any: u16) -> usize {
         match which {
             0 => layout::TO_WORKER_TAIL,
@@ -42,7 +44,7 @@ impl Hand {
         (layout::claim_offset(sequence), layout::claim_word(sequence, item, state))
     }
 
-    /// Puts bytes where the parent reads them next, as the worker would, up to what there is room for in the buffer.
+    /// Puts bytes where the parent reads them next, as the worker would, up to the capacity of the buffer.
     pub(crate) fn put(&self, bytes: &[u8]) {
         let tail = self.load(layout::TO_PARENT_TAIL);
         let bytes = &bytes[..bytes.len().min(layout::CAPACITY)];
@@ -53,7 +55,7 @@ impl Hand {
         self.store(layout::TO_PARENT_TAIL, tail.wrapping_add(bytes.len() as u64));
     }
 
-    /// Takes everything that was sent to the worker, as one that works would.
+    /// Takes everything that was sent to the worker, as a working worker would.
     pub(crate) fn take_all(&self) {
         self.store(layout::TO_WORKER_HEAD, self.load(layout::TO_WORKER_TAIL));
     }

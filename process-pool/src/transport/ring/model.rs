@@ -1,35 +1,43 @@
-//! The ring, played through by loom in every order that it tells apart. A wake-up that is lost is a deadlock here, a
-//! byte that is read or overwritten too early a race.
+//! The ring, run by loom in every order that it distinguishes. A lost wake-up is a deadlock here, and a byte that is
+//! read or overwritten too early is a race.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release -p process-pool --lib model
 //! ```
 //!
-//! `LOOM_MAX_PREEMPTIONS=2` makes it short.
+//! `LOOM_MAX_PREEMPTIONS=2` makes it fast.
+
+use std::sync::Arc;
 
 use loom::thread;
 
-use super::*;
+use super::{
+    parent::{self, RingInbox, RingOutbox},
+    report::Report,
+    sync::{self, Doorbell, SharedMemory},
+    worker::RingPort,
+};
+use crate::transport::{Claim, Claims, Inbox, Outbox, Port};
 
 /// The two processes of a link, of which the second is a thread.
 struct Link {
     outbox: RingOutbox,
     inbox: RingInbox,
-    bell: Bell,
+    doorbell: Doorbell,
 }
 
 fn link() -> (Link, RingPort) {
-    let (memory, bell) = (Memory(Arc::new(SharedMemory::new())), Bell::new());
-    let port = RingPort::new(memory.0.clone(), bell.clone());
-    let (outbox, inbox) = memory.ends(bell.clone());
-    (Link { outbox, inbox, bell }, port)
+    let (memory, doorbell) = (Arc::new(SharedMemory::new()), Doorbell::new());
+    let port = RingPort::new(memory.clone(), doorbell.clone());
+    let (outbox, inbox) = parent::ends(memory, doorbell.clone());
+    (Link { outbox, inbox, doorbell }, port)
 }
 
 impl Link {
-    /// As the supervisor does: it looks whenever the bell rings, until nothing is left to do.
-    fn attend(&mut self, mut is_done: impl FnMut(&mut Link) -> bool) {
+    /// Polls the link as the supervisor does: whenever the doorbell rings, until `is_done` returns `true`.
+    fn poll(&mut self, mut is_done: impl FnMut(&mut Link) -> bool) {
         loop {
-            self.inbox.hush();
+            self.inbox.drain_doorbell();
             loop {
                 if is_done(self) {
                     return;
@@ -38,15 +46,15 @@ impl Link {
                     break;
                 }
             }
-            self.bell.wait();
+            self.doorbell.wait();
         }
     }
 
-    /// Sends what there is room for, and asks for more. True: all is sent.
+    /// Sends what there is room for, and asks to be woken for the rest. Returns `true` if everything is sent.
     fn pump(&mut self, rest: &mut &[u8]) -> bool {
         loop {
             let count = self.outbox.send(rest, &[]).expect("consistent");
-            self.outbox.ring_bell();
+            self.outbox.ring_doorbell();
             *rest = &rest[count..];
             if rest.is_empty() {
                 return true;
@@ -70,10 +78,10 @@ fn every_byte_reaches_the_parent_in_order_across_turns_of_the_buffer() {
         let (mut link, mut port) = link();
         let worker = thread::spawn(move || {
             port.write(&[1, 2, 3, 4, 5], &[]).expect("consistent");
-            port.ring_bell().expect("it is only a model");
+            port.ring_doorbell().expect("it is only a model");
         });
         let mut received = Vec::new();
-        link.attend(|link| {
+        link.poll(|link| {
             link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             received.len() == 5
         });
@@ -93,7 +101,7 @@ fn every_byte_reaches_the_worker_in_order_across_turns_of_the_buffer() {
             assert_eq!((head.as_slice(), rest.as_slice()), ([1, 2].as_slice(), [3, 4, 5].as_slice()));
         });
         let mut rest = [1, 2, 3, 4, 5].as_slice();
-        link.attend(|link| link.pump(&mut rest));
+        link.poll(|link| link.pump(&mut rest));
         worker.join().unwrap();
     });
 }
@@ -112,27 +120,27 @@ fn each_of_several_messages_wakes_the_worker() {
         for message in 1..=3 {
             let message = [message];
             let mut rest = message.as_slice();
-            link.attend(|link| link.pump(&mut rest));
+            link.poll(|link| link.pump(&mut rest));
         }
         worker.join().unwrap();
     });
 }
 
 #[test]
-fn each_of_several_answers_wakes_the_parent() {
+fn each_of_several_replies_wakes_the_parent() {
     explore(3, || {
         let (mut link, mut port) = link();
         let worker = thread::spawn(move || {
-            for answer in 1..=3 {
-                port.write(&[answer], &[]).expect("consistent");
-                port.ring_bell().expect("it is only a model");
+            for reply in 1..=3 {
+                port.write(&[reply], &[]).expect("consistent");
+                port.ring_doorbell().expect("it is only a model");
             }
         });
         let mut received = Vec::new();
-        for answers in 1..=3 {
-            link.attend(|link| {
+        for replies in 1..=3 {
+            link.poll(|link| {
                 link.inbox.receive(&mut received, usize::MAX).expect("consistent");
-                received.len() >= answers
+                received.len() >= replies
             });
         }
         assert_eq!(received, [1, 2, 3]);
@@ -141,17 +149,17 @@ fn each_of_several_answers_wakes_the_parent() {
 }
 
 #[test]
-fn both_directions_full_at_once_hold_nobody_up() {
+fn both_directions_full_do_not_block_each_other() {
     explore(3, || {
         let (mut link, mut port) = link();
         let worker = thread::spawn(move || {
             let mut read = [0; 3];
             port.read(&mut read).expect("consistent");
             port.write(&read, &[]).expect("consistent");
-            port.ring_bell().expect("it is only a model");
+            port.ring_doorbell().expect("it is only a model");
         });
         let (mut rest, mut received) = ([1, 2, 3].as_slice(), Vec::new());
-        link.attend(|link| {
+        link.poll(|link| {
             link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             if !rest.is_empty() {
                 link.pump(&mut rest);
@@ -163,13 +171,13 @@ fn both_directions_full_at_once_hold_nobody_up() {
     });
 }
 
-/// Whether there is a slot for another task behind `last`, by the rule of the pool.
+/// Returns whether there is a slot for a task after `last`, by the rule of the pool.
 fn has_slot(claims: &dyn Claims, last: u64) -> bool {
     last - claims.taken() < claims.slots() - 1
 }
 
 #[test]
-fn a_parent_that_waits_for_the_slot_of_a_withdrawn_task_is_rung() {
+fn a_parent_that_waits_for_the_slot_of_a_withdrawn_task_is_woken() {
     explore(4, || {
         let (mut link, mut port) = link();
         let worker = thread::spawn(move || {
@@ -178,7 +186,7 @@ fn a_parent_that_waits_for_the_slot_of_a_withdrawn_task_is_rung() {
                 if port.start(sequence).expect("it is only a model") {
                     assert!(port.finish(sequence, 0));
                     port.write(&[sequence as u8], &[]).expect("consistent");
-                    port.ring_bell().expect("it is only a model");
+                    port.ring_doorbell().expect("it is only a model");
                 }
             }
         });
@@ -187,13 +195,13 @@ fn a_parent_that_waits_for_the_slot_of_a_withdrawn_task_is_rung() {
         assert!(link.pump(&mut [0].as_slice()));
         let was_withdrawn = claims.withdraw(1);
         let mut received = Vec::new();
-        link.attend(|link| {
+        link.poll(|link| {
             link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             has_slot(&claims, 1) || link.outbox.want_room() && has_slot(&claims, 1)
         });
         claims.offer(2);
         assert!(link.pump(&mut [0].as_slice()));
-        link.attend(|link| {
+        link.poll(|link| {
             link.inbox.receive(&mut received, usize::MAX).expect("consistent");
             received.contains(&2)
         });
@@ -219,14 +227,14 @@ fn a_task_either_starts_or_is_withdrawn() {
 }
 
 #[test]
-fn an_item_either_ends_or_is_condemned_and_a_condemned_task_goes_no_further() {
+fn an_item_either_ends_or_is_condemned_and_a_condemned_task_does_not_continue() {
     explore(4, || {
         let (link, mut port) = link();
         let claims = link.outbox.claims.clone();
         claims.offer(1);
         let worker = thread::spawn(move || {
             assert!(port.start(1).expect("it is only a model"));
-            // The number of the item that the worker does not get past, if there is one.
+            // The number of the item at which the worker stops, if it does.
             if !port.advance(1, 0) {
                 return Some(0);
             }
@@ -258,7 +266,7 @@ fn an_item_that_runs_is_never_seen_with_the_time_of_another() {
         });
         for _ in 0..2 {
             if let Claim::Running { item } = claims.claim(1) {
-                // A later time is that of a later item, and then the task is not condemned for this one.
+                // A later time belongs to a later item, and then the task cannot be condemned for this one.
                 assert!(claims.started_at().as_nanos() >= u128::from(10 + item));
             }
         }
@@ -281,12 +289,12 @@ fn the_slot_of_a_task_that_was_taken_is_free_and_a_late_change_finds_another_num
             let mut third = [0];
             port.read(&mut third).expect("consistent");
             if third == [3] {
-                assert!(port.start(3).expect("it is only a model"), "nobody takes it back");
+                assert!(port.start(3).expect("it is only a model"), "it is not withdrawn");
                 assert!(port.finish(3, 0));
             }
         });
         if has_slot(&claims, 2) {
-            assert_eq!(claims.claim(1), Claim::Finished, "what was taken before is over");
+            assert_eq!(claims.claim(1), Claim::Finished, "a task that was taken before has ended");
             claims.offer(3);
             assert!(!claims.condemn(1, 0) && !claims.withdraw(1), "its slot is the third's");
             assert_eq!(claims.claim(1), Claim::Gone);
@@ -294,14 +302,14 @@ fn the_slot_of_a_task_that_was_taken_is_free_and_a_late_change_finds_another_num
             worker.join().unwrap();
             assert_eq!(claims.claim(3), Claim::Finished);
         } else {
-            // The slot may still be looked at, so there is no third.
+            // The worker may still read the slot, so there is no third task.
             assert!(link.pump(&mut [0].as_slice()));
             worker.join().unwrap();
         }
     });
 }
 
-/// The worker's standard error: what the kernel has of it, behind its lock.
+/// The worker's standard error: how many bytes the kernel holds, behind its lock.
 #[derive(Clone, Default)]
 struct Stderr(Arc<loom::sync::Mutex<u64>>);
 
@@ -359,7 +367,7 @@ fn the_boundary_is_what_was_written_before_however_much_of_it_was_read() {
 }
 
 #[test]
-fn a_boundary_behind_a_parent_that_does_not_get_on_is_never_too_early() {
+fn a_boundary_is_never_too_early_if_the_parent_does_not_proceed() {
     explore(3, || {
         let ((parent, worker), stderr) = (reports(), Stderr::default());
         let pipe = stderr.clone();

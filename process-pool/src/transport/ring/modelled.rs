@@ -1,4 +1,4 @@
-//! The memory, the futex, the bell and the clock as a model checker knows them; see `model.rs`.
+//! The memory, the futex, the doorbell and the clock of the model checker; see `model.rs`.
 #![allow(unsafe_code)]
 
 use std::{
@@ -17,25 +17,21 @@ use loom::{
     sync::{Condvar, Mutex, atomic::AtomicU32},
 };
 
-use super::{layout, report};
+use super::layout;
 
-/// Two processes of a model share no file.
-pub(super) fn create_file(_: usize) -> io::Result<OwnedFd> {
+/// Fails: the two processes of a model share no file.
+pub(super) fn create_file(_: &CStr, _: usize) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(super) fn create_file_called(_: &CStr, _: usize) -> io::Result<OwnedFd> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// The memory, in which every access that the orderings do not keep apart from another is an error.
+/// The memory, in which two accesses that the orderings do not keep apart are an error.
 #[derive(Debug)]
 pub(super) struct SharedMemory {
     words: BTreeMap<usize, AtomicU64>,
     half_words: BTreeMap<usize, AtomicU32>,
     /// The bytes of both directions.
     data: Vec<Byte>,
-    /// What the kernel has of the one futex: the lock under which it compares, and who sleeps.
+    /// The kernel's part of the one futex: the lock under which it compares, and the thread that sleeps.
     futex: (Mutex<()>, Condvar),
 }
 
@@ -53,9 +49,9 @@ impl SharedMemory {
             layout::TAKEN,
             layout::STARTED_AT,
             layout::STOP,
-            layout::REPORT + report::READ,
-            layout::REPORT + report::BOUNDARY,
-            layout::REPORT + report::FACTS,
+            layout::REPORT + layout::REPORT_READ,
+            layout::REPORT + layout::REPORT_BOUNDARY,
+            layout::REPORT + layout::REPORT_FACTS,
         ];
         let flags = [layout::WORKER_SLEEPS, layout::PARENT_SLEEPS, layout::PARENT_WANTS_ROOM];
         SharedMemory {
@@ -95,7 +91,7 @@ impl SharedMemory {
         &self.data[start..start + length]
     }
 
-    /// As the kernel does: it compares under a lock that whoever wakes takes too.
+    /// Sleeps as the kernel does: it compares under a lock that [`wake`](SharedMemory::wake) takes too.
     pub(super) fn sleep_on(&self, offset: usize, expected: u32) -> io::Result<()> {
         assert_eq!(offset, layout::WORKER_SLEEPS);
         let (lock, woken) = &self.futex;
@@ -119,65 +115,65 @@ fn fresh(offset: usize) -> (usize, AtomicU64) {
     (offset, AtomicU64::new(0))
 }
 
-/// A byte of which the model checker knows who may be at it.
+/// A byte whose accesses the model checker follows.
 #[derive(Debug)]
 struct Byte(UnsafeCell<u8>);
 
-// SAFETY: every access is one that the model checker has found to be alone, or has ended the model for.
+// SAFETY: the model checker ends the model before an access that races with another.
 unsafe impl Sync for Byte {}
 
 impl Byte {
     fn write(&self, byte: u8) {
-        // SAFETY: the model checker has just found that nobody else may be at this byte.
+        // SAFETY: the model checker has just found that no other thread may access this byte.
         self.0.with_mut(|place| unsafe { place.write(byte) });
     }
 
     fn read(&self) -> u8 {
-        // SAFETY: the model checker has just found that nobody may be writing this byte.
+        // SAFETY: the model checker has just found that no thread may be writing this byte.
         self.0.with(|place| unsafe { place.read() })
     }
 }
 
-/// The parent's bell: it rings until it is hushed.
+/// The parent's doorbell. It rings until it is drained.
 #[derive(Clone, Debug)]
-pub(super) struct Bell(Arc<(Mutex<bool>, Condvar)>);
+pub(super) struct Doorbell(Arc<(Mutex<bool>, Condvar)>);
 
-impl Bell {
-    pub(super) fn on(_: Arc<OwnedFd>) -> Bell {
-        Bell::new()
+impl Doorbell {
+    pub(super) fn on(_: Arc<OwnedFd>) -> Doorbell {
+        Doorbell::new()
     }
 
-    pub(super) fn new() -> Bell {
-        Bell(Arc::new((Mutex::new(false), Condvar::new())))
+    pub(super) fn new() -> Doorbell {
+        Doorbell(Arc::new((Mutex::new(false), Condvar::new())))
     }
 
-    pub(super) fn pull(&self) -> io::Result<()> {
-        let (rings, heard) = &*self.0;
+    pub(super) fn ring(&self) -> io::Result<()> {
+        let (rings, rung) = &*self.0;
         *rings.lock().expect("a model does not panic under a lock") = true;
-        heard.notify_one();
+        rung.notify_one();
         Ok(())
     }
 
-    pub(super) fn hush(&self) {
+    pub(super) fn drain(&self) {
         *self.0.0.lock().expect("a model does not panic under a lock") = false;
     }
 
-    /// The parent's one wait.
+    /// Sleeps until it rings, which is the parent's only way to sleep.
     pub(super) fn wait(&self) {
-        let (rings, heard) = &*self.0;
+        let (rings, rung) = &*self.0;
         let mut rings = rings.lock().expect("a model does not panic under a lock");
         while !*rings {
-            rings = heard.wait(rings).expect("a model does not panic under a lock");
+            rings = rung.wait(rings).expect("a model does not panic under a lock");
         }
     }
 }
 
 thread_local! {
-    /// All threads of a model are one thread of the system, and models beside each other are several.
+    /// All threads of a model run in one thread of the system, and several models may run at the same time.
     static NOW: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What time it is, by the hand of the model.
+/// Returns the time that the model has set.
 pub(super) fn monotonic_now() -> Duration {
     Duration::from_nanos(NOW.get())
 }

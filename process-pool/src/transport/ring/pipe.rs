@@ -1,8 +1,8 @@
 //! One direction of a ring: bytes from one process to the other, through a circular buffer in shared memory.
 //!
-//! The two indices count bytes since the start and never wrap; their difference is what the buffer holds. Each is
-//! written by one side only: the tail by the producer, after the bytes are in place, the head by the consumer, after it
-//! has copied them out. See README.md beside this file for why nothing is lost and nobody sleeps through a wake-up.
+//! The two indices count bytes since the start and never wrap, and their difference is what the buffer holds. Each is
+//! written by one side only: the tail by the producer, after it has copied bytes in, the head by the consumer, after it
+//! has copied bytes out. README.md beside this file explains why no byte and no wake-up is lost.
 
 #[cfg(all(test, not(loom)))]
 mod properties;
@@ -17,7 +17,7 @@ use super::{
     sync::{AtomicU64, SharedMemory},
 };
 
-/// Which direction.
+/// The direction of a pipe.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Direction {
     ToWorker,
@@ -53,8 +53,9 @@ impl Pipe {
         }
     }
 
-    /// The two stretches of the buffer that hold `length` bytes from `index` on: up to its end, and from its start.
-    fn stretches(&self, index: u64, length: usize) -> [(usize, usize); 2] {
+    /// Returns the two parts of the buffer that hold `length` bytes from `index` on, up to its end and from its start,
+    /// as offsets and lengths.
+    fn parts(&self, index: u64, length: usize) -> [(usize, usize); 2] {
         let at = (index as usize) & (CAPACITY - 1);
         let first = length.min(CAPACITY - at);
         [(self.data() + at, first), (self.data(), length - first)]
@@ -65,9 +66,9 @@ impl Pipe {
 #[derive(Debug)]
 pub(super) struct Producer {
     pipe: Pipe,
-    /// This side's own index; what lies in shared memory is for the other side to read.
+    /// This side's own index. The other side reads the copy in shared memory.
     tail: u64,
-    /// How much room there is at least, by the last look at the other side's index.
+    /// How much room there is at least, as of the last load of the other side's index.
     known_room: usize,
 }
 
@@ -76,18 +77,19 @@ impl Producer {
         Producer { pipe: Pipe { memory, direction }, tail: 0, known_room: 0 }
     }
 
-    /// How many bytes there is room for. An error: the other side has written nonsense.
+    /// Returns how many bytes there is room for. It is an error if the other side's index cannot be right.
     pub(super) fn room(&self) -> io::Result<usize> {
         // ORDERING: Acquire pairs with the Release of the consumer in `advance`: it has copied out what it frees.
         let head = self.pipe.head().load(Acquire);
         match self.tail.checked_sub(head) {
             Some(held) if held <= CAPACITY as u64 => Ok(CAPACITY - held as usize),
-            _ => Err(nonsense()),
+            _ => Err(contradiction()),
         }
     }
 
-    /// Puts in as much of the two parts as there is room for, one behind the other. The other side's index is only read
-    /// where the room that is known does not do: each look takes its cache line away from the one who writes to it.
+    /// Puts in as much of the two parts, one after the other, as there is room for, and returns how many bytes that
+    /// were. The other side's index is loaded only if the known room does not suffice, because each load takes the
+    /// cache line away from the side that writes it.
     pub(super) fn put(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let length = first.len() + second.len();
         if self.known_room < length {
@@ -106,7 +108,7 @@ impl Producer {
     }
 
     fn copy_in(&self, index: u64, bytes: &[u8]) {
-        let [(offset, length), (start, _)] = self.pipe.stretches(index, bytes.len());
+        let [(offset, length), (start, _)] = self.pipe.parts(index, bytes.len());
         let (part, rest) = bytes.split_at(length);
         if !part.is_empty() {
             self.pipe.memory.copy_in(offset, part);
@@ -122,9 +124,9 @@ impl Producer {
 pub(super) struct Consumer {
     pipe: Pipe,
     head: u64,
-    /// How many bytes there are at least, by the last look at the other side's index.
+    /// How many bytes there are at least, as of the last load of the other side's index.
     known: usize,
-    /// Whether half of the buffer or more was full at that look.
+    /// Whether half of the buffer or more was full at that load.
     is_crowded: bool,
 }
 
@@ -133,32 +135,32 @@ impl Consumer {
         Consumer { pipe: Pipe { memory, direction }, head: 0, known: 0, is_crowded: false }
     }
 
-    /// How many bytes there are. An error: the other side has written nonsense.
+    /// Returns how many bytes there are. It is an error if the other side's index cannot be right.
     pub(super) fn held(&self) -> io::Result<usize> {
-        // ORDERING: pairs with the Release of the producer in `put`.
+        // ORDERING: Acquire pairs with the Release of the producer in `put`.
         let tail = self.pipe.tail().load(Acquire);
         match tail.checked_sub(self.head) {
             Some(held) if held <= CAPACITY as u64 => Ok(held as usize),
-            _ => Err(nonsense()),
+            _ => Err(contradiction()),
         }
     }
 
-    /// Appends what is there, at most `most`.
+    /// Appends up to `most` bytes of what is there, and returns how many bytes that were.
     pub(super) fn take(&mut self, most: usize, into: &mut Vec<u8>) -> io::Result<usize> {
         let length = self.known(most)?.min(most);
-        for (offset, stretch) in self.pipe.stretches(self.head, length) {
-            if stretch > 0 {
-                self.pipe.memory.append_out(offset, stretch, into);
+        for (offset, part) in self.pipe.parts(self.head, length) {
+            if part > 0 {
+                self.pipe.memory.append_out(offset, part, into);
             }
         }
         self.advance(length);
         Ok(length)
     }
 
-    /// Fills the start of the buffer with what is there.
+    /// Fills the start of the slice with what is there, and returns how many bytes that were.
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = self.known(into.len())?.min(into.len());
-        let [(offset, first), (start, second)] = self.pipe.stretches(self.head, length);
+        let [(offset, first), (start, second)] = self.pipe.parts(self.head, length);
         self.pipe.memory.copy_out(offset, &mut into[..first]);
         if second > 0 {
             self.pipe.memory.copy_out(start, &mut into[first..length]);
@@ -167,7 +169,7 @@ impl Consumer {
         Ok(length)
     }
 
-    /// How many bytes there are, as far as is known if that is enough.
+    /// Returns how many bytes there are, or the known number if that is enough.
     fn known(&mut self, wanted: usize) -> io::Result<usize> {
         if self.known < wanted {
             self.known = self.held()?;
@@ -176,8 +178,9 @@ impl Consumer {
         Ok(self.known)
     }
 
-    /// Whether the producer may wait for room. One who does has found the buffer full. Of that, what was known before
-    /// is less than half, or it was crowded then; so the look for the rest finds half of it or more.
+    /// Returns whether the producer may wait for room. A producer that does has found the buffer full. Either the bytes
+    /// that were known then were half of the buffer or more, and it was crowded, or the load for the rest finds half of
+    /// the buffer or more.
     pub(super) fn is_crowded(&self) -> bool {
         self.is_crowded
     }
@@ -186,12 +189,12 @@ impl Consumer {
         self.head += length as u64;
         self.known -= length;
         // ORDERING: Release pairs with the Acquire of the producer in `room`: the copies are done before the room is
-        // given.
+        // freed.
         self.pipe.head().store(self.head, Release);
     }
 }
 
-fn nonsense() -> io::Error {
+fn contradiction() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the ring's indices contradict each other: something wrote over them")
 }
 
@@ -200,7 +203,7 @@ mod tests {
     use super::{super::sync, *};
 
     fn pair() -> (Producer, Consumer) {
-        let file = sync::create_file(layout::LENGTH).expect("shared memory");
+        let file = sync::create_file(c"test", layout::LENGTH).expect("shared memory");
         let memory = Arc::new(SharedMemory::map(&file, layout::LENGTH).expect("maps"));
         (Producer::new(memory.clone(), Direction::ToParent), Consumer::new(memory, Direction::ToParent))
     }

@@ -1,5 +1,5 @@
-//! What the ring is built of: the real things, or, under `--cfg loom`, those that a model checker plays through in
-//! every order.
+//! What the ring is built of: the real memory, futex, doorbell and clock, or, under `--cfg loom`, those of the model
+//! checker.
 
 #[cfg(loom)]
 pub(super) use super::modelled::*;
@@ -11,8 +11,8 @@ mod real {
     pub(in super::super) use std::sync::atomic::{AtomicU64, fence};
 
     pub(in super::super) use super::super::{
-        super::monotonic_now,
-        bell::Bell,
-        memory::{SharedMemory, create_file, create_file_called},
+        doorbell::Doorbell,
+        memory::{SharedMemory, create_file},
     };
+    pub(in super::super) use crate::sys::clock::monotonic_now;
 }

@@ -1,28 +1,28 @@
-//! A word at a time, and less where the place is not aligned.
+//! Copies of one word at a time, and of less where the address is not aligned.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// How much is moved at once. The name is the number of bytes.
+/// How much one step moves. The name is the number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     One,
     Two,
     Four,
     Eight,
-    /// Words in a row: enough for the processor to have many under way.
+    /// [`WORDS`] words in a row, so that the processor can overlap their accesses.
     Line,
 }
 
 const WORDS: usize = 8;
 const LINE: usize = 8 * WORDS;
 
-/// Divides so many bytes from an address on into steps, each at an address that is a multiple of its width, or of
+/// Divides `length` bytes from an address on into steps, each at an address that is a multiple of its width, or of
 /// eight.
 #[inline(always)]
 fn steps(address: usize, length: usize, mut step: impl FnMut(usize, Step)) {
     let mut at = 0;
-    // Up to a multiple of eight, if there are as many.
+    // Up to the next multiple of eight, if there are that many bytes.
     for (width, name) in [(1, Step::One), (2, Step::Two), (4, Step::Four)] {
         if (address + at) & width != 0 && length - at >= width {
             step(at, name);
@@ -37,8 +37,8 @@ fn steps(address: usize, length: usize, mut step: impl FnMut(usize, Step)) {
         step(at, Step::Eight);
         at += 8;
     }
-    // The rest is less than eight. Four or more are left only at a multiple of eight, and two or more only at an even
-    // one.
+    // Less than eight bytes are left. Four or more are left only at a multiple of eight, and two or more only at an
+    // even address.
     for (width, name) in [(4, Step::Four), (2, Step::Two), (1, Step::One)] {
         if (length - at) & width != 0 {
             step(at, name);
@@ -54,8 +54,7 @@ fn steps(address: usize, length: usize, mut step: impl FnMut(usize, Step)) {
 #[inline]
 pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
     steps(from.addr(), length, |at, step| {
-        // SAFETY: `steps` goes through the `length` bytes once, and an address that it names is a multiple of the
-        // width.
+        // SAFETY: `steps` covers the `length` bytes once, and the address of each step is a multiple of its width.
         unsafe {
             let (from, to) = (from.add(at), to.add(at));
             match step {

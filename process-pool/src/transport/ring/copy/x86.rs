@@ -1,9 +1,9 @@
-//! The processor's own moves. They may be of any width at any place, and two of them may overlap.
+//! The processor's own moves, which may have any width and alignment, and two of which may overlap.
 #![allow(unsafe_code)]
 
 use std::arch::asm;
 
-/// From this length on one instruction for the whole is as fast as the C library's copy.
+/// From this length on, one instruction for the whole is as fast as the C library's copy.
 const LONG: usize = 1024;
 
 /// # Safety
@@ -24,12 +24,12 @@ pub(super) unsafe fn into_shared(from: *const u8, to: *mut u8, length: usize) {
     unsafe { copy(from, to, length) }
 }
 
-/// Moves as many bytes as the register has.
+/// Defines a function that moves as many bytes as the register has.
 macro_rules! step {
     ($name:ident, $instruction:literal, $class:ident, $register:literal) => {
         /// # Safety
         ///
-        /// - So many bytes can be read and written.
+        /// - As many bytes as the register has can be read and written.
         #[inline(always)]
         unsafe fn $name(from: *const u8, to: *mut u8) {
             // SAFETY: by the contract.
@@ -57,8 +57,8 @@ step!(one, "mov", reg_byte, "");
 /// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
 #[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
-    // SAFETY: by the contract, for each step is at most as wide as there are bytes: the last one ends where they do,
-    // and has some of the one before it again.
+    // SAFETY: by the contract, because no step is wider than the number of bytes. The last step ends where the bytes
+    // end, and may overlap the one before it.
     unsafe {
         let (from_end, to_end) = (from.add(length), to.add(length));
         if length > 64 {
@@ -78,7 +78,7 @@ unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
             four(from, to);
             four(from_end.sub(4), to_end.sub(4));
         } else if length > 0 {
-            // Of one, two or three bytes these are all.
+            // These are all of one, two or three bytes.
             let middle = length / 2;
             one(from, to);
             one(from.add(middle), to.add(middle));
@@ -89,8 +89,8 @@ unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
 
 /// # Safety
 ///
-/// - `from` can be read and `to` written for `length` bytes, of which there are more than 64, and the two do not
-///   overlap.
+/// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
+/// - `length` is more than 64.
 unsafe fn many(from: *const u8, to: *mut u8, length: usize) {
     // SAFETY: by the contract, as in `copy`.
     unsafe {

@@ -1,4 +1,4 @@
-//! The buffer against a queue, and against indices that may be anything. `PROPTEST_CASES` has it try more.
+//! The buffer compared with a queue, and with indices that may be anything. `PROPTEST_CASES` sets how many cases run.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    // Now a few bytes, now more than there ever is room for.
+    // From a few bytes to more than the buffer holds.
     let lengths = prop_oneof![3 => 0..100_usize, 2 => 0..CAPACITY / 2, 1 => CAPACITY - 3..CAPACITY + 100];
     let step = (0..3, lengths).prop_map(|(kind, length)| match kind {
         0 => Step::Put(length),
@@ -28,9 +28,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 0..40)
 }
 
-/// A pipe through which so many bytes have gone before.
+/// Makes a pipe through which so many bytes have gone before.
 fn pipe_at(index: u64) -> (Producer, Consumer) {
-    let file = sync::create_file(layout::LENGTH).expect("shared memory");
+    let file = sync::create_file(c"test", layout::LENGTH).expect("shared memory");
     let memory = Arc::new(SharedMemory::map(&file, layout::LENGTH).expect("maps"));
     let mut producer = Producer::new(memory.clone(), Direction::ToWorker);
     let mut consumer = Consumer::new(memory, Direction::ToWorker);
@@ -41,7 +41,7 @@ fn pipe_at(index: u64) -> (Producer, Consumer) {
     (producer, consumer)
 }
 
-/// Indices, and most of all such as are near another.
+/// Generates indices, most of them near `near` or a capacity away from it.
 fn indices(near: u64) -> impl Strategy<Value = u64> {
     let offsets = -3..4_i64;
     let around = move |at: u64| offsets.clone().prop_map(move |offset| at.wrapping_add_signed(offset));
@@ -107,7 +107,7 @@ proptest! {
                 consumer.pipe.tail().store(index, Relaxed);
                 let held = index.checked_sub(consumer.head).filter(|held| *held <= CAPACITY as u64);
                 let mut into = Vec::new();
-                // What was known before is not looked at again.
+                // The index is not loaded if what was known before suffices.
                 let known = consumer.known;
                 match consumer.take(length, &mut into) {
                     Ok(taken) if known >= length => prop_assert_eq!((taken, into.len()), (length, length)),
@@ -133,7 +133,7 @@ proptest! {
     }
 }
 
-/// Fewer than usual: a step may be about a quarter of a million bytes.
+/// Returns how many cases run. The default is less than usual, because a step may move a quarter of a million bytes.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(40)
 }

@@ -1,8 +1,8 @@
 //! Which file a part of this process's memory is mapped from.
 //!
-//! A file is told by the device and the inode that `/proc/self/maps` names. On some file systems (btrfs, overlayfs)
-//! these are not the ones that `stat` returns, so an open file that differs is mapped for a moment, and what it is
-//! called then is compared.
+//! A file is identified by the device and the inode that `/proc/self/maps` names. On some file systems (btrfs,
+//! overlayfs) these are not the ones that `stat` returns, so an open file that differs is mapped for a moment, and the
+//! numbers of that mapping are compared.
 #![allow(unsafe_code)]
 
 use std::{
@@ -24,12 +24,12 @@ pub(super) struct Mapping {
     /// Major and minor.
     device: (u32, u32),
     inode: u64,
-    /// Where it is, or was: for a file that was deleted, with a remark behind it.
+    /// The path of the file. For a deleted file a remark follows it.
     pub(super) path: Vec<u8>,
 }
 
 impl Mapping {
-    /// Returns the file that the first of these parts is mapped from. None: they are mapped from no file.
+    /// Returns the file that the first of these parts is mapped from, or `None` if they are mapped from no file.
     pub(super) fn of_parts(parts: &[Range<usize>]) -> io::Result<Option<Mapping>> {
         let mut lines = BufReader::new(File::open("/proc/self/maps")?).split(b'\n');
         lines.find_map(|line| line.map(|line| of_line(&line, parts)).transpose()).transpose()
@@ -41,10 +41,10 @@ impl Mapping {
         if (major(status.st_dev), minor(status.st_dev)) == self.device && status.st_ino == self.inode {
             return Ok(true);
         }
-        // SAFETY: the system chooses the address, so nothing else is there. It maps the whole page of that byte.
+        // SAFETY: the system chooses the address, so it replaces no other mapping. It maps the whole page of that byte.
         let at = unsafe { mmap(null_mut(), 1, ProtFlags::READ, MapFlags::PRIVATE, file, 0) }?;
         let mapped = Mapping::of_parts(std::slice::from_ref(&(at.addr()..at.addr() + 1)));
-        // SAFETY: it was mapped above, and nothing refers to it. The only failure is that it stays mapped.
+        // SAFETY: it was mapped above, and nothing refers to it. If this fails it stays mapped.
         let _ = unsafe { munmap(at, 1) };
         Ok(mapped?.is_some_and(|mapped| (mapped.device, mapped.inode) == (self.device, self.inode)))
     }
@@ -55,8 +55,8 @@ impl Mapping {
     }
 }
 
-/// Reads a line of `/proc/self/maps`: `start-end flags offset major:minor inode path`, numbers in hexadecimal but the
-/// inode.
+/// Parses a line of `/proc/self/maps`, `start-end flags offset major:minor inode path`. The inode is decimal, and the
+/// other numbers are hexadecimal.
 fn of_line(line: &[u8], parts: &[Range<usize>]) -> Option<Mapping> {
     // The path is the rest of the line, spaces included.
     let mut fields = line.splitn(6, |byte| *byte == b' ');
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_read_where_it_touches_a_part_and_names_a_file() {
+    fn a_line_is_parsed_if_it_overlaps_a_part_and_names_a_file() {
         let whole = read(b"1000-2000 r--p 00000000 fe:1f 247030                     /bin/a b (deleted)").expect("read");
         assert_eq!(
             (whole.device, whole.inode, whole.path.as_slice()),
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_is_told_from_another_also_where_the_numbers_of_its_status_are_others() {
-        let image = super::super::program::image().expect("this program is loaded");
+    fn an_open_file_is_recognised_even_if_its_status_has_other_numbers() {
+        let image = executor_core::function::image::own();
         let mapping = Mapping::of_parts(image.loaded()).expect("readable").expect("it has a file");
         let (own, other) = (File::open("/proc/self/exe").expect("opens"), File::open("/bin/sh").expect("opens"));
         assert!(mapping.is_of(own.as_fd()).expect("readable"));
         assert!(!mapping.is_of(other.as_fd()).expect("readable"));
         assert!(!Mapping::with((0, 0), 1).is_of(own.as_fd()).expect("readable"));
-        // What is mapped has the same name again, however `stat` calls it.
+        // A new mapping has the same numbers, whatever `stat` returns.
         // SAFETY: as above.
         let at = unsafe { mmap(null_mut(), 1, ProtFlags::READ, MapFlags::PRIVATE, &own, 0) }.expect("mapped");
         assert_eq!(

@@ -1,16 +1,17 @@
-//! What a process has started, wherever it has gone: into other groups, other sessions, and away from the one that
-//! started it.
+//! The descendants of a process, wherever they have gone: into other groups, other sessions, and away from the process
+//! that started them.
 //!
 //! A worker is the reaper of what its tasks leave behind (`PR_SET_CHILD_SUBREAPER`), so as long as it lives all of that
-//! is below it in the tree of processes. Here the tree is looked through and ended. It is found in `/proc`, by the
-//! parent that each process names. A process is sent its signal by descriptor, when its parent was read once more
-//! behind that descriptor, so a number that has been given to another process meanwhile does not matter.
+//! is below it in the tree of processes. The functions here search that tree in `/proc`, by the parent that each
+//! process names. A process is sent its signal through a descriptor, after its parent was read once more behind that
+//! descriptor, so it does not matter if the number was given to another process meanwhile.
 //!
-//! A process to which a kill was sent starts nothing any more, and its children fall to the worker. So a look through
-//! all processes that finds none that was not sent one yet has found them all, provided that the worker itself stands
-//! still, or is the one that looks.
+//! A process that was killed starts nothing more, and its children become children of the worker. So a search that
+//! finds only processes that were killed already has found them all, if the worker itself is stopped or is the one that
+//! searches.
 //!
-//! Nothing here asks for memory: a worker looks when it may have no more of it.
+//! Nothing here allocates where a worker calls it to end its descendants, because the worker may have used up its
+//! memory.
 
 use std::{
     ffi::CStr,
@@ -26,10 +27,10 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal},
 };
 
-/// How many processes are ended. More would take long, and whoever has so many has the group's signal besides.
+/// How many processes are killed. More would take long, and the signal to the group reaches most of them anyway.
 const MOST: usize = 1024;
 
-/// How often all processes are looked through, at most.
+/// How often all processes are searched, at most.
 const ROUNDS: usize = 32;
 
 /// The processes that were found.
@@ -43,10 +44,10 @@ impl Found {
         self.pids[..self.count].contains(&pid)
     }
 
-    /// False: there is no more room.
+    /// Adds a process. Returns `false` if there is no space left.
     fn add(&mut self, pid: i32) -> bool {
-        let Some(place) = self.pids.get_mut(self.count) else { return false };
-        *place = pid;
+        let Some(entry) = self.pids.get_mut(self.count) else { return false };
+        *entry = pid;
         self.count += 1;
         true
     }
@@ -62,7 +63,7 @@ struct Stat {
 }
 
 impl Stat {
-    /// Reads what the system writes: a number, a name, a state, the parent's number and the group's, and so on.
+    /// Parses a line of the system: a number, a name, a state, the parent's number, the group's number, and so on.
     fn parse(text: &[u8]) -> Option<Stat> {
         // The name is in parentheses, and may have any of them in it.
         let end = text.iter().rposition(|byte| *byte == b')')?;
@@ -74,32 +75,32 @@ impl Stat {
         Some(Stat { state, parent, group, started })
     }
 
-    fn is_over(&self) -> bool {
+    fn has_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
     }
 
-    fn stands_still(&self) -> bool {
-        matches!(self.state, b'T' | b't') || self.is_over()
+    fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't')
     }
 }
 
-/// A look through the processes below one.
-struct Walk<F> {
+/// A search for the processes below one, the root.
+struct Search<F> {
     proc: OwnedFd,
     root: i32,
-    /// Whether the root still has its number, which is asked right before each signal.
+    /// Whether the number still belongs to the root. It is called right before each signal.
     is_there: F,
     found: Found,
 }
 
-impl<F: Fn() -> bool> Walk<F> {
-    fn below(root: Pid, is_there: F) -> Option<Walk<F>> {
+impl<F: Fn() -> bool> Search<F> {
+    fn below(root: Pid, is_there: F) -> Option<Search<F>> {
         let found = Found { pids: [0; MOST], count: 0 };
-        Some(Walk { proc: own_proc()?, root: root.as_raw_nonzero().get(), is_there, found })
+        Some(Search { proc: own_proc()?, root: root.as_raw_nonzero().get(), is_there, found })
     }
 
-    /// Looks through all processes once, and calls this with each below the root that was not found before. False:
-    /// there are more than there is room for.
+    /// Searches all processes once, and calls `action` with each below the root that was not found before. Returns
+    /// `false` if there are more than [`Found`] has space for.
     fn round(&mut self, mut action: impl FnMut(&Self, i32, &Stat)) -> bool {
         let Some(directory) = open_directory(&self.proc, c".") else { return true };
         let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -108,7 +109,7 @@ impl<F: Fn() -> bool> Walk<F> {
             let Some(pid) = number(entry.file_name().to_bytes()) else { continue };
             let Some(stat) = stat(&self.proc, pid) else { continue };
             let is_below = stat.parent == self.root || self.found.has(stat.parent);
-            if is_below && !stat.is_over() && !self.found.has(pid) {
+            if is_below && !stat.has_ended() && !self.found.has(pid) {
                 action(self, pid, &stat);
                 if !self.found.add(pid) {
                     return false;
@@ -118,19 +119,19 @@ impl<F: Fn() -> bool> Walk<F> {
         true
     }
 
-    /// A descriptor of a process that was found below the root. Its parent may have ended since, and then it fell to
+    /// Opens a descriptor of a process that was found below the root. If its parent has ended since, its parent is now
     /// the root.
-    fn handle(&self, pid: i32, seen: &Stat) -> Result<OwnedFd, Errno> {
-        let handle = pidfd_open(Pid::from_raw(pid).ok_or(Errno::SRCH)?, PidfdFlags::empty())?;
+    fn open(&self, pid: i32, seen: &Stat) -> Result<OwnedFd, Errno> {
+        let descriptor = pidfd_open(Pid::from_raw(pid).ok_or(Errno::SRCH)?, PidfdFlags::empty())?;
         let is_same = |now: Stat| now.parent == seen.parent || now.parent == self.root;
-        if stat(&self.proc, pid).is_some_and(is_same) && (self.is_there)() { Ok(handle) } else { Err(Errno::SRCH) }
+        if stat(&self.proc, pid).is_some_and(is_same) && (self.is_there)() { Ok(descriptor) } else { Err(Errno::SRCH) }
     }
 
     fn kill(&self, pid: i32, seen: &Stat) {
-        // The only failures of a signal are that the process has ended, or is somebody else's by now.
-        match (self.handle(pid, seen), Pid::from_raw(pid)) {
-            (Ok(handle), _) => _ = pidfd_send_signal(handle, Signal::KILL),
-            // There is no descriptor to be had for it, and it was there a moment ago.
+        // A signal fails only if the process has ended, or belongs to another user by now.
+        match (self.open(pid, seen), Pid::from_raw(pid)) {
+            (Ok(descriptor), _) => _ = pidfd_send_signal(descriptor, Signal::KILL),
+            // No descriptor can be opened for it, and it was there a moment ago.
             (Err(Errno::NOSYS | Errno::MFILE | Errno::NFILE), Some(pid)) if (self.is_there)() => {
                 let _ = kill_process(pid, Signal::KILL);
             }
@@ -138,67 +139,68 @@ impl<F: Fn() -> bool> Walk<F> {
         }
     }
 
-    fn root_stands_still(&self) -> bool {
+    /// Returns whether the root cannot start processes during the search.
+    fn root_is_still(&self) -> bool {
         self.root == getpid().as_raw_nonzero().get()
-            || stat(&self.proc, self.root).is_none_or(|stat| stat.stands_still())
+            || stat(&self.proc, self.root).is_none_or(|stat| stat.is_stopped() || stat.has_ended())
     }
 }
 
-/// Kills everything below this process. One that is not the caller has to be sent `SIGSTOP` before.
-pub(crate) fn end_below(root: Pid, is_there: impl Fn() -> bool) {
-    let Some(mut walk) = Walk::below(root, is_there) else { return };
+/// Kills everything below this process. A root other than the caller must have been sent `SIGSTOP`.
+pub(crate) fn kill_below(root: Pid, is_there: impl Fn() -> bool) {
+    let Some(mut search) = Search::below(root, is_there) else { return };
     for _ in 0..ROUNDS {
-        let (stood_still, before) = (walk.root_stands_still(), walk.found.count);
-        if !walk.round(Walk::kill) {
-            // Those are on their way out, and others can be found now.
-            walk.found.count = 0;
-        } else if walk.found.count == before && stood_still {
+        let (was_still, before) = (search.root_is_still(), search.found.count);
+        if !search.round(Search::kill) {
+            // Those that were found are ending, so there is space for others.
+            search.found.count = 0;
+        } else if search.found.count == before && was_still {
             return;
         }
     }
 }
 
-/// The processes below this one that its group's signal would not reach, by descriptor.
+/// Returns descriptors of the processes below this one that a signal to its group would not reach.
 pub(crate) fn outside_of_group(root: Pid, is_there: impl Fn() -> bool) -> Vec<OwnedFd> {
-    /// Each is a descriptor for as long as the worker lives.
-    const FEW: usize = 64;
+    /// Each occupies a descriptor for as long as the worker lives.
+    const MOST_OUTSIDE: usize = 64;
     let mut outside = Vec::new();
-    let Some(mut walk) = Walk::below(root, is_there) else { return outside };
+    let Some(mut search) = Search::below(root, is_there) else { return outside };
     for _ in 0..ROUNDS {
-        let before = walk.found.count;
-        let is_done = walk.round(|walk, pid, stat| {
-            if stat.group != walk.root
-                && outside.len() < FEW
-                && let Ok(handle) = walk.handle(pid, stat)
+        let before = search.found.count;
+        let is_done = search.round(|search, pid, stat| {
+            if stat.group != search.root
+                && outside.len() < MOST_OUTSIDE
+                && let Ok(descriptor) = search.open(pid, stat)
             {
-                outside.push(handle);
+                outside.push(descriptor);
             }
         });
-        if !is_done || walk.found.count == before {
+        if !is_done || search.found.count == before {
             break;
         }
     }
     outside
 }
 
-/// Ends what [`outside_of_group`] has found.
-pub(super) fn end_each(handles: &[OwnedFd]) {
-    for handle in handles {
-        // The only failures are that it has ended, or is somebody else's by now.
-        let _ = pidfd_send_signal(handle, Signal::KILL);
+/// Kills what [`outside_of_group`] has found.
+pub(crate) fn kill_each(descriptors: &[OwnedFd]) {
+    for descriptor in descriptors {
+        // It fails only if the process has ended, or belongs to another user by now.
+        let _ = pidfd_send_signal(descriptor, Signal::KILL);
     }
 }
 
-/// Calls this with each child of this process that has ended and that no one has waited for, and with the time at which
-/// it was started, in ticks.
-pub(crate) fn for_each_corpse(mut action: impl FnMut(Pid, u64)) {
+/// Calls `action` with each child of this process that has ended and was not waited for, and with the time at which it
+/// was started, in ticks.
+pub(crate) fn for_each_zombie(mut action: impl FnMut(Pid, u64)) {
     let Some(proc) = own_proc() else { return };
     let Some(directory) = open_directory(&proc, c".") else { return };
     let (own, mut buffer) = (getpid().as_raw_nonzero().get(), [MaybeUninit::uninit(); 4096]);
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(Ok(entry)) = entries.next() {
         let Some(pid) = number(entry.file_name().to_bytes()) else { continue };
-        if let Some(stat) = stat(&proc, pid).filter(|stat| stat.parent == own && stat.is_over())
+        if let Some(stat) = stat(&proc, pid).filter(|stat| stat.parent == own && stat.has_ended())
             && let Some(pid) = Pid::from_raw(pid)
         {
             action(pid, stat.started);
@@ -206,7 +208,7 @@ pub(crate) fn for_each_corpse(mut action: impl FnMut(Pid, u64)) {
     }
 }
 
-/// `/proc`, if it is there and shows the processes by the numbers that they have here. A process may be in a namespace
+/// Opens `/proc`, if it exists and shows processes by the numbers that they have here. A process may be in a namespace
 /// of its own and see the `/proc` of another.
 fn own_proc() -> Option<OwnedFd> {
     let proc = open_directory(CWD, c"/proc")?;
@@ -218,7 +220,7 @@ fn own_proc() -> Option<OwnedFd> {
         own && numbers.next().is_none()
     };
     let line = |name: &[u8]| status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name));
-    // The numbers in each namespace between that of `/proc` and ours. Old systems do not tell.
+    // The numbers in each namespace between that of `/proc` and ours. Old systems lack the line.
     is_own(line(b"NSpid:").or_else(|| line(b"Tgid:"))?).then_some(proc)
 }
 
@@ -232,12 +234,12 @@ fn stat(proc: &OwnedFd, pid: i32) -> Option<Stat> {
     Stat::parse(read(proc, format_args!("{pid}/stat"), &mut buffer)?)
 }
 
-/// The beginning of a file, as much as there is room for.
+/// Reads the beginning of a file, as much as the buffer has space for.
 fn read<'a>(proc: &OwnedFd, path: fmt::Arguments<'_>, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut name = [0; 32];
-    // One byte stays zero, and ends it.
-    let mut room = name.get_mut(..31)?;
-    room.write_fmt(path).ok()?;
+    // The last byte stays zero, and ends the name.
+    let mut space = name.get_mut(..31)?;
+    space.write_fmt(path).ok()?;
     let name = CStr::from_bytes_until_nul(&name).ok()?;
     let file = rustix::fs::openat(proc, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut filled = 0;
@@ -266,8 +268,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_below_a_process_is_ended_and_nothing_else() {
-        // A child, and a grandchild in a session of its own, whose numbers it prints.
+    fn everything_below_a_process_is_killed_and_nothing_else() {
+        // Prints the numbers of a child, and of a grandchild in a session of its own.
         let script = "sleep 1000 & echo $!; setsid sh -c 'echo $$; exec sleep 1000' & wait";
         let start = || {
             let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("starts");
@@ -280,46 +282,46 @@ mod tests {
             let pids: Vec<i32> = text.lines().map(|line| line.parse().expect("a number")).collect();
             (child, pids)
         };
-        let ((mut ended, below), (mut other, others)) = (start(), start());
+        let ((mut killed, below), (mut other, others)) = (start(), start());
         let outside = outside_of_group(getpid(), || true);
-        assert!(!outside.is_empty(), "the sessions of their own");
+        assert!(!outside.is_empty(), "those in sessions of their own");
         drop(outside);
-        let root = Pid::from_child(&ended);
+        let root = Pid::from_child(&killed);
         rustix::process::kill_process(root, Signal::STOP).expect("it is there");
-        end_below(root, || true);
+        kill_below(root, || true);
         let proc = own_proc().expect("a /proc");
-        let lives = |pid: &i32| stat(&proc, *pid).is_some_and(|stat| !stat.is_over());
+        let lives = |pid: &i32| stat(&proc, *pid).is_some_and(|stat| !stat.has_ended());
         while below.iter().any(lives) {
             std::thread::yield_now();
         }
         assert!(lives(&root.as_raw_nonzero().get()) && others.iter().all(lives));
-        for child in [&mut ended, &mut other] {
-            end_below(Pid::from_child(child), || true);
+        for child in [&mut killed, &mut other] {
+            kill_below(Pid::from_child(child), || true);
             child.kill().expect("it is there");
             child.wait().expect("it was killed");
         }
     }
 
     #[test]
-    fn nothing_is_ended_below_a_process_that_is_gone() {
+    fn nothing_is_killed_below_a_process_that_is_gone() {
         let mut child = Command::new("sh").args(["-c", "sleep 1000 & wait"]).spawn().expect("starts");
         let root = Pid::from_child(&child);
         let proc = own_proc().expect("a /proc");
-        let mut walk = Walk::below(root, || true).expect("a /proc");
-        while walk.found.count == 0 {
-            walk.round(|_, _, _| {});
+        let mut search = Search::below(root, || true).expect("a /proc");
+        while search.found.count == 0 {
+            search.round(|_, _, _| {});
         }
-        let below = walk.found.pids[0];
-        end_below(root, || false);
-        assert!(stat(&proc, below).is_some_and(|stat| !stat.is_over()));
+        let below = search.found.pids[0];
+        kill_below(root, || false);
+        assert!(stat(&proc, below).is_some_and(|stat| !stat.has_ended()));
         kill_process(root, Signal::STOP).expect("it is there");
-        end_below(root, || true);
+        kill_below(root, || true);
         child.kill().expect("it is there");
         child.wait().expect("it was killed");
     }
 
     #[test]
-    fn what_the_system_says_of_a_process_is_read_whatever_its_name_is() {
+    fn the_line_of_a_process_is_parsed_whatever_its_name_is() {
         let text = b"77 (a) R 1 1 (b) S 5 6 7 0 -1 4194304 1 0 0 0 2 3 0 0 20 0 1 0 987654 1000 50";
         let stat = Stat::parse(text).expect("well formed");
         assert_eq!((stat.state, stat.parent, stat.group, stat.started), (b'S', 5, 6, 987_654));
@@ -329,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_too_long_is_no_file() {
+    fn a_path_that_is_too_long_is_not_read() {
         let proc = own_proc().expect("a /proc");
         assert!(read(&proc, format_args!("self/{}", "long".repeat(20)), &mut [0; 8]).is_none());
         assert!(stat(&proc, getpid().as_raw_nonzero().get()).is_some());

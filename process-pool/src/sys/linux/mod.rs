@@ -1,0 +1,12 @@
+//! Linux.
+
+pub(crate) mod control_group;
+pub(crate) mod credentials;
+pub(crate) mod descriptors;
+pub(crate) mod executable;
+mod file_size;
+pub(crate) mod initialisers;
+mod mapping;
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod process_tree;

@@ -1,0 +1,98 @@
+//! Descriptors of processes, which name a process for as long as they are open, and settings of this process.
+#![allow(unsafe_code)]
+
+use std::{
+    ffi::CStr,
+    io,
+    mem::MaybeUninit,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    process::Child,
+    ptr::{null, null_mut},
+};
+
+use rustix::{
+    io::Errno,
+    process::{
+        Pid, PidfdFlags, Resource, Signal, WaitId, getpid, getppid, kill_process, pidfd_open, pidfd_send_signal,
+    },
+};
+
+/// What a memory limit counts: private writable memory, which is what a task allocates.
+pub(crate) const LIMITED_MEMORY: Resource = Resource::Data;
+
+/// The limit on core dumps that turns them off. With a limit of 0, Linux still runs a program that collects dumps, and
+/// writes the whole memory to it. With a limit of 1 it does not, and no file is that small.
+pub(crate) const NO_CORE_DUMP: u64 = 1;
+
+/// Opens a descriptor of a child, which becomes ready to read when the process ends. Returns `None` on an old kernel,
+/// or if the process is gone and something else has reaped it.
+pub(crate) fn open_child(child: &Child) -> io::Result<Option<OwnedFd>> {
+    match pidfd_open(Pid::from_child(child), PidfdFlags::empty()) {
+        Ok(descriptor) => Ok(Some(descriptor)),
+        Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Returns the parent of this process, and a descriptor of it if there can be one. Returns `None` if the parent cannot
+/// be seen: this process may be in a process namespace of its own.
+pub(crate) fn open_parent() -> Option<(Pid, Option<OwnedFd>)> {
+    let parent = getppid()?;
+    Some((parent, pidfd_open(parent, PidfdFlags::empty()).ok()))
+}
+
+/// Returns how to wait for a process: by descriptor if there is one, by number otherwise.
+pub(crate) fn wait_id(descriptor: Option<&OwnedFd>, pid: Pid) -> WaitId<'_> {
+    descriptor.map_or(WaitId::Pid(pid), |descriptor| WaitId::PidFd(descriptor.as_fd()))
+}
+
+/// Sends a signal to a process: by descriptor if there is one, by number otherwise.
+pub(crate) fn signal(descriptor: Option<&OwnedFd>, pid: Pid, signal: Signal) -> Result<(), Errno> {
+    match descriptor {
+        Some(descriptor) => pidfd_send_signal(descriptor, signal),
+        None => kill_process(pid, signal),
+    }
+}
+
+/// Sends a signal to the whole group whose leader this process is, or was. Returns `false` if the system cannot do
+/// that, which it can since Linux 6.9.
+pub(crate) fn signal_group(leader: &OwnedFd, signal: Signal) -> bool {
+    const PROCESS_GROUP: libc::c_uint = 1 << 2;
+    let no_details = null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open, and no details of the signal are passed.
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, leader.as_raw_fd(), signal.as_raw(), no_details, PROCESS_GROUP)
+    };
+    // An empty group is no failure.
+    result == 0 || Errno::from_io_error(&io::Error::last_os_error()) == Some(Errno::SRCH)
+}
+
+/// Makes this process the parent of descendants whose own parent ends.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(getpid()))?)
+}
+
+/// Sets the name of the calling thread, which is that of the process for its main thread.
+pub(crate) fn set_name(name: &CStr) {
+    let _ = rustix::thread::set_name(name);
+}
+
+/// Returns the signal with the highest number.
+pub(crate) fn last_signal() -> libc::c_int {
+    libc::SIGRTMAX()
+}
+
+/// Returns the lowest address of the calling thread's stack.
+pub(crate) fn stack_end() -> Option<usize> {
+    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+    // SAFETY: it initialises the attributes if it returns 0.
+    if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    let (mut start, mut size) = (null_mut(), 0);
+    // SAFETY: the attributes are initialised, and the results are written to variables of their types.
+    let result = unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &mut start, &mut size) };
+    // SAFETY: initialised above, and not used again.
+    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+    (result == 0).then(|| start.addr())
+}

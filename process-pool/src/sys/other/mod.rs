@@ -1,0 +1,10 @@
+//! Every Unix system without a folder of its own.
+
+pub(crate) mod control_group;
+pub(crate) mod credentials;
+pub(crate) mod descriptors;
+pub(crate) mod executable;
+pub(crate) mod initialisers;
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod process_tree;

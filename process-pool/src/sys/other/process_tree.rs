@@ -1,0 +1,19 @@
+//! Other systems do not tell what a process has started, so only its group can be ended.
+
+use std::os::fd::OwnedFd;
+
+use rustix::process::Pid;
+
+/// Does nothing.
+pub(crate) fn kill_below(_: Pid, _: impl Fn() -> bool) {}
+
+/// Returns nothing.
+pub(crate) fn outside_of_group(_: Pid, _: impl Fn() -> bool) -> Vec<OwnedFd> {
+    Vec::new()
+}
+
+/// Does nothing.
+pub(crate) fn kill_each(_: &[OwnedFd]) {}
+
+/// Calls nothing.
+pub(crate) fn for_each_zombie(_: impl FnMut(Pid, u64)) {}

@@ -1,0 +1,58 @@
+//! The three standard descriptors, where the program has closed some of them.
+//!
+//! The next file that is opened gets the lowest free number. In a program without a standard output, a file of the pool
+//! would become the standard output, so no descriptor of the pool may have one of these numbers.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{AsRawFd, BorrowedFd, IntoRawFd as _, OwnedFd},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    stdio::dup2_stdin,
+};
+
+const NULL_DEVICE: &CStr = c"/dev/null";
+
+/// Returns whether this is one of the standard descriptors.
+pub(crate) fn is_standard(descriptor: &OwnedFd) -> bool {
+    (0..=2).contains(&descriptor.as_raw_fd())
+}
+
+/// Opens the null device for each standard descriptor that is closed, until the returned value is dropped. A process
+/// that is started meanwhile does not inherit it. What is opened meanwhile gets another number.
+pub(crate) fn hold() -> Vec<OwnedFd> {
+    let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let all_are_open = standard.iter().all(|descriptor| rustix::io::fcntl_getfd(descriptor).is_ok());
+    if all_are_open { Vec::new() } else { fill(OFlags::CLOEXEC) }
+}
+
+/// Moves the file that is the standard input to a descriptor that children do not inherit. The standard input is empty
+/// afterwards, and no standard descriptor is closed.
+pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let file = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
+    match rustix::fs::open(NULL_DEVICE, OFlags::RDONLY, Mode::empty()) {
+        Ok(empty) => dup2_stdin(&empty)?,
+        // Without `/dev`, a pipe whose writing end is closed is as empty.
+        Err(_) => dup2_stdin(rustix::pipe::pipe()?.0)?,
+    }
+    for descriptor in fill(OFlags::empty()) {
+        let _ = descriptor.into_raw_fd();
+    }
+    Ok(file)
+}
+
+/// Opens the null device for each standard descriptor that is closed. If the device cannot be opened, most likely
+/// nothing else can be opened either, and nothing is changed.
+fn fill(flags: OFlags) -> Vec<OwnedFd> {
+    let mut filled = Vec::new();
+    while let Ok(descriptor) = rustix::fs::open(NULL_DEVICE, OFlags::RDWR | flags, Mode::empty()) {
+        if !is_standard(&descriptor) {
+            break;
+        }
+        filled.push(descriptor);
+    }
+    filled
+}

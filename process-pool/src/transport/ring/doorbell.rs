@@ -1,0 +1,89 @@
+//! The parent's doorbell: bytes in the socketpair, which the parent polls together with everything else.
+
+use std::{io, os::fd::OwnedFd, sync::Arc};
+
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendFlags},
+};
+
+use crate::sys::socket::NO_SIGNAL;
+
+/// One end of the socketpair: the worker rings, and the parent drains.
+#[derive(Debug)]
+pub(super) struct Doorbell(Arc<OwnedFd>);
+
+impl Doorbell {
+    pub(super) fn on(socket: Arc<OwnedFd>) -> Doorbell {
+        Doorbell(socket)
+    }
+
+    pub(super) fn ring(&self) -> io::Result<()> {
+        loop {
+            return match rustix::net::send(&*self.0, &[1], SendFlags::DONTWAIT | NO_SIGNAL) {
+                // A full socket wakes the parent as well.
+                Ok(_) | Err(Errno::AGAIN) => Ok(()),
+                Err(Errno::INTR) => continue,
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    /// Takes the rings that have arrived, up to a bound. The rest wakes the parent again immediately, so a worker that
+    /// rings without end does not keep the parent from the other workers.
+    pub(super) fn drain(&self) {
+        const ROUNDS: usize = 4;
+        // The bytes have no meaning.
+        let mut rings = [0; 1024];
+        for _ in 0..ROUNDS {
+            match rustix::net::recv(&*self.0, &mut rings, RecvFlags::DONTWAIT) {
+                Ok((count, _)) if count == rings.len() => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+
+    fn pair() -> (Doorbell, Arc<OwnedFd>) {
+        let (parent, worker) = crate::sys::socket::pair().expect("a socketpair");
+        (Doorbell::on(Arc::new(parent)), Arc::new(worker))
+    }
+
+    fn rings(bell: &Doorbell) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        rustix::net::recv(bell.0.as_fd(), &mut [0; 1], flags).is_ok()
+    }
+
+    #[test]
+    fn a_doorbell_rung_often_is_silent_once_it_is_drained() {
+        let (bell, worker) = pair();
+        let other = Doorbell::on(worker);
+        (0..100).for_each(|_| other.ring().expect("the other end is there"));
+        assert!(rings(&bell));
+        bell.drain();
+        assert!(!rings(&bell));
+    }
+
+    #[test]
+    fn draining_ends_even_if_the_worker_rings_without_end() {
+        let (bell, worker) = pair();
+        // A full socket stands for a worker that fills it faster than the parent drains it.
+        while rustix::net::send(&*worker, &[1; 4096], SendFlags::DONTWAIT | NO_SIGNAL).is_ok() {}
+        bell.drain();
+        assert!(rings(&bell), "not everything was drained");
+    }
+
+    #[test]
+    fn a_doorbell_that_is_full_rings_already() {
+        let (bell, worker) = pair();
+        while rustix::net::send(&*worker, &[1; 4096], SendFlags::DONTWAIT | NO_SIGNAL).is_ok() {}
+        Doorbell::on(worker).ring().expect("a full socket is no error");
+        assert!(rings(&bell));
+    }
+}

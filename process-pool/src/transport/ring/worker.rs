@@ -1,0 +1,190 @@
+//! The worker's end of a ring.
+
+use std::{
+    cell::Cell,
+    io,
+    sync::{Arc, atomic::Ordering::*},
+    time::Instant,
+};
+
+use executor_core::spin::SpinBudget;
+
+use super::{
+    layout::{self, FOR_INPUT, FOR_ROOM},
+    pipe::{Consumer, Direction, Producer},
+    sync::{Doorbell, SharedMemory, fence, monotonic_now},
+};
+use crate::transport::Port;
+
+/// The worker's end, for both directions.
+pub(crate) struct RingPort {
+    receiver: Consumer,
+    sender: Producer,
+    memory: Arc<SharedMemory>,
+    doorbell: Doorbell,
+    spin_budget: Cell<SpinBudget>,
+}
+
+impl RingPort {
+    pub(super) fn new(memory: Arc<SharedMemory>, doorbell: Doorbell) -> RingPort {
+        RingPort {
+            receiver: Consumer::new(memory.clone(), Direction::ToWorker),
+            sender: Producer::new(memory.clone(), Direction::ToParent),
+            memory,
+            doorbell,
+            spin_budget: Cell::default(),
+        }
+    }
+
+    /// Spins until it is `ready`, within the spin budget. Returns `false` if it is not, so that this worker must sleep.
+    fn spin(&self, ready: impl Fn(&RingPort) -> io::Result<bool>) -> bool {
+        let mut budget = self.spin_budget.get();
+        // An error is reported when this worker continues.
+        let found = budget.spin(|| ready(self).unwrap_or(true));
+        self.spin_budget.set(budget);
+        found
+    }
+
+    /// Sleeps until the parent has done something, or not at all if it is `ready` already.
+    fn sleep_unless(&self, reason: u32, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
+        if !cfg!(loom) && self.spin(&ready) {
+            return Ok(());
+        }
+        let asleep = Instant::now();
+        let sleeps = self.memory.half_word(layout::WORKER_SLEEPS);
+        // ORDERING: see `wake_worker`.
+        sleeps.store(reason, Relaxed);
+        fence(SeqCst);
+        while !ready(self)? {
+            self.memory.sleep_on(layout::WORKER_SLEEPS, reason)?;
+            if !ready(self)? {
+                // The parent may have cleared the flag, and clears it only if it is set.
+                sleeps.store(reason, Relaxed);
+                fence(SeqCst);
+            }
+        }
+        sleeps.store(0, Relaxed);
+        let mut budget = self.spin_budget.get();
+        budget.slept(asleep.elapsed());
+        self.spin_budget.set(budget);
+        Ok(())
+    }
+
+    /// Tells the parent about room, if it may wait for some.
+    fn made_room(&self) -> io::Result<()> {
+        if self.receiver.is_crowded() { self.took() } else { Ok(()) }
+    }
+
+    /// Tells the parent about room, or a slot, if it waits for that.
+    fn took(&self) -> io::Result<()> {
+        let wants = self.memory.half_word(layout::PARENT_WANTS_ROOM);
+        // ORDERING: see `RingOutbox::want_room`.
+        fence(SeqCst);
+        if wants.load(Relaxed) == 1 && wants.swap(0, Relaxed) == 1 {
+            self.doorbell.ring()?;
+        }
+        Ok(())
+    }
+
+    fn change(&self, sequence: u64, from: (u64, u64), to: (u64, u64)) -> bool {
+        let word = |(item, state)| layout::claim_word(sequence, item, state);
+        let claim = self.memory.word(layout::claim_offset(sequence));
+        // ORDERING: Release pairs with the Acquire of `RingClaims::claim`: the time was noted before. The frame that
+        // named this task was published by the ring's own index.
+        claim.compare_exchange(word(from), word(to), Release, Relaxed).is_ok()
+    }
+}
+
+impl Port for RingPort {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < into.len() {
+            match self.receiver.fill(&mut into[filled..])? {
+                0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
+                count => {
+                    filled += count;
+                    self.made_room()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_to(&mut self, into: &mut Vec<u8>, count: usize) -> io::Result<()> {
+        let end = into.len() + count;
+        while into.len() < end {
+            match self.receiver.take(end - into.len(), into)? {
+                0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
+                _ => self.made_room()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, mut first: &[u8], mut second: &[u8]) -> io::Result<()> {
+        while !first.is_empty() || !second.is_empty() {
+            match self.sender.put(first, second)? {
+                0 => {
+                    self.ring_doorbell()?;
+                    self.sleep_unless(FOR_ROOM, |port| Ok(port.sender.room()? > 0))?;
+                }
+                count => {
+                    let of_first = count.min(first.len());
+                    first = &first[of_first..];
+                    second = &second[count - of_first..];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ring_doorbell(&mut self) -> io::Result<()> {
+        let sleeps = self.memory.half_word(layout::PARENT_SLEEPS);
+        // ORDERING: see `RingInbox::arm`.
+        fence(SeqCst);
+        if sleeps.load(Relaxed) == 1 && sleeps.swap(0, Relaxed) == 1 {
+            self.doorbell.ring()?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        // It is in the shared memory, which outlives this process.
+        Ok(())
+    }
+
+    fn start(&mut self, sequence: u64) -> io::Result<bool> {
+        let started = self.change(sequence, (0, layout::OFFERED), (0, layout::RUNNING));
+        // ORDERING: see `RingClaims::taken`.
+        self.memory.word(layout::TAKEN).store(sequence, Release);
+        if !started {
+            // A task that was withdrawn gets no reply, so only this wakes a parent that waits for its slot.
+            self.took()?;
+        }
+        Ok(started)
+    }
+
+    fn advance(&mut self, sequence: u64, item: u64) -> bool {
+        self.change(sequence, (item, layout::RUNNING), (item + 1, layout::RUNNING))
+    }
+
+    fn finish(&mut self, sequence: u64, item: u64) -> bool {
+        self.change(sequence, (item, layout::RUNNING), (item, layout::FINISHED))
+    }
+
+    fn note_time(&mut self) {
+        let now = u64::try_from(monotonic_now().as_nanos()).unwrap_or(u64::MAX);
+        // ORDERING: see `RingClaims::started_at`.
+        self.memory.word(layout::STARTED_AT).store(now, Relaxed);
+    }
+
+    fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync> {
+        let memory = self.memory.clone();
+        let is_condemned = move |memory: &SharedMemory, sequence| {
+            let word = memory.word(layout::claim_offset(sequence)).load(Relaxed);
+            matches!(layout::read_claim(word, sequence), Some((layout::CONDEMNED, _)))
+        };
+        // ORDERING: the number, and the claim, stand for themselves.
+        Arc::new(move |sequence| memory.word(layout::STOP).load(Relaxed) == sequence || is_condemned(&memory, sequence))
+    }
+}

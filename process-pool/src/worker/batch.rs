@@ -1,0 +1,91 @@
+//! A batch that runs in this worker.
+
+use std::io;
+
+use executor_core::{fork, task::Remote};
+
+use super::{
+    boundary::Boundary,
+    end::{end_copy, end_group},
+};
+use crate::{
+    frame::{Reply, ReplyKind, Request, RequestKind},
+    transport::Port,
+};
+
+/// How far a batch has proceeded.
+pub(super) struct RunningBatch<'a> {
+    port: &'a mut dyn Port,
+    boundary: &'a mut Boundary,
+    generation: fork::Generation,
+    remote: &'a Remote,
+    is_timed: bool,
+    /// How many items have no outcome yet.
+    open: u32,
+    /// The item that the claim names. Without a time limit the parent does not ask which item runs, so it does not
+    /// advance.
+    claimed: u64,
+    pub(super) result: io::Result<()>,
+}
+
+impl<'a> RunningBatch<'a> {
+    /// Begins the reply to a batch, and its first item.
+    pub(super) fn begin(
+        port: &'a mut dyn Port,
+        boundary: &'a mut Boundary,
+        generation: fork::Generation,
+        request: &Request,
+        remote: &'a Remote,
+    ) -> io::Result<RunningBatch<'a>> {
+        let head = Reply { kind: ReplyKind::Outcomes, sequence: request.sequence, body: request.batch.into() };
+        port.write(&head.to_bytes(), &[])?;
+        let is_timed = request.kind == RequestKind::RunTimed;
+        boundary.begin();
+        let open = request.batch;
+        Ok(RunningBatch { port, boundary, generation, remote, is_timed, open, claimed: 0, result: Ok(()) })
+    }
+
+    /// Returns whether there are items without an outcome, and a parent to send it to.
+    pub(super) fn is_open(&self) -> bool {
+        self.open > 0 && self.result.is_ok()
+    }
+
+    /// Takes the outcome of an item. Returns `false` if the next item must not be called.
+    pub(super) fn end_item(&mut self, record: &[u8]) -> bool {
+        self.boundary.end();
+        end_copy(self.generation);
+        self.open = self.open.saturating_sub(1);
+        let is_last = self.open == 0;
+        // This is so even if the task was condemned, which the claim then shows.
+        let is_stopped = self.remote.is_asked_to_stop();
+        if !is_last && (self.is_timed || is_stopped) {
+            self.advance();
+        }
+        if is_last && !self.port.finish(self.remote.number, self.claimed) {
+            end_group();
+        }
+        self.result = self.send(record, is_last);
+        self.boundary.note_if_written();
+        self.boundary.begin();
+        self.is_open() && !is_stopped
+    }
+
+    fn advance(&mut self) {
+        if self.is_timed {
+            self.port.note_time();
+        }
+        if !self.port.advance(self.remote.number, self.claimed) {
+            // It was condemned while it ran, has reached its end nevertheless, and must not report it.
+            end_group();
+        }
+        self.claimed += 1;
+    }
+
+    fn send(&mut self, record: &[u8], is_last: bool) -> io::Result<()> {
+        self.port.write(record, &[])?;
+        // The next item may end this process, and this one has its outcome.
+        self.port.hand_over()?;
+        // With a time limit the parent follows the items one by one. Without, it is woken once, at the end.
+        if is_last || self.is_timed { self.port.ring_doorbell() } else { Ok(()) }
+    }
+}
