@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_started_with_all_blocked_blocks_all_but_faults_and_its_starter_is_as_before() {
+    fn with_all_blocked_blocks_all_but_faults_in_a_new_thread_and_nothing_afterwards() {
         let before = is_blocked(libc::SIGTERM);
         let thread = with_all_blocked(|| {
             std::thread::spawn(|| {

@@ -125,12 +125,12 @@ unsafe impl Sync for Byte {}
 impl Byte {
     fn write(&self, byte: u8) {
         // SAFETY: the model checker has just found that no other thread may access this byte.
-        self.0.with_mut(|place| unsafe { place.write(byte) });
+        self.0.with_mut(|pointer| unsafe { pointer.write(byte) });
     }
 
     fn read(&self) -> u8 {
         // SAFETY: the model checker has just found that no thread may be writing this byte.
-        self.0.with(|place| unsafe { place.read() })
+        self.0.with(|pointer| unsafe { pointer.read() })
     }
 }
 
