@@ -224,12 +224,17 @@ impl State {
     }
 
     /// Prepares for a task of this priority: what has a lower one and has not started goes back to the queue.
+    #[inline]
     pub(super) fn note_priority(&mut self, priority: i32) {
         self.dispatcher.uses_priorities |= priority != 0;
         if self.dispatcher.uses_priorities {
-            for slot in self.slots.ids() {
-                self.take_back(slot, usize::MAX, |job| job.rank() < priority);
-            }
+            self.take_back_lower(priority);
+        }
+    }
+
+    fn take_back_lower(&mut self, priority: i32) {
+        for slot in self.slots.ids() {
+            self.take_back(slot, usize::MAX, |job| job.rank() < priority);
         }
     }
 

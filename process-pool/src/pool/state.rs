@@ -146,6 +146,7 @@ impl State {
     /// # Errors
     ///
     /// If the pool, which has this name, is closed or broken.
+    #[inline]
     pub(super) fn admit(&self, pool: &str) -> Result<Admission, Error> {
         if let Some(reason) = &self.broken {
             return Err(reason.clone());
@@ -166,6 +167,8 @@ impl State {
     }
 
     /// Accepts a task. The time is asked for only if tasks are dispatched.
+    // Inlined, because every submit moves a job through it.
+    #[inline]
     pub(super) fn enqueue(&mut self, job: Job, now: impl FnOnce() -> Instant) -> Enqueued {
         self.note_priority(job.task.priority());
         // Where tasks wait already, every worker has what it may have, and the next one that has not is given the first
