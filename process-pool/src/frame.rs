@@ -1,6 +1,6 @@
-//! What the bytes of a link mean: frames with a fixed head and a body.
+//! What is sent over a link: frames with a fixed head and a body.
 //!
-//! All numbers are little-endian. A body is opaque here: arguments and outcomes are read where they are used.
+//! All numbers are little-endian. Bodies are opaque here: arguments and outcomes are decoded where they are used.
 
 #[cfg(test)]
 mod properties;
@@ -14,7 +14,8 @@ use crate::sys::memory;
 /// From the parent to a worker.
 ///
 /// ```text
-/// kind u32 | batch u32 | sequence u64 | task u64 | offset i64 | fingerprint u64 | attempt u32 | name u32 | body u64 | name | body
+/// kind u32 | batch u32 | sequence u64 | task u64 | offset i64 | fingerprint u64 | attempt u32 | name u32 | body u64
+/// | name | body
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -23,12 +24,12 @@ pub(crate) struct Request {
     pub(crate) batch: u32,
     /// Numbers the tasks of one worker, from 1 on.
     pub(crate) sequence: u64,
-    /// The id that the task's future has.
+    /// The id of the task's future.
     pub(crate) task: u64,
     pub(crate) function: Address,
     /// Which attempt this is, from 1 on.
     pub(crate) attempt: u32,
-    /// How long the name is; 0 where the function's own name will do.
+    /// How long the name is, or 0 if the task has the name of its function.
     pub(crate) name: u32,
     pub(crate) body: u64,
 }
@@ -41,18 +42,18 @@ pub(crate) enum RequestKind {
     Initialize = 1,
     /// Run this task.
     Run = 2,
-    /// Run this task, and note when it starts.
+    /// Run this task, and record when it starts.
     RunTimed = 3,
     /// Leave.
     Retire = 4,
-    /// The task that runs is asked to stop.
+    /// Ask the task that runs to stop.
     Stop = 5,
 }
 
 impl Request {
     pub(crate) const SIZE: usize = 56;
 
-    /// A request that carries nothing but its kind.
+    /// Returns a request that consists of its kind.
     pub(crate) fn bare(kind: RequestKind) -> Request {
         let function = Address { offset: 0, fingerprint: 0 };
         Request { kind, batch: 0, sequence: 0, task: 0, function, attempt: 0, name: 0, body: 0 }
@@ -70,7 +71,7 @@ impl Request {
         into.extend_from_slice(&self.body.to_le_bytes());
     }
 
-    /// None: no such kind.
+    /// Returns `None` if there is no such kind.
     pub(crate) fn read(bytes: &[u8; Request::SIZE]) -> Option<Request> {
         let mut fields = Fields(bytes);
         let kind = match fields.u32() {
@@ -100,8 +101,8 @@ impl Request {
 /// kind u32 | zero u32 | sequence u64 | body u64 | body
 /// ```
 ///
-/// What follows the head of [`Outcomes`](ReplyKind::Outcomes) is no body but records, see
-/// [`batch`](executor_core::function::batch), and `body` is how many.
+/// The head of [`Outcomes`](ReplyKind::Outcomes) is followed by records instead of a body (see
+/// [`batch`](executor_core::function::batch)), and `body` is how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) kind: ReplyKind,
@@ -115,11 +116,11 @@ pub(crate) struct Reply {
 pub(crate) enum ReplyKind {
     /// The worker takes tasks.
     Ready = 1,
-    /// It cannot; the body is the error.
+    /// It cannot take tasks. The body is the error.
     NotReady = 2,
     /// The outcome of a task.
     Outcome = 3,
-    /// The outcomes of the items of a batch, which come one by one.
+    /// The outcomes of items of a batch, which come one by one.
     Outcomes = 4,
 }
 
@@ -134,7 +135,7 @@ impl Reply {
         bytes
     }
 
-    /// None: no such kind.
+    /// Returns `None` if there is no such kind.
     fn read(bytes: &[u8; Reply::SIZE]) -> Option<Reply> {
         let mut fields = Fields(bytes);
         let kind = match fields.u32() {
@@ -149,7 +150,7 @@ impl Reply {
     }
 }
 
-/// Reads the fields of a head one after the other. The heads are arrays that are long enough for their fields.
+/// Reads the fields of a head one after the other. The array that it is given is long enough for them.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -171,45 +172,45 @@ impl Fields<'_> {
 /// Cuts the replies out of what arrives, in pieces of any size.
 #[derive(Debug)]
 pub(crate) struct Replies {
-    /// What has arrived and is not cut out yet.
+    /// What has arrived and was not returned yet.
     arrived: Vec<u8>,
     /// Where the next reply begins.
     next: usize,
-    /// A long body that is on its way, if there is one. Nothing but its rest has a place before it is cut out.
+    /// The long body that is arriving, if there is one. Only its rest may arrive before it is returned.
     long: Option<Long>,
-    /// The head of the outcomes that are coming; its `body` is how many are still to come.
+    /// The head of the outcomes that are arriving. Its `body` is how many are still to come.
     open: Option<Reply>,
+    /// How long a body may be.
     longest: u64,
     /// How many bytes one piece of memory of this program can have at most.
     addressable: u64,
 }
 
-/// A body that gets a vector of its own, which then is the reply, so that its bytes are not copied again.
+/// A body that gets a vector of its own. The vector becomes the reply, so its bytes are not copied again.
 #[derive(Debug)]
 struct Long {
     reply: Reply,
-    /// Of the body.
+    /// How long the body is when it has arrived.
     length: usize,
-    /// What has arrived of it. Its length is not announced to the allocator: it grows as it comes.
+    /// What has arrived of it. It grows as more arrives: the announced length may be false.
     body: Vec<u8>,
-    /// Whether nobody was asked for memory for it.
+    /// Whether [`begun`](Replies::begun) has still to return it.
     is_new: bool,
 }
 
-/// How much is taken at once where it is not known what it is: the beginning of a long body is among it, and is copied
-/// twice.
+/// How much is read at once when no long body is arriving. The beginning of a long body is copied twice because of it.
 const PIECE: usize = 64 << 10;
 
-/// From this length on, a body that has not come as a whole gets a vector of its own.
+/// From this length on, a body that has not arrived as a whole gets a vector of its own.
 const LONG: u64 = 64 << 10;
 
-/// How much memory there is for more of a long body, at least, and how much is kept when none is on its way.
+/// How much memory there is at least for more of a long body, and how much is kept when none is arriving.
 const STEP: usize = 1 << 20;
 
-/// How many bytes one piece of memory can have: what is longer cannot be a value here.
+/// How many bytes one piece of memory can have. No value here is longer.
 const ADDRESSABLE: u64 = isize::MAX as u64;
 
-/// A reply and its body, which is owned if it is a long one.
+/// A reply and its body, which is owned if it is long.
 pub(crate) type Whole<'a> = (Reply, Cow<'a, [u8]>);
 
 /// No worker that is well sends this.
@@ -223,21 +224,21 @@ impl Default for Replies {
 }
 
 impl Replies {
-    /// A body that is announced longer than this is nonsense, before any of it has come. It is never more than this
-    /// machine has memory for: a worker has a reply as a whole before it sends it.
+    /// Accepts bodies up to this length, and up to the memory of this machine, because a worker has the whole reply
+    /// before it sends it. A longer one is an error as soon as it is announced.
     pub(crate) fn up_to(longest: u64) -> Replies {
         let longest = longest.min(memory::total());
         Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest, addressable: ADDRESSABLE }
     }
 
-    /// How long a body is, where it is not longer than what a worker may send and what this program can hold: on a
-    /// machine of 32 bits these differ.
+    /// Returns how long a body is, if it is not longer than a worker may send and than this program can hold. On a
+    /// 32-bit machine these differ.
     fn length(&self, announced: u64) -> Result<usize, ProtocolError> {
-        let is_bearable = announced <= self.longest.min(self.addressable);
-        usize::try_from(announced).ok().filter(|_| is_bearable).ok_or(ProtocolError)
+        let is_acceptable = announced <= self.longest.min(self.addressable);
+        usize::try_from(announced).ok().filter(|_| is_acceptable).ok_or(ProtocolError)
     }
 
-    /// Where what arrives next is to be put, and how much of it may be put there.
+    /// Returns where to put what arrives next, and how much of it may be put there.
     pub(crate) fn space(&mut self) -> (&mut Vec<u8>, usize) {
         let Some(Long { length, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
         let missing = length.saturating_sub(body.len());
@@ -255,7 +256,7 @@ impl Replies {
         std::mem::take(&mut long.is_new).then_some(long.reply)
     }
 
-    /// Has the long reply that is on its way put into this vector, whose contents nobody needs any more.
+    /// Receives the long reply that is arriving into this vector, whose contents are not needed any more.
     pub(crate) fn lend(&mut self, mut memory: Vec<u8>) {
         if let Some(long) = &mut self.long {
             memory.clear();
@@ -264,19 +265,19 @@ impl Replies {
         }
     }
 
-    /// Whether something has arrived that is not cut out yet.
+    /// Whether something has arrived that was not returned yet.
     pub(crate) fn is_in_a_reply(&self) -> bool {
         !self.arrived.is_empty() || self.long.is_some()
     }
 
-    /// How much memory it takes.
+    /// Returns how much memory it holds.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn capacity(&self) -> usize {
         self.arrived.capacity() + self.long.as_ref().map_or(0, |long| long.body.capacity())
     }
 
-    /// The next reply that has arrived as a whole, with its body; of outcomes, those records that have arrived as a
-    /// whole.
+    /// Returns the next reply that has arrived as a whole, with its body; of outcomes, the records that have arrived as
+    /// a whole.
     pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
         let is_whole = |long: &mut Long| long.body.len() == long.length;
         if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
@@ -296,7 +297,7 @@ impl Replies {
         let length = self.length(reply.body)?;
         if reply.kind == ReplyKind::Outcomes {
             if reply.body == 0 {
-                // No batch is empty, and what tells of no item must not look like progress.
+                // No batch is empty, and a reply without an outcome must not count as progress.
                 return Err(ProtocolError);
             }
             self.next += Reply::SIZE;
@@ -316,7 +317,7 @@ impl Replies {
         Ok(Some((reply, Cow::Borrowed(&self.arrived[body..self.next]))))
     }
 
-    /// The records that have arrived of the outcomes that are coming.
+    /// Returns the records that have arrived of the outcomes that are arriving.
     fn cut_records(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
         let Some(reply) = &mut self.open else { return Ok(None) };
         let arrived = &self.arrived[self.next..];
@@ -338,11 +339,11 @@ impl Replies {
         Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
     }
 
-    /// Forgets what was cut out.
+    /// Removes what was returned.
     fn compact(&mut self) {
         self.arrived.drain(..self.next);
         self.next = 0;
-        // A buffer that has grown is not kept for ever.
+        // A buffer that has grown is not kept forever.
         if self.arrived.is_empty() && self.arrived.capacity() > STEP {
             self.arrived = Vec::new();
         }
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_cut_out_whatever_the_pieces() {
+    fn replies_are_returned_whatever_pieces_they_arrive_in() {
         let mut stream = Vec::new();
         for (sequence, body) in [(1, "one"), (2, ""), (3, "three")] {
             let reply = Reply { kind: ReplyKind::Outcome, sequence, body: body.len() as u64 };
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_body_is_handed_out_in_the_vector_that_it_was_received_in() {
+    fn a_long_body_is_returned_in_the_vector_that_it_was_received_in() {
         let body = vec![7; 3 * LONG as usize];
         let mut stream = Reply { kind: ReplyKind::Outcome, sequence: 1, body: body.len() as u64 }.to_bytes().to_vec();
         stream.extend_from_slice(&body);
@@ -430,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_for_a_long_body_grows_with_what_comes_and_not_with_what_is_announced() {
+    fn the_memory_for_a_long_body_grows_with_what_arrives() {
         let announced = Reply { kind: ReplyKind::Outcome, sequence: 1, body: 1 << 30 };
         let mut replies = Replies::default();
         replies.space().0.extend_from_slice(&announced.to_bytes());
@@ -445,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_of_a_batch_are_cut_out_as_they_come_and_what_follows_is_a_reply_again() {
+    fn outcomes_of_a_batch_are_returned_as_they_arrive() {
         let texts = ["one", "", "three", "four"];
         let mut stream = Reply { kind: ReplyKind::Outcomes, sequence: 7, body: 4 }.to_bytes().to_vec();
         texts.iter().for_each(|text| batch::write_record(&mut stream, |into| into.extend_from_slice(text.as_bytes())));
@@ -472,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_that_is_longer_than_a_worker_may_send_is_nonsense_before_it_comes() {
+    fn an_outcome_that_is_too_long_is_an_error_before_it_arrives() {
         let cut = |length: u32| {
             let mut replies = Replies::up_to(100);
             let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 };
@@ -484,17 +485,17 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_no_memory_of_this_program_could_hold_is_nonsense_before_it_comes() {
-        // As on a machine of 32 bits with more memory than a program of it can have.
+    fn a_body_that_this_program_cannot_hold_is_an_error_before_it_arrives() {
+        // As on a 32-bit machine with more memory than one program can have.
         let addressable = i32::MAX as u64;
         for kind in [ReplyKind::Outcome, ReplyKind::NotReady, ReplyKind::Outcomes] {
-            for (body, is_bearable) in [(addressable, true), (addressable + 1, false), (1 << 32, false)] {
+            for (body, is_acceptable) in [(addressable, true), (addressable + 1, false), (1 << 32, false)] {
                 let head = Reply { kind, sequence: 1, body }.to_bytes();
                 let mut replies = Replies { longest: u64::MAX, addressable, ..Replies::default() };
                 replies.space().0.extend_from_slice(&head);
-                assert_eq!(replies.cut().is_ok(), is_bearable, "{kind:?} of {body}");
+                assert_eq!(replies.cut().is_ok(), is_acceptable, "{kind:?} of {body}");
                 let (_, most) = replies.space();
-                assert!(!is_bearable || most > 0);
+                assert!(!is_acceptable || most > 0);
             }
         }
         let mut replies = Replies { longest: u64::MAX, addressable: 1000, ..Replies::default() };
@@ -505,13 +506,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_does_not_exist_is_nonsense() {
+    fn a_kind_that_does_not_exist_is_an_error() {
         let mut replies = Replies { arrived: vec![9; 30], ..Replies::default() };
         assert!(replies.cut().is_err());
     }
 
     #[test]
-    fn a_body_that_is_longer_than_a_worker_may_send_is_nonsense_before_it_comes() {
+    fn a_body_that_is_too_long_is_an_error_before_it_arrives() {
         let announce = |body| Reply { kind: ReplyKind::Outcome, sequence: 1, body }.to_bytes().to_vec();
         let cut = |limit, body| Replies { arrived: announce(body), ..Replies::up_to(limit) }.cut().map(|_| ());
         assert!(cut(100, 100).is_ok() && cut(100, 101).is_err());

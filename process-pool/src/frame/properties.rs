@@ -1,4 +1,4 @@
-//! The codec of frames, for any frames in any pieces. `PROPTEST_CASES` has it try more of them.
+//! Properties of the codec of frames. `PROPTEST_CASES` sets how many cases are tried.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -31,12 +31,13 @@ fn replies() -> impl Strategy<Value = (Reply, Vec<u8>)> {
     })
 }
 
-/// The lengths of the pieces in which a stream arrives.
+/// The lengths of the pieces that a stream arrives in.
 fn pieces() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![3 => 1..300_usize, 1 => 1..2 * PIECE], 1..8)
 }
 
-/// Everything that is cut out of a stream that arrives in pieces, the last of which lengths is used again and again.
+/// Returns the replies of a stream that arrives in pieces of these lengths, again and again, and whether all of it was
+/// well formed.
 fn cut_all(stream: &[u8], pieces: &[usize]) -> (Vec<(Reply, Vec<u8>)>, bool) {
     let (mut reader, mut found, mut rest) = (Replies::default(), Vec::new(), stream);
     let mut pieces = pieces.iter().copied().cycle();
@@ -71,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn any_replies_are_cut_out_as_they_were_sent_in_any_pieces(
+    fn any_replies_are_returned_as_they_were_sent_in_any_pieces(
         sent in vec(replies(), 0..20),
         pieces in pieces(),
     ) {
@@ -84,12 +85,13 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_were_damaged_on_the_way_are_replies_or_nonsense(
+    fn damaged_bytes_are_replies_or_an_error(
         sent in vec(replies(), 1..10),
         damage in vec(any::<(prop::sample::Index, u8)>(), 0..10),
         pieces in pieces(),
     ) {
-        let mut stream: Vec<u8> = sent.iter().flat_map(|(reply, body)| [&reply.to_bytes(), body.as_slice()].concat()).collect();
+        let frame = |(reply, body): &(Reply, Vec<u8>)| [&reply.to_bytes(), body.as_slice()].concat();
+        let mut stream: Vec<u8> = sent.iter().flat_map(frame).collect();
         for (at, byte) in damage {
             let at = at.index(stream.len());
             stream[at] = byte;

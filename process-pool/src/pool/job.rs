@@ -1,4 +1,4 @@
-//! A task on its way: what the pool keeps of it until it is done.
+//! A job: what the pool keeps of a task until the task has ended.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -11,58 +11,58 @@ use executor_core::{
 use super::completion::Completion;
 use crate::frame::{Request, RequestKind};
 
-/// A task that was written down.
+/// A task and its encoded arguments.
 pub(crate) struct Job {
     pub(crate) task: Task,
-    /// Where it stands among all tasks of the pool, in the order in which they were accepted.
+    /// Its number among all tasks of the pool, in the order in which they were accepted.
     pub(super) number: u64,
-    /// Whether its turn has come, so that it goes before all others whatever their priorities.
+    /// Whether it is next because of its age, whatever the priorities of the others are.
     pub(super) is_due: bool,
     function: Address,
     /// The argument, or the records of a batch.
     body: Bytes,
-    /// Whether the body was given away, and no worker can be sent it again.
+    /// Whether the memory of the body was reused, so that it cannot be sent again.
     is_spent: bool,
-    /// In a box, for it is seldom there, and jobs are moved often.
+    /// Boxed because few jobs have it and jobs are moved often.
     batch: Option<Box<Batch>>,
-    /// Which attempt is the next, or under way; from 1 on.
+    /// The number of the next attempt, or of the one that runs, from 1 on.
     pub(crate) attempt: u32,
-    /// What speaks against it, of the workers that have died when this was what they would have run next.
+    /// How much suggests that this task kills workers that only read it.
     strikes: u32,
     pub(crate) time_limit: Option<Duration>,
 }
 
-/// A task that three workers did not live to start that had begun to read it is to blame: its arguments are more than
-/// their memory holds, most likely. Without this it would go from one to the next for ever.
+/// A task fails when three workers have died while they read it, before they started it: most likely its arguments do
+/// not fit into their memory. Without this it would kill one worker after another forever.
 const MOST_STRIKES: u32 = 3 * HARD;
 const HARD: u32 = 400;
 
-/// Of a worker that was dead already when it was given the task, which may happen for a while where many are killed at
-/// once.
+/// The strike of a worker that died before it read the task. That says little, because where many workers are killed a
+/// task may be given to several that are dead already.
 const SOFT: u32 = 1;
 
 struct Batch {
     /// How many items have no outcome yet.
     open: usize,
-    /// How many items of the body have an outcome: the next attempt begins behind them.
+    /// How many items of the body have an outcome. The next attempt begins behind them.
     done: usize,
     /// The records of the outcomes so far.
     reply: Vec<u8>,
 }
 
-/// What becomes of a task whose worker has ended under it.
+/// What becomes of a task whose worker has died.
 pub(crate) enum AfterDeath {
     Complete(Completion),
-    /// It, or what is left of it, is to be run again.
+    /// It, or what is left of it, runs again.
     Retry(Job),
 }
 
 impl Job {
-    /// Writes a task down.
+    /// Encodes the arguments of a task.
     ///
     /// # Errors
     ///
-    /// Where its arguments cannot be written down, or its function cannot be found by another process.
+    /// If the arguments cannot be encoded, or another process cannot find the function.
     pub(crate) fn new(task: Task, default_limit: Option<Duration>) -> Result<Job, Error> {
         let (body, encoded) = Bytes::written(|body| task.encode(body))?;
         let function = Address::of(encoded.entry)?;
@@ -82,17 +82,17 @@ impl Job {
         })
     }
 
-    /// Its priority among the tasks that wait.
+    /// Returns its priority among the tasks in the queue.
     pub(super) fn rank(&self) -> i32 {
         if self.is_due { i32::MAX } else { self.task.priority() }
     }
 
-    /// What follows the head of the request. It does not change while a worker has the job.
+    /// Returns what follows the head of the request. It does not change while a worker has the job.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Forgets what is done with, before a worker gets what is left.
+    /// Removes the items that have an outcome, before a worker gets the others.
     pub(crate) fn trim(&mut self) {
         if let Some(batch) = &mut self.batch
             && batch.done > 0
@@ -105,7 +105,7 @@ impl Job {
         }
     }
 
-    /// A job of which only the task is left.
+    /// Returns a job that consists of the task alone.
     pub(crate) fn emptied(task: Task) -> Job {
         let function = Address { offset: 0, fingerprint: 0 };
         let body = Bytes::default();
@@ -123,18 +123,18 @@ impl Job {
         }
     }
 
-    /// The task, and what was to be sent.
+    /// Returns the task, and what was to be sent.
     pub(crate) fn into_body(self) -> (Task, Bytes) {
         (self.task, self.body)
     }
 
-    /// What was to be sent, of a task that was cancelled.
+    /// Takes out what was to be sent, of a task that was cancelled.
     pub(super) fn take_body(&mut self) -> Bytes {
         std::mem::take(&mut self.body)
     }
 
-    /// Gives away the memory of the body, of a task that has started and will not be run again, for a reply of this
-    /// length.
+    /// Takes out the memory of the body for a reply of this length, if it fits and the task does not run again. The
+    /// task must have started.
     pub(super) fn spend(&mut self, length: u64) -> Option<Vec<u8>> {
         let fits = self.body.capacity() as u64 / 2 <= length && self.body.capacity() as u64 >= length / 2;
         if self.batch.is_some() || self.attempt <= self.task.retries() || !fits {
@@ -144,12 +144,12 @@ impl Job {
         Some(std::mem::take(&mut self.body).into_vec())
     }
 
-    /// Whether its body was given away: it has started, whatever its worker says.
+    /// Whether the memory of the body was reused. Then the task has started, whatever its worker reports.
     pub(super) fn is_spent(&self) -> bool {
         self.is_spent
     }
 
-    /// The head of the request that asks a worker to run it. The name goes right behind, and then the body.
+    /// Returns the head of the request to run it. The name follows immediately, and then the body.
     pub(crate) fn head(&self, sequence: u64, name: &str) -> Request {
         Request {
             kind: if self.time_limit.is_some() { RequestKind::RunTimed } else { RequestKind::Run },
@@ -163,23 +163,23 @@ impl Job {
         }
     }
 
-    /// Whether it is many calls that travel together.
+    /// Whether it is a batch: many calls that are sent together.
     pub(crate) fn is_batch(&self) -> bool {
         self.batch.is_some()
     }
 
-    /// How many items have an outcome that this attempt has brought.
+    /// Returns how many items have got an outcome in this attempt.
     pub(crate) fn received(&self) -> u64 {
         self.batch.as_ref().map_or(0, |batch| batch.done as u64)
     }
 
-    /// How many have none.
+    /// Returns how many items have no outcome.
     pub(crate) fn open(&self) -> u64 {
         self.batch.as_ref().map_or(1, |batch| batch.open as u64)
     }
 
-    /// Takes the outcome that the worker has sent, or, for a batch, the records of the next outcomes, `most` of them.
-    /// Some: it was the last.
+    /// Applies the outcome that the worker has sent; for a batch, the records of the next outcomes, `most` of them.
+    /// Returns the reply of the task if it was the last.
     pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>, most: u64) -> Option<Bytes> {
         let Some(batch) = &mut self.batch else {
             return Some(match outcome {
@@ -202,7 +202,7 @@ impl Job {
         Some(Bytes::from(reply))
     }
 
-    /// The outcome of a task, or of the next item of a batch, that this side has written.
+    /// Applies this error as the outcome of the task, or of the next item of a batch.
     fn fails(&mut self, error: &Error) -> Option<Bytes> {
         let mut bytes = Vec::new();
         match self.batch {
@@ -212,15 +212,14 @@ impl Job {
         self.outcome(bytes.into(), u64::MAX)
     }
 
-    /// What becomes of it when its worker ended before it started, and nothing else ran there. `begun` says that the
-    /// worker had begun to read it.
+    /// Decides what becomes of it when its worker died before it started and while nothing else ran. `begun` tells
+    /// whether the worker had begun to read it.
     pub(crate) fn after_death_before_start(mut self, begun: bool, error: Error) -> AfterDeath {
         self.strikes += if begun { HARD } else { SOFT };
         if self.strikes < MOST_STRIKES { AfterDeath::Retry(self) } else { self.after_death_while_running(error, false) }
     }
 
-    /// What is told of it if nobody goes on with it, for this reason, or because it was cancelled. Items of a batch
-    /// that were done before keep their outcomes.
+    /// Ends it for this reason, or because it was cancelled. Items of a batch that have an outcome keep it.
     pub(crate) fn abandon(mut self, reason: Option<&Error>) -> Completion {
         let has_outcomes = self.batch.as_ref().is_some_and(|batch| !batch.reply.is_empty());
         match (has_outcomes, reason) {
@@ -239,7 +238,7 @@ impl Job {
         }
     }
 
-    /// What becomes of it when its worker ended while it ran: with `error`, or, where that is allowed, from the start.
+    /// Decides what becomes of it when its worker died while it ran: it fails with `error`, or runs again if it may.
     pub(crate) fn after_death_while_running(mut self, error: Error, may_retry: bool) -> AfterDeath {
         if may_retry && self.attempt <= self.task.retries() {
             self.attempt += 1;

@@ -1,8 +1,8 @@
 //! The tasks that no worker has: higher priorities first, and in the order of submission within one.
 //!
-//! So that a low priority means late and not never, the oldest task of all has its turn after [`TURN`] tasks that were
-//! taken while others of another priority waited. It then goes before all others until it has started, even if a worker
-//! that was given it gives it back.
+//! So that a low priority means late and not never, the oldest task of all is next after [`TURN`] tasks that were taken
+//! while others of another priority waited. It is then before all others until it has started, even if it is taken back
+//! from a worker.
 
 use std::{
     cmp::Reverse,
@@ -13,39 +13,39 @@ use executor_core::{TaskId, codec::Bytes};
 
 use super::job::Job;
 
-/// So many more shells of cancelled tasks than tasks that wait are borne, before they are swept out.
+/// How many more entries of cancelled tasks than of waiting ones there may be before they are removed.
 const EMPTY_ENTRIES: usize = 64;
 
-/// So many tasks may be taken by their priority while others wait, before one is taken by its age.
+/// How many tasks may be taken by their priority while others wait, before one is taken by its age.
 const TURN: u32 = 2048;
 
-/// Room for so many tasks is kept when a burst is over.
+/// How many tasks there is memory for when a burst is over.
 const KEPT: usize = 1024;
 
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// Those of priority 0, which mostly are all.
+    /// Tasks of priority 0, which mostly are all.
     normal: VecDeque<Job>,
-    /// The others. There is no lane that is empty.
+    /// The others. No queue in here is empty.
     by_priority: BTreeMap<Reverse<i32>, VecDeque<Job>>,
-    /// Of all jobs in the lanes, how many are waiting; the rest are shells of what was cancelled.
+    /// How many of all entries are tasks that wait. The rest were cancelled and have no arguments any more.
     waiting: usize,
-    /// How many tasks were taken by their priority since one was taken by its age. It goes on counting when nothing
-    /// waits, because what a worker has may come back.
+    /// How many tasks were taken by their priority since one was taken by its age. It is not reset when the queue is
+    /// empty, because tasks that workers have may come back.
     passed: u32,
-    /// How many were ever accepted, and how many of them when it was last looked for room that is not used.
+    /// How many tasks were ever accepted, and how many of them when memory was last freed.
     accepted: u64,
     accepted_before: u64,
 }
 
 impl Queue {
-    /// How many tasks wait, for the bound of a bounded pool.
+    /// Returns how many tasks wait.
     pub(crate) fn len(&self) -> usize {
         self.waiting
     }
 
-    /// Whether nothing is in here, not even what was cancelled.
+    /// Whether there is no entry, not even of a cancelled task.
     pub(crate) fn is_empty(&self) -> bool {
         self.normal.is_empty() && self.by_priority.is_empty()
     }
@@ -57,11 +57,11 @@ impl Queue {
         }
     }
 
-    /// The priority whose turn it is.
+    /// Returns the highest priority in the queue.
     fn first(&self) -> Option<i32> {
         let other = self.by_priority.first_key_value().map(|(Reverse(priority), _)| *priority);
-        let usual = (!self.normal.is_empty()).then_some(0);
-        other.max(usual)
+        let normal = (!self.normal.is_empty()).then_some(0);
+        other.max(normal)
     }
 
     /// Accepts a task.
@@ -74,35 +74,35 @@ impl Queue {
         self.queue_of(job.rank()).push_back(job);
     }
 
-    /// Puts a task back to where it was: behind those that were accepted before it, which mostly are none.
+    /// Puts a task back to where it was, behind those that were accepted before it. Mostly there are none.
     pub(crate) fn put_back(&mut self, job: Job) {
         self.waiting += 1;
-        let lane = self.queue_of(job.rank());
-        lane.insert(lane.partition_point(|other| other.number < job.number), job);
+        let queue = self.queue_of(job.rank());
+        queue.insert(queue.partition_point(|other| other.number < job.number), job);
     }
 
-    /// The priority and the number of the next task.
+    /// Returns the priority and the number of the next task.
     pub(crate) fn front(&self) -> Option<(i32, u64)> {
         let priority = self.first()?;
-        let lane = if priority == 0 { &self.normal } else { self.by_priority.get(&Reverse(priority))? };
-        Some((priority, lane.front()?.number))
+        let queue = if priority == 0 { &self.normal } else { self.by_priority.get(&Reverse(priority))? };
+        Some((priority, queue.front()?.number))
     }
 
-    /// The next task. Those that were cancelled meanwhile come along in `left`, to be dropped outside of the lock.
-    pub(crate) fn pop(&mut self, left: &mut Vec<Job>) -> Option<Job> {
+    /// Returns the next task. Cancelled ones before it are added to `cancelled`, to be dropped outside the lock.
+    pub(crate) fn pop(&mut self, cancelled: &mut Vec<Job>) -> Option<Job> {
         loop {
             let first = self.first()?;
             let turn = if self.by_priority.is_empty() { None } else { self.turn() };
             let priority = turn.unwrap_or(first);
-            let lane = self.queue_of(priority);
-            let job = lane.pop_front();
-            if lane.is_empty() && priority != 0 {
+            let queue = self.queue_of(priority);
+            let job = queue.pop_front();
+            if queue.is_empty() && priority != 0 {
                 self.by_priority.remove(&Reverse(priority));
             }
             let mut job = job?;
             job.is_due |= turn.is_some();
             if job.task.has_left_queue() {
-                left.push(job);
+                cancelled.push(job);
                 continue;
             }
             self.waiting = self.waiting.saturating_sub(1);
@@ -110,13 +110,13 @@ impl Queue {
         }
     }
 
-    /// Counts a task that is taken while others may wait. Some: the lane of the oldest task, whose turn it is.
+    /// Counts a task that is taken while others may wait. Returns the priority of the oldest task if that one is next.
     #[cold]
     fn turn(&mut self) -> Option<i32> {
-        let lanes = self.by_priority.iter().map(|(Reverse(priority), lane)| (*priority, lane));
-        let lanes = lanes.chain((!self.normal.is_empty()).then_some((0, &self.normal)));
-        let oldest = lanes.clone().filter_map(|(priority, lane)| Some((lane.front()?.number, priority))).min();
-        self.passed += u32::from(lanes.count() > 1);
+        let queues = self.by_priority.iter().map(|(Reverse(priority), queue)| (*priority, queue));
+        let queues = queues.chain((!self.normal.is_empty()).then_some((0, &self.normal)));
+        let oldest = queues.clone().filter_map(|(priority, queue)| Some((queue.front()?.number, priority))).min();
+        self.passed += u32::from(queues.count() > 1);
         if self.passed <= TURN {
             return None;
         }
@@ -124,13 +124,13 @@ impl Queue {
         oldest.map(|(_, priority)| priority)
     }
 
-    /// Takes everything out.
+    /// Takes out all tasks, in their order.
     pub(crate) fn drain(&mut self) -> Vec<Job> {
         self.waiting = 0;
-        let mut lanes = std::mem::take(&mut self.by_priority);
-        let less_urgent = lanes.split_off(&Reverse(-1));
-        let usual = std::mem::take(&mut self.normal);
-        lanes.into_values().flatten().chain(usual).chain(less_urgent.into_values().flatten()).collect()
+        let mut queues = std::mem::take(&mut self.by_priority);
+        let lower = queues.split_off(&Reverse(-1));
+        let normal = std::mem::take(&mut self.normal);
+        queues.into_values().flatten().chain(normal).chain(lower.into_values().flatten()).collect()
     }
 
     /// Records that a task in the queue was cancelled. `number` is where it was put, or was once. Returns its
@@ -151,54 +151,55 @@ impl Queue {
         self.normal.len() + self.by_priority.values().map(VecDeque::len).sum::<usize>()
     }
 
-    /// Takes out what was cancelled. It costs a step for each entry, of which most are.
+    /// Takes out the entries of cancelled tasks. That costs a step for each entry, but most of them are such.
     #[cold]
     fn remove_empty(&mut self) -> Vec<Job> {
         let mut shells = Vec::new();
-        for lane in std::iter::once(&mut self.normal).chain(self.by_priority.values_mut()) {
-            for _ in 0..lane.len() {
-                match lane.pop_front() {
+        for queue in std::iter::once(&mut self.normal).chain(self.by_priority.values_mut()) {
+            for _ in 0..queue.len() {
+                match queue.pop_front() {
                     Some(job) if job.task.has_left_queue() => shells.push(job),
-                    Some(job) => lane.push_back(job),
+                    Some(job) => queue.push_back(job),
                     None => break,
                 }
             }
         }
-        self.by_priority.retain(|_, lane| !lane.is_empty());
+        self.by_priority.retain(|_, queue| !queue.is_empty());
         shells
     }
 
-    /// Whether it has more room than is kept for nothing.
+    /// Whether it has more memory than is kept after a burst.
     pub(crate) fn has_spare_capacity(&self) -> bool {
-        std::iter::once(&self.normal).chain(self.by_priority.values()).any(|lane| lane.capacity() > KEPT)
+        std::iter::once(&self.normal).chain(self.by_priority.values()).any(|queue| queue.capacity() > KEPT)
     }
 
-    /// Gives back room that was not used since the last time. So much was, at most, as is here and was accepted since
-    /// then.
+    /// Frees memory that was not used since the last time. The tasks that are here and those that were accepted since
+    /// then bound what was used.
     pub(super) fn trim(&mut self) {
         let accepted = usize::try_from(self.accepted - self.accepted_before).unwrap_or(usize::MAX);
         self.accepted_before = self.accepted;
-        for lane in std::iter::once(&mut self.normal).chain(self.by_priority.values_mut()) {
-            if lane.capacity() / 4 > accepted.saturating_add(lane.len()) {
-                lane.shrink_to(KEPT.max(2 * lane.len()));
+        for queue in std::iter::once(&mut self.normal).chain(self.by_priority.values_mut()) {
+            if queue.capacity() / 4 > accepted.saturating_add(queue.len()) {
+                queue.shrink_to(KEPT.max(2 * queue.len()));
             }
         }
     }
 
-    /// Notes that a task that was popped turned out to be cancelled, of which [`left`](Queue::left) is going to hear.
+    /// Corrects the count after a task that was popped turned out to be cancelled, because its cancellation is counted,
+    /// too, by [`on_cancelled`](Queue::on_cancelled).
     pub(crate) fn popped_cancelled(&mut self) {
         self.waiting += 1;
     }
 }
 
-/// The task with this id, if it lies where it was put first, or is one of the first.
-fn find(lane: &mut VecDeque<Job>, task: TaskId, number: u64) -> Option<&mut Job> {
-    /// One that a worker has had is known by another number, and is back among the first.
+/// Returns the task with this id, if it is where it was put first, or is one of the first.
+fn find(queue: &mut VecDeque<Job>, task: TaskId, number: u64) -> Option<&mut Job> {
+    /// A task that a worker has had carries another number, and is back among the first.
     const FIRST: usize = 1024;
     let is_it = |job: &Job| job.task.id() == task;
-    let at = match lane.binary_search_by_key(&number, |job| job.number) {
-        Ok(at) if lane.get(at).is_some_and(is_it) => at,
-        _ => lane.iter().take(FIRST).position(is_it)?,
+    let at = match queue.binary_search_by_key(&number, |job| job.number) {
+        Ok(at) if queue.get(at).is_some_and(is_it) => at,
+        _ => queue.iter().take(FIRST).position(is_it)?,
     };
-    lane.get_mut(at)
+    queue.get_mut(at)
 }

@@ -1,27 +1,29 @@
-//! What this process has itself seen of a task that runs, and for how long that may go on.
+//! How long a task with a time limit has run, as far as the worker can be believed.
 //!
-//! A worker's claims and its clock lie in memory that its tasks can write to, so both may say anything, and something
-//! else each time. Two things are certain: when a task was sent, and which outcomes have come. So an item is counted by
-//! the outcomes that were received, a claim may be ahead of them by one item and never goes back, and the worker's
-//! clock counts at the first look at an item alone, between the time at which that item can have started at the
-//! earliest and now. Whatever a worker writes, a task without outcomes has a bounded number of looks, and then its time
-//! is over.
+//! A worker's claims and its clock are in memory that its tasks can write to, so both may have any value, and another
+//! one each time. Two things are certain: when a task was sent, and which outcomes have come. So:
+//!
+//! - Items are counted by the outcomes that were received. A claim may be one item ahead of them, and never goes back.
+//! - The worker's clock counts only at the first look at an item, and only between the earliest time at which that item
+//!   can have started and now.
+//!
+//! Whatever a worker writes, a task without outcomes has a bounded number of looks, and then its time is over.
 
 use std::time::{Duration, Instant};
 
 use crate::transport::{Claim, ITEM_MODULUS};
 
-/// How long a reply may be on its way in any case, and how many bytes of it must come in each second after that.
+/// How long a reply may take in any case, and how many bytes of it must come in each second after that.
 const REPLY_TIME: Duration = Duration::from_secs(2);
 const REPLY_RATE: u64 = 4 << 20;
 
-/// What is known of a task at the moment of a look.
+/// What is known of a task when it is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     pub(crate) now: Instant,
-    /// What its claim says; None on a link without claims.
+    /// Its claim, or `None` on a link without claims.
     pub(crate) claim: Option<Claim>,
-    /// How long ago the running item started, by the worker's clock. None: that is in the future.
+    /// How long ago the running item started by the worker's clock, or `None` if that is in the future.
     pub(crate) age: Option<Duration>,
     /// Whether it was seen to run before.
     pub(crate) was_seen: bool,
@@ -38,21 +40,21 @@ pub(crate) struct Facts {
     pub(crate) bytes: u64,
 }
 
-/// What a look tells.
+/// The result of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// It has not used up its time; look again after this.
+    /// It has not used up its time. Look again after this.
     InTime(Duration),
-    /// It has, and its claim names the item that runs: condemn it at exactly that item.
+    /// It has, and its claim names the item that runs. Condemn it at exactly that item.
     Over { item: Option<u64> },
-    /// It has, and its claim is no help.
+    /// It has, and its claim cannot be believed. Condemn it by force.
     OverForced,
 }
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LimitWatch {
-    /// The item that is taken to run.
+    /// The item that is believed to run.
     item: u64,
     start: Instant,
     /// Since when its reply is on its way, and how many bytes had come by then.
@@ -62,14 +64,14 @@ pub(crate) struct LimitWatch {
 }
 
 impl LimitWatch {
-    /// Looks at a task that is the next to be answered and may run for so long.
+    /// Looks at the first task of a worker, which has this time limit.
     pub(crate) fn look(watch: &mut Option<Box<LimitWatch>>, facts: &Facts, limit: Duration) -> Look {
-        // Nothing that was received can be taken back.
+        // An outcome that was received stays.
         if watch.as_ref().is_some_and(|watch| watch.item < facts.received) {
             *watch = None;
         }
         let started = match facts.claim {
-            // It started when it was given.
+            // It started when it was sent.
             None => Some((facts.received, facts.since)),
             Some(Claim::Offered) if watch.is_none() && !facts.was_seen => None,
             Some(Claim::Offered) => Some((facts.received, facts.front_since)),
@@ -109,7 +111,7 @@ impl LimitWatch {
         }
     }
 
-    /// Has all that it has noted begin later, by as much as `postpone` says.
+    /// Moves every time that it has recorded with `postpone`.
     pub(crate) fn postpone(&mut self, postpone: impl Fn(&mut Instant)) {
         postpone(&mut self.start);
         if let Some((since, _)) = &mut self.reply {
@@ -120,32 +122,33 @@ impl LimitWatch {
         }
     }
 
-    /// It was over, and its claim had changed before it could be condemned: it has just ended, or is at its next item,
-    /// of which word will come; or the claim lies. Returns when to look again.
+    /// Records that the task was over and could not be condemned, because its claim had changed. Either it has just
+    /// ended or gone on to its next item, and an outcome will come; or the claim is false. Returns when to look again.
     pub(crate) fn note_overdue(&mut self, now: Instant, limit: Duration) -> Duration {
         self.overdue.get_or_insert(now);
         last_chance(limit)
     }
 }
 
-/// How long an outcome may take that was due when its task's time was over.
+/// How long an outcome may take that was due when the task's time was over.
 fn last_chance(limit: Duration) -> Duration {
     limit.clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
 impl Facts {
-    /// The item that a claim may name: the first without an outcome, or the next one, if its outcome is on its way.
+    /// Returns the item that a claim can name: the first without an outcome, or the next one if that outcome is on its
+    /// way.
     fn item(&self, claimed: u64) -> u64 {
         let ahead = claimed.wrapping_sub(self.received) % ITEM_MODULUS;
         let is_ahead = ahead > 0 && ahead < ITEM_MODULUS / 2;
         self.received + u64::from(is_ahead && self.open > 1)
     }
 
-    /// When the item that runs has started.
+    /// Returns when the item that runs has started.
     fn start(&self) -> Instant {
         match self.age {
             Some(age) => self.now.checked_sub(age).map_or(self.since, |start| start.max(self.since)),
-            // No clock that works is ahead of this one.
+            // A worker's clock that is ahead of this one is false.
             None => self.front_since,
         }
     }
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_has_its_whole_limit_from_its_start_on_by_its_workers_clock() {
+    fn the_limit_counts_from_the_start_by_the_workers_clock() {
         let (sent, mut watch) = (Instant::now(), None);
         let runs = Some(Claim::Running { item: 0 });
         let waits = facts(sent, LIMIT, Some(Claim::Offered), Some(LIMIT));
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_counts_no_further_back_than_the_task_was_sent_and_not_at_all_if_it_is_ahead() {
+    fn a_false_clock_counts_no_further_back_than_the_task_was_sent() {
         let (sent, runs) = (Instant::now(), Some(Claim::Running { item: 0 }));
         let back = facts(sent, HARDLY, runs, Some(Duration::from_secs(1000)));
         assert_eq!(LimitWatch::look(&mut None, &back, LIMIT), Look::InTime(LIMIT - HARDLY));
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_items_of_a_batch_have_the_limit_each_and_one_may_be_ahead_of_the_outcomes() {
+    fn each_item_of_a_batch_has_the_whole_limit() {
         let (sent, mut watch) = (Instant::now(), None);
         let mut look = |after: Duration, received, item| {
             let claim = Some(Claim::Running { item });
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_counted_on_where_their_numbers_in_a_claim_begin_again() {
+    fn items_are_counted_beyond_the_modulus_of_claims() {
         let sent = Instant::now();
         let claim = Some(Claim::Running { item: 0 });
         let last = Facts { received: ITEM_MODULUS - 1, open: 5, ..facts(sent, LIMIT, claim, Some(HARDLY)) };
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_has_time_of_its_own_and_more_the_more_of_it_comes() {
+    fn a_reply_has_time_of_its_own_and_more_for_each_byte_that_comes() {
         let (sent, mut watch) = (Instant::now(), None);
         let mut look = |after: Duration, bytes| {
             let facts = Facts { bytes, ..facts(sent, after, Some(Claim::Finished), Some(HARDLY)) };
@@ -248,9 +251,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The first claim says that it runs; what comes then may be anything, and nothing that comes is an outcome.
+        /// By its first claim the task runs. The claims after that may be anything, and no outcome comes.
         #[test]
-        fn whatever_a_worker_writes_a_task_is_over_after_a_few_looks(
+        fn a_task_is_over_after_a_few_looks_whatever_its_worker_writes(
             first in 0..3_u64,
             open in 1..5_u64,
             says in proptest::collection::vec((claims(), proptest::option::of(0..400_u64), any::<u16>()), 40),
@@ -263,7 +266,7 @@ mod tests {
                 let facts = Facts { open, bytes: bytes.into(), ..facts(sent, after, claim, age.map(Duration::from_millis)) };
                 match LimitWatch::look(&mut watch, &facts, LIMIT) {
                     Look::InTime(left) => after += left,
-                    // The claim has changed meanwhile.
+                    // The claim has changed before the task could be condemned.
                     Look::Over { .. } => after += watch.as_mut().expect("it runs").note_overdue(facts.now, LIMIT),
                     Look::OverForced => {
                         ended = true;
