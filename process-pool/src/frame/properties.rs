@@ -2,7 +2,10 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::*;
+use super::{
+    replies::{LONG, PIECE, STEP},
+    *,
+};
 
 fn kinds() -> impl Strategy<Value = RequestKind> {
     use RequestKind::*;

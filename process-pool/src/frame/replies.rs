@@ -1,0 +1,341 @@
+//! Finding the replies in what arrives, which comes in pieces of any size.
+
+use std::borrow::Cow;
+
+use executor_core::function::batch;
+
+use super::{Reply, ReplyKind};
+use crate::sys::memory;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Replies {
+    /// What has arrived and was not returned yet.
+    arrived: Vec<u8>,
+    /// Where the next reply begins.
+    next: usize,
+    /// The long body that is arriving, if there is one. Only its rest may arrive before it is returned.
+    long: Option<Long>,
+    /// The head of the outcomes that are arriving. Its `body` is how many are still to come.
+    open: Option<Reply>,
+    /// How long a body may be.
+    longest: u64,
+    /// How many bytes one piece of memory of this program can have at most.
+    addressable: u64,
+}
+
+/// A body that gets a vector of its own. The vector becomes the reply, so its bytes are not copied again.
+#[derive(Debug)]
+struct Long {
+    reply: Reply,
+    /// How long the body is when it has arrived.
+    length: usize,
+    /// What has arrived of it. It grows as more arrives: the announced length may be false.
+    body: Vec<u8>,
+    /// Whether [`begun`](Replies::begun) has still to return it.
+    is_new: bool,
+}
+
+/// How much is read at once when no long body is arriving. The beginning of a long body is copied twice because of it.
+pub(super) const PIECE: usize = 64 << 10;
+
+/// From this length on, a body that has not arrived as a whole gets a vector of its own.
+pub(super) const LONG: u64 = 64 << 10;
+
+/// How much memory there is at least for more of a long body, and how much is kept when none is arriving.
+pub(super) const STEP: usize = 1 << 20;
+
+/// How many bytes one piece of memory can have. No value here is longer.
+const ADDRESSABLE: u64 = isize::MAX as u64;
+
+/// A reply and its body, which is owned if it is long.
+pub(crate) type Whole<'a> = (Reply, Cow<'a, [u8]>);
+
+/// No worker that is well sends this.
+#[derive(Debug)]
+pub(crate) struct ProtocolError;
+
+impl Default for Replies {
+    fn default() -> Replies {
+        Replies::up_to(u64::MAX)
+    }
+}
+
+impl Replies {
+    /// Accepts bodies up to this length, and up to the memory of this machine, because a worker has the whole reply
+    /// before it sends it. A longer one is an error as soon as it is announced.
+    pub(crate) fn up_to(longest: u64) -> Replies {
+        let longest = longest.min(memory::total());
+        Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest, addressable: ADDRESSABLE }
+    }
+
+    /// Returns how long a body is, if it is not longer than a worker may send and than this program can hold. On a
+    /// 32-bit machine these differ.
+    fn length(&self, announced: u64) -> Result<usize, ProtocolError> {
+        let is_acceptable = announced <= self.longest.min(self.addressable);
+        usize::try_from(announced).ok().filter(|_| is_acceptable).ok_or(ProtocolError)
+    }
+
+    /// Returns where to put what arrives next, and how much of it may be put there.
+    pub(crate) fn space(&mut self) -> (&mut Vec<u8>, usize) {
+        let Some(Long { length, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
+        let missing = length.saturating_sub(body.len());
+        if body.capacity() - body.len() < missing.min(PIECE) {
+            // Each time as much as has come, so that a large block is seldom moved.
+            body.reserve_exact(missing.min(body.len().max(STEP)));
+        }
+        let free = body.capacity() - body.len();
+        (body, missing.min(free))
+    }
+
+    /// A long reply that has begun to arrive, once: its reader may have [memory](Replies::lend) for it.
+    pub(crate) fn begun(&mut self) -> Option<Reply> {
+        let long = self.long.as_mut()?;
+        std::mem::take(&mut long.is_new).then_some(long.reply)
+    }
+
+    /// Receives the long reply that is arriving into this vector, whose contents are not needed any more.
+    pub(crate) fn lend(&mut self, mut memory: Vec<u8>) {
+        if let Some(long) = &mut self.long {
+            memory.clear();
+            memory.extend_from_slice(&long.body);
+            long.body = memory;
+        }
+    }
+
+    /// Whether something has arrived that was not returned yet.
+    pub(crate) fn is_in_a_reply(&self) -> bool {
+        !self.arrived.is_empty() || self.long.is_some()
+    }
+
+    /// Returns how much memory it holds.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn capacity(&self) -> usize {
+        self.arrived.capacity() + self.long.as_ref().map_or(0, |long| long.body.capacity())
+    }
+
+    /// Returns the next reply that has arrived as a whole, with its body; of outcomes, the records that have arrived as
+    /// a whole.
+    pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
+        let is_whole = |long: &mut Long| long.body.len() == long.length;
+        if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
+            return Ok(Some((reply, Cow::Owned(body))));
+        }
+        if self.long.is_some() {
+            return Ok(None);
+        }
+        if self.open.is_some() {
+            return self.cut_records();
+        }
+        let Some((head, rest)) = self.arrived[self.next..].split_first_chunk() else {
+            self.compact();
+            return Ok(None);
+        };
+        let reply = Reply::read(head).ok_or(ProtocolError)?;
+        let length = self.length(reply.body)?;
+        if reply.kind == ReplyKind::Outcomes {
+            if reply.body == 0 {
+                // No batch is empty, and a reply without an outcome must not count as progress.
+                return Err(ProtocolError);
+            }
+            self.next += Reply::SIZE;
+            self.open = Some(reply);
+            return self.cut_records();
+        }
+        if rest.len() < length {
+            if reply.body >= LONG {
+                self.long = Some(Long { reply, length, body: rest.to_vec(), is_new: true });
+                self.next = self.arrived.len();
+            }
+            self.compact();
+            return Ok(None);
+        }
+        let body = self.next + Reply::SIZE;
+        self.next = body + length;
+        Ok(Some((reply, Cow::Borrowed(&self.arrived[body..self.next]))))
+    }
+
+    /// Returns the records that have arrived of the outcomes that are arriving.
+    fn cut_records(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
+        let Some(reply) = &mut self.open else { return Ok(None) };
+        let arrived = &self.arrived[self.next..];
+        let mut records = batch::records(arrived);
+        let left = reply.body;
+        reply.body -= records.by_ref().take(usize::try_from(left).unwrap_or(usize::MAX)).count() as u64;
+        let reply = Reply { body: left - reply.body, ..*reply };
+        if reply.body == left {
+            self.open = None;
+        } else if let Some(length) = records.rest().first_chunk() {
+            self.length(u32::from_le_bytes(*length).into())?;
+        }
+        if reply.body == 0 && left > 0 {
+            self.compact();
+            return Ok(None);
+        }
+        let start = self.next;
+        self.next += arrived.len() - records.rest().len();
+        Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
+    }
+
+    /// Removes what was returned.
+    fn compact(&mut self) {
+        self.arrived.drain(..self.next);
+        self.next = 0;
+        // A buffer that has grown is not kept forever.
+        if self.arrived.is_empty() && self.arrived.capacity() > STEP {
+            self.arrived = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_returned_whatever_pieces_they_arrive_in() {
+        let mut stream = Vec::new();
+        for (sequence, body) in [(1, "one"), (2, ""), (3, "three")] {
+            let reply = Reply { kind: ReplyKind::Outcome, sequence, body: body.len() as u64 };
+            stream.extend_from_slice(&reply.to_bytes());
+            stream.extend_from_slice(body.as_bytes());
+        }
+        for piece in [1, 5, 24, 100] {
+            let (mut replies, mut found) = (Replies::default(), Vec::new());
+            for bytes in stream.chunks(piece) {
+                replies.space().0.extend_from_slice(bytes);
+                while let Some((reply, body)) = replies.cut().expect("well formed") {
+                    found.push((reply.sequence, String::from_utf8_lossy(&body).into_owned()));
+                }
+            }
+            assert_eq!(found, [(1, "one".into()), (2, String::new()), (3, "three".into())]);
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_returned_in_the_vector_that_it_was_received_in() {
+        let body = vec![7; 3 * LONG as usize];
+        let mut stream = Reply { kind: ReplyKind::Outcome, sequence: 1, body: body.len() as u64 }.to_bytes().to_vec();
+        stream.extend_from_slice(&body);
+        let (mut replies, mut rest) = (Replies::default(), stream.as_slice());
+        let cut = loop {
+            let (into, most) = replies.space();
+            let (piece, behind) = rest.split_at(most.min(rest.len()));
+            into.extend_from_slice(piece);
+            rest = behind;
+            if let Some((_, cut)) = replies.cut().expect("well formed") {
+                break cut;
+            }
+        };
+        assert!(matches!(&cut, Cow::Owned(vector) if *vector == body && vector.capacity() == body.len()));
+        assert!(!replies.is_in_a_reply());
+    }
+
+    #[test]
+    fn a_long_body_is_received_into_memory_that_was_lent_for_it() {
+        let head = Reply { kind: ReplyKind::Outcome, sequence: 9, body: 2 * LONG };
+        let mut replies = Replies::default();
+        assert!(replies.begun().is_none());
+        replies.space().0.extend_from_slice(&[&head.to_bytes()[..], &[1; 100]].concat());
+        assert!(replies.cut().expect("well formed").is_none());
+        assert_eq!(replies.begun(), Some(head));
+        assert!(replies.begun().is_none(), "it is asked for once");
+        let memory = vec![9; 2 * LONG as usize];
+        let place = memory.as_ptr();
+        replies.lend(memory);
+        let (into, most) = replies.space();
+        assert_eq!(most, 2 * LONG as usize - 100);
+        into.extend(std::iter::repeat_n(1, most));
+        let (_, body) = replies.cut().expect("well formed").expect("as a whole");
+        assert!(body.as_ptr() == place && body.iter().all(|byte| *byte == 1));
+    }
+
+    #[test]
+    fn the_memory_for_a_long_body_grows_with_what_arrives() {
+        let announced = Reply { kind: ReplyKind::Outcome, sequence: 1, body: 1 << 30 };
+        let mut replies = Replies::default();
+        replies.space().0.extend_from_slice(&announced.to_bytes());
+        let mut come = 0;
+        while come < 10 << 20 {
+            assert!(replies.cut().expect("well formed").is_none() && replies.is_in_a_reply());
+            let (into, most) = replies.space();
+            into.extend(std::iter::repeat_n(1, most));
+            come += most;
+            assert!(replies.capacity() <= 2 * come + 2 * STEP);
+        }
+    }
+
+    #[test]
+    fn outcomes_of_a_batch_are_returned_as_they_arrive() {
+        let texts = ["one", "", "three", "four"];
+        let mut stream = Reply { kind: ReplyKind::Outcomes, sequence: 7, body: 4 }.to_bytes().to_vec();
+        texts.iter().for_each(|text| batch::write_record(&mut stream, |into| into.extend_from_slice(text.as_bytes())));
+        stream.extend_from_slice(&Reply { kind: ReplyKind::Outcome, sequence: 8, body: 0 }.to_bytes());
+        for piece in [1, 5, 24, 31, 100] {
+            let (mut replies, mut found, mut behind) = (Replies::default(), Vec::new(), 0);
+            for bytes in stream.chunks(piece) {
+                replies.space().0.extend_from_slice(bytes);
+                while let Some((reply, body)) = replies.cut().expect("well formed") {
+                    match reply.kind {
+                        ReplyKind::Outcomes => {
+                            assert_eq!((reply.sequence, reply.body), (7, batch::records(&body).count() as u64));
+                            found.extend(
+                                batch::records(&body).map(|record| String::from_utf8_lossy(record).into_owned()),
+                            );
+                        }
+                        _ => behind = reply.sequence,
+                    }
+                }
+            }
+            assert_eq!((found, behind), (texts.map(String::from).to_vec(), 8), "pieces of {piece}");
+            assert!(!replies.is_in_a_reply());
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_is_too_long_is_an_error_before_it_arrives() {
+        let cut = |length: u32| {
+            let mut replies = Replies::up_to(100);
+            let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 };
+            replies.space().0.extend_from_slice(&head.to_bytes());
+            replies.space().0.extend_from_slice(&length.to_le_bytes());
+            replies.cut().map(|_| ())
+        };
+        assert!(cut(100).is_ok() && cut(101).is_err());
+    }
+
+    #[test]
+    fn a_body_that_this_program_cannot_hold_is_an_error_before_it_arrives() {
+        // As on a 32-bit machine with more memory than one program can have.
+        let addressable = i32::MAX as u64;
+        for kind in [ReplyKind::Outcome, ReplyKind::NotReady, ReplyKind::Outcomes] {
+            for (body, is_acceptable) in [(addressable, true), (addressable + 1, false), (1 << 32, false)] {
+                let head = Reply { kind, sequence: 1, body }.to_bytes();
+                let mut replies = Replies { longest: u64::MAX, addressable, ..Replies::default() };
+                replies.space().0.extend_from_slice(&head);
+                assert_eq!(replies.cut().is_ok(), is_acceptable, "{kind:?} of {body}");
+                let (_, most) = replies.space();
+                assert!(!is_acceptable || most > 0);
+            }
+        }
+        let mut replies = Replies { longest: u64::MAX, addressable: 1000, ..Replies::default() };
+        let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 };
+        replies.space().0.extend_from_slice(&[&head.to_bytes()[..], &1001_u32.to_le_bytes()].concat());
+        assert!(replies.cut().is_err(), "of one item of a batch");
+        assert!(Replies::default().addressable <= usize::MAX as u64 / 2);
+    }
+
+    #[test]
+    fn a_kind_that_does_not_exist_is_an_error() {
+        let mut replies = Replies { arrived: vec![9; 30], ..Replies::default() };
+        assert!(replies.cut().is_err());
+    }
+
+    #[test]
+    fn a_body_that_is_too_long_is_an_error_before_it_arrives() {
+        let announce = |body| Reply { kind: ReplyKind::Outcome, sequence: 1, body }.to_bytes().to_vec();
+        let cut = |limit, body| Replies { arrived: announce(body), ..Replies::up_to(limit) }.cut().map(|_| ());
+        assert!(cut(100, 100).is_ok() && cut(100, 101).is_err());
+        assert!(cut(u64::MAX, 512 << 20).is_ok() && cut(u64::MAX, 1 << 60).is_err());
+    }
+}
