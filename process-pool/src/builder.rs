@@ -1,4 +1,4 @@
-//! What can be chosen about a pool of processes.
+//! The options of a pool of processes.
 
 use std::{
     ffi::OsString,
@@ -21,7 +21,7 @@ use crate::{
     sys::{control_group::ControlGroup, executable::Executable, signals, standard},
 };
 
-/// Makes a [`ProcessPoolExecutor`]; see [`ProcessPoolExecutor::builder`].
+/// Builds a [`ProcessPoolExecutor`]. [`ProcessPoolExecutor::builder`] returns one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,47 +53,48 @@ pub struct ProcessPoolBuilder {
 }
 
 impl ProcessPoolExecutor {
-    /// A pool of so many worker processes.
+    /// Builds a pool of so many worker processes.
     ///
     /// # Errors
     ///
-    /// As [`ProcessPoolBuilder::build`].
+    /// Returns the errors of [`ProcessPoolBuilder::build`].
     pub fn new(max_workers: usize) -> Result<ProcessPoolExecutor, Error> {
         ProcessPoolExecutor::builder().max_workers(max_workers).build()
     }
 
-    /// Chooses more than the number of workers.
+    /// Returns a builder, which has more options than the number of workers.
     pub fn builder() -> ProcessPoolBuilder {
         ProcessPoolBuilder::default()
     }
 }
 
-/// More workers than this are a mistake: no machine runs so many, and each costs descriptors.
+/// More workers than this are a mistake: no machine runs so many, and each takes descriptors.
 const MOST_WORKERS: usize = 4096;
 
 impl ProcessPoolBuilder {
-    /// How many worker processes there are. Default: as many as this program may use processors.
+    /// Sets how many worker processes there are. The default is the number of processors that this program may use.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
     }
 
-    /// What the workers are called, with a number behind: in [`task::current`](executor_core::task::current), in
-    /// errors, and in the system's list of processes. Default: a name that no other pool of this program has.
+    /// Sets the name of the workers, which a number follows. It appears in
+    /// [`task::current`](executor_core::task::current), in errors, and in the system's list of processes. The default
+    /// is a name that no other pool of this program has.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.name_prefix = Some(prefix.into());
         self
     }
 
-    /// How many tasks may wait. Then `submit` waits for room, and `try_submit` answers
-    /// [`QueueFull`](ErrorKind::QueueFull). Default: as many as memory holds.
+    /// Bounds how many tasks may wait. At the bound `submit` blocks, and `try_submit` returns
+    /// [`QueueFull`](ErrorKind::QueueFull). Without this there is no bound but memory.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.limits.queue_capacity = Some(tasks);
         self
     }
 
-    /// A function that each worker calls before its first task. If it fails, the pool is
-    /// [`Broken`](ErrorKind::Broken), with what the function said.
+    /// Sets a function that each worker calls before its first task. If it fails, the pool is
+    /// [`Broken`](ErrorKind::Broken), with the function's error.
     pub fn initializer<F, A, R>(mut self, function: F, args: A) -> Self
     where
         F: Function<A, R>,
@@ -104,47 +105,46 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// After so many tasks a worker leaves, and a fresh one takes its place: for code that leaks. A chunk of a `map`
-    /// counts as one. Default: workers stay.
+    /// Replaces a worker after so many tasks, which helps with code that leaks. A chunk of a `map` counts as one task.
+    /// By default workers stay.
     pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
         self.limits.max_tasks_per_worker = Some(tasks);
         self
     }
 
-    /// How long a task may run, unless its [`TaskOptions::time_limit`](executor_core::TaskOptions::time_limit) says
-    /// otherwise; for each item of a `map` by itself. One that runs longer is stopped, and fails with
-    /// [`TimeLimit`](ErrorKind::TimeLimit). Time in which this whole program is stopped, by `SIGSTOP` or in a frozen
-    /// container, does not count, to within a second.
+    /// Limits how long a task may run, unless the task has a limit of its own
+    /// ([`TaskOptions::time_limit`](executor_core::TaskOptions::time_limit)). Each item of a `map` has the whole limit.
+    /// A task that runs longer is stopped, and fails with [`TimeLimit`](ErrorKind::TimeLimit). Time in which this whole
+    /// program is stopped, by `SIGSTOP` or in a frozen container, does not count, to within a second.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limits.time_limit = Some(limit);
         self
     }
 
-    /// How many bytes of memory a worker may have, all its tasks' leftovers included. An allocation beyond that ends
-    /// the worker, which costs the task that asked for it.
+    /// Limits how many bytes of memory a worker may have, including what earlier tasks have leaked. An allocation
+    /// beyond that ends the worker and fails the task that made it.
     ///
-    /// On Linux this counts private writable memory (`RLIMIT_DATA`): what is allocated, the stacks of threads, private
-    /// mappings. It does not count memory that can be shared (anonymous shared mappings, `memfd`, files in `/dev/shm`),
-    /// nor mapped files. A process that a task starts has the limit again for itself. To bound all of that, run the
-    /// program in a control group with `memory.max`. Elsewhere the limit counts the whole address space.
+    /// On Linux this counts private writable memory (`RLIMIT_DATA`): allocations, the stacks of threads, private
+    /// mappings. It counts neither memory that can be shared (anonymous shared mappings, `memfd`, files in `/dev/shm`)
+    /// nor mapped files. A process that a task starts has the same limit for itself. To bound all of that, run the
+    /// program in a control group with `memory.max`. On other systems the limit counts the whole address space.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = Some(bytes);
         self
     }
 
-    /// Sets a variable in the workers' environment, which otherwise is this program's.
+    /// Sets a variable in the environment of the workers, which is this program's apart from that.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((key.into(), value.into()));
         self
     }
 
-    /// Passes descriptors on to the workers, where they have the same numbers, and so do programs that tasks start. The
-    /// pool keeps them open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
+    /// Passes descriptors to the workers, and to programs that tasks start, under the same numbers. The pool keeps them
+    /// open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
     ///
-    /// Without this a worker has nothing of what this program has open but the standard output; see
-    /// [`ProcessPoolExecutor`]. It need not matter to the rest of the program: a descriptor that is passed on may have
-    /// `CLOEXEC` set here, as all that the standard library opens have, and keeps it. To go on using a file here, pass
-    /// its `try_clone`. Linux only.
+    /// Without this a worker has only the standard output of what this program has open (see [`ProcessPoolExecutor`]).
+    /// A descriptor that is passed may have `CLOEXEC` set here, as everything has that the standard library opens, and
+    /// keeps it. To go on using a file here, pass its `try_clone`. Linux only.
     ///
     /// ```
     /// use std::{fs::File, io::{Read, Seek, Write}, os::fd::{AsRawFd, FromRawFd}};
@@ -157,7 +157,7 @@ impl ProcessPoolBuilder {
     /// let number = file.as_raw_fd();
     /// let pool = ProcessPoolExecutor::builder().max_workers(1).pass_fds([file]).build()?;
     /// let read = |number: i32| {
-    ///     // SAFETY: the pool passes this descriptor on, and no other task uses it.
+    ///     // SAFETY: the pool passes this descriptor, and no other task uses it.
     ///     let mut file = unsafe { File::from_raw_fd(number) };
     ///     let mut text = String::new();
     ///     file.read_to_string(&mut text).unwrap();
@@ -171,24 +171,23 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// Whether workers that crash leave core dumps, which hold the arguments of their tasks. `true`: as far as the hard
-    /// limit of this program lets them; `false`: never, and a program that collects dumps is not run either. Default:
-    /// as this program does, so mostly not (`ulimit -c`).
+    /// Sets whether workers that crash leave core dumps, which contain the arguments of their tasks. With `true` they
+    /// do as far as the hard limit of this program allows. With `false` they never do, and a program that collects
+    /// dumps is not run either. By default they do if this program would, so mostly not (`ulimit -c`).
     pub fn core_dumps(mut self, wanted: bool) -> Self {
         self.core_dumps = Some(wanted);
         self
     }
 
-    /// Whether each worker gets a control group (version 2) of its own, under the one that this program is in. Default:
-    /// no.
+    /// Sets whether each worker gets a control group (version 2) of its own, under that of this program. By default it
+    /// does not.
     ///
-    /// What tasks start ends with their worker in any case, except where the worker dies by itself, of a signal, an
-    /// abort or `_exit`: then processes in other groups or sessions stay. In a control group they end then, too. It is
-    /// an option because joining a group takes Linux some milliseconds for each worker (1 to 10 as measured), as long
-    /// as it takes to start one, or several times as long.
+    /// Processes that tasks start end with their worker, except where the worker itself dies, of a signal, an abort or
+    /// `_exit`: then those in other process groups or sessions stay. In a control group they end as well. This is an
+    /// option because joining a group takes Linux some milliseconds for each worker, as long as starting one or longer.
     ///
-    /// Where the system does not let this program make such groups (it takes write access to its own one, as root has,
-    /// or a service with `Delegate=yes`; and Linux 5.14), the pool works as without.
+    /// If the system does not let this program make such groups, the pool works without them. They need Linux 5.14 and
+    /// write access to the program's own group, which root has, and a service with `Delegate=yes`.
     ///
     /// ```
     /// use executor_core::Executor;
@@ -203,18 +202,18 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// How arguments and results travel. Default: the fastest way that the system has.
+    /// Sets how arguments and results are sent. The default is the fastest way that the system has.
     pub fn transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self
     }
 
-    /// Starts the workers, and does not wait until they are ready.
+    /// Starts the workers and returns without waiting until they are ready.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for zero workers and other options that cannot work;
-    /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be written down;
+    /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be encoded;
     /// [`Broken`](ErrorKind::Broken) where workers cannot start by themselves: add
     /// [`process_pool::init()`](crate::init) as the first line of `main`; in a dynamic library, be it loaded later (a
     /// plug-in, a Python extension) or at the start of the program, because workers run the program itself; and in a
@@ -257,8 +256,8 @@ impl ProcessPoolBuilder {
                 return Err(Error::new(ErrorKind::Other, message));
             }
         }
-        // Handed over like this because a thread that cannot be started drops its closure, and with it what ends the
-        // workers.
+        // The supervisor is sent to its thread because a thread that cannot be started drops its closure, and with it
+        // what ends the workers.
         let (hand, over) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
         let thread = signals::with_all_blocked(|| thread.spawn(move || over.into_iter().for_each(Supervisor::run)));
@@ -313,7 +312,8 @@ impl ProcessPoolBuilder {
     }
 }
 
-/// Whether a process that is started now would become a worker: not if this one never looked whether it is one itself.
+/// Checks whether a process that is started now would become a worker: not if this process has never looked whether it
+/// is a worker itself.
 fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
     if !has_looked {
         return Err(Error::new(
@@ -344,7 +344,7 @@ fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
 
 fn default_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    // ORDERING: the counter only has to give different numbers.
+    // ORDERING: the numbers only have to differ.
     format!("ProcessPoolExecutor-{}", COUNT.fetch_add(1, Relaxed))
 }
 
@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_whose_workers_cannot_start_is_told_what_to_add() {
+    fn the_error_of_a_program_whose_workers_cannot_start_tells_what_to_add() {
         let error = check_start(false, 0).expect_err("workers cannot start");
         assert_eq!(error.kind(), ErrorKind::Broken);
         let expected = "add `concurrent_futures::init();` (or `process_pool::init();`) as the first line of `main`";
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_of_a_worker_of_a_worker_without_end_is_refused() {
+    fn workers_of_workers_are_refused_beyond_a_depth() {
         check_start(true, environment::DEEPEST - 1).expect("not too deep");
         assert!(
             check_start(true, environment::DEEPEST)

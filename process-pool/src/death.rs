@@ -1,4 +1,4 @@
-//! What is said of a worker that died: the facts, the likely cause, the next step.
+//! What errors tell about a worker that died: the facts, the likely cause, the next step.
 
 use std::{fmt::Write as _, os::unix::process::ExitStatusExt, process::ExitStatus};
 
@@ -12,29 +12,29 @@ use crate::{
 /// How a worker ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Death {
-    /// The worker's name.
+    /// The name of the worker.
     pub(crate) worker: String,
     pub(crate) pid: u32,
-    /// None: something else in this program has reaped it.
+    /// `None` if something else in this program has reaped it.
     pub(crate) status: Option<ExitStatus>,
-    /// Why the pool itself has killed it.
+    /// Why the pool has killed it, if it has.
     pub(crate) reason: Option<&'static str>,
     pub(crate) signs: Signs,
-    /// The end of what it has written to its standard error since its task began; where it ran none, since the last one
-    /// ended.
+    /// The end of what it has written to its standard error since its task began, or since its last task ended if it
+    /// ran none.
     pub(crate) stderr_tail: String,
-    /// Whether the kernel has killed something of this program's for want of memory since the last time somebody asked.
+    /// Whether the kernel has killed a process of this program because memory ran out, since the death before this one.
     pub(crate) out_of_memory: bool,
 }
 
-/// What the worker's own handlers have left behind. Each is only said of an end that it explains.
+/// What the worker's own handlers have recorded. A sign is mentioned only if it explains the death.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signs {
-    /// It has never served.
+    /// It was never ready.
     pub(crate) never_served: bool,
-    /// Its stack has overflowed. None: it cannot say so but in words.
+    /// Its stack has overflowed. `None` if it can only write that to its standard error.
     pub(crate) stack_overflowed: Option<bool>,
-    /// It could neither read from its parent nor write to it. None: as above.
+    /// It could neither read from its parent nor write to it. `None` as above.
     pub(crate) link_lost: Option<bool>,
 }
 
@@ -49,13 +49,13 @@ impl Signs {
 }
 
 impl Death {
-    /// The error of the task that it was running.
+    /// Returns the error of the task that it was running.
     pub(crate) fn error(&self, task: &str) -> Error {
         let message = format!("task `{task}` was lost: {}", self.describe());
         Error::from_death(ErrorKind::WorkerDied, message, self.detail(task))
     }
 
-    /// The reason of a pool that is broken because its workers end like this before they are ready.
+    /// Returns the reason of a pool that is broken because its workers die like this before they are ready.
     pub(crate) fn broken(&self, pool: &str) -> Error {
         let message = format!(
             "{pool} is broken: its workers end before they are ready, so no more are started. Fix the initializer, or the \
@@ -65,7 +65,7 @@ impl Death {
         Error::from_death(ErrorKind::Broken, message, self.detail(""))
     }
 
-    /// Whether it was sent a signal that programs send to each other, and not by its pool.
+    /// Whether another process sent it a signal that programs send to each other.
     pub(crate) fn was_killed_from_outside(&self) -> bool {
         let signal = self.status.and_then(|status| status.signal());
         let sent = matches!(signal, Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP));
@@ -80,7 +80,7 @@ impl Death {
             .with_stderr_tail(&self.last_lines())
     }
 
-    /// What happened, the likely cause, and its last words.
+    /// Returns what happened, the likely cause, and the end of its standard error.
     pub(crate) fn describe(&self) -> String {
         let mut text = format!("worker process {} ({}) ", self.pid, self.worker);
         let signal = self.status.and_then(|status| status.signal());
@@ -104,7 +104,7 @@ impl Death {
         text
     }
 
-    /// What an error shows of its standard error. A terminal may be shown it as it is.
+    /// Returns the part of its standard error that an error shows. It is escaped, so a terminal can show it.
     fn last_lines(&self) -> String {
         escape::last_lines(&self.stderr_tail)
     }
@@ -152,7 +152,8 @@ impl Death {
     }
 }
 
-/// Whether this is what Rust or C++ say before they abort for want of memory. Nothing else tells that of an abort.
+/// Returns whether this is what Rust or C++ print before they abort because memory ran out. Nothing else tells that an
+/// abort has that cause.
 fn is_failed_allocation(line: &str) -> bool {
     let bytes = line.trim().strip_prefix("memory allocation of ").and_then(|rest| rest.strip_suffix(" bytes failed"));
     bytes.is_some_and(|bytes| !bytes.is_empty() && bytes.bytes().all(|digit| digit.is_ascii_digit()))
@@ -183,7 +184,7 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
-/// Counts how often the kernel has killed for want of memory, in the control group that this program is in.
+/// Counts how often the kernel has killed a process because memory ran out, in the control group of this program.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryKills {
     file: Option<std::path::PathBuf>,
@@ -197,8 +198,8 @@ impl MemoryKills {
         kills
     }
 
-    /// Whether there was one since this was last asked.
-    pub(crate) fn was_one(&mut self) -> bool {
+    /// Returns whether there was one since the last call.
+    pub(crate) fn take_new(&mut self) -> bool {
         let now = self.read();
         let more = now > self.seen;
         self.seen = now;
@@ -212,7 +213,7 @@ impl MemoryKills {
     }
 }
 
-/// The counters of the control group, version 2. Where there is none, nothing is known.
+/// Returns the file with the counters of the control group (version 2), if there is one.
 fn events_file() -> Option<std::path::PathBuf> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_is_named_with_its_likely_cause_and_the_last_words() {
+    fn a_signal_is_named_with_its_likely_cause_and_the_stderr_tail() {
         let error = death(libc::SIGSEGV, "parsing page 3").error("parse");
         let text = error.to_string();
         for part in
@@ -245,30 +246,30 @@ mod tests {
     }
 
     #[test]
-    fn an_exit_code_is_told_from_a_signal() {
+    fn an_exit_code_is_not_mistaken_for_a_signal() {
         let error = death(7 << 8, "").error("parse");
         assert!(error.to_string().contains("exited with code 7"));
         assert_eq!(error.worker_death().expect("a death").exit_code(), Some(7));
     }
 
     #[test]
-    fn a_failed_allocation_is_told_from_another_abort() {
-        let text = |raw_status, words| death(raw_status, words).error("t").to_string();
+    fn a_failed_allocation_is_not_mistaken_for_another_abort() {
+        let text = |raw_status, stderr| death(raw_status, stderr).error("t").to_string();
         let failed = "memory allocation of 8 bytes failed";
         assert!(text(libc::SIGABRT, failed).contains("out of memory"));
         assert!(text(libc::SIGABRT, "").contains("aborted"));
-        for words in ["memory allocation of the parser took 5 ms", "the memory allocation of 8 bytes failed once"] {
-            assert!(text(libc::SIGABRT, words).contains("aborted"), "{words}");
+        for stderr in ["memory allocation of the parser took 5 ms", "the memory allocation of 8 bytes failed once"] {
+            assert!(text(libc::SIGABRT, stderr).contains("aborted"), "{stderr}");
         }
-        // It ends by an abort, so it explains nothing else.
+        // A failed allocation ends in an abort, so it explains no other end.
         assert!(text(libc::SIGSEGV, failed).contains("bad memory access"));
         assert!(text(3 << 8, failed).contains("called exit"));
     }
 
     #[test]
-    fn what_a_task_says_of_the_worker_is_not_taken_for_what_the_worker_says_of_itself() {
-        let text = |raw_status, words: &str| {
-            let mut death = death(raw_status, words);
+    fn what_a_task_prints_is_not_mistaken_for_what_its_worker_reports() {
+        let text = |raw_status, stderr: &str| {
+            let mut death = death(raw_status, stderr);
             death.signs.link_lost = Some(false);
             death.error("t").to_string()
         };

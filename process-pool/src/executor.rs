@@ -9,43 +9,41 @@ use crate::{Stats, pool::Pool};
 /// Runs tasks in worker processes.
 ///
 /// A task that segfaults, aborts, overflows its stack, runs out of memory or never ends costs that task and nothing
-/// else: its future says what happened, the worker is replaced, everything else goes on. Python's counterpart is
+/// else: its future tells what happened, the worker is replaced, everything else goes on. Python's counterpart is
 /// `concurrent.futures.ProcessPoolExecutor`.
 ///
-/// Workers are this very program, started again, so functions and statics are the same there; what a task changes in
-/// memory stays there. They need no code of yours to start; see [`init`](crate::init) for the exception.
+/// Workers are this very program, started again, so functions and statics are the same there. What a task changes in
+/// memory stays in its worker. Workers need no code of yours to start; see [`init`](crate::init) for the exception.
 ///
 /// # What workers share with this program
 ///
-/// - The standard output is this program's own, its position and flags included: what a task sets with `fcntl`, such as
-///   `O_NONBLOCK`, is set for this program too. The standard error is passed on by the pool; the standard input is
-///   empty.
+/// - The standard output, its position and flags included: what a task sets with `fcntl`, such as `O_NONBLOCK`, is set
+///   for this program too. The pool forwards the standard error; the standard input is empty.
 /// - No other descriptor, not even those that this program holds without `CLOEXEC`, unless
-///   [`pass_fds`](crate::ProcessPoolBuilder::pass_fds) says so. One exception: a descriptor that another thread opens
-///   without `CLOEXEC` while a worker is being started may be in that worker.
-/// - Its rights, and never more, even if the program's file would give more: set-uid or set-gid bits of the file have
-///   no effect on workers, and of the capabilities they have those that are effective here. Where the system would add
-///   some, workers are started with `no_new_privs`, which what tasks start inherits. A program that was itself started
-///   with more rights than its caller has, or that has put rights aside for a while, has no workers; see
+///   [`pass_fds`](crate::ProcessPoolBuilder::pass_fds) names it. There is one exception: a descriptor that another
+///   thread opens without `CLOEXEC` while a worker is being started may be in that worker.
+/// - Its rights, and never more. Set-uid or set-gid bits of the program's file have no effect on workers, and of the
+///   capabilities they have those that are effective here. Where the system would add some, workers are started with
+///   `no_new_privs`, which what tasks start inherits. A program that was itself started with more rights than its
+///   caller has, or that has put rights aside for a while, cannot have workers; see
 ///   [`build`](crate::ProcessPoolBuilder::build).
-/// - Not its terminal. Workers have no controlling terminal, nor have the programs that tasks start: `/dev/tty` cannot
-///   be opened there, so a password prompt fails and does not wait. Ctrl-C and Ctrl-Z reach this program alone. While
-///   Ctrl-Z has stopped it, tasks that workers have begun, or have been given already, go on, and time limits are
-///   looked at when it goes on; to stop workers too, send the signals to
-///   [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that hangs up ends this program if it does not
-///   handle that, and its workers with it.
+/// - Not its terminal. Neither workers nor the programs that tasks start have a controlling terminal: `/dev/tty` cannot
+///   be opened there, so a password prompt fails and does not wait. Ctrl-C and Ctrl-Z reach only this program. While
+///   Ctrl-Z has stopped it, workers go on with the tasks that they have, and time limits are checked when it goes on.
+///   To stop workers too, send the signals to [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that hangs
+///   up ends this program if it does not handle that, and its workers with it.
 ///
-/// # Who starts first
+/// # The order of starts
 ///
-/// Higher [priority](executor_core::TaskOptions::priority) starts first, and within a priority the first that was
-/// submitted. A low priority means late and not never: of 2,049 tasks that are taken while others of another priority
-/// wait, one is the oldest of all.
+/// A task with a higher [priority](executor_core::TaskOptions::priority) starts first. Within a priority tasks start in
+/// the order in which they were submitted. A low priority means late and not never: of 2,049 tasks that are taken while
+/// others of another priority wait, one is the oldest of all.
 ///
 /// # The end
 ///
 /// Dropping the executor runs what was accepted to its end. However this program ends, its workers and what they have
-/// started end within a second: on Linux in whatever group or session that is, elsewhere what is in the worker's
-/// process group.
+/// started end within a second: on Linux in whatever group or session that is, on other systems in the worker's process
+/// group.
 ///
 /// ```
 /// use executor_core::{ErrorKind, Executor};
@@ -69,7 +67,7 @@ impl ProcessPoolExecutor {
         ProcessPoolExecutor { pool }
     }
 
-    /// The process ids of the workers that live at this moment.
+    /// Returns the process ids of the workers that are alive at this moment.
     ///
     /// ```
     /// # use executor_core::Executor;
@@ -82,8 +80,8 @@ impl ProcessPoolExecutor {
         self.pool.worker_pids()
     }
 
-    /// What the pool does at this moment, and what it has done so far. [`Debug`](fmt::Debug) shows that too, and each
-    /// worker with its process and its task: a watchdog can print it.
+    /// Returns what the pool does at this moment, and what it has done so far. [`Debug`](fmt::Debug) shows that, too,
+    /// and each worker with its process and its task, for a watchdog to print.
     ///
     /// ```
     /// # use executor_core::Executor;
@@ -128,7 +126,7 @@ impl Drop for ProcessPoolExecutor {
     }
 }
 
-// A caught panic leaves no pool half changed: no lock of a pool is held while user code runs.
+// A caught panic leaves no pool half changed, because no lock of a pool is held while user code runs.
 impl std::panic::UnwindSafe for ProcessPoolExecutor {}
 impl std::panic::RefUnwindSafe for ProcessPoolExecutor {}
 
@@ -145,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_start_in_a_unit_test_without_code_of_the_users() {
+    fn workers_start_in_a_unit_test_without_user_code() {
         let pool = ProcessPoolExecutor::new(1).expect("a pool");
         let pid = pool.submit(|()| std::process::id(), ()).expect("accepted").result(None).expect("a result");
         assert_ne!(pid, std::process::id());

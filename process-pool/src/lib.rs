@@ -12,33 +12,39 @@
 //! # Ok::<(), executor_core::Error>(())
 //! ```
 //!
+//! # How it works
+//!
+//! A pool starts this very program again for each worker, which serves tasks instead of running `main`. A task is sent
+//! as the number of its function and its encoded arguments, through a ring in shared memory or a socket; its result
+//! comes back the same way. A worker that dies costs the task that it ran, and is replaced by another.
+//!
 //! # Features
 //!
-//! `tracing`: events for the crate of that name, with target `process_pool`. Workers that start (`DEBUG`), start in the
-//! place of another (`INFO`) and die (`WARN`), the pool's closing and end (`INFO`), and each task that is assigned and
+//! `tracing`: events for the crate of that name, with target `process_pool`. They report workers that start (`DEBUG`),
+//! replace another (`INFO`) and die (`WARN`), the pool's closing and end (`INFO`), and each task that is assigned and
 //! done (`TRACE`), with the worker's name and process and the task's name and number. What happens in the pool's own
-//! threads is told in the one that runs callbacks. Without the feature nothing of it is compiled.
+//! threads is reported by the one that runs callbacks. Without the feature none of this is compiled.
 //!
 //! # Threads and signals
 //!
-//! A pool has a thread that looks after the workers; one that runs callbacks, wakers and what else is user code; and
-//! one that passes on what workers write to their standard error. The last two are started when they are first needed.
-//! All of them block all signals, so that a program that waits for a signal gets it. What a callback starts inherits
-//! that: a child process of a callback has all signals blocked unless it is started with another mask. Workers, and
-//! what tasks start, begin with the default actions and no signal blocked.
+//! A pool has a thread that looks after the workers; one that runs callbacks, wakers and other user code; and one that
+//! forwards what workers write to their standard error. The last two are started when they are first needed. All of
+//! them block all signals, so that a program that waits for a signal gets it. A child process that a callback starts
+//! inherits that, unless it is started with another mask. Workers, and what tasks start, begin with the default actions
+//! and no signal blocked.
 //!
-//! Lines that workers write to their standard error appear whole in this program's; a line that does not end is passed
-//! on after 200 milliseconds. If nobody reads this program's standard error for a second, workers no longer wait for
-//! that, and what does not fit is left out: the stream says how much. The end of a pool waits for a reader that has
-//! stopped reading for a second at most, and for a slow one for five. Where a terminal or a pipe cannot be opened once
-//! more through `/proc` and nobody reads it, a thread may be left behind that ends when somebody does.
+//! Lines that workers write to their standard error appear whole in this program's; a line that does not end is
+//! forwarded after 200 milliseconds. If nothing reads this program's standard error for a second, workers no longer
+//! wait for that, and what does not fit is left out: the stream says how much. The end of a pool waits for a second at
+//! most if nothing reads, and for five if the reader is slow. Where a terminal or a pipe cannot be opened once more
+//! through `/proc`, a thread may be left behind that ends when something reads.
 //!
 //! # Platforms
 //!
-//! Linux has everything. On other Unix systems tasks travel through sockets, and `memory_limit` counts address space.
+//! Linux has everything. On other Unix systems tasks are sent through sockets, and `memory_limit` counts address space.
 //! Windows is not supported yet.
 //!
-//! # What a pool says
+//! # Error messages
 //!
 #![doc = include_str!("../MESSAGES.md")]
 

@@ -1,11 +1,11 @@
-//! What a pool has done so far, in numbers.
+//! The statistics of a pool.
 
 use std::fmt;
 
 /// What a pool does at a moment, and what it has done since it was built.
 ///
-/// [`ProcessPoolExecutor::stats`](crate::ProcessPoolExecutor::stats) answers one. A chunk of a `map` counts as one
-/// task, which is done when each of its items has an outcome, whichever.
+/// [`ProcessPoolExecutor::stats`](crate::ProcessPoolExecutor::stats) returns one. A chunk of a `map` counts as one
+/// task, which is done when each of its items has an outcome, be it a value or an error.
 ///
 /// ```
 /// use executor_core::Executor;
@@ -34,16 +34,16 @@ pub struct Stats {
     pub failed: u64,
     /// Tasks that were cancelled before they started.
     pub cancelled: u64,
-    /// Worker processes that live.
+    /// Worker processes that are alive.
     pub workers: usize,
-    /// Workers that have ended without being told to leave: by themselves, killed from outside, or killed by the pool
-    /// to stop a task.
+    /// Workers that have died without being told to leave: by themselves, killed from outside, or killed by the pool to
+    /// stop a task.
     pub deaths: u64,
-    /// Workers that were started in the place of another, which had died or had had the tasks of its life.
+    /// Workers that were started to replace another, which had died or had run all the tasks of its life.
     pub restarts: u64,
     /// Bytes that were sent to workers.
     pub bytes_sent: u64,
-    /// Bytes that have come from workers.
+    /// Bytes that were received from workers.
     pub bytes_received: u64,
 }
 

@@ -97,7 +97,7 @@ impl Supervisor {
             status: dying.process.reap(),
             signs: Signs::of(io.report()),
             stderr_tail: io.stderr_of_last_task(),
-            out_of_memory: self.memory_kills.was_one(),
+            out_of_memory: self.memory_kills.take_new(),
         };
         Some((remains, io.declined))
     }
