@@ -36,7 +36,7 @@ pub(crate) use deferred::Deferred;
 pub(crate) use handle::Stage;
 pub(crate) use ids::{PerSlot, SlotId, WorkerId};
 pub(crate) use reader::{Armed, OnDoorbell, ReplyReader, Rest};
-pub(crate) use reaped::{Dying, Obituary, Remains};
+pub(crate) use reaped::{DeathRecord, Dying, EndedProcess};
 pub(crate) use replies::Received;
 pub(crate) use sending::SocketWatch;
 pub(crate) use state::{Limits, Phase, State};

@@ -25,7 +25,7 @@ pub(crate) struct Dying {
 }
 
 /// What is known of a process that has ended.
-pub(crate) struct Remains {
+pub(crate) struct EndedProcess {
     pub(crate) pid: u32,
     /// `None` if something else in this program has reaped it.
     pub(crate) status: Option<ExitStatus>,
@@ -36,7 +36,7 @@ pub(crate) struct Remains {
 
 /// How a worker's life went.
 #[must_use]
-pub(crate) struct Obituary {
+pub(crate) struct DeathRecord {
     pub(crate) death: Death,
     pub(crate) was_ready: bool,
     /// Whether it was ready and died without having had a task.
@@ -56,7 +56,12 @@ impl State {
 
     /// Removes a worker whose process was reaped, decides what becomes of its tasks, and gives those that run again to
     /// other workers. Returns `None` if the slot has no worker.
-    pub(crate) fn on_death(&mut self, slot: SlotId, remains: Remains, now: Instant) -> Option<(Obituary, Deferred)> {
+    pub(crate) fn on_death(
+        &mut self,
+        slot: SlotId,
+        ended: EndedProcess,
+        now: Instant,
+    ) -> Option<(DeathRecord, Deferred)> {
         let was_terminated = self.phase == Phase::Terminating;
         let worker = self.slots[slot].detach()?;
         let was_ready = worker.was_ready();
@@ -64,15 +69,15 @@ impl State {
         let was_useless = was_ready && !worker.has_replied() && worker.in_flight().is_empty();
         let death = Death {
             worker: self.slots[slot].name.clone(),
-            pid: remains.pid,
-            status: remains.status,
+            pid: ended.pid,
+            status: ended.status,
             reason: worker.kill_reason(),
-            signs: Signs { never_served: remains.signs.never_served && !was_ready, ..remains.signs },
-            stderr_tail: remains.stderr_tail,
-            out_of_memory: remains.out_of_memory,
+            signs: Signs { never_served: ended.signs.never_served && !was_ready, ..ended.signs },
+            stderr_tail: ended.stderr_tail,
+            out_of_memory: ended.out_of_memory,
         };
         let (lost, verdict) = worker.into_lost();
-        let completions = self.settle_lost(lost, verdict.as_ref(), &death, !was_terminated);
+        let completions = self.decide_lost(lost, verdict.as_ref(), &death, !was_terminated);
         self.counters.count_all(&completions);
         let mut deferred = self.dispatch(now);
         self.note_below_bound(&mut deferred);
@@ -81,11 +86,11 @@ impl State {
             deferred.trace.of_worker(|| trace::Event::died(&death));
         }
         deferred.complete(completions, &death.worker);
-        Some((Obituary { death, was_ready, was_useless, was_terminated }, deferred))
+        Some((DeathRecord { death, was_ready, was_useless, was_terminated }, deferred))
     }
 
     /// Decides what becomes of each task that a dead worker had: it fails, or it is queued again.
-    fn settle_lost(
+    fn decide_lost(
         &mut self,
         lost: Vec<Lost>,
         verdict: Option<&Verdict>,

@@ -337,7 +337,7 @@ impl State {
         if let Some(worker) = self.worker_by_id(id)
             && worker.stage() == Stage::Starting
         {
-            worker.kill_because("it had not answered a minute after its start, so it was killed");
+            worker.kill_because("it was not ready a minute after its start, so it was killed");
         }
     }
 

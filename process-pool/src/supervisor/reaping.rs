@@ -1,4 +1,4 @@
-//! The death of a worker: its process is reaped, its tasks are settled, its slot is filled again.
+//! The death of a worker: its process is reaped, its tasks fail or are queued again, its slot is filled again.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     death::{Death, Signs},
-    pool::{Dying, Obituary, Remains, SlotId},
+    pool::{DeathRecord, Dying, EndedProcess, SlotId},
 };
 
 /// What the pool learns from a worker's death.
@@ -40,19 +40,19 @@ impl Supervisor {
         }
     }
 
-    /// Kills a worker, unless it has ended by itself, and settles what it had. Returns `None` if the slot has no
-    /// worker.
+    /// Kills a worker, unless it has ended by itself, reaps it, and decides what becomes of its tasks. Returns `None`
+    /// if the slot has no worker.
     pub(super) fn reap(&mut self, slot: SlotId) -> Option<Reaped> {
         let dying = self.pool.state.lock().begin_death(slot)?;
         self.end_process(&dying);
         self.read_last_replies(slot);
         self.pool.close_reader(slot);
-        let (remains, declined) = self.take_remains(&dying)?;
-        let settled = self.pool.state.lock().on_death(slot, remains, Instant::now());
-        let (obituary, deferred) = settled?;
+        let (ended, declined) = self.collect_end(&dying)?;
+        let step = self.pool.state.lock().on_death(slot, ended, Instant::now());
+        let (record, deferred) = step?;
         self.pool.perform(deferred);
-        let life = life_of(&obituary, dying.was_starting, declined.is_some());
-        Some(Reaped { death: obituary.death, life, declined })
+        let life = life_of(&record, dying.was_starting, declined.is_some());
+        Some(Reaped { death: record.death, life, declined })
     }
 
     /// Ends the process and all that its tasks have started. Its process group can still be named, because the process
@@ -88,30 +88,30 @@ impl Supervisor {
     }
 
     /// Collects what the worker has left behind, and reaps its process.
-    fn take_remains(&mut self, dying: &Dying) -> Option<(Remains, Option<Error>)> {
+    fn collect_end(&mut self, dying: &Dying) -> Option<(EndedProcess, Option<Error>)> {
         self.read_last_stderr(dying.id);
         let mut io = self.worker_io[dying.id.slot].take()?;
         io.unwatch(&self.pool.poller);
-        let remains = Remains {
+        let ended = EndedProcess {
             pid: dying.process.number(),
             status: dying.process.reap(),
             signs: Signs::of(io.report()),
             stderr_tail: io.stderr_of_last_task(),
             out_of_memory: self.memory_kills.take_new(),
         };
-        Some((remains, io.declined))
+        Some((ended, io.declined))
     }
 }
 
 /// Returns how a worker's life went, as far as it matters for the next one.
-fn life_of(obituary: &Obituary, was_starting: bool, has_declined: bool) -> Life {
-    let died_before_ready = was_starting && !obituary.was_ready;
+fn life_of(record: &DeathRecord, was_starting: bool, has_declined: bool) -> Life {
+    let died_before_ready = was_starting && !record.was_ready;
     match () {
-        () if obituary.was_terminated => Life::Served,
+        () if record.was_terminated => Life::Served,
         () if has_declined => Life::Declined,
-        () if died_before_ready && obituary.death.was_killed_from_outside() => Life::Killed,
+        () if died_before_ready && record.death.was_killed_from_outside() => Life::Killed,
         () if died_before_ready => Life::Failed,
-        () if obituary.was_useless => Life::Useless,
+        () if record.was_useless => Life::Useless,
         () => Life::Served,
     }
 }

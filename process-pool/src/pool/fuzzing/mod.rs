@@ -16,7 +16,7 @@ use std::{
 use executor_core::{Error, ErrorKind};
 
 use super::{
-    Armed, Deferred, Limits, OnDoorbell, Remains, SlotId, Stage, State, ids::Assignment, job::Job, state::Enqueued,
+    Armed, Deferred, EndedProcess, Limits, OnDoorbell, SlotId, Stage, State, ids::Assignment, job::Job, state::Enqueued,
 };
 use crate::{Transport, death::Signs, process::Process, start::setup::Setup, sys::socket::pair as socketpair};
 use link::HostileLink;
@@ -225,14 +225,14 @@ impl Scene {
                 break;
             }
         }
-        let remains = Remains {
+        let ended = EndedProcess {
             pid: dying.process.number(),
             status: None,
             signs: Signs::default(),
             stderr_tail: String::new(),
             out_of_memory: false,
         };
-        let (_, deferred) = self.state.on_death(SLOT, remains, self.now).expect("a worker");
+        let (_, deferred) = self.state.on_death(SLOT, ended, self.now).expect("a worker");
         perform(deferred);
         let (link, outbox) = HostileLink::new(self.transport);
         self.link = link;

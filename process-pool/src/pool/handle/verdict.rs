@@ -7,7 +7,7 @@ use executor_core::Error;
 pub(crate) struct Verdict {
     /// The task that the worker is killed for.
     pub(crate) sequence: u64,
-    /// The item. Outcomes of this one and of those behind it do not count any more, whoever sends them.
+    /// The item. Outcomes of this one and of those behind it do not count any more.
     pub(super) item: u64,
     pub(crate) error: Error,
 }

@@ -12,7 +12,9 @@ use std::{
 use executor_core::{Backend, Error, ErrorKind, Executor, Future, MapOptions, Task, TaskOptions};
 use parking_lot::Mutex;
 
-use super::{Deferred, Job, Limits, Remains, SlotId, Stage, State, WorkerId, handle::WorkerHandle, state::Enqueued};
+use super::{
+    Deferred, EndedProcess, Job, Limits, SlotId, Stage, State, WorkerId, handle::WorkerHandle, state::Enqueued,
+};
 use crate::{
     death::Signs,
     process::Process,
@@ -162,15 +164,15 @@ impl Bench {
     /// The worker dies of something in it.
     fn die(&mut self, slot: usize) {
         let dying = self.state.begin_death(SlotId::new(slot)).expect("a worker");
-        let remains = Remains {
+        let ended = EndedProcess {
             pid: dying.process.number(),
             status: None,
             signs: Signs::default(),
             stderr_tail: String::new(),
             out_of_memory: false,
         };
-        let (_, deferred) = self.state.on_death(SlotId::new(slot), remains, self.now).expect("a worker");
-        settle(deferred);
+        let (_, deferred) = self.state.on_death(SlotId::new(slot), ended, self.now).expect("a worker");
+        perform(deferred);
     }
 
     fn worker(&mut self, slot: usize) -> &mut WorkerHandle {
@@ -188,7 +190,7 @@ impl Bench {
         let job = Job::new(task, None).expect("written");
         let now = self.now;
         if let Enqueued::Dispatched(deferred) = self.state.enqueue(job, || now) {
-            settle(deferred);
+            perform(deferred);
         }
     }
 
@@ -197,12 +199,12 @@ impl Bench {
     }
 
     fn dispatch(&mut self) {
-        settle(self.state.dispatch(self.now));
+        perform(self.state.dispatch(self.now));
     }
 
     fn check_stall(&mut self, slot: usize) {
         let id = self.worker_id(slot);
-        settle(self.state.check_stall(id, self.now));
+        perform(self.state.check_stall(id, self.now));
     }
 
     /// The tasks that a worker has, by the order of their submission, from 1 on.
@@ -239,6 +241,6 @@ impl Bench {
 }
 
 /// Does what a transition has left to be done, in this thread.
-fn settle(deferred: Deferred) {
+fn perform(deferred: Deferred) {
     deferred.completions.into_iter().for_each(|completion| drop(completion.complete()));
 }
