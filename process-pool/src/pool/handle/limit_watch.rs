@@ -263,7 +263,8 @@ mod tests {
             let begin = (Some(Claim::Running { item: first }), Some(0), 0);
             for (claim, age, bytes) in std::iter::once(begin).chain(says) {
                 looks += 1;
-                let facts = Facts { open, bytes: bytes.into(), ..facts(sent, after, claim, age.map(Duration::from_millis)) };
+                let age = age.map(Duration::from_millis);
+                let facts = Facts { open, bytes: bytes.into(), ..facts(sent, after, claim, age) };
                 match LimitWatch::look(&mut watch, &facts, LIMIT) {
                     Look::InTime(left) => after += left,
                     // The claim has changed before the task could be condemned.
