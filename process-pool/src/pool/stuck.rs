@@ -37,7 +37,7 @@ impl State {
         let limit = if is_ending || is_limited || worker.has_withdrawn_to_skip() { STUCK_AT_THE_END } else { STUCK };
         worker.checks.stopped = false;
         if (is_in_a_reply || worker.owes_a_step()) && worker.is_stopped() {
-            worker.kill_because("it was stopped by a signal and did not go on, so it was killed");
+            worker.kill_because("it was stopped by a signal and not continued, so it was killed");
         } else if worker.stage() != Stage::Starting && worker.owes_a_step() && worker.record_traffic(now) > limit {
             worker.kill_because(
                 "it did not begin with its task, or did not send its result, for far too long, so it was killed",
