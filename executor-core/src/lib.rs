@@ -5,7 +5,8 @@
 //! use executor_core::{Backend, Error, Executor, InlineExecutor, as_completed};
 //!
 //! fn word_lengths(executor: &dyn Backend) -> Result<usize, Error> {
-//!     let futures = ["one", "three", "seven"].map(|word| executor.submit(|word: String| word.len(), word.to_string()));
+//!     let words = ["one", "three", "seven"];
+//!     let futures = words.map(|word| executor.submit(|word: String| word.len(), word.to_string()));
 //!     let mut letters = 0;
 //!     for future in as_completed(futures.into_iter().collect::<Result<Vec<_>, _>>()?, None) {
 //!         letters += future?.result(None)?;
