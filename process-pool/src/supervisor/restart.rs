@@ -6,6 +6,9 @@
 //! more attempts, with pauses, if workers were ready before, if they were killed from outside, or if the system lacks
 //! something that may be free again in a moment. Either way the number of starts without a worker that serves is
 //! bounded.
+//!
+//! While no worker has ever been ready, the ones that are starting tell whether any can be. After enough failures their
+//! outcome is waited for: otherwise slow starts, of which one is always under way, would replace each other for long.
 
 use std::{io, time::Duration};
 
@@ -23,6 +26,9 @@ const MOST_USELESS_WORKERS: u32 = 5;
 
 /// The shortest pause before another attempt. The longest is fifty of them.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long an empty slot waits for the workers that are starting to show whether any worker can become ready.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// What has failed since the last success.
 #[derive(Debug)]
@@ -67,11 +73,14 @@ impl RestartPolicy {
         RestartPolicy { width, has_served: false, failed: 0, killed: 0, useless: 0 }
     }
 
-    /// Records that a worker is ready.
-    pub(super) fn on_ready(&mut self) {
+    /// Records that a worker is ready. Returns whether empty slots have waited for this.
+    #[must_use]
+    pub(super) fn on_ready(&mut self) -> bool {
+        let has_waited = !self.has_served && self.failed + self.killed > 0;
         self.has_served = true;
         self.failed = 0;
         self.killed = 0;
+        has_waited
     }
 
     /// Decides after the death of a worker. `others` tells whether another one serves, or was started and has not
@@ -92,7 +101,8 @@ impl RestartPolicy {
                 self.killed = self.killed.saturating_add(1);
                 match self.killed.saturating_sub(self.width) {
                     0..MOST_FAILURES => Next::StartNow,
-                    more if others || more < MOST_PASSING_FAILURES => Next::StartAfter(pause(more - MOST_FAILURES + 1)),
+                    more if more < MOST_PASSING_FAILURES => Next::StartAfter(pause(more - MOST_FAILURES + 1)),
+                    more if others => self.after_many(more),
                     _ => Next::GiveUp,
                 }
             }
@@ -118,8 +128,18 @@ impl RestartPolicy {
         self.failed = self.failed.saturating_add(1);
         match self.failed {
             failed if failed >= most && !others => Next::GiveUp,
+            failed if failed >= most => self.after_many(failed),
             failed if failed < MOST_FAILURES => Next::StartNow,
             failed => Next::StartAfter(pause(failed - MOST_FAILURES + 1)),
+        }
+    }
+
+    /// Decides after failures that would break the pool if no other worker were left.
+    fn after_many(&self, failures: u32) -> Next {
+        match failures.checked_sub(MOST_FAILURES) {
+            _ if !self.has_served => Next::StartAfter(WAIT),
+            Some(more) => Next::StartAfter(pause(more + 1)),
+            None => Next::StartNow,
         }
     }
 }
@@ -154,9 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn while_no_worker_was_ever_ready_the_ones_that_are_starting_are_waited_for() {
+        let mut policy = RestartPolicy::new(8);
+        assert_eq!(policy.on_death(Life::Declined, true), Next::StartAfter(WAIT));
+        assert!(policy.on_ready(), "the slot has waited for this");
+        assert_eq!(policy.on_death(Life::Declined, true), Next::StartAfter(PAUSE));
+        assert!(!policy.on_ready());
+
+        let mut policy = RestartPolicy::new(8);
+        let nexts: Vec<Next> = (0..7).map(|_| policy.on_death(Life::Failed, true)).collect();
+        assert_eq!(nexts.iter().filter(|next| **next == Next::StartNow).count(), 2);
+        assert_eq!(nexts.iter().filter(|next| **next == Next::StartAfter(WAIT)).count(), 5);
+        assert_eq!(policy.on_death(Life::Failed, false), Next::GiveUp);
+    }
+
+    #[test]
     fn no_failure_breaks_a_pool_while_another_worker_may_serve() {
         let mut policy = RestartPolicy::new(4);
-        policy.on_ready();
+        let _ = policy.on_ready();
         for round in 0..1000 {
             let nexts = [
                 policy.on_death(Life::Failed, true),
@@ -179,7 +214,7 @@ mod tests {
             [|policy| policy.on_death(Life::Failed, false), |policy| policy.on_refused(&refusal(Errno::AGAIN), false)];
         for fails in cases {
             let mut policy = RestartPolicy::new(2);
-            policy.on_ready();
+            let _ = policy.on_ready();
             let nexts: Vec<Next> = (0..MOST_PASSING_FAILURES).map(|_| fails(&mut policy)).collect();
             assert_eq!(nexts.iter().position(|next| *next == Next::GiveUp), Some(nexts.len() - 1));
             let pauses =
@@ -217,7 +252,7 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
             assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
-            policy.on_ready();
+            let _ = policy.on_ready();
         }
     }
 

@@ -84,6 +84,15 @@ impl Supervisor {
         }
     }
 
+    /// Starts workers in all slots that have none, soon.
+    pub(super) fn fill_empty_slots(&mut self) {
+        for slot in (0..self.worker_io.len()).map(SlotId::new) {
+            if self.worker_io[slot].is_none() {
+                self.fill_later(slot, Duration::ZERO);
+            }
+        }
+    }
+
     /// Starts a worker in a slot after a pause, if one is still needed then.
     pub(super) fn fill_later(&mut self, slot: SlotId, pause: Duration) {
         self.pool.state.lock().set_timer(Instant::now() + pause, Timer::Restart(slot));

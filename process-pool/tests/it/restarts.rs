@@ -3,7 +3,9 @@
 use executor_core::{Error, ErrorKind, Executor};
 use process_pool::ProcessPoolExecutor;
 
-use crate::support::{Blocker, SharedDir, add_line, builder, get, is_alive, kill, on_both, touch, wait_until, warm_up};
+use crate::support::{
+    Blocker, SharedDir, add_line, builder, get, is_alive, kill, on_both, touch, wait_for_file, wait_until, warm_up,
+};
 
 /// Notes that it was tried. Fails while there is a sign that it is to.
 fn tried(path: &str) -> bool {
@@ -116,8 +118,8 @@ fn one_initializer_of_several_that_fails_costs_its_place_for_a_while_only() {
         add_line(&path, std::process::id());
         let is_first = std::fs::File::options().write(true).create_new(true).open(format!("{path}.first")).is_ok();
         if is_first {
-            // Slower than those that fail, and are tried again.
-            wait_until("three failures", || std::fs::read_to_string(&path).unwrap().lines().count() >= 7);
+            // Slower than those that fail.
+            wait_until("three failures", || std::fs::read_to_string(&path).unwrap().lines().count() >= 4);
             touch(&format!("{path}.ready"));
         } else if !std::path::Path::new(&format!("{path}.ready")).exists() {
             panic!("the port is taken");
@@ -128,5 +130,30 @@ fn one_initializer_of_several_that_fails_costs_its_place_for_a_while_only() {
         let pool = builder(transport, 4).initializer(fails_but_for_one, dir.path("tried")).build().unwrap();
         assert_eq!(get(&pool.submit(|n: u32| n + 1, 1).unwrap()).unwrap(), 2);
         wait_until("four workers", || pool.worker_pids().len() == 4);
+    });
+}
+
+#[test]
+fn while_no_worker_was_ever_ready_a_failed_start_is_not_repeated_before_the_others_have_ended() {
+    fn fails_after_the_first(path: String) {
+        add_line(&path, std::process::id());
+        if std::fs::File::options().write(true).create_new(true).open(format!("{path}.first")).is_err() {
+            wait_for_file(&format!("{path}.go"));
+        }
+        panic!("there is no licence");
+    }
+    on_both(|transport| {
+        let dir = SharedDir::new();
+        let pool = builder(transport, 8).initializer(fails_after_the_first, dir.path("tried")).build().unwrap();
+        wait_until("eight starts", || dir.lines("tried").len() >= 8);
+        wait_until("the first failure", || pool.worker_pids().len() <= 7);
+        dir.touch("tried.go");
+        let error = error_of(&pool);
+        assert_eq!(error.kind(), ErrorKind::Broken);
+        assert!(error.to_string().contains("there is no licence"), "{error}");
+        drop(pool);
+        // One more if the machine is so busy that the pause of ten seconds has passed meanwhile.
+        let starts = dir.lines("tried").len();
+        assert!(starts <= 9, "{starts}");
     });
 }
