@@ -150,6 +150,6 @@ fn a_constructor_that_ends_its_worker_breaks_the_pool_with_the_reason() {
         assert!(output.status.success(), "{hook}: {said}");
         let broken = said.lines().filter(|line| line.starts_with("there: Broken: ") && line.contains(reason));
         assert_eq!(broken.count(), 2, "{hook}: {said}");
-        assert!(said.contains("what runs before `main`"), "{hook}: {said}");
+        assert!(said.contains("the code that runs before `main`"), "{hook}: {said}");
     }
 }
