@@ -1,4 +1,4 @@
-//! Ways for a worker to end that no Rust code can catch.
+//! Ends of a worker that no Rust code can catch.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Crash {
     /// `std::process::abort`.
     Abort,
-    /// A write where no memory is.
+    /// A write to unmapped memory.
     Segfault,
-    /// A recursion without an end.
+    /// Endless recursion.
     StackOverflow,
-    /// An exit with success, which is none.
+    /// An exit with code 0, which is still a death of the worker.
     ExitWithSuccess,
     /// An exit with a code.
     Exit,
 }
 
 impl Crash {
-    /// All of them.
+    /// All crashes.
     pub const ALL: [Crash; 5] =
         [Crash::Abort, Crash::Segfault, Crash::StackOverflow, Crash::ExitWithSuccess, Crash::Exit];
 
@@ -36,7 +36,7 @@ impl Crash {
         }
     }
 
-    /// The exit code that the parent is to see, where it is one.
+    /// Returns the exit code that the parent must see, if the crash has one.
     pub fn exit_code(self) -> Option<i32> {
         match self {
             Crash::ExitWithSuccess => Some(0),
@@ -46,9 +46,9 @@ impl Crash {
     }
 }
 
-#[allow(unsafe_code)] // A segmentation fault is what is wanted.
+#[allow(unsafe_code)] // The segmentation fault is intended.
 fn segfault() -> ! {
-    // SAFETY: none. The first page is never mapped, so the write ends the process and nothing else comes of it.
+    // SAFETY: not sound on purpose. The first page is never mapped, so the write only ends the process.
     unsafe { std::ptr::without_provenance_mut::<u32>(16).write_volatile(1) };
     unreachable!("the first page is mapped")
 }
@@ -58,7 +58,7 @@ fn recurse(depth: u64) -> u64 {
     if depth == u64::MAX { depth } else { recurse(frame[0] + 1) + frame[127] }
 }
 
-/// An argument that ends the process which reads it.
+/// An argument that ends the process that decodes it.
 #[derive(Debug, Serialize)]
 pub struct CrashesWhenRead(pub Crash);
 
@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for CrashesWhenRead {
     }
 }
 
-/// A result that ends the process which writes it.
+/// A result that ends the process that encodes it.
 #[derive(Debug, Deserialize)]
 pub struct CrashesWhenWritten(pub Crash);
 

@@ -1,4 +1,4 @@
-//! The harnesses of our own back-ends.
+//! The conformance harnesses of this project's back-ends.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use executor_core::{Backend, Error, InlineExecutor};
 use process_pool::{ProcessPoolExecutor, Transport};
 use thread_pool::{RayonExecutor, ThreadPoolExecutor};
 
-/// `InlineExecutor`.
+/// The harness of `InlineExecutor`.
 #[derive(Clone, Copy, Debug)]
 pub struct Inline;
 
@@ -25,7 +25,7 @@ impl Harness for Inline {
     }
 }
 
-/// `ThreadPoolExecutor`.
+/// The harness of `ThreadPoolExecutor`.
 #[derive(Clone, Copy, Debug)]
 pub struct Threads;
 
@@ -57,7 +57,7 @@ impl Harness for Threads {
     }
 }
 
-/// `RayonExecutor`, on a rayon pool that was made for it.
+/// The harness of `RayonExecutor`, with a rayon pool of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Rayon;
 
@@ -85,7 +85,7 @@ impl Harness for Rayon {
     }
 }
 
-/// `ProcessPoolExecutor`, by one of its transports.
+/// The harness of `ProcessPoolExecutor` over a transport.
 #[derive(Clone, Copy, Debug)]
 pub struct Processes(pub Transport);
 

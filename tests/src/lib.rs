@@ -1,4 +1,4 @@
-//! What the tests of several back-ends share.
+//! What the tests of several back-ends share, and the parts of the programs in `src/bin`.
 
 pub mod costs;
 pub mod crash;

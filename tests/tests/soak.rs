@@ -1,6 +1,6 @@
-//! The load tests in short; `src/soak` has them, and the program `soak` runs them for longer.
+//! The short form of the load tests in `src/soak`. The program `soak` runs them for longer.
 //!
-//! Each is run in a process of its own, for what is left behind can only be counted where nothing else runs.
+//! Each runs in a process of its own, because only there can leaked resources be counted.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ fn soak(arguments: &[&str]) -> Output {
     command.args(arguments).env("RUST_BACKTRACE", "0").output().expect("the program was built with this test")
 }
 
-/// Runs the short form of a scenario, on everything that it is about.
+/// Runs the short form of a scenario on all of its back-ends.
 fn passes(scenario: &str) {
     let output = soak(&[scenario, "--short", "--patience", "60"]);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -35,21 +35,21 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    with_retries_every_task_survives_the_deaths_of_its_workers: "kills-with-retries",
+    with_retries_every_task_succeeds_although_workers_die: "kills-with-retries",
     without_retries_a_death_costs_the_task_that_ran_and_no_other: "kills-without-retries",
-    workers_that_crash_leave_nothing_in_the_program: "crash-and-replace",
-    workers_of_one_task_leave_nothing_in_the_program: "one-task-per-worker",
-    the_death_of_all_workers_at_once_costs_what_ran: "all-killed",
-    a_huge_argument_may_lose_its_worker_on_the_way: "killed-over-argument",
-    a_huge_result_may_lose_its_worker_on_the_way: "killed-over-result",
-    threads_may_do_everything_at_once_while_workers_die: "storm",
-    workers_that_never_get_ready_break_the_pool_after_few_starts: "stillborn",
+    workers_that_crash_leave_no_resources_in_the_program: "crash-and-replace",
+    workers_of_one_task_leave_no_resources_in_the_program: "one-task-per-worker",
+    the_death_of_all_workers_costs_only_running_tasks: "all-killed",
+    a_worker_may_die_while_it_receives_a_huge_argument: "killed-over-argument",
+    a_worker_may_die_while_it_sends_a_huge_result: "killed-over-result",
+    threads_may_use_a_pool_in_every_way_while_workers_die: "storm",
+    workers_that_die_before_they_are_ready_break_the_pool: "never-ready",
     a_cancel_that_races_the_start_has_one_outcome: "cancel-races-start",
     a_stop_that_races_the_end_has_one_outcome: "terminate-races-finish",
 }
 
 #[test]
-fn every_scenario_has_a_short_form_here() {
+fn every_scenario_is_tested() {
     let known: BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
     assert_eq!(known, TESTED.iter().copied().collect());
 }
@@ -65,7 +65,7 @@ fn without_arguments_all_scenarios_are_listed() {
 }
 
 #[test]
-fn what_is_unknown_is_refused() {
+fn unknown_arguments_are_refused() {
     for arguments in [["no-such-scenario", "--short"], ["storm", "--loud"], ["storm", "--on=mars"]] {
         let output = soak(&arguments);
         assert_eq!(output.status.code(), Some(2), "{output:?}");

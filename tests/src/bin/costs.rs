@@ -1,7 +1,6 @@
-//! Counts what a task costs and compares with `COSTS.md`: `costs [--write]`. Where the counts are not as they are
-//! written, the exit code is 1.
+//! Counts what a task costs and compares the counts with `COSTS.md`: `costs [--write]`. It exits with 1 if they differ.
 //!
-//! `costs --play POOL [--count PART]` is what it starts itself: the counted work.
+//! It starts itself as `costs --play POOL [--count PART]` to do the counted work.
 
 use std::{error::Error, fs, path::Path, process::ExitCode};
 
@@ -11,13 +10,13 @@ use tests::costs::{
     report::{self, Verdict},
 };
 
-/// What is allocated is counted.
+/// Counts allocations.
 #[global_allocator]
 static COUNTER: Counter = Counter;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     if cfg!(debug_assertions) {
-        return Err("what a debug build costs says nothing: run it with --release".into());
+        return Err("the costs of a debug build mean nothing: run it with --release".into());
     }
     let (mut pool, mut phase, mut write) = (None, None, false);
     let mut parser = Parser::from_env();
@@ -37,7 +36,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../COSTS.md");
     if write {
         if !is_installed() {
-            return Err("the file has instructions too, for which valgrind is needed, on x86-64".into());
+            return Err("the file has counts of instructions, which need valgrind on x86-64".into());
         }
         fs::write(path, report::write(&collect()?))?;
         return Ok(ExitCode::SUCCESS);
@@ -46,7 +45,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(check(&file, &report::compare(&file, &collect()?)))
 }
 
-/// Says what has become of each figure, and at the end how many there are of each kind, as tests do.
+/// Prints a verdict on each figure, and a summary in the format of `cargo test`.
 fn check(file: &str, verdicts: &[Verdict]) -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for verdict in verdicts {

@@ -1,7 +1,7 @@
 //! Runs the crash matrix: `faults [--fault NAME] [--place NAME] [--transport NAME] [--workers N] [--write] [--loud]`.
 //!
-//! Each choice may be given several times; without one, all of its kind are run. Progress is written to standard error,
-//! and what is not as the table says to standard output, with the exit code 1.
+//! Each option may be given several times. Without one, all of its kind run. Progress goes to standard error. Cells
+//! that differ from the table go to standard output, and the exit code is then 1.
 
 use std::{
     any::Any,
@@ -17,13 +17,13 @@ use lexopt::{Arg, Parser, ValueExt as _};
 use process_pool::Transport;
 use tests::faults::{Fault, Place, Run, console, report};
 
-/// Longer than a cell takes on the busiest machine; what it waits for inside is given up earlier.
+/// Longer than a cell takes on the busiest machine. Each wait inside a cell has a shorter deadline.
 const DEADLINE: Duration = Duration::from_secs(150);
 
 const TRANSPORTS: [Transport; 2] = [Transport::Ring, Transport::Socket];
 const WIDTHS: [usize; 3] = [1, 2, 5];
 
-/// What is to be run.
+/// The chosen cells.
 #[derive(Default)]
 struct Choice {
     faults: Vec<Fault>,
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut console = if choice.loud { None } else { Some(console::take_standard_error()?) };
     let runs = choice.runs();
     let mut failed = Vec::new();
-    // How often a fault while tasks came and went has met none, and one.
+    // How often a fault between tasks has cost no task, and one.
     let mut struck = [0, 0];
     for (number, run) in runs.iter().enumerate() {
         let start = Instant::now();
@@ -62,11 +62,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} of {} cells are as the table says", runs.len() - failed.len(), runs.len());
     if struck != [0, 0] {
         let [none, one] = struck;
-        println!("of the faults while tasks came and went, {none} have met no task and {one} have met one");
+        println!("of the faults between tasks, {none} have cost no task and {one} have cost one");
     }
     if !failed.is_empty() {
-        println!("not so:\n{}", failed.join("\n"));
-        // At once: the threads of cells that hang are still there.
+        println!("others:\n{}", failed.join("\n"));
+        // This does not wait for the threads of cells that hang.
         process::exit(1);
     }
     if choice.write {
@@ -75,12 +75,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs a cell on a thread of its own, which is left behind if it hangs.
+/// Runs a cell, and leaves it behind if it hangs.
 fn watched(run: Run) -> Result<usize, String> {
     match conformance::watch("cell", DEADLINE, move || run.check()) {
         Some(Ok(seen)) => seen,
         Some(Err(panic)) => Err(format!("the check panicked: {}", message_of(&*panic))),
-        None => Err(format!("it hangs: no end after {DEADLINE:?}")),
+        None => Err(format!("it has not ended after {DEADLINE:?}")),
     }
 }
 
@@ -91,7 +91,7 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Progress matters less than what it is of, so one that cannot be written is lost.
+/// Prints progress. A line that cannot be written is lost.
 fn say(console: Option<&mut File>, line: &str) {
     match console {
         Some(console) => drop(writeln!(console, "{line}")),
@@ -118,7 +118,7 @@ impl Choice {
             }
         }
         if choice.write && !choice.is_everything() {
-            return Err("--write says that every cell was run: leave the other choices out".into());
+            return Err("--write needs every cell to run: leave the other options out".into());
         }
         Ok(choice)
     }

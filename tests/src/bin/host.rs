@@ -1,6 +1,7 @@
-//! A program that loads a plug-in, for `tests/plugins.rs`.
+//! Loads a plug-in, for `tests/plugins.rs`.
 //!
-//! `host <library>` loads it and calls it; without an argument it looks for what was loaded at its start.
+//! `host <library>` loads the library and calls it. Without an argument it calls a library that was loaded at its
+//! start.
 #![allow(unsafe_code)]
 
 use std::{
@@ -12,12 +13,11 @@ fn main() {
     println!("main runs");
     let library = std::env::args().nth(1).map(|path| CString::new(path).expect("no zero byte"));
     let path = library.as_ref().map_or(null(), |path| path.as_ptr());
-    // SAFETY: the path ends with a zero byte, or is null, which means the program with all that was loaded at its
-    // start.
+    // SAFETY: the path ends with a zero byte, or is null, which names the program with its libraries.
     let handle = unsafe { libc::dlopen(path, libc::RTLD_NOW) };
     assert!(!handle.is_null(), "{}", last_error());
     let address = find(handle, c"builds_pools");
-    // SAFETY: the library defines it as such a function.
+    // SAFETY: the library defines a function of this type.
     let function = unsafe { std::mem::transmute::<*mut c_void, extern "C" fn() -> c_int>(address) };
     std::process::exit(function())
 }
@@ -30,7 +30,7 @@ fn find(handle: *mut c_void, name: &CStr) -> *mut c_void {
 }
 
 fn last_error() -> String {
-    // SAFETY: the text is valid until the next call, and copied before.
+    // SAFETY: the text is valid until the next call, and it is copied before.
     let text: *const c_char = unsafe { libc::dlerror() };
     assert!(!text.is_null());
     // SAFETY: as above.

@@ -1,4 +1,4 @@
-//! A program that makes an executor and then ends in some way, for tests of what can only be seen from outside.
+//! Builds an executor and then ends in some way. The tests watch it from outside.
 //!
 //! `program <scenario> <executor>`
 
@@ -29,15 +29,15 @@ fn main() -> Result<(), Error> {
         }
         "forgets-the-executor" => {
             let executor = executor(&kind)?;
-            let _ = runs_for_ever(&*executor)?;
-            tell_workers(&kind);
+            let _ = start_endless(&*executor)?;
+            print_workers(&kind);
             mem::forget(executor);
             Ok(())
         }
         "exits" => {
             let executor = executor(&kind)?;
-            let _ = runs_for_ever(&*executor)?;
-            tell_workers(&kind);
+            let _ = start_endless(&*executor)?;
+            print_workers(&kind);
             process::exit(3)
         }
         "panics" => {
@@ -77,19 +77,19 @@ fn falls_off_main(executor: &dyn Backend) -> Result<(), Error> {
 }
 
 /// Submits a task that never ends, and returns when it runs.
-fn runs_for_ever(executor: &dyn Backend) -> Result<Future<()>, Error> {
-    let for_ever = |()| loop {
+fn start_endless(executor: &dyn Backend) -> Result<Future<()>, Error> {
+    let endless = |()| loop {
         thread::park();
     };
-    let future = executor.submit::<_, _, ()>(for_ever, ())?;
+    let future = executor.submit::<_, _, ()>(endless, ())?;
     while !future.running() {
         thread::yield_now();
     }
     Ok(future)
 }
 
-/// Tells the test the children of this process.
-fn tell_workers(kind: &str) {
+/// Prints the children of this process for the test.
+fn print_workers(kind: &str) {
     if kind == "threads" {
         return;
     }
@@ -104,26 +104,26 @@ fn tell_workers(kind: &str) {
 fn waits_to_be_killed(kind: &str) -> Result<(), Error> {
     let executor = processes(kind)?;
     // One worker is busy and one is idle.
-    let _future = runs_for_ever(&executor)?;
-    tell_workers(kind);
+    let _future = start_endless(&executor)?;
+    print_workers(kind);
     loop {
         thread::park();
     }
 }
 
-/// Prints what a forked child gets for an answer.
+/// Checks that a forked child gets errors and that the parent goes on.
 fn forks(kind: &str) -> Result<(), Error> {
     let executor = executor(kind)?;
     executor.submit(|n: u8| n, 1)?.result(None)?;
-    let pending = runs_for_ever(&*executor)?;
+    let pending = start_endless(&*executor)?;
     let child = fork();
     if child == 0 {
         let submitted = executor.submit(|n: u8| n, 1).map(drop);
         let waited = pending.result(Duration::from_secs(3600));
         let answers = [submitted.err().map(|e| e.to_string()), waited.err().map(|e| e.to_string())];
         let both = answers.iter().all(Option::is_some);
-        eprintln!("the child was answered {answers:?}");
-        // Dropping it in the child must neither hang nor touch the parent's workers.
+        eprintln!("the child got {answers:?}");
+        // A drop in the child must not hang and must not affect the parent's workers.
         drop(executor);
         process::exit(if both { 0 } else { 1 });
     }
@@ -132,18 +132,17 @@ fn forks(kind: &str) -> Result<(), Error> {
     // The parent's pool still works.
     let after = executor.submit(|n: u8| n + 1, 1)?.result(None)?;
     println!("the parent has {after}");
-    tell_workers(kind);
+    print_workers(kind);
     process::exit(0)
 }
 
 #[allow(unsafe_code)] // The standard library offers no `fork`.
 fn fork() -> i32 {
-    // SAFETY: the child runs code that takes locks, which is what is to be tested: at worst it hangs, and the test
-    // fails.
+    // SAFETY: the child runs code that takes locks, which is what this tests. At worst it hangs, and the test fails.
     unsafe { libc::fork() }
 }
 
-#[allow(unsafe_code)] // Nor a wait for a child it did not start.
+#[allow(unsafe_code)] // It cannot wait for a forked child either.
 fn wait_for(child: i32) -> i32 {
     let mut status = 0;
     // SAFETY: `status` lives through the call.
@@ -152,7 +151,7 @@ fn wait_for(child: i32) -> i32 {
     if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 }
 }
 
-/// Kills all workers when no new ones can be started, and prints what becomes of the tasks.
+/// Crashes all workers while no new ones can be started, and prints the outcomes of the tasks.
 fn runs_out_of_descriptors(kind: &str) -> Result<(), Error> {
     let executor = processes(kind)?;
     let before: Vec<_> = (0..2).map(|_| executor.submit(|n: u8| n, 1)).collect::<Result<_, _>>()?;
@@ -184,7 +183,7 @@ fn runs_out_of_descriptors(kind: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The last code of a thread that a user can write: the executor was shut down before.
+/// Submits in the destructor of a thread-local value, after the executor was shut down.
 fn submits_from_a_thread_local(kind: &str) -> Result<(), Error> {
     struct Late(Box<dyn Backend>);
     impl Drop for Late {

@@ -1,10 +1,10 @@
-//! Runs the load tests: `soak all`, or some of them. Without arguments it lists them.
+//! Runs all load tests with `soak all`, or those that are named. Without arguments it lists them.
 
 use std::process::ExitCode;
 
 use tests::soak::{Heap, Options, SCENARIOS, USAGE, Unit, run};
 
-/// What each scenario leaves behind is counted to the byte.
+/// Counts allocated bytes, so that scenarios find leaks of a few bytes.
 #[global_allocator]
 static HEAP: Heap = Heap;
 

@@ -1,5 +1,5 @@
-//! Counting instructions with callgrind: running a program under it, telling it from inside when to count, and reading
-//! what it has written.
+//! Counts instructions with callgrind: runs a program under it, starts and stops the counting from inside the program,
+//! and reads the counts.
 #![allow(unsafe_code)]
 
 use std::{
@@ -9,14 +9,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Whether instructions can be counted here.
+/// Returns `true` if instructions can be counted on this machine.
 pub fn is_installed() -> bool {
     let mut version = Command::new("valgrind");
     let version = version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     cfg!(target_arch = "x86_64") && version.is_ok_and(|status| status.success())
 }
 
-/// This program under callgrind, and the workers that it starts too. What is counted is written into this directory.
+/// Returns a command that runs this program and its workers under callgrind, which writes the counts to this directory.
 pub(super) fn command(program: &Path, directory: &Path) -> Command {
     let mut out = OsString::from("--callgrind-out-file=");
     out.push(directory.join("counts.%p"));
@@ -25,19 +25,19 @@ pub(super) fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
-/// Forgets what was counted in this process so far.
+/// Starts counting in this process at zero.
 pub(super) fn start() {
     request(START_INSTRUMENTATION, 0);
     request(ZERO_STATS, 0);
 }
 
-/// Writes down what was counted since [`start`], under this name.
+/// Stops counting, and writes the count since [`start`] under this name.
 pub(super) fn stop(name: &CStr) {
     request(DUMP_STATS_AT, name.as_ptr().expose_provenance());
     request(STOP_INSTRUMENTATION, 0);
 }
 
-/// What was written under this name.
+/// Reads the count with this name.
 pub(super) fn total(directory: &Path, name: &str) -> io::Result<Option<u64>> {
     for file in fs::read_dir(directory)? {
         let text = fs::read_to_string(file?.path())?;
@@ -49,19 +49,19 @@ pub(super) fn total(directory: &Path, name: &str) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-// As in `callgrind.h`: two letters, and the number of the request.
+// The requests of `callgrind.h`: two letters and a number.
 const ZERO_STATS: usize = 0x4354_0001;
 const DUMP_STATS_AT: usize = 0x4354_0003;
 const START_INSTRUMENTATION: usize = 0x4354_0004;
 const STOP_INSTRUMENTATION: usize = 0x4354_0005;
 
-/// Asks valgrind for something, and does nothing where the program does not run under it.
+/// Sends a request to valgrind. Does nothing if the program does not run under it.
 #[cfg(target_arch = "x86_64")]
 fn request(number: usize, argument: usize) {
     let request = [number, argument, 0, 0, 0, 0];
     // SAFETY: the rotations add up to whole turns and the exchange is of a register with itself, so outside of valgrind
-    // nothing happens but to the flags. Valgrind knows the sequence, reads the request that RAX points to, and answers
-    // in RDX.
+    // only the flags change. Valgrind knows the sequence, reads the request that RAX points to, and writes its result
+    // to RDX.
     unsafe {
         std::arch::asm!(
             "rol rdi, 3",

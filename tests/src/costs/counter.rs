@@ -1,4 +1,4 @@
-//! An allocator that counts.
+//! An allocator that counts calls and bytes.
 #![allow(unsafe_code)]
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// The system's allocator, with counts of what it was asked for.
+/// The system's allocator, which counts calls and bytes.
 #[derive(Debug)]
 pub struct Counter;
 
@@ -17,7 +17,7 @@ static CALLS: AtomicUsize = AtomicUsize::new(0);
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
-/// What this process has asked for since it started, or between two moments.
+/// The allocations of this process since it started, or between two moments.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Allocated {
     pub(super) calls: usize,
@@ -27,11 +27,12 @@ pub(super) struct Allocated {
 
 impl Allocated {
     pub(super) fn now() -> Allocated {
-        // ORDERING: looked at where whoever else allocates is held, or was heard to be done.
+        // ORDERING: the other threads that allocate are blocked then, or their end was observed through a
+        // synchronising call.
         Allocated { calls: CALLS.load(Relaxed), bytes: ALLOCATED.load(Relaxed), freed: FREED.load(Relaxed) }
     }
 
-    /// What is not freed. What was freed may have been allocated before.
+    /// Returns the bytes that are not freed. It is negative if earlier allocations were freed.
     pub(super) fn held(&self) -> f64 {
         self.bytes as f64 - self.freed as f64
     }
@@ -54,11 +55,11 @@ fn note(size: usize) {
     ALLOCATED.fetch_add(size, Relaxed);
 }
 
-// SAFETY: everything is the system allocator's work; the counts change nothing of it.
+// SAFETY: every call goes to the system allocator unchanged, and the counters do not touch its memory.
 unsafe impl GlobalAlloc for Counter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
-        // SAFETY: the caller's promises are the same.
+        // SAFETY: the caller's promises are those of the system allocator.
         unsafe { System.alloc(layout) }
     }
 

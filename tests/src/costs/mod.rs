@@ -1,13 +1,13 @@
-//! What a task costs, counted instead of timed: instructions, allocations and bytes for each task, which are the same
-//! on a busy machine and on an idle one. `COSTS.md` has what they are to be, and the program `costs` compares.
+//! Counts what a task costs: instructions, allocations and bytes. Counts do not depend on the load of the machine, as
+//! times do. `COSTS.md` has the expected counts, and the program `costs` compares.
 //!
-//! The counted work ([`script`]) is a process of its own, which [`collect`] starts twice: as it is, for what it
-//! allocates, and under callgrind, for its instructions. A worker of a process pool is counted in the same way, by what
-//! runs in it.
+//! The counted work ([`script`]) is a process of its own. [`collect`] starts it as it is, to count allocations, and
+//! under callgrind, to count instructions. The tasks of the script count in the worker of a process pool in the same
+//! way.
 
 mod callgrind;
 mod counter;
-mod gate;
+mod pipe;
 pub mod report;
 mod script;
 
@@ -27,41 +27,41 @@ pub use self::{
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Instructions of the program itself, without the kernel's.
+    /// Instructions of the program, without those of the kernel.
     Instructions,
-    /// Calls of the allocator that get memory.
+    /// Calls that allocate memory.
     Allocations,
-    /// The bytes asked for by those calls.
+    /// The bytes that those calls request.
     Bytes,
-    /// The bytes that are allocated and not freed.
+    /// The bytes that are allocated and not freed while the task waits.
     Held,
 }
 
-/// One number of `COSTS.md`: of what, and what is counted.
+/// Names one number of `COSTS.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Figure {
-    /// Which pool.
+    /// The pool.
     pub pool: Pool,
-    /// Which part of a task's way.
+    /// The part of the life of a task.
     pub phase: Phase,
-    /// What is counted there.
+    /// What is counted.
     pub kind: Kind,
 }
 
-/// What was counted, for each task.
+/// The counts, divided by the number of tasks.
 pub type Counts = BTreeMap<Figure, f64>;
 
-/// How often instructions are counted where two processes meet. The least is taken: waiting for the other only adds to
-/// it.
+/// How often instructions are counted if two processes run. The least count is taken, because waiting for the other
+/// process only adds instructions.
 const ROUNDS: usize = 5;
 
-/// How often allocations are counted, of which the median is taken: it takes milliseconds each time.
+/// How often allocations are counted. The median is taken.
 const PLAIN_ROUNDS: usize = 15;
 
 impl Kind {
     const ALL: [Kind; 4] = [Kind::Instructions, Kind::Allocations, Kind::Bytes, Kind::Held];
 
-    /// As it is called in the report.
+    /// Returns its name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Instructions => "instructions",
@@ -73,20 +73,20 @@ impl Kind {
 }
 
 impl Figure {
-    /// All of them, in the order of the report.
+    /// Returns all figures in the order of the report.
     pub fn all() -> impl Iterator<Item = Figure> {
         let figures = |pool: Pool, phase: Phase| Kind::ALL.map(|kind| Figure { pool, phase, kind });
         let phases = move |pool: Pool| Phase::ALL.into_iter().flat_map(move |phase| figures(pool, phase));
         Pool::ALL.into_iter().flat_map(phases).filter(Figure::is_counted)
     }
 
-    /// Whether two processes are at work at the same time, so that how many tasks go over at once, and how often one
-    /// waits for the other, is never quite the same.
-    fn is_of_two(&self) -> bool {
+    /// Returns `true` if two processes run at the same time. How many tasks are sent together, and how often one
+    /// process waits for the other, then varies.
+    fn needs_two_processes(&self) -> bool {
         self.pool == Pool::Processes && self.phase != Phase::Submit
     }
 
-    /// What is held is held between submitting and running.
+    /// Returns `true` if the figure exists. Memory is held between submitting and running.
     fn is_counted(&self) -> bool {
         self.phase.is_of(self.pool) && (self.kind != Kind::Held || self.phase == Phase::Submit)
     }
@@ -98,11 +98,11 @@ impl fmt::Display for Figure {
     }
 }
 
-/// Counts everything, or everything but instructions where callgrind is not to be had.
+/// Counts everything, without instructions if callgrind is not installed.
 ///
 /// # Errors
 ///
-/// What the counted program has said, if it has failed.
+/// If the counted program fails. The error has its output.
 pub fn collect() -> Result<Counts, String> {
     let own = env::current_exe().map_err(|error| error.to_string())?;
     let mut all: BTreeMap<Figure, Vec<f64>> = BTreeMap::new();
@@ -123,7 +123,7 @@ pub fn collect() -> Result<Counts, String> {
 }
 
 fn least_instructions(own: &Path, figure: Figure) -> Result<f64, String> {
-    let rounds = if figure.is_of_two() { ROUNDS } else { 1 };
+    let rounds = if figure.needs_two_processes() { ROUNDS } else { 1 };
     (0..rounds).try_fold(f64::INFINITY, |least, _| Ok(least.min(instructions(own, figure.pool, figure.phase)?)))
 }
 
@@ -139,7 +139,7 @@ fn allocations(own: &Path, pool: Pool) -> Result<Counts, String> {
     text.lines().map(count).collect()
 }
 
-/// Only one part is counted at a time: a process that is not counted hardly waits for callgrind.
+/// Counts one part in one process at a time, so that the other process runs at nearly full speed.
 fn instructions(own: &Path, pool: Pool, phase: Phase) -> Result<f64, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     output_of(callgrind::command(own, directory.path()).args(["--play", pool.name(), "--count", phase.name()]))?;

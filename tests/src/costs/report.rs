@@ -1,4 +1,4 @@
-//! `COSTS.md`: the expected counts, and how new ones are compared with them.
+//! `COSTS.md`, which has the expected counts, and the comparison with it.
 
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
@@ -10,30 +10,29 @@ pub const WRITE: &str = "cargo run --release -p tests --bin costs -- --write";
 const INTRODUCTION: &str = "\
 # What a task costs
 
-For each task that adds one to a number, on a pool of one worker.
-It is counted, not timed, so it is the same on a busy machine.
+The costs of a task that adds one to a number, on a pool of one worker. They are counted, so they do not depend on load.
 `cargo run --release -p tests --bin costs` counts again and compares, and so does `ci/costs`.
-A figure that has become better fails too, so that the gain is recorded and cannot be lost unnoticed.
+A figure that is better fails as well, so that the improvement is written down and cannot be lost unnoticed.
 
 ";
 
 const LEGEND: &str = "
 | part | what is counted |
 |---|---|
-| submit | until `submit` has returned; the worker is busy, so no thread is woken |
-| run | in the worker: from the end of one task to the end of the next |
+| submit | until `submit` returns; the worker is busy, so no thread is woken |
+| run | in the worker: from the end of the previous task to the end of this one |
 | result | `result` of a task that is done |
-| parent | in all threads of the parent: sending the task to the worker, handling its reply, and `result` |
+| parent | in all threads of the parent: sending the task to the worker, reading its reply, and `result` |
 
-Instructions are those of the program without the kernel, as callgrind counts them; only on x86-64.
-Another compiler or C library has other counts.
-Callgrind slows a program down fifty times, so a worker process gets fewer tasks at a time than at full speed, and work that is \
-done once for several tasks has a larger share in *parent* and *run*.
-Allocations are calls that get memory, bytes are what they request.
-Bytes held are allocated and not freed while a task waits, with its future, its function and its argument of eight bytes.
+Instructions are those of the program without those of the kernel, as callgrind counts them, on x86-64 only. They depend on the \
+compiler and on the C library.
+Callgrind slows a program down fifty times, so a worker process is sent fewer tasks together than at full speed, and \
+work that is done once for several tasks has a larger share in *parent* and *run*.
+Allocations are calls that allocate memory, and bytes are what they request. Bytes held are allocated and not freed while a \
+task waits, with its future, its function and its argument of eight bytes.
 ";
 
-/// How far a count may differ from the expected one.
+/// How far a count may be from the expected one.
 #[derive(Clone, Copy, Debug)]
 enum Tolerance {
     Percent(f64),
@@ -42,7 +41,7 @@ enum Tolerance {
 
 impl Tolerance {
     fn of(figure: Figure) -> Tolerance {
-        match (figure.kind, figure.is_of_two(), figure.phase) {
+        match (figure.kind, figure.needs_two_processes(), figure.phase) {
             (Kind::Instructions, _, Phase::Parent) => Tolerance::Percent(15.0),
             (Kind::Instructions, true, _) => Tolerance::Percent(10.0),
             (Kind::Instructions, false, _) => Tolerance::Percent(5.0),
@@ -69,7 +68,7 @@ impl Tolerance {
     }
 }
 
-/// Returns the upper bound of a figure, whatever the file says.
+/// Returns a limit for a figure that holds whatever the file says.
 fn bound(figure: Figure) -> Option<f64> {
     match (figure.kind, figure.pool) {
         (Kind::Held, Pool::Threads) => Some(200.0),
@@ -78,18 +77,18 @@ fn bound(figure: Figure) -> Option<f64> {
     }
 }
 
-/// The result of comparing a figure.
+/// The verdict on a figure.
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
-    /// Within the tolerance.
+    /// It is near enough to the expected count.
     Kept(String),
-    /// It could not be counted here.
+    /// It cannot be counted on this machine.
     Skipped(String),
-    /// Outside the tolerance; the text says how.
+    /// It differs. The text says how.
     Failed(String),
 }
 
-/// Compares counts with the file.
+/// Compares the counts with the file.
 pub fn compare(file: &str, counts: &Counts) -> Vec<Verdict> {
     let expected = read(file);
     let verdict = |figure: Figure| {
@@ -125,7 +124,7 @@ pub fn write(counts: &Counts) -> String {
     text
 }
 
-/// Reads the counts of a file, by the names of their figures.
+/// Returns the counts of a file by the names of their figures.
 fn read(file: &str) -> BTreeMap<String, f64> {
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| ")?.split(" | ");

@@ -1,22 +1,21 @@
-//! What is counted: many small tasks on a pool of one worker, whose way is cut into parts that do not overlap.
+//! The counted work: many small tasks on a pool of one worker, in parts that do not overlap.
 //!
-//! The worker is held at a gate while the tasks are submitted, runs them all when the gate opens, and is held at the
-//! next one. So each part is counted while nobody else runs, on threads. A worker process and its parent work at the
-//! same time; each counts its own.
+//! The worker waits while the tasks are submitted, runs them all, and waits again. In a thread pool, each part is
+//! counted while no other thread runs. A worker process and its parent run at the same time, and each counts its own
+//! part.
 
 use std::{error::Error as StdError, ffi::CStr, hint::black_box};
 
 use concurrent_futures::{Backend, Executor as _, Future, ProcessPoolExecutor, ThreadPoolExecutor};
-
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::{Figure, Kind, callgrind, counter::Allocated, gate::Gate};
+use super::{Figure, Kind, callgrind, counter::Allocated, pipe::NamedPipe};
 
-/// How many tasks are counted. So many that what happens once for all of them does not show.
+/// The number of counted tasks. Work that is done once for all of them does not show.
 pub(super) const TASKS: u64 = 4000;
 
-/// Tasks that come before, so that nothing is counted that happens in the life of a pool once.
+/// The number of tasks before them, so that work that a pool does once is not counted.
 const WARM: u64 = 500;
 
 /// The pools whose tasks are counted.
@@ -28,23 +27,23 @@ pub enum Pool {
     Processes,
 }
 
-/// The parts of a task's path.
+/// The parts of the life of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
-    /// Until `submit` has returned.
+    /// Until `submit` returns.
     Submit,
-    /// In the worker, from the end of one task to the end of the next.
+    /// In the worker, from the end of the previous task to the end of this one.
     Run,
-    /// `result`, when the task is done.
+    /// `result` of a task that is done.
     Result,
-    /// In the parent of a worker process: sending the task, handling its reply, and `result`.
+    /// In the parent of a worker process: sending the task, reading its reply, and `result`.
     Parent,
 }
 
 impl Pool {
     pub(super) const ALL: [Pool; 2] = [Pool::Threads, Pool::Processes];
 
-    /// Returns the name in the report.
+    /// Returns its name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Pool::Threads => "threads",
@@ -52,7 +51,7 @@ impl Pool {
         }
     }
 
-    /// Returns the pool of this name.
+    /// Returns the pool with this name.
     pub fn named(name: &str) -> Option<Pool> {
         Pool::ALL.into_iter().find(|pool| pool.name() == name)
     }
@@ -68,12 +67,12 @@ impl Pool {
 impl Phase {
     pub(super) const ALL: [Phase; 4] = [Phase::Submit, Phase::Run, Phase::Result, Phase::Parent];
 
-    /// Returns the name in the report.
+    /// Returns its name in the report.
     pub fn name(self) -> &'static str {
         self.label().to_str().unwrap_or_default()
     }
 
-    /// Returns the part of this name.
+    /// Returns the part with this name.
     pub fn named(name: &str) -> Option<Phase> {
         Phase::ALL.into_iter().find(|phase| phase.name() == name)
     }
@@ -87,7 +86,7 @@ impl Phase {
         }
     }
 
-    /// Returns whether tasks of this pool have this part.
+    /// Returns `true` if tasks of this pool have this part.
     pub(super) fn is_of(self, pool: Pool) -> bool {
         match self {
             Phase::Submit | Phase::Run => true,
@@ -123,23 +122,23 @@ impl Counting {
     }
 }
 
-/// In a worker: what has begun to be counted there.
+/// In a worker: the part that is being counted.
 static COUNTING: Mutex<Option<Counting>> = Mutex::new(None);
 
-/// The task before the counted ones: keeps the worker until they have all been submitted.
-fn begin((held, gate, wanted): (Gate, Gate, Option<Phase>)) -> Result<(), String> {
-    held.open().map_err(|error| error.to_string())?;
-    gate.pass().map_err(|error| error.to_string())?;
+/// The task before the counted ones. It keeps the worker busy until they are all submitted.
+fn begin((held, go_on, wanted): (NamedPipe, NamedPipe, Option<Phase>)) -> Result<(), String> {
+    held.signal().map_err(|error| error.to_string())?;
+    go_on.wait().map_err(|error| error.to_string())?;
     *COUNTING.lock() = Some(Counting::start(Phase::Run, wanted));
     Ok(())
 }
 
-/// The task behind them: says that they were run, and keeps the worker until their results have been read.
-fn end((ended, gate): (Gate, Gate)) -> Result<Allocated, String> {
+/// The task behind the counted ones. It signals that they ran, and keeps the worker busy until their results are read.
+fn end((ended, go_on): (NamedPipe, NamedPipe)) -> Result<Allocated, String> {
     let counting = COUNTING.lock().take().ok_or("nothing has begun")?;
     let allocated = counting.stop();
-    ended.open().map_err(|error| error.to_string())?;
-    gate.pass().map_err(|error| error.to_string())?;
+    ended.signal().map_err(|error| error.to_string())?;
+    go_on.wait().map_err(|error| error.to_string())?;
     Ok(allocated)
 }
 
@@ -148,47 +147,46 @@ fn step(number: u64) -> u64 {
     black_box(number) + 1
 }
 
-/// Runs the script, and prints what was allocated. Under callgrind, the instructions of the part that is wanted are
-/// counted.
+/// Runs the script and prints the allocations. Under callgrind it counts the instructions of the wanted part.
 ///
 /// # Errors
 ///
-/// What has kept it from its end.
+/// If the pool or a pipe fails.
 pub fn play(pool: Pool, wanted: Option<Phase>) -> Result<(), Box<dyn StdError>> {
     let directory = tempfile::tempdir()?;
-    let gate = |name: &str| Gate::new(directory.path(), name);
+    let pipe = |name: &str| NamedPipe::new(directory.path(), name);
     let executor = pool.build()?;
     let mut futures: Vec<Future<u64>> = Vec::with_capacity(TASKS as usize);
     submit(&*executor, WARM, &mut futures)?;
     read(&mut futures)?;
 
-    let (held, gate_to_run) = (gate("held")?, gate("run")?);
-    let beginning = executor.submit(begin, (held.clone(), gate_to_run.clone(), wanted))?;
-    held.pass()?;
+    let (held, run) = (pipe("held")?, pipe("run")?);
+    let beginning = executor.submit(begin, (held.clone(), run.clone(), wanted))?;
+    held.wait()?;
 
     let counting = Counting::start(Phase::Submit, wanted);
     submit(&*executor, TASKS, &mut futures)?;
     print(pool, Phase::Submit, counting.stop());
 
-    let (ended, gate_to_leave) = (gate("ended")?, gate("leave")?);
-    let ending = executor.submit(end, (ended.clone(), gate_to_leave.clone()))?;
+    let (ended, leave) = (pipe("ended")?, pipe("leave")?);
+    let ending = executor.submit(end, (ended.clone(), leave.clone()))?;
     match pool {
         Pool::Threads => {
-            gate_to_run.open()?;
-            ended.pass()?;
+            run.signal()?;
+            ended.wait()?;
             let counting = Counting::start(Phase::Result, wanted);
             read(&mut futures)?;
             print(pool, Phase::Result, counting.stop());
         }
         Pool::Processes => {
             let counting = Counting::start(Phase::Parent, wanted);
-            gate_to_run.open()?;
+            run.signal()?;
             read(&mut futures)?;
             print(pool, Phase::Parent, counting.stop());
-            ended.pass()?;
+            ended.wait()?;
         }
     }
-    gate_to_leave.open()?;
+    leave.signal()?;
     beginning.result(None)??;
     print(pool, Phase::Run, ending.result(None)??);
     Ok(())
@@ -222,7 +220,7 @@ fn print(pool: Pool, phase: Phase, allocated: Allocated) {
     }
 }
 
-/// A line that [`play`] has printed.
+/// Parses a line that [`play`] has printed.
 pub(super) fn read_line(pool: Pool, line: &str) -> Option<(Figure, f64)> {
     let (name, count) = line.split_once(" = ")?;
     let figure = Figure::all().find(|figure| figure.pool == pool && figure.to_string() == name)?;

@@ -1,4 +1,4 @@
-//! Where progress is written while the workers' own standard error goes nowhere.
+//! Keeps the standard error for progress while that of the workers is discarded.
 #![allow(unsafe_code)]
 
 use std::{
@@ -7,15 +7,15 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _},
 };
 
-/// The standard error of this process, as it was; from here on, what workers and panics write there goes nowhere.
+/// Returns the standard error of this process, and discards what workers and panics write to it from now on.
 ///
 /// # Errors
 ///
-/// Where there is no standard error, or nothing to replace it by.
+/// If there is no standard error or no `/dev/null`.
 pub fn take_standard_error() -> io::Result<File> {
     let kept = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let nowhere = OpenOptions::new().write(true).open("/dev/null")?;
-    // SAFETY: both are open descriptors, and that of the standard error belongs to nobody.
+    // SAFETY: both descriptors are open, and nothing owns that of the standard error.
     if unsafe { libc::dup2(nowhere.as_raw_fd(), libc::STDERR_FILENO) } < 0 {
         return Err(io::Error::last_os_error());
     }

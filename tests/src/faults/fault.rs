@@ -1,46 +1,46 @@
-//! What can happen to a worker.
+//! The faults that can happen to a worker.
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to a worker. How each is brought about is in [`strike`](super::strike).
+/// A fault of a worker. [`strike`](super::strike) makes it happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// A panic that unwinds.
     Panic,
     /// A panic while another unwinds.
     DoublePanic,
-    /// `std::process::exit(0)`: an end with success, which is none.
+    /// `std::process::exit(0)`, which is still a death of the worker.
     ExitZero,
     /// `std::process::exit(7)`.
     ExitSeven,
-    /// `_exit(9)`: an end without any handler.
+    /// `_exit(9)`, which runs no exit handler.
     UnderscoreExit,
     /// `std::process::abort`.
     Abort,
-    /// A read where no memory is.
+    /// A read of unmapped memory.
     Segfault,
-    /// A read of a mapped file behind its end.
+    /// A read of a mapped file past its end.
     BusError,
     /// An instruction that no processor has.
     IllegalInstruction,
-    /// `SIGKILL`, from outside where somebody outside can know when.
+    /// `SIGKILL`, from outside where the time can be known outside.
     Killed,
-    /// `SIGTERM`, likewise.
+    /// `SIGTERM`, from outside likewise.
     Terminated,
-    /// A recursion without end.
+    /// Endless recursion.
     StackOverflow,
     /// Allocations beyond `memory_limit`.
     OutOfMemory,
-    /// A loop without end, under a `time_limit` where that applies.
+    /// An endless loop, with a `time_limit` where that applies.
     EndlessLoop,
     /// It ignores `SIGTERM` and never ends; it is terminated with a grace where that applies.
     Deaf,
-    /// `SIGSTOP`; what was running is then terminated.
+    /// `SIGSTOP`. The running task is then terminated.
     Stopped,
 }
 
 impl Fault {
-    /// All of them, in the order of their declaration.
+    /// All faults, in the order of their declaration.
     pub const ALL: [Fault; Fault::Stopped as usize + 1] = [
         Fault::Panic,
         Fault::DoublePanic,
@@ -60,7 +60,7 @@ impl Fault {
         Fault::Stopped,
     ];
 
-    /// Its name on a command line and in the report.
+    /// Returns its name on the command line and in the report.
     pub fn name(self) -> &'static str {
         match self {
             Fault::Panic => "panic",
@@ -82,7 +82,7 @@ impl Fault {
         }
     }
 
-    /// What it is, for the report.
+    /// Returns its description in the report.
     pub fn describe(self) -> &'static str {
         match self {
             Fault::Panic => "a panic that unwinds",
@@ -92,33 +92,33 @@ impl Fault {
             Fault::UnderscoreExit => "`_exit(9)`, which runs no handler",
             Fault::Abort => "`std::process::abort()`",
             Fault::Segfault => "a read of unmapped memory",
-            Fault::BusError => "a read of a mapped file beyond its end",
+            Fault::BusError => "a read of a mapped file past its end",
             Fault::IllegalInstruction => "an instruction that no processor has",
-            Fault::Killed => "`SIGKILL`, from outside; in an initializer and in an exit handler from the worker itself",
+            Fault::Killed => "`SIGKILL`, from outside; in an initializer and in an exit handler, by the worker itself",
             Fault::Terminated => "`SIGTERM`, likewise",
-            Fault::StackOverflow => "an endless recursion",
+            Fault::StackOverflow => "endless recursion",
             Fault::OutOfMemory => "allocations beyond the pool's `memory_limit`",
-            Fault::EndlessLoop => "an endless loop; the task that meets it has a `time_limit`",
+            Fault::EndlessLoop => "an endless loop; the victim has a `time_limit`",
             Fault::Deaf => {
-                "the worker ignores `SIGTERM`, and the task never ends; it is terminated with a grace, and a worker without a task gets the signal"
+                "`SIGTERM` is ignored, and the task never ends; the caller terminates it with a grace period; a worker without the task gets the signal"
             }
             Fault::Stopped => {
-                "`SIGSTOP`, from outside, in an exit handler from the worker itself; the caller then terminates a running task, and short tasks have a `time_limit`"
+                "`SIGSTOP`, from outside; in an exit handler, by the worker itself; the caller then terminates a running task; short tasks have a `time_limit`"
             }
         }
     }
 
-    /// What a worker writes to its standard error before this meets it.
-    pub fn last_words(self) -> String {
-        format!("this worker is about to meet {}", self.name())
+    /// Returns what a worker writes to its standard error before this happens.
+    pub fn stderr_line(self) -> String {
+        format!("this worker is about to have the fault {}", self.name())
     }
 
-    /// Whether somebody outside of the worker brings it about, where that is possible.
+    /// Returns `true` if another process makes it happen, where that is possible.
     pub fn comes_from_outside(self) -> bool {
         matches!(self, Fault::Killed | Fault::Terminated | Fault::Stopped)
     }
 
-    /// Whether the process ends by it, with nobody's help.
+    /// Returns `true` if it ends the process by itself.
     pub fn ends_the_process(self) -> bool {
         !matches!(self, Fault::Panic | Fault::EndlessLoop | Fault::Deaf | Fault::Stopped)
     }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_is_listed_once_in_its_place() {
+    fn all_lists_every_fault_in_order() {
         assert!(Fault::ALL.iter().enumerate().all(|(at, fault)| *fault as usize == at));
     }
 }

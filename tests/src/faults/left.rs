@@ -1,4 +1,4 @@
-//! What a pool leaves behind in this process.
+//! Resources that a pool leaves behind in this process.
 
 use std::{collections::BTreeMap, fs, thread, time::Instant};
 
@@ -14,16 +14,16 @@ pub struct Left {
 }
 
 impl Left {
-    /// What there is now.
+    /// Returns what there is now.
     pub fn now() -> Left {
         Left { others: Leftovers::now(), mappings: shared_mappings() }
     }
 
-    /// Waits until nothing is there that was not there before.
+    /// Waits until nothing exists that did not exist before.
     ///
     /// # Errors
     ///
-    /// What is still there.
+    /// If something still exists at the deadline. The error lists it.
     pub fn wait_gone(&self) -> Result<(), String> {
         self.others.wait_gone(PATIENCE).map_err(|left| format!("something was left behind: {left}"))?;
         let start = Instant::now();
@@ -40,7 +40,7 @@ impl Left {
     }
 }
 
-/// Where memory is mapped that can be shared with workers, and what it is.
+/// Returns the addresses and the names of mappings that can be shared with workers.
 fn shared_mappings() -> BTreeMap<String, String> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let shared = maps.lines().filter(|line| line.contains("/memfd:"));

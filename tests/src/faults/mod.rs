@@ -1,8 +1,8 @@
-//! The crash matrix: what the caller sees when a fault meets a worker at a place, as a table in code, and the checks
-//! that hold a pool of processes to it.
+//! The crash matrix: a table of what the caller sees when a fault happens to a worker at a place, and checks of a
+//! process pool against it.
 //!
-//! [`table`] says what is to be seen, for every [`Fault`] at every [`Place`]; [`check`] makes the fault happen there
-//! and looks; [`report`] writes the table down for people. `cargo run --release -p tests --bin faults` runs all of it.
+//! [`table`] has the expected outcome of every [`Fault`] at every [`Place`]. [`check`] makes the fault happen there and
+//! compares. [`report`] turns the table into `FAULTS.md`. `cargo run --release -p tests --bin faults` runs all cells.
 
 pub mod check;
 pub mod console;

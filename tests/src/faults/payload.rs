@@ -1,4 +1,4 @@
-//! Values that carry a fault to its place in a worker.
+//! Values and functions that carry a fault to its place in a worker.
 
 use std::{process, sync::OnceLock, thread, time::Duration};
 
@@ -6,33 +6,33 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Fault, Place, signs::Signs, strike};
 
-/// Which fault is to happen where, and how the worker and the check come to know of each other.
+/// A fault, its place, and how the worker and the check synchronise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Point {
     /// What happens.
     pub fault: Fault,
     /// Where it happens.
     pub place: Place,
-    /// The process that makes the check: nothing happens there.
+    /// The process that makes the check. The fault never happens there.
     pub home: u32,
-    /// Where both leave signs: the worker signs in as `arrived`, waits for `go`, and leaves `struck`.
+    /// Shared files: the worker signs in as `arrived`, waits for `go`, and creates `struck`.
     pub signs: Signs,
 }
 
 impl Point {
-    /// Lets the fault happen if this is the place, in a worker.
+    /// Makes the fault happen if this is a worker at the right place.
     fn pass(&self, place: Place) {
         if self.place == place && process::id() != self.home {
-            self.meet();
+            self.happen();
         }
     }
 
-    /// Says that the worker is there, waits until everything is prepared, and lets the fault happen.
-    fn meet(&self) -> ! {
+    /// Reports the arrival of the worker, waits until the check is prepared, and makes the fault happen.
+    fn happen(&self) -> ! {
         if self.fault == Fault::Deaf {
             strike::ignore_sigterm();
         }
-        eprintln!("{}", self.fault.last_words());
+        eprintln!("{}", self.fault.stderr_line());
         self.signs.sign_in("arrived");
         self.signs.wait("go");
         if self.fault.comes_from_outside() {
@@ -43,7 +43,7 @@ impl Point {
     }
 }
 
-/// An argument that carries a fault: into its `Deserialize`, into the function, or into its `Drop`.
+/// An argument that carries a fault into its `Deserialize`, into the function, or into its `Drop`.
 #[derive(Debug, Serialize)]
 pub struct Argument(pub Point);
 
@@ -61,7 +61,7 @@ impl Drop for Argument {
     }
 }
 
-/// A result that carries a fault: into its `Serialize`, or into its `Drop`.
+/// A result that carries a fault into its `Serialize` or its `Drop`.
 #[derive(Debug, Deserialize)]
 pub struct Outcome(Point);
 
@@ -78,44 +78,44 @@ impl Drop for Outcome {
     }
 }
 
-/// The task that a fault meets. After the pool is closed it is met in the function, too.
+/// The task in which the fault happens.
 pub fn victim(argument: Argument) -> Outcome {
     argument.0.pass(Place::Run);
     argument.0.pass(Place::Shutdown);
     Outcome(argument.0.clone())
 }
 
-/// The initializer that a fault meets.
+/// The initializer in which the fault happens.
 pub fn initializer(point: Point) {
     point.signs.sign_in("starts");
     match point.fault {
-        Fault::Stopped if point.signs.put_first("first") => point.meet(),
+        Fault::Stopped if point.signs.put_first("first") => point.happen(),
         Fault::Stopped => {}
         fault => {
-            eprintln!("{}", fault.last_words());
+            eprintln!("{}", fault.stderr_line());
             strike::strike(fault)
         }
     }
 }
 
-/// Prepares a worker for a fault that comes when no check waits for it, and answers which worker that is.
+/// Prepares a worker for a fault outside of a task. Returns the worker.
 pub fn plant(point: Point) -> u32 {
     if point.fault.comes_from_outside() || point.fault == Fault::Deaf {
-        // What comes is sent by the check.
+        // The check sends a signal.
         if point.fault == Fault::Deaf {
             strike::ignore_sigterm();
         }
-        eprintln!("{}", point.fault.last_words());
+        eprintln!("{}", point.fault.stderr_line());
         point.signs.sign_in("arrived");
     } else {
-        thread::spawn(move || point.meet());
+        thread::spawn(move || point.happen());
     }
     process::id()
 }
 
 static AT_EXIT: OnceLock<Point> = OnceLock::new();
 
-/// Has the fault meet this worker in an exit handler. It answers once all workers that are to do so are there.
+/// Prepares this worker for the fault in an exit handler. Returns when all workers are prepared.
 pub fn plant_at_exit((point, workers): (Point, usize)) -> u32 {
     let signs = point.signs.clone();
     AT_EXIT.set(point).expect("a worker is prepared once");
@@ -132,8 +132,8 @@ extern "C" fn on_exit() {
     }
 }
 
-/// A task that runs until it is let go, and answers where it ran.
-pub fn pass_gate((signs, gate): (Signs, String)) -> u32 {
+/// A task that runs until it is released. Returns the process that ran it.
+pub fn block((signs, gate): (Signs, String)) -> u32 {
     signs.sign_in(&format!("{gate}.runs"));
     signs.wait(&format!("{gate}.open"));
     process::id()
@@ -144,7 +144,7 @@ pub fn double(n: u32) -> u32 {
     2 * n
 }
 
-/// A short task that takes a moment, if the number is even.
+/// A short task, which takes some milliseconds if the number is even.
 pub fn double_slowly(n: u32) -> u32 {
     if n.is_multiple_of(2) {
         thread::park_timeout(Duration::from_millis(5));

@@ -1,4 +1,7 @@
-//! Signs that processes leave each other: files in a directory.
+//! Files by which the processes of a check synchronise.
+//!
+//! Unlike `test_support::SharedDir` it is sent to workers, and it never panics: a worker may run longer than its check,
+//! whose directory is then gone.
 
 use std::{
     fs::{self, OpenOptions},
@@ -10,36 +13,36 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A directory for signs, by its path. It may be sent to a worker.
+/// The path of a directory for signs. It can be sent to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Signs(PathBuf);
 
-/// How long one event may take to come about. What takes longer hangs, on the busiest machine.
+/// Longer than any single event takes on the busiest machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Signs {
-    /// Signs in this directory.
+    /// Returns signs in this directory.
     pub fn new(directory: &Path) -> Signs {
         Signs(directory.to_path_buf())
     }
 
-    /// Leaves a sign.
+    /// Creates a sign.
     pub fn put(&self, name: &str) {
-        // The directory of a check that has failed is gone, and nobody looks for signs there any more.
+        // The directory of a check that has failed is gone.
         let _ = fs::write(self.0.join(name), "");
     }
 
-    /// Leaves a sign if nobody has done so before. True: it was left by this call.
+    /// Creates a sign, and returns `true` if it did not exist before.
     pub fn put_first(&self, name: &str) -> bool {
         OpenOptions::new().write(true).create_new(true).open(self.0.join(name)).is_ok()
     }
 
-    /// Whether the sign is there.
+    /// Returns `true` if the sign exists.
     pub fn has(&self, name: &str) -> bool {
         self.0.join(name).exists()
     }
 
-    /// Adds the number of this process to a list, as a whole, also if several processes do so at once.
+    /// Adds the id of this process to a list. Lines of several processes do not mix.
     pub fn sign_in(&self, list: &str) {
         let file = OpenOptions::new().create(true).append(true).open(self.0.join(list));
         if let Ok(mut file) = file {
@@ -47,20 +50,20 @@ impl Signs {
         }
     }
 
-    /// The processes that have signed in.
+    /// Returns the processes that have signed in.
     pub fn list(&self, list: &str) -> Vec<u32> {
         let text = fs::read_to_string(self.0.join(list)).unwrap_or_default();
         text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect()
     }
 
-    /// In a task: waits for a sign, for as long as its check goes on.
+    /// In a task: waits for a sign, or until the check has ended.
     pub fn wait(&self, name: &str) {
         while !self.has(name) && self.0.exists() {
             pause();
         }
     }
 
-    /// In a task: waits until so many processes have signed in, for as long as its check goes on.
+    /// In a task: waits until this many processes have signed in, or until the check has ended.
     pub fn wait_for_all(&self, list: &str, processes: usize) {
         while self.list(list).len() < processes && self.0.exists() {
             pause();
@@ -68,16 +71,16 @@ impl Signs {
     }
 }
 
-/// Waits until something is so, which nothing but looking can tell.
+/// Checks a condition again and again until it holds.
 ///
 /// # Errors
 ///
-/// If it does not come about.
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<(), String> {
+/// If it does not hold in time.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
     let start = Instant::now();
-    while !is_so() {
+    while !condition() {
         if start.elapsed() > PATIENCE {
-            return Err(format!("{what} does not come about"));
+            return Err(format!("waited {PATIENCE:?} for {what}"));
         }
         pause();
     }

@@ -1,4 +1,4 @@
-//! Bringing a fault about, for real.
+//! Makes a fault happen.
 #![allow(unsafe_code)]
 
 use std::{hint::black_box, io::Write as _, os::fd::AsRawFd as _, process, thread, time::Duration};
@@ -6,10 +6,10 @@ use test_support::kill;
 
 use super::Fault;
 
-/// What the panics of the matrix say.
+/// The message of the panics of the matrix.
 pub const PANIC: &str = "the matrix panics here, as it should";
 
-/// Brings a fault about in this process, from the thread that calls.
+/// Makes a fault happen in this process, on the calling thread.
 pub fn strike(fault: Fault) -> ! {
     match fault {
         Fault::Panic => panic!("{PANIC}"),
@@ -19,7 +19,7 @@ pub fn strike(fault: Fault) -> ! {
         }
         Fault::ExitZero => process::exit(0),
         Fault::ExitSeven => process::exit(7),
-        // SAFETY: it ends the process at once.
+        // SAFETY: it ends the process immediately.
         Fault::UnderscoreExit => unsafe { libc::_exit(9) },
         Fault::Abort => process::abort(),
         Fault::Segfault => segfault(),
@@ -54,7 +54,7 @@ impl Drop for PanicsWhenDropped {
 }
 
 fn segfault() -> ! {
-    // SAFETY: none. The first page is never mapped, so the read ends the process and nothing else comes of it.
+    // SAFETY: not sound on purpose. The first page is never mapped, so the read only ends the process.
     let read = unsafe { std::ptr::without_provenance::<u8>(16).read_volatile() };
     unreachable!("the first page is mapped, and holds {read}")
 }
@@ -62,23 +62,23 @@ fn segfault() -> ! {
 fn bus_error() -> ! {
     let mut file = tempfile::tempfile().expect("a file can be made");
     file.write_all(b"short").expect("a file takes five bytes");
-    // SAFETY: a new mapping, which the kernel places where nothing is.
+    // SAFETY: the kernel chooses an unused address for the new mapping.
     let at =
         unsafe { libc::mmap(std::ptr::null_mut(), 1 << 16, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
     assert!(at != libc::MAP_FAILED, "a file can be mapped");
-    // SAFETY: none. The page is behind the end of the file, so the read ends the process and nothing else comes of it.
+    // SAFETY: not sound on purpose. The page is past the end of the file, so the read only ends the process.
     let read = unsafe { at.cast::<u8>().add((1 << 16) - 1).read_volatile() };
-    unreachable!("the file has a byte behind its end, {read}")
+    unreachable!("the file has a byte past its end, {read}")
 }
 
 fn illegal_instruction() -> ! {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: none. The instruction is defined to be illegal, and ends the process.
+    // SAFETY: the instruction is defined to be illegal, so it only ends the process.
     unsafe {
         std::arch::asm!("ud2", options(noreturn))
     };
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: none. The instruction is defined to be illegal, and ends the process.
+    // SAFETY: the instruction is defined to be illegal, so it only ends the process.
     unsafe {
         std::arch::asm!("udf #0", options(noreturn))
     };
@@ -96,22 +96,22 @@ fn signal_oneself(number: i32) -> ! {
     never_end()
 }
 
-/// Sleeps until somebody ends the process.
+/// Sleeps forever.
 pub fn never_end() -> ! {
     loop {
         thread::park_timeout(Duration::from_secs(1));
     }
 }
 
-/// Has this process ignore `SIGTERM`.
+/// Makes this process ignore `SIGTERM`.
 pub fn ignore_sigterm() {
-    // SAFETY: ignoring is no handler of ours.
+    // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
 }
 
-/// Has a function called when this process exits.
+/// Registers a function that is called when this process exits.
 pub fn at_exit(handler: extern "C" fn()) {
-    // SAFETY: the handler is a function of this program, and stays.
+    // SAFETY: the handler is a function of this program, so it stays valid.
     let refused = unsafe { libc::atexit(handler) };
     assert_eq!(refused, 0, "there is no room for an exit handler");
 }

@@ -1,4 +1,4 @@
-//! The table: what the caller sees of every fault at every place.
+//! The table of what the caller sees of every fault at every place.
 //!
 //! A fault without a row and a row without a place do not compile.
 
@@ -6,24 +6,25 @@ use executor_core::ErrorKind::{self, Panicked, Terminated, TimeLimit, WorkerDied
 
 use super::{Fault, Place};
 
-/// What the caller sees of one fault at one place. In every case all other tasks give their results, the pool gets back
-/// to its full width, and nothing is left behind when it is dropped.
+/// What the caller sees of one fault at one place.
+///
+/// In every case all other tasks succeed, the pool gets back to its full number of workers, and nothing is left behind
+/// when it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// The task fails like this. Its worker is replaced, unless the task panicked.
+    /// The victim fails like this. Its worker is replaced, unless the victim panicked.
     Fails(Failure),
-    /// The task gives its result, and the worker goes on.
+    /// The victim succeeds, and its worker goes on.
     Arrives,
     /// No task is lost, and the worker goes on.
     Unhurt,
     /// No task is lost, and the worker is replaced.
     Replaced,
-    /// The task that the worker was running at that moment fails like this, if there was one, and the worker is
-    /// replaced.
+    /// The task that the worker was running fails like this, if there was one, and the worker is replaced.
     MayFail(Failure),
-    /// The pool is broken after a bounded number of starts, and the reason is this.
+    /// The pool is broken after a bounded number of starts, for this reason.
     Breaks(Failure),
-    /// Tasks wait for the worker, and can be cancelled; closing the pool so that it does not drain ends it.
+    /// Tasks wait for the worker and can be cancelled. Closing the pool without draining ends it.
     Waits,
 }
 
@@ -34,19 +35,19 @@ pub struct Failure {
     pub kind: ErrorKind,
     /// How its worker ended, as the error says.
     pub end: End,
-    /// What the message says of it: `{pid}` stands for the worker's process id, `{pool}` for the pool's name, and `…`
-    /// for what depends on the run.
+    /// The text of the message. `{pid}` stands for the process id of the worker, `{pool}` for the name of the pool, and
+    /// `…` for text that depends on the run.
     says: &'static str,
 }
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Nothing is said of that.
-    Untold,
+    /// The error does not say.
+    Unknown,
     /// With this exit code.
     Code(i32),
-    /// By this signal, which is called so.
+    /// By this signal, which has this name.
     Signal(i32, &'static str),
 }
 
@@ -83,7 +84,7 @@ macro_rules! signal {
 
 const PANIC: Failure = Failure {
     kind: Panicked,
-    end: End::Untold,
+    end: End::Unknown,
     says: "panicked: the matrix panics here, as it should (at …strike.rs…) on {pool}_…",
 };
 const EXIT_0: Failure = exit!(0);
@@ -100,21 +101,21 @@ const KILL: Failure =
 const TERM: Failure = signal!(SIGTERM, 15, "asked to end from outside");
 const STACK: Failure = signal!(SIGSEGV, 11, "a stack overflow, most likely a recursion without end; limit its depth");
 const MEMORY: Failure = signal!(SIGABRT, 6, "probably out of memory; give it less, or a higher memory_limit");
-/// Whether its last words are found depends on whether they were written while the task ran that is told of them.
+/// The cause is recognised only if the worker wrote the message of its allocator while the failed task ran.
 const MEMORY_OF_ANOTHER: Failure =
     Failure { says: "worker process {pid} ({pool}_…) was ended by signal 6 (SIGABRT): …", ..MEMORY };
 const LIMIT: Failure = Failure {
     kind: TimeLimit,
-    end: End::Untold,
+    end: End::Unknown,
     says: "ran for …, its time limit, and was stopped; its worker process {pid} ({pool}_…) is replaced",
 };
 const ENDED: Failure = Failure {
     kind: Terminated,
-    end: End::Untold,
-    says: "was running and was stopped on request; its worker process {pid} ({pool}_…) is replaced",
+    end: End::Unknown,
+    says: "was running and was stopped, as was asked for; its worker process {pid} ({pool}_…) is replaced",
 };
 
-/// What the caller sees of this fault at each place, in the order of [`Place::ALL`].
+/// Returns what the caller sees of this fault at each place, in the order of [`Place::ALL`].
 #[rustfmt::skip]
 pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
     use Cell::{Arrives, Breaks, Fails, MayFail, Replaced, Unhurt, Waits};
@@ -132,31 +133,30 @@ pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
         Fault::IllegalInstruction => [Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Breaks(ILL),    Replaced, MayFail(ILL),    Fails(ILL)],
         Fault::Killed             => [Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Breaks(KILL),   Replaced, MayFail(KILL),   Fails(KILL)],
         Fault::Terminated         => [Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Breaks(TERM),   Replaced, MayFail(TERM),   Fails(TERM)],
-        // A thread that a task has started has no handler that tells an overflow from another bad access.
+        // Only the thread that runs tasks has a handler that distinguishes an overflow from another bad access.
         Fault::StackOverflow      => [Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Breaks(STACK),  Replaced, MayFail(SEGV),   Fails(STACK)],
         Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY_OF_ANOTHER), Fails(MEMORY)],
-        // An initializer has no limit, and a thread that goes on in a worker is none of a task's time.
+        // An initializer has no time limit, and a thread that goes on in a worker does not use the time of a task.
         Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          Unhurt,   Unhurt,          Fails(LIMIT)],
-        // Where there is no task to terminate, the signal comes from outside.
+        // If there is no task to terminate, the signal comes from outside.
         Fault::Deaf               => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          Unhurt,   Unhurt,          Fails(ENDED)],
         Fault::Stopped            => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Replaced,       Replaced, MayFail(LIMIT),  Fails(ENDED)],
     }
 }
 
-/// What the caller sees of this fault at this place.
+/// Returns what the caller sees of this fault at this place.
 pub fn cell(fault: Fault, place: Place) -> Cell {
     row(fault)[place as usize]
 }
 
 impl Failure {
-    /// The message of a task of this name, on a worker of this pool with this process id. `…` stands for what depends
-    /// on the run.
+    /// Returns the message for a task with this name, on a worker of this pool with this process id.
     pub fn message(&self, task: &str, pid: &str, pool: &str) -> String {
         let lost = if self.kind == WorkerDied { "was lost: " } else { "" };
         format!("task `{task}` {lost}{}", self.fill_in(pid, pool))
     }
 
-    /// The reason of a pool that this has broken, likewise.
+    /// Returns the reason of a pool that this failure has broken.
     pub fn reason(&self, pid: &str, pool: &str) -> String {
         let before = match self.kind {
             WorkerDied => {
@@ -168,8 +168,8 @@ impl Failure {
         format!("{pool} is broken: {before}{}", self.fill_in(pid, pool))
     }
 
-    /// Whether the cause, and with it the end of the message, depends on the run.
-    pub fn is_told_in_several_ways(&self) -> bool {
+    /// Returns `true` if the cause, and with it the end of the message, depends on the run.
+    pub fn depends_on_the_run(&self) -> bool {
         self.says.ends_with('…')
     }
 

@@ -1,5 +1,5 @@
-//! How much memory this program has allocated and not freed, to the byte: what the system says of a process is coarser
-//! than a leak of a few bytes for each task.
+//! Counts the bytes that this program has allocated and not freed. The system's own numbers are too coarse to show a
+//! leak of a few bytes for each task.
 #![allow(unsafe_code)]
 
 use std::{
@@ -7,25 +7,25 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// The system's allocator, with a count.
+/// The system's allocator, which counts bytes.
 #[derive(Debug)]
 pub struct Heap;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
-/// The bytes that are allocated at this moment. 0 where [`Heap`] is not the program's allocator.
+/// Returns the number of allocated bytes, and 0 if [`Heap`] is not the program's allocator.
 pub fn live_bytes() -> usize {
-    // ORDERING: only looked at while nothing else goes on; otherwise a late view is good enough.
+    // ORDERING: an exact value is needed only while no other thread allocates. Otherwise a late value is good enough.
     let freed = FREED.load(Relaxed);
     ALLOCATED.load(Relaxed).saturating_sub(freed)
 }
 
-// SAFETY: everything is the system allocator's work; the counts change nothing of it.
+// SAFETY: every call goes to the system allocator unchanged, and the counters do not touch its memory.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are the same.
+        // SAFETY: the caller's promises are those of the system allocator.
         unsafe { System.alloc(layout) }
     }
 

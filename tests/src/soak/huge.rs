@@ -1,4 +1,4 @@
-//! Workers are killed while something huge is on its way to them, or from them.
+//! Workers are killed while they receive a huge argument or send a huge result.
 
 use std::{
     collections::HashMap,
@@ -14,37 +14,36 @@ use executor_core::{Error, ErrorKind, Executor, Future, TaskOptions};
 use process_pool::ProcessPoolExecutor;
 
 use super::{
-    Run,
-    census::{Census, counted_kib, resident_kib},
-    end, heap,
+    Run, end, heap,
     journal::{Journal, Key},
     killer::kill,
+    resources::{Resources, counted_kib, resident_kib},
     stopped::Stopped,
-    tasks::{Errand, attempt, run_errand},
+    tasks::{Job, attempt, run_job},
 };
 
 const WIDTH: usize = 3;
 
-/// A task is given up when so many workers did not live to start it.
+/// The pool fails a task after this many workers have died before they started it.
 const MOST_KILLS: usize = 3;
 
-/// How many arguments are sent until one is caught on its way as often as it should be.
+/// How many arguments are sent until the workers of one are killed in time as often as wanted.
 const TRIES: usize = 16;
 
-/// The tasks that have something huge; the others have the numbers from here on.
+/// The first number of the small tasks. Tasks with huge arguments have the numbers below.
 const HUGE: u32 = (MOST_KILLS * TRIES) as u32;
 
-/// How many attempts anything has.
+/// The number of attempts of every task.
 const ATTEMPTS: u32 = 4;
 
-/// How many bytes more may be allocated at the end: some tables grow by doubling.
+/// How many more bytes may be allocated at the end, because some tables grow by doubling.
 const HEAP_NOISE: usize = 64 * 1024;
 
-/// How much more memory may be in use at the end: the allocator keeps some of what is freed, if it was asked for in
-/// small pieces.
+/// How much more memory may be resident at the end. The allocator keeps freed memory that was allocated in small
+/// pieces.
 const RESIDENT_NOISE_KIB: usize = 48 * 1024;
 
-/// In a worker: the journal. What is huge travels alone, for bytes alone are copied as they are.
+/// In a worker: the journal. It does not travel with the huge argument, because only plain bytes are copied directly.
 static JOURNAL: OnceLock<Key> = OnceLock::new();
 
 fn remember(journal: Key) {
@@ -86,29 +85,30 @@ pub(super) fn argument(run: &mut Run) {
     let others = Others::start(&pool, &journal);
     let mut numbers = 0..HUGE as u8;
     let (mut sent, mut kills) = (0, 0);
-    // A task that so many workers did not live to start is given up, and one that had fewer is not.
+    // A task is failed after `MOST_KILLS` deaths and not before.
     for times in 1..=MOST_KILLS {
-        run.watch.doing(format!("the worker of a huge argument is killed {times} times"));
+        run.watch.begin(format!("the worker of a huge argument is killed {times} times"));
         let caught = numbers.by_ref().take(TRIES).any(|number| {
             let victims = catch(run, &pool, &journal, number, length, times);
             (sent, kills) = (sent + 1, kills + victims);
             victims == times
         });
-        assert!(caught, "{TRIES} arguments were sent, and none was caught on its way {times} times");
+        assert!(caught, "{TRIES} arguments were sent, and the workers of none were killed in time {times} times");
     }
     run.figure("workers killed", kills);
     run.figure("arguments sent", sent);
     finish(run, others, pool, journal, before);
 }
 
-/// Sends a huge argument, kills the workers that it is on its way to, so many of them, and checks what comes of it.
-/// Answers how many were killed: where somebody else was faster than this thread, it has arrived before.
+/// Sends a huge argument, kills `times` workers while they receive it, and checks the outcome.
+///
+/// Returns how many workers were killed in time. If this thread is too slow, the argument arrives before.
 fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, length: usize, times: usize) -> usize {
     let mut bytes = pattern(length);
     bytes[0] = number;
     let number = u32::from(number);
     let expected = (length, sum(&bytes));
-    // What each worker has before it gets anything: those that are new begin with little.
+    // The memory of each worker before it receives the argument.
     let mut small: HashMap<u32, usize> = HashMap::new();
     grown(pool, &mut small, length);
     let future = pool.submit(measure, bytes).expect("accepted");
@@ -125,13 +125,13 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
             break;
         }
         victims.push(pid);
-        run.watch.sign();
+        run.watch.progress();
     }
     match future.result(None) {
         Ok(measured) => {
-            assert!(victims.len() < MOST_KILLS, "killed {} times, and all went well", victims.len());
+            assert!(victims.len() < MOST_KILLS, "{} workers were killed, and the task succeeded", victims.len());
             assert_eq!(measured, expected);
-            assert_eq!(journal.starts(number), 1, "it was started in the end, and never before");
+            assert_eq!(journal.starts(number), 1, "it was started once");
         }
         Err(error) if victims.len() == MOST_KILLS => {
             assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
@@ -139,7 +139,7 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
             assert_eq!(journal.starts(number), 0, "it never started");
         }
         Err(error) => {
-            // On a very busy machine the pool may have killed the one that was stopped before it could go on.
+            // On a very busy machine the pool may have killed a worker that this thread had stopped.
             let died = error.worker_death().map(|death| death.pid());
             assert!(died.is_some() && died == missed, "{} workers were killed: {error}", victims.len());
         }
@@ -147,13 +147,12 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
     victims.len()
 }
 
-/// Kills a worker if the argument is still on its way there. False: it was not killed here, for the argument has
-/// arrived.
+/// Kills a worker if it is still receiving the argument, and returns `true` if so.
 fn kill_on_the_way(pool: &ProcessPoolExecutor, journal: &Journal, number: u32, length: usize, pid: u32) -> bool {
     let Some(worker) = Stopped::stop(pool, pid) else { return false };
-    // A worker keeps an argument until its task has ended, so one that has all of it has noted a start or has more
-    // memory in use than this. The start alone does not tell: to the pool the task has started a while before its first
-    // line is run.
+    // A worker keeps an argument until its task has ended, so a worker that has all of it has noted a start or uses
+    // more memory than this. The start alone is not enough, because for the pool the task starts before its first line
+    // runs.
     let is_on_the_way = journal.starts(number) == 0 && counted_kib(pid).is_some_and(|kib| kib < length / 1024);
     if is_on_the_way {
         return worker.kill();
@@ -162,7 +161,7 @@ fn kill_on_the_way(pool: &ProcessPoolExecutor, journal: &Journal, number: u32, l
     false
 }
 
-/// A worker that has a quarter of the argument by now, and had not when it was seen first.
+/// Returns a worker that has received a quarter of the argument since it was seen first.
 fn grown(pool: &ProcessPoolExecutor, small: &mut HashMap<u32, usize>, length: usize) -> Option<u32> {
     pool.worker_pids().into_iter().find(|pid| {
         let kib = resident_kib(&pid.to_string());
@@ -177,21 +176,21 @@ pub(super) fn result(run: &mut Run) {
     let expected = pattern(length);
     let mut killed = 0;
     for (number, retries, times) in [(0, 0, 0), (1, 0, 1), (2, 1, 1), (3, 2, 2), (4, 1, 2)] {
-        run.watch.doing(format!("the worker of a huge result is killed {times} times, with {retries} retries"));
+        run.watch.begin(format!("the worker of a huge result is killed {times} times, with {retries} retries"));
         let options = TaskOptions::new().retries(retries);
         let live = heap::live_bytes();
         let future = pool.submit_with(options, make, (journal.key(), number, length)).expect("accepted");
         for kill_number in 1..=times {
-            // It has come to its end there, and a part of the result is here.
+            // The task has ended in the worker, and a part of the result has arrived.
             let pid = wait_for(|| journal.marks(number, kill_number).ended);
             wait_for(|| (heap::live_bytes() > live + length / 8).then_some(()));
             assert!(kill(&pool, pid), "{pid} is a worker");
             killed += 1;
             if kill_number <= retries {
-                // What has come of the first attempt is thrown away, before the second begins.
+                // The partial result of the first attempt is freed before the second begins.
                 wait_for(|| journal.marks(number, kill_number + 1).started);
             }
-            run.watch.sign();
+            run.watch.progress();
         }
         check_result(&future, times > retries, &expected);
         let attempts = times.min(retries) + 1;
@@ -209,24 +208,24 @@ fn check_result(future: &Future<Vec<u8>>, dies: bool, expected: &[u8]) {
     }
 }
 
-fn start(run: &mut Run) -> (Journal, Arc<ProcessPoolExecutor>, Census) {
-    let before = Census::now();
+fn start(run: &mut Run) -> (Journal, Arc<ProcessPoolExecutor>, Resources) {
+    let before = Resources::now();
     let journal = Journal::new(1_000_000, ATTEMPTS);
     let pool = run.build(run.builder(WIDTH).initializer(remember, journal.key()));
     (journal, pool, before)
 }
 
-/// Everything else has gone well, and nothing huge is left.
-fn finish(run: &mut Run, others: Others, pool: Arc<ProcessPoolExecutor>, journal: Journal, before: Census) {
+/// Checks that all other tasks succeeded and that the memory is freed.
+fn finish(run: &mut Run, others: Others, pool: Arc<ProcessPoolExecutor>, journal: Journal, before: Resources) {
     let tasks = others.stop();
     end(pool);
-    assert_eq!(journal.misdeeds(), 0);
+    assert_eq!(journal.violations(), 0);
     drop(journal);
-    run.watch.doing("waiting for the memory to come back");
-    let mut after = Census::now();
+    run.watch.begin("waiting for the memory to be freed");
+    let mut after = Resources::now();
     while after.heap > before.heap + HEAP_NOISE || after.resident_kib > before.resident_kib + RESIDENT_NOISE_KIB {
         thread::park_timeout(Duration::from_millis(5));
-        after = Census::now();
+        after = Resources::now();
     }
     assert_eq!(after.countable(), before.countable(), "{before}, then {after}");
     run.figure("other tasks", tasks);
@@ -234,7 +233,7 @@ fn finish(run: &mut Run, others: Others, pool: Arc<ProcessPoolExecutor>, journal
     run.figure("after", after);
 }
 
-/// Waits for something that the watchdog gives up on.
+/// Waits for something without a deadline of its own. The watchdog has one.
 fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     loop {
         if let Some(found) = look() {
@@ -244,7 +243,7 @@ fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Small tasks that go on all the time.
+/// A thread that runs small tasks all the time.
 struct Others {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<u32>,
@@ -256,10 +255,10 @@ impl Others {
         let (pool, journal, seen) = (pool.clone(), journal.key(), stop.clone());
         let thread = thread::spawn(move || {
             let mut number = HUGE;
-            // ORDERING: the flag stands for itself.
+            // ORDERING: the flag publishes no other data.
             while !seen.load(Relaxed) {
                 let options = TaskOptions::new().retries(ATTEMPTS - 1);
-                let future = pool.submit_with(options, run_errand, Errand { journal, number, micros: 500 });
+                let future = pool.submit_with(options, run_job, Job { journal, number, micros: 500 });
                 let answer = future.and_then(|future: Future<(u32, u32)>| future.result(None));
                 let (answered, _) = answer.unwrap_or_else(|error: Error| panic!("another task failed: {error}"));
                 assert_eq!(answered, number);
@@ -272,6 +271,6 @@ impl Others {
 
     fn stop(self) -> u32 {
         self.stop.store(true, Relaxed);
-        self.thread.join().expect("all other tasks go well")
+        self.thread.join().expect("all other tasks succeed")
     }
 }

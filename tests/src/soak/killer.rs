@@ -1,4 +1,4 @@
-//! Kills workers at random, and keeps the count.
+//! Kills random workers and counts the kills.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use process_pool::ProcessPoolExecutor;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use test_support::Random;
 
-/// How often each process was killed. A number may belong to two workers, one after the other.
+/// How often each process was killed. Two workers may have the same process id, one after the other.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kills(HashMap<u32, usize>);
 
@@ -24,7 +24,7 @@ impl Kills {
         *self.0.entry(pid).or_default() += 1;
     }
 
-    /// How many signals were sent.
+    /// Returns how many signals were sent.
     pub(super) fn count(&self) -> usize {
         self.0.values().sum()
     }
@@ -33,7 +33,7 @@ impl Kills {
         self.0.get(&pid).copied().unwrap_or_default()
     }
 
-    /// Fails where more was lost in a process than it was killed: `lost` has its id once for each loss.
+    /// Fails if a process lost more attempts than it was killed. `lost` has the id of the process for each loss.
     pub(super) fn account_for(&self, lost: impl IntoIterator<Item = u32>) {
         let mut losses: HashMap<u32, usize> = HashMap::new();
         for pid in lost {
@@ -45,20 +45,22 @@ impl Kills {
     }
 }
 
-/// Sends `SIGKILL` to a worker of this pool, and to nobody else: its number may be another's by now. True: it was sent.
+/// Sends `SIGKILL` to a worker, and returns `true` if it was sent. A process that has got the id of a dead worker is
+/// spared.
 pub(super) fn kill(pool: &ProcessPoolExecutor, pid: u32) -> bool {
     handle_of(pool, pid).is_some_and(|worker| pidfd_send_signal(&worker, Signal::KILL).is_ok())
 }
 
-/// What names this worker, and nobody else, also when its number is another's. None: it is no worker of this pool any
-/// more.
+/// Returns a handle that stays with this worker, even if another process gets its id.
+///
+/// Returns `None` if the worker is no longer one of this pool.
 pub(super) fn handle_of(pool: &ProcessPoolExecutor, pid: u32) -> Option<OwnedFd> {
     let handle = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
-    // What is still listed was not reaped, so the handle is of this very worker, or of a later one of this pool.
+    // A listed worker is not reaped, so the handle is for this worker, or for a later one of this pool.
     pool.worker_pids().contains(&pid).then_some(handle)
 }
 
-/// Kills all workers of a pool at once.
+/// Kills all workers of a pool.
 pub(super) fn kill_all(pool: &ProcessPoolExecutor) -> Kills {
     let mut kills = Kills::default();
     for pid in pool.worker_pids() {
@@ -77,7 +79,7 @@ pub(super) struct Killer {
 }
 
 impl Killer {
-    /// So many a second, whichever.
+    /// Kills this many random workers a second.
     pub(super) fn start(pool: &Arc<ProcessPoolExecutor>, a_second: u32, random: Random) -> Killer {
         let stop = Arc::new(AtomicBool::new(false));
         let (pool, seen) = (pool.clone(), stop.clone());
@@ -86,9 +88,9 @@ impl Killer {
         Killer { stop, thread }
     }
 
-    /// Ends it, and answers whom it has killed.
+    /// Stops the thread, and returns what it has killed.
     pub(super) fn stop(self) -> Kills {
-        // ORDERING: the flag stands for itself.
+        // ORDERING: the flag publishes no other data.
         self.stop.store(true, Relaxed);
         self.thread.thread().unpark();
         self.thread.join().expect("the killer does not panic")
@@ -98,14 +100,14 @@ impl Killer {
 fn run(pool: &ProcessPoolExecutor, a_second: u32, mut random: Random, stop: &AtomicBool) -> Kills {
     let pause = Duration::from_secs(1) / a_second;
     let mut kills = Kills::default();
-    // Killed before, and not reaped yet: killing them once more would be no death.
+    // Workers that were killed and are not reaped. Another signal would not cause another death.
     let mut dying: Vec<u32> = Vec::new();
     let mut next = Instant::now() + pause;
     // ORDERING: see `Killer::stop`.
     while !stop.load(Relaxed) {
         let now = Instant::now();
         if now < next {
-            // The rate of the kills is what the scenario is about.
+            // The scenario is about this rate of kills.
             thread::park_timeout(next - now);
             continue;
         }

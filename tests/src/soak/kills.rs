@@ -14,38 +14,38 @@ use super::{
     journal::{Journal, Marks},
     killer::{Killer, Kills},
     seconds_from_now,
-    tasks::{Errand, run_errand},
+    tasks::{Job, run_job},
 };
 
-/// How often a task may be attempted at most: more than chance makes of it.
+/// The number of attempts of a task: more than a task ever needs by chance.
 const ATTEMPTS: u32 = 16;
 
-/// How many tasks are under way at once.
+/// The number of tasks that are submitted and not done.
 const OPEN: usize = 256;
 
 const KILLS_A_SECOND: u32 = 20;
 
-/// What a task came to: it has a result, from this attempt, or was lost in the process with this id.
-pub(super) type Fate = Result<u32, u32>;
+/// The outcome of a task: a result from this attempt, or a loss in the process with this id.
+pub(super) type Outcome = Result<u32, u32>;
 
 pub(super) fn with_retries(run: &mut Run) {
-    let (journal, fates, kills) = play(run, ATTEMPTS - 1);
-    for (number, fate) in (0..).zip(&fates) {
-        assert!(fate.is_ok(), "task {number} has retries, and failed; {} attempts started", journal.starts(number));
+    let (journal, outcomes, kills) = play(run, ATTEMPTS - 1);
+    for (number, outcome) in (0..).zip(&outcomes) {
+        assert!(outcome.is_ok(), "task {number} has retries, and failed; {} attempts started", journal.starts(number));
     }
-    let tally = Tally::check(&journal, &fates, &kills);
+    let tally = Tally::check(&journal, &outcomes, &kills);
     tally.report(run);
 }
 
 pub(super) fn without_retries(run: &mut Run) {
-    let (journal, fates, kills) = play(run, 0);
-    let tally = Tally::check(&journal, &fates, &kills);
+    let (journal, outcomes, kills) = play(run, 0);
+    let tally = Tally::check(&journal, &outcomes, &kills);
     tally.report(run);
 }
 
-/// Runs tasks and kills workers until the time is over.
-fn play(run: &mut Run, retries: u32) -> (Journal, Vec<Fate>, Kills) {
-    // More than two cores can do: a task takes a tenth of a millisecond at least.
+/// Runs tasks and kills workers until the time is up.
+fn play(run: &mut Run, retries: u32) -> (Journal, Vec<Outcome>, Kills) {
+    // Two cores run fewer, because a task takes at least a tenth of a millisecond.
     let most = u32::try_from(run.amount * 40_000).expect("some hours are enough");
     let journal = Journal::new(most, retries + 1);
     let width = 2 + run.random.below(4) as usize;
@@ -54,38 +54,38 @@ fn play(run: &mut Run, retries: u32) -> (Journal, Vec<Fate>, Kills) {
     let over = seconds_from_now(run.amount);
     let options = TaskOptions::new().retries(retries);
     let mut open: VecDeque<Future<(u32, u32)>> = VecDeque::new();
-    let mut fates = Vec::new();
+    let mut outcomes = Vec::new();
     let mut number = 0;
     while Instant::now() < over && number < most {
         open.push_back(submit(&pool, &options, &journal, number, 50 + run.random.below(400) as u32));
         number += 1;
         if open.len() == OPEN {
-            fates.extend(open.pop_front().map(|future| fate(fates.len(), &future)));
-            run.watch.sign();
+            outcomes.extend(open.pop_front().map(|future| outcome(outcomes.len(), &future)));
+            run.watch.progress();
         }
     }
     for future in open {
-        fates.push(fate(fates.len(), &future));
-        run.watch.sign();
+        outcomes.push(outcome(outcomes.len(), &future));
+        run.watch.progress();
     }
     let kills = killer.stop();
-    run.watch.doing("waiting until the pool has noticed each kill, and nothing else");
-    agree(&pool, &fates, &kills);
+    run.watch.begin("waiting until the pool has noticed each kill");
+    agree(&pool, &outcomes, &kills);
     end(pool);
     run.figure("width", width);
     run.figure("kills", kills.count());
-    (journal, fates, kills)
+    (journal, outcomes, kills)
 }
 
-/// The pool's own numbers are the same as ours, once it has noticed the last death.
-fn agree(pool: &ProcessPoolExecutor, fates: &[Fate], kills: &Kills) {
+/// Checks that the pool's statistics equal our counts once it has noticed the last death.
+fn agree(pool: &ProcessPoolExecutor, outcomes: &[Outcome], kills: &Kills) {
     while pool.stats().deaths < kills.count() as u64 {
-        // The end of a process is noticed a moment later.
+        // The pool notices the end of a process a moment later.
         thread::park_timeout(Duration::from_millis(1));
     }
     let stats = pool.stats();
-    let done = fates.iter().filter(|fate| fate.is_ok()).count();
-    let expected = (done, fates.len() - done, kills.count());
+    let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let expected = (done, outcomes.len() - done, kills.count());
     assert_eq!((stats.done as usize, stats.failed as usize, stats.deaths as usize), expected, "{stats}");
 }
 
@@ -96,60 +96,60 @@ pub(super) fn submit(
     number: u32,
     micros: u32,
 ) -> Future<(u32, u32)> {
-    let errand = Errand { journal: journal.key(), number, micros };
-    pool.submit_with(options.clone(), run_errand, errand).expect("a pool whose workers are killed takes tasks")
+    let job = Job { journal: journal.key(), number, micros };
+    pool.submit_with(options.clone(), run_job, job).expect("a pool whose workers are killed accepts tasks")
 }
 
-/// Waits for a task, which has its result or was lost with its worker.
-pub(super) fn fate(number: usize, future: &Future<(u32, u32)>) -> Fate {
+/// Waits for a task, which has a result or was lost with its worker.
+pub(super) fn outcome(number: usize, future: &Future<(u32, u32)>) -> Outcome {
     match future.result(None) {
         Ok((task, attempt)) => {
-            assert_eq!(task as usize, number, "each future has its own task's result");
+            assert_eq!(task as usize, number, "each future has the result of its own task");
             Ok(attempt)
         }
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::WorkerDied, "task {number}: {error}");
-            let death = error.worker_death().expect("the details of a death");
+            let death = error.worker_death().expect("a lost task has the details of the death");
             assert_eq!(death.signal(), Some(libc::SIGKILL), "task {number}: {error}");
             Err(death.pid())
         }
     }
 }
 
-/// What came of the tasks, by what the pool said and by what they noted.
+/// Counts of what happened to the tasks, from the pool and from the journal.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     tasks: usize,
-    /// How many futures have an error.
+    /// The number of futures with an error.
     pub(super) failed: usize,
-    /// Attempts that were lost in the middle: started, and not ended.
+    /// Lost attempts that had noted their start and not their end.
     pub(super) in_the_middle: usize,
-    /// Attempts that were lost on their first steps, before they could note anything.
+    /// Lost attempts that had not noted anything yet.
     pub(super) at_the_start: usize,
-    /// Attempts that were lost on the way back: they noted their end, and the result did not get out.
+    /// Lost attempts that had noted their end, and whose result did not arrive.
     pub(super) at_the_end: usize,
 }
 
 impl Tally {
-    /// Holds what the pool says against the journal.
+    /// Checks what the pool says against the journal.
     ///
-    /// An attempt counts as lost if the pool has made another one, or has failed the task with it. Each loss belongs to
-    /// the death of a worker, and no worker's death belongs to two of them.
-    pub(super) fn check(journal: &Journal, fates: &[Fate], kills: &Kills) -> Tally {
-        assert_eq!(journal.misdeeds(), 0, "no attempt runs twice, and none that the pool does not count");
-        let mut tally = Tally { tasks: fates.len(), ..Tally::default() };
+    /// An attempt counts as lost if the pool has started another one or has failed the task. Each loss belongs to the
+    /// death of one worker, and no death belongs to two losses.
+    pub(super) fn check(journal: &Journal, outcomes: &[Outcome], kills: &Kills) -> Tally {
+        assert_eq!(journal.violations(), 0, "no attempt runs twice, and the pool counts every attempt");
+        let mut tally = Tally { tasks: outcomes.len(), ..Tally::default() };
         let mut lost = Vec::new();
-        for (number, fate) in (0..).zip(fates) {
+        for (number, outcome) in (0..).zip(outcomes) {
             let all: Vec<Marks> = journal.attempts(number).collect();
-            let made = match fate {
+            let made = match outcome {
                 Ok(attempt) => *attempt as usize - 1,
-                // Where there is only one attempt, that is the one which was lost.
+                // The pool has failed the task after its last attempt.
                 Err(_) => all.len(),
             };
             let (before, rest) = all.split_at(made);
             for (at, attempt) in before.iter().enumerate() {
-                // What an error says is about the last attempt.
-                tally.lose(number, attempt, &mut lost, fate.err().filter(|_| at + 1 == all.len()));
+                // An error is about the last attempt.
+                tally.lose(number, attempt, &mut lost, outcome.err().filter(|_| at + 1 == all.len()));
             }
             let Some((last, behind)) = rest.split_first() else {
                 tally.failed += 1;
@@ -157,15 +157,15 @@ impl Tally {
             };
             assert!(last.started.is_some() && last.started == last.ended, "task {number} has a result: {all:?}");
             let nothing = Marks { started: None, ended: None };
-            assert!(behind.iter().all(|attempt| *attempt == nothing), "task {number} went on after its end: {all:?}");
+            assert!(behind.iter().all(|attempt| *attempt == nothing), "task {number} ran again after its end: {all:?}");
         }
         let losses = tally.losses();
-        assert!(losses <= kills.count(), "{losses} attempts were lost by {} kills", kills.count());
+        assert!(losses <= kills.count(), "{losses} attempts were lost in {} kills", kills.count());
         kills.account_for(lost);
         tally
     }
 
-    /// `died_in` is what the error says, if there was one.
+    /// Counts a lost attempt. `died_in` is the process that the error names, if there is an error.
     fn lose(&mut self, number: u32, marks: &Marks, lost: &mut Vec<u32>, died_in: Option<u32>) {
         let counter = match (marks.started, marks.ended) {
             (Some(_), None) => &mut self.in_the_middle,

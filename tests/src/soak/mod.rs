@@ -1,23 +1,23 @@
-//! Load tests: many tasks, many deaths, many races, and a journal that nothing of it can change.
+//! Load tests: many tasks, many deaths and many races, checked against a journal that no crash can damage.
 //!
-//! `cargo run --release -p tests --bin soak` lists the scenarios. Each is run on the back-ends that it is about, for as
-//! long, or as often, as it is told; `tests/tests/soak.rs` runs a short form of each.
+//! `cargo run --release -p tests --bin soak` lists the scenarios. Each runs on the back-ends that it is about, for a
+//! chosen time or number of tasks. `tests/tests/soak.rs` runs a short form of each.
 
-mod census;
-mod crowd;
+mod all_killed;
 pub mod heap;
 mod huge;
 mod journal;
 mod killer;
 mod kills;
+mod never_ready;
 mod options;
 mod races;
-mod stillborn;
+mod resources;
 mod stopped;
 mod storm;
 mod tasks;
 mod turnover;
-mod watch;
+mod watchdog;
 
 pub use heap::Heap;
 pub use options::{Options, USAGE};
@@ -31,7 +31,7 @@ use std::{
 
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
 use test_support::Random;
-use watch::Watch;
+use watchdog::Watchdog;
 
 /// What a scenario runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,29 +54,29 @@ impl Display for On {
     }
 }
 
-/// How much of a scenario there is: the number is chosen by who runs it.
+/// What the length of a scenario is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Chosen by `--seconds`.
     Seconds,
-    /// Chosen by `--count`; what is counted.
+    /// Chosen by `--count`. The text says what is counted.
     Count(&'static str),
 }
 
 /// One kind of load.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
-    /// How it is called.
+    /// Its name on the command line.
     pub name: &'static str,
     /// What happens in it.
     pub about: &'static str,
-    /// What it may be run on.
+    /// The back-ends that it can run on.
     pub on: &'static [On],
-    /// What there is more or less of.
+    /// What its length is measured in.
     pub unit: Unit,
-    /// How much of it there is, if nobody says otherwise.
+    /// Its default length.
     pub long: u64,
-    /// How much of it there is in the short form.
+    /// Its length in the short form.
     pub short: u64,
     run: fn(&mut Run),
 }
@@ -84,11 +84,11 @@ pub struct Scenario {
 const PROCESSES: &[On] = &[On::Ring, On::Socket];
 const ALL: &[On] = &[On::Ring, On::Socket, On::Threads];
 
-/// All of them.
+/// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "kills-with-retries",
-        about: "20 workers a second are killed under small tasks that may be retried; all succeed",
+        about: "20 workers a second are killed while small tasks with retries run; all tasks succeed",
         on: PROCESSES,
         unit: Unit::Seconds,
         long: 60,
@@ -106,7 +106,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "crash-and-replace",
-        about: "worker after worker is taken down by its task; nothing is left in the program",
+        about: "each task kills its worker; the program keeps no resources of dead workers",
         on: PROCESSES,
         unit: Unit::Count("crashes"),
         long: 10_000,
@@ -115,7 +115,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "one-task-per-worker",
-        about: "each task has a fresh worker; nothing is left in the program",
+        about: "each task has a new worker; the program keeps no resources of old workers",
         on: PROCESSES,
         unit: Unit::Count("tasks"),
         long: 10_000,
@@ -129,11 +129,11 @@ pub const SCENARIOS: &[Scenario] = &[
         unit: Unit::Count("tasks a pool"),
         long: 10_000,
         short: 1_500,
-        run: crowd::all_killed,
+        run: all_killed::all_killed,
     },
     Scenario {
         name: "killed-over-argument",
-        about: "workers are killed while a huge argument arrives there; others go on, and the memory comes back",
+        about: "workers are killed while they receive a huge argument; other tasks go on, and the memory is freed",
         on: PROCESSES,
         unit: Unit::Count("MiB"),
         long: 512,
@@ -142,7 +142,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "killed-over-result",
-        about: "workers are killed while a huge result leaves them; others go on, and the memory comes back",
+        about: "workers are killed while they send a huge result; other tasks go on, and the memory is freed",
         on: PROCESSES,
         unit: Unit::Count("MiB"),
         long: 512,
@@ -159,17 +159,17 @@ pub const SCENARIOS: &[Scenario] = &[
         run: storm::storm,
     },
     Scenario {
-        name: "stillborn",
-        about: "workers never live to be ready: the pool is broken and says why, after few starts",
+        name: "never-ready",
+        about: "workers die before they are ready: after a few starts the pool is broken and says why",
         on: PROCESSES,
         unit: Unit::Count("rounds"),
         long: 20,
         short: 1,
-        run: stillborn::stillborn,
+        run: never_ready::never_ready,
     },
     Scenario {
         name: "cancel-races-start",
-        about: "tasks are cancelled in the moment of their start: they ran or were cancelled, never both, never neither",
+        about: "tasks are cancelled as they start: each ran or was cancelled, never both and never neither",
         on: ALL,
         unit: Unit::Count("tasks"),
         long: 1_000_000,
@@ -178,7 +178,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "terminate-races-finish",
-        about: "tasks are terminated in the moment of their end: one outcome, which agrees with what they did",
+        about: "tasks are terminated as they end: each has one outcome, which agrees with what it did",
         on: ALL,
         unit: Unit::Count("tasks"),
         long: 1_000_000,
@@ -187,42 +187,42 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// A scenario under way: what it was told, and what it has found.
+/// A running scenario: its parameters and its results.
 struct Run {
     on: On,
     amount: u64,
     random: Random,
-    watch: Arc<Watch>,
+    watch: Arc<Watchdog>,
     figures: Vec<String>,
 }
 
 impl Run {
-    /// A builder of the pool that the scenario is about.
+    /// Returns a builder for the pool that the scenario is about.
     fn builder(&self, workers: usize) -> ProcessPoolBuilder {
         let transport = if self.on == On::Socket { Transport::Socket } else { Transport::Ring };
         ProcessPoolExecutor::builder().transport(transport).max_workers(workers)
     }
 
-    /// Builds it, and has it watched.
+    /// Builds a pool and shows it to the watchdog.
     fn build(&self, builder: ProcessPoolBuilder) -> Arc<ProcessPoolExecutor> {
         let pool = Arc::new(builder.build().expect("a pool"));
         self.watch.pool(&pool);
         pool
     }
 
-    /// Notes a figure for the report.
+    /// Adds a figure to the report.
     fn figure(&mut self, name: &str, value: impl Display) {
         self.figures.push(format!("{name} {value}"));
     }
 }
 
-/// Drops a pool that nobody else has any more, which waits for its end.
+/// Drops the last reference to a pool, which waits until the pool has ended.
 fn end<P: Debug>(pool: Arc<P>) {
-    assert_eq!(Arc::strong_count(&pool), 1, "the last owner waits for the end of the pool");
+    assert_eq!(Arc::strong_count(&pool), 1, "only the last owner waits for the end of the pool");
     drop(pool);
 }
 
-/// Runs what was asked for, prints what came of it, and answers whether all is well.
+/// Runs the chosen scenarios and prints their results. Returns `true` if all pass.
 pub fn run(options: &Options) -> bool {
     let mut failed = Vec::new();
     for scenario in &options.scenarios {
@@ -246,17 +246,17 @@ fn run_one(scenario: &Scenario, on: On, options: &Options) -> bool {
     };
     let again = format!("{} --on {on} {option} {amount} --seed {}", scenario.name, options.seed);
     println!("{}: {amount} {what} (soak {again})", scenario.name);
-    let watch = Arc::new(Watch::start(again.clone(), options.patience));
+    let watch = Arc::new(Watchdog::start(again.clone(), options.patience));
     let mut run = Run { on, amount, random: Random::new(options.seed), watch, figures: Vec::new() };
     let start = Instant::now();
-    // The panic hook has printed what is wrong.
+    // The panic hook has printed the reason of a failure.
     let passes = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&mut run))).is_ok();
     println!("  {}", run.figures.join(", "));
     println!("  {} {} on {on}, {:.1?}", if passes { "PASS" } else { "FAIL" }, scenario.name, start.elapsed());
     passes
 }
 
-/// The end of a stretch of so many seconds.
+/// Returns the moment in this many seconds.
 fn seconds_from_now(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds)
 }

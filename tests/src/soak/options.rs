@@ -7,19 +7,19 @@ use std::{
 
 use super::{On, SCENARIOS, Scenario, Unit};
 
-/// How to run it.
+/// The help text.
 pub const USAGE: &str = "\
 Usage: soak SCENARIO... [--on ring|socket|threads] [--seconds N] [--count N] [--seed S] [--short] [--patience SECONDS]
 
   SCENARIO     names from the list, or `all`
-  --on         only on this; otherwise on all that the scenario is about
-  --seconds N  for how long, where the scenario goes by time
-  --count N    how much, where the scenario goes by number
-  --seed S     what everything random comes from; it is printed
-  --short      less of everything, unless said otherwise
-  --patience   without progress for so long, a scenario hangs [default: 180]";
+  --on         run on this back-end only
+  --seconds N  length of scenarios that are measured in time
+  --count N    length of scenarios that are measured in numbers
+  --seed S     seed of all random numbers; it is printed
+  --short      short form, unless a length is given
+  --patience   a scenario hangs after this time without progress [default: 180]";
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(super) scenarios: Vec<Scenario>,
@@ -32,11 +32,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the command line. Without a scenario there is nothing to run.
+    /// Parses the command line. It may name no scenario.
     ///
     /// # Errors
     ///
-    /// What of it is not understood.
+    /// If an argument is not understood.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, lexopt::Error> {
         use lexopt::prelude::*;
         let mut options = Options {
@@ -65,12 +65,12 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether no scenario was named.
+    /// Returns `true` if no scenario was named.
     pub fn is_empty(&self) -> bool {
         self.scenarios.is_empty()
     }
 
-    /// How much of this scenario there is.
+    /// Returns the length of this scenario.
     pub(super) fn amount(&self, scenario: &Scenario) -> u64 {
         let chosen = match scenario.unit {
             Unit::Seconds => self.seconds,
@@ -82,7 +82,7 @@ impl Options {
 
 fn on_of(name: &str) -> Result<On, String> {
     let all = [On::Ring, On::Socket, On::Threads];
-    all.into_iter().find(|on| on.to_string() == name).ok_or_else(|| format!("nothing runs on `{name}`"))
+    all.into_iter().find(|on| on.to_string() == name).ok_or_else(|| format!("there is no back-end `{name}`"))
 }
 
 fn scenario_of(name: &str) -> Result<Scenario, String> {

@@ -1,7 +1,7 @@
-//! A cancel that races the start of its task, and a stop that races its end.
+//! `cancel` races the start of a task, and `terminate` races its end.
 //!
-//! Each task is asked at the moment at which the answer turns from one to the other, as well as that can be aimed at:
-//! the delay of the next question follows from the answers so far.
+//! Each call comes at about the moment at which its result changes. The delay before the next call follows from the
+//! results so far.
 
 use std::{
     collections::VecDeque,
@@ -20,46 +20,46 @@ use thread_pool::ThreadPoolExecutor;
 use super::{
     On, Run, end,
     journal::Journal,
-    tasks::{Errand, be_busy, run_errand},
-    watch::Watch,
+    tasks::{Job, be_busy, run_job},
+    watchdog::Watchdog,
 };
 
 const WIDTH: usize = 2;
 
-/// How many threads ask.
+/// The number of threads that call.
 const RACERS: u32 = 2;
 
-/// How many futures are looked at together.
+/// The number of futures that are checked together.
 const BATCH: usize = 512;
 
-/// How many tasks are stopped in the same way, one after the other.
+/// The number of tasks that are stopped in the same way, one after the other.
 const STREAK: usize = 64;
 
-/// How many tasks may lie between the one that was just submitted and the one that is cancelled.
+/// The possible numbers of tasks between the one that was just submitted and the one that is cancelled.
 const LAGS: [usize; 3] = [0, 1, 5];
 
-/// What is common to all racers.
+/// What all threads share.
 struct Track<'a, P> {
     on: On,
     pool: &'a P,
     journal: &'a Journal,
-    watch: &'a Watch,
+    watch: &'a Watchdog,
 }
 
-/// What has come of it.
+/// How many tasks ended in which way.
 #[derive(Clone, Copy, Debug, Default)]
 struct Outcomes {
-    /// Withdrawn before the start.
+    /// Cancelled before the start.
     cancelled: u64,
-    /// Stopped while it ran.
+    /// Stopped while they ran.
     terminated: u64,
-    /// Of those, how many had noted their end already.
+    /// The number of those that had noted their end.
     at_the_end: u64,
-    /// Has its result.
+    /// Ended with a result.
     done: u64,
-    /// Of those, for how many the answer was that they would be stopped, unless they ended by themselves before.
+    /// The number of those for which `terminate` returned `true`.
     done_before: u64,
-    /// Of those that are done, how many have seen that they were asked to stop.
+    /// The number of those that have seen the request to stop.
     saw_it: u64,
 }
 
@@ -75,37 +75,37 @@ impl Outcomes {
 }
 
 pub(super) fn cancel_races_start(run: &mut Run) {
-    let (outcomes, misdeeds) = on_pool(run, race_cancels, race_cancels);
-    assert_eq!(misdeeds, 0, "nothing runs twice");
+    let (outcomes, violations) = on_pool(run, race_cancels, race_cancels);
+    assert_eq!(violations, 0, "no task runs twice");
     assert_eq!(outcomes.cancelled + outcomes.done, run.amount);
-    assert!(outcomes.cancelled > 0 && outcomes.done > 0, "{outcomes:?}: that was no race");
+    assert!(outcomes.cancelled > 0 && outcomes.done > 0, "{outcomes:?}: there was no race");
     run.figure("cancelled", outcomes.cancelled);
     run.figure("ran", outcomes.done);
 }
 
 pub(super) fn terminate_races_finish(run: &mut Run) {
-    let (outcomes, misdeeds) = on_pool(run, race_stops, race_stops);
-    assert_eq!(misdeeds, 0, "nothing runs twice");
+    let (outcomes, violations) = on_pool(run, race_stops, race_stops);
+    assert_eq!(violations, 0, "no task runs twice");
     assert_eq!(outcomes.cancelled + outcomes.terminated + outcomes.done, run.amount);
-    assert!(outcomes.done > 0, "{outcomes:?}: that was no race");
-    // `terminate` promises less, but what our pools have said to stop never ends by itself after all.
-    assert_eq!(outcomes.done_before, 0, "{outcomes:?}: some were to be stopped, and have a result");
+    assert!(outcomes.done > 0, "{outcomes:?}: there was no race");
+    // `terminate` promises less, but in our pools a task for which it returns `true` never ends with a result.
+    assert_eq!(outcomes.done_before, 0, "{outcomes:?}: `terminate` returned `true` for tasks that have a result");
     if run.on == On::Threads {
         assert_eq!(outcomes.terminated, 0, "no thread can be stopped");
-        assert!(outcomes.cancelled > 0, "{outcomes:?}: that was no race");
+        assert!(outcomes.cancelled > 0, "{outcomes:?}: there was no race");
     } else {
-        assert!(outcomes.terminated > 0, "{outcomes:?}: that was no race");
+        assert!(outcomes.terminated > 0, "{outcomes:?}: there was no race");
     }
     run.figure("cancelled", outcomes.cancelled);
     run.figure("stopped", outcomes.terminated);
-    run.figure("of those behind their last step", outcomes.at_the_end);
+    run.figure("of those after they noted their end", outcomes.at_the_end);
     run.figure("ended", outcomes.done);
-    run.figure("of those that saw they were asked to", outcomes.saw_it);
+    run.figure("of those that saw the request to stop", outcomes.saw_it);
 }
 
 type Race<P> = fn(&Track<'_, P>, Range<u32>, Random) -> Outcomes;
 
-/// Lets the racers go, each with its share of the tasks, and looks at the journal when the pool is gone.
+/// Runs the threads, each with its share of the tasks, and checks the journal when the pool has ended.
 fn on_pool(run: &mut Run, processes: Race<ProcessPoolExecutor>, threads: Race<ThreadPoolExecutor>) -> (Outcomes, u64) {
     match run.on {
         On::Threads => {
@@ -137,19 +137,19 @@ fn go<P: Executor + Debug + 'static>(run: &mut Run, pool: Arc<P>, race: Race<P>)
                 scope.spawn(move || race(track, share, random))
             })
             .collect();
-        racers.into_iter().for_each(|racer| outcomes.add(racer.join().expect("a racer that finds nothing wrong")));
+        racers.into_iter().for_each(|racer| outcomes.add(racer.join().expect("the thread does not panic")));
     });
     end(pool);
-    // Only now nothing can start any more.
+    // No task can start any more.
     let started = (0..tasks).filter(|task| journal.starts(*task) > 0).count() as u64;
     assert!(
         outcomes.done <= started && started <= outcomes.done + outcomes.terminated,
         "{outcomes:?}, {started} started"
     );
-    (outcomes, journal.misdeeds())
+    (outcomes, journal.violations())
 }
 
-/// A length of time that is steered towards the one at which an answer turns.
+/// A delay that is adjusted towards the one at which a result changes.
 struct Aim {
     nanos: f64,
     up: f64,
@@ -157,14 +157,14 @@ struct Aim {
 }
 
 impl Aim {
-    /// So much of the answers are to be those that call for more time.
+    /// Returns a delay for which this share of the results is "too short".
     fn new(short: f64) -> Aim {
-        // Where the answers are as wanted, the steps cancel each other.
+        // At the wanted share, the steps up and down cancel each other.
         let step = 0.25_f64;
         Aim { nanos: 2_000.0, up: 1.0 + step * (1.0 - short), down: 1.0 - step * short }
     }
 
-    /// About that long.
+    /// Returns a random delay around this one.
     fn draw(&self, random: &mut Random) -> Duration {
         Duration::from_nanos((self.nanos * (0.5 + random.below(1000) as f64 / 1000.0)) as u64)
     }
@@ -174,14 +174,14 @@ impl Aim {
     }
 }
 
-fn pass(time: Duration) {
+fn wait_for(time: Duration) {
     let start = Instant::now();
     loop {
         let elapsed = start.elapsed();
         if elapsed >= time {
             return;
         }
-        // A longer wait is for somebody who may need this core.
+        // During a longer wait, another thread may need this core.
         if elapsed > Duration::from_micros(10) { thread::yield_now() } else { std::hint::spin_loop() }
     }
 }
@@ -196,12 +196,12 @@ fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random
         let mut open: VecDeque<(u32, Future<(u32, u32)>)> = VecDeque::new();
         let mut asked = Vec::new();
         for number in tasks.by_ref().take(BATCH) {
-            let errand = Errand { journal: track.journal.key(), number, micros: 0 };
-            open.push_back((number, track.pool.submit(run_errand, errand).expect("accepted")));
+            let job = Job { journal: track.journal.key(), number, micros: 0 };
+            open.push_back((number, track.pool.submit(run_job, job).expect("accepted")));
             if open.len() > LAGS[lag]
                 && let Some((number, future)) = open.pop_front()
             {
-                pass(aim.draw(&mut random));
+                wait_for(aim.draw(&mut random));
                 let cancelled = future.cancel();
                 aim.note(cancelled);
                 asked.push((number, future, cancelled));
@@ -218,12 +218,12 @@ fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random
                 outcomes.done += 1;
             }
         }
-        track.watch.sign();
+        track.watch.progress();
     }
     outcomes
 }
 
-/// Of "it ran" and "it was cancelled" exactly one is true, whoever is asked.
+/// Checks that exactly one of "ran" and "cancelled" is true, by the future and by the journal.
 fn check_cancel<P>(track: &Track<'_, P>, number: u32, future: &Future<(u32, u32)>, cancelled: bool) -> bool {
     let result = future.result(None);
     let marks = track.journal.marks(number, 1);
@@ -241,18 +241,18 @@ fn check_cancel<P>(track: &Track<'_, P>, number: u32, future: &Future<(u32, u32)
     cancelled
 }
 
-/// Runs an errand, and answers whether it has seen that it was asked to stop.
-fn run_stoppable(errand: Errand) -> (u32, bool) {
-    let journal = errand.journal.open();
-    journal.start(errand.number, 1);
-    be_busy(errand.micros);
+/// Runs a job. Returns its number and whether it has seen a request to stop.
+fn run_stoppable(job: Job) -> (u32, bool) {
+    let journal = job.journal.open();
+    journal.start(job.number, 1);
+    be_busy(job.micros);
     let asked = task::current().is_some_and(|context| context.is_cancelled());
-    journal.end(errand.number, 1);
-    (errand.number, asked)
+    journal.end(job.number, 1);
+    (job.number, asked)
 }
 
 fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random: Random) -> Outcomes {
-    // A stop costs a worker, so most tasks are to get away. No thread is ever stopped.
+    // A stop costs a worker, so most processes must end by themselves. A thread is never stopped.
     let mut after_submit = Aim::new(if track.on == On::Threads { 0.5 } else { 0.06 });
     let mut after_start = AfterStart { length: Aim::new(0.96), delay: Aim::new(0.04) };
     let mut outcomes = Outcomes::default();
@@ -264,12 +264,12 @@ fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random: 
         } else {
             after_start.stop(track, &numbers, &mut random, &mut outcomes);
         }
-        track.watch.sign();
+        track.watch.progress();
     }
     outcomes
 }
 
-/// Each task is submitted, and stopped a moment later, however far it is by then.
+/// Submits each task and stops it a moment later.
 fn stop_after_submit<P: Executor>(
     track: &Track<'_, P>,
     numbers: &[u32],
@@ -279,25 +279,23 @@ fn stop_after_submit<P: Executor>(
 ) {
     for number in numbers {
         let future = submit_stoppable(track, *number, random.below(4) as u32);
-        pass(delay.draw(random));
+        wait_for(delay.draw(random));
         let answer = future.terminate(Duration::ZERO);
         delay.note(answer);
         check_stop(track, *number, &future, answer, outcomes);
     }
 }
 
-/// How tasks are met between their start and their end.
+/// Stops tasks between their start and their end.
 struct AfterStart {
-    /// How long they are. Where worker and program decide together about the end of a task, it is as long as it takes
-    /// to be caught now and then.
+    /// The length of a task. It is adjusted where worker and program agree on the end of a task through shared memory.
     length: Aim,
-    /// How long it is waited after the start. Where the end of a task is known by its reply alone, this is long enough
-    /// for the reply to arrive, mostly.
+    /// The delay after the start. It is adjusted where only the reply tells the end of a task.
     delay: Aim,
 }
 
 impl AfterStart {
-    /// Many tasks are submitted, and each is stopped as soon as it has started.
+    /// Submits many tasks, and stops each as soon as it has started.
     fn stop<P: Executor>(
         &mut self,
         track: &Track<'_, P>,
@@ -316,7 +314,7 @@ impl AfterStart {
                 if looks.is_multiple_of(256) { thread::yield_now() } else { std::hint::spin_loop() }
             }
             if !steers_length {
-                pass(self.delay.draw(random));
+                wait_for(self.delay.draw(random));
             }
             let answer = future.terminate(Duration::ZERO);
             if steers_length {
@@ -330,8 +328,8 @@ impl AfterStart {
 }
 
 fn submit_stoppable<P: Executor>(track: &Track<'_, P>, number: u32, micros: u32) -> Future<(u32, bool)> {
-    let errand = Errand { journal: track.journal.key(), number, micros };
-    track.pool.submit(run_stoppable, errand).expect("accepted")
+    let job = Job { journal: track.journal.key(), number, micros };
+    track.pool.submit(run_stoppable, job).expect("accepted")
 }
 
 fn check_stop<P>(
@@ -358,7 +356,7 @@ fn check_stop<P>(
                 outcomes.cancelled += 1;
             }
             ErrorKind::Terminated => {
-                assert!(answer && !future.cancelled(), "task {number} was stopped, and the answer was {answer}");
+                assert!(answer && !future.cancelled(), "task {number} was stopped, and `terminate` returned {answer}");
                 outcomes.terminated += 1;
                 outcomes.at_the_end += u64::from(ended);
             }

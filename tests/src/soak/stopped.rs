@@ -1,4 +1,4 @@
-//! A worker that was made to stand still, so that what is read of it stays true until something is done with it.
+//! A worker that is stopped, so that what is read about it does not change.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -10,17 +10,17 @@ use rustix::{
 
 use super::killer::handle_of;
 
-/// See the [module](self). The pool finds it after about a second, and kills it if it has something to do.
+/// A stopped worker. The pool notices it after about a second, and kills it if it has a task.
 #[derive(Debug)]
-#[must_use = "nobody else lets it go on"]
+#[must_use = "the worker stays stopped"]
 pub(super) struct Stopped(OwnedFd);
 
 impl Stopped {
-    /// Stops a worker of this pool, and waits until it stands still. None: it has ended.
+    /// Stops a worker of this pool and waits until it is stopped. Returns `None` if it has ended.
     pub(super) fn stop(pool: &ProcessPoolExecutor, pid: u32) -> Option<Stopped> {
         let worker = handle_of(pool, pid)?;
         pidfd_send_signal(&worker, Signal::STOP).ok()?;
-        // Without taking it away: the pool asks for the same.
+        // The status stays available to the pool.
         let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         loop {
             match waitid(WaitId::PidFd(worker.as_fd()), options) {
@@ -31,13 +31,13 @@ impl Stopped {
         }
     }
 
-    /// Lets it go on where it was.
+    /// Continues the worker.
     pub(super) fn go_on(self) {
-        // The only failure is that the pool has killed it.
+        // This fails only if the pool has killed the worker.
         let _ = pidfd_send_signal(&self.0, Signal::CONT);
     }
 
-    /// Kills it where it is. False: the pool has killed it, and reaped it.
+    /// Kills the worker. Returns `false` if the pool has killed and reaped it before.
     pub(super) fn kill(self) -> bool {
         pidfd_send_signal(&self.0, Signal::KILL).is_ok()
     }

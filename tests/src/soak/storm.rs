@@ -1,4 +1,4 @@
-//! Everything at once: threads that submit, cancel, terminate, wait, drop and add callbacks, while workers are killed.
+//! Threads submit, cancel, terminate, wait, drop and add callbacks at the same time, while workers are killed.
 
 use std::{
     sync::{
@@ -18,42 +18,42 @@ use super::{
     journal::{Journal, Marks},
     killer::{Killer, Kills},
     seconds_from_now,
-    tasks::{Errand, run_errand},
-    watch::Watch,
+    tasks::{Job, run_job},
+    watchdog::Watchdog,
 };
 
 const WIDTH: usize = 3;
 
-/// How many threads use the pool.
+/// The number of threads that use the pool.
 const USERS: u32 = 4;
 
-/// How many futures each of them has at once.
+/// The number of futures that each of them has at the same time.
 const OPEN: usize = 48;
 
-/// How many tasks there may be in a second of the scenario: more than two cores can do.
+/// The journal has space for this many tasks a second: more than two cores can run.
 const TASKS_A_SECOND: u64 = 40_000;
 
 const KILLS_A_SECOND: u32 = 10;
 
-/// How often a task may be run again, at most.
+/// The largest number of retries.
 const MOST_RETRIES: u32 = 3;
 
-/// A task, and what was done to its future.
-struct Thread {
+/// A task that is not known to be done, and what was done to its future.
+struct Open {
     number: u32,
     retries: u32,
     future: Future<(u32, u32)>,
-    /// How many callbacks were added.
+    /// The number of callbacks that were added.
     callbacks: u32,
-    /// What `cancel` said, if it was called.
+    /// What `cancel` returned, if it was called.
     cancel: Option<bool>,
-    /// Whether `terminate` ever said that it stops the task.
+    /// Whether `terminate` ever returned `true`.
     terminate: bool,
 }
 
-/// How a task has ended, as far as its user knows.
+/// What the user of a task knows when the task has ended.
 #[derive(Clone, Copy, Debug)]
-struct Story {
+struct History {
     number: u32,
     retries: u32,
     callbacks: u32,
@@ -68,24 +68,24 @@ enum End {
     Terminated,
     /// With this process.
     Died(u32),
-    /// The future was dropped before anybody knew.
+    /// The future was dropped before it was read.
     Unknown,
 }
 
-/// What all users share.
-struct World {
+/// What all threads share.
+struct Shared {
     pool: Arc<ProcessPoolExecutor>,
     journal: Journal,
-    /// How many callbacks of each task were called.
+    /// How many callbacks of each task have been called.
     called: Arc<Vec<AtomicU32>>,
     next: AtomicU32,
     over: Instant,
-    watch: Arc<Watch>,
+    watch: Arc<Watchdog>,
 }
 
 pub(super) fn storm(run: &mut Run) {
     let tasks = u32::try_from(run.amount * TASKS_A_SECOND).expect("some hours are enough");
-    let world = World {
+    let shared = Shared {
         pool: run.build(run.builder(WIDTH)),
         journal: Journal::new(tasks, MOST_RETRIES + 1),
         called: Arc::new((0..tasks).map(|_| AtomicU32::new(0)).collect()),
@@ -93,60 +93,60 @@ pub(super) fn storm(run: &mut Run) {
         over: seconds_from_now(run.amount),
         watch: run.watch.clone(),
     };
-    let killer = Killer::start(&world.pool, KILLS_A_SECOND, run.random.fork());
-    let mut stories: Vec<Story> = Vec::new();
+    let killer = Killer::start(&shared.pool, KILLS_A_SECOND, run.random.fork());
+    let mut histories: Vec<History> = Vec::new();
     thread::scope(|scope| {
         let users: Vec<_> = (0..USERS)
             .map(|_| {
-                let (world, random) = (&world, run.random.fork());
-                scope.spawn(move || use_it(world, tasks, random))
+                let (shared, random) = (&shared, run.random.fork());
+                scope.spawn(move || use_pool(shared, tasks, random))
             })
             .collect();
-        users.into_iter().for_each(|user| stories.extend(user.join().expect("a user who finds nothing wrong")));
+        users.into_iter().for_each(|user| histories.extend(user.join().expect("the thread does not panic")));
     });
     let kills = killer.stop();
-    let World { pool, journal, called, .. } = world;
-    // This waits for what still runs, and for the callbacks.
+    let Shared { pool, journal, called, .. } = shared;
+    // This waits for running tasks and for callbacks.
     end(pool);
-    check(&journal, &called, &stories, &kills);
-    // A task that waits for another attempt can be withdrawn, although its first one had started.
-    let late = |story: &&Story| story.end == End::Cancelled && journal.starts(story.number) > 0;
-    let cancelled_late = stories.iter().filter(late).count();
-    let count = |wanted: fn(&End) -> bool| stories.iter().filter(|story| wanted(&story.end)).count();
-    run.figure("tasks", stories.len());
+    check(&journal, &called, &histories, &kills);
+    // A task that waits for another attempt can be cancelled, although its first attempt has started.
+    let late = |history: &&History| history.end == End::Cancelled && journal.starts(history.number) > 0;
+    let cancelled_late = histories.iter().filter(late).count();
+    let count = |wanted: fn(&End) -> bool| histories.iter().filter(|history| wanted(&history.end)).count();
+    run.figure("tasks", histories.len());
     run.figure("done", count(|end| matches!(end, End::Done(_))));
     run.figure("cancelled", count(|end| *end == End::Cancelled));
     run.figure("of those between two attempts", cancelled_late);
     run.figure("terminated", count(|end| *end == End::Terminated));
     run.figure("died", count(|end| matches!(end, End::Died(_))));
     run.figure("dropped", count(|end| *end == End::Unknown));
-    run.figure("callbacks", stories.iter().map(|story| story.callbacks).sum::<u32>());
+    run.figure("callbacks", histories.iter().map(|history| history.callbacks).sum::<u32>());
     run.figure("kills", kills.count());
 }
 
-/// One thread that uses the pool.
-fn use_it(world: &World, tasks: u32, mut random: Random) -> Vec<Story> {
-    let mut stories = Vec::new();
-    let mut open: Vec<Thread> = Vec::new();
-    while Instant::now() < world.over {
+/// Uses the pool on one thread.
+fn use_pool(shared: &Shared, tasks: u32, mut random: Random) -> Vec<History> {
+    let mut histories = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    while Instant::now() < shared.over {
         if open.len() < OPEN {
-            let number = world.next.fetch_add(1, SeqCst);
+            let number = shared.next.fetch_add(1, SeqCst);
             if number >= tasks {
                 break;
             }
-            open.push(submit(world, number, &mut random));
+            open.push(submit(shared, number, &mut random));
         }
         let at = random.index(open.len());
         let chosen = &mut open[at];
         match random.below(64) {
             0..12 => {
                 let answer = chosen.future.cancel();
-                assert!(chosen.cancel != Some(true) || answer, "what was cancelled stays so");
+                assert!(chosen.cancel != Some(true) || answer, "a cancelled task stays cancelled");
                 chosen.cancel = Some(answer);
             }
             12 => chosen.terminate |= chosen.future.terminate(Duration::from_millis(random.below(3))),
             13..20 => {
-                let called = world.called.clone();
+                let called = shared.called.clone();
                 let number = chosen.number as usize;
                 chosen.future.add_done_callback(move |future| {
                     assert!(future.done());
@@ -156,55 +156,55 @@ fn use_it(world: &World, tasks: u32, mut random: Random) -> Vec<Story> {
             }
             20..24 => {
                 let (done, running) = (chosen.future.done(), chosen.future.running());
-                assert!(!(done && running), "what is done does not run");
-                let _ = format!("{:?}", world.pool);
+                assert!(!(done && running), "a task that is done does not run");
+                let _ = format!("{:?}", shared.pool);
             }
             24..28 => {
                 let dropped = open.swap_remove(at);
-                stories.push(dropped.story(End::Unknown));
+                histories.push(dropped.history(End::Unknown));
             }
             28..44 => {
                 let oldest = open.remove(0);
-                let end = oldest.wait(None).expect("without a time-out there is an answer");
-                stories.push(oldest.story(end));
+                let end = oldest.wait(None).expect("a wait without a time-out has a result");
+                histories.push(oldest.history(end));
             }
             _ => {
                 if let Some(end) = chosen.wait(Some(Duration::ZERO)) {
                     let over = open.swap_remove(at);
-                    stories.push(over.story(end));
+                    histories.push(over.history(end));
                 }
             }
         }
-        world.watch.sign();
+        shared.watch.progress();
     }
     for last in open {
-        let end = last.wait(None).expect("without a time-out there is an answer");
-        stories.push(last.story(end));
-        world.watch.sign();
+        let end = last.wait(None).expect("a wait without a time-out has a result");
+        histories.push(last.history(end));
+        shared.watch.progress();
     }
-    stories
+    histories
 }
 
-fn submit(world: &World, number: u32, random: &mut Random) -> Thread {
+fn submit(shared: &Shared, number: u32, random: &mut Random) -> Open {
     let retries = random.below(u64::from(MOST_RETRIES) + 1) as u32;
     let priority = if random.one_in(8) { random.below(3) as i32 - 1 } else { 0 };
-    let errand = Errand { journal: world.journal.key(), number, micros: random.below(300) as u32 };
+    let job = Job { journal: shared.journal.key(), number, micros: random.below(300) as u32 };
     let options = TaskOptions::new().retries(retries).priority(priority);
-    let future = world.pool.submit_with(options, run_errand, errand).expect("the pool is open");
-    Thread { number, retries, future, callbacks: 0, cancel: None, terminate: false }
+    let future = shared.pool.submit_with(options, run_job, job).expect("the pool is open");
+    Open { number, retries, future, callbacks: 0, cancel: None, terminate: false }
 }
 
-impl Thread {
-    fn story(&self, end: End) -> Story {
-        Story { number: self.number, retries: self.retries, callbacks: self.callbacks, end }
+impl Open {
+    fn history(&self, end: End) -> History {
+        History { number: self.number, retries: self.retries, callbacks: self.callbacks, end }
     }
 
-    /// The end, if it comes in time, which must agree with what was said before.
+    /// Returns the end of the task, if it comes in time, and checks it against earlier results of the methods.
     fn wait(&self, timeout: Option<Duration>) -> Option<End> {
         let number = self.number;
         let end = match self.future.result(timeout) {
             Ok((task, attempt)) => {
-                assert_eq!(task, number, "each future has its own task's result");
+                assert_eq!(task, number, "each future has the result of its own task");
                 End::Done(attempt)
             }
             Err(error) => match error.kind() {
@@ -212,7 +212,7 @@ impl Thread {
                 ErrorKind::Cancelled => End::Cancelled,
                 ErrorKind::Terminated => End::Terminated,
                 ErrorKind::WorkerDied => {
-                    let death = error.worker_death().expect("the details of a death");
+                    let death = error.worker_death().expect("a lost task has the details of the death");
                     assert_eq!(death.signal(), Some(libc::SIGKILL), "task {number}: {error}");
                     End::Died(death.pid())
                 }
@@ -223,46 +223,48 @@ impl Thread {
         assert!(self.future.done() && !self.future.running());
         assert_eq!(self.future.cancelled(), end == End::Cancelled, "task {number}: {end:?}");
         match end {
-            // `terminate` cancels what waits.
-            End::Cancelled => assert!(was_cancelled || was_stopped, "nobody has cancelled task {number}"),
+            // `terminate` cancels a task that waits.
+            End::Cancelled => {
+                assert!(was_cancelled || was_stopped, "task {number} ended as cancelled without a cancel")
+            }
             _ => assert!(!was_cancelled, "task {number} was cancelled, and then {end:?}"),
         }
-        assert!(end != End::Terminated || was_stopped, "nobody has terminated task {number}");
+        assert!(end != End::Terminated || was_stopped, "task {number} ended as terminated without a terminate");
         Some(end)
     }
 }
 
-/// Holds all stories against the journal.
-fn check(journal: &Journal, called: &[AtomicU32], stories: &[Story], kills: &Kills) {
-    assert_eq!(journal.misdeeds(), 0, "no attempt runs twice");
+/// Checks all histories against the journal.
+fn check(journal: &Journal, called: &[AtomicU32], histories: &[History], kills: &Kills) {
+    assert_eq!(journal.violations(), 0, "no attempt runs twice");
     let mut lost = Vec::new();
-    for story in stories {
-        let all: Vec<Marks> = journal.attempts(story.number).collect();
-        let calls = called[story.number as usize].load(SeqCst);
-        assert_eq!(calls, story.callbacks, "each callback is called once: {story:?}");
-        let (allowed, beyond) = all.split_at(story.retries as usize + 1);
-        assert!(beyond.iter().all(|marks| marks.started.is_none()), "{story:?} was run too often: {all:?}");
-        // The attempt in which it ended; those before it were lost.
-        let last = match story.end {
+    for history in histories {
+        let all: Vec<Marks> = journal.attempts(history.number).collect();
+        let calls = called[history.number as usize].load(SeqCst);
+        assert_eq!(calls, history.callbacks, "each callback is called once: {history:?}");
+        let (allowed, beyond) = all.split_at(history.retries as usize + 1);
+        assert!(beyond.iter().all(|marks| marks.started.is_none()), "{history:?} ran too often: {all:?}");
+        // The attempt in which the task ended. Those before it were lost.
+        let last = match history.end {
             End::Done(attempt) => {
                 let marks = all[attempt as usize - 1];
-                assert!(marks.started.is_some() && marks.started == marks.ended, "{story:?}: {all:?}");
+                assert!(marks.started.is_some() && marks.started == marks.ended, "{history:?}: {all:?}");
                 attempt as usize - 1
             }
             End::Died(pid) => {
-                assert!(kills.of(pid) > 0, "nobody has killed {pid}: {story:?}");
+                assert!(kills.of(pid) > 0, "{pid} was not killed: {history:?}");
                 lost.push(pid);
                 assert!(allowed.last().is_some_and(|marks| marks.started.is_none_or(|in_it| in_it == pid)));
                 allowed.len() - 1
             }
             End::Cancelled => allowed.len(),
-            // It may be over, stopped or lost, and nobody has looked.
+            // It may have ended, been stopped or been lost.
             End::Terminated | End::Unknown => {
                 allowed.iter().rposition(|marks| marks.started.is_some()).unwrap_or_default()
             }
         };
         lost.extend(all[..last].iter().filter_map(|marks| marks.started));
-        assert!(all[(last + 1).min(all.len())..].iter().all(|marks| marks.started.is_none()), "{story:?}: {all:?}");
+        assert!(all[(last + 1).min(all.len())..].iter().all(|marks| marks.started.is_none()), "{history:?}: {all:?}");
     }
     kills.account_for(lost);
 }

@@ -1,4 +1,4 @@
-//! What the workers do.
+//! The tasks that the workers run.
 
 use std::{
     sync::atomic::Ordering::SeqCst,
@@ -11,27 +11,27 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::Key;
 
-/// A small task: it notes its start, is busy for so many microseconds, and notes its end.
+/// A small task, which notes its start, is busy for some microseconds, and notes its end.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Errand {
+pub(super) struct Job {
     pub(super) journal: Key,
     pub(super) number: u32,
     pub(super) micros: u32,
 }
 
-/// Runs an errand, and answers which it was and which attempt.
-pub(super) fn run_errand(errand: Errand) -> (u32, u32) {
-    let journal = errand.journal.open();
+/// Runs a job. Returns its number and the attempt.
+pub(super) fn run_job(job: Job) -> (u32, u32) {
+    let journal = job.journal.open();
     let attempt = attempt();
-    journal.start(errand.number, attempt);
-    be_busy(errand.micros);
-    journal.end(errand.number, attempt);
-    (errand.number, attempt)
+    journal.start(job.number, attempt);
+    be_busy(job.micros);
+    journal.end(job.number, attempt);
+    (job.number, attempt)
 }
 
-/// Which attempt of the current task this is.
+/// Returns the attempt of the current task.
 pub(super) fn attempt() -> u32 {
-    task::current().expect("a task knows that it is one").attempt()
+    task::current().expect("this runs in a task").attempt()
 }
 
 pub(super) fn be_busy(micros: u32) {
@@ -41,8 +41,8 @@ pub(super) fn be_busy(micros: u32) {
     }
 }
 
-/// Meets as many others as make it `many`, at a counter of the journal: none of them leaves before the last has come.
-pub(super) fn meet((journal, counter, many): (Key, usize, u64)) -> u32 {
+/// Waits at a counter of the journal until `many` tasks have come there.
+pub(super) fn rendezvous((journal, counter, many): (Key, usize, u64)) -> u32 {
     let journal = journal.open();
     let counter = journal.counter(counter);
     counter.fetch_add(1, SeqCst);

@@ -1,4 +1,4 @@
-//! Looking at errors.
+//! Checks of errors.
 
 use executor_core::{Error, ErrorKind};
 
@@ -11,14 +11,14 @@ use super::{
     ground::PREFIX,
 };
 
-/// Looks whether the error of the task that met the fault says what it should.
+/// Checks the error of the victim.
 pub(super) fn check(error: &Error, expected: &Failure, fault: Fault, task: &str, pid: u32) -> Result<(), String> {
     let found = check_of_another(error, expected, task, pid);
-    found.and_then(|()| has_last_words(error, expected, fault).map_err(|what| format!("{what}, in {error:?}")))
+    found.and_then(|()| has_stderr_line(error, expected, fault).map_err(|what| format!("{what}, in {error:?}")))
 }
 
-/// Looks whether the error of a task says what it should that ran when another one's thread met the fault, or the
-/// worker did: what that has written is not the task's.
+/// Checks the error of a task that ran when the fault happened outside of it. The standard error may be that of another
+/// thread, so it is not checked.
 pub(super) fn check_of_another(error: &Error, expected: &Failure, task: &str, pid: u32) -> Result<(), String> {
     let found = kind(error, expected.kind)
         .and_then(|()| is_message(error, &expected.message(task, &pid.to_string(), PREFIX)))
@@ -26,7 +26,7 @@ pub(super) fn check_of_another(error: &Error, expected: &Failure, task: &str, pi
     found.map_err(|what| format!("{what}, in {error:?}"))
 }
 
-/// Looks whether the reason of a broken pool says what it should.
+/// Checks the reason of a broken pool.
 pub(super) fn check_reason(error: &Error, expected: &Failure, fault: Fault, starts: &[u32]) -> Result<(), String> {
     let pid = error.worker_death().map(|death| death.pid());
     if pid.is_some_and(|pid| !starts.contains(&pid)) {
@@ -36,9 +36,9 @@ pub(super) fn check_reason(error: &Error, expected: &Failure, fault: Fault, star
     let found = kind(error, ErrorKind::Broken)
         .and_then(|()| is_message(error, &expected.reason(&number, PREFIX)))
         .and_then(|()| match expected.kind {
-            // A panic's place in the code is in the words of the reason; the reason is no panic itself.
+            // The reason contains the text of the panic and is not itself a panic.
             ErrorKind::Panicked => Ok(()),
-            _ => has_details(error, expected, "", pid).and_then(|()| has_last_words(error, expected, fault)),
+            _ => has_details(error, expected, "", pid).and_then(|()| has_stderr_line(error, expected, fault)),
         });
     found.map_err(|what| format!("{what}, in {error:?}"))
 }
@@ -47,7 +47,7 @@ fn kind(error: &Error, expected: ErrorKind) -> Result<(), String> {
     if error.kind() == expected { Ok(()) } else { Err(format!("the kind is not {expected:?}")) }
 }
 
-/// Looks whether the message begins as it should, with anything where there is `…`.
+/// Checks the beginning of the message. `…` stands for any text.
 fn is_message(error: &Error, expected: &str) -> Result<(), String> {
     let message = error.to_string();
     let mut parts = expected.split('…');
@@ -58,21 +58,21 @@ fn is_message(error: &Error, expected: &str) -> Result<(), String> {
     if rest.is_some() { Ok(()) } else { Err(format!("the message is not {expected:?}")) }
 }
 
-/// Looks at the details behind the message.
+/// Checks the details of the error.
 fn has_details(error: &Error, expected: &Failure, task: &str, pid: Option<u32>) -> Result<(), String> {
     if expected.kind == ErrorKind::Panicked {
         let panic = error.panic().ok_or("it has no panic")?;
-        let is_whole = panic.message() == PANIC
+        let is_complete = panic.message() == PANIC
             && panic.location().is_some_and(|location| location.contains("strike.rs"))
             && panic.worker().starts_with(PREFIX);
-        return if is_whole { Ok(()) } else { Err(format!("the panic is not whole: {panic:?}")) };
+        return if is_complete { Ok(()) } else { Err(format!("the panic is not complete: {panic:?}")) };
     }
-    if expected.end == End::Untold {
+    if expected.end == End::Unknown {
         return Ok(());
     }
     let death = error.worker_death().ok_or("it has no death of a worker")?;
     let is_end = match expected.end {
-        End::Untold => true,
+        End::Unknown => true,
         End::Code(code) => (death.exit_code(), death.signal()) == (Some(code), None),
         End::Signal(signal, _) => (death.exit_code(), death.signal()) == (None, Some(signal)),
     };
@@ -82,15 +82,15 @@ fn has_details(error: &Error, expected: &Failure, task: &str, pid: Option<u32>) 
     Ok(())
 }
 
-/// Looks for what was written to the standard error before the fault.
-fn has_last_words(error: &Error, expected: &Failure, fault: Fault) -> Result<(), String> {
-    if expected.kind == ErrorKind::Panicked || expected.end == End::Untold {
+/// Checks that the error has the line that was written to the standard error before the fault.
+fn has_stderr_line(error: &Error, expected: &Failure, fault: Fault) -> Result<(), String> {
+    if expected.kind == ErrorKind::Panicked || expected.end == End::Unknown {
         return Ok(());
     }
     let death = error.worker_death().ok_or("it has no death of a worker")?;
-    let last_words = fault.last_words();
-    if !death.stderr_tail().contains(&last_words) || !error.to_string().contains(&last_words) {
-        return Err(format!("it lacks the last words {last_words:?}"));
+    let line = fault.stderr_line();
+    if !death.stderr_tail().contains(&line) || !error.to_string().contains(&line) {
+        return Err(format!("it lacks the line {line:?}"));
     }
     Ok(())
 }

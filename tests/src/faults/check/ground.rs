@@ -1,4 +1,4 @@
-//! The pool that a fault meets, and what surrounds the task that is struck.
+//! The pool of a check, and the tasks around the victim.
 
 use std::{collections::BTreeSet, thread, time::Duration};
 
@@ -9,19 +9,19 @@ use tempfile::TempDir;
 use super::{
     super::{
         Fault, Place,
-        payload::{Point, double, double_slowly, initializer, pass_gate},
+        payload::{Point, block, double, double_slowly, initializer},
         signs::{PATIENCE, Signs, wait_until},
     },
     Run,
 };
 
-/// So much memory a worker may have where a fault allocates without end.
+/// The memory limit of workers in which a fault allocates without end.
 const MEMORY_LIMIT: u64 = 512 << 20;
 
-/// How the workers of these pools are called.
+/// The name prefix of the pools.
 pub(super) const PREFIX: &str = "matrix";
 
-/// A pool, and the directory in which its workers leave signs.
+/// A pool, and the directory of its signs.
 pub(super) struct Ground {
     pub(super) run: Run,
     pub(super) signs: Signs,
@@ -41,7 +41,7 @@ impl Ground {
         Ok(Ground { run, signs, pool, directory })
     }
 
-    /// Another pool, that uses the same signs.
+    /// Builds another pool with the same signs.
     pub(super) fn another(&self) -> Result<ProcessPoolExecutor, String> {
         builder(self.run).build().map_err(|error| format!("the second pool was not built: {error}"))
     }
@@ -50,8 +50,7 @@ impl Ground {
         point(self.run, &self.signs)
     }
 
-    /// Ends the pool: as a user would, or, where the check has failed and anything may still run, without waiting for
-    /// it.
+    /// Drops the pool. If the check has failed and anything may still run, the pool is terminated.
     pub(super) fn close(self, drains: bool) {
         if !drains {
             self.pool.shutdown(Shutdown::Terminate { grace: Duration::ZERO });
@@ -60,7 +59,7 @@ impl Ground {
         drop(self.directory);
     }
 
-    /// Submits so many short tasks.
+    /// Submits this many short tasks.
     pub(super) fn short_tasks(&self, count: u32) -> Result<ShortTasks, String> {
         let submitted = (0..count).map(|n| Ok((n, self.pool.submit(double, n)?)));
         let submitted: Result<_, Error> = submitted.collect();
@@ -76,32 +75,32 @@ impl Ground {
         self.run.workers as u32
     }
 
-    /// Has all workers but one busy when it returns.
-    pub(super) fn occupy_others(&self) -> Result<Gates, String> {
-        self.gates("beside", self.run.workers - 1)
+    /// Keeps all workers but one busy.
+    pub(super) fn occupy_others(&self) -> Result<Blockers, String> {
+        self.blockers("beside", self.run.workers - 1)
     }
 
-    fn gates(&self, name: &str, count: usize) -> Result<Gates, String> {
-        let mut gates = Gates { signs: self.signs.clone(), name: name.to_string(), futures: Vec::new() };
+    fn blockers(&self, name: &str, count: usize) -> Result<Blockers, String> {
+        let mut blockers = Blockers { signs: self.signs.clone(), name: name.to_string(), futures: Vec::new() };
         for _ in 0..count {
             let argument = (self.signs.clone(), name.to_string());
-            let future = self.pool.submit(pass_gate, argument).map_err(|e| format!("a gate was refused: {e}"))?;
-            gates.futures.push(future);
+            let future = self.pool.submit(block, argument).map_err(|e| format!("a task was refused: {e}"))?;
+            blockers.futures.push(future);
         }
         let list = format!("{name}.runs");
-        // One that was running on a worker that ended is not counted twice: its future has failed.
+        // A task does not run again when its worker has ended, so none signs in twice.
         wait_until(&format!("{count} tasks that run at the same time"), || self.signs.list(&list).len() >= count)?;
-        Ok(gates)
+        Ok(blockers)
     }
 
-    /// Looks whether as many workers as the pool is to have run tasks at the same time, and no other is there; and
-    /// whether the one that was struck is among them as it should be.
+    /// Checks that the pool has all of its workers and no others, and that each runs a task. `goes_on` tells whether
+    /// the victim's worker must be among them.
     pub(super) fn is_at_full_width(&self, struck: u32, goes_on: bool) -> Result<(), String> {
-        let gates = self.gates("width", self.run.workers)?;
+        let blockers = self.blockers("width", self.run.workers)?;
         let known: BTreeSet<u32> = self.pool.worker_pids().into_iter().collect();
-        let answered = gates.open()?;
+        let answered = blockers.open()?;
         if answered.len() != self.run.workers || known != answered {
-            return Err(format!("the workers {answered:?} have answered, and the pool says that it has {known:?}"));
+            return Err(format!("tasks ran on the workers {answered:?}, and the pool says that it has {known:?}"));
         }
         if let Some(dead) = known.iter().find(|pid| !test_support::is_alive(**pid)) {
             return Err(format!("worker {dead} of {known:?} does not run"));
@@ -113,17 +112,17 @@ impl Ground {
         }
     }
 
-    /// Waits until a worker has come to the place, and answers which.
+    /// Waits until a worker has come to the place, and returns it.
     pub(super) fn wait_for_arrival(&self) -> Result<u32, String> {
         wait_until("the arrival at the place", || !self.signs.list("arrived").is_empty())?;
-        self.arrived().ok_or_else(|| "nobody has arrived".to_string())
+        self.arrived().ok_or_else(|| "no worker has arrived".to_string())
     }
 
     pub(super) fn arrived(&self) -> Option<u32> {
         self.signs.list("arrived").first().copied()
     }
 
-    /// Lets the fault happen in a worker that has arrived: sends it what comes from outside.
+    /// Makes the fault happen in a worker that has arrived.
     pub(super) fn go(&self, pid: u32) -> Result<(), String> {
         self.signs.put("go");
         match self.run.fault {
@@ -150,11 +149,11 @@ fn point(run: Run, signs: &Signs) -> Point {
     Point { fault: run.fault, place: run.place, home: std::process::id(), signs: signs.clone() }
 }
 
-/// Short tasks, each with what it doubles.
+/// Short tasks, each with the number that it doubles.
 pub(super) struct ShortTasks(Vec<(u32, Future<u32>)>);
 
 impl ShortTasks {
-    /// Looks whether each gives its result.
+    /// Checks that all succeed.
     pub(super) fn give_results(self, when: &str) -> Result<(), String> {
         match self.failures()?.first() {
             None => Ok(()),
@@ -162,13 +161,13 @@ impl ShortTasks {
         }
     }
 
-    /// Looks whether each gives its result or an error, and answers the errors.
+    /// Checks that each has a result or an error, and returns the errors.
     pub(super) fn failures(self) -> Result<Vec<Error>, String> {
         let mut errors = Vec::new();
         for (n, future) in self.0 {
             match future.result(PATIENCE) {
                 Ok(doubled) if doubled == 2 * n => {}
-                Ok(other) => return Err(format!("twice {n} is said to be {other}")),
+                Ok(other) => return Err(format!("a task returned {other} for twice {n}")),
                 Err(_) if !future.done() => return Err(format!("a short task does not end: {future:?}")),
                 Err(error) => errors.push(error),
             }
@@ -176,14 +175,14 @@ impl ShortTasks {
         Ok(errors)
     }
 
-    /// Waits until one of them has started.
+    /// Waits until one has started.
     pub(super) fn wait_for_a_start(&self) {
         while !self.0.iter().any(|(_, future)| future.running() || future.done()) {
             thread::yield_now();
         }
     }
 
-    /// Submits tasks of which every second takes a while, so that there is a time to be in one.
+    /// Submits tasks of which every second takes some milliseconds, so that a fault can happen in one.
     pub(super) fn submit_slower(pool: &impl Backend, count: u32, limit: Option<Duration>) -> Result<Self, String> {
         let options = || match limit {
             Some(limit) => TaskOptions::new().name(SHORT).time_limit(limit),
@@ -195,18 +194,18 @@ impl ShortTasks {
     }
 }
 
-/// How short tasks are called that may be struck.
+/// The name of short tasks in which the fault may happen.
 pub(super) const SHORT: &str = "a short task";
 
-/// Tasks that run until they are let go. They are also when a check fails.
-pub(super) struct Gates {
+/// Tasks that run until they are released, at the latest when a check fails.
+pub(super) struct Blockers {
     signs: Signs,
     name: String,
     futures: Vec<Future<u32>>,
 }
 
-impl Gates {
-    /// Lets them go, and answers which workers they ran on.
+impl Blockers {
+    /// Releases them, and returns the workers that they ran on.
     pub(super) fn open(mut self) -> Result<BTreeSet<u32>, String> {
         self.signs.put(&format!("{}.open", self.name));
         let futures = std::mem::take(&mut self.futures);
@@ -215,7 +214,7 @@ impl Gates {
     }
 }
 
-impl Drop for Gates {
+impl Drop for Blockers {
     fn drop(&mut self) {
         self.signs.put(&format!("{}.open", self.name));
     }

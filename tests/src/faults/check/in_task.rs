@@ -1,4 +1,4 @@
-//! Faults that meet a worker in the middle of a task.
+//! Faults in a task.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ use super::{
     not_here,
 };
 
-/// How the task is called that is struck.
+/// The name of the task in which the fault happens.
 pub(super) const VICTIM: &str = "the victim";
 
-/// How long a deaf task is asked nicely.
+/// The grace period of a task that ignores `SIGTERM`.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// Time limits for a task that loops: the next is tried where a busy machine has not let it come so far.
+/// Time limits for a task that loops. The next is tried if a busy machine ends the task before the fault.
 const LIMITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(20)];
 
-/// Other tasks run before, beside and behind the one that is struck.
+/// Checks the victim, and other tasks before, beside and behind it.
 pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
     let beside = ground.occupy_others()?;
     let struck = Victim::submit(ground)?;
     let behind = ground.short_tasks(2 * ground.width() + 1)?;
-    struck.meet(ground)?;
+    struck.strike(ground)?;
     let lost = struck.check(ground, expected)?;
     behind.give_results("behind the fault")?;
     beside.open()?;
@@ -39,7 +39,7 @@ pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
     Ok(lost)
 }
 
-/// Whether a worker whose task is told this is replaced.
+/// Returns `true` if a worker whose task ends like this is replaced.
 fn is_replaced(expected: Cell) -> bool {
     match expected {
         Cell::Fails(failure) => failure.kind != ErrorKind::Panicked,
@@ -47,7 +47,7 @@ fn is_replaced(expected: Cell) -> bool {
     }
 }
 
-/// A task that has come to the place where it is going to be struck.
+/// A task that has come to the place of the fault.
 pub(super) struct Victim {
     pub(super) pid: u32,
     future: Future<Outcome>,
@@ -66,7 +66,7 @@ impl Victim {
         Err(format!("a task does not come to the place within {LIMITS:?}"))
     }
 
-    /// None: it has reached its time limit before it reached the place.
+    /// Returns `None` if the task reached its time limit before the place.
     fn submit_with(ground: &Ground, options: TaskOptions) -> Result<Option<Victim>, String> {
         let future = ground.pool.submit_with(options.name(VICTIM), victim, Argument(ground.point()));
         let future = future.map_err(|error| format!("the task was refused: {error}"))?;
@@ -80,13 +80,16 @@ impl Victim {
         }
     }
 
-    /// Lets the fault happen, and does what the caller does about it.
-    pub(super) fn meet(&self, ground: &Ground) -> Result<(), String> {
+    /// Makes the fault happen, and terminates the task if it has to be.
+    pub(super) fn strike(&self, ground: &Ground) -> Result<(), String> {
         ground.go(self.pid)?;
         let stopped = match ground.run.fault {
             Fault::Deaf => self.future.terminate(GRACE),
             Fault::Stopped if !self.future.running() => {
-                return Err(format!("a task that was stopped by a signal does not run any more: {:?}", self.future));
+                return Err(format!(
+                    "a task that was stopped by a signal no longer counts as running: {:?}",
+                    self.future
+                ));
             }
             Fault::Stopped => self.future.terminate(Duration::ZERO),
             _ => return Ok(()),
@@ -94,7 +97,7 @@ impl Victim {
         if stopped { Ok(()) } else { Err(format!("a running task could not be terminated: {:?}", self.future)) }
     }
 
-    /// Looks at its result, and answers how many tasks were lost with it.
+    /// Checks the result. Returns how many tasks were lost.
     pub(super) fn check(&self, ground: &Ground, expected: Cell) -> Result<usize, String> {
         let result = self.future.result(PATIENCE);
         if !self.future.done() {

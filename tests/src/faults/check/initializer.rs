@@ -1,4 +1,4 @@
-//! Faults that meet workers in their initializer.
+//! Faults in the initializer.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{
     not_here,
 };
 
-/// So many more workers than the pool has places may be started before it gives up.
+/// How many more starts than workers a pool may make before it is broken.
 const MOST_STARTS: usize = 20;
 
 pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
@@ -28,7 +28,7 @@ pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
     }
 }
 
-/// Every worker meets the fault: the pool gives up, and says why to all who wait and to all who come later.
+/// Checks a pool in which the fault happens to every worker. Waiting and later tasks fail with the reason.
 fn breaks(ground: &Ground, failure: &Failure) -> Result<usize, String> {
     let answers: Vec<Error> = (0..3).map(|n| refusal(ground, n)).collect::<Result<_, _>>()?;
     wait_until("the refusal of more", || ground.pool.submit(double, 1).is_err())?;
@@ -37,24 +37,24 @@ fn breaks(ground: &Ground, failure: &Failure) -> Result<usize, String> {
     }
     let starts = ground.signs.list("starts");
     if starts.len() > ground.run.workers + MOST_STARTS {
-        return Err(format!("{} workers were started for {} places", starts.len(), ground.run.workers));
+        return Err(format!("{} workers were started for a width of {}", starts.len(), ground.run.workers));
     }
     answers.iter().try_for_each(|error| errors::check_reason(error, failure, ground.run.fault, &starts))?;
     Ok(answers.len())
 }
 
-/// What a task is told, whether the pool was broken before it was submitted or after.
+/// Returns the error of a task, whether the pool was broken before it was submitted or after.
 fn refusal(ground: &Ground, n: u32) -> Result<Error, String> {
     match ground.pool.submit(double, n) {
         Err(error) => Ok(error),
         Ok(future) => match future.result(PATIENCE) {
             Err(error) if future.done() => Ok(error),
-            other => Err(format!("a task of a pool that ought to be broken: {other:?}")),
+            other => Err(format!("a task of a pool that must be broken: {other:?}")),
         },
     }
 }
 
-/// No worker is ever ready: tasks wait, can be cancelled, and the pool can be closed.
+/// Checks a pool in which no worker is ever ready.
 fn waits(ground: &Ground) -> Result<(), String> {
     wait_until("the start of all workers", || ground.signs.list("starts").len() >= ground.run.workers)?;
     let futures: Vec<Future<u32>> = (0..3)
@@ -79,7 +79,7 @@ fn waits(ground: &Ground) -> Result<(), String> {
     if ground.pool.join(Some(PATIENCE)) { Ok(()) } else { Err("the pool does not end".to_string()) }
 }
 
-/// The first worker is stopped by a signal: it is found, killed and replaced.
+/// Checks that a first worker that is stopped by a signal is killed and replaced.
 fn replaces(ground: &Ground) -> Result<(), String> {
     let pid = ground.wait_for_arrival()?;
     ground.go(pid)?;
@@ -88,7 +88,7 @@ fn replaces(ground: &Ground) -> Result<(), String> {
 }
 
 trait JoinAfterClose {
-    /// Closes a pool to drain, and says whether it came to its end.
+    /// Closes a pool to drain, and returns `true` if it ended.
     fn join_after_close(&self) -> bool;
 }
 

@@ -1,4 +1,4 @@
-//! Faults that meet a worker from outside, or from a thread that an earlier task has left behind.
+//! Faults from outside, or from a thread that an earlier task has left running.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,10 @@ use super::{
     not_here,
 };
 
-/// The limit of short tasks where a worker may be stopped in one of them.
+/// The time limit of short tasks, in which a worker may be stopped.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// No task is in the pool when it happens; those that come then all give their results.
+/// Checks a fault while the pool has no task.
 pub(super) fn check_idle(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
     let pid = prepare(ground)?;
@@ -35,14 +35,14 @@ pub(super) fn check_idle(ground: &Ground, expected: Cell) -> Result<usize, Strin
     Ok(0)
 }
 
-/// Tasks come and go before, while and after it happens; at most the one that the worker was running is lost.
+/// Checks a fault while short tasks run. At most the task of the worker is lost.
 pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usize, String> {
     const ROUNDS_BEFORE: u32 = 3;
     const ROUNDS_AFTER: u32 = 3;
     ground.warm_up()?;
     let pid = prepare(ground)?;
     let limit = (ground.run.fault == Fault::Stopped).then_some(LIMIT);
-    // Both is left to chance, but not so much that one of them hardly ever comes about.
+    // Chance decides where the fault happens. Half of the pools make one of the two likely.
     let in_a_task = ground.run.workers % 2 == 1;
     let mut failures = Vec::new();
     let (mut rounds_before, mut rounds_after) = (0, 0);
@@ -65,7 +65,7 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
         };
         rounds_after += u32::from(rounds_before >= ROUNDS_BEFORE && is_over);
         if start.elapsed() > PATIENCE {
-            return Err(format!("worker {pid} does not meet its end"));
+            return Err(format!("worker {pid} does not end"));
         }
     }
     match (expected, failures.as_slice()) {
@@ -83,7 +83,7 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
     Ok(failures.len())
 }
 
-/// Prepares one worker, and answers which.
+/// Prepares one worker and returns it.
 fn prepare(ground: &Ground) -> Result<u32, String> {
     let planted = ground.pool.submit(plant, ground.point()).and_then(|future| future.result(PATIENCE));
     let planted = planted.map_err(|error| format!("no worker could be prepared: {error}"))?;
@@ -99,10 +99,10 @@ fn go(ground: &Ground, pid: u32) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether there is nothing more to wait for before it can be seen what comes of it.
+/// Returns `true` if the fault has happened.
 fn has_happened(ground: &Ground, pid: u32) -> bool {
     match ground.run.fault {
-        // These were seen when they were sent.
+        // `go` has waited for these.
         Fault::Stopped | Fault::Deaf => true,
         fault if fault.ends_the_process() => !is_alive(pid),
         _ => ground.signs.has("struck"),

@@ -1,4 +1,4 @@
-//! Making a fault happen at its place, and looking whether the caller sees what the [table](super::table) says.
+//! Makes a fault happen at its place, and checks that the caller sees what the [table](super::table) says.
 
 mod errors;
 mod ground;
@@ -17,24 +17,24 @@ use ground::Ground;
 /// One fault at one place of one kind of pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// What happens.
+    /// The fault.
     pub fault: Fault,
-    /// Where it happens.
+    /// The place.
     pub place: Place,
-    /// By what the workers are linked to this process.
+    /// The transport to the workers.
     pub transport: Transport,
-    /// How many there are.
+    /// The number of workers.
     pub workers: usize,
 }
 
 impl Run {
-    /// Makes it happen and looks. Answers how many tasks it has cost.
+    /// Makes the fault happen and checks the outcome. Returns how many tasks it has cost.
     ///
-    /// Only meaningful where nothing else runs in the process, for what is left behind is counted for the whole of it.
+    /// Nothing else may run in the process, because resources are counted for the whole process.
     ///
     /// # Errors
     ///
-    /// What was seen instead of what the table says.
+    /// If the outcome differs from the table. The error says how.
     pub fn check(self) -> Result<usize, String> {
         let before = Left::now();
         let expected = cell(self.fault, self.place);
@@ -62,7 +62,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// A cell that its place cannot have is a mistake in the table.
+/// Returns the error for a cell that its place cannot have.
 fn not_here(expected: super::table::Cell) -> String {
-    format!("the table says {expected:?}, which this place has no check for")
+    format!("the table has {expected:?}, and this place has no check for it")
 }

@@ -1,4 +1,4 @@
-//! Faults that meet workers of a pool that was closed.
+//! Faults in a pool that was closed.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
     Ok(lost)
 }
 
-/// What was accepted before the pool was closed gives its results, but for the task that is struck.
+/// Checks that all tasks that were accepted before the pool was closed succeed, except the victim.
 fn check_last_task(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
     let beside = ground.occupy_others()?;
@@ -31,15 +31,15 @@ fn check_last_task(ground: &Ground, expected: Cell) -> Result<usize, String> {
         Err(error) if error.kind() == ErrorKind::ShutDown => {}
         other => return Err(format!("a task for a pool that was closed: {other:?}")),
     }
-    struck.meet(ground)?;
+    struck.strike(ground)?;
     let lost = struck.check(ground, expected)?;
     behind.give_results("behind the fault, in a pool that was closed")?;
     beside.open()?;
-    is_over(&ground.pool)?;
+    check_end(&ground.pool)?;
     Ok(lost)
 }
 
-/// Workers that were told to leave meet the fault on their way out: nobody is told, and nobody waits for ever.
+/// Checks that the pool ends if the fault happens in the exit handlers of its workers.
 fn check_exit_handlers(ground: &Ground) -> Result<(), String> {
     let pool = ground.another()?;
     let workers = ground.run.workers;
@@ -49,16 +49,16 @@ fn check_exit_handlers(ground: &Ground) -> Result<(), String> {
     let prepared: Result<BTreeSet<u32>, Error> = futures.iter().map(|future| future.result(PATIENCE)).collect();
     let prepared = prepared.map_err(|error| format!("a worker could not be prepared: {error}"))?;
     pool.close(Shutdown::Drain);
-    is_over(&pool)?;
+    check_end(&pool)?;
     let exited: BTreeSet<u32> = ground.signs.list("exits").into_iter().collect();
     if prepared.len() == workers && prepared == exited {
         Ok(())
     } else {
-        Err(format!("{prepared:?} were prepared, and {exited:?} have come to their exit handlers"))
+        Err(format!("{prepared:?} were prepared, and {exited:?} have run their exit handlers"))
     }
 }
 
-fn is_over(pool: &process_pool::ProcessPoolExecutor) -> Result<(), String> {
+fn check_end(pool: &process_pool::ProcessPoolExecutor) -> Result<(), String> {
     if !pool.join(Some(PATIENCE)) {
         return Err("the pool does not end".to_string());
     }

@@ -1,4 +1,4 @@
-//! What this program holds of the system's: descriptors, threads, mappings, children, memory.
+//! The system resources that this program holds: descriptors, threads, mappings, children, memory.
 
 use std::{fmt, fs};
 use test_support::{children, open_descriptors, state, threads};
@@ -7,28 +7,28 @@ use super::heap;
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Census {
+pub(super) struct Resources {
     pub(super) descriptors: usize,
     pub(super) threads: usize,
-    /// Mappings of shared memory that a link to a worker has.
+    /// Mappings of the shared memory between this program and its workers.
     pub(super) links: usize,
     pub(super) mappings: usize,
-    /// Children, corpses included.
+    /// Children, zombies included.
     pub(super) children: usize,
-    /// Children that have ended and were not reaped.
+    /// Children that have ended and are not reaped.
     pub(super) zombies: usize,
     pub(super) resident_kib: usize,
-    /// Bytes that are allocated.
+    /// Allocated bytes.
     pub(super) heap: usize,
 }
 
-impl Census {
-    /// Counts.
-    pub(super) fn now() -> Census {
+impl Resources {
+    /// Counts them now.
+    pub(super) fn now() -> Resources {
         let heap = heap::live_bytes();
-        let maps = fs::read_to_string("/proc/self/maps").expect("a /proc");
+        let maps = fs::read_to_string("/proc/self/maps").expect("/proc is mounted");
         let children = children();
-        Census {
+        Resources {
             descriptors: open_descriptors(),
             threads: threads(),
             links: maps.lines().filter(|line| line.contains("/memfd:concurrent-futures")).count(),
@@ -40,13 +40,13 @@ impl Census {
         }
     }
 
-    /// What must be the same to the last one, whenever nothing goes on.
+    /// Returns the counts that must be exactly equal whenever the pool is idle.
     pub(super) fn countable(self) -> [usize; 5] {
         [self.descriptors, self.threads, self.links, self.children, self.zombies]
     }
 }
 
-impl fmt::Display for Census {
+impl fmt::Display for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -63,15 +63,17 @@ impl fmt::Display for Census {
     }
 }
 
-/// How much memory of a process is in use. 0: there is no such process.
+/// Returns the resident memory of a process, and 0 if the process does not exist.
 pub(super) fn resident_kib(process: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or_default()
 }
 
-/// The same, counted page by page, swapped ones included: the other number may be some pages behind for each processor.
-/// None: there is no such process, or it is gone but for its status.
+/// Returns the same, counted page by page, with swapped pages. The kernel updates the other number late, by some pages
+/// for each processor.
+///
+/// Returns `None` if the process does not exist or is a zombie.
 pub(super) fn counted_kib(pid: u32) -> Option<usize> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let number = |name: &str| -> Option<usize> {

@@ -1,4 +1,6 @@
-//! A watchdog: when a scenario makes no progress for long, it says what the pools are doing, and ends the program.
+//! Prints the state of the pools and ends the program when a scenario makes no progress for a long time.
+//!
+//! The watchdog of `conformance` has a deadline for the whole run, which a scenario of chosen length cannot have.
 
 use std::{
     fmt::Debug,
@@ -10,8 +12,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// Watches for as long as it lives.
-pub(super) struct Watch {
+/// Watches a scenario until it is dropped.
+pub(super) struct Watchdog {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -31,35 +33,35 @@ struct State {
     pools: Vec<Weak<dyn Debug + Send + Sync>>,
 }
 
-impl Watch {
-    /// `title` is what is said of a scenario that hangs: its name, and how to run it again.
-    pub(super) fn start(title: String, patience: Duration) -> Watch {
+impl Watchdog {
+    /// Starts the watchdog. `title` names the scenario in the report and says how to run it again.
+    pub(super) fn start(title: String, patience: Duration) -> Watchdog {
         let shared: Arc<Shared> = Arc::default();
         shared.state.lock().last_sign = Some(Instant::now());
         let watched = shared.clone();
         let thread = thread::Builder::new().name("watchdog".into()).spawn(move || run(&watched, &title, patience));
-        Watch { shared, thread: Some(thread.expect("a thread can be started")) }
+        Watchdog { shared, thread: Some(thread.expect("a thread can be started")) }
     }
 
-    /// Says that there is progress.
-    pub(super) fn sign(&self) {
+    /// Reports progress.
+    pub(super) fn progress(&self) {
         self.shared.state.lock().last_sign = Some(Instant::now());
     }
 
-    /// Says what comes next, which is progress too.
-    pub(super) fn doing(&self, what: impl Into<String>) {
+    /// Names the step that begins, and reports progress.
+    pub(super) fn begin(&self, what: impl Into<String>) {
         let mut state = self.shared.state.lock();
         state.last_sign = Some(Instant::now());
         state.doing = what.into();
         state.looks.clear();
     }
 
-    /// Says what it looks like while there is no progress.
-    pub(super) fn looks(&self, like: impl Into<String>) {
+    /// Describes the current state, without reporting progress.
+    pub(super) fn describe(&self, like: impl Into<String>) {
         self.shared.state.lock().looks = like.into();
     }
 
-    /// Has this pool shown when there is no progress.
+    /// Adds a pool to the report.
     pub(super) fn pool<P: Debug + Send + Sync + 'static>(&self, pool: &Arc<P>) {
         let pool: Weak<dyn Debug + Send + Sync> = Arc::<P>::downgrade(pool);
         let pools = &mut self.shared.state.lock().pools;
@@ -68,7 +70,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for Watchdog {
     fn drop(&mut self) {
         self.shared.state.lock().is_over = true;
         self.shared.over.notify_all();
@@ -88,7 +90,7 @@ fn run(shared: &Shared, title: &str, patience: Duration) {
             for pool in &pools {
                 eprintln!("{pool:#?}");
             }
-            // Everything else is stuck; the workers end with this process.
+            // All other threads are stuck. The workers end with this process.
             process::exit(3);
         }
         shared.over.wait_for(&mut state, patience - since);
