@@ -1,5 +1,5 @@
-//! A plug-in: a dynamic library with a pool of processes in it, for `tests/plugins.rs`. It is loaded by a program in
-//! Rust, by Python, and at the start of a program.
+//! A dynamic library with a process pool, for `tests/plugins.rs`. A Rust program loads it at run time or at its start,
+//! and Python loads it.
 
 use std::{ffi::c_int, time::Duration};
 
@@ -7,9 +7,9 @@ use executor_core::{ErrorKind, Executor};
 use process_pool::{ProcessPoolExecutor, Transport};
 use thread_pool::ThreadPoolExecutor;
 
-/// Builds pools, and prints what comes of it. Returns 0 if it was refused as it should be.
+/// Tries to build pools, and prints the outcomes. Returns 0 if they are refused as they must be.
 #[unsafe(no_mangle)]
-#[allow(unsafe_code)] // A name for whoever loads it.
+#[allow(unsafe_code)] // The loading program looks this name up.
 pub extern "C" fn builds_pools() -> c_int {
     process_pool::init();
     for transport in [Transport::Ring, Transport::Socket] {
@@ -26,7 +26,7 @@ pub extern "C" fn builds_pools() -> c_int {
             }
         }
     }
-    // What needs no other process works as everywhere.
+    // A pool that needs no other process works.
     let sum =
         ThreadPoolExecutor::new(1).and_then(|pool| pool.submit(|n: u32| n + 1, 1)?.result(Duration::from_secs(100)));
     println!("threads: {sum:?}");

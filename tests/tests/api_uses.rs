@@ -1,4 +1,4 @@
-//! The uses of the public interface that have to compile as they are written, each on every executor it applies to.
+//! Uses of the public interface that must compile as they are written, on every executor.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -67,7 +67,7 @@ fn every_pointer_to_a_back_end_is_an_executor() -> Result<(), Error> {
 }
 
 #[test]
-#[allow(clippy::useless_vec, clippy::redundant_closure)] // Written as it is promised.
+#[allow(clippy::useless_vec, clippy::redundant_closure)] // It must compile as it is written.
 fn threads_take_closures_that_capture_and_that_borrow() -> Result<(), Error> {
     let thread_pool = ThreadPoolExecutor::new(2)?;
     let n = vec![1, 2];
@@ -122,7 +122,7 @@ fn every_option_has_its_name() -> Result<(), Error> {
 }
 
 #[test]
-fn a_future_is_asked_all_its_questions() -> Result<(), Error> {
+fn every_method_of_a_future_works() -> Result<(), Error> {
     for executor in executors()? {
         let future: Future<u64> = executor.submit(|n: u64| n + 1, 1)?;
         let id: TaskId = future.id();
@@ -149,7 +149,7 @@ fn a_future_is_asked_all_its_questions() -> Result<(), Error> {
 }
 
 #[test]
-fn a_promise_is_kept_or_broken() -> Result<(), Error> {
+fn every_method_of_a_promise_works() -> Result<(), Error> {
     let (promise, future): (Promise<String>, Future<String>) = promise();
     assert!(promise.set_running_or_notify_cancel());
     promise.set_result("kept".to_string())?;
@@ -162,7 +162,7 @@ fn a_promise_is_kept_or_broken() -> Result<(), Error> {
 }
 
 #[test]
-fn an_error_is_asked_all_its_questions() -> Result<(), Error> {
+fn every_method_of_an_error_works() -> Result<(), Error> {
     for executor in executors()? {
         let error = executor.submit(|n: u64| 1 / n, 0)?.result(None).unwrap_err();
         let panic: &Panic = error.panic().expect("it panicked");
@@ -181,7 +181,7 @@ fn an_error_is_asked_all_its_questions() -> Result<(), Error> {
     Ok(())
 }
 
-/// What a back-end of one's own names.
+/// A back-end outside of this library.
 #[allow(dead_code)]
 struct Own;
 
@@ -199,19 +199,19 @@ impl Backend for Own {
     }
 }
 
-/// Code that passes functions on names their traits.
+/// Generic code names the traits of functions and payloads.
 fn passes_on<F: Function<A, R>, A: Payload, R: Payload>(f: F, a: A) -> Result<R, Error> {
     Own.submit(f, a)?.result(None)
 }
 
 #[test]
-fn a_back_end_of_ones_own_is_an_executor_too() -> Result<(), Error> {
+fn a_foreign_back_end_is_an_executor() -> Result<(), Error> {
     assert!(passes_on(is_prime, 7)?);
     assert_eq!(sum(&Own)?, 328_350);
     Ok(())
 }
 
-/// The executors and what they return may be used after a panic that was caught.
+/// Executors and futures may be used after a caught panic.
 #[test]
 fn executors_and_futures_are_unwind_safe() {
     use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -227,7 +227,7 @@ fn executors_and_futures_are_unwind_safe() {
     unwind_safe::<Error>();
 }
 
-/// On every executor, by value and by reference, more than once.
+/// It is awaited on every executor, by value and by reference, more than once.
 #[test]
 fn a_shared_future_is_awaited() -> Result<(), Error> {
     for executor in executors()? {

@@ -1,13 +1,13 @@
-//! Two copies of the crates in one program: one from a registry and one from git, or two versions.
+//! Two copies of the crates in one program, for example one from a registry and one from git.
 //!
-//! A program cannot know: its own dependency is one, and the dependency of a dependency another. Each serves its own
+//! A program may get a second copy through a dependency without knowing it. The workers of each copy serve its own
 //! pools.
 
 use copy_of_executor_core::Executor as _;
 use executor_core::Executor as _;
 use test_support::DEADLINE;
 
-/// The two copies have the same names, and nothing else in common.
+/// The two copies have the same names and share nothing.
 macro_rules! copy {
     ($name:ident, $pool:ident, $other:ident) => {
         mod $name {
@@ -15,10 +15,14 @@ macro_rules! copy {
 
             pub fn pool(on_ring: bool) -> $pool::ProcessPoolExecutor {
                 let transport = if on_ring { $pool::Transport::Ring } else { $pool::Transport::Socket };
-                $pool::ProcessPoolExecutor::builder().transport(transport).max_workers(2).build().expect("a pool")
+                $pool::ProcessPoolExecutor::builder()
+                    .transport(transport)
+                    .max_workers(2)
+                    .build()
+                    .expect("the pool can be built")
             }
 
-            /// The sum of squares, made by a pool of this copy, and the error of a task that dies in it.
+            /// Returns a sum of squares from a pool of this copy, and the error of a task that exits.
             pub fn works(on_ring: bool) -> (u64, String) {
                 let pool = pool(on_ring);
                 let sum = pool.map(|n: u64| n * n, 1..=4_u64).expect("submitted").map(|n| n.expect("a value")).sum();
@@ -26,7 +30,7 @@ macro_rules! copy {
                 (sum, format!("{:?}", dead.result(DEADLINE).expect_err("it exits").kind()))
             }
 
-            /// Tasks of this copy use pools of the other one, whose tasks use pools of this one, so many deep.
+            /// Uses a pool of the other copy in a task of this one, and so on, to this depth.
             pub fn nests(deep: u32, on_ring: bool) -> (u64, String) {
                 fn inside((deep, on_ring): (u32, bool)) -> (u64, String) {
                     if deep == 0 { super::$other::works(on_ring) } else { super::$other::nests(deep - 1, on_ring) }
@@ -45,7 +49,7 @@ fn expected() -> (u64, String) {
 }
 
 #[test]
-fn each_of_two_copies_in_one_program_serves_its_own_pools() {
+fn each_copy_serves_its_own_pools() {
     for on_ring in [true, false] {
         assert_eq!((one::works(on_ring), two::works(on_ring)), (expected(), expected()));
         let (first, second) = (one::pool(on_ring), two::pool(on_ring));
@@ -65,7 +69,7 @@ fn tasks_of_one_copy_use_pools_of_the_other() {
 }
 
 #[test]
-fn a_copy_has_an_initializer_of_its_own() {
+fn each_copy_has_an_initializer_of_its_own() {
     static HERE: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     fn sets(n: u32) {
         HERE.store(n, std::sync::atomic::Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The table of `README.md` and the tests that it names are the same.
+//! Checks that the table in `README.md` and the tests agree.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// The names of all functions in a folder of sources, as `file::function`.
+/// Returns the names of all functions in a folder of sources, as `file::function`.
 fn functions_in(folder: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut names = BTreeSet::new();
@@ -31,7 +31,7 @@ fn all_functions() -> BTreeSet<String> {
     functions_in("tests").into_iter().chain(functions_in("../conformance/src/rules")).collect()
 }
 
-/// The ids at the head of a name: `cf_046_cf_058_no_more_...` has 46 and 58.
+/// Returns the ids at the start of a name. `cf_046_cf_058_no_more_...` has 46 and 58.
 fn ids_of(name: &str) -> BTreeSet<u32> {
     let name = name.rsplit("::").next().unwrap_or(name);
     let mut ids = BTreeSet::new();
@@ -43,9 +43,9 @@ fn ids_of(name: &str) -> BTreeSet<u32> {
     ids
 }
 
-/// The table: which tests it names for each id.
+/// Reads the table: the names of tests for each id.
 fn table() -> BTreeMap<u32, BTreeSet<String>> {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it exists");
     let mut table = BTreeMap::new();
     for row in readme.lines().filter(|line| line.starts_with("| CF-")) {
         let cells: Vec<_> = row.split(" | ").map(str::trim).collect();
@@ -53,7 +53,7 @@ fn table() -> BTreeMap<u32, BTreeSet<String>> {
         let tests = cells[2].split('`').skip(1).step_by(2).map(str::to_string).collect();
         assert!(matches!(cells[3], "same" | "different"), "CF-{id:03} is {}", cells[3]);
         let says_why = cells.get(4).is_some_and(|why| !why.trim_end_matches('|').trim().is_empty());
-        assert_eq!(says_why, cells[3] == "different", "CF-{id:03}: what is different says why, and nothing else does");
+        assert_eq!(says_why, cells[3] == "different", "CF-{id:03}: a difference has a reason, and nothing else has");
         assert!(table.insert(id, tests).is_none(), "CF-{id:03} is listed twice");
     }
     table
@@ -65,8 +65,8 @@ fn each_test_of_the_table_exists_and_has_the_id_in_its_name() {
     for (id, tests) in table() {
         assert!(!tests.is_empty(), "CF-{id:03} names no test");
         for test in tests {
-            assert!(functions.contains(&test), "CF-{id:03} names `{test}`, which is not there");
-            assert!(ids_of(&test).contains(&id), "CF-{id:03} names `{test}`, which does not say so");
+            assert!(functions.contains(&test), "CF-{id:03} names `{test}`, which does not exist");
+            assert!(ids_of(&test).contains(&id), "CF-{id:03} names `{test}`, whose name lacks the id");
         }
     }
 }
@@ -83,8 +83,8 @@ fn each_test_with_an_id_is_in_the_table() {
 }
 
 #[test]
-fn every_case_that_means_something_here_is_in_the_table() {
-    // What the list of CPython's cases marks as meaningless in a typed, compiled language.
+fn every_case_that_applies_is_in_the_table() {
+    // These cases have no meaning in a typed, compiled language.
     let without =
         [10, 24, 30, 37, 43, 51, 62, 70, 71, 72, 131, 132, 135, 136, 137, 139, 140, 141, 142, 143, 144, 151, 152, 155];
     let expected: Vec<u32> = (1..=155).filter(|id| !without.contains(id)).collect();
@@ -92,13 +92,13 @@ fn every_case_that_means_something_here_is_in_the_table() {
 }
 
 #[test]
-fn the_promises_of_the_second_table_have_their_tests() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
-    let (_, second) = readme.split_once("## Promises that no case").expect("it has a second table");
+fn the_tests_of_the_second_table_exist() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it exists");
+    let (_, second) = readme.split_once("## Rules that no case").expect("it has a second table");
     let functions = all_functions();
     let tests: Vec<_> = second.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
     assert!(tests.len() >= 12);
     for test in tests {
-        assert!(functions.contains(test), "`{test}` is not there");
+        assert!(functions.contains(test), "`{test}` does not exist");
     }
 }

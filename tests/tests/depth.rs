@@ -1,5 +1,4 @@
-//! Values that are nested deeply, and threads with little stack: a typed error for that future, and never the end of
-//! the program. Each case runs in this very process, which it would end.
+//! Deeply nested values and small stacks give a typed error for one future and never end the program.
 
 use std::{thread, time::Duration};
 
@@ -13,7 +12,7 @@ struct Tree {
     parent: Option<Box<Tree>>,
 }
 
-/// Without recursion, as a parser does it that keeps its own stack.
+/// Builds a tree without recursion, as a parser with a stack of its own does.
 fn tree(levels: usize) -> Tree {
     (0..levels).fold(Tree::default(), |inner, _| Tree { children: vec![inner], ..Tree::default() })
 }
@@ -45,22 +44,25 @@ fn grow(levels: usize) -> Forest {
 }
 
 fn pools() -> [(&'static str, ProcessPoolExecutor); 2] {
-    let pool = |transport| ProcessPoolExecutor::builder().max_workers(1).transport(transport).build().expect("a pool");
+    let pool = |transport| {
+        ProcessPoolExecutor::builder().max_workers(1).transport(transport).build().expect("the pool can be built")
+    };
     [("ring", pool(Transport::Ring)), ("socket", pool(Transport::Socket))]
 }
 
 fn on_stack<R: Send>(bytes: usize, code: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(bytes).spawn_scoped(scope, code).expect("a thread");
+        let thread =
+            thread::Builder::new().stack_size(bytes).spawn_scoped(scope, code).expect("a thread can be started");
         thread.join().expect("no panic")
     })
 }
 
-/// Workers run tasks on a stack of 8 MiB, so what they can still send is too deep for these.
+/// Workers run tasks on stacks of 8 MiB, so they can send values that are too deep for these stacks.
 const STACKS: [usize; 3] = [64 << 10, 256 << 10, 2 << 20];
 
 #[test]
-fn a_deep_result_is_an_error_for_its_future_alone() {
+fn a_result_that_is_nested_too_deeply_is_an_error_for_its_future_alone() {
     for (name, pool) in pools() {
         for stack in STACKS {
             for levels in [300, 1000, 3000, 18_000, 100_000] {
@@ -89,7 +91,7 @@ fn a_deep_result_is_an_error_for_its_future_alone() {
 }
 
 #[test]
-fn a_deep_argument_is_refused_and_comes_to_no_harm() {
+fn an_argument_that_is_nested_too_deeply_is_refused() {
     fn count(forest: Forest) -> usize {
         forest.0.len()
     }
@@ -113,11 +115,11 @@ fn a_deep_argument_is_refused_and_comes_to_no_harm() {
 }
 
 #[test]
-fn a_tree_that_is_not_deep_travels_on_small_stacks() {
+fn a_shallow_tree_is_transferred_on_small_stacks() {
     for (name, pool) in pools() {
         for (stack, depth) in [(64 << 10, 3), (256 << 10, 20), (2 << 20, 128)] {
-            let came = on_stack(stack, || pool.submit(tree, depth).expect("sent").result(None).map(levels));
-            assert_eq!(came.expect("came back"), depth, "{name}");
+            let result = on_stack(stack, || pool.submit(tree, depth).expect("sent").result(None).map(levels));
+            assert_eq!(result.expect("it has a result"), depth, "{name}");
         }
     }
 }
@@ -131,9 +133,11 @@ fn a_large_result_needs_little_stack() {
     }
     for (name, pool) in pools() {
         let length = on_stack(64 << 10, || {
-            let bytes = pool.submit(|n: usize| vec![7u8; n], 8 << 20).expect("sent").result(None).expect("came back");
+            let bytes =
+                pool.submit(|n: usize| vec![7u8; n], 8 << 20).expect("sent").result(None).expect("it has a result");
             let page = |n: usize| Page { number: 1, bytes: vec![7; n] };
-            let page = pool.submit(page, 8 << 20).expect("sent").result(Duration::from_secs(600)).expect("came back");
+            let page =
+                pool.submit(page, 8 << 20).expect("sent").result(Duration::from_secs(600)).expect("it has a result");
             bytes.len() + page.bytes.len() + page.number as usize
         });
         assert_eq!(length, (16 << 20) + 1, "{name}");

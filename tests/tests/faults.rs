@@ -1,6 +1,6 @@
 //! The short form of the crash matrix: every cell on a ring with two workers, and on a socket with one.
 //!
-//! What is left behind is counted for a whole process, so the cells run in processes of their own.
+//! Resources are counted for a whole process, so the cells run in processes of their own.
 
 use std::{
     fs,
@@ -18,40 +18,40 @@ fn start(transport: &str, workers: &str, places: &[Place]) -> Child {
     for place in places {
         command.args(["--place", place.name()]);
     }
-    // Looking up the names of a backtrace takes a new worker most of a second, and no cell asks for it.
+    // A new worker takes most of a second to resolve the names of a backtrace, and no cell needs it.
     command.env("RUST_BACKTRACE", "0").stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().expect("the matrix can be started")
 }
 
-/// Waits for its end, and looks whether all was as the table says.
+/// Waits for its end, and checks that every cell passed.
 fn finish(mut child: Child, places: usize) {
     let mut said = String::new();
-    let heard: io::Result<usize> = child.stdout.take().expect("it is a pipe").read_to_string(&mut said);
+    let read: io::Result<usize> = child.stdout.take().expect("it is a pipe").read_to_string(&mut said);
     let ended = child.wait().expect("it is a child");
     let cells = tests::faults::Fault::ALL.len() * places;
     let all = said.starts_with(&format!("{cells} of {cells} cells are as the table says"));
-    assert!(heard.is_ok() && ended.success() && all, "{ended}:\n{said}");
+    assert!(read.is_ok() && ended.success() && all, "{ended}:\n{said}");
 }
 
-/// Two processes, because workers that do not leave take their five seconds, in which others may work.
-fn every_cell_is_as_the_table_says(transport: &str, workers: &str) {
+/// Runs two processes, because some cells wait five seconds for workers that do not leave.
+fn every_cell_passes(transport: &str, workers: &str) {
     let (shutdown, others): (Vec<Place>, Vec<Place>) = Place::ALL.iter().partition(|at| **at == Place::Shutdown);
     let children = [shutdown, others].map(|places| (start(transport, workers, &places), places.len()));
     children.into_iter().for_each(|(child, places)| finish(child, places));
 }
 
 #[test]
-fn on_a_ring_with_two_workers_every_cell_is_as_the_table_says() {
-    every_cell_is_as_the_table_says("ring", "2");
+fn on_a_ring_with_two_workers_every_cell_passes() {
+    every_cell_passes("ring", "2");
 }
 
 #[test]
-fn on_a_socket_with_one_worker_every_cell_is_as_the_table_says() {
-    every_cell_is_as_the_table_says("socket", "1");
+fn on_a_socket_with_one_worker_every_cell_passes() {
+    every_cell_passes("socket", "1");
 }
 
 #[test]
-fn the_report_is_what_the_table_says() {
+fn the_report_agrees_with_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../FAULTS.md");
     let written = fs::read_to_string(path).expect("the report is beside this package");
     assert!(written == report::report(), "run `cargo run --release -p tests --bin faults -- --write`");

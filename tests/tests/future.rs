@@ -1,4 +1,4 @@
-//! CPython's cases of the bare future, on `promise()`, and the promises about waiting that need no executor.
+//! CPython's cases about futures without an executor, and other rules about waiting.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use executor_core::{
 };
 use test_support::DEADLINE;
 
-/// One future in each state, and what keeps them there.
+/// A future in each state, and the promise that keeps it there.
 struct States {
     pending: (Promise<u32>, Future<u32>),
     running: (Promise<u32>, Future<u32>),
@@ -44,7 +44,8 @@ impl States {
         states
     }
 
-    /// In the order of CPython's tables: pending, running, cancelled, cancelled and notified, failed, succeeded.
+    /// Returns the futures in the order of CPython's tables: pending, running, cancelled, cancelled and notified,
+    /// failed, succeeded.
     fn all(&self) -> [&Future<u32>; 6] {
         [&self.pending.1, &self.running.1, &self.cancelled.1, &self.notified.1, &self.failed.1, &self.succeeded.1]
     }
@@ -54,7 +55,7 @@ fn an_error() -> Error {
     Error::new(ErrorKind::Other, "the disk is full")
 }
 
-/// What a callback saw, when it is called.
+/// Adds a callback, and returns a channel for what the callback sees.
 fn watch<R: Send + 'static>(
     future: &Future<u32>,
     look: impl FnOnce(&Future<u32>) -> R + Send + 'static,
@@ -258,7 +259,7 @@ fn cf_022_all_answers_agree_in_each_state_for_any_number_of_threads() {
 }
 
 #[test]
-fn a_dropped_promise_resolves_its_future() {
+fn a_dropped_promise_completes_its_future() {
     for runs in [false, true] {
         let (promise, future) = promise::<u32>();
         assert!(!runs || promise.set_running_or_notify_cancel());
@@ -266,7 +267,7 @@ fn a_dropped_promise_resolves_its_future() {
         thread::scope(|scope| {
             let waiter = scope.spawn(|| future.result(DEADLINE));
             drop(promise);
-            let error = waiter.join().expect("it does not panic").expect_err("nobody will resolve it");
+            let error = waiter.join().expect("it does not panic").expect_err("the promise is gone");
             assert_ne!(error.kind(), ErrorKind::Timeout, "{error}");
         });
         assert_eq!(called.try_recv(), Ok(true));
@@ -274,7 +275,7 @@ fn a_dropped_promise_resolves_its_future() {
 }
 
 #[test]
-fn callbacks_are_called_in_the_order_they_were_added_before_the_completing_call_returns() {
+fn callbacks_run_in_the_order_they_were_added_before_the_completing_call_returns() {
     let (promise, future) = promise();
     let calls = Arc::new(Mutex::new(Vec::new()));
     for number in 0..10 {
@@ -289,20 +290,20 @@ fn callbacks_are_called_in_the_order_they_were_added_before_the_completing_call_
 }
 
 #[test]
-fn waiters_hear_of_the_end_before_callbacks_do() {
+fn waiters_are_notified_before_callbacks_run() {
     let (promise, future) = promise();
     let (go, gone) = mpsc::channel::<()>();
-    future.add_done_callback(move |_| gone.recv_timeout(DEADLINE).expect("the waiter gets through meanwhile"));
+    future.add_done_callback(move |_| gone.recv_timeout(DEADLINE).expect("the waiter goes on meanwhile"));
     thread::scope(|scope| {
         scope.spawn(move || promise.set_result(1).expect("it is pending"));
-        // Were it to wait for the callback, which waits for it, both would time out.
+        // If it waited for the callback, which waits for it, both would time out.
         assert_eq!(future.result(DEADLINE).expect("it has a value"), 1);
         go.send(()).expect("the callback waits");
     });
 }
 
 #[test]
-fn waiting_for_nothing_returns_at_once() {
+fn waiting_for_no_futures_returns_immediately() {
     for when in [ReturnWhen::AllCompleted, ReturnWhen::FirstCompleted, ReturnWhen::FirstException] {
         let waited = wait(Vec::<Future<u8>>::new(), None, when);
         assert!(waited.done.is_empty() && waited.not_done.is_empty());
@@ -328,15 +329,15 @@ fn wait_keeps_the_order_on_each_side() {
 #[test]
 fn the_clock_of_as_completed_starts_at_the_call() {
     const TIMEOUT: Duration = Duration::from_millis(10);
-    // Were it to start at the first `next`, no attempt could take less than the time-out. One that does is enough, so
-    // that a busy machine has many tries.
+    // If it started at the first `next`, no attempt could take less than the time-out. One such attempt is enough, so
+    // that the test passes on a busy machine.
     let quick = (0..200).any(|_| {
         let (_promise, future) = promise::<u32>();
         let called = Instant::now();
         let mut iterator = as_completed([future], TIMEOUT);
         thread::sleep(TIMEOUT.saturating_sub(called.elapsed()));
         let asked = Instant::now();
-        let error = iterator.next().expect("it says so").expect_err("nobody resolves it");
+        let error = iterator.next().expect("it says so").expect_err("the promise is never set");
         assert_eq!(error.kind(), ErrorKind::Timeout);
         asked.elapsed() < TIMEOUT
     });
@@ -344,11 +345,11 @@ fn the_clock_of_as_completed_starts_at_the_call() {
 }
 
 #[test]
-fn no_future_is_resolved_before_its_time_is_out() {
+fn a_wait_never_times_out_early() {
     let (_promise, future) = promise::<u32>();
     let timeout = Duration::from_millis(20);
     let started = Instant::now();
-    assert_eq!(future.result(timeout).expect_err("nobody resolves it").kind(), ErrorKind::Timeout);
+    assert_eq!(future.result(timeout).expect_err("the promise is never set").kind(), ErrorKind::Timeout);
     assert!(started.elapsed() >= timeout);
     let started = Instant::now();
     let waited = wait([future], timeout, ReturnWhen::AllCompleted);
@@ -378,7 +379,7 @@ fn a_result_that_races_with_a_cancel_is_one_of_the_two() {
 }
 
 #[test]
-fn what_travels_between_threads_does() {
+fn futures_and_promises_move_between_threads() {
     fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Future<u32>>();
     is_send_and_sync::<Future<std::cell::Cell<u32>>>();

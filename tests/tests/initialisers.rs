@@ -1,10 +1,10 @@
-//! What runs before `main` has run in a worker too before it serves: registrations of other crates, and constructors.
+//! Constructors and registrations of other crates run in a worker before it serves tasks, as they run before `main`.
 //!
-//! The linker orders the list: some entries lie before the one of the process pool and some behind it. A program has no
-//! say in it; here there are some of each.
+//! The linker orders them, so some run before the constructor of the process pool and some after it. This program has
+//! both.
 
-// The first crate that is named is the last that is linked, so this one's entries lie behind those of the process pool.
-#[allow(unused_extern_crates, reason = "it is the order that counts")]
+// The crate that is named first is linked last, so its constructors run after that of the process pool.
+#[allow(unused_extern_crates, reason = "it sets the order of linking")]
 extern crate registrations;
 
 use std::{
@@ -39,7 +39,7 @@ fn in_worker(end: fn()) {
     }
 }
 
-/// What the hook has seen.
+/// The result of the hook.
 static SEEN: Mutex<Option<Result<u32, (ErrorKind, String)>>> = Mutex::new(None);
 
 fn builds_a_pool() {
@@ -48,7 +48,7 @@ fn builds_a_pool() {
 }
 
 fn pool(transport: Transport) -> ProcessPoolExecutor {
-    ProcessPoolExecutor::builder().transport(transport).max_workers(1).build().expect("a pool")
+    ProcessPoolExecutor::builder().transport(transport).max_workers(1).build().expect("the pool can be built")
 }
 
 fn registered((): ()) -> BTreeSet<String> {
@@ -69,7 +69,7 @@ fn a_worker_has_the_registrations_that_its_program_has() {
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = pool(transport);
         assert_eq!(pool.submit(registered, ()).unwrap().result(DEADLINE).unwrap(), all);
-        // In the one that takes its place, too.
+        // The replacement of a worker has them too.
         let died = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap().result(DEADLINE);
         assert_eq!(died.unwrap_err().kind(), ErrorKind::WorkerDied);
         assert_eq!(pool.submit(registered, ()).unwrap().result(DEADLINE).unwrap(), all);
@@ -77,18 +77,18 @@ fn a_worker_has_the_registrations_that_its_program_has() {
 }
 
 #[test]
-fn every_constructor_runs_once_in_a_worker_on_either_side_of_the_pools_own() {
+fn every_constructor_runs_once_in_a_worker_before_or_after_that_of_the_pool() {
     for transport in [Transport::Ring, Transport::Socket] {
         let mut run = pool(transport).submit(constructed, ()).unwrap().result(DEADLINE).unwrap();
         run.sort();
         let expected = [("of a dependency".to_string(), false), ("of the program".to_string(), true)];
-        assert_eq!(run, expected, "one was to lie before the pool's own entry, and one behind it");
+        assert_eq!(run, expected, "one must run before the constructor of the pool, and one after it");
     }
-    assert!(constructed(()).iter().all(|(_, had_marker)| !had_marker), "this is no worker");
+    assert!(constructed(()).iter().all(|(_, had_marker)| !had_marker), "this is not a worker");
 }
 
 #[test]
-fn the_initializer_of_a_pool_finds_what_was_registered() {
+fn the_initializer_of_a_pool_finds_all_registrations() {
     fn finds((): ()) -> Result<(), String> {
         let found = registered(()).len();
         if found == 2 { Ok(()) } else { Err(format!("{found} of 2 are registered")) }
@@ -98,17 +98,17 @@ fn the_initializer_of_a_pool_finds_what_was_registered() {
 }
 
 #[test]
-fn entries_are_passed_what_the_loader_passes_them() {
+fn a_constructor_gets_the_arguments_that_the_loader_passes() {
     let arguments = |()| (ARGUMENTS.load(Relaxed), env::args().count() as i32);
     let (passed, known) = pool(Transport::Ring).submit(arguments, ()).unwrap().result(DEADLINE).unwrap();
     if cfg!(target_env = "gnu") {
-        assert_eq!((passed, known), (1, 1), "a worker has its name alone");
+        assert_eq!((passed, known), (1, 1), "a worker has its name as the only argument");
     } else {
-        assert_ne!(passed, -1, "it has run, and musl passes nothing");
+        assert_ne!(passed, -1, "the constructor ran, and musl passes nothing");
     }
 }
 
-/// Runs one of the tests below as a program of its own.
+/// Runs this program again with a hook.
 fn run(hook: &str) -> Output {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "program", "--nocapture", "--test-threads=1"]).env("HOOK", hook).output().unwrap()
@@ -135,7 +135,7 @@ fn says(output: &Output) -> String {
 }
 
 #[test]
-fn a_constructor_that_builds_a_pool_does_so_in_the_program_and_is_refused_in_workers() {
+fn a_constructor_may_build_a_pool_in_the_program_and_not_in_a_worker() {
     let output = run("builds a pool");
     let said = says(&output);
     assert!(output.status.success() && said.contains("here: Some(Ok(2))"), "{said}");

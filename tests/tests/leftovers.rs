@@ -1,6 +1,6 @@
-//! Nothing is left behind by any rule on any of our back-ends: no child, no thread, no descriptor, no file.
+//! No rule leaves a child, thread, descriptor or file behind on any back-end.
 //!
-//! One test in a binary of its own, because what is left behind can only be counted where nothing else runs.
+//! This binary has a single test, because resources can only be counted while nothing else runs.
 
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
@@ -9,22 +9,22 @@ use executor_core::Executor;
 use process_pool::{ProcessPoolExecutor, Transport};
 use tests::harness::{Inline, Processes, Rayon, Threads};
 
-/// How long what has ended may take to vanish.
+/// How long the kernel may take to remove what has ended.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The names in the directories where programs leave files and shared memory.
+/// Returns the names in the directories for temporary files and shared memory.
 fn files() -> BTreeSet<String> {
     let directories = [std::env::temp_dir(), "/dev/shm".into()];
     let entries = directories.iter().filter_map(|path| fs::read_dir(path).ok()).flatten().flatten();
-    entries.map(|entry| entry.path().display().to_string()).filter(|path| !is_anothers(path)).collect()
+    entries.map(|entry| entry.path().display().to_string()).filter(|path| !belongs_to_another(path)).collect()
 }
 
-/// Whether a file says by its name that it is another process's: tests of other binaries may run at the same time.
-fn is_anothers(path: &str) -> bool {
+/// Returns `true` if the name of a file lacks the id of this process. Other tests may run at the same time.
+fn belongs_to_another(path: &str) -> bool {
     !path.contains(&std::process::id().to_string())
 }
 
-/// Fails if anything is there that was not there before.
+/// Fails if anything exists that did not exist before.
 fn check(before: &Leftovers, files_before: &BTreeSet<String>, what: &str) {
     if let Err(left) = before.wait_gone(PATIENCE) {
         panic!("{what} left behind: {left}");
@@ -33,7 +33,7 @@ fn check(before: &Leftovers, files_before: &BTreeSet<String>, what: &str) {
     assert!(new.is_empty(), "{what} left files behind: {new:?}");
 }
 
-/// A pool whose initializer fails is built, asked and dropped.
+/// Builds, uses and drops a pool whose initializer fails.
 fn fails_to_start(transport: Transport) {
     let builder = ProcessPoolExecutor::builder().max_workers(2).transport(transport);
     let Ok(pool) = builder.initializer(|_: u8| -> () { panic!("no licence found") }, 0).build() else { return };
@@ -44,7 +44,7 @@ fn fails_to_start(transport: Transport) {
 
 #[test]
 fn cf_113_cf_114_no_rule_leaves_anything_behind() {
-    // What is made once and kept: the standard library's, the pools', rayon's.
+    // These rules make the standard library, the pools and rayon allocate what they keep for the whole process.
     let warm = ["submit::cf_023", "callback::cf_004", "panic::cf_121"];
     let harnesses: [fn() -> Arc<dyn Harness>; 5] = [
         || Arc::new(Inline),
@@ -63,7 +63,7 @@ fn cf_113_cf_114_no_rule_leaves_anything_behind() {
         for rule in RULES {
             let (before, files_before) = (Leftovers::now(), files());
             let name = harness().name().to_string();
-            // Whether it is kept is for the suites to say; here it only has to end.
+            // The suites check the outcome. Here the rule only has to end.
             if let Outcome::Hung(report) = run(rule, harness(), Limits::from_env()) {
                 panic!("{report}");
             }

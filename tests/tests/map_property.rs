@@ -1,5 +1,5 @@
-//! `map` against `Iterator::map`, on every back-end, for any inputs, chunks and bounds. `PROPTEST_CASES` has it try
-//! more.
+//! Compares `map` on every back-end with `Iterator::map`, for random inputs, chunk sizes and buffer sizes.
+//! `PROPTEST_CASES` sets the number of cases.
 
 use std::fmt::Debug;
 
@@ -9,7 +9,7 @@ use concurrent_futures::{
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 use test_support::DEADLINE;
 
-/// What is done to each item. Panics without a message on the screen, for that is one of the outcomes.
+/// The function of each task. It panics without calling the panic hook, because panics are expected.
 fn step(text: String) -> String {
     if text.contains('!') {
         std::panic::resume_unwind(Box::new(text));
@@ -17,10 +17,10 @@ fn step(text: String) -> String {
     format!("{text}, {} bytes", text.len())
 }
 
-/// What comes of an item: the value, or what was panicked with.
+/// The outcome of an item: its value, or the payload of its panic.
 type Outcome = Result<String, String>;
 
-/// The same by [`Iterator::map`].
+/// Computes the outcomes with [`Iterator::map`].
 fn expected(inputs: &[String]) -> Vec<Outcome> {
     let outcome = |text: &String| match text.contains('!') {
         true => Err(text.clone()),
@@ -34,7 +34,7 @@ struct Case {
     inputs: Vec<String>,
     options: MapOptions,
     unordered: bool,
-    /// How many of the results are read before the rest is let go.
+    /// How many results are read before the map is dropped.
     read: usize,
 }
 
@@ -66,7 +66,7 @@ fn check(executor: &dyn Backend, case: Case) -> Result<(), TestCaseError> {
         .map(|result| {
             result.map_err(|error| {
                 assert_eq!(error.kind(), ErrorKind::Panicked, "{error}");
-                error.panic().expect("the panic").message().to_string()
+                error.panic().expect("it has the panic").message().to_string()
             })
         })
         .collect();
@@ -76,7 +76,7 @@ fn check(executor: &dyn Backend, case: Case) -> Result<(), TestCaseError> {
         found.sort();
         expected.sort();
         if found.len() < expected.len() {
-            // Whichever came first: but each of them once.
+            // Any of the outcomes may come first, but each of them only once.
             expected.retain(|outcome| take_one(&mut found, outcome));
             prop_assert!(found.is_empty(), "{found:?} came from nowhere");
             return Ok(());
@@ -102,19 +102,19 @@ fn holds_on(executor: &dyn Backend) {
 }
 
 #[test]
-fn map_inline_is_what_an_iterator_does() {
+fn map_inline_agrees_with_an_iterator() {
     holds_on(&InlineExecutor::new());
 }
 
 #[test]
-fn map_on_threads_is_what_an_iterator_does() {
-    holds_on(&ThreadPoolExecutor::new(3).expect("a pool"));
+fn map_on_threads_agrees_with_an_iterator() {
+    holds_on(&ThreadPoolExecutor::new(3).expect("the pool can be built"));
 }
 
 #[test]
-fn map_on_processes_is_what_an_iterator_does() {
+fn map_on_processes_agrees_with_an_iterator() {
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = ProcessPoolExecutor::builder().transport(transport).max_workers(2).build();
-        holds_on(&pool.expect("a pool"));
+        holds_on(&pool.expect("the pool can be built"));
     }
 }

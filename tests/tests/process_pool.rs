@@ -1,4 +1,4 @@
-//! CPython's cases that only processes have, each on every transport.
+//! CPython's cases about process pools, each on every transport.
 
 use std::{
     collections::BTreeSet,
@@ -59,10 +59,10 @@ on_each_transport! {
     cf_130_submit_does_not_wait_for_a_worker_that_does_not_read
     cf_134_a_static_of_a_worker_is_not_the_parents
     cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told
-    a_worker_may_print_and_read_as_it_likes
+    a_worker_may_use_its_standard_streams
     a_result_before_a_death_is_not_lost
-    a_limit_of_memory_costs_the_task_that_exceeds_it
-    a_time_limit_of_the_pool_holds_for_every_task
+    a_memory_limit_costs_the_task_that_exceeds_it
+    a_time_limit_of_the_pool_applies_to_every_task
     workers_see_the_environment_they_were_given
 }
 
@@ -136,7 +136,7 @@ fn cf_052_a_killed_worker_costs_its_task_and_is_replaced(transport: Transport) {
     assert_eq!(pool.worker_pids(), [worker]);
     kill(worker, libc::SIGKILL);
     let error = failure(&running);
-    let death = error.worker_death().expect("the error knows the death");
+    let death = error.worker_death().expect("the error has the details of the death");
     assert_eq!((error.kind(), death.pid(), death.signal()), (ErrorKind::WorkerDied, worker, Some(9)));
     assert_eq!(value(&pending), 1);
     works(&pool);
@@ -146,7 +146,7 @@ fn cf_052_a_killed_worker_costs_its_task_and_is_replaced(transport: Transport) {
 
 static LIVING: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts its copies in whatever process it is in.
+/// A value whose copies in each process are counted.
 #[derive(Serialize)]
 struct Counted(Vec<u8>);
 
@@ -260,7 +260,7 @@ fn cf_067_workers_that_cannot_be_replaced_break_the_pool(transport: Transport) {
             Err(error) => error,
         };
         assert_eq!(error.kind(), ErrorKind::Broken, "{error}");
-        assert!(error.to_string().contains("77"), "the reason is not told: {error}");
+        assert!(error.to_string().contains("77"), "the reason is missing: {error}");
     }
     assert_eq!(pool.submit(|n: u8| n, 1).expect_err("it is broken").kind(), ErrorKind::Broken);
     pool.shutdown(Shutdown::Drain);
@@ -385,7 +385,7 @@ fn cf_116_cf_118_cf_119_cf_120_cf_122_cf_123_any_crash_at_any_stage_costs_one_ta
         for (stage, fails) in stages.iter().enumerate() {
             let error = fails(&pool, crash);
             assert_eq!(error.kind(), ErrorKind::WorkerDied, "{crash:?} at stage {stage}: {error}");
-            let death = error.worker_death().expect("the error knows the death");
+            let death = error.worker_death().expect("the error has the details of the death");
             assert_eq!(death.exit_code(), crash.exit_code(), "{crash:?} at stage {stage}: {error}");
             assert_eq!(death.signal().is_some(), crash.exit_code().is_none(), "{crash:?} at stage {stage}: {error}");
             works(&pool);
@@ -493,10 +493,10 @@ fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told(transport
     }
 }
 
-fn a_worker_may_print_and_read_as_it_likes(transport: Transport) {
+fn a_worker_may_use_its_standard_streams(transport: Transport) {
     let pool = pool(transport, 1);
     let prints = |n: usize| {
-        // Both go to where the parent's go; a protocol on them would be hurt by this.
+        // A protocol on the standard streams would break on this output.
         print!("{}", "\r".repeat(n));
         eprint!("{}", "\r".repeat(n));
         std::io::stdin().read_line(&mut String::new()).map_err(|error| error.to_string())
@@ -521,7 +521,7 @@ fn a_result_before_a_death_is_not_lost(transport: Transport) {
     }
 }
 
-fn a_limit_of_memory_costs_the_task_that_exceeds_it(transport: Transport) {
+fn a_memory_limit_costs_the_task_that_exceeds_it(transport: Transport) {
     let pool = builder(transport, 1).memory_limit(256 << 20).build().expect("it can be made");
     let takes = |bytes: usize| {
         let mut taken = Vec::new();
@@ -536,7 +536,7 @@ fn a_limit_of_memory_costs_the_task_that_exceeds_it(transport: Transport) {
     assert_eq!(value(&pool.submit(takes, 16 << 20).expect("it is open")), 16);
 }
 
-fn a_time_limit_of_the_pool_holds_for_every_task(transport: Transport) {
+fn a_time_limit_of_the_pool_applies_to_every_task(transport: Transport) {
     let pool = builder(transport, 1).time_limit(Duration::from_millis(100)).build().expect("it can be made");
     let gate = Gate::new("limited", DEADLINE);
     let futures: Vec<_> =

@@ -1,4 +1,4 @@
-//! What can only be seen from outside of a program: how it ends with an executor in it, and what it leaves behind.
+//! Runs whole programs and checks how they end with an executor, and what they leave behind.
 
 use std::{
     io::{BufRead, BufReader},
@@ -94,7 +94,7 @@ fn cf_104_cancelling_without_waiting_and_falling_off_main_ends_without_an_error(
 }
 
 #[test]
-fn a_panic_of_main_drains_the_executor_as_any_drop_does() {
+fn a_panic_of_main_drains_the_executor() {
     for executor in EXECUTORS {
         let ended = run(command("panics", executor));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(101), "apple\n"), "{executor}: {ended:?}");
@@ -103,7 +103,7 @@ fn a_panic_of_main_drains_the_executor_as_any_drop_does() {
 }
 
 #[test]
-fn a_program_that_never_drops_its_executor_ends_all_the_same() {
+fn a_program_that_never_drops_its_executor_ends() {
     for (scenario, code) in [("forgets-the-executor", 0), ("exits", 3)] {
         for executor in EXECUTORS {
             let ended = run(command(scenario, executor));
@@ -145,7 +145,7 @@ fn cf_049_a_forked_child_gets_errors_and_the_parent_goes_on() {
 #[test]
 fn cf_069_running_out_of_descriptors_leaves_nobody_waiting() {
     for executor in PROCESSES {
-        // A low limit is reached soon; what the pool holds itself stays below it.
+        // A low limit is reached soon. The descriptors of the pool stay below it.
         let mut limited = Command::new("sh");
         limited.args(["-c", r#"ulimit -n 64 && exec "$0" runs-out-of-descriptors "$1""#]);
         limited.args([env!("CARGO_BIN_EXE_program"), executor]);
@@ -153,7 +153,7 @@ fn cf_069_running_out_of_descriptors_leaves_nobody_waiting() {
         assert_eq!(ended.code, Some(0), "{executor}: {ended:?}");
         let lines: Vec<_> = ended.stdout.lines().collect();
         assert_eq!(lines.iter().filter(|line| line.starts_with("crash: Err(WorkerDied)")).count(), 2, "{lines:?}");
-        // A worker that died gives its descriptors back, so a new one may be started after all.
+        // A dead worker frees its descriptors, so a new one may start after all.
         let ends = lines.iter().filter(|line| line.contains(": Broken: ") || **line == "value: 1").count();
         assert_eq!((ends, lines.len()), (5, 7), "{lines:?}");
     }

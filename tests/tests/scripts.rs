@@ -1,6 +1,6 @@
-//! Random scripts of everything an executor can do, on every back-end, against what a plain call would give.
+//! Runs random sequences of calls on every back-end, and compares the outcomes with plain function calls.
 //!
-//! The seed of a run is printed when it fails. `CONFORMANCE_SEED=<seed>` runs that one script again, on every back-end.
+//! A failure prints its seed. `CONFORMANCE_SEED=<seed>` runs that script again on every back-end.
 
 use std::{sync::mpsc, time::SystemTime};
 
@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use test_support::{DEADLINE, Random};
 use tests::harness::{Inline, Processes, Rayon, Threads};
 
-/// Scripts for each run of the test, where no seed is given.
+/// The number of scripts if no seed is given.
 const SCRIPTS: u64 = 60;
 
-/// Steps of each script.
+/// The number of steps of a script.
 const STEPS: usize = 40;
 
-/// What a task does. Its outcome follows from it alone, wherever it runs.
+/// What a task does. Its outcome does not depend on where it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Job {
     Square(u64),
@@ -29,7 +29,7 @@ enum Job {
     Spin(u32),
 }
 
-/// An outcome: the value, or the message of the panic.
+/// The value of a job, or the message of its panic.
 type Outcome = Result<String, String>;
 
 fn perform(job: Job) -> String {
@@ -42,7 +42,7 @@ fn perform(job: Job) -> String {
     }
 }
 
-/// The oracle: what a plain call would give.
+/// Returns the outcome of a plain call.
 fn expected(job: &Job) -> Outcome {
     match job {
         Job::Panic(n) => Err(format!("job {n} panics")),
@@ -60,13 +60,13 @@ fn random_job(random: &mut Random) -> Job {
     }
 }
 
-/// A task that the script has submitted and not yet looked at.
+/// A submitted task that is not yet checked.
 struct Submitted {
     job: Job,
     future: Future<String>,
-    /// Whether `cancel` has said that it will not run.
+    /// Whether `cancel` has returned `true`.
     cancelled: bool,
-    /// One message for each call of the callback.
+    /// Gets a message for each call of the callback.
     called: mpsc::Receiver<bool>,
 }
 
@@ -152,7 +152,7 @@ fn play(executor: &dyn Backend, random: &mut Random) {
                 let inputs: Vec<_> = (0..random.below(8)).map(|_| random_job(random)).collect();
                 let read = random.index(4);
                 let map = executor.map(perform, inputs.clone()).expect("it is open");
-                // Read in part and dropped: the rest may or may not have run, and nobody is to notice.
+                // The map is read in part and dropped. The other jobs may run or not.
                 inputs.iter().zip(map).take(read).for_each(|(job, item)| check_item(job, item));
             }
             8 => {
@@ -172,7 +172,8 @@ fn play(executor: &dyn Backend, random: &mut Random) {
                 assert!(ids.is_empty() || !waited.done.is_empty());
                 let mut futures: Vec<_> = waited.done.into_iter().chain(waited.not_done).collect();
                 for (id, (job, cancelled, called)) in ids.into_iter().zip(rest) {
-                    let index = futures.iter().position(|future| future.id() == id).expect("`wait` gives all back");
+                    let index =
+                        futures.iter().position(|future| future.id() == id).expect("`wait` returns every future");
                     open.push(Submitted { job, future: futures.swap_remove(index), cancelled, called });
                 }
             }
@@ -208,7 +209,7 @@ fn scripts(harness: &dyn Harness) {
         }
     };
     for seed in seeds {
-        // Shown only where the test fails, and then it is the last one.
+        // The harness shows this only if the test fails.
         println!("CONFORMANCE_SEED={seed} on {}", harness.name());
         let mut random = Random::new(seed);
         let workers = 1 + random.index(3);
@@ -218,26 +219,26 @@ fn scripts(harness: &dyn Harness) {
 }
 
 #[test]
-fn inline_does_what_a_plain_call_does() {
+fn inline_agrees_with_plain_calls() {
     scripts(&Inline);
 }
 
 #[test]
-fn threads_do_what_a_plain_call_does() {
+fn threads_agree_with_plain_calls() {
     scripts(&Threads);
 }
 
 #[test]
-fn rayon_does_what_a_plain_call_does() {
+fn rayon_agrees_with_plain_calls() {
     scripts(&Rayon);
 }
 
 #[test]
-fn processes_on_rings_do_what_a_plain_call_does() {
+fn processes_on_rings_agree_with_plain_calls() {
     scripts(&Processes(Transport::Ring));
 }
 
 #[test]
-fn processes_on_sockets_do_what_a_plain_call_does() {
+fn processes_on_sockets_agree_with_plain_calls() {
     scripts(&Processes(Transport::Socket));
 }

@@ -1,4 +1,4 @@
-//! CPython's cases that only threads have.
+//! CPython's cases about thread pools.
 
 use std::{
     collections::BTreeSet,
@@ -23,7 +23,7 @@ fn thread_name((): ()) -> String {
     thread::current().name().unwrap_or_default().to_string()
 }
 
-/// The names of all workers: each of them runs one of these tasks, which wait for each other.
+/// Returns the names of all workers. Each worker runs a task that waits for the others.
 fn names_of_all(pool: &ThreadPoolExecutor, width: usize) -> BTreeSet<String> {
     let all = Arc::new(Barrier::new(width));
     let futures: Vec<_> = (0..width)
@@ -41,14 +41,14 @@ fn names_of_all(pool: &ThreadPoolExecutor, width: usize) -> BTreeSet<String> {
 
 #[test]
 fn cf_041_zero_workers_are_refused() {
-    let error = ThreadPoolExecutor::new(0).expect_err("nobody would run anything");
+    let error = ThreadPoolExecutor::new(0).expect_err("no thread could run a task");
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-    let error = ThreadPoolExecutor::builder().max_workers(0).build().expect_err("nobody would run anything");
+    let error = ThreadPoolExecutor::builder().max_workers(0).build().expect_err("no thread could run a task");
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }
 
 #[test]
-fn a_queue_for_nothing_is_refused() {
+fn a_queue_capacity_of_zero_is_refused() {
     let error = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(0).build().expect_err("nothing could wait");
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }
@@ -71,7 +71,7 @@ fn cf_047_cf_149_tasks_one_after_the_other_use_the_same_thread() {
 #[test]
 fn cf_098_every_thread_ends_with_the_pool() {
     let pool = pool(3);
-    // A thread-local value of each worker is dropped when its thread ends.
+    // Each worker drops a thread-local value when its thread ends.
     let ended = Arc::new(AtomicUsize::new(0));
     struct Ends(Arc<AtomicUsize>);
     impl Drop for Ends {
@@ -156,7 +156,7 @@ fn cf_112_cf_138_an_initializer_that_fails_breaks_the_pool_and_says_why() {
     let broken = |answer: Result<Future<u8>, executor_core::Error>| {
         let error = match answer {
             Err(error) => error,
-            Ok(future) => future.result(DEADLINE).expect_err("no worker is there to run it"),
+            Ok(future) => future.result(DEADLINE).expect_err("no worker can run it"),
         };
         assert_eq!(error.kind(), ErrorKind::Broken, "{error}");
         assert!(error.to_string().contains("no licence found"), "{error}");
@@ -175,7 +175,7 @@ fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told() {
         let futures: Vec<_> = (0..10)
             .map(|label| pool.submit(conformance::Ticket::pass, gate.ticket(label)).expect("it is open"))
             .collect();
-        // In two waves.
+        // Some tasks are released one by one, and the rest together.
         for told in 0..5 {
             let label = gate.wait_arrivals(told + 1)[told].label;
             gate.release(label);
@@ -197,7 +197,7 @@ fn a_closure_may_capture() {
 }
 
 #[test]
-fn a_scope_lends_what_the_caller_has_and_waits_for_all() {
+fn tasks_of_a_scope_may_borrow_and_are_awaited() {
     let pool = pool(2);
     let mut numbers = vec![1, 2, 3, 4];
     let sum = AtomicUsize::new(0);

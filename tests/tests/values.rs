@@ -1,6 +1,5 @@
-//! What may travel: every attribute of serde, as argument, result, item of a map and argument of an initializer, on
-//! every back-end, against the value that was sent. A value arrives as it was, or there is a typed error; never
-//! another value.
+//! Sends values with every attribute of serde to every back-end, as arguments, results, items of a map and arguments of
+//! an initializer. A value arrives unchanged or gives a typed error. It never becomes another value.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -21,13 +20,13 @@ use concurrent_futures::{
 use serde::{Deserialize, Serialize};
 
 fn processes(transport: Transport) -> ProcessPoolExecutor {
-    ProcessPoolExecutor::builder().max_workers(1).transport(transport).build().expect("a pool")
+    ProcessPoolExecutor::builder().max_workers(1).transport(transport).build().expect("the pool can be built")
 }
 
 static RING: LazyLock<ProcessPoolExecutor> = LazyLock::new(|| processes(Transport::Ring));
 static SOCKET: LazyLock<ProcessPoolExecutor> = LazyLock::new(|| processes(Transport::Socket));
 static THREADS: LazyLock<ThreadPoolExecutor> =
-    LazyLock::new(|| ThreadPoolExecutor::builder().max_workers(1).build().expect("a pool"));
+    LazyLock::new(|| ThreadPoolExecutor::builder().max_workers(1).build().expect("the pool can be built"));
 static INLINE: LazyLock<InlineExecutor> = LazyLock::new(InlineExecutor::new);
 
 fn back_ends() -> [(&'static str, &'static dyn Backend); 4] {
@@ -38,23 +37,23 @@ fn echo<T>(value: T) -> T {
     value
 }
 
-/// The values come back as they are, alone and in a map, in other values and out of them.
+/// Checks that values come back unchanged, alone, in a map and inside of other values.
 fn travels<T: Payload + Clone + PartialEq + Debug>(values: &[T]) {
     for (name, back_end) in back_ends() {
         for value in values {
             let sent = (value.clone(), 7u8, vec![value.clone(), value.clone()]);
             let future = back_end.submit(echo::<T>, value.clone()).expect("sent");
-            assert_eq!(&future.result(None).expect("came back"), value, "{name}");
+            assert_eq!(&future.result(None).expect("it has a result"), value, "{name}");
             let future = back_end.submit(echo::<(T, u8, Vec<T>)>, sent.clone()).expect("sent");
-            assert_eq!(future.result(None).expect("came back"), sent, "{name}");
+            assert_eq!(future.result(None).expect("it has a result"), sent, "{name}");
             let named = BTreeMap::from([("a".to_string(), value.clone()), ("b".to_string(), value.clone())]);
             let future = back_end.submit(echo::<BTreeMap<String, T>>, named.clone()).expect("sent");
-            assert_eq!(future.result(None).expect("came back"), named, "{name}");
+            assert_eq!(future.result(None).expect("it has a result"), named, "{name}");
         }
         for chunksize in [1, 3] {
             let items: Vec<T> = values.iter().cycle().take(10).cloned().collect();
             let results = back_end.map_with(MapOptions::new().chunksize(chunksize), echo::<T>, items.clone());
-            let results: Vec<T> = results.expect("sent").map(|result| result.expect("came back")).collect();
+            let results: Vec<T> = results.expect("sent").map(|result| result.expect("it has a result")).collect();
             assert_eq!(results, items, "{name}");
         }
     }
@@ -74,7 +73,7 @@ fn job(retries: Option<u32>) -> Job {
 }
 
 #[test]
-fn a_field_that_is_left_out_never_changes_another() {
+fn a_skipped_field_never_changes_another() {
     travels(&[job(None), job(Some(7)), job(None)]);
 }
 
@@ -103,7 +102,7 @@ struct Sparse {
 }
 
 #[test]
-fn fields_with_defaults_are_left_out_at_every_place() {
+fn fields_with_defaults_may_be_skipped_at_every_position() {
     let full = Sparse {
         name: "n".into(),
         tags: vec!["t".into()],
@@ -279,7 +278,7 @@ struct FlatTagged {
     adjacent: Adjacent<u32>,
 }
 
-/// Serde gives the fields of the enum to the map too.
+/// Serde passes the fields of the enum to the map too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct FlatTwice {
     #[serde(flatten)]
@@ -316,7 +315,7 @@ fn flattened_fields_travel() {
 }
 
 #[test]
-fn json_travels_as_it_is() {
+fn json_travels_unchanged() {
     let text = r#"{"null": null, "list": [1, -1, 18446744073709551615, 0.1, 1e300, "ü", [], {}],
         "deep": {"a": {"b": [[[1]]]}}}"#;
     let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
@@ -331,7 +330,7 @@ struct Unit;
 struct NoFields {}
 
 #[test]
-fn options_in_options_and_values_that_consist_of_nothing_travel() {
+fn nested_options_and_zero_sized_values_travel() {
     travels(&[None, Some(None), Some(Some(None)), Some(Some(Some(())))]);
     travels(&[vec![(); 5], vec![]]);
     travels(&[vec![vec![(); 3], vec![], vec![(); 1]]]);
@@ -344,7 +343,7 @@ fn options_in_options_and_values_that_consist_of_nothing_travel() {
 }
 
 #[test]
-fn numbers_and_texts_travel_to_the_bit() {
+fn numbers_and_texts_travel_bit_by_bit() {
     travels(&[(u128::MAX, i128::MIN, u64::MAX, i64::MIN), (0, 0, 0, 0), (300, -300, 1 << 32, -(1 << 40))]);
     travels(&[('\0', "\u{10ffff}".to_string(), Duration::MAX), ('ü', "x".repeat(70_000), Duration::ZERO)]);
     travels::<(SocketAddr, IpAddr)>(&[("[::1]:80".parse().expect("one"), "10.0.0.1".parse().expect("one"))]);
@@ -361,7 +360,7 @@ fn numbers_and_texts_travel_to_the_bit() {
     }
 }
 
-/// What `submit` refuses, because it is known then.
+/// Checks that `submit` refuses a value.
 fn is_refused<T: Payload + Clone>(value: &T, reason: &str) {
     for (name, back_end) in back_ends().into_iter().skip(2) {
         let error = back_end.submit(echo::<T>, value.clone()).err();
@@ -371,15 +370,15 @@ fn is_refused<T: Payload + Clone>(value: &T, reason: &str) {
     }
 }
 
-/// A value that cannot be read as what it was.
+/// A value that cannot be decoded as it was encoded.
 trait Odd: Payload {
     fn odd() -> Self;
 }
 
-/// It is an error as argument and as result.
+/// Checks that such a value is an error, as an argument and as a result.
 fn is_an_error<T: Odd>(reason: &str) {
     for (name, back_end) in back_ends().into_iter().skip(2) {
-        // Each time, not only the first.
+        // The error comes each time and not only the first.
         for _ in 0..2 {
             let error = back_end.submit(echo::<T>, T::odd()).expect("sent").exception(None).expect("done");
             let error = error.unwrap_or_else(|| panic!("{name}: {reason}: it came back"));
@@ -460,7 +459,7 @@ odd! {
 }
 
 #[test]
-fn what_would_be_another_value_is_an_error() {
+fn a_value_that_would_change_is_an_error() {
     is_an_error::<NoDefault>("missing field `files`");
     travels(&[NoDefault { a: 1, files: vec!["f".into()] }]);
     is_an_error::<OneDirection>("field `x` of `OneDirection` is serialized and not deserialized");
@@ -470,20 +469,20 @@ fn what_would_be_another_value_is_an_error() {
     is_an_error::<OtherDefault>("it would arrive as a different value");
     travels(&[OtherDefault { a: 1, b: 1 }]);
     is_an_error::<FlatTwice>("it would arrive as a different value");
-    // Which of the fields was left out is not to be known, because they have no names.
+    // The fields have no names, so it is unknown which one was skipped.
     is_an_error::<SkipsInTuple>("2 of its 3 fields");
     is_an_error::<SkipsInVariant>("1 of its 2 fields");
 }
 
 #[test]
-fn more_values_that_consist_of_nothing_than_can_travel_are_refused_by_submit() {
+fn submit_refuses_too_many_zero_sized_values() {
     is_refused(&vec![(); 1 << 21], "values of no size");
     is_refused(&vec![[(); 0]; 1 << 21], "values of no size");
     is_refused(&vec![NoFields {}; 1 << 21], "values of no size");
     is_refused(&vec![(); 1 << 59], "more than can be sent");
 }
 
-/// Counts how often one is read in this process.
+/// Counts how often it is decoded in this process.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Counted {
     number: u8,
@@ -503,15 +502,15 @@ impl<'de> Deserialize<'de> for Counted {
 }
 
 #[test]
-fn an_argument_is_never_read_in_the_process_that_sends_it() {
+fn an_argument_is_never_decoded_in_the_process_that_sends_it() {
     for pool in [&RING, &SOCKET] {
         let future = pool.submit(|counted: Counted| counted.number, Counted { number: 7 }).expect("sent");
-        assert_eq!(future.result(None).expect("came back"), 7);
+        assert_eq!(future.result(None).expect("it has a result"), 7);
     }
     assert_eq!(READ.load(Relaxed), 0);
 }
 
-/// Writes one form and reads another, which loses nothing.
+/// Serializes in one form and deserializes from another without a loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Full", from = "Part")]
 struct Sum {
@@ -545,21 +544,21 @@ impl From<Part> for Sum {
 }
 
 #[test]
-fn a_type_that_travels_as_another_one_does() {
+fn a_type_may_travel_as_another_type() {
     travels(&[Sum { a: 1, b: 2 }]);
 }
 
 #[test]
-fn the_argument_of_an_initializer_arrives_as_it_is() {
+fn the_argument_of_an_initializer_arrives_unchanged() {
     fn check((job, value, sparse): (Job, Untagged, Sparse)) -> Result<(), String> {
         let expected = (self::job(None), Untagged::Pair(1, "x".into()), Sparse { last: 3, ..Sparse::default() });
         let came = (job, value, sparse);
-        if came == expected { Ok(()) } else { Err(format!("{came:?} came")) }
+        if came == expected { Ok(()) } else { Err(format!("{came:?} arrived")) }
     }
     for transport in [Transport::Ring, Transport::Socket] {
         let args = (job(None), Untagged::Pair(1, "x".into()), Sparse { last: 3, ..Sparse::default() });
         let pool = ProcessPoolExecutor::builder().max_workers(1).transport(transport).initializer(check, args).build();
-        let pool = pool.expect("a pool");
-        assert_eq!(pool.submit(echo::<u8>, 1).expect("sent").result(None).expect("came back"), 1);
+        let pool = pool.expect("the pool can be built");
+        assert_eq!(pool.submit(echo::<u8>, 1).expect("sent").result(None).expect("it has a result"), 1);
     }
 }

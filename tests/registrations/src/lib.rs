@@ -1,4 +1,4 @@
-//! What runs before `main` because a dependency of the program asks for it, and notes down that it has run.
+//! Constructors and registrations of a dependency, which run before `main` and note that they ran.
 #![allow(unsafe_code)]
 
 use std::{
@@ -9,23 +9,23 @@ use std::{
     },
 };
 
-/// What is registered with `inventory`.
+/// A registration with `inventory`.
 #[derive(Debug)]
 pub struct Plugin(pub &'static str);
 inventory::collect!(Plugin);
 inventory::submit!(Plugin("of a dependency"));
 
-/// The constructors that have run. The flag says that the process still had the marker of a worker then: the pool's own
-/// entry had not been reached.
+/// The constructors that have run. The flag tells whether the process still had the marker of a worker, which the
+/// constructor of the pool removes.
 pub static RUN: Mutex<Vec<(&str, bool)>> = Mutex::new(Vec::new());
 
-/// What the program wants to happen in a constructor of its dependency.
+/// A function of the program that the constructor of this dependency calls.
 pub static HOOK: Mutex<Option<fn()>> = Mutex::new(None);
 
-/// The number of arguments that the loader has passed. -1: the entry has not run.
+/// The number of arguments that the loader has passed, or -1 before the constructor has run.
 pub static ARGUMENTS: AtomicI32 = AtomicI32::new(-1);
 
-/// To be called by a constructor.
+/// Notes that a constructor runs.
 pub fn note(name: &'static str) {
     let has_marker = std::env::var_os("CONCURRENT_FUTURES_WORKER").is_some();
     RUN.lock().expect("no panic").push((name, has_marker));
@@ -40,7 +40,7 @@ fn of_a_dependency() {
     }
 }
 
-/// An entry as C compilers make it, which the loader passes the arguments.
+/// A constructor as C compilers make it. The loader passes it the arguments of the program.
 #[used]
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
 static WITH_ARGUMENTS: extern "C" fn(c_int, *const *const c_char, *const *const c_char) = with_arguments;

@@ -1,7 +1,7 @@
-//! The memory of tasks that were cancelled, or run by a task that waits for them, while they are still in a queue: it
-//! is given back although no worker is free to come by.
+//! Tasks that end while they are in a queue free their memory, although no worker is free to remove them. Such a task
+//! was cancelled, or was run by a task that waits for it.
 //!
-//! In a binary of its own, with one test at a time, because all of the program's memory is counted.
+//! The tests have a binary of their own and run one at a time, because they count all memory of the program.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::channel};
 
@@ -14,9 +14,9 @@ use thread_pool::RayonExecutor;
 static HEAP: Heap = Heap;
 
 const TASKS: usize = 20_000;
-/// What each task takes, at least. All together that is 20 MB.
+/// The least memory of a task. All tasks together take 20 MB.
 const SIZE: usize = 1024;
-/// What may be left of that.
+/// How much of that may stay allocated.
 const LEFT: usize = 2 << 20;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -47,19 +47,19 @@ fn executors() -> [(&'static str, Box<dyn Backend>); 2] {
     ]
 }
 
-fn assert_given_back(before: usize, what: &str) {
+fn assert_freed(before: usize, what: &str) {
     let left = live_bytes().saturating_sub(before);
     assert!(left < LEFT, "{what}: {left} bytes of {} are left", TASKS * SIZE);
 }
 
 #[test]
-fn tasks_that_are_cancelled_from_outside_keep_no_memory() {
+fn cancelled_tasks_keep_no_memory() {
     let _alone = alone();
     for (name, executor) in executors() {
         for priority in [0, 3, -3] {
             let blocker = Blocker::start(&*executor);
             let before = live_bytes();
-            // Some wait among them.
+            // Every thousandth task is kept and runs later.
             let waiting: Vec<_> = (0..TASKS)
                 .filter_map(|number| {
                     let future = spawn(&*executor, priority, number);
@@ -70,11 +70,11 @@ fn tasks_that_are_cancelled_from_outside_keep_no_memory() {
                     None
                 })
                 .collect();
-            assert_given_back(before, &format!("one after the other, {name}, priority {priority}"));
+            assert_freed(before, &format!("one after the other, {name}, priority {priority}"));
             let futures: Vec<_> = (0..TASKS).map(|number| spawn(&*executor, priority, number)).collect();
             assert!(futures.iter().all(Future::cancel));
             drop(futures);
-            assert_given_back(before, &format!("all at once, {name}, priority {priority}"));
+            assert_freed(before, &format!("all at once, {name}, priority {priority}"));
             blocker.release();
             for (number, future) in waiting {
                 assert_eq!(future.result(DEADLINE).unwrap(), number);
@@ -84,7 +84,7 @@ fn tasks_that_are_cancelled_from_outside_keep_no_memory() {
 }
 
 #[test]
-fn tasks_that_are_cancelled_in_a_bounded_pool_keep_no_memory() {
+fn cancelled_tasks_of_a_bounded_pool_keep_no_memory() {
     let _alone = alone();
     let pool = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(2).build().unwrap();
     let blocker = Blocker::start(&pool);
@@ -93,14 +93,14 @@ fn tasks_that_are_cancelled_in_a_bounded_pool_keep_no_memory() {
     for number in 0..TASKS {
         assert!(spawn(&pool, 0, number).cancel());
     }
-    assert_given_back(before, "bounded");
+    assert_freed(before, "bounded");
     blocker.release();
     assert_eq!(waiting.result(DEADLINE).unwrap(), 7);
 }
 
-/// In the queue of the only worker, which is busy.
+/// The tasks are in the local queue of the only worker, which is busy.
 #[test]
-fn nested_tasks_that_are_cancelled_keep_no_memory() {
+fn cancelled_nested_tasks_keep_no_memory() {
     let _alone = alone();
     for cancelled_inside in [true, false] {
         for (name, executor) in executors() {
@@ -131,8 +131,8 @@ fn nested_tasks_that_are_cancelled_keep_no_memory() {
                 }
             }
             let by = if cancelled_inside { "the task" } else { "another thread" };
-            assert_given_back(before, &format!("nested, cancelled by {by}, {name}"));
-            // They wait although the worker that has them is busy, and nobody has lost them.
+            assert_freed(before, &format!("nested, cancelled by {by}, {name}"));
+            // The other tasks still wait for the busy worker.
             assert!(!waiting.iter().any(|(_, future)| future.done()));
             drop(release);
             ended.result(DEADLINE).unwrap();
@@ -143,9 +143,9 @@ fn nested_tasks_that_are_cancelled_keep_no_memory() {
     }
 }
 
-/// Each leaves its task in a queue behind.
+/// Each task leaves an entry in a queue.
 #[test]
-fn tasks_that_are_run_by_the_task_that_waits_for_them_keep_no_memory() {
+fn tasks_that_run_in_the_task_that_waits_for_them_keep_no_memory() {
     let _alone = alone();
     for (name, executor) in executors() {
         let handle = executor.handle().unwrap();
@@ -154,7 +154,7 @@ fn tasks_that_are_run_by_the_task_that_waits_for_them_keep_no_memory() {
             for number in 0..TASKS {
                 assert_eq!(spawn(&*handle, 0, number).result(None).unwrap(), number);
             }
-            assert_given_back(before, &format!("run inline, {name}"));
+            assert_freed(before, &format!("run inline, {name}"));
         });
         executor.schedule(task).unwrap();
         future.result(DEADLINE).unwrap();
@@ -167,14 +167,14 @@ fn tasks_that_are_run_by_the_task_that_waits_for_them_keep_no_memory() {
             let bytes = [number as u8; SIZE];
             inside.scope(|scope| scope.spawn(move || bytes).result(None).unwrap());
         }
-        assert_given_back(before, "scopes");
+        assert_freed(before, "scopes");
     });
     scopes.unwrap().result(DEADLINE).unwrap();
 }
 
-/// They lie in the queue for tasks from outside, and are run by a worker.
+/// The tasks are in the injector.
 #[test]
-fn tasks_from_outside_that_are_run_by_a_task_that_waits_for_them_keep_no_memory() {
+fn injected_tasks_that_run_in_a_task_that_waits_for_them_keep_no_memory() {
     let _alone = alone();
     for (name, executor) in executors() {
         let (hand_over, handed_over) = channel::<Future<usize>>();
