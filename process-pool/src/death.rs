@@ -65,7 +65,7 @@ impl Death {
         Error::from_death(ErrorKind::Broken, message, self.detail(""))
     }
 
-    /// Whether another process sent it a signal that programs send to each other.
+    /// Returns whether another process sent it a signal that programs send to each other.
     pub(crate) fn was_killed_from_outside(&self) -> bool {
         let signal = self.status.and_then(|status| status.signal());
         let sent = matches!(signal, Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP));

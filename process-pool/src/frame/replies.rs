@@ -103,7 +103,7 @@ impl Replies {
         }
     }
 
-    /// Whether something has arrived that was not returned yet.
+    /// Returns whether something has arrived that was not returned yet.
     pub(crate) fn is_in_a_reply(&self) -> bool {
         !self.arrived.is_empty() || self.long.is_some()
     }

@@ -1,10 +1,10 @@
-//! How a task ends.
+//! The end of a task.
 
 use executor_core::{Error, Task, codec::Bytes, function::outcome, task::Completed};
 
 use crate::trace::Event;
 
-/// A task that has ended, and what its future is given.
+/// A task that has ended, with its outcome.
 pub(crate) enum Completion {
     Reply(Task, Bytes),
     Error(Task, Error),
@@ -18,8 +18,8 @@ impl Completion {
         }
     }
 
-    /// Returns whether the task has a value, as far as that is known without decoding it, or `None` if it was
-    /// cancelled.
+    /// Returns whether the task has a value, or `None` if it was cancelled. A reply that cannot be decoded counts as a
+    /// value, because this does not decode it.
     pub(crate) fn has_value(&self) -> Option<bool> {
         match self {
             Completion::Reply(_, reply) => Some(!outcome::is_error(reply)),
@@ -28,7 +28,7 @@ impl Completion {
         }
     }
 
-    /// Returns the event that reports it. `worker` is the name of the worker that had the task.
+    /// Returns the event that reports the end. `worker` is the name of the worker that had the task.
     pub(super) fn event(&self, worker: &str) -> Event {
         let task = self.task();
         Event::Done {

@@ -1,4 +1,4 @@
-//! What has happened in a pool so far.
+//! Counts of a pool's events.
 
 use super::completion::Completion;
 

@@ -1,4 +1,4 @@
-//! What a transition of the pool's state leaves to be done once the lock is released.
+//! Actions that a state transition defers until the lock is released.
 
 use executor_core::codec::Bytes;
 
@@ -12,20 +12,21 @@ use crate::trace::Trace;
 pub(crate) struct Deferred {
     /// Tasks that have ended.
     pub(super) completions: Vec<Completion>,
-    /// What is left of tasks that were cancelled while they were queued. It only has to be dropped.
+    /// Tasks that were cancelled while they were queued. They only have to be dropped.
     pub(super) cancelled: Vec<Job>,
-    /// The arguments of a task that was cancelled, which only have to be dropped, too.
+    /// The arguments of a cancelled task, which also only have to be dropped.
     pub(super) arguments: Bytes,
-    /// Whether the supervisor has something to look at: a new deadline, a link that needs space, the end of the pool.
+    /// Whether the supervisor must look at the state: for a new deadline, a link that needs space, or the end of the
+    /// pool.
     pub(super) wake_supervisor: bool,
-    /// Whether the queue of a bounded pool may be below its bound again while submitters wait for that.
+    /// Whether submitters wait for the queue of a bounded pool to be below its bound, and it may be by now.
     pub(super) notify_submitters: bool,
     pub(super) trace: Trace,
 }
 
 impl Deferred {
-    /// Adds tasks that have ended, and the events that report it. `worker` is the name of the worker that had them, if
-    /// one had.
+    /// Adds tasks that have ended, and the events that report them. `worker` is the name of the worker that had them;
+    /// it is empty if no worker did.
     pub(super) fn complete(&mut self, completions: Vec<Completion>, worker: &str) {
         for completion in &completions {
             self.trace.of_task(|| completion.event(worker));

@@ -1,10 +1,11 @@
-//! Which worker gets which task: the only place where that is decided.
+//! The choice of a worker for each task. No other file decides this.
 //!
-//! Tasks start in the order of the queue. A worker whose tasks are short is given several at once, so that it need not
-//! wait for the parent between two; the longer they are, the fewer, down to one. What a worker was given and has not
-//! started can be taken back at any time, and is, whenever a worker is idle, a task of a higher priority comes, or the
-//! task before it turns out to be long. So giving several at once changes the speed and not the order of starts, except
-//! for neighbours that are next on two workers within a millisecond.
+//! Tasks start in the order of the queue. A worker with short tasks is given several, so that it need not wait for the
+//! parent between two of them. The longer its tasks take, the fewer it is given, down to one. A task that has not
+//! started can be taken back at any time. That happens when another worker is idle, when a task of a higher priority
+//! comes, or when the task before it turns out to be long. So the order of starts does not depend on how many tasks a
+//! worker is given, with one exception: neighbours that are next on two workers may start in either order, within a
+//! millisecond.
 
 use std::time::{Duration, Instant};
 
@@ -17,24 +18,24 @@ use super::{
     timer::Timer,
 };
 
-/// A worker is given tasks for about this long.
+/// About how much work a worker is given in advance.
 const AHEAD: Duration = Duration::from_micros(200);
 
-/// A task that takes longer than this is not short: what waits behind it is taken back.
+/// A task that takes longer than this is long, and the tasks behind it are taken back.
 const LONG: Duration = Duration::from_millis(1);
 
-/// The most tasks that a worker has at once.
+/// The most tasks that one worker has.
 const DEEPEST: usize = 512;
 
-/// A worker that is chosen is given the next tasks too, this part of what it may have at once, because choosing each
-/// time would cost more than a short task.
+/// A chosen worker is also given the next tasks, up to this part of its depth, because a choice costs more than a short
+/// task.
 const SHARES: usize = 16;
 
-/// A worker that may have so many tasks at once has tasks that take less than it costs to wake another worker.
+/// From this depth on, a worker's tasks take less time than it costs to wake another worker.
 const QUICK: usize = 24;
 
 impl State {
-    /// Gives the tasks in the queue to the workers that can be given more.
+    /// Gives tasks in the queue to the workers that can take more.
     pub(crate) fn dispatch(&mut self, now: Instant) -> Deferred {
         let mut deferred = Deferred::default();
         self.dispatch_into(now, &mut deferred);
@@ -61,8 +62,8 @@ impl State {
         }
     }
 
-    /// Chooses the worker that gets the next task: an idle one, if that is of use, or the one with the fewest tasks;
-    /// and then the same one again for its share.
+    /// Chooses the worker that gets the next task, and then the same one again for its share. An idle worker comes
+    /// first, unless the processors are crowded, and then the worker with the fewest tasks.
     fn choose_worker(&mut self) -> Option<SlotId> {
         let most = self.limits.max_tasks_per_worker;
         if self.dispatcher.left_for_chosen > 0
@@ -83,10 +84,10 @@ impl State {
         Some(slot)
     }
 
-    /// Whether every processor has a worker with quick tasks, so that another worker would only take it from them.
-    /// Tasks are believed to be quick for a millisecond: where one waits behind another, a timer is set for a look
-    /// after that time. Where a bounded pool is full it is never crowded, because there an idle worker lets the next
-    /// task in.
+    /// Returns whether every processor has a worker with quick tasks, so that another worker would only take its
+    /// processor. Tasks are believed to be quick for a millisecond: where one waits behind another, a timer checks
+    /// after that time. A bounded pool that is full is never crowded, because an idle worker there lets the next task
+    /// into the queue.
     fn is_crowded(&self) -> bool {
         if self.slots.len() <= self.dispatcher.processors {
             return false;
@@ -99,12 +100,12 @@ impl State {
             && self.limits.queue_capacity.is_none_or(|capacity| self.waiting() < capacity)
     }
 
-    /// Chooses once more where no worker was found. Workers that only tasks that were withdrawn keep from another one
-    /// are asked to ring the doorbell.
+    /// Chooses again after no worker was found. A worker that is kept from tasks only by withdrawn ones in its link is
+    /// asked to ring its doorbell once it is past them.
     fn choose_unblocked_worker(&mut self) -> Option<SlotId> {
         let workers = self.slots.iter_mut().filter_map(WorkerSlot::worker_mut);
         let asked = workers.filter_map(|worker| worker.request_doorbell_for_claim().then_some(())).count();
-        // A worker may have got past them before it could see the request.
+        // A worker may have got past the withdrawn tasks before it could see the request.
         if asked > 0 { self.choose_worker() } else { None }
     }
 
@@ -129,20 +130,20 @@ impl State {
             self.set_stall_check(id, now + LONG, deferred);
         }
         self.set_stopped_check(id, now, deferred);
-        // A limit that ends after the clock does is none.
+        // A limit that the clock cannot represent is no limit.
         if let Some(at) = limit.and_then(|limit| now.checked_add(limit)) {
             self.set_limit_check(id, at, deferred);
         }
     }
 
-    /// Leaves what was not sent to the supervisor, which asks for the doorbell that tells of space.
+    /// Leaves the rest of a request to the supervisor, which asks for the doorbell that reports space.
     pub(super) fn note_backlog(&mut self, slot: SlotId, deferred: &mut Deferred) {
         self.for_supervisor.push(slot);
         deferred.wake_supervisor = true;
     }
 
-    /// Gives idle workers up to half of what waits behind another worker's task, when nothing is in the queue. No more
-    /// than any one of them takes at once, because the rest would go back behind younger tasks.
+    /// Gives idle workers up to half of what waits behind another worker's task, if the queue is empty. It moves no
+    /// more than one idle worker may have, because the rest would return to the queue behind younger tasks.
     fn rebalance(&mut self, now: Instant, deferred: &mut Deferred) {
         while !self.is_crowded() {
             let most = self.limits.max_tasks_per_worker;
@@ -162,7 +163,7 @@ impl State {
         }
     }
 
-    /// Takes what waits behind a task that turned out to be long back into the queue. That worker is given no more.
+    /// Takes the tasks behind a long task back into the queue. Their worker is given no more until the long task ends.
     fn take_back_from_stalled(&mut self, now: Instant) {
         for slot in self.slots.ids() {
             let Some(worker) = self.worker(slot) else { continue };
@@ -174,18 +175,18 @@ impl State {
         }
     }
 
-    /// A worker's task turned out to be long: what waits behind it goes back to the queue, and the tasks of the other
-    /// workers are not believed to be quick any more.
+    /// Takes back what waits behind a task that turned out to be long. The tasks of the other workers are no longer
+    /// believed to be quick.
     fn on_long_task(&mut self, slot: SlotId) {
         self.slots.iter_mut().for_each(|slot| slot.bound_depth(QUICK - 1));
         self.slots[slot].bound_depth(1);
-        // A task that is alone there may still be on its way, and that may be all that takes long.
+        // A task that is alone there may still be on its way to the worker, and that alone may take long.
         if self.worker(slot).is_some_and(|worker| worker.waiting() > 0) {
             self.dispatcher.has_older_in_queue |= self.take_back(slot, usize::MAX, |_| true) > 0;
         }
     }
 
-    /// Takes back what is younger than tasks that have come back into the queue, so that it does not start before them.
+    /// Takes back tasks that are younger than tasks in the queue, so that they do not start before those.
     fn take_back_younger(&mut self) {
         if !std::mem::take(&mut self.dispatcher.has_older_in_queue) {
             return;
@@ -198,7 +199,7 @@ impl State {
         }
     }
 
-    /// Takes back what waits behind a long task, if one still does.
+    /// Takes back the tasks behind a long task, if there still are any.
     pub(super) fn check_stall(&mut self, id: WorkerId, now: Instant) -> Deferred {
         let mut deferred = Deferred::default();
         let Some(worker) = self.worker_by_id(id) else { return deferred };
@@ -223,7 +224,7 @@ impl State {
         }
     }
 
-    /// Prepares for a task of this priority: what has a lower one and has not started goes back to the queue.
+    /// Takes back tasks of a lower priority that have not started, to make way for a task of this priority.
     #[inline]
     pub(super) fn note_priority(&mut self, priority: i32) {
         self.dispatcher.uses_priorities |= priority != 0;
@@ -238,13 +239,14 @@ impl State {
         }
     }
 
-    /// Takes tasks that have not started back into the queue, the oldest of them, and returns how many.
+    /// Takes back the oldest tasks that have not started, `most` of them, and returns how many there were.
     pub(super) fn take_back(&mut self, slot: SlotId, most: usize, wanted: impl Fn(&Job) -> bool) -> usize {
         let Some(worker) = self.slots[slot].worker_mut() else { return 0 };
         let waiting = worker.in_flight().iter().filter(|task| !worker.has_started(task.sequence) && wanted(&task.job));
         let chosen: Vec<u64> = waiting.map(|task| task.sequence).take(most).collect();
         let mut count = 0;
-        // The youngest first: a worker that gets to them meanwhile starts the oldest, and none before it.
+        // The youngest first: a worker that reaches them meanwhile starts the oldest, so no task overtakes an older
+        // one.
         for sequence in chosen.into_iter().rev() {
             if let Some(job) = worker.withdraw(sequence, Withdrawal::Requeue) {
                 job.task.recall();
@@ -255,8 +257,8 @@ impl State {
         count
     }
 
-    /// Derives how many tasks a worker is given at once from the time in which it completed `count` of them. If it was
-    /// idle before, waking it is a part of that time, so the time does not tell that tasks are long.
+    /// Derives the depth of a worker from the time in which it completed `count` tasks. If it was idle before, that
+    /// time includes waking it, so a long time does not show that tasks are long.
     pub(crate) fn adapt_depth(&mut self, slot: SlotId, count: usize, time: Duration, was_idle: bool) {
         let Some(worker) = self.worker_mut(slot) else { return };
         let each = time / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
@@ -265,11 +267,12 @@ impl State {
             short => (AHEAD.as_nanos() / short.as_nanos().max(1)) as usize + 2,
         };
         let wanted = if was_idle && wanted > 1 { wanted.max(worker.depth()) } else { wanted };
-        // Step by step: the first measurement of a fast worker is mostly the time until someone looked.
+        // The depth at most doubles, because the first measurement of a fast worker is mostly the time until a thread
+        // polled.
         worker.set_depth(wanted.min(worker.depth() * 2).clamp(1, DEEPEST));
     }
 
-    /// How many accepted tasks have not started, as far as is known: this is what `queue_capacity` bounds.
+    /// Returns how many accepted tasks are not known to have started. This is the number that `queue_capacity` bounds.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len() + self.workers().map(WorkerHandle::waiting).sum::<usize>()
     }

@@ -1,4 +1,4 @@
-//! What the choice of a worker depends on, besides the workers.
+//! The facts on which the choice of a worker depends, besides the workers.
 
 use std::{num::NonZero, thread};
 
@@ -6,14 +6,14 @@ use super::ids::SlotId;
 
 /// See the [module](self).
 pub(super) struct Dispatcher {
-    /// How many threads this program can run at once.
+    /// How many threads this program can run in parallel.
     pub(super) processors: usize,
     /// The worker that was chosen last, and how many more tasks it is given without a new choice.
     pub(super) chosen: SlotId,
     pub(super) left_for_chosen: usize,
-    /// Whether tasks have come back into the queue that are older than what workers may have.
+    /// Whether tasks have come back into the queue that are older than tasks that workers have.
     pub(super) has_older_in_queue: bool,
-    /// Whether a task with a priority other than 0 was ever submitted.
+    /// Whether any task with a priority other than 0 was ever submitted.
     pub(super) uses_priorities: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What futures ask the pool about a task that a worker may have.
+//! Requests of futures about a task that a worker may have.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! How slots, workers and tasks that workers have are named.
+//! Identifiers of slots, of workers, and of the tasks that workers have.
 
 use std::ops::{Index, IndexMut};
 
@@ -18,7 +18,7 @@ impl SlotId {
     }
 }
 
-/// One worker: a slot, and how many workers the slot had up to this one.
+/// One worker: its slot, and how many workers the slot has had, including this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WorkerId {
     pub(crate) slot: SlotId,
@@ -37,7 +37,7 @@ impl WorkerId {
     }
 }
 
-/// Where a task is: the slot of its worker, and its sequence number there.
+/// The location of a task: the slot of its worker, and the task's sequence number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Assignment {
     pub(crate) slot: SlotId,
@@ -47,7 +47,7 @@ pub(crate) struct Assignment {
 impl Assignment {
     const SEQUENCE_BITS: u32 = 40;
 
-    /// Returns it as the number that a task carries.
+    /// Returns the number that a task stores for this assignment.
     pub(crate) fn pack(self) -> u64 {
         (self.slot.0 as u64) << Self::SEQUENCE_BITS | self.sequence & ((1 << Self::SEQUENCE_BITS) - 1)
     }

@@ -1,4 +1,4 @@
-//! A job: what the pool keeps of a task until the task has ended.
+//! A job: the pool's record of a task, until the task has ended.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -16,44 +16,44 @@ pub(crate) struct Job {
     pub(crate) task: Task,
     /// Its number among all tasks of the pool, in the order in which they were accepted.
     pub(super) number: u64,
-    /// Whether it is next because of its age, whatever the priorities of the others are.
+    /// Whether it is next because of its age, whatever the priorities of the other jobs are.
     pub(super) is_due: bool,
     function: Address,
     /// The argument, or the records of a batch.
     body: Bytes,
-    /// Whether the memory of the body was reused, so that it cannot be sent again.
+    /// Whether the memory of the body was reused, so that the body cannot be sent again.
     is_spent: bool,
     /// Boxed because few jobs have it and jobs are moved often.
     batch: Option<Box<Batch>>,
-    /// The number of the next attempt, or of the one that runs, from 1 on.
+    /// The number of the attempt that is next or runs now, from 1 on.
     pub(crate) attempt: u32,
-    /// How much suggests that this task kills workers that only read it.
+    /// How strongly it is suspected of killing the workers that read it.
     strikes: u32,
     pub(crate) time_limit: Option<Duration>,
 }
 
-/// A task fails when three workers have died while they read it, before they started it: most likely its arguments do
-/// not fit into their memory. Without this it would kill one worker after another forever.
+/// A task fails when three workers have died while they read it and before they started it: most likely its arguments
+/// do not fit into their memory. Without this bound it would kill one worker after another forever.
 const MOST_STRIKES: u32 = 3 * HARD;
 const HARD: u32 = 400;
 
-/// The strike of a worker that died before it read the task. That says little, because where many workers are killed a
-/// task may be given to several that are dead already.
+/// The strike for a worker that died before it read the task. It counts little: where many workers are killed, a task
+/// may be given to several that are already dead.
 const SOFT: u32 = 1;
 
 struct Batch {
     /// How many items have no outcome yet.
     open: usize,
-    /// How many items of the body have an outcome. The next attempt begins behind them.
+    /// How many items of the body have an outcome. The next attempt begins after them.
     done: usize,
     /// The records of the outcomes so far.
     reply: Vec<u8>,
 }
 
-/// What becomes of a task whose worker has died.
+/// The fate of a task whose worker has died.
 pub(crate) enum AfterDeath {
     Complete(Completion),
-    /// It, or what is left of it, runs again.
+    /// The task, or the rest of a batch, runs again.
     Retry(Job),
 }
 
@@ -82,17 +82,17 @@ impl Job {
         })
     }
 
-    /// Returns its priority among the tasks in the queue.
+    /// Returns the job's priority in the queue.
     pub(super) fn rank(&self) -> i32 {
         if self.is_due { i32::MAX } else { self.task.priority() }
     }
 
-    /// Returns what follows the head of the request. It does not change while a worker has the job.
+    /// Returns the part of the request after its head. It does not change while a worker has the job.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// Removes the items that have an outcome, before a worker gets the others.
+    /// Removes the items that have an outcome, before the rest is sent to another worker.
     pub(crate) fn trim(&mut self) {
         if let Some(batch) = &mut self.batch
             && batch.done > 0
@@ -123,17 +123,17 @@ impl Job {
         }
     }
 
-    /// Returns the task, and what was to be sent.
+    /// Splits the job into its task and the body that would have been sent.
     pub(crate) fn into_body(self) -> (Task, Bytes) {
         (self.task, self.body)
     }
 
-    /// Takes out what was to be sent, of a task that was cancelled.
+    /// Takes the body of a cancelled task.
     pub(super) fn take_body(&mut self) -> Bytes {
         std::mem::take(&mut self.body)
     }
 
-    /// Takes out the memory of the body for a reply of this length, if it fits and the task does not run again. The
+    /// Takes the memory of the body for a reply of this length, if the reply fits and the task cannot run again. The
     /// task must have started.
     pub(super) fn spend(&mut self, length: u64) -> Option<Vec<u8>> {
         let fits = self.body.capacity() as u64 / 2 <= length && self.body.capacity() as u64 >= length / 2;
@@ -144,12 +144,12 @@ impl Job {
         Some(std::mem::take(&mut self.body).into_vec())
     }
 
-    /// Whether the memory of the body was reused. Then the task has started, whatever its worker reports.
+    /// Returns whether the memory of the body was reused. Then the task has started, whatever its worker reports.
     pub(super) fn is_spent(&self) -> bool {
         self.is_spent
     }
 
-    /// Returns the head of the request to run it. The name follows immediately, and then the body.
+    /// Returns the head of the request that runs the task. The name follows directly, and then the body.
     pub(crate) fn head(&self, sequence: u64, name: &str) -> Request {
         Request {
             kind: if self.time_limit.is_some() { RequestKind::RunTimed } else { RequestKind::Run },
@@ -163,12 +163,12 @@ impl Job {
         }
     }
 
-    /// Whether it is a batch: many calls that are sent together.
+    /// Returns whether it is a batch, which is many calls that are sent together.
     pub(crate) fn is_batch(&self) -> bool {
         self.batch.is_some()
     }
 
-    /// Returns how many items have got an outcome in this attempt.
+    /// Returns how many items have received an outcome in this attempt.
     pub(crate) fn received(&self) -> u64 {
         self.batch.as_ref().map_or(0, |batch| batch.done as u64)
     }
@@ -178,8 +178,8 @@ impl Job {
         self.batch.as_ref().map_or(1, |batch| batch.open as u64)
     }
 
-    /// Applies the outcome that the worker has sent; for a batch, the records of the next outcomes, `most` of them.
-    /// Returns the reply of the task if it was the last.
+    /// Applies the outcome that the worker has sent: for a batch, the records of the next outcomes, at most `most`.
+    /// Returns the reply of the task if this was the last outcome.
     pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>, most: u64) -> Option<Bytes> {
         let Some(batch) = &mut self.batch else {
             return Some(match outcome {
@@ -212,14 +212,15 @@ impl Job {
         self.outcome(bytes.into(), u64::MAX)
     }
 
-    /// Decides what becomes of it when its worker died before it started and while nothing else ran. `begun` tells
-    /// whether the worker had begun to read it.
+    /// Decides the fate of the task after its worker died before it started, while nothing else ran there. `begun`
+    /// tells whether the worker had begun to read it.
     pub(crate) fn after_death_before_start(mut self, begun: bool, error: Error) -> AfterDeath {
         self.strikes += if begun { HARD } else { SOFT };
         if self.strikes < MOST_STRIKES { AfterDeath::Retry(self) } else { self.after_death_while_running(error, false) }
     }
 
-    /// Ends it for this reason, or because it was cancelled. Items of a batch that have an outcome keep it.
+    /// Ends the task with this error, or as cancelled if there is none. Items of a batch keep the outcomes that they
+    /// have.
     pub(crate) fn abandon(mut self, reason: Option<&Error>) -> Completion {
         let has_outcomes = self.batch.as_ref().is_some_and(|batch| !batch.reply.is_empty());
         match (has_outcomes, reason) {
@@ -238,7 +239,8 @@ impl Job {
         }
     }
 
-    /// Decides what becomes of it when its worker died while it ran: it fails with `error`, or runs again if it may.
+    /// Decides the fate of the task after its worker died while it ran: it runs again if it may, and otherwise fails
+    /// with `error`.
     pub(crate) fn after_death_while_running(mut self, error: Error, may_retry: bool) -> AfterDeath {
         if may_retry && self.attempt <= self.task.retries() {
             self.attempt += 1;

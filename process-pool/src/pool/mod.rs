@@ -1,9 +1,9 @@
-//! What all users of a pool and its supervisor share: the queue, the dispatcher, the counters, and a slot for each
-//! worker.
+//! The parts that the callers of a pool and its supervisor share: the queue, the dispatcher, the counters, and a slot
+//! for each worker.
 //!
-//! Everything that changes is in [`State`], behind one lock, which is held for short steps and never while user code
-//! runs. Submitting, cancelling and closing happen in the callers' threads; the rest happens in the
-//! [`supervisor`](crate::supervisor)'s, except that any thread that waits may [poll](poll) the workers.
+//! Everything that changes is in [`State`], behind one lock. The lock is held for short steps, and never while user
+//! code runs. Submitting, cancelling and closing happen in the callers' threads, the rest in the
+//! [`supervisor`](crate::supervisor)'s. In addition, any thread that waits may [poll](poll) the workers.
 
 mod completion;
 mod counters;
@@ -67,13 +67,12 @@ use state::{Admission, Enqueued};
 /// See the [module](self).
 pub(crate) struct Pool {
     pub(crate) name: String,
-    /// The time limit of tasks that have none of their own. It is here and not behind the lock because every submit
-    /// reads it.
+    /// The time limit of tasks that have none of their own. It is outside the lock because every submit reads it.
     time_limit: Option<Duration>,
     pub(crate) state: Mutex<State>,
-    /// A reader is locked before the state, where both are.
+    /// Where both locks are taken, a reader is locked before the state.
     readers: PerSlot<Mutex<Option<ReplyReader>>>,
-    /// Notified when the queue of a bounded pool is below its bound again, or the pool is closed.
+    /// Notified when the queue of a bounded pool is below its bound again, or when the pool is closed.
     below_bound: Condvar,
     /// Notified when the last worker is gone.
     gone: Condvar,
@@ -123,7 +122,7 @@ impl Pool {
         self.supervisor_id.get() == Some(&thread::current().id())
     }
 
-    /// Returns the process ids of the workers. In the child of a fork there are none, because they are not its own.
+    /// Returns the process ids of the workers, or nothing in the child of a fork, which does not own them.
     pub(crate) fn worker_pids(&self) -> Vec<u32> {
         if self.born.check().is_err() {
             return Vec::new();
@@ -137,12 +136,12 @@ impl Pool {
 
     /// Wakes the supervisor.
     pub(crate) fn notify(&self) {
-        // Fails only if the descriptor is gone, and then the supervisor is too.
+        // Fails only if the descriptor is gone, and then the supervisor is gone, too.
         let _ = self.poller.notify();
     }
 
-    /// Does what a transition of the state has left to be done. The caller holds no lock. Futures are completed here;
-    /// their callbacks run in the callback thread.
+    /// Performs deferred actions of a state transition. The caller holds no lock. Futures are completed here; their
+    /// callbacks run in the callback thread.
     pub(crate) fn perform(&self, deferred: Deferred) {
         let mut all_delivered = true;
         for completion in self.perform_all_but_completions(deferred) {
@@ -153,7 +152,7 @@ impl Pool {
         }
     }
 
-    /// The same in a thread of the user's, which runs the callbacks itself.
+    /// Like [`perform`](Pool::perform), but runs the callbacks in the calling thread, which is a user's.
     fn perform_in_caller(&self, deferred: Deferred) {
         let completions = self.perform_all_but_completions(deferred);
         // All futures are done before the first callback runs.
@@ -186,15 +185,15 @@ impl Pool {
         }
     }
 
-    /// Tries again to start a thread for callbacks.
+    /// Tries again to start the callback thread.
     pub(crate) fn retry_callbacks(&self) {
         if !self.callbacks.retry() {
             self.run_callbacks_later();
         }
     }
 
-    /// Has the supervisor try again after a while, because there is no thread to run callbacks in. The thread that
-    /// joins the pool runs them at the latest.
+    /// Schedules another attempt to start the callback thread. If every attempt fails, the thread that joins the pool
+    /// runs the callbacks.
     #[cold]
     fn run_callbacks_later(&self) {
         const PAUSE: Duration = Duration::from_millis(200);
@@ -202,7 +201,7 @@ impl Pool {
         self.notify();
     }
 
-    /// Marks the end of the pool. The supervisor does nothing after this.
+    /// Announces that the pool has ended. The supervisor does nothing after this.
     pub(crate) fn announce_gone(&self) {
         let mut trace = Trace::default();
         trace.of_worker(|| Event::Gone { pool: self.name.clone() });
@@ -212,7 +211,7 @@ impl Pool {
         self.below_bound.notify_all();
     }
 
-    /// Ends the pool after its supervisor has failed, which is an error in this crate: every future is completed.
+    /// Completes every future after the supervisor has failed, which is an error in this crate.
     pub(crate) fn collapse(&self) {
         let message = format!("{} is broken: its supervisor has failed, which is an error in the library", self.name);
         let deferred = self.state.lock().collapse(&Error::new(ErrorKind::Broken, message));
@@ -271,7 +270,7 @@ impl Backend for Pool {
         drop(state);
         let supervisor = self.supervisor.lock().take();
         if let Some(thread) = supervisor {
-            // It has announced its end, and runs no user code.
+            // It has announced its end and runs no user code.
             let _ = thread.join();
         }
         self.forwarder.finish(until);

@@ -14,7 +14,7 @@ use super::{
 /// How a thread stops polling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaving {
-    /// With its result. It is most likely back soon, with the next task.
+    /// With its result. It is most likely to return soon, with the next task.
     WithResult,
     WithoutResult,
 }
@@ -30,13 +30,13 @@ impl Pool {
         *self.readers[slot].lock() = None;
     }
 
-    /// Does something with the reader of a worker, if there is one.
+    /// Runs `action` with the reader of a worker, if there is one.
     pub(crate) fn with_reader<R>(&self, slot: SlotId, action: impl FnOnce(&mut ReplyReader) -> R) -> Option<R> {
         self.readers.get(slot)?.lock().as_mut().map(action)
     }
 
-    /// Reads what has come from a worker, and applies it. The caller performs the deferred actions when it has released
-    /// the reader.
+    /// Reads the bytes that have come from a worker, and applies the replies. The caller performs the deferred actions
+    /// after it has released the reader.
     pub(crate) fn receive(&self, slot: SlotId, reader: &mut ReplyReader) -> io::Result<Received> {
         if reader.is_closed() {
             return Ok(Received { protocol_error: true, ..Received::default() });
@@ -49,11 +49,11 @@ impl Pool {
         Ok(self.state.lock().on_replies(slot, reader, bytes, now))
     }
 
-    /// Polls the worker that has the task that a thread waits for, until the thread's spin budget is used up and
-    /// nothing comes any more. Returns whether the result is there.
+    /// Polls the worker that has the task for which a thread waits, until the thread's spin budget is used up and
+    /// nothing more comes. Returns whether the result is there.
     pub(super) fn poll_for(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
         let mut polled = None;
-        // Where the supervisor is woken in any case, two threads that read replies are in each other's way.
+        // If the supervisor is woken in any case, two threads that read replies would be in each other's way.
         let slot_of = |waiting: &Waiting<'_>| Assignment::unpack(waiting.place()).slot;
         if waiting.polls_one_of_many()
             && self.with_reader(slot_of(waiting), |reader| reader.always_wakes_supervisor()) == Some(true)
@@ -85,7 +85,7 @@ impl Pool {
         }
     }
 
-    /// Reads once what all workers have sent. Their doorbells stay as they are, because this thread does not look
+    /// Reads once what all workers have sent. It leaves their doorbells as they are, because this thread does not poll
     /// again.
     pub(super) fn poll_all(&self) {
         for slot in self.readers.ids() {
@@ -95,7 +95,8 @@ impl Pool {
         }
     }
 
-    /// Reads what a worker has sent, and sends it what there is space for. Returns whether there was something.
+    /// Reads what a worker has sent, and sends the rest of its requests as far as there is space. Returns whether it
+    /// has read or sent anything.
     fn poll(&self, slot: SlotId) -> bool {
         let Some(received) = self.try_receive(slot, ReplyReader::silence_doorbell) else { return false };
         let has_come = received.bytes > 0;
@@ -103,8 +104,8 @@ impl Pool {
         has_come | self.try_send_backlog(slot)
     }
 
-    /// Reads what a worker has sent, unless another thread is reading, the worker has died, or only the supervisor may
-    /// read.
+    /// Reads what a worker has sent. Returns `None` if nothing has come, another thread is reading, the worker has
+    /// died, or only the supervisor may read.
     fn try_receive(&self, slot: SlotId, prepare: impl FnOnce(&mut ReplyReader)) -> Option<Received> {
         let mut reader = self.readers.get(slot)?.try_lock()?;
         let reader = reader.as_mut().filter(|reader| reader.is_open_to_anyone())?;
@@ -116,7 +117,7 @@ impl Pool {
         Some(self.receive_for_supervisor(slot, reader))
     }
 
-    /// Reads for a thread that cannot handle errors of the link. The supervisor meets the same error.
+    /// Reads for a thread that cannot handle errors of the link. The supervisor gets the same error again.
     fn receive_for_supervisor(&self, slot: SlotId, reader: &mut ReplyReader) -> Received {
         let received = self.receive(slot, reader);
         received.unwrap_or_else(|_| Received { concerns_supervisor: true, ..Received::default() })
@@ -135,19 +136,19 @@ impl Pool {
         self.notify();
     }
 
-    /// Sends the rest of what did not fit, unless the pool is busy. Returns whether there was space for some.
+    /// Sends the rest of the requests, unless the pool is busy. Returns whether there was space for a part.
     fn try_send_backlog(&self, slot: SlotId) -> bool {
         let Some(mut state) = self.state.try_lock() else { return false };
         let Some(worker) = state.worker_mut(slot).filter(|worker| worker.has_backlog()) else { return false };
         let before = worker.bytes_sent();
-        // What is left is sent with the next look.
+        // The rest is sent at the next poll.
         let _ = worker.send_backlog();
         worker.bytes_sent() != before
     }
 
-    /// Arms the doorbell, unless this thread is most likely back soon and the supervisor looks if it is not.
+    /// Arms the doorbell, unless the supervisor reads at a timer and this thread is likely to poll again before that.
     fn stop_polling(&self, slot: SlotId, leaving: Leaving) {
-        /// Replies that come faster than this thread can read them are left to the supervisor.
+        /// Replies that come faster than this thread reads them are left to the supervisor after this many rounds.
         const ROUNDS: usize = 4;
         let supervisor_looks = self.with_reader(slot, ReplyReader::end_polling) == Some(true);
         if leaving == Leaving::WithResult && supervisor_looks {
@@ -166,7 +167,7 @@ impl Pool {
         self.call_supervisor_to(slot);
     }
 
-    /// Makes sure that the rest of what did not fit is sent once there is space.
+    /// Makes sure that the rest of the requests is sent once there is space.
     fn stop_sending(&self, slot: SlotId) {
         let mut state = self.state.lock();
         let Some(worker) = state.worker_mut(slot) else { return };
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    /// What a worker has said, and whether it would ring.
+    /// The bytes that a worker has sent, and whether it would ring.
     #[derive(Clone, Default)]
     struct Link {
         said: Arc<Mutex<Vec<u8>>>,
@@ -232,7 +233,7 @@ mod tests {
             self.said.lock().extend_from_slice(&ready.to_bytes());
         }
 
-        /// Something that does not change anything: a part of a reply.
+        /// Sends a part of a reply, which changes nothing.
         fn say_something(&self) {
             self.said.lock().push(0);
         }

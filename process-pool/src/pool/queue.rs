@@ -1,8 +1,8 @@
-//! The tasks that no worker has: higher priorities first, and in the order of submission within one.
+//! The tasks that no worker has: higher priorities first, and each priority in the order of submission.
 //!
-//! So that a low priority means late and not never, the oldest task of all is next after [`TURN`] tasks that were taken
-//! while others of another priority waited. It is then before all others until it has started, even if it is taken back
-//! from a worker.
+//! A low priority delays a task, but not forever: after [`TURN`] tasks were taken while tasks of another priority
+//! waited, the oldest task of all is next. It then stays before all others until it has started, even if it is taken
+//! back from a worker.
 
 use std::{
     cmp::Reverse,
@@ -13,28 +13,28 @@ use executor_core::{TaskId, codec::Bytes};
 
 use super::job::Job;
 
-/// How many more entries of cancelled tasks than of waiting ones there may be before they are removed.
+/// Entries of cancelled tasks are removed when there are this many more of them than of waiting tasks.
 const EMPTY_ENTRIES: usize = 64;
 
-/// How many tasks may be taken by their priority while others wait, before one is taken by its age.
+/// How many tasks may be taken by priority while others wait, before one is taken by age.
 const TURN: u32 = 2048;
 
-/// How many tasks there is memory for when a burst is over.
+/// How many tasks the queue keeps memory for after a burst.
 const KEPT: usize = 1024;
 
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// Tasks of priority 0, which mostly are all.
+    /// Tasks of priority 0, which are usually all tasks.
     normal: VecDeque<Job>,
-    /// The others. No queue in here is empty.
+    /// Tasks of other priorities. None of these queues is empty.
     by_priority: BTreeMap<Reverse<i32>, VecDeque<Job>>,
-    /// How many of all entries are tasks that wait. The rest were cancelled and have no arguments any more.
+    /// How many of the entries are waiting tasks. The others were cancelled and have no arguments any more.
     waiting: usize,
-    /// How many tasks were taken by their priority since one was taken by its age. It is not reset when the queue is
-    /// empty, because tasks that workers have may come back.
+    /// How many tasks were taken by priority since one was taken by age. It is not reset when the queue becomes empty,
+    /// because tasks may come back from workers.
     passed: u32,
-    /// How many tasks were ever accepted, and how many of them when memory was last freed.
+    /// How many tasks were ever accepted, and how many of these before memory was last freed.
     accepted: u64,
     accepted_before: u64,
 }
@@ -45,7 +45,7 @@ impl Queue {
         self.waiting
     }
 
-    /// Whether there is no entry, not even of a cancelled task.
+    /// Returns whether there is no entry, not even one of a cancelled task.
     pub(crate) fn is_empty(&self) -> bool {
         self.normal.is_empty() && self.by_priority.is_empty()
     }
@@ -74,7 +74,7 @@ impl Queue {
         self.queue_of(job.rank()).push_back(job);
     }
 
-    /// Puts a task back to where it was, behind those that were accepted before it. Mostly there are none.
+    /// Puts a task back in its place, behind those that were accepted before it. Usually there are none.
     pub(crate) fn put_back(&mut self, job: Job) {
         self.waiting += 1;
         let queue = self.queue_of(job.rank());
@@ -88,7 +88,8 @@ impl Queue {
         Some((priority, queue.front()?.number))
     }
 
-    /// Returns the next task. Cancelled ones before it are added to `cancelled`, to be dropped outside the lock.
+    /// Returns the next task. Cancelled tasks before it are added to `cancelled`, so that they are dropped outside the
+    /// lock.
     pub(crate) fn pop(&mut self, cancelled: &mut Vec<Job>) -> Option<Job> {
         loop {
             let first = self.first()?;
@@ -110,7 +111,7 @@ impl Queue {
         }
     }
 
-    /// Counts a task that is taken while others may wait. Returns the priority of the oldest task if that one is next.
+    /// Counts a task that is taken while others may wait. Returns the priority of the oldest task if its turn has come.
     #[cold]
     fn turn(&mut self) -> Option<i32> {
         let queues = self.by_priority.iter().map(|(Reverse(priority), queue)| (*priority, queue));
@@ -124,7 +125,7 @@ impl Queue {
         oldest.map(|(_, priority)| priority)
     }
 
-    /// Takes out all tasks, in their order.
+    /// Removes and returns all tasks, in their order.
     pub(crate) fn drain(&mut self) -> Vec<Job> {
         self.waiting = 0;
         let mut queues = std::mem::take(&mut self.by_priority);
@@ -133,9 +134,9 @@ impl Queue {
         queues.into_values().flatten().chain(normal).chain(lower.into_values().flatten()).collect()
     }
 
-    /// Records that a task in the queue was cancelled. `number` is where it was put, or was once. Returns its
-    /// arguments, and the empty entries that were removed, both to be dropped when the lock is released. An entry
-    /// without arguments stays until there are more of them than of tasks that wait.
+    /// Records that a task in the queue was cancelled. `number` is its number in the queue, or a former one. Returns
+    /// its arguments, and the empty entries that were removed; the caller drops both after it has released the lock. An
+    /// entry without arguments stays until such entries outnumber the waiting tasks.
     pub(crate) fn on_cancelled(&mut self, task: TaskId, number: u64) -> (Bytes, Vec<Job>) {
         self.waiting = self.waiting.saturating_sub(1);
         let queues = std::iter::once(&mut self.normal).chain(self.by_priority.values_mut());
@@ -151,7 +152,8 @@ impl Queue {
         self.normal.len() + self.by_priority.values().map(VecDeque::len).sum::<usize>()
     }
 
-    /// Takes out the entries of cancelled tasks. That costs a step for each entry, but most of them are such.
+    /// Removes the entries of cancelled tasks. This takes a step for each entry, but most entries are cancelled by
+    /// then.
     #[cold]
     fn remove_empty(&mut self) -> Vec<Job> {
         let mut shells = Vec::new();
@@ -168,13 +170,13 @@ impl Queue {
         shells
     }
 
-    /// Whether it has more memory than is kept after a burst.
+    /// Returns whether it has more memory than it keeps after a burst.
     pub(crate) fn has_spare_capacity(&self) -> bool {
         std::iter::once(&self.normal).chain(self.by_priority.values()).any(|queue| queue.capacity() > KEPT)
     }
 
-    /// Frees memory that was not used since the last time. The tasks that are here and those that were accepted since
-    /// then bound what was used.
+    /// Frees memory that was not used since the last call. At most the tasks that are here and those accepted since
+    /// then have used memory.
     pub(super) fn trim(&mut self) {
         let accepted = usize::try_from(self.accepted - self.accepted_before).unwrap_or(usize::MAX);
         self.accepted_before = self.accepted;
@@ -185,16 +187,16 @@ impl Queue {
         }
     }
 
-    /// Corrects the count after a task that was popped turned out to be cancelled, because its cancellation is counted,
-    /// too, by [`on_cancelled`](Queue::on_cancelled).
+    /// Corrects the count after a popped task turned out to be cancelled: its cancellation is also counted by
+    /// [`on_cancelled`](Queue::on_cancelled).
     pub(crate) fn popped_cancelled(&mut self) {
         self.waiting += 1;
     }
 }
 
-/// Returns the task with this id, if it is where it was put first, or is one of the first.
+/// Returns the task with this id, if it is where it was first put, or among the first entries.
 fn find(queue: &mut VecDeque<Job>, task: TaskId, number: u64) -> Option<&mut Job> {
-    /// A task that a worker has had carries another number, and is back among the first.
+    /// A task that came back from a worker has another number, and is among the first entries.
     const FIRST: usize = 1024;
     let is_it = |job: &Job| job.task.id() == task;
     let at = match queue.binary_search_by_key(&number, |job| job.number) {

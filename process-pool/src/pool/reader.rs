@@ -1,8 +1,8 @@
-//! The receiving end of a worker's link, and who looks at it next.
+//! The receiving end of a worker's link, and the decision who reads it next.
 //!
 //! The supervisor reads replies when the worker rings the doorbell or when a timer is due. A thread that waits for a
-//! result reads them too, for a short while before it sleeps: then the result of a short task reaches that thread
-//! without a third one in between, and without a system call. See `README.md` for why no reply is left unread.
+//! result also reads them, for a short while before it sleeps. Then the result of a short task reaches that thread
+//! without a third thread and without a system call. See `README.md` for why no reply is left unread.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::{
     transport::Inbox,
 };
 
-/// So many completed tasks at once are many: more are on their way.
+/// From this many tasks completed in one read on, more replies are expected soon.
 const MANY: usize = 8;
 
 /// See the [module](self).
@@ -23,29 +23,29 @@ pub(crate) struct ReplyReader {
     polling: Polling,
 }
 
-/// Who may read.
+/// Which threads may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Readers {
-    /// The supervisor, until the worker is ready, and then anyone. What comes before that is the supervisor's business.
+    /// The supervisor until the worker is ready, and then any thread. Only the supervisor handles what comes before.
     SupervisorUntilReady,
-    /// The supervisor. It has to know how much a worker without a report has written when it replies.
+    /// The supervisor. It must know how much a worker without a report had written when it replied.
     Supervisor,
     Anyone,
     /// No one, because the worker has broken the protocol.
     NoOne,
 }
 
-/// Who looks for the next reply when no thread is reading any more.
+/// Who reads the next reply when no thread is reading any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NextLook {
-    /// Not decided: the thread that reads now decides before it stops.
+    /// Not decided. The thread that reads now decides before it stops.
     Undecided,
     /// The supervisor, when the worker rings.
     Doorbell,
-    /// The supervisor, after a rest. The worker need not ring.
+    /// The supervisor, when a timer is due. The worker need not ring.
     Timer,
-    /// The supervisor, when the worker rings or after a rest, whichever is first: a thread that stopped polling without
-    /// its result has armed the doorbell during the rest.
+    /// The supervisor, at a doorbell or a timer, whichever is first: a thread that stopped polling without its result
+    /// has armed the doorbell while the timer was set.
     DoorbellOrTimer,
 }
 
@@ -71,20 +71,20 @@ impl NextLook {
 /// What threads other than the supervisor do with the reader.
 #[derive(Debug, Default)]
 struct Polling {
-    /// How many poll at the moment.
+    /// How many threads are polling.
     threads: usize,
-    /// Whether one has read something since the supervisor last looked.
+    /// Whether one of them has read something since the supervisor last read.
     have_read: bool,
     /// Whether the supervisor left the last doorbell to them.
     had_doorbell: bool,
 }
 
-/// What the supervisor does when the doorbell has rung.
+/// The supervisor's reaction to a doorbell.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnDoorbell {
     Read,
-    /// Other threads read: look later.
+    /// Other threads are reading, so it reads later.
     LookLater,
 }
 
@@ -92,7 +92,7 @@ pub(crate) enum OnDoorbell {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// It looks again after a rest, and the worker need not ring.
+    /// It reads again when a timer is due, and the worker need not ring.
     LookAgain,
     /// It must arm the doorbell.
     ArmDoorbell,
@@ -102,14 +102,14 @@ pub(crate) enum Rest {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Armed {
-    /// The doorbell rings for whatever comes next.
+    /// The doorbell rings for the next reply.
     Yes,
-    /// Something has come by now.
+    /// More has come meanwhile, so the thread must read again.
     MoreHasCome,
 }
 
 impl ReplyReader {
-    /// `longest` is how many bytes a reply may have.
+    /// `longest` is the greatest number of bytes that a reply may have.
     pub(crate) fn new(inbox: Box<dyn Inbox>, longest: u64) -> ReplyReader {
         ReplyReader {
             inbox,
@@ -120,7 +120,7 @@ impl ReplyReader {
         }
     }
 
-    /// Keeps other threads from reading.
+    /// Lets only the supervisor read.
     pub(crate) fn keep_for_supervisor(&mut self) {
         self.readers = Readers::Supervisor;
     }
@@ -132,7 +132,7 @@ impl ReplyReader {
         }
     }
 
-    /// Reads no more, because the worker has broken the protocol.
+    /// Stops all reading, because the worker has broken the protocol.
     pub(super) fn close(&mut self) {
         self.readers = Readers::NoOne;
     }
@@ -141,12 +141,12 @@ impl ReplyReader {
         self.readers == Readers::NoOne
     }
 
-    /// Whether threads other than the supervisor may read.
+    /// Returns whether threads other than the supervisor may read.
     pub(super) fn is_open_to_anyone(&self) -> bool {
         self.readers == Readers::Anyone
     }
 
-    /// Whether the supervisor is woken for each reply, whatever other threads do.
+    /// Returns whether the supervisor is woken for each reply, whatever other threads do.
     pub(super) fn always_wakes_supervisor(&self) -> bool {
         !self.inbox.can_disarm()
     }
@@ -157,22 +157,22 @@ impl ReplyReader {
         self.inbox.receive(into, most)
     }
 
-    /// Returns the next reply that has arrived as a whole.
+    /// Returns the next reply that has arrived completely.
     pub(super) fn next_reply(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
         self.frames.cut()
     }
 
-    /// Returns the head of a long reply, once, when it has begun to arrive.
+    /// Returns the head of a long reply that has begun to arrive, once for each such reply.
     pub(super) fn long_reply_begun(&mut self) -> Option<Reply> {
         self.frames.begun()
     }
 
-    /// Lends memory for the long reply that is on its way.
+    /// Lends memory for the long reply that is arriving.
     pub(super) fn lend_memory(&mut self, memory: Vec<u8>) {
         self.frames.lend(memory);
     }
 
-    /// Whether a part of a reply has come.
+    /// Returns whether a part of a reply has come.
     pub(crate) fn is_in_a_reply(&self) -> bool {
         self.frames.is_in_a_reply()
     }
@@ -193,7 +193,7 @@ impl ReplyReader {
         if self.polling.had_doorbell { OnDoorbell::LookLater } else { OnDoorbell::Read }
     }
 
-    /// Decides how the supervisor stops reading, after it has read the replies of so many completed tasks.
+    /// Decides how the supervisor stops reading, after it has read the replies of `completed` tasks.
     pub(crate) fn choose_rest(&mut self, completed: usize) -> Rest {
         let is_busy = std::mem::take(&mut self.polling.have_read) || completed >= MANY;
         let rests = is_busy && self.disarm();
@@ -212,20 +212,20 @@ impl ReplyReader {
         if self.next_look.is_doorbell_armed() { Armed::Yes } else { self.arm() }
     }
 
-    /// Disarms the doorbell. Returns `false` if this one rings in any case.
+    /// Disarms the doorbell. Returns `false` if the doorbell rings in any case.
     fn disarm(&mut self) -> bool {
         let rings = self.next_look.is_doorbell_armed() && !self.inbox.disarm();
         self.next_look = NextLook::of(rings, self.next_look.is_timer_set());
         !rings
     }
 
-    /// Takes over from the doorbell: a thread polls and needs no one to be woken.
+    /// Disarms the doorbell, because a polling thread reads what comes.
     pub(super) fn silence_doorbell(&mut self) {
-        // One that rings in any case is armed again by no one.
+        // If the doorbell rings in any case, no thread has to arm it again.
         self.disarm();
     }
 
-    /// Whether something has arrived.
+    /// Returns whether something has arrived.
     pub(super) fn has_something(&self) -> bool {
         self.inbox.has_something()
     }
@@ -239,9 +239,9 @@ impl ReplyReader {
         self.polling.threads += 1;
     }
 
-    /// Records that a thread has stopped polling. Returns whether the supervisor looks after a rest.
+    /// Records that a thread has stopped polling. Returns whether a timer is set at which the supervisor reads.
     pub(super) fn end_polling(&mut self) -> bool {
-        // Another worker may be in the slot by now, which this thread has not polled.
+        // By now the slot may have another worker, which this thread has not polled.
         self.polling.threads = self.polling.threads.saturating_sub(1);
         self.next_look.is_timer_set()
     }

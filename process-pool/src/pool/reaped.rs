@@ -1,4 +1,4 @@
-//! The step from a worker's death to changes of the pool's state.
+//! The state transition after a worker's death.
 
 use std::{process::ExitStatus, time::Instant};
 
@@ -18,23 +18,23 @@ use crate::{
 /// A worker that is about to be reaped.
 pub(crate) struct Dying {
     pub(crate) id: WorkerId,
-    /// The process, which only the caller can signal now.
+    /// The process, which from here on only the caller can signal.
     pub(crate) process: Process,
-    /// Whether it had not become ready.
+    /// Whether it was not ready yet.
     pub(crate) was_starting: bool,
 }
 
-/// What is known of a process that has ended.
+/// The facts about a process that has ended.
 pub(crate) struct EndedProcess {
     pub(crate) pid: u32,
-    /// `None` if something else in this program has reaped it.
+    /// The exit status, or `None` if something else in this program has reaped the process.
     pub(crate) status: Option<ExitStatus>,
     pub(crate) signs: Signs,
     pub(crate) stderr_tail: String,
     pub(crate) out_of_memory: bool,
 }
 
-/// How a worker's life went.
+/// A summary of a worker's life.
 #[must_use]
 pub(crate) struct DeathRecord {
     pub(crate) death: Death,
@@ -46,15 +46,15 @@ pub(crate) struct DeathRecord {
 }
 
 impl State {
-    /// Begins the end of a worker whose process has ended or must end: it is given nothing more, even if it turns out
-    /// to have reported that it is ready. Returns `None` if the slot has no worker.
+    /// Prepares for the end of a worker whose process has ended or must end: it is given no more tasks, even if a
+    /// report that it is ready is still unread. Returns `None` if the slot has no worker.
     pub(crate) fn begin_death(&mut self, slot: SlotId) -> Option<Dying> {
         let worker = self.worker_mut(slot)?;
         let (id, was_starting) = (worker.id(), worker.stage() == Stage::Starting);
         Some(Dying { id, process: worker.take_process()?, was_starting })
     }
 
-    /// Removes a worker whose process was reaped, decides what becomes of its tasks, and gives those that run again to
+    /// Removes a worker whose process was reaped, decides the fate of its tasks, and gives those that run again to
     /// other workers. Returns `None` if the slot has no worker.
     pub(crate) fn on_death(
         &mut self,
@@ -89,7 +89,7 @@ impl State {
         Some((DeathRecord { death, was_ready, was_useless, was_terminated }, deferred))
     }
 
-    /// Decides what becomes of each task that a dead worker had: it fails, or it is queued again.
+    /// Decides the fate of each task that a dead worker had: it fails, or it is queued again.
     fn decide_lost(
         &mut self,
         lost: Vec<Lost>,
@@ -123,7 +123,7 @@ impl State {
         completions
     }
 
-    /// Queues a task again, unless the pool runs nothing more: then returns how the task ends.
+    /// Queues a task again. Returns the task's end instead if the pool runs no more tasks.
     fn retry(&mut self, job: Job) -> Option<Completion> {
         match &self.broken {
             Some(reason) => Some(job.abandon(Some(reason))),

@@ -1,4 +1,4 @@
-//! The step from bytes of a worker to changes of the pool's state.
+//! The state transition after bytes have come from a worker.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use executor_core::Error;
 use super::{Deferred, Phase, State, handle::ReplyEffect, ids::SlotId, reader::ReplyReader};
 use crate::frame::ProtocolError;
 
-/// What came of reading a worker's replies.
+/// The result of reading a worker's replies.
 #[must_use]
 #[derive(Default)]
 pub(crate) struct Received {
@@ -17,18 +17,18 @@ pub(crate) struct Received {
     pub(crate) completed: usize,
     /// Whether the worker has become ready.
     pub(crate) became_ready: bool,
-    /// Why it cannot become ready, if it has said so.
+    /// Why the worker cannot become ready, if it has said so.
     pub(crate) declined: Option<Error>,
-    /// Whether the worker has broken the protocol. Its replies are not read any more.
+    /// Whether the worker has broken the protocol. Its replies are no longer read.
     pub(crate) protocol_error: bool,
-    /// Whether another thread that has read this must leave something to the supervisor.
+    /// Whether a part of this must be handled by the supervisor, if another thread has read it.
     pub(super) concerns_supervisor: bool,
     pub(crate) deferred: Deferred,
 }
 
 impl State {
-    /// Applies the replies that have arrived as a whole, and gives the tasks in the queue to the workers that can take
-    /// more now. `bytes` is how many bytes have been read.
+    /// Applies the replies that have arrived completely, and gives queued tasks to the workers that can take more now.
+    /// `bytes` is the number of bytes that were read.
     pub(crate) fn on_replies(
         &mut self,
         slot: SlotId,
@@ -38,7 +38,7 @@ impl State {
     ) -> Received {
         let mut received = Received { bytes, ..Received::default() };
         let Some(worker) = self.slots[slot].worker_mut() else {
-            // The worker was given up together with the whole pool.
+            // The pool has collapsed and dropped the worker.
             reader.close();
             return Received { protocol_error: true, concerns_supervisor: true, ..received };
         };

@@ -1,10 +1,10 @@
-//! Sending what a link did not take when it was to be sent.
+//! Sending the parts of requests that a link did not take at first.
 
 use std::time::Instant;
 
 use super::{Deferred, State, handle::Sent, ids::SlotId};
 
-/// What the poller must watch a worker's socket for.
+/// The events for which the poller must watch a worker's socket.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketWatch {
@@ -17,8 +17,8 @@ pub(crate) enum SocketWatch {
 }
 
 impl State {
-    /// Sends the rest of what did not fit, and gives tasks to workers that can take more now. With `wants_doorbell`, a
-    /// link that rings for space is asked to.
+    /// Sends the rest of the requests, and gives tasks to workers that can take more now. If `wants_doorbell` is set, a
+    /// link that can ring for space is asked to do so.
     pub(crate) fn send_rest(&mut self, slot: SlotId, wants_doorbell: bool, now: Instant) -> (SocketWatch, Deferred) {
         let mut deferred = Deferred::default();
         let Some(worker) = self.worker_mut(slot) else { return (SocketWatch::Unchanged, deferred) };

@@ -1,14 +1,15 @@
-//! Worker slots: a pool has one for each worker that it may have, for as long as the pool lives.
+//! Worker slots. A pool has one for each worker that it may have, for as long as the pool lives.
 //!
-//! A worker is known to the parent in three records, one for each way in which it is protected:
+//! The parent's knowledge of a worker is in three records, one for each kind of protection:
 //!
 //! - The [`WorkerHandle`] in its [`WorkerSlot`] has the process, the sending end of the link, the tasks and the
 //!   deadlines. It is used under the lock of the pool's [`State`](super::State).
 //! - The [`ReplyReader`](super::ReplyReader) has the receiving end of the link. It is used by one thread at a time,
 //!   under a lock of its own, so that reading replies does not keep others from the state.
-//! - The supervisor's `WorkerIo` has the standard error and what the poller watches. It is used without a lock.
+//! - The supervisor's `WorkerIo` has the standard error, and the descriptors that the poller watches. It is used without
+//!   a lock.
 //!
-//! Each is made when the worker starts and dropped as a whole when it has died. The slot stays.
+//! Each is made when the worker starts and dropped as a whole after its death. The slot stays.
 
 use super::{
     handle::WorkerHandle,
@@ -27,15 +28,15 @@ pub(crate) struct WorkerSlot {
     past: PastWorkers,
 }
 
-/// What survives a worker on purpose.
+/// The values that survive a worker on purpose.
 struct PastWorkers {
-    /// The last sequence number. The next worker goes on from here, so that a number never means two tasks: a task that
-    /// still carries the number of a dead worker is then not mistaken for another one.
+    /// The last sequence number. The next worker continues from here, so that a number never means two tasks, and a
+    /// task that still carries a number of a dead worker is not mistaken for another one.
     last_sequence: u64,
-    /// How many tasks the last worker was given at once. The next one is sent tasks of the same kind, and need not find
-    /// out once more how short they are.
+    /// The depth of the last worker. The next one is sent tasks of the same kind, so it need not be measured again how
+    /// short they are.
     depth: usize,
-    /// What was sent and received, for the pool's statistics.
+    /// The bytes that were sent and received, for the pool's statistics.
     bytes_sent: u64,
     bytes_received: u64,
 }
@@ -46,7 +47,7 @@ impl WorkerSlot {
         WorkerSlot { id, name, generation: 0, worker: None, past }
     }
 
-    /// Puts a worker that was started into the slot.
+    /// Puts a new worker into the slot.
     pub(crate) fn attach(&mut self, process: Process, outbox: Box<dyn Outbox>) -> &mut WorkerHandle {
         debug_assert!(self.worker.is_none(), "the worker before it was detached");
         self.generation += 1;
@@ -55,7 +56,7 @@ impl WorkerSlot {
         self.worker.insert(handle)
     }
 
-    /// Takes the worker out of the slot, whose process has ended.
+    /// Removes the worker, whose process has ended, from the slot.
     pub(crate) fn detach(&mut self) -> Option<WorkerHandle> {
         let worker = self.worker.take()?;
         self.past = PastWorkers {
@@ -75,7 +76,7 @@ impl WorkerSlot {
         self.worker.as_mut()
     }
 
-    /// Bounds how many tasks a worker of this slot is given at once, until its replies tell more.
+    /// Bounds the depth of the slot's worker, until its replies tell more.
     pub(crate) fn bound_depth(&mut self, most: usize) {
         match &mut self.worker {
             Some(worker) => worker.bound_depth(most),
@@ -83,17 +84,17 @@ impl WorkerSlot {
         }
     }
 
-    /// How many bytes were ever sent to workers of this slot.
+    /// Returns how many bytes were ever sent to workers of this slot.
     pub(crate) fn bytes_sent(&self) -> u64 {
         self.past.bytes_sent + self.worker.as_ref().map_or(0, WorkerHandle::bytes_sent)
     }
 
-    /// How many bytes were ever received from them.
+    /// Returns how many bytes were ever received from workers of this slot.
     pub(crate) fn bytes_received(&self) -> u64 {
         self.past.bytes_received + self.worker.as_ref().map_or(0, WorkerHandle::bytes_received)
     }
 
-    /// Returns the worker as errors name it.
+    /// Returns the description of the worker for error texts.
     pub(crate) fn describe_worker(&self) -> String {
         match self.worker.as_ref().and_then(WorkerHandle::pid) {
             Some(pid) => format!("worker process {pid} ({})", self.name),

@@ -1,9 +1,9 @@
-//! Everything of a pool that changes, behind one lock.
+//! The state of a pool: everything that changes, behind one lock.
 //!
-//! A transition is a method of [`State`]. It is a short step, runs no user code, and returns the [`Deferred`] actions
-//! that the caller owes once it has released the lock. The other transitions are in files of their own: giving tasks to
-//! workers (`dispatch.rs`), what workers reply (`replies.rs`), the death of a worker (`reaped.rs`), stopping tasks
-//! (`stop.rs`), workers that do not go on (`stuck.rs`).
+//! A transition is a method of [`State`]. It is a short step, runs no user code, and returns [`Deferred`] actions,
+//! which the caller must perform once it has released the lock. The other transitions have files of their own: giving
+//! tasks to workers (`dispatch.rs`), replies (`replies.rs`), the death of a worker (`reaped.rs`), stopping tasks
+//! (`stop.rs`), and workers that do not go on (`stuck.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,17 @@ use super::{
 };
 use crate::{process::Process, transport::Outbox};
 
-/// A submitter that finds every worker busy polls all of them after so many tasks. It has the lock mostly anyway, so
-/// the supervisor need not compete for it.
+/// After this many tasks, a submitter that finds every worker busy polls all of them. The submitter mostly has the lock
+/// anyway, so the supervisor need not compete for it.
 const POLL_EVERY: usize = 32;
 
-/// How long a worker that was told to leave may take over it: exit handlers may run.
+/// How long a worker that was told to leave may take: its exit handlers may run.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long memory of the queue that is not used is kept, so that bursts that follow each other find it.
+/// How long unused memory of the queue is kept, so that it serves the next burst.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
 
-/// What was decided when the pool was built.
+/// The options with which the pool was built.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) queue_capacity: Option<usize>,
@@ -46,23 +46,23 @@ pub(crate) struct Limits {
 pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) phase: Phase,
-    /// Why the pool can run nothing any more.
+    /// Why the pool can run no more tasks.
     pub(crate) broken: Option<Error>,
     pub(crate) queue: Queue,
     pub(crate) slots: PerSlot<WorkerSlot>,
     pub(crate) timers: Timers,
     pub(super) dispatcher: Dispatcher,
     pub(crate) counters: Counters,
-    /// Slots that the supervisor must look at: their link did not take everything, or their worker sent something that
-    /// only the supervisor can handle.
+    /// Slots that the supervisor must look at: their link did not take a whole request, or their worker sent something
+    /// that only the supervisor can handle.
     pub(super) for_supervisor: Vec<SlotId>,
     /// How many submitters wait until the queue is below its bound.
     pub(super) waiting_submitters: usize,
-    /// Whether a timer is set to look whether the queue has more memory than it needs.
+    /// Whether a timer is set to check whether the queue has more memory than it needs.
     pub(super) trim_is_due: bool,
 }
 
-/// How far the pool's life has come. Later is greater.
+/// The phases of the pool's life. A later phase is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// Takes tasks.
@@ -90,18 +90,18 @@ impl From<Shutdown> for Phase {
 /// Whether a task can be accepted.
 pub(super) enum Admission {
     Open,
-    /// The queue is at its bound, which is this.
+    /// The queue is at this bound.
     Full(usize),
 }
 
-/// What became of a task that was accepted.
+/// What happened to an accepted task.
 #[must_use]
 pub(super) enum Enqueued {
-    /// It was next, and may have been given to a worker.
+    /// It was next in the queue, and may have been given to a worker.
     Dispatched(Deferred),
-    /// It waits behind others.
+    /// It waits behind other tasks.
     Queued,
-    /// As `Queued`, and it is time to poll the workers.
+    /// It waits behind other tasks, and it is time to poll the workers.
     QueuedPollNow,
 }
 
@@ -122,12 +122,12 @@ impl State {
         }
     }
 
-    /// Returns the workers that there are, in the order of their slots.
+    /// Returns the workers, in the order of their slots.
     pub(super) fn workers(&self) -> impl Iterator<Item = &WorkerHandle> {
         self.slots.iter().filter_map(WorkerSlot::worker)
     }
 
-    /// Returns the worker that is in a slot, if one is.
+    /// Returns the worker in a slot, if there is one.
     pub(crate) fn worker(&self, slot: SlotId) -> Option<&WorkerHandle> {
         self.slots.get(slot)?.worker()
     }
@@ -136,16 +136,16 @@ impl State {
         self.slots.get_mut(slot)?.worker_mut()
     }
 
-    /// Returns this very worker, if it is still in its slot.
+    /// Returns the worker with this id, if it is still in its slot.
     pub(crate) fn worker_by_id(&mut self, id: WorkerId) -> Option<&mut WorkerHandle> {
         self.worker_mut(id.slot).filter(|worker| worker.id() == id)
     }
 
-    /// Returns whether a task can be accepted.
+    /// Checks whether a task can be accepted.
     ///
     /// # Errors
     ///
-    /// If the pool, which has this name, is closed or broken.
+    /// If the pool, whose name is `pool`, is closed or broken.
     #[inline]
     pub(super) fn admit(&self, pool: &str) -> Result<Admission, Error> {
         if let Some(reason) = &self.broken {
@@ -160,19 +160,19 @@ impl State {
         })
     }
 
-    /// Whether a worker is idle and can be given a task.
+    /// Returns whether a worker is idle and can be given a task.
     fn has_free_worker(&self) -> bool {
         let most = self.limits.max_tasks_per_worker;
         self.workers().any(|worker| worker.is_idle() && worker.accepts_task(most))
     }
 
-    /// Accepts a task. The time is asked for only if tasks are dispatched.
+    /// Accepts a task. Reads the clock only if tasks are dispatched.
     // Inlined, because every submit moves a job through it.
     #[inline]
     pub(super) fn enqueue(&mut self, job: Job, now: impl FnOnce() -> Instant) -> Enqueued {
         self.note_priority(job.task.priority());
-        // Where tasks wait already, every worker has what it may have, and the next one that has not is given the first
-        // of them.
+        // If tasks are queued, every worker has all the tasks that it may have. A worker that can take more is given
+        // the first task of the queue, not this one.
         let is_next = self.queue.is_empty() || self.dispatcher.uses_priorities;
         self.queue.push_back(job);
         if is_next {
@@ -184,7 +184,7 @@ impl State {
         }
     }
 
-    /// Stops accepting tasks, and cancels or stops what the mode says.
+    /// Stops accepting tasks, and cancels or stops the tasks that `mode` names.
     pub(super) fn close(&mut self, mode: Shutdown, now: Instant) -> Deferred {
         let phase = Phase::from(mode);
         let mut deferred = Deferred { wake_supervisor: true, notify_submitters: true, ..Deferred::default() };
@@ -199,7 +199,7 @@ impl State {
         deferred
     }
 
-    /// Takes out every task that has not started.
+    /// Removes every task that has not started.
     fn cancel_waiting(&mut self) -> Vec<Completion> {
         let mut cancelled: Vec<Completion> = self.queue.drain().into_iter().map(|job| job.abandon(None)).collect();
         for worker in self.slots.iter_mut().filter_map(WorkerSlot::worker_mut) {
@@ -211,21 +211,21 @@ impl State {
         cancelled
     }
 
-    /// Cancels a task that a worker has and has not started. The caller drops what `Completed` holds when it has
-    /// released the lock, because that may run callbacks.
+    /// Cancels a task that a worker has and has not started. The caller drops the `Completed` after it has released the
+    /// lock, because the drop may run callbacks.
     pub(super) fn cancel_assigned(&mut self, at: Assignment, now: Instant) -> Option<(Completed, Deferred)> {
         let job = self.worker_mut(at.slot)?.withdraw(at.sequence, Withdrawal::Cancel)?;
-        // Under the lock, so that a second cancel, which does not find the job any more, finds the task cancelled.
+        // Under the lock, so that a second cancel, which no longer finds the job, finds the task cancelled.
         let completed = job.task.cancel();
         self.counters.count_cancel();
         let mut deferred = self.dispatch(now);
         self.note_below_bound(&mut deferred);
-        // No reply comes for a withdrawn task, so nothing else would tell the supervisor that this was the last one.
+        // A withdrawn task has no reply, so nothing else would tell the supervisor that this was the last task.
         deferred.wake_supervisor |= self.phase > Phase::Open;
         Some((completed, deferred))
     }
 
-    /// Records that a task in the queue was cancelled. `number` is what the queue has noted on it.
+    /// Records that a task in the queue was cancelled. `number` is the number that the queue has noted in the task.
     pub(super) fn on_cancelled_in_queue(&mut self, task: TaskId, number: u64) -> Deferred {
         let mut deferred = Deferred { wake_supervisor: self.phase > Phase::Open, ..Deferred::default() };
         (deferred.arguments, deferred.cancelled) = self.queue.on_cancelled(task, number);
@@ -234,7 +234,7 @@ impl State {
         deferred
     }
 
-    /// Queues a task again whose worker has died.
+    /// Queues a task again after its worker has died.
     pub(super) fn requeue(&mut self, job: Job) {
         if job.task.recall() {
             self.queue.put_back(job);
@@ -242,17 +242,17 @@ impl State {
         }
     }
 
-    /// Has submitters that wait look whether the queue is below its bound.
+    /// Notifies waiting submitters if the queue may be below its bound.
     pub(super) fn note_below_bound(&self, deferred: &mut Deferred) {
         deferred.notify_submitters |= self.waiting_submitters > 0;
     }
 
-    /// Whether the pool has no task.
+    /// Returns whether the pool has no task.
     pub(crate) fn is_finished(&self) -> bool {
         self.queue.is_empty() && self.workers().all(|worker| worker.in_flight().is_empty())
     }
 
-    /// Breaks the pool for this reason. Tasks in the queue can never run then.
+    /// Breaks the pool with this error. Tasks in the queue can never run then.
     pub(crate) fn break_down(&mut self, reason: &Error) -> Deferred {
         self.broken.get_or_insert_with(|| reason.clone());
         let abandoned: Vec<Completion> = self.queue.drain().into_iter().map(|job| job.abandon(Some(reason))).collect();
@@ -263,7 +263,7 @@ impl State {
         deferred
     }
 
-    /// Breaks the pool, and gives up its workers and their tasks, because its supervisor is gone.
+    /// Breaks the pool and drops its workers and their tasks, because its supervisor is gone.
     pub(super) fn collapse(&mut self, reason: &Error) -> Deferred {
         let mut deferred = self.break_down(reason);
         for slot in self.slots.iter_mut() {
@@ -276,7 +276,7 @@ impl State {
         deferred
     }
 
-    /// Puts a worker that was started into its slot.
+    /// Puts a new worker into its slot.
     pub(crate) fn attach(&mut self, slot: SlotId, process: Process, outbox: Box<dyn Outbox>) -> &mut WorkerHandle {
         let worker = self.slots[slot].attach(process, outbox);
         if worker.id().is_replacement() {
@@ -285,20 +285,20 @@ impl State {
         worker
     }
 
-    /// Whether a worker is wanted in this slot, which has none.
+    /// Returns whether this slot, which has no worker, needs one.
     pub(crate) fn needs_worker(&self, slot: SlotId) -> bool {
         let has_work = self.phase == Phase::Open || self.waiting() > 0 || !self.queue.is_empty();
         self.worker(slot).is_none() && has_work && self.broken.is_none()
     }
 
-    /// Whether another worker is ready, or was started and has not failed yet.
+    /// Returns whether another worker is ready, or was started and has not failed yet.
     pub(crate) fn others_may_serve(&self, slot: SlotId) -> bool {
         let mut others = self.workers().filter(|worker| worker.id().slot != slot);
         others.any(|other| matches!(other.stage(), Stage::Ready | Stage::Starting))
     }
 
-    /// Tells workers to leave that have had all the tasks of their life, and those that are idle when the pool is
-    /// closed. Returns the slots whose link still has to take a part of that.
+    /// Tells workers to leave that have had all the tasks of their life, and idle workers if the pool is closed.
+    /// Returns the slots whose link has not taken the whole request yet.
     pub(crate) fn retire_idle_workers(&mut self, now: Instant) -> Vec<SlotId> {
         let is_closing = self.phase > Phase::Open || self.broken.is_some();
         let is_done = self.queue.is_empty() || self.broken.is_some();
@@ -320,12 +320,12 @@ impl State {
         retired.into_iter().filter(|(_, has_backlog)| *has_backlog).map(|(id, _)| id.slot).collect()
     }
 
-    /// Hands slots that the supervisor must look at over to it.
+    /// Returns the slots that the supervisor must look at, and empties the list.
     pub(crate) fn take_for_supervisor(&mut self) -> Vec<SlotId> {
         std::mem::take(&mut self.for_supervisor)
     }
 
-    /// Kills this very worker, if it is still in its slot.
+    /// Kills the worker with this id, if it is still in its slot.
     pub(super) fn kill(&mut self, id: WorkerId) {
         if let Some(worker) = self.worker_by_id(id) {
             worker.signal(Signal::KILL);
@@ -341,7 +341,7 @@ impl State {
         }
     }
 
-    /// Sets a timer to look later whether the queue still needs its memory, if it has much.
+    /// Sets a timer to check later whether the queue still needs its memory, if it has much.
     pub(crate) fn set_trim_check(&mut self) {
         if !self.trim_is_due && self.queue.has_spare_capacity() {
             self.trim_is_due = true;
@@ -349,7 +349,7 @@ impl State {
         }
     }
 
-    /// Frees memory of the queue that has not been used for a while.
+    /// Frees memory of the queue that was not used for a while.
     pub(super) fn trim(&mut self) {
         self.trim_is_due = false;
         self.queue.trim();

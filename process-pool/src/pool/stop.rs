@@ -1,7 +1,7 @@
-//! Stopping a task that runs: its worker is killed, at the cost of this task alone.
+//! Stopping a running task: its worker is killed, and no other task is lost.
 //!
-//! What waits behind the task is taken back first, so that the worker cannot go on to another one. Then the task is
-//! condemned: from here on it cannot finish any more. Only then is the worker sent a signal.
+//! The tasks behind it are taken back first, so that the worker cannot go on to one of them. Then the task is
+//! condemned, which means that it can no longer finish. Only then is the worker sent a signal.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::transport::Claim;
 
-/// How long a reply may take at least whose task had just finished when it was to be stopped.
+/// The least time for a reply of a task that had already finished, by its claim, when it was stopped.
 const REPLY_GRACE: Duration = Duration::from_secs(1);
 
 impl State {
-    /// Stops every task that runs.
+    /// Stops every running task.
     pub(super) fn terminate_running(&mut self, grace: Duration, now: Instant) {
         for slot in self.slots.ids() {
             let Some(worker) = self.worker(slot) else { continue };
@@ -31,7 +31,7 @@ impl State {
         }
     }
 
-    /// Stops one task, if it runs, and returns whether it does.
+    /// Stops a task if it runs, and returns whether it does.
     pub(super) fn terminate(&mut self, at: Assignment, grace: Duration, now: Instant) -> (bool, Deferred) {
         let stops = self.stop_task(at, grace, now);
         let mut deferred = self.dispatch(now);
@@ -40,8 +40,8 @@ impl State {
         (stops, deferred)
     }
 
-    /// Stops one task, if it runs, and returns whether it does. One that is being stopped already may be given less
-    /// time, never more.
+    /// Stops a task if it runs, and returns whether it does. A task that is being stopped already may be given less
+    /// time, but never more.
     fn stop_task(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
         let Some(error) = self.termination(at) else { return false };
         if !self.worker(at.slot).is_some_and(|worker| worker.is_condemned_for(at.sequence)) {
@@ -52,7 +52,7 @@ impl State {
                 worker.ask_to_stop(at.sequence);
                 if !grace.is_zero() {
                     worker.signal(Signal::TERM);
-                    // A worker that was stopped by `SIGSTOP` gets no other signal before it goes on.
+                    // A worker that was stopped by `SIGSTOP` receives no other signal before it is continued.
                     worker.signal(Signal::CONT);
                 }
             }
@@ -61,14 +61,14 @@ impl State {
         if grace.is_zero() {
             worker.signal(Signal::KILL);
         } else if let Some(end) = now.checked_add(grace) {
-            // A grace that ends after the clock does needs no timer.
+            // If the clock cannot represent the end of the grace, no timer is needed.
             let id = worker.id();
             self.set_timer(end, Timer::Kill(id));
         }
         true
     }
 
-    /// Returns the error of a task that is stopped because that was asked for, or `None` if no worker has it.
+    /// Returns the error of a task that is stopped on request, or `None` if no worker has the task.
     fn termination(&mut self, at: Assignment) -> Option<Error> {
         let worker = self.slots.get(at.slot)?.describe_worker();
         let name = self.worker_mut(at.slot)?.find(at.sequence)?.job.task.name();
@@ -76,9 +76,9 @@ impl State {
         Some(Error::new(ErrorKind::Terminated, message))
     }
 
-    /// Makes sure that a task that cannot be condemned ends all the same. By its claim it has finished, and its reply
-    /// is on its way; or the claim is never twice the same. Either way the worker is killed if no outcome comes within
-    /// the grace. Returns whether the claim says that the task runs.
+    /// Makes sure that a task ends even if it cannot be condemned: by its claim it has finished and its reply will
+    /// come, or its claim changes all the time. Either way the worker is killed if no outcome comes within the grace.
+    /// Returns whether the claim says that the task runs.
     fn insist(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
         if let Some(end) = now.checked_add(grace.max(REPLY_GRACE)) {
             self.set_timer(end, Timer::Unanswered(at));
@@ -87,10 +87,10 @@ impl State {
         claims.is_some_and(|claims| matches!(claims.claim(at.sequence), Claim::Running { .. }))
     }
 
-    /// Kills a worker that has not replied to a task within the grace, whatever it says of the task.
+    /// Kills a worker that has not replied to a task within the grace, whatever the task's claim is.
     pub(super) fn end_unanswered(&mut self, at: Assignment, now: Instant) -> Deferred {
         let Some(error) = self.termination(at) else { return Deferred::default() };
-        // Condemned or not, its time is over.
+        // Its time is over even if it cannot be condemned.
         let _ = self.condemn_by_force(at, error);
         if let Some(worker) = self.worker(at.slot) {
             worker.signal(Signal::KILL);
@@ -98,7 +98,7 @@ impl State {
         self.dispatch(now)
     }
 
-    /// Asks a task that runs to stop, without forcing it.
+    /// Asks a running task to stop, without forcing it.
     pub(super) fn ask_to_stop(&mut self, at: Assignment) -> Deferred {
         let mut deferred = Deferred::default();
         if let Some(worker) = self.worker_mut(at.slot)
@@ -112,22 +112,22 @@ impl State {
         deferred
     }
 
-    /// Takes back what waits behind a task, and forbids the task to finish; with `only`, if it is at this item. The
-    /// caller dispatches what was taken back.
+    /// Takes back the tasks behind a task, and forbids the task to finish; with `only`, if it runs that item. The
+    /// caller dispatches the tasks that were taken back.
     fn condemn(&mut self, at: Assignment, only: Option<u64>, error: Error) -> Condemned {
         self.take_back(at.slot, usize::MAX, |_| true);
         self.dispatcher.note_older_tasks_in_queue();
         self.worker_mut(at.slot).map_or(Condemned::No, |worker| worker.condemn(at.sequence, only, error))
     }
 
-    /// The same, whatever the worker says of the task.
+    /// Takes back the tasks behind a task, and forbids the task to finish, whatever its claim is.
     fn condemn_by_force(&mut self, at: Assignment, error: Error) -> Condemned {
         self.take_back(at.slot, usize::MAX, |_| true);
         self.dispatcher.note_older_tasks_in_queue();
         self.worker_mut(at.slot).map_or(Condemned::No, |worker| worker.condemn_by_force(at.sequence, error))
     }
 
-    /// Sets a timer for when a task may have used up its time limit.
+    /// Sets a timer for the time at which a task may have used up its time limit.
     pub(super) fn set_limit_check(&mut self, id: WorkerId, at: Instant, deferred: &mut Deferred) {
         let Some(worker) = self.worker_by_id(id) else { return };
         if worker.checks.limit.is_some_and(|due| due <= at) {
@@ -148,7 +148,7 @@ impl State {
         }
         worker.checks.limit = None;
         let look = worker.look_at_limit(now, is_in_a_reply);
-        // What waits behind it starts later, and has its whole limit then.
+        // The tasks behind it start later, and have their whole limit then.
         let behind = worker.in_flight().iter().skip(usize::from(look.is_some()));
         let behind = behind.filter_map(|task| task.job.time_limit).min();
         let next_look = match look {
@@ -167,7 +167,7 @@ impl State {
         deferred
     }
 
-    /// Stops a task that has used up its time. If it cannot be stopped, returns after what time to look again.
+    /// Stops a task that has used up its time. If that is impossible for now, returns after what time to check again.
     fn end_over_limit(&mut self, at: Assignment, look: Look, now: Instant) -> Option<Duration> {
         let described = self.slots.get(at.slot)?.describe_worker();
         let worker = self.worker_mut(at.slot)?;
@@ -180,7 +180,7 @@ impl State {
         );
         let error = Error::new(ErrorKind::TimeLimit, message);
         let condemned = match look {
-            // It was asked to stop, and the limit comes before the grace is over.
+            // It was asked to stop, and reaches its limit before the grace is over.
             _ if was_condemned => Condemned::Yes,
             Look::Over { item } => self.condemn(at, item, error),
             _ => self.condemn_by_force(at, error),

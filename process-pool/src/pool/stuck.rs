@@ -4,18 +4,19 @@ use std::time::{Duration, Instant};
 
 use super::{Deferred, Phase, State, handle::Stage, ids::WorkerId, timer::Timer};
 
-/// A worker that takes longer than this over a step that mostly takes microseconds may have been stopped.
+/// A worker that takes longer than this over a step of microseconds may have been stopped.
 const STOPPED: Duration = Duration::from_secs(1);
 
-/// A worker that takes longer than this has most likely overwritten what it shares with this program.
+/// A worker that takes longer than this has most likely overwritten the memory that it shares with this program.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// The same where the task must end: it has a time limit, or the pool is being terminated.
+/// The shorter time that applies if the task has a time limit, a withdrawn task blocks the worker, or the worker must
+/// leave.
 const STUCK_AT_THE_END: Duration = Duration::from_secs(5);
 
 impl State {
-    /// Sets a timer to look whether a worker that has something to do was stopped, as by `SIGSTOP`: the system reports
-    /// that only to those who ask.
+    /// Sets a timer to check whether a worker that has something to do was stopped, as by `SIGSTOP`. The system does
+    /// not report that without being asked.
     pub(crate) fn set_stopped_check(&mut self, id: WorkerId, now: Instant, deferred: &mut Deferred) {
         if let Some(worker) = self.worker_by_id(id)
             && !std::mem::replace(&mut worker.checks.stopped, true)
@@ -24,14 +25,14 @@ impl State {
         }
     }
 
-    /// Kills a worker that was stopped, or does not go on, when the next step is its own and not a task's: without that
-    /// its task would never end. What it has not begun runs on another worker. `is_in_a_reply` tells whether a part of
+    /// Kills a worker that was stopped or does not go on, if the next step is its own and not a task's: otherwise its
+    /// task would never end. Tasks that it has not begun run on another worker. `is_in_a_reply` tells whether a part of
     /// a reply has come.
     pub(super) fn check_stopped(&mut self, id: WorkerId, is_in_a_reply: bool, now: Instant) -> Deferred {
         let mut deferred = Deferred::default();
         let phase = self.phase;
         let Some(worker) = self.worker_by_id(id) else { return deferred };
-        // A worker that has no task and must leave keeps no one waiting for long.
+        // A worker without a task that must leave does not delay the end of the pool for long.
         let is_ending = phase == Phase::Terminating || phase > Phase::Open && worker.in_flight().is_empty();
         let is_limited = worker.in_flight().front().is_some_and(|task| task.job.time_limit.is_some());
         let limit = if is_ending || is_limited || worker.has_withdrawn_to_skip() { STUCK_AT_THE_END } else { STUCK };

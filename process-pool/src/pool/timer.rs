@@ -1,4 +1,4 @@
-//! What must be looked at later.
+//! The timers of a pool.
 
 use std::{
     cmp::Reverse,
@@ -8,33 +8,33 @@ use std::{
 
 use super::ids::{Assignment, SlotId, WorkerId};
 
-/// What is due at a point in time. A timer is not taken back: it names what it was set for, and has no effect if that
-/// is gone.
+/// The check that is due at a point in time. A timer is never taken back: it names its worker, slot or task, and has no
+/// effect if that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// A task of this worker may have used up its time limit.
     Limit(WorkerId),
-    /// Tasks may wait behind a long one of this worker.
+    /// Tasks may be waiting behind a long task of this worker.
     Stall(WorkerId),
-    /// The time of a worker that was asked to leave is over.
+    /// The grace of a worker that was asked to leave is over.
     Kill(WorkerId),
-    /// The time to reply is over for a task that was to be stopped and could not be condemned.
+    /// The time to reply is over for a task that could not be condemned when it was stopped.
     Unanswered(Assignment),
     /// The time to become ready is over.
     Start(WorkerId),
     /// A worker has had something to do for a while. It may have been stopped by a signal, which nothing else reports.
     Stopped(WorkerId),
-    /// The time to end is over for a worker that has closed its link.
+    /// The time to exit is over for a worker that has closed its link.
     LinkClosed(WorkerId),
-    /// Starting a worker in this slot failed: try again.
+    /// Starting a worker in this slot failed and is tried again.
     Restart(SlotId),
     /// The queue may have more memory than it needs.
     Trim,
     /// A worker has written a part of a line, which is forwarded even if the rest has not come.
     Line(WorkerId),
-    /// The workers' standard error is not read because this program's own is full: see whether it still is.
+    /// The standard error of the workers is not read while this program's own is full. It may accept more now.
     Logs,
-    /// There was no thread to run callbacks in: try again.
+    /// The callback thread could not be started. It is tried again.
     Callbacks,
 }
 
@@ -42,20 +42,19 @@ pub(crate) enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Timer)>>,
-    /// How many were left when those without effect were last removed.
+    /// How many timers were left when those without effect were last removed.
     kept: usize,
 }
 
 impl Timers {
-    /// Sets a timer. Returns `true` if it is the next that is due, so that the thread that waits for the others must
-    /// know.
+    /// Sets a timer. Returns `true` if it is due before all others, so that the waiting supervisor must be woken.
     pub(super) fn set(&mut self, at: Instant, timer: Timer) -> bool {
         let is_next = self.next().is_none_or(|next| at < next);
         self.heap.push(Reverse((at, timer)));
         is_next
     }
 
-    /// Whether there may be many without effect.
+    /// Returns whether there may be many timers without effect.
     pub(super) fn is_crowded(&self) -> bool {
         const FEW: usize = 64;
         self.heap.len() >= FEW.max(2 * self.kept)
@@ -67,7 +66,7 @@ impl Timers {
         self.kept = self.heap.len();
     }
 
-    /// Postpones the timers that end something. The others only look, and are set again.
+    /// Postpones the timers that end something. The others only check something, and are set again.
     pub(super) fn postpone(&mut self, time: Duration) {
         let postponed = |Reverse((at, timer)): Reverse<(Instant, Timer)>| {
             let is_end = matches!(timer, Timer::Kill(_) | Timer::Start(_) | Timer::LinkClosed(_));
@@ -77,12 +76,12 @@ impl Timers {
         self.heap = std::mem::take(&mut self.heap).into_iter().map(postponed).collect();
     }
 
-    /// Returns when the next one is due.
+    /// Returns when the next timer is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Returns the next one that is due by now.
+    /// Removes and returns the next timer, if it is due by now.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Timer> {
         if self.next()? > now {
             return None;
@@ -92,8 +91,8 @@ impl Timers {
 }
 
 impl Timer {
-    /// Returns the slot whose replies must be read before the timer is handled: what the worker has done in time
-    /// counts.
+    /// Returns the slot whose replies must be read before the timer is handled, so that the worker's progress up to
+    /// then counts.
     pub(crate) fn slot_to_read(self) -> Option<SlotId> {
         match self {
             Timer::Limit(id) | Timer::Stopped(id) => Some(id.slot),

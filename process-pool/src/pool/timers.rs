@@ -6,7 +6,7 @@ use super::{Deferred, Stage, State, ids::WorkerId, slot::WorkerSlot, timer::Time
 
 impl State {
     /// Handles a timer that is due. `is_in_a_reply` tells whether a part of a reply of the worker has come. Timers that
-    /// need more than the state are the supervisor's.
+    /// need more than the state are handled by the supervisor.
     pub(crate) fn on_timer(&mut self, timer: Timer, is_in_a_reply: bool, now: Instant) -> Deferred {
         match timer {
             Timer::Limit(id) => return self.check_limits(id, is_in_a_reply, now),
@@ -21,14 +21,14 @@ impl State {
         Deferred::default()
     }
 
-    /// Gives everything that had begun this much more time: this whole program was stopped at `from` and for so long,
-    /// so nothing could make progress.
+    /// Postpones every deadline by `time`. This whole program was stopped at `from` for that long, so nothing could
+    /// make progress.
     pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
         self.timers.postpone(time);
         self.slots.iter_mut().filter_map(WorkerSlot::worker_mut).for_each(|worker| worker.give_back(from, time));
     }
 
-    /// Sets a timer. Returns `true` if it is the next that is due, so that the supervisor must be woken.
+    /// Sets a timer. Returns `true` if it is due before all others, so that the supervisor must be woken.
     pub(crate) fn set_timer(&mut self, at: Instant, timer: Timer) -> bool {
         if self.timers.is_crowded() {
             let slots = &self.slots;

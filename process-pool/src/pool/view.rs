@@ -1,4 +1,4 @@
-//! What a pool tells of itself: its statistics, and its `Debug` text.
+//! The statistics of a pool, and its `Debug` text.
 
 use std::{
     fmt,
@@ -28,14 +28,14 @@ impl State {
 }
 
 impl Pool {
-    /// Returns the statistics. In the child of a fork, which has no part in the pool, they are all zero.
+    /// Returns the statistics. They are zero in the child of a fork, which has no part in the pool.
     pub(crate) fn stats(&self) -> Stats {
         if self.born.check().is_err() { Stats::default() } else { self.state.lock().stats() }
     }
 }
 
-/// How long to wait for the lock. The pool never holds it for so long, unless an error in this crate holds it forever,
-/// and then this text may be wanted to find that.
+/// How long to wait for the lock. The pool holds it for that long only if an error in this crate keeps it forever, and
+/// then this text may help to find the error.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Pool {
@@ -60,13 +60,13 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// A slot and its worker at a moment.
+/// A snapshot of a slot and its worker.
 struct WorkerView {
     name: String,
     pid: Option<u32>,
-    /// `None` if the slot has no worker.
+    /// The stage of the worker, or `None` if the slot has no worker.
     stage: Option<Stage>,
-    /// The first task of the worker: its name and number, and for how long the worker has had it.
+    /// The first task of the worker: its name, its number, and how long the worker has had it.
     task: Option<(String, u64, Duration)>,
     is_running: bool,
     waiting: usize,

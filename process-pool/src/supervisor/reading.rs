@@ -145,13 +145,13 @@ impl Supervisor {
         }
     }
 
-    /// Whether another worker is ready, or was started and has not failed yet.
+    /// Returns whether another worker is ready, or was started and has not failed yet.
     pub(super) fn others_may_serve(&self, slot: SlotId) -> bool {
         self.pool.state.lock().others_may_serve(slot)
     }
 }
 
-/// Whether the other end of a socket was closed with something unread in it. Not every system reports that.
+/// Returns whether the other end of a socket was closed with something unread in it. Not every system reports that.
 pub(super) fn is_reset(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionReset
 }

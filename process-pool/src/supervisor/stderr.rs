@@ -71,7 +71,7 @@ impl Tail {
         self.kept.extend(bytes);
     }
 
-    /// How many bytes were read.
+    /// Returns how many bytes were read.
     pub(super) fn total(&self) -> u64 {
         self.total
     }

@@ -249,7 +249,7 @@ impl WorkerIo {
         self.report.as_ref()
     }
 
-    /// Whether the poller reports when the process has ended. If not, the closed socket tells it.
+    /// Returns whether the poller reports when the process has ended. If not, the closed socket tells it.
     pub(super) fn reports_exit(&self) -> bool {
         self.exit.is_some()
     }

@@ -1,4 +1,4 @@
-//! The worker's end of a link, in the hands of a hostile worker.
+//! The worker's end of a link, controlled by a hostile worker.
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     transport::{Inbox, Outbox, ring, socket},
 };
 
-/// A link with its real ends, of which the sending end in the parent belongs to the pool's state.
+/// A link with real ends. The parent's sending end belongs to the pool's state.
 pub(super) struct HostileLink {
     pub(super) reader: ReplyReader,
     /// The shared memory, if there is one.
@@ -41,7 +41,7 @@ impl HostileLink {
         (HostileLink { reader, memory, socket: worker, sent: 0 }, outbox)
     }
 
-    /// Sends bytes to where the parent reads replies.
+    /// Sends bytes to the parent's receiving end.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.sent += bytes.len();
         match &self.memory {
@@ -67,7 +67,7 @@ impl HostileLink {
         }
     }
 
-    /// Takes everything that was sent to the worker, as one that is well would.
+    /// Takes everything that was sent to the worker, as a healthy worker would.
     pub(super) fn take_requests(&self) {
         match &self.memory {
             Some(memory) => memory.take_all(),

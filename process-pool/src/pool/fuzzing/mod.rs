@@ -1,8 +1,8 @@
 //! A hostile worker against the parent's real code, for the fuzz targets; see `fuzz/README.md`.
 //!
 //! The fuzzer's bytes are decoded into [steps](step::Step): what the worker writes and sends, and what the program does
-//! meanwhile. The steps call the same methods of the pool's state and of the reply reader as the supervisor and polling
-//! threads do.
+//! meanwhile. The steps call the same methods of the pool's state and of the reply reader as the supervisor and the
+//! polling threads do.
 
 mod link;
 mod program;
@@ -25,7 +25,7 @@ use step::{Bytes, Frame, Step};
 
 const SLOT: SlotId = SlotId::FIRST;
 
-/// How many tasks the program submits at most.
+/// The most tasks that the program submits.
 const MOST_TASKS: usize = 40;
 
 /// A pool with one worker, which is not a process.
@@ -37,14 +37,14 @@ struct Scene {
     now: Instant,
 }
 
-/// Whether the pool still talks to the worker.
+/// Whether the pool still uses the link to the worker.
 #[derive(PartialEq, Eq)]
 enum Link {
     Open,
     GivenUp,
 }
 
-/// Plays one sequence of steps against the parent.
+/// Runs one sequence of steps against the parent.
 pub fn parent(transport: Transport, bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let mut scene = Scene::new(transport);
@@ -157,7 +157,7 @@ impl Scene {
         }
     }
 
-    /// Reads what has come, as the supervisor does at a doorbell.
+    /// Reads all that has come, as the supervisor does at a doorbell.
     fn read(&mut self) -> Link {
         const ROUNDS: usize = 16;
         assert!(self.link.reader.drain_doorbell() == OnDoorbell::Read, "no other thread reads");
@@ -183,7 +183,7 @@ impl Scene {
         Link::Open
     }
 
-    /// Reads once, and applies it. Returns how many bytes have come.
+    /// Reads once, and applies the replies. Returns how many bytes have come.
     fn receive(&mut self) -> io::Result<usize> {
         let bytes = self.link.reader.fill()?;
         if bytes > 0 {
@@ -203,7 +203,7 @@ impl Scene {
         Link::GivenUp
     }
 
-    /// Lets time pass, and handles the timers that are due then, as the supervisor does.
+    /// Lets time pass, and handles the timers that become due, as the supervisor does.
     fn pass(&mut self, time: Duration) -> Link {
         self.now += time;
         while let Some(timer) = self.state.timers.due(self.now) {
@@ -216,7 +216,7 @@ impl Scene {
         Link::Open
     }
 
-    /// The worker dies, and another one takes its slot. What it has sent before it died counts.
+    /// Lets the worker die, and puts another one into its slot. The bytes that it sent before its death count.
     fn replace_worker(&mut self) {
         const ROUNDS: usize = 16;
         let dying = self.state.begin_death(SLOT).expect("a worker");
@@ -240,14 +240,14 @@ impl Scene {
         perform(self.state.dispatch(self.now));
     }
 
-    /// Everything that is still open ends, and every future has an outcome.
+    /// Ends everything that is still open, and checks that every future has an outcome.
     fn end(mut self) {
         perform(self.state.collapse(&Error::new(ErrorKind::Broken, "the pool has ended")));
         self.program.check_outcomes();
     }
 }
 
-/// Does what a transition has left to be done, in this thread.
+/// Performs deferred actions of a state transition in this thread.
 fn perform(deferred: Deferred) {
     deferred.completions.into_iter().for_each(|completion| drop(completion.complete()));
 }

@@ -12,7 +12,7 @@ pub(super) struct Program {
     submitted: Submitted,
 }
 
-/// Keeps what is submitted.
+/// Keeps the submitted tasks.
 #[derive(Default)]
 struct Submitted(Mutex<Vec<Task>>);
 
@@ -33,7 +33,7 @@ impl Backend for Submitted {
     }
 }
 
-/// What the program waits for.
+/// The futures that the program waits for.
 enum Outcome {
     Number(Future<u32>),
     Text(Future<String>),
@@ -43,7 +43,7 @@ enum Outcome {
 }
 
 impl Program {
-    /// How many tasks were submitted. A `map` counts as one.
+    /// Returns how many tasks were submitted. A `map` counts as one.
     pub(super) fn tasks(&self) -> usize {
         self.outcomes.len()
     }
@@ -58,7 +58,7 @@ impl Program {
         self.outcomes.push(match kind % 16 {
             0..=4 => Outcome::Number(submitted.submit_with(options, |n: u32| n, 1).expect("kept")),
             5..=8 => Outcome::Text(submitted.submit_with(options, |text: String| text, "text".into()).expect("kept")),
-            // More than the ring holds, so a part of it is a backlog.
+            // More than the ring holds, so that a part of it becomes a backlog.
             9 => {
                 Outcome::Bytes(submitted.submit_with(options, |bytes: Vec<u8>| bytes, vec![1; 300_000]).expect("kept"))
             }

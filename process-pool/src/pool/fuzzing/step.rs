@@ -1,29 +1,29 @@
-//! What may happen, decoded from the fuzzer's bytes.
+//! The steps of a run, decoded from the fuzzer's bytes.
 
 use std::time::Duration;
 
 use crate::transport::ring::fuzzing::RawAccess;
 
-/// What is left of the fuzzer's bytes. Behind their end everything is zero.
+/// The fuzzer's bytes that are not used yet. After their end everything is zero.
 pub(super) struct Bytes<'a>(&'a [u8]);
 
-/// One thing that the worker or the program does.
+/// One action of the worker or the program.
 pub(super) enum Step<'a> {
     /// The worker writes a word of the shared memory.
     WriteWord { place: usize, value: u64 },
-    /// The worker changes a word of the shared memory.
+    /// The worker adds to a word of the shared memory.
     AddToWord { place: usize, delta: u64 },
     /// The worker writes the claim of one of its tasks.
     WriteClaim { task: u8, item: u8, state: u8 },
-    /// The worker sends something with the form of a reply.
+    /// The worker sends bytes in the form of a reply.
     SendFrame(Frame<'a>),
-    /// The worker sends anything.
+    /// The worker sends arbitrary bytes.
     SendBytes(&'a [u8]),
-    /// The worker sends more of the same than any buffer holds.
+    /// The worker sends one byte more often than any buffer holds.
     SendRepeated { byte: u8, count: usize },
     /// The worker writes to the socket, which on a ring is the doorbell.
     RingDoorbell(&'a [u8]),
-    /// The worker takes what it was sent, and the program reads.
+    /// The worker takes the requests that were sent to it, and the program reads.
     TakeRequests,
     /// The worker dies.
     Die,
@@ -39,10 +39,10 @@ pub(super) enum Step<'a> {
     Pass(Duration),
 }
 
-/// A reply, of which this and that may be false.
+/// A reply, some fields of which may be false.
 pub(super) struct Frame<'a> {
     pub(super) kind: u8,
-    /// Which of the worker's tasks it is about, unless it has a sequence number of its own.
+    /// Which of the worker's tasks it is about, unless `sequence` is set.
     pub(super) task: u8,
     pub(super) sequence: Option<u64>,
     /// The length that it announces, if not the real one.
@@ -63,7 +63,7 @@ impl<'a> Bytes<'a> {
         u16::from_le_bytes([self.byte(), self.byte()])
     }
 
-    /// Returns a number of one of the kinds that break arithmetic.
+    /// Returns a number, mostly one of the kinds that break arithmetic.
     fn word(&mut self) -> u64 {
         match self.byte() % 6 {
             0 => u64::from(self.byte()),
@@ -83,14 +83,14 @@ impl<'a> Bytes<'a> {
 }
 
 impl<'a> Step<'a> {
-    /// Decodes the next step, unless all bytes are used up. What is most likely to find something comes most often.
+    /// Decodes the next step, unless all bytes are used up. The steps that find most are the most frequent.
     pub(super) fn decode(bytes: &mut Bytes<'a>) -> Option<Step<'a>> {
         if bytes.0.is_empty() {
             return None;
         }
         Some(match bytes.byte() % 20 {
             0 | 1 => Step::WriteWord { place: RawAccess::place(bytes.byte(), bytes.small()) & !7, value: bytes.word() },
-            // Only words that mean something.
+            // Only words that have a meaning.
             2 => Step::AddToWord { place: RawAccess::place(bytes.byte() % 10, 0) & !7, delta: bytes.word() },
             3 | 4 => Step::WriteClaim { task: bytes.byte(), item: bytes.byte(), state: bytes.byte() % 16 },
             5..=8 => Step::SendFrame(Frame::decode(bytes)),

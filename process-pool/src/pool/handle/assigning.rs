@@ -13,7 +13,7 @@ use crate::{
 /// Names longer than this are cut on the way to a worker.
 const LONGEST_NAME: usize = 256;
 
-/// Who a withdrawn task is for.
+/// Why a task is withdrawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Withdrawal {
     /// It was cancelled, so its arguments are not needed again.
@@ -52,14 +52,14 @@ impl WorkerHandle {
             && self.unsent.is_none()
             && let Some(task) = self.in_flight.back()
         {
-            // Without claims only this side can tell when it starts: now.
+            // Without claims this side cannot learn when the task starts, so it counts as started now.
             let begun = task.job.task.begin();
             debug_assert!(begun, "only this pool has a task that it has placed");
         }
         Some(sequence)
     }
 
-    /// Returns the event that reports the task that was assigned last. `worker` is the worker's name.
+    /// Returns the event that reports the last assignment. `worker` is the worker's name.
     pub(crate) fn assigned_last(&self, worker: &str) -> Event {
         let job = self.in_flight.back().map(|task| &task.job);
         Event::Assigned {
@@ -77,7 +77,7 @@ impl WorkerHandle {
             return None;
         }
         let is_withdrawn = match self.claims() {
-            // The task runs. A claim that says otherwise was overwritten by the worker.
+            // The task runs. If its claim does not say so, the worker has overwritten the claim.
             Some(claims) if at == 0 && self.has_dequeued(claims, sequence) => {
                 self.in_flight[at].was_seen = true;
                 false
@@ -108,8 +108,7 @@ impl WorkerHandle {
     }
 }
 
-/// Returns the name that was given to the task, or nothing where the worker knows the name because it is the
-/// function's.
+/// Returns the name that was given to the task. It is empty if that is the function's name, which the worker knows.
 fn custom_name(job: &Job) -> &str {
     let name = job.task.custom_name().unwrap_or_default();
     &name[..name.floor_char_boundary(LONGEST_NAME)]

@@ -1,4 +1,4 @@
-//! A request of which a part is still to be sent.
+//! The rest of a request that the link did not take.
 
 use std::io;
 
@@ -8,22 +8,22 @@ use crate::transport::Outbox;
 
 /// See the [module](self).
 pub(super) struct Backlog {
-    /// The task that it is about; 0 for none.
+    /// The task that it is about, or 0 if none.
     pub(super) sequence: u64,
     /// The head and the name.
     head: Vec<u8>,
     sent: usize,
-    /// The body, if the task was withdrawn: the worker was promised that many bytes.
+    /// The body of a withdrawn task, which must be sent all the same because the head has announced its length.
     pub(super) orphan: Option<Bytes>,
 }
 
-/// What is left of a request after an attempt to send it.
+/// How much of a request was sent.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// Nothing, or the link is broken.
+    /// All of it, or the link is broken.
     All,
-    /// A part: ask for the doorbell, or wait for the socket.
+    /// A part. The caller asks for the doorbell, or waits for the socket.
     Part,
 }
 
@@ -36,7 +36,7 @@ impl Backlog {
         self.sent
     }
 
-    /// Sends what is left, as far as there is space. `body` is that of the task, which a withdrawn task has left here.
+    /// Sends the rest, as far as there is space. `body` is the body of the task, unless the task was withdrawn.
     pub(super) fn send(&mut self, outbox: &mut dyn Outbox, body: &[u8]) -> io::Result<Sent> {
         let body = self.orphan.as_deref().unwrap_or(body);
         let rest_of_head = &self.head[self.sent.min(self.head.len())..];
@@ -45,7 +45,7 @@ impl Backlog {
         Ok(if self.sent == self.head.len() + body.len() { Sent::All } else { Sent::Part })
     }
 
-    /// Returns the memory of the head, for the next request.
+    /// Returns the memory of the head for the next request.
     pub(super) fn into_memory(self) -> Vec<u8> {
         self.head
     }

@@ -1,4 +1,4 @@
-//! Forbidding a task to finish, because its worker is about to be killed for it.
+//! Condemning a task, which forbids it to finish before its worker is killed.
 
 use executor_core::{Error, ErrorKind};
 
@@ -18,8 +18,8 @@ impl WorkerHandle {
         let (received, is_batch) = (job.received(), job.is_batch());
         let item = match self.claims() {
             Some(claims) => {
-                // Items may follow each other faster than they can be looked at, but the item does not change at every
-                // one of so many attempts.
+                // Items may follow each other faster than they can be observed, but the item does not change at every
+                // one of this many attempts.
                 const ATTEMPTS: u32 = 1000;
                 let caught = (0..ATTEMPTS).find_map(|_| match claims.claim(sequence) {
                     Claim::Running { item } if only.is_none_or(|only| only == item) => {
@@ -27,7 +27,7 @@ impl WorkerHandle {
                         let ahead = item.wrapping_sub(received) % ITEM_MODULUS;
                         claims.condemn(sequence, item).then_some(received + ahead)
                     }
-                    // Only a task that has overwritten the claims can make one that it was given look like this.
+                    // A task that this pool gave to the worker has this claim only if a task has overwritten it.
                     Claim::Gone => Some(received),
                     _ => None,
                 });
@@ -37,14 +37,15 @@ impl WorkerHandle {
             None if !self.has_started(sequence) => return Condemned::No,
             None => received,
         };
-        // A batch that was asked to end stops at whichever item runs then, and every outcome that comes was complete
-        // before. Where an item has used up its time, it is that item: the error must not fall on the next one.
+        // A batch that was asked to stop ends at the item that runs then, and every outcome that comes was complete
+        // before. For a time limit it must be the item that has used up its time, so that the error does not fall on
+        // the next one.
         let is_asked = is_batch && error.kind() == ErrorKind::Terminated;
         self.pass_verdict(sequence, if is_asked { u64::MAX } else { item }, error);
         Condemned::Yes
     }
 
-    /// Forbids a task to finish whatever its claim is. Nothing that the worker sends of it counts from here on.
+    /// Forbids a task to finish, whatever its claim is. No later outcome of it counts.
     pub(crate) fn condemn_by_force(&mut self, sequence: u64, error: Error) -> Condemned {
         let Some(received) = self.find(sequence).map(|task| task.job.received()) else { return Condemned::No };
         if self.verdict.is_some() {
@@ -59,12 +60,12 @@ impl WorkerHandle {
         self.stage = Stage::Leaving;
     }
 
-    /// Whether it is being killed for a task.
+    /// Returns whether the worker is being killed because of a task.
     pub(crate) fn is_condemned(&self) -> bool {
         self.verdict.is_some()
     }
 
-    /// Whether it is being killed for this task.
+    /// Returns whether the worker is being killed because of this task.
     pub(crate) fn is_condemned_for(&self, sequence: u64) -> bool {
         self.verdict.as_ref().is_some_and(|verdict| verdict.sequence == sequence)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How much of the time that an item has run by its worker's clock does not count.
+/// How much of an item's run time, by its worker's clock, does not count.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct GivenBack {
     /// The task, and its item.
@@ -15,7 +15,7 @@ impl GivenBack {
         if self.to == (sequence, item) { self.time } else { Duration::ZERO }
     }
 
-    /// Gives back more time, to this item. What another item was given back does not matter any more.
+    /// Gives this item more time. The time that another item was given no longer matters.
     pub(super) fn add(&mut self, sequence: u64, item: u64, time: Duration) {
         *self = GivenBack { to: (sequence, item), time: self.to(sequence, item) + time };
     }

@@ -11,20 +11,20 @@ pub(crate) struct InFlight {
     pub(crate) job: Job,
     /// How many bytes had been sent to the worker before it.
     pub(super) offset: u64,
-    /// When it was sent, or its last outcome came. On a link without claims that is when it started.
+    /// When it was sent, or when its last outcome came. On a link without claims that is when it started.
     pub(crate) since: Instant,
-    /// Whether it was seen to run. That is never taken back, whatever its claim is later.
+    /// Whether it was ever seen to run. This stays `true`, whatever its claim is later.
     pub(crate) was_seen: bool,
-    /// For how long it has run, if it has a time limit.
+    /// How long it has run, if it has a time limit.
     pub(crate) watch: Option<Box<LimitWatch>>,
 }
 
-/// How far a worker has come with a task.
+/// How far a worker has got with a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reached {
-    /// It has read nothing of it.
+    /// The worker has read nothing of it.
     Waiting,
-    /// It has begun to read it, and has not started it.
+    /// The worker has begun to read it and has not started it.
     Begun,
     Started,
 }

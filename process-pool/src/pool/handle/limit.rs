@@ -1,4 +1,4 @@
-//! Looking whether the first task of a worker has used up its time.
+//! Checks whether the first task of a worker has used up its time.
 
 use std::time::Instant;
 
@@ -9,20 +9,20 @@ use super::{
 use crate::transport::{Claim, monotonic_now};
 
 impl WorkerHandle {
-    /// Looks at the first task and returns its number, or `None` if it has no time limit.
+    /// Checks the first task and returns its number, or `None` if it has no time limit.
     pub(crate) fn look_at_limit(&mut self, now: Instant, is_in_a_reply: bool) -> Option<(u64, Look)> {
         let front = self.in_flight.front().filter(|task| task.job.time_limit.is_some())?;
         let (sequence, claims) = (front.sequence, self.claims());
-        // Before the claim, because a worker changes that before it reports that it has taken the task.
+        // Read before the claim, because a worker changes the claim before it reports that it has taken the task.
         let is_dequeued = claims.is_some_and(|claims| self.has_dequeued(claims, sequence));
         let claim = claims.map(|claims| claims.claim(sequence));
-        // After the claim: a worker notes the time before it starts, so this is the time of what was seen to run, or of
-        // what came after it. Read before the claim, it could be the time of the task before.
+        // Read after the claim: a worker notes the time before it starts, so this is the time of what was seen to run,
+        // or of what came after it. Read before the claim, it could be the time of the task before.
         let age = claims.and_then(|claims| monotonic_now().checked_sub(claims.started_at()));
         let (progress, bytes, given_back) = (self.progress, self.bytes_received, self.given_back);
         let task = self.in_flight.front_mut()?;
         let limit = task.job.time_limit?;
-        // The worker's clock has gone on while this whole program was stopped.
+        // The worker's clock went on while this whole program was stopped.
         let age = match claim {
             Some(Claim::Running { item }) => age.map(|age| age.saturating_sub(given_back.to(sequence, item))),
             _ => age,

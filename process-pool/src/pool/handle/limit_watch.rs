@@ -1,23 +1,23 @@
-//! How long a task with a time limit has run, as far as the worker can be believed.
+//! The time that a task with a time limit has run, as far as the worker can be believed.
 //!
-//! A worker's claims and its clock are in memory that its tasks can write to, so both may have any value, and another
-//! one each time. Two things are certain: when a task was sent, and which outcomes have come. So:
+//! A worker's claims and its clock are in memory that its tasks can write to, so both may have any value, and a
+//! different one each time. Two facts are certain: when a task was sent, and which outcomes have come. So:
 //!
 //! - Items are counted by the outcomes that were received. A claim may be one item ahead of them, and never goes back.
 //! - The worker's clock counts only at the first look at an item, and only between the earliest time at which that item
 //!   can have started and now.
 //!
-//! Whatever a worker writes, a task without outcomes has a bounded number of looks, and then its time is over.
+//! Whatever a worker writes, the number of checks on a task without outcomes is bounded, and then its time is over.
 
 use std::time::{Duration, Instant};
 
 use crate::transport::{Claim, ITEM_MODULUS};
 
-/// How long a reply may take in any case, and how many bytes of it must come in each second after that.
+/// How long a reply may take in any case. After that, each second must bring at least so many bytes of it.
 const REPLY_TIME: Duration = Duration::from_secs(2);
 const REPLY_RATE: u64 = 4 << 20;
 
-/// What is known of a task when it is looked at.
+/// The facts about a task at the time of a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     pub(crate) now: Instant,
@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     pub(crate) was_seen: bool,
     /// When it was sent, or its last outcome came.
     pub(crate) since: Instant,
-    /// The same, but no earlier than the end of the task before it.
+    /// The same, but not before the end of the task before it.
     pub(crate) front_since: Instant,
     /// How many of its items have an outcome, and how many have none.
     pub(crate) received: u64,
@@ -40,14 +40,14 @@ pub(crate) struct Facts {
     pub(crate) bytes: u64,
 }
 
-/// The result of a look.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// It has not used up its time. Look again after this.
+    /// It has not used up its time. The next check is due after this time.
     InTime(Duration),
-    /// It has, and its claim names the item that runs. Condemn it at exactly that item.
+    /// It has used up its time, and its claim names the item that runs. It must be condemned at exactly that item.
     Over { item: Option<u64> },
-    /// It has, and its claim cannot be believed. Condemn it by force.
+    /// It has used up its time, and its claim cannot be believed. It must be condemned by force.
     OverForced,
 }
 
@@ -57,21 +57,21 @@ pub(crate) struct LimitWatch {
     /// The item that is believed to run.
     item: u64,
     start: Instant,
-    /// Since when its reply is on its way, and how many bytes had come by then.
+    /// When its reply began to arrive, and how many bytes had come by then.
     reply: Option<(Instant, u64)>,
-    /// When it was first found to be over and could not be condemned.
+    /// When it was first found to be over its limit and could not be condemned.
     overdue: Option<Instant>,
 }
 
 impl LimitWatch {
-    /// Looks at the first task of a worker, which has this time limit.
+    /// Checks the first task of a worker, which has this time limit.
     pub(crate) fn look(watch: &mut Option<Box<LimitWatch>>, facts: &Facts, limit: Duration) -> Look {
-        // An outcome that was received stays.
+        // A claim never takes back an outcome that was received.
         if watch.as_ref().is_some_and(|watch| watch.item < facts.received) {
             *watch = None;
         }
         let started = match facts.claim {
-            // It started when it was sent.
+            // Without claims, it started when it was sent.
             None => Some((facts.received, facts.since)),
             Some(Claim::Offered) if watch.is_none() && !facts.was_seen => None,
             Some(Claim::Offered) => Some((facts.received, facts.front_since)),
@@ -122,29 +122,30 @@ impl LimitWatch {
         }
     }
 
-    /// Records that the task was over and could not be condemned, because its claim had changed. Either it has just
-    /// ended or gone on to its next item, and an outcome will come; or the claim is false. Returns when to look again.
+    /// Records that the task was over its limit and could not be condemned, because its claim had changed. Either it
+    /// has just ended or gone on to its next item, and an outcome will come; or the claim is false. Returns when the
+    /// next check is due.
     pub(crate) fn note_overdue(&mut self, now: Instant, limit: Duration) -> Duration {
         self.overdue.get_or_insert(now);
         last_chance(limit)
     }
 }
 
-/// How long an outcome may take that was due when the task's time was over.
+/// Returns how long an outcome may take that was due when the task's time was over.
 fn last_chance(limit: Duration) -> Duration {
     limit.clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
 impl Facts {
-    /// Returns the item that a claim can name: the first without an outcome, or the next one if that outcome is on its
-    /// way.
+    /// Returns the item that a claim can name: the first without an outcome, or the one after it if that outcome is on
+    /// its way.
     fn item(&self, claimed: u64) -> u64 {
         let ahead = claimed.wrapping_sub(self.received) % ITEM_MODULUS;
         let is_ahead = ahead > 0 && ahead < ITEM_MODULUS / 2;
         self.received + u64::from(is_ahead && self.open > 1)
     }
 
-    /// Returns when the item that runs has started.
+    /// Returns when the running item started.
     fn start(&self) -> Instant {
         match self.age {
             Some(age) => self.now.checked_sub(age).map_or(self.since, |start| start.max(self.since)),
@@ -251,7 +252,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// By its first claim the task runs. The claims after that may be anything, and no outcome comes.
+        /// The first claim says that the task runs. The later claims may be anything, and no outcome comes.
         #[test]
         fn a_task_is_over_after_a_few_looks_whatever_its_worker_writes(
             first in 0..3_u64,

@@ -1,7 +1,7 @@
 //! One worker process, as the parent sees it.
 //!
 //! A handle is made when its process has started and dropped when the process was reaped, so nothing in it is about
-//! another worker. What it has learnt for the next one is kept by the [slot](super::slot).
+//! another worker. Anything learnt for the next worker is kept by the [slot](super::slot).
 
 mod assigning;
 mod backlog;
@@ -46,7 +46,7 @@ pub(crate) struct WorkerHandle {
     was_ready: bool,
     /// Whether it has ever sent an outcome.
     has_replied: bool,
-    /// `None` once the pool reaps the process: from then on its pid may belong to another process.
+    /// The process, or `None` once the pool reaps it: from then on its pid may belong to another process.
     process: Option<Process>,
     /// The sending end of its link.
     outbox: Box<dyn Outbox>,
@@ -55,54 +55,53 @@ pub(crate) struct WorkerHandle {
     backlog: Option<Backlog>,
     /// The task whose request could not be sent because the link is broken, so it did not start.
     unsent: Option<u64>,
-    /// The task to send a request to stop for, once a link without claims has space for that.
+    /// The task that a request to stop must be sent for, once a link without claims has space for it.
     stop_request: Option<u64>,
     /// The last task that was sent a request to stop on such a link.
     asked_to_stop: u64,
     last_sequence: u64,
-    /// The last task that is known to be off the worker's queue, whatever the worker reports of that later. It begins
-    /// with the last number before this worker, and follows the replies.
+    /// The last task that is known to be off the worker's queue, whatever the worker reports later. Initially the last
+    /// number before this worker; it then follows the replies.
     dequeued: u64,
-    /// The last task that was withdrawn when it was the next to start. A worker that is well takes it off its queue
-    /// soon.
+    /// The last task that was withdrawn when it was the next to start. A healthy worker takes it off its queue soon.
     skipped: u64,
     /// How many tasks it was given.
     assigned: usize,
     bytes_sent: u64,
     bytes_received: u64,
-    /// The traffic that was last seen, and since when there was no more.
+    /// The traffic that was last seen, and since when it has not changed.
     traffic: Option<(Traffic, Instant)>,
     /// Whether the pool has told it to leave.
     was_told_to_leave: bool,
-    /// How many tasks it may have at once.
+    /// The depth: how many tasks it may have.
     depth: usize,
-    /// When it last got its first task, or completed one.
+    /// When it was last given its first task, or completed one.
     progress: Instant,
-    /// Whether it was idle before that, and so may have been asleep.
+    /// Whether it was idle before `progress`, and so may have been asleep.
     was_idle: bool,
-    /// The task that it is killed for, if it is.
+    /// Why it is killed because of a task, if it is.
     verdict: Option<Verdict>,
-    /// Why this pool has killed it, if it did so not because of a task.
+    /// Why this pool killed it, if that was not because of a task.
     kill_reason: Option<&'static str>,
     pub(super) checks: Checks,
-    /// The item that ran when this whole program was stopped, and for how long the program was.
+    /// The item that ran while this whole program was stopped, and for how long the program was stopped.
     given_back: GivenBack,
     /// The memory for the head and the name of the next request.
     scratch: Vec<u8>,
 }
 
-/// When the next check of each kind is due, if a timer was set for it.
+/// The timers that are set for each kind of check.
 #[derive(Default)]
 pub(super) struct Checks {
-    /// Whether tasks wait behind a long one.
+    /// When to check whether tasks wait behind a long one.
     pub(super) stall: Option<Instant>,
-    /// Whether a task has used up its time limit: the earliest of the timers that are set.
+    /// When to check whether a task has used up its time limit: the earliest of the timers that are set.
     pub(super) limit: Option<Instant>,
-    /// Whether the worker was stopped by a signal. The time does not matter.
+    /// Whether a check is due that the worker was not stopped by a signal. Its time does not matter.
     pub(super) stopped: bool,
 }
 
-/// How much has gone to and come from a worker, and in what stage it was then.
+/// The bytes sent to and received from a worker, and its stage at that time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Traffic {
     taken: u64,
@@ -111,7 +110,7 @@ struct Traffic {
 }
 
 impl WorkerHandle {
-    /// `last_sequence` is the last number of the slot, `depth` how many tasks its last worker was given at once.
+    /// `last_sequence` is the last number of the slot, `depth` the depth of its last worker.
     pub(super) fn new(
         id: WorkerId,
         process: Process,
@@ -198,7 +197,7 @@ impl WorkerHandle {
         self.depth = self.depth.min(most);
     }
 
-    /// Whether it was idle before its first task, or the one that it completed last.
+    /// Returns whether it was idle before its first task, or before the one that it completed last.
     pub(crate) fn was_idle(&self) -> bool {
         self.was_idle
     }
@@ -217,17 +216,17 @@ impl WorkerHandle {
         self.in_flight.get_mut(at)
     }
 
-    /// Whether it is ready and has no task.
+    /// Returns whether it is ready and has no task.
     pub(crate) fn is_idle(&self) -> bool {
         self.stage == Stage::Ready && self.in_flight.is_empty()
     }
 
-    /// How many of its tasks have started: none or one. A task that has ended counts until its reply was read.
+    /// Returns how many of its tasks run: none or one. A task that has ended counts until its reply is read.
     pub(crate) fn running(&self) -> usize {
         self.in_flight.iter().filter(|task| self.has_started_task(task)).count()
     }
 
-    /// How many tasks wait behind its first one.
+    /// Returns how many tasks wait behind its first one.
     pub(crate) fn waiting(&self) -> usize {
         self.in_flight.len().saturating_sub(1)
     }
@@ -246,12 +245,12 @@ impl WorkerHandle {
         }
     }
 
-    /// Returns whether the next task has a claim to use: one is free once the worker has taken the task that had it
-    /// before off its queue. For tasks that were withdrawn the worker's report counts; the claim of a task that the
-    /// worker has is never free, whatever the worker reports.
+    /// Returns whether the next task has a claim to use. A claim is free once the worker has taken the task that had it
+    /// off its queue. For withdrawn tasks the worker's report counts. The claim of a task in flight is never free,
+    /// whatever the worker reports.
     fn has_free_claim(&self, claims: &dyn Claims) -> bool {
         let is_free = |taken: u64| self.last_sequence.saturating_sub(taken) < claims.slots() - 1;
-        // What is known here is mostly enough, and reading the worker's memory takes it out of the worker's cache.
+        // The value known here is mostly enough, and reading the worker's memory takes it out of the worker's cache.
         if is_free(self.dequeued) {
             return true;
         }
@@ -260,38 +259,38 @@ impl WorkerHandle {
         taken <= self.last_sequence && is_free(taken) && !self.in_flight.front().is_some_and(is_held)
     }
 
-    /// Whether it is idle and still cannot be given a task, because of tasks in its queue that were withdrawn.
+    /// Returns whether it is idle and still cannot be given a task, because withdrawn tasks are in its queue.
     fn is_blocked_by_withdrawn(&self) -> bool {
         self.is_idle() && (self.backlog.is_some() || self.claims().is_some_and(|claims| !self.has_free_claim(claims)))
     }
 
-    /// Whether it has reported that it took the first of its tasks off its queue. Then it has started the task or found
-    /// it withdrawn, and has changed the task's claim before it reported.
+    /// Returns whether it has reported that it took the first of its tasks off its queue. It has then started the task
+    /// or found it withdrawn, and has changed the task's claim before it reported.
     fn has_dequeued(&self, claims: &dyn Claims, sequence: u64) -> bool {
         (sequence..=self.last_sequence).contains(&claims.taken())
     }
 
-    /// Whether a task that was withdrawn right before its start is still in its queue.
+    /// Returns whether a task that was withdrawn right before its start is still in its queue.
     pub(crate) fn has_withdrawn_to_skip(&self) -> bool {
         let is_past = |dequeued: u64| dequeued >= self.skipped;
         !is_past(self.dequeued) && self.claims().is_some_and(|claims| !is_past(claims.taken()))
     }
 
-    /// Asks for the doorbell if only tasks that were withdrawn keep the worker from another task: it rings once the
-    /// worker gets past them. Returns whether it has asked; then look once more at
-    /// [`accepts_task`](WorkerHandle::accepts_task).
+    /// Asks for the doorbell if only withdrawn tasks keep the worker from another task: the worker rings once it is
+    /// past them. Returns whether it has asked. If so, the caller must check
+    /// [`accepts_task`](WorkerHandle::accepts_task) again.
     #[must_use]
     pub(crate) fn request_doorbell_for_claim(&mut self) -> bool {
         let is_open = self.stage == Stage::Ready && self.backlog.is_none() && self.in_flight.len() < self.depth;
         let must_ask = is_open && self.claims().is_some_and(|claims| !self.has_free_claim(claims));
         if must_ask {
-            // The caller looks again whatever this returns.
+            // The caller checks again whatever this returns.
             let _ = self.request_doorbell_for_space();
         }
         must_ask
     }
 
-    /// Whether it was given all the tasks that it may run in its life.
+    /// Returns whether it was given all the tasks that it may run in its life.
     pub(crate) fn has_had_all_tasks(&self, most: Option<usize>) -> bool {
         most.is_some_and(|most| self.assigned >= most)
     }
@@ -305,13 +304,13 @@ impl WorkerHandle {
         }
     }
 
-    /// Returns whether a task has started, as far as anything here tells.
+    /// Returns whether a task has started, by its claim or by anything observed before.
     fn has_started_task(&self, task: &InFlight) -> bool {
         task.was_seen || task.job.is_spent() || self.has_started(task.sequence)
     }
 
-    /// Returns whether a task has started, and remembers that if its claim shows it: such a task cannot be withdrawn
-    /// any more, whatever its claim is later.
+    /// Returns whether a task has started, and remembers it if its claim says so: from then on the task cannot be
+    /// withdrawn, whatever its claim is later.
     pub(crate) fn observe_start(&mut self, sequence: u64) -> bool {
         let (has_started, has_claims) = (self.has_started(sequence), self.claims().is_some());
         let Some(task) = self.find(sequence) else { return false };
@@ -319,30 +318,30 @@ impl WorkerHandle {
         has_started || task.was_seen
     }
 
-    /// Gives it no more tasks. A worker that is not ready yet stays so.
+    /// Stops giving it tasks. A worker that is not ready yet stays in that stage.
     pub(crate) fn stop_assigning(&mut self) {
         if self.stage == Stage::Ready {
             self.stage = Stage::Leaving;
         }
     }
 
-    /// Gives it no more tasks, even if it reports that it is ready.
+    /// Stops giving it tasks, even if it reports later that it is ready.
     pub(crate) fn leave(&mut self) {
         self.stage = Stage::Leaving;
     }
 
-    /// Hands the process over to be reaped. No one can signal it through this handle after that.
+    /// Hands the process over to be reaped. From then on it cannot be signalled through this handle.
     pub(crate) fn take_process(&mut self) -> Option<Process> {
         self.stage = Stage::Leaving;
         self.process.take()
     }
 
-    /// For how long it has completed nothing.
+    /// Returns how long ago it last made progress.
     pub(crate) fn stalled(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.progress)
     }
 
-    /// Returns the tasks that it had when it died, and how far it had come with each.
+    /// Returns the tasks that it had when it died, and how far it had got with each.
     pub(crate) fn into_lost(mut self) -> (Vec<Lost>, Option<Verdict>) {
         let taken = self.bytes_taken();
         if let Some(backlog) = self.backlog.take() {
@@ -360,8 +359,8 @@ impl WorkerHandle {
         (lost.collect(), self.verdict)
     }
 
-    /// Records that the process has ended before it had read everything: it cannot have started its task, unless a
-    /// request to stop it was what was left.
+    /// Records that the process ended before it had read everything. So it cannot have started its task, unless the
+    /// unread part was a request to stop it.
     pub(crate) fn ended_before_reading(&mut self) {
         if let Some(task) = self.in_flight.front()
             && self.claims().is_none()

@@ -1,7 +1,7 @@
-//! What a worker does by itself between tasks: becoming ready, reading a request, sending a reply.
+//! A worker's own steps between tasks: becoming ready, reading a request, sending a reply.
 //!
-//! How long a task runs is up to the task. How long these steps take is the pool's concern: a worker that does not go
-//! on with one of them was stopped by a signal, or has overwritten what it shares with this program.
+//! The run time of a task is up to the task. The time of these steps is the pool's concern: a worker that does not go
+//! on with one of them was stopped by a signal, or has overwritten the memory that it shares with this program.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use super::{Stage, Traffic, WorkerHandle};
 use crate::transport::Claim;
 
 impl WorkerHandle {
-    /// Whether the next step is the worker's own: to become ready, to begin with a task, to send the rest of a reply,
-    /// or to get past tasks that were withdrawn.
+    /// Returns whether the next step is the worker's own: to become ready, to begin a task, to send the rest of a
+    /// reply, or to get past withdrawn tasks.
     pub(crate) fn owes_a_step(&self) -> bool {
         if self.is_blocked_by_withdrawn() || self.has_withdrawn_to_skip() {
             return true;
@@ -25,10 +25,10 @@ impl WorkerHandle {
         }
     }
 
-    /// Records the traffic up to now, and returns for how long there was no more. This is as exact as the calls are
-    /// frequent.
+    /// Records the traffic up to now, and returns for how long it has not changed. The precision depends on how often
+    /// this is called.
     pub(crate) fn record_traffic(&mut self, now: Instant) -> Duration {
-        // The worker's report of what it has taken may go up and down. Only more than ever before is progress.
+        // A false report of the bytes taken may go up and down. Only a new maximum is progress.
         let taken = self.traffic.map_or(0, |(traffic, _)| traffic.taken).max(self.bytes_taken());
         let traffic = Traffic { taken, received: self.bytes_received, stage: self.stage };
         match self.traffic {
@@ -40,11 +40,11 @@ impl WorkerHandle {
         }
     }
 
-    /// How many of the bytes that it was sent the worker has taken off its link, as far as is known.
+    /// Returns how many bytes the worker has taken off its link, as far as is known.
     pub(super) fn bytes_taken(&self) -> u64 {
         match (self.outbox.unread(), &self.backlog) {
             (Some(unread), _) => self.bytes_sent.saturating_sub(unread),
-            // It takes what it is sent, or there would be no space for the next part.
+            // Without a report, it has taken all that was sent: otherwise there would be no space for the next part.
             (None, Some(_)) => self.bytes_sent,
             (None, None) => 0,
         }

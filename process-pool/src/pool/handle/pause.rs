@@ -1,4 +1,4 @@
-//! What changes when this whole program was stopped for a while, and its workers with it.
+//! The correction of times after this whole program was stopped for a while, and its workers with it.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::WorkerHandle;
 use crate::transport::Claim;
 
 impl WorkerHandle {
-    /// Moves the beginning of everything that began before `from` by this time.
+    /// Moves the start of everything that began before `from` by this time.
     pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
         let postpone = |since: &mut Instant| {
             if *since <= from {
@@ -23,7 +23,7 @@ impl WorkerHandle {
             if let Some(watch) = &mut task.watch {
                 watch.postpone(postpone);
             }
-            // The worker's clock has gone on. What is given back is this item's alone.
+            // The worker's clock went on. The time given back belongs to this item alone.
             if let Some(Claim::Running { item }) = claims.map(|claims| claims.claim(task.sequence)) {
                 self.given_back.add(task.sequence, item, time);
             }

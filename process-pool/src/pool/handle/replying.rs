@@ -1,4 +1,4 @@
-//! What a reply of a worker changes.
+//! Applying a worker's replies.
 
 use std::{borrow::Cow, time::Instant};
 
@@ -11,7 +11,7 @@ use crate::{
     pool::{completion::Completion, job::Job},
 };
 
-/// What a reply means.
+/// The effect of a reply.
 pub(crate) enum ReplyEffect {
     /// The worker is ready.
     Ready,
@@ -28,7 +28,7 @@ impl WorkerHandle {
     ///
     /// # Errors
     ///
-    /// If no worker that is well would send it now: it is a second greeting, or not about the task that is next.
+    /// If no healthy worker would send it now: it is a second greeting, or is not about the next task.
     pub(crate) fn on_reply(
         &mut self,
         reply: Reply,
@@ -53,16 +53,16 @@ impl WorkerHandle {
         }
     }
 
-    /// Whether the next reply can be about a batch, or about a single task.
+    /// Returns whether the next reply can be about a batch, or about a single task.
     fn expects(&self, is_batch: bool) -> bool {
         self.in_flight.front().is_some_and(|task| task.job.is_batch() == is_batch)
     }
 
-    /// Applies the outcome of a task, or of some items of it. Returns the task if it was the last.
+    /// Applies the outcome of a task, or of some items of it. Returns the task if this was its last outcome.
     ///
     /// # Errors
     ///
-    /// If the worker does not have the task, or was not sent all of it. No outcome comes for a task that was withdrawn.
+    /// If the worker does not have the task, or was not sent all of it. A withdrawn task has no outcome.
     pub(crate) fn on_outcome(
         &mut self,
         sequence: u64,
@@ -78,7 +78,7 @@ impl WorkerHandle {
         let (is_condemned, most) =
             (verdict.is_some(), verdict.map_or(u64::MAX, |verdict| verdict.item.saturating_sub(task.job.received())));
         if most == 0 {
-            // Too late: the worker is being killed because of this very task, or item. It has nothing left to do.
+            // Too late: the worker is being killed because of this very task or item, and has nothing left to do.
             self.signal(Signal::KILL);
             return Ok(None);
         }
@@ -87,7 +87,7 @@ impl WorkerHandle {
         let task = self.in_flight.front_mut().ok_or(ProtocolError)?;
         (task.since, task.was_seen) = (now, true);
         let Some(reply) = task.job.outcome(outcome, most) else { return Ok(None) };
-        // Not with each item of a batch: what waits behind the batch waits for all of them.
+        // Not for each item of a batch, because the tasks behind a batch wait for all of its items.
         (self.progress, self.was_idle) = (now, false);
         let task = self.in_flight.pop_front().ok_or(ProtocolError)?;
         if is_condemned {
@@ -101,14 +101,14 @@ impl WorkerHandle {
         self.bytes_received += bytes as u64;
     }
 
-    /// Returns the memory of an argument that the worker has read and that is not needed again, for its reply of this
+    /// Returns the memory of an argument that the worker has read and that is not needed again, for a reply of this
     /// length. New memory costs more than the copy into it.
     pub(crate) fn spare_memory(&mut self, sequence: u64, length: u64) -> Option<Vec<u8>> {
         let is_sent = self.backlog.as_ref().is_none_or(|backlog| backlog.sequence != sequence);
         if !is_sent || !self.has_started(sequence) {
             return None;
         }
-        // What waits behind the first task has not started, whatever its claim is.
+        // A task behind the first has not started, whatever its claim is.
         self.in_flight.front_mut().filter(|task| task.sequence == sequence)?.job.spend(length)
     }
 }

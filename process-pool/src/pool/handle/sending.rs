@@ -1,6 +1,6 @@
 //! Sending requests to a worker.
 //!
-//! A link takes as much as there is space for. The rest waits here, one request at a time, until the doorbell tells the
+//! A link takes as much as it has space for. The rest waits here, one request at a time, until the doorbell tells the
 //! supervisor that there is space again.
 
 use executor_core::codec::Bytes;
@@ -12,10 +12,10 @@ use super::{
 use crate::frame::{Request, RequestKind};
 
 impl WorkerHandle {
-    /// Sends a task's request. The body follows the head, and stays in the task.
+    /// Sends a task's request. The body follows the head and stays in the task.
     pub(super) fn send_task(&mut self, sequence: u64, head: Vec<u8>) {
         self.backlog = Some(Backlog::new(sequence, head, None));
-        // What is left stays in the backlog, which the caller looks at.
+        // The rest stays in the backlog, which the caller checks.
         let _ = self.send_backlog();
     }
 
@@ -27,7 +27,7 @@ impl WorkerHandle {
         self.send_bare(head);
     }
 
-    /// Tells it to leave once it has replied to everything.
+    /// Tells the worker to leave once it has replied to everything.
     pub(crate) fn retire(&mut self) {
         self.stage = Stage::Leaving;
         self.was_told_to_leave = true;
@@ -36,7 +36,7 @@ impl WorkerHandle {
         self.send_bare(head);
     }
 
-    /// Asks a task that runs to stop.
+    /// Asks a running task to stop.
     pub(crate) fn ask_to_stop(&mut self, sequence: u64) {
         match self.claims() {
             Some(claims) => claims.ask_to_stop(sequence),
@@ -71,12 +71,12 @@ impl WorkerHandle {
         self.backlog.is_some()
     }
 
-    /// Sends what is still to be sent, as far as there is space.
+    /// Sends the rest of the requests, as far as there is space.
     pub(crate) fn send_backlog(&mut self) -> Sent {
         let Some(backlog) = &mut self.backlog else { return Sent::All };
         let body = match self.in_flight.back() {
             _ if backlog.orphan.is_some() => &[],
-            // Mostly it was given a moment ago.
+            // It is mostly the task that was assigned last.
             Some(task) if task.sequence == backlog.sequence => task.job.body(),
             _ => match self.in_flight.binary_search_by_key(&backlog.sequence, |task| task.sequence) {
                 Ok(at) => self.in_flight[at].job.body(),
@@ -115,10 +115,10 @@ impl WorkerHandle {
         if self.claims().is_some() {
             self.kill_because("it had written over its link to this program, so it was killed");
         }
-        // A socket that takes nothing is closed at the other end, which the poller reports to the supervisor.
+        // If a socket takes nothing, its other end was closed, which the poller reports to the supervisor.
     }
 
-    /// Asks for the doorbell when there is space again. Returns `true` if there is by now.
+    /// Asks for the doorbell when there is space again. Returns `true` if there is space already.
     #[must_use]
     pub(crate) fn request_doorbell_for_space(&mut self) -> bool {
         self.outbox.want_room()

@@ -11,7 +11,7 @@ impl WorkerHandle {
         self.process.as_ref().map(Process::number)
     }
 
-    /// Whether the pool has not begun to reap the process.
+    /// Returns whether the pool has not begun to reap the process.
     pub(crate) fn is_alive(&self) -> bool {
         self.process.is_some()
     }
@@ -25,19 +25,19 @@ impl WorkerHandle {
         }
     }
 
-    /// Whether it was stopped, as by `SIGSTOP`, and has not gone on.
+    /// Returns whether the worker was stopped, as by `SIGSTOP`, and was not continued.
     pub(crate) fn is_stopped(&self) -> bool {
         self.process.as_ref().is_some_and(Process::is_stopped)
     }
 
-    /// Sends a signal to the worker and all that it has started.
+    /// Sends a signal to the worker and all processes that it has started.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(process) = &self.process {
             process.signal(signal);
         }
     }
 
-    /// Kills a worker that has no task, because the pool does not need it any more.
+    /// Kills a worker that has no task, because the pool no longer needs it.
     pub(crate) fn dismiss(&mut self) {
         self.leave();
         self.was_told_to_leave = true;

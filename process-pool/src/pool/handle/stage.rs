@@ -1,4 +1,4 @@
-//! Where a worker is in its life.
+//! The stages of a worker's life.
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,6 +7,6 @@ pub(crate) enum Stage {
     Starting,
     /// Takes tasks.
     Ready,
-    /// Takes no more tasks: it was told to leave, is being killed, or has ended.
+    /// Takes no more tasks, because it was told to leave, is being killed, or has ended.
     Leaving,
 }

@@ -1,13 +1,13 @@
-//! Why a worker is killed for a task.
+//! The reason for killing a worker because of a task.
 
 use executor_core::Error;
 
-/// Why a worker is killed, and what the error of its task will be.
+/// Why a worker is killed, and with which error its task fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
-    /// The task that the worker is killed for.
+    /// The task because of which the worker is killed.
     pub(crate) sequence: u64,
-    /// The item. Outcomes of this one and of those behind it do not count any more.
+    /// The first item whose outcome no longer counts. Later items do not count either.
     pub(super) item: u64,
     pub(crate) error: Error,
 }
@@ -17,6 +17,6 @@ pub(crate) struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condemned {
     Yes,
-    /// It was condemned before, has finished, or is at another item.
+    /// It was condemned before, has finished, or runs another item.
     No,
 }

@@ -1,4 +1,4 @@
-//! The order in which tasks are given to workers, and how many each is given at once.
+//! The order in which tasks are given to workers, and how many tasks each worker is given.
 
 use executor_core::function::{batch, outcome};
 

@@ -1,4 +1,4 @@
-//! The pool's state with workers that are not processes: each is a table of claims that a test changes by hand.
+//! Tests of the pool's state. Its workers are not processes: each is a table of claims that a test changes by hand.
 
 mod dispatching;
 mod workers;
@@ -21,7 +21,7 @@ use crate::{
     transport::{Claim, Claims, Outbox},
 };
 
-/// What the worker's side of a link would have in shared memory.
+/// The worker's side of a link, as in shared memory.
 #[derive(Clone, Default)]
 struct Twin(Arc<Mutex<Memory>>);
 
@@ -30,7 +30,7 @@ struct Memory {
     claims: Vec<(u64, Claim)>,
     taken: u64,
     wants_room: bool,
-    /// How many bytes are taken at once, if there is a bound.
+    /// The most bytes that are taken by one write, if there is a bound.
     most: Option<usize>,
 }
 
@@ -43,7 +43,7 @@ impl Twin {
         found.map(|claim| claim.1 = to).is_some()
     }
 
-    /// The worker takes the next task off its queue. Returns its number if the worker may start it.
+    /// Takes the next task off the worker's queue. Returns its number if the worker may start it.
     fn start_next(&self) -> Option<u64> {
         let next = self.0.lock().taken + 1;
         let is_there = self.0.lock().claims.iter().any(|(sequence, _)| *sequence == next);
@@ -110,7 +110,7 @@ impl Claims for Twin {
     }
 }
 
-/// Keeps what is submitted.
+/// Keeps the submitted tasks.
 #[derive(Default)]
 struct Catch(Mutex<Vec<Task>>);
 
@@ -140,11 +140,11 @@ struct Bench {
 }
 
 impl Bench {
-    /// Each worker may have this many tasks at once.
+    /// Makes a bench with a worker for each of these depths.
     fn new(depths: &[usize]) -> Bench {
         let state = State::new(Limits::default(), "pool", depths.len());
         let mut bench = Bench { state, twins: Vec::new(), futures: Vec::new(), now: Instant::now() };
-        // Whatever this machine has.
+        // Independent of this machine.
         bench.state.dispatcher.processors = depths.len();
         for (slot, depth) in depths.iter().enumerate() {
             bench.twins.push(Twin::default());
@@ -161,7 +161,7 @@ impl Bench {
         worker.set_stage(Stage::Ready);
     }
 
-    /// The worker dies of something in it.
+    /// Lets the worker die of an error of its own.
     fn die(&mut self, slot: usize) {
         let dying = self.state.begin_death(SlotId::new(slot)).expect("a worker");
         let ended = EndedProcess {
@@ -207,7 +207,7 @@ impl Bench {
         perform(self.state.check_stall(id, self.now));
     }
 
-    /// The tasks that a worker has, by the order of their submission, from 1 on.
+    /// Returns the tasks that a worker has, by the order of their submission, from 1 on.
     fn has(&self, slot: usize) -> Vec<u64> {
         let worker = self.state.worker(SlotId::new(slot)).expect("a worker");
         worker.in_flight().iter().map(|task| task.job.number).collect()
@@ -220,7 +220,7 @@ impl Bench {
         numbers
     }
 
-    /// The worker finishes the task that it runs, and begins with the next.
+    /// Lets the worker finish its running task and begin the next.
     fn finish(&mut self, slot: usize) {
         let running = self.worker(slot).in_flight().front().expect("something runs").sequence;
         self.twins[slot].change(running, Claim::Running { item: 0 }, Claim::Finished);
@@ -240,7 +240,7 @@ impl Bench {
     }
 }
 
-/// Does what a transition has left to be done, in this thread.
+/// Performs deferred actions of a state transition in this thread.
 fn perform(deferred: Deferred) {
     deferred.completions.into_iter().for_each(|completion| drop(completion.complete()));
 }

@@ -1,4 +1,4 @@
-//! Tasks of one worker: their claims, their memory, their timers, and what becomes of them when the worker dies.
+//! Tests of one worker's tasks: their claims, memory and timers, and their fate when the worker dies.
 
 use super::*;
 use crate::pool::{
