@@ -1,17 +1,17 @@
-//! What is due.
+//! Handling due timers, and noticing that this program was stopped.
 
 use std::time::{Duration, Instant};
 
 use super::{Event, Supervisor};
 use crate::pool::{Timer, WorkerId};
 
-/// If the supervisor wakes up so much too late, this whole program was most likely stopped: by `SIGSTOP`, a frozen
-/// control group, a machine that was suspended or moved. While workers have tasks it wakes up at least once a second,
-/// so that a longer pause is noticed whatever it waits for.
+/// If the supervisor wakes up this much too late, this whole program was most likely stopped: by `SIGSTOP`, a frozen
+/// control group, or a machine that was suspended or moved. While workers have tasks, it wakes up at least once a
+/// second, so that it notices every longer pause.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Supervisor {
-    /// Gives back the time in which this program was stopped. The supervisor should have woken up at `due`.
+    /// Gives back the time during which this program was stopped. The supervisor should have woken up at `due`.
     pub(super) fn give_back_since(&mut self, due: Instant) {
         let late = due.elapsed();
         if late >= LATE {
@@ -49,7 +49,7 @@ impl Supervisor {
         }
     }
 
-    /// Gives up a worker that has closed its link and not ended since.
+    /// Kills a worker that closed its link and has not ended since.
     fn on_link_timeout(&mut self, id: WorkerId) {
         let is_there = self.pool.state.lock().worker_by_id(id).is_some();
         if is_there {

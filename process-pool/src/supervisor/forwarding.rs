@@ -1,7 +1,7 @@
-//! Reading what workers write to their standard error, and forwarding it.
+//! Reading the standard error of workers, and forwarding it.
 //!
-//! It is read while there is space to forward it, so nothing is lost as long as someone reads this program's own
-//! standard error.
+//! It is read only while there is space to forward it, so nothing is lost as long as another process reads this
+//! program's own standard error.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ impl Supervisor {
         }
     }
 
-    /// Reads the rest of what a worker that has ended has written.
+    /// Reads the rest of the standard error of a worker that has ended.
     pub(super) fn read_last_stderr(&mut self, id: WorkerId) {
         let Some(io) = &mut self.worker_io[id.slot] else { return };
         io.read_last_stderr(&mut Reading {
@@ -41,7 +41,7 @@ impl Supervisor {
         });
     }
 
-    /// Forwards a line that has not ended, if its time is over.
+    /// Forwards an unfinished line, if its time is over.
     pub(super) fn flush_line(&mut self, id: WorkerId) {
         let is_there = self.pool.state.lock().worker_by_id(id).is_some();
         if is_there
@@ -52,7 +52,7 @@ impl Supervisor {
         }
     }
 
-    /// Stops reading what a worker writes until there is space for it.
+    /// Stops reading a worker's standard error until there is space for it.
     fn pause_log(&mut self, slot: SlotId) {
         if let Some(io) = &mut self.worker_io[slot] {
             io.unwatch_stderr(&self.pool.poller);
@@ -61,7 +61,7 @@ impl Supervisor {
         self.set_logs_timer();
     }
 
-    /// Sets a timer to look at paused logs: if nothing reads this program's standard error for so long, the forwarder
+    /// Sets a timer to check paused logs: if nothing reads this program's standard error for a while, the forwarder
     /// drops what does not fit, and nothing else reports that.
     fn set_logs_timer(&mut self) {
         if !self.logs.paused.is_empty() && !std::mem::replace(&mut self.logs.timer_is_set, true) {
@@ -84,7 +84,7 @@ impl Supervisor {
             if let Some(io) = &mut self.worker_io[slot]
                 && io.watch_stderr(&self.pool.poller, slot).is_err()
             {
-                // The system lacks memory: the next look tries again.
+                // The system lacks memory. The next timer tries again.
                 self.logs.paused.push(slot);
             }
         }

@@ -1,14 +1,14 @@
-//! Which workers' standard error is not read for now.
+//! The workers whose standard error is not being read.
 
 use crate::{pool::SlotId, transport::STDERR_CHUNK};
 
 /// See the [module](self).
 pub(super) struct Logs {
-    /// What is read is put here.
+    /// The buffer for reads.
     pub(super) buffer: Box<[u8]>,
-    /// Slots whose worker's standard error is not read.
+    /// Slots whose worker's standard error is not being read.
     pub(super) paused: Vec<SlotId>,
-    /// Whether a timer is set to look whether this program's standard error is read again.
+    /// Whether a timer is set to check whether this program's standard error is read again.
     pub(super) timer_is_set: bool,
 }
 

@@ -1,9 +1,9 @@
-//! The thread that looks after a pool's workers: their replies, their deaths, and the deadlines.
+//! The thread that manages a pool's workers: their replies, their deaths, and the deadlines.
 //!
-//! It waits for everything at once, and handles one [event](Event) after the other. It alone starts and reaps workers.
-//! It runs no user code: results are decoded by the threads that ask for them, and callbacks, wakers and whatever else
-//! may be user code run in the [callback thread](crate::callbacks). It makes no call that another program can block:
-//! what workers write to their standard error is passed on by the [`forward`](crate::forward) thread.
+//! It waits for all kinds of [event](Event) together, and handles one after the other. It alone starts and reaps
+//! workers. It runs no user code: results are decoded by the threads that ask for them, and callbacks, wakers and other
+//! user code run in the [callback thread](crate::callbacks). It makes no call that another program can block: the
+//! standard error of workers is passed on by the [`forward`](crate::forward) thread.
 
 mod clock;
 mod forwarding;
@@ -34,7 +34,7 @@ use logs::Logs;
 use restart::RestartPolicy;
 use worker_io::{Source, WorkerIo};
 
-/// What may happen.
+/// The events that the supervisor handles.
 enum Event {
     /// A worker rings its doorbell, or its link may have space, or it has closed the link.
     Doorbell(SlotId),
@@ -59,9 +59,9 @@ pub(crate) struct Supervisor {
     blueprint: Blueprint,
     initializer: Option<Initializer>,
     worker_io: PerSlot<Option<WorkerIo>>,
-    /// Slots whose link had more than is read at once.
+    /// Slots whose link had more bytes than one read takes.
     unfinished: VecDeque<SlotId>,
-    /// Slots whose workers need not ring at the moment, and when the supervisor looks at them.
+    /// Slots whose workers need not ring, and when the supervisor reads their replies.
     resting: Vec<(SlotId, Instant)>,
     memory_kills: MemoryKills,
     restart: RestartPolicy,
@@ -84,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends what was started, for a pool that cannot be built after all.
+    /// Stops the workers and threads of a pool whose build failed after all.
     pub(crate) fn abandon(mut self) {
         for slot in self.worker_io.ids() {
             self.reap(slot);
@@ -146,7 +146,7 @@ impl Supervisor {
         next = next.into_iter().chain(rested).min();
         let timeout = next.map(|next| next.saturating_duration_since(now));
         if self.pool.poller.wait(events, timeout).is_err() {
-            // Nothing that it is given can be wrong, so this is a passing lack of resources.
+            // No argument can be wrong here, so this is a temporary lack of resources.
             std::thread::yield_now();
         }
         if let Some(next) = next {
@@ -154,7 +154,7 @@ impl Supervisor {
         }
     }
 
-    /// Looks at a slot again after a rest.
+    /// Schedules another read of a slot after a rest.
     fn look_again(&mut self, slot: SlotId, rest: Duration) {
         self.resting.retain(|(other, _)| *other != slot);
         self.resting.push((slot, Instant::now() + rest));
@@ -178,14 +178,14 @@ impl Supervisor {
         }
     }
 
-    /// Breaks the pool for this reason.
+    /// Breaks the pool with this error.
     fn break_down(&mut self, reason: &Error) {
         let deferred = self.pool.state.lock().break_down(reason);
         self.pool.perform(deferred);
     }
 }
 
-/// Completes every future should the supervisor itself fail.
+/// Completes every future if the supervisor itself fails.
 struct Guard(Arc<Pool>);
 
 impl Drop for Guard {

@@ -1,4 +1,4 @@
-//! Reading what workers reply, and sending what did not fit.
+//! Reading the replies of workers, and sending the rest of requests.
 
 use std::{
     io,
@@ -10,17 +10,17 @@ use executor_core::{Error, ErrorKind};
 use super::Supervisor;
 use crate::pool::{Armed, OnDoorbell, Received, ReplyReader, Rest, SlotId, Timer};
 
-/// How long the supervisor rests where so much comes at once that being woken for each would cost more than the task.
+/// How long the supervisor rests while replies come so fast that a wake-up for each would cost more than the task.
 const REST: Duration = Duration::from_micros(100);
 
-/// How long it rests where other threads read.
+/// How long it rests while other threads read.
 const LONG_REST: Duration = Duration::from_micros(300);
 
-/// How long a process whose link is closed may take to end.
+/// How long a process may take to end after its link was closed.
 const LINGER: Duration = Duration::from_millis(200);
 
 impl Supervisor {
-    /// Handles a doorbell, or looks at a worker again.
+    /// Handles a doorbell, or the end of a rest.
     pub(super) fn on_doorbell(&mut self, slot: SlotId) {
         match self.pool.with_reader(slot, ReplyReader::drain_doorbell) {
             Some(OnDoorbell::LookLater) => self.look_again(slot, LONG_REST),
@@ -28,7 +28,7 @@ impl Supervisor {
         }
     }
 
-    /// Reads what a worker has sent, up to a bound, and sends it what is still to be sent.
+    /// Reads what a worker has sent, up to a bound, and sends the rest of its requests.
     pub(super) fn read_replies(&mut self, slot: SlotId) {
         const ROUNDS: usize = 16;
         let mut completed = 0;
@@ -45,7 +45,7 @@ impl Supervisor {
                         return;
                     }
                 }
-                // It has overwritten the link.
+                // The worker has overwritten the link.
                 Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => return self.give_up(slot),
                 Some(Err(error)) => return self.on_link_closed(slot, &error),
             }
@@ -53,7 +53,7 @@ impl Supervisor {
         self.unfinished.push_back(slot);
     }
 
-    /// Makes sure that what comes next is read, when nothing more has come.
+    /// Makes sure that the next reply is read, after everything was read.
     fn stop_reading(&mut self, slot: SlotId, completed: usize) -> Armed {
         let rest = self.pool.with_reader(slot, |reader| reader.choose_rest(completed));
         let looks_again = rest == Some(Rest::LookAgain);
@@ -71,7 +71,7 @@ impl Supervisor {
         Armed::Yes
     }
 
-    /// Applies what was received beyond the pool's state.
+    /// Applies the parts of a read that are not in the pool's state.
     pub(super) fn apply(&mut self, slot: SlotId, received: Received) {
         if let Some(io) = &mut self.worker_io[slot] {
             io.on_reply();
@@ -88,7 +88,7 @@ impl Supervisor {
         }
     }
 
-    /// Handles a worker that cannot become ready and is about to leave. That breaks the pool if no other worker can.
+    /// Handles a worker that cannot become ready and is about to leave. The pool breaks if no other worker can serve.
     fn on_declined(&mut self, slot: SlotId, error: Error) {
         if let Some(worker) = self.pool.state.lock().worker_mut(slot) {
             worker.leave();
@@ -101,7 +101,7 @@ impl Supervisor {
         }
     }
 
-    /// Sends what did not fit before, and makes sure that the rest is sent later.
+    /// Sends the rest of the requests, and makes sure that what does not fit is sent later.
     fn send_rest(&mut self, slot: SlotId, wants_doorbell: bool) {
         let (watch, deferred) = self.pool.state.lock().send_rest(slot, wants_doorbell, Instant::now());
         self.pool.perform(deferred);
@@ -110,8 +110,8 @@ impl Supervisor {
         }
     }
 
-    /// Handles a link that is closed at the other end, most likely because the process is ending, which the poller
-    /// reports in a moment.
+    /// Handles a link that is closed at the other end. Most likely the process is ending, which the poller is about to
+    /// report.
     fn on_link_closed(&mut self, slot: SlotId, error: &io::Error) {
         let Some(io) = &mut self.worker_io[slot] else { return };
         io.unwatch_socket(&self.pool.poller);
@@ -131,7 +131,7 @@ impl Supervisor {
         }
     }
 
-    /// Kills a worker that has broken the protocol or cannot be reached any more. Its death completes its tasks.
+    /// Kills a worker that has broken the protocol or can no longer be reached. Its death completes its tasks.
     pub(super) fn give_up(&mut self, slot: SlotId) {
         let Some(io) = &mut self.worker_io[slot] else { return };
         io.unwatch_socket(&self.pool.poller);
@@ -151,12 +151,12 @@ impl Supervisor {
     }
 }
 
-/// Returns whether the other end of a socket was closed with something unread in it. Not every system reports that.
+/// Returns whether the other end of a socket was closed with unread bytes in it. Not every system reports that.
 pub(super) fn is_reset(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionReset
 }
 
-/// The reason of a pool that is broken because a worker told why it cannot serve.
+/// Returns the error of a pool that is broken because a worker said why it cannot serve.
 pub(super) fn broken_by_start(pool: &str, error: &Error) -> Error {
     Error::new(
         ErrorKind::Broken,

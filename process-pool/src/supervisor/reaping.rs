@@ -1,4 +1,4 @@
-//! The death of a worker: its process is reaped, its tasks fail or are queued again, its slot is filled again.
+//! The death of a worker: its process is reaped, its tasks fail or are queued again, and its slot is filled again.
 
 use std::time::Instant;
 
@@ -15,16 +15,16 @@ use crate::{
     pool::{DeathRecord, Dying, EndedProcess, SlotId},
 };
 
-/// What the pool learns from a worker's death.
+/// The pool's knowledge of a worker's death.
 pub(super) struct Reaped {
     death: Death,
     life: Life,
-    /// Why it told that it could not become ready.
+    /// Why the worker could not become ready, if it has said so.
     declined: Option<Error>,
 }
 
 impl Supervisor {
-    /// Reaps a worker, and starts another in its slot, if that is of use.
+    /// Reaps a worker, and starts another in its slot if that is useful.
     pub(super) fn reap_and_replace(&mut self, slot: SlotId) {
         let Some(reaped) = self.reap(slot) else { return };
         match self.restart.on_death(reaped.life, self.others_may_serve(slot)) {
@@ -40,8 +40,8 @@ impl Supervisor {
         }
     }
 
-    /// Kills a worker, unless it has ended by itself, reaps it, and decides what becomes of its tasks. Returns `None`
-    /// if the slot has no worker.
+    /// Kills a worker unless it has ended by itself, reaps it, and decides the fate of its tasks. Returns `None` if the
+    /// slot has no worker.
     pub(super) fn reap(&mut self, slot: SlotId) -> Option<Reaped> {
         let dying = self.pool.state.lock().begin_death(slot)?;
         self.end_process(&dying);
@@ -55,8 +55,8 @@ impl Supervisor {
         Some(Reaped { death: record.death, life, declined })
     }
 
-    /// Ends the process and all that its tasks have started. Its process group can still be named, because the process
-    /// is not reaped yet.
+    /// Ends the process and all processes that its tasks have started. Its process group can still be named, because
+    /// the process is not reaped yet.
     fn end_process(&self, dying: &Dying) {
         dying.process.signal(Signal::KILL);
         if let Some(group) = &self.blueprint.group {
@@ -64,9 +64,10 @@ impl Supervisor {
         }
     }
 
-    /// Reads what the worker has sent before it died, which counts.
+    /// Reads what the worker sent before it died. These replies count.
     fn read_last_replies(&mut self, slot: SlotId) {
-        // A link holds less than this. But programs that tasks have started may have the worker's end of it, and go on.
+        // A link holds less than this. But programs that tasks have started may have the worker's end of it, and keep
+        // sending.
         const MOST: usize = 16 << 20;
         let mut bytes = 0;
         while bytes < MOST {
@@ -103,7 +104,7 @@ impl Supervisor {
     }
 }
 
-/// Returns how a worker's life went, as far as it matters for the next one.
+/// Summarizes a worker's life, as far as it matters for the next one.
 fn life_of(record: &DeathRecord, was_starting: bool, has_declined: bool) -> Life {
     let died_before_ready = was_starting && !record.was_ready;
     match () {

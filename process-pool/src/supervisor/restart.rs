@@ -1,10 +1,11 @@
-//! The restart policy: whether and when a worker is started after another has failed, and when the pool is broken.
+//! The restart policy. It decides whether and when a worker is started after another has failed, and when the pool
+//! breaks.
 //!
-//! A pool breaks only for a reason that is not going to pass. While another worker serves, or may yet, it does not
-//! break: failing starts go on with pauses, because they cost no task. When no worker is left, a few failures in a row
-//! break the pool if none of its workers has ever been ready, because the next one most likely fails as well. It takes
-//! more attempts, with pauses, if workers were ready before, if they were killed from outside, or if the system lacks
-//! something that may be free again in a moment. Either way the number of starts without a worker that serves is
+//! A pool breaks only for a reason that is not going to pass. While another worker serves, or may still begin to, the
+//! pool does not break: failing starts go on with pauses, because they cost no task. When no worker is left, a few
+//! failures in a row break the pool if none of its workers was ever ready, because the next one most likely fails as
+//! well. It takes more attempts, with pauses, if workers were ready before, if they were killed from outside, or if the
+//! system lacks a resource that may soon be free again. Either way the number of starts without a worker that serves is
 //! bounded.
 //!
 //! While no worker has ever been ready, the ones that are starting tell whether any can be. After enough failures their
@@ -17,11 +18,11 @@ use rustix::io::Errno;
 /// How many starts may fail in a row for a reason that most likely does not pass.
 const MOST_FAILURES: u32 = 3;
 
-/// How many starts may fail for a reason that may pass; and how many more workers than the pool has may be killed from
-/// outside.
+/// How many starts may fail for a reason that may pass. When workers are killed from outside, as many of them may be
+/// killed as the pool has workers, and this many more.
 const MOST_PASSING_FAILURES: u32 = 8;
 
-/// How many workers may die in a row that were ready and had no task, before the next are started with pauses.
+/// How many workers in a row may be ready and die without a task before the next are started with pauses.
 const MOST_USELESS_WORKERS: u32 = 5;
 
 /// The shortest pause before another attempt. The longest is fifty of them.
@@ -30,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long an empty slot waits for the workers that are starting to show whether any worker can become ready.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// What has failed since the last success.
+/// The failures since the last success.
 #[derive(Debug)]
 pub(super) struct RestartPolicy {
     width: u32,
@@ -44,12 +45,12 @@ pub(super) struct RestartPolicy {
     useless: u32,
 }
 
-/// How a worker's life went, as far as it matters for the next one.
+/// A summary of a worker's life, as far as it matters for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     /// It died by itself before it was ready.
     Failed,
-    /// It told that it could not become ready, and why.
+    /// It said that it could not become ready, and why.
     Declined,
     /// It was killed from outside before it was ready.
     Killed,
@@ -59,7 +60,7 @@ pub(super) enum Life {
     Served,
 }
 
-/// What to do about a slot without a worker.
+/// The next step for a slot without a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     StartNow,
@@ -83,8 +84,8 @@ impl RestartPolicy {
         has_waited
     }
 
-    /// Decides after the death of a worker. `others` tells whether another one serves, or was started and has not
-    /// failed yet.
+    /// Decides the next step after the death of a worker. `others` tells whether another worker serves, or was started
+    /// and has not failed yet.
     pub(super) fn on_death(&mut self, life: Life, others: bool) -> Next {
         self.useless = if life == Life::Useless { self.useless.saturating_add(1) } else { 0 };
         match life {
@@ -92,7 +93,7 @@ impl RestartPolicy {
                 let most = if self.has_served { MOST_PASSING_FAILURES } else { MOST_FAILURES };
                 self.count_failure(most, others)
             }
-            // Another one would tell the same, so one such worker is enough.
+            // Another worker would say the same, so one such worker is enough.
             Life::Declined => match self.count_failure(1, others) {
                 Next::StartNow => Next::StartAfter(PAUSE),
                 next => next,
@@ -106,7 +107,7 @@ impl RestartPolicy {
                     _ => Next::GiveUp,
                 }
             }
-            // What kills them has nothing to do with tasks and goes on, so restarts without a pause would never end.
+            // Their deaths have nothing to do with tasks and go on, so restarts without pauses would never end.
             Life::Useless if self.useless > MOST_USELESS_WORKERS => {
                 Next::StartAfter(pause(self.useless - MOST_USELESS_WORKERS))
             }
@@ -114,11 +115,11 @@ impl RestartPolicy {
         }
     }
 
-    /// Decides after the system has refused to start a worker, for this reason.
+    /// Decides the next step after the system has refused to start a worker, for this reason.
     pub(super) fn on_refused(&mut self, cause: &io::Error, others: bool) -> Next {
         let most = if may_pass(cause) { MOST_PASSING_FAILURES } else { MOST_FAILURES };
         match self.count_failure(most, others) {
-            // The system would refuse the next attempt, too, if it came immediately.
+            // The system would refuse an immediate attempt, too.
             Next::StartNow => Next::StartAfter(pause(self.failed)),
             next => next,
         }
@@ -144,7 +145,7 @@ impl RestartPolicy {
     }
 }
 
-/// Returns whether the system lacks something that other programs may free at any moment.
+/// Returns whether the system lacks a resource that other programs may free at any moment.
 fn may_pass(cause: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(cause),
@@ -203,7 +204,7 @@ mod tests {
             assert!(!nexts.contains(&Next::GiveUp));
             assert!(round < 50 || nexts.iter().all(|next| matches!(next, Next::StartAfter(_))), "no storm");
         }
-        // When the last worker is gone, a failure that has lasted so long is not waited for.
+        // When the last worker is gone, the pool does not wait for a failure that has lasted this long.
         assert_eq!(policy.on_death(Life::Failed, false), Next::GiveUp);
     }
 

@@ -25,9 +25,9 @@ impl Supervisor {
         self.attach(slot, name, started)
     }
 
-    /// Takes charge of a worker that was started.
+    /// Takes over a worker that was started.
     fn attach(&mut self, slot: SlotId, name: String, started: Started) -> io::Result<()> {
-        // A worker has the whole reply before it sends it.
+        // A worker has the whole reply in memory before it sends it, so its memory limit bounds the reply.
         let longest = self.blueprint.memory_limit.unwrap_or(u64::MAX);
         let (mut io, process, outbox, inbox) = WorkerIo::new(started);
         let pid = process.number();
@@ -56,7 +56,7 @@ impl Supervisor {
         let watched = io.watch(&self.pool.poller, slot);
         self.worker_io[slot] = Some(io);
         watched?;
-        // A doorbell that rang before the socket was watched has reached no one.
+        // A doorbell that rang before the socket was watched was not reported.
         self.unfinished.push_back(slot);
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Supervisor {
             return;
         }
         let Err(cause) = self.start(slot) else { return };
-        // It may have been started, and cannot be watched.
+        // The worker may have been started and could not be watched.
         self.reap(slot);
         match self.restart.on_refused(&cause, self.others_may_serve(slot)) {
             Next::GiveUp => {

@@ -1,4 +1,4 @@
-//! What a worker writes to its standard error: the tail is kept in case the worker dies, and all of it is passed to the
+//! A worker's standard error. Its tail is kept in case the worker dies, and all of it is passed to the
 //! [`forward`](crate::forward) thread, line by line.
 
 use std::{
@@ -8,13 +8,13 @@ use std::{
 
 use crate::forward::{Forwarder, WorkerId};
 
-/// How much of what a worker has written is kept: enough for a long backtrace and what led to it.
+/// The length of the tail: enough for a long backtrace and what led to it.
 const KEPT: usize = 32 * 1024;
 
-/// A line that is longer is forwarded in pieces.
+/// A longer line is forwarded in pieces.
 const LONGEST_LINE: usize = 16 * 1024;
 
-/// A line that is not complete after this time is forwarded as it is: it may be a prompt, or a progress bar.
+/// An unfinished line is forwarded after this time, because it may be a prompt or a progress bar.
 const LINE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// See the [module](self).
@@ -23,13 +23,13 @@ pub(super) struct Tail {
     kept: VecDeque<u8>,
     /// How many bytes were read.
     total: u64,
-    /// The beginning of a line whose end was not read yet, and when it was read.
+    /// The beginning of an unfinished line, and when it was read.
     unfinished: Vec<u8>,
     since: Option<Instant>,
 }
 
 impl Tail {
-    /// Keeps and forwards what was read.
+    /// Keeps and forwards bytes that were read.
     pub(super) fn push(&mut self, bytes: &[u8], worker: WorkerId, forwarder: &Forwarder, is_last: bool) {
         self.keep(bytes);
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -50,7 +50,7 @@ impl Tail {
         }
     }
 
-    /// Forwards a line that has not ended.
+    /// Forwards the unfinished line.
     pub(super) fn flush(&mut self, worker: WorkerId, forwarder: &Forwarder, is_last: bool) {
         forwarder.push(worker, &self.unfinished, is_last);
         self.unfinished.clear();
@@ -58,7 +58,7 @@ impl Tail {
         self.since = None;
     }
 
-    /// Returns when to [forward](Tail::flush) a line that has not ended, if there is one.
+    /// Returns when to [forward](Tail::flush) the unfinished line, if there is one.
     pub(super) fn line_is_due(&self) -> Option<Instant> {
         self.since.map(|since| since + LINE_TIMEOUT)
     }
@@ -76,7 +76,7 @@ impl Tail {
         self.total
     }
 
-    /// Returns what was read after so many bytes, as far as it is kept.
+    /// Returns what was read after the first `boundary` bytes, as far as it is kept.
     pub(super) fn since(&self, boundary: u64) -> String {
         let wanted = usize::try_from(self.total.saturating_sub(boundary)).unwrap_or(usize::MAX);
         let bytes: Vec<u8> = self.kept.iter().copied().skip(self.kept.len().saturating_sub(wanted)).collect();
@@ -108,7 +108,7 @@ mod tests {
         let tail = kept(&["before\n", "after\n"]);
         assert_eq!(tail.since(7), "after\n");
         assert_eq!((tail.since(0).as_str(), tail.since(13).as_str()), ("before\nafter\n", ""));
-        // The boundary comes from the worker, which may write anything there.
+        // The boundary comes from the worker, which may write any number there.
         assert_eq!(tail.since(u64::MAX), "");
     }
 }

@@ -1,4 +1,4 @@
-//! What the supervisor alone uses of one worker: its standard error, and the descriptors that the poller watches.
+//! The supervisor's part of a worker: its standard error, and the descriptors that the poller watches.
 
 use std::{
     io::{self, Read},
@@ -31,18 +31,18 @@ pub(super) struct WorkerIo {
     tail: Tail,
     line_is_watched: bool,
     report: Option<Report>,
-    /// How much it had written to its standard error at its last reply, where there is no report.
+    /// Without a report: how many bytes it had written to its standard error at its last reply.
     written_at_last_reply: u64,
-    /// Why it told that it could not become ready.
+    /// Why it could not become ready, if it has said so.
     pub(super) declined: Option<Error>,
 }
 
-/// What reading a worker's standard error needs.
+/// The means to read a worker's standard error.
 pub(super) struct Reading<'a> {
     pub(super) poller: &'a Poller,
     pub(super) forwarder: &'a Forwarder,
     pub(super) worker: WorkerId,
-    /// What is read is put here; it is as long as what is read at once.
+    /// The buffer for reads. It is as long as the most that one read takes.
     pub(super) buffer: &'a mut [u8],
 }
 
@@ -72,7 +72,7 @@ impl Source {
 }
 
 impl WorkerIo {
-    /// Takes apart a worker that was started: what the supervisor uses, the process, and the two ends of the link.
+    /// Splits a worker that was started into the supervisor's part, the process, and the two ends of the link.
     pub(super) fn new(started: Started) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
         let Started { child, exit, stderr, socket, outbox, inbox, report } = started;
         let exit = exit.map(Arc::new);
@@ -92,7 +92,7 @@ impl WorkerIo {
         (io, process, outbox, inbox)
     }
 
-    /// Has the poller watch all descriptors of this worker.
+    /// Makes the poller watch all descriptors of this worker.
     pub(super) fn watch(&mut self, poller: &Poller, slot: SlotId) -> io::Result<()> {
         let watch = |source: &dyn AsFd, kind: Source| add(poller, source, Event::readable(kind.key(slot)));
         watch(&*self.socket, Source::Socket)?;
@@ -103,7 +103,7 @@ impl WorkerIo {
         self.watch_stderr(poller, slot)
     }
 
-    /// Has the poller report when the worker writes to its standard error.
+    /// Makes the poller report when the worker writes to its standard error.
     pub(super) fn watch_stderr(&mut self, poller: &Poller, slot: SlotId) -> io::Result<()> {
         if let Some(stderr) = &self.stderr
             && !self.stderr_is_watched
@@ -122,7 +122,7 @@ impl WorkerIo {
         }
     }
 
-    /// Has the poller report what is wanted of the socket.
+    /// Makes the poller report the wanted events of the socket.
     pub(super) fn watch_socket(&self, poller: &Poller, slot: SlotId, watch: SocketWatch) {
         let key = Source::Socket.key(slot);
         let event = match watch {
@@ -174,10 +174,10 @@ impl WorkerIo {
         self.read_some(reading, false);
     }
 
-    /// Reads all that is left, of a worker that has ended. Programs that its tasks have started may still write, and
-    /// are not waited for.
+    /// Reads the rest of the standard error of a worker that has ended. Programs that its tasks have started may still
+    /// write, and are not waited for.
     pub(super) fn read_last_stderr(&mut self, reading: &mut Reading<'_>) {
-        // The system lets no one have more in a pipe without a right to it.
+        // Without a special right, a pipe cannot hold more on any system.
         const MOST: usize = 1 << 20;
         let mut count = 0;
         while count < MOST {
@@ -205,14 +205,14 @@ impl WorkerIo {
                 self.tail.push(&reading.buffer[..count], reading.worker, reading.forwarder, is_last);
                 return count;
             }
-            // The next attempt loses nothing.
+            // Nothing is lost: the next call reads it.
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
             Err(_) => self.close_stderr(reading.poller),
         }
         0
     }
 
-    /// Forwards a line that has not ended, if its time is over. Returns when to look again if not.
+    /// Forwards an unfinished line, if its time is over. If it is not, returns when to check again.
     pub(super) fn flush_line(&mut self, worker: WorkerId, forwarder: &Forwarder) -> Option<Instant> {
         self.line_is_watched = false;
         let due = self.tail.line_is_due()?;
@@ -224,15 +224,15 @@ impl WorkerIo {
         None
     }
 
-    /// Returns when to look at a line that has not ended, unless a timer is set for that.
+    /// Returns when to check an unfinished line, unless a timer is set for that.
     pub(super) fn start_line_timer(&mut self) -> Option<Instant> {
         let due = self.tail.line_is_due().filter(|_| !self.line_is_watched)?;
         self.line_is_watched = true;
         Some(due)
     }
 
-    /// Notes how much the worker has written by the time of a reply. Without a report this is what tells the output of
-    /// one task from that of the next; in a batch it may include some of the next item, which runs already.
+    /// Records how much the worker has written up to a reply. Without a report this separates the output of one task
+    /// from that of the next. In a batch it may include output of the next item, which runs already.
     pub(super) fn on_reply(&mut self) {
         if self.report.is_none() {
             let unread = self.stderr.as_ref().and_then(|stderr| bytes_in_pipe(stderr.as_fd()));
@@ -240,7 +240,7 @@ impl WorkerIo {
         }
     }
 
-    /// Returns what a worker that has ended has written since the task before the one that it ran.
+    /// Returns what a worker that has ended had written since its last task began.
     pub(super) fn stderr_of_last_task(&self) -> String {
         self.tail.since(self.report.as_ref().map_or(self.written_at_last_reply, Report::boundary))
     }
@@ -249,7 +249,7 @@ impl WorkerIo {
         self.report.as_ref()
     }
 
-    /// Returns whether the poller reports when the process has ended. If not, the closed socket tells it.
+    /// Returns whether the poller reports the end of the process. If not, the closed socket does.
     pub(super) fn reports_exit(&self) -> bool {
         self.exit.is_some()
     }
