@@ -53,7 +53,7 @@ pub struct ProcessPoolBuilder {
 }
 
 impl ProcessPoolExecutor {
-    /// Builds a pool of so many worker processes.
+    /// Builds a pool with this many worker processes.
     ///
     /// # Errors
     ///
@@ -68,17 +68,17 @@ impl ProcessPoolExecutor {
     }
 }
 
-/// More workers than this are a mistake: no machine runs so many, and each takes descriptors.
+/// More workers than this are a mistake: no machine runs that many, and each takes descriptors.
 const MOST_WORKERS: usize = 4096;
 
 impl ProcessPoolBuilder {
-    /// Sets how many worker processes there are. The default is the number of processors that this program may use.
+    /// Sets the number of worker processes. The default is the number of processors that this program may use.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
     }
 
-    /// Sets the name of the workers, which a number follows. It appears in
+    /// Sets the name of the workers, to which a number is added. It appears in
     /// [`task::current`](executor_core::task::current), in errors, and in the system's list of processes. The default
     /// is a name that no other pool of this program has.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -87,7 +87,7 @@ impl ProcessPoolBuilder {
     }
 
     /// Bounds how many tasks may wait. At the bound `submit` blocks, and `try_submit` returns
-    /// [`QueueFull`](ErrorKind::QueueFull). Without this there is no bound but memory.
+    /// [`QueueFull`](ErrorKind::QueueFull). Without this only memory limits the queue.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.limits.queue_capacity = Some(tasks);
         self
@@ -105,8 +105,8 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// Replaces a worker after so many tasks, which helps with code that leaks. A chunk of a `map` counts as one task.
-    /// By default workers stay.
+    /// Replaces a worker after this many tasks, which helps with code that leaks. A chunk of a `map` counts as one
+    /// task. By default workers are not replaced.
     pub fn max_tasks_per_worker(mut self, tasks: usize) -> Self {
         self.limits.max_tasks_per_worker = Some(tasks);
         self
@@ -114,8 +114,8 @@ impl ProcessPoolBuilder {
 
     /// Limits how long a task may run, unless the task has a limit of its own
     /// ([`TaskOptions::time_limit`](executor_core::TaskOptions::time_limit)). Each item of a `map` has the whole limit.
-    /// A task that runs longer is stopped, and fails with [`TimeLimit`](ErrorKind::TimeLimit). Time in which this whole
-    /// program is stopped, by `SIGSTOP` or in a frozen container, does not count, to within a second.
+    /// A task that runs longer is stopped, and fails with [`TimeLimit`](ErrorKind::TimeLimit). Time during which this
+    /// whole program is stopped, by `SIGSTOP` or in a frozen container, does not count, to within a second.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limits.time_limit = Some(limit);
         self
@@ -133,7 +133,7 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// Sets a variable in the environment of the workers, which is this program's apart from that.
+    /// Sets a variable in the environment of the workers. Their other variables are those of this program.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((key.into(), value.into()));
         self
@@ -142,9 +142,9 @@ impl ProcessPoolBuilder {
     /// Passes descriptors to the workers, and to programs that tasks start, under the same numbers. The pool keeps them
     /// open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
     ///
-    /// Without this a worker has only the standard output of what this program has open (see [`ProcessPoolExecutor`]).
-    /// A descriptor that is passed may have `CLOEXEC` set here, as everything has that the standard library opens, and
-    /// keeps it. To go on using a file here, pass its `try_clone`. Linux only.
+    /// Without this a worker inherits only the standard output (see [`ProcessPoolExecutor`]). A passed descriptor may
+    /// have `CLOEXEC` set, as all descriptors have that the standard library opens, and keeps it. To keep using a file
+    /// in this program, pass its `try_clone`. Linux only.
     ///
     /// ```
     /// use std::{fs::File, io::{Read, Seek, Write}, os::fd::{AsRawFd, FromRawFd}};
@@ -172,8 +172,8 @@ impl ProcessPoolBuilder {
     }
 
     /// Sets whether workers that crash leave core dumps, which contain the arguments of their tasks. With `true` they
-    /// do as far as the hard limit of this program allows. With `false` they never do, and a program that collects
-    /// dumps is not run either. By default they do if this program would, so mostly not (`ulimit -c`).
+    /// do, as far as the hard limit of this program allows. With `false` they never do, and a program that collects
+    /// dumps is not run either. By default they do if this program would, which is usually not the case (`ulimit -c`).
     pub fn core_dumps(mut self, wanted: bool) -> Self {
         self.core_dumps = Some(wanted);
         self
@@ -182,9 +182,10 @@ impl ProcessPoolBuilder {
     /// Sets whether each worker gets a control group (version 2) of its own, under that of this program. By default it
     /// does not.
     ///
-    /// Processes that tasks start end with their worker, except where the worker itself dies, of a signal, an abort or
-    /// `_exit`: then those in other process groups or sessions stay. In a control group they end as well. This is an
-    /// option because joining a group takes Linux some milliseconds for each worker, as long as starting one or longer.
+    /// Processes that tasks start end with their worker. The exception is a worker that dies of a signal, an abort or
+    /// `_exit`: then its processes in other process groups or sessions stay, unless they are in a control group. This
+    /// is an option because joining a group takes Linux some milliseconds for each worker, at least as long as starting
+    /// it.
     ///
     /// If the system does not let this program make such groups, the pool works without them. They need Linux 5.14 and
     /// write access to the program's own group, which root has, and a service with `Delegate=yes`.
@@ -213,14 +214,17 @@ impl ProcessPoolBuilder {
     /// # Errors
     ///
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for zero workers and other options that cannot work;
-    /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be encoded;
-    /// [`Broken`](ErrorKind::Broken) where workers cannot start by themselves: add
-    /// [`process_pool::init()`](crate::init) as the first line of `main`; in a dynamic library, be it loaded later (a
-    /// plug-in, a Python extension) or at the start of the program, because workers run the program itself; and in a
-    /// program that must not have any, because it was started with more rights than its caller has (set-uid, set-gid,
-    /// capabilities of its file) or has put rights aside for a while;
-    /// [`Other`](ErrorKind::Other) if the program's own file cannot be found, or the system refuses to start a process.
-    /// None is left behind then.
+    /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be encoded; [`Broken`](ErrorKind::Broken) if
+    /// this program cannot have workers, for one of the reasons below; [`Other`](ErrorKind::Other) if the program's own
+    /// file cannot be found, or the system refuses to start a process. In that case no process is left behind.
+    ///
+    /// A program cannot have workers
+    ///
+    /// - where they cannot start by themselves: add [`process_pool::init()`](crate::init) as the first line of `main`;
+    /// - in a dynamic library, whether it is loaded later (a plug-in, a Python extension) or at the start of the
+    ///   program, because workers run the program itself;
+    /// - if it was started with more rights than its caller has (set-uid, set-gid, capabilities of its file) or has put
+    ///   rights aside for a while.
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
         let initializer = self.initializer.transpose()?;
@@ -256,8 +260,8 @@ impl ProcessPoolBuilder {
                 return Err(Error::new(ErrorKind::Other, message));
             }
         }
-        // The supervisor is sent to its thread because a thread that cannot be started drops its closure, and with it
-        // what ends the workers.
+        // The supervisor is sent to its thread because a thread that cannot be started drops its closure, and would
+        // drop the supervisor, which must end the workers.
         let (hand, over) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
         let thread = signals::with_all_blocked(|| thread.spawn(move || over.into_iter().for_each(Supervisor::run)));
@@ -312,8 +316,8 @@ impl ProcessPoolBuilder {
     }
 }
 
-/// Checks whether a process that is started now would become a worker: not if this process has never looked whether it
-/// is a worker itself.
+/// Returns an error if a process that is started now would not become a worker, because this process has never checked
+/// whether it is a worker itself.
 fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
     if !has_looked {
         return Err(Error::new(

@@ -1,8 +1,8 @@
 //! The thread that runs user code on the pool's behalf: callbacks, wakers, the `Drop` of results, `tracing`
 //! subscribers.
 //!
-//! The supervisor runs none, and neither does a thread that has read the reply of another thread's task: user code may
-//! be slow, or wait for another task of the same pool. In this thread it delays only other user code.
+//! The supervisor runs no user code, and neither does a thread that has read the reply of another thread's task: user
+//! code may be slow, or wait for another task of the same pool. In this thread it delays only other user code.
 
 use std::{
     collections::VecDeque,
@@ -25,7 +25,7 @@ pub(crate) struct CallbackThread {
     shared: Arc<Shared>,
 }
 
-/// Something that runs user code.
+/// A piece of work that runs user code.
 enum Delivery {
     /// A task that has ended, with the callbacks and wakers to run.
     Completed(Completed),
@@ -44,7 +44,7 @@ impl Delivery {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// How many deliveries wait, for a look without the lock.
+    /// How many deliveries wait. It can be read without the lock.
     waiting: AtomicUsize,
     /// Notified when there is a delivery, if the thread sleeps.
     arrived: Condvar,
@@ -56,9 +56,9 @@ struct Shared {
 struct State {
     queue: VecDeque<Delivery>,
     is_asleep: bool,
-    /// The thread that makes deliveries, for as long as it does.
+    /// The running thread.
     thread: Option<ThreadId>,
-    /// What joins the thread.
+    /// The handle by which the thread is joined.
     handle: Option<JoinHandle<()>>,
     /// Whether the thread must end when nothing is left.
     is_closing: bool,
@@ -69,16 +69,16 @@ impl CallbackThread {
         CallbackThread { name: format!("{pool}-callbacks"), shared: Arc::default() }
     }
 
-    /// Wakes the threads that wait for a task, and has this thread run whatever is user code.
+    /// Wakes the threads that wait for a task, and makes this thread run its callbacks and wakers.
     ///
-    /// Returns `false` if the thread could not be started, because of a lack of memory or threads. Then
+    /// Returns `false` if the thread could not be started, because of a lack of memory or threads. The caller must then
     /// [try again](CallbackThread::retry).
     #[must_use]
     pub(crate) fn deliver(&self, completed: Completed) -> bool {
         completed.wake_threads().is_none_or(|rest| self.send(Delivery::Completed(rest)))
     }
 
-    /// Reports events to `tracing`. It returns the same as [`deliver`](CallbackThread::deliver).
+    /// Reports events to `tracing`. Returns the same as [`deliver`](CallbackThread::deliver).
     #[must_use]
     pub(crate) fn report(&self, trace: Trace) -> bool {
         self.send(Delivery::Trace(trace))
@@ -87,7 +87,7 @@ impl CallbackThread {
     fn send(&self, delivery: Delivery) -> bool {
         let mut state = self.shared.state.lock();
         if state.is_closing && state.thread.is_none() {
-            // The pool and its supervisor have ended, so this is a thread of the user's.
+            // The pool and its supervisor have ended, so the calling thread is a user's.
             drop(state);
             delivery.make();
             return true;
@@ -100,8 +100,7 @@ impl CallbackThread {
         self.ensure_thread(&mut state)
     }
 
-    /// Starts the thread if it could not be started before. It returns the same as
-    /// [`deliver`](CallbackThread::deliver).
+    /// Starts the thread if it could not be started before. Returns the same as [`deliver`](CallbackThread::deliver).
     #[must_use]
     pub(crate) fn retry(&self) -> bool {
         let mut state = self.shared.state.lock();
@@ -119,8 +118,8 @@ impl CallbackThread {
         state.thread.is_some()
     }
 
-    /// Waits until every delivery is made, but no longer than until the deadline, and not if a delivery calls this.
-    /// Where the thread could never be started, the deliveries are made here. The pool must have ended.
+    /// Waits until every delivery is made, but not past the deadline, and not if a delivery calls this. If the thread
+    /// could never be started, the deliveries are made here. The pool must have ended.
     pub(crate) fn join(&self, until: Option<Instant>) {
         let mut state = self.shared.state.lock();
         state.is_closing = true;
@@ -146,7 +145,7 @@ impl CallbackThread {
 
 impl Shared {
     fn note_length(&self, state: &State) {
-        // ORDERING: this is a hint. What is found under the lock decides.
+        // ORDERING: this is a hint. The state under the lock decides.
         self.waiting.store(state.queue.len(), Relaxed);
     }
 
@@ -154,7 +153,7 @@ impl Shared {
     fn next(&self, spin_budget: &mut SpinBudget) -> Option<Delivery> {
         let mut state = self.state.lock();
         if state.queue.is_empty() && !state.is_closing {
-            // Waking a thread takes longer than most deliveries, and another one often follows soon.
+            // Waking a thread takes longer than most deliveries, and another delivery often follows soon.
             let found = MutexGuard::unlocked(&mut state, || spin_budget.spin(|| self.has_delivery()));
             if !found {
                 let asleep = Instant::now();

@@ -1,4 +1,4 @@
-//! What errors tell about a worker that died: the facts, the likely cause, the next step.
+//! The errors about a worker that died: the facts, the likely cause, the next step.
 
 use std::{fmt::Write as _, os::unix::process::ExitStatusExt, process::ExitStatus};
 
@@ -15,26 +15,25 @@ pub(crate) struct Death {
     /// The name of the worker.
     pub(crate) worker: String,
     pub(crate) pid: u32,
-    /// `None` if something else in this program has reaped it.
+    /// The exit status, or `None` if something else in this program has reaped the process.
     pub(crate) status: Option<ExitStatus>,
-    /// Why the pool has killed it, if it has.
+    /// Why the pool has killed the worker, if it has.
     pub(crate) reason: Option<&'static str>,
     pub(crate) signs: Signs,
-    /// The end of what it has written to its standard error since its task began, or since its last task ended if it
-    /// ran none.
+    /// The end of the worker's standard error since its task began, or since its last task ended if it ran none.
     pub(crate) stderr_tail: String,
-    /// Whether the kernel has killed a process of this program because memory ran out, since the death before this one.
+    /// Whether the kernel has killed a process of this program because memory ran out, since the previous death.
     pub(crate) out_of_memory: bool,
 }
 
-/// What the worker's own handlers have recorded. A sign is mentioned only if it explains the death.
+/// The signs that the worker's own handlers have recorded. A sign is mentioned only if it explains the death.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signs {
     /// It was never ready.
     pub(crate) never_served: bool,
-    /// Its stack has overflowed. `None` if it can only write that to its standard error.
+    /// Its stack has overflowed. `None` if it can report that only on its standard error.
     pub(crate) stack_overflowed: Option<bool>,
-    /// It could neither read from its parent nor write to it. `None` as above.
+    /// It could neither read from its parent nor write to it. `None` if it can report that only on its standard error.
     pub(crate) link_lost: Option<bool>,
 }
 
@@ -55,7 +54,7 @@ impl Death {
         Error::from_death(ErrorKind::WorkerDied, message, self.detail(task))
     }
 
-    /// Returns the reason of a pool that is broken because its workers die like this before they are ready.
+    /// Returns the error of a pool that is broken because its workers die like this before they are ready.
     pub(crate) fn broken(&self, pool: &str) -> Error {
         let message = format!(
             "{pool} is broken: its workers end before they are ready, so no more are started. Fix the initializer, or the \
@@ -104,7 +103,7 @@ impl Death {
         text
     }
 
-    /// Returns the part of its standard error that an error shows. It is escaped, so a terminal can show it.
+    /// Returns the part of its standard error that an error shows. It is escaped, so that a terminal can show it.
     fn last_lines(&self) -> String {
         escape::last_lines(&self.stderr_tail)
     }
@@ -152,7 +151,7 @@ impl Death {
     }
 }
 
-/// Returns whether this is what Rust or C++ print before they abort because memory ran out. Nothing else tells that an
+/// Returns whether Rust or C++ print this line before they abort because memory ran out. Nothing else shows that an
 /// abort has that cause.
 fn is_failed_allocation(line: &str) -> bool {
     let bytes = line.trim().strip_prefix("memory allocation of ").and_then(|rest| rest.strip_suffix(" bytes failed"));
@@ -184,7 +183,7 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
-/// Counts how often the kernel has killed a process because memory ran out, in the control group of this program.
+/// Counts how often the kernel has killed a process in the control group of this program because memory ran out.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryKills {
     file: Option<std::path::PathBuf>,
@@ -198,7 +197,7 @@ impl MemoryKills {
         kills
     }
 
-    /// Returns whether there was one since the last call.
+    /// Returns whether the kernel has killed one since the last call.
     pub(crate) fn take_new(&mut self) -> bool {
         let now = self.read();
         let more = now > self.seen;

@@ -1,4 +1,4 @@
-//! The executor that users hold.
+//! The executor type.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,41 +9,41 @@ use crate::{Stats, pool::Pool};
 /// Runs tasks in worker processes.
 ///
 /// A task that segfaults, aborts, overflows its stack, runs out of memory or never ends costs that task and nothing
-/// else: its future tells what happened, the worker is replaced, everything else goes on. Python's counterpart is
+/// else: its future returns an error that says what happened, and the worker is replaced. Python's counterpart is
 /// `concurrent.futures.ProcessPoolExecutor`.
 ///
-/// Workers are this very program, started again, so functions and statics are the same there. What a task changes in
-/// memory stays in its worker. Workers need no code of yours to start; see [`init`](crate::init) for the exception.
+/// Workers are this very program, started again, so functions and statics are the same there. Changes that a task makes
+/// in memory stay in its worker. Workers need no code of yours to start; see [`init`](crate::init) for the exception.
 ///
 /// # What workers share with this program
 ///
-/// - The standard output, its position and flags included: what a task sets with `fcntl`, such as `O_NONBLOCK`, is set
-///   for this program too. The pool forwards the standard error; the standard input is empty.
+/// - The standard output, including its position and flags: a flag that a task sets with `fcntl`, such as `O_NONBLOCK`,
+///   is also set for this program. The pool forwards the standard error; the standard input is empty.
 /// - No other descriptor, not even those that this program holds without `CLOEXEC`, unless
 ///   [`pass_fds`](crate::ProcessPoolBuilder::pass_fds) names it. There is one exception: a descriptor that another
 ///   thread opens without `CLOEXEC` while a worker is being started may be in that worker.
-/// - Its rights, and never more. Set-uid or set-gid bits of the program's file have no effect on workers, and of the
-///   capabilities they have those that are effective here. Where the system would add some, workers are started with
-///   `no_new_privs`, which what tasks start inherits. A program that was itself started with more rights than its
-///   caller has, or that has put rights aside for a while, cannot have workers; see
+/// - Its rights, and never more. Set-uid or set-gid bits of the program's file have no effect on workers. They have
+///   only those capabilities that are effective in this program. Where the system would add some, workers are started
+///   with `no_new_privs`, which programs that tasks start inherit. A program that was itself started with more rights
+///   than its caller has, or that has put rights aside for a while, cannot have workers; see
 ///   [`build`](crate::ProcessPoolBuilder::build).
 /// - Not its terminal. Neither workers nor the programs that tasks start have a controlling terminal: `/dev/tty` cannot
 ///   be opened there, so a password prompt fails and does not wait. Ctrl-C and Ctrl-Z reach only this program. While
-///   Ctrl-Z has stopped it, workers go on with the tasks that they have, and time limits are checked when it goes on.
-///   To stop workers too, send the signals to [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that hangs
-///   up ends this program if it does not handle that, and its workers with it.
+///   Ctrl-Z has stopped it, workers go on with the tasks that they have, and time limits are checked when it continues.
+///   To stop workers as well, send the signals to [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that
+///   hangs up ends this program, unless it handles that, and the workers end with it.
 ///
 /// # The order of starts
 ///
-/// A task with a higher [priority](executor_core::TaskOptions::priority) starts first. Within a priority tasks start in
-/// the order in which they were submitted. A low priority means late and not never: of 2,049 tasks that are taken while
-/// others of another priority wait, one is the oldest of all.
+/// A task with a higher [priority](executor_core::TaskOptions::priority) starts first. Within a priority, tasks start
+/// in the order in which they were submitted. A low priority delays a task, but not forever: of 2,049 tasks that are
+/// taken while others of another priority wait, one is the oldest of all.
 ///
 /// # The end
 ///
-/// Dropping the executor runs what was accepted to its end. However this program ends, its workers and what they have
-/// started end within a second: on Linux in whatever group or session that is, on other systems in the worker's process
-/// group.
+/// Dropping the executor waits until all accepted tasks have ended. However this program ends, its workers and the
+/// processes that they have started end within a second: on Linux in every group or session, on other systems in the
+/// worker's process group.
 ///
 /// ```
 /// use executor_core::{ErrorKind, Executor};
@@ -80,8 +80,8 @@ impl ProcessPoolExecutor {
         self.pool.worker_pids()
     }
 
-    /// Returns what the pool does at this moment, and what it has done so far. [`Debug`](fmt::Debug) shows that, too,
-    /// and each worker with its process and its task, for a watchdog to print.
+    /// Returns the current state of the pool, and counts of what it has done so far. The [`Debug`](fmt::Debug) text
+    /// also shows each worker with its process and its task, for a watchdog to print.
     ///
     /// ```
     /// # use executor_core::Executor;

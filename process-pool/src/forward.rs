@@ -1,10 +1,9 @@
-//! Forwards what workers write to their standard error to this program's own, in a thread that may have to wait for the
-//! reader of that.
+//! Forwarding the standard error of workers to this program's own, in a thread that may have to wait for its reader.
 //!
 //! The supervisor hands over whole lines, which are written one after the other, so the lines of two workers never mix.
-//! The amount that waits is bounded. While the reader takes something now and then, the supervisor reads no more than
-//! fits, and everything arrives. When the reader has taken nothing for [`STUCK`], nothing waits for it any longer: what
-//! does not fit is left out, and the stream says how much as soon as there is space again.
+//! The number of waiting bytes is bounded. While the reader takes bytes now and then, the supervisor reads no more than
+//! fits, and everything arrives. When the reader has taken nothing for [`STUCK`], nothing waits for it any longer:
+//! lines that do not fit are left out, and the stream says how much is missing as soon as there is space again.
 
 mod output;
 
@@ -22,17 +21,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::{sys::signals, transport::STDERR_CHUNK};
 use output::Output;
 
-/// How many bytes may wait, besides those that the supervisor has already read when it sees that.
+/// How many bytes may wait, besides those that the supervisor has read by the time it notices.
 const MOST_WAITING: usize = 256 << 10;
 
-/// How many bytes may wait when workers have ended, whose output is read to its end.
+/// How many bytes may wait when workers have ended, because their output is read to its end.
 const MOST_WAITING_AT_END: usize = 4 << 20;
 
-/// A reader that takes nothing for this long is not waited for.
+/// A reader that takes nothing for this long is no longer waited for.
 pub(crate) const STUCK: Duration = Duration::from_secs(1);
 
-/// How long the end of a pool waits for a reader that takes nothing, for one that has already taken nothing for long,
-/// and for one that takes little.
+/// How long the end of a pool waits for a reader that takes nothing, for one that took nothing long before the end, and
+/// for one that is slow.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_AT_LEAST: Duration = Duration::from_millis(200);
 const LINGER_AT_MOST: Duration = Duration::from_secs(5);
@@ -62,22 +61,22 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// How many bytes the thread has taken and not written yet.
+    /// How many bytes the thread has taken and not yet written.
     in_hand: usize,
-    /// How many bytes were left out since the last line that was not.
+    /// How many bytes were left out since the last line that was forwarded.
     left_out: u64,
     /// The worker whose line was handed over last, if that line is unfinished.
     unfinished: Option<WorkerId>,
-    /// Since when the reader has taken nothing, while something waits for it.
+    /// Since when the reader has taken nothing although bytes wait for it.
     idle_since: Option<Instant>,
     /// Whether the supervisor waits for space.
     space_is_wanted: bool,
     thread: Option<JoinHandle<()>>,
     /// Ends the thread's wait for the reader. The thread drops it when it ends.
     doorbell: Option<PipeWriter>,
-    /// Nothing more is handed over.
+    /// Whether no more lines are handed over.
     is_closing: bool,
-    /// What is left must not be written any more.
+    /// Whether the remaining bytes must not be written any more.
     is_abandoned: bool,
 }
 
@@ -87,8 +86,8 @@ impl Forwarder {
         Forwarder { name: format!("{pool}-stderr"), shared: Arc::new(shared) }
     }
 
-    /// Returns whether the supervisor may read the standard error of a worker now. If not, it is notified when it may,
-    /// or asks again after [`STUCK`].
+    /// Returns whether the supervisor may read the standard error of a worker now. If not, the supervisor is notified
+    /// when it may, or asks again after [`STUCK`].
     pub(crate) fn wants_more(&self) -> bool {
         let mut state = self.shared.state.lock();
         state.space_is_wanted = state.length() > MOST_WAITING && !state.is_stuck();
@@ -143,7 +142,7 @@ impl Forwarder {
             }
         }
         state.abandon();
-        // The thread sees that immediately, unless it is in a write that blocks. Then it ends after that write.
+        // The thread notices that immediately, unless it is in a write that blocks. Then it ends after that write.
         self.shared.ended.wait_while_for(&mut state, |state| state.doorbell.is_some(), ENDING);
         let has_ended = state.doorbell.is_none();
         drop(state);
@@ -172,7 +171,7 @@ impl Shared {
                             break;
                         }
                     }
-                    // It is closed, its disk is full, or its reader is gone. That may change.
+                    // The standard error is closed, its disk is full, or its reader is gone. That may change.
                     Err(_) => {
                         self.state.lock().left_out += rest.len() as u64;
                         self.wrote(rest.len());
@@ -204,13 +203,13 @@ impl Shared {
             return false;
         }
         std::mem::swap(&mut state.waiting, bytes);
-        // The memory that a burst has needed is freed.
+        // Frees the memory that a burst has needed.
         state.waiting.shrink_to(STDERR_CHUNK);
         state.in_hand = bytes.len();
         !bytes.is_empty()
     }
 
-    /// Notes that the reader has taken something.
+    /// Notes that the reader has taken bytes.
     fn wrote(&self, count: usize) {
         let mut state = self.state.lock();
         state.in_hand = state.in_hand.saturating_sub(count);
@@ -222,10 +221,10 @@ impl Shared {
         }
     }
 
-    /// Waits until the reader takes something. Returns `false` if the rest is abandoned.
+    /// Waits until the reader takes bytes. Returns `false` if the rest is abandoned.
     fn wait_for(&self, output: &Output, woken: &PipeReader, refusals: u32) -> bool {
         /// After this many refusals the thread waits for some time instead of for readiness. A terminal may be ready
-        /// and refuse bytes nevertheless, because it expands them.
+        /// and still refuse bytes, because it expands them.
         const MOST_REFUSALS: u32 = 4;
         let pause = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
         let output = output.descriptor();
@@ -267,7 +266,7 @@ impl State {
         self.left_out += (bytes.len() - fits.len()) as u64;
     }
 
-    /// Ends an unfinished line of another worker, because what follows is not part of it.
+    /// Ends an unfinished line of another worker, because the following bytes are not part of it.
     fn begin_line_of(&mut self, worker: WorkerId) {
         if self.unfinished.take().is_some_and(|other| other != worker) {
             self.waiting.push(b'\n');
@@ -292,7 +291,7 @@ impl State {
     }
 }
 
-/// Returns a number with a comma between each three digits.
+/// Returns a number with a comma between groups of three digits.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();

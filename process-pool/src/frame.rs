@@ -1,4 +1,4 @@
-//! What is sent over a link: frames with a fixed head and a body.
+//! The frames that are sent over a link. Each has a fixed head and a body.
 //!
 //! All numbers are little-endian. Bodies are opaque here: arguments and outcomes are decoded where they are used.
 
@@ -10,7 +10,7 @@ use executor_core::function::Address;
 
 pub(crate) use replies::{ProtocolError, Replies, Whole};
 
-/// From the parent to a worker.
+/// A request from the parent to a worker.
 ///
 /// ```text
 /// kind u32 | batch u32 | sequence u64 | task u64 | offset i64 | fingerprint u64 | attempt u32 | name u32 | body u64
@@ -19,25 +19,25 @@ pub(crate) use replies::{ProtocolError, Replies, Whole};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) kind: RequestKind,
-    /// The number of items of a batch; 0 for a single argument.
+    /// The number of items of a batch, or 0 for a single argument.
     pub(crate) batch: u32,
-    /// Numbers the tasks of one worker, from 1 on.
+    /// The number of the task among the tasks of one worker, from 1 on.
     pub(crate) sequence: u64,
     /// The id of the task's future.
     pub(crate) task: u64,
     pub(crate) function: Address,
-    /// Which attempt this is, from 1 on.
+    /// The number of this attempt, from 1 on.
     pub(crate) attempt: u32,
-    /// How long the name is, or 0 if the task has the name of its function.
+    /// The length of the name, or 0 if the task has the name of its function.
     pub(crate) name: u32,
     pub(crate) body: u64,
 }
 
-/// What a [`Request`] asks for.
+/// The action that a [`Request`] asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum RequestKind {
-    /// Run this before anything else, once.
+    /// Run this once, before any task.
     Initialize = 1,
     /// Run this task.
     Run = 2,
@@ -45,14 +45,14 @@ pub(crate) enum RequestKind {
     RunTimed = 3,
     /// Leave.
     Retire = 4,
-    /// Ask the task that runs to stop.
+    /// Ask the running task to stop.
     Stop = 5,
 }
 
 impl Request {
     pub(crate) const SIZE: usize = 56;
 
-    /// Returns a request that consists of its kind.
+    /// Returns a request without a name and a body.
     pub(crate) fn bare(kind: RequestKind) -> Request {
         let function = Address { offset: 0, fingerprint: 0 };
         Request { kind, batch: 0, sequence: 0, task: 0, function, attempt: 0, name: 0, body: 0 }
@@ -70,7 +70,7 @@ impl Request {
         into.extend_from_slice(&self.body.to_le_bytes());
     }
 
-    /// Returns `None` if there is no such kind.
+    /// Decodes a head. Returns `None` if there is no such kind.
     pub(crate) fn read(bytes: &[u8; Request::SIZE]) -> Option<Request> {
         let mut fields = Fields(bytes);
         let kind = match fields.u32() {
@@ -94,14 +94,14 @@ impl Request {
     }
 }
 
-/// From a worker to the parent.
+/// A reply from a worker to the parent.
 ///
 /// ```text
 /// kind u32 | zero u32 | sequence u64 | body u64 | body
 /// ```
 ///
 /// The head of [`Outcomes`](ReplyKind::Outcomes) is followed by records instead of a body (see
-/// [`batch`](executor_core::function::batch)), and `body` is how many.
+/// [`batch`](executor_core::function::batch)), and `body` is their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) kind: ReplyKind,
@@ -109,13 +109,13 @@ pub(crate) struct Reply {
     pub(crate) body: u64,
 }
 
-/// What a [`Reply`] says.
+/// The meaning of a [`Reply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum ReplyKind {
     /// The worker takes tasks.
     Ready = 1,
-    /// It cannot take tasks. The body is the error.
+    /// The worker cannot take tasks. The body is the error.
     NotReady = 2,
     /// The outcome of a task.
     Outcome = 3,
@@ -134,7 +134,7 @@ impl Reply {
         bytes
     }
 
-    /// Returns `None` if there is no such kind.
+    /// Decodes a head. Returns `None` if there is no such kind.
     pub(super) fn read(bytes: &[u8; Reply::SIZE]) -> Option<Reply> {
         let mut fields = Fields(bytes);
         let kind = match fields.u32() {
@@ -149,7 +149,7 @@ impl Reply {
     }
 }
 
-/// Reads the fields of a head one after the other. The array that it is given is long enough for them.
+/// Reads the fields of a head one after the other. Its array is long enough for them.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {

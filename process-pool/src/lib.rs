@@ -22,22 +22,22 @@
 //!
 //! `tracing`: events for the crate of that name, with target `process_pool`. They report workers that start (`DEBUG`),
 //! replace another (`INFO`) and die (`WARN`), the pool's closing and end (`INFO`), and each task that is assigned and
-//! done (`TRACE`), with the worker's name and process and the task's name and number. What happens in the pool's own
-//! threads is reported by the one that runs callbacks. Without the feature none of this is compiled.
+//! done (`TRACE`), with the worker's name and process and the task's name and number. Events of the pool's own threads
+//! are reported by the thread that runs callbacks. Without the feature none of this is compiled.
 //!
 //! # Threads and signals
 //!
-//! A pool has a thread that looks after the workers; one that runs callbacks, wakers and other user code; and one that
-//! forwards what workers write to their standard error. The last two are started when they are first needed. All of
-//! them block all signals, so that a program that waits for a signal gets it. A child process that a callback starts
-//! inherits that, unless it is started with another mask. Workers, and what tasks start, begin with the default actions
-//! and no signal blocked.
+//! A pool has a thread that manages the workers, a thread that runs callbacks, wakers and other user code, and a thread
+//! that forwards the standard error of workers. The last two are started when they are first needed. All of them block
+//! all signals, so that a program that waits for a signal receives it. A child process that a callback starts inherits
+//! that mask, unless it is started with another one. Workers, and programs that tasks start, begin with the default
+//! actions and no signal blocked.
 //!
-//! Lines that workers write to their standard error appear whole in this program's; a line that does not end is
+//! Lines that workers write to their standard error are written whole to this program's. A line that does not end is
 //! forwarded after 200 milliseconds. If nothing reads this program's standard error for a second, workers no longer
-//! wait for that, and what does not fit is left out: the stream says how much. The end of a pool waits for a second at
-//! most if nothing reads, and for five if the reader is slow. Where a terminal or a pipe cannot be opened once more
-//! through `/proc`, a thread may be left behind that ends when something reads.
+//! wait for a reader. Output that does not fit is then left out, and the stream says how much. The end of a pool waits
+//! at most a second if nothing reads, and five seconds if the reader is slow. Where a terminal or a pipe cannot be
+//! opened again through `/proc`, a thread may be left behind that ends when something reads.
 //!
 //! # Platforms
 //!

@@ -1,10 +1,10 @@
 //! The process of a worker, as its parent sees it.
 //!
-//! When a process is reaped its number is free for another one. The pool does not control that: a program may ignore
-//! `SIGCHLD`, or wait for any child. So where the system has descriptors of processes, signals and questions go to the
-//! descriptor. A number is used where there is no descriptor, and only while it surely belongs to the worker.
+//! When a process is reaped, its number may be given to another process. The pool does not control that: a program may
+//! ignore `SIGCHLD`, or wait for any child. So where the system has descriptors of processes, signals and queries go to
+//! the descriptor. A number is used only where there is no descriptor, and only while it surely belongs to the worker.
 //!
-//! A program that has changed its user may not signal workers that it has started before. Where the system refuses the
+//! A program that has changed its user may not signal workers that it has started before. If the system refuses the
 //! signal that kills a worker, the link is shut down instead, and the worker's own [lifeline](crate::worker) ends it.
 
 use std::{
@@ -25,9 +25,10 @@ use crate::sys::{self, process_tree};
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pid: Pid,
-    /// `None` where the system has no descriptors of processes.
+    /// The descriptor, or `None` where the system has no descriptors of processes.
     descriptor: Option<Arc<OwnedFd>>,
-    /// What it had started in other groups when it was asked to end. Once it has ended, those are no longer below it.
+    /// The processes in other groups that it had started when it was asked to end. Once it has ended, they are no
+    /// longer below it in the tree of processes.
     outside: Arc<Mutex<Vec<OwnedFd>>>,
     /// The parent's end of the worker's link.
     link: Option<Arc<OwnedFd>>,
@@ -58,7 +59,8 @@ impl Process {
         }
     }
 
-    /// Returns whether it has ended, without reaping it, or `None` if something else in this program has reaped it.
+    /// Returns whether it has ended, without reaping it. Returns `None` if something else in this program has reaped
+    /// it.
     pub(crate) fn has_ended(&self) -> Option<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         self.wait(options).ok().map(|status| status.is_some())
@@ -82,18 +84,18 @@ impl Process {
         Some(ExitStatus::from_raw(raw))
     }
 
-    /// Sends a signal to it and its group, even if it has ended by itself. `SIGKILL` goes to everything that it has
-    /// started, in any group. Once it has ended, only its group can be found, and what it had started elsewhere when it
-    /// was sent `SIGTERM`.
+    /// Sends a signal to it and its group, even if it has ended by itself. `SIGKILL` goes to all processes that it has
+    /// started, in any group. Once it has ended, only two kinds of these can be found: its group, and the processes
+    /// outside of it that existed when it was sent `SIGTERM`.
     pub(crate) fn signal(&self, signal: Signal) {
         let is_there = || self.has_ended() == Some(false);
         if signal == Signal::TERM {
-            // It may end immediately, and then those are no longer below it.
+            // The process may end immediately, and then the others are no longer below it.
             *self.outside.lock() = process_tree::outside_of_group(self.pid, is_there);
         }
         if signal == Signal::KILL {
             if is_there() {
-                // So that it starts nothing more while its descendants are searched.
+                // Stops it first, so that it starts no more processes while its descendants are searched.
                 let _ = self.signal_itself(Signal::STOP);
                 process_tree::kill_below(self.pid, is_there);
             }
@@ -105,8 +107,8 @@ impl Process {
         }
     }
 
-    /// Kills it, and returns whether this program has no right to do so. A signal to the group does not tell: it counts
-    /// as sent if any process in the group gets it.
+    /// Kills it, and returns whether this program has no right to do so. A signal to the group cannot show that,
+    /// because it counts as sent if any process in the group receives it.
     fn kill_is_refused(&self) -> bool {
         if self.descriptor.is_none() && self.has_ended() != Some(false) {
             return false;
@@ -126,7 +128,7 @@ impl Process {
         let is_sent = self.descriptor.as_ref().is_some_and(|descriptor| sys::process::signal_group(descriptor, signal));
         if !is_sent {
             if self.has_ended().is_none() {
-                // Its number, and its group's, may belong to another process by now.
+                // By now its number, and its group's, may belong to another process.
                 return;
             }
             // It fails only if the group is empty.

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// What a pool does at a moment, and what it has done since it was built.
+/// The state of a pool at one moment, and counts of what it has done since it was built.
 ///
 /// [`ProcessPoolExecutor::stats`](crate::ProcessPoolExecutor::stats) returns one. A chunk of a `map` counts as one
-/// task, which is done when each of its items has an outcome, be it a value or an error.
+/// task, which is done when each of its items has an outcome, whether a value or an error.
 ///
 /// ```
 /// use executor_core::Executor;
@@ -26,7 +26,7 @@ use std::fmt;
 pub struct Stats {
     /// Tasks that were accepted and have not started.
     pub queued: usize,
-    /// Tasks that run.
+    /// Tasks that are running.
     pub running: usize,
     /// Tasks that have ended with a value.
     pub done: u64,

@@ -1,12 +1,12 @@
 //! Events for `tracing`, with the feature of that name. Without it the compiler removes all of this.
 //!
-//! A subscriber is user code: it may be slow, panic, or use the same pool. So what happens under the pool's lock is
-//! recorded there and reported later, and what the supervisor records is reported by the
-//! [callback thread](crate::callbacks).
+//! A subscriber is user code: it may be slow, panic, or use the same pool. So events under the pool's lock are recorded
+//! there and reported later, and events that the supervisor records are reported by the [callback
+//! thread](crate::callbacks).
 
 use crate::death::Death;
 
-/// What can happen.
+/// The events of a pool.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "nothing is reported without the feature"))]
 pub(crate) enum Event {
@@ -55,7 +55,7 @@ impl Trace {
 
 #[cfg(feature = "tracing")]
 impl Trace {
-    /// Records what happens to a task. There are many of these, so they are reported at the level `TRACE`.
+    /// Records an event of a task. There are many of these, so they are reported at the level `TRACE`.
     pub(crate) fn of_task(&mut self, event: impl FnOnce() -> Event) {
         // This calls no subscriber.
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::TRACE {
@@ -63,7 +63,7 @@ impl Trace {
         }
     }
 
-    /// Records what happens to a worker or to the pool.
+    /// Records an event of a worker or of the pool.
     pub(crate) fn of_worker(&mut self, event: impl FnOnce() -> Event) {
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::WARN {
             self.events.push(event());

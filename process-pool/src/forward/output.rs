@@ -1,9 +1,9 @@
 //! This program's standard error, written without waiting for its reader.
 //!
-//! A file that is ready may not take everything that is written, and whether a write blocks is a setting that all users
-//! of an open file share. So a pipe and a terminal are opened once more, for this thread alone, without blocking. A
-//! socket takes the setting for each message. A regular file never waits for a reader. Where none of this is possible
-//! (no `/proc`, or no right to open it), a write may block, so the supervisor must not do it.
+//! A file that is ready may not take all bytes that are written, and whether a write blocks is a setting that all users
+//! of an open file share. So a pipe and a terminal are opened again, for this thread alone, without blocking. A socket
+//! takes the setting for each message. A regular file never waits for a reader. If none of this is possible (no
+//! `/proc`, or no right to open the file), a write may block, so the supervisor must not do it.
 
 use std::{
     io,
@@ -21,20 +21,21 @@ use crate::sys::{descriptors::reopen_stderr, socket::NO_SIGNAL};
 /// The standard error of this program.
 #[derive(Default)]
 pub(super) struct Output {
-    /// The file opened once more, and its status.
+    /// The file, opened again by this thread, and its status.
     own: Option<(OwnedFd, Stat)>,
 }
 
-/// The most that a pipe takes in one piece or not at all, so that the output of other programs does not get in between.
+/// The most bytes that a pipe takes in one piece or not at all, so that the output of other programs does not get in
+/// between.
 const ATOMIC: usize = 4096;
 
 impl Output {
-    /// Writes some of these bytes, which begin with a new line, and returns how many.
+    /// Writes some of these bytes, which begin with a new line, and returns how many it has written.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if it takes nothing at the moment: poll the [`descriptor`](Output::descriptor). Any other error
-    /// means that it takes nothing any more.
+    /// `WouldBlock` if the file takes nothing at the moment: poll the [`descriptor`](Output::descriptor). Any other
+    /// error means that it takes nothing any more.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stderr = rustix::stdio::stderr();
         let stat = rustix::fs::fstat(stderr)?;
@@ -68,7 +69,7 @@ impl Output {
         self.own = None;
     }
 
-    /// Opens the file once more, if it is not open. Returns `false` if that is not possible.
+    /// Opens the file again, if it is not open. Returns `false` if that is not possible.
     fn open(&mut self, stat: &Stat) -> bool {
         let is_same = |other: &Stat| (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino);
         if self.own.as_ref().is_some_and(|(_, other)| is_same(other)) {

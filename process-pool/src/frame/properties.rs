@@ -34,13 +34,13 @@ fn replies() -> impl Strategy<Value = (Reply, Vec<u8>)> {
     })
 }
 
-/// The lengths of the pieces that a stream arrives in.
+/// Generates the lengths of the pieces in which a stream arrives.
 fn pieces() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![3 => 1..300_usize, 1 => 1..2 * PIECE], 1..8)
 }
 
-/// Returns the replies of a stream that arrives in pieces of these lengths, again and again, and whether all of it was
-/// well formed.
+/// Returns the replies of a stream that arrives in pieces of these lengths, repeated, and whether all of it was well
+/// formed.
 fn cut_all(stream: &[u8], pieces: &[usize]) -> (Vec<(Reply, Vec<u8>)>, bool) {
     let (mut reader, mut found, mut rest) = (Replies::default(), Vec::new(), stream);
     let mut pieces = pieces.iter().copied().cycle();

@@ -1,4 +1,4 @@
-//! Finding the replies in what arrives, which comes in pieces of any size.
+//! Finding the replies in the bytes that arrive, in pieces of any size.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use crate::sys::memory;
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Replies {
-    /// What has arrived and was not returned yet.
+    /// The bytes that have arrived and were not returned yet.
     arrived: Vec<u8>,
     /// Where the next reply begins.
     next: usize,
     /// The long body that is arriving, if there is one. Only its rest may arrive before it is returned.
     long: Option<Long>,
-    /// The head of the outcomes that are arriving. Its `body` is how many are still to come.
+    /// The head of the outcomes that are arriving. Its `body` is the number that are still to come.
     open: Option<Reply>,
-    /// How long a body may be.
+    /// The greatest length of a body.
     longest: u64,
-    /// How many bytes one piece of memory of this program can have at most.
+    /// The most bytes that one piece of memory of this program can have.
     addressable: u64,
 }
 
@@ -28,30 +28,31 @@ pub(crate) struct Replies {
 #[derive(Debug)]
 struct Long {
     reply: Reply,
-    /// How long the body is when it has arrived.
+    /// The length of the complete body.
     length: usize,
-    /// What has arrived of it. It grows as more arrives: the announced length may be false.
+    /// The part that has arrived. It grows as more arrives, because the announced length may be false.
     body: Vec<u8>,
-    /// Whether [`begun`](Replies::begun) has still to return it.
+    /// Whether [`begun`](Replies::begun) has yet to return it.
     is_new: bool,
 }
 
-/// How much is read at once when no long body is arriving. The beginning of a long body is copied twice because of it.
+/// The most bytes that are read at a time when no long body is arriving. So much of the beginning of a long body is
+/// copied twice.
 pub(super) const PIECE: usize = 64 << 10;
 
-/// From this length on, a body that has not arrived as a whole gets a vector of its own.
+/// From this length on, a body that has not arrived completely gets a vector of its own.
 pub(super) const LONG: u64 = 64 << 10;
 
-/// How much memory there is at least for more of a long body, and how much is kept when none is arriving.
+/// The least memory for the next part of a long body, and the memory that is kept when no long body is arriving.
 pub(super) const STEP: usize = 1 << 20;
 
-/// How many bytes one piece of memory can have. No value here is longer.
+/// The most bytes that one piece of memory can have. No value here is longer.
 const ADDRESSABLE: u64 = isize::MAX as u64;
 
 /// A reply and its body, which is owned if it is long.
 pub(crate) type Whole<'a> = (Reply, Cow<'a, [u8]>);
 
-/// No worker that is well sends this.
+/// The error for bytes that no healthy worker sends.
 #[derive(Debug)]
 pub(crate) struct ProtocolError;
 
@@ -62,39 +63,39 @@ impl Default for Replies {
 }
 
 impl Replies {
-    /// Accepts bodies up to this length, and up to the memory of this machine, because a worker has the whole reply
-    /// before it sends it. A longer one is an error as soon as it is announced.
+    /// Accepts bodies up to this length, and up to the memory of this machine, because a worker has the whole reply in
+    /// memory before it sends it. A longer body is an error as soon as it is announced.
     pub(crate) fn up_to(longest: u64) -> Replies {
         let longest = longest.min(memory::total());
         Replies { arrived: Vec::new(), next: 0, long: None, open: None, longest, addressable: ADDRESSABLE }
     }
 
-    /// Returns how long a body is, if it is not longer than a worker may send and than this program can hold. On a
-    /// 32-bit machine these differ.
+    /// Converts the length of a body. It is an error if a worker may not send that much, or this program cannot hold
+    /// it. On a 32-bit machine these limits differ.
     fn length(&self, announced: u64) -> Result<usize, ProtocolError> {
         let is_acceptable = announced <= self.longest.min(self.addressable);
         usize::try_from(announced).ok().filter(|_| is_acceptable).ok_or(ProtocolError)
     }
 
-    /// Returns where to put what arrives next, and how much of it may be put there.
+    /// Returns where the next bytes must be put, and how many of them may be put there.
     pub(crate) fn space(&mut self) -> (&mut Vec<u8>, usize) {
         let Some(Long { length, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
         let missing = length.saturating_sub(body.len());
         if body.capacity() - body.len() < missing.min(PIECE) {
-            // Each time as much as has come, so that a large block is seldom moved.
+            // Grows by as much as has come, so that a large block is seldom moved.
             body.reserve_exact(missing.min(body.len().max(STEP)));
         }
         let free = body.capacity() - body.len();
         (body, missing.min(free))
     }
 
-    /// A long reply that has begun to arrive, once: its reader may have [memory](Replies::lend) for it.
+    /// Returns a long reply that has begun to arrive, once: its reader may have [memory](Replies::lend) for it.
     pub(crate) fn begun(&mut self) -> Option<Reply> {
         let long = self.long.as_mut()?;
         std::mem::take(&mut long.is_new).then_some(long.reply)
     }
 
-    /// Receives the long reply that is arriving into this vector, whose contents are not needed any more.
+    /// Receives the long reply that is arriving into this vector, whose contents are no longer needed.
     pub(crate) fn lend(&mut self, mut memory: Vec<u8>) {
         if let Some(long) = &mut self.long {
             memory.clear();
@@ -114,8 +115,8 @@ impl Replies {
         self.arrived.capacity() + self.long.as_ref().map_or(0, |long| long.body.capacity())
     }
 
-    /// Returns the next reply that has arrived as a whole, with its body; of outcomes, the records that have arrived as
-    /// a whole.
+    /// Returns the next reply that has arrived completely, with its body. For outcomes, these are the records that have
+    /// arrived completely.
     pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
         let is_whole = |long: &mut Long| long.body.len() == long.length;
         if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
@@ -155,7 +156,7 @@ impl Replies {
         Ok(Some((reply, Cow::Borrowed(&self.arrived[body..self.next]))))
     }
 
-    /// Returns the records that have arrived of the outcomes that are arriving.
+    /// Returns the complete records of the outcomes that are arriving.
     fn cut_records(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
         let Some(reply) = &mut self.open else { return Ok(None) };
         let arrived = &self.arrived[self.next..];
@@ -177,7 +178,7 @@ impl Replies {
         Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
     }
 
-    /// Removes what was returned.
+    /// Removes the bytes that were returned.
     fn compact(&mut self) {
         self.arrived.drain(..self.next);
         self.next = 0;

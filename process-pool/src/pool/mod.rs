@@ -3,7 +3,7 @@
 //!
 //! Everything that changes is in [`State`], behind one lock. The lock is held for short steps, and never while user
 //! code runs. Submitting, cancelling and closing happen in the callers' threads, the rest in the
-//! [`supervisor`](crate::supervisor)'s. In addition, any thread that waits may [poll](poll) the workers.
+//! [`supervisor`](crate::supervisor)'s. In addition, any thread that waits may [poll] the workers.
 
 mod completion;
 mod counters;

@@ -1,11 +1,11 @@
-//! What a user can do if a worker cannot be started.
+//! Advice for users when a worker cannot be started.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Returns what to do if the system has refused to start a worker for this reason: text that follows the reason and
-/// begins with a semicolon, or nothing.
+/// Returns advice if the system has refused to start a worker for this reason. The text follows the reason and begins
+/// with a semicolon, or is empty.
 pub(crate) fn advice(cause: &io::Error) -> &'static str {
     match Errno::from_io_error(cause) {
         Some(Errno::TOOBIG) => "; the environment is larger than the system passes to a process: pass less",
@@ -22,7 +22,7 @@ pub(crate) fn advice(cause: &io::Error) -> &'static str {
         }
         Some(Errno::MFILE) => "; use fewer workers, or raise the limit of descriptors (`ulimit -n`)",
         Some(Errno::NFILE) => "; the whole system has no descriptors left: close other programs, or use fewer workers",
-        // This crate has made this error, and it says what to do.
+        // This crate has made this error, and it contains the advice.
         None if cause.kind() == io::ErrorKind::PermissionDenied => "; no process was started",
         _ => "",
     }

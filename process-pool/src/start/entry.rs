@@ -1,4 +1,4 @@
-//! Where a new process finds out that it is a worker.
+//! The point at which a new process finds out that it is a worker.
 //!
 //! A function in the program's list of initialisers runs before `main`, in every kind of target: programs, unit tests,
 //! integration tests, doc tests, examples, benches. Where such a list does not exist, or the linker dropped the entry,
@@ -26,7 +26,7 @@ use crate::{
     worker,
 };
 
-/// Whether this process has checked whether it is a worker. If not, a process that it starts would not check it either.
+/// Whether this process has checked whether it is a worker. If it has not, a process that it starts would not either.
 static HAS_LOOKED: AtomicBool = AtomicBool::new(false);
 
 before_main!(enter_before_main);
@@ -43,8 +43,8 @@ fn enter_before_main(call: Call) {
 
 /// Turns this process into a worker if a pool has started it as one, and does nothing otherwise.
 ///
-/// The first line of `main` for targets where workers do not start by themselves, because a linker leaves out the list
-/// of initialisers. Everywhere else it costs nothing, and is not needed.
+/// Call this in the first line of `main` on targets where workers do not start by themselves, because the linker leaves
+/// out the list of initialisers. Everywhere else it costs nothing, and is not needed.
 ///
 /// ```
 /// process_pool::init();
@@ -52,8 +52,7 @@ fn enter_before_main(call: Call) {
 /// ```
 pub fn init() {
     if !has_looked() {
-        // The whole list has run. Other threads may run as well, whatever the documentation asks for, so the marker
-        // stays.
+        // The whole list has run. Other threads may be running in spite of the documentation, so the marker stays.
         become_worker_if_started_as_one(|| {});
     }
 }
@@ -64,7 +63,7 @@ pub(crate) fn has_looked() -> bool {
     HAS_LOOKED.load(Relaxed)
 }
 
-/// Does nothing in a process that is no worker. In a worker it calls `prepare`, serves, and does not return.
+/// Serves and does not return if this process is a worker, after it has called `prepare`. Otherwise does nothing.
 fn become_worker_if_started_as_one(prepare: impl FnOnce()) {
     HAS_LOOKED.store(true, Relaxed);
     // A worker's children inherit its environment, but not its socket.
@@ -74,7 +73,7 @@ fn become_worker_if_started_as_one(prepare: impl FnOnce()) {
     if !Setup::is_waiting(input, token, program::copy()) {
         return;
     }
-    // A pool waits for this process to serve, or another program tries to make a worker of it. In both cases the
+    // A pool waits for this process to serve, or another program tries to turn it into a worker. In both cases the
     // program's own code must not run.
     if let Err(reason) = rights::check_greeted(input) {
         worker::refuse_to_start(&reason);

@@ -12,7 +12,7 @@ pub(crate) const DEPTH: &str = "CONCURRENT_FUTURES_DEPTH";
 /// The control group that a worker must join.
 pub(crate) const GROUP: &str = "CONCURRENT_FUTURES_GROUP";
 
-/// From this depth on a worker may not start a pool of its own, because something starts pools without end.
+/// From this depth on a worker may not build a pool of its own, because pools that start pools would never end.
 pub(crate) const DEEPEST: u32 = 8;
 
 /// Returns whether a variable belongs to this module.
@@ -34,7 +34,7 @@ pub(super) fn token() -> Option<u64> {
     u64::from_str_radix(std::env::var_os(MARKER)?.to_str()?, 16).ok()
 }
 
-/// Removes a variable from the environment, so that what tasks start does not inherit it, and returns its value.
+/// Removes a variable from the environment, so that programs started by tasks do not inherit it, and returns its value.
 ///
 /// # Safety
 ///

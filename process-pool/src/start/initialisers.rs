@@ -14,8 +14,8 @@ use crate::sys::initialisers;
 /// Whether this process is a worker that does not serve yet.
 static IS_STARTING: AtomicBool = AtomicBool::new(false);
 
-/// Runs the rest of the list. Does nothing the second time, or where the whole list has run, which is so in a worker
-/// that was entered in `main`.
+/// Runs the rest of the list. Does nothing the second time, or if the whole list has run. The latter is the case in a
+/// worker that was entered in `main`.
 ///
 /// This runs user code and does not catch panics: as before any `main`, a panic ends the process.
 pub(crate) fn run_rest() {
@@ -25,8 +25,8 @@ pub(crate) fn run_rest() {
     IS_STARTING.store(false, Relaxed);
 }
 
-/// Returns whether the caller is an initialiser in a worker. An initialiser that builds a pool would build one in each
-/// worker of that pool too, without end.
+/// Returns whether the caller is an initialiser in a worker. An initialiser that builds a pool would also build one in
+/// each worker of that pool, without end.
 pub(crate) fn are_running() -> bool {
     IS_STARTING.load(Relaxed)
 }

@@ -1,4 +1,4 @@
-//! Starting the process of a worker with the descriptors and the rights that it is meant to have, and no others.
+//! Starting the process of a worker with exactly the descriptors and the rights that it may have.
 
 use std::{
     io,
@@ -13,8 +13,8 @@ use crate::sys::{
     descriptors::{OwnTable, might_be_inherited},
 };
 
-/// Starts a worker, in most programs from the calling thread. Where the worker would get more than it is meant to have,
-/// a thread that lives no longer than this call first gives up the rest, which affects no other thread.
+/// Starts a worker, in most programs from the calling thread. If the worker would get more than it may have, a thread
+/// that lives no longer than this call first gives up the rest, which affects no other thread.
 pub(super) fn launch(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
     if terms.are_met() && passed.is_empty() && !might_be_inherited() {
         return command.spawn();
@@ -32,7 +32,7 @@ pub(super) fn launch(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'
 fn spawn_with_less(command: &mut Command, terms: Terms, passed: &[BorrowedFd<'_>]) -> io::Result<Child> {
     let table = match OwnTable::with(passed) {
         Ok(table) => Some(table),
-        // An old system, or one that forbids the calls: a worker inherits descriptors without `CLOEXEC` there.
+        // An old system, or one that forbids the calls. There, a worker inherits descriptors without `CLOEXEC`.
         Err(_) if passed.is_empty() => None,
         Err(error) => {
             return Err(io::Error::new(

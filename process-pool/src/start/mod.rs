@@ -1,4 +1,4 @@
-//! How a worker process starts, on both sides.
+//! The start of a worker process, on both sides.
 //!
 //! The parent runs its own file again ([`spawn`]), with a marker in the environment ([`environment`]) and one end of a
 //! socketpair as the standard input. Before `main`, or in [`init`](crate::init), the new process looks for both
@@ -6,8 +6,8 @@
 //! serves, and exits without ever reaching the program's `main`. Any other process that happens to inherit the marker
 //! is not a worker.
 //!
-//! A worker never has more rights than the process that starts it ([`rights`]), and of its descriptors only those that
-//! it is meant to have; [`launch`] ensures both.
+//! A worker never has more rights than the process that starts it ([`rights`]). It has only those descriptors of that
+//! process that it may have. [`launch`] ensures both.
 
 mod advice;
 pub(crate) mod entry;

@@ -1,4 +1,4 @@
-//! Where this copy of the crate lies, and what distinguishes it from other copies in the same program.
+//! The place of this copy of the crate, and how it differs from other copies in the same program.
 
 use std::{
     any::TypeId,
@@ -18,7 +18,7 @@ fn address() -> usize {
     std::ptr::addr_of!(THIS_COPY).addr()
 }
 
-/// Returns the loaded file that this copy lies in, or `None` if the system does not tell.
+/// Returns the loaded file that contains this copy, or `None` if the system cannot tell.
 pub(crate) fn image() -> Option<&'static Image> {
     static IMAGE: OnceLock<Option<Image>> = OnceLock::new();
     IMAGE.get_or_init(|| image::holding(address())).as_ref()
@@ -37,10 +37,10 @@ pub(super) fn copy() -> u64 {
     hasher.finish()
 }
 
-/// Returns an error where workers cannot find this crate, because it is not in the program that they run.
+/// Returns an error if workers cannot find this crate, because it is not in the program that they run.
 ///
-/// A library that is loaded later is not yet loaded before `main` in a worker, which would then run the program's own
-/// `main`. One that is loaded at the start is, but it does not find the functions that lie in the program.
+/// A library that is loaded later is not loaded before `main` in a worker, which would then run the program's own
+/// `main`. A library that is loaded at the start is there, but does not find the functions that are in the program.
 pub(crate) fn check() -> Result<(), Error> {
     let library = [image(), Some(image::own())].into_iter().flatten().find(|image| !image.is_program());
     library.map_or(Ok(()), |image| Err(is_library(image)))

@@ -1,14 +1,13 @@
-//! Which rights a worker has: never one that the process that starts it lacks.
+//! The rights of a worker: it never has one that the process that starts it lacks.
 //!
 //! The caller of a program chooses its environment and its standard input. A program that has more rights than its
 //! caller (set-uid, set-gid, or with capabilities on its file) must not take orders from there, so it is never a
-//! worker. And because a worker is started from the program's file, the system would give it the rights of that file
-//! again, even if the building process has given them up. So there are three checks, each before any task or
-//! initializer:
+//! worker. A worker is started from the program's file, so the system would give it the rights of that file again, even
+//! if the building process has given them up. Therefore there are three checks, each before any task or initializer:
 //!
 //! 1. Both sides refuse a process that was started with more rights than its caller, or whose ids differ ([`refusal`]).
-//! 2. The building process looks at what the system would add when it runs the file, and starts the worker so that
-//!    nothing is added ([`Terms`]).
+//! 2. The building process determines which rights the system would add when it runs the file, and starts the worker so
+//!    that nothing is added ([`Terms`]).
 //! 3. The worker accepts a greeting only from its parent ([`check_greeted`]), and compares its own rights with those in
 //!    the greeting ([`check_worker`]).
 
@@ -24,7 +23,7 @@ pub(crate) fn refusal() -> Option<String> {
     own_rights().err()
 }
 
-/// Returns the rights of this process if it may be a worker or start any, and the reason if it may not.
+/// Returns the rights of this process if it may be a worker or start any, and otherwise the reason why not.
 fn own_rights() -> Result<Rights, String> {
     if credentials::started_with_more_rights() {
         return Err(
@@ -64,26 +63,26 @@ pub(crate) fn check_worker(greeted: &Rights) -> io::Result<()> {
     }
 }
 
-/// How a worker must be started so that the system adds no right to those of this process.
+/// The conditions for starting a worker under which the system adds no right to those of this process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
-    /// What the worker may have at most.
+    /// The most rights that the worker may have.
     pub(super) rights: Rights,
-    /// Whether the thread that starts it must first give up the capabilities that are not effective.
+    /// Whether the starting thread must first give up the capabilities that are not effective.
     pub(super) lowers: bool,
-    /// Whether that thread must also set `no_new_privs`. What tasks start inherits that.
+    /// Whether that thread must also set `no_new_privs`, which programs started by tasks inherit.
     pub(super) forbids_gain: bool,
 }
 
 impl Terms {
-    /// Returns the terms for workers that are started from this file. An error says why there can be none.
+    /// Returns the terms for workers that are started from this file, or an error that says why there can be none.
     pub(super) fn of(program: &OsStr) -> io::Result<Terms> {
         let rights = own_rights().map_err(refused)?;
         let added = credentials::added_by_exec(program, &rights)?;
         Ok(Terms { rights, lowers: added.capabilities, forbids_gain: added.privileged_user | added.ids })
     }
 
-    /// Returns whether any thread of this process may start the worker as it is.
+    /// Returns whether any thread of this process may start the worker without giving anything up.
     pub(super) fn are_met(&self) -> bool {
         !self.lowers && !self.forbids_gain
     }

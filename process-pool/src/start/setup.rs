@@ -20,7 +20,7 @@ use crate::{
     transport::Transport,
 };
 
-/// What a worker must know before anything else.
+/// The data that a worker must have before anything else.
 ///
 /// ```text
 /// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 |
@@ -36,13 +36,13 @@ pub(crate) struct Setup {
     pub(crate) transport: Transport,
     /// Whether an initializer follows as the first request.
     pub(crate) initializes: bool,
-    /// 0 means none.
+    /// The memory limit in bytes, or 0 for none.
     pub(crate) memory_limit: u64,
     /// The process that started the worker.
     pub(crate) parent: u32,
-    /// What the worker may have at most.
+    /// The most rights that the worker may have.
     pub(crate) rights: Rights,
-    /// Whether it dumps core. `None` means as the parent does.
+    /// Whether it dumps core, or `None` if it does so when the parent does.
     pub(crate) core_dumps: Option<bool>,
     pub(crate) name: String,
     /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Other copies ignore it.
@@ -51,7 +51,7 @@ pub(crate) struct Setup {
 
 /// The last byte is the version of the protocol. A process with another version is no worker.
 const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x02");
-/// The offsets of the copy and of what follows it.
+/// The offset of the copy, and that of the field after it.
 const COPY: usize = 52;
 const RIGHTS: usize = COPY + 8;
 const CORE_DUMPS: usize = RIGHTS + Rights::SIZE;
@@ -79,7 +79,7 @@ impl Setup {
         bytes
     }
 
-    /// Returns `None` if this is no greeting, or one of another version.
+    /// Decodes a greeting. Returns `None` if this is no greeting, or one of another version.
     fn from_bytes(bytes: &[u8]) -> Option<Setup> {
         let (head, name) = bytes.split_first_chunk::<HEAD>()?;
         let word = |at: usize| head.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
@@ -101,7 +101,7 @@ impl Setup {
         })
     }
 
-    /// Writes the greeting. The socket must be empty, so that it takes the greeting whole.
+    /// Writes the greeting. The socket must be empty, so that it takes the greeting as a whole.
     pub(crate) fn send(&self, socket: BorrowedFd<'_>, memory: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let bytes = self.to_bytes();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -114,7 +114,7 @@ impl Setup {
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Returns whether the greeting of this copy with this token is in the socket, and takes nothing out of it.
+    /// Returns whether the greeting of this copy with this token is in the socket. Takes nothing out of it.
     pub(crate) fn is_waiting(socket: impl AsFd, token: u64, copy: u64) -> bool {
         let mut head = [0; HEAD];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

@@ -28,7 +28,7 @@ use crate::{
     transport::{Inbox, NewLink, Outbox, Report, Transport},
 };
 
-/// What is the same for all workers of a pool.
+/// The data that is the same for all workers of a pool.
 #[derive(Debug)]
 pub(crate) struct Blueprint {
     pub(crate) executable: Executable,
@@ -36,24 +36,24 @@ pub(crate) struct Blueprint {
     pub(crate) memory_limit: Option<u64>,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) initializes: bool,
-    /// What the workers inherit besides the standard descriptors, under the same numbers.
+    /// Descriptors that the workers inherit besides the standard ones, under the same numbers.
     pub(crate) passed: Vec<OwnedFd>,
     pub(crate) core_dumps: Option<bool>,
-    /// Holds what workers that crash leave behind.
+    /// The group that holds the processes that a crashed worker leaves behind.
     pub(crate) group: Option<ControlGroup>,
 }
 
-/// A worker that was started, and has not replied yet.
+/// A worker that was started and has not replied yet.
 pub(crate) struct Started {
     pub(crate) child: Child,
-    /// Becomes ready to read when the process ends. `None` where the system has no such descriptor, or the process is
-    /// gone already.
+    /// A descriptor that becomes ready to read when the process ends. `None` if the system has no such descriptor, or
+    /// the process is already gone.
     pub(crate) exit: Option<OwnedFd>,
     pub(crate) stderr: ChildStderr,
     pub(crate) socket: Arc<OwnedFd>,
     pub(crate) outbox: Box<dyn Outbox>,
     pub(crate) inbox: Box<dyn Inbox>,
-    /// `None` if the system has no memory for it.
+    /// The report, or `None` if the system has no memory for it.
     pub(crate) report: Option<Report>,
 }
 
@@ -104,7 +104,7 @@ impl Blueprint {
     }
 }
 
-/// A process that was just started. It is killed if it cannot be watched, mostly because there are no descriptors left.
+/// A process that was just started. It is killed if it cannot be watched, usually because no descriptors are left.
 struct KilledOnDrop(Option<Child>);
 
 impl KilledOnDrop {
@@ -124,7 +124,8 @@ impl Drop for KilledOnDrop {
     }
 }
 
-/// Returns a number that distinguishes this worker's marker from every other that the process may have inherited.
+/// Returns a number that distinguishes this worker's marker from every other marker that the process may have
+/// inherited.
 fn fresh_token() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     // ORDERING: the counter only has to give different numbers.

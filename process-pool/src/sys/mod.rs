@@ -1,11 +1,10 @@
-//! What this crate asks of the operating system: system calls that need `unsafe`, and everything that differs between
-//! systems.
+//! The interface to the operating system: system calls that need `unsafe`, and everything that differs between systems.
 //!
-//! The files in `linux` and `other` have the same names and the same items. `other` is every Unix system that has no
-//! folder of its own; it does without what such a system may lack. A port adds a folder of the same shape, and changes
+//! The files in `linux` and `other` have the same names and the same items. `other` is for every Unix system that has
+//! no folder of its own, and uses only what every such system has. A port adds a folder of the same shape, and changes
 //! nothing outside this module. The files beside this one are the same for all systems.
 //!
-//! Nothing in here uses the rest of the crate.
+//! Nothing in this module uses the rest of the crate.
 
 pub(crate) mod clock;
 pub(crate) mod exit;

@@ -1,4 +1,4 @@
-//! How full a pipe is.
+//! The number of bytes in a pipe.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};

@@ -5,7 +5,7 @@ use std::{ffi::OsStr, fmt, fmt::Write as _, io};
 
 use rustix::fs::Mode;
 
-/// The rights of a process, as far as they change when it runs a file. Supplementary groups do not.
+/// The rights of a process that may change when it runs a file. Supplementary groups do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rights {
     pub(super) ids: Ids,
@@ -42,7 +42,7 @@ impl Rights {
         Rights { ids, permitted: set(24), effective: set(32), inheritable: set(40) }
     }
 
-    /// Describes what `other` has beyond these rights. Returns `None` if it has nothing.
+    /// Describes the rights that `other` has beyond these. Returns `None` if it has none.
     pub(crate) fn excess(&self, other: &Rights) -> Option<String> {
         if other.ids != self.ids {
             return Some(format!("its ids are {}, and the program's are {}", other.ids, self.ids));
@@ -105,7 +105,7 @@ fn own_ids() -> io::Result<[u32; 6]> {
     if results == [0, 0] { Ok(ids) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Takes the effective ids for the saved ones, which these systems do not tell.
+/// Returns the ids, with the effective ones in place of the saved ones, which these systems do not tell.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "openbsd")))]
 fn own_ids() -> io::Result<[u32; 6]> {
     use rustix::process::{getegid, geteuid, getgid, getuid};
@@ -113,7 +113,7 @@ fn own_ids() -> io::Result<[u32; 6]> {
     Ok([getuid().as_raw(), user, user, getgid().as_raw(), group, group])
 }
 
-/// What running a file would add to the rights of the thread that does it.
+/// The rights that running a file would add to those of the thread that does it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Added {
     /// The file is set-uid or set-gid, for another user or group.

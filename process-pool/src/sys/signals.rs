@@ -1,9 +1,8 @@
 //! Signal masks and dispositions.
 //!
 //! The system delivers a signal that is sent to a process to any thread that does not block it. A program that blocks
-//! `SIGTERM` in its threads and calls `sigwait` must not lose it to a thread that it does not know of, so the pool's
-//! threads block every signal. A thread inherits the mask of the thread that starts it, so the starter blocks the
-//! signals first.
+//! `SIGTERM` in its threads and calls `sigwait` must not lose it to a thread of the pool, so the pool's threads block
+//! every signal. A thread inherits the mask of the thread that starts it, so the starter blocks the signals first.
 #![allow(unsafe_code)]
 
 use std::{mem::MaybeUninit, ptr::null_mut};
@@ -27,11 +26,11 @@ pub(crate) fn with_all_blocked<R>(action: impl FnOnce() -> R) -> R {
     action()
 }
 
-/// Sets every signal to its default action, unblocks all, and ignores `SIGPIPE`, as a Rust program has them when it
-/// starts.
+/// Sets every signal to its default action, unblocks all, and ignores `SIGPIPE`, as in a Rust program that has just
+/// started.
 ///
-/// A process keeps the mask and the ignored signals when it runs a file. Both may be the private business of the
-/// program that started it: a worker that inherits a blocked `SIGTERM` cannot be asked to stop.
+/// A process keeps the mask and the ignored signals when it runs a file. Both may be meant only for the program that
+/// started it: a worker that inherits a blocked `SIGTERM` cannot be asked to stop.
 pub(crate) fn reset() {
     for signal in 1..=last_signal() {
         // SAFETY: the default action is no handler of ours. Numbers that cannot be set (`SIGKILL`, `SIGSTOP`, those

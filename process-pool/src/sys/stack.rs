@@ -1,7 +1,7 @@
-//! Telling a stack overflow from another bad memory access.
+//! Distinguishing a stack overflow from another bad memory access.
 //!
-//! Rust programs install a handler for that before `main`, where a worker never arrives. This handler looks whether the
-//! address lies at the end of the stack, writes a message if it does, and lets the signal take its default action.
+//! Rust programs install a handler for that before `main`, which a worker never reaches. This handler checks whether
+//! the address lies at the end of the stack, writes a message if it does, and lets the signal take its default action.
 #![allow(unsafe_code)]
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use super::process::stack_end;
 
-/// What the handler knows.
+/// The data of the handler.
 struct Watch {
     /// The lowest address of the stack.
     end: usize,
@@ -23,12 +23,11 @@ struct Watch {
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
 
-/// How far around the end of the stack a bad access counts as an overflow: large frames step over the end.
+/// How far around the end of the stack a bad access counts as an overflow, because large frames step over the end.
 const AROUND: usize = 1 << 20;
 
 /// Installs the handler for the calling thread. On an overflow it calls `on_overflow`, which must be safe to call in a
-/// signal handler, and writes the message to the standard error. If something fails the message is lost, and nothing
-/// else.
+/// signal handler, and writes the message to the standard error. If the installation fails, only the message is lost.
 pub(crate) fn watch(message: &'static [u8], on_overflow: fn()) {
     let Some(end) = stack_end() else { return };
     if WATCH.set(Watch { end, message, on_overflow }).is_err() {

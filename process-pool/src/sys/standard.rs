@@ -1,4 +1,4 @@
-//! The three standard descriptors, where the program has closed some of them.
+//! The three standard descriptors, some of which a program may have closed.
 //!
 //! The next file that is opened gets the lowest free number. In a program without a standard output, a file of the pool
 //! would become the standard output, so no descriptor of the pool may have one of these numbers.
@@ -22,20 +22,20 @@ pub(crate) fn is_standard(descriptor: &OwnedFd) -> bool {
 }
 
 /// Opens the null device for each standard descriptor that is closed, until the returned value is dropped. A process
-/// that is started meanwhile does not inherit it. What is opened meanwhile gets another number.
+/// that is started meanwhile does not inherit it. A file that is opened meanwhile gets another number.
 pub(crate) fn hold() -> Vec<OwnedFd> {
     let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     let all_are_open = standard.iter().all(|descriptor| rustix::io::fcntl_getfd(descriptor).is_ok());
     if all_are_open { Vec::new() } else { fill(OFlags::CLOEXEC) }
 }
 
-/// Moves the file that is the standard input to a descriptor that children do not inherit. The standard input is empty
-/// afterwards, and no standard descriptor is closed.
+/// Moves the file of the standard input to a descriptor that children do not inherit. Afterwards the standard input is
+/// empty, and no standard descriptor is closed.
 pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let file = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
     match rustix::fs::open(NULL_DEVICE, OFlags::RDONLY, Mode::empty()) {
         Ok(empty) => dup2_stdin(&empty)?,
-        // Without `/dev`, a pipe whose writing end is closed is as empty.
+        // Without `/dev`, a pipe whose writing end is closed is just as empty.
         Err(_) => dup2_stdin(rustix::pipe::pipe()?.0)?,
     }
     for descriptor in fill(OFlags::empty()) {
@@ -44,8 +44,8 @@ pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// Opens the null device for each standard descriptor that is closed. If the device cannot be opened, most likely
-/// nothing else can be opened either, and nothing is changed.
+/// Opens the null device for each standard descriptor that is closed. Changes nothing if the device cannot be opened:
+/// most likely nothing else can be opened then.
 fn fill(flags: OFlags) -> Vec<OwnedFd> {
     let mut filled = Vec::new();
     while let Ok(descriptor) = rustix::fs::open(NULL_DEVICE, OFlags::RDWR | flags, Mode::empty()) {

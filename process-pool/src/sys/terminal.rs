@@ -5,8 +5,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-/// Gives up the controlling terminal, for this process and for those that it will start. Does nothing where there is
-/// none. This process must not be the leader of its session.
+/// Gives up the controlling terminal, for this process and for the processes that it will start. Does nothing if there
+/// is none. This process must not be the leader of its session.
 pub(crate) fn leave() {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match rustix::fs::open(c"/dev/tty", flags, Mode::empty()) {

@@ -1,4 +1,4 @@
-//! Which of the tasks in a worker's queue have started.
+//! The claims of the tasks in a worker's queue, which tell whether a task has started.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ pub(crate) trait Claims {
     fn slots(&self) -> u64;
     /// Returns the last task that the worker has taken off its queue, started or not.
     fn taken(&self) -> u64;
-    /// Marks a task that is about to be sent.
+    /// Marks a task before it is sent.
     fn offer(&self, sequence: u64);
     /// Takes a task back. Returns `false` if it has started.
     fn withdraw(&self, sequence: u64) -> bool;
-    /// Returns what is known of a task.
+    /// Returns what the claim says of a task.
     fn claim(&self, sequence: u64) -> Claim;
-    /// Forbids a task that runs to finish, so that killing its worker costs this task and no other. In a batch, `item`
-    /// is the item that was seen to run. Returns `false` if that has finished.
+    /// Forbids a running task to finish, so that killing its worker costs this task and no other. In a batch, `item` is
+    /// the item that was seen to run. Returns `false` if that item has finished.
     fn condemn(&self, sequence: u64, item: u64) -> bool;
-    /// Asks a task that runs to stop.
+    /// Asks a running task to stop.
     fn ask_to_stop(&self, sequence: u64);
     /// Returns when the running task, or the running item of a batch, was started, on the monotonic clock. If the
-    /// [`claim`](Claims::claim) was read before, the time is that item's or a later one's.
+    /// caller has read the [`claim`](Claims::claim) before, the time is that item's or a later one's.
     fn started_at(&self) -> Duration;
 }
 
-/// What is known of a task in a worker's queue.
+/// What a claim says of a task in a worker's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     /// It has not started.

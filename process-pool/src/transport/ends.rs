@@ -6,24 +6,24 @@ use super::claims::Claims;
 
 /// The parent's sending end, which is used under the pool's lock.
 pub(crate) trait Outbox: Send {
-    /// Takes as much of these two parts, one after the other, as there is space for, and returns how many bytes that
-    /// were.
+    /// Takes as much of these two parts, one after the other, as there is space for, and returns how many bytes it has
+    /// taken.
     fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
 
     /// Wakes the worker, if it sleeps, after something was sent.
     fn ring_doorbell(&mut self);
 
-    /// Asks to be woken when there is space again, after [`send`](Outbox::send) took less than it was given, or when a
-    /// task that was withdrawn has left the worker's queue. Returns `true` if there is space by now, so that the caller
-    /// must try again.
+    /// Asks for a wake-up when there is space again, or when a withdrawn task has left the worker's queue. The caller
+    /// does this after [`send`](Outbox::send) took less than it was given. Returns `true` if there is space already, so
+    /// that the caller must try again.
     fn want_room(&mut self) -> bool;
 
-    /// Returns whether the worker has not yet read everything that was sent. Only a link without [`Claims`] tells.
+    /// Returns whether the worker has not yet read everything that was sent. Only a link without [`Claims`] can tell.
     fn is_unread(&self) -> bool {
         false
     }
 
-    /// Returns how many bytes of what was sent the worker has not taken, or `None` if that is not known.
+    /// Returns how many of the sent bytes the worker has not taken, or `None` if that is not known.
     fn unread(&self) -> Option<u64> {
         None
     }
@@ -32,24 +32,24 @@ pub(crate) trait Outbox: Send {
     fn claims(&self) -> Option<&dyn Claims>;
 }
 
-/// The parent's receiving end. Its owner is the supervisor, or a thread that waits for a result.
+/// The parent's receiving end. It is used by the supervisor, or by a thread that waits for a result.
 pub(crate) trait Inbox: Send {
-    /// Appends what has arrived, up to `most` bytes, and returns how many bytes that were. `UnexpectedEof` means that
-    /// the worker has closed its end.
+    /// Appends what has arrived, up to `most` bytes, and returns how many bytes it has appended. `UnexpectedEof` means
+    /// that the worker has closed its end.
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize>;
 
-    /// Takes the doorbell's rings. The owner calls this before it looks for anything, so that a later ring wakes it.
+    /// Drains the doorbell. The caller does this before it looks for anything, so that a later ring wakes it.
     fn drain_doorbell(&mut self);
 
-    /// Asks to be woken when something arrives. Returns `false` if something has arrived by now, so that the owner must
-    /// look again.
+    /// Asks for a wake-up when something arrives. Returns `false` if something has arrived already, so that the caller
+    /// must look again.
     fn arm(&mut self) -> bool;
 
     /// Returns whether [`disarm`](Inbox::disarm) has an effect.
     fn can_disarm(&self) -> bool;
 
-    /// Asks that nothing is woken, because the owner is going to look without that. Returns `false` if the supervisor
-    /// is woken nevertheless.
+    /// Asks for no wake-up, because the caller will look without one. Returns `false` if the supervisor is woken
+    /// nevertheless.
     fn disarm(&mut self) -> bool;
 
     /// Returns whether something has arrived. An error, or the end of the other side, does not count.
@@ -77,6 +77,6 @@ pub(crate) trait Port {
     fn finish(&mut self, sequence: u64, item: u64) -> bool;
     /// Notes when the task, or the item of a batch, started.
     fn note_time(&mut self);
-    /// Returns a function that tells, in any thread, whether the task with this number was asked to stop.
+    /// Returns a function that tells in any thread whether the task with this number was asked to stop.
     fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync>;
 }

@@ -28,21 +28,21 @@ pub(crate) struct NewLink {
     pub(crate) socket: Arc<OwnedFd>,
     pub(crate) outbox: Box<dyn Outbox>,
     pub(crate) inbox: Box<dyn Inbox>,
-    /// `None` if the system has no memory for it.
+    /// The report, or `None` if the system has no memory for it.
     pub(crate) report: Option<Report>,
     pub(crate) worker: WorkerEnd,
 }
 
-/// What the worker needs to [`attach`] to the link.
+/// The data by which the worker can [`attach`] to the link.
 pub(crate) struct WorkerEnd {
     pub(crate) socket: OwnedFd,
-    /// The kind of the link, which may not be the one that was asked for.
+    /// The kind of the link, which may differ from the requested one.
     pub(crate) transport: Transport,
     pub(crate) memory: Option<OwnedFd>,
 }
 
 impl NewLink {
-    /// Makes a link of this kind, or through the socket where the system refuses shared memory.
+    /// Makes a link of this kind, or one through the socket if the system refuses shared memory.
     pub(crate) fn make(transport: Transport) -> io::Result<NewLink> {
         let (socket, worker) = sys::socket::pair()?;
         let socket = Arc::new(socket);

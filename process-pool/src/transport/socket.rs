@@ -1,7 +1,7 @@
 //! The link through the socketpair alone.
 //!
-//! Worker and parent share no claims, so the parent alone decides about a task: it sends a worker one task at a time,
-//! and the task starts when it is sent.
+//! Worker and parent share no claims, so the parent alone decides whether a task has started: it sends a worker one
+//! task at a time, and the task starts when it is sent.
 
 use std::{
     io::{self, IoSlice},
@@ -71,8 +71,8 @@ impl Outbox for SocketOutbox {
     }
 }
 
-/// Appends up to `most` bytes that `receive` puts into a buffer, and returns how many bytes that were. The buffer is
-/// the end of the vector, because a buffer on the stack would be a large part of a small stack.
+/// Appends up to `most` bytes that `receive` puts into a buffer, and returns how many bytes it has appended. The buffer
+/// is the end of the vector, because a buffer on the stack would be a large part of a small stack.
 fn append(into: &mut Vec<u8>, most: usize, receive: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
     /// The most that one call receives.
     const PIECE: usize = 64 << 10;
@@ -120,7 +120,7 @@ impl Inbox for SocketInbox {
     }
 
     fn has_something(&self) -> bool {
-        // Not by peeking, which would take an error out of the socket that the supervisor must see.
+        // This does not peek, which would take an error out of the socket that the supervisor must see.
         bytes_in_pipe(self.0.as_fd()).is_some_and(|bytes| bytes > 0)
     }
 }
@@ -128,7 +128,7 @@ impl Inbox for SocketInbox {
 /// The worker's end.
 pub(crate) struct SocketPort {
     socket: Arc<OwnedFd>,
-    /// What was written and not yet sent, so that a frame of several pieces is one system call.
+    /// Bytes that were written and not yet sent, so that a frame of several pieces is one system call.
     buffer: Vec<u8>,
 }
 
@@ -197,7 +197,7 @@ impl Port for SocketPort {
     }
 
     fn advance(&mut self, _: u64, _: u64) -> bool {
-        // The parent learns of an item's end by its outcome alone.
+        // The parent learns of an item's end only by its outcome.
         true
     }
 
@@ -209,7 +209,7 @@ impl Port for SocketPort {
 
     fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync> {
         let socket = self.socket.clone();
-        // While a task runs the parent sends nothing else, so the request is the next in the socket. It stays there.
+        // While a task runs, the parent sends nothing else, so the request is the next in the socket. It stays there.
         Arc::new(move |sequence| {
             let mut head = [0; Request::SIZE];
             let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

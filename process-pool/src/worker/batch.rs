@@ -13,7 +13,7 @@ use crate::{
     transport::Port,
 };
 
-/// How far a batch has proceeded.
+/// The progress of a batch.
 pub(super) struct RunningBatch<'a> {
     port: &'a mut dyn Port,
     boundary: &'a mut Boundary,
@@ -22,8 +22,8 @@ pub(super) struct RunningBatch<'a> {
     is_timed: bool,
     /// How many items have no outcome yet.
     open: u32,
-    /// The item that the claim names. Without a time limit the parent does not ask which item runs, so it does not
-    /// advance.
+    /// The item that the claim names. It does not advance without a time limit, because then the parent does not ask
+    /// which item runs.
     claimed: u64,
     pub(super) result: io::Result<()>,
 }
@@ -45,18 +45,18 @@ impl<'a> RunningBatch<'a> {
         Ok(RunningBatch { port, boundary, generation, remote, is_timed, open, claimed: 0, result: Ok(()) })
     }
 
-    /// Returns whether there are items without an outcome, and a parent to send it to.
+    /// Returns whether there are items without an outcome, and a parent to which it can be sent.
     pub(super) fn is_open(&self) -> bool {
         self.open > 0 && self.result.is_ok()
     }
 
-    /// Takes the outcome of an item. Returns `false` if the next item must not be called.
+    /// Adds the outcome of an item. Returns `false` if the next item must not be called.
     pub(super) fn end_item(&mut self, record: &[u8]) -> bool {
         self.boundary.end();
         end_copy(self.generation);
         self.open = self.open.saturating_sub(1);
         let is_last = self.open == 0;
-        // This is so even if the task was condemned, which the claim then shows.
+        // This is also the case if the task was condemned, which the claim then shows.
         let is_stopped = self.remote.is_asked_to_stop();
         if !is_last && (self.is_timed || is_stopped) {
             self.advance();
@@ -75,7 +75,7 @@ impl<'a> RunningBatch<'a> {
             self.port.note_time();
         }
         if !self.port.advance(self.remote.number, self.claimed) {
-            // It was condemned while it ran, has reached its end nevertheless, and must not report it.
+            // The task was condemned while it ran, has reached its end nevertheless, and must not report it.
             end_group();
         }
         self.claimed += 1;
@@ -83,9 +83,9 @@ impl<'a> RunningBatch<'a> {
 
     fn send(&mut self, record: &[u8], is_last: bool) -> io::Result<()> {
         self.port.write(record, &[])?;
-        // The next item may end this process, and this one has its outcome.
+        // The next item may end this process, and this item has its outcome.
         self.port.hand_over()?;
-        // With a time limit the parent follows the items one by one. Without, it is woken once, at the end.
+        // With a time limit the parent follows the items one by one. Without one, it is woken only at the end.
         if is_last || self.is_timed { self.port.ring_doorbell() } else { Ok(()) }
     }
 }

@@ -1,10 +1,9 @@
-//! Where the standard error of one task ends and that of the next one begins, so that a death is reported with the
-//! right part of it.
+//! The boundary between the standard error of one task and that of the next, so that a death is reported with the right
+//! part of it.
 //!
 //! Asking the pipe is a system call, and costs more than a short task. A task that took less time than that call cannot
-//! have written anything, because writing to a pipe takes longer. So the pipe is asked only after a longer task, when
-//! its outcome is sent already. What threads and processes that a task has left behind write later counts for the next
-//! task.
+//! have written anything, because writing to a pipe takes longer. So the pipe is asked only after a longer task, after
+//! its outcome was sent. Output of threads and processes that a task has left behind counts for the next task.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -15,7 +14,7 @@ use crate::sys::{clock::ticks, pipe::bytes_in_pipe};
 pub(super) struct Boundary {
     /// This process's standard error as its parent made it, even if a task replaces the descriptor.
     pipe: Option<OwnedFd>,
-    /// The time in which nothing can have been written.
+    /// A time in which nothing can be written.
     shortest: u64,
     begun: u64,
     took: u64,
@@ -33,9 +32,9 @@ impl Boundary {
         self.begun = ticks();
     }
 
-    /// Notes that it has ended.
+    /// Notes that the task or item has ended.
     pub(super) fn end(&mut self) {
-        // If the clocks of two processors differ the result may be far too large, and then the pipe is asked.
+        // If the clocks of two processors differ, the result may be far too large. Then the pipe is asked.
         self.took = ticks().wrapping_sub(self.begun);
     }
 
@@ -46,10 +45,11 @@ impl Boundary {
         }
     }
 
-    /// Notes that what was written up to now does not belong to the next task.
+    /// Notes that everything written up to now does not belong to the next task.
     #[cold]
     pub(super) fn note(&self) {
-        /// How often this thread yields to a parent that is reading: most likely it waits for this processor.
+        /// How often this thread yields to a parent that is reading, because the parent most likely waits for this
+        /// processor.
         const MOST_YIELDS: u32 = 10_000;
         let (Some(pipe), Some(report)) = (&self.pipe, report()) else { return };
         let mut yields = 0;
@@ -64,8 +64,8 @@ impl Boundary {
     }
 }
 
-/// Returns a time in which nothing can be written to a pipe: half of the time of asking how full it is, which is less
-/// work for the kernel. It is half of that because the processor may have been slow when this was measured.
+/// Returns a time in which nothing can be written to a pipe. Asking how full the pipe is takes less work than writing,
+/// and the result is half of the time of that, because the processor may have been slow when this was measured.
 fn shortest_write(pipe: &OwnedFd) -> u64 {
     const TIMES: usize = 8;
     let measure = |_| {

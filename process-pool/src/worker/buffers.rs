@@ -1,19 +1,19 @@
 //! The buffers into which a worker reads arguments and writes outcomes.
 //!
 //! Both are reused from task to task, because the system provides new memory page by page, and that costs more than the
-//! copy into it. A large buffer is reused too, but the system may take its pages back if it needs them.
+//! copy into it. A large buffer is also reused, but the system may take its pages back if it needs them.
 
 use crate::sys::memory;
 
 /// Up to this size a buffer is reused as it is: a round number of bytes, and what is added to them.
 const REUSED: usize = (1 << 20) + 64;
 
-/// Up to this size a buffer is reused where the system may take its pages back.
+/// Up to this size a buffer is reused if the system may take its pages back.
 const LENT: usize = if memory::CAN_LEND { (64 << 20) + 64 } else { REUSED };
 
-/// Reserves exactly the capacity that a body of this length needs, and a byte more: a function that returns its
-/// argument makes it the outcome, which is one byte longer. A buffer that is far too large is freed, so that the task
-/// can have the memory.
+/// Reserves exactly the capacity for a body of this length and one byte more: a function that returns its argument
+/// makes it the outcome, which is one byte longer. A buffer that is far too large is freed, so that the task can have
+/// the memory.
 pub(super) fn reserve(body: &mut Vec<u8>, length: usize) {
     body.clear();
     if body.capacity() > REUSED && body.capacity() / 2 > length {
@@ -22,7 +22,7 @@ pub(super) fn reserve(body: &mut Vec<u8>, length: usize) {
     body.reserve_exact(length + 1);
 }
 
-/// Prepares the buffers for the next task: frees what one huge task has taken, or lets the system take it back.
+/// Prepares the buffers for the next task: frees the memory of one huge task, or lets the system take it back.
 pub(super) fn recycle(body: &mut Vec<u8>, reply: &mut Vec<u8>) {
     body.clear();
     reply.clear();

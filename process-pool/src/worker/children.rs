@@ -1,8 +1,8 @@
-//! What the tasks of a worker start, and leave behind.
+//! The processes that the tasks of a worker start and leave behind.
 //!
-//! A worker is the reaper of its descendants: what a task's child has left running when it ended becomes a child of the
-//! worker, instead of the system's first process, and so can be ended with the worker. Therefore the worker must also
-//! wait for those children when they have ended, because no other process can.
+//! A worker is the reaper of its descendants: when a task's child ends, the processes that it has left running become
+//! children of the worker, instead of the system's first process, and so can be ended with the worker. Therefore the
+//! worker must also wait for those children when they have ended, because no other process can.
 
 use std::{
     io,
@@ -14,15 +14,15 @@ use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions, getpid, getrlimit
 
 use crate::sys::{exit, process, process_tree};
 
-/// The number of the worker, by which copies that a task makes of it know that they are not the worker.
+/// The process id of the worker. A copy of the worker that a task makes finds out by it that it is not the worker.
 static WORKER: AtomicI32 = AtomicI32::new(0);
 
-/// Makes this process the reaper of what it is going to start, and ends those processes when it exits.
+/// Makes this process the reaper of its descendants, and ends them when it exits.
 pub(super) fn adopt() -> io::Result<()> {
     // ORDERING: no other thread runs yet.
     WORKER.store(getpid().as_raw_nonzero().get(), Relaxed);
     process::adopt_orphans()?;
-    // It is registered first, so it runs after everything that tasks register.
+    // It is registered first, so it runs after all handlers that tasks register.
     exit::at_exit(end_at_exit)
 }
 
@@ -33,7 +33,7 @@ extern "C" fn end_at_exit() {
     }
 }
 
-/// Kills everything that this process has started.
+/// Kills all processes that this process has started.
 pub(super) fn end() {
     // The search needs descriptors, and the tasks may have used up all that this process may have.
     let limit = getrlimit(Resource::Nofile);
@@ -41,19 +41,19 @@ pub(super) fn end() {
     process_tree::kill_below(getpid(), || true);
 }
 
-/// Waits for children that have ended and that no task waits for.
+/// Waits for children that have ended and for which no task waits.
 ///
 /// An adopted child cannot be distinguished from a child that a task has started and still wants to wait for. So the
-/// reaper always leaves some, those that were started last.
+/// reaper always leaves the children that were started last.
 #[derive(Debug)]
 pub(super) struct Reaper {
     due: Instant,
 }
 
-/// How many are left. A task that wants to wait for children of an earlier task has fewer.
+/// How many children are left. A task that wants to wait for children of an earlier task has fewer.
 const LEFT: usize = 64;
 
-/// How often they are searched at most, because a search reads the list of all processes.
+/// The least time between two searches, because a search reads the list of all processes.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Reaper {
@@ -73,7 +73,7 @@ impl Reaper {
         zombies.sort_unstable_by_key(|(started, _)| *started);
         let many = zombies.len().saturating_sub(LEFT);
         for (_, pid) in zombies.into_iter().take(many) {
-            // It fails only if a task has waited for it.
+            // It fails only if a task has waited for this child.
             let _ = waitid(WaitId::Pid(pid), options);
         }
         self.due = Instant::now() + PAUSE;

@@ -11,7 +11,7 @@ use crate::sys::{control_group, exit};
 /// The exit code of a worker that could not begin to serve. The reason is in its standard error.
 pub(crate) const EXIT_NOT_STARTED: i32 = 97;
 
-/// What a worker that can neither read from its parent nor write to it prints at its end.
+/// The last output of a worker that can neither read from its parent nor write to it.
 pub(crate) const LINK_LOST: &str = "the worker has lost the link to its parent";
 
 /// Ends a worker that cannot serve.

@@ -1,8 +1,9 @@
 //! The thread that ends a worker whose parent is gone.
 //!
-//! It waits for the other end of the socketpair to close, which happens however the parent ends, or for the parent's
-//! process to end, where the system can tell: if the parent was forked, the socket outlives it. Then it kills what the
-//! worker's tasks have started, in any group, and the worker's process group, even if the worker is busy.
+//! It waits until the other end of the socketpair closes, which happens however the parent ends. Where the system can
+//! report the end of the parent's process, it waits for that, too: if the parent was forked, the socket outlives it.
+//! Then it kills all processes that the worker's tasks have started, in any group, and the worker's process group, even
+//! if the worker is busy.
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
@@ -26,7 +27,7 @@ pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a descriptor that becomes ready to read when the parent ends, if there can be one.
+/// Opens a descriptor that becomes ready to read when the parent ends, if the system has such descriptors.
 fn open_parent(expected: u32) -> Option<OwnedFd> {
     let (parent, descriptor) = process::open_parent()?;
     if parent.as_raw_nonzero().get().unsigned_abs() != expected {
@@ -36,12 +37,12 @@ fn open_parent(expected: u32) -> Option<OwnedFd> {
     descriptor
 }
 
-/// Waits until the parent is gone. An error means that this cannot be watched any more, because a task has closed a
+/// Waits until the parent is gone. An error means that this can no longer be watched, because a task has closed a
 /// descriptor that it does not own.
 fn wait_for_hang_up(socket: &OwnedFd, parent: Option<&OwnedFd>) -> io::Result<()> {
     loop {
-        // The socket is polled for no event but its end, so bytes that arrive, which this thread does not read, do not
-        // wake it.
+        // The socket is polled for no event but its end, so that arriving bytes, which this thread does not read, do
+        // not wake it.
         let on_socket = PollFd::new(socket, PollFlags::empty());
         let on_parent = PollFd::new(parent.unwrap_or(socket), parent.map_or(PollFlags::empty(), |_| PollFlags::IN));
         let mut watched = [on_socket, on_parent];

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::sys::process::{LIMITED_MEMORY, NO_CORE_DUMP};
 
-/// Lets this process have at most this many bytes of memory. An allocation beyond that fails, which in Rust ends the
+/// Limits the memory of this process to this many bytes. An allocation beyond that fails, which in Rust ends the
 /// process.
 pub(super) fn limit_memory(bytes: u64) -> io::Result<()> {
     let before = getrlimit(LIMITED_MEMORY);
@@ -14,7 +14,7 @@ pub(super) fn limit_memory(bytes: u64) -> io::Result<()> {
     Ok(setrlimit(LIMITED_MEMORY, Rlimit { current: Some(maximum), maximum: Some(maximum) })?)
 }
 
-/// Turns core dumps of this process and of what it starts off, or on as far as the hard limit allows.
+/// Turns core dumps of this process and of its children off, or on as far as the hard limit allows.
 pub(super) fn limit_core_dumps(wanted: bool) -> io::Result<()> {
     let before = getrlimit(Resource::Core);
     let limit = if wanted {

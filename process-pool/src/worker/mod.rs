@@ -1,4 +1,4 @@
-//! What a worker process does: it reads a request, runs it, and writes the outcome, until it is told to leave.
+//! The worker process: it reads a request, runs it, and writes the outcome, until it is told to leave.
 //!
 //! It never leaves on its own. It ends when the parent says so, when a task ends it, or, through its [`lifeline`], when
 //! the parent is gone.

@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 
 use crate::transport::Report;
 
-/// Signal handlers read it too, so it is never unmapped.
+/// It is never unmapped, because signal handlers also use it.
 static REPORT: OnceLock<Report> = OnceLock::new();
 
-/// Returns what this process tells its parent in case of its end, if there is memory for that.
+/// Returns the report that this process leaves to its parent, if there is memory for one.
 pub(super) fn report() -> Option<&'static Report> {
     REPORT.get()
 }

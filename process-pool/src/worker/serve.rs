@@ -33,7 +33,7 @@ use crate::{
     transport::{self, Port},
 };
 
-/// After how many tasks children that have ended are reaped. A system call after each would cost as much as a task.
+/// Children that have ended are reaped after this many tasks. A system call after each would cost as much as a task.
 const REAP_EVERY: u64 = 256;
 
 /// Serves the parent at the other end of this socket, and never returns. `group` is the control group to join.
@@ -51,7 +51,7 @@ pub(crate) fn serve(socket: OwnedFd, group: Option<&OsStr>) -> ! {
 /// Ends the process as the result of the loop demands.
 fn leave(result: io::Result<()>) -> ! {
     match result {
-        // This flushes what tasks have written to the standard output.
+        // This flushes the output of tasks on the standard output.
         Ok(()) => std::process::exit(0),
         // The parent is gone or has declared this worker broken, or a task has closed the link.
         Err(error) => lose_link(&error),
@@ -62,9 +62,9 @@ fn leave(result: io::Result<()>) -> ! {
 struct Worker {
     port: Box<dyn Port>,
     setup: Setup,
-    /// Identifies this process: a task may fork, and its child may return from the task too.
+    /// Identifies this process: a task may fork, and then its child may also return from the task.
     generation: fork::Generation,
-    /// `None` if the parent runs another build.
+    /// The functions, or `None` if the parent runs another build.
     functions: Option<Functions>,
     /// Reused from task to task, as are `body` and `reply`.
     spare: Option<Arc<Remote>>,
@@ -83,11 +83,11 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     if let Some(group) = group {
         control_group::join(Path::new(group));
     }
-    // A worker is in a process group of its own, so on the terminal of its parent it would be a background job: a task
+    // A worker is in a process group of its own, so on the terminal of its parent it would be a background job. A task
     // that reads the terminal, or a program that a task starts (a password prompt of `ssh` or `git`), would be stopped
-    // by `SIGTTIN` or `SIGTTOU` for ever. Without a controlling terminal `/dev/tty` cannot be opened, which such
-    // programs report. Output to the terminal still works. The parent and its session keep the terminal. A worker leads
-    // its process group, so it does not lead a session that is not its own.
+    // by `SIGTTIN` or `SIGTTOU` forever. Without a controlling terminal `/dev/tty` cannot be opened, and such programs
+    // report that. Output to the terminal still works. The parent and its session keep the terminal. A worker leads its
+    // process group but not its session, as `leave` requires.
     terminal::leave();
     name::set(&setup.name);
     let (port, report) = transport::attach(setup.transport, socket.clone(), memory)?;
@@ -115,7 +115,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     })
 }
 
-/// What the worker does after a request.
+/// The worker's next step after a request.
 enum Next {
     Continue,
     Leave,
@@ -160,7 +160,7 @@ impl Worker {
         self.port.read_to(&mut self.body, body)?;
         match request.kind {
             RequestKind::Retire => Ok(Next::Leave),
-            // The task has seen this before it was read, or had ended before it arrived.
+            // The task has seen the request before it was read here, or had ended before it arrived.
             RequestKind::Stop => Ok(Next::Continue),
             RequestKind::Initialize => self.initialize(request),
             RequestKind::Run | RequestKind::RunTimed => {
@@ -227,7 +227,7 @@ impl Worker {
             self.boundary.end();
             end_copy(self.generation);
             if !self.port.finish(sequence, 0) {
-                // It was condemned while it ran, has reached its end nevertheless, and must not report it.
+                // The task was condemned while it ran, has reached its end nevertheless, and must not report it.
                 end_group();
             }
             self.send_reply(ReplyKind::Outcome, sequence)?;
@@ -247,7 +247,8 @@ impl Worker {
         functions.find(address)
     }
 
-    /// Returns what the task can ask about itself. The last one is reused unless a task has kept it.
+    /// Returns the object through which the task can ask about itself. The last one is reused unless a task has kept
+    /// it.
     fn remote(&mut self, request: &Request, name: Cow<'static, str>) -> Arc<Remote> {
         let (id, attempt, number) = (TaskId::from_u64(request.task), request.attempt, request.sequence);
         if let Some(mut spare) = self.spare.take()
@@ -271,7 +272,7 @@ impl Worker {
         if let Ok(entry) = found {
             task::run_remote(remote.clone(), || entry.call_each(&mut arguments, &mut |record| batch.end_item(record)));
         }
-        // The items that must not be called, each with its own reason.
+        // The outcomes of the items that must not be called, each with its own reason.
         let mut record = Vec::new();
         while batch.is_open() {
             let error = match (arguments.next(), &found) {
@@ -297,7 +298,7 @@ impl Worker {
         self.send_reply(ReplyKind::NotReady, 0)
     }
 
-    /// Sends what is in `self.reply`, and wakes the parent.
+    /// Sends the contents of `self.reply`, and wakes the parent.
     fn send_reply(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
         self.put(kind, sequence)?;
         self.port.ring_doorbell()
@@ -309,8 +310,8 @@ impl Worker {
     }
 }
 
-/// Returns a length that the parent announces. The parent can have any length that it announces, and a worker runs the
-/// same program. But a task may have written over the link.
+/// Converts a length that the parent announces. The parent has a body of that length in its memory, and a worker runs
+/// the same program, so it fits unless a task has overwritten the link.
 fn length(announced: u64) -> io::Result<usize> {
     let length = usize::try_from(announced).ok().filter(|length| *length < isize::MAX as usize);
     length.ok_or_else(|| io::ErrorKind::InvalidData.into())

@@ -2,8 +2,8 @@
 //! worker is gone.
 //!
 //! When a worker crashes, its descendants get another parent, and can no longer be found below it. They are still in
-//! its control group, which no process leaves by itself. Below the group that this program is in there is one for the
-//! pool, and below that one for each worker slot. The worker joins it before any user code runs.
+//! its control group, which no process leaves by itself. Below this program's own group there is one for the pool, and
+//! below that one for each worker slot. The worker joins it before any user code runs.
 
 use std::{
     ffi::{CString, OsString},
@@ -26,7 +26,7 @@ use rustix::{
 
 const PREFIX: &str = "concurrent-futures-";
 
-/// A process that was killed takes a moment to end, and a group can be removed when all its processes have ended.
+/// A process that was killed takes a moment to end, and a group can be removed only when all its processes have ended.
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The group of a pool, which is removed when this is dropped.
@@ -62,7 +62,7 @@ impl ControlGroup {
         Some(directory.into())
     }
 
-    /// Kills whatever is left in the group of a worker slot.
+    /// Kills the processes that are left in the group of a worker slot.
     pub(crate) fn end(&self, slot: usize) {
         // It fails only if the group does not exist, and then nothing is in it.
         let _ = fs::write(self.directory_of(slot).join("cgroup.kill"), "1");
@@ -114,7 +114,7 @@ fn own_group() -> Option<PathBuf> {
     let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let directory = mounts.lines().find_map(|line| directory_in(line, path))?;
-    // Something else may be mounted over it, so this program must be listed there.
+    // Something else may be mounted over it, so this checks that this program is listed there.
     let own = std::process::id().to_string();
     let members = fs::read_to_string(directory.join("cgroup.procs")).ok()?;
     members.lines().any(|member| member == own).then_some(directory)
@@ -133,7 +133,7 @@ fn directory_in(mount: &str, path: &str) -> Option<PathBuf> {
     Some(Path::new(point).join(below))
 }
 
-/// The group that this process has joined. It is prepared for leaving while there surely is memory for that.
+/// The group that this process has joined. Leaving it is prepared while there surely is memory for that.
 struct Joined {
     /// The list of processes in the program's group.
     outside: CString,
@@ -163,7 +163,8 @@ fn try_to_join(directory: &Path) -> Option<()> {
     JOINED.set(joined).ok()
 }
 
-/// Moves this process out of the group that it has joined, kills whatever is left there, and removes the group.
+/// Moves this process out of the group that it has joined, kills the processes that are left there, and removes the
+/// group.
 pub(crate) fn leave() {
     const MOMENTS: u32 = 100;
     let Some(joined) = JOINED.get() else { return };

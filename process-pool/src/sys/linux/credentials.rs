@@ -80,7 +80,7 @@ pub(crate) fn check_peer(socket: BorrowedFd<'_>, own: &Rights) -> Result<(), Str
     Ok(())
 }
 
-/// Returns what the system would add to the rights of this thread when it runs this file.
+/// Returns which rights the system would add to those of this thread when it runs this file.
 pub(crate) fn added_by_exec(program: &OsStr, rights: &Rights) -> io::Result<Added> {
     let mut added = Added { ids: file_changes_ids(program, rights.ids)?, ..Added::default() };
     let is_root = rights.ids.0[0] == 0;
@@ -92,7 +92,8 @@ pub(crate) fn added_by_exec(program: &OsStr, rights: &Rights) -> io::Result<Adde
         ));
     }
     let thread = capabilities(0)?;
-    // Ambient capabilities become effective, and are permitted before. So does what the main thread lacks.
+    // Ambient capabilities become effective, and are already permitted. The same holds for capabilities that only the
+    // main thread lacks.
     added.capabilities = thread.permitted & !rights.effective != 0 || thread.inheritable != rights.inheritable;
     if is_root && !capabilities_secure_bits()?.contains(CapabilitiesSecureBits::NO_ROOT) {
         let more = thread.inheritable & !rights.effective != 0 || bounding_set_exceeds(rights.effective);
@@ -104,13 +105,13 @@ pub(crate) fn added_by_exec(program: &OsStr, rights: &Rights) -> io::Result<Adde
 
 /// Leaves the calling thread with no other capabilities than those that are effective in these rights.
 pub(crate) fn lower(rights: &Rights) -> io::Result<()> {
-    // All that is permitted can become effective when a file is run.
+    // Every permitted capability can become effective when a file is run.
     let most = CapabilitySet::from_bits_retain(rights.effective);
     let inheritable = CapabilitySet::from_bits_retain(rights.inheritable & rights.effective);
     Ok(set_capabilities(None, CapabilitySets { effective: most, permitted: most, inheritable })?)
 }
 
-/// Forbids the calling thread, and what it starts, to gain rights by running a file.
+/// Forbids the calling thread, and the programs that it starts, to gain rights by running a file.
 pub(crate) fn forbid_gain() -> io::Result<()> {
     Ok(set_no_new_privs(true)?)
 }
@@ -144,7 +145,7 @@ fn capabilities(thread: i32) -> io::Result<Capabilities> {
     Ok(Capabilities { permitted, effective, inheritable })
 }
 
-/// Returns the supplementary groups of the process that has made a socketpair. Returns `None` before Linux 4.13.
+/// Returns the supplementary groups of the process that has made a socketpair, or `None` before Linux 4.13.
 fn peer_groups(socket: BorrowedFd<'_>) -> Option<Vec<u32>> {
     const SO_PEERGROUPS: libc::c_int = 59;
     let mut groups = vec![0_u32; 64];

@@ -1,11 +1,12 @@
-//! Which descriptors of this process a program that it starts inherits.
+//! The descriptors of this process that a program that it starts inherits.
 //!
-//! A descriptor that a program holds without `CLOEXEC` would go into every worker, and stay open there for the life of
-//! the pool: a pipe would have no end, a port or a lock would stay taken. Setting the flag in the program would change
-//! it for other programs that it starts. So where there may be such a descriptor, the thread that starts the worker
-//! gets a table of descriptors of its own, sets the flag there, and clears it there for what is passed on. The
-//! descriptors of the other threads stay as they are, and at no moment does another program inherit what is meant for a
-//! worker. What the dynamic loader or an initialiser opens in the worker is opened later, and stays open.
+//! A descriptor that a program holds without `CLOEXEC` would be inherited by every worker, and stay open there for the
+//! life of the pool: a pipe would have no end, and a port or a lock would stay taken. Setting the flag in the program
+//! would change it for other programs that it starts. So if there may be such a descriptor, the thread that starts the
+//! worker gets a table of descriptors of its own, sets the flag there, and clears it there for the descriptors that are
+//! passed on. The descriptors of the other threads stay as they are, and at no moment does another program inherit a
+//! descriptor that is meant for a worker. Files that the dynamic loader or an initialiser opens in the worker are
+//! opened later, and stay open.
 #![allow(unsafe_code)]
 
 use std::{
@@ -27,11 +28,11 @@ const FIRST: i32 = 3;
 /// Returns whether a program that this process starts might inherit a descriptor beyond the standard ones. Returns
 /// `true` where checking would cost more than an [`OwnTable`] does.
 ///
-/// What another thread opens without `CLOEXEC` between this call and the start is not seen.
+/// A descriptor that another thread opens without `CLOEXEC` between this call and the start is not seen.
 pub(crate) fn might_be_inherited() -> bool {
     // Each number costs a call. Most programs have few descriptors, with the lowest numbers.
     const MOST: u64 = 64;
-    // Since Linux 6.2 the size is the number of open descriptors, and 0 before.
+    // Since Linux 6.2 the size is the number of open descriptors. Before, it is 0.
     let open = rustix::fs::stat(c"/proc/self/fd").map_or(0, |directory| directory.st_size.unsigned_abs());
     if open == 0 || open > MOST {
         return true;
@@ -115,7 +116,7 @@ fn close_on_exec_each() -> io::Result<()> {
     for entry in std::fs::read_dir("/proc/thread-self/fd")? {
         let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         if number >= FIRST {
-            // SAFETY: only a flag is set, in this thread's table. The listed directory itself has a number too, which
+            // SAFETY: only a flag is set, in this thread's table. The listed directory itself has a number, too, which
             // is closed by the time anything else looks at it.
             let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(number) }, FdFlags::CLOEXEC);
         }
@@ -123,10 +124,10 @@ fn close_on_exec_each() -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the file of the standard error once more, for writing without blocking. The settings of the new descriptor are
-/// its own. `status` is the file's. Returns `None` if it cannot be opened.
+/// Opens the file of the standard error again, for writing without blocking. The settings of the new descriptor are its
+/// own. `status` is the file's. Returns `None` if it cannot be opened.
 pub(crate) fn reopen_stderr(status: &Stat) -> Option<OwnedFd> {
-    /// The master side of a terminal: opening it makes another terminal.
+    /// The master side of a terminal. Opening it makes another terminal.
     const MULTIPLEXER: (u32, u32) = (5, 2);
     if (rustix::fs::major(status.st_rdev), rustix::fs::minor(status.st_rdev)) == MULTIPLEXER {
         return None;

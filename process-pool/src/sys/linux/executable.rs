@@ -1,11 +1,11 @@
-//! The file that workers run: the file that holds this crate's code, and no other.
+//! The file that workers run, which is exactly the file that holds this crate's code.
 //!
 //! It is held open, and run through its descriptor. So a worker runs the very file that was found here, even if it was
 //! deleted, moved or replaced since, and nothing is ever run because it has a certain name.
 //!
 //! In most programs `/proc/self/exe` leads to that file. It does not where the system has started something else, which
-//! then loaded the program: the loader (`ld-linux.so ./program`), or an emulator like valgrind. Then the file is found
-//! that is mapped where this crate's code lies.
+//! then loaded the program: the loader (`ld-linux.so ./program`), or an emulator like valgrind. Then this module finds
+//! the file from which this crate's code is mapped.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -35,8 +35,8 @@ pub(crate) struct Executable {
 const SELF: &str = "/proc/self/exe";
 
 impl Executable {
-    /// Finds the file of this program. `image` is the loaded file that holds this crate's code, if the system tells.
-    /// The error says what to do.
+    /// Finds the file of this program. `image` is the loaded file that holds this crate's code, if the system can tell.
+    /// The error contains advice.
     pub(crate) fn find(image: Option<&Image>) -> io::Result<Executable> {
         let own = |flags| open(SELF.as_ref(), flags).map_err(|cause| no_proc(SELF, &cause.into()));
         /// Whether the system has loaded this program. That does not change, and finding out takes longer than opening
@@ -79,7 +79,7 @@ fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
 /// Finds the file of a program that was loaded by something else. The file at its path may be another one by now.
 fn find_by_path(mapping: &Mapping) -> io::Result<Executable> {
     let is_wanted = |path: &OsStr| {
-        // Anything may have been put there, even a device on which opening has an effect.
+        // Any file may have been put there, even a device on which opening has an effect.
         FileType::from_raw_mode(rustix::fs::stat(path).ok()?.st_mode).is_file().then_some(())?;
         let file = open(Path::new(path), OFlags::RDONLY | OFlags::NONBLOCK).ok()?;
         mapping.is_of(file.as_fd()).is_ok_and(|is| is).then_some(file)
@@ -99,8 +99,8 @@ fn find_by_path(mapping: &Mapping) -> io::Result<Executable> {
     })
 }
 
-/// Returns what a path in `/proc/self/maps` may mean: there a line feed is written as `\012`, and a backslash as
-/// itself.
+/// Returns the possible meanings of a path in `/proc/self/maps`, where a line feed is written as `\012`, and a
+/// backslash as itself.
 fn paths(shown: &[u8]) -> Vec<OsString> {
     const LINE_FEED: &[u8] = b"\\012";
     let mut unescaped = Vec::with_capacity(shown.len());
@@ -118,8 +118,8 @@ fn paths(shown: &[u8]) -> Vec<OsString> {
     paths
 }
 
-/// Returns whether the system itself has loaded this image when it started the process. The process's status names
-/// where the code of that file begins.
+/// Returns whether the system itself has loaded this image when it started the process. The process's status says where
+/// the code of that file begins.
 fn is_loaded_by_the_system(image: &Image) -> bool {
     /// The index of the field, counted from the one after the name.
     const START_OF_CODE: usize = 23;

@@ -6,11 +6,11 @@ use std::ffi::{c_char, c_int};
 use executor_core::function::image::Image;
 use parking_lot::Mutex;
 
-/// What the list holds.
+/// The type of the functions in the list.
 pub(crate) type Entry = extern "C" fn(c_int, Text, Text);
 
-/// The arguments, or the environment, as the loader passes them. The C library musl passes nothing: then each is
-/// whatever a register holds, and is passed on without being looked at.
+/// The arguments, or the environment, as the loader passes them. The C library musl passes nothing: then each has the
+/// value that a register happens to hold, and is passed on without being used.
 pub(crate) type Text = *const *const c_char;
 
 /// One call of an entry by the loader.
@@ -35,7 +35,7 @@ macro_rules! define_entry {
 }
 pub(crate) use define_entry;
 
-/// Where the list continues, and what its entries are called with.
+/// The place where the list continues, and the arguments for its entries.
 struct Rest {
     entry: usize,
     count: c_int,
@@ -46,7 +46,7 @@ struct Rest {
 static REST: Mutex<Option<Rest>> = Mutex::new(None);
 
 impl Call {
-    /// Notes down that this process leaves the list in this entry.
+    /// Records that this process leaves the list in this entry.
     pub(crate) fn note(self) {
         *REST.lock() = Some(Rest {
             entry: std::ptr::from_ref(self.entry).expose_provenance(),
@@ -57,9 +57,9 @@ impl Call {
     }
 }
 
-/// Runs the entries after the one that was noted down, at most once. `image` is the loaded file that holds the list.
+/// Runs the entries after the recorded one, at most once. `image` is the loaded file that holds the list.
 pub(crate) fn run_rest(image: Option<&Image>) {
-    // The lock is released while they run, because one of them may come here.
+    // The lock is released while they run, because one of them may call this function.
     let Some(rest) = REST.lock().take() else { return };
     let Some(end) = image.and_then(|image| end_of_list(image, rest.entry)) else { return };
     let mut entry = rest.entry + size_of::<Entry>();
@@ -81,8 +81,8 @@ pub(crate) fn run_rest(image: Option<&Image>) {
     }
 }
 
-/// Returns the end of the list that holds this entry, or `None` if it is not known. What follows the list must not be
-/// called.
+/// Returns the end of the list that holds this entry, or `None` if it is not known. The memory behind the list must not
+/// be called.
 fn end_of_list(image: &Image, entry: usize) -> Option<usize> {
     let Some(dynamic) = image.dynamic() else { return end_by_symbol().filter(|end| entry < *end) };
     const DT_NULL: usize = 0;

@@ -1,4 +1,4 @@
-//! Which file a part of this process's memory is mapped from.
+//! The file from which a part of this process's memory is mapped.
 //!
 //! A file is identified by the device and the inode that `/proc/self/maps` names. On some file systems (btrfs,
 //! overlayfs) these are not the ones that `stat` returns, so an open file that differs is mapped for a moment, and the
@@ -21,10 +21,10 @@ use rustix::{
 /// A file that is mapped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mapping {
-    /// Major and minor.
+    /// The major and minor number.
     device: (u32, u32),
     inode: u64,
-    /// The path of the file. For a deleted file a remark follows it.
+    /// The path of the file. If the file was deleted, a remark follows the path.
     pub(super) path: Vec<u8>,
 }
 
@@ -35,7 +35,7 @@ impl Mapping {
         lines.find_map(|line| line.map(|line| of_line(&line, parts)).transpose()).transpose()
     }
 
-    /// Returns whether this open file is the one that is mapped. The file must be open for reading.
+    /// Returns whether this open file is the mapped one. The file must be open for reading.
     pub(super) fn is_of(&self, file: BorrowedFd<'_>) -> io::Result<bool> {
         let status = fstat(file)?;
         if (major(status.st_dev), minor(status.st_dev)) == self.device && status.st_ino == self.inode {
@@ -44,7 +44,7 @@ impl Mapping {
         // SAFETY: the system chooses the address, so it replaces no other mapping. It maps the whole page of that byte.
         let at = unsafe { mmap(null_mut(), 1, ProtFlags::READ, MapFlags::PRIVATE, file, 0) }?;
         let mapped = Mapping::of_parts(std::slice::from_ref(&(at.addr()..at.addr() + 1)));
-        // SAFETY: it was mapped above, and nothing refers to it. If this fails it stays mapped.
+        // SAFETY: it was mapped above, and nothing refers to it. If this fails, it stays mapped.
         let _ = unsafe { munmap(at, 1) };
         Ok(mapped?.is_some_and(|mapped| (mapped.device, mapped.inode) == (self.device, self.inode)))
     }

@@ -1,4 +1,4 @@
-//! Memory: shared between processes, lent to the system, and that of the machine.
+//! Memory that processes share or lend to the system, and the size of the machine's memory.
 #![allow(unsafe_code)]
 // The models of a ring put memory of their own in the place of shared memory.
 #![cfg_attr(loom, allow(dead_code))]
@@ -21,17 +21,17 @@ use rustix::{
 
 use super::file_size::without_file_size_signal;
 
-/// Makes the file behind a piece of shared memory. It cannot shrink: an access to a mapping of a file that has shrunk
-/// kills the process. The name is shown in lists of mappings, and nowhere else.
+/// Makes the file behind a piece of shared memory. It cannot shrink, because an access to a mapping of a file that has
+/// shrunk kills the process. The name is shown only in lists of mappings.
 ///
 /// # Errors
 ///
-/// Where the system refuses it. The limit on the size of files (`ulimit -f`) counts here too.
+/// If the system refuses it. The limit on the size of files (`ulimit -f`) also applies.
 pub(crate) fn create_shared(name: &CStr, length: usize) -> io::Result<OwnedFd> {
     create(name, length, may_lack_pages())
 }
 
-/// If `reserves_pages`, all pages are taken from the system before the first access.
+/// Makes the file. If `reserves_pages` is set, all pages are taken from the system before the first access.
 fn create(name: &CStr, length: usize, reserves_pages: bool) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let file = rustix::fs::memfd_create(name, flags)?;
@@ -47,7 +47,7 @@ fn create(name: &CStr, length: usize, reserves_pages: bool) -> io::Result<OwnedF
 }
 
 /// Returns whether the system may refuse a page of a mapping at the first access, which kills the process (`SIGBUS`).
-/// It does where memory is accounted for strictly, and this kind of memory page by page. Elsewhere pages are not
+/// It does so where memory is accounted for strictly, and this kind of memory page by page. Elsewhere pages are not
 /// reserved, because most rings never use all of theirs, and reserving them makes a worker's start slower.
 fn may_lack_pages() -> bool {
     const STRICT: &str = "2";
@@ -63,7 +63,7 @@ pub(crate) struct SharedMapping {
 
 // SAFETY: the mapping is plain memory that is not bound to a thread, and this type never accesses it.
 unsafe impl Send for SharedMapping {}
-// SAFETY: as above. Who accesses the memory through the pointer is responsible for the order of the accesses.
+// SAFETY: as above. Code that accesses the memory through the pointer is responsible for the order of the accesses.
 unsafe impl Sync for SharedMapping {}
 
 impl SharedMapping {
@@ -99,14 +99,14 @@ impl SharedMapping {
 
 impl Drop for SharedMapping {
     fn drop(&mut self) {
-        // SAFETY: this is the mapping made in `map`, and nothing borrows from it any more. If this fails it stays
+        // SAFETY: this is the mapping made in `map`, and nothing borrows from it any more. If this fails, it stays
         // mapped.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
     }
 }
 
-/// Sleeps until another thread or process [wakes](wake_one) this word, or not at all if the word does not hold what is
-/// expected. May return for no reason.
+/// Sleeps until another thread or process [wakes](wake_one) this word, or not at all if the word does not hold the
+/// expected value. May return without a reason.
 pub(crate) fn wait_on(word: &AtomicU32, expected: u32) -> io::Result<()> {
     match futex::wait(word, futex::Flags::empty(), expected, None) {
         // Woken, interrupted, or the word was changed before the kernel looked at it.
@@ -121,7 +121,7 @@ pub(crate) fn wake_one(word: &AtomicU32) {
     let _ = futex::wake(word, futex::Flags::empty(), 1);
 }
 
-/// Whether [`lend`] does something.
+/// Whether [`lend`] has an effect.
 pub(crate) const CAN_LEND: bool = true;
 
 /// Lets the system take back the pages of this unused memory if it needs them. The memory can be used as before.

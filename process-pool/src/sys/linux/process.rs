@@ -17,7 +17,7 @@ use rustix::{
     },
 };
 
-/// What a memory limit counts: private writable memory, which is what a task allocates.
+/// The resource that a memory limit counts: private writable memory, which is what a task allocates.
 pub(crate) const LIMITED_MEMORY: Resource = Resource::Data;
 
 /// The limit on core dumps that turns them off. With a limit of 0, Linux still runs a program that collects dumps, and
@@ -34,8 +34,8 @@ pub(crate) fn open_child(child: &Child) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// Returns the parent of this process, and a descriptor of it if there can be one. Returns `None` if the parent cannot
-/// be seen: this process may be in a process namespace of its own.
+/// Returns the parent of this process, and a descriptor of it if the system has such descriptors. Returns `None` if the
+/// parent cannot be seen, as in a process namespace of its own.
 pub(crate) fn open_parent() -> Option<(Pid, Option<OwnedFd>)> {
     let parent = getppid()?;
     Some((parent, pidfd_open(parent, PidfdFlags::empty()).ok()))
@@ -55,7 +55,7 @@ pub(crate) fn signal(descriptor: Option<&OwnedFd>, pid: Pid, signal: Signal) -> 
 }
 
 /// Sends a signal to the whole group whose leader this process is, or was. Returns `false` if the system cannot do
-/// that, which it can since Linux 6.9.
+/// that, as before Linux 6.9.
 pub(crate) fn signal_group(leader: &OwnedFd, signal: Signal) -> bool {
     const PROCESS_GROUP: libc::c_uint = 1 << 2;
     let no_details = null::<libc::siginfo_t>();

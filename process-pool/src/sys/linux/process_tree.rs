@@ -1,16 +1,16 @@
 //! The descendants of a process, wherever they have gone: into other groups, other sessions, and away from the process
 //! that started them.
 //!
-//! A worker is the reaper of what its tasks leave behind (`PR_SET_CHILD_SUBREAPER`), so as long as it lives all of that
-//! is below it in the tree of processes. The functions here search that tree in `/proc`, by the parent that each
-//! process names. A process is sent its signal through a descriptor, after its parent was read once more behind that
-//! descriptor, so it does not matter if the number was given to another process meanwhile.
+//! A worker is the reaper of the processes that its tasks leave behind (`PR_SET_CHILD_SUBREAPER`), so while it lives
+//! all of them are below it in the tree of processes. The functions here search that tree in `/proc`, by the parent
+//! that each process names. A process is sent its signal through a descriptor, after its parent was read once more
+//! behind that descriptor, so it does not matter if the number was given to another process meanwhile.
 //!
 //! A process that was killed starts nothing more, and its children become children of the worker. So a search that
-//! finds only processes that were killed already has found them all, if the worker itself is stopped or is the one that
-//! searches.
+//! finds only processes that were already killed has found all of them, if the worker itself is stopped or performs the
+//! search.
 //!
-//! Nothing here allocates where a worker calls it to end its descendants, because the worker may have used up its
+//! Where a worker calls this module to end its descendants, nothing allocates, because the worker may have used up its
 //! memory.
 
 use std::{
@@ -30,7 +30,7 @@ use rustix::{
 /// How many processes are killed. More would take long, and the signal to the group reaches most of them anyway.
 const MOST: usize = 1024;
 
-/// How often all processes are searched, at most.
+/// The most rounds of searching all processes.
 const ROUNDS: usize = 32;
 
 /// The processes that were found.
@@ -53,7 +53,7 @@ impl Found {
     }
 }
 
-/// What `/proc` says of a process.
+/// The facts that `/proc` lists for a process.
 struct Stat {
     state: u8,
     parent: i32,
@@ -65,7 +65,7 @@ struct Stat {
 impl Stat {
     /// Parses a line of the system: a number, a name, a state, the parent's number, the group's number, and so on.
     fn parse(text: &[u8]) -> Option<Stat> {
-        // The name is in parentheses, and may have any of them in it.
+        // The name is in parentheses, and may itself contain parentheses.
         let end = text.iter().rposition(|byte| *byte == b')')?;
         let mut fields = text.get(end + 2..)?.split(|byte| *byte == b' ');
         let state = *fields.next()?.first()?;
@@ -84,7 +84,7 @@ impl Stat {
     }
 }
 
-/// A search for the processes below one, the root.
+/// A search for the processes below the root process.
 struct Search<F> {
     proc: OwnedFd,
     root: i32,
@@ -99,8 +99,8 @@ impl<F: Fn() -> bool> Search<F> {
         Some(Search { proc: own_proc()?, root: root.as_raw_nonzero().get(), is_there, found })
     }
 
-    /// Searches all processes once, and calls `action` with each below the root that was not found before. Returns
-    /// `false` if there are more than [`Found`] has space for.
+    /// Searches all processes once, and calls `action` with each that is below the root and was not found before.
+    /// Returns `false` if there are more than [`Found`] has space for.
     fn round(&mut self, mut action: impl FnMut(&Self, i32, &Stat)) -> bool {
         let Some(directory) = open_directory(&self.proc, c".") else { return true };
         let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -146,13 +146,13 @@ impl<F: Fn() -> bool> Search<F> {
     }
 }
 
-/// Kills everything below this process. A root other than the caller must have been sent `SIGSTOP`.
+/// Kills all processes below this process. A root other than the caller must have been sent `SIGSTOP`.
 pub(crate) fn kill_below(root: Pid, is_there: impl Fn() -> bool) {
     let Some(mut search) = Search::below(root, is_there) else { return };
     for _ in 0..ROUNDS {
         let (was_still, before) = (search.root_is_still(), search.found.count);
         if !search.round(Search::kill) {
-            // Those that were found are ending, so there is space for others.
+            // The processes that were found are ending, so there is space for others.
             search.found.count = 0;
         } else if search.found.count == before && was_still {
             return;
@@ -162,7 +162,7 @@ pub(crate) fn kill_below(root: Pid, is_there: impl Fn() -> bool) {
 
 /// Returns descriptors of the processes below this one that a signal to its group would not reach.
 pub(crate) fn outside_of_group(root: Pid, is_there: impl Fn() -> bool) -> Vec<OwnedFd> {
-    /// Each occupies a descriptor for as long as the worker lives.
+    /// Each descriptor stays open for as long as the worker lives.
     const MOST_OUTSIDE: usize = 64;
     let mut outside = Vec::new();
     let Some(mut search) = Search::below(root, is_there) else { return outside };
@@ -183,7 +183,7 @@ pub(crate) fn outside_of_group(root: Pid, is_there: impl Fn() -> bool) -> Vec<Ow
     outside
 }
 
-/// Kills what [`outside_of_group`] has found.
+/// Kills the processes that [`outside_of_group`] has found.
 pub(crate) fn kill_each(descriptors: &[OwnedFd]) {
     for descriptor in descriptors {
         // It fails only if the process has ended, or belongs to another user by now.
@@ -208,8 +208,8 @@ pub(crate) fn for_each_zombie(mut action: impl FnMut(Pid, u64)) {
     }
 }
 
-/// Opens `/proc`, if it exists and shows processes by the numbers that they have here. A process may be in a namespace
-/// of its own and see the `/proc` of another.
+/// Opens `/proc`, if it exists and shows processes by the numbers that they have in this process. A process may be in a
+/// namespace of its own and see the `/proc` of another.
 fn own_proc() -> Option<OwnedFd> {
     let proc = open_directory(CWD, c"/proc")?;
     let mut buffer = [0; 4096];

@@ -1,5 +1,5 @@
-//! The rights of this process and of a file. These systems have no capabilities, and do not tell what a socket's other
-//! end is.
+//! The rights of this process and of a file. These systems have no capabilities, and cannot tell which process is at
+//! the other end of a socket.
 #![allow(unsafe_code)]
 
 use std::{ffi::OsStr, io, os::fd::BorrowedFd};
@@ -51,7 +51,7 @@ pub(crate) fn added_by_exec(program: &OsStr, rights: &Rights) -> io::Result<Adde
     Ok(Added::default())
 }
 
-/// Fails: it is never asked for where [`added_by_exec`] adds nothing.
+/// Fails. It is never called, because [`added_by_exec`] adds nothing here.
 pub(crate) fn lower(_: &Rights) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,8 +1,8 @@
-//! The program's list of initialisers, of which these systems do not tell where it lies.
+//! The program's list of initialisers. These systems do not tell where it is.
 
 use executor_core::function::image::Image;
 
-/// What the list holds.
+/// The type of the functions in the list.
 pub(crate) type Entry = extern "C" fn();
 
 /// One call of an entry by the loader.
@@ -27,5 +27,5 @@ impl Call {
     }
 }
 
-/// Runs nothing: what has not run before a worker serves never runs in it.
+/// Does nothing: entries that have not run before a worker serves never run in it.
 pub(crate) fn run_rest(_: Option<&Image>) {}

@@ -1,4 +1,4 @@
-//! Memory of other systems: none that processes can share without a name in the file system.
+//! Memory on other systems, where processes cannot share memory without a name in the file system.
 
 use std::{
     ffi::CStr,
@@ -41,7 +41,7 @@ pub(crate) fn wait_on(_: &AtomicU32, _: u32) -> io::Result<()> {
 /// Does nothing.
 pub(crate) fn wake_one(_: &AtomicU32) {}
 
-/// Whether [`lend`] does something.
+/// Whether [`lend`] has an effect.
 pub(crate) const CAN_LEND: bool = false;
 
 /// Does nothing.

@@ -1,4 +1,4 @@
-//! Processes by number, because other systems have no descriptors of processes, and settings of this process.
+//! Processes, which other systems name by number only, and settings of this process.
 
 use std::{ffi::CStr, io, os::fd::OwnedFd, process::Child};
 
@@ -7,7 +7,7 @@ use rustix::{
     process::{Pid, Resource, Signal, WaitId, kill_process},
 };
 
-/// What a memory limit counts: the whole address space, the program's own file included.
+/// The resource that a memory limit counts: the whole address space, including the program's own file.
 pub(crate) const LIMITED_MEMORY: Resource = Resource::As;
 
 /// The limit on core dumps that turns them off.

@@ -1,4 +1,4 @@
-//! Other systems do not tell what a process has started, so only its group can be ended.
+//! Other systems do not tell which processes a process has started, so only its group can be ended.
 
 use std::os::fd::OwnedFd;
 

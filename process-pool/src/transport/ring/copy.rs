@@ -25,7 +25,7 @@ use x86 as imp;
 /// # Safety
 ///
 /// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
-/// - What is at `from` is accessed by this process only through atomics.
+/// - The bytes at `from` are accessed by this process only through atomics.
 #[inline]
 pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
     // SAFETY: the contract is the same.
@@ -37,7 +37,7 @@ pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
 /// # Safety
 ///
 /// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
-/// - What is at `to` is accessed by this process only through atomics.
+/// - The bytes at `to` are accessed by this process only through atomics.
 #[inline]
 pub(super) unsafe fn into_shared(from: *const u8, to: *mut u8, length: usize) {
     // SAFETY: the contract is the same.

@@ -1,4 +1,4 @@
-//! What a hostile worker can do to the memory of its link, for the fuzz targets.
+//! A hostile worker's access to the memory of its link, for the fuzz targets.
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 
@@ -14,7 +14,7 @@ impl Memory {
 }
 
 impl RawAccess {
-    /// Returns the offset of a word: those that have a meaning first, and any other by its number.
+    /// Returns the offset of a word: first the words that have a meaning, then any other by its number.
     pub(crate) fn place(which: u8, any: u16) -> usize {
         match which {
             0 => layout::TO_WORKER_TAIL,
@@ -55,7 +55,7 @@ impl RawAccess {
         self.store(layout::TO_PARENT_TAIL, tail.wrapping_add(bytes.len() as u64));
     }
 
-    /// Takes everything that was sent to the worker, as a working worker would.
+    /// Takes everything that was sent to the worker, as a healthy worker would.
     pub(crate) fn take_all(&self) {
         self.store(layout::TO_WORKER_HEAD, self.load(layout::TO_WORKER_TAIL));
     }

@@ -47,17 +47,17 @@ const CLAIMS: usize = 1024;
 pub(super) const REPORT: usize = 9 * 1024;
 const DATA: usize = 3 * 4096;
 
-/// How many tasks a worker may have. A model has as few as possible.
+/// The most tasks that a worker may have. A model has as few as possible.
 pub(super) const SLOTS: u64 = if cfg!(loom) { 2 } else { 1024 };
 
-/// How many bytes each direction holds. This bounds memory, not frames: a longer frame streams through.
+/// The most bytes that each direction holds. This bounds memory, not frames: a longer frame streams through.
 pub(super) const CAPACITY: usize = if cfg!(loom) { 2 } else { 256 * 1024 };
 
 pub(super) const LENGTH: usize = DATA + 2 * CAPACITY;
 pub(super) const TO_WORKER_DATA: usize = DATA;
 pub(super) const TO_PARENT_DATA: usize = DATA + CAPACITY;
 
-/// What the worker sleeps for: the value of its flag. Nothing else wakes it.
+/// The values of the worker's flag, which say what it sleeps for. Nothing else wakes it.
 pub(super) const FOR_INPUT: u32 = 1;
 pub(super) const FOR_ROOM: u32 = 2;
 

@@ -16,8 +16,8 @@ pub(super) fn create_file(name: &CStr, length: usize) -> io::Result<OwnedFd> {
     create_shared(name, length)
 }
 
-/// Shared memory. The other side may write anything at any time, so there is never a reference to anything in it but to
-/// atomics, and bytes are copied out, by atomic accesses too, before they are looked at.
+/// Shared memory. The other side may write anything at any time, so the only references into it are to atomics, and
+/// bytes are copied out, also by atomic accesses, before they are looked at.
 #[derive(Debug)]
 pub(super) struct SharedMemory(SharedMapping);
 
@@ -27,8 +27,8 @@ impl SharedMemory {
         Ok(SharedMemory(SharedMapping::map(file, length)?))
     }
 
-    /// Sleeps until the other side [wakes](SharedMemory::wake) this half word, or not at all if it does not hold what
-    /// is expected. May return for no reason.
+    /// Sleeps until the other side [wakes](SharedMemory::wake) this half word, or not at all if it does not hold the
+    /// expected value. May return without a reason.
     pub(super) fn sleep_on(&self, offset: usize, expected: u32) -> io::Result<()> {
         wait_on(self.half_word(offset), expected)
     }

@@ -1,4 +1,4 @@
-//! The ring, run by loom in every order that it distinguishes. A lost wake-up is a deadlock here, and a byte that is
+//! The ring, run by loom in every order that it distinguishes. Here a lost wake-up is a deadlock, and a byte that is
 //! read or overwritten too early is a race.
 //!
 //! ```sh
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::transport::{Claim, Claims, Inbox, Outbox, Port};
 
-/// The two processes of a link, of which the second is a thread.
+/// The two processes of a link. The second is a thread.
 struct Link {
     outbox: RingOutbox,
     inbox: RingInbox,
@@ -234,7 +234,7 @@ fn an_item_either_ends_or_is_condemned_and_a_condemned_task_does_not_continue() 
         claims.offer(1);
         let worker = thread::spawn(move || {
             assert!(port.start(1).expect("it is only a model"));
-            // The number of the item at which the worker stops, if it does.
+            // The item at which the worker stops, if it does.
             if !port.advance(1, 0) {
                 return Some(0);
             }

@@ -19,12 +19,12 @@ use loom::{
 
 use super::layout;
 
-/// Fails: the two processes of a model share no file.
+/// Fails, because the two processes of a model share no file.
 pub(super) fn create_file(_: &CStr, _: usize) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The memory, in which two accesses that the orderings do not keep apart are an error.
+/// The memory. Two accesses that no ordering keeps apart are an error in it.
 #[derive(Debug)]
 pub(super) struct SharedMemory {
     words: BTreeMap<usize, AtomicU64>,
@@ -91,7 +91,7 @@ impl SharedMemory {
         &self.data[start..start + length]
     }
 
-    /// Sleeps as the kernel does: it compares under a lock that [`wake`](SharedMemory::wake) takes too.
+    /// Sleeps as the kernel does: it compares under a lock that [`wake`](SharedMemory::wake) also takes.
     pub(super) fn sleep_on(&self, offset: usize, expected: u32) -> io::Result<()> {
         assert_eq!(offset, layout::WORKER_SLEEPS);
         let (lock, woken) = &self.futex;
@@ -115,7 +115,7 @@ fn fresh(offset: usize) -> (usize, AtomicU64) {
     (offset, AtomicU64::new(0))
 }
 
-/// A byte whose accesses the model checker follows.
+/// A byte whose accesses are checked by the model checker.
 #[derive(Debug)]
 struct Byte(UnsafeCell<u8>);
 
@@ -158,7 +158,7 @@ impl Doorbell {
         *self.0.0.lock().expect("a model does not panic under a lock") = false;
     }
 
-    /// Sleeps until it rings, which is the parent's only way to sleep.
+    /// Sleeps until the doorbell rings. The parent has no other way to sleep.
     pub(super) fn wait(&self) {
         let (rings, rung) = &*self.0;
         let mut rings = rings.lock().expect("a model does not panic under a lock");

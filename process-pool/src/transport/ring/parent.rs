@@ -24,8 +24,8 @@ pub(super) fn ends(memory: Arc<SharedMemory>, doorbell: Doorbell) -> (RingOutbox
 /// Wakes the worker, if it sleeps for this reason.
 fn wake_worker(memory: &SharedMemory, reason: u32) {
     let sleeps = memory.half_word(layout::WORKER_SLEEPS);
-    // ORDERING: this fence, after an index was stored, and the one in `RingPort::sleep_unless`, after the flag was,
-    // order the two: either the worker sees the new index, or this sees the flag.
+    // ORDERING: this fence, after an index was stored, and the one in `RingPort::sleep_unless`, after the flag was set,
+    // order the two: either the worker sees the new index, or this thread sees the flag.
     fence(SeqCst);
     if sleeps.load(Relaxed) == reason && sleeps.compare_exchange(reason, 0, Relaxed, Relaxed).is_ok() {
         memory.wake(layout::WORKER_SLEEPS);
@@ -56,7 +56,7 @@ impl Outbox for RingOutbox {
     }
 
     fn unread(&self) -> Option<u64> {
-        // If the worker has written over the indices it may have begun with everything.
+        // A worker that has overwritten the indices may have begun with everything.
         Some(self.sender.room().map_or(0, |room| (layout::CAPACITY - room) as u64))
     }
 
@@ -87,7 +87,7 @@ impl Inbox for RingInbox {
 
     fn arm(&mut self) -> bool {
         // ORDERING: the fence, after the flag is set, and the one in `RingPort::ring_doorbell`, after the tail was
-        // stored, order the two: either this sees the new tail, or the worker sees the flag.
+        // stored, order the two: either this thread sees the new tail, or the worker sees the flag.
         self.memory.half_word(layout::PARENT_SLEEPS).store(1, Relaxed);
         fence(SeqCst);
         self.receiver.held().is_ok_and(|held| held == 0)

@@ -1,8 +1,8 @@
 //! One direction of a ring: bytes from one process to the other, through a circular buffer in shared memory.
 //!
-//! The two indices count bytes since the start and never wrap, and their difference is what the buffer holds. Each is
-//! written by one side only: the tail by the producer, after it has copied bytes in, the head by the consumer, after it
-//! has copied bytes out. README.md beside this file explains why no byte and no wake-up is lost.
+//! The two indices count bytes since the start and never wrap. Their difference is the number of bytes in the buffer.
+//! Each is written by one side only: the tail by the producer, after it has copied bytes in, and the head by the
+//! consumer, after it has copied bytes out. README.md beside this file explains why no byte and no wake-up is lost.
 
 #[cfg(all(test, not(loom)))]
 mod properties;
@@ -68,7 +68,7 @@ pub(super) struct Producer {
     pipe: Pipe,
     /// This side's own index. The other side reads the copy in shared memory.
     tail: u64,
-    /// How much room there is at least, as of the last load of the other side's index.
+    /// The least room that there is, as of the last load of the other side's index.
     known_room: usize,
 }
 
@@ -87,8 +87,8 @@ impl Producer {
         }
     }
 
-    /// Puts in as much of the two parts, one after the other, as there is room for, and returns how many bytes that
-    /// were. The other side's index is loaded only if the known room does not suffice, because each load takes the
+    /// Puts in as much of the two parts, one after the other, as there is room for, and returns how many bytes it has
+    /// put in. It loads the other side's index only if the known room does not suffice, because each load takes the
     /// cache line away from the side that writes it.
     pub(super) fn put(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let length = first.len() + second.len();
@@ -124,9 +124,9 @@ impl Producer {
 pub(super) struct Consumer {
     pipe: Pipe,
     head: u64,
-    /// How many bytes there are at least, as of the last load of the other side's index.
+    /// The least number of bytes in the buffer, as of the last load of the other side's index.
     known: usize,
-    /// Whether half of the buffer or more was full at that load.
+    /// Whether at least half of the buffer was full at that load.
     is_crowded: bool,
 }
 
@@ -135,7 +135,7 @@ impl Consumer {
         Consumer { pipe: Pipe { memory, direction }, head: 0, known: 0, is_crowded: false }
     }
 
-    /// Returns how many bytes there are. It is an error if the other side's index cannot be right.
+    /// Returns how many bytes are in the buffer. It is an error if the other side's index cannot be right.
     pub(super) fn held(&self) -> io::Result<usize> {
         // ORDERING: Acquire pairs with the Release of the producer in `put`.
         let tail = self.pipe.tail().load(Acquire);
@@ -145,7 +145,7 @@ impl Consumer {
         }
     }
 
-    /// Appends up to `most` bytes of what is there, and returns how many bytes that were.
+    /// Appends up to `most` bytes from the buffer, and returns how many bytes it has appended.
     pub(super) fn take(&mut self, most: usize, into: &mut Vec<u8>) -> io::Result<usize> {
         let length = self.known(most)?.min(most);
         for (offset, part) in self.pipe.parts(self.head, length) {
@@ -157,7 +157,7 @@ impl Consumer {
         Ok(length)
     }
 
-    /// Fills the start of the slice with what is there, and returns how many bytes that were.
+    /// Fills the start of the slice from the buffer, and returns how many bytes it has filled.
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = self.known(into.len())?.min(into.len());
         let [(offset, first), (start, second)] = self.pipe.parts(self.head, length);
@@ -169,7 +169,7 @@ impl Consumer {
         Ok(length)
     }
 
-    /// Returns how many bytes there are, or the known number if that is enough.
+    /// Returns how many bytes are in the buffer, or the known number if that is enough.
     fn known(&mut self, wanted: usize) -> io::Result<usize> {
         if self.known < wanted {
             self.known = self.held()?;
@@ -178,9 +178,9 @@ impl Consumer {
         Ok(self.known)
     }
 
-    /// Returns whether the producer may wait for room. A producer that does has found the buffer full. Either the bytes
-    /// that were known then were half of the buffer or more, and it was crowded, or the load for the rest finds half of
-    /// the buffer or more.
+    /// Returns whether the producer may wait for room. A waiting producer has found the buffer full. At that time the
+    /// bytes known here were either at least half of the buffer, and then it was crowded, or fewer, and then the load
+    /// for the rest finds at least half.
     pub(super) fn is_crowded(&self) -> bool {
         self.is_crowded
     }

@@ -1,11 +1,12 @@
-//! What a worker leaves in shared memory in case it dies: which part of its standard error belongs to the task that it
-//! runs, and what its own handlers know of its end.
+//! A worker's report, which it leaves in shared memory in case it dies: which part of its standard error belongs to the
+//! task that it runs, and what its own handlers know of its end.
 //!
-//! Standard error is a pipe, which the parent reads at any time. The worker adds what the parent has read and what is
-//! still in the pipe, and so knows how much was ever written. The sum is only right if nothing was read between the two
-//! questions, so `read` is odd while the parent reads, and the worker loads it before and after it asks the pipe.
+//! Standard error is a pipe, which the parent reads at any time. The worker adds the bytes that the parent has read to
+//! the bytes that are still in the pipe, and so knows how many were ever written. The sum is right only if nothing was
+//! read between the two questions, so `read` is odd while the parent reads, and the worker loads it before and after it
+//! asks the pipe.
 //!
-//! Whatever a worker writes in here changes what is reported of its own death, and nothing else.
+//! Whatever a worker writes here affects only what is reported of its own death.
 
 use std::{
     io,
@@ -23,12 +24,12 @@ use super::{
 /// The parent takes no more than this out of a worker's standard error in one read.
 pub(crate) const STDERR_CHUNK: usize = 64 << 10;
 
-/// The worker serves: what its process does from here on is not part of its start.
+/// The worker serves: the later actions of its process are not part of its start.
 const SERVES: u64 = 1;
 const STACK_OVERFLOWED: u64 = 2;
 const LINK_LOST: u64 = 4;
 
-/// The report of one worker, which parent and worker both have.
+/// The report of one worker. Parent and worker both have it.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     memory: Arc<SharedMemory>,
@@ -40,7 +41,7 @@ impl Report {
         Report { memory, offset: REPORT }
     }
 
-    /// Makes a piece of memory that holds nothing else.
+    /// Makes a piece of memory that holds only a report.
     pub(crate) fn create() -> io::Result<(OwnedFd, Report)> {
         let file = create_file(c"worker-report", LENGTH)?;
         let report = Report::open(&file)?;
@@ -52,8 +53,8 @@ impl Report {
         Ok(Report { memory: Arc::new(SharedMemory::map(file, LENGTH)?), offset: 0 })
     }
 
-    /// Takes something out of the pipe, out of which `before` bytes were taken before. `take` also returns how many it
-    /// has taken. The parent calls this.
+    /// Calls `take`, which takes bytes out of the pipe and also returns how many it has taken. `before` bytes were
+    /// taken earlier. The parent calls this.
     pub(crate) fn count<R>(&self, before: u64, take: impl FnOnce() -> (R, u64)) -> R {
         let read = self.memory.word(self.offset + READ);
         // ORDERING: the lock of the pipe orders this store before the worker's second load, if the worker asked the
@@ -67,9 +68,9 @@ impl Report {
         outcome
     }
 
-    /// Notes that what is in the standard error up to now was written before the next task. `unread` asks the pipe how
-    /// many bytes it holds. `back_off` waits a little, and returns `false` when this must not be tried again. The
-    /// worker calls this.
+    /// Notes that the contents of the standard error up to now were written before the next task. `unread` asks the
+    /// pipe how many bytes it holds. `back_off` waits a little, and returns `false` when this must not be tried again.
+    /// The worker calls this.
     pub(crate) fn note_boundary(&self, unread: impl Fn() -> Option<u64>, mut back_off: impl FnMut() -> bool) {
         let read = self.memory.word(self.offset + READ);
         loop {
@@ -79,8 +80,8 @@ impl Report {
             fence(SeqCst);
             let is_exact = before.is_multiple_of(2) && read.load(Acquire) == before;
             if is_exact || !back_off() {
-                // If the parent does not proceed, what it is taking counts twice. The number may be too large but never
-                // too small, so nothing that an earlier task has written is attributed to a later one.
+                // If the parent does not proceed, the bytes that it is taking count twice. The number may be too large
+                // but never too small, so no output of an earlier task is attributed to a later one.
                 let taken = if is_exact { before / 2 } else { read.load(Acquire) / 2 + STDERR_CHUNK as u64 };
                 // ORDERING: the parent reads this when this process is gone.
                 self.memory.word(self.offset + BOUNDARY).store(taken.saturating_add(unread), Release);

@@ -36,7 +36,8 @@ impl RingPort {
         }
     }
 
-    /// Spins until it is `ready`, within the spin budget. Returns `false` if it is not, so that this worker must sleep.
+    /// Spins until `ready` returns `true`, within the spin budget. Returns `false` if it did not, so that this worker
+    /// must sleep.
     fn spin(&self, ready: impl Fn(&RingPort) -> io::Result<bool>) -> bool {
         let mut budget = self.spin_budget.get();
         // An error is reported when this worker continues.
@@ -45,7 +46,7 @@ impl RingPort {
         found
     }
 
-    /// Sleeps until the parent has done something, or not at all if it is `ready` already.
+    /// Sleeps until the parent has done something, or not at all if `ready` returns `true`.
     fn sleep_unless(&self, reason: u32, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
         if !cfg!(loom) && self.spin(&ready) {
             return Ok(());
@@ -58,7 +59,7 @@ impl RingPort {
         while !ready(self)? {
             self.memory.sleep_on(layout::WORKER_SLEEPS, reason)?;
             if !ready(self)? {
-                // The parent may have cleared the flag, and clears it only if it is set.
+                // The parent may have cleared the flag. It clears the flag only if it is set.
                 sleeps.store(reason, Relaxed);
                 fence(SeqCst);
             }
@@ -70,12 +71,12 @@ impl RingPort {
         Ok(())
     }
 
-    /// Tells the parent about room, if it may wait for some.
+    /// Tells the parent about room, if the parent may be waiting for some.
     fn made_room(&self) -> io::Result<()> {
         if self.receiver.is_crowded() { self.took() } else { Ok(()) }
     }
 
-    /// Tells the parent about room, or a slot, if it waits for that.
+    /// Tells the parent about room, or a slot, if the parent is waiting for that.
     fn took(&self) -> io::Result<()> {
         let wants = self.memory.half_word(layout::PARENT_WANTS_ROOM);
         // ORDERING: see `RingOutbox::want_room`.
@@ -149,7 +150,7 @@ impl Port for RingPort {
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
-        // It is in the shared memory, which outlives this process.
+        // The bytes are in the shared memory, which outlives this process.
         Ok(())
     }
 
@@ -158,7 +159,7 @@ impl Port for RingPort {
         // ORDERING: see `RingClaims::taken`.
         self.memory.word(layout::TAKEN).store(sequence, Release);
         if !started {
-            // A task that was withdrawn gets no reply, so only this wakes a parent that waits for its slot.
+            // A withdrawn task gets no reply, so only this wakes a parent that waits for its slot.
             self.took()?;
         }
         Ok(started)

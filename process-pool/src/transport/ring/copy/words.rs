@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// How much one step moves. The name is the number of bytes.
+/// The width of one step. The name is the number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     One,
@@ -50,7 +50,7 @@ fn steps(address: usize, length: usize, mut step: impl FnMut(usize, Step)) {
 /// # Safety
 ///
 /// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
-/// - What is at `from` is accessed by this process only through atomics.
+/// - The bytes at `from` are accessed by this process only through atomics.
 #[inline]
 pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
     steps(from.addr(), length, |at, step| {
@@ -76,7 +76,7 @@ pub(super) unsafe fn out_of_shared(from: *mut u8, to: *mut u8, length: usize) {
 /// # Safety
 ///
 /// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
-/// - What is at `to` is accessed by this process only through atomics.
+/// - The bytes at `to` are accessed by this process only through atomics.
 #[inline]
 pub(super) unsafe fn into_shared(from: *const u8, to: *mut u8, length: usize) {
     steps(to.addr(), length, |at, step| {

@@ -1,4 +1,4 @@
-//! The buffer compared with a queue, and with indices that may be anything. `PROPTEST_CASES` sets how many cases run.
+//! The buffer compared with a queue, and with arbitrary indices. `PROPTEST_CASES` sets how many cases run.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 0..40)
 }
 
-/// Makes a pipe through which so many bytes have gone before.
+/// Makes a pipe through which `index` bytes have gone already.
 fn pipe_at(index: u64) -> (Producer, Consumer) {
     let file = sync::create_file(c"test", layout::LENGTH).expect("shared memory");
     let memory = Arc::new(SharedMemory::map(&file, layout::LENGTH).expect("maps"));
