@@ -2,14 +2,13 @@
 
 mod aborts;
 mod batches;
-#[cfg(target_env = "gnu")]
-mod burst;
-mod claims;
 mod deaths;
 mod descendants;
 mod diagnosis;
 mod fork;
 mod forwarding;
+#[cfg(target_env = "gnu")]
+mod freed_memory;
 mod hostile;
 mod initializer;
 mod limits;
@@ -19,13 +18,14 @@ mod orphans;
 mod programs;
 mod restarts;
 mod rights;
+mod scheduling;
 mod security;
 mod shutdown;
 mod start;
+mod stderr_tail;
 mod stopped;
 mod support;
 mod terminal;
 mod transport;
 mod user_code;
-mod words;
 mod world;

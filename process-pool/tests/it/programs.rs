@@ -20,11 +20,11 @@ fn find(name: &str) -> Option<fn()> {
         "has_no_threads" => super::start::has_no_threads,
         "builds_a_pool" => super::start::builds_a_pool,
         #[cfg(target_env = "gnu")]
-        "cancels_what_waits" => super::burst::cancels_what_waits,
+        "cancels_what_waits" => super::freed_memory::cancels_what_waits,
         #[cfg(target_env = "gnu")]
-        "cancels_some_of_what_waits" => super::burst::cancels_some_of_what_waits,
+        "cancels_some_of_what_waits" => super::freed_memory::cancels_some_of_what_waits,
         #[cfg(target_env = "gnu")]
-        "has_a_burst" => super::burst::has_a_burst,
+        "has_a_burst" => super::freed_memory::has_a_burst,
         "crashes_in_control_groups" => super::descendants::crashes_in_control_groups,
         "holds_a_pool_in_control_groups" => super::descendants::holds_a_pool_in_control_groups,
         "has_no_right_to_a_control_group" => super::descendants::has_no_right_to_a_control_group,
