@@ -5,7 +5,7 @@ use process_pool::ProcessPoolExecutor;
 
 fn main() -> Result<(), Error> {
     if std::env::args().any(|argument| argument == "--list") {
-        // What test runners ask first.
+        // Test runners list the tests first.
         if !std::env::args().any(|argument| argument == "--ignored") {
             println!("plain: test");
         }

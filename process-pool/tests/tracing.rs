@@ -1,4 +1,4 @@
-//! What `tracing` is told of a pool's life.
+//! The events that a pool emits with `tracing`.
 
 use std::{
     fmt::Debug,
@@ -17,7 +17,7 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-/// Writes down each event in a line.
+/// Records each event as a line.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -49,7 +49,7 @@ impl<S: Subscriber> Layer<S> for Lines {
 const LONG: Duration = Duration::from_secs(100);
 
 #[test]
-fn a_pool_tells_of_its_workers_and_tasks_from_start_to_end() {
+fn a_pool_emits_events_for_its_workers_and_tasks() {
     let lines = Lines::default();
     tracing::subscriber::set_global_default(Registry::default().with(lines.clone())).unwrap();
     for transport in [Transport::Ring, Transport::Socket] {
@@ -59,7 +59,7 @@ fn a_pool_tells_of_its_workers_and_tasks_from_start_to_end() {
         let pid = pool.worker_pids()[0];
         let fine = pool.submit_with(TaskOptions::new().name("page 1"), |n: u32| n + 1, 1).unwrap();
         assert_eq!(fine.result(LONG).unwrap(), 2);
-        // The subscriber panics at this one, which is nobody's business but its own.
+        // The subscriber panics at this event, which must not affect the pool.
         let trouble = pool.submit_with(TaskOptions::new().name("troublemaker"), |n: u32| n + 1, 2).unwrap();
         assert_eq!(trouble.result(LONG).unwrap(), 3);
         let crash = pool.submit_with(TaskOptions::new().name("page 2"), |()| std::process::abort(), ()).unwrap();

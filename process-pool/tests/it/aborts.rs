@@ -1,4 +1,4 @@
-//! What the worker says of a panic that ends in an abort.
+//! The standard error of a worker after a panic that ends in an abort.
 
 use executor_core::{Executor, Future};
 
@@ -28,7 +28,7 @@ fn panic_in_extern_c(n: u32) -> u32 {
 
 #[allow(unsafe_code)]
 fn failed_check(_: u32) -> u32 {
-    // SAFETY: none; this is the undefined behaviour that the check is there to find.
+    // SAFETY: not sound on purpose: the check must find this undefined behaviour.
     unsafe { std::hint::unreachable_unchecked() }
 }
 

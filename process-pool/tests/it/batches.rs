@@ -1,4 +1,4 @@
-//! Chunks of a map: nobody can tell them from single tasks.
+//! Items of a chunk behave as single tasks do.
 
 use executor_core::{Backend, Error, ErrorKind, Executor, MapOptions, Shutdown};
 
@@ -9,7 +9,7 @@ fn kinds(results: impl Iterator<Item = Result<u32, Error>>) -> Vec<Result<u32, E
 }
 
 #[test]
-fn an_item_that_dies_does_not_hurt_its_chunk_and_no_item_runs_twice() {
+fn a_death_costs_one_item_of_its_chunk_and_no_item_runs_twice() {
     fn dies_at_some((path, n): (String, u32)) -> u32 {
         add_line(&path, n);
         match n {
@@ -38,7 +38,7 @@ fn an_item_that_dies_does_not_hurt_its_chunk_and_no_item_runs_twice() {
 }
 
 #[test]
-fn results_of_a_chunk_outlive_the_cancel_of_its_rest() {
+fn results_of_a_chunk_are_kept_when_the_rest_is_cancelled() {
     fn waits_at_three((path, n): (String, u32)) -> u32 {
         if n == 3 {
             touch(&format!("{path}.runs"));
@@ -62,7 +62,7 @@ fn results_of_a_chunk_outlive_the_cancel_of_its_rest() {
 }
 
 #[test]
-fn the_items_behind_one_that_is_stopped_are_cancelled_and_those_before_it_are_not() {
+fn stopping_an_item_cancels_the_items_behind_it() {
     fn hangs_at_two((path, n): (String, u32)) -> u32 {
         if n == 2 {
             super::support::never_ends(path);

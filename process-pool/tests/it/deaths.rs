@@ -1,4 +1,4 @@
-//! What the death of a worker costs: the task that it was running, and nothing else.
+//! The death of a worker costs the task that it was running and nothing else.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ fn aborts(_: i32) -> u32 {
 
 #[allow(unsafe_code)]
 fn raises(signal: i32) -> u32 {
-    // SAFETY: this process is the worker, which is meant to die of it.
+    // SAFETY: not sound on purpose: this worker must die of it.
     unsafe { libc::raise(signal) };
     unreachable!("it is dead")
 }
 
 #[allow(unsafe_code)]
 fn reads_bad_memory(address: i32) -> u32 {
-    // SAFETY: none; the process is meant to die of it.
+    // SAFETY: not sound on purpose: the process must die of it.
     unsafe { std::ptr::with_exposed_provenance::<u32>(address as usize).read_volatile() }
 }
 
@@ -41,7 +41,7 @@ fn overflows_its_stack(depth: i32) -> u32 {
 #[allow(unsafe_code)]
 fn closes_everything(_: i32) -> u32 {
     for descriptor in 3..100 {
-        // SAFETY: it takes away what the worker needs, as foreign code may.
+        // SAFETY: not sound on purpose: it closes what the worker needs, as foreign code may.
         unsafe { libc::close(descriptor) };
     }
     7
@@ -54,7 +54,7 @@ fn death_of(future: &Future<u32>) -> Error {
 }
 
 #[test]
-fn a_death_costs_its_task_says_how_and_leaves_the_others() {
+fn a_death_fails_its_task_with_the_reason_and_no_other_task() {
     on_both(|transport| {
         let pool = pool(transport, 2);
         let good: Vec<Future<u32>> = (0..50).map(|n| pool.submit(|n: u32| n * 2, n).unwrap()).collect();
@@ -94,7 +94,7 @@ fn a_death_costs_its_task_says_how_and_leaves_the_others() {
 
 #[test]
 fn the_last_lines_of_the_standard_error_are_in_the_error() {
-    fn shouts(lines: u32) -> u32 {
+    fn writes_lines_to_stderr(lines: u32) -> u32 {
         for line in 0..lines {
             eprintln!("line {line}");
         }
@@ -102,10 +102,10 @@ fn the_last_lines_of_the_standard_error_are_in_the_error() {
     }
     on_both(|transport| {
         let pool = pool(transport, 1);
-        let error = death_of(&pool.submit(shouts, 3000).unwrap());
+        let error = death_of(&pool.submit(writes_lines_to_stderr, 3000).unwrap());
         let tail = error.worker_death().expect("details").stderr_tail().to_string();
         assert!(tail.ends_with("line 2999") && tail.lines().count() < 50, "{tail}");
-        // The next one's last words are its own.
+        // The next death has its own stderr tail.
         let error = death_of(&pool.submit(exits, 1).unwrap());
         assert_eq!(error.worker_death().expect("details").stderr_tail(), "");
     });
@@ -115,7 +115,7 @@ fn the_last_lines_of_the_standard_error_are_in_the_error() {
 fn a_worker_may_write_much_to_its_standard_error_and_may_close_it() {
     #[allow(unsafe_code)]
     fn closes_its_standard_error(n: u32) -> u32 {
-        // SAFETY: nobody in this process owns the descriptor.
+        // SAFETY: nothing in this process owns the descriptor.
         unsafe { libc::close(2) };
         n
     }
@@ -128,7 +128,7 @@ fn a_worker_may_write_much_to_its_standard_error_and_may_close_it() {
     });
 }
 
-/// A pool in a program that has closed its standard error, whose workers fill it many times.
+/// Has a closed standard error, and workers that write much to theirs.
 #[allow(unsafe_code)]
 pub fn has_no_standard_error() {
     fn writes_a_megabyte(n: u32) -> u32 {
@@ -137,7 +137,7 @@ pub fn has_no_standard_error() {
         }
         n
     }
-    // SAFETY: nobody in this process owns the descriptor.
+    // SAFETY: nothing in this process owns the descriptor.
     unsafe { libc::close(2) };
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = pool(transport, 2);
@@ -166,8 +166,8 @@ fn a_task_that_may_be_retried_is_run_again_after_a_death() {
 }
 
 #[test]
-fn a_task_that_has_not_started_is_not_lost_with_the_worker_that_was_to_run_it() {
-    // With sockets a task starts when it is given.
+fn a_task_that_has_not_started_survives_the_death_of_its_worker() {
+    // Over a socket a task starts when it is sent.
     on(Transport::Ring, |transport| {
         let pool = pool(transport, 1);
         for n in 0..10 {
@@ -183,7 +183,7 @@ fn a_task_that_has_not_started_is_not_lost_with_the_worker_that_was_to_run_it() 
 }
 
 #[test]
-fn a_worker_that_is_dead_already_is_given_nothing() {
+fn a_dead_worker_gets_no_task() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         for n in 0..20 {
@@ -196,10 +196,10 @@ fn a_worker_that_is_dead_already_is_given_nothing() {
 }
 
 #[test]
-fn every_future_resolves_while_workers_are_killed_at_random_moments() {
+fn every_future_completes_while_workers_are_killed_at_random_moments() {
     on_both(|transport| {
         let pool = pool(transport, 3);
-        // Workers that have answered: those that die before they are ready, again and again, break the pool.
+        // All workers are ready, because repeated deaths before that break the pool.
         let (send, seen) = std::sync::mpsc::channel::<u32>();
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -219,7 +219,7 @@ fn every_future_resolves_while_workers_are_killed_at_random_moments() {
                 }
                 for future in futures {
                     match get(&future) {
-                        Ok(worker) => send.send(worker).expect("somebody listens"),
+                        Ok(worker) => send.send(worker).expect("the receiver exists"),
                         Err(error) => {
                             assert!(matches!(error.kind(), ErrorKind::WorkerDied | ErrorKind::Cancelled), "{error}");
                         }
@@ -248,7 +248,7 @@ fn a_worker_that_closes_its_descriptors_costs_at_most_its_task() {
 }
 
 #[test]
-fn arguments_that_no_worker_can_hold_fail_their_task_and_not_the_pool() {
+fn arguments_that_no_worker_can_hold_fail_their_task_only() {
     on_both(|transport| {
         let pool = builder(transport, 1).memory_limit(200 << 20).build().unwrap();
         let huge = "7".repeat(250 << 20);
@@ -260,7 +260,7 @@ fn arguments_that_no_worker_can_hold_fail_their_task_and_not_the_pool() {
 }
 
 #[test]
-fn what_a_task_has_started_ends_with_its_worker() {
+fn children_of_a_task_end_with_its_worker() {
     fn starts_a_child(path: String) -> u32 {
         let child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         add_line(&path, child.id());
@@ -281,13 +281,13 @@ fn what_a_task_has_started_ends_with_its_worker() {
 }
 
 #[test]
-fn deaths_are_noticed_where_the_program_ignores_the_ends_of_its_children() {
+fn deaths_are_noticed_if_the_program_ignores_sigchld() {
     programs::succeeds("ignores_the_ends_of_children", &[]);
 }
 
 #[allow(unsafe_code)]
 pub fn ignores_the_ends_of_children() {
-    // SAFETY: ignoring is no handler of ours.
+    // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     on_both(|transport| {
         let dir = SharedDir::new();

@@ -1,4 +1,4 @@
-//! What a task has started ends with its worker, in whatever group or session it is, whichever way the pool ends it.
+//! The descendants of a task end with its worker, in any process group and session, and however the pool ends.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -14,9 +14,9 @@ use crate::support::{
     DEADLINE, SharedDir, add_line, builder, get, is_alive, never_ends, on_both, pool, wait_for_file, wait_until,
 };
 
-/// Starts a child in a group of its own, one in a session of its own, and two that have lost the shell that has started
-/// them, one of them in a session of its own. Notes all four.
-// They are ended with the worker.
+/// Starts four processes and notes them: a child in a process group of its own, a child in a session of its own, and
+/// two orphans, one of which is in a session of its own.
+// They end with the worker, which does not wait for them.
 #[allow(clippy::zombie_processes)]
 pub fn starts_a_family(path: &str) {
     let sleeps = |program: &str, args: &[&str]| {
@@ -25,7 +25,7 @@ pub fn starts_a_family(path: &str) {
         command
     };
     add_line(path, sleeps("sleep", &["1000"]).process_group(0).spawn().expect("starts").id());
-    // It makes its session after it was started.
+    // The process makes its session after it was started.
     add_line(path, sleeps("setsid", &["sleep", "1000"]).spawn().expect("starts").id());
     let script = "setsid sleep 1000 & echo $! >> \"$0\"; sleep 1000 & echo $! >> \"$0\"";
     let shell = sleeps("sh", &["-c", script, path]).process_group(0).status().expect("starts");
@@ -34,7 +34,7 @@ pub fn starts_a_family(path: &str) {
 
 const FAMILY: usize = 4;
 
-/// Starts them and goes on for ever.
+/// Starts them and never ends.
 fn never_ends_with_a_family(path: String) {
     starts_a_family(&path);
     never_ends(format!("{path} runs"));
@@ -45,7 +45,7 @@ fn leaves_a_family(path: String) -> u32 {
     std::process::id()
 }
 
-/// All of the family is gone, and none was gone before.
+/// Checks that all four processes end in `end`, and none before.
 fn ends_with(dir: &SharedDir, end: impl FnOnce()) {
     let family = dir.numbers("family");
     assert_eq!(family.len(), FAMILY);
@@ -62,7 +62,7 @@ fn runs(pool: &ProcessPoolExecutor, dir: &SharedDir, options: TaskOptions) -> ex
 }
 
 #[test]
-fn a_time_limit_ends_what_its_task_has_started() {
+fn a_time_limit_ends_the_descendants_of_its_task() {
     on_both(|transport| {
         let (dir, pool) = (SharedDir::new(), pool(transport, 1));
         let task = runs(&pool, &dir, TaskOptions::new().time_limit(Duration::from_secs(2)));
@@ -71,7 +71,7 @@ fn a_time_limit_ends_what_its_task_has_started() {
 }
 
 #[test]
-fn terminate_ends_what_its_task_has_started_with_and_without_a_grace() {
+fn terminate_ends_the_descendants_of_its_task() {
     on_both(|transport| {
         for grace in [Duration::ZERO, Duration::from_millis(50), DEADLINE] {
             let (dir, pool) = (SharedDir::new(), pool(transport, 1));
@@ -85,7 +85,7 @@ fn terminate_ends_what_its_task_has_started_with_and_without_a_grace() {
 }
 
 #[test]
-fn a_pool_that_terminates_ends_what_its_tasks_have_started() {
+fn a_terminated_pool_ends_the_descendants_of_its_tasks() {
     on_both(|transport| {
         for grace in [Duration::ZERO, Duration::from_millis(50)] {
             let (dir, pool) = (SharedDir::new(), pool(transport, 1));
@@ -96,7 +96,7 @@ fn a_pool_that_terminates_ends_what_its_tasks_have_started() {
 }
 
 #[test]
-fn a_pool_that_is_dropped_ends_what_its_tasks_have_left_behind() {
+fn a_dropped_pool_ends_the_descendants_of_its_tasks() {
     on_both(|transport| {
         let (dir, pool) = (SharedDir::new(), pool(transport, 1));
         get(&pool.submit(leaves_a_family, dir.path("family")).unwrap()).unwrap();
@@ -105,7 +105,7 @@ fn a_pool_that_is_dropped_ends_what_its_tasks_have_left_behind() {
 }
 
 #[test]
-fn a_worker_that_has_had_the_tasks_of_its_life_ends_what_they_have_left_behind() {
+fn a_worker_at_its_task_limit_ends_the_descendants_of_its_tasks() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = builder(transport, 1).max_tasks_per_worker(2).build().unwrap();
@@ -118,7 +118,7 @@ fn a_worker_that_has_had_the_tasks_of_its_life_ends_what_they_have_left_behind()
 }
 
 #[test]
-fn a_task_that_exits_ends_what_it_has_started() {
+fn an_exit_of_a_task_ends_its_descendants() {
     fn exits((path, code): (String, i32)) {
         starts_a_family(&path);
         wait_for_file(&format!("{path} go"));
@@ -136,11 +136,11 @@ fn a_task_that_exits_ends_what_it_has_started() {
 }
 
 #[test]
-fn a_copy_of_a_worker_that_exits_ends_nothing_of_the_workers() {
+fn an_exit_of_a_forked_worker_ends_no_descendant_of_the_worker() {
     #[allow(unsafe_code)]
     fn forks(path: String) -> bool {
         starts_a_family(&path);
-        // SAFETY: the copy ends in the usual way, with all handlers, as programs do that forget that they are one.
+        // SAFETY: the copy exits with all exit handlers, as some programs do.
         let copy = unsafe { libc::fork() };
         if copy == 0 {
             // SAFETY: as above.
@@ -157,31 +157,31 @@ fn a_copy_of_a_worker_that_exits_ends_nothing_of_the_workers() {
     });
 }
 
-/// How many children of this process have ended and are not waited for.
-fn corpses() -> usize {
+/// Returns the number of zombies among the children of this process.
+fn zombies() -> usize {
     crate::support::children().into_iter().filter(|pid| !is_alive(*pid)).count()
 }
 
 #[test]
-fn what_a_worker_has_adopted_does_not_pile_up_when_it_has_ended() {
-    fn leaves_a_corpse(_: u32) -> usize {
+fn a_worker_reaps_the_processes_it_has_adopted() {
+    fn leaves_a_zombie(_: u32) -> usize {
         let shell = Command::new("sh").args(["-c", "true & exit 0"]).status().unwrap();
         assert!(shell.success());
-        corpses()
+        zombies()
     }
     let pool = pool(Transport::Ring, 1);
     let counts: Vec<usize> =
-        pool.map_with(MapOptions::new().chunksize(1), leaves_a_corpse, 0..300).unwrap().map(Result::unwrap).collect();
+        pool.map_with(MapOptions::new().chunksize(1), leaves_a_zombie, 0..300).unwrap().map(Result::unwrap).collect();
     assert!(counts.iter().max() > Some(&100), "they are not waited for each time: {counts:?}");
     assert!(counts.last() < Some(&150), "{counts:?}");
 }
 
 #[test]
-fn a_task_can_wait_for_the_child_of_an_earlier_one_however_long_ago_that_has_ended() {
+fn a_task_can_wait_for_a_child_of_an_earlier_task_that_ended_long_ago() {
     static CHILD: Mutex<Option<Child>> = Mutex::new(None);
     fn starts(code: u32) {
         *CHILD.lock().unwrap() = Some(Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().unwrap());
-        wait_until("its end", || corpses() == 1);
+        wait_until("its end", || zombies() == 1);
     }
     fn waits(_: u32) -> Option<i32> {
         CHILD.lock().unwrap().take()?.wait().unwrap().code()
@@ -194,7 +194,7 @@ fn a_task_can_wait_for_the_child_of_an_earlier_one_however_long_ago_that_has_end
     assert_eq!(get(&pool.submit(waits, 0).unwrap()).unwrap(), Some(9));
 }
 
-/// The control groups of a program's pools. None: it cannot make any.
+/// Returns the control groups of the pools of a program, and `None` if it cannot make any.
 fn control_groups(program: u32) -> Option<Vec<String>> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
@@ -217,7 +217,7 @@ fn skips() -> bool {
     cannot
 }
 
-/// A program that does this, so that no other test has a pool in it.
+/// Runs as a program of its own, so that no other test has a pool in its control group.
 pub fn crashes_in_control_groups() {
     fn crashes((path, way): (String, u32)) {
         starts_a_family(&path);
@@ -248,7 +248,7 @@ pub fn crashes_in_control_groups() {
 }
 
 #[test]
-fn in_a_control_group_a_crash_ends_what_its_task_has_started() {
+fn in_a_control_group_a_crash_ends_the_descendants_of_its_task() {
     if !skips() {
         crate::programs::succeeds("crashes_in_control_groups", &[]);
     }
@@ -264,7 +264,7 @@ pub fn holds_a_pool_in_control_groups() {
 }
 
 #[test]
-fn a_program_that_is_killed_leaves_no_control_group_and_no_one_in_it() {
+fn a_killed_program_leaves_no_control_group_and_no_process_in_it() {
     if skips() {
         return;
     }
@@ -280,7 +280,7 @@ fn a_program_that_is_killed_leaves_no_control_group_and_no_one_in_it() {
     wait_until("the end of its groups", || control_groups(program.id()) == Some(Vec::new()));
 }
 
-/// Without the right to make a control group a pool is as good as without one.
+/// Has no right to make control groups.
 pub fn has_no_right_to_a_control_group() {
     #[allow(unsafe_code)]
     // SAFETY: system calls without pointers.
@@ -294,7 +294,7 @@ pub fn has_no_right_to_a_control_group() {
 
 #[test]
 #[allow(unsafe_code)]
-fn a_pool_that_may_not_make_control_groups_works_without() {
+fn a_pool_without_the_right_to_make_control_groups_works() {
     // SAFETY: a system call without pointers.
     if unsafe { libc::geteuid() } != 0 {
         println!("skipped: to give up rights takes root");

@@ -1,4 +1,4 @@
-//! What a pool says of itself: its numbers and its `Debug`.
+//! The statistics and the `Debug` output of a pool.
 
 use executor_core::{Backend, ErrorKind, Executor, MapOptions, Shutdown, TaskOptions};
 
@@ -63,7 +63,7 @@ fn stats_count_the_bytes_of_each_way() {
 }
 
 #[test]
-fn workers_that_have_had_the_tasks_of_their_life_are_restarts_and_no_deaths() {
+fn workers_at_their_task_limit_count_as_restarts_and_not_as_deaths() {
     on_both(|transport| {
         let pool = builder(transport, 1).max_tasks_per_worker(2).build().unwrap();
         for n in 0..6 {
@@ -94,7 +94,7 @@ fn every_task_is_counted_once_however_it_ends() {
 }
 
 #[test]
-fn debug_shows_each_worker_with_its_process_and_its_task() {
+fn debug_shows_the_process_and_the_task_of_each_worker() {
     on_both(|transport| {
         let pool = builder(transport, 2).name_prefix("parser").build().unwrap();
         warm_up(&pool, 2);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn a_pool_in_a_forked_child_answers_with_an_error_and_harms_nobody() {
+fn a_pool_in_a_forked_child_returns_errors_and_the_parent_goes_on() {
     programs::succeeds("forks", &[]);
 }
 
@@ -40,7 +40,7 @@ pub fn forks() {
                 assert!(!pool.join(None));
                 drop(pool);
             }));
-            // SAFETY: it ends this process at once.
+            // SAFETY: it ends this process immediately.
             unsafe { libc::_exit(i32::from(outcome.is_err())) }
         }
         let start = Instant::now();

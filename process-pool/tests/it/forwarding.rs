@@ -1,4 +1,4 @@
-//! What workers write to their standard error reaches the host's, and whoever does not read that holds nobody up.
+//! The standard error of workers goes to that of the host. A reader that stops does not block the pool.
 
 use std::{
     collections::BTreeMap,
@@ -22,15 +22,15 @@ use crate::{
     support::{
         DEADLINE, SharedDir, builder, get, kill, never_ends, pool, terminal, threads, wait_for_file, wait_until,
     },
-    world::end_if_it_hangs,
+    world::end_at_the_deadline,
 };
 
 pub fn find(program: &str) -> Option<fn()> {
     Some(match program {
         "has_a_reader_that_stops" => has_a_reader_that_stops,
-        "has_workers_that_write_at_once" => has_workers_that_write_at_once,
-        "has_workers_that_say_something" => has_workers_that_say_something,
-        "has_a_worker_that_asks" => has_a_worker_that_asks,
+        "has_workers_that_write_at_the_same_time" => has_workers_that_write_at_the_same_time,
+        "has_workers_that_write" => has_workers_that_write,
+        "has_a_worker_that_prompts" => has_a_worker_that_prompts,
         "has_a_limit_on_the_size_of_files" => has_a_limit_on_the_size_of_files,
         _ => return None,
     })
@@ -38,14 +38,14 @@ pub fn find(program: &str) -> Option<fn()> {
 
 const BOTH: [Transport; 2] = [Transport::Ring, Transport::Socket];
 
-/// In a task: many lines of different lengths, each of which shows where it ends. Returns how many bytes they are.
+/// In a task: writes many lines of different lengths, each with an end mark. Returns the number of bytes.
 fn writes_lines(count: usize) -> usize {
     let line = |number: usize| format!("<{}:{}>\n", number, "x".repeat(number % 150));
     let lines = (0..count).map(line);
     lines.map(|line| if write_all(line.as_bytes()) { line.len() } else { 0 }).sum()
 }
 
-/// As C does it: one system call for what is written at once.
+/// Writes with one system call, as C does.
 #[allow(unsafe_code)]
 fn write_all(bytes: &[u8]) -> bool {
     // SAFETY: the bytes are there.
@@ -57,55 +57,55 @@ fn is_whole(line: &str) -> bool {
     text.is_some_and(|(number, x)| number.parse().is_ok_and(|number: usize| x == "x".repeat(number % 150)))
 }
 
-/// How many bytes a line says were left out.
+/// Returns the number of bytes that a line reports as dropped.
 fn left_out(line: &str) -> Option<usize> {
     let number = line.strip_prefix("… ")?.strip_suffix(" bytes of worker stderr were left out …")?;
     number.replace(',', "").parse().ok()
 }
 
 #[allow(unsafe_code)]
-fn put_in_place_of_standard_error(file: &impl std::os::fd::AsRawFd) {
-    // SAFETY: nobody in this process owns the descriptor that is replaced.
+fn replace_fd_of_standard_error(file: &impl std::os::fd::AsRawFd) {
+    // SAFETY: nothing in this process owns the descriptor that is replaced.
     assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 2) }, 2);
 }
 
 #[test]
-fn a_terminal_that_nobody_reads_holds_nobody_up() {
+fn an_unread_terminal_does_not_block_the_pool() {
     programs::succeeds("has_a_reader_that_stops", &[("KIND", "terminal")]);
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_holds_nobody_up() {
+fn an_unread_pipe_does_not_block_the_pool() {
     programs::succeeds("has_a_reader_that_stops", &[("KIND", "pipe")]);
 }
 
 #[test]
-fn a_socket_that_nobody_reads_holds_nobody_up() {
+fn an_unread_socket_does_not_block_the_pool() {
     programs::succeeds("has_a_reader_that_stops", &[("KIND", "socket")]);
 }
 
 #[test]
-fn what_cannot_be_opened_once_more_holds_nobody_up() {
+fn an_unread_pipe_that_cannot_be_opened_again_does_not_block_the_pool() {
     programs::succeeds("has_a_reader_that_stops", &[("KIND", "foreign terminal")]);
     programs::succeeds("has_a_reader_that_stops", &[("KIND", "foreign pipe")]);
 }
 
 #[test]
-fn a_standard_error_that_takes_nothing_or_is_closed_holds_nobody_up() {
+fn a_full_or_closed_standard_error_does_not_block_the_pool() {
     programs::succeeds("has_a_reader_that_stops", &[("KIND", "full")]);
     programs::succeeds("has_a_reader_that_stops", &[("KIND", "closed")]);
 }
 
-/// Everything that a pool does, while its workers write more than anybody takes.
+/// Uses a pool while its workers write more than is read.
 fn has_a_reader_that_stops() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let kind = std::env::var("KIND").expect("it is set");
     for transport in BOTH {
         let reader = replace_standard_error(&kind);
         let pool = builder(transport, 2).build().unwrap();
-        let written = works_all_the_same(&pool);
+        let written = uses_every_function(&pool);
         match reader {
-            // What was not left out arrives, line by line, and what was left out is said.
+            // The lines that are not dropped arrive, with a report of those that are.
             Some(reader) if transport == Transport::Ring && !kind.starts_with("foreign") => {
                 let (begins, begun) = channel();
                 let shown = thread::spawn(move || read_lines(reader, &begins));
@@ -114,7 +114,7 @@ fn has_a_reader_that_stops() {
                 close_standard_error();
                 is_complete(&shown.join().unwrap(), written);
             }
-            // Where nobody begins to read, the pool ends all the same.
+            // The pool ends even if nothing is read.
             reader => {
                 drop(pool);
                 drop(reader);
@@ -123,7 +123,7 @@ fn has_a_reader_that_stops() {
     }
 }
 
-/// Answers what would read it, if anything could.
+/// Returns the reading end, if there is one.
 fn replace_standard_error(kind: &str) -> Option<File> {
     let (reader, writer): (OwnedFd, OwnedFd) = match kind.trim_start_matches("foreign ") {
         "terminal" => {
@@ -139,7 +139,7 @@ fn replace_standard_error(kind: &str) -> Option<File> {
             (reader.into(), writer.into())
         }
         "full" => {
-            put_in_place_of_standard_error(&File::options().write(true).open("/dev/full").unwrap());
+            replace_fd_of_standard_error(&File::options().write(true).open("/dev/full").unwrap());
             return None;
         }
         _ => {
@@ -152,14 +152,15 @@ fn replace_standard_error(kind: &str) -> Option<File> {
         File::from(writer.try_clone().unwrap()).set_permissions(nobody_may_open_it).unwrap();
         is_no_root();
     }
-    put_in_place_of_standard_error(&writer);
+    replace_fd_of_standard_error(&writer);
     Some(reader.into())
 }
 
-/// From here on this program has no right to files but what everybody has.
+/// Gives up root, so that access to files is checked.
 #[allow(unsafe_code)]
 fn is_no_root() {
-    // SAFETY: system calls without pointers. The second also makes the files in `/proc` this program's own again.
+    // SAFETY: system calls without pointers. The second one also gives this program access to its files in `/proc`
+    // again.
     unsafe {
         libc::setresgid(65534, 65534, 65534);
         libc::setresuid(65534, 65534, 65534);
@@ -169,12 +170,12 @@ fn is_no_root() {
 
 #[allow(unsafe_code)]
 fn close_standard_error() {
-    // SAFETY: nobody in this process owns the descriptor.
+    // SAFETY: nothing in this process owns the descriptor.
     unsafe { libc::close(2) };
 }
 
-/// Deaths, limits, terminations and results. Returns how much was written.
-fn works_all_the_same(pool: &ProcessPoolExecutor) -> usize {
+/// Causes deaths, limits, terminations and results. Returns the number of bytes that workers have written.
+fn uses_every_function(pool: &ProcessPoolExecutor) -> usize {
     let floods = |count| pool.submit(writes_lines, count).unwrap();
     let written: usize = [floods(40_000), floods(40_000)].iter().map(|future| get(future).unwrap()).sum();
     assert_eq!(get(&pool.submit(|n: u32| n + 1, 1).unwrap()).unwrap(), 2);
@@ -191,11 +192,11 @@ fn works_all_the_same(pool: &ProcessPoolExecutor) -> usize {
     written + get(&floods(10)).unwrap()
 }
 
-/// All lines. It says when the first one has come.
+/// Returns all lines, and signals when the first one has arrived.
 fn read_lines(reader: File, begins: &Sender<()>) -> Vec<String> {
     let mut lines = Vec::new();
     for line in BufReader::new(reader).lines() {
-        // The far end of a terminal that nobody has open any more cannot be read.
+        // A terminal without a writer cannot be read.
         let Ok(line) = line else { break };
         lines.push(line.trim_end_matches('\r').to_string());
         if lines.len() == 1 {
@@ -205,7 +206,7 @@ fn read_lines(reader: File, begins: &Sender<()>) -> Vec<String> {
     lines
 }
 
-/// Every line is whole, or says how much is missing; and nothing else is missing.
+/// Checks that every line is complete or reports dropped bytes, and that nothing else is missing.
 fn is_complete(lines: &[String], written: usize) {
     let (mut shown, mut missing) = (0, 0);
     for line in lines {
@@ -222,9 +223,9 @@ fn is_complete(lines: &[String], written: usize) {
 }
 
 #[test]
-fn lines_of_workers_that_write_at_once_arrive_whole_and_all_of_them() {
+fn lines_of_workers_that_write_at_the_same_time_arrive_complete() {
     for kind in ["pipe", "terminal"] {
-        let mut command = programs::command("has_workers_that_write_at_once");
+        let mut command = programs::command("has_workers_that_write_at_the_same_time");
         command.stdout(Stdio::null());
         let (reader, mut child): (File, _) = if kind == "pipe" {
             let (reader, writer): (PipeReader, _) = std::io::pipe().unwrap();
@@ -244,8 +245,8 @@ fn lines_of_workers_that_write_at_once_arrive_whole_and_all_of_them() {
     }
 }
 
-fn has_workers_that_write_at_once() {
-    end_if_it_hangs();
+fn has_workers_that_write_at_the_same_time() {
+    end_at_the_deadline();
     for transport in BOTH {
         let pool = pool(transport, 8);
         let futures: Vec<Future<usize>> = (0..8).map(|_| pool.submit(writes_lines, 5000).unwrap()).collect();
@@ -254,16 +255,16 @@ fn has_workers_that_write_at_once() {
 }
 
 #[test]
-fn what_a_worker_has_written_arrives_before_the_pool_is_gone() {
-    let said = programs::succeeds("has_workers_that_say_something", &[]);
+fn the_output_of_a_worker_arrives_before_the_pool_has_ended() {
+    let text = programs::succeeds("has_workers_that_write", &[]);
     for what in ["before a result", "before a death", "an unfinished line"] {
-        assert_eq!(said.matches(what).count(), 2, "{what:?} in {said}");
+        assert_eq!(text.matches(what).count(), 2, "{what:?} in {text}");
     }
-    assert!(said.lines().any(|line| line == "an unfinished line"), "{said}");
+    assert!(text.lines().any(|line| line == "an unfinished line"), "{text}");
 }
 
-fn has_workers_that_say_something() {
-    end_if_it_hangs();
+fn has_workers_that_write() {
+    end_at_the_deadline();
     let before = threads();
     for transport in BOTH {
         let pool = pool(transport, 2);
@@ -281,33 +282,33 @@ fn has_workers_that_say_something() {
 }
 
 #[test]
-fn a_question_arrives_although_its_line_does_not_end() {
+fn a_prompt_without_a_line_end_arrives() {
     let dir = SharedDir::new();
-    let mut command = programs::command("has_a_worker_that_asks");
+    let mut command = programs::command("has_a_worker_that_prompts");
     command.env("ANSWER", dir.path("answer")).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut reader = child.stderr.take().unwrap();
-    let (mut said, mut byte) = (Vec::new(), [0]);
-    // It is only answered when it was read.
-    while !said.ends_with(b"Really? ") {
-        assert_eq!(reader.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&said));
-        said.push(byte[0]);
+    let (mut text, mut byte) = (Vec::new(), [0]);
+    // The task goes on only when the prompt has been read.
+    while !text.ends_with(b"Really? ") {
+        assert_eq!(reader.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&text));
+        text.push(byte[0]);
     }
     dir.touch("answer");
     assert!(child.wait().unwrap().success());
 }
 
-fn has_a_worker_that_asks() {
+fn has_a_worker_that_prompts() {
     fn asks(path: String) {
         eprint!("Really? ");
         wait_for_file(&path);
     }
-    end_if_it_hangs();
+    end_at_the_deadline();
     let pool = pool(Transport::Ring, 1);
     get(&pool.submit(asks, std::env::var("ANSWER").unwrap()).unwrap()).unwrap();
 }
 
-/// The limit on the size of files, of which more than one is smaller than the memory of a ring.
+/// Limits on the size of files. Some are smaller than the memory of a ring.
 const FILE_SIZES: [u64; 5] = [0, 1, 4096, 512 << 10, 600 << 10];
 
 #[test]
@@ -340,13 +341,13 @@ fn set_file_size(bytes: u64) -> std::io::Result<()> {
 }
 
 fn has_a_limit_on_the_size_of_files() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     for transport in BOTH {
         let pool = builder(transport, 2).build().unwrap();
         warm(&pool);
         let written = get(&pool.submit(writes_lines, 10_000).unwrap()).unwrap();
         assert!(written > 700 << 10, "it goes through a pipe");
-        // A worker that takes another's place has a link of its own.
+        // A replacement has a link of its own.
         kill(pool.worker_pids()[0], libc::SIGKILL);
         warm(&pool);
         let error = get(&pool.submit(|()| -> u32 { std::process::exit(3) }, ()).unwrap()).unwrap_err();
@@ -355,7 +356,7 @@ fn has_a_limit_on_the_size_of_files() {
     }
 }
 
-/// As `warm_up`, without files.
+/// Runs short tasks until both workers have run.
 fn warm(pool: &ProcessPoolExecutor) {
     wait_until("two workers", || pool.worker_pids().len() == 2);
     let answers: Vec<Future<u32>> =

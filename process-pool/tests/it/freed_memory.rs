@@ -1,5 +1,4 @@
-//! What a pool keeps of a burst, and of tasks that were cancelled. The allocator of the GNU C library says how much
-//! that is.
+//! Pools free the memory of bursts and of cancelled tasks. The allocator of the GNU C library counts it.
 
 use executor_core::{Executor, Future, Shutdown, TaskOptions};
 use process_pool::Transport;
@@ -9,10 +8,10 @@ use crate::{
     support::{Blocker, builder, get, pool, wait_until, warm_up},
 };
 
-/// How many bytes this program has asked its allocator for and not given back.
+/// Returns the number of allocated bytes.
 #[allow(unsafe_code)]
 fn allocated() -> usize {
-    // SAFETY: it only counts.
+    // SAFETY: it only reads counters.
     let info = unsafe { libc::mallinfo2() };
     info.uordblks + info.hblkhd
 }
@@ -20,16 +19,16 @@ fn allocated() -> usize {
 const MEBIBYTE: usize = 1 << 20;
 
 #[test]
-fn cancelled_tasks_that_were_still_queued_give_their_arguments_back() {
-    programs::succeeds("cancels_what_waits", &[]);
+fn cancelled_queued_tasks_free_their_arguments() {
+    programs::succeeds("cancels_waiting_tasks", &[]);
 }
 
-pub fn cancels_what_waits() {
+pub fn cancels_waiting_tasks() {
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = builder(transport, 1).queue_capacity(2).build().unwrap();
         let blocker = Blocker::start(&pool);
         let before = allocated();
-        // One is on its way, and has a part in the ring, or waits for the worker.
+        // This one is partly in the ring, or waits for the worker.
         let first = pool.submit(|bytes: Vec<u8>| bytes.len(), vec![1; 4 * MEBIBYTE]).unwrap();
         let mut cancelled = Vec::new();
         for _ in 0..300 {
@@ -47,11 +46,11 @@ pub fn cancels_what_waits() {
 }
 
 #[test]
-fn cancelled_tasks_among_others_give_their_arguments_back_whatever_their_order_and_priority() {
-    programs::succeeds("cancels_some_of_what_waits", &[]);
+fn cancelled_tasks_among_others_free_their_arguments() {
+    programs::succeeds("cancels_some_waiting_tasks", &[]);
 }
 
-pub fn cancels_some_of_what_waits() {
+pub fn cancels_some_waiting_tasks() {
     let pool = pool(Transport::Ring, 1);
     let blocker = Blocker::start(&pool);
     crate::support::wait_until_tasks_are_long();
@@ -76,7 +75,7 @@ pub fn cancels_some_of_what_waits() {
 }
 
 #[test]
-fn a_pool_gives_the_memory_of_a_burst_back_when_it_is_over() {
+fn a_pool_frees_the_memory_of_a_burst() {
     programs::succeeds("has_a_burst", &[]);
 }
 
@@ -93,7 +92,7 @@ pub fn has_a_burst() {
                 (0..TASKS).map(|n| pool.submit_with(options.clone(), |n: u32| n, n).unwrap()).collect();
             let most = allocated() - before;
             blockers.into_iter().for_each(Blocker::release);
-            // As many of them as take long enough to see the pool through a part of it, and the rest is cancelled.
+            // A third is cancelled. The rest runs while the pool frees memory.
             futures.iter().step_by(3).for_each(|future| _ = future.cancel());
             futures.iter().for_each(|future| _ = get(future));
             drop(futures);

@@ -20,7 +20,7 @@ fn recalls(_: ()) -> Option<String> {
     WORD.get().cloned()
 }
 
-/// The error that a pool ends with, whether it was broken before the task was submitted or after.
+/// Returns the error of a broken pool, whether it broke before the task was submitted or after.
 fn breaks(pool: &process_pool::ProcessPoolExecutor) -> Error {
     let error = match pool.submit(|n: u32| n, 1) {
         Ok(future) => get(&future).expect_err("the pool is broken"),
@@ -42,7 +42,7 @@ fn each_worker_is_initialized_once_before_its_first_task() {
         for future in &futures {
             assert_eq!(get(future).unwrap().as_deref(), Some("secret"));
         }
-        // A replacement is initialized too.
+        // The replacement of a worker is initialized too.
         let blockers = [(); 2].map(|()| Blocker::start(&pool));
         kill(pool.worker_pids()[0], libc::SIGKILL);
         wait_until("a third worker", || dir.lines("workers").len() == 3);
@@ -98,7 +98,7 @@ fn an_initializer_that_ends_its_process_breaks_the_pool() {
 }
 
 #[test]
-fn tasks_of_a_pool_that_breaks_all_hear_of_it() {
+fn all_tasks_of_a_pool_that_breaks_fail() {
     fn aborts_when_told(path: String) {
         if std::path::Path::new(&path).exists() {
             std::process::abort();
@@ -121,7 +121,7 @@ fn tasks_of_a_pool_that_breaks_all_hear_of_it() {
 }
 
 #[test]
-fn a_pool_whose_initializer_goes_on_for_ever_can_be_dropped() {
+fn a_pool_whose_initializer_never_ends_can_be_dropped() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = builder(transport, 2).initializer(super::support::never_ends, dir.path("runs")).build().unwrap();
@@ -131,11 +131,11 @@ fn a_pool_whose_initializer_goes_on_for_ever_can_be_dropped() {
 }
 
 #[test]
-fn workers_that_end_without_ever_having_a_task_are_not_replaced_in_a_storm() {
+fn workers_that_end_without_a_task_are_replaced_slowly() {
     fn ends_when_it_is_ready(path: String) {
         add_line(&path, std::process::id());
         std::thread::spawn(|| {
-            // Not before the worker waits for its first task.
+            // By then the worker waits for its first task.
             std::thread::park_timeout(Duration::from_millis(5));
             std::process::exit(9)
         });

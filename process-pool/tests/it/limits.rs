@@ -1,4 +1,4 @@
-//! Stopping what runs: time limits, termination, memory.
+//! Limits and termination of running tasks.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -18,7 +18,7 @@ fn kind<T: Send + 'static>(future: &Future<T>) -> Option<ErrorKind> {
 }
 
 #[test]
-fn a_task_that_runs_for_too_long_is_stopped_and_its_worker_is_free_again() {
+fn a_task_at_its_time_limit_is_stopped_and_its_worker_is_replaced() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = builder(transport, 1).time_limit(Duration::from_millis(50)).build().unwrap();
@@ -34,7 +34,7 @@ fn a_task_that_runs_for_too_long_is_stopped_and_its_worker_is_free_again() {
 }
 
 #[test]
-fn a_limit_of_the_tasks_own_counts_and_the_time_in_the_queue_does_not() {
+fn a_tasks_own_limit_replaces_the_pools_and_starts_when_the_task_does() {
     on_both(|transport| {
         let pool = builder(transport, 1).time_limit(Duration::from_millis(1)).build().unwrap();
         let patient = TaskOptions::new().time_limit(DEADLINE);
@@ -50,7 +50,7 @@ fn a_limit_of_the_tasks_own_counts_and_the_time_in_the_queue_does_not() {
 }
 
 #[test]
-fn a_limit_without_end_is_none() {
+fn an_endless_time_limit_is_no_limit() {
     on_both(|transport| {
         let pool = builder(transport, 1).time_limit(Duration::MAX).build().unwrap();
         assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
@@ -63,7 +63,7 @@ fn a_limit_without_end_is_none() {
 }
 
 #[test]
-fn many_short_tasks_with_a_limit_all_end_well() {
+fn many_short_tasks_with_a_limit_succeed() {
     on_both(|transport| {
         let pool = builder(transport, 2).time_limit(DEADLINE).build().unwrap();
         let futures: Vec<Future<u32>> = (0..2000).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
@@ -74,7 +74,7 @@ fn many_short_tasks_with_a_limit_all_end_well() {
 }
 
 #[test]
-fn of_a_chunk_only_the_item_that_runs_for_too_long_is_lost() {
+fn a_time_limit_costs_one_item_of_its_chunk() {
     fn hangs_at_three(n: u32) -> u32 {
         if n == 3 {
             loop {
@@ -97,7 +97,7 @@ fn of_a_chunk_only_the_item_that_runs_for_too_long_is_lost() {
 }
 
 #[test]
-fn a_wait_that_times_out_touches_nothing() {
+fn a_wait_that_times_out_leaves_the_task_alone() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         let blocker = Blocker::start(&pool);
@@ -108,7 +108,7 @@ fn a_wait_that_times_out_touches_nothing() {
 }
 
 #[test]
-fn a_task_that_runs_is_terminated_and_a_task_that_waits_is_cancelled() {
+fn terminate_stops_a_running_task_and_cancels_a_waiting_one() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
@@ -128,13 +128,13 @@ fn a_task_that_runs_is_terminated_and_a_task_that_waits_is_cancelled() {
 
 #[allow(unsafe_code)]
 fn ignores_sigterm(path: String) {
-    // SAFETY: ignoring is no handler of ours.
+    // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
     never_ends(path);
 }
 
 #[test]
-fn a_task_that_does_not_listen_is_killed_after_the_grace() {
+fn a_task_that_ignores_sigterm_is_killed_after_the_grace_period() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
@@ -168,7 +168,7 @@ fn a_second_terminate_may_be_stricter() {
 
 #[allow(unsafe_code)]
 fn ends_when_asked(path: String) -> u32 {
-    // SAFETY: ignoring is no handler of ours.
+    // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
     touch(&path);
     wait_until("a request to stop", || task::current().unwrap().is_cancelled());
@@ -177,7 +177,7 @@ fn ends_when_asked(path: String) -> u32 {
 }
 
 #[test]
-fn a_task_that_stops_when_it_is_asked_is_not_waited_for() {
+fn a_task_that_ends_when_asked_does_not_use_up_the_grace_period() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
@@ -191,11 +191,11 @@ fn a_task_that_stops_when_it_is_asked_is_not_waited_for() {
 }
 
 #[test]
-fn a_worker_that_has_left_its_group_can_be_stopped_too() {
-    // The worker is killed before it could wait for its child.
+fn a_worker_that_has_left_its_process_group_can_be_stopped() {
+    // The worker is killed, so it does not wait for its child.
     #[allow(unsafe_code, clippy::zombie_processes)]
     fn leaves_its_group(path: String) -> u32 {
-        // A child makes a group of its own, which the worker then joins.
+        // The worker joins the process group of a child.
         let mut command = Command::new("cat");
         let child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         // SAFETY: a system call without pointers.
@@ -218,7 +218,7 @@ fn a_worker_that_has_left_its_group_can_be_stopped_too() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_memory_limit_counts_what_is_private_and_not_what_can_be_shared() {
+fn a_memory_limit_counts_private_and_not_shared_memory() {
     #[allow(unsafe_code)]
     fn maps((mebibytes, flags): (usize, i32)) -> bool {
         let (length, access) = (mebibytes << 20, libc::PROT_READ | libc::PROT_WRITE);
@@ -255,7 +255,7 @@ fn a_worker_has_no_more_memory_than_its_limit() {
     });
 }
 
-/// In a task: the limits of core dumps.
+/// In a task: returns the limits of core dumps.
 #[allow(unsafe_code)]
 fn core_limits(_: ()) -> (u64, u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -265,7 +265,7 @@ fn core_limits(_: ()) -> (u64, u64) {
 }
 
 #[test]
-fn core_dumps_are_as_the_host_has_them_unless_the_pool_says_otherwise() {
+fn core_dumps_follow_the_host_unless_the_pool_sets_them() {
     let dir = SharedDir::new();
     crate::programs::succeeds("crashes_with_core_dumps", &[("DIRECTORY", &dir.path(""))]);
 }

@@ -1,4 +1,4 @@
-//! The process pool from outside: each rule on both transports.
+//! Tests of the public interface of the process pool, on both transports.
 
 mod aborts;
 mod batches;

@@ -1,6 +1,6 @@
-//! The messages that `MESSAGES.md` shows are those that a pool really gives.
+//! Checks that `MESSAGES.md` shows the messages of a pool.
 //!
-//! With the variable `WRITE_MESSAGES` set, the file is written anew.
+//! If the variable `WRITE_MESSAGES` is set, the file is written instead.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ lines. A test compares these messages with those of the code.
 
 ";
 
-/// A kind of failure: what has gone wrong, and how to make it so.
+/// A kind of failure: its description, and how to cause it.
 type Case = (&'static str, fn() -> Error);
 
 const CASES: &[Case] = &[
@@ -59,7 +59,7 @@ const CASES: &[Case] = &[
         error_of(&pool, "page 17", |()| 0)
     }),
     ("The system refuses to start a worker", || {
-        // More than the system passes to a new process.
+        // The system does not pass this much to a new process.
         builder().env("EXCESS", "x".repeat(8 << 20)).build().unwrap_err()
     }),
     ("The initializer panics", || {
@@ -80,7 +80,7 @@ const CASES: &[Case] = &[
 ];
 
 fn builder() -> ProcessPoolBuilder {
-    // A backtrace would say where this was compiled.
+    // A backtrace would depend on where this was compiled.
     ProcessPoolExecutor::builder().max_workers(1).name_prefix("parser").env("RUST_BACKTRACE", "0")
 }
 
@@ -98,7 +98,7 @@ where
 
 #[allow(unsafe_code)]
 fn raise(signal: i32) -> u64 {
-    // SAFETY: that is what this is for.
+    // SAFETY: not sound on purpose: the memory may change at any time.
     unsafe { libc::raise(signal) };
     0
 }
@@ -114,7 +114,7 @@ fn overflow(depth: u64) -> u64 {
     overflow(depth + 1) + room[0]
 }
 
-/// Numbers of processes differ from run to run, and those of lines whenever this file is edited.
+/// Replaces process ids, which differ from run to run, and line numbers, which change with this file.
 fn with_fixed_numbers(message: &str) -> String {
     let mut text = String::new();
     let mut rest = message;
@@ -133,7 +133,7 @@ fn with_fixed_numbers(message: &str) -> String {
 }
 
 #[test]
-fn the_messages_in_the_documentation_are_those_that_a_pool_gives() {
+fn the_messages_in_the_documentation_are_those_of_a_pool() {
     let sections = CASES.iter().map(|(title, make)| {
         let error = make();
         let message = with_fixed_numbers(&error.to_string());

@@ -1,4 +1,4 @@
-//! Who starts when.
+//! The order in which tasks start.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn notes((path, number): (String, u32)) {
     add_line(&path, number);
 }
 
-/// Uses the worker to short tasks, so that it is given many at once.
+/// Runs short tasks, so that the pool then sends a worker many tasks together.
 fn warm(pool: &process_pool::ProcessPoolExecutor) {
     for _ in 0..3 {
         let futures: Vec<Future<u32>> = (0..200).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
@@ -19,7 +19,7 @@ fn warm(pool: &process_pool::ProcessPoolExecutor) {
 }
 
 #[test]
-fn tasks_start_in_the_order_of_their_submission() {
+fn tasks_start_in_the_order_of_submission() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
@@ -32,7 +32,7 @@ fn tasks_start_in_the_order_of_their_submission() {
 }
 
 #[test]
-fn the_more_urgent_starts_first_and_equals_keep_their_order() {
+fn a_higher_priority_starts_first_and_equal_ones_keep_their_order() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
@@ -54,7 +54,7 @@ fn the_more_urgent_starts_first_and_equals_keep_their_order() {
 }
 
 #[test]
-fn the_order_holds_when_tasks_are_taken_back_from_several_workers() {
+fn tasks_that_are_taken_back_from_workers_keep_their_order() {
     fn slow((path, number): (String, u32)) {
         add_line(&path, number);
         std::thread::park_timeout(Duration::from_micros(u64::from(number % 5) * 400));
@@ -67,14 +67,14 @@ fn the_order_holds_when_tasks_are_taken_back_from_several_workers() {
         wait_until_tasks_are_long();
         let futures: Vec<Future<()>> =
             (0..200).map(|number| pool.submit(slow, (dir.path("order"), number)).unwrap()).collect();
-        // Something urgent has all of it taken back.
+        // A task with a higher priority makes the pool take all of them back.
         let urgent = TaskOptions::new().priority(1);
         let urgent = pool.submit_with(urgent, notes, (dir.path("order"), 1000)).unwrap();
         let [first, second] = blockers;
         first.release();
         get(&urgent).unwrap();
         futures.iter().for_each(|future| get(future).unwrap());
-        // One worker had all of them, for the other has not come through its blocker.
+        // One worker ran all of them, because the other one is still blocked.
         let mut order = dir.numbers("order");
         assert_eq!(order.remove(0), 1000);
         assert_eq!(order, (0..200).collect::<Vec<u32>>());
@@ -83,7 +83,7 @@ fn the_order_holds_when_tasks_are_taken_back_from_several_workers() {
 }
 
 #[test]
-fn a_death_does_not_change_the_order_of_the_rest() {
+fn a_death_keeps_the_order_of_the_other_tasks() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);

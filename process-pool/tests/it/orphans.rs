@@ -1,4 +1,4 @@
-//! However a program ends, it leaves no worker behind, and nothing that a worker has started.
+//! However a program ends, it leaves no worker and no descendant of a worker behind.
 
 use std::{
     hint::black_box,
@@ -22,13 +22,13 @@ use crate::{
 
 type Begin = fn(&Scene);
 
-/// What workers may be at when their program ends. Each is done in a pool of its own, over each transport.
-const BUSINESSES: [(&str, Begin); 10] = [
+/// What workers do when their program ends. Each activity has a pool of its own, over each transport.
+const ACTIVITIES: [(&str, Begin); 10] = [
     ("idle", |scene| scene.keep(scene.pool())),
     ("with a child", |scene| scene.keep_busy(starts_a_child)),
     ("with children in sessions of their own", |scene| scene.keep_busy(starts_a_family)),
     ("blocked in a read", |scene| scene.keep_busy(reads)),
-    ("deaf", |scene| scene.keep_busy(is_deaf)),
+    ("deaf", |scene| scene.keep_busy(ignores_every_signal)),
     ("with a pool of its own", |scene| scene.keep_busy(has_a_pool)),
     ("in the initializer", |scene| {
         let pool = builder(scene.transport, 1).initializer(never_ends, scene.path("runs")).build().unwrap();
@@ -36,7 +36,7 @@ const BUSINESSES: [(&str, Begin); 10] = [
         scene.keep(pool);
     }),
     ("in a loop without a system call", |scene| scene.keep_busy(spins)),
-    // Those whose moment passes come last.
+    // The last two only last for a moment.
     ("receiving", |scene| {
         let pool = scene.pool();
         keep_future(pool.submit(|text: String| text.len() as u32, "7".repeat(scene.mebibytes << 20)).unwrap());
@@ -45,16 +45,16 @@ const BUSINESSES: [(&str, Begin); 10] = [
     ("starting", |scene| scene.keep(builder(scene.transport, 2).build().unwrap())),
 ];
 
-/// Where a business is done.
+/// The pool and the files of an activity.
 struct Scene {
     transport: Transport,
     directory: String,
     business: &'static str,
-    /// How much is received: so much that it takes longer than the end of the program does.
+    /// The size of the argument that is being received: it takes longer than the end of the program.
     mebibytes: usize,
 }
 
-/// What the program holds while it ends. Its end does not drop it: a pool that is dropped waits for its tasks.
+/// The pools of the program. A static is not dropped, and a dropped pool would wait for its tasks.
 static HELD: Mutex<Vec<ProcessPoolExecutor>> = Mutex::new(Vec::new());
 static FUTURES: Mutex<Vec<Future<u32>>> = Mutex::new(Vec::new());
 
@@ -67,7 +67,7 @@ impl Scene {
         format!("{}/{:?} {} {name}", self.directory, self.transport, self.business)
     }
 
-    /// Notes who must be gone in the end: the first line of each file is what they are at.
+    /// Notes the processes that must end.
     fn keep(&self, pool: ProcessPoolExecutor) {
         pool.worker_pids().into_iter().for_each(|pid| add_line(&self.path("pids"), pid));
         HELD.lock().unwrap().push(pool);
@@ -79,15 +79,15 @@ impl Scene {
         pool
     }
 
-    /// With a task that notes what it has started, and then that it runs.
+    /// Runs a task that notes what it has started and then that it runs.
     fn keep_busy(&self, task: fn((String, String))) {
         let pool = self.pool();
-        // A function that is passed on is none that a worker could find, so each has its own call.
+        // A worker cannot find a function that is passed as a value, so each has a call of its own.
         let arguments = (self.path("pids"), self.path("runs"));
-        let tasks = [starts_a_child, spins, reads, is_deaf, has_a_pool, starts_a_family];
+        let tasks = [starts_a_child, spins, reads, ignores_every_signal, has_a_pool, starts_a_family];
         let number = tasks.iter().position(|other| std::ptr::fn_addr_eq(*other, task)).unwrap();
         let run = move |(number, arguments): (usize, (String, String))| {
-            [starts_a_child, spins, reads, is_deaf, has_a_pool, starts_a_family][number](arguments);
+            [starts_a_child, spins, reads, ignores_every_signal, has_a_pool, starts_a_family][number](arguments);
             0
         };
         keep_future(pool.submit(run, (number, arguments)).unwrap());
@@ -125,9 +125,9 @@ fn reads((_, runs): (String, String)) {
 }
 
 #[allow(unsafe_code)]
-fn is_deaf((_, runs): (String, String)) {
+fn ignores_every_signal((_, runs): (String, String)) {
     for signal in (1..32).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
-        // SAFETY: ignoring is no handler of ours.
+        // SAFETY: no handler is installed.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
     never_ends(runs);
@@ -143,13 +143,13 @@ fn has_a_pool((pids, runs): (String, String)) {
     get(&busy).unwrap();
 }
 
-/// Builds pools, notes all processes, and ends in the way it is told to.
+/// Builds pools, notes all processes, and ends in the given way.
 pub fn holds_pools() {
     let directory = std::env::var("DIRECTORY").unwrap();
     let way = std::env::var("WAY").unwrap();
     let path = |name: &str| format!("{directory}/{name}");
     let mebibytes = if way == "is killed" { 256 } else { 32 };
-    for (business, begin) in BUSINESSES {
+    for (business, begin) in ACTIVITIES {
         for transport in [Transport::Ring, Transport::Socket] {
             begin(&Scene { transport, directory: directory.clone(), business, mebibytes });
         }
@@ -167,7 +167,7 @@ pub fn holds_pools() {
     match way.as_str() {
         "returns" | "returns with threads" => {}
         "leaks" => std::mem::forget(std::mem::take(&mut *HELD.lock().unwrap())),
-        "panics" => panic!("as it was told to"),
+        "panics" => panic!("as intended"),
         "exits" => std::process::exit(0),
         "aborts" => std::process::abort(),
         "becomes another program" => {
@@ -192,14 +192,14 @@ fn use_in_a_thread(transport: Transport, sign: String) {
     });
 }
 
-/// A copy of this process, which has all its files, and lives on for a while.
+/// Forks a copy of this process, which keeps all descriptors open for a while.
 #[allow(unsafe_code)]
 fn fork_and_stay(forked: &str) {
-    // SAFETY: the child only waits, and leaves without going through anything of the parent's.
+    // SAFETY: the child only waits, and exits without running destructors or exit handlers.
     match unsafe { libc::fork() } {
         0 => {
             wait_until("the end of the test", || Path::new(&format!("{forked}.end")).exists());
-            // SAFETY: it ends this process at once.
+            // SAFETY: it ends this process immediately.
             unsafe { libc::_exit(0) }
         }
         child => {
@@ -209,8 +209,8 @@ fn fork_and_stay(forked: &str) {
     }
 }
 
-/// Runs the program to its end, and waits for the ends of all whom it has left; says how long the last of them took.
-fn nobody_is_left(way: &str) {
+/// Runs the program to its end, and waits until all processes that it has noted have ended.
+fn leaves_no_process(way: &str) {
     let dir = SharedDir::new();
     let directory = dir.path("");
     let mut program = programs::start("holds_pools", &[("DIRECTORY", &directory), ("WAY", way)]);
@@ -249,8 +249,8 @@ fn nobody_is_left(way: &str) {
         left.is_empty()
     });
     let took = start.elapsed();
-    // One for each business, and a second for those who start somebody, or start in pairs; and both transports.
-    assert!(count >= (BUSINESSES.len() + 3) * 2, "{count} were noted");
+    // One process for each activity, a second one for three of them, and all of that on both transports.
+    assert!(count >= (ACTIVITIES.len() + 3) * 2, "{count} were noted");
     println!("a program {way}: {count} processes, the last gone after {took:?} ({last})");
     if way == "becomes another program" {
         assert_eq!(program.try_wait().unwrap(), None, "the other program lives on");
@@ -264,46 +264,46 @@ fn nobody_is_left(way: &str) {
 }
 
 #[test]
-fn a_program_that_is_killed_leaves_nobody() {
-    nobody_is_left("is killed");
+fn a_killed_program_leaves_no_process() {
+    leaves_no_process("is killed");
 }
 
 #[test]
-fn a_program_that_is_stopped_and_killed_leaves_nobody() {
-    nobody_is_left("is stopped and killed");
+fn a_stopped_and_killed_program_leaves_no_process() {
+    leaves_no_process("is stopped and killed");
 }
 
 #[test]
-fn a_program_that_aborts_leaves_nobody() {
-    nobody_is_left("aborts");
+fn a_program_that_aborts_leaves_no_process() {
+    leaves_no_process("aborts");
 }
 
 #[test]
-fn a_program_that_exits_with_pools_leaves_nobody() {
-    nobody_is_left("exits");
+fn a_program_that_exits_with_pools_leaves_no_process() {
+    leaves_no_process("exits");
 }
 
 #[test]
-fn a_program_that_leaks_its_pools_leaves_nobody() {
-    nobody_is_left("leaks");
+fn a_program_that_leaks_its_pools_leaves_no_process() {
+    leaves_no_process("leaks");
 }
 
 #[test]
-fn a_program_whose_main_function_panics_leaves_nobody() {
-    nobody_is_left("panics");
+fn a_program_whose_main_function_panics_leaves_no_process() {
+    leaves_no_process("panics");
 }
 
 #[test]
-fn a_program_that_returns_from_main_while_threads_use_its_pools_leaves_nobody() {
-    nobody_is_left("returns with threads");
+fn a_program_that_returns_while_threads_use_its_pools_leaves_no_process() {
+    leaves_no_process("returns with threads");
 }
 
 #[test]
-fn a_program_that_becomes_another_leaves_it_no_workers() {
-    nobody_is_left("becomes another program");
+fn a_program_that_execs_another_leaves_no_workers() {
+    leaves_no_process("becomes another program");
 }
 
 #[test]
-fn a_copy_of_the_program_does_not_keep_its_workers_alive() {
-    nobody_is_left("is killed and leaves a copy");
+fn a_forked_copy_of_a_program_does_not_keep_its_workers_alive() {
+    leaves_no_process("is killed and leaves a copy");
 }

@@ -1,7 +1,6 @@
-//! Programs that are run by the tests as processes of their own: they die, fork, or change what holds for a whole
-//! process.
+//! Programs that tests run as processes of their own, because they die, fork, or change the state of a whole process.
 //!
-//! Each is this very test program again, told by a variable which of the functions below it is to be.
+//! Each is this test program again. An environment variable names the function that it runs.
 
 use std::process::{Child, Command, Stdio};
 
@@ -20,9 +19,9 @@ fn find(name: &str) -> Option<fn()> {
         "has_no_threads" => super::start::has_no_threads,
         "builds_a_pool" => super::start::builds_a_pool,
         #[cfg(target_env = "gnu")]
-        "cancels_what_waits" => super::freed_memory::cancels_what_waits,
+        "cancels_waiting_tasks" => super::freed_memory::cancels_waiting_tasks,
         #[cfg(target_env = "gnu")]
-        "cancels_some_of_what_waits" => super::freed_memory::cancels_some_of_what_waits,
+        "cancels_some_waiting_tasks" => super::freed_memory::cancels_some_waiting_tasks,
         #[cfg(target_env = "gnu")]
         "has_a_burst" => super::freed_memory::has_a_burst,
         "crashes_in_control_groups" => super::descendants::crashes_in_control_groups,
@@ -34,7 +33,7 @@ fn find(name: &str) -> Option<fn()> {
         "has_no_standard_error" => super::deaths::has_no_standard_error,
         "leads_a_session" => super::terminal::leads_a_session,
         "has_tasks_that_want_the_terminal" => super::terminal::has_tasks_that_want_the_terminal,
-        "runs_until_it_is_let_go" => super::terminal::runs_until_it_is_let_go,
+        "runs_until_released" => super::terminal::runs_until_released,
         "crashes_with_core_dumps" => super::limits::crashes_with_core_dumps,
         _ => {
             return super::world::find(name)
@@ -51,7 +50,7 @@ fn program() {
     }
 }
 
-/// A program, to be started by the caller.
+/// Returns the command that runs a program.
 pub fn command(name: &str) -> Command {
     assert!(find(name).is_some(), "{name} is in the table");
     let mut command = Command::new("/proc/self/exe");
@@ -59,7 +58,7 @@ pub fn command(name: &str) -> Command {
     command
 }
 
-/// Runs a program to its end, and fails if it does.
+/// Runs a program to its end, and returns its output.
 pub fn succeeds(name: &str, variables: &[(&str, &str)]) -> String {
     let output = command(name).envs(variables.iter().copied()).output().expect("starts");
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -67,7 +66,7 @@ pub fn succeeds(name: &str, variables: &[(&str, &str)]) -> String {
     text
 }
 
-/// Starts a program whose output nobody reads.
+/// Starts a program and discards its output.
 pub fn start(name: &str, variables: &[(&str, &str)]) -> Child {
     let mut command = command(name);
     command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());

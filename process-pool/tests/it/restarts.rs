@@ -1,4 +1,4 @@
-//! Workers that fail to start: while another one serves, the pool goes on, and tries again.
+//! Workers that fail to start. A pool with a healthy worker goes on and tries again.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::support::{
     Blocker, SharedDir, add_line, builder, get, is_alive, kill, on_both, touch, wait_for_file, wait_until, warm_up,
 };
 
-/// Notes that it was tried. Fails while there is a sign that it is to.
+/// Notes a start, and returns `true` if it must fail.
 fn tried(path: &str) -> bool {
     add_line(path, std::process::id());
     std::path::Path::new(&format!("{path}.fail")).exists()
@@ -31,7 +31,7 @@ fn is_killed(path: String) {
     }
 }
 
-/// So many starts fail. Today they break a pool after three, which takes some milliseconds.
+/// The number of starts that fail: many more than the few that break a pool without a healthy worker.
 const MANY: usize = 12;
 
 fn build(transport: process_pool::Transport, workers: usize, how: usize, path: String) -> ProcessPoolExecutor {
@@ -46,7 +46,7 @@ fn build(transport: process_pool::Transport, workers: usize, how: usize, path: S
 }
 
 #[test]
-fn failing_starts_go_on_and_break_nothing_while_another_worker_serves() {
+fn failing_starts_do_not_break_a_pool_with_a_healthy_worker() {
     on_both(|transport| {
         for how in 0..3 {
             let dir = SharedDir::new();
@@ -57,7 +57,7 @@ fn failing_starts_go_on_and_break_nothing_while_another_worker_serves() {
             let victim = pool.worker_pids()[0];
             kill(victim, libc::SIGKILL);
             wait_until("its end", || !is_alive(victim));
-            // A second place is empty too.
+            // A second worker dies too.
             let victim = pool.worker_pids()[0];
             kill(victim, libc::SIGKILL);
             wait_until("many failures", || dir.lines("tried").len() >= before + MANY);
@@ -73,7 +73,7 @@ fn failing_starts_go_on_and_break_nothing_while_another_worker_serves() {
 }
 
 #[test]
-fn starts_that_fail_for_a_moment_break_nothing_even_if_no_other_worker_serves() {
+fn starts_that_fail_for_a_moment_do_not_break_a_pool() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = build(transport, 1, 0, dir.path("tried"));
@@ -95,7 +95,7 @@ fn error_of(pool: &ProcessPoolExecutor) -> Error {
 }
 
 #[test]
-fn a_reason_that_does_not_pass_breaks_the_pool_when_the_last_worker_is_gone() {
+fn a_lasting_failure_breaks_the_pool_when_the_last_worker_is_gone() {
     on_both(|transport| {
         for (how, word) in [(0, "exited with code 1"), (1, "no licence today")] {
             let dir = SharedDir::new();
@@ -107,7 +107,7 @@ fn a_reason_that_does_not_pass_breaks_the_pool_when_the_last_worker_is_gone() {
             let error = error_of(&pool);
             assert_eq!(error.kind(), ErrorKind::Broken);
             assert!(error.to_string().contains(word), "{error}");
-            // It does not go on for ever.
+            // The number of starts is bounded.
             let starts = dir.lines("tried").len();
             assert!(starts <= 2 + 2 + 20, "{starts}");
         }
@@ -115,7 +115,7 @@ fn a_reason_that_does_not_pass_breaks_the_pool_when_the_last_worker_is_gone() {
 }
 
 #[test]
-fn one_initializer_of_several_that_fails_costs_its_place_for_a_while_only() {
+fn a_worker_whose_initializer_fails_is_started_again() {
     fn fails_but_for_one(path: String) {
         add_line(&path, std::process::id());
         let is_first = std::fs::File::options().write(true).create_new(true).open(format!("{path}.first")).is_ok();

@@ -1,4 +1,4 @@
-//! When a task starts, when it can still be withdrawn, and who runs it.
+//! When a task starts, until when it can be cancelled, and which worker runs it.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::support::{
     Blocker, SharedDir, add_line, builder, get, kill, on, on_both, pool, wait_until, wait_until_tasks_are_long, warm_up,
 };
 
-fn leaves_a_line((path, number): (String, u32)) -> u32 {
+fn adds_its_number((path, number): (String, u32)) -> u32 {
     add_line(&path, number);
     number
 }
 
-/// Makes the worker one that is given several tasks at once, where the transport can.
-fn get_used_to_short_tasks(pool: &ProcessPoolExecutor) {
+/// Runs short tasks, so that the pool then sends a worker several tasks together, if the transport allows it.
+fn run_short_tasks(pool: &ProcessPoolExecutor) {
     for _ in 0..3 {
         let futures: Vec<Future<u32>> = (0..300).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
         futures.iter().for_each(|future| assert!(get(future).is_ok()));
@@ -28,10 +28,10 @@ fn exactly_one_of_ran_and_cancelled_is_true() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        get_used_to_short_tasks(&pool);
+        run_short_tasks(&pool);
         let (mut cancelled, mut kept) = (BTreeSet::new(), Vec::new());
         for number in 0..1500 {
-            let future = pool.submit(leaves_a_line, (dir.path("ran"), number)).unwrap();
+            let future = pool.submit(adds_its_number, (dir.path("ran"), number)).unwrap();
             for _ in 0..number % 40 * 20 {
                 std::hint::spin_loop();
             }
@@ -54,15 +54,15 @@ fn exactly_one_of_ran_and_cancelled_is_true() {
 }
 
 #[test]
-fn what_waits_behind_a_task_does_not_run_and_can_be_cancelled() {
+fn tasks_that_wait_behind_another_do_not_run_and_can_be_cancelled() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        get_used_to_short_tasks(&pool);
+        run_short_tasks(&pool);
         let blocker = Blocker::start(&pool);
         assert!(blocker.future.running() && !blocker.future.cancel());
         let behind: Vec<Future<u32>> =
-            (0..10).map(|number| pool.submit(leaves_a_line, (dir.path("ran"), number)).unwrap()).collect();
+            (0..10).map(|number| pool.submit(adds_its_number, (dir.path("ran"), number)).unwrap()).collect();
         assert!(behind.iter().all(|future| !future.running() && !future.done()));
         assert!(behind.iter().all(Future::cancel));
         blocker.release();
@@ -72,15 +72,15 @@ fn what_waits_behind_a_task_does_not_run_and_can_be_cancelled() {
 }
 
 #[test]
-fn a_worker_that_was_kept_busy_with_withdrawn_tasks_takes_the_next_one() {
-    // With sockets a task starts when it is given, so none is ever withdrawn.
+fn a_worker_takes_the_next_task_after_many_cancelled_ones() {
+    // Over a socket a task starts when it is sent, so a sent task cannot be cancelled.
     on(Transport::Ring, |transport| {
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
         let worker = pool.worker_pids()[0];
         for round in 0..3 {
             kill(worker, libc::SIGSTOP);
-            // More than a worker has slots for.
+            // More tasks than a ring has slots.
             for _ in 0..400 {
                 assert!(pool.submit(|n: u32| n, 1).unwrap().cancel());
             }
@@ -95,13 +95,13 @@ fn a_worker_that_was_kept_busy_with_withdrawn_tasks_takes_the_next_one() {
 fn no_worker_is_idle_while_a_task_waits_behind_another() {
     on_both(|transport| {
         let pool = pool(transport, 2);
-        get_used_to_short_tasks(&pool);
+        run_short_tasks(&pool);
         let first = Blocker::start(&pool);
         let second = Blocker::start(&pool);
         wait_until_tasks_are_long();
         let behind: Vec<Blocker> = (0..6).map(|_| Blocker::submit(&pool)).collect();
         assert!(behind.iter().all(|blocker| !blocker.future.running()));
-        // One worker stays with its task. The other runs all that waits, one after the other.
+        // One worker stays busy. The other one runs all waiting tasks, one after the other.
         second.release();
         for blocker in behind {
             blocker.wait_until_running();
@@ -113,11 +113,11 @@ fn no_worker_is_idle_while_a_task_waits_behind_another() {
 }
 
 #[test]
-fn a_worker_that_becomes_ready_gets_what_waits_behind_anothers_task() {
+fn a_new_worker_gets_tasks_that_wait_behind_anothers() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        get_used_to_short_tasks(&pool);
+        run_short_tasks(&pool);
         let first = Blocker::start(&pool);
         let lost = pool.submit(super::support::never_ends, dir.path("lost")).unwrap();
         wait_until("a start", || dir.has("lost"));
@@ -134,7 +134,7 @@ fn a_worker_that_becomes_ready_gets_what_waits_behind_anothers_task() {
 }
 
 #[test]
-fn tasks_wait_for_fresh_workers_and_none_is_lost_or_idle() {
+fn workers_that_reach_their_task_limit_are_replaced_and_lose_no_task() {
     on_both(|transport| {
         let pool = builder(transport, 2).max_tasks_per_worker(3).build().unwrap();
         let futures: Vec<Future<u32>> = (0..20).map(|_| pool.submit(|()| std::process::id(), ()).unwrap()).collect();
@@ -150,7 +150,7 @@ fn tasks_wait_for_fresh_workers_and_none_is_lost_or_idle() {
 }
 
 #[test]
-fn a_place_in_a_bounded_queue_is_taken_and_given_back() {
+fn a_bounded_queue_has_space_again_when_a_task_leaves_it() {
     on_both(|transport| {
         let pool = builder(transport, 1).queue_capacity(2).build().unwrap();
         for round in 0..30 {
@@ -167,21 +167,21 @@ fn a_place_in_a_bounded_queue_is_taken_and_given_back() {
                     assert_eq!(get(&third).unwrap(), 3);
                 }
                 1 => {
-                    // A death, and what waits is not counted twice.
+                    // A death must not count the waiting tasks twice.
                     kill(pool.worker_pids()[0], libc::SIGKILL);
                     assert_eq!(get(&blocker.future).unwrap_err().kind(), ErrorKind::WorkerDied);
                 }
                 _ => blocker.release(),
             }
             assert_eq!(get(&waiting[1]).unwrap(), 2);
-            // One that waits for room gets it.
+            // A `submit` that waits for space gets it.
             assert_eq!(get(&pool.submit(|n: u32| n, 4).unwrap()).unwrap(), 4);
         }
     });
 }
 
 #[test]
-fn a_submitter_waits_for_room_until_there_is_some_or_the_pool_is_closed() {
+fn submit_waits_while_the_queue_is_full_and_the_pool_is_open() {
     on_both(|transport| {
         let pool = builder(transport, 1).queue_capacity(1).build().unwrap();
         let blocker = Blocker::start(&pool);
@@ -204,13 +204,13 @@ fn a_submitter_waits_for_room_until_there_is_some_or_the_pool_is_closed() {
 }
 
 #[test]
-fn a_worker_that_is_spent_makes_no_room_in_a_bounded_queue() {
+fn a_worker_at_its_task_limit_frees_no_space_in_a_bounded_queue() {
     on_both(|transport| {
         let pool = builder(transport, 1).queue_capacity(1).max_tasks_per_worker(1).build().unwrap();
         for _ in 0..10 {
             let blocker = Blocker::start(&pool);
             blocker.open();
-            // Whatever the moment, at most one waits beside the one that runs.
+            // At any moment, at most one task waits beside the running one.
             let accepted = (0..50).filter_map(|n| pool.try_submit(|n: u32| n, n).ok()).collect::<Vec<_>>();
             assert!(accepted.len() <= 3, "{} were accepted", accepted.len());
             accepted.iter().for_each(|future| assert!(get(future).is_ok()));

@@ -1,4 +1,4 @@
-//! `SECURITY.md` says of each statement which test holds it, or that it is not defended.
+//! Checks that each statement in `SECURITY.md` names an existing test or is marked as not defended.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../SECURITY.md");
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
 
 #[test]
-fn each_statement_on_security_is_held_by_a_test_or_says_that_it_is_not_defended() {
+fn every_statement_in_security_md_names_a_test_or_is_marked_as_not_defended() {
     let text = fs::read_to_string(FILE).expect("a SECURITY.md");
     let rows = text.lines().filter(|line| line.starts_with("| ") && !line.contains("| held by |"));
     let mut count = 0;
@@ -21,7 +21,7 @@ fn each_statement_on_security_is_held_by_a_test_or_says_that_it_is_not_defended(
     assert!(count > 30, "{count} statements");
 }
 
-/// Whether there is a test of this name, written as this program is told to run it alone.
+/// Returns `true` if there is a test with this full name.
 fn exists(name: &str) -> bool {
     let (modules, test) = name.rsplit_once("::").expect("a module");
     let path = Path::new(SOURCES).join(modules.replace("::", "/"));

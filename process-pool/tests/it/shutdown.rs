@@ -1,4 +1,4 @@
-//! The end of a pool.
+//! Closing, joining and dropping a pool.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[test]
-fn dropping_a_pool_runs_what_it_has() {
+fn dropping_a_pool_runs_its_tasks() {
     on_both(|transport| {
         let pool = pool(transport, 2);
         let futures: Vec<Future<u32>> = (0..200).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
@@ -34,7 +34,7 @@ fn dropping_a_pool_runs_what_it_has() {
 }
 
 #[test]
-fn a_pool_may_be_dropped_at_once() {
+fn a_pool_may_be_dropped_immediately() {
     on_both(|transport| {
         for _ in 0..5 {
             drop(pool(transport, 4));
@@ -43,7 +43,7 @@ fn a_pool_may_be_dropped_at_once() {
 }
 
 #[test]
-fn what_waits_is_cancelled_and_what_runs_is_finished() {
+fn cancel_pending_cancels_waiting_tasks_and_finishes_running_ones() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         let blocker = Blocker::start(&pool);
@@ -61,7 +61,7 @@ fn what_waits_is_cancelled_and_what_runs_is_finished() {
 }
 
 #[test]
-fn what_runs_is_stopped_when_the_pool_is_terminated() {
+fn terminate_stops_running_tasks() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 2);
@@ -77,7 +77,7 @@ fn what_runs_is_stopped_when_the_pool_is_terminated() {
 }
 
 #[test]
-fn a_later_close_may_only_be_stricter() {
+fn a_later_close_is_never_milder() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
@@ -100,8 +100,8 @@ fn a_later_close_may_only_be_stricter() {
 }
 
 #[test]
-fn the_cancel_of_the_last_task_ends_a_pool_that_drains() {
-    // With sockets a task starts when it is given.
+fn cancelling_the_last_task_ends_a_draining_pool() {
+    // Over a socket a task starts when it is sent.
     on(Transport::Ring, |transport| {
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
@@ -117,7 +117,7 @@ fn the_cancel_of_the_last_task_ends_a_pool_that_drains() {
 }
 
 #[test]
-fn many_threads_may_close_and_join_at_once() {
+fn many_threads_may_close_and_join_at_the_same_time() {
     on_both(|transport| {
         let pool = pool(transport, 2);
         let blocker = Blocker::start(&pool);
@@ -141,17 +141,17 @@ fn a_callback_may_close_join_and_submit() {
     on_both(|transport| {
         let pool = Arc::new(pool(transport, 1));
         let blocker = Blocker::start(&pool);
-        let (say, said) = channel();
+        let (sender, receiver) = channel();
         let inner = pool.clone();
         blocker.future.add_done_callback(move |_| {
             let next = inner.submit(|n: u32| n + 1, 1).unwrap();
-            say.send(next.result(DEADLINE).unwrap()).unwrap();
+            sender.send(next.result(DEADLINE).unwrap()).unwrap();
             inner.shutdown(Shutdown::Drain);
-            say.send(0).unwrap();
+            sender.send(0).unwrap();
         });
         blocker.open();
-        assert_eq!(said.recv_timeout(DEADLINE), Ok(2));
-        assert_eq!(said.recv_timeout(DEADLINE), Ok(0));
+        assert_eq!(receiver.recv_timeout(DEADLINE), Ok(2));
+        assert_eq!(receiver.recv_timeout(DEADLINE), Ok(0));
         assert!(pool.join(Some(DEADLINE)));
     });
 }
@@ -161,13 +161,13 @@ fn a_callback_may_drop_the_pool() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         let blocker = Blocker::start(&pool);
-        let (say, said) = channel();
+        let (sender, receiver) = channel();
         blocker.future.add_done_callback(move |_| {
             drop(pool);
-            say.send(()).unwrap();
+            sender.send(()).unwrap();
         });
         blocker.open();
-        assert_eq!(said.recv_timeout(DEADLINE), Ok(()));
+        assert_eq!(receiver.recv_timeout(DEADLINE), Ok(()));
     });
 }
 
@@ -224,35 +224,35 @@ fn a_join_with_a_time_out_does_not_wait_for_slow_callbacks() {
         let pool = pool(transport, 1);
         let blocker = Blocker::start(&pool);
         let (release, released) = channel::<()>();
-        let (say, said) = channel();
+        let (sender, receiver) = channel();
         blocker.future.add_done_callback(move |_| {
             let _ = released.recv();
-            say.send(()).unwrap();
+            sender.send(()).unwrap();
         });
         blocker.release();
         pool.close(Shutdown::Drain);
         wait_until("the end of the worker", || pool.worker_pids().is_empty());
         pool.join(Some(Duration::from_millis(5)));
-        assert!(said.try_recv().is_err());
+        assert!(receiver.try_recv().is_err());
         drop(release);
         assert!(pool.join(None));
-        assert!(said.try_recv().is_ok(), "a join without time-out waits for callbacks");
+        assert!(receiver.try_recv().is_ok(), "a join without time-out waits for callbacks");
     });
 }
 
 #[test]
-fn a_slow_callback_does_not_keep_the_pool_from_its_work() {
+fn a_slow_callback_does_not_block_the_pool() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         let (release, released) = channel::<()>();
-        let (say, said) = channel();
+        let (sender, receiver) = channel();
         let blocker = Blocker::start(&pool);
         blocker.future.add_done_callback(move |_| {
-            say.send(()).unwrap();
+            sender.send(()).unwrap();
             let _ = released.recv();
         });
         blocker.open();
-        said.recv_timeout(DEADLINE).unwrap();
+        receiver.recv_timeout(DEADLINE).unwrap();
         let lost = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap();
         assert_eq!(get(&lost).unwrap_err().kind(), ErrorKind::WorkerDied);
         assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
@@ -261,7 +261,7 @@ fn a_slow_callback_does_not_keep_the_pool_from_its_work() {
 }
 
 #[test]
-fn pools_that_are_gone_leave_no_process_no_thread_and_no_file() {
+fn dropped_pools_leave_no_process_thread_or_descriptor() {
     programs::succeeds("leaves_nothing", &[]);
 }
 

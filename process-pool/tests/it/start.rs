@@ -1,4 +1,4 @@
-//! How workers come to life: without the user's doing, with what was asked for, or not at all.
+//! The start of workers.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn workers_start_in_an_integration_test_without_code_of_the_users() {
+fn workers_start_in_an_integration_test_without_any_setup() {
     on_both(|transport| {
         let pool = pool(transport, 2);
         let pid = get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();
@@ -58,14 +58,14 @@ fn a_worker_has_its_name_and_its_environment() {
 }
 
 #[test]
-fn a_worker_is_called_by_its_name_in_lists_of_processes() {
+fn a_worker_has_its_name_in_lists_of_processes() {
     on_both(|transport| {
         let comm = |()| std::fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_string();
         for (prefix, name) in [("parser", "parser_0"), ("a-parser-of-hostile-files", "a-parser-of-h_0")] {
             let pool = builder(transport, 1).name_prefix(prefix).build().unwrap();
             assert_eq!(get(&pool.submit(comm, ()).unwrap()).unwrap(), name);
         }
-        // Those of two pools without a name of their own are told apart.
+        // Workers of pools without a name prefix have different names.
         let pool = pool(transport, 1);
         let name = get(&pool.submit(comm, ()).unwrap()).unwrap();
         let numbers = name.trim_start_matches(|character: char| character.is_ascii_alphabetic());
@@ -74,7 +74,7 @@ fn a_worker_is_called_by_its_name_in_lists_of_processes() {
 }
 
 #[test]
-fn what_tells_the_end_of_the_parent_is_open_before_the_first_task_runs() {
+fn the_watch_on_the_parent_exists_before_the_first_task_runs() {
     on_both(|transport| {
         let watched = |()| {
             let opened = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
@@ -91,7 +91,7 @@ fn what_tells_the_end_of_the_parent_is_open_before_the_first_task_runs() {
 }
 
 #[test]
-fn a_program_that_a_task_starts_is_no_worker() {
+fn a_program_that_a_task_starts_is_not_a_worker() {
     fn runs_a_program(arguments: Vec<String>) -> String {
         let output = Command::new("/proc/self/exe").args(&arguments[2..]).env(&arguments[0], &arguments[1]).output();
         let output = output.expect("it runs");
@@ -104,8 +104,8 @@ fn a_program_that_a_task_starts_is_no_worker() {
         let (key, value) = command.get_envs().find_map(|(key, value)| Some((key, value?))).unwrap();
         let words = [key, value].into_iter().chain(command.get_args());
         let words: Vec<String> = words.map(|word| word.to_str().unwrap().to_string()).collect();
-        let said = get(&pool.submit(runs_a_program, words).unwrap()).unwrap();
-        assert!(said.contains("hello from a program"), "{said}");
+        let text = get(&pool.submit(runs_a_program, words).unwrap()).unwrap();
+        assert!(text.contains("hello from a program"), "{text}");
     });
 }
 
@@ -131,11 +131,11 @@ fn a_worker_may_have_a_pool_of_its_own() {
 }
 
 #[test]
-fn pools_in_workers_of_workers_come_to_an_end() {
-    let said = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", "8")]);
-    assert!(said.contains("kind: Broken"), "{said}");
-    let said = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", "7")]);
-    assert!(said.contains("kind: none"), "{said}");
+fn pools_cannot_be_nested_without_a_limit() {
+    let text = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", "8")]);
+    assert!(text.contains("kind: Broken"), "{text}");
+    let text = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", "7")]);
+    assert!(text.contains("kind: none"), "{text}");
 }
 
 pub fn builds_a_pool() {
@@ -146,14 +146,14 @@ pub fn builds_a_pool() {
 }
 
 #[test]
-fn a_pool_that_cannot_have_its_descriptors_is_an_error_and_leaves_nothing() {
+fn a_pool_without_descriptors_is_an_error_and_leaves_nothing() {
     programs::succeeds("has_no_descriptors_at_build", &[]);
 }
 
 pub fn has_no_descriptors_at_build() {
     on_both(|transport| {
         let files = open_descriptors();
-        // Each of these stops the build somewhere else.
+        // Each limit makes the build fail at another step.
         for spare in 0..40 {
             limit_files(files as u64 + spare);
             let built = builder(transport, 3).build();
@@ -172,7 +172,7 @@ pub fn has_no_descriptors_at_build() {
 }
 
 #[test]
-fn a_worker_that_cannot_be_replaced_now_is_replaced_later() {
+fn a_worker_that_cannot_be_replaced_is_replaced_later() {
     programs::succeeds("has_no_descriptors_for_a_while", &[]);
 }
 
@@ -191,7 +191,7 @@ pub fn has_no_descriptors_for_a_while() {
 }
 
 #[test]
-fn a_pool_that_cannot_have_any_worker_again_is_broken_and_says_why() {
+fn a_pool_that_cannot_start_any_worker_is_broken_with_the_reason() {
     programs::succeeds("has_no_descriptors_ever_again", &[]);
 }
 
@@ -203,7 +203,7 @@ pub fn has_no_descriptors_ever_again() {
         kill(pool.worker_pids()[0], libc::SIGKILL);
         wait_until("the end of the last worker", || pool.worker_pids().is_empty());
         let error = match pool.submit(|n: u64| n + 1, 1) {
-            Ok(future) => get(&future).expect_err("nobody is there"),
+            Ok(future) => get(&future).expect_err("no worker is there"),
             Err(error) => error,
         };
         assert_eq!(error.kind(), ErrorKind::Broken, "{error}");
@@ -249,7 +249,7 @@ fn a_replacement_is_started_from_the_same_file() {
     });
 }
 
-/// A function that captures two others, which have no size either.
+/// Returns a function that captures two functions. All are zero-sized.
 fn composed<F, G>(first: F, second: G) -> impl Fn(u64) -> u64 + Copy + Send + 'static
 where
     F: Fn(u64) -> u64 + Copy + Send + 'static,
@@ -259,7 +259,7 @@ where
 }
 
 #[test]
-fn a_capture_of_no_size_is_made_from_nothing_in_a_worker() {
+fn a_zero_sized_capture_is_created_in_a_worker() {
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
     static WAS_OPENED: AtomicBool = AtomicBool::new(false);
     #[derive(Clone, Copy)]
@@ -270,9 +270,9 @@ fn a_capture_of_no_size_is_made_from_nothing_in_a_worker() {
     }
     on_both(|transport| {
         let pool = pool(transport, 1);
-        // Right for what promises nothing.
+        // This is right for functions, which have no invariant.
         assert_eq!(get(&pool.submit(composed(|n| n + 1, |n| n * 2), 20).unwrap()).unwrap(), 42);
-        // Not for a token, whose promise is broken there: what the documentation of `Function` says.
+        // A token loses its invariant, as the documentation of `Function` says.
         let token = open();
         let promise = move |()| {
             let _proof: Opened = token;

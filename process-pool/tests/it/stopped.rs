@@ -1,4 +1,4 @@
-//! Workers that are stopped by a signal and do not go on.
+//! Workers that are stopped by a signal.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn own_pid(_: ()) -> u32 {
 }
 
 #[test]
-fn a_task_that_a_stopped_worker_has_not_begun_is_run_by_another() {
+fn a_task_that_a_stopped_worker_has_not_started_runs_on_another() {
     on_both(|transport| {
         for workers in [1, 2] {
             let pool = pool(transport, workers);
@@ -40,7 +40,7 @@ fn a_task_that_a_stopped_worker_has_not_begun_is_run_by_another() {
 }
 
 #[test]
-fn a_worker_that_was_stopped_and_goes_on_is_left_alone() {
+fn a_worker_that_is_stopped_and_continued_stays() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
@@ -52,7 +52,7 @@ fn a_worker_that_was_stopped_and_goes_on_is_left_alone() {
 }
 
 #[test]
-fn a_task_that_is_stopped_while_it_runs_is_stopped_for_good_by_its_time_limit_or_by_terminate() {
+fn a_stopped_task_is_ended_by_its_time_limit_or_by_terminate() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
@@ -96,7 +96,7 @@ fn a_time_limit_does_not_run_out_while_the_whole_program_is_stopped() {
         wait_for_file(&format!("{path}.runs"));
         wait_until("the worker's number", || dir.lines("meeting.worker").len() == 1);
         let worker = dir.numbers("meeting.worker")[0];
-        // As a control group that is frozen, or a machine that is moved.
+        // A frozen control group or a migrated machine stops them in the same way.
         let both = [program.id(), worker];
         both.into_iter().for_each(stop);
         wait_until("both to be stopped", || both.into_iter().all(is_stopped));
@@ -108,12 +108,12 @@ fn a_time_limit_does_not_run_out_while_the_whole_program_is_stopped() {
     }
 }
 
-/// Far more than the task takes while it is not stopped.
+/// Far more than the task needs while it is not stopped.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// A program with a task that has to wait until the program was stopped and goes on.
+/// Runs a task that waits until the program was stopped and continued.
 pub fn is_frozen() {
-    crate::world::end_if_it_hangs();
+    crate::world::end_at_the_deadline();
     let path = std::env::var("MEETING").unwrap();
     let transport = match std::env::var("TRANSPORT").unwrap().as_str() {
         "ring" => process_pool::Transport::Ring,
@@ -127,7 +127,7 @@ pub fn is_frozen() {
     }
     let pool = builder(transport, 1).time_limit(LIMIT).build().unwrap();
     assert_eq!(get(&pool.submit(waits, path).unwrap()).unwrap(), 7);
-    // It still has an end.
+    // The time limit still works.
     let dir = SharedDir::new();
     let future = pool.submit(never_ends, dir.path("runs")).unwrap();
     assert_eq!(get(&future).unwrap_err().kind(), ErrorKind::TimeLimit);

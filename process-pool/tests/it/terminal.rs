@@ -1,4 +1,4 @@
-//! A host on a terminal: tasks that want to read it are told that there is none, and are never stopped for it.
+//! Hosts on a terminal. Tasks that access the terminal get an error and are never stopped.
 
 use std::{
     fs::{self, File},
@@ -15,10 +15,10 @@ use crate::{
     support::{
         SharedDir, add_line, get, is_alive, is_stopped, kill, pool, terminal, touch, wait_for_file, wait_until, warm_up,
     },
-    world::{BOTH, end_if_it_hangs, told},
+    world::{BOTH, end_at_the_deadline, variable},
 };
 
-/// A terminal, and a program whose controlling terminal it is.
+/// A terminal, and a program that has it as its controlling terminal.
 struct OnTerminal {
     master: File,
     program: Child,
@@ -45,17 +45,17 @@ fn start(name: &str, dir: &SharedDir) -> OnTerminal {
     OnTerminal { master, program }
 }
 
-/// What a shell does: it starts a program in a process group of its own, gives it the terminal, and waits for it.
+/// Does what a shell does: starts a program in a process group of its own, gives it the terminal, and waits for it.
 #[allow(unsafe_code)]
 pub fn leads_a_session() {
-    end_if_it_hangs();
-    let mut program = programs::command(&told("PROGRAM")).process_group(0).spawn().expect("starts");
-    // SAFETY: ignoring is no handler; a system call without pointers.
+    end_at_the_deadline();
+    let mut program = programs::command(&variable("PROGRAM")).process_group(0).spawn().expect("starts");
+    // SAFETY: no handler is installed, and the other system call has no pointers.
     unsafe {
         libc::signal(libc::SIGTTOU, libc::SIG_IGN);
         assert_eq!(libc::tcsetpgrp(0, program.id().cast_signed()), 0);
     }
-    add_line(&format!("{}host", told("DIRECTORY")), program.id());
+    add_line(&format!("{}host", variable("DIRECTORY")), program.id());
     assert!(program.wait().unwrap().success());
 }
 
@@ -63,27 +63,27 @@ pub fn leads_a_session() {
 fn read_all(master: &File) {
     let mut output = master.try_clone().expect("another");
     thread::spawn(move || {
-        let mut said = Vec::new();
+        let mut text = Vec::new();
         let mut buffer = [0; 1024];
         while let Ok(count @ 1..) = output.read(&mut buffer) {
-            said.extend_from_slice(&buffer[..count]);
+            text.extend_from_slice(&buffer[..count]);
         }
-        print!("{}", String::from_utf8_lossy(&said));
+        print!("{}", String::from_utf8_lossy(&text));
     });
 }
 
 #[test]
-fn a_task_that_reads_the_terminal_is_told_that_there_is_none() {
+fn a_task_that_reads_the_terminal_gets_an_error() {
     let dir = SharedDir::new();
     let mut on = start("has_tasks_that_want_the_terminal", &dir);
     read_all(&on.master);
     let status = on.program.wait().unwrap();
-    assert!(status.success() && dir.has("done"), "{status}: {:?}", dir.lines("said"));
+    assert!(status.success() && dir.has("done"), "{status}: {:?}", dir.lines("outcomes"));
     drop(on.master);
 }
 
-/// What a task may do with a terminal. Each returns what came of it.
-const WISHES: [fn() -> String; 5] = [
+/// What a task may try with a terminal. Each returns the outcome.
+const ACCESSES: [fn() -> String; 5] = [
     || format!("{:?}", File::open("/dev/tty").and_then(|mut terminal| terminal.read(&mut [0]))),
     || format!("{:?}", File::create("/dev/tty").and_then(|mut terminal| terminal.write(b"to the terminal\n"))),
     || child("read line < /dev/tty"),
@@ -97,32 +97,32 @@ fn child(script: &str) -> String {
 
 #[allow(unsafe_code)]
 pub fn has_tasks_that_want_the_terminal() {
-    end_if_it_hangs();
-    let path = |name: &str| format!("{}{name}", told("DIRECTORY"));
-    // Background processes that write are stopped too.
+    end_at_the_deadline();
+    let path = |name: &str| format!("{}{name}", variable("DIRECTORY"));
+    // This setting stops background processes that write, too.
     assert!(Command::new("stty").arg("tostop").status().unwrap().success());
     for transport in BOTH {
         let pool = pool(transport, 1);
-        for wish in 0..WISHES.len() {
-            let task = pool.submit(|wish: usize| WISHES[wish](), wish).unwrap();
-            let answer = get_unless_stopped(&task, &pool.worker_pids(), wish);
-            add_line(&path("said"), format!("wish {wish}: {answer}"));
-            if wish < 2 {
-                assert!(answer.contains("No such device"), "wish {wish}: {answer}");
+        for access in 0..ACCESSES.len() {
+            let task = pool.submit(|access: usize| ACCESSES[access](), access).unwrap();
+            let outcome = get_unless_stopped(&task, &pool.worker_pids(), access);
+            add_line(&path("outcomes"), format!("access {access}: {outcome}"));
+            if access < 2 {
+                assert!(outcome.contains("No such device"), "access {access}: {outcome}");
             }
         }
     }
-    // It is still the terminal of this program.
+    // This program still has its terminal.
     File::open("/dev/tty").unwrap();
     touch(&path("done"));
 }
 
-fn get_unless_stopped(task: &Future<String>, workers: &[u32], wish: usize) -> String {
-    wait_until("an answer", || {
+fn get_unless_stopped(task: &Future<String>, workers: &[u32], access: usize) -> String {
+    wait_until("the outcome", || {
         let stopped = workers.iter().chain(&descendants(workers)).find(|pid| is_stopped(**pid)).copied();
         if let Some(pid) = stopped {
             workers.iter().for_each(|pid| kill(*pid, libc::SIGKILL));
-            panic!("process {pid} was stopped by wish {wish}");
+            panic!("process {pid} was stopped by access {access}");
         }
         task.done()
     });
@@ -139,16 +139,16 @@ fn descendants(of: &[u32]) -> Vec<u32> {
 }
 
 #[test]
-fn a_stop_from_the_terminal_stops_the_host_alone_and_it_goes_on_as_if_nothing_had_been() {
+fn a_stop_from_the_terminal_stops_the_host_and_not_its_workers() {
     let dir = SharedDir::new();
-    let mut on = start("runs_until_it_is_let_go", &dir);
+    let mut on = start("runs_until_released", &dir);
     read_all(&on.master);
     wait_until("the tasks", || dir.has("built") || on.program.try_wait().unwrap().is_some());
     let host = dir.numbers("host")[0];
     on.master.write_all(b"\x1a").unwrap();
     wait_until("the stop", || is_stopped(host));
     dir.touch("gate.open");
-    // The tasks go on to their ends, for which their host is not needed.
+    // The tasks end, although their host is stopped.
     let workers = dir.numbers("workers");
     assert!(!workers.is_empty() && !workers.iter().any(|pid| is_stopped(*pid)));
     wait_until("the ends of the tasks", || dir.lines("ended").len() == 2);
@@ -161,7 +161,7 @@ fn a_stop_from_the_terminal_stops_the_host_alone_and_it_goes_on_as_if_nothing_ha
 #[test]
 fn the_end_of_the_terminal_ends_the_host_and_its_workers() {
     let dir = SharedDir::new();
-    let mut on = start("runs_until_it_is_let_go", &dir);
+    let mut on = start("runs_until_released", &dir);
     wait_until("the tasks", || dir.has("built") || on.program.try_wait().unwrap().is_some());
     let workers = dir.numbers("workers");
     let host = dir.numbers("host")[0];
@@ -172,14 +172,14 @@ fn the_end_of_the_terminal_ends_the_host_and_its_workers() {
     wait_until("the ends of its workers", || !workers.iter().any(|pid| is_alive(*pid)));
 }
 
-pub fn runs_until_it_is_let_go() {
+pub fn runs_until_released() {
     fn passes_and_says((gate, ended): (String, String)) {
         touch(&format!("{gate}.runs"));
         wait_for_file(&format!("{gate}.open"));
         add_line(&ended, "one");
     }
-    end_if_it_hangs();
-    let path = |name: &str| format!("{}{name}", told("DIRECTORY"));
+    end_at_the_deadline();
+    let path = |name: &str| format!("{}{name}", variable("DIRECTORY"));
     let pools = BOTH.map(|transport| pool(transport, 1));
     let tasks = pools.each_ref().map(|pool| {
         warm_up(pool, 1);

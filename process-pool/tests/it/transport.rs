@@ -1,4 +1,4 @@
-//! What travels, and what becomes of it when it does not arrive.
+//! The transfer of arguments and results, and its failures.
 
 use executor_core::{ErrorKind, Executor, Future, TaskOptions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -11,7 +11,7 @@ const HUGE: usize = 300 << 20;
 fn arguments_and_results_may_be_huge() {
     on_both(|transport| {
         let pool = pool(transport, 1);
-        // Text, which is copied as a whole: numbers one by one take their time in a build that is not optimised.
+        // Text is copied as a whole. A debug build would take long for numbers.
         let length = pool.submit(|text: String| text.len(), "1".repeat(HUGE)).unwrap();
         assert_eq!(get(&length).unwrap(), HUGE);
         let text = get(&pool.submit(|length: usize| "2".repeat(length), HUGE).unwrap()).unwrap();
@@ -20,7 +20,7 @@ fn arguments_and_results_may_be_huge() {
 }
 
 #[test]
-fn large_and_small_ones_in_any_order_come_back_whole() {
+fn large_and_small_values_in_any_order_arrive_complete() {
     on_both(|transport| {
         let pool = pool(transport, 2);
         let sizes = [0, 1, 100, 70_000, 262_144, 262_145, 1_000_000, 3, 5_000_000, 8, 262_000];
@@ -35,7 +35,7 @@ fn large_and_small_ones_in_any_order_come_back_whole() {
 }
 
 #[test]
-fn a_large_argument_that_is_withdrawn_on_its_way_is_in_nobodys_way() {
+fn a_large_argument_that_is_cancelled_while_it_is_sent_blocks_no_other_task() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
@@ -52,7 +52,7 @@ fn a_large_argument_that_is_withdrawn_on_its_way_is_in_nobodys_way() {
 }
 
 #[test]
-fn a_worker_that_dies_while_its_argument_is_on_the_way_has_not_started_it() {
+fn a_task_whose_worker_dies_while_its_argument_is_sent_runs_on_another() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         for _ in 0..2 {
@@ -67,8 +67,8 @@ fn a_worker_that_dies_while_its_argument_is_on_the_way_has_not_started_it() {
 }
 
 #[test]
-fn a_worker_that_dies_while_its_result_is_on_the_way_costs_that_task_at_most() {
-    fn answers_at_length(path: String) -> Vec<u8> {
+fn a_worker_that_dies_while_it_sends_a_result_costs_at_most_that_task() {
+    fn returns_many_bytes(path: String) -> Vec<u8> {
         super::support::touch(&path);
         vec![1; 50_000_000]
     }
@@ -77,7 +77,7 @@ fn a_worker_that_dies_while_its_result_is_on_the_way_costs_that_task_at_most() {
         let pool = pool(transport, 1);
         for turn in 0..6 {
             let name = format!("{turn}");
-            let long = pool.submit(answers_at_length, dir.path(&name)).unwrap();
+            let long = pool.submit(returns_many_bytes, dir.path(&name)).unwrap();
             let behind = pool.submit_with(TaskOptions::new().retries(1), |n: u32| n, turn).unwrap();
             wait_for_file(&dir.path(&name));
             std::thread::park_timeout(std::time::Duration::from_millis(u64::from(turn) * 15));
@@ -92,7 +92,7 @@ fn a_worker_that_dies_while_its_result_is_on_the_way_costs_that_task_at_most() {
     });
 }
 
-/// Fails in one of the steps of its way.
+/// A value that fails in one step of its transfer.
 #[derive(Debug)]
 enum Stubborn {
     Fine,
@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for Stubborn {
 }
 
 #[test]
-fn a_value_that_does_not_travel_fails_its_own_task() {
+fn a_value_that_cannot_be_transferred_fails_its_own_task() {
     fn makes(kind: u8) -> Stubborn {
         match kind {
             0 => Stubborn::Fine,
@@ -154,7 +154,7 @@ fn a_value_that_does_not_travel_fails_its_own_task() {
     });
 }
 
-/// Panics when it is dropped, in whatever process that is.
+/// A value that panics when it is dropped, in any process.
 #[derive(Serialize, Deserialize)]
 struct Bomb(u32);
 
@@ -167,14 +167,14 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn a_value_whose_drop_panics_hurts_nobody_else() {
+fn a_value_whose_drop_panics_fails_only_its_task() {
     on_both(|transport| {
         let pool = pool(transport, 1);
         let worker = get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();
-        // The argument is dropped here, and in the function.
+        // The argument is dropped in this process and in the function.
         let argument = pool.submit(|bomb: Bomb| bomb.0, Bomb(1)).unwrap();
         assert_eq!(get(&argument).unwrap_err().kind(), ErrorKind::Panicked);
-        // The result is dropped there when it was written.
+        // The worker drops the result after it is encoded.
         let result = pool.submit(|number: u32| Bomb(number), 1).unwrap();
         std::mem::forget(get(&result).unwrap());
         assert_eq!(get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap(), worker);

@@ -1,4 +1,4 @@
-//! User code that a pool runs (wakers, callbacks, the `Drop` of results) holds up other user code, and nothing else.
+//! User code that a pool runs (wakers, callbacks, `Drop` of results) may block other user code and nothing else.
 
 use std::{
     future::{Future as _, IntoFuture},
@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     support::{Blocker, DEADLINE, SharedDir, get, kill, never_ends, on_both, pool, wait_until, warm_up},
-    world::{end_if_it_hangs, scarcity},
+    world::{end_at_the_deadline, scarcity},
 };
 
-/// A waker that runs this once.
+/// A waker that runs a function once.
 struct Runs(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Wake for Runs {
@@ -31,7 +31,7 @@ impl Wake for Runs {
     }
 }
 
-/// Polls a future that is not ready, so that this runs when it is.
+/// Polls a future that is not ready, with a waker that runs `code`.
 fn when_ready<T: Send + 'static>(awaited: &mut Awaited<T>, code: impl FnOnce() + Send + 'static) {
     let waker = Waker::from(Arc::new(Runs(Mutex::new(Some(Box::new(code))))));
     let poll = Pin::new(awaited).poll(&mut Context::from_waker(&waker));
@@ -42,7 +42,7 @@ fn thread_name() -> String {
     thread::current().name().unwrap_or_default().to_string()
 }
 
-/// Everything that the supervisor does.
+/// Makes the supervisor do all of its work.
 fn works(pool: &ProcessPoolExecutor, dir: &SharedDir, round: &str) {
     for n in 0..20 {
         assert_eq!(get(&pool.submit(|n: u32| n + 1, n).unwrap()).unwrap(), n + 1);
@@ -57,7 +57,7 @@ fn works(pool: &ProcessPoolExecutor, dir: &SharedDir, round: &str) {
 }
 
 #[test]
-fn a_waker_may_wait_for_the_pool_whose_task_it_is_woken_for() {
+fn a_waker_may_wait_for_its_own_pool() {
     on_both(|transport| {
         let pool = Arc::new(pool(transport, 1));
         for round in 0..5 {
@@ -78,13 +78,13 @@ fn a_waker_may_wait_for_the_pool_whose_task_it_is_woken_for() {
 }
 
 #[test]
-fn user_code_that_waits_for_other_user_code_holds_nothing_else_up() {
+fn user_code_that_blocks_does_not_block_the_pool() {
     type Waits = fn(&ProcessPoolExecutor, Receiver<()>, Sender<String>);
-    let as_waker: Waits = |pool, release, said| {
+    let as_waker: Waits = |pool, release, sender| {
         let blockers = [(); 2].map(|()| Blocker::start(pool));
         let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
         when_ready(&mut awaited, move || {
-            let _ = said.send(thread_name());
+            let _ = sender.send(thread_name());
             let _ = release.recv_timeout(DEADLINE);
         });
         blockers.into_iter().for_each(Blocker::release);
@@ -92,10 +92,10 @@ fn user_code_that_waits_for_other_user_code_holds_nothing_else_up() {
         static AWAITED: Mutex<Vec<Awaited<u32>>> = Mutex::new(Vec::new());
         AWAITED.lock().unwrap().push(awaited);
     };
-    let as_callback: Waits = |pool, release, said| {
+    let as_callback: Waits = |pool, release, sender| {
         let blocker = Blocker::start(pool);
         blocker.future.add_done_callback(move |_| {
-            let _ = said.send(thread_name());
+            let _ = sender.send(thread_name());
             let _ = release.recv_timeout(DEADLINE);
         });
         blocker.release();
@@ -108,12 +108,12 @@ fn user_code_that_waits_for_other_user_code_holds_nothing_else_up() {
             let pool = pool(transport, 2);
             warm_up(&pool, 2);
             let (release, released) = channel();
-            let (say, said) = channel();
-            waits(&pool, released, say);
-            let thread = said.recv_timeout(DEADLINE).expect("it runs");
+            let (sender, receiver) = channel();
+            waits(&pool, released, sender);
+            let thread = receiver.recv_timeout(DEADLINE).expect("it runs");
             assert!(!thread.contains("supervisor"), "{thread}");
             works(&pool, &dir, &format!("round{round}"));
-            // Only now; and the pool is not gone before it is over.
+            // The drop waits for the user code, which ends only now.
             release.send(()).expect("it waits");
             drop(pool);
         }
@@ -128,8 +128,8 @@ fn a_waker_is_not_run_by_a_thread_that_waits_for_another_task() {
         for _ in 0..50 {
             let blocker = Blocker::start(&pool);
             let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
-            let (say, said) = channel();
-            when_ready(&mut awaited, move || drop(say.send(thread_name())));
+            let (sender, receiver) = channel();
+            when_ready(&mut awaited, move || drop(sender.send(thread_name())));
             let behind = pool.submit(|n: u32| n, 2).unwrap();
             let barrier = Barrier::new(2);
             thread::scope(|scope| {
@@ -140,7 +140,7 @@ fn a_waker_is_not_run_by_a_thread_that_waits_for_another_task() {
                 barrier.wait();
                 blocker.open();
             });
-            assert!(said.recv_timeout(DEADLINE).unwrap().ends_with("-callbacks"));
+            assert!(receiver.recv_timeout(DEADLINE).unwrap().ends_with("-callbacks"));
         }
     });
 }
@@ -162,7 +162,7 @@ fn results_are_not_dropped_by_the_supervisor() {
         let pool = pool(transport, 2);
         for n in 0..2000 {
             let future = pool.submit(Noisy, n).unwrap();
-            // It is read and not taken, and its last holder may be whoever completes it.
+            // The result is not taken, so any thread may be the last to hold it.
             assert!(future.exception(DEADLINE).unwrap().is_none());
         }
         drop(pool);
@@ -172,28 +172,28 @@ fn results_are_not_dropped_by_the_supervisor() {
 }
 
 #[test]
-fn callbacks_for_which_there_is_no_thread_run_later_and_not_in_the_supervisor() {
+fn callbacks_without_a_thread_run_later_and_not_on_the_supervisor() {
     let output = scarcity::as_no_root("has_no_thread_for_callbacks").output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{said}", output.status);
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{text}", output.status);
 }
 
 pub fn has_no_thread_for_callbacks() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     for transport in [Transport::Ring, Transport::Socket] {
         for is_lifted in [true, false] {
             let pool = pool(transport, 1);
             warm_up(&pool, 1);
             let blocker = Blocker::start(&pool);
-            let (say, said) = channel();
-            let waker_says = say.clone();
-            blocker.future.add_done_callback(move |_| drop(say.send(thread_name())));
+            let (sender, receiver) = channel();
+            let waker_sender = sender.clone();
+            blocker.future.add_done_callback(move |_| drop(sender.send(thread_name())));
             let mut awaited = pool.submit(|n: u32| n, 1).unwrap().into_future();
-            when_ready(&mut awaited, move || drop(waker_says.send(thread_name())));
+            when_ready(&mut awaited, move || drop(waker_sender.send(thread_name())));
             let no_more = scarcity::no_more_threads();
             blocker.open();
             wait_until("the result", || blocker.future.done());
-            assert!(said.recv_timeout(Duration::from_millis(300)).is_err(), "there is no thread for it");
+            assert!(receiver.recv_timeout(Duration::from_millis(300)).is_err(), "there is no thread for it");
             let expected = if is_lifted {
                 drop(no_more);
                 "-callbacks".to_string()
@@ -203,7 +203,7 @@ pub fn has_no_thread_for_callbacks() {
                 thread_name()
             };
             for _ in 0..2 {
-                let thread = said.recv_timeout(DEADLINE).expect("it runs");
+                let thread = receiver.recv_timeout(DEADLINE).expect("it runs");
                 assert!(thread.ends_with(&expected), "{thread}");
             }
         }

@@ -1,5 +1,5 @@
-//! What a task does that is out for its own link: the shared memory, which it finds among its mappings, and the socket,
-//! which it finds among its descriptors.
+//! Attacks of a task on the link of its worker. The task finds the shared memory among its mappings and the socket
+//! among its descriptors.
 #![allow(unsafe_code)]
 
 use std::{
@@ -24,7 +24,7 @@ pub fn wild(random: &mut Random) -> u64 {
     }
 }
 
-/// Where what lies, as `transport/ring/layout.rs` has it.
+/// The offsets of `transport/ring/layout.rs`.
 pub const INDICES: [usize; 4] = [0, 128, 256, 384];
 const TO_PARENT_TAIL: usize = 256;
 const TO_PARENT_HEAD: usize = 384;
@@ -38,7 +38,7 @@ pub const SLOTS: usize = 1024;
 pub const DATA: usize = 3 * 4096;
 const CAPACITY: usize = 256 * 1024;
 
-/// This worker's link.
+/// The link of this worker.
 pub struct Target {
     start: usize,
     pub length: usize,
@@ -46,7 +46,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Looks for everything.
+    /// Finds the link.
     pub fn find() -> Target {
         let maps = fs::read_to_string("/proc/self/maps").expect("a list of mappings");
         let ring = maps.lines().find(|line| line.contains("memfd:concurrent-futures"));
@@ -88,20 +88,20 @@ impl Target {
         unsafe { AtomicU8::from_ptr(self.at(offset)) }
     }
 
-    /// Random bytes over a part of the memory.
+    /// Overwrites a part of the memory with random words.
     pub fn scribble(&self, random: &mut Random, from: usize, to: usize) {
         for offset in (from..to).step_by(8) {
             self.word(offset).store(wild(random), Relaxed);
         }
     }
 
-    /// The number of the task that runs: the one whose claim says so.
+    /// Returns the number of the running task, from its claim.
     pub fn own_sequence(&self) -> u64 {
         let claims = (0..SLOTS).map(|slot| self.word(CLAIMS + 8 * slot).load(Acquire));
         claims.filter(|claim| claim & 15 == 1).map(|claim| claim >> 24).max().unwrap_or(1)
     }
 
-    /// Sends bytes through the socket. False: nobody is there any more.
+    /// Sends bytes through the socket. Returns `false` if the other end is closed.
     pub fn send(&self, bytes: &[u8]) -> bool {
         self.sockets.iter().all(|socket| {
             // SAFETY: the bytes are there.
@@ -110,9 +110,9 @@ impl Target {
         })
     }
 
-    /// Puts bytes into the ring to the parent as the worker would, all of them. Answers how many the parent took before
-    /// it lost its patience.
-    pub fn touch(&self, bytes: impl Iterator<Item = u8>) -> u64 {
+    /// Writes bytes to the ring to the parent, as the worker does. Returns how many bytes the parent has read before it
+    /// stopped reading.
+    pub fn write_to_ring(&self, bytes: impl Iterator<Item = u8>) -> u64 {
         let (tail, head) = (self.word(TO_PARENT_TAIL), self.word(TO_PARENT_HEAD));
         let mut at = tail.load(Acquire);
         for byte in bytes {
@@ -137,17 +137,17 @@ impl Target {
         self.send(&[1]);
     }
 
-    /// Puts bytes where the parent reads replies, whatever the transport.
-    pub fn say(&self, bytes: &[u8]) {
+    /// Writes bytes to where the parent reads replies, on either transport.
+    pub fn write_reply(&self, bytes: &[u8]) {
         if self.has_ring() {
-            self.touch(bytes.iter().copied());
+            self.write_to_ring(bytes.iter().copied());
         } else {
             self.send(bytes);
         }
     }
 }
 
-/// A frame, or what looks like one.
+/// Builds a frame, which may be invalid.
 pub fn frame(kind: u32, sequence: u64, length: u64, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&kind.to_le_bytes());
@@ -158,25 +158,25 @@ pub fn frame(kind: u32, sequence: u64, length: u64, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The time by which a worker notes when its task started.
+/// Returns the time on the clock with which a worker notes the start of a task.
 pub fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: there is room for the answer.
+    // SAFETY: there is space for the result.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
-/// Until the pool ends this process.
+/// Waits until the pool ends this process.
 pub fn wait_for_the_end() -> ! {
     loop {
         thread::park_timeout(Duration::from_secs(1));
     }
 }
 
-/// The mean things that a task can do once.
+/// The number of attacks.
 pub const ATTACKS: u32 = 22;
 
-/// Does one of them.
+/// Makes one of the attacks.
 pub fn attack(which: u32, random: &mut Random) {
     let target = Target::find();
     const OUTCOME: u32 = 3;
@@ -197,7 +197,7 @@ pub fn attack(which: u32, random: &mut Random) {
         6 => NOTES.iter().for_each(|note| target.word(*note).store(0, Relaxed)),
         7 => target.scribble(random, CLAIMS, CLAIMS + 8 * SLOTS),
         8 => {
-            // Every state for every task that it has.
+            // Any state for every task of the worker.
             for slot in 0..SLOTS {
                 let claim = target.word(CLAIMS + 8 * slot);
                 let word = claim.load(Acquire);
@@ -207,22 +207,22 @@ pub fn attack(which: u32, random: &mut Random) {
         9 => target.word(CLAIMS + 8 * (own as usize % SLOTS)).store(own << 24 | (random.next() % 16), Release),
         10 => target.scribble(random, DATA, target.length),
         11 => target.scribble(random, 0, target.length),
-        12 => target.say(&frame(wild(random) as u32, wild(random), wild(random), &[])),
-        13 => target.say(&frame(OUTCOME, own, u64::MAX, b"x")),
-        14 => target.say(&frame(OUTCOME, wild(random), 5, b"\0hell")),
-        15 => (0..3).for_each(|_| target.say(&frame(OUTCOME, own, 2, &[0, 7]))),
-        16 => (own..own + 200).for_each(|neighbour| target.say(&frame(OUTCOME, neighbour, 2, &[0, 7]))),
-        17 => target.say(&frame(1, 0, 0, &[]).repeat(3000)),
-        18 => target.say(&frame(2, 0, 4, &[255; 4])),
-        19 => target.say(&(0..5000).map(|_| random.next() as u8).collect::<Vec<u8>>()),
+        12 => target.write_reply(&frame(wild(random) as u32, wild(random), wild(random), &[])),
+        13 => target.write_reply(&frame(OUTCOME, own, u64::MAX, b"x")),
+        14 => target.write_reply(&frame(OUTCOME, wild(random), 5, b"\0hell")),
+        15 => (0..3).for_each(|_| target.write_reply(&frame(OUTCOME, own, 2, &[0, 7]))),
+        16 => (own..own + 200).for_each(|neighbour| target.write_reply(&frame(OUTCOME, neighbour, 2, &[0, 7]))),
+        17 => target.write_reply(&frame(1, 0, 0, &[]).repeat(3000)),
+        18 => target.write_reply(&frame(2, 0, 4, &[255; 4])),
+        19 => target.write_reply(&(0..5000).map(|_| random.next() as u8).collect::<Vec<u8>>()),
         20 => {
-            // Bells, which are nonsense where the socket is the link.
+            // Doorbells, which are invalid frames where the socket is the link.
             (0..2000).all(|_| target.send(&[1]));
         }
         _ => {
-            // An error that is none, with lengths that are none.
+            // An invalid error with invalid lengths.
             let body: Vec<u8> = [1].into_iter().chain((0..40).map(|_| wild(random) as u8)).collect();
-            target.say(&frame(OUTCOME, own, body.len() as u64, &body));
+            target.write_reply(&frame(OUTCOME, own, body.len() as u64, &body));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Tasks that attack the link of their own worker, with the real memory and the real socket. They can spoil what this
-//! worker has to say, and what it was given. Everything else is to go on as if nothing was.
+//! Tasks that attack the link of their own worker. They can falsify the replies of this worker and lose its tasks. All
+//! other tasks must succeed.
 //!
 //! ```sh
 //! HOSTILE_ROUNDS=2000 cargo test --release -p process-pool --test it hostile -- --nocapture
 //! ```
 //!
-//! `HOSTILE_SEED` has the same attacks happen again.
+//! `HOSTILE_SEED` repeats the same attacks.
 
 mod attacker;
 mod stops;
@@ -18,10 +18,10 @@ use process_pool::{ProcessPoolExecutor, Transport};
 use crate::support::{Blocker, Random, SharedDir, add_line, get, on, on_both, pool, wait_for_file, warm_up};
 use attacker::{ATTACKS, Target, attack, frame, wait_for_the_end};
 
-/// How a task goes on that has done its worst.
+/// How a task goes on after its attack.
 const RETURNS: u32 = 0;
 const STAYS: u32 = 1;
-/// It returns, and goes on with it beside whatever else its worker runs.
+/// It returns, and a thread of it repeats the attack while the worker runs other tasks.
 const GOES_ON: u32 = 2;
 
 fn attacks((which, ending, seed): (u32, u32, u64)) -> u32 {
@@ -50,14 +50,14 @@ fn limited(limit: u64) -> TaskOptions {
     TaskOptions::new().time_limit(Duration::from_millis(limit))
 }
 
-/// The pool is as good as new: every worker does its work, and does it right.
+/// Checks that every worker runs tasks correctly again.
 fn recovers(pool: &ProcessPoolExecutor, what: &str) {
-    // A worker that was spoilt and has nothing to do shows no sign of it before it is given something.
+    // The damage of an idle worker is noticed only when the worker gets a task.
     const ROUNDS: usize = 30;
     for _ in 0..ROUNDS {
         let futures: Vec<(u32, Future<u32>)> =
             (0..40).map(|n| (n, pool.submit_with(limited(1000), doubles, n).expect("accepted"))).collect();
-        // All are waited for, right or wrong.
+        // All results are awaited before they are checked.
         let right = futures.iter().filter(|(n, future)| get(future).is_ok_and(|double| double == n * 2)).count();
         if right == futures.len() {
             return;
@@ -74,13 +74,13 @@ fn rounds_of_attacks(transport: Transport, rounds: u32, seed: u64) {
     for round in 0..rounds {
         let (which, ending) = (round % ATTACKS, [RETURNS, STAYS, GOES_ON][random.index(3)]);
         let what = format!("round {round}, attack {which}, ending {ending}");
-        // One worker has a task, so the other one gets the attack, and what is behind it.
+        // One worker is busy, so the other one gets the attack and the tasks behind it.
         let blocker = Blocker::start(&pool);
         let attack = pool.submit_with(limited(200), attacks, (which, ending, random.next())).expect("accepted");
         let behind: Vec<Future<u32>> =
             (0..10).map(|n| pool.submit_with(limited(1000), doubles, n).expect("accepted")).collect();
         for future in [&attack].into_iter().chain(&behind) {
-            // A value that is wrong, or an error that is made up: both may be. But it is told.
+            // The value or the error may be false, but the future must complete.
             let _ = get(future);
             assert!(future.done(), "{what}: a task hangs");
         }
@@ -100,20 +100,20 @@ fn seed() -> u64 {
 }
 
 #[test]
-fn a_task_that_writes_over_its_ring_hurts_its_own_worker_alone() {
+fn a_task_that_overwrites_its_ring_damages_only_its_own_worker() {
     on(Transport::Ring, |transport| rounds_of_attacks(transport, rounds(), seed()));
 }
 
 #[test]
-fn a_task_that_writes_into_its_socket_hurts_its_own_worker_alone() {
+fn a_task_that_writes_to_its_socket_damages_only_its_own_worker() {
     on(Transport::Socket, |transport| rounds_of_attacks(transport, rounds(), seed()));
 }
 
 #[test]
-fn an_idle_worker_whose_notes_were_written_over_still_gets_tasks() {
+fn an_idle_worker_with_overwritten_counters_still_gets_tasks() {
     on(Transport::Ring, |transport| {
         let pool = pool(transport, 1);
-        // More than a worker has slots for.
+        // More tasks than a ring has slots.
         let many: Vec<Future<u32>> = (0..600).map(|n| pool.submit(doubles, n).unwrap()).collect();
         many.iter().for_each(|future| assert!(get(future).is_ok()));
         assert_eq!(get(&pool.submit(attacks, (6, RETURNS, 0)).unwrap()).unwrap(), 7);
@@ -122,7 +122,7 @@ fn an_idle_worker_whose_notes_were_written_over_still_gets_tasks() {
 }
 
 #[test]
-fn a_limit_ends_a_task_whatever_it_writes_over_its_claim() {
+fn a_time_limit_ends_a_task_that_overwrites_its_claim() {
     fn claims_to_be(state: u64) {
         let target = Target::find();
         let own = target.own_sequence();
@@ -143,7 +143,7 @@ fn a_limit_ends_a_task_whatever_it_writes_over_its_claim() {
 }
 
 #[test]
-fn a_pool_is_dropped_while_a_task_claims_to_be_finished_and_is_not() {
+fn a_pool_can_be_dropped_while_a_running_task_claims_to_be_finished() {
     fn claims_to_be_finished(path: String) {
         let target = Target::find();
         let own = target.own_sequence();
@@ -163,15 +163,15 @@ fn a_pool_is_dropped_while_a_task_claims_to_be_finished_and_is_not() {
 }
 
 #[test]
-fn an_answer_that_is_announced_longer_than_any_memory_is_refused_before_it_comes() {
-    /// Writes down how much of it was taken.
-    fn never_stops_answering(path: String) {
+fn a_reply_with_an_impossible_length_is_refused_before_it_is_read() {
+    /// Notes how much of it was read.
+    fn sends_an_endless_reply(path: String) {
         let target = Target::find();
         let own = if target.has_ring() { target.own_sequence() } else { 1 };
-        target.say(&frame(3, own, 1 << 60, &[]));
+        target.write_reply(&frame(3, own, 1 << 60, &[]));
         for megabyte in 1..100_000 {
             if target.has_ring() {
-                target.touch(std::iter::repeat_n(0, 1 << 20));
+                target.write_to_ring(std::iter::repeat_n(0, 1 << 20));
             } else if !target.send(&[0; 1 << 20]) {
                 wait_for_the_end();
             }
@@ -182,7 +182,7 @@ fn an_answer_that_is_announced_longer_than_any_memory_is_refused_before_it_comes
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
         warm_up(&pool, 1);
-        let task = pool.submit(never_stops_answering, dir.path("taken")).unwrap();
+        let task = pool.submit(sends_an_endless_reply, dir.path("taken")).unwrap();
         assert_eq!(get(&task).expect_err("it never ends").kind(), ErrorKind::WorkerDied);
         assert!(dir.numbers("taken").len() < 20, "{} MiB were taken", dir.numbers("taken").len());
         assert_eq!(get(&pool.submit(doubles, 4).unwrap()).unwrap(), 8);
@@ -190,7 +190,7 @@ fn an_answer_that_is_announced_longer_than_any_memory_is_refused_before_it_comes
 }
 
 #[test]
-fn a_worker_that_rings_without_end_keeps_nobody_else_waiting() {
+fn a_worker_that_rings_its_doorbell_endlessly_blocks_no_other_worker() {
     fn rings_without_end(path: String) {
         let target = Target::find();
         super::support::touch(&path);
@@ -212,10 +212,10 @@ fn a_worker_that_rings_without_end_keeps_nobody_else_waiting() {
 }
 
 #[test]
-fn a_task_that_forks_and_returns_twice_answers_once() {
+fn a_task_that_forks_and_returns_twice_has_one_result() {
     #[allow(unsafe_code)]
     fn forks(n: u32) -> u32 {
-        // SAFETY: none is claimed: the child goes on where it must not, as in programs that forget it.
+        // SAFETY: not sound on purpose: the child goes on where it must not, as some programs do.
         unsafe { libc::fork() };
         n * 2
     }

@@ -1,4 +1,4 @@
-//! Every way to stop a task, against tasks that write without end what this program reads to stop them.
+//! Tasks that endlessly overwrite their link can still be stopped in every way.
 
 use std::{
     sync::atomic::Ordering::{Acquire, Relaxed, Release},
@@ -12,10 +12,10 @@ use process_pool::{ProcessPoolExecutor, Transport};
 use super::attacker::{self, CLAIMS, DATA, FLAGS, INDICES, NOTES, SLOTS, Target, frame, wild};
 use crate::support::{DEADLINE, Random, SharedDir, add_line, builder, get, on, pool, touch, wait_for_file};
 
-/// What is done, and how.
+/// The name of an attack, and its function.
 type Scribble = (&'static str, fn(&mut Scribbler));
 
-/// What is written without end.
+/// Attacks that overwrite the memory of a ring.
 const SCRIBBLES: [Scribble; 18] = [
     ("its claim: items that follow each other, with a clock in the future", |s| {
         s.start_at(u64::MAX);
@@ -75,28 +75,28 @@ const SCRIBBLES: [Scribble; 18] = [
     ("everything but the bytes", |s| s.target.scribble(&mut s.random, 0, DATA)),
 ];
 
-/// What is sent without end, over either transport.
+/// Attacks that send frames, over either transport.
 const WORDS: [Scribble; 4] = [
     ("a reply that comes byte by byte", |s| {
         if s.rounds == 0 {
             let head = frame(3, s.own, 1 << 20, &[]);
-            s.target.say(&head);
+            s.target.write_reply(&head);
         }
-        s.target.say(&[0]);
+        s.target.write_reply(&[0]);
         thread::park_timeout(Duration::from_millis(5));
     }),
     ("the beginning of a reply", |s| {
         if s.rounds == 0 {
-            s.target.say(&3_u32.to_le_bytes());
+            s.target.write_reply(&3_u32.to_le_bytes());
         }
         thread::park_timeout(Duration::from_millis(5));
     }),
     ("that it takes tasks", |s| {
-        s.target.say(&frame(1, 0, 0, &[]));
+        s.target.write_reply(&frame(1, 0, 0, &[]));
         thread::park_timeout(Duration::from_millis(1));
     }),
     ("outcomes of no items", |s| {
-        s.target.say(&frame(4, s.own, 0, &[]));
+        s.target.write_reply(&frame(4, s.own, 0, &[]));
         thread::park_timeout(Duration::from_millis(1));
     }),
 ];
@@ -133,7 +133,7 @@ impl Scribbler {
     }
 }
 
-/// Does one of these for ever.
+/// Repeats one of the attacks forever.
 fn scribbles((which, path): (usize, String)) {
     let target = Target::find();
     let own = if target.has_ring() { target.own_sequence() } else { 1 };
@@ -145,7 +145,7 @@ fn scribbles((which, path): (usize, String)) {
         scribbler.rounds += 1;
         scribble(&mut scribbler);
         if scribbler.rounds.is_multiple_of(64) {
-            // So that several of these do not keep the machine from everything else.
+            // Several of these tasks must leave processor time for the pool.
             thread::yield_now();
         }
     }
@@ -155,13 +155,13 @@ fn name_of(which: usize) -> &'static str {
     SCRIBBLES.iter().chain(&WORDS).nth(which).expect("there is one").0
 }
 
-/// The numbers of those that mean something on this transport.
+/// Returns the numbers of the attacks that this transport allows.
 fn kinds(transport: Transport) -> Vec<usize> {
     let from = if transport == Transport::Ring { 0 } else { SCRIBBLES.len() };
     (from..SCRIBBLES.len() + WORDS.len()).collect()
 }
 
-/// Runs one scribbler for each kind, in pools of a few workers.
+/// Runs each attack, in pools of a few workers.
 fn with_scribblers(
     transport: Transport,
     limit: Option<Duration>,
@@ -190,7 +190,7 @@ fn with_few_scribblers(
         })
         .collect();
     for (which, task) in few.iter().zip(&tasks) {
-        // One that was found out before it had begun for good has ended already.
+        // A task may have been stopped early because the pool noticed the attack.
         let path = dir.path(&which.to_string());
         crate::support::wait_until(name_of(*which), || task.done() || std::path::Path::new(&path).exists());
     }
@@ -208,12 +208,12 @@ fn on_each_transport(test: fn(Transport)) {
 }
 
 #[test]
-fn a_limit_ends_a_task_whatever_it_writes_meanwhile() {
+fn a_time_limit_ends_a_task_that_overwrites_its_link() {
     on_each_transport(|transport| with_scribblers(transport, Some(Duration::from_millis(300)), |_, _| {}));
 }
 
 #[test]
-fn terminate_ends_a_task_whatever_it_writes_meanwhile() {
+fn terminate_ends_a_task_that_overwrites_its_link() {
     on_each_transport(|transport| {
         for grace in [Duration::ZERO, Duration::from_millis(20)] {
             with_scribblers(transport, None, |_, tasks| {
@@ -224,7 +224,7 @@ fn terminate_ends_a_task_whatever_it_writes_meanwhile() {
 }
 
 #[test]
-fn a_pool_that_terminates_ends_whatever_its_tasks_write_meanwhile() {
+fn terminating_a_pool_ends_tasks_that_overwrite_their_links() {
     on_each_transport(|transport| {
         for grace in [Duration::ZERO, Duration::from_millis(20)] {
             with_scribblers(transport, None, |pool, _| {
@@ -236,7 +236,7 @@ fn a_pool_that_terminates_ends_whatever_its_tasks_write_meanwhile() {
 }
 
 #[test]
-fn a_task_that_was_seen_to_run_is_not_cancelled_whatever_its_claim_says_then() {
+fn a_task_that_was_seen_running_cannot_be_cancelled_by_its_claim() {
     fn claims_to_be_offered((runs, go): (String, String)) {
         let target = Target::find();
         let own = target.own_sequence();
@@ -262,8 +262,8 @@ fn a_task_that_was_seen_to_run_is_not_cancelled_whatever_its_claim_says_then() {
 }
 
 #[test]
-fn what_waits_behind_a_task_that_writes_over_its_claim_is_either_run_once_or_cancelled() {
-    fn leaves_a_line((path, number): (String, u32)) -> u32 {
+fn a_task_behind_one_that_overwrites_its_claim_runs_once_or_is_cancelled() {
+    fn adds_its_number((path, number): (String, u32)) -> u32 {
         add_line(&path, number);
         number
     }
@@ -271,7 +271,7 @@ fn what_waits_behind_a_task_that_writes_over_its_claim_is_either_run_once_or_can
         for which in 0..12 {
             let dir = SharedDir::new();
             let pool = builder(transport, 1).build().unwrap();
-            // So that tasks are put behind others.
+            // Short tasks make the pool send several tasks together.
             for _ in 0..3 {
                 let many: Vec<Future<u32>> = (0..300).map(|n| pool.submit(|n: u32| n, n).unwrap()).collect();
                 many.iter().for_each(|future| assert!(get(future).is_ok()));
@@ -279,7 +279,7 @@ fn what_waits_behind_a_task_that_writes_over_its_claim_is_either_run_once_or_can
             let path = dir.path("runs");
             let hostile = pool.submit(scribbles, (which, path.clone())).unwrap();
             let behind: Vec<Future<u32>> =
-                (0..40).map(|n| pool.submit(leaves_a_line, (dir.path("ran"), n)).unwrap()).collect();
+                (0..40).map(|n| pool.submit(adds_its_number, (dir.path("ran"), n)).unwrap()).collect();
             wait_for_file(&path);
             let cancelled: Vec<bool> = behind.iter().step_by(2).map(Future::cancel).collect();
             hostile.terminate(Duration::ZERO);

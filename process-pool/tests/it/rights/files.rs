@@ -1,4 +1,4 @@
-//! Copies of this test program that give rights to those who run them.
+//! Copies of this test program whose files give rights to the user who runs them.
 
 use std::{
     fs,
@@ -9,10 +9,10 @@ use std::{
 use rustix::fs::{XattrFlags, setxattr, statvfs};
 use tempfile::TempDir;
 
-/// Another user than root, who has rights that nobody else has.
+/// A user other than root. Some files belong to it.
 pub const OTHER: u32 = 12_345;
 
-/// See the [module](self).
+/// The copies.
 pub struct Files {
     directory: TempDir,
     pub plain: PathBuf,
@@ -20,12 +20,12 @@ pub struct Files {
     pub set_gid: PathBuf,
     pub set_uid_other: PathBuf,
     pub with_capabilities: PathBuf,
-    /// A program that makes the rights of its file its own, and runs another.
+    /// A program that takes all ids of its file and runs another program.
     pub rises: PathBuf,
 }
 
 impl Files {
-    /// None: nowhere on this machine.
+    /// Returns `None` if no directory of this machine allows such files.
     pub fn new() -> Option<Files> {
         let directory = [env!("CARGO_TARGET_TMPDIR"), "/tmp", "/var/tmp"].into_iter().find_map(directory)?;
         let copy = |name: &str, user: u32, group: u32, mode: u32| {
@@ -48,7 +48,7 @@ impl Files {
         })
     }
 
-    /// The files that give rights to a user without any.
+    /// Returns the files that give rights.
     pub fn that_give_rights(&self) -> [(&'static str, PathBuf); 4] {
         [
             ("set-uid", self.set_uid.clone()),
@@ -58,7 +58,7 @@ impl Files {
         ]
     }
 
-    /// A directory that every user may write to.
+    /// Creates a directory that every user may write to.
     pub fn open_directory(&self, name: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         fs::create_dir_all(&path).expect("made");
@@ -67,7 +67,7 @@ impl Files {
     }
 }
 
-/// A new directory in this one, if every user gets there, and the file system lets files give rights.
+/// Creates a directory in `parent`, if every user can access it and its file system lets files give rights.
 fn directory(parent: &str) -> Option<TempDir> {
     let may_be_entered = |path: &Path| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o001 != 0);
     let gives_rights = !statvfs(parent).ok()?.f_flag.contains(rustix::fs::StatVfsMountFlags::NOSUID);
@@ -75,12 +75,12 @@ fn directory(parent: &str) -> Option<TempDir> {
         return None;
     }
     let directory = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir_in(parent).ok()?;
-    // The mode is what the mask of this process leaves of it.
+    // The umask of this process may have changed the mode.
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).ok()?;
     Some(directory)
 }
 
-/// Reading every file, for those who run this one: the format of `setcap cap_dac_read_search=ep`.
+/// Lets those who run a file read every file, in the format of `setcap cap_dac_read_search=ep`.
 fn give_capabilities(path: &Path) {
     const VERSION_2: u32 = 0x0200_0000;
     const EFFECTIVE: u32 = 1;

@@ -1,4 +1,4 @@
-//! A program that has given up rights: its workers do not have them either, although their file is run anew.
+//! Programs that have given up rights. Their workers do not have them, although their file is executed again.
 
 use std::process::Command;
 
@@ -9,10 +9,10 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use super::{NOBODY, command, files, files::OTHER, rights, set, succeeds};
 use crate::{
     support::{builder, get, wait_until},
-    world::{BOTH, end_if_it_hangs, told},
+    world::{BOTH, end_at_the_deadline, variable},
 };
 
-/// The ways to give up rights, and the files from which nothing may come back.
+/// The ways to give up rights.
 const WAYS: [&str; 6] = [
     "the user",
     "the user and the groups",
@@ -23,20 +23,20 @@ const WAYS: [&str; 6] = [
 ];
 
 #[test]
-fn workers_of_a_program_that_has_given_up_rights_do_not_have_them() {
+fn workers_do_not_have_rights_that_their_program_has_given_up() {
     let Some(files) = files("a program that has given up rights") else { return };
     for way in WAYS {
         for file in [&files.plain, &files.set_uid, &files.set_gid, &files.set_uid_other] {
             let mut program = command(file, "has_given_up_rights", 0);
             if file == &files.set_uid_other {
-                // Its ids differ otherwise, which is another case.
+                // With other ids this program would have more rights than its caller, which is another test.
                 become_other(&mut program);
                 if way != "the user" {
                     continue;
                 }
             }
-            let said = succeeds(program.env("WAY", way));
-            assert!(said.contains("no worker has more"), "{way}, {}: {said}", file.display());
+            let text = succeeds(program.env("WAY", way));
+            assert!(text.contains("no worker has more"), "{way}, {}: {text}", file.display());
         }
     }
 }
@@ -46,22 +46,22 @@ fn become_other(program: &mut Command) {
     program.uid(OTHER).gid(OTHER);
 }
 
-/// The capabilities of a file come back to a user that has given them up, and no setting keeps the system from telling
-/// the worker that it has more than its caller: so there is none, and it is said why.
+/// The kernel gives the capabilities of a file back when it is executed, and always marks such a process as privileged.
+/// So the pool is refused with the reason.
 #[test]
-fn a_program_whose_file_has_capabilities_that_it_has_given_up_is_told_to_take_them_from_the_file() {
+fn a_pool_is_refused_if_the_program_has_given_up_the_capabilities_of_its_file() {
     let Some(files) = files("a program that has given up the capabilities of its file") else { return };
-    let said = succeeds(command(&files.with_capabilities, "has_given_up_rights", 0).env("WAY", "the user"));
-    assert!(said.contains("no pool") && said.contains("take them from the file"), "{said}");
-    // User 0 has them anyway.
-    let said = succeeds(command(&files.with_capabilities, "has_given_up_rights", 0).env("WAY", "nothing"));
-    assert!(said.contains("no worker has more"), "{said}");
+    let text = succeeds(command(&files.with_capabilities, "has_given_up_rights", 0).env("WAY", "the user"));
+    assert!(text.contains("no pool") && text.contains("take them from the file"), "{text}");
+    // User 0 has these capabilities anyway.
+    let text = succeeds(command(&files.with_capabilities, "has_given_up_rights", 0).env("WAY", "nothing"));
+    assert!(text.contains("no worker has more"), "{text}");
 }
 
 pub fn has_given_up_rights() {
-    end_if_it_hangs();
-    let way = told("WAY");
-    // Their workers have the rights of now; those that take their places later must not.
+    end_at_the_deadline();
+    let way = variable("WAY");
+    // These workers have the current rights. Their replacements must not have them.
     let before = BOTH.map(|transport| builder(transport, 2).build().unwrap());
     for pool in &before {
         get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap();
@@ -72,7 +72,7 @@ pub fn has_given_up_rights() {
     for pool in &before {
         let old = pool.worker_pids();
         wait_until("the ends of the old workers", || {
-            // This program may not be allowed to kill them.
+            // The workers exit by themselves, because this program may not be allowed to kill them.
             let _ = pool.submit(|()| -> () { std::process::exit(0) }, ()).map(|future| get(&future));
             pool.worker_pids().iter().all(|pid| !old.contains(pid))
         });
@@ -115,7 +115,7 @@ fn give_up(way: &str) {
         set_capabilities(None, CapabilitySets { effective, permitted, inheritable }).unwrap();
     };
     let all = set(&rights(()), "CapPrm");
-    // The calling thread is one of the test harness's, whose main thread waits for it.
+    // The calling thread belongs to the test harness. The main thread waits for it.
     match way {
         "nothing" => {}
         "the user" => become_nobody(false),
@@ -124,7 +124,7 @@ fn give_up(way: &str) {
         "some capabilities" => keep(all & 0xff0f, all & 0xff0f, 0),
         "effective capabilities" => keep(all, all & 0xff, 0),
         "the user, but for ambient capabilities that are not effective" => {
-            /// Reading every file.
+            /// The capability to read every file.
             const ONE: u64 = 1 << 2;
             // SAFETY: a system call without pointers: what is permitted to this thread survives the change of the user.
             assert_eq!(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) }, 0);
@@ -139,7 +139,7 @@ fn give_up(way: &str) {
     }
 }
 
-/// For good, in all threads.
+/// Changes the user of all threads for good.
 #[allow(unsafe_code)]
 fn become_nobody(groups_too: bool) {
     // SAFETY: system calls without pointers that are followed.

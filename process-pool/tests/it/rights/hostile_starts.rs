@@ -1,11 +1,11 @@
-//! Attempts to make a worker of a program that has more rights than its caller.
+//! Attempts to turn a program with more rights than its caller into a worker.
 //!
-//! The attacker is a user without rights, who runs an unprivileged copy of this library: it builds a pool, so there is
-//! a genuine greeting from a genuine parent. What it starts as a worker then runs the program with rights in its place,
-//! before this library looks at anything, with an environment, a standard input, descriptors, limits and ids of its
-//! choice.
+//! The attacker is a user without rights who runs an unprivileged copy of this library. The copy builds a pool, so
+//! there is a genuine greeting from a genuine parent. Before this library runs in the started worker, the worker
+//! executes the privileged program, with an environment, a standard input, descriptors, limits and ids that the
+//! attacker chooses.
 //!
-//! `HOSTILE_STARTS` says how many pools are built; `HOSTILE_SEED` plays one of them again.
+//! `HOSTILE_STARTS` sets the number of pools. `HOSTILE_SEED` repeats one of them.
 #![allow(unsafe_code)]
 
 use std::{
@@ -22,19 +22,19 @@ use std::{
 use executor_core::{Error, Executor};
 use process_pool::Transport;
 
-use super::{NOBODY, command, files, files::OTHER, said};
+use super::{NOBODY, command, files, files::OTHER, text_of};
 use crate::{
     support::{Random, builder, get},
-    world::{end_if_it_hangs, told},
+    world::{end_at_the_deadline, variable},
 };
 
-/// In the environment of a process that is started as a worker: how, and which file, it is to run instead.
+/// A variable of a process that is started as a worker: the seed, and the file to execute instead.
 const PLAN: &str = "HOSTILE_START_PLAN";
-/// In that of a program with rights which makes them its own and goes on, as `sudo` does.
+/// A variable of a privileged program that takes all ids of its file, as `sudo` does.
 const RISE: &str = "HOSTILE_START_RISE";
 const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
 
-/// A function that a program with rights must never run for anybody.
+/// A function that a privileged program must never run for the attacker.
 fn leaves_a_mark(directory: String) -> (u32, u32) {
     // SAFETY: system calls without pointers.
     let ids = unsafe { (libc::geteuid(), libc::getegid()) };
@@ -59,15 +59,15 @@ extern "C" fn before_the_library() {
     }
 }
 
-/// Runs the file in the place of this process, with random changes. A seed of 0 changes nothing.
+/// Executes the file in this process, with random changes. A seed of 0 changes nothing.
 fn start_in_another_way(seed: u64, path: &Path) -> ! {
     let mut environment: Vec<OsString> = Vec::new();
     let mut random = Random::new(seed);
     for (key, value) in env::vars_os().filter(|(key, _)| key != PLAN) {
-        environment.push(variable(&key, &value));
+        environment.push(assignment(&key, &value));
     }
     if path.ends_with("rises") {
-        // Hidden from the first program, found by the second.
+        // The first program does not see the marker, and the second one does.
         // SAFETY: a system call without pointers.
         unsafe { libc::dup2(0, 9) };
         environment.retain(|text| !text.as_bytes().starts_with(MARKER.as_bytes()));
@@ -82,7 +82,7 @@ fn start_in_another_way(seed: u64, path: &Path) -> ! {
     run(path, &environment)
 }
 
-fn variable(key: &OsStr, value: &OsStr) -> OsString {
+fn assignment(key: &OsStr, value: &OsStr) -> OsString {
     let mut text = key.to_os_string();
     text.push("=");
     text.push(value);
@@ -103,8 +103,7 @@ fn run(path: &Path, environment: &[OsString]) -> ! {
     }
 }
 
-/// What `sudo` and its like do: all ids become those of the file's owner, and a program is run that has no marks of
-/// that.
+/// Does what `sudo` does: takes all ids of the owner of the file, and executes a program that cannot see this.
 fn rise(marker: &OsStr) {
     // SAFETY: system calls without pointers, before anything else in this process.
     unsafe {
@@ -117,9 +116,9 @@ fn rise(marker: &OsStr) {
     let plain = env::current_exe().expect("a path").with_file_name("plain");
     let mut environment: Vec<OsString> = Vec::new();
     for (key, value) in env::vars_os().filter(|(key, _)| key != RISE) {
-        environment.push(variable(&key, &value));
+        environment.push(assignment(&key, &value));
     }
-    environment.push(variable(OsStr::new(MARKER), marker));
+    environment.push(assignment(OsStr::new(MARKER), marker));
     run(&plain, &environment)
 }
 
@@ -165,7 +164,7 @@ fn change_input(random: &mut Random) {
             0 => drop(libc::close(0)),
             1 => drop(libc::dup2(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR), 0)),
             2 => {
-                // The greeting goes on through a pair of the attacker's own, whose other end stays open.
+                // The greeting arrives through a socket pair of the attacker, whose other end stays open.
                 let (mut bytes, mut pair) = ([0_u8; 4096], [0; 2]);
                 let length = libc::recv(0, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_PEEK | libc::MSG_DONTWAIT);
                 libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr());
@@ -200,7 +199,7 @@ fn change_limits(random: &mut Random) {
         unsafe { libc::setrlimit(resource, &limit) };
     }
     if random.one_in(5) {
-        // SAFETY: the set is initialised before it is used; ignoring is no handler.
+        // SAFETY: the set is initialised before it is used, and no handler is installed.
         unsafe {
             let mut all = std::mem::zeroed();
             libc::sigfillset(&mut all);
@@ -211,13 +210,13 @@ fn change_limits(random: &mut Random) {
     }
 }
 
-/// Has a child of this process run the program, or a child that has lost its parent.
+/// Lets a child of this process, or an orphan, run the program.
 fn change_parent(random: &mut Random) {
     if !random.one_in(6) {
         return;
     }
     let stays = random.one_in(2);
-    // SAFETY: this process has no other thread; the parent leaves without going through anything.
+    // SAFETY: this process has no other thread, and the parent exits without running destructors or exit handlers.
     unsafe {
         let before = libc::getpid();
         match libc::fork() {
@@ -233,23 +232,23 @@ fn change_parent(random: &mut Random) {
     }
 }
 
-/// Builds pools whose workers are started in other ways, and prints what became of a task.
+/// Builds pools whose workers are started in other ways, and prints the outcomes of tasks.
 pub fn attacks() {
-    end_if_it_hangs();
-    let (file, marks) = (told("FILE"), told("MARKS"));
-    let (first, count): (u64, u64) = (told("FIRST").parse().unwrap(), told("COUNT").parse().unwrap());
+    end_at_the_deadline();
+    let (file, marks) = (variable("FILE"), variable("MARKS"));
+    let (first, count): (u64, u64) = (variable("FIRST").parse().unwrap(), variable("COUNT").parse().unwrap());
     for seed in first..first + count {
         let transport = if seed.is_multiple_of(2) { Transport::Ring } else { Transport::Socket };
         let answer = (|| -> Result<(u32, u32), Error> {
             let pool = builder(transport, 1).env(PLAN, format!("{seed} {file}")).build()?;
             get(&pool.submit(leaves_a_mark, marks.clone())?)
         })();
-        // The standard output is captured by the harness, and shared with what is started.
+        // The harness captures `println!`, so this writes to the descriptor.
         let _ = writeln!(std::io::stderr(), "attempt {seed}: {answer:?}");
     }
 }
 
-/// Runs these attempts on a file, as a user, and returns what was said and the marks that were left.
+/// Runs these attempts on a file as a user. Returns the output and the names of the marks.
 fn attempts(file: &Path, marks: &Path, user: u32, seeds: std::ops::Range<u64>) -> (String, Vec<OsString>) {
     let plain = file.with_file_name("plain");
     let mut attacker = command(&plain, "attacks", user);
@@ -257,20 +256,19 @@ fn attempts(file: &Path, marks: &Path, user: u32, seeds: std::ops::Range<u64>) -
     attacker.env("COUNT", (seeds.end - seeds.start).to_string()).stdout(Stdio::null());
     attacker.process_group(0);
     let output = attacker.output().expect("starts");
-    let said = said(&output);
-    assert!(output.status.success(), "{}: {}\n{said}", file.display(), output.status);
+    let text = text_of(&output);
+    assert!(output.status.success(), "{}: {}\n{text}", file.display(), output.status);
     let left = fs::read_dir(marks).expect("a directory").map(|entry| entry.expect("readable").file_name()).collect();
-    (said, left)
+    (text, left)
 }
 
 #[test]
 fn no_start_makes_a_worker_of_a_program_with_more_rights() {
     let Some(files) = files("attempts to make a worker of a program with rights") else { return };
     let marks = files.open_directory("marks");
-    // The attack as such works: a program without more rights than its caller runs the function, for what that is
-    // worth.
-    let (said, left) = attempts(&files.plain, &marks, NOBODY, 0..1);
-    assert!(said.contains(&format!("attempt 0: Ok(({NOBODY}, {NOBODY}))")), "{said}");
+    // The attack works on a program that has no more rights than its caller.
+    let (text, left) = attempts(&files.plain, &marks, NOBODY, 0..1);
+    assert!(text.contains(&format!("attempt 0: Ok(({NOBODY}, {NOBODY}))")), "{text}");
     assert_eq!(left.len(), 1);
     fs::remove_file(marks.join(&left[0])).expect("removed");
 
@@ -281,16 +279,16 @@ fn no_start_makes_a_worker_of_a_program_with_more_rights() {
     };
     let mut targets: Vec<_> = files.that_give_rights().into();
     targets.push(("through one that makes the rights its own", files.rises.clone()));
-    // A few at a time, so that each process is a fresh attacker and all users and files have their turn.
+    // Each process makes a few attempts, so that all users and files are attacked.
     const AT_ONCE: u64 = 10;
     let mut refused = 0;
     for (turn, first) in seeds.clone().step_by(AT_ONCE as usize).enumerate() {
         let (what, file) = &targets[turn % targets.len()];
         let user = [NOBODY, 1000, OTHER + 1][turn % 3];
-        let (said, left) = attempts(file, &marks, user, first..(first + AT_ONCE).min(seeds.end));
-        assert!(left.is_empty(), "a function was run by a program that is {what}: {left:?}\n{said}");
-        assert!(!said.contains(": Ok("), "{what}: {said}");
-        refused += said.matches("a worker could not start").count();
+        let (text, left) = attempts(file, &marks, user, first..(first + AT_ONCE).min(seeds.end));
+        assert!(left.is_empty(), "a function was run by a program that is {what}: {left:?}\n{text}");
+        assert!(!text.contains(": Ok("), "{what}: {text}");
+        refused += text.matches("a worker could not start").count();
     }
-    println!("{} pools; {refused} times a process refused to be their worker, and said so", seeds.end - seeds.start);
+    println!("{} pools; {refused} times a process refused to be a worker with the reason", seeds.end - seeds.start);
 }

@@ -1,8 +1,7 @@
-//! Rights: nobody but a building process makes a worker, and a worker never has a right that the building process
-//! lacks.
+//! Only a process that builds a pool can make a worker, and a worker never has a right that this process lacks.
 //!
-//! Most of this needs root, to make files that give rights and to give up rights; without it these tests say that they
-//! were skipped.
+//! Most of these tests need root, to make files that give rights and to give up rights. Without root they are skipped
+//! with a message.
 
 mod files;
 mod given_up;
@@ -27,24 +26,24 @@ use crate::{
 };
 use files::Files;
 
-/// What the tests in here run as processes of their own.
+/// Finds a program of these tests.
 pub fn find(program: &str) -> Option<fn()> {
     Some(match program {
         "tells_how_a_pool_is_built" => tells_how_a_pool_is_built,
         "attacks" => hostile_starts::attacks,
         "has_given_up_rights" => given_up::has_given_up_rights,
-        "has_put_rights_aside" => taken_back::has_put_rights_aside,
-        "puts_rights_aside_for_a_while" => taken_back::puts_rights_aside_for_a_while,
+        "has_suspended_rights" => taken_back::has_suspended_rights,
+        "suspends_rights_for_a_while" => taken_back::suspends_rights_for_a_while,
         "may_not_signal_its_workers" => refused::may_not_signal_its_workers,
         "loses_rights_while_workers_start" => refused::loses_rights_while_workers_start,
         _ => return None,
     })
 }
 
-/// A user without any rights, and a group that it is in.
+/// A user without any rights, and its group.
 const NOBODY: u32 = 65534;
 
-/// Directories and files for a test that needs root, or None after it has said that it is skipped.
+/// Returns the files for a test that needs root. Prints that the test is skipped and returns `None` if there are none.
 fn files(what: &str) -> Option<Files> {
     if !is_root() {
         skip(what, "it needs root");
@@ -57,7 +56,7 @@ fn files(what: &str) -> Option<Files> {
     files
 }
 
-/// A program that is run from this file, by this user.
+/// Returns the command that runs a program from this file as this user.
 fn command(file: &Path, program: &str, user: u32) -> Command {
     let mut command = Command::new(file);
     let like = programs::command(program);
@@ -69,18 +68,18 @@ fn command(file: &Path, program: &str, user: u32) -> Command {
     command
 }
 
-fn said(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn succeeds(command: &mut Command) -> String {
     let output = command.output().expect("starts");
-    let said = said(&output);
-    assert!(output.status.success(), "{}\n{said}", output.status);
-    said
+    let text = text_of(&output);
+    assert!(output.status.success(), "{}\n{text}", output.status);
+    text
 }
 
-/// What this process may do, as the kernel says: a line for each kind of right.
+/// Returns the rights of this process, as the kernel reports them, with a line for each kind.
 fn rights(_: ()) -> Vec<String> {
     let status = fs::read_to_string("/proc/self/status").expect("a /proc");
     let kinds = ["Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
@@ -88,7 +87,7 @@ fn rights(_: ()) -> Vec<String> {
     lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// The capabilities in one of these lines.
+/// Returns the capabilities in one of these lines.
 fn set(rights: &[String], kind: &str) -> u64 {
     let line = rights.iter().find_map(|line| line.strip_prefix(kind)).expect("a set of this kind");
     u64::from_str_radix(line.trim_start_matches(':').trim(), 16).expect("a number")
@@ -106,22 +105,22 @@ fn tells_how_a_pool_is_built() {
     }
 }
 
-/// Each way in which a file gives rights to those who run it.
+/// This tries each way in which a file gives rights.
 #[test]
-fn a_program_that_was_started_with_more_rights_than_its_caller_has_no_pool() {
+fn a_program_with_more_rights_than_its_caller_has_no_pool() {
     let Some(files) = files("a program with more rights than its caller") else { return };
     for (what, file) in files.that_give_rights() {
-        let said = succeeds(&mut command(&file, "tells_how_a_pool_is_built", NOBODY));
+        let text = succeeds(&mut command(&file, "tells_how_a_pool_is_built", NOBODY));
         assert_eq!(
-            said.matches("built: Broken: this program cannot have worker processes").count(),
+            text.matches("built: Broken: this program cannot have worker processes").count(),
             2,
-            "{what}: {said}"
+            "{what}: {text}"
         );
-        assert!(said.contains("started with rights that its caller does not have"), "{what}: {said}");
+        assert!(text.contains("started with rights that its caller does not have"), "{what}: {text}");
     }
-    let said = succeeds(&mut command(&files.plain, "tells_how_a_pool_is_built", NOBODY));
-    assert_eq!(said.matches("built: a pool, with Ok").count(), 2, "{said}");
-    // Where the file gives nothing that the caller has not, it is a program as any other.
-    let said = succeeds(&mut command(&files.set_uid, "tells_how_a_pool_is_built", 0));
-    assert_eq!(said.matches("built: a pool, with Ok").count(), 2, "{said}");
+    let text = succeeds(&mut command(&files.plain, "tells_how_a_pool_is_built", NOBODY));
+    assert_eq!(text.matches("built: a pool, with Ok").count(), 2, "{text}");
+    // A file that gives only rights that the caller has changes nothing.
+    let text = succeeds(&mut command(&files.set_uid, "tells_how_a_pool_is_built", 0));
+    assert_eq!(text.matches("built: a pool, with Ok").count(), 2, "{text}");
 }

@@ -1,4 +1,4 @@
-//! A program that may not signal its workers any more: what is to end a worker ends it all the same.
+//! Programs that may no longer signal their workers. They can still stop them.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -12,7 +12,7 @@ use process_pool::Transport;
 use super::{NOBODY, command, files, succeeds};
 use crate::{
     support::{DEADLINE, SharedDir, add_line, builder, get, is_alive, never_ends, wait_for_file, wait_until, warm_up},
-    world::{BOTH, end_if_it_hangs, told},
+    world::{BOTH, end_at_the_deadline, variable},
 };
 
 const LOST: &str = "the signals are refused";
@@ -20,27 +20,27 @@ const LOST: &str = "the signals are refused";
 const WAYS: [&str; 6] = ["limit", "limit of an item", "terminate", "terminate with a grace", "shutdown", "drop"];
 
 #[test]
-fn limits_termination_and_the_end_of_a_pool_work_where_signals_are_refused() {
+fn limits_terminate_and_shutdown_work_without_the_right_to_signal() {
     let Some(files) = files("a program that may not signal its workers") else { return };
     for way in WAYS {
         for transport in BOTH {
             let directory = files.open_directory("meeting");
             let mut program = command(&files.plain, "may_not_signal_its_workers", 0);
             program.env("WAY", way).env("TRANSPORT", format!("{transport:?}")).env("TMPDIR", &directory);
-            let said = succeeds(&mut program);
-            assert!(said.contains(LOST) && said.contains("nobody is left"), "{way}, {transport:?}: {said}");
+            let text = succeeds(&mut program);
+            assert!(text.contains(LOST) && text.contains("no worker is left"), "{way}, {transport:?}: {text}");
         }
     }
 }
 
 fn transport() -> Transport {
-    let told = told("TRANSPORT");
+    let told = variable("TRANSPORT");
     BOTH.into_iter().find(|transport| format!("{transport:?}") == told).expect("one of the two")
 }
 
 #[allow(unsafe_code)]
 fn lose_rights(worker: u32) {
-    // SAFETY: system calls without pointers. The signal is none; it only asks whether one may be sent.
+    // SAFETY: system calls without pointers. Signal 0 only checks the permission.
     unsafe {
         assert_eq!(libc::setresuid(NOBODY, NOBODY, NOBODY), 0);
         assert_eq!(libc::kill(worker.cast_signed(), 0), -1);
@@ -49,7 +49,8 @@ fn lose_rights(worker: u32) {
     println!("{LOST}");
 }
 
-/// It has a child that this program may signal, so that a signal to the group is sent, and not to the worker.
+/// Starts a child that the program may signal, so that a signal to the process group succeeds without reaching the
+/// worker.
 #[allow(clippy::zombie_processes)]
 fn never_ends_and_has_a_child((pids, path): (String, String)) {
     let child = Command::new("sleep").arg("1000").uid(NOBODY).stdout(Stdio::null()).spawn().expect("starts");
@@ -58,8 +59,8 @@ fn never_ends_and_has_a_child((pids, path): (String, String)) {
 }
 
 pub fn may_not_signal_its_workers() {
-    end_if_it_hangs();
-    let way = told("WAY");
+    end_at_the_deadline();
+    let way = variable("WAY");
     let dir = SharedDir::new();
     let limit = if way.starts_with("limit") { Duration::from_millis(300) } else { DEADLINE };
     let pool = builder(transport(), 2).time_limit(limit).build().unwrap();
@@ -97,30 +98,30 @@ pub fn may_not_signal_its_workers() {
         workers.iter().filter(|pid| is_alive(**pid)).count() <= idle
     });
     wait_until("the ends of what tasks have started", || !dir.numbers("pids").into_iter().any(is_alive));
-    println!("nobody is left");
+    println!("no worker is left");
 }
 
 #[test]
-fn a_pool_whose_workers_still_start_while_rights_are_lost_comes_to_its_end() {
+fn a_pool_ends_if_the_program_loses_rights_while_workers_start() {
     let Some(files) = files("a program that loses rights while workers start") else { return };
     for transport in BOTH {
         let mut program = command(&files.plain, "loses_rights_while_workers_start", 0);
         program.env("TRANSPORT", format!("{transport:?}"));
         for _ in 0..6 {
-            let said = succeeds(&mut program);
-            assert!(said.contains("nobody is left"), "{transport:?}: {said}");
+            let text = succeeds(&mut program);
+            assert!(text.contains("no worker is left"), "{transport:?}: {text}");
         }
     }
 }
 
 #[allow(unsafe_code)]
 pub fn loses_rights_while_workers_start() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let pool = builder(transport(), 4).build().unwrap();
     let workers = pool.worker_pids();
     // SAFETY: a system call without pointers.
     assert_eq!(unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) }, 0);
     drop(pool);
     wait_until("the ends of all workers", || !workers.iter().any(|pid| is_alive(*pid)));
-    println!("nobody is left");
+    println!("no worker is left");
 }

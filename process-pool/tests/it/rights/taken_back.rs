@@ -1,32 +1,32 @@
-//! A program that puts rights aside for a while: no worker starts meanwhile, because it could take them back.
+//! Programs that suspend rights for a while. No worker starts meanwhile, because it could resume them.
 
 use executor_core::Executor;
 
 use super::{NOBODY, command, files, rights, succeeds, tells_how_a_pool_is_built};
 use crate::{
     support::{get, is_alive, kill, pool, wait_until, warm_up},
-    world::{BOTH, end_if_it_hangs, told},
+    world::{BOTH, end_at_the_deadline, variable},
 };
 
 #[test]
-fn a_program_that_has_put_rights_aside_has_no_pool_meanwhile() {
+fn a_program_that_has_suspended_rights_has_no_pool() {
     let Some(files) = files("a program that puts rights aside") else { return };
     for way in ["effective user", "effective group", "real user", "saved user", "user for files", "group for files"] {
-        let said = succeeds(command(&files.plain, "has_put_rights_aside", 0).env("WAY", way));
-        let (aside, back) = said.split_once("and takes them back").expect("both");
-        assert_eq!(aside.matches("built: Broken").count(), 2, "{way}: {said}");
-        assert!(aside.contains("has put rights aside for a while"), "{way}: {said}");
+        let text = succeeds(command(&files.plain, "has_suspended_rights", 0).env("WAY", way));
+        let (aside, back) = text.split_once("and takes them back").expect("both");
+        assert_eq!(aside.matches("built: Broken").count(), 2, "{way}: {text}");
+        assert!(aside.contains("has put rights aside for a while"), "{way}: {text}");
         if !way.contains("real") {
-            assert_eq!(back.matches("built: a pool, with Ok").count(), 2, "{way}: {said}");
+            assert_eq!(back.matches("built: a pool, with Ok").count(), 2, "{way}: {text}");
         }
     }
 }
 
 #[allow(unsafe_code)]
-pub fn has_put_rights_aside() {
-    end_if_it_hangs();
+pub fn has_suspended_rights() {
+    end_at_the_deadline();
     const KEEP: u32 = u32::MAX;
-    let way = told("WAY");
+    let way = variable("WAY");
     let set = |user: u32| {
         // SAFETY: system calls without pointers.
         let answer = unsafe {
@@ -56,15 +56,15 @@ pub fn has_put_rights_aside() {
 }
 
 #[test]
-fn a_pool_replaces_no_worker_while_rights_are_put_aside_and_does_when_they_are_back() {
+fn a_pool_replaces_no_worker_while_rights_are_suspended() {
     let Some(files) = files("a pool of a program that puts rights aside") else { return };
-    let said = succeeds(&mut command(&files.plain, "puts_rights_aside_for_a_while", 0));
-    assert!(said.contains("all workers have what they had"), "{said}");
+    let text = succeeds(&mut command(&files.plain, "suspends_rights_for_a_while", 0));
+    assert!(text.contains("all workers have what they had"), "{text}");
 }
 
 #[allow(unsafe_code)]
-pub fn puts_rights_aside_for_a_while() {
-    end_if_it_hangs();
+pub fn suspends_rights_for_a_while() {
+    end_at_the_deadline();
     let own = rights(());
     for transport in BOTH {
         let pool = pool(transport, 2);
@@ -74,7 +74,7 @@ pub fn puts_rights_aside_for_a_while() {
         let first = pool.worker_pids()[0];
         kill(first, libc::SIGKILL);
         wait_until("its end", || !is_alive(first) && pool.worker_pids().len() == 1);
-        // The other one goes on, with the rights of its start.
+        // The other worker goes on with the rights of its start.
         for _ in 0..100 {
             assert_eq!(get(&pool.submit(rights, ()).unwrap()).unwrap(), own);
         }

@@ -1,4 +1,4 @@
-//! Descriptors: those that a host does not have, and those that others must not get.
+//! Hosts without standard descriptors, and descriptors that other programs must not inherit.
 
 use std::{
     collections::BTreeSet,
@@ -13,41 +13,43 @@ use std::{
 use executor_core::{ErrorKind, Executor};
 use process_pool::ProcessPoolExecutor;
 
-use super::{BOTH, end_if_it_hangs, told};
+use super::{BOTH, end_at_the_deadline, variable};
 use crate::{
     programs,
     support::{get, pool},
 };
 
 #[test]
-fn a_host_that_has_closed_its_standard_descriptors_may_have_pools() {
+fn a_host_without_standard_descriptors_may_have_pools() {
     for closed in 1..8_u32 {
         programs::succeeds("has_closed_descriptors", &[("CLOSED", &closed.to_string())]);
     }
 }
 
-/// Closes some of the first three descriptors, and goes on writing to them as if they were there.
+/// Closes some of the first three descriptors, and goes on writing to them.
 #[allow(unsafe_code)]
 pub fn has_closed_descriptors() {
-    end_if_it_hangs();
-    let closed: u32 = told("CLOSED").parse().unwrap();
-    // SAFETY: it makes a new descriptor, which is nobody else's.
+    end_at_the_deadline();
+    let closed: u32 = variable("CLOSED").parse().unwrap();
+    // SAFETY: it makes a new descriptor, which nothing else owns.
     let stderr = unsafe { File::from_raw_fd(libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 100)) };
     assert!(stderr.as_raw_fd() >= 100);
-    std::panic::set_hook(Box::new(move |panic| writeln!(&stderr, "with {closed:03b} closed: {panic}").expect("said")));
+    std::panic::set_hook(Box::new(move |panic| {
+        writeln!(&stderr, "with {closed:03b} closed: {panic}").expect("the line is written")
+    }));
     let outcome = std::panic::catch_unwind(|| {
         let built_before = BOTH.map(|transport| pool(transport, 1));
         for descriptor in 0..3 {
             if closed & 1 << descriptor != 0 {
-                // SAFETY: nobody in this process owns the three.
+                // SAFETY: nothing in this process owns the three descriptors.
                 unsafe { libc::close(descriptor) };
             }
         }
         built_before.into_iter().for_each(|pool| use_without(pool, closed));
         BOTH.into_iter().for_each(|transport| use_without(pool(transport, 1), closed));
     });
-    // The harness would write to what is closed.
-    // SAFETY: it ends this process at once.
+    // The harness would write to a closed descriptor.
+    // SAFETY: it ends this process immediately.
     unsafe { libc::_exit(i32::from(outcome.is_err())) };
 }
 
@@ -59,10 +61,10 @@ fn use_without(pool: ProcessPoolExecutor, closed: u32) {
         n
     }
     fn dies(n: u32) -> u32 {
-        eprintln!("the last words");
+        eprintln!("the last line");
         std::process::exit(n.cast_signed())
     }
-    // What is printed there may not reach a worker, or the supervisor, for whom it is nonsense.
+    // This output must not reach a link that has got the number of a closed descriptor.
     let print = || {
         for descriptor in (1..3).filter(|descriptor| closed & 1 << descriptor != 0) {
             for length in [1, 8, 100] {
@@ -81,7 +83,7 @@ fn use_without(pool: ProcessPoolExecutor, closed: u32) {
         assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
         let death = error.worker_death().unwrap();
         assert_eq!(death.exit_code(), Some(code.cast_signed()));
-        assert!(death.stderr_tail().ends_with("the last words"), "{error}");
+        assert!(death.stderr_tail().ends_with("the last line"), "{error}");
     }
     let worker = || get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();
     let first = worker();
@@ -92,11 +94,11 @@ fn use_without(pool: ProcessPoolExecutor, closed: u32) {
 }
 
 #[test]
-fn other_programs_that_the_host_starts_get_nothing_of_a_pools() {
+fn other_programs_of_the_host_inherit_no_descriptor_of_a_pool() {
     programs::succeeds("starts_other_programs", &[]);
 }
 
-/// What other programs have open, without numbers and without what they open themselves.
+/// Returns the kinds of descriptors that another program inherits.
 fn open_in(command: &mut Command) -> BTreeSet<String> {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -106,14 +108,14 @@ fn open_in(command: &mut Command) -> BTreeSet<String> {
     opened.filter(|target| !target.starts_with("/proc/")).map(kind).collect()
 }
 
-/// A list of its descriptors by the program that is started.
+/// Returns a command that lists its descriptors.
 fn list() -> Command {
     let mut list = Command::new("ls");
     list.args(["-l", "/proc/self/fd"]).stdin(std::process::Stdio::null());
     list
 }
 
-/// The same, started by a fork and an exec of the host's own: std starts programs in another way without the hook.
+/// Returns the same command, started by fork and exec. Without the hook, std uses another system call.
 #[allow(unsafe_code)]
 fn list_after_fork() -> Command {
     use std::os::unix::process::CommandExt as _;
@@ -124,12 +126,12 @@ fn list_after_fork() -> Command {
 }
 
 pub fn starts_other_programs() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let before = open_in(&mut list());
     assert!(before.contains("pipe:"), "its output is a pipe: {before:?}");
     let enough = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Every moment in the life of a pool and of its workers comes by.
+        // Pools are built, used and dropped all the time.
         scope.spawn(|| {
             while !enough.load(Relaxed) {
                 for transport in BOTH {
@@ -148,11 +150,11 @@ pub fn starts_other_programs() {
         }
         enough.store(true, Relaxed);
     });
-    // The check sees what is not closed on the way.
+    // The check notices an inherited descriptor.
     let (kept, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     inherit(&kept);
     assert_ne!(open_in(&mut list()), before);
-    // A worker has its link, and what it starts has not.
+    // The children of a worker do not inherit its link.
     for transport in BOTH {
         let pool = pool(transport, 1);
         let opened = get(&pool.submit(|()| open_in(&mut list()).into_iter().collect::<Vec<_>>(), ()).unwrap()).unwrap();

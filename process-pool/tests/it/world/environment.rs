@@ -1,4 +1,4 @@
-//! Variables, directories and file systems.
+//! Hosts with unusual variables, directories and file systems.
 
 use std::{
     ffi::CString,
@@ -10,7 +10,7 @@ use std::{
 
 use executor_core::{ErrorKind, Executor};
 
-use super::{BOTH, end_if_it_hangs, is_root, skip, use_a_pool};
+use super::{BOTH, end_at_the_deadline, is_root, skip, use_a_pool};
 use crate::{
     programs,
     support::{SharedDir, get, kill, pool, wait_until},
@@ -18,12 +18,12 @@ use crate::{
 
 fn assert_works(what: &str, command: &mut Command) {
     let Output { status, stdout, stderr } = command.output().expect("starts");
-    let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success() && said.contains("the pools work"), "{what}: {status}\n{said}");
+    let text = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success() && text.contains("the pools work"), "{what}: {status}\n{text}");
 }
 
 #[test]
-fn a_directory_for_temporary_files_is_not_needed() {
+fn a_pool_needs_no_directory_for_temporary_files() {
     let dir = SharedDir::new();
     let long = dir.path(&"long/".repeat(60));
     fs::create_dir_all(&long).unwrap();
@@ -39,19 +39,19 @@ fn a_directory_for_temporary_files_is_not_needed() {
 }
 
 #[test]
-fn a_home_and_a_path_are_not_needed() {
+fn a_pool_needs_no_home_and_no_path() {
     assert_works("no HOME, no PATH", programs::command("uses_pools").env_remove("HOME").env_remove("PATH"));
     assert_works("odd ones", programs::command("uses_pools").env("HOME", "/proc").env("PATH", "/missing:."));
 }
 
 #[test]
-fn an_environment_is_not_needed() {
+fn a_pool_needs_no_environment() {
     programs::succeeds("has_no_environment", &[]);
 }
 
 #[allow(unsafe_code)]
 pub fn has_no_environment() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     for (key, _) in std::env::vars_os() {
         // SAFETY: the only other thread of this program waits for this one, and reads no variables.
         unsafe { std::env::remove_var(key) };
@@ -66,13 +66,13 @@ pub fn has_no_environment() {
 }
 
 #[test]
-fn an_environment_that_no_program_can_be_started_with_is_an_error() {
+fn an_environment_that_is_too_large_is_an_error() {
     programs::succeeds("has_too_much_environment", &[]);
 }
 
 #[allow(unsafe_code)]
 pub fn has_too_much_environment() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let living: Vec<_> = BOTH.into_iter().map(|transport| pool(transport, 1)).collect();
     for number in 0..80 {
         // SAFETY: as above; the pools' threads read no variables but when they start a worker, and none ends yet.
@@ -92,7 +92,7 @@ pub fn has_too_much_environment() {
 }
 
 #[test]
-fn a_current_directory_that_is_gone_is_not_missed() {
+fn a_pool_needs_no_current_directory() {
     let dir = SharedDir::new();
     let directory = dir.path("gone");
     fs::create_dir(&directory).unwrap();
@@ -100,8 +100,8 @@ fn a_current_directory_that_is_gone_is_not_missed() {
 }
 
 pub fn lost_its_directory() {
-    end_if_it_hangs();
-    let directory = super::told("DIRECTORY");
+    end_at_the_deadline();
+    let directory = super::variable("DIRECTORY");
     std::env::set_current_dir(&directory).unwrap();
     fs::remove_dir(&directory).unwrap();
     assert!(std::env::current_dir().is_err());
@@ -109,18 +109,18 @@ pub fn lost_its_directory() {
 }
 
 #[test]
-fn file_systems_that_are_read_only_full_or_missing_are_not_missed_or_an_error() {
+fn read_only_full_or_missing_file_systems_are_not_needed_or_an_error() {
     if !is_root() {
         return skip("file systems that are read-only, full or missing", "only root can mount");
     }
-    let said = programs::succeeds("has_odd_file_systems", &[]);
-    if let Some(why) = said.lines().find_map(|line| line.strip_prefix("not allowed: ")) {
+    let text = programs::succeeds("has_odd_file_systems", &[]);
+    if let Some(why) = text.lines().find_map(|line| line.strip_prefix("not allowed: ")) {
         skip("file systems that are read-only, full or missing", why);
     }
 }
 
 pub fn has_odd_file_systems() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let dir = SharedDir::new();
     if let Err(why) = mounts::of_my_own() {
         return println!("not allowed: {why}");
@@ -129,17 +129,17 @@ pub fn has_odd_file_systems() {
         let flags = if options.ends_with("ro") { libc::MS_RDONLY } else { 0 };
         for place in ["/dev/shm", &dir.path("")] {
             if Path::new(place).exists() {
-                mounts::touch("tmpfs", place, flags, options.trim_end_matches(",ro")).expect("mounted");
+                mounts::mount("tmpfs", place, flags, options.trim_end_matches(",ro")).expect("mounted");
             }
         }
         for transport in BOTH {
             use_a_pool(transport).expect("neither is needed");
         }
     }
-    // From here on nothing can be asked of `/proc`, so neither can what is left behind.
+    // Without `/proc` there is no check for resources that are left behind.
     let living: Vec<_> = BOTH.into_iter().map(|transport| pool(transport, 2)).collect();
     living.iter().for_each(|pool| assert_eq!(get(&pool.submit(|n: u32| n, 7).unwrap()).unwrap(), 7));
-    mounts::take_away("/proc").expect("unmounted");
+    mounts::unmount("/proc").expect("unmounted");
     assert!(!Path::new("/proc/self").exists());
     for transport in BOTH {
         let error = process_pool::ProcessPoolExecutor::builder().transport(transport).max_workers(1).build();
@@ -162,7 +162,7 @@ pub fn has_odd_file_systems() {
     }
 }
 
-/// Mounts that only this thread, and what it starts, can see.
+/// Mounts that only this thread and its children can see.
 #[allow(unsafe_code)]
 mod mounts {
     use std::{io, ptr::null};
@@ -180,14 +180,14 @@ mod mounts {
         check(unsafe { libc::mount(null(), c"/".as_ptr(), null(), libc::MS_REC | libc::MS_PRIVATE, null()) })
     }
 
-    pub fn touch(kind: &str, place: &str, flags: libc::c_ulong, options: &str) -> io::Result<()> {
+    pub fn mount(kind: &str, place: &str, flags: libc::c_ulong, options: &str) -> io::Result<()> {
         let text = |text: &str| CString::new(text).expect("no zero byte");
         let (kind, place, options) = (text(kind), text(place), text(options));
         // SAFETY: all texts end with a zero byte, and outlive the call.
         check(unsafe { libc::mount(kind.as_ptr(), place.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) })
     }
 
-    pub fn take_away(place: &str) -> io::Result<()> {
+    pub fn unmount(place: &str) -> io::Result<()> {
         let place = CString::new(place).expect("no zero byte");
         // SAFETY: as above.
         check(unsafe { libc::umount2(place.as_ptr(), libc::MNT_DETACH) })
@@ -195,11 +195,11 @@ mod mounts {
 }
 
 #[test]
-fn limits_of_core_files_and_of_stacks_change_nothing_that_matters() {
-    // What the shell sets holds for the program and for its workers. None is so small that no program can start at all.
+fn limits_of_core_files_and_stacks_do_not_break_pools() {
+    // The program and its workers inherit the limits of the shell. Every limit is large enough to start a program.
     let dir = SharedDir::new();
     for limit in ["-c unlimited", "-c 0", "-s unlimited", "-s 1024", "-s 256", "-s 128"] {
-        let program = programs::command("uses_pools_or_is_told");
+        let program = programs::command("uses_pools_or_fails_cleanly");
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("ulimit {limit} || exit 77; exec \"$0\" \"$@\"")]);
         shell.arg(fs::read_link("/proc/self/exe").unwrap()).args(program.get_args()).current_dir(dir.path(""));
@@ -209,8 +209,8 @@ fn limits_of_core_files_and_of_stacks_change_nothing_that_matters() {
             skip(&format!("ulimit {limit}"), "not allowed here");
             continue;
         }
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{limit}: {}\n{said}", output.status);
-        println!("ulimit {limit}: {}", said.lines().find(|line| line.contains("pools: ")).expect("an outcome"));
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{limit}: {}\n{text}", output.status);
+        println!("ulimit {limit}: {}", text.lines().find(|line| line.contains("pools: ")).expect("an outcome"));
     }
 }

@@ -1,4 +1,4 @@
-//! A fork of the host while its other threads are in the middle of using a pool.
+//! Forks of the host while its other threads use a pool.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -9,27 +9,27 @@ use std::{
 use executor_core::{Backend as _, Executor as _, Future, ReturnWhen, Shutdown, wait};
 use process_pool::{ProcessPoolExecutor, Stats, Transport};
 
-use super::{end_if_it_hangs, told};
+use super::{end_at_the_deadline, variable};
 use crate::{
     programs,
     support::{Blocker, get, pool, wait_until},
 };
 
 #[test]
-fn a_fork_while_others_use_the_pool_hangs_nobody_and_harms_nobody() {
+fn a_fork_while_other_threads_use_the_pool_hangs_no_process() {
     for transport in ["ring", "socket"] {
         programs::succeeds("forks_while_others_submit", &[("TRANSPORT", transport)]);
     }
 }
 
 pub fn forks_while_others_submit() {
-    end_if_it_hangs();
-    let transport = if told("TRANSPORT") == "ring" { Transport::Ring } else { Transport::Socket };
+    end_at_the_deadline();
+    let transport = if variable("TRANSPORT") == "ring" { Transport::Ring } else { Transport::Socket };
     let pool = pool(transport, 2);
     let blocker = Blocker::start(&pool);
     let enough = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Submits, awaits, cancels and looks, so that every lock is held now and then when a fork comes.
+        // This takes every lock of the pool, so that some are held when the process forks.
         for _ in 0..2 {
             scope.spawn(|| {
                 while !enough.load(Relaxed) {
@@ -60,7 +60,7 @@ pub fn forks_while_others_submit() {
     assert_eq!(pool.worker_pids().len(), 2);
 }
 
-/// Everything that can be asked of a pool and of its futures gives an error or nothing.
+/// Checks that every method of the pool and its futures returns an error or nothing.
 fn uses_what_it_inherited(pool: &ProcessPoolExecutor, blocker: &Blocker, mine: &mut Vec<Future<u32>>) {
     assert!(pool.worker_pids().is_empty());
     assert!(pool.submit(|n: u32| n, 1).is_err());
@@ -80,16 +80,16 @@ fn uses_what_it_inherited(pool: &ProcessPoolExecutor, blocker: &Blocker, mine: &
     assert!(!pool.join(Some(Duration::from_secs(1))));
 }
 
-/// Does something in the child of a fork, and gives what it ended with.
+/// Runs a function in a forked child, and returns the status of the child.
 #[allow(unsafe_code)]
 fn in_a_child(what: impl FnOnce()) -> i32 {
     // SAFETY: the child uses nothing that another thread could have locked but what is under test, and what the C
     // library makes usable in the child of a fork, as the allocator.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        end_if_it_hangs();
+        end_at_the_deadline();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(what));
-        // SAFETY: it ends this process at once.
+        // SAFETY: it ends this process immediately.
         unsafe { libc::_exit(i32::from(outcome.is_err())) }
     }
     let mut status = 0;

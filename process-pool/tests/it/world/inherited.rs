@@ -1,5 +1,4 @@
-//! Descriptors that the host holds open for all who come after it: its workers get none of them, but for those passed
-//! on.
+//! Descriptors that the host leaves open for its children. Workers inherit only those that are passed explicitly.
 
 use std::{
     collections::BTreeMap,
@@ -14,20 +13,20 @@ use std::{
 use executor_core::{ErrorKind, Executor};
 use process_pool::ProcessPoolExecutor;
 
-use super::{BOTH, end_if_it_hangs, told};
+use super::{BOTH, end_at_the_deadline, variable};
 use crate::{
     programs,
     support::{builder, get, kill, pool, wait_until, warm_up},
 };
 
-/// Lets every program that is started from now on have this.
+/// Lets all children inherit a descriptor.
 #[allow(unsafe_code)]
 fn inherit(descriptor: &impl AsRawFd) {
     // SAFETY: a system call without pointers.
     assert_eq!(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }, 0);
 }
 
-/// In a task: what is open here beyond the standard descriptors, by number.
+/// In a task: returns the open descriptors other than the standard ones, by number.
 fn open_here(_: ()) -> BTreeMap<i32, String> {
     let numbers = fs::read_dir("/proc/self/fd").expect("a /proc").flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -37,7 +36,7 @@ fn open_here(_: ()) -> BTreeMap<i32, String> {
     opened.map(|(number, target)| (number, target.to_str().expect("text").to_string())).collect()
 }
 
-/// What a worker has for itself, without numbers, and without what was opened to look.
+/// Returns the kinds of descriptors of a worker itself.
 fn own() -> Vec<String> {
     let mut kinds: Vec<String> = open_here(()).into_values().map(|target| kind(&target)).collect();
     kinds.sort();
@@ -54,19 +53,19 @@ fn kind(target: &str) -> String {
 }
 
 #[test]
-fn workers_get_none_of_the_descriptors_that_their_host_leaves_open() {
+fn workers_inherit_no_descriptor_that_their_host_leaves_open() {
     for many in ["1", "50", "10000"] {
         programs::succeeds("leaves_descriptors_open", &[("MANY", many)]);
     }
 }
 
 pub fn leaves_descriptors_open() {
-    end_if_it_hangs();
-    let many: usize = told("MANY").parse().unwrap();
+    end_at_the_deadline();
+    let many: usize = variable("MANY").parse().unwrap();
     raise_limit();
     for transport in BOTH {
         let usual = get(&pool(transport, 1).submit(|()| own(), ()).unwrap()).unwrap();
-        // A pipe, a port and a lock, each of which a worker would keep.
+        // A worker that inherited the pipe, the port or the lock would keep it.
         let (mut reader, writer) = std::io::pipe().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap();
@@ -87,7 +86,7 @@ pub fn leaves_descriptors_open() {
         for _ in 0..10 {
             assert_eq!(get(&pool.submit(|()| own(), ()).unwrap()).unwrap(), usual);
         }
-        // What the host closes is closed.
+        // A descriptor that the host closes is closed everywhere.
         drop(writer);
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
         drop(listener);
@@ -95,7 +94,7 @@ pub fn leaves_descriptors_open() {
         let (file, path) = locked.into_parts();
         drop(file);
         File::open(&path).unwrap().try_lock().unwrap();
-        // What the host keeps it has as before.
+        // The host keeps its other descriptors.
         for file in &more {
             assert_eq!(flags_of(file.as_raw_fd()), 0);
         }
@@ -113,7 +112,7 @@ fn raise_limit() {
     }
 }
 
-/// What stands for a library that opens a file when it is loaded, for itself.
+/// Stands for a library that opens a file when it is loaded.
 const LIBRARY_OPENS: &str = "A_LIBRARY_OPENS";
 
 #[used]
@@ -130,15 +129,15 @@ extern "C" fn library_opens() {
 }
 
 #[test]
-fn what_a_library_of_the_worker_has_opened_stays_open() {
+fn descriptors_of_a_workers_own_libraries_stay_open() {
     programs::succeeds("leaves_numbers_that_libraries_use", &[]);
 }
 
 pub fn leaves_numbers_that_libraries_use() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap().to_string();
-    // All the numbers that a library in a worker could get.
+    // These are all numbers that a library in a worker could get.
     let left: Vec<File> = (0..20).map(|_| File::open("/dev/null").unwrap()).collect();
     left.iter().for_each(inherit);
     for transport in BOTH {
@@ -150,18 +149,18 @@ pub fn leaves_numbers_that_libraries_use() {
 }
 
 #[test]
-fn descriptors_that_are_passed_on_have_their_numbers_in_every_worker_and_in_what_tasks_start() {
+fn passed_descriptors_keep_their_numbers_in_workers_and_their_children() {
     programs::succeeds("passes_descriptors_on", &[]);
 }
 
 pub fn passes_descriptors_on() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     for transport in BOTH {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let (second_reader, second_writer) = std::io::pipe().unwrap();
         let left = File::open("/dev/null").unwrap();
         inherit(&left);
-        // Far from the others, and without the flag.
+        // These have high numbers, and not the flag to inherit them.
         let far = duplicate(writer.as_raw_fd(), 700);
         drop(writer);
         inherit(&second_writer);
@@ -185,7 +184,7 @@ pub fn passes_descriptors_on() {
         };
         get(&pool.submit(writes, numbers[0]).unwrap()).unwrap();
         drop(pool);
-        // The pool has ended, and with it the last who could write.
+        // The pool has ended, and with it the last process that could write.
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "task child ");
@@ -202,13 +201,13 @@ pub fn passes_descriptors_on() {
 
 #[allow(unsafe_code)]
 fn duplicate(number: i32, least: i32) -> OwnedFd {
-    // SAFETY: it makes a new descriptor, which is nobody else's.
+    // SAFETY: it makes a new descriptor, which nothing else owns.
     unsafe { OwnedFd::from_raw_fd(libc::fcntl(number, libc::F_DUPFD_CLOEXEC, least)) }
 }
 
 #[allow(unsafe_code)]
 fn close(number: i32) {
-    // SAFETY: nobody in this process owns the standard input.
+    // SAFETY: nothing in this process owns the standard input.
     unsafe { libc::close(number) };
 }
 

@@ -1,4 +1,4 @@
-//! What makes a process a worker: a marker in its environment together with a greeting in its standard input.
+//! A process is a worker only with a marker in its environment and a greeting in its standard input.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{is_root, skip, told};
+use super::{is_root, skip, variable};
 use crate::{
     programs,
     support::{SharedDir, builder, terminal, wait_for_file},
@@ -18,7 +18,7 @@ use crate::{
 
 const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
 
-/// A token that could be one.
+/// A token of the right form.
 const TOKEN: &[u8] = b"123456789abcdef";
 
 fn markers() -> Vec<Vec<u8>> {
@@ -28,32 +28,32 @@ fn markers() -> Vec<Vec<u8>> {
     markers
 }
 
-/// It runs its own main function, and its pools work: the marker does not go on to its workers, either.
-fn assert_no_worker(what: &str, command: &mut Command) {
-    // An end of a socket, or of a terminal, that stays open must not keep anybody waiting, so nothing is closed before.
+/// Checks that a program runs its own main function, and that its pools work.
+fn assert_not_a_worker(what: &str, command: &mut Command) {
+    // The other end of a socket or terminal stays open, because the program must not wait for its end.
     let output = command.output().expect("starts");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("hello from a program"), "{what}: {}\n{said}", output.status);
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("hello from a program"), "{what}: {}\n{text}", output.status);
 }
 
 #[test]
-fn a_program_that_inherits_a_marker_is_no_worker() {
+fn a_program_that_inherits_a_marker_is_not_a_worker() {
     use std::ffi::OsStr;
     for marker in markers() {
         let what = String::from_utf8_lossy(&marker[..marker.len().min(20)]).into_owned();
-        assert_no_worker(&what, programs::command("says_hello").env(MARKER, OsStr::from_bytes(&marker)));
-        let said = programs::command("uses_pools").env(MARKER, OsStr::from_bytes(&marker)).output().unwrap();
-        assert!(said.status.success(), "{what}: {}", String::from_utf8_lossy(&said.stderr));
+        assert_not_a_worker(&what, programs::command("says_hello").env(MARKER, OsStr::from_bytes(&marker)));
+        let text = programs::command("uses_pools").env(MARKER, OsStr::from_bytes(&marker)).output().unwrap();
+        assert!(text.status.success(), "{what}: {}", String::from_utf8_lossy(&text.stderr));
     }
 }
 
 #[test]
 #[allow(unsafe_code)]
-fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
+fn a_program_with_a_marker_and_a_foreign_standard_input_is_not_a_worker() {
     use std::ffi::OsStr;
     let dir = SharedDir::new();
     let with = |what: &str, input: Stdio| {
-        assert_no_worker(what, programs::command("says_hello").env(MARKER, OsStr::from_bytes(TOKEN)).stdin(input));
+        assert_not_a_worker(what, programs::command("says_hello").env(MARKER, OsStr::from_bytes(TOKEN)).stdin(input));
     };
     with("nothing", Stdio::null());
     let mut file = File::create_new(dir.path("file")).unwrap();
@@ -63,7 +63,7 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
     with("a directory", File::open(dir.path("")).unwrap().into());
     let (reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(&greeting(u64::from_str_radix("123456789abcdef", 16).unwrap())).unwrap();
-    with("a pipe, with what a worker is told", reader.into());
+    with("a pipe with a greeting", reader.into());
     drop(writer);
 
     for (what, sent) in [
@@ -76,14 +76,14 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         ours.write_all(&sent).unwrap();
         with(what, OwnedFd::from(theirs).into());
-        // Nobody has taken or answered anything.
+        // The program has read nothing and sent nothing.
         ours.set_nonblocking(true).unwrap();
         let answer = ours.read(&mut [0; 10]);
         assert!(!matches!(answer, Ok(1..)), "{what}: {answer:?}");
     }
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(ours);
-    with("a socket that nobody has the other end of", OwnedFd::from(theirs).into());
+    with("a socket whose other end is closed", OwnedFd::from(theirs).into());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     with("a socket that listens", OwnedFd::from(listener).into());
 
@@ -99,10 +99,10 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_no_worker() {
             Ok(())
         })
     };
-    assert_no_worker("no standard input", closed.env(MARKER, OsStr::from_bytes(TOKEN)));
+    assert_not_a_worker("no standard input", closed.env(MARKER, OsStr::from_bytes(TOKEN)));
 }
 
-/// The first bytes that a pool sends to a worker with this token, made up by a stranger.
+/// Returns a forged greeting with this token.
 fn greeting(token: u64) -> Vec<u8> {
     let mut bytes = b"ccfut\0\0\x02".to_vec();
     bytes.extend_from_slice(&token.to_le_bytes());
@@ -110,7 +110,7 @@ fn greeting(token: u64) -> Vec<u8> {
     bytes
 }
 
-/// In the environment of a process that is started as a worker: where it writes the greeting that it was sent.
+/// A variable of a process that is started as a worker: the file for the greeting that it gets.
 const RECORD: &str = "RECORDS_ITS_GREETING";
 
 #[used]
@@ -126,27 +126,27 @@ extern "C" fn record() {
     let length = unsafe { libc::recv(0, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_PEEK | libc::MSG_DONTWAIT) };
     bytes.truncate(usize::try_from(length).unwrap_or(0));
     let text = [marker.as_bytes(), b"\n", bytes.as_slice()].concat();
-    // Whole or not at all, because somebody waits for it.
+    // The file appears complete, because a test waits for it.
     let part = format!("{}.{}", path.display(), std::process::id());
     std::fs::write(&part, text).and_then(|()| std::fs::rename(part, path)).expect("written");
     // SAFETY: it ends this process immediately.
     unsafe { libc::_exit(0) }
 }
 
-/// Builds a pool, so that a greeting is recorded, with as few rights as it can have without being another user.
+/// Builds a pool with as few rights as possible for this user, so that a greeting is recorded.
 #[allow(unsafe_code)]
 pub fn sends_a_greeting() {
     use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
-    // With the link through the socket nothing comes along with it.
-    let pool = builder(process_pool::Transport::Socket, 1).env(RECORD, told("GREETING")).build().unwrap();
-    wait_for_file(&told("GREETING"));
+    // The greeting of a link over a socket has no descriptors.
+    let pool = builder(process_pool::Transport::Socket, 1).env(RECORD, variable("GREETING")).build().unwrap();
+    wait_for_file(&variable("GREETING"));
     drop(pool);
 }
 
-/// Runs a program, or what starts it, with the greeting of a pool that has fewer rights than this program, and returns
-/// its exit code and what it said.
+/// Runs a command with the greeting of a pool that has fewer rights than this program. Returns its exit code and
+/// output.
 fn greeted(command: &mut Command, dir: &SharedDir) -> (Option<i32>, String) {
     use std::ffi::OsStr;
     let path = dir.path("greeting");
@@ -159,35 +159,35 @@ fn greeted(command: &mut Command, dir: &SharedDir) -> (Option<i32>, String) {
     ours.write_all(&recorded[line + 1..]).unwrap();
     command.env(MARKER, OsStr::from_bytes(&recorded[..line])).stdin(OwnedFd::from(theirs));
     let output = command.output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("a worker could not start") && !said.contains("hello"), "{said}");
-    (output.status.code(), said)
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("a worker could not start") && !text.contains("hello"), "{text}");
+    (output.status.code(), text)
 }
 
-/// The program's own code must not run in the place of a worker's, whatever is wrong with the greeting.
+/// The main function of the program must not run either.
 #[test]
-fn a_process_with_a_right_that_is_not_in_its_greeting_is_no_worker() {
+fn a_process_with_more_rights_than_its_greeting_is_not_a_worker() {
     if !is_root() {
         return skip("a greeting with fewer rights", "it needs root");
     }
-    let (code, said) = greeted(&mut programs::command("says_hello"), &SharedDir::new());
-    assert_eq!(code, Some(97), "{said}");
-    assert!(said.contains("rights that the program that started it lacks: permitted capabilities"), "{said}");
+    let (code, text) = greeted(&mut programs::command("says_hello"), &SharedDir::new());
+    assert_eq!(code, Some(97), "{text}");
+    assert!(text.contains("rights that the program that started it lacks: permitted capabilities"), "{text}");
 }
 
 #[test]
-fn a_process_whose_greeting_is_not_from_its_parent_is_no_worker() {
+fn a_process_with_a_greeting_from_another_than_its_parent_is_not_a_worker() {
     let program = programs::command("says_hello");
     let mut between = Command::new("sh");
     between.args(["-c", r#""$0" "$@"; exit $?"#]).arg(std::env::current_exe().unwrap()).args(program.get_args());
     between.envs(program.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    let (code, said) = greeted(&mut between, &SharedDir::new());
-    assert_eq!(code, Some(97), "{said}");
-    assert!(said.contains("its greeting came from process"), "{said}");
+    let (code, text) = greeted(&mut between, &SharedDir::new());
+    assert_eq!(code, Some(97), "{text}");
+    assert!(text.contains("its greeting came from process"), "{text}");
 }
 
 #[test]
-fn a_parent_outside_of_the_process_namespace_is_known_by_its_ids() {
+fn a_parent_outside_of_the_pid_namespace_is_identified_by_its_ids() {
     if !is_root() {
         return skip("a process namespace", "it needs root");
     }
@@ -202,31 +202,31 @@ pub fn starts_in_another_namespace() {
     if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
         return skip("a process namespace", "the system refuses it");
     }
-    // Neither its parent nor the sender has a number there. What it refuses is what is looked at after that.
-    let (_, said) = greeted(&mut programs::command("says_hello"), &dir);
-    assert!(said.contains("rights that the program that started it lacks"), "{said}");
+    // The parent and the sender have no process ids in the namespace, so the error is that of the next check.
+    let (_, text) = greeted(&mut programs::command("says_hello"), &dir);
+    assert!(text.contains("rights that the program that started it lacks"), "{text}");
 }
 
 #[test]
-fn a_depth_that_makes_no_sense_keeps_pools_from_being_built() {
+fn an_invalid_nesting_depth_refuses_pools() {
     for depth in ["8", "9", "4294967295", "4294967296", "99999999999999999999", "-1", "", " 1", "1 ", "one", "\u{7f}"] {
-        let said = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", depth)]);
-        assert!(said.contains("kind: Broken"), "{depth:?}: {said}");
+        let text = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", depth)]);
+        assert!(text.contains("kind: Broken"), "{depth:?}: {text}");
     }
     for depth in ["0", "1", "007"] {
-        let said = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", depth)]);
-        assert!(said.contains("kind: none"), "{depth:?}: {said}");
+        let text = programs::succeeds("builds_a_pool", &[("CONCURRENT_FUTURES_DEPTH", depth)]);
+        assert!(text.contains("kind: none"), "{depth:?}: {text}");
     }
 }
 
-/// Both ends of a file that was rewound say the same: the program has read nothing of it.
+/// A program must not read its own standard input while it looks for a greeting.
 #[test]
-fn what_waits_in_the_standard_input_is_left_to_the_program() {
+fn the_standard_input_of_a_program_is_not_read() {
     let dir = SharedDir::new();
     let mut file = File::options().create_new(true).read(true).write(true).open(dir.path("file")).unwrap();
     file.write_all(&greeting(1)).unwrap();
     file.rewind().unwrap();
     let input = file.try_clone().unwrap();
-    assert_no_worker("a file", programs::command("says_hello").env(MARKER, "1").stdin(input));
+    assert_not_a_worker("a file", programs::command("says_hello").env(MARKER, "1").stdin(input));
     assert_eq!(file.stream_position().unwrap(), 0);
 }

@@ -1,7 +1,6 @@
-//! The world around a pool. Whatever a host, its user or its system does: a pool works, or says in a typed error why
-//! not.
+//! Unusual hosts and systems. A pool works there or returns a typed error.
 //!
-//! It never hangs, panics, starts processes without end, or harms what is not its own.
+//! It never hangs, panics, starts processes without end, or affects other processes and descriptors.
 
 mod descriptors;
 mod environment;
@@ -25,7 +24,7 @@ use process_pool::Transport;
 
 use super::support::{DEADLINE, builder, children, get, open_descriptors, threads};
 
-/// What the tests in here run as processes of their own.
+/// Finds a program of these tests.
 pub fn find(program: &str) -> Option<fn()> {
     Some(match program {
         "uses_pools" => uses_pools,
@@ -46,22 +45,22 @@ pub fn find(program: &str) -> Option<fn()> {
         "few_descriptors" => scarcity::few_descriptors,
         "few_processes" => scarcity::few_processes,
         "little_memory" => scarcity::little_memory,
-        "uses_pools_or_is_told" => scarcity::uses_pools_or_is_told,
-        "leaves_no_corpses" => reapers::leaves_no_corpses,
+        "uses_pools_or_fails_cleanly" => scarcity::uses_pools_or_fails_cleanly,
+        "has_no_zombies" => reapers::has_no_zombies,
         "reaps_in_a_handler" => reapers::reaps_in_a_handler,
         "reaps_in_a_thread" => reapers::reaps_in_a_thread,
-        "has_a_child_with_the_number_of_a_worker" => reapers::has_a_child_with_the_number_of_a_worker,
+        "has_a_child_with_the_id_of_a_dead_worker" => reapers::has_a_child_with_the_id_of_a_dead_worker,
         "has_odd_signals" => signals::has_odd_signals,
-        "has_a_standard_error_that_nobody_reads" => signals::has_a_standard_error_that_nobody_reads,
+        "has_an_unread_standard_error" => signals::has_an_unread_standard_error,
         "has_pools_at_work" => signals::has_pools_at_work,
-        "is_interrupted_all_the_time" => signals::is_interrupted_all_the_time,
+        "is_interrupted_constantly" => signals::is_interrupted_constantly,
         _ => return None,
     })
 }
 
 pub const BOTH: [Transport; 2] = [Transport::Ring, Transport::Socket];
 
-/// Uses pools for what they are for.
+/// Uses a pool on each transport.
 fn uses_pools() {
     for transport in BOTH {
         use_a_pool(transport).expect("a pool that works");
@@ -69,13 +68,13 @@ fn uses_pools() {
     println!("the pools work");
 }
 
-/// Uses a pool for what it is for: results, large ones too, a crash and its replacement. Answers the first error that
-/// is not the task's own, and finds nothing left behind either way.
+/// Uses a pool for small and large results, and for a crash and its replacement. Returns the first error that is not
+/// that of a task, and checks that nothing is left behind.
 fn use_a_pool(transport: Transport) -> Result<(), Error> {
     use_a_pool_with(transport, 1 << 20)
 }
 
-/// As [`use_a_pool`], with so many bytes as an argument and as a result.
+/// Does the same as [`use_a_pool`], with this size of the large argument and result.
 fn use_a_pool_with(transport: Transport, bytes: usize) -> Result<(), Error> {
     fn echoes(text: String) -> String {
         text
@@ -102,7 +101,7 @@ fn use_a_pool_with(transport: Transport, bytes: usize) -> Result<(), Error> {
         Ok(())
     })();
     let left = || (children(), open_descriptors(), threads());
-    // A thread is in the list for a moment after it was joined, and no event tells when it is not.
+    // A thread is in the list for a moment after it was joined, and no event tells when it is removed.
     let deadline = Instant::now() + DEADLINE;
     while left() != before && Instant::now() < deadline {
         thread::yield_now();
@@ -111,9 +110,9 @@ fn use_a_pool_with(transport: Transport, bytes: usize) -> Result<(), Error> {
     result
 }
 
-/// As [`use_a_pool`]; an error may come, if it is one of those that say that the system has refused something.
-fn use_a_pool_if_there_is_enough(transport: Transport) -> Result<(), Error> {
-    // More than fits into a ring. Where memory for a mere argument is missing, the program ends, as all programs do.
+/// Does the same as [`use_a_pool`], and accepts errors of a system that refuses a resource.
+fn use_a_pool_or_fail_cleanly(transport: Transport) -> Result<(), Error> {
+    // This is more than a ring holds. Less is better, because a program ends if the allocation of an argument fails.
     let result = use_a_pool_with(transport, 300 << 10);
     if let Err(error) = &result {
         let kinds = [ErrorKind::Other, ErrorKind::Broken, ErrorKind::WorkerDied];
@@ -123,22 +122,22 @@ fn use_a_pool_if_there_is_enough(transport: Transport) -> Result<(), Error> {
     result
 }
 
-/// Says that something could not be tried here, also where the harness keeps what tests print to itself.
+/// Prints that a test is skipped, even if the harness captures the output of tests.
 pub fn skip(what: &str, why: &str) {
     let _ = writeln!(io::stderr(), "skipped: {what}: {why}");
 }
 
-/// A variable that a test has set for its program.
-pub fn told(name: &str) -> String {
+/// Returns a variable that a test has set for its program.
+pub fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is set"))
 }
 
-/// Ends a program that hangs, so that its test fails with the signal, and names it. As the rules of conformance, it
-/// waits longer where everything is slower.
+/// Ends this program with a signal at the deadline, so that its test fails. `CONFORMANCE_SCALE` extends the deadline,
+/// as it does for the rules of `conformance`.
 #[allow(unsafe_code)]
-pub fn end_if_it_hangs() {
+pub fn end_at_the_deadline() {
     let scale = env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1);
-    // SAFETY: a system call without pointers; nobody handles the signal.
+    // SAFETY: a system call without pointers, and the signal has no handler.
     unsafe { libc::alarm(DEADLINE.as_secs() as u32 * scale) };
 }
 

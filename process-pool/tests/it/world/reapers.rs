@@ -1,4 +1,4 @@
-//! Hosts that take the exit statuses of all their children, a pool's workers included.
+//! Hosts that reap all of their children, including the workers of a pool.
 
 use std::{
     process::Command,
@@ -11,7 +11,7 @@ use std::{
 use executor_core::{ErrorKind, Executor, TaskOptions};
 use process_pool::{ProcessPoolExecutor, Transport};
 
-use super::{BOTH, end_if_it_hangs, is_root, skip};
+use super::{BOTH, end_at_the_deadline, is_root, skip};
 use crate::{
     programs,
     support::{
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Every way for a worker to end, many times. The host takes some of the statuses, or all, and what it does not take is
+/// Ends workers in every way, many times. The host may take their exit statuses. Those that the pool gets must be
 /// right.
 fn every_death_is_noticed() {
     fn exits(code: i32) -> u32 {
@@ -74,37 +74,37 @@ fn every_death_is_noticed() {
 }
 
 #[test]
-fn deaths_are_noticed_where_the_program_wants_no_corpses() {
-    programs::succeeds("leaves_no_corpses", &[]);
+fn deaths_are_noticed_in_a_program_without_zombies() {
+    programs::succeeds("has_no_zombies", &[]);
 }
 
-pub fn leaves_no_corpses() {
-    end_if_it_hangs();
+pub fn has_no_zombies() {
+    end_at_the_deadline();
     on_the_end_of_a_child(libc::SIG_DFL, libc::SA_NOCLDWAIT);
     every_death_is_noticed();
 }
 
 #[test]
-fn deaths_are_noticed_where_a_handler_of_the_program_reaps_every_child() {
+fn deaths_are_noticed_if_a_signal_handler_reaps_every_child() {
     programs::succeeds("reaps_in_a_handler", &[]);
 }
 
 pub fn reaps_in_a_handler() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     on_the_end_of_a_child(reap_all as *const () as usize, libc::SA_RESTART);
     every_death_is_noticed();
-    // And one that interrupts what this program waits for.
+    // This handler also interrupts system calls.
     on_the_end_of_a_child(reap_all as *const () as usize, 0);
     every_death_is_noticed();
 }
 
 #[test]
-fn deaths_are_noticed_where_a_thread_of_the_program_reaps_every_child() {
+fn deaths_are_noticed_if_a_thread_reaps_every_child() {
     programs::succeeds("reaps_in_a_thread", &[]);
 }
 
 pub fn reaps_in_a_thread() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     static ENOUGH: AtomicBool = AtomicBool::new(false);
     let reaper = thread::spawn(|| {
         while !ENOUGH.load(Relaxed) {
@@ -119,7 +119,7 @@ pub fn reaps_in_a_thread() {
 
 #[allow(unsafe_code)]
 extern "C" fn reap_all(_: i32) {
-    // SAFETY: a thread's own, which is put back as a handler must.
+    // SAFETY: `errno` is thread-local, and the handler restores it.
     let before = unsafe { *libc::__errno_location() };
     // SAFETY: no status is asked for.
     while unsafe { libc::waitpid(-1, null_mut(), libc::WNOHANG) } > 0 {}
@@ -141,21 +141,21 @@ fn on_the_end_of_a_child(handler: usize, flags: i32) {
 }
 
 #[test]
-fn a_process_that_has_got_the_number_of_a_dead_worker_is_neither_killed_nor_waited_for() {
+fn a_process_with_the_id_of_a_dead_worker_is_neither_killed_nor_reaped() {
     if !is_root() {
         return skip("a process with the number of a dead worker", "only root can choose the number of a process");
     }
-    let said = programs::succeeds("has_a_child_with_the_number_of_a_worker", &[]);
-    if let Some(why) = said.lines().find_map(|line| line.strip_prefix("not allowed: ")) {
+    let text = programs::succeeds("has_a_child_with_the_id_of_a_dead_worker", &[]);
+    if let Some(why) = text.lines().find_map(|line| line.strip_prefix("not allowed: ")) {
         skip("a process with the number of a dead worker", why);
     }
 }
 
-/// How many threads are held up in the handler.
+/// The number of threads that are blocked in the handler.
 static HELD: AtomicU32 = AtomicU32::new(0);
 static LET_GO: AtomicBool = AtomicBool::new(false);
 
-/// Holds a thread up until it is let go.
+/// Blocks a thread until it is released.
 extern "C" fn hold(_: i32) {
     HELD.fetch_add(1, Relaxed);
     while !LET_GO.load(Relaxed) {
@@ -164,15 +164,14 @@ extern "C" fn hold(_: i32) {
     HELD.fetch_sub(1, Relaxed);
 }
 
-/// A worker dies, its host takes the status, and another child of the host gets its number, all before the supervisor
-/// could look.
-pub fn has_a_child_with_the_number_of_a_worker() {
-    end_if_it_hangs();
-    // The supervisor blocks all signals but those that the processor raises.
+/// A worker dies, the host reaps it, and another child of the host gets its process id, all before the supervisor runs.
+pub fn has_a_child_with_the_id_of_a_dead_worker() {
+    end_at_the_deadline();
+    // The supervisor blocks all signals except those that the processor raises.
     on_signal(libc::SIGTRAP, hold as *const () as usize, libc::SA_RESTART);
     for transport in BOTH {
         for busy in [false, true] {
-            if let Err(why) = number_is_given_away(transport, busy) {
+            if let Err(why) = id_is_reused(transport, busy) {
                 return println!("not allowed: {why}");
             }
         }
@@ -180,7 +179,7 @@ pub fn has_a_child_with_the_number_of_a_worker() {
 }
 
 #[allow(unsafe_code)]
-fn number_is_given_away(transport: Transport, busy: bool) -> Result<(), String> {
+fn id_is_reused(transport: Transport, busy: bool) -> Result<(), String> {
     let dir = SharedDir::new();
     let pool =
         ProcessPoolExecutor::builder().transport(transport).max_workers(1).name_prefix("victim").build().unwrap();
@@ -222,7 +221,7 @@ fn number_is_given_away(transport: Transport, busy: bool) -> Result<(), String> 
     Ok(())
 }
 
-/// A child of this process with a number that is free, and a group of its own, as a worker has it.
+/// Starts a child with a given process id and, as a worker has, a process group of its own.
 #[allow(unsafe_code)]
 fn child_with_number(number: i32, sign: &str) -> Result<i32, String> {
     for _ in 0..200 {
@@ -242,7 +241,7 @@ fn child_with_number(number: i32, sign: &str) -> Result<i32, String> {
                         unsafe { libc::pause() };
                     }
                 }
-                // SAFETY: it ends this process at once.
+                // SAFETY: it ends this process immediately.
                 unsafe { libc::_exit(0) }
             }
             child if child == number => return Ok(child),
@@ -256,7 +255,7 @@ fn child_with_number(number: i32, sign: &str) -> Result<i32, String> {
     Err("others start so many processes that the number is not to be had".into())
 }
 
-/// Sends a signal to the thread of this process with this name, as the system knows it: its first 15 bytes.
+/// Sends a signal to the thread with this name. The kernel knows its first 15 bytes.
 #[allow(unsafe_code)]
 fn signal_thread(name: &str, signal: i32) {
     for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {

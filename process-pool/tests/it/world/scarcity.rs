@@ -1,14 +1,13 @@
-//! Systems that do not give what is asked for.
+//! Systems that refuse resources.
 
 use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
 use process_pool::Transport;
 
-use super::{BOTH, end_if_it_hangs, is_root, use_a_pool_if_there_is_enough};
+use super::{BOTH, end_at_the_deadline, is_root, use_a_pool_or_fail_cleanly};
 use crate::programs;
 
-/// Tries a pool on each transport with each of these limits, and says what it came to: how often it worked, how often
-/// not.
+/// Uses a pool on each transport under each of these limits. Returns how often it worked and how often it failed.
 #[allow(unsafe_code)]
 fn with_each_limit(resource: libc::__rlimit_resource_t, limits: impl IntoIterator<Item = u64>) -> [[u32; 2]; 2] {
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -41,12 +40,12 @@ fn limited(
     };
     set(limit);
     let lifted = Lifted(&|| set(before));
-    let result = use_a_pool_if_there_is_enough(transport);
+    let result = use_a_pool_or_fail_cleanly(transport);
     drop(lifted);
     result
 }
 
-/// Lifts the limit again, also for what is said of a failure.
+/// Lifts the limit when it is dropped, even if a check panics.
 struct Lifted<'a>(&'a dyn Fn());
 
 impl Drop for Lifted<'_> {
@@ -61,8 +60,8 @@ fn with_few_descriptors_a_pool_works_or_is_an_error() {
 }
 
 pub fn few_descriptors() {
-    end_if_it_hangs();
-    // The counting of what is left behind needs two itself.
+    end_at_the_deadline();
+    // The check for resources needs two descriptors itself.
     for [worked, refused] in with_each_limit(libc::RLIMIT_NOFILE, 5..=60) {
         assert!(worked > 20, "40 are enough for two workers");
         assert!(refused > 3, "the limit holds");
@@ -72,13 +71,13 @@ pub fn few_descriptors() {
 #[test]
 fn with_few_processes_a_pool_works_or_is_an_error() {
     let output = as_no_root("few_processes").output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{said}", output.status);
-    println!("{said}");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{text}", output.status);
+    println!("{text}");
 }
 
 pub fn few_processes() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let counts = with_each_limit(libc::RLIMIT_NPROC, (1..=16).chain([4096]));
     assert!(counts.iter().all(|[_, refused]| *refused > 3), "the limit holds");
 }
@@ -88,24 +87,24 @@ fn with_little_memory_a_pool_works_or_is_an_error() {
     programs::succeeds("little_memory", &[]);
 }
 
-/// What is refused is what the system is asked for: threads, shared memory, other processes. Where an allocation fails,
-/// a Rust program ends, so this one has enough on its heap.
+/// The system refuses threads, shared memory and processes. A Rust program ends if an allocation fails, so this one has
+/// enough memory on its heap.
 pub fn little_memory() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     have_a_large_heap();
     let pages = fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
     let now = pages * 4096;
     with_each_limit(libc::RLIMIT_AS, (0..=12).map(|power| now + (1 << (18 + power))));
 }
 
-/// Takes memory from the system, and keeps it for all later allocations of all threads.
+/// Gets memory from the system and keeps it for later allocations of all threads.
 #[allow(unsafe_code)]
 fn have_a_large_heap() {
     #[cfg(target_env = "gnu")]
     for (option, value) in
         [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, 1 << 30), (libc::M_TRIM_THRESHOLD, 1 << 30)]
     {
-        // SAFETY: it sets options of the allocator, which answers 1 if they are good.
+        // SAFETY: it sets options of the allocator, which returns 1 if they are valid.
         assert_eq!(unsafe { libc::mallopt(option, value) }, 1);
     }
     drop(std::hint::black_box(vec![1_u8; 64 << 20]));
@@ -114,7 +113,7 @@ fn have_a_large_heap() {
 /// Lifts the limit on threads when it is dropped.
 pub struct NoMoreThreads(libc::rlimit);
 
-/// From here on no thread and no process can be started, unless by root.
+/// Lets the system refuse new threads and processes, unless this program runs as root.
 #[allow(unsafe_code)]
 pub fn no_more_threads() -> NoMoreThreads {
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -134,8 +133,8 @@ impl Drop for NoMoreThreads {
     }
 }
 
-/// A program that root runs as somebody else, because limits do not hold for root. This user has no other processes, so
-/// the counts are what they seem.
+/// Returns the command that runs a program as another user, if this is root, which has no limits. The user has no other
+/// processes, which would count.
 pub fn as_no_root(program: &str) -> Command {
     let mut command = programs::command(program);
     if is_root() {
@@ -144,9 +143,9 @@ pub fn as_no_root(program: &str) -> Command {
     command
 }
 
-/// For limits that were set before this program was started.
-pub fn uses_pools_or_is_told() {
-    end_if_it_hangs();
-    let outcomes = BOTH.map(|transport| use_a_pool_if_there_is_enough(transport).err().map(|error| error.to_string()));
+/// Uses pools under limits that were set before this program started.
+pub fn uses_pools_or_fails_cleanly() {
+    end_at_the_deadline();
+    let outcomes = BOTH.map(|transport| use_a_pool_or_fail_cleanly(transport).err().map(|error| error.to_string()));
     println!("pools: {outcomes:?}");
 }

@@ -1,4 +1,4 @@
-//! The signals of the host: what it blocks, ignores and handles is its own business, and not its workers'.
+//! Hosts that block, ignore and handle signals. Their workers do not inherit this.
 
 use std::{
     os::fd::AsRawFd as _,
@@ -10,18 +10,18 @@ use std::{
 
 use executor_core::{ErrorKind, Executor};
 
-use super::{BOTH, end_if_it_hangs};
+use super::{BOTH, end_at_the_deadline};
 use crate::{
     programs,
     support::{SharedDir, get, never_ends, pool, wait_for_file},
 };
 
 #[test]
-fn workers_start_with_fresh_signals_whatever_their_host_does_with_its_own() {
+fn workers_start_with_default_signal_settings() {
     programs::succeeds("has_odd_signals", &[]);
 }
 
-/// In a worker: what is blocked, ignored and handled, as bits, and how long its alarm has to go.
+/// In a worker: returns the blocked and the ignored signals as bits, and the time of the alarm.
 #[allow(unsafe_code)]
 fn state_of_signals(_: ()) -> (String, String, u32) {
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
@@ -32,7 +32,7 @@ fn state_of_signals(_: ()) -> (String, String, u32) {
 
 #[allow(unsafe_code)]
 pub fn has_odd_signals() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     let mut all = std::mem::MaybeUninit::uninit();
     // SAFETY: `all` is initialised by `sigfillset` before it is read, and no old mask is asked for.
     unsafe {
@@ -42,26 +42,26 @@ pub fn has_odd_signals() {
     }
     let ignored = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGQUIT, libc::SIGTSTP];
     for signal in ignored {
-        // SAFETY: ignoring is no handler of ours.
+        // SAFETY: no handler is installed.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    // SAFETY: the default is no handler either.
+    // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     for transport in BOTH {
         let dir = SharedDir::new();
         let pool = pool(transport, 2);
         let (blocked, ignored, alarm) = get(&pool.submit(state_of_signals, ()).unwrap()).unwrap();
         assert_eq!(blocked.trim_start_matches('0'), "");
-        // The C library keeps two for itself, and lets nobody change them.
+        // The C library reserves two signals, which cannot be changed.
         let ignored = u64::from_str_radix(&ignored, 16).unwrap() & !(0b11 << 31);
         assert_eq!(ignored, 1 << (libc::SIGPIPE - 1));
         assert_eq!(alarm, 0);
-        // `SIGTERM` reaches it, although its host has ignored and blocked it.
+        // `SIGTERM` reaches the worker, although the host ignores and blocks it.
         let task = pool.submit(never_ends, dir.path("runs")).unwrap();
         wait_for_file(&dir.path("runs"));
         assert!(task.terminate(Duration::MAX));
         assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::Terminated);
-        // A host that dies of `SIGPIPE` does not die of a worker that has closed its end.
+        // A host that dies of `SIGPIPE` survives a worker that has closed its end of the link.
         for _ in 0..5 {
             let error = get(&pool.submit(|()| -> u32 { std::process::abort() }, ()).unwrap()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
@@ -72,41 +72,41 @@ pub fn has_odd_signals() {
 }
 
 #[test]
-fn a_host_that_dies_of_broken_pipes_does_not_die_of_what_its_workers_say() {
-    programs::succeeds("has_a_standard_error_that_nobody_reads", &[]);
+fn a_host_that_dies_of_sigpipe_survives_output_of_its_workers() {
+    programs::succeeds("has_an_unread_standard_error", &[]);
 }
 
 #[allow(unsafe_code)]
-pub fn has_a_standard_error_that_nobody_reads() {
-    end_if_it_hangs();
-    // SAFETY: the default is no handler of ours.
+pub fn has_an_unread_standard_error() {
+    end_at_the_deadline();
+    // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let (reader, writer) = std::io::pipe().unwrap();
-    // SAFETY: nobody in this process owns the descriptor that is replaced.
+    // SAFETY: nothing in this process owns the descriptor that is replaced.
     assert_eq!(unsafe { libc::dup2(writer.as_raw_fd(), 2) }, 2);
     drop((reader, writer));
     for transport in BOTH {
         let pool = pool(transport, 1);
         for n in 0..10 {
-            let shouts = |n: u32| {
+            let writes_lines_to_stderr = |n: u32| {
                 eprintln!("{n}");
                 n
             };
-            assert_eq!(get(&pool.submit(shouts, n).unwrap()).unwrap(), n);
+            assert_eq!(get(&pool.submit(writes_lines_to_stderr, n).unwrap()).unwrap(), n);
             assert!(get(&pool.submit(|n: u32| -> u32 { panic!("{n}") }, n).unwrap()).is_err());
         }
         let dies = |n: i32| -> u32 {
-            eprintln!("the last words");
+            eprintln!("the last line");
             std::process::exit(n)
         };
         let error = get(&pool.submit(dies, 7).unwrap()).unwrap_err();
-        assert!(error.worker_death().unwrap().stderr_tail().ends_with("the last words"), "{error}");
+        assert!(error.worker_death().unwrap().stderr_tail().ends_with("the last line"), "{error}");
     }
 }
 
 #[test]
-fn a_host_whose_threads_are_interrupted_all_the_time_has_pools_that_work() {
-    programs::succeeds("is_interrupted_all_the_time", &[]);
+fn pools_work_in_a_host_whose_threads_are_interrupted_constantly() {
+    programs::succeeds("is_interrupted_constantly", &[]);
 }
 
 static INTERRUPTIONS: AtomicU64 = AtomicU64::new(0);
@@ -115,10 +115,10 @@ extern "C" fn interrupted(_: i32) {
     INTERRUPTIONS.fetch_add(1, Relaxed);
 }
 
-/// A timer sends a signal every millisecond, and a thread sends one to each thread again and again. Neither restarts
-/// what was interrupted.
+/// A timer sends a signal every millisecond, and a thread signals all threads again and again. The handlers do not
+/// restart system calls.
 #[allow(unsafe_code)]
-pub fn is_interrupted_all_the_time() {
+pub fn is_interrupted_constantly() {
     // SAFETY: zeroes are a valid action: no flags, so that system calls end early; the handler only counts.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = interrupted as *const () as usize;
@@ -162,20 +162,20 @@ fn works_hard(transport: process_pool::Transport) {
         }
         assert!(get(&echo).unwrap() == large);
         assert_eq!(get(&dies).unwrap_err().kind(), ErrorKind::WorkerDied);
-        // Starting and ending pools is interrupted too.
+        // The start and the end of a pool are interrupted too.
         let other = crate::support::pool(transport, 1);
         assert_eq!(get(&other.submit(|n: u32| n, round).unwrap()).unwrap(), round);
     }
 }
 
 #[test]
-fn the_threads_of_a_pool_take_no_signal_from_the_program() {
+fn the_threads_of_a_pool_take_no_signal_of_the_program() {
     programs::succeeds("has_pools_at_work", &[]);
 }
 
 const WAITED_FOR: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1];
 
-/// Blocks the signals in this thread.
+/// Blocks signals in this thread.
 #[allow(unsafe_code)]
 fn block(signals: &[i32]) -> libc::sigset_t {
     let mut set = std::mem::MaybeUninit::uninit();
@@ -190,24 +190,24 @@ fn block(signals: &[i32]) -> libc::sigset_t {
     }
 }
 
-/// The pool is there before the program blocks its signals, so its threads have not inherited that. Everything of it is
-/// at work: the supervisor, callbacks, standard error.
+/// The pool exists before the program blocks signals, so its threads have not inherited the mask. All of its threads
+/// run: the supervisor, callbacks, and that for the standard error.
 #[allow(unsafe_code)]
 pub fn has_pools_at_work() {
-    end_if_it_hangs();
+    end_at_the_deadline();
     for transport in BOTH {
         let dir = SharedDir::new();
         let pool = pool(transport, 2);
-        let (say, said) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let task = pool.submit(
             |n: u32| {
-                eprintln!("so that somebody passes it on");
+                eprintln!("a line to forward");
                 n
             },
             1,
         );
-        task.unwrap().add_done_callback(move |_| say.send(()).expect("it is waited for"));
-        said.recv().unwrap();
+        task.unwrap().add_done_callback(move |_| sender.send(()).expect("it is waited for"));
+        receiver.recv().unwrap();
         let gate = pool.submit(never_ends, dir.path("runs")).unwrap();
         wait_for_file(&dir.path("runs"));
         for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
@@ -236,10 +236,10 @@ fn a_task_that_waits_for_a_signal_gets_it_and_not_its_worker() {
     fn waits(path: String) -> i32 {
         let set = block(&WAITED_FOR);
         crate::support::touch(&path);
-        // It has come, and this thread is not waiting for it yet: then any other thread would do that takes it.
+        // The signal is pending before this thread waits for it, so any thread that accepts it would get it.
         let is_there = || {
             let mut pending = set;
-            // SAFETY: there is room for the set.
+            // SAFETY: there is space for the set.
             unsafe {
                 libc::sigpending(&mut pending) == 0
                     && WAITED_FOR.iter().any(|signal| libc::sigismember(&pending, *signal) == 1)
@@ -265,7 +265,7 @@ fn a_task_that_waits_for_a_signal_gets_it_and_not_its_worker() {
 }
 
 #[test]
-fn what_a_task_starts_has_no_signal_blocked() {
+fn children_of_a_task_have_no_signal_blocked() {
     crate::support::on_both(|transport| {
         let pool = pool(transport, 1);
         let child = |()| {
@@ -273,7 +273,7 @@ fn what_a_task_starts_has_no_signal_blocked() {
             String::from_utf8(output.stdout).unwrap()
         };
         for _ in 0..2 {
-            // The second time in a worker that the supervisor has started.
+            // The second worker is one that the supervisor has started.
             let blocked = get(&pool.submit(child, ()).unwrap()).unwrap();
             assert_eq!(blocked.trim_start_matches("SigBlk:").trim().trim_start_matches('0'), "");
             crate::support::kill(pool.worker_pids()[0], libc::SIGKILL);
