@@ -10,7 +10,7 @@ use process_pool::{ProcessPoolExecutor, Transport};
 use tests::harness::{Inline, Processes, Rayon, Threads};
 
 /// How long the kernel may take to remove what has ended.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Returns the names in the directories for temporary files and shared memory.
 fn files() -> BTreeSet<String> {
@@ -26,7 +26,7 @@ fn belongs_to_another(path: &str) -> bool {
 
 /// Fails if anything exists that did not exist before.
 fn check(before: &Leftovers, files_before: &BTreeSet<String>, what: &str) {
-    if let Err(left) = before.wait_gone(PATIENCE) {
+    if let Err(left) = before.wait_gone(TIMEOUT) {
         panic!("{what} left behind: {left}");
     }
     let new: Vec<_> = files().difference(files_before).cloned().collect();
@@ -38,7 +38,7 @@ fn fails_to_start(transport: Transport) {
     let builder = ProcessPoolExecutor::builder().max_workers(2).transport(transport);
     let Ok(pool) = builder.initializer(|_: u8| -> () { panic!("no licence found") }, 0).build() else { return };
     if let Ok(future) = pool.submit(|n: u8| n, 1) {
-        assert!(future.result(PATIENCE).is_err());
+        assert!(future.result(TIMEOUT).is_err());
     }
 }
 

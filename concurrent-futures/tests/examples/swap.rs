@@ -6,13 +6,13 @@ use crate::{EXECUTORS, run::Run};
 
 #[test]
 fn every_executor_gives_the_same_result() {
-    let answers = EXECUTORS.map(|executor| {
+    let outputs = EXECUTORS.map(|executor| {
         let ended = Run::start("swap", [executor]).end();
         ended.expect_code(0);
         ended.stdout.replace(executor, "")
     });
-    assert!(answers[0].contains("230631"), "{answers:?}");
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert!(outputs[0].contains("230631"), "{outputs:?}");
+    assert!(outputs.iter().all(|output| *output == outputs[0]), "{outputs:?}");
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn is_complete(lines: &[String], written: usize) {
             }
         }
     }
-    assert!(missing > 0, "nobody has read for a long time");
+    assert!(missing > 0, "lines were dropped while nothing was read");
     assert_eq!(shown + missing, written);
 }
 
@@ -237,7 +237,7 @@ fn lines_of_workers_that_write_at_the_same_time_arrive_complete() {
         drop(command);
         let mut counts: BTreeMap<bool, usize> = BTreeMap::new();
         for line in read_lines(reader, &channel().0) {
-            assert_eq!(left_out(&line), None, "somebody reads");
+            assert_eq!(left_out(&line), None, "the reader is fast enough");
             *counts.entry(is_whole(&line)).or_default() += 1;
         }
         assert!(child.wait().unwrap().success());
@@ -359,7 +359,7 @@ fn has_a_limit_on_the_size_of_files() {
 /// Runs short tasks until both workers have run.
 fn warm(pool: &ProcessPoolExecutor) {
     wait_until("two workers", || pool.worker_pids().len() == 2);
-    let answers: Vec<Future<u32>> =
+    let futures: Vec<Future<u32>> =
         (0..20).map(|n| pool.submit_with(TaskOptions::new().retries(1), |n: u32| n + 1, n).unwrap()).collect();
-    answers.iter().for_each(|answer| assert!(get(answer).is_ok()));
+    futures.iter().for_each(|future| assert!(get(future).is_ok()));
 }

@@ -138,10 +138,10 @@ fn a_task_that_ignores_sigterm_is_killed_after_the_grace_period() {
     on_both(|transport| {
         let dir = SharedDir::new();
         let pool = pool(transport, 1);
-        let deaf = pool.submit(ignores_sigterm, dir.path("runs")).unwrap();
+        let task = pool.submit(ignores_sigterm, dir.path("runs")).unwrap();
         wait_for_file(&dir.path("runs"));
-        assert!(deaf.terminate(Duration::from_millis(20)));
-        assert_eq!(kind(&deaf), Some(ErrorKind::Terminated));
+        assert!(task.terminate(Duration::from_millis(20)));
+        assert_eq!(kind(&task), Some(ErrorKind::Terminated));
     });
 }
 

@@ -28,7 +28,7 @@ const ACTIVITIES: [(&str, Begin); 10] = [
     ("with a child", |scene| scene.keep_busy(starts_a_child)),
     ("with children in sessions of their own", |scene| scene.keep_busy(starts_a_family)),
     ("blocked in a read", |scene| scene.keep_busy(reads)),
-    ("deaf", |scene| scene.keep_busy(ignores_every_signal)),
+    ("ignoring signals", |scene| scene.keep_busy(ignores_every_signal)),
     ("with a pool of its own", |scene| scene.keep_busy(has_a_pool)),
     ("in the initializer", |scene| {
         let pool = builder(scene.transport, 1).initializer(never_ends, scene.path("runs")).build().unwrap();

@@ -63,14 +63,14 @@ fn a_waker_may_wait_for_its_own_pool() {
         for round in 0..5 {
             let blocker = Blocker::start(&pool);
             let mut awaited = pool.submit(|n: u32| n + 1, round).unwrap().into_future();
-            let (answer, answers) = channel();
+            let (sender, receiver) = channel();
             let inner = pool.clone();
             when_ready(&mut awaited, move || {
                 let result = get(&inner.submit(|n: u32| n * 2, 21).unwrap());
-                let _ = answer.send((result.unwrap(), thread_name()));
+                let _ = sender.send((result.unwrap(), thread_name()));
             });
             blocker.release();
-            let (result, thread) = answers.recv_timeout(DEADLINE).expect("the waker gets its result");
+            let (result, thread) = receiver.recv_timeout(DEADLINE).expect("the waker gets its result");
             assert_eq!(result, 42);
             assert!(!thread.contains("supervisor"), "{thread}");
         }

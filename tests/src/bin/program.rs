@@ -120,9 +120,9 @@ fn forks(kind: &str) -> Result<(), Error> {
     if child == 0 {
         let submitted = executor.submit(|n: u8| n, 1).map(drop);
         let waited = pending.result(Duration::from_secs(3600));
-        let answers = [submitted.err().map(|e| e.to_string()), waited.err().map(|e| e.to_string())];
-        let both = answers.iter().all(Option::is_some);
-        eprintln!("the child got {answers:?}");
+        let errors = [submitted.err().map(|e| e.to_string()), waited.err().map(|e| e.to_string())];
+        let both = errors.iter().all(Option::is_some);
+        eprintln!("the child got {errors:?}");
         // A drop in the child must not hang and must not affect the parent's workers.
         drop(executor);
         process::exit(if both { 0 } else { 1 });

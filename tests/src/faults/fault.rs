@@ -34,7 +34,7 @@ pub enum Fault {
     /// An endless loop, with a `time_limit` where that applies.
     EndlessLoop,
     /// It ignores `SIGTERM` and never ends; it is terminated with a grace where that applies.
-    Deaf,
+    IgnoresSigterm,
     /// `SIGSTOP`. The running task is then terminated.
     Stopped,
 }
@@ -56,7 +56,7 @@ impl Fault {
         Fault::StackOverflow,
         Fault::OutOfMemory,
         Fault::EndlessLoop,
-        Fault::Deaf,
+        Fault::IgnoresSigterm,
         Fault::Stopped,
     ];
 
@@ -77,7 +77,7 @@ impl Fault {
             Fault::StackOverflow => "stack-overflow",
             Fault::OutOfMemory => "out-of-memory",
             Fault::EndlessLoop => "endless-loop",
-            Fault::Deaf => "ignores-sigterm",
+            Fault::IgnoresSigterm => "ignores-sigterm",
             Fault::Stopped => "sigstop",
         }
     }
@@ -99,7 +99,7 @@ impl Fault {
             Fault::StackOverflow => "endless recursion",
             Fault::OutOfMemory => "allocations beyond the pool's `memory_limit`",
             Fault::EndlessLoop => "an endless loop; the victim has a `time_limit`",
-            Fault::Deaf => {
+            Fault::IgnoresSigterm => {
                 "`SIGTERM` is ignored, and the task never ends; the caller terminates it with a grace period; a worker without the task gets the signal"
             }
             Fault::Stopped => {
@@ -120,7 +120,7 @@ impl Fault {
 
     /// Returns `true` if it ends the process by itself.
     pub fn ends_the_process(self) -> bool {
-        !matches!(self, Fault::Panic | Fault::EndlessLoop | Fault::Deaf | Fault::Stopped)
+        !matches!(self, Fault::Panic | Fault::EndlessLoop | Fault::IgnoresSigterm | Fault::Stopped)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, thread, time::Instant};
 
 use conformance::Leftovers;
 
-use super::signs::PATIENCE;
+use super::signs::TIMEOUT;
 
 /// The children, threads, descriptors and shared mappings of this process at one moment.
 #[derive(Debug)]
@@ -25,14 +25,14 @@ impl Left {
     ///
     /// If something still exists at the deadline. The error lists it.
     pub fn wait_gone(&self) -> Result<(), String> {
-        self.others.wait_gone(PATIENCE).map_err(|left| format!("something was left behind: {left}"))?;
+        self.others.wait_gone(TIMEOUT).map_err(|left| format!("something was left behind: {left}"))?;
         let start = Instant::now();
         loop {
             let new: Vec<_> = shared_mappings().into_iter().filter(|at| !self.mappings.contains_key(&at.0)).collect();
             if new.is_empty() {
                 return Ok(());
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 return Err(format!("mappings were left behind: {new:?}"));
             }
             thread::yield_now();

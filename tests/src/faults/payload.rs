@@ -29,7 +29,7 @@ impl Point {
 
     /// Reports the arrival of the worker, waits until the check is prepared, and makes the fault happen.
     fn happen(&self) -> ! {
-        if self.fault == Fault::Deaf {
+        if self.fault == Fault::IgnoresSigterm {
             strike::ignore_sigterm();
         }
         eprintln!("{}", self.fault.stderr_line());
@@ -100,9 +100,9 @@ pub fn initializer(point: Point) {
 
 /// Prepares a worker for a fault outside of a task. Returns the worker.
 pub fn plant(point: Point) -> u32 {
-    if point.fault.comes_from_outside() || point.fault == Fault::Deaf {
+    if point.fault.comes_from_outside() || point.fault == Fault::IgnoresSigterm {
         // The check sends a signal.
-        if point.fault == Fault::Deaf {
+        if point.fault == Fault::IgnoresSigterm {
             strike::ignore_sigterm();
         }
         eprintln!("{}", point.fault.stderr_line());

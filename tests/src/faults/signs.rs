@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub struct Signs(PathBuf);
 
 /// Longer than any single event takes on the busiest machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Signs {
     /// Returns signs in this directory.
@@ -79,8 +79,8 @@ impl Signs {
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), String> {
     let start = Instant::now();
     while !condition() {
-        if start.elapsed() > PATIENCE {
-            return Err(format!("waited {PATIENCE:?} for {what}"));
+        if start.elapsed() > TIMEOUT {
+            return Err(format!("waited {TIMEOUT:?} for {what}"));
         }
         pause();
     }

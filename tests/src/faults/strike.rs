@@ -37,7 +37,7 @@ pub fn strike(fault: Fault) -> ! {
         Fault::EndlessLoop => loop {
             std::hint::spin_loop();
         },
-        Fault::Deaf => {
+        Fault::IgnoresSigterm => {
             ignore_sigterm();
             never_end()
         }

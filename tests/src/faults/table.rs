@@ -139,7 +139,7 @@ pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
         // An initializer has no time limit, and a thread that goes on in a worker does not use the time of a task.
         Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          Unhurt,   Unhurt,          Fails(LIMIT)],
         // If there is no task to terminate, the signal comes from outside.
-        Fault::Deaf               => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          Unhurt,   Unhurt,          Fails(ENDED)],
+        Fault::IgnoresSigterm               => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          Unhurt,   Unhurt,          Fails(ENDED)],
         Fault::Stopped            => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Replaced,       Replaced, MayFail(LIMIT),  Fails(ENDED)],
     }
 }

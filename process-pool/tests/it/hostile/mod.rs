@@ -225,8 +225,8 @@ fn a_task_that_forks_and_returns_twice_has_one_result() {
             let forked = pool.submit(forks, n).unwrap();
             let behind: Vec<Future<u32>> = (0..30).map(|n| pool.submit(doubles, n).unwrap()).collect();
             assert_eq!(get(&forked).unwrap(), n * 2);
-            let answers: Vec<u32> = behind.iter().map(|future| get(future).unwrap()).collect();
-            assert_eq!(answers, (0..30).map(doubles).collect::<Vec<u32>>());
+            let results: Vec<u32> = behind.iter().map(|future| get(future).unwrap()).collect();
+            assert_eq!(results, (0..30).map(doubles).collect::<Vec<u32>>());
         }
     });
 }

@@ -10,7 +10,7 @@ use super::{
     super::{
         Fault, Place,
         payload::{Point, block, double, double_slowly, initializer},
-        signs::{PATIENCE, Signs, wait_until},
+        signs::{Signs, TIMEOUT, wait_until},
     },
     Run,
 };
@@ -98,9 +98,9 @@ impl Ground {
     pub(super) fn is_at_full_width(&self, struck: u32, goes_on: bool) -> Result<(), String> {
         let blockers = self.blockers("width", self.run.workers)?;
         let known: BTreeSet<u32> = self.pool.worker_pids().into_iter().collect();
-        let answered = blockers.open()?;
-        if answered.len() != self.run.workers || known != answered {
-            return Err(format!("tasks ran on the workers {answered:?}, and the pool says that it has {known:?}"));
+        let workers = blockers.open()?;
+        if workers.len() != self.run.workers || known != workers {
+            return Err(format!("tasks ran on the workers {workers:?}, and the pool says that it has {known:?}"));
         }
         if let Some(dead) = known.iter().find(|pid| !test_support::is_alive(**pid)) {
             return Err(format!("worker {dead} of {known:?} does not run"));
@@ -165,7 +165,7 @@ impl ShortTasks {
     pub(super) fn failures(self) -> Result<Vec<Error>, String> {
         let mut errors = Vec::new();
         for (n, future) in self.0 {
-            match future.result(PATIENCE) {
+            match future.result(TIMEOUT) {
                 Ok(doubled) if doubled == 2 * n => {}
                 Ok(other) => return Err(format!("a task returned {other} for twice {n}")),
                 Err(_) if !future.done() => return Err(format!("a short task does not end: {future:?}")),
@@ -209,7 +209,7 @@ impl Blockers {
     pub(super) fn open(mut self) -> Result<BTreeSet<u32>, String> {
         self.signs.put(&format!("{}.open", self.name));
         let futures = std::mem::take(&mut self.futures);
-        let pids = futures.iter().map(|future| future.result(PATIENCE));
+        let pids = futures.iter().map(|future| future.result(TIMEOUT));
         pids.collect::<Result<_, Error>>().map_err(|error| format!("a task beside the fault has failed: {error}"))
     }
 }

@@ -8,7 +8,7 @@ use super::{
     super::{
         Fault,
         payload::{Argument, Outcome, victim},
-        signs::{PATIENCE, wait_until},
+        signs::{TIMEOUT, wait_until},
         table::{Cell, Failure},
     },
     errors,
@@ -74,7 +74,7 @@ impl Victim {
         if let Some(pid) = ground.arrived() {
             return Ok(Some(Victim { pid, future }));
         }
-        match future.result(PATIENCE) {
+        match future.result(TIMEOUT) {
             Err(error) if error.kind() == ErrorKind::TimeLimit => Ok(None),
             other => Err(format!("the task ended before it came to the place: {other:?}")),
         }
@@ -84,7 +84,7 @@ impl Victim {
     pub(super) fn strike(&self, ground: &Ground) -> Result<(), String> {
         ground.go(self.pid)?;
         let stopped = match ground.run.fault {
-            Fault::Deaf => self.future.terminate(GRACE),
+            Fault::IgnoresSigterm => self.future.terminate(GRACE),
             Fault::Stopped if !self.future.running() => {
                 return Err(format!(
                     "a task that was stopped by a signal no longer counts as running: {:?}",
@@ -99,7 +99,7 @@ impl Victim {
 
     /// Checks the result. Returns how many tasks were lost.
     pub(super) fn check(&self, ground: &Ground, expected: Cell) -> Result<usize, String> {
-        let result = self.future.result(PATIENCE);
+        let result = self.future.result(TIMEOUT);
         if !self.future.done() {
             return Err(format!("the task does not end: {:?}", self.future));
         }

@@ -8,7 +8,7 @@ use super::{
     super::{
         Fault,
         payload::double,
-        signs::{PATIENCE, wait_until},
+        signs::{TIMEOUT, wait_until},
         table::{Cell, Failure},
     },
     errors,
@@ -30,7 +30,7 @@ pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
 
 /// Checks a pool in which the fault happens to every worker. Waiting and later tasks fail with the reason.
 fn breaks(ground: &Ground, failure: &Failure) -> Result<usize, String> {
-    let answers: Vec<Error> = (0..3).map(|n| refusal(ground, n)).collect::<Result<_, _>>()?;
+    let errors: Vec<Error> = (0..3).map(|n| refusal(ground, n)).collect::<Result<_, _>>()?;
     wait_until("the refusal of more", || ground.pool.submit(double, 1).is_err())?;
     if !ground.pool.join_after_close() {
         return Err("a broken pool does not end".to_string());
@@ -39,15 +39,15 @@ fn breaks(ground: &Ground, failure: &Failure) -> Result<usize, String> {
     if starts.len() > ground.run.workers + MOST_STARTS {
         return Err(format!("{} workers were started for a width of {}", starts.len(), ground.run.workers));
     }
-    answers.iter().try_for_each(|error| errors::check_reason(error, failure, ground.run.fault, &starts))?;
-    Ok(answers.len())
+    errors.iter().try_for_each(|error| errors::check_reason(error, failure, ground.run.fault, &starts))?;
+    Ok(errors.len())
 }
 
 /// Returns the error of a task, whether the pool was broken before it was submitted or after.
 fn refusal(ground: &Ground, n: u32) -> Result<Error, String> {
     match ground.pool.submit(double, n) {
         Err(error) => Ok(error),
-        Ok(future) => match future.result(PATIENCE) {
+        Ok(future) => match future.result(TIMEOUT) {
             Err(error) if future.done() => Ok(error),
             other => Err(format!("a task of a pool that must be broken: {other:?}")),
         },
@@ -67,16 +67,16 @@ fn waits(ground: &Ground) -> Result<(), String> {
         return Err(format!("a task that waits cannot be cancelled: {:?}", futures[0]));
     }
     ground.pool.close(match ground.run.fault {
-        Fault::Deaf => Shutdown::Terminate { grace: Duration::from_millis(20) },
+        Fault::IgnoresSigterm => Shutdown::Terminate { grace: Duration::from_millis(20) },
         _ => Shutdown::CancelPending,
     });
     for future in &futures {
-        match future.result(PATIENCE) {
+        match future.result(TIMEOUT) {
             Err(error) if error.kind() == ErrorKind::Cancelled => {}
             other => return Err(format!("a task of a pool that never was ready: {other:?}")),
         }
     }
-    if ground.pool.join(Some(PATIENCE)) { Ok(()) } else { Err("the pool does not end".to_string()) }
+    if ground.pool.join(Some(TIMEOUT)) { Ok(()) } else { Err("the pool does not end".to_string()) }
 }
 
 /// Checks that a first worker that is stopped by a signal is killed and replaced.
@@ -95,6 +95,6 @@ trait JoinAfterClose {
 impl<B: Backend> JoinAfterClose for B {
     fn join_after_close(&self) -> bool {
         self.close(Shutdown::Drain);
-        self.join(Some(PATIENCE))
+        self.join(Some(TIMEOUT))
     }
 }

@@ -9,7 +9,7 @@ use super::{
     super::{
         Fault,
         payload::plant,
-        signs::{PATIENCE, wait_until},
+        signs::{TIMEOUT, wait_until},
         table::Cell,
     },
     errors,
@@ -64,7 +64,7 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
             _ => !is_alive(pid),
         };
         rounds_after += u32::from(rounds_before >= ROUNDS_BEFORE && is_over);
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TIMEOUT {
             return Err(format!("worker {pid} does not end"));
         }
     }
@@ -85,7 +85,7 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
 
 /// Prepares one worker and returns it.
 fn prepare(ground: &Ground) -> Result<u32, String> {
-    let planted = ground.pool.submit(plant, ground.point()).and_then(|future| future.result(PATIENCE));
+    let planted = ground.pool.submit(plant, ground.point()).and_then(|future| future.result(TIMEOUT));
     let planted = planted.map_err(|error| format!("no worker could be prepared: {error}"))?;
     let arrived = ground.wait_for_arrival()?;
     if planted == arrived { Ok(planted) } else { Err(format!("worker {planted} was prepared, and {arrived} arrived")) }
@@ -93,7 +93,7 @@ fn prepare(ground: &Ground) -> Result<u32, String> {
 
 fn go(ground: &Ground, pid: u32) -> Result<(), String> {
     ground.go(pid)?;
-    if ground.run.fault == Fault::Deaf {
+    if ground.run.fault == Fault::IgnoresSigterm {
         kill(pid, libc::SIGTERM);
     }
     Ok(())
@@ -103,7 +103,7 @@ fn go(ground: &Ground, pid: u32) -> Result<(), String> {
 fn has_happened(ground: &Ground, pid: u32) -> bool {
     match ground.run.fault {
         // `go` has waited for these.
-        Fault::Stopped | Fault::Deaf => true,
+        Fault::Stopped | Fault::IgnoresSigterm => true,
         fault if fault.ends_the_process() => !is_alive(pid),
         _ => ground.signs.has("struck"),
     }

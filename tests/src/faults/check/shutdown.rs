@@ -7,7 +7,7 @@ use executor_core::{Backend, Error, ErrorKind, Executor, Future, Shutdown};
 use super::{
     super::{
         payload::{double, plant_at_exit},
-        signs::PATIENCE,
+        signs::TIMEOUT,
         table::Cell,
     },
     ground::Ground,
@@ -46,7 +46,7 @@ fn check_exit_handlers(ground: &Ground) -> Result<(), String> {
     let futures: Result<Vec<Future<u32>>, Error> =
         (0..workers).map(|_| pool.submit(plant_at_exit, (ground.point(), workers))).collect();
     let futures = futures.map_err(|error| format!("a task was refused: {error}"))?;
-    let prepared: Result<BTreeSet<u32>, Error> = futures.iter().map(|future| future.result(PATIENCE)).collect();
+    let prepared: Result<BTreeSet<u32>, Error> = futures.iter().map(|future| future.result(TIMEOUT)).collect();
     let prepared = prepared.map_err(|error| format!("a worker could not be prepared: {error}"))?;
     pool.close(Shutdown::Drain);
     check_end(&pool)?;
@@ -59,7 +59,7 @@ fn check_exit_handlers(ground: &Ground) -> Result<(), String> {
 }
 
 fn check_end(pool: &process_pool::ProcessPoolExecutor) -> Result<(), String> {
-    if !pool.join(Some(PATIENCE)) {
+    if !pool.join(Some(TIMEOUT)) {
         return Err("the pool does not end".to_string());
     }
     match pool.worker_pids().as_slice() {
