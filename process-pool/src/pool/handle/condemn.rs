@@ -9,9 +9,10 @@ use super::{
 use crate::transport::{Claim, ITEM_MODULUS};
 
 impl WorkerHandle {
-    /// Forbids the running task to finish, if it still runs; with `only`, if it still runs that item.
+    /// Forbids the running task to finish, if it still runs; with `only`, if it still runs that item. A worker that is
+    /// being reaped counts as running its task, so that a task that is stopped then does not run again elsewhere.
     pub(crate) fn condemn(&mut self, sequence: u64, only: Option<u64>, error: Error) -> Condemned {
-        if self.verdict.is_some() || self.process.is_none() {
+        if self.verdict.is_some() {
             return Condemned::No;
         }
         let Some(job) = self.find(sequence).map(|task| &task.job) else { return Condemned::No };

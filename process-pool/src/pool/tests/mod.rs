@@ -13,7 +13,7 @@ use executor_core::{Backend, Error, ErrorKind, Executor, Future, MapOptions, Tas
 use parking_lot::Mutex;
 
 use super::{
-    Deferred, EndedProcess, Job, Limits, SlotId, Stage, State, WorkerId, handle::WorkerHandle, state::Enqueued,
+    Deferred, Dying, EndedProcess, Job, Limits, SlotId, Stage, State, WorkerId, handle::WorkerHandle, state::Enqueued,
 };
 use crate::{
     death::Signs,
@@ -164,6 +164,11 @@ impl Bench {
     /// Lets the worker die of an error of its own.
     fn die(&mut self, slot: usize) {
         let dying = self.state.begin_death(SlotId::new(slot)).expect("a worker");
+        self.end_death(slot, &dying);
+    }
+
+    /// The process of a worker that dies was reaped.
+    fn end_death(&mut self, slot: usize, dying: &Dying) {
         let ended = EndedProcess {
             pid: dying.process.number(),
             status: None,

@@ -4,6 +4,7 @@ use super::*;
 use crate::pool::{
     Timer,
     handle::{Lost, Reached, Sent, Withdrawal},
+    ids::Assignment,
 };
 
 #[test]
@@ -67,6 +68,21 @@ fn a_worker_that_dies_costs_the_task_that_it_ran_and_no_other() {
     bench.start_worker(0);
     bench.dispatch();
     assert_eq!(bench.worker(0).in_flight().iter().map(|task| task.sequence).collect::<Vec<_>>(), [5, 6, 7]);
+}
+
+#[test]
+fn a_task_that_is_terminated_while_its_worker_dies_does_not_run_again() {
+    let mut bench = Bench::new(&[1]);
+    bench.submit(TaskOptions::new().retries(1));
+    let sequence = bench.twins[0].start_next().expect("a task");
+    let dying = bench.state.begin_death(SlotId::FIRST).expect("a worker");
+    let at = Assignment { slot: SlotId::FIRST, sequence };
+    let (stops, deferred) = bench.state.terminate(at, Duration::ZERO, bench.now);
+    perform(deferred);
+    assert!(stops);
+    bench.end_death(0, &dying);
+    assert!(bench.waiting().is_empty(), "it is not queued again");
+    assert_eq!(bench.futures[0].result(None).unwrap_err().kind(), ErrorKind::Terminated);
 }
 
 #[test]
