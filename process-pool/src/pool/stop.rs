@@ -19,6 +19,12 @@ use crate::transport::Claim;
 /// The least time for a reply of a task that had already finished, by its claim, when it was stopped.
 const REPLY_GRACE: Duration = Duration::from_secs(1);
 
+/// Returns the time after signals were sent in a transition that began at `now`. Each of them may take long, because
+/// all processes are searched for descendants of the worker.
+fn after_signals(now: Instant) -> Instant {
+    now.max(Instant::now())
+}
+
 impl State {
     /// Stops every running task.
     pub(super) fn terminate_running(&mut self, grace: Duration, now: Instant) {
@@ -34,7 +40,7 @@ impl State {
     /// Stops a task if it runs, and returns whether it does.
     pub(super) fn terminate(&mut self, at: Assignment, grace: Duration, now: Instant) -> (bool, Deferred) {
         let stops = self.stop_task(at, grace, now);
-        let mut deferred = self.dispatch(now);
+        let mut deferred = self.dispatch(after_signals(now));
         self.note_below_bound(&mut deferred);
         deferred.wake_supervisor = true;
         (stops, deferred)
@@ -60,7 +66,7 @@ impl State {
         let Some(worker) = self.worker(at.slot) else { return true };
         if grace.is_zero() {
             worker.signal(Signal::KILL);
-        } else if let Some(end) = now.checked_add(grace) {
+        } else if let Some(end) = after_signals(now).checked_add(grace) {
             // If the clock cannot represent the end of the grace, no timer is needed.
             let id = worker.id();
             self.set_timer(end, Timer::Kill(id));
@@ -80,7 +86,7 @@ impl State {
     /// come, or its claim changes all the time. Either way the worker is killed if no outcome comes within the grace.
     /// Returns whether the claim says that the task runs.
     fn insist(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
-        if let Some(end) = now.checked_add(grace.max(REPLY_GRACE)) {
+        if let Some(end) = after_signals(now).checked_add(grace.max(REPLY_GRACE)) {
             self.set_timer(end, Timer::Unanswered(at));
         }
         let claims = self.worker(at.slot).and_then(|worker| worker.claims());
@@ -95,7 +101,7 @@ impl State {
         if let Some(worker) = self.worker(at.slot) {
             worker.signal(Signal::KILL);
         }
-        self.dispatch(now)
+        self.dispatch(after_signals(now))
     }
 
     /// Asks a running task to stop, without forcing it.

@@ -86,6 +86,23 @@ fn a_task_that_is_terminated_while_its_worker_dies_does_not_run_again() {
 }
 
 #[test]
+fn the_grace_of_a_task_begins_when_its_worker_was_sent_the_signal() {
+    let mut bench = Bench::new(&[1]);
+    bench.submit_many(1);
+    let sequence = bench.twins[0].start_next().expect("a task");
+    let (grace, id, sent) = (Duration::from_secs(20), bench.worker_id(0), Instant::now());
+    // The transition has begun before: signals to other workers, or the search for descendants, have taken long.
+    let begun = sent.checked_sub(Duration::from_secs(10)).expect("the machine has run for so long");
+    let (stops, deferred) = bench.state.terminate(Assignment { slot: SlotId::FIRST, sequence }, grace, begun);
+    perform(deferred);
+    assert!(stops);
+    let due =
+        |bench: &mut Bench, at| std::iter::from_fn(|| bench.state.timers.due(at)).any(|due| due == Timer::Kill(id));
+    assert!(!due(&mut bench, sent + grace - Duration::from_millis(1)));
+    assert!(due(&mut bench, Instant::now() + grace));
+}
+
+#[test]
 fn timers_of_workers_that_are_gone_do_not_pile_up() {
     let mut bench = Bench::new(&[1]);
     let far = bench.now + Duration::from_secs(60);
