@@ -1,4 +1,4 @@
-//! The trait that a back-end implements, and how a back-end is stopped.
+//! The trait that a back-end implements, and the ways to stop a back-end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -83,7 +83,7 @@ pub trait Backend: Send + Sync {
     /// Returns how many tasks can run at the same time.
     fn max_workers(&self) -> usize;
 
-    /// Returns a handle that owns what `schedule` needs, for submitting after the borrow of the executor has ended.
+    /// Returns a handle through which tasks can be submitted after the borrow of the executor has ended.
     ///
     /// [`Executor::map_with`](crate::Executor::map_with) with a `buffersize` submits its later items through it. It
     /// must not keep the workers alive: once the executor is shut down, its `schedule` returns `ShutDown`. The default
@@ -93,7 +93,7 @@ pub trait Backend: Send + Sync {
     }
 }
 
-/// What happens to the tasks that are not done when an executor is closed.
+/// The fate of the tasks that are not done when an executor is closed.
 ///
 /// Dropping an executor is [`Drain`](Shutdown::Drain). Python's counterparts: `shutdown()`,
 /// `shutdown(cancel_futures=True)`, and `terminate_workers()` followed by `kill_workers()`.

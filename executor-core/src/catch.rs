@@ -1,4 +1,4 @@
-//! The one place where panics of user code are caught and made values.
+//! The only place where panics of user code are caught and become values.
 //!
 //! `catch_unwind` only returns the payload; only the panic hook knows the location and the backtrace. So the first task
 //! of the program chains a hook that records both for a thread that panics inside a catch. Inside a task that hook is
@@ -36,18 +36,18 @@ use crate::{
     worker::{is_worker, worker_name},
 };
 
-/// What happens to the panics of a thread.
+/// The treatment of a thread's panics.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// They are printed.
+    /// The panics are printed.
     Loud,
-    /// They are recorded, to be delivered as values.
+    /// The panics are recorded, to be delivered as values.
     Silent,
-    /// They are recorded, and there was at least one: `RECORD` has it.
+    /// The panics are recorded, and there was at least one: `RECORD` has it.
     Found,
 }
 
-/// What the hook knows of a panic.
+/// The hook's knowledge of a panic.
 struct Found {
     message: String,
     payload: TypeId,
@@ -238,7 +238,7 @@ fn chain_hook_first() {
     chain_hook_here();
 }
 
-/// Chains the hook as [`chain_hook`] does, even on a worker. For worker processes, where no hook waits for a worker.
+/// Chains the hook as [`chain_hook`] does, even on a worker. Worker processes use it, where no hook waits for a worker.
 #[inline]
 pub(crate) fn chain_hook_here() {
     HOOK.call_once(|| {
@@ -247,7 +247,7 @@ pub(crate) fn chain_hook_here() {
     });
 }
 
-/// The hook.
+/// Handles a panic.
 fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
     if MODE.get() == Mode::Loud || cfg!(panic = "abort") {
         return previous(info);

@@ -1,10 +1,10 @@
-//! When a wait ends: at an instant, or never.
+//! The end of a wait: an instant, or never.
 
 use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, MutexGuard};
 
-/// Returns when a wait of this length ends that begins now. `None` means never, and so does an instant that is too far
+/// Returns the end of a wait of this length that begins now. `None` means never, and so does an instant that is too far
 /// away to be represented.
 pub fn after(timeout: Option<Duration>) -> Option<Instant> {
     Instant::now().checked_add(timeout?)

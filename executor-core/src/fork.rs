@@ -4,9 +4,9 @@
 //! Pools and tasks therefore store the [`Generation`] in which they were created, and compare it before they wait.
 //! Reading the generation is one load, unlike asking the system for the process id.
 //!
-//! A new pool may be built in the child if the parent had no other threads at the fork. If it had, locks may be held in
-//! the child for ever, such as the one of `parking_lot`'s table of parked threads: POSIX allows only async-signal-safe
-//! functions in such a child.
+//! A new pool may be built in the child if the parent had no other threads at the fork. If it had, locks may be held
+//! forever in the child, such as the one of `parking_lot`'s table of parked threads: POSIX allows only
+//! async-signal-safe functions in such a child.
 //!
 //! ```
 //! let born = executor_core::fork::generation();
@@ -59,7 +59,7 @@ impl Generation {
     }
 }
 
-/// A value of which a forked child creates its own instance. The copy of its parent's value may be locked for ever by a
+/// A value of which a forked child creates its own instance. The copy of its parent's value may be locked forever by a
 /// thread that does not exist in the child.
 #[derive(Debug)]
 pub(crate) struct Own<T>(AtomicPtr<(Generation, T)>);

@@ -78,8 +78,8 @@ impl<T: Send + 'static> Future<T> {
         self.task().state.snapshot().is_done()
     }
 
-    /// Returns whether the task runs at this moment. A task that lies in a worker's queue does not run; Python says
-    /// that it does.
+    /// Returns whether the task is running. A task that lies in a worker's queue does not run; Python says that it
+    /// does.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -103,8 +103,8 @@ impl<T: Send + 'static> Future<T> {
         self.task().state.snapshot().is_cancelled()
     }
 
-    /// Cancels the task. Returns true if the task never ran and never will. Then it is done, and this runs its
-    /// callbacks. Returns false if the task runs or is done, and nothing changed.
+    /// Cancels the task. Returns true if the task never ran and never will. The task is then done, and this call runs
+    /// its callbacks. Returns false if the task runs or is done; nothing changes then.
     ///
     /// It succeeds until the task starts, even if the task already lies in a worker's queue. Exactly one of "it ran"
     /// and "it was cancelled" is true in the end. The arguments are dropped before this returns in the thread that
@@ -169,7 +169,7 @@ impl<T: Send + 'static> Future<T> {
             if task.host().find().is_some_and(|host| host.terminate(task.id, task.place(), grace)) {
                 return true;
             }
-            // Its worker may have died meanwhile, so that the task waits for another attempt.
+            // The task's worker may have died meanwhile, so that the task waits for another attempt.
             if !task.state.snapshot().is_queued() {
                 return false;
             }
@@ -178,14 +178,14 @@ impl<T: Send + 'static> Future<T> {
 
     /// Runs the task inline if it has not started and the calling thread is a worker of the task's back-end, as
     /// [`result`](Future::result) does first. Returns whether it did: false if the task had started, or there is no
-    /// stack for it. For authors of back-ends that wait in ways of their own.
+    /// stack for it. This is for authors of back-ends that wait in ways of their own.
     pub fn run_inline(&self) -> bool {
         help(self.task()).unwrap_or(false)
     }
 
     /// Runs the task inline as [`run_inline`](Future::run_inline) does, or fails it with
     /// [`InvalidState`](crate::ErrorKind::InvalidState) if there is no stack for it. Returns whether the task is done
-    /// by either. For authors of back-ends.
+    /// by either. This is for authors of back-ends.
     pub fn run_inline_or_fail(&self) -> bool {
         help_or_fail(self.task())
     }

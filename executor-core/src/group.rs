@@ -8,7 +8,7 @@ use crate::{
     sync::Mutex,
 };
 
-/// Collects the indices of done tasks. It is in the list of waiters of each task.
+/// Collects the indices of done tasks. Each of the tasks has it in its list of waiters.
 pub(crate) struct Group {
     done: Mutex<VecDeque<usize>>,
     /// The signal of the waiting thread: the thread that made the group, unless the group moved.
@@ -34,8 +34,8 @@ impl Group {
         self.done.lock().pop_front()
     }
 
-    /// Waits until a task may be done that [`next`](Group::next) has not returned, or until the deadline. Spins, and
-    /// then sleeps.
+    /// Waits until a task may be done that [`next`](Group::next) has not returned, or until the deadline. It spins
+    /// first and then sleeps.
     pub(crate) fn wait(&self, deadline: Option<Instant>) {
         spin::with_own_budget(|budget| {
             if !budget.spin_with_backoff(COLLECTING, || !self.done.lock().is_empty()) {

@@ -1,4 +1,4 @@
-//! The executor that runs everything in the caller.
+//! The executor that runs everything in the calling thread.
 
 use std::{
     sync::{
@@ -35,7 +35,7 @@ pub struct InlineExecutor {
 }
 
 impl InlineExecutor {
-    /// Makes an executor that runs everything in the caller.
+    /// Makes an executor that runs everything in the calling thread.
     pub fn new() -> InlineExecutor {
         InlineExecutor::default()
     }
@@ -69,7 +69,7 @@ impl Backend for InlineExecutor {
     }
 }
 
-/// Submits even after the borrow of the executor has ended. Dropping it, unlike the executor, closes nothing.
+/// Submits tasks even after the borrow of the executor has ended. Dropping it, unlike the executor, closes nothing.
 #[derive(Clone, Debug, Default)]
 struct Handle {
     closed: Arc<AtomicBool>,
@@ -85,7 +85,7 @@ impl Backend for Handle {
             return Err(task.nested_too_deep());
         }
         // A worker of another executor stays one, so that tasks of that executor can wait for each other through this
-        // one.
+        // executor.
         static NAME: LazyLock<Arc<str>> = LazyLock::new(|| "inline".into());
         let _worker = enter_worker(NAME.clone(), worker_host());
         nesting::deeper(|| task.run());

@@ -1,4 +1,4 @@
-//! How deep waits may be nested on one stack.
+//! The limit on how deep waits may be nested on one stack.
 //!
 //! A worker that waits for a queued task runs it inline, on top of the waiting task. The awaited task may wait in turn,
 //! so the stack grows with each level. Once half of the stack is used, the awaited task gets a fresh stack. If there is
@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use crate::{Error, ErrorKind, stack};
 
-/// How much is left of the stack of the calling thread.
+/// The rest of the stack of the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StackLeft {
     /// More than half: a task may run on top of this one.
@@ -27,10 +27,11 @@ thread_local! {
 /// While more than this is left, no task is refused, however large the stack is.
 const LEAST: usize = 512 << 10;
 
-/// A thread whose stack is used up by something else may still run so many tasks on top of each other.
+/// A thread whose stack is used up by something else may still run this many tasks on top of each other.
 const FREE_LEVELS: u32 = 4;
 
-/// Where the end of the stack is not known, so many levels count as half of it, and twice as many as nearly all of it.
+/// Where the end of the stack is not known, this many levels count as half of it, and twice as many as nearly all of
+/// it.
 const HALF: u32 = 100;
 
 /// Returns how much is left of the stack of the calling thread.

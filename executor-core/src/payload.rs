@@ -1,4 +1,4 @@
-//! What can be sent to every back-end: arguments, results and functions.
+//! The values that can be sent to every back-end: arguments, results and functions.
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -22,7 +22,7 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
     (Promise { typed: own, takes: PhantomData }, Future::new(typed))
 }
 
-/// Completes one future. If it is dropped before, the future fails, so that no thread waits for ever. Python's
+/// Completes one future. If it is dropped before, the future fails, so that no thread waits forever. Python's
 /// counterpart is the part of `Future` that is "for use by executors".
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! How a thread sleeps until it is notified.
+//! The signal on which a thread sleeps until it is notified.
 
 use std::{sync::Arc, time::Instant};
 

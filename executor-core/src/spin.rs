@@ -45,17 +45,17 @@ pub struct SpinBudget {
     spins: u32,
 }
 
-/// So many spins are worth their cost in every case.
+/// This many spins are always worth their cost.
 const LEAST: u32 = if MODELLED { 0 } else { 2 };
-/// On a fast machine so many spins take about as long as [`LONGEST`].
+/// On a fast machine this many spins take about as long as [`LONGEST`].
 const MOST: u32 = if MODELLED { 0 } else { 64 };
 /// The budget of a thread that has not waited yet.
 const FIRST: u32 = if MODELLED { 0 } else { 16 };
 /// A model checker has no time, and a second spin shows nothing that another order would not show.
 const MODELLED: bool = cfg!(all(test, loom));
-/// More spinning might have saved a shorter sleep than this: [`LONGEST`], plus the time to wake both threads, the
-/// waiting one and the one it waits for. This ends the state in which each thread is asleep whenever the other one has
-/// something for it.
+/// More spinning might have saved a sleep that is shorter than this: [`LONGEST`], plus the time to wake both threads,
+/// the waiting one and the one that it waits for. This ends the state in which each thread is asleep whenever the other
+/// one has something for it.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
 /// If yielding takes longer than this, another thread had the processor, and the backoff is not needed.
 const BRIEF: Duration = Duration::from_nanos(800);
@@ -121,7 +121,7 @@ pub(crate) fn with_own_budget<R>(wait: impl FnOnce(&mut SpinBudget) -> R) -> R {
     thread_local! {
         static BUDGET: Cell<SpinBudget> = const { Cell::new(SpinBudget::new()) };
     }
-    // A copy, because what the thread spins on may itself wait.
+    // A copy, because the code that the thread calls while it spins may itself wait.
     let mut budget = BUDGET.get();
     let waited = wait(&mut budget);
     BUDGET.set(budget);

@@ -1,4 +1,4 @@
-//! How much stack the running thread has left.
+//! The space that is left on the stack of the running thread.
 //!
 //! Code that recurses as deep as its input (decoding a value, running a task inline that runs another one inline)
 //! checks this before it goes one level deeper, so that the result is an error and not the end of the program.

@@ -1,4 +1,4 @@
-//! How a thread waits for one task.
+//! Waiting for one task.
 
 use std::{
     cell::Cell,
@@ -194,7 +194,7 @@ thread_local! {
     static LAST_WAIT: Cell<TaskId> = const { Cell::new(TaskId::from_u64(0)) };
 }
 
-/// Describes a wait to the task's host.
+/// Describes a wait for the task's host.
 fn describe(task: &TaskRef, deadline: Option<Instant>, is_polling: bool) -> Waiting<'_> {
     let backoff = if task.id < LAST_WAIT.get() { spin::COLLECTING } else { spin::IN_A_HURRY };
     Waiting { task: task.id, state: &task.state, place: &task.place, deadline, backoff, is_polling }
@@ -202,7 +202,7 @@ fn describe(task: &TaskRef, deadline: Option<Instant>, is_polling: bool) -> Wait
 
 /// Waits until `read` returns an output. A time-out of zero reads once.
 ///
-/// A task that is done is waited for without a time-out: another thread may be unpacking its output, which takes that
+/// The wait for a task that is done has no time-out: another thread may be unpacking its output, which takes that
 /// thread no longer than it would take this one.
 pub(crate) fn wait_for<R>(
     task: &TaskRef,
@@ -234,7 +234,7 @@ pub(crate) fn wait_for<R>(
     }
 }
 
-/// Returns the error of a read where the value was moved out.
+/// Returns the error of a read after the value was moved out.
 pub(crate) fn taken(task: &TaskRef) -> Error {
     let reason = if task.state.snapshot().is_shared() {
         "is shared: read it through the `SharedFuture`"
@@ -244,12 +244,12 @@ pub(crate) fn taken(task: &TaskRef) -> Error {
     Error::new(ErrorKind::InvalidState, format!("the result of task `{}` {reason}", task.name()))
 }
 
-/// Blocks until the event, of which the task notifies this thread.
+/// Blocks until the event happens. The task notifies this thread of it.
 fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
     wait_until_or(task, deadline, event, || false)
 }
 
-/// Blocks until the event, or until `interrupted` returns true, of which the thread's signal is set.
+/// Blocks until the event happens or `interrupted` returns true. A change of the latter sets the thread's signal.
 fn wait_until_or(
     task: &TaskRef,
     deadline: Option<Instant>,

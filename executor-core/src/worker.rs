@@ -1,4 +1,4 @@
-//! What the calling thread is a worker of: the worker's name, its host, and the flag that asks its tasks to stop.
+//! The calling thread as a worker: its name, its host, and the flag that asks its tasks to stop.
 
 use std::{
     cell::RefCell,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::host::HostId;
 
-/// What a thread is a worker of.
+/// The identity of a thread as a worker.
 struct Worker {
     name: Arc<str>,
     host: HostId,
@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Makes the calling thread a worker until the guard is dropped. Its tasks show this name, and wait as members of this
-/// host (see [`Future::result`](crate::Future::result) on waiting inside a task). For authors of back-ends.
+/// host (see [`Future::result`](crate::Future::result) on waiting inside a task). This is for authors of back-ends.
 pub fn enter_worker(name: impl Into<Arc<str>>, host: HostId) -> WorkerGuard {
     // If a task of the outer host continues through another executor, the outer host's flag still stops it.
     let stop_all = if host == worker_host() { stop_flag() } else { None };
@@ -40,7 +40,7 @@ fn enter(worker: Worker) -> WorkerGuard {
     WorkerGuard { before, not_send: PhantomData }
 }
 
-/// Restores what the thread was before [`enter_worker`], when it is dropped.
+/// Restores the thread's former identity when it is dropped.
 #[must_use = "the thread is a worker only as long as this lives"]
 pub struct WorkerGuard {
     before: Option<Worker>,
@@ -60,7 +60,7 @@ impl fmt::Debug for WorkerGuard {
     }
 }
 
-/// Returns the host whose worker the calling thread is, or [`HostId::NONE`]. For authors of back-ends.
+/// Returns the host whose worker the calling thread is, or [`HostId::NONE`]. This is for authors of back-ends.
 pub fn worker_host() -> HostId {
     WORKER.try_with(|worker| worker.borrow().as_ref().map_or(HostId::NONE, |worker| worker.host)).unwrap_or_default()
 }

@@ -23,7 +23,7 @@ fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) 
     }
 }
 
-/// Returns `None` if the bytes are not a whole number of numbers.
+/// Decodes numbers. Returns `None` if the bytes are not a whole number of numbers.
 fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
     let (numbers, rest) = bytes.as_chunks::<SIZE>();
     // On a little-endian machine this compiles to one copy.

@@ -22,7 +22,7 @@ pub struct Bytes(SmallVec<[u8; FEW]>);
 const FEW: usize = 16;
 
 impl Bytes {
-    /// Returns what `write` appends to an empty vector, and what `write` returns.
+    /// Calls `write` with an empty vector. Returns the bytes that it has appended, and its result.
     ///
     /// # Errors
     ///

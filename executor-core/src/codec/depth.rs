@@ -10,15 +10,15 @@ use crate::stack;
 /// level, and for dropping the value, whose frames are smaller.
 const PART: usize = 2;
 
-/// The same for a value whose type does not say what follows: it may be a buffer that is read again.
+/// The share for a value whose type does not say what follows: it may be a buffer that is read again.
 const UNTYPED: usize = 4;
 
-/// The same for what serde buffers: untagged and internally tagged enums, and flattened fields. Serde reads the buffer
-/// a second time, with the larger frames of the type itself, which do not pass through this format.
+/// The share for values that serde buffers: untagged and internally tagged enums, and flattened fields. Serde reads the
+/// buffer a second time, with the larger frames of the type itself, which do not pass through this format.
 const BUFFERED: usize = 8;
 
-/// How many copies of a value may be on the stack at the same time while it is read. The compiler removes most of them
-/// only when it optimizes.
+/// The number of copies of a value that may be on the stack at the same time while it is read. The compiler removes
+/// most of them only when it optimizes.
 const COPIES: usize = if cfg!(debug_assertions) { 24 } else { 6 };
 
 /// Values up to this size in bytes need no check of their own: the stack of their level is enough.

@@ -116,10 +116,10 @@ kinds! {
     11: f64
 }
 
-/// A deserializer that reads nothing. Its error says which visitor was asked to read a sequence.
+/// A deserializer that reads nothing. Its error contains the visitor that was asked to read a sequence.
 struct VisitorProbe;
 
-/// The type of the visitor, or `None` if something else than a sequence was asked for.
+/// The type of the visitor, or `None` if something other than a sequence was asked for.
 #[derive(Debug, PartialEq)]
 struct VisitorType(Option<TypeId>);
 

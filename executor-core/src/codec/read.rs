@@ -1,7 +1,7 @@
 //! Reads values in the [format](super::format).
 //!
-//! This file has the reader and what it reads byte by byte: tags, counts, numbers and text. `deserializer` is the
-//! interface to serde, `visit` passes values to visitors, and `compound` has the elements and fields of compound
+//! This file has the reader and the parts that it reads byte by byte: tags, counts, numbers and text. `deserializer` is
+//! the interface to serde, `visit` passes values to visitors, and `compound` has the elements and fields of compound
 //! values.
 
 mod compound;

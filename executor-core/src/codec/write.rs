@@ -1,7 +1,7 @@
 //! Writes values in the [format](super::format).
 //!
-//! This file has the writer and what it writes byte by byte: tags, counts and numbers. `serializer` is the interface to
-//! serde, and `compound` has the elements and fields of compound values.
+//! This file has the writer and the parts that it writes byte by byte: tags, counts and numbers. `serializer` is the
+//! interface to serde, and `compound` has the elements and fields of compound values.
 
 mod compound;
 mod serializer;

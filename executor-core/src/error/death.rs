@@ -1,8 +1,8 @@
-//! How a worker process ended.
+//! The end of a worker process.
 
 use serde::{Deserialize, Serialize};
 
-/// How a worker process ended, as far as the system reports it. See
+/// The end of a worker process, as far as the system reports it. See
 /// [`Error::worker_death`](crate::Error::worker_death).
 ///
 /// ```

@@ -153,7 +153,7 @@ mod tests {
         assert_ne!(one.fingerprint(), other.fingerprint());
     }
 
-    /// Resolves what is refused, or is an entry of this test program.
+    /// Resolves an address that is refused, or belongs to an entry of this test program.
     fn resolve(address: Address) -> Result<&'static Entry, Error> {
         // SAFETY: an address that this process did not make is refused before an entry is read, because the tests below
         // only forge the magic number outside the program's constants.
@@ -180,7 +180,7 @@ mod tests {
         let on_heap: Box<[AtomicU64; WORDS]> = Box::new([const { AtomicU64::new(0) }; WORDS]);
         let real = Address::of(entry_of(double)).expect("in this program");
         for forged in [&IN_DATA, &IN_BSS, &*on_heap] {
-            // An exact copy of an entry, which is one by all that it holds.
+            // An exact copy of an entry, which is an entry by all its contents.
             for (number, word) in forged.iter().enumerate() {
                 let at = std::ptr::from_ref(entry_of(double)).cast::<u64>();
                 // SAFETY: the entry has that many words, and is all initialised: it has no padding.

@@ -29,9 +29,9 @@ const REFUSED: u8 = 1;
 /// One argument of a batch.
 #[derive(Debug)]
 pub enum Argument<'a> {
-    /// The function must be called with this.
+    /// The argument, with which the function must be called.
     Call(&'a [u8]),
-    /// The function must not be called, and this is the outcome.
+    /// The outcome, because the function must not be called.
     Refused(Error),
 }
 
@@ -100,7 +100,7 @@ pub fn records(bytes: &[u8]) -> Records<'_> {
     Records { rest: bytes }
 }
 
-/// The iterator of [`records`].
+/// Iterates over records. [`records`] returns it.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     rest: &'a [u8],

@@ -1,4 +1,4 @@
-//! One row of the function table, and how it is called.
+//! One row of the function table, and the call of its function.
 #![allow(unsafe_code)]
 
 use std::{
@@ -31,7 +31,7 @@ pub(super) enum Argument<'a> {
     Given(&'a mut Vec<u8>),
 }
 
-/// Two numbers that no other data of a program has by chance.
+/// Two numbers that no other data of a program contains by chance.
 const MAGIC: [u64; 2] = [0x6375_7272_5f66_6e21, 0x9e3c_41d7_5a0b_f286];
 
 impl Entry {

@@ -90,7 +90,7 @@ impl Image {
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub fn own() -> &'static Image {
     static OWN: std::sync::OnceLock<Image> = std::sync::OnceLock::new();
-    // If the loader does not tell, there are no parts, and so no function is found.
+    // If the loader does not report them, there are no parts, and so no function is found.
     OWN.get_or_init(|| holding(anchor()).unwrap_or_default())
 }
 
@@ -105,7 +105,7 @@ pub fn holding(at: usize) -> Option<Image> {
         found: Option<Image>,
     }
 
-    /// Called once for each loaded file; ends the visit at the one that holds the address.
+    /// Examines a loaded file, and ends the visit at the one that holds the address. The loader calls it for each file.
     unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> i32 {
         // SAFETY: the loader passes a valid description of a loaded file.
         let info = unsafe { &*info };
@@ -139,7 +139,7 @@ pub fn holding(at: usize) -> Option<Image> {
 ///
 /// # Safety
 ///
-/// - `info` is what the loader describes a loaded file with.
+/// - `info` is the loader's description of a loaded file.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 unsafe fn read(info: &libc::dl_phdr_info) -> Image {
     // SAFETY: the description points to that many program headers.

@@ -1,5 +1,5 @@
-//! The function table: how a function is named so that another process of the same program finds it, and how that
-//! process calls it. Back-ends that run tasks remotely are built on this.
+//! The function table: the names by which another process of the same program finds functions, and how that process
+//! calls them. Back-ends that run tasks remotely are built on this.
 //!
 //! The type of a function that captures nothing identifies the function. For each submitted function the compiler emits
 //! one constant [`Entry`]: a magic number, the identity of the types, and the monomorphised call. An entry is named by

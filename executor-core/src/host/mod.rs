@@ -1,10 +1,10 @@
-//! How a future reaches the back-end that has its task.
+//! The way from a future to the back-end that has its task.
 //!
 //! Most operations of a future need no back-end, because the future waits on the task's own state. A few rare ones do:
 //! withdrawing a task that lies in a worker's own queue, finding out whether such a task has started, stopping a
 //! running task, and telling a bounded queue that one of its tasks left early. A back-end that supports them registers
-//! a [`Host`], and writes its [`HostId`] on the tasks it accepts. The id is resolved when it is needed, so a task
-//! carries four bytes instead of a counted reference that all submitting and completing threads would contend for.
+//! a [`Host`], and writes its [`HostId`] on the tasks that it accepts. The id is resolved when it is needed, so a task
+//! carries four bytes instead of a counted reference, which all submitting and completing threads would contend for.
 //!
 //! ```
 //! use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
@@ -99,7 +99,7 @@ pub trait Host: Send + Sync {
         true
     }
 
-    /// Returns what wakes workers when [`has_idle_worker`](Host::has_idle_worker) becomes false.
+    /// Returns the watch that wakes workers when [`has_idle_worker`](Host::has_idle_worker) becomes false.
     fn idle_watch(&self) -> Option<&IdleWatch> {
         None
     }
@@ -111,7 +111,8 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns why there is no fresh stack. Then the code was not run. The default always returns an error.
+    /// Returns an error that says why there is no fresh stack. Then the code was not run. The default always returns
+    /// one.
     fn run_on_fresh_stack(&self, size: Option<usize>, code: &mut (dyn FnMut() + Send)) -> Result<(), Error> {
         let _ = (size, code);
         Err(Error::new(ErrorKind::InvalidState, "this back-end has no fresh stacks"))
@@ -122,9 +123,9 @@ pub trait Host: Send + Sync {
         let _ = task;
     }
 
-    /// Called as [`left_queue`](Host::left_queue) is, for a host that needs to find the task: `place` is what
-    /// [`Task::note_place`](crate::Task::note_place) or [`Task::place`](crate::Task::place) received last, and 0
-    /// before. It may be out of date, so compare the ids.
+    /// Called as [`left_queue`](Host::left_queue) is, for a host that needs to find the task. `place` is the last one
+    /// that [`Task::note_place`](crate::Task::note_place) or [`Task::place`](crate::Task::place) received, or 0 if
+    /// there was none. It may be out of date, so compare the ids.
     fn left_queue_at(&self, task: TaskId, place: u64) {
         let _ = place;
         self.left_queue(task);

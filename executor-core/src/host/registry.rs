@@ -20,7 +20,7 @@ pub struct Registration(HostId);
 /// The hosts of this process. A forked child starts with none, because the parent's hosts have no threads there.
 static HOSTS: Own<RwLock<HashMap<u32, Weak<dyn Host>>>> = Own::new();
 
-/// Registers a host, which is held weakly.
+/// Registers a host. The registry holds it weakly.
 pub fn register(host: Weak<dyn Host>) -> Registration {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let mut hosts = HOSTS.get().write();

@@ -1,4 +1,4 @@
-//! Several items of a map as one task.
+//! A task that has several items of a map.
 
 use std::{marker::PhantomData, sync::Arc, time::Instant};
 

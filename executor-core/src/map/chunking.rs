@@ -1,4 +1,4 @@
-//! Decides how many items a chunk has, from the measured cost of the items before.
+//! Chooses the number of items of a chunk, from the measured cost of earlier items.
 
 use std::{
     sync::{
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// A chunk should take about this long.
+/// The time that a chunk should take.
 const TARGET: Duration = Duration::from_micros(200);
 
 /// The size of the first chunks, before any cost is known.
@@ -17,7 +17,7 @@ const FIRST: usize = 8;
 /// Before any cost is known, a chunk is at most one 32nd of what each worker has received so far.
 const UNKNOWN_PART: usize = 32;
 
-/// A chunk may be at most this many times as large as the one before.
+/// A chunk may be at most this many times as large as the previous one.
 const GROWTH: usize = 2;
 
 /// The rest of the input must be enough for at least this many chunks of the same size for each worker.
@@ -61,7 +61,7 @@ pub(super) struct Chunking {
     /// How many items may be submitted and not yet read.
     bound: usize,
     estimate: Arc<CostEstimate>,
-    /// The size of the chunk before.
+    /// The size of the previous chunk.
     last: usize,
     /// The size of all chunks so far.
     submitted: usize,

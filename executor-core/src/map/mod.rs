@@ -46,7 +46,7 @@ use source::{Batch, Input, Source};
 pub struct Map<R: Payload> {
     /// The input, or `None` if it has ended or nothing can be submitted any more.
     source: Option<Box<dyn Source<R>>>,
-    /// Submits later items. `None` if everything was submitted at the call.
+    /// The back-end's handle, which submits later items, or `None` if all items were submitted at the call.
     backend: Option<Arc<dyn Backend>>,
     chunking: Chunking,
     /// How many more items may be submitted now.
@@ -59,7 +59,7 @@ pub struct Map<R: Payload> {
     ready: ResultsIter<R>,
     /// Returns the batches in the order of completion, for an unordered map.
     unordered: Option<Arc<Group>>,
-    /// Batches with lower numbers were already considered for running them inline.
+    /// Batches with lower numbers were already considered for running inline.
     helped: usize,
     deadline: Option<Instant>,
     timeout: Option<Duration>,

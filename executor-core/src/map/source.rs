@@ -39,7 +39,7 @@ pub(super) trait Source<R>: Send {
 pub(super) struct Input<F, I: Iterator, R> {
     function: F,
     items: I,
-    /// Whether `items` has ended or panicked. It is not called again then.
+    /// Whether `items` has ended or panicked. If so, it is not called again.
     over: bool,
     /// The items that were read and not submitted. Between calls it is empty, unless `items` panicked.
     read: Vec<I::Item>,

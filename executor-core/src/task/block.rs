@@ -10,7 +10,7 @@
 //! # Who may touch a block
 //!
 //! 1. A place that was given out belongs to its task, until [`Memory`] is dropped.
-//! 2. The rest of the block belongs to the thread that opened it, until that thread closes it.
+//! 3. The block itself belongs to its last user, which learns from [`Tally`] that it is the last.
 //! 3. The block itself belongs to the user that [`Tally`] tells that it was the last.
 #![allow(unsafe_code)]
 
@@ -50,7 +50,7 @@ impl Tally {
         self.0.fetch_sub(1, AcqRel) == 1
     }
 
-    /// Ends the use by the thread that opened the block, after it has given out so many places. Returns whether it was
+    /// Ends the use by the thread that opened the block, after it has given out `given` places. Returns whether it was
     /// the last user, and so owns the block.
     #[must_use]
     pub(super) fn close(&self, given: u32) -> bool {
@@ -154,7 +154,7 @@ thread_local! {
     static OPEN: Open = const { Open::new() };
 }
 
-/// Points to the block that a task lies in, or to none if the task was allocated alone.
+/// Points to the block that contains a task, or to none if the task was allocated alone.
 #[derive(Clone, Copy)]
 pub(super) struct BlockPointer(Option<NonNull<Block>>);
 

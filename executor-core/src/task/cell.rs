@@ -40,9 +40,9 @@ pub(crate) struct Header {
     pub(crate) waiters: Waiters,
     pub(crate) options: Option<Box<TaskOptions>>,
     pub(crate) id: TaskId,
-    /// Where the task lies in the back-end. Every question to the host carries it.
+    /// The location of the task in the back-end. Every call of the host carries it.
     pub(crate) place: AtomicU64,
-    /// The host of the back-end that has the task; 0 until the back-end attaches one. See [`crate::host`].
+    /// The host of the back-end that has the task, or 0 until the back-end attaches one. See [`crate::host`].
     pub(crate) host: AtomicU32,
     /// The fork generation of the process that made the task.
     pub(crate) born: fork::Generation,
@@ -68,9 +68,9 @@ struct Cell<W: Work> {
 
 /// The output slot.
 pub(super) enum Output<T> {
-    /// Not written yet, or the task is CANCELLED.
+    /// The output is not written yet, or the task is CANCELLED.
     Empty,
-    /// Moved out before if TAKEN, so only `free` may drop it.
+    /// If TAKEN, the value was moved out. So only `free` may drop it.
     Value(ManuallyDrop<T>),
     Error(Error),
     Packed(Bytes),
@@ -87,19 +87,19 @@ impl<T> Output<T> {
 
 /// The operations that depend on the types of a task. Each takes the header of a `Cell<W>` for the `W` of the table.
 struct VTable {
-    /// Owns the work (rule 2) and the output (rule 3): runs the one into the other.
+    /// Runs the work and writes its output. The caller owns the work (rule 2) and the output (rule 3).
     run: unsafe fn(NonNull<Header>) -> End,
-    /// Owns the work: drops it.
+    /// Drops the work, which the caller owns.
     discard: unsafe fn(NonNull<Header>),
-    /// Owns the work: encodes and drops it.
+    /// Encodes and drops the work, which the caller owns.
     encode: unsafe fn(NonNull<Header>, &mut Vec<u8>) -> Result<Encoded, Error>,
-    /// Owns the output: writes an error into it.
+    /// Writes an error into the output, which the caller owns.
     write_error: unsafe fn(NonNull<Header>, Error),
-    /// Owns the output: writes a packed reply into it.
+    /// Writes a packed reply into the output, which the caller owns.
     write_packed: unsafe fn(NonNull<Header>, Bytes),
-    /// Owns the output, which is packed: unpacks it.
+    /// Unpacks the output, which is packed and which the caller owns.
     unpack: unsafe fn(NonNull<Header>) -> End,
-    /// Has the last reference: drops and frees everything.
+    /// Drops and frees everything. The caller has the last reference.
     free: unsafe fn(NonNull<Header>),
     name: fn() -> &'static str,
 }
@@ -263,7 +263,7 @@ impl TaskRef {
             return state.is_running();
         }
         let started = self.host().find().is_some_and(|host| host.started(self.id, self.place()));
-        // The host may have returned false because the task moved on meanwhile, and true although it is done by now.
+        // The host may have returned false because the task was moved meanwhile, or true although it is done by now.
         let state = self.state.snapshot();
         if state.is_placed() { started } else { state.is_running() }
     }

@@ -1,4 +1,4 @@
-//! What must still be done for a task that is done.
+//! The remaining steps for a task that is done.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use super::{
     waiter::{Waiter, notify},
 };
 
-/// What the thread that completed a task owes: dropping the arguments if the task never ran, and notifying the waiters.
+/// The remaining steps of the thread that completed a task: dropping the arguments if the task never ran, and notifying
+/// the waiters.
 ///
 /// Dropping this does both, on the current thread and in this order, so a back-end must drop it outside its locks. A
 /// thread that must not run user code calls [`wake_threads`](Completed::wake_threads), and lets another thread drop the
@@ -30,7 +31,7 @@ pub struct Completed {
 }
 
 impl Completed {
-    /// For the thread that made the task DONE.
+    /// Makes the value for the thread that made the task DONE.
     #[inline]
     pub(super) fn new(task: TaskRef, owed: Owed) -> Completed {
         let waiters = match owed {
@@ -58,8 +59,8 @@ impl Completed {
     }
 
     /// Wakes the threads that wait for the task, which runs no user code. Returns the rest if dropping it runs user
-    /// code: a waker, a callback, the `Drop` of an argument or a result. For threads of a back-end that others depend
-    /// on.
+    /// code: a waker, a callback, the `Drop` of an argument or a result. This is for threads of a back-end that others
+    /// depend on.
     ///
     /// ```
     /// use executor_core::{Task, TaskOptions};

@@ -1,4 +1,4 @@
-//! What a task can learn about itself.
+//! A task's view of itself.
 
 use std::{
     any::Any,
@@ -55,9 +55,9 @@ impl Running for Arc<Remote> {
     }
 }
 
-/// What a worker process knows of the task it runs. For authors of back-ends.
+/// A worker process's knowledge of the task that it runs. This is for authors of back-ends.
 pub struct Remote {
-    /// The id in the process that submitted it.
+    /// The id in the process that submitted the task.
     pub id: TaskId,
     /// Its name.
     pub name: Cow<'static, str>,
@@ -162,7 +162,7 @@ impl fmt::Debug for Remote {
     }
 }
 
-/// Runs code as a task that another process submitted. For authors of back-ends.
+/// Runs code as a task that another process submitted. This is for authors of back-ends.
 pub fn run_remote<R>(remote: Arc<Remote>, code: impl FnOnce() -> R) -> R {
     catch::chain_hook_here();
     run_as(&remote, code)

@@ -9,7 +9,7 @@ use crate::{
     function::{Entry, outcome},
 };
 
-/// A function that another process finds by its type, on an argument that can be encoded.
+/// A function that another process finds by its type, with an argument that can be encoded.
 pub(crate) struct Submitted<F, A, R> {
     pub(crate) function: F,
     pub(crate) args: A,

@@ -1,9 +1,9 @@
-//! A task, and what it can learn about itself while it runs.
+//! A task, and its view of itself while it runs.
 //!
 //! [`Executor::submit`](crate::Executor::submit) makes two halves: the back-end has the [`Task`], the caller the
 //! [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task locally
-//! ([`Task::run`]), or encodes it ([`Task::encode`]), has it run remotely and delivers the reply ([`Task::complete`]).
-//! If a task is dropped, its future fails, so that no caller waits for ever.
+//! ([`Task::run`]), or encodes it ([`Task::encode`]), lets it run remotely and delivers the reply ([`Task::complete`]).
+//! If a task is dropped, its future fails, so that no caller waits forever.
 
 mod block;
 pub(crate) mod cell;

@@ -182,7 +182,7 @@ impl Task {
         }
     }
 
-    /// Deals with a task that could not be claimed.
+    /// Handles a task that could not be claimed.
     #[cold]
     fn run_too_late(self) -> Option<Completed> {
         // A task that is still queued could not be claimed because its work is gone.
@@ -210,17 +210,17 @@ impl Task {
         })
     }
 
-    /// Sets where the task lies in the back-end's own queue. If another thread takes the task out of that queue,
-    /// [`Host::left_queue_at`](crate::host::Host::left_queue_at) receives this. Call it while no other thread can take
-    /// or cancel the task.
+    /// Sets the task's place in the back-end's own queue. If another thread takes the task out of that queue,
+    /// [`Host::left_queue_at`](crate::host::Host::left_queue_at) receives this place. Call it while no other thread can
+    /// take or cancel the task.
     #[inline]
     pub fn note_place(&self, place: u64) {
         // ORDERING: no other thread has the task; giving it to one publishes this.
         self.task.place.store(place, Relaxed);
     }
 
-    /// Marks the task as placed in a worker's own queue, from where only the host can withdraw it. Questions to the
-    /// host carry `place`. Returns false if the task is not queued any more; then drop it.
+    /// Marks the task as placed in a worker's own queue, from where only the host can withdraw it. Calls of the host
+    /// carry `place`. Returns false if the task is not queued any more; the caller must then drop it.
     #[must_use]
     pub fn place(&self, place: u64) -> bool {
         // ORDERING: the next line publishes this: a thread that has seen PLACED sees the place.
@@ -270,8 +270,8 @@ impl Task {
         fail(&self.task, error)
     }
 
-    /// Cancels the task, unless it runs on a thread of this process or is done. For a back-end that is closed, and for
-    /// a host that has withdrawn the task.
+    /// Cancels the task, unless it runs on a thread of this process or is done. This is for a back-end that is closed,
+    /// and for a host that has withdrawn the task.
     pub fn cancel(self) -> Completed {
         match self.task.state.cancel() {
             Some(owed) => Completed::new(self.task.clone(), owed),
@@ -291,7 +291,7 @@ impl Task {
     }
 }
 
-/// Returns `None` if the task runs on a thread of this process or is done.
+/// Completes a task with an error. Returns `None` if the task runs on a thread of this process or is done.
 fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
     // A task that ends like this has started, even if this process did not see it start.
     let ran = matches!(error.kind(), ErrorKind::WorkerDied | ErrorKind::TimeLimit | ErrorKind::Terminated);

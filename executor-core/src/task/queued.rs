@@ -1,4 +1,5 @@
-//! What a thread that does not own a task can do while the task is still queued: cancel it, run it, or fail it.
+//! The actions of a thread that does not own a task, while the task is queued: cancelling it, running it, or failing
+//! it.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -21,7 +22,8 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
     withdrawn
 }
 
-/// Runs a task inline, if it is still queued, for a task of the same host that waits for it. Returns whether it did.
+/// Runs a task inline, if it is still queued, on behalf of a task of the same host that waits for it. Returns whether
+/// it did.
 pub(crate) fn run_inline(task: &TaskRef) -> bool {
     let Some(claimed) = Claimed::claim_shared(task) else { return false };
     if let Some(host) = task.host().find() {
@@ -31,7 +33,7 @@ pub(crate) fn run_inline(task: &TaskRef) -> bool {
     true
 }
 
-/// Fails a task, if it is still queued, for a task of the same host that waits for it. Returns whether it did.
+/// Fails a task, if it is still queued, on behalf of a task of the same host that waits for it. Returns whether it did.
 pub(crate) fn fail_inline(task: &TaskRef, error: Error) -> bool {
     let Some(claimed) = Claimed::claim_shared(task) else { return false };
     if let Some(host) = task.host().find() {

@@ -57,7 +57,7 @@ const TAKEN: u32 = 1 << 10;
 /// The value is only cloned from now on, never moved out.
 const SHARED: u32 = 1 << 11;
 
-/// `schedule` may block while a bounded back-end is full. Set at birth or never.
+/// `schedule` may block while a bounded back-end is full. This is set at the task's birth or never.
 const MAY_WAIT: u32 = 1 << 12;
 
 /// The state word.
@@ -67,7 +67,7 @@ pub(crate) struct State(AtomicU32);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot(u32);
 
-/// What the thread that made a transition now owes.
+/// The duty of the thread that made a transition.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owed {
@@ -108,7 +108,7 @@ pub(crate) enum Access {
     Ready(Snapshot),
 }
 
-/// What a waiter waits for.
+/// The event that a waiter waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The task is done.
@@ -140,7 +140,7 @@ impl State {
         Snapshot(self.0.load(Acquire))
     }
 
-    /// Changes the word by `change`, as long as that returns a new word. Returns the word as it was before, either way.
+    /// Changes the word by `change`, as long as that returns a new word. Returns the former word in either case.
     #[inline]
     fn update(&self, change: impl FnMut(u32) -> Option<u32>) -> Result<Snapshot, Snapshot> {
         // ORDERING: Release, so that `recall` publishes what the back-end did with the task to the next owner, `place`
@@ -297,13 +297,13 @@ impl State {
     }
 }
 
-/// How a task ends.
+/// The way in which a task ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Value,
     Failed,
     Cancelled,
-    /// With an output from another process that is not unpacked yet.
+    /// The task has an output from another process, which is not unpacked yet.
     Packed {
         failed: bool,
     },

@@ -41,7 +41,7 @@ impl<T> Clone for Typed<T> {
     }
 }
 
-/// What an attempt to read the output found.
+/// The result of an attempt to read the output.
 pub(crate) enum Read<R> {
     /// The task is not done.
     NotDone,
@@ -49,7 +49,7 @@ pub(crate) enum Read<R> {
     Unpacking,
     /// The output was read.
     Ready(Result<R, Error>),
-    /// There was a value, and it was moved out before.
+    /// There was a value, but it was moved out before.
     Taken,
 }
 
@@ -79,7 +79,7 @@ fn make_readable(task: &TaskRef) -> Result<Snapshot, Unreadable> {
     }
 }
 
-/// Unpacks the output, for the thread that `access` gave it to.
+/// Unpacks the output, on the thread to which `access` gave it.
 fn unpack(task: &TaskRef) -> Snapshot {
     // SAFETY: `Access::Unpack` gives this thread the output (rule 3), which PACKED says is packed.
     let end = unsafe { task.unpack() };

@@ -1,4 +1,4 @@
-//! What a task does when it is run.
+//! The work of a task, which is done when the task runs.
 
 use crate::{Error, codec::Bytes, function::Entry};
 
@@ -19,11 +19,11 @@ pub(crate) trait Work: Send + 'static {
     fn unpack(reply: Bytes) -> Result<Self::Output, Error>;
 }
 
-/// The function that another process must call on the encoded arguments, and how often.
+/// The function that another process must call on the encoded arguments, and the number of calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoded {
     /// The function.
     pub entry: &'static Entry,
-    /// `None` if the bytes are one argument, `Some(n)` if they are a [batch](crate::function::batch) of `n`.
+    /// The number of items if the bytes are a [batch](crate::function::batch), or `None` if they are one argument.
     pub batch: Option<usize>,
 }

@@ -67,7 +67,7 @@ pub struct AsCompleted<T: Send + 'static> {
     /// The futures that were not yielded yet.
     futures: Vec<Option<Future<T>>>,
     open: usize,
-    /// How many of the open ones never get done in this process, because it was forked since.
+    /// How many of the open futures can never get done in this process, because it was forked since.
     lost: usize,
     group: Arc<Group>,
     deadline: Option<Instant>,
@@ -76,7 +76,7 @@ pub struct AsCompleted<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> AsCompleted<T> {
-    /// Runs a future that has not started, if this is a task of the same executor, or waits until one is done.
+    /// Runs a future that has not started if this is a task of the same executor. Otherwise waits until one is done.
     fn wait(&mut self) -> Result<(), Error> {
         let (futures, helped) = (&self.futures, &mut self.helped);
         help_or_wait_for_any(&self.group, self.deadline, || {

@@ -31,9 +31,9 @@ pub enum ReturnWhen {
 /// The result of [`wait`]: each future that it received, in one of two lists, in the order received.
 #[must_use]
 pub struct Waited<T> {
-    /// Those that are done: finished, failed or cancelled.
+    /// The futures that are done: finished, failed or cancelled.
     pub done: Vec<Future<T>>,
-    /// The others, which are unchanged.
+    /// The other futures, which are unchanged.
     pub not_done: Vec<Future<T>>,
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item 
     }
 }
 
-/// Returns how many futures never get done in this process, because it was forked after they were submitted.
+/// Returns how many futures can never get done in this process, because it was forked after they were submitted.
 fn count_lost<T: Send + 'static>(futures: &[Future<T>]) -> usize {
     futures.iter().filter(|future| !future.done() && future.task().born.check().is_err()).count()
 }

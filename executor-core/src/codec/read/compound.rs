@@ -16,7 +16,7 @@ use crate::codec::{
 /// The elements of a sequence, or the keys and values of a map.
 pub(super) struct Elements<'a, 'de> {
     pub(super) reader: &'a mut Reader<'de>,
-    /// How many are left: at most as many as there are bytes, or [`OPEN`].
+    /// The number of elements that are left: at most as many as there are bytes, or [`OPEN`].
     pub(super) left: usize,
 }
 
@@ -37,7 +37,7 @@ impl Elements<'_, '_> {
         true
     }
 
-    /// Returns whether all were read.
+    /// Returns whether all elements were read.
     #[inline]
     pub(super) fn are_read(&mut self) -> bool {
         !self.advance()

@@ -1,4 +1,4 @@
-//! The interface to serde: what a `Deserialize` implementation asks for.
+//! The interface to serde, which `Deserialize` implementations call.
 
 use serde::{
     Deserializer,
@@ -279,7 +279,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    /// Where the value of a field begins, this is only called for a field that the reading struct does not know.
+    /// Where the value of a field begins, this is called only if the reading struct does not know the field.
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if let Some(field) = self.field
@@ -296,7 +296,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.any(tag, visitor)
     }
 
-    /// Must return the same as the serializer's.
+    /// Returns `true`, as the serializer does: the two must agree.
     #[inline]
     fn is_human_readable(&self) -> bool {
         true

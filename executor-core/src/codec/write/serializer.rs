@@ -1,4 +1,4 @@
-//! The interface to serde: what a `Serialize` implementation calls.
+//! The interface to serde, which `Serialize` implementations call.
 
 use serde::{Serialize, Serializer, ser};
 

@@ -1,4 +1,4 @@
-//! The actors around a task, each of which does what a user or a back-end does.
+//! The actors around a task. Each behaves as a user or a back-end does.
 
 use std::{
     future::{Future as _, IntoFuture},
@@ -13,16 +13,16 @@ use crate::{
     Awaited, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal, task::queued::run_inline,
 };
 
-/// How a task gets done, unless it is cancelled before.
+/// The way in which a task gets done, unless it is cancelled before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// By running on a thread of this process.
+    /// It runs on a thread of this process.
     Local,
-    /// By a worker process, whose reply is unpacked by the thread that asks for the result.
+    /// A worker process runs it, and the thread that asks for the result unpacks the reply.
     Remote,
-    /// By the holder of a promise.
+    /// The holder of a promise completes it.
     Promised,
-    /// With an error, because its owner drops it.
+    /// Its owner drops it, so it fails.
     Abandoned,
 }
 
@@ -82,10 +82,10 @@ pub(super) fn keep(promise: &Promise<Value>, journal: &Arc<Journal>) {
     }
 }
 
-/// What a thread does with a future.
+/// The use that a thread makes of a future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Actor {
-    /// Completes it too. The first one prevents the other.
+    /// Completes it, too. The first one prevents the other.
     Complete,
     Cancel,
     /// Blocks until it is done.

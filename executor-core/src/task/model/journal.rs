@@ -36,7 +36,7 @@ impl Count {
     }
 }
 
-/// What happened in one run of a model.
+/// The events in one run of a model.
 pub(super) struct Journal {
     pub(super) ran: Count,
     /// Cancels that returned true, and cancels that returned false.
@@ -47,9 +47,9 @@ pub(super) struct Journal {
     pub(super) living: Lives,
     pub(super) callbacks_added: Count,
     pub(super) callbacks_run: Count,
-    /// What the waiting threads were told, one entry for each.
+    /// The results that the waiting threads received, one entry for each thread.
     pub(super) told: Told,
-    /// What the task did to shared memory. A thread that learns that the task ran must see it; loom reports a failure.
+    /// The task's change of shared memory. A thread that learns that the task ran must see it; loom reports a failure.
     effect: Effect,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Lives {
     ended: Count,
 }
 
-/// How often a request for the result returned what.
+/// How often requests for the result had each outcome.
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) value: Count,

@@ -26,13 +26,13 @@ use std::{
 
 use journal::Journal;
 
-/// Runs a model with at most so many preemptions, or fewer if `LOOM_MAX_PREEMPTIONS` is smaller.
+/// Runs a model with at most this many preemptions, or fewer if `LOOM_MAX_PREEMPTIONS` is smaller.
 fn explore(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync + 'static) {
     let asked = loom::model::Builder::new().preemption_bound;
     explore_with(asked.map_or(preemptions, |bound| bound.min(preemptions)), model);
 }
 
-/// Runs a model with this bound, for what fewer preemptions do not show.
+/// Runs a model with this bound, for cases that fewer preemptions do not reach.
 fn explore_with(preemptions: usize, model: impl Fn(&Arc<Journal>) + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
