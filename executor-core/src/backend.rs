@@ -12,7 +12,7 @@ use crate::{Error, Task};
 /// # Contract
 ///
 /// - Every task that `schedule` accepted gets done: it is run, completed, or dropped (which fails its future). None is
-///   kept for ever.
+///   kept forever.
 /// - `schedule` after `close` returns [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), and does not run the task.
 /// - If a bounded back-end is full, `schedule` blocks if [`Task::may_wait`] is true, and otherwise returns
 ///   [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).

@@ -190,7 +190,7 @@ pub trait Executor: Backend {
 
 impl<B: Backend + ?Sized> Executor for B {}
 
-/// The part of `submit` that is compiled for each function.
+/// Submits a call. This is the part of `submit` that is compiled for each function.
 fn submit<F, A, R>(
     backend: &dyn Backend,
     options: TaskOptions,

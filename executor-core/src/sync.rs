@@ -145,8 +145,8 @@ mod model {
             }
         }
 
-        /// A model has no clock, and its waits with a deadline are over as soon as others had the chance to run. That
-        /// covers each moment at which time can run out, because the model may suspend a thread at any point.
+        /// Waits as if until the deadline. A model has no clock, so the wait ends as soon as others had the chance to
+        /// run. That covers each moment at which time can run out, because the model may suspend a thread at any point.
         pub(crate) fn wait_while_until<T>(
             &self,
             guard: &mut MutexGuard<'_, T>,

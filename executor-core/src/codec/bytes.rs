@@ -1,4 +1,4 @@
-//! A byte buffer for values that are mostly small.
+//! A byte buffer for values that are usually small.
 
 use std::{cell::Cell, fmt, ops::Deref};
 

@@ -15,19 +15,19 @@ impl Failure {
         Failure(Box::new(reason.into()))
     }
 
-    /// The bytes end inside a value.
+    /// Returns the reason that the bytes end inside a value.
     #[cold]
     pub(super) fn short() -> Failure {
         Failure::new("its bytes end too early; its `Serialize` and `Deserialize` may not match")
     }
 
-    /// The bytes are not what this format writes.
+    /// Returns the reason that the bytes are not what this format writes.
     #[cold]
     pub(super) fn damaged() -> Failure {
         Failure::new("its bytes are damaged; its `Serialize` and `Deserialize` may not match")
     }
 
-    /// The value is nested too deeply for the stack that this thread has left.
+    /// Returns the reason that the value is nested too deeply for the rest of this thread's stack.
     #[cold]
     pub(super) fn deep() -> Failure {
         Failure::new(
@@ -36,7 +36,7 @@ impl Failure {
         )
     }
 
-    /// The stack of the thread is too small for the copies that reading the value makes.
+    /// Returns the reason that this thread's stack is too small for the copies that reading the value makes.
     pub(super) fn wide() -> Failure {
         Failure::new(
             "it is too large for the stack of this thread: use a thread with a larger stack, or keep its large parts \

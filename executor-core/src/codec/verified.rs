@@ -51,7 +51,7 @@ impl Kind {
     }
 }
 
-/// A function whose address identifies the type.
+/// Does nothing. The address of this function identifies the type.
 fn of_type<T>() {
     std::hint::black_box(size_of::<T>());
 }

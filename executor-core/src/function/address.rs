@@ -40,7 +40,7 @@ impl Address {
         Ok(address)
     }
 
-    /// The slow path of [`of`](Address::of).
+    /// Returns the address of an entry, on the slow path of [`of`](Address::of).
     #[cold]
     #[inline(never)]
     fn find(entry: &'static Entry) -> Result<Address, Error> {

@@ -98,7 +98,7 @@ mod parts {
     }
 }
 
-/// The `NT_GNU_BUILD_ID` note: a header of three words, the name `GNU`, and the id.
+/// Finds the `NT_GNU_BUILD_ID` note: a header of three words, the name `GNU`, and the id.
 fn from_note() -> Option<BuildId> {
     const NT_GNU_BUILD_ID: u32 = 3;
     for mut notes in parts::notes() {

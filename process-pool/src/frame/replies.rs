@@ -36,8 +36,7 @@ struct Long {
     is_new: bool,
 }
 
-/// The most bytes that are read at a time when no long body is arriving. So much of the beginning of a long body is
-/// copied twice.
+/// The most bytes that one read takes when no long body is arriving. So much of a long body may be copied twice.
 pub(super) const PIECE: usize = 64 << 10;
 
 /// From this length on, a body that has not arrived completely gets a vector of its own.

@@ -152,7 +152,8 @@ impl Pool {
         }
     }
 
-    /// Like [`perform`](Pool::perform), but runs the callbacks in the calling thread, which is a user's.
+    /// Performs deferred actions as [`perform`](Pool::perform) does, but runs the callbacks in the calling thread,
+    /// which is a user's.
     fn perform_in_caller(&self, deferred: Deferred) {
         let completions = self.perform_all_but_completions(deferred);
         // All futures are done before the first callback runs.

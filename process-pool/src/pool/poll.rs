@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    /// A pool with one worker, which is ready and would ring.
+    /// Makes a pool with one worker, which is ready and would ring.
     fn pool() -> (Arc<Pool>, Link) {
         let pool = Pool::new("pool".into(), Limits::default(), 1).expect("it can be made");
         let link = Link::default();

@@ -109,7 +109,7 @@ pub(crate) enum Armed {
 }
 
 impl ReplyReader {
-    /// `longest` is the greatest number of bytes that a reply may have.
+    /// Makes a reader that accepts replies of up to `longest` bytes.
     pub(crate) fn new(inbox: Box<dyn Inbox>, longest: u64) -> ReplyReader {
         ReplyReader {
             inbox,

@@ -279,7 +279,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    /// Where the value of a field begins, this is called only if the reading struct does not know the field.
+    /// Skips a value. At the value of a field this fails, because the reading struct does not know the field.
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if let Some(field) = self.field
@@ -311,6 +311,8 @@ impl<'de> Reader<'de> {
         self.shapes.has_reader(number, asked) || self.compare_order::<V>(number, asked, fields)
     }
 
+    /// Compares the shape with the visitor's fields.
+    ///
     /// A hand-written visitor may not accept a sequence, or may take it in another order. A derived visitor takes it in
     /// the order of the fields that it asks for, and is recognised by its name. A false negative costs only time.
     #[inline(never)]

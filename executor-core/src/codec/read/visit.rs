@@ -118,7 +118,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// A function of its own, so that reading a number does not need its stack frame.
+    /// Reads a compound value. It is a function of its own, so that reading a number does not need its stack frame.
     fn any_compound<V: Visitor<'de>>(&mut self, tag: u8, visitor: V) -> Result<V::Value, Failure> {
         self.depth.enter_untyped::<V>()?;
         if let Some(left) = self.sequence_of(tag)? {

@@ -21,7 +21,8 @@ impl<'v> Writer<'v> {
         Ok(Elements { writer: self, head, announced: count, written: 0 })
     }
 
-    /// Unlike an empty vector, an empty tuple has no size, so it counts towards the limit of such values.
+    /// Begins a tuple. Unlike an empty vector, an empty tuple has no size, so it counts towards the limit of such
+    /// values.
     #[inline]
     fn begin_tuple(&mut self, count: usize) -> Result<Elements<'_, 'v>, Failure> {
         if count == 0 {

@@ -63,7 +63,7 @@ impl<'a> Bytes<'a> {
         u16::from_le_bytes([self.byte(), self.byte()])
     }
 
-    /// Returns a number, mostly one of the kinds that break arithmetic.
+    /// Returns a number, usually one of the kinds that break arithmetic.
     fn word(&mut self) -> u64 {
         match self.byte() % 6 {
             0 => u64::from(self.byte()),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::transport::{Claim, ITEM_MODULUS};
 
-/// How long a reply may take in any case. After that, each second must bring at least so many bytes of it.
+/// How long a reply may take in any case. After that, each second must bring at least `REPLY_RATE` bytes of it.
 const REPLY_TIME: Duration = Duration::from_secs(2);
 const REPLY_RATE: u64 = 4 << 20;
 

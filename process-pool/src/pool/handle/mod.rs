@@ -110,7 +110,7 @@ struct Traffic {
 }
 
 impl WorkerHandle {
-    /// `last_sequence` is the last number of the slot, `depth` the depth of its last worker.
+    /// Makes the handle of a new worker. `last_sequence` is the slot's last number, `depth` that of its last worker.
     pub(super) fn new(
         id: WorkerId,
         process: Process,
@@ -250,7 +250,7 @@ impl WorkerHandle {
     /// whatever the worker reports.
     fn has_free_claim(&self, claims: &dyn Claims) -> bool {
         let is_free = |taken: u64| self.last_sequence.saturating_sub(taken) < claims.slots() - 1;
-        // The value known here is mostly enough, and reading the worker's memory takes it out of the worker's cache.
+        // The value known here is usually enough, and reading the worker's memory takes it out of the worker's cache.
         if is_free(self.dequeued) {
             return true;
         }

@@ -76,7 +76,7 @@ impl WorkerHandle {
         let Some(backlog) = &mut self.backlog else { return Sent::All };
         let body = match self.in_flight.back() {
             _ if backlog.orphan.is_some() => &[],
-            // It is mostly the task that was assigned last.
+            // It is usually the task that was assigned last.
             Some(task) if task.sequence == backlog.sequence => task.job.body(),
             _ => match self.in_flight.binary_search_by_key(&backlog.sequence, |task| task.sequence) {
                 Ok(at) => self.in_flight[at].job.body(),

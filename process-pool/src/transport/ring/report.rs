@@ -112,7 +112,7 @@ impl Report {
         self.note(SERVES);
     }
 
-    /// May be called in a signal handler.
+    /// Records a stack overflow. A signal handler may call this.
     pub(crate) fn note_stack_overflow(&self) {
         self.note(STACK_OVERFLOWED);
     }

@@ -1,4 +1,4 @@
-//! What the ring is built of: the real memory, futex, doorbell and clock, or, under `--cfg loom`, those of the model
+//! The parts of the ring: the real memory, futex, doorbell and clock, or, under `--cfg loom`, those of the model
 //! checker.
 
 #[cfg(loom)]
