@@ -6,8 +6,8 @@
 //!   deadlines. It is used under the lock of the pool's [`State`](super::State).
 //! - The [`ReplyReader`](super::ReplyReader) has the receiving end of the link. It is used by one thread at a time,
 //!   under a lock of its own, so that reading replies does not keep others from the state.
-//! - The supervisor's `WorkerIo` has the standard error, and the descriptors that the poller watches. It is used without
-//!   a lock.
+//! - The supervisor's `WorkerIo` has the standard error, and the descriptors that the poller watches. It is used
+//!   without a lock.
 //!
 //! Each is made when the worker starts and dropped as a whole after its death. The slot stays.
 
