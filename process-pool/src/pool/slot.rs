@@ -96,7 +96,7 @@ impl WorkerSlot {
 
     /// Returns the description of the worker for error texts.
     pub(crate) fn describe_worker(&self) -> String {
-        match self.worker.as_ref().and_then(WorkerHandle::pid) {
+        match self.worker.as_ref().map(WorkerHandle::pid_in_errors) {
             Some(pid) => format!("worker process {pid} ({})", self.name),
             None => format!("worker {}", self.name),
         }

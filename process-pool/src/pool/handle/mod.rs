@@ -48,6 +48,8 @@ pub(crate) struct WorkerHandle {
     has_replied: bool,
     /// The process, or `None` once the pool reaps it: from then on its pid may belong to another process.
     process: Option<Process>,
+    /// The process id that errors name, even while the process is reaped.
+    pid_in_errors: u32,
     /// The sending end of its link.
     outbox: Box<dyn Outbox>,
     /// The tasks that it was given and has not replied to, in the order in which they were sent.
@@ -123,6 +125,7 @@ impl WorkerHandle {
             stage: Stage::Starting,
             was_ready: false,
             has_replied: false,
+            pid_in_errors: process.number(),
             process: Some(process),
             outbox,
             in_flight: VecDeque::new(),
@@ -155,6 +158,10 @@ impl WorkerHandle {
 
     pub(crate) fn stage(&self) -> Stage {
         self.stage
+    }
+
+    pub(super) fn pid_in_errors(&self) -> u32 {
+        self.pid_in_errors
     }
 
     pub(crate) fn was_ready(&self) -> bool {

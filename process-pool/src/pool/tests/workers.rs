@@ -82,7 +82,10 @@ fn a_task_that_is_terminated_while_its_worker_dies_does_not_run_again() {
     assert!(stops);
     bench.end_death(0, &dying);
     assert!(bench.waiting().is_empty(), "it is not queued again");
-    assert_eq!(bench.futures[0].result(None).unwrap_err().kind(), ErrorKind::Terminated);
+    let error = bench.futures[0].result(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Terminated);
+    let named = format!("its worker process {} (pool_0) is replaced", dying.process.number());
+    assert!(error.to_string().contains(&named), "{error}");
 }
 
 #[test]
