@@ -298,18 +298,20 @@ impl ProcessPoolBuilder {
             return refuse("memory_limit and time_limit must be more than 0: leave them out for none".into());
         }
         if self.name_prefix.as_ref().is_some_and(|name| name.len() > 200 || name.contains('\0')) {
-            return refuse("name_prefix must be at most 200 bytes, and hold no zero byte".into());
+            return refuse("name_prefix must have at most 200 bytes, and no zero byte".into());
         }
         if self.passed.iter().any(standard::is_standard) {
-            return refuse("pass_fds cannot pass a standard descriptor on: workers have their own".into());
+            return refuse("pass_fds cannot pass a standard descriptor: workers have their own".into());
         }
         let bad = |text: &OsString| text.as_encoded_bytes().contains(&0);
         for (key, value) in &self.environment {
             if key.is_empty() || key.as_encoded_bytes().contains(&b'=') || bad(key) || bad(value) {
-                return refuse(format!("{key:?} cannot be a variable of an environment"));
+                return refuse(format!(
+                    "{key:?} cannot be an environment variable: its name is empty or has a `=`, or there is a zero byte"
+                ));
             }
             if environment::is_own_variable(key) {
-                return refuse(format!("{key:?} is how a worker knows that it is one: leave it alone"));
+                return refuse(format!("{key:?} is a variable that the pool sets itself: do not set it"));
             }
         }
         Ok(())

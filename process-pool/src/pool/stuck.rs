@@ -40,9 +40,7 @@ impl State {
         if (is_in_a_reply || worker.owes_a_step()) && worker.is_stopped() {
             worker.kill_because("it was stopped by a signal and not continued, so it was killed");
         } else if worker.stage() != Stage::Starting && worker.owes_a_step() && worker.record_traffic(now) > limit {
-            worker.kill_because(
-                "it did not begin with its task, or did not send its result, for far too long, so it was killed",
-            );
+            worker.kill_because("it took far too long to begin its task, or to send its result, so it was killed");
         } else if worker.stage() == Stage::Starting || !worker.in_flight().is_empty() || worker.owes_a_step() {
             self.set_stopped_check(id, now, &mut deferred);
         }

@@ -107,7 +107,7 @@ impl fmt::Debug for WorkerView {
                 if self.waiting > 0 {
                     write!(f, ", {} more behind it", self.waiting)?;
                 }
-                if stage == Stage::Leaving { write!(f, ", and is to leave") } else { Ok(()) }
+                if stage == Stage::Leaving { write!(f, ", and must leave") } else { Ok(()) }
             }
         }
     }
