@@ -16,12 +16,9 @@
 
 use std::{
     ptr::null_mut,
-    sync::{
-        Once,
-        atomic::{
-            AtomicPtr, AtomicU32,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+    sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
     },
 };
 
@@ -90,30 +87,30 @@ impl<T: Default + Sync> Own<T> {
     }
 }
 
-static WATCHED: Once = Once::new();
+/// Whether the handler is registered.
+static WATCHED: AtomicBool = AtomicBool::new(false);
 
 #[inline]
 fn watch() {
-    if !WATCHED.is_completed() {
+    // ORDERING: Acquire pairs with the Release in `watch_first`, so a thread that reads `true` forks with the handler.
+    if !WATCHED.load(Acquire) {
         watch_first();
     }
 }
 
-#[cfg(unix)]
+/// Registers the handler. Threads that come here together each register it, and a fork then counts more than once,
+/// which still changes the number. None of them waits for another one: a fork may copy this process while one is in
+/// here, and the child would wait for a thread that does not exist there.
 #[cold]
 fn watch_first() {
-    extern "C" fn in_child() {
-        FORKS.fetch_add(1, Relaxed);
-    }
-    WATCHED.call_once(|| {
+    #[cfg(unix)]
+    {
+        extern "C" fn in_child() {
+            FORKS.fetch_add(1, Relaxed);
+        }
         // SAFETY: the handler only changes an atomic, which is async-signal-safe. If the call fails for lack of memory,
         // forks are not detected, as if this call did not exist.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
-}
-
-#[cfg(not(unix))]
-#[cold]
-fn watch_first() {
-    WATCHED.call_once(|| {});
+    }
+    WATCHED.store(true, Release);
 }

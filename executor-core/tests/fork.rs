@@ -75,3 +75,37 @@ fn an_executor_of_the_child_works() {
         assert_eq!(future.result(None).expect("a value"), 2);
     }));
 }
+
+/// Names the program that a test starts: this one.
+const PROGRAM: &str = "EXECUTOR_CORE_FORKS_AT_ONCE";
+
+/// Forks while another thread uses the library for the first time, if it is started by the test below.
+#[test]
+fn forks_during_the_first_use() {
+    if std::env::var_os(PROGRAM).is_none() {
+        return;
+    }
+    let together = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            together.wait();
+            fork::generation()
+        });
+        together.wait();
+        assert!(in_a_child(|| {
+            // SAFETY: a system call without pointers. It ends a child that waits.
+            unsafe { libc::alarm(60) };
+            assert!(fork::generation().check().is_ok());
+        }));
+    });
+}
+
+#[test]
+fn a_child_that_is_forked_during_the_first_use_does_not_wait() {
+    for _ in 0..200 {
+        let mut program = std::process::Command::new(std::env::current_exe().expect("the path of this program"));
+        program.args(["--exact", "forks_during_the_first_use", "--test-threads=1"]).env(PROGRAM, "");
+        let output = program.output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
