@@ -113,7 +113,7 @@ fn write_messages(text: &mut String) {
     }
     for failure in failures {
         let ends_here = failure.kind != ErrorKind::WorkerDied || failure.depends_on_the_run();
-        let ends = if ends_here { "" } else { ". Its last words: …" };
+        let ends = if ends_here { "" } else { ". The end of its standard error: …" };
         let _ = writeln!(text, "- {}: {}{ends}", head(&failure), failure.message("page 17", "4711", "parser"));
     }
     text.push_str("\nEvery task of a broken pool fails with:\n\n");

@@ -112,7 +112,7 @@ const LIMIT: Failure = Failure {
 const ENDED: Failure = Failure {
     kind: Terminated,
     end: End::Unknown,
-    says: "was running and was stopped, as was asked for; its worker process {pid} ({pool}_…) is replaced",
+    says: "was running and was stopped on request; its worker process {pid} ({pool}_…) is replaced",
 };
 
 /// Returns what the caller sees of this fault at each place, in the order of [`Place::ALL`].
