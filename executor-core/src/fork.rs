@@ -102,6 +102,7 @@ fn watch() {
 /// which still changes the number. None of them waits for another one: a fork may copy this process while one is in
 /// here, and the child would wait for a thread that does not exist there.
 #[cold]
+#[inline(never)]
 fn watch_first() {
     #[cfg(unix)]
     {
