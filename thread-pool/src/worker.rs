@@ -141,12 +141,14 @@ impl Worker {
             return Some(task);
         }
         let queues = &self.pool.queues;
-        queues
-            .pop_high()
-            .or_else(|| self.deque.pop())
-            .or_else(|| queues.pop_injector())
-            .or_else(|| self.pool.steal(self.index))
-            .or_else(|| queues.pop_low())
+        queues.pop_high().or_else(|| self.deque.pop()).or_else(|| queues.pop_injector()).or_else(|| self.poll_last())
+    }
+
+    /// Polls the queues that come last. It is not inlined, because the registers that it needs would be saved at each
+    /// poll.
+    #[inline(never)]
+    fn poll_last(&self) -> Option<Task> {
+        self.pool.steal(self.index).or_else(|| self.pool.queues.pop_low())
     }
 
     #[cold]
