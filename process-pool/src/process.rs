@@ -27,23 +27,23 @@ pub(crate) struct Process {
     pid: Pid,
     /// The descriptor, or `None` where the system has no descriptors of processes.
     descriptor: Option<Arc<OwnedFd>>,
-    /// The processes in other groups that it had started when it was asked to end. Once it has ended, they are no
-    /// longer below it in the tree of processes.
-    outside: Arc<Mutex<Vec<OwnedFd>>>,
+    /// The processes that it had started when it was asked to end. Once it has ended, they are no longer below it in
+    /// the tree of processes.
+    descendants: Arc<Mutex<Vec<OwnedFd>>>,
     /// The parent's end of the worker's link.
     link: Option<Arc<OwnedFd>>,
 }
 
 impl Process {
     pub(crate) fn new(child: &Child, descriptor: Option<Arc<OwnedFd>>, link: Option<Arc<OwnedFd>>) -> Process {
-        Process { pid: Pid::from_child(child), descriptor, outside: Arc::default(), link }
+        Process { pid: Pid::from_child(child), descriptor, descendants: Arc::default(), link }
     }
 
     /// Returns a process that does not exist, so that its signals have no effect.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn nobody() -> Process {
         let pid = Pid::from_raw(i32::MAX).expect("not zero");
-        Process { pid, descriptor: None, outside: Arc::default(), link: None }
+        Process { pid, descriptor: None, descendants: Arc::default(), link: None }
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -86,12 +86,12 @@ impl Process {
 
     /// Sends a signal to it and its group, even if it has ended by itself. `SIGKILL` goes to all processes that it has
     /// started, in any group. Once it has ended, only two kinds of these can be found: its group, and the processes
-    /// outside of it that existed when it was sent `SIGTERM`.
+    /// that existed when it was sent `SIGTERM`.
     pub(crate) fn signal(&self, signal: Signal) {
         let is_there = || self.has_ended() == Some(false);
         if signal == Signal::TERM {
             // The process may end immediately, and then the others are no longer below it.
-            *self.outside.lock() = process_tree::outside_of_group(self.pid, is_there);
+            *self.descendants.lock() = process_tree::descendants(self.pid, is_there);
         }
         if signal == Signal::KILL {
             if is_there() {
@@ -99,7 +99,7 @@ impl Process {
                 let _ = self.signal_itself(Signal::STOP);
                 process_tree::kill_below(self.pid, is_there);
             }
-            process_tree::kill_each(&self.outside.lock());
+            process_tree::kill_each(&self.descendants.lock());
         }
         self.signal_group(signal);
         if signal == Signal::KILL && self.kill_is_refused() {

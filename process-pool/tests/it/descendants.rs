@@ -96,6 +96,27 @@ fn a_terminated_pool_ends_the_descendants_of_its_tasks() {
 }
 
 #[test]
+fn a_descendant_that_leaves_the_group_when_it_is_asked_to_end_ends_with_its_worker() {
+    // The shell gets the signal to the group, and makes a session of its own. Its number stays the same.
+    fn never_ends_with_a_shell(path: String) {
+        let script = "trap 'exec setsid sleep 1000' TERM; echo $$ >> \"$0\"; while :; do sleep 1000; done";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, &path]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let _shell = shell.spawn().expect("starts");
+        never_ends(format!("{path} runs"));
+    }
+    on_both(|transport| {
+        let (dir, pool) = (SharedDir::new(), pool(transport, 1));
+        let task = pool.submit(never_ends_with_a_shell, dir.path("family")).unwrap();
+        wait_until("the shell", || dir.lines("family").len() == 1);
+        let shell = dir.numbers("family")[0];
+        assert!(task.terminate(DEADLINE));
+        assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::Terminated);
+        wait_until("the end of the shell", || !is_alive(shell));
+    });
+}
+
+#[test]
 fn a_dropped_pool_ends_the_descendants_of_its_tasks() {
     on_both(|transport| {
         let (dir, pool) = (SharedDir::new(), pool(transport, 1));

@@ -160,30 +160,32 @@ pub(crate) fn kill_below(root: Pid, is_there: impl Fn() -> bool) {
     }
 }
 
-/// Returns descriptors of the processes below this one that a signal to its group would not reach.
-pub(crate) fn outside_of_group(root: Pid, is_there: impl Fn() -> bool) -> Vec<OwnedFd> {
-    /// Each descriptor stays open for as long as the worker lives.
-    const MOST_OUTSIDE: usize = 64;
-    let mut outside = Vec::new();
+/// Returns descriptors of the processes below this one. Those inside of its group are among them, because they can
+/// leave it before a signal to the group reaches them, or because of that signal.
+pub(crate) fn descendants(root: Pid, is_there: impl Fn() -> bool) -> Vec<OwnedFd> {
+    /// The most inside and the most outside of the group. Each descriptor stays open for as long as the worker lives.
+    const MOST_OF_EACH: usize = 64;
+    let (mut outside, mut inside) = (Vec::new(), Vec::new());
     let Some(mut search) = Search::below(root, is_there) else { return outside };
     for _ in 0..ROUNDS {
         let before = search.found.count;
         let is_done = search.round(|search, pid, stat| {
-            if stat.group != search.root
-                && outside.len() < MOST_OUTSIDE
+            let found = if stat.group == search.root { &mut inside } else { &mut outside };
+            if found.len() < MOST_OF_EACH
                 && let Ok(descriptor) = search.open(pid, stat)
             {
-                outside.push(descriptor);
+                found.push(descriptor);
             }
         });
         if !is_done || search.found.count == before {
             break;
         }
     }
+    outside.extend(inside);
     outside
 }
 
-/// Kills the processes that [`outside_of_group`] has found.
+/// Kills the processes that [`descendants`] has found.
 pub(crate) fn kill_each(descriptors: &[OwnedFd]) {
     for descriptor in descriptors {
         // It fails only if the process has ended, or belongs to another user by now.
@@ -283,9 +285,9 @@ mod tests {
             (child, pids)
         };
         let ((mut killed, below), (mut other, others)) = (start(), start());
-        let outside = outside_of_group(getpid(), || true);
-        assert!(!outside.is_empty(), "those in sessions of their own");
-        drop(outside);
+        let own = descendants(getpid(), || true);
+        assert!(own.len() >= 6, "the shells and what they have started");
+        drop(own);
         let root = Pid::from_child(&killed);
         rustix::process::kill_process(root, Signal::STOP).expect("it is there");
         kill_below(root, || true);

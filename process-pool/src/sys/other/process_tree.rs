@@ -8,7 +8,7 @@ use rustix::process::Pid;
 pub(crate) fn kill_below(_: Pid, _: impl Fn() -> bool) {}
 
 /// Returns nothing.
-pub(crate) fn outside_of_group(_: Pid, _: impl Fn() -> bool) -> Vec<OwnedFd> {
+pub(crate) fn descendants(_: Pid, _: impl Fn() -> bool) -> Vec<OwnedFd> {
     Vec::new()
 }
 
