@@ -16,10 +16,10 @@ use crate::{
 
 /// The future that `future.await` polls. It works on any runtime, because it uses only the waker that it receives.
 ///
-/// The first poll spins for the result for up to 30 microseconds, and less if spinning has failed before. Dropping it
-/// does not touch the task. If it is polled inside a task of the same executor, for example by a `block_on`, it runs
-/// the awaited task inline, provided that this task has not started, as [`Future::result`] does. Python's counterpart
-/// is `asyncio.wrap_future`.
+/// The first poll spins for up to 30 microseconds, and for less if spinning has failed before. If the poll happens
+/// inside a task of the same executor, for example in a `block_on`, it runs the awaited task inline if that has not
+/// started, as [`Future::result`] does. Dropping it does not affect the task. Python's counterpart is
+/// `asyncio.wrap_future`.
 ///
 /// ```
 /// use std::{pin::pin, task::{Context, Poll, Waker}};
@@ -38,7 +38,7 @@ pub struct Awaited<T: Send + 'static> {
     future: Future<T>,
     /// Moves the value out, or clones it.
     reader: fn(&Future<T>) -> Read<T>,
-    /// Distinguishes the wakers of several such futures of one task. It is 0 while none is registered.
+    /// Distinguishes the wakers of several `Awaited` of one task. It is 0 while no waker is registered.
     key: u64,
     /// The time of the first poll that found the task not done.
     since: Option<Instant>,
@@ -88,13 +88,13 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
         if let Err(error) = self.future.task().born.check() {
             return Poll::Ready(Err(error));
         }
-        // A worker that polls a task of its own executor blocks in some `block_on`, so this helps as `result` does.
+        // A worker that polls a task of its own executor blocks in a `block_on`, so this helps as `result` does.
         let helped = match help(self.future.task()) {
             Ok(helped) => helped,
             Err(too_deep) => return Poll::Ready(Err(too_deep)),
         };
-        // The first poll spins, because a result that comes soon then needs no wake-up of another thread. Later polls
-        // do not, because they may have been caused by other futures of the same async task.
+        // The first poll spins, because a result that arrives soon then needs no wake-up of another thread. Later polls
+        // do not spin, because another future of the same async task may have caused them.
         if !helped && (self.since.is_some() || !spin_briefly(self.future.task())) {
             self.since.get_or_insert_with(Instant::now);
         }

@@ -11,10 +11,9 @@ use crate::{Error, Task};
 ///
 /// # Contract
 ///
-/// - Every task that `schedule` accepted gets done: it is run, completed, or dropped (which fails its future). None is
-///   kept forever.
+/// - Every task that `schedule` accepts is run, completed or dropped (which fails its future). None is kept forever.
 /// - `schedule` after `close` returns [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), and does not run the task.
-/// - If a bounded back-end is full, `schedule` blocks if [`Task::may_wait`] is true, and otherwise returns
+/// - If a bounded back-end is full, `schedule` blocks if [`Task::may_wait`] returns `true`, and otherwise returns
 ///   [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
 /// - `close` and `join` may be called any number of times and from any thread, even from a task or a callback of this
 ///   back-end. `close` returns immediately; `join` from one of the back-end's own threads must not wait for itself.
@@ -70,14 +69,14 @@ pub trait Backend: Send + Sync {
 
     /// Stops accepting tasks, and drains, cancels or terminates those it has. Returns immediately.
     ///
-    /// A second call can only be stricter: draining, then cancelling, then terminating.
+    /// A later call can only be stricter. The order is drain, cancel, terminate.
     fn close(&self, mode: Shutdown);
 
     /// Waits until every worker has ended, at most for `timeout`; `None` waits without a time-out.
     ///
-    /// Returns whether every worker has ended. Workers only end after `close`, so this waits for another thread to call
-    /// it. Called from one of the back-end's own workers it immediately returns false, because that worker has not
-    /// ended.
+    /// Returns whether every worker has ended. Workers only end after `close`; without one, this waits until another
+    /// thread calls it. Called from one of the back-end's own workers it immediately returns `false`, because that
+    /// worker has not ended.
     fn join(&self, timeout: Option<Duration>) -> bool;
 
     /// Returns how many tasks can run at the same time.
@@ -93,7 +92,7 @@ pub trait Backend: Send + Sync {
     }
 }
 
-/// The fate of the tasks that are not done when an executor is closed.
+/// What happens to the tasks that are not done when an executor is closed.
 ///
 /// Dropping an executor is [`Drain`](Shutdown::Drain). Python's counterparts: `shutdown()`,
 /// `shutdown(cancel_futures=True)`, and `terminate_workers()` followed by `kill_workers()`.

@@ -1,23 +1,24 @@
 //! The only place where panics of user code are caught and become values.
 //!
-//! `catch_unwind` only returns the payload; only the panic hook knows the location and the backtrace. So the first task
-//! of the program chains a hook that records both for a thread that panics inside a catch. Inside a task that hook is
-//! silent, because the panic is delivered to the holder of the future. Everywhere else it calls the previous hook, so
-//! no panic is lost.
+//! `catch_unwind` returns only the payload; only the panic hook receives the location and the backtrace. So the first
+//! task of the program chains a hook that records both if the thread is inside a catch. Inside a task that hook is
+//! silent, because the future delivers the panic. Everywhere else it calls the previous hook, so no panic is lost.
 //!
-//! When the hook runs, it is not known whether the panic will reach the catch of the task. There are three other ends:
+//! When the hook runs, it is not known whether the panic will reach the catch of the task. Three other things may
+//! happen:
 //!
-//! - The task catches the panic itself. That is known when the task ends or panics again. Then the panic is reported.
-//! - The panic meets a frame that cannot unwind, or a `Drop` panics during the unwinding. Then the standard library
-//!   raises a last panic that cannot unwind, and aborts. The recorded panics are printed before it.
+//! - The task catches the panic itself. That is known when the task ends or panics again, and the panic is reported
+//!   then.
+//! - The panic reaches a frame that cannot unwind, or a `Drop` panics during the unwinding. Then the standard library
+//!   raises a last panic that cannot unwind, and aborts. The hook prints the recorded panics before that.
 //! - The program is built with `panic = "abort"`. There the hook is never silent.
 //!
-//! Code that calls `abort` during the unwinding, without a panic of its own, leaves no chance to print the panic.
+//! If code calls `abort` during the unwinding, without a panic of its own, the panic is never printed.
 //!
 //! # When the hook is chained
 //!
-//! Changing the hook waits until every running hook has returned. A hook may wait for a task, so no worker may ever
-//! wait for the hook. Therefore it is chained where a task is made, and never on a thread that others depend on.
+//! Changing the hook waits until every running hook has returned. A hook may wait for a task, so a worker must never
+//! wait for a hook. Therefore the hook is chained where a task is made, and never on a worker.
 
 use std::{
     any::{Any, TypeId},
@@ -36,7 +37,7 @@ use crate::{
     worker::{is_worker, worker_name},
 };
 
-/// The treatment of a thread's panics.
+/// What happens to the panics of a thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// The panics are printed.
@@ -47,7 +48,7 @@ enum Mode {
     Found,
 }
 
-/// The hook's knowledge of a panic.
+/// What the hook records of a panic.
 struct Found {
     message: String,
     payload: TypeId,
@@ -159,7 +160,7 @@ fn put_record_back() {
 
 #[cold]
 fn take_record() -> Option<Box<Record>> {
-    // A thread whose locals are gone is ending. Then the location of the panic is lost.
+    // A thread whose thread-locals are gone is ending. The location of the panic is lost then.
     RECORD.try_with(RefCell::take).ok().flatten()
 }
 
@@ -220,7 +221,7 @@ fn dispose(payload: Box<dyn Any + Send>) {
 
 static HOOK: Once = Once::new();
 
-/// Chains the hook, unless it was chained before. Call this where a task is made.
+/// Chains the hook, unless it is chained already. Call this where a task is made.
 #[inline]
 pub(crate) fn chain_hook() {
     if !HOOK.is_completed() {
@@ -231,23 +232,23 @@ pub(crate) fn chain_hook() {
 #[cold]
 fn chain_hook_first() {
     // A panicking thread cannot change the hook, and a worker must not wait for a hook that may wait for the worker. In
-    // either case a later task chains it. Until then panics of tasks are printed, and their location is not known.
+    // both cases a later task chains the hook. Until then panics of tasks are printed, and their location is not known.
     if std::thread::panicking() || is_worker() {
         return;
     }
-    chain_hook_here();
+    chain_hook_even_on_worker();
 }
 
-/// Chains the hook as [`chain_hook`] does, even on a worker. Worker processes use it, where no hook waits for a worker.
+/// Chains the hook as [`chain_hook`] does, even on a worker. This is for worker processes, where no hook waits for a
+/// worker.
 #[inline]
-pub(crate) fn chain_hook_here() {
+pub(crate) fn chain_hook_even_on_worker() {
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| on_panic(info, &*previous)));
     });
 }
 
-/// Handles a panic.
 fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
     if MODE.get() == Mode::Loud || cfg!(panic = "abort") {
         return previous(info);

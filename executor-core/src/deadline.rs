@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, MutexGuard};
 
-/// Returns the end of a wait of this length that begins now. `None` means never, and so does an instant that is too far
-/// away to be represented.
+/// Returns the end of a wait of this length that begins now. `None` means never. It is returned too if the end is too
+/// far away to be represented.
 pub fn after(timeout: Option<Duration>) -> Option<Instant> {
     Instant::now().checked_add(timeout?)
 }

@@ -119,7 +119,7 @@ pub trait Executor: Backend {
     ///
     /// # Panics
     ///
-    /// Panics if the input iterator panics; the calls that were submitted are cancelled then.
+    /// Panics if the input iterator panics. The calls that were submitted by then are cancelled.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};
@@ -190,7 +190,7 @@ pub trait Executor: Backend {
 
 impl<B: Backend + ?Sized> Executor for B {}
 
-/// Submits a call. This is the part of `submit` that is compiled for each function.
+/// Submits a call. The compiler generates this code for each function.
 fn submit<F, A, R>(
     backend: &dyn Backend,
     options: TaskOptions,

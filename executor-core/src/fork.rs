@@ -4,9 +4,9 @@
 //! Pools and tasks therefore store the [`Generation`] in which they were created, and compare it before they wait.
 //! Reading the generation is one load, unlike asking the system for the process id.
 //!
-//! A new pool may be built in the child if the parent had no other threads at the fork. If it had, locks may be held
-//! forever in the child, such as the one of `parking_lot`'s table of parked threads: POSIX allows only
-//! async-signal-safe functions in such a child.
+//! A new pool may be built in the child if the parent had no other threads at the fork. Otherwise a lock may be held
+//! forever in the child, such as that of `parking_lot`'s table of parked threads: POSIX allows only async-signal-safe
+//! functions in such a child.
 //!
 //! ```
 //! let born = executor_core::fork::generation();
@@ -98,9 +98,9 @@ fn watch() {
     }
 }
 
-/// Registers the handler. Threads that come here together each register it, and a fork then counts more than once,
-/// which still changes the number. None of them waits for another one: a fork may copy this process while one is in
-/// here, and the child would wait for a thread that does not exist there.
+/// Registers the handler. If several threads call this concurrently, each registers it, and a fork then adds more than
+/// one to the number, which still changes it. The threads must not wait for each other: if the process forked during
+/// this call, the child would wait for a thread that it does not have.
 #[cold]
 #[inline(never)]
 fn watch_first() {

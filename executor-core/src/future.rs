@@ -65,7 +65,8 @@ impl<T: Send + 'static> Future<T> {
         self.task().id
     }
 
-    /// Returns whether the task is done: it has a result, failed, or was cancelled. Once true it stays true.
+    /// Returns whether the task is done: it has a result, failed, or was cancelled. Once this is `true` it stays
+    /// `true`.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -78,8 +79,7 @@ impl<T: Send + 'static> Future<T> {
         self.task().state.snapshot().is_done()
     }
 
-    /// Returns whether the task is running. A task that lies in a worker's queue does not run; Python says that it
-    /// does.
+    /// Returns whether the task is running. A task in a worker's queue is not running; Python reports it as running.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -103,12 +103,12 @@ impl<T: Send + 'static> Future<T> {
         self.task().state.snapshot().is_cancelled()
     }
 
-    /// Cancels the task. Returns true if the task never ran and never will. The task is then done, and this call runs
-    /// its callbacks. Returns false if the task runs or is done; nothing changes then.
+    /// Cancels the task. Returns `true` if the task never ran and never will. The task is then done, and this call runs
+    /// its callbacks. Returns `false` if the task runs or is done; nothing changes then.
     ///
-    /// It succeeds until the task starts, even if the task already lies in a worker's queue. Exactly one of "it ran"
-    /// and "it was cancelled" is true in the end. The arguments are dropped before this returns in the thread that
-    /// cancelled the task; another thread that calls it at the same moment may return a little earlier.
+    /// It succeeds until the task starts, even if the task is already in a worker's queue. In the end the task either
+    /// ran or was cancelled, and never both. In the thread that cancels the task, the arguments are dropped before this
+    /// returns. If another thread calls this at the same moment, it may return a little earlier.
     ///
     /// ```
     /// # use executor_core::ErrorKind;
@@ -143,12 +143,13 @@ impl<T: Send + 'static> Future<T> {
         }
     }
 
-    /// Cancels the task if it waits, and stops it if it runs and the back-end can stop it: a worker process gets
-    /// `SIGTERM`, and `SIGKILL` after `grace`. The future then fails with [`Terminated`](crate::ErrorKind::Terminated).
+    /// Cancels the task if it has not started. If it runs, stops it where the back-end can do that: a worker process
+    /// receives `SIGTERM`, and `SIGKILL` after `grace`. The future then fails with
+    /// [`Terminated`](crate::ErrorKind::Terminated).
     ///
-    /// Returns true if the task was cancelled, or will be stopped unless it ends before. Returns false if the task is
-    /// done, or runs where nothing can stop it. Such a task is asked to stop, which it sees through
-    /// [`Context::is_cancelled`](crate::task::Context::is_cancelled). Python has no counterpart.
+    /// Returns `true` if the task was cancelled, or will be stopped unless it ends before. Returns `false` if the task
+    /// is done, or runs where nothing can stop it. Such a task is asked to stop, which
+    /// [`Context::is_cancelled`](crate::task::Context::is_cancelled) reports. Python has no counterpart.
     ///
     /// ```
     /// use std::time::Duration;
@@ -177,33 +178,33 @@ impl<T: Send + 'static> Future<T> {
     }
 
     /// Runs the task inline if it has not started and the calling thread is a worker of the task's back-end, as
-    /// [`result`](Future::result) does first. Returns whether it did: false if the task had started, or there is no
-    /// stack for it. This is for authors of back-ends that wait in ways of their own.
+    /// [`result`](Future::result) does first. Returns whether it did: `false` if the task had started, or there is no
+    /// stack for it. This is for authors of back-ends whose threads wait in another way.
     pub fn run_inline(&self) -> bool {
         help(self.task()).unwrap_or(false)
     }
 
     /// Runs the task inline as [`run_inline`](Future::run_inline) does, or fails it with
-    /// [`InvalidState`](crate::ErrorKind::InvalidState) if there is no stack for it. Returns whether the task is done
-    /// by either. This is for authors of back-ends.
+    /// [`InvalidState`](crate::ErrorKind::InvalidState) if there is no stack for it. Returns whether it did one of
+    /// both, so that the task is done. This is for authors of back-ends.
     pub fn run_inline_or_fail(&self) -> bool {
         help_or_fail(self.task())
     }
 
     /// Waits for the task and moves its value out. `None` waits without a time-out; a zero duration does not wait.
     ///
-    /// Called inside a task on a future of the same executor, it runs the awaited task inline if that has not started,
-    /// so that tasks that wait for their subtasks never use up all workers. It never runs anything else.
+    /// Called inside a task on a future of the same executor, it runs the awaited task inline if that has not started.
+    /// So tasks that wait for their subtasks never use up all workers. It never runs another task.
     ///
-    /// With a time-out it does so only while no worker of the executor is idle. An idle worker runs the awaited task
-    /// instead, and the time-out holds. If no worker is idle, the wait takes as long as the task that it runs.
+    /// With a time-out it does so only while no worker of the executor is idle; the wait may then last as long as the
+    /// awaited task. If a worker is idle, that worker runs the awaited task, and the wait ends at the time-out.
     ///
     /// Nested waits can use more stack than one thread has. When half of the stack is used, the awaited task runs on a
-    /// fresh one: on a thread of its own, while this thread waits. A thread pool has such threads, which are workers
-    /// like the waiting one. Over a rayon pool there is none, because the task would leave its pool. Without a fresh
-    /// stack, tasks go on running on top of each other until less than a quarter of the stack is left (512 KiB at
-    /// most). Then this immediately returns [`InvalidState`](crate::ErrorKind::InvalidState), and the awaited task
-    /// stays queued. On [`InlineExecutor`](crate::InlineExecutor), `submit` returns this error.
+    /// fresh one: on another thread, while this thread waits. A thread pool has such threads, which are workers like
+    /// the waiting one. A rayon pool has none, because the task would leave the pool. Without a fresh stack, tasks go
+    /// on running on top of each other until less than a quarter of the stack is left (512 KiB at most). Then this
+    /// immediately returns [`InvalidState`](crate::ErrorKind::InvalidState), and the awaited task stays queued. On
+    /// [`InlineExecutor`](crate::InlineExecutor), `submit` returns this error.
     ///
     /// A task that waits for a task of *another* executor keeps its worker while it waits. If tasks of two executors
     /// wait for each other, all workers of both can be waiting: a deadlock, unless every wait has a time-out. Let each
@@ -238,11 +239,12 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](crate::ErrorKind::Timeout) if the task is not done in time. The task goes on, and can be waited for
-    /// again. [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before, or the waits are
-    /// nested too deep for the stack, see above.
-    /// [`Broken`](crate::ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
-    /// Otherwise the error of the task, each time this is called.
+    /// - [`Timeout`](crate::ErrorKind::Timeout) if the task is not done in time. The task goes on, and can be waited
+    ///   for again.
+    /// - [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved out before, or the waits are nested
+    ///   too deep for the stack (see above).
+    /// - [`Broken`](crate::ErrorKind::Broken) in a forked child, for a task of the parent that was not done.
+    /// - The error of the task, each time this is called.
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         wait_for(self.task(), timeout.into(), || self.typed.take())
     }
@@ -262,9 +264,9 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// # Errors
     ///
-    /// [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not errors *of*
-    /// the task; and [`InvalidState`](crate::ErrorKind::InvalidState) if waits are nested too deep for the stack, as
-    /// for [`result`](Future::result).
+    /// Returns [`Timeout`](crate::ErrorKind::Timeout) and [`Cancelled`](crate::ErrorKind::Cancelled), which are not
+    /// errors *of* the task. Returns [`InvalidState`](crate::ErrorKind::InvalidState) and
+    /// [`Broken`](crate::ErrorKind::Broken) as [`result`](Future::result) does, except for a value that was moved out.
     pub fn exception(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Error>, Error> {
         let error = wait_for(self.task(), timeout.into(), || self.typed.error())?;
         match error {
@@ -277,11 +279,11 @@ impl<T: Send + 'static> Future<T> {
     /// task is done. Callbacks run in the order they were added, after waiting threads were woken, and outside every
     /// lock. The panic hook reports a panic of a callback, and the other callbacks still run.
     ///
-    /// A callback that blocks keeps the thread that completed the task, which often is a worker, from further work. It
-    /// may wait for tasks of the same executor, as a task may.
+    /// While a callback blocks, the thread that completed the task, which often is a worker, does nothing else. A
+    /// callback may wait for tasks of the same executor, as a task may.
     ///
-    /// The function receives a handle of its own task. If it takes the value out, the value is gone for every other
-    /// reader, unless the future is [shared](Future::shared).
+    /// The function receives a handle of its own task. If it moves the value out, no other reader gets the value,
+    /// unless the future is [shared](Future::shared).
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor};
@@ -323,7 +325,7 @@ impl<T: Send + 'static> IntoFuture for Future<T> {
     type Output = Result<T, Error>;
     type IntoFuture = Awaited<T>;
 
-    /// Makes the future for `.await`, on any runtime. Dropping it does not touch the task.
+    /// Makes the future for `.await`, on any runtime. Dropping it does not affect the task.
     fn into_future(self) -> Awaited<T> {
         Awaited::new(self)
     }
@@ -333,7 +335,7 @@ impl<T: Send + 'static> IntoFuture for &Future<T> {
     type Output = Result<T, Error>;
     type IntoFuture = Awaited<T>;
 
-    /// Makes a future for `.await`, and leaves the handle for a later `cancel`. It moves the value out, as
+    /// Makes a future for `.await`, and keeps the handle for a later `cancel`. The await moves the value out, as
     /// [`result`](Future::result) does.
     fn into_future(self) -> Awaited<T> {
         Awaited::new(self.alias())

@@ -4,11 +4,11 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
     signal::Signal,
-    spin::{self, COLLECTING},
+    spin::{self, LONG_BACKOFF},
     sync::Mutex,
 };
 
-/// Collects the indices of done tasks. Each of the tasks has it in its list of waiters.
+/// Collects the indices of done tasks. It is in the list of waiters of each of these tasks.
 pub(crate) struct Group {
     done: Mutex<VecDeque<usize>>,
     /// The signal of the waiting thread: the thread that made the group, unless the group moved.
@@ -34,11 +34,10 @@ impl Group {
         self.done.lock().pop_front()
     }
 
-    /// Waits until a task may be done that [`next`](Group::next) has not returned, or until the deadline. It spins
-    /// first and then sleeps.
+    /// Waits until [`next`](Group::next) may return a task, or until the deadline. It spins first and then sleeps.
     pub(crate) fn wait(&self, deadline: Option<Instant>) {
         spin::with_own_budget(|budget| {
-            if !budget.spin_with_backoff(COLLECTING, || !self.done.lock().is_empty()) {
+            if !budget.spin_with_backoff(LONG_BACKOFF, || !self.done.lock().is_empty()) {
                 let asleep = Instant::now();
                 self.sleep(deadline);
                 budget.slept(asleep.elapsed());

@@ -7,7 +7,7 @@ use crate::{
     sync::{AtomicU32, Mutex, fence},
 };
 
-/// The workers of a back-end that wait with a time-out while another worker is idle, and so can run the awaited task.
+/// The workers of a back-end that wait with a time-out, because another worker is idle and can run the awaited task.
 ///
 /// With a time-out, a worker runs the awaited task itself only while no other worker is idle. A back-end whose
 /// [`Host`](crate::host::Host) has one of these calls [`none_idle`](IdleWatch::none_idle) whenever its last idle worker
@@ -15,8 +15,8 @@ use crate::{
 ///
 /// # Why no wake-up is lost
 ///
-/// A waiting worker enters the list, and then checks for an idle worker. A worker first stops being idle, and then
-/// reads the list. Fences separate the two steps of both, so at least one of them sees what the other did.
+/// A waiting worker enters the list, and then checks for an idle worker. An idle worker first stops being idle, and
+/// then reads the list. A fence separates the two steps in both, so at least one of them sees what the other did.
 #[derive(Default)]
 pub struct IdleWatch {
     /// The length of the list. It changes under the lock, and is read without it, so that an empty list costs one load.
@@ -59,7 +59,7 @@ impl IdleWatch {
 
 impl std::fmt::Debug for IdleWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // ORDERING: only people read this.
+        // ORDERING: the number is only shown.
         f.debug_struct("IdleWatch").field("waiting", &self.count.load(Relaxed)).finish()
     }
 }
@@ -78,7 +78,7 @@ impl Drop for Entered<'_> {
         if let Some(place) = waiting.iter().position(|signal| Arc::ptr_eq(signal, &self.signal)) {
             waiting.swap_remove(place);
         }
-        // ORDERING: a thread that sees an old count reads the list in vain.
+        // ORDERING: a thread that sees an old count reads an empty list, which does no harm.
         self.watch.count.store(waiting.len() as u32, Relaxed);
     }
 }

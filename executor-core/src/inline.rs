@@ -17,13 +17,12 @@ use crate::{
 /// Runs each task in the thread that submits it, before `submit` returns.
 ///
 /// Use it for debugging and for tests, and as the reference for what the other executors return. It starts no thread,
-/// so it enforces no time limit, and a task that crashes ends the program. Tasks that submit tasks run on top of each
-/// other. When little of the stack is left, `submit` returns [`InvalidState`](crate::ErrorKind::InvalidState). Python
-/// has no counterpart.
+/// so it enforces no time limit, and a task that crashes ends the program. If a task submits another one, that runs on
+/// top of it. When little of the stack is left, `submit` returns [`InvalidState`](crate::ErrorKind::InvalidState).
+/// Python has no counterpart.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};
-/// let here = std::thread::current().id();
 /// let executor = InlineExecutor::new();
 /// let future = executor.submit(|n: u64| n + 1, 1)?;
 /// assert!(future.done());
@@ -69,7 +68,8 @@ impl Backend for InlineExecutor {
     }
 }
 
-/// Submits tasks even after the borrow of the executor has ended. Dropping it, unlike the executor, closes nothing.
+/// Submits tasks even after the borrow of the executor has ended. Unlike the executor, it closes nothing when it is
+/// dropped.
 #[derive(Clone, Debug, Default)]
 struct Handle {
     closed: Arc<AtomicBool>,

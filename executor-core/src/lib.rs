@@ -20,12 +20,12 @@
 //! # For users
 //!
 //! [`Executor`] submits and maps, [`Future`] is the handle of a submitted task, [`wait`] and [`as_completed`] wait for
-//! many futures, [`task::current`] tells a task about itself.
+//! many futures, and [`task::current`] describes the running task.
 //!
 //! # For authors of back-ends
 //!
 //! A back-end implements [`Backend`], and receives [`Task`]s. [`host`] is for back-ends that pass tasks on before they
-//! start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for noticing a fork, and
+//! start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for detecting a fork, and
 //! [`spin`] for threads that spin before they sleep.
 
 mod awaited;

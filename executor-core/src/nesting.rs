@@ -24,10 +24,10 @@ thread_local! {
     static LEVELS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// While more than this is left, no task is refused, however large the stack is.
+/// While more bytes than this are left, no task is refused, however large the stack is.
 const LEAST: usize = 512 << 10;
 
-/// A thread whose stack is used up by something else may still run this many tasks on top of each other.
+/// Even if other code has used up the stack of a thread, it may run this many tasks on top of each other.
 const FREE_LEVELS: u32 = 4;
 
 /// Where the end of the stack is not known, this many levels count as half of it, and twice as many as nearly all of
@@ -52,12 +52,12 @@ pub(crate) fn stack_left() -> StackLeft {
 fn left_by_levels(levels: u32) -> StackLeft {
     match levels {
         0..HALF => StackLeft::Much,
-        HALF..=WHOLE => StackLeft::Some,
+        HALF..=FULL => StackLeft::Some,
         _ => StackLeft::Little,
     }
 }
 
-const WHOLE: u32 = 2 * HALF;
+const FULL: u32 = 2 * HALF;
 
 /// Runs code one level deeper.
 #[inline]
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn levels_count_where_the_end_of_the_stack_is_not_known() {
-        let seen: Vec<StackLeft> = [0, HALF - 1, HALF, WHOLE, WHOLE + 1].map(left_by_levels).into();
+        let seen: Vec<StackLeft> = [0, HALF - 1, HALF, FULL, FULL + 1].map(left_by_levels).into();
         assert_eq!(seen, [StackLeft::Much, StackLeft::Much, StackLeft::Some, StackLeft::Some, StackLeft::Little]);
         deeper(|| deeper(|| assert_eq!(LEVELS.get(), 2)));
         assert!(std::panic::catch_unwind(|| deeper(|| panic!("one level deeper"))).is_err());

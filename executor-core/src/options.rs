@@ -26,7 +26,7 @@ pub struct TaskOptions {
 }
 
 impl TaskOptions {
-    /// Returns the default options: named after the function, no time limit, no retries, priority 0.
+    /// Returns the default options: the function's path as the name, no time limit, no retries, priority 0.
     #[inline]
     pub fn new() -> TaskOptions {
         TaskOptions::default()
@@ -39,7 +39,7 @@ impl TaskOptions {
         self
     }
 
-    /// Limits how long one run of the task may take. A task that runs longer is stopped, and its future fails with
+    /// Limits how long one run of the task may take. If it takes longer, the task is stopped, and its future fails with
     /// [`TimeLimit`](ErrorKind::TimeLimit). Only back-ends that can stop a running task enforce the limit:
     /// `ProcessPoolExecutor` does, and executors of threads ignore it. It is independent of the time-out of a wait.
     pub fn time_limit(mut self, limit: Duration) -> TaskOptions {
@@ -105,8 +105,8 @@ impl MapOptions {
         self
     }
 
-    /// Limits how many items may be submitted whose results were not yet read. The input is then read lazily, so it may
-    /// be infinite: `map_with` reads the first `items` items, and each call of [`next`](Iterator::next) allows one
+    /// Limits how many submitted items may have results that were not read yet. The input is then read lazily, so it
+    /// may be infinite: `map_with` reads the first `items` items, and each call of [`next`](Iterator::next) allows one
     /// more, which the following call reads. The limit counts items, not chunks. Zero is refused by `map_with`, and so
     /// is a limit on a back-end without a [`handle`](crate::Backend::handle).
     pub fn buffersize(mut self, items: usize) -> MapOptions {

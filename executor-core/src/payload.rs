@@ -58,8 +58,8 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 /// without captures, so it is accepted, and a worker process creates the closure and its captured values from nothing.
 /// That is correct for captured functions and closures, and for markers such as `PhantomData`. It is wrong for a token:
 /// a value whose existence proves that something was done *in this process*, if unsafe code relies on that proof. In a
-/// worker it was not done. **Do not capture such a token in a function that is submitted to processes**; create it
-/// where the function runs:
+/// worker process it was not done. **Do not capture such a token in a function that is submitted to processes**; create
+/// it where the function runs:
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor};

@@ -52,8 +52,8 @@ pub struct Promise<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Promise<T> {
-    /// Marks the work as started. Returns false if the future was cancelled or completed: then the work must not start.
-    /// After it has returned true, the future cannot be cancelled any more, and a second call returns false.
+    /// Marks the work as started. Returns `false` if the future was cancelled or completed: then the work must not
+    /// start. After it has returned `true`, the future cannot be cancelled any more, and a second call returns `false`.
     ///
     /// ```
     /// let (promise, future) = executor_core::promise::<u64>();
@@ -81,7 +81,8 @@ impl<T: Send + 'static> Promise<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidState`](ErrorKind::InvalidState) if the future was completed or cancelled before. It keeps what it had.
+    /// [`InvalidState`](ErrorKind::InvalidState) if the future was completed or cancelled before. It keeps its first
+    /// outcome.
     pub fn set_result(&self, value: T) -> Result<(), Error> {
         drop(Completed::of(self.start_completing()?.value(&self.typed, value)));
         Ok(())
@@ -108,7 +109,7 @@ impl<T: Send + 'static> Promise<T> {
     fn start_completing(&self) -> Result<Completing, Error> {
         Completing::start(&self.typed.task, true).ok_or_else(|| {
             let state = self.typed.task.state.snapshot().name();
-            Error::new(ErrorKind::InvalidState, format!("this promise was resolved before: its future is {state}"))
+            Error::new(ErrorKind::InvalidState, format!("this promise was completed before: its future is {state}"))
         })
     }
 }
@@ -118,7 +119,7 @@ impl<T: Send + 'static> Drop for Promise<T> {
         if self.typed.task.state.snapshot().must_be_completed_by_owner() {
             let error =
                 Error::new(ErrorKind::Broken, "the promise was dropped without a result: its producer has ended");
-            // If another thread cancels the future at this moment, it is done as well.
+            // This fails if another thread cancels the future at this moment. The future is then done.
             let _ = self.set_exception(error);
         }
     }

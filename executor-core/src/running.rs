@@ -1,6 +1,7 @@
 //! The task that the calling thread is running.
 //!
-//! This module knows a task only by [`Running`], so code below the task, such as the catching of panics, can name it.
+//! This module depends only on the trait [`Running`]. So modules that the task depends on, such as `catch`, can read
+//! its name.
 #![allow(unsafe_code)]
 
 use std::{any::Any, cell::Cell, mem};
@@ -18,7 +19,7 @@ thread_local! {
     static CURRENT: Cell<Option<&'static dyn Running>> = const { Cell::new(None) };
 }
 
-/// Runs code as this task. The task is borrowed, not counted, because a reference count would cost two atomic steps.
+/// Runs code as this task. The task is borrowed, because counting a reference would cost two atomic operations.
 #[inline]
 pub(crate) fn run_as<R>(running: &dyn Running, code: impl FnOnce() -> R) -> R {
     /// Restores the outer task, even if the code unwinds.
@@ -30,9 +31,9 @@ pub(crate) fn run_as<R>(running: &dyn Running, code: impl FnOnce() -> R) -> R {
         }
     }
     // SAFETY: the borrow outlives this call, and `Restore` removes it from `CURRENT` before the call ends, even by a
-    // panic. Until then only `with_current` reaches it, on this thread, and shows it for less than its lifetime.
+    // panic. Until then only `with_current` reads it, on this thread, and lends it only during a call.
     let running = unsafe { mem::transmute::<&dyn Running, &'static dyn Running>(running) };
-    // A thread whose locals are gone is ending. Code that it still runs has no current task.
+    // A thread whose thread-locals are gone is ending. Code that it still runs has no current task.
     let _restore = CURRENT.try_with(|current| Restore(current.replace(Some(running))));
     code()
 }

@@ -31,7 +31,7 @@ use crate::{Awaited, Error, Future, TaskId, task::typed::Read, waiting};
 /// ```
 pub struct SharedFuture<T> {
     future: Future<T>,
-    /// Several handles, on several threads, read one value. That requires `T: Sync`, as for an `Arc<T>`.
+    /// Several handles on several threads read one value. That requires `T: Sync`, as an `Arc<T>` does.
     reads: PhantomData<Arc<T>>,
 }
 
@@ -141,7 +141,7 @@ impl<T: Send + Clone + 'static> IntoFuture for SharedFuture<T> {
     type Output = Result<T, Error>;
     type IntoFuture = AwaitedShared<T>;
 
-    /// Makes the future for `.await`, on any runtime. Dropping it does not touch the task.
+    /// Makes the future for `.await`, on any runtime. Dropping it does not affect the task.
     fn into_future(self) -> AwaitedShared<T> {
         // SAFETY: only the `AwaitedShared` calls the reader, with its own future, on the thread that polls it.
         let awaited = Awaited::reading(self.future, |future| unsafe { clone_value(future) });
@@ -153,7 +153,7 @@ impl<T: Send + Clone + 'static> IntoFuture for &SharedFuture<T> {
     type Output = Result<T, Error>;
     type IntoFuture = AwaitedShared<T>;
 
-    /// Makes a future for `.await`, and leaves the handle.
+    /// Makes a future for `.await`, and keeps the handle.
     fn into_future(self) -> AwaitedShared<T> {
         self.clone().into_future()
     }

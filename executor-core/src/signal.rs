@@ -19,7 +19,7 @@ impl Signal {
         thread_local! {
             static SIGNAL: Arc<Signal> = Arc::default();
         }
-        // A thread whose locals are gone can still wait, on a new signal.
+        // A thread whose thread-locals are gone can still wait, on a new signal.
         SIGNAL.try_with(Arc::clone).unwrap_or_default()
     }
 

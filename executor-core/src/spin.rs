@@ -1,13 +1,13 @@
 //! Spinning for a short while before a thread sleeps.
 //!
-//! Falling asleep and being woken costs two system calls and, on both sides together, some ten microseconds. A thread
-//! that waits for something that usually comes sooner saves them by spinning. A thread that usually waits long would
-//! only burn a processor. So each waiting thread has a [`SpinBudget`], which adapts to how often spinning has succeeded
-//! lately.
+//! Falling asleep and being woken costs two system calls and, on both sides together, some ten microseconds. If a
+//! thread waits for something that usually comes sooner, spinning saves that time. If it usually waits longer, spinning
+//! only wastes a processor. So each waiting thread has a [`SpinBudget`], which adapts to how often spinning has
+//! succeeded lately.
 //!
-//! Spinning never keeps a processor from other threads: the thread yields before each spin. If another thread took the
-//! processor for a while, there are more runnable threads than processors. Then spinning ends, and does not begin again
-//! before a sleep was short. It also ends after [`LONGEST`].
+//! Spinning never keeps a processor from other threads: the thread yields before each spin. If another thread then has
+//! the processor for a while, there are more runnable threads than processors. In that case the thread stops spinning,
+//! and does not spin again until one of its sleeps was short. It also stops after [`LONGEST`].
 //!
 //! ```
 //! use std::{sync::atomic::{AtomicBool, Ordering::Acquire}, time::Instant};
@@ -30,18 +30,19 @@ use std::{
 };
 
 /// The backoff of a thread that waits for a task that it has just submitted.
-pub(crate) const IN_A_HURRY: Duration = Duration::from_nanos(100);
+pub(crate) const SHORT_BACKOFF: Duration = Duration::from_nanos(100);
 /// The backoff of a thread that collects many tasks that it has submitted before. With a shorter one, the thread would
-/// be right behind the worker and contend for each task; after this one there are several tasks to collect.
-pub(crate) const COLLECTING: Duration = Duration::from_micros(1);
+/// be right behind the worker and contend with it for each task. After this time it can collect several tasks.
+pub(crate) const LONG_BACKOFF: Duration = Duration::from_micros(1);
 
-/// The longest time that a thread spins in one go, without the time in which other threads have the processor.
+/// The longest time that a thread spins before it sleeps. The time in which other threads have the processor does not
+/// count.
 pub const LONGEST: Duration = Duration::from_micros(30);
 
-/// How often a thread spins before it sleeps. It adapts to the thread's waits, so keep one for as long as the thread.
+/// How often a thread spins before it sleeps. It adapts to the thread's waits, so keep one for the life of the thread.
 #[derive(Clone, Copy, Debug)]
 pub struct SpinBudget {
-    /// The largest number of spins in one go.
+    /// The largest number of spins before a sleep.
     spins: u32,
 }
 
@@ -53,14 +54,14 @@ const MOST: u32 = if MODELLED { 0 } else { 64 };
 const FIRST: u32 = if MODELLED { 0 } else { 16 };
 /// A model checker has no time, and a second spin shows nothing that another order would not show.
 const MODELLED: bool = cfg!(all(test, loom));
-/// More spinning might have saved a sleep that is shorter than this: [`LONGEST`], plus the time to wake both threads,
-/// the waiting one and the one that it waits for. This ends the state in which each thread is asleep whenever the other
-/// one has something for it.
+/// Longer spinning might have avoided a sleep that is shorter than this: [`LONGEST`], plus the time to wake both
+/// threads, the waiting one and the one that it waits for. Without this, two threads that work for each other could
+/// stay in a state in which each one is asleep whenever the other has a result for it.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
-/// If yielding takes longer than this, another thread had the processor, and the backoff is not needed.
-const BRIEF: Duration = Duration::from_nanos(800);
-/// If yielding takes longer than this, other threads need the processor.
-const LENT: Duration = Duration::from_micros(5);
+/// If a yield takes longer than this, another thread had the processor, and the backoff is not needed.
+const SHORT_YIELD: Duration = Duration::from_nanos(800);
+/// If a yield takes longer than this, other threads need the processor.
+const LONG_YIELD: Duration = Duration::from_micros(5);
 
 impl SpinBudget {
     /// Returns the budget of a thread that has not waited yet.
@@ -70,7 +71,7 @@ impl SpinBudget {
 
     /// Spins until `is_ready` returns true or the budget is spent. Returns what the last call of `is_ready` returned.
     pub fn spin(&mut self, mut is_ready: impl FnMut() -> bool) -> bool {
-        is_ready() || self.spin_with_backoff(IN_A_HURRY, is_ready)
+        is_ready() || self.spin_with_backoff(SHORT_BACKOFF, is_ready)
     }
 
     /// Spins as [`spin`](SpinBudget::spin) does, with a backoff of this length before each call of `is_ready`, the
@@ -81,11 +82,11 @@ impl SpinBudget {
     pub fn spin_with_backoff(&mut self, backoff: Duration, mut is_ready: impl FnMut() -> bool) -> bool {
         let mut end = None;
         for _ in 0..self.spins {
-            let offered = Instant::now();
+            let before_yield = Instant::now();
             thread::yield_now();
-            let back = Instant::now();
-            if back - offered < BRIEF {
-                while back.elapsed() < backoff {
+            let after_yield = Instant::now();
+            if after_yield - before_yield < SHORT_YIELD {
+                while after_yield.elapsed() < backoff {
                     hint::spin_loop();
                 }
             }
@@ -93,12 +94,12 @@ impl SpinBudget {
                 self.spins = (self.spins * 2).min(MOST);
                 return true;
             }
-            if back - offered > LENT {
+            if after_yield - before_yield > LONG_YIELD {
                 // A thread that sleeps gets the processor back sooner than one that yields to waiting threads.
                 self.spins = 0;
                 return false;
             }
-            if back > *end.get_or_insert(offered + LONGEST) {
+            if after_yield > *end.get_or_insert(before_yield + LONGEST) {
                 break;
             }
         }
@@ -110,7 +111,7 @@ impl SpinBudget {
     /// the thread then slept until the awaited thing happened.
     pub fn slept(&mut self, time: Duration) {
         if time < SHORT_SLEEP {
-            // A factor of four more than makes good for the halving after the spins that failed.
+            // The factor of four outweighs the halving after the spins that failed.
             self.spins = (self.spins * 4).clamp(LEAST, MOST);
         }
     }
@@ -121,7 +122,7 @@ pub(crate) fn with_own_budget<R>(wait: impl FnOnce(&mut SpinBudget) -> R) -> R {
     thread_local! {
         static BUDGET: Cell<SpinBudget> = const { Cell::new(SpinBudget::new()) };
     }
-    // A copy, because the code that the thread calls while it spins may itself wait.
+    // A copy, because code that the thread calls while it spins may wait too.
     let mut budget = BUDGET.get();
     let waited = wait(&mut budget);
     BUDGET.set(budget);
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn spinning_ends_when_the_awaited_thing_is_ready() {
         let mut spins = 0;
-        assert!(SpinBudget::new().spin_with_backoff(IN_A_HURRY, || {
+        assert!(SpinBudget::new().spin_with_backoff(SHORT_BACKOFF, || {
             spins += 1;
             true
         }));
@@ -153,7 +154,7 @@ mod tests {
         let mut budget = SpinBudget::new();
         let mut count = || {
             let mut spins = 0;
-            assert!(!budget.spin_with_backoff(IN_A_HURRY, || {
+            assert!(!budget.spin_with_backoff(SHORT_BACKOFF, || {
                 spins += 1;
                 false
             }));
@@ -169,9 +170,9 @@ mod tests {
     #[test]
     fn the_budget_grows_with_success_and_shrinks_with_failure() {
         let mut budget = SpinBudget::new();
-        (0..5).for_each(|_| assert!(budget.spin_with_backoff(IN_A_HURRY, || true)));
+        (0..5).for_each(|_| assert!(budget.spin_with_backoff(SHORT_BACKOFF, || true)));
         assert_eq!(budget.spins, MOST);
-        budget.spin_with_backoff(IN_A_HURRY, || false);
+        budget.spin_with_backoff(SHORT_BACKOFF, || false);
         assert!(budget.spins < MOST);
         budget.slept(Duration::from_secs(1));
         assert!(budget.spins < MOST);

@@ -1,20 +1,21 @@
 //! The space that is left on the stack of the running thread.
 //!
-//! Code that recurses as deep as its input (decoding a value, running a task inline that runs another one inline)
-//! checks this before it goes one level deeper, so that the result is an error and not the end of the program.
+//! Some code recurses as deep as its input, such as decoding a value, or running tasks inline that run other tasks
+//! inline. It checks this space before it goes one level deeper, so that the program gets an error instead of a stack
+//! overflow.
 #![allow(unsafe_code)]
 
 use std::{cell::Cell, ops::Range};
 
 /// Returns the number of bytes between the caller's frame and the end of its thread's stack.
 ///
-/// Returns `None` if that is not known: the system does not say where the stack ends, or the caller runs on a stack
-/// that is not its thread's own, as in a signal handler or a coroutine. The caller must then count its levels instead.
+/// Returns `None` if that is not known: the system does not report where the stack ends, or the caller runs on another
+/// stack than its thread's own, as in a signal handler or a coroutine. The caller must then count its levels.
 ///
 /// The first call in a thread asks the system, later ones take a few instructions.
 #[inline]
 pub(crate) fn remaining() -> Option<usize> {
-    let here = here();
+    let here = frame_address();
     let bounds = bounds();
     bounds.contains(&here).then(|| here - bounds.start)
 }
@@ -22,15 +23,15 @@ pub(crate) fn remaining() -> Option<usize> {
 /// Returns the size of the running thread's stack, or `None` where [`remaining`] does.
 pub(crate) fn size() -> Option<usize> {
     let bounds = bounds();
-    bounds.contains(&here()).then(|| bounds.len())
+    bounds.contains(&frame_address()).then(|| bounds.len())
 }
 
 /// Returns an address in the frame of the caller. Stacks grow downwards, so a deeper frame has a lower one.
 ///
-/// It is the stack pointer itself, because the address sanitizer may move a local variable to the heap.
+/// It is the stack pointer, because the address sanitizer may move a local variable to the heap.
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
 #[inline(always)]
-pub(crate) fn here() -> usize {
+pub(crate) fn frame_address() -> usize {
     let pointer: usize;
     // SAFETY: it copies a register, and touches neither memory nor flags.
     unsafe {
@@ -44,7 +45,7 @@ pub(crate) fn here() -> usize {
 
 #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 #[inline(always)]
-pub(crate) fn here() -> usize {
+pub(crate) fn frame_address() -> usize {
     let local = std::mem::MaybeUninit::<u8>::uninit();
     std::ptr::from_ref(&local).addr()
 }
@@ -69,8 +70,8 @@ fn bounds() -> Range<usize> {
 mod system {
     use std::{mem::MaybeUninit, ops::Range, ptr};
 
-    /// The stack of a main thread grows as it is used, up to the limit of the process. Whatever that limit was when the
-    /// program started, the kernel keeps at least this much address space free below the stack.
+    /// The stack of a main thread grows as it is used, up to the limit of the process. Whatever the limit was at the
+    /// start of the program, the kernel keeps at least this many bytes of address space free below the stack.
     const MAIN_AT_MOST: usize = 128 << 20;
 
     pub(super) fn bounds() -> Option<Range<usize>> {
@@ -84,7 +85,7 @@ mod system {
 
     fn own_bounds() -> Option<Range<usize>> {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-        // SAFETY: the thread asks about itself, and `attributes` has room for the result.
+        // SAFETY: the thread asks about itself, and `attributes` has space for the result.
         if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
             return None;
         }
@@ -110,7 +111,7 @@ mod system {
     /// Returns how large the main thread's stack may become.
     fn limit() -> Option<usize> {
         let mut limit = MaybeUninit::<libc::rlimit>::uninit();
-        // SAFETY: `limit` has room for the answer, and is only read if the call succeeded.
+        // SAFETY: `limit` has space for the result, and is only read if the call succeeded.
         let limit =
             unsafe { (libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) == 0).then(|| limit.assume_init()) }?;
         Some(usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))
@@ -144,10 +145,10 @@ mod system {
 mod tests {
     use super::*;
 
-    /// The address sanitizer keeps smaller variables elsewhere.
+    /// The address sanitizer moves smaller variables to other memory.
     const FRAME: usize = 80 << 10;
 
-    /// Returns what is left `levels` frames further down.
+    /// Returns how much is left `levels` frames deeper.
     #[inline(never)]
     fn remaining_below(levels: usize) -> Option<usize> {
         let frame = std::hint::black_box([0u8; FRAME]);

@@ -145,8 +145,9 @@ mod model {
             }
         }
 
-        /// Waits as if until the deadline. A model has no clock, so the wait ends as soon as others had the chance to
-        /// run. That covers each moment at which time can run out, because the model may suspend a thread at any point.
+        /// Waits as if until the deadline. A model has no clock, so the wait ends as soon as other threads had the
+        /// chance to run. That covers every moment at which the deadline can pass, because the model may suspend a
+        /// thread at any point.
         pub(crate) fn wait_while_until<T>(
             &self,
             guard: &mut MutexGuard<'_, T>,

@@ -39,8 +39,8 @@ pub(crate) enum WaitEnd {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no stack for it. The task is unchanged. Sleeping instead could put all workers to
-/// sleep.
+/// Returns an error if there is no stack for it. The task is unchanged. If the thread slept instead, all workers could
+/// end up asleep.
 #[inline]
 pub(crate) fn help(task: &TaskRef) -> Result<bool, Error> {
     if !is_on_worker_of_its_host(task) {
@@ -84,8 +84,8 @@ pub(crate) fn help_or_fail(task: &TaskRef) -> bool {
     help(task).unwrap_or_else(|error| fail_inline(task, error))
 }
 
-/// Returns the host of a task if an idle worker of it can run the task. Then a wait with a deadline keeps to its
-/// deadline, and does not run the task inline.
+/// Returns the host of a task if one of its idle workers can run the task. A wait with a deadline then does not run the
+/// task inline, and ends at its deadline.
 fn host_with_idle_worker(task: &TaskRef, deadline: Option<Instant>) -> Option<Arc<dyn Host>> {
     deadline?;
     if !is_on_worker_of_its_host(task) || !task.state.snapshot().is_queued() {
@@ -180,7 +180,8 @@ fn spin_then_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), Wait
 }
 
 /// Lets the task's host spin and handle replies for some microseconds, for an `.await` that is polled. Returns whether
-/// the output can be read. A thread of an async runtime has other work, so it stops even if other results arrive.
+/// the output can be read. A thread of an async runtime has other work, so it stops spinning even if other results
+/// arrive.
 pub(crate) fn spin_briefly(task: &TaskRef) -> bool {
     let Some(host) = task.host().find() else { return false };
     let waiting = describe(task, Some(Instant::now()), true);
@@ -194,23 +195,23 @@ thread_local! {
     static LAST_WAIT: Cell<TaskId> = const { Cell::new(TaskId::from_u64(0)) };
 }
 
-/// Describes a wait for the task's host.
+/// Describes a wait to the task's host.
 fn describe(task: &TaskRef, deadline: Option<Instant>, is_polling: bool) -> Waiting<'_> {
-    let backoff = if task.id < LAST_WAIT.get() { spin::COLLECTING } else { spin::IN_A_HURRY };
+    let backoff = if task.id < LAST_WAIT.get() { spin::LONG_BACKOFF } else { spin::SHORT_BACKOFF };
     Waiting { task: task.id, state: &task.state, place: &task.place, deadline, backoff, is_polling }
 }
 
 /// Waits until `read` returns an output. A time-out of zero reads once.
 ///
-/// The wait for a task that is done has no time-out: another thread may be unpacking its output, which takes that
-/// thread no longer than it would take this one.
+/// A wait for a task that is done has no time-out. Another thread may be unpacking its output, and this thread could
+/// not do that faster.
 pub(crate) fn wait_for<R>(
     task: &TaskRef,
     timeout: Option<Duration>,
     mut read: impl FnMut() -> Read<R>,
 ) -> Result<R, Error> {
     let reads_once = timeout.is_some_and(|timeout| timeout.is_zero());
-    // Computed when it is first needed, which is seldom.
+    // Computed when it is first needed, because most waits do not need it.
     let mut deadline = None;
     loop {
         let waited = match read() {
@@ -249,7 +250,8 @@ fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result
     wait_until_or(task, deadline, event, || false)
 }
 
-/// Blocks until the event happens or `interrupted` returns true. A change of the latter sets the thread's signal.
+/// Blocks until the event happens or `interrupted` returns `true`. The code that makes it return `true` must set the
+/// thread's signal.
 fn wait_until_or(
     task: &TaskRef,
     deadline: Option<Instant>,
@@ -261,8 +263,8 @@ fn wait_until_or(
     let is_this = |waiter: &Waiter| matches!(waiter, Waiter::Thread(other) if Arc::ptr_eq(other, &signal));
     loop {
         // Checked after registering, so that a change between the check and the sleep is not missed. A thread that
-        // could not register saw the event a moment ago. The check below tells whether it still holds, because another
-        // thread may have begun to unpack.
+        // could not register has seen the event. The check below reads the state again, because another thread may have
+        // begun to unpack since.
         let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
         if registered && !task.state.snapshot().has(event) && !interrupted() {
             signal.wait(deadline);

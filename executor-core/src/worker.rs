@@ -20,16 +20,17 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// Makes the calling thread a worker until the guard is dropped. Its tasks show this name, and wait as members of this
-/// host (see [`Future::result`](crate::Future::result) on waiting inside a task). This is for authors of back-ends.
+/// Makes the calling thread a worker until the guard is dropped. Its tasks see this name, and run awaited tasks of this
+/// host inline (see [`Future::result`](crate::Future::result)). This is for authors of back-ends.
 pub fn enter_worker(name: impl Into<Arc<str>>, host: HostId) -> WorkerGuard {
-    // If a task of the outer host continues through another executor, the outer host's flag still stops it.
+    // A thread that is a worker of this host already keeps the host's flag. So the flag also stops tasks that such a
+    // worker runs through another executor.
     let stop_all = if host == worker_host() { stop_flag() } else { None };
     enter(Worker { name: name.into(), host, stop_all })
 }
 
 /// Makes the calling thread a worker as [`enter_worker`] does, with a flag that asks every task on the host's workers
-/// to stop. The flag shows in [`Context::is_cancelled`](crate::task::Context::is_cancelled), so the back-end needs no
+/// to stop. [`Context::is_cancelled`](crate::task::Context::is_cancelled) reports the flag, so the back-end needs no
 /// list of running tasks.
 pub fn enter_stoppable_worker(name: impl Into<Arc<str>>, host: HostId, stop_all: Arc<AtomicBool>) -> WorkerGuard {
     enter(Worker { name: name.into(), host, stop_all: Some(stop_all) })

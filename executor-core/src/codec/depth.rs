@@ -44,7 +44,7 @@ impl Depth {
     pub(super) fn here() -> Depth {
         match stack::remaining() {
             Some(left) => {
-                let lowest = |part| stack::here() - left / part;
+                let lowest = |part| stack::frame_address() - left / part;
                 Depth {
                     lowest: lowest(PART),
                     lowest_untyped: lowest(UNTYPED),
@@ -60,7 +60,7 @@ impl Depth {
     /// Enters one level. The caller must call [`leave`](Depth::leave) afterwards, unless the whole value fails.
     #[inline(always)]
     pub(super) fn enter(&mut self) -> Result<(), Failure> {
-        if stack::here() < self.lowest || self.levels == 0 {
+        if stack::frame_address() < self.lowest || self.levels == 0 {
             return Err(Failure::deep());
         }
         self.levels -= 1;
@@ -71,7 +71,7 @@ impl Depth {
     /// that reading it makes.
     #[inline(always)]
     pub(super) fn enter_for<T>(&mut self) -> Result<(), Failure> {
-        if size_of::<T>() > NARROW && stack::here().saturating_sub(self.end) / COPIES < size_of::<T>() {
+        if size_of::<T>() > NARROW && stack::frame_address().saturating_sub(self.end) / COPIES < size_of::<T>() {
             return Err(Failure::wide());
         }
         self.enter()
@@ -80,7 +80,7 @@ impl Depth {
     /// Enters one level of a value whose type does not say what follows.
     #[inline(always)]
     pub(super) fn enter_untyped<V>(&mut self) -> Result<(), Failure> {
-        if stack::here() < self.lowest_buffered {
+        if stack::frame_address() < self.lowest_buffered {
             self.check_untyped::<V>()?;
         }
         self.enter()
@@ -90,7 +90,7 @@ impl Depth {
     fn check_untyped<V>(&self) -> Result<(), Failure> {
         // The visitors that fill serde's buffer are private, so only their names identify them.
         let is_buffered = std::any::type_name::<V>().contains("Content");
-        if is_buffered || stack::here() < self.lowest_untyped { Err(Failure::deep()) } else { Ok(()) }
+        if is_buffered || stack::frame_address() < self.lowest_untyped { Err(Failure::deep()) } else { Ok(()) }
     }
 
     #[inline(always)]

@@ -29,7 +29,7 @@ impl Waiting<'_> {
     /// Returns whether the thread polls, for an async runtime, one of many tasks that it has submitted before. Such a
     /// thread can be woken for the result, and another thread reads the replies of each of these tasks.
     pub fn polls_one_of_many(&self) -> bool {
-        self.is_polling && self.backoff == spin::COLLECTING
+        self.is_polling && self.backoff == spin::LONG_BACKOFF
     }
 
     /// Returns whether the result can be read, so that the wait is over.

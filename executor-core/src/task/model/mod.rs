@@ -55,7 +55,7 @@ fn watch_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // The first task chains its own hook, which is silent inside tasks. This one is chained after it.
-        crate::catch::chain_hook_here();
+        crate::catch::chain_hook_even_on_worker();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if !PANICKED.replace(true) {
