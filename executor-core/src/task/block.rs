@@ -1,17 +1,17 @@
-//! The memory of tasks: many tasks in one block, one behind the other.
+//! The memory of tasks: a block holds many tasks, one after the other.
 //!
-//! Each thread has an open block for its tasks, and gives out each place in it once. When no place is left the thread
-//! opens another block, or the same one if it is empty by then. The last user of a closed block frees it. So most tasks
-//! cost a step of a pointer and one atomic subtraction, and no call of the allocator.
+//! Each thread has an open block for its tasks, and gives out each place in it once. When no place is left, the thread
+//! opens another block, or the same one again if it is empty by then. The last user of a closed block frees it. So most
+//! tasks cost an addition to a pointer and one atomic subtraction, and no call of the allocator.
 //!
-//! In return, a task that is kept keeps its block, which is [`BYTES`] large, and a thread keeps its last one. Tasks
+//! In return, a task that is kept alive keeps its block of [`BYTES`] bytes, and a thread keeps its last block. Tasks
 //! that are large, or have a large alignment, are allocated alone.
 //!
 //! # Who may touch a block
 //!
 //! 1. A place that was given out belongs to its task, until [`Memory`] is dropped.
-//! 3. The block itself belongs to its last user, which learns from [`Tally`] that it is the last.
-//! 3. The block itself belongs to the user that [`Tally`] tells that it was the last.
+//! 2. The places that were not given out belong to the thread that opened the block, until it closes the block.
+//! 3. The block itself belongs to its last user: the one to which a method of [`Tally`] returns `true`.
 #![allow(unsafe_code)]
 
 use std::{
@@ -30,7 +30,7 @@ const LINE: usize = 64;
 /// Larger tasks are allocated alone.
 const LARGEST: usize = 512;
 
-/// The number of users of a block: places that were given out, and the thread that gives them out.
+/// The number of users of a block: the tasks in it, and the thread that has it open.
 pub(super) struct Tally(AtomicU32);
 
 impl Tally {
@@ -41,17 +41,17 @@ impl Tally {
         Tally(AtomicU32::new(Tally::OPEN))
     }
 
-    /// Gives back a place that was given out. Returns whether it was the last user, and so owns the block.
+    /// Gives back a place. Returns whether its task was the last user, so that the caller owns the block.
     #[must_use]
     #[inline]
     pub(super) fn leave(&self) -> bool {
-        // ORDERING: Release goes to the last user. Acquire pairs with the Release of the others, because this may be
-        // the last one.
+        // ORDERING: Release publishes the use of the place to the last user. This may be the last user, whose Acquire
+        // pairs with the Release of the others.
         self.0.fetch_sub(1, AcqRel) == 1
     }
 
-    /// Ends the use by the thread that opened the block, after it has given out `given` places. Returns whether it was
-    /// the last user, and so owns the block.
+    /// Ends the use by the thread that opened the block and has given out `given` places. Returns whether it was the
+    /// last user, so that it owns the block.
     #[must_use]
     pub(super) fn close(&self, given: u32) -> bool {
         // ORDERING: as above.
@@ -78,7 +78,7 @@ impl Block {
 
     /// # Safety
     ///
-    /// - [`Tally`] has told the caller that it owns the block.
+    /// - A method of [`Tally`] has returned that the caller owns the block.
     unsafe fn free(block: NonNull<Block>) {
         // SAFETY: `new` has allocated the block, and it has no other user.
         unsafe { dealloc(block.cast().as_ptr(), Block::LAYOUT) }
@@ -101,7 +101,7 @@ impl Open {
         Open { block: Cell::new(null_mut()), next: Cell::new(null_mut()), left: Cell::new(0), given: Cell::new(0) }
     }
 
-    /// Returns a place of this size, which is a multiple of [`LINE`] and at most [`LARGEST`], and its block.
+    /// Returns a place and its block. The size is a multiple of [`LINE`] and at most [`LARGEST`].
     #[inline]
     fn place(&self, size: usize) -> (NonNull<u8>, NonNull<Block>) {
         if self.left.get() < size {
@@ -118,7 +118,7 @@ impl Open {
     /// Opens another block, or the same one again if it has become empty.
     #[cold]
     fn open_next(&self) {
-        // If there is no memory for another block, this thread has none.
+        // Set first, because this thread has no block if the allocation of another one fails.
         self.left.set(0);
         let block = match NonNull::new(self.block.replace(null_mut())) {
             // SAFETY: this thread has not closed the block before, so it lives.
@@ -154,7 +154,7 @@ thread_local! {
     static OPEN: Open = const { Open::new() };
 }
 
-/// Points to the block that contains a task, or to none if the task was allocated alone.
+/// Points to the block that contains a task. It is `None` if the task was allocated alone.
 #[derive(Clone, Copy)]
 pub(super) struct BlockPointer(Option<NonNull<Block>>);
 
@@ -163,7 +163,7 @@ pub(super) struct BlockPointer(Option<NonNull<Block>>);
 pub(super) fn allocate(layout: Layout) -> (NonNull<u8>, BlockPointer) {
     // The sanitizers and the models need each task in an allocation of its own.
     let is_small = layout.size() <= LARGEST && layout.align() <= LINE && !cfg!(any(loom, tasks_apart));
-    // A thread whose locals are gone is ending.
+    // A thread whose thread-locals are gone is ending, and has no block.
     if is_small && let Ok((place, block)) = OPEN.try_with(|open| open.place(layout.size().next_multiple_of(LINE))) {
         return (place, BlockPointer(Some(block)));
     }
@@ -280,7 +280,7 @@ mod tests {
         let (tasks, taken) = mpsc::channel();
         thread::spawn(move || {
             LATER.set(Some(AtTheEnd(tasks)));
-            // The block is opened after `LATER` was set, so it is dropped before.
+            // The block is opened after `LATER` was set, so it is dropped before `LATER`.
             drop(memory(100, 8));
         })
         .join()

@@ -1,8 +1,8 @@
-//! The memory of a task, and the only code that reaches into it.
+//! The memory of a task, and the only code that accesses it directly.
 //!
-//! One cell holds everything: the [`Header`] that is the same for all tasks, the output slot whose type the future
-//! knows, and the work whose type only the table of functions knows. [`TaskRef`] is a counted pointer to the header,
-//! [`Typed`](super::typed::Typed) the same with the type of the output.
+//! One cell holds everything: the [`Header`], which is the same for all tasks; the output slot, whose type is that of
+//! the future; and the work, whose type only the table of functions depends on. [`TaskRef`] is a counted pointer to the
+//! header, and [`Typed`](super::typed::Typed) is one that has the type of the output.
 //!
 //! README.md in this folder has the rules of ownership that the comments here cite: which thread may touch which field
 //! in which state, and why these rules are enough.
@@ -33,8 +33,8 @@ use crate::{
 
 /// The part of a task that does not depend on its types.
 ///
-/// The order matters: the fields that a worker does not need come first, the others last, next to the output and the
-/// work. So the worker reads fewer of the cache lines that the submitter has just written.
+/// The fields that a worker does not need come first. The others come last, next to the output and the work, so that
+/// the worker reads fewer of the cache lines that the submitter has just written.
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) waiters: Waiters,
@@ -112,7 +112,7 @@ impl<W: Work> Cell<W> {
             // SAFETY: the caller owns the work, so no other thread reads it, and WORK is clear, so it is not dropped
             // again.
             let work = unsafe { cell.take_work() };
-            // Nothing unwinds out of this, so there is always an output behind it.
+            // Panics are caught here, so there is always an output.
             let (output, end) = Output::of(catch::guarded(|| work.run()).flatten());
             // SAFETY: the caller has claimed the task, so by rule 3 no other thread touches the output. It is `Empty`,
             // which needs no drop.
@@ -213,7 +213,7 @@ impl Clone for TaskRef {
         // ORDERING: a new reference comes from a live one, which keeps the allocation alive meanwhile.
         let before = self.references.fetch_add(1, Relaxed);
         if before > u32::MAX / 2 {
-            // Only leaked references can count this far; going on would free a live task.
+            // Only leaked references reach this count. An overflow would free a live task.
             std::process::abort();
         }
         TaskRef(self.0)
@@ -225,8 +225,8 @@ impl Drop for TaskRef {
     fn drop(&mut self) {
         // ORDERING: Release, so that all use of the task happens before it is freed.
         let before = self.references.fetch_sub(1, Release);
-        // ORDERING: Acquire pairs with the Release of the others. A load and not a fence, because the thread sanitizer
-        // does not see fences.
+        // ORDERING: Acquire pairs with the Release of the others. It is a load and not a fence, because the thread
+        // sanitizer does not support fences.
         if before == 1 && self.references.load(Acquire) == 0 {
             // SAFETY: the count was one, so this was the last reference.
             unsafe { (self.vtable.free)(self.0) }
@@ -256,20 +256,20 @@ impl TaskRef {
         self.place.load(Relaxed)
     }
 
-    /// Returns whether the task runs at this moment. Asks the host where this process cannot see it.
+    /// Returns whether the task runs at this moment. Calls the host if this process cannot see that.
     pub(crate) fn is_running(&self) -> bool {
         let state = self.state.snapshot();
         if !state.is_placed() {
             return state.is_running();
         }
         let started = self.host().find().is_some_and(|host| host.started(self.id, self.place()));
-        // The host may have returned false because the task was moved meanwhile, or true although it is done by now.
+        // The host may have returned `false` because the task was moved meanwhile, or `true` although the task is done
+        // now.
         let state = self.state.snapshot();
         if state.is_placed() { started } else { state.is_running() }
     }
 
-    /// Returns the word for the state that users read. This may ask the host, so the caller must hold no lock of a
-    /// back-end.
+    /// Returns the name of the state for users. This may call the host, so the caller must hold no lock of a back-end.
     pub(crate) fn state_name(&self) -> &'static str {
         let state = self.state.snapshot();
         if state.is_placed() && self.is_running() { "running" } else { state.name() }

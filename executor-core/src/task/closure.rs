@@ -4,7 +4,8 @@ use super::{Task, kinds::Closure, work::Work};
 use crate::{Future, TaskOptions};
 
 impl Task {
-    /// Makes a task from a closure that only this process can run. For authors of back-ends that run in this process.
+    /// Makes a task from a closure that only this process can run. This is for authors of back-ends that run tasks in
+    /// this process.
     ///
     /// ```
     /// use executor_core::{Backend, InlineExecutor, Task, TaskOptions};

@@ -59,8 +59,8 @@ impl Completed {
     }
 
     /// Wakes the threads that wait for the task, which runs no user code. Returns the rest if dropping it runs user
-    /// code: a waker, a callback, the `Drop` of an argument or a result. This is for threads of a back-end that others
-    /// depend on.
+    /// code: a waker, a callback, the `Drop` of an argument or a result. This is for threads of a back-end that must
+    /// not be blocked by user code.
     ///
     /// ```
     /// use executor_core::{Task, TaskOptions};

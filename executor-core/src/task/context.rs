@@ -1,4 +1,4 @@
-//! A task's view of itself.
+//! What a running task can learn about itself.
 
 use std::{
     any::Any,
@@ -55,17 +55,17 @@ impl Running for Arc<Remote> {
     }
 }
 
-/// A worker process's knowledge of the task that it runs. This is for authors of back-ends.
+/// What a worker process knows about the task that it runs. This is for authors of back-ends.
 pub struct Remote {
     /// The id in the process that submitted the task.
     pub id: TaskId,
-    /// Its name.
+    /// The name of the task.
     pub name: Cow<'static, str>,
     /// The number of this attempt, starting with 1.
     pub attempt: u32,
     /// Returns whether the task with this number was asked to stop.
     pub stop: Arc<dyn Fn(u64) -> bool + Send + Sync>,
-    /// The number of this task.
+    /// The number of this task, which `stop` receives.
     pub number: u64,
 }
 
@@ -93,7 +93,7 @@ pub fn current() -> Option<Context> {
 }
 
 impl Context {
-    /// Returns the id that the task's future has.
+    /// Returns the id of the task, which its future has too.
     pub fn id(&self) -> TaskId {
         match &self.task {
             Known::Local(task) => task.id,
@@ -124,7 +124,7 @@ impl Context {
     }
 
     /// Returns whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads
-    /// can only be stopped if it calls this from time to time.
+    /// only stops if it calls this from time to time and returns.
     ///
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, task};

@@ -1,4 +1,4 @@
-//! The kinds of work: a function that can travel, a closure, and the work of a promise.
+//! The kinds of work: a function that can be sent to another process, a closure, and the work of a promise.
 
 use std::marker::PhantomData;
 

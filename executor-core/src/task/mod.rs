@@ -1,4 +1,4 @@
-//! A task, and its view of itself while it runs.
+//! A task, and what it can learn about itself while it runs.
 //!
 //! [`Executor::submit`](crate::Executor::submit) makes two halves: the back-end has the [`Task`], the caller the
 //! [`Future`](crate::Future). Both are counted pointers to one cell of memory. A back-end either runs a task locally

@@ -104,7 +104,7 @@ impl Task {
         self.task.options.as_ref().map_or(0, |options| options.retries)
     }
 
-    /// Returns whether `schedule` may block while the queue is full: true from `submit`, false from `try_submit`.
+    /// Returns whether `schedule` may block while the queue is full: `true` from `submit`, `false` from `try_submit`.
     pub fn may_wait(&self) -> bool {
         self.task.state.snapshot().may_wait()
     }
@@ -123,8 +123,8 @@ impl Task {
     /// Sets the host of the task; see [`crate::host`]. Call this in `schedule`, before any thread can take the task.
     ///
     /// If another thread has the future already and cancels it at the same moment, the host may not be notified. A
-    /// back-end that must not miss a cancel, because it counts, issues a sequentially consistent fence after this, and
-    /// then checks [`has_left_queue`](Task::has_left_queue): at least one of the two tells it.
+    /// back-end that counts its tasks must not miss a cancel. It issues a sequentially consistent fence after this, and
+    /// then calls [`has_left_queue`](Task::has_left_queue): if the host is not notified, that returns `true`.
     pub fn attach(&self, host: HostId) {
         // ORDERING: the id publishes no other memory.
         self.task.host.store(host.raw(), Relaxed);
@@ -144,12 +144,12 @@ impl Task {
     }
 
     /// Runs the task as [`run_quietly`](Task::run_quietly) does, and calls `started` once the task is claimed and
-    /// before its code begins. No other thread can run or cancel a claimed task, so a bounded queue can free its place
-    /// there.
+    /// before its code begins. No other thread can run or cancel a claimed task, so `started` can free its place in a
+    /// bounded queue.
     pub fn run_after(self, started: impl FnOnce()) -> Option<Completed> {
         match Claimed::claim(self.into_ref()) {
             Ok(claimed) => {
-                // Nothing may unwind from here to the end of the task, or the task would never be done.
+                // Nothing may unwind between the claim and the end of the task, or the task would never be done.
                 catch::contain(started);
                 Some(Completed::of(claimed.run()))
             }
@@ -160,7 +160,7 @@ impl Task {
     /// Takes the task out of the queue, so that no other thread can run or cancel it. Returns `None` if another thread
     /// has taken it.
     ///
-    /// For a worker that has something to do before the task's code begins, such as counting itself as busy.
+    /// This is for a worker that must do something before the task's code begins, such as counting itself as busy.
     ///
     /// ```
     /// use executor_core::{Task, TaskOptions};
@@ -219,8 +219,8 @@ impl Task {
         self.task.place.store(place, Relaxed);
     }
 
-    /// Marks the task as placed in a worker's own queue, from where only the host can withdraw it. Calls of the host
-    /// carry `place`. Returns false if the task is not queued any more; the caller must then drop it.
+    /// Marks the task as placed in a worker's own queue, from where only the host can withdraw it. The host receives
+    /// `place` in each call. Returns `false` if the task is not queued any more; the caller must then drop it.
     #[must_use]
     pub fn place(&self, place: u64) -> bool {
         // ORDERING: the next line publishes this: a thread that has seen PLACED sees the place.
@@ -228,13 +228,13 @@ impl Task {
         self.task.state.place()
     }
 
-    /// Moves the task back into the queue, after it was withdrawn from a worker or its worker died. Returns false if
+    /// Moves the task back into the queue, after it was withdrawn from a worker or its worker died. Returns `false` if
     /// the task is done.
     pub fn recall(&self) -> bool {
         self.task.state.recall()
     }
 
-    /// Marks the task as running in another process. Returns false if the task is done or runs already.
+    /// Marks the task as running in another process. Returns `false` if the task is done or runs already.
     pub fn begin(&self) -> bool {
         self.task.state.begin()
     }
@@ -244,7 +244,7 @@ impl Task {
         nesting::too_deep(self.name(), None)
     }
 
-    /// Asks the task to stop, which it sees through [`Context::is_cancelled`](super::Context::is_cancelled).
+    /// Asks the task to stop, which [`Context::is_cancelled`](super::Context::is_cancelled) reports.
     pub fn ask_to_stop(&self) {
         self.task.state.ask_to_stop();
     }
@@ -282,7 +282,8 @@ impl Task {
     /// Cancels the task if it is queued. Returns `None` if another thread has taken it out of the queue, to run or
     /// cancel it, and nothing changed.
     ///
-    /// For back-ends that run tasks locally, where a task that waits for this one may run it inline at any moment.
+    /// This is for back-ends that run tasks locally, where a task that waits for this one may run it inline at any
+    /// moment.
     pub fn withdraw(self) -> Option<Completed> {
         match self.task.state.withdraw() {
             Withdraw::Withdrawn(owed) => Some(Completed::new(self.task.clone(), owed)),
@@ -293,14 +294,14 @@ impl Task {
 
 /// Completes a task with an error. Returns `None` if the task runs on a thread of this process or is done.
 fn fail(task: &TaskRef, error: Error) -> Option<Completed> {
-    // A task that ends like this has started, even if this process did not see it start.
+    // A task that fails with one of these has started, even if this process did not see it start.
     let ran = matches!(error.kind(), ErrorKind::WorkerDied | ErrorKind::TimeLimit | ErrorKind::Terminated);
     Some(Completed::of(Completing::start(task, ran)?.error(error)))
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // The snapshot avoids making an error for the usual task, which is done by now. A task that runs inline on
+        // Most tasks are done by now, and the snapshot avoids making an error for them. A task that runs inline on
         // another thread belongs to that thread, even if it starts after the snapshot.
         let seen = self.task.state.snapshot();
         if seen.must_be_completed_by_owner() {

@@ -1,5 +1,4 @@
-//! The actions of a thread that does not own a task, while the task is queued: cancelling it, running it, or failing
-//! it.
+//! What a thread that does not own a queued task can do: cancel it, run it, or fail it.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -12,7 +11,7 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
     if let Withdraw::Withdrawn(owed) = withdrawn {
         // Made first, so that the waiters are notified even if the host panics.
         let _completed = Completed::new(task.clone(), owed);
-        // ORDERING: pairs with the fence of a back-end that attaches itself while the task is being cancelled: either
+        // ORDERING: pairs with the fence of a back-end that attaches its host while the task is being cancelled: either
         // this sees the host, or the back-end sees that the task has left the queue.
         fence(SeqCst);
         if let Some(host) = task.host().find() {

@@ -1,4 +1,4 @@
-//! The rights to write the output of a task. Each is made by the transition that gives it, and is used up by a step.
+//! The rights to write the output of a task. A transition makes a right, and a step consumes it.
 //!
 //! ```text
 //!   claim --> Claimed    -- run, fail ------------> Written -- finish --> done
@@ -18,8 +18,8 @@ use crate::{Error, codec::Bytes, running::run_as};
 pub(crate) struct Claimed(TaskRef);
 
 impl Claimed {
-    /// Claims a task that is still queued, and takes the reference of its owner along. Returns the reference if the
-    /// task cannot be claimed.
+    /// Claims a task that is still queued, and takes over its owner's reference. Returns the reference if the task
+    /// cannot be claimed.
     #[inline]
     pub(crate) fn claim(task: TaskRef) -> Result<Claimed, TaskRef> {
         if task.state.claim() { Ok(Claimed(task)) } else { Err(task) }
@@ -61,7 +61,7 @@ impl Completing {
         task.state.start_completing(ran).then(|| Completing(task.clone()))
     }
 
-    /// Starts to complete a task that ran in another process, and takes the reference of its owner along.
+    /// Starts to complete a task that ran in another process, and takes over its owner's reference.
     pub(crate) fn start_owned(task: TaskRef) -> Option<Completing> {
         task.state.start_completing(true).then(|| Completing(task))
     }
@@ -97,7 +97,7 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// Marks the task as done. Returns it, and what the caller owes its waiters.
+    /// Marks the task as done. Returns the task, and whether the caller must notify its waiters.
     #[inline]
     pub(super) fn finish(self) -> (TaskRef, Owed) {
         let owed = self.task.state.finish(self.end);

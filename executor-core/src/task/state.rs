@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   QUEUED -- claim --> RUNNING_LOCAL                  a thread of this process runs it
-//!   QUEUED -- place --> PLACED                         it travels to a worker's own queue
-//!   QUEUED, PLACED -- begin --> RUNNING_REMOTE         it was seen to start in another process, or by a promise
+//!   QUEUED -- place --> PLACED                         it was given to a worker's own queue
+//!   QUEUED, PLACED -- begin --> RUNNING_REMOTE         it started in another process, or by a promise
 //!   PLACED, RUNNING_REMOTE -- recall --> QUEUED        it was taken back, before another attempt
 //!   QUEUED -- withdraw ------------------------> DONE  any thread cancelled it
 //!   QUEUED, PLACED, RUNNING_REMOTE -- cancel --> DONE  its owner cancelled it
@@ -12,39 +12,41 @@
 //!   RUNNING_LOCAL ------------------------------------- finish --> DONE
 //! ```
 //!
-//! Only `recall` moves the phase back. The word also holds flags, which are never cleared, except [`WORK`] (set at
-//! birth, cleared once by the thread that takes the work), [`WAITED`], [`PACKED`] and [`UNPACKING`]. README.md in this
-//! folder has the argument.
+//! Only `recall` moves the phase back. The word also holds flags. They are never cleared, except [`WORK`] (set from the
+//! beginning, cleared once by the thread that takes the work), [`WAITED`], [`PACKED`] and [`UNPACKING`]. README.md in
+//! this folder has the argument.
 
 use std::{fmt, sync::atomic::Ordering::*};
 
 use crate::sync::AtomicU32;
 
-/// Accepted and not started. Any thread may move it on, and owns what happens next.
+/// Accepted and not started. Any thread may end this phase.
 const QUEUED: u32 = 0;
-/// In a worker's own queue, which this process cannot see. Only the back-end moves it on; `cancel` asks the back-end.
+/// In a worker's own queue, which this process cannot see. Only the owner may end this phase; `Future::cancel` asks the
+/// host.
 const PLACED: u32 = 1;
-/// Running in another process, or by the holder of a promise. Only the owner of the `Task` or `Promise` moves it on.
+/// Running in another process, or by the holder of a promise. Only the owner of the `Task` or `Promise` may end this
+/// phase.
 const RUNNING_REMOTE: u32 = 2;
-/// Running on a thread of this process. Only that thread moves it on, and no other thread touches its output, not even
-/// the back-end that still holds the `Task`.
+/// Running on a thread of this process. Only that thread may end this phase, and no other thread touches the output,
+/// not even the back-end that still holds the `Task`.
 const RUNNING_LOCAL: u32 = 3;
 /// It ran remotely, and its owner is writing the output. No other thread touches the output.
 const COMPLETING: u32 = 4;
 /// It never started, and its owner is writing an error. No other thread touches the output.
 const FAILING: u32 = 5;
-/// The output is there. It is never written again, only unpacked and taken, each by one thread. This has all bits of
-/// the phase set, so that finishing only sets bits.
+/// The output is written. It may still be unpacked by one thread, and then moved out by one thread. This phase has all
+/// bits set, so that finishing only sets bits.
 const DONE: u32 = PHASE;
 const PHASE: u32 = 0b111;
 
-/// The work (function and arguments) is still inside. The thread that clears this flag owns the work.
+/// The work (function and arguments) is still in the task. The thread that clears this flag owns the work.
 const WORK: u32 = 1 << 3;
 /// A waiter is registered. The thread that finishes the task must notify it.
 const WAITED: u32 = 1 << 4;
-/// The running task was asked to stop. It can see this through `Context::is_cancelled`.
+/// The running task was asked to stop. `Context::is_cancelled` reports this.
 const STOP: u32 = 1 << 5;
-/// Cancelled. The output slot is empty, because this flag says everything.
+/// Cancelled. The output slot is empty, because this flag is the outcome.
 const CANCELLED: u32 = 1 << 6;
 /// Done with an error, as far as is known: unpacking may still find one.
 const FAILED: u32 = 1 << 7;
@@ -57,7 +59,7 @@ const TAKEN: u32 = 1 << 10;
 /// The value is only cloned from now on, never moved out.
 const SHARED: u32 = 1 << 11;
 
-/// `schedule` may block while a bounded back-end is full. This is set at the task's birth or never.
+/// `schedule` may block while a bounded back-end is full. This never changes.
 const MAY_WAIT: u32 = 1 << 12;
 
 /// The state word.
@@ -67,7 +69,7 @@ pub(crate) struct State(AtomicU32);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot(u32);
 
-/// The duty of the thread that made a transition.
+/// What the thread that made a transition must do next.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owed {
@@ -143,9 +145,9 @@ impl State {
     /// Changes the word by `change`, as long as that returns a new word. Returns the former word in either case.
     #[inline]
     fn update(&self, change: impl FnMut(u32) -> Option<u32>) -> Result<Snapshot, Snapshot> {
-        // ORDERING: Release, so that `recall` publishes what the back-end did with the task to the next owner, `place`
-        // where it is, and `unpacked` the output. Acquire for the winner, which goes on with what an earlier owner did,
-        // and for the loser, which may have seen PLACED and reads the place.
+        // ORDERING: Release, so that `recall` publishes what the back-end did with the task, `place` publishes the
+        // place, and `unpacked` publishes the output. Acquire on success, because this thread continues what an earlier
+        // owner did. Acquire on failure, because this thread may have seen PLACED and read the place.
         self.0.fetch_update(AcqRel, Acquire, change).map(Snapshot).map_err(Snapshot)
     }
 
@@ -159,13 +161,13 @@ impl State {
     #[must_use]
     #[inline]
     pub(crate) fn claim(&self) -> bool {
-        // One step for both, so that no thread can claim a task whose work is being encoded.
+        // Phase and flag change in one step, so that no thread can claim a task whose work is being encoded.
         self.update(|word| (word & (PHASE | WORK) == QUEUED | WORK).then_some(word & !(PHASE | WORK) | RUNNING_LOCAL))
             .is_ok()
     }
 
-    /// Moves QUEUED to PLACED. Returns whether it did: otherwise the task was cancelled, or runs inline in a task that
-    /// waits for it.
+    /// Moves QUEUED to PLACED. Returns whether it did. If not, the task was cancelled, or a task that waits for it runs
+    /// it inline.
     #[must_use]
     pub(crate) fn place(&self) -> bool {
         self.advance(&[QUEUED], PLACED)
@@ -176,7 +178,7 @@ impl State {
         self.advance(&[PLACED, RUNNING_REMOTE], QUEUED)
     }
 
-    /// Moves QUEUED or PLACED to RUNNING_REMOTE, for the owner that learns of the start. Returns whether it did.
+    /// Moves QUEUED or PLACED to RUNNING_REMOTE, for the owner, once the task has started. Returns whether it did.
     pub(crate) fn begin(&self) -> bool {
         self.advance(&[QUEUED, PLACED], RUNNING_REMOTE)
     }
@@ -196,7 +198,7 @@ impl State {
         self.end_as_cancelled(&[QUEUED, PLACED, RUNNING_REMOTE]).ok().map(|before| Owed::by(before.0))
     }
 
-    /// Cancels in one step, so that a cancelled task is done immediately, for a second canceller too.
+    /// Cancels in one step, so that no thread sees a task that is neither queued nor done.
     fn end_as_cancelled(&self, from: &[u32]) -> Result<Snapshot, Snapshot> {
         self.update(|word| from.contains(&(word & PHASE)).then_some(word | DONE | End::Cancelled.flags()))
     }
@@ -219,7 +221,7 @@ impl State {
     #[inline]
     pub(crate) fn finish(&self, end: End) -> Owed {
         // ORDERING: Release publishes the output to every thread that reads DONE. The lock of the list makes the
-        // waiters that set WAITED visible, because they hold it from before they set the flag.
+        // waiters that set WAITED visible, because they lock it before they set the flag.
         let before = self.0.fetch_or(DONE | end.flags(), Release);
         debug_assert!(matches!(before & PHASE, RUNNING_LOCAL | COMPLETING | FAILING));
         Owed::by(before)
@@ -247,7 +249,7 @@ impl State {
         self.0.fetch_or(STOP, Relaxed);
     }
 
-    /// Looks at the output of a done task, and takes on the unpacking if the output is packed.
+    /// Returns whether the output can be read. If it is packed, the caller becomes the thread that unpacks it.
     #[inline]
     pub(crate) fn access(&self) -> Access {
         let mut word = self.snapshot().0;
@@ -261,11 +263,11 @@ impl State {
             if word & PACKED == 0 {
                 return Access::Ready(Snapshot(word));
             }
-            // WAITED is cleared so that `unpacked` only notifies waiters that come from now on. The thread that
+            // WAITED is cleared so that `unpacked` only notifies waiters that are added from now on. The thread that
             // finished the task notifies the others.
             let unpacking = word & !(PACKED | WAITED) | UNPACKING;
-            // ORDERING: the winner reads the packed output, which it has seen with `word`. The loser may find it
-            // unpacked, and reads what the Release of `unpacked` publishes.
+            // ORDERING: Relaxed on success, because the load of `word` has made the packed output visible. Acquire on
+            // failure, because the output may be unpacked by now, and the Acquire pairs with the Release of `unpacked`.
             match self.0.compare_exchange_weak(word, unpacking, Relaxed, Acquire) {
                 Ok(_) => return Access::Unpack,
                 Err(seen) => word = seen,
@@ -280,13 +282,13 @@ impl State {
         Owed::by(before.0)
     }
 
-    /// Marks the value as moved out. Returns whether it did: then the caller must move it out. Otherwise it was moved
-    /// out before, or is shared.
+    /// Marks the value as moved out. Returns whether it did: then the caller must move it out. If not, it was moved out
+    /// before, or is shared.
     #[must_use]
     #[inline]
     pub(crate) fn take_value(&self) -> bool {
-        // ORDERING: the caller has seen the output by `access`. Nothing is published: the next thread sees TAKEN and
-        // does not touch the value.
+        // ORDERING: `access` has made the output visible to the caller. Nothing is published: the next thread sees
+        // TAKEN and does not touch the value.
         self.0.fetch_update(Relaxed, Relaxed, |word| (word & (SHARED | TAKEN) == 0).then_some(word | TAKEN)).is_ok()
     }
 
@@ -297,7 +299,7 @@ impl State {
     }
 }
 
-/// The way in which a task ends.
+/// How a task ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Value,
@@ -337,7 +339,7 @@ impl Snapshot {
         self.phase() == PLACED
     }
 
-    /// Returns whether the task runs. A task that never started does not, even while its error is being written.
+    /// Returns whether the task runs. While the error of a task that never started is being written, it does not run.
     pub(crate) fn is_running(self) -> bool {
         matches!(self.phase(), RUNNING_REMOTE | RUNNING_LOCAL | COMPLETING)
     }
@@ -364,8 +366,8 @@ impl Snapshot {
         self.0 & CANCELLED != 0
     }
 
-    /// Returns whether the task is done with an error, as far as is known before unpacking. A cancel is not an error
-    /// here.
+    /// Returns whether the task is done with an error, as far as is known before unpacking. A cancelled task has not
+    /// failed.
     pub(crate) fn is_failed(self) -> bool {
         self.0 & (FAILED | CANCELLED) == FAILED
     }
@@ -400,7 +402,7 @@ impl Snapshot {
         self.has_work() || self.0 & (PACKED | FAILED | CANCELLED | TAKEN) == 0
     }
 
-    /// Returns the word for the state that users read, in `Debug` and in messages.
+    /// Returns the name of the state for users, in `Debug` and in messages.
     pub(crate) fn name(self) -> &'static str {
         match self.phase() {
             QUEUED | PLACED | FAILING => "pending",

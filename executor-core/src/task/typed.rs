@@ -79,7 +79,7 @@ fn make_readable(task: &TaskRef) -> Result<Snapshot, Unreadable> {
     }
 }
 
-/// Unpacks the output, on the thread to which `access` gave it.
+/// Unpacks the output. `access` has returned that this thread must do it.
 fn unpack(task: &TaskRef) -> Snapshot {
     // SAFETY: `Access::Unpack` gives this thread the output (rule 3), which PACKED says is packed.
     let end = unsafe { task.unpack() };
@@ -120,7 +120,7 @@ impl<T: Send + 'static> Typed<T> {
         if let Err(unreadable) = make_readable(&self.task) {
             return unreadable.into();
         }
-        // SAFETY: done and unpacked, so by rule 4 the variant is only read from here on.
+        // SAFETY: the task is done and unpacked, so by rule 4 the variant is only read from now on.
         self.output().with(|output| match unsafe { &*output } {
             Output::Value(value) if self.task.state.take_value() => {
                 // SAFETY: `take_value` returned true, so only this thread moves the value out. It is never read again.
@@ -139,12 +139,12 @@ impl<T: Send + 'static> Typed<T> {
         Read::Ready(Ok(self.output().with(|output| self.failure(unsafe { &*output }))))
     }
 
-    /// Reads the value of a shared task. Several threads can be in here at the same time. See
+    /// Reads the value of a shared task. Several threads may do this at the same time. See
     /// [`SharedFuture`](crate::SharedFuture).
     ///
     /// # Safety
     ///
-    /// - The calling thread may hold a `&T` while other callers hold one: `T: Sync`, or only one thread can call this.
+    /// - `T: Sync`, so several threads may hold a `&T` at the same time, or only one thread can call this.
     pub(crate) unsafe fn with_value<R>(&self, read: impl FnOnce(&T) -> R) -> Read<R> {
         let snapshot = match make_readable(&self.task) {
             Ok(snapshot) => snapshot,
@@ -152,13 +152,13 @@ impl<T: Send + 'static> Typed<T> {
         };
         // SAFETY: as in `take`.
         self.output().with(|output| match unsafe { &*output } {
-            // SHARED was set before, so a value that is not taken by now is never taken.
+            // SHARED was set before, so a value that is not taken yet is never taken.
             Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
         })
     }
 
-    /// Turns a function of the typed task into one of the untyped task, for the waiters of this very task.
+    /// Turns a function of the typed task into one of the untyped task. It may only be a waiter of this task.
     pub(crate) fn erase(&self, callback: impl FnOnce(Typed<T>) + Send + 'static) -> Box<dyn FnOnce(&TaskRef) + Send> {
         let own = self.task.address();
         Box::new(move |task| {

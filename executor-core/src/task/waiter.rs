@@ -64,7 +64,7 @@ impl Waiters {
 
     /// Replaces the waker of an `.await` that is polled again. Returns whether it was in the list.
     ///
-    /// The caller has cloned the waker, because cloning it runs user code, which must not happen under the lock.
+    /// The caller clones the waker, because that runs user code, which must not run under the lock.
     pub(crate) fn replace_waker(&self, key: u64, new: Waker) -> bool {
         let mut list = self.0.lock();
         let old = list.iter_mut().find_map(|waiter| match waiter {
@@ -84,7 +84,7 @@ impl Waiters {
     }
 
     /// Notifies the waiters that wait to read the output. The others are left to the thread that finished the task,
-    /// because callbacks are promised to run in that thread.
+    /// because the documentation promises that callbacks run in that thread.
     pub(crate) fn notify_readers(&self, task: &TaskRef) {
         let readers = self.0.lock().extract_if(.., |waiter| waiter.waits_for() == Event::Readable).collect();
         notify(task, readers);
@@ -92,8 +92,8 @@ impl Waiters {
 }
 
 /// Notifies these waiters of this task, outside every lock: first the threads, then the wakers, then the callbacks,
-/// each in the order they were added. Wakers and callbacks are user code that may block, so the threads come first. A
-/// panic of one is reported, and the others are still notified.
+/// each in the order they were added. The threads come first, because wakers and callbacks are user code, which may
+/// block. If one panics, the panic is reported, and the others are still notified.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
     let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
     for waiter in waiters {
@@ -191,7 +191,7 @@ mod tests {
         let (called, calls) = std::sync::mpsc::channel();
         let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test receives it")));
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
-        // The finishing thread has set DONE, and is on its way to the list.
+        // The finishing thread has set DONE, and has not locked the list yet.
         let completing = Completing::start(&typed.task, true).expect("pending");
         let (task, owed) = completing.packed(Bytes::default(), false).finish();
         assert_eq!(owed, Owed::Notification);

@@ -1,8 +1,9 @@
-//! The work of a task, which is done when the task runs.
+//! The work of a task: what it does when it runs.
 
 use crate::{Error, codec::Bytes, function::Entry};
 
-/// The function and the arguments of a task, in a form that this process can run, and perhaps encode for another.
+/// The function and the arguments of a task. This process can run them, and may be able to encode them for another
+/// process.
 pub(crate) trait Work: Send + 'static {
     type Output: Send + 'static;
 

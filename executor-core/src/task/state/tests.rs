@@ -44,7 +44,7 @@ fn each_transition_starts_from_the_phases_of_the_table_only() {
 }
 
 #[test]
-fn each_phase_looks_as_the_table_says() {
+fn each_phase_has_the_properties_of_the_table() {
     let running = ["running", "local", "completing"];
     let done = ["finished", "cancelled"];
     let owners = ["queued", "placed", "running"];
@@ -77,7 +77,7 @@ fn work_is_either_taken_or_claimed() {
 }
 
 #[test]
-fn of_a_waiter_and_a_finish_the_later_one_sees_the_earlier_one() {
+fn a_finish_sees_an_earlier_waiter_and_a_waiter_sees_an_earlier_finish() {
     let state = State::new(true);
     assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
     assert!(state.start_completing(false));
@@ -91,7 +91,7 @@ fn of_a_waiter_and_a_finish_the_later_one_sees_the_earlier_one() {
 }
 
 #[test]
-fn one_thread_unpacks_and_notifies_the_waiters_that_came_meanwhile() {
+fn one_thread_unpacks_and_notifies_the_waiters_that_were_added_meanwhile() {
     let packed = || {
         let state = State::new(true);
         assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
