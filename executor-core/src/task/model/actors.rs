@@ -13,7 +13,7 @@ use crate::{
     Awaited, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal, task::queued::run_inline,
 };
 
-/// The way in which a task gets done, unless it is cancelled before.
+/// How a task is completed, unless it is cancelled before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// It runs on a thread of this process.
@@ -32,7 +32,7 @@ pub(super) enum Owner {
     Promise(Promise<Value>),
 }
 
-/// Makes a task that gets done in this way.
+/// Makes a task to be completed in this way.
 pub(super) fn subject(way: Way, journal: &Arc<Journal>) -> (Owner, Future<Value>) {
     if way == Way::Promised {
         let (promise, future) = promise();
@@ -51,7 +51,7 @@ pub(super) fn job(journal: &Arc<Journal>) -> (Task, Future<Value>) {
 impl Owner {
     pub(super) fn complete(self, way: Way, journal: &Arc<Journal>) {
         match (self, way) {
-            (Owner::Promise(promise), _) => keep(&promise, journal),
+            (Owner::Promise(promise), _) => complete_promise(&promise, journal),
             (Owner::Task(task), Way::Local) => task.run(),
             (Owner::Task(task), Way::Remote) => run_remotely(task, journal),
             (Owner::Task(task), _) => drop(task),
@@ -74,18 +74,18 @@ pub(super) fn reply() -> Vec<u8> {
     reply
 }
 
-/// Keeps a promise that several threads hold.
-pub(super) fn keep(promise: &Promise<Value>, journal: &Arc<Journal>) {
+/// Completes a promise, which another thread may complete too.
+pub(super) fn complete_promise(promise: &Promise<Value>, journal: &Arc<Journal>) {
     if promise.set_running_or_notify_cancel() {
         journal.run();
         promise.set_result(Value::new(journal)).expect("this thread completes it");
     }
 }
 
-/// The use that a thread makes of a future.
+/// What a thread does with a future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Actor {
-    /// Completes it, too. The first one prevents the other.
+    /// Completes it too. The first completion prevents the other.
     Complete,
     Cancel,
     /// Blocks until it is done.
@@ -97,9 +97,9 @@ pub(super) enum Actor {
     /// Drops the future, which may be the last handle of the task.
     Drop,
     /// Blocks until the time-out.
-    WaitInVain,
+    WaitUntilTimeout,
     /// Awaits it, and drops the await after the first poll.
-    PollInVain,
+    PollOnce,
 }
 
 impl Actor {
@@ -108,24 +108,24 @@ impl Actor {
             Actor::Complete => {
                 run_inline(future.task());
             }
-            Actor::Cancel => journal.tell_cancelled(future.cancel()),
-            Actor::Wait => journal.tell(future.result(None)),
+            Actor::Cancel => journal.record_cancel(future.cancel()),
+            Actor::Wait => journal.record_result(future.result(None)),
             Actor::Callback => add_callback(&future, journal),
-            Actor::Poll => journal.tell(block_on(future.into_future(), journal)),
+            Actor::Poll => journal.record_result(block_on(future.into_future(), journal)),
             Actor::Drop => drop(future),
-            Actor::WaitInVain => journal.tell(future.result(Duration::from_nanos(1))),
-            Actor::PollInVain => {
-                let bell = Bell::new(journal);
+            Actor::WaitUntilTimeout => journal.record_result(future.result(Duration::from_nanos(1))),
+            Actor::PollOnce => {
+                let waker = SignalWaker::new(journal);
                 let mut awaited = future.into_future();
-                if let Poll::Ready(result) = poll(&mut awaited, &bell) {
-                    journal.tell(result);
+                if let Poll::Ready(result) = poll(&mut awaited, &waker) {
+                    journal.record_result(result);
                 }
             }
         }
     }
 
-    /// Returns whether it always learns how the task ended.
-    pub(super) fn is_told(self) -> bool {
+    /// Returns whether the actor always gets a result.
+    pub(super) fn always_gets_a_result(self) -> bool {
         matches!(self, Actor::Wait | Actor::Poll)
     }
 }
@@ -144,34 +144,34 @@ pub(super) fn add_callback(future: &Future<Value>, journal: &Arc<Journal>) {
     });
 }
 
-/// A waker, and the sleep that it ends, as a runtime has.
-struct Bell {
+/// A waker that ends the sleep of a minimal runtime.
+struct SignalWaker {
     signal: Signal,
     _living: Living,
 }
 
-impl Bell {
-    fn new(journal: &Arc<Journal>) -> Arc<Bell> {
-        Arc::new(Bell { signal: Signal::default(), _living: Living::new(journal) })
+impl SignalWaker {
+    fn new(journal: &Arc<Journal>) -> Arc<SignalWaker> {
+        Arc::new(SignalWaker { signal: Signal::default(), _living: Living::new(journal) })
     }
 }
 
-impl Wake for Bell {
-    fn wake(self: Arc<Bell>) {
+impl Wake for SignalWaker {
+    fn wake(self: Arc<SignalWaker>) {
         self.signal.set();
     }
 }
 
-fn poll(awaited: &mut Awaited<Value>, bell: &Arc<Bell>) -> Poll<Result<Value, crate::Error>> {
-    Pin::new(awaited).poll(&mut Context::from_waker(&Waker::from(bell.clone())))
+fn poll(awaited: &mut Awaited<Value>, waker: &Arc<SignalWaker>) -> Poll<Result<Value, crate::Error>> {
+    Pin::new(awaited).poll(&mut Context::from_waker(&Waker::from(waker.clone())))
 }
 
 pub(super) fn block_on(mut awaited: Awaited<Value>, journal: &Arc<Journal>) -> Result<Value, crate::Error> {
-    let bell = Bell::new(journal);
+    let waker = SignalWaker::new(journal);
     loop {
-        match poll(&mut awaited, &bell) {
+        match poll(&mut awaited, &waker) {
             Poll::Ready(result) => return result,
-            Poll::Pending => bell.signal.wait(None),
+            Poll::Pending => waker.signal.wait(None),
         }
     }
 }

@@ -38,7 +38,7 @@ fn a_worker_a_canceller_or_a_waiting_task_claims_it() {
         let inline = wait_inside_a_task(future.alias());
         let canceller = {
             let journal = journal.clone();
-            thread::spawn(move || journal.tell_cancelled(future.cancel()))
+            thread::spawn(move || journal.record_cancel(future.cancel()))
         };
         task.run();
         join(inline);
@@ -47,14 +47,14 @@ fn a_worker_a_canceller_or_a_waiting_task_claims_it() {
     });
 }
 
-/// One way in which a pool that closes ends a task. Returns whether it did.
-type Ending = fn(Task) -> bool;
+/// Ends a task in one of the ways of a pool that closes. Returns whether it did.
+type EndTask = fn(Task) -> bool;
 
-fn a_pool_closes_while_a_task_runs_inline(ending: Ending, kind: ErrorKind) {
+fn a_pool_closes_while_a_task_runs_inline(end: EndTask, kind: ErrorKind) {
     explore(6, move |journal| {
         let (task, future) = job(journal);
         let inline = wait_inside_a_task(future.alias());
-        let ended = ending(task);
+        let ended = end(task);
         let result = future.result(None);
         assert_eq!(result.err().map(|error| error.kind()), ended.then_some(kind), "it is ended by one of them");
         join(inline);
@@ -111,7 +111,7 @@ fn a_claim_after_a_recall_sees_what_the_owner_did_before() {
     });
 }
 
-/// The place of the task, which differs from the initial one.
+/// The place of the task. It differs from the initial place.
 const PLACE: u64 = 7;
 
 /// A pool of processes with one task.
@@ -138,7 +138,7 @@ fn a_placed_task_is_either_withdrawn_by_its_host_or_run() {
         task.encode(&mut Vec::new()).expect("the task is not shared yet");
         let canceller = {
             let (future, journal) = (future.alias(), journal.clone());
-            thread::spawn(move || journal.tell_cancelled(future.cancel()))
+            thread::spawn(move || journal.record_cancel(future.cancel()))
         };
         {
             let mut slot = pool.0.lock().expect("a model does not panic under a lock");
@@ -152,7 +152,7 @@ fn a_placed_task_is_either_withdrawn_by_its_host_or_run() {
             drop(task.complete(reply()));
         }
         join(canceller);
-        journal.tell(future.result(None));
+        journal.record_result(future.result(None));
         assert_eq!(journal.ran.get() + journal.cancelled.get(), 1, "it ran or was cancelled");
     });
 }
@@ -163,20 +163,20 @@ fn a_task_is_either_begun_by_its_owner_or_cancelled() {
         let (task, future) = job(journal);
         let canceller = {
             let (future, journal) = (future.alias(), journal.clone());
-            thread::spawn(move || journal.tell_cancelled(future.cancel()))
+            thread::spawn(move || journal.record_cancel(future.cancel()))
         };
         if task.begin() {
             journal.run();
             drop(task.complete(reply()));
         }
         join(canceller);
-        journal.tell(future.result(None));
+        journal.record_result(future.result(None));
         assert_eq!(journal.ran.get() + journal.cancelled.get(), 1, "it ran or was cancelled");
     });
 }
 
 #[test]
-fn a_promise_keeps_one_of_two_values_and_a_cancel() {
+fn a_promise_is_completed_by_one_of_two_values_or_a_cancel() {
     explore(3, |journal| {
         let (promise, future): (_, Future<Value>) = promise();
         let promise = Shared::new(promise);
@@ -188,8 +188,8 @@ fn a_promise_keeps_one_of_two_values_and_a_cancel() {
         let other = thread::spawn(set(journal));
         drop(promise);
         let cancelled = future.cancel();
-        let kept = [one, other].map(|thread| usize::from(thread.join().expect("a model does not panic")));
-        assert_eq!(kept.iter().sum::<usize>() + usize::from(cancelled), 1, "one of them resolves it");
+        let completed = [one, other].map(|thread| usize::from(thread.join().expect("a model does not panic")));
+        assert_eq!(completed.iter().sum::<usize>() + usize::from(cancelled), 1, "one of them completes it");
         assert_eq!(future.result(None).is_ok(), !cancelled);
     });
 }

@@ -1,10 +1,10 @@
-//! Memory that a task writes, and that only the task itself publishes.
+//! Memory that a task writes, and that only the completion of the task publishes.
 #![allow(unsafe_code)]
 
 use loom::cell::UnsafeCell;
 
-/// Written by the task, and read by threads that learned of it. Loom reports a read that the write does not happen
-/// before.
+/// The task writes it, and threads that know that the task ran read it. Loom reports a read that the write does not
+/// happen before.
 #[derive(Default)]
 pub(super) struct Effect(UnsafeCell<usize>);
 

@@ -1,7 +1,7 @@
 //! A record of what happened to one task, as a user can observe it.
 //!
 //! It uses atomics of the standard library, which loom does not see, so recording does not order the recorded steps.
-//! The models of one test run on one thread of the system, one after the other.
+//! All runs of a test happen on one system thread, one after the other.
 
 use std::{
     cell::RefCell,
@@ -48,8 +48,8 @@ pub(super) struct Journal {
     pub(super) callbacks_added: Count,
     pub(super) callbacks_run: Count,
     /// The results that the waiting threads received, one entry for each thread.
-    pub(super) told: Told,
-    /// The task's change of shared memory. A thread that learns that the task ran must see it; loom reports a failure.
+    pub(super) results: ResultCounts,
+    /// The task's change of shared memory. A thread that knows that the task ran must see it; loom reports a failure.
     effect: Effect,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Lives {
 
 /// How often requests for the result had each outcome.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ResultCounts {
     pub(super) value: Count,
     /// Another thread had moved the value out.
     pub(super) taken: Count,
@@ -70,7 +70,7 @@ pub(super) struct Told {
     pub(super) timeout: Count,
 }
 
-impl Told {
+impl ResultCounts {
     pub(super) fn sum(&self) -> usize {
         self.value.get() + self.taken.get() + self.cancelled.get() + self.broken.get() + self.timeout.get()
     }
@@ -98,7 +98,7 @@ impl Journal {
             living: Lives::default(),
             callbacks_added: Count::default(),
             callbacks_run: Count::default(),
-            told: Told::default(),
+            results: ResultCounts::default(),
             effect: Effect::default(),
         });
         CURRENT.set(Some(journal.clone()));
@@ -113,14 +113,18 @@ impl Journal {
         self.living.assert_ended("a callback or a waker");
         assert_eq!(self.callbacks_run.get(), self.callbacks_added.get(), "each callback runs once");
         assert!(self.ran.get() <= 1, "a task runs once");
-        assert!(self.told.value.get() <= 1, "a value is moved out once");
+        assert!(self.results.value.get() <= 1, "a value is moved out once");
         // Exactly one of "it ran" and "it was cancelled" is true, and all cancels return the same.
         assert!(self.ran.get() == 0 || self.cancelled.get() == 0, "it ran, and a cancel returned true");
         assert!(self.cancelled.get() == 0 || self.not_cancelled.get() == 0, "two cancels returned different results");
         if self.cancelled.get() > 0 {
-            assert_eq!(self.told.value.get() + self.told.taken.get() + self.told.broken.get(), 0, "it was cancelled");
+            assert_eq!(
+                self.results.value.get() + self.results.taken.get() + self.results.broken.get(),
+                0,
+                "it was cancelled"
+            );
         } else {
-            assert_eq!(self.told.cancelled.get(), 0, "no thread has cancelled it");
+            assert_eq!(self.results.cancelled.get(), 0, "no thread has cancelled it");
         }
     }
 
@@ -134,31 +138,31 @@ impl Journal {
         self.effect.happen();
     }
 
-    /// Checks, on a thread that learned that the task ran, that the thread sees what the task did.
+    /// Checks that the calling thread, which knows that the task ran, sees what the task did.
     pub(super) fn see_effect(&self) {
         assert_eq!(self.effect.times(), 1, "what the task did");
     }
 
     /// Records what a request for the result returned.
-    pub(super) fn tell(&self, result: Result<Value, Error>) {
-        let told = &self.told;
+    pub(super) fn record_result(&self, result: Result<Value, Error>) {
+        let results = &self.results;
         match result.map_err(|error| error.kind()) {
             Ok(_) => {
                 self.see_effect();
-                told.value.add();
+                results.value.add();
             }
             Err(ErrorKind::InvalidState) => {
                 self.see_effect();
-                told.taken.add();
+                results.taken.add();
             }
-            Err(ErrorKind::Cancelled) => told.cancelled.add(),
-            Err(ErrorKind::Broken) => told.broken.add(),
-            Err(ErrorKind::Timeout) => told.timeout.add(),
+            Err(ErrorKind::Cancelled) => results.cancelled.add(),
+            Err(ErrorKind::Broken) => results.broken.add(),
+            Err(ErrorKind::Timeout) => results.timeout.add(),
             Err(kind) => panic!("no request can return {kind:?} here"),
         }
     }
 
-    pub(super) fn tell_cancelled(&self, cancelled: bool) {
+    pub(super) fn record_cancel(&self, cancelled: bool) {
         if cancelled { self.cancelled.add() } else { self.not_cancelled.add() }
     }
 }
@@ -201,7 +205,7 @@ impl Drop for Value {
     }
 }
 
-/// Counts live wakers and callbacks, which own one each.
+/// A part of each waker and callback, to count those that are alive.
 pub(super) struct Living(Arc<Journal>);
 
 impl Living {

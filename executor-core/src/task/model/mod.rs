@@ -4,10 +4,10 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release -p executor-core --lib task::model
 //! ```
 //!
-//! The code is the real one: `sync.rs` gives it loom's atomics, locks and cells. Loom reports a lost wake-up as a
-//! deadlock, an output that two threads touch or that is read too early as a race on its cell, an allocation that is
-//! freed too early as a race too, and one that is never freed as a leak. The [`Journal`](journal::Journal) records what
-//! else users are promised, and checks it at the end of each run.
+//! The code is the real one, with loom's atomics, locks and cells from `sync.rs`. Loom reports a lost wake-up as a
+//! deadlock, and an allocation that is never freed as a leak. It reports a race if two threads touch the output, if the
+//! output is read too early, or if an allocation is freed too early. The [`Journal`](journal::Journal) records
+//! everything else that users are promised, and checks it at the end of each run.
 
 mod actors;
 mod blocks;

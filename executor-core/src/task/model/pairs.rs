@@ -3,7 +3,7 @@
 use loom::{sync::Arc as Shared, thread};
 
 use super::{
-    actors::{Actor, Owner, Way, keep, subject},
+    actors::{Actor, Owner, Way, complete_promise, subject},
     explore,
 };
 
@@ -53,13 +53,13 @@ pairs! {
     poll_and_poll: Poll, Poll;
     poll_and_drop: Poll, Drop;
     drop_and_drop: Drop, Drop;
-    // Actors that stop waiting, beside the one that would wake them.
-    complete_and_wait_in_vain: Complete, WaitInVain;
-    complete_and_poll_in_vain: Complete, PollInVain;
-    cancel_and_wait_in_vain: Cancel, WaitInVain;
-    cancel_and_poll_in_vain: Cancel, PollInVain;
-    wait_and_poll_in_vain: Wait, PollInVain;
-    poll_and_wait_in_vain: Poll, WaitInVain;
+    // Actors that stop waiting, together with one that would wake them.
+    complete_and_wait_until_timeout: Complete, WaitUntilTimeout;
+    complete_and_poll_once: Complete, PollOnce;
+    cancel_and_wait_until_timeout: Cancel, WaitUntilTimeout;
+    cancel_and_poll_once: Cancel, PollOnce;
+    wait_and_poll_once: Wait, PollOnce;
+    poll_and_wait_until_timeout: Poll, WaitUntilTimeout;
 }
 
 #[test]
@@ -73,14 +73,14 @@ fn no_pair_is_missing() {
     }
 }
 
-/// Runs the pair beside the thread that completes the task in its own way, without which nothing would end. If that
-/// thread is one of the pair there are two threads, otherwise three.
+/// Runs the pair together with the thread that completes the task, without which no wait would end. If that thread is
+/// one of the pair, there are two threads, otherwise three.
 fn run_pair(way: Way, one: Actor, other: Actor) {
     let beside = if one == Actor::Complete { vec![other] } else { vec![one, other] };
     explore(3, move |journal| {
         let (owner, future) = subject(way, journal);
         let mut owner = Some(owner);
-        // Two promise-keepers share the promise; of a task there is one owner.
+        // Two threads that complete a promise share it. A task has one owner.
         let shared = match owner.take() {
             Some(Owner::Promise(promise)) if beside.contains(&Actor::Complete) => Some(Shared::new(promise)),
             given => {
@@ -94,13 +94,13 @@ fn run_pair(way: Way, one: Actor, other: Actor) {
             .enumerate()
             .map(|(at, actor)| {
                 let last = at + 1 == beside.len();
-                // No handle is kept for the end, so that each of them may be the last.
+                // No handle is kept until the end, so that each thread may drop the last one.
                 let handle = if last { future.take() } else { future.as_ref().map(crate::Future::alias) };
                 let (actor, journal, shared) = (*actor, journal.clone(), shared.clone());
                 thread::spawn(move || {
-                    let handle = handle.expect("only the last takes it away");
+                    let handle = handle.expect("only the last thread takes the future out");
                     match shared {
-                        Some(promise) => keep(&promise, &journal),
+                        Some(promise) => complete_promise(&promise, &journal),
                         None => actor.act(handle, &journal),
                     }
                 })
@@ -108,22 +108,22 @@ fn run_pair(way: Way, one: Actor, other: Actor) {
             .collect();
         match (owner, shared) {
             (Some(owner), _) => owner.complete(way, journal),
-            (None, Some(promise)) => keep(&promise, journal),
+            (None, Some(promise)) => complete_promise(&promise, journal),
             (None, None) => unreachable!("the task has an owner"),
         }
         threads.into_iter().for_each(|thread| thread.join().expect("a model does not panic"));
 
-        let told = &journal.told;
-        let expected = beside.iter().filter(|actor| actor.is_told()).count();
+        let results = &journal.results;
+        let expected = beside.iter().filter(|actor| actor.always_gets_a_result()).count();
         let (cancelled, ran) = (journal.cancelled.get() > 0, journal.ran.get() == 1);
         let abandoned = way == Way::Abandoned && !cancelled && !ran;
         assert_eq!([cancelled, ran, abandoned].into_iter().filter(|end| *end).count(), 1, "it ends in one way");
-        assert!(told.sum() >= expected, "every waiting thread is told");
-        let of_one_kind = [told.value.get() + told.taken.get(), told.cancelled.get(), told.broken.get()];
-        for (end, told) in [ran, cancelled, abandoned].into_iter().zip(of_one_kind) {
-            assert!(end || told == 0, "every thread is told what happened");
+        assert!(results.sum() >= expected, "every waiting thread gets a result");
+        let of_one_kind = [results.value.get() + results.taken.get(), results.cancelled.get(), results.broken.get()];
+        for (end, results) in [ran, cancelled, abandoned].into_iter().zip(of_one_kind) {
+            assert!(end || results == 0, "every thread gets the real outcome");
         }
-        assert!(told.taken.get() == 0 || told.value.get() == 1, "a value is only gone after it was moved out");
+        assert!(results.taken.get() == 0 || results.value.get() == 1, "the value was moved out before it was missing");
         assert_eq!(journal.arguments.begun(), usize::from(way != Way::Promised));
     });
 }

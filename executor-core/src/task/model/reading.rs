@@ -78,12 +78,12 @@ fn a_reader_leaves_the_callbacks_to_the_thread_that_finished() {
         let (task, owed) = completing.packed(reply().into(), false).finish();
         let readers = [future.alias(), future].map(|future| {
             let journal = journal.clone();
-            thread::spawn(move || journal.tell(future.result(None)))
+            thread::spawn(move || journal.record_result(future.result(None)))
         });
         drop(Completed::new(task, owed));
         assert_eq!(journal.callbacks_run.get(), 1);
         readers.into_iter().for_each(|thread| thread.join().expect("a model does not panic"));
-        assert_eq!((journal.told.value.get(), journal.told.taken.get()), (1, 1));
+        assert_eq!((journal.results.value.get(), journal.results.taken.get()), (1, 1));
     });
 }
 
