@@ -1,9 +1,9 @@
 //! The direct encoding of bytes, text and numbers: their memory is copied, and bytes and text that the caller gives up
 //! are moved.
 //!
-//! Serde visits a vector number by number, which is much slower than one copy. A single number has the size it has in
-//! memory, because encoding it in fewer bytes costs more time than it saves.
-//! The type alone decides whether a value has a direct encoding, so the compiler removes the other branch.
+//! Serde visits a vector number by number, which is much slower than one copy. A single number takes as many bytes as
+//! in memory, because encoding it in fewer bytes costs more time than it saves. The type alone decides whether a value
+//! has a direct encoding, so the compiler removes the other branch.
 
 use std::any::Any;
 
@@ -14,7 +14,7 @@ trait Number<const SIZE: usize>: bytemuck::NoUninit {
 }
 
 fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) {
-    // One more for the byte that ends an outcome: appending that must not reallocate.
+    // One more byte, because appending the byte that ends an outcome must not reallocate.
     into.reserve(size_of_val(numbers) + 1);
     if cfg!(target_endian = "little") {
         into.extend_from_slice(bytemuck::cast_slice(numbers));
@@ -38,8 +38,8 @@ const WORTH_MOVING: usize = 4096;
 #[inline(always)]
 pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
     let is_worth_it = |length, capacity| {
-        let has_room = into.capacity() >= length && length < WORTH_MOVING;
-        into.is_empty() && !has_room && !is_wasteful(length, capacity)
+        let has_capacity = into.capacity() >= length && length < WORTH_MOVING;
+        into.is_empty() && !has_capacity && !is_wasteful(length, capacity)
     };
     if let Some(bytes) = value.downcast_mut::<Vec<u8>>()
         && is_worth_it(bytes.len(), bytes.capacity())

@@ -22,7 +22,7 @@ pub struct Bytes(SmallVec<[u8; FEW]>);
 const FEW: usize = 16;
 
 impl Bytes {
-    /// Calls `write` with an empty vector. Returns the bytes that it has appended, and its result.
+    /// Calls `write` with an empty vector. Returns the bytes that `write` has appended, and its result.
     ///
     /// # Errors
     ///

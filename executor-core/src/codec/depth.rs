@@ -6,11 +6,11 @@
 use super::failure::Failure;
 use crate::stack;
 
-/// A value may use one half of the stack that is left where it begins. The rest is for what runs above the deepest
-/// level, and for dropping the value, whose frames are smaller.
+/// A value may use one half of the stack that is left where it begins. The other half is for functions that the deepest
+/// level calls, and for dropping the value, whose frames are smaller.
 const PART: usize = 2;
 
-/// The share for a value whose type does not say what follows: it may be a buffer that is read again.
+/// The share for a value whose type does not determine what follows. It may be a buffer that is read again.
 const UNTYPED: usize = 4;
 
 /// The share for values that serde buffers: untagged and internally tagged enums, and flattened fields. Serde reads the
@@ -21,7 +21,7 @@ const BUFFERED: usize = 8;
 /// most of them only when it optimizes.
 const COPIES: usize = if cfg!(debug_assertions) { 24 } else { 6 };
 
-/// Values up to this size in bytes need no check of their own: the stack of their level is enough.
+/// Values up to this size in bytes need no check of their size, because the reserve for their level is enough.
 const NARROW: usize = 256;
 
 /// The maximum number of levels where the end of the stack is not known. It is the limit of `serde_json`.
@@ -67,8 +67,8 @@ impl Depth {
         Ok(())
     }
 
-    /// Enters one level of reading a value of type `T`. Fails also if the stack has no space for the copies of a `T`
-    /// that reading it makes.
+    /// Enters one level of reading a value of type `T`. It also fails if the stack has no space for the copies of a `T`
+    /// that reading makes.
     #[inline(always)]
     pub(super) fn enter_for<T>(&mut self) -> Result<(), Failure> {
         if size_of::<T>() > NARROW && stack::frame_address().saturating_sub(self.end) / COPIES < size_of::<T>() {
@@ -77,7 +77,7 @@ impl Depth {
         self.enter()
     }
 
-    /// Enters one level of a value whose type does not say what follows.
+    /// Enters one level of a value whose type does not determine what follows.
     #[inline(always)]
     pub(super) fn enter_untyped<V>(&mut self) -> Result<(), Failure> {
         if stack::frame_address() < self.lowest_buffered {

@@ -1,8 +1,8 @@
 //! The byte layout of a value.
 //!
-//! Every value begins with one byte, its tag, which says what follows. So a value can be read without knowing its
-//! type, as `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` require. A value
-//! that is read as another type than it was written as is an error, and never another value.
+//! Every value begins with one byte, its tag, which says what follows. So a value can be read without knowing its type,
+//! as `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` require. Reading a
+//! value as a type that does not match it is an error, and never yields another value.
 //!
 //! | tag | value |
 //! |---|---|
@@ -24,8 +24,8 @@
 //! Where [`HAS_ABSENT`] is set in the number of a shape, `ABSENT` stands for a field that was omitted.
 //! The names of fields and variants follow the value; the last byte is [`NAMES`] or [`NO_NAMES`].
 //!
-//! Counts and lengths are LEB128. Every element takes at least one byte, so the reader rejects a count that is larger
-//! than the number of bytes left before it allocates anything.
+//! Counts and lengths are LEB128. Every element takes at least one byte. So the reader rejects a count that is larger
+//! than the number of bytes left, before it allocates anything.
 
 pub(super) const SHORT_SEQ: u8 = 0x80;
 pub(super) const SHORT_STR: u8 = 0x90;

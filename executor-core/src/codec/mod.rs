@@ -1,8 +1,8 @@
 //! The wire format of arguments and results, and the functions that encode and decode it.
 //!
-//! Numbers, bytes, text and vectors of numbers are copied as they are, or moved if the caller gives them up.
-//! Every other value describes itself, including the names of its fields, so every type that serde can serialize and
-//! deserialize can be sent:
+//! Numbers, bytes, text and vectors of numbers are copied as they are, or moved if the caller gives them up. Every
+//! other value is written in a self-describing format with the names of its fields, so every type that serde can
+//! serialize and deserialize can be sent:
 //!
 //! - A field that is omitted, renamed or moved never changes another field.
 //! - `#[serde(flatten)]`, `#[serde(untagged)]`, internally tagged enums and `serde_json::Value` work.
@@ -58,13 +58,14 @@ pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
     encode_by(value, into, |value, into| write(value, into).map(|_| ()))
 }
 
-/// Encodes a value as [`encode`] does. Bytes and text are moved out of the value, which the caller must only drop then.
+/// Encodes a value as [`encode`] does, but may move bytes and text out of it. The caller may only drop the value
+/// afterwards.
 #[inline]
 pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
     if bulk::encode_taking(value, into) { Ok(()) } else { encode(value, into) }
 }
 
-/// Encodes a result as [`encode_taking`] does and [verifies](verified) it. Only called in the worker.
+/// Encodes a result as [`encode_taking`] does and [verifies](verified) it. Only a worker calls this.
 #[inline]
 pub(crate) fn encode_result<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
     if bulk::encode_taking(value, into) { Ok(()) } else { encode_by(value, into, write_verified) }

@@ -1,8 +1,8 @@
 //! Vectors of numbers inside another value, such as a field of type `Vec<u8>` or `Vec<f64>`.
 //!
 //! Serde visits them one by one, which is many times slower than a copy. They are copied as one block where the result
-//! is certain to be the same: when a vector or a slice of numbers serializes its own elements, and when the visitor is
-//! the one with which `Vec<T>` deserializes itself. These types are compared without their lifetimes.
+//! is certain to be the same: when a vector or a slice of numbers serializes its elements, and when the visitor is the
+//! one that deserializes `Vec<T>`. The types are compared without their lifetimes.
 #![allow(unsafe_code)]
 
 use std::{any::TypeId, fmt, mem::ManuallyDrop};

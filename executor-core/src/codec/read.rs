@@ -23,7 +23,7 @@ pub(super) struct Reader<'de> {
     depth: Depth,
     /// The field whose value is read next.
     field: Option<Field<'de>>,
-    /// Whether reading failed inside a value. What follows would then be misread.
+    /// Whether reading failed inside a value. The bytes after it would then be misread.
     failed: bool,
 }
 

@@ -16,7 +16,7 @@
 //! Counts and lengths are LEB128. The mark is a hash of all names, and of everything else that may decide whether the
 //! value survives a round trip; see [`verified`](super::verified).
 //!
-//! A thread [reuses](Written::take) what it has learned about shapes for the next value.
+//! A thread [reuses](Written::take) the shapes of earlier values for the next one.
 
 mod known;
 mod mark;

@@ -1,7 +1,7 @@
 //! A cache of the kinds of values that are known to survive a round trip.
 //!
-//! Fields are matched by name. A type that omits a field and has another default for it, or that uses different names
-//! in both directions, is therefore written without an error, but cannot be read or is read as another value. Whether
+//! Fields are matched by name. A type may omit a field and have another default for it, or use different names in the
+//! two directions. Such a value is written without an error, but cannot be read, or is read as another value. Whether
 //! that happens depends on the type and on the [mark](super::shapes::Mark) of the value. So the first value of each
 //! type and mark is verified: an argument is encoded again after it was decoded, and a result is decoded and encoded
 //! again after it was encoded. Both happen in the worker, because `Serialize` and `Deserialize` are user code that may
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::shapes::Mark;
 
-/// The size of the cache. A kind that was evicted is only verified again.
+/// The size of the cache. If a kind is evicted, it is verified again later.
 const SLOTS: usize = 1024;
 const WAYS: usize = 4;
 

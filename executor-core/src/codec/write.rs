@@ -22,7 +22,7 @@ pub(super) struct Writer<'v> {
     /// Created when the first name is written.
     names: Option<Box<Written>>,
     notes: Notes,
-    /// How many values of no size were written.
+    /// The number of values of no size that were written.
     units: usize,
     /// Whether a part failed. The bytes are then invalid even if the `Serialize` implementation continues.
     failed: bool,

@@ -13,7 +13,7 @@ macro_rules! integers {
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
             let tag = self.tag()?;
-            // A number that does not fit is passed on as it is, so that the visitor's error names it.
+            // A number that does not fit is passed on unchanged, so that the visitor's error shows it.
             if let Some(number) = self.unsigned_of(tag)? {
                 return match <$type>::try_from(number) {
                     Ok(number) => visitor.$visit(number),
@@ -279,7 +279,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    /// Skips a value. At the value of a field this fails, because the reading struct does not know the field.
+    /// Skips a value. This fails if it is the value of a field, because the struct that reads has no such field.
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         if let Some(field) = self.field
@@ -296,7 +296,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.any(tag, visitor)
     }
 
-    /// Returns `true`, as the serializer does: the two must agree.
+    /// Returns `true`, because the serializer does and both must agree.
     #[inline]
     fn is_human_readable(&self) -> bool {
         true
@@ -334,6 +334,6 @@ impl<'de> Reader<'de> {
 #[inline]
 fn is_derived<V>() -> bool {
     const NAME: &[u8] = b"::__Visitor";
-    // At most its parameters follow the name, so the search begins at the end.
+    // Only generic parameters can follow the name, so the search begins at the end.
     std::any::type_name::<V>().as_bytes().windows(NAME.len()).rev().any(|window| window == NAME)
 }

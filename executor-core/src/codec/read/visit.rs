@@ -42,7 +42,8 @@ impl<'de> Reader<'de> {
         value
     }
 
-    /// Reads the fields of a tuple struct or variant. All must be there, because it is not known which one was omitted.
+    /// Reads the fields of a tuple struct or variant. If some are missing, this fails, because it is not known which
+    /// ones were omitted.
     pub(super) fn read_tuple<V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Result<V::Value, Failure> {
         let tag = self.tag()?;
         match self.sequence_of(tag)? {

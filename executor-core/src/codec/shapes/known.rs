@@ -21,7 +21,7 @@ pub(in crate::codec) struct Known<'de> {
 /// A shape that was read.
 #[derive(Clone, Copy, Debug)]
 struct KnownShape<'de> {
-    /// The encoded name of the type, count and names of the fields. They are decoded when they are needed.
+    /// The encoded name of the type, count of fields and names of fields. They are decoded when they are needed.
     written: &'de [u8],
     /// A reader that is known to read exactly these fields, in this order.
     reader: Option<ReaderId>,

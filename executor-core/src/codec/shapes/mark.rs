@@ -63,7 +63,7 @@ impl Mark {
         Mark(hash << 2 | u64::from(varies) << 1 | 1)
     }
 
-    /// Returns whether there is nothing to verify: a value without names and notes survives every round trip.
+    /// Returns whether there is nothing to verify, because a value without names and notes survives every round trip.
     #[inline]
     pub(in crate::codec) fn is_none(self) -> bool {
         self.0 == 0

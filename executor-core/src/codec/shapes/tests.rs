@@ -11,7 +11,7 @@ fn close(written: &mut Written, owner: &'static str, names: &[&'static str]) -> 
 #[test]
 fn each_shape_and_variant_is_written_once_and_found_by_its_number() {
     let shapes: [(&str, &[&str]); 4] = [("A", &["one", "two"]), ("B", &["one", "two"]), ("A", &["one"]), ("C", &[])];
-    // What was learned from one value must not become a part of the next.
+    // What is stored after one value must not become a part of the next.
     for shapes in [&shapes[..], &shapes[2..], &shapes[..1], &[]] {
         let mut written = Written::take();
         for _ in 0..2 {

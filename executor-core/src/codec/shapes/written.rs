@@ -19,18 +19,18 @@ fn mix(hash: u64, text: &'static str) -> u64 {
 /// The number of a shape has 15 bits: the 16th says that fields are absent.
 const MOST_SHAPES: usize = 1 << 15;
 
-/// A thread that knows more names than this discards them.
-const MOST_LEARNED: usize = 1 << 12;
+/// A thread that has stored more names than this discards them.
+const MOST_STORED: usize = 1 << 12;
 
 /// The numbers of the first 128 variants take one byte.
 const ONE_BYTE: usize = 128;
 
-/// No index or number: in a shape or variant, it is not used by the value that is being written.
+/// No index or number. A shape or variant with this number is not used by the value that is being written.
 const UNUSED: u32 = u32::MAX;
 
 /// A struct that is being written. It is expected to have the shape of the last struct of its kind.
 ///
-/// It is changed in place until it is closed, because copying it would stall on the write that came before.
+/// It is changed in place until it is closed, because a copy would have to wait for the preceding write to it.
 #[derive(Debug)]
 struct Open {
     owner: &'static str,
@@ -106,19 +106,19 @@ impl Slots {
 }
 
 thread_local! {
-    static LEARNED: Cell<Option<Box<Written>>> = const { Cell::new(None) };
+    static STORED: Cell<Option<Box<Written>>> = const { Cell::new(None) };
 }
 
 impl Written {
-    /// Takes what this thread has learned, until [`give_back`](Written::give_back). A value that is encoded while
-    /// another one is being encoded starts with nothing.
+    /// Takes the shapes and variants that this thread has stored, until [`give_back`](Written::give_back). If a value
+    /// is encoded while another one is being encoded, it starts with none.
     pub(in crate::codec) fn take() -> Box<Written> {
-        LEARNED.try_with(Cell::take).ok().flatten().unwrap_or_default()
+        STORED.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
-    /// Stores what was learned in the thread, and clears the state of the value.
+    /// Stores the shapes and variants in the thread, and clears the state of the value.
     fn give_back(mut self: Box<Self>) {
-        if self.shapes.len() + self.fields.len() + self.variants.len() > MOST_LEARNED {
+        if self.shapes.len() + self.fields.len() + self.variants.len() > MOST_STORED {
             return;
         }
         self.open.clear();
@@ -129,7 +129,7 @@ impl Written {
         for used in self.used_variants.drain(..) {
             self.variants[used as usize].number = UNUSED;
         }
-        let _ = LEARNED.try_with(|learned| learned.set(Some(self)));
+        let _ = STORED.try_with(|stored| stored.set(Some(self)));
     }
 
     /// Begins a struct, or a variant `kind` of the enum `owner`. Returns its index among the open structs.

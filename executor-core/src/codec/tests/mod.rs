@@ -118,14 +118,14 @@ fn bytes_and_numbers_inside_a_value_survive_in_every_container() {
     };
     round_trip(page);
     round_trip((7u8, bytes));
-    let whole = encoded(&(7u8, vec![1u8, 2, 3]));
-    for length in 0..whole.len() {
-        assert_eq!(decode::<(u8, Vec<u8>)>(&whole[..length]).expect_err("too short").kind(), ErrorKind::Decode);
+    let complete = encoded(&(7u8, vec![1u8, 2, 3]));
+    for length in 0..complete.len() {
+        assert_eq!(decode::<(u8, Vec<u8>)>(&complete[..length]).expect_err("too short").kind(), ErrorKind::Decode);
     }
 }
 
 #[test]
-fn a_visitor_of_ones_own_still_sees_each_byte() {
+fn a_custom_visitor_receives_each_byte() {
     /// Reads each byte inverted, into the same type as the visitor of `Vec<u8>`.
     struct Opposite;
     impl<'de> de::Visitor<'de> for Opposite {
@@ -200,7 +200,7 @@ fn bytes_that_are_not_a_value_of_the_type_are_an_error() {
     fails(decode::<u64>(&bytes).expect_err("one byte too many"));
 }
 
-/// Fails to be written and to be read, each with a reason of its own.
+/// Fails to be written and to be read, with a different reason for each.
 #[derive(Debug)]
 struct Refuses;
 

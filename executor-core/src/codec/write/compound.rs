@@ -92,7 +92,7 @@ pub(in crate::codec) struct Fields<'a, 'v> {
     pub(super) kind: &'static str,
     /// The index of the number of the shape.
     pub(super) number_at: usize,
-    /// Its index among the structs that are being written.
+    /// The index of the struct among those that are being written.
     pub(super) open: usize,
     /// `HAS_ABSENT` if a field was omitted, else 0.
     pub(super) mark: u16,
