@@ -33,7 +33,8 @@ pub fn message(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Returns the last lines of a text, escaped, without the frames of a backtrace: the lines before them say more.
+/// Returns the last lines of a text, escaped. The frames of a backtrace are left out, because the lines before them are
+/// more useful.
 pub fn last_lines(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut length = 0;

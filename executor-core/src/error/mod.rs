@@ -89,8 +89,8 @@ impl Error {
         }
     }
 
-    /// Returns how the worker process ended, if that caused the error: for [`ErrorKind::WorkerDied`], and for other
-    /// kinds where a worker ended, such as [`ErrorKind::TimeLimit`].
+    /// Returns how the worker process ended, if an error has that cause: [`ErrorKind::WorkerDied`], and other kinds for
+    /// which a worker is ended, such as [`ErrorKind::TimeLimit`].
     ///
     /// ```
     /// # use executor_core::{Error, ErrorKind, WorkerDeath};

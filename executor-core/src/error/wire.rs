@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Error, Inner, escape};
 
 impl Error {
-    /// Returns the error with a message that is safe to show on a terminal, for an error that another process sent.
+    /// Returns the error with a message that is safe to show on a terminal. This is for errors that another process
+    /// sent.
     pub(crate) fn with_escaped_message(mut self) -> Error {
         let escaped = match escape::message(&self.0.message) {
             Cow::Borrowed(_) => return self,

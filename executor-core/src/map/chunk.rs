@@ -42,7 +42,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
         let mut items = items.into_iter();
         let context = task::current();
         let is_stopped = || context.as_ref().is_some_and(task::Context::is_cancelled);
-        // Catching panics costs, so one catch covers all items up to the first one that panics.
+        // Catching panics costs time, so one catch covers all items up to the first one that panics.
         while items.len() > 0 {
             let values = results.values();
             let called = guarded(|| {
@@ -72,7 +72,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
 
     fn encode(self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         let count = self.items.len();
-        // The estimate is exact for numbers, and a good one for larger types.
+        // The estimated size is exact for numbers, and close for larger types.
         into.reserve(count * (batch::FRAME + size_of::<A>()));
         let mut items = self.items.into_iter();
         // One catch covers all items up to the first one that panics, as in `run`. That item must not be dropped while

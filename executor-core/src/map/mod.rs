@@ -30,8 +30,9 @@ use source::{Batch, Input, Source};
 ///
 /// # Panics
 ///
-/// With a [`buffersize`](MapOptions::buffersize), [`next`](Iterator::next) reads the input and panics if that panics.
-/// The iterator can still be used then: it yields the results of the inputs that were read before, and ends.
+/// With a [`buffersize`](MapOptions::buffersize), [`next`](Iterator::next) reads the input, and panics if the input
+/// panics. The iterator can still be used afterwards: it yields the results of the inputs that were read before, and
+/// ends.
 ///
 /// ```
 /// # use executor_core::{Executor, InlineExecutor};
@@ -57,7 +58,7 @@ pub struct Map<R: Payload> {
     base: usize,
     /// The results of the batch that is being read.
     ready: ResultsIter<R>,
-    /// Returns the batches in the order of completion, for an unordered map.
+    /// Returns the numbers of the batches in the order of completion. It is `None` if the map is ordered.
     unordered: Option<Arc<Group>>,
     /// Batches with lower numbers were already considered for running inline.
     helped: usize,
@@ -165,7 +166,7 @@ impl<R: Payload> Map<R> {
             match self.submit(&*backend, size.min(self.allowance)) {
                 Ok(true) => {}
                 Ok(false) => break,
-                // The rest of the input cannot be submitted. The reason becomes the last result.
+                // The rest of the input cannot be submitted. The error becomes the last result.
                 Err(error) => {
                     self.allowance -= 1;
                     self.push(Batch::Refused(error, 1));

@@ -28,7 +28,7 @@ impl<R> Batch<R> {
 
 /// The input of a map, without its types.
 pub(super) trait Source<R>: Send {
-    /// Returns how many items are left, if the input knows that.
+    /// Returns how many items are left, if that is known.
     fn left(&mut self) -> Option<usize>;
 
     /// Submits the next items, at most `most`. Returns `None` at the end of the input, and an error if nothing can be
@@ -48,7 +48,7 @@ pub(super) struct Input<F, I: Iterator, R> {
     result: PhantomData<fn() -> R>,
 }
 
-/// Items are read in portions of this size, so that an input with a wrong size hint does not reserve all memory.
+/// Items are read in portions of this size, so that a wrong size hint of the input does not reserve all memory.
 const PORTION: usize = 4096;
 
 impl<F, I: Iterator, R> Input<F, I, R> {

@@ -9,8 +9,8 @@ use std::{
 use super::{count_lost, forget_all, watch_all};
 use crate::{Error, ErrorKind, Future, deadline, group::Group, waiting::help_or_wait_for_any};
 
-/// Yields each future when it gets done. Futures that are done come first. The time-out starts with this call. Python's
-/// counterpart is `concurrent.futures.as_completed`.
+/// Yields each future when it is done. Futures that are done already come first. The time-out starts with this call.
+/// Python's counterpart is `concurrent.futures.as_completed`.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, as_completed};
@@ -44,9 +44,9 @@ pub fn as_completed<T: Send + 'static>(
 /// The iterator of [`as_completed`]. After the time-out it yields one [`Timeout`](ErrorKind::Timeout) that says how
 /// many futures are unfinished, and ends. It cancels nothing, neither then nor when it is dropped.
 ///
-/// Called inside a task it runs futures of the same executor inline, as [`Future::result`] does; with a time-out, only
-/// while no worker is idle. If there is no stack to run them on, it yields one
-/// [`InvalidState`](ErrorKind::InvalidState), and ends.
+/// Called inside a task, it runs tasks of the same executor inline, as [`Future::result`] does; with a time-out, only
+/// while no worker is idle. If there is no stack for that, it yields one [`InvalidState`](ErrorKind::InvalidState), and
+/// ends.
 ///
 /// In a forked child it yields the futures that are done, and then one [`Broken`](ErrorKind::Broken) for those of the
 /// parent.
@@ -76,7 +76,8 @@ pub struct AsCompleted<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> AsCompleted<T> {
-    /// Runs a future that has not started if this is a task of the same executor. Otherwise waits until one is done.
+    /// Runs a task that has not started, if the caller is a task of the same executor. Otherwise waits until a task is
+    /// done.
     fn wait(&mut self) -> Result<(), Error> {
         let (futures, helped) = (&self.futures, &mut self.helped);
         help_or_wait_for_any(&self.group, self.deadline, || {
@@ -99,7 +100,9 @@ impl<T: Send + 'static> AsCompleted<T> {
     fn forked(&mut self) -> Error {
         let lost = self.futures.iter().flatten().find_map(|future| future.task().born.check().err());
         self.end();
-        lost.unwrap_or_else(|| Error::new(ErrorKind::Broken, "futures from before a fork are not finished here"))
+        lost.unwrap_or_else(|| {
+            Error::new(ErrorKind::Broken, "futures of the parent process do not finish in a forked child")
+        })
     }
 
     fn end(&mut self) {

@@ -20,11 +20,11 @@ use crate::{Future, deadline, group::Group, task::waiter::Waiter, waiting::help_
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
-    /// When one is done. A cancelled one is done.
+    /// When one future is done. A cancelled future is done.
     FirstCompleted,
-    /// When one has failed, or all are done. A cancelled one has not failed.
+    /// When one future has failed, or all are done. A cancelled future has not failed.
     FirstException,
-    /// When all are done.
+    /// When all futures are done.
     AllCompleted,
 }
 
@@ -46,9 +46,9 @@ impl<T> fmt::Debug for Waited<T> {
 /// Waits for many futures together. A time-out is not an error: the futures that are not done are in `not_done`.
 /// Python's counterpart is `concurrent.futures.wait`.
 ///
-/// Called inside a task, it runs futures of the same executor inline if they have not started, as [`Future::result`]
-/// does; with a time-out, only while no worker is idle. If there is no stack to run them on, it returns early. In a
-/// forked child, it does not wait for futures of the parent.
+/// Called inside a task, it runs tasks of the same executor inline if they have not started, as [`Future::result`]
+/// does; with a time-out, only while no worker is idle. If there is no stack for that, it returns early. In a forked
+/// child, it does not wait for futures of the parent.
 ///
 /// ```
 /// use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
