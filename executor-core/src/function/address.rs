@@ -23,8 +23,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] if the function and this crate do not lie in the same file. Then one of them is
-    /// in a dynamic library, and the distance between two files differs from process to process.
+    /// [`ErrorKind::InvalidArgument`] if the function and this crate are in different files. Then one of them is in a
+    /// dynamic library, and the distance between two files differs from process to process.
     pub fn of(entry: &'static Entry) -> Result<Address, Error> {
         thread_local! {
             /// The last entry of this thread, which usually is the next one too.
@@ -46,7 +46,7 @@ impl Address {
     fn find(entry: &'static Entry) -> Result<Address, Error> {
         let at = std::ptr::from_ref(entry).addr();
         if !image::own().is_constant(at, size_of::<Entry>()) {
-            return Err(is_elsewhere(entry, image::holding(at).as_ref(), image::own()));
+            return Err(in_different_files(entry, image::holding(at).as_ref(), image::own()));
         }
         let offset = (at as i64).wrapping_sub(image::anchor() as i64);
         Ok(Address { offset, fingerprint: entry.fingerprint() })
@@ -54,9 +54,9 @@ impl Address {
 
     /// Returns the entry at an address that came from another process of this program.
     ///
-    /// An address without an entry of this program is refused if its place can be written to, or if the magic number or
-    /// the fingerprint is wrong. But any part of a program may hold numbers that look like an entry, so these checks
-    /// find mistakes and do not make a call safe. Therefore safe code cannot call this:
+    /// An address is refused if the memory there can be written, or if the magic number or the fingerprint is wrong.
+    /// But any part of a program may hold numbers that look like an entry. So these checks find mistakes, but do not
+    /// make a call safe, and safe code cannot call this:
     ///
     /// ```compile_fail,E0133
     /// let forged = executor_core::function::Address { offset: 8, fingerprint: 0 };
@@ -99,9 +99,9 @@ impl Address {
     }
 }
 
-/// Returns the error that a function and this crate lie in different files.
+/// Returns the error that a function and this crate are in different files.
 #[cold]
-fn is_elsewhere(entry: &Entry, function: Option<&Image>, this: &Image) -> Error {
+fn in_different_files(entry: &Entry, function: Option<&Image>, this: &Image) -> Error {
     let place = function.map_or_else(|| "memory that belongs to no file".to_string(), Image::title);
     let advice = match function {
         Some(function) if function.is_program() => {
@@ -155,8 +155,8 @@ mod tests {
 
     /// Resolves an address that is refused, or belongs to an entry of this test program.
     fn resolve(address: Address) -> Result<&'static Entry, Error> {
-        // SAFETY: an address that this process did not make is refused before an entry is read, because the tests below
-        // only forge the magic number outside the program's constants.
+        // SAFETY: an address that this process did not make is refused before an entry is read, because the tests forge
+        // the magic number only outside the program's constants.
         unsafe { address.resolve() }
     }
 
@@ -172,7 +172,7 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     #[test]
-    fn what_looks_like_an_entry_in_memory_that_is_written_is_no_entry() {
+    fn a_copy_of_an_entry_in_writable_memory_is_refused() {
         use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
         const WORDS: usize = size_of::<Entry>() / 8;
         static IN_DATA: [AtomicU64; WORDS] = [const { AtomicU64::new(1) }; WORDS];
@@ -180,7 +180,7 @@ mod tests {
         let on_heap: Box<[AtomicU64; WORDS]> = Box::new([const { AtomicU64::new(0) }; WORDS]);
         let real = Address::of(entry_of(double)).expect("in this program");
         for forged in [&IN_DATA, &IN_BSS, &*on_heap] {
-            // An exact copy of an entry, which is an entry by all its contents.
+            // An exact copy of an entry.
             for (number, word) in forged.iter().enumerate() {
                 let at = std::ptr::from_ref(entry_of(double)).cast::<u64>();
                 // SAFETY: the entry has that many words, and is all initialised: it has no padding.
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_function_that_lies_in_another_file_is_refused_with_the_place_of_each() {
         let (program, library) = (Image::fake(true, ""), Image::fake(false, "/lib/libx.so"));
-        let said = |function, this| is_elsewhere(entry_of(double), function, this).to_string();
+        let said = |function, this| in_different_files(entry_of(double), function, this).to_string();
         let text = said(Some(&program), &library);
         assert!(
             text.contains(

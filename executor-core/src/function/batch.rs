@@ -1,12 +1,12 @@
 //! The layout of the items of a batch.
 //!
-//! A batch is many calls of one function that travel together. Its arguments and its outcomes are records: a length
-//! (four bytes, little-endian), and as many bytes. So a back-end can separate the items without knowing their types: if
-//! a worker dies in the middle, it keeps the outcomes that have arrived, gives the running item an error, and sends the
-//! rest to another worker.
+//! A batch is many calls of one function that are sent together. Its arguments and its outcomes are records: a length
+//! (four bytes, little-endian), and as many bytes. So a back-end can separate the items without knowing their types. If
+//! a worker dies during a batch, the back-end keeps the outcomes that have arrived, fails the running item, and sends
+//! the rest to another worker.
 //!
-//! An argument record ends with one byte that says whether the argument could be encoded. If not, the rest is the
-//! error, which is the item's outcome.
+//! An argument record ends with one byte that says whether the argument could be encoded. If not, the bytes before it
+//! are the error, which is the item's outcome.
 //!
 //! ```
 //! use executor_core::function::batch;
@@ -58,9 +58,9 @@ fn write_record_up_to(longest: usize, into: &mut Vec<u8>, write: impl FnOnce(&mu
 fn replace_too_long(into: &mut Vec<u8>, start: usize) {
     let length = into.len() - start;
     into.truncate(start);
-    // This is a refused argument and an outcome, because both end with the same byte for an error.
+    // This is valid both as a refused argument and as an outcome, because both end with the same byte for an error.
     const { assert!(REFUSED == outcome::ERROR) };
-    let message = format!("an item of {length} bytes is too long to travel in a chunk: use `chunksize(1)`");
+    let message = format!("an item of {length} bytes is too long for a chunk: use `chunksize(1)`");
     outcome::write_error(&Error::new(ErrorKind::Encode, message), into);
 }
 
@@ -88,7 +88,7 @@ pub fn read_argument(record: &[u8]) -> Argument<'_> {
     }
 }
 
-/// Splits the first record off. Returns `None` if there is none, or it is cut short.
+/// Splits off the first record. Returns `None` if there is none, or it is cut short.
 #[inline]
 pub fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -107,7 +107,7 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Returns the bytes behind the records that were read.
+    /// Returns the bytes after the records that were read.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }

@@ -3,7 +3,8 @@
 
 use std::{fmt, sync::OnceLock};
 
-/// Identifies a build. Two processes with the same build id run the same code, whose functions lie in the same places.
+/// Identifies a build. Two processes with the same build id run the same code, with the functions at the same
+/// distances.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BuildId([u8; 20]);
 
@@ -29,8 +30,8 @@ impl BuildId {
     fn digest(parts: &[&[u8]]) -> BuildId {
         let mut id = [0; 20];
         for (lane, out) in id.chunks_mut(8).enumerate() {
-            // FNV-1a over eight bytes at a time, with another start for each lane. It distinguishes builds, and does
-            // not protect against a forged one.
+            // FNV-1a over eight bytes at a time, with a different start for each lane. It distinguishes builds, but
+            // does not protect against a forged id.
             let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ (lane as u64) << 32;
             for part in parts {
                 let (words, rest) = part.as_chunks::<8>();
@@ -86,7 +87,7 @@ mod parts {
     }
 }
 
-/// On a system that does not say what is mapped, the version of this crate stands for the build.
+/// On a system that does not report what is mapped, the version of this crate identifies the build.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 mod parts {
     pub(super) fn constant() -> impl Iterator<Item = &'static [u8]> {

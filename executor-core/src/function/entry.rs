@@ -26,9 +26,9 @@ pub(super) type CallEach = fn(&mut Records<'_>, &mut dyn FnMut(&[u8]) -> bool);
 /// The bytes of an argument.
 pub(super) enum Argument<'a> {
     /// Bytes to read from.
-    Lent(&'a [u8]),
+    Borrowed(&'a [u8]),
     /// A vector that holds the argument alone, and may become the argument.
-    Given(&'a mut Vec<u8>),
+    Movable(&'a mut Vec<u8>),
 }
 
 /// Two numbers that no other data of a program contains by chance.
@@ -44,9 +44,9 @@ impl Entry {
         (self.name)()
     }
 
-    /// Returns a number made of the types of the function, its argument and its result.
+    /// Returns a number derived from the types of the function, its argument and its result.
     pub fn fingerprint(&self) -> u64 {
-        /// A `TypeId` hashes to its own first word. That is enough, because it is a hash already.
+        /// Returns the first word of a `TypeId`. That is enough, because a `TypeId` is a hash already.
         #[derive(Default)]
         struct Word(u64);
         impl Hasher for Word {
@@ -70,13 +70,13 @@ impl Entry {
     /// Calls the function on one argument that [`codec::encode`](crate::codec::encode) wrote, and appends the
     /// [outcome](super::outcome) to `reply`. A panic of the user's code is an outcome.
     pub fn call(&self, argument: &[u8], reply: &mut Vec<u8>) {
-        (self.call)(Argument::Lent(argument), reply);
+        (self.call)(Argument::Borrowed(argument), reply);
     }
 
-    /// Calls the function as [`call`](Entry::call) does, and may take the vector: an argument of bytes or text becomes
-    /// its owner.
+    /// Calls the function as [`call`](Entry::call) does. If the argument is bytes or text, it becomes the owner of the
+    /// vector's memory.
     pub fn call_taking(&self, argument: &mut Vec<u8>, reply: &mut Vec<u8>) {
-        (self.call)(Argument::Given(argument), reply);
+        (self.call)(Argument::Movable(argument), reply);
     }
 
     /// Calls the function on each argument of a [batch](super::batch), and passes the record of each outcome to

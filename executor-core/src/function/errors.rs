@@ -1,4 +1,4 @@
-//! Errors as the bytes that travel to another process of this program.
+//! Errors as bytes, for another process of this program.
 
 use crate::{Error, ErrorKind, codec};
 

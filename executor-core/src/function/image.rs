@@ -1,4 +1,4 @@
-//! The image that this crate lies in: the program, or a dynamic library, as the loader has mapped it.
+//! The image that contains this crate: the program, or a dynamic library, as the loader has mapped it.
 //!
 //! It is for the function table, and for back-ends that start the program again. Nothing here reads the image itself.
 #![allow(unsafe_code)]
@@ -38,7 +38,7 @@ impl Image {
         if self.is_program { "the program".to_string() } else { format!("the dynamic library `{}`", self.name) }
     }
 
-    /// Returns the address that addresses in the file are relative to. It is 0 for a program that is not relocated.
+    /// Returns the base of the addresses in the file. It is 0 for a program that is not relocated.
     pub fn base(&self) -> usize {
         self.base
     }
@@ -65,8 +65,8 @@ impl Image {
 
     /// Returns whether this part of memory lies in the image and is not written after the start of the program.
     ///
-    /// The linker can be told not to separate what only the loader writes (`-C relro-level=off`). Then the constants of
-    /// a relocated program lie among its variables, and every part that can be read counts.
+    /// With `-C relro-level=off`, the linker does not separate the memory that only the loader writes. Then the
+    /// constants of a relocated program are among its variables, and every part that can be read counts.
     pub(super) fn is_constant(&self, at: usize, size: usize) -> bool {
         let separated: [&[Range<usize>]; 2] = [&self.constant, &self.relocated];
         let mixed: [&[Range<usize>]; 2] = [&self.readable, &[]];
@@ -86,15 +86,15 @@ impl Image {
     }
 }
 
-/// Returns the image that this crate lies in.
+/// Returns the image that contains this crate.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub fn own() -> &'static Image {
     static OWN: std::sync::OnceLock<Image> = std::sync::OnceLock::new();
-    // If the loader does not report them, there are no parts, and so no function is found.
+    // If the loader does not report the image, it has no parts, so no function is found.
     OWN.get_or_init(|| holding(anchor()).unwrap_or_default())
 }
 
-/// Returns the image that an address lies in.
+/// Returns the image that contains an address.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub fn holding(at: usize) -> Option<Image> {
     use std::ffi::{CStr, c_void};
@@ -130,7 +130,7 @@ pub fn holding(at: usize) -> Option<Image> {
     }
 
     let mut search = Search { at, visited: 0, found: None };
-    // SAFETY: the callback gets `search` back as its data, which outlives the call.
+    // SAFETY: the callback receives `search` as its data, which outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(visit), std::ptr::from_mut(&mut search).cast()) };
     search.found
 }
@@ -153,7 +153,7 @@ unsafe fn read(info: &libc::dl_phdr_info) -> Image {
             libc::PT_LOAD => {
                 image.loaded.push(part.clone());
                 if header.p_flags & libc::PF_R != 0 {
-                    // Memory behind the contents of the file begins as zeroes, so it holds no constants.
+                    // Memory after the contents of the file is initially zero, so it holds no constants.
                     image.readable.push(start..start.wrapping_add(header.p_filesz as usize));
                     if header.p_flags & libc::PF_W == 0 {
                         image.constant.push(part);
@@ -169,7 +169,7 @@ unsafe fn read(info: &libc::dl_phdr_info) -> Image {
     image
 }
 
-/// Returns everything near this crate as the program, because this system does not say what is mapped.
+/// Returns all memory near this crate as the program, because this system does not report what is mapped.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub fn own() -> &'static Image {
     static OWN: std::sync::OnceLock<Image> = std::sync::OnceLock::new();
@@ -182,7 +182,7 @@ pub fn own() -> &'static Image {
     })
 }
 
-/// Returns `None`, because this system does not say what is mapped.
+/// Returns `None`, because this system does not report what is mapped.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub fn holding(_: usize) -> Option<Image> {
     None

@@ -1,11 +1,12 @@
-//! The function table: the names by which another process of the same program finds functions, and how that process
-//! calls them. Back-ends that run tasks remotely are built on this.
+//! The function table: how another process of the same program finds functions and calls them. Back-ends that run tasks
+//! remotely are built on this.
 //!
 //! The type of a function that captures nothing identifies the function. For each submitted function the compiler emits
-//! one constant [`Entry`]: a magic number, the identity of the types, and the monomorphised call. An entry is named by
-//! its distance from one static of this crate, which is the same in every process that runs the same file, wherever it
-//! is loaded. Both sides compare their [`BuildId`] once; then an address is checked against the program's own image,
-//! the magic number and the fingerprint of its types before it is used. There is no registration, and no macro.
+//! one constant [`Entry`]: a magic number, the identity of the types, and the monomorphised call. The [`Address`] of an
+//! entry is its distance from one static of this crate, which is the same in every process that runs the same file,
+//! even if it is loaded at another base. Both sides compare their [`BuildId`] once. Before an address is used, it is
+//! checked against the program's own image, the magic number and the fingerprint of its types. There is no
+//! registration, and no macro.
 //!
 //! ```
 //! use executor_core::{codec, function::{Address, BuildId, entry_of, outcome}};

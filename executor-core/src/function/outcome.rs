@@ -1,6 +1,6 @@
 //! The outcome of one call: a value or an error, as bytes. The last byte says which.
 //!
-//! It is the last byte and not the first, so that bytes and text become an outcome, and a value again, without a copy.
+//! It is not the first byte, so that bytes and text become an outcome, and a value again, without a copy.
 
 use crate::{
     Error, ErrorKind, Payload,
@@ -22,7 +22,7 @@ pub(crate) fn write_value<R: Payload>(value: &mut R, into: &mut Vec<u8>) -> Resu
     Ok(())
 }
 
-/// Makes an outcome of the value that was written before.
+/// Completes the outcome of a value, after the value was written.
 pub fn close_value(into: &mut Vec<u8>) {
     into.push(VALUE);
 }

@@ -16,7 +16,7 @@ use crate::{
     payload::assert_captures_nothing,
 };
 
-/// The place where the compiler puts the entry of a function.
+/// The type for which the compiler emits the entry of a function.
 struct Table<F, A, R>(F, A, R);
 
 impl<F: Function<A, R>, A: Payload, R: Payload> Table<F, A, R> {
@@ -35,7 +35,7 @@ impl Entry {
 
 /// Reads the argument, calls the function and writes the outcome. A panic in any of these is the outcome.
 fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: Argument<'_>, reply: &mut Vec<u8>) {
-    // Checked here because submitting a function makes its entry, and so compiles this call.
+    // The check is here because submitting a function makes its entry, and so compiles this call.
     const { assert_captures_nothing::<F>() };
     let start = reply.len();
     if let Err(error) = guarded(|| try_call::<F, A, R>(argument, reply)).flatten() {
@@ -51,13 +51,14 @@ fn try_call<F: Function<A, R>, A: Payload, R: Payload>(
     reply: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let args = match argument {
-        Argument::Lent(bytes) => codec::decode::<A>(bytes),
-        Argument::Given(bytes) => codec::decode_taking::<A>(bytes),
+        Argument::Borrowed(bytes) => codec::decode::<A>(bytes),
+        Argument::Movable(bytes) => codec::decode_taking::<A>(bytes),
     }?;
     // SAFETY: `call` has checked that `F` has no size, so nothing is read and a dangling pointer is valid. `F` has
     // values, because an entry is only made for a function that was passed by value. It is `Copy`, so another value may
-    // exist in that process. In another process the contract of `Address::resolve` allows one: a capture of no size,
-    // which the compiler cannot tell from none, is made from nothing there. `Function` says what that asks of the user.
+    // exist in that process. In another process the contract of `Address::resolve` allows one. A captured value of no
+    // size, which the compiler cannot distinguish from none, is made from nothing there; `Function` documents what the
+    // user must avoid.
     let function = unsafe { NonNull::<F>::dangling().read() };
     let mut value = function(args);
     outcome::write_value(&mut value, reply)?;
@@ -80,7 +81,7 @@ fn call_each<F: Function<A, R>, A: Payload, R: Payload>(
                 batch::write_record(&mut record, |outcome| {
                     let start = outcome.len();
                     let called = match batch::read_argument(argument) {
-                        batch::Argument::Call(argument) => try_call::<F, A, R>(Argument::Lent(argument), outcome),
+                        batch::Argument::Call(argument) => try_call::<F, A, R>(Argument::Borrowed(argument), outcome),
                         batch::Argument::Refused(error) => Err(error),
                     };
                     if let Err(error) = called {

@@ -1,4 +1,4 @@
-//! The name of a registered host.
+//! The id of a registered host.
 
 /// Identifies a registered [`Host`](super::Host).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

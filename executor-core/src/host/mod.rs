@@ -1,10 +1,10 @@
-//! The way from a future to the back-end that has its task.
+//! How a future calls the back-end that has its task.
 //!
 //! Most operations of a future need no back-end, because the future waits on the task's own state. A few rare ones do:
-//! withdrawing a task that lies in a worker's own queue, finding out whether such a task has started, stopping a
-//! running task, and telling a bounded queue that one of its tasks left early. A back-end that supports them registers
-//! a [`Host`], and writes its [`HostId`] on the tasks that it accepts. The id is resolved when it is needed, so a task
-//! carries four bytes instead of a counted reference, which all submitting and completing threads would contend for.
+//! withdrawing a task from a worker's own queue, finding out whether such a task has started, stopping a running task,
+//! and notifying a bounded queue that a task has left it early. A back-end that supports them registers a [`Host`], and
+//! sets its [`HostId`] on the tasks that it accepts. The host is looked up when it is needed, so a task carries four
+//! bytes instead of a counted reference, for which all submitting and completing threads would contend.
 //!
 //! ```
 //! use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
@@ -55,12 +55,12 @@ pub fn contain(code: impl FnOnce()) {
 
 /// The operations of a back-end on the tasks that carry its [`HostId`]. No lock of this crate is held during a call.
 pub trait Host: Send + Sync {
-    /// Withdraws a task that lies in a worker's own queue, and cancels it. Returns whether it did: then the task never
-    /// starts, and its future is done. `place` is what [`Task::place`](crate::Task::place) received.
+    /// Withdraws a task from a worker's own queue, and cancels it. Returns whether it did: then the task never starts,
+    /// and its future is done. `place` is what [`Task::place`](crate::Task::place) received.
     ///
-    /// If two threads call this at the same moment, one finds the task and the other does not. So that both callers see
-    /// the cancelled task, call [`Task::cancel`](crate::Task::cancel) before releasing the lock under which the task
-    /// was found, and drop what it returns afterwards: only that drop runs user code.
+    /// If two threads call this at the same moment, only one of them finds the task. So that the other one sees the
+    /// task cancelled too, call [`Task::cancel`](crate::Task::cancel) before releasing the lock under which the task
+    /// was found, and drop what it returns after releasing the lock: only that drop runs user code.
     fn withdraw(&self, task: TaskId, place: u64) -> bool {
         let _ = (task, place);
         false
@@ -72,14 +72,13 @@ pub trait Host: Send + Sync {
         false
     }
 
-    /// Stops a running task, by force once `grace` is over. Returns whether it will be stopped, unless it ends before.
+    /// Stops a running task, by force after `grace`. Returns whether it will be stopped, unless it ends before.
     fn terminate(&self, task: TaskId, place: u64, grace: Duration) -> bool {
         let _ = (task, place, grace);
         false
     }
 
-    /// Asks a running task to stop, which it sees through
-    /// [`Context::is_cancelled`](crate::task::Context::is_cancelled).
+    /// Asks a running task to stop, which [`Context::is_cancelled`](crate::task::Context::is_cancelled) reports.
     fn ask_to_stop(&self, task: TaskId, place: u64) {
         let _ = (task, place);
     }
@@ -92,14 +91,15 @@ pub trait Host: Send + Sync {
 
     /// Returns whether a worker of this host is idle, so that it will take the next queued task.
     ///
-    /// A worker that waits with a time-out calls this before it runs the awaited task itself. A host that does not know
-    /// returns true, which is the default: then the time-out holds, and the task is left to the other workers. A host
-    /// that returns true should have an [`idle_watch`](Host::idle_watch), or its workers wait until their time-outs.
+    /// A worker that waits with a time-out calls this before it runs the awaited task inline. The default is `true`,
+    /// for hosts that cannot find out: then the wait ends at its time-out, and the task is left to the other workers. A
+    /// host that returns `true` should have an [`idle_watch`](Host::idle_watch), or its workers wait until their
+    /// time-outs.
     fn has_idle_worker(&self) -> bool {
         true
     }
 
-    /// Returns the watch that wakes workers when [`has_idle_worker`](Host::has_idle_worker) becomes false.
+    /// Returns the watch that wakes workers when [`has_idle_worker`](Host::has_idle_worker) becomes `false`.
     fn idle_watch(&self) -> Option<&IdleWatch> {
         None
     }

@@ -36,7 +36,7 @@ pub fn register(host: Weak<dyn Host>) -> Registration {
 }
 
 impl Registration {
-    /// Returns the id to write on tasks, through [`Task::attach`](crate::Task::attach).
+    /// Returns the id to set on tasks with [`Task::attach`](crate::Task::attach).
     pub fn id(&self) -> HostId {
         self.0
     }

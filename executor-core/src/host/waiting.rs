@@ -26,8 +26,8 @@ pub struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Returns whether the thread polls, for an async runtime, one of many tasks that it has submitted before. Such a
-    /// thread can be woken for the result, and another thread reads the replies of each of these tasks.
+    /// Returns whether the thread polls for an async runtime, and the task is one of many that it has submitted before.
+    /// Such a thread need not read replies: another thread reads them, and wakes it.
     pub fn polls_one_of_many(&self) -> bool {
         self.is_polling && self.backoff == spin::LONG_BACKOFF
     }
@@ -44,7 +44,7 @@ impl Waiting<'_> {
 
     /// Returns the place that was last given to [`Task::place`](crate::Task::place), and 0 before.
     pub fn place(&self) -> u64 {
-        // ORDERING: a place that is out of date does no harm, because the host compares it with its own list of tasks.
+        // ORDERING: an outdated place does no harm, because the host compares it with its own list of tasks.
         self.place.load(Relaxed)
     }
 }
