@@ -214,7 +214,7 @@ fn handles_may_be_used_across_a_panic_that_was_caught() {
     unwind_safe::<Waited<u64>>();
     unwind_safe::<TaskOptions>();
     unwind_safe::<MapOptions>();
-    // This holds for every value, because it is moved out, or cloned by its own `Clone`.
+    // This holds for every value, because a value is only moved out, or cloned by its own `Clone`.
     unwind_safe::<Future<Cell<u64>>>();
     unwind_safe::<Promise<Cell<u64>>>();
     unwind_safe::<Awaited<Cell<u64>>>();

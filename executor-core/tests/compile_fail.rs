@@ -1,4 +1,4 @@
-//! What must not compile, and the error messages, which must tell a new user what to do.
+//! What must not compile, and the error messages, which must say what to do.
 //!
 //! After a change of a message, `TRYBUILD=overwrite cargo test -p executor-core --test compile_fail` updates the files.
 
@@ -14,8 +14,8 @@ fn what_must_not_compile_has_a_helpful_error() {
     cases.compile_fail("tests/ui/refused_*.rs");
 }
 
-/// The sources of the standard library, the component `rust-src`. If they are installed, the compiler shows lines of
-/// them, which differ in each version. So the cases are compiled without them.
+/// The sources of the standard library (the component `rust-src`). If they are installed, the compiler shows lines of
+/// them in errors, which differ in each version. So the cases are compiled without them.
 #[cfg(unix)]
 mod sources {
     use std::{

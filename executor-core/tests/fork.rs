@@ -1,4 +1,4 @@
-//! Futures of the parent in a forked child. This is a binary of its own, because a fork copies only the thread of the
+//! Futures of the parent in a forked child. This is a separate binary, because a fork copies only the thread of the
 //! test, and no other thread of the binary.
 #![cfg(unix)]
 #![allow(unsafe_code)]
@@ -76,24 +76,24 @@ fn an_executor_of_the_child_works() {
     }));
 }
 
-/// Names the program that a test starts: this one.
-const PROGRAM: &str = "EXECUTOR_CORE_FORKS_AT_ONCE";
+/// Set in the program that a test starts, which is this one.
+const FORKS_DURING_FIRST_USE: &str = "EXECUTOR_CORE_FORKS_DURING_FIRST_USE";
 
 /// Forks while another thread uses the library for the first time, if it is started by the test below.
 #[test]
 fn forks_during_the_first_use() {
-    if std::env::var_os(PROGRAM).is_none() {
+    if std::env::var_os(FORKS_DURING_FIRST_USE).is_none() {
         return;
     }
-    let together = std::sync::Barrier::new(2);
+    let barrier = std::sync::Barrier::new(2);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            together.wait();
+            barrier.wait();
             fork::generation()
         });
-        together.wait();
+        barrier.wait();
         assert!(in_a_child(|| {
-            // SAFETY: a system call without pointers. It ends a child that waits.
+            // SAFETY: this is a system call without pointers. It ends a child that waits forever.
             unsafe { libc::alarm(60) };
             assert!(fork::generation().check().is_ok());
         }));
@@ -104,7 +104,7 @@ fn forks_during_the_first_use() {
 fn a_child_that_is_forked_during_the_first_use_does_not_wait() {
     for _ in 0..200 {
         let mut program = std::process::Command::new(std::env::current_exe().expect("the path of this program"));
-        program.args(["--exact", "forks_during_the_first_use", "--test-threads=1"]).env(PROGRAM, "");
+        program.args(["--exact", "forks_during_the_first_use", "--test-threads=1"]).env(FORKS_DURING_FIRST_USE, "");
         let output = program.output().expect("the program starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }

@@ -1,4 +1,4 @@
-//! Which panics reach the panic hook. This is a program of its own, because a process has only one hook.
+//! Which panics reach the panic hook. This is a separate program, because a process has only one hook.
 
 use std::{
     panic::{self, catch_unwind, resume_unwind},

@@ -42,7 +42,7 @@ fn await_sleeps_until_the_task_is_done() {
 #[test]
 fn only_the_waker_of_the_last_poll_is_woken_and_only_once() {
     let (promise, future) = promise::<u64>();
-    let (first, second) = (Parked::here(), Parked::here());
+    let (first, second) = (Parked::this_thread(), Parked::this_thread());
     let mut awaited = future.into_future();
     assert!(poll(&mut awaited, &first).is_pending());
     assert!(poll(&mut awaited, &second).is_pending());
@@ -56,7 +56,7 @@ fn only_the_waker_of_the_last_poll_is_woken_and_only_once() {
 #[test]
 fn a_dropped_await_drops_its_waker_and_does_not_affect_the_task() {
     let (promise, future) = promise::<u64>();
-    let waker = Parked::here();
+    let waker = Parked::this_thread();
     let mut awaited = future.into_future();
     assert!(poll(&mut awaited, &waker).is_pending());
     assert_eq!(Arc::strong_count(&waker), 2);
@@ -72,7 +72,7 @@ fn a_poll_after_completion_is_an_error_and_not_a_panic() {
     let (promise, future) = promise::<u64>();
     promise.set_result(1).expect("pending");
     let mut awaited = future.into_future();
-    let waker = Parked::here();
+    let waker = Parked::this_thread();
     assert!(matches!(poll(&mut awaited, &waker), Poll::Ready(Ok(1))));
     match poll(&mut awaited, &waker) {
         Poll::Ready(Err(error)) => assert_eq!(error.kind(), ErrorKind::InvalidState),
@@ -118,7 +118,7 @@ fn a_shared_future_can_be_awaited_many_times_by_value_and_by_reference() {
     let remote = Remote::default();
     let shared = remote.submit(|n: u64| vec![n; 3], 4).expect("accepted").shared();
     let mut first = shared.clone().into_future();
-    let waker = Parked::here();
+    let waker = Parked::this_thread();
     let mut poll = || Pin::new(&mut first).poll(&mut Context::from_waker(&Waker::from(waker.clone())));
     assert!(poll().is_pending());
     remote.complete_all();
@@ -168,7 +168,7 @@ fn an_await_of_a_shared_future_returns_what_result_returns() {
 #[test]
 fn a_future_that_is_awaited_by_reference_can_be_cancelled_afterwards() {
     let (promise, mut future) = promise::<u64>();
-    let waker = Parked::here();
+    let waker = Parked::this_thread();
     assert!(poll(&mut (&future).into_future(), &waker).is_pending());
     assert!(poll(&mut (&mut future).into_future(), &waker).is_pending());
     assert!(future.cancel() && !promise.set_running_or_notify_cancel());

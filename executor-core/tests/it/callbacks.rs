@@ -1,4 +1,5 @@
-//! Done-callbacks: each runs once, in the order of adding, in the completing thread, after the future is done.
+//! Done-callbacks: each runs once, in the order in which they were added, in the completing thread, after the future is
+//! done.
 
 use std::thread::{self, ThreadId};
 
@@ -92,17 +93,17 @@ fn a_callback_runs_even_if_its_future_was_dropped() {
 fn a_future_kept_by_its_own_callback_is_freed_when_it_is_done() {
     let drops = crate::support::Drops::default();
     let (promise, future) = promise::<u64>();
-    let keeper = std::sync::Arc::new(std::sync::Mutex::new(None));
-    let (inside, counted) = (keeper.clone(), drops.counted());
+    let kept_future = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let (inside, counted) = (kept_future.clone(), drops.counted());
     future.add_done_callback(move |_| {
         let _ = &counted;
         inside.lock().unwrap().take();
     });
-    *keeper.lock().unwrap() = Some(future);
+    *kept_future.lock().unwrap() = Some(future);
     assert_eq!(drops.count(), 0);
     drop(promise);
     assert_eq!(drops.count(), 1);
-    assert!(keeper.lock().unwrap().is_none());
+    assert!(kept_future.lock().unwrap().is_none());
 }
 
 #[test]

@@ -72,15 +72,15 @@ fn the_host_decides_whether_a_placed_task_is_running() {
     assert!(future.done() && !future.running());
 }
 
-/// A host that recalls its task into the queue whenever it is called.
+/// A host that moves its task back to the queue whenever it is called.
 #[derive(Default)]
-struct TakesBack {
+struct RecallsTask {
     registration: OnceLock<Registration>,
     task: Mutex<Option<Task>>,
 }
 
-impl TakesBack {
-    fn take_back(&self) -> bool {
+impl RecallsTask {
+    fn recall(&self) -> bool {
         if let Some(task) = &*self.task.lock() {
             task.recall();
         }
@@ -88,20 +88,20 @@ impl TakesBack {
     }
 }
 
-impl Host for TakesBack {
+impl Host for RecallsTask {
     fn withdraw(&self, _: TaskId, _: u64) -> bool {
-        self.take_back()
+        self.recall()
     }
     fn terminate(&self, _: TaskId, _: u64, _: std::time::Duration) -> bool {
-        self.take_back()
+        self.recall()
     }
 }
 
 #[test]
-fn a_task_that_is_recalled_while_its_host_is_asked_is_still_cancelled() {
+fn a_cancel_succeeds_even_if_the_host_recalls_the_task_meanwhile() {
     for begun in [false, true] {
         let (task, future) = Task::from_closure(TaskOptions::new(), || ());
-        let host = Arc::new(TakesBack::default());
+        let host = Arc::new(RecallsTask::default());
         let dynamic: Arc<dyn Host> = host.clone();
         let registration = host::register(Arc::downgrade(&dynamic));
         task.attach(registration.id());
@@ -111,7 +111,8 @@ fn a_task_that_is_recalled_while_its_host_is_asked_is_still_cancelled() {
             assert!(task.begin());
         }
         host.task.lock().replace(task);
-        // A task that has begun cannot be cancelled but terminated: its worker died, and it is queued for a retry.
+        // A task that has begun is terminated, because it cannot be cancelled. The recall queues it again, as after the
+        // death of its worker.
         assert!(if begun { future.terminate(NO_WAIT) } else { future.cancel() });
         assert!(future.cancelled());
     }

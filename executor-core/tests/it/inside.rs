@@ -1,4 +1,4 @@
-//! Waiting inside a task: the awaited task is run inline if it has not started, and no other task is.
+//! Waiting inside a task: if the awaited task has not started, it is run inline; no other task is.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ fn wait_and_as_completed_run_unstarted_tasks_inline() {
     let manual = Manual::new();
     let futures: Vec<_> = (0..3).map(|n| submit(&manual, n)).collect();
     let first = manual.as_worker(|| wait(futures, None, ReturnWhen::FirstCompleted));
-    assert_eq!((first.done.len(), first.not_done.len()), (1, 2), "no more than what is waited for");
+    assert_eq!((first.done.len(), first.not_done.len()), (1, 2), "only the awaited number of tasks ran");
     let rest = manual.as_worker(|| wait(first.not_done, None, ReturnWhen::AllCompleted));
     assert_eq!((rest.done.len(), rest.not_done.len()), (2, 0));
 
@@ -140,7 +140,7 @@ fn the_back_end_cannot_end_a_task_that_runs_inline() {
         let in_queue: Arc<Mutex<Option<Task>>> = Arc::default();
         let taken = in_queue.clone();
         let (task, future) = Task::from_closure(Default::default(), move || {
-            // These are the calls of a pool that is closed at this moment.
+            // A pool that is closed at this moment makes these calls.
             let task = taken.lock().take().expect("the back-end still holds it");
             assert!(!task.place(1) && !task.begin() && !task.recall());
             end(task);

@@ -226,7 +226,7 @@ fn items_that_a_back_end_refuses_are_errors_at_their_positions() {
 fn a_back_end_that_refuses_everything_fails_the_map() {
     let back_end = Refusing(AtomicUsize::new(1), ErrorKind::Broken);
     let refused = back_end.map_with(MapOptions::new().chunksize(3), |n: u64| n, 0..6u64);
-    assert_eq!(refused.expect_err("panickedn").kind(), ErrorKind::Broken);
+    assert_eq!(refused.expect_err("refused").kind(), ErrorKind::Broken);
 }
 
 #[test]

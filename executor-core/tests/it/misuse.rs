@@ -1,6 +1,6 @@
-//! Safe code that breaks every rule: all steps of a task in random order, by its owner and by threads that use its
-//! future at the same time, and hosts that return wrong values. The outcome may be any error, but each value is dropped
-//! exactly once, and the future is completed.
+//! Safe code that breaks every rule. The owner of a task makes its steps in random order while other threads use its
+//! future, and hosts return wrong values. The outcome may be any error, but each value is dropped exactly once, and the
+//! future completes.
 
 use std::{
     sync::{
@@ -41,7 +41,7 @@ impl Drop for Alive {
     }
 }
 
-/// A random number generator with a fixed sequence.
+/// A random number generator with a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -52,9 +52,9 @@ impl Dice {
 }
 
 /// A host that returns `true` to every call.
-struct Liar;
+struct ReturnsTrue;
 
-impl Host for Liar {
+impl Host for ReturnsTrue {
     fn withdraw(&self, _: TaskId, _: u64) -> bool {
         true
     }
@@ -66,7 +66,7 @@ impl Host for Liar {
     }
 }
 
-fn own_steps(task: Task, dice: &mut Dice, host: HostId) {
+fn steps_of_owner(task: Task, dice: &mut Dice, host: HostId) {
     for _ in 0..dice.roll(6) {
         match dice.roll(7) {
             0 => task.attach(host),
@@ -107,8 +107,8 @@ fn steps_of_waiters(future: &Future<Alive>, dice: &mut Dice) {
 
 #[test]
 fn no_order_of_steps_loses_a_task_or_drops_a_value_twice() {
-    let liar: Arc<dyn Host> = Arc::new(Liar);
-    let registration = host::register(Arc::downgrade(&liar));
+    let host: Arc<dyn Host> = Arc::new(ReturnsTrue);
+    let registration = host::register(Arc::downgrade(&host));
     for seed in 0..3000 {
         let alive = Arc::new(AtomicIsize::new(0));
         let (captured, count) = (Alive::new(&alive), alive.clone());
@@ -118,7 +118,7 @@ fn no_order_of_steps_loses_a_task_or_drops_a_value_twice() {
         });
         let (mut own, mut one, mut other) = (Dice(seed), Dice(seed ^ 0xaaaa), Dice(seed ^ 0x5555));
         concurrently(vec![
-            action(|| own_steps(task, &mut own, registration.id())),
+            action(|| steps_of_owner(task, &mut own, registration.id())),
             action(|| steps_of_waiters(&future, &mut one)),
             action(|| steps_of_waiters(&future, &mut other)),
         ]);

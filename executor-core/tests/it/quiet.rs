@@ -1,4 +1,4 @@
-//! Completing a task on a thread that must not run user code: what that thread does, and what it leaves to another one.
+//! Completing a task on a thread that must not run user code: what that thread does, and what another thread must do.
 
 use std::{
     future::{Future as _, IntoFuture as _},
@@ -25,7 +25,7 @@ impl Wake for Recording {
     }
 }
 
-/// Drops what is left on another thread, and returns the id of that thread.
+/// Drops a value on another thread, and returns the id of that thread.
 fn drop_on_another_thread(deferred: impl Send + 'static) -> ThreadId {
     let thread = thread::spawn(move || {
         drop(deferred);

@@ -1,4 +1,5 @@
-//! Races between every pair of actions, repeated many times: there is exactly one outcome, and every waiter sees it.
+//! Races between every pair of actions, repeated many times. There is exactly one outcome, and every waiter receives
+//! it.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 

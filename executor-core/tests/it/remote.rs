@@ -1,4 +1,4 @@
-//! Tasks that are encoded, called from bytes, and completed with bytes.
+//! Tasks that are encoded, run from their bytes, and completed with the bytes of a reply.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 

@@ -156,14 +156,14 @@ fn a_cancelled_task_does_not_run_and_its_back_end_is_notified() {
 }
 
 #[test]
-fn every_step_of_a_remote_task_is_exact() {
+fn each_step_of_a_remote_task_changes_what_its_future_returns() {
     let manual = Manual::new();
     let future = manual.submit(|n: u64| n + 1, 1).expect("accepted");
     let task = manual.take();
     assert!(task.place(3));
-    assert!(!future.running(), "in a worker's queue is not running");
+    assert!(!future.running(), "a task in a worker's queue is not running");
     assert!(task.begin() && future.running() && !future.cancel());
-    assert!(task.recall() && !future.running(), "its worker died, and it waits for another attempt");
+    assert!(task.recall() && !future.running(), "its worker died, and it is queued again");
     assert!(future.cancel() && future.cancelled());
 }
 

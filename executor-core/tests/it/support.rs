@@ -1,4 +1,4 @@
-//! Back-ends whose steps the test makes itself, and other helpers that the tests share.
+//! Back-ends that the test drives step by step, and other helpers that the tests share.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ use executor_core::{
 // Not std's mutex, because the thread sanitizer does not see its code.
 use parking_lot::Mutex;
 
-/// A time-out that only asks for the current state.
+/// A time-out with which a call does not wait.
 pub const NO_WAIT: Duration = Duration::ZERO;
 
 /// A local back-end that keeps tasks until the test runs them.
@@ -59,7 +59,7 @@ impl Manual {
         self.0.tasks.lock().len()
     }
 
-    /// Returns how many tasks have left the queue without the back-end, which was notified of each.
+    /// Returns how many tasks other threads took out of the queue, each of which was reported to the back-end.
     pub fn left_queue(&self) -> usize {
         self.0.left_queue.lock().len()
     }
@@ -95,7 +95,7 @@ impl Backend for Manual {
     }
 }
 
-/// A back-end that encodes tasks, as one with other processes does, and keeps them until the test calls them.
+/// A back-end that encodes tasks as if for another process, and keeps them until the test runs them.
 #[derive(Clone, Default)]
 pub struct Remote(Arc<Mutex<VecDeque<Written>>>);
 
@@ -244,7 +244,7 @@ pub struct Parked {
 }
 
 impl Parked {
-    pub fn here() -> Arc<Parked> {
+    pub fn this_thread() -> Arc<Parked> {
         Arc::new(Parked { thread: std::thread::current(), wakes: AtomicUsize::new(0) })
     }
 }
@@ -259,7 +259,7 @@ impl Wake for Parked {
 /// A minimal runtime.
 pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     let mut future = pin!(future.into_future());
-    let waker = Waker::from(Parked::here());
+    let waker = Waker::from(Parked::this_thread());
     loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(output) => return output,
