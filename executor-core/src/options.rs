@@ -114,8 +114,8 @@ impl MapOptions {
         self
     }
 
-    /// Limits how long the whole map may take, measured from the call of `map_with`. When the time is over, the
-    /// iterator yields one [`Timeout`](ErrorKind::Timeout) error, cancels the items that have not started, and ends.
+    /// Limits how long the whole map may take, measured from the call of `map_with`. After that time, the iterator
+    /// yields one [`Timeout`](ErrorKind::Timeout) error, cancels the items that have not started, and ends.
     pub fn timeout(mut self, timeout: Duration) -> MapOptions {
         self.timeout = Some(timeout);
         self

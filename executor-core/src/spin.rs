@@ -69,7 +69,7 @@ impl SpinBudget {
         SpinBudget { spins: FIRST }
     }
 
-    /// Spins until `is_ready` returns true or the budget is spent. Returns what the last call of `is_ready` returned.
+    /// Spins until `is_ready` returns `true` or the budget is spent. Returns what the last call of `is_ready` returned.
     pub fn spin(&mut self, mut is_ready: impl FnMut() -> bool) -> bool {
         is_ready() || self.spin_with_backoff(SHORT_BACKOFF, is_ready)
     }
@@ -107,8 +107,8 @@ impl SpinBudget {
         false
     }
 
-    /// Adapts the budget to a sleep. Call this after [`spin`](SpinBudget::spin) has returned false, with the time that
-    /// the thread then slept until the awaited thing happened.
+    /// Adapts the budget to a sleep. Call this after [`spin`](SpinBudget::spin) has returned `false`, with the time
+    /// that the thread then slept until the awaited thing happened.
     pub fn slept(&mut self, time: Duration) {
         if time < SHORT_SLEEP {
             // The factor of four outweighs the halving after the spins that failed.

@@ -57,7 +57,8 @@ impl Depth {
         }
     }
 
-    /// Enters one level. The caller must call [`leave`](Depth::leave) afterwards, unless the whole value fails.
+    /// Enters one level. The caller must call [`leave`](Depth::leave) afterwards, unless the encoding or decoding
+    /// fails.
     #[inline(always)]
     pub(super) fn enter(&mut self) -> Result<(), Failure> {
         if stack::frame_address() < self.lowest || self.levels == 0 {

@@ -27,7 +27,7 @@ pub(super) type CallEach = fn(&mut Records<'_>, &mut dyn FnMut(&[u8]) -> bool);
 pub(super) enum Argument<'a> {
     /// Bytes to read from.
     Borrowed(&'a [u8]),
-    /// A vector that holds the argument alone, and may become the argument.
+    /// A vector that holds only the argument, and may become the argument.
     Movable(&'a mut Vec<u8>),
 }
 
@@ -80,7 +80,8 @@ impl Entry {
     }
 
     /// Calls the function on each argument of a [batch](super::batch), and passes the record of each outcome to
-    /// `on_outcome` before the next call. Stops once `on_outcome` returns false, and leaves the other arguments unread.
+    /// `on_outcome` before the next call. Stops once `on_outcome` returns `false`, and leaves the other arguments
+    /// unread.
     pub fn call_each(&self, arguments: &mut Records<'_>, on_outcome: &mut dyn FnMut(&[u8]) -> bool) {
         (self.call_each)(arguments, on_outcome);
     }

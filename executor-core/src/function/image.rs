@@ -63,7 +63,7 @@ impl Image {
         &self.notes
     }
 
-    /// Returns whether this part of memory lies in the image and is not written after the start of the program.
+    /// Returns whether this part of memory is in the image and is not written after the start of the program.
     ///
     /// With `-C relro-level=off`, the linker does not separate the memory that only the loader writes. Then the
     /// constants of a relocated program are among its variables, and every part that can be read counts.

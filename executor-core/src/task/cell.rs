@@ -59,7 +59,7 @@ struct Slot<T> {
     output: UnsafeCell<Output<T>>,
 }
 
-/// The whole of a task.
+/// A task.
 #[repr(C)]
 struct Cell<W: Work> {
     slot: Slot<W::Output>,
@@ -375,14 +375,14 @@ impl TaskRef {
     /// Drops the work, if it is still there.
     pub(crate) fn discard_work(&self) {
         if self.state.take_work() {
-            // SAFETY: `take_work` returned true, so this thread owns the work.
+            // SAFETY: `take_work` returned `true`, so this thread owns the work.
             unsafe { self.drop_work() }
         }
     }
 
     /// Encodes the work, if it is still there.
     pub(crate) fn encode_work(&self, into: &mut Vec<u8>) -> Option<Result<Encoded, Error>> {
-        // SAFETY: `take_work` returned true, so this thread owns the work.
+        // SAFETY: `take_work` returned `true`, so this thread owns the work.
         self.state.take_work().then(|| unsafe { (self.vtable.encode)(self.0, into) })
     }
 }

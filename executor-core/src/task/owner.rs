@@ -65,7 +65,7 @@ impl Task {
         (Task { task: own.task }, typed)
     }
 
-    /// Returns the reference alone. The caller must complete the task.
+    /// Returns only the reference. The caller must complete the task.
     #[inline]
     #[allow(unsafe_code)]
     fn into_ref(self) -> TaskRef {

@@ -123,7 +123,8 @@ impl<T: Send + 'static> Typed<T> {
         // SAFETY: the task is done and unpacked, so by rule 4 the variant is only read from now on.
         self.output().with(|output| match unsafe { &*output } {
             Output::Value(value) if self.task.state.take_value() => {
-                // SAFETY: `take_value` returned true, so only this thread moves the value out. It is never read again.
+                // SAFETY: `take_value` returned `true`, so only this thread moves the value out. It is never read
+                // again.
                 Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
             }
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),

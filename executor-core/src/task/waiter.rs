@@ -55,7 +55,7 @@ impl Waiters {
         Ok(())
     }
 
-    /// Removes the waiters for which `gone` returns true.
+    /// Removes the waiters for which `gone` returns `true`.
     pub(crate) fn remove(&self, gone: impl Fn(&Waiter) -> bool) {
         let removed: Vec<Waiter> = self.0.lock().extract_if(.., |waiter| gone(waiter)).collect();
         // A waker's `Drop` is user code, so it runs outside the lock.

@@ -1,4 +1,4 @@
-//! Tasks that were placed in a worker's queue: only the host knows whether they have started.
+//! Tasks that were placed in a worker's queue. Only the host can find out whether they have started.
 
 use std::sync::{
     Arc, OnceLock,

@@ -59,7 +59,7 @@ impl Owner {
     }
 }
 
-/// Runs a task as a process pool does. There is no host here, so a cancel that comes too late returns false.
+/// Runs a task as a process pool does. The task has no host, so a cancel that comes too late returns `false`.
 pub(super) fn run_remotely(task: Task, journal: &Arc<Journal>) {
     // This fails if a task that waits for this one runs it inline.
     if task.encode(&mut Vec::new()).is_ok() && task.place(1) {

@@ -39,7 +39,7 @@ impl Count {
 /// The events in one run of a model.
 pub(super) struct Journal {
     pub(super) ran: Count,
-    /// Cancels that returned true, and cancels that returned false.
+    /// Cancels that returned `true`, and cancels that returned `false`.
     pub(super) cancelled: Count,
     pub(super) not_cancelled: Count,
     pub(super) arguments: Lives,
