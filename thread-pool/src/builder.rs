@@ -71,9 +71,9 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// Sets the name of the pool. Its workers are called `<prefix>_<number>`, counted from 0, as
-    /// [`Thread::name`](std::thread::Thread::name) and [`Context::worker`](executor_core::task::Context::worker)
-    /// return.
+    /// Sets the name of the pool. Its workers are called `<prefix>_<number>`, with numbers from 0.
+    /// [`Thread::name`](std::thread::Thread::name) and [`Context::worker`](executor_core::task::Context::worker) return
+    /// these names.
     ///
     /// The default is `ThreadPoolExecutor-<number of the pool>`. Python's counterpart is `thread_name_prefix`.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> ThreadPoolBuilder {
@@ -212,10 +212,10 @@ impl ThreadPoolBuilder {
     }
 }
 
-/// Returns the name of the next pool without a prefix. As in Python, pools are numbered from 0.
+/// Returns the default name of the next pool. As in Python, pools are numbered from 0.
 fn default_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    // ORDERING: the counter only has to give different numbers.
+    // ORDERING: the numbers only have to be different.
     format!("ThreadPoolExecutor-{}", NEXT.fetch_add(1, Relaxed))
 }
 

@@ -28,30 +28,33 @@ use crate::{Scope, pool::Pool, scope};
 /// # Order
 ///
 /// Tasks of higher [priority](TaskOptions::priority) start first. Within a priority, tasks from outside the pool start
-/// in the order of their submission. A task that a task of the same pool submits goes to the queue of its worker. These
-/// tasks start in their order, either on that worker before the tasks from outside, or on any idle worker.
+/// in the order of their submission. A task that a task of the same pool submits goes to the queue of its worker. Such
+/// tasks start in the order of their submission, either on that worker, before tasks from outside, or on an idle
+/// worker.
 ///
 /// No task waits forever behind others, as long as a worker takes tasks at all. Every worker deviates from the order
 /// above at fixed intervals. It starts
 ///
-/// - at most 63 other tasks before it polls for tasks from outside;
-/// - at most 127 other tasks before it polls the queue of another worker, a different one each time; so it polls the
-///   queue of each worker, even of a blocked one, after fewer than 128 tasks times the number of workers;
-/// - at most 2,559 other tasks before it polls for the task that has waited longest among those of lower priority, and
-///   among those of higher priority.
+/// - at most 63 other tasks before it polls for tasks from outside, while none of higher priority waits;
+/// - at most 127 other tasks before it polls the queue of another worker, while none of higher priority waits. It is a
+///   different worker each time, so the queue of each worker, even of a blocked one, is polled after fewer than 128
+///   tasks times the number of workers;
+/// - whatever the priorities, at most 2,559 other tasks before it polls each of these: the tasks from outside, the
+///   queue of another worker, the oldest task of lower priority, and the oldest task of higher priority.
 ///
 /// Priorities are exact among the first 511 tasks that a worker takes after it was idle.
 ///
 /// # Waiting inside a task
 ///
 /// If a task calls [`result`](Future::result) on a task of the same pool that has not started, it runs that task
-/// inline. So nested waits never use up the workers. A wait with a time-out does so only while no other worker is idle.
+/// inline. So nested waits never use up the workers. A wait with a time-out runs it inline only while no other worker
+/// is idle.
 ///
 /// Nested waits may go deeper than the stack of a worker. When half of the stack is used, the awaited task runs on a
-/// fresh stack of the same size: a new thread with the name of the waiting worker. That thread is a worker of the pool
-/// in every way. It runs the initializer of the pool first, and has its own thread locals. If the system refuses a
-/// thread, `result` returns [`InvalidState`](executor_core::ErrorKind::InvalidState) when less than a quarter of the
-/// stack is left.
+/// fresh stack of the same size: a new thread with the name of the waiting worker. That thread counts as a worker of
+/// the pool. It runs the initializer of the pool first, and has its own thread locals. If the system refuses a thread,
+/// `result` returns [`InvalidState`](executor_core::ErrorKind::InvalidState) when less than a quarter of the stack is
+/// left.
 ///
 /// A task that waits by other means, such as a channel, blocks its worker. Other workers run the tasks that it has
 /// submitted; see [Order](#order).
@@ -82,9 +85,9 @@ use crate::{Scope, pool::Pool, scope};
 ///
 /// # Callbacks and wakers
 ///
-/// The worker that ends a task first wakes the threads that wait for it, and then runs its
-/// [callbacks](Future::add_done_callback) and wakers. These may submit to the pool and wait for its tasks as a task
-/// may; a task that has not started runs inline. One that waits by other means blocks its worker.
+/// When a task has ended, its worker wakes the threads that wait for it, and then runs its
+/// [callbacks](Future::add_done_callback) and wakers. Like a task, these may submit to the pool and wait for its tasks;
+/// a task that has not started runs inline. A callback that waits by other means blocks its worker.
 ///
 /// A callback or waker must not wait for a task that waits for it. For example, a task that runs the task of the
 /// callback inline continues only after the callback has returned.
@@ -94,8 +97,8 @@ use crate::{Scope, pool::Pool, scope};
 /// Dropping the executor waits for all submitted tasks and joins the threads. If one of its own tasks or callbacks
 /// drops it, it is only closed: its threads finish the submitted tasks and then end.
 ///
-/// A running task cannot be stopped by force. `Shutdown::Terminate` asks it to stop, which it sees in
-/// [`task::current`](executor_core::task::current).
+/// A running task cannot be stopped by force. `Shutdown::Terminate` asks it to stop: from then on,
+/// [`Context::is_cancelled`](executor_core::task::Context::is_cancelled) returns `true` in the task.
 ///
 /// After a fork, the child has the executor but none of its threads. There, a submit returns
 /// [`Broken`](executor_core::ErrorKind::Broken), `join` immediately returns `false`, and dropping the executor does
@@ -187,14 +190,14 @@ impl ThreadPoolExecutor {
     /// Runs closures that borrow from the caller. All tasks that the scope has spawned have ended when this returns,
     /// even if the closure panics, as with [`std::thread::scope`]. Python has no counterpart.
     ///
-    /// In a task of this pool, this runs tasks inline that have not started when its closure has returned, so nested
-    /// scopes never use up the workers. If they are nested too deep for the stack (see
-    /// [waiting inside a task](Self#waiting-inside-a-task)), tasks that cannot run fail with
+    /// If a task of this pool calls this, tasks that have not started when the closure has returned run inline, so
+    /// nested scopes never use up the workers. If they are nested too deep for the stack (see [waiting inside a
+    /// task](Self#waiting-inside-a-task)), tasks that cannot run fail with
     /// [`InvalidState`](executor_core::ErrorKind::InvalidState).
     ///
     /// # Panics
     ///
-    /// Panics if the closure panics. A panic of a scoped task is only the error in its handle.
+    /// Panics if the closure panics. A panic of a scoped task is not passed on; it is the error in the task's handle.
     ///
     /// ```
     /// # use thread_pool::ThreadPoolExecutor;

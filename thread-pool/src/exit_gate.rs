@@ -5,15 +5,15 @@ use std::time::Instant;
 use executor_core::{Task, TaskId, deadline};
 use parking_lot::{Condvar, Mutex};
 
-/// Counts the workers that have not left, and returns tasks that no worker will see to their submitters.
+/// Counts the workers that have not left, and gives a task that no worker will find back to its submitter.
 ///
 /// A submitter checks whether the pool is closed, pushes its task, and checks again.
 ///
 /// - If the pool was open both times, the last worker sees the task, because its last check of the queues comes after
 ///   the close.
 /// - If the pool was closed the second time, the submitter calls [`reclaim`](ExitGate::reclaim). If the last worker has
-///   not left, its last check is still to come, under this lock. If it has left, all tasks in the queues belong to
-///   submitters that call `reclaim`, so each gets its own task back and returns an error.
+///   not left, it will make its last check later, under the lock of the gate. If it has left, all tasks in the queues
+///   belong to submitters that call `reclaim`, so each gets its own task back and returns an error.
 ///
 /// So every accepted task is completed, and the second check of an open pool costs one load.
 pub(crate) struct ExitGate {

@@ -1,11 +1,11 @@
 //! The exceptions from the order in which a worker polls the queues. They bound the wait of every task.
 //!
 //! Most polls begin with what should run first: high priorities, the worker's own tasks, the injector, the queues of
-//! other workers, low priorities. Tasks can arrive in any of these without end, and those behind it would wait forever.
-//! So every 32nd poll of a worker is an exception:
+//! other workers, low priorities. If tasks kept arriving in one of these, the tasks in those after it would wait
+//! forever. So every 32nd poll of a worker is an exception:
 //!
-//! - Every 64th poll begins with the injector. Every 64th poll, except one in eight, begins with the queue of another
-//!   worker, a different one each time. High priorities come before both.
+//! - The first, third, fifth exception and so on begin with the injector. The others, except every 512th poll, begin
+//!   with the queue of another worker, a different one each time. High priorities come before both.
 //! - Every 512th poll begins with one of five sources in turn, regardless of priorities: the worker's own tasks, the
 //!   injector, another worker's queue, and the task that has waited longest of the low and of the high priorities.
 //!
@@ -27,7 +27,7 @@ pub(crate) enum PollOrder {
     Exception,
 }
 
-/// Where a poll begins that is an exception.
+/// Where an exceptional poll begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exception {
     /// With high priorities, and then this source.
@@ -43,7 +43,7 @@ pub(crate) enum Source {
     Own,
     /// The tasks from outside, of priority 0.
     Injector,
-    /// The queues of the other workers, beginning this number of workers further on.
+    /// The queues of the other workers, beginning this number of workers after this worker's successor.
     Others(usize),
     /// The oldest task of low priority.
     Low,
@@ -62,7 +62,7 @@ impl PollCount {
         if self.0.is_multiple_of(EVERY) { PollOrder::Exception } else { PollOrder::Regular }
     }
 
-    /// Returns where the poll begins that was counted last.
+    /// Returns where the last counted poll begins, which must be an exception.
     pub(crate) fn exception(self) -> Exception {
         Exception::of(self.0 / EVERY)
     }
@@ -87,7 +87,7 @@ impl PollCount {
 impl Exception {
     fn of(number: u32) -> Exception {
         if !number.is_multiple_of(16) {
-            // These are consecutive, although the multiples of 16 are left out.
+            // These numbers are consecutive, although the multiples of 16 are left out.
             let others = Source::Others((number / 2 - number / 16) as usize);
             return Exception::AfterHigh(if number.is_multiple_of(2) { others } else { Source::Injector });
         }

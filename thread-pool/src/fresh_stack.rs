@@ -33,7 +33,7 @@ impl FreshStack<'_> {
             builder = builder.stack_size(size);
         }
         let run = || {
-            // The guard is returned, so that the thread counts as the pool's even in the destructors of its thread
+            // The guard is returned, so that the thread counts as one of the pool even in the destructors of its thread
             // locals.
             let stand_in = self.threads.add_stand_in(thread::current().id());
             let _entered = task::enter_stoppable_worker(name, self.host, self.stop_all.clone());

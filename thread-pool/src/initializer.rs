@@ -31,7 +31,7 @@ impl Initializer {
     }
 
     fn make(&self) -> Run {
-        /// Puts it back, even if the clone panics.
+        /// Puts `make` back, even if the clone panics.
         struct Taken<'a>(&'a Initializer, Option<Make>);
         impl Drop for Taken<'_> {
             fn drop(&mut self) {

@@ -21,7 +21,7 @@
 //! let text = String::from("borrowed");
 //! assert_eq!(pool.scope(|scope| scope.spawn(|| text.len()).result(None))?, 8);
 //!
-//! // A future is awaited on any async runtime.
+//! // A future can be awaited on any async runtime.
 //! async fn square(pool: &ThreadPoolExecutor, n: u64) -> Result<u64, Error> {
 //!     pool.submit(|n: u64| n * n, n)?.await
 //! }
@@ -33,7 +33,7 @@
 //! 1. A submit moves the function and its arguments into a task and pushes it into a queue. Nothing is encoded, so a
 //!    large `Vec` costs no more than a small one. Tasks from outside go to the *injector*, first in, first out. Tasks
 //!    that a task submits go to the queue of its own worker. Tasks with a priority go to the *high* or the *low* queue.
-//!    Then the submitter wakes a sleeping worker, unless one is searching already.
+//!    Then the submitter wakes a sleeping worker, unless another one is already searching.
 //! 2. A worker polls the queues: high priorities, its own queue, the injector, the queues of the other workers, low
 //!    priorities. Every 32nd poll begins with another queue, so no task waits forever
 //!    ([order](ThreadPoolExecutor#order)).

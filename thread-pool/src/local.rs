@@ -17,7 +17,7 @@ thread_local! {
 struct Local {
     pool: HostId,
     deque: Rc<Deque<Task>>,
-    /// The number of tasks that this thread made stale. It assumes that they are in its own queue.
+    /// The number of tasks that this thread made stale. They are assumed to be in its own queue.
     stale: Cell<usize>,
     /// The number at which this thread removes them.
     stale_limit: Cell<usize>,
@@ -80,8 +80,8 @@ pub(crate) fn add_stale(pool: HostId) -> Counted {
     with(pool, count).unwrap_or(Counted::Remote)
 }
 
-/// Counts one stale task less, because the calling thread has found one. Returns `false` if this thread had counted
-/// none, so that another thread must have counted it.
+/// Subtracts one from the stale tasks of the calling thread, because it has found one. Returns `false` if it had
+/// counted none, so that another thread must have counted this one.
 #[must_use]
 pub(crate) fn uncount_stale(pool: HostId) -> bool {
     let found = |local: &Local| match local.stale.get() {
@@ -95,8 +95,8 @@ pub(crate) fn uncount_stale(pool: HostId) -> bool {
 }
 
 impl Local {
-    /// Removes the stale tasks from the local queue. Each other task goes once around, so they stay in order. Each is
-    /// invisible to other workers for a moment, so the caller must wake one afterwards.
+    /// Removes the stale tasks from the local queue. All others are popped and pushed again, so they stay in order.
+    /// Each is invisible to other workers for a moment, so the caller must wake a worker afterwards.
     fn remove_stale(&self) -> Counted {
         let mut stale = Vec::new();
         for _ in 0..self.deque.len() {

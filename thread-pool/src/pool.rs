@@ -39,7 +39,7 @@ use stage::{Stage, StageCell};
 /// The shared part of a pool.
 pub(crate) struct Pool {
     pub(crate) name: Box<str>,
-    born: fork::Generation,
+    generation: fork::Generation,
     registration: Registration,
     pub(crate) queues: Queues,
     /// The stealing ends of the workers' own queues, by the number of the worker.
@@ -75,7 +75,7 @@ impl Pool {
     ) -> Arc<Pool> {
         Arc::new_cyclic(|pool: &Weak<Pool>| Pool {
             name,
-            born: fork::generation(),
+            generation: fork::generation(),
             registration: host::register(pool.clone()),
             queues: Queues::default(),
             exit_gate: ExitGate::new(stealers.len()),
@@ -99,7 +99,7 @@ impl Pool {
     }
 
     pub(crate) fn is_forked_copy(&self) -> bool {
-        self.born.check().is_err()
+        self.generation.check().is_err()
     }
 
     /// Takes the threads that were started. There may be fewer than planned.
@@ -208,10 +208,11 @@ impl Pool {
     }
 }
 
-/// Handles that outlive the executor are the pool itself. They do not keep its workers, which leave when it is closed.
+/// A handle that outlives the executor is the pool itself. It does not keep the workers, which leave when the pool is
+/// closed.
 impl Backend for Pool {
     fn schedule(&self, task: Task) -> Result<(), Error> {
-        self.born.check()?;
+        self.generation.check()?;
         if self.sleep.is_closed() {
             return Err(self.refusal());
         }
@@ -256,7 +257,7 @@ impl Backend for Pool {
         if self.is_forked_copy() || self.threads.has_current_thread() || task::worker_host() == self.host() {
             return false;
         }
-        // A time-out that is too long for an `Instant` is none.
+        // A time-out that is too long for an `Instant` counts as none.
         let deadline = deadline::after(timeout);
         self.exit_gate.wait(deadline) && self.threads.join(deadline)
     }

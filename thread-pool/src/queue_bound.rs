@@ -11,7 +11,7 @@ use std::{
 use executor_core::{Error, TaskId};
 use parking_lot::{Condvar, Mutex};
 
-/// Knows the tasks that wait, and blocks submitters while there are too many.
+/// Keeps the set of the tasks that wait, and blocks submitters while there are too many.
 ///
 /// A task is released when it stops waiting: a worker claims it, the pool withdraws it, or `executor-core` calls
 /// `Host::left_queue` because it was cancelled or run inline. Two of these can happen to one task; for example, the
@@ -73,7 +73,7 @@ impl QueueBound {
         state.submitters.push_back(submitter.clone());
         loop {
             submitter.changed.wait(&mut state);
-            // ORDERING: the lock has the order.
+            // ORDERING: the lock orders all accesses.
             if submitter.admitted.load(Relaxed) {
                 return Ok(());
             }
@@ -97,7 +97,7 @@ impl QueueBound {
         }
         let Some(next) = state.submitters.pop_front() else { return };
         state.waiting.insert(next.task);
-        // ORDERING: the lock has the order.
+        // ORDERING: the lock orders all accesses.
         next.admitted.store(true, Relaxed);
         drop(state);
         next.changed.notify_one();
@@ -174,7 +174,7 @@ mod tests {
             .collect();
         for leaving in [first, second] {
             bound.release(leaving);
-            // This holds whether or not the admitted submitter runs again by now.
+            // This holds even if the admitted submitter has not continued yet.
             assert_eq!(bound.acquire(late, false), Err(Refused::Full));
         }
         bound.release(third);

@@ -66,7 +66,7 @@ pub struct RayonExecutor {
     handle: Handle,
 }
 
-/// The executor without the draining at its end. A handle that outlives the executor is one of these.
+/// The executor, except that its drop does not drain. A handle that outlives the executor is one of these.
 struct Handle(Arc<Shared>);
 
 impl RayonExecutor {
@@ -78,7 +78,7 @@ impl RayonExecutor {
     /// Makes an executor over rayon's global pool, and starts that pool if necessary.
     ///
     /// Its tasks run there even if a thread of another rayon pool submits them. On such a thread, rayon's own functions
-    /// mean the thread's own pool. So the executor starts a helper thread outside of all pools, which passes the tasks
+    /// use the thread's own pool. So the executor starts a helper thread outside of all pools, which passes the tasks
     /// on and ends with the executor.
     ///
     /// ```
@@ -100,7 +100,7 @@ impl RayonExecutor {
 
     fn over(pool: TargetPool) -> RayonExecutor {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        // ORDERING: the counter only has to give different numbers.
+        // ORDERING: the numbers only have to be different.
         let name = format!("RayonExecutor-{}", NEXT.fetch_add(1, Relaxed));
         RayonExecutor { handle: Handle(Shared::new(name, pool)) }
     }
@@ -146,7 +146,7 @@ impl RayonExecutor {
 impl Backend for Handle {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         let shared = &self.0;
-        shared.born.check()?;
+        shared.generation.check()?;
         if !shared.progress.try_begin() {
             return Err(Error::shut_down(&shared.name));
         }
@@ -166,7 +166,7 @@ impl Backend for Handle {
 
     fn close(&self, mode: Shutdown) {
         let shared = &self.0;
-        if shared.born.check().is_err() {
+        if shared.generation.check().is_err() {
             return;
         }
         match mode {
@@ -185,10 +185,13 @@ impl Backend for Handle {
 
     fn join(&self, timeout: Option<Duration>) -> bool {
         let shared = &self.0;
-        if shared.born.check().is_err() || task::worker_host() == shared.host() || shared.pool.has_current_thread() {
+        if shared.generation.check().is_err()
+            || task::worker_host() == shared.host()
+            || shared.pool.has_current_thread()
+        {
             return false;
         }
-        // A time-out that is too long for an `Instant` is none.
+        // A time-out that is too long for an `Instant` counts as none.
         shared.progress.wait(deadline::after(timeout))
     }
 
@@ -221,7 +224,7 @@ impl Backend for RayonExecutor {
 
 impl Drop for RayonExecutor {
     fn drop(&mut self) {
-        if self.handle.0.born.check().is_err() {
+        if self.handle.0.generation.check().is_err() {
             // A thread of the parent may have held any lock at the fork, so the copy is leaked.
             std::mem::forget(self.handle.0.clone());
             return;

@@ -26,8 +26,8 @@ pub(crate) enum Stale {
 /// The smallest number of stale tasks that is worth a search.
 const MIN_LIMIT: usize = 64;
 
-/// Returns the number of stale tasks at which they are removed again, if this number of tasks waits after a removal. It
-/// is half of them, because waiting tasks are what becomes stale.
+/// Returns the number of stale tasks that starts the next removal, if this number of tasks waits after the last one. It
+/// is half of that number, because only waiting tasks become stale.
 pub(crate) fn limit(waiting: usize) -> usize {
     MIN_LIMIT.max(waiting / 2)
 }
@@ -46,7 +46,7 @@ impl StaleCount {
         Stale::among(before + more as isize, self.limit.load(Relaxed))
     }
 
-    /// Counts stale tasks that were found or removed.
+    /// Subtracts stale tasks that were found or removed.
     pub(crate) fn remove(&self, found: usize) {
         // ORDERING: as in `add`.
         self.count.fetch_sub(found as isize, Relaxed);

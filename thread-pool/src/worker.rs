@@ -33,7 +33,8 @@ pub(crate) struct Start {
 struct Worker {
     pool: Arc<Pool>,
     index: usize,
-    /// The tasks that this worker's tasks submitted. Other workers steal from its other end.
+    /// The tasks that this worker's tasks submitted. The first one in is the first one out, for this worker and for
+    /// those that steal.
     deque: Rc<Deque<Task>>,
     sleeper: Sleeper,
     spin_budget: SpinBudget,
@@ -44,10 +45,10 @@ struct Worker {
     polls: PollCount,
 }
 
-/// The bounds of the backoff. A worker that is faster than the submitters takes each task right behind them, and takes
-/// the cache lines of the queue away with every poll, which makes a submit several times as expensive. So a worker that
-/// has found several tasks in a row uses the longer backoff, and finds more tasks next time. One that finds single
-/// tasks soon returns to the shorter backoff.
+/// The bounds of the backoff. A worker that is faster than the submitters takes each task right after its push. With
+/// every poll it takes the cache lines of the queue away from them, which makes a submit several times as expensive. So
+/// a worker that has found several tasks in a row uses the longer backoff, and finds more tasks next time. One that
+/// finds single tasks soon returns to the shorter backoff.
 const MIN_BACKOFF: Duration = Duration::from_nanos(125);
 const MAX_BACKOFF: Duration = Duration::from_micros(1);
 

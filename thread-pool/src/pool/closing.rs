@@ -4,8 +4,8 @@
 //! 2. The closed bit is set in the counters of [`Sleep`](crate::sleep::Sleep), and all sleeping workers are woken. A
 //!    submit that reads the bit from now on returns `ShutDown`.
 //! 3. Submitters that are blocked by the bound of the queue continue, and return `ShutDown`.
-//! 4. From [`Stage::Cancelling`] on, the closing thread cancels the tasks in all queues. Before
-//!    [`Stage::Terminating`] it has set the flag that running tasks see in `Context::is_cancelled`.
+//! 4. From [`Stage::Cancelling`] on, the closing thread cancels the tasks in all queues. Before it advances to
+//!    [`Stage::Terminating`], it sets the flag that running tasks read with `Context::is_cancelled`.
 //! 5. A worker that finds no task leaves through the [`ExitGate`](crate::exit_gate::ExitGate), which keeps the last
 //!    worker until the queues are empty.
 //!

@@ -27,7 +27,7 @@ impl Pool {
         }
     }
 
-    /// Counts one stale task less, because a worker has found one and drops it.
+    /// Subtracts one from the stale tasks, because a worker has found one and drops it.
     #[cold]
     pub(super) fn uncount_stale(&self) {
         if !local::uncount_stale(self.host()) {
@@ -57,8 +57,8 @@ impl Pool {
         drop(stale);
     }
 
-    /// Takes all tasks out of the workers' own queues, because the middle of such a queue is out of reach. Returns the
-    /// tasks that wait. The workers have been busy for a long time, or they would have dropped the stale tasks.
+    /// Takes all tasks out of the workers' own queues, because only the ends of such a queue can be reached. Returns
+    /// the tasks that wait. The workers have been busy for a long time, or they would have dropped the stale tasks.
     fn empty_deques(&self, stale: &mut Vec<Task>) -> Vec<Task> {
         let mut waiting = Vec::new();
         let before = stale.len();
@@ -76,7 +76,7 @@ impl Pool {
     }
 
     /// Wakes a worker for tasks that were invisible for a moment, as after a submit. If the pool was closed meanwhile
-    /// and its waiting tasks were cancelled, that missed these tasks, so it is done again.
+    /// and its waiting tasks were cancelled, these tasks were missed, so they are cancelled here.
     fn after_move(&self) {
         if self.sleep.after_push() == AfterPush::Closed && !self.stage.runs_tasks() {
             self.discard_all();

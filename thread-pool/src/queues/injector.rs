@@ -10,8 +10,8 @@ use crate::sync::{AtomicBool, Mutex};
 ///
 /// Submitters push at the back. Workers take from the front, and when the front is empty they exchange it for the whole
 /// back. So a submitter and a worker meet once for many tasks, and the cache lines of each end stay with the threads
-/// that use it. In a lock-free queue of one piece, a worker would read the submitter's end for each task and take its
-/// cache line away each time.
+/// that use it. In a single lock-free queue, a worker would read the submitter's end for each task and take its cache
+/// line away each time.
 pub(super) struct Injector<T> {
     back: CachePadded<End<T>>,
     front: CachePadded<End<T>>,
@@ -86,8 +86,8 @@ impl<T> Injector<T> {
         for end in [&self.front, &self.back] {
             let mut tasks = end.tasks.lock();
             retain(&mut tasks, &keep, &mut removed);
-            // ORDERING: Release as in `pop_locked`: by this store another thread may see that the back is empty, and
-            // then it must see the tasks that moved to the front before.
+            // ORDERING: Release as in `pop_locked`: a thread that sees from this store that the back is empty must also
+            // see the tasks that were moved to the front before.
             end.any.store(!tasks.is_empty(), Release);
         }
         removed
@@ -184,7 +184,7 @@ mod tests {
     }
 }
 
-/// Loom runs these in every order.
+/// Loom runs these models in every order of their steps.
 #[cfg(all(test, loom))]
 mod model {
     use loom::{sync::Arc, thread};
@@ -199,7 +199,8 @@ mod model {
             injector.push(2);
             let taker = thread::spawn({
                 let injector = injector.clone();
-                // Without the check before it, because loom reorders only the last access to each atomic.
+                // This is not `pop`, whose check comes first, because loom reorders only the last access to each
+                // atomic.
                 move || assert_eq!(injector.pop_locked(), Some(1))
             });
             assert!(!injector.is_empty());

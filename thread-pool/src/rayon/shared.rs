@@ -32,7 +32,7 @@ pub(super) struct Shared {
     phases: Box<[Phase]>,
     /// Threads that wait with a time-out while another thread is idle.
     idle: IdleWatch,
-    pub(super) born: fork::Generation,
+    pub(super) generation: fork::Generation,
     registration: Registration,
     /// For each task in these queues there is a job in the rayon pool, which takes the task that is first when it runs.
     /// A job that finds no task, because tasks were withdrawn or removed, does nothing.
@@ -51,7 +51,7 @@ impl Shared {
             idle: IdleWatch::default(),
             name: name.into(),
             pool,
-            born: fork::generation(),
+            generation: fork::generation(),
             registration: host::register(shared.clone()),
             queues: Queues::default(),
             progress: Progress::default(),

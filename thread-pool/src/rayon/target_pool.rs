@@ -1,8 +1,8 @@
 //! The rayon pool that an executor runs its tasks on, and how a job reaches it from any thread.
 //!
-//! A `rayon::ThreadPool` takes jobs from every thread. The global pool has no such value: `rayon::spawn_fifo` means the
-//! pool of the calling thread, which is the global one only on its own threads and on threads outside of all pools. And
-//! rayon does not say which pool a thread belongs to. So a thread counts as one of the global pool once a job that was
+//! A `rayon::ThreadPool` takes jobs from every thread. The global pool has no such value: `rayon::spawn_fifo` uses the
+//! pool of the calling thread, which is the global one only on its own threads and on threads outside of all pools.
+//! Rayon does not say which pool a thread belongs to. So a thread counts as one of the global pool once a job that was
 //! sent there has run on it. From any other thread of a pool, jobs go through a thread outside of all pools, the relay.
 
 use std::{
@@ -43,7 +43,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// How the calling thread sends a job to the pool. The sending cannot fail.
 pub(super) enum Route<'a> {
     Given(&'a rayon::ThreadPool),
-    /// `rayon::spawn_fifo` means the global pool on the calling thread.
+    /// `rayon::spawn_fifo` uses the global pool on the calling thread.
     Direct,
     Relay(Sender<Job>),
 }
@@ -56,7 +56,7 @@ thread_local! {
 impl TargetPool {
     /// Returns the number of threads, and starts the global pool if necessary.
     ///
-    /// On a thread of another pool, the number of the global pool's threads is asked for on a new thread. If the system
+    /// On a thread of another pool, a new thread asks rayon for the number of the global pool's threads. If the system
     /// refuses that thread, this returns the number of threads of the calling thread's pool.
     pub(super) fn len(&self) -> usize {
         match self {
@@ -151,7 +151,7 @@ impl GlobalPool {
     }
 }
 
-/// Returns `true` if `rayon::spawn_fifo` is known to mean the global pool on the calling thread.
+/// Returns `true` if `rayon::spawn_fifo` is known to use the global pool on the calling thread.
 fn spawns_globally() -> bool {
     rayon::current_thread_index().is_none() || IN_GLOBAL_POOL.get()
 }

@@ -10,7 +10,7 @@ const ONE_SLEEPING: u32 = 1 << BITS;
 const MASK: u32 = (1 << BITS) - 1;
 const CLOSED: u32 = 1 << (2 * BITS);
 
-/// The number of workers up to which each counter can count.
+/// The largest number that each counter can hold.
 pub(crate) const MAX_WORKERS: usize = MASK as usize;
 
 /// The word. All changes of it are sequentially consistent, because the proof in the README relies on one order of all

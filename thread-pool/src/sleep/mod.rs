@@ -1,4 +1,4 @@
-//! When idle workers sleep, and who wakes them. `README.md` in this folder has the protocol and the proof that no
+//! When idle workers sleep, and what wakes them. `README.md` in this folder has the protocol and the proof that no
 //! wake-up is lost.
 
 mod counters;
@@ -119,15 +119,15 @@ impl Sleep {
         if before.searching() == 1 && before.sleeping() == 0 { AfterSearch::NoneIdle } else { AfterSearch::SomeIdle }
     }
 
-    /// Returns `true` if a worker searches or sleeps, so that it will take the next task. If a thread sleeps depending
-    /// on the result, a fence must precede the call.
+    /// Returns `true` if a worker searches or sleeps, so that it will take the next task. If the result decides whether
+    /// a thread sleeps, a fence must precede the call.
     pub(crate) fn has_idle_worker(&self) -> bool {
         let seen = self.counters.read();
         seen.searching() > 0 || seen.sleeping() > 0
     }
 
     /// Sleeps until there is work or the pool is closed. `searched` says whether the calling worker was counted as
-    /// searching; afterwards it is.
+    /// searching before the call; after it, the worker always is.
     pub(crate) fn fall_asleep(&self, sleeper: &Sleeper, searched: bool, has_work: impl FnOnce() -> bool) {
         let slot = &self.park_slots[sleeper.index];
         let mut sleepers = self.sleepers.lock();

@@ -32,7 +32,7 @@ impl Wake for Blocks {
     }
 }
 
-/// How the worker that ends a task runs code of the user.
+/// How a worker runs user code at the end of a task.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Waker,
@@ -137,12 +137,12 @@ fn wakers_and_callbacks_may_wait_for_queued_and_for_running_tasks() {
 #[test]
 fn other_waiters_of_a_task_are_woken_before_a_waker_or_callback_blocks() {
     on_executors(&[1, 2], |executor| {
-        // The thread may come late. Then it does not have to be woken.
+        // The thread may begin to wait too late. Then nothing has to wake it.
         for way in WAYS.into_iter().cycle().take(40) {
             let (release, future) = held(&*executor);
             let (woken, is_woken) = channel();
             let (done, is_done) = channel();
-            // It comes before the thread in the list of waiters.
+            // The waker or callback comes before the thread in the list of waiters.
             let blocks = move || done.send(is_woken.recv_timeout(HANGS)).unwrap();
             let mut kept = None;
             let shared = match way {

@@ -54,10 +54,10 @@ fn terminate_asks_running_tasks_to_stop() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(2).unwrap();
         let barrier = Arc::new(Barrier::new(2));
-        let polite = barrier.clone();
+        let in_task = barrier.clone();
         let future = pool
             .spawn(move || {
-                polite.wait();
+                in_task.wait();
                 let context = task::current().unwrap();
                 while !context.is_cancelled() {
                     thread::yield_now();

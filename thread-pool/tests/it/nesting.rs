@@ -126,7 +126,7 @@ fn scopes_may_be_nested_deeper_than_the_stack() {
         }
         let mut below = 0;
         pool.scope(|scope| {
-            // No one asks for its result, so the end of the scope runs it.
+            // Nothing waits for its result, so the end of the scope runs it.
             drop(scope.spawn(|| below = nest(pool, left - 1)));
         });
         below + 1

@@ -206,10 +206,10 @@ fn a_cancelling_close_waits_for_running_tasks() {
     watched(|| {
         let executor = Arc::new(RayonExecutor::new(rayon_pool(1)));
         let barrier = Arc::new(Barrier::new(2));
-        let (polite, inner) = (barrier.clone(), executor.clone());
+        let (in_task, inner) = (barrier.clone(), executor.clone());
         let runs = executor
             .spawn(move || {
-                polite.wait();
+                in_task.wait();
                 while !task::current().unwrap().is_cancelled() {
                     std::thread::yield_now();
                 }

@@ -67,7 +67,7 @@ fn on_all_workers(pool: &ThreadPoolExecutor, act: impl Fn(usize) + Clone + Send 
 }
 
 #[test]
-fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_from_outside() {
+fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_of_tasks_from_outside() {
     for workers in [2, 4] {
         for scoped in [false, true] {
             watched(move || {
@@ -106,7 +106,7 @@ fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_from_outside() {
 }
 
 #[test]
-fn a_task_from_outside_starts_after_a_bounded_number_of_nested_ones() {
+fn a_task_from_outside_starts_after_a_bounded_number_of_nested_tasks() {
     watched(|| {
         let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
         let count = Count::default();
@@ -124,7 +124,7 @@ fn a_task_from_outside_starts_after_a_bounded_number_of_nested_ones() {
 /// One worker has many tasks in its queue and runs none of them. Another worker waits on a channel for one of its own
 /// tasks.
 #[test]
-fn a_task_of_one_worker_starts_after_a_bounded_number_of_another_worker() {
+fn a_task_of_one_worker_starts_after_a_bounded_number_of_tasks_of_another_worker() {
     for shift in 0..3 {
         watched(move || {
             let pool = Arc::new(ThreadPoolExecutor::new(3).unwrap());
@@ -185,7 +185,7 @@ fn assert_bounded_across_priorities(pool: &dyn Backend, block: impl Fn() -> Box<
 }
 
 #[test]
-fn a_task_starts_after_a_bounded_number_of_higher_priority() {
+fn a_task_starts_after_a_bounded_number_of_tasks_of_higher_priority() {
     watched(move || {
         let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
         let inside = pool.clone();
@@ -197,7 +197,7 @@ fn a_task_starts_after_a_bounded_number_of_higher_priority() {
 }
 
 #[test]
-fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_of_higher_priority() {
+fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_of_tasks_of_higher_priority() {
     watched(|| {
         let pool = Arc::new(ThreadPoolExecutor::new(2).unwrap());
         let count = Count::default();
@@ -221,7 +221,7 @@ fn a_task_of_a_blocked_worker_starts_after_a_bounded_number_of_higher_priority()
 
 #[cfg(feature = "rayon")]
 #[test]
-fn over_rayon_a_task_starts_after_a_bounded_number_of_higher_priority() {
+fn over_rayon_a_task_starts_after_a_bounded_number_of_tasks_of_higher_priority() {
     watched(|| {
         let rayon = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let executor = Arc::new(thread_pool::RayonExecutor::new(Arc::new(rayon)));

@@ -34,7 +34,7 @@ fn submit<R: Send + 'static>(backend: &dyn Backend, closure: impl FnOnce() -> R 
     future
 }
 
-/// Waits with a short time-out, which is over. Returns the future, which is not done.
+/// Waits until a short time-out is over. Returns the future, which is not done.
 type Way = fn(Future<u64>) -> Future<u64>;
 
 fn ways() -> [Way; 4] {
