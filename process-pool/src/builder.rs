@@ -187,8 +187,8 @@ impl ProcessPoolBuilder {
     /// is an option because joining a group takes Linux some milliseconds for each worker, at least as long as starting
     /// it.
     ///
-    /// If the system does not let this program make such groups, the pool works without them. They need Linux 5.14 and
-    /// write access to the program's own group, which root has, and a service with `Delegate=yes`.
+    /// If the system does not let this program make such groups, the pool works without them. They need Linux 5.14, and
+    /// write access to the program's own group. Root has that access, and so has a service with `Delegate=yes`.
     ///
     /// ```
     /// use executor_core::Executor;
@@ -223,13 +223,13 @@ impl ProcessPoolBuilder {
     /// - where they cannot start by themselves: add [`process_pool::init()`](crate::init) as the first line of `main`;
     /// - in a dynamic library, whether it is loaded later (a plug-in, a Python extension) or at the start of the
     ///   program, because workers run the program itself;
-    /// - if it was started with more rights than its caller has (set-uid, set-gid, capabilities of its file) or has put
-    ///   rights aside for a while.
+    /// - if it was started with more rights than its caller has (set-uid, set-gid, capabilities of its file) or has
+    ///   suspended rights.
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
         let initializer = self.initializer.transpose()?;
         start::program::check()?;
-        check_start(start::entry::has_looked(), environment::depth())?;
+        check_start(start::entry::has_checked(), environment::depth())?;
         if let Some(reason) = start::rights::refusal() {
             return Err(Error::new(ErrorKind::Broken, format!("this program cannot have worker processes: {reason}")));
         }
@@ -260,15 +260,15 @@ impl ProcessPoolBuilder {
                 return Err(Error::new(ErrorKind::Other, message));
             }
         }
-        // The supervisor is sent to its thread because a thread that cannot be started drops its closure, and would
-        // drop the supervisor, which must end the workers.
-        let (hand, over) = std::sync::mpsc::sync_channel(1);
+        // The supervisor is sent to the thread once the thread runs. If it were part of the closure, a thread that
+        // cannot be started would drop it, and the supervisor must still end the workers.
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
-        let thread = signals::with_all_blocked(|| thread.spawn(move || over.into_iter().for_each(Supervisor::run)));
+        let thread = signals::with_all_blocked(|| thread.spawn(move || receive.into_iter().for_each(Supervisor::run)));
         match thread {
             Ok(thread) => {
                 pool.set_supervisor(thread);
-                let _ = hand.send(supervisor);
+                let _ = send.send(supervisor);
             }
             Err(cause) => {
                 supervisor.abandon();
@@ -318,10 +318,10 @@ impl ProcessPoolBuilder {
     }
 }
 
-/// Returns an error if a process that is started now would not become a worker, because this process has never checked
-/// whether it is a worker itself.
-fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
-    if !has_looked {
+/// Returns an error if workers that are started now could not serve: because this process has never checked whether it
+/// is a worker itself, because an initialiser builds the pool, or because workers of workers are nested too deep.
+fn check_start(has_checked: bool, depth: u32) -> Result<(), Error> {
+    if !has_checked {
         return Err(Error::new(
             ErrorKind::Broken,
             "worker processes cannot start by themselves in this program: add `concurrent_futures::init();` (or \
@@ -350,7 +350,7 @@ fn check_start(has_looked: bool, depth: u32) -> Result<(), Error> {
 
 fn default_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    // ORDERING: the numbers only have to differ.
+    // ORDERING: the numbers only have to be different.
     format!("ProcessPoolExecutor-{}", COUNT.fetch_add(1, Relaxed))
 }
 

@@ -19,7 +19,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{sys::signals, trace::Trace};
 
-/// A thread that is started when there is user code to run for the first time.
+/// The thread, which is started when there is user code to run for the first time.
 pub(crate) struct CallbackThread {
     name: String,
     shared: Arc<Shared>,
@@ -87,7 +87,7 @@ impl CallbackThread {
     fn send(&self, delivery: Delivery) -> bool {
         let mut state = self.shared.state.lock();
         if state.is_closing && state.thread.is_none() {
-            // The pool and its supervisor have ended, so the calling thread is a user's.
+            // The pool and its supervisor have ended, so the calling thread belongs to the user.
             drop(state);
             delivery.make();
             return true;
@@ -119,7 +119,7 @@ impl CallbackThread {
     }
 
     /// Waits until every delivery is made, but not past the deadline, and not if a delivery calls this. If the thread
-    /// could never be started, the deliveries are made here. The pool must have ended.
+    /// could not be started, the calling thread makes the deliveries. The pool must have ended.
     pub(crate) fn join(&self, until: Option<Instant>) {
         let mut state = self.shared.state.lock();
         state.is_closing = true;

@@ -26,7 +26,7 @@ pub(crate) struct Death {
     pub(crate) out_of_memory: bool,
 }
 
-/// The signs that the worker's own handlers have recorded. A sign is mentioned only if it explains the death.
+/// The signs of the cause that the worker itself has recorded. An error mentions a sign only if it explains the death.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signs {
     /// It was never ready.
@@ -64,7 +64,7 @@ impl Death {
         Error::from_death(ErrorKind::Broken, message, self.detail(""))
     }
 
-    /// Returns whether another process sent it a signal that programs send to each other.
+    /// Returns `true` if another process sent it a signal that programs send to each other.
     pub(crate) fn was_killed_from_outside(&self) -> bool {
         let signal = self.status.and_then(|status| status.signal());
         let sent = matches!(signal, Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP));
@@ -138,7 +138,7 @@ impl Death {
             }
             (Some(libc::SIGFPE), _) => "an arithmetic error in foreign code, such as a division by zero",
             (Some(libc::SIGABRT), _) if self.stderr_tail.lines().any(is_failed_allocation) => {
-                "probably out of memory; give it less, or a higher memory_limit"
+                "probably out of memory; let the task use less memory, or raise memory_limit"
             }
             (Some(libc::SIGABRT), _) => "it aborted: a panic that could not unwind, or a failed check in foreign code",
             (Some(libc::SIGPIPE), _) => "it wrote to a closed pipe",
@@ -151,8 +151,8 @@ impl Death {
     }
 }
 
-/// Returns whether Rust or C++ print this line before they abort because memory ran out. Nothing else shows that an
-/// abort has that cause.
+/// Returns `true` if this is a line that Rust or C++ prints before it aborts because memory ran out. Nothing else shows
+/// that an abort has that cause.
 fn is_failed_allocation(line: &str) -> bool {
     let bytes = line.trim().strip_prefix("memory allocation of ").and_then(|rest| rest.strip_suffix(" bytes failed"));
     bytes.is_some_and(|bytes| !bytes.is_empty() && bytes.bytes().all(|digit| digit.is_ascii_digit()))
@@ -197,7 +197,7 @@ impl MemoryKills {
         kills
     }
 
-    /// Returns whether the kernel has killed one since the last call.
+    /// Returns `true` if the kernel has killed a process since the last call.
     pub(crate) fn take_new(&mut self) -> bool {
         let now = self.read();
         let more = now > self.seen;

@@ -25,7 +25,7 @@ use crate::{Stats, pool::Pool};
 /// - Its rights, and never more. Set-uid or set-gid bits of the program's file have no effect on workers. They have
 ///   only those capabilities that are effective in this program. Where the system would add some, workers are started
 ///   with `no_new_privs`, which programs that tasks start inherit. A program that was itself started with more rights
-///   than its caller has, or that has put rights aside for a while, cannot have workers; see
+///   than its caller has, or that has suspended rights, cannot have workers; see
 ///   [`build`](crate::ProcessPoolBuilder::build).
 /// - Not its terminal. Neither workers nor the programs that tasks start have a controlling terminal: `/dev/tty` cannot
 ///   be opened there, so a password prompt fails and does not wait. Ctrl-C and Ctrl-Z reach only this program. While

@@ -1,9 +1,9 @@
 //! Forwarding the standard error of workers to this program's own, in a thread that may have to wait for its reader.
 //!
 //! The supervisor hands over whole lines, which are written one after the other, so the lines of two workers never mix.
-//! The number of waiting bytes is bounded. While the reader takes bytes now and then, the supervisor reads no more than
-//! fits, and everything arrives. When the reader has taken nothing for [`STUCK`], nothing waits for it any longer:
-//! lines that do not fit are left out, and the stream says how much is missing as soon as there is space again.
+//! The number of waiting bytes is bounded. As long as the reader takes bytes, the supervisor reads no more than fits,
+//! and everything arrives. When the reader has taken nothing for [`STUCK`], the pool stops waiting for it: lines that
+//! do not fit are left out, and the stream says how much is missing as soon as there is space again.
 
 mod output;
 
@@ -27,13 +27,14 @@ const MOST_WAITING: usize = 256 << 10;
 /// How many bytes may wait when workers have ended, because their output is read to its end.
 const MOST_WAITING_AT_END: usize = 4 << 20;
 
-/// A reader that takes nothing for this long is no longer waited for.
+/// The pool stops waiting for a reader that takes nothing for this long.
 pub(crate) const STUCK: Duration = Duration::from_secs(1);
 
-/// How long the end of a pool waits for a reader that takes nothing, for one that took nothing long before the end, and
-/// for one that is slow.
+/// How long the end of a pool waits for a reader that takes nothing, counted from the last byte that it took.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long it waits at least, even for a reader that took nothing long before the end.
 const LINGER_AT_LEAST: Duration = Duration::from_millis(200);
+/// How long it waits at most, even for a slow reader.
 const LINGER_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How long the end of a pool waits for its thread, which has nothing left to do.
@@ -62,7 +63,7 @@ struct Shared {
 struct State {
     waiting: Vec<u8>,
     /// How many bytes the thread has taken and not yet written.
-    in_hand: usize,
+    being_written: usize,
     /// How many bytes were left out since the last line that was forwarded.
     left_out: u64,
     /// The worker whose line was handed over last, if that line is unfinished.
@@ -76,7 +77,7 @@ struct State {
     doorbell: Option<PipeWriter>,
     /// Whether no more lines are handed over.
     is_closing: bool,
-    /// Whether the remaining bytes must not be written any more.
+    /// Whether the remaining bytes must no longer be written.
     is_abandoned: bool,
 }
 
@@ -86,7 +87,7 @@ impl Forwarder {
         Forwarder { name: format!("{pool}-stderr"), shared: Arc::new(shared) }
     }
 
-    /// Returns whether the supervisor may read the standard error of a worker now. If not, the supervisor is notified
+    /// Returns `true` if the supervisor may read the standard error of a worker now. If not, the supervisor is notified
     /// when it may, or asks again after [`STUCK`].
     pub(crate) fn wants_more(&self) -> bool {
         let mut state = self.shared.state.lock();
@@ -100,8 +101,8 @@ impl Forwarder {
             return;
         }
         let mut state = self.shared.state.lock();
-        let is_patient = is_last && !state.is_stuck();
-        let most = if is_patient { MOST_WAITING_AT_END } else { MOST_WAITING + 2 * STDERR_CHUNK };
+        let waits_for_reader = is_last && !state.is_stuck();
+        let most = if waits_for_reader { MOST_WAITING_AT_END } else { MOST_WAITING + 2 * STDERR_CHUNK };
         state.push(worker, bytes, most);
         state.idle_since.get_or_insert_with(Instant::now);
         if state.thread.is_none() && !state.is_closing {
@@ -171,7 +172,7 @@ impl Shared {
                             break;
                         }
                     }
-                    // The standard error is closed, its disk is full, or its reader is gone. That may change.
+                    // The standard error is closed, its disk is full, or its reader is gone. A later write may succeed.
                     Err(_) => {
                         self.state.lock().left_out += rest.len() as u64;
                         self.wrote(rest.len());
@@ -190,7 +191,7 @@ impl Shared {
     fn next(&self, output: &mut Output, bytes: &mut Vec<u8>) -> bool {
         bytes.clear();
         let mut state = self.state.lock();
-        state.in_hand = 0;
+        state.being_written = 0;
         while state.waiting.is_empty() && !state.is_closing {
             state.idle_since = None;
             if output.is_open() {
@@ -205,14 +206,14 @@ impl Shared {
         std::mem::swap(&mut state.waiting, bytes);
         // Frees the memory that a burst has needed.
         state.waiting.shrink_to(STDERR_CHUNK);
-        state.in_hand = bytes.len();
+        state.being_written = bytes.len();
         !bytes.is_empty()
     }
 
     /// Notes that the reader has taken bytes.
     fn wrote(&self, count: usize) {
         let mut state = self.state.lock();
-        state.in_hand = state.in_hand.saturating_sub(count);
+        state.being_written = state.being_written.saturating_sub(count);
         state.idle_since = (state.length() > 0).then(Instant::now);
         if state.length() <= MOST_WAITING / 2 && std::mem::take(&mut state.space_is_wanted) {
             drop(state);
@@ -241,7 +242,7 @@ impl Shared {
 
 impl State {
     fn length(&self) -> usize {
-        self.waiting.len() + self.in_hand
+        self.waiting.len() + self.being_written
     }
 
     fn is_stuck(&self) -> bool {

@@ -8,7 +8,7 @@ mod replies;
 
 use executor_core::function::Address;
 
-pub(crate) use replies::{ProtocolError, Replies, Whole};
+pub(crate) use replies::{CompleteReply, ProtocolError, Replies};
 
 /// A request from the parent to a worker.
 ///

@@ -14,9 +14,9 @@
 //!
 //! # How it works
 //!
-//! A pool starts this very program again for each worker, which serves tasks instead of running `main`. A task is sent
-//! as the number of its function and its encoded arguments, through a ring in shared memory or a socket; its result
-//! comes back the same way. A worker that dies costs the task that it ran, and is replaced by another.
+//! A pool starts this very program again for each worker, and the worker serves tasks instead of running `main`. A task
+//! is sent as the number of its function and its encoded arguments, through a ring in shared memory or a socket; its
+//! result comes back the same way. A worker that dies costs the task that it ran, and is replaced by another.
 //!
 //! # Features
 //!

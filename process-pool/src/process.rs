@@ -41,7 +41,7 @@ impl Process {
 
     /// Returns a process that does not exist, so that its signals have no effect.
     #[cfg(any(test, fuzzing))]
-    pub(crate) fn nobody() -> Process {
+    pub(crate) fn nonexistent() -> Process {
         let pid = Pid::from_raw(i32::MAX).expect("not zero");
         Process { pid, descriptor: None, descendants: Arc::default(), link: None }
     }
@@ -59,14 +59,14 @@ impl Process {
         }
     }
 
-    /// Returns whether it has ended, without reaping it. Returns `None` if something else in this program has reaped
-    /// it.
+    /// Returns `Some(true)` if it has ended, without reaping it, and `None` if something else in this program has
+    /// reaped it.
     pub(crate) fn has_ended(&self) -> Option<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         self.wait(options).ok().map(|status| status.is_some())
     }
 
-    /// Returns whether it was stopped, as by `SIGSTOP`, and was not continued since.
+    /// Returns `true` if it was stopped, as by `SIGSTOP`, and was not continued since.
     pub(crate) fn is_stopped(&self) -> bool {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         matches!(self.wait(options), Ok(Some(_)))

@@ -1,4 +1,4 @@
-//! A worker that does what it wants to its link, which is a socket.
+//! A hostile worker whose link is a socket.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

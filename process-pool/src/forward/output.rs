@@ -25,8 +25,8 @@ pub(super) struct Output {
     own: Option<(OwnedFd, Stat)>,
 }
 
-/// The most bytes that a pipe takes in one piece or not at all, so that the output of other programs does not get in
-/// between.
+/// The most bytes that a pipe takes as a whole or not at all, so that output of other programs never comes between
+/// them.
 const ATOMIC: usize = 4096;
 
 impl Output {
@@ -48,7 +48,7 @@ impl Output {
             };
             match written {
                 Err(Errno::INTR) => {}
-                // Another user of the open file has set it not to block.
+                // Another process that shares the open file has set it not to block.
                 Err(Errno::AGAIN) => return Err(io::ErrorKind::WouldBlock.into()),
                 written => return Ok(written?),
             }

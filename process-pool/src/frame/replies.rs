@@ -10,17 +10,17 @@ use crate::sys::memory;
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Replies {
-    /// The bytes that have arrived and were not returned yet.
+    /// The bytes that have arrived and have not been returned.
     arrived: Vec<u8>,
     /// Where the next reply begins.
     next: usize,
     /// The long body that is arriving, if there is one. Only its rest may arrive before it is returned.
     long: Option<Long>,
-    /// The head of the outcomes that are arriving. Its `body` is the number that are still to come.
+    /// The head of the outcomes that are arriving. Its `body` is the number of those that have not arrived.
     open: Option<Reply>,
-    /// The greatest length of a body.
+    /// The maximum length of a body.
     longest: u64,
-    /// The most bytes that one piece of memory of this program can have.
+    /// The maximum size of one allocation of this program.
     addressable: u64,
 }
 
@@ -36,7 +36,7 @@ struct Long {
     is_new: bool,
 }
 
-/// The most bytes that one read takes when no long body is arriving. So much of a long body may be copied twice.
+/// The most bytes that one read takes when no long body is arriving. At most this much of a long body is copied twice.
 pub(super) const PIECE: usize = 64 << 10;
 
 /// From this length on, a body that has not arrived completely gets a vector of its own.
@@ -45,13 +45,13 @@ pub(super) const LONG: u64 = 64 << 10;
 /// The least memory for the next part of a long body, and the memory that is kept when no long body is arriving.
 pub(super) const STEP: usize = 1 << 20;
 
-/// The most bytes that one piece of memory can have. No value here is longer.
+/// The maximum size of one allocation. No body is longer.
 const ADDRESSABLE: u64 = isize::MAX as u64;
 
 /// A reply and its body, which is owned if it is long.
-pub(crate) type Whole<'a> = (Reply, Cow<'a, [u8]>);
+pub(crate) type CompleteReply<'a> = (Reply, Cow<'a, [u8]>);
 
-/// The error for bytes that no healthy worker sends.
+/// The error about bytes that no healthy worker sends.
 #[derive(Debug)]
 pub(crate) struct ProtocolError;
 
@@ -81,7 +81,7 @@ impl Replies {
         let Some(Long { length, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
         let missing = length.saturating_sub(body.len());
         if body.capacity() - body.len() < missing.min(PIECE) {
-            // Grows by as much as has come, so that a large block is seldom moved.
+            // Grows by as much as has arrived, so that a large block is seldom moved.
             body.reserve_exact(missing.min(body.len().max(STEP)));
         }
         let free = body.capacity() - body.len();
@@ -103,7 +103,7 @@ impl Replies {
         }
     }
 
-    /// Returns whether something has arrived that was not returned yet.
+    /// Returns `true` if bytes have arrived that have not been returned.
     pub(crate) fn is_in_a_reply(&self) -> bool {
         !self.arrived.is_empty() || self.long.is_some()
     }
@@ -116,9 +116,9 @@ impl Replies {
 
     /// Returns the next reply that has arrived completely, with its body. For outcomes, these are the records that have
     /// arrived completely.
-    pub(crate) fn cut(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
-        let is_whole = |long: &mut Long| long.body.len() == long.length;
-        if let Some(Long { reply, body, .. }) = self.long.take_if(is_whole) {
+    pub(crate) fn cut(&mut self) -> Result<Option<CompleteReply<'_>>, ProtocolError> {
+        let is_complete = |long: &mut Long| long.body.len() == long.length;
+        if let Some(Long { reply, body, .. }) = self.long.take_if(is_complete) {
             return Ok(Some((reply, Cow::Owned(body))));
         }
         if self.long.is_some() {
@@ -156,7 +156,7 @@ impl Replies {
     }
 
     /// Returns the complete records of the outcomes that are arriving.
-    fn cut_records(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
+    fn cut_records(&mut self) -> Result<Option<CompleteReply<'_>>, ProtocolError> {
         let Some(reply) = &mut self.open else { return Ok(None) };
         let arrived = &self.arrived[self.next..];
         let mut records = batch::records(arrived);
@@ -241,13 +241,13 @@ mod tests {
         assert_eq!(replies.begun(), Some(head));
         assert!(replies.begun().is_none(), "it is asked for once");
         let memory = vec![9; 2 * LONG as usize];
-        let place = memory.as_ptr();
+        let address = memory.as_ptr();
         replies.lend(memory);
         let (into, most) = replies.space();
         assert_eq!(most, 2 * LONG as usize - 100);
         into.extend(std::iter::repeat_n(1, most));
         let (_, body) = replies.cut().expect("well formed").expect("as a whole");
-        assert!(body.as_ptr() == place && body.iter().all(|byte| *byte == 1));
+        assert!(body.as_ptr() == address && body.iter().all(|byte| *byte == 1));
     }
 
     #[test]

@@ -18,8 +18,8 @@ impl Completion {
         }
     }
 
-    /// Returns whether the task has a value, or `None` if it was cancelled. A reply that cannot be decoded counts as a
-    /// value, because this does not decode it.
+    /// Returns `Some(true)` if the task has a value, `Some(false)` if it has an error, and `None` if it was cancelled.
+    /// A reply that cannot be decoded counts as a value, because this does not decode it.
     pub(crate) fn has_value(&self) -> Option<bool> {
         match self {
             Completion::Reply(_, reply) => Some(!outcome::is_error(reply)),

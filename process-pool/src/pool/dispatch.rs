@@ -27,8 +27,8 @@ const LONG: Duration = Duration::from_millis(1);
 /// The most tasks that one worker has.
 const DEEPEST: usize = 512;
 
-/// A chosen worker is also given the next tasks, up to this part of its depth, because a choice costs more than a short
-/// task.
+/// A chosen worker is also given the next tasks, up to its depth divided by this number, because a choice costs more
+/// than a short task.
 const SHARES: usize = 16;
 
 /// From this depth on, a worker's tasks take less time than it costs to wake another worker.
@@ -84,10 +84,10 @@ impl State {
         Some(slot)
     }
 
-    /// Returns whether every processor has a worker with quick tasks, so that another worker would only take its
-    /// processor. Tasks are believed to be quick for a millisecond: where one waits behind another, a timer checks
-    /// after that time. A bounded pool that is full is never crowded, because an idle worker there lets the next task
-    /// into the queue.
+    /// Returns `true` if every processor has a worker with quick tasks, so that another worker would only take its
+    /// processor. Tasks are assumed to be quick for a millisecond: if one waits behind another, a timer checks after
+    /// that time. A bounded pool that is full is never crowded, because an idle worker there lets the next task into
+    /// the queue.
     fn is_crowded(&self) -> bool {
         if self.slots.len() <= self.dispatcher.processors {
             return false;
@@ -100,8 +100,8 @@ impl State {
             && self.limits.queue_capacity.is_none_or(|capacity| self.waiting() < capacity)
     }
 
-    /// Chooses again after no worker was found. A worker that is kept from tasks only by withdrawn ones in its link is
-    /// asked to ring its doorbell once it is past them.
+    /// Chooses again after no worker was found. If withdrawn tasks in a worker's link are all that keeps it from
+    /// another task, it is asked to ring its doorbell once it is past them.
     fn choose_unblocked_worker(&mut self) -> Option<SlotId> {
         let workers = self.slots.iter_mut().filter_map(WorkerSlot::worker_mut);
         let asked = workers.filter_map(|worker| worker.request_doorbell_for_claim().then_some(())).count();
@@ -176,7 +176,7 @@ impl State {
     }
 
     /// Takes back what waits behind a task that turned out to be long. The tasks of the other workers are no longer
-    /// believed to be quick.
+    /// assumed to be quick.
     fn on_long_task(&mut self, slot: SlotId) {
         self.slots.iter_mut().for_each(|slot| slot.bound_depth(QUICK - 1));
         self.slots[slot].bound_depth(1);
@@ -224,7 +224,7 @@ impl State {
         }
     }
 
-    /// Takes back tasks of a lower priority that have not started, to make way for a task of this priority.
+    /// Takes back tasks of a lower priority that have not started, so that a task of this priority starts first.
     #[inline]
     pub(super) fn note_priority(&mut self, priority: i32) {
         self.dispatcher.uses_priorities |= priority != 0;

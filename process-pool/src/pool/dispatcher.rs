@@ -11,7 +11,7 @@ pub(super) struct Dispatcher {
     /// The worker that was chosen last, and how many more tasks it is given without a new choice.
     pub(super) chosen: SlotId,
     pub(super) left_for_chosen: usize,
-    /// Whether tasks have come back into the queue that are older than tasks that workers have.
+    /// Whether tasks have returned to the queue that are older than tasks that workers have.
     pub(super) has_older_in_queue: bool,
     /// Whether any task with a priority other than 0 was ever submitted.
     pub(super) uses_priorities: bool,

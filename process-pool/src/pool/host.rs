@@ -12,7 +12,7 @@ use super::{Pool, ids::Assignment};
 
 impl Host for Pool {
     fn withdraw(&self, _: TaskId, place: u64) -> bool {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return false;
         }
         let cancelled = self.state.lock().cancel_assigned(Assignment::unpack(place), Instant::now());
@@ -23,7 +23,7 @@ impl Host for Pool {
     }
 
     fn started(&self, _: TaskId, place: u64) -> bool {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return false;
         }
         let at = Assignment::unpack(place);
@@ -31,7 +31,7 @@ impl Host for Pool {
     }
 
     fn terminate(&self, _: TaskId, place: u64, grace: Duration) -> bool {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return false;
         }
         let (stops, deferred) = self.state.lock().terminate(Assignment::unpack(place), grace, Instant::now());
@@ -40,7 +40,7 @@ impl Host for Pool {
     }
 
     fn ask_to_stop(&self, _: TaskId, place: u64) {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return;
         }
         let deferred = self.state.lock().ask_to_stop(Assignment::unpack(place));
@@ -48,14 +48,14 @@ impl Host for Pool {
     }
 
     fn poll_replies(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
-        if self.born.check().is_err() || self.is_supervisor() {
+        if self.fork_generation.check().is_err() || self.is_supervisor() {
             return false;
         }
         self.poll_for(waiting, budget)
     }
 
     fn left_queue_at(&self, task: TaskId, place: u64) {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return;
         }
         let deferred = self.state.lock().on_cancelled_in_queue(task, place);

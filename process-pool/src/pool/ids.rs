@@ -26,7 +26,7 @@ pub(crate) struct WorkerId {
 }
 
 impl WorkerId {
-    /// Returns whether another worker had the slot before.
+    /// Returns `true` if another worker had the slot before.
     pub(crate) fn is_replacement(self) -> bool {
         self.generation > 1
     }

@@ -16,7 +16,7 @@ pub(crate) struct Job {
     pub(crate) task: Task,
     /// Its number among all tasks of the pool, in the order in which they were accepted.
     pub(super) number: u64,
-    /// Whether it is next because of its age, whatever the priorities of the other jobs are.
+    /// Whether it is next because of its age, regardless of priorities.
     pub(super) is_due: bool,
     function: Address,
     /// The argument, or the records of a batch.
@@ -32,12 +32,12 @@ pub(crate) struct Job {
     pub(crate) time_limit: Option<Duration>,
 }
 
-/// A task fails when three workers have died while they read it and before they started it: most likely its arguments
-/// do not fit into their memory. Without this bound it would kill one worker after another forever.
+/// A task fails when three workers have died after they began to read it and before they started it: most likely its
+/// arguments do not fit into their memory. Without this bound it would kill one worker after another forever.
 const MOST_STRIKES: u32 = 3 * HARD;
 const HARD: u32 = 400;
 
-/// The strike for a worker that died before it read the task. It counts little: where many workers are killed, a task
+/// The strike for a worker that died before it read the task. It counts little: when many workers are killed, a task
 /// may be given to several that are already dead.
 const SOFT: u32 = 1;
 
@@ -144,7 +144,7 @@ impl Job {
         Some(std::mem::take(&mut self.body).into_vec())
     }
 
-    /// Returns whether the memory of the body was reused. Then the task has started, whatever its worker reports.
+    /// Returns `true` if the memory of the body was reused. Then the task has started, whatever its worker reports.
     pub(super) fn is_spent(&self) -> bool {
         self.is_spent
     }
@@ -163,7 +163,7 @@ impl Job {
         }
     }
 
-    /// Returns whether it is a batch, which is many calls that are sent together.
+    /// Returns `true` if it is a batch, which is many calls that are sent together.
     pub(crate) fn is_batch(&self) -> bool {
         self.batch.is_some()
     }

@@ -35,7 +35,7 @@ mod view;
 pub(crate) use deferred::Deferred;
 pub(crate) use handle::Stage;
 pub(crate) use ids::{PerSlot, SlotId, WorkerId};
-pub(crate) use reader::{Armed, OnDoorbell, ReplyReader, Rest};
+pub(crate) use reader::{AfterRead, Armed, OnDoorbell, ReplyReader};
 pub(crate) use reaped::{DeathRecord, Dying, EndedProcess};
 pub(crate) use replies::Received;
 pub(crate) use sending::SocketWatch;
@@ -70,7 +70,7 @@ pub(crate) struct Pool {
     /// The time limit of tasks that have none of their own. It is outside the lock because every submit reads it.
     time_limit: Option<Duration>,
     pub(crate) state: Mutex<State>,
-    /// Where both locks are taken, a reader is locked before the state.
+    /// A thread that needs both locks locks the reader before the state.
     readers: PerSlot<Mutex<Option<ReplyReader>>>,
     /// Notified when the queue of a bounded pool is below its bound again, or when the pool is closed.
     below_bound: Condvar,
@@ -82,7 +82,7 @@ pub(crate) struct Pool {
     registration: OnceLock<Registration>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
     supervisor_id: OnceLock<ThreadId>,
-    born: fork::Generation,
+    fork_generation: fork::Generation,
 }
 
 impl Pool {
@@ -106,7 +106,7 @@ impl Pool {
             registration: OnceLock::new(),
             supervisor: Mutex::new(None),
             supervisor_id: OnceLock::new(),
-            born: fork::generation(),
+            fork_generation: fork::generation(),
         });
         let host: Weak<dyn Host> = Arc::<Pool>::downgrade(&pool);
         let _ = pool.registration.set(executor_core::host::register(host));
@@ -124,7 +124,7 @@ impl Pool {
 
     /// Returns the process ids of the workers, or nothing in the child of a fork, which does not own them.
     pub(crate) fn worker_pids(&self) -> Vec<u32> {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return Vec::new();
         }
         self.state.lock().workers().filter_map(handle::WorkerHandle::pid).collect()
@@ -153,7 +153,7 @@ impl Pool {
     }
 
     /// Performs deferred actions as [`perform`](Pool::perform) does, but runs the callbacks in the calling thread,
-    /// which is a user's.
+    /// which belongs to the user.
     fn perform_in_caller(&self, deferred: Deferred) {
         let completions = self.perform_all_but_completions(deferred);
         // All futures are done before the first callback runs.
@@ -212,7 +212,7 @@ impl Pool {
         self.below_bound.notify_all();
     }
 
-    /// Completes every future after the supervisor has failed, which is an error in this crate.
+    /// Completes every future after the supervisor has panicked, which is an error in this crate.
     pub(crate) fn collapse(&self) {
         let message = format!("{} is broken: its supervisor has failed, which is an error in the library", self.name);
         let deferred = self.state.lock().collapse(&Error::new(ErrorKind::Broken, message));
@@ -243,13 +243,13 @@ impl Pool {
 
 impl Backend for Pool {
     fn schedule(&self, task: Task) -> Result<(), Error> {
-        self.born.check()?;
+        self.fork_generation.check()?;
         task.attach(self.host());
         self.accept(Job::new(task, self.time_limit)?)
     }
 
     fn close(&self, mode: Shutdown) {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return;
         }
         let deferred = self.state.lock().close(mode, Instant::now());
@@ -260,7 +260,7 @@ impl Backend for Pool {
     }
 
     fn join(&self, timeout: Option<Duration>) -> bool {
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             return false;
         }
         let until = deadline::after(timeout);

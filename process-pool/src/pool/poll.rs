@@ -14,7 +14,7 @@ use super::{
 /// How a thread stops polling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaving {
-    /// With its result. It is most likely to return soon, with the next task.
+    /// With its result. Most likely it polls again soon, for its next task.
     WithResult,
     WithoutResult,
 }
@@ -35,8 +35,8 @@ impl Pool {
         self.readers.get(slot)?.lock().as_mut().map(action)
     }
 
-    /// Reads the bytes that have come from a worker, and applies the replies. The caller performs the deferred actions
-    /// after it has released the reader.
+    /// Reads the bytes that have arrived from a worker, and applies the replies. The caller performs the deferred
+    /// actions after it has released the reader.
     pub(crate) fn receive(&self, slot: SlotId, reader: &mut ReplyReader) -> io::Result<Received> {
         if reader.is_closed() {
             return Ok(Received { protocol_error: true, ..Received::default() });
@@ -50,10 +50,10 @@ impl Pool {
     }
 
     /// Polls the worker that has the task for which a thread waits, until the thread's spin budget is used up and
-    /// nothing more comes. Returns whether the result is there.
+    /// nothing more arrives. Returns `true` if the result is there.
     pub(super) fn poll_for(&self, waiting: &Waiting<'_>, budget: &mut SpinBudget) -> bool {
         let mut polled = None;
-        // If the supervisor is woken in any case, two threads that read replies would be in each other's way.
+        // If the supervisor is woken in any case, this thread would compete with it for the same replies.
         let slot_of = |waiting: &Waiting<'_>| Assignment::unpack(waiting.place()).slot;
         if waiting.polls_one_of_many()
             && self.with_reader(slot_of(waiting), |reader| reader.always_wakes_supervisor()) == Some(true)
@@ -95,20 +95,20 @@ impl Pool {
         }
     }
 
-    /// Reads what a worker has sent, and sends the rest of its requests as far as there is space. Returns whether it
+    /// Reads what a worker has sent, and sends the rest of its requests as far as there is space. Returns `true` if it
     /// has read or sent anything.
     fn poll(&self, slot: SlotId) -> bool {
         let Some(received) = self.try_receive(slot, ReplyReader::silence_doorbell) else { return false };
-        let has_come = received.bytes > 0;
+        let has_received = received.bytes > 0;
         self.apply(slot, received);
-        has_come | self.try_send_backlog(slot)
+        has_received | self.try_send_backlog(slot)
     }
 
-    /// Reads what a worker has sent. Returns `None` if nothing has come, another thread is reading, the worker has
+    /// Reads what a worker has sent. Returns `None` if nothing has arrived, another thread is reading, the worker has
     /// died, or only the supervisor may read.
     fn try_receive(&self, slot: SlotId, prepare: impl FnOnce(&mut ReplyReader)) -> Option<Received> {
         let mut reader = self.readers.get(slot)?.try_lock()?;
-        let reader = reader.as_mut().filter(|reader| reader.is_open_to_anyone())?;
+        let reader = reader.as_mut().filter(|reader| reader.is_open_to_all_threads())?;
         prepare(reader);
         if !reader.has_something() {
             return None;
@@ -136,7 +136,7 @@ impl Pool {
         self.notify();
     }
 
-    /// Sends the rest of the requests, unless the pool is busy. Returns whether there was space for a part.
+    /// Sends the rest of the requests, unless the pool is busy. Returns `true` if there was space for a part.
     fn try_send_backlog(&self, slot: SlotId) -> bool {
         let Some(mut state) = self.state.try_lock() else { return false };
         let Some(worker) = state.worker_mut(slot).filter(|worker| worker.has_backlog()) else { return false };
@@ -148,16 +148,16 @@ impl Pool {
 
     /// Arms the doorbell, unless the supervisor reads at a timer and this thread is likely to poll again before that.
     fn stop_polling(&self, slot: SlotId, leaving: Leaving) {
-        /// Replies that come faster than this thread reads them are left to the supervisor after this many rounds.
+        /// Replies that arrive faster than this thread reads them are left to the supervisor after this many rounds.
         const ROUNDS: usize = 4;
-        let supervisor_looks = self.with_reader(slot, ReplyReader::end_polling) == Some(true);
-        if leaving == Leaving::WithResult && supervisor_looks {
+        let supervisor_reads = self.with_reader(slot, ReplyReader::end_polling) == Some(true);
+        if leaving == Leaving::WithResult && supervisor_reads {
             return;
         }
         for _ in 0..ROUNDS {
             let received = self.with_reader(slot, |reader| match reader.ensure_armed() {
                 Armed::Yes => None,
-                Armed::MoreHasCome => Some(self.receive_for_supervisor(slot, reader)),
+                Armed::MoreHasArrived => Some(self.receive_for_supervisor(slot, reader)),
             });
             match received.flatten() {
                 None => return self.stop_sending(slot),
@@ -189,7 +189,7 @@ mod tests {
     use super::{
         super::{
             Limits,
-            reader::{OnDoorbell, Rest},
+            reader::{AfterRead, OnDoorbell},
         },
         *,
     };
@@ -223,19 +223,19 @@ mod tests {
     /// The bytes that a worker has sent, and whether it would ring.
     #[derive(Clone, Default)]
     struct Link {
-        said: Arc<Mutex<Vec<u8>>>,
+        sent: Arc<Mutex<Vec<u8>>>,
         rings: Arc<AtomicBool>,
     }
 
     impl Link {
-        fn say_ready(&self) {
+        fn send_ready(&self) {
             let ready = Reply { kind: ReplyKind::Ready, sequence: 0, body: 0 };
-            self.said.lock().extend_from_slice(&ready.to_bytes());
+            self.sent.lock().extend_from_slice(&ready.to_bytes());
         }
 
         /// Sends a part of a reply, which changes nothing.
-        fn say_something(&self) {
-            self.said.lock().push(0);
+        fn send_part(&self) {
+            self.sent.lock().push(0);
         }
 
         fn rings(&self) -> bool {
@@ -245,9 +245,9 @@ mod tests {
 
     impl Inbox for Link {
         fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-            let mut said = self.said.lock();
-            let count = said.len().min(most);
-            into.extend(said.drain(..count));
+            let mut sent = self.sent.lock();
+            let count = sent.len().min(most);
+            into.extend(sent.drain(..count));
             Ok(count)
         }
 
@@ -255,7 +255,7 @@ mod tests {
 
         fn arm(&mut self) -> bool {
             self.rings.store(true, Relaxed);
-            self.said.lock().is_empty()
+            self.sent.lock().is_empty()
         }
 
         fn can_disarm(&self) -> bool {
@@ -268,7 +268,7 @@ mod tests {
         }
 
         fn has_something(&self) -> bool {
-            !self.said.lock().is_empty()
+            !self.sent.lock().is_empty()
         }
     }
 
@@ -276,9 +276,9 @@ mod tests {
     fn pool() -> (Arc<Pool>, Link) {
         let pool = Pool::new("pool".into(), Limits::default(), 1).expect("it can be made");
         let link = Link::default();
-        pool.state.lock().attach(SLOT, Process::nobody(), Box::new(NoTasks));
+        pool.state.lock().attach(SLOT, Process::nonexistent(), Box::new(NoTasks));
         pool.open_reader(SLOT, ReplyReader::new(Box::new(link.clone()), u64::MAX));
-        link.say_ready();
+        link.send_ready();
         let received = pool.with_reader(SLOT, |reader| pool.receive(SLOT, reader));
         assert!(received.expect("it has a reader").expect("it reads").became_ready);
         assert_eq!(pool.with_reader(SLOT, ReplyReader::arm), Some(Armed::Yes));
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn polling_all_workers_leaves_doorbells_as_they_are() {
         let (pool, link) = pool();
-        link.say_something();
+        link.send_part();
         pool.poll_all();
         assert!(link.rings() && !link.has_something());
     }
@@ -297,27 +297,27 @@ mod tests {
     fn a_thread_that_stops_polling_without_its_result_arms_the_doorbell() {
         let (pool, link) = pool();
         assert!(!pool.poll(SLOT) && !link.rings());
-        link.say_something();
+        link.send_part();
         assert!(pool.poll(SLOT) && !link.rings());
-        link.say_something();
+        link.send_part();
         pool.stop_polling(SLOT, Leaving::WithoutResult);
         assert!(link.rings() && !link.has_something());
     }
 
     #[test]
-    fn a_thread_with_its_result_leaves_the_doorbell_disarmed_only_if_the_supervisor_looks() {
+    fn a_thread_with_its_result_leaves_the_doorbell_disarmed_only_if_the_supervisor_reads() {
         let (pool, link) = pool();
-        let choose_rest = || pool.with_reader(SLOT, |reader| reader.choose_rest(0));
-        for supervisor_looks in [true, false] {
-            link.say_something();
+        let choose_after_read = || pool.with_reader(SLOT, |reader| reader.choose_after_read(0));
+        for supervisor_reads in [true, false] {
+            link.send_part();
             pool.poll(SLOT);
-            assert_eq!(choose_rest(), Some(Rest::LookAgain));
+            assert_eq!(choose_after_read(), Some(AfterRead::ReadAgain));
             // The supervisor arms the doorbell itself if no other thread has read since.
-            if !supervisor_looks {
-                assert_eq!(choose_rest(), Some(Rest::ArmDoorbell));
+            if !supervisor_reads {
+                assert_eq!(choose_after_read(), Some(AfterRead::ArmDoorbell));
             }
             pool.stop_polling(SLOT, Leaving::WithResult);
-            assert_eq!(link.rings(), !supervisor_looks);
+            assert_eq!(link.rings(), !supervisor_reads);
         }
     }
 
@@ -327,6 +327,6 @@ mod tests {
         let ring = || pool.with_reader(SLOT, ReplyReader::drain_doorbell).expect("it has a reader");
         assert_eq!(ring(), OnDoorbell::Read);
         pool.with_reader(SLOT, ReplyReader::begin_polling);
-        assert_eq!([ring(), ring(), ring()], [OnDoorbell::LookLater, OnDoorbell::Read, OnDoorbell::LookLater]);
+        assert_eq!([ring(), ring(), ring()], [OnDoorbell::ReadLater, OnDoorbell::Read, OnDoorbell::ReadLater]);
     }
 }

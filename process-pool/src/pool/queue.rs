@@ -25,11 +25,11 @@ const KEPT: usize = 1024;
 /// See the [module](self).
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// Tasks of priority 0, which are usually all tasks.
+    /// Tasks of priority 0. Usually these are all tasks.
     normal: VecDeque<Job>,
     /// Tasks of other priorities. None of these queues is empty.
     by_priority: BTreeMap<Reverse<i32>, VecDeque<Job>>,
-    /// How many of the entries are waiting tasks. The others were cancelled and have no arguments any more.
+    /// How many of the entries are waiting tasks. The others were cancelled and no longer have arguments.
     waiting: usize,
     /// How many tasks were taken by priority since one was taken by age. It is not reset when the queue becomes empty,
     /// because tasks may come back from workers.
@@ -45,7 +45,7 @@ impl Queue {
         self.waiting
     }
 
-    /// Returns whether there is no entry, not even one of a cancelled task.
+    /// Returns `true` if there is no entry, not even one of a cancelled task.
     pub(crate) fn is_empty(&self) -> bool {
         self.normal.is_empty() && self.by_priority.is_empty()
     }
@@ -170,7 +170,7 @@ impl Queue {
         shells
     }
 
-    /// Returns whether it has more memory than it keeps after a burst.
+    /// Returns `true` if it has more memory than it keeps after a burst.
     pub(crate) fn has_spare_capacity(&self) -> bool {
         std::iter::once(&self.normal).chain(self.by_priority.values()).any(|queue| queue.capacity() > KEPT)
     }
@@ -194,7 +194,7 @@ impl Queue {
     }
 }
 
-/// Returns the task with this id, if it is where it was first put, or among the first entries.
+/// Returns the task with this id, if it has the place that its number says, or is among the first entries.
 fn find(queue: &mut VecDeque<Job>, task: TaskId, number: u64) -> Option<&mut Job> {
     /// A task that came back from a worker has another number, and is among the first entries.
     const FIRST: usize = 1024;

@@ -1,4 +1,4 @@
-//! The receiving end of a worker's link, and the decision who reads it next.
+//! The receiving end of a worker's link, and the decision which thread reads it next.
 //!
 //! The supervisor reads replies when the worker rings the doorbell or when a timer is due. A thread that waits for a
 //! result also reads them, for a short while before it sleeps. Then the result of a short task reaches that thread
@@ -7,7 +7,7 @@
 use std::io;
 
 use crate::{
-    frame::{ProtocolError, Replies, Reply, Whole},
+    frame::{CompleteReply, ProtocolError, Replies, Reply},
     transport::Inbox,
 };
 
@@ -19,25 +19,25 @@ pub(crate) struct ReplyReader {
     inbox: Box<dyn Inbox>,
     frames: Replies,
     readers: Readers,
-    next_look: NextLook,
+    next_read: NextRead,
     polling: Polling,
 }
 
 /// Which threads may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Readers {
-    /// The supervisor until the worker is ready, and then any thread. Only the supervisor handles what comes before.
+    /// The supervisor until the worker is ready, and then any thread. Only the supervisor handles replies before that.
     SupervisorUntilReady,
     /// The supervisor. It must know how much a worker without a report had written when it replied.
     Supervisor,
-    Anyone,
-    /// No one, because the worker has broken the protocol.
-    NoOne,
+    AnyThread,
+    /// No thread, because the worker has broken the protocol.
+    NoThread,
 }
 
-/// Who reads the next reply when no thread is reading any more.
+/// What makes a thread read the next reply when no thread is reading any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NextLook {
+enum NextRead {
     /// Not decided. The thread that reads now decides before it stops.
     Undecided,
     /// The supervisor, when the worker rings.
@@ -49,21 +49,21 @@ enum NextLook {
     DoorbellOrTimer,
 }
 
-impl NextLook {
+impl NextRead {
     fn is_doorbell_armed(self) -> bool {
-        matches!(self, NextLook::Doorbell | NextLook::DoorbellOrTimer)
+        matches!(self, NextRead::Doorbell | NextRead::DoorbellOrTimer)
     }
 
     fn is_timer_set(self) -> bool {
-        matches!(self, NextLook::Timer | NextLook::DoorbellOrTimer)
+        matches!(self, NextRead::Timer | NextRead::DoorbellOrTimer)
     }
 
-    fn of(doorbell: bool, timer: bool) -> NextLook {
+    fn of(doorbell: bool, timer: bool) -> NextRead {
         match (doorbell, timer) {
-            (false, false) => NextLook::Undecided,
-            (true, false) => NextLook::Doorbell,
-            (false, true) => NextLook::Timer,
-            (true, true) => NextLook::DoorbellOrTimer,
+            (false, false) => NextRead::Undecided,
+            (true, false) => NextRead::Doorbell,
+            (false, true) => NextRead::Timer,
+            (true, true) => NextRead::DoorbellOrTimer,
         }
     }
 }
@@ -85,15 +85,15 @@ struct Polling {
 pub(crate) enum OnDoorbell {
     Read,
     /// Other threads are reading, so it reads later.
-    LookLater,
+    ReadLater,
 }
 
-/// How the supervisor stops reading.
+/// What the supervisor does after it has read everything.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum AfterRead {
     /// It reads again when a timer is due, and the worker need not ring.
-    LookAgain,
+    ReadAgain,
     /// It must arm the doorbell.
     ArmDoorbell,
 }
@@ -104,8 +104,8 @@ pub(crate) enum Rest {
 pub(crate) enum Armed {
     /// The doorbell rings for the next reply.
     Yes,
-    /// More has come meanwhile, so the thread must read again.
-    MoreHasCome,
+    /// More has arrived meanwhile, so the thread must read again.
+    MoreHasArrived,
 }
 
 impl ReplyReader {
@@ -115,7 +115,7 @@ impl ReplyReader {
             inbox,
             frames: Replies::up_to(longest),
             readers: Readers::SupervisorUntilReady,
-            next_look: NextLook::Undecided,
+            next_read: NextRead::Undecided,
             polling: Polling::default(),
         }
     }
@@ -128,25 +128,25 @@ impl ReplyReader {
     /// Lets other threads read, because the worker is ready.
     pub(super) fn on_ready(&mut self) {
         if self.readers == Readers::SupervisorUntilReady {
-            self.readers = Readers::Anyone;
+            self.readers = Readers::AnyThread;
         }
     }
 
     /// Stops all reading, because the worker has broken the protocol.
     pub(super) fn close(&mut self) {
-        self.readers = Readers::NoOne;
+        self.readers = Readers::NoThread;
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.readers == Readers::NoOne
+        self.readers == Readers::NoThread
     }
 
-    /// Returns whether threads other than the supervisor may read.
-    pub(super) fn is_open_to_anyone(&self) -> bool {
-        self.readers == Readers::Anyone
+    /// Returns `true` if threads other than the supervisor may read.
+    pub(super) fn is_open_to_all_threads(&self) -> bool {
+        self.readers == Readers::AnyThread
     }
 
-    /// Returns whether the supervisor is woken for each reply, whatever other threads do.
+    /// Returns `true` if the supervisor is woken for each reply, whatever other threads do.
     pub(super) fn always_wakes_supervisor(&self) -> bool {
         !self.inbox.can_disarm()
     }
@@ -158,7 +158,7 @@ impl ReplyReader {
     }
 
     /// Returns the next reply that has arrived completely.
-    pub(super) fn next_reply(&mut self) -> Result<Option<Whole<'_>>, ProtocolError> {
+    pub(super) fn next_reply(&mut self) -> Result<Option<CompleteReply<'_>>, ProtocolError> {
         self.frames.cut()
     }
 
@@ -172,7 +172,7 @@ impl ReplyReader {
         self.frames.lend(memory);
     }
 
-    /// Returns whether a part of a reply has come.
+    /// Returns `true` if a part of a reply has arrived.
     pub(crate) fn is_in_a_reply(&self) -> bool {
         self.frames.is_in_a_reply()
     }
@@ -186,46 +186,46 @@ impl ReplyReader {
     pub(crate) fn drain_doorbell(&mut self) -> OnDoorbell {
         self.inbox.drain_doorbell();
         if std::mem::take(&mut self.polling.have_read) {
-            return OnDoorbell::LookLater;
+            return OnDoorbell::ReadLater;
         }
-        // Not twice in a row, because a thread that polls may have lost its processor.
+        // A doorbell is left to them at most once in a row, because a thread that polls may have lost its processor.
         self.polling.had_doorbell = self.polling.threads > 0 && !self.polling.had_doorbell;
-        if self.polling.had_doorbell { OnDoorbell::LookLater } else { OnDoorbell::Read }
+        if self.polling.had_doorbell { OnDoorbell::ReadLater } else { OnDoorbell::Read }
     }
 
-    /// Decides how the supervisor stops reading, after it has read the replies of `completed` tasks.
-    pub(crate) fn choose_rest(&mut self, completed: usize) -> Rest {
+    /// Decides what the supervisor does after it has read everything, among it the replies of `completed` tasks.
+    pub(crate) fn choose_after_read(&mut self, completed: usize) -> AfterRead {
         let is_busy = std::mem::take(&mut self.polling.have_read) || completed >= MANY;
-        let rests = is_busy && self.disarm();
-        self.next_look = NextLook::of(self.next_look.is_doorbell_armed(), rests);
-        if rests { Rest::LookAgain } else { Rest::ArmDoorbell }
+        let reads_again = is_busy && self.disarm();
+        self.next_read = NextRead::of(self.next_read.is_doorbell_armed(), reads_again);
+        if reads_again { AfterRead::ReadAgain } else { AfterRead::ArmDoorbell }
     }
 
     /// Arms the doorbell.
     pub(crate) fn arm(&mut self) -> Armed {
-        self.next_look = NextLook::of(true, self.next_look.is_timer_set());
-        if self.inbox.arm() { Armed::Yes } else { Armed::MoreHasCome }
+        self.next_read = NextRead::of(true, self.next_read.is_timer_set());
+        if self.inbox.arm() { Armed::Yes } else { Armed::MoreHasArrived }
     }
 
     /// Arms the doorbell, unless it is armed.
     pub(super) fn ensure_armed(&mut self) -> Armed {
-        if self.next_look.is_doorbell_armed() { Armed::Yes } else { self.arm() }
+        if self.next_read.is_doorbell_armed() { Armed::Yes } else { self.arm() }
     }
 
     /// Disarms the doorbell. Returns `false` if the doorbell rings in any case.
     fn disarm(&mut self) -> bool {
-        let rings = self.next_look.is_doorbell_armed() && !self.inbox.disarm();
-        self.next_look = NextLook::of(rings, self.next_look.is_timer_set());
+        let rings = self.next_read.is_doorbell_armed() && !self.inbox.disarm();
+        self.next_read = NextRead::of(rings, self.next_read.is_timer_set());
         !rings
     }
 
-    /// Disarms the doorbell, because a polling thread reads what comes.
+    /// Disarms the doorbell, because a polling thread reads what arrives.
     pub(super) fn silence_doorbell(&mut self) {
-        // If the doorbell rings in any case, no thread has to arm it again.
+        // If the doorbell cannot be disarmed, no thread has to arm it again.
         self.disarm();
     }
 
-    /// Returns whether something has arrived.
+    /// Returns `true` if something has arrived.
     pub(super) fn has_something(&self) -> bool {
         self.inbox.has_something()
     }
@@ -239,10 +239,10 @@ impl ReplyReader {
         self.polling.threads += 1;
     }
 
-    /// Records that a thread has stopped polling. Returns whether a timer is set at which the supervisor reads.
+    /// Records that a thread has stopped polling. Returns `true` if a timer is set at which the supervisor reads.
     pub(super) fn end_polling(&mut self) -> bool {
         // By now the slot may have another worker, which this thread has not polled.
         self.polling.threads = self.polling.threads.saturating_sub(1);
-        self.next_look.is_timer_set()
+        self.next_read.is_timer_set()
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// A worker that is about to be reaped.
 pub(crate) struct Dying {
     pub(crate) id: WorkerId,
-    /// The process, which from here on only the caller can signal.
+    /// The process, which from now on only the caller can signal.
     pub(crate) process: Process,
     /// Whether it was not ready yet.
     pub(crate) was_starting: bool,
@@ -107,7 +107,7 @@ impl State {
                     let error = death.error(job.task.name());
                     job.after_death_while_running(error, may_retry)
                 }
-                // The first task may be what kills the workers that read it.
+                // The first task may be the reason why workers that read it die.
                 (None, _) if at == 0 && nothing_ran => {
                     let error = death.error(job.task.name());
                     job.after_death_before_start(reached == Reached::Begun, error)

@@ -1,4 +1,4 @@
-//! The state transition after bytes have come from a worker.
+//! The state transition after bytes have arrived from a worker.
 
 use std::time::Instant;
 
@@ -11,17 +11,17 @@ use crate::frame::ProtocolError;
 #[must_use]
 #[derive(Default)]
 pub(crate) struct Received {
-    /// How many bytes have come.
+    /// How many bytes have arrived.
     pub(crate) bytes: usize,
     /// How many tasks have ended.
     pub(crate) completed: usize,
     /// Whether the worker has become ready.
     pub(crate) became_ready: bool,
-    /// Why the worker cannot become ready, if it has said so.
+    /// Why the worker cannot become ready, if it has reported that.
     pub(crate) declined: Option<Error>,
     /// Whether the worker has broken the protocol. Its replies are no longer read.
     pub(crate) protocol_error: bool,
-    /// Whether a part of this must be handled by the supervisor, if another thread has read it.
+    /// Whether the supervisor must handle a part of this, if another thread has read it.
     pub(super) concerns_supervisor: bool,
     pub(crate) deferred: Deferred,
 }

@@ -30,11 +30,11 @@ pub(crate) struct WorkerSlot {
 
 /// The values that survive a worker on purpose.
 struct PastWorkers {
-    /// The last sequence number. The next worker continues from here, so that a number never means two tasks, and a
+    /// The last sequence number. The next worker continues from here, so that no two tasks have the same number, and a
     /// task that still carries a number of a dead worker is not mistaken for another one.
     last_sequence: u64,
-    /// The depth of the last worker. The next one is sent tasks of the same kind, so it need not be measured again how
-    /// short they are.
+    /// The depth of the last worker. The next worker is sent tasks of the same kind, so their length need not be
+    /// measured again.
     depth: usize,
     /// The bytes that were sent and received, for the pool's statistics.
     bytes_sent: u64,
@@ -76,7 +76,7 @@ impl WorkerSlot {
         self.worker.as_mut()
     }
 
-    /// Bounds the depth of the slot's worker, until its replies tell more.
+    /// Bounds the depth of the slot's worker, until its next replies change it.
     pub(crate) fn bound_depth(&mut self, most: usize) {
         match &mut self.worker {
             Some(worker) => worker.bound_depth(most),

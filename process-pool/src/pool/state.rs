@@ -3,7 +3,7 @@
 //! A transition is a method of [`State`]. It is a short step, runs no user code, and returns [`Deferred`] actions,
 //! which the caller must perform once it has released the lock. The other transitions have files of their own: giving
 //! tasks to workers (`dispatch.rs`), replies (`replies.rs`), the death of a worker (`reaped.rs`), stopping tasks
-//! (`stop.rs`), and workers that do not go on (`stuck.rs`).
+//! (`stop.rs`), and workers that do not proceed (`stuck.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -28,10 +28,10 @@ use crate::{process::Process, transport::Outbox};
 /// anyway, so the supervisor need not compete for it.
 const POLL_EVERY: usize = 32;
 
-/// How long a worker that was told to leave may take: its exit handlers may run.
+/// How long a worker that was told to leave may take. It needs time for its exit handlers.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long unused memory of the queue is kept, so that it serves the next burst.
+/// How long unused memory of the queue is kept for the next burst.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
 
 /// The options with which the pool was built.
@@ -53,7 +53,7 @@ pub(crate) struct State {
     pub(crate) timers: Timers,
     pub(super) dispatcher: Dispatcher,
     pub(crate) counters: Counters,
-    /// Slots that the supervisor must look at: their link did not take a whole request, or their worker sent something
+    /// Slots that the supervisor must handle: their link did not take a whole request, or their worker sent something
     /// that only the supervisor can handle.
     pub(super) for_supervisor: Vec<SlotId>,
     /// How many submitters wait until the queue is below its bound.
@@ -160,14 +160,14 @@ impl State {
         })
     }
 
-    /// Returns whether a worker is idle and can be given a task.
+    /// Returns `true` if a worker is idle and can be given a task.
     fn has_free_worker(&self) -> bool {
         let most = self.limits.max_tasks_per_worker;
         self.workers().any(|worker| worker.is_idle() && worker.accepts_task(most))
     }
 
     /// Accepts a task. Reads the clock only if tasks are dispatched.
-    // Inlined, because every submit moves a job through it.
+    // It is inlined, because every submit moves a job through it.
     #[inline]
     pub(super) fn enqueue(&mut self, job: Job, now: impl FnOnce() -> Instant) -> Enqueued {
         self.note_priority(job.task.priority());
@@ -215,7 +215,8 @@ impl State {
     /// lock, because the drop may run callbacks.
     pub(super) fn cancel_assigned(&mut self, at: Assignment, now: Instant) -> Option<(Completed, Deferred)> {
         let job = self.worker_mut(at.slot)?.withdraw(at.sequence, Withdrawal::Cancel)?;
-        // Under the lock, so that a second cancel, which no longer finds the job, finds the task cancelled.
+        // This happens under the lock, so that a second cancel, which no longer finds the job, finds the task
+        // cancelled.
         let completed = job.task.cancel();
         self.counters.count_cancel();
         let mut deferred = self.dispatch(now);
@@ -247,7 +248,7 @@ impl State {
         deferred.notify_submitters |= self.waiting_submitters > 0;
     }
 
-    /// Returns whether the pool has no task.
+    /// Returns `true` if the pool has no task.
     pub(crate) fn is_finished(&self) -> bool {
         self.queue.is_empty() && self.workers().all(|worker| worker.in_flight().is_empty())
     }
@@ -285,19 +286,19 @@ impl State {
         worker
     }
 
-    /// Returns whether this slot, which has no worker, needs one.
+    /// Returns `true` if this slot, which has no worker, needs one.
     pub(crate) fn needs_worker(&self, slot: SlotId) -> bool {
         let has_work = self.phase == Phase::Open || self.waiting() > 0 || !self.queue.is_empty();
         self.worker(slot).is_none() && has_work && self.broken.is_none()
     }
 
-    /// Returns whether another worker is ready, or was started and has not failed yet.
+    /// Returns `true` if another worker is ready, or was started and has not failed yet.
     pub(crate) fn others_may_serve(&self, slot: SlotId) -> bool {
         let mut others = self.workers().filter(|worker| worker.id().slot != slot);
         others.any(|other| matches!(other.stage(), Stage::Ready | Stage::Starting))
     }
 
-    /// Tells workers to leave that have had all the tasks of their life, and idle workers if the pool is closed.
+    /// Tells workers to leave if they have had as many tasks as they may have, and idle workers if the pool is closed.
     /// Returns the slots whose link has not taken the whole request yet.
     pub(crate) fn retire_idle_workers(&mut self, now: Instant) -> Vec<SlotId> {
         let is_closing = self.phase > Phase::Open || self.broken.is_some();
@@ -320,7 +321,7 @@ impl State {
         retired.into_iter().filter(|(_, has_backlog)| *has_backlog).map(|(id, _)| id.slot).collect()
     }
 
-    /// Returns the slots that the supervisor must look at, and empties the list.
+    /// Returns the slots that the supervisor must handle, and empties the list.
     pub(crate) fn take_for_supervisor(&mut self) -> Vec<SlotId> {
         std::mem::take(&mut self.for_supervisor)
     }

@@ -10,17 +10,17 @@ use rustix::process::Signal;
 
 use super::{
     Deferred, State,
-    handle::{Condemned, Look},
+    handle::{Condemned, LimitCheck},
     ids::{Assignment, WorkerId},
     timer::Timer,
 };
 use crate::transport::Claim;
 
-/// The least time for a reply of a task that had already finished, by its claim, when it was stopped.
+/// The least time for the reply of a task whose claim said that it had finished when it was stopped.
 const REPLY_GRACE: Duration = Duration::from_secs(1);
 
-/// Returns the time after signals were sent in a transition that began at `now`. Each of them may take long, because
-/// all processes are searched for descendants of the worker.
+/// Returns the time after the signals of a transition that began at `now`. Sending one may take long, because all
+/// processes are searched for descendants of the worker.
 fn after_signals(now: Instant) -> Instant {
     now.max(Instant::now())
 }
@@ -52,7 +52,7 @@ impl State {
         let Some(error) = self.termination(at) else { return false };
         if !self.worker(at.slot).is_some_and(|worker| worker.is_condemned_for(at.sequence)) {
             if self.condemn(at, None, error) == Condemned::No {
-                return self.insist(at, grace, now);
+                return self.set_reply_deadline(at, grace, now);
             }
             if let Some(worker) = self.worker_mut(at.slot) {
                 worker.ask_to_stop(at.sequence);
@@ -82,19 +82,19 @@ impl State {
         Some(Error::new(ErrorKind::Terminated, message))
     }
 
-    /// Makes sure that a task ends even if it cannot be condemned: by its claim it has finished and its reply will
-    /// come, or its claim changes all the time. Either way the worker is killed if no outcome comes within the grace.
-    /// Returns whether the claim says that the task runs.
-    fn insist(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
+    /// Makes sure that a task ends even if it cannot be condemned, because its claim says that it has finished, or
+    /// changes all the time. If no outcome arrives within the grace, the worker is killed. Returns `true` if the claim
+    /// says that the task runs.
+    fn set_reply_deadline(&mut self, at: Assignment, grace: Duration, now: Instant) -> bool {
         if let Some(end) = after_signals(now).checked_add(grace.max(REPLY_GRACE)) {
-            self.set_timer(end, Timer::Unanswered(at));
+            self.set_timer(end, Timer::NoReply(at));
         }
         let claims = self.worker(at.slot).and_then(|worker| worker.claims());
         claims.is_some_and(|claims| matches!(claims.claim(at.sequence), Claim::Running { .. }))
     }
 
     /// Kills a worker that has not replied to a task within the grace, whatever the task's claim is.
-    pub(super) fn end_unanswered(&mut self, at: Assignment, now: Instant) -> Deferred {
+    pub(super) fn end_without_reply(&mut self, at: Assignment, now: Instant) -> Deferred {
         let Some(error) = self.termination(at) else { return Deferred::default() };
         // Its time is over even if it cannot be condemned.
         let _ = self.condemn_by_force(at, error);
@@ -144,7 +144,7 @@ impl State {
     }
 
     /// Stops the task that a worker runs if it has used up its time. `is_in_a_reply` tells whether a part of a reply
-    /// has come.
+    /// has arrived.
     pub(super) fn check_limits(&mut self, id: WorkerId, is_in_a_reply: bool, now: Instant) -> Deferred {
         let mut deferred = Deferred::default();
         let Some(worker) = self.worker_by_id(id) else { return deferred };
@@ -153,28 +153,28 @@ impl State {
             return deferred;
         }
         worker.checks.limit = None;
-        let look = worker.look_at_limit(now, is_in_a_reply);
+        let check = worker.check_limit(now, is_in_a_reply);
         // The tasks behind it start later, and have their whole limit then.
-        let behind = worker.in_flight().iter().skip(usize::from(look.is_some()));
+        let behind = worker.in_flight().iter().skip(usize::from(check.is_some()));
         let behind = behind.filter_map(|task| task.job.time_limit).min();
-        let next_look = match look {
+        let next_check = match check {
             None => None,
-            Some((_, Look::InTime(left))) => Some(left),
-            Some((sequence, look)) => {
-                let again = self.end_over_limit(Assignment { slot: id.slot, sequence }, look, now);
+            Some((_, LimitCheck::InTime(left))) => Some(left),
+            Some((sequence, check)) => {
+                let again = self.end_over_limit(Assignment { slot: id.slot, sequence }, check, now);
                 self.dispatch_into(now, &mut deferred);
                 again
             }
         };
-        let next = behind.into_iter().chain(next_look).min();
+        let next = behind.into_iter().chain(next_check).min();
         if let Some(at) = next.and_then(|next| now.checked_add(next)) {
             self.set_limit_check(id, at, &mut deferred);
         }
         deferred
     }
 
-    /// Stops a task that has used up its time. If that is impossible for now, returns after what time to check again.
-    fn end_over_limit(&mut self, at: Assignment, look: Look, now: Instant) -> Option<Duration> {
+    /// Stops a task that has used up its time. If that is not possible yet, returns after what time to check again.
+    fn end_over_limit(&mut self, at: Assignment, check: LimitCheck, now: Instant) -> Option<Duration> {
         let described = self.slots.get(at.slot)?.describe_worker();
         let worker = self.worker_mut(at.slot)?;
         let was_condemned = worker.is_condemned();
@@ -185,10 +185,10 @@ impl State {
              If it was making progress, give it more time"
         );
         let error = Error::new(ErrorKind::TimeLimit, message);
-        let condemned = match look {
+        let condemned = match check {
             // It was asked to stop, and reaches its limit before the grace is over.
             _ if was_condemned => Condemned::Yes,
-            Look::Over { item } => self.condemn(at, item, error),
+            LimitCheck::Over { item } => self.condemn(at, item, error),
             _ => self.condemn_by_force(at, error),
         };
         let worker = self.worker_mut(at.slot)?;

@@ -1,4 +1,4 @@
-//! Workers that do not go on with a step of their own; see `handle/own_steps.rs`.
+//! Workers that do not proceed with a step of their own; see `handle/own_steps.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ const STUCK: Duration = Duration::from_secs(60);
 const STUCK_AT_THE_END: Duration = Duration::from_secs(5);
 
 impl State {
-    /// Sets a timer to check whether a worker that has something to do was stopped, as by `SIGSTOP`. The system does
-    /// not report that without being asked.
+    /// Sets a timer to check whether a worker that has something to do was stopped, as by `SIGSTOP`. The system reports
+    /// that only when it is asked.
     pub(crate) fn set_stopped_check(&mut self, id: WorkerId, now: Instant, deferred: &mut Deferred) {
         if let Some(worker) = self.worker_by_id(id)
             && !std::mem::replace(&mut worker.checks.stopped, true)
@@ -25,9 +25,9 @@ impl State {
         }
     }
 
-    /// Kills a worker that was stopped or does not go on, if the next step is its own and not a task's: otherwise its
+    /// Kills a worker that was stopped or does not proceed, if the next step is its own and not a task's: otherwise its
     /// task would never end. Tasks that it has not begun run on another worker. `is_in_a_reply` tells whether a part of
-    /// a reply has come.
+    /// a reply has arrived.
     pub(super) fn check_stopped(&mut self, id: WorkerId, is_in_a_reply: bool, now: Instant) -> Deferred {
         let mut deferred = Deferred::default();
         let phase = self.phase;

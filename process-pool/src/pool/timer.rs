@@ -8,7 +8,7 @@ use std::{
 
 use super::ids::{Assignment, SlotId, WorkerId};
 
-/// The check that is due at a point in time. A timer is never taken back: it names its worker, slot or task, and has no
+/// The check that is due at a point in time. A timer is never cancelled: it names its worker, slot or task, and has no
 /// effect if that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -19,10 +19,11 @@ pub(crate) enum Timer {
     /// The grace of a worker that was asked to leave is over.
     Kill(WorkerId),
     /// The time to reply is over for a task that could not be condemned when it was stopped.
-    Unanswered(Assignment),
+    NoReply(Assignment),
     /// The time to become ready is over.
     Start(WorkerId),
-    /// A worker has had something to do for a while. It may have been stopped by a signal, which nothing else reports.
+    /// A worker has had a task, or has been starting, for a while. It may have been stopped by a signal, which nothing
+    /// else reports.
     Stopped(WorkerId),
     /// The time to exit is over for a worker that has closed its link.
     LinkClosed(WorkerId),
@@ -30,7 +31,7 @@ pub(crate) enum Timer {
     Restart(SlotId),
     /// The queue may have more memory than it needs.
     Trim,
-    /// A worker has written a part of a line, which is forwarded even if the rest has not come.
+    /// A worker has written a part of a line, which is forwarded even if the rest has not arrived.
     Line(WorkerId),
     /// The standard error of the workers is not read while this program's own is full. It may accept more now.
     Logs,
@@ -54,7 +55,7 @@ impl Timers {
         is_next
     }
 
-    /// Returns whether there may be many timers without effect.
+    /// Returns `true` if there may be many timers without effect.
     pub(super) fn is_crowded(&self) -> bool {
         const FEW: usize = 64;
         self.heap.len() >= FEW.max(2 * self.kept)
@@ -96,7 +97,7 @@ impl Timer {
     pub(crate) fn slot_to_read(self) -> Option<SlotId> {
         match self {
             Timer::Limit(id) | Timer::Stopped(id) => Some(id.slot),
-            Timer::Unanswered(task) => Some(task.slot),
+            Timer::NoReply(task) => Some(task.slot),
             _ => None,
         }
     }

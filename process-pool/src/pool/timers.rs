@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use super::{Deferred, Stage, State, ids::WorkerId, slot::WorkerSlot, timer::Timer};
 
 impl State {
-    /// Handles a timer that is due. `is_in_a_reply` tells whether a part of a reply of the worker has come. Timers that
-    /// need more than the state are handled by the supervisor.
+    /// Handles a timer that is due. `is_in_a_reply` tells whether a part of a reply of the worker has arrived. Timers
+    /// that need more than the state are handled by the supervisor.
     pub(crate) fn on_timer(&mut self, timer: Timer, is_in_a_reply: bool, now: Instant) -> Deferred {
         match timer {
             Timer::Limit(id) => return self.check_limits(id, is_in_a_reply, now),
             Timer::Stall(id) => return self.check_stall(id, now),
             Timer::Stopped(id) => return self.check_stopped(id, is_in_a_reply, now),
-            Timer::Unanswered(task) => return self.end_unanswered(task, now),
+            Timer::NoReply(task) => return self.end_without_reply(task, now),
             Timer::Kill(id) => self.kill(id),
             Timer::Start(id) => self.check_start(id),
             Timer::Trim => self.trim(),
@@ -39,7 +39,7 @@ impl State {
             self.timers.retain(|at, timer| match *timer {
                 Timer::Limit(id) => worker(id).is_some_and(|worker| worker.checks.limit == Some(at)),
                 Timer::Stall(id) => worker(id).is_some_and(|worker| worker.checks.stall == Some(at)),
-                Timer::Unanswered(task) => slots
+                Timer::NoReply(task) => slots
                     .get(task.slot)
                     .and_then(WorkerSlot::worker)
                     .is_some_and(|worker| worker.in_flight().iter().any(|other| other.sequence == task.sequence)),

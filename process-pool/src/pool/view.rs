@@ -30,19 +30,19 @@ impl State {
 impl Pool {
     /// Returns the statistics. They are zero in the child of a fork, which has no part in the pool.
     pub(crate) fn stats(&self) -> Stats {
-        if self.born.check().is_err() { Stats::default() } else { self.state.lock().stats() }
+        if self.fork_generation.check().is_err() { Stats::default() } else { self.state.lock().stats() }
     }
 }
 
-/// How long to wait for the lock. The pool holds it for that long only if an error in this crate keeps it forever, and
-/// then this text may help to find the error.
+/// How long to wait for the lock. The pool holds it for that long only if an error in this crate keeps it locked
+/// forever, and then this text may help to find the error.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut description = f.debug_struct("ProcessPoolExecutor");
         description.field("name", &self.name);
-        if self.born.check().is_err() {
+        if self.fork_generation.check().is_err() {
             // A thread that the fork has left behind may hold the lock forever.
             return description.field("phase", &"left behind by a fork").finish_non_exhaustive();
         }

@@ -34,15 +34,15 @@ mod tests {
 
     #[test]
     fn advice_fits_the_cause_and_an_unknown_cause_has_none() {
-        let said = |errno: Errno| advice(&errno.into());
+        let advised = |errno: Errno| advice(&errno.into());
         for errno in [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM] {
-            assert!(said(errno).contains("fewer workers"), "{errno}");
+            assert!(advised(errno).contains("fewer workers"), "{errno}");
         }
         for errno in [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::PERM, Errno::TOOBIG, Errno::IO, Errno::NOSYS] {
-            assert!(!said(errno).contains("fewer workers"), "{errno}");
+            assert!(!advised(errno).contains("fewer workers"), "{errno}");
         }
-        assert!(said(Errno::NOENT).contains("/proc") && said(Errno::ACCESS).contains("execute"));
-        assert!(said(Errno::MFILE).contains("descriptors") && said(Errno::AGAIN).contains("processes"));
+        assert!(advised(Errno::NOENT).contains("/proc") && advised(Errno::ACCESS).contains("execute"));
+        assert!(advised(Errno::MFILE).contains("descriptors") && advised(Errno::AGAIN).contains("processes"));
         assert_eq!(advice(&io::ErrorKind::NotFound.into()), "", "not the system's");
     }
 }

@@ -26,16 +26,17 @@ use crate::{
     worker,
 };
 
-/// Whether this process has checked whether it is a worker. If it has not, a process that it starts would not either.
-static HAS_LOOKED: AtomicBool = AtomicBool::new(false);
+/// Whether this process has checked whether it is a worker. If it has not, a process that it starts would not check
+/// either.
+static HAS_CHECKED: AtomicBool = AtomicBool::new(false);
 
 before_main!(enter_before_main);
 
 fn enter_before_main(call: Call) {
     become_worker_if_started_as_one(|| {
-        // Only for tidiness: a marker alone makes no worker.
-        // SAFETY: the loader calls this before `main`. What another initialiser may have started does not read
-        // variables while the program is still being loaded.
+        // The marker is removed only for tidiness: without a greeting it makes no worker. SAFETY: the loader calls this
+        // before `main`. What another initialiser may have started does not read variables while the program is still
+        // being loaded.
         unsafe { take_variable(MARKER) };
         call.note();
     });
@@ -51,21 +52,21 @@ fn enter_before_main(call: Call) {
 /// // ... the rest of `main`
 /// ```
 pub fn init() {
-    if !has_looked() {
+    if !has_checked() {
         // The whole list has run. Other threads may be running in spite of the documentation, so the marker stays.
         become_worker_if_started_as_one(|| {});
     }
 }
 
-/// Returns whether a process that this one starts would find out that it is a worker.
-pub(crate) fn has_looked() -> bool {
+/// Returns `true` if this process has checked whether it is a worker. Then a process that it starts checks as well.
+pub(crate) fn has_checked() -> bool {
     // ORDERING: written before `main`, or by the thread that then builds a pool.
-    HAS_LOOKED.load(Relaxed)
+    HAS_CHECKED.load(Relaxed)
 }
 
 /// Serves and does not return if this process is a worker, after it has called `prepare`. Otherwise does nothing.
 fn become_worker_if_started_as_one(prepare: impl FnOnce()) {
-    HAS_LOOKED.store(true, Relaxed);
+    HAS_CHECKED.store(true, Relaxed);
     // A worker's children inherit its environment, but not its socket.
     let Some(token) = token() else { return };
     let input = rustix::stdio::stdin();

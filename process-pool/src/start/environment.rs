@@ -15,7 +15,7 @@ pub(crate) const GROUP: &str = "CONCURRENT_FUTURES_GROUP";
 /// From this depth on a worker may not build a pool of its own, because pools that start pools would never end.
 pub(crate) const DEEPEST: u32 = 8;
 
-/// Returns whether a variable belongs to this module.
+/// Returns `true` if a variable belongs to this module.
 pub(crate) fn is_own_variable(key: &OsStr) -> bool {
     key == MARKER || key == DEPTH || key == GROUP
 }

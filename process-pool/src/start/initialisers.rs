@@ -25,8 +25,8 @@ pub(crate) fn run_rest() {
     IS_STARTING.store(false, Relaxed);
 }
 
-/// Returns whether the caller is an initialiser in a worker. An initialiser that builds a pool would also build one in
-/// each worker of that pool, without end.
+/// Returns `true` if the caller is an initialiser in a worker. An initialiser that builds a pool would also build one
+/// in each worker of that pool, without end.
 pub(crate) fn are_running() -> bool {
     IS_STARTING.load(Relaxed)
 }

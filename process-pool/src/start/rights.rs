@@ -1,7 +1,7 @@
 //! The rights of a worker: it never has one that the process that starts it lacks.
 //!
 //! The caller of a program chooses its environment and its standard input. A program that has more rights than its
-//! caller (set-uid, set-gid, or with capabilities on its file) must not take orders from there, so it is never a
+//! caller (set-uid, set-gid, or with capabilities on its file) must not be controlled by those, so it is never a
 //! worker. A worker is started from the program's file, so the system would give it the rights of that file again, even
 //! if the building process has given them up. Therefore there are three checks, each before any task or initializer:
 //!
@@ -37,9 +37,9 @@ fn own_rights() -> Result<Rights, String> {
     let rights = credentials::own().map_err(unknown)?;
     if rights.ids().differ_among_themselves() || credentials::file_system_ids_differ(&rights) {
         return Err(format!(
-            "the real, effective and saved ids of this process differ ({}), so it has put rights aside for a while, \
-             and a worker, which is started from the program's file, could have them. Give the rights up for good, or \
-             take them back, before workers are started",
+            "the real, effective and saved ids of this process differ ({}), so it has suspended rights, and a worker, \
+             which is started from the program's file, could resume them. Give the rights up for good, or resume them, \
+             before workers are started",
             rights.ids()
         ));
     }
@@ -82,7 +82,7 @@ impl Terms {
         Ok(Terms { rights, lowers: added.capabilities, forbids_gain: added.privileged_user | added.ids })
     }
 
-    /// Returns whether any thread of this process may start the worker without giving anything up.
+    /// Returns `true` if any thread of this process may start the worker without giving anything up.
     pub(super) fn are_met(&self) -> bool {
         !self.lowers && !self.forbids_gain
     }

@@ -114,7 +114,7 @@ impl Setup {
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Returns whether the greeting of this copy with this token is in the socket. Takes nothing out of it.
+    /// Returns `true` if a greeting of this copy with this token is in the socket. The greeting stays there.
     pub(crate) fn is_waiting(socket: impl AsFd, token: u64, copy: u64) -> bool {
         let mut head = [0; HEAD];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;

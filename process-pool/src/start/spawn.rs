@@ -63,7 +63,7 @@ impl Blueprint {
         let _held = standard::hold();
         let executable = self.executable.path();
         let terms = Terms::of(executable.as_os_str())?;
-        // Made here, because the thread that starts the worker may have a table of descriptors of its own.
+        // The pipe is made here, because the thread that starts the worker may have a table of descriptors of its own.
         let (stderr, its_stderr) = io::pipe()?;
         let NewLink { socket, outbox, inbox, report, worker } = NewLink::make(self.transport)?;
         let token = fresh_token();
@@ -128,7 +128,7 @@ impl Drop for KilledOnDrop {
 /// inherited.
 fn fresh_token() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(1);
-    // ORDERING: the counter only has to give different numbers.
+    // ORDERING: the numbers only have to be different.
     let count = COUNT.fetch_add(1, Relaxed);
     let time = monotonic_now().as_nanos() as u64;
     (u64::from(std::process::id()) << 32 ^ time).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(count)

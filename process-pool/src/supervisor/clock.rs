@@ -11,7 +11,8 @@ use crate::pool::{Timer, WorkerId};
 const LATE: Duration = Duration::from_millis(100);
 
 impl Supervisor {
-    /// Gives back the time during which this program was stopped. The supervisor should have woken up at `due`.
+    /// Postpones deadlines by the time during which this program was stopped. The supervisor should have woken up at
+    /// `due`.
     pub(super) fn give_back_since(&mut self, due: Instant) {
         let late = due.elapsed();
         if late >= LATE {
@@ -53,7 +54,7 @@ impl Supervisor {
     fn on_link_timeout(&mut self, id: WorkerId) {
         let is_there = self.pool.state.lock().worker_by_id(id).is_some();
         if is_there {
-            self.give_up(id.slot);
+            self.declare_broken(id.slot);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! It waits for all kinds of [event](Event) together, and handles one after the other. It alone starts and reaps
 //! workers. It runs no user code: results are decoded by the threads that ask for them, and callbacks, wakers and other
 //! user code run in the [callback thread](crate::callbacks). It makes no call that another program can block: the
-//! standard error of workers is passed on by the [`forward`](crate::forward) thread.
+//! [`forward`](crate::forward) thread passes on the standard error of workers.
 
 mod clock;
 mod forwarding;
@@ -61,8 +61,8 @@ pub(crate) struct Supervisor {
     worker_io: PerSlot<Option<WorkerIo>>,
     /// Slots whose link had more bytes than one read takes.
     unfinished: VecDeque<SlotId>,
-    /// Slots whose workers need not ring, and when the supervisor reads their replies.
-    resting: Vec<(SlotId, Instant)>,
+    /// Slots whose workers need not ring, each with the time at which the supervisor reads its replies.
+    later_reads: Vec<(SlotId, Instant)>,
     memory_kills: MemoryKills,
     restart: RestartPolicy,
     logs: Logs,
@@ -77,14 +77,14 @@ impl Supervisor {
             initializer,
             worker_io: PerSlot::new(workers, |_| None),
             unfinished: VecDeque::new(),
-            resting: Vec::new(),
+            later_reads: Vec::new(),
             memory_kills: MemoryKills::watch(),
             restart: RestartPolicy::new(workers),
             logs: Logs::new(),
         }
     }
 
-    /// Stops the workers and threads of a pool whose build failed after all.
+    /// Stops the workers and threads of a pool whose build has failed.
     pub(crate) fn abandon(mut self) {
         for slot in self.worker_io.ids() {
             self.reap(slot);
@@ -114,7 +114,7 @@ impl Supervisor {
                 .collect();
             events.clear();
             let mut to_read = std::mem::take(&mut self.unfinished);
-            to_read.extend(self.end_rests());
+            to_read.extend(self.take_due_reads());
             self.resume_logs();
             to_read.extend(self.pool.state.lock().take_for_supervisor());
             happened.into_iter().chain(to_read.into_iter().map(Event::Doorbell)).for_each(|event| self.handle(event));
@@ -142,8 +142,8 @@ impl Supervisor {
             true => self.pool.state.lock().timers.next(),
             false => Some(now),
         };
-        let rested = self.resting.iter().map(|(_, at)| *at).min();
-        next = next.into_iter().chain(rested).min();
+        let next_read = self.later_reads.iter().map(|(_, at)| *at).min();
+        next = next.into_iter().chain(next_read).min();
         let timeout = next.map(|next| next.saturating_duration_since(now));
         if self.pool.poller.wait(events, timeout).is_err() {
             // No argument can be wrong here, so this is a temporary lack of resources.
@@ -154,19 +154,19 @@ impl Supervisor {
         }
     }
 
-    /// Schedules another read of a slot after a rest.
-    fn look_again(&mut self, slot: SlotId, rest: Duration) {
-        self.resting.retain(|(other, _)| *other != slot);
-        self.resting.push((slot, Instant::now() + rest));
+    /// Schedules another read of a slot after a backoff.
+    fn schedule_read(&mut self, slot: SlotId, backoff: Duration) {
+        self.later_reads.retain(|(other, _)| *other != slot);
+        self.later_reads.push((slot, Instant::now() + backoff));
     }
 
-    /// Returns the slots whose rest is over.
-    fn end_rests(&mut self) -> Vec<SlotId> {
-        if self.resting.is_empty() {
+    /// Returns the slots whose backoff is over.
+    fn take_due_reads(&mut self) -> Vec<SlotId> {
+        if self.later_reads.is_empty() {
             return Vec::new();
         }
         let now = Instant::now();
-        self.resting.extract_if(.., |(_, at)| *at <= now).map(|(slot, _)| slot).collect()
+        self.later_reads.extract_if(.., |(_, at)| *at <= now).map(|(slot, _)| slot).collect()
     }
 
     fn handle(&mut self, event: Event) {

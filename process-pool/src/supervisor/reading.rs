@@ -8,22 +8,23 @@ use std::{
 use executor_core::{Error, ErrorKind};
 
 use super::Supervisor;
-use crate::pool::{Armed, OnDoorbell, Received, ReplyReader, Rest, SlotId, Timer};
+use crate::pool::{AfterRead, Armed, OnDoorbell, Received, ReplyReader, SlotId, Timer};
 
-/// How long the supervisor rests while replies come so fast that a wake-up for each would cost more than the task.
-const REST: Duration = Duration::from_micros(100);
+/// How long the supervisor waits between reads while replies arrive so fast that a wake-up for each would cost more
+/// than the task.
+const BACKOFF: Duration = Duration::from_micros(100);
 
-/// How long it rests while other threads read.
-const LONG_REST: Duration = Duration::from_micros(300);
+/// How long it waits between reads while other threads read.
+const LONG_BACKOFF: Duration = Duration::from_micros(300);
 
 /// How long a process may take to end after its link was closed.
 const LINGER: Duration = Duration::from_millis(200);
 
 impl Supervisor {
-    /// Handles a doorbell, or the end of a rest.
+    /// Handles a doorbell, or the end of a backoff.
     pub(super) fn on_doorbell(&mut self, slot: SlotId) {
         match self.pool.with_reader(slot, ReplyReader::drain_doorbell) {
-            Some(OnDoorbell::LookLater) => self.look_again(slot, LONG_REST),
+            Some(OnDoorbell::ReadLater) => self.schedule_read(slot, LONG_BACKOFF),
             Some(OnDoorbell::Read) | None => self.read_replies(slot),
         }
     }
@@ -46,7 +47,7 @@ impl Supervisor {
                     }
                 }
                 // The worker has overwritten the link.
-                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => return self.give_up(slot),
+                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => return self.declare_broken(slot),
                 Some(Err(error)) => return self.on_link_closed(slot, &error),
             }
         }
@@ -55,13 +56,13 @@ impl Supervisor {
 
     /// Makes sure that the next reply is read, after everything was read.
     fn stop_reading(&mut self, slot: SlotId, completed: usize) -> Armed {
-        let rest = self.pool.with_reader(slot, |reader| reader.choose_rest(completed));
-        let looks_again = rest == Some(Rest::LookAgain);
-        self.send_rest(slot, !looks_again);
-        if looks_again {
-            self.look_again(slot, REST);
-        } else if self.pool.with_reader(slot, ReplyReader::arm) == Some(Armed::MoreHasCome) {
-            return Armed::MoreHasCome;
+        let after_read = self.pool.with_reader(slot, |reader| reader.choose_after_read(completed));
+        let reads_again = after_read == Some(AfterRead::ReadAgain);
+        self.send_rest(slot, !reads_again);
+        if reads_again {
+            self.schedule_read(slot, BACKOFF);
+        } else if self.pool.with_reader(slot, ReplyReader::arm) == Some(Armed::MoreHasArrived) {
+            return Armed::MoreHasArrived;
         }
         if let Some(io) = &self.worker_io[slot]
             && let Err(error) = io.check_link_open()
@@ -84,7 +85,7 @@ impl Supervisor {
             self.on_declined(slot, error);
         }
         if received.protocol_error {
-            self.give_up(slot);
+            self.declare_broken(slot);
         }
     }
 
@@ -127,12 +128,12 @@ impl Supervisor {
             state.set_timer(Instant::now() + LINGER, Timer::LinkClosed(id));
         } else {
             drop(state);
-            self.give_up(slot);
+            self.declare_broken(slot);
         }
     }
 
     /// Kills a worker that has broken the protocol or can no longer be reached. Its death completes its tasks.
-    pub(super) fn give_up(&mut self, slot: SlotId) {
+    pub(super) fn declare_broken(&mut self, slot: SlotId) {
         let Some(io) = &mut self.worker_io[slot] else { return };
         io.unwatch_socket(&self.pool.poller);
         let reports_exit = io.reports_exit();
@@ -145,18 +146,19 @@ impl Supervisor {
         }
     }
 
-    /// Returns whether another worker is ready, or was started and has not failed yet.
+    /// Returns `true` if another worker is ready, or was started and has not failed yet.
     pub(super) fn others_may_serve(&self, slot: SlotId) -> bool {
         self.pool.state.lock().others_may_serve(slot)
     }
 }
 
-/// Returns whether the other end of a socket was closed with unread bytes in it. Not every system reports that.
+/// Returns `true` if the other end of a socket was closed with unread bytes in it. Not every system reports that.
 pub(super) fn is_reset(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionReset
 }
 
-/// Returns the error of a pool that is broken because a worker said why it cannot serve.
+/// Returns the error of a pool that is broken because no worker can serve. `error` is the reason that the last worker
+/// reported.
 pub(super) fn broken_by_start(pool: &str, error: &Error) -> Error {
     Error::new(
         ErrorKind::Broken,

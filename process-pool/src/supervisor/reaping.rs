@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Reaped {
     death: Death,
     life: Life,
-    /// Why the worker could not become ready, if it has said so.
+    /// Why the worker could not become ready, if it has reported that.
     declined: Option<Error>,
 }
 
@@ -30,7 +30,7 @@ impl Supervisor {
         match self.restart.on_death(reaped.life, self.others_may_serve(slot)) {
             Next::StartNow => self.fill(slot),
             Next::StartAfter(pause) => self.fill_later(slot, pause),
-            Next::GiveUp => {
+            Next::BreakPool => {
                 let reason = match &reaped.declined {
                     Some(error) => broken_by_start(&self.pool.name, error),
                     None => reaped.death.broken(&self.pool.name),
@@ -64,9 +64,9 @@ impl Supervisor {
         }
     }
 
-    /// Reads what the worker sent before it died. These replies count.
+    /// Reads the replies that the worker sent before it died. They count like any other.
     fn read_last_replies(&mut self, slot: SlotId) {
-        // A link holds less than this. But programs that tasks have started may have the worker's end of it, and keep
+        // A link holds less than this, but programs that tasks have started may have the worker's end of it and keep
         // sending.
         const MOST: usize = 16 << 20;
         let mut bytes = 0;

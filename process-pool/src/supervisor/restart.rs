@@ -1,15 +1,16 @@
 //! The restart policy. It decides whether and when a worker is started after another has failed, and when the pool
 //! breaks.
 //!
-//! A pool breaks only for a reason that is not going to pass. While another worker serves, or may still begin to, the
-//! pool does not break: failing starts go on with pauses, because they cost no task. When no worker is left, a few
-//! failures in a row break the pool if none of its workers was ever ready, because the next one most likely fails as
-//! well. It takes more attempts, with pauses, if workers were ready before, if they were killed from outside, or if the
-//! system lacks a resource that may soon be free again. Either way the number of starts without a worker that serves is
-//! bounded.
+//! A pool breaks only because of a reason that will most likely not pass. While another worker serves, or may still
+//! begin to, the pool does not break: failing starts go on with pauses, because they cost no task. When no worker is
+//! left, a few failures in a row break the pool if none of its workers was ever ready, because the next one most likely
+//! fails as well. It takes more attempts, with pauses, if workers were ready before, if they were killed from outside,
+//! or if the system lacks a resource that may soon be free again. Either way the number of starts without a worker that
+//! serves is bounded.
 //!
-//! While no worker has ever been ready, the ones that are starting tell whether any can be. After enough failures their
-//! outcome is waited for: otherwise slow starts, of which one is always under way, would replace each other for long.
+//! While no worker has ever been ready, the workers that are starting show whether any can be. After enough failures
+//! the pool waits for their outcome: otherwise slow starts, one of which is always in progress, would replace each
+//! other for a long time.
 
 use std::{io, time::Duration};
 
@@ -18,8 +19,8 @@ use rustix::io::Errno;
 /// How many starts may fail in a row for a reason that most likely does not pass.
 const MOST_FAILURES: u32 = 3;
 
-/// How many starts may fail for a reason that may pass. When workers are killed from outside, as many of them may be
-/// killed as the pool has workers, and this many more.
+/// How many starts may fail for a reason that may pass. If workers are killed from outside, the limit is larger by the
+/// number of the pool's workers.
 const MOST_PASSING_FAILURES: u32 = 8;
 
 /// How many workers in a row may be ready and die without a task before the next are started with pauses.
@@ -50,7 +51,7 @@ pub(super) struct RestartPolicy {
 pub(super) enum Life {
     /// It died by itself before it was ready.
     Failed,
-    /// It said that it could not become ready, and why.
+    /// It reported that it could not become ready, and why.
     Declined,
     /// It was killed from outside before it was ready.
     Killed,
@@ -65,7 +66,7 @@ pub(super) enum Life {
 pub(super) enum Next {
     StartNow,
     StartAfter(Duration),
-    GiveUp,
+    BreakPool,
 }
 
 impl RestartPolicy {
@@ -74,7 +75,7 @@ impl RestartPolicy {
         RestartPolicy { width, has_served: false, failed: 0, killed: 0, useless: 0 }
     }
 
-    /// Records that a worker is ready. Returns whether empty slots have waited for this.
+    /// Records that a worker is ready. Returns `true` if empty slots have waited for this.
     #[must_use]
     pub(super) fn on_ready(&mut self) -> bool {
         let has_waited = !self.has_served && self.failed + self.killed > 0;
@@ -93,7 +94,7 @@ impl RestartPolicy {
                 let most = if self.has_served { MOST_PASSING_FAILURES } else { MOST_FAILURES };
                 self.count_failure(most, others)
             }
-            // Another worker would say the same, so one such worker is enough.
+            // Another worker would report the same, so one such worker is enough.
             Life::Declined => match self.count_failure(1, others) {
                 Next::StartNow => Next::StartAfter(PAUSE),
                 next => next,
@@ -104,10 +105,10 @@ impl RestartPolicy {
                     0..MOST_FAILURES => Next::StartNow,
                     more if more < MOST_PASSING_FAILURES => Next::StartAfter(pause(more - MOST_FAILURES + 1)),
                     more if others => self.after_many(more),
-                    _ => Next::GiveUp,
+                    _ => Next::BreakPool,
                 }
             }
-            // Their deaths have nothing to do with tasks and go on, so restarts without pauses would never end.
+            // Such deaths are not caused by tasks and may go on, so restarts without pauses would never end.
             Life::Useless if self.useless > MOST_USELESS_WORKERS => {
                 Next::StartAfter(pause(self.useless - MOST_USELESS_WORKERS))
             }
@@ -128,7 +129,7 @@ impl RestartPolicy {
     fn count_failure(&mut self, most: u32, others: bool) -> Next {
         self.failed = self.failed.saturating_add(1);
         match self.failed {
-            failed if failed >= most && !others => Next::GiveUp,
+            failed if failed >= most && !others => Next::BreakPool,
             failed if failed >= most => self.after_many(failed),
             failed if failed < MOST_FAILURES => Next::StartNow,
             failed => Next::StartAfter(pause(failed - MOST_FAILURES + 1)),
@@ -145,7 +146,7 @@ impl RestartPolicy {
     }
 }
 
-/// Returns whether the system lacks a resource that other programs may free at any moment.
+/// Returns `true` if the system lacks a resource that other programs may free at any moment.
 fn may_pass(cause: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(cause),
@@ -170,8 +171,8 @@ mod tests {
         let mut policy = RestartPolicy::new(5);
         assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
         assert_eq!(policy.on_death(Life::Failed, false), Next::StartNow);
-        assert_eq!(policy.on_death(Life::Failed, false), Next::GiveUp);
-        assert_eq!(RestartPolicy::new(5).on_death(Life::Declined, false), Next::GiveUp);
+        assert_eq!(policy.on_death(Life::Failed, false), Next::BreakPool);
+        assert_eq!(RestartPolicy::new(5).on_death(Life::Declined, false), Next::BreakPool);
     }
 
     #[test]
@@ -186,7 +187,7 @@ mod tests {
         let nexts: Vec<Next> = (0..7).map(|_| policy.on_death(Life::Failed, true)).collect();
         assert_eq!(nexts.iter().filter(|next| **next == Next::StartNow).count(), 2);
         assert_eq!(nexts.iter().filter(|next| **next == Next::StartAfter(WAIT)).count(), 5);
-        assert_eq!(policy.on_death(Life::Failed, false), Next::GiveUp);
+        assert_eq!(policy.on_death(Life::Failed, false), Next::BreakPool);
     }
 
     #[test]
@@ -201,11 +202,11 @@ mod tests {
                 policy.on_refused(&refusal(Errno::NOENT), true),
                 policy.on_refused(&refusal(Errno::MFILE), true),
             ];
-            assert!(!nexts.contains(&Next::GiveUp));
+            assert!(!nexts.contains(&Next::BreakPool));
             assert!(round < 50 || nexts.iter().all(|next| matches!(next, Next::StartAfter(_))), "no storm");
         }
         // When the last worker is gone, the pool does not wait for a failure that has lasted this long.
-        assert_eq!(policy.on_death(Life::Failed, false), Next::GiveUp);
+        assert_eq!(policy.on_death(Life::Failed, false), Next::BreakPool);
     }
 
     #[test]
@@ -217,7 +218,7 @@ mod tests {
             let mut policy = RestartPolicy::new(2);
             let _ = policy.on_ready();
             let nexts: Vec<Next> = (0..MOST_PASSING_FAILURES).map(|_| fails(&mut policy)).collect();
-            assert_eq!(nexts.iter().position(|next| *next == Next::GiveUp), Some(nexts.len() - 1));
+            assert_eq!(nexts.iter().position(|next| *next == Next::BreakPool), Some(nexts.len() - 1));
             let pauses =
                 nexts.iter().map(|next| if let Next::StartAfter(pause) = next { *pause } else { Duration::ZERO });
             let pauses: Duration = pauses.sum();
@@ -225,7 +226,7 @@ mod tests {
         }
         let mut policy = RestartPolicy::new(2);
         let nexts: Vec<Next> = (0..3).map(|_| policy.on_refused(&refusal(Errno::ACCESS), false)).collect();
-        assert!(nexts[1] != Next::GiveUp && nexts[2] == Next::GiveUp);
+        assert!(nexts[1] != Next::BreakPool && nexts[2] == Next::BreakPool);
     }
 
     #[test]
@@ -236,7 +237,7 @@ mod tests {
             let mut pauses = Duration::ZERO;
             loop {
                 match policy.on_death(Life::Killed, false) {
-                    Next::GiveUp => break,
+                    Next::BreakPool => break,
                     Next::StartNow => {}
                     Next::StartAfter(pause) => pauses += pause,
                 }

@@ -71,7 +71,7 @@ impl Supervisor {
         // The worker may have been started and could not be watched.
         self.reap(slot);
         match self.restart.on_refused(&cause, self.others_may_serve(slot)) {
-            Next::GiveUp => {
+            Next::BreakPool => {
                 let message = format!(
                     "{} is broken: its last worker is gone, and no other could be started: {cause}{}",
                     self.pool.name,
@@ -84,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts workers in all slots that have none, soon.
+    /// Schedules the start of a worker in each slot that has none.
     pub(super) fn fill_empty_slots(&mut self) {
         for slot in (0..self.worker_io.len()).map(SlotId::new) {
             if self.worker_io[slot].is_none() {

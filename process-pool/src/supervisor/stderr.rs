@@ -37,7 +37,7 @@ impl Tail {
         if self.unfinished.is_empty() {
             forwarder.push(worker, lines, is_last);
         } else if !lines.is_empty() {
-            // In one piece, so that no other line comes between the two halves.
+            // Both halves are forwarded together, so that no other line comes between them.
             self.unfinished.extend_from_slice(lines);
             self.flush(worker, forwarder, is_last);
         }

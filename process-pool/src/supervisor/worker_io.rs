@@ -33,7 +33,7 @@ pub(super) struct WorkerIo {
     report: Option<Report>,
     /// Without a report: how many bytes it had written to its standard error at its last reply.
     written_at_last_reply: u64,
-    /// Why it could not become ready, if it has said so.
+    /// Why it could not become ready, if it has reported that.
     pub(super) declined: Option<Error>,
 }
 
@@ -174,8 +174,8 @@ impl WorkerIo {
         self.read_some(reading, false);
     }
 
-    /// Reads the rest of the standard error of a worker that has ended. Programs that its tasks have started may still
-    /// write, and are not waited for.
+    /// Reads the rest of the standard error of a worker that has ended. This does not wait for programs that its tasks
+    /// have started, which may still write.
     pub(super) fn read_last_stderr(&mut self, reading: &mut Reading<'_>) {
         // Without a special right, a pipe cannot hold more on any system.
         const MOST: usize = 1 << 20;
@@ -249,7 +249,7 @@ impl WorkerIo {
         self.report.as_ref()
     }
 
-    /// Returns whether the poller reports the end of the process. If not, the closed socket does.
+    /// Returns `true` if the poller reports the end of the process. If not, the closed socket does.
     pub(super) fn reports_exit(&self) -> bool {
         self.exit.is_some()
     }

@@ -80,7 +80,7 @@ impl Ids {
         self.0[4]
     }
 
-    /// Returns whether the real, effective and saved ids are not all the same.
+    /// Returns `true` if the real, effective and saved ids are not all the same.
     pub(crate) fn differ_among_themselves(self) -> bool {
         let [user @ .., _, _, _] = self.0;
         let [_, _, _, group @ ..] = self.0;
@@ -124,7 +124,7 @@ pub(crate) struct Added {
     pub(crate) privileged_user: bool,
 }
 
-/// Returns whether running this file would change the effective ids of this process.
+/// Returns `true` if running this file would change the effective ids of this process.
 pub(super) fn file_changes_ids(program: &OsStr, ids: Ids) -> io::Result<bool> {
     let file = rustix::fs::stat(program)?;
     let mode = Mode::from_raw_mode(file.st_mode);

@@ -16,7 +16,7 @@ use rustix::{
 
 const NULL_DEVICE: &CStr = c"/dev/null";
 
-/// Returns whether this is one of the standard descriptors.
+/// Returns `true` if this is one of the standard descriptors.
 pub(crate) fn is_standard(descriptor: &OwnedFd) -> bool {
     (0..=2).contains(&descriptor.as_raw_fd())
 }
@@ -35,7 +35,7 @@ pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let file = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
     match rustix::fs::open(NULL_DEVICE, OFlags::RDONLY, Mode::empty()) {
         Ok(empty) => dup2_stdin(&empty)?,
-        // Without `/dev`, a pipe whose writing end is closed is just as empty.
+        // Without `/dev`, a pipe whose writing end is closed serves as well.
         Err(_) => dup2_stdin(rustix::pipe::pipe()?.0)?,
     }
     for descriptor in fill(OFlags::empty()) {

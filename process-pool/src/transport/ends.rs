@@ -18,7 +18,7 @@ pub(crate) trait Outbox: Send {
     /// that the caller must try again.
     fn want_room(&mut self) -> bool;
 
-    /// Returns whether the worker has not yet read everything that was sent. Only a link without [`Claims`] can tell.
+    /// Returns `true` if the worker has not yet read everything that was sent. Only a link without [`Claims`] can tell.
     fn is_unread(&self) -> bool {
         false
     }
@@ -38,21 +38,21 @@ pub(crate) trait Inbox: Send {
     /// that the worker has closed its end.
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize>;
 
-    /// Drains the doorbell. The caller does this before it looks for anything, so that a later ring wakes it.
+    /// Drains the doorbell. The caller does this before it checks for replies, so that a later ring wakes it.
     fn drain_doorbell(&mut self);
 
     /// Asks for a wake-up when something arrives. Returns `false` if something has arrived already, so that the caller
-    /// must look again.
+    /// must check again.
     fn arm(&mut self) -> bool;
 
-    /// Returns whether [`disarm`](Inbox::disarm) has an effect.
+    /// Returns `true` if [`disarm`](Inbox::disarm) has an effect.
     fn can_disarm(&self) -> bool;
 
-    /// Asks for no wake-up, because the caller will look without one. Returns `false` if the supervisor is woken
+    /// Asks for no wake-up, because the caller will check without one. Returns `false` if the supervisor is woken
     /// nevertheless.
     fn disarm(&mut self) -> bool;
 
-    /// Returns whether something has arrived. An error, or the end of the other side, does not count.
+    /// Returns `true` if something has arrived. An error, or the end of the other side, does not count.
     fn has_something(&self) -> bool;
 }
 
@@ -77,6 +77,6 @@ pub(crate) trait Port {
     fn finish(&mut self, sequence: u64, item: u64) -> bool;
     /// Notes when the task, or the item of a batch, started.
     fn note_time(&mut self);
-    /// Returns a function that tells in any thread whether the task with this number was asked to stop.
+    /// Returns a function that returns `true`, in any thread, if the task with this number was asked to stop.
     fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync>;
 }

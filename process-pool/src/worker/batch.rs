@@ -45,7 +45,7 @@ impl<'a> RunningBatch<'a> {
         Ok(RunningBatch { port, boundary, generation, remote, is_timed, open, claimed: 0, result: Ok(()) })
     }
 
-    /// Returns whether there are items without an outcome, and a parent to which it can be sent.
+    /// Returns `true` if there are items without an outcome, and a parent to which it can be sent.
     pub(super) fn is_open(&self) -> bool {
         self.open > 0 && self.result.is_ok()
     }

@@ -64,8 +64,8 @@ impl Boundary {
     }
 }
 
-/// Returns a time in which nothing can be written to a pipe. Asking how full the pipe is takes less work than writing,
-/// and the result is half of the time of that, because the processor may have been slow when this was measured.
+/// Returns a time in which nothing can be written to a pipe: half of the time that it takes to ask how full the pipe
+/// is. Asking takes less work than writing, and the processor may have been slow when this was measured.
 fn shortest_write(pipe: &OwnedFd) -> u64 {
     const TIMES: usize = 8;
     let measure = |_| {

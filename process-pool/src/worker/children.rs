@@ -14,7 +14,8 @@ use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions, getpid, getrlimit
 
 use crate::sys::{exit, process, process_tree};
 
-/// The process id of the worker. A copy of the worker that a task makes finds out by it that it is not the worker.
+/// The process id of the worker. A forked copy compares its own id with this one, and so knows that it is not the
+/// worker.
 static WORKER: AtomicI32 = AtomicI32::new(0);
 
 /// Makes this process the reaper of its descendants, and ends them when it exits.
@@ -50,7 +51,7 @@ pub(super) struct Reaper {
     due: Instant,
 }
 
-/// How many children are left. A task that wants to wait for children of an earlier task has fewer.
+/// How many children are left. A task that wants to wait for children of an earlier task most likely has fewer.
 const LEFT: usize = 64;
 
 /// The least time between two searches, because a search reads the list of all processes.

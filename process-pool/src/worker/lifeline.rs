@@ -14,7 +14,7 @@ use crate::sys::{process, signals};
 
 /// Starts the thread. The descriptors that it watches are open when this returns, so later limits do not matter.
 pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
-    // It calls nothing deep, and a worker's memory may be limited.
+    // A small stack suffices, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
     let parent = open_parent(parent);
     let thread = std::thread::Builder::new().name("lifeline".into()).stack_size(STACK);

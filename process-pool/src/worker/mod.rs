@@ -1,7 +1,7 @@
 //! The worker process: it reads a request, runs it, and writes the outcome, until it is told to leave.
 //!
-//! It never leaves on its own. It ends when the parent says so, when a task ends it, or, through its [`lifeline`], when
-//! the parent is gone.
+//! It never leaves on its own. It ends when the parent tells it to, when a task ends it, or, through its [`lifeline`],
+//! when the parent is gone.
 
 mod batch;
 mod boundary;

@@ -48,7 +48,7 @@ pub(crate) fn serve(socket: OwnedFd, group: Option<&OsStr>) -> ! {
     }
 }
 
-/// Ends the process as the result of the loop demands.
+/// Ends the process in the way that fits the result of the loop.
 fn leave(result: io::Result<()>) -> ! {
     match result {
         // This flushes the output of tasks on the standard output.
@@ -247,7 +247,7 @@ impl Worker {
         functions.find(address)
     }
 
-    /// Returns the object through which the task can ask about itself. The last one is reused unless a task has kept
+    /// Returns the object through which the task can query its own state. The last one is reused unless a task has kept
     /// it.
     fn remote(&mut self, request: &Request, name: Cow<'static, str>) -> Arc<Remote> {
         let (id, attempt, number) = (TaskId::from_u64(request.task), request.attempt, request.sequence);

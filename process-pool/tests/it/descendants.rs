@@ -45,7 +45,7 @@ fn leaves_a_family(path: String) -> u32 {
     std::process::id()
 }
 
-/// Checks that all four processes end in `end`, and none before.
+/// Checks that all four processes end when `end` is called, and none before.
 fn ends_with(dir: &SharedDir, end: impl FnOnce()) {
     let family = dir.numbers("family");
     assert_eq!(family.len(), FAMILY);

@@ -52,7 +52,7 @@ fn write_all(bytes: &[u8]) -> bool {
     unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) == bytes.len().cast_signed() }
 }
 
-fn is_whole(line: &str) -> bool {
+fn is_intact(line: &str) -> bool {
     let text = line.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).and_then(|rest| rest.split_once(':'));
     text.is_some_and(|(number, x)| number.parse().is_ok_and(|number: usize| x == "x".repeat(number % 150)))
 }
@@ -148,8 +148,8 @@ fn replace_standard_error(kind: &str) -> Option<File> {
         }
     };
     if kind.starts_with("foreign") {
-        let nobody_may_open_it = fs::Permissions::from_mode(0o0);
-        File::from(writer.try_clone().unwrap()).set_permissions(nobody_may_open_it).unwrap();
+        let no_access = fs::Permissions::from_mode(0o0);
+        File::from(writer.try_clone().unwrap()).set_permissions(no_access).unwrap();
         is_no_root();
     }
     replace_fd_of_standard_error(&writer);
@@ -213,7 +213,7 @@ fn is_complete(lines: &[String], written: usize) {
         match left_out(line) {
             Some(count) => missing += count,
             None => {
-                assert!(is_whole(line), "{line:?}");
+                assert!(is_intact(line), "{line:?}");
                 shown += line.len() + 1;
             }
         }
@@ -238,7 +238,7 @@ fn lines_of_workers_that_write_at_the_same_time_arrive_complete() {
         let mut counts: BTreeMap<bool, usize> = BTreeMap::new();
         for line in read_lines(reader, &channel().0) {
             assert_eq!(left_out(&line), None, "the reader is fast enough");
-            *counts.entry(is_whole(&line)).or_default() += 1;
+            *counts.entry(is_intact(&line)).or_default() += 1;
         }
         assert!(child.wait().unwrap().success());
         assert_eq!(counts, BTreeMap::from([(true, 2 * 8 * 5000)]), "{kind}");

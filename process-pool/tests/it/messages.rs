@@ -13,8 +13,8 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MESSAGES.md");
 
 const HEAD: &str = "\
 The messages of a pool when something fails: which task, which worker, what happened, the likely cause, and what to do next.
-The same facts are in the error as values: its `kind()`, and `worker_death()` with process, exit code, signal, task and last
-lines. A test compares these messages with those of the code.
+The same facts are in the error as values: its `kind()`, and `worker_death()` with process, exit code, signal, task and last lines.
+A test compares these messages with those of the code.
 
 ";
 
@@ -24,7 +24,7 @@ type Case = (&'static str, fn() -> Error);
 const CASES: &[Case] = &[
     ("A task reads through a bad pointer", || {
         let pool = pool();
-        error_of(&pool, "page 17", |()| raise_after_words("parsing page 17", libc::SIGSEGV))
+        error_of(&pool, "page 17", |()| raise_after_line("parsing page 17", libc::SIGSEGV))
     }),
     ("A task recurses without end", || error_of(&pool(), "page 17", |()| overflow(0))),
     ("A task wants more memory than its worker may have", || {
@@ -70,11 +70,11 @@ const CASES: &[Case] = &[
         error_of(&pool, "page 17", |()| 0)
     }),
     ("Workers repeatedly end before they are ready", || {
-        fn gives_up(_: ()) {
+        fn exits(_: ()) {
             eprintln!("libmodel.so: cannot open shared object file");
             std::process::exit(1)
         }
-        let pool = builder().initializer(gives_up, ()).build().unwrap();
+        let pool = builder().initializer(exits, ()).build().unwrap();
         error_of(&pool, "page 17", |()| 0)
     }),
 ];
@@ -103,15 +103,15 @@ fn raise(signal: i32) -> u64 {
     0
 }
 
-fn raise_after_words(words: &str, signal: i32) -> u64 {
-    eprintln!("{words}");
+fn raise_after_line(line: &str, signal: i32) -> u64 {
+    eprintln!("{line}");
     raise(signal)
 }
 
 #[allow(unconditional_recursion)]
 fn overflow(depth: u64) -> u64 {
-    let room = std::hint::black_box([depth; 100]);
-    overflow(depth + 1) + room[0]
+    let frame = std::hint::black_box([depth; 100]);
+    overflow(depth + 1) + frame[0]
 }
 
 /// Replaces process ids, which differ from run to run, and line numbers, which change with this file.

@@ -20,33 +20,33 @@ use crate::{
     },
 };
 
-type Begin = fn(&Scene);
+type Begin = fn(&Activity);
 
 /// What workers do when their program ends. Each activity has a pool of its own, over each transport.
 const ACTIVITIES: [(&str, Begin); 10] = [
-    ("idle", |scene| scene.keep(scene.pool())),
-    ("with a child", |scene| scene.keep_busy(starts_a_child)),
-    ("with children in sessions of their own", |scene| scene.keep_busy(starts_a_family)),
-    ("blocked in a read", |scene| scene.keep_busy(reads)),
-    ("ignoring signals", |scene| scene.keep_busy(ignores_every_signal)),
-    ("with a pool of its own", |scene| scene.keep_busy(has_a_pool)),
-    ("in the initializer", |scene| {
-        let pool = builder(scene.transport, 1).initializer(never_ends, scene.path("runs")).build().unwrap();
-        wait_for_file(&scene.path("runs"));
-        scene.keep(pool);
+    ("idle", |activity| activity.keep(activity.pool())),
+    ("with a child", |activity| activity.keep_busy(starts_a_child)),
+    ("with children in sessions of their own", |activity| activity.keep_busy(starts_a_family)),
+    ("blocked in a read", |activity| activity.keep_busy(reads)),
+    ("ignoring signals", |activity| activity.keep_busy(ignores_every_signal)),
+    ("with a pool of its own", |activity| activity.keep_busy(has_a_pool)),
+    ("in the initializer", |activity| {
+        let pool = builder(activity.transport, 1).initializer(never_ends, activity.path("runs")).build().unwrap();
+        wait_for_file(&activity.path("runs"));
+        activity.keep(pool);
     }),
-    ("in a loop without a system call", |scene| scene.keep_busy(spins)),
+    ("in a loop without a system call", |activity| activity.keep_busy(spins)),
     // The last two only last for a moment.
-    ("receiving", |scene| {
-        let pool = scene.pool();
-        keep_future(pool.submit(|text: String| text.len() as u32, "7".repeat(scene.mebibytes << 20)).unwrap());
-        scene.keep(pool);
+    ("receiving", |activity| {
+        let pool = activity.pool();
+        keep_future(pool.submit(|text: String| text.len() as u32, "7".repeat(activity.mebibytes << 20)).unwrap());
+        activity.keep(pool);
     }),
-    ("starting", |scene| scene.keep(builder(scene.transport, 2).build().unwrap())),
+    ("starting", |activity| activity.keep(builder(activity.transport, 2).build().unwrap())),
 ];
 
 /// The pool and the files of an activity.
-struct Scene {
+struct Activity {
     transport: Transport,
     directory: String,
     business: &'static str,
@@ -62,7 +62,7 @@ fn keep_future(future: Future<u32>) {
     FUTURES.lock().unwrap().push(future);
 }
 
-impl Scene {
+impl Activity {
     fn path(&self, name: &str) -> String {
         format!("{}/{:?} {} {name}", self.directory, self.transport, self.business)
     }
@@ -151,7 +151,7 @@ pub fn holds_pools() {
     let mebibytes = if way == "is killed" { 256 } else { 32 };
     for (business, begin) in ACTIVITIES {
         for transport in [Transport::Ring, Transport::Socket] {
-            begin(&Scene { transport, directory: directory.clone(), business, mebibytes });
+            begin(&Activity { transport, directory: directory.clone(), business, mebibytes });
         }
     }
     if way.contains("copy") {
@@ -220,7 +220,7 @@ fn leaves_no_process(way: &str) {
         "is killed" | "is killed and leaves a copy" => program.kill().unwrap(),
         "is stopped and killed" => {
             kill(program.id(), libc::SIGSTOP);
-            wait_until("it stands still", || is_stopped(program.id()));
+            wait_until("the program to be stopped", || is_stopped(program.id()));
             program.kill().unwrap();
         }
         _ => {}

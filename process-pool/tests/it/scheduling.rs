@@ -155,13 +155,13 @@ fn a_bounded_queue_has_space_again_when_a_task_leaves_it() {
         let pool = builder(transport, 1).queue_capacity(2).build().unwrap();
         for round in 0..30 {
             let blocker = Blocker::start(&pool);
-            let waiting = [1, 2].map(|n| pool.try_submit(|n: u32| n, n).expect("there is room"));
+            let waiting = [1, 2].map(|n| pool.try_submit(|n: u32| n, n).expect("there is space"));
             let refused = pool.try_submit(|n: u32| n, 3).expect_err("it is full");
             assert_eq!(refused.kind(), ErrorKind::QueueFull);
             match round % 3 {
                 0 => {
                     assert!(waiting[0].cancel());
-                    let third = pool.try_submit(|n: u32| n, 3).expect("there is room again");
+                    let third = pool.try_submit(|n: u32| n, 3).expect("there is space again");
                     assert!(pool.try_submit(|n: u32| n, 3).is_err());
                     blocker.release();
                     assert_eq!(get(&third).unwrap(), 3);

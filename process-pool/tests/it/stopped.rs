@@ -34,7 +34,7 @@ fn a_task_that_a_stopped_worker_has_not_started_runs_on_another() {
             for future in &futures {
                 assert!(!before.contains(&get(future).unwrap()));
             }
-            wait_until("all places to be filled", || pool.worker_pids().len() == workers);
+            wait_until("all slots to be filled", || pool.worker_pids().len() == workers);
         }
     });
 }

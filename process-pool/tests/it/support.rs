@@ -49,7 +49,7 @@ pub fn warm_up(pool: &ProcessPoolExecutor, workers: usize) {
     blockers.into_iter().for_each(Blocker::release);
 }
 
-/// Waits until the pool no longer counts the running tasks as short. It lets other tasks wait behind short ones only.
+/// Waits until the pool no longer counts the running tasks as short. The pool lets tasks wait only behind short ones.
 pub fn wait_until_tasks_are_long() {
     let start = Instant::now();
     wait_until("some milliseconds", || start.elapsed() > Duration::from_millis(5));

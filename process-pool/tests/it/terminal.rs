@@ -173,7 +173,7 @@ fn the_end_of_the_terminal_ends_the_host_and_its_workers() {
 }
 
 pub fn runs_until_released() {
-    fn passes_and_says((gate, ended): (String, String)) {
+    fn passes_and_notes((gate, ended): (String, String)) {
         touch(&format!("{gate}.runs"));
         wait_for_file(&format!("{gate}.open"));
         add_line(&ended, "one");
@@ -183,7 +183,7 @@ pub fn runs_until_released() {
     let pools = BOTH.map(|transport| pool(transport, 1));
     let tasks = pools.each_ref().map(|pool| {
         warm_up(pool, 1);
-        pool.submit(passes_and_says, (path("gate"), path("ended"))).unwrap()
+        pool.submit(passes_and_notes, (path("gate"), path("ended"))).unwrap()
     });
     wait_for_file(&path("gate.runs"));
     pools.iter().flat_map(|pool| pool.worker_pids()).for_each(|pid| add_line(&path("workers"), pid));

@@ -94,7 +94,7 @@ fn a_worker_that_dies_while_it_sends_a_result_costs_at_most_that_task() {
 
 /// A value that fails in one step of its transfer.
 #[derive(Debug)]
-enum Stubborn {
+enum FailingValue {
     Fine,
     NotWritten,
     NotRead,
@@ -102,22 +102,22 @@ enum Stubborn {
     PanicsRead,
 }
 
-impl Serialize for Stubborn {
+impl Serialize for FailingValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Stubborn::Fine => 0_u8.serialize(serializer),
-            Stubborn::NotRead => 1_u8.serialize(serializer),
-            Stubborn::PanicsRead => 2_u8.serialize(serializer),
-            Stubborn::NotWritten => Err(ser::Error::custom("it will not be written")),
-            Stubborn::PanicsWritten => panic!("while it is written"),
+            FailingValue::Fine => 0_u8.serialize(serializer),
+            FailingValue::NotRead => 1_u8.serialize(serializer),
+            FailingValue::PanicsRead => 2_u8.serialize(serializer),
+            FailingValue::NotWritten => Err(ser::Error::custom("it will not be written")),
+            FailingValue::PanicsWritten => panic!("while it is written"),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Stubborn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stubborn, D::Error> {
+impl<'de> Deserialize<'de> for FailingValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FailingValue, D::Error> {
         match u8::deserialize(deserializer)? {
-            0 => Ok(Stubborn::Fine),
+            0 => Ok(FailingValue::Fine),
             1 => Err(de::Error::custom("it will not be read")),
             _ => panic!("while it is read"),
         }
@@ -126,30 +126,30 @@ impl<'de> Deserialize<'de> for Stubborn {
 
 #[test]
 fn a_value_that_cannot_be_transferred_fails_its_own_task() {
-    fn makes(kind: u8) -> Stubborn {
+    fn makes(kind: u8) -> FailingValue {
         match kind {
-            0 => Stubborn::Fine,
-            1 => Stubborn::NotWritten,
-            2 => Stubborn::NotRead,
-            3 => Stubborn::PanicsWritten,
-            _ => Stubborn::PanicsRead,
+            0 => FailingValue::Fine,
+            1 => FailingValue::NotWritten,
+            2 => FailingValue::NotRead,
+            3 => FailingValue::PanicsWritten,
+            _ => FailingValue::PanicsRead,
         }
     }
     on_both(|transport| {
         let pool = pool(transport, 1);
-        let takes = |_: Stubborn| 1_u32;
-        assert_eq!(pool.submit(takes, Stubborn::NotWritten).unwrap_err().kind(), ErrorKind::Encode);
-        assert_eq!(pool.submit(takes, Stubborn::PanicsWritten).unwrap_err().kind(), ErrorKind::Panicked);
-        let not_read = pool.submit(takes, Stubborn::NotRead).unwrap();
+        let takes = |_: FailingValue| 1_u32;
+        assert_eq!(pool.submit(takes, FailingValue::NotWritten).unwrap_err().kind(), ErrorKind::Encode);
+        assert_eq!(pool.submit(takes, FailingValue::PanicsWritten).unwrap_err().kind(), ErrorKind::Panicked);
+        let not_read = pool.submit(takes, FailingValue::NotRead).unwrap();
         assert_eq!(get(&not_read).unwrap_err().kind(), ErrorKind::Decode);
-        let panics = pool.submit(takes, Stubborn::PanicsRead).unwrap();
+        let panics = pool.submit(takes, FailingValue::PanicsRead).unwrap();
         assert_eq!(get(&panics).unwrap_err().kind(), ErrorKind::Panicked);
         let kinds = [None, Some(ErrorKind::Encode), Some(ErrorKind::Decode), Some(ErrorKind::Panicked)];
         for (number, kind) in kinds.into_iter().chain([Some(ErrorKind::Panicked)]).enumerate() {
             let future = pool.submit(makes, number as u8).unwrap();
             assert_eq!(get(&future).err().map(|error| error.kind()), kind, "result {number}");
         }
-        assert_eq!(get(&pool.submit(takes, Stubborn::Fine).unwrap()).unwrap(), 1);
+        assert_eq!(get(&pool.submit(takes, FailingValue::Fine).unwrap()).unwrap(), 1);
         assert_eq!(pool.worker_pids().len(), 1);
     });
 }

@@ -162,7 +162,7 @@ fn results_are_not_dropped_by_the_supervisor() {
         let pool = pool(transport, 2);
         for n in 0..2000 {
             let future = pool.submit(Noisy, n).unwrap();
-            // The result is not taken, so any thread may be the last to hold it.
+            // The result is not moved out, so any thread may drop it.
             assert!(future.exception(DEADLINE).unwrap().is_none());
         }
         drop(pool);

@@ -100,7 +100,8 @@ const KILL: Failure =
     signal!(SIGKILL, 9, "killed from outside, by another process or by the kernel because memory ran out");
 const TERM: Failure = signal!(SIGTERM, 15, "asked to end from outside");
 const STACK: Failure = signal!(SIGSEGV, 11, "a stack overflow, most likely a recursion without end; limit its depth");
-const MEMORY: Failure = signal!(SIGABRT, 6, "probably out of memory; give it less, or a higher memory_limit");
+const MEMORY: Failure =
+    signal!(SIGABRT, 6, "probably out of memory; let the task use less memory, or raise memory_limit");
 /// The cause is recognised only if the worker wrote the message of its allocator while the failed task ran.
 const MEMORY_OF_ANOTHER: Failure =
     Failure { says: "worker process {pid} ({pool}_…) was ended by signal 6 (SIGABRT): …", ..MEMORY };

@@ -28,9 +28,9 @@ impl HostileLink {
         let (memory, outbox, inbox): (_, Box<dyn Outbox>, Box<dyn Inbox>) = match transport {
             Transport::Ring => {
                 let (_, memory) = ring::create().expect("shared memory");
-                let hand = memory.raw_access();
+                let access = memory.raw_access();
                 let (outbox, inbox) = memory.parent_ends(parent);
-                (Some(hand), Box::new(outbox), Box::new(inbox))
+                (Some(access), Box::new(outbox), Box::new(inbox))
             }
             Transport::Socket => {
                 let (outbox, inbox) = socket::parent_ends(parent);
@@ -54,16 +54,16 @@ impl HostileLink {
         let _ = rustix::net::send(&self.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 
-    pub(super) fn write_word(&self, place: usize, value: impl FnOnce(u64) -> u64) {
+    pub(super) fn write_word(&self, offset: usize, value: impl FnOnce(u64) -> u64) {
         if let Some(memory) = &self.memory {
-            memory.store(place, value(memory.load(place)));
+            memory.store(offset, value(memory.load(offset)));
         }
     }
 
     pub(super) fn write_claim(&self, sequence: u64, item: u64, state: u64) {
         if let Some(memory) = &self.memory {
-            let (place, word) = ring::fuzzing::RawAccess::claim(sequence, item, state);
-            memory.store(place, word);
+            let (offset, word) = ring::fuzzing::RawAccess::claim(sequence, item, state);
+            memory.store(offset, word);
         }
     }
 

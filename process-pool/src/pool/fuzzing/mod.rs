@@ -29,7 +29,7 @@ const SLOT: SlotId = SlotId::FIRST;
 const MOST_TASKS: usize = 40;
 
 /// A pool with one worker, which is not a process.
-struct Scene {
+struct Harness {
     transport: Transport,
     state: State,
     link: HostileLink,
@@ -41,21 +41,21 @@ struct Scene {
 #[derive(PartialEq, Eq)]
 enum Link {
     Open,
-    GivenUp,
+    Broken,
 }
 
 /// Runs one sequence of steps against the parent.
 pub fn parent(transport: Transport, bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
-    let mut scene = Scene::new(transport);
-    scene.submit(0, false);
+    let mut harness = Harness::new(transport);
+    harness.submit(0, false);
     while let Some(step) = Step::decode(&mut bytes) {
-        if scene.play(step) == Link::GivenUp {
-            scene.replace_worker();
+        if harness.run_step(step) == Link::Broken {
+            harness.replace_worker();
         }
     }
-    let _ = scene.read();
-    scene.end();
+    let _ = harness.read();
+    harness.end();
 }
 
 /// Sends one greeting to the code that decides whether a process is a worker.
@@ -75,17 +75,17 @@ pub fn greeting(bytes: &[u8]) {
     }
 }
 
-impl Scene {
-    fn new(transport: Transport) -> Scene {
+impl Harness {
+    fn new(transport: Transport) -> Harness {
         let state = State::new(Limits::default(), "pool", 1);
         let (link, outbox) = HostileLink::new(transport);
-        let mut scene = Scene { transport, state, link, program: Program::default(), now: Instant::now() };
-        scene.attach(outbox);
-        scene
+        let mut harness = Harness { transport, state, link, program: Program::default(), now: Instant::now() };
+        harness.attach(outbox);
+        harness
     }
 
     fn attach(&mut self, outbox: Box<dyn crate::transport::Outbox>) {
-        let worker = self.state.attach(SLOT, Process::nobody(), outbox);
+        let worker = self.state.attach(SLOT, Process::nonexistent(), outbox);
         worker.set_stage(Stage::Ready);
         worker.set_depth(16);
     }
@@ -98,10 +98,10 @@ impl Scene {
         Assignment { slot: SLOT, sequence: task.map_or(1, |task| task.sequence) }
     }
 
-    fn play(&mut self, step: Step<'_>) -> Link {
+    fn run_step(&mut self, step: Step<'_>) -> Link {
         match step {
-            Step::WriteWord { place, value } => self.link.write_word(place, |_| value),
-            Step::AddToWord { place, delta } => self.link.write_word(place, |word| word.wrapping_add(delta)),
+            Step::WriteWord { offset, value } => self.link.write_word(offset, |_| value),
+            Step::AddToWord { offset, delta } => self.link.write_word(offset, |word| word.wrapping_add(delta)),
             Step::WriteClaim { task, item, state } => {
                 let sequence = self.choose_task(task).sequence;
                 self.link.write_claim(sequence, item.into(), state.into());
@@ -132,7 +132,7 @@ impl Scene {
                 perform(deferred);
             }
             Step::Pass(time) => return self.pass(time),
-            Step::Die => return Link::GivenUp,
+            Step::Die => return Link::Broken,
         }
         Link::Open
     }
@@ -157,7 +157,7 @@ impl Scene {
         }
     }
 
-    /// Reads all that has come, as the supervisor does at a doorbell.
+    /// Reads all that has arrived, as the supervisor does at a doorbell.
     fn read(&mut self) -> Link {
         const ROUNDS: usize = 16;
         assert!(self.link.reader.drain_doorbell() == OnDoorbell::Read, "no other thread reads");
@@ -170,20 +170,20 @@ impl Scene {
                         return Link::Open;
                     }
                 }
-                Ok(_) if self.link.reader.is_closed() => return self.give_up(),
+                Ok(_) if self.link.reader.is_closed() => return self.declare_broken(),
                 Ok(_) => {}
                 Err(error) => {
                     let known =
                         [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
                     assert!(known.contains(&error.kind()), "{error}");
-                    return self.give_up();
+                    return self.declare_broken();
                 }
             }
         }
         Link::Open
     }
 
-    /// Reads once, and applies the replies. Returns how many bytes have come.
+    /// Reads once, and applies the replies. Returns how many bytes have arrived.
     fn receive(&mut self) -> io::Result<usize> {
         let bytes = self.link.reader.fill()?;
         if bytes > 0 {
@@ -198,17 +198,17 @@ impl Scene {
         Ok(bytes)
     }
 
-    fn give_up(&mut self) -> Link {
+    fn declare_broken(&mut self) -> Link {
         self.state.worker_mut(SLOT).expect("a worker").stop_assigning();
-        Link::GivenUp
+        Link::Broken
     }
 
     /// Lets time pass, and handles the timers that become due, as the supervisor does.
     fn pass(&mut self, time: Duration) -> Link {
         self.now += time;
         while let Some(timer) = self.state.timers.due(self.now) {
-            if timer.slot_to_read().is_some() && self.read() == Link::GivenUp {
-                return Link::GivenUp;
+            if timer.slot_to_read().is_some() && self.read() == Link::Broken {
+                return Link::Broken;
             }
             let is_in_a_reply = self.link.reader.is_in_a_reply();
             perform(self.state.on_timer(timer, is_in_a_reply, self.now));
@@ -216,7 +216,7 @@ impl Scene {
         Link::Open
     }
 
-    /// Lets the worker die, and puts another one into its slot. The bytes that it sent before its death count.
+    /// Lets the worker die, and puts another one into its slot. The bytes that it sent before its death are still read.
     fn replace_worker(&mut self) {
         const ROUNDS: usize = 16;
         let dying = self.state.begin_death(SLOT).expect("a worker");

@@ -10,9 +10,9 @@ pub(super) struct Bytes<'a>(&'a [u8]);
 /// One action of the worker or the program.
 pub(super) enum Step<'a> {
     /// The worker writes a word of the shared memory.
-    WriteWord { place: usize, value: u64 },
+    WriteWord { offset: usize, value: u64 },
     /// The worker adds to a word of the shared memory.
-    AddToWord { place: usize, delta: u64 },
+    AddToWord { offset: usize, delta: u64 },
     /// The worker writes the claim of one of its tasks.
     WriteClaim { task: u8, item: u8, state: u8 },
     /// The worker sends bytes in the form of a reply.
@@ -29,7 +29,7 @@ pub(super) enum Step<'a> {
     Die,
     /// The supervisor reads.
     Read,
-    /// The program submits a task, of a kind that [`Program`](super::program::Program) knows.
+    /// The program submits a task. [`Program::submit`](super::program::Program::submit) has the kinds.
     Submit { kind: u8, has_limit: bool },
     /// The program cancels a task that the worker has.
     Cancel { task: u8 },
@@ -89,9 +89,11 @@ impl<'a> Step<'a> {
             return None;
         }
         Some(match bytes.byte() % 20 {
-            0 | 1 => Step::WriteWord { place: RawAccess::place(bytes.byte(), bytes.small()) & !7, value: bytes.word() },
+            0 | 1 => {
+                Step::WriteWord { offset: RawAccess::offset(bytes.byte(), bytes.small()) & !7, value: bytes.word() }
+            }
             // Only words that have a meaning.
-            2 => Step::AddToWord { place: RawAccess::place(bytes.byte() % 10, 0) & !7, delta: bytes.word() },
+            2 => Step::AddToWord { offset: RawAccess::offset(bytes.byte() % 10, 0) & !7, delta: bytes.word() },
             3 | 4 => Step::WriteClaim { task: bytes.byte(), item: bytes.byte(), state: bytes.byte() % 16 },
             5..=8 => Step::SendFrame(Frame::decode(bytes)),
             9 => {
@@ -116,12 +118,12 @@ impl<'a> Frame<'a> {
     const OUTCOME: u8 = crate::frame::ReplyKind::Outcome as u8;
 
     fn decode(bytes: &mut Bytes<'a>) -> Frame<'a> {
-        let lies = bytes.byte();
-        let kind = if lies & 1 == 0 { Frame::OUTCOME } else { bytes.byte() };
-        let (task, sequence) = if lies & 2 == 0 { (bytes.byte(), None) } else { (0, Some(bytes.word())) };
-        let length = usize::from(if lies & 4 == 0 { bytes.byte() } else { bytes.byte() % 4 });
+        let false_fields = bytes.byte();
+        let kind = if false_fields & 1 == 0 { Frame::OUTCOME } else { bytes.byte() };
+        let (task, sequence) = if false_fields & 2 == 0 { (bytes.byte(), None) } else { (0, Some(bytes.word())) };
+        let length = usize::from(if false_fields & 4 == 0 { bytes.byte() } else { bytes.byte() % 4 });
         let body = bytes.take(length);
-        let announced = (lies & 8 != 0).then(|| bytes.word());
+        let announced = (false_fields & 8 != 0).then(|| bytes.word());
         Frame { kind, task, sequence, announced, body }
     }
 }

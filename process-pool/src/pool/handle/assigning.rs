@@ -52,7 +52,7 @@ impl WorkerHandle {
             && self.unsent.is_none()
             && let Some(task) = self.in_flight.back()
         {
-            // Without claims this side cannot learn when the task starts, so it counts as started now.
+            // Without claims the parent cannot learn when the task starts, so it counts as started now.
             let begun = task.job.task.begin();
             debug_assert!(begun, "only this pool has a task that it has placed");
         }

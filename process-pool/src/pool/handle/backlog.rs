@@ -8,7 +8,7 @@ use crate::transport::Outbox;
 
 /// See the [module](self).
 pub(super) struct Backlog {
-    /// The task that it is about, or 0 if none.
+    /// The task of the request, or 0 if the request belongs to no task.
     pub(super) sequence: u64,
     /// The head and the name.
     head: Vec<u8>,

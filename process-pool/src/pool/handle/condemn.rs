@@ -10,7 +10,8 @@ use crate::transport::{Claim, ITEM_MODULUS};
 
 impl WorkerHandle {
     /// Forbids the running task to finish, if it still runs; with `only`, if it still runs that item. A worker that is
-    /// being reaped counts as running its task, so that a task that is stopped then does not run again elsewhere.
+    /// being reaped counts as running its task, so that a task that is stopped then does not run again on another
+    /// worker.
     pub(crate) fn condemn(&mut self, sequence: u64, only: Option<u64>, error: Error) -> Condemned {
         if self.verdict.is_some() {
             return Condemned::No;
@@ -38,9 +39,9 @@ impl WorkerHandle {
             None if !self.has_started(sequence) => return Condemned::No,
             None => received,
         };
-        // A batch that was asked to stop ends at the item that runs then, and every outcome that comes was complete
-        // before. For a time limit it must be the item that has used up its time, so that the error does not fall on
-        // the next one.
+        // A batch that was asked to stop ends at the item that runs then, so every outcome that still arrives is
+        // complete and counts. A time limit applies to the item that has used up its time, so that the next item does
+        // not get the error.
         let is_asked = is_batch && error.kind() == ErrorKind::Terminated;
         self.pass_verdict(sequence, if is_asked { u64::MAX } else { item }, error);
         Condemned::Yes
@@ -61,12 +62,12 @@ impl WorkerHandle {
         self.stage = Stage::Leaving;
     }
 
-    /// Returns whether the worker is being killed because of a task.
+    /// Returns `true` if the worker is being killed because of a task.
     pub(crate) fn is_condemned(&self) -> bool {
         self.verdict.is_some()
     }
 
-    /// Returns whether the worker is being killed because of this task.
+    /// Returns `true` if the worker is being killed because of this task.
     pub(crate) fn is_condemned_for(&self, sequence: u64) -> bool {
         self.verdict.as_ref().is_some_and(|verdict| verdict.sequence == sequence)
     }

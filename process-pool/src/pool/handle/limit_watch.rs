@@ -1,11 +1,12 @@
-//! The time that a task with a time limit has run, as far as the worker can be believed.
+//! The time that a task with a time limit has run, computed without trusting the worker.
 //!
 //! A worker's claims and its clock are in memory that its tasks can write to, so both may have any value, and a
-//! different one each time. Two facts are certain: when a task was sent, and which outcomes have come. So:
+//! different one each time. Two facts are certain: when a task was sent, and which outcomes have arrived. So:
 //!
-//! - Items are counted by the outcomes that were received. A claim may be one item ahead of them, and never goes back.
-//! - The worker's clock counts only at the first look at an item, and only between the earliest time at which that item
-//!   can have started and now.
+//! - Items are counted by the outcomes that were received. A claim may be one item ahead of them; a claim that goes
+//!   back is ignored.
+//! - The worker's clock counts only at the first check of an item, and then only between the earliest time at which
+//!   that item can have started and now.
 //!
 //! Whatever a worker writes, the number of checks on a task without outcomes is bounded, and then its time is over.
 
@@ -29,12 +30,12 @@ pub(crate) struct Facts {
     pub(crate) was_seen: bool,
     /// When it was sent, or its last outcome came.
     pub(crate) since: Instant,
-    /// The same, but not before the end of the task before it.
+    /// The same, but not before the end of the previous task.
     pub(crate) front_since: Instant,
     /// How many of its items have an outcome, and how many have none.
     pub(crate) received: u64,
     pub(crate) open: u64,
-    /// Whether a part of a reply has come.
+    /// Whether a part of a reply has arrived.
     pub(crate) is_in_a_reply: bool,
     /// How many bytes have ever come from the worker.
     pub(crate) bytes: u64,
@@ -42,22 +43,22 @@ pub(crate) struct Facts {
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum LimitCheck {
     /// It has not used up its time. The next check is due after this time.
     InTime(Duration),
     /// It has used up its time, and its claim names the item that runs. It must be condemned at exactly that item.
     Over { item: Option<u64> },
-    /// It has used up its time, and its claim cannot be believed. It must be condemned by force.
+    /// It has used up its time, and its claim cannot be trusted. It must be condemned by force.
     OverForced,
 }
 
 /// See the [module](self).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LimitWatch {
-    /// The item that is believed to run.
+    /// The item that is assumed to run.
     item: u64,
     start: Instant,
-    /// When its reply began to arrive, and how many bytes had come by then.
+    /// When its reply began to arrive, and how many bytes had arrived by then.
     reply: Option<(Instant, u64)>,
     /// When it was first found to be over its limit and could not be condemned.
     overdue: Option<Instant>,
@@ -65,8 +66,8 @@ pub(crate) struct LimitWatch {
 
 impl LimitWatch {
     /// Checks the first task of a worker, which has this time limit.
-    pub(crate) fn look(watch: &mut Option<Box<LimitWatch>>, facts: &Facts, limit: Duration) -> Look {
-        // A claim never takes back an outcome that was received.
+    pub(crate) fn check(watch: &mut Option<Box<LimitWatch>>, facts: &Facts, limit: Duration) -> LimitCheck {
+        // No claim can undo an outcome that was received.
         if watch.as_ref().is_some_and(|watch| watch.item < facts.received) {
             *watch = None;
         }
@@ -78,7 +79,7 @@ impl LimitWatch {
             Some(Claim::Running { item }) => Some((facts.item(item), facts.start())),
             Some(Claim::Finished | Claim::Gone) => Some((facts.received, facts.front_since)),
         };
-        let Some((item, start)) = started else { return Look::InTime(limit) };
+        let Some((item, start)) = started else { return LimitCheck::InTime(limit) };
         let watch = match watch {
             Some(watch) if watch.item >= item => watch,
             _ => watch.insert(Box::new(LimitWatch { item, start, reply: None, overdue: None })),
@@ -93,25 +94,25 @@ impl LimitWatch {
         watch.judge(facts, limit)
     }
 
-    fn judge(&mut self, facts: &Facts, limit: Duration) -> Look {
+    fn judge(&mut self, facts: &Facts, limit: Duration) -> LimitCheck {
         if let Some((since, before)) = self.reply {
             let come = Duration::from_secs(facts.bytes.saturating_sub(before) / REPLY_RATE);
             let left = (REPLY_TIME + come).saturating_sub(facts.now.saturating_duration_since(since));
-            return if left.is_zero() { Look::OverForced } else { Look::InTime(left) };
+            return if left.is_zero() { LimitCheck::OverForced } else { LimitCheck::InTime(left) };
         }
         let left = limit.saturating_sub(facts.now.saturating_duration_since(self.start));
         if !left.is_zero() {
-            return Look::InTime(left);
+            return LimitCheck::InTime(left);
         }
         match facts.claim {
-            None => Look::Over { item: None },
-            Some(_) if self.overdue.is_some_and(|at| facts.now >= at + last_chance(limit)) => Look::OverForced,
-            Some(Claim::Running { item }) => Look::Over { item: Some(item) },
-            Some(_) => Look::OverForced,
+            None => LimitCheck::Over { item: None },
+            Some(_) if self.overdue.is_some_and(|at| facts.now >= at + last_chance(limit)) => LimitCheck::OverForced,
+            Some(Claim::Running { item }) => LimitCheck::Over { item: Some(item) },
+            Some(_) => LimitCheck::OverForced,
         }
     }
 
-    /// Moves every time that it has recorded with `postpone`.
+    /// Applies `postpone` to every time that it has recorded.
     pub(crate) fn postpone(&mut self, postpone: impl Fn(&mut Instant)) {
         postpone(&mut self.start);
         if let Some((since, _)) = &mut self.reply {
@@ -131,7 +132,7 @@ impl LimitWatch {
     }
 }
 
-/// Returns how long an outcome may take that was due when the task's time was over.
+/// Returns how much longer an outcome may take to arrive once the task's time is over.
 fn last_chance(limit: Duration) -> Duration {
     limit.clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
@@ -184,37 +185,37 @@ mod tests {
         let (sent, mut watch) = (Instant::now(), None);
         let runs = Some(Claim::Running { item: 0 });
         let waits = facts(sent, LIMIT, Some(Claim::Offered), Some(LIMIT));
-        assert_eq!(LimitWatch::look(&mut watch, &waits, LIMIT), Look::InTime(LIMIT));
+        assert_eq!(LimitWatch::check(&mut watch, &waits, LIMIT), LimitCheck::InTime(LIMIT));
         let first = facts(sent, 2 * LIMIT, runs, Some(HARDLY));
-        assert_eq!(LimitWatch::look(&mut watch, &first, LIMIT), Look::InTime(LIMIT - HARDLY));
+        assert_eq!(LimitWatch::check(&mut watch, &first, LIMIT), LimitCheck::InTime(LIMIT - HARDLY));
         let later = facts(sent, 3 * LIMIT, runs, Some(LIMIT + HARDLY));
-        assert_eq!(LimitWatch::look(&mut watch, &later, LIMIT), Look::Over { item: Some(0) });
+        assert_eq!(LimitWatch::check(&mut watch, &later, LIMIT), LimitCheck::Over { item: Some(0) });
     }
 
     #[test]
     fn a_false_clock_counts_no_further_back_than_the_task_was_sent() {
         let (sent, runs) = (Instant::now(), Some(Claim::Running { item: 0 }));
         let back = facts(sent, HARDLY, runs, Some(Duration::from_secs(1000)));
-        assert_eq!(LimitWatch::look(&mut None, &back, LIMIT), Look::InTime(LIMIT - HARDLY));
+        assert_eq!(LimitWatch::check(&mut None, &back, LIMIT), LimitCheck::InTime(LIMIT - HARDLY));
         let ahead = facts(sent, LIMIT, runs, None);
-        assert_eq!(LimitWatch::look(&mut None, &ahead, LIMIT), Look::Over { item: Some(0) });
+        assert_eq!(LimitWatch::check(&mut None, &ahead, LIMIT), LimitCheck::Over { item: Some(0) });
     }
 
     #[test]
     fn each_item_of_a_batch_has_the_whole_limit() {
         let (sent, mut watch) = (Instant::now(), None);
-        let mut look = |after: Duration, received, item| {
+        let mut check = |after: Duration, received, item| {
             let claim = Some(Claim::Running { item });
             let facts = Facts { received, open: 10 - received, ..facts(sent, after, claim, Some(HARDLY)) };
-            LimitWatch::look(&mut watch, &facts, LIMIT)
+            LimitWatch::check(&mut watch, &facts, LIMIT)
         };
-        let fresh = Look::InTime(LIMIT - HARDLY);
-        assert_eq!(look(HARDLY, 0, 0), fresh);
-        assert_eq!(look(LIMIT, 0, 1), fresh, "its outcome is on its way");
-        assert_eq!(look(2 * LIMIT, 1, 1), Look::Over { item: Some(1) });
-        assert_eq!(look(2 * LIMIT, 2, 2), fresh);
-        assert_eq!(look(3 * LIMIT, 2, 4), fresh);
-        assert_eq!(look(4 * LIMIT, 2, 5), Look::Over { item: Some(5) }, "no outcome, no more time");
+        let fresh = LimitCheck::InTime(LIMIT - HARDLY);
+        assert_eq!(check(HARDLY, 0, 0), fresh);
+        assert_eq!(check(LIMIT, 0, 1), fresh, "its outcome is on its way");
+        assert_eq!(check(2 * LIMIT, 1, 1), LimitCheck::Over { item: Some(1) });
+        assert_eq!(check(2 * LIMIT, 2, 2), fresh);
+        assert_eq!(check(3 * LIMIT, 2, 4), fresh);
+        assert_eq!(check(4 * LIMIT, 2, 5), LimitCheck::Over { item: Some(5) }, "no outcome, no more time");
     }
 
     #[test]
@@ -223,20 +224,20 @@ mod tests {
         let claim = Some(Claim::Running { item: 0 });
         let last = Facts { received: ITEM_MODULUS - 1, open: 5, ..facts(sent, LIMIT, claim, Some(HARDLY)) };
         let mut watch = None;
-        assert_eq!(LimitWatch::look(&mut watch, &last, LIMIT), Look::InTime(LIMIT - HARDLY));
+        assert_eq!(LimitWatch::check(&mut watch, &last, LIMIT), LimitCheck::InTime(LIMIT - HARDLY));
         assert_eq!(watch.map(|watch| watch.item), Some(ITEM_MODULUS));
     }
 
     #[test]
     fn a_reply_has_time_of_its_own_and_more_for_each_byte_that_comes() {
         let (sent, mut watch) = (Instant::now(), None);
-        let mut look = |after: Duration, bytes| {
+        let mut check = |after: Duration, bytes| {
             let facts = Facts { bytes, ..facts(sent, after, Some(Claim::Finished), Some(HARDLY)) };
-            LimitWatch::look(&mut watch, &facts, LIMIT)
+            LimitWatch::check(&mut watch, &facts, LIMIT)
         };
-        assert_eq!(look(LIMIT, 0), Look::InTime(REPLY_TIME));
-        assert_eq!(look(LIMIT + REPLY_TIME, 10 * REPLY_RATE), Look::InTime(Duration::from_secs(10)));
-        assert_eq!(look(LIMIT + 7 * REPLY_TIME, 10 * REPLY_RATE + 100), Look::OverForced);
+        assert_eq!(check(LIMIT, 0), LimitCheck::InTime(REPLY_TIME));
+        assert_eq!(check(LIMIT + REPLY_TIME, 10 * REPLY_RATE), LimitCheck::InTime(Duration::from_secs(10)));
+        assert_eq!(check(LIMIT + 7 * REPLY_TIME, 10 * REPLY_RATE + 100), LimitCheck::OverForced);
     }
 
     fn claims() -> impl Strategy<Value = Option<Claim>> {
@@ -254,29 +255,29 @@ mod tests {
 
         /// The first claim says that the task runs. The later claims may be anything, and no outcome comes.
         #[test]
-        fn a_task_is_over_after_a_few_looks_whatever_its_worker_writes(
+        fn a_task_is_over_after_a_few_checks_whatever_its_worker_writes(
             first in 0..3_u64,
             open in 1..5_u64,
-            says in proptest::collection::vec((claims(), proptest::option::of(0..400_u64), any::<u16>()), 40),
+            reports in proptest::collection::vec((claims(), proptest::option::of(0..400_u64), any::<u16>()), 40),
         ) {
             let (sent, mut watch) = (Instant::now(), None);
-            let (mut after, mut looks, mut ended) = (LIMIT, 0, false);
+            let (mut after, mut checks, mut ended) = (LIMIT, 0, false);
             let begin = (Some(Claim::Running { item: first }), Some(0), 0);
-            for (claim, age, bytes) in std::iter::once(begin).chain(says) {
-                looks += 1;
+            for (claim, age, bytes) in std::iter::once(begin).chain(reports) {
+                checks += 1;
                 let age = age.map(Duration::from_millis);
                 let facts = Facts { open, bytes: bytes.into(), ..facts(sent, after, claim, age) };
-                match LimitWatch::look(&mut watch, &facts, LIMIT) {
-                    Look::InTime(left) => after += left,
+                match LimitWatch::check(&mut watch, &facts, LIMIT) {
+                    LimitCheck::InTime(left) => after += left,
                     // The claim has changed before the task could be condemned.
-                    Look::Over { .. } => after += watch.as_mut().expect("it runs").note_overdue(facts.now, LIMIT),
-                    Look::OverForced => {
+                    LimitCheck::Over { .. } => after += watch.as_mut().expect("it runs").note_overdue(facts.now, LIMIT),
+                    LimitCheck::OverForced => {
                         ended = true;
                         break;
                     }
                 }
             }
-            prop_assert!(ended && looks <= 10, "{looks} looks");
+            prop_assert!(ended && checks <= 10, "{checks} checks");
             prop_assert!(after <= 5 * LIMIT + 2 * REPLY_TIME, "{after:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! One worker process, as the parent sees it.
 //!
 //! A handle is made when its process has started and dropped when the process was reaped, so nothing in it is about
-//! another worker. Anything learnt for the next worker is kept by the [slot](super::slot).
+//! another worker. What the next worker needs is in the [slot](super::slot).
 
 mod assigning;
 mod backlog;
@@ -33,7 +33,7 @@ use backlog::Backlog;
 pub(crate) use backlog::Sent;
 use given_back::GivenBack;
 pub(crate) use in_flight::{InFlight, Lost, Reached};
-pub(crate) use limit_watch::Look;
+pub(crate) use limit_watch::LimitCheck;
 pub(crate) use replying::ReplyEffect;
 pub(crate) use stage::Stage;
 pub(crate) use verdict::{Condemned, Verdict};
@@ -57,13 +57,13 @@ pub(crate) struct WorkerHandle {
     backlog: Option<Backlog>,
     /// The task whose request could not be sent because the link is broken, so it did not start.
     unsent: Option<u64>,
-    /// The task that a request to stop must be sent for, once a link without claims has space for it.
+    /// The task that must be sent a request to stop, once a link without claims has space for it.
     stop_request: Option<u64>,
     /// The last task that was sent a request to stop on such a link.
     asked_to_stop: u64,
     last_sequence: u64,
-    /// The last task that is known to be off the worker's queue, whatever the worker reports later. Initially the last
-    /// number before this worker; it then follows the replies.
+    /// The last task that is known to be off the worker's queue, whatever the worker reports later. It begins with the
+    /// last number of the previous worker, and then follows the replies.
     dequeued: u64,
     /// The last task that was withdrawn when it was the next to start. A healthy worker takes it off its queue soon.
     skipped: u64,
@@ -112,7 +112,8 @@ struct Traffic {
 }
 
 impl WorkerHandle {
-    /// Makes the handle of a new worker. `last_sequence` is the slot's last number, `depth` that of its last worker.
+    /// Makes the handle of a new worker. `last_sequence` is the slot's last sequence number, and `depth` is the depth
+    /// of its last worker.
     pub(super) fn new(
         id: WorkerId,
         process: Process,
@@ -204,7 +205,7 @@ impl WorkerHandle {
         self.depth = self.depth.min(most);
     }
 
-    /// Returns whether it was idle before its first task, or before the one that it completed last.
+    /// Returns `true` if it was idle before its first task, or before the one that it completed last.
     pub(crate) fn was_idle(&self) -> bool {
         self.was_idle
     }
@@ -223,7 +224,7 @@ impl WorkerHandle {
         self.in_flight.get_mut(at)
     }
 
-    /// Returns whether it is ready and has no task.
+    /// Returns `true` if it is ready and has no task.
     pub(crate) fn is_idle(&self) -> bool {
         self.stage == Stage::Ready && self.in_flight.is_empty()
     }
@@ -238,7 +239,7 @@ impl WorkerHandle {
         self.in_flight.len().saturating_sub(1)
     }
 
-    /// Returns whether it can be given another task. `most` is how many tasks a worker may run in its life.
+    /// Returns `true` if it can be given another task. `most` is how many tasks a worker may run in its life.
     pub(crate) fn accepts_task(&self, most: Option<usize>) -> bool {
         if self.stage != Stage::Ready || self.backlog.is_some() || self.in_flight.len() >= self.depth {
             return false;
@@ -252,8 +253,8 @@ impl WorkerHandle {
         }
     }
 
-    /// Returns whether the next task has a claim to use. A claim is free once the worker has taken the task that had it
-    /// off its queue. For withdrawn tasks the worker's report counts. The claim of a task in flight is never free,
+    /// Returns `true` if the next task has a claim to use. A claim is free once the worker has taken the task that had
+    /// it off its queue. For withdrawn tasks, the worker's report decides. The claim of a task in flight is never free,
     /// whatever the worker reports.
     fn has_free_claim(&self, claims: &dyn Claims) -> bool {
         let is_free = |taken: u64| self.last_sequence.saturating_sub(taken) < claims.slots() - 1;
@@ -266,25 +267,25 @@ impl WorkerHandle {
         taken <= self.last_sequence && is_free(taken) && !self.in_flight.front().is_some_and(is_held)
     }
 
-    /// Returns whether it is idle and still cannot be given a task, because withdrawn tasks are in its queue.
+    /// Returns `true` if it is idle and still cannot be given a task, because withdrawn tasks are in its queue.
     fn is_blocked_by_withdrawn(&self) -> bool {
         self.is_idle() && (self.backlog.is_some() || self.claims().is_some_and(|claims| !self.has_free_claim(claims)))
     }
 
-    /// Returns whether it has reported that it took the first of its tasks off its queue. It has then started the task
-    /// or found it withdrawn, and has changed the task's claim before it reported.
+    /// Returns `true` if it has reported that it took the first of its tasks off its queue. It has then started the
+    /// task or found it withdrawn, and has changed the task's claim before it reported.
     fn has_dequeued(&self, claims: &dyn Claims, sequence: u64) -> bool {
         (sequence..=self.last_sequence).contains(&claims.taken())
     }
 
-    /// Returns whether a task that was withdrawn right before its start is still in its queue.
+    /// Returns `true` if a task that was withdrawn right before its start is still in its queue.
     pub(crate) fn has_withdrawn_to_skip(&self) -> bool {
         let is_past = |dequeued: u64| dequeued >= self.skipped;
         !is_past(self.dequeued) && self.claims().is_some_and(|claims| !is_past(claims.taken()))
     }
 
     /// Asks for the doorbell if only withdrawn tasks keep the worker from another task: the worker rings once it is
-    /// past them. Returns whether it has asked. If so, the caller must check
+    /// past them. Returns `true` if it has asked. The caller must then check
     /// [`accepts_task`](WorkerHandle::accepts_task) again.
     #[must_use]
     pub(crate) fn request_doorbell_for_claim(&mut self) -> bool {
@@ -297,26 +298,26 @@ impl WorkerHandle {
         must_ask
     }
 
-    /// Returns whether it was given all the tasks that it may run in its life.
+    /// Returns `true` if it was given all the tasks that it may run in its life.
     pub(crate) fn has_had_all_tasks(&self, most: Option<usize>) -> bool {
         most.is_some_and(|most| self.assigned >= most)
     }
 
-    /// Returns whether a task that it was given has started, as far as the link tells.
+    /// Returns `true` if a task that it was given has started, as far as the link tells.
     pub(crate) fn has_started(&self, sequence: u64) -> bool {
         match self.claims() {
             Some(claims) => claims.claim(sequence) != Claim::Offered,
-            // It started when it was sent, unless the link broke over it.
+            // It started when it was sent, unless the link broke while it was sent.
             None => self.unsent != Some(sequence),
         }
     }
 
-    /// Returns whether a task has started, by its claim or by anything observed before.
+    /// Returns `true` if a task has started, by its claim or by anything observed before.
     fn has_started_task(&self, task: &InFlight) -> bool {
         task.was_seen || task.job.is_spent() || self.has_started(task.sequence)
     }
 
-    /// Returns whether a task has started, and remembers it if its claim says so: from then on the task cannot be
+    /// Returns `true` if a task has started, and remembers it if its claim says so: from then on the task cannot be
     /// withdrawn, whatever its claim is later.
     pub(crate) fn observe_start(&mut self, sequence: u64) -> bool {
         let (has_started, has_claims) = (self.has_started(sequence), self.claims().is_some());
@@ -337,7 +338,7 @@ impl WorkerHandle {
         self.stage = Stage::Leaving;
     }
 
-    /// Hands the process over to be reaped. From then on it cannot be signalled through this handle.
+    /// Returns the process, to be reaped. From then on it cannot be signalled through this handle.
     pub(crate) fn take_process(&mut self) -> Option<Process> {
         self.stage = Stage::Leaving;
         self.process.take()
@@ -348,7 +349,7 @@ impl WorkerHandle {
         now.saturating_duration_since(self.progress)
     }
 
-    /// Returns the tasks that it had when it died, and how far it had got with each.
+    /// Returns the tasks that it had when it died, and how far it had progressed with each.
     pub(crate) fn into_lost(mut self) -> (Vec<Lost>, Option<Verdict>) {
         let taken = self.bytes_taken();
         if let Some(backlog) = self.backlog.take() {

@@ -1,7 +1,7 @@
 //! A worker's own steps between tasks: becoming ready, reading a request, sending a reply.
 //!
-//! The run time of a task is up to the task. The time of these steps is the pool's concern: a worker that does not go
-//! on with one of them was stopped by a signal, or has overwritten the memory that it shares with this program.
+//! A task may run for any time. These steps take microseconds: a worker that does not proceed with one of them was
+//! stopped by a signal, or has overwritten the memory that it shares with this program.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::{Stage, Traffic, WorkerHandle};
 use crate::transport::Claim;
 
 impl WorkerHandle {
-    /// Returns whether the next step is the worker's own: to become ready, to begin a task, to send the rest of a
+    /// Returns `true` if the next step is the worker's own: to become ready, to begin a task, to send the rest of a
     /// reply, or to get past withdrawn tasks.
     pub(crate) fn owes_a_step(&self) -> bool {
         if self.is_blocked_by_withdrawn() || self.has_withdrawn_to_skip() {

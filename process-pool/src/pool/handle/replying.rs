@@ -53,7 +53,7 @@ impl WorkerHandle {
         }
     }
 
-    /// Returns whether the next reply can be about a batch, or about a single task.
+    /// Returns `true` if the next reply may be of this kind: about a batch, or about a single task.
     fn expects(&self, is_batch: bool) -> bool {
         self.in_flight.front().is_some_and(|task| task.job.is_batch() == is_batch)
     }
@@ -78,7 +78,7 @@ impl WorkerHandle {
         let (is_condemned, most) =
             (verdict.is_some(), verdict.map_or(u64::MAX, |verdict| verdict.item.saturating_sub(task.job.received())));
         if most == 0 {
-            // Too late: the worker is being killed because of this very task or item, and has nothing left to do.
+            // This outcome is too late: the worker is being killed because of this very task or item.
             self.signal(Signal::KILL);
             return Ok(None);
         }
@@ -87,7 +87,7 @@ impl WorkerHandle {
         let task = self.in_flight.front_mut().ok_or(ProtocolError)?;
         (task.since, task.was_seen) = (now, true);
         let Some(reply) = task.job.outcome(outcome, most) else { return Ok(None) };
-        // Not for each item of a batch, because the tasks behind a batch wait for all of its items.
+        // An item of a batch is no progress, because the tasks behind a batch wait for all of its items.
         (self.progress, self.was_idle) = (now, false);
         let task = self.in_flight.pop_front().ok_or(ProtocolError)?;
         if is_condemned {
@@ -96,7 +96,7 @@ impl WorkerHandle {
         Ok(Some((task.job, reply)))
     }
 
-    /// Counts bytes that have come from the worker.
+    /// Counts bytes that have arrived from the worker.
     pub(crate) fn count_received(&mut self, bytes: usize) {
         self.bytes_received += bytes as u64;
     }

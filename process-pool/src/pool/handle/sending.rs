@@ -27,7 +27,7 @@ impl WorkerHandle {
         self.send_bare(head);
     }
 
-    /// Tells the worker to leave once it has replied to everything.
+    /// Tells the worker to leave after it has replied to all its tasks.
     pub(crate) fn retire(&mut self) {
         self.stage = Stage::Leaving;
         self.was_told_to_leave = true;
@@ -99,15 +99,15 @@ impl WorkerHandle {
                 self.outbox.ring_doorbell();
                 Sent::Part
             }
-            // The worker has died or has overwritten the link. Its death completes everything.
+            // The worker has died or has overwritten the link. Its death completes its tasks.
             Err(_) => {
-                self.give_up_link();
+                self.declare_link_broken();
                 Sent::All
             }
         }
     }
 
-    fn give_up_link(&mut self) {
+    fn declare_link_broken(&mut self) {
         if let Some(backlog) = self.backlog.take() {
             self.unsent = Some(backlog.sequence);
         }

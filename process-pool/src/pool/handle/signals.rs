@@ -11,7 +11,7 @@ impl WorkerHandle {
         self.process.as_ref().map(Process::number)
     }
 
-    /// Returns whether the pool has not begun to reap the process.
+    /// Returns `true` if the pool has not begun to reap the process.
     pub(crate) fn is_alive(&self) -> bool {
         self.process.is_some()
     }
@@ -25,7 +25,7 @@ impl WorkerHandle {
         }
     }
 
-    /// Returns whether the worker was stopped, as by `SIGSTOP`, and was not continued.
+    /// Returns `true` if the worker was stopped, as by `SIGSTOP`, and was not continued.
     pub(crate) fn is_stopped(&self) -> bool {
         self.process.as_ref().is_some_and(Process::is_stopped)
     }

@@ -157,7 +157,7 @@ impl Bench {
     /// Starts a worker that is ready. It has memory of its own.
     fn start_worker(&mut self, slot: usize) {
         self.twins[slot] = Twin::default();
-        let worker = self.state.attach(SlotId::new(slot), Process::nobody(), Box::new(self.twins[slot].clone()));
+        let worker = self.state.attach(SlotId::new(slot), Process::nonexistent(), Box::new(self.twins[slot].clone()));
         worker.set_stage(Stage::Ready);
     }
 

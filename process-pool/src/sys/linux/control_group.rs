@@ -42,7 +42,7 @@ impl ControlGroup {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let own = own_group()?;
         sweep(&own);
-        // ORDERING: the counter only has to give different numbers.
+        // ORDERING: the numbers only have to be different.
         let name = format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
         let group = ControlGroup { directory: own.join(name) };
         fs::create_dir(&group.directory).ok()?;
@@ -86,7 +86,7 @@ impl Drop for ControlGroup {
     }
 }
 
-/// Removes a pool's group, if no process is left in it. Returns whether it is gone.
+/// Removes a pool's group, if no process is left in it. Returns `true` if it is gone.
 fn remove(directory: &Path) -> bool {
     let Ok(entries) = fs::read_dir(directory) else { return true };
     for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {

@@ -17,7 +17,7 @@ use rustix::{
 
 use crate::sys::rights::{Added, Ids, Rights, file_changes_ids, refused};
 
-/// Returns whether this process has gained rights when its file was run. That never changes during its life.
+/// Returns `true` if this process has gained rights when its file was run. That never changes during its life.
 pub(crate) fn started_with_more_rights() -> bool {
     // SAFETY: it only reads what the kernel has told this process at its start.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
@@ -39,7 +39,7 @@ pub(crate) fn own() -> io::Result<Rights> {
     Ok(Rights { ids: Ids::own()?, permitted, effective, inheritable })
 }
 
-/// Returns whether the ids with which the calling thread opens files differ from its effective ones.
+/// Returns `true` if the ids with which the calling thread opens files differ from its effective ones.
 pub(crate) fn file_system_ids_differ(rights: &Rights) -> bool {
     /// No id: it changes nothing, and the present one is returned.
     const NONE: u32 = u32::MAX;
@@ -53,7 +53,7 @@ pub(crate) fn file_system_ids_differ(rights: &Rights) -> bool {
 /// this one, or that had other ids or fewer groups.
 pub(crate) fn check_peer(socket: BorrowedFd<'_>, own: &Rights) -> Result<(), String> {
     let mut peer = libc::ucred { pid: -1, uid: u32::MAX, gid: u32::MAX };
-    // SAFETY: a `ucred` is plain numbers, which the kernel may write as it likes.
+    // SAFETY: a `ucred` consists of plain numbers, for which any bytes are valid.
     unsafe { option(socket, libc::SO_PEERCRED, std::slice::from_mut(&mut peer)) }
         .map_err(|error| format!("the sender of the greeting cannot be determined: {error}"))?;
     // SAFETY: a system call without arguments. A process of another process namespace is 0, here and above.
@@ -150,7 +150,7 @@ fn peer_groups(socket: BorrowedFd<'_>) -> Option<Vec<u32>> {
     const SO_PEERGROUPS: libc::c_int = 59;
     let mut groups = vec![0_u32; 64];
     loop {
-        // SAFETY: numbers, which the kernel may write as it likes.
+        // SAFETY: the values are plain numbers, for which any bytes are valid.
         match unsafe { option(socket, SO_PEERGROUPS, &mut groups) } {
             Ok(count) => {
                 groups.truncate(count);
@@ -180,7 +180,7 @@ unsafe fn option<T>(socket: BorrowedFd<'_>, name: libc::c_int, values: &mut [T])
     if result == 0 { Ok(length as usize / size_of::<T>()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Returns whether user 0 would be given a capability that is not among these.
+/// Returns `true` if user 0 would be given a capability that is not among these.
 fn bounding_set_exceeds(effective: u64) -> bool {
     // The kernel numbers them without gaps, and refuses numbers past the last.
     let others = (0..u64::BITS).filter(|capability| effective & 1 << capability == 0);
@@ -195,7 +195,7 @@ fn is_in_bounding_set(capability: u32) -> io::Result<bool> {
     }
 }
 
-/// Returns whether running this file gives capabilities.
+/// Returns `true` if running this file gives capabilities.
 fn has_capabilities(program: &OsStr) -> bool {
     use rustix::fs::{StatVfsMountFlags, getxattr, statvfs};
     let mut value = [0_u8; 64];

@@ -25,7 +25,7 @@ use crate::sys::signals::empty_set;
 /// The first number that is no standard descriptor.
 const FIRST: i32 = 3;
 
-/// Returns whether a program that this process starts might inherit a descriptor beyond the standard ones. Returns
+/// Returns `true` if a program that this process starts might inherit a descriptor beyond the standard ones. Returns
 /// `true` where checking would cost more than an [`OwnTable`] does.
 ///
 /// A descriptor that another thread opens without `CLOEXEC` between this call and the start is not seen.
@@ -136,7 +136,7 @@ pub(crate) fn reopen_stderr(status: &Stat) -> Option<OwnedFd> {
     rustix::fs::open(c"/proc/self/fd/2", flags, Mode::empty()).ok()
 }
 
-/// Returns whether the other end of this socket has not yet read everything that was sent to it.
+/// Returns `true` if the other end of this socket has not yet read everything that was sent to it.
 pub(crate) fn has_unread(socket: BorrowedFd<'_>) -> bool {
     let mut unread: libc::c_int = 0;
     // SAFETY: the request writes one integer, and `unread` has the space for it.

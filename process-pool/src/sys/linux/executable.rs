@@ -1,7 +1,7 @@
 //! The file that workers run, which is exactly the file that holds this crate's code.
 //!
 //! It is held open, and run through its descriptor. So a worker runs the very file that was found here, even if it was
-//! deleted, moved or replaced since, and nothing is ever run because it has a certain name.
+//! deleted, moved or replaced since, and no file is ever run because of its name.
 //!
 //! In most programs `/proc/self/exe` leads to that file. It does not where the system has started something else, which
 //! then loaded the program: the loader (`ld-linux.so ./program`), or an emulator like valgrind. Then this module finds
@@ -49,7 +49,7 @@ impl Executable {
         };
         let mapping = Mapping::of_parts(image.loaded()).map_err(|cause| no_proc("/proc/self/maps", &cause))?;
         let Some(mapping) = mapping else {
-            // The program has unpacked itself into its memory.
+            // No file is mapped there: the program has unpacked itself into memory.
             return Ok(Executable { file: own(OFlags::PATH)? });
         };
         // An emulator may redirect the opening of the link to the program.
@@ -118,8 +118,8 @@ fn paths(shown: &[u8]) -> Vec<OsString> {
     paths
 }
 
-/// Returns whether the system itself has loaded this image when it started the process. The process's status says where
-/// the code of that file begins.
+/// Returns `true` if the system itself has loaded this image when it started the process. The process's status says
+/// where the code of that file begins.
 fn is_loaded_by_the_system(image: &Image) -> bool {
     /// The index of the field, counted from the one after the name.
     const START_OF_CODE: usize = 23;

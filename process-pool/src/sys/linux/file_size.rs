@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn a_signal_that_a_call_has_raised_is_gone_with_its_error() {
         let raises = || {
-            // SAFETY: it goes to this very thread, which blocks it.
+            // SAFETY: the signal goes to this very thread, which blocks it.
             unsafe { libc::raise(libc::SIGXFSZ) };
             Err::<(), _>(io::Error::from_raw_os_error(libc::EFBIG))
         };

@@ -35,7 +35,7 @@ impl Mapping {
         lines.find_map(|line| line.map(|line| of_line(&line, parts)).transpose()).transpose()
     }
 
-    /// Returns whether this open file is the mapped one. The file must be open for reading.
+    /// Returns `true` if this open file is the mapped one. The file must be open for reading.
     pub(super) fn is_of(&self, file: BorrowedFd<'_>) -> io::Result<bool> {
         let status = fstat(file)?;
         if (major(status.st_dev), minor(status.st_dev)) == self.device && status.st_ino == self.inode {
@@ -86,9 +86,10 @@ mod tests {
 
     #[test]
     fn a_line_is_parsed_if_it_overlaps_a_part_and_names_a_file() {
-        let whole = read(b"1000-2000 r--p 00000000 fe:1f 247030                     /bin/a b (deleted)").expect("read");
+        let parsed =
+            read(b"1000-2000 r--p 00000000 fe:1f 247030                     /bin/a b (deleted)").expect("read");
         assert_eq!(
-            (whole.device, whole.inode, whole.path.as_slice()),
+            (parsed.device, parsed.inode, parsed.path.as_slice()),
             ((0xfe, 0x1f), 247_030, &b"/bin/a b (deleted)"[..])
         );
         assert!(read(b"1000-1800 r--p 00000000 fe:1f 247030 /bin/a").is_none(), "it ends where the part begins");

@@ -46,9 +46,10 @@ fn create(name: &CStr, length: usize, reserves_pages: bool) -> io::Result<OwnedF
     Ok(file)
 }
 
-/// Returns whether the system may refuse a page of a mapping at the first access, which kills the process (`SIGBUS`).
-/// It does so where memory is accounted for strictly, and this kind of memory page by page. Elsewhere pages are not
-/// reserved, because most rings never use all of theirs, and reserving them makes a worker's start slower.
+/// Returns `true` if the system may refuse a page of a mapping at the first access, which kills the process (`SIGBUS`).
+/// It does so where it accounts for memory strictly, because it accounts for this kind of memory page by page.
+/// Elsewhere pages are not reserved, because most rings never use all of theirs, and reserving them makes a worker's
+/// start slower.
 fn may_lack_pages() -> bool {
     const STRICT: &str = "2";
     !std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim_end() != STRICT)

@@ -54,8 +54,8 @@ pub(crate) fn signal(descriptor: Option<&OwnedFd>, pid: Pid, signal: Signal) -> 
     }
 }
 
-/// Sends a signal to the whole group whose leader this process is, or was. Returns `false` if the system cannot do
-/// that, as before Linux 6.9.
+/// Sends a signal to the group whose leader this process is, or was. Returns `false` if the system cannot do that, as
+/// before Linux 6.9.
 pub(crate) fn signal_group(leader: &OwnedFd, signal: Signal) -> bool {
     const PROCESS_GROUP: libc::c_uint = 1 << 2;
     let no_details = null::<libc::siginfo_t>();

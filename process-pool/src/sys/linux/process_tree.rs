@@ -1,5 +1,5 @@
-//! The descendants of a process, wherever they have gone: into other groups, other sessions, and away from the process
-//! that started them.
+//! The descendants of a process, even if they have moved to other groups or sessions, or the process that started them
+//! has ended.
 //!
 //! A worker is the reaper of the processes that its tasks leave behind (`PR_SET_CHILD_SUBREAPER`), so while it lives
 //! all of them are below it in the tree of processes. The functions here search that tree in `/proc`, by the parent
@@ -27,7 +27,8 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal},
 };
 
-/// How many processes are killed. More would take long, and the signal to the group reaches most of them anyway.
+/// How many processes one search can find. More would take long, and the signal to the group reaches most of them
+/// anyway.
 const MOST: usize = 1024;
 
 /// The most rounds of searching all processes.
@@ -119,8 +120,8 @@ impl<F: Fn() -> bool> Search<F> {
         true
     }
 
-    /// Opens a descriptor of a process that was found below the root. If its parent has ended since, its parent is now
-    /// the root.
+    /// Opens a descriptor of a process that was found below the root. If its parent has ended since, the root is its
+    /// parent now.
     fn open(&self, pid: i32, seen: &Stat) -> Result<OwnedFd, Errno> {
         let descriptor = pidfd_open(Pid::from_raw(pid).ok_or(Errno::SRCH)?, PidfdFlags::empty())?;
         let is_same = |now: Stat| now.parent == seen.parent || now.parent == self.root;
@@ -139,7 +140,7 @@ impl<F: Fn() -> bool> Search<F> {
         }
     }
 
-    /// Returns whether the root cannot start processes during the search.
+    /// Returns `true` if the root cannot start processes during the search.
     fn root_is_still(&self) -> bool {
         self.root == getpid().as_raw_nonzero().get()
             || stat(&self.proc, self.root).is_none_or(|stat| stat.is_stopped() || stat.has_ended())

@@ -6,7 +6,7 @@ use std::{ffi::OsStr, io, os::fd::BorrowedFd};
 
 use crate::sys::rights::{Added, Ids, Rights, file_changes_ids, refused};
 
-/// Returns whether this process has gained rights when its file was run. That never changes during its life.
+/// Returns `true` if this process has gained rights when its file was run. That never changes during its life.
 pub(crate) fn started_with_more_rights() -> bool {
     #[cfg(target_os = "android")]
     // SAFETY: it only reads what the kernel has told this process at its start.

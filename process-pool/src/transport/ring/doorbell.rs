@@ -55,35 +55,35 @@ mod tests {
         (Doorbell::on(Arc::new(parent)), Arc::new(worker))
     }
 
-    fn rings(bell: &Doorbell) -> bool {
+    fn rings(doorbell: &Doorbell) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        rustix::net::recv(bell.0.as_fd(), &mut [0; 1], flags).is_ok()
+        rustix::net::recv(doorbell.0.as_fd(), &mut [0; 1], flags).is_ok()
     }
 
     #[test]
     fn a_doorbell_rung_often_is_silent_once_it_is_drained() {
-        let (bell, worker) = pair();
+        let (doorbell, worker) = pair();
         let other = Doorbell::on(worker);
         (0..100).for_each(|_| other.ring().expect("the other end is there"));
-        assert!(rings(&bell));
-        bell.drain();
-        assert!(!rings(&bell));
+        assert!(rings(&doorbell));
+        doorbell.drain();
+        assert!(!rings(&doorbell));
     }
 
     #[test]
     fn draining_ends_even_if_the_worker_rings_without_end() {
-        let (bell, worker) = pair();
+        let (doorbell, worker) = pair();
         // A full socket stands for a worker that fills it faster than the parent drains it.
         while rustix::net::send(&*worker, &[1; 4096], SendFlags::DONTWAIT | NO_SIGNAL).is_ok() {}
-        bell.drain();
-        assert!(rings(&bell), "not everything was drained");
+        doorbell.drain();
+        assert!(rings(&doorbell), "not everything was drained");
     }
 
     #[test]
     fn a_doorbell_that_is_full_rings_already() {
-        let (bell, worker) = pair();
+        let (doorbell, worker) = pair();
         while rustix::net::send(&*worker, &[1; 4096], SendFlags::DONTWAIT | NO_SIGNAL).is_ok() {}
         Doorbell::on(worker).ring().expect("a full socket is no error");
-        assert!(rings(&bell));
+        assert!(rings(&doorbell));
     }
 }

@@ -15,7 +15,7 @@ impl Memory {
 
 impl RawAccess {
     /// Returns the offset of a word: first the words that have a meaning, then any other by its number.
-    pub(crate) fn place(which: u8, any: u16) -> usize {
+    pub(crate) fn offset(which: u8, any: u16) -> usize {
         match which {
             0 => layout::TO_WORKER_TAIL,
             1 => layout::TO_WORKER_HEAD,

@@ -17,7 +17,7 @@ pub(super) fn create_file(name: &CStr, length: usize) -> io::Result<OwnedFd> {
 }
 
 /// Shared memory. The other side may write anything at any time, so the only references into it are to atomics, and
-/// bytes are copied out, also by atomic accesses, before they are looked at.
+/// bytes are copied out, also by atomic accesses, before they are examined.
 #[derive(Debug)]
 pub(super) struct SharedMemory(SharedMapping);
 

@@ -1,7 +1,7 @@
 //! The link through shared memory: a ring for each direction, and a word for each task that the worker has.
 //!
-//! While both sides are awake no system call is made. A side that finds nothing to do sets a flag, looks once more, and
-//! sleeps: the worker on a futex, the parent on its end of the socketpair, which it polls together with everything
+//! While both sides are awake no system call is made. A side that finds nothing to do sets a flag, checks once more,
+//! and sleeps: the worker on a futex, the parent on its end of the socketpair, which it polls together with everything
 //! else. README.md in this folder has the proof.
 
 mod claims;

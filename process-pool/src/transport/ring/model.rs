@@ -171,7 +171,7 @@ fn both_directions_full_do_not_block_each_other() {
     });
 }
 
-/// Returns whether there is a slot for a task after `last`, by the rule of the pool.
+/// Returns `true` if there is a slot for a task after `last`, by the rule of the pool.
 fn has_slot(claims: &dyn Claims, last: u64) -> bool {
     last - claims.taken() < claims.slots() - 1
 }

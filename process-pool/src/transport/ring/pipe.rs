@@ -178,7 +178,7 @@ impl Consumer {
         Ok(self.known)
     }
 
-    /// Returns whether the producer may wait for room. A waiting producer has found the buffer full. At that time the
+    /// Returns `true` if the producer may wait for room. A waiting producer has found the buffer full. At that time the
     /// bytes known here were either at least half of the buffer, and then it was crowded, or fewer, and then the load
     /// for the rest finds at least half.
     pub(super) fn is_crowded(&self) -> bool {

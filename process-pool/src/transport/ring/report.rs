@@ -1,12 +1,12 @@
 //! A worker's report, which it leaves in shared memory in case it dies: which part of its standard error belongs to the
-//! task that it runs, and what its own handlers know of its end.
+//! task that it runs, and what it has recorded about the cause of its end.
 //!
 //! Standard error is a pipe, which the parent reads at any time. The worker adds the bytes that the parent has read to
 //! the bytes that are still in the pipe, and so knows how many were ever written. The sum is right only if nothing was
 //! read between the two questions, so `read` is odd while the parent reads, and the worker loads it before and after it
 //! asks the pipe.
 //!
-//! Whatever a worker writes here affects only what is reported of its own death.
+//! Whatever a worker writes here affects only the report of its own death.
 
 use std::{
     io,
@@ -24,7 +24,7 @@ use super::{
 /// The parent takes no more than this out of a worker's standard error in one read.
 pub(crate) const STDERR_CHUNK: usize = 64 << 10;
 
-/// The worker serves: the later actions of its process are not part of its start.
+/// The worker has begun to serve, so its end is no failure to start.
 const SERVES: u64 = 1;
 const STACK_OVERFLOWED: u64 = 2;
 const LINK_LOST: u64 = 4;

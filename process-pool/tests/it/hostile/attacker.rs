@@ -74,7 +74,7 @@ impl Target {
     }
 
     pub fn word(&self, offset: usize) -> &AtomicU64 {
-        // SAFETY: inside the mapping, which stays, and aligned. Nothing else is safe about it, which is what is tested.
+        // SAFETY: inside the mapping, which stays, and aligned. What the other side does with it is what is tested.
         unsafe { AtomicU64::from_ptr(self.at(offset)) }
     }
 

@@ -76,7 +76,7 @@ const SCRIBBLES: [Scribble; 18] = [
 ];
 
 /// Attacks that send frames, over either transport.
-const WORDS: [Scribble; 4] = [
+const FRAMES: [Scribble; 4] = [
     ("a reply that comes byte by byte", |s| {
         if s.rounds == 0 {
             let head = frame(3, s.own, 1 << 20, &[]);
@@ -138,7 +138,7 @@ fn scribbles((which, path): (usize, String)) {
     let target = Target::find();
     let own = if target.has_ring() { target.own_sequence() } else { 1 };
     let mut scribbler = Scribbler { target, own, random: Random::new(which as u64), rounds: 0 };
-    let scribble = SCRIBBLES.iter().chain(&WORDS).nth(which).expect("there is one").1;
+    let scribble = SCRIBBLES.iter().chain(&FRAMES).nth(which).expect("there is one").1;
     scribble(&mut scribbler);
     touch(&path);
     loop {
@@ -152,13 +152,13 @@ fn scribbles((which, path): (usize, String)) {
 }
 
 fn name_of(which: usize) -> &'static str {
-    SCRIBBLES.iter().chain(&WORDS).nth(which).expect("there is one").0
+    SCRIBBLES.iter().chain(&FRAMES).nth(which).expect("there is one").0
 }
 
 /// Returns the numbers of the attacks that this transport allows.
 fn kinds(transport: Transport) -> Vec<usize> {
     let from = if transport == Transport::Ring { 0 } else { SCRIBBLES.len() };
-    (from..SCRIBBLES.len() + WORDS.len()).collect()
+    (from..SCRIBBLES.len() + FRAMES.len()).collect()
 }
 
 /// Runs each attack, in pools of a few workers.

@@ -239,12 +239,12 @@ pub fn attacks() {
     let (first, count): (u64, u64) = (variable("FIRST").parse().unwrap(), variable("COUNT").parse().unwrap());
     for seed in first..first + count {
         let transport = if seed.is_multiple_of(2) { Transport::Ring } else { Transport::Socket };
-        let answer = (|| -> Result<(u32, u32), Error> {
+        let outcome = (|| -> Result<(u32, u32), Error> {
             let pool = builder(transport, 1).env(PLAN, format!("{seed} {file}")).build()?;
             get(&pool.submit(leaves_a_mark, marks.clone())?)
         })();
         // The harness captures `println!`, so this writes to the descriptor.
-        let _ = writeln!(std::io::stderr(), "attempt {seed}: {answer:?}");
+        let _ = writeln!(std::io::stderr(), "attempt {seed}: {outcome:?}");
     }
 }
 
@@ -280,12 +280,12 @@ fn no_start_makes_a_worker_of_a_program_with_more_rights() {
     let mut targets: Vec<_> = files.that_give_rights().into();
     targets.push(("through one that makes the rights its own", files.rises.clone()));
     // Each process makes a few attempts, so that all users and files are attacked.
-    const AT_ONCE: u64 = 10;
+    const PER_PROCESS: u64 = 10;
     let mut refused = 0;
-    for (turn, first) in seeds.clone().step_by(AT_ONCE as usize).enumerate() {
+    for (turn, first) in seeds.clone().step_by(PER_PROCESS as usize).enumerate() {
         let (what, file) = &targets[turn % targets.len()];
         let user = [NOBODY, 1000, OTHER + 1][turn % 3];
-        let (text, left) = attempts(file, &marks, user, first..(first + AT_ONCE).min(seeds.end));
+        let (text, left) = attempts(file, &marks, user, first..(first + PER_PROCESS).min(seeds.end));
         assert!(left.is_empty(), "a function was run by a program that is {what}: {left:?}\n{text}");
         assert!(!text.contains(": Ok("), "{what}: {text}");
         refused += text.matches("a worker could not start").count();

@@ -10,14 +10,14 @@ use crate::{
 
 #[test]
 fn a_program_that_has_suspended_rights_has_no_pool() {
-    let Some(files) = files("a program that puts rights aside") else { return };
+    let Some(files) = files("a program that suspends rights") else { return };
     for way in ["effective user", "effective group", "real user", "saved user", "user for files", "group for files"] {
         let text = succeeds(command(&files.plain, "has_suspended_rights", 0).env("WAY", way));
-        let (aside, back) = text.split_once("and takes them back").expect("both");
-        assert_eq!(aside.matches("built: Broken").count(), 2, "{way}: {text}");
-        assert!(aside.contains("has put rights aside for a while"), "{way}: {text}");
+        let (suspended, resumed) = text.split_once("and takes them back").expect("both");
+        assert_eq!(suspended.matches("built: Broken").count(), 2, "{way}: {text}");
+        assert!(suspended.contains("has suspended rights"), "{way}: {text}");
         if !way.contains("real") {
-            assert_eq!(back.matches("built: a pool, with Ok").count(), 2, "{way}: {text}");
+            assert_eq!(resumed.matches("built: a pool, with Ok").count(), 2, "{way}: {text}");
         }
     }
 }
@@ -29,7 +29,7 @@ pub fn has_suspended_rights() {
     let way = variable("WAY");
     let set = |user: u32| {
         // SAFETY: system calls without pointers.
-        let answer = unsafe {
+        let result = unsafe {
             match way.as_str() {
                 "effective user" => libc::setresuid(KEEP, user, KEEP),
                 "effective group" => libc::setresgid(KEEP, user, KEEP),
@@ -46,7 +46,7 @@ pub fn has_suspended_rights() {
                 other => panic!("there is no way `{other}`"),
             }
         };
-        assert_eq!(answer, 0);
+        assert_eq!(result, 0);
     };
     set(NOBODY);
     tells_how_a_pool_is_built();
@@ -57,7 +57,7 @@ pub fn has_suspended_rights() {
 
 #[test]
 fn a_pool_replaces_no_worker_while_rights_are_suspended() {
-    let Some(files) = files("a pool of a program that puts rights aside") else { return };
+    let Some(files) = files("a pool of a program that suspends rights") else { return };
     let text = succeeds(&mut command(&files.plain, "suspends_rights_for_a_while", 0));
     assert!(text.contains("all workers have what they had"), "{text}");
 }

@@ -64,7 +64,7 @@ fn use_without(pool: ProcessPoolExecutor, closed: u32) {
         eprintln!("the last line");
         std::process::exit(n.cast_signed())
     }
-    // This output must not reach a link that has got the number of a closed descriptor.
+    // This output must not reach a link that has been given the number of a closed descriptor.
     let print = || {
         for descriptor in (1..3).filter(|descriptor| closed & 1 << descriptor != 0) {
             for length in [1, 8, 100] {
@@ -89,7 +89,7 @@ fn use_without(pool: ProcessPoolExecutor, closed: u32) {
     let first = worker();
     for _ in 0..20 {
         print();
-        assert_eq!(worker(), first, "it has read what was printed, and did not understand it");
+        assert_eq!(worker(), first, "what was printed has reached its link");
     }
 }
 

@@ -169,8 +169,8 @@ mod mounts {
 
     use super::CString;
 
-    fn check(answer: i32) -> io::Result<()> {
-        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    fn check(result: i32) -> io::Result<()> {
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     pub fn of_my_own() -> io::Result<()> {

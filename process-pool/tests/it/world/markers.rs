@@ -78,8 +78,8 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_not_a_worker() {
         with(what, OwnedFd::from(theirs).into());
         // The program has read nothing and sent nothing.
         ours.set_nonblocking(true).unwrap();
-        let answer = ours.read(&mut [0; 10]);
-        assert!(!matches!(answer, Ok(1..)), "{what}: {answer:?}");
+        let result = ours.read(&mut [0; 10]);
+        assert!(!matches!(result, Ok(1..)), "{what}: {result:?}");
     }
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(ours);

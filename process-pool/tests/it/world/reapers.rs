@@ -252,7 +252,7 @@ fn child_with_number(number: i32, sign: &str) -> Result<i32, String> {
             }
         }
     }
-    Err("others start so many processes that the number is not to be had".into())
+    Err("other programs start so many processes that the number is never free".into())
 }
 
 /// Sends a signal to the thread with this name. The kernel knows its first 15 bytes.
@@ -262,8 +262,8 @@ fn signal_thread(name: &str, signal: i32) {
         if std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name) {
             let thread: i32 = task.file_name().to_str().unwrap().parse().unwrap();
             // SAFETY: a system call without pointers.
-            let answer = unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, signal) };
-            return assert_eq!(answer, 0);
+            let result = unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, signal) };
+            return assert_eq!(result, 0);
         }
     }
     panic!("no thread is called {name}");
