@@ -1,6 +1,6 @@
 //! What a rule works with: observed executors, gates, and futures that the watchdog can describe.
 
-use std::{fmt, sync::Arc, thread, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use executor_core::{Error, Executor, Function, Future, Payload};
 
@@ -10,18 +10,21 @@ use crate::{Capabilities, Gate, Harness, Setup, Subject, Tracked, registry::Regi
 pub struct Case {
     harness: Arc<dyn Harness>,
     registry: Arc<Registry>,
-    patience: Duration,
+    event_timeout: Duration,
 }
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Case").field("harness", &self.harness.name()).field("patience", &self.patience).finish()
+        f.debug_struct("Case")
+            .field("harness", &self.harness.name())
+            .field("event_timeout", &self.event_timeout)
+            .finish()
     }
 }
 
 impl Case {
-    pub(crate) fn new(harness: Arc<dyn Harness>, registry: Arc<Registry>, patience: Duration) -> Case {
-        Case { harness, registry, patience }
+    pub(crate) fn new(harness: Arc<dyn Harness>, registry: Arc<Registry>, event_timeout: Duration) -> Case {
+        Case { harness, registry, event_timeout }
     }
 
     /// Returns the capabilities that the back-end declares.
@@ -29,9 +32,9 @@ impl Case {
         self.harness.capabilities()
     }
 
-    /// Returns how long to wait for a single event. It is long enough for a busy machine.
-    pub fn patience(&self) -> Duration {
-        self.patience
+    /// Returns the time-out for a single event. It is long enough for a busy machine.
+    pub fn event_timeout(&self) -> Duration {
+        self.event_timeout
     }
 
     /// Creates an executor with this many workers.
@@ -54,7 +57,7 @@ impl Case {
 
     /// Creates a gate that is opened if the rule hangs or fails, so that its tasks can end.
     pub fn gate(&self, name: &str) -> Gate {
-        let gate = Gate::new(name, self.patience);
+        let gate = Gate::new(name, self.event_timeout);
         self.registry.add_gate(gate.watch());
         gate
     }
@@ -88,7 +91,7 @@ impl Case {
     ///
     /// Panics if the task fails, or is not done in time.
     pub fn value<T: Send + 'static>(&self, future: &Future<T>) -> T {
-        match future.result(self.patience) {
+        match future.result(self.event_timeout) {
             Ok(value) => value,
             Err(error) => panic!("a task that should succeed did not: {error} ({:?}; {future:?})", error.kind()),
         }
@@ -100,36 +103,11 @@ impl Case {
     ///
     /// Panics if the task succeeds, or is not done in time.
     pub fn failure<T: Send + 'static>(&self, future: &Future<T>) -> Error {
-        let error = match future.result(self.patience) {
+        let error = match future.result(self.event_timeout) {
             Ok(_) => panic!("a task that should fail succeeded: {future:?}"),
             Err(error) => error,
         };
         assert!(future.done(), "a task that should fail is not done in time: {error} ({future:?})");
         error
-    }
-
-    /// Runs `code` on a new thread and waits for its result.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `code` panics, or does not end in time.
-    pub fn soon<R: Send + 'static>(&self, what: &str, code: impl FnOnce() -> R + Send + 'static) -> R {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let thread = thread::Builder::new()
-            .name(format!("soon-{what}"))
-            .spawn(move || {
-                let _ = sender.send(code());
-            })
-            .expect("a thread can be started");
-        match receiver.recv_timeout(self.patience) {
-            Ok(value) => {
-                let _ = thread.join();
-                value
-            }
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                panic!("{what} took longer than {:?}", self.patience)
-            }
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => panic!("{what} panicked"),
-        }
     }
 }

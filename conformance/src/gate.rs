@@ -1,9 +1,8 @@
-//! A gate, at which tasks report and wait, in whatever process or thread they run.
+//! A gate, at which tasks report and wait, in any process and thread.
 //!
 //! A gate listens on a port of the loopback interface. A task that has a [`Ticket`] connects, sends its label, and
-//! reads one byte: the gate holds the task until it sends that byte or closes the connection. So a test learns by
-//! events, and without sleeping, when a task started, in which order tasks started, how many were held at the same
-//! time, and when one of them died.
+//! reads one byte: the gate holds the task until it sends that byte or closes the connection. So events show a test
+//! when a task started, in which order tasks started, how many were held at the same time, and when one of them died.
 
 use std::{
     collections::BTreeSet,
@@ -19,56 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
-
-/// The task's side of a gate. It can be the argument of a task on any back-end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ticket {
-    port: u16,
-    /// Distinguishes this gate from an earlier one on the same port.
-    key: u64,
-    /// Identifies the task at its gate.
-    pub label: u32,
-}
-
-impl Ticket {
-    /// Reports that the task has arrived, waits until the gate releases it, and returns the label.
-    pub fn pass(self) -> u32 {
-        self.arrive(true);
-        self.label
-    }
-
-    /// Reports that the task has arrived, and returns the label. The gate has recorded the arrival when this returns.
-    pub fn report(self) -> u32 {
-        self.arrive(false);
-        self.label
-    }
-
-    /// Connects to the gate. If the gate no longer exists, this returns immediately, because the tasks of a rule that
-    /// has ended must end too.
-    fn arrive(self, waits: bool) {
-        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
-        let thread = worker_key();
-        let mut hello = Vec::with_capacity(HELLO);
-        hello.extend_from_slice(&self.key.to_le_bytes());
-        hello.extend_from_slice(&self.label.to_le_bytes());
-        hello.extend_from_slice(&process::id().to_le_bytes());
-        hello.extend_from_slice(&thread.to_le_bytes());
-        hello.push(u8::from(waits));
-        if stream.write_all(&hello).is_ok() {
-            let _ = stream.read(&mut [0]);
-        }
-    }
-}
-
-const HELLO: usize = 8 + 4 + 4 + 8 + 1;
-
-/// Returns a number for the current thread. With the process id it identifies a worker.
-fn worker_key() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local!(static KEY: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
-    KEY.with(|key| *key)
-}
+use crate::ticket::{Hello, Ticket};
 
 /// The arrival of a task at a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +33,7 @@ pub struct Arrival {
 pub struct Gate {
     shared: Arc<Shared>,
     ticket: Ticket,
-    patience: Duration,
+    timeout: Duration,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -104,8 +54,8 @@ struct State {
 }
 
 impl Gate {
-    /// Creates a closed gate. Its `wait_` methods panic after `patience`.
-    pub fn new(name: &str, patience: Duration) -> Gate {
+    /// Creates a closed gate. Its `wait_` methods panic after `timeout`.
+    pub fn new(name: &str, timeout: Duration) -> Gate {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
@@ -118,7 +68,7 @@ impl Gate {
                 .spawn(move || shared.accept(&listener, key))
                 .expect("a thread can be started")
         };
-        Gate { shared, ticket: Ticket { port, key, label: 0 }, patience, acceptor: Some(acceptor) }
+        Gate { shared, ticket: Ticket { port, key, label: 0 }, timeout, acceptor: Some(acceptor) }
     }
 
     /// Returns a ticket for the task with this label.
@@ -129,6 +79,17 @@ impl Gate {
     /// Releases all tasks, now and later.
     pub fn open(&self) {
         self.shared.open();
+    }
+
+    /// Returns `true` if the gate was opened.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shared.lock().open
+    }
+
+    /// Returns a guard that opens the gate when it is dropped, so that a rule that fails does not wait for its own
+    /// tasks.
+    pub(crate) fn open_on_drop(&self) -> OpenOnDrop<'_> {
+        OpenOnDrop(self)
     }
 
     /// Releases one held task.
@@ -185,8 +146,8 @@ impl Gate {
         });
     }
 
-    /// Gives tasks that are about to connect the time to arrive, before a rule checks that none arrived that should
-    /// not. It connects a number of times itself, and connections are handled in order.
+    /// Lets tasks that are about to connect arrive. A rule calls this before it checks that no more tasks arrived. It
+    /// connects a number of times itself, and connections are handled in order.
     pub fn flush(&self) {
         for _ in 0..20 {
             // The key is not the key of this gate, so this is not recorded as an arrival.
@@ -200,7 +161,7 @@ impl Gate {
     ///
     /// Panics if that does not happen in time.
     pub fn wait_gone(&self, label: u32) {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.timeout;
         loop {
             self.shared.remove_closed();
             let state = self.shared.lock();
@@ -213,24 +174,24 @@ impl Gate {
         }
     }
 
-    fn wait_for(&self, what: &str, is_there: impl Fn(&State) -> bool) {
+    fn wait_for(&self, what: &str, condition: impl Fn(&State) -> bool) {
         let (state, waited) = self
             .shared
             .changed
-            .wait_timeout_while(self.shared.lock(), self.patience, |state| !is_there(state))
+            .wait_timeout_while(self.shared.lock(), self.timeout, |state| !condition(state))
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let seen = Shown(&self.shared.name, &state).to_string();
+        let description = Shown(&self.shared.name, &state).to_string();
         drop(state);
-        assert!(!waited.timed_out(), "waited {:?} for {what}: {seen}", self.patience);
+        assert!(!waited.timed_out(), "waited {:?} for {what}: {description}", self.timeout);
     }
 
-    /// Returns what the watchdog needs of this gate.
+    /// Returns the gate in the form that the watchdog needs.
     pub(crate) fn watch(&self) -> Box<dyn Latch> {
         Box::new(Arc::clone(&self.shared))
     }
 }
 
-/// A gate as the watchdog sees it.
+/// A gate, as the watchdog uses it.
 pub(crate) trait Latch: Send {
     /// Returns which tasks have arrived and which are held.
     fn describe(&self) -> String;
@@ -262,6 +223,15 @@ impl Drop for Gate {
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Shown(&self.shared.name, &self.shared.lock()), f)
+    }
+}
+
+/// Opens a gate when it is dropped. See [`Gate::open_on_drop`].
+pub(crate) struct OpenOnDrop<'a>(&'a Gate);
+
+impl Drop for OpenOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 
@@ -300,23 +270,20 @@ impl Shared {
     }
 
     fn receive(&self, mut stream: TcpStream, key: u64) {
-        let mut hello = [0; HELLO];
+        let mut hello = [0; Hello::LENGTH];
         // A process that dies while it connects must not block the others.
         let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
         if stream.read_exact(&mut hello).is_err() {
             return;
         }
-        let (head, tail) = hello.split_at(16);
-        let number = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
-        if number(&head[..8]) != key {
+        let hello = Hello::from_bytes(&hello);
+        if hello.key != key {
             return;
         }
-        let label = number(&head[8..12]) as u32;
-        let worker = (number(&head[12..]) as u32, number(&tail[..8]));
         let mut state = self.lock();
-        state.arrivals.push(Arrival { label, worker });
-        if tail[8] == 1 && !state.open {
-            state.held.push((label, stream));
+        state.arrivals.push(Arrival { label: hello.label, worker: (hello.process, hello.thread) });
+        if hello.waits && !state.open {
+            state.held.push((hello.label, stream));
             state.most_held = state.most_held.max(state.held.len());
         } else {
             let _ = stream.write_all(&[1]);
@@ -389,11 +356,8 @@ mod tests {
         let gate = gate();
         let ticket = gate.ticket(3);
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, ticket.port)).expect("the gate listens");
-        let mut hello = ticket.key.to_le_bytes().to_vec();
-        hello.extend_from_slice(&3u32.to_le_bytes());
-        hello.extend_from_slice(&[0; 12]);
-        hello.push(1);
-        stream.write_all(&hello).expect("the gate reads");
+        let hello = Hello { key: ticket.key, label: 3, process: 0, thread: 0, waits: true };
+        stream.write_all(&hello.to_bytes()).expect("the gate reads");
         gate.wait_for_label(3);
         drop(stream);
         gate.wait_gone(3);

@@ -26,10 +26,10 @@ pub trait Harness: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setup {
-    /// How many tasks it runs at the same time. A back-end that is not [`concurrent`](Capabilities::concurrent) ignores
-    /// it.
+    /// How many tasks it must run at the same time. A back-end that is not
+    /// [`concurrent`](Capabilities::concurrent) ignores this.
     pub workers: usize,
-    /// How many tasks may be queued at most. It is only set for a back-end that is [`bounded`](Capabilities::bounded).
+    /// How many tasks may be queued. This is set only for a back-end that is [`bounded`](Capabilities::bounded).
     pub queue_capacity: Option<usize>,
 }
 
@@ -46,10 +46,10 @@ impl Setup {
     }
 }
 
-/// What a back-end can do beyond the minimum, which is to run each task at some time and report how it ended.
+/// What a back-end can do beyond the minimum. Every back-end runs each task at some time and reports how it ended.
 ///
-/// Begin with [`Capabilities::NONE`] and set what the back-end supports. The rules about these capabilities are
-/// checked, and the others are skipped.
+/// Begin with [`Capabilities::NONE`] and set what the back-end supports. Rules that need another capability are
+/// skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // They are independent of each other.
 pub struct Capabilities {
@@ -148,7 +148,7 @@ impl Need {
     }
 }
 
-/// Shows the reason of a skip, as the end of "skipped, because it ...".
+/// Shows the reason of a skip, without its subject: "does not ...".
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,4 @@
-//! Counted values, which show when an argument or a result is dropped.
+//! Counted values, with which a rule checks that arguments and results are dropped.
 
 use std::{
     collections::HashMap,
@@ -35,8 +35,8 @@ impl Counter {
         Probe::counted(self.0)
     }
 
-    /// Waits until at most this many probes exist in this process. A worker may drop a task shortly after its future is
-    /// done.
+    /// Waits until at most this many probes exist in this process. It waits because a worker may drop a task shortly
+    /// after its future is done.
     ///
     /// # Panics
     ///

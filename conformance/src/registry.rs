@@ -1,4 +1,4 @@
-//! What the watchdog knows of a running rule.
+//! What the watchdog can report about a running rule.
 
 use std::{
     fmt::Write as _,
@@ -39,9 +39,9 @@ impl Registry {
 
     /// Registers a task, and returns its number for `note_task`.
     pub(crate) fn add_task(&self, label: String, describe: Describe) -> usize {
-        let mut seen = self.lock();
-        seen.tasks.push((label, describe));
-        seen.tasks.len() - 1
+        let mut entries = self.lock();
+        entries.tasks.push((label, describe));
+        entries.tasks.len() - 1
     }
 
     /// Replaces the description of a task.
@@ -51,10 +51,10 @@ impl Registry {
 
     /// Registers a call on the executor until the returned guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>, call: String) -> Call {
-        let mut seen = self.lock();
-        seen.calls_made += 1;
-        let number = seen.calls_made;
-        seen.calls.push((number, call, Instant::now()));
+        let mut entries = self.lock();
+        entries.calls_made += 1;
+        let number = entries.calls_made;
+        entries.calls.push((number, call, Instant::now()));
         Call(Arc::clone(self), number)
     }
 
@@ -65,15 +65,15 @@ impl Registry {
 
     /// Describes all tasks, gates and calls of a rule that hangs.
     pub(crate) fn report(&self, title: &str, started: Instant) -> String {
-        let seen = self.lock();
+        let entries = self.lock();
         let mut text = format!("{title} hangs: it has not ended after {:.1?}\n", started.elapsed());
-        for (_, call, since) in &seen.calls {
+        for (_, call, since) in &entries.calls {
             let _ = writeln!(text, "  {call} was called {:.1?} ago and has not returned", since.elapsed());
         }
-        for (label, describe) in &seen.tasks {
+        for (label, describe) in &entries.tasks {
             let _ = writeln!(text, "  task `{label}`: {}", describe());
         }
-        for gate in &seen.gates {
+        for gate in &entries.gates {
             let _ = writeln!(text, "  {}", gate.describe());
         }
         text

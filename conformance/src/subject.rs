@@ -56,14 +56,14 @@ impl Subject {
     pub(crate) fn wait_inside(&self, call: &str, ended: impl Fn() -> bool) {
         let registry = &self.watched().registry;
         while registry.calls_in_progress(call) == 0 {
-            assert!(!ended(), "{call} returned although it had to wait");
+            assert!(!ended(), "{call} returned although it must wait");
             thread::yield_now();
         }
     }
 
-    /// Makes the executor reachable from its own tasks in this process, until the `Home` is dropped.
-    pub fn home(&self) -> Home {
-        Home::of(self.watched())
+    /// Gives the executor an address, by which tasks in this process find it until the guard is dropped.
+    pub fn address_guard(&self) -> AddressGuard {
+        AddressGuard::new(self.watched())
     }
 }
 
@@ -103,9 +103,9 @@ impl Bare {
         }
     }
 
-    /// Makes the executor reachable from its own tasks. See [`Subject::home`].
-    pub fn home(&self) -> Home {
-        Home::of(&self.0)
+    /// Gives the executor an address. See [`Subject::address_guard`].
+    pub fn address_guard(&self) -> AddressGuard {
+        AddressGuard::new(&self.0)
     }
 }
 
@@ -167,23 +167,24 @@ impl Backend for Watched {
     }
 }
 
-/// An argument with which a task finds the executor that runs it.
+/// An argument by which a task finds an executor, such as the one that runs it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Address(u64);
 
-/// Keeps an executor reachable by its [`Address`].
+/// Keeps the [`Address`] of an executor valid.
 #[derive(Debug)]
-pub struct Home(u64);
+pub struct AddressGuard(u64);
 
-static HOMES: Mutex<Option<HashMap<u64, Weak<Watched>>>> = Mutex::new(None);
+/// The executors that have an address.
+static ADDRESSED: Mutex<Option<HashMap<u64, Weak<Watched>>>> = Mutex::new(None);
 
-impl Home {
-    fn of(watched: &Arc<Watched>) -> Home {
+impl AddressGuard {
+    fn new(watched: &Arc<Watched>) -> AddressGuard {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let key = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut homes = HOMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        homes.get_or_insert_default().insert(key, Arc::downgrade(watched));
-        Home(key)
+        let mut addressed = ADDRESSED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        addressed.get_or_insert_default().insert(key, Arc::downgrade(watched));
+        AddressGuard(key)
     }
 
     /// Returns the address, which can be passed to tasks.
@@ -192,10 +193,10 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for AddressGuard {
     fn drop(&mut self) {
-        let mut homes = HOMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        homes.get_or_insert_default().remove(&self.0);
+        let mut addressed = ADDRESSED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        addressed.get_or_insert_default().remove(&self.0);
     }
 }
 
@@ -206,8 +207,8 @@ impl Address {
     ///
     /// Panics if the executor was dropped, or belongs to another process.
     pub fn executor(self) -> Arc<dyn Backend> {
-        let homes = HOMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let found = homes.as_ref().and_then(|homes| homes.get(&self.0)).and_then(Weak::upgrade);
+        let addressed = ADDRESSED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let found = addressed.as_ref().and_then(|addressed| addressed.get(&self.0)).and_then(Weak::upgrade);
         found.expect("the rule keeps the executor alive while its tasks use its address")
     }
 }

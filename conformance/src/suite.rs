@@ -63,7 +63,7 @@ macro_rules! tests_of_rules {
 pub fn check(group: &str, rule: &str, harness: impl Harness) {
     let rule = Rule::find(group, rule).unwrap_or_else(|| panic!("there is no rule {group}::{rule}"));
     match run(rule, Arc::new(harness), Limits::from_env()) {
-        Outcome::Kept => {}
+        Outcome::Passed => {}
         Outcome::Skipped(why) => eprintln!("skipped {group}::{}: {why}", rule.name),
         Outcome::Broken(what) => panic!("{what}\nThe rule: {}", rule.promise),
         Outcome::Hung(report) => {

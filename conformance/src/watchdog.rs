@@ -9,18 +9,18 @@ use std::{
 
 use crate::{Case, Harness, Rule, registry::Registry};
 
-/// How long a rule may take in total, and for a single event.
+/// How long a rule may take, and how long it may wait for a single event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// After this time the rule counts as hung.
+    /// A rule that takes longer counts as hung.
     pub deadline: Duration,
-    /// After this time without an expected event, the rule fails.
-    pub patience: Duration,
+    /// A rule that waits longer for an event fails.
+    pub event_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { deadline: Duration::from_secs(60), patience: Duration::from_secs(20) }
+        Limits { deadline: Duration::from_secs(60), event_timeout: Duration::from_secs(20) }
     }
 }
 
@@ -32,7 +32,7 @@ impl Limits {
     ///
     /// Panics if the variable is not a number above zero.
     pub fn from_env() -> Limits {
-        let Limits { deadline, patience } = Limits::default();
+        let Limits { deadline, event_timeout } = Limits::default();
         let scale = match std::env::var("CONFORMANCE_SCALE") {
             Err(_) => 1.0,
             Ok(text) => match text.parse::<f64>() {
@@ -40,15 +40,15 @@ impl Limits {
                 _ => panic!("CONFORMANCE_SCALE is `{text}`: it must be a number above zero, such as 2.5"),
             },
         };
-        Limits { deadline: deadline.mul_f64(scale), patience: patience.mul_f64(scale) }
+        Limits { deadline: deadline.mul_f64(scale), event_timeout: event_timeout.mul_f64(scale) }
     }
 }
 
 /// The outcome of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The back-end keeps the rule.
-    Kept,
+    /// The back-end follows the rule.
+    Passed,
     /// The back-end lacks a capability that the rule needs; the reason.
     Skipped(String),
     /// The back-end breaks the rule; what was observed.
@@ -69,10 +69,10 @@ pub fn run(rule: &'static Rule, harness: Arc<dyn Harness>, limits: Limits) -> Ou
     let started = Instant::now();
     let watched = {
         let registry = Arc::clone(&registry);
-        watch(rule.name, limits.deadline, move || (rule.check)(&Case::new(harness, registry, limits.patience)))
+        watch(rule.name, limits.deadline, move || (rule.check)(&Case::new(harness, registry, limits.event_timeout)))
     };
     match watched {
-        Some(Ok(())) => Outcome::Kept,
+        Some(Ok(())) => Outcome::Passed,
         Some(Err(payload)) => Outcome::Broken(format!("{title}: {}", message_of(&*payload))),
         None => {
             let report = registry.report(&title, started);
@@ -82,13 +82,13 @@ pub fn run(rule: &'static Rule, harness: Arc<dyn Harness>, limits: Limits) -> Ou
     }
 }
 
-/// Runs code on a thread of its own, and returns its value or its panic.
+/// Runs code on a new thread, and returns its value or its panic.
 ///
-/// Returns `None` if the code has not ended by the deadline. Its thread is then left behind.
+/// Returns `None` if the code has not ended by the deadline. Its thread then keeps running.
 ///
 /// # Panics
 ///
-/// If no thread can be started.
+/// Panics if no thread can be started.
 pub fn watch<R: Send + 'static>(
     name: &str,
     deadline: Duration,

@@ -1,4 +1,4 @@
-//! `InlineExecutor` keeps the rules.
+//! The rules on `InlineExecutor`.
 
 use tests::harness::Inline;
 

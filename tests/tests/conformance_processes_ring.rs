@@ -1,4 +1,4 @@
-//! `ProcessPoolExecutor` keeps the rules on `Transport::Ring`.
+//! The rules on `ProcessPoolExecutor` with `Transport::Ring`.
 
 use process_pool::Transport;
 use tests::harness::Processes;

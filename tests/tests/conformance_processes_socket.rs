@@ -1,4 +1,4 @@
-//! `ProcessPoolExecutor` keeps the rules on `Transport::Socket`.
+//! The rules on `ProcessPoolExecutor` with `Transport::Socket`.
 
 use process_pool::Transport;
 use tests::harness::Processes;

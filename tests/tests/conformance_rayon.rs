@@ -1,4 +1,4 @@
-//! `RayonExecutor` keeps the rules.
+//! The rules on `RayonExecutor`.
 
 use tests::harness::Rayon;
 

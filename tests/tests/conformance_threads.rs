@@ -1,4 +1,4 @@
-//! `ThreadPoolExecutor` keeps the rules.
+//! The rules on `ThreadPoolExecutor`.
 
 use tests::harness::Threads;
 

@@ -1,4 +1,4 @@
-//! Rules of `as_completed`: each future is yielded once, when it is done, and the time-out says how many are left.
+//! Rules of `as_completed`: each future is yielded once, when it is done, and a time-out reports how many are left.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) fn cf_086_each_future_is_yielded_once(case: &Case) {
     let held = [tasks.held(2), tasks.held(3)];
     let futures: Vec<_> = held.into_iter().chain([succeeded, failed, tasks.cancelled()]).collect();
     let mut given: Vec<_> = futures.iter().map(Future::id).collect();
-    let mut iterator = as_completed(futures, case.patience());
+    let mut iterator = as_completed(futures, case.event_timeout());
     let mut yielded: Vec<_> = iterator.by_ref().take(3).map(|future| future.expect("it is done").id()).collect();
     tasks.open();
     yielded.extend(iterator.by_ref().map(|future| future.expect("it completes").id()));
@@ -23,11 +23,11 @@ pub(super) fn cf_086_each_future_is_yielded_once(case: &Case) {
     assert_eq!(yielded, given);
 }
 
-pub(super) fn futures_come_in_the_order_they_get_done(case: &Case) {
+pub(super) fn futures_are_yielded_in_the_order_of_completion(case: &Case) {
     let tasks = Tasks::new(case);
     let futures = [tasks.held(1), tasks.held(2)];
     let done = tasks.cancelled();
-    let mut iterator = as_completed(futures.into_iter().chain([done]), case.patience());
+    let mut iterator = as_completed(futures.into_iter().chain([done]), case.event_timeout());
     assert!(iterator.next().expect("there are three").expect("it is done").cancelled());
     tasks.release(2);
     assert_eq!(case.value(&iterator.next().expect("two are left").expect("it completes")), 2);
@@ -36,7 +36,7 @@ pub(super) fn futures_come_in_the_order_they_get_done(case: &Case) {
     assert!(iterator.next().is_none());
 }
 
-pub(super) fn cf_087_those_that_are_done_come_before_the_time_out(case: &Case) {
+pub(super) fn cf_087_done_futures_are_yielded_before_the_time_out(case: &Case) {
     let tasks = Tasks::new(case);
     let mut left = vec![tasks.succeeded(1), tasks.failed(), tasks.held(2)];
     for timeout in [Duration::ZERO, Duration::from_millis(20)] {
@@ -52,33 +52,33 @@ pub(super) fn cf_087_those_that_are_done_come_before_the_time_out(case: &Case) {
     }
 }
 
-pub(super) fn cf_088_an_input_that_is_made_while_it_is_read_is_fine(case: &Case) {
+pub(super) fn cf_088_the_input_may_submit_tasks(case: &Case) {
     let executor = case.executor(1);
     let futures = (0..5u32).map(|n| executor.submit(|n: u32| n, n).expect("it is open"));
     let mut values: Vec<_> =
-        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it completes"))).collect();
+        as_completed(futures, case.event_timeout()).map(|future| case.value(&future.expect("it completes"))).collect();
     values.sort_unstable();
     assert_eq!(values, [0, 1, 2, 3, 4]);
 }
 
-pub(super) fn cf_089_nothing_is_kept_of_a_future_that_was_yielded(case: &Case) {
+pub(super) fn cf_089_no_yielded_future_is_kept(case: &Case) {
     let executor = case.executor(1);
     let counter = Counter::new();
     let futures: Vec<_> = (0..3)
         .map(|_| {
             let future = executor.submit(|probe: Probe| probe, counter.probe()).expect("it is open");
-            assert!(future.exception(case.patience()).expect("it is done in time").is_none());
+            assert!(future.exception(case.event_timeout()).expect("it is done in time").is_none());
             future
         })
         .collect();
     let mut iterator = as_completed(futures, None);
     for left in (0..3).rev() {
         drop(iterator.next().expect("there are three").expect("it is done"));
-        counter.wait_alive(left, case.patience());
+        counter.wait_alive(left, case.event_timeout());
     }
 }
 
-pub(super) fn cf_090_the_time_out_says_how_many_are_left(case: &Case) {
+pub(super) fn cf_090_the_time_out_has_the_number_of_unfinished_futures(case: &Case) {
     let tasks = Tasks::new(case);
     let futures = [tasks.succeeded(1), tasks.held(2), tasks.failed(), tasks.held(3)];
     let error = as_completed(futures, Duration::ZERO).last().expect("a time-out").expect_err("two are held");
@@ -98,13 +98,13 @@ pub(super) fn a_time_out_cancels_nothing(case: &Case) {
     assert_eq!(gate.labels(), [1, 2]);
 }
 
-pub(super) fn futures_of_several_executors_come_together(case: &Case) {
+pub(super) fn one_call_accepts_futures_of_several_executors(case: &Case) {
     let (left, right) = (case.executor(1), case.executor(1));
     let futures = (0..10u32).map(|n| {
         let executor = if n % 2 == 0 { &left } else { &right };
         executor.submit(|n: u32| n, n).expect("it is open")
     });
     let sum: u32 =
-        as_completed(futures, case.patience()).map(|future| case.value(&future.expect("it completes"))).sum();
+        as_completed(futures, case.event_timeout()).map(|future| case.value(&future.expect("it completes"))).sum();
     assert_eq!(sum, 45);
 }

@@ -1,4 +1,4 @@
-//! Rules of `.await`: it returns what `result` returns, on any runtime, without a thread of its own.
+//! Rules of `.await`: it returns what `result` returns, on any runtime, without another thread.
 
 use std::{
     future::IntoFuture,
@@ -16,14 +16,14 @@ use executor_core::{Error, ErrorKind, Executor, Shutdown};
 
 use crate::{Case, Ticket};
 
-/// A waker that unparks a thread, and counts how often.
+/// A waker that unparks the thread that created it, and counts its calls.
 struct CountingWaker {
     thread: Thread,
     wakes: AtomicUsize,
 }
 
 impl CountingWaker {
-    fn here() -> Arc<CountingWaker> {
+    fn new() -> Arc<CountingWaker> {
         Arc::new(CountingWaker { thread: thread::current(), wakes: AtomicUsize::new(0) })
     }
 
@@ -33,7 +33,7 @@ impl CountingWaker {
 
     /// Waits until it was woken.
     fn wait(&self, case: &Case) {
-        let deadline = Instant::now() + case.patience();
+        let deadline = Instant::now() + case.event_timeout();
         while self.wakes() == 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "the waker was not called in time");
@@ -49,12 +49,12 @@ impl Wake for CountingWaker {
     }
 }
 
-/// A minimal runtime, which polls on this thread and parks it in between.
+/// A minimal runtime, which polls on this thread and parks between polls.
 fn block_on<T>(case: &Case, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
-    let deadline = Instant::now() + case.patience();
+    let deadline = Instant::now() + case.event_timeout();
     loop {
-        let waker = CountingWaker::here();
+        let waker = CountingWaker::new();
         if let Poll::Ready(value) = poll(future.as_mut(), &waker) {
             return value;
         }
@@ -70,7 +70,7 @@ fn poll<T>(future: Pin<&mut impl Future<Output = T>>, waker: &Arc<CountingWaker>
     future.poll(&mut Context::from_waker(&Waker::from(waker.clone())))
 }
 
-pub(super) fn cf_153_await_gives_what_result_gives(case: &Case) {
+pub(super) fn cf_153_await_returns_what_result_returns(case: &Case) {
     let executor = case.executor(1);
     let value = case.submit(&executor, "succeeds", |n: u64| 100 / n, 5).into_future();
     let error = case.submit(&executor, "fails", |n: u64| 100 / n, 0).into_future();
@@ -86,7 +86,7 @@ pub(super) fn await_of_a_running_task_is_woken(case: &Case) {
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(3)).into_future();
     gate.wait_arrivals(1);
     let mut awaited = pin!(future.into_future());
-    let waker = CountingWaker::here();
+    let waker = CountingWaker::new();
     assert!(poll(awaited.as_mut(), &waker).is_pending());
     assert_eq!(waker.wakes(), 0);
     gate.open();
@@ -106,13 +106,13 @@ pub(super) fn await_of_a_cancelled_task_is_an_error(case: &Case) {
     case.value(&blocker);
 }
 
-pub(super) fn the_last_waker_is_the_one_that_is_woken(case: &Case) {
+pub(super) fn the_waker_of_the_last_poll_is_woken(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("held");
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(3)).into_future();
     gate.wait_arrivals(1);
     let mut awaited = pin!(future.into_future());
-    let wakers = [CountingWaker::here(), CountingWaker::here(), CountingWaker::here()];
+    let wakers = [CountingWaker::new(), CountingWaker::new(), CountingWaker::new()];
     for waker in &wakers {
         assert!(poll(awaited.as_mut(), waker).is_pending());
     }
@@ -121,7 +121,7 @@ pub(super) fn the_last_waker_is_the_one_that_is_woken(case: &Case) {
     assert_eq!(block_on(case, awaited).expect("it succeeds"), 3);
 }
 
-pub(super) fn many_awaits_run_side_by_side(case: &Case) {
+pub(super) fn a_pending_await_does_not_delay_others(case: &Case) {
     let executor = case.executor(2);
     let gate = case.gate("held");
     let held = case.submit(&executor, "held", Ticket::pass, gate.ticket(1)).into_future();
@@ -129,7 +129,7 @@ pub(super) fn many_awaits_run_side_by_side(case: &Case) {
     let others: Vec<_> =
         (2..10).map(|n| case.submit(&executor, "quick", |n: u32| n, n).into_future().into_future()).collect();
     let mut held = pin!(held.into_future());
-    assert!(poll(held.as_mut(), &CountingWaker::here()).is_pending());
+    assert!(poll(held.as_mut(), &CountingWaker::new()).is_pending());
     let sum: u32 = block_on(case, async {
         let mut sum = 0;
         for other in others {
@@ -143,12 +143,12 @@ pub(super) fn many_awaits_run_side_by_side(case: &Case) {
     assert_eq!(block_on(case, held).expect("it succeeds"), 1);
 }
 
-pub(super) fn cf_154_a_dropped_await_wakes_nobody_and_cancels_nothing(case: &Case) {
+pub(super) fn cf_154_a_dropped_await_wakes_nothing_and_cancels_nothing(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("held");
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1)).into_future();
     gate.wait_arrivals(1);
-    let waker = CountingWaker::here();
+    let waker = CountingWaker::new();
     {
         let mut awaited = Box::pin(future.into_future());
         assert!(poll(awaited.as_mut(), &waker).is_pending());
@@ -167,7 +167,7 @@ pub(super) fn await_ends_when_the_executor_is_shut_down(case: &Case) {
     gate.wait_arrivals(1);
     let pending = case.submit(&executor, "pending", |n: u8| n, 1).into_future();
     let mut awaited = pin!(pending.into_future());
-    let waker = CountingWaker::here();
+    let waker = CountingWaker::new();
     assert!(poll(awaited.as_mut(), &waker).is_pending());
     executor.close(Shutdown::CancelPending);
     waker.wait(case);

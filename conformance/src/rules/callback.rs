@@ -1,5 +1,5 @@
-//! Rules of `add_done_callback`: each callback is called once, in order, after the future is done, in the completing
-//! thread.
+//! Rules of `add_done_callback`: each callback is called once, in order, when the future is done, in the thread that
+//! completes it.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ pub(super) fn cf_001_a_callback_sees_the_result(case: &Case) {
         let _ = sender.send((state, future.result(None)));
     });
     gate.open();
-    let (state, result) = receiver.recv_timeout(case.patience()).expect("the callback is called");
+    let (state, result) = receiver.recv_timeout(case.event_timeout()).expect("the callback is called");
     assert_eq!(state, (true, false, false));
     assert_eq!(result.expect("the task succeeds"), 5);
     assert_eq!(future.result(None).expect_err("the callback has taken it").kind(), ErrorKind::InvalidState);
@@ -37,12 +37,12 @@ pub(super) fn cf_002_a_callback_sees_the_error(case: &Case) {
     future.add_done_callback(move |future| {
         let _ = sender.send(future.exception(None));
     });
-    let error = receiver.recv_timeout(case.patience()).expect("the callback is called");
+    let error = receiver.recv_timeout(case.event_timeout()).expect("the callback is called");
     let error = error.expect("it was not cancelled").expect("it failed");
     assert_eq!(error.kind(), ErrorKind::Panicked);
 }
 
-pub(super) fn cf_003_cancel_calls_the_callbacks_here_and_now(case: &Case) {
+pub(super) fn cf_003_cancel_calls_the_callbacks_before_it_returns(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("blocker");
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
@@ -76,7 +76,7 @@ pub(super) fn callbacks_are_called_in_the_order_they_were_added(case: &Case) {
     gate.open();
     case.value(&future);
     let mut seen = Vec::new();
-    while let Ok(call) = receiver.recv_timeout(case.patience()) {
+    while let Ok(call) = receiver.recv_timeout(case.event_timeout()) {
         seen.push(call);
     }
     assert_eq!(seen.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
@@ -93,7 +93,7 @@ pub(super) fn a_callback_runs_in_the_thread_that_completes_the_future(case: &Cas
     });
     gate.open();
     let of_task = case.value(&future);
-    assert_eq!(receiver.recv_timeout(case.patience()).expect("the callback is called"), of_task);
+    assert_eq!(receiver.recv_timeout(case.event_timeout()).expect("the callback is called"), of_task);
 }
 
 fn pass_and_return_thread(ticket: Ticket) -> String {
@@ -101,12 +101,12 @@ fn pass_and_return_thread(ticket: Ticket) -> String {
     format!("{:?}", thread::current().id())
 }
 
-pub(super) fn cf_005_cf_006_cf_007_a_late_callback_is_called_at_once_by_the_adder(case: &Case) {
+pub(super) fn cf_005_cf_006_cf_007_a_late_callback_is_called_immediately_by_the_adding_thread(case: &Case) {
     let executor = case.executor(1);
     let succeeded = case.submit(&executor, "succeeds", |n: u64| 100 / n, 1);
     let failed = case.submit(&executor, "fails", |n: u64| 100 / n, 0);
     for future in [&succeeded, &failed] {
-        let _ = future.exception(case.patience()).expect("it is done in time");
+        let _ = future.exception(case.event_timeout()).expect("it is done in time");
         late(future);
     }
     if case.can().concurrent {
@@ -134,7 +134,7 @@ fn late(future: &executor_core::Future<u64>) {
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
-pub(super) fn cf_004_a_callback_that_panics_hurts_nobody(case: &Case) {
+pub(super) fn cf_004_a_callback_that_panics_affects_nothing_else(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("held");
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1));
@@ -144,15 +144,15 @@ pub(super) fn cf_004_a_callback_that_panics_hurts_nobody(case: &Case) {
         let _ = sender.send(());
     });
     gate.open();
-    receiver.recv_timeout(case.patience()).expect("the second callback is called");
+    receiver.recv_timeout(case.event_timeout()).expect("the second callback is called");
     assert_eq!(case.value(&future), 1);
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 2)), 2);
 }
 
-pub(super) fn cf_008_a_late_callback_that_panics_does_not_reach_the_adder(case: &Case) {
+pub(super) fn cf_008_a_late_callback_that_panics_does_not_unwind_into_the_adding_thread(case: &Case) {
     let executor = case.executor(1);
     let future = case.submit(&executor, "quick", |n: u8| n, 1);
-    future.exception(case.patience()).expect("it is done in time");
+    future.exception(case.event_timeout()).expect("it is done in time");
     future.add_done_callback(|_| panic!("a callback of the conformance suite panics on purpose"));
     assert_eq!(case.value(&future), 1);
 }
@@ -170,29 +170,29 @@ pub(super) fn a_callback_may_add_another(case: &Case) {
         let _ = sender.send("outer");
     });
     gate.open();
-    let calls: Vec<_> = (0..2).map(|_| receiver.recv_timeout(case.patience()).expect("both are called")).collect();
+    let calls: Vec<_> = (0..2).map(|_| receiver.recv_timeout(case.event_timeout()).expect("both are called")).collect();
     assert_eq!(calls, ["inner", "outer"]);
 }
 
 pub(super) fn a_callback_may_use_the_executor(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
-    let address = home.address();
+    let guard = executor.address_guard();
+    let address = guard.address();
     let future = case.submit(&executor, "first", |n: u64| n, 1);
     let (sender, receiver) = mpsc::channel();
     future.add_done_callback(move |future| {
-        // The only worker runs this callback, so the task that is submitted here must wait in the queue.
+        // The only worker runs this callback, so the new task waits in the queue.
         let next = address.executor().submit(|n: u64| n + 1, future.result(None).expect("it succeeds"));
         let _ = sender.send(next);
     });
-    let next = receiver.recv_timeout(case.patience()).expect("the callback is called").expect("it is open");
+    let next = receiver.recv_timeout(case.event_timeout()).expect("the callback is called").expect("it is open");
     assert_eq!(case.value(&case.track("from the callback", next)), 2);
 }
 
 pub(super) fn a_callback_may_shut_the_executor_down(case: &Case) {
     let executor = case.executor(2);
-    let home = executor.home();
-    let address = home.address();
+    let guard = executor.address_guard();
+    let address = guard.address();
     let gate = case.gate("held");
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(1));
     let (sender, receiver) = mpsc::channel();
@@ -201,7 +201,7 @@ pub(super) fn a_callback_may_shut_the_executor_down(case: &Case) {
         let _ = sender.send(());
     });
     gate.open();
-    receiver.recv_timeout(case.patience()).expect("a shutdown that a worker calls returns");
+    receiver.recv_timeout(case.event_timeout()).expect("a shutdown that a worker calls returns");
     let refused = executor.submit(|n: u8| n, 1).expect_err("it was shut down");
     assert_eq!(refused.kind(), ErrorKind::ShutDown);
     executor.shutdown(Shutdown::Drain);
@@ -220,9 +220,9 @@ pub(super) fn cancelling_from_a_callback_of_the_same_executor_works(case: &Case)
         let _ = sender.send((cancelled, second));
     });
     gate.open();
-    let (cancelled, second) = receiver.recv_timeout(case.patience()).expect("the callback is called");
-    // In another process, the second may have started before the end of the first is known here.
-    assert_eq!(second.result(case.patience()).is_err(), cancelled);
+    let (cancelled, second) = receiver.recv_timeout(case.event_timeout()).expect("the callback is called");
+    // In another process, the second may start before the first completes here.
+    assert_eq!(second.result(case.event_timeout()).is_err(), cancelled);
     executor.shutdown(Shutdown::Drain);
     assert_eq!(gate.labels().contains(&2), !cancelled);
 }

@@ -40,20 +40,20 @@ pub(super) fn a_running_task_is_not_cancelled(case: &Case) {
 pub(super) fn a_finished_task_is_not_cancelled(case: &Case) {
     let executor = case.executor(1);
     let future = case.submit(&executor, "quick", |n: u8| n, 3);
-    future.exception(case.patience()).expect("it is done in time");
+    future.exception(case.event_timeout()).expect("it is done in time");
     assert!(!future.cancel());
     assert!(!future.cancelled());
     assert_eq!(case.value(&future), 3);
 }
 
-pub(super) fn cf_017_a_waiting_thread_hears_of_the_cancel(case: &Case) {
+pub(super) fn cf_017_a_waiting_thread_is_woken_by_a_cancel(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("blocker");
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
     gate.wait_arrivals(1);
     let pending = case.submit(&executor, "pending", Ticket::report, gate.ticket(1));
     std::thread::scope(|scope| {
-        let waiters: Vec<_> = (0..3).map(|_| scope.spawn(|| pending.result(case.patience()))).collect();
+        let waiters: Vec<_> = (0..3).map(|_| scope.spawn(|| pending.result(case.event_timeout()))).collect();
         assert!(pending.cancel());
         for waiter in waiters {
             let error = waiter.join().expect("it does not panic").expect_err("it was cancelled");
@@ -64,7 +64,7 @@ pub(super) fn cf_017_a_waiting_thread_hears_of_the_cancel(case: &Case) {
     case.value(&blocker);
 }
 
-pub(super) fn a_cancelled_task_is_done_for_everybody_at_once(case: &Case) {
+pub(super) fn a_cancelled_task_is_done_immediately_for_every_waiter(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("blocker");
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
@@ -75,10 +75,10 @@ pub(super) fn a_cancelled_task_is_done_for_everybody_at_once(case: &Case) {
     for future in &futures {
         assert!(future.cancel());
     }
-    // The worker is held, so only `cancel` itself can have notified the waiters.
-    let waited = wait(futures, case.patience(), ReturnWhen::AllCompleted);
+    // The worker is held, so only `cancel` can have completed the futures.
+    let waited = wait(futures, case.event_timeout(), ReturnWhen::AllCompleted);
     assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0));
-    for future in as_completed(waited.done, case.patience()) {
+    for future in as_completed(waited.done, case.event_timeout()) {
         assert!(future.expect("it is done").cancelled());
     }
     gate.open();
@@ -96,7 +96,7 @@ pub(super) fn exactly_one_of_ran_and_cancelled_is_true(case: &Case) {
             .collect();
         let cancelled: Vec<bool> = futures.iter().rev().map(|future| future.cancel()).collect();
         for ((label, future), cancelled) in labels.rev().zip(futures.iter().rev()).zip(cancelled) {
-            match future.result(case.patience()) {
+            match future.result(case.event_timeout()) {
                 Ok(value) => {
                     assert_eq!((value, cancelled), (label, false), "task {label} ran after `cancel` returned true")
                 }
@@ -122,7 +122,7 @@ pub(super) fn dropping_a_future_does_not_cancel_its_task(case: &Case) {
     assert_eq!(gate.labels(), [0, 1, 2, 3]);
 }
 
-pub(super) fn cf_097_cancelling_at_once_does_not_keep_shutdown_waiting(case: &Case) {
+pub(super) fn cf_097_submitting_cancelling_and_shutting_down_in_a_row_ends(case: &Case) {
     for _ in 0..10 {
         let executor = case.executor(1);
         let future = case.submit(&executor, "cancelled immediately", |n: u8| n, 1);
@@ -133,13 +133,13 @@ pub(super) fn cf_097_cancelling_at_once_does_not_keep_shutdown_waiting(case: &Ca
     }
 }
 
-pub(super) fn terminate_withdraws_a_pending_task(case: &Case) {
+pub(super) fn terminate_cancels_a_pending_task(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("ran");
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
     gate.wait_arrivals(1);
     let pending = case.submit(&executor, "pending", Ticket::report, gate.ticket(1));
-    assert!(pending.terminate(case.patience()));
+    assert!(pending.terminate(case.event_timeout()));
     assert!(pending.cancelled());
     assert_eq!(case.failure(&pending).kind(), ErrorKind::Cancelled);
     gate.open();
@@ -151,7 +151,7 @@ pub(super) fn terminate_withdraws_a_pending_task(case: &Case) {
 pub(super) fn cf_073_terminate_stops_a_running_task_and_frees_its_worker(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("running");
-    for grace in [Duration::ZERO, case.patience()] {
+    for grace in [Duration::ZERO, case.event_timeout()] {
         let label = gate.arrivals().len() as u32;
         let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(label));
         gate.wait_for_label(label);
@@ -164,7 +164,7 @@ pub(super) fn cf_073_terminate_stops_a_running_task_and_frees_its_worker(case: &
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
 }
 
-pub(super) fn terminate_of_one_task_leaves_the_others_alone(case: &Case) {
+pub(super) fn terminate_of_one_task_does_not_affect_others(case: &Case) {
     let executor = case.executor(2);
     let gate = case.gate("running");
     let futures: Vec<_> =
@@ -184,7 +184,7 @@ fn pass_and_check_cancelled(ticket: Ticket) -> bool {
     task::current().is_some_and(|context| context.is_cancelled())
 }
 
-pub(super) fn terminate_that_cannot_stop_a_task_asks_it_to_stop(case: &Case) {
+pub(super) fn terminate_that_cannot_stop_a_task_requests_a_stop(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("running");
     let running = case.submit(&executor, "running", pass_and_check_cancelled, gate.ticket(0));
@@ -195,10 +195,10 @@ pub(super) fn terminate_that_cannot_stop_a_task_asks_it_to_stop(case: &Case) {
     assert!(case.value(&running), "the task could not see the request to stop");
 }
 
-pub(super) fn terminate_of_a_finished_task_says_no(case: &Case) {
+pub(super) fn terminate_of_a_finished_task_returns_false(case: &Case) {
     let executor = case.executor(1);
     let future = case.submit(&executor, "quick", |n: u8| n, 3);
-    future.exception(case.patience()).expect("it is done in time");
+    future.exception(case.event_timeout()).expect("it is done in time");
     assert!(!future.terminate(Duration::ZERO));
     assert_eq!(case.value(&future), 3);
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);

@@ -21,7 +21,7 @@ pub(super) fn cf_099_cf_100_cf_106_cf_107_dropping_an_executor_drains_it(case: &
     assert_eq!(gate.arrivals().len(), 20);
 }
 
-pub(super) fn dropping_an_executor_waits_for_what_runs(case: &Case) {
+pub(super) fn dropping_an_executor_waits_for_running_tasks(case: &Case) {
     let executor = case.executor(1).bare();
     let gate = case.gate("running");
     let future = executor.submit(Ticket::pass, gate.ticket(1)).expect("it is open");
@@ -82,15 +82,15 @@ pub(super) fn cf_040_cf_057_an_argument_is_dropped_with_its_task(case: &Case) {
 pub(super) fn a_result_is_dropped_with_its_future(case: &Case) {
     let executor = case.executor(1);
     let counter = Counter::new();
-    let future = case.submit(&executor, "kept", |probe: Probe| probe, counter.probe());
-    future.exception(case.patience()).expect("it is done in time");
+    let future = case.submit(&executor, "held", |probe: Probe| probe, counter.probe());
+    future.exception(case.event_timeout()).expect("it is done in time");
     let taken = case.submit(&executor, "taken", |probe: Probe| probe, counter.probe());
     drop(case.value(&taken));
-    case.submit(&executor, "after", |n: u8| n, 1).exception(case.patience()).expect("it is done in time");
-    counter.wait_alive(1, case.patience());
+    case.submit(&executor, "after", |n: u8| n, 1).exception(case.event_timeout()).expect("it is done in time");
+    counter.wait_alive(1, case.event_timeout());
     assert_eq!(counter.alive(), 1);
     drop(future);
-    counter.wait_alive(0, case.patience());
+    counter.wait_alive(0, case.event_timeout());
 }
 
 pub(super) fn a_cancelled_task_keeps_no_argument(case: &Case) {
@@ -116,7 +116,7 @@ pub(super) fn a_refused_task_keeps_no_argument(case: &Case) {
 
 pub(super) fn dropping_an_executor_inside_its_own_task_works(case: &Case) {
     let executor = case.executor(2).bare();
-    let home = executor.home();
+    let guard = executor.address_guard();
     let gate = case.gate("held");
     let drops_last = |(ticket, address): (Ticket, Address)| {
         let executor = address.executor();
@@ -124,10 +124,10 @@ pub(super) fn dropping_an_executor_inside_its_own_task_works(case: &Case) {
         drop(executor);
         label
     };
-    let future = executor.submit(drops_last, (gate.ticket(1), home.address())).expect("it is open");
+    let future = executor.submit(drops_last, (gate.ticket(1), guard.address())).expect("it is open");
     let other = executor.submit(Ticket::pass, gate.ticket(2)).expect("it is open");
     gate.wait_arrivals(2);
-    // The task has a reference to the executor, so this does not drop the back-end yet.
+    // The task has a reference to the executor, so this does not drop the back-end.
     drop(executor);
     gate.open();
     assert_eq!((case.value(&future), case.value(&other)), (1, 2));

@@ -11,9 +11,9 @@ macro_rules! for_each_rule {
                     "The future of a submitted call returns what the call returns."
                 102 every_task_runs_exactly_once []
                     "Each accepted task runs exactly once."
-                103 items_closures_and_generic_functions_are_all_functions []
+                103 function_items_closures_and_generic_functions_can_be_submitted []
                     "Function items, methods, generic functions and closures without captures can be submitted."
-                104 arguments_and_results_arrive_as_they_are []
+                104 arguments_and_results_arrive_unchanged []
                     "Arguments and results of every type and size arrive unchanged."
                 105 tasks_start_in_the_order_of_submission [Concurrent Ordered]
                     "Tasks of equal priority start in the order of submission."
@@ -24,18 +24,18 @@ macro_rules! for_each_rule {
                 108 as_many_tasks_run_as_there_are_workers [Concurrent]
                     "`max_workers` is the requested number, and that many tasks do run at the same time."
                 109 no_worker_is_idle_while_a_task_waits [Concurrent]
-                    "A task does not wait for a long one while another worker is idle."
-                110 try_submit_says_that_the_queue_is_full [Concurrent Bounded]
-                    "On a full queue `try_submit` returns `QueueFull`; a cancelled task frees its place immediately."
+                    "A task does not wait behind a long one while another worker is idle."
+                110 try_submit_is_refused_while_the_queue_is_full [Concurrent Bounded]
+                    "On a full queue `try_submit` returns `QueueFull`; a cancelled task no longer counts."
                 111 submit_waits_while_the_queue_is_full [Concurrent Bounded]
                     "On a full queue `submit` blocks until there is space."
-                112 a_submit_that_waits_for_room_is_refused_at_shutdown [Concurrent Bounded]
+                112 a_submit_that_waits_for_space_is_refused_at_shutdown [Concurrent Bounded]
                     "A `submit` that blocks because the queue is full returns `ShutDown` if the executor is closed."
-                113 a_task_knows_its_id_and_its_name []
+                113 a_task_can_read_its_id_and_its_name []
                     "Inside a task, `task::current` returns the id of its future and the name from its options."
                 114 every_task_has_an_id_of_its_own []
                     "No two tasks have the same id, even on different executors."
-                115 many_threads_may_submit_at_once []
+                115 many_threads_may_submit_concurrently []
                     "Any number of threads may submit to one executor."
                 116 cf_115_an_argument_that_cannot_be_encoded_is_refused_by_submit [Encodes]
                     "An argument that cannot be encoded is an error of `submit`."
@@ -47,23 +47,23 @@ macro_rules! for_each_rule {
                     "`result` moves the value out; a second call returns `InvalidState`."
                 202 cf_016_a_waiting_thread_gets_the_value [Concurrent]
                     "A thread that waits in `result` receives the value."
-                203 cf_015_a_wait_that_times_out_leaves_the_task_alone [Concurrent]
-                    "A wait that times out returns `Timeout`; the task continues and can be waited for again."
+                203 cf_015_a_wait_that_times_out_does_not_affect_the_task [Concurrent]
+                    "A wait that times out returns `Timeout`; the task continues, and can be waited for again."
                 204 a_time_out_of_any_length_is_allowed []
                     "Time-outs of any length are accepted."
                 205 cf_013_cf_014_the_state_is_exact [Concurrent]
                     "`running` is true exactly while the task runs, and `done` exactly after it has ended."
                 206 a_success_has_no_exception_and_keeps_its_value []
                     "`exception` of a success is `None`, and does not take the value."
-                207 an_error_may_be_asked_for_again_and_again []
-                    "An error is returned as often as it is asked for."
+                207 an_error_is_returned_any_number_of_times []
+                    "`result` and `exception` return an error any number of times."
                 208 an_error_that_a_function_returns_is_a_value []
                     "A `Result` that a function returns is an ordinary value."
-                209 a_shared_future_answers_everybody [Concurrent]
+                209 a_shared_future_returns_its_value_to_every_thread [Concurrent]
                     "A shared future returns its value any number of times, to any thread."
                 210 cf_009_debug_shows_the_state [Concurrent]
                     "`Debug` of a future shows its state."
-                211 cf_022_readers_never_see_a_done_future_go_back []
+                211 cf_022_a_done_future_stays_done_for_every_reader []
                     "A future that was seen done has its value, and stays done."
                 212 cf_124_a_result_that_cannot_be_encoded_fails_its_own_task_only [Encodes]
                     "A result that cannot be encoded fails only its own task, and does not kill the worker."
@@ -79,25 +79,25 @@ macro_rules! for_each_rule {
                     "A running task cannot be cancelled, and `cancel` does not affect it."
                 303 a_finished_task_is_not_cancelled []
                     "A task that has ended cannot be cancelled, and keeps its value."
-                304 cf_017_a_waiting_thread_hears_of_the_cancel [Concurrent]
+                304 cf_017_a_waiting_thread_is_woken_by_a_cancel [Concurrent]
                     "A thread that waits in `result` returns immediately if the task is cancelled."
-                305 a_cancelled_task_is_done_for_everybody_at_once [Concurrent]
+                305 a_cancelled_task_is_done_immediately_for_every_waiter [Concurrent]
                     "`wait` and `as_completed` see a cancelled task as done, without any action of a worker."
                 306 exactly_one_of_ran_and_cancelled_is_true [Concurrent]
                     "However `cancel` races with the start, either the task runs or `cancel` returns true, never both."
                 307 dropping_a_future_does_not_cancel_its_task [Concurrent]
                     "A task runs even if its future was dropped."
-                308 cf_097_cancelling_at_once_does_not_keep_shutdown_waiting []
+                308 cf_097_submitting_cancelling_and_shutting_down_in_a_row_ends []
                     "Submitting, cancelling and shutting down in a row ends."
-                309 terminate_withdraws_a_pending_task [Concurrent]
+                309 terminate_cancels_a_pending_task [Concurrent]
                     "`terminate` of a task that has not started cancels it."
                 310 cf_073_terminate_stops_a_running_task_and_frees_its_worker [Concurrent StopsTasks]
                     "`terminate` ends a running task with `Terminated`, and its worker becomes free."
-                311 terminate_of_one_task_leaves_the_others_alone [Concurrent StopsTasks]
+                311 terminate_of_one_task_does_not_affect_others [Concurrent StopsTasks]
                     "`terminate` of one task affects neither tasks on other workers nor queued ones."
-                312 terminate_that_cannot_stop_a_task_asks_it_to_stop [Concurrent CannotStopTasks]
+                312 terminate_that_cannot_stop_a_task_requests_a_stop [Concurrent CannotStopTasks]
                     "If a running task cannot be stopped, `terminate` returns false, and the task can see the request."
-                313 terminate_of_a_finished_task_says_no []
+                313 terminate_of_a_finished_task_returns_false []
                     "`terminate` of a task that has ended returns false and changes nothing."
             }
             callback {
@@ -105,17 +105,17 @@ macro_rules! for_each_rule {
                     "A callback receives the future when it is done, and may take its value."
                 402 cf_002_a_callback_sees_the_error []
                     "A callback also receives a future that failed."
-                403 cf_003_cancel_calls_the_callbacks_here_and_now [Concurrent]
+                403 cf_003_cancel_calls_the_callbacks_before_it_returns [Concurrent]
                     "`cancel` calls the callbacks in the cancelling thread, before it returns, and only once."
                 404 callbacks_are_called_in_the_order_they_were_added [Concurrent]
                     "Callbacks are called one after another, in the order in which they were added."
                 405 a_callback_runs_in_the_thread_that_completes_the_future [Concurrent SharesMemory]
                     "A callback runs in the thread that completes the future."
-                406 cf_005_cf_006_cf_007_a_late_callback_is_called_at_once_by_the_adder []
+                406 cf_005_cf_006_cf_007_a_late_callback_is_called_immediately_by_the_adding_thread []
                     "A callback that is added to a done future is called immediately, in the thread that adds it."
-                407 cf_004_a_callback_that_panics_hurts_nobody [Concurrent]
+                407 cf_004_a_callback_that_panics_affects_nothing_else [Concurrent]
                     "A callback that panics affects neither the other callbacks nor the worker."
-                408 cf_008_a_late_callback_that_panics_does_not_reach_the_adder []
+                408 cf_008_a_late_callback_that_panics_does_not_unwind_into_the_adding_thread []
                     "A late callback that panics does not unwind into the thread that adds it."
                 409 a_callback_may_add_another [Concurrent]
                     "A callback that is added by a callback is called immediately."
@@ -129,25 +129,25 @@ macro_rules! for_each_rule {
             panic {
                 501 cf_121_cf_145_a_panic_is_the_error_of_its_task []
                     "A task that panics fails with `Panicked`, and the error has the message."
-                502 cf_055_a_panic_says_where_it_happened []
-                    "The error of a panic has the file and the line."
+                502 cf_055_a_panic_has_its_location []
+                    "The error of a panic has its file and line."
                 503 a_panic_of_any_payload_is_an_error []
                     "A panic is an error, whatever its payload is."
                 504 a_worker_survives_the_panic_of_a_task [Concurrent]
                     "A panic does not end the worker of its task."
                 505 cf_053_each_future_has_an_error_of_its_own []
                     "Each of several failing tasks has its own error."
-                506 an_argument_that_panics_when_dropped_hurts_nobody_else []
+                506 an_argument_that_panics_when_dropped_fails_only_its_task []
                     "A panic in the drop of an argument is the panic of its task."
-                507 a_result_that_panics_when_dropped_hurts_nobody_else []
+                507 a_result_that_panics_when_dropped_affects_nothing_else []
                     "A panic in the drop of a result that is never taken is contained."
                 508 cf_052_cf_119_cf_120_a_crash_costs_the_task_that_crashes [Concurrent Isolates]
-                    "A task that kills its worker fails with `WorkerDied`; tasks before and after it are not affected."
-                509 cf_056_a_death_says_how_and_of_which_task [Concurrent Isolates]
+                    "A task that kills its worker fails with `WorkerDied`, and affects no task before or after it."
+                509 cf_056_a_death_has_its_cause_and_its_task [Concurrent Isolates]
                     "The error of a death has the exit code or the signal, the process, the task and its last lines."
-                510 a_crash_leaves_the_task_of_another_worker_alone [Concurrent Isolates]
+                510 a_crash_does_not_affect_a_task_on_another_worker [Concurrent Isolates]
                     "A crash does not affect a task on another worker."
-                511 a_task_is_run_again_after_a_death_as_often_as_allowed [Concurrent Isolates]
+                511 a_task_is_retried_after_a_death_as_often_as_allowed [Concurrent Isolates]
                     "A task is retried after the death of its worker, as often as its options allow."
                 512 a_panic_is_not_retried []
                     "A panic is not a death, and is not retried."
@@ -155,83 +155,83 @@ macro_rules! for_each_rule {
             map {
                 601 cf_025_results_come_in_the_order_of_the_inputs []
                     "`map` yields the results in the order of the inputs."
-                602 order_does_not_depend_on_who_is_done_first [Concurrent]
+                602 the_order_does_not_depend_on_which_item_is_done_first [Concurrent]
                     "A later item that is done earlier is still yielded later."
                 603 cf_036_an_empty_input_gives_an_empty_map []
                     "A map over an empty input is empty."
-                604 cf_054_chunks_of_any_size_do_not_show []
+                604 cf_054_the_chunk_size_does_not_change_the_results []
                     "The chunk size does not change the results."
-                605 cf_031_cf_054_zero_is_no_size_of_chunks_or_buffers []
+                605 cf_031_cf_054_a_chunk_or_buffer_size_of_zero_is_refused []
                     "A chunk size or buffer size of zero is refused."
                 606 cf_026_an_item_that_fails_does_not_end_the_map []
                     "An item that fails is an error at its position, and the next items follow."
-                607 cf_027_an_error_of_the_function_is_no_time_out_of_the_map []
-                    "An error that the function returns is not taken for the time-out of the map."
-                608 cf_028_a_map_that_times_out_says_so_once_and_ends [Concurrent]
+                607 cf_027_an_error_of_the_function_is_not_a_time_out_of_the_map []
+                    "An error that the function returns is not treated as the time-out of the map."
+                608 cf_028_a_map_that_times_out_yields_one_error_and_ends [Concurrent]
                     "A map that times out yields the results so far and one `Timeout`, and ends."
                 609 cf_050_a_map_that_timed_out_runs_nothing_more [Concurrent]
                     "Items that had not started when a map timed out never start."
-                610 a_map_may_take_any_time_it_is_given []
-                    "The longest possible time-out works."
+                610 the_longest_time_out_of_a_map_works []
+                    "The longest possible time-out of a map is accepted."
                 611 cf_029_dropping_a_map_cancels_what_has_not_started [Concurrent]
                     "Dropping a partly read map cancels the rest."
-                612 dropping_a_map_that_nobody_has_read_cancels_it [Concurrent]
+                612 dropping_a_map_that_was_never_read_cancels_it [Concurrent]
                     "Dropping a map that was never read cancels it."
-                613 cf_044_a_map_that_nobody_reads_is_run_all_the_same []
-                    "`map` submits at the call, so the items run even if the results are not read."
+                613 cf_044_a_map_that_is_not_read_runs_to_its_end []
+                    "`map` submits when it is called, so the items run even if the results are not read."
                 614 cf_039_shutdown_does_not_wait_for_the_reader_of_a_map []
                     "Shutting down with an unread map does not hang."
-                615 cf_032_cf_033_a_buffer_of_any_size_gives_every_result [HasHandle]
+                615 cf_032_cf_033_the_buffer_size_does_not_change_the_results [HasHandle]
                     "The buffer size does not change the results."
-                616 cf_034_cf_035_an_endless_input_is_read_as_far_as_it_is_needed [HasHandle]
+                616 cf_034_cf_035_an_infinite_input_is_read_only_as_far_as_needed [HasHandle]
                     "With a buffer, the input may be infinite."
-                617 cf_038_a_full_buffer_reads_no_further [HasHandle]
-                    "Exactly as many inputs are read as the buffer holds."
+                617 cf_038_no_input_is_read_while_the_buffer_is_full [HasHandle]
+                    "While the buffer is full, no input is read: exactly as many are read as the buffer holds."
                 618 a_buffer_is_never_exceeded [HasHandle]
                     "The number of read but not yielded items never exceeds the buffer size, even with chunks."
                 619 a_buffered_map_ends_with_an_error_when_the_executor_is_shut_down [HasHandle]
-                    "A map that cannot submit any more yields the results so far and the reason, and ends."
+                    "A map that can no longer submit yields the results so far and the reason, and ends."
                 620 a_back_end_without_a_handle_refuses_buffers []
                     "A buffer size is refused if the back-end has no handle."
                 621 an_unordered_map_gives_every_result_once []
                     "An unordered map yields the same results, each once."
-                622 an_unordered_map_does_not_wait_for_the_slow [Concurrent]
+                622 an_unordered_map_does_not_wait_for_slow_items [Concurrent]
                     "An unordered map yields done items while another one runs."
-                623 an_input_that_panics_reaches_the_caller_and_nobody_else []
+                623 an_input_that_panics_unwinds_into_the_caller_only []
                     "A panic of the input unwinds into the caller of `map`, and the executor is not affected."
                 624 a_map_after_shutdown_is_refused []
                     "`map` after a shutdown is refused."
-                625 cf_042_a_map_keeps_nothing_of_what_it_has_yielded []
+                625 cf_042_a_map_keeps_no_result_that_it_has_yielded []
                     "A map keeps no results that it has yielded."
-                626 an_item_that_crashes_does_not_hurt_its_chunk [Concurrent Isolates]
+                626 an_item_that_crashes_does_not_affect_its_chunk [Concurrent Isolates]
                     "An item that kills its worker does not affect the other items of its chunk."
-                627 an_item_that_cannot_travel_fails_in_its_place [Encodes]
+                627 an_item_that_cannot_be_sent_fails_at_its_position [Encodes]
                     "An item that cannot be encoded or decoded is an error at its position."
             }
             wait {
-                701 cf_077_a_future_is_on_one_side_once []
+                701 cf_077_wait_returns_each_future_once []
                     "`wait` returns each future once, and the futures can be waited for again."
                 702 cf_078_first_completed_returns_with_the_first [Concurrent]
                     "`FirstCompleted` returns when one future is done."
                 703 a_cancelled_future_is_the_first_completed [Concurrent]
                     "A cancelled future is done for `FirstCompleted`."
-                704 cf_079_first_completed_takes_those_that_are_done_already [Concurrent]
+                704 cf_079_first_completed_returns_futures_that_are_already_done [Concurrent]
                     "`FirstCompleted` returns immediately with the futures that are already done."
                 705 cf_080_first_exception_returns_with_the_first_failure [Concurrent]
                     "`FirstException` returns when one future has failed."
-                706 cf_081_being_cancelled_is_no_exception [Concurrent]
+                706 cf_081_a_cancelled_future_is_not_a_failure [Concurrent]
                     "`FirstException` does not treat a cancelled future as a failure."
-                707 cf_082_first_exception_returns_at_once_where_one_has_failed [Concurrent]
+                707 cf_082_first_exception_returns_immediately_if_one_has_failed [Concurrent]
                     "`FirstException` returns immediately if one future has already failed."
                 708 first_exception_without_one_waits_for_all [Concurrent]
                     "`FirstException` waits for all futures if none fails."
                 709 cf_083_all_completed_waits_for_every_kind_of_end [Concurrent]
                     "`AllCompleted` waits for values, errors and cancellations."
-                710 cf_084_a_time_out_is_no_error [Concurrent]
+                710 cf_084_a_time_out_is_not_an_error [Concurrent]
                     "A `wait` that times out returns the done futures and the others."
-                711 one_wait_takes_futures_of_several_executors [Concurrent]
+                711 one_wait_accepts_futures_of_several_executors [Concurrent]
                     "One `wait` accepts futures of any executors and of promises."
-                712 waiting_changes_nothing_about_the_futures [Concurrent]
+                712 waiting_does_not_change_the_futures [Concurrent]
                     "Futures that were waited for still have their values."
                 713 cf_085_tasks_that_end_at_the_same_moment_are_all_counted []
                     "`wait` counts every task, even if many end at the same moment."
@@ -239,33 +239,33 @@ macro_rules! for_each_rule {
             as_completed {
                 801 cf_086_each_future_is_yielded_once [Concurrent]
                     "`as_completed` yields each future once, however it ended."
-                802 futures_come_in_the_order_they_get_done [Concurrent]
+                802 futures_are_yielded_in_the_order_of_completion [Concurrent]
                     "`as_completed` yields done futures first, and the others in the order of completion."
-                803 cf_087_those_that_are_done_come_before_the_time_out [Concurrent]
+                803 cf_087_done_futures_are_yielded_before_the_time_out [Concurrent]
                     "Done futures are yielded before the time-out, and nothing after it."
-                804 cf_088_an_input_that_is_made_while_it_is_read_is_fine []
+                804 cf_088_the_input_may_submit_tasks []
                     "The input iterator may submit tasks."
-                805 cf_089_nothing_is_kept_of_a_future_that_was_yielded [SharesMemory]
+                805 cf_089_no_yielded_future_is_kept [SharesMemory]
                     "`as_completed` keeps no future that it has yielded."
-                806 cf_090_the_time_out_says_how_many_are_left [Concurrent]
+                806 cf_090_the_time_out_has_the_number_of_unfinished_futures [Concurrent]
                     "The message of the time-out has the number of unfinished futures and of all futures."
                 807 a_time_out_cancels_nothing [Concurrent]
                     "A time-out of `as_completed` does not affect the tasks."
-                808 futures_of_several_executors_come_together []
+                808 one_call_accepts_futures_of_several_executors []
                     "One `as_completed` accepts futures of any executors."
             }
             awaited {
-                901 cf_153_await_gives_what_result_gives []
+                901 cf_153_await_returns_what_result_returns []
                     "`.await` returns what `result` returns."
                 902 await_of_a_running_task_is_woken [Concurrent]
                     "A pending `.await` is woken when the task is done, and not before."
                 903 await_of_a_cancelled_task_is_an_error [Concurrent]
                     "`.await` of a cancelled task returns `Cancelled`."
-                904 the_last_waker_is_the_one_that_is_woken [Concurrent]
+                904 the_waker_of_the_last_poll_is_woken [Concurrent]
                     "Of several polls, the waker of the last one is woken."
-                905 many_awaits_run_side_by_side [Concurrent]
+                905 a_pending_await_does_not_delay_others [Concurrent]
                     "A pending `.await` does not delay others."
-                906 cf_154_a_dropped_await_wakes_nobody_and_cancels_nothing [Concurrent]
+                906 cf_154_a_dropped_await_wakes_nothing_and_cancels_nothing [Concurrent]
                     "A dropped `.await` wakes no one and does not affect the task."
                 907 await_ends_when_the_executor_is_shut_down [Concurrent]
                     "A pending `.await` ends when its task is cancelled by a shutdown."
@@ -283,29 +283,29 @@ macro_rules! for_each_rule {
                     "If tasks cannot be stopped, `Terminate` cancels the rest and waits for the running ones."
                 1006 cf_075_an_executor_that_was_never_used_shuts_down []
                     "An executor that was never used shuts down."
-                1007 cf_074_every_second_shutdown_is_safe []
+                1007 cf_074_any_shutdown_after_any_other_is_safe []
                     "Any shutdown after any other shutdown is safe."
                 1008 a_second_close_may_be_stricter [Concurrent]
                     "A stricter close after a milder one takes effect."
                 1009 a_second_close_is_never_milder [Concurrent]
                     "A milder close after a stricter one has no effect."
-                1010 cf_101_cf_108_close_returns_at_once_and_join_waits [Concurrent]
+                1010 cf_101_cf_108_close_returns_immediately_and_join_waits [Concurrent]
                     "`close` does not wait; `join` does, at most for its time-out."
-                1011 join_without_close_waits_for_somebody_to_close [Concurrent]
+                1011 join_without_close_waits_until_close_is_called [Concurrent]
                     "`join` without `close` waits until `close` is called."
-                1012 any_number_of_threads_may_shut_down_at_once []
+                1012 any_number_of_threads_may_shut_down_concurrently []
                     "Any number of threads may shut down at the same time."
-                1013 every_way_to_shut_down_resolves_every_future []
+                1013 every_kind_of_shutdown_completes_every_future []
                     "Every kind of shutdown completes every future."
                 1014 shutdown_from_inside_a_task_does_not_wait_for_itself [Concurrent SharesMemory]
                     "A task may shut down the executor that runs it."
-                1015 every_worker_is_gone_when_join_says_so [Concurrent SharesMemory OwnsWorkers]
+                1015 every_worker_has_ended_when_join_returns_true [Concurrent SharesMemory OwnsWorkers]
                     "When `join` returns true, the workers have ended."
             }
             drop {
                 1101 cf_099_cf_100_cf_106_cf_107_dropping_an_executor_drains_it []
                     "Dropping an executor runs every accepted task."
-                1102 dropping_an_executor_waits_for_what_runs [Concurrent]
+                1102 dropping_an_executor_waits_for_running_tasks [Concurrent]
                     "Dropping an executor waits for running tasks."
                 1103 an_executor_that_was_shut_down_may_be_dropped []
                     "An executor can be dropped after any shutdown, joined or not."
@@ -324,44 +324,44 @@ macro_rules! for_each_rule {
                 1110 a_map_outlives_its_executor []
                     "A map yields its results after its executor was dropped."
                 1111 a_buffered_map_does_not_keep_its_executor_alive [HasHandle]
-                    "A buffered map does not keep its executor alive, and reports that it is gone."
+                    "A buffered map does not keep its executor alive, and then ends with an error."
             }
             nested {
                 1201 a_task_may_submit_to_its_own_executor [SharesMemory]
                     "A task may submit to the executor that runs it."
                 1202 tasks_that_wait_for_their_subtasks_never_use_up_the_workers [SharesMemory HelpsWaiters]
                     "Tasks that wait for their subtasks never deadlock, however few workers there are."
-                1203 waiting_inside_waiting_inside_waiting_works [SharesMemory HelpsWaiters]
+                1203 waits_may_be_deeply_nested [SharesMemory HelpsWaiters]
                     "Waits may be deeply nested."
                 1204 a_task_may_map_on_its_own_executor [SharesMemory HelpsWaiters]
                     "A task may map on the executor that runs it."
                 1205 a_task_may_wait_for_many_on_its_own_executor [SharesMemory HelpsWaiters]
                     "`wait` and `as_completed` inside a task do not deadlock."
-                1206 a_task_that_waits_runs_the_awaited_one_and_no_other [Concurrent SharesMemory HelpsWaiters Ordered]
+                1206 a_task_that_waits_runs_only_the_awaited_task [Concurrent SharesMemory HelpsWaiters Ordered]
                     "A task that waits runs the awaited task inline, and never another one."
-                1207 a_task_that_was_run_for_a_waiter_is_run_once [SharesMemory HelpsWaiters]
+                1207 a_task_that_was_run_inline_is_run_once [SharesMemory HelpsWaiters]
                     "A task that was run inline does not run again."
-                1208 a_subtask_that_runs_on_the_spot_knows_itself [SharesMemory HelpsWaiters]
+                1208 a_subtask_that_runs_inline_is_the_current_task [SharesMemory HelpsWaiters]
                     "A subtask that runs inline is the current task while it runs."
-                1209 a_panic_on_the_spot_is_the_error_of_the_subtask [SharesMemory HelpsWaiters]
+                1209 a_panic_of_an_inline_subtask_is_the_error_of_the_subtask [SharesMemory HelpsWaiters]
                     "A subtask that panics inline does not unwind into its waiter."
                 1210 a_task_may_wait_for_the_task_of_another_executor [SharesMemory]
                     "A task may submit to another executor and wait."
-                1211 a_full_queue_lets_its_own_tasks_in [Concurrent Bounded SharesMemory HelpsWaiters]
+                1211 a_full_queue_accepts_tasks_of_its_own_workers [Concurrent Bounded SharesMemory HelpsWaiters]
                     "A worker may submit past the bound of its own executor, because blocking could deadlock."
             }
             stress {
                 1301 a_thousand_tasks_give_a_thousand_results []
                     "A thousand tasks return a thousand results."
-                1302 executors_come_and_go []
+                1302 many_executors_are_created_and_dropped []
                     "Many executors can be created and dropped one after another."
-                1303 submitting_against_shutdown_loses_nothing []
+                1303 submitting_during_shutdown_loses_no_task []
                     "A task that was accepted during a shutdown is completed."
                 1304 callbacks_are_called_once_however_they_race []
                     "Each callback is called once, however it races with the end of its task."
-                1305 nothing_of_many_tasks_is_left []
+                1305 no_value_of_many_tasks_remains []
                     "No argument and no result of many tasks remains after the executor was shut down."
-                1306 mixed_sizes_arrive_in_one_piece []
+                1306 values_of_mixed_sizes_arrive_unchanged []
                     "Arguments and results around the usual sizes of buffers arrive unchanged."
             }
         }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Case, Counter, Probe, Ticket};
 
-/// Returns all values. No item may be an error.
+/// Returns all values. Fails if an item is an error.
 fn values<R: Payload>(map: Map<R>) -> Vec<R> {
     map.map(|item| item.unwrap_or_else(|error| panic!("an item that should succeed did not: {error}"))).collect()
 }
@@ -39,7 +39,7 @@ pub(super) fn cf_025_results_come_in_the_order_of_the_inputs(case: &Case) {
     );
 }
 
-pub(super) fn order_does_not_depend_on_who_is_done_first(case: &Case) {
+pub(super) fn the_order_does_not_depend_on_which_item_is_done_first(case: &Case) {
     let executor = case.executor(2);
     let gate = case.gate("items");
     let options = MapOptions::new().chunksize(1);
@@ -67,7 +67,7 @@ pub(super) fn cf_036_an_empty_input_gives_an_empty_map(case: &Case) {
     }
 }
 
-pub(super) fn cf_054_chunks_of_any_size_do_not_show(case: &Case) {
+pub(super) fn cf_054_the_chunk_size_does_not_change_the_results(case: &Case) {
     let executor = case.executor(2);
     for chunksize in [1, 3, 6, 40, 50, usize::MAX] {
         let map = executor.map_with(MapOptions::new().chunksize(chunksize), square, 0..40).expect("it is open");
@@ -75,7 +75,7 @@ pub(super) fn cf_054_chunks_of_any_size_do_not_show(case: &Case) {
     }
 }
 
-pub(super) fn cf_031_cf_054_zero_is_no_size_of_chunks_or_buffers(case: &Case) {
+pub(super) fn cf_031_cf_054_a_chunk_or_buffer_size_of_zero_is_refused(case: &Case) {
     let executor = case.executor(1);
     for options in [MapOptions::new().chunksize(0), MapOptions::new().buffersize(0)] {
         let refused = executor.map_with(options, square, 0..3).expect_err("zero is no size");
@@ -100,16 +100,16 @@ fn divide(n: u64) -> Result<u64, String> {
     100u64.checked_div(n).ok_or_else(|| "timed out, by the task itself".to_string())
 }
 
-pub(super) fn cf_027_an_error_of_the_function_is_no_time_out_of_the_map(case: &Case) {
+pub(super) fn cf_027_an_error_of_the_function_is_not_a_time_out_of_the_map(case: &Case) {
     let executor = case.executor(1);
-    for options in [MapOptions::new(), MapOptions::new().timeout(case.patience())] {
+    for options in [MapOptions::new(), MapOptions::new().timeout(case.event_timeout())] {
         let map = executor.map_with(options, divide, [1, 0, 2]).expect("it is open");
         let seen = values(map);
         assert_eq!((seen.len(), &seen[0], seen[1].is_err(), &seen[2]), (3, &Ok(100), true, &Ok(50)));
     }
 }
 
-pub(super) fn cf_028_a_map_that_times_out_says_so_once_and_ends(case: &Case) {
+pub(super) fn cf_028_a_map_that_times_out_yields_one_error_and_ends(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("items");
     gate.ticket(9).report();
@@ -152,7 +152,7 @@ pub(super) fn cf_050_a_map_that_timed_out_runs_nothing_more(case: &Case) {
     assert_eq!(gate.labels(), [0]);
 }
 
-pub(super) fn a_map_may_take_any_time_it_is_given(case: &Case) {
+pub(super) fn the_longest_time_out_of_a_map_works(case: &Case) {
     let executor = case.executor(1);
     let map = executor.map_with(MapOptions::new().timeout(Duration::MAX), square, 0..3).expect("it is open");
     assert_eq!(values(map), squares(0..3));
@@ -179,7 +179,7 @@ pub(super) fn cf_029_dropping_a_map_cancels_what_has_not_started(case: &Case) {
     assert_eq!(gate.labels(), [0, 1, 10, 11]);
 }
 
-pub(super) fn dropping_a_map_that_nobody_has_read_cancels_it(case: &Case) {
+pub(super) fn dropping_a_map_that_was_never_read_cancels_it(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("items");
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
@@ -192,7 +192,7 @@ pub(super) fn dropping_a_map_that_nobody_has_read_cancels_it(case: &Case) {
     assert_eq!(gate.labels(), [0]);
 }
 
-pub(super) fn cf_044_a_map_that_nobody_reads_is_run_all_the_same(case: &Case) {
+pub(super) fn cf_044_a_map_that_is_not_read_runs_to_its_end(case: &Case) {
     let executor = case.executor(2);
     let gate = case.gate("items");
     let inputs: Vec<_> = (0..10).map(|label| gate.ticket(label)).collect();
@@ -213,7 +213,7 @@ pub(super) fn cf_039_shutdown_does_not_wait_for_the_reader_of_a_map(case: &Case)
     }
 }
 
-pub(super) fn cf_032_cf_033_a_buffer_of_any_size_gives_every_result(case: &Case) {
+pub(super) fn cf_032_cf_033_the_buffer_size_does_not_change_the_results(case: &Case) {
     let executor = case.executor(2);
     for buffersize in [1, 2, 10, 20] {
         let options = || MapOptions::new().buffersize(buffersize);
@@ -226,7 +226,7 @@ pub(super) fn cf_032_cf_033_a_buffer_of_any_size_gives_every_result(case: &Case)
     }
 }
 
-pub(super) fn cf_034_cf_035_an_endless_input_is_read_as_far_as_it_is_needed(case: &Case) {
+pub(super) fn cf_034_cf_035_an_infinite_input_is_read_only_as_far_as_needed(case: &Case) {
     let executor = case.executor(2);
     let options = || MapOptions::new().buffersize(2);
     let first: Vec<_> =
@@ -247,7 +247,7 @@ fn counted() -> (Arc<AtomicUsize>, impl Iterator<Item = u64> + Send + 'static) {
     (taken, input)
 }
 
-pub(super) fn cf_038_a_full_buffer_reads_no_further(case: &Case) {
+pub(super) fn cf_038_no_input_is_read_while_the_buffer_is_full(case: &Case) {
     for buffersize in [1, 3] {
         let executor = case.executor(2);
         let (taken, input) = counted();
@@ -311,7 +311,7 @@ pub(super) fn an_unordered_map_gives_every_result_once(case: &Case) {
     }
 }
 
-pub(super) fn an_unordered_map_does_not_wait_for_the_slow(case: &Case) {
+pub(super) fn an_unordered_map_does_not_wait_for_slow_items(case: &Case) {
     let executor = case.executor(2);
     let gate = case.gate("items");
     let inputs: Vec<_> = (0..4).map(|label| (gate.ticket(label), label == 0)).collect();
@@ -326,7 +326,7 @@ pub(super) fn an_unordered_map_does_not_wait_for_the_slow(case: &Case) {
     assert_eq!(values(map), [0]);
 }
 
-pub(super) fn an_input_that_panics_reaches_the_caller_and_nobody_else(case: &Case) {
+pub(super) fn an_input_that_panics_unwinds_into_the_caller_only(case: &Case) {
     let executor = case.executor(1);
     let input = (0..5u64).inspect(|n| assert!(*n < 3, "an input of the conformance suite panics on purpose"));
     let outcome = catch_unwind(AssertUnwindSafe(|| executor.map(square, input).map(drop)));
@@ -340,7 +340,7 @@ pub(super) fn a_map_after_shutdown_is_refused(case: &Case) {
     assert_eq!(executor.map(square, 0..3).expect_err("it was shut down").kind(), ErrorKind::ShutDown);
 }
 
-pub(super) fn cf_042_a_map_keeps_nothing_of_what_it_has_yielded(case: &Case) {
+pub(super) fn cf_042_a_map_keeps_no_result_that_it_has_yielded(case: &Case) {
     let executor = case.executor(1);
     let counter = Counter::new();
     let inputs: Vec<_> = (0..4).map(|_| counter.probe()).collect();
@@ -348,7 +348,7 @@ pub(super) fn cf_042_a_map_keeps_nothing_of_what_it_has_yielded(case: &Case) {
     let mut map = executor.map_with(options, |probe: Probe| probe, inputs).expect("it is open");
     for left in (0..4).rev() {
         drop(map.next().expect("there are four").expect("it succeeds"));
-        counter.wait_alive(left, case.patience());
+        counter.wait_alive(left, case.event_timeout());
     }
 }
 
@@ -358,7 +358,7 @@ struct Item {
     number: u64,
 }
 
-pub(super) fn an_item_that_crashes_does_not_hurt_its_chunk(case: &Case) {
+pub(super) fn an_item_that_crashes_does_not_affect_its_chunk(case: &Case) {
     let executor = case.executor(1);
     for chunksize in [1, 3, 6] {
         let inputs: Vec<_> = (0..6).map(|number| Item { crashes: number == 2, number }).collect();
@@ -370,7 +370,7 @@ pub(super) fn an_item_that_crashes_does_not_hurt_its_chunk(case: &Case) {
     }
 }
 
-pub(super) fn an_item_that_cannot_travel_fails_in_its_place(case: &Case) {
+pub(super) fn an_item_that_cannot_be_sent_fails_at_its_position(case: &Case) {
     use super::submit::Awkward;
     let executor = case.executor(1);
     for chunksize in [1, 4] {

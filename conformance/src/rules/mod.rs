@@ -19,7 +19,7 @@ use std::fmt;
 
 use crate::{Case, Harness, Need};
 
-/// One promise that every back-end must keep.
+/// A rule that every back-end must follow.
 #[derive(Clone, Copy)]
 pub struct Rule {
     /// The number, which never changes. The hundreds are the number of the group.

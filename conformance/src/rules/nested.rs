@@ -6,13 +6,13 @@ use crate::{Address, Case, Ticket};
 
 pub(super) fn a_task_may_submit_to_its_own_executor(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let gate = case.gate("inner");
     let submits = |(address, ticket): (Address, Ticket)| {
-        // This task does not wait for it, so it runs after this task has ended.
+        // This task does not wait for the new one, which therefore runs later.
         address.executor().submit(Ticket::report, ticket).map(drop).is_ok()
     };
-    assert!(case.value(&case.submit(&executor, "outer", submits, (home.address(), gate.ticket(1)))));
+    assert!(case.value(&case.submit(&executor, "outer", submits, (guard.address(), gate.ticket(1)))));
     gate.wait_arrivals(1);
 }
 
@@ -29,8 +29,8 @@ fn fibonacci((address, n): (Address, u64)) -> u64 {
 pub(super) fn tasks_that_wait_for_their_subtasks_never_use_up_the_workers(case: &Case) {
     for width in [1, 2] {
         let executor = case.executor(width);
-        let home = executor.home();
-        let future = case.submit(&executor, "fibonacci", fibonacci, (home.address(), 10));
+        let guard = executor.address_guard();
+        let future = case.submit(&executor, "fibonacci", fibonacci, (guard.address(), 10));
         assert_eq!(case.value(&future), 55);
     }
 }
@@ -42,24 +42,24 @@ fn depth((address, left): (Address, u32)) -> u32 {
     1 + address.executor().submit(depth, (address, left - 1)).expect("it is open").result(None).expect("it succeeds")
 }
 
-pub(super) fn waiting_inside_waiting_inside_waiting_works(case: &Case) {
+pub(super) fn waits_may_be_deeply_nested(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
-    assert_eq!(case.value(&case.submit(&executor, "depth", depth, (home.address(), 50))), 50);
+    let guard = executor.address_guard();
+    assert_eq!(case.value(&case.submit(&executor, "depth", depth, (guard.address(), 50))), 50);
 }
 
 pub(super) fn a_task_may_map_on_its_own_executor(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let maps = |address: Address| -> u64 {
         address.executor().map(|n: u64| n * n, 0..20).expect("it is open").map(Result::unwrap).sum()
     };
-    assert_eq!(case.value(&case.submit(&executor, "maps", maps, home.address())), (0..20).map(|n| n * n).sum());
+    assert_eq!(case.value(&case.submit(&executor, "maps", maps, guard.address())), (0..20).map(|n| n * n).sum());
 }
 
 pub(super) fn a_task_may_wait_for_many_on_its_own_executor(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let waits = |address: Address| {
         let executor = address.executor();
         let submit = |n| executor.submit(|n: u32| n, n).expect("it is open");
@@ -67,12 +67,12 @@ pub(super) fn a_task_may_wait_for_many_on_its_own_executor(case: &Case) {
         let completed = as_completed((5..10).map(submit), None).map(Result::unwrap);
         waited.done.into_iter().chain(completed).map(|future| future.result(None).expect("it succeeds")).sum::<u32>()
     };
-    assert_eq!(case.value(&case.submit(&executor, "waits", waits, home.address())), 45);
+    assert_eq!(case.value(&case.submit(&executor, "waits", waits, guard.address())), 45);
 }
 
-pub(super) fn a_task_that_waits_runs_the_awaited_one_and_no_other(case: &Case) {
+pub(super) fn a_task_that_waits_runs_only_the_awaited_task(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let gate = case.gate("order");
     let outer = |(address, other, awaited): (Address, Ticket, Ticket)| {
         let executor = address.executor();
@@ -81,21 +81,21 @@ pub(super) fn a_task_that_waits_runs_the_awaited_one_and_no_other(case: &Case) {
         let value = awaited.result(None).expect("it succeeds");
         (value, other.done())
     };
-    let arguments = (home.address(), gate.ticket(1), gate.ticket(2));
+    let arguments = (guard.address(), gate.ticket(1), gate.ticket(2));
     assert_eq!(case.value(&case.submit(&executor, "outer", outer, arguments)), (2, false));
     gate.wait_arrivals(2);
     assert_eq!(gate.labels(), [2, 1]);
 }
 
-pub(super) fn a_task_that_was_run_for_a_waiter_is_run_once(case: &Case) {
+pub(super) fn a_task_that_was_run_inline_is_run_once(case: &Case) {
     let executor = case.executor(2);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let gate = case.gate("inner");
     let outer = |(address, ticket): (Address, Ticket)| {
         address.executor().submit(Ticket::report, ticket).expect("it is open").result(None).expect("it succeeds")
     };
     let futures: Vec<_> =
-        (0..20).map(|label| case.submit(&executor, "outer", outer, (home.address(), gate.ticket(label)))).collect();
+        (0..20).map(|label| case.submit(&executor, "outer", outer, (guard.address(), gate.ticket(label)))).collect();
     for (label, future) in (0..).zip(&futures) {
         assert_eq!(case.value(future), label);
     }
@@ -108,9 +108,9 @@ fn own_id((): ()) -> Option<String> {
     task::current().map(|context| context.id().to_string())
 }
 
-pub(super) fn a_subtask_that_runs_on_the_spot_knows_itself(case: &Case) {
+pub(super) fn a_subtask_that_runs_inline_is_the_current_task(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let outer = |address: Address| {
         let before = task::current().map(|context| context.id());
         let inner = address.executor().submit(own_id, ()).expect("it is open");
@@ -118,36 +118,36 @@ pub(super) fn a_subtask_that_runs_on_the_spot_knows_itself(case: &Case) {
         let seen = inner.result(None).expect("it succeeds");
         seen == Some(id) && task::current().map(|context| context.id()) == before
     };
-    assert!(case.value(&case.submit(&executor, "outer", outer, home.address())));
+    assert!(case.value(&case.submit(&executor, "outer", outer, guard.address())));
 }
 
-pub(super) fn a_panic_on_the_spot_is_the_error_of_the_subtask(case: &Case) {
+pub(super) fn a_panic_of_an_inline_subtask_is_the_error_of_the_subtask(case: &Case) {
     let executor = case.executor(1);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let outer = |address: Address| {
         let inner = address.executor().submit(|n: u32| 100 / n, 0).expect("it is open");
         inner.result(None).is_err_and(|error| error.panic().is_some())
     };
-    assert!(case.value(&case.submit(&executor, "outer", outer, home.address())));
+    assert!(case.value(&case.submit(&executor, "outer", outer, guard.address())));
 }
 
 pub(super) fn a_task_may_wait_for_the_task_of_another_executor(case: &Case) {
     let (outer, inner) = (case.executor(1), case.executor(1));
-    let home = inner.home();
-    let asks = |address: Address| {
+    let guard = inner.address_guard();
+    let outer_task = |address: Address| {
         address.executor().submit(|n: u32| n, 3).expect("it is open").result(None).expect("it succeeds")
     };
-    assert_eq!(case.value(&case.submit(&outer, "asks", asks, home.address())), 3);
+    assert_eq!(case.value(&case.submit(&outer, "outer", outer_task, guard.address())), 3);
 }
 
-pub(super) fn a_full_queue_lets_its_own_tasks_in(case: &Case) {
+pub(super) fn a_full_queue_accepts_tasks_of_its_own_workers(case: &Case) {
     let executor = case.executor_with(&crate::Setup::workers(1).queue_capacity(1));
-    let home = executor.home();
+    let guard = executor.address_guard();
     let outer = |address: Address| {
         let executor = address.executor();
-        // These are more than the queue can hold, and the only worker is the one that submits.
+        // The queue holds one task, and the only worker is the one that submits.
         let futures: Vec<_> = (0..5).map(|n| executor.submit(|n: u32| n, n).expect("it is open")).collect();
         futures.iter().map(|future| future.result(None).expect("it succeeds")).sum::<u32>()
     };
-    assert_eq!(case.value(&case.submit(&executor, "outer", outer, home.address())), 10);
+    assert_eq!(case.value(&case.submit(&executor, "outer", outer, guard.address())), 10);
 }

@@ -21,7 +21,7 @@ pub(super) fn cf_121_cf_145_a_panic_is_the_error_of_its_task(case: &Case) {
     assert!(error.worker_death().is_none());
 }
 
-pub(super) fn cf_055_a_panic_says_where_it_happened(case: &Case) {
+pub(super) fn cf_055_a_panic_has_its_location(case: &Case) {
     let executor = case.executor(1);
     let error = case.failure(&case.submit(&executor, "panics", panics, 7));
     let location = error.panic().and_then(|panic| panic.location()).expect("the panic has a location");
@@ -75,7 +75,7 @@ impl Drop for PanicsOnDrop {
     }
 }
 
-pub(super) fn an_argument_that_panics_when_dropped_hurts_nobody_else(case: &Case) {
+pub(super) fn an_argument_that_panics_when_dropped_fails_only_its_task(case: &Case) {
     let executor = case.executor(1);
     let future = case.submit(&executor, "drops its argument", |_: PanicsOnDrop| 1u8, PanicsOnDrop(true));
     let error = case.failure(&future);
@@ -83,7 +83,7 @@ pub(super) fn an_argument_that_panics_when_dropped_hurts_nobody_else(case: &Case
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 2)), 2);
 }
 
-pub(super) fn a_result_that_panics_when_dropped_hurts_nobody_else(case: &Case) {
+pub(super) fn a_result_that_panics_when_dropped_affects_nothing_else(case: &Case) {
     let executor = case.executor(1);
     drop(case.submit(&executor, "result that is not taken", |()| PanicsOnDrop(true), ()));
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 2)), 2);
@@ -117,7 +117,7 @@ pub(super) fn cf_052_cf_119_cf_120_a_crash_costs_the_task_that_crashes(case: &Ca
     assert_eq!(case.value(&case.submit(&executor, "after the crashes", |n: u8| n, 1)), 1);
 }
 
-pub(super) fn cf_056_a_death_says_how_and_of_which_task(case: &Case) {
+pub(super) fn cf_056_a_death_has_its_cause_and_its_task(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("pid");
     case.value(&case.submit(&executor, "pid", Ticket::report, gate.ticket(0)));
@@ -141,7 +141,7 @@ fn print_and_exit(code: i32) {
     process::exit(code);
 }
 
-pub(super) fn a_crash_leaves_the_task_of_another_worker_alone(case: &Case) {
+pub(super) fn a_crash_does_not_affect_a_task_on_another_worker(case: &Case) {
     let executor = case.executor(2);
     let gate = case.gate("other worker");
     let running = case.submit(&executor, "other worker", Ticket::pass, gate.ticket(5));
@@ -163,7 +163,7 @@ fn die_twice(ticket: Ticket) -> u32 {
     attempt
 }
 
-pub(super) fn a_task_is_run_again_after_a_death_as_often_as_allowed(case: &Case) {
+pub(super) fn a_task_is_retried_after_a_death_as_often_as_allowed(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("attempts");
     let future = executor.submit_with(TaskOptions::new().retries(2), die_twice, gate.ticket(0)).expect("it is open");

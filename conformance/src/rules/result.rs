@@ -24,13 +24,13 @@ pub(super) fn cf_016_a_waiting_thread_gets_the_value(case: &Case) {
     let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(42));
     gate.wait_arrivals(1);
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| future.result(case.patience()));
+        let waiter = scope.spawn(|| future.result(case.event_timeout()));
         gate.open();
         assert_eq!(waiter.join().expect("it does not panic").expect("the task succeeds"), 42);
     });
 }
 
-pub(super) fn cf_015_a_wait_that_times_out_leaves_the_task_alone(case: &Case) {
+pub(super) fn cf_015_a_wait_that_times_out_does_not_affect_the_task(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("running");
     let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(1));
@@ -51,7 +51,7 @@ pub(super) fn a_time_out_of_any_length_is_allowed(case: &Case) {
     let executor = case.executor(1);
     for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
         let future = case.submit(&executor, "quick", |n: u8| n, 5);
-        future.exception(case.patience()).expect("it is done in time");
+        future.exception(case.event_timeout()).expect("it is done in time");
         assert_eq!(future.result(timeout).expect("it is done already"), 5);
     }
     let future = case.submit(&executor, "waited for", |n: u8| n, 6);
@@ -79,12 +79,12 @@ pub(super) fn a_success_has_no_exception_and_keeps_its_value(case: &Case) {
     let executor = case.executor(1);
     let future = case.submit(&executor, "text", |n: usize| "x".repeat(n), 3);
     for _ in 0..3 {
-        assert!(future.exception(case.patience()).expect("it is done in time").is_none());
+        assert!(future.exception(case.event_timeout()).expect("it is done in time").is_none());
     }
     assert_eq!(case.value(&future), "xxx");
 }
 
-pub(super) fn an_error_may_be_asked_for_again_and_again(case: &Case) {
+pub(super) fn an_error_is_returned_any_number_of_times(case: &Case) {
     let executor = case.executor(1);
     let future = case.submit(&executor, "fails", |n: u64| 100 / n, 0);
     let first = case.failure(&future);
@@ -104,7 +104,7 @@ pub(super) fn an_error_that_a_function_returns_is_a_value(case: &Case) {
     assert_eq!(case.value(&case.submit(&executor, "succeeds", divide, (6, 3))), Ok(2));
 }
 
-pub(super) fn a_shared_future_answers_everybody(case: &Case) {
+pub(super) fn a_shared_future_returns_its_value_to_every_thread(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("held");
     let shared = case.submit(&executor, "held", Ticket::pass, gate.ticket(7)).into_future().shared();
@@ -112,7 +112,7 @@ pub(super) fn a_shared_future_answers_everybody(case: &Case) {
         let waiters: Vec<_> = (0..4)
             .map(|_| {
                 let shared = shared.clone();
-                scope.spawn(move || (0..3).map(|_| shared.result(case.patience())).collect::<Result<Vec<_>, _>>())
+                scope.spawn(move || (0..3).map(|_| shared.result(case.event_timeout())).collect::<Result<Vec<_>, _>>())
             })
             .collect();
         gate.open();
@@ -145,7 +145,7 @@ pub(super) fn cf_009_debug_shows_the_state(case: &Case) {
     shows(&failed, "failed");
 }
 
-pub(super) fn cf_022_readers_never_see_a_done_future_go_back(case: &Case) {
+pub(super) fn cf_022_a_done_future_stays_done_for_every_reader(case: &Case) {
     let executor = case.executor(2);
     for round in 0..20u64 {
         let future = case.submit(&executor, "raced", |n: u64| n, round);
@@ -166,7 +166,7 @@ pub(super) fn cf_022_readers_never_see_a_done_future_go_back(case: &Case) {
                     })
                 })
                 .collect();
-            future.exception(case.patience()).expect("it is done in time");
+            future.exception(case.event_timeout()).expect("it is done in time");
             for reader in readers {
                 reader.join().expect("it saw only valid states");
             }

@@ -1,4 +1,4 @@
-//! Rules of `close`, `join` and `shutdown`: every future completes, wherever and however often they are called.
+//! Rules of `close`, `join` and `shutdown`: every future completes, from any thread and however often they are called.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -6,10 +6,9 @@ use std::{
 };
 
 use executor_core::{ErrorKind, Executor, MapOptions, Shutdown};
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Case, Counter, Gate, Probe, Ticket};
+use crate::{Address, Case, Counter, Probe, Ticket};
 
 const MODES: [Shutdown; 3] =
     [Shutdown::Drain, Shutdown::CancelPending, Shutdown::Terminate { grace: Duration::from_secs(3600) }];
@@ -65,11 +64,11 @@ pub(super) fn cf_095_cancel_pending_finishes_what_runs_and_cancels_the_rest(case
     }
     let mut labels = gate.labels();
     labels.sort_unstable();
-    assert_eq!(labels, [0, 1], "other tasks ran than the two oldest");
+    assert_eq!(labels, [0, 1], "the tasks that ran are not the two oldest");
 }
 
 pub(super) fn cf_066_cf_076_terminate_stops_what_runs_and_cancels_the_rest(case: &Case) {
-    for grace in [Duration::ZERO, case.patience()] {
+    for grace in [Duration::ZERO, case.event_timeout()] {
         let executor = case.executor(2);
         let gate = case.gate("running");
         let futures: Vec<_> = (0..10)
@@ -111,7 +110,7 @@ pub(super) fn cf_075_an_executor_that_was_never_used_shuts_down(case: &Case) {
     }
 }
 
-pub(super) fn cf_074_every_second_shutdown_is_safe(case: &Case) {
+pub(super) fn cf_074_any_shutdown_after_any_other_is_safe(case: &Case) {
     for first in MODES {
         for second in MODES {
             let executor = case.executor(1);
@@ -156,7 +155,7 @@ pub(super) fn a_second_close_is_never_milder(case: &Case) {
     assert_eq!(gate.labels(), [0]);
 }
 
-pub(super) fn cf_101_cf_108_close_returns_at_once_and_join_waits(case: &Case) {
+pub(super) fn cf_101_cf_108_close_returns_immediately_and_join_waits(case: &Case) {
     let executor = case.executor(1);
     let gate = case.gate("running");
     let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));
@@ -167,27 +166,27 @@ pub(super) fn cf_101_cf_108_close_returns_at_once_and_join_waits(case: &Case) {
         assert!(!executor.join(Some(timeout)), "a task is held, so its worker cannot have ended");
     }
     gate.open();
-    assert!(executor.join(Some(case.patience())));
+    assert!(executor.join(Some(case.event_timeout())));
     assert!(executor.join(Some(Duration::ZERO)), "the workers have ended");
     assert!(executor.join(None));
     assert_eq!(running.result(Duration::ZERO).expect("it ran"), 0);
     assert_eq!(pending.result(Duration::ZERO).expect("it ran"), 1);
 }
 
-pub(super) fn join_without_close_waits_for_somebody_to_close(case: &Case) {
+pub(super) fn join_without_close_waits_until_close_is_called(case: &Case) {
     let executor = case.executor(1);
     assert_eq!(case.value(&case.submit(&executor, "before", |n: u8| n, 1)), 1);
     assert!(!executor.join(Some(Duration::ZERO)), "it was not closed");
     assert!(!executor.join(Some(Duration::from_millis(1))), "it was not closed");
     assert_eq!(case.value(&case.submit(&executor, "after", |n: u8| n, 1)), 1);
     std::thread::scope(|scope| {
-        let joiner = scope.spawn(|| executor.join(Some(case.patience())));
+        let joiner = scope.spawn(|| executor.join(Some(case.event_timeout())));
         executor.close(Shutdown::Drain);
         assert!(joiner.join().expect("it does not panic"));
     });
 }
 
-pub(super) fn any_number_of_threads_may_shut_down_at_once(case: &Case) {
+pub(super) fn any_number_of_threads_may_shut_down_concurrently(case: &Case) {
     let executor = case.executor(2);
     let futures: Vec<_> = (0..20).map(|n| case.submit(&executor, "quick", |n: u32| n, n)).collect();
     std::thread::scope(|scope| {
@@ -200,7 +199,7 @@ pub(super) fn any_number_of_threads_may_shut_down_at_once(case: &Case) {
     }
 }
 
-pub(super) fn every_way_to_shut_down_resolves_every_future(case: &Case) {
+pub(super) fn every_kind_of_shutdown_completes_every_future(case: &Case) {
     for mode in [Shutdown::Drain, Shutdown::CancelPending, Shutdown::Terminate { grace: Duration::ZERO }] {
         for used in [false, true] {
             let executor = case.executor(2);
@@ -209,7 +208,7 @@ pub(super) fn every_way_to_shut_down_resolves_every_future(case: &Case) {
             }
             let futures: Vec<_> = (0..30).map(|n| case.submit(&executor, format!("task {n}"), |n: u32| n, n)).collect();
             executor.close(mode);
-            assert!(executor.join(Some(case.patience())), "{mode:?}");
+            assert!(executor.join(Some(case.event_timeout())), "{mode:?}");
             for future in &futures {
                 assert!(future.done(), "{mode:?} did not complete {future:?}");
             }
@@ -219,19 +218,19 @@ pub(super) fn every_way_to_shut_down_resolves_every_future(case: &Case) {
 
 pub(super) fn shutdown_from_inside_a_task_does_not_wait_for_itself(case: &Case) {
     let executor = case.executor(2);
-    let home = executor.home();
+    let guard = executor.address_guard();
     let shuts_down = |address: Address| {
         let executor = address.executor();
         executor.shutdown(Shutdown::Drain);
         executor.submit(|n: u8| n, 1).is_err()
     };
-    let future = case.submit(&executor, "shuts down", shuts_down, home.address());
+    let future = case.submit(&executor, "shuts down", shuts_down, guard.address());
     assert!(case.value(&future), "it accepted a task from the task that shut it down");
     executor.shutdown(Shutdown::Drain);
 }
 
-pub(super) fn every_worker_is_gone_when_join_says_so(case: &Case) {
-    // Each worker keeps a thread-local value, which is dropped when the thread ends, and whose drop waits at a gate.
+pub(super) fn every_worker_has_ended_when_join_returns_true(case: &Case) {
+    // Each worker has a thread-local value, whose drop at the end of the thread waits at a gate.
     let executor = case.executor(3);
     let counter = Counter::new();
     let (all, parting) = (case.gate("all"), case.gate("parting"));
@@ -255,7 +254,8 @@ pub(super) fn every_worker_is_gone_when_join_says_so(case: &Case) {
             ended.store(true, Ordering::SeqCst);
             gone
         });
-        let opens = OpensGate(&parting);
+        // If an assertion fails, the gate must be opened before the scope waits for the joiner.
+        let opens = parting.open_on_drop();
         executor.wait_inside("join(None)", || ended.load(Ordering::SeqCst));
         parting.flush();
         assert!(!ended.load(Ordering::SeqCst), "`join` returned true while three workers were still ending");
@@ -264,15 +264,6 @@ pub(super) fn every_worker_is_gone_when_join_says_so(case: &Case) {
         assert!(joiner.join().expect("it does not panic"));
     });
     assert_eq!(counter.alive(), 0, "`join` returned true before the workers had ended");
-}
-
-/// Opens a gate when it is dropped, so that a failing rule does not hang in the end of its scope.
-struct OpensGate<'a>(&'a Gate);
-
-impl Drop for OpensGate<'_> {
-    fn drop(&mut self) {
-        self.0.open();
-    }
 }
 
 /// A value in a thread-local of a worker. Its drop, at the end of the thread, waits at a gate.

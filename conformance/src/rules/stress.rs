@@ -12,7 +12,7 @@ pub(super) fn a_thousand_tasks_give_a_thousand_results(case: &Case) {
     }
 }
 
-pub(super) fn executors_come_and_go(case: &Case) {
+pub(super) fn many_executors_are_created_and_dropped(case: &Case) {
     for round in 0..20 {
         let executor = case.executor(1 + round % 3);
         let future = case.submit(&executor, format!("round {round}"), |n: usize| n, round);
@@ -22,7 +22,7 @@ pub(super) fn executors_come_and_go(case: &Case) {
     }
 }
 
-pub(super) fn submitting_against_shutdown_loses_nothing(case: &Case) {
+pub(super) fn submitting_during_shutdown_loses_no_task(case: &Case) {
     for mode in [Shutdown::Drain, Shutdown::CancelPending] {
         let executor = case.executor(2);
         std::thread::scope(|scope| {
@@ -76,13 +76,13 @@ pub(super) fn callbacks_are_called_once_however_they_race(case: &Case) {
     }
     drop(sender);
     let mut counts = [0; 200];
-    while let Ok(number) = receiver.recv_timeout(case.patience()) {
+    while let Ok(number) = receiver.recv_timeout(case.event_timeout()) {
         counts[number as usize] += 1;
     }
     assert!(counts.iter().all(|count| *count == 2), "{counts:?}");
 }
 
-pub(super) fn nothing_of_many_tasks_is_left(case: &Case) {
+pub(super) fn no_value_of_many_tasks_remains(case: &Case) {
     let counter = Counter::new();
     let executor = case.executor(2);
     let futures: Vec<_> =
@@ -90,7 +90,7 @@ pub(super) fn nothing_of_many_tasks_is_left(case: &Case) {
     for (n, future) in futures.into_iter().enumerate() {
         match n % 3 {
             0 => drop(future.cancel()),
-            1 => drop(future.result(case.patience())),
+            1 => drop(future.result(case.event_timeout())),
             _ => drop(future),
         }
     }
@@ -98,9 +98,9 @@ pub(super) fn nothing_of_many_tasks_is_left(case: &Case) {
     assert_eq!(counter.alive(), 0);
 }
 
-pub(super) fn mixed_sizes_arrive_in_one_piece(case: &Case) {
+pub(super) fn values_of_mixed_sizes_arrive_unchanged(case: &Case) {
     let executor = case.executor(2);
-    // Sizes around those that buffers usually have.
+    // Sizes around the usual sizes of buffers.
     let sizes = [0, 1, 4095, 4096, 4097, 65_535, 65_536, 65_537, 1 << 20, 3, (1 << 20) + 1, 7, 3 << 20];
     let futures: Vec<_> = sizes
         .iter()

@@ -1,11 +1,8 @@
-//! Rules of `submit`: each task runs once, with its own arguments, in order, on the requested number of workers.
+//! Rules of `submit`: each task runs once, with its own argument, in order, on the requested number of workers.
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use executor_core::{Error, ErrorKind, Executor, Payload, TaskOptions, task};
@@ -37,7 +34,7 @@ fn twice<T: Clone>(value: T) -> (T, T) {
     (value.clone(), value)
 }
 
-pub(super) fn items_closures_and_generic_functions_are_all_functions(case: &Case) {
+pub(super) fn function_items_closures_and_generic_functions_can_be_submitted(case: &Case) {
     let executor = case.executor(1);
     assert_eq!(case.value(&case.submit(&executor, "item", str_len, "four".to_string())), 4);
     assert_eq!(case.value(&case.submit(&executor, "closure", |n: u64| n + 1, 1)), 2);
@@ -59,7 +56,7 @@ enum Shape {
     Nested(Box<Shape>),
 }
 
-pub(super) fn arguments_and_results_arrive_as_they_are(case: &Case) {
+pub(super) fn arguments_and_results_arrive_unchanged(case: &Case) {
     let executor = case.executor(2);
     same(case, &executor, ());
     same(case, &executor, (u128::MAX, i128::MIN, u64::MAX, i64::MIN));
@@ -178,7 +175,7 @@ pub(super) fn no_worker_is_idle_while_a_task_waits(case: &Case) {
     case.value(&blocker);
 }
 
-pub(super) fn try_submit_says_that_the_queue_is_full(case: &Case) {
+pub(super) fn try_submit_is_refused_while_the_queue_is_full(case: &Case) {
     let executor = case.executor_with(&Setup::workers(1).queue_capacity(2));
     let gate = case.gate("full");
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
@@ -192,7 +189,7 @@ pub(super) fn try_submit_says_that_the_queue_is_full(case: &Case) {
     let refused = executor.try_submit(Ticket::report, gate.ticket(3)).expect_err("two are queued");
     assert_eq!(refused.kind(), ErrorKind::QueueFull);
     assert!(waiting[0].cancel());
-    let instead = executor.try_submit(Ticket::report, gate.ticket(4)).expect("a cancelled task frees its place");
+    let instead = executor.try_submit(Ticket::report, gate.ticket(4)).expect("a cancelled task does not count");
     let instead = case.track("instead", instead);
     gate.open();
     for future in [&blocker, &waiting[1], &instead] {
@@ -207,20 +204,20 @@ pub(super) fn submit_waits_while_the_queue_is_full(case: &Case) {
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
     gate.wait_arrivals(1);
     let waiting = case.submit(&executor, "waiting", Ticket::pass, gate.ticket(1));
-    let (opened, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let submitter = scope.spawn(|| {
             let future = executor.submit(Ticket::report, gate.ticket(2));
             ended.store(true, Ordering::SeqCst);
-            assert!(opened.load(Ordering::SeqCst), "`submit` returned while the queue was full");
+            assert!(gate.is_open(), "`submit` returned while the queue was full");
             future
         });
         // If an assertion fails, the gate must be opened before the scope waits for the submitter.
-        let opens = OpensGate(&gate, &opened);
+        let opens = gate.open_on_drop();
         executor.wait_inside("schedule", || ended.load(Ordering::SeqCst));
         let refused = executor.try_submit(Ticket::report, gate.ticket(3)).expect_err("one is queued");
         assert_eq!(refused.kind(), ErrorKind::QueueFull);
-        assert!(!ended.load(Ordering::SeqCst), "`submit` returned although the queue was full");
+        assert!(!ended.load(Ordering::SeqCst), "`submit` returned while the queue was full");
         drop(opens);
         let future = submitter.join().expect("it does not panic").expect("the queue has space now");
         case.value(&case.track("waited for space", future));
@@ -231,34 +228,25 @@ pub(super) fn submit_waits_while_the_queue_is_full(case: &Case) {
     assert_eq!(gate.labels(), [0, 1, 2]);
 }
 
-struct OpensGate<'a>(&'a crate::Gate, &'a AtomicBool);
-
-impl Drop for OpensGate<'_> {
-    fn drop(&mut self) {
-        self.1.store(true, Ordering::SeqCst);
-        self.0.open();
-    }
-}
-
-pub(super) fn a_submit_that_waits_for_room_is_refused_at_shutdown(case: &Case) {
+pub(super) fn a_submit_that_waits_for_space_is_refused_at_shutdown(case: &Case) {
     let executor = case.executor_with(&Setup::workers(1).queue_capacity(1));
     let gate = case.gate("full");
     let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
     gate.wait_arrivals(1);
     let waiting = case.submit(&executor, "waiting", Ticket::pass, gate.ticket(1));
-    let (opened, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+    let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let submitter = scope.spawn(|| {
             let refused = executor.submit(Ticket::report, gate.ticket(2)).map(drop);
             ended.store(true, Ordering::SeqCst);
             refused
         });
-        let opens = OpensGate(&gate, &opened);
+        let opens = gate.open_on_drop();
         executor.wait_inside("schedule", || ended.load(Ordering::SeqCst));
         executor.close(executor_core::Shutdown::Drain);
-        let refused = submitter.join().expect("it does not panic").expect_err("the executor was closed meanwhile");
+        let refused = submitter.join().expect("it does not panic").expect_err("the executor was closed");
         assert_eq!(refused.kind(), ErrorKind::ShutDown);
-        assert!(!opened.load(Ordering::SeqCst), "it was refused only after there was space");
+        assert!(!gate.is_open(), "it was refused only after there was space");
         drop(opens);
     });
     case.value(&blocker);
@@ -284,7 +272,7 @@ fn describe_current((): ()) -> Option<Seen> {
     })
 }
 
-pub(super) fn a_task_knows_its_id_and_its_name(case: &Case) {
+pub(super) fn a_task_can_read_its_id_and_its_name(case: &Case) {
     let executor = case.executor(1);
     let options = TaskOptions::new().name("a name");
     let future = executor.submit_with(options, describe_current, ()).expect("it is open");
@@ -306,7 +294,7 @@ pub(super) fn every_task_has_an_id_of_its_own(case: &Case) {
     assert_eq!(ids.len(), 20);
 }
 
-pub(super) fn many_threads_may_submit_at_once(case: &Case) {
+pub(super) fn many_threads_may_submit_concurrently(case: &Case) {
     let executor = case.executor(2);
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
@@ -322,7 +310,7 @@ pub(super) fn many_threads_may_submit_at_once(case: &Case) {
     });
 }
 
-/// A value whose encoding or decoding works, fails or panics, depending on its variant.
+/// A value whose variant decides whether encoding or decoding it succeeds, fails or panics.
 #[derive(Debug)]
 pub(super) enum Awkward {
     Fine,

@@ -22,7 +22,7 @@ impl<'c> Tasks<'c> {
     /// Returns a future that is done with a value.
     pub(super) fn succeeded(&self, number: u32) -> Future<u32> {
         let future = self.case.submit(&self.executor, "succeeds", |n: u32| n, number);
-        future.exception(self.case.patience()).expect("it is done in time");
+        future.exception(self.case.event_timeout()).expect("it is done in time");
         future.into_future()
     }
 
@@ -48,7 +48,7 @@ impl<'c> Tasks<'c> {
         future.into_future()
     }
 
-    /// Returns a cancelled future. Both workers must be blocked, so that it cannot start before.
+    /// Returns a cancelled future. Both workers must be blocked, so that its task cannot start.
     pub(super) fn cancelled(&self) -> Future<u32> {
         let future = self.case.submit(&self.executor, "cancelled", |n: u32| n, 0);
         assert!(future.cancel(), "{future:?} could start");
@@ -66,7 +66,7 @@ impl<'c> Tasks<'c> {
 
 impl Drop for Tasks<'_> {
     fn drop(&mut self) {
-        // The gate must open before the executor is dropped, because that waits for the held tasks.
+        // The drop of the executor waits for the held tasks, so the gate must open before.
         self.gate.open();
     }
 }
@@ -75,15 +75,14 @@ fn sides<T: Send + 'static>(waited: &Waited<T>) -> (usize, usize) {
     (waited.done.len(), waited.not_done.len())
 }
 
-pub(super) fn cf_077_a_future_is_on_one_side_once(case: &Case) {
+pub(super) fn cf_077_wait_returns_each_future_once(case: &Case) {
     let tasks = Tasks::new(case);
     let future = tasks.succeeded(1);
     let id = future.id();
-    let waited = wait([future], case.patience(), ReturnWhen::AllCompleted);
+    let waited = wait([future], case.event_timeout(), ReturnWhen::AllCompleted);
     assert_eq!(sides(&waited), (1, 0));
     assert_eq!(waited.done[0].id(), id);
-    // A future can be waited for again.
-    let again = wait(waited.done, case.patience(), ReturnWhen::AllCompleted);
+    let again = wait(waited.done, case.event_timeout(), ReturnWhen::AllCompleted);
     assert_eq!(sides(&again), (1, 0));
     assert_eq!(case.value(&again.done[0]), 1);
 }
@@ -93,7 +92,7 @@ pub(super) fn cf_078_first_completed_returns_with_the_first(case: &Case) {
     let (fast, slow) = (tasks.held(1), tasks.held(2));
     let fast_id = fast.id();
     tasks.release(1);
-    let waited = wait([slow, fast], case.patience(), ReturnWhen::FirstCompleted);
+    let waited = wait([slow, fast], case.event_timeout(), ReturnWhen::FirstCompleted);
     assert_eq!(sides(&waited), (1, 1));
     assert_eq!(waited.done[0].id(), fast_id);
     assert!(!waited.not_done[0].done());
@@ -103,15 +102,15 @@ pub(super) fn a_cancelled_future_is_the_first_completed(case: &Case) {
     let tasks = Tasks::new(case);
     let held = [tasks.held(1), tasks.held(2)];
     let cancelled = tasks.cancelled();
-    let waited = wait(held.into_iter().chain([cancelled]), case.patience(), ReturnWhen::FirstCompleted);
+    let waited = wait(held.into_iter().chain([cancelled]), case.event_timeout(), ReturnWhen::FirstCompleted);
     assert_eq!(sides(&waited), (1, 2));
     assert!(waited.done[0].cancelled());
 }
 
-pub(super) fn cf_079_first_completed_takes_those_that_are_done_already(case: &Case) {
+pub(super) fn cf_079_first_completed_returns_futures_that_are_already_done(case: &Case) {
     let tasks = Tasks::new(case);
     let (succeeded, failed, held) = (tasks.succeeded(1), tasks.failed(), tasks.held(2));
-    let waited = wait([held, succeeded, failed], case.patience(), ReturnWhen::FirstCompleted);
+    let waited = wait([held, succeeded, failed], case.event_timeout(), ReturnWhen::FirstCompleted);
     assert_eq!(sides(&waited), (2, 1));
     assert!(waited.not_done[0].running());
 }
@@ -121,12 +120,12 @@ pub(super) fn cf_080_first_exception_returns_with_the_first_failure(case: &Case)
     let succeeded = tasks.succeeded(1);
     let (failing, held) = (tasks.held_and_failing(2), tasks.held(3));
     tasks.release(2);
-    let waited = wait([succeeded, failing, held], case.patience(), ReturnWhen::FirstException);
+    let waited = wait([succeeded, failing, held], case.event_timeout(), ReturnWhen::FirstException);
     assert_eq!(sides(&waited), (2, 1));
     assert!(waited.not_done[0].running());
 }
 
-pub(super) fn cf_081_being_cancelled_is_no_exception(case: &Case) {
+pub(super) fn cf_081_a_cancelled_future_is_not_a_failure(case: &Case) {
     let tasks = Tasks::new(case);
     let succeeded = tasks.succeeded(1);
     let (failing, held) = (tasks.held_and_failing(2), tasks.held(3));
@@ -135,15 +134,15 @@ pub(super) fn cf_081_being_cancelled_is_no_exception(case: &Case) {
     assert_eq!(sides(&waited), (2, 2), "it returned before anything failed");
     tasks.release(2);
     let futures = waited.done.into_iter().chain(waited.not_done);
-    let waited = wait(futures, case.patience(), ReturnWhen::FirstException);
+    let waited = wait(futures, case.event_timeout(), ReturnWhen::FirstException);
     assert_eq!(sides(&waited), (3, 1));
     assert!(waited.not_done[0].running());
 }
 
-pub(super) fn cf_082_first_exception_returns_at_once_where_one_has_failed(case: &Case) {
+pub(super) fn cf_082_first_exception_returns_immediately_if_one_has_failed(case: &Case) {
     let tasks = Tasks::new(case);
     let (failed, held) = (tasks.failed(), tasks.held(1));
-    let waited = wait([held, failed], case.patience(), ReturnWhen::FirstException);
+    let waited = wait([held, failed], case.event_timeout(), ReturnWhen::FirstException);
     assert_eq!(sides(&waited), (1, 1));
     assert!(waited.not_done[0].running());
 }
@@ -152,7 +151,7 @@ pub(super) fn first_exception_without_one_waits_for_all(case: &Case) {
     let tasks = Tasks::new(case);
     let futures = [tasks.held(1), tasks.held(2), tasks.cancelled()];
     tasks.open();
-    let waited = wait(futures, case.patience(), ReturnWhen::FirstException);
+    let waited = wait(futures, case.event_timeout(), ReturnWhen::FirstException);
     assert_eq!(sides(&waited), (3, 0));
 }
 
@@ -163,12 +162,12 @@ pub(super) fn cf_083_all_completed_waits_for_every_kind_of_end(case: &Case) {
     let cancelled = tasks.cancelled();
     tasks.open();
     let futures = held.into_iter().chain([succeeded, failed, cancelled]);
-    let waited = wait(futures, case.patience(), ReturnWhen::AllCompleted);
+    let waited = wait(futures, case.event_timeout(), ReturnWhen::AllCompleted);
     assert_eq!(sides(&waited), (5, 0));
     assert!(waited.done.iter().all(Future::done));
 }
 
-pub(super) fn cf_084_a_time_out_is_no_error(case: &Case) {
+pub(super) fn cf_084_a_time_out_is_not_an_error(case: &Case) {
     let tasks = Tasks::new(case);
     let (succeeded, failed, held) = (tasks.succeeded(1), tasks.failed(), tasks.held(2));
     let mut futures = vec![succeeded, held, failed];
@@ -182,25 +181,25 @@ pub(super) fn cf_084_a_time_out_is_no_error(case: &Case) {
     assert_eq!(sides(&wait(futures, Duration::MAX, ReturnWhen::AllCompleted)), (3, 0));
 }
 
-pub(super) fn one_wait_takes_futures_of_several_executors(case: &Case) {
+pub(super) fn one_wait_accepts_futures_of_several_executors(case: &Case) {
     let (left, right) = (case.executor(1), case.executor(1));
     let gate = case.gate("right");
     let quick = case.submit(&left, "left", |n: u32| n, 1).into_future();
     let held = case.submit(&right, "right", Ticket::pass, gate.ticket(2)).into_future();
     let (promise, promised) = executor_core::promise::<u32>();
     let quick_id = quick.id();
-    let waited = wait([held, promised, quick], case.patience(), ReturnWhen::FirstCompleted);
+    let waited = wait([held, promised, quick], case.event_timeout(), ReturnWhen::FirstCompleted);
     assert_eq!(sides(&waited), (1, 2));
     assert_eq!(waited.done[0].id(), quick_id);
     gate.open();
     promise.set_result(3).expect("it is pending");
-    let rest = wait(waited.not_done, case.patience(), ReturnWhen::AllCompleted);
+    let rest = wait(waited.not_done, case.event_timeout(), ReturnWhen::AllCompleted);
     let mut values: Vec<_> = rest.done.iter().map(|future| case.value(future)).collect();
     values.sort_unstable();
     assert_eq!(values, [2, 3]);
 }
 
-pub(super) fn waiting_changes_nothing_about_the_futures(case: &Case) {
+pub(super) fn waiting_does_not_change_the_futures(case: &Case) {
     let tasks = Tasks::new(case);
     let futures = [tasks.succeeded(4), tasks.held(5)];
     let waited = wait(futures, Duration::ZERO, ReturnWhen::AllCompleted);
@@ -213,7 +212,7 @@ pub(super) fn cf_085_tasks_that_end_at_the_same_moment_are_all_counted(case: &Ca
     let executor = case.executor(4);
     for _ in 0..10 {
         let futures: Vec<_> = (0..100).map(|n| executor.submit(|n: u32| n, n).expect("it is open")).collect();
-        let waited = wait(futures, case.patience(), ReturnWhen::AllCompleted);
+        let waited = wait(futures, case.event_timeout(), ReturnWhen::AllCompleted);
         assert_eq!(sides(&waited), (100, 0));
         assert_eq!(waited.done.iter().map(|future| case.value(future)).sum::<u32>(), (0..100).sum());
     }

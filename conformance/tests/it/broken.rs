@@ -14,7 +14,7 @@ use crate::faulty::{
     Faulty,
 };
 
-/// Which rules must fail for which fault. A rule is given as its group and the beginning of its name.
+/// The rules that must fail for each fault. A rule is given as its group and the beginning of its name.
 const DETECTED: &[(Fault, &[(&str, &str)])] = &[
     (
         DropsEveryTask,
@@ -24,7 +24,10 @@ const DETECTED: &[(Fault, &[(&str, &str)])] = &[
         DropsEveryTenthTask,
         &[("submit", "every_task_runs"), ("shutdown", "cf_094"), ("drop", "cf_099"), ("map", "cf_025")],
     ),
-    (NeverRunsATask, &[("result", "an_error_may"), ("submit", "cf_023"), ("result", "cf_016"), ("wait", "cf_077")]),
+    (
+        NeverRunsATask,
+        &[("result", "an_error_is_returned"), ("submit", "cf_023"), ("result", "cf_016"), ("wait", "cf_077")],
+    ),
     (StartsTheNewestFirst, &[("submit", "tasks_start_in_the_order")]),
     (IgnoresPriorities, &[("submit", "a_higher_priority")]),
     (HasOneWorkerTooMany, &[("submit", "cf_046"), ("shutdown", "cf_095")]),
@@ -37,14 +40,14 @@ const DETECTED: &[(Fault, &[(&str, &str)])] = &[
     (LeavesBlockedSubmitters, &[("submit", "a_submit_that_waits")]),
     (BlocksItsOwnWorkersWhenFull, &[("nested", "a_full_queue")]),
     (AcceptsTasksAfterClose, &[("shutdown", "cf_091"), ("map", "a_map_after"), ("callback", "a_callback_may_shut")]),
-    (RefusesWithTheWrongKind, &[("shutdown", "cf_091"), ("stress", "submitting_against"), ("map", "a_buffered_map")]),
+    (RefusesWithTheWrongKind, &[("shutdown", "cf_091"), ("stress", "submitting_during"), ("map", "a_buffered_map")]),
     (CancelsWhenItShouldDrain, &[("shutdown", "cf_094"), ("drop", "cf_099"), ("map", "cf_044")]),
     (DrainsWhenItShouldCancel, &[("shutdown", "cf_095"), ("awaited", "await_ends")]),
     (AppliesTheLastClose, &[("shutdown", "a_second_close_is_never")]),
     (AppliesTheFirstClose, &[("shutdown", "a_second_close_may")]),
     (WaitsInClose, &[("shutdown", "cf_101")]),
     (JoinsEarly, &[("shutdown", "cf_101"), ("drop", "dropping_an_executor_waits")]),
-    (JoinsBeforeThreadsEnd, &[("shutdown", "every_worker_is_gone")]),
+    (JoinsBeforeThreadsEnd, &[("shutdown", "every_worker_has_ended")]),
     (JoinsWithoutClose, &[("shutdown", "join_without")]),
     (JoinsItself, &[("shutdown", "shutdown_from_inside"), ("callback", "a_callback_may_shut")]),
     (JoinsOnlyOnce, &[("shutdown", "cf_074"), ("drop", "an_executor_that_was_shut")]),
@@ -63,11 +66,11 @@ const DETECTED: &[(Fault, &[(&str, &str)])] = &[
     ),
     (HoldsItsLockWhileATaskRuns, &[("submit", "tasks_start_in"), ("nested", "a_task_may_submit")]),
     (StartsAThreadForEachTask, &[("panic", "a_worker_survives"), ("submit", "cf_046")]),
-    (DoesNotHelpWaiters, &[("nested", "tasks_that_wait"), ("nested", "waiting_inside"), ("nested", "a_task_may_map")]),
+    (DoesNotHelpWaiters, &[("nested", "tasks_that_wait"), ("nested", "waits_may_be"), ("nested", "a_task_may_map")]),
     (HasNoHandle, &[("map", "cf_032"), ("map", "cf_038"), ("map", "a_back_end_without")]),
     (KeepsRunningForItsHandle, &[("map", "a_buffered_map"), ("drop", "a_buffered_map")]),
     (KeepsRefusedTasks, &[("drop", "a_refused")]),
-    (ForgetsEveryTenthTask, &[("stress", "nothing_of_many"), ("stress", "a_thousand")]),
+    (ForgetsEveryTenthTask, &[("stress", "no_value_of_many"), ("stress", "a_thousand")]),
     (
         ClaimsToEncode,
         &[
@@ -84,16 +87,16 @@ const DETECTED: &[(Fault, &[(&str, &str)])] = &[
     ),
 ];
 
-/// Short, because most rules fail on a broken back-end by a time-out.
-const SHORT: Limits = Limits { deadline: Duration::from_secs(2), patience: Duration::from_millis(250) };
+/// The limits are short, because most rules fail on a broken back-end with a time-out.
+const SHORT: Limits = Limits { deadline: Duration::from_secs(2), event_timeout: Duration::from_millis(250) };
 
-/// Some faults only show if a task has not run yet when the rule checks it, which depends on timing. So a rule is run
-/// up to this many times. A rule that passes every time does not detect the fault.
+/// Some faults have an effect only if a task has not run yet when the rule checks it, which depends on timing. So a
+/// rule is run up to this many times, and detects the fault if it fails once.
 const TRIES: usize = 50;
 
 fn is_detected(fault: Fault, rule: &'static Rule) -> bool {
     (0..TRIES).any(|_| match run(rule, Arc::new(Faulty(fault)), SHORT) {
-        Outcome::Kept | Outcome::Skipped(_) => false,
+        Outcome::Passed | Outcome::Skipped(_) => false,
         Outcome::Broken(_) | Outcome::Hung(_) => true,
     })
 }
@@ -132,15 +135,15 @@ fn each_fault_is_detected() {
     assert_eq!(not_detected(work), BTreeSet::new());
 }
 
-/// The rules that a faulty back-end in this process cannot break, and why.
+/// The rules that no back-end in this process can break, and why.
 const NOT_DETECTED: &[(&str, &str)] = &[
     ("submit::every_task_has_an_id_of_its_own", "the core assigns the ids"),
     ("map::cf_036_an_empty_input_gives_an_empty_map", "an empty input does not reach the back-end"),
     ("panic::cf_052_cf_119_cf_120_a_crash_costs_the_task_that_crashes", CRASH),
-    ("panic::cf_056_a_death_says_how_and_of_which_task", CRASH),
-    ("panic::a_crash_leaves_the_task_of_another_worker_alone", CRASH),
-    ("panic::a_task_is_run_again_after_a_death_as_often_as_allowed", CRASH),
-    ("map::an_item_that_crashes_does_not_hurt_its_chunk", CRASH),
+    ("panic::cf_056_a_death_has_its_cause_and_its_task", CRASH),
+    ("panic::a_crash_does_not_affect_a_task_on_another_worker", CRASH),
+    ("panic::a_task_is_retried_after_a_death_as_often_as_allowed", CRASH),
+    ("map::an_item_that_crashes_does_not_affect_its_chunk", CRASH),
 ];
 
 const CRASH: &str = "a back-end that breaks it would end the test process";
@@ -154,6 +157,6 @@ fn each_rule_detects_a_fault() {
     let (excused, rest): (Vec<_>, Vec<_>) =
         rest.partition(|rule| NOT_DETECTED.iter().any(|(name, _)| *name == named(rule)));
     assert_eq!(excused.len(), NOT_DETECTED.len(), "a rule in the list does detect a fault: {excused:?}");
-    // The rules in the table detect specific faults. This checks only that the others depend on their tasks running.
+    // The table has a specific fault for its rules. The other rules must fail if no task runs.
     assert_eq!(not_detected(rest.into_iter().map(|rule| (DropsEveryTask, rule)).collect()), BTreeSet::new());
 }

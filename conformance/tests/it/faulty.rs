@@ -295,7 +295,7 @@ impl Shared {
             DrainsWhenItShouldCancel => false,
             CancelsWhenItShouldDrain => true,
             AppliesTheFirstClose if seen.is_some() => false,
-            // The last call of `close` decides, when the workers take the tasks.
+            // The workers cancel the tasks, by the mode of the last `close`.
             AppliesTheLastClose => false,
             _ => severity(mode) > 0,
         };

@@ -1,4 +1,4 @@
-//! Tests of the rules: they pass on a correct back-end, and fail on broken ones.
+//! Tests of the rules: they pass on a correct back-end and fail on broken ones.
 
 mod broken;
 mod example;

@@ -1,3 +1,3 @@
-//! The pool from which the faulty ones are derived keeps every rule, so what they break is due to their faults.
+//! The pool without a fault passes every rule, so a rule that fails on a faulty pool fails because of the fault.
 
 conformance::suite!(crate::faulty::Faulty::sound());

@@ -1,4 +1,4 @@
-//! A rule that hangs is reported with everything it has created, and a skip has a reason.
+//! A hung rule is reported with everything that it has created, and a skip has a reason.
 
 use std::{process::Command, sync::Arc, time::Duration};
 
@@ -41,14 +41,14 @@ impl Harness for Sleepy {
     }
 }
 
-const SHORT: Limits = Limits { deadline: Duration::from_millis(500), patience: Duration::from_millis(50) };
+const SHORT: Limits = Limits { deadline: Duration::from_millis(500), event_timeout: Duration::from_millis(50) };
 
 #[test]
 fn the_report_of_a_hung_rule_describes_tasks_gates_and_calls() {
-    let rule = Rule::find("result", "cf_015_a_wait_that_times_out_leaves_the_task_alone").expect("it is a rule");
+    let rule = Rule::find("result", "cf_015_a_wait_that_times_out_does_not_affect_the_task").expect("it is a rule");
     let Outcome::Hung(report) = run(rule, Arc::new(Sleepy), SHORT) else { panic!("its `shutdown` never returns") };
     for part in [
-        "result::cf_015_a_wait_that_times_out_leaves_the_task_alone on a sleepy back-end hangs",
+        "result::cf_015_a_wait_that_times_out_does_not_affect_the_task on a sleepy back-end hangs",
         "join(None) was called",
         "task `running`: Future",
         "state: pending",
@@ -74,7 +74,7 @@ fn a_broken_rule_reports_what_was_observed() {
     assert!(what.contains("rule 101 submit::cf_023") && what.contains("was dropped by its executor"), "{what}");
 }
 
-/// Not a test by itself: the next test runs it in another process, which it ends.
+/// The next test runs this one in another process, which it ends.
 #[test]
 #[ignore = "ends the process that runs it"]
 fn hangs() {

@@ -7,11 +7,11 @@
 pub mod check;
 pub mod console;
 pub mod fault;
-pub mod left;
 pub mod payload;
 pub mod place;
 pub mod report;
 pub mod signs;
+pub mod snapshot;
 pub mod strike;
 pub mod table;
 

@@ -1,4 +1,4 @@
-//! Makes a fault happen at its place, and checks that the caller sees what the [table](super::table) says.
+//! Makes a fault happen at its place, and checks that the caller sees the outcome of the [table](super::table).
 
 mod errors;
 mod ground;
@@ -11,7 +11,7 @@ use std::fmt;
 
 use process_pool::Transport;
 
-use super::{Fault, Place, left::Left, table::cell};
+use super::{Fault, Place, snapshot::Snapshot, table::cell};
 use ground::Ground;
 
 /// One fault at one place of one kind of pool.
@@ -36,7 +36,7 @@ impl Run {
     ///
     /// If the outcome differs from the table. The error says how.
     pub fn check(self) -> Result<usize, String> {
-        let before = Left::now();
+        let before = Snapshot::now();
         let expected = cell(self.fault, self.place);
         let ground = Ground::new(self)?;
         let seen = match self.place {

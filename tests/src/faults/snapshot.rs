@@ -1,29 +1,29 @@
-//! Resources that a pool leaves behind in this process.
+//! The resources of this process, by which a check finds what a pool has leaked.
 
 use std::{collections::BTreeMap, fs, thread, time::Instant};
 
-use conformance::Leftovers;
+use conformance::ResourceSnapshot;
 
 use super::signs::TIMEOUT;
 
 /// The children, threads, descriptors and shared mappings of this process at one moment.
 #[derive(Debug)]
-pub struct Left {
-    others: Leftovers,
+pub struct Snapshot {
+    others: ResourceSnapshot,
     mappings: BTreeMap<String, String>,
 }
 
-impl Left {
-    /// Returns what there is now.
-    pub fn now() -> Left {
-        Left { others: Leftovers::now(), mappings: shared_mappings() }
+impl Snapshot {
+    /// Returns the resources that exist now.
+    pub fn now() -> Snapshot {
+        Snapshot { others: ResourceSnapshot::now(), mappings: shared_mappings() }
     }
 
-    /// Waits until nothing exists that did not exist before.
+    /// Waits until everything that was created since this snapshot is gone.
     ///
     /// # Errors
     ///
-    /// If something still exists at the deadline. The error lists it.
+    /// If something of it still exists at the deadline. The error lists it.
     pub fn wait_gone(&self) -> Result<(), String> {
         self.others.wait_gone(TIMEOUT).map_err(|left| format!("something was left behind: {left}"))?;
         let start = Instant::now();

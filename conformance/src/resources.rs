@@ -1,4 +1,4 @@
-//! Resources that a rule has leaked: child processes, threads and file descriptors of this process.
+//! The resources of this process, by which a test finds what a rule has leaked.
 
 use std::{
     collections::BTreeMap,
@@ -11,16 +11,16 @@ use std::{
 /// It is only meaningful if nothing else runs in the process, as in a binary with one test that runs rule after rule.
 /// It is read from `/proc`; on systems without `/proc` it is always empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
+pub struct ResourceSnapshot {
     children: BTreeMap<u32, String>,
     threads: BTreeMap<u32, String>,
     descriptors: BTreeMap<u32, String>,
 }
 
-impl Leftovers {
-    /// Returns what exists now.
-    pub fn now() -> Leftovers {
-        let mut found = Leftovers::default();
+impl ResourceSnapshot {
+    /// Returns the resources that exist now.
+    pub fn now() -> ResourceSnapshot {
+        let mut found = ResourceSnapshot::default();
         for thread in numbers_in("/proc/self/task") {
             let path = format!("/proc/self/task/{thread}");
             let Ok(name) = fs::read_to_string(format!("{path}/comm")) else { continue };
@@ -45,11 +45,11 @@ impl Leftovers {
     /// # Errors
     ///
     /// Returns what still exists after `timeout`.
-    pub fn wait_gone(&self, timeout: Duration) -> Result<(), Leftovers> {
+    pub fn wait_gone(&self, timeout: Duration) -> Result<(), ResourceSnapshot> {
         let deadline = Instant::now() + timeout;
         loop {
-            let more = Leftovers::now().without(self);
-            if more == Leftovers::default() {
+            let more = ResourceSnapshot::now().without(self);
+            if more == ResourceSnapshot::default() {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -60,7 +60,7 @@ impl Leftovers {
         }
     }
 
-    fn without(mut self, earlier: &Leftovers) -> Leftovers {
+    fn without(mut self, earlier: &ResourceSnapshot) -> ResourceSnapshot {
         self.children.retain(|key, value| earlier.children.get(key) != Some(value));
         self.threads.retain(|key, _| !earlier.threads.contains_key(key));
         self.descriptors.retain(|key, value| earlier.descriptors.get(key) != Some(value));
@@ -68,7 +68,7 @@ impl Leftovers {
     }
 }
 
-impl fmt::Display for Leftovers {
+impl fmt::Display for ResourceSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_new_child_thread_and_file_are_found() {
-        let before = Leftovers::now();
+        let before = ResourceSnapshot::now();
         let mut child = process::Command::new("sleep").arg("600").spawn().expect("sleep is installed");
         let file = fs::File::open("/proc/self/exe").expect("this program is a file");
         let (sender, receiver) = std::sync::mpsc::channel::<()>();

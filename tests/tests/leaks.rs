@@ -1,15 +1,15 @@
-//! No rule leaves a child, thread, descriptor or file behind on any back-end.
+//! No rule leaks a child, thread, descriptor or file on any back-end.
 //!
 //! This binary has a single test, because resources can only be counted while nothing else runs.
 
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
-use conformance::{Harness, Leftovers, Limits, Outcome, RULES, run};
+use conformance::{Harness, Limits, Outcome, RULES, ResourceSnapshot, run};
 use executor_core::Executor;
 use process_pool::{ProcessPoolExecutor, Transport};
 use tests::harness::{Inline, Processes, Rayon, Threads};
 
-/// How long the kernel may take to remove what has ended.
+/// How long the kernel may take to remove ended processes and threads.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Returns the names in the directories for temporary files and shared memory.
@@ -25,12 +25,12 @@ fn belongs_to_another(path: &str) -> bool {
 }
 
 /// Fails if anything exists that did not exist before.
-fn check(before: &Leftovers, files_before: &BTreeSet<String>, what: &str) {
+fn check(before: &ResourceSnapshot, files_before: &BTreeSet<String>, what: &str) {
     if let Err(left) = before.wait_gone(TIMEOUT) {
-        panic!("{what} left behind: {left}");
+        panic!("{what} leaked: {left}");
     }
     let new: Vec<_> = files().difference(files_before).cloned().collect();
-    assert!(new.is_empty(), "{what} left files behind: {new:?}");
+    assert!(new.is_empty(), "{what} leaked files: {new:?}");
 }
 
 /// Builds, uses and drops a pool whose initializer fails.
@@ -43,8 +43,8 @@ fn fails_to_start(transport: Transport) {
 }
 
 #[test]
-fn cf_113_cf_114_no_rule_leaves_anything_behind() {
-    // These rules make the standard library, the pools and rayon allocate what they keep for the whole process.
+fn cf_113_cf_114_no_rule_leaks_resources() {
+    // These rules make the standard library, the pools and rayon allocate what they keep until the process ends.
     let warm = ["submit::cf_023", "callback::cf_004", "panic::cf_121"];
     let harnesses: [fn() -> Arc<dyn Harness>; 5] = [
         || Arc::new(Inline),
@@ -61,9 +61,9 @@ fn cf_113_cf_114_no_rule_leaves_anything_behind() {
             }
         }
         for rule in RULES {
-            let (before, files_before) = (Leftovers::now(), files());
+            let (before, files_before) = (ResourceSnapshot::now(), files());
             let name = harness().name().to_string();
-            // The suites check the outcome. Here the rule only has to end.
+            // The suites check the outcome. Here a rule must only end.
             if let Outcome::Hung(report) = run(rule, harness(), Limits::from_env()) {
                 panic!("{report}");
             }
@@ -71,7 +71,7 @@ fn cf_113_cf_114_no_rule_leaves_anything_behind() {
         }
     }
     for transport in [Transport::Ring, Transport::Socket] {
-        let (before, files_before) = (Leftovers::now(), files());
+        let (before, files_before) = (ResourceSnapshot::now(), files());
         fails_to_start(transport);
         check(&before, &files_before, "a pool whose initializer fails");
     }
