@@ -1,4 +1,4 @@
-//! The smallest runtime for a future.
+//! A minimal runtime for one future.
 
 use std::{
     pin::pin,

@@ -7,12 +7,12 @@ use crate::DEADLINE;
 
 /// A task that runs until it is released, on any executor.
 ///
-/// Dropping it releases the task, so that a test that fails does not wait for its own tasks when it drops its pool.
+/// Dropping it releases the task. Otherwise the drop of the pool in a test that fails would wait for the task.
 #[derive(Debug)]
 pub struct Blocker {
     /// Holds the task until it is opened.
     pub gate: Gate,
-    /// Gets the id of the process that ran the task.
+    /// The future of the task, which returns the id of its process.
     pub future: Future<u32>,
 }
 
@@ -22,7 +22,7 @@ fn pass(ticket: Ticket) -> u32 {
 }
 
 impl Blocker {
-    /// Submits the task and returns when it runs.
+    /// Submits the task, and waits until it runs.
     ///
     /// # Panics
     ///
@@ -31,7 +31,7 @@ impl Blocker {
         Blocker::start_with(executor, TaskOptions::new())
     }
 
-    /// Does the same with options.
+    /// Does the same as [`Blocker::start`], with options.
     ///
     /// # Panics
     ///
@@ -42,7 +42,7 @@ impl Blocker {
         blocker
     }
 
-    /// Submits the task and returns immediately.
+    /// Submits the task, and does not wait until it runs.
     ///
     /// # Panics
     ///
@@ -66,7 +66,7 @@ impl Blocker {
         self.gate.wait_arrivals(1);
     }
 
-    /// Lets the task end, and does not wait for that.
+    /// Lets the task end, and does not wait for its end.
     pub fn open(&self) {
         self.gate.open();
     }

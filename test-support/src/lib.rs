@@ -1,6 +1,6 @@
-//! What the tests of several crates of this workspace share.
+//! Code that the tests of several crates of this workspace share.
 //!
-//! The gate and the watchdog are those of the published crate [`conformance`].
+//! It uses the gate and the watchdog of the published crate [`conformance`].
 
 mod block_on;
 mod blocker;
@@ -15,7 +15,7 @@ mod watchdog;
 pub use block_on::block_on;
 pub use blocker::Blocker;
 pub use poll::wait_until;
-pub use process::{children, is_alive, is_stopped, kill, state, wait_gone};
+pub use process::{children, is_alive, is_stopped, kill, parent, state, wait_gone};
 pub use random::Random;
 pub use resources::{open_descriptors, threads};
 pub use shared_dir::{SharedDir, add_line, touch, wait_for_file};

@@ -1,4 +1,4 @@
-//! Waiting for what no event tells.
+//! Waits for conditions that cause no event.
 
 use std::{
     thread,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::DEADLINE;
 
-/// Checks a condition again and again until it holds.
+/// Checks a condition repeatedly until it holds.
 ///
 /// # Panics
 ///

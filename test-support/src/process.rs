@@ -1,4 +1,4 @@
-//! Other processes, seen from outside.
+//! Other processes.
 
 use std::{
     fs, thread,
@@ -27,7 +27,7 @@ pub fn is_stopped(pid: u32) -> bool {
 ///
 /// # Panics
 ///
-/// If one is after `timeout`.
+/// If one is still alive after `timeout`.
 pub fn wait_gone(pids: &[u32], timeout: Duration) {
     let deadline = Instant::now() + timeout;
     while let Some(pid) = pids.iter().find(|pid| is_alive(**pid)) {
@@ -48,12 +48,13 @@ pub fn children() -> Vec<u32> {
     pids.filter(|pid| parent(*pid) == Some(std::process::id())).collect()
 }
 
-fn parent(pid: u32) -> Option<u32> {
+/// Returns the parent of a process, or `None` if the process does not exist.
+pub fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     fields_after_name(&stat)?.nth(1)?.parse().ok()
 }
 
-/// The name of the program may contain spaces and parentheses, but no field behind it does.
+/// Returns the fields after the name of the program, which may contain spaces and parentheses.
 fn fields_after_name(stat: &str) -> Option<impl Iterator<Item = &str>> {
     Some(stat.rsplit_once(") ")?.1.split(' '))
 }

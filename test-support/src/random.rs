@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats.
+//! Random numbers from a seed.
 
 /// A generator of random numbers (splitmix64). The same seed gives the same numbers on every machine.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// Returns the next number.
-    #[allow(clippy::should_implement_trait)] // An endless iterator of numbers is not what a test wants.
+    #[allow(clippy::should_implement_trait)] // Tests need single numbers and not an infinite iterator.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;

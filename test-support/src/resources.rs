@@ -1,4 +1,4 @@
-//! What this process has of the system's.
+//! System resources of this process.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use std::fs;
 ///
 /// If there is no `/proc`.
 pub fn open_descriptors() -> usize {
-    // The listing has a descriptor of its own.
+    // The listing itself has one descriptor.
     fs::read_dir("/proc/self/fd").expect("/proc is mounted").count() - 1
 }
 

@@ -1,4 +1,4 @@
-//! Files by which the processes of a test tell each other what they have done.
+//! Files by which the processes of a test communicate.
 
 use std::{
     fs::{self, OpenOptions},
@@ -10,12 +10,12 @@ use tempfile::TempDir;
 
 use crate::wait_until;
 
-/// A temporary directory. Tasks get paths in it as arguments.
+/// A temporary directory. Tasks get the paths of its files as arguments.
 #[derive(Debug)]
 pub struct SharedDir(TempDir);
 
 impl SharedDir {
-    /// Creates one.
+    /// Creates a directory.
     ///
     /// # Panics
     ///

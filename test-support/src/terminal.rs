@@ -1,4 +1,4 @@
-//! A terminal of a test's own.
+//! A new terminal for a test.
 #![allow(unsafe_code)]
 
 use std::{
@@ -12,8 +12,8 @@ use std::{
 
 /// Opens a terminal and returns its master and its slave.
 ///
-/// Both are closed on exec from the start. A program that another thread starts at the same moment would otherwise keep
-/// the master, and the slave would not notice that it is closed here.
+/// Both are opened with `O_CLOEXEC`. Otherwise a program that another thread starts at the same moment could inherit
+/// the master, and the slave would not notice that this test has closed it.
 ///
 /// # Panics
 ///
@@ -25,7 +25,7 @@ pub fn terminal() -> (File, OwnedFd) {
     };
     let master = open("/dev/ptmx");
     let mut name = [0; 64];
-    // SAFETY: the descriptor is open, and the name is written to a valid place of the length that is passed.
+    // SAFETY: the descriptor is open, and the name is written to an array whose length is passed.
     let name = unsafe {
         assert_eq!(libc::grantpt(master.as_raw_fd()), 0);
         assert_eq!(libc::unlockpt(master.as_raw_fd()), 0);

@@ -2,22 +2,22 @@
 
 use std::{io::Write as _, panic::resume_unwind, time::Duration};
 
-/// Longer than any single event takes on the busiest machine.
+/// This is longer than any single event takes on the busiest machine.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Runs a test and ends the process if the test hangs, because a pool whose drop hangs cannot be waited for.
+/// Runs a test, and ends the process if the test hangs, because the thread of a test cannot be stopped.
 ///
 /// The exit code is [`conformance::HUNG`].
 ///
 /// # Panics
 ///
-/// If the test does, with its payload.
+/// If the test panics, with its payload.
 pub fn watched<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
     let name = std::thread::current().name().unwrap_or("a test").to_string();
     watched_within(&name, DEADLINE, test)
 }
 
-/// Does the same with a name for the report and another deadline.
+/// Does the same as [`watched`], with a name for the report and another deadline.
 ///
 /// # Panics
 ///
@@ -31,7 +31,7 @@ pub fn watched_within<R: Send + 'static>(
         Some(Ok(result)) => result,
         Some(Err(panic)) => resume_unwind(panic),
         None => {
-            // Written to the descriptor, because what is printed is captured and lost when the process ends.
+            // Not `eprintln!`: the test harness captures its output, which is lost when the process ends.
             let _ = writeln!(std::io::stderr(), "\n{name} has not ended after {deadline:?}");
             std::process::exit(conformance::HUNG)
         }
