@@ -1,5 +1,5 @@
-//! A dynamic library with a process pool, for `tests/plugins.rs`. A Rust program loads it at run time or at its start,
-//! and Python loads it.
+//! A dynamic library with a process pool, for `tests/plugins.rs`. A Rust program loads it at run time or when it
+//! starts, and Python loads it at run time.
 
 use std::{ffi::c_int, time::Duration};
 
@@ -26,7 +26,7 @@ pub extern "C" fn builds_pools() -> c_int {
             }
         }
     }
-    // A pool that needs no other process works.
+    // A thread pool works, because it needs no other process.
     let sum =
         ThreadPoolExecutor::new(1).and_then(|pool| pool.submit(|n: u32| n + 1, 1)?.result(Duration::from_secs(100)));
     println!("threads: {sum:?}");

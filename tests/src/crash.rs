@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Crash {
     /// `std::process::abort`.
     Abort,
-    /// A write to unmapped memory.
+    /// A read of unmapped memory.
     Segfault,
     /// Endless recursion.
     StackOverflow,
-    /// An exit with code 0, which is still a death of the worker.
+    /// An exit with code 0, which also counts as a death of the worker.
     ExitWithSuccess,
     /// An exit with a code.
     Exit,
@@ -48,9 +48,9 @@ impl Crash {
 
 #[allow(unsafe_code)] // The segmentation fault is intended.
 fn segfault() -> ! {
-    // SAFETY: not sound on purpose. The first page is never mapped, so the write only ends the process.
-    unsafe { std::ptr::without_provenance_mut::<u32>(16).write_volatile(1) };
-    unreachable!("the first page is mapped")
+    // SAFETY: not sound on purpose. The first page is never mapped, so the read only ends the process.
+    let read = unsafe { std::ptr::without_provenance::<u8>(16).read_volatile() };
+    unreachable!("the first page is mapped, and holds {read}")
 }
 
 fn recurse(depth: u64) -> u64 {

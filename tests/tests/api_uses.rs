@@ -1,4 +1,4 @@
-//! Uses of the public interface that must compile as they are written, on every executor.
+//! Uses of the public interface that must compile exactly as they are written, on every executor.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -199,14 +199,14 @@ impl Backend for Own {
     }
 }
 
-/// Generic code names the traits of functions and payloads.
-fn passes_on<F: Function<A, R>, A: Payload, R: Payload>(f: F, a: A) -> Result<R, Error> {
+/// Generic code can name the traits of functions and payloads.
+fn submits<F: Function<A, R>, A: Payload, R: Payload>(f: F, a: A) -> Result<R, Error> {
     Own.submit(f, a)?.result(None)
 }
 
 #[test]
 fn a_foreign_back_end_is_an_executor() -> Result<(), Error> {
-    assert!(passes_on(is_prime, 7)?);
+    assert!(submits(is_prime, 7)?);
     assert_eq!(sum(&Own)?, 328_350);
     Ok(())
 }
@@ -227,7 +227,7 @@ fn executors_and_futures_are_unwind_safe() {
     unwind_safe::<Error>();
 }
 
-/// It is awaited on every executor, by value and by reference, more than once.
+/// A shared future is awaited on every executor, by value and by reference, more than once.
 #[test]
 fn a_shared_future_is_awaited() -> Result<(), Error> {
     for executor in executors()? {

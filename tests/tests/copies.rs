@@ -7,7 +7,7 @@ use copy_of_executor_core::Executor as _;
 use executor_core::Executor as _;
 use test_support::DEADLINE;
 
-/// The two copies have the same names and share nothing.
+/// Makes a module for one of the copies. They have the same names and share nothing.
 macro_rules! copy {
     ($name:ident, $pool:ident, $other:ident) => {
         mod $name {
@@ -30,7 +30,7 @@ macro_rules! copy {
                 (sum, format!("{:?}", dead.result(DEADLINE).expect_err("it exits").kind()))
             }
 
-            /// Uses a pool of the other copy in a task of this one, and so on, to this depth.
+            /// Uses a pool of the other copy in a task of this one, which does the same, to this depth.
             pub fn nests(deep: u32, on_ring: bool) -> (u64, String) {
                 fn inside((deep, on_ring): (u32, bool)) -> (u64, String) {
                     if deep == 0 { super::$other::works(on_ring) } else { super::$other::nests(deep - 1, on_ring) }

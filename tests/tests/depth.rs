@@ -58,7 +58,7 @@ fn on_stack<R: Send>(bytes: usize, code: impl FnOnce() -> R + Send) -> R {
     })
 }
 
-/// Workers run tasks on stacks of 8 MiB, so they can send values that are too deep for these stacks.
+/// The sizes of the stacks. Workers have stacks of 8 MiB, so they can send values that are too deep for these.
 const STACKS: [usize; 3] = [64 << 10, 256 << 10, 2 << 20];
 
 #[test]

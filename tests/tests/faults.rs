@@ -1,6 +1,6 @@
 //! The short form of the crash matrix: every cell on a ring with two workers, and on a socket with one.
 //!
-//! Resources are counted for a whole process, so the cells run in processes of their own.
+//! The cells run in new processes, because resources are counted for a whole process.
 
 use std::{
     fs,
@@ -25,12 +25,12 @@ fn start(transport: &str, workers: &str, places: &[Place]) -> Child {
 
 /// Waits for its end, and checks that every cell passed.
 fn finish(mut child: Child, places: usize) {
-    let mut said = String::new();
-    let read: io::Result<usize> = child.stdout.take().expect("it is a pipe").read_to_string(&mut said);
+    let mut output = String::new();
+    let read: io::Result<usize> = child.stdout.take().expect("it is a pipe").read_to_string(&mut output);
     let ended = child.wait().expect("it is a child");
     let cells = tests::faults::Fault::ALL.len() * places;
-    let all = said.starts_with(&format!("{cells} of {cells} cells are as the table says"));
-    assert!(read.is_ok() && ended.success() && all, "{ended}:\n{said}");
+    let all = output.starts_with(&format!("{cells} of {cells} cells agree with the table"));
+    assert!(read.is_ok() && ended.success() && all, "{ended}:\n{output}");
 }
 
 /// Runs two processes, because some cells wait five seconds for workers that do not leave.

@@ -55,14 +55,14 @@ fn an_error() -> Error {
     Error::new(ErrorKind::Other, "the disk is full")
 }
 
-/// Adds a callback, and returns a channel for what the callback sees.
+/// Adds a callback, and returns a channel for its result.
 fn watch<R: Send + 'static>(
     future: &Future<u32>,
-    look: impl FnOnce(&Future<u32>) -> R + Send + 'static,
+    callback: impl FnOnce(&Future<u32>) -> R + Send + 'static,
 ) -> mpsc::Receiver<R> {
     let (sender, receiver) = mpsc::channel();
     future.add_done_callback(move |future| {
-        let _ = sender.send(look(future));
+        let _ = sender.send(callback(future));
     });
     receiver
 }
@@ -97,36 +97,36 @@ fn cf_003_a_callback_sees_the_cancel() {
 #[test]
 fn cf_004_a_callback_that_panics_does_not_stop_the_next() {
     let (promise, future) = promise();
-    future.add_done_callback(|_| panic!("a callback panics, as it should"));
+    future.add_done_callback(|_| panic!("a callback panics on purpose"));
     let seen = watch(&future, |future| future.result(None));
     promise.set_result(5).expect("it is pending");
     assert_eq!(seen.try_recv().expect("it was called").expect("it has a value"), 5);
 }
 
 #[test]
-fn cf_005_a_callback_added_after_success_is_called_at_once() {
+fn cf_005_a_callback_added_after_success_is_called_immediately() {
     let states = States::new();
     assert_eq!(watch(&states.succeeded.1, |future| future.result(None).ok()).try_recv(), Ok(Some(42)));
 }
 
 #[test]
-fn cf_006_a_callback_added_after_failure_is_called_at_once() {
+fn cf_006_a_callback_added_after_failure_is_called_immediately() {
     let states = States::new();
     let seen = watch(&states.failed.1, |future| future.exception(None)).try_recv().expect("it was called");
     assert_eq!(seen.expect("it was not cancelled").expect("it failed").kind(), ErrorKind::Other);
 }
 
 #[test]
-fn cf_007_a_callback_added_after_cancel_is_called_at_once() {
+fn cf_007_a_callback_added_after_cancel_is_called_immediately() {
     let states = States::new();
     assert_eq!(watch(&states.cancelled.1, Future::cancelled).try_recv(), Ok(true));
     assert_eq!(watch(&states.notified.1, Future::cancelled).try_recv(), Ok(true));
 }
 
 #[test]
-fn cf_008_a_late_callback_that_panics_does_not_unwind_into_the_adder() {
+fn cf_008_a_late_callback_that_panics_does_not_unwind_into_the_adding_thread() {
     let states = States::new();
-    states.succeeded.1.add_done_callback(|_| panic!("a callback panics, as it should"));
+    states.succeeded.1.add_done_callback(|_| panic!("a callback panics on purpose"));
     assert_eq!(states.succeeded.1.result(None).expect("it has a value"), 42);
 }
 
@@ -164,7 +164,7 @@ fn cf_014_running_in_each_state() {
 }
 
 #[test]
-fn cf_015_result_at_once_in_each_state() {
+fn cf_015_result_with_a_time_out_of_zero_in_each_state() {
     use ErrorKind::{Cancelled, Other, Timeout};
     let states = States::new();
     let seen = states.all().map(|future| future.result(Duration::ZERO).map_err(|error| error.kind()));
@@ -193,7 +193,7 @@ fn cf_017_a_blocked_result_wakes_when_it_is_cancelled() {
 }
 
 #[test]
-fn cf_018_exception_at_once_in_each_state() {
+fn cf_018_exception_with_a_time_out_of_zero_in_each_state() {
     use ErrorKind::{Cancelled, Other, Timeout};
     let states = States::new();
     let seen = states.all().map(|future| match future.exception(Duration::ZERO) {
@@ -215,7 +215,7 @@ fn cf_019_a_blocked_exception_wakes_with_the_error() {
 }
 
 #[test]
-fn cf_020_a_second_result_is_refused_and_the_first_kept() {
+fn cf_020_a_second_result_is_refused() {
     let (promise, future) = promise();
     promise.set_result(1).expect("it is pending");
     assert_eq!(promise.set_result(2).expect_err("it is done").kind(), ErrorKind::InvalidState);
@@ -225,7 +225,7 @@ fn cf_020_a_second_result_is_refused_and_the_first_kept() {
 }
 
 #[test]
-fn cf_021_a_second_error_is_refused_and_the_first_kept() {
+fn cf_021_a_second_error_is_refused() {
     let (promise, future) = promise::<u32>();
     promise.set_exception(an_error()).expect("it is pending");
     let second = Error::new(ErrorKind::Broken, "another one");
@@ -243,15 +243,15 @@ fn a_result_of_a_cancelled_promise_is_refused() {
 }
 
 #[test]
-fn cf_022_all_answers_agree_in_each_state_for_any_number_of_threads() {
+fn cf_022_all_methods_agree_in_each_state_on_any_number_of_threads() {
     let states = States::new();
-    let look = |future: &Future<u32>| (future.done(), future.cancelled(), future.running(), format!("{future:?}"));
-    let once = states.all().map(look);
+    let state = |future: &Future<u32>| (future.done(), future.cancelled(), future.running(), format!("{future:?}"));
+    let expected = states.all().map(state);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..1000 {
-                    assert_eq!(states.all().map(look), once);
+                    assert_eq!(states.all().map(state), expected);
                 }
             });
         }
@@ -293,10 +293,10 @@ fn callbacks_run_in_the_order_they_were_added_before_the_completing_call_returns
 fn waiters_are_notified_before_callbacks_run() {
     let (promise, future) = promise();
     let (go, gone) = mpsc::channel::<()>();
-    future.add_done_callback(move |_| gone.recv_timeout(DEADLINE).expect("the waiter goes on meanwhile"));
+    future.add_done_callback(move |_| gone.recv_timeout(DEADLINE).expect("the waiter sends after it was notified"));
     thread::scope(|scope| {
         scope.spawn(move || promise.set_result(1).expect("it is pending"));
-        // If it waited for the callback, which waits for it, both would time out.
+        // If the waiter were notified after the callback, each would wait for the other until a time-out.
         assert_eq!(future.result(DEADLINE).expect("it has a value"), 1);
         go.send(()).expect("the callback waits");
     });
@@ -329,19 +329,19 @@ fn wait_keeps_the_order_on_each_side() {
 #[test]
 fn the_clock_of_as_completed_starts_at_the_call() {
     const TIMEOUT: Duration = Duration::from_millis(10);
-    // If it started at the first `next`, no attempt could take less than the time-out. One such attempt is enough, so
-    // that the test passes on a busy machine.
-    let quick = (0..200).any(|_| {
+    // If the clock started at the first `next`, every `next` would take at least the time-out. One that takes less is
+    // enough, so the test passes on a busy machine too.
+    let is_shorter = (0..200).any(|_| {
         let (_promise, future) = promise::<u32>();
         let called = Instant::now();
         let mut iterator = as_completed([future], TIMEOUT);
         thread::sleep(TIMEOUT.saturating_sub(called.elapsed()));
-        let asked = Instant::now();
-        let error = iterator.next().expect("it says so").expect_err("the promise is never set");
+        let next_called = Instant::now();
+        let error = iterator.next().expect("a time-out").expect_err("the promise is never set");
         assert_eq!(error.kind(), ErrorKind::Timeout);
-        asked.elapsed() < TIMEOUT
+        next_called.elapsed() < TIMEOUT
     });
-    assert!(quick, "every `next` waited for as long as the whole iterator was given");
+    assert!(is_shorter, "every `next` waited for the whole time-out");
 }
 
 #[test]

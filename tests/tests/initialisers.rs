@@ -1,7 +1,7 @@
 //! Constructors and registrations of other crates run in a worker before it serves tasks, as they run before `main`.
 //!
-//! The linker orders them, so some run before the constructor of the process pool and some after it. This program has
-//! both.
+//! The linker decides their order. This program has a constructor that runs before that of the process pool, and one
+//! that runs after it.
 
 // The crate that is named first is linked last, so its constructors run after that of the process pool.
 #[allow(unused_extern_crates, reason = "it sets the order of linking")]
@@ -27,7 +27,7 @@ fn of_the_program() {
     let hook = match env::var("HOOK").as_deref() {
         Ok("builds a pool") => builds_a_pool,
         Ok("exits in a worker") => || in_worker(|| std::process::exit(5)),
-        Ok("panics in a worker") => || in_worker(|| panic!("a constructor panics, as it should")),
+        Ok("panics in a worker") => || in_worker(|| panic!("a constructor panics on purpose")),
         _ => return,
     };
     *HOOK.lock().unwrap() = Some(hook);
@@ -54,7 +54,7 @@ fn pool(transport: Transport) -> ProcessPoolExecutor {
 fn registered((): ()) -> BTreeSet<String> {
     let plugins: Vec<String> = inventory::iter::<Plugin>().map(|plugin| plugin.0.to_string()).collect();
     let all: BTreeSet<String> = plugins.iter().cloned().collect();
-    assert_eq!(plugins.len(), all.len(), "each is registered once: {plugins:?}");
+    assert_eq!(plugins.len(), all.len(), "a plug-in is registered twice: {plugins:?}");
     all
 }
 
@@ -69,7 +69,7 @@ fn a_worker_has_the_registrations_that_its_program_has() {
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = pool(transport);
         assert_eq!(pool.submit(registered, ()).unwrap().result(DEADLINE).unwrap(), all);
-        // The replacement of a worker has them too.
+        // A worker that replaces a dead one has them too.
         let died = pool.submit(|()| -> () { std::process::abort() }, ()).unwrap().result(DEADLINE);
         assert_eq!(died.unwrap_err().kind(), ErrorKind::WorkerDied);
         assert_eq!(pool.submit(registered, ()).unwrap().result(DEADLINE).unwrap(), all);
@@ -108,7 +108,7 @@ fn a_constructor_gets_the_arguments_that_the_loader_passes() {
     }
 }
 
-/// Runs this program again with a hook.
+/// Runs this test program again, with a hook.
 fn run(hook: &str) -> Output {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "program", "--nocapture", "--test-threads=1"]).env("HOOK", hook).output().unwrap()
@@ -124,32 +124,39 @@ fn program() {
         Err(error) => format!("{:?}: {error}", error.kind()),
     };
     let in_task = |()| format!("{:?}", SEEN.lock().unwrap());
-    println!("here: {}", in_task(()));
+    println!("in the program: {}", in_task(()));
     for transport in [Transport::Ring, Transport::Socket] {
-        println!("there: {}", outcome(pool(transport).submit(in_task, ()).and_then(|future| future.result(DEADLINE))));
+        println!(
+            "in a worker: {}",
+            outcome(pool(transport).submit(in_task, ()).and_then(|future| future.result(DEADLINE)))
+        );
     }
 }
 
-fn says(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]
 fn a_constructor_may_build_a_pool_in_the_program_and_not_in_a_worker() {
     let output = run("builds a pool");
-    let said = says(&output);
-    assert!(output.status.success() && said.contains("here: Some(Ok(2))"), "{said}");
-    assert_eq!(said.matches("there: Some(Err((Broken, \"an initialiser that runs before `main`").count(), 2, "{said}");
+    let text = text_of(&output);
+    assert!(output.status.success() && text.contains("in the program: Some(Ok(2))"), "{text}");
+    assert_eq!(
+        text.matches("in a worker: Some(Err((Broken, \"an initialiser that runs before `main`").count(),
+        2,
+        "{text}"
+    );
 }
 
 #[test]
 fn a_constructor_that_ends_its_worker_breaks_the_pool_with_the_reason() {
     for (hook, reason) in [("exits in a worker", "code 5"), ("panics in a worker", "SIGABRT")] {
         let output = run(hook);
-        let said = says(&output);
-        assert!(output.status.success(), "{hook}: {said}");
-        let broken = said.lines().filter(|line| line.starts_with("there: Broken: ") && line.contains(reason));
-        assert_eq!(broken.count(), 2, "{hook}: {said}");
-        assert!(said.contains("the code that runs before `main`"), "{hook}: {said}");
+        let text = text_of(&output);
+        assert!(output.status.success(), "{hook}: {text}");
+        let broken = text.lines().filter(|line| line.starts_with("in a worker: Broken: ") && line.contains(reason));
+        assert_eq!(broken.count(), 2, "{hook}: {text}");
+        assert!(text.contains("the code that runs before `main`"), "{hook}: {text}");
     }
 }

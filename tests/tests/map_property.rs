@@ -9,7 +9,7 @@ use concurrent_futures::{
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 use test_support::DEADLINE;
 
-/// The function of each task. It panics without calling the panic hook, because panics are expected.
+/// The function of each task. Its panics are expected, so they do not call the panic hook.
 fn step(text: String) -> String {
     if text.contains('!') {
         std::panic::resume_unwind(Box::new(text));
@@ -76,9 +76,9 @@ fn check(executor: &dyn Backend, case: Case) -> Result<(), TestCaseError> {
         found.sort();
         expected.sort();
         if found.len() < expected.len() {
-            // Any of the outcomes may come first, but each of them only once.
+            // Any of the outcomes may be read, but each of them only once.
             expected.retain(|outcome| take_one(&mut found, outcome));
-            prop_assert!(found.is_empty(), "{found:?} came from nowhere");
+            prop_assert!(found.is_empty(), "{found:?} are not results of inputs");
             return Ok(());
         }
     }
@@ -93,9 +93,9 @@ fn take_one<T: PartialEq + Debug>(from: &mut Vec<T>, item: &T) -> bool {
 }
 
 fn holds_on(executor: &dyn Backend) {
-    let few = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    let asked = std::env::var_os("PROPTEST_CASES").is_some();
-    let mut runner = TestRunner::new(if asked { few } else { ProptestConfig { cases: 60, ..few } });
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let is_set = std::env::var_os("PROPTEST_CASES").is_some();
+    let mut runner = TestRunner::new(if is_set { config } else { ProptestConfig { cases: 60, ..config } });
     if let Err(failure) = runner.run(&cases(), |case| check(executor, case)) {
         panic!("{failure}");
     }

@@ -1,5 +1,5 @@
-//! A process pool in a dynamic library is refused with a reason. A worker is the program run again, and the program
-//! does not load the library before its `main`. `main` never runs a second time.
+//! A process pool in a dynamic library is refused with a reason, because a worker is the program run again, without the
+//! library. `main` never runs a second time.
 
 use std::{
     path::PathBuf,
@@ -16,29 +16,30 @@ fn plugin() -> PathBuf {
     path
 }
 
-/// Runs a program that loads the library. A worker that was left would hold the output open, and the test would hang.
-fn prints_that_it_is_refused(command: &mut Command) -> String {
+/// Runs a program that loads the library, and checks its output. A worker that did not end would hold the output open,
+/// and the test would hang.
+fn output_of_refused(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().expect("starts");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}: {said}", output.status);
-    assert_eq!(said.matches("refused: Broken: a pool of processes cannot be built here").count(), 2, "{said}");
-    assert!(said.contains("the dynamic library `") && said.contains("libplugin.so`"), "{said}");
-    assert!(said.contains("threads: Ok(2)"), "{said}");
-    said
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {text}", output.status);
+    assert_eq!(text.matches("refused: Broken: a pool of processes cannot be built here").count(), 2, "{text}");
+    assert!(text.contains("the dynamic library `") && text.contains("libplugin.so`"), "{text}");
+    assert!(text.contains("threads: Ok(2)"), "{text}");
+    text
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "the library has another name")]
 fn a_pool_in_a_library_that_is_loaded_at_run_time_is_refused() {
-    let said = prints_that_it_is_refused(Command::new(env!("CARGO_BIN_EXE_host")).arg(plugin()));
-    assert_eq!(said.matches("main runs").count(), 1, "{said}");
+    let text = output_of_refused(Command::new(env!("CARGO_BIN_EXE_host")).arg(plugin()));
+    assert_eq!(text.matches("main runs").count(), 1, "{text}");
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "the library has another name")]
 fn a_pool_in_a_preloaded_library_is_refused() {
-    let said = prints_that_it_is_refused(Command::new(env!("CARGO_BIN_EXE_host")).env("LD_PRELOAD", plugin()));
-    assert_eq!(said.matches("main runs").count(), 1, "{said}");
+    let text = output_of_refused(Command::new(env!("CARGO_BIN_EXE_host")).env("LD_PRELOAD", plugin()));
+    assert_eq!(text.matches("main runs").count(), 1, "{text}");
 }
 
 #[test]
@@ -49,6 +50,6 @@ fn a_pool_in_a_python_extension_is_refused() {
     }
     let script =
         "import ctypes, os, sys; os.write(1, b'main runs\\n'); sys.exit(ctypes.CDLL(sys.argv[1]).builds_pools())";
-    let said = prints_that_it_is_refused(Command::new("python3").args(["-c", script]).arg(plugin()));
-    assert_eq!(said.matches("main runs").count(), 1, "{said}");
+    let text = output_of_refused(Command::new("python3").args(["-c", script]).arg(plugin()));
+    assert_eq!(text.matches("main runs").count(), 1, "{text}");
 }

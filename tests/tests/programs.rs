@@ -1,4 +1,4 @@
-//! Runs whole programs and checks how they end with an executor, and what they leave behind.
+//! Runs programs that have an executor, and checks how they end and what they leave behind.
 
 use std::{
     io::{BufRead, BufReader},
@@ -28,7 +28,7 @@ fn start(mut command: Command) -> Child {
         .expect("the program was built with this test")
 }
 
-/// What a program has said and how it has ended.
+/// The output of a program that has ended, and its exit code.
 #[derive(Debug)]
 struct Ended {
     code: Option<i32>,
@@ -36,7 +36,7 @@ struct Ended {
     stderr: String,
 }
 
-/// Runs a program to its end, which must come soon. Its workers hold its output open, so they must end too.
+/// Runs a program to its end. Its workers hold its output open, so they must end too.
 fn run(command: Command) -> Ended {
     let child = start(command);
     let pid = child.id();
@@ -59,16 +59,16 @@ fn pids(text: &str) -> Vec<u32> {
 }
 
 #[test]
-fn cf_092_falling_off_main_drops_the_executor_which_drains() {
+fn cf_092_returning_from_main_drains_the_executor() {
     for executor in EXECUTORS {
-        let ended = run(command("falls-off-main", executor));
+        let ended = run(command("returns-from-main", executor));
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{executor}");
         assert!(ended.stdout.contains("apple\n") && ended.stdout.contains("pear\n"), "{executor}: {ended:?}");
     }
 }
 
 #[test]
-fn cf_093_submitting_at_the_end_of_a_thread_is_refused_as_ever() {
+fn cf_093_submitting_at_the_end_of_a_thread_after_shutdown_is_refused() {
     for executor in EXECUTORS {
         let ended = run(command("submits-from-a-thread-local", executor));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "Err(ShutDown)\n"), "{executor}: {ended:?}");
@@ -76,18 +76,18 @@ fn cf_093_submitting_at_the_end_of_a_thread_is_refused_as_ever() {
 }
 
 #[test]
-fn cf_096_closing_without_waiting_and_falling_off_main_runs_what_was_accepted() {
+fn cf_096_closing_and_returning_from_main_runs_accepted_tasks() {
     for executor in EXECUTORS {
-        let ended = run(command("closes-and-falls-off-main", executor));
+        let ended = run(command("closes-and-returns-from-main", executor));
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{executor}");
         assert_eq!(ended.stdout, "apple\n", "{executor}");
     }
 }
 
 #[test]
-fn cf_104_cancelling_without_waiting_and_falling_off_main_ends_without_an_error() {
+fn cf_104_cancelling_and_returning_from_main_ends_without_an_error() {
     for executor in EXECUTORS {
-        let ended = run(command("cancels-and-falls-off-main", executor));
+        let ended = run(command("cancels-and-returns-from-main", executor));
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{executor}");
         assert!(ended.stdout.is_empty() || ended.stdout == "apple\n", "{executor}: {ended:?}");
     }
@@ -98,7 +98,7 @@ fn a_panic_of_main_drains_the_executor() {
     for executor in EXECUTORS {
         let ended = run(command("panics", executor));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(101), "apple\n"), "{executor}: {ended:?}");
-        assert!(ended.stderr.contains("the program panics, as it should"), "{executor}: {ended:?}");
+        assert!(ended.stderr.contains("the program panics on purpose"), "{executor}: {ended:?}");
     }
 }
 
@@ -122,7 +122,7 @@ fn a_program_that_is_killed_leaves_no_worker_behind() {
             let mut child = start(command("waits-to-be-killed", executor));
             let mut line = String::new();
             let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-            stdout.read_line(&mut line).expect("it says its workers");
+            stdout.read_line(&mut line).expect("it prints its workers");
             let workers = pids(&line);
             assert_eq!(workers.len(), 2, "{line}");
             kill(child.id(), signal);
@@ -133,7 +133,7 @@ fn a_program_that_is_killed_leaves_no_worker_behind() {
 }
 
 #[test]
-fn cf_049_a_forked_child_gets_errors_and_the_parent_goes_on() {
+fn cf_049_a_forked_child_gets_errors_and_the_parent_is_not_affected() {
     for executor in EXECUTORS {
         let ended = run(command("forks", executor));
         assert_eq!(ended.code, Some(0), "{executor}: {ended:?}");
@@ -143,9 +143,9 @@ fn cf_049_a_forked_child_gets_errors_and_the_parent_goes_on() {
 }
 
 #[test]
-fn cf_069_running_out_of_descriptors_leaves_nobody_waiting() {
+fn cf_069_running_out_of_descriptors_leaves_no_future_open() {
     for executor in PROCESSES {
-        // A low limit is reached soon. The descriptors of the pool stay below it.
+        // The limit is low, so that it is reached soon, and high enough for the descriptors of the pool.
         let mut limited = Command::new("sh");
         limited.args(["-c", r#"ulimit -n 64 && exec "$0" runs-out-of-descriptors "$1""#]);
         limited.args([env!("CARGO_BIN_EXE_program"), executor]);
@@ -153,7 +153,7 @@ fn cf_069_running_out_of_descriptors_leaves_nobody_waiting() {
         assert_eq!(ended.code, Some(0), "{executor}: {ended:?}");
         let lines: Vec<_> = ended.stdout.lines().collect();
         assert_eq!(lines.iter().filter(|line| line.starts_with("crash: Err(WorkerDied)")).count(), 2, "{lines:?}");
-        // A dead worker frees its descriptors, so a new one may start after all.
+        // A dead worker frees its descriptors, so a new one may start.
         let ends = lines.iter().filter(|line| line.contains(": Broken: ") || **line == "value: 1").count();
         assert_eq!((ends, lines.len()), (5, 7), "{lines:?}");
     }

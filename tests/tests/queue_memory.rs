@@ -1,20 +1,20 @@
 //! Tasks that end while they are in a queue free their memory, although no worker is free to remove them. Such a task
-//! was cancelled, or was run by a task that waits for it.
+//! was cancelled, or a task that waits for it ran it inline.
 //!
-//! The tests have a binary of their own and run one at a time, because they count all memory of the program.
+//! The tests are in a separate binary and run one at a time, because they count all memory of the program.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::channel};
 
 use concurrent_futures::{Backend, Executor, Future, Task, TaskOptions, ThreadPoolExecutor};
 use test_support::{Blocker, DEADLINE};
-use tests::soak::heap::{Heap, live_bytes};
+use tests::heap::{Heap, live_bytes};
 use thread_pool::RayonExecutor;
 
 #[global_allocator]
 static HEAP: Heap = Heap;
 
 const TASKS: usize = 20_000;
-/// The least memory of a task. All tasks together take 20 MB.
+/// The number of bytes in each task. All tasks together take 20 MB.
 const SIZE: usize = 1024;
 /// How much of that may stay allocated.
 const LEFT: usize = 2 << 20;
@@ -25,7 +25,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A task with so many bytes in it. It returns its number.
+/// Creates a task that contains so many bytes and returns its number.
 fn task(priority: i32, number: usize) -> (Task, Future<usize>) {
     let bytes = [number as u8; SIZE];
     let closure = move || number + usize::from(bytes[SIZE / 2]) - usize::from(number as u8);
@@ -59,7 +59,7 @@ fn cancelled_tasks_keep_no_memory() {
         for priority in [0, 3, -3] {
             let blocker = Blocker::start(&*executor);
             let before = live_bytes();
-            // Every thousandth task is kept and runs later.
+            // Every thousandth task is not cancelled, and runs later.
             let waiting: Vec<_> = (0..TASKS)
                 .filter_map(|number| {
                     let future = spawn(&*executor, priority, number);
@@ -74,7 +74,7 @@ fn cancelled_tasks_keep_no_memory() {
             let futures: Vec<_> = (0..TASKS).map(|number| spawn(&*executor, priority, number)).collect();
             assert!(futures.iter().all(Future::cancel));
             drop(futures);
-            assert_freed(before, &format!("all at once, {name}, priority {priority}"));
+            assert_freed(before, &format!("all together, {name}, priority {priority}"));
             blocker.release();
             for (number, future) in waiting {
                 assert_eq!(future.result(DEADLINE).unwrap(), number);
@@ -145,7 +145,7 @@ fn cancelled_nested_tasks_keep_no_memory() {
 
 /// Each task leaves an entry in a queue.
 #[test]
-fn tasks_that_run_in_the_task_that_waits_for_them_keep_no_memory() {
+fn tasks_that_run_inline_keep_no_memory() {
     let _alone = alone();
     for (name, executor) in executors() {
         let handle = executor.handle().unwrap();
@@ -174,7 +174,7 @@ fn tasks_that_run_in_the_task_that_waits_for_them_keep_no_memory() {
 
 /// The tasks are in the injector.
 #[test]
-fn injected_tasks_that_run_in_a_task_that_waits_for_them_keep_no_memory() {
+fn injected_tasks_that_run_inline_keep_no_memory() {
     let _alone = alone();
     for (name, executor) in executors() {
         let (hand_over, handed_over) = channel::<Future<usize>>();

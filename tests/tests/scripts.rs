@@ -19,7 +19,7 @@ const SCRIPTS: u64 = 60;
 /// The number of steps of a script.
 const STEPS: usize = 40;
 
-/// What a task does. Its outcome does not depend on where it runs.
+/// The work of a task. Its outcome does not depend on the back-end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Job {
     Square(u64),
@@ -42,7 +42,7 @@ fn perform(job: Job) -> String {
     }
 }
 
-/// Returns the outcome of a plain call.
+/// Returns the outcome of a plain function call.
 fn expected(job: &Job) -> Outcome {
     match job {
         Job::Panic(n) => Err(format!("job {n} panics")),
@@ -60,7 +60,7 @@ fn random_job(random: &mut Random) -> Job {
     }
 }
 
-/// A submitted task that is not yet checked.
+/// A submitted task that was not checked yet.
 struct Submitted {
     job: Job,
     future: Future<String>,
@@ -79,20 +79,21 @@ impl Submitted {
         Submitted { job, future, cancelled: false, called }
     }
 
-    /// Compares with the oracle. `may_be_cancelled`: by a shutdown, beside the script's own cancels.
+    /// Compares the outcome with that of a plain call. If `may_be_cancelled` is true, a shutdown may have cancelled the
+    /// task.
     fn check(self, may_be_cancelled: bool) {
         let Submitted { job, future, cancelled, called } = self;
         match future.result(DEADLINE) {
             Ok(value) => {
-                assert!(!cancelled, "{job:?} ran although `cancel` said that it will not");
+                assert!(!cancelled, "{job:?} ran although `cancel` returned `true`");
                 assert_eq!(Ok(value), expected(&job));
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => {
-                assert!(cancelled || may_be_cancelled, "{job:?} was cancelled by nobody");
+                assert!(cancelled || may_be_cancelled, "{job:?} is cancelled without a cancel");
                 assert!(future.cancelled());
             }
             Err(error) => {
-                assert!(!cancelled, "{job:?} ran although `cancel` said that it will not: {error}");
+                assert!(!cancelled, "{job:?} ran although `cancel` returned `true`: {error}");
                 let panic = error.panic().unwrap_or_else(|| panic!("{job:?} failed: {error}"));
                 assert_eq!(Err(panic.message().to_string()), expected(&job));
             }
@@ -126,9 +127,9 @@ fn play(executor: &dyn Backend, random: &mut Random) {
             }
             4 if !open.is_empty() => {
                 let index = any(random, &open);
-                let said = open[index].future.cancel();
-                assert!(said || !open[index].cancelled, "`cancel` changed its mind");
-                open[index].cancelled = said;
+                let cancelled = open[index].future.cancel();
+                assert!(cancelled || !open[index].cancelled, "`cancel` returned `true` before and now `false`");
+                open[index].cancelled = cancelled;
             }
             5 if !open.is_empty() => {
                 let index = any(random, &open);
@@ -152,7 +153,7 @@ fn play(executor: &dyn Backend, random: &mut Random) {
                 let inputs: Vec<_> = (0..random.below(8)).map(|_| random_job(random)).collect();
                 let read = random.index(4);
                 let map = executor.map(perform, inputs.clone()).expect("it is open");
-                // The map is read in part and dropped. The other jobs may run or not.
+                // The map is read in part and dropped, so the other jobs may run or not.
                 inputs.iter().zip(map).take(read).for_each(|(job, item)| check_item(job, item));
             }
             8 => {
@@ -209,7 +210,7 @@ fn scripts(harness: &dyn Harness) {
         }
     };
     for seed in seeds {
-        // The harness shows this only if the test fails.
+        // The test harness prints this only if the test fails.
         println!("CONFORMANCE_SEED={seed} on {}", harness.name());
         let mut random = Random::new(seed);
         let workers = 1 + random.index(3);

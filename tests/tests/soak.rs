@@ -1,6 +1,6 @@
 //! The short form of the load tests in `src/soak`. The program `soak` runs them for longer.
 //!
-//! Each runs in a process of its own, because only there can leaked resources be counted.
+//! Each runs in a new process, because leaked resources can only be counted for a whole process.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ fn soak(arguments: &[&str]) -> Output {
 
 /// Runs the short form of a scenario on all of its back-ends.
 fn passes(scenario: &str) {
-    let output = soak(&[scenario, "--short", "--patience", "60"]);
+    let output = soak(&[scenario, "--short", "--hang-after", "60"]);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{:?}\n{out}\n{err}", output.status);
     let on = SCENARIOS.iter().find(|known| known.name == scenario).map_or(0, |known| known.on.len());
@@ -36,7 +36,7 @@ macro_rules! scenarios {
 
 scenarios! {
     with_retries_every_task_succeeds_although_workers_die: "kills-with-retries",
-    without_retries_a_death_costs_the_task_that_ran_and_no_other: "kills-without-retries",
+    without_retries_a_death_costs_only_the_task_that_ran: "kills-without-retries",
     workers_that_crash_leave_no_resources_in_the_program: "crash-and-replace",
     workers_of_one_task_leave_no_resources_in_the_program: "one-task-per-worker",
     the_death_of_all_workers_costs_only_running_tasks: "all-killed",

@@ -23,7 +23,7 @@ fn thread_name((): ()) -> String {
     thread::current().name().unwrap_or_default().to_string()
 }
 
-/// Returns the names of all workers. Each worker runs a task that waits for the others.
+/// Returns the names of all workers. Each worker runs a task that waits for the tasks of the others.
 fn names_of_all(pool: &ThreadPoolExecutor, width: usize) -> BTreeSet<String> {
     let all = Arc::new(Barrier::new(width));
     let futures: Vec<_> = (0..width)
@@ -71,7 +71,7 @@ fn cf_047_cf_149_tasks_one_after_the_other_use_the_same_thread() {
 #[test]
 fn cf_098_every_thread_ends_with_the_pool() {
     let pool = pool(3);
-    // Each worker drops a thread-local value when its thread ends.
+    // Each worker has a thread-local value, which is dropped when its thread ends.
     let ended = Arc::new(AtomicUsize::new(0));
     struct Ends(Arc<AtomicUsize>);
     impl Drop for Ends {
@@ -153,8 +153,8 @@ fn cf_111_cf_133_the_initializer_runs_on_every_worker_before_its_first_task() {
 fn cf_112_cf_138_an_initializer_that_fails_breaks_the_pool_and_says_why() {
     let pool = ThreadPoolExecutor::builder().max_workers(2).initializer(|_: u8| panic!("no licence found"), 0);
     let pool = pool.build().expect("it can be made");
-    let broken = |answer: Result<Future<u8>, executor_core::Error>| {
-        let error = match answer {
+    let broken = |submitted: Result<Future<u8>, executor_core::Error>| {
+        let error = match submitted {
             Err(error) => error,
             Ok(future) => future.result(DEADLINE).expect_err("no worker can run it"),
         };
@@ -175,7 +175,7 @@ fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told() {
         let futures: Vec<_> = (0..10)
             .map(|label| pool.submit(conformance::Ticket::pass, gate.ticket(label)).expect("it is open"))
             .collect();
-        // Some tasks are released one by one, and the rest together.
+        // Five tasks are released one by one, and the others together.
         for told in 0..5 {
             let label = gate.wait_arrivals(told + 1)[told].label;
             gate.release(label);

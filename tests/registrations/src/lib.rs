@@ -15,7 +15,7 @@ pub struct Plugin(pub &'static str);
 inventory::collect!(Plugin);
 inventory::submit!(Plugin("of a dependency"));
 
-/// The constructors that have run. The flag tells whether the process still had the marker of a worker, which the
+/// The constructors that have run. The flag is `true` if the process still had the marker of a worker, which the
 /// constructor of the pool removes.
 pub static RUN: Mutex<Vec<(&str, bool)>> = Mutex::new(Vec::new());
 
@@ -25,7 +25,7 @@ pub static HOOK: Mutex<Option<fn()>> = Mutex::new(None);
 /// The number of arguments that the loader has passed, or -1 before the constructor has run.
 pub static ARGUMENTS: AtomicI32 = AtomicI32::new(-1);
 
-/// Notes that a constructor runs.
+/// Records that a constructor runs.
 pub fn note(name: &'static str) {
     let has_marker = std::env::var_os("CONCURRENT_FUTURES_WORKER").is_some();
     RUN.lock().expect("no panic").push((name, has_marker));
@@ -40,7 +40,7 @@ fn of_a_dependency() {
     }
 }
 
-/// A constructor as C compilers make it. The loader passes it the arguments of the program.
+/// A constructor in the form of a C compiler. The loader passes it the arguments of the program.
 #[used]
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
 static WITH_ARGUMENTS: extern "C" fn(c_int, *const *const c_char, *const *const c_char) = with_arguments;

@@ -5,18 +5,21 @@
 use std::{error::Error, fs, path::Path, process::ExitCode};
 
 use lexopt::{Arg, Parser, ValueExt as _};
-use tests::costs::{
-    Counter, Phase, Pool, collect, is_installed, play,
-    report::{self, Verdict},
+use tests::{
+    costs::{
+        Phase, Pool, collect, is_installed, play,
+        report::{self, Verdict},
+    },
+    heap::Heap,
 };
 
 /// Counts allocations.
 #[global_allocator]
-static COUNTER: Counter = Counter;
+static HEAP: Heap = Heap;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     if cfg!(debug_assertions) {
-        return Err("the costs of a debug build mean nothing: run it with --release".into());
+        return Err("the costs of a debug build have no meaning: run it with --release".into());
     }
     let (mut pool, mut phase, mut write) = (None, None, false);
     let mut parser = Parser::from_env();
@@ -50,7 +53,7 @@ fn check(file: &str, verdicts: &[Verdict]) -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for verdict in verdicts {
         match verdict {
-            Verdict::Kept(what) => {
+            Verdict::Passed(what) => {
                 passed += 1;
                 println!("ok       {what}");
             }
@@ -69,9 +72,9 @@ fn check(file: &str, verdicts: &[Verdict]) -> ExitCode {
     }
     if failed > 0 {
         let written =
-            file.lines().find(|line| line.starts_with("Written by ")).unwrap_or("Nothing says how it was written.");
+            file.lines().find(|line| line.starts_with("Written by ")).unwrap_or("It does not name its tools.");
         println!("\nCOSTS.md: {written}\nHere: {}.", report::tools());
-        println!("If that is what a task shall cost: {}", report::WRITE);
+        println!("To record the new counts: {}", report::WRITE);
     }
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
     println!("\ntest result: {verdict}. {passed} passed; {failed} failed; {skipped} ignored");

@@ -1,7 +1,7 @@
 //! Runs the crash matrix: `faults [--fault NAME] [--place NAME] [--transport NAME] [--workers N] [--write] [--loud]`.
 //!
-//! Each option may be given several times. Without one, all of its kind run. Progress goes to standard error. Cells
-//! that differ from the table go to standard output, and the exit code is then 1.
+//! Each of the first four options may be given several times; without one, all of its kind run. Progress goes to
+//! standard error. Cells that differ from the table go to standard output, and the exit code is then 1.
 
 use std::{
     any::Any,
@@ -17,7 +17,7 @@ use lexopt::{Arg, Parser, ValueExt as _};
 use process_pool::Transport;
 use tests::faults::{Fault, Place, Run, console, report};
 
-/// Longer than a cell takes on the busiest machine. Each wait inside a cell has a shorter deadline.
+/// This is longer than a cell takes on the busiest machine. Each wait inside a cell has a shorter deadline.
 const DEADLINE: Duration = Duration::from_secs(150);
 
 const TRANSPORTS: [Transport; 2] = [Transport::Ring, Transport::Socket];
@@ -39,29 +39,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut console = if choice.loud { None } else { Some(console::take_standard_error()?) };
     let runs = choice.runs();
     let mut failed = Vec::new();
-    // How often a fault between tasks has cost no task, and one.
-    let mut struck = [0, 0];
+    // How many faults between tasks have cost no task, and how many one.
+    let mut between_tasks = [0, 0];
     for (number, run) in runs.iter().enumerate() {
         let start = Instant::now();
-        let seen = watched(*run);
-        let verdict = match &seen {
+        let outcome = watched(*run);
+        let verdict = match &outcome {
             Ok(lost) => format!("ok, tasks lost {lost}"),
             Err(_) => "FAILED".to_string(),
         };
         let line = format!("[{}/{}] {run}: {verdict}, {:.0?}", number + 1, runs.len(), start.elapsed());
-        say(console.as_mut(), &line);
-        match seen {
-            Ok(lost) if run.place == Place::BetweenTasks => struck[usize::from(lost > 0)] += 1,
+        print_progress(console.as_mut(), &line);
+        match outcome {
+            Ok(lost) if run.place == Place::BetweenTasks => between_tasks[usize::from(lost > 0)] += 1,
             Ok(_) => {}
             Err(what) => {
-                say(console.as_mut(), &what);
+                print_progress(console.as_mut(), &what);
                 failed.push(format!("{run}: {what}"));
             }
         }
     }
-    println!("{} of {} cells are as the table says", runs.len() - failed.len(), runs.len());
-    if struck != [0, 0] {
-        let [none, one] = struck;
+    println!("{} of {} cells agree with the table", runs.len() - failed.len(), runs.len());
+    if between_tasks != [0, 0] {
+        let [none, one] = between_tasks;
         println!("of the faults between tasks, {none} have cost no task and {one} have cost one");
     }
     if !failed.is_empty() {
@@ -75,10 +75,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs a cell, and leaves it behind if it hangs.
+/// Runs a cell. The thread of a cell that hangs keeps running.
 fn watched(run: Run) -> Result<usize, String> {
     match conformance::watch("cell", DEADLINE, move || run.check()) {
-        Some(Ok(seen)) => seen,
+        Some(Ok(outcome)) => outcome,
         Some(Err(panic)) => Err(format!("the check panicked: {}", message_of(&*panic))),
         None => Err(format!("it has not ended after {DEADLINE:?}")),
     }
@@ -92,7 +92,7 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Prints progress. A line that cannot be written is lost.
-fn say(console: Option<&mut File>, line: &str) {
+fn print_progress(console: Option<&mut File>, line: &str) {
     match console {
         Some(console) => drop(writeln!(console, "{line}")),
         None => eprintln!("{line}"),
@@ -146,9 +146,9 @@ fn chosen<T: Copy>(chosen: &[T], all: &[T]) -> Vec<T> {
     if chosen.is_empty() { all.to_vec() } else { chosen.to_vec() }
 }
 
-/// The one of these that has this name.
-fn named<T: Copy, const N: usize>(all: [T; N], name: impl Fn(T) -> &'static str, wanted: &str) -> Result<T, String> {
-    let names: Vec<&str> = all.iter().map(|one| name(*one)).collect();
-    let found = all.into_iter().find(|one| name(*one) == wanted);
-    found.ok_or_else(|| format!("there is no `{wanted}`; there are {}", names.join(", ")))
+/// Returns the value that has this name.
+fn named<T: Copy, const N: usize>(all: [T; N], name: impl Fn(T) -> &'static str, given: &str) -> Result<T, String> {
+    let names: Vec<&str> = all.iter().map(|value| name(*value)).collect();
+    let found = all.into_iter().find(|value| name(*value) == given);
+    found.ok_or_else(|| format!("there is no `{given}`; there are {}", names.join(", ")))
 }

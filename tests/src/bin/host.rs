@@ -1,7 +1,7 @@
 //! Loads a plug-in, for `tests/plugins.rs`.
 //!
-//! `host <library>` loads the library and calls it. Without an argument it calls a library that was loaded at its
-//! start.
+//! `host <library>` loads the library and calls it. Without an argument it calls a library that was loaded when the
+//! program started.
 #![allow(unsafe_code)]
 
 use std::{

@@ -1,4 +1,4 @@
-//! Builds an executor and then ends in some way. The tests watch it from outside.
+//! Builds an executor and then ends in some way. The tests run it and check what it leaves behind.
 //!
 //! `program <scenario> <executor>`
 
@@ -13,15 +13,15 @@ fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let (scenario, kind) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
     match scenario.as_str() {
-        "falls-off-main" => falls_off_main(&*executor(&kind)?),
-        "closes-and-falls-off-main" => {
+        "returns-from-main" => returns_from_main(&*executor(&kind)?),
+        "closes-and-returns-from-main" => {
             let executor = executor(&kind)?;
             let future = executor.submit(says_apple, ())?;
             executor.close(Shutdown::Drain);
             drop(future);
             Ok(())
         }
-        "cancels-and-falls-off-main" => {
+        "cancels-and-returns-from-main" => {
             let executor = executor(&kind)?;
             drop(executor.submit(says_apple, ())?);
             executor.close(Shutdown::CancelPending);
@@ -43,7 +43,7 @@ fn main() -> Result<(), Error> {
         "panics" => {
             let executor = executor(&kind)?;
             drop(executor.submit(says_apple, ())?);
-            panic!("the program panics, as it should");
+            panic!("the program panics on purpose");
         }
         "waits-to-be-killed" => waits_to_be_killed(&kind),
         "forks" => forks(&kind),
@@ -70,13 +70,13 @@ fn says_apple((): ()) {
     println!("apple");
 }
 
-fn falls_off_main(executor: &dyn Backend) -> Result<(), Error> {
+fn returns_from_main(executor: &dyn Backend) -> Result<(), Error> {
     let future = executor.submit(says_apple, ())?;
     future.add_done_callback(|_| println!("pear"));
     Ok(())
 }
 
-/// Submits a task that never ends, and returns when it runs.
+/// Submits a task that never ends, and waits until it runs.
 fn start_endless(executor: &dyn Backend) -> Result<Future<()>, Error> {
     let endless = |()| loop {
         thread::park();
@@ -93,11 +93,8 @@ fn print_workers(kind: &str) {
     if kind == "threads" {
         return;
     }
-    let mut pids = Vec::new();
-    for thread in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-        pids.push(std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    }
-    println!("{}", pids.concat());
+    let pids: Vec<String> = test_support::children().iter().map(ToString::to_string).collect();
+    println!("{}", pids.join(" "));
     let _ = std::io::stdout().flush();
 }
 
@@ -111,7 +108,7 @@ fn waits_to_be_killed(kind: &str) -> Result<(), Error> {
     }
 }
 
-/// Checks that a forked child gets errors and that the parent goes on.
+/// Checks that a forked child gets errors and that the parent's pool still works.
 fn forks(kind: &str) -> Result<(), Error> {
     let executor = executor(kind)?;
     executor.submit(|n: u8| n, 1)?.result(None)?;
@@ -123,7 +120,7 @@ fn forks(kind: &str) -> Result<(), Error> {
         let errors = [submitted.err().map(|e| e.to_string()), waited.err().map(|e| e.to_string())];
         let both = errors.iter().all(Option::is_some);
         eprintln!("the child got {errors:?}");
-        // A drop in the child must not hang and must not affect the parent's workers.
+        // The drop in the child must not hang, and must not affect the parent's workers.
         drop(executor);
         process::exit(if both { 0 } else { 1 });
     }
@@ -136,13 +133,14 @@ fn forks(kind: &str) -> Result<(), Error> {
     process::exit(0)
 }
 
-#[allow(unsafe_code)] // The standard library offers no `fork`.
+#[allow(unsafe_code)] // The standard library has no `fork`.
 fn fork() -> i32 {
-    // SAFETY: the child runs code that takes locks, which is what this tests. At worst it hangs, and the test fails.
+    // SAFETY: the child takes locks, which may be held by threads that it does not have. Then it hangs and the test
+    // fails.
     unsafe { libc::fork() }
 }
 
-#[allow(unsafe_code)] // It cannot wait for a forked child either.
+#[allow(unsafe_code)] // The standard library cannot wait for a forked child.
 fn wait_for(child: i32) -> i32 {
     let mut status = 0;
     // SAFETY: `status` lives through the call.
@@ -169,8 +167,8 @@ fn runs_out_of_descriptors(kind: &str) -> Result<(), Error> {
     for crash in crashes {
         println!("crash: {:?}", crash.result(None).map_err(|error| error.kind()));
     }
-    for answer in after {
-        match answer {
+    for submitted in after {
+        match submitted {
             Err(error) => println!("refused: {:?}: {error}", error.kind()),
             Ok(future) => match future.result(None) {
                 Ok(value) => println!("value: {value}"),

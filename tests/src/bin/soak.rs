@@ -1,8 +1,11 @@
-//! Runs all load tests with `soak all`, or those that are named. Without arguments it lists them.
+//! Runs the named load tests, or all with `soak all`. Without arguments it lists them.
 
 use std::process::ExitCode;
 
-use tests::soak::{Heap, Options, SCENARIOS, USAGE, Unit, run};
+use tests::{
+    heap::Heap,
+    soak::{Options, SCENARIOS, USAGE, Unit, run},
+};
 
 /// Counts allocated bytes, so that scenarios find leaks of a few bytes.
 #[global_allocator]

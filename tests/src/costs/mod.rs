@@ -1,12 +1,10 @@
-//! Counts what a task costs: instructions, allocations and bytes. Counts do not depend on the load of the machine, as
-//! times do. `COSTS.md` has the expected counts, and the program `costs` compares.
+//! Counts what a task costs: instructions, allocations and bytes. Unlike times, counts do not depend on the load of the
+//! machine. `COSTS.md` has the expected counts, and the program `costs` compares.
 //!
-//! The counted work ([`script`]) is a process of its own. [`collect`] starts it as it is, to count allocations, and
-//! under callgrind, to count instructions. The tasks of the script count in the worker of a process pool in the same
-//! way.
+//! The counted work ([`script`]) runs in a new process. [`collect`] starts it directly to count allocations, and under
+//! callgrind to count instructions. In the worker of a process pool, tasks of the script count in the same way.
 
 mod callgrind;
-mod counter;
 mod pipe;
 pub mod report;
 mod script;
@@ -20,7 +18,6 @@ use std::{
 
 pub use self::{
     callgrind::is_installed,
-    counter::Counter,
     script::{Phase, Pool, play},
 };
 
@@ -51,11 +48,11 @@ pub struct Figure {
 /// The counts, divided by the number of tasks.
 pub type Counts = BTreeMap<Figure, f64>;
 
-/// How often instructions are counted if two processes run. The least count is taken, because waiting for the other
+/// How often instructions are counted if two processes run. The lowest count is used, because waiting for the other
 /// process only adds instructions.
 const ROUNDS: usize = 5;
 
-/// How often allocations are counted. The median is taken.
+/// How often allocations are counted. The median is used.
 const PLAIN_ROUNDS: usize = 15;
 
 impl Kind {
@@ -80,13 +77,13 @@ impl Figure {
         Pool::ALL.into_iter().flat_map(phases).filter(Figure::is_counted)
     }
 
-    /// Returns `true` if two processes run at the same time. How many tasks are sent together, and how often one
-    /// process waits for the other, then varies.
+    /// Returns `true` if two processes run at the same time. The number of tasks that are sent together, and of waits
+    /// of one process for the other, then varies.
     fn needs_two_processes(&self) -> bool {
         self.pool == Pool::Processes && self.phase != Phase::Submit
     }
 
-    /// Returns `true` if the figure exists. Memory is held between submitting and running.
+    /// Returns `true` if the figure exists. Held memory is counted only after submitting.
     fn is_counted(&self) -> bool {
         self.phase.is_of(self.pool) && (self.kind != Kind::Held || self.phase == Phase::Submit)
     }
@@ -139,7 +136,7 @@ fn allocations(own: &Path, pool: Pool) -> Result<Counts, String> {
     text.lines().map(count).collect()
 }
 
-/// Counts one part in one process at a time, so that the other process runs at nearly full speed.
+/// Counts the instructions of one part, in one process, so that the other process runs at nearly full speed.
 fn instructions(own: &Path, pool: Pool, phase: Phase) -> Result<f64, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     output_of(callgrind::command(own, directory.path()).args(["--play", pool.name(), "--count", phase.name()]))?;

@@ -12,7 +12,7 @@ const INTRODUCTION: &str = "\
 
 The costs of a task that adds one to a number, on a pool of one worker. They are counted, so they do not depend on load.
 `cargo run --release -p tests --bin costs` counts again and compares, and so does `ci/costs`.
-A figure that is better fails as well, so that the improvement is written down and cannot be lost unnoticed.
+A figure that is better fails too, so that the improvement is recorded and cannot be lost unnoticed.
 
 ";
 
@@ -68,7 +68,7 @@ impl Tolerance {
     }
 }
 
-/// Returns a limit for a figure that holds whatever the file says.
+/// Returns an upper limit for a figure, which does not depend on the file.
 fn bound(figure: Figure) -> Option<f64> {
     match (figure.kind, figure.pool) {
         (Kind::Held, Pool::Threads) => Some(200.0),
@@ -80,11 +80,11 @@ fn bound(figure: Figure) -> Option<f64> {
 /// The verdict on a figure.
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
-    /// It is near enough to the expected count.
-    Kept(String),
+    /// It is close enough to the expected count.
+    Passed(String),
     /// It cannot be counted on this machine.
     Skipped(String),
-    /// It differs. The text says how.
+    /// It differs. The text has the difference.
     Failed(String),
 }
 
@@ -102,7 +102,7 @@ pub fn compare(file: &str, counts: &Counts) -> Vec<Verdict> {
             Some(most) if counted > most => {
                 Verdict::Failed(format!("{figure}: {counted:.3}, at most {most} is allowed"))
             }
-            _ if tolerance.allows(expected, counted) => Verdict::Kept(beside),
+            _ if tolerance.allows(expected, counted) => Verdict::Passed(beside),
             _ if counted < expected => Verdict::Failed(format!("{beside}: better, so record it")),
             _ => Verdict::Failed(format!("{beside}: worse")),
         }
@@ -157,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_just_written_is_kept() {
+    fn counts_that_were_just_written_pass() {
         let verdicts = compare(&write(&counts()), &counts());
-        assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Kept(_))), "{verdicts:?}");
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Passed(_))), "{verdicts:?}");
         assert_eq!(verdicts.len(), Figure::all().count());
     }
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_was_not_counted_is_skipped_and_not_kept() {
+    fn a_figure_that_was_not_counted_is_skipped() {
         let mut counts = counts();
         counts.retain(|figure, _| figure.kind != Kind::Instructions);
         let verdicts = compare(&write(&self::counts()), &counts);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_bound_fails_although_it_is_written() {
+    fn a_figure_above_its_bound_fails_even_if_it_is_written() {
         let counts: Counts = Figure::all().map(|figure| (figure, 301.0)).collect();
         let failed =
             compare(&write(&counts), &counts).into_iter().filter(|verdict| matches!(verdict, Verdict::Failed(_)));

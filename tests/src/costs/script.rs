@@ -1,8 +1,7 @@
 //! The counted work: many small tasks on a pool of one worker, in parts that do not overlap.
 //!
 //! The worker waits while the tasks are submitted, runs them all, and waits again. In a thread pool, each part is
-//! counted while no other thread runs. A worker process and its parent run at the same time, and each counts its own
-//! part.
+//! counted while no other thread runs. A worker process and its parent run at the same time, and each counts its part.
 
 use std::{error::Error as StdError, ffi::CStr, hint::black_box};
 
@@ -10,12 +9,13 @@ use concurrent_futures::{Backend, Executor as _, Future, ProcessPoolExecutor, Th
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::{Figure, Kind, callgrind, counter::Allocated, pipe::NamedPipe};
+use super::{Figure, Kind, callgrind, pipe::NamedPipe};
+use crate::heap::Allocated;
 
-/// The number of counted tasks. Work that is done once for all of them does not show.
+/// The number of counted tasks. It is so high that work that is done once for all of them has no effect.
 pub(super) const TASKS: u64 = 4000;
 
-/// The number of tasks before them, so that work that a pool does once is not counted.
+/// The number of tasks before them, so that work that a pool does only once is not counted.
 const WARM: u64 = 500;
 
 /// The pools whose tasks are counted.
@@ -101,39 +101,39 @@ impl Phase {
 struct Counting {
     phase: Phase,
     /// Whether instructions are counted too.
-    wanted: bool,
+    with_instructions: bool,
     before: Allocated,
 }
 
 impl Counting {
-    fn start(phase: Phase, wanted: Option<Phase>) -> Counting {
-        let counting = Counting { phase, wanted: wanted == Some(phase), before: Allocated::now() };
-        if counting.wanted {
+    fn start(phase: Phase, chosen: Option<Phase>) -> Counting {
+        let counting = Counting { phase, with_instructions: chosen == Some(phase), before: Allocated::now() };
+        if counting.with_instructions {
             callgrind::start();
         }
         counting
     }
 
     fn stop(self) -> Allocated {
-        if self.wanted {
+        if self.with_instructions {
             callgrind::stop(self.phase.label());
         }
         Allocated::now() - self.before
     }
 }
 
-/// In a worker: the part that is being counted.
+/// The part that is being counted, in a worker.
 static COUNTING: Mutex<Option<Counting>> = Mutex::new(None);
 
 /// The task before the counted ones. It keeps the worker busy until they are all submitted.
-fn begin((held, go_on, wanted): (NamedPipe, NamedPipe, Option<Phase>)) -> Result<(), String> {
+fn begin((held, go_on, chosen): (NamedPipe, NamedPipe, Option<Phase>)) -> Result<(), String> {
     held.signal().map_err(|error| error.to_string())?;
     go_on.wait().map_err(|error| error.to_string())?;
-    *COUNTING.lock() = Some(Counting::start(Phase::Run, wanted));
+    *COUNTING.lock() = Some(Counting::start(Phase::Run, chosen));
     Ok(())
 }
 
-/// The task behind the counted ones. It signals that they ran, and keeps the worker busy until their results are read.
+/// The task after the counted ones. It signals that they ran, and keeps the worker busy until their results are read.
 fn end((ended, go_on): (NamedPipe, NamedPipe)) -> Result<Allocated, String> {
     let counting = COUNTING.lock().take().ok_or("nothing has begun")?;
     let allocated = counting.stop();
@@ -147,12 +147,12 @@ fn step(number: u64) -> u64 {
     black_box(number) + 1
 }
 
-/// Runs the script and prints the allocations. Under callgrind it counts the instructions of the wanted part.
+/// Runs the script and prints the allocations. Under callgrind it counts the instructions of the chosen part.
 ///
 /// # Errors
 ///
 /// If the pool or a pipe fails.
-pub fn play(pool: Pool, wanted: Option<Phase>) -> Result<(), Box<dyn StdError>> {
+pub fn play(pool: Pool, chosen: Option<Phase>) -> Result<(), Box<dyn StdError>> {
     let directory = tempfile::tempdir()?;
     let pipe = |name: &str| NamedPipe::new(directory.path(), name);
     let executor = pool.build()?;
@@ -161,10 +161,10 @@ pub fn play(pool: Pool, wanted: Option<Phase>) -> Result<(), Box<dyn StdError>> 
     read(&mut futures)?;
 
     let (held, run) = (pipe("held")?, pipe("run")?);
-    let beginning = executor.submit(begin, (held.clone(), run.clone(), wanted))?;
+    let beginning = executor.submit(begin, (held.clone(), run.clone(), chosen))?;
     held.wait()?;
 
-    let counting = Counting::start(Phase::Submit, wanted);
+    let counting = Counting::start(Phase::Submit, chosen);
     submit(&*executor, TASKS, &mut futures)?;
     print(pool, Phase::Submit, counting.stop());
 
@@ -174,12 +174,12 @@ pub fn play(pool: Pool, wanted: Option<Phase>) -> Result<(), Box<dyn StdError>> 
         Pool::Threads => {
             run.signal()?;
             ended.wait()?;
-            let counting = Counting::start(Phase::Result, wanted);
+            let counting = Counting::start(Phase::Result, chosen);
             read(&mut futures)?;
             print(pool, Phase::Result, counting.stop());
         }
         Pool::Processes => {
-            let counting = Counting::start(Phase::Parent, wanted);
+            let counting = Counting::start(Phase::Parent, chosen);
             run.signal()?;
             read(&mut futures)?;
             print(pool, Phase::Parent, counting.stop());
@@ -202,7 +202,7 @@ fn submit(executor: &dyn Backend, tasks: u64, futures: &mut Vec<Future<u64>>) ->
 fn read(futures: &mut Vec<Future<u64>>) -> Result<(), Box<dyn StdError>> {
     for (number, future) in futures.drain(..).enumerate() {
         if future.result(None)? != number as u64 + 1 {
-            return Err("a task has given the result of another".into());
+            return Err("a task has returned the result of another".into());
         }
     }
     Ok(())

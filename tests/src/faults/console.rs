@@ -1,4 +1,4 @@
-//! Keeps the standard error for progress while that of the workers is discarded.
+//! Discards what workers write to the standard error, and keeps it for progress.
 #![allow(unsafe_code)]
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _},
 };
 
-/// Returns the standard error of this process, and discards what workers and panics write to it from now on.
+/// Returns the standard error of this process, and redirects what workers and panics write to it to `/dev/null`.
 ///
 /// # Errors
 ///

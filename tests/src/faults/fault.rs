@@ -23,17 +23,17 @@ pub enum Fault {
     BusError,
     /// An instruction that no processor has.
     IllegalInstruction,
-    /// `SIGKILL`, from outside where the time can be known outside.
+    /// `SIGKILL`, sent by the check where it can observe the place, and by the worker itself elsewhere.
     Killed,
-    /// `SIGTERM`, from outside likewise.
+    /// `SIGTERM`, sent in the same way.
     Terminated,
     /// Endless recursion.
     StackOverflow,
     /// Allocations beyond `memory_limit`.
     OutOfMemory,
-    /// An endless loop, with a `time_limit` where that applies.
+    /// An endless loop. A task has a `time_limit`.
     EndlessLoop,
-    /// It ignores `SIGTERM` and never ends; it is terminated with a grace where that applies.
+    /// The worker ignores `SIGTERM` and never ends. A task is terminated with a grace period.
     IgnoresSigterm,
     /// `SIGSTOP`. The running task is then terminated.
     Stopped,
@@ -113,7 +113,7 @@ impl Fault {
         format!("this worker is about to have the fault {}", self.name())
     }
 
-    /// Returns `true` if another process makes it happen, where that is possible.
+    /// Returns `true` if the check makes it happen with a signal, where that is possible.
     pub fn comes_from_outside(self) -> bool {
         matches!(self, Fault::Killed | Fault::Terminated | Fault::Stopped)
     }

@@ -1,4 +1,4 @@
-//! Values and functions that carry a fault to its place in a worker.
+//! Values and functions that make a fault happen at its place in a worker.
 
 use std::{process, sync::OnceLock, thread, time::Duration};
 
@@ -14,20 +14,20 @@ pub struct Point {
     /// Where it happens.
     pub place: Place,
     /// The process that makes the check. The fault never happens there.
-    pub home: u32,
+    pub check_process: u32,
     /// Shared files: the worker signs in as `arrived`, waits for `go`, and creates `struck`.
     pub signs: Signs,
 }
 
 impl Point {
-    /// Makes the fault happen if this is a worker at the right place.
+    /// Makes the fault happen if this process is a worker and `place` is the place of the fault.
     fn pass(&self, place: Place) {
-        if self.place == place && process::id() != self.home {
+        if self.place == place && process::id() != self.check_process {
             self.happen();
         }
     }
 
-    /// Reports the arrival of the worker, waits until the check is prepared, and makes the fault happen.
+    /// Reports that the worker has arrived, waits until the check is prepared, and makes the fault happen.
     fn happen(&self) -> ! {
         if self.fault == Fault::IgnoresSigterm {
             strike::ignore_sigterm();
@@ -43,7 +43,7 @@ impl Point {
     }
 }
 
-/// An argument that carries a fault into its `Deserialize`, into the function, or into its `Drop`.
+/// An argument that makes a fault happen in its `Deserialize` or its `Drop`, or passes it to the function.
 #[derive(Debug, Serialize)]
 pub struct Argument(pub Point);
 
@@ -61,7 +61,7 @@ impl Drop for Argument {
     }
 }
 
-/// A result that carries a fault into its `Serialize` or its `Drop`.
+/// A result that makes a fault happen in its `Serialize` or its `Drop`.
 #[derive(Debug, Deserialize)]
 pub struct Outcome(Point);
 

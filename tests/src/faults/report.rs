@@ -14,7 +14,7 @@ const INTRODUCTION: &str = "\
 
 Written by `cargo run --release -p tests --bin faults -- --write`, from the table in `tests/src/faults/table.rs`, after every \
 cell was checked on rings and on sockets, with 1, 2 and 5 workers.
-A cell is the same for all of these.
+A cell is the same for all transports and numbers of workers.
 
 ";
 
@@ -33,8 +33,8 @@ A stack overflow of a thread that a task has started is reported as a bad memory
 has a handler that distinguishes the two.
 
 The standard error of an earlier task is not attributed to a later one. \
-A thread that a task has left running is not distinguished from the task that runs: what it writes meanwhile counts as output \
-of that task, so running out of memory is reported as such or as an abort.
+What a thread writes that a task has left running counts as output of the task that runs, so running out of memory is \
+reported as such or as an abort.
 
 In the column *shutdown*, the victim is the task that was running when the pool was closed.
 A fault in an exit handler is not reported, and the pool ends. A worker whose exit handlers take more than five \
@@ -126,7 +126,7 @@ fn short(cell: Cell) -> String {
     match cell {
         Cell::Fails(failure) => head(&failure),
         Cell::Arrives => "its result".to_string(),
-        Cell::Unhurt => "nothing".to_string(),
+        Cell::NoLoss => "nothing".to_string(),
         Cell::Replaced => "nothing; replaced".to_string(),
         Cell::MayFail(failure) => format!("none or one {}", head(&failure)),
         Cell::Breaks(failure) => format!("`Broken`, {}", detail(&failure)),

@@ -1,7 +1,7 @@
 //! Files by which the processes of a check synchronise.
 //!
-//! Unlike `test_support::SharedDir` it is sent to workers, and it never panics: a worker may run longer than its check,
-//! whose directory is then gone.
+//! Unlike `test_support::SharedDir`, `Signs` can be sent to workers and never panics, because a worker may outlive the
+//! directory of its check.
 
 use std::{
     fs::{self, OpenOptions},
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Signs(PathBuf);
 
-/// Longer than any single event takes on the busiest machine.
+/// This is longer than any single event takes on the busiest machine.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Signs {
@@ -56,14 +56,14 @@ impl Signs {
         text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect()
     }
 
-    /// In a task: waits for a sign, or until the check has ended.
+    /// Waits in a task for a sign, or until the check has ended.
     pub fn wait(&self, name: &str) {
         while !self.has(name) && self.0.exists() {
             pause();
         }
     }
 
-    /// In a task: waits until this many processes have signed in, or until the check has ended.
+    /// Waits in a task until this many processes have signed in, or until the check has ended.
     pub fn wait_for_all(&self, list: &str, processes: usize) {
         while self.list(list).len() < processes && self.0.exists() {
             pause();
@@ -71,7 +71,7 @@ impl Signs {
     }
 }
 
-/// Checks a condition again and again until it holds.
+/// Checks a condition repeatedly until it holds.
 ///
 /// # Errors
 ///

@@ -2,12 +2,14 @@
 #![allow(unsafe_code)]
 
 use std::{hint::black_box, io::Write as _, os::fd::AsRawFd as _, process, thread, time::Duration};
+
 use test_support::kill;
 
 use super::Fault;
+use crate::crash::Crash;
 
-/// The message of the panics of the matrix.
-pub const PANIC: &str = "the matrix panics here, as it should";
+/// The message of the panics.
+pub const PANIC: &str = "the matrix panics here on purpose";
 
 /// Makes a fault happen in this process, on the calling thread.
 pub fn strike(fault: Fault) -> ! {
@@ -21,16 +23,13 @@ pub fn strike(fault: Fault) -> ! {
         Fault::ExitSeven => process::exit(7),
         // SAFETY: it ends the process immediately.
         Fault::UnderscoreExit => unsafe { libc::_exit(9) },
-        Fault::Abort => process::abort(),
-        Fault::Segfault => segfault(),
+        Fault::Abort => Crash::Abort.now(),
+        Fault::Segfault => Crash::Segfault.now(),
         Fault::BusError => bus_error(),
         Fault::IllegalInstruction => illegal_instruction(),
         Fault::Killed => signal_oneself(libc::SIGKILL),
         Fault::Terminated => signal_oneself(libc::SIGTERM),
-        Fault::StackOverflow => {
-            let depth = recurse(1);
-            unreachable!("the stack held {depth} calls")
-        }
+        Fault::StackOverflow => Crash::StackOverflow.now(),
         Fault::OutOfMemory => loop {
             black_box(Vec::<u8>::with_capacity(32 << 20)).leak();
         },
@@ -53,15 +52,9 @@ impl Drop for PanicsWhenDropped {
     }
 }
 
-fn segfault() -> ! {
-    // SAFETY: not sound on purpose. The first page is never mapped, so the read only ends the process.
-    let read = unsafe { std::ptr::without_provenance::<u8>(16).read_volatile() };
-    unreachable!("the first page is mapped, and holds {read}")
-}
-
 fn bus_error() -> ! {
-    let mut file = tempfile::tempfile().expect("a file can be made");
-    file.write_all(b"short").expect("a file takes five bytes");
+    let mut file = tempfile::tempfile().expect("a file can be created");
+    file.write_all(b"short").expect("the file can be written");
     // SAFETY: the kernel chooses an unused address for the new mapping.
     let at =
         unsafe { libc::mmap(std::ptr::null_mut(), 1 << 16, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
@@ -86,11 +79,6 @@ fn illegal_instruction() -> ! {
     signal_oneself(libc::SIGILL)
 }
 
-fn recurse(depth: u64) -> u64 {
-    let frame = black_box([depth; 128]);
-    if depth == u64::MAX { depth } else { recurse(frame[0] + 1) + frame[127] }
-}
-
 fn signal_oneself(number: i32) -> ! {
     kill(process::id(), number);
     never_end()
@@ -113,5 +101,5 @@ pub fn ignore_sigterm() {
 pub fn at_exit(handler: extern "C" fn()) {
     // SAFETY: the handler is a function of this program, so it stays valid.
     let refused = unsafe { libc::atexit(handler) };
-    assert_eq!(refused, 0, "there is no room for an exit handler");
+    assert_eq!(refused, 0, "the exit handler is accepted");
 }

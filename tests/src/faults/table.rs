@@ -1,6 +1,6 @@
 //! The table of what the caller sees of every fault at every place.
 //!
-//! A fault without a row and a row without a place do not compile.
+//! A missing row or place does not compile.
 
 use executor_core::ErrorKind::{self, Panicked, Terminated, TimeLimit, WorkerDied};
 
@@ -17,7 +17,7 @@ pub enum Cell {
     /// The victim succeeds, and its worker goes on.
     Arrives,
     /// No task is lost, and the worker goes on.
-    Unhurt,
+    NoLoss,
     /// No task is lost, and the worker is replaced.
     Replaced,
     /// The task that the worker was running fails like this, if there was one, and the worker is replaced.
@@ -33,7 +33,7 @@ pub enum Cell {
 pub struct Failure {
     /// The kind of its error.
     pub kind: ErrorKind,
-    /// How its worker ended, as the error says.
+    /// How its worker ended, according to the error.
     pub end: End,
     /// The text of the message. `{pid}` stands for the process id of the worker, `{pool}` for the name of the pool, and
     /// `…` for text that depends on the run.
@@ -43,7 +43,7 @@ pub struct Failure {
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The error does not say.
+    /// The error does not contain it.
     Unknown,
     /// With this exit code.
     Code(i32),
@@ -85,7 +85,7 @@ macro_rules! signal {
 const PANIC: Failure = Failure {
     kind: Panicked,
     end: End::Unknown,
-    says: "panicked: the matrix panics here, as it should (at …strike.rs…) on {pool}_…",
+    says: "panicked: the matrix panics here on purpose (at …strike.rs…) on {pool}_…",
 };
 const EXIT_0: Failure = exit!(0);
 const EXIT_7: Failure = exit!(7);
@@ -119,11 +119,11 @@ const ENDED: Failure = Failure {
 /// Returns what the caller sees of this fault at each place, in the order of [`Place::ALL`].
 #[rustfmt::skip]
 pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
-    use Cell::{Arrives, Breaks, Fails, MayFail, Replaced, Unhurt, Waits};
+    use Cell::{Arrives, Breaks, Fails, MayFail, Replaced, NoLoss, Waits};
     match fault {
         //                            decode          run             drop argument   encode          drop result
         //                            initializer     idle      between tasks    shutdown
-        Fault::Panic              => [Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Arrives,        Breaks(PANIC),  Unhurt,   Unhurt,          Fails(PANIC)],
+        Fault::Panic              => [Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Arrives,        Breaks(PANIC),  NoLoss,   NoLoss,          Fails(PANIC)],
         Fault::DoublePanic        => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT)],
         Fault::ExitZero           => [Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Breaks(EXIT_0), Replaced, MayFail(EXIT_0), Fails(EXIT_0)],
         Fault::ExitSeven          => [Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Breaks(EXIT_7), Replaced, MayFail(EXIT_7), Fails(EXIT_7)],
@@ -137,10 +137,11 @@ pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
         // Only the thread that runs tasks has a handler that distinguishes an overflow from another bad access.
         Fault::StackOverflow      => [Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Breaks(STACK),  Replaced, MayFail(SEGV),   Fails(STACK)],
         Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY_OF_ANOTHER), Fails(MEMORY)],
-        // An initializer has no time limit, and a thread that goes on in a worker does not use the time of a task.
-        Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          Unhurt,   Unhurt,          Fails(LIMIT)],
+        // An initializer has no time limit, and a thread that keeps running in a worker does not use the time of a
+        // task.
+        Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          NoLoss,   NoLoss,          Fails(LIMIT)],
         // If there is no task to terminate, the signal comes from outside.
-        Fault::IgnoresSigterm               => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          Unhurt,   Unhurt,          Fails(ENDED)],
+        Fault::IgnoresSigterm     => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          NoLoss,   NoLoss,          Fails(ENDED)],
         Fault::Stopped            => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Replaced,       Replaced, MayFail(LIMIT),  Fails(ENDED)],
     }
 }

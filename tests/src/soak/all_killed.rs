@@ -1,4 +1,4 @@
-//! All workers of a pool are killed at once, while many tasks wait.
+//! All workers of a pool are killed together, while many tasks wait.
 
 use executor_core::{Executor, TaskOptions};
 
@@ -46,7 +46,7 @@ fn play(run: &mut Run, width: usize, retries: u32) -> (Vec<Outcome>, Kills, Tall
     let options = TaskOptions::new().retries(retries);
     let futures: Vec<_> =
         (0..tasks).map(|number| submit(&pool, &options, &journal, number, run.random.below(400) as u32)).collect();
-    // Some tasks are done by then, and most are not.
+    // A few tasks are done when the workers are killed, and most are not.
     let early = run.random.below(u64::from(tasks.div_ceil(4))) as usize;
     let first = outcome(early, &futures[early]);
     let kills = kill_all(&pool);

@@ -14,23 +14,24 @@ use executor_core::{Error, ErrorKind, Executor, Future, TaskOptions};
 use process_pool::ProcessPoolExecutor;
 
 use super::{
-    Run, end, heap,
+    Run, end,
     journal::{Journal, Key},
     killer::kill,
     resources::{Resources, counted_kib, resident_kib},
     stopped::Stopped,
     tasks::{Job, attempt, run_job},
 };
+use crate::heap;
 
 const WIDTH: usize = 3;
 
 /// The pool fails a task after this many workers have died before they started it.
 const MOST_KILLS: usize = 3;
 
-/// How many arguments are sent until the workers of one are killed in time as often as wanted.
+/// How many arguments are sent at most until the workers of one are killed in time as often as required.
 const TRIES: usize = 16;
 
-/// The first number of the small tasks. Tasks with huge arguments have the numbers below.
+/// The first number of the small tasks. Tasks with huge arguments have smaller numbers.
 const HUGE: u32 = (MOST_KILLS * TRIES) as u32;
 
 /// The number of attempts of every task.
@@ -43,14 +44,14 @@ const HEAP_NOISE: usize = 64 * 1024;
 /// pieces.
 const RESIDENT_NOISE_KIB: usize = 48 * 1024;
 
-/// In a worker: the journal. It does not travel with the huge argument, because only plain bytes are copied directly.
+/// In a worker: the journal. It is not part of the huge argument, because only plain bytes are copied directly.
 static JOURNAL: OnceLock<Key> = OnceLock::new();
 
 fn remember(journal: Key) {
     JOURNAL.get_or_init(|| journal);
 }
 
-/// The first byte is the number of the task.
+/// Runs a task with a huge argument, whose first byte is the number of the task.
 fn measure(bytes: Vec<u8>) -> (usize, u64) {
     let journal = JOURNAL.get().expect("the initializer was run").open();
     let number = u32::from(bytes[0]);
@@ -102,7 +103,7 @@ pub(super) fn argument(run: &mut Run) {
 
 /// Sends a huge argument, kills `times` workers while they receive it, and checks the outcome.
 ///
-/// Returns how many workers were killed in time. If this thread is too slow, the argument arrives before.
+/// Returns how many workers were killed in time. It is too late if the whole argument has arrived before.
 fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, length: usize, times: usize) -> usize {
     let mut bytes = pattern(length);
     bytes[0] = number;
@@ -120,7 +121,7 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
             worker => Some(worker),
         });
         let Some(pid) = found else { break };
-        if !kill_on_the_way(pool, journal, number, length, pid) {
+        if !kill_while_receiving(pool, journal, number, length, pid) {
             missed = Some(pid);
             break;
         }
@@ -139,7 +140,7 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
             assert_eq!(journal.starts(number), 0, "it never started");
         }
         Err(error) => {
-            // On a very busy machine the pool may have killed a worker that this thread had stopped.
+            // On a very busy machine, the pool may kill a worker that this thread has stopped.
             let died = error.worker_death().map(|death| death.pid());
             assert!(died.is_some() && died == missed, "{} workers were killed: {error}", victims.len());
         }
@@ -147,21 +148,21 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
     victims.len()
 }
 
-/// Kills a worker if it is still receiving the argument, and returns `true` if so.
-fn kill_on_the_way(pool: &ProcessPoolExecutor, journal: &Journal, number: u32, length: usize, pid: u32) -> bool {
+/// Kills a worker if it is still receiving the argument. Returns `true` if it was killed.
+fn kill_while_receiving(pool: &ProcessPoolExecutor, journal: &Journal, number: u32, length: usize, pid: u32) -> bool {
     let Some(worker) = Stopped::stop(pool, pid) else { return false };
-    // A worker keeps an argument until its task has ended, so a worker that has all of it has noted a start or uses
-    // more memory than this. The start alone is not enough, because for the pool the task starts before its first line
-    // runs.
-    let is_on_the_way = journal.starts(number) == 0 && counted_kib(pid).is_some_and(|kib| kib < length / 1024);
-    if is_on_the_way {
+    // A worker keeps an argument until its task has ended. So a worker that has all of it has noted a start, or uses
+    // more memory than the argument has. The start alone is not enough, because for the pool a task starts before its
+    // function runs.
+    let is_receiving = journal.starts(number) == 0 && counted_kib(pid).is_some_and(|kib| kib < length / 1024);
+    if is_receiving {
         return worker.kill();
     }
     worker.go_on();
     false
 }
 
-/// Returns a worker that has received a quarter of the argument since it was seen first.
+/// Returns a worker that has received a quarter of the argument since its first call of this function.
 fn grown(pool: &ProcessPoolExecutor, small: &mut HashMap<u32, usize>, length: usize) -> Option<u32> {
     pool.worker_pids().into_iter().find(|pid| {
         let kib = resident_kib(&pid.to_string());
@@ -233,10 +234,10 @@ fn finish(run: &mut Run, others: Others, pool: Arc<ProcessPoolExecutor>, journal
     run.figure("after", after);
 }
 
-/// Waits for something without a deadline of its own. The watchdog has one.
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits until `find` returns a value. There is no deadline here, because the watchdog has one.
+fn wait_for<T>(mut find: impl FnMut() -> Option<T>) -> T {
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return found;
         }
         thread::park_timeout(Duration::from_micros(100));
@@ -259,9 +260,9 @@ impl Others {
             while !seen.load(Relaxed) {
                 let options = TaskOptions::new().retries(ATTEMPTS - 1);
                 let future = pool.submit_with(options, run_job, Job { journal, number, micros: 500 });
-                let answer = future.and_then(|future: Future<(u32, u32)>| future.result(None));
-                let (answered, _) = answer.unwrap_or_else(|error: Error| panic!("another task failed: {error}"));
-                assert_eq!(answered, number);
+                let result = future.and_then(|future: Future<(u32, u32)>| future.result(None));
+                let (returned, _) = result.unwrap_or_else(|error: Error| panic!("another task failed: {error}"));
+                assert_eq!(returned, number);
                 number += 1;
             }
             number - HUGE

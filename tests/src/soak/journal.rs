@@ -1,10 +1,10 @@
-//! Notes of tasks about themselves, which neither the pool nor a crash can change.
+//! A record of the starts and ends of tasks, which neither the pool nor a crash can change.
 //!
 //! The program and all workers share a piece of memory. For each attempt of each task it has a mark for the start and
-//! one for the end. A mark is the id of the process that made it. A mark is made once, and a second time counts as a
-//! violation. The tests compare what a pool says with this.
+//! one for the end. A mark is the id of the process that made it. Making a mark twice is a violation. The tests compare
+//! the outcomes of a pool with these marks.
 //!
-//! The file behind the memory has no name. Workers find it among the descriptors of the program, in `/proc`.
+//! The memory is a file without a name. Workers open it through the descriptors of the program in `/proc`.
 #![allow(unsafe_code)]
 
 use std::{
@@ -33,13 +33,13 @@ use serde::{Deserialize, Serialize};
 /// The number of counters of a journal.
 pub(super) const COUNTERS: usize = 512;
 
-/// The bytes in front of the marks.
+/// The number of bytes before the marks.
 const HEAD: usize = 8 * COUNTERS;
 
-/// The counter of violations: marks that were made twice, or for an attempt that the journal has no space for.
+/// The counter of violations: marks that were made twice, or for an attempt that is not in the journal.
 const VIOLATIONS: usize = 0;
 
-/// The bytes of an attempt: a mark for its start and one for its end.
+/// The number of bytes of an attempt: a mark for its start and one for its end.
 const ATTEMPT: usize = 8;
 
 /// The journal in the program that made it. Dropping it frees the memory.
@@ -55,7 +55,7 @@ pub(super) struct Journal {
 pub(super) struct Key {
     maker: u32,
     descriptor: i32,
-    /// Distinguishes it from an earlier journal with the same descriptor.
+    /// Distinguishes this journal from an earlier one with the same descriptor.
     number: u64,
     tasks: u32,
     attempts: u32,
@@ -162,7 +162,7 @@ impl Pages {
         unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(8 * number).cast()) }
     }
 
-    /// Returns the two marks of an attempt. The first attempt is 1. Returns `None` if the journal has no space for it.
+    /// Returns the two marks of an attempt. The first attempt is 1. Returns `None` if it is not in the journal.
     fn cells(&self, task: u32, attempt: u32) -> Option<(&AtomicU32, &AtomicU32)> {
         if task >= self.key.tasks || attempt == 0 || attempt > self.key.attempts {
             return None;
@@ -174,12 +174,12 @@ impl Pages {
         unsafe { Some((AtomicU32::from_ptr(at.cast()), AtomicU32::from_ptr(at.add(4).cast()))) }
     }
 
-    /// In a task: notes its start.
+    /// Notes the start of an attempt, in its worker.
     pub(super) fn start(&self, task: u32, attempt: u32) {
         self.mark(self.cells(task, attempt).map(|(started, _)| started));
     }
 
-    /// In a task: notes its end.
+    /// Notes the end of an attempt, in its worker.
     pub(super) fn end(&self, task: u32, attempt: u32) {
         self.mark(self.cells(task, attempt).map(|(_, ended)| ended));
     }
@@ -198,7 +198,7 @@ impl Pages {
 
     /// Returns the marks of an attempt.
     pub(super) fn marks(&self, task: u32, attempt: u32) -> Marks {
-        let (started, ended) = self.cells(task, attempt).expect("the journal has space for the attempt");
+        let (started, ended) = self.cells(task, attempt).expect("the attempt is in the journal");
         let read = |cell: &AtomicU32| Some(cell.load(SeqCst)).filter(|pid| *pid != 0);
         Marks { started: read(started), ended: read(ended) }
     }

@@ -45,13 +45,13 @@ impl Kills {
     }
 }
 
-/// Sends `SIGKILL` to a worker, and returns `true` if it was sent. A process that has got the id of a dead worker is
-/// spared.
+/// Sends `SIGKILL` to a worker, and returns `true` if it was sent. It is never sent to another process that has the id
+/// of a dead worker.
 pub(super) fn kill(pool: &ProcessPoolExecutor, pid: u32) -> bool {
     handle_of(pool, pid).is_some_and(|worker| pidfd_send_signal(&worker, Signal::KILL).is_ok())
 }
 
-/// Returns a handle that stays with this worker, even if another process gets its id.
+/// Returns a handle that refers to this worker even if another process gets its id.
 ///
 /// Returns `None` if the worker is no longer one of this pool.
 pub(super) fn handle_of(pool: &ProcessPoolExecutor, pid: u32) -> Option<OwnedFd> {
@@ -100,14 +100,13 @@ impl Killer {
 fn run(pool: &ProcessPoolExecutor, a_second: u32, mut random: Random, stop: &AtomicBool) -> Kills {
     let pause = Duration::from_secs(1) / a_second;
     let mut kills = Kills::default();
-    // Workers that were killed and are not reaped. Another signal would not cause another death.
+    // Workers that were killed and are not reaped yet. A second signal would not cause a second death.
     let mut dying: Vec<u32> = Vec::new();
     let mut next = Instant::now() + pause;
     // ORDERING: see `Killer::stop`.
     while !stop.load(Relaxed) {
         let now = Instant::now();
         if now < next {
-            // The scenario is about this rate of kills.
             thread::park_timeout(next - now);
             continue;
         }

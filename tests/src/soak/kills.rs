@@ -17,10 +17,10 @@ use super::{
     tasks::{Job, run_job},
 };
 
-/// The number of attempts of a task: more than a task ever needs by chance.
+/// The number of attempts of a task, which is more than a task needs even by bad luck.
 const ATTEMPTS: u32 = 16;
 
-/// The number of tasks that are submitted and not done.
+/// The number of tasks that are submitted and not yet read.
 const OPEN: usize = 256;
 
 const KILLS_A_SECOND: u32 = 20;
@@ -45,7 +45,7 @@ pub(super) fn without_retries(run: &mut Run) {
 
 /// Runs tasks and kills workers until the time is up.
 fn play(run: &mut Run, retries: u32) -> (Journal, Vec<Outcome>, Kills) {
-    // Two cores run fewer, because a task takes at least a tenth of a millisecond.
+    // Two cores cannot run as many, because a task takes at least a tenth of a millisecond.
     let most = u32::try_from(run.amount * 40_000).expect("some hours are enough");
     let journal = Journal::new(most, retries + 1);
     let width = 2 + run.random.below(4) as usize;
@@ -77,10 +77,10 @@ fn play(run: &mut Run, retries: u32) -> (Journal, Vec<Outcome>, Kills) {
     (journal, outcomes, kills)
 }
 
-/// Checks that the pool's statistics equal our counts once it has noticed the last death.
+/// Waits until the pool has noticed the last death, and checks that its statistics equal our counts.
 fn agree(pool: &ProcessPoolExecutor, outcomes: &[Outcome], kills: &Kills) {
     while pool.stats().deaths < kills.count() as u64 {
-        // The pool notices the end of a process a moment later.
+        // The pool notices the end of a process shortly afterwards.
         thread::park_timeout(Duration::from_millis(1));
     }
     let stats = pool.stats();
@@ -100,7 +100,7 @@ pub(super) fn submit(
     pool.submit_with(options.clone(), run_job, job).expect("a pool whose workers are killed accepts tasks")
 }
 
-/// Waits for a task, which has a result or was lost with its worker.
+/// Waits for a task, which either succeeds or is lost with its worker.
 pub(super) fn outcome(number: usize, future: &Future<(u32, u32)>) -> Outcome {
     match future.result(None) {
         Ok((task, attempt)) => {
@@ -131,7 +131,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Checks what the pool says against the journal.
+    /// Checks the outcomes against the journal.
     ///
     /// An attempt counts as lost if the pool has started another one or has failed the task. Each loss belongs to the
     /// death of one worker, and no death belongs to two losses.
@@ -148,7 +148,7 @@ impl Tally {
             };
             let (before, rest) = all.split_at(made);
             for (at, attempt) in before.iter().enumerate() {
-                // An error is about the last attempt.
+                // The error of a task describes its last attempt.
                 tally.lose(number, attempt, &mut lost, outcome.err().filter(|_| at + 1 == all.len()));
             }
             let Some((last, behind)) = rest.split_first() else {
@@ -165,7 +165,7 @@ impl Tally {
         tally
     }
 
-    /// Counts a lost attempt. `died_in` is the process that the error names, if there is an error.
+    /// Counts a lost attempt. `died_in` is the process in the error, if there is an error.
     fn lose(&mut self, number: u32, marks: &Marks, lost: &mut Vec<u32>, died_in: Option<u32>) {
         let counter = match (marks.started, marks.ended) {
             (Some(_), None) => &mut self.in_the_middle,
@@ -173,8 +173,8 @@ impl Tally {
             (None, _) => &mut self.at_the_start,
         };
         *counter += 1;
-        if let (Some(pid), Some(said)) = (marks.started, died_in) {
-            assert_eq!(pid, said, "task {number} ran in {pid}, and its error is about {said}");
+        if let (Some(pid), Some(named)) = (marks.started, died_in) {
+            assert_eq!(pid, named, "task {number} ran in {pid}, and its error names {named}");
         }
         lost.extend(marks.started.or(died_in));
     }
@@ -186,8 +186,8 @@ impl Tally {
     fn report(&self, run: &mut Run) {
         run.figure("tasks", self.tasks);
         run.figure("failed", self.failed);
-        run.figure("attempts lost in the middle", self.in_the_middle);
-        run.figure("on their first steps", self.at_the_start);
-        run.figure("on the way back", self.at_the_end);
+        run.figure("attempts lost between start and end", self.in_the_middle);
+        run.figure("before they noted their start", self.at_the_start);
+        run.figure("after they noted their end", self.at_the_end);
     }
 }

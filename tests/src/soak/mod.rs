@@ -1,10 +1,9 @@
 //! Load tests: many tasks, many deaths and many races, checked against a journal that no crash can damage.
 //!
-//! `cargo run --release -p tests --bin soak` lists the scenarios. Each runs on the back-ends that it is about, for a
-//! chosen time or number of tasks. `tests/tests/soak.rs` runs a short form of each.
+//! `cargo run --release -p tests --bin soak` lists the scenarios. Each runs on some of the back-ends, for a chosen time
+//! or number of tasks. `tests/tests/soak.rs` runs a short form of each.
 
 mod all_killed;
-pub mod heap;
 mod huge;
 mod journal;
 mod killer;
@@ -19,7 +18,6 @@ mod tasks;
 mod turnover;
 mod watchdog;
 
-pub use heap::Heap;
 pub use options::{Options, USAGE};
 
 use std::{
@@ -33,12 +31,12 @@ use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Transport};
 use test_support::Random;
 use watchdog::Watchdog;
 
-/// What a scenario runs on.
+/// The back-end of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
-    /// Worker processes behind shared memory.
+    /// Worker processes, through shared memory.
     Ring,
-    /// Worker processes behind sockets.
+    /// Worker processes, through sockets.
     Socket,
     /// Threads.
     Threads,
@@ -124,7 +122,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "all-killed",
-        about: "all workers are killed at once while tasks wait, with and without retries, in pools of several widths",
+        about: "all workers are killed together while tasks wait, with and without retries, in pools of several widths",
         on: PROCESSES,
         unit: Unit::Count("tasks a pool"),
         long: 10_000,
@@ -160,7 +158,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "never-ready",
-        about: "workers die before they are ready: after a few starts the pool is broken and says why",
+        about: "workers die before they are ready: after a few starts the pool is broken, with the reason",
         on: PROCESSES,
         unit: Unit::Count("rounds"),
         long: 20,
@@ -169,7 +167,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "cancel-races-start",
-        about: "tasks are cancelled as they start: each ran or was cancelled, never both and never neither",
+        about: "tasks are cancelled as they start: each either runs or is cancelled",
         on: ALL,
         unit: Unit::Count("tasks"),
         long: 1_000_000,
@@ -197,13 +195,13 @@ struct Run {
 }
 
 impl Run {
-    /// Returns a builder for the pool that the scenario is about.
+    /// Returns a builder for a pool with the transport of this run.
     fn builder(&self, workers: usize) -> ProcessPoolBuilder {
         let transport = if self.on == On::Socket { Transport::Socket } else { Transport::Ring };
         ProcessPoolExecutor::builder().transport(transport).max_workers(workers)
     }
 
-    /// Builds a pool and shows it to the watchdog.
+    /// Builds a pool and registers it with the watchdog.
     fn build(&self, builder: ProcessPoolBuilder) -> Arc<ProcessPoolExecutor> {
         let pool = Arc::new(builder.build().expect("a pool"));
         self.watch.pool(&pool);
@@ -218,7 +216,7 @@ impl Run {
 
 /// Drops the last reference to a pool, which waits until the pool has ended.
 fn end<P: Debug>(pool: Arc<P>) {
-    assert_eq!(Arc::strong_count(&pool), 1, "only the last owner waits for the end of the pool");
+    assert_eq!(Arc::strong_count(&pool), 1, "another owner would keep the pool alive");
     drop(pool);
 }
 
@@ -246,7 +244,7 @@ fn run_one(scenario: &Scenario, on: On, options: &Options) -> bool {
     };
     let again = format!("{} --on {on} {option} {amount} --seed {}", scenario.name, options.seed);
     println!("{}: {amount} {what} (soak {again})", scenario.name);
-    let watch = Arc::new(Watchdog::start(again.clone(), options.patience));
+    let watch = Arc::new(Watchdog::start(again.clone(), options.hang_after));
     let mut run = Run { on, amount, random: Random::new(options.seed), watch, figures: Vec::new() };
     let start = Instant::now();
     // The panic hook has printed the reason of a failure.

@@ -39,9 +39,8 @@ impl Ending {
         }
     }
 
-    /// Returns how many starts a pool may make: its first workers and a few more. A killed worker may have been killed
-    /// from outside, so the pool tries longer. While some are still starting, the others are tried again after ten
-    /// seconds.
+    /// Returns how many starts a pool may make: its first workers and a few more. After kills there are more, because a
+    /// kill may come from outside. While other workers are still starting, a start is retried after ten seconds.
     fn most_starts(self, width: usize, time: Duration) -> u64 {
         let more = match self {
             Ending::Panic | Ending::Abort | Ending::Exit => 3,

@@ -9,15 +9,15 @@ use super::{On, SCENARIOS, Scenario, Unit};
 
 /// The help text.
 pub const USAGE: &str = "\
-Usage: soak SCENARIO... [--on ring|socket|threads] [--seconds N] [--count N] [--seed S] [--short] [--patience SECONDS]
+Usage: soak SCENARIO... [--on ring|socket|threads] [--seconds N] [--count N] [--seed S] [--short] [--hang-after SECONDS]
 
-  SCENARIO     names from the list, or `all`
-  --on         run on this back-end only
-  --seconds N  length of scenarios that are measured in time
-  --count N    length of scenarios that are measured in numbers
-  --seed S     seed of all random numbers; it is printed
-  --short      short form, unless a length is given
-  --patience   a scenario hangs after this time without progress [default: 180]";
+  SCENARIO              names from the list, or `all`
+  --on BACK-END         run on this back-end only
+  --seconds N           length of scenarios that are measured in time
+  --count N             length of scenarios that are measured in numbers
+  --seed S              seed of all random numbers; it is printed
+  --short               short form, unless a length is given
+  --hang-after SECONDS  a scenario without progress for this time counts as hung [default: 180]";
 
 /// The parsed command line.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Options {
     pub(super) scenarios: Vec<Scenario>,
     pub(super) on: Option<On>,
     pub(super) seed: u64,
-    pub(super) patience: Duration,
+    pub(super) hang_after: Duration,
     seconds: Option<u64>,
     count: Option<u64>,
     short: bool,
@@ -36,14 +36,14 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// If an argument is not understood.
+    /// If an argument is invalid.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, lexopt::Error> {
         use lexopt::prelude::*;
         let mut options = Options {
             scenarios: Vec::new(),
             on: None,
             seed: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64 % 1_000_000_007),
-            patience: Duration::from_secs(180),
+            hang_after: Duration::from_secs(180),
             seconds: None,
             count: None,
             short: false,
@@ -55,7 +55,7 @@ impl Options {
                 Long("seconds") => options.seconds = Some(parser.value()?.parse()?),
                 Long("count") => options.count = Some(parser.value()?.parse()?),
                 Long("seed") => options.seed = parser.value()?.parse()?,
-                Long("patience") => options.patience = Duration::from_secs(parser.value()?.parse()?),
+                Long("hang-after") => options.hang_after = Duration::from_secs(parser.value()?.parse()?),
                 Long("short") => options.short = true,
                 Value(name) if name == "all" => options.scenarios = SCENARIOS.to_vec(),
                 Value(name) => options.scenarios.push(name.parse_with(scenario_of)?),

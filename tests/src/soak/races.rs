@@ -1,7 +1,7 @@
 //! `cancel` races the start of a task, and `terminate` races its end.
 //!
-//! Each call comes at about the moment at which its result changes. The delay before the next call follows from the
-//! results so far.
+//! Each call is made at about the moment at which its result changes. The results so far determine the delay before the
+//! next call.
 
 use std::{
     collections::VecDeque,
@@ -32,7 +32,7 @@ const RACERS: u32 = 2;
 /// The number of futures that are checked together.
 const BATCH: usize = 512;
 
-/// The number of tasks that are stopped in the same way, one after the other.
+/// The number of tasks that are stopped in the same way, one after another.
 const STREAK: usize = 64;
 
 /// The possible numbers of tasks between the one that was just submitted and the one that is cancelled.
@@ -58,9 +58,9 @@ struct Outcomes {
     /// Ended with a result.
     done: u64,
     /// The number of those for which `terminate` returned `true`.
-    done_before: u64,
-    /// The number of those that have seen the request to stop.
-    saw_it: u64,
+    done_although_terminated: u64,
+    /// The number of those that found the request to stop.
+    found_request: u64,
 }
 
 impl Outcomes {
@@ -69,8 +69,8 @@ impl Outcomes {
         self.terminated += other.terminated;
         self.at_the_end += other.at_the_end;
         self.done += other.done;
-        self.done_before += other.done_before;
-        self.saw_it += other.saw_it;
+        self.done_although_terminated += other.done_although_terminated;
+        self.found_request += other.found_request;
     }
 }
 
@@ -88,8 +88,11 @@ pub(super) fn terminate_races_finish(run: &mut Run) {
     assert_eq!(violations, 0, "no task runs twice");
     assert_eq!(outcomes.cancelled + outcomes.terminated + outcomes.done, run.amount);
     assert!(outcomes.done > 0, "{outcomes:?}: there was no race");
-    // `terminate` promises less, but in our pools a task for which it returns `true` never ends with a result.
-    assert_eq!(outcomes.done_before, 0, "{outcomes:?}: `terminate` returned `true` for tasks that have a result");
+    // This is more than `terminate` promises: in our pools no task has a result after `terminate` returned `true`.
+    assert_eq!(
+        outcomes.done_although_terminated, 0,
+        "{outcomes:?}: `terminate` returned `true` for tasks that have a result"
+    );
     if run.on == On::Threads {
         assert_eq!(outcomes.terminated, 0, "no thread can be stopped");
         assert!(outcomes.cancelled > 0, "{outcomes:?}: there was no race");
@@ -100,7 +103,7 @@ pub(super) fn terminate_races_finish(run: &mut Run) {
     run.figure("stopped", outcomes.terminated);
     run.figure("of those after they noted their end", outcomes.at_the_end);
     run.figure("ended", outcomes.done);
-    run.figure("of those that saw the request to stop", outcomes.saw_it);
+    run.figure("of those that found the request to stop", outcomes.found_request);
 }
 
 type Race<P> = fn(&Track<'_, P>, Range<u32>, Random) -> Outcomes;
@@ -149,7 +152,7 @@ fn go<P: Executor + Debug + 'static>(run: &mut Run, pool: Arc<P>, race: Race<P>)
     (outcomes, journal.violations())
 }
 
-/// A delay that is adjusted towards the one at which a result changes.
+/// A delay that is adjusted until a call has each of its two results often.
 struct Aim {
     nanos: f64,
     up: f64,
@@ -157,14 +160,14 @@ struct Aim {
 }
 
 impl Aim {
-    /// Returns a delay for which this share of the results is "too short".
+    /// Returns a delay that is adjusted until it is too short for this share of the calls.
     fn new(short: f64) -> Aim {
-        // At the wanted share, the steps up and down cancel each other.
+        // At this share, the steps up and down cancel out.
         let step = 0.25_f64;
         Aim { nanos: 2_000.0, up: 1.0 + step * (1.0 - short), down: 1.0 - step * short }
     }
 
-    /// Returns a random delay around this one.
+    /// Returns a random delay near this one.
     fn draw(&self, random: &mut Random) -> Duration {
         Duration::from_nanos((self.nanos * (0.5 + random.below(1000) as f64 / 1000.0)) as u64)
     }
@@ -181,7 +184,7 @@ fn wait_for(time: Duration) {
         if elapsed >= time {
             return;
         }
-        // During a longer wait, another thread may need this core.
+        // During a longer wait, another thread may use this core.
         if elapsed > Duration::from_micros(10) { thread::yield_now() } else { std::hint::spin_loop() }
     }
 }
@@ -194,7 +197,7 @@ fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random
         let lag = random.index(LAGS.len());
         let aim = &mut aims[lag];
         let mut open: VecDeque<(u32, Future<(u32, u32)>)> = VecDeque::new();
-        let mut asked = Vec::new();
+        let mut called = Vec::new();
         for number in tasks.by_ref().take(BATCH) {
             let job = Job { journal: track.journal.key(), number, micros: 0 };
             open.push_back((number, track.pool.submit(run_job, job).expect("accepted")));
@@ -204,14 +207,14 @@ fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random
                 wait_for(aim.draw(&mut random));
                 let cancelled = future.cancel();
                 aim.note(cancelled);
-                asked.push((number, future, cancelled));
+                called.push((number, future, cancelled));
             }
         }
-        asked.extend(open.into_iter().map(|(number, future)| {
+        called.extend(open.into_iter().map(|(number, future)| {
             let cancelled = future.cancel();
             (number, future, cancelled)
         }));
-        for (number, future, cancelled) in asked {
+        for (number, future, cancelled) in called {
             if check_cancel(track, number, &future, cancelled) {
                 outcomes.cancelled += 1;
             } else {
@@ -223,14 +226,14 @@ fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random
     outcomes
 }
 
-/// Checks that exactly one of "ran" and "cancelled" is true, by the future and by the journal.
+/// Checks with the future and the journal that the task either ran or was cancelled.
 fn check_cancel<P>(track: &Track<'_, P>, number: u32, future: &Future<(u32, u32)>, cancelled: bool) -> bool {
     let result = future.result(None);
     let marks = track.journal.marks(number, 1);
     let seen = (future.cancelled(), marks.started.is_some(), marks.ended.is_some());
     match result {
-        Ok(answer) => {
-            assert_eq!((answer, cancelled), ((number, 1), false), "task {number} has a result");
+        Ok(value) => {
+            assert_eq!((value, cancelled), ((number, 1), false), "task {number} has a result");
             assert_eq!(seen, (false, true, true), "task {number} has a result: {marks:?}");
         }
         Err(error) => {
@@ -241,18 +244,18 @@ fn check_cancel<P>(track: &Track<'_, P>, number: u32, future: &Future<(u32, u32)
     cancelled
 }
 
-/// Runs a job. Returns its number and whether it has seen a request to stop.
+/// Runs a job. Returns its number and whether it found a request to stop.
 fn run_stoppable(job: Job) -> (u32, bool) {
     let journal = job.journal.open();
     journal.start(job.number, 1);
     be_busy(job.micros);
-    let asked = task::current().is_some_and(|context| context.is_cancelled());
+    let stop_requested = task::current().is_some_and(|context| context.is_cancelled());
     journal.end(job.number, 1);
-    (job.number, asked)
+    (job.number, stop_requested)
 }
 
 fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random: Random) -> Outcomes {
-    // A stop costs a worker, so most processes must end by themselves. A thread is never stopped.
+    // A stop ends a worker process, so most tasks of processes must end by themselves. A thread is never stopped.
     let mut after_submit = Aim::new(if track.on == On::Threads { 0.5 } else { 0.06 });
     let mut after_start = AfterStart { length: Aim::new(0.96), delay: Aim::new(0.04) };
     let mut outcomes = Outcomes::default();
@@ -269,7 +272,7 @@ fn race_stops<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random: 
     outcomes
 }
 
-/// Submits each task and stops it a moment later.
+/// Submits each task, and stops it after a delay.
 fn stop_after_submit<P: Executor>(
     track: &Track<'_, P>,
     numbers: &[u32],
@@ -280,17 +283,17 @@ fn stop_after_submit<P: Executor>(
     for number in numbers {
         let future = submit_stoppable(track, *number, random.below(4) as u32);
         wait_for(delay.draw(random));
-        let answer = future.terminate(Duration::ZERO);
-        delay.note(answer);
-        check_stop(track, *number, &future, answer, outcomes);
+        let stopped = future.terminate(Duration::ZERO);
+        delay.note(stopped);
+        check_stop(track, *number, &future, stopped, outcomes);
     }
 }
 
 /// Stops tasks between their start and their end.
 struct AfterStart {
-    /// The length of a task. It is adjusted where worker and program agree on the end of a task through shared memory.
+    /// The length of a task. It is adjusted on rings, where shared memory decides whether a task has ended.
     length: Aim,
-    /// The delay after the start. It is adjusted where only the reply tells the end of a task.
+    /// The delay after the start. It is adjusted on other back-ends.
     delay: Aim,
 }
 
@@ -303,26 +306,26 @@ impl AfterStart {
         random: &mut Random,
         outcomes: &mut Outcomes,
     ) {
-        let steers_length = track.on == On::Ring;
+        let adjusts_length = track.on == On::Ring;
         let mut length =
-            || if steers_length { self.length.draw(random).as_micros() as u32 } else { random.below(4) as u32 };
+            || if adjusts_length { self.length.draw(random).as_micros() as u32 } else { random.below(4) as u32 };
         let futures: Vec<_> = numbers.iter().map(|number| submit_stoppable(track, *number, length())).collect();
         for (number, future) in numbers.iter().zip(&futures) {
-            let mut looks = 0_u32;
+            let mut checks = 0_u32;
             while track.journal.marks(*number, 1).started.is_none() {
-                looks += 1;
-                if looks.is_multiple_of(256) { thread::yield_now() } else { std::hint::spin_loop() }
+                checks += 1;
+                if checks.is_multiple_of(256) { thread::yield_now() } else { std::hint::spin_loop() }
             }
-            if !steers_length {
+            if !adjusts_length {
                 wait_for(self.delay.draw(random));
             }
-            let answer = future.terminate(Duration::ZERO);
-            if steers_length {
-                self.length.note(!answer);
+            let stopped = future.terminate(Duration::ZERO);
+            if adjusts_length {
+                self.length.note(!stopped);
             } else {
-                self.delay.note(answer);
+                self.delay.note(stopped);
             }
-            check_stop(track, *number, future, answer, outcomes);
+            check_stop(track, *number, future, stopped, outcomes);
         }
     }
 }
@@ -336,27 +339,30 @@ fn check_stop<P>(
     track: &Track<'_, P>,
     number: u32,
     future: &Future<(u32, bool)>,
-    answer: bool,
+    stopped: bool,
     outcomes: &mut Outcomes,
 ) {
     let result = future.result(None);
     let marks = track.journal.marks(number, 1);
     let (started, ended) = (marks.started.is_some(), marks.ended.is_some());
     match result {
-        Ok((task, saw_it)) => {
+        Ok((task, found_request)) => {
             assert_eq!((task, started, ended), (number, true, true), "task {number} has a result: {marks:?}");
             outcomes.done += 1;
-            outcomes.done_before += u64::from(answer);
-            outcomes.saw_it += u64::from(saw_it);
+            outcomes.done_although_terminated += u64::from(stopped);
+            outcomes.found_request += u64::from(found_request);
         }
         Err(error) => match error.kind() {
             ErrorKind::Cancelled => {
-                assert_eq!((answer, started), (true, false), "task {number} was cancelled: {marks:?}");
+                assert_eq!((stopped, started), (true, false), "task {number} was cancelled: {marks:?}");
                 assert!(future.cancelled(), "task {number} was cancelled");
                 outcomes.cancelled += 1;
             }
             ErrorKind::Terminated => {
-                assert!(answer && !future.cancelled(), "task {number} was stopped, and `terminate` returned {answer}");
+                assert!(
+                    stopped && !future.cancelled(),
+                    "task {number} was stopped, and `terminate` returned {stopped}"
+                );
                 outcomes.terminated += 1;
                 outcomes.at_the_end += u64::from(ended);
             }

@@ -1,16 +1,17 @@
 //! The system resources that this program holds: descriptors, threads, mappings, children, memory.
 
 use std::{fmt, fs};
+
 use test_support::{children, open_descriptors, state, threads};
 
-use super::heap;
+use crate::heap;
 
-/// See the [module](self).
+/// The number of each resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Resources {
     pub(super) descriptors: usize,
     pub(super) threads: usize,
-    /// Mappings of the shared memory between this program and its workers.
+    /// Mappings of the memory that is shared with workers.
     pub(super) links: usize,
     pub(super) mappings: usize,
     /// Children, zombies included.
@@ -70,8 +71,8 @@ pub(super) fn resident_kib(process: &str) -> usize {
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or_default()
 }
 
-/// Returns the same, counted page by page, with swapped pages. The kernel updates the other number late, by some pages
-/// for each processor.
+/// Returns the resident and swapped memory of a process, counted page by page. The number of [`resident_kib`] may be
+/// late by some pages for each processor.
 ///
 /// Returns `None` if the process does not exist or is a zombie.
 pub(super) fn counted_kib(pid: u32) -> Option<usize> {

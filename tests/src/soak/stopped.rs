@@ -1,4 +1,4 @@
-//! A worker that is stopped, so that what is read about it does not change.
+//! A worker that is stopped, so that its state does not change while it is read.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -20,7 +20,7 @@ impl Stopped {
     pub(super) fn stop(pool: &ProcessPoolExecutor, pid: u32) -> Option<Stopped> {
         let worker = handle_of(pool, pid)?;
         pidfd_send_signal(&worker, Signal::STOP).ok()?;
-        // The status stays available to the pool.
+        // With `NOWAIT`, the pool can still read the status.
         let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         loop {
             match waitid(WaitId::PidFd(worker.as_fd()), options) {

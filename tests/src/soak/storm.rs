@@ -30,7 +30,7 @@ const USERS: u32 = 4;
 /// The number of futures that each of them has at the same time.
 const OPEN: usize = 48;
 
-/// The journal has space for this many tasks a second: more than two cores can run.
+/// The journal is made for this many tasks a second, which is more than two cores can run.
 const TASKS_A_SECOND: u64 = 40_000;
 
 const KILLS_A_SECOND: u32 = 10;
@@ -38,7 +38,7 @@ const KILLS_A_SECOND: u32 = 10;
 /// The largest number of retries.
 const MOST_RETRIES: u32 = 3;
 
-/// A task that is not known to be done, and what was done to its future.
+/// A task whose future is open, and the calls that were made on its future.
 struct Open {
     number: u32,
     retries: u32,
@@ -51,7 +51,7 @@ struct Open {
     terminate: bool,
 }
 
-/// What the user of a task knows when the task has ended.
+/// The calls that were made on a future, and how its task ended.
 #[derive(Clone, Copy, Debug)]
 struct History {
     number: u32,
@@ -66,7 +66,7 @@ enum End {
     Done(u32),
     Cancelled,
     Terminated,
-    /// With this process.
+    /// With this worker process.
     Died(u32),
     /// The future was dropped before it was read.
     Unknown,
@@ -109,7 +109,7 @@ pub(super) fn storm(run: &mut Run) {
     // This waits for running tasks and for callbacks.
     end(pool);
     check(&journal, &called, &histories, &kills);
-    // A task that waits for another attempt can be cancelled, although its first attempt has started.
+    // A task can be cancelled between two attempts, although the first has started.
     let late = |history: &&History| history.end == End::Cancelled && journal.starts(history.number) > 0;
     let cancelled_late = histories.iter().filter(late).count();
     let count = |wanted: fn(&End) -> bool| histories.iter().filter(|history| wanted(&history.end)).count();
@@ -140,9 +140,9 @@ fn use_pool(shared: &Shared, tasks: u32, mut random: Random) -> Vec<History> {
         let chosen = &mut open[at];
         match random.below(64) {
             0..12 => {
-                let answer = chosen.future.cancel();
-                assert!(chosen.cancel != Some(true) || answer, "a cancelled task stays cancelled");
-                chosen.cancel = Some(answer);
+                let cancelled = chosen.future.cancel();
+                assert!(chosen.cancel != Some(true) || cancelled, "a cancelled task stays cancelled");
+                chosen.cancel = Some(cancelled);
             }
             12 => chosen.terminate |= chosen.future.terminate(Duration::from_millis(random.below(3))),
             13..20 => {
@@ -199,7 +199,7 @@ impl Open {
         History { number: self.number, retries: self.retries, callbacks: self.callbacks, end }
     }
 
-    /// Returns the end of the task, if it comes in time, and checks it against earlier results of the methods.
+    /// Returns the end of the task, or `None` after the time-out, and checks it against the earlier calls.
     fn wait(&self, timeout: Option<Duration>) -> Option<End> {
         let number = self.number;
         let end = match self.future.result(timeout) {
@@ -223,7 +223,7 @@ impl Open {
         assert!(self.future.done() && !self.future.running());
         assert_eq!(self.future.cancelled(), end == End::Cancelled, "task {number}: {end:?}");
         match end {
-            // `terminate` cancels a task that waits.
+            // `terminate` cancels a task that has not started.
             End::Cancelled => {
                 assert!(was_cancelled || was_stopped, "task {number} ended as cancelled without a cancel")
             }
@@ -258,7 +258,7 @@ fn check(journal: &Journal, called: &[AtomicU32], histories: &[History], kills: 
                 allowed.len() - 1
             }
             End::Cancelled => allowed.len(),
-            // It may have ended, been stopped or been lost.
+            // The last attempt that started may have ended, or been stopped or lost.
             End::Terminated | End::Unknown => {
                 allowed.iter().rposition(|marks| marks.started.is_some()).unwrap_or_default()
             }

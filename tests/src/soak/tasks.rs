@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::Key;
 
-/// A small task, which notes its start, is busy for some microseconds, and notes its end.
+/// A small task. It notes its start, is busy for some microseconds, and notes its end.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Job {
     pub(super) journal: Key,
@@ -41,7 +41,7 @@ pub(super) fn be_busy(micros: u32) {
     }
 }
 
-/// Waits at a counter of the journal until `many` tasks have come there.
+/// Increments a counter of the journal, and waits until `many` tasks have done so.
 pub(super) fn rendezvous((journal, counter, many): (Key, usize, u64)) -> u32 {
     let journal = journal.open();
     let counter = journal.counter(counter);

@@ -17,12 +17,11 @@ use super::{
 
 const WIDTH: usize = 2;
 
-/// How much more memory may be resident at the end than at the start. The allocator keeps a varying amount of freed
-/// memory. In the long form, a leak of a hundred bytes for each worker exceeds this.
+/// How much more memory may be resident at the end than at the start, because the allocator keeps a varying amount of
+/// freed memory. In the long form, a leak of a hundred bytes for each worker exceeds this.
 const RESIDENT_NOISE_KIB: usize = 1024;
 
-/// How many more mappings there may be. The allocator makes some, and the C library keeps the stacks of threads that
-/// have ended.
+/// How many more mappings there may be. The allocator creates some, and the C library keeps stacks of ended threads.
 const MAPPING_NOISE: usize = 4;
 
 /// How many more bytes may be allocated, because some tables grow by doubling.
@@ -78,7 +77,7 @@ pub(super) fn one_task_per_worker(run: &mut Run) {
     let journal = Journal::new(tasks, 1);
     let pool = run.build(run.builder(WIDTH).max_tasks_per_worker(1));
     let mut next = 0;
-    // The most recent workers. The system uses a process id again after thousands of others.
+    // The most recent workers. Older process ids may be used again.
     let mut pids: Vec<u32> = Vec::new();
     let one_each = |run: &mut Run, many: u64| {
         let numbers = next..next + many as u32;
@@ -106,7 +105,7 @@ fn check_for_leaks(run: &mut Run, pool: &ProcessPoolExecutor, journal: &Journal,
     const PARTS: u64 = 10;
     let sizes: Vec<u64> =
         (0..PARTS).map(|part| (run.amount * (part + 1) / PARTS) - (run.amount * part / PARTS)).collect();
-    // All workers run, and buffers have their final size.
+    // First every worker runs a task, so that all workers exist.
     let futures: Vec<_> =
         (0..WIDTH).map(|_| pool.submit(rendezvous, (journal.key(), 0, WIDTH as u64)).expect("accepted")).collect();
     futures.iter().for_each(|future| assert!(future.result(None).is_ok()));
@@ -140,12 +139,12 @@ fn check_for_leaks(run: &mut Run, pool: &ProcessPoolExecutor, journal: &Journal,
     }
 }
 
-/// Waits until all workers are idle and nothing of earlier workers is left. If something is left forever, the watchdog
-/// says what.
+/// Waits until all workers are idle and no resource of earlier workers is left. If one is left forever, the watchdog
+/// reports it.
 fn at_rest(watch: &Watchdog, pool: &ProcessPoolExecutor, first: Option<Resources>) -> Resources {
     let mut last = Resources::now();
     loop {
-        // The kernel removes what has ended from its lists a moment later, without an event.
+        // The kernel removes ended processes and threads from its lists some time later, without an event.
         thread::park_timeout(Duration::from_millis(5));
         let now = Resources::now();
         // A worker that is being started has other descriptors than an idle one.

@@ -27,38 +27,38 @@ struct Shared {
 #[derive(Default)]
 struct State {
     is_over: bool,
-    last_sign: Option<Instant>,
-    doing: String,
-    looks: String,
+    last_progress: Option<Instant>,
+    step: String,
+    details: String,
     pools: Vec<Weak<dyn Debug + Send + Sync>>,
 }
 
 impl Watchdog {
     /// Starts the watchdog. `title` names the scenario in the report and says how to run it again.
-    pub(super) fn start(title: String, patience: Duration) -> Watchdog {
+    pub(super) fn start(title: String, hang_after: Duration) -> Watchdog {
         let shared: Arc<Shared> = Arc::default();
-        shared.state.lock().last_sign = Some(Instant::now());
+        shared.state.lock().last_progress = Some(Instant::now());
         let watched = shared.clone();
-        let thread = thread::Builder::new().name("watchdog".into()).spawn(move || run(&watched, &title, patience));
+        let thread = thread::Builder::new().name("watchdog".into()).spawn(move || run(&watched, &title, hang_after));
         Watchdog { shared, thread: Some(thread.expect("a thread can be started")) }
     }
 
     /// Reports progress.
     pub(super) fn progress(&self) {
-        self.shared.state.lock().last_sign = Some(Instant::now());
+        self.shared.state.lock().last_progress = Some(Instant::now());
     }
 
     /// Names the step that begins, and reports progress.
     pub(super) fn begin(&self, what: impl Into<String>) {
         let mut state = self.shared.state.lock();
-        state.last_sign = Some(Instant::now());
-        state.doing = what.into();
-        state.looks.clear();
+        state.last_progress = Some(Instant::now());
+        state.step = what.into();
+        state.details.clear();
     }
 
-    /// Describes the current state, without reporting progress.
-    pub(super) fn describe(&self, like: impl Into<String>) {
-        self.shared.state.lock().looks = like.into();
+    /// Adds details of the current step to the report, without reporting progress.
+    pub(super) fn describe(&self, details: impl Into<String>) {
+        self.shared.state.lock().details = details.into();
     }
 
     /// Adds a pool to the report.
@@ -80,19 +80,19 @@ impl Drop for Watchdog {
     }
 }
 
-fn run(shared: &Shared, title: &str, patience: Duration) {
+fn run(shared: &Shared, title: &str, hang_after: Duration) {
     let mut state = shared.state.lock();
     while !state.is_over {
-        let since = state.last_sign.map_or(Duration::ZERO, |sign| sign.elapsed());
-        if since >= patience {
+        let since = state.last_progress.map_or(Duration::ZERO, |progress| progress.elapsed());
+        if since >= hang_after {
             let pools: Vec<_> = state.pools.iter().filter_map(Weak::upgrade).collect();
-            eprintln!("{title} HANGS: no progress for {since:.1?} while {}{}", state.doing, state.looks);
+            eprintln!("{title} HANGS: no progress for {since:.1?} while {}{}", state.step, state.details);
             for pool in &pools {
                 eprintln!("{pool:#?}");
             }
             // All other threads are stuck. The workers end with this process.
             process::exit(3);
         }
-        shared.over.wait_for(&mut state, patience - since);
+        shared.over.wait_for(&mut state, hang_after - since);
     }
 }

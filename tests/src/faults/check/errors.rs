@@ -17,8 +17,8 @@ pub(super) fn check(error: &Error, expected: &Failure, fault: Fault, task: &str,
     found.and_then(|()| has_stderr_line(error, expected, fault).map_err(|what| format!("{what}, in {error:?}")))
 }
 
-/// Checks the error of a task that ran when the fault happened outside of it. The standard error may be that of another
-/// thread, so it is not checked.
+/// Checks the error of a task that ran while the fault happened on another thread. The standard error is not checked,
+/// because it may belong to that thread.
 pub(super) fn check_of_another(error: &Error, expected: &Failure, task: &str, pid: u32) -> Result<(), String> {
     let found = kind(error, expected.kind)
         .and_then(|()| is_message(error, &expected.message(task, &pid.to_string(), PREFIX)))

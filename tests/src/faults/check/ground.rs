@@ -50,7 +50,7 @@ impl Ground {
         point(self.run, &self.signs)
     }
 
-    /// Drops the pool. If the check has failed and anything may still run, the pool is terminated.
+    /// Drops the pool. If the check has failed, tasks may still run, so the pool is terminated.
     pub(super) fn close(self, drains: bool) {
         if !drains {
             self.pool.shutdown(Shutdown::Terminate { grace: Duration::ZERO });
@@ -76,7 +76,7 @@ impl Ground {
     }
 
     /// Keeps all workers but one busy.
-    pub(super) fn occupy_others(&self) -> Result<Blockers, String> {
+    pub(super) fn block_others(&self) -> Result<Blockers, String> {
         self.blockers("beside", self.run.workers - 1)
     }
 
@@ -88,19 +88,19 @@ impl Ground {
             blockers.futures.push(future);
         }
         let list = format!("{name}.runs");
-        // A task does not run again when its worker has ended, so none signs in twice.
+        // These tasks have no retries, so none signs in twice.
         wait_until(&format!("{count} tasks that run at the same time"), || self.signs.list(&list).len() >= count)?;
         Ok(blockers)
     }
 
-    /// Checks that the pool has all of its workers and no others, and that each runs a task. `goes_on` tells whether
-    /// the victim's worker must be among them.
+    /// Checks that the pool has all of its workers and no others, and that each runs a task. The victim's worker must
+    /// be among them exactly if `goes_on` is true.
     pub(super) fn is_at_full_width(&self, struck: u32, goes_on: bool) -> Result<(), String> {
         let blockers = self.blockers("width", self.run.workers)?;
         let known: BTreeSet<u32> = self.pool.worker_pids().into_iter().collect();
         let workers = blockers.open()?;
         if workers.len() != self.run.workers || known != workers {
-            return Err(format!("tasks ran on the workers {workers:?}, and the pool says that it has {known:?}"));
+            return Err(format!("tasks ran on the workers {workers:?}, and the pool reports {known:?}"));
         }
         if let Some(dead) = known.iter().find(|pid| !test_support::is_alive(**pid)) {
             return Err(format!("worker {dead} of {known:?} does not run"));
@@ -112,7 +112,7 @@ impl Ground {
         }
     }
 
-    /// Waits until a worker has come to the place, and returns it.
+    /// Waits until a worker has arrived at the place, and returns it.
     pub(super) fn wait_for_arrival(&self) -> Result<u32, String> {
         wait_until("the arrival at the place", || !self.signs.list("arrived").is_empty())?;
         self.arrived().ok_or_else(|| "no worker has arrived".to_string())
@@ -146,7 +146,7 @@ fn builder(run: Run) -> ProcessPoolBuilder {
 }
 
 fn point(run: Run, signs: &Signs) -> Point {
-    Point { fault: run.fault, place: run.place, home: std::process::id(), signs: signs.clone() }
+    Point { fault: run.fault, place: run.place, check_process: std::process::id(), signs: signs.clone() }
 }
 
 /// Short tasks, each with the number that it doubles.
@@ -161,7 +161,7 @@ impl ShortTasks {
         }
     }
 
-    /// Checks that each has a result or an error, and returns the errors.
+    /// Waits for all results, and returns the errors.
     pub(super) fn failures(self) -> Result<Vec<Error>, String> {
         let mut errors = Vec::new();
         for (n, future) in self.0 {
@@ -182,7 +182,7 @@ impl ShortTasks {
         }
     }
 
-    /// Submits tasks of which every second takes some milliseconds, so that a fault can happen in one.
+    /// Submits tasks of which every second takes some milliseconds, so that a fault may happen inside a task.
     pub(super) fn submit_slower(pool: &impl Backend, count: u32, limit: Option<Duration>) -> Result<Self, String> {
         let options = || match limit {
             Some(limit) => TaskOptions::new().name(SHORT).time_limit(limit),

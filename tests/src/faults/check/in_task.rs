@@ -22,13 +22,14 @@ pub(super) const VICTIM: &str = "the victim";
 /// The grace period of a task that ignores `SIGTERM`.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// Time limits for a task that loops. The next is tried if a busy machine ends the task before the fault.
+/// Time limits for a task that loops. The next one is tried if the machine is so busy that the limit ends the task
+/// before the fault.
 const LIMITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(20)];
 
-/// Checks the victim, and other tasks before, beside and behind it.
+/// Checks the victim, and the tasks before it, beside it and behind it.
 pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
-    let beside = ground.occupy_others()?;
+    let beside = ground.block_others()?;
     let struck = Victim::submit(ground)?;
     let behind = ground.short_tasks(2 * ground.width() + 1)?;
     struck.strike(ground)?;
@@ -47,7 +48,7 @@ fn is_replaced(expected: Cell) -> bool {
     }
 }
 
-/// A task that has come to the place of the fault.
+/// A task that has arrived at the place of the fault.
 pub(super) struct Victim {
     pub(super) pid: u32,
     future: Future<Outcome>,
@@ -80,7 +81,7 @@ impl Victim {
         }
     }
 
-    /// Makes the fault happen, and terminates the task if it has to be.
+    /// Makes the fault happen, and terminates the task if the fault does not end it.
     pub(super) fn strike(&self, ground: &Ground) -> Result<(), String> {
         ground.go(self.pid)?;
         let stopped = match ground.run.fault {

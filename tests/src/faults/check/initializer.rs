@@ -43,7 +43,7 @@ fn breaks(ground: &Ground, failure: &Failure) -> Result<usize, String> {
     Ok(errors.len())
 }
 
-/// Returns the error of a task, whether the pool was broken before it was submitted or after.
+/// Returns the error of a task, from `submit` or from its future.
 fn refusal(ground: &Ground, n: u32) -> Result<Error, String> {
     match ground.pool.submit(double, n) {
         Err(error) => Ok(error),

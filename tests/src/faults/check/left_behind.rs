@@ -17,7 +17,7 @@ use super::{
     not_here,
 };
 
-/// The time limit of short tasks, in which a worker may be stopped.
+/// The time limit of short tasks whose worker may be stopped by a signal.
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// Checks a fault while the pool has no task.
@@ -28,21 +28,22 @@ pub(super) fn check_idle(ground: &Ground, expected: Cell) -> Result<usize, Strin
     wait_until("the fault", || has_happened(ground, pid))?;
     ground.short_tasks(3 * ground.width())?.give_results("after the fault")?;
     match expected {
-        Cell::Unhurt => ground.is_at_full_width(pid, true)?,
+        Cell::NoLoss => ground.is_at_full_width(pid, true)?,
         Cell::Replaced => ground.is_at_full_width(pid, false)?,
         other => return Err(not_here(other)),
     }
     Ok(0)
 }
 
-/// Checks a fault while short tasks run. At most the task of the worker is lost.
+/// Checks a fault while short tasks run. At most the task that the worker runs is lost.
 pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usize, String> {
     const ROUNDS_BEFORE: u32 = 3;
     const ROUNDS_AFTER: u32 = 3;
     ground.warm_up()?;
     let pid = prepare(ground)?;
     let limit = (ground.run.fault == Fault::Stopped).then_some(LIMIT);
-    // Chance decides where the fault happens. Half of the pools make one of the two likely.
+    // Whether the fault happens in a task depends on timing. Pools with an odd number of workers make that likely, and
+    // the others unlikely.
     let in_a_task = ground.run.workers % 2 == 1;
     let mut failures = Vec::new();
     let (mut rounds_before, mut rounds_after) = (0, 0);
@@ -60,7 +61,7 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
         }
         failures.extend(tasks.failures()?);
         let is_over = match expected {
-            Cell::Unhurt => has_happened(ground, pid),
+            Cell::NoLoss => has_happened(ground, pid),
             _ => !is_alive(pid),
         };
         rounds_after += u32::from(rounds_before >= ROUNDS_BEFORE && is_over);
@@ -69,13 +70,13 @@ pub(super) fn check_between_tasks(ground: &Ground, expected: Cell) -> Result<usi
         }
     }
     match (expected, failures.as_slice()) {
-        (Cell::Unhurt, []) => ground.is_at_full_width(pid, true)?,
+        (Cell::NoLoss, []) => ground.is_at_full_width(pid, true)?,
         (Cell::MayFail(_), []) => ground.is_at_full_width(pid, false)?,
         (Cell::MayFail(failure), [error]) => {
             errors::check_of_another(error, &failure, SHORT, pid)?;
             ground.is_at_full_width(pid, false)?;
         }
-        (Cell::Unhurt | Cell::MayFail(_), errors) => {
+        (Cell::NoLoss | Cell::MayFail(_), errors) => {
             return Err(format!("{} tasks have failed: {errors:?}", errors.len()));
         }
         (other, _) => return Err(not_here(other)),

@@ -23,7 +23,7 @@ pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
 /// Checks that all tasks that were accepted before the pool was closed succeed, except the victim.
 fn check_last_task(ground: &Ground, expected: Cell) -> Result<usize, String> {
     ground.warm_up()?;
-    let beside = ground.occupy_others()?;
+    let beside = ground.block_others()?;
     let struck = Victim::submit(ground)?;
     let behind = ground.short_tasks(2 * ground.width() + 1)?;
     ground.pool.close(Shutdown::Drain);
