@@ -19,6 +19,10 @@ use crate::transport::Claim;
 /// The least time for the reply of a task whose claim said that it had finished when it was stopped.
 const REPLY_GRACE: Duration = Duration::from_secs(1);
 
+/// The least time between two checks of a worker's time limits. Without it, the supervisor would check a task whose
+/// limit is zero, and which its worker has not started, without a pause.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
+
 /// Returns the time after the signals of a transition that began at `now`. Sending one may take long, because all
 /// processes are searched for descendants of the worker.
 fn after_signals(now: Instant) -> Instant {
@@ -166,7 +170,7 @@ impl State {
                 again
             }
         };
-        let next = behind.into_iter().chain(next_check).min();
+        let next = behind.into_iter().chain(next_check).min().map(|next| next.max(CHECK_INTERVAL));
         if let Some(at) = next.and_then(|next| now.checked_add(next)) {
             self.set_limit_check(id, at, &mut deferred);
         }

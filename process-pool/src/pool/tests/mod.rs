@@ -227,17 +227,22 @@ impl Bench {
 
     /// Lets the worker finish its running task and begin the next.
     fn finish(&mut self, slot: usize) {
+        self.finish_front(slot);
+        self.twins[slot].start_next();
+        self.dispatch();
+        if self.worker(slot).in_flight().len() == 1 {
+            self.twins[slot].start_next();
+        }
+    }
+
+    /// Lets the worker finish its running task.
+    fn finish_front(&mut self, slot: usize) {
         let running = self.worker(slot).in_flight().front().expect("something runs").sequence;
         self.twins[slot].change(running, Claim::Running { item: 0 }, Claim::Finished);
         let now = self.now;
         let ended = self.worker(slot).on_outcome(running, vec![0].into(), now);
         let Ok(Some((job, reply))) = ended else { panic!("not the last outcome") };
         drop(job.task.complete(reply));
-        self.twins[slot].start_next();
-        self.dispatch();
-        if self.worker(slot).in_flight().len() == 1 {
-            self.twins[slot].start_next();
-        }
     }
 
     fn pass(&mut self, time: Duration) {

@@ -40,6 +40,29 @@ fn time_limits_set_one_timer_per_worker() {
 }
 
 #[test]
+fn a_limit_however_short_is_not_checked_without_a_pause() {
+    for limit in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(1)] {
+        let mut bench = Bench::new(&[8]);
+        bench.submit_many(1);
+        bench.twins[0].start_next();
+        // It waits behind the task that runs, and then alone for its worker to start it.
+        bench.submit(TaskOptions::new().time_limit(limit));
+        for waits_alone in [false, true] {
+            if waits_alone {
+                bench.finish_front(0);
+            }
+            bench.now += Duration::from_millis(1);
+            let mut checks = 0;
+            while let Some(timer) = bench.state.timers.due(bench.now) {
+                perform(bench.state.on_timer(timer, false, bench.now));
+                checks += 1;
+                assert!(checks < 10, "a limit of {limit:?} is checked without a pause");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_task_that_no_worker_lives_to_start_fails() {
     let mut bench = Bench::new(&[1]);
     bench.submit_many(1);
