@@ -1,6 +1,6 @@
 //! One job, three executors: `cargo run --example swap -- inline|threads|processes`.
 //!
-//! The argument chooses the executor. `longest_walk` does not know which one it is.
+//! The argument chooses the executor. `longest_walk` is the same for all of them.
 
 use concurrent_futures::{Backend, Error, Executor, InlineExecutor, ProcessPoolExecutor, ThreadPoolExecutor};
 
@@ -15,7 +15,8 @@ fn longest_in((first, last): (u64, u64)) -> (u64, u64) {
     (first..=last).map(|start| (steps(start), start)).max().unwrap_or_default()
 }
 
-/// Runs on every executor: `map` distributes the ranges and returns the results in order.
+/// Returns the longest walk of all ranges, on any executor: `map` distributes the ranges and yields the results in
+/// order.
 fn longest_walk(executor: &dyn Backend) -> Result<(u64, u64), Error> {
     let ranges = (0..100).map(|n| (n * 3_000 + 1, (n + 1) * 3_000));
     let mut longest = (0, 0);
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "threads" => Box::new(ThreadPoolExecutor::new(4)?),
         "processes" => Box::new(ProcessPoolExecutor::new(4)?),
         other => {
-            return Err(format!("`{other}` is not an executor: say inline, threads or processes").into());
+            return Err(format!("`{other}` is not an executor: choose inline, threads or processes").into());
         }
     };
     let (steps, start) = longest_walk(&*executor)?;

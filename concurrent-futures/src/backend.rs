@@ -3,10 +3,10 @@
 //! A back-end implements [`Backend`](crate::Backend), whose four methods handle a [`Task`](crate::Task). Its users get
 //! [`Executor`](crate::Executor), which every `Backend` implements. These modules add what some back-ends need:
 //!
-//! - [`host`]: questions that a future asks its back-end, such as withdrawing a task from a worker's queue.
+//! - [`host`]: requests of a future to its back-end, such as withdrawing a task from a worker's queue.
 //! - [`function`] and [`codec`]: how a function and its argument reach another process.
-//! - [`fork`]: how a back-end notices that it runs in a forked child.
+//! - [`fork`]: how a back-end finds out that it runs in a forked child.
 //!
-//! The crate `conformance` tests a back-end against the rules that every back-end keeps.
+//! The crate `conformance` tests a back-end against the rules that every back-end must follow.
 
 pub use executor_core::{codec, fork, function, host};

@@ -69,15 +69,14 @@
 //!
 //! # Big data
 //!
-//! Threads move arguments and results; nothing is copied, whatever their size. Processes copy them through shared
-//! memory:
+//! Threads move arguments and results without copying, whatever their size. Processes copy them through shared memory:
 //!
 //! - Fastest are `Vec<u8>`, `String` and vectors of numbers such as `Vec<f64>`, as the whole argument or the whole
 //!   result. They are copied as blocks of memory.
-//! - In a struct, a field `Vec<u8>` takes about twice as long. There is no limit on the size of a value but memory.
+//! - In a struct, a field `Vec<u8>` takes about twice as long. Only memory limits the size of a value.
 //! - For many small items, use [`map`](Executor::map): it sends them in chunks.
-//! - Data that a file holds already: send its path, and let the task read it. Open files and shared memory reach
-//!   workers through [`pass_fds`](ProcessPoolBuilder::pass_fds).
+//! - If a file has the data already, send its path and let the task read it. [`pass_fds`](ProcessPoolBuilder::pass_fds)
+//!   passes open files and shared memory to workers.
 //!
 //! # Features
 //!
@@ -85,7 +84,7 @@
 //! |---|---|---|
 //! | `threads` | yes | [`ThreadPoolExecutor`] |
 //! | `processes` | yes | [`ProcessPoolExecutor`]; Unix only |
-//! | `rayon` | no | `RayonExecutor`, which runs tasks on a rayon pool that the program has already |
+//! | `rayon` | no | `RayonExecutor`, which runs tasks on an existing rayon pool |
 //! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths |
 //!
 //! A library that only takes executors turns all of them off, and the program that uses it chooses.
@@ -102,7 +101,7 @@
 //! | `with ThreadPoolExecutor() as e:` | `let e = ThreadPoolExecutor::new(n)?;`: dropping it waits for all its tasks |
 //! | `e.shutdown(cancel_futures=True)` | `e.shutdown(Shutdown::CancelPending)` |
 //! | `e.terminate_workers()` | `e.shutdown(Shutdown::Terminate { grace })` |
-//! | `BrokenProcessPool` for all | `WorkerDied` for the task that did it |
+//! | `BrokenProcessPool` for all | `WorkerDied` for the task that the worker was running |
 
 pub mod backend;
 
@@ -124,11 +123,11 @@ pub use executor_core::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
 #[doc(inline)]
 pub use executor_core::{Error, ErrorKind, Panic, WorkerDeath};
 
-// What a task can ask about itself.
+// What a task can read about itself.
 #[doc(inline)]
 pub use executor_core::task;
 
-// The pools, each of which may be off. Their crates are here too, because programs name `process_pool::init`.
+// The pools, which are optional. Their crates are exported too, because programs call `process_pool::init`.
 #[cfg(feature = "processes")]
 pub use process_pool;
 #[cfg(feature = "processes")]
@@ -143,7 +142,7 @@ pub use thread_pool::RayonExecutor;
 #[doc(inline)]
 pub use thread_pool::{Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
 
-/// Runs the code of the documents at the root as tests.
+/// Runs the examples of the documents at the root as tests.
 #[cfg(all(doctest, feature = "threads", feature = "processes"))]
 mod documents {
     #[doc = include_str!("../../README.md")]

@@ -31,7 +31,7 @@ pub struct Args {
     pub executors: Vec<Choice>,
     pub workers: NonZeroUsize,
     pub top: usize,
-    /// The paths; empty for the default.
+    /// The paths. If there are none, the default is used.
     pub paths: Vec<PathBuf>,
 }
 
@@ -79,7 +79,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt
     }
     let workers = match workers {
         Some(workers) => workers,
-        // The processors that the process may use, which can be fewer than the machine has. One if that is unknown.
+        // The number of processors that this process may use, or one if that is unknown.
         None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
     Ok(Command::Run(Args { executors, workers, top, paths }))
@@ -91,6 +91,6 @@ fn choices(name: &str) -> Result<Vec<Choice>, String> {
     }
     match Choice::ALL.into_iter().find(|choice| choice.name() == name) {
         Some(choice) => Ok(vec![choice]),
-        None => Err("it is one of inline, threads, processes, all".to_owned()),
+        None => Err("it must be inline, threads, processes or all".to_owned()),
     }
 }

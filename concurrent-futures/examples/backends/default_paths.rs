@@ -1,4 +1,4 @@
-//! The default input: thousands of real files, which everyone who has built this workspace has.
+//! The default input: the sources of dependencies, which exist wherever this workspace was built.
 
 use std::collections::HashSet;
 use std::env;
@@ -12,8 +12,8 @@ pub struct DefaultPaths {
     pub what: String,
 }
 
-/// The sources of those packages in this workspace's `Cargo.lock` that cargo has downloaded; if there are none, all
-/// sources that cargo has downloaded.
+/// Returns the downloaded sources of the packages in this workspace's `Cargo.lock`, or all downloaded sources if there
+/// are none of those.
 pub fn find() -> Result<DefaultPaths, String> {
     let sources =
         cargo_home().ok_or("neither CARGO_HOME nor HOME is set; name a PATH to walk")?.join("registry").join("src");
@@ -52,7 +52,7 @@ fn cargo_home() -> Option<PathBuf> {
     }
 }
 
-/// Sorted, because the digest over all files depends on their order.
+/// Returns the directories in a directory. They are sorted, because the digest over all files depends on their order.
 fn directories_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut directories = Vec::new();
     for entry in fs::read_dir(path)? {
@@ -69,7 +69,7 @@ fn directories_in(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// file with one key on each line, so it can be read without a TOML parser.
 fn locked_packages() -> HashSet<String> {
     let lock_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
-    // An installed binary has no workspace beside it. Then no package is known, and all sources are used.
+    // An installed binary has no workspace beside it. Then no package is found, and all sources are used.
     let lock_file = fs::read_to_string(lock_file).unwrap_or_default();
     let mut packages = HashSet::new();
     let mut name = "";

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first ends the job in an orderly way, the second immediately.
+//! Ctrl-C: the first cancels the waiting tasks, the second ends the program immediately.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,11 +39,11 @@ impl Interrupt {
         self.shared.requested.load(Ordering::SeqCst)
     }
 
-    /// Makes Ctrl-C cancel the waiting tasks of `executor` immediately, and not when the next result arrives.
+    /// Makes Ctrl-C cancel the waiting tasks of `executor` immediately, and not only when the next result arrives.
     pub fn cancels(&self, executor: Option<Arc<dyn Backend>>) {
-        // A panic poisons the lock, but cannot leave the executor half stored.
+        // The value is valid even if the lock is poisoned.
         *self.shared.executor.lock().unwrap_or_else(PoisonError::into_inner) = executor;
-        // Ctrl-C may have been pressed before there was anything to cancel.
+        // Ctrl-C may have been pressed before this call.
         if self.requested() {
             self.cancel_waiting();
         }

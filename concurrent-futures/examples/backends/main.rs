@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The job is a census of source files: SHA-256, lines, words, bytes and the most frequent identifiers. `census::take`
-//! does it with a `&dyn Backend`; this file only chooses which.
+//! does it on a `&dyn Backend`; this file only chooses the back-end.
 //!
 //! The exit code is 0 if all results are complete and equal, 1 if not, 2 if the command line is wrong, and 130 after
 //! Ctrl-C.
@@ -16,6 +16,7 @@ mod args;
 mod census;
 mod default_paths;
 mod interrupt;
+mod job_size;
 mod progress;
 mod report;
 mod warm_up;
@@ -38,15 +39,15 @@ use interrupt::Interrupt;
 use progress::Progress;
 use report::{Comparison, Run};
 
-/// Enough files that sending a task costs little compared with its work, and few enough that the last tasks end
-/// together.
+/// The number is so high that sending a task costs little compared with its work, and so low that the last tasks end at
+/// about the same time.
 const FILES_PER_TASK: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(args)) => args,
         Ok(Command::Help) => {
-            // It fails if standard output is closed; then there is no one to tell.
+            // An error means that standard output is closed, so it cannot be reported there.
             let _ = writeln!(io::stdout(), "{}", args::USAGE);
             return ExitCode::SUCCESS;
         }
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Identical) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::FAILURE,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
-        // The reader has seen enough, as in `backends | head`.
+        // The reader needs no more, as in `backends | head`.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Output(error)) => {
             eprintln!("backends: cannot write the report: {error}");
@@ -108,7 +109,7 @@ fn choose_paths(args: &Args) -> Result<(Vec<PathBuf>, String), String> {
         let default = default_paths::find()?;
         return Ok((default.paths, default.what));
     }
-    // A path that was named must exist. Missing files below it are only counted.
+    // A path on the command line must exist. Missing files below it are only counted.
     for path in &args.paths {
         if let Err(error) = path.metadata() {
             return Err(format!("{}: {error}", path.display()));
@@ -122,24 +123,24 @@ fn run(args: &Args, paths: &[PathBuf], what: &str) -> Result<Outcome, Failure> {
     let mut out = io::stdout().lock();
     let interrupt = Interrupt::listen().map_err(Failure::Interrupt)?;
 
-    // So every executor has the same warm page cache, and the progress bar knows the size of the job.
-    let Some(expected) = warm_up::read_once(paths, &interrupt) else {
+    // This also warms the page cache, so that all executors find the same.
+    let Some(size) = warm_up::read_once(paths, &interrupt) else {
         return interrupted(&mut out, &[]);
     };
-    report::heading(&mut out, what, &expected)?;
+    report::heading(&mut out, what, &size)?;
 
     let mut runs: Vec<Run> = Vec::new();
     let mut comparison = Comparison::default();
     for &choice in &args.executors {
         let started = Instant::now();
         let executor = build(choice, args.workers).map_err(|error| Failure::Executor(choice, error))?;
-        let progress = Progress::new(choice, executor.max_workers(), &expected);
+        let progress = Progress::new(choice, executor.max_workers(), &size);
         interrupt.cancels(Some(Arc::clone(&executor)));
         let census = take_census(&*executor, paths, &interrupt, &progress);
         let seconds = started.elapsed().as_secs_f64();
         progress.finish();
 
-        // Waits for the tasks that still run, interrupted or not.
+        // This waits for the tasks that still run, interrupted or not.
         executor.shutdown(Shutdown::CancelPending);
         interrupt.cancels(None);
         let census = match census {
@@ -162,7 +163,7 @@ fn run(args: &Args, paths: &[PathBuf], what: &str) -> Result<Outcome, Failure> {
     Ok(if identical { Outcome::Identical } else { Outcome::Wrong })
 }
 
-/// Builds an executor. This is the only place that decides where tasks run.
+/// Builds an executor. Only this function decides where tasks run.
 fn build(choice: Choice, workers: NonZeroUsize) -> Result<Arc<dyn Backend>, Error> {
     Ok(match choice {
         Choice::Inline => Arc::new(InlineExecutor::new()),

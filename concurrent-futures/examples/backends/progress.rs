@@ -1,5 +1,5 @@
-//! Progress: a bar on a terminal, otherwise a line now and then. It goes to standard error, so that standard output has
-//! the report alone.
+//! Progress: a bar on a terminal, and a few lines elsewhere. It goes to standard error, so that standard output has
+//! only the report.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _};
@@ -7,9 +7,9 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::Choice;
-use crate::warm_up::Expected;
+use crate::job_size::JobSize;
 
-/// The percentages at which a line is written. The first is early, so that a log shows soon that the job runs.
+/// The percentages at which a line is written. The first is low, so that a log soon shows that the job runs.
 const LINES_AT: [u64; 4] = [1, 25, 50, 75];
 
 const BAR: &str = "{prefix:>9} {wide_bar} {bytes:>10} of {total_bytes} {binary_bytes_per_sec:>12} {msg}";
@@ -23,10 +23,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(choice: Choice, workers: usize, expected: &Expected) -> Progress {
-        let bar = bar(BAR, Some(expected.bytes));
+    pub fn new(choice: Choice, workers: usize, size: &JobSize) -> Progress {
+        let bar = bar(BAR, Some(size.bytes));
         bar.set_prefix(choice.name());
-        let lines = (!io::stderr().is_terminal()).then(|| Lines::start(choice, workers, *expected));
+        let lines = (!io::stderr().is_terminal()).then(|| Lines::start(choice, workers, *size));
         Progress { bar, lines }
     }
 
@@ -55,7 +55,7 @@ impl WarmUpProgress {
         WarmUpProgress { bar }
     }
 
-    pub fn update(&self, so_far: &Expected) {
+    pub fn update(&self, so_far: &JobSize) {
         self.bar.set_message(format!("{} files", so_far.files));
         self.bar.tick();
     }
@@ -69,19 +69,19 @@ impl Drop for WarmUpProgress {
 
 struct Lines {
     choice: Choice,
-    expected: Expected,
+    size: JobSize,
     next: Cell<usize>,
 }
 
 impl Lines {
-    fn start(choice: Choice, workers: usize, expected: Expected) -> Lines {
-        eprintln!("backends: {choice}: started, workers: {workers}, files: {}", expected.files);
-        Lines { choice, expected, next: Cell::new(0) }
+    fn start(choice: Choice, workers: usize, size: JobSize) -> Lines {
+        eprintln!("backends: {choice}: started, workers: {workers}, files: {}", size.files);
+        Lines { choice, size, next: Cell::new(0) }
     }
 
     fn update(&self, files: u64) {
         while let Some(&percent) = LINES_AT.get(self.next.get())
-            && files * 100 >= percent * self.expected.files
+            && files * 100 >= percent * self.size.files
         {
             eprintln!("backends: {}: {percent} % done", self.choice);
             self.next.set(self.next.get() + 1);
@@ -94,7 +94,7 @@ fn bar(template: &str, length: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
-        // The templates are constants, so this cannot fail. If it did, a plain bar would be better than no job.
+        // The templates are constants, so this does not happen. A plain bar would be better than a panic.
         Err(_) => bar,
     }
 }

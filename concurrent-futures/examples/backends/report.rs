@@ -7,7 +7,7 @@ use concurrent_futures::Error;
 use crate::FILES_PER_TASK;
 use crate::args::Choice;
 use crate::census::Census;
-use crate::warm_up::Expected;
+use crate::job_size::JobSize;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -27,19 +27,19 @@ impl Run {
     }
 }
 
-pub fn heading(out: &mut impl Write, what: &str, expected: &Expected) -> io::Result<()> {
+pub fn heading(out: &mut impl Write, what: &str, size: &JobSize) -> io::Result<()> {
     writeln!(out, "Census of {what}")?;
     writeln!(
         out,
         "{} files, {:.1} MiB. All were read once before the clock started, so every executor finds a warm page cache.",
-        grouped(expected.files),
-        expected.bytes as f64 / MIB,
+        grouped(size.files),
+        size.bytes as f64 / MIB,
     )?;
-    // On a terminal the progress bar follows, and the heading must come before it.
+    // On a terminal the progress bar comes next, after the heading.
     out.flush()
 }
 
-/// The time includes the start of the workers, because changing the executor changes that too.
+/// Writes the table of executors. The time includes the start of the workers, which depends on the executor.
 pub fn executors(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     let inline = runs.iter().find(|run| run.choice == Choice::Inline).map(|run| run.seconds);
     writeln!(out)?;
@@ -118,7 +118,7 @@ pub fn interrupted(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     match runs.last() {
         Some(run) => writeln!(
             out,
-            "Interrupted: {} files were done on {}; what had not started was cancelled, and nothing is left running.",
+            "Interrupted: {} files were done on {}; all other tasks were cancelled, and nothing is left running.",
             grouped(run.files),
             run.choice,
         ),
@@ -126,17 +126,17 @@ pub fn interrupted(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     }
 }
 
-/// Keeps the first result and compares every other with it, so that three executors need no more memory than two.
+/// Keeps the first result and compares each other one with it, so that three executors need no more memory than two.
 #[derive(Debug, Default)]
 pub struct Comparison {
     first: Option<(Choice, Census)>,
     agreeing: Vec<Choice>,
-    complaints: Vec<String>,
+    failures: Vec<String>,
 }
 
 impl Comparison {
     pub fn add(&mut self, choice: Choice, census: Census) {
-        self.complaints.extend(census.lost.iter().map(|lost| lost_files(choice, lost.task, &lost.error)));
+        self.failures.extend(census.lost.iter().map(|lost| lost_files(choice, lost.task, &lost.error)));
         match &self.first {
             None => {
                 self.agreeing.push(choice);
@@ -147,7 +147,7 @@ impl Comparison {
                 if differences.is_empty() {
                     self.agreeing.push(choice);
                 }
-                self.complaints.extend(
+                self.failures.extend(
                     differences
                         .into_iter()
                         .map(|difference| format!("{first_choice} and {choice} differ: {difference}")),
@@ -160,14 +160,15 @@ impl Comparison {
         self.first.as_ref().map(|(_, census)| census)
     }
 
-    /// Writes the verdict. Failures go to standard error too, where a log or a script looks for them.
+    /// Writes whether the results are identical. Differences go to standard error too, where logs and scripts expect
+    /// them.
     pub fn report(&self, out: &mut impl Write) -> io::Result<bool> {
         writeln!(out)?;
-        if !self.complaints.is_empty() {
+        if !self.failures.is_empty() {
             writeln!(out, "FAILED: the results are not complete and identical.")?;
             out.flush()?;
-            for complaint in &self.complaints {
-                eprintln!("backends: {complaint}");
+            for failure in &self.failures {
+                eprintln!("backends: {failure}");
             }
             return Ok(false);
         }

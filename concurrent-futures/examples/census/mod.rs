@@ -1,10 +1,10 @@
 //! The job that the larger examples share: a census of source files.
 //!
 //! Every file is read once for its SHA-256, its lines, words and bytes, and its identifiers. The findings of all files
-//! are merged. Only [`take`] distributes the work, and it knows no more than a `&dyn Backend`: the caller chooses
-//! threads, processes or its own thread.
+//! are merged. Only [`take`] distributes the work, to a `&dyn Backend`: the caller chooses threads, processes or its
+//! own thread.
 //!
-//! `walk` finds the files, `scan` is the work of a task, `tally` is its result and merges results.
+//! `walk` finds the files, `scan` is the work of a task, and `tally` has its result and merges results.
 
 mod scan;
 mod tally;
@@ -19,19 +19,19 @@ pub use scan::{read_in_blocks, scan};
 pub use tally::{Census, Lost, Tally, Unreadable};
 pub use walk::{Found, walk};
 
-/// The number of submitted tasks for each worker. With one, a worker would idle while its result is merged; many would
-/// hold finished results in memory, because results are merged in order.
+/// The number of submitted tasks for each worker. With one, a worker would be idle while its result is merged. With
+/// many, finished results would fill the memory, because results are merged in order.
 const TASKS_AHEAD: usize = 8;
 
 /// Distributes `files` over the workers of `executor`, `files_per_task` for each task, and merges the results.
 ///
-/// `scan` is a parameter so that a program can put a parser of its own in front of [`scan()`]. `watch` gets the census
-/// after every task, to show progress. If it breaks, tasks that have not started are cancelled, and the census so far
-/// is returned.
+/// `scan` is a parameter so that a program can run its own parser before [`scan()`]. `watch` gets the census after
+/// every task, to show progress. If it returns `Break`, tasks that have not started are cancelled, and the census so
+/// far is returned.
 ///
-/// Files are taken from the iterator only as results are merged: with `buffersize`, a million files need no more
-/// memory than a thousand, and a walk over a slow disk overlaps with the work. A task that fails costs its own files
-/// only, and is recorded in [`Census::lost`].
+/// Because of `buffersize`, files are taken from the iterator only as results are merged: a million files need no more
+/// memory than a thousand, and a walk over a slow disk overlaps with the work. The files of a task that fails are not
+/// counted, and the task is recorded in [`Census::lost`].
 pub fn take<F>(
     executor: &dyn Backend,
     scan: F,
@@ -42,7 +42,7 @@ pub fn take<F>(
 where
     F: Function<Vec<Found>, Tally>,
 {
-    // Files are grouped already, and a group is merged before it travels. So `map` needs no chunks.
+    // The files are grouped already, so `map` needs no chunks.
     let options = MapOptions::new().buffersize(TASKS_AHEAD * executor.max_workers()).chunksize(1);
     let tasks = walk::in_batches(files, files_per_task);
     let mut census = Census::default();

@@ -13,12 +13,11 @@ use super::{Found, Unreadable};
 /// Files are read in blocks of this size, so that one huge file needs no more memory than a small one.
 const BLOCK: usize = 64 * 1024;
 
-/// Longer identifiers are ignored. They are not written by hand, and a file of one endless word must not fill the
-/// memory.
+/// Longer identifiers are ignored, so that a file that is one huge word does not fill the memory.
 const LONGEST_IDENTIFIER: usize = 255;
 
-/// Reads the files of one task. This function runs in the workers. It is a plain `fn`, because a process can be told
-/// which function to call, but does not have what a closure captures.
+/// Reads the files of one task. This function runs in the workers. It is a plain `fn`, because a worker process can
+/// call a function of the program, but does not have the captured values of a closure.
 pub fn scan(batch: Vec<Found>) -> Tally {
     let mut tally = Tally::default();
     let mut identifiers = HashMap::new();
@@ -37,7 +36,7 @@ pub fn scan(batch: Vec<Found>) -> Tally {
 /// Calls `each` with the bytes of a regular file, block by block. Returns `false`, and reads nothing, if `path` is not
 /// a regular file but a link to a directory, a pipe or a device.
 pub fn read_in_blocks(path: &Path, buffer: &mut [u8], mut each: impl FnMut(&[u8])) -> io::Result<bool> {
-    // Checked before opening, because opening a pipe waits for a writer.
+    // This is checked before opening, because opening a pipe waits for a writer.
     if !fs::metadata(path)?.is_file() {
         return Ok(false);
     }
@@ -81,7 +80,7 @@ struct Scanner {
     identifiers: HashMap<String, u64>,
     in_word: bool,
     in_token: bool,
-    /// The beginning of a token that the end of a block has cut.
+    /// The beginning of a token that continues in the next block.
     cut: Vec<u8>,
 }
 
@@ -89,7 +88,7 @@ impl Scanner {
     fn feed(&mut self, block: &[u8]) {
         self.digest.update(block);
         self.totals.bytes += block.len() as u64;
-        // A token that was cut continues at the start of this block.
+        // A token of the previous block continues at the start of this one.
         let mut token_start = 0;
         for (at, &byte) in block.iter().enumerate() {
             let in_token = byte.is_ascii_alphanumeric() || byte == b'_';
@@ -107,10 +106,10 @@ impl Scanner {
             self.totals.lines += u64::from(byte == b'\n');
         }
         if self.in_token {
-            // One byte more than the maximum is enough to know later that it was too long.
-            let room = LONGEST_IDENTIFIER + 1 - self.cut.len();
+            // One byte above the maximum is enough to find out later that it is too long.
+            let space = LONGEST_IDENTIFIER + 1 - self.cut.len();
             let rest = &block[token_start..];
-            self.cut.extend_from_slice(&rest[..rest.len().min(room)]);
+            self.cut.extend_from_slice(&rest[..rest.len().min(space)]);
         }
     }
 
@@ -118,8 +117,8 @@ impl Scanner {
         if self.cut.is_empty() {
             count(&mut self.identifiers, rest);
         } else {
-            let room = LONGEST_IDENTIFIER + 1 - self.cut.len();
-            self.cut.extend_from_slice(&rest[..rest.len().min(room)]);
+            let space = LONGEST_IDENTIFIER + 1 - self.cut.len();
+            self.cut.extend_from_slice(&rest[..rest.len().min(space)]);
             count(&mut self.identifiers, &self.cut);
             self.cut.clear();
         }
@@ -138,11 +137,11 @@ fn count(identifiers: &mut HashMap<String, u64>, token: &[u8]) {
     if token.len() > LONGEST_IDENTIFIER || token.first().is_none_or(u8::is_ascii_digit) {
         return;
     }
-    // A token is ASCII by construction, so this never fails.
+    // A token consists of ASCII characters, so this never fails.
     let Ok(token) = str::from_utf8(token) else {
         return;
     };
-    // Looked up before it is inserted, because most tokens are there already and need no allocation.
+    // Most tokens exist already, and looking one up needs no allocation.
     match identifiers.get_mut(token) {
         Some(count) => *count += 1,
         None => drop(identifiers.insert(token.to_owned(), 1)),

@@ -43,15 +43,15 @@ impl AddAssign for Totals {
     }
 }
 
-/// A file or directory that could not be read. Both fields are text for people, which can also travel to a process.
+/// A file or directory that could not be read. Both fields are text, which can be sent to a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
     pub path: String,
     pub reason: String,
 }
 
-/// Identifiers and how often each occurs, packed for travelling: one string for all names, which saves the receiver an
-/// allocation for each identifier that it has already.
+/// Identifiers and how often each occurs. All names are in one string, which saves the receiver an allocation for each
+/// identifier that it has already.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Separated by line feeds, which no identifier contains.
@@ -91,8 +91,7 @@ pub struct Census {
     pub totals: Totals,
     pub identifiers: HashMap<String, u64>,
     pub unreadable: u64,
-    /// The first few unreadable files. All are counted, but not all are named, so the census stays small on a broken
-    /// disk.
+    /// The first few unreadable files. Others are only counted, so that the census stays small on a broken disk.
     pub unreadable_examples: Vec<Unreadable>,
     pub lost: Vec<Lost>,
     digests: Sha256,
@@ -105,8 +104,8 @@ impl Census {
             self.digests.update(digest);
         }
         self.unreadable += tally.unreadable.len() as u64;
-        let room = LISTED - self.unreadable_examples.len();
-        self.unreadable_examples.extend(tally.unreadable.into_iter().take(room));
+        let space = LISTED - self.unreadable_examples.len();
+        self.unreadable_examples.extend(tally.unreadable.into_iter().take(space));
         for (name, count) in tally.identifiers.iter() {
             match self.identifiers.get_mut(name) {
                 Some(total) => *total += count,
@@ -115,8 +114,8 @@ impl Census {
         }
     }
 
-    /// Returns one SHA-256 over those of all files in walk order. Two are equal only if the same files were read in the
-    /// same order with the same content.
+    /// Returns the SHA-256 of the SHA-256 of all files in walk order. Two are equal only if the same contents were read
+    /// in the same order.
     pub fn digest(&self) -> String {
         let digest = self.digests.clone().finalize();
         digest.iter().fold(String::new(), |mut hex, byte| {
@@ -134,10 +133,9 @@ impl Census {
         all
     }
 
-    /// Returns a line for each difference from `other`; none if they are identical.
+    /// Returns a line for each difference from `other`.
     ///
-    /// It compares findings only. The caller judges lost tasks, because only the caller knows whether they were
-    /// expected.
+    /// It does not compare lost tasks, because only the caller knows whether they were expected.
     pub fn differences(&self, other: &Census) -> Vec<String> {
         let mut differences = Vec::new();
         for (what, ours, theirs) in [

@@ -12,15 +12,15 @@ use super::Unreadable;
 
 /// An entry that the walk found.
 ///
-/// Failures travel through the tasks like files. So the walk needs no second channel to report them, and they come back
-/// in walk order.
+/// Failures are arguments of tasks, as files are. So the walk needs no second channel to report them, and they come
+/// back in walk order.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Found {
-    /// A file to read. `OsString`, because serde refuses a `PathBuf` that is not UTF-8, and file names need not be.
+    /// A file to read. It is an `OsString`, because serde refuses a `PathBuf` that is not UTF-8.
     File(OsString),
-    /// A directory that cannot be listed, or an entry that vanished while it was.
+    /// A directory that cannot be listed, or an entry that was deleted during the listing.
     Unreadable(Unreadable),
-    /// A pipe, a socket or a device. Reading it could wait forever.
+    /// A pipe, a socket or a device. Reading it could block forever.
     Special,
 }
 
@@ -34,8 +34,8 @@ pub fn walk(roots: Vec<PathBuf>) -> impl Iterator<Item = Found> + Send + 'static
 
 /// Groups `files` into the arguments of the tasks.
 ///
-/// A task for each file would be cheap enough to send, but a single thread would merge the identifiers of every file.
-/// Neighbouring files share most identifiers, and the worker sums those before they travel.
+/// With a task for each file, a single thread would merge the identifiers of every file. Neighbouring files share most
+/// identifiers, and the worker sums those of a task before it sends them.
 pub fn in_batches(
     mut files: impl Iterator<Item = Found> + Send + 'static,
     size: NonZeroUsize,
@@ -55,7 +55,7 @@ fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
         Ok(_) => Some(Found::Special),
         Err(error) => Some(Found::Unreadable(Unreadable {
             path: error.path().unwrap_or("?".as_ref()).display().to_string(),
-            // walkdir's message repeats the path, so only the message of the system is kept.
+            // The message of `walkdir` repeats the path, so this is only the message of the system.
             reason: match error.io_error() {
                 Some(reason) => reason.to_string(),
                 None => error.to_string(),

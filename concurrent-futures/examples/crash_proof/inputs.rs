@@ -25,7 +25,7 @@ impl Inputs {
         fs::create_dir(inputs.good())?;
         fs::create_dir(inputs.all())?;
 
-        // Each hostile file has good files before and after it, so that a crash could hurt neighbours.
+        // Each hostile file is between good files, so that a crash could affect the tasks of its neighbours.
         let good_between_traps = GOOD_FILES / (Trap::ALL.len() + 1);
         let mut traps = Trap::ALL.into_iter();
         for number in 1..=GOOD_FILES {

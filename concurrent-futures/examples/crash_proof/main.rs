@@ -1,13 +1,13 @@
-//! A parser that crashes, hangs and eats memory, and a job that ends with a complete report all the same.
+//! A parser that crashes, hangs and exhausts memory, in a job that still ends with a complete report.
 //!
 //! ```text
 //! cargo run --release --example crash_proof
 //! ```
 //!
-//! It is the census of the example `backends` with a parser in front of it that some inputs crash: a write to an
-//! invalid address, an endless loop, endless recursion, endless allocation, and three milder faults. On a
-//! `ProcessPoolExecutor` each of them costs the task that read it. All other files are counted, and the result is
-//! compared with an inline run over the good files.
+//! It is the census of the example `backends` after a parser that some inputs crash: with a write to an invalid
+//! address, an endless loop, endless recursion, endless allocation, and three milder faults. On a `ProcessPoolExecutor`
+//! each input fails only its own task. All other files are counted, and the result is compared with an inline run over
+//! the good files.
 //!
 //! The exit code is 0 only if exactly the hostile inputs failed, each as expected.
 
@@ -31,13 +31,13 @@ use concurrent_futures::{Error, InlineExecutor, ProcessPoolExecutor};
 use census::{Census, Found, Tally};
 use inputs::Inputs;
 
-/// Far more time than a file needs. The endless loop takes this long.
+/// This is far more time than a file needs. The endless loop takes this long.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Far more memory than a file needs. The endless allocation ends here.
+/// This is far more memory than a file needs. The endless allocation ends here.
 const MEMORY_LIMIT: u64 = 512 * 1024 * 1024;
 
-/// A crash costs one task, so a task has one file.
+/// A crash fails one task, so a task has one file.
 const FILES_PER_TASK: NonZeroUsize = NonZeroUsize::MIN;
 
 fn main() -> ExitCode {
@@ -64,7 +64,7 @@ fn run() -> Result<bool, Box<dyn error::Error>> {
     Ok(report::write(&mut io::stdout().lock(), &inputs, &expected, &found, seconds)?)
 }
 
-/// The task: a parser that trusts its input too much, and then the census.
+/// Runs a task: a parser that trusts its input too much, and then the census.
 fn parse_and_scan(files: Vec<Found>) -> Tally {
     for file in &files {
         if let Found::File(path) = file {

@@ -8,7 +8,7 @@ use crate::census::{Census, Lost};
 use crate::inputs::Inputs;
 use crate::traps::{EXIT_CODE, Trap};
 
-/// The number of characters of a message that are shown, because it can end with a backtrace of the worker.
+/// The number of lines of a message that are shown, because it can end with a backtrace of the worker.
 const LINES_OF_A_MESSAGE: usize = 3;
 
 // These numbers are the same on every system that the process pool runs on, except that of SIGBUS.
@@ -66,7 +66,7 @@ pub fn write(
             expected.digest(),
         )?;
     } else {
-        writeln!(out, "FAILED: this is not what was to be expected.")?;
+        writeln!(out, "FAILED: the result is not as expected.")?;
         for mistake in &mistakes {
             writeln!(out, "  {mistake}")?;
         }
@@ -75,7 +75,7 @@ pub fn write(
     Ok(mistakes.is_empty())
 }
 
-/// Describes what ended a task. `ErrorKind` has the class; `worker_death` has what the system reported.
+/// Describes what ended a task. `ErrorKind` has the class, and `worker_death` the details of the system.
 fn ending(error: &Error) -> String {
     if let Some(death) = error.worker_death() {
         return match (death.signal(), death.exit_code()) {
@@ -104,7 +104,7 @@ fn is_expected(trap: Trap, error: &Error) -> bool {
     match trap {
         Trap::InvalidWrite => died_of(&[SIGSEGV, SIGBUS]),
         Trap::EndlessLoop => error.kind() == ErrorKind::TimeLimit,
-        // Rust's handler, where it is installed, turns a fault on the guard page into an abort.
+        // Rust's handler turns a fault on the guard page into an abort.
         Trap::EndlessRecursion => died_of(&[SIGSEGV, SIGBUS, SIGABRT]),
         // An allocation fails and the worker aborts, or the system is short of memory and kills it.
         Trap::EndlessAllocation => died_of(&[SIGABRT, SIGKILL]),
@@ -114,8 +114,7 @@ fn is_expected(trap: Trap, error: &Error) -> bool {
     }
 }
 
-/// Returns whether the worker wrote Rust's message about a failed allocation. Its standard error is kept with its
-/// death.
+/// Returns `true` if the worker wrote Rust's message about a failed allocation to its standard error.
 fn ran_out_of_memory(error: &Error) -> bool {
     error.worker_death().is_some_and(|death| death.stderr_tail().contains("memory allocation of"))
 }

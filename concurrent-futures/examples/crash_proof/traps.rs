@@ -77,13 +77,13 @@ pub fn parse(path: &Path) {
 
 fn write_to_an_invalid_address() {
     let nowhere = ptr::without_provenance_mut::<u8>(16);
-    // SAFETY: a volatile write outside of all allocated memory has the effect that the machine gives it. The first page
-    // is never mapped, so the effect is a fault, which is intended.
+    // SAFETY: a volatile write outside of all allocated memory does what the processor does with it. The first page is
+    // never mapped, so the write only causes the intended fault.
     unsafe { nowhere.write_volatile(1) };
 }
 
 fn wait_for_ever() {
-    // The optimiser must keep this loop. It does not yield, like a parser that makes no progress.
+    // `black_box` keeps the optimiser from removing the loop. It does not yield, like a parser that makes no progress.
     loop {
         hint::black_box(());
     }
@@ -99,12 +99,12 @@ fn depth_of(level: u64) -> u64 {
 fn allocate_without_end() {
     let mut memory = Vec::new();
     loop {
-        // Only a little of it is written. The limit counts allocated memory, so it is reached long before the time
-        // limit, even on a busy machine.
+        // One byte is written. The limit counts allocated memory, so it is reached long before the time limit, even on
+        // a busy machine.
         let mut block = vec![0_u8; 1024 * 1024];
         block[0] = 1;
         memory.push(hint::black_box(block));
-        // Where no memory limit can be set, it stops allocating here, and the time limit ends it.
+        // On systems without a memory limit it stops allocating here, and the time limit ends it.
         if memory.len() > 4096 {
             thread::park();
         }

@@ -61,7 +61,7 @@ fn all_executors_agree_on_a_difficult_tree() {
     assert_eq!(ended.count_of("lines"), 200 + 1);
     assert_eq!(ended.count_of("words"), 800 + 3 + 3 + 1 + 1 + 2);
     assert_eq!(ended.count_of("bytes"), 3600 + 10 + 10 + 100_000 + 100_000 + 12);
-    // Two in the small files, `caf` and `s` around a byte that is not a letter, and the one across two blocks.
+    // Two are in the small files, `caf` and `s` are around a byte that is not a letter, and one is across two blocks.
     assert_eq!(ended.count_of("different identifiers"), 5);
     assert_eq!(ended.row_with("x1"), ["1", "x1", "502"]);
     assert_eq!(ended.row_with("while"), ["2", "while", "102"]);
@@ -83,11 +83,11 @@ fn equal_counts_are_listed_alphabetically() {
         ended.expect_code(0);
         let ranking: Vec<Vec<&str>> = ["gamma", "alpha", "beta"].map(|name| ended.row_with(name)).to_vec();
         assert_eq!(ranking, [["1", "gamma", "2"], ["2", "alpha", "1"], ["3", "beta", "1"]], "{ended:?}");
-        assert!(!ended.stdout.contains("delta"), "only three were asked for: {ended:?}");
+        assert!(!ended.stdout.contains("delta"), "only three are shown: {ended:?}");
     }
 }
 
-/// Linux has a file whose content differs every time.
+/// Linux has a file whose content is different each time.
 #[cfg(target_os = "linux")]
 #[test]
 fn different_results_are_a_failure() {
@@ -103,7 +103,7 @@ fn different_results_are_a_failure() {
     }
 }
 
-/// Linux also has a file that can be opened and not read.
+/// Linux has a file that can be opened and not read.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_read_is_listed_and_not_counted() {
@@ -205,7 +205,8 @@ fn difficult_tree() -> TempDir {
     tree
 }
 
-/// Creates a file with many names: much work in little space, so that the program runs until it is interrupted.
+/// Creates a file with many names, which is much work in little space, so that the program runs until it is
+/// interrupted.
 fn large_tree() -> TempDir {
     let tree = temporary_directory();
     let first = tree.path().join("0");

@@ -1,4 +1,4 @@
-//! Runs the example programs and checks what their first lines promise.
+//! Runs the example programs and checks what their documentation promises.
 #![cfg(all(unix, feature = "threads", feature = "processes"))]
 
 mod backends;
@@ -6,5 +6,5 @@ mod crash_proof;
 mod run;
 mod swap;
 
-/// The executors that the examples know by name.
+/// The names of executors that the examples accept.
 const EXECUTORS: [&str; 3] = ["inline", "threads", "processes"];

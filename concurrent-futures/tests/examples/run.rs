@@ -1,4 +1,4 @@
-//! Running an example program.
+//! Runs example programs.
 
 use std::{
     env,
@@ -12,18 +12,19 @@ use std::{
         mpsc::{self, Receiver, Sender},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tempfile::TempDir;
+use test_support::DEADLINE;
 
-/// Longer than an example takes on the busiest machine. An example that takes longer is killed and its output shown.
-const STUCK_AFTER: Duration = Duration::from_secs(120);
+/// The number of the signal of Ctrl-C on every Unix.
+const SIGINT: i32 = 2;
 
-/// The variable that distinguishes the children of a program from those of other tests.
+/// The environment variable by which a test finds the processes of its example.
 const MARKER: &str = "CONCURRENT_FUTURES_EXAMPLE_RUN";
 
-/// A running example. Its output arrives as events, so a test waits exactly for what it needs.
+/// A running example. Its output arrives as events, so that a test can wait for a line.
 pub struct Run {
     pub child: Child,
     pub marker: String,
@@ -67,8 +68,7 @@ impl Run {
         Run { child, marker, events, sender: Some(sender), ended: Ended::default() }
     }
 
-    /// Reads both streams at the same time, because a program that fills one while only the other is read blocks
-    /// forever.
+    /// Reads both streams at the same time, because a program blocks forever if it fills a stream that is not read.
     pub fn read(&mut self) {
         let Some(sender) = self.sender.take() else { return };
         if let Some(stdout) = self.child.stdout.take() {
@@ -81,7 +81,7 @@ impl Run {
 
     /// Waits for a line on standard error.
     pub fn wait_for(&mut self, what: &str) {
-        let deadline = Instant::now() + STUCK_AFTER;
+        let deadline = Instant::now() + DEADLINE;
         while !self.ended.stderr.contains(what) {
             assert!(self.next_event(deadline), "ended without `{what}`: {:?}", self.ended);
         }
@@ -89,9 +89,7 @@ impl Run {
 
     /// Sends the signal of Ctrl-C to the program alone, because workers have no controlling terminal.
     pub fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
-        let killed = Command::new("sh").args(["-c", &kill]).status().expect("every Unix has sh");
-        assert!(killed.success());
+        test_support::kill(self.child.id(), SIGINT);
     }
 
     /// Returns the process ids of the program and its workers.
@@ -99,9 +97,9 @@ impl Run {
         processes_with(&self.marker)
     }
 
-    /// Waits until all processes have closed both streams, and for the exit of the program.
+    /// Waits until all processes have closed both streams and the program has ended.
     pub fn end(mut self) -> Ended {
-        let deadline = Instant::now() + STUCK_AFTER;
+        let deadline = Instant::now() + DEADLINE;
         while self.next_event(deadline) {}
         self.ended.status = Some(self.child.wait().expect("only this test waits for the child"));
         self.ended
@@ -114,9 +112,9 @@ impl Run {
             Ok(Event::Stderr(line)) => self.ended.stderr.push_str(&line),
             Err(mpsc::RecvTimeoutError::Disconnected) => return false,
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                // The test fails in any case.
+                // An error does not matter, because the test fails in any case.
                 let _ = self.child.kill();
-                panic!("stuck: {:?}", self.ended);
+                panic!("no event within {DEADLINE:?}: {:?}", self.ended);
             }
         }
         true
@@ -171,7 +169,7 @@ fn send_lines(stream: impl Read + Send + 'static, event: fn(String) -> Event, se
     });
 }
 
-/// Returns the path of an example. Cargo builds the examples with the tests, unless only this test is selected.
+/// Returns the path of an example. Cargo builds the examples with the tests, unless only this test is chosen.
 fn binary(example: &str) -> PathBuf {
     let this_test = env::current_exe().expect("the path of this test");
     let profile = this_test.ancestors().nth(2).expect("tests are in target/<profile>/deps");
@@ -184,7 +182,7 @@ fn binary(example: &str) -> PathBuf {
     path
 }
 
-/// Returns the processes with this marker in their environment. Finds none on systems without `/proc`.
+/// Returns the processes with this marker in their environment. There are none on systems without `/proc`.
 pub fn processes_with(marker: &str) -> Vec<u32> {
     let variable = format!("{MARKER}={marker}");
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
