@@ -1,5 +1,5 @@
-//! Some of the scenarios under criterion, which keeps its results: use it to see what a change did to one contender.
-//! To compare contenders use `compare`, where they take turns.
+//! Some of the scenarios under criterion, which stores its results: use it to measure the effect of a change on one
+//! contender. To compare contenders use `compare`, in which they take turns.
 
 use benches::{
     Outcome,

@@ -1,9 +1,9 @@
 //! Benchmarks of our pools, their peers and the limits of the machine on the same work.
 //!
-//! A *contender* ([`contender`]) runs a [`Job`], or is a floor: the least that the machine requires for it. A
-//! *scenario* ([`scenario`]) is written once for all contenders, and has targets. The [`driver`] lets the sides of a
-//! scenario take turns in one run, because only the ratio of figures that were measured side by side carries over to
-//! another machine. [`report`] writes the results.
+//! A *contender* ([`contender`]) is a pool that runs a [`Job`], or a floor: the least work that the machine requires
+//! for it. A *scenario* ([`scenario`]) is written once for all contenders, and has targets. The [`driver`] lets the
+//! sides of a scenario take turns in one run, because only ratios of figures that were measured side by side are
+//! meaningful on another machine. [`report`] writes the results.
 //!
 //! ```sh
 //! cargo run --release -p benches --bin compare -- --list
@@ -13,9 +13,9 @@
 //! cargo bench -p benches
 //! ```
 //!
-//! In all scenarios pools have their default options and the same width, and the results of a contender are checked in
-//! every turn. The first turn of each side warms up and does not count. The order of the sides is shuffled for each
-//! round.
+//! In all scenarios pools have their default options and the same number of workers, and the results of a contender are
+//! checked in every turn. The first turn of each side warms up and does not count. The order of the sides is shuffled
+//! for each round.
 
 pub mod contender;
 pub mod driver;
@@ -26,5 +26,5 @@ pub mod work;
 
 pub use work::Job;
 
-/// The result of setting up a comparison. A contender that fails at its work has no figure, and panics.
+/// The result of setting up a comparison. A contender whose work fails has no figure, and panics.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -4,8 +4,7 @@ use std::{hint::black_box, marker::PhantomData, path::Path, thread, time::Durati
 
 use concurrent_futures::Payload;
 
-/// A function as a type, so that it fits interfaces that take function pointers, closures, or functions that capture
-/// nothing.
+/// A function as a type, for interfaces that take function pointers, closures, or functions that capture nothing.
 pub trait Job: 'static {
     /// The argument.
     type Input: Payload;
@@ -16,7 +15,7 @@ pub trait Job: 'static {
     fn run(input: Self::Input) -> Self::Output;
 }
 
-/// Adds one, so that the cost of a task is that of its transport.
+/// Adds one, so that the cost of a task is the cost of the pool.
 #[derive(Debug)]
 pub struct AddOne;
 
@@ -29,7 +28,7 @@ impl Job for AddOne {
     }
 }
 
-/// Runs rounds of arithmetic. They are counted and not timed, because timed work would hide disturbances.
+/// Runs a number of rounds of arithmetic. Work for a given time would hide disturbances.
 #[derive(Debug)]
 pub struct Spin;
 
@@ -50,9 +49,9 @@ pub fn short(n: u64) -> u64 {
     spin(SHORT_ROUNDS, n)
 }
 
-/// Runs rounds of a xorshift generator: six instructions, each of which depends on the one before.
+/// Runs rounds of a xorshift generator: six instructions, each of which depends on the previous one.
 pub fn spin(rounds: u64, seed: u64) -> u64 {
-    // Opaque to the compiler, so that it does not vectorise over several items.
+    // `black_box` keeps the compiler from vectorising over several items.
     let mut state = black_box(seed | 1);
     for _ in 0..rounds {
         state ^= state << 13;
@@ -88,7 +87,7 @@ impl Job for Abort {
     }
 }
 
-/// Keeps a worker busy until a file is removed, which works for every process.
+/// Keeps a worker busy until a file is removed, in any process.
 #[derive(Debug)]
 pub struct Blocked;
 

@@ -14,7 +14,7 @@ use lexopt::{
     ValueExt,
 };
 
-/// Counts in those processes only that measure memory.
+/// Counts only in processes that measure memory.
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
 
@@ -23,7 +23,7 @@ compare [scenario...] [--short] [--turns N] [--write] [--draw] [--list]
 
 Without a scenario it runs all. The beginning of a name is enough.
   --short    few turns: all scenarios in less than two minutes
-  --turns N  N turns for each side of each table, however long that takes
+  --turns N  N turns for each side of each table, without a limit of time
   --write    writes BENCHMARKS.md, TARGETS.md and the plots
   --draw     writes them from benches/measured.json, and runs nothing
   --list     prints the names of the scenarios, and runs nothing";

@@ -70,7 +70,7 @@ impl Cpython {
     /// If the script fails.
     pub fn nanoseconds(&mut self, command: &str) -> f64 {
         let commands = self.commands.as_mut().expect("only drop takes it");
-        // In one piece, because the script takes each read for a line.
+        // The line is written with one call, because the script treats each read as a line.
         commands.write_all(format!("{command}\n").as_bytes()).expect("the interpreter reads");
         let mut reply = String::new();
         self.replies.read_line(&mut reply).expect("the interpreter replies");

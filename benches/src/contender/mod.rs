@@ -49,7 +49,7 @@ pub trait Contender: Sized + Send + Sync + 'static {
     fn collect<R: Payload>(handle: Self::Handle<R>) -> R;
 }
 
-/// Whose figure it is.
+/// The kind of a contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// One of the pools of this workspace.

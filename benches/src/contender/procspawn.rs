@@ -1,4 +1,4 @@
-//! The process pool of the crate `procspawn`. Its program calls `procspawn::init()` first in `main`.
+//! The process pool of the crate `procspawn`. The program must call `procspawn::init()` first in `main`.
 
 use concurrent_futures::Payload;
 
@@ -9,8 +9,8 @@ use crate::{Job, Outcome};
 /// in the order in which tasks end.
 pub struct Procspawn(pub procspawn::Pool);
 
-/// The number of tasks that it can have. It holds descriptors for each task that is not collected, and panics when they
-/// run out.
+/// The highest number of tasks. The pool has descriptors for each task that is not collected, and panics if there are
+/// none left.
 pub const MAX_PENDING: u64 = 2_000;
 
 impl Contender for Procspawn {

@@ -16,7 +16,7 @@ impl Contender for RustyPool {
     type Handle<R: Payload> = rusty_pool::JoinHandle<R>;
 
     fn build(width: usize) -> Outcome<RustyPool> {
-        // The same minimum and maximum. The time is how long a thread above the minimum would stay.
+        // The minimum is the maximum, so the time-out of threads above the minimum has no effect.
         Ok(RustyPool(rusty_pool::ThreadPool::new(width, width, Duration::from_secs(60))))
     }
 

@@ -12,19 +12,20 @@ pub use side::{Side, per_task};
 pub use statistics::Summary;
 pub use table::{Measured, Row, Table};
 pub use target::{Baseline, Limit, Target, Verdict};
+use test_support::Random;
 
 use crate::Outcome;
 
 /// How much time a run takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The number of turns of each side, if the budget lasts.
+    /// The number of turns of each side, if the budget is large enough.
     pub turns: usize,
     /// The number of turns of each side in any case.
     pub fewest_turns: usize,
-    /// The time after which no further round of a table begins.
+    /// The time after which no round of a table begins.
     pub budget: Duration,
-    /// The time for which idle pools are watched.
+    /// The time for which idle pools are measured.
     pub watch: Duration,
 }
 
@@ -42,14 +43,14 @@ impl Settings {
 pub struct Driver {
     settings: Settings,
     show: fn(&Measured),
-    shuffler: Shuffler,
+    random: Random,
     measured: Vec<Measured>,
 }
 
 impl Driver {
     /// Creates a driver that shows each table with `show` as soon as it is measured.
     pub fn new(settings: Settings, show: fn(&Measured)) -> Driver {
-        Driver { settings, show, shuffler: Shuffler(0x9e37_79b9_7f4a_7c15), measured: Vec::new() }
+        Driver { settings, show, random: Random::new(1), measured: Vec::new() }
     }
 
     /// Returns how much time a run takes.
@@ -62,8 +63,8 @@ impl Driver {
         std::mem::take(&mut self.measured)
     }
 
-    /// Measures a table: every side has a turn, then every side again, in an order that is shuffled for each round. So
-    /// a disturbance of the machine affects all sides, and no side always follows the same one.
+    /// Measures a table: in each round every side has a turn, in a shuffled order. So a disturbance of the machine
+    /// affects all sides, and no side always follows the same one.
     ///
     /// # Errors
     ///
@@ -82,7 +83,7 @@ impl Driver {
             if round >= self.settings.fewest_turns && start.elapsed() >= self.settings.budget {
                 break;
             }
-            self.shuffler.shuffle(&mut order);
+            shuffle(&mut order, &mut self.random);
             for &index in &order {
                 costs[index].push(table.sides[index].turn());
             }
@@ -94,15 +95,8 @@ impl Driver {
     }
 }
 
-/// A source of pseudo-random numbers for shuffling.
-#[derive(Debug)]
-struct Shuffler(u64);
-
-impl Shuffler {
-    fn shuffle(&mut self, order: &mut [usize]) {
-        for last in (1..order.len()).rev() {
-            self.0 = crate::work::spin(1, self.0);
-            order.swap(last, (self.0 >> 32) as usize % (last + 1));
-        }
+fn shuffle(order: &mut [usize], random: &mut Random) {
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.index(last + 1));
     }
 }

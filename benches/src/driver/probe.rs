@@ -1,4 +1,4 @@
-//! Probes: figures that need a process to themselves, such as its processor time or its memory.
+//! Probes: figures of a whole process, such as its processor time or its memory.
 
 use std::{
     ffi::OsString,
@@ -46,7 +46,7 @@ impl Probe {
 impl Drop for Probe {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
-            // It fails only if the process is gone already.
+            // It fails only if the process has ended.
             let _ = child.kill();
             let _ = child.wait();
         }

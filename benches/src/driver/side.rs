@@ -4,7 +4,7 @@ use std::{fmt, time::Instant};
 
 use crate::contender::Role;
 
-/// A contender with the work of a scenario.
+/// A contender, and its work in a scenario.
 pub struct Side {
     /// The name, unique within a table.
     pub label: String,
@@ -41,7 +41,7 @@ impl Side {
         Side { turn: Box::new(move || turn() * factor), ..self }
     }
 
-    /// Makes one turn of `rounds` turns, and reports their mean. For turns that are too short for the clock.
+    /// Makes one turn of `rounds` turns, with their mean as its cost, if a turn is too short for the clock.
     pub fn averaged(self, rounds: u64) -> Side {
         let mut turn = self.turn;
         Side { turn: Box::new(move || (0..rounds).map(|_| turn()).sum::<f64>() / rounds as f64), ..self }

@@ -28,12 +28,12 @@ impl Summary {
     }
 }
 
-/// Returns the value below which a share of the sorted costs lies, interpolating between neighbours.
+/// Returns the value below which this share of the sorted costs lies, interpolated between neighbours.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let below = place.floor() as usize;
+    let position = share * (sorted.len() - 1) as f64;
+    let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (sorted[above] - sorted[below]) * place.fract()
+    sorted[below] + (sorted[above] - sorted[below]) * position.fract()
 }
 
 #[cfg(test)]

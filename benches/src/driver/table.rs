@@ -1,4 +1,4 @@
-//! A comparison, before and after it was measured.
+//! A comparison, before and after it is measured.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl Table {
         Ok(self)
     }
 
-    /// Adds a side that not every machine has. If it is missing, a note says so.
+    /// Adds a side that some machines lack. If it is missing, a note is added instead.
     pub fn optional_side(mut self, label: &str, side: Outcome<Side>) -> Table {
         match side {
             Ok(side) => self.side(side),

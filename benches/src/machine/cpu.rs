@@ -2,8 +2,10 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-/// Returns the processor time of all threads of this process but the first, which is the one that calls this, and of
-/// all processes that descend from this one, as the scheduler counts it.
+use test_support::parent;
+
+/// Returns the processor time of all threads of this process except the main thread, which calls this, and of all its
+/// descendants, as counted by the scheduler.
 ///
 /// Threads and processes that have ended do not count, so the difference of two calls is only meaningful if none ended
 /// in between.
@@ -33,12 +35,6 @@ fn threads(pid: u32) -> impl Iterator<Item = u32> {
 fn numbers(directory: &str) -> impl Iterator<Item = u32> + use<> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-/// Returns the fourth field of `stat`. It is counted from the parenthesis after the name, which may contain anything.
-fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 fn nanoseconds(pid: u32, thread: u32) -> Option<u64> {
@@ -74,7 +70,7 @@ mod tests {
         let before = nanoseconds(me, number).unwrap();
         work.send(1_000_000).unwrap();
         has_worked.recv().unwrap();
-        // A million rounds of six dependent instructions take longer than that on every processor.
+        // A million rounds of six dependent instructions take longer than this on every processor.
         assert!(nanoseconds(me, number).unwrap() - before > 100_000);
         drop(work);
         thread.join().unwrap();

@@ -20,7 +20,7 @@ pub struct Fact {
     pub value: String,
 }
 
-/// Returns what is known about the machine and the versions.
+/// Returns the facts about the machine and the versions.
 pub fn facts() -> Vec<Fact> {
     let unknown = || "unknown".to_string();
     let processors = std::thread::available_parallelism().map_or_else(|_| unknown(), |count| count.to_string());
@@ -44,7 +44,7 @@ pub fn facts() -> Vec<Fact> {
     .into()
 }
 
-/// Returns whether files differ from the commit, other than those that a report writes.
+/// Returns `true` if files differ from the commit, apart from those that a report writes.
 fn has_changes() -> bool {
     let reports = [":!BENCHMARKS.md", ":!TARGETS.md", ":!benches/measured.json", ":!benches/plots"];
     let status = ["-C", ROOT, "status", "--porcelain", "--", "."].into_iter().chain(reports);

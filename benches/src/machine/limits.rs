@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Outcome;
 
-/// Raises the limit of descriptors as far as allowed, because a peer holds some for each task. Turns off core dumps,
+/// Raises the limit of descriptors as far as allowed, because a peer has some for each task. Turns off core dumps,
 /// because writing them would take most of the time of a scenario that aborts processes.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use crate::{
     scenario::{Plot, Scenario},
 };
 
-/// The scenarios whose plots come first.
+/// The scenarios whose plots are at the top.
 const FIRST: [&str; 3] = ["submit", "one", "echo"];
 
 /// Returns the whole page.
@@ -44,7 +44,7 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
 
 const INTRODUCTION: &str = "
 Bars of this workspace are blue.
-`threads, submit` and `threads, spawn` are the two ways into a `ThreadPoolExecutor`.
+`threads, submit` and `threads, spawn` are the two methods of a `ThreadPoolExecutor` that start a task.
 `processes, ring` is a `ProcessPoolExecutor` with shared memory, the default on Linux; `processes, socket` is one with sockets.
 
 This page is written by a program.
@@ -60,9 +60,9 @@ cargo run --release -p benches --bin compare -- --draw    # writes this page and
 How to read the tables:
 the sides of a table take turns in one run, in an order that is shuffled for each round; a first round does not count.
 A figure is the median of the turns, with the quartiles beside it.
-Only ratios within a table carry over to another machine.
-Pools have two workers and their default options, if nothing else is said.
-Pools of this workspace are bold. Floors are in italics: the least that the machine requires, without a pool.
+Only ratios within a table are meaningful on another machine.
+Pools have two workers and their default options, unless a scenario names others.
+Pools of this workspace are bold. Floors are in italics: the least work that the machine requires, without a pool.
 
 ";
 

@@ -15,7 +15,7 @@ const SIZE: (u32, u32) = (900, 480);
 const LEGEND: u32 = 660;
 const FONT: &str = "sans-serif";
 
-/// Colours that colour-blind people can tell apart (Okabe and Ito's).
+/// Colours that colour-blind people can distinguish (by Okabe and Ito).
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),

@@ -1,4 +1,4 @@
-//! The lines at the beginning of `BENCHMARKS.md`, which say in words what the tables measure.
+//! The lines at the beginning of `BENCHMARKS.md`, which summarise the tables in words.
 
 use super::{Report, figure, time};
 

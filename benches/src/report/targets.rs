@@ -1,4 +1,4 @@
-//! The page `TARGETS.md`: the targets of development, and whether they are met.
+//! The page `TARGETS.md`: the targets, and whether they are met.
 
 use std::fmt::{self, Write};
 
@@ -33,7 +33,7 @@ const INTRODUCTION: &str = "\
 # Targets of speed
 
 Each line compares one of our pools with a peer or with the machine, side by side in one run.
-A change that makes a met target missed needs a reason.
+A change after which a target is no longer met needs a reason.
 
 Written by `cargo run --release -p benches --bin compare -- --write`, together with [BENCHMARKS.md](BENCHMARKS.md).
 [COSTS.md](COSTS.md) has the counts of instructions and allocations, which do not depend on the load of the machine.

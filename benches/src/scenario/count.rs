@@ -28,7 +28,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const COUNTS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
-/// With more tasks the sockets would take longer than all others together.
+/// With more tasks the sockets would take longer than all other contenders together.
 const MAX_FOR_SOCKETS: u64 = 10_000;
 
 fn run(driver: &mut Driver) -> Outcome<()> {
@@ -51,7 +51,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
 }
 
 fn side<C: Contender>(count: u64) -> Outcome<Side> {
-    // Fewer tasks get more rounds, so that each turn is long enough for the clock.
+    // A turn with few tasks has more rounds, so that it is long enough for the clock.
     let rounds = (200 / count).max(1);
     Ok(submit::side::<C>(WIDTH, count)?.averaged(rounds).at(count as f64))
 }

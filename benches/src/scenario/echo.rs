@@ -21,7 +21,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "echo",
     title: "echo of bytes, numbers and structs",
     about: "A task returns its argument. The clock runs from `submit` to `result`; the value is made before, and \
-            compared with the result afterwards. The floor is one copy between two places in memory that were touched before.",
+            compared with the result afterwards. The floor is one copy within memory that is in use already.",
     plot: Some(Plot::Lines(Lines {
         title: "bytes sent to a process and back",
         base: 10.0,
@@ -42,7 +42,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         if size == MIB {
             table = table.target(Target::times(Ring::NAME, COPIES, copy::NAME));
         } else if size == 64 * MIB {
-            // 2 bytes for each nanosecond; the bytes of both directions count.
+            // 2 bytes for each nanosecond, where the bytes of both directions count.
             let allowed = 2.0 * size as f64 / 2.0 / 1e3;
             table = table.target(Target::cost(Ring::NAME, allowed, "67 ms, which is 2 GB/s if both directions count"));
         }
@@ -55,7 +55,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
 }
 
 fn table<T: Sample>(kind: &str, size: usize) -> Outcome<Table> {
-    // A turn takes a few milliseconds, so that the cost of reading the clock does not show.
+    // A turn takes a few milliseconds, so that the cost of reading the clock has no effect.
     let count = (4 * MIB / size).clamp(1, 200) as u64;
     let bytes = if size < MIB { format!("{} KiB", size / KIB) } else { format!("{} MiB", size / MIB) };
     let mut copy = copy::Copy::new(size);

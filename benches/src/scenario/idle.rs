@@ -25,14 +25,14 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-/// What counts as no processor time: a ten thousandth of one processor.
+/// The limit for an idle pool: a ten thousandth of one processor.
 const NEGLIGIBLE: f64 = 1_000.0;
 /// The time until all workers have started and fallen asleep.
-const SETTLING: Duration = Duration::from_secs(2);
+const WARM_UP: Duration = Duration::from_secs(2);
 
 const WIDTHS: [usize; 2] = [2, 64];
 
-/// A process that is not idle, to show that the measurement would see it.
+/// A process that is not idle, to show that the measurement detects it.
 const CONTROL: &str = "a process that wakes every 10 ms";
 
 fn run(driver: &mut Driver) -> Outcome<()> {
@@ -60,7 +60,7 @@ fn side<C: Contender>(width: usize, watch: Duration) -> Outcome<Side> {
     Ok(Side::new(label(C::NAME, width), C::ROLE, move || probe.figure()).once())
 }
 
-/// Measures in a process of its own. Returns microseconds in ten seconds.
+/// Measures a contender in this process. Returns microseconds in ten seconds.
 pub(super) fn probe(name: &str, width: usize, seconds: f64) -> Outcome<f64> {
     if name == CONTROL {
         return control(seconds);
@@ -84,7 +84,7 @@ fn watch<C: Contender>(width: usize, seconds: f64) -> Outcome<f64> {
     Ok(watched(seconds))
 }
 
-/// Measures a worker of our pool that keeps waking up, in another process like all workers.
+/// Measures a worker of our pool that wakes repeatedly, in another process like all workers.
 fn control(seconds: f64) -> Outcome<f64> {
     let pool = Ring::build(1)?;
     let gate = tempfile::NamedTempFile::new()?;
@@ -97,7 +97,7 @@ fn control(seconds: f64) -> Outcome<f64> {
 }
 
 fn watched(seconds: f64) -> f64 {
-    thread::sleep(SETTLING);
+    thread::sleep(WARM_UP);
     let before = cpu::used();
     thread::sleep(Duration::from_secs_f64(seconds));
     let used = cpu::used().saturating_sub(before);

@@ -81,7 +81,7 @@ fn alone(function: fn(u64) -> u64) -> Side {
     })
 }
 
-/// Checks one of every thousand results; checking all would double the work.
+/// Runs the work, and checks one of every thousand results. Checking all would double the work.
 fn per_item(function: impl Fn(u64) -> u64, work: impl FnOnce() -> Vec<u64>) -> f64 {
     let start = Instant::now();
     let results = work();

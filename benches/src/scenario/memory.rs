@@ -55,7 +55,7 @@ fn side<C: Contender>(count: u64) -> Outcome<Side> {
     Ok(Side::new(C::NAME, C::ROLE, move || probe.figure()).once())
 }
 
-/// Measures in a process of its own. Returns bytes per task.
+/// Measures a contender in this process. Returns bytes per task.
 pub(super) fn probe(name: &str, count: u64) -> Outcome<f64> {
     let probes = each_on_threads!(named()).into_iter().chain(each_on_processes!(named()));
     let (_, measure) = probes.into_iter().find(|(known, _)| *known == name).ok_or("no such contender")?;
@@ -73,16 +73,17 @@ fn measure<C: Contender>(count: u64) -> Outcome<f64> {
     let gate = tempfile::NamedTempFile::new()?;
     let path = gate.path().to_str().ok_or("the name of the directory for temporary files is not text")?;
     let blocked: Vec<_> = (0..WIDTH).map(|_| pool.submit::<Blocked>(path.to_string())).collect();
-    // The first waiting task allocates things that are made once, which must not count.
+    // The first waiting task causes allocations that happen only once, which must not count.
     let mut handles = vec![pool.submit::<AddOne>(0)];
     thread::sleep(Duration::from_millis(200));
     heap::count();
     handles.extend((1..count).map(|n| pool.submit::<AddOne>(n)));
-    // Until everything that can be sent has been sent.
+    // This is long enough for the pool to send all tasks that it can send.
     thread::sleep(Duration::from_millis(200));
     let bytes = heap::alive();
     gate.close()?;
-    // In the order of submission, because a worker of procspawn waits until its last result is collected.
+    // They are collected in the order of submission, because a worker of procspawn waits until its last result is
+    // collected.
     let sum: u64 = blocked.into_iter().map(C::collect).chain(handles.into_iter().map(C::collect)).sum();
     assert_eq!(sum, (1..=count).sum::<u64>());
     Ok(bytes as f64 / count as f64)

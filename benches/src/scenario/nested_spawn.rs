@@ -95,8 +95,8 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     driver.compare(table)
 }
 
-/// Creates a side. The clock runs from the start of the first task until the counters add up. They are read every 50
-/// microseconds, which is little compared with the time of all tasks.
+/// Creates a side. The clock runs from the start of the first task until the sum of the counters is the number of
+/// tasks. They are read every 50 microseconds, which is little compared with the time of all tasks.
 fn side(label: &str, role: Role, spawn_all: impl Fn() + 'static) -> Side {
     Side::new(label, role, move || {
         let before = counted();
@@ -109,8 +109,7 @@ fn side(label: &str, role: Role, spawn_all: impl Fn() + 'static) -> Side {
     })
 }
 
-/// The number of tasks that have run, by thread. Threads would contend for a single counter, at a higher cost than a
-/// spawn.
+/// The number of tasks that have run, by thread. Contention for a single counter would cost more than a spawn.
 static COUNTS: [Count; 64] = [const { Count(AtomicU64::new(0)) }; 64];
 
 /// Has two cache lines to itself.
@@ -125,7 +124,7 @@ thread_local! {
 fn count() {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     let mine = MINE.get().unwrap_or_else(|| {
-        // ORDERING: the counter only has to return different numbers.
+        // ORDERING: the counter must only return different numbers.
         let mine = &COUNTS[THREADS.fetch_add(1, Relaxed) % COUNTS.len()];
         MINE.set(Some(mine));
         mine

@@ -25,7 +25,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-/// Enough that the first few, which have to wake threads, do not count.
+/// The number of tasks. It is so high that the first few, which must wake threads, have no effect.
 const COUNT: u64 = 1000;
 
 fn run(driver: &mut Driver) -> Outcome<()> {

@@ -66,7 +66,7 @@ fn procspawn() -> Outcome<Side> {
         let start = Instant::now();
         let lost = pool.submit::<Abort>(0);
         let next = pool.submit::<AddOne>(1);
-        // In this order, because a worker of procspawn waits until its last result is collected.
+        // They are collected in this order, because a worker of procspawn waits until its last result is collected.
         let error = lost.join().expect_err("aborted");
         let result = Procspawn::collect(next);
         let cost = start.elapsed().as_nanos() as f64 / 1e3;

@@ -17,14 +17,14 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "recursive",
     title: "recursive submit and wait",
     about: "A task submits two tasks to its own pool and waits for both, which do the same, twelve levels deep: 8190 tasks. \
-            In no other pool can a thread wait inside a task for a spawned task, so the peers do what their authors offer \
+            In no other pool can a thread wait inside a task for a spawned task, so the peers do what they offer \
             instead: rayon's `join`, which borrows and runs one of the two inline, and tasks that are awaited.",
     plot: None,
     run,
 };
 
 const DEPTH: u32 = 12;
-/// Two for each task that is not a leaf.
+/// The number of tasks: two for each task that is not a leaf.
 const TASKS: u64 = (2 << DEPTH) - 2;
 
 fn run(driver: &mut Driver) -> Outcome<()> {

@@ -22,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-/// Enough that waking and falling asleep at both ends do not show.
+/// The number of tasks. It is so high that waking and falling asleep at both ends have no effect.
 const MANY: u64 = 20_000;
 
 fn run(driver: &mut Driver) -> Outcome<()> {

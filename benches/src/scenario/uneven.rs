@@ -27,7 +27,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     title: "uneven work",
     about: "Two thousand tasks, most of about ten microseconds and a few a hundred times as long (a Pareto distribution with \
             a heavy tail, always the same). The ideal is the time of one thread for all of them, divided by the workers. It \
-            is also measured while all cores work, which slows some machines down.",
+            is also measured while all cores work, because that slows some machines down.",
     plot: None,
     run,
 };
@@ -104,7 +104,7 @@ fn ideal(rounds: Arc<[u64]>) -> Side {
     side.scaled(1.0 / WIDTH as f64)
 }
 
-/// Runs all tasks on every thread, so that all are busy to the end even if one is slower.
+/// Runs all tasks on every thread, so that all cores are busy until the slowest thread ends.
 fn all_cores(rounds: Arc<[u64]>) -> Side {
     let all = rounds.clone();
     let side = timed("ideal, measured while all cores work", Role::Floor, rounds, move |_| {

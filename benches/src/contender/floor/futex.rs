@@ -36,7 +36,7 @@ impl Waiting {
     }
 }
 
-/// The shared memory. Each side increments its own word, which hands the number to the other.
+/// The shared memory. A side increments its word to pass the number to the other side.
 #[repr(C)]
 struct Page {
     requests: AtomicU32,
@@ -142,9 +142,9 @@ fn wait(word: &AtomicU32, old: u32, waiting: Waiting) -> u32 {
             return now;
         }
         match waiting {
-            // It returns on another value or a signal; the loop loads again.
+            // This returns when the value changes or a signal arrives. The loop then loads the word again.
             Waiting::Asleep => drop(futex::wait(word, futex::Flags::empty(), old, None)),
-            // Longer than a reply takes. Without two free cores the other side needs this one.
+            // This is longer than a reply takes. Without two free cores, the other side may need this core.
             Waiting::Awake if spins < 10_000 => {
                 spins += 1;
                 std::hint::spin_loop();

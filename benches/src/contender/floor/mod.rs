@@ -1,4 +1,4 @@
-//! Floors: the least work that the machine requires in the place of a pool.
+//! Floors: the least work that the machine requires instead of a pool.
 
 pub mod copy;
 pub mod exec;

@@ -1,18 +1,18 @@
-//! The other process of a floor: a forked copy of this one that does one thing until it is told to end or this one
-//! ends.
+//! The other process of a floor: a forked copy of this one, which does one thing until it gets the request to end or
+//! this process ends.
 #![allow(unsafe_code)]
 
 use std::{io, os::fd::RawFd};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-/// A process that was forked for a floor. It must end by itself when the floor says so.
+/// A process that was forked for a floor. It must end when the floor requests it.
 #[derive(Debug)]
 pub(super) struct Partner(Pid);
 
 impl Partner {
-    /// Forks. The child calls `run`, and ends. It keeps the standard descriptors and `keep`; others would keep pipes
-    /// open whose end a reader waits for.
+    /// Forks. The child calls `run` and ends. It closes all descriptors but the standard ones and `keep`, because it
+    /// could hold pipes open whose end a reader waits for.
     ///
     /// # Safety
     ///
@@ -39,7 +39,7 @@ impl Partner {
         }
     }
 
-    /// Waits until the process has ended. It must have been told to end.
+    /// Waits until the process has ended. The caller must have requested that before.
     pub(super) fn join(&mut self) {
         let _ = waitpid(Some(self.0), WaitOptions::empty());
     }
