@@ -8,7 +8,7 @@ use std::{
 use executor_core::{Error, ErrorKind, Executor, Payload, TaskOptions, task};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use crate::{Case, Setup, Subject, Ticket};
+use crate::{Case, Gate, Setup, Subject, Ticket, Tracked};
 
 pub(super) fn cf_023_submit_gives_the_result_of_the_function(case: &Case) {
     let executor = case.executor(1);
@@ -198,12 +198,18 @@ pub(super) fn try_submit_is_refused_while_the_queue_is_full(case: &Case) {
     assert_eq!(gate.labels(), [0, 2, 4]);
 }
 
-pub(super) fn submit_waits_while_the_queue_is_full(case: &Case) {
+/// Returns an executor whose worker runs a task and whose queue is full with another, and the gate that holds both.
+fn full_executor(case: &Case) -> (Subject, Gate, [Tracked<u32>; 2]) {
     let executor = case.executor_with(&Setup::workers(1).queue_capacity(1));
     let gate = case.gate("full");
-    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+    let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));
     gate.wait_arrivals(1);
     let waiting = case.submit(&executor, "waiting", Ticket::pass, gate.ticket(1));
+    (executor, gate, [running, waiting])
+}
+
+pub(super) fn submit_waits_while_the_queue_is_full(case: &Case) {
+    let (executor, gate, held) = full_executor(case);
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let submitter = scope.spawn(|| {
@@ -222,18 +228,14 @@ pub(super) fn submit_waits_while_the_queue_is_full(case: &Case) {
         let future = submitter.join().expect("it does not panic").expect("the queue has space now");
         case.value(&case.track("waited for space", future));
     });
-    for future in [&blocker, &waiting] {
+    for future in &held {
         case.value(future);
     }
     assert_eq!(gate.labels(), [0, 1, 2]);
 }
 
 pub(super) fn a_submit_that_waits_for_space_is_refused_at_shutdown(case: &Case) {
-    let executor = case.executor_with(&Setup::workers(1).queue_capacity(1));
-    let gate = case.gate("full");
-    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
-    gate.wait_arrivals(1);
-    let waiting = case.submit(&executor, "waiting", Ticket::pass, gate.ticket(1));
+    let (executor, gate, held) = full_executor(case);
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let submitter = scope.spawn(|| {
@@ -249,8 +251,9 @@ pub(super) fn a_submit_that_waits_for_space_is_refused_at_shutdown(case: &Case) 
         assert!(!gate.is_open(), "it was refused only after there was space");
         drop(opens);
     });
-    case.value(&blocker);
-    case.value(&waiting);
+    for future in &held {
+        case.value(future);
+    }
     assert_eq!(gate.labels(), [0, 1]);
 }
 
