@@ -171,13 +171,13 @@ fn cf_112_cf_138_an_initializer_that_fails_breaks_the_pool_and_says_why() {
 fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told() {
     for workers in [10, 4] {
         let pool = pool(workers);
-        let gate = Gate::new("told", DEADLINE);
+        let gate = Gate::new("released", DEADLINE);
         let futures: Vec<_> = (0..10)
             .map(|label| pool.submit(conformance::Ticket::pass, gate.ticket(label)).expect("it is open"))
             .collect();
         // Five tasks are released one by one, and the others together.
-        for told in 0..5 {
-            let label = gate.wait_arrivals(told + 1)[told].label;
+        for released in 0..5 {
+            let label = gate.wait_arrivals(released + 1)[released].label;
             gate.release(label);
         }
         gate.open();

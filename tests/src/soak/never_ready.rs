@@ -19,23 +19,23 @@ const WIDTHS: [usize; 4] = [1, 2, 5, 8];
 
 /// How a worker ends in its initializer.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Ending {
+enum StartFailure {
     Panic,
     Abort,
     Exit,
     Kill,
 }
 
-impl Ending {
-    const ALL: [Ending; 4] = [Ending::Panic, Ending::Abort, Ending::Exit, Ending::Kill];
+impl StartFailure {
+    const ALL: [StartFailure; 4] = [StartFailure::Panic, StartFailure::Abort, StartFailure::Exit, StartFailure::Kill];
 
     /// Returns what the reason must contain.
     fn reason(self) -> &'static str {
         match self {
-            Ending::Panic => "no licence was found",
-            Ending::Abort => "SIGABRT",
-            Ending::Exit => "exited with code 78",
-            Ending::Kill => "SIGKILL",
+            StartFailure::Panic => "no licence was found",
+            StartFailure::Abort => "SIGABRT",
+            StartFailure::Exit => "exited with code 78",
+            StartFailure::Kill => "SIGKILL",
         }
     }
 
@@ -43,20 +43,20 @@ impl Ending {
     /// kill may come from outside. While other workers are still starting, a start is retried after ten seconds.
     fn most_starts(self, width: usize, time: Duration) -> u64 {
         let more = match self {
-            Ending::Panic | Ending::Abort | Ending::Exit => 3,
-            Ending::Kill => width + 8,
+            StartFailure::Panic | StartFailure::Abort | StartFailure::Exit => 3,
+            StartFailure::Kill => width + 8,
         };
         (width + more) as u64 + width as u64 * (time.as_secs() / 10)
     }
 }
 
-fn never_gets_ready((journal, ending): (Key, Ending)) {
+fn never_gets_ready((journal, failure): (Key, StartFailure)) {
     journal.open().counter(0).fetch_add(1, SeqCst);
-    match ending {
-        Ending::Panic => panic!("no licence was found"),
-        Ending::Abort => std::process::abort(),
-        Ending::Exit => std::process::exit(78),
-        Ending::Kill => {
+    match failure {
+        StartFailure::Panic => panic!("no licence was found"),
+        StartFailure::Abort => std::process::abort(),
+        StartFailure::Exit => std::process::exit(78),
+        StartFailure::Kill => {
             let sent = kill_process(getpid(), Signal::KILL);
             unreachable!("the process is dead: {sent:?}")
         }
@@ -68,10 +68,10 @@ pub(super) fn never_ready(run: &mut Run) {
     let mut most_starts = 0;
     let mut longest = Duration::ZERO;
     for _ in 0..run.amount {
-        for ending in Ending::ALL {
+        for failure in StartFailure::ALL {
             for width in WIDTHS {
-                run.watch.begin(format!("{width} workers: {ending:?}"));
-                let (starts, time) = play(run, ending, width);
+                run.watch.begin(format!("{width} workers: {failure:?}"));
+                let (starts, time) = play(run, failure, width);
                 most_starts = most_starts.max(starts);
                 longest = longest.max(time);
                 pools += 1;
@@ -83,10 +83,10 @@ pub(super) fn never_ready(run: &mut Run) {
     run.figure("longest until broken", format!("{longest:.1?}"));
 }
 
-fn play(run: &Run, ending: Ending, width: usize) -> (u64, Duration) {
+fn play(run: &Run, failure: StartFailure, width: usize) -> (u64, Duration) {
     let journal = Journal::new(1, 1);
     let start = Instant::now();
-    let pool = run.build(run.builder(width).initializer(never_gets_ready, (journal.key(), ending)));
+    let pool = run.build(run.builder(width).initializer(never_gets_ready, (journal.key(), failure)));
     let mut errors: Vec<Error> = Vec::new();
     for number in 0..20_u32 {
         match pool.submit(|number: u32| number, number) {
@@ -96,13 +96,13 @@ fn play(run: &Run, ending: Ending, width: usize) -> (u64, Duration) {
     }
     let time = start.elapsed();
     for error in &errors {
-        assert_eq!(error.kind(), ErrorKind::Broken, "{ending:?}: {error}");
-        assert!(error.to_string().contains(ending.reason()), "{ending:?}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Broken, "{failure:?}: {error}");
+        assert!(error.to_string().contains(failure.reason()), "{failure:?}: {error}");
     }
     end(pool);
-    assert_eq!(children(), [0; 0], "{ending:?} with {width} workers left children");
+    assert_eq!(children(), [0; 0], "{failure:?} with {width} workers left children");
     let starts = journal.counter(0).load(SeqCst);
-    let most = ending.most_starts(width, time);
-    assert!((1..=most).contains(&starts), "{ending:?} with {width} workers: {starts} starts are more than {most}");
+    let most = failure.most_starts(width, time);
+    assert!((1..=most).contains(&starts), "{failure:?} with {width} workers: {starts} starts are more than {most}");
     (starts, time)
 }

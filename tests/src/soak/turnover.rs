@@ -29,17 +29,17 @@ const HEAP_NOISE: usize = 16 * 1024;
 
 /// How a task ends its worker.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-enum Ending {
+enum Death {
     Abort,
     Exit,
     Kill,
 }
 
-fn end_worker(ending: Ending) -> u32 {
-    match ending {
-        Ending::Abort => std::process::abort(),
-        Ending::Exit => std::process::exit(77),
-        Ending::Kill => {
+fn end_worker(death: Death) -> u32 {
+    match death {
+        Death::Abort => std::process::abort(),
+        Death::Exit => std::process::exit(77),
+        Death::Kill => {
             let sent = kill_process(getpid(), Signal::KILL);
             unreachable!("the process is dead: {sent:?}")
         }
@@ -50,20 +50,19 @@ pub(super) fn crash_and_replace(run: &mut Run) {
     let journal = Journal::new(1, 1);
     let pool = run.build(run.builder(WIDTH));
     let crash = |run: &mut Run, many: u64| {
-        let endings: Vec<Ending> =
-            (0..many).map(|_| run.random.choose(&[Ending::Abort, Ending::Exit, Ending::Kill])).collect();
-        let futures: Vec<_> =
-            endings.iter().map(|ending| pool.submit(end_worker, *ending).expect("accepted")).collect();
-        for (ending, future) in endings.iter().zip(&futures) {
+        let deaths: Vec<Death> =
+            (0..many).map(|_| run.random.choose(&[Death::Abort, Death::Exit, Death::Kill])).collect();
+        let futures: Vec<_> = deaths.iter().map(|death| pool.submit(end_worker, *death).expect("accepted")).collect();
+        for (death, future) in deaths.iter().zip(&futures) {
             let error = future.result(None).expect_err("its worker is dead");
             assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
-            let death = error.worker_death().expect("a lost task has the details of the death");
-            let expected = match ending {
-                Ending::Abort => (None, Some(libc::SIGABRT)),
-                Ending::Exit => (Some(77), None),
-                Ending::Kill => (None, Some(libc::SIGKILL)),
+            let details = error.worker_death().expect("a lost task has the details of the death");
+            let expected = match death {
+                Death::Abort => (None, Some(libc::SIGABRT)),
+                Death::Exit => (Some(77), None),
+                Death::Kill => (None, Some(libc::SIGKILL)),
             };
-            assert_eq!((death.exit_code(), death.signal()), expected, "{ending:?}: {error}");
+            assert_eq!((details.exit_code(), details.signal()), expected, "{death:?}: {error}");
             run.watch.progress();
         }
     };

@@ -87,11 +87,11 @@ pub(super) fn cf_134_a_static_of_a_worker_is_not_the_parents(transport: Transpor
 pub(super) fn cf_147_cf_148_tasks_that_wait_to_be_told_all_end_when_they_are_told(transport: Transport) {
     for workers in [10, 4] {
         let pool = pool(transport, workers);
-        let gate = Gate::new("told", DEADLINE);
+        let gate = Gate::new("released", DEADLINE);
         let futures: Vec<_> =
             (0..10).map(|label| pool.submit(Ticket::pass, gate.ticket(label)).expect("it is open")).collect();
-        for told in 0..5 {
-            let label = gate.wait_arrivals(told + 1)[told].label;
+        for released in 0..5 {
+            let label = gate.wait_arrivals(released + 1)[released].label;
             gate.release(label);
         }
         gate.open();
