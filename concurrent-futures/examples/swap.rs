@@ -6,7 +6,7 @@ use concurrent_futures::{Backend, Error, Executor, InlineExecutor, ProcessPoolEx
 
 /// Returns how many steps `start` needs to reach 1: even numbers are halved, odd ones become 3n + 1.
 fn steps(start: u64) -> u64 {
-    let next = |n: &u64| (*n > 1).then(|| if n.is_multiple_of(2) { n / 2 } else { 3 * n + 1 });
+    let next = |n: &u64| (*n > 1).then(|| if n % 2 == 0 { n / 2 } else { 3 * n + 1 });
     std::iter::successors(Some(start), next).count() as u64 - 1
 }
 

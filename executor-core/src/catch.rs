@@ -211,11 +211,10 @@ fn report_one(found: Found) {
 
 /// Drops the payload of a panic. It is a user's value, whose `Drop` may panic with a payload of the same kind.
 fn dispose(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-        && !second.is::<&str>()
-        && !second.is::<String>()
-    {
-        std::mem::forget(second);
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        if !second.is::<&str>() && !second.is::<String>() {
+            std::mem::forget(second);
+        }
     }
 }
 
@@ -298,7 +297,7 @@ impl Found {
     fn of(info: &PanicHookInfo<'_>, reported: bool) -> Found {
         let backtrace = Backtrace::capture();
         Found {
-            message: info.payload_as_str().unwrap_or(NOT_TEXT).to_string(),
+            message: text(info.payload()).unwrap_or(NOT_TEXT).to_string(),
             payload: info.payload().type_id(),
             location: info.location().map(ToString::to_string),
             backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),

@@ -73,9 +73,7 @@ impl<T: Default + Sync> Own<T> {
             // ORDERING: Acquire pairs with the Release of the exchange below, so the value is seen initialised.
             let found = self.0.load(Acquire);
             // SAFETY: the pointer is null or comes from a box that is never freed.
-            if let Some((born, value)) = unsafe { found.as_ref() }
-                && *born == now
-            {
+            if let Some((_, value)) = unsafe { found.as_ref() }.filter(|(born, _)| *born == now) {
                 return value;
             }
             let fresh = Box::into_raw(Box::new((now, T::default())));

@@ -30,7 +30,10 @@
 
 mod awaited;
 mod backend;
+#[doc(hidden)]
+pub mod boundary;
 mod catch;
+mod chunks;
 pub mod codec;
 #[doc(hidden)]
 pub mod deadline;

@@ -12,6 +12,9 @@ use crate::sync::thread_local;
 pub(crate) trait Running: Any {
     /// Returns the name that errors show.
     fn name(&self) -> &str;
+
+    /// Returns the task itself, so that code above can find its type. The compiler converts it since Rust 1.86.
+    fn as_any(&self) -> &dyn Any;
 }
 
 thread_local! {

@@ -142,10 +142,8 @@ pub(crate) fn help_or_wait_for_any<'a>(
 ) -> Result<(), Error> {
     let own = worker_host();
     if own != HostId::NONE {
-        if deadline.is_some()
-            && let Some(host) = own.find()
-            && host.has_idle_worker()
-        {
+        let host = if deadline.is_some() { own.find() } else { None };
+        if let Some(host) = host.filter(|host| host.has_idle_worker()) {
             let _entered = host.idle_watch().map(|watch| watch.enter());
             if host.has_idle_worker() {
                 group.wait(deadline);

@@ -1,6 +1,7 @@
 //! Which panics reach the panic hook. This is a separate program, because a process has only one hook.
 
 use std::{
+    any::Any,
     panic::{self, catch_unwind, resume_unwind},
     sync::{Arc, Mutex},
 };
@@ -22,6 +23,11 @@ fn location(error: &Error) -> Option<&str> {
     error.panic().expect("a panic").location()
 }
 
+fn text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("not text")
+}
+
 struct CatchesInDrop;
 
 impl Drop for CatchesInDrop {
@@ -35,7 +41,7 @@ fn each_panic_is_either_a_value_or_reported_to_the_hook() {
     let reported: Arc<Mutex<Vec<String>>> = Arc::default();
     let hook = reported.clone();
     panic::set_hook(Box::new(move |info| {
-        hook.lock().unwrap().push(info.payload_as_str().unwrap_or("not text").to_string());
+        hook.lock().unwrap().push(text(info.payload()).to_string());
     }));
     let reported = || std::mem::take(&mut *reported.lock().unwrap());
 

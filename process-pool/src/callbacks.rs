@@ -129,9 +129,8 @@ impl CallbackThread {
         if !deadline::wait_while(&self.shared.ended, &mut state, until, another_delivers) || state.thread.is_some() {
             return;
         }
-        while !deadline::has_passed(until)
-            && let Some(delivery) = state.queue.pop_front()
-        {
+        while !deadline::has_passed(until) {
+            let Some(delivery) = state.queue.pop_front() else { break };
             MutexGuard::unlocked(&mut state, || delivery.make());
         }
         let handle = state.handle.take();

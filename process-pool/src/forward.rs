@@ -8,7 +8,8 @@
 mod output;
 
 use std::{
-    io::{self, PipeReader, PipeWriter, Write as _},
+    io,
+    os::fd::OwnedFd,
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -18,7 +19,10 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use polling::Poller;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::{sys::signals, transport::STDERR_CHUNK};
+use crate::{
+    sys::{pipe::new_pipe, signals},
+    transport::STDERR_CHUNK,
+};
 use output::Output;
 
 /// How many bytes may wait, besides those that the supervisor has read by the time it notices.
@@ -74,7 +78,7 @@ struct State {
     space_is_wanted: bool,
     thread: Option<JoinHandle<()>>,
     /// Ends the thread's wait for the reader. The thread drops it when it ends.
-    doorbell: Option<PipeWriter>,
+    doorbell: Option<OwnedFd>,
     /// Whether no more lines are handed over.
     is_closing: bool,
     /// Whether the remaining bytes must no longer be written.
@@ -113,7 +117,7 @@ impl Forwarder {
 
     /// Starts the thread. If that fails, the next line tries again.
     fn start(&self, state: &mut State) {
-        let Ok((woken, doorbell)) = io::pipe() else { return };
+        let Ok((woken, doorbell)) = new_pipe() else { return };
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name(self.name.clone());
         let thread = signals::with_all_blocked(|| thread.spawn(move || shared.run(&woken)));
@@ -155,7 +159,7 @@ impl Forwarder {
 }
 
 impl Shared {
-    fn run(&self, woken: &PipeReader) {
+    fn run(&self, woken: &OwnedFd) {
         let mut output = Output::default();
         let mut bytes = Vec::new();
         while self.next(&mut output, &mut bytes) {
@@ -223,7 +227,7 @@ impl Shared {
     }
 
     /// Waits until the reader takes bytes. Returns `false` if the rest is abandoned.
-    fn wait_for(&self, output: &Output, woken: &PipeReader, refusals: u32) -> bool {
+    fn wait_for(&self, output: &Output, woken: &OwnedFd, refusals: u32) -> bool {
         /// After this many refusals the thread waits for some time instead of for readiness. A terminal may be ready
         /// and still refuse bytes, because it expands them.
         const MOST_REFUSALS: u32 = 4;
@@ -285,9 +289,9 @@ impl State {
 
     fn abandon(&mut self) {
         self.is_abandoned = true;
-        if let Some(doorbell) = &mut self.doorbell {
+        if let Some(doorbell) = &self.doorbell {
             // An empty pipe takes one byte.
-            let _ = doorbell.write_all(&[0]);
+            let _ = rustix::io::write(doorbell, &[0]);
         }
     }
 }
@@ -295,7 +299,8 @@ impl State {
 /// Returns a number with a comma between groups of three digits.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
 

@@ -86,7 +86,7 @@ impl Request {
             batch: fields.u32(),
             sequence: fields.u64(),
             task: fields.u64(),
-            function: Address { offset: fields.u64().cast_signed(), fingerprint: fields.u64() },
+            function: Address { offset: fields.u64() as i64, fingerprint: fields.u64() },
             attempt: fields.u32(),
             name: fields.u32(),
             body: fields.u64(),

@@ -4,6 +4,7 @@
 
 mod block_on;
 mod blocker;
+mod pipe;
 mod poll;
 mod process;
 mod random;
@@ -14,6 +15,7 @@ mod watchdog;
 
 pub use block_on::block_on;
 pub use blocker::Blocker;
+pub use pipe::pipe;
 pub use poll::wait_until;
 pub use process::{children, is_alive, is_stopped, kill, parent, state, wait_gone};
 pub use random::Random;

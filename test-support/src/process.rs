@@ -63,5 +63,5 @@ fn fields_after_name(stat: &str) -> Option<impl Iterator<Item = &str>> {
 #[allow(unsafe_code)]
 pub fn kill(pid: u32, signal: i32) {
     // SAFETY: a system call without pointers.
-    unsafe { libc::kill(pid.cast_signed(), signal) };
+    unsafe { libc::kill(pid as libc::pid_t, signal) };
 }

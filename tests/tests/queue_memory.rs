@@ -63,7 +63,7 @@ fn cancelled_tasks_keep_no_memory() {
             let waiting: Vec<_> = (0..TASKS)
                 .filter_map(|number| {
                     let future = spawn(&*executor, priority, number);
-                    if number.is_multiple_of(1000) {
+                    if number % 1000 == 0 {
                         return Some((number, future));
                     }
                     assert!(future.cancel());
@@ -111,7 +111,7 @@ fn cancelled_nested_tasks_keep_no_memory() {
             let (outer, ended) = Task::from_closure(TaskOptions::new(), move || {
                 for number in 0..TASKS {
                     let future = spawn(&*handle, 0, number);
-                    if number.is_multiple_of(1000) || !cancelled_inside {
+                    if number % 1000 == 0 || !cancelled_inside {
                         hand_over.send(future).unwrap();
                     } else {
                         assert!(future.cancel());
@@ -124,7 +124,7 @@ fn cancelled_nested_tasks_keep_no_memory() {
             let futures: Vec<_> = handed_over.iter().enumerate().collect();
             let mut waiting = Vec::new();
             for (index, future) in futures {
-                match (cancelled_inside, index.is_multiple_of(1000)) {
+                match (cancelled_inside, index % 1000 == 0) {
                     (true, _) => waiting.push((index * 1000, future)),
                     (false, true) => waiting.push((index, future)),
                     (false, false) => assert!(future.cancel()),

@@ -59,7 +59,7 @@ impl PollCount {
     #[inline]
     pub(crate) fn count(&mut self) -> PollOrder {
         self.0 = self.0.wrapping_add(1);
-        if self.0.is_multiple_of(EVERY) { PollOrder::Exception } else { PollOrder::Regular }
+        if self.0 % EVERY == 0 { PollOrder::Exception } else { PollOrder::Regular }
     }
 
     /// Returns where the last counted poll begins, which must be an exception.
@@ -86,10 +86,10 @@ impl PollCount {
 
 impl Exception {
     fn of(number: u32) -> Exception {
-        if !number.is_multiple_of(16) {
+        if number % 16 != 0 {
             // These numbers are consecutive, although the multiples of 16 are left out.
             let others = Source::Others((number / 2 - number / 16) as usize);
-            return Exception::AfterHigh(if number.is_multiple_of(2) { others } else { Source::Injector });
+            return Exception::AfterHigh(if number % 2 == 0 { others } else { Source::Injector });
         }
         let round = (number / 16) as usize;
         Exception::First(match round % 5 {

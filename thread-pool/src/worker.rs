@@ -61,9 +61,7 @@ impl Start {
         let Start { pool, index, deque, sleeper, initializer } = self;
         let name = std::thread::current().name().unwrap_or_default().to_string();
         let entered = task::enter_stoppable_worker(name, pool.host(), pool.stop_all.clone());
-        if let Some(initializer) = initializer
-            && let Err(error) = initialize(initializer)
-        {
+        if let Some(Err(error)) = initializer.map(initialize) {
             pool.break_down(Error::new(
                 ErrorKind::Broken,
                 format!(
@@ -107,9 +105,11 @@ impl Worker {
         self.backoff = if several { MAX_BACKOFF } else { (self.backoff / 2).max(MIN_BACKOFF) };
         let mut searching = self.pool.sleep.try_start_searching();
         loop {
-            if searching && let Some(task) = self.search() {
-                self.polls.reset();
-                return Some((task, true));
+            if searching {
+                if let Some(task) = self.search() {
+                    self.polls.reset();
+                    return Some((task, true));
+                }
             }
             if self.pool.sleep.is_closed() && self.pool.try_leave() == Exit::Left {
                 self.pool.has_left(self.index, searching);
@@ -136,10 +136,10 @@ impl Worker {
 
     /// Polls all queues once, in the order that [`fairness`](crate::fairness) describes.
     fn poll(&mut self) -> Option<Task> {
-        if self.polls.count() == PollOrder::Exception
-            && let Some(task) = self.poll_exception()
-        {
-            return Some(task);
+        if self.polls.count() == PollOrder::Exception {
+            if let Some(task) = self.poll_exception() {
+                return Some(task);
+            }
         }
         let queues = &self.pool.queues;
         queues.pop_high().or_else(|| self.deque.pop()).or_else(|| queues.pop_injector()).or_else(|| self.poll_last())

@@ -48,7 +48,7 @@ pub fn find() -> Result<DefaultPaths, String> {
 fn cargo_home() -> Option<PathBuf> {
     match env::var_os("CARGO_HOME") {
         Some(home) => Some(PathBuf::from(home)),
-        None => Some(env::home_dir()?.join(".cargo")),
+        None => Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")),
     }
 }
 

@@ -80,9 +80,10 @@ impl Lines {
     }
 
     fn update(&self, files: u64) {
-        while let Some(&percent) = LINES_AT.get(self.next.get())
-            && files * 100 >= percent * self.size.files
-        {
+        while let Some(&percent) = LINES_AT.get(self.next.get()) {
+            if files * 100 < percent * self.size.files {
+                break;
+            }
             eprintln!("backends: {}: {percent} % done", self.choice);
             self.next.set(self.next.get() + 1);
         }

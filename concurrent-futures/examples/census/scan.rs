@@ -138,7 +138,7 @@ fn count(identifiers: &mut HashMap<String, u64>, token: &[u8]) {
         return;
     }
     // A token consists of ASCII characters, so this never fails.
-    let Ok(token) = str::from_utf8(token) else {
+    let Ok(token) = std::str::from_utf8(token) else {
         return;
     };
     // Most tokens exist already, and looking one up needs no allocation.

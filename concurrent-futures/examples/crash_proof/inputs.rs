@@ -30,10 +30,10 @@ impl Inputs {
         let mut traps = Trap::ALL.into_iter();
         for number in 1..=GOOD_FILES {
             inputs.add_good(number)?;
-            if number % good_between_traps == 0
-                && let Some(trap) = traps.next()
-            {
-                inputs.add_hostile(number, trap)?;
+            if number % good_between_traps == 0 {
+                if let Some(trap) = traps.next() {
+                    inputs.add_hostile(number, trap)?;
+                }
             }
         }
         // The census walks in the order of the names.

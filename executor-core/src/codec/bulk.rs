@@ -7,6 +7,8 @@
 
 use std::any::Any;
 
+use crate::chunks::chunks;
+
 /// A number that is encoded in a fixed number of bytes, in little-endian order.
 trait Number<const SIZE: usize>: bytemuck::NoUninit {
     fn to_bytes(self) -> [u8; SIZE];
@@ -25,9 +27,9 @@ fn write<N: Number<SIZE>, const SIZE: usize>(numbers: &[N], into: &mut Vec<u8>) 
 
 /// Decodes numbers. Returns `None` if the bytes are not a whole number of numbers.
 fn read<N: Number<SIZE>, const SIZE: usize>(bytes: &[u8]) -> Option<Vec<N>> {
-    let (numbers, rest) = bytes.as_chunks::<SIZE>();
+    let (numbers, rest) = chunks::<SIZE>(bytes);
     // On a little-endian machine this compiles to one copy.
-    rest.is_empty().then(|| numbers.iter().map(|bytes| N::from_bytes(*bytes)).collect())
+    rest.is_empty().then(|| numbers.map(N::from_bytes).collect())
 }
 
 /// Bytes of at least this size are moved even if the target has capacity for them: freeing the target's memory costs
@@ -41,17 +43,17 @@ pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
         let has_capacity = into.capacity() >= length && length < WORTH_MOVING;
         into.is_empty() && !has_capacity && !is_wasteful(length, capacity)
     };
-    if let Some(bytes) = value.downcast_mut::<Vec<u8>>()
-        && is_worth_it(bytes.len(), bytes.capacity())
-    {
-        *into = std::mem::take(bytes);
-        return true;
+    if let Some(bytes) = value.downcast_mut::<Vec<u8>>() {
+        if is_worth_it(bytes.len(), bytes.capacity()) {
+            *into = std::mem::take(bytes);
+            return true;
+        }
     }
-    if let Some(text) = value.downcast_mut::<String>()
-        && is_worth_it(text.len(), text.capacity())
-    {
-        *into = std::mem::take(text).into_bytes();
-        return true;
+    if let Some(text) = value.downcast_mut::<String>() {
+        if is_worth_it(text.len(), text.capacity()) {
+            *into = std::mem::take(text).into_bytes();
+            return true;
+        }
     }
     false
 }

@@ -188,10 +188,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], value: &mut Option<T>) -> 
 fn read_verified<T: Payload>(bytes: &[u8], value: &mut Option<T>) -> Result<Mark, Failure> {
     let mark = read(bytes, value)?;
     let kind = Kind::of::<T>(mark);
-    if let Some(value) = value
-        && !mark.is_none()
-        && !kind.is_verified()
-    {
+    if let Some(value) = value.as_mut().filter(|_| !mark.is_none() && !kind.is_verified()) {
         compare(value, mark, bytes)?;
         kind.remember();
     }

@@ -14,6 +14,7 @@ use serde::{
 };
 
 use super::failure::Failure;
+use crate::chunks::chunks;
 
 /// Returns the elements as a slice of `T`, if `I` is a reference to a vector or a slice of `T`.
 fn slice<T: 'static, I>(elements: &I) -> Option<&[T]> {
@@ -75,9 +76,9 @@ macro_rules! kinds {
                 return Some(into_value::<u8, V>(bytes.to_vec()));
             }
             $(if kind == $kind && is_visitor_of_vec::<$type, V>() {
-                let (numbers, _) = bytes.as_chunks();
+                let (numbers, _) = chunks(bytes);
                 // On a little-endian machine this compiles to one copy.
-                let numbers = numbers.iter().map(|bytes| <$type>::from_le_bytes(*bytes)).collect();
+                let numbers = numbers.map(<$type>::from_le_bytes).collect();
                 return Some(into_value::<$type, V>(numbers));
             })*
             None

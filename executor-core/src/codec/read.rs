@@ -113,7 +113,7 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn text(&mut self, length: usize) -> Result<&'de str, Failure> {
-        str::from_utf8(self.slice(length)?).map_err(|_| Failure::damaged())
+        std::str::from_utf8(self.slice(length)?).map_err(|_| Failure::damaged())
     }
 
     /// Returns the text that follows this tag, or `None` if it is not the tag of a text.

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::boundary;
+
 /// The maximum number of bytes that an error shows of one line, and in total.
 const LONGEST_LINE: usize = 400;
 const LONGEST: usize = 4096;
@@ -59,10 +61,10 @@ fn line(text: &str) -> String {
             return shown;
         }
     }
-    let beginning = escaped(&text[..text.floor_char_boundary(LONGEST_LINE)]);
-    let beginning = &beginning[..beginning.floor_char_boundary(LONGEST_LINE - END - 40)];
-    let end = escaped(&text[text.ceil_char_boundary(text.len().saturating_sub(END))..]);
-    let end = &end[end.ceil_char_boundary(end.len().saturating_sub(END))..];
+    let beginning = escaped(&text[..boundary::floor(text, LONGEST_LINE)]);
+    let beginning = &beginning[..boundary::floor(&beginning, LONGEST_LINE - END - 40)];
+    let end = escaped(&text[boundary::ceil(text, text.len().saturating_sub(END))..]);
+    let end = &end[boundary::ceil(&end, end.len().saturating_sub(END))..];
     format!("{beginning} … ({} bytes) … {end}", text.len())
 }
 

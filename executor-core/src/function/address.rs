@@ -30,10 +30,10 @@ impl Address {
             /// The last entry of this thread, which usually is the next one too.
             static LAST: Cell<Option<(&'static Entry, Address)>> = const { Cell::new(None) };
         }
-        if let Ok(Some((last, address))) = LAST.try_with(Cell::get)
-            && std::ptr::eq(last, entry)
-        {
-            return Ok(address);
+        if let Ok(Some((last, address))) = LAST.try_with(Cell::get) {
+            if std::ptr::eq(last, entry) {
+                return Ok(address);
+            }
         }
         let address = Address::find(entry)?;
         let _ = LAST.try_with(|last| last.set(Some((entry, address))));
@@ -81,7 +81,7 @@ impl Address {
             ))
         };
         let at = image::anchor().wrapping_add_signed(self.offset as isize);
-        if !at.is_multiple_of(align_of::<Entry>()) || !image::own().is_constant(at, size_of::<Entry>()) {
+        if at % align_of::<Entry>() != 0 || !image::own().is_constant(at, size_of::<Entry>()) {
             return refuse("it is outside of the program's constants");
         }
         let entry = std::ptr::with_exposed_provenance::<Entry>(at);

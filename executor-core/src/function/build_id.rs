@@ -3,6 +3,8 @@
 
 use std::{fmt, sync::OnceLock};
 
+use crate::chunks::chunks;
+
 /// Identifies a build. Two processes with the same build id run the same code, with the functions at the same
 /// distances.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,9 +36,9 @@ impl BuildId {
             // does not protect against a forged id.
             let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ (lane as u64) << 32;
             for part in parts {
-                let (words, rest) = part.as_chunks::<8>();
+                let (words, rest) = chunks::<8>(part);
                 for word in words {
-                    hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
+                    hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
                 }
                 for byte in rest {
                     hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);

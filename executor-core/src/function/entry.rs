@@ -14,7 +14,8 @@ use super::batch::Records;
 pub struct Entry {
     /// The first field, so that a wrong address is noticed before any other field is read.
     magic: [u64; 2],
-    identity: TypeId,
+    /// A function, because a constant cannot contain a `TypeId` before Rust 1.91.
+    identity: fn() -> TypeId,
     name: fn() -> &'static str,
     call: Call,
     call_each: CallEach,
@@ -35,7 +36,12 @@ pub(super) enum Argument<'a> {
 const MAGIC: [u64; 2] = [0x6375_7272_5f66_6e21, 0x9e3c_41d7_5a0b_f286];
 
 impl Entry {
-    pub(super) const fn new(identity: TypeId, name: fn() -> &'static str, call: Call, call_each: CallEach) -> Entry {
+    pub(super) const fn new(
+        identity: fn() -> TypeId,
+        name: fn() -> &'static str,
+        call: Call,
+        call_each: CallEach,
+    ) -> Entry {
         Entry { magic: MAGIC, identity, name, call, call_each }
     }
 
@@ -63,7 +69,7 @@ impl Entry {
             }
         }
         let mut word = Word::default();
-        self.identity.hash(&mut word);
+        (self.identity)().hash(&mut word);
         word.finish()
     }
 

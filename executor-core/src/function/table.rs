@@ -23,7 +23,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Table<F, A, R> {
     /// The compiler promotes a reference to a constant without interior mutability and `Drop`, so the entry is in the
     /// program's read-only data.
     const ENTRY: &'static Entry =
-        &Entry::new(TypeId::of::<fn(F, A) -> R>(), std::any::type_name::<F>, call::<F, A, R>, call_each::<F, A, R>);
+        &Entry::new(TypeId::of::<fn(F, A) -> R>, std::any::type_name::<F>, call::<F, A, R>, call_each::<F, A, R>);
 }
 
 impl Entry {
@@ -38,7 +38,7 @@ fn call<F: Function<A, R>, A: Payload, R: Payload>(argument: Argument<'_>, reply
     // The check is here because submitting a function makes its entry, and so compiles this call.
     const { assert_captures_nothing::<F>() };
     let start = reply.len();
-    if let Err(error) = guarded(|| try_call::<F, A, R>(argument, reply)).flatten() {
+    if let Err(error) = guarded(|| try_call::<F, A, R>(argument, reply)).unwrap_or_else(Err) {
         reply.truncate(start);
         outcome::write_error(&error, reply);
     }

@@ -47,9 +47,8 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
             let values = results.values();
             let called = guarded(|| {
                 // A map that was dropped or timed out asks its running chunks to stop before the next item.
-                while !is_stopped()
-                    && let Some(item) = items.next()
-                {
+                while !is_stopped() {
+                    let Some(item) = items.next() else { break };
                     values.push(function(item));
                 }
                 // The remaining items are dropped inside the catch, because their `Drop` is user code.
@@ -115,7 +114,7 @@ fn read<R: Payload>(name: &str, mut outcomes: Records<'_>) -> Results<R> {
             }
             Ok(())
         });
-        match read.flatten() {
+        match read.unwrap_or_else(Err) {
             Ok(()) => return results,
             Err(error) => results.push(Err(error)),
         }

@@ -140,10 +140,9 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(block) = NonNull::new(self.block.get())
-            // SAFETY: as in `open_next`.
-            && unsafe { block.as_ref() }.0.close(self.given.get())
-        {
+        let Some(block) = NonNull::new(self.block.get()) else { return };
+        // SAFETY: as in `open_next`.
+        if unsafe { block.as_ref() }.0.close(self.given.get()) {
             // SAFETY: `close` returned that this thread owns the block.
             unsafe { Block::free(block) }
         }
@@ -164,8 +163,10 @@ pub(super) fn allocate(layout: Layout) -> (NonNull<u8>, BlockPointer) {
     // The sanitizers and the models need each task in an allocation of its own.
     let is_small = layout.size() <= LARGEST && layout.align() <= LINE && !cfg!(any(loom, tasks_apart));
     // A thread whose thread-locals are gone is ending, and has no block.
-    if is_small && let Ok((place, block)) = OPEN.try_with(|open| open.place(layout.size().next_multiple_of(LINE))) {
-        return (place, BlockPointer(Some(block)));
+    if is_small {
+        if let Ok((place, block)) = OPEN.try_with(|open| open.place(layout.size().next_multiple_of(LINE))) {
+            return (place, BlockPointer(Some(block)));
+        }
     }
     // SAFETY: a task has a header, so the size is not zero.
     (checked(unsafe { alloc(layout) }, layout), BlockPointer(None))

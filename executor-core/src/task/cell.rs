@@ -113,7 +113,7 @@ impl<W: Work> Cell<W> {
             // again.
             let work = unsafe { cell.take_work() };
             // Panics are caught here, so there is always an output.
-            let (output, end) = Output::of(catch::guarded(|| work.run()).flatten());
+            let (output, end) = Output::of(catch::guarded(|| work.run()).unwrap_or_else(Err));
             // SAFETY: the caller has claimed the task, so by rule 3 no other thread touches the output. It is `Empty`,
             // which needs no drop.
             cell.slot.output.with_mut(|slot| unsafe { slot.write(output) });
@@ -148,7 +148,7 @@ impl<W: Work> Cell<W> {
             let packed = slot.output.with_mut(|output| unsafe { output.replace(Output::Empty) });
             let Output::Packed(reply) = packed else { unreachable!("PACKED says that the output is packed") };
             // User code runs here, and no lock is held: other threads see UNPACKING and wait.
-            let unpacked = catch::guarded_for(slot.header.name(), || W::unpack(reply)).flatten();
+            let unpacked = catch::guarded_for(slot.header.name(), || W::unpack(reply)).unwrap_or_else(Err);
             let (output, end) = Output::of(unpacked);
             // SAFETY: as above. The slot is `Empty`, which needs no drop.
             slot.output.with_mut(|slot| unsafe { slot.write(output) });

@@ -37,7 +37,7 @@ enum Known {
 
 impl Known {
     fn of(running: &dyn Running) -> Option<Known> {
-        let running: &dyn Any = running;
+        let running = running.as_any();
         let local = running.downcast_ref::<TaskRef>().map(|task| Known::Local(task.clone()));
         local.or_else(|| running.downcast_ref::<Arc<Remote>>().map(|remote| Known::Remote(remote.clone())))
     }
@@ -47,11 +47,19 @@ impl Running for TaskRef {
     fn name(&self) -> &str {
         (**self).name()
     }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 impl Running for Arc<Remote> {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -40,7 +40,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Submitted<F, A, R> {
 /// Appends an argument to `into`, and drops it. On an error or a panic `into` is as before.
 fn write_argument<A: Payload>(task: &str, mut argument: A, into: &mut Vec<u8>) -> Result<(), Error> {
     let start = into.len();
-    let written = catch::guarded_for(task, || codec::encode_taking(&mut argument, into)).flatten();
+    let written = catch::guarded_for(task, || codec::encode_taking(&mut argument, into)).unwrap_or_else(Err);
     if written.is_err() {
         into.truncate(start);
     }

@@ -57,7 +57,7 @@ impl Waiters {
 
     /// Removes the waiters for which `gone` returns `true`.
     pub(crate) fn remove(&self, gone: impl Fn(&Waiter) -> bool) {
-        let removed: Vec<Waiter> = self.0.lock().extract_if(.., |waiter| gone(waiter)).collect();
+        let removed = extract(&mut self.0.lock(), gone);
         // A waker's `Drop` is user code, so it runs outside the lock.
         catch::contain(|| drop(removed));
     }
@@ -86,9 +86,16 @@ impl Waiters {
     /// Notifies the waiters that wait to read the output. The others are left to the thread that finished the task,
     /// because the documentation promises that callbacks run in that thread.
     pub(crate) fn notify_readers(&self, task: &TaskRef) {
-        let readers = self.0.lock().extract_if(.., |waiter| waiter.waits_for() == Event::Readable).collect();
+        let readers = extract(&mut self.0.lock(), |waiter| waiter.waits_for() == Event::Readable);
         notify(task, readers);
     }
+}
+
+/// Takes the waiters for which `is_wanted` returns true out of the list. Both parts keep their order.
+fn extract(list: &mut Vec<Waiter>, is_wanted: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
+    let (extracted, kept) = std::mem::take(list).into_iter().partition(is_wanted);
+    *list = kept;
+    extracted
 }
 
 /// Notifies these waiters of this task, outside every lock: first the threads, then the wakers, then the callbacks,

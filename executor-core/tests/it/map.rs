@@ -51,7 +51,7 @@ fn everything_is_submitted_at_the_call() {
 fn an_item_that_fails_ends_neither_the_map_nor_its_chunk() {
     for chunksize in [1, 4] {
         let options = MapOptions::new().chunksize(chunksize);
-        let odd = |n: u64| if n.is_multiple_of(2) { panic!("even") } else { n };
+        let odd = |n: u64| if n % 2 == 0 { panic!("even") } else { n };
         let map = InlineExecutor::new().map_with(options, odd, 0..8u64).expect("accepted");
         let results: Vec<Result<u64, ErrorKind>> = map.map(|item| item.map_err(|error| error.kind())).collect();
         let expected: Vec<_> = (0..8).map(|n| if n % 2 == 0 { Err(ErrorKind::Panicked) } else { Ok(n) }).collect();

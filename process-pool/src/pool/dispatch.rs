@@ -66,11 +66,8 @@ impl State {
     /// first, unless the processors are crowded, and then the worker with the fewest tasks.
     fn choose_worker(&mut self) -> Option<SlotId> {
         let most = self.limits.max_tasks_per_worker;
-        if self.dispatcher.left_for_chosen > 0
-            && let Some(chosen) = self.worker(self.dispatcher.chosen)
-            && !chosen.is_idle()
-            && chosen.accepts_task(most)
-        {
+        let accepts_another = |chosen: &WorkerHandle| !chosen.is_idle() && chosen.accepts_task(most);
+        if self.dispatcher.left_for_chosen > 0 && self.worker(self.dispatcher.chosen).is_some_and(accepts_another) {
             self.dispatcher.left_for_chosen -= 1;
             return Some(self.dispatcher.chosen);
         }

@@ -94,9 +94,7 @@ impl Job {
 
     /// Removes the items that have an outcome, before the rest is sent to another worker.
     pub(crate) fn trim(&mut self) {
-        if let Some(batch) = &mut self.batch
-            && batch.done > 0
-        {
+        if let Some(batch) = self.batch.as_mut().filter(|batch| batch.done > 0) {
             let mut items = batch::records(&self.body);
             items.by_ref().take(batch.done).for_each(drop);
             let left = items.rest().len();

@@ -65,10 +65,10 @@ impl State {
                 }
             }
         }
-        if let Some(begun) = reader.long_reply_begun()
-            && let Some(memory) = worker.spare_memory(begun.sequence, begun.body)
-        {
-            reader.lend_memory(memory);
+        if let Some(begun) = reader.long_reply_begun() {
+            if let Some(memory) = worker.spare_memory(begun.sequence, begun.body) {
+                reader.lend_memory(memory);
+            }
         }
         worker.count_received(bytes);
         received.completed = completions.len();

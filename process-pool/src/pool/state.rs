@@ -177,7 +177,7 @@ impl State {
         self.queue.push_back(job);
         if is_next {
             Enqueued::Dispatched(self.dispatch(now()))
-        } else if self.queue.len().is_multiple_of(POLL_EVERY) {
+        } else if self.queue.len() % POLL_EVERY == 0 {
             Enqueued::QueuedPollNow
         } else {
             Enqueued::Queued
@@ -335,9 +335,7 @@ impl State {
 
     /// Kills a worker that has not become ready in time.
     pub(super) fn check_start(&mut self, id: WorkerId) {
-        if let Some(worker) = self.worker_by_id(id)
-            && worker.stage() == Stage::Starting
-        {
+        if let Some(worker) = self.worker_by_id(id).filter(|worker| worker.stage() == Stage::Starting) {
             worker.kill_because("it was not ready a minute after its start, so it was killed");
         }
     }

@@ -111,9 +111,8 @@ impl State {
     /// Asks a running task to stop, without forcing it.
     pub(super) fn ask_to_stop(&mut self, at: Assignment) -> Deferred {
         let mut deferred = Deferred::default();
-        if let Some(worker) = self.worker_mut(at.slot)
-            && worker.find(at.sequence).is_some()
-        {
+        let Some(worker) = self.worker_mut(at.slot) else { return deferred };
+        if worker.find(at.sequence).is_some() {
             worker.ask_to_stop(at.sequence);
             if worker.has_backlog() {
                 self.note_backlog(at.slot, &mut deferred);

@@ -18,9 +18,8 @@ impl State {
     /// Sets a timer to check whether a worker that has something to do was stopped, as by `SIGSTOP`. The system reports
     /// that only when it is asked.
     pub(crate) fn set_stopped_check(&mut self, id: WorkerId, now: Instant, deferred: &mut Deferred) {
-        if let Some(worker) = self.worker_by_id(id)
-            && !std::mem::replace(&mut worker.checks.stopped, true)
-        {
+        let Some(worker) = self.worker_by_id(id) else { return };
+        if !std::mem::replace(&mut worker.checks.stopped, true) {
             deferred.wake_supervisor |= self.set_timer(now + STOPPED, Timer::Stopped(id));
         }
     }

@@ -24,7 +24,9 @@ use super::{
     setup::Setup,
 };
 use crate::{
-    sys::{clock::monotonic_now, control_group::ControlGroup, executable::Executable, process, standard},
+    sys::{
+        clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe::new_pipe, process, standard,
+    },
     transport::{Inbox, NewLink, Outbox, Report, Transport},
 };
 
@@ -64,7 +66,7 @@ impl Blueprint {
         let executable = self.executable.path();
         let terms = Terms::of(executable.as_os_str())?;
         // The pipe is made here, because the thread that starts the worker may have a table of descriptors of its own.
-        let (stderr, its_stderr) = io::pipe()?;
+        let (stderr, its_stderr) = new_pipe()?;
         let NewLink { socket, outbox, inbox, report, worker } = NewLink::make(self.transport)?;
         let token = fresh_token();
         let setup = Setup {
@@ -97,7 +99,7 @@ impl Blueprint {
         // This closes the worker's ends here.
         drop(command);
         let exit = child.open()?;
-        let stderr = ChildStderr::from(OwnedFd::from(stderr));
+        let stderr = ChildStderr::from(stderr);
         rustix::io::ioctl_fionbio(&stderr, true)?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
         Ok(Started { child, exit, stderr, socket, outbox, inbox, report })

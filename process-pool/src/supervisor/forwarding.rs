@@ -44,10 +44,8 @@ impl Supervisor {
     /// Forwards an unfinished line, if its time is over.
     pub(super) fn flush_line(&mut self, id: WorkerId) {
         let is_there = self.pool.state.lock().worker_by_id(id).is_some();
-        if is_there
-            && let Some(io) = &mut self.worker_io[id.slot]
-            && let Some(due) = io.flush_line(id.as_key(), &self.pool.forwarder)
-        {
+        let Some(io) = self.worker_io[id.slot].as_mut().filter(|_| is_there) else { return };
+        if let Some(due) = io.flush_line(id.as_key(), &self.pool.forwarder) {
             self.pool.state.lock().set_timer(due, Timer::Line(id));
         }
     }
@@ -81,9 +79,8 @@ impl Supervisor {
             return;
         }
         for slot in std::mem::take(&mut self.logs.paused) {
-            if let Some(io) = &mut self.worker_io[slot]
-                && io.watch_stderr(&self.pool.poller, slot).is_err()
-            {
+            let watched = self.worker_io[slot].as_mut().map(|io| io.watch_stderr(&self.pool.poller, slot));
+            if let Some(Err(_)) = watched {
                 // The system lacks memory. The next timer tries again.
                 self.logs.paused.push(slot);
             }

@@ -166,7 +166,14 @@ impl Supervisor {
             return Vec::new();
         }
         let now = Instant::now();
-        self.later_reads.extract_if(.., |(_, at)| *at <= now).map(|(slot, _)| slot).collect()
+        let mut due = Vec::new();
+        self.later_reads.retain(|&(slot, at)| {
+            if at <= now {
+                due.push(slot);
+            }
+            at > now
+        });
+        due
     }
 
     fn handle(&mut self, event: Event) {

@@ -7,7 +7,7 @@ use std::{
 
 use executor_core::{Error, ErrorKind};
 
-use super::Supervisor;
+use super::{Supervisor, worker_io::WorkerIo};
 use crate::pool::{AfterRead, Armed, OnDoorbell, Received, ReplyReader, SlotId, Timer};
 
 /// How long the supervisor waits between reads while replies arrive so fast that a wake-up for each would cost more
@@ -64,9 +64,7 @@ impl Supervisor {
         } else if self.pool.with_reader(slot, ReplyReader::arm) == Some(Armed::MoreHasArrived) {
             return Armed::MoreHasArrived;
         }
-        if let Some(io) = &self.worker_io[slot]
-            && let Err(error) = io.check_link_open()
-        {
+        if let Some(Err(error)) = self.worker_io[slot].as_ref().map(WorkerIo::check_link_open) {
             self.on_link_closed(slot, &error);
         }
         Armed::Yes

@@ -105,9 +105,7 @@ impl WorkerIo {
 
     /// Makes the poller report when the worker writes to its standard error.
     pub(super) fn watch_stderr(&mut self, poller: &Poller, slot: SlotId) -> io::Result<()> {
-        if let Some(stderr) = &self.stderr
-            && !self.stderr_is_watched
-        {
+        if let (Some(stderr), false) = (&self.stderr, self.stderr_is_watched) {
             add(poller, stderr, Event::readable(Source::Stderr.key(slot)))?;
             self.stderr_is_watched = true;
         }
@@ -115,10 +113,10 @@ impl WorkerIo {
     }
 
     pub(super) fn unwatch_stderr(&mut self, poller: &Poller) {
-        if let Some(stderr) = &self.stderr
-            && std::mem::take(&mut self.stderr_is_watched)
-        {
-            let _ = poller.delete(stderr);
+        if let Some(stderr) = &self.stderr {
+            if std::mem::take(&mut self.stderr_is_watched) {
+                let _ = poller.delete(stderr);
+            }
         }
     }
 

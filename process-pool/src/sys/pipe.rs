@@ -1,7 +1,27 @@
-//! The number of bytes in a pipe.
+//! Pipes, and the number of bytes in one.
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
+};
+
+/// Makes a pipe, and returns the reading end and the writing end. Both are closed on exec.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// Makes a pipe, and returns the reading end and the writing end. Both are closed on exec, but not by a program that
+/// another thread starts at the same moment: these systems cannot set the flag when they make the pipe.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = rustix::pipe::pipe()?;
+    for end in [&reader, &writer] {
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    Ok((reader, writer))
+}
 
 /// Returns how many bytes can be read from a pipe or a socket. Either end of a pipe may be given. Returns `None` for
 /// other files, and where the system does not tell.
@@ -20,7 +40,7 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_pipe_tell_how_full_it_is() {
-        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let (reader, writer) = new_pipe().expect("a pipe");
         rustix::io::write(&writer, b"seven..").expect("written");
         assert_eq!((bytes_in_pipe(reader.as_fd()), bytes_in_pipe(writer.as_fd())), (Some(7), Some(7)));
     }

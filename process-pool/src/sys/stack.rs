@@ -57,10 +57,7 @@ pub(crate) fn watch(message: &'static [u8], on_overflow: fn()) {
 extern "C" fn on_bad_access(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel passes a valid description of the signal.
     let (address, is_access) = unsafe { ((*info).si_addr().addr(), (*info).si_code > 0) };
-    if let Some(watch) = WATCH.get()
-        && is_access
-        && address.abs_diff(watch.end) < AROUND
-    {
+    if let Some(watch) = WATCH.get().filter(|watch| is_access && address.abs_diff(watch.end) < AROUND) {
         (watch.on_overflow)();
         // SAFETY: the bytes are a constant.
         unsafe { libc::write(2, watch.message.as_ptr().cast(), watch.message.len()) };

@@ -46,9 +46,8 @@ impl NewLink {
     pub(crate) fn make(transport: Transport) -> io::Result<NewLink> {
         let (socket, worker) = sys::socket::pair()?;
         let socket = Arc::new(socket);
-        if transport == Transport::Ring
-            && let Ok((file, memory)) = ring::create()
-        {
+        let shared = if transport == Transport::Ring { ring::create().ok() } else { None };
+        if let Some((file, memory)) = shared {
             let report = Some(memory.report());
             let (outbox, inbox) = memory.parent_ends(socket.clone());
             let worker = WorkerEnd { socket: worker, transport: Transport::Ring, memory: Some(file) };

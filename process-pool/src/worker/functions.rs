@@ -24,9 +24,7 @@ impl Functions {
     ///
     /// [`Decode`](executor_core::ErrorKind::Decode) if there is none.
     pub(super) fn find(&mut self, address: Address) -> Result<&'static Entry, Error> {
-        if let Some((last, entry)) = self.last
-            && last == address
-        {
+        if let Some((_, entry)) = self.last.filter(|(last, _)| *last == address) {
             return Ok(entry);
         }
         // SAFETY: the parent runs the same build, which `of_parent` has compared, and sends what `Address::of`

@@ -1,5 +1,7 @@
 //! The name of a worker in the system's lists of processes: `ps`, `top`, the kernel's log.
 
+use executor_core::boundary;
+
 use crate::sys::process;
 
 /// How many bytes of a name Linux keeps.
@@ -20,7 +22,7 @@ fn shortened(name: &str) -> String {
     let text = name.trim_end_matches(|character: char| character.is_ascii_digit() || "-_".contains(character));
     let numbers = &name[text.len()..];
     let numbers = &numbers[numbers.len().saturating_sub(MOST)..];
-    let text = &text[..text.floor_char_boundary(MOST - numbers.len())];
+    let text = &text[..boundary::floor(text, MOST - numbers.len())];
     format!("{text}{numbers}")
 }
 

@@ -173,7 +173,7 @@ impl Worker {
                     let name = if name.is_empty() { Cow::Borrowed("") } else { String::from_utf8_lossy(&name) };
                     self.run_task(request, &name)?;
                 }
-                if request.sequence.is_multiple_of(REAP_EVERY) {
+                if request.sequence % REAP_EVERY == 0 {
                     self.reaper.reap();
                 }
                 buffers::recycle(&mut self.body, &mut self.reply);
@@ -251,11 +251,11 @@ impl Worker {
     /// it.
     fn remote(&mut self, request: &Request, name: Cow<'static, str>) -> Arc<Remote> {
         let (id, attempt, number) = (TaskId::from_u64(request.task), request.attempt, request.sequence);
-        if let Some(mut spare) = self.spare.take()
-            && let Some(remote) = Arc::get_mut(&mut spare)
-        {
-            (remote.id, remote.name, remote.attempt, remote.number) = (id, name, attempt, number);
-            return spare;
+        if let Some(mut spare) = self.spare.take() {
+            if let Some(remote) = Arc::get_mut(&mut spare) {
+                (remote.id, remote.name, remote.attempt, remote.number) = (id, name, attempt, number);
+                return spare;
+            }
         }
         Arc::new(Remote { id, name, attempt, stop: self.port.stop_probe(), number })
     }

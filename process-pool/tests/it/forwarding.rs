@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufRead as _, BufReader, PipeReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _},
     os::{
         fd::OwnedFd,
         unix::{fs::PermissionsExt as _, process::CommandExt as _},
@@ -16,6 +16,7 @@ use std::{
 
 use executor_core::{ErrorKind, Executor, Future, Shutdown, TaskOptions};
 use process_pool::{ProcessPoolExecutor, Transport};
+use test_support::pipe;
 
 use crate::{
     programs,
@@ -49,7 +50,7 @@ fn writes_lines(count: usize) -> usize {
 #[allow(unsafe_code)]
 fn write_all(bytes: &[u8]) -> bool {
     // SAFETY: the bytes are there.
-    unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) == bytes.len().cast_signed() }
+    unsafe { libc::write(2, bytes.as_ptr().cast(), bytes.len()) == bytes.len() as isize }
 }
 
 fn is_intact(line: &str) -> bool {
@@ -131,7 +132,7 @@ fn replace_standard_error(kind: &str) -> Option<File> {
             (reader.into(), writer)
         }
         "pipe" => {
-            let (reader, writer) = std::io::pipe().unwrap();
+            let (reader, writer) = pipe();
             (reader.into(), writer.into())
         }
         "socket" => {
@@ -228,8 +229,8 @@ fn lines_of_workers_that_write_at_the_same_time_arrive_complete() {
         let mut command = programs::command("has_workers_that_write_at_the_same_time");
         command.stdout(Stdio::null());
         let (reader, mut child): (File, _) = if kind == "pipe" {
-            let (reader, writer): (PipeReader, _) = std::io::pipe().unwrap();
-            (OwnedFd::from(reader).into(), command.stderr(writer).spawn().unwrap())
+            let (reader, writer) = pipe();
+            (reader, command.stderr(writer).spawn().unwrap())
         } else {
             let (reader, writer) = terminal();
             (reader, command.stderr(writer).spawn().unwrap())

@@ -199,7 +199,7 @@ fn a_worker_that_has_left_its_process_group_can_be_stopped() {
         let mut command = Command::new("cat");
         let child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         // SAFETY: a system call without pointers.
-        assert_eq!(unsafe { libc::setpgid(0, child.id().cast_signed()) }, 0);
+        assert_eq!(unsafe { libc::setpgid(0, child.id() as libc::pid_t) }, 0);
         never_ends(path);
         0
     }

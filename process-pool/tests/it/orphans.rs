@@ -119,7 +119,7 @@ fn spins((_, runs): (String, String)) {
 
 fn reads((_, runs): (String, String)) {
     use std::io::Read as _;
-    let (mut reader, _writer) = std::io::pipe().unwrap();
+    let (mut reader, _writer) = test_support::pipe();
     touch(&runs);
     let _ = reader.read(&mut [0]);
 }

@@ -15,7 +15,7 @@ fn stop(pid: u32) {
 #[allow(unsafe_code)]
 fn signal(pid: u32, signal: i32) {
     // SAFETY: a worker of this test's own.
-    assert_eq!(unsafe { libc::kill(pid.cast_signed(), signal) }, 0);
+    assert_eq!(unsafe { libc::kill(pid as libc::pid_t, signal) }, 0);
 }
 
 fn own_pid(_: ()) -> u32 {

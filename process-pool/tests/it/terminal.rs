@@ -53,7 +53,7 @@ pub fn leads_a_session() {
     // SAFETY: no handler is installed, and the other system call has no pointers.
     unsafe {
         libc::signal(libc::SIGTTOU, libc::SIG_IGN);
-        assert_eq!(libc::tcsetpgrp(0, program.id().cast_signed()), 0);
+        assert_eq!(libc::tcsetpgrp(0, program.id() as libc::pid_t), 0);
     }
     add_line(&format!("{}host", variable("DIRECTORY")), program.id());
     assert!(program.wait().unwrap().success());

@@ -146,7 +146,7 @@ pub fn double(n: u32) -> u32 {
 
 /// A short task, which takes some milliseconds if the number is even.
 pub fn double_slowly(n: u32) -> u32 {
-    if n.is_multiple_of(2) {
+    if n % 2 == 0 {
         thread::park_timeout(Duration::from_millis(5));
     }
     double(n)

@@ -55,7 +55,7 @@ pub(super) fn kill(pool: &ProcessPoolExecutor, pid: u32) -> bool {
 ///
 /// Returns `None` if the worker is no longer one of this pool.
 pub(super) fn handle_of(pool: &ProcessPoolExecutor, pid: u32) -> Option<OwnedFd> {
-    let handle = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
+    let handle = pidfd_open(Pid::from_raw(pid as i32)?, PidfdFlags::empty()).ok()?;
     // A listed worker is not reaped, so the handle is for this worker, or for a later one of this pool.
     pool.worker_pids().contains(&pid).then_some(handle)
 }

@@ -201,9 +201,8 @@ fn race_cancels<P: Executor>(track: &Track<'_, P>, tasks: Range<u32>, mut random
         for number in tasks.by_ref().take(BATCH) {
             let job = Job { journal: track.journal.key(), number, micros: 0 };
             open.push_back((number, track.pool.submit(run_job, job).expect("accepted")));
-            if open.len() > LAGS[lag]
-                && let Some((number, future)) = open.pop_front()
-            {
+            let oldest = if open.len() > LAGS[lag] { open.pop_front() } else { None };
+            if let Some((number, future)) = oldest {
                 wait_for(aim.draw(&mut random));
                 let cancelled = future.cancel();
                 aim.note(cancelled);
@@ -314,7 +313,7 @@ impl AfterStart {
             let mut checks = 0_u32;
             while track.journal.marks(*number, 1).started.is_none() {
                 checks += 1;
-                if checks.is_multiple_of(256) { thread::yield_now() } else { std::hint::spin_loop() }
+                if checks % 256 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
             }
             if !adjusts_length {
                 wait_for(self.delay.draw(random));

@@ -282,9 +282,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     /// Skips a value. This fails if it is the value of a field, because the struct that reads has no such field.
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        if let Some(field) = self.field
-            && field.left == self.rest.len()
-        {
+        if let Some(field) = self.field.filter(|field| field.left == self.rest.len()) {
             return Err(Failure::new(format!(
                 "field `{}` of `{}` is serialized and not deserialized: it has `skip_deserializing`, or is renamed in \
                  one direction only",

@@ -154,5 +154,5 @@ fn take_slice<'de>(bytes: &mut &'de [u8]) -> Option<&'de [u8]> {
 }
 
 fn take_text<'de>(bytes: &mut &'de [u8]) -> Option<&'de str> {
-    str::from_utf8(take_slice(bytes)?).ok()
+    std::str::from_utf8(take_slice(bytes)?).ok()
 }

@@ -1,16 +1,18 @@
 //! The mark of a value: a hash of everything that may decide whether it survives a round trip.
 
+use crate::chunks::chunks;
+
 /// A multiplier that spreads bits.
 pub(super) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes a name into a hash by its text, so that the hash is the same in every process.
 pub(super) fn mix_text(hash: u64, text: &str) -> u64 {
     let mut hash = hash ^ text.len() as u64;
-    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let (words, rest) = chunks::<8>(text.as_bytes());
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
-    for word in words.iter().chain([&last]) {
-        hash = (hash.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(SPREAD);
+    for word in words.chain([last]) {
+        hash = (hash.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(SPREAD);
     }
     hash
 }

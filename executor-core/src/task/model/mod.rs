@@ -59,7 +59,8 @@ fn watch_panics() {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if !PANICKED.replace(true) {
-                let (name, message) = (std::thread::current(), info.payload_as_str().unwrap_or("not text"));
+                let (name, message) =
+                    (std::thread::current(), info.payload().downcast_ref::<&str>().unwrap_or(&"not text"));
                 let place = info.location().map(ToString::to_string).unwrap_or_default();
                 eprintln!("thread '{}' panicked at {place}:\n{message}", name.name().unwrap_or("unnamed"));
             }

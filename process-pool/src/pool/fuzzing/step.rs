@@ -103,7 +103,7 @@ impl<'a> Step<'a> {
             10 => Step::SendRepeated { byte: bytes.byte(), count: usize::from(bytes.small()) * 8 },
             11 => Step::RingDoorbell(bytes.take(16)),
             12 | 13 => Step::Read,
-            14 => Step::Submit { kind: bytes.byte(), has_limit: bytes.byte().is_multiple_of(2) },
+            14 => Step::Submit { kind: bytes.byte(), has_limit: bytes.byte() % 2 == 0 },
             15 => Step::Cancel { task: bytes.byte() },
             16 => Step::Terminate { task: bytes.byte(), grace: Duration::from_millis(u64::from(bytes.byte() % 2)) },
             17 => Step::Pass(Duration::from_millis(u64::from(bytes.byte()))),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use executor_core::codec::Bytes;
+use executor_core::{boundary, codec::Bytes};
 
 use super::{InFlight, WorkerHandle};
 use crate::{
@@ -48,10 +48,8 @@ impl WorkerHandle {
         let offset = self.bytes_sent;
         self.in_flight.push_back(InFlight { sequence, job, offset, since: now, was_seen: false, watch: None });
         self.send_task(sequence, head);
-        if self.claims().is_none()
-            && self.unsent.is_none()
-            && let Some(task) = self.in_flight.back()
-        {
+        let has_claims = self.claims().is_some();
+        if let Some(task) = self.in_flight.back().filter(|_| !has_claims && self.unsent.is_none()) {
             // Without claims the parent cannot learn when the task starts, so it counts as started now.
             let begun = task.job.task.begin();
             debug_assert!(begun, "only this pool has a task that it has placed");
@@ -93,9 +91,7 @@ impl WorkerHandle {
         }
         let task = self.in_flight.remove(at)?;
         self.assigned = self.assigned.saturating_sub(1);
-        if let Some(backlog) = &mut self.backlog
-            && backlog.sequence == sequence
-        {
+        if let Some(backlog) = self.backlog.as_mut().filter(|backlog| backlog.sequence == sequence) {
             // The worker waits for the rest of the frame, and then finds that the task was withdrawn.
             if withdrawal == Withdrawal::Cancel {
                 let (task, body) = task.job.into_body();
@@ -111,5 +107,5 @@ impl WorkerHandle {
 /// Returns the name that was given to the task. It is empty if that is the function's name, which the worker knows.
 fn custom_name(job: &Job) -> &str {
     let name = job.task.custom_name().unwrap_or_default();
-    &name[..name.floor_char_boundary(LONGEST_NAME)]
+    &name[..boundary::floor(name, LONGEST_NAME)]
 }

@@ -370,11 +370,9 @@ impl WorkerHandle {
     /// Records that the process ended before it had read everything. So it cannot have started its task, unless the
     /// unread part was a request to stop it.
     pub(crate) fn ended_before_reading(&mut self) {
-        if let Some(task) = self.in_flight.front()
-            && self.claims().is_none()
-            && task.sequence != self.asked_to_stop
-        {
-            self.unsent = Some(task.sequence);
+        let Some(sequence) = self.in_flight.front().map(|task| task.sequence) else { return };
+        if self.claims().is_none() && sequence != self.asked_to_stop {
+            self.unsent = Some(sequence);
         }
     }
 

@@ -50,9 +50,8 @@ impl WorkerHandle {
     }
 
     fn send_stop_request(&mut self) {
-        if let Some(sequence) = self.stop_request.take()
-            && self.find(sequence).is_some()
-        {
+        let Some(sequence) = self.stop_request.take() else { return };
+        if self.find(sequence).is_some() {
             self.asked_to_stop = sequence;
             let mut head = Vec::new();
             Request { sequence, ..Request::bare(RequestKind::Stop) }.write(&mut head);

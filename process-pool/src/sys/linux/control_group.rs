@@ -100,9 +100,7 @@ fn sweep(own: &Path) {
     for entry in fs::read_dir(own).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let program = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok());
-        if let Some(program) = program.and_then(Pid::from_raw)
-            && test_kill_process(program) == Err(Errno::SRCH)
-        {
+        if program.and_then(Pid::from_raw).map(test_kill_process) == Some(Err(Errno::SRCH)) {
             remove(&entry.path());
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn file_system_ids_differ(rights: &Rights) -> bool {
     const NONE: u32 = u32::MAX;
     // SAFETY: system calls without pointers.
     let (user, group) = unsafe { (libc::setfsuid(NONE), libc::setfsgid(NONE)) };
-    let differs = |id: i32, effective: u32| id != -1 && id.cast_unsigned() != effective;
+    let differs = |id: i32, effective: u32| id != -1 && id as u32 != effective;
     differs(user, rights.ids.effective_user()) || differs(group, rights.ids.effective_group())
 }
 
@@ -71,13 +71,12 @@ pub(crate) fn check_peer(socket: BorrowedFd<'_>, own: &Rights) -> Result<(), Str
         return Err(format!("the program that started it has other rights: user {user}, group {group}"));
     }
     let groups = rustix::process::getgroups().map_err(|error| format!("its groups cannot be determined: {error}"))?;
-    if let Some(peers) = peer_groups(socket)
-        && let Some(more) = groups.iter().map(|group| group.as_raw()).find(|group| !peers.contains(group))
-        && more != peer.gid
-    {
-        return Err(format!("it is in group {more}, and the program that started it is not"));
+    let Some(peers) = peer_groups(socket) else { return Ok(()) };
+    let more = groups.iter().map(|group| group.as_raw()).find(|group| !peers.contains(group));
+    match more.filter(|more| *more != peer.gid) {
+        Some(more) => Err(format!("it is in group {more}, and the program that started it is not")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns which rights the system would add to those of this thread when it runs this file.

@@ -172,10 +172,8 @@ pub(crate) fn descendants(root: Pid, is_there: impl Fn() -> bool) -> Vec<OwnedFd
         let before = search.found.count;
         let is_done = search.round(|search, pid, stat| {
             let found = if stat.group == search.root { &mut inside } else { &mut outside };
-            if found.len() < MOST_OF_EACH
-                && let Ok(descriptor) = search.open(pid, stat)
-            {
-                found.push(descriptor);
+            if found.len() < MOST_OF_EACH {
+                found.extend(search.open(pid, stat));
             }
         });
         if !is_done || search.found.count == before {
@@ -203,9 +201,8 @@ pub(crate) fn for_each_zombie(mut action: impl FnMut(Pid, u64)) {
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(Ok(entry)) = entries.next() {
         let Some(pid) = number(entry.file_name().to_bytes()) else { continue };
-        if let Some(stat) = stat(&proc, pid).filter(|stat| stat.parent == own && stat.has_ended())
-            && let Some(pid) = Pid::from_raw(pid)
-        {
+        let Some(stat) = stat(&proc, pid).filter(|stat| stat.parent == own && stat.has_ended()) else { continue };
+        if let Some(pid) = Pid::from_raw(pid) {
             action(pid, stat.started);
         }
     }

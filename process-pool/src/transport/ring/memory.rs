@@ -46,13 +46,13 @@ impl SharedMemory {
     }
 
     pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset.is_multiple_of(8));
+        assert!(offset % 8 == 0);
         // SAFETY: inside the mapping and aligned, and the bytes are only ever accessed as this atomic.
         unsafe { AtomicU64::from_ptr(self.at(offset, 8).cast()) }
     }
 
     pub(super) fn half_word(&self, offset: usize) -> &AtomicU32 {
-        assert!(offset.is_multiple_of(4));
+        assert!(offset % 4 == 0);
         // SAFETY: as in `word`.
         unsafe { AtomicU32::from_ptr(self.at(offset, 4).cast()) }
     }

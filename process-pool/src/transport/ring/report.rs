@@ -78,7 +78,7 @@ impl Report {
             let before = read.load(Acquire);
             let Some(unread) = unread() else { return };
             fence(SeqCst);
-            let is_exact = before.is_multiple_of(2) && read.load(Acquire) == before;
+            let is_exact = before % 2 == 0 && read.load(Acquire) == before;
             if is_exact || !back_off() {
                 // If the parent does not proceed, the bytes that it is taking count twice. The number may be too large
                 // but never too small, so no output of an earlier task is attributed to a later one.

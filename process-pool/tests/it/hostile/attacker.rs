@@ -123,7 +123,7 @@ impl Target {
             }
             self.byte(DATA + CAPACITY + at as usize % CAPACITY).store(byte, Relaxed);
             at += 1;
-            if at.is_multiple_of(4096) {
+            if at % 4096 == 0 {
                 tail.store(at, Release);
             }
         }
@@ -163,7 +163,7 @@ pub fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: there is space for the result.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Waits until the pool ends this process.

@@ -144,7 +144,7 @@ fn scribbles((which, path): (usize, String)) {
     loop {
         scribbler.rounds += 1;
         scribble(&mut scribbler);
-        if scribbler.rounds.is_multiple_of(64) {
+        if scribbler.rounds % 64 == 0 {
             // Several of these tasks must leave processor time for the pool.
             thread::yield_now();
         }

@@ -50,9 +50,7 @@ extern "C" fn before_the_library() {
     if let Some(path) = env::var_os(RISE) {
         rise(&path);
     }
-    if env::var_os(MARKER).is_some()
-        && let Some(plan) = env::var_os(PLAN)
-    {
+    if let (Some(_), Some(plan)) = (env::var_os(MARKER), env::var_os(PLAN)) {
         let plan = plan.to_str().expect("text");
         let (seed, path) = plan.split_once(' ').expect("a seed and a path");
         start_in_another_way(seed.parse().expect("a number"), Path::new(path));
@@ -168,7 +166,7 @@ fn change_input(random: &mut Random) {
                 let (mut bytes, mut pair) = ([0_u8; 4096], [0; 2]);
                 let length = libc::recv(0, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_PEEK | libc::MSG_DONTWAIT);
                 libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr());
-                libc::send(pair[0], bytes.as_ptr().cast(), length.max(0).cast_unsigned(), libc::MSG_DONTWAIT);
+                libc::send(pair[0], bytes.as_ptr().cast(), length.max(0) as usize, libc::MSG_DONTWAIT);
                 libc::dup2(pair[1], 0);
             }
             _ => {}
@@ -238,7 +236,7 @@ pub fn attacks() {
     let (file, marks) = (variable("FILE"), variable("MARKS"));
     let (first, count): (u64, u64) = (variable("FIRST").parse().unwrap(), variable("COUNT").parse().unwrap());
     for seed in first..first + count {
-        let transport = if seed.is_multiple_of(2) { Transport::Ring } else { Transport::Socket };
+        let transport = if seed % 2 == 0 { Transport::Ring } else { Transport::Socket };
         let outcome = (|| -> Result<(u32, u32), Error> {
             let pool = builder(transport, 1).env(PLAN, format!("{seed} {file}")).build()?;
             get(&pool.submit(leaves_a_mark, marks.clone())?)

@@ -62,7 +62,7 @@ fn use_without(pool: ProcessPoolExecutor, closed: u32) {
     }
     fn dies(n: u32) -> u32 {
         eprintln!("the last line");
-        std::process::exit(n.cast_signed())
+        std::process::exit(n as i32)
     }
     // This output must not reach a link that has been given the number of a closed descriptor.
     let print = || {
@@ -82,7 +82,7 @@ fn use_without(pool: ProcessPoolExecutor, closed: u32) {
         let error = get(&pool.submit(dies, code).unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WorkerDied, "{error}");
         let death = error.worker_death().unwrap();
-        assert_eq!(death.exit_code(), Some(code.cast_signed()));
+        assert_eq!(death.exit_code(), Some(code as i32));
         assert!(death.stderr_tail().ends_with("the last line"), "{error}");
     }
     let worker = || get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();

@@ -12,6 +12,7 @@ use std::{
 
 use executor_core::{ErrorKind, Executor};
 use process_pool::ProcessPoolExecutor;
+use rustix::fs::{FlockOperation, flock};
 
 use super::{BOTH, end_at_the_deadline, variable};
 use crate::{
@@ -66,11 +67,11 @@ pub fn leaves_descriptors_open() {
     for transport in BOTH {
         let usual = get(&pool(transport, 1).submit(|()| own(), ()).unwrap()).unwrap();
         // A worker that inherited the pipe, the port or the lock would keep it.
-        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (mut reader, writer) = test_support::pipe();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap();
         let locked = tempfile::NamedTempFile::new().unwrap();
-        locked.as_file().try_lock().unwrap();
+        flock(locked.as_file(), FlockOperation::NonBlockingLockExclusive).unwrap();
         inherit(&writer);
         inherit(&listener);
         inherit(locked.as_file());
@@ -93,7 +94,7 @@ pub fn leaves_descriptors_open() {
         drop(TcpListener::bind(port).unwrap());
         let (file, path) = locked.into_parts();
         drop(file);
-        File::open(&path).unwrap().try_lock().unwrap();
+        flock(File::open(&path).unwrap(), FlockOperation::NonBlockingLockExclusive).unwrap();
         // The host keeps its other descriptors.
         for file in &more {
             assert_eq!(flags_of(file.as_raw_fd()), 0);
@@ -156,8 +157,8 @@ fn passed_descriptors_keep_their_numbers_in_workers_and_their_children() {
 pub fn passes_descriptors_on() {
     end_at_the_deadline();
     for transport in BOTH {
-        let (mut reader, writer) = std::io::pipe().unwrap();
-        let (second_reader, second_writer) = std::io::pipe().unwrap();
+        let (mut reader, writer) = test_support::pipe();
+        let (second_reader, second_writer) = test_support::pipe();
         let left = File::open("/dev/null").unwrap();
         inherit(&left);
         // These have high numbers, and not the flag to inherit them.

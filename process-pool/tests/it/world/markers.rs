@@ -61,7 +61,7 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_not_a_worker() {
     with("a file open for writing", file.into());
     with("a file", File::open(dir.path("file")).unwrap().into());
     with("a directory", File::open(dir.path("")).unwrap().into());
-    let (reader, mut writer) = std::io::pipe().unwrap();
+    let (reader, mut writer) = test_support::pipe();
     writer.write_all(&greeting(u64::from_str_radix("123456789abcdef", 16).unwrap())).unwrap();
     with("a pipe with a greeting", reader.into());
     drop(writer);
@@ -127,7 +127,7 @@ extern "C" fn record() {
     bytes.truncate(usize::try_from(length).unwrap_or(0));
     let text = [marker.as_bytes(), b"\n", bytes.as_slice()].concat();
     // The file appears complete, because a test waits for it.
-    let part = format!("{}.{}", path.display(), std::process::id());
+    let part = format!("{}.{}", std::path::Path::new(&path).display(), std::process::id());
     std::fs::write(&part, text).and_then(|()| std::fs::rename(part, path)).expect("written");
     // SAFETY: it ends this process immediately.
     unsafe { libc::_exit(0) }

@@ -194,7 +194,7 @@ fn id_is_reused(transport: Transport, busy: bool) -> Result<(), String> {
     signal_thread("victim-supervis", libc::SIGTRAP);
     wait_until("the supervisor is held up", || HELD.load(Relaxed) == 1);
     kill(worker, libc::SIGKILL);
-    let number = worker.cast_signed();
+    let number = worker as i32;
     // SAFETY: no status is asked for.
     assert_eq!(unsafe { libc::waitpid(number, null_mut(), 0) }, number);
     let foreign = child_with_number(number, &dir.path("foreign"));
@@ -234,7 +234,7 @@ fn child_with_number(number: i32, sign: &str) -> Result<i32, String> {
             0 => {
                 // SAFETY: system calls without pointers.
                 unsafe { libc::setpgid(0, 0) };
-                if std::process::id().cast_signed() == number {
+                if std::process::id() as i32 == number {
                     touch(sign);
                     loop {
                         // SAFETY: as above.

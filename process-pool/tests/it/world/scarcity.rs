@@ -39,7 +39,8 @@ fn limited(
         assert_eq!(unsafe { libc::setrlimit(resource, limit) }, 0);
     };
     set(limit);
-    let lifted = Lifted(&|| set(before));
+    let lift = || set(before);
+    let lifted = Lifted(&lift);
     let result = use_a_pool_or_fail_cleanly(transport);
     drop(lifted);
     result

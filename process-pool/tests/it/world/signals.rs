@@ -81,7 +81,7 @@ pub fn has_an_unread_standard_error() {
     end_at_the_deadline();
     // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = test_support::pipe();
     // SAFETY: nothing in this process owns the descriptor that is replaced.
     assert_eq!(unsafe { libc::dup2(writer.as_raw_fd(), 2) }, 2);
     drop((reader, writer));

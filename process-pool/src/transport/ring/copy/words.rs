@@ -114,7 +114,7 @@ mod tests {
                     Step::Eight => (8, 8),
                     Step::Line => (LINE, 8),
                 };
-                assert!(at == end && (address + at).is_multiple_of(alignment), "{address} {length}: {step:?} at {at}");
+                assert!(at == end && (address + at) % alignment == 0, "{address} {length}: {step:?} at {at}");
                 end += width;
             });
             assert_eq!(end, length, "from {address} on");
