@@ -7,6 +7,6 @@
 //! - [`function`] and [`codec`]: how a function and its argument reach another process.
 //! - [`fork`]: how a back-end finds out that it runs in a forked child.
 //!
-//! The crate `conformance` tests a back-end against the rules that every back-end must follow.
+//! The crate `concurrent-futures-conformance` tests a back-end against the rules that every back-end must follow.
 
 pub use executor_core::{codec, fork, function, host};

@@ -1,6 +1,7 @@
 //! What must not compile, and the error messages, which must say what to do.
 //!
-//! After a change of a message, `TRYBUILD=overwrite cargo test -p executor-core --test compile_fail` updates the files.
+//! After a change of a message, `TRYBUILD=overwrite cargo test -p concurrent-futures-core --test compile_fail` updates
+//! the files.
 
 #[test]
 fn what_must_not_compile_has_a_helpful_error() {

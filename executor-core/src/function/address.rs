@@ -105,15 +105,16 @@ fn in_different_files(entry: &Entry, function: Option<&Image>, this: &Image) -> 
     let place = function.map_or_else(|| "memory that belongs to no file".to_string(), Image::title);
     let advice = match function {
         Some(function) if function.is_program() => {
-            "link the crate `executor-core` into the program, without `-C prefer-dynamic` or a crate of type `dylib` \
-             around it"
+            "link the crate `concurrent-futures-core` into the program, without `-C prefer-dynamic` or a crate of type \
+             `dylib` around it"
         }
         _ => "move the function into a crate that is linked into the program itself",
     };
     Error::new(
         ErrorKind::InvalidArgument,
         format!(
-            "`{}` lies in {place} and the crate `executor-core` in {}, so a worker process cannot find it: {advice}",
+            "`{}` lies in {place} and the crate `concurrent-futures-core` in {}, so a worker process cannot find it: \
+             {advice}",
             entry.name(),
             this.title()
         ),
@@ -199,15 +200,17 @@ mod tests {
         let text = said(Some(&program), &library);
         assert!(
             text.contains(
-                "double` lies in the program and the crate `executor-core` in the dynamic library `/lib/libx.so`"
+                "double` lies in the program and the crate `concurrent-futures-core` in the dynamic library \
+                 `/lib/libx.so`"
             ),
             "{text}"
         );
-        assert!(text.contains("link the crate `executor-core` into the program"), "{text}");
+        assert!(text.contains("link the crate `concurrent-futures-core` into the program"), "{text}");
         let text = said(Some(&library), &program);
         assert!(
             text.contains(
-                "double` lies in the dynamic library `/lib/libx.so` and the crate `executor-core` in the program"
+                "double` lies in the dynamic library `/lib/libx.so` and the crate `concurrent-futures-core` in the \
+                 program"
             ),
             "{text}"
         );

@@ -1,7 +1,7 @@
 //! Loom runs the protocol in every order of its steps. A lost wake-up is a deadlock here.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" cargo test --release -p thread-pool --lib sleep::model
+//! RUSTFLAGS="--cfg loom" cargo test --release -p concurrent-futures-threads --lib sleep::model
 //! ```
 
 use loom::{

@@ -1,7 +1,7 @@
 //! Models of a task and the threads around it, which loom runs in every order that it distinguishes.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" cargo test --release -p executor-core --lib task::model
+//! RUSTFLAGS="--cfg loom" cargo test --release -p concurrent-futures-core --lib task::model
 //! ```
 //!
 //! The code is the real one, with loom's atomics, locks and cells from `sync.rs`. Loom reports a lost wake-up as a

@@ -2,7 +2,7 @@
 //! read or overwritten too early is a race.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom" cargo test --release -p process-pool --lib model
+//! RUSTFLAGS="--cfg loom" cargo test --release -p concurrent-futures-processes --lib model
 //! ```
 //!
 //! `LOOM_MAX_PREEMPTIONS=2` makes it fast.

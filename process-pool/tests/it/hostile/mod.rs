@@ -2,7 +2,7 @@
 //! other tasks must succeed.
 //!
 //! ```sh
-//! HOSTILE_ROUNDS=2000 cargo test --release -p process-pool --test it hostile -- --nocapture
+//! HOSTILE_ROUNDS=2000 cargo test --release -p concurrent-futures-processes --test it hostile -- --nocapture
 //! ```
 //!
 //! `HOSTILE_SEED` repeats the same attacks.
