@@ -145,10 +145,10 @@ pub use thread_pool::{Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor
 /// Runs the examples of the documents at the root as tests.
 #[cfg(all(doctest, feature = "threads", feature = "processes"))]
 mod documents {
-    #[doc = include_str!("../../README.md")]
+    #[doc = include_str!("../README.md")]
     struct Readme;
-    #[doc = include_str!("../../DESIGN.md")]
+    #[doc = include_str!("../DESIGN.md")]
     struct Design;
-    #[doc = include_str!("../../COMPARE.md")]
+    #[doc = include_str!("../COMPARE.md")]
     struct Compare;
 }

@@ -78,3 +78,8 @@ pub use promise::{Promise, promise};
 pub use shared::{AwaitedShared, SharedFuture};
 pub use task::{Task, TaskId};
 pub use wait::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
+
+/// Runs the code of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -75,3 +75,8 @@ pub use pool::fuzzing;
 pub use start::entry::init;
 pub use stats::Stats;
 pub use transport::Transport;
+
+/// Runs the code of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -89,3 +89,8 @@ const _: () = {
     #[cfg(feature = "rayon")]
     is_send_and_sync::<RayonExecutor>();
 };
+
+/// Runs the code of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
