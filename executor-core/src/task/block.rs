@@ -271,21 +271,33 @@ mod tests {
 
     #[test]
     fn a_thread_whose_locals_are_gone_still_gets_memory() {
-        struct AtTheEnd(mpsc::Sender<Memory>);
+        /// Gets memory when it is dropped, and tells whether the thread's block was gone.
+        struct AtTheEnd(mpsc::Sender<(bool, Memory)>);
         impl Drop for AtTheEnd {
             fn drop(&mut self) {
-                let _ = self.0.send(memory(100, 8));
+                let is_gone = OPEN.try_with(|_| ()).is_err();
+                let _ = self.0.send((is_gone, memory(100, 8)));
             }
         }
-        thread_local!(static LATER: Cell<Option<AtTheEnd>> = const { Cell::new(None) });
+        // Systems drop the locals of a thread in different orders, and some make a local again that is used later.
+        thread_local! {
+            static BEFORE: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
+            static AFTER: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
+        }
         let (tasks, taken) = mpsc::channel();
         thread::spawn(move || {
-            LATER.set(Some(AtTheEnd(tasks)));
-            // The block is opened after `LATER` was set, so it is dropped before `LATER`.
+            BEFORE.set(Some(AtTheEnd(tasks.clone())));
             drop(memory(100, 8));
+            AFTER.set(Some(AtTheEnd(tasks)));
         })
         .join()
         .expect("it does not panic");
-        assert!(taken.recv().is_ok_and(|memory| memory.block.0.is_none()));
+        let taken: Vec<(bool, Memory)> = taken.iter().collect();
+        assert_eq!(taken.len(), 2);
+        for (is_gone, memory) in taken {
+            assert_eq!(memory.block.0.is_none(), is_gone);
+            // SAFETY: the place is this long, and belongs to this test.
+            unsafe { memory.place.write_bytes(7, 100) };
+        }
     }
 }

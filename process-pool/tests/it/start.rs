@@ -214,7 +214,7 @@ pub fn has_no_descriptors_ever_again() {
 
 #[allow(unsafe_code)]
 fn limit_files(files: u64) {
-    let limit = libc::rlimit { rlim_cur: files, rlim_max: 1024 };
+    let limit = libc::rlimit { rlim_cur: files as libc::rlim_t, rlim_max: 1024 };
     // SAFETY: the limit is read from a valid place.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
 }

@@ -7,15 +7,21 @@ use process_pool::Transport;
 use super::{BOTH, end_at_the_deadline, is_root, use_a_pool_or_fail_cleanly};
 use crate::programs;
 
+/// The type of the names of limits, which differs between C libraries.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// Uses a pool on each transport under each of these limits. Returns how often it worked and how often it failed.
 #[allow(unsafe_code)]
-fn with_each_limit(resource: libc::__rlimit_resource_t, limits: impl IntoIterator<Item = u64>) -> [[u32; 2]; 2] {
+fn with_each_limit(resource: Resource, limits: impl IntoIterator<Item = u64>) -> [[u32; 2]; 2] {
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit is written to a valid place.
     assert_eq!(unsafe { libc::getrlimit(resource, &mut before) }, 0);
     let mut counts = [[0; 2]; 2];
     for limit in limits {
-        let limit = libc::rlimit { rlim_cur: limit, rlim_max: before.rlim_max };
+        let limit = libc::rlimit { rlim_cur: limit as libc::rlim_t, rlim_max: before.rlim_max };
         for (transport, counts) in BOTH.into_iter().zip(&mut counts) {
             let result = limited(resource, &limit, &before, transport);
             let text = result.as_ref().err().map_or("works".to_string(), ToString::to_string);
@@ -29,7 +35,7 @@ fn with_each_limit(resource: libc::__rlimit_resource_t, limits: impl IntoIterato
 
 #[allow(unsafe_code)]
 fn limited(
-    resource: libc::__rlimit_resource_t,
+    resource: Resource,
     limit: &libc::rlimit,
     before: &libc::rlimit,
     transport: Transport,
