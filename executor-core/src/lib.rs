@@ -28,6 +28,12 @@
 //! start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for detecting a fork, and
 //! [`spin`] for threads that spin before they sleep.
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!(
+    "concurrent-futures needs atomic operations on 64 bits, which this target does not have: task ids, claims and the \
+     states of tasks are such words"
+);
+
 mod awaited;
 mod backend;
 #[doc(hidden)]

@@ -80,7 +80,7 @@ impl Address {
                 format!("no function at offset {:#x}: {reason}; both sides must run the same build", self.offset),
             ))
         };
-        let at = image::anchor().wrapping_add_signed(self.offset as isize);
+        let at = isize::try_from(self.offset).map_or(0, |offset| image::anchor().wrapping_add_signed(offset));
         if at % align_of::<Entry>() != 0 || !image::own().is_constant(at, size_of::<Entry>()) {
             return refuse("it is outside of the program's constants");
         }
@@ -164,7 +164,10 @@ mod tests {
     #[test]
     fn an_address_that_is_no_entry_is_refused() {
         let real = Address::of(entry_of(double)).expect("in this program");
-        let offsets = [0, real.offset + 8, real.offset + 1, i64::MAX, i64::MIN, -1 << 40];
+        // The last three are the real one to a program that loses the upper half.
+        let offsets = [0, real.offset + 8, real.offset + 1, i64::MAX, i64::MIN, -1 << 40]
+            .into_iter()
+            .chain([1 << 32, -1 << 32, 1 << 63].map(|beyond| real.offset ^ beyond));
         for offset in offsets {
             assert_eq!(resolve(Address { offset, ..real }).expect_err("no entry").kind(), ErrorKind::Decode);
         }

@@ -15,7 +15,7 @@ impl BuildId {
     /// the program's constant parts.
     pub fn own() -> BuildId {
         static OWN: OnceLock<BuildId> = OnceLock::new();
-        *OWN.get_or_init(|| from_note().unwrap_or_else(from_contents))
+        *OWN.get_or_init(|| from_note(parts::notes()).unwrap_or_else(from_contents))
     }
 
     /// Returns the bytes, for a protocol or a queue name.
@@ -102,12 +102,12 @@ mod parts {
 }
 
 /// Finds the `NT_GNU_BUILD_ID` note: a header of three words, the name `GNU`, and the id.
-fn from_note() -> Option<BuildId> {
+fn from_note<'a>(notes: impl Iterator<Item = &'a [u8]>) -> Option<BuildId> {
     const NT_GNU_BUILD_ID: u32 = 3;
-    for mut notes in parts::notes() {
+    for mut notes in notes {
         while let Some((header, rest)) = notes.split_first_chunk::<12>() {
-            let word =
-                |at: usize| header[at..at + 4].iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+            // The words have the byte order of the machine.
+            let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
             let (name_length, length) = (word(0) as usize, word(4) as usize);
             let (name, rest) = rest.split_at_checked(name_length.next_multiple_of(4))?;
             let (contents, rest) = rest.split_at_checked(length.next_multiple_of(4))?;
@@ -135,6 +135,23 @@ mod tests {
         assert_eq!(BuildId::own(), BuildId::own());
         assert_ne!(from_contents(), BuildId::digest(&[]));
         assert_eq!(from_contents(), from_contents());
+    }
+
+    #[test]
+    fn the_id_is_found_in_notes_of_this_machine() {
+        let note = |kind: u32, name: &[u8; 4], id: &[u8]| {
+            let words = [name.len() as u32, id.len() as u32, kind].map(u32::to_ne_bytes);
+            [words.as_flattened(), name, id, &vec![0; id.len().next_multiple_of(4) - id.len()]].concat()
+        };
+        let id: [u8; 20] = std::array::from_fn(|number| number as u8 + 1);
+        let all = [note(1, b"GNU\0", &[9; 16]), note(3, b"Go\0\0", &[8; 20]), note(3, b"GNU\0", &id)].concat();
+        assert_eq!(from_note([&[][..], &all].into_iter()), Some(BuildId(id)));
+        let short = note(3, b"GNU\0", &[5; 7]);
+        assert_eq!(from_note([&short[..]].into_iter()), Some(BuildId::digest(&[&[5; 7]])));
+        assert_eq!(from_note([&all[..all.len() - 1]].into_iter()), None, "it is cut off");
+        assert_eq!(from_note([&note(3, b"GNU\0", &[])[..]].into_iter()), None);
+        #[cfg(all(target_os = "linux", not(miri)))]
+        assert!(parts::notes().count() > 0, "a program has notes");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! It is for the function table, and for back-ends that start the program again. Nothing here reads the image itself.
 #![allow(unsafe_code)]
+// Where the system does not say what is mapped, nothing asks for the parts of an image.
+#![cfg_attr(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")), allow(dead_code))]
 
 use std::ops::Range;
 
@@ -142,6 +144,9 @@ pub fn holding(at: usize) -> Option<Image> {
 /// - `info` is the loader's description of a loaded file.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 unsafe fn read(info: &libc::dl_phdr_info) -> Image {
+    // Flags of the ELF format. The crate `libc` does not have them for every system.
+    const WRITABLE: u32 = 2;
+    const READABLE: u32 = 4;
     // SAFETY: the description points to that many program headers.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
     let base = info.dlpi_addr as usize;
@@ -152,10 +157,10 @@ unsafe fn read(info: &libc::dl_phdr_info) -> Image {
         match header.p_type {
             libc::PT_LOAD => {
                 image.loaded.push(part.clone());
-                if header.p_flags & libc::PF_R != 0 {
+                if header.p_flags & READABLE != 0 {
                     // Memory after the contents of the file is initially zero, so it holds no constants.
                     image.readable.push(start..start.wrapping_add(header.p_filesz as usize));
-                    if header.p_flags & libc::PF_W == 0 {
+                    if header.p_flags & WRITABLE == 0 {
                         image.constant.push(part);
                     }
                 }
