@@ -1,10 +1,11 @@
 //! The errors about a worker that died: the facts, the likely cause, the next step.
 
-use std::{fmt::Write as _, os::unix::process::ExitStatusExt, process::ExitStatus};
+use std::{fmt::Write as _, process::ExitStatus};
 
 use executor_core::{Error, ErrorKind, WorkerDeath, escape};
 
 use crate::{
+    sys::ending::{self, Cause},
     transport::Report,
     worker::{EXIT_NOT_STARTED, LINK_LOST, STACK_OVERFLOW},
 };
@@ -66,15 +67,15 @@ impl Death {
 
     /// Returns `true` if another process sent it a signal that programs send to each other.
     pub(crate) fn was_killed_from_outside(&self) -> bool {
-        let signal = self.status.and_then(|status| status.signal());
-        let sent = matches!(signal, Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP));
+        let signal = self.status.and_then(ending::signal);
+        let sent = matches!(signal.map(ending::cause), Some(Cause::Killed | Cause::Asked));
         sent && self.reason.is_none() && !self.out_of_memory && !self.has_lost_its_link()
     }
 
     fn detail(&self, task: &str) -> WorkerDeath {
         WorkerDeath::new(self.pid)
             .with_exit_code(self.status.and_then(|status| status.code()))
-            .with_signal(self.status.and_then(|status| status.signal()))
+            .with_signal(self.status.and_then(ending::signal))
             .with_task(task)
             .with_stderr_tail(&self.last_lines())
     }
@@ -82,11 +83,11 @@ impl Death {
     /// Returns what happened, the likely cause, and the end of its standard error.
     pub(crate) fn describe(&self) -> String {
         let mut text = format!("worker process {} ({}) ", self.pid, self.worker);
-        let signal = self.status.and_then(|status| status.signal());
+        let signal = self.status.and_then(ending::signal);
         let code = self.status.and_then(|status| status.code());
         match (signal, code) {
             (Some(signal), _) => {
-                let _ = write!(text, "was ended by signal {signal} ({})", signal_name(signal));
+                let _ = write!(text, "was ended by signal {signal} ({})", ending::name(signal));
             }
             (None, Some(code)) => {
                 let _ = write!(text, "exited with code {code}");
@@ -117,33 +118,33 @@ impl Death {
     }
 
     fn cause(&self, signal: Option<i32>, code: Option<i32>) -> Option<&'static str> {
-        Some(match (signal, code) {
-            (Some(libc::SIGKILL), _) if self.reason.is_some() => return self.reason,
-            (Some(libc::SIGKILL), _) if self.has_lost_its_link() => {
+        Some(match (signal.map(ending::cause), code) {
+            (Some(Cause::Killed), _) if self.reason.is_some() => return self.reason,
+            (Some(Cause::Killed), _) if self.has_lost_its_link() => {
                 "something in it has closed its link to this program"
             }
-            (Some(libc::SIGKILL), _) if self.out_of_memory => {
+            (Some(Cause::Killed), _) if self.out_of_memory => {
                 "out of memory, as the kernel says; use fewer workers, or a memory_limit"
             }
-            (Some(libc::SIGKILL), _) => {
+            (Some(Cause::Killed), _) => {
                 "killed from outside, by another process or by the kernel because memory ran out"
             }
-            (Some(libc::SIGTERM | libc::SIGINT | libc::SIGHUP), _) => "asked to end from outside",
-            (Some(libc::SIGSEGV | libc::SIGBUS), _) if self.has_overflowed_its_stack() => {
+            (Some(Cause::Asked), _) => "asked to end from outside",
+            (Some(Cause::MemoryAccess), _) if self.has_overflowed_its_stack() => {
                 "a stack overflow, most likely a recursion without end; limit its depth"
             }
-            (Some(libc::SIGSEGV | libc::SIGBUS), _) => "a bad memory access, in unsafe or foreign code",
-            (Some(libc::SIGILL | libc::SIGTRAP), _) => {
+            (Some(Cause::MemoryAccess), _) => "a bad memory access, in unsafe or foreign code",
+            (Some(Cause::IllegalInstruction), _) => {
                 "an illegal instruction: a check of foreign code that failed, or corrupted memory"
             }
-            (Some(libc::SIGFPE), _) => "an arithmetic error in foreign code, such as a division by zero",
-            (Some(libc::SIGABRT), _) if self.stderr_tail.lines().any(is_failed_allocation) => {
+            (Some(Cause::Arithmetic), _) => "an arithmetic error in foreign code, such as a division by zero",
+            (Some(Cause::Aborted), _) if self.stderr_tail.lines().any(is_failed_allocation) => {
                 "probably out of memory; let the task use less memory, or raise memory_limit"
             }
-            (Some(libc::SIGABRT), _) => "it aborted: a panic that could not unwind, or a failed check in foreign code",
-            (Some(libc::SIGPIPE), _) => "it wrote to a closed pipe",
-            (Some(libc::SIGXFSZ), _) => "it wrote more to a file than the limit on the size of files allows",
-            (Some(libc::SIGXCPU), _) => "it used more processor time than its limit allows",
+            (Some(Cause::Aborted), _) => "it aborted: a panic that could not unwind, or a failed check in foreign code",
+            (Some(Cause::ClosedPipe), _) => "it wrote to a closed pipe",
+            (Some(Cause::FileTooLarge), _) => "it wrote more to a file than the limit on the size of files allows",
+            (Some(Cause::ProcessorTime), _) => "it used more processor time than its limit allows",
             (_, Some(EXIT_NOT_STARTED)) if self.signs.never_served => "it could not start to serve",
             (_, Some(_)) => "something in it called exit; return an error instead",
             _ => return None,
@@ -157,30 +158,6 @@ fn is_failed_allocation(line: &str) -> bool {
     let bytes = line.trim().strip_prefix("memory allocation of ").and_then(|rest| rest.strip_suffix(" bytes failed"));
     bytes.is_some_and(|bytes| !bytes.is_empty() && bytes.bytes().all(|digit| digit.is_ascii_digit()))
         || line.contains("terminate called after throwing an instance of 'std::bad_alloc'")
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT",
-        libc::SIGQUIT => "SIGQUIT",
-        libc::SIGILL => "SIGILL",
-        libc::SIGTRAP => "SIGTRAP",
-        libc::SIGABRT => "SIGABRT",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGKILL => "SIGKILL",
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGALRM => "SIGALRM",
-        libc::SIGTERM => "SIGTERM",
-        libc::SIGUSR1 => "SIGUSR1",
-        libc::SIGUSR2 => "SIGUSR2",
-        libc::SIGXCPU => "SIGXCPU",
-        libc::SIGXFSZ => "SIGXFSZ",
-        libc::SIGSYS => "SIGSYS",
-        _ => "a signal of the program's own",
-    }
 }
 
 /// Counts how often the kernel has killed a process in the control group of this program because memory ran out.
@@ -222,6 +199,8 @@ fn events_file() -> Option<std::path::PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
 
     fn death(raw_status: i32, stderr_tail: &str) -> Death {

@@ -5,8 +5,6 @@
 //! and everything arrives. When the reader has taken nothing for [`STUCK`], the pool stops waiting for it: lines that
 //! do not fit are left out, and the stream says how much is missing as soon as there is space again.
 
-mod output;
-
 use std::{
     io,
     os::fd::OwnedFd,
@@ -16,14 +14,11 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use polling::Poller;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
-    sys::{pipe::new_pipe, signals},
+    sys::{pipe, poller::Poller, signals, stderr::Output},
     transport::STDERR_CHUNK,
 };
-use output::Output;
 
 /// How many bytes may wait, besides those that the supervisor has read by the time it notices.
 const MOST_WAITING: usize = 256 << 10;
@@ -117,7 +112,7 @@ impl Forwarder {
 
     /// Starts the thread. If that fails, the next line tries again.
     fn start(&self, state: &mut State) {
-        let Ok((woken, doorbell)) = new_pipe() else { return };
+        let Ok((woken, doorbell)) = pipe::new_pipe() else { return };
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name(self.name.clone());
         let thread = signals::with_all_blocked(|| thread.spawn(move || shared.run(&woken)));
@@ -231,15 +226,12 @@ impl Shared {
         /// After this many refusals the thread waits for some time instead of for readiness. A terminal may be ready
         /// and still refuse bytes, because it expands them.
         const MOST_REFUSALS: u32 = 4;
-        let pause = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
-        let output = output.descriptor();
-        let (on_reader, on_doorbell) = (PollFd::new(&output, PollFlags::OUT), PollFd::new(woken, PollFlags::IN));
-        // An error here is an interruption, or is repeated by the next write.
-        let _ = if refusals <= MOST_REFUSALS {
-            poll(&mut [on_reader, on_doorbell], None)
+        const PAUSE: Duration = Duration::from_millis(10);
+        if refusals <= MOST_REFUSALS {
+            pipe::wait_for_space(output.descriptor(), woken);
         } else {
-            poll(&mut [on_doorbell], Some(&pause))
-        };
+            pipe::wait_for_bytes(woken, PAUSE);
+        }
         !self.state.lock().is_abandoned
     }
 }
@@ -291,7 +283,7 @@ impl State {
         self.is_abandoned = true;
         if let Some(doorbell) = &self.doorbell {
             // An empty pipe takes one byte.
-            let _ = rustix::io::write(doorbell, &[0]);
+            let _ = pipe::write_byte(doorbell);
         }
     }
 }

@@ -58,7 +58,6 @@ mod executor;
 mod forward;
 mod frame;
 mod pool;
-mod process;
 mod start;
 mod stats;
 mod supervisor;
@@ -75,6 +74,8 @@ pub use pool::fuzzing;
 pub use start::entry::init;
 pub use stats::Stats;
 pub use transport::Transport;
+
+use sys::child as process;
 
 /// Runs the code of the README as a test.
 #[cfg(doctest)]

@@ -54,11 +54,11 @@ use executor_core::{
     task::Completed,
 };
 use parking_lot::{Condvar, Mutex};
-use polling::Poller;
 
 use crate::{
     callbacks::CallbackThread,
     forward::Forwarder,
+    sys::poller::Poller,
     trace::{Event, Trace},
 };
 use job::Job;

@@ -8,7 +8,6 @@
 use std::time::{Duration, Instant};
 
 use executor_core::{Error, Shutdown, TaskId, task::Completed};
-use rustix::process::Signal;
 
 use super::{
     Deferred,
@@ -22,7 +21,7 @@ use super::{
     slot::WorkerSlot,
     timer::{Timer, Timers},
 };
-use crate::{process::Process, transport::Outbox};
+use crate::{process::Process, sys::signals::Signal, transport::Outbox};
 
 /// After this many tasks, a submitter that finds every worker busy polls all of them. The submitter mostly has the lock
 /// anyway, so the supervisor need not compete for it.

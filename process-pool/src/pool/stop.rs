@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use executor_core::{Error, ErrorKind};
-use rustix::process::Signal;
 
 use super::{
     Deferred, State,
@@ -14,7 +13,7 @@ use super::{
     ids::{Assignment, WorkerId},
     timer::Timer,
 };
-use crate::transport::Claim;
+use crate::{sys::signals::Signal, transport::Claim};
 
 /// The least time for the reply of a task whose claim said that it had finished when it was stopped.
 const REPLY_GRACE: Duration = Duration::from_secs(1);

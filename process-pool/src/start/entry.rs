@@ -69,7 +69,7 @@ fn become_worker_if_started_as_one(prepare: impl FnOnce()) {
     HAS_CHECKED.store(true, Relaxed);
     // A worker's children inherit its environment, but not its socket.
     let Some(token) = token() else { return };
-    let input = rustix::stdio::stdin();
+    let input = standard::input();
     // Another copy of this crate has such an entry as well, and serves its own pools.
     if !Setup::is_waiting(input, token, program::copy()) {
         return;

@@ -9,7 +9,6 @@
 //! A worker never has more rights than the process that starts it ([`rights`]). It has only those descriptors of that
 //! process that it may have. [`launch`] ensures both.
 
-mod advice;
 pub(crate) mod entry;
 pub(crate) mod environment;
 pub(crate) mod initialisers;
@@ -19,4 +18,4 @@ pub(crate) mod rights;
 pub(crate) mod setup;
 pub(crate) mod spawn;
 
-pub(crate) use advice::advice;
+pub(crate) use crate::sys::advice::advice;

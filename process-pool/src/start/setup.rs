@@ -4,19 +4,14 @@
 mod properties;
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
-    mem::MaybeUninit,
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use executor_core::function::BuildId;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage};
 
 use crate::{
-    sys::{
-        rights::Rights,
-        socket::{CLOSE_ON_EXEC, NO_SIGNAL},
-    },
+    sys::{rights::Rights, socket},
     transport::Transport,
 };
 
@@ -104,21 +99,14 @@ impl Setup {
     /// Writes the greeting. The socket must be empty, so that it takes the greeting as a whole.
     pub(crate) fn send(&self, socket: BorrowedFd<'_>, memory: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let bytes = self.to_bytes();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        let descriptors = memory.map(|memory| [memory]);
-        if let Some(descriptors) = &descriptors {
-            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
-        }
-        let sent = rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, NO_SIGNAL)?;
+        let sent = socket::send_with(socket, &bytes, memory)?;
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     /// Returns `true` if a greeting of this copy with this token is in the socket. The greeting stays there.
     pub(crate) fn is_waiting(socket: impl AsFd, token: u64, copy: u64) -> bool {
         let mut head = [0; HEAD];
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let Ok((length, _)) = rustix::net::recv(socket, &mut head, flags) else { return false };
+        let Ok(Some(length)) = socket::peek_now(socket, &mut head) else { return false };
         let is = |at: usize, word: u64| head[at..at + 8] == word.to_le_bytes();
         length == HEAD && is(0, MAGIC) && is(8, token) && is(COPY, copy)
     }
@@ -126,21 +114,14 @@ impl Setup {
     /// Takes the greeting, and the shared memory that is attached to it.
     pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Setup, Option<OwnedFd>)> {
         let mut bytes = vec![0; HEAD + usize::from(u16::MAX)];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         // With a socket, requests may follow the greeting immediately. So its exact length is read first.
         let length = {
             let mut head = [0; HEAD];
-            rustix::net::recv(socket, &mut head, RecvFlags::PEEK)?;
+            socket::peek(socket, &mut head)?;
             HEAD + usize::from(u16::from_le_bytes([head[38], head[39]]))
         };
-        let into = &mut [IoSliceMut::new(&mut bytes[..length])];
-        let received = rustix::net::recvmsg(socket, into, &mut ancillary, CLOSE_ON_EXEC)?;
-        let memory = ancillary.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
-        });
-        let setup = Setup::from_bytes(&bytes[..received.bytes]).ok_or(io::ErrorKind::InvalidData)?;
+        let (received, memory) = socket::receive_with(socket, &mut bytes[..length])?;
+        let setup = Setup::from_bytes(&bytes[..received]).ok_or(io::ErrorKind::InvalidData)?;
         Ok((setup, memory))
     }
 }

@@ -3,10 +3,7 @@
 use std::{
     ffi::OsString,
     io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::process::CommandExt,
-    },
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::{Child, ChildStderr, Command, Stdio},
     sync::{
         Arc,
@@ -24,9 +21,7 @@ use super::{
     setup::Setup,
 };
 use crate::{
-    sys::{
-        clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe::new_pipe, process, standard,
-    },
+    sys::{child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, standard},
     transport::{Inbox, NewLink, Outbox, Report, Transport},
 };
 
@@ -66,7 +61,7 @@ impl Blueprint {
         let executable = self.executable.path();
         let terms = Terms::of(executable.as_os_str())?;
         // The pipe is made here, because the thread that starts the worker may have a table of descriptors of its own.
-        let (stderr, its_stderr) = new_pipe()?;
+        let (stderr, its_stderr) = pipe::new_pipe()?;
         let NewLink { socket, outbox, inbox, report, worker } = NewLink::make(self.transport)?;
         let token = fresh_token();
         let setup = Setup {
@@ -85,14 +80,13 @@ impl Blueprint {
         drop(worker.memory);
         let mut command = Command::new(&executable);
         command
-            .arg0(name)
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env(MARKER, format!("{token:x}"))
             .env(DEPTH, (depth() + 1).to_string())
             .envs(self.group.as_ref().and_then(|group| Some((GROUP, group.of_slot(slot)?))))
             .stdin(Stdio::from(worker.socket))
-            .stderr(Stdio::from(its_stderr))
-            .process_group(0);
+            .stderr(Stdio::from(its_stderr));
+        child::prepare(&mut command, name);
         let inherited = self.passed.iter().map(AsFd::as_fd).chain(self.executable.inherited());
         let inherited: Vec<BorrowedFd<'_>> = inherited.collect();
         let mut child = KilledOnDrop(Some(launch(&mut command, terms, &inherited)?));
@@ -100,7 +94,7 @@ impl Blueprint {
         drop(command);
         let exit = child.open()?;
         let stderr = ChildStderr::from(stderr);
-        rustix::io::ioctl_fionbio(&stderr, true)?;
+        pipe::do_not_wait(&stderr)?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
         Ok(Started { child, exit, stderr, socket, outbox, inbox, report })
     }

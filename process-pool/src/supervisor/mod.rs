@@ -22,13 +22,13 @@ use std::{
 };
 
 use executor_core::{Backend, Error};
-use polling::Events;
 
 use crate::{
     death::MemoryKills,
     frame::Request,
     pool::{PerSlot, Phase, Pool, SlotId, Timer},
     start::spawn::Blueprint,
+    sys::poller::Events,
 };
 use logs::Logs;
 use restart::RestartPolicy;

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use executor_core::Error;
-use rustix::process::Signal;
 
 use super::{
     Supervisor,
@@ -13,6 +12,7 @@ use super::{
 use crate::{
     death::{Death, Signs},
     pool::{DeathRecord, Dying, EndedProcess, SlotId},
+    sys::signals::Signal,
 };
 
 /// The pool's knowledge of a worker's death.

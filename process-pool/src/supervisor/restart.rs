@@ -14,7 +14,7 @@
 
 use std::{io, time::Duration};
 
-use rustix::io::Errno;
+use crate::sys::advice::may_pass;
 
 /// How many starts may fail in a row for a reason that most likely does not pass.
 const MOST_FAILURES: u32 = 3;
@@ -146,20 +146,14 @@ impl RestartPolicy {
     }
 }
 
-/// Returns `true` if the system lacks a resource that other programs may free at any moment.
-fn may_pass(cause: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(cause),
-        Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN | Errno::NOMEM | Errno::NOBUFS)
-    )
-}
-
 fn pause(times: u32) -> Duration {
     PAUSE * times.clamp(1, 50)
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     fn refusal(errno: Errno) -> io::Error {

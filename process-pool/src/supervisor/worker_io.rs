@@ -9,8 +9,6 @@ use std::{
 };
 
 use executor_core::Error;
-use polling::{Event, PollMode, Poller};
-use rustix::net::RecvFlags;
 
 use super::stderr::Tail;
 use crate::{
@@ -18,6 +16,10 @@ use crate::{
     pool::{SlotId, SocketWatch},
     process::Process,
     start::spawn::Started,
+    sys::{
+        poller::{self, Event, Poller},
+        socket,
+    },
     transport::{Inbox, Outbox, Report, bytes_in_pipe},
 };
 
@@ -115,7 +117,7 @@ impl WorkerIo {
     pub(super) fn unwatch_stderr(&mut self, poller: &Poller) {
         if let Some(stderr) = &self.stderr {
             if std::mem::take(&mut self.stderr_is_watched) {
-                let _ = poller.delete(stderr);
+                poller::unwatch(poller, stderr);
             }
         }
     }
@@ -129,22 +131,22 @@ impl WorkerIo {
             SocketWatch::RepliesAndSpace => Event::all(key),
         };
         if self.socket_is_watched {
-            // A failure leaves the socket watched as before, and the next attempt to send tries again.
-            let _ = poller.modify_with_mode(&*self.socket, event, PollMode::Level);
+            // After a failure the next attempt to send tries again.
+            let _ = poller::change(poller, &*self.socket, event);
         }
     }
 
     pub(super) fn unwatch(&mut self, poller: &Poller) {
         self.unwatch_socket(poller);
         if let Some(exit) = &self.exit {
-            let _ = poller.delete(exit);
+            poller::unwatch(poller, exit);
         }
         self.close_stderr(poller);
     }
 
     pub(super) fn unwatch_socket(&mut self, poller: &Poller) {
         if std::mem::take(&mut self.socket_is_watched) {
-            let _ = poller.delete(&*self.socket);
+            poller::unwatch(poller, &*self.socket);
         }
     }
 
@@ -159,11 +161,9 @@ impl WorkerIo {
     ///
     /// If the worker has closed its end of the socket.
     pub(super) fn check_link_open(&self) -> io::Result<()> {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        match rustix::net::recv(&*self.socket, &mut [0; 1], flags) {
-            Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+        match socket::peek_now(&*self.socket, &mut [0; 1])? {
+            Some(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
         }
     }
 
@@ -256,5 +256,5 @@ impl WorkerIo {
 #[allow(unsafe_code)]
 fn add(poller: &Poller, source: &dyn AsFd, event: Event) -> io::Result<()> {
     // SAFETY: a `WorkerIo` removes its descriptors from the poller before it closes them.
-    unsafe { poller.add_with_mode(&source.as_fd(), event, PollMode::Level) }
+    unsafe { poller::watch(poller, source, event) }
 }

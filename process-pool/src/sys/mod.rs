@@ -1,30 +1,29 @@
-//! The interface to the operating system: system calls that need `unsafe`, and everything that differs between systems.
+//! The interface to the operating system: every system call of this crate, and everything that differs between systems.
 //!
-//! The files in `linux` and `other` have the same names and the same items. `other` is for every Unix system that has
-//! no folder of its own, and uses only what every such system has. A port adds a folder of the same shape, and changes
-//! nothing outside this module. The files beside this one are the same for all systems.
+//! `linux` and `other` have files of the same names with the same items. `other` is for every Unix system that has no
+//! folder of its own, and uses only what every such system has. `unix` has what is the same on all of them. A port adds
+//! folders of the same shapes, and changes nothing outside this module: `WINDOWS.md` describes one.
 //!
-//! Nothing in this module uses the rest of the crate.
+//! Nothing in this module uses the rest of the crate, and nothing outside it names `libc`, `rustix` or `polling`, which
+//! `ci/lint` checks. Outside it a descriptor is the standard library's type, and is only passed on.
 
-pub(crate) mod clock;
-pub(crate) mod exit;
-pub(crate) mod initialisers;
-pub(crate) mod pipe;
-pub(crate) mod rights;
-pub(crate) mod signals;
-pub(crate) mod socket;
-pub(crate) mod stack;
-pub(crate) mod standard;
-pub(crate) mod terminal;
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as family;
 
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 mod other;
 
 #[cfg(target_os = "linux")]
 use linux as system;
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 use other as system;
 
-pub(crate) use system::{control_group, credentials, descriptors, executable, memory, process, process_tree};
+pub(crate) use family::{
+    advice, child, children, clock, ending, exit, initialisers, limits, pipe, poller, rights, signals, socket, stack,
+    standard, stderr, terminal,
+};
+pub(crate) use system::{control_group, credentials, descriptors, executable, hang_up, memory, process, process_tree};

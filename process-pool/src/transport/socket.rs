@@ -4,14 +4,9 @@
 //! task at a time, and the task starts when it is sent.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
-};
-
-use rustix::{
-    io::Errno,
-    net::{RecvFlags, SendAncillaryBuffer, SendFlags},
 };
 
 use super::{
@@ -20,7 +15,7 @@ use super::{
 };
 use crate::{
     frame::{Request, RequestKind},
-    sys::{descriptors::has_unread, pipe::bytes_in_pipe, socket::NO_SIGNAL},
+    sys::{descriptors::has_unread, pipe::bytes_in_pipe, socket},
 };
 
 /// Returns the parent's two ends.
@@ -40,16 +35,11 @@ impl Outbox for SocketOutbox {
     fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
         while sent < first.len() + second.len() {
-            let parts = [
-                IoSlice::new(&first[sent.min(first.len())..]),
-                IoSlice::new(&second[sent.saturating_sub(first.len())..]),
-            ];
-            let flags = SendFlags::DONTWAIT | NO_SIGNAL;
-            match rustix::net::sendmsg(&*self.0, &parts, &mut SendAncillaryBuffer::default(), flags) {
-                Ok(count) => sent += count,
-                Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            let first_rest = &first[sent.min(first.len())..];
+            let second_rest = &second[sent.saturating_sub(first.len())..];
+            match socket::send_both_now(&*self.0, first_rest, second_rest)? {
+                Some(count) => sent += count,
+                None => break,
             }
         }
         Ok(sent)
@@ -91,16 +81,9 @@ pub(crate) struct SocketInbox(Arc<OwnedFd>);
 
 impl Inbox for SocketInbox {
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        append(into, most, |buffer| {
-            loop {
-                return match rustix::net::recv(&*self.0, &mut *buffer, RecvFlags::DONTWAIT) {
-                    Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-                    Ok((count, _)) => Ok(count),
-                    Err(Errno::AGAIN) => Ok(0),
-                    Err(Errno::INTR) => continue,
-                    Err(error) => Err(error.into()),
-                };
-            }
+        append(into, most, |buffer| match socket::receive_now(&*self.0, buffer)? {
+            Some(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => Ok(count.unwrap_or(0)),
         })
     }
 
@@ -139,24 +122,17 @@ impl SocketPort {
     fn flush(&mut self) -> io::Result<()> {
         let mut rest = self.buffer.as_slice();
         while !rest.is_empty() {
-            match rustix::net::send(&*self.socket, rest, NO_SIGNAL) {
-                Ok(count) => rest = &rest[count..],
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+            let count = socket::send(&*self.socket, rest)?;
+            rest = &rest[count..];
         }
         self.buffer.clear();
         Ok(())
     }
 
     fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            return match rustix::net::recv(&*self.socket, &mut *into, RecvFlags::empty()) {
-                Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok((count, _)) => Ok(count),
-                Err(Errno::INTR) => continue,
-                Err(error) => Err(error.into()),
-            };
+        match socket::receive(&*self.socket, into)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => Ok(count),
         }
     }
 }
@@ -208,12 +184,11 @@ impl Port for SocketPort {
     fn note_time(&mut self) {}
 
     fn stop_probe(&self) -> Arc<dyn Fn(u64) -> bool + Send + Sync> {
-        let socket = self.socket.clone();
+        let end = self.socket.clone();
         // While a task runs, the parent sends nothing else, so the request is the next in the socket. It stays there.
         Arc::new(move |sequence| {
             let mut head = [0; Request::SIZE];
-            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-            let came = rustix::net::recv(&*socket, &mut head, flags).is_ok_and(|(count, _)| count == head.len());
+            let came = socket::peek_now(&*end, &mut head).is_ok_and(|count| count == Some(head.len()));
             came && Request::read(&head)
                 .is_some_and(|request| request.kind == RequestKind::Stop && request.sequence == sequence)
         })

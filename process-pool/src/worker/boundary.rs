@@ -8,7 +8,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::report::report;
-use crate::sys::{clock::ticks, pipe::bytes_in_pipe};
+use crate::sys::{clock::ticks, pipe::bytes_in_pipe, standard};
 
 /// The boundary between the last task and the next one.
 pub(super) struct Boundary {
@@ -22,7 +22,7 @@ pub(super) struct Boundary {
 
 impl Boundary {
     pub(super) fn new() -> Boundary {
-        let pipe = report().and_then(|_| rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok());
+        let pipe = report().and_then(|_| standard::copy_of_stderr().ok());
         let shortest = pipe.as_ref().map_or(u64::MAX, shortest_write);
         Boundary { pipe, shortest, begun: 0, took: 0 }
     }

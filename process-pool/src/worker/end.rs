@@ -3,10 +3,9 @@
 use std::io::{self, Write as _};
 
 use executor_core::fork;
-use rustix::process::{Signal, getpgrp, getpid, kill_process_group};
 
-use super::{children, report::report};
-use crate::sys::{control_group, exit};
+use super::report::report;
+use crate::sys::{children, control_group, exit};
 
 /// The exit code of a worker that could not begin to serve. The reason is in its standard error.
 pub(crate) const EXIT_NOT_STARTED: i32 = 97;
@@ -49,9 +48,5 @@ pub(super) fn end_copy(worker: fork::Generation) {
 pub(super) fn end_group() -> ! {
     children::end();
     control_group::leave();
-    let group = getpgrp();
-    if group == getpid() {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    exit::kill_this_process()
+    exit::kill_own_group()
 }

@@ -6,11 +6,9 @@
 mod batch;
 mod boundary;
 mod buffers;
-mod children;
 mod end;
 mod functions;
 mod lifeline;
-mod limits;
 mod name;
 mod overflow;
 mod report;

@@ -20,16 +20,18 @@ use super::{
     batch::RunningBatch,
     boundary::Boundary,
     buffers,
-    children::{self, Reaper},
     end::{end_copy, end_group, fail_to_start, lose_link},
     functions::Functions,
-    lifeline, limits, name, overflow,
+    lifeline, name, overflow,
     report::{report, set_report},
 };
 use crate::{
     frame::{Reply, ReplyKind, Request, RequestKind},
     start::{initialisers, rights, setup::Setup},
-    sys::{control_group, signals, terminal},
+    sys::{
+        children::{self, Reaper},
+        control_group, limits, signals, terminal,
+    },
     transport::{self, Port},
 };
 

@@ -3,12 +3,12 @@
 use std::{borrow::Cow, time::Instant};
 
 use executor_core::{Error, codec::Bytes};
-use rustix::process::Signal;
 
 use super::{Stage, WorkerHandle};
 use crate::{
     frame::{ProtocolError, Reply, ReplyKind},
     pool::{completion::Completion, job::Job},
+    sys::signals::Signal,
 };
 
 /// The effect of a reply.

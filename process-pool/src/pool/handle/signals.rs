@@ -1,9 +1,7 @@
 //! Signals to a worker.
 
-use rustix::process::Signal;
-
 use super::WorkerHandle;
-use crate::process::Process;
+use crate::{process::Process, sys::signals::Signal};
 
 impl WorkerHandle {
     /// Returns the process id, or `None` if the process is being reaped.

@@ -5,6 +5,7 @@ pub(crate) mod credentials;
 pub(crate) mod descriptors;
 pub(crate) mod executable;
 mod file_size;
+pub(crate) mod hang_up;
 pub(crate) mod initialisers;
 mod mapping;
 pub(crate) mod memory;

@@ -4,10 +4,9 @@
 use std::{
     ffi::CStr,
     io,
-    mem::MaybeUninit,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     process::Child,
-    ptr::{null, null_mut},
+    ptr::null,
 };
 
 use rustix::{
@@ -36,9 +35,9 @@ pub(crate) fn open_child(child: &Child) -> io::Result<Option<OwnedFd>> {
 
 /// Returns the parent of this process, and a descriptor of it if the system has such descriptors. Returns `None` if the
 /// parent cannot be seen, as in a process namespace of its own.
-pub(crate) fn open_parent() -> Option<(Pid, Option<OwnedFd>)> {
+pub(crate) fn open_parent() -> Option<(u32, Option<OwnedFd>)> {
     let parent = getppid()?;
-    Some((parent, pidfd_open(parent, PidfdFlags::empty()).ok()))
+    Some((parent.as_raw_nonzero().get().unsigned_abs(), pidfd_open(parent, PidfdFlags::empty()).ok()))
 }
 
 /// Returns how to wait for a process: by descriptor if there is one, by number otherwise.
@@ -82,8 +81,21 @@ pub(crate) fn last_signal() -> libc::c_int {
     libc::SIGRTMAX()
 }
 
-/// Returns the lowest address of the calling thread's stack.
+/// Returns the lowest address that the stack of the main thread, which must be the caller, can have.
+#[cfg(not(target_env = "gnu"))]
 pub(crate) fn stack_end() -> Option<usize> {
+    // Other C libraries than glibc report the part that is mapped so far. The kernel counts the limit from the top of
+    // the stack, where it has put the path of the program.
+    let limit = rustix::process::getrlimit(Resource::Stack).current?;
+    // SAFETY: it only reads what the kernel has told this process at its start.
+    let top = unsafe { libc::getauxval(libc::AT_EXECFN) } as usize;
+    top.checked_sub(usize::try_from(limit).ok()?)
+}
+
+/// Returns the lowest address of the calling thread's stack.
+#[cfg(target_env = "gnu")]
+pub(crate) fn stack_end() -> Option<usize> {
+    use std::{mem::MaybeUninit, ptr::null_mut};
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: it initialises the attributes if it returns 0.
     if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {

@@ -4,6 +4,7 @@ pub(crate) mod control_group;
 pub(crate) mod credentials;
 pub(crate) mod descriptors;
 pub(crate) mod executable;
+pub(crate) mod hang_up;
 pub(crate) mod initialisers;
 pub(crate) mod memory;
 pub(crate) mod process;

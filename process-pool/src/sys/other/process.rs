@@ -19,7 +19,7 @@ pub(crate) fn open_child(_: &Child) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Returns `None`.
-pub(crate) fn open_parent() -> Option<(Pid, Option<OwnedFd>)> {
+pub(crate) fn open_parent() -> Option<(u32, Option<OwnedFd>)> {
     None
 }
 

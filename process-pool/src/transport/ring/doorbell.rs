@@ -2,12 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
-use rustix::{
-    io::Errno,
-    net::{RecvFlags, SendFlags},
-};
-
-use crate::sys::socket::NO_SIGNAL;
+use crate::sys::socket;
 
 /// One end of the socketpair: the worker rings, and the parent drains.
 #[derive(Debug)]
@@ -19,14 +14,8 @@ impl Doorbell {
     }
 
     pub(super) fn ring(&self) -> io::Result<()> {
-        loop {
-            return match rustix::net::send(&*self.0, &[1], SendFlags::DONTWAIT | NO_SIGNAL) {
-                // A full socket wakes the parent as well.
-                Ok(_) | Err(Errno::AGAIN) => Ok(()),
-                Err(Errno::INTR) => continue,
-                Err(error) => Err(error.into()),
-            };
-        }
+        // A full socket wakes the parent as well.
+        socket::send_now(&*self.0, &[1]).map(|_| ())
     }
 
     /// Takes the rings that have arrived, up to a bound. The rest wakes the parent again immediately, so a worker that
@@ -36,8 +25,8 @@ impl Doorbell {
         // The bytes have no meaning.
         let mut rings = [0; 1024];
         for _ in 0..ROUNDS {
-            match rustix::net::recv(&*self.0, &mut rings, RecvFlags::DONTWAIT) {
-                Ok((count, _)) if count == rings.len() => {}
+            match socket::receive_now(&*self.0, &mut rings) {
+                Ok(Some(count)) if count == rings.len() => {}
                 _ => return,
             }
         }
@@ -46,18 +35,15 @@ impl Doorbell {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd as _;
-
     use super::*;
 
     fn pair() -> (Doorbell, Arc<OwnedFd>) {
-        let (parent, worker) = crate::sys::socket::pair().expect("a socketpair");
+        let (parent, worker) = socket::pair().expect("a socketpair");
         (Doorbell::on(Arc::new(parent)), Arc::new(worker))
     }
 
     fn rings(doorbell: &Doorbell) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        rustix::net::recv(doorbell.0.as_fd(), &mut [0; 1], flags).is_ok()
+        socket::peek_now(&*doorbell.0, &mut [0; 1]).is_ok_and(|count| count.is_some())
     }
 
     #[test]
@@ -74,7 +60,7 @@ mod tests {
     fn draining_ends_even_if_the_worker_rings_without_end() {
         let (doorbell, worker) = pair();
         // A full socket stands for a worker that fills it faster than the parent drains it.
-        while rustix::net::send(&*worker, &[1; 4096], SendFlags::DONTWAIT | NO_SIGNAL).is_ok() {}
+        while socket::send_now(&*worker, &[1; 4096]).is_ok_and(|count| count.is_some()) {}
         doorbell.drain();
         assert!(rings(&doorbell), "not everything was drained");
     }
@@ -82,7 +68,7 @@ mod tests {
     #[test]
     fn a_doorbell_that_is_full_rings_already() {
         let (doorbell, worker) = pair();
-        while rustix::net::send(&*worker, &[1; 4096], SendFlags::DONTWAIT | NO_SIGNAL).is_ok() {}
+        while socket::send_now(&*worker, &[1; 4096]).is_ok_and(|count| count.is_some()) {}
         Doorbell::on(worker).ring().expect("a full socket is no error");
         assert!(rings(&doorbell));
     }

@@ -28,6 +28,14 @@ pub(crate) fn advice(cause: &io::Error) -> &'static str {
     }
 }
 
+/// Returns `true` if the system lacks a resource that other programs may free at any moment.
+pub(crate) fn may_pass(cause: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(cause),
+        Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN | Errno::NOMEM | Errno::NOBUFS)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,16 +8,16 @@ use rustix::fs::Mode;
 /// The rights of a process that may change when it runs a file. Supplementary groups do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rights {
-    pub(super) ids: Ids,
+    pub(in crate::sys) ids: Ids,
     /// Sets of capabilities, which are empty where the system has none.
-    pub(super) permitted: u64,
-    pub(super) effective: u64,
-    pub(super) inheritable: u64,
+    pub(in crate::sys) permitted: u64,
+    pub(in crate::sys) effective: u64,
+    pub(in crate::sys) inheritable: u64,
 }
 
 /// The real, effective and saved user, and the same for the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ids(pub(super) [u32; 6]);
+pub(crate) struct Ids(pub(in crate::sys) [u32; 6]);
 
 impl Rights {
     /// The length of [`to_bytes`](Rights::to_bytes).
@@ -68,15 +68,15 @@ impl Rights {
 
 impl Ids {
     /// Returns the ids of this process.
-    pub(super) fn own() -> io::Result<Ids> {
+    pub(in crate::sys) fn own() -> io::Result<Ids> {
         own_ids().map(Ids)
     }
 
-    pub(super) fn effective_user(self) -> u32 {
+    pub(in crate::sys) fn effective_user(self) -> u32 {
         self.0[1]
     }
 
-    pub(super) fn effective_group(self) -> u32 {
+    pub(in crate::sys) fn effective_group(self) -> u32 {
         self.0[4]
     }
 
@@ -125,7 +125,7 @@ pub(crate) struct Added {
 }
 
 /// Returns `true` if running this file would change the effective ids of this process.
-pub(super) fn file_changes_ids(program: &OsStr, ids: Ids) -> io::Result<bool> {
+pub(in crate::sys) fn file_changes_ids(program: &OsStr, ids: Ids) -> io::Result<bool> {
     let file = rustix::fs::stat(program)?;
     let mode = Mode::from_raw_mode(file.st_mode);
     let sets_user = mode.contains(Mode::SUID) && file.st_uid != ids.effective_user();

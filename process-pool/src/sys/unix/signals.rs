@@ -7,7 +7,9 @@
 
 use std::{mem::MaybeUninit, ptr::null_mut};
 
-use super::process::last_signal;
+pub(crate) use rustix::process::Signal;
+
+use crate::sys::process::last_signal;
 
 /// The signals that the processor raises in the thread at fault. Blocking them would only hide the fault.
 const FAULTS: [libc::c_int; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
@@ -45,7 +47,7 @@ pub(crate) fn reset() {
 }
 
 /// Restores the mask of a thread when it is dropped, even by a panic.
-pub(super) struct Restored(libc::sigset_t);
+pub(in crate::sys) struct Restored(libc::sigset_t);
 
 impl Drop for Restored {
     fn drop(&mut self) {
@@ -55,7 +57,7 @@ impl Drop for Restored {
 }
 
 /// Blocks these signals in the calling thread until the returned value is dropped.
-pub(super) fn block(signals: &libc::sigset_t) -> Restored {
+pub(in crate::sys) fn block(signals: &libc::sigset_t) -> Restored {
     let mut before = empty_set();
     // SAFETY: both sets are initialised.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, signals, &mut before) };
@@ -63,7 +65,7 @@ pub(super) fn block(signals: &libc::sigset_t) -> Restored {
 }
 
 /// Returns a set without any signal.
-pub(super) fn empty_set() -> libc::sigset_t {
+pub(in crate::sys) fn empty_set() -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: `sigemptyset` initialises the set.
     unsafe {
@@ -73,7 +75,7 @@ pub(super) fn empty_set() -> libc::sigset_t {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-pub(super) fn is_blocked(signal: libc::c_int) -> bool {
+pub(in crate::sys) fn is_blocked(signal: libc::c_int) -> bool {
     let mut mask = empty_set();
     // SAFETY: no new mask is given, and the old one is written to an initialised set.
     unsafe {

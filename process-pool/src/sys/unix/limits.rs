@@ -8,14 +8,14 @@ use crate::sys::process::{LIMITED_MEMORY, NO_CORE_DUMP};
 
 /// Limits the memory of this process to this many bytes. An allocation beyond that fails, which in Rust ends the
 /// process.
-pub(super) fn limit_memory(bytes: u64) -> io::Result<()> {
+pub(crate) fn limit_memory(bytes: u64) -> io::Result<()> {
     let before = getrlimit(LIMITED_MEMORY);
     let maximum = before.maximum.map_or(bytes, |maximum| maximum.min(bytes));
     Ok(setrlimit(LIMITED_MEMORY, Rlimit { current: Some(maximum), maximum: Some(maximum) })?)
 }
 
 /// Turns core dumps of this process and of its children off, or on as far as the hard limit allows.
-pub(super) fn limit_core_dumps(wanted: bool) -> io::Result<()> {
+pub(crate) fn limit_core_dumps(wanted: bool) -> io::Result<()> {
     let before = getrlimit(Resource::Core);
     let limit = if wanted {
         Rlimit { current: before.maximum, maximum: before.maximum }

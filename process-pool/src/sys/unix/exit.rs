@@ -3,7 +3,7 @@
 
 use std::io;
 
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 
 /// Registers a function that runs when this process exits. The function registered first runs last.
 pub(crate) fn at_exit(function: extern "C" fn()) -> io::Result<()> {
@@ -15,6 +15,15 @@ pub(crate) fn at_exit(function: extern "C" fn()) -> io::Result<()> {
 pub(crate) fn exit_without_handlers(code: i32) -> ! {
     // SAFETY: it ends this process immediately.
     unsafe { libc::_exit(code) }
+}
+
+/// Kills this process, and the rest of its group if it leads that.
+pub(crate) fn kill_own_group() -> ! {
+    let group = getpgrp();
+    if group == getpid() {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    kill_this_process()
 }
 
 /// Kills this process, and nothing else.

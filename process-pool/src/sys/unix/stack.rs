@@ -11,7 +11,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::process::stack_end;
+use crate::sys::process::stack_end;
 
 /// The data of the handler.
 struct Watch {

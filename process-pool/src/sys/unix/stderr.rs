@@ -16,11 +16,12 @@ use rustix::{
     net::SendFlags,
 };
 
-use crate::sys::{descriptors::reopen_stderr, socket::NO_SIGNAL};
+use super::socket::NO_SIGNAL;
+use crate::sys::descriptors::reopen_stderr;
 
 /// The standard error of this program.
 #[derive(Default)]
-pub(super) struct Output {
+pub(crate) struct Output {
     /// The file, opened again by this thread, and its status.
     own: Option<(OwnedFd, Stat)>,
 }
@@ -36,7 +37,7 @@ impl Output {
     ///
     /// `WouldBlock` if the file takes nothing at the moment: poll the [`descriptor`](Output::descriptor). Any other
     /// error means that it takes nothing any more.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let stderr = rustix::stdio::stderr();
         let stat = rustix::fs::fstat(stderr)?;
         let bytes = whole_lines(bytes, ATOMIC);
@@ -56,16 +57,16 @@ impl Output {
     }
 
     /// Returns the descriptor to poll after `WouldBlock`.
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.own.as_ref().map_or(rustix::stdio::stderr(), |(own, _)| own.as_fd())
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.own.is_some()
     }
 
     /// Closes the file until the next write, so that a pipe is not kept open longer than the program itself does.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.own = None;
     }
 

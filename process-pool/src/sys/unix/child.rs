@@ -5,11 +5,14 @@
 //! the descriptor. A number is used only where there is no descriptor, and only while it surely belongs to the worker.
 //!
 //! A program that has changed its user may not signal workers that it has started before. If the system refuses the
-//! signal that kills a worker, the link is shut down instead, and the worker's own [lifeline](crate::worker) ends it.
+//! signal that kills a worker, the link is shut down instead, and the worker's own lifeline ends it.
 
 use std::{
-    os::{fd::OwnedFd, unix::process::ExitStatusExt},
-    process::{Child, ExitStatus},
+    os::{
+        fd::OwnedFd,
+        unix::process::{CommandExt as _, ExitStatusExt as _},
+    },
+    process::{Child, Command, ExitStatus},
     sync::Arc,
 };
 
@@ -19,7 +22,12 @@ use rustix::{
     process::{Pid, Signal, WaitIdOptions, WaitIdStatus, getpgid, kill_process_group, waitid},
 };
 
-use crate::sys::{self, process_tree};
+use crate::sys::{process, process_tree, socket};
+
+/// Makes a worker be shown under this name in lists of processes, and lead a process group of its own.
+pub(crate) fn prepare(command: &mut Command, name: &str) {
+    command.arg0(name).process_group(0);
+}
 
 /// The process of one worker.
 #[derive(Clone, Debug)]
@@ -52,7 +60,7 @@ impl Process {
 
     fn wait(&self, options: WaitIdOptions) -> Result<Option<WaitIdStatus>, Errno> {
         loop {
-            match waitid(sys::process::wait_id(self.descriptor.as_deref(), self.pid), options) {
+            match waitid(process::wait_id(self.descriptor.as_deref(), self.pid), options) {
                 Err(Errno::INTR) => {}
                 result => return result,
             }
@@ -119,13 +127,12 @@ impl Process {
     /// Ends the worker as the end of this program would: its lifeline notices, and kills it with its group.
     fn shut_link(&self) {
         if let Some(link) = &self.link {
-            // It fails only if the worker has closed its end.
-            let _ = rustix::net::shutdown(link, rustix::net::Shutdown::Both);
+            socket::shut(link);
         }
     }
 
     fn signal_group(&self, signal: Signal) {
-        let is_sent = self.descriptor.as_ref().is_some_and(|descriptor| sys::process::signal_group(descriptor, signal));
+        let is_sent = self.descriptor.as_ref().is_some_and(|descriptor| process::signal_group(descriptor, signal));
         if !is_sent {
             if self.has_ended().is_none() {
                 // By now its number, and its group's, may belong to another process.
@@ -141,14 +148,12 @@ impl Process {
     }
 
     fn signal_itself(&self, signal: Signal) -> Result<(), Errno> {
-        sys::process::signal(self.descriptor.as_deref(), self.pid, signal)
+        process::signal(self.descriptor.as_deref(), self.pid, signal)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     #[test]

@@ -19,7 +19,7 @@ use crate::sys::{exit, process, process_tree};
 static WORKER: AtomicI32 = AtomicI32::new(0);
 
 /// Makes this process the reaper of its descendants, and ends them when it exits.
-pub(super) fn adopt() -> io::Result<()> {
+pub(crate) fn adopt() -> io::Result<()> {
     // ORDERING: no other thread runs yet.
     WORKER.store(getpid().as_raw_nonzero().get(), Relaxed);
     process::adopt_orphans()?;
@@ -35,7 +35,7 @@ extern "C" fn end_at_exit() {
 }
 
 /// Kills all processes that this process has started.
-pub(super) fn end() {
+pub(crate) fn end() {
     // The search needs descriptors, and the tasks may have used up all that this process may have.
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -47,7 +47,7 @@ pub(super) fn end() {
 /// An adopted child cannot be distinguished from a child that a task has started and still wants to wait for. So the
 /// reaper always leaves the children that were started last.
 #[derive(Debug)]
-pub(super) struct Reaper {
+pub(crate) struct Reaper {
     due: Instant,
 }
 
@@ -58,12 +58,12 @@ const LEFT: usize = 64;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Reaper {
-    pub(super) fn new() -> Reaper {
+    pub(crate) fn new() -> Reaper {
         Reaper { due: Instant::now() }
     }
 
     /// Reaps children, if a search is due. The worker calls this now and then, between tasks.
-    pub(super) fn reap(&mut self) {
+    pub(crate) fn reap(&mut self) {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         let is_one = matches!(waitid(WaitId::All, options | WaitIdOptions::NOWAIT), Ok(Some(_)));
         if !is_one || Instant::now() < self.due {

@@ -1,8 +1,8 @@
 //! The program's list of initialisers: functions that run before `main`, or when a dynamic library is loaded.
 
 #[cfg(target_os = "linux")]
-pub(crate) use super::system::initialisers::Text;
-pub(crate) use super::system::initialisers::{Call, Entry, define_entry, run_rest};
+pub(crate) use crate::sys::system::initialisers::Text;
+pub(crate) use crate::sys::system::initialisers::{Call, Entry, define_entry, run_rest};
 
 /// Puts a function into the list that calls `$handler` with a [`Call`].
 macro_rules! before_main {

@@ -16,6 +16,9 @@ use rustix::{
 
 const NULL_DEVICE: &CStr = c"/dev/null";
 
+/// The first number that is no standard descriptor.
+const FIRST_OTHER: i32 = 3;
+
 /// Returns `true` if this is one of the standard descriptors.
 pub(crate) fn is_standard(descriptor: &OwnedFd) -> bool {
     (0..=2).contains(&descriptor.as_raw_fd())
@@ -29,10 +32,20 @@ pub(crate) fn hold() -> Vec<OwnedFd> {
     if all_are_open { Vec::new() } else { fill(OFlags::CLOEXEC) }
 }
 
+/// Returns the standard input.
+pub(crate) fn input() -> BorrowedFd<'static> {
+    rustix::stdio::stdin()
+}
+
+/// Returns another descriptor of the file behind the standard error, which children do not inherit.
+pub(crate) fn copy_of_stderr() -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), FIRST_OTHER)?)
+}
+
 /// Moves the file of the standard input to a descriptor that children do not inherit. Afterwards the standard input is
 /// empty, and no standard descriptor is closed.
 pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let file = rustix::io::fcntl_dupfd_cloexec(input, 3)?;
+    let file = rustix::io::fcntl_dupfd_cloexec(input, FIRST_OTHER)?;
     match rustix::fs::open(NULL_DEVICE, OFlags::RDONLY, Mode::empty()) {
         Ok(empty) => dup2_stdin(&empty)?,
         // Without `/dev`, a pipe whose writing end is closed serves as well.

@@ -1,10 +1,13 @@
-//! Pipes, and the number of bytes in one.
+//! Pipes: making one, how many bytes are in one, and waiting for one.
 #![allow(unsafe_code)]
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+    time::Duration,
 };
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Makes a pipe, and returns the reading end and the writing end. Both are closed on exec.
 #[cfg(not(target_vendor = "apple"))]
@@ -23,6 +26,12 @@ pub(crate) fn new_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
+/// Writes one byte to a pipe that may be empty. An error means that its reader is gone.
+pub(crate) fn write_byte(pipe: impl AsFd) -> io::Result<()> {
+    rustix::io::write(pipe, &[0])?;
+    Ok(())
+}
+
 /// Returns how many bytes can be read from a pipe or a socket. Either end of a pipe may be given. Returns `None` for
 /// other files, and where the system does not tell.
 pub(crate) fn bytes_in_pipe(pipe: BorrowedFd<'_>) -> Option<u64> {
@@ -32,10 +41,26 @@ pub(crate) fn bytes_in_pipe(pipe: BorrowedFd<'_>) -> Option<u64> {
     if result == 0 { u64::try_from(unread).ok() } else { None }
 }
 
+/// Makes reads from a pipe return `WouldBlock` instead of waiting.
+pub(crate) fn do_not_wait(pipe: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(pipe, true)?)
+}
+
+/// Waits until a file takes bytes or there are bytes in the pipe. It may return without a reason: an error is an
+/// interruption, or is repeated by the next write.
+pub(crate) fn wait_for_space(file: BorrowedFd<'_>, pipe: impl AsFd) {
+    let _ = poll(&mut [PollFd::new(&file, PollFlags::OUT), PollFd::new(&pipe, PollFlags::IN)], None);
+}
+
+/// Waits until there are bytes in the pipe, at most this long, which is less than a second. It may return without a
+/// reason.
+pub(crate) fn wait_for_bytes(pipe: impl AsFd, at_most: Duration) {
+    let at_most = Timespec { tv_sec: 0, tv_nsec: at_most.subsec_nanos().into() };
+    let _ = poll(&mut [PollFd::new(&pipe, PollFlags::IN)], Some(&at_most));
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
 
     #[test]
