@@ -267,7 +267,7 @@ impl Any {
 #[test]
 fn announced_lengths_are_limited_by_the_number_of_bytes() {
     use super::super::format::*;
-    for length in [5usize, 1000, 1 << 20, 1 << 40, 1 << 59, usize::MAX] {
+    for length in [5, 1000, 1 << 20, usize::MAX >> 24, usize::MAX >> 4, usize::MAX] {
         for tag in [SEQ, MAP, STR, BYTES, NUMBERS, SEQ_SKEW, MAP_SKEW] {
             let mut bytes = vec![tag];
             if tag == NUMBERS {
@@ -300,7 +300,7 @@ fn the_number_of_values_of_no_size_is_limited() {
     round_trip(vec![vec![Unit; 3]; 4]);
     round_trip(vec![[(); 0]; 7]);
     round_trip([(); 32]);
-    is_refused(&vec![(); 1 << 59]);
+    is_refused(&vec![(); usize::MAX >> 4]);
     is_refused(&(1u8, vec![(); (1 << 20) + 1]));
     is_refused(&vec![[(); 0]; (1 << 20) + 1]);
     is_refused(&vec![vec![Unit; 1 << 12]; (1 << 8) + 1]);
