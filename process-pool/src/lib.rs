@@ -41,8 +41,9 @@
 //!
 //! # Platforms
 //!
-//! Linux has everything. On other Unix systems tasks are sent through sockets, and `memory_limit` counts address space.
-//! Windows is not supported yet.
+//! Linux has everything, on 32 and 64 bits, with glibc and with musl. On other Unix systems the crate compiles and was
+//! not run; there, tasks are sent through sockets, and `memory_limit` counts address space. Windows is not supported
+//! yet: `src/sys/WINDOWS.md` is the design of a port.
 //!
 //! # Error messages
 //!
