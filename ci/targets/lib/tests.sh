@@ -16,7 +16,7 @@ linux_tests() {
   if [ "${1:-}" = quick ]; then
     run -p thread-pool -p process-pool --tests
   else
-    run -p thread-pool -p process-pool -p conformance -p concurrent-futures -p test-support -p tests --tests
+    run -p thread-pool -p process-pool -p conformance -p concurrent-futures -p test-support -p tests --tests --examples
   fi
 }
 

@@ -332,7 +332,7 @@ fn a_limit_on_the_size_of_files_does_not_end_the_program() {
 
 #[allow(unsafe_code)]
 fn set_file_size(bytes: u64) -> std::io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    let limit = libc::rlimit { rlim_cur: bytes as libc::rlim_t, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: the limit is read from a valid place.
     if unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) } == 0 {
         Ok(())

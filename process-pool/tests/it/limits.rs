@@ -257,7 +257,7 @@ fn a_worker_has_no_more_memory_than_its_limit() {
 
 /// In a task: returns the limits of core dumps.
 #[allow(unsafe_code)]
-fn core_limits(_: ()) -> (u64, u64) {
+fn core_limits(_: ()) -> (libc::rlim_t, libc::rlim_t) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit is written to a valid place.
     assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_CORE, &mut limit) }, 0);

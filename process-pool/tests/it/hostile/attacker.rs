@@ -163,7 +163,9 @@ pub fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: there is space for the result.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    // Both have 32 bits on some systems.
+    let [seconds, rest] = [u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec)].map(|part| part.expect("a time"));
+    seconds * 1_000_000_000 + rest
 }
 
 /// Waits until the pool ends this process.

@@ -191,7 +191,8 @@ fn change_limits(random: &mut Random) {
     ];
     for _ in 0..random.below(3) {
         let (resource, values) = limits[random.below(limits.len() as u64) as usize];
-        let value = values[random.below(4) as usize];
+        // No limit is larger than the address space.
+        let value = values[random.below(4) as usize].min(isize::MAX as u64) as libc::rlim_t;
         let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
         // SAFETY: the limit is read from a valid place.
         unsafe { libc::setrlimit(resource, &limit) };
