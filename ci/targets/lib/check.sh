@@ -5,6 +5,6 @@
 check() {
   export CARGO_UNSTABLE_WARNINGS=true CARGO_BUILD_WARNINGS=deny
   cargo check --locked --lib --all-features --target "$target" \
-    -p executor-core -p thread-pool -p process-pool -p concurrent-futures -p conformance
+    -p concurrent-futures-core -p concurrent-futures-threads -p concurrent-futures-processes -p concurrent-futures -p concurrent-futures-conformance
   echo "$target: all published crates compile; nothing was run"
 }

@@ -12,11 +12,11 @@ run() {
 # Runs the tests of all default members, but the one that compares messages of the compiler: it compiles for a target
 # without its standard library. `quick` runs those of the core and the pools.
 linux_tests() {
-  run -p executor-core --lib --test api --test fork --test it --test panic_hook
+  run -p concurrent-futures-core --lib --test api --test fork --test it --test panic_hook
   if [ "${1:-}" = quick ]; then
-    run -p thread-pool -p process-pool --tests
+    run -p concurrent-futures-threads -p concurrent-futures-processes --tests
   else
-    run -p thread-pool -p process-pool -p conformance -p concurrent-futures -p test-support -p tests --tests --examples
+    run -p concurrent-futures-threads -p concurrent-futures-processes -p concurrent-futures-conformance -p concurrent-futures -p test-support -p tests --tests --examples
   fi
 }
 
