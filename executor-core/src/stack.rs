@@ -132,7 +132,28 @@ mod system {
     }
 }
 
-#[cfg(any(miri, not(any(target_os = "linux", target_os = "android", target_vendor = "apple"))))]
+#[cfg(all(windows, not(miri)))]
+mod system {
+    use std::ops::Range;
+
+    /// The system keeps some pages at the end for whatever handles an overflow.
+    const KEPT: usize = 16 << 10;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        #[link_name = "GetCurrentThreadStackLimits"]
+        fn stack_limits(lowest: *mut usize, end: *mut usize);
+    }
+
+    pub(super) fn bounds() -> Option<Range<usize>> {
+        let (mut lowest, mut end) = (0, 0);
+        // SAFETY: it writes the limits of the calling thread's stack to two locals.
+        unsafe { stack_limits(&mut lowest, &mut end) };
+        Some(lowest.saturating_add(KEPT)..end)
+    }
+}
+
+#[cfg(any(miri, not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))))]
 mod system {
     use std::ops::Range;
 
@@ -141,7 +162,7 @@ mod system {
     }
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android", target_vendor = "apple"), not(miri)))]
+#[cfg(all(test, any(target_os = "linux", target_os = "android", target_vendor = "apple", windows), not(miri)))]
 mod tests {
     use super::*;
 

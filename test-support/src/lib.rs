@@ -4,22 +4,28 @@
 
 mod block_on;
 mod blocker;
+#[cfg(unix)]
 mod pipe;
 mod poll;
+#[cfg(unix)]
 mod process;
 mod random;
 mod resources;
 mod shared_dir;
+#[cfg(unix)]
 mod terminal;
 mod watchdog;
 
 pub use block_on::block_on;
 pub use blocker::Blocker;
+#[cfg(unix)]
 pub use pipe::pipe;
 pub use poll::wait_until;
+#[cfg(unix)]
 pub use process::{children, is_alive, is_stopped, kill, parent, state, wait_gone};
 pub use random::Random;
 pub use resources::{open_descriptors, threads};
 pub use shared_dir::{SharedDir, add_line, touch, wait_for_file};
+#[cfg(unix)]
 pub use terminal::terminal;
 pub use watchdog::{DEADLINE, watched, watched_within};

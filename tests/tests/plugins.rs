@@ -1,5 +1,7 @@
 //! A process pool in a dynamic library is refused with a reason, because a worker is the program run again, without the
 //! library. `main` never runs a second time.
+// A static program loads no libraries.
+#![cfg(not(target_feature = "crt-static"))]
 
 use std::{
     path::PathBuf,
