@@ -8,6 +8,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::{
     Map, Payload,
+    codec::handles::Handle,
     group::Group,
     task::{Remote, cell::TaskRef},
 };
@@ -21,6 +22,10 @@ impl RefUnwindSafe for Group {}
 // An input that panics loses no result, and the next call goes on after it.
 impl<R: Payload> UnwindSafe for Map<R> {}
 impl<R: Payload> RefUnwindSafe for Map<R> {}
+
+// A panic changes neither its name nor its descriptor, and its watchers are code of back-ends.
+impl UnwindSafe for Handle {}
+impl RefUnwindSafe for Handle {}
 
 // It only calls code of the back-end.
 impl UnwindSafe for Remote {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use executor_core::{
     AsCompleted, Awaited, AwaitedShared, Backend, Error, ErrorKind, Executor, Function, Future, InlineExecutor, Map,
     MapOptions, Panic, Payload, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId, TaskOptions, Waited,
-    WorkerDeath, as_completed, promise, task, wait,
+    WorkerDeath, as_completed, codec::handles::Handle, promise, task, wait,
 };
 
 fn is_prime(n: u64) -> bool {
@@ -214,6 +214,7 @@ fn handles_may_be_used_across_a_panic_that_was_caught() {
     unwind_safe::<Waited<u64>>();
     unwind_safe::<TaskOptions>();
     unwind_safe::<MapOptions>();
+    unwind_safe::<Handle>();
     // This holds for every value, because a value is only moved out, or cloned by its own `Clone`.
     unwind_safe::<Future<Cell<u64>>>();
     unwind_safe::<Promise<Cell<u64>>>();

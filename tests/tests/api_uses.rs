@@ -4,8 +4,8 @@ use std::{sync::Arc, thread, time::Duration};
 
 use concurrent_futures::{
     AsCompleted, Backend, Error, ErrorKind, Executor, Function, Future, InlineExecutor, Map, MapOptions, Panic,
-    Payload, ProcessPoolExecutor, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId, TaskOptions,
-    ThreadPoolExecutor, Waited, WorkerDeath, as_completed, process_pool, promise, task, wait,
+    Payload, ProcessPoolBuilder, ProcessPoolExecutor, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId,
+    TaskOptions, ThreadPoolExecutor, Waited, WorkerDeath, as_completed, process_pool, promise, task, wait,
 };
 use test_support::block_on;
 
@@ -219,6 +219,7 @@ fn executors_and_futures_are_unwind_safe() {
     unwind_safe::<InlineExecutor>();
     unwind_safe::<ThreadPoolExecutor>();
     unwind_safe::<ProcessPoolExecutor>();
+    unwind_safe::<ProcessPoolBuilder>();
     unwind_safe::<Future<u64>>();
     unwind_safe::<SharedFuture<u64>>();
     unwind_safe::<Promise<u64>>();
