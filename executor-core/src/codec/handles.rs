@@ -32,12 +32,15 @@
 //! On systems other than Unix there is no way to make a handle.
 
 mod collector;
+mod results;
 mod table;
 #[cfg(all(test, unix, not(loom)))]
 mod tests;
 
 pub use collector::{NotHere, attach, collect};
-pub use table::{adopt, find, forget};
+pub(in crate::codec) use results::collect_result;
+pub use results::{carry_results, take_results};
+pub use table::{Missing, adopt, find, forget, lose, resolve};
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -54,6 +57,8 @@ use serde::{
     ser,
 };
 
+use crate::fork;
+
 /// The name of a handle. It is the same in every process that has the handle, and cannot be guessed.
 pub type Name = [u8; 12];
 
@@ -66,6 +71,7 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     name: Name,
     instance: u64,
+    born: fork::Generation,
     #[cfg(unix)]
     file: OwnedFd,
     #[cfg(not(unix))]
@@ -117,6 +123,10 @@ impl Handle {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        // In a forked child this is a copy. The table and the watchers are the parent's, and may be locked forever.
+        if self.born != fork::generation() {
+            return;
+        }
         table::remove(self.name, self);
         for watcher in self.watchers.get_mut().drain(..) {
             if let Some(watcher) = watcher.upgrade() {
@@ -163,7 +173,7 @@ impl Serialize for Handle {
 impl<'de> Deserialize<'de> for Handle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Handle, D::Error> {
         let name = deserializer.deserialize_bytes(NameVisitor)?;
-        find(name).ok_or_else(|| de::Error::custom("the descriptor of a handle did not arrive with its name"))
+        resolve(name).map_err(de::Error::custom)
     }
 }
 

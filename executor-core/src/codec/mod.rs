@@ -69,7 +69,10 @@ pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Re
 /// Encodes a result as [`encode_taking`] does and [verifies](verified) it. Only a worker calls this.
 #[inline]
 pub(crate) fn encode_result<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
-    if bulk::encode_taking(value, into) { Ok(()) } else { encode_by(value, into, write_verified) }
+    if bulk::encode_taking(value, into) || bulk::encode(value, into) {
+        return Ok(());
+    }
+    handles::collect_result(|| encode_with_serde(value, into, write_verified))
 }
 
 #[inline]

@@ -26,6 +26,9 @@ pub(crate) const FRAME: usize = 5;
 const ARGUMENT: u8 = 0;
 const REFUSED: u8 = 1;
 
+/// No record has this length, so a back-end may write it where a record is expected, to mark something else.
+pub const NO_RECORD: u32 = u32::MAX;
+
 /// One argument of a batch.
 #[derive(Debug)]
 pub enum Argument<'a> {
@@ -39,7 +42,7 @@ pub enum Argument<'a> {
 /// length field allows becomes an error.
 #[inline]
 pub fn write_record(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    write_record_up_to(u32::MAX as usize, into, write);
+    write_record_up_to(NO_RECORD as usize - 1, into, write);
 }
 
 #[inline]

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Error, TaskOptions, catch,
-    codec::Bytes,
+    codec::{Bytes, handles::Handles},
     fork,
     host::HostId,
     sync::{AtomicU32, AtomicU64, UnsafeCell},
@@ -74,6 +74,8 @@ pub(super) enum Output<T> {
     Value(ManuallyDrop<T>),
     Error(Error),
     Packed(Bytes),
+    /// A packed reply and its handles. Boxed because few replies have handles, and each output has space for this.
+    PackedWith(Box<(Bytes, Handles)>),
 }
 
 impl<T> Output<T> {
@@ -97,6 +99,8 @@ struct VTable {
     write_error: unsafe fn(NonNull<Header>, Error),
     /// Writes a packed reply into the output, which the caller owns.
     write_packed: unsafe fn(NonNull<Header>, Bytes),
+    /// Writes a packed reply with its handles into the output, which the caller owns.
+    write_packed_with: unsafe fn(NonNull<Header>, Box<(Bytes, Handles)>),
     /// Unpacks the output, which is packed and which the caller owns.
     unpack: unsafe fn(NonNull<Header>) -> End,
     /// Drops and frees everything. The caller has the last reference.
@@ -141,12 +145,23 @@ impl<W: Work> Cell<W> {
             // SAFETY: the caller owns the output, which is `Empty`.
             slot.output.with_mut(|output| unsafe { output.write(Output::Packed(bytes)) });
         },
+        write_packed_with: |header, packed| {
+            // SAFETY: as in `write_error`.
+            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
+            // SAFETY: the caller owns the output, which is `Empty`.
+            slot.output.with_mut(|output| unsafe { output.write(Output::PackedWith(packed)) });
+        },
         unpack: |header| {
             // SAFETY: as in `write_error`.
             let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output.
             let packed = slot.output.with_mut(|output| unsafe { output.replace(Output::Empty) });
-            let Output::Packed(reply) = packed else { unreachable!("PACKED says that the output is packed") };
+            // The handles live until the reply is decoded, which finds them by name.
+            let (reply, _handles) = match packed {
+                Output::Packed(reply) => (reply, Handles::NONE),
+                Output::PackedWith(packed) => *packed,
+                _ => unreachable!("PACKED says that the output is packed"),
+            };
             // User code runs here, and no lock is held: other threads see UNPACKING and wait.
             let unpacked = catch::guarded_for(slot.header.name(), || W::unpack(reply)).unwrap_or_else(Err);
             let (output, end) = Output::of(unpacked);
@@ -360,6 +375,16 @@ impl TaskRef {
     pub(super) unsafe fn write_packed(&self, reply: Bytes) {
         // SAFETY: as in `run_work`.
         unsafe { (self.vtable.write_packed)(self.0, reply) }
+    }
+
+    /// Writes a packed reply with its handles into the output.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the output (rule 3), which is `Empty`.
+    pub(super) unsafe fn write_packed_with(&self, packed: Box<(Bytes, Handles)>) {
+        // SAFETY: as in `run_work`.
+        unsafe { (self.vtable.write_packed_with)(self.0, packed) }
     }
 
     /// Unpacks the output. Returns whether it is a value or an error.

@@ -12,7 +12,13 @@ use super::{
     typed::Typed,
     work::{Encoded, Work},
 };
-use crate::{Error, ErrorKind, TaskOptions, catch, codec::Bytes, function::outcome, host::HostId, nesting};
+use crate::{
+    Error, ErrorKind, TaskOptions, catch,
+    codec::{Bytes, handles::Handles},
+    function::outcome,
+    host::HostId,
+    nesting,
+};
 
 /// The back-end's half of a task. It cannot be cloned, and its holder must complete it. Dropping it fails the future.
 ///
@@ -202,7 +208,8 @@ impl Task {
     ///
     /// [`ErrorKind::Encode`] if the arguments cannot be encoded, or the task is a closure; [`ErrorKind::InvalidState`]
     /// the second time. This does not complete the future: pass the error to [`Task::fail`], or return it from
-    /// `schedule`.
+    /// `schedule`. [`ErrorKind::Encode`] is also the result for arguments that have [handles](crate::codec::handles), unless
+    /// this is called in [`collect`](crate::codec::handles::collect) by a back-end that can carry them.
     pub fn encode(&self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         self.task.encode_work(into).unwrap_or_else(|| {
             let state = self.task.state.snapshot().name();
@@ -255,6 +262,16 @@ impl Task {
         let failed = outcome::is_error(&reply);
         match Completing::start_owned(self.into_ref()) {
             Some(completing) => Completed::of(completing.packed(reply, failed)),
+            None => Completed::nothing(),
+        }
+    }
+
+    /// Completes the task with a reply and the handles that came with it. They live until the reply is decoded.
+    pub fn complete_with(self, reply: impl Into<Bytes>, handles: Handles) -> Completed {
+        let reply = reply.into();
+        let failed = outcome::is_error(&reply);
+        match Completing::start_owned(self.into_ref()) {
+            Some(completing) => Completed::of(completing.packed_with(reply, handles, failed)),
             None => Completed::nothing(),
         }
     }

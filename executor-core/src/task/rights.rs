@@ -11,7 +11,11 @@ use super::{
     state::{End, Owed},
     typed::Typed,
 };
-use crate::{Error, codec::Bytes, running::run_as};
+use crate::{
+    Error,
+    codec::{Bytes, handles::Handles},
+    running::run_as,
+};
 
 /// The right to run a task: the task is `RUNNING_LOCAL`, and this owns its work and its output.
 #[must_use]
@@ -77,6 +81,13 @@ impl Completing {
     pub(crate) fn packed(self, reply: Bytes, failed: bool) -> Written {
         // SAFETY: this is the right to write the output, and it is used up here.
         unsafe { self.0.write_packed(reply) }
+        Written { task: self.0, end: End::Packed { failed } }
+    }
+
+    /// Writes a reply as [`packed`](Completing::packed) does, with the handles that came with it.
+    pub(crate) fn packed_with(self, reply: Bytes, handles: Handles, failed: bool) -> Written {
+        // SAFETY: this is the right to write the output, and it is used up here.
+        unsafe { self.0.write_packed_with(Box::new((reply, handles))) }
         Written { task: self.0, end: End::Packed { failed } }
     }
 

@@ -111,7 +111,7 @@ impl<T: Send + 'static> Typed<T> {
         match output {
             Output::Error(error) => Some(error.clone()),
             Output::Empty => Some(Error::cancelled(self.task.name())),
-            Output::Value(_) | Output::Packed(_) => None,
+            Output::Value(_) | Output::Packed(_) | Output::PackedWith(_) => None,
         }
     }
 

@@ -7,21 +7,15 @@ use std::{
 
 use super::{Handle, Handles};
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing collects.
-    Closed,
-    /// Nothing was attached yet.
-    Empty,
-    /// At least one handle was attached.
-    Filled,
-}
-
 thread_local! {
-    // An ordinary value touches only the state. The vector is separate because it has a destructor, for which the first
-    // access of a thread must register.
-    static STATE: Cell<State> = const { Cell::new(State::Closed) };
-    static ATTACHED: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
+    // An ordinary value touches only the first two. The vector is separate because it has a destructor, for which the
+    // first access of a thread must register.
+    /// How many calls of [`collect`] have not returned.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// Whether anything is attached, at any depth.
+    static IS_FILLED: Cell<bool> = const { Cell::new(false) };
+    /// The handles, each with the depth at which it was attached. The depths ascend.
+    static ATTACHED: RefCell<Vec<(u32, Handle)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The error of a handle that is encoded where its descriptor cannot follow.
@@ -45,19 +39,20 @@ impl std::error::Error for NotHere {}
 /// Returns [`NotHere`] if nothing collects handles: the bytes go to a file, to another machine, or to a back-end that
 /// cannot carry descriptors.
 pub fn attach(handle: &Handle) -> Result<(), NotHere> {
-    if STATE.get() == State::Closed {
+    let depth = DEPTH.get();
+    if depth == 0 {
         return Err(NotHere);
     }
     let attached = ATTACHED.try_with(|attached| {
         let mut attached = attached.borrow_mut();
         // Other duplicates are removed at the end.
-        if attached.last() != Some(handle) {
-            attached.push(handle.clone());
+        if !attached.last().is_some_and(|(at, last)| *at == depth && last == handle) {
+            attached.push((depth, handle.clone()));
         }
     });
     // The vector of a thread that is ending may be gone.
     attached.map_err(|_| NotHere)?;
-    STATE.set(State::Filled);
+    IS_FILLED.set(true);
     Ok(())
 }
 
@@ -72,43 +67,42 @@ pub fn collect<R>(write: impl FnOnce() -> R) -> (R, Handles) {
     (result, collector.close())
 }
 
-/// One call of [`collect`]. Dropping it restores the state of the enclosing one.
-struct Collector {
-    outer: State,
-    /// How many handles the enclosing calls have collected.
-    start: usize,
-}
+/// One call of [`collect`].
+struct Collector(());
 
 impl Collector {
     #[inline]
     fn open() -> Collector {
-        let outer = STATE.replace(State::Empty);
-        Collector { outer, start: if outer == State::Filled { attached() } else { 0 } }
+        DEPTH.set(DEPTH.get() + 1);
+        Collector(())
     }
 
     #[inline]
     fn close(self) -> Handles {
-        if STATE.get() == State::Filled { Handles::from(self.take()) } else { Handles::NONE }
-    }
-
-    #[cold]
-    fn take(&self) -> Vec<Handle> {
-        STATE.set(State::Empty);
-        ATTACHED.try_with(|attached| attached.borrow_mut().split_off(self.start)).unwrap_or_default()
+        if IS_FILLED.get() { take() } else { Handles::NONE }
     }
 }
 
 impl Drop for Collector {
     #[inline]
     fn drop(&mut self) {
-        if STATE.get() == State::Filled {
-            drop(self.take());
+        if IS_FILLED.get() {
+            drop(take());
         }
-        STATE.set(self.outer);
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 
+/// Takes what was attached at the current depth.
 #[cold]
-fn attached() -> usize {
-    ATTACHED.try_with(|attached| attached.borrow().len()).unwrap_or(0)
+fn take() -> Handles {
+    let depth = DEPTH.get();
+    let taken = ATTACHED.try_with(|attached| {
+        let mut attached = attached.borrow_mut();
+        let start = attached.partition_point(|(at, _)| *at < depth);
+        let taken = attached.split_off(start);
+        IS_FILLED.set(!attached.is_empty());
+        taken
+    });
+    taken.unwrap_or_default().into_iter().map(|(_, handle)| handle).collect()
 }

@@ -1,7 +1,8 @@
 //! The handles that live in this process, by name.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    fmt,
     sync::{Arc, Weak},
 };
 #[cfg(unix)]
@@ -26,13 +27,62 @@ struct Entry {
     kept: Option<Handle>,
 }
 
+#[derive(Default)]
+struct Table {
+    entries: HashMap<Name, Entry>,
+    /// The names whose descriptors could not be received.
+    lost: HashSet<Name>,
+}
+
 /// No handle may be dropped while the lock is held, because its `Drop` takes the lock.
-static TABLE: fork::Own<Mutex<HashMap<Name, Entry>>> = fork::Own::new();
+static TABLE: fork::Own<Mutex<Table>> = fork::Own::new();
+
+/// Why a name that has arrived has no handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// Its descriptor was not sent, or the handle is gone by now.
+    NotSent,
+    /// Its descriptor was sent, and this process had too many.
+    NoDescriptors,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Missing::NotSent => "the descriptor of a handle did not arrive with its name",
+            Missing::NoDescriptors => {
+                "the descriptor of a handle could not be received, because this process has as many as it may: raise \
+                 the limit of descriptors (`ulimit -n`)"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Missing {}
 
 /// Returns the handle with this name, if it lives in this process.
 pub fn find(name: Name) -> Option<Handle> {
+    resolve(name).ok()
+}
+
+/// Returns the handle with this name, as [`find`] does.
+///
+/// # Errors
+///
+/// Returns the reason why there is none.
+pub fn resolve(name: Name) -> Result<Handle, Missing> {
     let table = TABLE.get().lock();
-    table.get(&name)?.alive.upgrade().map(Handle)
+    match table.entries.get(&name).and_then(|entry| entry.alive.upgrade()) {
+        Some(alive) => Ok(Handle(alive)),
+        None if table.lost.contains(&name) => Err(Missing::NoDescriptors),
+        None => Err(Missing::NotSent),
+    }
+}
+
+/// Records that the descriptor of this name was sent and could not be received, until [`forget`] or [`adopt`].
+pub fn lose(name: Name) {
+    TABLE.get().lock().lost.insert(name);
 }
 
 /// Keeps a handle, because values that name it will arrive, until [`forget`]. A worker does this with what its parent
@@ -40,14 +90,18 @@ pub fn find(name: Name) -> Option<Handle> {
 pub fn adopt(handle: Handle) {
     let name = handle.name();
     let entry = Entry { alive: Arc::downgrade(&handle.0), kept: Some(handle) };
-    let before = TABLE.get().lock().insert(name, entry);
+    let mut table = TABLE.get().lock();
+    table.lost.remove(&name);
+    let before = table.entries.insert(name, entry);
+    drop(table);
     drop(before);
 }
 
 /// Undoes [`adopt`]. The handle lives on in the values that have it.
 pub fn forget(name: Name) {
     let mut table = TABLE.get().lock();
-    let kept = table.get_mut(&name).and_then(|entry| entry.kept.take());
+    table.lost.remove(&name);
+    let kept = table.entries.get_mut(&name).and_then(|entry| entry.kept.take());
     drop(table);
     drop(kept);
 }
@@ -58,12 +112,13 @@ pub(super) fn add(name: Name, file: OwnedFd) -> Handle {
     static INSTANCES: AtomicU64 = AtomicU64::new(1);
     // ORDERING: the counter only has to give different numbers.
     let instance = INSTANCES.fetch_add(1, Relaxed);
-    let fresh = Arc::new(Shared { name, instance, file, watchers: Mutex::default() });
+    let born = fork::generation();
+    let fresh = Arc::new(Shared { name, instance, born, file, watchers: Mutex::default() });
     let mut table = TABLE.get().lock();
-    let alive = table.get(&name).and_then(|entry| entry.alive.upgrade());
+    let alive = table.entries.get(&name).and_then(|entry| entry.alive.upgrade());
     if alive.is_none() {
         // The entry that this replaces keeps nothing, because its handle is dead.
-        table.insert(name, Entry { alive: Arc::downgrade(&fresh), kept: None });
+        table.entries.insert(name, Entry { alive: Arc::downgrade(&fresh), kept: None });
     }
     drop(table);
     Handle(alive.unwrap_or(fresh))
@@ -72,8 +127,8 @@ pub(super) fn add(name: Name, file: OwnedFd) -> Handle {
 /// Removes the entry of a handle whose last clone is dropped, unless another handle has the name by now.
 pub(super) fn remove(name: Name, dropped: &Shared) {
     let mut table = TABLE.get().lock();
-    if table.get(&name).is_some_and(|entry| std::ptr::eq(entry.alive.as_ptr(), dropped)) {
-        let entry = table.remove(&name);
+    if table.entries.get(&name).is_some_and(|entry| std::ptr::eq(entry.alive.as_ptr(), dropped)) {
+        let entry = table.entries.remove(&name);
         drop(table);
         // It keeps nothing, because `dropped` was the last clone.
         drop(entry);

@@ -182,3 +182,44 @@ fn names_differ_and_cannot_be_derived_from_each_other() {
     let starts: std::collections::HashSet<&[u8]> = names.iter().map(|name| &name[..8]).collect();
     assert_eq!(starts.len(), names.len());
 }
+
+#[test]
+fn a_name_whose_descriptor_could_not_be_received_says_which_limit_to_raise() {
+    let (bytes, handles) = encode(&handle());
+    let name = handles.iter().next().expect("it has a handle").name();
+    drop(handles);
+    lose(name);
+    let error = codec::decode::<Handle>(&bytes).expect_err("it was lost");
+    assert!(error.to_string().contains("raise the limit of descriptors"), "{error}");
+    forget(name);
+    assert_eq!(resolve(name).expect_err("it is gone"), Missing::NotSent);
+    lose(name);
+    adopt(Handle::received(name, OwnedFd::from(std::io::pipe().expect("a pipe").1)));
+    resolve(name).expect("it was received after all");
+    forget(name);
+    assert_eq!(resolve(name).expect_err("it is gone"), Missing::NotSent);
+}
+
+#[test]
+fn handles_of_results_are_taken_by_a_back_end_that_can_carry_them() {
+    fn call(reply: &mut Vec<u8>) -> Result<Handle, crate::Error> {
+        let entry = crate::function::entry_of(|(): ()| handle());
+        entry.call(&[], reply);
+        crate::function::outcome::read(reply)
+    }
+    std::thread::spawn(|| {
+        let refused = call(&mut Vec::new()).expect_err("nothing carries it");
+        assert_eq!(refused.kind(), ErrorKind::Encode);
+        assert!(take_results().is_empty());
+        carry_results();
+        let mut reply = Vec::new();
+        let result = call(&mut reply).expect("its handle is kept");
+        let handles = take_results();
+        assert_eq!(Vec::from_iter(&handles), [&result]);
+        assert!(take_results().is_empty());
+        crate::function::entry_of(|n: u8| (n, "text".to_string())).call(&[7], &mut Vec::new());
+        assert!(take_results().is_empty());
+    })
+    .join()
+    .expect("it does not panic");
+}
