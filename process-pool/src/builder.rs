@@ -8,7 +8,8 @@ use std::{
 };
 
 use executor_core::{
-    Error, ErrorKind, Function, Payload, codec,
+    Error, ErrorKind, Function, Payload,
+    codec::{self, handles},
     function::{Address, entry_of},
 };
 
@@ -361,10 +362,11 @@ where
     R: Payload,
 {
     let mut body = Vec::new();
-    codec::encode(&args, &mut body)?;
+    let (encoded, handles) = handles::collect(|| codec::encode(&args, &mut body));
+    encoded?;
     let function = Address::of(entry_of(initializer))?;
     let request = Request { function, body: body.len() as u64, ..Request::bare(RequestKind::Initialize) };
-    Ok(Initializer { request, body })
+    Ok(Initializer { request, body, handles })
 }
 
 #[cfg(test)]

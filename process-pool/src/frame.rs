@@ -6,7 +6,10 @@
 mod properties;
 mod replies;
 
-use executor_core::function::Address;
+use executor_core::{
+    codec::handles::Name,
+    function::{Address, batch},
+};
 
 pub(crate) use replies::{CompleteReply, ProtocolError, Replies};
 
@@ -47,6 +50,10 @@ pub(crate) enum RequestKind {
     Retire = 4,
     /// Ask the running task to stop.
     Stop = 5,
+    /// Take a message of descriptors from the channel. The body has their names.
+    Adopt = 6,
+    /// Forget the handles whose names are in the body.
+    Forget = 7,
 }
 
 impl Request {
@@ -79,6 +86,8 @@ impl Request {
             3 => RequestKind::RunTimed,
             4 => RequestKind::Retire,
             5 => RequestKind::Stop,
+            6 => RequestKind::Adopt,
+            7 => RequestKind::Forget,
             _ => return None,
         };
         Some(Request {
@@ -121,6 +130,11 @@ pub(crate) enum ReplyKind {
     Outcome = 3,
     /// The outcomes of items of a batch, which come one by one.
     Outcomes = 4,
+    /// The next outcome of the task has handles, whose descriptors are a message in the channel. The body has their
+    /// names. Between the records of a batch the head is [another](batch::NO_RECORD).
+    Adopt = 5,
+    /// Descriptors could not be received. The body has their names.
+    Lost = 6,
 }
 
 impl Reply {
@@ -142,11 +156,32 @@ impl Reply {
             2 => ReplyKind::NotReady,
             3 => ReplyKind::Outcome,
             4 => ReplyKind::Outcomes,
+            5 => ReplyKind::Adopt,
+            6 => ReplyKind::Lost,
             _ => return None,
         };
         let _ = fields.u32();
         Some(Reply { kind, sequence: fields.u64(), body: fields.u64() })
     }
+}
+
+/// Appends names of handles, as bodies have them.
+pub(crate) fn write_names(names: impl IntoIterator<Item = Name>, into: &mut Vec<u8>) {
+    names.into_iter().for_each(|name| into.extend_from_slice(&name));
+}
+
+/// Reads names of handles. Returns `None` if the body has no whole number of names.
+pub(crate) fn read_names(body: &[u8]) -> Option<&[Name]> {
+    let (names, rest) = body.as_chunks();
+    rest.is_empty().then_some(names)
+}
+
+/// Returns the bytes that announce an [`Adopt`](ReplyKind::Adopt) with this many names between the records of a batch.
+pub(crate) fn adopt_in_batch(count: usize) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&batch::NO_RECORD.to_le_bytes());
+    bytes[4..].copy_from_slice(&(count as u32).to_le_bytes());
+    bytes
 }
 
 /// Reads the fields of a head one after the other. Its array is long enough for them.

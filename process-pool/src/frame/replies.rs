@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use executor_core::function::batch;
+use executor_core::{codec::handles::Name, function::batch};
 
 use super::{Reply, ReplyKind};
-use crate::sys::memory;
+use crate::{sys::memory, transport::descriptors};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -166,7 +166,13 @@ impl Replies {
         if reply.body == left {
             self.open = None;
         } else if let Some(length) = records.rest().first_chunk() {
-            self.length(u32::from_le_bytes(*length).into())?;
+            let length = u32::from_le_bytes(*length);
+            if length == batch::NO_RECORD && reply.body == 0 {
+                return self.cut_names(reply.sequence);
+            }
+            if length != batch::NO_RECORD {
+                self.length(length.into())?;
+            }
         }
         if reply.body == 0 && left > 0 {
             self.compact();
@@ -174,6 +180,28 @@ impl Replies {
         }
         let start = self.next;
         self.next += arrived.len() - records.rest().len();
+        Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
+    }
+
+    /// Returns the names of handles that stand between two records.
+    #[cold]
+    fn cut_names(&mut self, sequence: u64) -> Result<Option<CompleteReply<'_>>, ProtocolError> {
+        let Some((head, rest)) = self.arrived[self.next..].split_first_chunk::<8>() else {
+            self.compact();
+            return Ok(None);
+        };
+        let count = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        if count == 0 || count > descriptors::MOST {
+            return Err(ProtocolError);
+        }
+        let length = count * size_of::<Name>();
+        if rest.len() < length {
+            self.compact();
+            return Ok(None);
+        }
+        let start = self.next + head.len();
+        self.next = start + length;
+        let reply = Reply { kind: ReplyKind::Adopt, sequence, body: length as u64 };
         Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
     }
 

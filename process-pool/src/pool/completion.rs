@@ -1,12 +1,19 @@
 //! The end of a task.
 
-use executor_core::{Error, Task, codec::Bytes, function::outcome, task::Completed};
+use executor_core::{
+    Error, Task,
+    codec::{Bytes, handles::Handles},
+    function::outcome,
+    task::Completed,
+};
 
 use crate::trace::Event;
 
 /// A task that has ended, with its outcome.
 pub(crate) enum Completion {
     Reply(Task, Bytes),
+    /// A reply with handles, which is boxed because it is rare.
+    ReplyWith(Task, Box<(Bytes, Handles)>),
     Error(Task, Error),
     Cancel(Task),
 }
@@ -14,7 +21,10 @@ pub(crate) enum Completion {
 impl Completion {
     fn task(&self) -> &Task {
         match self {
-            Completion::Reply(task, _) | Completion::Error(task, _) | Completion::Cancel(task) => task,
+            Completion::Reply(task, _)
+            | Completion::ReplyWith(task, _)
+            | Completion::Error(task, _)
+            | Completion::Cancel(task) => task,
         }
     }
 
@@ -23,6 +33,7 @@ impl Completion {
     pub(crate) fn has_value(&self) -> Option<bool> {
         match self {
             Completion::Reply(_, reply) => Some(!outcome::is_error(reply)),
+            Completion::ReplyWith(_, reply) => Some(!outcome::is_error(&reply.0)),
             Completion::Error(..) => Some(false),
             Completion::Cancel(_) => None,
         }
@@ -43,6 +54,10 @@ impl Completion {
     pub(crate) fn complete(self) -> Completed {
         match self {
             Completion::Reply(task, reply) => task.complete(reply),
+            Completion::ReplyWith(task, reply) => {
+                let (reply, handles) = *reply;
+                task.complete_with(reply, handles)
+            }
             Completion::Error(task, error) => task.fail(error),
             Completion::Cancel(task) => task.cancel(),
         }

@@ -108,6 +108,9 @@ impl State {
 
     fn assign(&mut self, slot: SlotId, job: Job, now: Instant, deferred: &mut Deferred) {
         let limit = job.time_limit;
+        if !job.handles().is_empty() {
+            self.forget_dropped();
+        }
         let WorkerSlot { name, worker: Some(worker), .. } = &mut self.slots[slot] else {
             debug_assert!(false, "only workers are chosen");
             return self.queue.put_back(job);

@@ -4,7 +4,10 @@ use std::{borrow::Cow, time::Duration};
 
 use executor_core::{
     Error, ErrorKind, Task,
-    codec::Bytes,
+    codec::{
+        Bytes,
+        handles::{self, Handle, Handles, Missing},
+    },
     function::{Address, batch, outcome},
 };
 
@@ -24,7 +27,7 @@ pub(crate) struct Job {
     /// Whether the memory of the body was reused, so that the body cannot be sent again.
     is_spent: bool,
     /// Boxed because few jobs have it and jobs are moved often.
-    batch: Option<Box<Batch>>,
+    extra: Option<Box<Extra>>,
     /// The number of the attempt that is next or runs now, from 1 on.
     pub(crate) attempt: u32,
     /// How strongly it is suspected of killing the workers that read it.
@@ -37,9 +40,28 @@ pub(crate) struct Job {
 const MOST_STRIKES: u32 = 3 * HARD;
 const HARD: u32 = 400;
 
+/// The most handles of one outcome. A worker that sends more could use up the descriptors of this program.
+pub(crate) const MOST_HANDLES: usize = 1024;
+
 /// The strike for a worker that died before it read the task. It counts little: when many workers are killed, a task
 /// may be given to several that are already dead.
 const SOFT: u32 = 1;
+
+/// What an ordinary task does not have.
+#[derive(Default)]
+struct Extra {
+    batch: Option<Batch>,
+    /// The handles of the arguments. They live until the task has ended, because it may be sent again.
+    handles: Handles,
+    /// How many descriptors were sent to the task's worker because of it.
+    fresh: usize,
+    /// The handles that have come with the outcomes so far.
+    received: Vec<Handle>,
+    /// How many handles have come since the last outcome.
+    received_for_next: usize,
+    /// Whether descriptors of the next outcome could not be received.
+    next_is_lost: bool,
+}
 
 struct Batch {
     /// How many items have no outcome yet.
@@ -64,9 +86,15 @@ impl Job {
     ///
     /// If the arguments cannot be encoded, or another process cannot find the function.
     pub(crate) fn new(task: Task, default_limit: Option<Duration>) -> Result<Job, Error> {
-        let (body, encoded) = Bytes::written(|body| task.encode(body))?;
+        let (written, handles) = handles::collect(|| Bytes::written(|body| task.encode(body)));
+        let (body, encoded) = written?;
         let function = Address::of(encoded.entry)?;
-        let batch = encoded.batch.map(|open| Box::new(Batch { open, done: 0, reply: Vec::new() }));
+        let extra = if encoded.batch.is_none() && handles.is_empty() {
+            None
+        } else {
+            let batch = encoded.batch.map(|open| Batch { open, done: 0, reply: Vec::new() });
+            Some(Box::new(Extra { batch, handles, ..Extra::default() }))
+        };
         let time_limit = task.time_limit().or(default_limit);
         Ok(Job {
             task,
@@ -75,11 +103,55 @@ impl Job {
             function,
             body,
             is_spent: false,
-            batch,
+            extra,
             attempt: 1,
             strikes: 0,
             time_limit,
         })
+    }
+
+    fn batch(&self) -> Option<&Batch> {
+        self.extra.as_ref()?.batch.as_ref()
+    }
+
+    /// Returns the handles of the arguments.
+    pub(super) fn handles(&self) -> &Handles {
+        const NONE: &Handles = &Handles::NONE;
+        self.extra.as_ref().map_or(NONE, |extra| &extra.handles)
+    }
+
+    /// Records how many descriptors were sent to the task's worker because of it.
+    pub(super) fn set_fresh(&mut self, fresh: usize) {
+        if let Some(extra) = &mut self.extra {
+            extra.fresh = fresh;
+        }
+    }
+
+    /// Returns that number, for the end of the task or its return to the queue.
+    pub(super) fn take_fresh(&mut self) -> usize {
+        self.extra.as_mut().map_or(0, |extra| std::mem::take(&mut extra.fresh))
+    }
+
+    /// Adds handles that belong to the next outcome. `lost` says whether others could not be received. Returns `false`
+    /// if a healthy worker would not send so many.
+    #[must_use]
+    pub(super) fn receive(&mut self, handles: impl IntoIterator<Item = Handle>, lost: bool) -> bool {
+        let extra = self.extra.get_or_insert_default();
+        let before = extra.received.len();
+        extra.received.extend(handles);
+        extra.received_for_next += extra.received.len() - before;
+        extra.next_is_lost |= lost;
+        extra.received_for_next <= MOST_HANDLES
+    }
+
+    /// Returns the end of the task, which has this reply.
+    pub(crate) fn into_completion(self, reply: Bytes) -> Completion {
+        match self.extra {
+            Some(extra) if !extra.received.is_empty() => {
+                Completion::ReplyWith(self.task, Box::new((reply, Handles::from(extra.received))))
+            }
+            _ => Completion::Reply(self.task, reply),
+        }
     }
 
     /// Returns the job's priority in the queue.
@@ -94,7 +166,7 @@ impl Job {
 
     /// Removes the items that have an outcome, before the rest is sent to another worker.
     pub(crate) fn trim(&mut self) {
-        if let Some(batch) = self.batch.as_mut().filter(|batch| batch.done > 0) {
+        if let Some(batch) = self.extra.as_mut().and_then(|extra| extra.batch.as_mut()).filter(|batch| batch.done > 0) {
             let mut items = batch::records(&self.body);
             items.by_ref().take(batch.done).for_each(drop);
             let left = items.rest().len();
@@ -114,7 +186,7 @@ impl Job {
             function,
             body,
             is_spent: false,
-            batch: None,
+            extra: None,
             attempt: 1,
             strikes: 0,
             time_limit: None,
@@ -135,7 +207,7 @@ impl Job {
     /// task must have started.
     pub(super) fn spend(&mut self, length: u64) -> Option<Vec<u8>> {
         let fits = self.body.capacity() as u64 / 2 <= length && self.body.capacity() as u64 >= length / 2;
-        if self.batch.is_some() || self.attempt <= self.task.retries() || !fits {
+        if self.is_batch() || self.attempt <= self.task.retries() || !fits {
             return None;
         }
         self.is_spent = true;
@@ -151,7 +223,7 @@ impl Job {
     pub(crate) fn head(&self, sequence: u64, name: &str) -> Request {
         Request {
             kind: if self.time_limit.is_some() { RequestKind::RunTimed } else { RequestKind::Run },
-            batch: self.batch.as_ref().map_or(0, |batch| u32::try_from(batch.open).unwrap_or(u32::MAX)),
+            batch: self.batch().map_or(0, |batch| u32::try_from(batch.open).unwrap_or(u32::MAX)),
             sequence,
             task: self.task.id().as_u64(),
             function: self.function,
@@ -163,28 +235,30 @@ impl Job {
 
     /// Returns `true` if it is a batch, which is many calls that are sent together.
     pub(crate) fn is_batch(&self) -> bool {
-        self.batch.is_some()
+        self.batch().is_some()
     }
 
     /// Returns how many items have received an outcome in this attempt.
     pub(crate) fn received(&self) -> u64 {
-        self.batch.as_ref().map_or(0, |batch| batch.done as u64)
+        self.batch().map_or(0, |batch| batch.done as u64)
     }
 
     /// Returns how many items have no outcome.
     pub(crate) fn open(&self) -> u64 {
-        self.batch.as_ref().map_or(1, |batch| batch.open as u64)
+        self.batch().map_or(1, |batch| batch.open as u64)
     }
 
     /// Applies the outcome that the worker has sent: for a batch, the records of the next outcomes, at most `most`.
     /// Returns the reply of the task if this was the last outcome.
     pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>, most: u64) -> Option<Bytes> {
-        let Some(batch) = &mut self.batch else {
-            return Some(match outcome {
-                Cow::Borrowed(bytes) => Bytes::from(bytes),
-                Cow::Owned(bytes) => Bytes::from(bytes),
-            });
+        let Some(extra) = &mut self.extra else { return Some(bytes_of(outcome)) };
+        extra.received_for_next = 0;
+        let outcome = if std::mem::take(&mut extra.next_is_lost) {
+            replace_lost(&outcome, extra.batch.is_some()).into()
+        } else {
+            outcome
         };
+        let Some(batch) = &mut extra.batch else { return Some(bytes_of(outcome)) };
         let mut records = batch::records(&outcome);
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(batch.open);
         let count = records.by_ref().take(most).count();
@@ -203,9 +277,9 @@ impl Job {
     /// Applies this error as the outcome of the task, or of the next item of a batch.
     fn fails(&mut self, error: &Error) -> Option<Bytes> {
         let mut bytes = Vec::new();
-        match self.batch {
-            None => outcome::write_error(error, &mut bytes),
-            Some(_) => batch::write_record(&mut bytes, |bytes| outcome::write_error(error, bytes)),
+        match self.is_batch() {
+            false => outcome::write_error(error, &mut bytes),
+            true => batch::write_record(&mut bytes, |bytes| outcome::write_error(error, bytes)),
         }
         self.outcome(bytes.into(), u64::MAX)
     }
@@ -220,7 +294,7 @@ impl Job {
     /// Ends the task with this error, or as cancelled if there is none. Items of a batch keep the outcomes that they
     /// have.
     pub(crate) fn abandon(mut self, reason: Option<&Error>) -> Completion {
-        let has_outcomes = self.batch.as_ref().is_some_and(|batch| !batch.reply.is_empty());
+        let has_outcomes = self.batch().is_some_and(|batch| !batch.reply.is_empty());
         match (has_outcomes, reason) {
             (false, None) => Completion::Cancel(self.task),
             (false, Some(reason)) => Completion::Error(self.task, reason.clone()),
@@ -230,10 +304,19 @@ impl Job {
                 });
                 loop {
                     if let Some(reply) = self.fails(&error) {
-                        return Completion::Reply(self.task, reply);
+                        return self.into_completion(reply);
                     }
                 }
             }
+        }
+    }
+
+    /// Forgets that handles of an outcome have come that itself did not come before the worker died.
+    fn forget_unfinished(&mut self) {
+        if let Some(extra) = &mut self.extra {
+            let kept = extra.received.len() - extra.received_for_next;
+            extra.received.truncate(kept);
+            (extra.received_for_next, extra.next_is_lost) = (0, false);
         }
     }
 
@@ -241,18 +324,41 @@ impl Job {
     /// with `error`.
     pub(crate) fn after_death_while_running(mut self, error: Error, may_retry: bool) -> AfterDeath {
         if may_retry && self.attempt <= self.task.retries() {
+            self.forget_unfinished();
             self.attempt += 1;
             return AfterDeath::Retry(self);
         }
-        if self.batch.is_none() {
+        self.forget_unfinished();
+        if !self.is_batch() {
             return AfterDeath::Complete(Completion::Error(self.task, error));
         }
         match self.fails(&error) {
-            Some(reply) => AfterDeath::Complete(Completion::Reply(self.task, reply)),
+            Some(reply) => AfterDeath::Complete(self.into_completion(reply)),
             None => {
                 self.attempt = 1;
                 AfterDeath::Retry(self)
             }
         }
     }
+}
+
+fn bytes_of(outcome: Cow<'_, [u8]>) -> Bytes {
+    match outcome {
+        Cow::Borrowed(bytes) => Bytes::from(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    }
+}
+
+/// Returns the outcomes with an error in place of the first, whose descriptors this program could not receive.
+#[cold]
+fn replace_lost(outcome: &[u8], is_batch: bool) -> Vec<u8> {
+    let error = Error::new(ErrorKind::Decode, format!("the result could not be decoded: {}", Missing::NoDescriptors));
+    let mut bytes = Vec::new();
+    if !is_batch {
+        outcome::write_error(&error, &mut bytes);
+    } else if let Some((_, behind)) = batch::split_record(outcome) {
+        batch::write_record(&mut bytes, |bytes| outcome::write_error(&error, bytes));
+        bytes.extend_from_slice(behind);
+    }
+    bytes
 }

@@ -10,6 +10,7 @@ mod counters;
 mod deferred;
 mod dispatch;
 mod dispatcher;
+mod dropped;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handle;
@@ -33,8 +34,9 @@ mod timers;
 mod view;
 
 pub(crate) use deferred::Deferred;
-pub(crate) use handle::Stage;
+pub(crate) use handle::{Stage, WorkerHandle};
 pub(crate) use ids::{PerSlot, SlotId, WorkerId};
+pub(crate) use job::MOST_HANDLES;
 pub(crate) use reader::{AfterRead, Armed, OnDoorbell, ReplyReader};
 pub(crate) use reaped::{DeathRecord, Dying, EndedProcess};
 pub(crate) use replies::Received;
@@ -61,6 +63,7 @@ use crate::{
     sys::poller::Poller,
     trace::{Event, Trace},
 };
+use dropped::DroppedHandles;
 use job::Job;
 use state::{Admission, Enqueued};
 
@@ -92,7 +95,8 @@ impl Pool {
         })?;
         let poller = Arc::new(poller);
         let time_limit = limits.time_limit;
-        let state = State::new(limits, &name, workers);
+        let dropped = Arc::new(DroppedHandles::new(poller.clone()));
+        let state = State::new(limits, &name, workers, dropped);
         let pool = Arc::new(Pool {
             callbacks: CallbackThread::new(&name),
             forwarder: Forwarder::new(&name, poller.clone()),

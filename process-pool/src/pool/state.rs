@@ -5,7 +5,10 @@
 //! tasks to workers (`dispatch.rs`), replies (`replies.rs`), the death of a worker (`reaped.rs`), stopping tasks
 //! (`stop.rs`), and workers that do not proceed (`stuck.rs`).
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use executor_core::{Error, Shutdown, TaskId, task::Completed};
 
@@ -14,6 +17,7 @@ use super::{
     completion::Completion,
     counters::Counters,
     dispatcher::Dispatcher,
+    dropped::DroppedHandles,
     handle::{Stage, Withdrawal, WorkerHandle},
     ids::{Assignment, PerSlot, SlotId, WorkerId},
     job::Job,
@@ -21,7 +25,11 @@ use super::{
     slot::WorkerSlot,
     timer::{Timer, Timers},
 };
-use crate::{process::Process, sys::signals::Signal, transport::Outbox};
+use crate::{
+    process::Process,
+    sys::signals::Signal,
+    transport::{Outbox, descriptors::Channel},
+};
 
 /// After this many tasks, a submitter that finds every worker busy polls all of them. The submitter mostly has the lock
 /// anyway, so the supervisor need not compete for it.
@@ -55,6 +63,10 @@ pub(crate) struct State {
     /// Slots that the supervisor must handle: their link did not take a whole request, or their worker sent something
     /// that only the supervisor can handle.
     pub(super) for_supervisor: Vec<SlotId>,
+    /// The handles whose last clone was dropped.
+    dropped: Arc<DroppedHandles>,
+    /// Whether a worker must be told later to forget handles.
+    pub(super) owes_forgets: bool,
     /// How many submitters wait until the queue is below its bound.
     pub(super) waiting_submitters: usize,
     /// Whether a timer is set to check whether the queue has more memory than it needs.
@@ -105,7 +117,7 @@ pub(super) enum Enqueued {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, pool: &str, workers: usize) -> State {
+    pub(super) fn new(limits: Limits, pool: &str, workers: usize, dropped: Arc<DroppedHandles>) -> State {
         State {
             limits,
             phase: Phase::Open,
@@ -116,6 +128,8 @@ impl State {
             dispatcher: Dispatcher::new(),
             counters: Counters::default(),
             for_supervisor: Vec::new(),
+            dropped,
+            owes_forgets: false,
             waiting_submitters: 0,
             trim_is_due: false,
         }
@@ -274,6 +288,39 @@ impl State {
             deferred.complete(abandoned, "");
         }
         deferred
+    }
+
+    /// Opens the channel for descriptors of the worker in this slot.
+    pub(crate) fn open_channel(&mut self, slot: SlotId, channel: Channel) {
+        let dropped = self.dropped.clone();
+        if let Some(worker) = self.worker_mut(slot) {
+            worker.open_channel(channel, dropped);
+        }
+    }
+
+    /// Notes for each worker which handles it must forget.
+    pub(super) fn forget_dropped(&mut self) {
+        for (name, instance) in self.dropped.take() {
+            for worker in self.slots.iter_mut().filter_map(WorkerSlot::worker_mut) {
+                self.owes_forgets |= worker.forget(name, instance);
+            }
+        }
+    }
+
+    /// Tells the workers which handles they must forget. Returns the slots whose link has not taken all of it yet.
+    pub(crate) fn send_forgets(&mut self) -> Vec<SlotId> {
+        self.forget_dropped();
+        if !std::mem::take(&mut self.owes_forgets) {
+            return Vec::new();
+        }
+        let mut unsent = Vec::new();
+        for worker in self.slots.iter_mut().filter_map(WorkerSlot::worker_mut) {
+            self.owes_forgets |= worker.send_forgets();
+            if worker.has_backlog() {
+                unsent.push(worker.id().slot);
+            }
+        }
+        unsent
     }
 
     /// Puts a new worker into its slot.

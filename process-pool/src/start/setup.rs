@@ -22,7 +22,7 @@ use crate::{
 /// parent u32 | copy u64 | rights 48 bytes | core dumps u8 | name
 /// ```
 ///
-/// The shared memory, if there is one, is attached as a descriptor.
+/// The channel for descriptors, and the shared memory if there is one, are attached as descriptors.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// The value of the marker in the environment.
@@ -45,7 +45,7 @@ pub(crate) struct Setup {
 }
 
 /// The last byte is the version of the protocol. A process with another version is no worker.
-const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x02");
+const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x03");
 /// The offset of the copy, and that of the field after it.
 const COPY: usize = 52;
 const RIGHTS: usize = COPY + 8;
@@ -97,9 +97,15 @@ impl Setup {
     }
 
     /// Writes the greeting. The socket must be empty, so that it takes the greeting as a whole.
-    pub(crate) fn send(&self, socket: BorrowedFd<'_>, memory: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    pub(crate) fn send(
+        &self,
+        socket: BorrowedFd<'_>,
+        channel: BorrowedFd<'_>,
+        memory: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
         let bytes = self.to_bytes();
-        let sent = socket::send_with(socket, &bytes, memory)?;
+        let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(channel).chain(memory).collect();
+        let sent = socket::send_with(socket, &bytes, &descriptors)?;
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
@@ -111,8 +117,8 @@ impl Setup {
         length == HEAD && is(0, MAGIC) && is(8, token) && is(COPY, copy)
     }
 
-    /// Takes the greeting, and the shared memory that is attached to it.
-    pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Setup, Option<OwnedFd>)> {
+    /// Takes the greeting, and the channel for descriptors and the shared memory that are attached to it.
+    pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Setup, Option<OwnedFd>, Option<OwnedFd>)> {
         let mut bytes = vec![0; HEAD + usize::from(u16::MAX)];
         // With a socket, requests may follow the greeting immediately. So its exact length is read first.
         let length = {
@@ -120,9 +126,10 @@ impl Setup {
             socket::peek(socket, &mut head)?;
             HEAD + usize::from(u16::from_le_bytes([head[38], head[39]]))
         };
-        let (received, memory) = socket::receive_with(socket, &mut bytes[..length])?;
+        let (received, descriptors) = socket::receive_with(socket, &mut bytes[..length])?;
+        let mut descriptors = descriptors.into_iter();
         let setup = Setup::from_bytes(&bytes[..received]).ok_or(io::ErrorKind::InvalidData)?;
-        Ok((setup, memory))
+        Ok((setup, descriptors.next(), descriptors.next()))
     }
 }
 
@@ -147,12 +154,12 @@ mod tests {
             name: "pool_3".into(),
             copy: 9,
         };
-        setup.send(parent.as_fd(), None).expect("sent");
+        setup.send(parent.as_fd(), parent.as_fd(), None).expect("sent");
         assert!(!Setup::is_waiting(&worker, 6, 9), "another token");
         assert!(!Setup::is_waiting(&worker, 5, 8), "another copy");
         assert!(Setup::is_waiting(&worker, 5, 9));
-        let (read, memory) = Setup::receive(worker.as_fd()).expect("received");
-        assert!(memory.is_none());
+        let (read, channel, memory) = Setup::receive(worker.as_fd()).expect("received");
+        assert!(channel.is_some() && memory.is_none());
         assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));
         assert_eq!((read.initializes, read.memory_limit), (true, 1 << 40));
         assert_eq!((read.parent, read.name.as_str(), read.copy), (77, "pool_3", 9));

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     sys::{child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, standard},
-    transport::{Inbox, NewLink, Outbox, Report, Transport},
+    transport::{Inbox, NewLink, Outbox, Report, Transport, descriptors::Channel},
 };
 
 /// The data that is the same for all workers of a pool.
@@ -50,6 +50,8 @@ pub(crate) struct Started {
     pub(crate) socket: Arc<OwnedFd>,
     pub(crate) outbox: Box<dyn Outbox>,
     pub(crate) inbox: Box<dyn Inbox>,
+    /// The parent's end of the channel for descriptors.
+    pub(crate) channel: Channel,
     /// The report, or `None` if the system has no memory for it.
     pub(crate) report: Option<Report>,
 }
@@ -62,7 +64,7 @@ impl Blueprint {
         let terms = Terms::of(executable.as_os_str())?;
         // The pipe is made here, because the thread that starts the worker may have a table of descriptors of its own.
         let (stderr, its_stderr) = pipe::new_pipe()?;
-        let NewLink { socket, outbox, inbox, report, worker } = NewLink::make(self.transport)?;
+        let NewLink { socket, outbox, inbox, channel, report, worker } = NewLink::make(self.transport)?;
         let token = fresh_token();
         let setup = Setup {
             token,
@@ -76,8 +78,8 @@ impl Blueprint {
             name: name.to_string(),
             copy: program::copy(),
         };
-        setup.send(socket.as_fd(), worker.memory.as_ref().map(AsFd::as_fd))?;
-        drop(worker.memory);
+        setup.send(socket.as_fd(), worker.channel.as_fd(), worker.memory.as_ref().map(AsFd::as_fd))?;
+        drop((worker.channel, worker.memory));
         let mut command = Command::new(&executable);
         command
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
@@ -96,7 +98,7 @@ impl Blueprint {
         let stderr = ChildStderr::from(stderr);
         pipe::do_not_wait(&stderr)?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
-        Ok(Started { child, exit, stderr, socket, outbox, inbox, report })
+        Ok(Started { child, exit, stderr, socket, outbox, inbox, channel, report })
     }
 }
 

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use executor_core::{Backend, Error};
+use executor_core::{Backend, Error, codec::handles::Handles};
 
 use crate::{
     death::MemoryKills,
@@ -42,6 +42,8 @@ enum Event {
     Exit(SlotId),
     /// A worker has written to its standard error.
     Stderr(SlotId),
+    /// The channel for descriptors has space again.
+    Channel(SlotId),
     /// A timer is due.
     Due(Timer),
 }
@@ -51,6 +53,8 @@ enum Event {
 pub(crate) struct Initializer {
     pub(crate) request: Request,
     pub(crate) body: Vec<u8>,
+    /// The handles of its argument.
+    pub(crate) handles: Handles,
 }
 
 /// See the [module](self).
@@ -110,6 +114,7 @@ impl Supervisor {
                     Source::Socket => Event::Doorbell(slot),
                     Source::Exit => Event::Exit(slot),
                     Source::Stderr => Event::Stderr(slot),
+                    Source::Channel => Event::Channel(slot),
                 })
                 .collect();
             events.clear();
@@ -130,9 +135,11 @@ impl Supervisor {
             && (state.is_finished() || state.broken.is_some())
     }
 
+    /// Tells workers what they must know although they have no task: which handles to forget, and that they may leave.
     fn retire_idle_workers(&mut self) {
         let mut state = self.pool.state.lock();
         state.set_trim_check();
+        self.unfinished.extend(state.send_forgets());
         self.unfinished.extend(state.retire_idle_workers(Instant::now()));
     }
 
@@ -180,6 +187,7 @@ impl Supervisor {
         match event {
             Event::Doorbell(slot) => self.on_doorbell(slot),
             Event::Stderr(slot) => self.read_stderr(slot),
+            Event::Channel(slot) => self.send_rest(slot, true),
             Event::Exit(slot) => self.reap_and_replace(slot),
             Event::Due(timer) => self.on_timer(timer),
         }

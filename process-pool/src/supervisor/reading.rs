@@ -8,7 +8,10 @@ use std::{
 use executor_core::{Error, ErrorKind};
 
 use super::{Supervisor, worker_io::WorkerIo};
-use crate::pool::{AfterRead, Armed, OnDoorbell, Received, ReplyReader, SlotId, Timer};
+use crate::{
+    pool::{AfterRead, Armed, OnDoorbell, Received, ReplyReader, SlotId, Timer, WorkerHandle},
+    transport::descriptors::Pushed,
+};
 
 /// How long the supervisor waits between reads while replies arrive so fast that a wake-up for each would cost more
 /// than the task.
@@ -16,6 +19,10 @@ const BACKOFF: Duration = Duration::from_micros(100);
 
 /// How long it waits between reads while other threads read.
 const LONG_BACKOFF: Duration = Duration::from_micros(300);
+
+/// How long it waits if a descriptor cannot be sent for a reason whose end nothing reports: this user has too many
+/// descriptors on their way between processes.
+const DESCRIPTOR_BACKOFF: Duration = Duration::from_millis(2);
 
 /// How long a process may take to end after its link was closed.
 const LINGER: Duration = Duration::from_millis(200);
@@ -101,11 +108,17 @@ impl Supervisor {
     }
 
     /// Sends the rest of the requests, and makes sure that what does not fit is sent later.
-    fn send_rest(&mut self, slot: SlotId, wants_doorbell: bool) {
-        let (watch, deferred) = self.pool.state.lock().send_rest(slot, wants_doorbell, Instant::now());
+    pub(super) fn send_rest(&mut self, slot: SlotId, wants_doorbell: bool) {
+        let mut state = self.pool.state.lock();
+        let (watch, deferred) = state.send_rest(slot, wants_doorbell, Instant::now());
+        let blocked = state.worker(slot).and_then(WorkerHandle::blocked_descriptors);
+        drop(state);
         self.pool.perform(deferred);
-        if let Some(io) = &self.worker_io[slot] {
-            io.watch_socket(&self.pool.poller, slot, watch);
+        let Some(io) = &mut self.worker_io[slot] else { return };
+        io.watch_socket(&self.pool.poller, slot, watch);
+        let is_watched = io.watch_channel(&self.pool.poller, slot, blocked == Some(Pushed::Full));
+        if blocked.is_some() && !is_watched {
+            self.schedule_read(slot, DESCRIPTOR_BACKOFF);
         }
     }
 

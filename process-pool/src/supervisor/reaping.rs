@@ -92,7 +92,7 @@ impl Supervisor {
     fn collect_end(&mut self, dying: &Dying) -> Option<(EndedProcess, Option<Error>)> {
         self.read_last_stderr(dying.id);
         let mut io = self.worker_io[dying.id.slot].take()?;
-        io.unwatch(&self.pool.poller);
+        io.unwatch(&self.pool.poller, dying.id.slot);
         let ended = EndedProcess {
             pid: dying.process.number(),
             status: dying.process.reap(),

@@ -38,10 +38,14 @@ impl Supervisor {
         self.pool.open_reader(slot, reader);
         let mut deferred = Deferred::default();
         let mut state = self.pool.state.lock();
-        let worker = state.attach(slot, process, outbox);
-        let id = worker.id();
+        let id = state.attach(slot, process, outbox).id();
+        state.open_channel(slot, io.channel().clone());
         match &self.initializer {
-            Some(initializer) => worker.send_initializer(&initializer.request, &initializer.body),
+            Some(initializer) => {
+                if let Some(worker) = state.worker_mut(slot) {
+                    worker.send_initializer(&initializer.request, &initializer.body, &initializer.handles);
+                }
+            }
             None => {
                 state.set_timer(Instant::now() + START_LIMIT, Timer::Start(id));
             }

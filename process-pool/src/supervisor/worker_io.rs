@@ -20,7 +20,7 @@ use crate::{
         poller::{self, Event, Poller},
         socket,
     },
-    transport::{Inbox, Outbox, Report, bytes_in_pipe},
+    transport::{Inbox, Outbox, Report, bytes_in_pipe, descriptors::Channel},
 };
 
 /// See the [module](self).
@@ -30,6 +30,8 @@ pub(super) struct WorkerIo {
     stderr_is_watched: bool,
     socket: Arc<OwnedFd>,
     socket_is_watched: bool,
+    channel: Channel,
+    channel_is_watched: bool,
     tail: Tail,
     line_is_watched: bool,
     report: Option<Report>,
@@ -54,6 +56,8 @@ pub(super) enum Source {
     Socket,
     Exit,
     Stderr,
+    /// The channel for descriptors, which is only watched while it is full.
+    Channel,
 }
 
 impl Source {
@@ -67,6 +71,7 @@ impl Source {
             0 => Source::Socket,
             1 => Source::Exit,
             2 => Source::Stderr,
+            3 => Source::Channel,
             _ => return None,
         };
         Some((SlotId::new(key / 4), source))
@@ -76,7 +81,7 @@ impl Source {
 impl WorkerIo {
     /// Splits a worker that was started into the supervisor's part, the process, and the two ends of the link.
     pub(super) fn new(started: Started) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
-        let Started { child, exit, stderr, socket, outbox, inbox, report } = started;
+        let Started { child, exit, stderr, socket, outbox, inbox, channel, report } = started;
         let exit = exit.map(Arc::new);
         let process = Process::new(&child, exit.clone(), Some(socket.clone()));
         let io = WorkerIo {
@@ -85,6 +90,8 @@ impl WorkerIo {
             stderr_is_watched: false,
             socket,
             socket_is_watched: false,
+            channel,
+            channel_is_watched: false,
             tail: Tail::default(),
             line_is_watched: false,
             report,
@@ -136,8 +143,24 @@ impl WorkerIo {
         }
     }
 
-    pub(super) fn unwatch(&mut self, poller: &Poller) {
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Makes the poller report when the channel for descriptors has space again, or stops that. Returns `true` if it does.
+    pub(super) fn watch_channel(&mut self, poller: &Poller, slot: SlotId, wanted: bool) -> bool {
+        if wanted && !self.channel_is_watched {
+            let event = Event::writable(Source::Channel.key(slot));
+            self.channel_is_watched = add(poller, &self.channel, event).is_ok();
+        } else if !wanted && std::mem::take(&mut self.channel_is_watched) {
+            poller::unwatch(poller, &self.channel);
+        }
+        self.channel_is_watched
+    }
+
+    pub(super) fn unwatch(&mut self, poller: &Poller, slot: SlotId) {
         self.unwatch_socket(poller);
+        self.watch_channel(poller, slot, false);
         if let Some(exit) = &self.exit {
             poller::unwatch(poller, exit);
         }

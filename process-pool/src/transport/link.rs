@@ -3,6 +3,7 @@
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use super::{
+    descriptors::Channel,
     ends::{Inbox, Outbox, Port},
     ring::{self, report::Report},
     socket,
@@ -28,6 +29,8 @@ pub(crate) struct NewLink {
     pub(crate) socket: Arc<OwnedFd>,
     pub(crate) outbox: Box<dyn Outbox>,
     pub(crate) inbox: Box<dyn Inbox>,
+    /// The parent's end of the channel for descriptors.
+    pub(crate) channel: Channel,
     /// The report, or `None` if the system has no memory for it.
     pub(crate) report: Option<Report>,
     pub(crate) worker: WorkerEnd,
@@ -38,6 +41,7 @@ pub(crate) struct WorkerEnd {
     pub(crate) socket: OwnedFd,
     /// The kind of the link, which may differ from the requested one.
     pub(crate) transport: Transport,
+    pub(crate) channel: OwnedFd,
     pub(crate) memory: Option<OwnedFd>,
 }
 
@@ -46,17 +50,19 @@ impl NewLink {
     pub(crate) fn make(transport: Transport) -> io::Result<NewLink> {
         let (socket, worker) = sys::socket::pair()?;
         let socket = Arc::new(socket);
+        let (channel, its_channel) = Channel::pair()?;
         let shared = if transport == Transport::Ring { ring::create().ok() } else { None };
         if let Some((file, memory)) = shared {
             let report = Some(memory.report());
             let (outbox, inbox) = memory.parent_ends(socket.clone());
-            let worker = WorkerEnd { socket: worker, transport: Transport::Ring, memory: Some(file) };
-            return Ok(NewLink { socket, outbox: Box::new(outbox), inbox: Box::new(inbox), report, worker });
+            let (transport, memory) = (Transport::Ring, Some(file));
+            let worker = WorkerEnd { socket: worker, transport, channel: its_channel, memory };
+            return Ok(NewLink { socket, outbox: Box::new(outbox), inbox: Box::new(inbox), channel, report, worker });
         }
         let (memory, report) = Report::create().ok().unzip();
         let (outbox, inbox) = socket::parent_ends(socket.clone());
-        let worker = WorkerEnd { socket: worker, transport: Transport::Socket, memory };
-        Ok(NewLink { socket, outbox: Box::new(outbox), inbox: Box::new(inbox), report, worker })
+        let worker = WorkerEnd { socket: worker, transport: Transport::Socket, channel: its_channel, memory };
+        Ok(NewLink { socket, outbox: Box::new(outbox), inbox: Box::new(inbox), channel, report, worker })
     }
 }
 

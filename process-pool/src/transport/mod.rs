@@ -7,10 +7,13 @@
 //! A link is a socketpair, which is closed when either side ends. With [`Transport::Socket`] it also carries the bytes.
 //! With [`Transport::Ring`] the bytes go through shared memory, and the socket only wakes the parent.
 //!
+//! Descriptors go through a [channel](descriptors) of their own, which both kinds have.
+//!
 //! Both kinds implement the same traits: [`Outbox`] and [`Inbox`] in the parent, which never block, and [`Port`] in the
 //! worker, which does. [`NewLink::make`] makes a link in the parent, and [`attach`] opens the worker's end of it.
 
 mod claims;
+pub(crate) mod descriptors;
 mod ends;
 mod link;
 pub(crate) mod ring;

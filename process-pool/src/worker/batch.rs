@@ -2,10 +2,16 @@
 
 use std::io;
 
-use executor_core::{fork, task::Remote};
+use executor_core::{
+    codec::handles,
+    fork,
+    function::{batch, outcome},
+    task::Remote,
+};
 
 use super::{
     boundary::Boundary,
+    descriptors::{Descriptors, Place},
     end::{end_copy, end_group},
 };
 use crate::{
@@ -16,6 +22,7 @@ use crate::{
 /// The progress of a batch.
 pub(super) struct RunningBatch<'a> {
     port: &'a mut dyn Port,
+    descriptors: &'a Descriptors,
     boundary: &'a mut Boundary,
     generation: fork::Generation,
     remote: &'a Remote,
@@ -32,6 +39,7 @@ impl<'a> RunningBatch<'a> {
     /// Begins the reply to a batch, and its first item.
     pub(super) fn begin(
         port: &'a mut dyn Port,
+        descriptors: &'a Descriptors,
         boundary: &'a mut Boundary,
         generation: fork::Generation,
         request: &Request,
@@ -42,7 +50,7 @@ impl<'a> RunningBatch<'a> {
         let is_timed = request.kind == RequestKind::RunTimed;
         boundary.begin();
         let open = request.batch;
-        Ok(RunningBatch { port, boundary, generation, remote, is_timed, open, claimed: 0, result: Ok(()) })
+        Ok(RunningBatch { port, descriptors, boundary, generation, remote, is_timed, open, claimed: 0, result: Ok(()) })
     }
 
     /// Returns `true` if there are items without an outcome, and a parent to which it can be sent.
@@ -82,7 +90,20 @@ impl<'a> RunningBatch<'a> {
     }
 
     fn send(&mut self, record: &[u8], is_last: bool) -> io::Result<()> {
-        self.port.write(record, &[])?;
+        let handles = handles::take_results();
+        let refused = if handles.is_empty() {
+            Ok(())
+        } else {
+            self.descriptors.send(&handles, self.port, Place::BetweenRecords)?
+        };
+        match refused {
+            Ok(()) => self.port.write(record, &[])?,
+            Err(error) => {
+                let mut record = Vec::new();
+                batch::write_record(&mut record, |outcome| outcome::write_error(&error, outcome));
+                self.port.write(&record, &[])?;
+            }
+        }
         // The next item may end this process, and this item has its outcome.
         self.port.hand_over()?;
         // With a time limit the parent follows the items one by one. Without one, it is woken only at the end.

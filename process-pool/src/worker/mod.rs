@@ -6,6 +6,7 @@
 mod batch;
 mod boundary;
 mod buffers;
+mod descriptors;
 mod end;
 mod functions;
 mod lifeline;

@@ -10,7 +10,9 @@ use std::{
 };
 
 use executor_core::{
-    Error, ErrorKind, TaskId, fork,
+    Error, ErrorKind, TaskId,
+    codec::handles,
+    fork,
     function::{Address, BuildId, Entry, batch, outcome},
     host::HostId,
     task::{self, Remote},
@@ -20,6 +22,7 @@ use super::{
     batch::RunningBatch,
     boundary::Boundary,
     buffers,
+    descriptors::{self, Descriptors, Place},
     end::{end_copy, end_group, fail_to_start, lose_link},
     functions::Functions,
     lifeline, name, overflow,
@@ -63,6 +66,7 @@ fn leave(result: io::Result<()>) -> ! {
 /// The state of this worker process.
 struct Worker {
     port: Box<dyn Port>,
+    descriptors: Descriptors,
     setup: Setup,
     /// Identifies this process: a task may fork, and then its child may also return from the task.
     generation: fork::Generation,
@@ -80,7 +84,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     signals::reset();
     children::adopt()?;
     overflow::watch();
-    let (setup, memory) = Setup::receive(socket.as_fd())?;
+    let (setup, channel, memory) = Setup::receive(socket.as_fd())?;
     rights::check_worker(&setup.rights)?;
     if let Some(group) = group {
         control_group::join(Path::new(group));
@@ -92,6 +96,8 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     // process group but not its session, as `leave` requires.
     terminal::leave();
     name::set(&setup.name);
+    let missing = || io::Error::new(io::ErrorKind::InvalidData, "no channel for descriptors arrived with the greeting");
+    let channel = channel.ok_or_else(missing)?;
     let (port, report) = transport::attach(setup.transport, socket.clone(), memory)?;
     if let Some(report) = report {
         set_report(report);
@@ -106,6 +112,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     let functions = Functions::of_parent(setup.build);
     Ok(Worker {
         port,
+        descriptors: Descriptors::of(channel),
         setup,
         generation: fork::generation(),
         functions,
@@ -126,6 +133,7 @@ enum Next {
 impl Worker {
     fn run(&mut self) -> io::Result<()> {
         let _entered = task::enter_worker(self.setup.name.as_str(), HostId::NONE);
+        handles::carry_results();
         if self.functions.is_none() {
             let message = format!(
                 "the worker runs build {}, and its parent {}: the program was replaced while it ran; restart it",
@@ -165,6 +173,8 @@ impl Worker {
             // The task has seen the request before it was read here, or had ended before it arrived.
             RequestKind::Stop => Ok(Next::Continue),
             RequestKind::Initialize => self.initialize(request),
+            RequestKind::Adopt => self.descriptors.adopt(&self.body, &mut *self.port).map(|()| Next::Continue),
+            RequestKind::Forget => descriptors::forget(&self.body).map(|()| Next::Continue),
             RequestKind::Run | RequestKind::RunTimed => {
                 if request.kind == RequestKind::RunTimed {
                     // Before the start, so that the parent never sees this task run with the time of another.
@@ -198,6 +208,8 @@ impl Worker {
         };
         self.reply.clear();
         task::run_remote(Arc::new(remote), || entry.call_taking(&mut self.body, &mut self.reply));
+        // Its result is not sent.
+        drop(handles::take_results());
         if outcome::is_error(&self.reply) {
             // The body of the reply is the error alone, without the byte that marks it as one.
             self.reply.pop();
@@ -231,6 +243,13 @@ impl Worker {
             if !self.port.finish(sequence, 0) {
                 // The task was condemned while it ran, has reached its end nevertheless, and must not report it.
                 end_group();
+            }
+            let handles = handles::take_results();
+            if !handles.is_empty()
+                && let Err(error) = self.descriptors.send(&handles, &mut *self.port, Place::BeforeOutcome(sequence))?
+            {
+                self.reply.clear();
+                outcome::write_error(&error, &mut self.reply);
             }
             self.send_reply(ReplyKind::Outcome, sequence)?;
             // The caller already has the outcome, so this delays nothing.
@@ -270,7 +289,8 @@ impl Worker {
     ) -> io::Result<()> {
         let body = std::mem::take(&mut self.body);
         let mut arguments = batch::records(&body);
-        let mut batch = RunningBatch::begin(&mut *self.port, &mut self.boundary, self.generation, &request, remote)?;
+        let (port, descriptors) = (&mut *self.port, &self.descriptors);
+        let mut batch = RunningBatch::begin(port, descriptors, &mut self.boundary, self.generation, &request, remote)?;
         if let Ok(entry) = found {
             task::run_remote(remote.clone(), || entry.call_each(&mut arguments, &mut |record| batch.end_item(record)));
         }

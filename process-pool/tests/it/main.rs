@@ -9,6 +9,7 @@ mod fork;
 mod forwarding;
 #[cfg(target_env = "gnu")]
 mod freed_memory;
+mod handles;
 mod hostile;
 mod initializer;
 mod limits;

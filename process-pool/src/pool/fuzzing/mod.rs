@@ -70,14 +70,14 @@ pub fn greeting(bytes: &[u8]) {
     let _ = rustix::net::send(&parent, bytes, flags);
     drop(parent);
     let is_waiting = Setup::is_waiting(&worker, token, copy);
-    if let Ok((setup, memory)) = Setup::receive(std::os::fd::AsFd::as_fd(&worker)) {
-        assert!(is_waiting && setup.token == token && memory.is_none());
+    if let Ok((setup, channel, memory)) = Setup::receive(std::os::fd::AsFd::as_fd(&worker)) {
+        assert!(is_waiting && setup.token == token && channel.is_none() && memory.is_none());
     }
 }
 
 impl Harness {
     fn new(transport: Transport) -> Harness {
-        let state = State::new(Limits::default(), "pool", 1);
+        let state = State::new(Limits::default(), "pool", 1, std::sync::Arc::default());
         let (link, outbox) = HostileLink::new(transport);
         let mut harness = Harness { transport, state, link, program: Program::default(), now: Instant::now() };
         harness.attach(outbox);

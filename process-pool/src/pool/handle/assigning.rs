@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use executor_core::{boundary, codec::Bytes};
 
-use super::{InFlight, WorkerHandle};
+use super::{InFlight, WorkerHandle, backlog::Gates};
 use crate::{
     pool::{ids::Assignment, job::Job},
     trace::Event,
@@ -40,14 +40,15 @@ impl WorkerHandle {
             (self.progress, self.was_idle) = (now, true);
         }
         self.assigned += 1;
-        let name = custom_name(&job);
         let mut head = std::mem::take(&mut self.scratch);
         head.clear();
+        let gates = if job.handles().is_empty() { None } else { self.announce(&mut job, &mut head) };
+        let name = custom_name(&job);
         job.head(sequence, name).write(&mut head);
         head.extend_from_slice(name.as_bytes());
         let offset = self.bytes_sent;
         self.in_flight.push_back(InFlight { sequence, job, offset, since: now, was_seen: false, watch: None });
-        self.send_task(sequence, head);
+        self.send_task(sequence, head, gates);
         let has_claims = self.claims().is_some();
         if let Some(task) = self.in_flight.back().filter(|_| !has_claims && self.unsent.is_none()) {
             // Without claims the parent cannot learn when the task starts, so it counts as started now.
@@ -55,6 +56,15 @@ impl WorkerHandle {
             debug_assert!(begun, "only this pool has a task that it has placed");
         }
         Some(sequence)
+    }
+
+    #[cold]
+    fn announce(&mut self, job: &mut Job, head: &mut Vec<u8>) -> Option<Box<Gates>> {
+        let gates = self.carried.announce(job.handles(), head);
+        let fresh = gates.as_ref().map_or(0, |gates| gates.descriptors());
+        self.carried.fresh += fresh;
+        job.set_fresh(fresh);
+        gates
     }
 
     /// Returns the event that reports the last assignment. `worker` is the worker's name.
@@ -89,7 +99,8 @@ impl WorkerHandle {
         if at == 0 {
             self.skipped = sequence;
         }
-        let task = self.in_flight.remove(at)?;
+        let mut task = self.in_flight.remove(at)?;
+        self.carried.fresh -= task.job.take_fresh();
         self.assigned = self.assigned.saturating_sub(1);
         if let Some(backlog) = self.backlog.as_mut().filter(|backlog| backlog.sequence == sequence) {
             // The worker waits for the rest of the frame, and then finds that the task was withdrawn.

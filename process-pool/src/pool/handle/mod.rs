@@ -5,6 +5,7 @@
 
 mod assigning;
 mod backlog;
+mod carried;
 mod condemn;
 mod given_back;
 mod in_flight;
@@ -20,17 +21,19 @@ mod verdict;
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::ids::WorkerId;
+use super::{dropped::DroppedHandles, ids::WorkerId};
 use crate::{
     process::Process,
-    transport::{Claim, Claims, Outbox},
+    transport::{Claim, Claims, Outbox, descriptors::Channel},
 };
 pub(crate) use assigning::Withdrawal;
 use backlog::Backlog;
 pub(crate) use backlog::Sent;
+use carried::Carried;
 use given_back::GivenBack;
 pub(crate) use in_flight::{InFlight, Lost, Reached};
 pub(crate) use limit_watch::LimitCheck;
@@ -90,7 +93,12 @@ pub(crate) struct WorkerHandle {
     given_back: GivenBack,
     /// The memory for the head and the name of the next request.
     scratch: Vec<u8>,
+    carried: Carried,
 }
+
+/// A worker is given no further task while this many descriptors were sent to it for tasks that have not ended. So tasks
+/// with handles of their own do not use up its descriptors, however far it is ahead of the reader of its replies.
+const MOST_FRESH: usize = 64;
 
 /// The timers that are set for each kind of check.
 #[derive(Default)]
@@ -150,7 +158,13 @@ impl WorkerHandle {
             checks: Checks::default(),
             given_back: GivenBack::default(),
             scratch: Vec::new(),
+            carried: Carried::default(),
         }
+    }
+
+    /// Opens the channel for descriptors. `dropped` learns of the handles that the worker must forget.
+    pub(crate) fn open_channel(&mut self, channel: Channel, dropped: Arc<DroppedHandles>) {
+        self.carried.open(channel, dropped);
     }
 
     pub(crate) fn id(&self) -> WorkerId {
@@ -244,7 +258,7 @@ impl WorkerHandle {
         if self.stage != Stage::Ready || self.backlog.is_some() || self.in_flight.len() >= self.depth {
             return false;
         }
-        if self.has_had_all_tasks(most) {
+        if self.has_had_all_tasks(most) || self.carried.fresh >= MOST_FRESH {
             return false;
         }
         match self.claims() {

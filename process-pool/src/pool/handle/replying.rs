@@ -2,13 +2,17 @@
 
 use std::{borrow::Cow, time::Instant};
 
-use executor_core::{Error, codec::Bytes};
+use executor_core::{
+    Error,
+    codec::{Bytes, handles::Handle},
+};
 
 use super::{Stage, WorkerHandle};
 use crate::{
-    frame::{ProtocolError, Reply, ReplyKind},
+    frame::{ProtocolError, Reply, ReplyKind, read_names},
     pool::{completion::Completion, job::Job},
     sys::signals::Signal,
+    transport::descriptors::{self, Pulled},
 };
 
 /// The effect of a reply.
@@ -45,12 +49,37 @@ impl WorkerHandle {
             }
             ReplyKind::NotReady if !self.was_ready => Ok(ReplyEffect::Declined(Error::decode(&body))),
             ReplyKind::Ready | ReplyKind::NotReady => Err(ProtocolError),
+            ReplyKind::Adopt => self.on_handles(reply.sequence, &body).map(|()| ReplyEffect::Progress),
+            ReplyKind::Lost => {
+                let names = read_names(&body).ok_or(ProtocolError)?;
+                if self.carried.lose(names) { Ok(ReplyEffect::Progress) } else { Err(ProtocolError) }
+            }
             kind if !self.expects(kind == ReplyKind::Outcomes) => Err(ProtocolError),
             ReplyKind::Outcome | ReplyKind::Outcomes => match self.on_outcome(reply.sequence, body, now)? {
-                Some((job, outcome)) => Ok(ReplyEffect::Completed(Completion::Reply(job.task, outcome))),
+                Some((job, outcome)) => Ok(ReplyEffect::Completed(job.into_completion(outcome))),
                 None => Ok(ReplyEffect::Progress),
             },
         }
+    }
+
+    /// Takes the descriptors of the handles that belong to the next outcome of a task.
+    ///
+    /// # Errors
+    ///
+    /// If the worker does not have the task, if the channel has no such message, or if there are too many.
+    #[cold]
+    fn on_handles(&mut self, sequence: u64, names: &[u8]) -> Result<(), ProtocolError> {
+        let names = read_names(names).filter(|names| (1..=descriptors::MOST).contains(&names.len()));
+        let (Some(names), Some(channel)) = (names, self.carried.channel()) else { return Err(ProtocolError) };
+        let pulled = channel.pull(names.len()).map_err(|_| ProtocolError)?;
+        let (files, lost) = match pulled {
+            Pulled::All(files) => (files, false),
+            Pulled::Some(files) => (files, true),
+        };
+        let received = names.iter().zip(files).map(|(name, file)| Handle::received(*name, file));
+        let is_unsent = self.backlog.as_ref().is_some_and(|backlog| backlog.sequence == sequence);
+        let task = self.in_flight.front_mut().filter(|task| task.sequence == sequence && !is_unsent);
+        if task.ok_or(ProtocolError)?.job.receive(received, lost) { Ok(()) } else { Err(ProtocolError) }
     }
 
     /// Returns `true` if the next reply may be of this kind: about a batch, or about a single task.
@@ -89,7 +118,10 @@ impl WorkerHandle {
         let Some(reply) = task.job.outcome(outcome, most) else { return Ok(None) };
         // An item of a batch is no progress, because the tasks behind a batch wait for all of its items.
         (self.progress, self.was_idle) = (now, false);
-        let task = self.in_flight.pop_front().ok_or(ProtocolError)?;
+        let mut task = self.in_flight.pop_front().ok_or(ProtocolError)?;
+        if self.carried.fresh > 0 {
+            self.carried.fresh -= task.job.take_fresh();
+        }
         if is_condemned {
             self.signal(Signal::KILL);
         }

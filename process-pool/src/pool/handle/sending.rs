@@ -3,28 +3,62 @@
 //! A link takes as much as it has space for. The rest waits here, one request at a time, until the doorbell tells the
 //! supervisor that there is space again.
 
-use executor_core::codec::Bytes;
+use executor_core::codec::{
+    Bytes,
+    handles::{Handles, Name},
+};
 
 use super::{
     Stage, WorkerHandle,
-    backlog::{Backlog, Sent},
+    backlog::{Backlog, Gates, Sent},
 };
-use crate::frame::{Request, RequestKind};
+use crate::{
+    frame::{Request, RequestKind},
+    transport::descriptors::Pushed,
+};
 
 impl WorkerHandle {
     /// Sends a task's request. The body follows the head and stays in the task.
-    pub(super) fn send_task(&mut self, sequence: u64, head: Vec<u8>) {
-        self.backlog = Some(Backlog::new(sequence, head, None));
+    pub(super) fn send_task(&mut self, sequence: u64, head: Vec<u8>, gates: Option<Box<Gates>>) {
+        self.backlog = Some(Backlog::new(sequence, head, None).with_gates(gates));
         // The rest stays in the backlog, which the caller checks.
         let _ = self.send_backlog();
     }
 
     /// Sends the initializer's call.
-    pub(crate) fn send_initializer(&mut self, request: &Request, body: &[u8]) {
+    pub(crate) fn send_initializer(&mut self, request: &Request, body: &[u8], handles: &Handles) {
         let mut head = Vec::new();
+        let gates = if handles.is_empty() { None } else { self.carried.announce(handles, &mut head) };
         request.write(&mut head);
         head.extend_from_slice(body);
-        self.send_bare(head);
+        self.backlog = Some(Backlog::new(0, head, Some(Bytes::default())).with_gates(gates));
+        // As in `send_task`.
+        let _ = self.send_backlog();
+    }
+
+    /// Notes that the last clone of a handle was dropped. Returns whether the worker must be told.
+    pub(crate) fn forget(&mut self, name: Name, instance: u64) -> bool {
+        self.carried.forget(name, instance)
+    }
+
+    /// Tells the worker which handles to forget, if there are any and the link is free. Returns whether it must be told
+    /// later.
+    pub(crate) fn send_forgets(&mut self) -> bool {
+        if !self.carried.must_forget() || self.stage == Stage::Leaving {
+            return false;
+        }
+        // Without claims, a running task sees a request to stop only if it is the next in the socket.
+        if self.backlog.is_some() || self.claims().is_none() && !self.in_flight.is_empty() {
+            return true;
+        }
+        let frames = self.carried.forget_frames();
+        self.send_bare(frames);
+        false
+    }
+
+    /// Returns why descriptors could not be sent, if the backlog waits for that.
+    pub(crate) fn blocked_descriptors(&self) -> Option<Pushed> {
+        self.backlog.as_ref()?.blocked_descriptors()
     }
 
     /// Tells the worker to leave after it has replied to all its tasks.
@@ -91,7 +125,9 @@ impl WorkerHandle {
                 if let Some(done) = self.backlog.take() {
                     self.scratch = done.into_memory();
                 }
-                self.send_stop_request();
+                if self.stop_request.is_some() {
+                    self.send_stop_request();
+                }
                 if self.backlog.is_some() { Sent::Part } else { Sent::All }
             }
             Ok(Sent::Part) => {
@@ -117,9 +153,10 @@ impl WorkerHandle {
         // If a socket takes nothing, its other end was closed, which the poller reports to the supervisor.
     }
 
-    /// Asks for the doorbell when there is space again. Returns `true` if there is space already.
+    /// Asks for the doorbell when there is space again. Returns `true` if there is space already. A worker that waits
+    /// for space for descriptors does not ring for it.
     #[must_use]
     pub(crate) fn request_doorbell_for_space(&mut self) -> bool {
-        self.outbox.want_room()
+        self.outbox.want_room() && self.blocked_descriptors().is_none()
     }
 }

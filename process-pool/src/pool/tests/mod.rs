@@ -142,7 +142,7 @@ struct Bench {
 impl Bench {
     /// Makes a bench with a worker for each of these depths.
     fn new(depths: &[usize]) -> Bench {
-        let state = State::new(Limits::default(), "pool", depths.len());
+        let state = State::new(Limits::default(), "pool", depths.len(), Arc::default());
         let mut bench = Bench { state, twins: Vec::new(), futures: Vec::new(), now: Instant::now() };
         // Independent of this machine.
         bench.state.dispatcher.processors = depths.len();

@@ -8,6 +8,7 @@ pub(crate) mod ending;
 pub(crate) mod exit;
 pub(crate) mod initialisers;
 pub(crate) mod limits;
+pub(crate) mod message;
 pub(crate) mod pipe;
 pub(crate) mod poller;
 pub(crate) mod rights;

@@ -83,13 +83,15 @@ pub(crate) fn send_both_now(socket: impl AsFd, first: &[u8], second: &[u8]) -> i
     now(|| rustix::net::sendmsg(&socket, &parts, &mut SendAncillaryBuffer::default(), flags))
 }
 
-/// Sends bytes with a descriptor, if there is one. Returns how many bytes it has sent.
-pub(crate) fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+/// The most descriptors that [`send_with`] sends.
+const MOST_ATTACHED: usize = 2;
+
+/// Sends bytes with some descriptors, of which there are at most two. Returns how many bytes it has sent.
+pub(crate) fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_ATTACHED))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let descriptors = descriptor.map(|descriptor| [descriptor]);
-    if let Some(descriptors) = &descriptors {
-        ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
     }
     Ok(rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, NO_SIGNAL)?)
 }
@@ -118,26 +120,33 @@ pub(crate) fn peek_now(socket: impl AsFd, into: &mut [u8]) -> io::Result<Option<
     now(|| rustix::net::recv(&socket, &mut *into, flags).map(|(count, _)| count))
 }
 
-/// Receives bytes, and the descriptor that was sent with them. A child does not inherit it.
-pub(crate) fn receive_with(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+/// Receives bytes, and the descriptors that were sent with them. A child does not inherit those.
+pub(crate) fn receive_with(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_ATTACHED))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = rustix::net::recvmsg(socket, &mut [IoSliceMut::new(into)], &mut ancillary, CLOSE_ON_EXEC)?;
-    let descriptor = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
+    Ok((received.bytes, take_descriptors(&mut ancillary)?))
+}
+
+/// Returns the descriptors that were received.
+pub(super) fn take_descriptors(ancillary: &mut RecvAncillaryBuffer<'_>) -> io::Result<Vec<OwnedFd>> {
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(some) = message {
+            descriptors.extend(some);
+        }
+    }
     #[cfg(target_vendor = "apple")]
-    if let Some(descriptor) = &descriptor {
+    for descriptor in &descriptors {
         rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
     }
-    Ok((received.bytes, descriptor))
+    Ok(descriptors)
 }
 
 #[cfg(not(target_vendor = "apple"))]
-const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+pub(super) const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 #[cfg(target_vendor = "apple")]
-const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
+pub(super) const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
 
 /// Ends the connection for both sides.
 pub(crate) fn shut(socket: impl AsFd) {
@@ -153,12 +162,12 @@ mod tests {
     fn no_child_inherits_a_socket_or_a_descriptor_that_was_received() {
         let (one, other) = pair().expect("a socketpair");
         let (passed, _) = pair().expect("another one");
-        assert_eq!(send_with(one.as_fd(), b"seven..", Some(passed.as_fd())).expect("sent"), 7);
+        assert_eq!(send_with(one.as_fd(), b"seven..", &[passed.as_fd()]).expect("sent"), 7);
         let mut bytes = [0; 16];
         let (count, received) = receive_with(other.as_fd(), &mut bytes).expect("received");
         assert_eq!(&bytes[..count], b"seven..");
-        let received = received.expect("a descriptor");
-        for descriptor in [&one, &other, &received] {
+        let [received] = &received[..] else { panic!("one descriptor") };
+        for descriptor in [&one, &other, received] {
             let flags = rustix::io::fcntl_getfd(descriptor).expect("open");
             assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
         }

@@ -4,10 +4,15 @@
 
 use std::{
     fs,
+    io::IoSlice,
+    mem::MaybeUninit,
+    os::fd::BorrowedFd,
     sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*},
     thread,
     time::Duration,
 };
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use crate::support::Random;
 
@@ -42,7 +47,8 @@ const CAPACITY: usize = 256 * 1024;
 pub struct Target {
     start: usize,
     pub length: usize,
-    sockets: Vec<i32>,
+    socket: Option<i32>,
+    channel: Option<i32>,
 }
 
 impl Target {
@@ -57,11 +63,13 @@ impl Target {
             (start, end - start)
         });
         let descriptors = fs::read_dir("/proc/self/fd").expect("a list of descriptors").flatten();
-        let sockets = descriptors
+        let mut sockets: Vec<i32> = descriptors
             .filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")))
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .collect();
-        Target { start, length, sockets }
+        // The worker receives the channel for descriptors through the socket.
+        sockets.sort_unstable();
+        Target { start, length, socket: sockets.first().copied(), channel: sockets.get(1).copied() }
     }
 
     pub fn has_ring(&self) -> bool {
@@ -103,11 +111,27 @@ impl Target {
 
     /// Sends bytes through the socket. Returns `false` if the other end is closed.
     pub fn send(&self, bytes: &[u8]) -> bool {
-        self.sockets.iter().all(|socket| {
+        self.socket.iter().all(|socket| {
             // SAFETY: the bytes are there.
             let sent = unsafe { libc::send(*socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
             sent >= 0
         })
+    }
+
+    /// Sends a message with this many descriptors through the channel, and some bytes. Returns `false` if the channel is
+    /// full or closed.
+    pub fn send_descriptors(&self, count: usize, bytes: &[u8]) -> bool {
+        let Some(channel) = self.channel else { return false };
+        // SAFETY: no one closes the channel of a worker that runs.
+        let channel = unsafe { BorrowedFd::borrow_raw(channel) };
+        let descriptors = vec![channel; count];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(200))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if count > 0 {
+            ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        }
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        rustix::net::sendmsg(channel, &[IoSlice::new(bytes)], &mut ancillary, flags).is_ok()
     }
 
     /// Writes bytes to the ring to the parent, as the worker does. Returns how many bytes the parent has read before it
@@ -176,12 +200,14 @@ pub fn wait_for_the_end() -> ! {
 }
 
 /// The number of attacks.
-pub const ATTACKS: u32 = 22;
+pub const ATTACKS: u32 = 28;
 
 /// Makes one of the attacks.
 pub fn attack(which: u32, random: &mut Random) {
     let target = Target::find();
     const OUTCOME: u32 = 3;
+    const ADOPT: u32 = 5;
+    const LOST: u32 = 6;
     if !target.has_ring() && which < 12 {
         return;
     }
@@ -220,6 +246,30 @@ pub fn attack(which: u32, random: &mut Random) {
         20 => {
             // Doorbells, which are invalid frames where the socket is the link.
             (0..2000).all(|_| target.send(&[1]));
+        }
+        // Descriptors that were not announced.
+        21 => {
+            let _ = (0..20).all(|_| target.send_descriptors(random.index(100), &[0; 3]));
+        }
+        // Announced descriptors that do not come, or come in another number.
+        22 => target.write_reply(&frame(ADOPT, own, 12, &[7; 12])),
+        23 => {
+            let (sent, announced) = (1 + random.index(100), random.index(100));
+            target.send_descriptors(sent, &[0]);
+            target.write_reply(&frame(ADOPT, own, announced as u64 * 12, &vec![7; announced * 12]));
+        }
+        // As many as it can send, for one task.
+        24 => {
+            for name in 0..100_u8 {
+                target.send_descriptors(64, &[0]);
+                let names: Vec<u8> = (0..64_u8).flat_map(|at| [name, at, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]).collect();
+                target.write_reply(&frame(ADOPT, own, names.len() as u64, &names));
+            }
+        }
+        25 => target.write_reply(&frame(LOST, 0, 12, &[7; 12]).repeat(1000)),
+        26 => {
+            target.send_descriptors(1, &[0]);
+            target.write_reply(&frame(ADOPT, wild(random), random.next() % 50, &[7; 12]));
         }
         _ => {
             // An invalid error with invalid lengths.

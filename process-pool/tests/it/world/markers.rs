@@ -139,7 +139,8 @@ pub fn sends_a_greeting() {
     use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
-    // The greeting of a link over a socket has no descriptors.
+    // A copy of a greeting has no descriptors. Without memory the link needs none but the channel, and the rights are
+    // checked before that.
     let pool = builder(process_pool::Transport::Socket, 1).env(RECORD, variable("GREETING")).build().unwrap();
     wait_for_file(&variable("GREETING"));
     drop(pool);
