@@ -3,10 +3,10 @@
 //!
 //! A [`Handle`] is a descriptor with a name. Its bytes are the name alone: `Serialize` writes the name and
 //! [attaches](attach) the handle to the value that is being encoded, and `Deserialize` [finds](find) the handle by its
-//! name. The code that carries the bytes also carries the handles: it encodes inside [`collect`], which returns what was
-//! attached, sends the descriptors ahead of the bytes, and the receiving process [adopts](adopt) them before it decodes.
-//! So an ordinary value costs nothing more, and the kernel counts the references to each file: nothing has a name in the
-//! file system, and nothing is left behind, whatever process dies.
+//! name. The code that carries the bytes also carries the handles. It encodes inside [`collect`], which returns what
+//! was attached, and sends the descriptors ahead of the bytes; the receiving process [adopts](adopt) them before it
+//! decodes. Ordinary values cost nothing more. The kernel counts the references to each file, so nothing has a name in
+//! the file system, and nothing is left behind, whatever process dies.
 //!
 //! Where nothing collects, `attach` fails, so a handle that is given to any other format or back-end is an error of
 //! `Serialize`, with a reason. In-process back-ends never encode, so handles reach their tasks as any value does.

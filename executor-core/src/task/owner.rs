@@ -208,8 +208,8 @@ impl Task {
     ///
     /// [`ErrorKind::Encode`] if the arguments cannot be encoded, or the task is a closure; [`ErrorKind::InvalidState`]
     /// the second time. This does not complete the future: pass the error to [`Task::fail`], or return it from
-    /// `schedule`. [`ErrorKind::Encode`] is also the result for arguments that have [handles](crate::codec::handles), unless
-    /// this is called in [`collect`](crate::codec::handles::collect) by a back-end that can carry them.
+    /// `schedule`. Arguments that have [handles](crate::codec::handles) also fail with [`ErrorKind::Encode`], unless a
+    /// back-end that can carry them calls this inside [`collect`](crate::codec::handles::collect).
     pub fn encode(&self, into: &mut Vec<u8>) -> Result<Encoded, Error> {
         self.task.encode_work(into).unwrap_or_else(|| {
             let state = self.task.state.snapshot().name();

@@ -9,7 +9,7 @@ use super::{
 
 fn kinds() -> impl Strategy<Value = RequestKind> {
     use RequestKind::*;
-    prop::sample::select(vec![Initialize, Run, RunTimed, Retire, Stop])
+    prop::sample::select(vec![Initialize, Run, RunTimed, Retire, Stop, Adopt, Forget])
 }
 
 prop_compose! {
@@ -24,7 +24,8 @@ prop_compose! {
 }
 
 fn replies() -> impl Strategy<Value = (Reply, Vec<u8>)> {
-    let kinds = prop::sample::select(vec![ReplyKind::Ready, ReplyKind::NotReady, ReplyKind::Outcome]);
+    use ReplyKind::*;
+    let kinds = prop::sample::select(vec![Ready, NotReady, Outcome, Adopt, Lost]);
     let long = (LONG as usize - 2..3 * LONG as usize, any::<u8>());
     let long = long.prop_map(|(length, seed)| (0..length).map(|at| seed.wrapping_add(at as u8)).collect());
     let bodies = prop_oneof![20 => vec(any::<u8>(), 0..200), 1 => long];

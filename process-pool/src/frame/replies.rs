@@ -219,6 +219,7 @@ impl Replies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{adopt_in_batch, write_names};
 
     #[test]
     fn replies_are_returned_whatever_pieces_they_arrive_in() {
@@ -318,6 +319,47 @@ mod tests {
             assert_eq!((found, behind), (texts.map(String::from).to_vec(), 8), "pieces of {piece}");
             assert!(!replies.is_in_a_reply());
         }
+    }
+
+    #[test]
+    fn names_of_handles_are_returned_before_the_record_that_they_stand_before() {
+        let names = [[1; 12], [2; 12]];
+        let mut stream = Reply { kind: ReplyKind::Outcomes, sequence: 7, body: 2 }.to_bytes().to_vec();
+        batch::write_record(&mut stream, |into| into.extend_from_slice(b"plain"));
+        stream.extend_from_slice(&adopt_in_batch(2));
+        write_names(names, &mut stream);
+        batch::write_record(&mut stream, |into| into.extend_from_slice(b"with two"));
+        stream.extend_from_slice(&Reply { kind: ReplyKind::Adopt, sequence: 8, body: 12 }.to_bytes());
+        write_names([[3; 12]], &mut stream);
+        let expected = [
+            (ReplyKind::Outcomes, 7, b"\x05\0\0\0plain".to_vec()),
+            (ReplyKind::Adopt, 7, names.concat()),
+            (ReplyKind::Outcomes, 7, b"\x08\0\0\0with two".to_vec()),
+            (ReplyKind::Adopt, 8, vec![3; 12]),
+        ];
+        for piece in [1, 3, 8, 12, 13, 25, 100, 1000] {
+            let (mut replies, mut found) = (Replies::default(), Vec::new());
+            for bytes in stream.chunks(piece) {
+                replies.space().0.extend_from_slice(bytes);
+                while let Some((reply, body)) = replies.cut().expect("well formed") {
+                    found.push((reply.kind, reply.sequence, body.into_owned()));
+                }
+            }
+            assert_eq!(found, expected, "pieces of {piece}");
+            assert!(!replies.is_in_a_reply());
+        }
+    }
+
+    #[test]
+    fn an_impossible_number_of_names_in_a_batch_is_an_error_before_they_arrive() {
+        let cut = |count: usize| {
+            let mut replies = Replies::default();
+            let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 }.to_bytes();
+            replies.space().0.extend_from_slice(&[&head[..], &adopt_in_batch(count)].concat());
+            replies.cut().map(|_| ())
+        };
+        assert!(cut(1).is_ok() && cut(descriptors::MOST).is_ok());
+        assert!(cut(0).is_err() && cut(descriptors::MOST + 1).is_err() && cut(u32::MAX as usize).is_err());
     }
 
     #[test]

@@ -198,8 +198,11 @@ impl Job {
         (self.task, self.body)
     }
 
-    /// Takes the body of a cancelled task.
+    /// Takes the body of a cancelled task, and drops the handles. That runs no user code.
     pub(super) fn take_body(&mut self) -> Bytes {
+        if let Some(extra) = &mut self.extra {
+            extra.handles = Handles::NONE;
+        }
         std::mem::take(&mut self.body)
     }
 

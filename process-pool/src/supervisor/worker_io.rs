@@ -147,7 +147,8 @@ impl WorkerIo {
         &self.channel
     }
 
-    /// Makes the poller report when the channel for descriptors has space again, or stops that. Returns `true` if it does.
+    /// Makes the poller report when the channel for descriptors has space again, or stops that. Returns `true` if it
+    /// reports that.
     pub(super) fn watch_channel(&mut self, poller: &Poller, slot: SlotId, wanted: bool) -> bool {
         if wanted && !self.channel_is_watched {
             let event = Event::writable(Source::Channel.key(slot));

@@ -33,8 +33,8 @@ impl Descriptors {
         Descriptors(Channel::of(channel))
     }
 
-    /// Takes a message with the descriptors of these names, and keeps the handles. The parent is told which it could not
-    /// take, and sends them again with the next task that needs them.
+    /// Takes a message with the descriptors of these names, and keeps the handles. The parent is told which could not
+    /// be taken, and sends them again with the next task that needs them.
     #[cold]
     pub(super) fn adopt(&self, names: &[u8], port: &mut dyn Port) -> io::Result<()> {
         let names = read_names(names).ok_or(io::ErrorKind::InvalidData)?;

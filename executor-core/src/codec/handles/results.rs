@@ -1,7 +1,7 @@
 //! The handles of results, which a worker encodes where it has called the function.
 //!
-//! A back-end says for a thread that it [can carry](carry_results) them, and [takes](take_results) them after each call.
-//! Collecting around the whole call would accept a handle that the function itself gives to another format.
+//! A back-end says for a thread that it [can carry](carry_results) them, and [takes](take_results) them after each
+//! call. Collecting around the whole call would accept a handle that the function itself gives to another format.
 
 use std::cell::{Cell, RefCell};
 

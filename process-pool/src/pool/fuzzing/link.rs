@@ -1,6 +1,9 @@
 //! The worker's end of a link, controlled by a hostile worker.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
 
 use rustix::net::{RecvFlags, SendFlags};
 
@@ -8,7 +11,7 @@ use crate::{
     Transport,
     pool::ReplyReader,
     sys::socket::pair as socketpair,
-    transport::{Inbox, Outbox, ring, socket},
+    transport::{Inbox, Outbox, descriptors::Channel, ring, socket},
 };
 
 /// A link with real ends. The parent's sending end belongs to the pool's state.
@@ -17,6 +20,9 @@ pub(super) struct HostileLink {
     /// The shared memory, if there is one.
     memory: Option<ring::fuzzing::RawAccess>,
     socket: OwnedFd,
+    /// The parent's end of the channel for descriptors, and the worker's.
+    pub(super) channel: Channel,
+    other_end: Channel,
     /// How many bytes the worker has sent.
     pub(super) sent: usize,
 }
@@ -38,7 +44,9 @@ impl HostileLink {
             }
         };
         let reader = ReplyReader::new(inbox, u64::MAX);
-        (HostileLink { reader, memory, socket: worker, sent: 0 }, outbox)
+        let (channel, other_end) = Channel::pair().expect("a socketpair");
+        let other_end = Channel::of(other_end);
+        (HostileLink { reader, memory, socket: worker, channel, other_end, sent: 0 }, outbox)
     }
 
     /// Sends bytes to the parent's receiving end.
@@ -48,6 +56,12 @@ impl HostileLink {
             Some(memory) => memory.put(bytes),
             None => self.ring(bytes),
         }
+    }
+
+    /// Sends a message with this many descriptors, unless the channel is full.
+    pub(super) fn send_descriptors(&self, count: usize) {
+        // More than `MOST` are refused on this side.
+        let _ = self.other_end.push(&vec![self.socket.as_fd(); count]);
     }
 
     pub(super) fn ring(&self, bytes: &[u8]) {

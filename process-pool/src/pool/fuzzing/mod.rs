@@ -35,6 +35,8 @@ struct Harness {
     link: HostileLink,
     program: Program,
     now: Instant,
+    /// How many descriptors were open before.
+    open_before: usize,
 }
 
 /// Whether the pool still uses the link to the worker.
@@ -78,8 +80,10 @@ pub fn greeting(bytes: &[u8]) {
 impl Harness {
     fn new(transport: Transport) -> Harness {
         let state = State::new(Limits::default(), "pool", 1, std::sync::Arc::default());
+        let open_before = open_descriptors();
         let (link, outbox) = HostileLink::new(transport);
-        let mut harness = Harness { transport, state, link, program: Program::default(), now: Instant::now() };
+        let program = Program::default();
+        let mut harness = Harness { transport, state, link, program, now: Instant::now(), open_before };
         harness.attach(outbox);
         harness
     }
@@ -88,6 +92,7 @@ impl Harness {
         let worker = self.state.attach(SLOT, Process::nonexistent(), outbox);
         worker.set_stage(Stage::Ready);
         worker.set_depth(16);
+        self.state.open_channel(SLOT, self.link.channel.clone());
     }
 
     /// Returns one of the tasks that the worker has, or a number that no task has.
@@ -109,6 +114,7 @@ impl Harness {
             Step::SendFrame(frame) => self.send_frame(&frame),
             Step::SendBytes(bytes) => self.link.send(bytes),
             Step::SendRepeated { byte, count } => self.link.send(&vec![byte; count]),
+            Step::SendDescriptors { count } => self.link.send_descriptors(count.into()),
             Step::RingDoorbell(bytes) => self.link.ring(bytes),
             Step::TakeRequests => {
                 self.link.take_requests();
@@ -244,10 +250,15 @@ impl Harness {
     fn end(mut self) {
         perform(self.state.collapse(&Error::new(ErrorKind::Broken, "the pool has ended")));
         self.program.check_outcomes();
+        assert_eq!(open_descriptors(), self.open_before, "descriptors of the worker are left");
     }
 }
 
 /// Performs deferred actions of a state transition in this thread.
 fn perform(deferred: Deferred) {
     deferred.completions.into_iter().for_each(|completion| drop(completion.complete()));
+}
+
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }

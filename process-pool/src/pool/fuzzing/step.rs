@@ -21,6 +21,8 @@ pub(super) enum Step<'a> {
     SendBytes(&'a [u8]),
     /// The worker sends one byte more often than any buffer holds.
     SendRepeated { byte: u8, count: usize },
+    /// The worker sends a message of descriptors.
+    SendDescriptors { count: u8 },
     /// The worker writes to the socket, which on a ring is the doorbell.
     RingDoorbell(&'a [u8]),
     /// The worker takes the requests that were sent to it, and the program reads.
@@ -88,7 +90,7 @@ impl<'a> Step<'a> {
         if bytes.0.is_empty() {
             return None;
         }
-        Some(match bytes.byte() % 20 {
+        Some(match bytes.byte() % 21 {
             0 | 1 => {
                 Step::WriteWord { offset: RawAccess::offset(bytes.byte(), bytes.small()) & !7, value: bytes.word() }
             }
@@ -108,6 +110,7 @@ impl<'a> Step<'a> {
             16 => Step::Terminate { task: bytes.byte(), grace: Duration::from_millis(u64::from(bytes.byte() % 2)) },
             17 => Step::Pass(Duration::from_millis(u64::from(bytes.byte()))),
             18 => Step::TakeRequests,
+            19 => Step::SendDescriptors { count: bytes.byte() % 70 },
             _ => Step::Die,
         })
     }

@@ -96,8 +96,8 @@ pub(crate) struct WorkerHandle {
     carried: Carried,
 }
 
-/// A worker is given no further task while this many descriptors were sent to it for tasks that have not ended. So tasks
-/// with handles of their own do not use up its descriptors, however far it is ahead of the reader of its replies.
+/// A worker is given no further task while this many descriptors were sent to it for tasks that have not ended. So
+/// tasks with handles of their own do not use up its descriptors, however far it is ahead of the reader of its replies.
 const MOST_FRESH: usize = 64;
 
 /// The timers that are set for each kind of check.

@@ -1,6 +1,7 @@
 //! Tests of the pool's state. Its workers are not processes: each is a table of claims that a test changes by hand.
 
 mod dispatching;
+mod handles;
 mod workers;
 
 use std::{

@@ -118,7 +118,7 @@ impl Target {
         })
     }
 
-    /// Sends a message with this many descriptors through the channel, and some bytes. Returns `false` if the channel is
+    /// Sends a message with this many descriptors and some bytes through the channel. Returns `false` if the channel is
     /// full or closed.
     pub fn send_descriptors(&self, count: usize, bytes: &[u8]) -> bool {
         let Some(channel) = self.channel else { return false };
