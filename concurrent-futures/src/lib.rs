@@ -123,9 +123,9 @@ pub use executor_core::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
 #[doc(inline)]
 pub use executor_core::{Error, ErrorKind, Panic, WorkerDeath};
 
-// What a task can read about itself.
+// What a task can read about itself, and what its worker keeps for it.
 #[doc(inline)]
-pub use executor_core::task;
+pub use executor_core::{WorkerLocal, task};
 
 // The pools, which are optional. Their crates are exported too, because programs call `process_pool::init`.
 #[cfg(feature = "processes")]

@@ -68,6 +68,7 @@ mod unwind;
 mod wait;
 mod waiting;
 mod worker;
+mod worker_local;
 
 pub use awaited::Awaited;
 pub use backend::{Backend, Shutdown};
@@ -84,6 +85,7 @@ pub use promise::{Promise, promise};
 pub use shared::{AwaitedShared, SharedFuture};
 pub use task::{Task, TaskId};
 pub use wait::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
+pub use worker_local::WorkerLocal;
 
 /// Runs the code of the README as a test.
 #[cfg(doctest)]

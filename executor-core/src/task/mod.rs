@@ -30,4 +30,7 @@ pub use owner::Task;
 pub use started::Started;
 pub use work::Encoded;
 
-pub use crate::worker::{WorkerGuard, enter_stoppable_worker, enter_worker, worker_host};
+pub use crate::{
+    worker::{WorkerGuard, enter_stoppable_worker, enter_worker, worker_host},
+    worker_local::drop_worker_locals,
+};

@@ -47,6 +47,10 @@ pub(crate) fn serve(socket: OwnedFd, group: Option<&OsStr>) -> ! {
     match start(&socket, group) {
         Ok(mut worker) => {
             let result = worker.run();
+            if result.is_ok() {
+                // The end of the process does not drop what belongs to this thread.
+                task::drop_worker_locals();
+            }
             leave(result)
         }
         Err(error) => fail_to_start(&error),
