@@ -37,7 +37,7 @@ mod table;
 #[cfg(all(test, unix, not(loom)))]
 mod tests;
 
-pub use collector::{NotHere, attach, collect};
+pub use collector::{Collector, NotHere, attach, collect};
 pub(in crate::codec) use results::collect_result;
 pub use results::{carry_results, take_results};
 pub use table::{Missing, adopt, find, forget, lose, resolve};

@@ -6,7 +6,7 @@ use executor_core::{
     Error, ErrorKind, Task,
     codec::{
         Bytes,
-        handles::{self, Handle, Handles, Missing},
+        handles::{Collector, Handle, Handles, Missing},
     },
     function::{Address, batch, outcome},
 };
@@ -86,8 +86,9 @@ impl Job {
     ///
     /// If the arguments cannot be encoded, or another process cannot find the function.
     pub(crate) fn new(task: Task, default_limit: Option<Duration>) -> Result<Job, Error> {
-        let (written, handles) = handles::collect(|| Bytes::written(|body| task.encode(body)));
-        let (body, encoded) = written?;
+        let collector = Collector::open();
+        let (body, encoded) = Bytes::written(|body| task.encode(body))?;
+        let handles = collector.close();
         let function = Address::of(encoded.entry)?;
         let extra = if encoded.batch.is_none() && handles.is_empty() {
             None

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    marker::PhantomData,
 };
 
 use super::{Handle, Handles};
@@ -67,24 +68,35 @@ pub fn collect<R>(write: impl FnOnce() -> R) -> (R, Handles) {
     (result, collector.close())
 }
 
-/// One call of [`collect`].
-struct Collector(());
+/// Collects what is attached on this thread until it is closed. [`collect`] is the safer form of it; this one saves
+/// moving the result. If it is dropped, its handles are dropped too. Collectors of one thread must be closed in the
+/// reverse order of their opening.
+#[derive(Debug)]
+#[must_use = "it collects only as long as it lives"]
+pub struct Collector {
+    /// It belongs to the thread that opened it.
+    not_send: PhantomData<*const ()>,
+}
 
 impl Collector {
+    /// Begins to collect.
     #[inline]
-    fn open() -> Collector {
+    pub fn open() -> Collector {
         DEPTH.set(DEPTH.get() + 1);
-        Collector(())
+        Collector { not_send: PhantomData }
     }
 
+    /// Returns what was attached.
     #[inline]
-    fn close(self) -> Handles {
-        if IS_FILLED.get() { take() } else { Handles::NONE }
+    pub fn close(self) -> Handles {
+        std::mem::forget(self);
+        let handles = if IS_FILLED.get() { take() } else { Handles::NONE };
+        DEPTH.set(DEPTH.get() - 1);
+        handles
     }
 }
 
 impl Drop for Collector {
-    #[inline]
     fn drop(&mut self) {
         if IS_FILLED.get() {
             drop(take());

@@ -204,7 +204,9 @@ fn a_name_whose_descriptor_could_not_be_received_says_which_limit_to_raise() {
 fn handles_of_results_are_taken_by_a_back_end_that_can_carry_them() {
     fn call(reply: &mut Vec<u8>) -> Result<Handle, crate::Error> {
         let entry = crate::function::entry_of(|(): ()| handle());
-        entry.call(&[], reply);
+        let mut argument = Vec::new();
+        codec::encode(&(), &mut argument)?;
+        entry.call(&argument, reply);
         crate::function::outcome::read(reply)
     }
     std::thread::spawn(|| {
