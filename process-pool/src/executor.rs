@@ -20,8 +20,9 @@ use crate::{Stats, pool::Pool};
 /// - The standard output, including its position and flags: a flag that a task sets with `fcntl`, such as `O_NONBLOCK`,
 ///   is also set for this program. The pool forwards the standard error; the standard input is empty.
 /// - No other descriptor, not even those that this program holds without `CLOEXEC`, unless
-///   [`pass_fds`](crate::ProcessPoolBuilder::pass_fds) names it. There is one exception: a descriptor that another
-///   thread opens without `CLOEXEC` while a worker is being started may be in that worker.
+///   [`pass_fds`](crate::ProcessPoolBuilder::pass_fds) names it or a task was given its
+///   [handle](executor_core::codec::handles). There is one exception: a descriptor that another thread opens without
+///   `CLOEXEC` while a worker is being started may be in that worker.
 /// - Its rights, and never more. Set-uid or set-gid bits of the program's file have no effect on workers. They have
 ///   only those capabilities that are effective in this program. Where the system would add some, workers are started
 ///   with `no_new_privs`, which programs that tasks start inherit. A program that was itself started with more rights
