@@ -131,6 +131,12 @@ impl Context {
         }
     }
 
+    /// Returns whether the task was submitted by another process, so that this process is a worker.
+    #[doc(hidden)]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.task, Known::Remote(_))
+    }
+
     /// Returns whether the task was asked to stop, by `Future::terminate` or `Shutdown::Terminate`. A task on threads
     /// only stops if it calls this from time to time and returns.
     ///
