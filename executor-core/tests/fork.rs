@@ -109,3 +109,29 @@ fn a_child_that_is_forked_during_the_first_use_does_not_wait() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
+
+#[test]
+fn a_handle_of_the_parent_is_a_copy_in_a_forked_child() {
+    use std::{
+        io::{Read, Write},
+        os::{fd::AsFd, unix::net::UnixStream},
+    };
+
+    use executor_core::codec::handles::{Handle, find};
+
+    let (mut reader, writer) = UnixStream::pair().expect("a pair");
+    let handle = Handle::new(writer.into());
+    let copy = handle.clone();
+    assert!(in_a_child(move || {
+        assert!(find(copy.name()).is_none(), "the names of the parent are not the child's");
+        let file = copy.as_fd().try_clone_to_owned().expect("a descriptor");
+        std::fs::File::from(file).write_all(b"x").expect("written");
+        // Neither locks anything that a thread of the parent may have held.
+        drop((copy, handle));
+        let own = Handle::new(UnixStream::pair().expect("a pair").1.into());
+        assert!(find(own.name()).is_some());
+    }));
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("read");
+    assert_eq!(text, "x", "the child's copies are closed");
+}

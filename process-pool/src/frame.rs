@@ -171,9 +171,10 @@ pub(crate) fn write_names(names: impl IntoIterator<Item = Name>, into: &mut Vec<
 }
 
 /// Reads names of handles. Returns `None` if the body has no whole number of names.
-pub(crate) fn read_names(body: &[u8]) -> Option<&[Name]> {
-    let (names, rest) = body.as_chunks();
-    rest.is_empty().then_some(names)
+pub(crate) fn read_names(body: &[u8]) -> Option<Vec<Name>> {
+    let names = body.chunks_exact(size_of::<Name>());
+    let is_whole = names.remainder().is_empty();
+    is_whole.then(|| names.filter_map(|name| name.try_into().ok()).collect())
 }
 
 /// Returns the bytes that announce an [`Adopt`](ReplyKind::Adopt) with this many names between the records of a batch.

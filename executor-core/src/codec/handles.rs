@@ -15,7 +15,7 @@
 //! # #[cfg(unix)] {
 //! use executor_core::codec::{self, handles::{self, Handle}};
 //!
-//! let (_reader, writer) = std::io::pipe()?;
+//! let (_reader, writer) = std::os::unix::net::UnixStream::pair()?;
 //! let handle = Handle::new(writer.into());
 //! let mut bytes = Vec::new();
 //! let (encoded, attached) = handles::collect(|| codec::encode(&handle, &mut bytes));

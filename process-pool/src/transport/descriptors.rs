@@ -64,7 +64,7 @@ impl AsFd for Channel {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{PipeWriter, Read};
+    use std::{io::Read, os::unix::net::UnixStream};
 
     use super::*;
 
@@ -74,13 +74,13 @@ mod tests {
     }
 
     /// Sends the writing end of a pipe this many times, and closes it here.
-    fn push(from: &Channel, count: usize) -> io::PipeReader {
-        let (reader, writer) = io::pipe().expect("a pipe");
+    fn push(from: &Channel, count: usize) -> UnixStream {
+        let (reader, writer) = UnixStream::pair().expect("a pair");
         assert_eq!(from.push(&vec![writer.as_fd(); count]).expect("sent"), Pushed::Yes);
         reader
     }
 
-    fn is_closed(mut reader: io::PipeReader) -> bool {
+    fn is_closed(mut reader: UnixStream) -> bool {
         reader.read(&mut [0]).is_ok_and(|count| count == 0)
     }
 
@@ -91,7 +91,7 @@ mod tests {
         let Ok(Pulled::All(mut first)) = worker.pull(1) else { panic!("it is there") };
         let Ok(Pulled::All(second)) = worker.pull_blocking(MOST) else { panic!("it is there") };
         let [one, other] = readers;
-        let writer = PipeWriter::from(first.pop().expect("one"));
+        let writer = UnixStream::from(first.pop().expect("one"));
         io::Write::write_all(&mut &writer, b"x").expect("written");
         let mut text = [0];
         (&one).read_exact(&mut text).expect("it is the first pipe");
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_full_socket_is_no_error_and_has_space_after_a_message_was_taken() {
         let (parent, worker) = channel();
-        let file = io::pipe().expect("a pipe").0;
+        let file = UnixStream::pair().expect("a pair").0;
         let mut sent = 0;
         while parent.push(&[file.as_fd()]).expect("no error") == Pushed::Yes {
             sent += 1;
@@ -134,7 +134,7 @@ mod tests {
         let reader = push(&parent, 3);
         drop(worker);
         assert!(is_closed(reader), "the kernel has closed what was on its way");
-        assert!(parent.push(&[io::pipe().expect("a pipe").0.as_fd()]).is_err());
+        assert!(parent.push(&[UnixStream::pair().expect("a pair").0.as_fd()]).is_err());
         assert!(parent.pull(1).is_err());
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use executor_core::{
     Error, ErrorKind, TaskId,
-    codec::handles,
+    codec::handles::{self, Handles},
     fork,
     function::{Address, BuildId, Entry, batch, outcome},
     host::HostId,
@@ -249,11 +249,8 @@ impl Worker {
                 end_group();
             }
             let handles = handles::take_results();
-            if !handles.is_empty()
-                && let Err(error) = self.descriptors.send(&handles, &mut *self.port, Place::BeforeOutcome(sequence))?
-            {
-                self.reply.clear();
-                outcome::write_error(&error, &mut self.reply);
+            if !handles.is_empty() {
+                self.send_handles(&handles, sequence)?;
             }
             self.send_reply(ReplyKind::Outcome, sequence)?;
             // The caller already has the outcome, so this delays nothing.
@@ -262,6 +259,16 @@ impl Worker {
             self.run_batch(request, found, &remote)?;
         }
         self.spare = Some(remote);
+        Ok(())
+    }
+
+    /// Sends the handles of the outcome. If that is not possible, an error becomes the outcome.
+    #[cold]
+    fn send_handles(&mut self, handles: &Handles, sequence: u64) -> io::Result<()> {
+        if let Err(error) = self.descriptors.send(handles, &mut *self.port, Place::BeforeOutcome(sequence))? {
+            self.reply.clear();
+            outcome::write_error(&error, &mut self.reply);
+        }
         Ok(())
     }
 

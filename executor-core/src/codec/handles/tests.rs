@@ -1,7 +1,7 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use super::*;
 use crate::{ErrorKind, codec};
 
 fn handle() -> Handle {
-    let (_, writer) = std::io::pipe().expect("a pipe");
+    let (_, writer) = UnixStream::pair().expect("a pair");
     Handle::new(writer.into())
 }
 
@@ -27,7 +27,7 @@ fn encode<T: crate::Payload>(value: &T) -> (Vec<u8>, Handles) {
 
 #[test]
 fn a_handle_is_found_by_the_name_that_was_encoded() {
-    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let (mut reader, writer) = UnixStream::pair().expect("a pair");
     let handle = Handle::new(writer.into());
     let (bytes, handles) = encode(&("left".to_string(), handle.clone(), 7u8));
     assert_eq!(handles.iter().collect::<Vec<_>>(), [&handle]);
@@ -142,14 +142,14 @@ fn an_adopted_handle_lives_until_it_is_forgotten() {
 #[test]
 fn a_handle_that_is_received_again_is_the_one_that_lives() {
     let first = handle();
-    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let (mut reader, writer) = UnixStream::pair().expect("a pair");
     let again = Handle::received(first.name(), writer.into());
     assert_eq!(again.instance(), first.instance());
     assert_eq!(reader.read(&mut [0]).expect("read"), 0, "the second descriptor was closed");
     let name = first.name();
     drop((first, again));
     assert!(find(name).is_none());
-    let later = Handle::received(name, OwnedFd::from(std::io::pipe().expect("a pipe").1));
+    let later = Handle::received(name, OwnedFd::from(UnixStream::pair().expect("a pair").1));
     assert!(find(name).is_some_and(|found| found.instance() == later.instance()));
 }
 
@@ -194,7 +194,7 @@ fn a_name_whose_descriptor_could_not_be_received_says_which_limit_to_raise() {
     forget(name);
     assert_eq!(resolve(name).expect_err("it is gone"), Missing::NotSent);
     lose(name);
-    adopt(Handle::received(name, OwnedFd::from(std::io::pipe().expect("a pipe").1)));
+    adopt(Handle::received(name, OwnedFd::from(UnixStream::pair().expect("a pair").1)));
     resolve(name).expect("it was received after all");
     forget(name);
     assert_eq!(resolve(name).expect_err("it is gone"), Missing::NotSent);

@@ -52,7 +52,7 @@ impl WorkerHandle {
             ReplyKind::Adopt => self.on_handles(reply.sequence, &body).map(|()| ReplyEffect::Progress),
             ReplyKind::Lost => {
                 let names = read_names(&body).ok_or(ProtocolError)?;
-                if self.carried.lose(names) { Ok(ReplyEffect::Progress) } else { Err(ProtocolError) }
+                if self.carried.lose(&names) { Ok(ReplyEffect::Progress) } else { Err(ProtocolError) }
             }
             kind if !self.expects(kind == ReplyKind::Outcomes) => Err(ProtocolError),
             ReplyKind::Outcome | ReplyKind::Outcomes => match self.on_outcome(reply.sequence, body, now)? {

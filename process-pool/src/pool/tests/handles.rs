@@ -1,8 +1,8 @@
 //! Tests of the handles of tasks: what a worker is sent, and what it may send.
 
 use std::{
-    io::{self, PipeReader, Read},
-    os::fd::AsFd,
+    io::Read,
+    os::{fd::AsFd, unix::net::UnixStream},
 };
 
 use executor_core::codec::handles::Handle;
@@ -57,16 +57,16 @@ impl Carrying {
     }
 }
 
-fn pipe() -> (PipeReader, Handle) {
-    let (reader, writer) = io::pipe().expect("a pipe");
+fn pair() -> (UnixStream, Handle) {
+    let (reader, writer) = UnixStream::pair().expect("a pair");
     (reader, Handle::new(writer.into()))
 }
 
 fn handle() -> Handle {
-    pipe().1
+    pair().1
 }
 
-fn is_closed(mut reader: PipeReader) -> bool {
+fn is_closed(mut reader: UnixStream) -> bool {
     reader.read(&mut [0]).is_ok_and(|count| count == 0)
 }
 
@@ -100,7 +100,7 @@ fn a_replaced_worker_is_sent_everything_again() {
 fn a_withdrawn_task_leaves_nothing_that_the_next_one_could_take_for_its_own() {
     let mut pool = Carrying::new(&[4]);
     pool.submit(vec![handle()]);
-    let (reader, withdrawn) = pipe();
+    let (reader, withdrawn) = pair();
     pool.submit(vec![withdrawn]);
     let sequence = pool.bench.worker(0).in_flight().back().expect("two").sequence;
     assert!(pool.pulls(0, 1) && pool.pulls(0, 1));
@@ -120,7 +120,7 @@ fn a_withdrawn_task_leaves_nothing_that_the_next_one_could_take_for_its_own() {
 fn a_task_that_is_cancelled_in_the_queue_drops_its_handles_before_its_turn() {
     let mut pool = Carrying::new(&[1]);
     pool.submit(Vec::new());
-    let (reader, waiting) = pipe();
+    let (reader, waiting) = pair();
     pool.submit(vec![waiting]);
     assert_eq!(pool.bench.waiting(), [2]);
     assert!(pool.results[1].cancel());
@@ -276,7 +276,7 @@ proptest! {
     fn names_without_their_descriptors_are_refused_and_every_descriptor_is_closed(steps in vec(sends(), 0..40)) {
         let mut pool = Carrying::new(&[16]);
         (0..10).for_each(|_| pool.submit(Vec::new()));
-        let (reader, sent) = pipe();
+        let (reader, sent) = pair();
         let now = pool.bench.now;
         let (mut messages, mut received, mut done) = (std::collections::VecDeque::new(), 0, 0_u8);
         for step in steps {
