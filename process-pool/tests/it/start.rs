@@ -222,7 +222,7 @@ fn limit_files(files: u64) {
 #[test]
 fn a_pool_without_a_supervisor_is_an_error_and_leaves_nothing() {
     // No process has so many free addresses in one piece.
-    let size = (usize::MAX / 4 * 3 & !0xffff).to_string();
+    let size = ((usize::MAX / 4 * 3) & !0xffff).to_string();
     programs::succeeds("has_no_threads", &[("RUST_MIN_STACK", &size)]);
 }
 

@@ -7,7 +7,7 @@ use thread_pool::ThreadPoolExecutor;
 #[test]
 fn building_a_pool_without_any_thread_is_an_error_with_the_cause() {
     // No process has so many free addresses in one piece.
-    const STACK: usize = usize::MAX / 4 * 3 & !0xffff;
+    const STACK: usize = (usize::MAX / 4 * 3) & !0xffff;
     let error = ThreadPoolExecutor::builder().max_workers(2).stack_size(STACK).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Other);
     assert!(error.to_string().contains("refused to start a thread: "), "{error}");
