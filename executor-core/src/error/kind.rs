@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// ([`Cancelled`](Self::Cancelled)), `BrokenExecutor` ([`WorkerDied`](Self::WorkerDied), [`Broken`](Self::Broken)),
 /// `InvalidStateError` ([`InvalidState`](Self::InvalidState)), `PicklingError` ([`Encode`](Self::Encode),
 /// [`Decode`](Self::Decode)), `RuntimeError` ([`ShutDown`](Self::ShutDown)), `queue.Full`
-/// ([`QueueFull`](Self::QueueFull)) and `ValueError` ([`InvalidArgument`](Self::InvalidArgument)).
+/// ([`QueueFull`](Self::QueueFull)), `ValueError` ([`InvalidArgument`](Self::InvalidArgument)), `queue.ShutDown` and
+/// `EOFError` ([`Closed`](Self::Closed)).
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,6 +50,13 @@ pub enum ErrorKind {
     InvalidState,
     /// An option or argument is never valid, such as zero workers.
     InvalidArgument,
+    /// A queue is closed and empty, or the other end of a connection is gone.
+    Closed,
+    /// A process died while it held a lock, or with items of a queue that it had not finished. What they protect or
+    /// describe may be half done.
+    Abandoned,
+    /// The system cannot do this, such as sharing an object between processes on a system other than Linux.
+    Unsupported,
     /// Any other error, such as one of the operating system.
     Other,
 }

@@ -1,0 +1,240 @@
+//! What all objects have in common: their memory, the file by which other processes open it, and the membership of this
+//! process in the roster of those that share it.
+
+use std::sync::Arc;
+use std::{
+    any::type_name,
+    ffi::CStr,
+    fmt,
+    sync::atomic::Ordering::{Acquire, Release},
+};
+#[cfg(target_os = "linux")]
+use std::{collections::HashMap, sync::Weak};
+
+use executor_core::Error;
+use parking_lot::Mutex;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{errors, memory::SharedMemory, roster::Member, sys::File};
+
+/// Where the identity of an object lies in its memory, and where its own state begins.
+const IDENTITY: usize = 0;
+pub(crate) const STATE: usize = 64;
+
+/// What an object is.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// As messages name it.
+    pub(crate) name: &'static str,
+    /// As lists of mappings name it.
+    pub(crate) file: &'static CStr,
+    /// How many bytes of its memory every process maps.
+    pub(crate) length: usize,
+}
+
+/// An object, as this process has it. All handles of the object in this process share it.
+pub(crate) struct Object {
+    pub(crate) memory: SharedMemory,
+    pub(crate) member: Member,
+    file: File,
+    kind: &'static Kind,
+    /// Which values it holds.
+    content: u64,
+}
+
+impl Object {
+    /// Makes an object of zeros. `content` is the [fingerprint] of the values that it holds.
+    pub(crate) fn create(
+        kind: &'static Kind,
+        content: u64,
+        set_up: impl FnOnce(&Object),
+    ) -> Result<Arc<Object>, Error> {
+        Object::create_of_length(kind, content, kind.length, set_up)
+    }
+
+    /// Makes an object of another length than usual.
+    pub(crate) fn create_of_length(
+        kind: &'static Kind,
+        content: u64,
+        length: usize,
+        set_up: impl FnOnce(&Object),
+    ) -> Result<Arc<Object>, Error> {
+        let member = Member::home()?;
+        let (memory, file) = SharedMemory::create(kind.file, length)
+            .map_err(|error| errors::from_system(&format!("make a {}", kind.name), &error))?;
+        let object = Object { memory, member, file, kind, content };
+        set_up(&object);
+        // ORDERING: Release pairs with the Acquire of a process that opens the object.
+        object.memory.word(IDENTITY).store(identity(kind, content), Release);
+        let object = Arc::new(object);
+        open_objects::remember(&object);
+        Ok(object)
+    }
+
+    /// Opens what another process has made.
+    fn open(kind: &'static Kind, content: u64, parts: Parts) -> Result<Arc<Object>, Error> {
+        if let Some(object) = open_objects::find(&parts.file) {
+            // The same name is the same file, so this is another type only if the bytes are not what they were.
+            return if object.is(kind, content) { Ok(object) } else { Err(another_type(kind)) };
+        }
+        let member = Member::join(parts.roster)?;
+        let failed = |error| errors::from_system(&format!("open a {}", kind.name), &error);
+        let memory = SharedMemory::map_whole(&parts.file, kind.length).map_err(failed)?;
+        // ORDERING: Acquire pairs with the Release in `create`.
+        if memory.word(IDENTITY).load(Acquire) != identity(kind, content) {
+            return Err(another_type(kind));
+        }
+        let object = Arc::new(Object { memory, member, file: parts.file, kind, content });
+        open_objects::remember(&object);
+        Ok(object)
+    }
+
+    /// Fails in a forked child.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.member.is_here() { Ok(()) } else { Err(errors::forked(self.kind.name)) }
+    }
+
+    /// Returns how messages name it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.kind.name
+    }
+
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn is(&self, kind: &'static Kind, content: u64) -> bool {
+        std::ptr::eq(self.kind, kind) && self.content == content
+    }
+
+    /// Decodes an object, which must be of this kind and hold such values.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        kind: &'static Kind,
+        content: u64,
+    ) -> Result<Arc<Object>, D::Error> {
+        Object::open(kind, content, Parts::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Parts { roster: self.member.socket(), file: self.file.clone() }.serialize(serializer)
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object").field("kind", &self.kind.name).field("member", &self.member).finish_non_exhaustive()
+    }
+}
+
+/// What travels.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    roster: File,
+    file: File,
+}
+
+#[cold]
+fn another_type(kind: &Kind) -> Error {
+    errors::invalid_argument(format!(
+        "this is not a {} of this type, but another object or one of other values",
+        kind.name
+    ))
+}
+
+/// Returns a number that tells the types of values apart, and is the same in every process of a program.
+pub(crate) fn fingerprint<T>() -> u64 {
+    hash(type_name::<T>(), (size_of::<T>() as u64) << 8 | align_of::<T>() as u64)
+}
+
+/// Never zero, which is the identity of memory that nothing was written to.
+fn identity(kind: &Kind, content: u64) -> u64 {
+    hash(kind.name, content) | 1
+}
+
+/// FNV-1a, whose result does not depend on the process.
+fn hash(text: &str, number: u64) -> u64 {
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    text.bytes().chain(number.to_le_bytes()).fold(START, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+}
+
+/// The objects that live in this process, by the names of their files, so that an object that is received again is
+/// mapped once.
+#[cfg(target_os = "linux")]
+mod open_objects {
+    use executor_core::codec::handles::Name;
+
+    use super::{Arc, File, HashMap, Mutex, Object, Weak};
+
+    static OPEN: Mutex<Option<HashMap<Name, Weak<Object>>>> = Mutex::new(None);
+
+    pub(super) fn find(file: &File) -> Option<Arc<Object>> {
+        let open = OPEN.lock();
+        let found = open.as_ref()?.get(&file.name())?.upgrade();
+        drop(open);
+        found.filter(|object| object.member.is_here())
+    }
+
+    pub(super) fn remember(object: &Arc<Object>) {
+        let mut open = OPEN.lock();
+        open.get_or_insert_with(HashMap::new).insert(object.file.name(), Arc::downgrade(object));
+    }
+
+    impl Drop for Object {
+        fn drop(&mut self) {
+            if !self.member.is_here() {
+                return;
+            }
+            let mut open = OPEN.lock();
+            if let Some(open) = open.as_mut() {
+                let name = self.file.name();
+                // Another instance may have the name by now.
+                if open.get(&name).is_some_and(|known| std::ptr::eq(known.as_ptr(), self)) {
+                    open.remove(&name);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod open_objects {
+    use super::{Arc, File, Object};
+
+    pub(super) fn find(_: &File) -> Option<Arc<Object>> {
+        None
+    }
+
+    pub(super) fn remember(_: &Arc<Object>) {}
+}
+
+/// Makes a type that consists of an [`Object`] a handle that is cloned, travels and is shown.
+macro_rules! impl_handle {
+    ($type:ident $(<$value:ident: $bound:path>)?, $kind:expr, $content:expr) => {
+        impl$(<$value: $bound>)? Clone for $type$(<$value>)? {
+            /// Returns another handle of the same object.
+            fn clone(&self) -> Self {
+                Self::with(self.object.clone())
+            }
+        }
+
+        impl$(<$value: $bound>)? serde::Serialize for $type$(<$value>)? {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.object.serialize(serializer)
+            }
+        }
+
+        impl<'de $(, $value: $bound)?> serde::Deserialize<'de> for $type$(<$value>)? {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let object = crate::object::Object::deserialize(deserializer, $kind, $content)?;
+                Ok(Self::with(object))
+            }
+        }
+    };
+}
+pub(crate) use impl_handle;

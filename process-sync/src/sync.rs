@@ -1,0 +1,21 @@
+//! Atomics, shared memory and the membership of a process: the real ones, or, under `--cfg loom`, those of the model
+//! checker.
+
+#[cfg(loom)]
+pub(crate) use crate::modelled::*;
+#[cfg(not(loom))]
+pub(crate) use real::*;
+
+#[cfg(not(loom))]
+mod real {
+    pub(crate) use std::sync::atomic::{AtomicU32, fence};
+
+    pub(crate) use crate::{memory::SharedMemory, roster::Member};
+
+    /// How often a thread looks at a lock before it sleeps.
+    pub(crate) const SPINS: u32 = 100;
+
+    pub(crate) fn pause() {
+        std::hint::spin_loop();
+    }
+}

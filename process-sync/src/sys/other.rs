@@ -1,0 +1,171 @@
+//! Other systems: the threads of one process share ordinary memory, and sleep on a table of condition variables.
+#![allow(unsafe_code)]
+
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc},
+    ffi::CStr,
+    io,
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicU32,
+        Ordering::{Relaxed, SeqCst},
+    },
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+/// What would travel to another process, and cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct File;
+
+/// Why an object of this system stays in its process.
+pub(crate) const UNSUPPORTED: &str =
+    "it is shared by the threads of one process on this system: objects go to other processes only on Linux";
+
+impl Serialize for File {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(ser::Error::custom(UNSUPPORTED))
+    }
+}
+
+impl<'de> Deserialize<'de> for File {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<File, D::Error> {
+        Err(de::Error::custom(UNSUPPORTED))
+    }
+}
+
+pub(crate) fn create(_: &CStr, _: usize) -> io::Result<File> {
+    Ok(File)
+}
+
+pub(crate) fn grow(_: &File, _: usize) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn length_of(_: &File) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn give_back(_: &File, _: usize, _: usize) {}
+
+/// Memory of this process, of zeros.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: it is plain memory that is not bound to a thread, and this type never accesses it.
+unsafe impl Send for Mapping {}
+// SAFETY: as above. Code that accesses the memory through the pointer is responsible for the order of the accesses.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Allocates `length` bytes. Each call returns other memory, so a part of an object is mapped once.
+    pub(crate) fn map(_: &File, _: usize, length: usize) -> io::Result<Mapping> {
+        const PAGE: usize = 4096;
+        let layout = Layout::from_size_align(length, PAGE).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        if length == 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the layout has a size.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Mapping { start, layout })
+    }
+
+    #[inline]
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    #[inline]
+    pub(crate) fn length(&self) -> usize {
+        self.layout.size()
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: it was allocated with this layout, and nothing borrows from it any more.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+    }
+}
+
+/// Where the threads sleep whose words have the same hash.
+struct Bed {
+    sleepers: Mutex<usize>,
+    woken: Condvar,
+}
+
+const BEDS: usize = 64;
+
+fn bed_of(word: &AtomicU32) -> &'static Bed {
+    static TABLE: [Bed; BEDS] = [const { Bed { sleepers: Mutex::new(0), woken: Condvar::new() } }; BEDS];
+    &TABLE[(std::ptr::from_ref(word).addr() >> 2) % BEDS]
+}
+
+/// Sleeps until another thread wakes this word, or until the time is over. Returns immediately if the word does not hold
+/// the expected value. May return without a reason.
+pub(crate) fn sleep_on(word: &AtomicU32, expected: u32, time: Duration) {
+    let bed = bed_of(word);
+    let mut sleepers = bed.sleepers.lock();
+    // ORDERING: the lock orders this load with the one in `wake`, whose caller has changed the word before.
+    if word.load(Relaxed) == expected {
+        *sleepers += 1;
+        bed.woken.wait_for(&mut sleepers, time);
+        *sleepers -= 1;
+    }
+}
+
+/// Wakes all threads that sleep on this word or on others with the same hash, and returns how many those are.
+pub(crate) fn wake(word: &AtomicU32, _: u32) -> usize {
+    let bed = bed_of(word);
+    let sleepers = bed.sleepers.lock();
+    // ORDERING: a wake-up is rare, and the strongest order needs no argument.
+    let _ = word.load(SeqCst);
+    bed.woken.notify_all();
+    *sleepers
+}
+
+pub(crate) fn lacks_descriptors(_: &io::Error) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::*;
+
+    #[test]
+    fn a_sleeper_is_woken_and_a_sleep_ends_with_its_time() {
+        let word = Arc::new(AtomicU32::new(0));
+        sleep_on(&word, 0, Duration::from_millis(1));
+        sleep_on(&word, 1, Duration::from_secs(1000));
+        let sleeper = thread::spawn({
+            let word = word.clone();
+            move || {
+                while word.load(SeqCst) == 0 {
+                    sleep_on(&word, 0, Duration::from_secs(1000));
+                }
+            }
+        });
+        while wake(&word, 1) == 0 {
+            thread::yield_now();
+        }
+        word.store(1, SeqCst);
+        wake(&word, 1);
+        sleeper.join().expect("it was woken");
+    }
+
+    #[test]
+    fn memory_begins_with_zeros_at_a_page() {
+        let memory = Mapping::map(&File, 0, 8192).expect("memory");
+        assert!(memory.length() == 8192 && memory.start().addr().get() % 4096 == 0);
+        // SAFETY: it is the first byte of the memory.
+        assert_eq!(unsafe { memory.start().read() }, 0);
+        assert!(Mapping::map(&File, 0, 0).is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests of the public interface, between threads and between processes that are killed.
+#![cfg(target_os = "linux")]
+
+mod arguments;
+mod barrier;
+mod condition;
+mod event;
+mod locks;
+mod memory;
+mod semaphore;
+mod support;

@@ -1,0 +1,2 @@
+use crate::support::Role;
+pub const ROLES: &[(&str, Role)] = &[];
