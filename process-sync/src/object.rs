@@ -6,6 +6,7 @@ use std::{
     any::type_name,
     ffi::CStr,
     fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
     sync::atomic::Ordering::{Acquire, Release},
 };
 #[cfg(target_os = "linux")]
@@ -118,6 +119,10 @@ impl Object {
         Object::open(kind, content, Parts::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
+
+// A panic leaves every state whole, and releases what was held.
+impl UnwindSafe for Object {}
+impl RefUnwindSafe for Object {}
 
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
