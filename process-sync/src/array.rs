@@ -19,7 +19,7 @@ use crate::{
     object::{Kind, Object, STATE, fingerprint, impl_handle},
 };
 
-static KIND: Kind = Kind { name: "array", file: c"concurrent-futures-array", length: 4096 };
+static KIND: Kind = Kind { name: "array", file: c"concurrent-futures-array", length: 4096, is_mapped_whole: true };
 
 const WORD: OwnedLock = OwnedLock::at(STATE);
 /// The number of elements.

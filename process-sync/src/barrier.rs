@@ -12,7 +12,8 @@ use crate::{
     waiting::{Attempt, Sleep, wait_until},
 };
 
-static KIND: Kind = Kind { name: "barrier", file: c"concurrent-futures-barrier", length: 12288 };
+static KIND: Kind =
+    Kind { name: "barrier", file: c"concurrent-futures-barrier", length: 12288, is_mapped_whole: false };
 
 /// The processes whose threads wait, and these words.
 const LEDGER: Ledger<6> = Ledger::at(STATE);

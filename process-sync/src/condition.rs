@@ -18,7 +18,8 @@ use crate::{
     waiting::Sleep,
 };
 
-static KIND: Kind = Kind { name: "condition", file: c"concurrent-futures-condition", length: 32768 };
+static KIND: Kind =
+    Kind { name: "condition", file: c"concurrent-futures-condition", length: 32768, is_mapped_whole: false };
 
 /// How many threads can wait at the same time.
 const MOST: usize = 500;

@@ -19,7 +19,7 @@ use crate::{
     waiting::Sleep,
 };
 
-static KIND: Kind = Kind { name: "event", file: c"concurrent-futures-event", length: 4096 };
+static KIND: Kind = Kind { name: "event", file: c"concurrent-futures-event", length: 4096, is_mapped_whole: false };
 
 /// ```text
 /// bits 31 to 2      bit 1      bit 0

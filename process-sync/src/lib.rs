@@ -21,6 +21,10 @@ mod monitor;
 #[cfg(not(loom))]
 mod object;
 #[cfg(not(loom))]
+mod place;
+#[cfg(not(loom))]
+mod queue;
+#[cfg(not(loom))]
 mod roster;
 #[cfg(not(loom))]
 mod semaphore;
@@ -47,6 +51,8 @@ pub use condition::Condition;
 pub use event::Event;
 #[cfg(not(loom))]
 pub use lock::{Guard, Lock, RGuard, RLock, ReadGuard, RwLock, WriteGuard};
+#[cfg(not(loom))]
+pub use queue::{JoinableQueue, Queue, QueueBuilder, SimpleQueue};
 #[cfg(not(loom))]
 pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 #[cfg(not(loom))]

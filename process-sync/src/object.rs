@@ -1,13 +1,15 @@
 //! What all objects have in common: their memory, the file by which other processes open it, and the membership of this
 //! process in the roster of those that share it.
 
-use std::sync::Arc;
 use std::{
-    any::type_name,
+    any::{Any, type_name},
     ffi::CStr,
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
-    sync::atomic::Ordering::{Acquire, Release},
+    sync::{
+        Arc, OnceLock,
+        atomic::Ordering::{Acquire, Release},
+    },
 };
 #[cfg(target_os = "linux")]
 use std::{collections::HashMap, sync::Weak};
@@ -16,7 +18,12 @@ use executor_core::Error;
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{errors, memory::SharedMemory, roster::Member, sys::File};
+use crate::{
+    errors,
+    memory::SharedMemory,
+    roster::Member,
+    sys::{self, File},
+};
 
 /// Where the identity of an object lies in its memory, and where its own state begins.
 const IDENTITY: usize = 0;
@@ -29,8 +36,10 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// As lists of mappings name it.
     pub(crate) file: &'static CStr,
-    /// How many bytes of its memory every process maps.
+    /// How many bytes of its memory every process maps, at least.
     pub(crate) length: usize,
+    /// Whether every process maps all of its memory.
+    pub(crate) is_mapped_whole: bool,
 }
 
 /// An object, as this process has it. All handles of the object in this process share it.
@@ -41,6 +50,8 @@ pub(crate) struct Object {
     kind: &'static Kind,
     /// Which values it holds.
     content: u64,
+    /// What this process keeps with it, such as further mappings.
+    local: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Object {
@@ -53,17 +64,37 @@ impl Object {
         Object::create_of_length(kind, content, kind.length, set_up)
     }
 
-    /// Makes an object of another length than usual.
+    /// Makes an object of another length than usual, which is mapped as a whole.
     pub(crate) fn create_of_length(
         kind: &'static Kind,
         content: u64,
         length: usize,
         set_up: impl FnOnce(&Object),
     ) -> Result<Arc<Object>, Error> {
+        Object::create_of_lengths(kind, content, (length, length), set_up)
+    }
+
+    /// Makes an object whose file is longer than what every process maps.
+    pub(crate) fn create_with_file(
+        kind: &'static Kind,
+        content: u64,
+        length: usize,
+        set_up: impl FnOnce(&Object),
+    ) -> Result<Arc<Object>, Error> {
+        Object::create_of_lengths(kind, content, (kind.length, length), set_up)
+    }
+
+    fn create_of_lengths(
+        kind: &'static Kind,
+        content: u64,
+        (mapped, length): (usize, usize),
+        set_up: impl FnOnce(&Object),
+    ) -> Result<Arc<Object>, Error> {
         let member = Member::home()?;
-        let (memory, file) = SharedMemory::create(kind.file, length)
-            .map_err(|error| errors::from_system(&format!("make a {}", kind.name), &error))?;
-        let object = Object { memory, member, file, kind, content };
+        let failed = |error| errors::from_system(&format!("make a {}", kind.name), &error);
+        let file = sys::create(kind.file, length).map_err(failed)?;
+        let memory = SharedMemory::map(&file, 0, mapped).map_err(failed)?;
+        let object = Object { memory, member, file, kind, content, local: OnceLock::new() };
         set_up(&object);
         // ORDERING: Release pairs with the Acquire of a process that opens the object.
         object.memory.word(IDENTITY).store(identity(kind, content), Release);
@@ -73,19 +104,20 @@ impl Object {
     }
 
     /// Opens what another process has made.
-    fn open(kind: &'static Kind, content: u64, parts: Parts) -> Result<Arc<Object>, Error> {
+    pub(crate) fn open(kind: &'static Kind, content: u64, parts: Parts) -> Result<Arc<Object>, Error> {
         if let Some(object) = open_objects::find(&parts.file) {
             // The same name is the same file, so this is another type only if the bytes are not what they were.
             return if object.is(kind, content) { Ok(object) } else { Err(another_type(kind)) };
         }
         let member = Member::join(parts.roster)?;
         let failed = |error| errors::from_system(&format!("open a {}", kind.name), &error);
-        let memory = SharedMemory::map_whole(&parts.file, kind.length).map_err(failed)?;
+        let length = if kind.is_mapped_whole { sys::length_of(&parts.file).map_err(failed)? } else { kind.length };
+        let memory = SharedMemory::map(&parts.file, 0, length.max(kind.length)).map_err(failed)?;
         // ORDERING: Acquire pairs with the Release in `create`.
         if memory.word(IDENTITY).load(Acquire) != identity(kind, content) {
             return Err(another_type(kind));
         }
-        let object = Arc::new(Object { memory, member, file: parts.file, kind, content });
+        let object = Arc::new(Object { memory, member, file: parts.file, kind, content, local: OnceLock::new() });
         open_objects::remember(&object);
         Ok(object)
     }
@@ -101,9 +133,14 @@ impl Object {
         self.kind.name
     }
 
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Returns what this process keeps with the object, which is made at the first call.
+    pub(crate) fn local<L: Any + Send + Sync>(&self, make: impl FnOnce() -> L) -> &L {
+        let local = self.local.get_or_init(|| Box::new(make()));
+        local.downcast_ref().expect("a kind of object keeps one type")
     }
 
     fn is(&self, kind: &'static Kind, content: u64) -> bool {
@@ -138,7 +175,7 @@ impl fmt::Debug for Object {
 
 /// What travels.
 #[derive(Serialize, Deserialize)]
-struct Parts {
+pub(crate) struct Parts {
     roster: File,
     file: File,
 }

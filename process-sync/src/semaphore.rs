@@ -12,9 +12,14 @@ use crate::{
     waiting::{Attempt, Sleep, wait_until},
 };
 
-static KIND: Kind = Kind { name: "semaphore", file: c"concurrent-futures-semaphore", length: 12288 };
-static BOUNDED_KIND: Kind =
-    Kind { name: "bounded semaphore", file: c"concurrent-futures-semaphore", length: KIND.length };
+static KIND: Kind =
+    Kind { name: "semaphore", file: c"concurrent-futures-semaphore", length: 12288, is_mapped_whole: false };
+static BOUNDED_KIND: Kind = Kind {
+    name: "bounded semaphore",
+    file: c"concurrent-futures-semaphore",
+    length: KIND.length,
+    is_mapped_whole: false,
+};
 
 /// The processes with permits, and these words.
 const LEDGER: Ledger<4> = Ledger::at(STATE);

@@ -15,7 +15,7 @@ use crate::{
     thread,
 };
 
-static KIND: Kind = Kind { name: "value", file: c"concurrent-futures-value", length: 4096 };
+static KIND: Kind = Kind { name: "value", file: c"concurrent-futures-value", length: 4096, is_mapped_whole: true };
 
 /// The thread that runs an update, which only the holder of the monitor writes.
 const UPDATER: usize = STATE;

@@ -7,7 +7,7 @@ use executor_core::{Error, deadline};
 use super::{owned::OwnedLock, word::OnDeath};
 use crate::object::{Kind, Object, STATE, impl_handle};
 
-static KIND: Kind = Kind { name: "lock", file: c"concurrent-futures-lock", length: 4096 };
+static KIND: Kind = Kind { name: "lock", file: c"concurrent-futures-lock", length: 4096, is_mapped_whole: false };
 
 const WORD: OwnedLock = OwnedLock::at(STATE);
 

@@ -20,7 +20,8 @@ use crate::{
     waiting::{Attempt, Sleep, wait_until},
 };
 
-static KIND: Kind = Kind { name: "reader-writer lock", file: c"concurrent-futures-rwlock", length: 12288 };
+static KIND: Kind =
+    Kind { name: "reader-writer lock", file: c"concurrent-futures-rwlock", length: 12288, is_mapped_whole: false };
 
 /// The readers, and these words.
 const LEDGER: Ledger<6> = Ledger::at(STATE);

@@ -8,7 +8,6 @@
 mod copy;
 
 use std::{
-    ffi::CStr,
     io,
     sync::atomic::{AtomicU32, AtomicU64},
     time::Duration,
@@ -21,12 +20,6 @@ use crate::sys::{self, File, Mapping};
 pub(crate) struct SharedMemory(Mapping);
 
 impl SharedMemory {
-    /// Makes shared memory of zeros, and the file by which another process opens it.
-    pub(crate) fn create(name: &CStr, length: usize) -> io::Result<(SharedMemory, File)> {
-        let file = sys::create(name, length)?;
-        Ok((SharedMemory::map(&file, 0, length)?, file))
-    }
-
     /// Maps a part of a file.
     ///
     /// # Errors
@@ -34,16 +27,6 @@ impl SharedMemory {
     /// If the file does not have these bytes, or could lose them.
     pub(crate) fn map(file: &File, offset: usize, length: usize) -> io::Result<SharedMemory> {
         Ok(SharedMemory(Mapping::map(file, offset, length)?))
-    }
-
-    /// Maps a whole file.
-    ///
-    /// # Errors
-    ///
-    /// If the file has fewer than `least` bytes, or could lose them.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-    pub(crate) fn map_whole(file: &File, least: usize) -> io::Result<SharedMemory> {
-        SharedMemory::map(file, 0, sys::length_of(file)?.max(least))
     }
 
     #[inline]
@@ -120,7 +103,7 @@ mod tests {
     use super::*;
 
     fn memory() -> SharedMemory {
-        SharedMemory::create(c"test", 4096).expect("memory").0
+        SharedMemory::map(&sys::create(c"test", 4096).expect("a file"), 0, 4096).expect("memory")
     }
 
     #[test]

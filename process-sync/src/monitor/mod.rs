@@ -50,6 +50,7 @@ impl<S> Copy for Monitor<S> {}
 
 impl<S: Pod> Monitor<S> {
     /// A monitor at an offset that is a multiple of 64.
+    #[cfg_attr(not(loom), allow(dead_code))]
     pub(crate) const fn at(at: usize) -> Monitor<S> {
         Monitor::with_further(at, 0)
     }
@@ -149,6 +150,7 @@ pub(crate) struct Entered<'a, S: Pod> {
 impl<S: Pod> Entered<'_, S> {
     /// Makes the changed state count, by one store.
     #[inline]
+    #[cfg_attr(not(loom), allow(dead_code))]
     pub(crate) fn commit(&mut self) {
         self.commit_with(&[]);
     }

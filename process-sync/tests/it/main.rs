@@ -7,5 +7,6 @@ mod condition;
 mod event;
 mod locks;
 mod memory;
+mod queue;
 mod semaphore;
 mod support;
