@@ -10,6 +10,8 @@ mod condition;
 mod errors;
 #[cfg(not(loom))]
 mod event;
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod faults;
 #[cfg(not(loom))]
 mod ledger;
 mod lock;
