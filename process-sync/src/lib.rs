@@ -22,6 +22,8 @@ mod modelled;
 mod monitor;
 #[cfg(not(loom))]
 mod object;
+#[cfg(all(target_os = "linux", not(loom)))]
+mod pipe;
 #[cfg(not(loom))]
 mod place;
 #[cfg(not(loom))]
@@ -53,6 +55,8 @@ pub use condition::Condition;
 pub use event::Event;
 #[cfg(not(loom))]
 pub use lock::{Guard, Lock, RGuard, RLock, ReadGuard, RwLock, WriteGuard};
+#[cfg(all(target_os = "linux", not(loom)))]
+pub use pipe::{Access, Connection, Listener, Receiver, Sender, pipe, pipe_simplex, wait};
 #[cfg(not(loom))]
 pub use queue::{JoinableQueue, Queue, QueueBuilder, SimpleQueue};
 #[cfg(not(loom))]

@@ -15,7 +15,7 @@ use bytemuck::Pod;
 
 use crate::{
     lock::word::{Answer, LockWord, OnDeath},
-    sync::{Member, SharedMemory, fence},
+    sync::{Member, SharedMemory, fence, pause},
 };
 
 /// The lock, the version, and the two copies, each from a cache line of its own on.
@@ -112,7 +112,7 @@ impl<S: Pod> Monitor<S> {
             if self.look_once(memory, offset, into) {
                 return;
             }
-            std::hint::spin_loop();
+            pause();
         }
         let lock = self.lock(memory, member);
         let answer = lock.acquire(OnDeath::TakeOver, Instant::now().checked_add(LONGEST_LOOK));

@@ -73,11 +73,15 @@ fn a_reader_without_the_lock_sees_a_whole_state_and_never_an_older_one() {
                 (0..2).for_each(|_| increment(&memory, &member));
             }
         });
-        let member = memory.member(1);
-        let [left, right] = MONITOR.look(&memory, &member);
-        assert_eq!(left, right, "a torn state");
-        let [later, _] = MONITOR.look(&memory, &member);
-        assert!(later >= left);
+        // In a thread of its own, because loom does not stop the first thread before its first dependent access.
+        let reader = thread::spawn(move || {
+            let member = memory.member(1);
+            let [left, right] = MONITOR.look(&memory, &member);
+            assert_eq!(left, right, "a torn state");
+            let [later, _] = MONITOR.look(&memory, &member);
+            assert!(later >= left);
+        });
+        reader.join().unwrap();
         writer.join().unwrap();
     });
 }

@@ -7,6 +7,7 @@ mod condition;
 mod event;
 mod locks;
 mod memory;
+mod pipe;
 mod queue;
 mod semaphore;
 mod support;

@@ -19,6 +19,7 @@ pub fn role(name: &str) -> Role {
         crate::condition::ROLES,
         crate::memory::ROLES,
         crate::queue::ROLES,
+        crate::pipe::ROLES,
     ];
     let found = lists.iter().flat_map(|list| list.iter()).find(|(known, _)| *known == name);
     found.unwrap_or_else(|| panic!("no role {name}")).1

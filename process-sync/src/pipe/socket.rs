@@ -1,0 +1,257 @@
+//! Messages of bytes and handles on one end of a socket pair.
+//!
+//! The kernel keeps each message whole. A short one is one packet; the bytes of a long one lie in a file that the packet
+//! carries, so that the length of a message has no limit but memory.
+//!
+//! ```text
+//! byte 0    byte 1               then                             then
+//! LONG      number of handles    the names of the handles         the bytes, unless they are LONG
+//! ```
+
+use std::{
+    cell::Cell,
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::FileExt,
+    },
+    thread::LocalKey,
+    time::{Duration, Instant},
+};
+
+use executor_core::{
+    Error, ErrorKind, Payload,
+    codec::{
+        self,
+        handles::{self, Handle, Handles, Name},
+    },
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, recvmsg, sendmsg,
+    },
+    time::Timespec,
+};
+
+use crate::{errors, sys};
+
+/// The system takes no more descriptors in one packet, and a long message needs one.
+const MOST_HANDLES: usize = 252;
+/// The bytes of a longer message go into a file.
+const LONGEST: usize = 32 << 10;
+const LONG: u8 = 1;
+const HEAD: usize = 2;
+const NAME: usize = size_of::<Name>();
+/// Room for the longest packet, and one byte that shows that a packet is longer.
+const PACKET: usize = HEAD + MOST_HANDLES * NAME + LONGEST + 1;
+/// How long a thread rests if the system takes no more descriptors, of which no event tells.
+const REST: Duration = Duration::from_millis(10);
+
+/// How long a call waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wait {
+    Not,
+    Until(Option<Instant>),
+}
+
+/// Sends a value, and waits for room.
+pub(super) fn send<T: Payload>(socket: BorrowedFd<'_>, value: &T) -> Result<(), Error> {
+    let mut bytes = SENT.try_with(Cell::take).unwrap_or_default();
+    bytes.clear();
+    let (encoded, handles) = handles::collect(|| codec::encode(value, &mut bytes));
+    let sent = encoded.and_then(|()| send_message(socket, &bytes, &handles));
+    keep(&SENT, bytes);
+    sent
+}
+
+/// Receives a value. `None` means that there is none before the deadline.
+pub(super) fn receive<T: Payload>(socket: BorrowedFd<'_>, wait: Wait) -> Result<Option<T>, Error> {
+    let mut packet = RECEIVED.try_with(Cell::take).unwrap_or_default();
+    // It is as long as a packet after the first time.
+    packet.resize(PACKET, 0);
+    let received = receive_message(socket, &mut packet, wait).and_then(|message| {
+        let Some(message) = message else { return Ok(None) };
+        let bytes = match &message.long {
+            Some(bytes) => bytes,
+            None => &packet[message.start..message.end],
+        };
+        let value = codec::decode(bytes);
+        // The value has its own handles now.
+        drop(message.handles);
+        value.map(Some)
+    });
+    keep(&RECEIVED, packet);
+    received
+}
+
+thread_local! {
+    // Buffers that the thread keeps. Code of a value may use another connection meanwhile, which finds empty ones.
+    static SENT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static RECEIVED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+fn keep(kept: &'static LocalKey<Cell<Vec<u8>>>, buffer: Vec<u8>) {
+    if buffer.capacity() <= 2 * PACKET {
+        let _ = kept.try_with(|kept| kept.set(buffer));
+    }
+}
+
+fn send_message(socket: BorrowedFd<'_>, bytes: &[u8], handles: &Handles) -> Result<(), Error> {
+    if handles.len() > MOST_HANDLES {
+        let message = format!("a message with {} descriptors: at most {MOST_HANDLES} go with one", handles.len());
+        return Err(errors::invalid_argument(message));
+    }
+    let failed = |error: io::Error| errors::from_system("send on a connection", &error);
+    let long = if bytes.len() > LONGEST { Some(file_of(bytes).map_err(failed)?) } else { None };
+    let mut head = vec![if long.is_some() { LONG } else { 0 }, handles.len() as u8];
+    handles.iter().for_each(|handle| head.extend_from_slice(&handle.name()));
+    let inline = if long.is_some() { &[] } else { bytes };
+    let files: Vec<BorrowedFd<'_>> = handles.iter().chain(&long).map(|handle| handle.as_fd()).collect();
+    send_packet(socket, &[IoSlice::new(&head), IoSlice::new(inline)], &files)
+}
+
+/// Sends one packet, and waits for room.
+pub(super) fn send_packet(
+    socket: BorrowedFd<'_>,
+    parts: &[IoSlice<'_>],
+    files: &[BorrowedFd<'_>],
+) -> Result<(), Error> {
+    let mut space = Vec::new();
+    if !files.is_empty() {
+        space.resize(SendAncillaryMessage::ScmRights(files).size(), MaybeUninit::uninit());
+    }
+    loop {
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(files));
+        }
+        match sendmsg(socket, parts, &mut ancillary, SendFlags::NOSIGNAL) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => drop(poll_one(socket, PollFlags::OUT, None)),
+            Err(Errno::TOOMANYREFS) => std::thread::sleep(REST),
+            Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => return Err(closed()),
+            Err(error) => return Err(errors::from_system("send on a connection", &error.into())),
+        }
+    }
+}
+
+/// What was received besides the packet.
+struct Message {
+    /// Where the bytes lie in the packet.
+    start: usize,
+    end: usize,
+    long: Option<Vec<u8>>,
+    handles: Vec<Handle>,
+}
+
+fn receive_message(socket: BorrowedFd<'_>, packet: &mut [u8], wait: Wait) -> Result<Option<Message>, Error> {
+    let Some((end, mut files)) = receive_packet(socket, packet, wait)? else { return Ok(None) };
+    let (is_long, count) = (packet[0] & LONG != 0, usize::from(packet[1]));
+    let start = HEAD + count * NAME;
+    if end < start || end == packet.len() || files.len() != count + usize::from(is_long) {
+        return Err(nonsense());
+    }
+    let long = match is_long.then(|| files.pop()).flatten() {
+        Some(file) => Some(bytes_of(file).map_err(|error| errors::from_system("read a long message", &error))?),
+        None => None,
+    };
+    let names = packet[HEAD..start].chunks_exact(NAME).map(|name| name.try_into().expect("a chunk has this length"));
+    let handles = names.zip(files).map(|(name, file)| Handle::received(name, file)).collect();
+    Ok(Some(Message { start, end, long, handles }))
+}
+
+/// Receives one packet, which is never empty. Returns its length and its descriptors. `None` means that there is none
+/// before the deadline.
+pub(super) fn receive_packet(
+    socket: BorrowedFd<'_>,
+    packet: &mut [u8],
+    wait: Wait,
+) -> Result<Option<(usize, Vec<OwnedFd>)>, Error> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_HANDLES + 1))];
+    let flags = match wait {
+        // The kernel waits.
+        Wait::Until(None) => RecvFlags::CMSG_CLOEXEC,
+        _ => RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
+    };
+    loop {
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = match recvmsg(socket, &mut [IoSliceMut::new(packet)], &mut ancillary, flags) {
+            Ok(received) => received,
+            // The other end was closed with unread messages. What it has sent before is still there.
+            Err(Errno::INTR | Errno::CONNRESET) => continue,
+            Err(Errno::AGAIN) => match wait {
+                Wait::Until(deadline) if poll_one(socket, PollFlags::IN, deadline) => continue,
+                _ => return Ok(None),
+            },
+            Err(error) => return Err(errors::from_system("receive on a connection", &error.into())),
+        };
+        let files = ancillary.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(files) => Some(files),
+            _ => None,
+        });
+        let files = files.flatten().collect();
+        return match received.bytes {
+            0 => Err(closed()),
+            _ if received.flags.contains(ReturnFlags::CTRUNC) => {
+                Err(errors::from_system("receive the descriptors of a message", &Errno::MFILE.into()))
+            }
+            1 => Err(nonsense()),
+            length => Ok(Some((length, files))),
+        };
+    }
+}
+
+/// Writes the bytes of a long message into a file.
+fn file_of(bytes: &[u8]) -> io::Result<Handle> {
+    let file = sys::create(c"concurrent-futures-message", bytes.len())?;
+    std::fs::File::from(file.as_fd().try_clone_to_owned()?).write_all_at(bytes, 0)?;
+    Ok(file)
+}
+
+/// Reads the bytes of a long message. Nothing is mapped, so a file that shrinks meanwhile is an error and no fault.
+fn bytes_of(file: OwnedFd) -> io::Result<Vec<u8>> {
+    let length = sys::length_of(&file)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.resize(length, 0);
+    std::fs::File::from(file).read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Waits until a socket is ready or the deadline has passed. Returns whether it is ready, which the end of a connection
+/// is too.
+pub(super) fn poll_one(socket: BorrowedFd<'_>, events: PollFlags, deadline: Option<Instant>) -> bool {
+    !poll_all(&mut [PollFd::from_borrowed_fd(socket, events)], deadline).is_empty()
+}
+
+/// Waits until one of several descriptors is ready or the deadline has passed. Returns the indices of those that are.
+pub(super) fn poll_all(files: &mut [PollFd<'_>], deadline: Option<Instant>) -> Vec<usize> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let time = left.and_then(|left| Timespec::try_from(left).ok());
+        let ready = poll(files, time.as_ref()).unwrap_or(0);
+        if ready > 0 {
+            let is_ready = |file: &PollFd<'_>| !file.revents().is_empty();
+            return files.iter().enumerate().filter(|(_, file)| is_ready(file)).map(|(index, _)| index).collect();
+        }
+        // It was interrupted, or the time is over.
+        if left.is_some_and(|left| left.is_zero()) {
+            return Vec::new();
+        }
+    }
+}
+
+#[cold]
+pub(super) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the other end of the connection is gone")
+}
+
+#[cold]
+fn nonsense() -> Error {
+    Error::new(ErrorKind::Broken, "the other end of the connection sent what is no message of this library")
+}
