@@ -116,8 +116,8 @@ impl<T: Pod> Array<T> {
         Ok(ArrayGuard::new(self))
     }
 
-    /// Returns the elements even if a process died with them, which may be half changed. Others can lock the array again
-    /// after that.
+    /// Returns the elements even if a process died with them, which may be half changed. Others can lock the array
+    /// again after that.
     ///
     /// # Errors
     ///
@@ -204,10 +204,10 @@ impl<T: Pod> Deref for ArrayGuard<'_, T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: the elements lie in the mapping, which lives as long as the array, and are aligned, because the mapping
-        // begins at a page. Every pattern of bits is a value. The lock keeps every thread and process that uses this
-        // type from writing meanwhile. A process that writes without the lock has the memory by a wild pointer; what it
-        // changes are values, which are believed nowhere.
+        // SAFETY: the elements lie in the mapping, which lives as long as the array, and are aligned, because the
+        // mapping begins at a page. Every pattern of bits is a value. The lock keeps every thread and process that uses
+        // this type from writing meanwhile. A process that writes without the lock has the memory by a wild pointer;
+        // what it changes are values, which are believed nowhere.
         unsafe { slice::from_raw_parts(self.start(), self.array.count) }
     }
 }

@@ -58,9 +58,9 @@ const WORDS: usize = MONITOR.end();
 ///     let (guard, holds) = changed.wait_for(guard, None, || count.get() == 3)?;
 ///     assert!(holds);
 ///     drop(guard);
-///     Ok(())
-/// })
-/// # .map_err(|error: executor_core::Error| error)
+///     Ok::<(), executor_core::Error>(())
+/// })?;
+/// # Ok::<(), executor_core::Error>(())
 /// ```
 pub struct Condition {
     lock: Lock,
@@ -77,8 +77,8 @@ impl Condition {
         Ok(Condition { lock: lock.clone(), object: Object::create(&KIND, 0, |_| {})? })
     }
 
-    /// Releases the lock, waits until this thread is notified, and takes the lock again. Returns whether it was notified,
-    /// and not only out of time.
+    /// Releases the lock, waits until this thread is notified, and takes the lock again. Returns whether it was
+    /// notified, and not only out of time.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ impl Condition {
         self.wait_until(guard, deadline::after(timeout.into()))
     }
 
-    /// Waits as [`wait`](Condition::wait) does, until the predicate holds or the time is over. Returns what the predicate
-    /// returned last. The lock is held while it runs.
+    /// Waits as [`wait`](Condition::wait) does, until the predicate holds or the time is over. Returns what the
+    /// predicate returned last. The lock is held while it runs.
     ///
     /// # Errors
     ///

@@ -93,8 +93,8 @@ impl Event {
         self.word().load(Acquire) & SET != 0
     }
 
-    /// Waits until the event is set. Returns `true` if it is or was set during the wait, and `false` if the time is over,
-    /// or in a forked child.
+    /// Waits until the event is set. Returns `true` if it is or was set during the wait, and `false` if the time is
+    /// over, or in a forked child.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> bool {
         let deadline = deadline::after(timeout.into());
         // ORDERING: Acquire as in `is_set`.

@@ -39,7 +39,9 @@ const PLACES: [(&str, Place); 5] = [
 ];
 
 /// What the process does until it stops.
-const ACTIONS: [(&str, fn(&mut UnixStream)); 6] = [
+type Action = fn(&mut UnixStream);
+
+const ACTIONS: [(&str, Action); 6] = [
     ("put", |line| receive::<Queue<u64>>(line).put(100).unwrap()),
     ("get", |line| assert!(receive::<Queue<u64>>(line).get(None).is_ok())),
     ("put large", |line| receive::<Queue<Vec<u8>>>(line).put(vec![7; 200_000]).unwrap()),

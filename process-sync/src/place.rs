@@ -31,7 +31,9 @@ pub(crate) mod tests {
     use super::Place;
 
     /// Where the process stops, and what it does there.
-    static STOP: Mutex<Option<(Place, fn() -> !)>> = Mutex::new(None);
+    type Stop = (Place, fn() -> !);
+
+    static STOP: Mutex<Option<Stop>> = Mutex::new(None);
 
     /// Stops the process at a place, the next time that it passes there.
     pub(crate) fn stop_at(place: Place, stop: fn() -> !) {

@@ -26,7 +26,8 @@ impl OwnedLock {
         LockWord::new(&object.memory, self.at, &object.member)
     }
 
-    /// Takes the lock, and waits until the deadline for that. Returns whether it was taken over from a process that died.
+    /// Takes the lock, and waits until the deadline for that. Returns whether it was taken over from a process that
+    /// died.
     ///
     /// # Errors
     ///

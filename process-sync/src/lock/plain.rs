@@ -18,8 +18,8 @@ const WORD: OwnedLock = OwnedLock::at(STATE);
 ///
 /// If a process dies while it holds the lock, what the lock protects may be half changed. Then `lock` fails with
 /// [`Abandoned`](executor_core::ErrorKind::Abandoned) in every process until one of them calls
-/// [`recover`](Lock::recover), which returns the guard, so that nobody else sees the state before it is checked. A panic
-/// that drops a guard abandons nothing.
+/// [`recover`](Lock::recover), which returns the guard, so that nobody else sees the state before it is checked. A
+/// panic that drops a guard abandons nothing.
 ///
 /// ```
 /// use process_sync::Lock;

@@ -107,7 +107,8 @@ impl RwLock {
     ///
     /// # Errors
     ///
-    /// As [`read`](RwLock::read), and [`InvalidState`](executor_core::ErrorKind::InvalidState) also if this thread reads.
+    /// As [`read`](RwLock::read), and [`InvalidState`](executor_core::ErrorKind::InvalidState) also if this thread
+    /// reads.
     pub fn write(&self) -> Result<WriteGuard<'_>, Error> {
         self.write_until(OnDeath::Abandon, None)
     }

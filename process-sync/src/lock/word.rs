@@ -13,8 +13,8 @@
 //! | held by P, P is dead | abandoned, free | any thread that [abandons](OnDeath::Abandon) |
 //! | abandoned, free | held by Q | a thread of Q that recovers |
 //!
-//! WAITERS is set while threads may be asleep. A thread sets it before it sleeps, and keeps it set when it gets the lock
-//! after it slept, because it does not know of others. Whoever frees the lock wakes one.
+//! WAITERS is set while threads may be asleep. A thread sets it before it sleeps, and keeps it set when it gets the
+//! lock after it slept, because it does not know of others. Whoever frees the lock wakes one.
 //!
 //! Only a dead process can be stuck in a number: numbers are never given twice, so the word of a dead holder changes
 //! only by the exchange that ends its possession, and only one such exchange succeeds. Whether a process is dead is

@@ -1,8 +1,8 @@
 //! Memory that threads and processes share, behind an interface that checks every offset.
 //!
-//! Nothing that is read here is believed: another process may have written anything, at any time. So the only references
-//! into the memory are to atomics, and bytes are copied out, also by atomic accesses, before they are looked at.
-//! A file that could shrink is never mapped, because an access beyond its end would kill the process.
+//! Nothing that is read here is believed: another process may have written anything, at any time. So the only
+//! references into the memory are to atomics, and bytes are copied out, also by atomic accesses, before they are looked
+//! at. A file that could shrink is never mapped, because an access beyond its end would kill the process.
 #![allow(unsafe_code)]
 
 mod copy;
@@ -58,8 +58,8 @@ impl SharedMemory {
         unsafe { AtomicU32::from_ptr(self.at(offset, 4).cast()) }
     }
 
-    /// Sleeps until this half word is [woken](SharedMemory::wake) or the time is over, or not at all if it does not hold
-    /// the expected value. May return without a reason.
+    /// Sleeps until this half word is [woken](SharedMemory::wake) or the time is over, or not at all if it does not
+    /// hold the expected value. May return without a reason.
     pub(crate) fn sleep_on(&self, offset: usize, expected: u32, time: Duration) {
         sys::sleep_on(self.half_word(offset), expected, time);
     }

@@ -30,8 +30,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// The place of a monitor in the memory of an object, and the type of its state.
 ///
-/// The size of a state is a multiple of eight bytes. It may be followed by further bytes, which are changed together with
-/// it.
+/// The size of a state is a multiple of eight bytes. It may be followed by further bytes, which are changed together
+/// with it.
 #[derive(Debug)]
 pub(crate) struct Monitor<S> {
     at: usize,
@@ -94,8 +94,8 @@ impl<S: Pod> Monitor<S> {
         entered
     }
 
-    /// Returns the state as it was at one instant, without the lock where that is possible. Ends even if another process
-    /// writes wildly.
+    /// Returns the state as it was at one instant, without the lock where that is possible. Ends even if another
+    /// process writes wildly.
     pub(crate) fn look(self, memory: &SharedMemory, member: &Member) -> S {
         let mut state = S::zeroed();
         self.look_at(memory, member, 0, bytemuck::bytes_of_mut(&mut state));

@@ -1,5 +1,5 @@
-//! The lock word, the monitor and the event count, run by loom in every order that it distinguishes, with processes that
-//! die anywhere. Here a lost wake-up is a deadlock.
+//! The lock word, the monitor and the event count, run by loom in every order that it distinguishes, with processes
+//! that die anywhere. Here a lost wake-up is a deadlock.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release -p concurrent-futures-sync --lib model

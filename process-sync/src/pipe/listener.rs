@@ -34,9 +34,8 @@ use rustix::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Connection,
+    connection::{Connection, types},
     socket::{Wait, poll_all, receive_packet, send_packet},
-    types,
 };
 use crate::errors;
 
@@ -232,8 +231,20 @@ impl fmt::Debug for Listener {
     }
 }
 
+impl<S: Payload, R: Payload> Connection<S, R> {
+    /// Connects to a [`Listener`] of this machine.
+    ///
+    /// # Errors
+    ///
+    /// - [`Closed`](ErrorKind::Closed) if nobody listens there, or the listener refuses this process.
+    /// - [`InvalidArgument`](ErrorKind::InvalidArgument) if the path is too long.
+    pub fn connect(path: impl AsRef<Path>, access: Access<'_>) -> Result<Connection<S, R>, Error> {
+        connect(path.as_ref(), access, types::<S, R>()).map(Connection::with)
+    }
+}
+
 /// Connects, says hello, and shows and sees the key.
-pub(super) fn connect(path: &Path, access: Access<'_>, types: [u64; 2]) -> Result<Handle, Error> {
+fn connect(path: &Path, access: Access<'_>, types: [u64; 2]) -> Result<Handle, Error> {
     let address = address(path)?;
     let socket = socket().map_err(|error| failed("connect to", path, error))?;
     connect_socket(&socket, &address).map_err(|error| match error {

@@ -1,30 +1,22 @@
 //! Pipes: connections of two ends, between threads and between processes.
 
+mod connection;
 mod listener;
 mod socket;
 
-use std::{
-    borrow::Borrow,
-    fmt,
-    marker::PhantomData,
-    os::fd::{AsFd, BorrowedFd},
-    time::Duration,
-};
+use std::{os::fd::AsFd, time::Duration};
 
-use executor_core::{
-    Error, Payload,
-    codec::handles::{self, Handle},
-    deadline,
-};
+use executor_core::{Error, Payload, codec::handles::Handle, deadline};
 use rustix::{
     event::{PollFd, PollFlags},
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-pub use self::listener::{Access, Listener};
-use self::socket::Wait;
-use crate::{errors, object::fingerprint};
+pub use self::{
+    connection::{Connection, Receiver, Sender},
+    listener::{Access, Listener},
+};
+use crate::errors;
 
 /// Makes a connection, and returns its two ends. What one sends the other receives.
 ///
@@ -42,6 +34,7 @@ use crate::{errors, object::fingerprint};
 /// # Errors
 ///
 /// If the system refuses descriptors.
+#[allow(clippy::type_complexity, reason = "the two ends are as the documentation shows them")]
 pub fn pipe<A: Payload, B: Payload>() -> Result<(Connection<A, B>, Connection<B, A>), Error> {
     let (one, other) = pair()?;
     Ok((Connection::with(one), Connection::with(other)))
@@ -68,7 +61,7 @@ pub fn pipe<A: Payload, B: Payload>() -> Result<(Connection<A, B>, Connection<B,
 /// If the system refuses descriptors.
 pub fn pipe_simplex<T: Payload>() -> Result<(Receiver<T>, Sender<T>), Error> {
     let (one, other) = pair()?;
-    Ok((Receiver(End::with(one)), Sender(End::with(other))))
+    Ok((Receiver::with(one), Sender::with(other)))
 }
 
 fn pair() -> Result<(Handle, Handle), Error> {
@@ -93,187 +86,3 @@ pub fn wait(many: &[&dyn AsFd], timeout: impl Into<Option<Duration>>) -> Vec<usi
         many.iter().map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN)).collect();
     socket::poll_all(&mut files, deadline::after(timeout.into()))
 }
-
-/// One end of a [`pipe`], or of a connection that a [`Listener`] accepted. It sends values of one type, and receives
-/// values of another.
-///
-/// A message arrives whole or not at all, whichever process dies. When the other end is gone, `recv` returns what it had
-/// sent, and then [`Closed`](executor_core::ErrorKind::Closed). The other end is gone when every process has dropped it:
-/// an end that is the argument of a task also lives in the submitting process until that task is done.
-pub struct Connection<S, R = S>(End<S, R>);
-
-impl<S: Payload, R: Payload> Connection<S, R> {
-    /// Connects to a [`Listener`] of this machine.
-    ///
-    /// # Errors
-    ///
-    /// - [`Closed`](executor_core::ErrorKind::Closed) if nobody listens there, or the listener refuses this process.
-    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) if the path is too long.
-    pub fn connect(path: impl AsRef<std::path::Path>, access: Access<'_>) -> Result<Connection<S, R>, Error> {
-        listener::connect(path.as_ref(), access, types::<S, R>()).map(Connection::with)
-    }
-
-    /// Sends a value, and waits for room.
-    ///
-    /// # Errors
-    ///
-    /// - [`Closed`](executor_core::ErrorKind::Closed) if the other end is gone.
-    /// - [`Encode`](executor_core::ErrorKind::Encode) if the value cannot be encoded.
-    pub fn send(&self, value: impl Borrow<S>) -> Result<(), Error> {
-        socket::send(self.as_fd(), value.borrow())
-    }
-
-    /// Receives a value, and waits for one.
-    ///
-    /// # Errors
-    ///
-    /// - [`Timeout`](executor_core::ErrorKind::Timeout).
-    /// - [`Closed`](executor_core::ErrorKind::Closed) if the other end is gone, and has sent nothing more.
-    /// - [`Decode`](executor_core::ErrorKind::Decode) if the value cannot be decoded. The next is there.
-    pub fn recv(&self, timeout: impl Into<Option<Duration>>) -> Result<R, Error> {
-        receive(self.as_fd(), timeout.into())
-    }
-
-    /// Receives a value if there is one.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Connection::recv).
-    pub fn try_recv(&self) -> Result<Option<R>, Error> {
-        socket::receive(self.as_fd(), Wait::Not)
-    }
-}
-
-impl<S, R> Connection<S, R> {
-    fn with(socket: Handle) -> Connection<S, R> {
-        Connection(End::with(socket))
-    }
-
-    /// Waits until a value can be received, or the other end is gone. Returns `false` if the time is over.
-    pub fn poll(&self, timeout: impl Into<Option<Duration>>) -> bool {
-        socket::poll_one(self.as_fd(), PollFlags::IN, deadline::after(timeout.into()))
-    }
-}
-
-/// The end of a [`pipe_simplex`] that receives.
-pub struct Receiver<T>(End<(), T>);
-
-impl<T: Payload> Receiver<T> {
-    /// Receives a value as [`Connection::recv`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connection::recv`].
-    pub fn recv(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
-        receive(self.as_fd(), timeout.into())
-    }
-
-    /// Receives a value if there is one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connection::recv`].
-    pub fn try_recv(&self) -> Result<Option<T>, Error> {
-        socket::receive(self.as_fd(), Wait::Not)
-    }
-}
-
-impl<T> Receiver<T> {
-    /// Waits as [`Connection::poll`] does.
-    pub fn poll(&self, timeout: impl Into<Option<Duration>>) -> bool {
-        socket::poll_one(self.as_fd(), PollFlags::IN, deadline::after(timeout.into()))
-    }
-}
-
-/// The end of a [`pipe_simplex`] that sends.
-pub struct Sender<T>(End<T, ()>);
-
-impl<T: Payload> Sender<T> {
-    /// Sends a value as [`Connection::send`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connection::send`].
-    pub fn send(&self, value: impl Borrow<T>) -> Result<(), Error> {
-        socket::send(self.as_fd(), value.borrow())
-    }
-}
-
-fn receive<T: Payload>(socket: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<T, Error> {
-    let value = socket::receive(socket, Wait::Until(deadline::after(timeout)))?;
-    value.ok_or_else(|| errors::timed_out("connection", "a message"))
-}
-
-/// A socket, and what goes through it.
-struct End<S, R> {
-    socket: Handle,
-    types: PhantomData<fn(S) -> R>,
-}
-
-impl<S, R> End<S, R> {
-    fn with(socket: Handle) -> End<S, R> {
-        End { socket, types: PhantomData }
-    }
-}
-
-/// The types of an end, as numbers.
-fn types<S, R>() -> [u64; 2] {
-    [fingerprint::<S>(), fingerprint::<R>()]
-}
-
-/// Each time that an end travels, it has another name: the receiver owns its descriptor alone, so that the end is gone
-/// when it drops it.
-impl<S, R> Serialize for End<S, R> {
-    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        let copy = self
-            .socket
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|error| ser::Error::custom(errors::from_system("send the end of a connection", &error)))?;
-        (Handle::new(copy), types::<S, R>()).serialize(serializer)
-    }
-}
-
-impl<'de, S, R> Deserialize<'de> for End<S, R> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<End<S, R>, D::Error> {
-        let (socket, found): (Handle, [u64; 2]) = Deserialize::deserialize(deserializer)?;
-        if found != types::<S, R>() {
-            return Err(de::Error::custom("this is the end of a connection for other values"));
-        }
-        handles::forget(socket.name());
-        Ok(End::with(socket))
-    }
-}
-
-/// All ends travel, can be waited for, and show themselves.
-macro_rules! impl_end {
-    ($type:ident <$($value:ident),+>) => {
-        impl<$($value),+> AsFd for $type<$($value),+> {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.0.socket.as_fd()
-            }
-        }
-
-        impl<$($value),+> Serialize for $type<$($value),+> {
-            fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-                self.0.serialize(serializer)
-            }
-        }
-
-        impl<'de, $($value),+> Deserialize<'de> for $type<$($value),+> {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Deserialize::deserialize(deserializer).map($type)
-            }
-        }
-
-        impl<$($value),+> fmt::Debug for $type<$($value),+> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($type)).finish_non_exhaustive()
-            }
-        }
-    };
-}
-
-impl_end!(Connection<S, R>);
-impl_end!(Receiver<T>);
-impl_end!(Sender<T>);

@@ -1,7 +1,7 @@
 //! Messages of bytes and handles on one end of a socket pair.
 //!
-//! The kernel keeps each message whole. A short one is one packet; the bytes of a long one lie in a file that the packet
-//! carries, so that the length of a message has no limit but memory.
+//! The kernel keeps each message whole. A short one is one packet; the bytes of a long one lie in a file that the
+//! packet carries, so that the length of a message has no limit but memory.
 //!
 //! ```text
 //! byte 0    byte 1               then                             then

@@ -301,10 +301,9 @@ impl Channel {
         let mut sleep = Sleep::ForChange;
         let mut slept = false;
         loop {
-            if with_own_budget(|budget| budget.spin(|| is_ready(self.fill()))) {
-                if let Some(result) = attempt(slept)? {
-                    return Ok(Some(result));
-                }
+            let found = with_own_budget(|budget| budget.spin(|| is_ready(self.fill())));
+            if let Some(result) = if found { attempt(slept)? } else { None } {
+                return Ok(Some(result));
             }
             let prepared = events.prepare(&self.object.memory);
             if let Some(result) = attempt(slept)? {

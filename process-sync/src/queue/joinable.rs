@@ -74,8 +74,8 @@ impl<T> JoinableQueue<T> {
     ///
     /// # Errors
     ///
-    /// - [`Abandoned`](ErrorKind::Abandoned) if items are lost with processes that died. This is said once, and then the
-    ///   count begins anew.
+    /// - [`Abandoned`](ErrorKind::Abandoned) if items are lost with processes that died. This is said once, and then
+    ///   the count begins anew.
     /// - [`Timeout`](ErrorKind::Timeout).
     /// - [`Broken`](ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of the queue.
     pub fn join(&self, timeout: impl Into<Option<Duration>>) -> Result<(), Error> {

@@ -29,11 +29,11 @@ const MOST_BYTES: usize = 256 << 20;
 
 /// A queue of values between threads and processes: first in, first out, any number of producers and consumers.
 ///
-/// A value is encoded by `put` and decoded by `get`. It can hold handles of other objects, such as a queue for the reply.
-/// `put` has put the value when it returns: no thread sends it later, and the process may end immediately.
+/// A value is encoded by `put` and decoded by `get`. It can hold handles of other objects, such as a queue for the
+/// reply. `put` has put the value when it returns: no thread sends it later, and the process may end immediately.
 ///
-/// A process that dies loses at most the item that it was putting or had just taken. Nobody else loses an item, gets half
-/// of one, or gets one twice, and nobody waits for the dead.
+/// A process that dies loses at most the item that it was putting or had just taken. Nobody else loses an item, gets
+/// half of one, or gets one twice, and nobody waits for the dead.
 ///
 /// ```
 /// use process_sync::Queue;
@@ -72,7 +72,8 @@ impl<T: Payload> Queue<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) for no items, and if the system refuses memory or descriptors.
+    /// [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) for no items, and if the system refuses memory or
+    /// descriptors.
     pub fn bounded(items: usize) -> Result<Queue<T>, Error> {
         Queue::<T>::builder().bounded(items).build()
     }
@@ -93,8 +94,10 @@ impl<T: Payload> Queue<T> {
     ///
     /// - [`Encode`](executor_core::ErrorKind::Encode) if the value cannot be encoded. The queue is as before.
     /// - [`Closed`](executor_core::ErrorKind::Closed) after [`close`](Queue::close).
-    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) if the value is larger than the queue ever holds.
-    /// - [`Broken`](executor_core::ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of the queue.
+    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) if the value is larger than the queue ever
+    ///   holds.
+    /// - [`Broken`](executor_core::ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of
+    ///   the queue.
     pub fn put(&self, value: impl Borrow<T>) -> Result<(), Error> {
         self.put_waiting(value.borrow(), Wait::Until(None)).map(|_| ())
     }
@@ -124,8 +127,10 @@ impl<T: Payload> Queue<T> {
     ///
     /// - [`Timeout`](executor_core::ErrorKind::Timeout).
     /// - [`Closed`](executor_core::ErrorKind::Closed) after [`close`](Queue::close), when no value is left.
-    /// - [`Decode`](executor_core::ErrorKind::Decode) if the value cannot be decoded. It is gone, and the next is there.
-    /// - [`Broken`](executor_core::ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of the queue.
+    /// - [`Decode`](executor_core::ErrorKind::Decode) if the value cannot be decoded. It is gone, and the next is
+    ///   there.
+    /// - [`Broken`](executor_core::ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of
+    ///   the queue.
     pub fn get(&self, timeout: impl Into<Option<Duration>>) -> Result<T, Error> {
         let value = self.get_waiting(Wait::Until(deadline::after(timeout.into())))?;
         value.ok_or_else(|| errors::timed_out(self.channel.object.name(), "an item"))
@@ -174,7 +179,8 @@ impl<T> Queue<T> {
     ///
     /// # Errors
     ///
-    /// [`Broken`](executor_core::ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of the queue.
+    /// [`Broken`](executor_core::ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of
+    /// the queue.
     pub fn close(&self) -> Result<(), Error> {
         self.channel.close()
     }

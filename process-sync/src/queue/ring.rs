@@ -1,7 +1,8 @@
 //! The bytes of a queue: a ring that grows.
 //!
-//! The ring of 2^k bytes lies at offset 2^k of the queue's file. Each byte that is put has a running number, and lies at
-//! that number modulo the size of the ring. So a ring of another size changes nothing but `k`, and the numbers go on.
+//! The ring of 2^k bytes lies at offset 2^k of the queue's file. Each byte that is put has a running number, and lies
+//! at that number modulo the size of the ring. So a ring of another size changes nothing but `k`, and the numbers go
+//! on.
 
 use std::{io, sync::OnceLock};
 

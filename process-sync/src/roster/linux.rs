@@ -132,7 +132,8 @@ impl Drop for Member {
         if membership.born != fork::generation() || Arc::strong_count(&membership) > LAST {
             return;
         }
-        // The descriptor must be closed under the lock: a thread that joined again meanwhile would lose its record lock.
+        // The descriptor must be closed under the lock: a thread that joined again meanwhile would lose its record
+        // lock.
         let Ok(mut rosters) = rosters() else { return };
         if Arc::strong_count(&membership) == LAST {
             rosters.joined.retain(|known| !Arc::ptr_eq(known, &membership));

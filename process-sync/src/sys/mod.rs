@@ -1,8 +1,8 @@
 //! The interface to the operating system: memory that processes share, sleeping on a word of it, and the word of the
 //! kernel on whether a process is alive.
 //!
-//! `linux` and `other` have the same items. On other systems an object is shared by the threads of its process only, and
-//! its memory is ordinary memory.
+//! `linux` and `other` have the same items. On other systems an object is shared by the threads of its process only,
+//! and its memory is ordinary memory.
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -106,8 +106,8 @@ fn bed_of(word: &AtomicU32) -> &'static Bed {
     &TABLE[(std::ptr::from_ref(word).addr() >> 2) % BEDS]
 }
 
-/// Sleeps until another thread wakes this word, or until the time is over. Returns immediately if the word does not hold
-/// the expected value. May return without a reason.
+/// Sleeps until another thread wakes this word, or until the time is over. Returns immediately if the word does not
+/// hold the expected value. May return without a reason.
 pub(crate) fn sleep_on(word: &AtomicU32, expected: u32, time: Duration) {
     let bed = bed_of(word);
     let mut sleepers = bed.sleepers.lock();
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn memory_begins_with_zeros_at_a_page() {
         let memory = Mapping::map(&File, 0, 8192).expect("memory");
-        assert!(memory.length() == 8192 && memory.start().addr().get() % 4096 == 0);
+        assert!(memory.length() == 8192 && memory.start().addr().get() & 4095 == 0);
         // SAFETY: it is the first byte of the memory.
         assert_eq!(unsafe { memory.start().read() }, 0);
         assert!(Mapping::map(&File, 0, 0).is_err());

@@ -163,9 +163,9 @@ fn a_thread_that_holds_a_lock_does_not_wait_for_itself() {
 fn hold_and_fork(line: &mut Line) {
     let lock: Lock = line.receive();
     let _guard = lock.lock().unwrap();
-    let command = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let mut command = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     line.send(&command.id());
-    line.wait_for_death();
+    let _ = command.wait();
 }
 
 #[test]

@@ -25,8 +25,11 @@ pub const ROLES: &[(&str, Role)] = &[
 
 const ITEMS: u64 = 3_000;
 
+/// The producer, the number of the item, and bytes.
+type Item = (u64, u64, Vec<u8>);
+
 fn produce(line: &mut Line) {
-    let (queue, producer): (Queue<(u64, u64, Vec<u8>)>, u64) = line.receive();
+    let (queue, producer): (Queue<Item>, u64) = line.receive();
     for item in 0..ITEMS {
         queue.put((producer, item, vec![item as u8; (item % 300) as usize])).unwrap();
     }
@@ -34,7 +37,7 @@ fn produce(line: &mut Line) {
 
 /// Checks that the items of each producer come in order, and counts them.
 fn consume(line: &mut Line) {
-    let (queue, count): (Queue<(u64, u64, Vec<u8>)>, Value<u64>) = line.receive();
+    let (queue, count): (Queue<Item>, Value<u64>) = line.receive();
     let mut last = [None; 4];
     for (producer, item, bytes) in queue.iter() {
         let last = &mut last[producer as usize];
@@ -48,7 +51,6 @@ fn consume(line: &mut Line) {
 #[test]
 fn every_item_arrives_once_and_those_of_a_producer_in_order() {
     each_harness(|harness| {
-        type Item = (u64, u64, Vec<u8>);
         let queues = [Queue::<Item>::unbounded(), Queue::bounded(4), Queue::builder().max_bytes(4096).build()];
         for queue in queues {
             let (queue, count) = (queue.unwrap(), Value::new(0_u64).unwrap());
@@ -78,7 +80,8 @@ fn a_queue_tells_how_full_it_is_and_refuses_more() {
     assert_eq!(queue.get(Duration::MAX).unwrap(), 4);
     let simple: SimpleQueue<String> = SimpleQueue::unbounded().unwrap();
     simple.put("text".to_string()).unwrap();
-    simple.put(&"reference".to_string()).unwrap();
+    let borrowed = "borrowed".to_string();
+    simple.put(&borrowed).unwrap();
     assert_eq!(simple.len(), 2);
 }
 

@@ -1,9 +1,9 @@
 //! How descriptors travel with the items of a queue: beside the ring, in a socket pair.
 //!
-//! An item with handles has a *ticket*, a number that no other item has. Before it is committed, a packet with the ticket
-//! and the descriptors goes into the lane, under the lock of the queue. A get looks at the packet at the front, which
-//! copies its descriptors, commits, and only then removes the packet. So at every instant the packet at the front is
-//! that of the next item with handles, or one whose put or get has died, which has another ticket and is removed.
+//! An item with handles has a *ticket*, a number that no other item has. Before it is committed, a packet with the
+//! ticket and the descriptors goes into the lane, under the lock of the queue. A get looks at the packet at the front,
+//! which copies its descriptors, commits, and only then removes the packet. So at every instant the packet at the front
+//! is that of the next item with handles, or one whose put or get has died, which has another ticket and is removed.
 //! The kernel keeps the files of packets alive, and closes them with the last end of the lane.
 
 #[cfg(target_os = "linux")]
