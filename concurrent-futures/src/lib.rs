@@ -84,6 +84,7 @@
 //! |---|---|---|
 //! | `threads` | yes | [`ThreadPoolExecutor`] |
 //! | `processes` | yes | [`ProcessPoolExecutor`]; Unix only |
+//! | `sync` | with `processes` | [`multiprocessing`]: queues, pipes, locks and shared memory, for threads and processes |
 //! | `rayon` | no | `RayonExecutor`, which runs tasks on an existing rayon pool |
 //! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths |
 //!
@@ -104,6 +105,13 @@
 //! | `BrokenProcessPool` for all | `WorkerDied` for the task that the worker was running |
 
 pub mod backend;
+
+/// What threads and processes share, as in Python's `multiprocessing`: queues, pipes, locks, events, values.
+#[cfg(feature = "sync")]
+pub mod multiprocessing {
+    #[doc(inline)]
+    pub use process_sync::*;
+}
 
 // Executors, and how tasks are submitted.
 #[doc(inline)]
