@@ -8,6 +8,7 @@ mod event;
 mod locks;
 mod memory;
 mod pipe;
+mod pool;
 mod queue;
 mod semaphore;
 mod support;
