@@ -128,6 +128,11 @@ impl Condition {
         self.notify(MOST);
     }
 
+    #[cfg(test)]
+    pub(crate) fn object(&self) -> &Object {
+        &self.object
+    }
+
     fn wait_until<'a>(&self, guard: Guard<'a>, deadline: Option<Instant>) -> Result<(Guard<'a>, bool), Error> {
         self.object.check()?;
         if !Arc::ptr_eq(&guard.lock().object, &self.lock.object) {

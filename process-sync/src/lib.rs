@@ -90,6 +90,8 @@ mod errors;
 mod event;
 #[cfg(all(test, target_os = "linux", not(loom)))]
 mod faults;
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod hostile;
 #[cfg(not(loom))]
 mod ledger;
 mod lock;

@@ -265,6 +265,14 @@ macro_rules! impl_handle {
             }
         }
 
+        #[cfg(test)]
+        impl$(<$value: $bound>)? $type$(<$value>)? {
+            #[allow(dead_code, reason = "the tests of wild writes do not attack every type")]
+            pub(crate) fn object(&self) -> &crate::object::Object {
+                &self.object
+            }
+        }
+
         impl$(<$value: $bound>)? serde::Serialize for $type$(<$value>)? {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 self.object.serialize(serializer)

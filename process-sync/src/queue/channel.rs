@@ -197,7 +197,7 @@ impl Channel {
         let size = size_of_item(length).filter(|size| *size <= state.used());
         let size = size.ok_or_else(|| errors::overwritten(self.object.name()))?;
         into.clear();
-        ring.read(start + HEADER, length as usize, into);
+        ring.read(start.wrapping_add(HEADER), length as usize, into);
         let received = if has_handles { self.handles(&local.lane, into)? } else { Received::default() };
         place(Place::BeforeCommit);
         state.remove(size, self.is_joinable)?;

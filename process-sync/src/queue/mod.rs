@@ -175,6 +175,11 @@ impl<T> Queue<T> {
         Queue { channel, value: PhantomData }
     }
 
+    #[cfg(test)]
+    pub(crate) fn object(&self) -> &crate::object::Object {
+        &self.channel.object
+    }
+
     /// Closes the queue: from now on `put` fails, and `get` after the last value. Those who wait are woken.
     ///
     /// # Errors
