@@ -4,7 +4,7 @@ mod line;
 mod partner;
 
 pub use line::Line;
-pub use partner::{Harness, child, dead, each_harness};
+pub use partner::{Harness, Partner, child, dead, each_harness};
 
 /// What a partner does. It gets the line to its test, and the encoded value that the test passes.
 pub type Role = fn(&mut Line);
@@ -20,6 +20,8 @@ pub fn role(name: &str) -> Role {
         crate::memory::ROLES,
         crate::queue::ROLES,
         crate::pipe::ROLES,
+        crate::limits::ROLES,
+        crate::storm::ROLES,
     ];
     let found = lists.iter().flat_map(|list| list.iter()).find(|(known, _)| *known == name);
     found.unwrap_or_else(|| panic!("no role {name}")).1
