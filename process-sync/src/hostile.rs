@@ -1,5 +1,5 @@
-//! Objects whose memory another process overwrites, between and during operations. Whatever it writes, an operation ends,
-//! with a value or an error, and nothing outside of the object is touched.
+//! Objects whose memory another process overwrites, between and during operations. Whatever it writes, an operation
+//! ends, with a value or an error, and nothing outside of the object is touched.
 //!
 //! `HOSTILE_ROUNDS=100000 cargo test --release -p concurrent-futures-sync --lib hostile` does more of it.
 

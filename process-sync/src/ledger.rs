@@ -42,12 +42,14 @@ where
         self.monitor.end()
     }
 
+    #[inline(always)]
     pub(crate) fn open(self, object: &Object) -> Opened<'_, N> {
         let entered = self.monitor.enter(&object.memory, &object.member);
         // A wild write may claim more.
         let count = usize::try_from(entered.state[ENTRIES]).unwrap_or(MOST).min(MOST);
-        let mut holders = Holders(SmallVec::from_elem([0; 2], count));
+        let mut holders = Holders(SmallVec::new());
         if count > 0 {
+            holders.0.resize(count, [0; 2]);
             entered.read_further(cast_slice_mut(&mut holders.0));
         }
         Opened { entered, holders, object }
@@ -81,6 +83,7 @@ where
     }
 
     /// Makes the changes count.
+    #[inline]
     pub(crate) fn commit(&mut self) {
         self.entered.state[ENTRIES] = self.holders.0.len() as u64;
         self.entered.commit_with(cast_slice(&self.holders.0));

@@ -86,6 +86,7 @@ impl<S: Pod> Monitor<S> {
         self.entered(memory, member)
     }
 
+    #[inline(always)]
     fn entered<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
         // ORDERING: only the holder of the lock writes the version, and the lock orders the holders.
         let version = memory.word(self.at + VERSION).load(Relaxed);

@@ -19,8 +19,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use super::socket::{self, Wait};
 use crate::{errors, object::fingerprint};
 
-/// One end of a [`pipe`](crate::pipe), or of a connection that a [`Listener`](crate::Listener) accepted. It sends values of one type, and receives
-/// values of another.
+/// One end of a [`pipe`](crate::pipe), or of a connection that a [`Listener`](crate::Listener) accepted. It sends
+/// values of one type, and receives values of another.
 ///
 /// A message arrives whole or not at all, whichever process dies. When the other end is gone, `recv` returns what it
 /// had sent, and then [`Closed`](executor_core::ErrorKind::Closed). The other end is gone when every process has

@@ -43,8 +43,9 @@ const HAS_HANDLES: u64 = 1 << 63;
 const PREFIX: usize = 16;
 const NAME: usize = size_of::<Name>();
 
-/// A ring of this size and more is given back when it is empty.
-const LARGE: u64 = 20;
+/// A ring of this size and more is given back when it is empty. A smaller one would be given back and made again each
+/// time that a consumer catches up with its producer.
+const LARGE: u64 = 24;
 
 /// A queue of bytes, and of the handles that belong to them.
 #[derive(Clone, Debug)]

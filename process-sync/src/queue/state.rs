@@ -69,6 +69,7 @@ pub(super) struct State<'a> {
 
 impl<'a> State<'a> {
     /// Takes the lock, and checks what can be checked.
+    #[inline(always)]
     pub(super) fn open(object: &'a Object) -> Result<State<'a>, Error> {
         let mut opened = LEDGER.open(object);
         let is_possible = is_possible(|word| *opened.word(word));
@@ -163,6 +164,7 @@ impl<'a> State<'a> {
 }
 
 /// Returns whether a queue can be in this state.
+#[inline]
 fn is_possible(mut word: impl FnMut(usize) -> u64) -> bool {
     let used = word(PUT_BYTES).wrapping_sub(word(GOT_BYTES));
     let items = word(PUT_ITEMS).wrapping_sub(word(GOT_ITEMS));

@@ -136,7 +136,7 @@ impl Drop for Mapping {
 /// Sleeps until another thread or process [wakes](wake) this word, or until the time is over. Returns immediately if
 /// the word does not hold the expected value. May return without a reason.
 pub(crate) fn sleep_on(word: &AtomicU32, expected: u32, time: Duration) {
-    let time = Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() };
+    let time = Timespec { tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() };
     // It fails if the time is over, the thread was interrupted, or the word has changed. The caller looks again anyway.
     let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&time));
 }

@@ -148,7 +148,7 @@ fn a_putter_that_waits_for_room_is_woken_by_a_close() {
 #[test]
 fn a_queue_grows_with_what_is_in_it() {
     let queue = Queue::<Vec<u8>>::unbounded().unwrap();
-    let lengths = [0, 1, 70_000, 3, 1 << 20, 200_000, 5 << 20, 9];
+    let lengths = [0, 1, 70_000, 3, 1 << 20, 200_000, 20 << 20, 9];
     for round in 0..3_u8 {
         lengths.iter().for_each(|length| queue.put(vec![round; *length]).unwrap());
         for length in lengths {
