@@ -15,6 +15,7 @@ use std::{
 use std::{collections::HashMap, sync::Weak};
 
 use executor_core::Error;
+#[cfg(target_os = "linux")]
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

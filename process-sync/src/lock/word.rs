@@ -34,6 +34,7 @@ const ABANDONED: u32 = 1 << 30;
 const HOLDER: u32 = ABANDONED - 1;
 
 /// A process with a higher number could not be told from the flags.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(crate) const HIGHEST_NUMBER: u32 = HOLDER;
 
 /// How long a thread sleeps at first before it asks whether the holder is alive, and how long at most.

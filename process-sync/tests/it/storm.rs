@@ -65,7 +65,7 @@ fn produce(line: &mut Line) {
 }
 
 fn consume(line: &mut Line) {
-    let (queue, results): (Queue<(u64, u64)>, Queue<(u64, u64)>) = line.receive();
+    let [queue, results]: [Queue<(u64, u64)>; 2] = line.receive();
     for item in queue.iter() {
         results.put(item).unwrap();
     }
@@ -84,7 +84,7 @@ fn a_queue_loses_what_killed_consumers_had_taken_and_nothing_else() {
         };
         let start = |kind| {
             if kind == 1 {
-                return child("storm consumer", &(queue.clone(), results.clone()));
+                return child("storm consumer", &[queue.clone(), results.clone()]);
             }
             let mut producers = producers.borrow_mut();
             let last = Value::new(0_u64).unwrap();
