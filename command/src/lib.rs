@@ -36,6 +36,11 @@ use serde::{Deserialize, Serialize};
 
 use program::Program;
 
+/// Runs the code of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// A program with its arguments, as a value that can be sent to any executor. [`run`] and [`status`] run it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a command does nothing before it is run"]

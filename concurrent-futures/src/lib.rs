@@ -103,6 +103,9 @@
 //! | `e.shutdown(cancel_futures=True)` | `e.shutdown(Shutdown::CancelPending)` |
 //! | `e.terminate_workers()` | `e.shutdown(Shutdown::Terminate { grace })` |
 //! | `BrokenProcessPool` for all | `WorkerDied` for the task that the worker was running |
+//! | `multiprocessing.Queue`, `Lock`, `Event`, `Value` … | the same names in `multiprocessing` (feature `sync`) |
+//! | a global variable that the initializer sets | [`WorkerLocal`] |
+//! | `executor.submit(subprocess.run, …)` | `executor.submit(command::run, …)`, from the crate `concurrent-futures-command` |
 
 pub mod backend;
 

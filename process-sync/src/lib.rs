@@ -148,3 +148,8 @@ pub use array::{Array, ArrayGuard};
 pub use bytemuck::Pod;
 #[cfg(not(loom))]
 pub use value::Value;
+
+/// Runs the code of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
