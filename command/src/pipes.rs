@@ -36,7 +36,7 @@ impl Pipes {
         Ok(Pipes { stdin, input, stdout, stderr, ..Pipes::default() })
     }
 
-    /// Returns whether the program, and all that it has started, has closed its output.
+    /// Returns `true` if the program, and all that it has started, has closed its output.
     pub(crate) fn output_has_ended(&self) -> bool {
         self.stdout.is_none() && self.stderr.is_none()
     }

@@ -167,7 +167,7 @@ impl Program {
         let _ = poll(&mut watched, timeout.as_ref());
     }
 
-    /// Returns whether the program has ended. It is not reaped here, so its group can still be signalled.
+    /// Returns `true` if the program has ended. It is not reaped here, so its group can still be signalled.
     fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(Pid::from_child(&self.child)), options) {

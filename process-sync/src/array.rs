@@ -89,7 +89,7 @@ impl<T: Pod> Array<T> {
         self.count
     }
 
-    /// Returns whether there are no elements.
+    /// Returns `true` if there are no elements.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }

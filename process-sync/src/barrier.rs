@@ -125,7 +125,7 @@ impl Barrier {
         LEDGER.open(&self.object).holders.total() as usize
     }
 
-    /// Returns whether the barrier is broken.
+    /// Returns `true` if the barrier is broken.
     pub fn is_broken(&self) -> bool {
         LEDGER.look(&self.object)[IS_BROKEN] != 0
     }
@@ -153,7 +153,7 @@ impl Barrier {
         Ok((round, index as usize, is_last))
     }
 
-    /// Returns whether the round was completed. `false` means that it has not ended.
+    /// Returns `true` if the round was completed. `false` means that it has not ended.
     fn outcome(&self, round: u64, attempt: Attempt) -> Result<bool, Error> {
         let mut state = LEDGER.open(&self.object);
         let ended = state.word(ROUND).wrapping_sub(round);

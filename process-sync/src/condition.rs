@@ -77,7 +77,7 @@ impl Condition {
         Ok(Condition { lock: lock.clone(), object: Object::create(&KIND, 0, |_| {})? })
     }
 
-    /// Releases the lock, waits until this thread is notified, and takes the lock again. Returns whether it was
+    /// Releases the lock, waits until this thread is notified, and takes the lock again. Returns `true` if it was
     /// notified, and not only out of time.
     ///
     /// # Errors
@@ -167,7 +167,7 @@ impl Condition {
         Ok((index, ticket))
     }
 
-    /// Sleeps until the place is notified or the time is over, and frees it. Returns whether it was notified.
+    /// Sleeps until the place is notified or the time is over, and frees it. Returns `true` if it was notified.
     fn sleep(&self, (index, ticket): (usize, u64), deadline: Option<Instant>) -> bool {
         let mut sleep = Sleep::ForChange;
         loop {

@@ -87,7 +87,7 @@ impl Event {
         }
     }
 
-    /// Returns whether the event is set.
+    /// Returns `true` if the event is set.
     pub fn is_set(&self) -> bool {
         // ORDERING: Acquire, so that what was done before `set` is visible.
         self.word().load(Acquire) & SET != 0

@@ -126,7 +126,7 @@ impl Holders {
         has_room
     }
 
-    /// Removes so much of what a process holds. Returns whether it held that much.
+    /// Removes so much of what a process holds. Returns `true` if it held that much.
     pub(crate) fn remove(&mut self, number: u32, count: u32) -> bool {
         let Some(index) = self.0.iter().position(|[holder, held]| *holder == number && *held >= count) else {
             return false;
@@ -138,7 +138,7 @@ impl Holders {
         true
     }
 
-    /// Removes one from any process that holds something. Returns whether there is one.
+    /// Removes one from any process that holds something. Returns `true` if there is one.
     pub(crate) fn remove_any(&mut self) -> bool {
         let any = self.0.first().map(|[number, _]| *number);
         any.is_some_and(|number| self.remove(number, 1))

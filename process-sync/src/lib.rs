@@ -30,7 +30,7 @@
 //! |---|---|
 //! | hand out work, collect results, stream | [`Queue`]; [`JoinableQueue`] if someone waits for the end of all work |
 //! | talk to one partner | [`pipe`], [`pipe_simplex`]; [`wait`] for many |
-//! | talk to a process that somebody else started | [`Listener`], [`Connection::connect`] |
+//! | talk to a process that another program started | [`Listener`], [`Connection::connect`] |
 //! | protect a file, or anything outside | [`Lock`], [`RLock`], [`RwLock`] |
 //! | limit how many do something at the same time | [`Semaphore`], [`BoundedSemaphore`] |
 //! | wait until something is so | [`Event`]; [`Condition`] with a lock; [`Barrier`] for a fixed number of parties |
@@ -39,7 +39,7 @@
 //!
 //! # When a process dies
 //!
-//! A process may be killed at any instant. The kernel tells the others, and nobody waits for the dead.
+//! A process may be killed at any instant. The kernel tells the others, and no process waits for a dead one.
 //!
 //! | it dies | then |
 //! |---|---|
@@ -68,9 +68,9 @@
 //!
 //! # Trust
 //!
-//! Whoever has a handle can write anything into the memory of the object. The others check what they read: they may get
-//! errors or wrong values of this object, and never touch memory outside of it. Do not share objects with processes
-//! that must not be able to stop each other.
+//! A process that has a handle can write anything into the memory of the object. The others check what they read: they
+//! may get errors or wrong values of this object, and never touch memory outside of it. Do not share objects with
+//! processes that must not be able to stop each other.
 //!
 //! [`Abandoned`]: executor_core::ErrorKind::Abandoned
 //! [`Broken`]: executor_core::ErrorKind::Broken

@@ -9,7 +9,7 @@ pub(crate) enum Place {
     BeforeCommit,
     /// It counts, and the lock is held.
     AfterCommit,
-    /// The lock is released, and nobody is woken.
+    /// The lock is released, and no thread is woken.
     BeforeNotification,
     /// The thread is about to sleep.
     BeforeSleep,

@@ -13,7 +13,7 @@
 //! - *No wake-up is lost.* A waiter sets WAITERS and then looks; a notifier changes the state and then reads the word.
 //!   Between the two steps of each is a fence, so at least one sees what the other did. If the notifier sees WAITERS,
 //!   it changes the number, and the waiter, which compares the word in the kernel, does not sleep or is woken.
-//! - *WAITERS needs no count, which a dead waiter would spoil.* It is removed by a notifier that found nobody to wake.
+//! - *WAITERS needs no count, which a dead waiter would spoil.* It is removed by a notifier that found no thread.
 //!   A waiter that had set it and was not asleep yet finds another word, and sets it again.
 //! - *A waiter that dies after it was woken takes one wake-up with it.* Therefore each sleep is bounded, and its thread
 //!   looks at the state again.

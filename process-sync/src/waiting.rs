@@ -10,7 +10,7 @@ use crate::{
     sleep::{EventCount, LONGEST_SLEEP},
 };
 
-/// How long a thread sleeps before it looks again.
+/// How long a thread sleeps before it checks again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sleep {
     /// It waits for what a process has, and which a death gives back. It asks for deaths, and more often.

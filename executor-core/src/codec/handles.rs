@@ -212,7 +212,7 @@ impl Handles {
     /// No handles.
     pub const NONE: Handles = Handles(None);
 
-    /// Returns whether there are none.
+    /// Returns `true` if there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()

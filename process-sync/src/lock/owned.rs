@@ -26,7 +26,7 @@ impl OwnedLock {
         LockWord::new(&object.memory, self.at, &object.member)
     }
 
-    /// Takes the lock, and waits until the deadline for that. Returns whether it was taken over from a process that
+    /// Takes the lock, and waits until the deadline for that. Returns `true` if it was taken over from a process that
     /// died.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl OwnedLock {
         Ok(self.word(object).acquire(on_death, deadline))
     }
 
-    /// Takes the lock if that needs no wait. Returns whether it did.
+    /// Takes the lock if that needs no wait. Returns `true` if it did.
     pub(crate) fn try_acquire(self, object: &Object) -> Result<bool, Error> {
         object.check()?;
         match self.word(object).try_acquire(OnDeath::Abandon) {
@@ -79,7 +79,7 @@ impl OwnedLock {
         object.memory.word(self.at + OWNER).store(thread::current(&object.member), Relaxed);
     }
 
-    /// Returns whether the calling thread holds the lock.
+    /// Returns `true` if the calling thread holds the lock.
     #[inline]
     pub(crate) fn is_mine(self, object: &Object) -> bool {
         // ORDERING: only this thread writes its own number, and removes it before it releases the lock.
@@ -96,7 +96,7 @@ impl OwnedLock {
         }
     }
 
-    /// Returns whether a living process holds the lock.
+    /// Returns `true` if a living process holds the lock.
     pub(crate) fn is_held(self, object: &Object) -> bool {
         self.word(object).is_held()
     }

@@ -18,7 +18,7 @@ const WORD: OwnedLock = OwnedLock::at(STATE);
 ///
 /// If a process dies while it holds the lock, what the lock protects may be half changed. Then `lock` fails with
 /// [`Abandoned`](executor_core::ErrorKind::Abandoned) in every process until one of them calls
-/// [`recover`](Lock::recover), which returns the guard, so that nobody else sees the state before it is checked. A
+/// [`recover`](Lock::recover), which returns the guard, so that no other thread sees the state before it is checked. A
 /// panic that drops a guard abandons nothing.
 ///
 /// ```
@@ -95,7 +95,7 @@ impl Lock {
         Guard { lock: self, held, not_send: PhantomData }
     }
 
-    /// Returns whether a thread of a living process holds the lock.
+    /// Returns `true` if a thread of a living process holds the lock.
     pub fn is_locked(&self) -> bool {
         WORD.is_held(&self.object)
     }

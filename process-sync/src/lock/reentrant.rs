@@ -93,7 +93,7 @@ impl RLock {
         self.acquire(OnDeath::TakeOver, None).unwrap_or_else(|_| RGuard::new(self, false))
     }
 
-    /// Returns whether a thread of a living process holds the lock.
+    /// Returns `true` if a thread of a living process holds the lock.
     pub fn is_locked(&self) -> bool {
         WORD.is_held(&self.object)
     }

@@ -31,7 +31,7 @@ const WRITER: usize = 1;
 const WRITER_THREAD: usize = 2;
 /// The number of a process that waits to write. New readers let it go first.
 const WAITING_WRITER: usize = 3;
-/// Whether a writer has died, and nobody has recovered.
+/// Whether a writer has died, and no process has recovered.
 const IS_ABANDONED: usize = 4;
 
 /// A lock that one writer has alone, or any number of readers together.

@@ -14,7 +14,7 @@
 //! | abandoned, free | held by Q | a thread of Q that recovers |
 //!
 //! WAITERS is set while threads may be asleep. A thread sets it before it sleeps, and keeps it set when it gets the
-//! lock after it slept, because it does not know of others. Whoever frees the lock wakes one.
+//! lock after it slept, because it does not know of others. The thread that frees the lock wakes one.
 //!
 //! Only a dead process can be stuck in a number: numbers are never given twice, so the word of a dead holder changes
 //! only by the exchange that ends its possession, and only one such exchange succeeds. Whether a process is dead is
@@ -46,7 +46,7 @@ pub(crate) const LONGEST_REST: Duration = Duration::from_millis(100);
 pub(crate) enum OnDeath {
     /// It becomes the holder, and knows what to do with what it finds.
     TakeOver,
-    /// The lock is given to nobody before a thread takes over.
+    /// The lock is given to no thread before a thread takes over.
     Abandon,
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum Answer {
     TimedOut,
 }
 
-/// How long a thread sleeps before it looks again, which becomes longer.
+/// How long a thread sleeps before it checks again, which becomes longer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rest(Duration);
 
@@ -102,7 +102,7 @@ impl<'a> LockWord<'a> {
         self.memory.half_word(self.at)
     }
 
-    /// Takes the lock if it is free and nobody died with it.
+    /// Takes the lock if it is free and no process died with it.
     #[inline]
     pub(crate) fn acquire_free(&self) -> bool {
         // ORDERING: Acquire pairs with the Release of the exchange by which the last holder released it.
@@ -218,13 +218,13 @@ impl<'a> LockWord<'a> {
         }
     }
 
-    /// Returns whether a living process holds the lock.
+    /// Returns `true` if a living process holds the lock.
     pub(crate) fn is_held(&self) -> bool {
         let holder = self.word().load(Relaxed) & HOLDER;
         holder != 0 && self.member.is_alive(holder)
     }
 
-    /// Returns whether a thread of this process holds the lock.
+    /// Returns `true` if a thread of this process holds the lock.
     #[inline]
     pub(crate) fn is_held_by_this_process(&self) -> bool {
         self.word().load(Relaxed) & HOLDER == self.member.number()

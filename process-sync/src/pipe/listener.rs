@@ -1,8 +1,8 @@
 //! Connections between processes that do not know each other, by a path.
 //!
-//! A process that connects sends a hello: the types of its end and a number that nobody can guess. The listener answers
-//! only where a key is asked for. Then both show that they have the key, without sending it: each returns a hash of the
-//! other's number with the key.
+//! A process that connects sends a hello: the types of its end and a number that cannot be guessed. The listener
+//! answers only where a key is asked for. Then both show that they have the key, without sending it: each returns a
+//! hash of the other's number with the key.
 //!
 //! ```text
 //! process                                          listener
@@ -146,7 +146,7 @@ impl Listener {
         Ok(Listener { socket, path: path.to_path_buf(), file: file_at(path), key, pending: Mutex::default() })
     }
 
-    /// Waits for the next process that may connect. Others are refused, or wait without blocking anybody.
+    /// Waits for the next process that may connect. Others are refused, or wait without blocking any other.
     ///
     /// # Errors
     ///
@@ -236,7 +236,7 @@ impl<S: Payload, R: Payload> Connection<S, R> {
     ///
     /// # Errors
     ///
-    /// - [`Closed`](ErrorKind::Closed) if nobody listens there, or the listener refuses this process.
+    /// - [`Closed`](ErrorKind::Closed) if no process listens there, or the listener refuses this process.
     /// - [`InvalidArgument`](ErrorKind::InvalidArgument) if the path is too long.
     pub fn connect(path: impl AsRef<Path>, access: Access<'_>) -> Result<Connection<S, R>, Error> {
         connect(path.as_ref(), access, types::<S, R>()).map(Connection::with)
@@ -334,7 +334,7 @@ fn is_socket(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// Returns whether the process at the other end belongs to the user of this one.
+/// Returns `true` if the process at the other end belongs to the user of this one.
 fn is_same_user(socket: BorrowedFd<'_>) -> bool {
     sockopt::socket_peercred(socket).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
 }
@@ -349,7 +349,7 @@ fn random() -> Result<Number, Error> {
     }
 }
 
-/// Shows that its sender has the key, to somebody who has chosen one of the numbers.
+/// Shows that its sender has the key, to a process that has chosen one of the numbers.
 fn proof(key: &[u8], role: &[u8], process: &Number, listener: &Number) -> [u8; PROOF] {
     hmac(key, &[role, process, listener].concat())
 }

@@ -223,8 +223,8 @@ fn bytes_of(file: OwnedFd) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Waits until a socket is ready or the deadline has passed. Returns whether it is ready, which the end of a connection
-/// is too.
+/// Waits until a socket is ready or the deadline has passed. Returns `true` if it is ready, which the end of a
+/// connection is too.
 pub(super) fn poll_one(socket: BorrowedFd<'_>, events: PollFlags, deadline: Option<Instant>) -> bool {
     !poll_all(&mut [PollFd::from_borrowed_fd(socket, events)], deadline).is_empty()
 }

@@ -118,7 +118,7 @@ impl Channel {
         self.local().bounds
     }
 
-    /// Puts a message if there is room, and waits for that until the deadline. Returns whether it was put.
+    /// Puts a message if there is room, and waits for that until the deadline. Returns `true` if it was put.
     pub(super) fn put(&self, message: &Message<'_>, wait: Wait) -> Result<bool, Error> {
         self.object.check()?;
         let put = Put::new(self, message)?;
@@ -258,7 +258,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Finishes an item that was gotten. Returns whether there was one.
+    /// Finishes an item that was taken. Returns `true` if there was one.
     pub(super) fn finish(&self) -> Result<bool, Error> {
         self.object.check()?;
         let mut state = State::open(&self.object)?;
@@ -355,7 +355,7 @@ impl Put {
         Ok(Put { size, header, prefix })
     }
 
-    /// Returns whether a queue that is so full has room for it.
+    /// Returns `true` if a queue that is so full has room for it.
     fn fits(&self, bounds: Bounds, items: u64, bytes: u64) -> bool {
         items < bounds.items && bytes.saturating_add(self.size) <= bounds.bytes
     }

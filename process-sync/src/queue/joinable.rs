@@ -57,7 +57,7 @@ impl<T> JoinableQueue<T> {
         JoinableQueue { queue: Queue::with(channel) }
     }
 
-    /// Says that an item that was gotten is finished.
+    /// Says that an item that was taken is finished.
     ///
     /// # Errors
     ///

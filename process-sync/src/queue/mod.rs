@@ -32,8 +32,8 @@ const MOST_BYTES: usize = 256 << 20;
 /// A value is encoded by `put` and decoded by `get`. It can hold handles of other objects, such as a queue for the
 /// reply. `put` has put the value when it returns: no thread sends it later, and the process may end immediately.
 ///
-/// A process that dies loses at most the item that it was putting or had just taken. Nobody else loses an item, gets
-/// half of one, or gets one twice, and nobody waits for the dead.
+/// A process that dies loses at most the item that it was putting or had just taken. No other process loses an item,
+/// gets half of one, or gets one twice, and no process waits for a dead one.
 ///
 /// ```
 /// use process_sync::Queue;
@@ -195,12 +195,12 @@ impl<T> Queue<T> {
         usize::try_from(self.channel.fill().items).unwrap_or(usize::MAX)
     }
 
-    /// Returns whether no value is in the queue.
+    /// Returns `true` if no value is in the queue.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns whether there is no room for another value: the bound is reached, or the memory is used up.
+    /// Returns `true` if there is no room for another value: the bound is reached, or the memory is used up.
     pub fn is_full(&self) -> bool {
         /// No item takes less.
         const LEAST: u64 = 8;

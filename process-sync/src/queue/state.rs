@@ -126,7 +126,7 @@ impl<'a> State<'a> {
         *word = word.wrapping_add(by);
     }
 
-    /// An item was finished. Returns whether there was one that a process had taken.
+    /// An item was finished. Returns `true` if there was one that a process had taken.
     pub(super) fn finish(&mut self) -> bool {
         let number = self.object.member.number();
         let is_taken = self.opened.holders.remove(number, 1) || self.opened.holders.remove_any();
@@ -163,7 +163,7 @@ impl<'a> State<'a> {
     }
 }
 
-/// Returns whether a queue can be in this state.
+/// Returns `true` if a queue can be in this state.
 #[inline]
 fn is_possible(mut word: impl FnMut(usize) -> u64) -> bool {
     let used = word(PUT_BYTES).wrapping_sub(word(GOT_BYTES));

@@ -100,13 +100,13 @@ impl Member {
         self.membership().number
     }
 
-    /// Returns whether this is the process that joined, and not a forked child of it.
+    /// Returns `true` if this is the process that joined, and not a forked child of it.
     #[inline]
     pub(crate) fn is_here(&self) -> bool {
         self.membership().born == fork::generation()
     }
 
-    /// Returns whether the process with this number can still execute anything. If the system does not say, it may.
+    /// Returns `true` if the process with this number can still execute anything. If the system does not say, it may.
     pub(crate) fn is_alive(&self, number: u32) -> bool {
         let membership = self.membership();
         number == membership.number || sys::is_byte_locked(membership.file.as_fd(), number)

@@ -57,7 +57,7 @@ fn refuse_too_large(length: usize) -> io::Result<()> {
     if limit.is_some_and(|limit| length as u64 > limit) { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(()) }
 }
 
-/// Returns whether the system may refuse a page of a mapping at the first access, which kills the process (`SIGBUS`).
+/// Returns `true` if the system may refuse a page of a mapping at the first access, which kills the process (`SIGBUS`).
 /// It does so where memory is accounted for strictly. Elsewhere pages are not reserved, because most are never used.
 fn may_lack_pages() -> bool {
     const STRICT: &str = "2";
@@ -75,7 +75,7 @@ pub(crate) fn length_of(file: impl AsFd) -> io::Result<usize> {
     Ok(usize::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0))
 }
 
-/// Returns whether nobody can make the file shorter.
+/// Returns `true` if no process can make the file shorter.
 pub(crate) fn cannot_shrink(file: impl AsFd) -> bool {
     rustix::fs::fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK))
 }
@@ -137,7 +137,8 @@ impl Drop for Mapping {
 /// the word does not hold the expected value. May return without a reason.
 pub(crate) fn sleep_on(word: &AtomicU32, expected: u32, time: Duration) {
     let time = Timespec { tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() };
-    // It fails if the time is over, the thread was interrupted, or the word has changed. The caller looks again anyway.
+    // It fails if the time is over, the thread was interrupted, or the word has changed. The caller checks again
+    // anyway.
     let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&time));
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn wake(word: &AtomicU32, most: u32) -> usize {
 }
 
 /// Takes the record lock on one byte of a file for this process. The process has it until it has ended, or closes any
-/// descriptor of this file; a forked child does not have it. Returns whether no other process has it.
+/// descriptor of this file; a forked child does not have it. Returns `true` if no other process has it.
 pub(crate) fn lock_byte(file: BorrowedFd<'_>, byte: u32) -> io::Result<bool> {
     match record_lock(file, libc::F_SETLK, byte) {
         Ok(_) => Ok(true),
@@ -157,7 +158,7 @@ pub(crate) fn lock_byte(file: BorrowedFd<'_>, byte: u32) -> io::Result<bool> {
     }
 }
 
-/// Returns whether another process has the record lock on this byte. If the system does not say, it may have.
+/// Returns `true` if another process has the record lock on this byte. If the system does not say, it may have.
 pub(crate) fn is_byte_locked(file: BorrowedFd<'_>, byte: u32) -> bool {
     record_lock(file, libc::F_GETLK, byte).map_or(true, |found| found != libc::F_UNLCK as libc::c_short)
 }

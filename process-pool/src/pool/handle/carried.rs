@@ -70,7 +70,7 @@ impl Carried {
         Some(Box::new(Gates::new(channel.clone(), rest)))
     }
 
-    /// Notes that the last clone of a handle was dropped. Returns whether the worker must be told.
+    /// Notes that the last clone of a handle was dropped. Returns `true` if the worker must be told.
     pub(super) fn forget(&mut self, name: Name, instance: u64) -> bool {
         // Another instance of the same name may have been sent since.
         let is_known = self.known.get(&name) == Some(&instance);
@@ -81,7 +81,7 @@ impl Carried {
         is_known
     }
 
-    /// Returns whether the worker has yet to be told to forget something.
+    /// Returns `true` if the worker has yet to be told to forget something.
     pub(super) fn must_forget(&self) -> bool {
         !self.to_forget.is_empty()
     }

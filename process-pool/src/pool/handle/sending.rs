@@ -36,13 +36,13 @@ impl WorkerHandle {
         let _ = self.send_backlog();
     }
 
-    /// Notes that the last clone of a handle was dropped. Returns whether the worker must be told.
+    /// Notes that the last clone of a handle was dropped. Returns `true` if the worker must be told.
     pub(crate) fn forget(&mut self, name: Name, instance: u64) -> bool {
         self.carried.forget(name, instance)
     }
 
-    /// Tells the worker which handles to forget, if there are any and the link is free. Returns whether it must be told
-    /// later.
+    /// Tells the worker which handles to forget, if there are any and the link is free. Returns `true` if it must be
+    /// told later.
     pub(crate) fn send_forgets(&mut self) -> bool {
         if !self.carried.must_forget() || self.stage == Stage::Leaving {
             return false;

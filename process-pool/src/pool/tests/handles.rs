@@ -47,7 +47,7 @@ impl Carrying {
         }
     }
 
-    /// Returns whether the next message that was sent to a worker has this many descriptors.
+    /// Returns `true` if the next message that was sent to a worker has this many descriptors.
     fn pulls(&self, slot: usize, count: usize) -> bool {
         matches!(self.channels[slot].pull(count), Ok(Pulled::All(_)))
     }

@@ -66,7 +66,7 @@ impl Lane {
         }
     }
 
-    /// Removes the packet at the front, if there is one. Returns whether there was.
+    /// Removes the packet at the front, if there is one. Returns `true` if there was.
     pub(crate) fn remove(&self) -> bool {
         recv(&self.front, &mut [0_u8; 8][..], RecvFlags::DONTWAIT).is_ok_and(|(length, _)| length > 0)
     }
