@@ -227,6 +227,7 @@ impl Worker {
         Ok(Next::Continue)
     }
 
+    #[inline]
     fn run_task(&mut self, request: Request, name: &str) -> io::Result<()> {
         let sequence = request.sequence;
         let found = self.entry(request.function);
@@ -281,6 +282,7 @@ impl Worker {
 
     /// Returns the object through which the task can query its own state. The last one is reused unless a task has kept
     /// it.
+    #[inline]
     fn remote(&mut self, request: &Request, name: Cow<'static, str>) -> Arc<Remote> {
         let (id, attempt, number) = (TaskId::from_u64(request.task), request.attempt, request.sequence);
         if let Some(mut spare) = self.spare.take() {
@@ -332,6 +334,7 @@ impl Worker {
     }
 
     /// Sends the contents of `self.reply`, and wakes the parent.
+    #[inline]
     fn send_reply(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
         self.put(kind, sequence)?;
         self.port.ring_doorbell()

@@ -250,7 +250,9 @@ impl Harness {
     fn end(mut self) {
         perform(self.state.collapse(&Error::new(ErrorKind::Broken, "the pool has ended")));
         self.program.check_outcomes();
-        assert_eq!(open_descriptors(), self.open_before, "descriptors of the worker are left");
+        let Scene { state, link, open_before, .. } = self;
+        drop((state, link));
+        assert_eq!(open_descriptors(), open_before, "descriptors of the worker are left");
     }
 }
 

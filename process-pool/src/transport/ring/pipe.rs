@@ -158,6 +158,7 @@ impl Consumer {
     }
 
     /// Fills the start of the slice from the buffer, and returns how many bytes it has filled.
+    #[inline]
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = self.known(into.len())?.min(into.len());
         let [(offset, first), (start, second)] = self.pipe.parts(self.head, length);
