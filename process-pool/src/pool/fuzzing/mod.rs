@@ -250,7 +250,7 @@ impl Harness {
     fn end(mut self) {
         perform(self.state.collapse(&Error::new(ErrorKind::Broken, "the pool has ended")));
         self.program.check_outcomes();
-        let Scene { state, link, open_before, .. } = self;
+        let Harness { state, link, open_before, .. } = self;
         drop((state, link));
         assert_eq!(open_descriptors(), open_before, "descriptors of the worker are left");
     }
