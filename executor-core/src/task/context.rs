@@ -177,6 +177,7 @@ impl fmt::Debug for Remote {
 }
 
 /// Runs code as a task that another process submitted. This is for authors of back-ends.
+#[inline]
 pub fn run_remote<R>(remote: Arc<Remote>, code: impl FnOnce() -> R) -> R {
     catch::chain_hook_even_on_worker();
     run_as(&remote, code)
