@@ -48,6 +48,9 @@ impl Tolerance {
             (Kind::Allocations, _, Phase::Parent) => Tolerance::Absolute(0.2),
             (Kind::Allocations, ..) => Tolerance::Absolute(0.05),
             (Kind::Bytes, _, Phase::Parent) => Tolerance::Absolute(25.0),
+            // The queue doubles its memory, and how many tasks the worker has by then decides whether it just has.
+            (Kind::Bytes, false, _) if figure.pool == Pool::Processes => Tolerance::Absolute(20.0),
+            (Kind::Held, ..) if figure.pool == Pool::Processes => Tolerance::Absolute(10.0),
             (Kind::Bytes | Kind::Held, ..) => Tolerance::Absolute(4.0),
         }
     }
