@@ -248,7 +248,7 @@ fn connect(path: &Path, access: Access<'_>, types: [u64; 2]) -> Result<Handle, E
     let address = address(path)?;
     let socket = socket().map_err(|error| failed("connect to", path, error))?;
     connect_socket(&socket, &address).map_err(|error| match error {
-        Errno::NOENT | Errno::CONNREFUSED => nobody(path),
+        Errno::NOENT | Errno::CONNREFUSED => no_listener(path),
         error => failed("connect to", path, error),
     })?;
     let number = random()?;
@@ -378,7 +378,7 @@ fn failed(what: &str, path: &Path, error: Errno) -> Error {
 }
 
 #[cold]
-fn nobody(path: &Path) -> Error {
+fn no_listener(path: &Path) -> Error {
     Error::new(ErrorKind::Closed, format!("nobody listens at {}", path.display()))
 }
 

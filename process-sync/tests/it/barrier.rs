@@ -17,7 +17,7 @@ fn pass_a_barrier(line: &mut Line) {
         let index = barrier.wait(None).unwrap();
         sum.update(|sum| *sum += index as u64);
         barrier.wait(None).unwrap();
-        // 0, 1 and 2 in each round, and nobody is a round ahead.
+        // 0, 1 and 2 in each round, and no party is a round ahead.
         assert_eq!(sum.get(), (round + 1) * 3);
         barrier.wait(None).unwrap();
     }

@@ -93,7 +93,7 @@ fn a_wait_whose_time_is_over_holds_the_lock_again_and_takes_no_notification() {
         assert!(!notified && lock.is_locked());
         drop(guard);
     }
-    // A notification that nobody waits for is not kept.
+    // A notification without a waiter is not kept.
     condition.notify_one();
     let (_guard, notified) = condition.wait(lock.lock().unwrap(), Duration::from_millis(5)).unwrap();
     assert!(!notified);
