@@ -40,7 +40,7 @@ mod tests;
 pub use collector::{Collector, NotHere, attach, collect};
 pub(in crate::codec) use results::collect_result;
 pub use results::{carry_results, take_results};
-pub use table::{Missing, adopt, find, forget, lose, resolve};
+pub use table::{Missing, adopt, find, forget, keep, lose, resolve};
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -23,16 +23,19 @@ pub mod handles;
 mod numbers;
 mod read;
 mod shapes;
+mod trial;
 mod verified;
 mod write;
 
 pub use bytes::Bytes;
+pub use failure::{de_error, ser_error};
+pub use trial::is_trial;
 
 use std::any::type_name;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::{failure::Failure, shapes::Mark, verified::Kind};
+use self::{failure::Failure, shapes::Mark, trial::Trial, verified::Kind};
 use crate::{Error, ErrorKind, Payload, catch};
 
 /// Appends the encoded value to `into`. After an error `into` is unchanged.
@@ -49,7 +52,8 @@ use crate::{Error, ErrorKind, Payload, catch};
 /// # Errors
 ///
 /// Returns [`ErrorKind::Encode`] if the `Serialize` implementation fails, with its reason, if the value is nested more
-/// deeply than the stack of this thread allows, or if it has more elements than the format can represent.
+/// deeply than the stack of this thread allows, or if it has more elements than the format can represent. An
+/// implementation can choose another kind with [`ser_error`].
 ///
 /// # Panics
 ///
@@ -103,7 +107,8 @@ fn encode_with_serde<T: Payload>(
 ///
 /// Returns [`ErrorKind::Decode`] if the bytes are not a value of this type, if the `Deserialize` implementation fails,
 /// with its reason, if the value is nested more deeply than the stack of this thread allows, or if the decoded value
-/// differs from the encoded one because of the type's serde attributes.
+/// differs from the encoded one because of the type's serde attributes. An implementation can choose another kind with
+/// [`de_error`].
 ///
 /// # Panics
 ///
@@ -158,6 +163,7 @@ fn decode_by<T: Payload>(
 #[inline(never)]
 fn compare<T: Serialize>(value: &T, mark: Mark, bytes: &[u8]) -> Result<(), Failure> {
     let mut again = Vec::with_capacity(bytes.len());
+    let _trial = Trial::begin();
     // The handles of the value stay with the value itself.
     let mark_again = handles::collect(|| write(value, &mut again)).0?;
     // The bytes themselves may differ, because a map may now iterate in another order.
@@ -208,21 +214,24 @@ fn write_verified<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Failu
     if !mark.is_none() && !kind.is_verified() {
         let bytes = &into[start..];
         let mut value: Option<T> = None;
+        let trial = Trial::begin();
         let compared = read(bytes, &mut value).and_then(|_| match &value {
             Some(value) => compare(value, mark, bytes),
             None => Ok(()),
         });
         // A panic of its `Drop` does not make the value wrong.
         catch::drop_contained(value);
-        compared.map_err(|reason| Failure::new(format!("it could not be decoded again: {reason}")))?;
+        drop(trial);
+        compared.map_err(|reason| reason.after("it could not be decoded again: "))?;
         kind.remember();
     }
     Ok(())
 }
 
-/// Builds the error of a value that could not be encoded or decoded.
+/// Builds the error of a value that could not be encoded or decoded. `kind` is for a reason that has no kind.
 #[cold]
 fn error(kind: ErrorKind, value: &str, done: &str, reason: &Failure) -> Error {
+    let kind = reason.kind().unwrap_or(kind);
     Error::new(kind, format!("a value of type `{value}` could not be {done}: {reason}"))
 }
 

@@ -1,6 +1,7 @@
 //! The handles that live in this process, by name.
 
 use std::{
+    any::Any,
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Weak},
@@ -18,13 +19,27 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{Handle, Name, Shared};
-use crate::fork;
+use crate::{catch, fork};
 
 /// One handle of this process.
 struct Entry {
     alive: Weak<Shared>,
     /// The handle itself, if another process may name it at any time.
-    kept: Option<Handle>,
+    kept: Option<Kept>,
+}
+
+/// A handle that was adopted, and what was made of it.
+struct Kept {
+    handle: Handle,
+    made: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Kept {
+    /// Drops it. What was made of the handle may be a value of a user, whose `Drop` may panic.
+    fn release(self) {
+        drop(self.handle);
+        self.made.into_iter().for_each(catch::drop_contained);
+    }
 }
 
 #[derive(Default)]
@@ -89,12 +104,36 @@ pub fn lose(name: Name) {
 /// sends.
 pub fn adopt(handle: Handle) {
     let name = handle.name();
-    let entry = Entry { alive: Arc::downgrade(&handle.0), kept: Some(handle) };
+    let alive = Arc::downgrade(&handle.0);
+    let entry = Entry { alive, kept: Some(Kept { handle, made: Vec::new() }) };
     let mut table = TABLE.get().lock();
     table.lost.remove(&name);
     let before = table.entries.insert(name, entry);
     drop(table);
-    drop(before);
+    if let Some(kept) = before.and_then(|entry| entry.kept) {
+        kept.release();
+    }
+}
+
+/// Keeps what was made of a handle, such as the value that lies in its file, until the handle is
+/// [forgotten](forget). Returns `false`, and drops it, if the handle was not [adopted](adopt).
+///
+/// So a value that many tasks of a worker receive is made once, and is dropped when the parent has dropped its last
+/// handle.
+pub fn keep(name: Name, made: Arc<dyn Any + Send + Sync>) -> bool {
+    let mut table = TABLE.get().lock();
+    let kept = table.entries.get_mut(&name).and_then(|entry| entry.kept.as_mut());
+    match kept {
+        Some(kept) => {
+            kept.made.push(made);
+            true
+        }
+        None => {
+            drop(table);
+            drop(made);
+            false
+        }
+    }
 }
 
 /// Undoes [`adopt`]. The handle lives on in the values that have it.
@@ -103,7 +142,9 @@ pub fn forget(name: Name) {
     table.lost.remove(&name);
     let kept = table.entries.get_mut(&name).and_then(|entry| entry.kept.take());
     drop(table);
-    drop(kept);
+    if let Some(kept) = kept {
+        kept.release();
+    }
 }
 
 /// Enters a handle of this name, or returns the one that lives in this process and closes the descriptor.

@@ -225,3 +225,26 @@ fn handles_of_results_are_taken_by_a_back_end_that_can_carry_them() {
     .join()
     .expect("it does not panic");
 }
+
+#[test]
+fn what_was_made_of_an_adopted_handle_is_kept_until_the_handle_is_forgotten() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in the drop of a value that was kept");
+        }
+    }
+    let handle = handle();
+    let (name, made) = (handle.name(), Arc::new(7));
+    assert!(!keep(name, made.clone()), "it is not adopted");
+    adopt(handle.clone());
+    assert!(keep(name, made.clone()) && keep(name, Arc::new(Bomb)));
+    assert_eq!(Arc::strong_count(&made), 2);
+    forget(name);
+    assert_eq!(Arc::strong_count(&made), 1);
+    adopt(handle.clone());
+    assert!(keep(name, made.clone()));
+    adopt(handle);
+    assert_eq!(Arc::strong_count(&made), 1, "another descriptor of the name has come");
+    forget(name);
+}

@@ -258,3 +258,83 @@ fn an_error_that_a_type_discards_never_appears_in_a_later_error() {
     let error = decode::<(Forgiving, u8)>(&[1]).expect_err("too short");
     assert!(!error.to_string().contains("discarded"), "{error}");
 }
+
+/// Refuses, with an error of a kind, to be written if it is `0` and to be read if it is `1`.
+#[derive(Debug)]
+struct Particular(u8);
+
+impl Serialize for Particular {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            0 => Err(ser_error(&crate::Error::new(ErrorKind::InvalidState, "it is zero"))),
+            number => serializer.serialize_u8(number),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Particular {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Particular, D::Error> {
+        match u8::deserialize(deserializer)? {
+            1 => Err(de_error(&crate::Error::new(ErrorKind::InvalidArgument, "it is one"))),
+            number => Ok(Particular(number)),
+        }
+    }
+}
+
+#[test]
+fn an_error_keeps_its_kind_and_other_formats_get_its_message() {
+    let error = encode(&vec![(Particular(0), 1u8)], &mut Vec::new()).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::InvalidState);
+    assert!(error.to_string().ends_with("could not be encoded: it is zero"), "{error}");
+    let error = decode::<(u8, Option<Particular>)>(&encoded(&(0u8, Some(Particular(1))))).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().ends_with("could not be decoded: it is one"), "{error}");
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Holds {
+        particular: Particular,
+    }
+    let mut holds = Holds { particular: Particular(1) };
+    let error = encode_result(&mut holds, &mut Vec::new()).expect_err("it cannot be read again");
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(serde_json::to_string(&Particular(0)).expect_err("refused").to_string(), "it is zero");
+    assert_eq!(decode::<(u8, u8)>(&[1]).expect_err("too short").kind(), ErrorKind::Decode, "no kind is left over");
+}
+
+#[test]
+fn a_value_is_told_when_it_is_only_compared() {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    static READ: AtomicU32 = AtomicU32::new(0);
+    #[derive(Debug)]
+    struct Counts;
+    impl Serialize for Counts {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            WRITTEN.fetch_add(u32::from(!is_trial()), SeqCst);
+            serializer.serialize_u8(7)
+        }
+    }
+    impl<'de> Deserialize<'de> for Counts {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
+            READ.fetch_add(u32::from(!is_trial()), SeqCst);
+            u8::deserialize(deserializer).map(|_| Counts)
+        }
+    }
+    // Only types with names of fields are compared.
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Returned {
+        counts: Counts,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Argument {
+        counts: Counts,
+    }
+    let counts = || (WRITTEN.load(SeqCst), READ.load(SeqCst));
+    let mut bytes = Vec::new();
+    encode_result(&mut Returned { counts: Counts }, &mut bytes).expect("encodes");
+    assert_eq!(counts(), (1, 0));
+    decode_result::<Returned>(&bytes).expect("decodes");
+    assert_eq!(counts(), (1, 1));
+    decode::<Argument>(&encoded(&Argument { counts: Counts })).expect("decodes");
+    assert_eq!(counts(), (2, 2));
+    assert!(!is_trial());
+}
