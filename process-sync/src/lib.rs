@@ -36,6 +36,8 @@
 //! | wait until something is so | [`Event`]; [`Condition`] with a lock; [`Barrier`] for a fixed number of parties |
 //! | share a number | [`Value`] |
 //! | share many numbers that change | [`Array`] |
+//! | give many tasks the same large data | [`Shared`]; [`SharedSlice`] for numbers |
+//! | have many tasks fill one large array, a part each | [`SharedMut`] |
 //!
 //! # When a process dies
 //!
@@ -48,6 +50,7 @@
 //! | with a [`Lock`], an [`RLock`], as the writer of an [`RwLock`], with the guard of an [`Array`] | `lock` returns [`Abandoned`] to everyone until someone calls `recover` |
 //! | as a reader, with a [`Permit`] | its place or permit comes back |
 //! | in [`Value::update`] | the value is as before |
+//! | with a [`SharedChunk`] | the chunk is back, as the process left it |
 //! | at a [`Barrier`] | the barrier is broken for the others |
 //! | while it waits | nothing |
 //! | with one end of a pipe | the other end receives what was sent, and then [`Closed`] |
@@ -112,6 +115,8 @@ mod queue;
 mod roster;
 #[cfg(not(loom))]
 mod semaphore;
+#[cfg(not(loom))]
+mod shared;
 mod sleep;
 mod sync;
 #[cfg(not(loom))]
@@ -146,6 +151,8 @@ pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 pub use array::{Array, ArrayGuard};
 /// The values that a [`Value`] and an [`Array`] hold: every pattern of bits is one. Numbers and arrays of numbers are.
 pub use bytemuck::Pod;
+#[cfg(not(loom))]
+pub use shared::{Ref, Shared, SharedChunk, SharedMut, SharedSlice};
 #[cfg(not(loom))]
 pub use value::Value;
 

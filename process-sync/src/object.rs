@@ -4,7 +4,7 @@
 use std::{
     any::{Any, type_name},
     ffi::CStr,
-    fmt,
+    fmt, io,
     panic::{RefUnwindSafe, UnwindSafe},
     sync::{
         Arc, OnceLock,
@@ -14,10 +14,10 @@ use std::{
 #[cfg(target_os = "linux")]
 use std::{collections::HashMap, sync::Weak};
 
-use executor_core::Error;
+use executor_core::{Error, codec};
 #[cfg(target_os = "linux")]
 use parking_lot::Mutex;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     errors,
@@ -111,7 +111,7 @@ impl Object {
             return if object.is(kind, content) { Ok(object) } else { Err(another_type(kind)) };
         }
         let member = Member::join(parts.roster)?;
-        let failed = |error| errors::from_system(&format!("open a {}", kind.name), &error);
+        let failed = |error| cannot_open(kind, &error);
         let length = if kind.is_mapped_whole { sys::length_of(&parts.file).map_err(failed)? } else { kind.length };
         let memory = SharedMemory::map(&parts.file, 0, length.max(kind.length)).map_err(failed)?;
         // ORDERING: Acquire pairs with the Release in `create`.
@@ -138,6 +138,11 @@ impl Object {
         &self.file
     }
 
+    /// Returns what travels.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts { roster: self.member.socket(), file: self.file.clone() }
+    }
+
     /// Returns what this process keeps with the object, which is made at the first call.
     pub(crate) fn local<L: Any + Send + Sync>(&self, make: impl FnOnce() -> L) -> &L {
         let local = self.local.get_or_init(|| Box::new(make()));
@@ -154,7 +159,7 @@ impl Object {
         kind: &'static Kind,
         content: u64,
     ) -> Result<Arc<Object>, D::Error> {
-        Object::open(kind, content, Parts::deserialize(deserializer)?).map_err(de::Error::custom)
+        Object::open(kind, content, Parts::deserialize(deserializer)?).map_err(|error| codec::de_error(&error))
     }
 }
 
@@ -164,7 +169,7 @@ impl RefUnwindSafe for Object {}
 
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Parts { roster: self.member.socket(), file: self.file.clone() }.serialize(serializer)
+        self.parts().serialize(serializer)
     }
 }
 
@@ -181,8 +186,17 @@ pub(crate) struct Parts {
     file: File,
 }
 
+/// The file of what should be an object cannot be mapped.
 #[cold]
-fn another_type(kind: &Kind) -> Error {
+pub(crate) fn cannot_open(kind: &Kind, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => another_type(kind),
+        _ => errors::from_system(&format!("open a {}", kind.name), error),
+    }
+}
+
+#[cold]
+pub(crate) fn another_type(kind: &Kind) -> Error {
     errors::invalid_argument(format!(
         "this is not a {} of this type, but another object or one of other values",
         kind.name
@@ -195,7 +209,7 @@ pub(crate) fn fingerprint<T>() -> u64 {
 }
 
 /// Never zero, which is the identity of memory that nothing was written to.
-fn identity(kind: &Kind, content: u64) -> u64 {
+pub(crate) fn identity(kind: &Kind, content: u64) -> u64 {
     hash(kind.name, content) | 1
 }
 

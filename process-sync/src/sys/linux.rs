@@ -1,6 +1,9 @@
 //! Linux: memory files, futexes, record locks.
 #![allow(unsafe_code)]
 
+mod sealed;
+mod token;
+
 use std::{
     ffi::CStr,
     io,
@@ -11,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use executor_core::codec::handles::Handle;
+use executor_core::codec::handles::{Handle, Name};
 use rustix::{
     fs::{FallocateFlags, MemfdFlags, SealFlags},
     io::Errno,
@@ -20,8 +23,21 @@ use rustix::{
     time::Timespec,
 };
 
+pub(crate) use sealed::{Draft, Sealed, constant_file};
+pub(crate) use token::{check_can_travel, has_token, make_token};
+
 /// The file behind a piece of shared memory. It travels with an object to other processes.
 pub(crate) type File = Handle;
+
+/// Returns the file of a handle that goes wherever an object goes.
+pub(crate) fn file_of(handle: &Handle) -> File {
+    handle.clone()
+}
+
+/// Returns the name under which the file travels. `None` means that it does not.
+pub(crate) fn name_of(file: &File) -> Option<Name> {
+    Some(file.name())
+}
 
 /// Makes a file of this length, of zeros. It cannot shrink, because an access to a mapping of a file that has shrunk
 /// kills the process. The name is shown only in lists of mappings.

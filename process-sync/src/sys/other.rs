@@ -6,6 +6,7 @@ use std::{
     ffi::CStr,
     io,
     ptr::NonNull,
+    slice,
     sync::atomic::{
         AtomicU32,
         Ordering::{Relaxed, SeqCst},
@@ -13,8 +14,15 @@ use std::{
     time::Duration,
 };
 
+use executor_core::{
+    Error, ErrorKind,
+    codec::{
+        self,
+        handles::{Handle, Name},
+    },
+};
 use parking_lot::{Condvar, Mutex};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What would travel to another process, and cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +32,42 @@ pub(crate) struct File;
 pub(crate) const UNSUPPORTED: &str =
     "it is shared by the threads of one process on this system: objects go to other processes only on Linux";
 
+fn unsupported() -> Error {
+    Error::new(ErrorKind::Unsupported, UNSUPPORTED)
+}
+
 impl Serialize for File {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(ser::Error::custom(UNSUPPORTED))
+        Err(codec::ser_error(&unsupported()))
     }
 }
 
 impl<'de> Deserialize<'de> for File {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<File, D::Error> {
-        Err(de::Error::custom(UNSUPPORTED))
+        Err(codec::de_error(&unsupported()))
     }
+}
+
+/// Fails, because nothing leaves the process.
+pub(crate) fn check_can_travel(_: &File) -> Result<(), Error> {
+    Err(unsupported())
+}
+
+pub(crate) fn make_token(_: &File, _: u32) -> io::Result<Option<File>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn has_token(_: &File, _: u32) -> bool {
+    false
+}
+
+/// Returns a file that goes nowhere, as the object does that the handle belongs to.
+pub(crate) fn file_of(_: &Handle) -> File {
+    File
+}
+
+pub(crate) fn name_of(_: &File) -> Option<Name> {
+    None
 }
 
 pub(crate) fn create(_: &CStr, _: usize) -> io::Result<File> {
@@ -90,6 +124,51 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: it was allocated with this layout, and nothing borrows from it any more.
         unsafe { dealloc(self.start.as_ptr(), self.layout) };
+    }
+}
+
+/// Memory of this process, which it writes.
+#[derive(Debug)]
+pub(crate) struct Draft(Mapping);
+
+impl Draft {
+    pub(crate) fn new(_: &'static CStr, length: usize) -> io::Result<Draft> {
+        Mapping::map(&File, 0, length).map(Draft)
+    }
+
+    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        self.bytes()?[offset..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    pub(crate) fn bytes(&mut self) -> io::Result<&mut [u8]> {
+        // SAFETY: the memory has these bytes for as long as `self` is borrowed, which is exclusively.
+        Ok(unsafe { slice::from_raw_parts_mut(self.0.start().as_ptr(), self.0.length()) })
+    }
+
+    pub(crate) fn seal(self) -> io::Result<(File, Sealed)> {
+        Ok((File, Sealed(self.0)))
+    }
+}
+
+/// Does nothing: the file would be for other processes.
+pub(crate) fn constant_file(_: &'static CStr, _: &[&[u8]]) -> io::Result<File> {
+    Ok(File)
+}
+
+/// Memory of this process, which does not change any more.
+#[derive(Debug)]
+pub(crate) struct Sealed(Mapping);
+
+impl Sealed {
+    pub(crate) fn open(_: &File) -> io::Result<Sealed> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: the memory has these bytes for as long as `self`, and nothing writes them.
+        unsafe { slice::from_raw_parts(self.0.start().as_ptr(), self.0.length()) }
     }
 }
 
@@ -158,6 +237,16 @@ mod tests {
         word.store(1, SeqCst);
         wake(&word, 1);
         sleeper.join().expect("it was woken");
+    }
+
+    #[test]
+    fn what_was_written_is_sealed() {
+        let mut draft = Draft::new(c"test", 10).expect("memory");
+        draft.write(2, b"ab").expect("written");
+        draft.bytes().expect("memory")[9] = 1;
+        let (file, sealed) = draft.seal().expect("sealed");
+        assert_eq!(sealed.bytes(), b"\0\0ab\0\0\0\0\0\x01");
+        assert!(Sealed::open(&file).is_err() && constant_file(c"test", &[b"a"]).is_ok());
     }
 
     #[test]

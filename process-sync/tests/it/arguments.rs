@@ -1,7 +1,7 @@
 //! Where objects can go, and what a wrong one is.
 
 use executor_core::{
-    ErrorKind::{Decode, Encode},
+    ErrorKind::{Decode, Encode, InvalidArgument},
     codec::{self, handles},
 };
 use process_sync::{Array, Barrier, Event, Lock, RLock, Semaphore, Value};
@@ -27,7 +27,7 @@ fn a_handle_of_another_type_is_refused() {
     encoded.unwrap();
     assert_eq!(codec::decode::<Value<u64>>(&bytes).unwrap().get(), 1);
     let error = codec::decode::<Value<i64>>(&bytes).unwrap_err();
-    assert_eq!(error.kind(), Decode);
+    assert_eq!(error.kind(), InvalidArgument);
     assert!(error.to_string().contains("this is not a value of this type"), "{error}");
     assert!(codec::decode::<Lock>(&bytes).is_err() && codec::decode::<Array<u64>>(&bytes).is_err());
 }

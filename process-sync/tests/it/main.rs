@@ -12,5 +12,6 @@ mod pipe;
 mod pool;
 mod queue;
 mod semaphore;
+mod shared;
 mod storm;
 mod support;

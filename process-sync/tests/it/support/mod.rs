@@ -22,6 +22,7 @@ pub fn role(name: &str) -> Role {
         crate::pipe::ROLES,
         crate::limits::ROLES,
         crate::storm::ROLES,
+        crate::shared::ROLES,
     ];
     let found = lists.iter().flat_map(|list| list.iter()).find(|(known, _)| *known == name);
     found.unwrap_or_else(|| panic!("no role {name}")).1

@@ -1,0 +1,14 @@
+//! Large data that is sent once: values and slices that no process changes, and a slice whose parts have one owner each.
+
+mod chunks;
+mod constant;
+mod ownership;
+mod received;
+mod sealed;
+mod slice;
+
+pub use self::{
+    chunks::{Ref, SharedChunk, SharedMut},
+    sealed::Shared,
+    slice::SharedSlice,
+};
