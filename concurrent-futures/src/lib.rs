@@ -128,7 +128,7 @@ pub use executor_core::{Awaited, AwaitedShared, Future, Promise, SharedFuture, T
 
 // Waiting for many futures.
 #[doc(inline)]
-pub use executor_core::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
+pub use executor_core::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, wait};
 
 // Errors.
 #[doc(inline)]

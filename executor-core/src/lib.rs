@@ -84,7 +84,7 @@ pub use payload::{Function, Payload};
 pub use promise::{Promise, promise};
 pub use shared::{AwaitedShared, SharedFuture};
 pub use task::{Task, TaskId};
-pub use wait::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
+pub use wait::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, wait};
 pub use worker_local::WorkerLocal;
 
 /// Runs the code of the README as a test.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{count_lost, forget_all, watch_all};
-use crate::{Error, ErrorKind, Future, deadline, group::Group, waiting::help_or_wait_for_any};
+use crate::{AsFuture, Error, ErrorKind, Future, deadline, group::Group, waiting::help_or_wait_for_any};
 
 /// Yields each future when it is done. Futures that are done already come first. The time-out starts with this call.
 /// Python's counterpart is `concurrent.futures.as_completed`.
@@ -23,12 +23,23 @@ use crate::{Error, ErrorKind, Future, deadline, group::Group, waiting::help_or_w
 /// assert_eq!(total, 5);
 /// # Ok::<(), executor_core::Error>(())
 /// ```
-pub fn as_completed<T: Send + 'static>(
-    futures: impl IntoIterator<Item = Future<T>>,
+///
+/// The futures may be given as references, or as anything else that has a future: see [`AsFuture`].
+///
+/// ```
+/// # use executor_core::{Executor, Future, InlineExecutor, as_completed};
+/// # let executor = InlineExecutor::new();
+/// let futures = [executor.submit(|n: u64| n, 1)?, executor.submit(|n: u64| n, 2)?];
+/// let done = as_completed(&futures, None).map(|future| future.map(Future::id)).collect::<Result<Vec<_>, _>>()?;
+/// assert!(done.contains(&futures[0].id()) && done.contains(&futures[1].id()));
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub fn as_completed<T: Send + 'static, F: AsFuture<Output = T>>(
+    futures: impl IntoIterator<Item = F>,
     timeout: impl Into<Option<Duration>>,
-) -> AsCompleted<T> {
+) -> AsCompleted<T, F> {
     let deadline = deadline::after(timeout.into());
-    let futures: Vec<Future<T>> = futures.into_iter().collect();
+    let futures: Vec<F> = futures.into_iter().collect();
     let group = Arc::new(Group::default());
     watch_all(&futures, &group);
     AsCompleted {
@@ -63,9 +74,9 @@ pub fn as_completed<T: Send + 'static>(
 /// # Ok::<(), executor_core::Error>(())
 /// ```
 #[must_use = "iterators do nothing unless they are used"]
-pub struct AsCompleted<T: Send + 'static> {
+pub struct AsCompleted<T: Send + 'static, F: AsFuture<Output = T> = Future<T>> {
     /// The futures that were not yielded yet.
-    futures: Vec<Option<Future<T>>>,
+    futures: Vec<Option<F>>,
     open: usize,
     /// How many of the open futures can never get done in this process, because it was forked since.
     lost: usize,
@@ -75,7 +86,7 @@ pub struct AsCompleted<T: Send + 'static> {
     helped: usize,
 }
 
-impl<T: Send + 'static> AsCompleted<T> {
+impl<T: Send + 'static, F: AsFuture<Output = T>> AsCompleted<T, F> {
     /// Runs a task that has not started, if the caller is a task of the same executor. Otherwise waits until a task is
     /// done.
     fn wait(&mut self) -> Result<(), Error> {
@@ -84,7 +95,7 @@ impl<T: Send + 'static> AsCompleted<T> {
             while let Some(slot) = futures.get(*helped) {
                 *helped += 1;
                 if let Some(future) = slot {
-                    return Some(future.task());
+                    return Some(future.as_future().task());
                 }
             }
             None
@@ -98,7 +109,7 @@ impl<T: Send + 'static> AsCompleted<T> {
     }
 
     fn forked(&mut self) -> Error {
-        let lost = self.futures.iter().flatten().find_map(|future| future.task().born.check().err());
+        let lost = self.futures.iter().flatten().find_map(|future| future.as_future().task().born.check().err());
         self.end();
         lost.unwrap_or_else(|| {
             Error::new(ErrorKind::Broken, "futures of the parent process do not finish in a forked child")
@@ -111,8 +122,8 @@ impl<T: Send + 'static> AsCompleted<T> {
     }
 }
 
-impl<T: Send + 'static> Iterator for AsCompleted<T> {
-    type Item = Result<Future<T>, Error>;
+impl<T: Send + 'static, F: AsFuture<Output = T>> Iterator for AsCompleted<T, F> {
+    type Item = Result<F, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.open > 0 {
@@ -138,15 +149,15 @@ impl<T: Send + 'static> Iterator for AsCompleted<T> {
     }
 }
 
-impl<T: Send + 'static> std::iter::FusedIterator for AsCompleted<T> {}
+impl<T: Send + 'static, F: AsFuture<Output = T>> std::iter::FusedIterator for AsCompleted<T, F> {}
 
-impl<T: Send + 'static> Drop for AsCompleted<T> {
+impl<T: Send + 'static, F: AsFuture<Output = T>> Drop for AsCompleted<T, F> {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl<T: Send + 'static> fmt::Debug for AsCompleted<T> {
+impl<T: Send + 'static, F: AsFuture<Output = T>> fmt::Debug for AsCompleted<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsCompleted").field("open", &self.open).field("of", &self.futures.len()).finish()
     }

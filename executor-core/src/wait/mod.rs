@@ -1,10 +1,16 @@
 //! Waiting for many futures, from any mix of back-ends.
 
 mod as_completed;
+mod as_future;
 
 pub use as_completed::{AsCompleted, as_completed};
+pub use as_future::AsFuture;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{Future, deadline, group::Group, task::waiter::Waiter, waiting::help_or_wait_for_any};
 
@@ -29,15 +35,17 @@ pub enum ReturnWhen {
 }
 
 /// The result of [`wait`]: each future that it received, in one of two lists, in the order received.
+///
+/// The lists have what `wait` received: futures, or references to them.
 #[must_use]
-pub struct Waited<T> {
+pub struct Waited<T, F: AsFuture<Output = T> = Future<T>> {
     /// The futures that are done: finished, failed or cancelled.
-    pub done: Vec<Future<T>>,
+    pub done: Vec<F>,
     /// The other futures, which are unchanged.
-    pub not_done: Vec<Future<T>>,
+    pub not_done: Vec<F>,
 }
 
-impl<T> fmt::Debug for Waited<T> {
+impl<T, F: AsFuture<Output = T> + fmt::Debug> fmt::Debug for Waited<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waited").field("done", &self.done).field("not_done", &self.not_done).finish()
     }
@@ -58,25 +66,36 @@ impl<T> fmt::Debug for Waited<T> {
 /// assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0));
 /// # Ok::<(), executor_core::Error>(())
 /// ```
-pub fn wait<T: Send + 'static>(
-    futures: impl IntoIterator<Item = Future<T>>,
+///
+/// The futures may be given as references, or as anything else that has a future: see [`AsFuture`].
+///
+/// ```
+/// # use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
+/// # let executor = InlineExecutor::new();
+/// let futures = vec![executor.submit(|n: u64| n, 1)?, executor.submit(|n: u64| n, 2)?];
+/// assert!(wait(&futures, None, ReturnWhen::AllCompleted).not_done.is_empty());
+/// assert_eq!(futures[1].result(None)?, 2);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub fn wait<T: Send + 'static, F: AsFuture<Output = T>>(
+    futures: impl IntoIterator<Item = F>,
     timeout: impl Into<Option<Duration>>,
     return_when: ReturnWhen,
-) -> Waited<T> {
+) -> Waited<T, F> {
     let deadline = deadline::after(timeout.into());
-    let futures: Vec<Future<T>> = futures.into_iter().collect();
+    let futures: Vec<F> = futures.into_iter().collect();
     let group = Arc::new(Group::default());
     watch_all(&futures, &group);
 
     let mut open = futures.len() - count_lost(&futures);
-    let mut to_help = futures.iter().map(Future::task);
+    let mut to_help = futures.iter().map(|future| future.as_future().task());
     while open > 0 {
         match group.next() {
             Some(index) => {
                 open -= 1;
                 let enough = match return_when {
                     ReturnWhen::FirstCompleted => true,
-                    ReturnWhen::FirstException => has_failed(&futures[index]),
+                    ReturnWhen::FirstException => has_failed(futures[index].as_future(), deadline),
                     ReturnWhen::AllCompleted => false,
                 };
                 if enough {
@@ -92,19 +111,21 @@ pub fn wait<T: Send + 'static>(
         }
     }
     forget_all(&futures, &group);
-    let (done, not_done) = futures.into_iter().partition(Future::done);
+    let (done, not_done) = futures.into_iter().partition(|future| future.as_future().done());
     Waited { done, not_done }
 }
 
-/// Returns whether a done future holds an error. This decodes a reply of another process.
-fn has_failed<T: Send + 'static>(future: &Future<T>) -> bool {
-    matches!(future.exception(None), Ok(Some(_)))
+/// Returns whether a done future holds an error. This decodes a reply of another process, and waits for the future's
+/// result callbacks.
+fn has_failed<T: Send + 'static>(future: &Future<T>, deadline: Option<Instant>) -> bool {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    matches!(future.exception(left), Ok(Some(_)))
 }
 
 /// Registers a group with every future. Done futures are added to the group immediately.
-fn watch_all<T: Send + 'static>(futures: &[Future<T>], group: &Arc<Group>) {
+fn watch_all<T: Send + 'static, F: AsFuture<Output = T>>(futures: &[F], group: &Arc<Group>) {
     for (index, future) in futures.iter().enumerate() {
-        watch(future, group, index);
+        watch(future.as_future(), group, index);
     }
 }
 
@@ -117,8 +138,9 @@ pub(crate) fn watch<T: Send + 'static>(future: &Future<T>, group: &Arc<Group>, i
 }
 
 /// Removes a group from the lists of the futures that are not done.
-pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item = &'a Future<T>>, group: &Arc<Group>) {
+fn forget_all<T: Send + 'static>(futures: impl IntoIterator<Item: AsFuture<Output = T>>, group: &Arc<Group>) {
     for future in futures {
+        let future = future.as_future();
         if !future.done() {
             let waiters = &future.task().waiters;
             waiters.remove(|waiter| matches!(waiter, Waiter::Group(other, _) if Arc::ptr_eq(other, group)));
@@ -127,6 +149,7 @@ pub(crate) fn forget_all<'a, T: Send + 'static>(futures: impl IntoIterator<Item 
 }
 
 /// Returns how many futures can never get done in this process, because it was forked after they were submitted.
-fn count_lost<T: Send + 'static>(futures: &[Future<T>]) -> usize {
-    futures.iter().filter(|future| !future.done() && future.task().born.check().is_err()).count()
+fn count_lost<T: Send + 'static, F: AsFuture<Output = T>>(futures: &[F]) -> usize {
+    let is_lost = |future: &Future<T>| !future.done() && future.task().born.check().is_err();
+    futures.iter().filter(|future| is_lost(future.as_future())).count()
 }

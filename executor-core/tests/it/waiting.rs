@@ -3,7 +3,8 @@
 use std::{thread, time::Duration};
 
 use executor_core::{
-    Error, ErrorKind, Executor, Future, InlineExecutor, Promise, ReturnWhen, as_completed, promise, wait,
+    AsCompleted, Error, ErrorKind, Executor, Future, InlineExecutor, Promise, ReturnWhen, Waited, as_completed,
+    promise, wait,
 };
 
 use crate::support::{NO_WAIT, Remote, action, concurrently};
@@ -173,4 +174,35 @@ fn one_wait_takes_futures_of_several_back_ends() {
     let waited = wait([one, two, three], None, ReturnWhen::AllCompleted);
     let sum: u64 = waited.done.iter().map(|future| future.result(NO_WAIT).expect("a value")).sum();
     assert_eq!(sum, 6);
+}
+
+#[test]
+fn wait_and_as_completed_accept_references_and_return_them() {
+    let (promises, futures) = promises(3);
+    promises[1].set_result(7).expect("pending");
+    let waited: Waited<u64, &Future<u64>> = wait(&futures, NO_WAIT, ReturnWhen::AllCompleted);
+    assert_eq!((waited.done[0].id(), waited.not_done.len()), (futures[1].id(), 2));
+    promises[2].set_result(8).expect("pending");
+    let boxed: Vec<Box<&Future<u64>>> = waited.not_done.into_iter().map(Box::new).collect();
+    let mut completed: AsCompleted<u64, Box<&Future<u64>>> = as_completed(boxed, NO_WAIT);
+    assert_eq!(completed.next().expect("one is done").expect("no time-out").id(), futures[2].id());
+    assert_eq!(completed.next().expect("a time-out").expect_err("one is pending").kind(), ErrorKind::Timeout);
+    drop(completed);
+    assert_eq!(futures[1].result(NO_WAIT).expect("it is still there"), 7);
+}
+
+#[test]
+fn types_without_the_second_parameter_are_those_of_futures() {
+    fn take_apart<T>(waited: Waited<T>) -> (Vec<Future<T>>, Vec<Future<T>>) {
+        let Waited { done, not_done } = waited;
+        (done, not_done)
+    }
+    fn count(completed: AsCompleted<u64>) -> usize {
+        completed.count()
+    }
+    let (promises, futures) = promises(2);
+    let (done, not_done) = take_apart(wait(futures, NO_WAIT, ReturnWhen::AllCompleted));
+    assert_eq!((done.len(), not_done.len()), (0, 2));
+    drop(promises);
+    assert_eq!(count(as_completed(not_done, None)), 2);
 }
