@@ -55,7 +55,7 @@ impl<T: Send + 'static> Awaited<T> {
 
     fn read(&self) -> Option<Result<T, Error>> {
         match (self.reader)(&self.future) {
-            Read::NotDone | Read::Unpacking => None,
+            Read::NotDone | Read::Unpacking | Read::Reserved => None,
             Read::Ready(result) => Some(result),
             Read::Taken => Some(Err(taken(self.future.task()))),
         }
@@ -104,7 +104,7 @@ impl<T: Send + 'static> std::future::Future for Awaited<T> {
             Some(result) => Poll::Ready(result),
             None => {
                 if !registered {
-                    // The task is done, but another thread is unpacking its output: poll again immediately.
+                    // The task is done, but another thread unpacks or shows its output: poll again immediately.
                     context.waker().wake_by_ref();
                 }
                 Poll::Pending

@@ -8,7 +8,14 @@ use std::{
 
 use crate::{
     Awaited, Error, SharedFuture, TaskId, catch,
-    task::{cell::TaskRef, queued::cancel_queued, state::Withdraw, typed::Typed, waiter::Waiter},
+    task::{
+        cell::TaskRef,
+        queued::{cancel_queued, queueing_host},
+        state::Withdraw,
+        typed::Typed,
+        view,
+        waiter::Waiter,
+    },
     waiting::{WaitEnd, help, help_or_fail, wait_for, wait_until_done},
 };
 
@@ -167,7 +174,7 @@ impl<T: Send + 'static> Future<T> {
                 return false;
             }
             task.state.ask_to_stop();
-            if task.host().find().is_some_and(|host| host.terminate(task.id, task.place(), grace)) {
+            if queueing_host(task).is_some_and(|host| host.terminate(task.id, task.place(), grace)) {
                 return true;
             }
             // The task's worker may have died meanwhile, so that the task waits for another attempt.
@@ -296,6 +303,38 @@ impl<T: Send + 'static> Future<T> {
         if let Err(Waiter::Callback(late)) = self.task().waiters.add(self.task(), Waiter::Callback(erased)) {
             catch::contain(|| late(self.task()));
         }
+    }
+
+    /// Calls a function with the outcome of the task, and leaves the outcome for [`result`](Future::result) and every
+    /// other reader. Python's counterparts are `callback` and `error_callback` of `Pool.apply_async`.
+    ///
+    /// The function runs once the task is done, in the thread that completes it, or immediately in this thread if the
+    /// task is done. Result callbacks run in the order they were added, before the functions of
+    /// [`add_done_callback`](Future::add_done_callback) and outside every lock. The panic hook reports a panic of one,
+    /// and the others still run.
+    ///
+    /// Until the last of them has ended, `result`, `exception` and `.await` wait, within their time-outs, even though
+    /// the future is [`done`](Future::done). So they always come after the callbacks, and a callback that blocks delays
+    /// them. In the callback itself they return [`InvalidState`](crate::ErrorKind::InvalidState), because the callback
+    /// has the result as its argument. The thread that runs the callbacks decodes a result that came from another
+    /// process.
+    ///
+    /// A function that is added late receives [`InvalidState`](crate::ErrorKind::InvalidState) if the value was moved
+    /// out before, or is [shared](Future::shared). A cancelled task is an error of kind
+    /// [`Cancelled`](crate::ErrorKind::Cancelled).
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor};
+    /// let future = InlineExecutor::new().submit(|n: u64| n + 1, 1)?;
+    /// future.add_result_callback(|result| match result {
+    ///     Ok(value) => println!("the value is {value}"),
+    ///     Err(error) => eprintln!("it failed: {error}"),
+    /// });
+    /// assert_eq!(future.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn add_result_callback(&self, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) {
+        view::add(&self.typed, callback);
     }
 
     /// Turns the handle into one that can be cloned, and whose `result` clones the value instead of moving it out.

@@ -201,8 +201,8 @@ fn describe(task: &TaskRef, deadline: Option<Instant>, is_polling: bool) -> Wait
 
 /// Waits until `read` returns an output. A time-out of zero reads once.
 ///
-/// A wait for a task that is done has no time-out. Another thread may be unpacking its output, and this thread could
-/// not do that faster.
+/// A wait for a task that is done has no time-out if another thread is unpacking its output, because this thread could
+/// not do that faster. It has one while result callbacks run, because they are user code.
 pub(crate) fn wait_for<R>(
     task: &TaskRef,
     timeout: Option<Duration>,
@@ -217,6 +217,13 @@ pub(crate) fn wait_for<R>(
             Read::Taken => return Err(taken(task)),
             Read::Unpacking => wait_until(task, None, Event::Readable),
             Read::NotDone if reads_once => Err(WaitEnd::TimedOut),
+            Read::Reserved => {
+                let end = *deadline.get_or_insert_with(|| deadline::after(timeout));
+                match wait_until(task, end, Event::Readable) {
+                    Err(WaitEnd::TimedOut) => return Err(shown(task, timeout)),
+                    other => other,
+                }
+            }
             Read::NotDone => {
                 let deadline = *deadline.get_or_insert_with(|| deadline::after(timeout));
                 help_or_wait(task, deadline, Event::Readable)
@@ -233,6 +240,12 @@ pub(crate) fn wait_for<R>(
     }
 }
 
+/// Returns the error of a wait that ended while result callbacks had the output.
+#[cold]
+fn shown(task: &TaskRef, timeout: Option<Duration>) -> Error {
+    Error::timed_out(task.name(), "shown to its result callbacks", timeout.unwrap_or_default())
+}
+
 /// Returns the error of a read after the value was moved out.
 pub(crate) fn taken(task: &TaskRef) -> Error {
     let reason = if task.state.snapshot().is_shared() {
@@ -244,7 +257,7 @@ pub(crate) fn taken(task: &TaskRef) -> Error {
 }
 
 /// Blocks until the event happens. The task notifies this thread of it.
-fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
+pub(crate) fn wait_until(task: &TaskRef, deadline: Option<Instant>, event: Event) -> Result<(), WaitEnd> {
     wait_until_or(task, deadline, event, || false)
 }
 

@@ -2,6 +2,7 @@
 
 mod chunk;
 mod chunking;
+mod gather;
 mod results;
 mod source;
 
@@ -175,18 +176,20 @@ impl<R: Payload> Map<R> {
         }
     }
 
-    /// Waits for the next batch. Returns `None` if there is none, and an error if the map cannot continue.
-    fn next_batch(&mut self) -> Option<Result<Batch<R>, Error>> {
+    /// Waits for the next batch until the deadline, which is that of the map or an earlier one. Returns `None` if there
+    /// is none, and an error if the map cannot continue or the deadline has passed.
+    fn next_batch(&mut self, deadline: Option<Instant>) -> Option<Result<Batch<R>, Error>> {
         if self.pending.is_empty() {
             return None;
         }
         let waited = match self.unordered.clone() {
-            None => self.wait_for_first().map(|()| 0),
-            Some(group) => self.wait_for_any(&group).map(|number| number - self.base),
+            None => self.wait_for_first(deadline).map(|()| 0),
+            Some(group) => self.wait_for_any(&group, deadline).map(|number| number - self.base),
         };
         let index = match waited {
             Ok(index) => index,
-            Err(WaitEnd::TimedOut) => return Some(Err(self.timed_out())),
+            Err(WaitEnd::TimedOut) if deadline == self.deadline => return Some(Err(self.timed_out())),
+            Err(WaitEnd::TimedOut) => return Some(Err(no_result_yet())),
             Err(WaitEnd::Forked(error) | WaitEnd::TooDeep(error)) => {
                 self.cancel();
                 return Some(Err(error));
@@ -200,33 +203,33 @@ impl<R: Payload> Map<R> {
         batch.map(Ok)
     }
 
-    fn wait_for_first(&self) -> Result<(), WaitEnd> {
+    fn wait_for_first(&self, deadline: Option<Instant>) -> Result<(), WaitEnd> {
         match self.pending.front() {
-            Some(Some(Batch::One(future))) => future.wait_done(self.deadline),
-            Some(Some(Batch::Many(future, _))) => future.wait_done(self.deadline),
+            Some(Some(Batch::One(future))) => future.wait_done(deadline),
+            Some(Some(Batch::Many(future, _))) => future.wait_done(deadline),
             _ => Ok(()),
         }
     }
 
-    fn wait_for_any(&mut self, group: &Group) -> Result<usize, WaitEnd> {
+    fn wait_for_any(&mut self, group: &Group, deadline: Option<Instant>) -> Result<usize, WaitEnd> {
         loop {
             if let Some(number) = group.next() {
                 return Ok(number);
             }
-            if deadline::has_passed(self.deadline) {
+            if deadline::has_passed(deadline) {
                 return Err(WaitEnd::TimedOut);
             }
             self.born.check().map_err(WaitEnd::Forked)?;
-            self.help_or_wait(group).map_err(WaitEnd::TooDeep)?;
+            self.help_or_wait(group, deadline).map_err(WaitEnd::TooDeep)?;
         }
     }
 
     /// Runs the next batch that has not started if the caller is a task of the same executor. Otherwise waits for a
     /// batch to complete.
-    fn help_or_wait(&mut self, group: &Group) -> Result<(), Error> {
+    fn help_or_wait(&mut self, group: &Group, deadline: Option<Instant>) -> Result<(), Error> {
         self.helped = self.helped.max(self.base);
         let (pending, base, helped) = (&self.pending, self.base, &mut self.helped);
-        help_or_wait_for_any(group, self.deadline, || {
+        help_or_wait_for_any(group, deadline, || {
             while let Some(batch) = pending.get(*helped - base) {
                 *helped += 1;
                 match batch {
@@ -275,8 +278,8 @@ impl<R: Payload> Map<R> {
     /// Waits for the next batch and begins to read it. Returns `None` if there is none, and an error if the map cannot
     /// continue.
     #[inline(never)]
-    fn read_next_batch(&mut self) -> Option<Result<(), Error>> {
-        let results = match self.next_batch()? {
+    fn read_next_batch(&mut self, deadline: Option<Instant>) -> Option<Result<(), Error>> {
+        let results = match self.next_batch(deadline)? {
             Ok(Batch::One(future)) => {
                 let mut results = Results::with_capacity(1);
                 results.push(future.result(None));
@@ -296,11 +299,82 @@ impl<R: Payload> Map<R> {
     }
 }
 
-impl<R: Payload> Iterator for Map<R> {
-    type Item = Result<R, Error>;
+impl<R: Payload> Map<R> {
+    /// Returns the next result as [`next`](Iterator::next) does, but waits no longer than this. After a time-out the
+    /// result is still to come: the map goes on, and the next call waits for the same result. Python's counterpart is
+    /// `next(timeout)` of the iterator that `Pool.imap` returns.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use executor_core::{Executor, InlineExecutor};
+    ///
+    /// let mut map = InlineExecutor::new().map(|n: u64| n * n, [1, 2])?;
+    /// assert_eq!(map.next_timeout(Duration::from_secs(5)).unwrap()?, 1);
+    /// assert_eq!(map.next_timeout(Duration::ZERO).unwrap()?, 4);
+    /// assert!(map.next_timeout(Duration::ZERO).is_none());
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Timeout`](ErrorKind::Timeout) if there is no result in time. The other errors are those of the item.
+    /// If the map has a [time-out](MapOptions::timeout) that passes during this wait, it ends as with `next`.
+    ///
+    /// # Panics
+    ///
+    /// Panics where [`next`](Iterator::next) does.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, Error>> {
+        let deadline = match (deadline::after(Some(timeout)), self.deadline) {
+            (Some(own), Some(of_map)) => Some(own.min(of_map)),
+            (own, of_map) => own.or(of_map),
+        };
+        self.next_until(deadline)
+    }
+
+    /// Turns the map into one future of all its results, in the order in which the iterator would yield them. Python's
+    /// counterpart is `Pool.map_async`.
+    ///
+    /// It can be waited for, awaited, and given callbacks. It fails as soon as one call has failed; the calls that have
+    /// not started are then cancelled. If several calls fail, it has the error of one of them. Cancelling it cancels
+    /// the calls that have not started, and succeeds until the last result is there. Dropping it cancels nothing.
+    ///
+    /// With a [`buffersize`](MapOptions::buffersize), this reads and submits the rest of the input. The
+    /// [time-out](MapOptions::timeout) of the map ends here: give one to the wait. The thread that completes a call
+    /// decodes its result. Results that the iterator has yielded are not among those of the future.
+    ///
+    /// ```
+    /// use executor_core::{Executor, InlineExecutor};
+    ///
+    /// let squares = InlineExecutor::new().map(|n: u64| n * n, 1..4u64)?.into_future();
+    /// squares.add_result_callback(|squares| assert!(squares.is_ok_and(|squares| squares.len() == 3)));
+    /// assert_eq!(squares.result(None)?, [1, 4, 9]);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the input iterator panics. The calls that were submitted are then cancelled.
+    pub fn into_future(mut self) -> Future<Vec<R>> {
+        self.submit_rest();
+        self.deadline = None;
+        gather::gather(self)
+    }
+
+    /// Submits the rest of the input, whatever the bound.
+    fn submit_rest(&mut self) {
+        let Some(backend) = self.backend.take() else { return };
+        self.allowance = usize::MAX;
+        loop {
+            match self.submit_next(&*backend) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return self.push(Batch::Refused(error, 1)),
+            }
+        }
+    }
 
     #[inline]
-    fn next(&mut self) -> Option<Result<R, Error>> {
+    fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<R, Error>> {
         // Refilling happens before the result is taken, so that no result is lost if the input panics. Only a result
         // that was yielded allows another item, so the bound is never exceeded.
         if self.backend.is_some() {
@@ -311,11 +385,25 @@ impl<R: Payload> Iterator for Map<R> {
                 self.allowance = self.allowance.saturating_add(1);
                 return Some(result);
             }
-            if let Err(error) = self.read_next_batch()? {
+            if let Err(error) = self.read_next_batch(deadline)? {
                 return Some(Err(error));
             }
         }
     }
+}
+
+impl<R: Payload> Iterator for Map<R> {
+    type Item = Result<R, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<R, Error>> {
+        self.next_until(self.deadline)
+    }
+}
+
+#[cold]
+fn no_result_yet() -> Error {
+    Error::new(ErrorKind::Timeout, "the next result of the map is not there yet: call again to wait for it")
 }
 
 impl<R: Payload> std::iter::FusedIterator for Map<R> {}

@@ -32,6 +32,10 @@ impl<R> Results<R> {
         }
     }
 
+    pub(super) fn first_error(&self) -> Option<&Error> {
+        self.errors.first().map(|(error, _)| error)
+    }
+
     fn len(&self) -> usize {
         self.values.len() + self.errors.iter().map(|(_, values)| 1 + values.len()).sum::<usize>()
     }

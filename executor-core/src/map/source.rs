@@ -5,6 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 use super::{chunk::Chunk, chunking::CostEstimate, results::Results};
 use crate::{
     Backend, Error, ErrorKind, Function, Future, Payload, Task, TaskOptions,
+    host::HostId,
     task::{kinds::Submitted, work::Work},
 };
 
@@ -22,6 +23,29 @@ impl<R> Batch<R> {
         match self {
             Batch::One(_) => 1,
             Batch::Many(_, items) | Batch::Refused(_, items) => *items,
+        }
+    }
+
+    /// Returns other handles of the same tasks.
+    pub(super) fn alias(&self) -> Batch<R>
+    where
+        R: Send + 'static,
+    {
+        match self {
+            Batch::One(future) => Batch::One(future.alias()),
+            Batch::Many(future, items) => Batch::Many(future.alias(), *items),
+            Batch::Refused(error, items) => Batch::Refused(error.clone(), *items),
+        }
+    }
+
+    pub(super) fn host(&self) -> HostId
+    where
+        R: Send + 'static,
+    {
+        match self {
+            Batch::One(future) => future.task().host(),
+            Batch::Many(future, _) => future.task().host(),
+            Batch::Refused(..) => HostId::NONE,
         }
     }
 }

@@ -55,7 +55,7 @@ impl Completed {
     /// Returns whether there are callbacks, which dropping this runs. A waker is user code too: see
     /// [`wake_threads`](Completed::wake_threads).
     pub fn has_callbacks(&self) -> bool {
-        self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Callback(_)))
+        self.waiters.iter().any(|waiter| matches!(waiter, Waiter::Callback(_) | Waiter::View(_)))
     }
 
     /// Wakes the threads that wait for the task, which runs no user code. Returns the rest if dropping it runs user

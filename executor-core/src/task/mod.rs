@@ -20,6 +20,7 @@ pub(crate) mod rights;
 mod started;
 pub(crate) mod state;
 pub(crate) mod typed;
+pub(crate) mod view;
 pub(crate) mod waiter;
 pub(crate) mod work;
 

@@ -136,6 +136,13 @@ impl Task {
         self.task.host.store(host.raw(), Relaxed);
     }
 
+    /// Sets the host of a task that is not submitted to it, so that its workers run the task inline if they wait for
+    /// it. Call this before any other thread has the task or its future.
+    pub(crate) fn attach_unqueued(&self, host: HostId) {
+        self.task.state.set_in_no_queue();
+        self.attach(host);
+    }
+
     /// Runs the task and then its callbacks on this thread, unless the task was cancelled.
     pub fn run(self) {
         drop(self.run_quietly());

@@ -1,9 +1,9 @@
 //! What a thread that does not own a queued task can do: cancel it, run it, or fail it.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use super::{cell::TaskRef, completed::Completed, rights::Claimed, state::Withdraw};
-use crate::{Error, catch, sync::fence};
+use crate::{Error, catch, host::Host, sync::fence};
 
 /// Cancels a task, if it is still queued.
 pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
@@ -14,7 +14,7 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
         // ORDERING: pairs with the fence of a back-end that attaches its host while the task is being cancelled: either
         // this sees the host, or the back-end sees that the task has left the queue.
         fence(SeqCst);
-        if let Some(host) = task.host().find() {
+        if let Some(host) = queueing_host(task) {
             host.left_queue_at(task.id, task.place());
         }
     }
@@ -25,7 +25,7 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
 /// it did.
 pub(crate) fn run_inline(task: &TaskRef) -> bool {
     let Some(claimed) = Claimed::claim_shared(task) else { return false };
-    if let Some(host) = task.host().find() {
+    if let Some(host) = queueing_host(task) {
         catch::contain(|| host.left_queue_at(task.id, task.place()));
     }
     drop(Completed::of(claimed.run()));
@@ -35,9 +35,14 @@ pub(crate) fn run_inline(task: &TaskRef) -> bool {
 /// Fails a task, if it is still queued, on behalf of a task of the same host that waits for it. Returns whether it did.
 pub(crate) fn fail_inline(task: &TaskRef, error: Error) -> bool {
     let Some(claimed) = Claimed::claim_shared(task) else { return false };
-    if let Some(host) = task.host().find() {
+    if let Some(host) = queueing_host(task) {
         catch::contain(|| host.left_queue(task.id));
     }
     drop(Completed::of(claimed.fail(error)));
     true
+}
+
+/// Returns the host, if the task was submitted to it. Other tasks have a host only so that its workers run them inline.
+pub(crate) fn queueing_host(task: &TaskRef) -> Option<Arc<dyn Host>> {
+    task.host().find().filter(|_| !task.state.snapshot().is_in_no_queue())
 }

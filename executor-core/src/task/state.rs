@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Only `recall` moves the phase back. The word also holds flags. They are never cleared, except [`WORK`] (set from the
-//! beginning, cleared once by the thread that takes the work), [`WAITED`], [`PACKED`] and [`UNPACKING`]. README.md in
-//! this folder has the argument.
+//! beginning, cleared once by the thread that takes the work), [`WAITED`], [`PACKED`], [`UNPACKING`] and [`RESERVED`].
+//! README.md in this folder has the argument.
 
 use std::{fmt, sync::atomic::Ordering::*};
 
@@ -61,6 +61,11 @@ const SHARED: u32 = 1 << 11;
 
 /// `schedule` may block while a bounded back-end is full. This never changes.
 const MAY_WAIT: u32 = 1 << 12;
+/// There are result callbacks. Once the task is done, the thread that runs them owns the output, and clears this flag
+/// when they have ended.
+const RESERVED: u32 = 1 << 13;
+/// The task is in no queue of its host, which has never seen it. This never changes once the task is shared.
+const IN_NO_QUEUE: u32 = 1 << 14;
 
 /// The state word.
 pub(crate) struct State(AtomicU32);
@@ -104,6 +109,8 @@ pub(crate) enum Access {
     NotDone,
     /// Another thread is unpacking the output.
     Unpacking,
+    /// Result callbacks have the output, or will have it before any other reader.
+    Reserved,
     /// The caller must unpack the output, and owns it until it calls `unpacked`.
     Unpack,
     /// The output can be read.
@@ -115,8 +122,20 @@ pub(crate) enum Access {
 pub(crate) enum Event {
     /// The task is done.
     Done,
-    /// The output can be read: the task is done, and no thread is unpacking the output.
+    /// The output can be read: the task is done, no thread is unpacking the output, and no result callback has it.
     Readable,
+}
+
+/// What becomes of a result callback that comes too late for the thread that finishes the task to run it.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// The output is reserved for it, and the caller owns the output until it calls `unreserve`.
+    Reserved,
+    /// Another thread is unpacking the output, or runs result callbacks.
+    Busy,
+    /// The value was moved out, or is shared and may be read by other threads at this moment.
+    Unavailable,
 }
 
 /// The result of announcing a waiter.
@@ -236,6 +255,44 @@ impl State {
         if Snapshot(before).has(event) { Announced::TooLate } else { Announced::InTime }
     }
 
+    /// Reserves the output for a result callback. The caller holds the lock of the list, to which it adds the callback.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the task is done, so that no thread would run the callback.
+    pub(crate) fn reserve(&self) -> Result<(), Late> {
+        let reserved = self.update(|word| {
+            if word & PHASE != DONE {
+                return Some(word | WAITED | RESERVED);
+            }
+            (word & (UNPACKING | RESERVED | TAKEN | SHARED) == 0).then_some(word | RESERVED)
+        });
+        match reserved {
+            Ok(before) if before.is_done() => Err(Late::Reserved),
+            Ok(_) => Ok(()),
+            Err(seen) if seen.has(Event::Readable) => Err(Late::Unavailable),
+            Err(_) => Err(Late::Busy),
+        }
+    }
+
+    /// Notes that the thread that owns a reserved output has unpacked it.
+    pub(crate) fn unpacked_while_reserved(&self, end: End) {
+        let _ = self.update(|word| Some(word & !PACKED | end.flags()));
+    }
+
+    /// Ends a reservation, for the thread that ran the result callbacks.
+    pub(crate) fn unreserve(&self) -> Owed {
+        // ORDERING: Release publishes the unpacked output, and what the callbacks did to it, to every thread that reads
+        // the word afterwards: in `snapshot`, in `take_value` and in `reserve`.
+        Owed::by(self.0.fetch_and(!RESERVED, Release))
+    }
+
+    /// Marks the task as one that is in no queue of its host. Only the thread that makes the task calls this.
+    pub(crate) fn set_in_no_queue(&self) {
+        // ORDERING: sharing the task publishes this.
+        self.0.fetch_or(IN_NO_QUEUE, Relaxed);
+    }
+
     /// Takes the work out. Returns whether it was there: then the caller owns it, to encode or drop it.
     #[must_use]
     pub(crate) fn take_work(&self) -> bool {
@@ -257,8 +314,8 @@ impl State {
             if word & PHASE != DONE {
                 return Access::NotDone;
             }
-            if word & UNPACKING != 0 {
-                return Access::Unpacking;
+            if word & (UNPACKING | RESERVED) != 0 {
+                return if word & RESERVED != 0 { Access::Reserved } else { Access::Unpacking };
             }
             if word & PACKED == 0 {
                 return Access::Ready(Snapshot(word));
@@ -282,14 +339,18 @@ impl State {
         Owed::by(before.0)
     }
 
-    /// Marks the value as moved out. Returns whether it did: then the caller must move it out. If not, it was moved out
-    /// before, or is shared.
-    #[must_use]
+    /// Marks the value as moved out. On success the caller must move it out.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the word says instead: the value was moved out before, is shared, or is reserved.
     #[inline]
-    pub(crate) fn take_value(&self) -> bool {
-        // ORDERING: `access` has made the output visible to the caller. Nothing is published: the next thread sees
-        // TAKEN and does not touch the value.
-        self.0.fetch_update(Relaxed, Relaxed, |word| (word & (SHARED | TAKEN) == 0).then_some(word | TAKEN)).is_ok()
+    pub(crate) fn take_value(&self) -> Result<(), Snapshot> {
+        let take = |word| (word & (SHARED | TAKEN | RESERVED) == 0).then_some(word | TAKEN);
+        // ORDERING: Acquire pairs with the Release of `unreserve`, because result callbacks may have had the value
+        // since `access` made it visible. Nothing is published: the next thread sees TAKEN and does not touch the
+        // value.
+        self.0.fetch_update(Acquire, Relaxed, take).map(|_| ()).map_err(Snapshot)
     }
 
     /// Marks the value as shared: from now on it is cloned, never moved out.
@@ -359,7 +420,7 @@ impl Snapshot {
     /// Returns whether the event has happened.
     #[inline]
     pub(crate) fn has(self, event: Event) -> bool {
-        self.phase() == DONE && (event == Event::Done || self.0 & UNPACKING == 0)
+        self.phase() == DONE && (event == Event::Done || self.0 & (UNPACKING | RESERVED) == 0)
     }
 
     pub(crate) fn is_cancelled(self) -> bool {
@@ -379,6 +440,19 @@ impl Snapshot {
 
     pub(crate) fn is_shared(self) -> bool {
         self.0 & SHARED != 0
+    }
+
+    pub(crate) fn is_reserved(self) -> bool {
+        self.0 & RESERVED != 0
+    }
+
+    pub(crate) fn is_packed(self) -> bool {
+        self.0 & PACKED != 0
+    }
+
+    /// Returns whether the task is in no queue of its host, so that the host is not notified when it starts or ends.
+    pub(crate) fn is_in_no_queue(self) -> bool {
+        self.0 & IN_NO_QUEUE != 0
     }
 
     #[inline]

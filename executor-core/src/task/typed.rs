@@ -6,9 +6,10 @@ use std::{marker::PhantomData, mem::ManuallyDrop};
 use super::{
     cell::{Output, TaskRef, allocate},
     state::{Access, Owed, Snapshot},
+    view::{self, Shown},
     work::Work,
 };
-use crate::{Error, TaskOptions, sync::UnsafeCell};
+use crate::{Error, ErrorKind, TaskOptions, sync::UnsafeCell, waiting::taken};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -47,6 +48,8 @@ pub(crate) enum Read<R> {
     NotDone,
     /// Another thread is unpacking the output.
     Unpacking,
+    /// Result callbacks have the output, on another thread.
+    Reserved,
     /// The output was read.
     Ready(Result<R, Error>),
     /// There was a value, but it was moved out before.
@@ -57,6 +60,9 @@ pub(crate) enum Read<R> {
 enum Unreadable {
     NotDone,
     Unpacking,
+    Reserved,
+    /// A result callback of this thread asks for the output that it was given.
+    InItsCallback(Error),
 }
 
 impl<R> From<Unreadable> for Read<R> {
@@ -64,6 +70,8 @@ impl<R> From<Unreadable> for Read<R> {
         match reason {
             Unreadable::NotDone => Read::NotDone,
             Unreadable::Unpacking => Read::Unpacking,
+            Unreadable::Reserved => Read::Reserved,
+            Unreadable::InItsCallback(error) => Read::Ready(Err(error)),
         }
     }
 }
@@ -74,9 +82,22 @@ fn make_readable(task: &TaskRef) -> Result<Snapshot, Unreadable> {
     match task.state.access() {
         Access::NotDone => Err(Unreadable::NotDone),
         Access::Unpacking => Err(Unreadable::Unpacking),
+        Access::Reserved => Err(reserved(task)),
         Access::Ready(snapshot) => Ok(snapshot),
         Access::Unpack => Ok(unpack(task)),
     }
+}
+
+#[cold]
+fn reserved(task: &TaskRef) -> Unreadable {
+    if !view::is_shown_by_this_thread(task) {
+        return Unreadable::Reserved;
+    }
+    let name = task.name();
+    Unreadable::InItsCallback(Error::new(
+        ErrorKind::InvalidState,
+        format!("a result callback of task `{name}` reads the result that it has as its argument: use the argument"),
+    ))
 }
 
 /// Unpacks the output. `access` has returned that this thread must do it.
@@ -122,11 +143,13 @@ impl<T: Send + 'static> Typed<T> {
         }
         // SAFETY: the task is done and unpacked, so by rule 4 the variant is only read from now on.
         self.output().with(|output| match unsafe { &*output } {
-            Output::Value(value) if self.task.state.take_value() => {
-                // SAFETY: `take_value` returned `true`, so only this thread moves the value out. It is never read
-                // again.
-                Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) })))
-            }
+            Output::Value(value) => match self.task.state.take_value() {
+                // SAFETY: `take_value` succeeded, so only this thread moves the value out. It is never read again.
+                Ok(()) => Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) }))),
+                // A late result callback has reserved the value since `make_readable`.
+                Err(seen) if seen.is_reserved() => Read::Reserved,
+                Err(_) => Read::Taken,
+            },
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
         })
     }
@@ -156,6 +179,32 @@ impl<T: Send + 'static> Typed<T> {
             // SHARED was set before, so a value that is not taken yet is never taken.
             Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
+        })
+    }
+
+    /// Turns a result callback into a function of the untyped output. It may only be shown the output of this task.
+    pub(super) fn erase_view(
+        &self,
+        callback: impl FnOnce(Result<&T, &Error>) + Send + 'static,
+    ) -> Box<dyn FnOnce(Shown<'_>) + Send> {
+        let own = self.task.address();
+        Box::new(move |shown| {
+            let task = match shown {
+                Shown::Output(reserved) => reserved.task(),
+                Shown::Error(error) => return callback(Err(error)),
+            };
+            assert_eq!(task.address(), own, "a result callback sees the task that it was added to");
+            // SAFETY: it is the same task, by the assertion, and `task` keeps it alive.
+            let typed = unsafe { Typed::<T>::of(task.clone()) };
+            // SAFETY: `Reserved` says that the task is done and unpacked, and that this thread has the output (rule 3).
+            // Its value was not moved out: `reserve` refuses such an output, and `take_value` a reserved one.
+            typed.output().with(|output| match unsafe { &*output } {
+                Output::Value(value) => callback(Ok(value)),
+                other => {
+                    let error = typed.failure(other).unwrap_or_else(|| taken(task));
+                    callback(Err(&error));
+                }
+            });
         })
     }
 

@@ -4,7 +4,8 @@ use std::{sync::Arc, task::Waker};
 
 use super::{
     cell::TaskRef,
-    state::{Announced, Event},
+    state::{Announced, Event, Late},
+    view::{self, View},
 };
 use crate::{catch, group::Group, signal::Signal, sync::Mutex};
 
@@ -18,6 +19,8 @@ pub(crate) enum Waiter {
     Group(Arc<Group>, usize),
     /// A done-callback.
     Callback(Box<dyn FnOnce(&TaskRef) + Send>),
+    /// A result callback.
+    View(View),
 }
 
 impl Waiter {
@@ -26,7 +29,7 @@ impl Waiter {
         match self {
             Waiter::Thread(signal) => signal.set(),
             Waiter::Group(group, index) => group.completed(index),
-            user_code @ (Waiter::Waker(..) | Waiter::Callback(_)) => return Some(user_code),
+            user_code @ (Waiter::Waker(..) | Waiter::Callback(_) | Waiter::View(_)) => return Some(user_code),
         }
         None
     }
@@ -34,7 +37,7 @@ impl Waiter {
     fn waits_for(&self) -> Event {
         match self {
             Waiter::Thread(_) | Waiter::Waker(..) => Event::Readable,
-            Waiter::Group(..) | Waiter::Callback(_) => Event::Done,
+            Waiter::Group(..) | Waiter::Callback(_) | Waiter::View(_) => Event::Done,
         }
     }
 }
@@ -52,6 +55,17 @@ impl Waiters {
             return Err(waiter);
         }
         list.push(waiter);
+        Ok(())
+    }
+
+    /// Adds a result callback, and reserves the output for it. Returns it as an error if the task is done.
+    pub(crate) fn add_view(&self, task: &TaskRef, view: View) -> Result<(), (Late, View)> {
+        let mut list = self.0.lock();
+        // Under the lock, as in `add`.
+        match task.state.reserve() {
+            Ok(()) => list.push(Waiter::View(view)),
+            Err(late) => return Err((late, view)),
+        }
         Ok(())
     }
 
@@ -98,17 +112,22 @@ fn extract(list: &mut Vec<Waiter>, is_wanted: impl Fn(&Waiter) -> bool) -> Vec<W
     extracted
 }
 
-/// Notifies these waiters of this task, outside every lock: first the threads, then the wakers, then the callbacks,
-/// each in the order they were added. The threads come first, because wakers and callbacks are user code, which may
-/// block. If one panics, the panic is reported, and the others are still notified.
+/// Notifies these waiters of this task, outside every lock: first the threads, then the result callbacks, then the
+/// wakers, then the callbacks, each in the order they were added. The threads come first, because the others are user
+/// code, which may block. The result callbacks come next, because all readers of the output wait for them. If one
+/// panics, the panic is reported, and the others are still notified.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
-    let (mut wakers, mut callbacks) = (Vec::new(), Vec::new());
+    let (mut wakers, mut callbacks, mut views) = (Vec::new(), Vec::new(), Vec::new());
     for waiter in waiters {
         match waiter.wake_thread() {
             Some(Waiter::Waker(_, waker)) => wakers.push(waker),
             Some(Waiter::Callback(callback)) => callbacks.push(callback),
+            Some(Waiter::View(view)) => views.push(view),
             _ => {}
         }
+    }
+    if !views.is_empty() {
+        view::show(task, views);
     }
     for waker in wakers {
         catch::contain(|| waker.wake());

@@ -10,7 +10,8 @@ use std::{
 
 use super::journal::{Argument, Job, Journal, Living, Value};
 use crate::{
-    Awaited, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal, task::queued::run_inline,
+    Awaited, ErrorKind, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal,
+    task::queued::run_inline,
 };
 
 /// How a task is completed, unless it is cancelled before.
@@ -92,6 +93,8 @@ pub(super) enum Actor {
     Wait,
     /// Adds a callback.
     Callback,
+    /// Adds a result callback.
+    View,
     /// Awaits it.
     Poll,
     /// Drops the future, which may be the last handle of the task.
@@ -111,6 +114,7 @@ impl Actor {
             Actor::Cancel => journal.record_cancel(future.cancel()),
             Actor::Wait => journal.record_result(future.result(None)),
             Actor::Callback => add_callback(&future, journal),
+            Actor::View => add_result_callback(&future, journal),
             Actor::Poll => journal.record_result(block_on(future.into_future(), journal)),
             Actor::Drop => drop(future),
             Actor::WaitUntilTimeout => journal.record_result(future.result(Duration::from_nanos(1))),
@@ -139,6 +143,23 @@ pub(super) fn add_callback(future: &Future<Value>, journal: &Arc<Journal>) {
         let seen = future.task().state.snapshot();
         if !seen.is_failed() && !seen.is_cancelled() {
             journal.see_effect();
+        }
+        drop(living);
+    });
+}
+
+pub(super) fn add_result_callback(future: &Future<Value>, journal: &Arc<Journal>) {
+    journal.callbacks_added.add();
+    let (journal, living) = (journal.clone(), Living::new(journal));
+    future.add_result_callback(move |result| {
+        journal.callbacks_run.add();
+        match result {
+            Ok(_) => {
+                journal.see_effect();
+                journal.change_value();
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidState => journal.see_effect(),
+            Err(_) => {}
         }
         drop(living);
     });

@@ -51,6 +51,9 @@ pub(super) struct Journal {
     pub(super) results: ResultCounts,
     /// The task's change of shared memory. A thread that knows that the task ran must see it; loom reports a failure.
     effect: Effect,
+    /// What result callbacks change in the value. The thread that moves the value out must see it, and no callback may
+    /// change it afterwards; loom reports a failure.
+    changes: Effect,
 }
 
 #[derive(Default)]
@@ -100,6 +103,7 @@ impl Journal {
             callbacks_run: Count::default(),
             results: ResultCounts::default(),
             effect: Effect::default(),
+            changes: Effect::default(),
         });
         CURRENT.set(Some(journal.clone()));
         journal
@@ -143,12 +147,18 @@ impl Journal {
         assert_eq!(self.effect.times(), 1, "what the task did");
     }
 
+    /// Changes the value, for a result callback that is shown it.
+    pub(super) fn change_value(&self) {
+        self.changes.happen();
+    }
+
     /// Records what a request for the result returned.
     pub(super) fn record_result(&self, result: Result<Value, Error>) {
         let results = &self.results;
         match result.map_err(|error| error.kind()) {
             Ok(_) => {
                 self.see_effect();
+                self.changes.happen();
                 results.value.add();
             }
             Err(ErrorKind::InvalidState) => {

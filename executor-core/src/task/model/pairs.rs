@@ -53,6 +53,13 @@ pairs! {
     poll_and_poll: Poll, Poll;
     poll_and_drop: Poll, Drop;
     drop_and_drop: Drop, Drop;
+    complete_and_view: Complete, View;
+    cancel_and_view: Cancel, View;
+    wait_and_view: Wait, View;
+    callback_and_view: Callback, View;
+    poll_and_view: Poll, View;
+    drop_and_view: Drop, View;
+    view_and_view: View, View;
     // Actors that stop waiting, together with one that would wake them.
     complete_and_wait_until_timeout: Complete, WaitUntilTimeout;
     complete_and_poll_once: Complete, PollOnce;
@@ -64,8 +71,8 @@ pairs! {
 
 #[test]
 fn no_pair_is_missing() {
-    use Actor::{Callback, Cancel, Complete, Drop, Poll, Wait};
-    let all = [Complete, Cancel, Wait, Callback, Poll, Drop];
+    use Actor::{Callback, Cancel, Complete, Drop, Poll, View, Wait};
+    let all = [Complete, Cancel, Wait, Callback, Poll, Drop, View];
     for (at, one) in all.into_iter().enumerate() {
         for other in &all[at..] {
             assert!(PAIRS.contains(&(one, *other)), "{one:?} and {other:?}");

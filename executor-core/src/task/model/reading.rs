@@ -3,7 +3,7 @@
 use loom::thread;
 
 use super::{
-    actors::{Way, job, reply, subject},
+    actors::{Way, add_result_callback, job, reply, subject},
     explore, explore_with,
 };
 use crate::{
@@ -85,6 +85,40 @@ fn a_reader_leaves_the_callbacks_to_the_thread_that_finished() {
         readers.into_iter().for_each(|thread| thread.join().expect("a model does not panic"));
         assert_eq!((journal.results.value.get(), journal.results.taken.get()), (1, 1));
     });
+}
+
+#[test]
+fn a_value_is_not_moved_out_while_a_late_callback_has_it() {
+    for way in [Way::Local, Way::Remote, Way::Promised] {
+        explore(3, move |journal| {
+            let (owner, future) = subject(way, journal);
+            owner.complete(way, journal);
+            let adds = {
+                let (future, journal) = (future.alias(), journal.clone());
+                thread::spawn(move || add_result_callback(&future, &journal))
+            };
+            journal.record_result(future.result(None));
+            adds.join().expect("a model does not panic");
+            assert_eq!(journal.results.value.get(), 1);
+        });
+    }
+}
+
+#[test]
+fn a_value_is_either_shared_or_shown_to_a_late_callback() {
+    for way in [Way::Local, Way::Remote] {
+        explore(3, move |journal| {
+            let (owner, future) = subject(way, journal);
+            owner.complete(way, journal);
+            let adds = {
+                let (future, journal) = (future.alias(), journal.clone());
+                thread::spawn(move || add_result_callback(&future, &journal))
+            };
+            journal.record_result(future.shared().result(None));
+            adds.join().expect("a model does not panic");
+            assert_eq!(journal.results.value.get(), 1);
+        });
+    }
 }
 
 #[test]

@@ -117,10 +117,46 @@ fn one_thread_unpacks_and_notifies_the_waiters_that_were_added_meanwhile() {
 #[test]
 fn a_value_is_either_taken_once_or_shared() {
     let state = State::new(true);
-    assert!(state.take_value() && !state.take_value());
+    assert!(state.take_value().is_ok() && state.take_value().is_err());
     state.share_value();
     assert!(state.snapshot().is_taken() && !state.snapshot().is_shared());
     let state = State::new(true);
     state.share_value();
-    assert!(!state.take_value() && state.snapshot().is_shared());
+    assert!(state.take_value().is_err() && state.snapshot().is_shared());
+}
+
+#[test]
+fn a_reserved_output_is_read_by_no_other_thread_until_the_callbacks_have_ended() {
+    let state = State::new(true);
+    assert_eq!(state.reserve(), Ok(()));
+    assert_eq!(state.reserve(), Ok(()), "there may be several callbacks");
+    assert!(state.start_completing(true));
+    assert_eq!(state.finish(End::Packed { failed: false }), Owed::Notification);
+    assert!(state.snapshot().has(Event::Done) && !state.snapshot().has(Event::Readable));
+    assert!(matches!(state.access(), Access::Reserved));
+    assert_eq!(state.announce_waiter(Event::Readable), Announced::InTime);
+    assert_eq!(state.reserve(), Err(Late::Busy));
+    state.unpacked_while_reserved(End::Failed);
+    assert!(state.take_value().is_err() && state.snapshot().is_failed());
+    assert_eq!(state.unreserve(), Owed::Notification);
+    assert!(matches!(state.access(), Access::Ready(_)));
+}
+
+#[test]
+fn a_late_reservation_needs_a_value_that_no_other_thread_may_read() {
+    let finished = || {
+        let state = State::new(true);
+        assert!(state.start_completing(true));
+        assert_eq!(state.finish(End::Value), Owed::Nothing);
+        state
+    };
+    let state = finished();
+    assert_eq!((state.reserve(), state.reserve()), (Err(Late::Reserved), Err(Late::Busy)));
+    assert_eq!((state.unreserve(), state.reserve()), (Owed::Nothing, Err(Late::Reserved)));
+    let state = finished();
+    assert!(state.take_value().is_ok());
+    assert_eq!(state.reserve(), Err(Late::Unavailable));
+    let state = finished();
+    state.share_value();
+    assert_eq!(state.reserve(), Err(Late::Unavailable));
 }

@@ -1,0 +1,115 @@
+//! Result callbacks: they see the outcome of a task before any other reader does, and leave it in place.
+//!
+//! A callback that is added before the task is done reserves the output, and the thread that finishes the task runs the
+//! callbacks. One that is added later reserves the output for itself, unless the value is gone or shared. While the
+//! output is reserved, all other readers wait for it, as they do while it is unpacked.
+#![allow(unsafe_code)]
+
+use std::cell::RefCell;
+
+use super::{
+    cell::TaskRef,
+    state::{Event, Late, Owed},
+    typed::Typed,
+};
+use crate::{
+    Error, catch,
+    sync::thread_local,
+    waiting::{WaitEnd, taken, wait_for, wait_until},
+};
+
+/// A result callback, without the type of the result.
+pub(crate) struct View(Box<dyn FnOnce(Shown<'_>) + Send>);
+
+/// What a result callback is given.
+pub(super) enum Shown<'a> {
+    /// The outcome, which the output has.
+    Output(&'a Reserved<'a>),
+    /// Why the outcome cannot be shown.
+    Error(&'a Error),
+}
+
+/// The right to read the output of a done task: this thread has reserved the output and unpacked it.
+pub(super) struct Reserved<'a> {
+    task: &'a TaskRef,
+}
+
+// The addresses of the tasks whose result callbacks run on this thread, outermost first.
+thread_local! {
+    static SHOWN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Returns whether a result callback of this task runs on this thread.
+pub(super) fn is_shown_by_this_thread(task: &TaskRef) -> bool {
+    SHOWN.try_with(|shown| shown.borrow().contains(&task.address())).unwrap_or(false)
+}
+
+impl<'a> Reserved<'a> {
+    /// Begins to show a done task whose output is reserved. Only one thread calls this for each reservation: the one
+    /// that took the callbacks out of the list, or the one whose `reserve` returned `Late::Reserved`.
+    fn begin(task: &'a TaskRef) -> Reserved<'a> {
+        // A thread whose thread-locals are gone is ending, and only loses the error for a callback that waits for itself.
+        let _ = SHOWN.try_with(|shown| shown.borrow_mut().push(task.address()));
+        let reserved = Reserved { task };
+        if task.state.snapshot().is_packed() {
+            // SAFETY: this thread has the reservation, so it owns the output (rule 3), which PACKED says is packed.
+            let end = unsafe { task.unpack() };
+            task.state.unpacked_while_reserved(end);
+        }
+        reserved
+    }
+
+    pub(super) fn task(&self) -> &TaskRef {
+        self.task
+    }
+
+    fn run(&self, view: View) {
+        catch::contain(|| view.0(Shown::Output(self)));
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let _ = SHOWN.try_with(|shown| shown.borrow_mut().pop());
+        if self.task.state.unreserve() == Owed::Notification {
+            self.task.waiters.notify_readers(self.task);
+        }
+    }
+}
+
+/// Runs the result callbacks of a task that this thread, or another one on behalf of which it acts, has finished.
+pub(super) fn show(task: &TaskRef, views: Vec<View>) {
+    let reserved = Reserved::begin(task);
+    views.into_iter().for_each(|view| reserved.run(view));
+}
+
+/// Adds a result callback, or runs it on this thread if the task is done.
+pub(crate) fn add<T: Send + 'static>(typed: &Typed<T>, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) {
+    let task = &typed.task;
+    let mut view = View(typed.erase_view(callback));
+    loop {
+        let Err((late, returned)) = task.waiters.add_view(task, view) else { return };
+        view = returned;
+        match late {
+            Late::Reserved => return Reserved::begin(task).run(view),
+            Late::Unavailable => {
+                let error = match wait_for(task, None, || typed.error()) {
+                    Ok(error) => error.unwrap_or_else(|| taken(task)),
+                    Err(error) => error,
+                };
+                return catch::contain(|| view.0(Shown::Error(&error)));
+            }
+            // A callback that adds another one to its own task has the output already.
+            Late::Busy if is_shown_by_this_thread(task) => {
+                // The outer callback ends the reservation.
+                let reserved = std::mem::ManuallyDrop::new(Reserved { task });
+                return reserved.run(view);
+            }
+            Late::Busy => {
+                if let Err(WaitEnd::Forked(error)) = wait_until(task, None, Event::Readable) {
+                    return catch::contain(|| view.0(Shown::Error(&error)));
+                }
+            }
+        }
+    }
+}
