@@ -108,3 +108,13 @@ pub(super) fn one_call_accepts_futures_of_several_executors(case: &Case) {
         as_completed(futures, case.event_timeout()).map(|future| case.value(&future.expect("it completes"))).sum();
     assert_eq!(sum, 45);
 }
+
+pub(super) fn as_completed_accepts_references_and_yields_them(case: &Case) {
+    let executor = case.executor(2);
+    let futures: Vec<_> = (0..5u32).map(|n| executor.submit(|n: u32| n, n).expect("it is open")).collect();
+    let mut yielded: Vec<_> =
+        as_completed(&futures, case.event_timeout()).map(|future| future.expect("it completes").id()).collect();
+    yielded.sort_unstable();
+    assert_eq!(yielded, futures.iter().map(executor_core::Future::id).collect::<Vec<_>>());
+    assert_eq!(futures.iter().map(|future| case.value(future)).sum::<u32>(), 10);
+}

@@ -226,3 +226,56 @@ pub(super) fn cancelling_from_a_callback_of_the_same_executor_works(case: &Case)
     executor.shutdown(Shutdown::Drain);
     assert_eq!(gate.labels().contains(&2), !cancelled);
 }
+
+pub(super) fn a_result_callback_sees_the_value_before_its_readers_and_leaves_it(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let future = case.submit(&executor, "held", Ticket::pass, gate.ticket(5));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..2 {
+        let recorded = seen.clone();
+        future.add_result_callback(move |result| {
+            recorded.lock().expect("no panic while it is locked").push(*result.expect("the task succeeds"));
+        });
+    }
+    gate.open();
+    assert_eq!(case.value(&future), 5);
+    assert_eq!(*seen.lock().expect("no panic while it is locked"), [5, 5]);
+}
+
+pub(super) fn a_result_callback_sees_the_error_or_the_cancel(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("blocker");
+    let blocker = case.submit(&executor, "blocker", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let failed = case.submit(&executor, "fails", |n: u64| 100 / n, 0);
+    let cancelled = case.submit(&executor, "cancelled", |n: u64| 100 / n, 1);
+    let (sender, receiver) = mpsc::channel();
+    for future in [&cancelled, &failed] {
+        let sender = sender.clone();
+        future.add_result_callback(move |result| {
+            let _ = sender.send(result.map_err(executor_core::Error::kind).copied());
+        });
+    }
+    assert!(cancelled.cancel());
+    gate.open();
+    let seen = [(); 2].map(|()| receiver.recv_timeout(case.event_timeout()).expect("both are called"));
+    assert_eq!(seen, [Err(ErrorKind::Cancelled), Err(ErrorKind::Panicked)]);
+    assert_eq!(case.failure(&failed).kind(), ErrorKind::Panicked);
+    case.value(&blocker);
+}
+
+pub(super) fn a_late_result_callback_is_called_immediately_by_the_adding_thread(case: &Case) {
+    let executor = case.executor(1);
+    let future = case.submit(&executor, "quick", |n: u64| n, 7);
+    future.exception(case.event_timeout()).expect("it is done in time");
+    let adder = thread::current().id();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let recorded = seen.clone();
+    future.add_result_callback(move |result| {
+        let here = thread::current().id() == adder;
+        recorded.lock().expect("no panic while it is locked").push((here, result.copied().ok()));
+    });
+    assert_eq!(*seen.lock().expect("no panic while it is locked"), [(true, Some(7))]);
+    assert_eq!(case.value(&future), 7);
+}

@@ -125,6 +125,12 @@ macro_rules! for_each_rule {
                     "A callback may shut down the executor that calls it."
                 412 cancelling_from_a_callback_of_the_same_executor_works [Concurrent]
                     "A callback may cancel another task of the executor that calls it."
+                413 a_result_callback_sees_the_value_before_its_readers_and_leaves_it [Concurrent]
+                    "A result callback sees the value before `result` returns it, and leaves it."
+                414 a_result_callback_sees_the_error_or_the_cancel [Concurrent]
+                    "A result callback sees how a task failed, or that it was cancelled."
+                415 a_late_result_callback_is_called_immediately_by_the_adding_thread []
+                    "A result callback that is added to a done future is called immediately, by the thread that adds it."
             }
             panic {
                 501 cf_121_cf_145_a_panic_is_the_error_of_its_task []
@@ -207,6 +213,14 @@ macro_rules! for_each_rule {
                     "An item that kills its worker does not affect the other items of its chunk."
                 627 an_item_that_cannot_be_sent_fails_at_its_position [Encodes]
                     "An item that cannot be encoded or decoded is an error at its position."
+                628 a_map_as_a_future_has_all_results_in_order []
+                    "The future of a map has all results, in the order of the inputs, also for its callbacks."
+                629 a_map_as_a_future_fails_with_the_error_of_an_item []
+                    "The future of a map fails if an item fails, with the error of such an item."
+                630 cancelling_a_map_as_a_future_cancels_what_has_not_started [Concurrent]
+                    "Cancelling the future of a map cancels the items that have not started."
+                631 a_time_out_for_the_next_result_leaves_it_in_the_map [Concurrent]
+                    "A time-out of `next_timeout` cancels nothing, and the result is yielded later."
             }
             wait {
                 701 cf_077_wait_returns_each_future_once []
@@ -235,6 +249,8 @@ macro_rules! for_each_rule {
                     "Futures that were waited for still have their values."
                 713 cf_085_tasks_that_end_at_the_same_moment_are_all_counted []
                     "`wait` counts every task, even if many end at the same moment."
+                714 wait_accepts_references_and_returns_them [Concurrent]
+                    "`wait` accepts references to futures, and returns them."
             }
             as_completed {
                 801 cf_086_each_future_is_yielded_once [Concurrent]
@@ -253,6 +269,8 @@ macro_rules! for_each_rule {
                     "A time-out of `as_completed` does not affect the tasks."
                 808 one_call_accepts_futures_of_several_executors []
                     "One `as_completed` accepts futures of any executors."
+                809 as_completed_accepts_references_and_yields_them []
+                    "`as_completed` accepts references to futures, and yields them."
             }
             awaited {
                 901 cf_153_await_returns_what_result_returns []
@@ -349,6 +367,8 @@ macro_rules! for_each_rule {
                     "A task may submit to another executor and wait."
                 1211 a_full_queue_accepts_tasks_of_its_own_workers [Concurrent Bounded SharesMemory HelpsWaiters]
                     "A worker may submit past the bound of its own executor, because blocking could deadlock."
+                1212 a_task_may_wait_for_a_map_as_a_future_on_its_own_executor [SharesMemory HelpsWaiters]
+                    "A task may wait for the future of a map on the executor that runs it."
             }
             stress {
                 1301 a_thousand_tasks_give_a_thousand_results []

@@ -381,3 +381,57 @@ pub(super) fn an_item_that_cannot_be_sent_fails_at_its_position(case: &Case) {
         assert_eq!(seen, [Ok(()), Err(ErrorKind::Encode), Err(ErrorKind::Decode), Ok(())], "chunks of {chunksize}");
     }
 }
+
+pub(super) fn a_map_as_a_future_has_all_results_in_order(case: &Case) {
+    let executor = case.executor(2);
+    for options in [MapOptions::new(), MapOptions::new().chunksize(1), MapOptions::new().chunksize(7)] {
+        let map = executor.map_with(options, square, 0..50).expect("it is open");
+        let future = case.track("map", map.into_future());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        future.add_result_callback(move |all| {
+            let _ = sender.send(all.map(Vec::len).ok());
+        });
+        assert_eq!(receiver.recv_timeout(case.event_timeout()), Ok(Some(50)));
+        assert_eq!(case.value(&future), squares(0..50));
+    }
+}
+
+pub(super) fn a_map_as_a_future_fails_with_the_error_of_an_item(case: &Case) {
+    let executor = case.executor(2);
+    for chunksize in [1, 3] {
+        let options = MapOptions::new().chunksize(chunksize);
+        let map = executor.map_with(options, |n: u64| 100 / n, [2, 1, 0, 4, 0, 5]).expect("it is open");
+        let future = case.track("map", map.into_future());
+        assert_eq!(case.failure(&future).kind(), ErrorKind::Panicked, "chunks of {chunksize}");
+    }
+}
+
+pub(super) fn cancelling_a_map_as_a_future_cancels_what_has_not_started(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("items");
+    let inputs: Vec<_> = (0..4).map(|label| gate.ticket(label)).collect();
+    let map = executor.map_with(MapOptions::new().chunksize(1), Ticket::pass, inputs).expect("it is open");
+    let future = case.track("map", map.into_future());
+    gate.wait_for_label(0);
+    assert!(future.cancel() && future.cancelled());
+    gate.open();
+    executor.shutdown(Shutdown::Drain);
+    assert_eq!(gate.labels(), [0]);
+}
+
+pub(super) fn a_time_out_for_the_next_result_leaves_it_in_the_map(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("items");
+    let options = MapOptions::new().chunksize(1);
+    let inputs = [gate.ticket(0), gate.ticket(1)];
+    let mut map = executor.map_with(options, Ticket::pass, inputs).expect("it is open");
+    gate.wait_for_label(0);
+    for timeout in [Duration::ZERO, Duration::from_millis(5)] {
+        let error = map.next_timeout(timeout).expect("an item").expect_err("the first item is held");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+    gate.open();
+    let rest: Vec<_> =
+        std::iter::from_fn(|| map.next_timeout(case.event_timeout())).map(|item| item.expect("a value")).collect();
+    assert_eq!(rest, [0, 1]);
+}

@@ -151,3 +151,13 @@ pub(super) fn a_full_queue_accepts_tasks_of_its_own_workers(case: &Case) {
     };
     assert_eq!(case.value(&case.submit(&executor, "outer", outer, guard.address())), 10);
 }
+
+pub(super) fn a_task_may_wait_for_a_map_as_a_future_on_its_own_executor(case: &Case) {
+    let executor = case.executor(1);
+    let guard = executor.address_guard();
+    let waits = |address: Address| -> u64 {
+        let map = address.executor().map(|n: u64| n * n, 0..20).expect("it is open");
+        map.into_future().result(None).expect("it succeeds").into_iter().sum()
+    };
+    assert_eq!(case.value(&case.submit(&executor, "waits", waits, guard.address())), (0..20).map(|n| n * n).sum());
+}

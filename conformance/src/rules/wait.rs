@@ -217,3 +217,14 @@ pub(super) fn cf_085_tasks_that_end_at_the_same_moment_are_all_counted(case: &Ca
         assert_eq!(waited.done.iter().map(|future| case.value(future)).sum::<u32>(), (0..100).sum());
     }
 }
+
+pub(super) fn wait_accepts_references_and_returns_them(case: &Case) {
+    let tasks = Tasks::new(case);
+    let futures = [tasks.held(1), tasks.succeeded(2)];
+    let waited = wait(&futures, Duration::ZERO, ReturnWhen::AllCompleted);
+    assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+    assert_eq!((waited.done[0].id(), waited.not_done[0].id()), (futures[1].id(), futures[0].id()));
+    tasks.open();
+    assert!(wait(&futures, case.event_timeout(), ReturnWhen::AllCompleted).not_done.is_empty());
+    assert_eq!(futures.map(|future| case.value(&future)), [1, 2]);
+}
