@@ -85,6 +85,7 @@
 //! | `threads` | yes | [`ThreadPoolExecutor`] |
 //! | `processes` | yes | [`ProcessPoolExecutor`]; Unix only |
 //! | `sync` | with `processes` | [`multiprocessing`]: queues, pipes, locks and shared memory, for threads and processes |
+//! | `command` | with `processes` | [`command`]: programs as tasks, with input, output and a time limit; Unix only |
 //! | `rayon` | no | `RayonExecutor`, which runs tasks on an existing rayon pool |
 //! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths |
 //!
@@ -105,7 +106,7 @@
 //! | `BrokenProcessPool` for all | `WorkerDied` for the task that the worker was running |
 //! | `multiprocessing.Queue`, `Lock`, `Event`, `Value` … | the same names in `multiprocessing` (feature `sync`) |
 //! | a global variable that the initializer sets | [`WorkerLocal`] |
-//! | `executor.submit(subprocess.run, …)` | `executor.submit(command::run, …)`, from the crate `concurrent-futures-command` |
+//! | `executor.submit(subprocess.run, …)` | `executor.submit(command::run, …)`, from [`command`] |
 
 pub mod backend;
 
@@ -114,6 +115,13 @@ pub mod backend;
 pub mod multiprocessing {
     #[doc(inline)]
     pub use process_sync::*;
+}
+
+/// Programs as tasks, as in Python's `subprocess`: input, output, exit code and a time limit, on any executor.
+#[cfg(feature = "command")]
+pub mod command {
+    #[doc(inline)]
+    pub use ::command::*;
 }
 
 // Executors, and how tasks are submitted.
