@@ -72,7 +72,8 @@ impl Semaphore {
     ///
     /// If the system refuses memory or descriptors.
     pub fn new(permits: usize) -> Result<Semaphore, Error> {
-        Ok(Semaphore::with(create(&KIND, permits, u64::MAX)?))
+        // As many as `available` can return.
+        Ok(Semaphore::with(create(&KIND, permits, usize::MAX as u64)?))
     }
 }
 

@@ -109,7 +109,7 @@ impl Member {
     /// Returns `true` if the process with this number can still execute anything. If the system does not say, it may.
     pub(crate) fn is_alive(&self, number: u32) -> bool {
         let membership = self.membership();
-        number == membership.number || sys::is_byte_locked(membership.file.as_fd(), number)
+        number == membership.number || number <= HIGHEST_NUMBER && sys::is_byte_locked(membership.file.as_fd(), number)
     }
 
     #[inline]
@@ -223,6 +223,7 @@ mod tests {
         let member = Member::home().expect("a home");
         assert!(member.is_here() && member.is_alive(member.number()));
         assert!(!member.is_alive(member.number() + 1000) && !member.is_alive(HIGHEST_NUMBER));
+        assert!(!member.is_alive(u32::MAX), "no roster gives this number, which only a wild write leaves");
         assert_eq!(Member::home().expect("the same").number(), member.number());
     }
 

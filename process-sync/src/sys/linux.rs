@@ -185,7 +185,8 @@ fn record_lock(file: BorrowedFd<'_>, command: libc::c_int, byte: u32) -> io::Res
     let mut lock: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
     lock.l_type = libc::F_WRLCK as libc::c_short;
     lock.l_whence = libc::SEEK_SET as libc::c_short;
-    lock.l_start = byte.into();
+    // On 32 bits the type of an offset holds the numbers of a roster, which use 30 bits, and not every `u32`.
+    lock.l_start = byte as libc::off_t;
     lock.l_len = 1;
     // SAFETY: the descriptor is open, and the command reads and writes a valid structure.
     let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &mut lock) };
