@@ -1,4 +1,5 @@
-//! CPython's process pools, which a script drives and times (`cpython.py`, beside this file).
+//! CPython's process pools, and its objects that processes share, which scripts drive and time (`cpython.py` and
+//! `cpython_objects.py`, beside this file).
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -36,7 +37,7 @@ impl Library {
     }
 }
 
-/// An interpreter that has one of the pools and waits for commands.
+/// An interpreter that runs one of the scripts and waits for commands.
 #[derive(Debug)]
 pub struct Cpython {
     child: Child,
@@ -51,9 +52,22 @@ impl Cpython {
     ///
     /// If there is no `python3`.
     pub fn start(library: Library, width: usize) -> Outcome<Cpython> {
+        Cpython::run("cpython.py", &[library.argument(), &width.to_string()])
+    }
+
+    /// Starts an interpreter for the objects that processes share. A command starts the processes that it needs.
+    ///
+    /// # Errors
+    ///
+    /// If there is no `python3`.
+    pub fn objects() -> Outcome<Cpython> {
+        Cpython::run("cpython_objects.py", &[])
+    }
+
+    fn run(script: &str, arguments: &[&str]) -> Outcome<Cpython> {
         let mut child = Command::new("python3")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/contender/cpython.py"))
-            .args([library.argument(), &width.to_string()])
+            .arg(format!("{}/src/contender/{script}", env!("CARGO_MANIFEST_DIR")))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -1,9 +1,12 @@
 //! The contenders: our pools, their peers, and the limits of the machine.
 
 pub mod async_executor;
+pub mod companion;
 pub mod cpython;
 pub mod floor;
 pub mod futures;
+pub mod locks;
+pub mod messages;
 pub mod processes;
 pub mod procspawn;
 pub mod rayon;

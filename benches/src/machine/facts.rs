@@ -5,8 +5,19 @@ use std::{fs, process::Command};
 use serde::{Deserialize, Serialize};
 
 /// The packages of the peers.
-const PEERS: [&str; 8] =
-    ["rayon", "async-executor", "tokio", "threadpool", "rusty_pool", "futures", "oneshot", "procspawn"];
+const PEERS: [&str; 11] = [
+    "rayon",
+    "async-executor",
+    "tokio",
+    "threadpool",
+    "rusty_pool",
+    "futures",
+    "oneshot",
+    "procspawn",
+    "ipc-channel",
+    "crossbeam-channel",
+    "parking_lot",
+];
 
 /// The workspace.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

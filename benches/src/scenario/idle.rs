@@ -81,7 +81,7 @@ fn watch<C: Contender>(width: usize, seconds: f64) -> Outcome<f64> {
     let handles: Vec<_> = (0..width as u64).map(|n| pool.submit::<AddOne>(n)).collect();
     let sum: u64 = handles.into_iter().map(C::collect).sum();
     assert_eq!(sum, (1..=width as u64).sum::<u64>());
-    Ok(watched(seconds))
+    Ok(watched(Duration::from_secs_f64(seconds)))
 }
 
 /// Measures a worker of our pool that wakes repeatedly, in another process like all workers.
@@ -90,16 +90,17 @@ fn control(seconds: f64) -> Outcome<f64> {
     let gate = tempfile::NamedTempFile::new()?;
     let path = gate.path().to_str().ok_or("the name of the directory for temporary files is not text")?;
     let awake = pool.submit::<Blocked>(path.to_string());
-    let used = watched(seconds);
+    let used = watched(Duration::from_secs_f64(seconds));
     gate.close()?;
     assert_eq!(Ring::collect(awake), 0);
     Ok(used)
 }
 
-fn watched(seconds: f64) -> f64 {
+/// Returns the microseconds of processor time that all but this thread use in ten seconds, measured for a shorter time.
+pub(super) fn watched(time: Duration) -> f64 {
     thread::sleep(WARM_UP);
     let before = cpu::used();
-    thread::sleep(Duration::from_secs_f64(seconds));
+    thread::sleep(time);
     let used = cpu::used().saturating_sub(before);
-    used.as_secs_f64() * 1e6 * 10.0 / seconds
+    used.as_secs_f64() * 1e6 * 10.0 / time.as_secs_f64()
 }

@@ -7,14 +7,20 @@ mod first_result;
 mod four_submitters;
 mod fresh;
 mod idle;
+mod known;
+mod locks;
 mod map;
 mod memory;
+mod messages;
 mod nested_spawn;
+mod objects;
 mod one_at_a_time;
 mod python;
 mod recovery;
 mod recursive;
+mod sleepers;
 mod submit;
+mod there_and_back;
 mod uneven;
 mod width;
 
@@ -99,6 +105,11 @@ pub const ALL: &[Scenario] = &[
     count::SCENARIO,
     memory::SCENARIO,
     idle::SCENARIO,
+    messages::SCENARIO,
+    there_and_back::SCENARIO,
+    locks::SCENARIO,
+    known::SCENARIO,
+    sleepers::SCENARIO,
 ];
 
 /// Runs the probe that the arguments name, and returns its figure.
@@ -109,6 +120,7 @@ pub const ALL: &[Scenario] = &[
 pub fn probe(arguments: &[String]) -> Outcome<f64> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["idle", name, width, seconds] => idle::probe(name, width.parse()?, seconds.parse()?),
+        ["sleepers", processes, seconds] => sleepers::probe(processes.parse()?, seconds.parse()?),
         ["memory", name, count] => memory::probe(name, count.parse()?),
         _ => Err(format!("there is no probe {arguments:?}").into()),
     }
