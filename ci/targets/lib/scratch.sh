@@ -21,6 +21,10 @@ done
 # Compilers and libraries come from the older suite, because what it links also runs on newer systems. The sources of
 # the standard library are only in the newer ones, and wine and qemu should be recent.
 suites=(bookworm trixie trixie-backports)
+# The mirror is the machine's own if that is one of Debian.
+mirror=$(sed -nE 's#^(URIs: *|deb (\[[^]]*\] )?)(https?://[^ ]*/debian)/?( .*)?$#\3#p' \
+  /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1) || true
+mirror=${mirror:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 export APT_CONFIG=$scratch/apt/apt.conf
 
@@ -31,7 +35,7 @@ prepare_apt() {
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,parts,packages}
   touch "$apt/status"
   for suite in "${suites[@]}"; do
-    echo "deb [signed-by=$keyring] http://deb.debian.org/debian $suite main"
+    echo "deb [signed-by=$keyring] $mirror $suite main"
   done >"$apt/sources.list"
   # "parts" is an empty folder. The machine's proxies in /etc/apt/apt.conf.d still count.
   cat >"$APT_CONFIG" <<END
@@ -46,9 +50,11 @@ APT::Sandbox::User "$(id -un)";
 Acquire::Languages "none";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::Retries "3";
+APT::Update::Error-Mode "any";
 END
   [ -n "$(find "$apt/updated" -mtime -1 2>/dev/null)" ] && return
-  apt-get -qq update
+  apt-get -qq update || fail "could not read the lists of packages of $mirror. Without network it cannot get the" \
+    "compilers and libraries that it needs"
   touch "$apt/updated"
 }
 
@@ -68,7 +74,8 @@ unpack() {
   for package in "$@"; do
     # In a folder of its own, so that the name of the file need not be known.
     rm -rf "$scratch/apt/packages/one" && mkdir "$scratch/apt/packages/one"
-    (cd "$scratch/apt/packages/one" && apt-get -qq download "$package") || fail "could not download $package"
+    (cd "$scratch/apt/packages/one" && apt-get -qq download "$package") ||
+      fail "could not download $package from $mirror"
     dpkg-deb --extract "$scratch"/apt/packages/one/*.deb "$folder.new"
   done
   rm -rf "$scratch/apt/packages/one"

@@ -10,13 +10,16 @@ toolchain=$scratch/rust-$version
 make_toolchain() {
   [ -e "$toolchain/complete" ] && return
   local library package sysroot
-  prepare_apt
-  package=$(apt-cache madison rust-src | awk -v version="$version" 'index($3, version "+") == 1 { print $3; exit }')
-  [ -n "$package" ] || fail "Debian has no package rust-src $version, the version of this machine's rustc"
-  library=$(rustc --print sysroot)/lib/rustlib/src/rust/library
+  sysroot=$(rustc --print sysroot)
+  library=$sysroot/lib/rustlib/src/rust/library
+  if [ ! -d "$library" ]; then
+    prepare_apt
+    package=$(apt-cache madison rust-src | awk -v version="$version" 'index($3, version "+") == 1 { print $3; exit }')
+    [ -n "$package" ] || fail "the sources of the standard library of Rust $version, the version of this machine's" \
+      "rustc, are missing, and Debian has no package of them: \`rustup component add rust-src\` installs them"
+  fi
   rm -rf "$toolchain"
   mkdir -p "$toolchain"
-  sysroot=$(rustc --print sysroot)
   cp -R --reflink=auto "$sysroot/bin" "$toolchain/bin"
   mkdir -p "$toolchain/lib/rustlib"
   find "$sysroot/lib" -mindepth 1 -maxdepth 1 ! -name rustlib -exec cp -R --reflink=auto {} "$toolchain/lib/" \;
