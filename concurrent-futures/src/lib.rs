@@ -104,17 +104,25 @@
 //! | `e.shutdown(cancel_futures=True)` | `e.shutdown(Shutdown::CancelPending)` |
 //! | `e.terminate_workers()` | `e.shutdown(Shutdown::Terminate { grace })` |
 //! | `BrokenProcessPool` for all | `WorkerDied` for the task that the worker was running |
+//! | `multiprocessing.Process(target=f, args=(a, b)).start()` | [`multiprocessing::Process::spawn(f, (a, b))?`](multiprocessing::Process) |
 //! | `multiprocessing.Queue`, `Lock`, `Event`, `Value` … | the same names in `multiprocessing` (feature `sync`) |
 //! | a global variable that the initializer sets | [`WorkerLocal`] |
 //! | `executor.submit(subprocess.run, …)` | `executor.submit(command::run, …)`, from [`command`] |
 
 pub mod backend;
 
-/// What threads and processes share, as in Python's `multiprocessing`: queues, pipes, locks, events, values.
+/// Processes, and what threads and processes share, as in Python's `multiprocessing`: queues, pipes, locks, events,
+/// values.
 #[cfg(feature = "sync")]
 pub mod multiprocessing {
     #[doc(inline)]
     pub use process_sync::*;
+
+    #[cfg(feature = "processes")]
+    #[doc(inline)]
+    pub use process_pool::{
+        Process, ProcessBuilder, ProcessInfo, Stdio, active_children, current_process, parent_process,
+    };
 }
 
 /// Programs as tasks, as in Python's `subprocess`: input, output, exit code and a time limit, on any executor.

@@ -3,7 +3,10 @@
 use std::{
     ffi::OsString,
     os::fd::OwnedFd,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,11 @@ use crate::{
     ProcessPoolExecutor, Transport,
     frame::{Request, RequestKind},
     pool::{Limits, Pool, SlotId},
-    start::{self, environment, spawn::Blueprint},
+    start::{
+        self, environment,
+        setup::Role,
+        spawn::{Blueprint, Streams},
+    },
     supervisor::{Initializer, Supervisor},
     sys::{control_group::ControlGroup, executable::Executable, signals, standard},
 };
@@ -229,18 +236,17 @@ impl ProcessPoolBuilder {
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
         let initializer = self.initializer.transpose()?;
-        start::program::check()?;
-        check_start(start::entry::has_checked(), environment::depth())?;
-        if let Some(reason) = start::rights::refusal() {
-            return Err(Error::new(ErrorKind::Broken, format!("this program cannot have worker processes: {reason}")));
-        }
+        start::permission::check()?;
         let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
         let name = self.name_prefix.unwrap_or_else(default_name);
         let _held = standard::hold();
         let executable = Executable::find(start::program::image())
             .map_err(|cause| Error::new(ErrorKind::Other, format!("{name} could not be built: {cause}")))?;
         let blueprint = Blueprint {
-            executable,
+            role: Role::Worker,
+            lineage: None,
+            streams: Streams::default(),
+            executable: Arc::new(executable),
             transport: self.transport,
             memory_limit: self.memory_limit,
             environment: self.environment,
@@ -304,49 +310,8 @@ impl ProcessPoolBuilder {
         if self.passed.iter().any(standard::is_standard) {
             return refuse("pass_fds cannot pass a standard descriptor: workers have their own".into());
         }
-        let bad = |text: &OsString| text.as_encoded_bytes().contains(&0);
-        for (key, value) in &self.environment {
-            if key.is_empty() || key.as_encoded_bytes().contains(&b'=') || bad(key) || bad(value) {
-                return refuse(format!(
-                    "{key:?} cannot be an environment variable: its name is empty or has a `=`, or there is a zero byte"
-                ));
-            }
-            if environment::is_own_variable(key) {
-                return refuse(format!("{key:?} is a variable that the pool sets itself: do not set it"));
-            }
-        }
-        Ok(())
+        environment::check_variables(&self.environment)
     }
-}
-
-/// Returns an error if workers that are started now could not serve: because this process has never checked whether it
-/// is a worker itself, because an initialiser builds the pool, or because workers of workers are nested too deep.
-fn check_start(has_checked: bool, depth: u32) -> Result<(), Error> {
-    if !has_checked {
-        return Err(Error::new(
-            ErrorKind::Broken,
-            "worker processes cannot start by themselves in this program: add `concurrent_futures::init();` (or \
-             `process_pool::init();`) as the first line of `main`",
-        ));
-    }
-    if start::initialisers::are_running() {
-        return Err(Error::new(
-            ErrorKind::Broken,
-            "an initialiser that runs before `main` builds a pool, and runs in each worker of it too: build the pool \
-             in `main`",
-        ));
-    }
-    if depth >= environment::DEEPEST {
-        return Err(Error::new(
-            ErrorKind::Broken,
-            format!(
-                "this process is a worker of a worker, {} deep: something builds a pool in every worker; \
-                 build it in the program itself, or outside of what workers run",
-                environment::DEEPEST
-            ),
-        ));
-    }
-    Ok(())
 }
 
 fn default_name() -> String {
@@ -367,28 +332,4 @@ where
     let function = Address::of(entry_of(initializer))?;
     let request = Request { function, body: body.len() as u64, ..Request::bare(RequestKind::Initialize) };
     Ok(Initializer { request, body, handles })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_error_of_a_program_whose_workers_cannot_start_tells_what_to_add() {
-        let error = check_start(false, 0).expect_err("workers cannot start");
-        assert_eq!(error.kind(), ErrorKind::Broken);
-        let expected = "add `concurrent_futures::init();` (or `process_pool::init();`) as the first line of `main`";
-        assert!(error.to_string().contains(expected));
-    }
-
-    #[test]
-    fn workers_of_workers_are_refused_beyond_a_depth() {
-        check_start(true, environment::DEEPEST - 1).expect("not too deep");
-        assert!(
-            check_start(true, environment::DEEPEST)
-                .expect_err("too deep")
-                .to_string()
-                .contains("builds a pool in every worker")
-        );
-    }
 }

@@ -19,7 +19,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{sys::signals, trace::Trace};
 
-/// The thread, which is started when there is user code to run for the first time.
+/// The thread, which is started when there is user code to run for the first time. A clone stands for the same thread.
+#[derive(Clone)]
 pub(crate) struct CallbackThread {
     name: String,
     shared: Arc<Shared>,

@@ -119,7 +119,7 @@ impl Death {
 
     fn cause(&self, signal: Option<i32>, code: Option<i32>) -> Option<&'static str> {
         Some(match (signal.map(ending::cause), code) {
-            (Some(Cause::Killed), _) if self.reason.is_some() => return self.reason,
+            (Some(Cause::Killed | Cause::Asked), _) if self.reason.is_some() => return self.reason,
             (Some(Cause::Killed), _) if self.has_lost_its_link() => {
                 "something in it has closed its link to this program"
             }

@@ -59,6 +59,7 @@ mod executor;
 mod forward;
 mod frame;
 mod pool;
+mod process;
 mod start;
 mod stats;
 mod supervisor;
@@ -72,11 +73,10 @@ pub use executor::ProcessPoolExecutor;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use pool::fuzzing;
+pub use process::{Process, ProcessBuilder, ProcessInfo, Stdio, active_children, current_process, parent_process};
 pub use start::entry::init;
 pub use stats::Stats;
 pub use transport::Transport;
-
-use sys::child as process;
 
 /// Runs the code of the README as a test.
 #[cfg(doctest)]

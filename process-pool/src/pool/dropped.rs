@@ -1,11 +1,9 @@
 //! The handles whose last clone was dropped, until the workers that have their descriptors are told.
 
-use std::sync::Arc;
-
 use executor_core::codec::handles::{Name, Watcher};
 use parking_lot::Mutex;
 
-use crate::sys::poller::Poller;
+use super::wake::Wake;
 
 /// See the [module](self).
 #[derive(Default)]
@@ -13,12 +11,12 @@ pub(crate) struct DroppedHandles {
     /// The name and the instance of each.
     handles: Mutex<Vec<(Name, u64)>>,
     /// What wakes the supervisor. `None` in tests without one.
-    poller: Option<Arc<Poller>>,
+    wake: Option<Wake>,
 }
 
 impl DroppedHandles {
-    pub(super) fn new(poller: Arc<Poller>) -> DroppedHandles {
-        DroppedHandles { handles: Mutex::default(), poller: Some(poller) }
+    pub(super) fn new(wake: Wake) -> DroppedHandles {
+        DroppedHandles { handles: Mutex::default(), wake: Some(wake) }
     }
 
     /// Returns the handles that were dropped since the last call.
@@ -33,8 +31,8 @@ impl Watcher for DroppedHandles {
         let mut handles = self.handles.lock();
         handles.push((name, instance));
         let is_first = handles.len() == 1;
-        if let Some(poller) = self.poller.as_ref().filter(|_| is_first) {
-            let _ = poller.notify();
+        if let Some(wake) = self.wake.as_ref().filter(|_| is_first) {
+            wake.notify();
         }
     }
 }

@@ -32,6 +32,7 @@ mod tests;
 mod timer;
 mod timers;
 mod view;
+mod wake;
 
 pub(crate) use deferred::Deferred;
 pub(crate) use handle::{Stage, WorkerHandle};
@@ -43,6 +44,7 @@ pub(crate) use replies::Received;
 pub(crate) use sending::SocketWatch;
 pub(crate) use state::{Limits, Phase, State};
 pub(crate) use timer::Timer;
+pub(crate) use wake::{Called, Wake};
 
 use std::{
     sync::{Arc, OnceLock, Weak},
@@ -80,6 +82,7 @@ pub(crate) struct Pool {
     /// Notified when the last worker is gone.
     gone: Condvar,
     pub(crate) poller: Arc<Poller>,
+    wake: Wake,
     callbacks: CallbackThread,
     pub(crate) forwarder: Forwarder,
     registration: OnceLock<Registration>,
@@ -93,12 +96,24 @@ impl Pool {
         let poller = Poller::new().map_err(|cause| {
             Error::new(ErrorKind::Other, format!("{name} could not be built: no descriptor to wait with: {cause}"))
         })?;
-        let poller = Arc::new(poller);
+        let callbacks = CallbackThread::new(&name);
+        Ok(Pool::with(name, limits, workers, Wake::only(Arc::new(poller)), callbacks))
+    }
+
+    /// Makes a pool whose supervisor is woken in this way, and whose callbacks run in this thread.
+    pub(crate) fn with(
+        name: String,
+        limits: Limits,
+        workers: usize,
+        wake: Wake,
+        callbacks: CallbackThread,
+    ) -> Arc<Pool> {
+        let poller = wake.poller().clone();
         let time_limit = limits.time_limit;
-        let dropped = Arc::new(DroppedHandles::new(poller.clone()));
+        let dropped = Arc::new(DroppedHandles::new(wake.clone()));
         let state = State::new(limits, &name, workers, dropped);
         let pool = Arc::new(Pool {
-            callbacks: CallbackThread::new(&name),
+            callbacks,
             forwarder: Forwarder::new(&name, poller.clone()),
             name,
             time_limit,
@@ -107,6 +122,7 @@ impl Pool {
             below_bound: Condvar::new(),
             gone: Condvar::new(),
             poller,
+            wake,
             registration: OnceLock::new(),
             supervisor: Mutex::new(None),
             supervisor_id: OnceLock::new(),
@@ -114,12 +130,26 @@ impl Pool {
         });
         let host: Weak<dyn Host> = Arc::<Pool>::downgrade(&pool);
         let _ = pool.registration.set(executor_core::host::register(host));
-        Ok(pool)
+        pool
+    }
+
+    /// Makes this the pool of a single process, which has the pool's own name and runs the tasks that it has by now.
+    pub(crate) fn serve_one_process(&self) {
+        let mut state = self.state.lock();
+        state.slots[SlotId::FIRST].name.clone_from(&self.name);
+        let deferred = state.close(Shutdown::Drain, Instant::now());
+        drop(state);
+        self.perform_in_caller(deferred);
     }
 
     pub(crate) fn set_supervisor(&self, thread: JoinHandle<()>) {
-        let _ = self.supervisor_id.set(thread.thread().id());
+        self.set_supervisor_id(thread.thread().id());
         *self.supervisor.lock() = Some(thread);
+    }
+
+    /// Notes in which thread the supervisor runs.
+    pub(crate) fn set_supervisor_id(&self, thread: ThreadId) {
+        let _ = self.supervisor_id.set(thread);
     }
 
     fn is_supervisor(&self) -> bool {
@@ -140,8 +170,7 @@ impl Pool {
 
     /// Wakes the supervisor.
     pub(crate) fn notify(&self) {
-        // Fails only if the descriptor is gone, and then the supervisor is gone, too.
-        let _ = self.poller.notify();
+        self.wake.notify();
     }
 
     /// Performs deferred actions of a state transition. The caller holds no lock. Futures are completed here; their

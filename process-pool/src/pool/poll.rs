@@ -195,7 +195,7 @@ mod tests {
     };
     use crate::{
         frame::{Reply, ReplyKind},
-        process::Process,
+        sys::child::Process,
         transport::{Claims, Inbox, Outbox},
     };
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     death::{Death, Signs},
-    process::Process,
+    sys::child::Process,
     trace,
 };
 

@@ -15,7 +15,7 @@ use super::{
     handle::WorkerHandle,
     ids::{SlotId, WorkerId},
 };
-use crate::{process::Process, transport::Outbox};
+use crate::{sys::child::Process, transport::Outbox};
 
 /// See the [module](self).
 pub(crate) struct WorkerSlot {

@@ -26,8 +26,7 @@ use super::{
     timer::{Timer, Timers},
 };
 use crate::{
-    process::Process,
-    sys::signals::Signal,
+    sys::{child::Process, signals::Signal},
     transport::{Outbox, descriptors::Channel},
 };
 

@@ -3,6 +3,8 @@
 
 use std::ffi::{OsStr, OsString};
 
+use executor_core::{Error, ErrorKind};
+
 /// The marker. Its value is the token that the greeting must repeat.
 pub(crate) const MARKER: &str = "CONCURRENT_FUTURES_WORKER";
 
@@ -16,8 +18,29 @@ pub(crate) const GROUP: &str = "CONCURRENT_FUTURES_GROUP";
 pub(crate) const DEEPEST: u32 = 8;
 
 /// Returns `true` if a variable belongs to this module.
-pub(crate) fn is_own_variable(key: &OsStr) -> bool {
+fn is_own_variable(key: &OsStr) -> bool {
     key == MARKER || key == DEPTH || key == GROUP
+}
+
+/// Checks the variables that a user wants workers to have.
+///
+/// # Errors
+///
+/// [`InvalidArgument`](ErrorKind::InvalidArgument) for what no environment can have, and for a variable of this module.
+pub(crate) fn check_variables(variables: &[(OsString, OsString)]) -> Result<(), Error> {
+    let refuse = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
+    let bad = |text: &OsString| text.as_encoded_bytes().contains(&0);
+    for (key, value) in variables {
+        if key.is_empty() || key.as_encoded_bytes().contains(&b'=') || bad(key) || bad(value) {
+            return refuse(format!(
+                "{key:?} cannot be an environment variable: its name is empty or has a `=`, or there is a zero byte"
+            ));
+        }
+        if is_own_variable(key) {
+            return refuse(format!("{key:?} is a variable that the pool sets itself: do not set it"));
+        }
+    }
+    Ok(())
 }
 
 /// Returns how deep this process is. A value that cannot be parsed counts as too deep, because it was not set by a

@@ -13,6 +13,7 @@ pub(crate) mod entry;
 pub(crate) mod environment;
 pub(crate) mod initialisers;
 mod launch;
+pub(crate) mod permission;
 pub(crate) mod program;
 pub(crate) mod rights;
 pub(crate) mod setup;

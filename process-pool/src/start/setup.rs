@@ -19,10 +19,12 @@ use crate::{
 ///
 /// ```text
 /// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 |
-/// parent u32 | copy u64 | rights 48 bytes | core dumps u8 | name
+/// parent u32 | copy u64 | rights 48 bytes | core dumps u8 | flags u8 | lineage length u16 | parent name length u16 |
+/// name | lineage | parent name
 /// ```
 ///
-/// The channel for descriptors, and the shared memory if there is one, are attached as descriptors.
+/// The channel for descriptors, the shared memory if there is one, and the standard input if there is one are attached
+/// as descriptors, in this order.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// The value of the marker in the environment.
@@ -40,21 +42,90 @@ pub(crate) struct Setup {
     /// Whether it dumps core, or `None` if it does so when the parent does.
     pub(crate) core_dumps: Option<bool>,
     pub(crate) name: String,
+    /// What the worker is, as far as it matters to the code that it runs.
+    pub(crate) role: Role,
+    /// The default name of the process, from which the default names of its own children are made.
+    pub(crate) lineage: String,
+    /// The name of the parent, and whether it is a daemon.
+    pub(crate) parent_name: String,
+    pub(crate) parent_is_daemon: bool,
     /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Other copies ignore it.
     pub(crate) copy: u64,
 }
 
+/// What a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A worker of a pool.
+    Worker,
+    /// A [`Process`](crate::Process), which runs one function. It may be a daemon.
+    Process { is_daemon: bool },
+}
+
+impl Role {
+    pub(crate) fn is_daemon(self) -> bool {
+        matches!(self, Role::Process { is_daemon: true })
+    }
+}
+
+/// The descriptors that come with a greeting. A greeting that a parent has sent has a channel.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(crate) channel: Option<OwnedFd>,
+    pub(crate) memory: Option<OwnedFd>,
+    pub(crate) input: Option<OwnedFd>,
+}
+
+/// The descriptors that go with a greeting.
+pub(crate) struct Attachments<'a> {
+    pub(crate) channel: BorrowedFd<'a>,
+    pub(crate) memory: Option<BorrowedFd<'a>>,
+    pub(crate) input: Option<BorrowedFd<'a>>,
+}
+
 /// The last byte is the version of the protocol. A process with another version is no worker.
-const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x03");
+const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x04");
 /// The offset of the copy, and that of the field after it.
 const COPY: usize = 52;
 const RIGHTS: usize = COPY + 8;
 const CORE_DUMPS: usize = RIGHTS + Rights::SIZE;
-const HEAD: usize = CORE_DUMPS + 1;
+const FLAGS: usize = CORE_DUMPS + 1;
+const LINEAGE: usize = FLAGS + 1;
+const PARENT_NAME: usize = LINEAGE + 2;
+const HEAD: usize = PARENT_NAME + 2;
+
+/// The offset of the length of the name.
+const NAME: usize = 38;
+
+/// The bits of the flags. The last two tell which descriptors are attached besides the channel.
+const IS_PROCESS: u8 = 1;
+const IS_DAEMON: u8 = 1 << 1;
+const PARENT_IS_DAEMON: u8 = 1 << 2;
+const HAS_MEMORY: u8 = 1 << 3;
+const HAS_INPUT: u8 = 1 << 4;
+
+/// Returns the length that is written at this offset of a greeting.
+fn length_at(head: &[u8; HEAD], at: usize) -> usize {
+    usize::from(u16::from_le_bytes([head[at], head[at + 1]]))
+}
+
+/// Returns the lengths of the three names that follow the head.
+fn lengths(head: &[u8; HEAD]) -> [usize; 3] {
+    [NAME, LINEAGE, PARENT_NAME].map(|at| length_at(head, at))
+}
 
 impl Setup {
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEAD + self.name.len());
+    fn flags(&self) -> u8 {
+        let role = match self.role {
+            Role::Worker => 0,
+            Role::Process { is_daemon: false } => IS_PROCESS,
+            Role::Process { is_daemon: true } => IS_PROCESS | IS_DAEMON,
+        };
+        if self.parent_is_daemon { role | PARENT_IS_DAEMON } else { role }
+    }
+
+    fn to_bytes(&self, attached: u8) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEAD + self.name.len() + self.lineage.len() + self.parent_name.len());
         bytes.extend_from_slice(&MAGIC.to_le_bytes());
         bytes.extend_from_slice(&self.token.to_le_bytes());
         bytes.extend_from_slice(self.build.as_bytes());
@@ -63,25 +134,37 @@ impl Setup {
             Transport::Socket => 1,
         });
         bytes.push(u8::from(self.initializes));
-        // The builder refuses longer names.
+        // The builders refuse longer names.
         bytes.extend_from_slice(&(self.name.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&self.memory_limit.to_le_bytes());
         bytes.extend_from_slice(&self.parent.to_le_bytes());
         bytes.extend_from_slice(&self.copy.to_le_bytes());
         bytes.extend_from_slice(&self.rights.to_bytes());
         bytes.push(self.core_dumps.map_or(2, u8::from));
-        bytes.extend_from_slice(self.name.as_bytes());
+        bytes.push(self.flags() | attached);
+        bytes.extend_from_slice(&(self.lineage.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&(self.parent_name.len() as u16).to_le_bytes());
+        for name in [&self.name, &self.lineage, &self.parent_name] {
+            bytes.extend_from_slice(name.as_bytes());
+        }
         bytes
     }
 
     /// Decodes a greeting. Returns `None` if this is no greeting, or one of another version.
     fn from_bytes(bytes: &[u8]) -> Option<Setup> {
-        let (head, name) = bytes.split_first_chunk::<HEAD>()?;
+        let (head, names) = bytes.split_first_chunk::<HEAD>()?;
         let word = |at: usize| head.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
         if word(0)? != MAGIC {
             return None;
         }
-        let length = usize::from(u16::from_le_bytes([head[38], head[39]]));
+        let mut names = names;
+        let [name, lineage, parent_name] = lengths(head).map(|length| {
+            let (name, rest) = names.split_at_checked(length)?;
+            names = rest;
+            Some(String::from_utf8_lossy(name).into_owned())
+        });
+        let flags = head[FLAGS];
+        let is_daemon = flags & IS_DAEMON != 0;
         Some(Setup {
             token: word(8)?,
             build: BuildId::from_bytes(head[16..36].try_into().ok()?),
@@ -91,20 +174,22 @@ impl Setup {
             parent: u32::from_le_bytes([head[48], head[49], head[50], head[51]]),
             rights: Rights::from_bytes(head[RIGHTS..CORE_DUMPS].try_into().ok()?),
             core_dumps: (head[CORE_DUMPS] < 2).then_some(head[CORE_DUMPS] == 1),
-            name: String::from_utf8_lossy(name.get(..length)?).into_owned(),
+            name: name?,
+            role: if flags & IS_PROCESS != 0 { Role::Process { is_daemon } } else { Role::Worker },
+            lineage: lineage?,
+            parent_name: parent_name?,
+            parent_is_daemon: flags & PARENT_IS_DAEMON != 0,
             copy: word(COPY)?,
         })
     }
 
     /// Writes the greeting. The socket must be empty, so that it takes the greeting as a whole.
-    pub(crate) fn send(
-        &self,
-        socket: BorrowedFd<'_>,
-        channel: BorrowedFd<'_>,
-        memory: Option<BorrowedFd<'_>>,
-    ) -> io::Result<()> {
-        let bytes = self.to_bytes();
-        let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(channel).chain(memory).collect();
+    pub(crate) fn send(&self, socket: BorrowedFd<'_>, attachments: &Attachments<'_>) -> io::Result<()> {
+        let Attachments { channel, memory, input } = *attachments;
+        let has_memory = memory.map_or(0, |_| HAS_MEMORY);
+        let has_input = input.map_or(0, |_| HAS_INPUT);
+        let bytes = self.to_bytes(has_memory | has_input);
+        let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(channel).chain(memory).chain(input).collect();
         let sent = socket::send_with(socket, &bytes, &descriptors)?;
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
@@ -117,19 +202,19 @@ impl Setup {
         length == HEAD && is(0, MAGIC) && is(8, token) && is(COPY, copy)
     }
 
-    /// Takes the greeting, and the channel for descriptors and the shared memory that are attached to it.
-    pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Setup, Option<OwnedFd>, Option<OwnedFd>)> {
-        let mut bytes = vec![0; HEAD + usize::from(u16::MAX)];
+    /// Takes the greeting, and what is attached to it.
+    pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Setup, Attached)> {
         // With a socket, requests may follow the greeting immediately. So its exact length is read first.
-        let length = {
-            let mut head = [0; HEAD];
-            socket::peek(socket, &mut head)?;
-            HEAD + usize::from(u16::from_le_bytes([head[38], head[39]]))
-        };
-        let (received, descriptors) = socket::receive_with(socket, &mut bytes[..length])?;
+        let mut head = [0; HEAD];
+        socket::peek(socket, &mut head)?;
+        let mut bytes = vec![0; HEAD + lengths(&head).iter().sum::<usize>()];
+        let (received, descriptors) = socket::receive_with(socket, &mut bytes)?;
         let mut descriptors = descriptors.into_iter();
         let setup = Setup::from_bytes(&bytes[..received]).ok_or(io::ErrorKind::InvalidData)?;
-        Ok((setup, descriptors.next(), descriptors.next()))
+        let channel = descriptors.next();
+        let mut take = |flag: u8| if head[FLAGS] & flag != 0 { descriptors.next() } else { None };
+        let (memory, input) = (take(HAS_MEMORY), take(HAS_INPUT));
+        Ok((setup, Attached { channel, memory, input }))
     }
 }
 
@@ -152,14 +237,21 @@ mod tests {
             rights: credentials::own().expect("known"),
             core_dumps: Some(false),
             name: "pool_3".into(),
+            role: Role::Process { is_daemon: true },
+            lineage: "Process-1:2".into(),
+            parent_name: "Process-1".into(),
+            parent_is_daemon: false,
             copy: 9,
         };
-        setup.send(parent.as_fd(), parent.as_fd(), None).expect("sent");
+        let (channel, input) = (parent.as_fd(), Some(parent.as_fd()));
+        setup.send(parent.as_fd(), &Attachments { channel, memory: None, input }).expect("sent");
         assert!(!Setup::is_waiting(&worker, 6, 9), "another token");
         assert!(!Setup::is_waiting(&worker, 5, 8), "another copy");
         assert!(Setup::is_waiting(&worker, 5, 9));
-        let (read, channel, memory) = Setup::receive(worker.as_fd()).expect("received");
-        assert!(channel.is_some() && memory.is_none());
+        let (read, attached) = Setup::receive(worker.as_fd()).expect("received");
+        assert!(attached.channel.is_some() && attached.memory.is_none() && attached.input.is_some());
+        assert_eq!((read.role, read.parent_is_daemon), (Role::Process { is_daemon: true }, false));
+        assert_eq!((read.lineage.as_str(), read.parent_name.as_str()), ("Process-1:2", "Process-1"));
         assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));
         assert_eq!((read.initializes, read.memory_limit), (true, 1 << 40));
         assert_eq!((read.parent, read.name.as_str(), read.copy), (77, "pool_3", 9));

@@ -18,9 +18,10 @@ use super::{
     launch::launch,
     program,
     rights::Terms,
-    setup::Setup,
+    setup::{Attachments, Role, Setup},
 };
 use crate::{
+    process::current_process,
     sys::{child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, standard},
     transport::{Inbox, NewLink, Outbox, Report, Transport, descriptors::Channel},
 };
@@ -28,7 +29,12 @@ use crate::{
 /// The data that is the same for all workers of a pool.
 #[derive(Debug)]
 pub(crate) struct Blueprint {
-    pub(crate) executable: Executable,
+    pub(crate) role: Role,
+    /// The default name of the worker if it is a process of its own. The worker of a pool has none but its name.
+    pub(crate) lineage: Option<String>,
+    /// The standard streams of the next worker. A worker of a pool has the usual ones.
+    pub(crate) streams: Streams,
+    pub(crate) executable: Arc<Executable>,
     pub(crate) transport: Transport,
     pub(crate) memory_limit: Option<u64>,
     pub(crate) environment: Vec<(OsString, OsString)>,
@@ -40,13 +46,51 @@ pub(crate) struct Blueprint {
     pub(crate) group: Option<ControlGroup>,
 }
 
+/// The standard streams of a worker.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) input: Stream,
+    pub(crate) output: Stream,
+    /// The standard error, or `None` if the supervisor reads it.
+    pub(crate) error: Option<Stream>,
+}
+
+/// A standard stream of a worker.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// The same as that of this program.
+    Inherited,
+    /// The null device.
+    Null,
+    /// This end of a pipe.
+    Pipe(OwnedFd),
+}
+
+impl Default for Streams {
+    /// Returns the streams of a worker of a pool.
+    fn default() -> Streams {
+        Streams { input: Stream::Null, output: Stream::Inherited, error: None }
+    }
+}
+
+impl From<Stream> for Stdio {
+    fn from(stream: Stream) -> Stdio {
+        match stream {
+            Stream::Inherited => Stdio::inherit(),
+            Stream::Null => Stdio::null(),
+            Stream::Pipe(end) => Stdio::from(end),
+        }
+    }
+}
+
 /// A worker that was started and has not replied yet.
 pub(crate) struct Started {
     pub(crate) child: Child,
     /// A descriptor that becomes ready to read when the process ends. `None` if the system has no such descriptor, or
     /// the process is already gone.
     pub(crate) exit: Option<OwnedFd>,
-    pub(crate) stderr: ChildStderr,
+    /// The standard error, if the supervisor reads it.
+    pub(crate) stderr: Option<ChildStderr>,
     pub(crate) socket: Arc<OwnedFd>,
     pub(crate) outbox: Box<dyn Outbox>,
     pub(crate) inbox: Box<dyn Inbox>,
@@ -58,14 +102,23 @@ pub(crate) struct Started {
 
 impl Blueprint {
     /// Starts a worker for this slot.
-    pub(crate) fn start(&self, slot: usize, name: &str) -> io::Result<Started> {
+    pub(crate) fn start(&mut self, slot: usize, name: &str) -> io::Result<Started> {
         let _held = standard::hold();
+        let Streams { input, output, error } = std::mem::take(&mut self.streams);
         let executable = self.executable.path();
         let terms = Terms::of(executable.as_os_str())?;
         // The pipe is made here, because the thread that starts the worker may have a table of descriptors of its own.
-        let (stderr, its_stderr) = pipe::new_pipe()?;
+        let (stderr, its_stderr) = match error {
+            Some(stream) => (None, Stdio::from(stream)),
+            None => {
+                let (reader, writer) = pipe::new_pipe()?;
+                pipe::do_not_wait(&reader)?;
+                (Some(ChildStderr::from(reader)), Stdio::from(writer))
+            }
+        };
         let NewLink { socket, outbox, inbox, channel, report, worker } = NewLink::make(self.transport)?;
         let token = fresh_token();
+        let parent = current_process();
         let setup = Setup {
             token,
             build: BuildId::own(),
@@ -76,10 +129,23 @@ impl Blueprint {
             rights: terms.rights,
             core_dumps: self.core_dumps,
             name: name.to_string(),
+            role: self.role,
+            lineage: self.lineage.clone().unwrap_or_else(|| name.to_string()),
+            parent_name: parent.name().to_string(),
+            parent_is_daemon: parent.is_daemon(),
             copy: program::copy(),
         };
-        setup.send(socket.as_fd(), worker.channel.as_fd(), worker.memory.as_ref().map(AsFd::as_fd))?;
-        drop((worker.channel, worker.memory));
+        let attachments = Attachments {
+            channel: worker.channel.as_fd(),
+            memory: worker.memory.as_ref().map(AsFd::as_fd),
+            input: match &input {
+                Stream::Inherited => Some(standard::input()),
+                Stream::Null => None,
+                Stream::Pipe(end) => Some(end.as_fd()),
+            },
+        };
+        setup.send(socket.as_fd(), &attachments)?;
+        drop((worker.channel, worker.memory, input));
         let mut command = Command::new(&executable);
         command
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
@@ -87,7 +153,8 @@ impl Blueprint {
             .env(DEPTH, (depth() + 1).to_string())
             .envs(self.group.as_ref().and_then(|group| Some((GROUP, group.of_slot(slot)?))))
             .stdin(Stdio::from(worker.socket))
-            .stderr(Stdio::from(its_stderr));
+            .stdout(Stdio::from(output))
+            .stderr(its_stderr);
         child::prepare(&mut command, name);
         let inherited = self.passed.iter().map(AsFd::as_fd).chain(self.executable.inherited());
         let inherited: Vec<BorrowedFd<'_>> = inherited.collect();
@@ -95,8 +162,6 @@ impl Blueprint {
         // This closes the worker's ends here.
         drop(command);
         let exit = child.open()?;
-        let stderr = ChildStderr::from(stderr);
-        pipe::do_not_wait(&stderr)?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
         Ok(Started { child, exit, stderr, socket, outbox, inbox, channel, report })
     }

@@ -27,12 +27,14 @@ use crate::{
     death::MemoryKills,
     frame::Request,
     pool::{PerSlot, Phase, Pool, SlotId, Timer},
+    process::Ending,
     start::spawn::Blueprint,
     sys::poller::Events,
 };
 use logs::Logs;
 use restart::RestartPolicy;
-use worker_io::{Source, WorkerIo};
+pub(crate) use worker_io::Source;
+use worker_io::WorkerIo;
 
 /// The events that the supervisor handles.
 enum Event {
@@ -46,6 +48,17 @@ enum Event {
     Channel(SlotId),
     /// A timer is due.
     Due(Timer),
+}
+
+impl Event {
+    fn of(slot: SlotId, source: Source) -> Event {
+        match source {
+            Source::Socket => Event::Doorbell(slot),
+            Source::Exit => Event::Exit(slot),
+            Source::Stderr => Event::Stderr(slot),
+            Source::Channel => Event::Channel(slot),
+        }
+    }
 }
 
 /// The call that every worker makes before it is ready.
@@ -70,12 +83,34 @@ pub(crate) struct Supervisor {
     memory_kills: MemoryKills,
     restart: RestartPolicy,
     logs: Logs,
+    /// What is told about the worker if it is a process of its own, which no other replaces.
+    process: Option<OwnProcess>,
+    /// The place of the first slot among all that the poller reports.
+    first_place: usize,
+}
+
+/// What the supervisor of a single process needs besides its pool.
+pub(crate) struct OwnProcess {
+    /// The name of the function that it runs.
+    pub(crate) task: String,
+    pub(crate) ending: Arc<Ending>,
+}
+
+/// What a supervisor without a thread of its own needs next.
+#[must_use]
+pub(crate) enum Step {
+    /// It must be run again at this time, or when something happens.
+    Wait(Option<Instant>),
+    /// Its worker is gone, and it has nothing left to do.
+    Over,
 }
 
 impl Supervisor {
     pub(crate) fn new(pool: Arc<Pool>, blueprint: Blueprint, initializer: Option<Initializer>) -> Supervisor {
         let workers = pool.max_workers();
         Supervisor {
+            process: None,
+            first_place: 0,
             pool,
             blueprint,
             initializer,
@@ -86,6 +121,38 @@ impl Supervisor {
             restart: RestartPolicy::new(workers),
             logs: Logs::new(),
         }
+    }
+
+    /// Makes the supervisor of a process of its own, which is the only worker of its pool. It has no thread: its caller
+    /// [runs](Supervisor::step) it. `place` is the place under which the poller reports its events.
+    pub(crate) fn of_process(pool: Arc<Pool>, blueprint: Blueprint, process: OwnProcess, place: usize) -> Supervisor {
+        let supervisor = Supervisor::new(pool, blueprint, None);
+        Supervisor { process: Some(process), first_place: place, ..supervisor }
+    }
+
+    /// Handles the events of these sources, and everything else that is to be done now. `due` is when this should have
+    /// been called.
+    pub(crate) fn step(&mut self, happened: &[Source], due: Option<Instant>) -> Step {
+        if let Some(due) = due {
+            self.give_back_since(due);
+        }
+        self.handle_all(happened.iter().map(|source| Event::of(SlotId::FIRST, *source)).collect());
+        self.retire_idle_workers();
+        if self.is_over() {
+            self.pool.announce_gone();
+            return Step::Over;
+        }
+        Step::Wait(self.next_wake(Instant::now()))
+    }
+
+    /// Ends the process, if it was started, and completes its future with this error.
+    pub(crate) fn give_up(&mut self, error: &Error) {
+        self.break_down(error);
+        self.reap(SlotId::FIRST);
+        if let Some(process) = &self.process {
+            process.ending.set(None);
+        }
+        self.pool.announce_gone();
     }
 
     /// Stops the workers and threads of a pool whose build has failed.
@@ -107,25 +174,25 @@ impl Supervisor {
                 break;
             }
             self.wait(&mut events);
-            let happened: Vec<Event> = events
+            let happened = events
                 .iter()
                 .filter_map(|event| Source::of(event.key))
-                .map(|(slot, source)| match source {
-                    Source::Socket => Event::Doorbell(slot),
-                    Source::Exit => Event::Exit(slot),
-                    Source::Stderr => Event::Stderr(slot),
-                    Source::Channel => Event::Channel(slot),
-                })
+                .map(|(place, source)| Event::of(SlotId::new(place), source))
                 .collect();
             events.clear();
-            let mut to_read = std::mem::take(&mut self.unfinished);
-            to_read.extend(self.take_due_reads());
-            self.resume_logs();
-            to_read.extend(self.pool.state.lock().take_for_supervisor());
-            happened.into_iter().chain(to_read.into_iter().map(Event::Doorbell)).for_each(|event| self.handle(event));
-            self.handle_due_timers();
+            self.handle_all(happened);
         }
         self.pool.announce_gone();
+    }
+
+    /// Handles these events, and everything else that is to be done now.
+    fn handle_all(&mut self, happened: Vec<Event>) {
+        let mut to_read = std::mem::take(&mut self.unfinished);
+        to_read.extend(self.take_due_reads());
+        self.resume_logs();
+        to_read.extend(self.pool.state.lock().take_for_supervisor());
+        happened.into_iter().chain(to_read.into_iter().map(Event::Doorbell)).for_each(|event| self.handle(event));
+        self.handle_due_timers();
     }
 
     fn is_over(&self) -> bool {
@@ -143,14 +210,19 @@ impl Supervisor {
         self.unfinished.extend(state.retire_idle_workers(Instant::now()));
     }
 
-    fn wait(&mut self, events: &mut Events) {
-        let now = Instant::now();
-        let mut next = match self.unfinished.is_empty() {
+    /// Returns when there is something to do again, even if nothing happens.
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let next = match self.unfinished.is_empty() {
             true => self.pool.state.lock().timers.next(),
             false => Some(now),
         };
         let next_read = self.later_reads.iter().map(|(_, at)| *at).min();
-        next = next.into_iter().chain(next_read).min();
+        next.into_iter().chain(next_read).min()
+    }
+
+    fn wait(&mut self, events: &mut Events) {
+        let now = Instant::now();
+        let next = self.next_wake(now);
         let timeout = next.map(|next| next.saturating_duration_since(now));
         if self.pool.poller.wait(events, timeout).is_err() {
             // No argument can be wrong here, so this is a temporary lack of resources.

@@ -27,6 +27,11 @@ impl Supervisor {
     /// Reaps a worker, and starts another in its slot if that is useful.
     pub(super) fn reap_and_replace(&mut self, slot: SlotId) {
         let Some(reaped) = self.reap(slot) else { return };
+        if let Some(process) = &self.process {
+            // No other worker takes its place, so this is also the end of a function that has not started.
+            let error = reaped.death.error(&process.task);
+            return self.break_down(&error);
+        }
         match self.restart.on_death(reaped.life, self.others_may_serve(slot)) {
             Next::StartNow => self.fill(slot),
             Next::StartAfter(pause) => self.fill_later(slot, pause),
@@ -50,6 +55,9 @@ impl Supervisor {
         let (ended, declined) = self.collect_end(&dying)?;
         let step = self.pool.state.lock().on_death(slot, ended, Instant::now());
         let (record, deferred) = step?;
+        if let Some(process) = &self.process {
+            process.ending.set(record.death.status);
+        }
         self.pool.perform(deferred);
         let life = life_of(&record, dying.was_starting, declined.is_some());
         Some(Reaped { death: record.death, life, declined })

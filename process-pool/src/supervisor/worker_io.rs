@@ -14,9 +14,9 @@ use super::stderr::Tail;
 use crate::{
     forward::{Forwarder, WorkerId},
     pool::{SlotId, SocketWatch},
-    process::Process,
     start::spawn::Started,
     sys::{
+        child::Process,
         poller::{self, Event, Poller},
         socket,
     },
@@ -25,6 +25,8 @@ use crate::{
 
 /// See the [module](self).
 pub(super) struct WorkerIo {
+    /// The place of the first slot among all that the poller reports.
+    first_place: usize,
     exit: Option<Arc<OwnedFd>>,
     stderr: Option<ChildStderr>,
     stderr_is_watched: bool,
@@ -50,9 +52,9 @@ pub(super) struct Reading<'a> {
     pub(super) buffer: &'a mut [u8],
 }
 
-/// Which descriptor of a worker the poller reports. Together with the slot it is the poller's key.
+/// Which descriptor of a worker the poller reports. Together with the place of the slot it is the poller's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Socket,
     Exit,
     Stderr,
@@ -61,12 +63,12 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn key(self, slot: SlotId) -> usize {
-        slot.index() * 4 + self as usize
+    fn key(self, place: usize) -> usize {
+        place * 4 + self as usize
     }
 
-    /// Reverses [`key`](Source::key).
-    pub(super) fn of(key: usize) -> Option<(SlotId, Source)> {
+    /// Reverses [`key`](Source::key): returns the place and the source.
+    pub(crate) fn of(key: usize) -> Option<(usize, Source)> {
         let source = match key % 4 {
             0 => Source::Socket,
             1 => Source::Exit,
@@ -74,19 +76,20 @@ impl Source {
             3 => Source::Channel,
             _ => return None,
         };
-        Some((SlotId::new(key / 4), source))
+        Some((key / 4, source))
     }
 }
 
 impl WorkerIo {
     /// Splits a worker that was started into the supervisor's part, the process, and the two ends of the link.
-    pub(super) fn new(started: Started) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
+    pub(super) fn new(started: Started, first_place: usize) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
         let Started { child, exit, stderr, socket, outbox, inbox, channel, report } = started;
         let exit = exit.map(Arc::new);
         let process = Process::new(&child, exit.clone(), Some(socket.clone()));
         let io = WorkerIo {
+            first_place,
             exit,
-            stderr: Some(stderr),
+            stderr,
             stderr_is_watched: false,
             socket,
             socket_is_watched: false,
@@ -103,7 +106,8 @@ impl WorkerIo {
 
     /// Makes the poller watch all descriptors of this worker.
     pub(super) fn watch(&mut self, poller: &Poller, slot: SlotId) -> io::Result<()> {
-        let watch = |source: &dyn AsFd, kind: Source| add(poller, source, Event::readable(kind.key(slot)));
+        let place = self.first_place + slot.index();
+        let watch = |source: &dyn AsFd, kind: Source| add(poller, source, Event::readable(kind.key(place)));
         watch(&*self.socket, Source::Socket)?;
         self.socket_is_watched = true;
         if let Some(exit) = &self.exit {
@@ -115,7 +119,7 @@ impl WorkerIo {
     /// Makes the poller report when the worker writes to its standard error.
     pub(super) fn watch_stderr(&mut self, poller: &Poller, slot: SlotId) -> io::Result<()> {
         if let (Some(stderr), false) = (&self.stderr, self.stderr_is_watched) {
-            add(poller, stderr, Event::readable(Source::Stderr.key(slot)))?;
+            add(poller, stderr, Event::readable(Source::Stderr.key(self.first_place + slot.index())))?;
             self.stderr_is_watched = true;
         }
         Ok(())
@@ -131,7 +135,7 @@ impl WorkerIo {
 
     /// Makes the poller report the wanted events of the socket.
     pub(super) fn watch_socket(&self, poller: &Poller, slot: SlotId, watch: SocketWatch) {
-        let key = Source::Socket.key(slot);
+        let key = Source::Socket.key(self.first_place + slot.index());
         let event = match watch {
             SocketWatch::Unchanged => return,
             SocketWatch::Replies => Event::readable(key),
@@ -151,7 +155,7 @@ impl WorkerIo {
     /// reports that.
     pub(super) fn watch_channel(&mut self, poller: &Poller, slot: SlotId, wanted: bool) -> bool {
         if wanted && !self.channel_is_watched {
-            let event = Event::writable(Source::Channel.key(slot));
+            let event = Event::writable(Source::Channel.key(self.first_place + slot.index()));
             self.channel_is_watched = add(poller, &self.channel, event).is_ok();
         } else if !wanted && std::mem::take(&mut self.channel_is_watched) {
             poller::unwatch(poller, &self.channel);

@@ -27,6 +27,11 @@ impl Boundary {
         Boundary { pipe, shortest, begun: 0, took: 0 }
     }
 
+    /// Returns the boundary of a worker whose standard error the parent does not read.
+    pub(super) fn none() -> Boundary {
+        Boundary { pipe: None, shortest: u64::MAX, begun: 0, took: 0 }
+    }
+
     /// Notes that a task, or an item of a batch, begins.
     pub(super) fn begin(&mut self) {
         self.begun = ticks();

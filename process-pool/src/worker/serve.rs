@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     ffi::OsStr,
-    io,
+    io::{self, Write as _},
     os::fd::{AsFd, OwnedFd},
     path::Path,
     sync::Arc,
@@ -30,13 +30,20 @@ use super::{
 };
 use crate::{
     frame::{Reply, ReplyKind, Request, RequestKind},
-    start::{initialisers, rights, setup::Setup},
+    process,
+    start::{
+        initialisers, rights,
+        setup::{Role, Setup},
+    },
     sys::{
         children::{self, Reaper},
-        control_group, limits, signals, terminal,
+        control_group, limits, signals, standard, terminal,
     },
     transport::{self, Port},
 };
+
+/// The exit code of a process whose function has panicked, as in Python.
+const EXIT_PANICKED: i32 = 1;
 
 /// Children that have ended are reaped after this many tasks. A system call after each would cost as much as a task.
 const REAP_EVERY: u64 = 256;
@@ -51,17 +58,17 @@ pub(crate) fn serve(socket: OwnedFd, group: Option<&OsStr>) -> ! {
                 // The end of the process does not drop what belongs to this thread.
                 task::drop_worker_locals();
             }
-            leave(result)
+            leave(result.map(|()| worker.exit_code))
         }
         Err(error) => fail_to_start(&error),
     }
 }
 
 /// Ends the process in the way that fits the result of the loop.
-fn leave(result: io::Result<()>) -> ! {
+fn leave(result: io::Result<i32>) -> ! {
     match result {
         // This flushes the output of tasks on the standard output.
-        Ok(()) => std::process::exit(0),
+        Ok(code) => std::process::exit(code),
         // The parent is gone or has declared this worker broken, or a task has closed the link.
         Err(error) => lose_link(&error),
     }
@@ -82,13 +89,15 @@ struct Worker {
     reply: Vec<u8>,
     reaper: Reaper,
     boundary: Boundary,
+    /// The exit code with which it leaves.
+    exit_code: i32,
 }
 
 fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     signals::reset();
     children::adopt()?;
     overflow::watch();
-    let (setup, channel, memory) = Setup::receive(socket.as_fd())?;
+    let (setup, attached) = Setup::receive(socket.as_fd())?;
     rights::check_worker(&setup.rights)?;
     if let Some(group) = group {
         control_group::join(Path::new(group));
@@ -100,9 +109,13 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     // process group but not its session, as `leave` requires.
     terminal::leave();
     name::set(&setup.name);
+    process::set_own(&setup);
     let missing = || io::Error::new(io::ErrorKind::InvalidData, "no channel for descriptors arrived with the greeting");
-    let channel = channel.ok_or_else(missing)?;
-    let (port, report) = transport::attach(setup.transport, socket.clone(), memory)?;
+    let channel = attached.channel.ok_or_else(missing)?;
+    if let Some(input) = attached.input {
+        standard::set_input(&input)?;
+    }
+    let (port, report) = transport::attach(setup.transport, socket.clone(), attached.memory)?;
     if let Some(report) = report {
         set_report(report);
     }
@@ -114,6 +127,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         limits::limit_memory(setup.memory_limit)?;
     }
     let functions = Functions::of_parent(setup.build);
+    let is_process = setup.role != Role::Worker;
     Ok(Worker {
         port,
         descriptors: Descriptors::of(channel),
@@ -124,7 +138,8 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         body: Vec::new(),
         reply: Vec::new(),
         reaper: Reaper::new(),
-        boundary: Boundary::new(),
+        boundary: if is_process { Boundary::none() } else { Boundary::new() },
+        exit_code: 0,
     })
 }
 
@@ -253,6 +268,9 @@ impl Worker {
             if !handles.is_empty() {
                 self.send_handles(&handles, sequence)?;
             }
+            if self.setup.role != Role::Worker {
+                self.note_outcome();
+            }
             self.send_reply(ReplyKind::Outcome, sequence)?;
             // The caller already has the outcome, so this delays nothing.
             self.boundary.note_if_written();
@@ -261,6 +279,19 @@ impl Worker {
         }
         self.spare = Some(remote);
         Ok(())
+    }
+
+    /// Makes this process, which is not the worker of a pool, end with an exit code that shows how its function has
+    /// ended. A panic is also printed, because nothing may ever ask for the result.
+    #[cold]
+    fn note_outcome(&mut self) {
+        if !outcome::is_error(&self.reply) {
+            return;
+        }
+        self.exit_code = EXIT_PANICKED;
+        let error = Error::decode(&self.reply[..self.reply.len() - 1]);
+        // Not `eprintln`, which panics if the standard error is closed.
+        let _ = writeln!(io::stderr(), "process `{}`: {error}", self.setup.name);
     }
 
     /// Sends the handles of the outcome. If that is not possible, an error becomes the outcome.

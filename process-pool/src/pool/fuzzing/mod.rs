@@ -18,7 +18,12 @@ use executor_core::{Error, ErrorKind};
 use super::{
     Armed, Deferred, EndedProcess, Limits, OnDoorbell, SlotId, Stage, State, ids::Assignment, job::Job, state::Enqueued,
 };
-use crate::{Transport, death::Signs, process::Process, start::setup::Setup, sys::socket::pair as socketpair};
+use crate::{
+    Transport,
+    death::Signs,
+    start::setup::Setup,
+    sys::{child::Process, socket::pair as socketpair},
+};
 use link::HostileLink;
 use program::Program;
 use step::{Bytes, Frame, Step};
@@ -72,8 +77,9 @@ pub fn greeting(bytes: &[u8]) {
     let _ = rustix::net::send(&parent, bytes, flags);
     drop(parent);
     let is_waiting = Setup::is_waiting(&worker, token, copy);
-    if let Ok((setup, channel, memory)) = Setup::receive(std::os::fd::AsFd::as_fd(&worker)) {
-        assert!(is_waiting && setup.token == token && channel.is_none() && memory.is_none());
+    if let Ok((setup, attached)) = Setup::receive(std::os::fd::AsFd::as_fd(&worker)) {
+        assert!(is_waiting && setup.token == token);
+        assert!(attached.channel.is_none() && attached.memory.is_none() && attached.input.is_none());
     }
 }
 

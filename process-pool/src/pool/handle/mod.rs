@@ -27,7 +27,7 @@ use std::{
 
 use super::{dropped::DroppedHandles, ids::WorkerId};
 use crate::{
-    process::Process,
+    sys::child::Process,
     transport::{Claim, Claims, Outbox, descriptors::Channel},
 };
 pub(crate) use assigning::Withdrawal;

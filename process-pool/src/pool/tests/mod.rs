@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     death::Signs,
-    process::Process,
+    sys::child::Process,
     transport::{Claim, Claims, Outbox},
 };
 

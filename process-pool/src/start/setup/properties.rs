@@ -11,14 +11,31 @@ prop_compose! {
         (is_ring, initializes) in any::<(bool, bool)>(),
         rights in any::<[u64; Rights::SIZE / 8]>(),
         core_dumps in any::<Option<bool>>(),
-        name in "\\PC{0,40}",
+        [name, lineage, parent_name] in ["\\PC{0,40}", "\\PC{0,40}", "\\PC{0,40}"],
+        (is_daemon, parent_is_daemon) in any::<(Option<bool>, bool)>(),
     ) -> Setup {
         let transport = if is_ring { Transport::Ring } else { Transport::Socket };
         let build = BuildId::from_bytes(build);
         let mut bytes = [0; Rights::SIZE];
         bytes.chunks_exact_mut(8).zip(rights).for_each(|(into, word)| into.copy_from_slice(&word.to_le_bytes()));
         let rights = Rights::from_bytes(&bytes);
-        Setup { token, build, transport, initializes, memory_limit, parent, rights, core_dumps, name, copy }
+        let role = is_daemon.map_or(Role::Worker, |is_daemon| Role::Process { is_daemon });
+        Setup {
+            token,
+            build,
+            transport,
+            initializes,
+            memory_limit,
+            parent,
+            rights,
+            core_dumps,
+            name,
+            role,
+            lineage,
+            parent_name,
+            parent_is_daemon,
+            copy,
+        }
     }
 }
 
@@ -30,7 +47,7 @@ proptest! {
         setup in setups(),
         cut in any::<prop::sample::Index>(),
     ) {
-        let bytes = setup.to_bytes();
+        let bytes = setup.to_bytes(0);
         prop_assert_eq!(Setup::from_bytes(&bytes).map(|read| format!("{read:?}")), Some(format!("{setup:?}")));
         prop_assert!(Setup::from_bytes(&bytes[..cut.index(bytes.len())]).is_none());
     }

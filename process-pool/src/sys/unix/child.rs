@@ -58,6 +58,11 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// Returns the descriptor, if the system has descriptors of processes.
+    pub(crate) fn descriptor(&self) -> Option<&Arc<OwnedFd>> {
+        self.descriptor.as_ref()
+    }
+
     fn wait(&self, options: WaitIdOptions) -> Result<Option<WaitIdStatus>, Errno> {
         loop {
             match waitid(process::wait_id(self.descriptor.as_deref(), self.pid), options) {

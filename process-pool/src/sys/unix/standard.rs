@@ -57,6 +57,11 @@ pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
+/// Makes this file the standard input.
+pub(crate) fn set_input(file: &OwnedFd) -> io::Result<()> {
+    Ok(dup2_stdin(file)?)
+}
+
 /// Opens the null device for each standard descriptor that is closed. Changes nothing if the device cannot be opened:
 /// most likely nothing else can be opened then.
 fn fill(flags: OFlags) -> Vec<OwnedFd> {

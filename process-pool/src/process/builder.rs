@@ -1,0 +1,238 @@
+//! The options of a process.
+
+use std::{
+    ffi::OsString,
+    process::{ChildStderr, ChildStdin, ChildStdout},
+};
+
+use executor_core::{Error, ErrorKind, Executor, Function, Payload, function::entry_of};
+
+use super::{
+    Process, info,
+    nursery::{Nursery, Place, Started, refused},
+};
+use crate::{
+    Transport,
+    pool::Pool,
+    start::{
+        environment, permission,
+        setup::Role,
+        spawn::{Blueprint, Stream, Streams},
+    },
+    sys::{pipe, standard},
+};
+
+/// What a standard stream of a [`Process`] is.
+///
+/// ```
+/// use std::io::Read;
+/// use process_pool::{Process, Stdio};
+///
+/// let process = Process::builder().stdout(Stdio::Piped).spawn(|()| println!("hello"), ())?;
+/// let mut text = String::new();
+/// process.take_stdout().expect("it was asked for").read_to_string(&mut text).unwrap();
+/// assert_eq!(text, "hello\n");
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Stdio {
+    /// The same as that of this program.
+    #[default]
+    Inherit,
+    /// The null device: reading finds the end, and what is written is gone.
+    Null,
+    /// A pipe, whose other end [`Process::take_stdin`], [`Process::take_stdout`] or [`Process::take_stderr`] returns.
+    Piped,
+}
+
+/// Builds a [`Process`]. [`Process::builder`] returns one.
+///
+/// ```
+/// use process_pool::Process;
+///
+/// let process = Process::builder()
+///     .name("parser")
+///     .daemon(true)
+///     .env("LANG", "C")
+///     .memory_limit(1 << 30)
+///     .spawn(|text: String| text.len(), "four".to_string())?;
+/// assert_eq!((process.name(), process.is_daemon()), ("parser", true));
+/// assert_eq!(process.result(None)?, 4);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+#[must_use = "a builder does nothing before `spawn`"]
+#[derive(Clone, Debug, Default)]
+pub struct ProcessBuilder {
+    name: Option<String>,
+    is_daemon: bool,
+    environment: Vec<(OsString, OsString)>,
+    memory_limit: Option<u64>,
+    stdin: Stdio,
+    stdout: Stdio,
+    stderr: Stdio,
+}
+
+/// This program's ends of the pipes that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Pipes {
+    pub(super) stdin: Option<ChildStdin>,
+    pub(super) stdout: Option<ChildStdout>,
+    pub(super) stderr: Option<ChildStderr>,
+}
+
+/// A process that can be started once its pool has its task.
+struct Prepared {
+    place: Place,
+    name: String,
+    blueprint: Blueprint,
+    pipes: Pipes,
+}
+
+impl ProcessBuilder {
+    /// Sets the name. It appears in [`current_process`](crate::current_process), in errors, and in the system's list of
+    /// processes. By default the first process of a program is `Process-1`, and the first process of that one
+    /// `Process-1:1`. Python's counterpart is the argument `name` of `Process`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets whether dropping the [`Process`] kills the process instead of waiting for it. By default it waits. A daemon
+    /// may have children of its own, unlike in Python, whose counterpart is the argument `daemon` of `Process`.
+    pub fn daemon(mut self, is_daemon: bool) -> Self {
+        self.is_daemon = is_daemon;
+        self
+    }
+
+    /// Sets a variable in the environment of the process. Its other variables are those of this program.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((key.into(), value.into()));
+        self
+    }
+
+    /// Limits how many bytes of memory the process may have. An allocation beyond that ends the process. What counts is
+    /// the same as for [`ProcessPoolBuilder::memory_limit`](crate::ProcessPoolBuilder::memory_limit).
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Sets the standard input. By default it is that of this program.
+    pub fn stdin(mut self, stdin: Stdio) -> Self {
+        self.stdin = stdin;
+        self
+    }
+
+    /// Sets the standard output. By default it is that of this program.
+    pub fn stdout(mut self, stdout: Stdio) -> Self {
+        self.stdout = stdout;
+        self
+    }
+
+    /// Sets the standard error. By default it is that of this program. Unlike a pool, a process writes to it directly,
+    /// so the errors of a process that has died have no last lines.
+    pub fn stderr(mut self, stderr: Stdio) -> Self {
+        self.stderr = stderr;
+        self
+    }
+
+    /// Starts a process that calls `function(args)`, and returns without waiting for it.
+    ///
+    /// Several arguments are passed as one tuple. The function must not capture anything, which the compiler checks.
+    /// Python's counterpart is `Process(target=function, args=args).start()`.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was started if this returns an error. The kind is
+    ///
+    /// - [`Encode`](ErrorKind::Encode) if the arguments cannot be encoded, and [`Panicked`](ErrorKind::Panicked) if
+    ///   encoding them panics;
+    /// - [`InvalidArgument`](ErrorKind::InvalidArgument) for a name of more than 200 bytes or with a zero byte, a
+    ///   variable that no environment can have, or a memory limit of zero;
+    /// - [`Broken`](ErrorKind::Broken) if this program cannot have worker processes, for one of the reasons of
+    ///   [`ProcessPoolBuilder::build`](crate::ProcessPoolBuilder::build), or if it is the forked copy of a program that
+    ///   has spawned processes;
+    /// - [`Other`](ErrorKind::Other) if the system refuses to start a process or to open descriptors. The message says
+    ///   which limit to raise.
+    pub fn spawn<F, A, R>(self, function: F, args: A) -> Result<Process<R>, Error>
+    where
+        F: Function<A, R>,
+        A: Payload,
+        R: Payload,
+    {
+        let prepared = self.prepare()?;
+        let future = prepared.pool().submit(function, args)?;
+        let (started, pipes) = prepared.start(entry_of(function).name())?;
+        Ok(Process::new(started, pipes, future))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |message: &str| Err(Error::new(ErrorKind::InvalidArgument, message));
+        if self.name.as_ref().is_some_and(|name| name.len() > 200 || name.contains('\0')) {
+            return refuse("the name of a process must have at most 200 bytes, and no zero byte");
+        }
+        if self.memory_limit == Some(0) {
+            return refuse("memory_limit must be more than 0: leave it out for none");
+        }
+        environment::check_variables(&self.environment)
+    }
+
+    fn prepare(self) -> Result<Prepared, Error> {
+        self.check()?;
+        permission::check()?;
+        let nursery = Nursery::get()?;
+        let lineage = info::next_default_name();
+        let name = self.name.unwrap_or_else(|| lineage.clone());
+        let _held = standard::hold();
+        let (streams, pipes) = open([self.stdin, self.stdout, self.stderr]).map_err(|cause| refused(&name, &cause))?;
+        let blueprint = Blueprint {
+            role: Role::Process { is_daemon: self.is_daemon },
+            lineage: Some(lineage),
+            streams,
+            executable: nursery.executable.clone(),
+            transport: Transport::default(),
+            memory_limit: self.memory_limit,
+            environment: self.environment,
+            initializes: false,
+            passed: Vec::new(),
+            core_dumps: None,
+            group: None,
+        };
+        Ok(Prepared { place: nursery.reserve(&name), name, blueprint, pipes })
+    }
+}
+
+impl Prepared {
+    fn pool(&self) -> &Pool {
+        &self.place.pool
+    }
+
+    fn start(self, task: &str) -> Result<(Started, Pipes), Error> {
+        let Prepared { place, name, blueprint, pipes } = self;
+        Ok((place.start(blueprint, &name, task)?, pipes))
+    }
+}
+
+/// Makes the standard streams of a process, and this program's ends of those that are pipes.
+fn open([stdin, stdout, stderr]: [Stdio; 3]) -> std::io::Result<(Streams, Pipes)> {
+    let mut pipes = Pipes::default();
+    let input = match stdin {
+        Stdio::Inherit => Stream::Inherited,
+        Stdio::Null => Stream::Null,
+        Stdio::Piped => {
+            let (reader, writer) = pipe::new_pipe()?;
+            pipes.stdin = Some(writer.into());
+            Stream::Pipe(reader)
+        }
+    };
+    let open_output = |stream: Stdio| match stream {
+        Stdio::Inherit => Ok((Stream::Inherited, None)),
+        Stdio::Null => Ok((Stream::Null, None)),
+        Stdio::Piped => pipe::new_pipe().map(|(reader, writer)| (Stream::Pipe(writer), Some(reader))),
+    };
+    let (output, its_reader) = open_output(stdout)?;
+    let (error, error_reader) = open_output(stderr)?;
+    pipes.stdout = its_reader.map(Into::into);
+    pipes.stderr = error_reader.map(Into::into);
+    Ok((Streams { input, output, error: Some(error) }, pipes))
+}

@@ -1,0 +1,3 @@
+//! Processes of their own.
+
+mod basics;
