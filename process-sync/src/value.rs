@@ -3,21 +3,25 @@
 use std::{
     fmt,
     marker::PhantomData,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use bytemuck::{Pod, bytes_of, bytes_of_mut};
 use executor_core::Error;
 
 use crate::{
-    monitor::Monitor,
+    monitor::{Entered, Monitor},
     object::{Kind, Object, STATE, fingerprint, impl_handle},
     thread,
 };
 
 static KIND: Kind = Kind { name: "value", file: c"concurrent-futures-value", length: 4096, is_mapped_whole: true };
 
-/// The thread that runs an update, which only the holder of the monitor writes.
+/// The thread that runs an update, which only the holder of the monitor writes. It is the second sign that a process
+/// holds the monitor.
 const UPDATER: usize = STATE;
 const MONITOR: usize = STATE + 64;
 
@@ -81,39 +85,72 @@ impl<T: Pod> Value<T> {
     ///
     /// Panics if the function changes the same value again, and with the function.
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        if !self.object.member.is_here() {
+        let object = &*self.object;
+        if !object.member.is_here() {
             return change(&mut self.get());
         }
-        let updater = self.object.memory.word(UPDATER);
-        let this_thread = thread::current(&self.object.member);
-        // ORDERING: only this thread writes its own number, and removes it before it leaves.
+        let updater: &Updater = object.local(Updater::default);
         assert!(
-            updater.load(Relaxed) != this_thread,
+            updater.thread.load(Relaxed) != thread::current(&object.member),
             "a function that updates a value must not change it another time"
         );
-        let mut entered = Self::PLACE.enter(&self.object.memory, &self.object.member);
-        let _updating = Updating::begin(updater, this_thread);
+        let (mut entered, _updating) = self.enter(object, updater);
         let mut value = T::zeroed();
         entered.read_further(bytes_of_mut(&mut value));
         let result = change(&mut value);
-        entered.commit_with(bytes_of(&value));
+        if entered.is_held() {
+            entered.commit_with(bytes_of(&value));
+        } else {
+            // Another process has overwritten the lock, and others may have changed the value meanwhile.
+            entered.give_up();
+        }
         result
+    }
+
+    fn enter<'a>(&self, object: &'a Object, updater: &'a Updater) -> (Entered<'a, [u64; 0]>, Updating<'a>) {
+        let word = object.memory.word(UPDATER);
+        let is_real = |holder: u32| match holder == object.member.number() {
+            // What this process knows of itself, nobody can overwrite.
+            true => updater.thread.load(Relaxed) != 0,
+            false => (word.load(Relaxed) >> 32) as u32 == holder,
+        };
+        loop {
+            let entered = Self::PLACE.enter_doubting(&object.memory, &object.member, &is_real);
+            let updating = Updating::begin(word, updater, thread::current(&object.member));
+            // If this thread was stopped for long before it had a sign, another may have taken over.
+            if entered.is_held() {
+                return (entered, updating);
+            }
+            entered.give_up();
+        }
     }
 }
 
-/// A thread that runs an update, until it is dropped.
-struct Updating<'a>(&'a std::sync::atomic::AtomicU64);
+/// The thread of this process that runs an update.
+#[derive(Debug, Default)]
+struct Updater {
+    thread: AtomicU64,
+}
+
+/// The sign that a thread runs an update, until it is dropped. Only the holder of the monitor has one.
+struct Updating<'a> {
+    word: &'a AtomicU64,
+    updater: &'a Updater,
+}
 
 impl<'a> Updating<'a> {
-    fn begin(updater: &'a std::sync::atomic::AtomicU64, thread: u64) -> Updating<'a> {
-        updater.store(thread, Relaxed);
-        Updating(updater)
+    fn begin(word: &'a AtomicU64, updater: &'a Updater, thread: u64) -> Updating<'a> {
+        word.store(thread, Relaxed);
+        // ORDERING: only this thread compares this with its own number, and removes it before it leaves.
+        updater.thread.store(thread, Relaxed);
+        Updating { word, updater }
     }
 }
 
 impl Drop for Updating<'_> {
     fn drop(&mut self) {
-        self.0.store(0, Relaxed);
+        self.updater.thread.store(0, Relaxed);
+        self.word.store(0, Relaxed);
     }
 }
 
@@ -122,5 +159,59 @@ impl_handle!(Value<T: Pod>, &KIND, fingerprint::<T>());
 impl<T: Pod + fmt::Debug> fmt::Debug for Value<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Value").field(&self.get()).finish()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const LOCK: usize = MONITOR;
+
+    #[test]
+    fn a_lock_that_names_this_process_by_a_wild_write_is_taken_over() {
+        let value = Value::new(7_u64).expect("a value");
+        let me = value.object.member.number();
+        value.object.memory.half_word(LOCK).store(me, Relaxed);
+        // A sign in the memory is not believed either.
+        value.object.memory.word(UPDATER).store(u64::from(me) << 32 | 99, Relaxed);
+        assert_eq!(value.get(), 7);
+        value.set(8);
+        assert_eq!(value.update(|value| *value + 1), 9);
+        assert_eq!(value.object.memory.half_word(LOCK).load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_lock_that_is_overwritten_in_an_update_does_not_let_two_changes_mix() {
+        let value = Value::new(7_u64).expect("a value");
+        let other = value.object.member.number() + 1_000_000;
+        value.update(|changed| {
+            *changed = 8;
+            value.object.memory.half_word(LOCK).store(other, Relaxed);
+        });
+        assert_eq!(value.get(), 7, "it was not committed without the lock");
+        value.set(9);
+        assert_eq!(value.get(), 9);
+    }
+
+    #[test]
+    fn an_update_that_takes_long_keeps_the_lock() {
+        let value = Value::new(0_u64).expect("a value");
+        let (started, ends) = (crate::Event::new().expect("an event"), crate::Event::new().expect("an event"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                value.update(|value| {
+                    started.set();
+                    ends.wait(None);
+                    *value += 1;
+                });
+            });
+            started.wait(None);
+            let waits = scope.spawn(|| value.update(|value| *value += 10));
+            // Longer than the doubt of this test.
+            assert!(!ends.wait(std::time::Duration::from_secs(3)) && !waits.is_finished());
+            ends.set();
+        });
+        assert_eq!(value.get(), 11);
     }
 }

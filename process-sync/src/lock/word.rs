@@ -41,6 +41,11 @@ pub(crate) const HIGHEST_NUMBER: u32 = HOLDER;
 const FIRST_REST: Duration = Duration::from_millis(10);
 pub(crate) const LONGEST_REST: Duration = Duration::from_millis(100);
 
+/// How long a thread sees a holder that shows no sign of holding the lock before it takes over, and how often it looks
+/// meanwhile.
+const LONGEST_DOUBT: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(10) };
+const DOUBTFUL_LOOKS: u32 = 20;
+
 /// What a thread does about a holder that has died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnDeath {
@@ -83,6 +88,29 @@ impl Rest {
     }
 }
 
+/// Since when a thread has seen the same word, whose holder shows no sign of holding the lock.
+#[derive(Debug, Default)]
+struct Doubt {
+    word: u32,
+    since: Option<Instant>,
+    looks: u32,
+}
+
+impl Doubt {
+    /// Adds a look. Returns `true` once no process can hold the lock.
+    fn look(&mut self, word: u32, is_real: bool) -> bool {
+        if is_real || word != self.word {
+            *self = Doubt { word, since: None, looks: 0 };
+        }
+        if is_real {
+            return false;
+        }
+        self.looks += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.looks >= DOUBTFUL_LOOKS && since.elapsed() >= LONGEST_DOUBT
+    }
+}
+
 /// The lock at a place of shared memory, as one process sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LockWord<'a> {
@@ -112,7 +140,14 @@ impl<'a> LockWord<'a> {
     /// Takes the lock, and waits until the deadline for that.
     #[inline]
     pub(crate) fn acquire(&self, on_death: OnDeath, deadline: Option<Instant>) -> Answer {
-        if self.acquire_free() { Answer::Held } else { self.acquire_held(on_death, deadline) }
+        if self.acquire_free() { Answer::Held } else { self.acquire_held(on_death, deadline, &|_| true) }
+    }
+
+    /// Takes the lock, also from a process that is alive and for a long time [not really](Doubt) its holder. `is_real`
+    /// returns `true` if there is another sign that the process with this number holds the lock.
+    #[inline]
+    pub(crate) fn acquire_doubting(&self, is_real: &dyn Fn(u32) -> bool) -> Answer {
+        if self.acquire_free() { Answer::Held } else { self.acquire_held(OnDeath::TakeOver, None, is_real) }
     }
 
     /// Takes the lock if that needs no wait.
@@ -132,10 +167,11 @@ impl<'a> LockWord<'a> {
     }
 
     #[cold]
-    fn acquire_held(&self, on_death: OnDeath, deadline: Option<Instant>) -> Answer {
+    fn acquire_held(&self, on_death: OnDeath, deadline: Option<Instant>, is_real: &dyn Fn(u32) -> bool) -> Answer {
         // WAITERS once this thread has slept, because others may sleep too.
         let mut slept = 0;
         let mut rest = Rest::new();
+        let mut doubt = Doubt::default();
         let mut spins = 0;
         loop {
             let seen = self.word().load(Relaxed);
@@ -156,6 +192,12 @@ impl<'a> LockWord<'a> {
                 continue;
             }
             slept = WAITERS;
+            if doubt.look(asleep, is_real(seen & HOLDER)) {
+                if let Some(answer) = self.end_possession(asleep, on_death) {
+                    return answer;
+                }
+                continue;
+            }
             if !self.member.is_alive(seen & HOLDER) {
                 if let Some(answer) = self.end_possession(asleep, on_death) {
                     return answer;

@@ -86,6 +86,22 @@ impl<S: Pod> Monitor<S> {
         self.entered(memory, member)
     }
 
+    /// Enters as [`enter`](Monitor::enter) does, and also takes over from a process that `is_real` says is not really
+    /// the holder.
+    #[inline]
+    pub(crate) fn enter_doubting<'a>(
+        self,
+        memory: &'a SharedMemory,
+        member: &'a Member,
+        is_real: &dyn Fn(u32) -> bool,
+    ) -> Entered<'a, S> {
+        match self.lock(memory, member).acquire_doubting(is_real) {
+            Answer::Held | Answer::TakenOver => {}
+            Answer::Abandoned | Answer::TimedOut => unreachable!("it takes over and has no deadline"),
+        }
+        self.entered(memory, member)
+    }
+
     #[inline(always)]
     fn entered<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
         // ORDERING: only the holder of the lock writes the version, and the lock orders the holders.
@@ -170,6 +186,18 @@ impl<S: Pod> Entered<'_, S> {
         // ORDERING: Release makes the copy visible before it counts.
         self.memory.word(self.monitor.at + VERSION).store(next, Release);
         self.version = next;
+    }
+
+    /// Returns `true` unless another process has taken over, or has overwritten the lock.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        self.monitor.lock(self.memory, self.member).is_held_by_this_process()
+    }
+
+    /// Leaves without a change to the lock, which another process has.
+    #[cold]
+    pub(crate) fn give_up(self) {
+        std::mem::forget(self);
     }
 
     /// Reads the bytes after the state that were committed last.

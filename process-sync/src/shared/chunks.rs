@@ -115,8 +115,8 @@ impl<T: Pod> SharedMut<T> {
         self.len() == 0
     }
 
-    /// Gives out all elements in so many chunks, whose lengths differ by one at most. If there are fewer elements, there
-    /// is a chunk for each.
+    /// Gives out all elements in so many chunks, whose lengths differ by one at most. If there are fewer elements,
+    /// there is a chunk for each.
     ///
     /// # Errors
     ///
@@ -147,8 +147,8 @@ impl<T: Pod> SharedMut<T> {
         self.local().begin_reading(&self.object)?;
         let reading = Reading { object: &self.object, local: self.local() };
         let start = self.local().layout.address(&self.object.memory, &(0..self.len()));
-        // SAFETY: the elements lie in the mapping, which lives as long as `self`, and are aligned. Every pattern of bits
-        // is a value. No thread has a chunk at these addresses while this process reads. A process that writes
+        // SAFETY: the elements lie in the mapping, which lives as long as `self`, and are aligned. Every pattern of
+        // bits is a value. No thread has a chunk at these addresses while this process reads. A process that writes
         // nevertheless has the memory by a wild pointer; what it changes are values, which are believed nowhere.
         let elements = unsafe { slice::from_raw_parts(start, self.len()) };
         Ok(Ref { elements, reading })
@@ -200,9 +200,9 @@ impl<S: ?Sized + fmt::Debug> fmt::Debug for Ref<'_, S> {
 ///
 /// Encoding it, by `put`, `send` or as the argument or result of a task of another process, moves it to the receiver.
 /// The chunk that was encoded is *spent* then: it has no elements, and encoding it again is
-/// [`InvalidState`](executor_core::ErrorKind::InvalidState). If the message is dropped before a process has received it,
-/// such as that of a task that was cancelled, the chunk is back. A spent chunk has its elements again then, unless they
-/// were given out otherwise meanwhile.
+/// [`InvalidState`](executor_core::ErrorKind::InvalidState). If the message is dropped before a process has received
+/// it, such as that of a task that was cancelled, the chunk is back. A spent chunk has its elements again then, unless
+/// they were given out otherwise meanwhile.
 ///
 /// A task that runs again after its worker died has the chunk again.
 ///
@@ -328,10 +328,10 @@ impl<T: Pod> Deref for SharedChunk<T> {
 
     fn deref(&self) -> &[T] {
         let (start, count) = self.elements();
-        // SAFETY: the elements lie in the mapping, which lives as long as `self`, and are aligned. Every pattern of bits
-        // is a value. No other chunk has these elements at these addresses: this process keeps a list of what its chunks
-        // have, and maps the memory again for elements that a spent chunk may still lend. Another process that has the
-        // chunk, because this one was sent while it was borrowed, changes values, which are believed nowhere.
+        // SAFETY: the elements lie in the mapping, which lives as long as `self`, and are aligned. Every pattern of
+        // bits is a value. No other chunk has these elements at these addresses: this process keeps a list of what its
+        // chunks have, and maps the memory again for elements that a spent chunk may still lend. Another process that
+        // has the chunk, because this one was sent while it was borrowed, changes values, which are believed nowhere.
         unsafe { slice::from_raw_parts(start, count) }
     }
 }

@@ -1,4 +1,5 @@
-//! Large data that is sent once: values and slices that no process changes, and a slice whose parts have one owner each.
+//! Large data that is sent once: values and slices that no process changes, and a slice whose parts have one owner
+//! each.
 
 mod chunks;
 mod constant;

@@ -371,7 +371,8 @@ fn word(object: &Object, slot: usize) -> (Place, u32) {
     read_word(object.memory.word(WORDS + 8 * slot).load(Relaxed))
 }
 
-// ORDERING: the lock of the ledger orders all accesses of the words, and of the elements before and after a chunk moves.
+// ORDERING: the lock of the ledger orders all accesses of the words, and of the elements before and after a chunk
+// moves.
 fn set_word(object: &Object, slot: usize, place: Place, ticket: u32) {
     object.memory.word(WORDS + 8 * slot).store(word_of(place, ticket), Relaxed);
 }
