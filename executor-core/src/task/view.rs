@@ -48,7 +48,8 @@ impl<'a> Reserved<'a> {
     /// Begins to show a done task whose output is reserved. Only one thread calls this for each reservation: the one
     /// that took the callbacks out of the list, or the one whose `reserve` returned `Late::Reserved`.
     fn begin(task: &'a TaskRef) -> Reserved<'a> {
-        // A thread whose thread-locals are gone is ending, and only loses the error for a callback that waits for itself.
+        // A thread whose thread-locals are gone is ending. It only loses the error for a callback that waits for
+        // itself.
         let _ = SHOWN.try_with(|shown| shown.borrow_mut().push(task.address()));
         let reserved = Reserved { task };
         if task.state.snapshot().is_packed() {
