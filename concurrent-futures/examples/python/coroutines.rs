@@ -25,8 +25,10 @@ async fn hello(pool: &dyn Backend) -> Result<(), Error> {
     Ok(())
 }
 
+type Coroutine<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+
 /// Runs all of these together, as `asyncio.gather` does.
-fn gather(mut coroutines: Vec<Pin<Box<dyn Future<Output = Result<(), Error>> + '_>>>) -> Result<(), Error> {
+fn gather(mut coroutines: Vec<Coroutine<'_>>) -> Result<(), Error> {
     block_on(std::future::poll_fn(move |context| {
         let mut failed = None;
         coroutines.retain_mut(|coroutine| match coroutine.as_mut().poll(context) {
