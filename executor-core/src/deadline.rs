@@ -7,7 +7,8 @@ use crate::sync::{Condvar, MutexGuard};
 /// Returns the end of a wait of this length that begins now. `None` means never. It is returned too if the end is too
 /// far away to be represented.
 pub fn after(timeout: Option<Duration>) -> Option<Instant> {
-    Instant::now().checked_add(timeout?)
+    let timeout = timeout?;
+    Instant::now().checked_add(timeout)
 }
 
 /// Returns whether a wait with this deadline must end.
