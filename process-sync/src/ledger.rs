@@ -44,15 +44,19 @@ where
 
     #[inline(always)]
     pub(crate) fn open(self, object: &Object) -> Opened<'_, N> {
-        let entered = self.monitor.enter(&object.memory, &object.member);
-        // A wild write may claim more.
-        let count = usize::try_from(entered.state[ENTRIES]).unwrap_or(MOST).min(MOST);
-        let mut holders = Holders(SmallVec::new());
-        if count > 0 {
-            holders.0.resize(count, [0; 2]);
-            entered.read_further(cast_slice_mut(&mut holders.0));
-        }
-        Opened { entered, holders, object }
+        let entered = self.monitor.enter_unread(&object.memory, &object.member);
+        let mut opened = Opened { entered, holders: Holders(SmallVec::new()), object };
+        opened.read();
+        opened
+    }
+
+    /// Opens it for a change. In contrast to [`open`](Ledger::open), the state is never moved.
+    #[inline(always)]
+    pub(crate) fn change<R>(self, object: &Object, change: impl FnOnce(&mut Opened<'_, N>) -> R) -> R {
+        let entered = self.monitor.enter_unread(&object.memory, &object.member);
+        let mut opened = Opened { entered, holders: Holders(SmallVec::new()), object };
+        opened.read();
+        change(&mut opened)
     }
 
     /// Returns the words of the state as they were at one instant.
@@ -76,14 +80,31 @@ impl<const N: usize> Opened<'_, N>
 where
     [u64; N]: bytemuck::Pod,
 {
+    #[inline(always)]
+    fn read(&mut self) {
+        self.entered.read();
+        // A wild write may claim more.
+        let count = usize::try_from(self.entered.state[ENTRIES]).unwrap_or(MOST).min(MOST);
+        if count > 0 {
+            self.read_holders(count);
+        }
+    }
+
+    #[inline(never)]
+    fn read_holders(&mut self, count: usize) {
+        self.holders.0.resize(count, [0; 2]);
+        self.entered.read_further(cast_slice_mut(&mut self.holders.0));
+    }
+
     /// Returns a word of the state. The first is not for callers.
+    #[inline(always)]
     pub(crate) fn word(&mut self, index: usize) -> &mut u64 {
         debug_assert!(index != ENTRIES);
         &mut self.entered.state[index]
     }
 
     /// Makes the changes count.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit(&mut self) {
         self.entered.state[ENTRIES] = self.holders.0.len() as u64;
         self.entered.commit_with(cast_slice(&self.holders.0));

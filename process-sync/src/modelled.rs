@@ -59,11 +59,22 @@ impl SharedMemory {
         &self.half_words[&offset]
     }
 
-    /// Copies whole words.
-    pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) {
-        for (at, word) in bytes.chunks_exact(8).enumerate() {
-            self.word(offset + 8 * at).store(u64::from_ne_bytes(word.try_into().expect("eight bytes")), Relaxed);
+    pub(crate) fn load_words(&self, offset: usize, into: &mut [u64]) {
+        for (at, word) in into.iter_mut().enumerate() {
+            *word = self.word(offset + 8 * at).load(Relaxed);
         }
+    }
+
+    pub(crate) fn store_words(&self, offset: usize, words: &[u64]) {
+        for (at, word) in words.iter().enumerate() {
+            self.word(offset + 8 * at).store(*word, Relaxed);
+        }
+    }
+
+    /// The models have no bytes that are not whole words.
+    pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) {
+        let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")));
+        self.store_words(offset, &words.collect::<Vec<_>>());
     }
 
     pub(crate) fn copy_out(&self, offset: usize, into: &mut [u8]) {

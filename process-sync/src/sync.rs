@@ -12,9 +12,11 @@ mod real {
 
     pub(crate) use crate::{memory::SharedMemory, roster::Member};
 
-    /// How often a thread looks at a lock before it sleeps.
-    pub(crate) const SPINS: u32 = 100;
+    /// How often a thread looks at a lock before it sleeps. The rest before each look is twice as long as the one
+    /// before it.
+    pub(crate) const SPINS: u32 = 6;
 
+    #[inline]
     pub(crate) fn pause() {
         std::hint::spin_loop();
     }

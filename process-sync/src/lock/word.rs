@@ -184,7 +184,9 @@ impl<'a> LockWord<'a> {
             }
             if spins < SPINS {
                 spins += 1;
-                pause();
+                // Each look takes the word from its holder, so looks become rarer, and the holder can come back
+                // meanwhile.
+                (0..1 << spins).for_each(|_| pause());
                 continue;
             }
             let asleep = seen | WAITERS;

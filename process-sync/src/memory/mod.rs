@@ -9,7 +9,7 @@ mod copy;
 
 use std::{
     io,
-    sync::atomic::{AtomicU32, AtomicU64},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -58,6 +58,33 @@ impl SharedMemory {
         unsafe { AtomicU32::from_ptr(self.at(offset, 4).cast()) }
     }
 
+    /// Returns the place of so many words from this offset on.
+    #[inline(always)]
+    fn words(&self, offset: usize, count: usize) -> *mut u64 {
+        assert!(offset & 7 == 0);
+        self.at(offset, count * size_of::<u64>()).cast()
+    }
+
+    /// Reads words, each as a whole.
+    #[inline(always)]
+    pub(crate) fn load_words(&self, offset: usize, into: &mut [u64]) {
+        let from = self.words(offset, into.len());
+        for (index, word) in into.iter_mut().enumerate() {
+            // SAFETY: as in `word`, for each of the words.
+            *word = unsafe { AtomicU64::from_ptr(from.add(index)) }.load(Relaxed);
+        }
+    }
+
+    /// Writes words, each as a whole.
+    #[inline(always)]
+    pub(crate) fn store_words(&self, offset: usize, words: &[u64]) {
+        let to = self.words(offset, words.len());
+        for (index, word) in words.iter().enumerate() {
+            // SAFETY: as in `word`, for each of the words.
+            unsafe { AtomicU64::from_ptr(to.add(index)) }.store(*word, Relaxed);
+        }
+    }
+
     /// Sleeps until this half word is [woken](SharedMemory::wake) or the time is over, or not at all if it does not
     /// hold the expected value. May return without a reason.
     pub(crate) fn sleep_on(&self, offset: usize, expected: u32, time: Duration) {
@@ -98,7 +125,7 @@ impl SharedMemory {
 
 #[cfg(test)]
 mod tests {
-    use std::{panic::catch_unwind, sync::atomic::Ordering::Relaxed};
+    use std::panic::catch_unwind;
 
     use super::*;
 
@@ -114,16 +141,23 @@ mod tests {
         memory.word(16).store(u64::MAX, Relaxed);
         let (mut some, mut more) = ([0; 2], vec![7]);
         memory.copy_out(16, &mut some);
+        memory.store_words(32, &[1, 2]);
+        let mut words = [0; 3];
+        memory.load_words(24, &mut words);
+        assert_eq!(words, [0, 1, 2]);
         memory.append_out(10, 2, &mut more);
         assert_eq!((some, more), ([255, 255], vec![7, 3, 4]));
     }
 
     #[test]
     fn an_offset_outside_of_the_mapping_is_refused() {
-        let outside: [fn(&SharedMemory); 6] = [
+        let outside: [fn(&SharedMemory); 9] = [
             |memory| memory.copy_in(4090, &[0; 7]),
             |memory| memory.copy_out(usize::MAX, &mut [0; 2]),
             |memory| memory.append_out(1, 4096, &mut Vec::new()),
+            |memory| memory.load_words(4088, &mut [0; 2]),
+            |memory| memory.store_words(4096, &[0]),
+            |memory| memory.store_words(4, &[0]),
             |memory| memory.word(4096).store(1, Relaxed),
             |memory| memory.word(4).store(1, Relaxed),
             |memory| memory.half_word(2).store(1, Relaxed),

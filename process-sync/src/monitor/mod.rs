@@ -30,8 +30,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// The place of a monitor in the memory of an object, and the type of its state.
 ///
-/// The size of a state is a multiple of eight bytes. It may be followed by further bytes, which are changed together
-/// with it.
+/// A state consists of words. It may be followed by further bytes, which are changed together with it.
 #[derive(Debug)]
 pub(crate) struct Monitor<S> {
     at: usize,
@@ -57,7 +56,7 @@ impl<S: Pod> Monitor<S> {
 
     /// A monitor whose state is followed by so many bytes.
     pub(crate) const fn with_further(at: usize, further: usize) -> Monitor<S> {
-        assert!(at & (LINE - 1) == 0 && size_of::<S>() & 7 == 0);
+        assert!(at & (LINE - 1) == 0 && size_of::<S>() & 7 == 0 && align_of::<S>() == align_of::<u64>());
         Monitor { at, size: size_of::<S>() + further, state: PhantomData }
     }
 
@@ -79,6 +78,14 @@ impl<S: Pod> Monitor<S> {
     /// Enters, waits for other threads for that, and takes over from a dead process.
     #[inline]
     pub(crate) fn enter<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
+        let mut entered = self.enter_unread(memory, member);
+        entered.read();
+        entered
+    }
+
+    /// Enters, and leaves it to the caller to [read](Entered::read) the state, at the place where it stays.
+    #[inline(always)]
+    pub(crate) fn enter_unread<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
         match self.lock(memory, member).acquire(OnDeath::TakeOver, None) {
             Answer::Held | Answer::TakenOver => {}
             Answer::Abandoned | Answer::TimedOut => unreachable!("it takes over and has no deadline"),
@@ -99,16 +106,16 @@ impl<S: Pod> Monitor<S> {
             Answer::Held | Answer::TakenOver => {}
             Answer::Abandoned | Answer::TimedOut => unreachable!("it takes over and has no deadline"),
         }
-        self.entered(memory, member)
+        let mut entered = self.entered(memory, member);
+        entered.read();
+        entered
     }
 
     #[inline(always)]
     fn entered<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
         // ORDERING: only the holder of the lock writes the version, and the lock orders the holders.
         let version = memory.word(self.at + VERSION).load(Relaxed);
-        let mut entered = Entered { monitor: self, memory, member, version, state: S::zeroed() };
-        memory.copy_out(self.copy(version & 1), bytemuck::bytes_of_mut(&mut entered.state));
-        entered
+        Entered { monitor: self, memory, member, version, state: S::zeroed() }
     }
 
     /// Returns the state as it was at one instant, without the lock where that is possible. Ends even if another
@@ -165,6 +172,13 @@ pub(crate) struct Entered<'a, S: Pod> {
 }
 
 impl<S: Pod> Entered<'_, S> {
+    /// Reads the state that was committed last.
+    #[inline(always)]
+    pub(crate) fn read(&mut self) {
+        let copy = self.monitor.copy(self.version & 1);
+        self.memory.load_words(copy, bytemuck::cast_slice_mut(std::slice::from_mut(&mut self.state)));
+    }
+
     /// Makes the changed state count, by one store.
     #[inline]
     #[cfg_attr(not(loom), allow(dead_code))]
@@ -173,7 +187,7 @@ impl<S: Pod> Entered<'_, S> {
     }
 
     /// Makes the changed state and these bytes after it count, by one store.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit_with(&mut self, further: &[u8]) {
         debug_assert!(size_of::<S>() + further.len() <= self.monitor.size);
         let next = self.version.wrapping_add(1);
@@ -181,8 +195,10 @@ impl<S: Pod> Entered<'_, S> {
         // ORDERING: pairs with the fence in `look_once`. This copy was given up by the commit before, and a reader that
         // sees one of the stores below also sees that commit.
         fence(Release);
-        self.memory.copy_in(copy, bytemuck::bytes_of(&self.state));
-        self.memory.copy_in(copy + size_of::<S>(), further);
+        self.memory.store_words(copy, bytemuck::cast_slice(std::slice::from_ref(&self.state)));
+        if !further.is_empty() {
+            self.memory.copy_in(copy + size_of::<S>(), further);
+        }
         // ORDERING: Release makes the copy visible before it counts.
         self.memory.word(self.monitor.at + VERSION).store(next, Release);
         self.version = next;

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use executor_core::{
@@ -42,6 +42,13 @@ const HAS_HANDLES: u64 = 1 << 63;
 /// The ticket and the number of handles, before their names.
 const PREFIX: usize = 16;
 const NAME: usize = size_of::<Name>();
+
+/// A ring becomes larger than this, or than so many times the item, only if no consumer makes room soon. A ring that
+/// stays in the caches of the processors is much faster than one that always reaches new memory.
+const ROOMY: u32 = 20;
+const ROOMY_ITEMS: usize = 16;
+/// How long a producer waits for that, each time that the ring would become larger.
+const SOON: Duration = Duration::from_millis(1);
 
 /// A ring of this size and more is given back when it is empty. A smaller one would be given back and made again each
 /// time that a consumer catches up with its producer.
@@ -106,6 +113,7 @@ impl Channel {
         Ok(Channel { object, is_joinable })
     }
 
+    #[inline]
     fn local(&self) -> &Local {
         self.object.local(|| unreachable!("it is made with the channel"))
     }
@@ -121,27 +129,121 @@ impl Channel {
     /// Puts a message if there is room, and waits for that until the deadline. Returns `true` if it was put.
     pub(super) fn put(&self, message: &Message<'_>, wait: Wait) -> Result<bool, Error> {
         self.object.check()?;
-        let put = Put::new(self, message)?;
-        let has_room = |fill: Fill| fill.is_closed || put.fits(self.bounds(), fill.items, fill.bytes);
-        let done = self.wait(PUTTERS, wait, has_room, |slept| self.try_put(&put, message, slept))?;
+        let local = self.local();
+        let put = Put::new(self, local.bounds, message)?;
+        Follower::end();
+        let growth = match wait {
+            Wait::Not => Growth::Now,
+            Wait::Until(_) => Growth::Late,
+        };
+        if self.try_put(local, &put, message, growth, false)?.is_some() {
+            return Ok(true);
+        }
+        self.put_when_possible(local, &put, message, wait)
+    }
+
+    #[cold]
+    fn put_when_possible(&self, local: &Local, put: &Put, message: &Message<'_>, wait: Wait) -> Result<bool, Error> {
+        let Wait::Until(deadline) = wait else { return Ok(false) };
+        let has_room = |fill: Fill| fill.is_closed || put.fits(local.bounds, fill.items, fill.bytes);
+        if has_room(self.fill()) {
+            self.wait_for_consumers(put.size, deadline);
+        }
+        let done =
+            self.wait(PUTTERS, deadline, has_room, |slept| self.try_put(local, put, message, Growth::Now, slept))?;
         Ok(done.is_some())
+    }
+
+    /// Waits for a short time until half of the ring is free.
+    fn wait_for_consumers(&self, size: u64, deadline: Option<Instant>) {
+        let mut end = Instant::now() + SOON;
+        if let Some(deadline) = deadline {
+            end = end.min(deadline);
+        }
+        let is_half_free = || {
+            let fill = self.fill();
+            let half =
+                u32::try_from(fill.ring).ok().and_then(|exponent| 1_u64.checked_shl(exponent)).map(|ring| ring / 2);
+            fill.is_closed || half.is_some_and(|half| fill.bytes.saturating_add(size) <= half)
+        };
+        let mut slept = false;
+        loop {
+            if with_own_budget(|budget| budget.spin(is_half_free)) {
+                break;
+            }
+            let prepared = PUTTERS.prepare(&self.object.memory);
+            let left = end.saturating_duration_since(Instant::now());
+            if is_half_free() || left.is_zero() {
+                break;
+            }
+            PUTTERS.sleep(&self.object.memory, prepared, left);
+            slept = true;
+        }
+        if slept {
+            // The wake-up may have been for another producer, which waits for another reason.
+            PUTTERS.notify_one(&self.object.memory);
+        }
     }
 
     /// Gets a message if there is one, and waits for that until the deadline. Returns `None` at the deadline.
     pub(super) fn get(&self, wait: Wait, into: &mut Vec<u8>) -> Result<Option<Received>, Error> {
         self.object.check()?;
-        let has_item = |fill: Fill| fill.is_closed || fill.items > 0;
-        self.wait(GETTERS, wait, has_item, |slept| self.try_get(into, slept))
+        let local = self.local();
+        let received = self.try_get(local, into, false)?;
+        match wait {
+            Wait::Until(deadline) if received.is_none() => self.get_when_possible(local, deadline, into),
+            _ => Ok(received),
+        }
     }
 
-    fn try_put(&self, put: &Put, message: &Message<'_>, slept: bool) -> Result<Option<()>, Error> {
-        let local = self.local();
-        let mut state = State::open(&self.object)?;
+    #[cold]
+    fn get_when_possible(
+        &self,
+        local: &Local,
+        deadline: Option<Instant>,
+        into: &mut Vec<u8>,
+    ) -> Result<Option<Received>, Error> {
+        let has_item = |fill: Fill| fill.is_closed || fill.items > 0;
+        self.wait(GETTERS, deadline, has_item, |slept| self.try_get(local, into, slept))
+    }
+
+    #[inline]
+    fn try_put(
+        &self,
+        local: &Local,
+        put: &Put,
+        message: &Message<'_>,
+        growth: Growth,
+        slept: bool,
+    ) -> Result<Option<()>, Error> {
+        let is_put = State::change(&self.object, |state| {
+            let is_put = self.put_under_lock(state, local, put, message, growth)?;
+            Ok(is_put.then(|| slept && put.fits(local.bounds, state.items(), state.used())))
+        })?;
+        let Some(has_more_room) = is_put else { return Ok(None) };
+        place(Place::BeforeNotification);
+        GETTERS.notify_one(&self.object.memory);
+        if has_more_room {
+            PUTTERS.notify_one(&self.object.memory);
+        }
+        Ok(Some(()))
+    }
+
+    /// Returns `true` if there was room.
+    #[inline(always)]
+    fn put_under_lock(
+        &self,
+        state: &mut State<'_, '_>,
+        local: &Local,
+        put: &Put,
+        message: &Message<'_>,
+        growth: Growth,
+    ) -> Result<bool, Error> {
         if state.is_closed() {
             return Err(closed(self.object.name()));
         }
         if !put.fits(local.bounds, state.items(), state.used()) {
-            return Ok(None);
+            return Ok(false);
         }
         let failed = |error: io::Error| self.failed("put into", &error);
         let file = self.object.file();
@@ -152,6 +254,9 @@ impl Channel {
         } else {
             let exponent = usize::try_from(needed).ok().and_then(exponent_for);
             let exponent = exponent.ok_or_else(|| failed(io::ErrorKind::OutOfMemory.into()))?;
+            if growth == Growth::Late && !put.is_roomy(exponent) {
+                return Ok(false);
+            }
             state.set_ring(exponent);
             local.rings.grown(file, old, exponent, state.bytes()).map_err(failed)?
         };
@@ -161,7 +266,7 @@ impl Channel {
                 while local.lane.remove() {}
             }
             if !local.lane.send(prefix.ticket, message.handles).map_err(failed)? {
-                return Ok(None);
+                return Ok(false);
             }
         }
         put.write(ring, state.bytes().end, message.bytes);
@@ -172,19 +277,32 @@ impl Channel {
         if ring.size() != old.size() {
             old.give_back(file);
         }
-        let has_more_room = slept && put.fits(local.bounds, state.items(), state.used());
-        drop(state);
-        place(Place::BeforeNotification);
-        GETTERS.notify_one(&self.object.memory);
-        if has_more_room {
-            PUTTERS.notify_one(&self.object.memory);
-        }
-        Ok(Some(()))
+        Ok(true)
     }
 
-    fn try_get(&self, into: &mut Vec<u8>, slept: bool) -> Result<Option<Received>, Error> {
-        let local = self.local();
-        let mut state = State::open(&self.object)?;
+    #[inline]
+    fn try_get(&self, local: &Local, into: &mut Vec<u8>, slept: bool) -> Result<Option<Received>, Error> {
+        let gotten = State::change(&self.object, |state| {
+            let received = self.get_under_lock(state, local, into)?;
+            Ok(received.map(|received| (received, slept && state.items() > 0)))
+        })?;
+        let Some((received, has_more)) = gotten else { return Ok(None) };
+        place(Place::BeforeNotification);
+        PUTTERS.notify_one(&self.object.memory);
+        if has_more {
+            GETTERS.notify_one(&self.object.memory);
+        }
+        Ok(Some(received))
+    }
+
+    /// Returns `None` if there is no item.
+    #[inline(always)]
+    fn get_under_lock(
+        &self,
+        state: &mut State<'_, '_>,
+        local: &Local,
+        into: &mut Vec<u8>,
+    ) -> Result<Option<Received>, Error> {
         if state.items() == 0 {
             return if state.is_closed() { Err(closed(self.object.name())) } else { Ok(None) };
         }
@@ -214,13 +332,6 @@ impl Channel {
         if is_emptied {
             ring.give_back(file);
         }
-        let has_more = slept && state.items() > 0;
-        drop(state);
-        place(Place::BeforeNotification);
-        PUTTERS.notify_one(&self.object.memory);
-        if has_more {
-            GETTERS.notify_one(&self.object.memory);
-        }
         Ok(Some(received))
     }
 
@@ -248,10 +359,11 @@ impl Channel {
 
     pub(super) fn close(&self) -> Result<(), Error> {
         self.object.check()?;
-        let mut state = State::open(&self.object)?;
-        state.close();
-        state.commit();
-        drop(state);
+        State::change(&self.object, |state| {
+            state.close();
+            state.commit();
+            Ok(())
+        })?;
         for events in [GETTERS, PUTTERS] {
             events.notify_all(&self.object.memory);
         }
@@ -261,11 +373,11 @@ impl Channel {
     /// Finishes an item that was taken. Returns `true` if there was one.
     pub(super) fn finish(&self) -> Result<bool, Error> {
         self.object.check()?;
-        let mut state = State::open(&self.object)?;
-        let is_taken = state.finish();
-        state.commit();
-        let is_last = state.unfinished() == 0;
-        drop(state);
+        let (is_taken, is_last) = State::change(&self.object, |state| {
+            let is_taken = state.finish();
+            state.commit();
+            Ok((is_taken, state.unfinished() == 0))
+        })?;
         if is_last {
             JOINERS.notify_all(&self.object.memory);
         }
@@ -276,33 +388,30 @@ impl Channel {
     pub(super) fn join(&self, deadline: Option<Instant>) -> Result<Option<u64>, Error> {
         self.object.check()?;
         wait_until(&self.object, JOINERS, Sleep::for_holder(), deadline, |attempt| {
-            let mut state = State::open(&self.object)?;
-            let mut is_changed = attempt == Attempt::BeforeSleep && state.sweep() > 0;
-            let lost = (state.unfinished() == 0).then(|| state.take_lost());
-            is_changed |= lost.is_some_and(|lost| lost > 0);
-            if is_changed {
-                state.commit();
-            }
-            Ok(lost)
+            State::change(&self.object, |state| {
+                let mut is_changed = attempt == Attempt::BeforeSleep && state.sweep() > 0;
+                let lost = (state.unfinished() == 0).then(|| state.take_lost());
+                is_changed |= lost.is_some_and(|lost| lost > 0);
+                if is_changed {
+                    state.commit();
+                }
+                Ok(lost)
+            })
         })
     }
 
-    /// Repeats an attempt until it returns something: spins, then sleeps.
+    /// Repeats an attempt until it returns something: spins, then sleeps. Returns `None` at the deadline.
     fn wait<R>(
         &self,
         events: EventCount,
-        wait: Wait,
+        deadline: Option<Instant>,
         is_ready: impl Fn(Fill) -> bool,
         mut attempt: impl FnMut(bool) -> Result<Option<R>, Error>,
     ) -> Result<Option<R>, Error> {
-        if let Some(result) = attempt(false)? {
-            return Ok(Some(result));
-        }
-        let Wait::Until(deadline) = wait else { return Ok(None) };
         let mut sleep = Sleep::ForChange;
         let mut slept = false;
         loop {
-            let found = with_own_budget(|budget| budget.spin(|| is_ready(self.fill())));
+            let found = Follower::spin(|| is_ready(self.fill()));
             if let Some(result) = if found { attempt(slept)? } else { None } {
                 return Ok(Some(result));
             }
@@ -327,6 +436,14 @@ pub(super) enum Wait {
     Until(Option<Instant>),
 }
 
+/// Whether a put makes a larger ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Growth {
+    /// Only up to a size that is [roomy](Put::is_roomy).
+    Late,
+    Now,
+}
+
 /// A message as an item of the ring.
 struct Put {
     /// How many bytes of the ring it takes.
@@ -341,10 +458,11 @@ struct Prefix {
 }
 
 impl Put {
-    fn new(channel: &Channel, message: &Message<'_>) -> Result<Put, Error> {
+    #[inline]
+    fn new(channel: &Channel, bounds: Bounds, message: &Message<'_>) -> Result<Put, Error> {
         let prefix = if message.handles.is_empty() { None } else { Some(Prefix::new(channel, message.handles)?) };
         let length = message.bytes.len() + prefix.as_ref().map_or(0, |prefix| prefix.bytes.len());
-        let most = channel.bounds().bytes;
+        let most = bounds.bytes;
         let size = size_of_item(length as u64).filter(|size| *size <= most);
         let size = size.ok_or_else(|| {
             let message =
@@ -358,6 +476,12 @@ impl Put {
     /// Returns `true` if a queue that is so full has room for it.
     fn fits(&self, bounds: Bounds, items: u64, bytes: u64) -> bool {
         items < bounds.items && bytes.saturating_add(self.size) <= bounds.bytes
+    }
+
+    /// Returns `true` if a ring of this size still holds only a few such items, or is not large.
+    fn is_roomy(&self, exponent: u32) -> bool {
+        let several = usize::try_from(self.size).ok().and_then(|size| size.checked_mul(ROOMY_ITEMS));
+        exponent <= several.and_then(exponent_for).map_or(ROOMY, |several| several.max(ROOMY))
     }
 
     fn write(&self, ring: Ring<'_>, at: u64, bytes: &[u8]) {
@@ -407,4 +531,36 @@ fn with_own_budget<R>(wait: impl FnOnce(&mut SpinBudget) -> R) -> R {
     let waited = wait(&mut budget);
     BUDGET.set(budget);
     waited
+}
+
+/// A thread that waits again and again, and puts nothing in between: it follows another thread that produces what it
+/// consumes.
+struct Follower;
+
+thread_local! {
+    static FOLLOWS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How long a follower rests between two looks. It would otherwise be right behind the thread that it follows and
+/// contend with it for each item. After this time there are several.
+const FOLLOWING: Duration = Duration::from_micros(1);
+
+impl Follower {
+    /// Spins for as long as that usually pays. Returns `true` if it is ready.
+    fn spin(is_ready: impl Fn() -> bool) -> bool {
+        with_own_budget(|budget| {
+            if FOLLOWS.get() {
+                return is_ready() || budget.spin_with_backoff(FOLLOWING, is_ready);
+            }
+            let found = budget.spin(is_ready);
+            FOLLOWS.set(found);
+            found
+        })
+    }
+
+    /// Notes that the thread puts something, perhaps a reply for which another thread waits.
+    #[inline]
+    fn end() {
+        FOLLOWS.set(false);
+    }
 }

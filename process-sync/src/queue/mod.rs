@@ -8,7 +8,7 @@ pub(crate) mod lane;
 mod ring;
 mod state;
 
-use std::{borrow::Borrow, cell::Cell, fmt, marker::PhantomData, time::Duration};
+use std::{borrow::Borrow, cell::RefCell, fmt, marker::PhantomData, time::Duration};
 
 use executor_core::{
     Error, Payload,
@@ -251,20 +251,26 @@ impl<T: Payload> QueueBuilder<T> {
 }
 
 /// Calls `work` with an empty buffer that the thread keeps.
+#[inline]
 fn with_buffer<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     /// A buffer that was larger once is not kept.
     const KEPT: usize = 1 << 20;
     thread_local! {
-        static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
-    // Code of the value may use another queue meanwhile, and a thread that is ending has no buffer.
-    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
-    let result = work(&mut buffer);
-    if buffer.capacity() <= KEPT {
+    let mut work = Some(work);
+    let result = BUFFER.try_with(|buffer| {
+        let mut buffer = buffer.try_borrow_mut().ok()?;
         buffer.clear();
-        let _ = BUFFER.try_with(|kept| kept.set(buffer));
-    }
-    result
+        let result = work.take().map(|work| work(&mut buffer));
+        if buffer.capacity() > KEPT {
+            *buffer = Vec::new();
+        }
+        result
+    });
+    // Code of a value may use another queue meanwhile, and a thread that is ending has no buffer.
+    let work_with_another = || work.take().map(|work| work(&mut Vec::new()));
+    result.ok().flatten().or_else(work_with_another).expect("the work is done once")
 }
 
 impl<T> Clone for Queue<T> {

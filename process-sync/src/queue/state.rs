@@ -10,7 +10,8 @@ use crate::{
     sleep::EventCount,
 };
 
-const WORDS: usize = 9;
+/// One cache line.
+const WORDS: usize = 8;
 
 /// Behind two words that never change: the bounds of items and of bytes. The ledger lists the processes that have taken
 /// items of a [`JoinableQueue`](super::JoinableQueue) and not finished them.
@@ -30,12 +31,12 @@ const PUT_BYTES: usize = 1;
 const GOT_BYTES: usize = 2;
 const PUT_ITEMS: usize = 3;
 const GOT_ITEMS: usize = 4;
-/// The exponent of the ring's size.
+/// The exponent of the ring's size, and a flag.
 const RING: usize = 5;
-const IS_CLOSED: usize = 6;
+const CLOSED: u64 = 1 << 63;
 /// Items that were put and not finished, and how many of those are lost with dead processes and not reported yet.
-const UNFINISHED: usize = 7;
-const LOST: usize = 8;
+const UNFINISHED: usize = 6;
+const LOST: usize = 7;
 
 /// The bounds, which the maker of the queue has chosen.
 #[derive(Clone, Copy, Debug)]
@@ -62,50 +63,64 @@ impl Bounds {
 }
 
 /// The possession of the state.
-pub(super) struct State<'a> {
-    opened: Opened<'a, WORDS>,
+pub(super) struct State<'a, 'o> {
+    opened: &'a mut Opened<'o, WORDS>,
     object: &'a Object,
 }
 
-impl<'a> State<'a> {
-    /// Takes the lock, and checks what can be checked.
+impl State<'_, '_> {
+    /// Takes the lock, checks what can be checked, calls `change`, and releases the lock.
     #[inline(always)]
-    pub(super) fn open(object: &'a Object) -> Result<State<'a>, Error> {
-        let mut opened = LEDGER.open(object);
-        let is_possible = is_possible(|word| *opened.word(word));
-        if is_possible { Ok(State { opened, object }) } else { Err(errors::overwritten(object.name())) }
+    pub(super) fn change<R>(
+        object: &Object,
+        change: impl FnOnce(&mut State<'_, '_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        LEDGER.change(object, |opened| {
+            if !is_possible(|word| *opened.word(word)) {
+                return Err(errors::overwritten(object.name()));
+            }
+            change(&mut State { opened, object })
+        })
     }
 
+    #[inline(always)]
     pub(super) fn ring(&mut self) -> u64 {
-        *self.opened.word(RING)
+        *self.opened.word(RING) & !CLOSED
     }
 
+    #[inline(always)]
     pub(super) fn set_ring(&mut self, exponent: u32) {
-        *self.opened.word(RING) = exponent.into();
+        let ring = self.opened.word(RING);
+        *ring = *ring & CLOSED | u64::from(exponent);
     }
 
+    #[inline(always)]
     pub(super) fn bytes(&mut self) -> Bytes {
         Bytes { start: *self.opened.word(GOT_BYTES), end: *self.opened.word(PUT_BYTES) }
     }
 
+    #[inline(always)]
     pub(super) fn used(&mut self) -> u64 {
         let bytes = self.bytes();
         bytes.end.wrapping_sub(bytes.start)
     }
 
+    #[inline(always)]
     pub(super) fn items(&mut self) -> u64 {
         self.opened.word(PUT_ITEMS).wrapping_sub(*self.opened.word(GOT_ITEMS))
     }
 
+    #[inline(always)]
     pub(super) fn is_closed(&mut self) -> bool {
-        *self.opened.word(IS_CLOSED) != 0
+        *self.opened.word(RING) & CLOSED != 0
     }
 
     pub(super) fn close(&mut self) {
-        *self.opened.word(IS_CLOSED) = 1;
+        *self.opened.word(RING) |= CLOSED;
     }
 
     /// An item of so many bytes was put.
+    #[inline(always)]
     pub(super) fn add(&mut self, bytes: u64, is_joinable: bool) {
         self.advance(PUT_BYTES, bytes);
         self.advance(PUT_ITEMS, 1);
@@ -115,12 +130,14 @@ impl<'a> State<'a> {
     }
 
     /// An item of so many bytes was gotten. If it is not finished with that, this process has it.
+    #[inline(always)]
     pub(super) fn remove(&mut self, bytes: u64, is_joinable: bool) -> Result<(), Error> {
         self.advance(GOT_BYTES, bytes);
         self.advance(GOT_ITEMS, 1);
         if is_joinable { self.opened.add(1) } else { Ok(()) }
     }
 
+    #[inline(always)]
     fn advance(&mut self, word: usize, by: u64) {
         let word = self.opened.word(word);
         *word = word.wrapping_add(by);
@@ -158,17 +175,18 @@ impl<'a> State<'a> {
         std::mem::take(self.opened.word(LOST))
     }
 
+    #[inline(always)]
     pub(super) fn commit(&mut self) {
         self.opened.commit();
     }
 }
 
 /// Returns `true` if a queue can be in this state.
-#[inline]
+#[inline(always)]
 fn is_possible(mut word: impl FnMut(usize) -> u64) -> bool {
     let used = word(PUT_BYTES).wrapping_sub(word(GOT_BYTES));
     let items = word(PUT_ITEMS).wrapping_sub(word(GOT_ITEMS));
-    let size = u32::try_from(word(RING)).ok().and_then(|exponent| 1_u64.checked_shl(exponent));
+    let size = u32::try_from(word(RING) & !CLOSED).ok().and_then(|exponent| 1_u64.checked_shl(exponent));
     // An item takes at least eight bytes, and each begins at a multiple of eight.
     size.is_some_and(|size| used <= size) && (word(PUT_BYTES) | word(GOT_BYTES)) & 7 == 0 && items <= used / 8
 }
@@ -178,6 +196,8 @@ fn is_possible(mut word: impl FnMut(usize) -> u64) -> bool {
 pub(super) struct Fill {
     pub(super) items: u64,
     pub(super) bytes: u64,
+    /// The exponent of the ring's size.
+    pub(super) ring: u64,
     pub(super) is_closed: bool,
 }
 
@@ -187,7 +207,8 @@ impl Fill {
         Fill {
             items: words[PUT_ITEMS].wrapping_sub(words[GOT_ITEMS]),
             bytes: words[PUT_BYTES].wrapping_sub(words[GOT_BYTES]),
-            is_closed: words[IS_CLOSED] != 0,
+            ring: words[RING] & !CLOSED,
+            is_closed: words[RING] & CLOSED != 0,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::support::{Line, Role, child, each_harness};
 pub const ROLES: &[(&str, Role)] = &[
     ("produce", produce),
     ("consume", consume),
+    ("drain", drain),
     ("reply", reply),
     ("get until closed", get_until_closed),
     ("put one", put_one),
@@ -172,6 +173,35 @@ fn many_small_items_that_nobody_reads_are_kept() {
     (0..100_000).for_each(|item| queue.put(item).unwrap());
     assert_eq!(queue.len(), 100_000);
     assert!((0..100_000).all(|item| queue.get(None).unwrap() == item));
+}
+
+fn drain(line: &mut Line) {
+    let (queue, sum): (Queue<Vec<u8>>, Value<u64>) = line.receive();
+    for item in queue.iter() {
+        sum.update(|sum| *sum += item.len() as u64);
+    }
+}
+
+#[test]
+fn a_producer_that_is_faster_than_its_consumers_loses_nothing() {
+    /// More than the size from which on a producer waits before the ring grows.
+    const MANY: u64 = 12;
+    each_harness(|harness| {
+        let (queue, sum) = (Queue::<Vec<u8>>::unbounded().unwrap(), Value::new(0_u64).unwrap());
+        for item in 0..MANY {
+            queue.put(vec![1; 100_000 + item as usize]).unwrap();
+        }
+        // Neither waits longer than it was told to.
+        queue.put_timeout(vec![1; 1_500_000], Duration::ZERO).unwrap();
+        assert!(queue.try_put(vec![1; 2_500_000]).unwrap());
+        let consumer = harness.start("drain", &(queue.clone(), sum.clone()));
+        for item in 0..MANY {
+            queue.put(vec![1; 100_000 + item as usize]).unwrap();
+        }
+        queue.close().unwrap();
+        consumer.join();
+        assert_eq!(sum.get(), 4_000_000 + 2 * (MANY * 100_000 + MANY * (MANY - 1) / 2));
+    });
 }
 
 #[test]
