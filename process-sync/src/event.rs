@@ -16,6 +16,7 @@ use executor_core::{Error, deadline};
 
 use crate::{
     object::{Kind, Object, STATE, impl_handle},
+    place::{Place, place},
     waiting::Sleep,
 };
 
@@ -72,9 +73,11 @@ impl Event {
         if !self.object.member.is_here() {
             return;
         }
+        place(Place::BeforeCommit);
         // ORDERING: Release pairs with the Acquire of those who see that it is set.
         let before =
             self.word().fetch_update(AcqRel, Relaxed, |word| Some((word & !WAITERS).wrapping_add(ONE_SET) | SET));
+        place(Place::BeforeNotification);
         if before.is_ok_and(|before| before & WAITERS != 0) {
             self.object.memory.wake(WORD, u32::MAX);
         }

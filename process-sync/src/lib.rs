@@ -107,7 +107,6 @@ mod monitor;
 mod object;
 #[cfg(all(target_os = "linux", not(loom)))]
 mod pipe;
-#[cfg(not(loom))]
 mod place;
 #[cfg(not(loom))]
 mod queue;

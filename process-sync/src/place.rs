@@ -3,9 +3,13 @@
 /// A place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
+    /// The thread is about to take the lock.
+    BeforeLock,
+    /// The lock is held, and nothing is written.
+    Inside,
     /// The lock is held, and the bytes of an item are not written.
     BeforeBytes,
-    /// All is prepared, and does not count.
+    /// All is written, and does not count.
     BeforeCommit,
     /// It counts, and the lock is held.
     AfterCommit,
@@ -13,38 +17,44 @@ pub(crate) enum Place {
     BeforeNotification,
     /// The thread is about to sleep.
     BeforeSleep,
+    /// The thread is awake again, and knows nothing yet.
+    AfterSleep,
+    /// Code of the user runs. Only tests pass here.
+    #[cfg(test)]
+    UserCode,
 }
 
 /// Does nothing but in the unit tests.
 #[inline(always)]
 pub(crate) fn place(place: Place) {
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     tests::pass(place);
-    #[cfg(not(test))]
+    #[cfg(not(all(test, not(loom))))]
     let _ = place;
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(crate) mod tests {
-    use std::sync::Mutex;
+    use std::cell::RefCell;
 
     use super::Place;
 
-    /// Where the process stops, and what it does there.
-    type Stop = (Place, fn() -> !);
+    /// What a thread does when it passes a place.
+    type Watch = Box<dyn FnMut(Place)>;
 
-    static STOP: Mutex<Option<Stop>> = Mutex::new(None);
+    thread_local! {
+        static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+    }
 
-    /// Stops the process at a place, the next time that it passes there.
-    pub(crate) fn stop_at(place: Place, stop: fn() -> !) {
-        *STOP.lock().unwrap() = Some((place, stop));
+    /// Calls this at each place that the calling thread passes from now on.
+    pub(crate) fn watch(watch: impl FnMut(Place) + 'static) {
+        WATCH.set(Some(Box::new(watch)));
     }
 
     pub(super) fn pass(place: Place) {
-        let stop = *STOP.lock().unwrap();
-        match stop {
-            Some((chosen, stop)) if chosen == place => stop(),
-            _ => {}
-        }
+        // It is taken out meanwhile, because it may panic, and may pass places itself.
+        let Ok(Some(mut watch)) = WATCH.try_with(RefCell::take) else { return };
+        watch(place);
+        WATCH.set(Some(watch));
     }
 }

@@ -5,7 +5,12 @@ use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 use executor_core::Error;
 
 use super::word::{Answer, LockWord, OnDeath};
-use crate::{errors, object::Object, thread};
+use crate::{
+    errors,
+    object::Object,
+    place::{Place, place},
+    thread,
+};
 
 /// The place of such a lock in the memory of an object.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +43,7 @@ impl OwnedLock {
     #[inline]
     pub(crate) fn acquire(self, object: &Object, on_death: OnDeath, deadline: Option<Instant>) -> Result<bool, Error> {
         object.check()?;
+        place(Place::BeforeLock);
         let answer = if self.word(object).acquire_free() {
             Answer::Held
         } else {

@@ -27,7 +27,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::sync::{AtomicU32, Member, SPINS, SharedMemory, pause};
+use crate::{
+    place::{Place, place},
+    sync::{AtomicU32, Member, SPINS, SharedMemory, pause},
+};
 
 const WAITERS: u32 = 1 << 31;
 const ABANDONED: u32 = 1 << 30;
@@ -258,6 +261,7 @@ impl<'a> LockWord<'a> {
     fn release_and_wake(&self) {
         // ORDERING: as in `release`.
         if self.word().swap(0, Release) & WAITERS != 0 {
+            place(Place::BeforeNotification);
             self.memory.wake(self.at, 1);
         }
     }

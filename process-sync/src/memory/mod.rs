@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use crate::sys::{self, File, Mapping};
+use crate::{
+    place::{Place, place},
+    sys::{self, File, Mapping},
+};
 
 /// A mapping of shared memory.
 #[derive(Debug)]
@@ -88,7 +91,9 @@ impl SharedMemory {
     /// Sleeps until this half word is [woken](SharedMemory::wake) or the time is over, or not at all if it does not
     /// hold the expected value. May return without a reason.
     pub(crate) fn sleep_on(&self, offset: usize, expected: u32, time: Duration) {
+        place(Place::BeforeSleep);
         sys::sleep_on(self.half_word(offset), expected, time);
+        place(Place::AfterSleep);
     }
 
     /// Wakes at most this many threads that sleep on this half word. Returns how many it woke.

@@ -15,6 +15,7 @@ use bytemuck::Pod;
 
 use crate::{
     lock::word::{Answer, LockWord, OnDeath},
+    place::{Place, place},
     sync::{Member, SharedMemory, fence, pause},
 };
 
@@ -86,6 +87,7 @@ impl<S: Pod> Monitor<S> {
     /// Enters, and leaves it to the caller to [read](Entered::read) the state, at the place where it stays.
     #[inline(always)]
     pub(crate) fn enter_unread<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
+        place(Place::BeforeLock);
         match self.lock(memory, member).acquire(OnDeath::TakeOver, None) {
             Answer::Held | Answer::TakenOver => {}
             Answer::Abandoned | Answer::TimedOut => unreachable!("it takes over and has no deadline"),
@@ -102,6 +104,7 @@ impl<S: Pod> Monitor<S> {
         member: &'a Member,
         is_real: &dyn Fn(u32) -> bool,
     ) -> Entered<'a, S> {
+        place(Place::BeforeLock);
         match self.lock(memory, member).acquire_doubting(is_real) {
             Answer::Held | Answer::TakenOver => {}
             Answer::Abandoned | Answer::TimedOut => unreachable!("it takes over and has no deadline"),
@@ -115,6 +118,7 @@ impl<S: Pod> Monitor<S> {
     fn entered<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
         // ORDERING: only the holder of the lock writes the version, and the lock orders the holders.
         let version = memory.word(self.at + VERSION).load(Relaxed);
+        place(Place::Inside);
         Entered { monitor: self, memory, member, version, state: S::zeroed() }
     }
 
@@ -199,9 +203,11 @@ impl<S: Pod> Entered<'_, S> {
         if !further.is_empty() {
             self.memory.copy_in(copy + size_of::<S>(), further);
         }
+        place(Place::BeforeCommit);
         // ORDERING: Release makes the copy visible before it counts.
         self.memory.word(self.monitor.at + VERSION).store(next, Release);
         self.version = next;
+        place(Place::AfterCommit);
     }
 
     /// Returns `true` unless another process has taken over, or has overwritten the lock.
@@ -227,5 +233,6 @@ impl<S: Pod> Drop for Entered<'_, S> {
     #[inline]
     fn drop(&mut self) {
         self.monitor.lock(self.memory, self.member).release();
+        place(Place::BeforeNotification);
     }
 }

@@ -37,7 +37,11 @@ use rustix::{
     time::Timespec,
 };
 
-use crate::{errors, sys};
+use crate::{
+    errors,
+    place::{Place, place},
+    sys,
+};
 
 /// The system takes no more descriptors in one packet, and a long message needs one.
 const MOST_HANDLES: usize = 252;
@@ -129,8 +133,12 @@ pub(super) fn send_packet(
         if !files.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(files));
         }
+        place(Place::BeforeCommit);
         match sendmsg(socket, parts, &mut ancillary, SendFlags::NOSIGNAL) {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                place(Place::AfterCommit);
+                return Ok(());
+            }
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => drop(poll_one(socket, PollFlags::OUT, None)),
             Err(Errno::TOOMANYREFS) => std::thread::sleep(REST),
@@ -180,8 +188,12 @@ pub(super) fn receive_packet(
     };
     loop {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        place(Place::BeforeSleep);
         let received = match recvmsg(socket, &mut [IoSliceMut::new(packet)], &mut ancillary, flags) {
-            Ok(received) => received,
+            Ok(received) => {
+                place(Place::AfterCommit);
+                received
+            }
             // The other end was closed with unread messages. What it has sent before is still there.
             Err(Errno::INTR | Errno::CONNRESET) => continue,
             Err(Errno::AGAIN) => match wait {

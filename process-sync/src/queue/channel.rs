@@ -221,7 +221,6 @@ impl Channel {
             Ok(is_put.then(|| slept && put.fits(local.bounds, state.items(), state.used())))
         })?;
         let Some(has_more_room) = is_put else { return Ok(None) };
-        place(Place::BeforeNotification);
         GETTERS.notify_one(&self.object.memory);
         if has_more_room {
             PUTTERS.notify_one(&self.object.memory);
@@ -270,10 +269,8 @@ impl Channel {
             }
         }
         put.write(ring, state.bytes().end, message.bytes);
-        place(Place::BeforeCommit);
         state.add(put.size, self.is_joinable);
         state.commit();
-        place(Place::AfterCommit);
         if ring.size() != old.size() {
             old.give_back(file);
         }
@@ -287,7 +284,6 @@ impl Channel {
             Ok(received.map(|received| (received, slept && state.items() > 0)))
         })?;
         let Some((received, has_more)) = gotten else { return Ok(None) };
-        place(Place::BeforeNotification);
         PUTTERS.notify_one(&self.object.memory);
         if has_more {
             GETTERS.notify_one(&self.object.memory);
@@ -318,14 +314,12 @@ impl Channel {
         into.clear();
         ring.read(start.wrapping_add(HEADER), length as usize, into);
         let received = if has_handles { self.handles(&local.lane, into)? } else { Received::default() };
-        place(Place::BeforeCommit);
         state.remove(size, self.is_joinable)?;
         let is_emptied = state.items() == 0 && state.ring() >= LARGE;
         if is_emptied {
             state.set_ring(super::ring::FIRST);
         }
         state.commit();
-        place(Place::AfterCommit);
         if has_handles {
             local.lane.remove();
         }
@@ -420,7 +414,6 @@ impl Channel {
                 return Ok(Some(result));
             }
             let Some(time) = sleep.next(deadline) else { return Ok(None) };
-            place(Place::BeforeSleep);
             let asleep = Instant::now();
             events.sleep(&self.object.memory, prepared, time);
             with_own_budget(|budget| budget.slept(asleep.elapsed()));

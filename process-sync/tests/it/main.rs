@@ -15,3 +15,4 @@ mod semaphore;
 mod shared;
 mod storm;
 mod support;
+mod under_way;

@@ -1,9 +1,7 @@
-//! Processes that are killed at places inside of the operations, which only unit tests can reach.
-//!
-//! Each process of a test runs this file again, and stops at the place that the test has chosen.
+//! What becomes of the items of a queue whose producer or consumer is killed, in cases that the matrix does not have.
 
 use std::{
-    io::{Read, Write},
+    io::Read,
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
@@ -13,17 +11,12 @@ use std::{
     time::Duration,
 };
 
-use executor_core::{
-    ErrorKind, Payload,
-    codec::{
-        self,
-        handles::{self, Handle, Handles, Name},
-    },
-};
+use executor_core::{ErrorKind, Payload};
 
+use super::line::{receive, send};
 use crate::{
     JoinableQueue, Lock, Queue,
-    place::{Place, tests::stop_at},
+    place::{Place, tests::watch},
 };
 
 const PLACE: &str = "PROCESS_SYNC_FAULT_PLACE";
@@ -50,49 +43,6 @@ const ACTIONS: [(&str, Action); 6] = [
     ("get joinable", |line| assert!(receive::<JoinableQueue<u64>>(line).get(None).is_ok())),
 ];
 
-/// The handles of a value go through a lane of their own, so a value is sent as its bytes and the numbers of inherited
-/// descriptors would not do.
-fn send<T: Payload>(line: &UnixStream, value: &T) {
-    let mut bytes = Vec::new();
-    let (encoded, attached) = handles::collect(|| codec::encode(value, &mut bytes));
-    encoded.unwrap();
-    let names: Vec<u8> = attached.iter().flat_map(|handle| handle.name()).collect();
-    let head = [(names.len() as u64).to_le_bytes(), (bytes.len() as u64).to_le_bytes()].concat();
-    send_descriptors(line, &attached);
-    let mut line = line;
-    line.write_all(&[head, names, bytes].concat()).unwrap();
-}
-
-fn send_descriptors(line: &UnixStream, handles: &Handles) {
-    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-    let files: Vec<_> = handles.iter().map(|handle| handle.as_fd()).collect();
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&files)));
-    sendmsg(line, &[std::io::IoSlice::new(&[1])], &mut ancillary, SendFlags::NOSIGNAL).unwrap();
-}
-
-fn receive<T: Payload>(line: &mut UnixStream) -> T {
-    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(&*line, &mut [std::io::IoSliceMut::new(&mut [0])], &mut ancillary, RecvFlags::CMSG_CLOEXEC).unwrap();
-    let files = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(files) => Some(files),
-        _ => None,
-    });
-    let files: Vec<OwnedFd> = files.flatten().collect();
-    let mut head = [0; 16];
-    line.read_exact(&mut head).unwrap();
-    let length = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap()) as usize;
-    let (mut names, mut bytes) = (vec![0; length(0)], vec![0; length(8)]);
-    line.read_exact(&mut names).unwrap();
-    line.read_exact(&mut bytes).unwrap();
-    let names = names.chunks_exact(12).map(|name| Name::try_from(name).unwrap());
-    let _kept: Vec<Handle> = names.zip(files).map(|(name, file)| Handle::received(name, file)).collect();
-    codec::decode(&bytes).unwrap()
-}
-
 /// Where such a process begins.
 #[test]
 fn entry() {
@@ -104,11 +54,13 @@ fn entry() {
         thread::sleep(DEADLINE);
         std::process::exit(8);
     });
-    stop_at(place, || {
-        // The test waits for this byte, and then kills the process.
-        let _ = rustix::io::write(std::io::stdin(), b"m");
-        loop {
-            thread::park();
+    watch(move |passed| {
+        if passed == place {
+            // The test waits for this byte, and then kills the process.
+            let _ = rustix::io::write(std::io::stdin(), b"m");
+            loop {
+                thread::park();
+            }
         }
     });
     action(&mut UnixStream::from(line));
@@ -121,7 +73,7 @@ fn kill_at<T: Payload>(place: Place, action: &str, value: &T) {
     mine.set_read_timeout(Some(DEADLINE)).unwrap();
     let place = PLACES.iter().find(|(_, known)| *known == place).unwrap().0;
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["faults::entry", "--exact", "--nocapture", "--quiet"])
+        .args(["faults::items::entry", "--exact", "--nocapture", "--quiet"])
         .env(PLACE, place)
         .env(ACTION, action)
         .stdin(OwnedFd::from(other))
