@@ -75,8 +75,9 @@ pub trait Backend: Send + Sync {
     /// Waits until every worker has ended, at most for `timeout`; `None` waits without a time-out.
     ///
     /// Returns whether every worker has ended. Workers only end after `close`; without one, this waits until another
-    /// thread calls it. Called from one of the back-end's own workers it immediately returns `false`, because that
-    /// worker has not ended.
+    /// thread calls it. So it is not `join` of the crate `threadpool`, which waits for the tasks of an open pool: wait
+    /// for their futures, or call `ThreadPoolExecutor::wait_idle`. Called from one of the back-end's own workers it
+    /// immediately returns `false`, because that worker has not ended.
     fn join(&self, timeout: Option<Duration>) -> bool;
 
     /// Returns how many tasks can run at the same time.

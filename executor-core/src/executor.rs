@@ -106,6 +106,32 @@ pub trait Executor: Backend {
         submit(&self, options, true, function, args)
     }
 
+    /// Submits a call as [`submit_with`](Executor::submit_with) does, but never blocks.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`submit`](Executor::submit), and [`QueueFull`](crate::ErrorKind::QueueFull) if the
+    /// executor is bounded and full.
+    ///
+    /// ```
+    /// # use executor_core::{ErrorKind, Executor, InlineExecutor, TaskOptions};
+    /// let options = TaskOptions::new().name("parse").retries(1);
+    /// match InlineExecutor::new().try_submit_with(options, |n: u64| n + 1, 1) {
+    ///     Ok(future) => assert_eq!(future.result(None)?, 2),
+    ///     Err(error) if error.kind() == ErrorKind::QueueFull => println!("try again later"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    fn try_submit_with<F, A, R>(&self, options: TaskOptions, function: F, args: A) -> Result<Future<R>, Error>
+    where
+        F: Function<A, R>,
+        A: Payload,
+        R: Payload,
+    {
+        submit(&self, options, false, function, args)
+    }
+
     /// Calls `function` on every input, and returns an iterator over the results in the order of the inputs.
     ///
     /// All inputs are read and submitted before this method returns, so the calls run even if the results are not read.

@@ -61,13 +61,25 @@ pub struct ProcessPoolBuilder {
 }
 
 impl ProcessPoolExecutor {
-    /// Builds a pool with this many worker processes.
+    /// Builds a pool with this many worker processes. With `None` it has the default number of
+    /// [`max_workers`](ProcessPoolBuilder::max_workers).
+    ///
+    /// Its counterpart in Python is `ProcessPoolExecutor(max_workers=None)`.
+    ///
+    /// ```
+    /// use executor_core::Backend;
+    /// use process_pool::ProcessPoolExecutor;
+    ///
+    /// assert_eq!(ProcessPoolExecutor::new(2)?.max_workers(), 2);
+    /// assert!(ProcessPoolExecutor::new(None)?.max_workers() >= 1);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// Returns the errors of [`ProcessPoolBuilder::build`].
-    pub fn new(max_workers: usize) -> Result<ProcessPoolExecutor, Error> {
-        ProcessPoolExecutor::builder().max_workers(max_workers).build()
+    pub fn new(max_workers: impl Into<Option<usize>>) -> Result<ProcessPoolExecutor, Error> {
+        ProcessPoolBuilder { max_workers: max_workers.into(), ..ProcessPoolBuilder::default() }.build()
     }
 
     /// Returns a builder, which has more options than the number of workers.

@@ -42,14 +42,25 @@ pub struct ThreadPoolBuilder {
 }
 
 impl ThreadPoolExecutor {
-    /// Makes a pool with this number of threads and starts them. Everything else has its default; see
-    /// [`ThreadPoolBuilder`].
+    /// Makes a pool with this number of threads and starts them. With `None` it has the default number of
+    /// [`max_workers`](ThreadPoolBuilder::max_workers). Everything else has its default; see [`ThreadPoolBuilder`].
+    ///
+    /// Its counterpart in Python is `ThreadPoolExecutor(max_workers=None)`.
+    ///
+    /// ```
+    /// use executor_core::Backend;
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// assert_eq!(ThreadPoolExecutor::new(3)?.max_workers(), 3);
+    /// assert!(ThreadPoolExecutor::new(None)?.max_workers() >= 1);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// Returns the errors of [`ThreadPoolBuilder::build`].
-    pub fn new(max_workers: usize) -> Result<ThreadPoolExecutor, Error> {
-        ThreadPoolExecutor::builder().max_workers(max_workers).build()
+    pub fn new(max_workers: impl Into<Option<usize>>) -> Result<ThreadPoolExecutor, Error> {
+        ThreadPoolBuilder { max_workers: max_workers.into(), ..ThreadPoolBuilder::default() }.build()
     }
 
     /// Returns a builder, for a pool with a name, a bounded queue, an initializer or another stack size.

@@ -187,6 +187,64 @@ impl ThreadPoolExecutor {
         Ok(future)
     }
 
+    /// Runs a closure like [`spawn_with`](Self::spawn_with), but returns an error instead of blocking.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`spawn`](Self::spawn), and [`QueueFull`](executor_core::ErrorKind::QueueFull) while a
+    /// bounded queue is full.
+    ///
+    /// ```
+    /// # use executor_core::{TaskOptions, task};
+    /// # use thread_pool::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(10).build()?;
+    /// let options = TaskOptions::new().name("parse");
+    /// let name = pool.try_spawn_with(options, || task::current().unwrap().name().to_string())?;
+    /// assert_eq!(name.result(None)?, "parse");
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn try_spawn_with<R: Send + 'static>(
+        &self,
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<Future<R>, Error> {
+        let (task, future) = Task::from_closure_without_waiting(options, closure);
+        self.pool.schedule(task)?;
+        Ok(future)
+    }
+
+    /// Waits until no task is queued or running, while the pool stays open. This is `join` of the crate `threadpool`.
+    /// Python has no counterpart: there one waits for the futures.
+    ///
+    /// The callbacks of the tasks have run too. If other threads go on submitting, this returns at a moment when the
+    /// pool had nothing to do. To wait for some tasks only, wait for their futures.
+    ///
+    /// [`Backend::join`] is something else: it waits for the end of the *workers*, which only end after a
+    /// [`close`](Backend::close). On an open pool it blocks until another thread closes the pool.
+    ///
+    /// Returns `false` immediately if a task of this pool calls it, because that task has not ended, and in a forked
+    /// child. Otherwise returns `true`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// let done = Arc::new(AtomicU32::new(0));
+    /// for _ in 0..10 {
+    ///     let done = done.clone();
+    ///     drop(pool.spawn(move || done.fetch_add(1, Ordering::Relaxed))?);
+    /// }
+    /// assert!(pool.wait_idle());
+    /// assert_eq!(done.load(Ordering::Relaxed), 10);
+    /// // The pool goes on.
+    /// assert_eq!(pool.spawn(|| 1 + 1)?.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn wait_idle(&self) -> bool {
+        self.pool.wait_idle()
+    }
+
     /// Runs closures that borrow from the caller. All tasks that the scope has spawned have ended when this returns,
     /// even if the closure panics, as with [`std::thread::scope`]. Python has no counterpart.
     ///

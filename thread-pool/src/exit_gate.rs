@@ -73,6 +73,11 @@ impl ExitGate {
         Some(state.stranded.swap_remove(position))
     }
 
+    /// Returns `true` if the last worker has left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.lock().inside == 0
+    }
+
     /// Waits until the last worker has left. Returns `false` if it has not left by the deadline.
     pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let mut state = self.state.lock();

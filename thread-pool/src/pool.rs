@@ -1,6 +1,7 @@
 //! What the workers, the executor and its handles share.
 
 mod closing;
+mod idle;
 mod stage;
 mod sweep;
 
@@ -34,6 +35,7 @@ use crate::{
     stale::StaleCount,
     threads::Threads,
 };
+use idle::IdleWaiters;
 use stage::{Stage, StageCell};
 
 /// The shared part of a pool.
@@ -58,6 +60,8 @@ pub(crate) struct Pool {
     pub(crate) threads: Threads,
     /// Workers that wait with a time-out while another worker is idle.
     pub(crate) idle: IdleWatch,
+    /// Threads that wait until all workers are idle.
+    idle_waiters: IdleWaiters,
     pub(crate) initializer: Option<Arc<Initializer>>,
     stale: StaleCount,
     /// Held while tasks move between queues, because they are invisible meanwhile. No user code runs under it.
@@ -88,6 +92,7 @@ impl Pool {
             broken: OnceLock::new(),
             threads: Threads::default(),
             idle: IdleWatch::default(),
+            idle_waiters: IdleWaiters::default(),
             initializer,
             stale: StaleCount::default(),
             sweeping: Mutex::default(),
@@ -177,6 +182,7 @@ impl Pool {
             let _ = self.sleep.stop_searching(|| false);
         }
         self.idle.none_idle();
+        self.left_for_waiters();
     }
 
     /// Counts a task as waiting. The task must be attached to this host.

@@ -116,7 +116,7 @@ impl Worker {
                 return None;
             }
             let asleep = Instant::now();
-            self.pool.sleep.fall_asleep(&self.sleeper, searching, || self.pool.has_work());
+            self.pool.sleep.fall_asleep(&self.sleeper, searching, || self.pool.has_work_for_sleeper());
             self.spin_budget.slept(asleep.elapsed());
             searching = true;
         }

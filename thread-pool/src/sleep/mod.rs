@@ -126,6 +126,11 @@ impl Sleep {
         seen.searching() > 0 || seen.sleeping() > 0
     }
 
+    /// Returns `true` if this number of workers sleep.
+    pub(crate) fn all_sleep(&self, workers: usize) -> bool {
+        self.counters.read().sleeping() as usize == workers
+    }
+
     /// Sleeps until there is work or the pool is closed. `searched` says whether the calling worker was counted as
     /// searching before the call; after it, the worker always is.
     pub(crate) fn fall_asleep(&self, sleeper: &Sleeper, searched: bool, has_work: impl FnOnce() -> bool) {

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use executor_core::{Backend, ErrorKind, Executor, Shutdown, Task, TaskOptions};
+use executor_core::{Backend, ErrorKind, Executor, Shutdown, Task, TaskOptions, task};
 use thread_pool::ThreadPoolExecutor;
 
 use crate::support::{Blocker, HANGS, watched};
@@ -22,9 +22,15 @@ fn a_full_queue_refuses_submits_that_must_not_block() {
     let error = pool.try_submit(|n: u64| n, 3).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QueueFull);
     assert_eq!(pool.try_spawn(|| 3).unwrap_err().kind(), ErrorKind::QueueFull);
+    let options = || TaskOptions::new().name("late").priority(1).retries(1);
+    assert_eq!(pool.try_submit_with(options(), |n: u64| n, 3).unwrap_err().kind(), ErrorKind::QueueFull);
+    assert_eq!(pool.try_spawn_with(options(), || 3).unwrap_err().kind(), ErrorKind::QueueFull);
     blocker.release();
     assert_eq!(waiting.map(|future| future.result(HANGS).unwrap()), [1, 2]);
     assert_eq!(pool.try_submit(|n: u64| n, 4).unwrap().result(HANGS).unwrap(), 4);
+    let name = |()| task::current().unwrap().name().to_string();
+    assert_eq!(pool.try_submit_with(options(), name, ()).unwrap().result(HANGS).unwrap(), "late");
+    assert_eq!(pool.try_spawn_with(options(), move || name(())).unwrap().result(HANGS).unwrap(), "late");
 }
 
 #[test]

@@ -20,4 +20,5 @@ mod stale;
 mod starvation;
 mod support;
 mod timed;
+mod wait_idle;
 mod waiting;
