@@ -235,11 +235,16 @@ impl Pool {
         self.notify();
     }
 
-    /// Announces that the pool has ended. The supervisor does nothing after this.
+    /// Announces that the pool has ended, as [`note_gone`](Pool::note_gone) records.
     pub(crate) fn announce_gone(&self) {
         let mut trace = Trace::default();
         trace.of_worker(|| Event::Gone { pool: self.name.clone() });
         self.report(trace);
+        self.note_gone();
+    }
+
+    /// Records that the pool has ended. The supervisor does nothing after this.
+    pub(crate) fn note_gone(&self) {
         self.state.lock().phase = Phase::Gone;
         self.gone.notify_all();
         self.below_bound.notify_all();

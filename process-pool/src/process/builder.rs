@@ -180,10 +180,11 @@ impl ProcessBuilder {
     fn prepare(self) -> Result<Prepared, Error> {
         self.check()?;
         permission::check()?;
+        // No descriptor that is opened here may become a standard stream.
+        let _held = standard::hold();
         let nursery = Nursery::get()?;
         let lineage = info::next_default_name();
         let name = self.name.unwrap_or_else(|| lineage.clone());
-        let _held = standard::hold();
         let (streams, pipes) = open([self.stdin, self.stdout, self.stderr]).map_err(|cause| refused(&name, &cause))?;
         let blueprint = Blueprint {
             role: Role::Process { is_daemon: self.is_daemon },

@@ -106,7 +106,7 @@ impl<R: Payload> Process<R> {
     }
 
     /// Returns what the function has returned, after waiting for that at most this long. The value is moved out, so a
-    /// second call is an error.
+    /// second call is an error. A piped standard input that was not [taken](Process::take_stdin) is closed first.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use std::{
         },
     },
     thread::{self, ThreadId},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use executor_core::{Error, ErrorKind, fork};
@@ -90,7 +90,7 @@ impl Started {
 
 /// The place of a process that is about to be started.
 pub(super) struct Place {
-    nursery: &'static Nursery,
+    nursery: Arc<Nursery>,
     number: usize,
     pub(super) pool: Arc<Pool>,
 }
@@ -98,11 +98,11 @@ pub(super) struct Place {
 /// The generation in which this program has made its nursery.
 static BORN: OnceLock<fork::Generation> = OnceLock::new();
 
-static NURSERY: Mutex<Option<&'static Nursery>> = Mutex::new(None);
+static NURSERY: Mutex<Option<Arc<Nursery>>> = Mutex::new(None);
 
 impl Nursery {
     /// Returns the nursery of this program, which the first call makes.
-    pub(super) fn get() -> Result<&'static Nursery, Error> {
+    pub(super) fn get() -> Result<Arc<Nursery>, Error> {
         if BORN.get_or_init(fork::generation).check().is_err() {
             return Err(Error::new(
                 ErrorKind::Broken,
@@ -111,21 +111,21 @@ impl Nursery {
             ));
         }
         let mut nursery = NURSERY.lock();
-        let found = match *nursery {
-            Some(found) => found,
-            None => *nursery.insert(Nursery::make()?),
+        let found = match &*nursery {
+            Some(found) => found.clone(),
+            None => nursery.insert(Nursery::make()?).clone(),
         };
         // ORDERING: this only saves the start of a process. `Place::start` decides.
         if found.is_broken.load(Relaxed) { Err(broken()) } else { Ok(found) }
     }
 
-    fn make() -> Result<&'static Nursery, Error> {
+    fn make() -> Result<Arc<Nursery>, Error> {
         let cannot = |what: &str, cause: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Other, format!("no process can be spawned: {what}: {cause}"))
         };
         let executable = Executable::find(start::program::image()).map_err(|cause| cannot("its program", &cause))?;
         let poller = Poller::new().map_err(|cause| cannot("no descriptor to wait with", &cause))?;
-        let nursery: &'static Nursery = Box::leak(Box::new(Nursery {
+        let nursery = Arc::new(Nursery {
             executable: Arc::new(executable),
             poller: Arc::new(poller),
             called: Arc::default(),
@@ -133,16 +133,17 @@ impl Nursery {
             thread: OnceLock::new(),
             children: Mutex::default(),
             is_broken: AtomicBool::new(false),
-        }));
+        });
         let thread = thread::Builder::new().name(format!("{NAME}-supervisor"));
-        let thread = signals::with_all_blocked(|| thread.spawn(|| nursery.run()));
+        let supervised = nursery.clone();
+        let thread = signals::with_all_blocked(|| thread.spawn(move || supervised.run()));
         let thread = thread.map_err(|cause| cannot("no thread to manage it", &cause))?;
         let _ = nursery.thread.set(thread.thread().id());
         Ok(nursery)
     }
 
     /// Makes the pool of a process that is about to be started.
-    pub(super) fn reserve(&'static self, name: &str) -> Place {
+    pub(super) fn reserve(self: Arc<Self>, name: &str) -> Place {
         let mut children = self.children.lock();
         // A place is free once the process that had it is gone, and a program has far fewer processes than places.
         const PLACES: usize = 1 << 24;
@@ -166,7 +167,7 @@ impl Nursery {
     /// Returns the processes that have not ended, in no special order.
     pub(super) fn alive() -> Vec<Started> {
         let is_forked = BORN.get().is_none_or(|born| born.check().is_err());
-        let Some(nursery) = (if is_forked { None } else { *NURSERY.lock() }) else { return Vec::new() };
+        let Some(nursery) = (if is_forked { None } else { NURSERY.lock().clone() }) else { return Vec::new() };
         let children: Vec<Arc<Entry>> = nursery.children.lock().by_place.values().cloned().collect();
         let started = children.iter().filter_map(|entry| entry.started.get());
         started.filter(|started| started.is_alive()).cloned().collect()
@@ -181,14 +182,14 @@ impl Nursery {
         drop(removed);
     }
 
-    fn run(&'static self) {
+    fn run(&self) {
         let _guard = Guard(self);
         let mut events = Events::new();
         // When each process must be handled, even if nothing happens.
         let mut due: HashMap<usize, Instant> = HashMap::new();
+        let clock = Clock::start();
         loop {
-            let next = due.values().min();
-            let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
+            let timeout = due.values().min().map(|next| next.saturating_duration_since(Instant::now()));
             if self.poller.wait(&mut events, timeout).is_err() {
                 // No argument can be wrong here, so this is a temporary lack of resources.
                 thread::yield_now();
@@ -207,11 +208,35 @@ impl Nursery {
                 let was_due = due.remove(&place);
                 let Some(entry) = self.find(place) else { continue };
                 match entry.supervisor.lock().step(&happened, was_due) {
-                    Step::Wait(at) => due.extend(at.map(|at| (place, at))),
+                    Step::Wait(at) => due.extend(at.map(|at| (place, clock.round(at)))),
                     Step::Over => self.remove(place),
                 }
             }
         }
+    }
+}
+
+/// The clock of the nursery. Each process is looked at once a second while it runs. The clock makes that happen
+/// together, so that a program with many processes that sleep does not wake up for each.
+struct Clock(Instant);
+
+impl Clock {
+    const TICK: Duration = Duration::from_millis(250);
+
+    fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    /// Returns the next tick at or after a time that is most of a second away, and any other time as it is.
+    fn round(&self, at: Instant) -> Instant {
+        const FAR: Duration = Duration::from_millis(750);
+        if at.saturating_duration_since(Instant::now()) < FAR {
+            return at;
+        }
+        let since = at.saturating_duration_since(self.0).as_nanos();
+        let rest = (since % Clock::TICK.as_nanos()) as u64;
+        let missing = Clock::TICK - Duration::from_nanos(rest);
+        at.checked_add(missing).unwrap_or(at)
     }
 }
 
@@ -271,9 +296,9 @@ fn broken() -> Error {
 }
 
 /// Completes every future and every wait if the thread fails.
-struct Guard(&'static Nursery);
+struct Guard<'a>(&'a Nursery);
 
-impl Drop for Guard {
+impl Drop for Guard<'_> {
     fn drop(&mut self) {
         // ORDERING: see `Place::start`.
         self.0.is_broken.store(true, Release);

@@ -139,7 +139,7 @@ impl Supervisor {
         self.handle_all(happened.iter().map(|source| Event::of(SlotId::FIRST, *source)).collect());
         self.retire_idle_workers();
         if self.is_over() {
-            self.pool.announce_gone();
+            self.pool.note_gone();
             return Step::Over;
         }
         Step::Wait(self.next_wake(Instant::now()))
@@ -152,7 +152,7 @@ impl Supervisor {
         if let Some(process) = &self.process {
             process.ending.set(None);
         }
-        self.pool.announce_gone();
+        self.pool.note_gone();
     }
 
     /// Stops the workers and threads of a pool whose build has failed.

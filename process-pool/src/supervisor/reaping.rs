@@ -1,6 +1,6 @@
 //! The death of a worker: its process is reaped, its tasks fail or are queued again, and its slot is filled again.
 
-use std::time::Instant;
+use std::{process::ExitStatus, time::Instant};
 
 use executor_core::Error;
 
@@ -103,12 +103,19 @@ impl Supervisor {
         io.unwatch(&self.pool.poller, dying.id.slot);
         let ended = EndedProcess {
             pid: dying.process.number(),
-            status: dying.process.reap(),
+            status: self.reap_process(dying),
             signs: Signs::of(io.report()),
             stderr_tail: io.stderr_of_last_task(),
             out_of_memory: self.memory_kills.take_new(),
         };
         Some((ended, io.declined))
+    }
+
+    /// Reaps the process and returns its exit status. A process of its own has promised its exit code, so the system is
+    /// asked once more if something else has reaped it.
+    fn reap_process(&self, dying: &Dying) -> Option<ExitStatus> {
+        let status = dying.process.reap();
+        if status.is_none() && self.process.is_some() { dying.process.status_after_reaping() } else { status }
     }
 }
 

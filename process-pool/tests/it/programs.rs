@@ -38,6 +38,7 @@ fn find(name: &str) -> Option<fn()> {
         _ => {
             return super::world::find(name)
                 .or_else(|| super::rights::find(name))
+                .or_else(|| super::process::find(name))
                 .or_else(|| super::forwarding::find(name));
         }
     })

@@ -66,6 +66,27 @@ pub(crate) fn signal_group(leader: &OwnedFd, signal: Signal) -> bool {
     result == 0 || Errno::from_io_error(&io::Error::last_os_error()) == Some(Errno::SRCH)
 }
 
+/// Returns the status, as `wait` encodes it, of a process that has ended and that something else has reaped. Returns
+/// `None` if the system does not tell, as before Linux 6.15.
+pub(crate) fn status_after_reaping(process: &OwnedFd) -> Option<i32> {
+    /// The first version of the kernel's `struct pidfd_info`.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        /// What is wanted, and then what is there.
+        mask: u64,
+        control_group: u64,
+        ids: [u32; 11],
+        status: i32,
+    }
+    const GET_INFO: rustix::ioctl::Opcode = rustix::ioctl::opcode::read_write::<Info>(0xff, 11);
+    const EXIT: u64 = 1 << 3;
+    let mut info = Info { mask: EXIT, ..Info::default() };
+    // SAFETY: the request writes at most as many bytes as its number says, which is the size of `Info`.
+    let result = unsafe { libc::ioctl(process.as_raw_fd(), GET_INFO as _, &raw mut info) };
+    (result == 0 && info.mask & EXIT != 0).then_some(info.status)
+}
+
 /// Makes this process the parent of descendants whose own parent ends.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(getpid()))?)

@@ -38,6 +38,11 @@ pub(crate) fn signal_group(_: &OwnedFd, _: Signal) -> bool {
     false
 }
 
+/// Returns `None`.
+pub(crate) fn status_after_reaping(_: &OwnedFd) -> Option<i32> {
+    None
+}
+
 /// Does nothing: orphans go to the system's first process.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(())

@@ -97,6 +97,12 @@ impl Process {
         Some(ExitStatus::from_raw(raw))
     }
 
+    /// Returns the status of a process that has ended and that something else in this program has reaped, if the system
+    /// still tells.
+    pub(crate) fn status_after_reaping(&self) -> Option<ExitStatus> {
+        process::status_after_reaping(self.descriptor.as_ref()?).map(ExitStatus::from_raw)
+    }
+
     /// Sends a signal to it and its group, even if it has ended by itself. `SIGKILL` goes to all processes that it has
     /// started, in any group. Once it has ended, only two kinds of these can be found: its group, and the processes
     /// that existed when it was sent `SIGTERM`.
@@ -178,5 +184,18 @@ mod tests {
         let process = Process::new(&child, None, None);
         child.wait().expect("ends");
         assert_eq!((process.has_ended(), process.reap()), (None, None));
+    }
+
+    #[test]
+    fn the_descriptor_of_a_process_that_was_reaped_elsewhere_may_tell_its_status() {
+        for (script, raw) in [("exit 7", 7 << 8), ("kill -9 $$", 9)] {
+            let mut child = Command::new("sh").args(["-c", script]).spawn().expect("starts");
+            let descriptor = process::open_child(&child).expect("descriptors are left").map(Arc::new);
+            let process = Process::new(&child, descriptor, None);
+            assert_eq!(process.status_after_reaping(), None, "it may run");
+            child.wait().expect("ends");
+            let status = process.status_after_reaping();
+            assert!(status.is_none_or(|status| status == ExitStatus::from_raw(raw)), "{script}: {status:?}");
+        }
     }
 }

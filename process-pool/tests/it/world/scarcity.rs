@@ -9,9 +9,9 @@ use crate::programs;
 
 /// The type of the names of limits, which differs between C libraries.
 #[cfg(target_env = "gnu")]
-type Resource = libc::__rlimit_resource_t;
+pub type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_env = "gnu"))]
-type Resource = libc::c_int;
+pub type Resource = libc::c_int;
 
 /// Uses a pool on each transport under each of these limits. Returns how often it worked and how often it failed.
 #[allow(unsafe_code)]
