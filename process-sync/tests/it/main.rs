@@ -4,6 +4,7 @@
 mod arguments;
 mod barrier;
 mod condition;
+mod cpython;
 mod event;
 mod limits;
 mod locks;

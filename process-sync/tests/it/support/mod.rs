@@ -24,6 +24,7 @@ pub fn role(name: &str) -> Role {
         crate::storm::ROLES,
         crate::shared::ROLES,
     ];
-    let found = lists.iter().flat_map(|list| list.iter()).find(|(known, _)| *known == name);
+    let all = lists.iter().chain(crate::cpython::ROLES).flat_map(|list| list.iter());
+    let found = all.into_iter().find(|(known, _)| *known == name);
     found.unwrap_or_else(|| panic!("no role {name}")).1
 }
