@@ -104,11 +104,11 @@ impl Trial {
     /// before the fault if it is to be woken, and after it otherwise.
     pub(super) fn run(&mut self, wake: impl FnOnce(&Trial)) -> Left {
         self.go();
-        self.run_on(wake)
+        self.run_on(wake, |_| {})
     }
 
-    /// The same for a victim that was told to go on.
-    pub(super) fn run_on(&mut self, wake: impl FnOnce(&Trial)) -> Left {
+    /// The same for a victim that was told to go on. `then` does what must be done after a victim was woken.
+    pub(super) fn run_on(&mut self, wake: impl FnOnce(&Trial), then: impl FnOnce(&Trial)) -> Left {
         if self.at == At::Asleep {
             self.wait_asleep();
             if self.how == How::Kill {
@@ -124,8 +124,9 @@ impl Trial {
             wake(self);
         } else if self.row.who == Who::WokenWaiter {
             self.wait_asleep();
-            self.say(word::WAKE);
             wake(self);
+            self.say(word::WAKE);
+            then(self);
             self.wait_struck();
         } else {
             self.wait_struck();

@@ -23,7 +23,7 @@ pub(super) const CELL: &str = "PROCESS_SYNC_FAULT_CELL";
 pub(super) mod word {
     /// To the victim: do it now.
     pub(crate) const GO: u8 = b'g';
-    /// To the victim: you are being woken.
+    /// To the victim: you were woken.
     pub(crate) const WAKE: u8 = b'w';
     /// To the victim, which sleeps: the fault happens now.
     pub(crate) const STRIKE: u8 = b'x';
@@ -181,11 +181,12 @@ fn say(mut line: &UnixStream, word: u8, number: u32) {
     line.write_all(&[word, a, b, c, d]).unwrap();
 }
 
-/// Returns `true` if the test has said that it wakes this thread.
-fn is_woken(line: &UnixStream) -> bool {
+/// Waits until the test has done what wakes this thread. So a thread that wakes for another reason before that finds the
+/// object as one that was woken.
+fn is_woken(mut line: &UnixStream) -> bool {
     let mut word = [0];
-    let found = rustix::net::recv(line, &mut word[..], rustix::net::RecvFlags::DONTWAIT);
-    found.is_ok_and(|(length, _)| length == 1 && word[0] == word::WAKE)
+    line.read_exact(&mut word).expect("the test says that it has woken the victim");
+    word[0] == word::WAKE
 }
 
 fn own_thread() -> u32 {

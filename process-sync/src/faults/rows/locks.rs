@@ -197,7 +197,7 @@ fn check_hold<T: Lockable>(trial: &mut Trial) {
     });
     wait_until("a thread to wait for the lock", || lock.has_waiters());
     trial.go();
-    let left = trial.run_on(|_| {});
+    let left = trial.run_on(|_| {}, |_| {});
     waiter.join().unwrap().unwrap();
     check_left(&lock, left);
 }
@@ -209,15 +209,12 @@ fn check_wait<T: Lockable>(trial: &mut Trial) {
         move |inside| lock.with_lock(inside).unwrap()
     });
     if trial.at() != At::BeforeWake {
-        let left = trial.run(|_| held.release());
-        drop(held);
+        let left = trial.run(|_| drop(held));
         return check_left(&lock, left);
     }
     trial.go();
     let mut waiter = None;
-    let left = trial.run_on(|trial| {
-        held.release();
-        drop(held);
+    let wait = |trial: &Trial| {
         wait_until("the victim to hold the lock", || lock.is_taken());
         waiter = Some(std::thread::spawn({
             let lock = lock.clone();
@@ -225,7 +222,8 @@ fn check_wait<T: Lockable>(trial: &mut Trial) {
         }));
         wait_until("a thread to wait for the lock", || lock.has_waiters());
         trial.go();
-    });
+    };
+    let left = trial.run_on(|_| drop(held), wait);
     waiter.unwrap().join().unwrap().unwrap();
     check_left(&lock, left);
 }
@@ -264,7 +262,7 @@ fn check_recover<T: Lockable>(trial: &mut Trial) {
     });
     wait_until("a thread to wait for the lock", || lock.has_waiters());
     trial.go();
-    let left = trial.run_on(|_| {});
+    let left = trial.run_on(|_| {}, |_| {});
     waiter.join().unwrap().unwrap();
     check_left(&lock, left);
 }

@@ -38,7 +38,7 @@ fn all_of(object: &str) -> Vec<&'static Row> {
     all().into_iter().filter(|row| row.object == object).collect()
 }
 
-/// A thread of the test that holds something until it is told to let go.
+/// A thread of the test that holds something until this is dropped.
 struct Held {
     release: Sender<()>,
     thread: Option<JoinHandle<()>>,
@@ -57,16 +57,11 @@ impl Held {
         held.recv().expect("it is held");
         Held { release, thread: Some(thread) }
     }
-
-    /// Does not wait until it has let go, for which it may need a lock that the victim has at the place of the fault.
-    fn release(&self) {
-        let _ = self.release.send(());
-    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.release();
+        let _ = self.release.send(());
         let outcome = self.thread.take().map(JoinHandle::join);
         assert!(thread::panicking() || matches!(outcome, Some(Ok(()))));
     }

@@ -86,8 +86,7 @@ macro_rules! semaphores {
                         inside();
                     }
                 });
-                trial.run(|_| held.release());
-                drop(held);
+                trial.run(|_| drop(held));
                 check_left(&semaphore);
             }
         })*

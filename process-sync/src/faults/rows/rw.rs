@@ -158,8 +158,7 @@ fn check_wait(trial: &mut Trial) {
             inside();
         }
     });
-    let left = trial.run(|_| held.release());
-    drop(held);
+    let left = trial.run(|_| drop(held));
     check_left(&lock, left);
 }
 

@@ -69,7 +69,6 @@ fn check_wait(trial: &mut Trial) {
         let value = value.clone();
         move |inside| value.update(|_| inside())
     });
-    let left = trial.run(|_| held.release());
-    drop(held);
+    let left = trial.run(|_| drop(held));
     check_left(&value, left);
 }
