@@ -19,7 +19,13 @@ use crate::{
     object::{Kind, Object, STATE, fingerprint, impl_handle},
 };
 
-static KIND: Kind = Kind { name: "array", file: c"concurrent-futures-array", length: 4096, is_mapped_whole: true };
+static KIND: Kind = Kind {
+    name: "array",
+    file: c"concurrent-futures-array",
+    length: 4096,
+    is_mapped_whole: true,
+    on_death: |object| WORD.on_death(object),
+};
 
 const WORD: OwnedLock = OwnedLock::at(STATE);
 /// The number of elements.

@@ -12,8 +12,13 @@ use crate::{
     waiting::{Attempt, Sleep, wait_until},
 };
 
-static KIND: Kind =
-    Kind { name: "barrier", file: c"concurrent-futures-barrier", length: 12288, is_mapped_whole: false };
+static KIND: Kind = Kind {
+    name: "barrier",
+    file: c"concurrent-futures-barrier",
+    length: 12288,
+    is_mapped_whole: false,
+    on_death: |object| LEDGER.on_death(object, &[EVENTS]),
+};
 
 /// The processes whose threads wait, and these words.
 const LEDGER: Ledger<6> = Ledger::at(STATE);

@@ -18,8 +18,13 @@ use crate::{
     waiting::Sleep,
 };
 
-static KIND: Kind =
-    Kind { name: "condition", file: c"concurrent-futures-condition", length: 32768, is_mapped_whole: false };
+static KIND: Kind = Kind {
+    name: "condition",
+    file: c"concurrent-futures-condition",
+    length: 32768,
+    is_mapped_whole: false,
+    on_death: on_death,
+};
 
 /// How many threads can wait at the same time.
 const MOST: usize = 500;
@@ -216,6 +221,16 @@ impl Condition {
         for index in places {
             self.object.memory.wake(word(*index), 1);
         }
+    }
+}
+
+/// Wakes all that wait, so that what dead processes were told reaches them.
+fn on_death(object: &Object) {
+    MONITOR.on_death(&object.memory, &object.member);
+    // The lock is not taken, for which this thread might wait, so this is only about how many places are used.
+    let used = MONITOR.look_without_lock(&object.memory).map_or(MOST, |state| state[USED].min(MOST as u64) as usize);
+    for index in 0..used {
+        object.memory.wake(word(index), u32::MAX);
     }
 }
 

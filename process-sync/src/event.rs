@@ -20,7 +20,8 @@ use crate::{
     waiting::Sleep,
 };
 
-static KIND: Kind = Kind { name: "event", file: c"concurrent-futures-event", length: 4096, is_mapped_whole: false };
+static KIND: Kind =
+    Kind { name: "event", file: c"concurrent-futures-event", length: 4096, is_mapped_whole: false, on_death: wake_all };
 
 /// ```text
 /// bits 31 to 2      bit 1      bit 0
@@ -79,7 +80,7 @@ impl Event {
             self.word().fetch_update(AcqRel, Relaxed, |word| Some((word & !WAITERS).wrapping_add(ONE_SET) | SET));
         place(Place::BeforeNotification);
         if before.is_ok_and(|before| before & WAITERS != 0) {
-            self.object.memory.wake(WORD, u32::MAX);
+            wake_all(&self.object);
         }
     }
 
@@ -122,6 +123,11 @@ impl Event {
             seen = self.word().load(Acquire);
         }
     }
+}
+
+/// Wakes everyone who waits. The process that set the event may have died before it did.
+fn wake_all(object: &Object) {
+    object.memory.wake(WORD, u32::MAX);
 }
 
 impl fmt::Debug for Event {

@@ -11,6 +11,7 @@ use crate::{
     monitor::{Entered, Monitor},
     object::Object,
     roster::Member,
+    sleep::EventCount,
 };
 
 /// How many processes can hold something of one object at the same time.
@@ -57,6 +58,12 @@ where
         let mut opened = Opened { entered, holders: Holders(SmallVec::new()), object };
         opened.read();
         change(&mut opened)
+    }
+
+    /// Does what [`Kind::on_death`](crate::object::Kind::on_death) says, for the ledger and the threads that wait.
+    pub(crate) fn on_death(self, object: &Object, events: &[EventCount]) {
+        self.monitor.on_death(&object.memory, &object.member);
+        events.iter().for_each(|events| events.notify_all(&object.memory));
     }
 
     /// Returns the words of the state as they were at one instant.

@@ -41,6 +41,9 @@ pub(crate) struct Kind {
     pub(crate) length: usize,
     /// Whether every process maps all of its memory.
     pub(crate) is_mapped_whole: bool,
+    /// Ends what dead processes have of it, where that needs no wait, and wakes the threads that wait, so that they find
+    /// out about the rest.
+    pub(crate) on_death: fn(&Object),
 }
 
 /// An object, as this process has it. All handles of the object in this process share it.
@@ -224,7 +227,7 @@ fn hash(text: &str, number: u64) -> u64 {
 /// mapped once.
 #[cfg(target_os = "linux")]
 mod open_objects {
-    use executor_core::codec::handles::Name;
+    use executor_core::codec::handles::{Name, Watcher};
 
     use super::{Arc, File, HashMap, Mutex, Object, Weak};
 
@@ -238,8 +241,21 @@ mod open_objects {
     }
 
     pub(super) fn remember(object: &Arc<Object>) {
+        let watcher: Weak<dyn Watcher> = Arc::downgrade(object) as Weak<dyn Watcher>;
+        object.file.watch(watcher);
         let mut open = OPEN.lock();
         open.get_or_insert_with(HashMap::new).insert(object.file.name(), Arc::downgrade(object));
+    }
+
+    impl Watcher for Object {
+        /// The object has a handle itself, so this is never called while it lives.
+        fn dropped(&self, _: Name, _: u64) {}
+
+        fn receiver_ended(&self) {
+            if self.member.is_here() {
+                (self.kind.on_death)(self);
+            }
+        }
     }
 
     impl Drop for Object {

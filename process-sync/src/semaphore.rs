@@ -12,13 +12,19 @@ use crate::{
     waiting::{Attempt, Sleep, wait_until},
 };
 
-static KIND: Kind =
-    Kind { name: "semaphore", file: c"concurrent-futures-semaphore", length: 12288, is_mapped_whole: false };
+static KIND: Kind = Kind {
+    name: "semaphore",
+    file: c"concurrent-futures-semaphore",
+    length: 12288,
+    is_mapped_whole: false,
+    on_death: |object| LEDGER.on_death(object, &[EVENTS]),
+};
 static BOUNDED_KIND: Kind = Kind {
     name: "bounded semaphore",
     file: c"concurrent-futures-semaphore",
     length: KIND.length,
     is_mapped_whole: false,
+    on_death: |object| LEDGER.on_death(object, &[EVENTS]),
 };
 
 /// The processes with permits, and these words.

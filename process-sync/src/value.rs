@@ -18,7 +18,13 @@ use crate::{
     thread,
 };
 
-static KIND: Kind = Kind { name: "value", file: c"concurrent-futures-value", length: 4096, is_mapped_whole: true };
+static KIND: Kind = Kind {
+    name: "value",
+    file: c"concurrent-futures-value",
+    length: 4096,
+    is_mapped_whole: true,
+    on_death: |object| Monitor::<[u64; 0]>::at(MONITOR).on_death(&object.memory, &object.member),
+};
 
 /// The thread that runs an update, which only the holder of the monitor writes. It is the second sign that a process
 /// holds the monitor.

@@ -80,11 +80,16 @@ struct Shared {
     watchers: Mutex<Vec<Weak<dyn Watcher>>>,
 }
 
-/// Learns that the last clone of a handle in this process was dropped. A back-end then tells the processes to which it
-/// has sent the descriptor.
+/// Learns what becomes of a handle. A back-end learns that the last clone of the handle in this process was dropped, and
+/// tells the processes to which it has sent the descriptor. What lies in the file learns that such a process has ended.
 pub trait Watcher: Send + Sync {
     /// Is called by the thread that drops the last clone. It must not block.
     fn dropped(&self, name: Name, instance: u64);
+
+    /// Is called after a process has ended that a back-end of this process had sent the descriptor to, by the thread
+    /// that learns of it. It must not block, and neither this nor the drop of the watcher may run code of the user.
+    /// Nothing may depend on it: other processes that have the descriptor die without this call.
+    fn receiver_ended(&self) {}
 }
 
 impl Handle {
@@ -118,6 +123,12 @@ impl Handle {
             watchers.retain(|known| known.strong_count() > 0);
             watchers.push(watcher);
         }
+    }
+
+    /// Tells the watchers that a process to which the descriptor was sent has ended.
+    pub fn receiver_ended(&self) {
+        let watchers: Vec<_> = self.0.watchers.lock().iter().filter_map(Weak::upgrade).collect();
+        watchers.iter().for_each(|watcher| watcher.receiver_ended());
     }
 }
 

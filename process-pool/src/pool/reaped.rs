@@ -2,6 +2,8 @@
 
 use std::{process::ExitStatus, time::Instant};
 
+use executor_core::codec::handles::Name;
+
 use super::{
     Deferred, Phase, State,
     completion::Completion,
@@ -43,6 +45,8 @@ pub(crate) struct DeathRecord {
     pub(crate) was_useless: bool,
     /// Whether the pool was being terminated.
     pub(crate) was_terminated: bool,
+    /// The handles whose descriptors it had been sent.
+    pub(crate) handles: Vec<Name>,
 }
 
 impl State {
@@ -76,6 +80,7 @@ impl State {
             stderr_tail: ended.stderr_tail,
             out_of_memory: ended.out_of_memory,
         };
+        let handles = worker.handle_names();
         let (lost, verdict) = worker.into_lost();
         let completions = self.decide_lost(lost, verdict.as_ref(), &death, !was_terminated);
         self.counters.count_all(&completions);
@@ -86,7 +91,7 @@ impl State {
             deferred.trace.of_worker(|| trace::Event::died(&death));
         }
         deferred.complete(completions, &death.worker);
-        Some((DeathRecord { death, was_ready, was_useless, was_terminated }, deferred))
+        Some((DeathRecord { death, was_ready, was_useless, was_terminated, handles }, deferred))
     }
 
     /// Decides the fate of each task that a dead worker had: it fails, or it is queued again.

@@ -2,7 +2,10 @@
 
 use std::{process::ExitStatus, time::Instant};
 
-use executor_core::Error;
+use executor_core::{
+    Error,
+    codec::handles::{self, Name},
+};
 
 use super::{
     Supervisor,
@@ -59,6 +62,7 @@ impl Supervisor {
             process.ending.set(record.death.status);
         }
         self.pool.perform(deferred);
+        tell_of_end(&record.handles);
         let life = life_of(&record, dying.was_starting, declined.is_some());
         Some(Reaped { death: record.death, life, declined })
     }
@@ -116,6 +120,14 @@ impl Supervisor {
     fn reap_process(&self, dying: &Dying) -> Option<ExitStatus> {
         let status = dying.process.reap();
         if status.is_none() && self.process.is_some() { dying.process.status_after_reaping() } else { status }
+    }
+}
+
+/// Tells the objects whose descriptors a worker had that its process is gone, so that threads which wait for what the
+/// process held go on immediately.
+fn tell_of_end(handles: &[Name]) {
+    for handle in handles.iter().filter_map(|name| handles::find(*name)) {
+        handle.receiver_ended();
     }
 }
 

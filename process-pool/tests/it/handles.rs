@@ -8,7 +8,7 @@ use std::{
         unix::{fs::FileExt, net::UnixStream},
     },
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
 };
@@ -436,4 +436,39 @@ fn handles_and_killed_workers_in_any_order() {
         });
     }
     on_both(run);
+}
+
+/// Counts the ends of processes that had a handle.
+#[derive(Default)]
+struct Ends(AtomicUsize);
+
+impl handles::Watcher for Ends {
+    fn dropped(&self, _: handles::Name, _: u64) {}
+
+    fn receiver_ended(&self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+#[test]
+fn the_watchers_of_a_handle_learn_of_the_end_of_each_worker_that_had_it() {
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        let (handle, other) = (nothing(), nothing());
+        let (ends, others) = (Arc::new(Ends::default()), Arc::new(Ends::default()));
+        let watcher = Arc::downgrade(&ends);
+        handle.watch(watcher);
+        let watcher = Arc::downgrade(&others);
+        other.watch(watcher);
+        for death in 1..=3 {
+            let pid = pool.submit(|_: Handle| std::process::id(), handle.clone()).expect("submitted");
+            kill(get(&pid).expect("a process"), libc::SIGKILL);
+            wait_until("the watcher to learn of the end", || ends.0.load(SeqCst) == death);
+        }
+        assert_eq!(others.0.load(SeqCst), 0, "no worker had the other");
+        let back = pool.submit(|handle: Handle| handle, handle.clone()).expect("submitted");
+        get(&back).expect("it comes back");
+        drop(pool);
+        assert_eq!(ends.0.load(SeqCst), 4, "the end of a pool is an end of its workers");
+    });
 }

@@ -102,6 +102,11 @@ impl OwnedLock {
         }
     }
 
+    /// Does what [`Kind::on_death`](crate::object::Kind::on_death) says.
+    pub(crate) fn on_death(self, object: &Object) {
+        self.word(object).end_dead_possession();
+    }
+
     /// Returns `true` if a living process holds the lock.
     pub(crate) fn is_held(self, object: &Object) -> bool {
         self.word(object).is_held()

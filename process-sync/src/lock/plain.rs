@@ -7,7 +7,13 @@ use executor_core::{Error, deadline};
 use super::{owned::OwnedLock, word::OnDeath};
 use crate::object::{Kind, Object, STATE, impl_handle};
 
-static KIND: Kind = Kind { name: "lock", file: c"concurrent-futures-lock", length: 4096, is_mapped_whole: false };
+static KIND: Kind = Kind {
+    name: "lock",
+    file: c"concurrent-futures-lock",
+    length: 4096,
+    is_mapped_whole: false,
+    on_death: |object| WORD.on_death(object),
+};
 
 const WORD: OwnedLock = OwnedLock::at(STATE);
 
@@ -148,5 +154,35 @@ impl Drop for Guard<'_> {
 impl fmt::Debug for Guard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use executor_core::{ErrorKind, codec::handles};
+
+    use super::*;
+    use crate::roster::Member;
+
+    #[test]
+    fn the_news_of_a_death_abandons_the_lock_of_the_dead_and_no_other() {
+        let lock = Lock::new().expect("a lock");
+        let word = lock.object.memory.half_word(STATE);
+        let file = handles::find(lock.object.file().name()).expect("it lives");
+        file.receiver_ended();
+        assert_eq!(word.load(Relaxed), 0);
+        let guard = lock.lock().expect("free");
+        file.receiver_ended();
+        assert!(lock.is_locked() && lock.try_lock().expect("held").is_none());
+        drop(guard);
+        // A number that no process has.
+        word.store(Member::home().expect("a home").number() + 1_000_000, Relaxed);
+        assert!(lock.try_lock().expect("it asks for no death").is_none());
+        file.receiver_ended();
+        assert_eq!(lock.try_lock().expect_err("a process died with it").kind(), ErrorKind::Abandoned);
+        drop(lock.recover());
+        drop(lock.lock().expect("healthy"));
     }
 }

@@ -15,8 +15,13 @@ use crate::{
     object::{Kind, Object, STATE, impl_handle},
 };
 
-static KIND: Kind =
-    Kind { name: "reentrant lock", file: c"concurrent-futures-rlock", length: 4096, is_mapped_whole: false };
+static KIND: Kind = Kind {
+    name: "reentrant lock",
+    file: c"concurrent-futures-rlock",
+    length: 4096,
+    is_mapped_whole: false,
+    on_death: |object| WORD.on_death(object),
+};
 
 const WORD: OwnedLock = OwnedLock::at(STATE);
 /// How often the holder has the lock. Only the holder reads and writes it.

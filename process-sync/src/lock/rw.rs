@@ -20,8 +20,13 @@ use crate::{
     waiting::{Attempt, Sleep, wait_until},
 };
 
-static KIND: Kind =
-    Kind { name: "reader-writer lock", file: c"concurrent-futures-rwlock", length: 12288, is_mapped_whole: false };
+static KIND: Kind = Kind {
+    name: "reader-writer lock",
+    file: c"concurrent-futures-rwlock",
+    length: 12288,
+    is_mapped_whole: false,
+    on_death: |object| LEDGER.on_death(object, &[EVENTS]),
+};
 
 /// The readers, and these words.
 const LEDGER: Ledger<6> = Ledger::at(STATE);

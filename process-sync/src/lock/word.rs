@@ -248,6 +248,20 @@ impl<'a> LockWord<'a> {
         }
     }
 
+    /// Abandons the lock if its holder has died, and wakes the threads that wait for it. A thread that takes over finds
+    /// it as if it had found the dead holder itself.
+    #[cold]
+    pub(crate) fn end_dead_possession(&self) {
+        let seen = self.word().load(Relaxed);
+        let holder = seen & HOLDER;
+        if holder != 0 && !self.member.is_alive(holder) {
+            // If another thread was faster, the word has changed.
+            let _ = self.end_possession(seen, OnDeath::Abandon);
+        }
+        // A wake-up may have died with its receiver.
+        self.memory.wake(self.at, u32::MAX);
+    }
+
     /// Releases the lock, which the calling thread holds.
     #[inline]
     pub(crate) fn release(&self) {

@@ -114,6 +114,11 @@ impl<S: Pod> Monitor<S> {
         entered
     }
 
+    /// Ends the possession of a process that has died, and wakes the threads that wait to enter.
+    pub(crate) fn on_death(self, memory: &SharedMemory, member: &Member) {
+        self.lock(memory, member).end_dead_possession();
+    }
+
     #[inline(always)]
     fn entered<'a>(self, memory: &'a SharedMemory, member: &'a Member) -> Entered<'a, S> {
         // ORDERING: only the holder of the lock writes the version, and the lock orders the holders.
@@ -128,6 +133,12 @@ impl<S: Pod> Monitor<S> {
         let mut state = S::zeroed();
         self.look_at(memory, member, 0, bytemuck::bytes_of_mut(&mut state));
         state
+    }
+
+    /// Returns the state as it was at one instant, if no other thread is changing it.
+    pub(crate) fn look_without_lock(self, memory: &SharedMemory) -> Option<S> {
+        let mut state = S::zeroed();
+        self.look_once(memory, 0, bytemuck::bytes_of_mut(&mut state)).then_some(state)
     }
 
     /// Reads the bytes after the state, as [`look`](Monitor::look) reads the state.

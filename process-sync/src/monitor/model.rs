@@ -172,6 +172,39 @@ fn a_death_with_a_lock_is_seen_by_all_until_one_of_two_recoverers_takes_over() {
     });
 }
 
+#[test]
+fn a_third_that_ends_the_possession_of_the_dead_is_in_nobodys_way() {
+    explore(2, || {
+        let memory = memory();
+        let dying = thread::spawn({
+            let memory = memory.clone();
+            move || {
+                let member = memory.member(2);
+                let mut entered = MONITOR.enter(&memory, &member);
+                let [left, right] = entered.state;
+                entered.state = [left + 10, right + 10];
+                entered.commit();
+                // It dies with the lock.
+                std::mem::forget(entered);
+                member.die();
+            }
+        });
+        let third = thread::spawn({
+            let memory = memory.clone();
+            move || {
+                let member = memory.member(3);
+                MONITOR.on_death(&memory, &member);
+            }
+        });
+        let member = memory.member(1);
+        increment(&memory, &member);
+        dying.join().unwrap();
+        third.join().unwrap();
+        increment(&memory, &member);
+        assert_eq!(MONITOR.look(&memory, &member), [12; 2]);
+    });
+}
+
 /// A count of items behind a monitor, and threads that wait for one.
 fn put(memory: &SharedMemory, member: &Member) {
     increment(memory, member);

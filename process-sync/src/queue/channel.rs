@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     lane::{Lane, MOST_HANDLES},
     ring::{Ring, Rings, exponent_for, file_length},
-    state::{Bounds, Fill, GETTERS, JOINERS, LENGTH, PUTTERS, State},
+    state::{self, Bounds, Fill, GETTERS, JOINERS, LENGTH, PUTTERS, State},
 };
 use crate::{
     errors,
@@ -31,10 +31,20 @@ use crate::{
     waiting::{Attempt, Sleep, wait_until},
 };
 
-pub(super) static KIND: Kind =
-    Kind { name: "queue", file: c"concurrent-futures-queue", length: LENGTH, is_mapped_whole: false };
-pub(super) static JOINABLE_KIND: Kind =
-    Kind { name: "joinable queue", file: c"concurrent-futures-queue", length: LENGTH, is_mapped_whole: false };
+pub(super) static KIND: Kind = Kind {
+    name: "queue",
+    file: c"concurrent-futures-queue",
+    length: LENGTH,
+    is_mapped_whole: false,
+    on_death: state::on_death,
+};
+pub(super) static JOINABLE_KIND: Kind = Kind {
+    name: "joinable queue",
+    file: c"concurrent-futures-queue",
+    length: LENGTH,
+    is_mapped_whole: false,
+    on_death: state::on_death,
+};
 
 /// Each item begins with its length. The highest bit says that handles belong to it.
 const HEADER: u64 = 8;

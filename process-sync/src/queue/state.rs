@@ -38,6 +38,11 @@ const CLOSED: u64 = 1 << 63;
 const UNFINISHED: usize = 6;
 const LOST: usize = 7;
 
+/// Does what [`Kind::on_death`](crate::object::Kind::on_death) says.
+pub(super) fn on_death(object: &Object) {
+    LEDGER.on_death(object, &[GETTERS, PUTTERS, JOINERS]);
+}
+
 /// The bounds, which the maker of the queue has chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {

@@ -16,7 +16,7 @@ use bytemuck::{Pod, cast_slice};
 use executor_core::{Error, codec};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::ownership::{Layout, Local, MOST_CHUNKS, NO_TICKET, Owned};
+use super::ownership::{self, Layout, Local, MOST_CHUNKS, NO_TICKET, Owned};
 use crate::{
     errors,
     memory::SharedMemory,
@@ -29,6 +29,7 @@ static KIND: Kind = Kind {
     file: c"concurrent-futures-chunks",
     length: Layout::LEAST,
     is_mapped_whole: true,
+    on_death: ownership::on_death,
 };
 
 /// Numbers, or other plain values, that tasks change in place, each task its own chunk.

@@ -58,6 +58,11 @@ const WORDS: usize = COUNT + 64;
 
 const PAGE: usize = 4096;
 
+/// Does what [`Kind::on_death`](crate::object::Kind::on_death) says. No thread waits for a chunk.
+pub(super) fn on_death(object: &Object) {
+    LEDGER.on_death(object, &[]);
+}
+
 /// Where the elements are. It is computed once, because the memory may say something else later.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {

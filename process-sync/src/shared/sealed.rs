@@ -17,7 +17,13 @@ use crate::{
     sys::{self, File},
 };
 
-static KIND: Kind = Kind { name: "shared value", file: c"concurrent-futures-shared", length: 0, is_mapped_whole: true };
+static KIND: Kind = Kind {
+    name: "shared value",
+    file: c"concurrent-futures-shared",
+    length: 0,
+    is_mapped_whole: true,
+    on_death: |_| {},
+};
 
 /// A value that many tasks read, such as a table or a model.
 ///

@@ -17,7 +17,13 @@ use crate::{
     sys::{Draft, File, Sealed},
 };
 
-static KIND: Kind = Kind { name: "shared slice", file: c"concurrent-futures-slice", length: 0, is_mapped_whole: true };
+static KIND: Kind = Kind {
+    name: "shared slice",
+    file: c"concurrent-futures-slice",
+    length: 0,
+    is_mapped_whole: true,
+    on_death: |_| {},
+};
 
 /// Numbers, or other plain values, that many tasks read.
 ///

@@ -95,6 +95,11 @@ impl Carried {
         frames
     }
 
+    /// Returns the names that the worker knows.
+    pub(super) fn names(&self) -> Vec<Name> {
+        self.known.keys().copied().collect()
+    }
+
     /// Notes that the worker could not receive these. Returns `false` if it was not sent as many messages.
     #[must_use]
     pub(super) fn lose(&mut self, names: &[Name]) -> bool {

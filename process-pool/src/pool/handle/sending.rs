@@ -41,6 +41,11 @@ impl WorkerHandle {
         self.carried.forget(name, instance)
     }
 
+    /// Returns the names of the handles whose descriptors it was sent.
+    pub(crate) fn handle_names(&self) -> Vec<Name> {
+        self.carried.names()
+    }
+
     /// Tells the worker which handles to forget, if there are any and the link is free. Returns `true` if it must be
     /// told later.
     pub(crate) fn send_forgets(&mut self) -> bool {
