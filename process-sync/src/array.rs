@@ -83,6 +83,12 @@ impl<T: Pod> Array<T> {
         Ok(Array::with(object))
     }
 
+    /// Opens it as another process does.
+    #[cfg(fuzzing)]
+    pub(crate) fn reopened(&self) -> Option<Array<T>> {
+        self.object.reopened().ok().map(Array::with)
+    }
+
     fn with(object: Arc<Object>) -> Array<T> {
         // The count of the memory may be anything; the mapping has what it has.
         let mapped = (object.memory.length() - ELEMENTS.min(object.memory.length())).checked_div(size_of::<T>());

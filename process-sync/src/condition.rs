@@ -133,7 +133,7 @@ impl Condition {
         self.notify(MOST);
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn object(&self) -> &Object {
         &self.object
     }

@@ -93,6 +93,9 @@ mod errors;
 mod event;
 #[cfg(all(test, target_os = "linux", not(loom)))]
 mod faults;
+#[cfg(all(fuzzing, target_os = "linux"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(all(test, target_os = "linux", not(loom)))]
 mod hostile;
 #[cfg(not(loom))]

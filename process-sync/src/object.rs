@@ -141,6 +141,14 @@ impl Object {
         &self.file
     }
 
+    /// Opens the object as another process does, which believes nothing that this one knows.
+    #[cfg(fuzzing)]
+    pub(crate) fn reopened(&self) -> Result<Arc<Object>, Error> {
+        use std::os::fd::AsFd;
+        let copy = self.file.as_fd().try_clone_to_owned().expect("a descriptor");
+        Object::open(self.kind, self.content, Parts { roster: self.member.socket(), file: File::new(copy) })
+    }
+
     /// Returns what travels.
     pub(crate) fn parts(&self) -> Parts {
         Parts { roster: self.member.socket(), file: self.file.clone() }
@@ -296,7 +304,7 @@ macro_rules! impl_handle {
             }
         }
 
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         impl$(<$value: $bound>)? $type$(<$value>)? {
             #[allow(dead_code, reason = "the tests of wild writes do not attack every type")]
             pub(crate) fn object(&self) -> &crate::object::Object {

@@ -123,6 +123,15 @@ impl Channel {
         Ok(Channel { object, is_joinable })
     }
 
+    /// Opens the queue as another process does.
+    #[cfg(fuzzing)]
+    pub(super) fn reopened(&self) -> Option<Channel> {
+        let object = self.object.reopened().ok()?;
+        let bounds = Bounds::of(&object);
+        object.local(|| Local { lane: self.local().lane.clone(), rings: Rings::new(), bounds });
+        Some(Channel { object, is_joinable: self.is_joinable })
+    }
+
     #[inline]
     fn local(&self) -> &Local {
         self.object.local(|| unreachable!("it is made with the channel"))

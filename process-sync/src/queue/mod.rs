@@ -175,7 +175,13 @@ impl<T> Queue<T> {
         Queue { channel, value: PhantomData }
     }
 
-    #[cfg(test)]
+    /// Opens the queue as another process does.
+    #[cfg(fuzzing)]
+    pub(crate) fn reopened(&self) -> Option<Queue<T>> {
+        self.channel.reopened().map(Queue::with)
+    }
+
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn object(&self) -> &crate::object::Object {
         &self.channel.object
     }

@@ -98,6 +98,12 @@ impl<T: Pod> SharedMut<T> {
         Ok(SharedMut::with(object))
     }
 
+    /// Opens it as another process does.
+    #[cfg(fuzzing)]
+    pub(crate) fn reopened(&self) -> Option<SharedMut<T>> {
+        self.object.reopened().ok().map(SharedMut::with)
+    }
+
     fn with(object: Arc<Object>) -> SharedMut<T> {
         SharedMut { object, element: PhantomData }
     }

@@ -1,0 +1,7 @@
+//! Locks and what is made of them, whose memory another process overwrites.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use process_sync::fuzzing;
+
+fuzz_target!(|bytes: &[u8]| fuzzing::locks(bytes));

@@ -1,0 +1,7 @@
+//! Messages of a process that sends anything.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use process_sync::fuzzing;
+
+fuzz_target!(|bytes: &[u8]| fuzzing::message(bytes));
