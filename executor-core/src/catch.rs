@@ -2,7 +2,8 @@
 //!
 //! `catch_unwind` returns only the payload; only the panic hook receives the location and the backtrace. So the first
 //! task of the program chains a hook that records both if the thread is inside a catch. Inside a task that hook is
-//! silent, because the future delivers the panic. Everywhere else it calls the previous hook, so no panic is lost.
+//! silent, because the future delivers the panic, or prints it if it is dropped unread (`unread.rs`). Everywhere else
+//! the hook calls the previous one, so no panic is lost.
 //!
 //! When the hook runs, it is not known whether the panic will reach the catch of the task. Three other things may
 //! happen:
@@ -182,8 +183,9 @@ fn describe(payload: Box<dyn Any + Send>, record: Option<Box<Record>>) -> Panic 
         report_one(found);
     }
     contain(|| dispose(payload));
+    let printed = delivered.as_ref().is_some_and(|found| found.reported);
     let (location, backtrace) = delivered.map_or((None, None), |found| (found.location, found.backtrace));
-    Panic::new(message, location, backtrace, worker_name().to_string())
+    Panic::new(message, location, backtrace, worker_name().to_string()).silent(printed)
 }
 
 /// The message of a payload that is not text.

@@ -58,12 +58,15 @@ mod options;
 mod payload;
 mod promise;
 mod running;
+#[doc(hidden)]
+pub mod scoped;
 mod shared;
 mod signal;
 pub mod spin;
 mod stack;
 mod sync;
 pub mod task;
+mod unread;
 mod unwind;
 mod wait;
 mod waiting;

@@ -8,6 +8,9 @@ use super::escape;
 
 /// The panic of a task. It has the same content on every back-end. See [`Error::panic`](crate::Error::panic).
 ///
+/// A panic of a task is not printed, because its future returns it as an error. If all handles of the task are dropped
+/// and none has returned it, it is printed to the standard error then.
+///
 /// ```
 /// # use executor_core::{Executor, InlineExecutor};
 /// let future = InlineExecutor::new().submit(|n: u64| -> u64 { panic!("no {n}") }, 5)?;
@@ -23,6 +26,10 @@ pub struct Panic {
     location: Option<Box<str>>,
     backtrace: Option<Box<str>>,
     worker: Box<str>,
+    /// Whether a future that is dropped unread must not print the panic: the hook of the program has printed it, or a
+    /// scope raises it. This is not known of another process.
+    #[serde(skip)]
+    silent: bool,
 }
 
 impl Panic {
@@ -32,7 +39,18 @@ impl Panic {
             location: location.map(Into::into),
             backtrace: backtrace.map(Into::into),
             worker: worker.into(),
+            silent: false,
         }
+    }
+
+    /// Sets whether a future that is dropped unread must not print the panic.
+    pub(crate) fn silent(mut self, silent: bool) -> Panic {
+        self.silent = silent;
+        self
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Returns the unmodified text of the panic, or a note that the payload is not text. `Display` and the message of

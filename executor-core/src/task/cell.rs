@@ -27,8 +27,10 @@ use crate::{
     Error, TaskOptions, catch,
     codec::{Bytes, handles::Handles},
     fork,
+    function::outcome,
     host::HostId,
     sync::{AtomicU32, AtomicU64, UnsafeCell},
+    unread,
 };
 
 /// The part of a task that does not depend on its types.
@@ -83,6 +85,20 @@ impl<T> Output<T> {
         match result {
             Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
             Err(error) => (Output::Error(error), End::Failed),
+        }
+    }
+
+    /// Prints the panic in an error that no one has read.
+    #[cold]
+    fn report_unread(&self) {
+        let packed = match self {
+            Output::Error(error) => return unread::report(error),
+            Output::Packed(reply) => reply,
+            Output::PackedWith(packed) => &packed.0,
+            Output::Empty | Output::Value(_) => return,
+        };
+        if let Err(error) = outcome::open(packed) {
+            unread::report(&error);
         }
     }
 }
@@ -180,10 +196,15 @@ impl<W: Work> Cell<W> {
                 let work = unsafe { ManuallyDrop::take(cell.work.get_mut()) };
                 catch::contain(|| drop(work));
             }
-            if let (Output::Value(value), false) = (cell.slot.output.get_mut(), state.is_taken()) {
-                // SAFETY: TAKEN is not set, so the value was never moved out, and the cell is not used again.
-                let value = unsafe { ManuallyDrop::take(value) };
-                catch::contain(|| drop(value));
+            match cell.slot.output.get_mut() {
+                Output::Value(value) if !state.is_taken() => {
+                    // SAFETY: TAKEN is not set, so the value was never moved out, and the cell is not used again.
+                    let value = unsafe { ManuallyDrop::take(value) };
+                    catch::contain(|| drop(value));
+                }
+                Output::Value(_) | Output::Empty => {}
+                failure if state.is_unread_failure() => failure.report_unread(),
+                Output::Error(_) | Output::Packed(_) | Output::PackedWith(_) => {}
             }
             // SAFETY: nothing uses the cell after this, and `_memory` is freed only afterwards.
             unsafe { ptr::drop_in_place(cell) };

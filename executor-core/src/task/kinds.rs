@@ -75,6 +75,32 @@ where
     }
 }
 
+/// A closure that borrows, for [`scoped`](crate::scoped). The task is named after `N`.
+pub(crate) struct Scoped<N, C> {
+    pub(crate) closure: C,
+    pub(crate) name: PhantomData<fn() -> N>,
+}
+
+impl<N, C: FnOnce() -> Result<(), Error> + Send> Work for Scoped<N, C> {
+    type Output = ();
+
+    fn name() -> &'static str {
+        std::any::type_name::<N>()
+    }
+
+    fn run(self) -> Result<(), Error> {
+        (self.closure)()
+    }
+
+    fn encode(self, _: &mut Vec<u8>) -> Result<Encoded, Error> {
+        Err(in_this_process_only(Self::name()))
+    }
+
+    fn unpack(_: Bytes) -> Result<(), Error> {
+        Err(in_this_process_only(Self::name()))
+    }
+}
+
 /// The work of a promise, which cannot be run.
 pub(crate) struct Promised<T>(pub(crate) PhantomData<fn() -> T>);
 

@@ -59,6 +59,9 @@ const TAKEN: u32 = 1 << 10;
 /// The value is only cloned from now on, never moved out.
 const SHARED: u32 = 1 << 11;
 
+/// The error was returned to a caller, so that the panic in it is not printed.
+const READ: u32 = 1 << 13;
+
 /// `schedule` may block while a bounded back-end is full. This never changes.
 const MAY_WAIT: u32 = 1 << 12;
 /// There are result callbacks. Once the task is done, the thread that runs them owns the output, and clears this flag
@@ -353,6 +356,12 @@ impl State {
         self.0.fetch_update(Acquire, Relaxed, take).map(|_| ()).map_err(Snapshot)
     }
 
+    /// Marks the error as returned to a caller.
+    pub(crate) fn mark_error_read(&self) {
+        // ORDERING: the count of references orders this before the last of them is dropped.
+        self.0.fetch_or(READ, Relaxed);
+    }
+
     /// Marks the value as shared: from now on it is cloned, never moved out.
     pub(crate) fn share_value(&self) {
         // ORDERING: the word itself decides between `share_value` and `take_value`.
@@ -471,9 +480,17 @@ impl Snapshot {
 
     /// Returns whether freeing a done task may drop a value of the user: its argument, or its result as a value of this
     /// process. An encoded result, an error and a value that was moved out are not such values.
+    ///
+    /// A failure that no one has read counts too, because it may be printed, which can block as user code can.
     #[inline]
     pub(crate) fn holds_user_values(self) -> bool {
-        self.has_work() || self.0 & (PACKED | FAILED | CANCELLED | TAKEN) == 0
+        self.has_work() || self.0 & (PACKED | FAILED | CANCELLED | TAKEN) == 0 || self.is_unread_failure()
+    }
+
+    /// Returns whether the task has failed, and its error was never returned to a caller.
+    #[inline]
+    pub(crate) fn is_unread_failure(self) -> bool {
+        self.0 & (FAILED | CANCELLED | READ) == FAILED
     }
 
     /// Returns the name of the state for users, in `Debug` and in messages.

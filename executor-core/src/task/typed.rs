@@ -130,7 +130,10 @@ impl<T: Send + 'static> Typed<T> {
     /// Returns the error of a task that has no value. A cancelled task has an empty slot.
     fn failure(&self, output: &Output<T>) -> Option<Error> {
         match output {
-            Output::Error(error) => Some(error.clone()),
+            Output::Error(error) => {
+                self.task.state.mark_error_read();
+                Some(error.clone())
+            }
             Output::Empty => Some(Error::cancelled(self.task.name())),
             Output::Value(_) | Output::Packed(_) | Output::PackedWith(_) => None,
         }

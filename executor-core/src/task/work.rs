@@ -4,7 +4,9 @@ use crate::{Error, codec::Bytes, function::Entry};
 
 /// The function and the arguments of a task. This process can run them, and may be able to encode them for another
 /// process.
-pub(crate) trait Work: Send + 'static {
+///
+/// It is not `'static`, because the work of a [scoped](crate::scoped) task borrows.
+pub(crate) trait Work: Send {
     type Output: Send + 'static;
 
     /// Returns the task's name if its options have none.

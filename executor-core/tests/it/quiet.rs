@@ -114,6 +114,15 @@ fn a_result_without_another_owner_is_left_to_another_thread() {
 }
 
 #[test]
+fn a_panic_that_no_one_has_read_is_left_to_another_thread() {
+    let (task, future) = Task::from_closure(TaskOptions::new(), || -> u32 { panic!("on purpose") });
+    let completed = task.run_quietly().expect("it ran");
+    drop(future);
+    // It prints the panic, which can block.
+    drop_on_another_thread(completed.wake_threads().expect("the panic"));
+}
+
+#[test]
 fn without_a_user_value_nothing_is_left_to_another_thread() {
     // The value was taken, was never decoded, does not exist after a panic, or is still owned by the future.
     let (task, future) = Task::from_closure(TaskOptions::new(), || 7);
@@ -128,8 +137,11 @@ fn without_a_user_value_nothing_is_left_to_another_thread() {
     let reply = written.reply();
     assert!(written.task.complete(reply).wake_threads().is_none());
 
-    let (task, _) = Task::from_closure(TaskOptions::new(), || -> u32 { panic!("on purpose") });
-    assert!(task.run_quietly().expect("it ran").wake_threads().is_none());
+    let (task, future) = Task::from_closure(TaskOptions::new(), || -> u32 { panic!("on purpose") });
+    let completed = task.run_quietly().expect("it ran");
+    assert!(future.exception(None).expect("it is done").is_some());
+    drop(future);
+    assert!(completed.wake_threads().is_none());
 
     let (task, future) = Task::from_closure(TaskOptions::new(), || Dropped(7));
     let completed = task.run_quietly().expect("it ran");
