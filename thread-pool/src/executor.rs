@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions};
 
-use crate::{Scope, pool::Pool, scope};
+use crate::{
+    Scope,
+    pool::Pool,
+    scope::{self, Target},
+};
 
 /// Runs tasks on threads of this process.
 ///
@@ -255,7 +259,9 @@ impl ThreadPoolExecutor {
     ///
     /// # Panics
     ///
-    /// Panics if the closure panics. A panic of a scoped task is not passed on; it is the error in the task's handle.
+    /// Panics if the closure panics. A panic of a scoped task is the error in the task's handle. If no one has read it
+    /// there, this panics with its text, after all tasks have ended. Of several unread panics it raises the first one,
+    /// and prints the others.
     ///
     /// ```
     /// # use thread_pool::ThreadPoolExecutor;
@@ -282,11 +288,12 @@ impl ThreadPoolExecutor {
     /// });
     /// # Ok::<(), executor_core::Error>(())
     /// ```
+    #[track_caller]
     pub fn scope<'env, F, T>(&self, body: F) -> T
     where
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
     {
-        scope::scope(&self.pool, body)
+        scope::scope(&Target::Pool(self.pool.clone()), body)
     }
 }
 

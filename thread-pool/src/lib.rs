@@ -57,6 +57,7 @@ mod executor;
 mod exit_gate;
 mod fairness;
 mod fresh_stack;
+mod idle_waiters;
 mod initializer;
 mod local;
 mod phase;

@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use crate::{
     exit_gate::ExitGate,
     fresh_stack::FreshStack,
+    idle_waiters::IdleWaiters,
     initializer::Initializer,
     local,
     phase::{self, Before, Phase},
@@ -35,7 +36,6 @@ use crate::{
     stale::StaleCount,
     threads::Threads,
 };
-use idle::IdleWaiters;
 use stage::{Stage, StageCell};
 
 /// The shared part of a pool.
@@ -207,17 +207,9 @@ impl Pool {
         Ok(())
     }
 
-    fn release_bound(&self, task: TaskId) {
-        if let Some(bound) = &self.bound {
-            bound.release(task);
-        }
-    }
-}
-
-/// A handle that outlives the executor is the pool itself. It does not keep the workers, which leave when the pool is
-/// closed.
-impl Backend for Pool {
-    fn schedule(&self, task: Task) -> Result<(), Error> {
+    /// Accepts a task. `push_locally` puts a task of priority 0 into a queue of the calling worker, or returns it.
+    #[inline]
+    fn accept(&self, task: Task, push_locally: impl FnOnce(HostId, Task) -> Result<(), Task>) -> Result<(), Error> {
         self.generation.check()?;
         if self.sleep.is_closed() {
             return Err(self.refusal());
@@ -227,9 +219,9 @@ impl Backend for Pool {
         self.acquire_bound(&task)?;
         let id = task.id();
         let task = match task.priority() {
-            0 => match local::push(self.host(), task) {
+            0 => match push_locally(self.host(), task) {
                 Ok(()) => {
-                    // The calling thread is a worker, which polls its own queue before it leaves.
+                    // The calling thread is a worker, which polls its own queues before it leaves.
                     let _ = self.sleep.after_push();
                     return Ok(());
                 }
@@ -242,6 +234,25 @@ impl Backend for Pool {
             AfterPush::Open => Ok(()),
             AfterPush::Closed => self.after_push_to_closed(id),
         }
+    }
+
+    /// Accepts a scoped task.
+    pub(crate) fn schedule_scoped(&self, task: Task) -> Result<(), Error> {
+        self.accept(task, local::push)
+    }
+
+    fn release_bound(&self, task: TaskId) {
+        if let Some(bound) = &self.bound {
+            bound.release(task);
+        }
+    }
+}
+
+/// A handle that outlives the executor is the pool itself. It does not keep the workers, which leave when the pool is
+/// closed.
+impl Backend for Pool {
+    fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.accept(task, local::push)
     }
 
     fn close(&self, mode: Shutdown) {

@@ -1,5 +1,6 @@
 //! The executor over a rayon pool.
 
+mod handle;
 mod progress;
 mod shared;
 mod target_pool;
@@ -13,11 +14,17 @@ use std::{
     time::Duration,
 };
 
-use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions, deadline, task};
+use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions};
 
-use progress::Closing;
+pub(crate) use handle::Handle;
+
 use shared::Shared;
 use target_pool::{GlobalPool, TargetPool};
+
+use crate::{
+    Scope,
+    scope::{self, Target},
+};
 
 /// Runs tasks on an existing rayon pool, alongside the other jobs of that pool.
 ///
@@ -66,9 +73,6 @@ pub struct RayonExecutor {
     handle: Handle,
 }
 
-/// The executor, except that its drop does not drain. A handle that outlives the executor is one of these.
-struct Handle(Arc<Shared>);
-
 impl RayonExecutor {
     /// Makes an executor over this pool. The pool is kept alive until the executor and its tasks are dropped.
     pub fn new(pool: Arc<rayon::ThreadPool>) -> RayonExecutor {
@@ -102,7 +106,7 @@ impl RayonExecutor {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // ORDERING: the numbers only have to be different.
         let name = format!("RayonExecutor-{}", NEXT.fetch_add(1, Relaxed));
-        RayonExecutor { handle: Handle(Shared::new(name, pool)) }
+        RayonExecutor { handle: Handle::new(Shared::new(name, pool)) }
     }
 
     /// Runs a closure, which may capture values.
@@ -141,62 +145,39 @@ impl RayonExecutor {
         self.schedule(task)?;
         Ok(future)
     }
-}
 
-impl Backend for Handle {
-    fn schedule(&self, task: Task) -> Result<(), Error> {
-        let shared = &self.0;
-        shared.generation.check()?;
-        if !shared.progress.try_begin() {
-            return Err(Error::shut_down(&shared.name));
-        }
-        let route = match shared.pool.route(&shared.name) {
-            Ok(route) => route,
-            Err(error) => {
-                shared.progress.finish();
-                return Err(error);
-            }
-        };
-        task.attach(shared.host());
-        shared.queues.push(task);
-        let job = shared.clone();
-        route.spawn(move || job.run_one());
-        Ok(())
-    }
-
-    fn close(&self, mode: Shutdown) {
-        let shared = &self.0;
-        if shared.generation.check().is_err() {
-            return;
-        }
-        match mode {
-            Shutdown::Drain => shared.progress.close(Closing::Draining),
-            Shutdown::CancelPending => shared.progress.close(Closing::Cancelling),
-            Shutdown::Terminate { .. } => {
-                // ORDERING: the flag publishes nothing but itself.
-                shared.stop_all.store(true, Relaxed);
-                shared.progress.close(Closing::Cancelling);
-            }
-        }
-        if !shared.progress.runs_tasks() {
-            shared.withdraw_all();
-        }
-    }
-
-    fn join(&self, timeout: Option<Duration>) -> bool {
-        let shared = &self.0;
-        if shared.generation.check().is_err()
-            || task::worker_host() == shared.host()
-            || shared.pool.has_current_thread()
-        {
-            return false;
-        }
-        // A time-out that is too long for an `Instant` counts as none.
-        shared.progress.wait(deadline::after(timeout))
-    }
-
-    fn max_workers(&self) -> usize {
-        self.0.pool.len()
+    /// Runs closures that borrow from the caller, as [`ThreadPoolExecutor::scope`](crate::ThreadPoolExecutor::scope)
+    /// does. All tasks that the scope has spawned have ended when this returns.
+    ///
+    /// A task of this executor may call this: it runs tasks of the scope that have not started inline. If it is nested
+    /// too deep for the stack, tasks that cannot run fail with
+    /// [`InvalidState`](executor_core::ErrorKind::InvalidState). A thread of the rayon pool that runs another job must
+    /// not call this, because the tasks may need that thread.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the closure panics, or if a scoped task panics and no one has read its panic.
+    ///
+    /// ```
+    /// use thread_pool::RayonExecutor;
+    ///
+    /// let executor = RayonExecutor::global();
+    /// let numbers = vec![1, 2, 3, 4, 5];
+    /// let sum = executor.scope(|scope| {
+    ///     let (left, right) = numbers.split_at(2);
+    ///     let left = scope.spawn(|| left.iter().sum::<i32>());
+    ///     let right = scope.spawn(|| right.iter().sum::<i32>());
+    ///     Ok(left.result(None)? + right.result(None)?)
+    /// });
+    /// assert_eq!(sum?, 15);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn scope<'env, F, T>(&self, body: F) -> T
+    where
+        F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
+    {
+        scope::scope(&Target::Rayon(self.handle.clone()), body)
     }
 }
 
@@ -218,29 +199,29 @@ impl Backend for RayonExecutor {
     }
 
     fn handle(&self) -> Option<Arc<dyn Backend>> {
-        Some(Arc::new(Handle(self.handle.0.clone())))
+        Some(Arc::new(self.handle.clone()))
     }
 }
 
 impl Drop for RayonExecutor {
     fn drop(&mut self) {
-        if self.handle.0.generation.check().is_err() {
+        if self.handle.is_forked_copy() {
             // A thread of the parent may have held any lock at the fork, so the copy is leaked.
-            std::mem::forget(self.handle.0.clone());
+            std::mem::forget(self.handle.clone());
             return;
         }
         self.close(Shutdown::Drain);
         self.join(None);
-        self.handle.0.pool.release();
+        self.handle.release();
     }
 }
 
 impl fmt::Debug for RayonExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RayonExecutor")
-            .field("name", &self.handle.0.name)
+            .field("name", &self.handle.name())
             .field("workers", &self.max_workers())
-            .field("progress", &self.handle.0.progress)
+            .field("progress", self.handle.progress())
             .finish_non_exhaustive()
     }
 }

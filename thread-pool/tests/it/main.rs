@@ -20,5 +20,6 @@ mod stale;
 mod starvation;
 mod support;
 mod timed;
+mod unread;
 mod wait_idle;
 mod waiting;

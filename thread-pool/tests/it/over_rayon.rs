@@ -274,3 +274,30 @@ fn a_wait_that_is_nested_deeper_than_the_stack_is_an_error() {
         assert_eq!(executor.submit(|n: u64| n, 7).unwrap().result(HANGS).unwrap(), 7);
     });
 }
+
+#[test]
+fn scoped_tasks_borrow_on_a_rayon_pool() {
+    watched(|| {
+        let executor = RayonExecutor::new(rayon_pool(2));
+        let words = ["one".to_string(), "three".to_string()];
+        let lengths = executor.scope(|scope| {
+            words.each_ref().map(|word| scope.spawn(|| word.len())).map(|length| length.result(HANGS).unwrap())
+        });
+        assert_eq!(lengths, [3, 5]);
+
+        // A scope inside a task runs its tasks inline if no other thread does.
+        let single = Arc::new(RayonExecutor::new(rayon_pool(1)));
+        let inner = single.clone();
+        let total = single.spawn(move || {
+            let mut parts = [1, 2, 3];
+            inner.scope(|scope| parts.iter_mut().for_each(|part| drop(scope.spawn(move || *part *= 2))));
+            parts.iter().sum::<i32>()
+        });
+        assert_eq!(total.unwrap().result(HANGS).unwrap(), 12);
+
+        let raised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            executor.scope(|scope| drop(scope.spawn(|| panic!("on a rayon thread"))));
+        }));
+        assert!(raised.unwrap_err().downcast::<String>().unwrap().contains("on a rayon thread"));
+    });
+}

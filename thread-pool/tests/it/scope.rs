@@ -49,13 +49,54 @@ fn a_scope_waits_for_all_tasks_even_if_its_closure_panics() {
 fn a_panic_of_a_scoped_task_is_a_value() {
     let pool = ThreadPoolExecutor::new(1).unwrap();
     let text = String::from("borrowed");
-    let error = pool.scope(|scope| {
-        drop(scope.spawn(|| panic!("ignored: {text}")));
-        scope.spawn(|| panic!("returned: {text}")).result(HANGS).unwrap_err()
-    });
+    let error = pool.scope(|scope| scope.spawn(|| panic!("returned: {text}")).result(HANGS).unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Panicked);
     assert_eq!(error.panic().unwrap().message(), "returned: borrowed");
     assert!(error.to_string().contains("a_panic_of_a_scoped_task"), "{error}");
+}
+
+#[test]
+fn a_scope_raises_a_panic_that_no_one_has_read_after_all_tasks_have_ended() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let ran = AtomicUsize::new(0);
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            pool.scope(|scope| {
+                drop(scope.spawn(|| panic!("no one reads this")));
+                let read = scope.spawn(|| panic!("read"));
+                for _ in 0..10 {
+                    drop(scope.spawn(|| ran.fetch_add(1, SeqCst)));
+                }
+                assert_eq!(read.result(HANGS).unwrap_err().kind(), ErrorKind::Panicked);
+            })
+        }));
+        assert_eq!(ran.load(SeqCst), 10);
+        let text = panic.unwrap_err().downcast::<String>().unwrap();
+        assert!(text.contains("panicked: no one reads this (at ") && text.contains("scope.rs:"), "{text}");
+    });
+}
+
+#[test]
+fn a_panic_of_the_closure_is_raised_instead_of_one_of_a_task() {
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        pool.scope(|scope| {
+            drop(scope.spawn(|| panic!("the task")));
+            panic!("the closure");
+        })
+    }));
+    assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"the closure"));
+}
+
+#[test]
+fn a_task_without_a_reader_that_does_not_panic_is_not_raised() {
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    let blocker = Blocker::start(&pool);
+    pool.scope(|scope| {
+        let cancelled = scope.spawn(|| panic!("it never runs"));
+        assert!(cancelled.cancel());
+        blocker.open();
+    });
 }
 
 #[test]

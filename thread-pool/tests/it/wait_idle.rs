@@ -27,7 +27,9 @@ fn it_waits_for_queued_and_nested_tasks_and_their_callbacks() {
                         .spawn(move || {
                             let counted = ended.clone();
                             let nested = inner.spawn(|| ()).unwrap();
-                            nested.add_done_callback(move |_| drop(counted.fetch_add(1, SeqCst)));
+                            nested.add_done_callback(move |_| {
+                                counted.fetch_add(1, SeqCst);
+                            });
                             ended.fetch_add(1, SeqCst);
                         })
                         .unwrap();
