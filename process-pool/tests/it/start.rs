@@ -221,8 +221,9 @@ fn limit_files(files: u64) {
 
 #[test]
 fn a_pool_without_a_supervisor_is_an_error_and_leaves_nothing() {
-    // No process has so many free addresses in one piece.
-    let size = ((usize::MAX / 4 * 3) & !0xffff).to_string();
+    // No process has so many free addresses in one piece. With more than a quarter of all addresses, musl refuses the
+    // size itself, with an error that the harness of the tests does not survive. On 32 bits a quarter may be free.
+    let size = ((usize::MAX / 8).max(3 << 30) & !0xffff).to_string();
     programs::succeeds("has_no_threads", &[("RUST_MIN_STACK", &size)]);
 }
 
