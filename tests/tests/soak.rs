@@ -39,6 +39,7 @@ scenarios! {
     without_retries_a_death_costs_only_the_task_that_ran: "kills-without-retries",
     workers_that_crash_leave_no_resources_in_the_program: "crash-and-replace",
     workers_of_one_task_leave_no_resources_in_the_program: "one-task-per-worker",
+    processes_that_end_in_every_way_leave_no_resources_in_the_program: "processes",
     the_death_of_all_workers_costs_only_running_tasks: "all-killed",
     a_worker_may_die_while_it_receives_a_huge_argument: "killed-over-argument",
     a_worker_may_die_while_it_sends_a_huge_result: "killed-over-result",

@@ -27,9 +27,9 @@ use nursery::Started;
 /// A process that runs one function.
 ///
 /// It is this very program, started again, which calls the function instead of `main` and ends when the function
-/// returns. Statics have their initial values there, and a change that the function makes in memory stays there.
-/// Arguments and result travel as those of a [task](crate::ProcessPoolExecutor) do, shared objects and handles included.
-/// Python's counterpart is `multiprocessing.Process`.
+/// returns. Statics have their initial values there, and a change that the function makes in memory stays there. The
+/// arguments and the result travel as those of a [task](crate::ProcessPoolExecutor) do, with their shared objects and
+/// handles. Python's counterpart is `multiprocessing.Process`.
 ///
 /// ```
 /// use process_pool::{Process, current_process};

@@ -38,7 +38,11 @@ impl Supervisor {
         self.pool.open_reader(slot, reader);
         let mut deferred = Deferred::default();
         let mut state = self.pool.state.lock();
-        let id = state.attach(slot, process, outbox).id();
+        let worker = state.attach(slot, process, outbox);
+        if self.process.is_some() {
+            worker.set_leaves_by_itself();
+        }
+        let id = worker.id();
         state.open_channel(slot, io.channel().clone());
         match &self.initializer {
             Some(initializer) => {

@@ -1,7 +1,8 @@
 //! The worker process: it reads a request, runs it, and writes the outcome, until it is told to leave.
 //!
-//! It never leaves on its own. It ends when the parent tells it to, when a task ends it, or, through its [`lifeline`],
-//! when the parent is gone.
+//! The worker of a pool never leaves on its own. It ends when the parent tells it to, when a task ends it, or, through
+//! its [`lifeline`], when the parent is gone. A [`Process`](crate::Process) is a worker that leaves after its one task,
+//! with an exit code that shows how the task has ended.
 
 mod batch;
 mod boundary;

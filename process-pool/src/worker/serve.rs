@@ -203,6 +203,10 @@ impl Worker {
                     // An empty name stands for the function's own, which is the usual case.
                     let name = if name.is_empty() { Cow::Borrowed("") } else { String::from_utf8_lossy(&name) };
                     self.run_task(request, &name)?;
+                    if self.setup.role != Role::Worker {
+                        self.note_outcome();
+                        return Ok(Next::Leave);
+                    }
                 }
                 if request.sequence % REAP_EVERY == 0 {
                     self.reaper.reap();
@@ -267,9 +271,6 @@ impl Worker {
             let handles = handles::take_results();
             if !handles.is_empty() {
                 self.send_handles(&handles, sequence)?;
-            }
-            if self.setup.role != Role::Worker {
-                self.note_outcome();
             }
             self.send_reply(ReplyKind::Outcome, sequence)?;
             // The caller already has the outcome, so this delays nothing.

@@ -10,6 +10,7 @@ mod killer;
 mod kills;
 mod never_ready;
 mod options;
+mod processes;
 mod races;
 mod resources;
 mod stopped;
@@ -80,6 +81,8 @@ pub struct Scenario {
 }
 
 const PROCESSES: &[On] = &[On::Ring, On::Socket];
+/// A `Process` chooses its transport itself.
+const OWN: &[On] = &[On::Ring];
 const ALL: &[On] = &[On::Ring, On::Socket, On::Threads];
 
 /// All scenarios.
@@ -119,6 +122,15 @@ pub const SCENARIOS: &[Scenario] = &[
         long: 10_000,
         short: 150,
         run: turnover::one_task_per_worker,
+    },
+    Scenario {
+        name: "processes",
+        about: "processes of their own, one after the other, end in every way; the program keeps none of their resources",
+        on: OWN,
+        unit: Unit::Count("processes"),
+        long: 100_000,
+        short: 150,
+        run: processes::one_after_the_other,
     },
     Scenario {
         name: "all-killed",

@@ -78,6 +78,8 @@ pub(crate) struct WorkerHandle {
     traffic: Option<(Traffic, Instant)>,
     /// Whether the pool has told it to leave.
     was_told_to_leave: bool,
+    /// Whether it leaves after its first task without being told.
+    leaves_by_itself: bool,
     /// The depth: how many tasks it may have.
     depth: usize,
     /// When it was last given its first task, or completed one.
@@ -150,6 +152,7 @@ impl WorkerHandle {
             bytes_received: 0,
             traffic: None,
             was_told_to_leave: false,
+            leaves_by_itself: false,
             depth,
             progress: Instant::now(),
             was_idle: true,
@@ -187,8 +190,18 @@ impl WorkerHandle {
         self.has_replied
     }
 
+    /// Returns `true` if it left, or leaves, as it should.
     pub(crate) fn was_told_to_leave(&self) -> bool {
-        self.was_told_to_leave
+        self.was_told_to_leave || self.has_left_by_itself()
+    }
+
+    /// Notes that it leaves after its first task without being told.
+    pub(crate) fn set_leaves_by_itself(&mut self) {
+        self.leaves_by_itself = true;
+    }
+
+    fn has_left_by_itself(&self) -> bool {
+        self.leaves_by_itself && self.has_replied && self.in_flight.is_empty()
     }
 
     pub(crate) fn kill_reason(&self) -> Option<&'static str> {

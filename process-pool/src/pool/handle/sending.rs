@@ -70,6 +70,9 @@ impl WorkerHandle {
     pub(crate) fn retire(&mut self) {
         self.stage = Stage::Leaving;
         self.was_told_to_leave = true;
+        if self.has_left_by_itself() {
+            return;
+        }
         let mut head = Vec::new();
         Request::bare(RequestKind::Retire).write(&mut head);
         self.send_bare(head);
