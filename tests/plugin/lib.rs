@@ -4,7 +4,7 @@
 use std::{ffi::c_int, time::Duration};
 
 use executor_core::{ErrorKind, Executor};
-use process_pool::{ProcessPoolExecutor, Transport};
+use process_pool::{Process, ProcessPoolExecutor, Transport};
 use thread_pool::ThreadPoolExecutor;
 
 /// Tries to build pools, and prints the outcomes. Returns 0 if they are refused as they must be.
@@ -25,6 +25,13 @@ pub extern "C" fn builds_pools() -> c_int {
                 }
             }
         }
+    }
+    match Process::spawn(|n: u32| n + 1, 1) {
+        Ok(_) => {
+            println!("a process was spawned");
+            return 4;
+        }
+        Err(error) => println!("process refused: {:?}: {error}", error.kind()),
     }
     // A thread pool works, because it needs no other process.
     let sum =

@@ -24,7 +24,8 @@ fn output_of_refused(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().expect("starts");
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: {text}", output.status);
-    assert_eq!(text.matches("refused: Broken: a pool of processes cannot be built here").count(), 2, "{text}");
+    assert_eq!(text.matches("refused: Broken: a pool of processes cannot be built here").count(), 3, "{text}");
+    assert_eq!(text.matches("process refused: Broken: ").count(), 1, "{text}");
     assert!(text.contains("the dynamic library `") && text.contains("libplugin.so`"), "{text}");
     assert!(text.contains("threads: Ok(2)"), "{text}");
     text

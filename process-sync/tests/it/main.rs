@@ -11,6 +11,7 @@ mod locks;
 mod memory;
 mod pipe;
 mod pool;
+mod processes;
 mod queue;
 mod semaphore;
 mod shared;
