@@ -25,8 +25,8 @@
 //! # For authors of back-ends
 //!
 //! A back-end implements [`Backend`], and receives [`Task`]s. [`host`] is for back-ends that pass tasks on before they
-//! start, [`function`] and [`codec`] for those that run them in another process, [`fork`] for detecting a fork, and
-//! [`spin`] for threads that spin before they sleep.
+//! start, [`function`] and [`codec`] for those that run them in another process, `shared_memory` for those that share
+//! memory with it, [`fork`] for detecting a fork, and [`spin`] for threads that spin before they sleep.
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!(
@@ -61,6 +61,8 @@ mod running;
 #[doc(hidden)]
 pub mod scoped;
 mod shared;
+#[cfg(not(loom))]
+pub mod shared_memory;
 mod signal;
 pub mod spin;
 mod stack;

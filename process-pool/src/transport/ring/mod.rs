@@ -6,8 +6,6 @@
 
 mod claims;
 #[cfg(not(loom))]
-mod copy;
-#[cfg(not(loom))]
 mod doorbell;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
