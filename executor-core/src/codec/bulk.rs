@@ -80,6 +80,11 @@ fn is_wasteful(length: usize, capacity: usize) -> bool {
     capacity / 2 > length + 64
 }
 
+/// Returns the bytes of numbers if these are their encoding.
+fn as_bytes<N: Number<SIZE>, const SIZE: usize>(numbers: &[N]) -> Option<&[u8]> {
+    (SIZE == 1 || cfg!(target_endian = "little")).then(|| bytemuck::cast_slice(numbers))
+}
+
 macro_rules! numbers {
     ($($type:ty)*) => {
         $(impl Number<{ size_of::<$type>() }> for $type {
@@ -109,6 +114,18 @@ macro_rules! numbers {
                 return true;
             })*
             false
+        }
+
+        /// Returns the bytes of text or of a vector of numbers if these are its encoding.
+        #[inline(always)]
+        pub(super) fn borrow(value: &dyn Any) -> Option<&[u8]> {
+            if let Some(text) = value.downcast_ref::<String>() {
+                return Some(text.as_bytes());
+            }
+            $(if let Some(numbers) = value.downcast_ref::<Vec<$type>>() {
+                return as_bytes(numbers);
+            })*
+            None
         }
 
         /// Decodes a value that has a direct encoding into `value`, which is an `Option<T>` of the wanted type. Returns

@@ -63,6 +63,18 @@ pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
     encode_by(value, into, |value, into| write(value, into).map(|_| ()))
 }
 
+/// Returns the encoding of a value whose memory has it already: text, bytes, and most vectors of numbers.
+///
+/// ```
+/// use executor_core::codec;
+/// assert_eq!(codec::as_encoded(&"text".to_string()), Some(&b"text"[..]));
+/// assert_eq!(codec::as_encoded(&Some(7)), None);
+/// ```
+#[inline]
+pub fn as_encoded<T: Payload>(value: &T) -> Option<&[u8]> {
+    bulk::borrow(value)
+}
+
 /// Encodes a value as [`encode`] does, but may move bytes and text out of it. The caller may only drop the value
 /// afterwards.
 #[inline]

@@ -90,11 +90,16 @@ impl<T: Payload + Sync> Shared<T> {
     /// [`Encode`](executor_core::ErrorKind::Encode) if the value cannot be encoded, and if the system refuses memory or
     /// descriptors.
     pub fn new(value: T) -> Result<Shared<T>, Error> {
-        let mut bytes = Vec::new();
-        let (encoded, attached) = handles::collect(|| codec::encode(&value, &mut bytes));
-        encoded?;
-        let file = which::<T>().file_of(&bytes)?;
-        let shared = Arc::new(Inner::new(value, file, attached.iter().map(sys::file_of).collect()));
+        let (file, handles) = match codec::as_encoded(&value) {
+            Some(bytes) => (which::<T>().file_of(bytes)?, Vec::new()),
+            None => {
+                let mut bytes = Vec::new();
+                let (encoded, attached) = handles::collect(|| codec::encode(&value, &mut bytes));
+                encoded?;
+                (which::<T>().file_of(&bytes)?, attached.iter().map(sys::file_of).collect())
+            }
+        };
+        let shared = Arc::new(Inner::new(value, file, handles));
         received::remember(&shared.file, &shared);
         Ok(Shared(shared))
     }

@@ -83,6 +83,17 @@ fn bytes_text_and_numbers_are_copied() {
 }
 
 #[test]
+fn the_encoding_of_bytes_text_and_numbers_is_their_memory() {
+    let (bytes, numbers) = (vec![1u8, 2], vec![1.5f64, -2.0]);
+    assert_eq!(as_encoded(&bytes), Some(&*encoded(&bytes)));
+    assert_eq!(as_encoded(&"text".to_string()), Some(&*encoded(&"text".to_string())));
+    if cfg!(target_endian = "little") {
+        assert_eq!(as_encoded(&numbers), Some(&*encoded(&numbers)));
+    }
+    assert!(as_encoded(&vec!["text".to_string()]).is_none() && as_encoded(&7u8).is_none());
+}
+
+#[test]
 fn a_copy_is_appended() {
     let mut bytes = vec![9];
     encode(&vec![1u16, 2], &mut bytes).expect("encodes");
