@@ -63,8 +63,8 @@
 //! processes, and through queues and pipes. Nothing has a name in the file system, and the memory is gone with the last
 //! handle, whichever process dies. Serialized to anything else, a handle is an error.
 //!
-//! Between processes, objects work on Linux. On other systems they work between the threads of a process, and an object
-//! that would leave the process is an error; pipes and listeners are not there.
+//! Between processes, objects work on Linux. On other systems they work between the threads of a process. An object
+//! that would leave the process is the error [`Unsupported`] there, and so is making a pipe or a listener.
 //!
 //! An object that was used in a forked child returns [`Broken`] there: pass objects to processes that are started, as
 //! all processes of this library are.
@@ -78,6 +78,7 @@
 //! [`Abandoned`]: executor_core::ErrorKind::Abandoned
 //! [`Broken`]: executor_core::ErrorKind::Broken
 //! [`Closed`]: executor_core::ErrorKind::Closed
+//! [`Unsupported`]: executor_core::ErrorKind::Unsupported
 // The model checker runs only what its models use.
 #![cfg_attr(loom, allow(dead_code, rustdoc::broken_intra_doc_links))]
 
@@ -108,7 +109,7 @@ mod modelled;
 mod monitor;
 #[cfg(not(loom))]
 mod object;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(unix, not(loom)))]
 mod pipe;
 mod place;
 #[cfg(not(loom))]
@@ -131,7 +132,7 @@ mod value;
 mod waiting;
 
 // Messages.
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(unix, not(loom)))]
 pub use pipe::{Access, Connection, Listener, Receiver, Sender, pipe, pipe_simplex, wait};
 #[cfg(not(loom))]
 pub use queue::{JoinableQueue, Queue, QueueBuilder, SimpleQueue};

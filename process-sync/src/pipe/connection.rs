@@ -10,13 +10,19 @@ use std::{
 
 use executor_core::{
     Error, Payload,
-    codec::handles::{self, Handle},
+    codec::{
+        self,
+        handles::{self, Handle},
+    },
     deadline,
 };
 use rustix::event::PollFlags;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::socket::{self, Wait};
+use super::{
+    poll::poll_one,
+    socket::{self, Wait},
+};
 use crate::{errors, object::fingerprint};
 
 /// One end of a [`pipe`](crate::pipe), or of a connection that a [`Listener`](crate::Listener) accepted. It sends
@@ -66,7 +72,7 @@ impl<S, R> Connection<S, R> {
 
     /// Waits until a value can be received, or the other end is gone. Returns `false` if the time is over.
     pub fn poll(&self, timeout: impl Into<Option<Duration>>) -> bool {
-        socket::poll_one(self.as_fd(), PollFlags::IN, deadline::after(timeout.into()))
+        poll_one(self.as_fd(), PollFlags::IN, deadline::after(timeout.into()))
     }
 }
 
@@ -100,7 +106,7 @@ impl<T> Receiver<T> {
 
     /// Waits as [`Connection::poll`] does.
     pub fn poll(&self, timeout: impl Into<Option<Duration>>) -> bool {
-        socket::poll_one(self.as_fd(), PollFlags::IN, deadline::after(timeout.into()))
+        poll_one(self.as_fd(), PollFlags::IN, deadline::after(timeout.into()))
     }
 }
 
@@ -154,7 +160,7 @@ impl<S, R> Serialize for End<S, R> {
             .socket
             .as_fd()
             .try_clone_to_owned()
-            .map_err(|error| ser::Error::custom(errors::from_system("send the end of a connection", &error)))?;
+            .map_err(|error| codec::ser_error(&errors::from_system("send the end of a connection", &error)))?;
         (Handle::new(copy), types::<S, R>()).serialize(serializer)
     }
 }
@@ -163,7 +169,8 @@ impl<'de, S, R> Deserialize<'de> for End<S, R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<End<S, R>, D::Error> {
         let (socket, found): (Handle, [u64; 2]) = Deserialize::deserialize(deserializer)?;
         if found != types::<S, R>() {
-            return Err(de::Error::custom("this is the end of a connection for other values"));
+            let error = errors::invalid_argument("this is the end of a connection for other values");
+            return Err(codec::de_error(&error));
         }
         handles::forget(socket.name());
         Ok(End::with(socket))

@@ -34,8 +34,10 @@ use rustix::{
 use sha2::{Digest, Sha256};
 
 use super::{
+    access::Access,
     connection::{Connection, types},
-    socket::{Wait, poll_all, receive_packet, send_packet},
+    poll::poll_all,
+    socket::{Wait, receive_packet, send_packet},
 };
 use crate::errors;
 
@@ -53,24 +55,6 @@ const HELLO: usize = 24 + NUMBER;
 const ANSWER: usize = NUMBER + PROOF;
 
 type Number = [u8; NUMBER];
-
-/// Who may connect.
-#[derive(Clone, Copy)]
-pub enum Access<'a> {
-    /// Processes of the user of this one, and only to such a listener. The kernel knows who that is.
-    SameUser,
-    /// Processes that have the same key, of any user. The key itself is not sent.
-    Key(&'a [u8]),
-}
-
-impl fmt::Debug for Access<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Access::SameUser => "SameUser",
-            Access::Key(_) => "Key(..)",
-        })
-    }
-}
 
 /// Accepts connections from other processes of this machine, at a path in the file system.
 ///

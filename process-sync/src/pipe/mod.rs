@@ -1,22 +1,32 @@
 //! Pipes: connections of two ends, between threads and between processes.
+//!
+//! They work on Linux. On other systems, making a pipe or a listener is an error.
 
+mod access;
 mod connection;
+#[cfg(target_os = "linux")]
 mod listener;
+#[cfg(not(target_os = "linux"))]
+mod other;
+mod poll;
+#[cfg(target_os = "linux")]
 mod socket;
 
 use std::{os::fd::AsFd, time::Duration};
 
-use executor_core::{Error, Payload, codec::handles::Handle, deadline};
-use rustix::{
-    event::{PollFd, PollFlags},
-    net::{AddressFamily, SocketFlags, SocketType, socketpair},
-};
+use executor_core::{Error, Payload, deadline};
+use rustix::event::{PollFd, PollFlags};
 
+#[cfg(target_os = "linux")]
+pub use self::listener::Listener;
+#[cfg(not(target_os = "linux"))]
+use self::other as socket;
+#[cfg(not(target_os = "linux"))]
+pub use self::other::Listener;
 pub use self::{
+    access::Access,
     connection::{Connection, Receiver, Sender},
-    listener::{Access, Listener},
 };
-use crate::errors;
 
 /// Makes a connection, and returns its two ends. What one sends the other receives.
 ///
@@ -33,10 +43,11 @@ use crate::errors;
 ///
 /// # Errors
 ///
-/// If the system refuses descriptors.
+/// If the system refuses descriptors, and [`Unsupported`](executor_core::ErrorKind::Unsupported) on systems other than
+/// Linux.
 #[allow(clippy::type_complexity, reason = "the two ends are as the documentation shows them")]
 pub fn pipe<A: Payload, B: Payload>() -> Result<(Connection<A, B>, Connection<B, A>), Error> {
-    let (one, other) = pair()?;
+    let (one, other) = socket::pair()?;
     Ok((Connection::with(one), Connection::with(other)))
 }
 
@@ -58,16 +69,11 @@ pub fn pipe<A: Payload, B: Payload>() -> Result<(Connection<A, B>, Connection<B,
 ///
 /// # Errors
 ///
-/// If the system refuses descriptors.
+/// If the system refuses descriptors, and [`Unsupported`](executor_core::ErrorKind::Unsupported) on systems other than
+/// Linux.
 pub fn pipe_simplex<T: Payload>() -> Result<(Receiver<T>, Sender<T>), Error> {
-    let (one, other) = pair()?;
+    let (one, other) = socket::pair()?;
     Ok((Receiver::with(one), Sender::with(other)))
-}
-
-fn pair() -> Result<(Handle, Handle), Error> {
-    let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
-    let (one, other) = pair.map_err(|error| errors::from_system("make a pipe", &error.into()))?;
-    Ok((Handle::new(one), Handle::new(other)))
 }
 
 /// Waits until one of these can be received from, or the time is over. Returns the indices of all that can: connections
@@ -84,5 +90,5 @@ fn pair() -> Result<(Handle, Handle), Error> {
 pub fn wait(many: &[&dyn AsFd], timeout: impl Into<Option<Duration>>) -> Vec<usize> {
     let mut files: Vec<PollFd<'_>> =
         many.iter().map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN)).collect();
-    socket::poll_all(&mut files, deadline::after(timeout.into()))
+    poll::poll_all(&mut files, deadline::after(timeout.into()))
 }

@@ -28,15 +28,15 @@ use executor_core::{
     },
 };
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::PollFlags,
     io::Errno,
     net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-        SendFlags, recvmsg, sendmsg,
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
     },
-    time::Timespec,
 };
 
+use super::poll::poll_one;
 use crate::{
     errors,
     place::{Place, place},
@@ -60,6 +60,13 @@ const REST: Duration = Duration::from_millis(10);
 pub(super) enum Wait {
     Not,
     Until(Option<Instant>),
+}
+
+/// Makes the sockets of two ends.
+pub(super) fn pair() -> Result<(Handle, Handle), Error> {
+    let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    let (one, other) = pair.map_err(|error| errors::from_system("make a pipe", &error.into()))?;
+    Ok((Handle::new(one), Handle::new(other)))
 }
 
 /// Sends a value, and waits for room.
@@ -233,29 +240,6 @@ fn bytes_of(file: OwnedFd) -> io::Result<Vec<u8>> {
     bytes.resize(length, 0);
     std::fs::File::from(file).read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
-}
-
-/// Waits until a socket is ready or the deadline has passed. Returns `true` if it is ready, which the end of a
-/// connection is too.
-pub(super) fn poll_one(socket: BorrowedFd<'_>, events: PollFlags, deadline: Option<Instant>) -> bool {
-    !poll_all(&mut [PollFd::from_borrowed_fd(socket, events)], deadline).is_empty()
-}
-
-/// Waits until one of several descriptors is ready or the deadline has passed. Returns the indices of those that are.
-pub(super) fn poll_all(files: &mut [PollFd<'_>], deadline: Option<Instant>) -> Vec<usize> {
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let time = left.and_then(|left| Timespec::try_from(left).ok());
-        let ready = poll(files, time.as_ref()).unwrap_or(0);
-        if ready > 0 {
-            let is_ready = |file: &PollFd<'_>| !file.revents().is_empty();
-            return files.iter().enumerate().filter(|(_, file)| is_ready(file)).map(|(index, _)| index).collect();
-        }
-        // It was interrupted, or the time is over.
-        if left.is_some_and(|left| left.is_zero()) {
-            return Vec::new();
-        }
-    }
 }
 
 #[cold]

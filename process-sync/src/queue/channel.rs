@@ -13,7 +13,10 @@ use std::{
 
 use executor_core::{
     Error, ErrorKind,
-    codec::handles::{Handle, Handles, Name},
+    codec::{
+        self,
+        handles::{Handle, Handles, Name},
+    },
     spin::SpinBudget,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -117,7 +120,7 @@ impl Channel {
     ) -> Result<Channel, D::Error> {
         let kind = if is_joinable { &JOINABLE_KIND } else { &KIND };
         let (parts, front, back) = Deserialize::deserialize(deserializer)?;
-        let object = Object::open(kind, content, parts).map_err(serde::de::Error::custom)?;
+        let object = Object::open(kind, content, parts).map_err(|error| codec::de_error(&error))?;
         let bounds = Bounds::of(&object);
         object.local(|| Local { lane: Lane::received(front, back), rings: Rings::new(), bounds });
         Ok(Channel { object, is_joinable })
