@@ -14,7 +14,7 @@ use executor_core::{ErrorKind::Closed, codec::handles::Handle};
 use process_sync::{Access, Connection, Listener, Receiver, Sender, pipe, pipe_simplex, wait};
 use test_support::SharedDir;
 
-use crate::support::{Line, Role, each_harness};
+use crate::support::{Line, Role, child, each_harness};
 
 pub const ROLES: &[(&str, Role)] = &[
     ("write to a file", write_to_a_file),
@@ -24,6 +24,7 @@ pub const ROLES: &[(&str, Role)] = &[
     ("use two ends", use_two_ends),
     ("send ten", send_ten),
     ("say hello with a key", say_hello_with_a_key),
+    ("receive and send many", receive_and_send_many),
 ];
 
 const MOMENT: Duration = Duration::from_millis(5);
@@ -235,4 +236,54 @@ fn mp_226_mp_229_sockets_and_receivers_are_waited_for_together() {
     assert_eq!(wait(&both, None), [1]);
     drop((peer, sender));
     assert_eq!(wait(&both, None), [0, 1], "an end is an event");
+}
+
+type Burst = Connection<u32>;
+
+fn receive_and_send_many(line: &mut Line) {
+    let (connection, path): (Burst, String) = line.receive();
+    line.mark();
+    let count = connection.recv(None).unwrap();
+    line.mark();
+    (0..count).for_each(|number| connection.send(number).unwrap());
+    let listener = Listener::bind(&path, Access::SameUser).unwrap();
+    line.mark();
+    let accepted = listener.accept::<u32, u32>().unwrap();
+    accepted.send(accepted.recv(None).unwrap() + 1).unwrap();
+}
+
+/// Stops a process and lets it go on, which ends the system call that it waits in.
+fn interrupt(pid: u32) {
+    for _ in 0..10 {
+        test_support::kill(pid, SIGSTOP);
+        test_support::wait_until("the process to stop", || test_support::is_stopped(pid));
+        test_support::kill(pid, SIGCONT);
+        test_support::wait_until("the process to go on", || !test_support::is_stopped(pid));
+    }
+}
+
+/// The numbers of signals on Linux.
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
+
+#[test]
+fn mp_230_mp_231_calls_that_a_signal_interrupts_go_on() {
+    test_support::watched(|| {
+        let folder = SharedDir::new();
+        let (mine, other): (Burst, Burst) = pipe().unwrap();
+        let mut partner = child("receive and send many", &(other, folder.path("listener")));
+        partner.line.wait_mark();
+        interrupt(partner.pid());
+        // More than fits into the socket, so that the partner waits for room.
+        mine.send(10_000).unwrap();
+        partner.line.wait_mark();
+        interrupt(partner.pid());
+        assert!((0..10_000).all(|number| mine.recv(None).unwrap() == number));
+        partner.line.wait_mark();
+        interrupt(partner.pid());
+        let connection = Connection::<u32>::connect(folder.path("listener"), Access::SameUser).unwrap();
+        connection.send(1).unwrap();
+        assert_eq!(connection.recv(None).unwrap(), 2);
+        partner.join();
+    });
 }

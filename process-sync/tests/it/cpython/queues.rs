@@ -194,7 +194,7 @@ fn mp_115_a_simple_queue_is_the_same_for_both_processes() {
 }
 
 #[test]
-fn mp_116_mp_117_mp_118_a_queue_may_be_closed_twice_and_asked_afterwards() {
+fn mp_109_mp_116_mp_117_mp_118_a_queue_may_be_closed_twice_and_asked_afterwards() {
     let queue = SimpleQueue::<u64>::unbounded().unwrap();
     queue.close().unwrap();
     queue.close().unwrap();
