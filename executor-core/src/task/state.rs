@@ -59,16 +59,40 @@ const TAKEN: u32 = 1 << 10;
 /// The value is only cloned from now on, never moved out.
 const SHARED: u32 = 1 << 11;
 
-/// The error was returned to a caller, so that the panic in it is not printed.
-const READ: u32 = 1 << 13;
-
 /// `schedule` may block while a bounded back-end is full. This never changes.
 const MAY_WAIT: u32 = 1 << 12;
 /// There are result callbacks. Once the task is done, the thread that runs them owns the output, and clears this flag
 /// when they have ended.
 const RESERVED: u32 = 1 << 13;
+/// The error was returned to a caller, so that the panic in it is not printed.
+const READ: u32 = 1 << 15;
 /// The task is in no queue of its host, which has never seen it. This never changes once the task is shared.
 const IN_NO_QUEUE: u32 = 1 << 14;
+
+// Each flag has a bit of its own.
+const _: () = {
+    let flags = [
+        WORK,
+        WAITED,
+        STOP,
+        CANCELLED,
+        FAILED,
+        PACKED,
+        UNPACKING,
+        TAKEN,
+        SHARED,
+        MAY_WAIT,
+        RESERVED,
+        READ,
+        IN_NO_QUEUE,
+    ];
+    let (mut seen, mut at) = (PHASE, 0);
+    while at < flags.len() {
+        assert!(seen & flags[at] == 0);
+        seen |= flags[at];
+        at += 1;
+    }
+};
 
 /// The state word.
 pub(crate) struct State(AtomicU32);
