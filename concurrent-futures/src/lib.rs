@@ -93,6 +93,9 @@
 //!
 //! # Coming from Python
 //!
+//! The chapter [`docs::python`] goes through `concurrent.futures`, `multiprocessing`, `threading`, `subprocess` and
+//! `queue` name by name. The most frequent ones:
+//!
 //! | Python | here |
 //! |---|---|
 //! | `executor.submit(f, a, b)` | `executor.submit(f, (a, b))?` |
@@ -168,6 +171,13 @@ pub use thread_pool::RayonExecutor;
 #[cfg(feature = "threads")]
 #[doc(inline)]
 pub use thread_pool::{Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
+
+/// Chapters that belong to no single item. They exist only in the documentation.
+#[cfg(all(doc, feature = "threads", feature = "processes"))]
+pub mod docs {
+    #[doc = include_str!("../docs/python.md")]
+    pub mod python {}
+}
 
 /// Runs the examples of the documents at the root as tests.
 #[cfg(all(doctest, feature = "threads", feature = "processes"))]
