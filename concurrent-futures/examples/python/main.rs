@@ -7,17 +7,30 @@ mod balance;
 mod bounded_queue;
 mod callbacks;
 mod coroutines;
+mod daemon;
 mod dialogue;
 mod exit_code;
 mod generator;
+mod joinable_queue;
+mod locks;
 mod loop_thread;
+mod named_processes;
+mod names;
+mod one_process;
+mod parent;
 mod pipe;
 mod poll_until_done;
 mod pool;
 mod pool_idioms;
+mod process_struct;
+mod push_and_shift;
+mod several_processes;
+mod terminate;
 mod thread_local;
+mod tickets;
 mod web_pages;
 mod with_executor;
+mod writer_reader;
 
 use std::{env, process::ExitCode};
 
@@ -37,18 +50,31 @@ macro_rules! programs {
 }
 
 const PROGRAMS: &[Program] = programs! {
+    one_process [1 16 26] "`Process(target=f, args=…)`, `start`, `join`, and the pids"
     pool [2 17 36] "`Pool(4)`, `apply_async` of five tasks, `close`, `join`"
     exit_code [3 18] "`subprocess.call` and its exit code"
     dialogue [4 19] "`Popen`, `communicate` with input, the output and `returncode`"
+    writer_reader [5 20 36] "two `Process`es on a `Queue`; one is joined, one terminated"
     loop_thread [6 21 39] "`threading.Thread` with a name, and `current_thread().name`"
     balance [7 22 39] "a shared number, two threads and a `threading.Lock`"
+    several_processes [8 27 33] "several `Process`es, which are all joined"
+    process_struct [9 34] "a subclass of `Process` with a method `run`"
+    terminate [10] "`terminate`, and `is_alive` before and after"
+    daemon [11] "`daemon = True`, and `join` with a time-out"
+    names [12] "the name and the pid of a `Process`"
+    tickets [13] "ten `Process`es that change a file under a `Lock`"
     bounded_queue [14] "`Queue(3)`: `put`, `full`, `get`, `empty`, and the forms that do not wait"
     pool_idioms [15] "`Pool` with an initializer: `apply`, `AsyncResult`, `map`, `imap`, `starmap`, `terminate`"
     thread_local [23 39] "`threading.local`"
     generator [24] "a generator with `send`"
+    parent [25 35] "`os.fork` and `os.getppid`"
+    locks [28] "`Lock`, `RLock`, `Semaphore`, `BoundedSemaphore`"
     pipe [29] "`Pipe()` and `Pipe(duplex=False)`"
+    push_and_shift [30] "three `Process`es that put into a `Queue(3)`, and three that get"
+    joinable_queue [31] "producers that join a `JoinableQueue`, and daemons that call `task_done`"
     web_pages [32] "`Pool(3)` that fetches pages, with a `callback` that finds the title"
     coroutines [40] "`asyncio`: coroutines that are waited for together"
+    named_processes [41] "`Process`es with names, their exit codes, and the time they take"
     callbacks [42] "`apply_async` with `callback` and `error_callback`"
     poll_until_done [43] "`concurrent.futures`: threads or processes by one line, `done`, `cancel`, `shutdown`"
     with_executor [44] "`with ProcessPoolExecutor(3) as executor`"

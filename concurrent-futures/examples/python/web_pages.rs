@@ -2,7 +2,7 @@
 //! expression finds. Here the pages come from a server in this program.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
 };
@@ -19,9 +19,10 @@ fn io(error: std::io::Error) -> Error {
 fn serve(listener: &TcpListener) -> std::io::Result<()> {
     for _ in PAGES {
         let (mut client, _) = listener.accept()?;
-        let mut request = [0; 1024];
-        let length = client.read(&mut request)?;
-        let path = String::from_utf8_lossy(&request[..length]);
+        // The first line is `GET /name HTTP/1.0`, and an empty one ends the request.
+        let mut lines = BufReader::new(&client).lines();
+        let path = lines.next().transpose()?.unwrap_or_default();
+        lines.take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty())).for_each(drop);
         let name = path.split(['/', ' ']).nth(2).unwrap_or("nothing");
         write!(client, "HTTP/1.0 200 OK\r\n\r\n<html><title>Welcome to {name}</title></html>")?;
     }
