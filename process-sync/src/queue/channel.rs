@@ -6,7 +6,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -80,6 +80,14 @@ struct Local {
     lane: Lane,
     rings: Rings,
     bounds: Bounds,
+    /// Whether an item with handles was put or gotten here.
+    has_carried: AtomicBool,
+}
+
+impl Local {
+    fn new(lane: Lane, bounds: Bounds) -> Local {
+        Local { lane, rings: Rings::new(), bounds, has_carried: AtomicBool::new(false) }
+    }
 }
 
 /// An encoded value.
@@ -104,7 +112,7 @@ impl Channel {
         let lane = Lane::new().map_err(failed)?;
         let length = file_length(super::ring::FIRST);
         let object = Object::create_with_file(kind, content, length, |object| bounds.set_up(object))?;
-        object.local(|| Local { lane, rings: Rings::new(), bounds });
+        object.local(|| Local::new(lane, bounds));
         Ok(Channel { object, is_joinable })
     }
 
@@ -122,7 +130,7 @@ impl Channel {
         let (parts, front, back) = Deserialize::deserialize(deserializer)?;
         let object = Object::open(kind, content, parts).map_err(|error| codec::de_error(&error))?;
         let bounds = Bounds::of(&object);
-        object.local(|| Local { lane: Lane::received(front, back), rings: Rings::new(), bounds });
+        object.local(|| Local::new(Lane::received(front, back), bounds));
         Ok(Channel { object, is_joinable })
     }
 
@@ -131,7 +139,7 @@ impl Channel {
     pub(super) fn reopened(&self) -> Option<Channel> {
         let object = self.object.reopened().ok()?;
         let bounds = Bounds::of(&object);
-        object.local(|| Local { lane: self.local().lane.clone(), rings: Rings::new(), bounds });
+        object.local(|| Local::new(self.local().lane.clone(), bounds));
         Some(Channel { object, is_joinable: self.is_joinable })
     }
 
@@ -282,6 +290,7 @@ impl Channel {
             local.rings.grown(file, old, exponent, state.bytes()).map_err(failed)?
         };
         if let Some(prefix) = &put.prefix {
+            local.has_carried.store(true, Relaxed);
             if state.items() == 0 {
                 // All that the lane has is of dead processes.
                 while local.lane.remove() {}
@@ -322,6 +331,11 @@ impl Channel {
         into: &mut Vec<u8>,
     ) -> Result<Option<Received>, Error> {
         if state.items() == 0 {
+            if local.has_carried.load(Relaxed) {
+                // All that the lane has is of dead processes. It would keep files open, such as that of a chunk, which
+                // would count as sent.
+                while local.lane.remove() {}
+            }
             return if state.is_closed() { Err(closed(self.object.name())) } else { Ok(None) };
         }
         let failed = |error: io::Error| self.failed("get from", &error);
@@ -335,7 +349,7 @@ impl Channel {
         let size = size.ok_or_else(|| errors::overwritten(self.object.name()))?;
         into.clear();
         ring.read(start.wrapping_add(HEADER), length as usize, into);
-        let received = if has_handles { self.handles(&local.lane, into)? } else { Received::default() };
+        let received = if has_handles { self.handles(local, into)? } else { Received::default() };
         state.remove(size, self.is_joinable)?;
         let is_emptied = state.items() == 0 && state.ring() >= LARGE;
         if is_emptied {
@@ -353,7 +367,8 @@ impl Channel {
 
     /// Receives the handles of a message.
     #[cold]
-    fn handles(&self, lane: &Lane, message: &[u8]) -> Result<Received, Error> {
+    fn handles(&self, local: &Local, message: &[u8]) -> Result<Received, Error> {
+        local.has_carried.store(true, Relaxed);
         let overwritten = || errors::overwritten(self.object.name());
         let word = |at: usize| message.get(at..at + 8).and_then(|word| word.try_into().ok()).map(u64::from_le_bytes);
         let (ticket, count) = word(0).zip(word(8)).ok_or_else(overwritten)?;
@@ -361,7 +376,7 @@ impl Channel {
         let start = PREFIX + count * NAME;
         let names = message.get(PREFIX..start).ok_or_else(overwritten)?.chunks_exact(NAME);
         let names: Vec<Name> = names.map(|name| name.try_into().expect("a chunk has this length")).collect();
-        let handles = lane.look(ticket, &names).map_err(|error| self.failed("get from", &error))?;
+        let handles = local.lane.look(ticket, &names).map_err(|error| self.failed("get from", &error))?;
         Ok(Received { start, handles })
     }
 
