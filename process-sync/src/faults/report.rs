@@ -50,6 +50,8 @@ pool it does not, because the end of its link ends it |
 | panic | the user's code panics, and the process lives | a lock is released and not abandoned, a permit is back, a value is unchanged, an \
 item that was taken is gone. Elsewhere it cannot happen: no code of the user runs there, and that of the library does not panic |
 
+A shared value and a shared slice are constant, so no fault of a process changes what others read of them.
+
 A message of a pipe that has descriptors, as every long message has, is lost if its receiver finds none for them, with the same error.
 
 ## A worker with handles under way

@@ -1,6 +1,7 @@
 //! The rows of the table: what the victims do, and how the test finds out what is left.
 
 mod barrier;
+mod chunks;
 mod condition;
 mod event;
 mod locks;
@@ -19,7 +20,7 @@ use super::table::Row;
 
 /// Returns all rows, always in the same order.
 pub(super) fn all() -> Vec<&'static Row> {
-    let lists: [&[Row]; 9] = [
+    let lists: [&[Row]; 10] = [
         queue::ROWS,
         locks::ROWS,
         rw::ROWS,
@@ -28,6 +29,7 @@ pub(super) fn all() -> Vec<&'static Row> {
         event::ROWS,
         barrier::ROWS,
         values::ROWS,
+        chunks::ROWS,
         pipe::ROWS,
     ];
     lists.into_iter().flatten().collect()
