@@ -18,13 +18,16 @@
 //!
 //! The program has a process group of its own. Its [time limit](Command::timeout), `Future::terminate` and
 //! `Shutdown::Terminate` end the whole group: it is asked with `SIGTERM`, and killed after the
-//! [grace period](Command::grace). A program that runs in a worker process also ends when that worker does. A program
-//! that ends by itself leaves its group alone. If a process that it has left behind holds its output open, `run` waits
-//! for the grace period and returns what has come.
+//! [grace period](Command::grace). A program that runs in a worker process also ends when that worker does, whatever
+//! ends the worker, and on Linux its whole group does. Descendants that have moved to another group, as `setsid` does,
+//! end with a worker that its pool stops, and otherwise live on. A program that ends by itself leaves its group alone.
+//! If a process that it has left behind holds its output open, `run` waits for the grace period and returns what has
+//! come.
 
 #[cfg(not(unix))]
 compile_error!("concurrent-futures-command needs a Unix system");
 
+mod guard;
 mod parent_death;
 mod pipes;
 mod program;

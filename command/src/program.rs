@@ -17,7 +17,7 @@ use rustix::{
     process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid},
 };
 
-use crate::{Command, Output, parent_death, pipes::Pipes};
+use crate::{Command, Output, guard::Guard, parent_death, pipes::Pipes};
 
 /// How often a task looks whether it was asked to stop. Nothing wakes it for that.
 const LOOK: Duration = Duration::from_millis(50);
@@ -28,6 +28,8 @@ const LOOK_FOR_END: Duration = Duration::from_millis(10);
 /// See the [module](self).
 pub(crate) struct Program {
     child: Child,
+    /// The leader of its group, in a worker process. Otherwise the program leads it.
+    guard: Option<Guard>,
     /// A descriptor that becomes ready to read when the program ends, if the system has such descriptors.
     end: Option<OwnedFd>,
     pipes: Pipes,
@@ -68,17 +70,25 @@ impl Program {
         if let Some(directory) = &command.current_dir {
             start.current_dir(directory);
         }
-        if task::current().is_some_and(|context| context.is_remote()) {
-            parent_death::follow(&mut start);
-        }
         let failed = |cause: &io::Error| {
             let at = command.current_dir.as_ref().map_or_else(String::new, |directory| format!(" in {directory:?}"));
             Error::new(ErrorKind::Other, format!("the program `{name}` could not be started{at}: {cause}"))
         };
+        // A thread of a pool may end before the program does, and its process does not.
+        let guard = if task::current().is_some_and(|context| context.is_remote()) {
+            parent_death::follow(&mut start);
+            Guard::start().map_err(|cause| failed(&cause))?
+        } else {
+            None
+        };
+        if let Some(guard) = &guard {
+            start.process_group(guard.group().as_raw_pid());
+        }
         let mut child = start.spawn().map_err(|cause| failed(&cause))?;
         let pipes = Pipes::of(&mut child, command.input.clone().unwrap_or_default());
         let mut program = Program {
             end: open(&child),
+            guard,
             child,
             pipes: Pipes::default(),
             timeout: command.timeout,
@@ -180,7 +190,8 @@ impl Program {
 
     fn signal(&self, signal: Signal) {
         // It fails only if no process of the group is left.
-        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+        let group = self.guard.as_ref().map_or_else(|| Pid::from_child(&self.child), Guard::group);
+        let _ = kill_process_group(group, signal);
     }
 
     fn reap(&mut self) -> Option<process::ExitStatus> {

@@ -25,6 +25,14 @@ fn pid(dir: &SharedDir, name: &str) -> u32 {
     dir.numbers(name)[0]
 }
 
+/// Counts the children of a process.
+#[cfg(target_os = "linux")]
+fn children_of(process: u32) -> usize {
+    let numbers = std::fs::read_dir("/proc").expect("it is there").flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| test_support::parent(*number) == Some(process)).count()
+}
+
 fn on_pools(test: impl Fn(&dyn Backend)) {
     test(&ThreadPoolExecutor::new(1).expect("a pool"));
     test(&ProcessPoolExecutor::new(1).expect("a pool"));
@@ -132,15 +140,74 @@ fn a_task_that_is_terminated_ends_its_program_and_the_children() {
 }
 
 #[test]
-fn a_program_ends_with_the_worker_that_runs_it() {
+fn a_program_that_ignores_the_request_to_end_is_killed_for_its_terminated_task() {
+    on_pools(|pool| {
+        let dir = SharedDir::new();
+        let script = format!("trap '' TERM; echo $$ > {}; while :; do sleep 0.1; done", dir.path("own"));
+        let future = pool.submit(run, shell(&script).grace(Duration::from_millis(100))).unwrap();
+        let own = pid(&dir, "own");
+        future.terminate(DEADLINE);
+        let error = future.result(DEADLINE).and_then(|output| output).expect_err("it was stopped");
+        assert_eq!(error.kind(), ErrorKind::Terminated, "{error}");
+        wait_until("the end of the program", || !is_alive(own));
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_and_its_group_end_with_the_worker_that_runs_it_whatever_ends_the_worker() {
+    for (signal, child) in [(9, "sleep 1000 &"), (11, "(trap '' TERM; sleep 1000) &")] {
+        let pool = ProcessPoolExecutor::new(1).unwrap();
+        let dir = SharedDir::new();
+        let (own, grandchild) = (dir.path("own"), dir.path("child"));
+        let script = format!("trap '' TERM; {child} echo $! > {grandchild}; echo $$ > {own}; wait");
+        let future = pool.submit(run, shell(&script)).unwrap();
+        let pids = [pid(&dir, "own"), pid(&dir, "child")];
+        kill(pool.worker_pids()[0], signal);
+        assert_eq!(future.result(DEADLINE).expect_err("it was killed").kind(), ErrorKind::WorkerDied);
+        wait_until("the end of the program and of its child", || !pids.into_iter().any(is_alive));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_in_a_worker_has_no_children_but_its_own_and_leaves_none_behind() {
     let pool = ProcessPoolExecutor::new(1).unwrap();
-    let dir = SharedDir::new();
-    let script = format!("echo $$ > {}; exec sleep 1000", dir.path("own"));
-    let future = pool.submit(run, shell(&script)).unwrap();
-    let own = pid(&dir, "own");
-    kill(pool.worker_pids()[0], 9);
-    assert_eq!(future.result(DEADLINE).expect_err("it was killed").kind(), ErrorKind::WorkerDied);
-    wait_until("the end of the program", || !is_alive(own));
+    let run = |command: Command| pool.submit(run, command).unwrap().result(DEADLINE).unwrap();
+    // It would wait forever for a child that it does not know.
+    assert_eq!(text(run(shell("sleep 0.01 & wait; echo done"))), "done\n");
+    let worker = pool.worker_pids()[0];
+    for _ in 0..20 {
+        assert_eq!(text(run(shell("echo fine"))), "fine\n");
+        assert_eq!(
+            run(Command::new("no-such-program-anywhere")).expect_err("it is not there").kind(),
+            ErrorKind::Other
+        );
+    }
+    assert_eq!(pool.worker_pids(), [worker]);
+    wait_until("the end of all that was started", || children_of(worker) == 0);
+}
+
+#[test]
+fn a_process_in_another_session_that_holds_the_output_is_left_after_the_grace_period() {
+    on_pools(|pool| {
+        let dir = SharedDir::new();
+        let script = format!("setsid sh -c 'echo $$ > {}; exec sleep 1000' & echo done", dir.path("child"));
+        let future = pool.submit(run, shell(&script).grace(Duration::from_millis(100))).unwrap();
+        assert_eq!(text(future.result(DEADLINE).unwrap()), "done\n");
+        let child = pid(&dir, "child");
+        assert!(is_alive(child), "a program that ends by itself leaves what it has started alone");
+        kill(child, 9);
+    });
+}
+
+#[test]
+fn much_input_and_output_pass_through_a_pool() {
+    let bytes: Vec<u8> = (0..10 << 20).map(|n: u32| (n % 251) as u8).collect();
+    on_pools(|pool| {
+        let future = pool.submit(run, Command::new("cat").input(bytes.clone())).unwrap();
+        assert!(future.result(DEADLINE).unwrap().unwrap().stdout == bytes);
+    });
 }
 
 #[test]
