@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use executor_core::{Error, Function, Future, Payload, deadline, fork};
+use executor_core::{AsFuture, Error, Function, Future, Payload, deadline, fork};
 use parking_lot::Mutex;
 
 use crate::{pool::SlotId, sys::signals::Signal};
@@ -297,6 +297,25 @@ impl<R> Process<R> {
     /// process that writes more than a pipe holds waits until this is read.
     pub fn take_stderr(&self) -> Option<ChildStderr> {
         self.child.pipes.lock().stderr.take()
+    }
+}
+
+/// Processes are waited for like futures: `wait(&processes, …)`.
+///
+/// ```
+/// use executor_core::{ReturnWhen, wait};
+/// use process_pool::Process;
+///
+/// let processes = [Process::spawn(|n: u64| n * n, 3)?, Process::spawn(|n: u64| n * n, 4)?];
+/// assert!(wait(&processes, None, ReturnWhen::AllCompleted).not_done.is_empty());
+/// assert_eq!(processes[1].result(None)?, 16);
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+impl<R> AsFuture for Process<R> {
+    type Output = R;
+
+    fn as_future(&self) -> &Future<R> {
+        &self.future
     }
 }
 
