@@ -4,6 +4,7 @@
 //! named.
 
 mod basics;
+mod cpython;
 mod ends;
 mod futures;
 mod limits;
