@@ -1,8 +1,8 @@
 //! What the fuzz targets run: objects whose memory another process overwrites between operations, and messages of a
 //! process that sends anything. `fuzz/README.md` describes the targets.
 //!
-//! Whatever was written, each operation ends, with a value or an error, touches nothing outside of the object, and leaves
-//! no descriptor open.
+//! Whatever was written, each operation ends, with a value or an error, touches nothing outside of the object, and
+//! leaves no descriptor open.
 
 mod memory;
 mod message;

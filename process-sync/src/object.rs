@@ -41,8 +41,8 @@ pub(crate) struct Kind {
     pub(crate) length: usize,
     /// Whether every process maps all of its memory.
     pub(crate) is_mapped_whole: bool,
-    /// Ends what dead processes have of it, where that needs no wait, and wakes the threads that wait, so that they find
-    /// out about the rest.
+    /// Ends what dead processes have of it, where that needs no wait, and wakes the threads that wait, so that they
+    /// find out about the rest.
     pub(crate) on_death: fn(&Object),
 }
 

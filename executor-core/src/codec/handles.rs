@@ -80,8 +80,9 @@ struct Shared {
     watchers: Mutex<Vec<Weak<dyn Watcher>>>,
 }
 
-/// Learns what becomes of a handle. A back-end learns that the last clone of the handle in this process was dropped, and
-/// tells the processes to which it has sent the descriptor. What lies in the file learns that such a process has ended.
+/// Learns what becomes of a handle. A back-end learns that the last clone of the handle in this process was dropped,
+/// and tells the processes to which it has sent the descriptor. What lies in the file learns that such a process has
+/// ended.
 pub trait Watcher: Send + Sync {
     /// Is called by the thread that drops the last clone. It must not block.
     fn dropped(&self, name: Name, instance: u64);

@@ -2,8 +2,8 @@
 //! object, everything that a process is to it, every fault, and every place in the code. `FAULTS.md` in the folder of
 //! this crate has it in readable form.
 //!
-//! [`table`] has the expected outcomes; [`trial`] makes a fault happen and has the outcome checked. The processes stop at
-//! the places themselves ([`place`](crate::place)), so that a fault happens exactly there.
+//! [`table`] has the expected outcomes; [`trial`] makes a fault happen and has the outcome checked. The processes stop
+//! at the places themselves ([`place`](crate::place)), so that a fault happens exactly there.
 //!
 //! | command | what it does |
 //! |---|---|

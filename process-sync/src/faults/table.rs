@@ -1,8 +1,8 @@
 //! The table: what a fault of a process that uses an object leaves for the others.
 //!
 //! A row is an object and a process that does something with it; `rows/` has them. A column is where the fault happens.
-//! Each fault that ends the process leaves the same, so a cell has one entry for all of them, and [`Row::expected`] says
-//! what the other faults leave.
+//! Each fault that ends the process leaves the same, so a cell has one entry for all of them, and [`Row::expected`]
+//! says what the other faults leave.
 
 use super::{trial::Trial, victim::Victim};
 use crate::place::Place;

@@ -181,8 +181,8 @@ fn say(mut line: &UnixStream, word: u8, number: u32) {
     line.write_all(&[word, a, b, c, d]).unwrap();
 }
 
-/// Waits until the test has done what wakes this thread. So a thread that wakes for another reason before that finds the
-/// object as one that was woken.
+/// Waits until the test has done what wakes this thread. So a thread that wakes for another reason before that finds
+/// the object as one that was woken.
 fn is_woken(mut line: &UnixStream) -> bool {
     let mut word = [0];
     line.read_exact(&mut word).expect("the test says that it has woken the victim");

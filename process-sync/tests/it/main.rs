@@ -6,6 +6,7 @@ mod barrier;
 mod condition;
 mod cpython;
 mod event;
+mod extremes;
 mod limits;
 mod locks;
 mod memory;

@@ -21,6 +21,7 @@ pub fn role(name: &str) -> Role {
         crate::queue::ROLES,
         crate::pipe::ROLES,
         crate::limits::ROLES,
+        crate::extremes::ROLES,
         crate::storm::ROLES,
         crate::shared::ROLES,
     ];
