@@ -47,6 +47,14 @@ scenarios! {
     workers_that_die_before_they_are_ready_break_the_pool: "never-ready",
     a_cancel_that_races_the_start_has_one_outcome: "cancel-races-start",
     a_stop_that_races_the_end_has_one_outcome: "terminate-races-finish",
+    a_queue_loses_what_killed_consumers_had_taken: "objects-queue",
+    a_queue_that_grows_loses_no_more: "objects-growing-queue",
+    a_queue_of_queues_never_mixes_them_up: "objects-queue-of-queues",
+    a_lock_goes_on_after_every_death: "objects-lock",
+    permits_add_up_after_every_death: "objects-semaphore",
+    a_barrier_goes_on_after_every_reset: "objects-barrier",
+    processes_that_wait_for_an_item_sleep: "objects-idle",
+    a_lock_goes_from_a_dead_holder_to_a_thread_that_waits: "objects-take-over",
 }
 
 #[test]

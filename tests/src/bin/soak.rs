@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tests::{
     heap::Heap,
-    soak::{Options, SCENARIOS, USAGE, Unit, run},
+    soak::{Options, SCENARIOS, USAGE, Unit, objects, run},
 };
 
 /// Counts allocated bytes, so that scenarios find leaks of a few bytes.
@@ -12,7 +12,11 @@ use tests::{
 static HEAP: Heap = Heap;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args_os().skip(1)) {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(code) = objects::play(&args) {
+        return code;
+    }
+    let options = match Options::parse(args) {
         Ok(options) => options,
         Err(error) => {
             eprintln!("{error}\n\n{USAGE}");

@@ -9,6 +9,7 @@ mod journal;
 mod killer;
 mod kills;
 mod never_ready;
+pub mod objects;
 mod options;
 mod processes;
 mod races;
@@ -41,6 +42,10 @@ pub enum On {
     Socket,
     /// Threads.
     Threads,
+    /// Processes that share objects.
+    Processes,
+    /// The same, each in a pid namespace of its own.
+    Namespaces,
 }
 
 impl Display for On {
@@ -49,6 +54,8 @@ impl Display for On {
             On::Ring => "ring",
             On::Socket => "socket",
             On::Threads => "threads",
+            On::Processes => "processes",
+            On::Namespaces => "namespaces",
         })
     }
 }
@@ -83,6 +90,7 @@ pub struct Scenario {
 const PROCESSES: &[On] = &[On::Ring, On::Socket];
 /// A `Process` chooses its transport itself.
 const OWN: &[On] = &[On::Ring];
+const SHARING: &[On] = &[On::Processes, On::Namespaces];
 const ALL: &[On] = &[On::Ring, On::Socket, On::Threads];
 
 /// All scenarios.
@@ -194,6 +202,78 @@ pub const SCENARIOS: &[Scenario] = &[
         long: 1_000_000,
         short: 4_000,
         run: races::terminate_races_finish,
+    },
+    Scenario {
+        name: "objects-queue",
+        about: "producers and consumers of a queue are killed: no item comes twice, and each death costs at most one",
+        on: SHARING,
+        unit: Unit::Seconds,
+        long: 60,
+        short: 1,
+        run: objects::queue,
+    },
+    Scenario {
+        name: "objects-growing-queue",
+        about: "the same with items of which some make the ring grow",
+        on: SHARING,
+        unit: Unit::Seconds,
+        long: 60,
+        short: 1,
+        run: objects::growing,
+    },
+    Scenario {
+        name: "objects-queue-of-queues",
+        about: "processes are killed that put queues into queues, and take them out: none is mistaken for another",
+        on: SHARING,
+        unit: Unit::Seconds,
+        long: 60,
+        short: 1,
+        run: objects::queues,
+    },
+    Scenario {
+        name: "objects-lock",
+        about: "holders of a lock and an array are killed: there is never more than one, and the others go on",
+        on: SHARING,
+        unit: Unit::Seconds,
+        long: 60,
+        short: 1,
+        run: objects::lock,
+    },
+    Scenario {
+        name: "objects-semaphore",
+        about: "processes with permits are killed: the permits add up",
+        on: SHARING,
+        unit: Unit::Seconds,
+        long: 60,
+        short: 1,
+        run: objects::semaphore,
+    },
+    Scenario {
+        name: "objects-barrier",
+        about: "parties of a barrier are killed: it is broken for the others, and goes on after a reset",
+        on: SHARING,
+        unit: Unit::Seconds,
+        long: 60,
+        short: 1,
+        run: objects::barrier,
+    },
+    Scenario {
+        name: "objects-take-over",
+        about: "holders of a lock are killed: how soon a thread that waits has it",
+        on: &[On::Ring],
+        unit: Unit::Count("deaths"),
+        long: 100,
+        short: 3,
+        run: objects::take_over,
+    },
+    Scenario {
+        name: "objects-idle",
+        about: "64 processes sleep in the `get` of a queue: how much time of the processors they use",
+        on: &[On::Processes],
+        unit: Unit::Seconds,
+        long: 10,
+        short: 1,
+        run: objects::idle,
     },
 ];
 

@@ -9,7 +9,7 @@ use super::{On, SCENARIOS, Scenario, Unit};
 
 /// The help text.
 pub const USAGE: &str = "\
-Usage: soak SCENARIO... [--on ring|socket|threads] [--seconds N] [--count N] [--seed S] [--short] [--hang-after SECONDS]
+Usage: soak SCENARIO... [--on ring|socket|threads|processes|namespaces] [--seconds N] [--count N] [--seed S] [--short] [--hang-after SECONDS]
 
   SCENARIO              names from the list, or `all`
   --on BACK-END         run on this back-end only
@@ -81,7 +81,7 @@ impl Options {
 }
 
 fn on_of(name: &str) -> Result<On, String> {
-    let all = [On::Ring, On::Socket, On::Threads];
+    let all = [On::Ring, On::Socket, On::Threads, On::Processes, On::Namespaces];
     all.into_iter().find(|on| on.to_string() == name).ok_or_else(|| format!("there is no back-end `{name}`"))
 }
 

@@ -116,7 +116,7 @@ fn on_pool(run: &mut Run, processes: Race<ProcessPoolExecutor>, threads: Race<Th
             run.watch.pool(&pool);
             go(run, pool, threads)
         }
-        On::Ring | On::Socket => {
+        _ => {
             let pool = run.build(run.builder(WIDTH));
             go(run, pool, processes)
         }
