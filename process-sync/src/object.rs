@@ -14,16 +14,19 @@ use std::{
 #[cfg(target_os = "linux")]
 use std::{collections::HashMap, sync::Weak};
 
-use executor_core::{Error, codec};
+use executor_core::{
+    Error,
+    codec::{self, handles::Name},
+};
 #[cfg(target_os = "linux")]
 use parking_lot::Mutex;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     errors,
     memory::SharedMemory,
     roster::Member,
-    sys::{self, File},
+    sys::{self, Attached, File, Names},
 };
 
 /// Where the identity of an object lies in its memory, and where its own state begins.
@@ -54,6 +57,8 @@ pub(crate) struct Object {
     kind: &'static Kind,
     /// Which values it holds.
     content: u64,
+    /// What goes with it when it travels.
+    attached: Attached,
     /// What this process keeps with it, such as further mappings.
     local: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -98,7 +103,8 @@ impl Object {
         let failed = |error| errors::from_system(&format!("make a {}", kind.name), &error);
         let file = sys::create(kind.file, length).map_err(failed)?;
         let memory = SharedMemory::map(&file, 0, mapped).map_err(failed)?;
-        let object = Object { memory, member, file, kind, content, local: OnceLock::new() };
+        let object =
+            Object { memory, member, file, kind, content, attached: Attached::default(), local: OnceLock::new() };
         set_up(&object);
         // ORDERING: Release pairs with the Acquire of a process that opens the object.
         object.memory.word(IDENTITY).store(identity(kind, content), Release);
@@ -109,10 +115,20 @@ impl Object {
 
     /// Opens what another process has made.
     pub(crate) fn open(kind: &'static Kind, content: u64, parts: Parts) -> Result<Arc<Object>, Error> {
-        if let Some(object) = open_objects::find(&parts.file) {
-            // The same name is the same file, so this is another type only if the bytes are not what they were.
-            return if object.is(kind, content) { Ok(object) } else { Err(another_type(kind)) };
+        match sys::name_of(&parts.file).and_then(|name| Object::find(kind, content, name)) {
+            Some(found) => found,
+            None => Object::map(kind, content, parts),
         }
+    }
+
+    /// Returns the object of this name if this process has it.
+    fn find(kind: &'static Kind, content: u64, name: Name) -> Option<Result<Arc<Object>, Error>> {
+        let object = open_objects::find(name)?;
+        // The same name is the same file, so this is another type only if the bytes are not what they were.
+        Some(if object.is(kind, content) { Ok(object) } else { Err(another_type(kind)) })
+    }
+
+    fn map(kind: &'static Kind, content: u64, parts: Parts) -> Result<Arc<Object>, Error> {
         let member = Member::join(parts.roster)?;
         let failed = |error| cannot_open(kind, &error);
         let length = if kind.is_mapped_whole { sys::length_of(&parts.file).map_err(failed)? } else { kind.length };
@@ -121,8 +137,17 @@ impl Object {
         if memory.word(IDENTITY).load(Acquire) != identity(kind, content) {
             return Err(another_type(kind));
         }
-        let object = Arc::new(Object { memory, member, file: parts.file, kind, content, local: OnceLock::new() });
+        let object = Arc::new(Object {
+            memory,
+            member,
+            file: parts.file,
+            kind,
+            content,
+            attached: Attached::default(),
+            local: OnceLock::new(),
+        });
         open_objects::remember(&object);
+        open_objects::keep(&object);
         Ok(object)
     }
 
@@ -154,6 +179,35 @@ impl Object {
         Parts { roster: self.member.socket(), file: self.file.clone() }
     }
 
+    /// Encodes an object with all of its files: what other processes join its roster by, its own file, and further
+    /// ones. They are the same at every call.
+    pub(crate) fn serialize_with<const N: usize, S: Serializer>(
+        &self,
+        files: [&File; N],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        self.attached.attach(files)?;
+        Names::of(files).serialize(serializer)
+    }
+
+    /// Decodes an object that was encoded with these files.
+    pub(crate) fn deserialize_with<const N: usize, E: de::Error>(
+        kind: &'static Kind,
+        content: u64,
+        names: &Names<N>,
+    ) -> Result<Arc<Object>, E> {
+        let opened = match names.name(FILE).and_then(|name| Object::find(kind, content, name)) {
+            Some(found) => found,
+            None => Object::map(kind, content, Parts { roster: names.file(ROSTER)?, file: names.file(FILE)? }),
+        };
+        opened.map_err(|error| codec::de_error(&error))
+    }
+
+    /// Returns `true` if this process keeps something with the object.
+    pub(crate) fn has_local(&self) -> bool {
+        self.local.get().is_some()
+    }
+
     /// Returns what this process keeps with the object, which is made at the first call.
     pub(crate) fn local<L: Any + Send + Sync>(&self, make: impl FnOnce() -> L) -> &L {
         let local = self.local.get_or_init(|| Box::new(make()));
@@ -170,7 +224,8 @@ impl Object {
         kind: &'static Kind,
         content: u64,
     ) -> Result<Arc<Object>, D::Error> {
-        Object::open(kind, content, Parts::deserialize(deserializer)?).map_err(|error| codec::de_error(&error))
+        let names: Names<OWN_FILES> = Deserialize::deserialize(deserializer)?;
+        Object::deserialize_with(kind, content, &names)
     }
 }
 
@@ -180,7 +235,8 @@ impl RefUnwindSafe for Object {}
 
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.parts().serialize(serializer)
+        let roster = self.member.socket();
+        self.serialize_with::<OWN_FILES, S>([&roster, &self.file], serializer)
     }
 }
 
@@ -189,6 +245,11 @@ impl fmt::Debug for Object {
         f.debug_struct("Object").field("kind", &self.kind.name).field("member", &self.member).finish_non_exhaustive()
     }
 }
+
+/// Which of the names of an object's files is which, and how many every object has.
+const ROSTER: usize = 0;
+const FILE: usize = 1;
+const OWN_FILES: usize = 2;
 
 /// What travels.
 #[derive(Serialize, Deserialize)]
@@ -235,15 +296,15 @@ fn hash(text: &str, number: u64) -> u64 {
 /// mapped once.
 #[cfg(target_os = "linux")]
 mod open_objects {
-    use executor_core::codec::handles::{Name, Watcher};
+    use executor_core::codec::handles::{self, Name, Watcher};
 
-    use super::{Arc, File, HashMap, Mutex, Object, Weak};
+    use super::{Arc, HashMap, Mutex, Object, Weak};
 
     static OPEN: Mutex<Option<HashMap<Name, Weak<Object>>>> = Mutex::new(None);
 
-    pub(super) fn find(file: &File) -> Option<Arc<Object>> {
+    pub(super) fn find(name: Name) -> Option<Arc<Object>> {
         let open = OPEN.lock();
-        let found = open.as_ref()?.get(&file.name())?.upgrade();
+        let found = open.as_ref()?.get(&name)?.upgrade();
         drop(open);
         found.filter(|object| object.member.is_here())
     }
@@ -253,6 +314,12 @@ mod open_objects {
         object.file.watch(watcher);
         let mut open = OPEN.lock();
         open.get_or_insert_with(HashMap::new).insert(object.file.name(), Arc::downgrade(object));
+    }
+
+    /// Keeps an object that came with a task for the next task that is given it, until the parent has dropped its last
+    /// handle.
+    pub(super) fn keep(object: &Arc<Object>) {
+        handles::keep(object.file.name(), object.clone());
     }
 
     impl Watcher for Object {
@@ -285,13 +352,15 @@ mod open_objects {
 
 #[cfg(not(target_os = "linux"))]
 mod open_objects {
-    use super::{Arc, File, Object};
+    use super::{Arc, Name, Object};
 
-    pub(super) fn find(_: &File) -> Option<Arc<Object>> {
+    pub(super) fn find(_: Name) -> Option<Arc<Object>> {
         None
     }
 
     pub(super) fn remember(_: &Arc<Object>) {}
+
+    pub(super) fn keep(_: &Arc<Object>) {}
 }
 
 /// Makes a type that consists of an [`Object`] a handle that is cloned, travels and is shown.

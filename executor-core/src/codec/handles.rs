@@ -37,7 +37,7 @@ mod table;
 #[cfg(all(test, unix, not(loom)))]
 mod tests;
 
-pub use collector::{Collector, NotHere, attach, collect};
+pub use collector::{Collector, NotHere, attach, attach_all, collect};
 pub(in crate::codec) use results::collect_result;
 pub use results::{carry_results, take_results};
 pub use table::{Missing, adopt, find, forget, keep, lose, resolve};
@@ -240,8 +240,28 @@ impl Handles {
         self.as_slice().iter()
     }
 
+    /// Returns what tells this set from every other one.
+    pub fn id(&self) -> HandlesId {
+        HandlesId(self.0.as_ref().map_or_else(Weak::new, Arc::downgrade))
+    }
+
+    /// Returns `true` if it is this set or a clone of it. Another set of the same handles is not.
+    pub fn has_id(&self, id: &HandlesId) -> bool {
+        self.0.as_ref().is_some_and(|several| std::ptr::eq(Arc::as_ptr(several), id.0.as_ptr()))
+    }
+
     fn as_slice(&self) -> &[Handle] {
         self.0.as_ref().map_or(&[], |several| &several.handles)
+    }
+}
+
+/// Tells one set of [`Handles`] from every other one. It does not keep the handles.
+#[derive(Clone)]
+pub struct HandlesId(Weak<Several>);
+
+impl fmt::Debug for HandlesId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HandlesId").field(&self.0.as_ptr()).finish()
     }
 }
 

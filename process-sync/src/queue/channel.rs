@@ -13,13 +13,10 @@ use std::{
 
 use executor_core::{
     Error, ErrorKind,
-    codec::{
-        self,
-        handles::{Handle, Handles, Name},
-    },
+    codec::handles::{Handle, Handles, Name},
     spin::SpinBudget,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serializer};
 
 use super::{
     lane::{Lane, MOST_HANDLES},
@@ -31,6 +28,7 @@ use crate::{
     object::{Kind, Object},
     place::{Place, place},
     sleep::EventCount,
+    sys::{File, Names},
     waiting::{Attempt, Sleep, wait_until},
 };
 
@@ -66,6 +64,11 @@ const SOON: Duration = Duration::from_millis(1);
 /// A ring of this size and more is given back when it is empty. A smaller one would be given back and made again each
 /// time that a consumer catches up with its producer.
 const LARGE: u64 = 24;
+
+/// The files of a queue: those of every object, and both ends of the lane.
+const FILES: usize = 4;
+const FRONT: usize = 2;
+const BACK: usize = 3;
 
 /// A queue of bytes, and of the handles that belong to them.
 #[derive(Clone, Debug)]
@@ -117,8 +120,9 @@ impl Channel {
     }
 
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let lane = &self.local().lane;
-        (&*self.object, &lane.front, &lane.back).serialize(serializer)
+        let (roster, lane) = (self.object.member.socket(), &self.local().lane);
+        let files: [&File; FILES] = [&roster, self.object.file(), &lane.front, &lane.back];
+        self.object.serialize_with(files, serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
@@ -127,10 +131,13 @@ impl Channel {
         content: u64,
     ) -> Result<Channel, D::Error> {
         let kind = if is_joinable { &JOINABLE_KIND } else { &KIND };
-        let (parts, front, back) = Deserialize::deserialize(deserializer)?;
-        let object = Object::open(kind, content, parts).map_err(|error| codec::de_error(&error))?;
-        let bounds = Bounds::of(&object);
-        object.local(|| Local::new(Lane::received(front, back), bounds));
+        let names: Names<FILES> = Deserialize::deserialize(deserializer)?;
+        let object = Object::deserialize_with(kind, content, &names)?;
+        if !object.has_local() {
+            let (front, back) = (names.file(FRONT)?, names.file(BACK)?);
+            let bounds = Bounds::of(&object);
+            object.local(|| Local::new(Lane::received(front, back), bounds));
+        }
         Ok(Channel { object, is_joinable })
     }
 

@@ -1,6 +1,7 @@
 //! Linux: memory files, futexes, record locks.
 #![allow(unsafe_code)]
 
+mod names;
 mod sealed;
 mod token;
 
@@ -23,6 +24,7 @@ use rustix::{
     time::Timespec,
 };
 
+pub(crate) use names::{Attached, Names};
 pub(crate) use sealed::{Draft, Sealed, constant_file};
 pub(crate) use token::{check_can_travel, has_token, make_token};
 

@@ -22,7 +22,7 @@ use executor_core::{
     },
 };
 use parking_lot::{Condvar, Mutex};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// What would travel to another process, and cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,46 @@ impl Serialize for File {
 impl<'de> Deserialize<'de> for File {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<File, D::Error> {
         Err(codec::de_error(&unsupported()))
+    }
+}
+
+/// The names of files, which have none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<const N: usize>;
+
+impl<const N: usize> Names<N> {
+    pub(crate) fn of(_: [&File; N]) -> Names<N> {
+        Names
+    }
+
+    pub(crate) fn name(&self, _: usize) -> Option<Name> {
+        None
+    }
+
+    pub(crate) fn file<E: de::Error>(&self, _: usize) -> Result<File, E> {
+        Err(codec::de_error(&unsupported()))
+    }
+}
+
+impl<const N: usize> Serialize for Names<N> {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(codec::ser_error(&unsupported()))
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Names<N> {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Names<N>, D::Error> {
+        Err(codec::de_error(&unsupported()))
+    }
+}
+
+/// The files of an object, which does not travel.
+#[derive(Debug, Default)]
+pub(crate) struct Attached;
+
+impl Attached {
+    pub(crate) fn attach<E: ser::Error, const N: usize>(&self, _: [&File; N]) -> Result<(), E> {
+        Err(codec::ser_error(&unsupported()))
     }
 }
 

@@ -16,7 +16,12 @@ thread_local! {
     /// Whether anything is attached, at any depth.
     static IS_FILLED: Cell<bool> = const { Cell::new(false) };
     /// The handles, each with the depth at which it was attached. The depths ascend.
-    static ATTACHED: RefCell<Vec<(u32, Handle)>> = const { RefCell::new(Vec::new()) };
+    static ATTACHED: RefCell<Vec<(u32, Attached)>> = const { RefCell::new(Vec::new()) };
+}
+
+enum Attached {
+    One(Handle),
+    Several(Handles),
 }
 
 /// The error of a handle that is encoded where its descriptor cannot follow.
@@ -40,19 +45,26 @@ impl std::error::Error for NotHere {}
 /// Returns [`NotHere`] if nothing collects handles: the bytes go to a file, to another machine, or to a back-end that
 /// cannot carry descriptors.
 pub fn attach(handle: &Handle) -> Result<(), NotHere> {
+    push(|| Attached::One(handle.clone()))
+}
+
+/// Attaches several handles as [`attach`] attaches each of them. If they are all that the value has, they stay the same
+/// set, and a back-end need not look at each.
+///
+/// # Errors
+///
+/// Returns the error of [`attach`].
+pub fn attach_all(handles: &Handles) -> Result<(), NotHere> {
+    push(|| Attached::Several(handles.clone()))
+}
+
+fn push(attached: impl FnOnce() -> Attached) -> Result<(), NotHere> {
     let depth = DEPTH.get();
     if depth == 0 {
         return Err(NotHere);
     }
-    let attached = ATTACHED.try_with(|attached| {
-        let mut attached = attached.borrow_mut();
-        // Other duplicates are removed at the end.
-        if !attached.last().is_some_and(|(at, last)| *at == depth && last == handle) {
-            attached.push((depth, handle.clone()));
-        }
-    });
-    // The vector of a thread that is ending may be gone.
-    attached.map_err(|_| NotHere)?;
+    // The vector of a thread that is ending may be gone. Duplicates are removed at the end.
+    ATTACHED.try_with(|all| all.borrow_mut().push((depth, attached()))).map_err(|_| NotHere)?;
     IS_FILLED.set(true);
     Ok(())
 }
@@ -112,9 +124,26 @@ fn take() -> Handles {
     let taken = ATTACHED.try_with(|attached| {
         let mut attached = attached.borrow_mut();
         let start = attached.partition_point(|(at, _)| *at < depth);
-        let taken = attached.split_off(start);
+        let taken = union(&mut attached, start);
         IS_FILLED.set(!attached.is_empty());
         taken
     });
-    taken.unwrap_or_default().into_iter().map(|(_, handle)| handle).collect()
+    taken.unwrap_or_default()
+}
+
+/// Removes the handles from a place on, and returns them as one set.
+fn union(attached: &mut Vec<(u32, Attached)>, start: usize) -> Handles {
+    if attached.len() == start + 1 && matches!(attached[start].1, Attached::Several(_)) {
+        if let Some((_, Attached::Several(handles))) = attached.pop() {
+            return handles;
+        }
+    }
+    let mut all = Vec::new();
+    for (_, some) in attached.drain(start..) {
+        match some {
+            Attached::One(handle) => all.push(handle),
+            Attached::Several(handles) => all.extend(handles.iter().cloned()),
+        }
+    }
+    all.into()
 }

@@ -73,6 +73,21 @@ fn each_handle_is_collected_once_and_ordinary_values_have_none() {
 }
 
 #[test]
+fn handles_that_are_attached_together_stay_one_set_unless_others_join_them() {
+    let (one, other) = (handle(), handle());
+    let set: Handles = [one.clone(), other].into_iter().collect();
+    let ((), alone) = collect(|| attach_all(&set).expect("it collects"));
+    assert!(alone.has_id(&set.id()) && set.clone().has_id(&alone.id()));
+    let ((), joined) = collect(|| {
+        attach(&one).expect("it collects");
+        attach_all(&set).expect("it collects");
+    });
+    assert!(joined.len() == 2 && !joined.has_id(&set.id()) && !joined.has_id(&Handles::NONE.id()));
+    assert!(!Handles::NONE.has_id(&Handles::NONE.id()));
+    assert_eq!(attach_all(&set), Err(NotHere));
+}
+
+#[test]
 fn an_error_resets_the_collector() {
     #[derive(Deserialize)]
     struct Fails(Handle);

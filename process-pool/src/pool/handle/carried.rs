@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use executor_core::codec::handles::{Handle, Handles, Name, Watcher};
+use executor_core::codec::handles::{Handle, Handles, HandlesId, Name, Watcher};
 
 use super::backlog::{Gate, Gates};
 use crate::{
@@ -25,6 +25,8 @@ pub(super) struct Carried {
     channel: Option<(Channel, Arc<DroppedHandles>)>,
     /// The names that the worker knows, each with the instance of the handle that was sent.
     known: HashMap<Name, u64>,
+    /// A set of handles of which the worker knows each, because the next task often has the same.
+    last: Option<HandlesId>,
     /// The names that it must forget, and does not know it yet.
     to_forget: Vec<Name>,
     /// How many messages were sent to it. It can have lost no more.
@@ -51,6 +53,10 @@ impl Carried {
         self.to_forget.drain(..).collect::<Vec<_>>().chunks(descriptors::MOST).for_each(|names| {
             write_frame(RequestKind::Forget, names.iter().copied(), into);
         });
+        if self.last.as_ref().is_some_and(|last| handles.has_id(last)) {
+            return None;
+        }
+        self.last = Some(handles.id());
         let is_new = |handle: &&Handle| self.known.get(&handle.name()) != Some(&handle.instance());
         let fresh: Vec<Handle> = handles.iter().filter(is_new).cloned().collect();
         if fresh.is_empty() {
@@ -75,6 +81,7 @@ impl Carried {
         // Another instance of the same name may have been sent since.
         let is_known = self.known.get(&name) == Some(&instance);
         if is_known {
+            self.last = None;
             self.known.remove(&name);
             self.to_forget.push(name);
         }
@@ -105,6 +112,7 @@ impl Carried {
     pub(super) fn lose(&mut self, names: &[Name]) -> bool {
         let Some(messages) = self.messages.checked_sub(1) else { return false };
         self.messages = messages;
+        self.last = None;
         for name in names {
             self.known.remove(name);
         }
