@@ -4,12 +4,14 @@
 //! its name.
 #![allow(unsafe_code)]
 
-use std::{any::Any, cell::Cell, mem};
+use std::{any::Any, cell::Cell, mem, ptr::NonNull};
 
 use crate::sync::thread_local;
 
 /// A task that a thread can run: one of this process, or one that another process submitted.
-pub(crate) trait Running: Any {
+///
+/// It is `Sync`, because several threads can run parts of one task.
+pub(crate) trait Running: Any + Sync {
     /// Returns the name that errors show.
     fn name(&self) -> &str;
 
@@ -18,7 +20,8 @@ pub(crate) trait Running: Any {
 }
 
 thread_local! {
-    // Only `run_as` writes this, and only `with_current` reads it. The referent lives as long as it is stored here.
+    // Only `run_as` writes this, and only `with_current` and `current` read it. The referent lives as long as it is
+    // stored here.
     static CURRENT: Cell<Option<&'static dyn Running>> = const { Cell::new(None) };
 }
 
@@ -39,6 +42,12 @@ pub(crate) fn run_as<R>(running: &dyn Running, code: impl FnOnce() -> R) -> R {
     // A thread whose thread-locals are gone is ending. Code that it still runs has no current task.
     let _restore = CURRENT.try_with(|current| Restore(current.replace(Some(running))));
     code()
+}
+
+/// Returns a pointer to the task that the calling code runs in. It is valid until that code has ended.
+#[inline]
+pub(crate) fn current() -> Option<NonNull<dyn Running>> {
+    CURRENT.try_with(Cell::get).ok().flatten().map(NonNull::from)
 }
 
 /// Calls `read` with the task that the calling code runs in, if there is one.

@@ -12,8 +12,11 @@ use executor_core::{Error, ErrorKind, Function, Payload, Task};
 use crate::{
     ThreadPoolExecutor,
     initializer::{self, Initializer, Make},
+    job::Job,
+    join::latch::Joiner,
     pool::Pool,
     sleep::{MAX_WORKERS, Sleep},
+    sync::Parker,
     worker::Start,
 };
 
@@ -168,16 +171,29 @@ impl ThreadPoolBuilder {
 
         let deques: Vec<Deque<Task>> = (0..workers).map(|_| Deque::new_fifo()).collect();
         let stealers = deques.iter().map(Deque::stealer).collect();
+        let scoped: Vec<Deque<Job>> = (0..workers).map(|_| Deque::new_lifo()).collect();
+        let scoped_stealers = scoped.iter().map(Deque::stealer).collect();
+        let parkers: Vec<Parker> = (0..workers).map(|_| Parker::new()).collect();
+        let joiners = parkers.iter().map(|parker| Joiner::new(parker.unparker().clone())).collect();
         let (sleep, sleepers) = Sleep::new(workers);
         let first_run = || self.initializer.as_ref().map(|make| initializer::task(make()));
         let initializers: Vec<_> = (0..workers).map(|_| first_run()).collect();
         let initializer = self.initializer.map(Initializer::new);
-        let pool = Pool::new(name.as_str().into(), stealers, sleep, self.queue_capacity, initializer);
+        let pool = Pool::new(
+            name.as_str().into(),
+            stealers,
+            scoped_stealers,
+            joiners,
+            sleep,
+            self.queue_capacity,
+            initializer,
+        );
 
         let mut threads = Vec::with_capacity(workers);
         let mut refused: Option<io::Error> = None;
-        for (index, ((deque, sleeper), initializer)) in deques.into_iter().zip(sleepers).zip(initializers).enumerate() {
-            let start = Start { pool: pool.clone(), index, deque, sleeper, initializer };
+        let queues = deques.into_iter().zip(scoped).zip(parkers);
+        for (index, ((queues, sleeper), initializer)) in queues.zip(sleepers).zip(initializers).enumerate() {
+            let start = Start { pool: pool.clone(), index, queues, sleeper, initializer };
             let mut thread = thread::Builder::new().name(format!("{name}_{index}"));
             if let Some(bytes) = self.stack_size {
                 thread = thread.stack_size(bytes);

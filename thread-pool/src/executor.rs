@@ -46,6 +46,12 @@ use crate::{
 /// - whatever the priorities, at most 2,559 other tasks before it polls each of these: the tasks from outside, the
 ///   queue of another worker, the oldest task of lower priority, and the oldest task of higher priority.
 ///
+/// Tasks that a task spawns in a [`scope`](Self::scope) have a queue of their own on each worker. It comes before the
+/// worker's other tasks, and the worker takes the *newest* first, so that a recursion such as a directory walk keeps
+/// few tasks waiting. Idle workers take the oldest. While the worker goes on with scoped tasks, it starts at most 127
+/// of them before it polls the other tasks that were submitted there. It takes the oldest one after at most 512 of
+/// them, then after twice as many each time, and at last after at most 131,072.
+///
 /// Priorities are exact among the first 511 tasks that a worker takes after it was idle.
 ///
 /// # Waiting inside a task

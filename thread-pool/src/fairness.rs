@@ -9,6 +9,13 @@
 //! - Every 512th poll begins with one of five sources in turn, regardless of priorities: the worker's own tasks, the
 //!   injector, another worker's queue, and the task that has waited longest of the low and of the high priorities.
 //!
+//! A worker's own scoped jobs come after high priorities and before its other tasks, the newest first
+//! ([`ScopedPolls`]). Of 64 polls that find one, one takes the oldest of the worker's other tasks instead. Now and then
+//! one takes the oldest scoped job, of this worker and of another one in turn: after 512 polls, then after twice as
+//! many each time, and at last after every 65,536 polls. Each of these begins another branch of a recursion before the
+//! current one has ended. If they were frequent, the number of waiting jobs would grow with the size of the recursion.
+//! For the same reason, a worker that has scoped jobs takes none of another worker at the exceptions above.
+//!
 //! A poll that finds a task runs it. So between two polls that begin with the same source, a worker starts at most 63
 //! tasks (injector), 127 (others), or 2,559 (any source, regardless of priorities). The polls are counted from the last
 //! time when the worker found nothing at all, so priorities are exact among the first 511 tasks of a burst.
@@ -25,6 +32,65 @@ pub(crate) enum PollOrder {
     Regular,
     /// It begins where [`PollCount::exception`] says.
     Exception,
+}
+
+/// What a worker that has scoped jobs takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScopedOrder {
+    /// The scoped job that was spawned last.
+    Newest,
+    /// The one that has waited longest.
+    Oldest,
+    /// The one that has waited longest at another worker. The workers are counted as in [`Source::Others`].
+    OldestOfOther(usize),
+    /// The task that was submitted here and has waited longest.
+    Submitted,
+}
+
+/// Counts the polls of one worker that find scoped jobs of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScopedPolls {
+    polls: u32,
+    /// The number of polls after which the next one takes the oldest job.
+    until_oldest: u32,
+    /// The last distance between two of these.
+    distance: u32,
+    /// The number of these.
+    rounds: usize,
+}
+
+impl ScopedPolls {
+    const FIRST: u32 = 512;
+    const LAST: u32 = 1 << 16;
+
+    /// Counts a poll and returns its order.
+    #[inline]
+    pub(crate) fn count(&mut self) -> ScopedOrder {
+        self.polls = self.polls.wrapping_add(1);
+        self.until_oldest -= 1;
+        if self.until_oldest == 0 {
+            self.distance = (2 * self.distance).min(ScopedPolls::LAST);
+            self.until_oldest = self.distance;
+            self.rounds += 1;
+            return if self.rounds % 2 == 1 {
+                ScopedOrder::Oldest
+            } else {
+                ScopedOrder::OldestOfOther(self.rounds / 2)
+            };
+        }
+        if self.polls % 64 == 0 { ScopedOrder::Submitted } else { ScopedOrder::Newest }
+    }
+
+    /// Starts again. The caller has found nothing in any queue.
+    pub(crate) fn reset(&mut self) {
+        *self = ScopedPolls { rounds: self.rounds, ..ScopedPolls::default() };
+    }
+}
+
+impl Default for ScopedPolls {
+    fn default() -> ScopedPolls {
+        ScopedPolls { polls: 0, until_oldest: ScopedPolls::FIRST, distance: ScopedPolls::FIRST, rounds: 0 }
+    }
 }
 
 /// Where an exceptional poll begins.
@@ -150,5 +216,23 @@ mod tests {
     #[test]
     fn priorities_are_exact_among_the_first_polls() {
         assert!(exceptions(511).iter().all(|(_, kind)| matches!(kind, Exception::AfterHigh(_))));
+    }
+
+    #[test]
+    fn scoped_jobs_leave_room_for_others_and_the_oldest_is_taken_at_growing_distances() {
+        let mut polls = ScopedPolls::default();
+        let orders: Vec<ScopedOrder> = (0..1 << 20).map(|_| polls.count()).collect();
+        let places = |matches: fn(ScopedOrder) -> bool| {
+            let all = orders.iter().zip(1u32..);
+            all.filter(|(order, _)| matches(**order)).map(|(_, place)| place).collect::<Vec<u32>>()
+        };
+        let is_oldest = |order| matches!(order, ScopedOrder::Oldest | ScopedOrder::OldestOfOther(_));
+        assert_eq!(places(is_oldest)[..4], [512, 512 + 1024, 512 + 1024 + 2048, 512 + 1024 + 2048 + 4096]);
+        let gap = |places: Vec<u32>| places.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert_eq!(gap(places(is_oldest)), ScopedPolls::LAST);
+        assert_eq!(gap(places(|order| order == ScopedOrder::Oldest)), 2 * ScopedPolls::LAST);
+        assert!(gap(places(|order| order == ScopedOrder::Submitted)) <= 128);
+        polls.reset();
+        assert_eq!((0..512).filter(|_| is_oldest(polls.count())).count(), 1);
     }
 }

@@ -59,6 +59,8 @@ mod fairness;
 mod fresh_stack;
 mod idle_waiters;
 mod initializer;
+mod job;
+mod join;
 mod local;
 mod phase;
 mod pool;

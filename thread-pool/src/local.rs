@@ -1,4 +1,4 @@
-//! The local queue of the calling thread, if it is a worker.
+//! The queues of the calling thread, if it is a worker.
 
 use std::{
     cell::{Cell, RefCell},
@@ -6,26 +6,86 @@ use std::{
 };
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Task, host::HostId};
+use executor_core::{Task, host::HostId, spin::SpinBudget};
 
-use crate::stale;
+use crate::{job::Job, stale, sync::Parker};
 
 thread_local! {
-    static LOCAL: RefCell<Option<Local>> = const { RefCell::new(None) };
+    static LOCAL: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
 }
 
-struct Local {
+/// What one worker keeps for itself.
+pub(crate) struct Local {
     pool: HostId,
-    deque: Rc<Deque<Task>>,
-    /// The number of tasks that this thread made stale. They are assumed to be in its own queue.
+    index: usize,
+    /// The tasks that this worker's tasks submitted. The first one in is the first one out, for this worker and for
+    /// those that steal.
+    deque: Deque<Task>,
+    /// The scoped tasks that this worker's tasks spawned, and the halves of their joins. This worker takes the newest
+    /// first, so that a recursion holds few of them, and those that steal take the oldest.
+    scoped: Deque<Job>,
+    /// Where this worker sleeps while it waits in a join.
+    parker: Parker,
+    /// How long it spins before.
+    spin_budget: Cell<SpinBudget>,
+    /// The number of tasks that this thread made stale. They are assumed to be in its own queues.
     stale: Cell<usize>,
     /// The number at which this thread removes them.
     stale_limit: Cell<usize>,
 }
 
-/// Makes the calling thread a worker whose tasks submit to this queue, until the guard is dropped.
-pub(crate) fn enter(pool: HostId, deque: Rc<Deque<Task>>) -> Guard {
-    LOCAL.set(Some(Local { pool, deque, stale: Cell::new(0), stale_limit: Cell::new(stale::limit(0)) }));
+impl Local {
+    pub(crate) fn new(pool: HostId, index: usize, deque: Deque<Task>, scoped: Deque<Job>, parker: Parker) -> Local {
+        let (stale, stale_limit) = (Cell::new(0), Cell::new(stale::limit(0)));
+        let spin_budget = Cell::new(SpinBudget::new());
+        Local { pool, index, deque, scoped, parker, spin_budget, stale, stale_limit }
+    }
+
+    /// Returns the number of the worker.
+    #[inline]
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Takes the oldest task that was not scoped.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<Task> {
+        self.deque.pop()
+    }
+
+    #[inline]
+    pub(crate) fn has_scoped(&self) -> bool {
+        !self.scoped.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn push_scoped(&self, job: Job) {
+        self.scoped.push(job);
+    }
+
+    /// Takes the newest scoped job.
+    #[inline]
+    pub(crate) fn pop_scoped(&self) -> Option<Job> {
+        self.scoped.pop()
+    }
+
+    pub(crate) fn spin_budget(&self) -> SpinBudget {
+        self.spin_budget.get()
+    }
+
+    pub(crate) fn set_spin_budget(&self, budget: SpinBudget) {
+        self.spin_budget.set(budget);
+    }
+
+    /// Sleeps until another thread wakes this worker, or did so before.
+    pub(crate) fn park(&self) {
+        self.parker.park();
+    }
+}
+
+/// Makes the calling thread a worker whose tasks submit to these queues, until the guard is dropped.
+pub(crate) fn enter(local: Rc<Local>) -> Guard {
+    LOCAL.set(Some(local));
     Guard
 }
 
@@ -38,8 +98,15 @@ impl Drop for Guard {
     }
 }
 
-/// Calls a function with the local queue. Returns `None` if the calling thread is not a worker of this pool.
-fn with<R>(pool: HostId, code: impl FnOnce(&Local) -> R) -> Option<R> {
+/// Returns the queues of the calling thread, or `None` if it is not a worker of this pool.
+#[inline]
+pub(crate) fn of(pool: HostId) -> Option<Rc<Local>> {
+    with(pool, Rc::clone)
+}
+
+/// Calls a function with the queues of the calling thread. Returns `None` if that is not a worker of this pool.
+#[inline]
+fn with<R>(pool: HostId, code: impl FnOnce(&Rc<Local>) -> R) -> Option<R> {
     // A thread whose thread locals are destroyed is no longer a worker.
     LOCAL.try_with(|local| local.borrow().as_ref().filter(|local| local.pool == pool).map(code)).ok().flatten()
 }
@@ -73,7 +140,7 @@ pub(crate) enum Counted {
 
 /// Counts a task that the calling thread has made stale.
 pub(crate) fn add_stale(pool: HostId) -> Counted {
-    let count = |local: &Local| {
+    let count = |local: &Rc<Local>| {
         local.stale.set(local.stale.get() + 1);
         if local.stale.get() >= local.stale_limit.get() { local.remove_stale() } else { Counted::Local }
     };
@@ -84,7 +151,7 @@ pub(crate) fn add_stale(pool: HostId) -> Counted {
 /// counted none, so that another thread must have counted this one.
 #[must_use]
 pub(crate) fn uncount_stale(pool: HostId) -> bool {
-    let found = |local: &Local| match local.stale.get() {
+    let found = |local: &Rc<Local>| match local.stale.get() {
         0 => false,
         stale => {
             local.stale.set(stale - 1);
@@ -95,7 +162,7 @@ pub(crate) fn uncount_stale(pool: HostId) -> bool {
 }
 
 impl Local {
-    /// Removes the stale tasks from the local queue. All others are popped and pushed again, so they stay in order.
+    /// Removes the stale tasks from the local queues. All others are popped and pushed again, so they stay in order.
     /// Each is invisible to other workers for a moment, so the caller must wake a worker afterwards.
     fn remove_stale(&self) -> Counted {
         let mut stale = Vec::new();
@@ -106,7 +173,16 @@ impl Local {
                 None => break,
             }
         }
-        self.stale_limit.set(stale::limit(self.deque.len()));
+        // The newest scoped job is popped first, so the jobs are pushed in the reverse order.
+        let mut waiting = Vec::new();
+        while let Some(job) = self.scoped.pop() {
+            match job {
+                Job::Task(task) if task.has_left_queue() => stale.push(task),
+                job => waiting.push(job),
+            }
+        }
+        self.stale_limit.set(stale::limit(self.deque.len() + waiting.len()));
+        waiting.into_iter().rev().for_each(|job| self.scoped.push(job));
         let missing = self.stale.replace(0).saturating_sub(stale.len());
         Counted::Removed { stale, missing }
     }

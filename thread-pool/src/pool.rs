@@ -2,6 +2,7 @@
 
 mod closing;
 mod idle;
+mod scoped;
 mod stage;
 mod sweep;
 
@@ -28,6 +29,8 @@ use crate::{
     fresh_stack::FreshStack,
     idle_waiters::IdleWaiters,
     initializer::Initializer,
+    job::Job,
+    join::{half::HalfRef, latch::Joiner},
     local,
     phase::{self, Before, Phase},
     queue_bound::{QueueBound, Refused},
@@ -46,6 +49,10 @@ pub(crate) struct Pool {
     pub(crate) queues: Queues,
     /// The stealing ends of the workers' own queues, by the number of the worker.
     stealers: Box<[Stealer<Task>]>,
+    /// The stealing ends of the workers' own queues of scoped jobs.
+    scoped: Box<[Stealer<Job>]>,
+    /// What is needed to wake workers that wait in a join.
+    pub(crate) joiners: Box<[Joiner]>,
     /// What each worker is doing.
     phases: Box<[Phase]>,
     pub(crate) sleep: Sleep,
@@ -73,6 +80,8 @@ impl Pool {
     pub(crate) fn new(
         name: Box<str>,
         stealers: Box<[Stealer<Task>]>,
+        scoped: Box<[Stealer<Job>]>,
+        joiners: Box<[Joiner]>,
         sleep: Sleep,
         queue_capacity: Option<usize>,
         initializer: Option<Arc<Initializer>>,
@@ -85,6 +94,8 @@ impl Pool {
             exit_gate: ExitGate::new(stealers.len()),
             phases: stealers.iter().map(|_| Phase::starting(initializer.is_some())).collect(),
             stealers,
+            scoped,
+            joiners,
             sleep,
             bound: queue_capacity.map(QueueBound::new),
             stage: StageCell::default(),
@@ -116,24 +127,44 @@ impl Pool {
         self.threads.set(threads);
     }
 
-    /// Steals a task from the queue of another worker, beginning behind the thief's own.
-    pub(crate) fn steal(&self, thief: usize) -> Option<Task> {
-        let (before, after) = self.stealers.split_at(thief);
-        after.iter().skip(1).chain(before).find_map(|stealer| steal(|| stealer.steal()))
+    /// Steals a job from the queues of another worker, beginning behind the thief's own.
+    pub(crate) fn steal(&self, thief: usize) -> Option<Job> {
+        let workers = self.stealers.len();
+        (thief + 1..workers).chain(0..thief).find_map(|victim| {
+            steal(|| self.stealers[victim].steal()).map(Job::Task).or_else(|| self.steal_scoped(victim))
+        })
     }
 
-    /// Steals a task from the queue of another worker, beginning `further` workers after the thief's successor, counted
-    /// in a circle.
-    pub(crate) fn steal_from(&self, thief: usize, further: usize) -> Option<Task> {
-        let (before, after) = self.stealers.split_at((thief + 1 + further) % self.stealers.len());
-        let own = &self.stealers[thief];
-        let mut others = after.iter().chain(before).filter(|stealer| !std::ptr::eq(*stealer, own));
-        others.find_map(|stealer| steal(|| stealer.steal()))
+    /// Steals a job from the queues of another worker, beginning `further` workers after the thief's successor, counted
+    /// in a circle. `takes_scoped` says whether it may be a scoped job; every second round begins with these.
+    pub(crate) fn steal_from(&self, thief: usize, further: usize, takes_scoped: bool) -> Option<Job> {
+        let is_scoped_first = further / self.stealers.len() % 2 == 1;
+        self.others(thief, further).find_map(|victim| {
+            let task = || steal(|| self.stealers[victim].steal()).map(Job::Task);
+            match (takes_scoped, is_scoped_first) {
+                (true, true) => self.steal_scoped(victim).or_else(task),
+                (true, false) => task().or_else(|| self.steal_scoped(victim)),
+                (false, _) => task(),
+            }
+        })
+    }
+
+    /// Steals a scoped job from another worker, in the order of [`steal_from`](Pool::steal_from).
+    pub(crate) fn steal_scoped_from(&self, thief: usize, further: usize) -> Option<Job> {
+        self.others(thief, further).find_map(|victim| self.steal_scoped(victim))
+    }
+
+    /// Returns the other workers, beginning `further` workers after this one's successor.
+    fn others(&self, worker: usize, further: usize) -> impl Iterator<Item = usize> {
+        let workers = self.stealers.len();
+        (0..workers).map(move |offset| (worker + 1 + further + offset) % workers).filter(move |other| *other != worker)
     }
 
     /// Returns `true` if any queue contains a task, even if the task is stale.
     pub(crate) fn has_work(&self) -> bool {
-        !self.queues.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+        !self.queues.is_empty()
+            || self.stealers.iter().any(|stealer| !stealer.is_empty())
+            || self.scoped.iter().any(|stealer| !stealer.is_empty())
     }
 
     /// Runs a task on the worker with this number, which is the calling one, or cancels it if the pool runs no more
@@ -160,6 +191,26 @@ impl Pool {
         self.release_bound(id);
         drop(started.run());
         phase.set_free();
+    }
+
+    /// Runs a job as [`run_on`](Pool::run_on) does.
+    #[inline]
+    pub(crate) fn run_job_on(&self, worker: usize, job: Job, searching: bool) {
+        match job {
+            Job::Task(task) => self.run_on(worker, task, searching),
+            Job::Half(half) => self.run_half_on(worker, half, searching),
+        }
+    }
+
+    /// Runs a half that was stolen. The owner can help if no other scoped job is in this worker's queue.
+    fn run_half_on(&self, worker: usize, half: HalfRef, searching: bool) {
+        self.stop_searching(searching);
+        if self.phases[worker].set_busy() == Before::Starting {
+            self.idle.none_idle();
+        }
+        let helped = (!self.has_scoped(worker)).then_some(worker);
+        half.run(helped, &self.joiners);
+        self.phases[worker].set_free();
     }
 
     fn stop_searching(&self, searching: bool) {
@@ -234,11 +285,6 @@ impl Pool {
             AfterPush::Open => Ok(()),
             AfterPush::Closed => self.after_push_to_closed(id),
         }
-    }
-
-    /// Accepts a scoped task.
-    pub(crate) fn schedule_scoped(&self, task: Task) -> Result<(), Error> {
-        self.accept(task, local::push)
     }
 
     fn release_bound(&self, task: TaskId) {

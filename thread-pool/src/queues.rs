@@ -91,10 +91,10 @@ impl Queues {
 
 /// Steals until the attempt succeeds or finds nothing. A `Retry` means that another thread took a task, so threads
 /// cannot retry forever without progress.
-pub(crate) fn steal(mut attempt: impl FnMut() -> Steal<Task>) -> Option<Task> {
+pub(crate) fn steal<T>(mut attempt: impl FnMut() -> Steal<T>) -> Option<T> {
     loop {
         match attempt() {
-            Steal::Success(task) => return Some(task),
+            Steal::Success(taken) => return Some(taken),
             Steal::Empty => return None,
             Steal::Retry => std::hint::spin_loop(),
         }

@@ -18,6 +18,7 @@
 #![allow(unsafe_code)]
 
 mod future;
+mod parallel;
 mod shared;
 mod target;
 
@@ -31,7 +32,7 @@ use std::{
     sync::Arc,
 };
 
-use executor_core::{Error, TaskOptions, scoped, task};
+use executor_core::{Error, TaskOptions, scoped};
 
 use crate::unwind::AbortOnUnwind;
 use future::Slot;
@@ -77,7 +78,7 @@ pub(crate) fn scope<'env, F, T>(target: &Target, body: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let shared = Shared::new(task::worker_host() == target.host());
+    let shared = Shared::new(target.has_current_thread());
     let scope = Scope { target: target.clone(), shared, scope: PhantomData, env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| body(&scope)));
     let guard = AbortOnUnwind;
@@ -123,7 +124,9 @@ impl<'scope> Scope<'scope, '_> {
         R: Send + 'scope,
     {
         let slot = Slot::new();
-        let work = Work { closure, slot: slot.clone(), ticket: Ticket::new(&self.shared) };
+        // SAFETY: the scope waits for all tickets.
+        let ticket = unsafe { Ticket::new(&self.shared) };
+        let work = Work { closure, slot: slot.clone(), ticket };
         // SAFETY: the scope does not end before the closure is run or dropped, by the rules in "Why this is sound".
         let (task, future) = unsafe { scoped::task::<F, _>(options, move || work.run()) };
         let future = future.shared();
@@ -142,7 +145,7 @@ impl<F: FnOnce() -> R, R> Work<F, R> {
         // last.
         let ticket = ticket;
         let slot = slot;
-        let result = slot.store(scoped::catch(closure), ticket.scope());
+        let result = slot.store(scoped::catch(closure), &ticket);
         drop(slot);
         result
     }

@@ -11,11 +11,13 @@ use executor_core::{Error, ErrorKind, Future, Task, spin::SpinBudget, task};
 
 use crate::{
     exit_gate::Exit,
-    fairness::{Exception, PollCount, PollOrder, Source},
+    fairness::{Exception, PollCount, PollOrder, ScopedOrder, ScopedPolls, Source},
     initializer::initialize,
-    local,
+    job::Job,
+    local::{self, Local},
     pool::Pool,
     sleep::Sleeper,
+    sync::Parker,
     unwind::AbortOnUnwind,
 };
 
@@ -23,7 +25,8 @@ use crate::{
 pub(crate) struct Start {
     pub(crate) pool: Arc<Pool>,
     pub(crate) index: usize,
-    pub(crate) deque: Deque<Task>,
+    /// Its own queues, and where it sleeps in a join.
+    pub(crate) queues: ((Deque<Task>, Deque<Job>), Parker),
     pub(crate) sleeper: Sleeper,
     /// The thread runs this first.
     pub(crate) initializer: Option<(Task, Future<()>)>,
@@ -33,9 +36,7 @@ pub(crate) struct Start {
 struct Worker {
     pool: Arc<Pool>,
     index: usize,
-    /// The tasks that this worker's tasks submitted. The first one in is the first one out, for this worker and for
-    /// those that steal.
-    deque: Rc<Deque<Task>>,
+    local: Rc<Local>,
     sleeper: Sleeper,
     spin_budget: SpinBudget,
     /// The pause before each poll while searching.
@@ -43,6 +44,7 @@ struct Worker {
     /// The number of tasks found in a row since the last search.
     in_a_row: u32,
     polls: PollCount,
+    scoped_polls: ScopedPolls,
 }
 
 /// The bounds of the backoff. A worker that is faster than the submitters takes each task right after its push. With
@@ -58,7 +60,7 @@ impl Start {
         // `executor-core` catches panics of user code. Any other panic would end the worker without leaving the pool,
         // which would then wait for it forever.
         let guard = AbortOnUnwind;
-        let Start { pool, index, deque, sleeper, initializer } = self;
+        let Start { pool, index, queues, sleeper, initializer } = self;
         let name = std::thread::current().name().unwrap_or_default().to_string();
         let entered = task::enter_stoppable_worker(name, pool.host(), pool.stop_all.clone());
         if let Some(Err(error)) = initializer.map(initialize) {
@@ -71,44 +73,47 @@ impl Start {
             ));
         }
         pool.has_started(index);
-        let deque = Rc::new(deque);
-        let local = local::enter(pool.host(), deque.clone());
+        let ((deque, scoped), parker) = queues;
+        let local = Rc::new(Local::new(pool.host(), index, deque, scoped, parker));
+        let in_pool = local::enter(local.clone());
         let mut worker = Worker {
             pool,
             index,
-            deque,
+            local,
             sleeper,
             spin_budget: SpinBudget::new(),
             backoff: MIN_BACKOFF,
             in_a_row: 0,
             polls: PollCount::default(),
+            scoped_polls: ScopedPolls::default(),
         };
-        while let Some((task, searching)) = worker.next() {
-            worker.pool.run_on(index, task, searching);
+        while let Some((job, searching)) = worker.next() {
+            worker.pool.run_job_on(index, job, searching);
         }
-        drop(local);
+        drop(in_pool);
         drop(entered);
         guard.disarm();
     }
 }
 
 impl Worker {
-    /// Waits for the next task. Returns it and whether this worker counts as searching, or `None` if the worker has
+    /// Waits for the next job. Returns it and whether this worker counts as searching, or `None` if the worker has
     /// left the pool.
-    fn next(&mut self) -> Option<(Task, bool)> {
-        if let Some(task) = self.poll() {
+    fn next(&mut self) -> Option<(Job, bool)> {
+        if let Some(job) = self.poll() {
             self.in_a_row += 1;
-            return Some((task, false));
+            return Some((job, false));
         }
         self.polls.reset();
+        self.scoped_polls.reset();
         let several = std::mem::take(&mut self.in_a_row) > 0;
         self.backoff = if several { MAX_BACKOFF } else { (self.backoff / 2).max(MIN_BACKOFF) };
         let mut searching = self.pool.sleep.try_start_searching();
         loop {
             if searching {
-                if let Some(task) = self.search() {
+                if let Some(job) = self.search() {
                     self.polls.reset();
-                    return Some((task, true));
+                    return Some((job, true));
                 }
             }
             if self.pool.sleep.is_closed() && self.pool.try_leave() == Exit::Left {
@@ -123,7 +128,7 @@ impl Worker {
     }
 
     /// Polls repeatedly until the spin budget is used up.
-    fn search(&mut self) -> Option<Task> {
+    fn search(&mut self) -> Option<Job> {
         let mut found = None;
         let mut spin_budget = self.spin_budget;
         spin_budget.spin_with_backoff(self.backoff, || {
@@ -135,37 +140,61 @@ impl Worker {
     }
 
     /// Polls all queues once, in the order that [`fairness`](crate::fairness) describes.
-    fn poll(&mut self) -> Option<Task> {
+    fn poll(&mut self) -> Option<Job> {
         if self.polls.count() == PollOrder::Exception {
-            if let Some(task) = self.poll_exception() {
-                return Some(task);
+            if let Some(job) = self.poll_exception() {
+                return Some(job);
             }
         }
-        let queues = &self.pool.queues;
-        queues.pop_high().or_else(|| self.deque.pop()).or_else(|| queues.pop_injector()).or_else(|| self.poll_last())
+        if let Some(task) = self.pool.queues.pop_high() {
+            return Some(Job::Task(task));
+        }
+        if self.local.has_scoped() {
+            if let Some(job) = self.poll_scoped() {
+                return Some(job);
+            }
+        }
+        match self.local.pop().or_else(|| self.pool.queues.pop_injector()) {
+            Some(task) => Some(Job::Task(task)),
+            None => self.poll_last(),
+        }
+    }
+
+    /// Takes the newest of the worker's scoped jobs or, as [`fairness`](crate::fairness) requires, another task.
+    #[inline(never)]
+    fn poll_scoped(&mut self) -> Option<Job> {
+        let fair = match self.scoped_polls.count() {
+            ScopedOrder::Newest => None,
+            ScopedOrder::Oldest => self.pool.steal_scoped(self.index),
+            ScopedOrder::OldestOfOther(round) => self.pool.steal_scoped_from(self.index, round),
+            ScopedOrder::Submitted => self.local.pop().map(Job::Task),
+        };
+        fair.or_else(|| self.local.pop_scoped())
     }
 
     /// Polls the queues that come last. It is not inlined, because the registers that it needs would be saved at each
     /// poll.
     #[inline(never)]
-    fn poll_last(&self) -> Option<Task> {
-        self.pool.steal(self.index).or_else(|| self.pool.queues.pop_low())
+    fn poll_last(&self) -> Option<Job> {
+        self.pool.steal(self.index).or_else(|| self.pool.queues.pop_low().map(Job::Task))
     }
 
     #[cold]
-    fn poll_exception(&self) -> Option<Task> {
+    fn poll_exception(&self) -> Option<Job> {
         match self.polls.exception() {
-            Exception::AfterHigh(source) => self.pool.queues.pop_high().or_else(|| self.poll_source(source)),
+            Exception::AfterHigh(source) => {
+                self.pool.queues.pop_high().map(Job::Task).or_else(|| self.poll_source(source))
+            }
             Exception::First(source) => self.poll_source(source),
         }
     }
 
-    fn poll_source(&self, source: Source) -> Option<Task> {
+    fn poll_source(&self, source: Source) -> Option<Job> {
         match source {
-            Source::Own => self.deque.pop(),
+            Source::Own => self.local.pop().map(Job::Task),
             // Counted from this worker, so that workers do not all begin with the same one.
-            Source::Others(round) => self.pool.steal_from(self.index, round),
-            Source::Injector | Source::Low | Source::High => self.pool.queues.pop_oldest(source),
+            Source::Others(round) => self.pool.steal_from(self.index, round, !self.local.has_scoped()),
+            Source::Injector | Source::Low | Source::High => self.pool.queues.pop_oldest(source).map(Job::Task),
         }
     }
 }

@@ -22,7 +22,7 @@
 use executor_core::{Error, Task, TaskId};
 
 use super::{Pool, Stage};
-use crate::{exit_gate::Exit, queues::steal};
+use crate::{exit_gate::Exit, job::Job, queues::steal};
 
 impl Pool {
     /// Advances the stage, and does what the new stage requires.
@@ -84,6 +84,14 @@ impl Pool {
         let in_deques = || self.stealers.iter().find_map(|stealer| steal(|| stealer.steal()));
         while let Some(task) = self.queues.pop().or_else(in_deques) {
             self.discard(task);
+        }
+        let scoped = || (0..self.stealers.len()).find_map(|worker| self.steal_scoped(worker));
+        while let Some(job) = scoped() {
+            match job {
+                Job::Task(task) => self.discard(task),
+                // The worker that waits for it runs it.
+                Job::Half(half) => half.give_back(&self.joiners),
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use executor_core::Task;
 
 use super::Pool;
 use crate::{
+    job::Job,
     local::{self, Counted},
     queues::steal,
     sleep::AfterPush,
@@ -67,6 +68,17 @@ impl Pool {
                 match steal(|| stealer.steal()) {
                     Some(task) if task.has_left_queue() => stale.push(task),
                     Some(task) => waiting.push(task),
+                    None => break,
+                }
+            }
+        }
+        for worker in 0..self.scoped.len() {
+            for _ in 0..self.scoped[worker].len() {
+                match self.steal_scoped(worker) {
+                    Some(Job::Task(task)) if task.has_left_queue() => stale.push(task),
+                    Some(Job::Task(task)) => waiting.push(task),
+                    // The worker that waits for it runs it.
+                    Some(Job::Half(half)) => half.give_back(&self.joiners),
                     None => break,
                 }
             }

@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use executor_core::{Error, ErrorKind, SharedFuture, TaskId};
 use parking_lot::Mutex;
 
-use super::shared::Shared;
+use super::shared::{Shared, Ticket};
 
 /// The handle of a task that a [`Scope`](super::Scope) has spawned.
 #[must_use = "a scoped future has the result of its task, or its panic; drop it explicitly to let the scope raise a panic"]
@@ -33,10 +33,10 @@ impl<R> Slot<R> {
     }
 
     /// Stores the result of the task. Returns the error of the task again.
-    pub(super) fn store(&self, result: Result<R, Error>, scope: &Arc<Shared>) -> Result<(), Error> {
+    pub(super) fn store(&self, result: Result<R, Error>, ticket: &Ticket) -> Result<(), Error> {
         let (stored, result) = match result {
             Ok(value) => (Stored::Value(value), Ok(())),
-            Err(error) => (Stored::Panic(error.clone(), scope.clone()), Err(error)),
+            Err(error) => (Stored::Panic(error.clone(), ticket.scope()), Err(error)),
         };
         *self.0.lock() = stored;
         result

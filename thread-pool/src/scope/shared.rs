@@ -1,8 +1,13 @@
 //! What the tasks of a scope and the thread that waits for them share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::*},
+#![allow(unsafe_code)]
+
+use std::{
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::*},
+    },
 };
 
 use executor_core::{Error, SharedFuture, scoped};
@@ -26,8 +31,11 @@ struct State {
     unread: Option<Error>,
 }
 
-/// Exists as long as a scoped closure.
-pub(super) struct Ticket(Arc<Shared>);
+/// Exists as long as a scoped closure. The scope does not end before, so its `Shared` lives as long as this.
+pub(super) struct Ticket(NonNull<Shared>);
+
+// SAFETY: it is a shared reference to a `Shared`, which is `Sync`.
+unsafe impl Send for Ticket {}
 
 impl Shared {
     pub(super) fn new(runs_inline: bool) -> Arc<Shared> {
@@ -83,25 +91,37 @@ impl Shared {
 }
 
 impl Ticket {
-    pub(super) fn new(shared: &Arc<Shared>) -> Ticket {
+    /// # Safety
+    ///
+    /// - The caller waits until all tickets are dropped, before it drops its reference to `shared`.
+    pub(super) unsafe fn new(shared: &Arc<Shared>) -> Ticket {
         // ORDERING: the holder of a ticket, or the thread that will wait, makes another one.
         shared.tickets.fetch_add(1, Relaxed);
-        Ticket(shared.clone())
+        Ticket(NonNull::from(&**shared))
     }
 
-    pub(super) fn scope(&self) -> &Arc<Shared> {
-        &self.0
+    pub(super) fn scope(&self) -> Arc<Shared> {
+        // SAFETY: the pointer is that of an `Arc`, which lives as long as this ticket.
+        unsafe {
+            Arc::increment_strong_count(self.0.as_ptr());
+            Arc::from_raw(self.0.as_ptr())
+        }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // ORDERING: Release pairs with the Acquire in `wait`, and AcqRel makes one ticket see the others.
-        if self.0.tickets.fetch_sub(1, AcqRel) == 1 {
-            // The waiting thread holds the lock from its check until it waits, so it does not miss this. It may return
-            // before the notification; the ticket keeps the condition variable alive.
-            drop(self.0.state.lock());
-            self.0.changed.notify_all();
+        // SAFETY: the scope waits for this ticket. It sees that this is dropped only after the last access here: the
+        // decrement, or the unlock if this is the last ticket.
+        let shared = unsafe { self.0.as_ref() };
+        let is_not_last = |tickets| if tickets > 1 { Some(tickets - 1) } else { None };
+        // ORDERING: Release pairs with the Acquire in `wait`.
+        if shared.tickets.fetch_update(Release, Relaxed, is_not_last).is_err() {
+            let _state = shared.state.lock();
+            // Another ticket may have been made meanwhile.
+            if shared.tickets.fetch_sub(1, Release) == 1 {
+                shared.changed.notify_all();
+            }
         }
     }
 }

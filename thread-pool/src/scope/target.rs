@@ -25,6 +25,19 @@ impl Target {
         }
     }
 
+    pub(super) fn max_workers(&self) -> usize {
+        match self {
+            Target::Pool(pool) => pool.threads.len(),
+            #[cfg(feature = "rayon")]
+            Target::Rayon(handle) => executor_core::Backend::max_workers(handle),
+        }
+    }
+
+    /// Returns `true` if the calling thread is a worker of the pool.
+    pub(super) fn has_current_thread(&self) -> bool {
+        executor_core::task::worker_host() == self.host()
+    }
+
     pub(super) fn host(&self) -> HostId {
         match self {
             Target::Pool(pool) => pool.host(),

@@ -13,6 +13,7 @@ mod nesting;
 mod order;
 #[cfg(feature = "rayon")]
 mod over_rayon;
+mod parallel;
 #[cfg(target_os = "linux")]
 mod refused;
 mod scope;

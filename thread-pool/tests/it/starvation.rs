@@ -3,12 +3,12 @@
 
 use std::sync::{
     Arc, Barrier, Mutex,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     mpsc::channel,
 };
 
 use executor_core::{Backend, Future, Task, TaskOptions, task};
-use thread_pool::ThreadPoolExecutor;
+use thread_pool::{Scope, ThreadPoolExecutor};
 
 use crate::support::{Blocker, HANGS, watched};
 
@@ -239,5 +239,81 @@ fn over_rayon_a_task_starts_after_a_bounded_number_of_tasks_of_higher_priority()
                 blocks.unwrap().result(HANGS).unwrap();
             })
         });
+    });
+}
+
+/// Spawns itself again until the task under test has run, and counts.
+fn again<'scope>(scope: &'scope Scope<'scope, '_>, ran: &'scope AtomicBool, count: &'scope AtomicUsize) {
+    if !ran.load(SeqCst) {
+        count.fetch_add(1, SeqCst);
+        drop(scope.spawn(move || again(scope, ran, count)));
+    }
+}
+
+#[test]
+fn an_old_scoped_task_starts_after_a_bounded_number_of_newer_ones() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (ran, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+        pool.scope(|scope| {
+            drop(scope.spawn(|| {
+                drop(scope.spawn(|| ran.store(true, SeqCst)));
+                again(scope, &ran, &count);
+            }));
+        });
+        assert!((1..=512).contains(&count.load(SeqCst)), "{count:?}");
+    });
+}
+
+#[test]
+fn other_tasks_start_after_a_bounded_number_of_scoped_ones() {
+    watched(|| {
+        let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
+        for outside in [false, true] {
+            let (ran, count) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
+            let gate = std::sync::Barrier::new(2);
+            let submit = || {
+                let ran = ran.clone();
+                drop(pool.spawn(move || ran.store(true, SeqCst)).unwrap());
+            };
+            pool.scope(|scope| {
+                drop(scope.spawn(|| {
+                    gate.wait();
+                    gate.wait();
+                    if !outside {
+                        submit();
+                    }
+                    again(scope, &ran, &count);
+                }));
+                gate.wait();
+                if outside {
+                    submit();
+                }
+                gate.wait();
+            });
+            assert!((1..=64).contains(&count.load(SeqCst)), "{outside}: {count:?}");
+        }
+    });
+}
+
+#[test]
+fn a_scoped_task_of_a_blocked_worker_is_run_by_another() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let (ran, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let (send, receive) = channel::<()>();
+        pool.scope(|scope| {
+            let ran = &ran;
+            drop(scope.spawn(move || {
+                drop(scope.spawn(move || {
+                    ran.store(true, SeqCst);
+                    drop(send);
+                }));
+                // It blocks its worker until the other one has run the task.
+                assert!(receive.recv().is_err());
+            }));
+            drop(scope.spawn(|| again(scope, ran, &count)));
+        });
+        assert!(ran.load(SeqCst));
     });
 }
