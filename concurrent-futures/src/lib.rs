@@ -170,7 +170,7 @@ pub use thread_pool;
 pub use thread_pool::RayonExecutor;
 #[cfg(feature = "threads")]
 #[doc(inline)]
-pub use thread_pool::{Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
+pub use thread_pool::{ClosureMap, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
 
 /// Chapters that belong to no single item. They exist only in the documentation.
 #[cfg(all(doc, feature = "threads", feature = "processes"))]

@@ -57,11 +57,13 @@ mod executor;
 mod exit_gate;
 mod fairness;
 mod fresh_stack;
+mod global;
 mod idle_waiters;
 mod initializer;
 mod job;
 mod join;
 mod local;
+mod map;
 mod phase;
 mod pool;
 mod queue_bound;
@@ -81,6 +83,7 @@ mod worker;
 pub use self::rayon::RayonExecutor;
 pub use builder::ThreadPoolBuilder;
 pub use executor::ThreadPoolExecutor;
+pub use map::ClosureMap;
 pub use scope::{Scope, ScopedFuture};
 
 /// These types must stay usable from several threads.

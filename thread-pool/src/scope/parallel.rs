@@ -66,7 +66,7 @@ impl Scope<'_, '_> {
     /// for each worker, and a part that an idle worker takes is divided again. So this suits short items and items of
     /// unequal length. It is `par_iter().map().collect()` of the crate `rayon`. For functions that capture nothing, on
     /// any executor, use [`Executor::map`](executor_core::Executor::map), which yields results while others are
-    /// computed.
+    /// computed; for owned inputs, [`ThreadPoolExecutor::map_closure`](crate::ThreadPoolExecutor::map_closure).
     ///
     /// # Panics
     ///

@@ -7,8 +7,10 @@ mod bounded;
 mod closing;
 #[cfg(unix)]
 mod forked;
+mod global;
 mod idle;
 mod initializer;
+mod map_closure;
 mod nesting;
 mod order;
 #[cfg(feature = "rayon")]
