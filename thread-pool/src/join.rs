@@ -60,7 +60,7 @@ where
 fn take_back<F: FnOnce(Place) -> R + Send, R: Send>(pool: &Pool, local: &Local, half: &Half<F, R>) -> bool {
     while let Some(job) = local.pop_scoped() {
         let job = match job {
-            Job::Half(right) => match right.is_of(half) {
+            Job::Half(right) => match right.take_for(half) {
                 Ok(()) => return true,
                 Err(other) => Job::Half(other),
             },

@@ -12,10 +12,16 @@ use crate::ThreadPoolExecutor;
 /// end the iterator. Dropping the iterator cancels the calls that have not started.
 #[must_use = "iterators do nothing unless they are used; dropping this one cancels what has not started"]
 pub struct ClosureMap<R: Send + 'static> {
-    /// The chunks whose results were not read, with the number of their items.
-    pending: VecDeque<(usize, Future<Vec<Result<R, Error>>>)>,
+    /// The chunks whose results were not read.
+    pending: VecDeque<Chunk<R>>,
     /// The results of the chunk that is being read.
     ready: vec::IntoIter<Result<R, Error>>,
+}
+
+/// Inputs that are one task.
+struct Chunk<R: Send + 'static> {
+    items: usize,
+    results: Future<Vec<Result<R, Error>>>,
 }
 
 /// The number of chunks for each worker. The more there are, the more evenly the workers end.
@@ -66,7 +72,7 @@ impl ThreadPoolExecutor {
             let (items, closure) = (chunk.len(), closure.clone());
             let call = move || chunk.into_iter().map(|input| scoped::catch(|| closure(input))).collect();
             match self.spawn_with(executor_core::TaskOptions::new().name(std::any::type_name::<F>()), call) {
-                Ok(future) => pending.push_back((items, future)),
+                Ok(results) => pending.push_back(Chunk { items, results }),
                 Err(error) => {
                     cancel(&pending);
                     return Err(error);
@@ -77,9 +83,9 @@ impl ThreadPoolExecutor {
     }
 }
 
-fn cancel<R: Send + 'static>(pending: &VecDeque<(usize, Future<Vec<Result<R, Error>>>)>) {
-    for (_, future) in pending {
-        let _ = future.cancel();
+fn cancel<R: Send + 'static>(pending: &VecDeque<Chunk<R>>) {
+    for chunk in pending {
+        let _ = chunk.results.cancel();
     }
 }
 
@@ -91,8 +97,8 @@ impl<R: Send + 'static> Iterator for ClosureMap<R> {
             if let Some(result) = self.ready.next() {
                 return Some(result);
             }
-            let (items, chunk) = self.pending.pop_front()?;
-            self.ready = match chunk.result(None) {
+            let Chunk { items, results } = self.pending.pop_front()?;
+            self.ready = match results.result(None) {
                 Ok(results) => results.into_iter(),
                 // The pool was closed or broken before the chunk started.
                 Err(error) => (0..items).map(|_| Err(error.clone())).collect::<Vec<_>>().into_iter(),
@@ -101,7 +107,7 @@ impl<R: Send + 'static> Iterator for ClosureMap<R> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.ready.len() + self.pending.iter().map(|(items, _)| items).sum::<usize>();
+        let left = self.ready.len() + self.pending.iter().map(|chunk| chunk.items).sum::<usize>();
         (left, Some(left))
     }
 }

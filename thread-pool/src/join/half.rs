@@ -83,7 +83,7 @@ impl<F: FnOnce(Place) -> R + Send, R: Send> Half<F, R> {
     /// # Safety
     ///
     /// - This is called once.
-    /// - The half is neither moved nor dropped before the right is dropped by [`HalfRef::is_of`], or the latch is
+    /// - The half is neither moved nor dropped before the right is dropped by [`HalfRef::take_for`], or the latch is
     ///   finished.
     pub(super) unsafe fn publish(&self) -> HalfRef {
         // The pointer covers the whole half; `repr(C)` puts the header first.
@@ -112,9 +112,9 @@ impl<F: FnOnce(Place) -> R + Send, R: Send> Half<F, R> {
 }
 
 impl HalfRef {
-    /// Returns the right back if it is not that of this half, and drops it otherwise: then its owner, which is the
-    /// calling thread, uses the half.
-    pub(super) fn is_of<F, R>(self, half: &Half<F, R>) -> Result<(), HalfRef> {
+    /// Gives up the right if it is that of this half, so that its owner, which is the calling thread, may use the half.
+    /// Returns it otherwise.
+    pub(super) fn take_for<F, R>(self, half: &Half<F, R>) -> Result<(), HalfRef> {
         if self.0.as_ptr().addr() == std::ptr::from_ref(half).addr() { Ok(()) } else { Err(self) }
     }
 
