@@ -19,8 +19,11 @@ emulate() {
   esac
   mkdir -p "$scratch/binfmt"
   mount -t binfmt_misc binfmt_misc "$scratch/binfmt" || fail "binfmt_misc cannot be mounted in a user name space here"
-  # F: the kernel opens the emulator now, so that it need not be in the root of a process.
-  printf ':%s:M::%s:%s:%s:F' "$name" "$magic" "$mask" "$scratch/qemu/usr/bin/$name" >"$scratch/binfmt/register"
+  # O: the kernel opens the program for the emulator. The file of a worker is an open one, whose path is gone when the
+  # emulator runs. F: the kernel opens the emulator now, so that it need not be in the root of a process.
+  printf ':%s:M::%s:%s:%s:OF' "$name" "$magic" "$mask" "$scratch/qemu/usr/bin/$name" >"$scratch/binfmt/register"
   # Time-outs of tests are longer.
   export CONFORMANCE_SCALE=10
+  # An emulated program is many times slower, and the number of random cases is nothing that differs between targets.
+  export PROPTEST_CASES=${PROPTEST_CASES:-20}
 }
