@@ -46,6 +46,7 @@ pub(crate) struct Kind {
     pub(crate) is_mapped_whole: bool,
     /// Ends what dead processes have of it, where that needs no wait, and wakes the threads that wait, so that they
     /// find out about the rest.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) on_death: fn(&Object),
 }
 
