@@ -120,10 +120,12 @@ impl Nursery {
     }
 
     fn make() -> Result<Arc<Nursery>, Error> {
-        let cannot = |what: &str, cause: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::Other, format!("no process can be spawned: {what}: {cause}"))
+        let cannot = |what: &str, cause: &io::Error| {
+            let message = format!("no process can be spawned: {what}: {cause}{}", start::advice(cause));
+            Error::new(ErrorKind::Other, message)
         };
-        let executable = Executable::find(start::program::image()).map_err(|cause| cannot("its program", &cause))?;
+        let executable =
+            Executable::find(start::program::image()).map_err(|cause| cannot("its program was not found", &cause))?;
         let poller = Poller::new().map_err(|cause| cannot("no descriptor to wait with", &cause))?;
         let nursery = Arc::new(Nursery {
             executable: Arc::new(executable),
@@ -188,8 +190,10 @@ impl Nursery {
         // When each process must be handled, even if nothing happens.
         let mut due: HashMap<usize, Instant> = HashMap::new();
         let clock = Clock::start();
+        let mut callbacks_are_due = None;
         loop {
-            let timeout = due.values().min().map(|next| next.saturating_duration_since(Instant::now()));
+            let next = due.values().chain(&callbacks_are_due).min();
+            let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
             if self.poller.wait(&mut events, timeout).is_err() {
                 // No argument can be wrong here, so this is a temporary lack of resources.
                 thread::yield_now();
@@ -212,6 +216,9 @@ impl Nursery {
                     Step::Over => self.remove(place),
                 }
             }
+            // The thread for callbacks could not be started if this fails. The process that they belong to may be gone
+            // by now, so this thread tries again.
+            callbacks_are_due = (!self.callbacks.retry()).then(|| Instant::now() + Clock::TICK);
         }
     }
 }

@@ -162,6 +162,7 @@ fn dropping_a_daemon_kills_it() {
 /// What a process has started ends with it.
 #[test]
 fn descendants_end_with_their_process() {
+    #[allow(clippy::zombie_processes, reason = "it ends with its parent")]
     fn starts_a_child(path: String) {
         let child = std::process::Command::new("sleep").arg("1000").spawn().expect("starts");
         add_line(&path, child.id());
