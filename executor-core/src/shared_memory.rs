@@ -20,8 +20,8 @@ use std::{
 ///
 /// - `start` returns the same address, which is aligned for 64-bit words, and `length` the same length.
 /// - These bytes can be read and written. For shared memory, this means that its file cannot shrink.
-/// - Code of this process accesses them only through [`SharedBytes`], or through what [`SharedBytes::at`] returns, and is
-///   then responsible for the order of the accesses.
+/// - Code of this process accesses them only through [`SharedBytes`], or through what [`SharedBytes::at`] returns, and
+///   is then responsible for the order of the accesses.
 pub unsafe trait Mapping {
     /// Returns the first byte.
     fn start(&self) -> NonNull<u8>;

@@ -7,6 +7,8 @@ mod ownership;
 mod received;
 mod sealed;
 mod slice;
+#[cfg(all(test, target_os = "linux"))]
+mod wild;
 
 pub use self::{
     chunks::{Ref, SharedChunk, SharedMut},

@@ -10,6 +10,7 @@ mod extremes;
 mod limits;
 mod locks;
 mod memory;
+mod messages;
 mod pipe;
 mod pool;
 mod processes;
