@@ -7,13 +7,12 @@ use std::{
 };
 
 use crate::{
-    Awaited, Error, SharedFuture, TaskId, catch,
+    Awaited, Error, SharedFuture, TaskId, catch, result_callback,
     task::{
         cell::TaskRef,
         queued::{cancel_queued, queueing_host},
         state::Withdraw,
         typed::Typed,
-        view,
         waiter::Waiter,
     },
     waiting::{WaitEnd, help, help_or_fail, wait_for, wait_until_done},
@@ -334,7 +333,7 @@ impl<T: Send + 'static> Future<T> {
     /// # Ok::<(), executor_core::Error>(())
     /// ```
     pub fn add_result_callback(&self, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) {
-        view::add(&self.typed, callback);
+        result_callback::add(&self.typed, callback);
     }
 
     /// Turns the handle into one that can be cloned, and whose `result` clones the value instead of moving it out.

@@ -57,6 +57,7 @@ mod nesting;
 mod options;
 mod payload;
 mod promise;
+mod result_callback;
 mod running;
 #[doc(hidden)]
 pub mod scoped;

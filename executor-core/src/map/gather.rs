@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::AcqRel},
 };
 
-use super::{Map, source::Batch};
+use super::source::Batch;
 use crate::{
     Error, ErrorKind, Future, Payload, Task, TaskOptions,
     codec::Bytes,
@@ -16,9 +16,13 @@ use crate::{
 
 /// The task that collects the results of a map. It is run when the last batch is done, or by a task of the same
 /// executor that waits for it, which then runs the batches that have not started.
-struct Gather<R: Payload>(Map<R>);
+struct Gather<I>(I);
 
-impl<R: Payload> Work for Gather<R> {
+impl<R, I> Work for Gather<I>
+where
+    R: Payload,
+    I: Iterator<Item = Result<R, Error>> + Send,
+{
     type Output = Vec<R>;
 
     fn name() -> &'static str {
@@ -84,16 +88,18 @@ impl Countdown {
     }
 }
 
-/// Turns a map into the future of all its results.
-pub(super) fn gather<R: Payload>(map: Map<R>) -> Future<Vec<R>> {
-    let batches: Vec<Batch<R>> = map.pending.iter().flatten().map(Batch::alias).collect();
+/// Returns the future of all results of a map, whose batches are these. Dropping the map cancels them.
+pub(super) fn gather<R: Payload>(
+    map: impl Iterator<Item = Result<R, Error>> + Send + 'static,
+    batches: &[Batch<R>],
+) -> Future<Vec<R>> {
     let host = batches.iter().map(Batch::host).find(|host| *host != HostId::NONE);
     let (task, typed) = Task::new(Gather(map), TaskOptions::new(), true);
     // The workers of the batches run this task inline if they wait for it. Its host has never seen it.
     task.attach_unqueued(host.unwrap_or(HostId::NONE));
     // One more than there are batches, so that the task is not run before all of them are watched.
     let countdown = Arc::new(Countdown { open: AtomicUsize::new(batches.len() + 1), task: Mutex::new(Some(task)) });
-    for batch in &batches {
+    for batch in batches {
         match batch {
             Batch::One(future) => countdown.watch(future, |_| None),
             Batch::Many(future, _) => countdown.watch(future, |results| results.first_error()),

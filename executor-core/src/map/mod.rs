@@ -357,7 +357,8 @@ impl<R: Payload> Map<R> {
     pub fn into_future(mut self) -> Future<Vec<R>> {
         self.submit_rest();
         self.deadline = None;
-        gather::gather(self)
+        let batches: Vec<Batch<R>> = self.pending.iter().flatten().map(Batch::alias).collect();
+        gather::gather(self, &batches)
     }
 
     /// Submits the rest of the input, whatever the bound.

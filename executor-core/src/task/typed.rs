@@ -6,10 +6,10 @@ use std::{marker::PhantomData, mem::ManuallyDrop};
 use super::{
     cell::{Output, TaskRef, allocate},
     state::{Access, Owed, Snapshot},
-    view::{self, Shown},
+    view::{self, Shown, View},
     work::Work,
 };
-use crate::{Error, ErrorKind, TaskOptions, sync::UnsafeCell, waiting::taken};
+use crate::{Error, ErrorKind, TaskOptions, sync::UnsafeCell};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -185,13 +185,10 @@ impl<T: Send + 'static> Typed<T> {
         })
     }
 
-    /// Turns a result callback into a function of the untyped output. It may only be shown the output of this task.
-    pub(super) fn erase_view(
-        &self,
-        callback: impl FnOnce(Result<&T, &Error>) + Send + 'static,
-    ) -> Box<dyn FnOnce(Shown<'_>) + Send> {
+    /// Turns a result callback into one of the untyped output. It may only be shown the output of this task.
+    pub(crate) fn view(&self, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) -> View {
         let own = self.task.address();
-        Box::new(move |shown| {
+        View(Box::new(move |shown| {
             let task = match shown {
                 Shown::Output(reserved) => reserved.task(),
                 Shown::Error(error) => return callback(Err(error)),
@@ -204,11 +201,11 @@ impl<T: Send + 'static> Typed<T> {
             typed.output().with(|output| match unsafe { &*output } {
                 Output::Value(value) => callback(Ok(value)),
                 other => {
-                    let error = typed.failure(other).unwrap_or_else(|| taken(task));
+                    let error = typed.failure(other).expect("`Reserved` has unpacked the output");
                     callback(Err(&error));
                 }
             });
-        })
+        }))
     }
 
     /// Turns a function of the typed task into one of the untyped task. It may only be a waiter of this task.

@@ -5,21 +5,13 @@
 //! output is reserved, all other readers wait for it, as they do while it is unpacked.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::{cell::RefCell, mem::ManuallyDrop};
 
-use super::{
-    cell::TaskRef,
-    state::{Event, Late, Owed},
-    typed::Typed,
-};
-use crate::{
-    Error, catch,
-    sync::thread_local,
-    waiting::{WaitEnd, taken, wait_for, wait_until},
-};
+use super::{cell::TaskRef, state::Owed};
+use crate::{Error, catch, sync::thread_local};
 
 /// A result callback, without the type of the result.
-pub(crate) struct View(Box<dyn FnOnce(Shown<'_>) + Send>);
+pub(crate) struct View(pub(super) Box<dyn FnOnce(Shown<'_>) + Send>);
 
 /// What a result callback is given.
 pub(super) enum Shown<'a> {
@@ -40,7 +32,7 @@ thread_local! {
 }
 
 /// Returns whether a result callback of this task runs on this thread.
-pub(super) fn is_shown_by_this_thread(task: &TaskRef) -> bool {
+pub(crate) fn is_shown_by_this_thread(task: &TaskRef) -> bool {
     SHOWN.try_with(|shown| shown.borrow().contains(&task.address())).unwrap_or(false)
 }
 
@@ -78,39 +70,18 @@ impl Drop for Reserved<'_> {
     }
 }
 
-/// Runs the result callbacks of a task that this thread, or another one on behalf of which it acts, has finished.
-pub(super) fn show(task: &TaskRef, views: Vec<View>) {
+/// Runs result callbacks for the thread that has the reservation, and ends the reservation.
+pub(crate) fn show(task: &TaskRef, views: impl IntoIterator<Item = View>) {
     let reserved = Reserved::begin(task);
     views.into_iter().for_each(|view| reserved.run(view));
 }
 
-/// Adds a result callback, or runs it on this thread if the task is done.
-pub(crate) fn add<T: Send + 'static>(typed: &Typed<T>, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) {
-    let task = &typed.task;
-    let mut view = View(typed.erase_view(callback));
-    loop {
-        let Err((late, returned)) = task.waiters.add_view(task, view) else { return };
-        view = returned;
-        match late {
-            Late::Reserved => return Reserved::begin(task).run(view),
-            Late::Unavailable => {
-                let error = match wait_for(task, None, || typed.error()) {
-                    Ok(error) => error.unwrap_or_else(|| taken(task)),
-                    Err(error) => error,
-                };
-                return catch::contain(|| view.0(Shown::Error(&error)));
-            }
-            // A callback that adds another one to its own task has the output already.
-            Late::Busy if is_shown_by_this_thread(task) => {
-                // The outer callback ends the reservation.
-                let reserved = std::mem::ManuallyDrop::new(Reserved { task });
-                return reserved.run(view);
-            }
-            Late::Busy => {
-                if let Err(WaitEnd::Forked(error)) = wait_until(task, None, Event::Readable) {
-                    return catch::contain(|| view.0(Shown::Error(&error)));
-                }
-            }
-        }
-    }
+/// Runs a result callback inside another one of the same task, which ends the reservation.
+pub(crate) fn show_inside_another(task: &TaskRef, view: View) {
+    ManuallyDrop::new(Reserved { task }).run(view);
+}
+
+/// Runs a result callback that cannot be shown the outcome.
+pub(crate) fn refuse(view: View, error: &Error) {
+    catch::contain(|| view.0(Shown::Error(error)));
 }
