@@ -1,5 +1,5 @@
-//! Cases of CPython's `_test_multiprocessing.py` that no other test of processes has, with their numbers in the table of
-//! `tests/README.md`.
+//! Cases of CPython's `_test_multiprocessing.py` that no other test of processes has, with their numbers in the table
+//! of `tests/README.md`.
 
 use std::sync::OnceLock;
 
