@@ -152,7 +152,7 @@ fn storm<const N: usize>(
     let total: u64 = kills.iter().sum();
     run.figure("kills", total);
     run.figure("kills a second", format_args!("{:.1}", total as f64 / begun.elapsed().as_secs_f64()));
-    run.figure("longest standstill, ms", standstill.as_millis());
+    run.figure("longest standstill seen, ms", standstill.as_millis());
     (processes, kills)
 }
 
