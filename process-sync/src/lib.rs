@@ -55,7 +55,8 @@
 //! | while it waits | nothing |
 //! | with one end of a pipe | the other end receives what was sent, and then [`Closed`] |
 //!
-//! A lock is taken over within about 100 ms. A wake-up that dies with its receiver delays others by at most a second.
+//! A lock is taken over within about 100 ms, and within a few if the dead process was a worker of this one. A wake-up
+//! that dies with its receiver delays others by at most a second.
 //!
 //! # Where objects can go
 //!
