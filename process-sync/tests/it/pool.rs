@@ -48,6 +48,30 @@ fn objects_go_to_workers_that_already_run_and_come_back() {
 }
 
 #[test]
+fn a_worker_maps_an_object_that_it_knows_once_and_forgets_it_with_the_parent() {
+    /// Returns where the process has the memory of queues.
+    fn mappings() -> Vec<String> {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("it is there");
+        maps.lines().filter(|line| line.contains("concurrent-futures-queue")).map(str::to_string).collect()
+    }
+    let pool = ProcessPoolExecutor::new(1).unwrap();
+    let look = |()| mappings();
+    let put = |queue: Queue<u64>| queue.put(1).map(|()| mappings());
+    let queue = Queue::unbounded().unwrap();
+    let first = pool.submit(put, queue.clone()).unwrap().result(None).unwrap().unwrap();
+    assert!(!first.is_empty());
+    for _ in 0..3 {
+        assert_eq!(pool.submit(look, ()).unwrap().result(None).unwrap(), first);
+        assert_eq!(pool.submit(put, queue.clone()).unwrap().result(None).unwrap().unwrap(), first);
+    }
+    assert_eq!(queue.len(), 4);
+    drop(queue);
+    wait_until("the end of the queue in the worker", || {
+        pool.submit(look, ()).unwrap().result(None).unwrap().is_empty()
+    });
+}
+
+#[test]
 fn every_kind_of_object_is_an_argument() {
     each_transport(|pool| {
         let (lock, rw, semaphore) = (Lock::new().unwrap(), RwLock::new().unwrap(), Semaphore::new(1).unwrap());
