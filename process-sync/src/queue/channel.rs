@@ -448,8 +448,10 @@ impl Channel {
     ) -> Result<Option<R>, Error> {
         let mut sleep = Sleep::ForChange;
         let mut slept = false;
+        // After a sleep to its end nothing is about to happen.
+        let mut is_soon = true;
         loop {
-            let found = Follower::spin(|| is_ready(self.fill()));
+            let found = is_soon && Follower::spin(|| is_ready(self.fill()));
             if let Some(result) = if found { attempt(slept)? } else { None } {
                 return Ok(Some(result));
             }
@@ -460,8 +462,9 @@ impl Channel {
             let Some(time) = sleep.next(deadline) else { return Ok(None) };
             let asleep = Instant::now();
             events.sleep(&self.object.memory, prepared, time);
-            with_own_budget(|budget| budget.slept(asleep.elapsed()));
-            slept = true;
+            let asleep = asleep.elapsed();
+            with_own_budget(|budget| budget.slept(asleep));
+            (slept, is_soon) = (true, asleep < time);
         }
     }
 }
