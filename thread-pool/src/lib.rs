@@ -34,9 +34,9 @@
 //!    large `Vec` costs no more than a small one. Tasks from outside go to the *injector*, first in, first out. Tasks
 //!    that a task submits go to the queue of its own worker. Tasks with a priority go to the *high* or the *low* queue.
 //!    Then the submitter wakes a sleeping worker, unless another one is already searching.
-//! 2. A worker polls the queues: high priorities, its own queue, the injector, the queues of the other workers, low
-//!    priorities. Every 32nd poll begins with another queue, so no task waits forever
-//!    ([order](ThreadPoolExecutor#order)).
+//! 2. A worker polls the queues: high priorities, its own scoped tasks (newest first), its own other tasks, the
+//!    injector, the queues of the other workers, low priorities. Every 32nd poll begins with another queue, so no task
+//!    waits forever ([order](ThreadPoolExecutor#order)).
 //! 3. The worker runs the task, stores the result or the panic in the task, wakes the threads that wait for it, and
 //!    runs its callbacks and wakers.
 //! 4. A worker that finds no task searches for some microseconds and then sleeps without a time-out, so an idle pool
@@ -45,8 +45,12 @@
 //!    use up the workers ([waiting inside a task](ThreadPoolExecutor#waiting-inside-a-task)).
 //! 6. Dropping the executor closes the pool, waits for all submitted tasks, and joins the threads.
 //!
+//! A scope also divides work itself: [`Scope::join`], [`Scope::map`], [`Scope::for_each`] and [`Scope::reduce`] offer
+//! halves of their work to idle workers, without a task for each.
+//!
 //! In the source, `sleep/README.md` has the protocol of sleeping and waking and the proof that no wake-up is lost,
-//! `fairness.rs` the order of the polls, and `pool/closing.rs` the steps of a close.
+//! `join/README.md` the argument for joins, `fairness.rs` the order of the polls, and `pool/closing.rs` the steps of a
+//! close.
 //!
 //! # Features
 //!

@@ -39,8 +39,8 @@ impl ThreadPoolExecutor {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`spawn`](Self::spawn); the inputs that were submitted before are cancelled. A panic of the
-    /// closure is an error at the place of its input.
+    /// Returns the errors of [`spawn`](Self::spawn); the inputs that were submitted before are cancelled. A panic of
+    /// the closure is an error at the place of its input.
     ///
     /// # Panics
     ///

@@ -6,7 +6,8 @@
 //!    out of its queue, or the latch says that the half is finished.
 //! 2. There is one [`HalfRef`] for each half. It is consumed by the thread that runs it or gives it back, which does
 //!    not touch the half after it has finished the latch.
-//! 3. So at any time either the holder of the `HalfRef` or, after it is gone, the owner uses the closure and the result.
+//! 3. So at any time either the holder of the `HalfRef` or, after it is gone, the owner uses the closure and the
+//!    result.
 #![allow(unsafe_code)]
 
 use std::{cell::UnsafeCell, ptr::NonNull, sync::atomic::Ordering::*};

@@ -14,11 +14,12 @@ use crate::{
 impl Scope<'_, '_> {
     /// Runs two closures, in parallel if a worker is idle, and returns both results. Both have ended when this returns.
     ///
-    /// They may borrow from the caller. On a worker of a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) this needs no
-    /// allocation and no task: the calling worker offers the second closure to the others, runs the first, and then runs
-    /// the second if no one has taken it. So a recursion costs little more than its calls. While it waits for another
-    /// worker, it runs only what that worker needs for the second closure. A caller that is not a worker sends both to
-    /// the pool, and waits. If the pool is shut down, it runs both itself.
+    /// They may borrow from the caller. On a worker of a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) this needs
+    /// no allocation and no task: the calling worker offers the second closure to the others, runs the first, and then
+    /// runs the second if no one has taken it. So a recursion costs little more than its calls. While it waits for
+    /// another worker, it runs only what that worker needs for the second closure. A caller that is not a worker sends
+    /// both to the pool in one task, which blocks while a bounded queue is full, and waits. If the pool is shut down,
+    /// it runs both itself.
     ///
     /// [`task::current`](executor_core::task::current) is the task of the caller in both. It is `join` of the crate
     /// `rayon`; Python has no counterpart.
@@ -62,11 +63,11 @@ impl Scope<'_, '_> {
 
     /// Calls a function on each item of a slice, in parallel, and returns the results in the order of the items.
     ///
-    /// The items, the function and the results may borrow, and nothing is encoded. The slice is divided into a few parts
-    /// for each worker, and a part that an idle worker takes is divided again. So this suits short items and items of
-    /// unequal length. It is `par_iter().map().collect()` of the crate `rayon`. For functions that capture nothing, on
-    /// any executor, use [`Executor::map`](executor_core::Executor::map), which yields results while others are
-    /// computed; for owned inputs, [`ThreadPoolExecutor::map_closure`](crate::ThreadPoolExecutor::map_closure).
+    /// The items, the function and the results may borrow, and nothing is encoded. The slice is divided into a few
+    /// parts for each worker, and a part that an idle worker takes is divided again. So this suits short items and
+    /// items of unequal length. It is `par_iter().map().collect()` of the crate `rayon`. For functions that capture
+    /// nothing, on any executor, use [`Executor::map`](executor_core::Executor::map), which yields results while others
+    /// are computed; for owned inputs, [`ThreadPoolExecutor::map_closure`](crate::ThreadPoolExecutor::map_closure).
     ///
     /// # Panics
     ///
@@ -109,8 +110,8 @@ impl Scope<'_, '_> {
     ///
     /// # Panics
     ///
-    /// Panics with the text of a panic of the function, after all calls that have started have ended, or if the iterator
-    /// panics.
+    /// Panics with the text of a panic of the function, after all calls that have started have ended, or if the
+    /// iterator panics.
     ///
     /// ```
     /// use thread_pool::ThreadPoolExecutor;
@@ -132,8 +133,8 @@ impl Scope<'_, '_> {
         self.divide(items, &|items: Vec<I::Item>| items.into_iter().for_each(&function), &|(), ()| ());
     }
 
-    /// Folds the items of a slice, in parallel: `fold` adds an item to a part's total, which begins with `identity`, and
-    /// `merge` combines the totals of two neighbouring parts, in their order.
+    /// Folds the items of a slice, in parallel: `fold` adds an item to a part's total, which begins with `identity`,
+    /// and `merge` combines the totals of two neighbouring parts, in their order.
     ///
     /// The parts depend on which workers are idle. So the result is always the same only if `merge` is associative, and
     /// `identity` changes nothing; floating-point sums may differ in the last digits. It is `fold` and `reduce` of the
