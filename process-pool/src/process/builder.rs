@@ -1,48 +1,52 @@
 //! The options of a process.
 
-use std::{
-    ffi::OsString,
-    process::{ChildStderr, ChildStdin, ChildStdout},
-};
+use std::ffi::OsString;
 
 use executor_core::{Error, ErrorKind, Executor, Function, Payload, function::entry_of};
 
 use super::{
     Process, info,
     nursery::{Nursery, Place, Started, refused},
+    pipes::{Pipes, Stdio, open},
 };
 use crate::{
     Transport,
     pool::Pool,
-    start::{
-        environment, permission,
-        setup::Role,
-        spawn::{Blueprint, Stream, Streams},
-    },
-    sys::{pipe, standard},
+    start::{environment, permission, setup::Role, spawn::Blueprint},
+    sys::standard,
 };
 
-/// What a standard stream of a [`Process`] is.
-///
-/// ```
-/// use std::io::Read;
-/// use process_pool::{Process, Stdio};
-///
-/// let process = Process::builder().stdout(Stdio::Piped).spawn(|()| println!("hello"), ())?;
-/// let mut text = String::new();
-/// process.take_stdout().expect("it was asked for").read_to_string(&mut text).unwrap();
-/// assert_eq!(text, "hello\n");
-/// # Ok::<(), executor_core::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Stdio {
-    /// The same as that of this program.
-    #[default]
-    Inherit,
-    /// The null device: reading finds the end, and what is written is gone.
-    Null,
-    /// A pipe, whose other end [`Process::take_stdin`], [`Process::take_stdout`] or [`Process::take_stderr`] returns.
-    Piped,
+impl Process<()> {
+    /// Returns a builder, which has options for the name, the environment, the memory and the standard streams.
+    pub fn builder() -> ProcessBuilder {
+        ProcessBuilder::default()
+    }
+}
+
+impl<R: Payload> Process<R> {
+    /// Starts a process that calls `function(args)`, and returns without waiting for it.
+    ///
+    /// Several arguments are passed as one tuple. The function must not capture anything, which the compiler checks.
+    /// Python's counterpart is `Process(target=function, args=args).start()`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`ProcessBuilder::spawn`].
+    ///
+    /// ```
+    /// use process_pool::Process;
+    ///
+    /// let process = Process::spawn(|(a, b)| a + b, (1u64, 2u64))?;
+    /// assert_eq!(process.result(None)?, 3);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn spawn<F, A>(function: F, args: A) -> Result<Process<R>, Error>
+    where
+        F: Function<A, R>,
+        A: Payload,
+    {
+        Process::builder().spawn(function, args)
+    }
 }
 
 /// Builds a [`Process`]. [`Process::builder`] returns one.
@@ -70,14 +74,6 @@ pub struct ProcessBuilder {
     stdin: Stdio,
     stdout: Stdio,
     stderr: Stdio,
-}
-
-/// This program's ends of the pipes that were asked for.
-#[derive(Debug, Default)]
-pub(super) struct Pipes {
-    pub(super) stdin: Option<ChildStdin>,
-    pub(super) stdout: Option<ChildStdout>,
-    pub(super) stderr: Option<ChildStderr>,
 }
 
 /// A process that can be started once its pool has its task.
@@ -212,28 +208,4 @@ impl Prepared {
         let Prepared { place, name, blueprint, pipes } = self;
         Ok((place.start(blueprint, &name, task)?, pipes))
     }
-}
-
-/// Makes the standard streams of a process, and this program's ends of those that are pipes.
-fn open([stdin, stdout, stderr]: [Stdio; 3]) -> std::io::Result<(Streams, Pipes)> {
-    let mut pipes = Pipes::default();
-    let input = match stdin {
-        Stdio::Inherit => Stream::Inherited,
-        Stdio::Null => Stream::Null,
-        Stdio::Piped => {
-            let (reader, writer) = pipe::new_pipe()?;
-            pipes.stdin = Some(writer.into());
-            Stream::Pipe(reader)
-        }
-    };
-    let open_output = |stream: Stdio| match stream {
-        Stdio::Inherit => Ok((Stream::Inherited, None)),
-        Stdio::Null => Ok((Stream::Null, None)),
-        Stdio::Piped => pipe::new_pipe().map(|(reader, writer)| (Stream::Pipe(writer), Some(reader))),
-    };
-    let (output, its_reader) = open_output(stdout)?;
-    let (error, error_reader) = open_output(stderr)?;
-    pipes.stdout = its_reader.map(Into::into);
-    pipes.stderr = error_reader.map(Into::into);
-    Ok((Streams { input, output, error: Some(error) }, pipes))
 }

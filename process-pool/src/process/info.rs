@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::nursery::Nursery;
 use crate::start::setup::Setup;
 
 /// The name, the process id and the kind of a process.
@@ -84,25 +83,6 @@ pub fn current_process() -> ProcessInfo {
 /// ```
 pub fn parent_process() -> Option<ProcessInfo> {
     own().parent.clone()
-}
-
-/// Returns the processes that this process has spawned and that have not ended.
-///
-/// Workers of pools are not among them; see [`worker_pids`](crate::ProcessPoolExecutor::worker_pids). Python's
-/// counterpart is `multiprocessing.active_children`. Processes that have ended are reaped without this call.
-///
-/// ```
-/// use process_pool::{Process, active_children};
-///
-/// let child = Process::spawn(|()| std::thread::park(), ())?;
-/// assert_eq!(active_children()[0].pid(), child.pid());
-/// child.kill();
-/// child.join(None);
-/// assert!(active_children().is_empty());
-/// # Ok::<(), executor_core::Error>(())
-/// ```
-pub fn active_children() -> Vec<ProcessInfo> {
-    Nursery::alive().into_iter().map(|started| started.info).collect()
 }
 
 /// What this process is.

@@ -4,11 +4,14 @@ mod builder;
 mod ending;
 mod info;
 mod nursery;
+mod pipes;
 
-pub use builder::{ProcessBuilder, Stdio};
+pub use builder::ProcessBuilder;
 pub(crate) use ending::Ending;
 pub(crate) use info::set_own;
-pub use info::{ProcessInfo, active_children, current_process, parent_process};
+pub use info::{ProcessInfo, current_process, parent_process};
+pub use nursery::active_children;
+pub use pipes::Stdio;
 
 use std::{
     fmt,
@@ -17,12 +20,12 @@ use std::{
     time::Duration,
 };
 
-use executor_core::{AsFuture, Error, Function, Future, Payload, deadline, fork};
+use executor_core::{AsFuture, Error, Future, Payload, deadline, fork};
 use parking_lot::Mutex;
 
 use crate::{pool::SlotId, sys::signals::Signal};
-use builder::Pipes;
 use nursery::Started;
+use pipes::Pipes;
 
 /// A process that runs one function.
 ///
@@ -67,42 +70,11 @@ pub struct Process<R> {
     child: Child,
 }
 
-impl Process<()> {
-    /// Returns a builder, which has options for the name, the environment, the memory and the standard streams.
-    pub fn builder() -> ProcessBuilder {
-        ProcessBuilder::default()
-    }
-}
-
 impl<R: Payload> Process<R> {
     fn new(started: Started, pipes: Pipes, future: Future<R>) -> Process<R> {
         let pipes = Mutex::new(pipes);
         let at_drop = if started.info.is_daemon() { AtDrop::Kill } else { AtDrop::Wait };
         Process { future, child: Child { started, pipes, at_drop, generation: fork::generation() } }
-    }
-
-    /// Starts a process that calls `function(args)`, and returns without waiting for it.
-    ///
-    /// Several arguments are passed as one tuple. The function must not capture anything, which the compiler checks.
-    /// Python's counterpart is `Process(target=function, args=args).start()`.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`ProcessBuilder::spawn`].
-    ///
-    /// ```
-    /// use process_pool::Process;
-    ///
-    /// let process = Process::spawn(|(a, b)| a + b, (1u64, 2u64))?;
-    /// assert_eq!(process.result(None)?, 3);
-    /// # Ok::<(), executor_core::Error>(())
-    /// ```
-    pub fn spawn<F, A>(function: F, args: A) -> Result<Process<R>, Error>
-    where
-        F: Function<A, R>,
-        A: Payload,
-    {
-        Process::builder().spawn(function, args)
     }
 
     /// Returns what the function has returned, after waiting for that at most this long. The value is moved out, so a

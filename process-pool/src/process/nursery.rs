@@ -289,6 +289,25 @@ impl Place {
     }
 }
 
+/// Returns the processes that this process has spawned and that have not ended.
+///
+/// Workers of pools are not among them; see [`worker_pids`](crate::ProcessPoolExecutor::worker_pids). Python's
+/// counterpart is `multiprocessing.active_children`. Processes that have ended are reaped without this call.
+///
+/// ```
+/// use process_pool::{Process, active_children};
+///
+/// let child = Process::spawn(|()| std::thread::park(), ())?;
+/// assert_eq!(active_children()[0].pid(), child.pid());
+/// child.kill();
+/// child.join(None);
+/// assert!(active_children().is_empty());
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+pub fn active_children() -> Vec<ProcessInfo> {
+    Nursery::alive().into_iter().map(|started| started.info).collect()
+}
+
 /// Returns the error of a process that the system refuses to start for this reason.
 pub(super) fn refused(name: &str, cause: &io::Error) -> Error {
     let message = format!("process `{name}` could not be spawned: {cause}{}", start::advice(cause));
