@@ -74,6 +74,8 @@
 //! - Fastest are `Vec<u8>`, `String` and vectors of numbers such as `Vec<f64>`, as the whole argument or the whole
 //!   result. They are copied as blocks of memory.
 //! - In a struct, a field `Vec<u8>` takes about twice as long. Only memory limits the size of a value.
+//! - What many tasks read is sent once as a `Shared` value or a `SharedSlice` of numbers, and what many tasks fill is a
+//!   `SharedMut`, of which each has a chunk. All are in `multiprocessing`.
 //! - For many small items, use [`map`](Executor::map): it sends them in chunks.
 //! - If a file has the data already, send its path and let the task read it. [`pass_fds`](ProcessPoolBuilder::pass_fds)
 //!   passes open files and shared memory to workers.
