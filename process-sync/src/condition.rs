@@ -23,7 +23,7 @@ static KIND: Kind = Kind {
     file: c"concurrent-futures-condition",
     length: 32768,
     is_mapped_whole: false,
-    on_death: on_death,
+    on_death,
 };
 
 /// How many threads can wait at the same time.
