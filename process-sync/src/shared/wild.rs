@@ -37,7 +37,7 @@ fn spoil(memory: &SharedMemory, random: &mut Random) {
     let end = Layout::of(COUNT, 8).expect("it can be addressed").elements;
     let offset = 8 + random.next() as usize % (end - 8) / 8 * 8;
     let word = match random.next() % 3 {
-        0 => random.next() % 8 << 62 | random.next() >> 60,
+        0 => (random.next() % 8) << 62 | random.next() >> 60,
         1 => u64::MAX,
         _ => random.next(),
     };
