@@ -14,10 +14,7 @@ use crate::support::{Journal, Manual, NO_WAIT, Remote, action, block_on, concurr
 type Seen<T> = Result<T, ErrorKind>;
 
 /// Returns a callback that writes what it sees into the journal.
-fn note<T: Clone + Send>(journal: &Journal<Seen<T>>) -> impl FnOnce(Result<&T, &Error>) + Send + 'static
-where
-    T: 'static,
-{
+fn note<T: Clone + Send + 'static>(journal: &Journal<Seen<T>>) -> impl FnOnce(Result<&T, &Error>) + Send + 'static {
     let journal = journal.clone();
     move |result| journal.add(result.cloned().map_err(Error::kind))
 }

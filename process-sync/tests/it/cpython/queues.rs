@@ -35,7 +35,7 @@ fn mp_101_a_bounded_queue_refuses_a_seventh_item_in_every_form_of_put() {
         queue.put_timeout(2, Duration::MAX).unwrap();
         queue.put_timeout(3, Duration::ZERO).unwrap();
         assert!(queue.try_put(4).unwrap());
-        queue.put(&5).unwrap();
+        queue.put(5).unwrap();
         queue.put(6).unwrap();
         assert!(!queue.is_empty() && queue.is_full());
         assert!(!queue.try_put(7).unwrap());
@@ -198,7 +198,7 @@ fn mp_109_mp_116_mp_117_mp_118_a_queue_may_be_closed_twice_and_asked_afterwards(
     let queue = SimpleQueue::<u64>::unbounded().unwrap();
     queue.close().unwrap();
     queue.close().unwrap();
-    assert!(queue.is_empty() && queue.len() == 0);
+    assert_eq!((queue.is_empty(), queue.len()), (true, 0));
 }
 
 fn put_into_the_queue(line: &mut Line) {
