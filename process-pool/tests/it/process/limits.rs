@@ -214,5 +214,6 @@ pub fn leaves_no_trace() {
     }
     wait_until("the processes to be gone", || children().is_empty());
     wait_until("the descriptors to be closed", || open_descriptors() <= files);
-    assert_eq!(threads(), running);
+    // The thread of callbacks starts with the first process whose failure no one has read.
+    assert!((running..=running + 1).contains(&threads()), "{} threads, at first {running}", threads());
 }
