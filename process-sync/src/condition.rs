@@ -18,13 +18,8 @@ use crate::{
     waiting::Sleep,
 };
 
-static KIND: Kind = Kind {
-    name: "condition",
-    file: c"concurrent-futures-condition",
-    length: 32768,
-    is_mapped_whole: false,
-    on_death,
-};
+static KIND: Kind =
+    Kind { name: "condition", file: c"concurrent-futures-condition", length: 32768, is_mapped_whole: false, on_death };
 
 /// How many threads can wait at the same time.
 const MOST: usize = 500;

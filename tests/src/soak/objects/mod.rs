@@ -1,8 +1,8 @@
 //! Processes that use one shared object and are killed at random, 20 a second.
 //!
 //! The processes are this program, started again. They get the object through a `Listener`, as processes do that do not
-//! know each other. In the scenarios on `Namespaces`, each is process 1 of its own pid namespace, so no process can name
-//! another one.
+//! know each other. In the scenarios on `Namespaces`, each is process 1 of its own pid namespace, so no process can
+//! name another one.
 
 mod idle;
 mod locks;

@@ -22,8 +22,8 @@ fn keep(guest: &Guest) {
     }
 }
 
-/// A worker of a pool dies with a lock, and then a process of which no pool knows: the thread that waits is woken in the
-/// first case, and asks for itself in the second.
+/// A worker of a pool dies with a lock, and then a process of which no pool knows: the thread that waits is woken in
+/// the first case, and asks for itself in the second.
 pub(in crate::soak) fn take_over(run: &mut Run) {
     leaving_nothing(run, |run, stage| {
         let lock = Lock::new().expect("a lock");
