@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use concurrent_futures::ProcessPoolExecutor;
+use concurrent_futures::{ProcessPoolExecutor, multiprocessing::Process};
 
-use super::Scenario;
+use super::{Scenario, objects};
 use crate::{
     Outcome,
     contender::{
@@ -21,12 +21,13 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "fresh",
     title: "a fresh process for each task",
     about: "A pool of one worker that is replaced after each task (`max_tasks_per_worker(1)`) runs tasks one at a time. The \
-            floor starts a program that does nothing, and waits until it ends.",
+            floor starts a program that does nothing, and waits until it ends. A `Process` is spawned and joined.",
     plot: None,
     run,
 };
 
 const COUNT: u64 = 10;
+const PROCESS: &str = "Process, spawned and joined";
 
 fn run(driver: &mut Driver) -> Outcome<()> {
     let python = Cpython::start(Library::Multiprocessing, 1).map(|mut script| {
@@ -43,10 +44,24 @@ fn run(driver: &mut Driver) -> Outcome<()> {
             }
             start.elapsed().as_nanos() as f64 / COUNT as f64 / 1e3
         }))
+        .side(process())
         .optional_side(Library::Multiprocessing.name(), python)
         .target(Target::times(Ring::NAME, 2.0, exec::NAME))
-        .target(Target::times(Socket::NAME, 2.0, exec::NAME));
-    driver.compare(table)
+        .target(Target::times(Socket::NAME, 2.0, exec::NAME))
+        .target(Target::times(PROCESS, 1.2, Ring::NAME));
+    driver.compare(objects::side(table, "multiprocessing.Process", &format!("fresh {COUNT}"), COUNT * 1_000))
+}
+
+fn process() -> Side {
+    Side::new(PROCESS, Role::Ours, || {
+        let start = Instant::now();
+        for number in 0..COUNT {
+            let process = Process::spawn(|number: u64| number + 1, number).expect("a process");
+            assert!(process.join(None), "it has ended");
+            assert_eq!(process.result(None).expect("it ran"), number + 1);
+        }
+        start.elapsed().as_nanos() as f64 / COUNT as f64 / 1e3
+    })
 }
 
 fn side<C: Processes>() -> Outcome<Side> {

@@ -18,8 +18,10 @@ mod one_at_a_time;
 mod python;
 mod recovery;
 mod recursive;
+mod shared;
 mod sleepers;
 mod submit;
+mod takeover;
 mod there_and_back;
 mod uneven;
 mod width;
@@ -109,6 +111,8 @@ pub const ALL: &[Scenario] = &[
     there_and_back::SCENARIO,
     locks::SCENARIO,
     known::SCENARIO,
+    shared::SCENARIO,
+    takeover::SCENARIO,
     sleepers::SCENARIO,
 ];
 
