@@ -17,8 +17,8 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "shared",
     title: "large data that several tasks read",
-    about: "Eight tasks on two worker processes read numbers of the same 64 MiB, which are sent with each task, or are written \
-            down once for all of them. The clock runs from the vector to the last result.",
+    about: "Eight tasks on two worker processes read numbers of the same 64 MiB, which are sent with each task, or are \
+            written down once for all of them. The clock runs from the vector to the last result.",
     plot: None,
     run,
 };

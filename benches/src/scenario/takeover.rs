@@ -18,8 +18,8 @@ use crate::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "takeover",
     title: "a lock whose holder dies",
-    about: "A worker process holds a lock and is killed. The clock runs from the signal until `lock` returns `Abandoned` in the \
-            program.",
+    about: "A worker process holds a lock and is killed. The clock runs from the signal until `lock` returns `Abandoned` in \
+            the program.",
     plot: None,
     run,
 };
