@@ -4,7 +4,8 @@ use std::{fs, path::Path};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../SECURITY.md");
 
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+/// Where the tests are. Those of shared objects are in their own crate, some beside the code.
+const SOURCES: [&str; 3] = ["tests/it", "../process-sync/tests/it", "../process-sync/src"];
 
 #[test]
 fn every_statement_in_security_md_names_a_test_or_is_marked_as_not_defended() {
@@ -24,7 +25,9 @@ fn every_statement_in_security_md_names_a_test_or_is_marked_as_not_defended() {
 /// Returns `true` if there is a test with this full name.
 fn exists(name: &str) -> bool {
     let (modules, test) = name.rsplit_once("::").expect("a module");
-    let path = Path::new(SOURCES).join(modules.replace("::", "/"));
-    let files = [path.with_extension("rs"), path.join("mod.rs")];
-    files.iter().filter_map(|file| fs::read_to_string(file).ok()).any(|source| source.contains(&format!("fn {test}(")))
+    let modules = modules.strip_suffix("::tests").unwrap_or(modules).replace("::", "/");
+    let paths = SOURCES.map(|sources| Path::new(env!("CARGO_MANIFEST_DIR")).join(sources).join(&modules));
+    let mut files = paths.iter().flat_map(|path| [path.with_extension("rs"), path.join("mod.rs")]);
+    let contains = |source: &str| source.contains(&format!("fn {test}("));
+    files.any(|file| fs::read_to_string(file).is_ok_and(|source| contains(&source)))
 }
