@@ -237,8 +237,17 @@ impl Pool {
     }
 
     /// Counts a task as waiting. The task must be attached to this host.
+    #[inline]
     fn acquire_bound(&self, task: &Task) -> Result<(), Error> {
-        let Some(bound) = &self.bound else { return Ok(()) };
+        match &self.bound {
+            Some(bound) => self.acquire(bound, task),
+            None => Ok(()),
+        }
+    }
+
+    /// It is not inlined, because most pools have no bound.
+    #[inline(never)]
+    fn acquire(&self, bound: &QueueBound, task: &Task) -> Result<(), Error> {
         let id = task.id();
         if task::worker_host() == self.host() {
             bound.acquire_past_bound(id);

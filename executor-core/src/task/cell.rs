@@ -197,17 +197,25 @@ impl<W: Work> Cell<W> {
                 catch::contain(|| drop(work));
             }
             match cell.slot.output.get_mut() {
-                Output::Value(value) if !state.is_taken() => {
-                    // SAFETY: TAKEN is not set, so the value was never moved out, and the cell is not used again.
-                    let value = unsafe { ManuallyDrop::take(value) };
-                    catch::contain(|| drop(value));
+                Output::Value(value) => {
+                    if !state.is_taken() {
+                        // SAFETY: TAKEN is not set, so the value was never moved out, and the cell is not used again.
+                        let value = unsafe { ManuallyDrop::take(value) };
+                        catch::contain(|| drop(value));
+                    }
                 }
-                Output::Value(_) | Output::Empty => {}
-                failure if state.is_unread_failure() => failure.report_unread(),
-                Output::Error(_) | Output::Packed(_) | Output::PackedWith(_) => {}
+                Output::Empty => {}
+                failure => {
+                    if state.is_unread_failure() {
+                        failure.report_unread();
+                    }
+                    // SAFETY: nothing uses the output after this.
+                    unsafe { ptr::drop_in_place(failure) };
+                }
             }
-            // SAFETY: nothing uses the cell after this, and `_memory` is freed only afterwards.
-            unsafe { ptr::drop_in_place(cell) };
+            // SAFETY: nothing uses the cell after this, and `_memory` is freed only afterwards. Besides the header only
+            // the output and the work need to be dropped, which was done above.
+            unsafe { ptr::drop_in_place(&raw mut cell.slot.header) };
         },
         name: W::name,
     };

@@ -15,8 +15,9 @@ impl Started {
         Started(Some(claimed))
     }
 
-    /// Runs the task, and leaves the notification to the caller.
-    #[inline]
+    /// Runs the task, and leaves the notification to the caller. Every task of every pool runs through this, so it is
+    /// part of its callers, although there are several.
+    #[inline(always)]
     pub fn run(mut self) -> Completed {
         match self.0.take() {
             Some(claimed) => Completed::of(claimed.run()),
