@@ -205,17 +205,16 @@ impl<W: Work> Cell<W> {
                     }
                 }
                 Output::Empty => {}
-                failure => {
-                    if state.is_unread_failure() {
-                        failure.report_unread();
-                    }
-                    // SAFETY: nothing uses the output after this.
-                    unsafe { ptr::drop_in_place(failure) };
-                }
+                failure if state.is_unread_failure() => failure.report_unread(),
+                Output::Error(_) | Output::Packed(_) | Output::PackedWith(_) => {}
             }
-            // SAFETY: nothing uses the cell after this, and `_memory` is freed only afterwards. Besides the header only
-            // the output and the work need to be dropped, which was done above.
-            unsafe { ptr::drop_in_place(&raw mut cell.slot.header) };
+            // Each field by itself, because the compiler inlines these, and does not inline the drop of the whole cell.
+            // SAFETY: nothing uses the cell after this, and `_memory` is freed only afterwards.
+            unsafe {
+                ptr::drop_in_place(&raw mut cell.slot.header);
+                ptr::drop_in_place(&raw mut cell.slot.output);
+                ptr::drop_in_place(&raw mut cell.work);
+            }
         },
         name: W::name,
     };
