@@ -204,7 +204,7 @@ fn a_wait_of_the_longest_time_is_a_wait_without_end() {
     });
 }
 
-fn set_limit(count: u64) {
+fn set_limit(count: libc::rlim_t) {
     let limit = libc::rlimit { rlim_cur: count, rlim_max: 1000 };
     // SAFETY: the limit is read from a valid place.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
