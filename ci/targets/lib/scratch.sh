@@ -14,8 +14,14 @@ fail() {
   exit 1
 }
 
+# For what this machine and its network cannot give, which says nothing about the code.
+unavailable() {
+  echo "${0##*/}: $*" >&2
+  exit 75
+}
+
 for tool in apt-get apt-cache dpkg-deb flock cc; do
-  command -v "$tool" >/dev/null || fail "needs $tool: these scripts get what they need from the packages of Debian"
+  command -v "$tool" >/dev/null || unavailable "needs $tool: these scripts get what they need from the packages of Debian"
 done
 
 # Compilers and libraries come from the older suite, because what it links also runs on newer systems. The sources of
@@ -31,7 +37,7 @@ export APT_CONFIG=$scratch/apt/apt.conf
 # Makes apt's folders, and reads the lists of the suites unless that was done today.
 prepare_apt() {
   local apt=$scratch/apt suite
-  [ -f "$keyring" ] || fail "needs $keyring, from the package debian-archive-keyring"
+  [ -f "$keyring" ] || unavailable "needs $keyring, from the package debian-archive-keyring"
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,parts,packages}
   touch "$apt/status"
   for suite in "${suites[@]}"; do
@@ -53,7 +59,7 @@ Acquire::Retries "3";
 APT::Update::Error-Mode "any";
 END
   [ -n "$(find "$apt/updated" -mtime -1 2>/dev/null)" ] && return
-  apt-get -qq update || fail "could not read the lists of packages of $mirror. Without network it cannot get the" \
+  apt-get -qq update || unavailable "could not read the lists of packages of $mirror. Without network it cannot get the" \
     "compilers and libraries that it needs"
   touch "$apt/updated"
 }
@@ -75,7 +81,7 @@ unpack() {
     # In a folder of its own, so that the name of the file need not be known.
     rm -rf "$scratch/apt/packages/one" && mkdir "$scratch/apt/packages/one"
     (cd "$scratch/apt/packages/one" && apt-get -qq download "$package") ||
-      fail "could not download $package from $mirror"
+      unavailable "could not download $package from $mirror"
     dpkg-deb --extract "$scratch"/apt/packages/one/*.deb "$folder.new"
   done
   rm -rf "$scratch/apt/packages/one"

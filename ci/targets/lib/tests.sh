@@ -18,15 +18,17 @@ run() {
 quick=(-p concurrent-futures-core -p concurrent-futures-threads -p concurrent-futures-processes)
 quick+=(-p concurrent-futures-sync -p concurrent-futures-command)
 
-# linux_tests FORM [ARGUMENT...]: runs the tests of all default members, or the `quick` ones. The arguments are for the
-# full form: which examples are built.
+# linux_tests FORM [ARGUMENT...]: runs the tests of all default members, or the `quick` ones, or the `units` of the same
+# crates. The arguments are for the full form: which examples are built.
 #
 # One command, so that dependencies are built once. `what_must_not_compile` is left out: it compares messages of the
 # compiler, and compiles for a target without the standard library that was built here.
 linux_tests() {
   local form=$1
   shift
-  if [ "$form" = quick ]; then
+  if [ "$form" = units ]; then
+    run "${quick[@]}" --lib
+  elif [ "$form" = quick ]; then
     # Hundreds of thousands of tasks in a debug build take two minutes.
     run "${quick[@]}" --lib --test it --test fork -- --skip freed_memory::
   else

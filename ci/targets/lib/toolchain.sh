@@ -15,7 +15,7 @@ make_toolchain() {
   if [ ! -d "$library" ]; then
     prepare_apt
     package=$(apt-cache madison rust-src | awk -v version="$version" 'index($3, version "+") == 1 { print $3; exit }')
-    [ -n "$package" ] || fail "the sources of the standard library of Rust $version, the version of this machine's" \
+    [ -n "$package" ] || unavailable "the sources of the standard library of Rust $version, the version of this machine's" \
       "rustc, are missing, and Debian has no package of them: \`rustup component add rust-src\` installs them"
   fi
   rm -rf "$toolchain"
@@ -28,7 +28,7 @@ make_toolchain() {
   if [ -d "$library" ]; then
     cp -R --reflink=auto "$library" "$toolchain/lib/rustlib/src/rust/library"
   else
-    (cd "$toolchain" && apt-get -qq download "rust-src=$package") || fail "could not download rust-src"
+    (cd "$toolchain" && apt-get -qq download "rust-src=$package") || unavailable "could not download rust-src"
     # The package also has the sources of the compiler, which are ten times as large.
     dpkg-deb --fsys-tarfile "$toolchain"/rust-src_*.deb |
       tar -x -C "$toolchain/lib/rustlib/src/rust" --strip-components=4 --wildcards './usr/src/rustc-*/library/*'
