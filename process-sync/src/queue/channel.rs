@@ -2,31 +2,30 @@
 //! outside of it, and outside of the lock.
 
 use std::{
-    cell::Cell,
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use executor_core::{
     Error, ErrorKind,
-    codec::handles::{Handle, Handles, Name},
-    spin::SpinBudget,
+    codec::handles::{Handle, Name},
 };
 use serde::{Deserialize, Deserializer, Serializer};
 
 use super::{
+    item::{HAS_HANDLES, HEADER, Message, NAME, PREFIX, Put, size_of_item},
     lane::{Lane, MOST_HANDLES},
-    ring::{Ring, Rings, exponent_for, file_length},
+    ring::{Rings, exponent_for, file_length},
+    spinning::{Follower, with_own_budget},
     state::{self, Bounds, Fill, GETTERS, JOINERS, LENGTH, PUTTERS, State},
 };
 use crate::{
     errors,
     object::{Kind, Object},
-    place::{Place, place},
     sleep::EventCount,
     sys::{File, Names},
     waiting::{Attempt, Sleep, wait_until},
@@ -47,18 +46,7 @@ pub(super) static JOINABLE_KIND: Kind = Kind {
     on_death: state::on_death,
 };
 
-/// Each item begins with its length. The highest bit says that handles belong to it.
-const HEADER: u64 = 8;
-const HAS_HANDLES: u64 = 1 << 63;
-/// The ticket and the number of handles, before their names.
-const PREFIX: usize = 16;
-const NAME: usize = size_of::<Name>();
-
-/// A ring becomes larger than this, or than so many times the item, only if no consumer makes room soon. A ring that
-/// stays in the caches of the processors is much faster than one that always reaches new memory.
-const ROOMY: u32 = 20;
-const ROOMY_ITEMS: usize = 16;
-/// How long a producer waits for that, each time that the ring would become larger.
+/// How long a producer waits for consumers, each time that the ring would become larger than is [roomy](Put::is_roomy).
 const SOON: Duration = Duration::from_millis(1);
 
 /// A ring of this size and more is given back when it is empty. A smaller one would be given back and made again each
@@ -91,13 +79,6 @@ impl Local {
     fn new(lane: Lane, bounds: Bounds) -> Local {
         Local { lane, rings: Rings::new(), bounds, has_carried: AtomicBool::new(false) }
     }
-}
-
-/// An encoded value.
-#[derive(Debug)]
-pub(super) struct Message<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) handles: &'a Handles,
 }
 
 /// What a get returns besides the bytes. It keeps the handles alive until the value is decoded.
@@ -167,7 +148,7 @@ impl Channel {
     pub(super) fn put(&self, message: &Message<'_>, wait: Wait) -> Result<bool, Error> {
         self.object.check()?;
         let local = self.local();
-        let put = Put::new(self, local.bounds, message)?;
+        let put = Put::new(self.object.member.number(), local.bounds, message)?;
         Follower::end();
         let growth = match wait {
             Wait::Not => Growth::Now,
@@ -484,123 +465,7 @@ enum Growth {
     Now,
 }
 
-/// A message as an item of the ring.
-struct Put {
-    /// How many bytes of the ring it takes.
-    size: u64,
-    header: u64,
-    prefix: Option<Prefix>,
-}
-
-struct Prefix {
-    ticket: u64,
-    bytes: Vec<u8>,
-}
-
-impl Put {
-    #[inline]
-    fn new(channel: &Channel, bounds: Bounds, message: &Message<'_>) -> Result<Put, Error> {
-        let prefix = if message.handles.is_empty() { None } else { Some(Prefix::new(channel, message.handles)?) };
-        let length = message.bytes.len() + prefix.as_ref().map_or(0, |prefix| prefix.bytes.len());
-        let most = bounds.bytes;
-        let size = size_of_item(length as u64).filter(|size| *size <= most);
-        let size = size.ok_or_else(|| {
-            let message =
-                format!("an item of {length} bytes is more than the queue ever holds: raise max_bytes, {most}");
-            errors::invalid_argument(message)
-        })?;
-        let header = length as u64 | if prefix.is_some() { HAS_HANDLES } else { 0 };
-        Ok(Put { size, header, prefix })
-    }
-
-    /// Returns `true` if a queue that is so full has room for it.
-    fn fits(&self, bounds: Bounds, items: u64, bytes: u64) -> bool {
-        items < bounds.items && bytes.saturating_add(self.size) <= bounds.bytes
-    }
-
-    /// Returns `true` if a ring of this size still holds only a few such items, or is not large.
-    fn is_roomy(&self, exponent: u32) -> bool {
-        let several = usize::try_from(self.size).ok().and_then(|size| size.checked_mul(ROOMY_ITEMS));
-        exponent <= several.and_then(exponent_for).map_or(ROOMY, |several| several.max(ROOMY))
-    }
-
-    fn write(&self, ring: Ring<'_>, at: u64, bytes: &[u8]) {
-        ring.write(at, &self.header.to_le_bytes());
-        let mut at = at.wrapping_add(HEADER);
-        if let Some(prefix) = &self.prefix {
-            ring.write(at, &prefix.bytes);
-            at = at.wrapping_add(prefix.bytes.len() as u64);
-        }
-        place(Place::BeforeBytes);
-        ring.write(at, bytes);
-    }
-}
-
-impl Prefix {
-    #[cold]
-    fn new(channel: &Channel, handles: &Handles) -> Result<Prefix, Error> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        if handles.len() > MOST_HANDLES {
-            let message = format!("an item with {} descriptors: at most {MOST_HANDLES} go with one", handles.len());
-            return Err(errors::invalid_argument(message));
-        }
-        // ORDERING: the counter only has to give different numbers.
-        let ticket = u64::from(channel.object.member.number()) << 32 | u64::from(COUNT.fetch_add(1, Relaxed));
-        let mut bytes = [ticket.to_le_bytes(), (handles.len() as u64).to_le_bytes()].concat();
-        handles.iter().for_each(|handle| bytes.extend_from_slice(&handle.name()));
-        Ok(Prefix { ticket, bytes })
-    }
-}
-
-/// Returns how many bytes of the ring an item of this length takes.
-fn size_of_item(length: u64) -> Option<u64> {
-    length.checked_add(HEADER)?.checked_next_multiple_of(8)
-}
-
 #[cold]
 fn closed(queue: &str) -> Error {
     Error::new(ErrorKind::Closed, format!("the {queue} is closed"))
-}
-
-/// Calls `wait` with the spin budget of the calling thread, which it has for all queues.
-fn with_own_budget<R>(wait: impl FnOnce(&mut SpinBudget) -> R) -> R {
-    thread_local! {
-        static BUDGET: Cell<SpinBudget> = const { Cell::new(SpinBudget::new()) };
-    }
-    let mut budget = BUDGET.get();
-    let waited = wait(&mut budget);
-    BUDGET.set(budget);
-    waited
-}
-
-/// A thread that waits again and again, and puts nothing in between: it follows another thread that produces what it
-/// consumes.
-struct Follower;
-
-thread_local! {
-    static FOLLOWS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// How long a follower rests between two looks. It would otherwise be right behind the thread that it follows and
-/// contend with it for each item. After this time there are several.
-const FOLLOWING: Duration = Duration::from_micros(1);
-
-impl Follower {
-    /// Spins for as long as that usually pays. Returns `true` if it is ready.
-    fn spin(is_ready: impl Fn() -> bool) -> bool {
-        with_own_budget(|budget| {
-            if FOLLOWS.get() {
-                return is_ready() || budget.spin_with_backoff(FOLLOWING, is_ready);
-            }
-            let found = budget.spin(is_ready);
-            FOLLOWS.set(found);
-            found
-        })
-    }
-
-    /// Notes that the thread puts something, perhaps a reply for which another thread waits.
-    #[inline]
-    fn end() {
-        FOLLOWS.set(false);
-    }
 }

@@ -3,9 +3,11 @@
 //! README.md in this folder describes the bytes.
 
 mod channel;
+mod item;
 mod joinable;
 pub(crate) mod lane;
 mod ring;
+mod spinning;
 mod state;
 
 use std::{borrow::Borrow, cell::RefCell, fmt, marker::PhantomData, time::Duration};
@@ -19,7 +21,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::joinable::JoinableQueue;
 use self::{
-    channel::{Channel, Message, Wait},
+    channel::{Channel, Wait},
+    item::Message,
     state::Bounds,
 };
 use crate::{errors, object::fingerprint};
