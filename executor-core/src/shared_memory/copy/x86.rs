@@ -3,9 +3,6 @@
 
 use std::arch::asm;
 
-/// From this length on, one instruction for the whole is as fast as the C library's copy.
-const LONG: usize = 1024;
-
 /// # Safety
 ///
 /// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
@@ -94,29 +91,42 @@ unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
 unsafe fn many(from: *const u8, to: *mut u8, length: usize) {
     // SAFETY: by the contract, as in `copy`.
     unsafe {
-        if length >= LONG {
-            return long(from, to, length);
+        sixty_four(from, to);
+        // The others begin at a cache line of the target. One instruction for the whole (`rep movsb`) would be fifteen
+        // times as slow on some processors if the target lies less than a cache line behind the source, modulo a page.
+        let mut at = 64 - (to.addr() & 63);
+        while length - at > 64 {
+            sixty_four(from.add(at), to.add(at));
+            at += 64;
         }
-        let mut at = 0;
-        while length - at > 16 {
-            sixteen(from.add(at), to.add(at));
-            at += 16;
-        }
-        sixteen(from.add(length - 16), to.add(length - 16));
+        sixty_four(from.add(length - 64), to.add(length - 64));
     }
 }
 
+/// Moves as many bytes as four registers have.
+///
 /// # Safety
 ///
-/// - `from` can be read and `to` written for `length` bytes, and the two do not overlap.
-unsafe fn long(from: *const u8, to: *mut u8, length: usize) {
-    // SAFETY: by the contract. The direction flag is clear, as in all code.
+/// - That many bytes can be read and written.
+#[inline(always)]
+unsafe fn sixty_four(from: *const u8, to: *mut u8) {
+    // SAFETY: by the contract.
     unsafe {
         asm!(
-            "rep movsb",
-            inout("rcx") length => _,
-            inout("rdi") to => _,
-            inout("rsi") from => _,
+            "movdqu {first}, [{from}]",
+            "movdqu {second}, [{from} + 16]",
+            "movdqu {third}, [{from} + 32]",
+            "movdqu {fourth}, [{from} + 48]",
+            "movdqu [{to}], {first}",
+            "movdqu [{to} + 16], {second}",
+            "movdqu [{to} + 32], {third}",
+            "movdqu [{to} + 48], {fourth}",
+            from = in(reg) from,
+            to = in(reg) to,
+            first = out(xmm_reg) _,
+            second = out(xmm_reg) _,
+            third = out(xmm_reg) _,
+            fourth = out(xmm_reg) _,
             options(nostack, preserves_flags),
         );
     }
