@@ -204,9 +204,9 @@ impl Object {
         opened.map_err(|error| codec::de_error(&error))
     }
 
-    /// Returns `true` if this process keeps something with the object.
-    pub(crate) fn has_local(&self) -> bool {
-        self.local.get().is_some()
+    /// Returns what this process keeps with the object, if it was made.
+    pub(crate) fn known_local<L: Any>(&self) -> Option<&L> {
+        self.local.get()?.downcast_ref()
     }
 
     /// Returns what this process keeps with the object, which is made at the first call.

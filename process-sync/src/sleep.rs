@@ -13,6 +13,7 @@
 //! - *No wake-up is lost.* A waiter sets WAITERS and then looks; a notifier changes the state and then reads the word.
 //!   Between the two steps of each is a fence, so at least one sees what the other did. If the notifier sees WAITERS,
 //!   it changes the number, and the waiter, which compares the word in the kernel, does not sleep or is woken.
+//!   Where the change and the second look are made under the same lock, the lock takes the place of the fences.
 //! - *WAITERS needs no count, which a dead waiter would spoil.* It is removed by a notifier that found no thread.
 //!   A waiter that had set it and was not asleep yet finds another word, and sets it again.
 //! - *A waiter that dies after it was woken takes one wake-up with it.* Therefore each sleep is bounded, and its thread
@@ -72,10 +73,24 @@ impl EventCount {
         self.notify(memory, u32::MAX);
     }
 
+    /// Wakes one waiting thread, if there is one. The caller has changed the state under a lock, and each waiting
+    /// thread takes the same lock to look at the state after [`prepare`](EventCount::prepare).
+    #[inline]
+    pub(crate) fn notify_one_after_lock(self, memory: &SharedMemory) {
+        // ORDERING: no fence. If the waiter had the lock first, it had announced itself before, and this thread sees
+        // that because it has had the lock since. If this thread had it first, the waiter sees the changed state.
+        self.wake_announced(memory, 1);
+    }
+
     #[inline]
     fn notify(self, memory: &SharedMemory, most: u32) {
         // ORDERING: pairs with the fence in `prepare`.
         fence(SeqCst);
+        self.wake_announced(memory, most);
+    }
+
+    #[inline]
+    fn wake_announced(self, memory: &SharedMemory, most: u32) {
         if memory.half_word(self.at).load(Relaxed) & WAITERS != 0 {
             self.wake(memory, most);
         }

@@ -129,8 +129,25 @@ pub fn decode<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
     decode_by(bytes, read_verified)
 }
 
-/// Decodes an argument as [`decode`] does. The vector itself may become the value; it is empty then.
-pub(crate) fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
+/// Decodes an argument as [`decode`] does. The vector itself may become the value, which saves a copy of bytes and
+/// text; it is empty then.
+///
+/// ```
+/// use executor_core::codec;
+/// let mut bytes = b"text".to_vec();
+/// assert_eq!(codec::decode_taking::<String>(&mut bytes)?, "text");
+/// # Ok::<(), executor_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`decode`].
+///
+/// # Panics
+///
+/// As [`decode`].
+#[inline]
+pub fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
     let mut value: Option<T> = None;
     bulk::decode_taking(bytes, &mut value);
     match value {

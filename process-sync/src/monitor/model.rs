@@ -266,6 +266,25 @@ fn each_of_two_waiters_is_woken() {
 }
 
 #[test]
+fn a_notification_after_the_lock_needs_no_fence() {
+    explore(3, || {
+        let memory = memory();
+        let waiters: Vec<_> = (2..=3)
+            .map(|number| {
+                let memory = memory.clone();
+                thread::spawn(move || get(&memory, &memory.member(number)))
+            })
+            .collect();
+        let member = memory.member(1);
+        for _ in 0..2 {
+            increment(&memory, &member);
+            EVENTS.notify_one_after_lock(&memory);
+        }
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+    });
+}
+
+#[test]
 fn all_waiters_are_woken_together() {
     explore(2, || {
         let memory = memory();

@@ -62,6 +62,8 @@ const BACK: usize = 3;
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
     pub(super) object: Arc<Object>,
+    /// That of the object, at hand.
+    local: Arc<Local>,
     is_joinable: bool,
 }
 
@@ -81,12 +83,20 @@ impl Local {
     }
 }
 
-/// What a get returns besides the bytes. It keeps the handles alive until the value is decoded.
-#[derive(Debug, Default)]
-pub(super) struct Received {
+/// Where a get stores what it gets.
+#[derive(Debug)]
+pub(super) struct Received<'a> {
+    pub(super) bytes: &'a mut Vec<u8>,
     /// Where the value begins in the bytes.
     pub(super) start: usize,
+    /// They are kept alive until the value is decoded.
     pub(super) handles: Vec<Handle>,
+}
+
+impl<'a> Received<'a> {
+    pub(super) fn into(bytes: &'a mut Vec<u8>) -> Received<'a> {
+        Received { bytes, start: 0, handles: Vec::new() }
+    }
 }
 
 impl Channel {
@@ -96,12 +106,12 @@ impl Channel {
         let lane = Lane::new().map_err(failed)?;
         let length = file_length(super::ring::FIRST);
         let object = Object::create_with_file(kind, content, length, |object| bounds.set_up(object))?;
-        object.local(|| Local::new(lane, bounds));
-        Ok(Channel { object, is_joinable })
+        let local = object.local(|| Arc::new(Local::new(lane, bounds))).clone();
+        Ok(Channel { object, local, is_joinable })
     }
 
     pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (roster, lane) = (self.object.member.socket(), &self.local().lane);
+        let (roster, lane) = (self.object.member.socket(), &self.local.lane);
         let files: [&File; FILES] = [&roster, self.object.file(), &lane.front, &lane.back];
         self.object.serialize_with(files, serializer)
     }
@@ -114,26 +124,22 @@ impl Channel {
         let kind = if is_joinable { &JOINABLE_KIND } else { &KIND };
         let names: Names<FILES> = Deserialize::deserialize(deserializer)?;
         let object = Object::deserialize_with(kind, content, &names)?;
-        if !object.has_local() {
-            let (front, back) = (names.file(FRONT)?, names.file(BACK)?);
-            let bounds = Bounds::of(&object);
-            object.local(|| Local::new(Lane::received(front, back), bounds));
-        }
-        Ok(Channel { object, is_joinable })
+        let local = match object.known_local::<Arc<Local>>() {
+            Some(local) => local.clone(),
+            None => {
+                let lane = Lane::received(names.file(FRONT)?, names.file(BACK)?);
+                object.local(|| Arc::new(Local::new(lane, Bounds::of(&object)))).clone()
+            }
+        };
+        Ok(Channel { object, local, is_joinable })
     }
 
     /// Opens the queue as another process does.
     #[cfg(fuzzing)]
     pub(super) fn reopened(&self) -> Option<Channel> {
         let object = self.object.reopened().ok()?;
-        let bounds = Bounds::of(&object);
-        object.local(|| Local::new(self.local().lane.clone(), bounds));
-        Some(Channel { object, is_joinable: self.is_joinable })
-    }
-
-    #[inline]
-    fn local(&self) -> &Local {
-        self.object.local(|| unreachable!("it is made with the channel"))
+        let local = object.local(|| Arc::new(Local::new(self.local.lane.clone(), Bounds::of(&object)))).clone();
+        Some(Channel { object, local, is_joinable: self.is_joinable })
     }
 
     pub(super) fn fill(&self) -> Fill {
@@ -141,13 +147,13 @@ impl Channel {
     }
 
     pub(super) fn bounds(&self) -> Bounds {
-        self.local().bounds
+        self.local.bounds
     }
 
     /// Puts a message if there is room, and waits for that until the deadline. Returns `true` if it was put.
     pub(super) fn put(&self, message: &Message<'_>, wait: Wait) -> Result<bool, Error> {
         self.object.check()?;
-        let local = self.local();
+        let local = &*self.local;
         let put = Put::new(self.object.member.number(), local.bounds, message)?;
         Follower::end();
         let growth = match wait {
@@ -172,7 +178,8 @@ impl Channel {
         Ok(done.is_some())
     }
 
-    /// Waits for a short time until half of the ring is free.
+    /// Waits for a short time until half of the ring is free. It looks without the lock, so it may miss a notification,
+    /// and waits longer than needed then.
     fn wait_for_consumers(&self, size: u64, deadline: Option<Instant>) {
         let mut end = Instant::now() + SOON;
         if let Some(deadline) = deadline {
@@ -203,14 +210,14 @@ impl Channel {
         }
     }
 
-    /// Gets a message if there is one, and waits for that until the deadline. Returns `None` at the deadline.
-    pub(super) fn get(&self, wait: Wait, into: &mut Vec<u8>) -> Result<Option<Received>, Error> {
+    /// Gets a message if there is one, and waits for that until the deadline. Returns `false` at the deadline.
+    pub(super) fn get(&self, wait: Wait, received: &mut Received<'_>) -> Result<bool, Error> {
         self.object.check()?;
-        let local = self.local();
-        let received = self.try_get(local, into, false)?;
+        let local = &*self.local;
+        let is_gotten = self.try_get(local, received, false)?;
         match wait {
-            Wait::Until(deadline) if received.is_none() => self.get_when_possible(local, deadline, into),
-            _ => Ok(received),
+            Wait::Until(deadline) if is_gotten.is_none() => self.get_when_possible(local, deadline, received),
+            _ => Ok(is_gotten.is_some()),
         }
     }
 
@@ -219,10 +226,11 @@ impl Channel {
         &self,
         local: &Local,
         deadline: Option<Instant>,
-        into: &mut Vec<u8>,
-    ) -> Result<Option<Received>, Error> {
+        received: &mut Received<'_>,
+    ) -> Result<bool, Error> {
         let has_item = |fill: Fill| fill.is_closed || fill.items > 0;
-        self.wait(GETTERS, deadline, has_item, |slept| self.try_get(local, into, slept))
+        let gotten = self.wait(GETTERS, deadline, has_item, |slept| self.try_get(local, received, slept))?;
+        Ok(gotten.is_some())
     }
 
     #[inline]
@@ -239,9 +247,9 @@ impl Channel {
             Ok(is_put.then(|| slept && put.fits(local.bounds, state.items(), state.used())))
         })?;
         let Some(has_more_room) = is_put else { return Ok(None) };
-        GETTERS.notify_one(&self.object.memory);
+        GETTERS.notify_one_after_lock(&self.object.memory);
         if has_more_room {
-            PUTTERS.notify_one(&self.object.memory);
+            PUTTERS.notify_one_after_lock(&self.object.memory);
         }
         Ok(Some(()))
     }
@@ -297,34 +305,34 @@ impl Channel {
     }
 
     #[inline]
-    fn try_get(&self, local: &Local, into: &mut Vec<u8>, slept: bool) -> Result<Option<Received>, Error> {
+    fn try_get(&self, local: &Local, received: &mut Received<'_>, slept: bool) -> Result<Option<()>, Error> {
         let gotten = State::change(&self.object, |state| {
-            let received = self.get_under_lock(state, local, into)?;
-            Ok(received.map(|received| (received, slept && state.items() > 0)))
+            let is_gotten = self.get_under_lock(state, local, received)?;
+            Ok(is_gotten.then(|| slept && state.items() > 0))
         })?;
-        let Some((received, has_more)) = gotten else { return Ok(None) };
-        PUTTERS.notify_one(&self.object.memory);
+        let Some(has_more) = gotten else { return Ok(None) };
+        PUTTERS.notify_one_after_lock(&self.object.memory);
         if has_more {
-            GETTERS.notify_one(&self.object.memory);
+            GETTERS.notify_one_after_lock(&self.object.memory);
         }
-        Ok(Some(received))
+        Ok(Some(()))
     }
 
-    /// Returns `None` if there is no item.
+    /// Returns `false` if there is no item.
     #[inline(always)]
     fn get_under_lock(
         &self,
         state: &mut State<'_, '_>,
         local: &Local,
-        into: &mut Vec<u8>,
-    ) -> Result<Option<Received>, Error> {
+        received: &mut Received<'_>,
+    ) -> Result<bool, Error> {
         if state.items() == 0 {
             if local.has_carried.load(Relaxed) {
                 // All that the lane has is of dead processes. It would keep files open, such as that of a chunk, which
                 // would count as sent.
                 while local.lane.remove() {}
             }
-            return if state.is_closed() { Err(closed(self.object.name())) } else { Ok(None) };
+            return if state.is_closed() { Err(closed(self.object.name())) } else { Ok(false) };
         }
         let failed = |error: io::Error| self.failed("get from", &error);
         let file = self.object.file();
@@ -335,9 +343,11 @@ impl Channel {
         // The ring has no more bytes than `usize` can count.
         let size = size_of_item(length).filter(|size| *size <= state.used());
         let size = size.ok_or_else(|| errors::overwritten(self.object.name()))?;
-        into.clear();
-        ring.read(start.wrapping_add(HEADER), length as usize, into);
-        let received = if has_handles { self.handles(local, into)? } else { Received::default() };
+        received.bytes.clear();
+        ring.read(start.wrapping_add(HEADER), length as usize, received.bytes);
+        if has_handles {
+            self.take_handles(local, received)?;
+        }
         state.remove(size, self.is_joinable)?;
         let is_emptied = state.items() == 0 && state.ring() >= LARGE;
         if is_emptied {
@@ -350,13 +360,14 @@ impl Channel {
         if is_emptied {
             ring.give_back(file);
         }
-        Ok(Some(received))
+        Ok(true)
     }
 
     /// Receives the handles of a message.
     #[cold]
-    fn handles(&self, local: &Local, message: &[u8]) -> Result<Received, Error> {
+    fn take_handles(&self, local: &Local, received: &mut Received<'_>) -> Result<(), Error> {
         local.has_carried.store(true, Relaxed);
+        let message = &*received.bytes;
         let overwritten = || errors::overwritten(self.object.name());
         let word = |at: usize| message.get(at..at + 8).and_then(|word| word.try_into().ok()).map(u64::from_le_bytes);
         let (ticket, count) = word(0).zip(word(8)).ok_or_else(overwritten)?;
@@ -364,8 +375,9 @@ impl Channel {
         let start = PREFIX + count * NAME;
         let names = message.get(PREFIX..start).ok_or_else(overwritten)?.chunks_exact(NAME);
         let names: Vec<Name> = names.map(|name| name.try_into().expect("a chunk has this length")).collect();
-        let handles = local.lane.look(ticket, &names).map_err(|error| self.failed("get from", &error))?;
-        Ok(Received { start, handles })
+        received.handles = local.lane.look(ticket, &names).map_err(|error| self.failed("get from", &error))?;
+        received.start = start;
+        Ok(())
     }
 
     #[cold]

@@ -78,7 +78,7 @@ impl Put {
     }
 
     pub(super) fn write(&self, ring: Ring<'_>, at: u64, bytes: &[u8]) {
-        ring.write(at, &self.header.to_le_bytes());
+        ring.write_word(at, self.header);
         let mut at = at.wrapping_add(HEADER);
         if let Some(prefix) = &self.prefix {
             ring.write(at, &prefix.bytes);

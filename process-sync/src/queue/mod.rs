@@ -10,18 +10,21 @@ mod ring;
 mod spinning;
 mod state;
 
-use std::{borrow::Borrow, cell::RefCell, fmt, marker::PhantomData, time::Duration};
+use std::{borrow::Borrow, cell::Cell, fmt, marker::PhantomData, time::Duration};
 
 use executor_core::{
     Error, Payload,
-    codec::{self, handles},
+    codec::{
+        self,
+        handles::{Collector, Handles},
+    },
     deadline,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::joinable::JoinableQueue;
 use self::{
-    channel::{Channel, Wait},
+    channel::{Channel, Received, Wait},
     item::Message,
     state::Bounds,
 };
@@ -155,21 +158,30 @@ impl<T: Payload> Queue<T> {
     }
 
     fn put_waiting(&self, value: &T, wait: Wait) -> Result<bool, Error> {
-        with_buffer(|bytes| {
-            let (encoded, handles) = handles::collect(|| codec::encode(value, bytes));
-            encoded?;
-            self.channel.put(&Message { bytes, handles: &handles }, wait)
-        })
+        if let Some(bytes) = codec::as_encoded(value) {
+            return self.channel.put(&Message { bytes, handles: &Handles::NONE }, wait);
+        }
+        let mut buffer = Buffer::take();
+        let collector = Collector::open();
+        let encoded = codec::encode(value, &mut buffer.0);
+        let handles = collector.close();
+        encoded?;
+        self.channel.put(&Message { bytes: &buffer.0, handles: &handles }, wait)
     }
 
     fn get_waiting(&self, wait: Wait) -> Result<Option<T>, Error> {
-        with_buffer(|bytes| {
-            let Some(received) = self.channel.get(wait, bytes)? else { return Ok(None) };
-            let value = codec::decode(&bytes[received.start..]);
-            // The value has its own handles now.
-            drop(received.handles);
-            value.map(Some)
-        })
+        let mut buffer = Buffer::take();
+        let mut received = Received::into(&mut buffer.0);
+        if !self.channel.get(wait, &mut received)? {
+            return Ok(None);
+        }
+        let value = match received.start {
+            0 => codec::decode_taking(received.bytes),
+            start => codec::decode(&received.bytes[start..]),
+        };
+        // The value has its own handles now.
+        drop(received.handles);
+        value.map(Some)
     }
 }
 
@@ -259,27 +271,34 @@ impl<T: Payload> QueueBuilder<T> {
     }
 }
 
-/// Calls `work` with an empty buffer that the thread keeps.
-#[inline]
-fn with_buffer<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    /// A buffer that was larger once is not kept.
-    const KEPT: usize = 1 << 20;
-    thread_local! {
-        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    let mut work = Some(work);
-    let result = BUFFER.try_with(|buffer| {
-        let mut buffer = buffer.try_borrow_mut().ok()?;
+/// An empty buffer at first. The thread keeps it for the next item.
+struct Buffer(Vec<u8>);
+
+thread_local! {
+    // Code of a value may use another queue meanwhile, which finds an empty one.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Buffer {
+    #[inline]
+    fn take() -> Buffer {
+        // A thread that is ending has none.
+        let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
         buffer.clear();
-        let result = work.take().map(|work| work(&mut buffer));
-        if buffer.capacity() > KEPT {
-            *buffer = Vec::new();
+        Buffer(buffer)
+    }
+}
+
+impl Drop for Buffer {
+    #[inline]
+    fn drop(&mut self) {
+        /// A buffer that was larger once is not kept.
+        const KEPT: usize = 1 << 20;
+        if self.0.capacity() <= KEPT {
+            let buffer = std::mem::take(&mut self.0);
+            let _ = BUFFER.try_with(|kept| kept.set(buffer));
         }
-        result
-    });
-    // Code of a value may use another queue meanwhile, and a thread that is ending has no buffer.
-    let work_with_another = || work.take().map(|work| work(&mut Vec::new()));
-    result.ok().flatten().or_else(work_with_another).expect("the work is done once")
+    }
 }
 
 impl<T> Clone for Queue<T> {

@@ -4,7 +4,10 @@
 //! at that number modulo the size of the ring. So a ring of another size changes nothing but `k`, and the numbers go
 //! on.
 
-use std::{io, sync::OnceLock};
+use std::{
+    io,
+    sync::{OnceLock, atomic::Ordering::Relaxed},
+};
 
 use crate::{
     memory::SharedMemory,
@@ -94,16 +97,30 @@ impl Ring<'_> {
     #[inline]
     pub(super) fn write(self, at: u64, bytes: &[u8]) {
         let from = at as usize & (self.size - 1);
-        let first = bytes.len().min(self.size - from);
-        self.memory.copy_in(from, &bytes[..first]);
-        self.memory.copy_in(0, &bytes[first..]);
+        match bytes.split_at_checked(self.size - from) {
+            None => self.memory.copy_in(from, bytes),
+            Some((first, rest)) => {
+                self.memory.copy_in(from, first);
+                self.memory.copy_in(0, rest);
+            }
+        }
+    }
+
+    /// Writes eight bytes that do not wrap, because everything begins at a multiple of eight.
+    #[inline]
+    pub(super) fn write_word(self, at: u64, word: u64) {
+        // ORDERING: the lock of the queue orders this and all other accesses of the ring.
+        self.memory.word(at as usize & (self.size - 1) & !7).store(word, Relaxed);
     }
 
     /// Appends bytes from this number on. They are not more than the ring has.
     #[inline]
     pub(super) fn read(self, at: u64, length: usize, into: &mut Vec<u8>) {
         let from = at as usize & (self.size - 1);
-        let first = length.min(self.size - from);
+        let first = self.size - from;
+        if length <= first {
+            return self.memory.append_out(from, length, into);
+        }
         self.memory.append_out(from, first, into);
         self.memory.append_out(0, length - first, into);
     }
@@ -111,9 +128,8 @@ impl Ring<'_> {
     /// Reads eight bytes that do not wrap, because everything begins at a multiple of eight.
     #[inline]
     pub(super) fn read_word(self, at: u64) -> u64 {
-        let mut word = [0; 8];
-        self.memory.copy_out(at as usize & (self.size - 1) & !7, &mut word);
-        u64::from_le_bytes(word)
+        // ORDERING: as in `write_word`.
+        self.memory.word(at as usize & (self.size - 1) & !7).load(Relaxed)
     }
 
     /// Gives the pages of a ring that is not used any more back to the system.
