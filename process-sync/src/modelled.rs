@@ -10,6 +10,7 @@ pub(crate) use loom::sync::atomic::{AtomicU32, fence};
 use loom::sync::{Condvar, Mutex, atomic::AtomicU64, atomic::Ordering::Relaxed};
 
 pub(crate) const SPINS: u32 = 0;
+pub(crate) const LONGEST_PAUSE: u32 = 0;
 
 pub(crate) fn pause() {
     loom::thread::yield_now();

@@ -27,6 +27,7 @@ impl OwnedLock {
         OwnedLock { at }
     }
 
+    #[inline(always)]
     fn word(self, object: &Object) -> LockWord<'_> {
         LockWord::new(&object.memory, self.at, &object.member)
     }
@@ -40,15 +41,27 @@ impl OwnedLock {
     /// - `InvalidState` if this thread holds the lock, and would wait for itself.
     /// - `Abandoned` if a process died with the lock, unless this thread takes over.
     /// - `Timeout` at the deadline.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn acquire(self, object: &Object, on_death: OnDeath, deadline: Option<Instant>) -> Result<bool, Error> {
+        if object.member.is_here() {
+            place(Place::BeforeLock);
+            if self.word(object).acquire_free() {
+                self.set_owner(object);
+                return Ok(false);
+            }
+        }
+        self.acquire_held(object, on_death, deadline)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_held(self, object: &Object, on_death: OnDeath, deadline: Option<Instant>) -> Result<bool, Error> {
         object.check()?;
-        place(Place::BeforeLock);
-        let answer = if self.word(object).acquire_free() {
-            Answer::Held
-        } else {
-            self.acquire_held(object, on_death, deadline)?
-        };
+        if self.is_mine(object) {
+            let message = format!("this thread holds the {} already, and would wait for itself", object.name());
+            return Err(errors::invalid_state(message));
+        }
+        let answer = self.word(object).acquire(on_death, deadline);
         match answer {
             Answer::Held | Answer::TakenOver => {
                 self.set_owner(object);
@@ -57,15 +70,6 @@ impl OwnedLock {
             Answer::Abandoned => Err(errors::abandoned(object.name())),
             Answer::TimedOut => Err(errors::timed_out(object.name(), "its holder")),
         }
-    }
-
-    #[cold]
-    fn acquire_held(self, object: &Object, on_death: OnDeath, deadline: Option<Instant>) -> Result<Answer, Error> {
-        if self.is_mine(object) {
-            let message = format!("this thread holds the {} already, and would wait for itself", object.name());
-            return Err(errors::invalid_state(message));
-        }
-        Ok(self.word(object).acquire(on_death, deadline))
     }
 
     /// Takes the lock if that needs no wait. Returns `true` if it did.
@@ -81,6 +85,7 @@ impl OwnedLock {
         }
     }
 
+    #[inline(always)]
     fn set_owner(self, object: &Object) {
         object.memory.word(self.at + OWNER).store(thread::current(&object.member), Relaxed);
     }
@@ -94,7 +99,7 @@ impl OwnedLock {
     }
 
     /// Releases the lock, which the calling thread holds. Does nothing in a forked child.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(self, object: &Object) {
         if object.member.is_here() {
             object.memory.word(self.at + OWNER).store(0, Relaxed);

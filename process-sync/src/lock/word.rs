@@ -29,7 +29,7 @@ use std::{
 
 use crate::{
     place::{Place, place},
-    sync::{AtomicU32, Member, SPINS, SharedMemory, pause},
+    sync::{AtomicU32, LONGEST_PAUSE, Member, SPINS, SharedMemory, pause},
 };
 
 const WAITERS: u32 = 1 << 31;
@@ -189,7 +189,7 @@ impl<'a> LockWord<'a> {
                 spins += 1;
                 // Each look takes the word from its holder, so looks become rarer, and the holder can come back
                 // meanwhile.
-                (0..1 << spins).for_each(|_| pause());
+                (0..1 << spins.min(LONGEST_PAUSE)).for_each(|_| pause());
                 continue;
             }
             let asleep = seen | WAITERS;
