@@ -49,6 +49,11 @@ const MOST_HANDLES: usize = 252;
 const LONGEST: usize = 32 << 10;
 const LONG: u8 = 1;
 const HEAD: usize = 2;
+/// The head of a short message without handles.
+const PLAIN: [u8; HEAD] = [0, 0];
+/// A message of at most this length is copied behind its head, because the system takes a packet in one part sooner
+/// than one in two.
+const COPIED: usize = 4 << 10;
 const NAME: usize = size_of::<Name>();
 /// Room for the longest packet, and one byte that shows that a packet is longer.
 const PACKET: usize = HEAD + MOST_HANDLES * NAME + LONGEST + 1;
@@ -71,11 +76,18 @@ pub(super) fn pair() -> Result<(Handle, Handle), Error> {
 
 /// Sends a value, and waits for room.
 pub(super) fn send<T: Payload>(socket: BorrowedFd<'_>, value: &T) -> Result<(), Error> {
-    let mut bytes = SENT.try_with(Cell::take).unwrap_or_default();
-    bytes.clear();
-    let (encoded, handles) = handles::collect(|| codec::encode(value, &mut bytes));
-    let sent = encoded.and_then(|()| send_message(socket, &bytes, &handles));
-    keep(&SENT, bytes);
+    if let Some(bytes) = codec::as_encoded(value).filter(|bytes| bytes.len() > COPIED) {
+        return send_message(socket, bytes, &Handles::NONE);
+    }
+    let mut packet = SENT.try_with(Cell::take).unwrap_or_default();
+    packet.clear();
+    packet.extend_from_slice(&PLAIN);
+    let (encoded, handles) = handles::collect(|| codec::encode(value, &mut packet));
+    let sent = encoded.and_then(|()| match packet.len() {
+        ..=COPIED if handles.is_empty() => send_plain(socket, &packet),
+        _ => send_message(socket, &packet[HEAD..], &handles),
+    });
+    keep(&SENT, packet);
     sent
 }
 
@@ -116,6 +128,9 @@ fn send_message(socket: BorrowedFd<'_>, bytes: &[u8], handles: &Handles) -> Resu
         let message = format!("a message with {} descriptors: at most {MOST_HANDLES} go with one", handles.len());
         return Err(errors::invalid_argument(message));
     }
+    if handles.is_empty() && bytes.len() <= LONGEST {
+        return send_packet(socket, &[IoSlice::new(&PLAIN), IoSlice::new(bytes)], &[]);
+    }
     let failed = |error: io::Error| errors::from_system("send on a connection", &error);
     let long = if bytes.len() > LONGEST { Some(file_of(bytes).map_err(failed)?) } else { None };
     let mut head = vec![if long.is_some() { LONG } else { 0 }, handles.len() as u8];
@@ -135,13 +150,28 @@ pub(super) fn send_packet(
     if !files.is_empty() {
         space.resize(SendAncillaryMessage::ScmRights(files).size(), MaybeUninit::uninit());
     }
-    loop {
+    send_when_possible(socket, || {
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !files.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(files));
         }
+        sendmsg(socket, parts, &mut ancillary, SendFlags::NOSIGNAL)
+    })
+}
+
+/// Sends one packet without descriptors, and waits for room.
+fn send_plain(socket: BorrowedFd<'_>, packet: &[u8]) -> Result<(), Error> {
+    send_when_possible(socket, || rustix::net::send(socket, packet, SendFlags::NOSIGNAL))
+}
+
+#[inline]
+fn send_when_possible(
+    socket: BorrowedFd<'_>,
+    mut send: impl FnMut() -> rustix::io::Result<usize>,
+) -> Result<(), Error> {
+    loop {
         place(Place::BeforeCommit);
-        match sendmsg(socket, parts, &mut ancillary, SendFlags::NOSIGNAL) {
+        match send() {
             Ok(_) => {
                 place(Place::AfterCommit);
                 return Ok(());
