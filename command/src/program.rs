@@ -72,7 +72,13 @@ impl Program {
         }
         let failed = |cause: &io::Error| {
             let at = command.current_dir.as_ref().map_or_else(String::new, |directory| format!(" in {directory:?}"));
-            Error::new(ErrorKind::Other, format!("the program `{name}` could not be started{at}: {cause}"))
+            let advice = match cause.kind() {
+                io::ErrorKind::NotFound if command.current_dir.is_some() => "; check both paths",
+                io::ErrorKind::NotFound => "; check its name, and whether it is in `PATH`",
+                io::ErrorKind::PermissionDenied => "; check that it may be executed",
+                _ => "",
+            };
+            Error::new(ErrorKind::Other, format!("the program `{name}` could not be started{at}: {cause}{advice}"))
         };
         // A thread of a pool may end before the program does, and its process does not.
         let guard = if task::current().is_some_and(|context| context.is_remote()) {
@@ -146,7 +152,13 @@ impl Program {
             (ErrorKind::Terminated, "was stopped because its task was terminated".to_string())
         } else if is_late {
             let limit = self.timeout.unwrap_or_default();
-            (ErrorKind::TimeLimit, format!("ran longer than its time limit of {limit:?} and was stopped"))
+            (
+                ErrorKind::TimeLimit,
+                format!(
+                    "ran longer than its time limit of {limit:?} and was stopped; \
+                     if it was making progress, give it more time"
+                ),
+            )
         } else {
             return;
         };

@@ -1,5 +1,7 @@
 //! Tests of programs as tasks, called directly and on pools.
 
+mod messages;
+
 use std::{sync::Arc, time::Duration};
 
 use command::{Command, Output, run, status};
