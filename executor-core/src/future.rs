@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::IntoFuture,
+    hash::{Hash, Hasher},
     time::{Duration, Instant},
 };
 
@@ -10,8 +11,7 @@ use crate::{
     Awaited, Error, SharedFuture, TaskId, catch, result_callback,
     task::{
         cell::TaskRef,
-        queued::{cancel_queued, queueing_host},
-        state::Withdraw,
+        queued::{self, queueing_host},
         typed::Typed,
         waiter::Waiter,
     },
@@ -128,25 +128,7 @@ impl<T: Send + 'static> Future<T> {
     /// assert!(!future.cancel(), "it runs");
     /// ```
     pub fn cancel(&self) -> bool {
-        let task = self.task();
-        loop {
-            match cancel_queued(task) {
-                Withdraw::Withdrawn(_) => return true,
-                Withdraw::TooLate(seen) => return seen.is_cancelled(),
-                Withdraw::Placed => {
-                    let place = task.place();
-                    let Some(host) = task.host().find() else { return self.cancelled() };
-                    if host.withdraw(task.id, place) {
-                        return true;
-                    }
-                    // Ask again if the task was moved to another worker meanwhile.
-                    let again = task.state.snapshot();
-                    if !(again.is_queued() || again.is_placed() && task.place() != place) {
-                        return again.is_cancelled();
-                    }
-                }
-            }
-        }
+        queued::cancel(self.task())
     }
 
     /// Cancels the task if it has not started. If it runs, stops it where the back-end can do that: a worker process
@@ -387,6 +369,38 @@ impl<T: Send + 'static> IntoFuture for &mut Future<T> {
     /// Makes a future as `&Future` does.
     fn into_future(self) -> Awaited<T> {
         Awaited::new(self.alias())
+    }
+}
+
+/// Two futures are equal if they are handles of the same task, whatever its result is. With [`Hash`], a future can be
+/// the key of a map, as in Python's `{future: url}`.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use executor_core::{Error, Executor, InlineExecutor, as_completed};
+///
+/// let executor = InlineExecutor::new();
+/// let mut urls = HashMap::new();
+/// for url in ["a.example", "bc.example"] {
+///     urls.insert(executor.submit(|url: String| url.len(), url.to_string())?, url);
+/// }
+/// for future in as_completed(urls.keys(), None) {
+///     let future = future?;
+///     assert_eq!(future.result(None)?, urls[future].len());
+/// }
+/// # Ok::<(), Error>(())
+/// ```
+impl<T> PartialEq for Future<T> {
+    fn eq(&self, other: &Future<T>) -> bool {
+        self.typed.task.id == other.typed.task.id
+    }
+}
+
+impl<T> Eq for Future<T> {}
+
+impl<T> Hash for Future<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.typed.task.id.hash(state);
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     fmt,
     future::IntoFuture,
+    hash::{Hash, Hasher},
     marker::PhantomData,
     pin::Pin,
     sync::Arc,
@@ -11,7 +12,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{Awaited, Error, Future, TaskId, task::typed::Read, waiting};
+use crate::{
+    AsFuture, Awaited, Error, Future, TaskId, result_callback,
+    task::{typed::Read, view},
+    waiting,
+};
 
 /// A handle that can be cloned, and whose [`result`](SharedFuture::result) clones the value. See [`Future::shared`].
 ///
@@ -104,6 +109,53 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     }
 }
 
+impl<T: Send + Clone + 'static> SharedFuture<T> {
+    /// Calls a function once the task is done; see [`Future::add_done_callback`]. The function receives a handle of its
+    /// own task, from which it can clone the value.
+    ///
+    /// The thread that completes the task calls it, so the value must be `Sync`: other threads may read it meanwhile.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor};
+    /// let shared = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.shared();
+    /// shared.add_done_callback(|shared| assert_eq!(shared.result(None).unwrap(), 2));
+    /// assert_eq!(shared.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn add_done_callback(&self, callback: impl FnOnce(&SharedFuture<T>) + Send + 'static)
+    where
+        T: Sync,
+    {
+        self.future.add_done_callback(move |future| {
+            callback(&SharedFuture { future: future.alias(), reads: PhantomData });
+        });
+    }
+
+    /// Calls a function with the outcome of the task; see [`Future::add_result_callback`]. Unlike there, a function
+    /// that is added late receives the value too.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor};
+    /// let shared = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.shared();
+    /// shared.add_result_callback(|result| assert!(result.is_ok_and(|value| *value == 2)));
+    /// assert_eq!(shared.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn add_result_callback(&self, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) {
+        let Err(late) = result_callback::offer(self.future.typed(), callback) else { return };
+        // The task is done, and its value stays where it is.
+        let mut late = Some(late);
+        let read = waiting::wait_for(self.future.task(), None, || {
+            let show = |value: &T| late.take().into_iter().for_each(|view| view::show_value(view, value));
+            // SAFETY: as for `clone_value`: this thread has a shared handle.
+            unsafe { self.future.typed().with_value(show) }
+        });
+        if let (Some(view), Err(error)) = (late, read) {
+            view::refuse(view, &error);
+        }
+    }
+}
+
 /// Clones the value, if the task is done.
 ///
 /// # Safety
@@ -172,6 +224,35 @@ impl<T: Send + 'static> Unpin for AwaitedShared<T> {}
 impl<T: Send + 'static> fmt::Debug for AwaitedShared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.awaited.fmt(f)
+    }
+}
+
+/// `wait` and `as_completed` accept shared futures. To read the value, use the shared future or
+/// [`AsFuture::outcome`]: the [`Future`] that `as_future` returns cannot move a shared value out.
+impl<T: Send + Clone + 'static> AsFuture for SharedFuture<T> {
+    type Output = T;
+
+    fn as_future(&self) -> &Future<T> {
+        &self.future
+    }
+
+    fn outcome(&self, timeout: Option<Duration>) -> Result<T, Error> {
+        self.result(timeout)
+    }
+}
+
+/// Two shared futures are equal if they are handles of the same task, so every clone is equal to the original.
+impl<T> PartialEq for SharedFuture<T> {
+    fn eq(&self, other: &SharedFuture<T>) -> bool {
+        self.future == other.future
+    }
+}
+
+impl<T> Eq for SharedFuture<T> {}
+
+impl<T> Hash for SharedFuture<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.future.hash(state);
     }
 }
 

@@ -16,6 +16,7 @@ use std::{
 use crate::{
     Backend, Error, ErrorKind, Function, Future, MapOptions, Payload, deadline, fork,
     group::Group,
+    task::queued::stop,
     wait::watch,
     waiting::{WaitEnd, help_or_wait_for_any},
 };
@@ -257,16 +258,11 @@ impl<R: Payload> Map<R> {
 
     /// Cancels the batches that have not started, and asks running chunks to stop before their next item.
     fn cancel(&mut self) {
-        fn stop<T: Send + 'static>(future: &Future<T>) {
-            if !future.cancel() {
-                future.task().ask_to_stop();
-            }
-        }
         self.source = None;
         for batch in self.pending.drain(..).flatten() {
             match batch {
-                Batch::One(future) => stop(&future),
-                Batch::Many(future, _) => stop(&future),
+                Batch::One(future) => stop(future.task()),
+                Batch::Many(future, _) => stop(future.task()),
                 Batch::Refused(..) => {}
             }
         }

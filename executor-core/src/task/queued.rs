@@ -1,4 +1,4 @@
-//! What a thread that does not own a queued task can do: cancel it, run it, or fail it.
+//! What a thread that does not own a task can do: cancel it or ask it to stop, and run or fail it while it is queued.
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 
@@ -19,6 +19,36 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
         }
     }
     withdrawn
+}
+
+/// Cancels a task that has not started, even if a worker has it in its own queue. Returns whether the task is
+/// cancelled.
+pub(crate) fn cancel(task: &TaskRef) -> bool {
+    loop {
+        match cancel_queued(task) {
+            Withdraw::Withdrawn(_) => return true,
+            Withdraw::TooLate(seen) => return seen.is_cancelled(),
+            Withdraw::Placed => {
+                let place = task.place();
+                let Some(host) = task.host().find() else { return task.state.snapshot().is_cancelled() };
+                if host.withdraw(task.id, place) {
+                    return true;
+                }
+                // Ask again if the task was moved to another worker meanwhile.
+                let again = task.state.snapshot();
+                if !(again.is_queued() || again.is_placed() && task.place() != place) {
+                    return again.is_cancelled();
+                }
+            }
+        }
+    }
+}
+
+/// Cancels a task, or asks it to stop if it runs. A task that is done stays as it is.
+pub(crate) fn stop(task: &TaskRef) {
+    if !task.state.snapshot().is_done() && !cancel(task) {
+        task.ask_to_stop();
+    }
 }
 
 /// Runs a task inline, if it is still queued, on behalf of a task of the same host that waits for it. Returns whether

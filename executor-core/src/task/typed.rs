@@ -191,6 +191,10 @@ impl<T: Send + 'static> Typed<T> {
         View(Box::new(move |shown| {
             let task = match shown {
                 Shown::Output(reserved) => reserved.task(),
+                Shown::Value(value) => {
+                    let value = value.downcast_ref().expect("a result callback sees the value of its own task");
+                    return callback(Ok(value));
+                }
                 Shown::Error(error) => return callback(Err(error)),
             };
             assert_eq!(task.address(), own, "a result callback sees the task that it was added to");

@@ -5,7 +5,7 @@
 //! output is reserved, all other readers wait for it, as they do while it is unpacked.
 #![allow(unsafe_code)]
 
-use std::{cell::RefCell, mem::ManuallyDrop};
+use std::{any::Any, cell::RefCell, mem::ManuallyDrop};
 
 use super::{cell::TaskRef, state::Owed};
 use crate::{Error, catch, sync::thread_local};
@@ -17,6 +17,8 @@ pub(crate) struct View(pub(super) Box<dyn FnOnce(Shown<'_>) + Send>);
 pub(super) enum Shown<'a> {
     /// The outcome, which the output has.
     Output(&'a Reserved<'a>),
+    /// The value of a shared task, which this thread may read.
+    Value(&'a dyn Any),
     /// Why the outcome cannot be shown.
     Error(&'a Error),
 }
@@ -79,6 +81,11 @@ pub(crate) fn show(task: &TaskRef, views: impl IntoIterator<Item = View>) {
 /// Runs a result callback inside another one of the same task, which ends the reservation.
 pub(crate) fn show_inside_another(task: &TaskRef, view: View) {
     ManuallyDrop::new(Reserved { task }).run(view);
+}
+
+/// Runs a result callback with the value of a shared task.
+pub(crate) fn show_value<T: 'static>(view: View, value: &T) {
+    catch::contain(|| view.0(Shown::Value(value)));
 }
 
 /// Runs a result callback that cannot be shown the outcome.

@@ -1,11 +1,12 @@
 //! What can be waited for as a future.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use crate::Future;
+use crate::{Error, Future};
 
 /// Something that has a [`Future`], so that [`wait`](crate::wait) and [`as_completed`](crate::as_completed) accept it
-/// and return it: a future, a reference to one, or a type of yours that keeps a future with what belongs to it.
+/// and return it: a future, a [`SharedFuture`](crate::SharedFuture), a reference to one, or a type of yours that keeps
+/// a future with what belongs to it.
 ///
 /// `as_future` must return the same future each time. Otherwise a wait may last longer than necessary, or report
 /// another future.
@@ -39,6 +40,20 @@ pub trait AsFuture {
 
     /// Returns the future.
     fn as_future(&self) -> &Future<Self::Output>;
+
+    /// Waits for the task and returns its result, as the `result` of this handle does: [`Future::result`] moves the
+    /// value out, and [`SharedFuture::result`](crate::SharedFuture::result) clones it. The default is
+    /// `self.as_future().result(timeout)`.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`Future::result`].
+    fn outcome(&self, timeout: Option<Duration>) -> Result<Self::Output, Error>
+    where
+        Self::Output: Send + 'static,
+    {
+        self.as_future().result(timeout)
+    }
 }
 
 impl<T> AsFuture for Future<T> {
@@ -56,6 +71,13 @@ macro_rules! pointers {
 
             fn as_future(&self) -> &Future<F::Output> {
                 (**self).as_future()
+            }
+
+            fn outcome(&self, timeout: Option<Duration>) -> Result<F::Output, Error>
+            where
+                F::Output: Send + 'static,
+            {
+                (**self).outcome(timeout)
             }
         }
     )+};
