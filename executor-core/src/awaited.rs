@@ -18,8 +18,8 @@ use crate::{
 ///
 /// The first poll spins for up to 30 microseconds, and for less if spinning has failed before. If the poll happens
 /// inside a task of the same executor, for example in a `block_on`, it runs the awaited task inline if that has not
-/// started, as [`Future::result`] does. Dropping it does not affect the task. Python's counterpart is
-/// `asyncio.wrap_future`.
+/// started, as [`Future::result`] does. Dropping it does not affect the task: await `&future` and cancel it afterwards,
+/// or await [`Future::cancel_on_drop`]. Python's counterpart is `asyncio.wrap_future`.
 ///
 /// ```
 /// use std::{pin::pin, task::{Context, Poll, Waker}};
@@ -51,6 +51,10 @@ impl<T: Send + 'static> Awaited<T> {
 
     pub(crate) fn reading(future: Future<T>, reader: fn(&Future<T>) -> Read<T>) -> Awaited<T> {
         Awaited { future, reader, key: 0, since: None }
+    }
+
+    pub(crate) fn future(&self) -> &Future<T> {
+        &self.future
     }
 
     fn read(&self) -> Option<Result<T, Error>> {

@@ -38,6 +38,7 @@ mod awaited;
 mod backend;
 #[doc(hidden)]
 pub mod boundary;
+mod cancellation;
 mod catch;
 mod chunks;
 pub mod codec;
@@ -67,6 +68,7 @@ pub mod shared_memory;
 mod signal;
 pub mod spin;
 mod stack;
+mod stop_on_drop;
 mod sync;
 pub mod task;
 mod unread;
@@ -78,6 +80,7 @@ mod worker_local;
 
 pub use awaited::Awaited;
 pub use backend::{Backend, Shutdown};
+pub use cancellation::CancellationToken;
 #[doc(hidden)]
 pub use error::escape;
 pub use error::{Error, ErrorKind, Panic, WorkerDeath};
@@ -89,6 +92,7 @@ pub use options::{MapOptions, TaskOptions};
 pub use payload::{Function, Payload};
 pub use promise::{Promise, promise};
 pub use shared::{AwaitedShared, SharedFuture};
+pub use stop_on_drop::StopOnDrop;
 pub use task::{Task, TaskId};
 pub use wait::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, wait};
 pub use worker_local::WorkerLocal;

@@ -18,4 +18,5 @@ mod races;
 mod remote;
 mod result_callbacks;
 mod states;
+mod stopping;
 mod waiting;
