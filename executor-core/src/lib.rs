@@ -83,7 +83,7 @@ pub use backend::{Backend, Shutdown};
 pub use cancellation::CancellationToken;
 #[doc(hidden)]
 pub use error::escape;
-pub use error::{Error, ErrorKind, Panic, WorkerDeath};
+pub use error::{Error, ErrorKind, FlattenResult, Panic, TaskError, WorkerDeath};
 pub use executor::Executor;
 pub use future::Future;
 pub use inline::InlineExecutor;

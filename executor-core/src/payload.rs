@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The stack of the encoding or decoding thread limits how deeply a value may be nested. See [`codec`](crate::codec)
 /// for values that serde itself does not preserve.
 ///
+/// A `Result` is a payload if its error is one, which `std::io::Error` is not: use [`TaskError`](crate::TaskError).
 /// Python's counterpart is a picklable object.
 ///
 /// ```
@@ -34,6 +35,8 @@ use serde::{Serialize, de::DeserializeOwned};
             serde::Deserialize)]` to the type",
     note = "they must own their data (`String`, not `&str`) and be `Send` (`Arc`, not `Rc`; `Arc` needs serde's \
             feature `rc`)",
+    note = "of a `Result`, the error must fulfil this too: `std::io::Error` and `anyhow::Error` do not, so return \
+            `Result<_, TaskError>`, to which `?` converts every error",
     note = "if it cannot be encoded, use `ThreadPoolExecutor::spawn(move || ...)`, which takes and returns any \
             `Send` value"
 )]

@@ -5,13 +5,18 @@
 
 mod death;
 pub mod escape;
+mod flatten;
+mod io;
 mod kind;
 mod panic;
+mod task_error;
 mod wire;
 
 pub use death::WorkerDeath;
+pub use flatten::FlattenResult;
 pub use kind::ErrorKind;
 pub use panic::Panic;
+pub use task_error::TaskError;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -37,6 +42,7 @@ use serde::{Deserialize, Serialize};
 pub struct Error(Arc<Inner>);
 
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(rename = "concurrent_futures::Message")]
 struct Inner {
     kind: ErrorKind,
     message: String,
