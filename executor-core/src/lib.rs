@@ -42,6 +42,7 @@ mod cancellation;
 mod catch;
 mod chunks;
 pub mod codec;
+mod countdown;
 #[doc(hidden)]
 pub mod deadline;
 mod error;
@@ -94,7 +95,7 @@ pub use promise::{Promise, promise};
 pub use shared::{AwaitedShared, SharedFuture};
 pub use stop_on_drop::StopOnDrop;
 pub use task::{Task, TaskId};
-pub use wait::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, wait};
+pub use wait::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, race, try_join_all, wait};
 pub use worker_local::WorkerLocal;
 
 /// Runs the code of the README as a test.

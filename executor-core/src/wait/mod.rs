@@ -2,9 +2,14 @@
 
 mod as_completed;
 mod as_future;
+mod members;
+mod race;
+mod try_join_all;
 
 pub use as_completed::{AsCompleted, as_completed};
 pub use as_future::AsFuture;
+pub use race::race;
+pub use try_join_all::try_join_all;
 
 use std::{
     fmt,

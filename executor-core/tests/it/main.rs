@@ -9,6 +9,7 @@ mod awaiting;
 mod callbacks;
 mod hosts;
 mod inside;
+mod joining;
 mod map;
 mod map_future;
 mod misuse;
