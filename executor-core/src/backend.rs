@@ -1,6 +1,10 @@
 //! The trait that a back-end implements, and the ways to stop a back-end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use crate::{Error, Task};
 
@@ -91,6 +95,27 @@ pub trait Backend: Send + Sync {
     fn handle(&self) -> Option<Arc<dyn Backend>> {
         None
     }
+
+    /// Asks for room for a task in a bounded queue, without blocking. If it is `Ready(Ok(()))`, the next
+    /// [`schedule`](Backend::schedule) of this task does not fail because the queue is full. If it is `Pending`, the
+    /// waker of the last call is woken when there is room, or the back-end is closed.
+    ///
+    /// [`Executor::submit_async`](crate::Executor::submit_async) calls this. The default is always ready. So a bounded
+    /// back-end that does not implement this returns [`QueueFull`](crate::ErrorKind::QueueFull) from `submit_async`.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`schedule`](Backend::schedule), but not `QueueFull`.
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let _ = (task, context);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Called instead of `schedule` if a task for which [`poll_room`](Backend::poll_room) was called will not be
+    /// submitted: its waker is not woken, and room that it was given belongs to the next one.
+    fn give_up_room(&self, task: &Task) {
+        let _ = task;
+    }
 }
 
 /// What happens to the tasks that are not done when an executor is closed.
@@ -137,6 +162,12 @@ macro_rules! forward_backend {
             }
             fn handle(&self) -> Option<Arc<dyn Backend>> {
                 (**self).handle()
+            }
+            fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+                (**self).poll_room(task, context)
+            }
+            fn give_up_room(&self, task: &Task) {
+                (**self).give_up_room(task);
             }
         }
     )*};

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::{
-    Backend, Error, Function, Future, Map, MapOptions, Payload, Shutdown, TaskOptions, map,
+    Backend, Error, Function, Future, Map, MapOptions, Payload, Shutdown, Submitting, TaskOptions, map,
     task::{Task, kinds::Submitted},
 };
 
@@ -29,10 +29,15 @@ use crate::{
 pub trait Executor: Backend {
     /// Submits the call `function(args)` and returns its future.
     ///
-    /// Several arguments are passed as one tuple. The function must not capture anything, which the compiler checks. If
-    /// the executor is bounded and full, this method blocks until there is space, except on one of the executor's own
-    /// workers: there the task is accepted past the bound, because a blocked worker could deadlock. Python's
-    /// counterpart is `Executor.submit`.
+    /// Several arguments are passed as one tuple. The function must not capture anything, which the compiler checks.
+    /// Python's counterpart is `Executor.submit`.
+    ///
+    /// # Blocking
+    ///
+    /// This method does not wait for the call. It blocks only if the executor has a `queue_capacity` and is full, until
+    /// there is room. Async code, whose thread must not be blocked, then uses
+    /// [`submit_async`](Executor::submit_async), or [`try_submit`](Executor::try_submit). On one of the executor's own
+    /// workers this never blocks: the task is accepted past the bound, because a blocked worker could deadlock.
     ///
     /// # Errors
     ///
@@ -106,6 +111,66 @@ pub trait Executor: Backend {
         submit(&self, options, true, function, args)
     }
 
+    /// Submits a call as [`submit`](Executor::submit) does, for async code: while the executor is bounded and full, the
+    /// returned future waits, and no thread is blocked. It yields the future of the call.
+    ///
+    /// Submitters get room in the order in which they came, blocked threads included. If the returned future is dropped
+    /// before it is ready, the call never runs. Nothing is submitted before the first poll.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`submit`](Executor::submit), and [`QueueFull`](crate::ErrorKind::QueueFull) if the
+    /// back-end is bounded and does not implement [`poll_room`](Backend::poll_room). Both pools do.
+    ///
+    /// ```
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// use executor_core::{Backend, Error, Executor, InlineExecutor};
+    ///
+    /// async fn length(executor: &dyn Backend, page: String) -> Result<usize, Error> {
+    ///     executor.submit_async(|page: String| page.len(), page).await?.await
+    /// }
+    /// # let executor = InlineExecutor::new();
+    /// # let length = pin!(length(&executor, "page".to_string())).poll(&mut Context::from_waker(Waker::noop()));
+    /// # assert!(matches!(length, Poll::Ready(Ok(4))));
+    /// ```
+    fn submit_async<F, A, R>(&self, function: F, args: A) -> Submitting<'_, Self, R>
+    where
+        F: Function<A, R>,
+        A: Payload,
+        R: Payload,
+    {
+        self.submit_async_with(TaskOptions::new(), function, args)
+    }
+
+    /// Submits a call as [`submit_async`](Executor::submit_async) does, with a name, a time limit, retries or a
+    /// priority. The priority has no effect before there is room.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`submit_async`](Executor::submit_async).
+    ///
+    /// ```
+    /// # use std::{pin::pin, task::{Context, Poll, Waker}};
+    /// use executor_core::{Backend, Error, Executor, InlineExecutor, TaskOptions};
+    ///
+    /// async fn length(executor: &dyn Backend, page: String) -> Result<usize, Error> {
+    ///     let options = TaskOptions::new().name("length").retries(1);
+    ///     executor.submit_async_with(options, |page: String| page.len(), page).await?.await
+    /// }
+    /// # let executor = InlineExecutor::new();
+    /// # let length = pin!(length(&executor, "page".to_string())).poll(&mut Context::from_waker(Waker::noop()));
+    /// # assert!(matches!(length, Poll::Ready(Ok(4))));
+    /// ```
+    fn submit_async_with<F, A, R>(&self, options: TaskOptions, function: F, args: A) -> Submitting<'_, Self, R>
+    where
+        F: Function<A, R>,
+        A: Payload,
+        R: Payload,
+    {
+        let (task, typed) = Task::new(Submitted { function, args, result: PhantomData }, options, false);
+        Submitting::new(self, task, Future::new(typed))
+    }
+
     /// Submits a call as [`submit_with`](Executor::submit_with) does, but never blocks.
     ///
     /// # Errors
@@ -135,8 +200,8 @@ pub trait Executor: Backend {
     /// Calls `function` on every input, and returns an iterator over the results in the order of the inputs.
     ///
     /// All inputs are read and submitted before this method returns, so the calls run even if the results are not read.
-    /// Dropping the iterator cancels the calls that have not started. For a long or infinite input, use
-    /// [`MapOptions::buffersize`]. Python's counterpart is `Executor.map`.
+    /// This blocks while a bounded executor is full. Dropping the iterator cancels the calls that have not started. For
+    /// a long or infinite input, use [`MapOptions::buffersize`]. Python's counterpart is `Executor.map`.
     ///
     /// # Errors
     ///

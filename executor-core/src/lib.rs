@@ -70,6 +70,9 @@ mod signal;
 pub mod spin;
 mod stack;
 mod stop_on_drop;
+#[doc(hidden)]
+pub mod submit_line;
+mod submitting;
 mod sync;
 pub mod task;
 mod unread;
@@ -94,6 +97,7 @@ pub use payload::{Function, Payload};
 pub use promise::{Promise, promise};
 pub use shared::{AwaitedShared, SharedFuture};
 pub use stop_on_drop::StopOnDrop;
+pub use submitting::Submitting;
 pub use task::{Task, TaskId};
 pub use wait::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, race, try_join_all, wait};
 pub use worker_local::WorkerLocal;

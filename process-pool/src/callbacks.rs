@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use executor_core::{deadline, spin::SpinBudget, task::Completed};
+use executor_core::{deadline, spin::SpinBudget, submit_line::Admitted, task::Completed};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{sys::signals, trace::Trace};
@@ -31,6 +31,8 @@ enum Delivery {
     /// A task that has ended, with the callbacks and wakers to run.
     Completed(Completed),
     Trace(Trace),
+    /// Submitters for which there is room, with wakers to run.
+    Admitted(Vec<Admitted>),
 }
 
 impl Delivery {
@@ -38,6 +40,7 @@ impl Delivery {
         match self {
             Delivery::Completed(completed) => drop(completed),
             Delivery::Trace(trace) => trace.report(),
+            Delivery::Admitted(submitters) => submitters.into_iter().for_each(Admitted::notify),
         }
     }
 }
@@ -83,6 +86,12 @@ impl CallbackThread {
     #[must_use]
     pub(crate) fn report(&self, trace: Trace) -> bool {
         self.send(Delivery::Trace(trace))
+    }
+
+    /// Wakes submitters that wait for room. Returns the same as [`deliver`](CallbackThread::deliver).
+    #[must_use]
+    pub(crate) fn wake(&self, submitters: Vec<Admitted>) -> bool {
+        self.send(Delivery::Admitted(submitters))
     }
 
     fn send(&self, delivery: Delivery) -> bool {

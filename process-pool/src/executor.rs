@@ -1,6 +1,11 @@
 //! The executor type.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use executor_core::{Backend, Error, Shutdown, Task};
 
@@ -42,7 +47,9 @@ use crate::{Stats, pool::Pool};
 ///
 /// # The end
 ///
-/// Dropping the executor waits until all accepted tasks have ended. However this program ends, its workers and the
+/// Dropping the executor waits until all accepted tasks have ended. **This blocks the dropping thread**, so async code
+/// drops it elsewhere, or calls [`close`](Backend::close) first and waits for its futures: then the drop only waits for
+/// the workers. However this program ends, its workers and the
 /// processes that they have started end within a second: on Linux in every group or session, on other systems in the
 /// worker's process group.
 ///
@@ -117,6 +124,14 @@ impl Backend for ProcessPoolExecutor {
 
     fn handle(&self) -> Option<Arc<dyn Backend>> {
         Some(self.pool.clone())
+    }
+
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.pool.poll_room(task, context)
+    }
+
+    fn give_up_room(&self, task: &Task) {
+        self.pool.give_up_room(task);
     }
 }
 

@@ -1,8 +1,13 @@
 //! The executor that users hold.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use executor_core::{Backend, Error, Future, Shutdown, Task, TaskOptions};
+use executor_core::{Backend, Error, Future, Shutdown, Submitting, Task, TaskOptions};
 
 use crate::{
     Scope,
@@ -104,8 +109,10 @@ use crate::{
 ///
 /// # The end
 ///
-/// Dropping the executor waits for all submitted tasks and joins the threads. If one of its own tasks or callbacks
-/// drops it, it is only closed: its threads finish the submitted tasks and then end.
+/// Dropping the executor waits for all submitted tasks and joins the threads. **This blocks the dropping thread**, so
+/// async code drops it elsewhere, or calls [`close`](Backend::close) first and waits for its futures: then the drop
+/// only waits for the threads. If one of its own tasks or callbacks drops it, it is only closed: its threads finish the
+/// submitted tasks and then end.
 ///
 /// A running task cannot be stopped by force. `Shutdown::Terminate` asks it to stop: from then on,
 /// [`Context::is_cancelled`](executor_core::task::Context::is_cancelled) returns `true` in the task.
@@ -223,6 +230,51 @@ impl ThreadPoolExecutor {
         Ok(future)
     }
 
+    /// Runs a closure like [`spawn`](Self::spawn), for async code: while a bounded queue is full, the returned future
+    /// waits, and no thread is blocked. See [`submit_async`](executor_core::Executor::submit_async).
+    ///
+    /// # Errors
+    ///
+    /// Yields the errors of [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use executor_core::Error;
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// async fn total(pool: &ThreadPoolExecutor, numbers: Vec<u64>) -> Result<u64, Error> {
+    ///     pool.spawn_async(move || numbers.iter().sum()).await?.await
+    /// }
+    /// ```
+    pub fn spawn_async<R: Send + 'static>(
+        &self,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> Submitting<'_, ThreadPoolExecutor, R> {
+        self.spawn_async_with(TaskOptions::new(), closure)
+    }
+
+    /// Runs a closure like [`spawn_async`](Self::spawn_async), with a name or a priority.
+    ///
+    /// # Errors
+    ///
+    /// Yields the errors of [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use executor_core::{Error, TaskOptions};
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// async fn total(pool: &ThreadPoolExecutor, numbers: Vec<u64>) -> Result<u64, Error> {
+    ///     pool.spawn_async_with(TaskOptions::new().name("total"), move || numbers.iter().sum()).await?.await
+    /// }
+    /// ```
+    pub fn spawn_async_with<R: Send + 'static>(
+        &self,
+        options: TaskOptions,
+        closure: impl FnOnce() -> R + Send + 'static,
+    ) -> Submitting<'_, ThreadPoolExecutor, R> {
+        let (task, future) = Task::from_closure_without_waiting(options, closure);
+        Submitting::new(self, task, future)
+    }
+
     /// Waits until no task is queued or running, while the pool stays open. This is `join` of the crate `threadpool`.
     /// Python has no counterpart: there one waits for the futures.
     ///
@@ -322,6 +374,14 @@ impl Backend for ThreadPoolExecutor {
 
     fn handle(&self) -> Option<Arc<dyn Backend>> {
         Some(self.pool.clone())
+    }
+
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.pool.poll_room(task, context)
+    }
+
+    fn give_up_room(&self, task: &Task) {
+        self.pool.give_up_room(task);
     }
 }
 

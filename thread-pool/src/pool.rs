@@ -12,6 +12,7 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering::*, fence},
     },
+    task::{Context, Poll, Waker},
     thread::JoinHandle,
     time::Duration,
 };
@@ -296,6 +297,21 @@ impl Pool {
         }
     }
 
+    /// Asks for room as [`Backend::poll_room`] does.
+    fn poll_bound(&self, task: &Task, waker: &Waker) -> Poll<Result<(), Error>> {
+        self.generation.check()?;
+        if self.sleep.is_closed() {
+            return Poll::Ready(Err(self.refusal()));
+        }
+        match &self.bound {
+            // A worker of the pool exceeds the bound in `schedule`.
+            Some(bound) if task::worker_host() != self.host() => {
+                bound.poll_acquire(task.id(), waker.clone()).map_err(|_| self.refusal())
+            }
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     fn release_bound(&self, task: TaskId) {
         if let Some(bound) = &self.bound {
             bound.release(task);
@@ -336,6 +352,16 @@ impl Backend for Pool {
 
     fn max_workers(&self) -> usize {
         self.threads.len()
+    }
+
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_bound(task, context.waker())
+    }
+
+    fn give_up_room(&self, task: &Task) {
+        if let (Some(bound), false) = (&self.bound, self.is_forked_copy()) {
+            bound.give_up(task.id());
+        }
     }
 }
 

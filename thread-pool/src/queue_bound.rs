@@ -1,17 +1,17 @@
 //! The bound of a bounded queue.
 
 use std::{
-    collections::{HashSet, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    collections::HashSet,
+    task::{Poll, Waker},
 };
 
-use executor_core::{Error, TaskId};
-use parking_lot::{Condvar, Mutex};
+use executor_core::{
+    Error, TaskId,
+    submit_line::{Admitted, SubmitLine},
+};
+use parking_lot::Mutex;
 
-/// Keeps the set of the tasks that wait, and blocks submitters while there are too many.
+/// Keeps the set of the tasks that wait, and lets submitters wait while there are too many.
 ///
 /// A task is released when it stops waiting: a worker claims it, the pool withdraws it, or `executor-core` calls
 /// `Host::left_queue` because it was cancelled or run inline. Two of these can happen to one task; for example, the
@@ -26,20 +26,12 @@ pub(crate) struct QueueBound {
 }
 
 struct State {
-    /// The tasks that wait. They may exceed the capacity, because submits by workers of the pool do not block.
+    /// The tasks that wait, and those for which async submitters have room. They may exceed the capacity, because
+    /// submits by workers of the pool do not block.
     waiting: HashSet<TaskId>,
     /// The submitters that wait. While there are any, the capacity is used up.
-    submitters: VecDeque<Arc<Submitter>>,
+    line: SubmitLine,
     closed: bool,
-}
-
-/// A submitter that waits.
-struct Submitter {
-    task: TaskId,
-    /// Whether the task counts as waiting. Written and read under the lock of the bound.
-    admitted: AtomicBool,
-    /// Notified when `admitted` is set or the bound is closed.
-    changed: Condvar,
 }
 
 /// Why a task was not admitted.
@@ -52,11 +44,12 @@ pub(crate) enum Refused {
 
 impl QueueBound {
     pub(crate) fn new(capacity: usize) -> QueueBound {
-        let state = State { waiting: HashSet::new(), submitters: VecDeque::new(), closed: false };
+        let state = State { waiting: HashSet::new(), line: SubmitLine::default(), closed: false };
         QueueBound { capacity, state: Mutex::new(state) }
     }
 
-    /// Counts a task as waiting. While the capacity is used up, blocks if `may_block`, and returns an error otherwise.
+    /// Counts a task as waiting, unless [`poll_acquire`](QueueBound::poll_acquire) has counted it. While the capacity
+    /// is used up, blocks if `may_block`, and returns an error otherwise.
     pub(crate) fn acquire(&self, task: TaskId, may_block: bool) -> Result<(), Refused> {
         let mut state = self.state.lock();
         if state.closed {
@@ -66,15 +59,16 @@ impl QueueBound {
             state.waiting.insert(task);
             return Ok(());
         }
+        if state.waiting.contains(&task) {
+            return Ok(());
+        }
         if !may_block {
             return Err(Refused::Full);
         }
-        let submitter = Arc::new(Submitter { task, admitted: AtomicBool::new(false), changed: Condvar::new() });
-        state.submitters.push_back(submitter.clone());
+        let thread = state.line.join_blocked(task);
         loop {
-            submitter.changed.wait(&mut state);
-            // ORDERING: the lock orders all accesses.
-            if submitter.admitted.load(Relaxed) {
+            thread.sleep(&mut state);
+            if thread.is_admitted() {
                 return Ok(());
             }
             if state.closed {
@@ -83,35 +77,62 @@ impl QueueBound {
         }
     }
 
+    /// Counts a task as waiting. While the capacity is used up, it wakes the waker when the task is counted or the
+    /// bound is closed.
+    pub(crate) fn poll_acquire(&self, task: TaskId, waker: Waker) -> Poll<Result<(), Refused>> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Poll::Ready(Err(Refused::Closed));
+        }
+        if state.waiting.contains(&task) {
+            return Poll::Ready(Ok(()));
+        }
+        if state.waiting.len() < self.capacity {
+            state.waiting.insert(task);
+            return Poll::Ready(Ok(()));
+        }
+        let former = state.line.join_async(task, waker);
+        drop(state);
+        // Dropping a waker runs user code.
+        drop(former);
+        Poll::Pending
+    }
+
+    /// Forgets a submitter that does not wait any more, or releases the room that it has.
+    pub(crate) fn give_up(&self, task: TaskId) {
+        let former = self.state.lock().line.leave(task);
+        match former {
+            Some(waker) => drop(waker),
+            None => self.release(task),
+        }
+    }
+
     /// Counts a task as waiting, past the bound if necessary. A pool worker that blocked here could deadlock.
     pub(crate) fn acquire_past_bound(&self, task: TaskId) {
         self.state.lock().waiting.insert(task);
     }
 
-    /// Stops counting a task as waiting, if it is counted.
+    /// Stops counting a task as waiting, if it is counted. The submitter that is admitted instead is notified, which
+    /// may run its waker.
     pub(crate) fn release(&self, task: TaskId) {
         let mut state = self.state.lock();
         state.waiting.remove(&task);
         if state.waiting.len() >= self.capacity {
             return;
         }
-        let Some(next) = state.submitters.pop_front() else { return };
-        state.waiting.insert(next.task);
-        // ORDERING: the lock orders all accesses.
-        next.admitted.store(true, Relaxed);
+        let Some((next, admitted)) = state.line.admit_next() else { return };
+        state.waiting.insert(next);
         drop(state);
-        next.changed.notify_one();
+        admitted.notify();
     }
 
     /// Refuses the submitters that wait and all later ones.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
-        let submitters = std::mem::take(&mut state.submitters);
+        let submitters = state.line.dissolve();
         drop(state);
-        for submitter in submitters {
-            submitter.changed.notify_one();
-        }
+        submitters.into_iter().for_each(Admitted::notify);
     }
 
     pub(crate) fn full_error(&self, pool: &str) -> Error {
@@ -125,7 +146,7 @@ impl QueueBound {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::thread;
+    use std::{sync::Arc, thread};
 
     use executor_core::{Task, TaskOptions};
 
@@ -166,7 +187,7 @@ mod tests {
                     let bound = bound.clone();
                     move || bound.acquire(task, true)
                 });
-                while bound.state.lock().submitters.len() == before {
+                while !format!("{:?}", bound.state.lock().line).contains(&format!("waiting: {}", before + 1)) {
                     thread::yield_now();
                 }
                 submitter
@@ -180,5 +201,29 @@ mod tests {
         bound.release(third);
         assert_eq!(bound.acquire(late, false), Ok(()));
         assert!(submitters.into_iter().all(|submitter| submitter.join().unwrap() == Ok(())));
+    }
+    #[test]
+    fn an_async_submitter_has_its_turn_among_threads_and_keeps_its_room_until_it_gives_it_up() {
+        let bound = QueueBound::new(1);
+        let [first, second, third, late] = ids();
+        let poll = |task| bound.poll_acquire(task, Waker::noop().clone());
+        assert_eq!(poll(first), Poll::Ready(Ok(())));
+        assert_eq!(poll(first), Poll::Ready(Ok(())));
+        assert_eq!(bound.acquire(first, false), Ok(()), "it has room already");
+        assert_eq!((poll(second), poll(third), poll(second)), (Poll::Pending, Poll::Pending, Poll::Pending));
+        bound.release(first);
+        assert_eq!((bound.acquire(late, false), poll(third)), (Err(Refused::Full), Poll::Pending));
+        assert_eq!(poll(second), Poll::Ready(Ok(())));
+        // One that waits and one that has room go away.
+        assert_eq!(poll(late), Poll::Pending);
+        bound.give_up(third);
+        bound.give_up(second);
+        assert_eq!(poll(late), Poll::Ready(Ok(())));
+        bound.give_up(late);
+        assert_eq!(bound.waiting(), 0);
+        assert_eq!(poll(first), Poll::Ready(Ok(())));
+        assert_eq!(poll(second), Poll::Pending);
+        bound.close();
+        assert_eq!(poll(second), Poll::Ready(Err(Refused::Closed)));
     }
 }

@@ -27,6 +27,7 @@ mod slot;
 mod state;
 mod stop;
 mod stuck;
+mod submitters;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -48,6 +49,7 @@ pub(crate) use wake::{Called, Wake};
 
 use std::{
     sync::{Arc, OnceLock, Weak},
+    task::{Context, Poll},
     thread::{self, JoinHandle, ThreadId},
     time::{Duration, Instant},
 };
@@ -67,7 +69,7 @@ use crate::{
 };
 use dropped::DroppedHandles;
 use job::Job;
-use state::{Admission, Enqueued};
+use state::Enqueued;
 
 /// See the [module](self).
 pub(crate) struct Pool {
@@ -77,8 +79,6 @@ pub(crate) struct Pool {
     pub(crate) state: Mutex<State>,
     /// A thread that needs both locks locks the reader before the state.
     readers: PerSlot<Mutex<Option<ReplyReader>>>,
-    /// Notified when the queue of a bounded pool is below its bound again, or when the pool is closed.
-    below_bound: Condvar,
     /// Notified when the last worker is gone.
     gone: Condvar,
     pub(crate) poller: Arc<Poller>,
@@ -119,7 +119,6 @@ impl Pool {
             time_limit,
             state: Mutex::new(state),
             readers: PerSlot::new(workers, |_| Mutex::new(None)),
-            below_bound: Condvar::new(),
             gone: Condvar::new(),
             poller,
             wake,
@@ -197,7 +196,7 @@ impl Pool {
     fn perform_all_but_completions(&self, deferred: Deferred) -> Vec<completion::Completion> {
         let Deferred { completions, cancelled, arguments, wake_supervisor, notify_submitters, trace } = deferred;
         if notify_submitters {
-            self.below_bound.notify_all();
+            self.notify_submitters();
         }
         drop((cancelled, arguments));
         if wake_supervisor {
@@ -247,7 +246,7 @@ impl Pool {
     pub(crate) fn note_gone(&self) {
         self.state.lock().phase = Phase::Gone;
         self.gone.notify_all();
-        self.below_bound.notify_all();
+        self.notify_submitters();
     }
 
     /// Completes every future after the supervisor has panicked, which is an error in this crate.
@@ -260,13 +259,9 @@ impl Pool {
 
     fn accept(&self, job: Job) -> Result<(), Error> {
         let mut state = self.state.lock();
-        while let Admission::Full(capacity) = state.admit(&self.name)? {
-            if !job.task.may_wait() {
-                return Err(Error::queue_full(&self.name, capacity));
-            }
-            state.waiting_submitters += 1;
-            self.below_bound.wait(&mut state);
-            state.waiting_submitters -= 1;
+        state.check_open(&self.name)?;
+        if let Some(capacity) = state.limits.queue_capacity {
+            self.enter_bounded(&mut state, capacity, &job.task)?;
         }
         let enqueued = state.enqueue(job, Instant::now);
         drop(state);
@@ -319,5 +314,13 @@ impl Backend for Pool {
 
     fn max_workers(&self) -> usize {
         self.readers.len()
+    }
+
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_bounded(task, context)
+    }
+
+    fn give_up_room(&self, task: &Task) {
+        self.leave_bounded(task);
     }
 }

@@ -23,6 +23,7 @@ use super::{
     job::Job,
     queue::Queue,
     slot::WorkerSlot,
+    submitters::Submitters,
     timer::{Timer, Timers},
 };
 use crate::{
@@ -66,8 +67,8 @@ pub(crate) struct State {
     dropped: Arc<DroppedHandles>,
     /// Whether a worker must be told later to forget handles.
     pub(super) owes_forgets: bool,
-    /// How many submitters wait until the queue is below its bound.
-    pub(super) waiting_submitters: usize,
+    /// The submitters that wait until the queue is below its bound.
+    pub(super) submitters: Submitters,
     /// Whether a timer is set to check whether the queue has more memory than it needs.
     pub(super) trim_is_due: bool,
 }
@@ -97,13 +98,6 @@ impl From<Shutdown> for Phase {
     }
 }
 
-/// Whether a task can be accepted.
-pub(super) enum Admission {
-    Open,
-    /// The queue is at this bound.
-    Full(usize),
-}
-
 /// What happened to an accepted task.
 #[must_use]
 pub(super) enum Enqueued {
@@ -129,7 +123,7 @@ impl State {
             for_supervisor: Vec::new(),
             dropped,
             owes_forgets: false,
-            waiting_submitters: 0,
+            submitters: Submitters::default(),
             trim_is_due: false,
         }
     }
@@ -153,29 +147,26 @@ impl State {
         self.worker_mut(id.slot).filter(|worker| worker.id() == id)
     }
 
-    /// Checks whether a task can be accepted.
+    /// Checks whether the pool takes tasks.
     ///
     /// # Errors
     ///
     /// If the pool, whose name is `pool`, is closed or broken.
     #[inline]
-    pub(super) fn admit(&self, pool: &str) -> Result<Admission, Error> {
+    pub(super) fn check_open(&self, pool: &str) -> Result<(), Error> {
         if let Some(reason) = &self.broken {
             return Err(reason.clone());
         }
         if self.phase > Phase::Open {
             return Err(Error::shut_down(pool));
         }
-        Ok(match self.limits.queue_capacity {
-            Some(capacity) if self.waiting() >= capacity && !self.has_free_worker() => Admission::Full(capacity),
-            _ => Admission::Open,
-        })
+        Ok(())
     }
 
-    /// Returns `true` if a worker is idle and can be given a task.
-    fn has_free_worker(&self) -> bool {
+    /// Returns the workers that are idle and can be given a task.
+    pub(super) fn free_workers(&self) -> impl Iterator<Item = &WorkerHandle> {
         let most = self.limits.max_tasks_per_worker;
-        self.workers().any(|worker| worker.is_idle() && worker.accepts_task(most))
+        self.workers().filter(move |worker| worker.is_idle() && worker.accepts_task(most))
     }
 
     /// Accepts a task. Reads the clock only if tasks are dispatched.
@@ -253,11 +244,6 @@ impl State {
             self.queue.put_back(job);
             self.dispatcher.note_older_tasks_in_queue();
         }
-    }
-
-    /// Notifies waiting submitters if the queue may be below its bound.
-    pub(super) fn note_below_bound(&self, deferred: &mut Deferred) {
-        deferred.notify_submitters |= self.waiting_submitters > 0;
     }
 
     /// Returns `true` if the pool has no task.
