@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fmt,
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -13,7 +14,7 @@ use std::{
 use executor_core::{
     Error, ErrorKind, Function, Payload,
     codec::{self, handles},
-    function::{Address, entry_of},
+    function::{Address, AnyResult, Displayed, Judge, entry_of_initializer},
 };
 
 use crate::{
@@ -106,22 +107,61 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// Bounds how many tasks may wait. At the bound `submit` blocks, and `try_submit` returns
-    /// [`QueueFull`](ErrorKind::QueueFull). Without this only memory limits the queue.
+    /// Bounds how many tasks may wait. At the bound `submit` blocks, `try_submit` returns
+    /// [`QueueFull`](ErrorKind::QueueFull), and the future of `submit_async` waits. Submitters continue in the order in
+    /// which they came. Without this only memory limits the queue.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.limits.queue_capacity = Some(tasks);
         self
     }
 
-    /// Sets a function that each worker calls before its first task. If it fails, the pool is
-    /// [`Broken`](ErrorKind::Broken), with the function's error.
+    /// Sets a function that each worker calls before its first task. If it panics or returns an `Err`, the pool is
+    /// [`Broken`](ErrorKind::Broken), and the error contains the panic or the `Err`. Every other return value is
+    /// dropped. For an error that serde does not know, such as [`std::io::Error`], use
+    /// [`try_initializer`](ProcessPoolBuilder::try_initializer). Python's counterparts are `initializer`, `initargs`
+    /// and `BrokenProcessPool`.
+    ///
+    /// ```
+    /// use executor_core::{ErrorKind, Executor};
+    /// use process_pool::ProcessPoolExecutor;
+    ///
+    /// let check = |key: String| if key.is_empty() { Err("no key".to_string()) } else { Ok(()) };
+    /// let pool = ProcessPoolExecutor::builder().max_workers(1).initializer(check, String::new()).build()?;
+    /// let error = pool.submit(|n: u64| n, 1).and_then(|future| future.result(None)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Broken);
+    /// assert!(error.to_string().contains("no key"));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
     pub fn initializer<F, A, R>(mut self, function: F, args: A) -> Self
     where
         F: Function<A, R>,
         A: Payload,
         R: Payload,
     {
-        self.initializer = Some(write_initializer(function, args));
+        self.initializer = Some(write_initializer(function, args, AnyResult));
+        self
+    }
+
+    /// Sets a function as [`initializer`](ProcessPoolBuilder::initializer) does, whose error only needs a text.
+    ///
+    /// ```
+    /// use executor_core::Executor;
+    /// use process_pool::ProcessPoolExecutor;
+    ///
+    /// fn open(path: String) -> std::io::Result<()> {
+    ///     std::fs::File::open(path).map(drop)
+    /// }
+    /// let pool = ProcessPoolExecutor::builder().max_workers(1).try_initializer(open, "no such file".into()).build()?;
+    /// assert!(pool.submit(|n: u64| n, 1).and_then(|future| future.result(None)).is_err());
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn try_initializer<F, A, E>(mut self, function: F, args: A) -> Self
+    where
+        F: Function<A, Result<(), E>>,
+        A: Payload,
+        E: fmt::Display + 'static,
+    {
+        self.initializer = Some(write_initializer(function, args, Displayed));
         self
     }
 
@@ -332,16 +372,17 @@ fn default_name() -> String {
     format!("ProcessPoolExecutor-{}", COUNT.fetch_add(1, Relaxed))
 }
 
-fn write_initializer<F, A, R>(initializer: F, args: A) -> Result<Initializer, Error>
+fn write_initializer<F, A, R, J>(initializer: F, args: A, judge: J) -> Result<Initializer, Error>
 where
     F: Function<A, R>,
     A: Payload,
-    R: Payload,
+    R: 'static,
+    J: Judge<R>,
 {
     let mut body = Vec::new();
     let (encoded, handles) = handles::collect(|| codec::encode(&args, &mut body));
     encoded?;
-    let function = Address::of(entry_of(initializer))?;
+    let function = Address::of(entry_of_initializer(initializer, judge))?;
     let request = Request { function, body: body.len() as u64, ..Request::bare(RequestKind::Initialize) };
     Ok(Initializer { request, body, handles })
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Function, Payload, Task};
+use executor_core::{
+    Error, ErrorKind, Function, Payload, Task,
+    function::{Displayed, Judge},
+};
 
 use crate::{
     ThreadPoolExecutor,
@@ -15,6 +18,7 @@ use crate::{
     job::Job,
     join::latch::Joiner,
     pool::Pool,
+    returned::Returned,
     sleep::{MAX_WORKERS, Sleep},
     sync::Parker,
     worker::Start,
@@ -97,9 +101,9 @@ impl ThreadPoolBuilder {
 
     /// Sets the number of tasks that may wait to start. The default is no bound.
     ///
-    /// While that many tasks wait, `submit` blocks and `try_submit` returns [`QueueFull`](ErrorKind::QueueFull).
-    /// Blocked submitters continue in the order in which they came. A submit by a worker of the pool never blocks and
-    /// may exceed the bound, because a blocked worker could deadlock the pool.
+    /// While that many tasks wait, `submit` blocks, `try_submit` returns [`QueueFull`](ErrorKind::QueueFull), and the
+    /// future of `submit_async` waits. Submitters continue in the order in which they came. A submit by a worker of the
+    /// pool never blocks and may exceed the bound, because a blocked worker could deadlock the pool.
     ///
     /// Python has no counterpart.
     pub fn queue_capacity(mut self, tasks: usize) -> ThreadPoolBuilder {
@@ -113,14 +117,16 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// Sets a function that each worker runs once, before its first task. Its return value is dropped.
+    /// Sets a function that each worker runs once, before its first task.
     ///
     /// Nothing is encoded: each worker gets a clone of the arguments. [`build`](ThreadPoolBuilder::build) makes these
     /// clones. A thread that is started later, for a [fresh stack](ThreadPoolExecutor#waiting-inside-a-task), makes a
     /// clone of its own.
     ///
-    /// If the function panics in a worker, the pool becomes [`Broken`](ErrorKind::Broken). Running tasks finish.
-    /// Waiting tasks and later submits fail with an error that contains the panic.
+    /// If the function panics or returns an `Err` in a worker, the pool becomes [`Broken`](ErrorKind::Broken). Running
+    /// tasks finish. Waiting tasks and later submits fail with an error that contains the panic or the `Err`. Every
+    /// other return value is dropped. For an error that serde does not know, such as [`std::io::Error`], use
+    /// [`try_initializer`](ThreadPoolBuilder::try_initializer).
     ///
     /// Python's counterparts are `initializer`, `initargs` and `BrokenThreadPool`.
     ///
@@ -134,14 +140,53 @@ impl ThreadPoolBuilder {
     /// assert_eq!(pool.submit(|()| SEED.get(), ())?.result(None)?, 7);
     /// # Ok::<(), executor_core::Error>(())
     /// ```
-    pub fn initializer<F, A, R>(mut self, function: F, args: A) -> ThreadPoolBuilder
+    pub fn initializer<F, A, R, K>(self, function: F, args: A) -> ThreadPoolBuilder
+    where
+        F: Function<A, R>,
+        A: Payload + Clone,
+        R: Returned<K>,
+        K: 'static,
+    {
+        self.judged_initializer(function, args, R::failure)
+    }
+
+    /// Sets a function as [`initializer`](ThreadPoolBuilder::initializer) does, whose error only needs a text.
+    ///
+    /// ```
+    /// use executor_core::{ErrorKind, Executor};
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// fn open(path: String) -> std::io::Result<()> {
+    ///     std::fs::File::open(path).map(drop)
+    /// }
+    /// let pool = ThreadPoolExecutor::builder().try_initializer(open, "no such file".to_string()).build()?;
+    /// let error = pool.submit(|n: u64| n, 1).and_then(|future| future.result(None)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Broken);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn try_initializer<F, A, E>(self, function: F, args: A) -> ThreadPoolBuilder
+    where
+        F: Function<A, Result<(), E>>,
+        A: Payload + Clone,
+        E: fmt::Display + 'static,
+    {
+        self.judged_initializer(function, args, Displayed::failure)
+    }
+
+    /// Sets an initializer, whose result `failure` judges.
+    fn judged_initializer<F, A, R>(
+        mut self,
+        function: F,
+        args: A,
+        failure: impl Fn(&R) -> Option<Error> + Copy + Send + 'static,
+    ) -> ThreadPoolBuilder
     where
         F: Function<A, R>,
         A: Payload + Clone,
     {
         self.initializer = Some(Box::new(move || {
             let args = args.clone();
-            Box::new(move || drop(function(args)))
+            Box::new(move || failure(&function(args)).map_or(Ok(()), Err))
         }));
         self
     }

@@ -9,7 +9,10 @@ use parking_lot::{Condvar, Mutex};
 pub(crate) type Make = Box<dyn Fn() -> Run + Send>;
 
 /// One run of the initializer.
-pub(crate) type Run = Box<dyn FnOnce() + Send>;
+pub(crate) type Run = Box<dyn FnOnce() -> Result<(), Error> + Send>;
+
+/// The task of one run, and its future.
+pub(crate) type RunTask = (Task, Future<Result<(), Error>>);
 
 /// The initializer of a pool, for threads that are started after `build`.
 pub(crate) struct Initializer {
@@ -25,7 +28,7 @@ impl Initializer {
     }
 
     /// Returns a task that makes one run and runs it.
-    pub(crate) fn task(self: &Arc<Initializer>) -> (Task, Future<()>) {
+    pub(crate) fn task(self: &Arc<Initializer>) -> RunTask {
         let initializer = self.clone();
         task(Box::new(move || initializer.make()()))
     }
@@ -48,17 +51,21 @@ impl Initializer {
         };
         drop(slot);
         let taken = Taken(self, Some(make));
-        taken.1.as_ref().map_or_else(|| -> Run { Box::new(|| ()) }, |make| make())
+        taken.1.as_ref().map_or_else(|| -> Run { Box::new(|| Ok(())) }, |make| make())
     }
 }
 
 /// Runs the task of an initializer in the calling thread.
-pub(crate) fn initialize((task, future): (Task, Future<()>)) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// Returns the panic of the initializer, or the error that it has returned.
+pub(crate) fn initialize((task, future): RunTask) -> Result<(), Error> {
     task.run();
-    future.result(None)
+    future.result(None)?
 }
 
 /// Returns a run as a task, so that a panic is caught and described like that of any other task.
-pub(crate) fn task(run: Run) -> (Task, Future<()>) {
+pub(crate) fn task(run: Run) -> RunTask {
     Task::from_closure(TaskOptions::new().name("initializer"), run)
 }

@@ -74,6 +74,7 @@ mod queue_bound;
 mod queues;
 #[cfg(feature = "rayon")]
 mod rayon;
+mod returned;
 mod scope;
 mod sleep;
 mod stale;

@@ -7,12 +7,12 @@ use std::{
 };
 
 use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Future, Task, spin::SpinBudget, task};
+use executor_core::{Error, ErrorKind, Task, spin::SpinBudget, task};
 
 use crate::{
     exit_gate::Exit,
     fairness::{Exception, PollCount, PollOrder, ScopedOrder, ScopedPolls, Source},
-    initializer::initialize,
+    initializer::{RunTask, initialize},
     job::Job,
     local::{self, Local},
     pool::Pool,
@@ -29,7 +29,7 @@ pub(crate) struct Start {
     pub(crate) queues: ((Deque<Task>, Deque<Job>), Parker),
     pub(crate) sleeper: Sleeper,
     /// The thread runs this first.
-    pub(crate) initializer: Option<(Task, Future<()>)>,
+    pub(crate) initializer: Option<RunTask>,
 }
 
 /// The state of a worker, owned by its thread.

@@ -41,6 +41,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
+/// The name under which serde knows the errors of this library that have a message, and may have a source.
+pub(crate) const MESSAGE: &str = "concurrent_futures::Message";
+
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename = "concurrent_futures::Message")]
 struct Inner {

@@ -34,12 +34,14 @@ mod entry;
 mod errors;
 #[doc(hidden)]
 pub mod image;
+mod initializer;
 pub mod outcome;
 mod table;
 
 pub use address::Address;
 pub use build_id::BuildId;
 pub use entry::Entry;
+pub use initializer::{AnyResult, Displayed, Judge, entry_of_initializer};
 
 use crate::{Function, Payload};
 

@@ -50,21 +50,32 @@ fn try_call<F: Function<A, R>, A: Payload, R: Payload>(
     argument: Argument<'_>,
     reply: &mut Vec<u8>,
 ) -> Result<(), Error> {
+    // SAFETY: `call`, or the entry beside which it is made, has checked that `F` has no size.
+    let mut value = unsafe { read_and_call::<F, A, R>(argument) }?;
+    outcome::write_value(&mut value, reply)?;
+    // A panic of its `Drop` is reported, and does not change the outcome.
+    catch::drop_contained(value);
+    Ok(())
+}
+
+/// Reads the argument and calls the function. Lets panics unwind.
+///
+/// # Safety
+///
+/// - The caller has checked that `F` has no size.
+#[inline]
+pub(super) unsafe fn read_and_call<F: Function<A, R>, A: Payload, R>(argument: Argument<'_>) -> Result<R, Error> {
     let args = match argument {
         Argument::Borrowed(bytes) => codec::decode::<A>(bytes),
         Argument::Movable(bytes) => codec::decode_taking::<A>(bytes),
     }?;
-    // SAFETY: `call` has checked that `F` has no size, so nothing is read and a dangling pointer is valid. `F` has
+    // SAFETY: the caller has checked that `F` has no size, so nothing is read and a dangling pointer is valid. `F` has
     // values, because an entry is only made for a function that was passed by value. It is `Copy`, so another value may
     // exist in that process. In another process the contract of `Address::resolve` allows one. A captured value of no
     // size, which the compiler cannot distinguish from none, is made from nothing there; `Function` documents what the
     // user must avoid.
     let function = unsafe { NonNull::<F>::dangling().read() };
-    let mut value = function(args);
-    outcome::write_value(&mut value, reply)?;
-    // A panic of its `Drop` is reported, and does not change the outcome.
-    catch::drop_contained(value);
-    Ok(())
+    Ok(function(args))
 }
 
 /// Calls the function on each argument of a batch. One catch covers all of them up to one that panics.

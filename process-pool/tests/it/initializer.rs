@@ -78,6 +78,32 @@ fn an_initializer_that_panics_breaks_the_pool_and_says_why() {
 }
 
 #[test]
+fn an_initializer_that_returns_an_err_breaks_the_pool_and_says_why() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    enum Refused {
+        Missing { word: String },
+    }
+    fn refuses(word: String) -> Result<u64, Refused> {
+        if word.is_empty() { Ok(7) } else { Err(Refused::Missing { word }) }
+    }
+    fn shows(path: String) -> std::io::Result<()> {
+        std::fs::File::open(path).map(drop)
+    }
+    on_both(|transport| {
+        let pool = builder(transport, 2).initializer(refuses, "licence".to_string()).build().unwrap();
+        let error = breaks(&pool);
+        assert!(error.to_string().contains("Missing { word: licence }"), "{error}");
+        let pool = builder(transport, 1).try_initializer(shows, "/no/such/file".to_string()).build().unwrap();
+        let error = breaks(&pool);
+        assert!(error.to_string().contains("No such file"), "{error}");
+        let pool = builder(transport, 1).initializer(refuses, String::new()).build().unwrap();
+        assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
+        let pool = builder(transport, 1).try_initializer(shows, "/".to_string()).build().unwrap();
+        assert_eq!(get(&pool.submit(|n: u32| n, 1).unwrap()).unwrap(), 1);
+    });
+}
+
+#[test]
 fn an_initializer_that_ends_its_process_breaks_the_pool() {
     fn aborts(path: String) {
         add_line(&path, "started");

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use executor_core::{Error, Executor, TaskOptions};
+use executor_core::{Error, Executor, TaskError, TaskOptions};
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
 
 use super::support::{DEADLINE, SharedDir, get, never_ends, touch, wait_for_file};
@@ -65,6 +65,13 @@ const CASES: &[Case] = &[
     ("The initializer panics", || {
         fn fails(path: String) {
             panic!("no licence at {path}");
+        }
+        let pool = builder().initializer(fails, "/etc/licence".to_string()).build().unwrap();
+        error_of(&pool, "page 17", |()| 0)
+    }),
+    ("The initializer returns an error", || {
+        fn fails(path: String) -> Result<(), TaskError> {
+            Err(TaskError::new("no such file").context(format!("no licence at {path}")))
         }
         let pool = builder().initializer(fails, "/etc/licence".to_string()).build().unwrap();
         error_of(&pool, "page 17", |()| 0)

@@ -104,3 +104,35 @@ fn a_failing_initializer_lets_running_tasks_finish() {
         assert!(pool.join(None));
     });
 }
+
+#[test]
+fn an_initializer_that_returns_an_err_breaks_the_pool_with_it() {
+    fn refuses(word: String) -> Result<u64, Vec<String>> {
+        if word.is_empty() { Ok(7) } else { Err(vec!["no".to_string(), word]) }
+    }
+    fn shows(path: String) -> std::io::Result<()> {
+        std::fs::File::open(path).map(drop)
+    }
+    watched(|| {
+        let builder = || ThreadPoolExecutor::builder().max_workers(2);
+        let broken = |builder: thread_pool::ThreadPoolBuilder| {
+            let pool = builder.build().unwrap();
+            // Until the pool is broken it accepts tasks, which fail with the reason.
+            let error = loop {
+                match pool.submit(|n: u64| n, 1) {
+                    Ok(future) => assert_eq!(future.result(HANGS).unwrap_err().kind(), ErrorKind::Broken),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::Broken);
+            error.to_string()
+        };
+        let message = broken(builder().initializer(refuses, "licence".to_string()));
+        assert!(message.contains("the initializer returned an error: [no, licence]; fix the initializer"), "{message}");
+        let message = broken(builder().try_initializer(shows, "/no/such/file".to_string()));
+        assert!(message.contains("the initializer returned an error: "), "{message}");
+        for fine in [builder().initializer(refuses, String::new()), builder().try_initializer(shows, "/".to_string())] {
+            assert_eq!(fine.build().unwrap().submit(|n: u64| n, 1).unwrap().result(HANGS).unwrap(), 1);
+        }
+    });
+}
