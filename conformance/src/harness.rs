@@ -75,6 +75,8 @@ pub struct Capabilities {
     pub owns_workers: bool,
     /// `Backend::handle` returns a handle, so `map` can read its input lazily.
     pub has_handle: bool,
+    /// `Backend::poll_room` waits while the queue is full, so `submit_async` blocks no thread.
+    pub gives_room: bool,
 }
 
 impl Capabilities {
@@ -91,6 +93,7 @@ impl Capabilities {
         stops_tasks: false,
         owns_workers: false,
         has_handle: false,
+        gives_room: false,
     };
 
     /// Returns the first of these needs that is not met.
@@ -127,6 +130,8 @@ pub enum Need {
     OwnsWorkers,
     /// [`Capabilities::has_handle`].
     HasHandle,
+    /// [`Capabilities::gives_room`].
+    GivesRoom,
 }
 
 impl Need {
@@ -144,6 +149,7 @@ impl Need {
             Need::CannotStopTasks => !can.stops_tasks,
             Need::OwnsWorkers => can.owns_workers,
             Need::HasHandle => can.has_handle,
+            Need::GivesRoom => can.gives_room,
         }
     }
 }
@@ -164,6 +170,7 @@ impl fmt::Display for Need {
             Need::CannotStopTasks => "can stop a running task, and the rule is about refusing to",
             Need::OwnsWorkers => "does not own its workers",
             Need::HasHandle => "has no handle to submit items later",
+            Need::GivesRoom => "does not let async submitters wait for room",
         })
     }
 }

@@ -5,6 +5,7 @@ use std::{
     fmt,
     ops::Deref,
     sync::{Arc, Mutex, Weak},
+    task::{Context, Poll},
     thread,
     time::Duration,
 };
@@ -164,6 +165,14 @@ impl Backend for Watched {
     }
     fn handle(&self) -> Option<Arc<dyn Backend>> {
         self.backend.handle()
+    }
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let _call = self.registry.enter("poll_room".to_string());
+        self.backend.poll_room(task, context)
+    }
+    fn give_up_room(&self, task: &Task) {
+        let _call = self.registry.enter("give_up_room".to_string());
+        self.backend.give_up_room(task);
     }
 }
 

@@ -44,6 +44,7 @@ impl Harness for Threads {
             helps_waiters: true,
             owns_workers: true,
             has_handle: true,
+            gives_room: true,
             ..Capabilities::NONE
         }
     }
@@ -109,6 +110,7 @@ impl Harness for Processes {
             stops_tasks: true,
             owns_workers: true,
             has_handle: true,
+            gives_room: true,
             ..Capabilities::NONE
         }
     }

@@ -1,6 +1,6 @@
 //! Rules of `as_completed`: each future is yielded once, when it is done, and a time-out reports how many are left.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use executor_core::{ErrorKind, Executor, Future, as_completed};
 
@@ -107,6 +107,20 @@ pub(super) fn one_call_accepts_futures_of_several_executors(case: &Case) {
     let sum: u32 =
         as_completed(futures, case.event_timeout()).map(|future| case.value(&future.expect("it completes"))).sum();
     assert_eq!(sum, 45);
+}
+
+pub(super) fn as_completed_accepts_shared_futures_and_the_keys_of_a_map(case: &Case) {
+    let executor = case.executor(2);
+    let submit = |n: u32| executor.submit(|n: u32| n + 1, n).expect("it is open");
+    let shared: Vec<_> = (0..5).map(|n| submit(n).shared()).collect();
+    let completed = as_completed(shared, case.event_timeout());
+    let sum: u32 = completed.map(|future| future.expect("it completes").result(None).expect("a value")).sum();
+    assert_eq!(sum, 15);
+    let inputs: HashMap<_, _> = (0..5u32).map(|n| (submit(n), n)).collect();
+    for future in as_completed(inputs.keys(), case.event_timeout()) {
+        let future = future.expect("it completes");
+        assert_eq!(case.value(future), inputs[future] + 1);
+    }
 }
 
 pub(super) fn as_completed_accepts_references_and_yields_them(case: &Case) {

@@ -17,22 +17,22 @@ use executor_core::{Error, ErrorKind, Executor, Shutdown};
 use crate::{Case, Ticket};
 
 /// A waker that unparks the thread that created it, and counts its calls.
-struct CountingWaker {
+pub(super) struct CountingWaker {
     thread: Thread,
     wakes: AtomicUsize,
 }
 
 impl CountingWaker {
-    fn new() -> Arc<CountingWaker> {
+    pub(super) fn new() -> Arc<CountingWaker> {
         Arc::new(CountingWaker { thread: thread::current(), wakes: AtomicUsize::new(0) })
     }
 
-    fn wakes(&self) -> usize {
+    pub(super) fn wakes(&self) -> usize {
         self.wakes.load(Ordering::SeqCst)
     }
 
     /// Waits until it was woken.
-    fn wait(&self, case: &Case) {
+    pub(super) fn wait(&self, case: &Case) {
         let deadline = Instant::now() + case.event_timeout();
         while self.wakes() == 0 {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -50,7 +50,7 @@ impl Wake for CountingWaker {
 }
 
 /// A minimal runtime, which polls on this thread and parks between polls.
-fn block_on<T>(case: &Case, future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(case: &Case, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let deadline = Instant::now() + case.event_timeout();
     loop {
@@ -66,7 +66,7 @@ fn block_on<T>(case: &Case, future: impl Future<Output = T>) -> T {
     }
 }
 
-fn poll<T>(future: Pin<&mut impl Future<Output = T>>, waker: &Arc<CountingWaker>) -> Poll<T> {
+pub(super) fn poll<T>(future: Pin<&mut impl Future<Output = T>>, waker: &Arc<CountingWaker>) -> Poll<T> {
     future.poll(&mut Context::from_waker(&Waker::from(waker.clone())))
 }
 

@@ -279,3 +279,25 @@ pub(super) fn a_late_result_callback_is_called_immediately_by_the_adding_thread(
     assert_eq!(*seen.lock().expect("no panic while it is locked"), [(true, Some(7))]);
     assert_eq!(case.value(&future), 7);
 }
+
+pub(super) fn the_callbacks_of_a_shared_future_see_the_value_early_and_late(case: &Case) {
+    let executor = case.executor(1);
+    let gate = case.gate("held");
+    let shared = case.submit(&executor, "held", Ticket::pass, gate.ticket(5)).into_future().shared();
+    let (sender, receiver) = mpsc::channel();
+    let add = || {
+        let (of_result, of_done) = (sender.clone(), sender.clone());
+        shared.add_result_callback(move |result| {
+            let _ = of_result.send(*result.expect("the task succeeds"));
+        });
+        shared.add_done_callback(move |shared| {
+            let _ = of_done.send(shared.result(None).expect("the task succeeds"));
+        });
+    };
+    add();
+    gate.open();
+    assert_eq!(shared.result(case.event_timeout()).expect("the task succeeds"), 5);
+    add();
+    let seen = [(); 4].map(|()| receiver.recv_timeout(case.event_timeout()).expect("all four are called"));
+    assert_eq!(seen, [5; 4]);
+}

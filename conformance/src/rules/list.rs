@@ -131,6 +131,8 @@ macro_rules! for_each_rule {
                     "A result callback sees how a task failed, or that it was cancelled."
                 415 a_late_result_callback_is_called_immediately_by_the_adding_thread []
                     "A result callback that is added to a done future is called immediately, by the thread that adds it."
+                416 the_callbacks_of_a_shared_future_see_the_value_early_and_late [Concurrent]
+                    "Callbacks of a shared future see its value, also those that are added when it is done."
             }
             panic {
                 501 cf_121_cf_145_a_panic_is_the_error_of_its_task []
@@ -251,6 +253,8 @@ macro_rules! for_each_rule {
                     "`wait` counts every task, even if many end at the same moment."
                 714 wait_accepts_references_and_returns_them [Concurrent]
                     "`wait` accepts references to futures, and returns them."
+                715 wait_accepts_shared_futures_and_returns_them [Concurrent]
+                    "`wait` accepts shared futures, and returns them."
             }
             as_completed {
                 801 cf_086_each_future_is_yielded_once [Concurrent]
@@ -271,6 +275,8 @@ macro_rules! for_each_rule {
                     "One `as_completed` accepts futures of any executors."
                 809 as_completed_accepts_references_and_yields_them []
                     "`as_completed` accepts references to futures, and yields them."
+                810 as_completed_accepts_shared_futures_and_the_keys_of_a_map []
+                    "`as_completed` accepts shared futures, and the futures that are the keys of a map."
             }
             awaited {
                 901 cf_153_await_returns_what_result_returns []
@@ -383,6 +389,38 @@ macro_rules! for_each_rule {
                     "No argument and no result of many tasks remains after the executor was shut down."
                 1306 values_of_mixed_sizes_arrive_unchanged []
                     "Arguments and results around the usual sizes of buffers arrive unchanged."
+            }
+            room {
+                1401 submit_async_is_ready_immediately_if_there_is_room []
+                    "`submit_async` does not wait if there is room, and returns `ShutDown` after a shutdown."
+                1402 submit_async_waits_while_the_queue_is_full_and_blocks_no_thread [Concurrent Bounded GivesRoom]
+                    "On a full queue `submit_async` is pending, and its waker is woken when there is room."
+                1403 submitters_get_room_in_the_order_in_which_they_came [Concurrent Bounded GivesRoom]
+                    "Async submitters get room in the order in which they came, and keep it until they are polled."
+                1404 a_dropped_submit_async_never_runs_and_leaves_its_room [Concurrent Bounded GivesRoom]
+                    "A `submit_async` that is dropped never runs, and the next submitter gets its room."
+                1405 a_submit_async_that_waits_is_refused_at_shutdown [Concurrent Bounded GivesRoom]
+                    "A `submit_async` that waits for room is woken and returns `ShutDown` if the executor is closed."
+                1406 a_blocked_submit_and_an_async_one_wait_in_one_line [Concurrent Bounded GivesRoom]
+                    "A blocked `submit` does not overtake a `submit_async` that came before."
+            }
+            stopping {
+                1501 a_dropped_guard_cancels_a_pending_task [Concurrent Ordered]
+                    "A guard that is dropped cancels its task if that has not started, unless it was told to keep it."
+                1502 a_dropped_guard_asks_a_running_task_to_stop [Concurrent Ordered]
+                    "A running task sees that its guard was dropped, or its token cancelled."
+                1503 a_dropped_guard_terminates_a_running_task [Concurrent Ordered StopsTasks]
+                    "A guard that terminates its task stops it when it is dropped while the task runs."
+                1504 a_token_stops_all_of_its_tasks [Concurrent]
+                    "A token that is cancelled cancels the attached tasks that have not started, and no other."
+                1505 a_join_has_all_results_or_the_first_error_and_stops_the_others []
+                    "`try_join_all` has all results in the order of the input, or an error."
+                1506 a_join_that_fails_stops_the_others [Concurrent]
+                    "A `try_join_all` that fails or is cancelled cancels the tasks that have not started."
+                1507 a_race_has_the_first_value_and_stops_the_others [Concurrent]
+                    "`race` has the first value, or an error if all tasks fail."
+                1508 joins_and_races_may_be_waited_for_inside_a_task [SharesMemory HelpsWaiters]
+                    "`try_join_all` and `race` inside a task do not deadlock."
             }
         }
     };

@@ -199,7 +199,7 @@ pub(super) fn try_submit_is_refused_while_the_queue_is_full(case: &Case) {
 }
 
 /// Returns an executor whose worker runs a task and whose queue is full with another, and the gate that holds both.
-fn full_executor(case: &Case) -> (Subject, Gate, [Tracked<u32>; 2]) {
+pub(super) fn full_executor(case: &Case) -> (Subject, Gate, [Tracked<u32>; 2]) {
     let executor = case.executor_with(&Setup::workers(1).queue_capacity(1));
     let gate = case.gate("full");
     let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));

@@ -218,6 +218,17 @@ pub(super) fn cf_085_tasks_that_end_at_the_same_moment_are_all_counted(case: &Ca
     }
 }
 
+pub(super) fn wait_accepts_shared_futures_and_returns_them(case: &Case) {
+    let tasks = Tasks::new(case);
+    let futures = [tasks.held(1).shared(), tasks.succeeded(2).shared()];
+    let waited = wait(futures.clone(), Duration::ZERO, ReturnWhen::AllCompleted);
+    assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+    assert!(waited.done[0] == futures[1] && waited.not_done[0] == futures[0] && futures[0] != futures[1]);
+    tasks.open();
+    assert!(wait(&futures, case.event_timeout(), ReturnWhen::AllCompleted).not_done.is_empty());
+    assert_eq!(futures.map(|future| future.result(None).expect("it succeeds")), [1, 2]);
+}
+
 pub(super) fn wait_accepts_references_and_returns_them(case: &Case) {
     let tasks = Tasks::new(case);
     let futures = [tasks.held(1), tasks.succeeded(2)];

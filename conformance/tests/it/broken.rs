@@ -39,6 +39,11 @@ const DETECTED: &[(Fault, &[(&str, &str)])] = &[
     (CountsCancelledTasksAsQueued, &[("submit", "try_submit")]),
     (LeavesBlockedSubmitters, &[("submit", "a_submit_that_waits")]),
     (BlocksItsOwnWorkersWhenFull, &[("nested", "a_full_queue")]),
+    (NeverAdmitsAsyncSubmitters, &[("room", "submit_async_waits")]),
+    (LetsAsyncSubmittersOvertake, &[("room", "submitters_get_room")]),
+    (LetsBlockedSubmittersOvertake, &[("room", "a_blocked_submit")]),
+    (KeepsTheRoomOfDroppedSubmitters, &[("room", "a_dropped_submit_async")]),
+    (LeavesAsyncSubmitters, &[("room", "a_submit_async_that_waits")]),
     (AcceptsTasksAfterClose, &[("shutdown", "cf_091"), ("map", "a_map_after"), ("callback", "a_callback_may_shut")]),
     (RefusesWithTheWrongKind, &[("shutdown", "cf_091"), ("stress", "submitting_during"), ("map", "a_buffered_map")]),
     (CancelsWhenItShouldDrain, &[("shutdown", "cf_094"), ("drop", "cf_099"), ("map", "cf_044")]),
@@ -83,7 +88,13 @@ const DETECTED: &[(Fault, &[(&str, &str)])] = &[
     ),
     (
         ClaimsToStopTasks,
-        &[("cancel", "cf_073"), ("cancel", "terminate_of_one"), ("result", "a_time_limit"), ("shutdown", "cf_066")],
+        &[
+            ("cancel", "cf_073"),
+            ("cancel", "terminate_of_one"),
+            ("result", "a_time_limit"),
+            ("shutdown", "cf_066"),
+            ("stopping", "a_dropped_guard_terminates"),
+        ],
     ),
 ];
 

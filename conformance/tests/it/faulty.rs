@@ -1,9 +1,10 @@
 //! A correct pool of threads that can be given one fault.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, Weak},
+    task::{Context, Poll},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -12,6 +13,7 @@ use conformance::{Capabilities, Harness, Setup};
 use executor_core::{
     Backend, Error, ErrorKind, Shutdown, Task, TaskId,
     host::{Host, Registration, register},
+    submit_line::{Admitted, SubmitLine},
     task::enter_worker,
 };
 
@@ -59,6 +61,11 @@ pub enum Fault {
     ClaimsToStopTasks,
     KeepsRefusedTasks,
     ForgetsEveryTenthTask,
+    NeverAdmitsAsyncSubmitters,
+    LetsAsyncSubmittersOvertake,
+    LetsBlockedSubmittersOvertake,
+    KeepsTheRoomOfDroppedSubmitters,
+    LeavesAsyncSubmitters,
 }
 
 use Fault::*;
@@ -87,6 +94,7 @@ impl Harness for Faulty {
             helps_waiters: true,
             owns_workers: true,
             has_handle: true,
+            gives_room: true,
             encodes: self.0 == ClaimsToEncode,
             stops_tasks: self.0 == ClaimsToStopTasks,
             isolates: false,
@@ -122,6 +130,9 @@ struct State {
     handles: Vec<JoinHandle<()>>,
     joined: bool,
     refused: Vec<Task>,
+    /// The submitters that wait for room, and the tasks for which there is some.
+    line: SubmitLine,
+    admitted: BTreeSet<TaskId>,
 }
 
 fn severity(mode: Shutdown) -> u8 {
@@ -191,12 +202,14 @@ impl Shared {
                 state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
             };
             self.changed.notify_all();
+            let submitters = self.admit(&mut state);
             if self.fault == HoldsItsLockWhileATaskRuns {
                 task.run();
                 continue;
             }
             let cancels = self.fault == AppliesTheLastClose && state.closed.is_some_and(|mode| severity(mode) > 0);
             drop(state);
+            submitters.into_iter().for_each(Admitted::notify);
             if cancels {
                 drop(task.withdraw());
             } else {
@@ -248,8 +261,11 @@ impl Shared {
                 }
                 return Err(Error::new(kind, "this pool was shut down"));
             }
-            let counts = |task: &&Task| self.fault == CountsCancelledTasksAsQueued || !task.has_left_queue();
-            if own || self.fault == HasNoBound || state.queue.iter().filter(counts).count() < self.capacity {
+            if own || state.admitted.remove(&task.id()) {
+                break;
+            }
+            let is_next = state.line.is_empty() || self.fault == LetsBlockedSubmittersOvertake && task.may_wait();
+            if is_next && self.has_room(&state) {
                 break;
             }
             if self.fault == NeverBlocksSubmit || !task.may_wait() && self.fault != BlocksTrySubmit {
@@ -281,6 +297,53 @@ impl Shared {
         Ok(())
     }
 
+    fn has_room(&self, state: &State) -> bool {
+        let counts = |task: &&Task| self.fault == CountsCancelledTasksAsQueued || !task.has_left_queue();
+        let overtakes = matches!(self.fault, LetsBlockedSubmittersOvertake | LetsAsyncSubmittersOvertake);
+        let admitted = if overtakes { 0 } else { state.admitted.len() };
+        self.fault == HasNoBound || state.queue.iter().filter(counts).count() + admitted < self.capacity
+    }
+
+    /// Admits async submitters while there is room. The caller notifies them without the lock.
+    fn admit(&self, state: &mut State) -> Vec<Admitted> {
+        let mut admitted = Vec::new();
+        while self.has_room(state) && self.fault != NeverAdmitsAsyncSubmitters {
+            let Some((task, submitter)) = state.line.admit_next() else { break };
+            state.admitted.insert(task);
+            admitted.push(submitter);
+        }
+        admitted
+    }
+
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return Poll::Ready(Err(Error::new(ErrorKind::ShutDown, "this pool was shut down")));
+        }
+        let is_next = state.line.is_empty() || self.fault == LetsAsyncSubmittersOvertake;
+        if is_next && self.has_room(&state) {
+            state.admitted.insert(task.id());
+        }
+        if state.admitted.contains(&task.id()) {
+            return Poll::Ready(Ok(()));
+        }
+        state.line.join_async(task.id(), context.waker().clone());
+        Poll::Pending
+    }
+
+    fn give_up_room(&self, task: &Task) {
+        if self.fault == KeepsTheRoomOfDroppedSubmitters {
+            return;
+        }
+        let mut state = self.lock();
+        state.line.leave(task.id());
+        state.admitted.remove(&task.id());
+        let submitters = self.admit(&mut state);
+        drop(state);
+        submitters.into_iter().for_each(Admitted::notify);
+        self.changed.notify_all();
+    }
+
     fn close(&self, mode: Shutdown) {
         let mut state = self.lock();
         let seen = state.closed;
@@ -300,7 +363,9 @@ impl Shared {
             _ => severity(mode) > 0,
         };
         let rest = if cancels { mem::take(&mut state.queue) } else { VecDeque::new() };
+        let submitters = if self.fault == LeavesAsyncSubmitters { Vec::new() } else { state.line.dissolve() };
         drop(state);
+        submitters.into_iter().for_each(Admitted::notify);
         self.changed.notify_all();
         for task in rest {
             drop(task.withdraw());
@@ -348,6 +413,8 @@ impl Shared {
 impl Host for Shared {
     fn left_queue(&self, _: TaskId) {
         self.changed.notify_all();
+        let submitters = self.admit(&mut self.lock());
+        submitters.into_iter().for_each(Admitted::notify);
     }
 }
 
@@ -366,6 +433,14 @@ impl Backend for Pool {
 
     fn max_workers(&self) -> usize {
         self.shared.width
+    }
+
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.shared.poll_room(task, context)
+    }
+
+    fn give_up_room(&self, task: &Task) {
+        self.shared.give_up_room(task);
     }
 
     fn handle(&self) -> Option<Arc<dyn Backend>> {
