@@ -25,6 +25,24 @@ impl Harness for Inline {
     }
 }
 
+/// The harness of `InlineExecutor::encoding`.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoding;
+
+impl Harness for Encoding {
+    fn name(&self) -> &str {
+        "inline, encoding"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { encodes: true, ..Inline.capabilities() }
+    }
+
+    fn executor(&self, _: &Setup) -> Result<Box<dyn Backend>, Error> {
+        Ok(Box::new(InlineExecutor::encoding()))
+    }
+}
+
 /// The harness of `ThreadPoolExecutor`.
 #[derive(Clone, Copy, Debug)]
 pub struct Threads;

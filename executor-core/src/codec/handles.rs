@@ -39,6 +39,7 @@ mod tests;
 
 pub use collector::{Collector, NotHere, attach, attach_all, collect};
 pub(in crate::codec) use results::collect_result;
+pub(crate) use results::collect_results;
 pub use results::{carry_results, take_results};
 pub use table::{Missing, adopt, find, forget, keep, lose, resolve};
 

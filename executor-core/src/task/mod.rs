@@ -10,6 +10,7 @@ pub(crate) mod cell;
 mod closure;
 pub(crate) mod completed;
 mod context;
+mod encoded;
 mod id;
 pub(crate) mod kinds;
 #[cfg(all(test, loom))]

@@ -26,9 +26,17 @@ static SOCKET: LazyLock<ProcessPoolExecutor> = LazyLock::new(|| processes(Transp
 static THREADS: LazyLock<ThreadPoolExecutor> =
     LazyLock::new(|| ThreadPoolExecutor::builder().max_workers(1).build().expect("the pool can be built"));
 static INLINE: LazyLock<InlineExecutor> = LazyLock::new(InlineExecutor::new);
+static ENCODING: LazyLock<InlineExecutor> = LazyLock::new(InlineExecutor::encoding);
 
-fn back_ends() -> [(&'static str, &'static dyn Backend); 4] {
-    [("inline", &*INLINE), ("threads", &*THREADS), ("ring", &*RING), ("socket", &*SOCKET)]
+/// Returns the back-ends, and first the two that never encode.
+fn back_ends() -> [(&'static str, &'static dyn Backend); 5] {
+    [
+        ("inline", &*INLINE),
+        ("threads", &*THREADS),
+        ("inline, encoding", &*ENCODING),
+        ("ring", &*RING),
+        ("socket", &*SOCKET),
+    ]
 }
 
 fn echo<T>(value: T) -> T {

@@ -40,6 +40,25 @@ fn take() -> Handles {
     HANDLES.try_with(RefCell::take).unwrap_or_default().into()
 }
 
+/// Allows handles in the results that this thread encodes during `call`, and returns them. Results that are encoded
+/// around it keep their own.
+pub(crate) fn collect_results<R>(call: impl FnOnce() -> R) -> (R, Handles) {
+    /// Restores what was before, even if the call unwinds.
+    struct Restore(State, Vec<Handle>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            STATE.set(self.0);
+            let before = std::mem::take(&mut self.1);
+            // The handles of this call were taken, unless it unwinds.
+            drop(HANDLES.try_with(|kept| kept.replace(before)));
+        }
+    }
+    let before = HANDLES.try_with(RefCell::take).unwrap_or_default();
+    let _restore = Restore(STATE.replace(State::Empty), before);
+    let result = call();
+    (result, take_results())
+}
+
 /// Encodes a result with `write`, and keeps its handles for [`take_results`].
 #[inline]
 pub(in crate::codec) fn collect_result<E>(write: impl FnOnce() -> Result<(), E>) -> Result<(), E> {

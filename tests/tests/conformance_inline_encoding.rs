@@ -1,0 +1,5 @@
+//! The rules on `InlineExecutor::encoding()`.
+
+use tests::harness::Encoding;
+
+conformance::suite!(Encoding);
