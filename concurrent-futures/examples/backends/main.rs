@@ -8,6 +8,9 @@
 //! The job is a census of source files: SHA-256, lines, words, bytes and the most frequent identifiers. `census::take`
 //! does it on a `&dyn Backend`; this file only chooses the back-end.
 //!
+//! The table shows what each executor is for. Threads are fastest. Processes are given one more file, which crashes the
+//! parser that reads it, and count all others; the same file would end this program on threads.
+//!
 //! The exit code is 0 if all results are complete and equal, 1 if not, 2 if the command line is wrong, and 130 after
 //! Ctrl-C.
 
@@ -15,8 +18,10 @@ mod args;
 #[path = "../census/mod.rs"]
 mod census;
 mod default_paths;
+mod hostile;
 mod interrupt;
 mod job_size;
+mod load;
 mod progress;
 mod report;
 mod warm_up;
@@ -35,7 +40,9 @@ use concurrent_futures::{
 
 use args::{Args, Choice, Command};
 use census::Census;
+use hostile::HostileFile;
 use interrupt::Interrupt;
+use load::Load;
 use progress::Progress;
 use report::{Comparison, Run};
 
@@ -77,6 +84,10 @@ fn main() -> ExitCode {
             eprintln!("backends: {choice}: {error}");
             ExitCode::FAILURE
         }
+        Err(Failure::HostileFile(error)) => {
+            eprintln!("backends: cannot write the hostile file: {error}");
+            ExitCode::FAILURE
+        }
         Err(Failure::Interrupt(error)) => {
             eprintln!("backends: cannot listen for Ctrl-C: {error}");
             ExitCode::FAILURE
@@ -94,6 +105,7 @@ enum Outcome {
 enum Failure {
     Executor(Choice, Error),
     Interrupt(ctrlc::Error),
+    HostileFile(io::Error),
     Output(io::Error),
 }
 
@@ -129,16 +141,25 @@ fn run(args: &Args, paths: &[PathBuf], what: &str) -> Result<Outcome, Failure> {
     };
     report::heading(&mut out, what, &size)?;
 
+    let hostile_file = HostileFile::create().map_err(Failure::HostileFile)?;
     let mut runs: Vec<Run> = Vec::new();
     let mut comparison = Comparison::default();
     for &choice in &args.executors {
+        let load = Load::start();
         let started = Instant::now();
         let executor = build(choice, args.workers).map_err(|error| Failure::Executor(choice, error))?;
         let progress = Progress::new(choice, executor.max_workers(), &size);
         interrupt.cancels(Some(Arc::clone(&executor)));
+        // Only a process can run a task that crashes. Its worker dies while the others take the census.
+        let crash = match choice {
+            Choice::Inline | Choice::Threads => None,
+            Choice::Processes => Some(hostile_file.parse_on(&*executor)),
+        };
         let census = take_census(&*executor, paths, &interrupt, &progress);
         let seconds = started.elapsed().as_secs_f64();
         progress.finish();
+        // Every future completes, even if Ctrl-C has closed the executor.
+        let crash = crash.map(|crash| crash.and_then(|crash| crash.result(None)));
 
         // This waits for the tasks that still run, interrupted or not.
         executor.shutdown(Shutdown::CancelPending);
@@ -149,9 +170,12 @@ fn run(args: &Args, paths: &[PathBuf], what: &str) -> Result<Outcome, Failure> {
             Err(_) if interrupt.requested() => Census::default(),
             Err(error) => return Err(Failure::Executor(choice, error)),
         };
-        runs.push(Run::new(choice, executor.max_workers(), seconds, &census));
+        runs.push(Run::new(choice, executor.max_workers(), seconds, load.end(), &census));
         if interrupt.requested() {
             return interrupted(&mut out, &runs);
+        }
+        if let (Some(crash), Some(run)) = (crash, runs.last_mut()) {
+            run.hostile_file = comparison.survived(choice, crash);
         }
         comparison.add(choice, census);
     }

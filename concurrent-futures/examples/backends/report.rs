@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use concurrent_futures::Error;
+use concurrent_futures::{Error, ErrorKind};
 
 use crate::FILES_PER_TASK;
 use crate::args::Choice;
-use crate::census::Census;
+use crate::census::{Census, Totals};
 use crate::job_size::JobSize;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -19,11 +19,16 @@ pub struct Run {
     seconds: f64,
     files: u64,
     bytes: u64,
+    /// How many processors other programs kept busy, and how many there are.
+    load: Option<(f64, u64)>,
+    /// What the file that crashes the parser did.
+    pub hostile_file: String,
 }
 
 impl Run {
-    pub fn new(choice: Choice, workers: usize, seconds: f64, census: &Census) -> Run {
-        Run { choice, workers, seconds, files: census.totals.files, bytes: census.totals.bytes }
+    pub fn new(choice: Choice, workers: usize, seconds: f64, load: Option<(f64, u64)>, census: &Census) -> Run {
+        let Totals { files, bytes, .. } = census.totals;
+        Run { choice, workers, seconds, files, bytes, load, hostile_file: "not given".to_owned() }
     }
 }
 
@@ -45,19 +50,23 @@ pub fn executors(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     writeln!(out)?;
     writeln!(
         out,
-        "{:<10} {:>7} {:>10} {:>10} {:>9} {:>9} {:>9}",
-        "executor", "workers", "files", "MiB", "seconds", "MiB/s", "speed-up"
+        "{:<10} {:>7} {:>10} {:>10} {:>9} {:>9} {:>9} {:>5}  {}",
+        "executor", "workers", "files", "MiB", "seconds", "MiB/s", "speed-up", "load", "hostile file"
     )?;
-    writeln!(out, "{}", "-".repeat(70))?;
+    writeln!(out, "{}", "-".repeat(100))?;
     for run in runs {
         let mib = run.bytes as f64 / MIB;
         let speed_up = match inline {
             Some(inline) => format!("{:.2}x", inline / run.seconds),
             None => "-".to_owned(),
         };
+        let load = match run.load {
+            Some((busy, _)) => format!("{busy:.1}"),
+            None => "-".to_owned(),
+        };
         writeln!(
             out,
-            "{:<10} {:>7} {:>10} {:>10.1} {:>9.3} {:>9.1} {:>9}",
+            "{:<10} {:>7} {:>10} {:>10.1} {:>9.3} {:>9.1} {:>9} {load:>5}  {}",
             run.choice,
             run.workers,
             grouped(run.files),
@@ -65,9 +74,20 @@ pub fn executors(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
             run.seconds,
             mib / run.seconds,
             speed_up,
+            run.hostile_file,
         )?;
     }
-    Ok(())
+    writeln!(out)?;
+    if let Some((_, processors)) = runs.iter().find_map(|run| run.load) {
+        writeln!(
+            out,
+            "load: how many of the {processors} processors other programs kept busy; no speed-up can gain those."
+        )?;
+    }
+    writeln!(
+        out,
+        "hostile file: it makes the parser write to an invalid address. Elsewhere that would end this program."
+    )
 }
 
 /// Writes the findings of the census.
@@ -152,6 +172,26 @@ impl Comparison {
                         .into_iter()
                         .map(|difference| format!("{first_choice} and {choice} differ: {difference}")),
                 );
+            }
+        }
+    }
+
+    /// Returns what the hostile file did, in a few words. It must have cost its worker and nothing else.
+    pub fn survived(&mut self, choice: Choice, crash: Result<(), Error>) -> String {
+        match crash {
+            Err(error) if error.kind() == ErrorKind::WorkerDied => {
+                match error.worker_death().and_then(|death| death.signal()) {
+                    Some(signal) => format!("survived: signal {signal}"),
+                    None => "survived".to_owned(),
+                }
+            }
+            Err(error) => {
+                self.failures.push(format!("{choice}: the hostile file failed in another way: {error}"));
+                "failed".to_owned()
+            }
+            Ok(()) => {
+                self.failures.push(format!("{choice}: the hostile file did not crash its parser"));
+                "failed".to_owned()
             }
         }
     }

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use concurrent_futures::{Backend, Error, Executor, Function, MapOptions};
 
 pub use scan::{read_in_blocks, scan};
-pub use tally::{Census, Lost, Tally, Unreadable};
+pub use tally::{Census, Lost, Tally, Totals, Unreadable};
 pub use walk::{Found, walk};
 
 /// The number of submitted tasks for each worker. With one, a worker would be idle while its result is merged. With
