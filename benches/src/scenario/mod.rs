@@ -26,7 +26,7 @@ mod there_and_back;
 mod uneven;
 mod width;
 
-use crate::{Outcome, driver::Driver};
+use crate::{Outcome, driver::Driver, list::SCENARIOS};
 
 /// The number of workers of a pool, except where the scenario varies it.
 pub const WIDTH: usize = 2;
@@ -115,6 +115,30 @@ pub const ALL: &[Scenario] = &[
     takeover::SCENARIO,
     sleepers::SCENARIO,
 ];
+
+const _: () = assert!(are_listed(), "`SCENARIOS` must have the names and titles of `ALL`, in the same order");
+
+const fn are_listed() -> bool {
+    let mut at = 0;
+    while at < ALL.len() && at < SCENARIOS.len() {
+        let (name, title) = SCENARIOS[at];
+        if !are_equal(ALL[at].name, name) || !are_equal(ALL[at].title, title) {
+            return false;
+        }
+        at += 1;
+    }
+    ALL.len() == SCENARIOS.len()
+}
+
+/// Compares as `==` does, which a constant cannot use.
+const fn are_equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
 
 /// Runs the probe that the arguments name, and returns its figure.
 ///

@@ -1,6 +1,4 @@
-//! Runs scenarios, and prints how our pools compare. `--list` prints the names of the scenarios.
-
-use std::process::ExitCode;
+//! Runs scenarios, and prints how our pools compare.
 
 use benches::{
     Outcome,
@@ -18,29 +16,10 @@ use lexopt::{
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
 
-const USAGE: &str = "\
-compare [scenario...] [--short] [--turns N] [--write] [--draw] [--list]
-
-Without a scenario it runs all. The beginning of a name is enough.
-  --short    few turns: all scenarios in less than two minutes
-  --turns N  N turns for each side of each table, without a limit of time
-  --write    writes BENCHMARKS.md, TARGETS.md and the plots
-  --draw     writes them from benches/measured.json, and runs nothing
-  --list     prints the names of the scenarios, and runs nothing";
-
-fn main() -> ExitCode {
+/// Does what the command line says.
+pub fn run() -> Outcome<()> {
     // A worker of procspawn runs this program and does not return from here.
     procspawn::init();
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("compare: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [option, arguments @ ..] = &arguments[..]
         && option == probe::OPTION
@@ -62,14 +41,8 @@ fn run() -> Outcome<()> {
             }
             Long("write") => write = true,
             Long("draw") => return Report::read()?.write(),
-            Long("list") => {
-                scenario::ALL.iter().for_each(|scenario| println!("{:10} {}", scenario.name, scenario.title));
-                return Ok(());
-            }
-            Long("help") | Short('h') => {
-                println!("{USAGE}");
-                return Ok(());
-            }
+            Long("list") => return crate::print_list(),
+            Long("help") | Short('h') => return crate::print_usage(),
             Value(name) => chosen.extend(named(&name.string()?)?),
             other => return Err(other.unexpected().into()),
         }
