@@ -1,6 +1,7 @@
 //! One job, three executors: `cargo run --example swap -- inline|threads|processes`.
 //!
-//! The argument chooses the executor. `longest_walk` is the same for all of them.
+//! The argument chooses the executor. `longest_walk` is the same for all of them. A task in a worker process does not
+//! have what `main` has set up before; `docs/workers.md` lists that, and what to do.
 
 use concurrent_futures::{Backend, Error, Executor, InlineExecutor, ProcessPoolExecutor, ThreadPoolExecutor};
 

@@ -20,7 +20,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! See also: [from async code](#from-async-code), [big data](#big-data), [coming from Python](#coming-from-python).
+//! See also: [from async code](#from-async-code), [big data](#big-data), [coming from Python](#coming-from-python),
+//! what [a worker process does not have](docs::workers), and [recipes](docs::recipes) for tokio, databases, logging, a
+//! graceful end, progress, limits, C libraries and interpreters.
 //!
 //! # Concepts
 //!
@@ -179,6 +181,12 @@ pub use thread_pool::{ClosureMap, Scope, ScopedFuture, ThreadPoolBuilder, Thread
 pub mod docs {
     #[doc = include_str!("../docs/python.md")]
     pub mod python {}
+
+    #[doc = include_str!("../docs/recipes.md")]
+    pub mod recipes {}
+
+    #[doc = include_str!("../docs/workers.md")]
+    pub mod workers {}
 }
 
 /// Runs the examples of the documents at the root as tests.

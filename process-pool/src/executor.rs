@@ -39,6 +39,9 @@ use crate::{Stats, pool::Pool};
 ///   To stop workers as well, send the signals to [`worker_pids`](ProcessPoolExecutor::worker_pids). A terminal that
 ///   hangs up ends this program, unless it handles that, and the workers end with it.
 ///
+/// A worker does not run `main`: statics and `OnceLock`s that `main` has set, loggers, arguments and runtimes are not
+/// there. The chapter [what a worker does not have][workers] has the answer for each, with code.
+///
 /// # The order of starts
 ///
 /// A task with a higher [priority](executor_core::TaskOptions::priority) starts first. Within a priority, tasks start
@@ -52,6 +55,8 @@ use crate::{Stats, pool::Pool};
 /// the workers. However this program ends, its workers and the
 /// processes that they have started end within a second: on Linux in every group or session, on other systems in the
 /// worker's process group.
+///
+/// [workers]: https://docs.rs/concurrent-futures/latest/concurrent_futures/docs/workers/index.html
 ///
 /// ```
 /// use executor_core::{ErrorKind, Executor};
