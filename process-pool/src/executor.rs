@@ -42,6 +42,17 @@ use crate::{Stats, pool::Pool};
 /// A worker does not run `main`: statics and `OnceLock`s that `main` has set, loggers, arguments and runtimes are not
 /// there. The chapter [what a worker does not have][workers] has the answer for each, with code.
 ///
+/// # Ending a service
+///
+/// A service manager that stops a program usually sends `SIGTERM` to each of its processes, as systemd does unless the
+/// unit has another `KillMode`. Workers survive that signal, so that this program can finish the tasks that run: handle
+/// the signal here, and call [`shutdown`](executor_core::Executor::shutdown). A worker that this program sends
+/// `SIGTERM` ends, with `kill` or when a task is [terminated](executor_core::Future::terminate). A system call of a
+/// task may return early with `EINTR`, as with any signal that has a handler.
+///
+/// Programs that tasks start have the default action, so they end. A task may handle or block the signal by itself;
+/// until the worker ends, that replaces the behaviour that is described here.
+///
 /// # The order of starts
 ///
 /// A task with a higher [priority](executor_core::TaskOptions::priority) starts first. Within a priority, tasks start

@@ -31,7 +31,8 @@
 //! that forwards the standard error of workers. The last two are started when they are first needed. All of them block
 //! all signals, so that a program that waits for a signal receives it. A child process that a callback starts inherits
 //! that mask, unless it is started with another one. Workers, and programs that tasks start, begin with the default
-//! actions and no signal blocked.
+//! actions and no signal blocked. There is one exception: a worker survives a `SIGTERM` that this program has not sent,
+//! see [`ProcessPoolExecutor`](ProcessPoolExecutor#ending-a-service).
 //!
 //! Lines that workers write to their standard error are written whole to this program's. A line that does not end is
 //! forwarded after 200 milliseconds. If nothing reads this program's standard error for a second, workers no longer

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     process::current_process,
-    sys::{child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, standard},
+    sys::{
+        child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, signals,
+        standard,
+    },
     transport::{Inbox, NewLink, Outbox, Report, Transport, descriptors::Channel},
 };
 
@@ -158,7 +161,9 @@ impl Blueprint {
         child::prepare(&mut command, name);
         let inherited = self.passed.iter().map(AsFd::as_fd).chain(self.executable.inherited());
         let inherited: Vec<BorrowedFd<'_>> = inherited.collect();
-        let mut child = KilledOnDrop(Some(launch(&mut command, terms, &inherited)?));
+        // The worker unblocks them once it has decided which it survives.
+        let launched = signals::with_all_blocked(|| launch(&mut command, terms, &inherited));
+        let mut child = KilledOnDrop(Some(launched?));
         // This closes the worker's ends here.
         drop(command);
         let exit = child.open()?;

@@ -37,7 +37,7 @@ use crate::{
     },
     sys::{
         children::{self, Reaper},
-        control_group, limits, signals, standard, terminal,
+        control_group, limits, signals, standard, terminal, termination,
     },
     transport::{self, Port},
 };
@@ -99,6 +99,10 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     overflow::watch();
     let (setup, attached) = Setup::receive(socket.as_fd())?;
     rights::check_worker(&setup.rights)?;
+    if setup.role == Role::Worker {
+        termination::survive_unless_from_parent();
+    }
+    signals::unblock();
     if let Some(group) = group {
         control_group::join(Path::new(group));
     }

@@ -25,7 +25,7 @@ pub enum Fault {
     IllegalInstruction,
     /// `SIGKILL`, sent by the check where it can observe the place, and by the worker itself elsewhere.
     Killed,
-    /// `SIGTERM`, sent in the same way.
+    /// `SIGTERM` from another process than the one that has built the pool, or from the worker itself.
     Terminated,
     /// Endless recursion.
     StackOverflow,
@@ -95,7 +95,9 @@ impl Fault {
             Fault::BusError => "a read of a mapped file past its end",
             Fault::IllegalInstruction => "an instruction that no processor has",
             Fault::Killed => "`SIGKILL`, from outside; in an initializer and in an exit handler, by the worker itself",
-            Fault::Terminated => "`SIGTERM`, likewise",
+            Fault::Terminated => {
+                "`SIGTERM` from a third process, as a service manager sends it; in an initializer and in an exit handler, from the worker itself"
+            }
             Fault::StackOverflow => "endless recursion",
             Fault::OutOfMemory => "allocations beyond the pool's `memory_limit`",
             Fault::EndlessLoop => "an endless loop; the victim has a `time_limit`",
@@ -120,7 +122,12 @@ impl Fault {
 
     /// Returns `true` if it ends the process by itself.
     pub fn ends_the_process(self) -> bool {
-        !matches!(self, Fault::Panic | Fault::EndlessLoop | Fault::IgnoresSigterm | Fault::Stopped)
+        !matches!(self, Fault::Panic | Fault::Terminated | Fault::EndlessLoop | Fault::IgnoresSigterm | Fault::Stopped)
+    }
+
+    /// Returns `true` if the worker goes on as if nothing had happened.
+    pub fn is_survived(self) -> bool {
+        self == Fault::Terminated
     }
 }
 

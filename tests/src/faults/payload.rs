@@ -27,14 +27,19 @@ impl Point {
         }
     }
 
-    /// Reports that the worker has arrived, waits until the check is prepared, and makes the fault happen.
-    fn happen(&self) -> ! {
+    /// Reports that the worker has arrived, waits until the check is prepared, and makes the fault happen. Returns if
+    /// the worker survives the fault.
+    fn happen(&self) {
         if self.fault == Fault::IgnoresSigterm {
             strike::ignore_sigterm();
         }
         eprintln!("{}", self.fault.stderr_line());
         self.signs.sign_in("arrived");
         self.signs.wait("go");
+        if self.fault.is_survived() {
+            // Looking for the sign is a system call, so a signal that was sent before it has been handled by then.
+            return self.signs.wait("struck");
+        }
         if self.fault.comes_from_outside() {
             strike::never_end();
         }
@@ -93,7 +98,7 @@ pub fn initializer(point: Point) {
         Fault::Stopped => {}
         fault => {
             eprintln!("{}", fault.stderr_line());
-            strike::strike(fault)
+            if fault.is_survived() { strike::survive(fault) } else { strike::strike(fault) }
         }
     }
 }
@@ -128,7 +133,7 @@ pub fn plant_at_exit((point, workers): (Point, usize)) -> u32 {
 extern "C" fn on_exit() {
     if let Some(point) = AT_EXIT.get() {
         point.signs.sign_in("exits");
-        strike::strike(point.fault);
+        if point.fault.is_survived() { strike::survive(point.fault) } else { strike::strike(point.fault) }
     }
 }
 

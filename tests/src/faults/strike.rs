@@ -28,7 +28,7 @@ pub fn strike(fault: Fault) -> ! {
         Fault::BusError => bus_error(),
         Fault::IllegalInstruction => illegal_instruction(),
         Fault::Killed => signal_oneself(libc::SIGKILL),
-        Fault::Terminated => signal_oneself(libc::SIGTERM),
+        Fault::Terminated => unreachable!("a worker survives it"),
         Fault::StackOverflow => Crash::StackOverflow.now(),
         Fault::OutOfMemory => loop {
             black_box(Vec::<u8>::with_capacity(32 << 20)).leak();
@@ -42,6 +42,12 @@ pub fn strike(fault: Fault) -> ! {
         }
         Fault::Stopped => signal_oneself(libc::SIGSTOP),
     }
+}
+
+/// Sends this process the signal of a fault that a worker survives.
+pub fn survive(fault: Fault) {
+    assert_eq!(fault, Fault::Terminated);
+    kill(process::id(), libc::SIGTERM);
 }
 
 struct PanicsWhenDropped;

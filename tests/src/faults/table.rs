@@ -98,7 +98,6 @@ const ILL: Failure =
     signal!(SIGILL, 4, "an illegal instruction: a check of foreign code that failed, or corrupted memory");
 const KILL: Failure =
     signal!(SIGKILL, 9, "killed from outside, by another process or by the kernel because memory ran out");
-const TERM: Failure = signal!(SIGTERM, 15, "asked to end from outside");
 const STACK: Failure = signal!(SIGSEGV, 11, "a stack overflow, most likely a recursion without end; limit its depth");
 const MEMORY: Failure =
     signal!(SIGABRT, 6, "probably out of memory; let the task use less memory, or raise memory_limit");
@@ -133,7 +132,7 @@ pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
         Fault::BusError           => [Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Breaks(BUS),    Replaced, MayFail(BUS),    Fails(BUS)],
         Fault::IllegalInstruction => [Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Breaks(ILL),    Replaced, MayFail(ILL),    Fails(ILL)],
         Fault::Killed             => [Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Breaks(KILL),   Replaced, MayFail(KILL),   Fails(KILL)],
-        Fault::Terminated         => [Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Fails(TERM),    Breaks(TERM),   Replaced, MayFail(TERM),   Fails(TERM)],
+        Fault::Terminated         => [Arrives,        Arrives,        Arrives,        Arrives,        Arrives,        NoLoss,         NoLoss,   NoLoss,          Arrives],
         // Only the thread that runs tasks has a handler that distinguishes an overflow from another bad access.
         Fault::StackOverflow      => [Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Breaks(STACK),  Replaced, MayFail(SEGV),   Fails(STACK)],
         Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY_OF_ANOTHER), Fails(MEMORY)],

@@ -18,3 +18,4 @@ pub(crate) mod stack;
 pub(crate) mod standard;
 pub(crate) mod stderr;
 pub(crate) mod terminal;
+pub(crate) mod termination;

@@ -28,11 +28,9 @@ pub(crate) fn with_all_blocked<R>(action: impl FnOnce() -> R) -> R {
     action()
 }
 
-/// Sets every signal to its default action, unblocks all, and ignores `SIGPIPE`, as in a Rust program that has just
-/// started.
+/// Sets every signal to its default action and ignores `SIGPIPE`, as in a Rust program that has just started.
 ///
-/// A process keeps the mask and the ignored signals when it runs a file. Both may be meant only for the program that
-/// started it: a worker that inherits a blocked `SIGTERM` cannot be asked to stop.
+/// A process keeps the ignored signals when it runs a file. They may be meant only for the program that started it.
 pub(crate) fn reset() {
     for signal in 1..=last_signal() {
         // SAFETY: the default action is no handler of ours. Numbers that cannot be set (`SIGKILL`, `SIGSTOP`, those
@@ -41,6 +39,13 @@ pub(crate) fn reset() {
     }
     // SAFETY: as above, and ignoring a signal is no handler either.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Unblocks all signals of the calling thread, which is the only one of this process.
+///
+/// A process also keeps the mask when it runs a file. A worker is started with all signals blocked, so that none
+/// reaches it before it has decided which of them it survives.
+pub(crate) fn unblock() {
     let none = empty_set();
     // SAFETY: the set is initialised, and no old mask is asked for.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &none, null_mut()) };

@@ -1,19 +1,22 @@
 //! Hosts that block, ignore and handle signals. Their workers do not inherit this.
 
 use std::{
-    os::fd::AsRawFd as _,
+    os::{fd::AsRawFd as _, unix::process::ExitStatusExt as _},
+    process::Command,
     ptr::null_mut,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread,
     time::Duration,
 };
 
-use executor_core::{ErrorKind, Executor};
+use executor_core::{ErrorKind, Executor, Shutdown};
 
 use super::{BOTH, end_at_the_deadline};
 use crate::{
     programs,
-    support::{SharedDir, get, never_ends, pool, wait_for_file, wait_until},
+    support::{
+        DEADLINE, SharedDir, builder, get, is_alive, kill, never_ends, on_both, pool, touch, wait_for_file, wait_until,
+    },
 };
 
 #[test]
@@ -267,6 +270,122 @@ fn a_task_that_waits_for_a_signal_gets_it_and_not_its_worker() {
             crate::support::kill(pool.worker_pids()[0], signal);
             assert_eq!(get(&task).unwrap(), signal);
         }
+    });
+}
+
+/// Sends `SIGTERM` as a service manager does, from a process that is not the parent of the worker.
+fn end_from_elsewhere(pid: u32) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().expect("a shell");
+    assert!(sent.success(), "process {pid} is not there");
+}
+
+fn ends_with_the_file((begun, end): (String, String)) -> u32 {
+    touch(&begun);
+    wait_for_file(&end);
+    std::process::id()
+}
+
+#[test]
+fn a_worker_survives_a_sigterm_of_another_process_and_finishes_its_task() {
+    on_both(|transport| {
+        let dir = SharedDir::new();
+        let pool = pool(transport, 1);
+        let worker = get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap();
+        // Without a task, during one, and after that.
+        for round in 0..3 {
+            end_from_elsewhere(worker);
+            let (begun, end) = (dir.path(&format!("begun.{round}")), dir.path(&format!("end.{round}")));
+            let task = pool.submit(ends_with_the_file, (begun.clone(), end.clone())).unwrap();
+            wait_for_file(&begun);
+            end_from_elsewhere(worker);
+            touch(&end);
+            assert_eq!(get(&task).unwrap(), worker);
+        }
+        assert_eq!(pool.stats().deaths, 0);
+        // The pool's own signal still ends it, with a grace that would be endless.
+        let task = pool.submit(never_ends, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
+        assert!(task.terminate(Duration::MAX));
+        assert_eq!(get(&task).unwrap_err().kind(), ErrorKind::Terminated);
+        // So does a signal of this program.
+        let task = pool.submit(never_ends, dir.path("again")).unwrap();
+        wait_for_file(&dir.path("again"));
+        kill(pool.worker_pids()[0], libc::SIGTERM);
+        assert_eq!(get(&task).unwrap_err().worker_death().expect("its death").signal(), Some(libc::SIGTERM));
+    });
+}
+
+#[test]
+fn a_pool_whose_workers_are_signalled_while_it_is_drained_loses_nothing() {
+    on_both(|transport| {
+        let dir = SharedDir::new();
+        let pool = builder(transport, 2).initializer(|()| (), ()).build().unwrap();
+        let tasks: Vec<_> = (0..6)
+            .map(|n| pool.submit(ends_with_the_file, (dir.path(&format!("begun.{n}")), dir.path("end"))).unwrap())
+            .collect();
+        wait_for_file(&dir.path("begun.1"));
+        pool.worker_pids().into_iter().for_each(end_from_elsewhere);
+        std::thread::scope(|scope| {
+            let ending = scope.spawn(|| pool.shutdown(Shutdown::Drain));
+            pool.worker_pids().into_iter().for_each(end_from_elsewhere);
+            touch(&dir.path("end"));
+            ending.join().expect("it does not panic");
+        });
+        assert!(tasks.iter().all(|task| get(task).is_ok()));
+        assert_eq!(pool.stats().deaths, 0);
+    });
+}
+
+#[test]
+fn programs_and_forked_children_of_a_task_end_by_sigterm() {
+    #[allow(unsafe_code)]
+    fn starts_both(path: String) -> (Option<i32>, i32) {
+        let mut program = Command::new("sleep").arg("1000").spawn().unwrap();
+        end_from_elsewhere(program.id());
+        let of_program = program.wait().unwrap().signal();
+        // SAFETY: the child only sleeps, and creates a file without allocating on the way to it: the worker has no
+        // other thread that could hold the lock of the allocator, because the lifeline never allocates.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child == 0 {
+            never_ends(path.clone());
+        }
+        wait_for_file(&path);
+        end_from_elsewhere(child.unsigned_abs());
+        let mut status = 0;
+        // SAFETY: the status is written to a valid place.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        (of_program, if libc::WIFSIGNALED(status) { libc::WTERMSIG(status) } else { 0 })
+    }
+    on_both(|transport| {
+        let dir = SharedDir::new();
+        let pool = pool(transport, 1);
+        let ended = get(&pool.submit(starts_both, dir.path("forked")).unwrap()).unwrap();
+        assert_eq!(ended, (Some(libc::SIGTERM), libc::SIGTERM));
+    });
+}
+
+#[test]
+fn a_task_may_handle_sigterm_by_itself() {
+    #[allow(unsafe_code)]
+    fn ends_by_default(path: String) {
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
+        never_ends(path);
+    }
+    on_both(|transport| {
+        let dir = SharedDir::new();
+        let pool = pool(transport, 1);
+        let task = pool.submit(ends_by_default, dir.path("runs")).unwrap();
+        wait_for_file(&dir.path("runs"));
+        let worker = pool.worker_pids()[0];
+        end_from_elsewhere(worker);
+        assert_eq!(get(&task).unwrap_err().worker_death().expect("its death").signal(), Some(libc::SIGTERM));
+        wait_until("the end of the worker", || !is_alive(worker));
+        // The next worker survives it again.
+        end_from_elsewhere(get(&pool.submit(|()| std::process::id(), ()).unwrap()).unwrap());
+        assert!(pool.submit(|()| (), ()).unwrap().result(DEADLINE).is_ok());
+        assert_eq!(pool.stats().deaths, 1);
     });
 }
 

@@ -1,6 +1,6 @@
 //! The pool of a check, and the tasks around the victim.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, process::Command, thread, time::Duration};
 
 use executor_core::{Backend, Error, Executor, Future, Shutdown, TaskOptions};
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
@@ -127,7 +127,15 @@ impl Ground {
         self.signs.put("go");
         match self.run.fault {
             Fault::Killed => test_support::kill(pid, libc::SIGKILL),
-            Fault::Terminated => test_support::kill(pid, libc::SIGTERM),
+            Fault::Terminated => {
+                let script = format!("kill -TERM {pid}");
+                let sent = Command::new("sh").args(["-c", &script]).status();
+                let sent = sent.map_err(|error| format!("no process to send a signal: {error}"))?;
+                if !sent.success() {
+                    return Err(format!("worker {pid} is not there"));
+                }
+                self.signs.put("struck");
+            }
             Fault::Stopped => {
                 test_support::kill(pid, libc::SIGSTOP);
                 let ended_or_stopped = || matches!(test_support::state(pid), None | Some('T' | 'Z' | 'X'));

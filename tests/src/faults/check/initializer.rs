@@ -24,6 +24,7 @@ pub(super) fn check(ground: &Ground, expected: Cell) -> Result<usize, String> {
         Cell::Breaks(failure) => breaks(ground, &failure),
         Cell::Waits => waits(ground).map(|()| 0),
         Cell::Replaced => replaces(ground).map(|()| 0),
+        Cell::NoLoss => survives(ground).map(|()| 0),
         other => Err(not_here(other)),
     }
 }
@@ -85,6 +86,17 @@ fn replaces(ground: &Ground) -> Result<(), String> {
     ground.go(pid)?;
     ground.short_tasks(3 * ground.width())?.give_results("of a pool whose first worker was stopped")?;
     ground.is_at_full_width(pid, false)
+}
+
+/// Checks that the workers go on to serve.
+fn survives(ground: &Ground) -> Result<(), String> {
+    ground.short_tasks(3 * ground.width())?.give_results("of a pool whose initializers were signalled")?;
+    match ground.signs.list("starts").as_slice() {
+        starts if starts.len() > ground.run.workers => Err(format!("{starts:?} were started")),
+        starts => {
+            starts.first().map_or(Err("no initializer has run".into()), |pid| ground.is_at_full_width(*pid, true))
+        }
+    }
 }
 
 trait JoinAfterClose {
