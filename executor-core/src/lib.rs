@@ -51,6 +51,8 @@ pub mod fork;
 pub mod function;
 mod future;
 mod group;
+#[doc(hidden)]
+pub mod growing;
 pub mod host;
 mod idle;
 mod inline;

@@ -20,7 +20,7 @@ use executor_core::{
 use crate::{
     ProcessPoolExecutor, Transport,
     frame::{Request, RequestKind},
-    pool::{Limits, Pool, SlotId},
+    pool::{Limits, MOST_WORKERS, Pool, SlotId},
     start::{
         self, environment,
         setup::Role,
@@ -89,13 +89,44 @@ impl ProcessPoolExecutor {
     }
 }
 
-/// More workers than this are a mistake: no machine runs that many, and each takes descriptors.
-const MOST_WORKERS: usize = 4096;
-
 impl ProcessPoolBuilder {
     /// Sets the number of worker processes. The default is the number of processors that this program may use.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
+        self
+    }
+
+    /// Sets how many workers the pool has when there is nothing to do. [`build`](ProcessPoolBuilder::build) starts this
+    /// many; 0 is allowed. Another one is started, up to [`max_workers`](ProcessPoolBuilder::max_workers), when a task
+    /// waits that no worker can take: at once, or within a millisecond if the tasks so far were short. One that has had
+    /// no task for the [`idle_timeout`](ProcessPoolBuilder::idle_timeout) leaves. The default is `max_workers`, so that
+    /// the number of workers does not change.
+    ///
+    /// Python has no counterpart: its pools start workers when they are needed, and keep them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use executor_core::Executor;
+    /// use process_pool::ProcessPoolExecutor;
+    ///
+    /// let pool = ProcessPoolExecutor::builder()
+    ///     .min_workers(1)
+    ///     .max_workers(8)
+    ///     .idle_timeout(Duration::from_secs(60))
+    ///     .build()?;
+    /// assert_eq!(pool.stats().workers, 1);
+    /// assert_eq!(pool.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn min_workers(mut self, workers: usize) -> Self {
+        self.limits.min_workers = Some(workers);
+        self
+    }
+
+    /// Sets how long a worker stays without a task, if the pool has more than
+    /// [`min_workers`](ProcessPoolBuilder::min_workers). The default is 10 seconds.
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.limits.idle_timeout = Some(time);
         self
     }
 
@@ -309,11 +340,12 @@ impl ProcessPoolBuilder {
         };
         let pool = Pool::new(name.clone(), self.limits, workers)?;
         let mut supervisor = Supervisor::new(pool.clone(), blueprint, initializer);
-        for worker in 0..workers {
+        let first = pool.state.lock().least_workers();
+        for worker in 0..first {
             if let Err(cause) = supervisor.start(SlotId::new(worker)) {
                 supervisor.abandon();
                 let message = format!(
-                    "{name} could not be built: worker {worker} of {workers} did not start: {cause}{}",
+                    "{name} could not be built: worker {worker} of {first} did not start: {cause}{}",
                     start::advice(&cause)
                 );
                 return Err(Error::new(ErrorKind::Other, message));
@@ -349,6 +381,16 @@ impl ProcessPoolBuilder {
             if value == Some(0) {
                 return refuse(format!("{option} must be at least 1: leave it out for the default"));
             }
+        }
+        let most = self.max_workers.unwrap_or_else(num_cpus::get);
+        if let Some(least) = self.limits.min_workers.filter(|least| *least > most) {
+            return refuse(format!("min_workers must be at most max_workers, which is {most}, and not {least}"));
+        }
+        if self.limits.idle_timeout.is_some() && self.limits.min_workers.is_none() {
+            return refuse("idle_timeout has no effect without min_workers: set both, or none".into());
+        }
+        if self.limits.idle_timeout == Some(Duration::ZERO) {
+            return refuse("idle_timeout must be more than 0: a worker is idle for a moment between two tasks".into());
         }
         if self.max_workers.is_some_and(|workers| workers > MOST_WORKERS) {
             return refuse(format!("max_workers must be at most {MOST_WORKERS}"));

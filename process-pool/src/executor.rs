@@ -104,6 +104,33 @@ impl ProcessPoolExecutor {
         self.pool.worker_pids()
     }
 
+    /// Changes the number of workers. Of a pool with [`min_workers`](crate::ProcessPoolBuilder::min_workers) this is
+    /// the largest number.
+    ///
+    /// Returns without waiting. New workers are started by a thread of the pool. Of the workers that are too many,
+    /// those without a task leave, and the others finish the task that they run; tasks that wait behind it run on other
+    /// workers. No task is lost. Python has no counterpart.
+    ///
+    /// # Errors
+    ///
+    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) for 0 or more than 4096 workers.
+    /// - [`ShutDown`](executor_core::ErrorKind::ShutDown) after the pool was closed, and
+    ///   [`Broken`](executor_core::ErrorKind::Broken) if it is broken or in a forked child.
+    ///
+    /// ```
+    /// use executor_core::{Backend, Executor};
+    /// use process_pool::ProcessPoolExecutor;
+    ///
+    /// let pool = ProcessPoolExecutor::new(1)?;
+    /// pool.resize(3)?;
+    /// assert_eq!(pool.max_workers(), 3);
+    /// assert_eq!(pool.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn resize(&self, workers: usize) -> Result<(), Error> {
+        self.pool.resize(workers)
+    }
+
     /// Returns the current state of the pool, and counts of what it has done so far. The [`Debug`](fmt::Debug) text
     /// also shows each worker with its process and its task, for a watchdog to print.
     ///

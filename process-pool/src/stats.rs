@@ -39,7 +39,8 @@ pub struct Stats {
     /// Workers that have died without being told to leave: by themselves, killed from outside, or killed by the pool to
     /// stop a task.
     pub deaths: u64,
-    /// Workers that were started to replace another, which had died or had run all the tasks of its life.
+    /// Workers that were started to replace another, which had died or had run all the tasks of its life. Workers that
+    /// were started because there was more to do do not count.
     pub restarts: u64,
     /// Bytes that were sent to workers.
     pub bytes_sent: u64,

@@ -51,6 +51,8 @@ impl State {
         }
         if self.queue.is_empty() {
             self.rebalance(now, deferred);
+        } else if self.dispatcher.can_start_more() {
+            self.ask_for_workers(deferred);
         }
     }
 
@@ -86,7 +88,7 @@ impl State {
     /// that time. A bounded pool that is full is never crowded, because an idle worker there lets the next task into
     /// the queue.
     fn is_crowded(&self) -> bool {
-        if self.slots.len() <= self.dispatcher.processors {
+        if self.width.most() <= self.dispatcher.processors {
             return false;
         }
         let most = self.limits.max_tasks_per_worker;
@@ -227,7 +229,9 @@ impl State {
     /// Takes back tasks of a lower priority that have not started, so that a task of this priority starts first.
     #[inline]
     pub(super) fn note_priority(&mut self, priority: i32) {
-        self.dispatcher.uses_priorities |= priority != 0;
+        if priority != 0 {
+            self.dispatcher.begin_priorities();
+        }
         if self.dispatcher.uses_priorities {
             self.take_back_lower(priority);
         }

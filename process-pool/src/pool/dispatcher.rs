@@ -15,6 +15,10 @@ pub(super) struct Dispatcher {
     pub(super) has_older_in_queue: bool,
     /// Whether any task with a priority other than 0 was ever submitted.
     pub(super) uses_priorities: bool,
+    /// Whether the pool may start another worker for a task that is submitted.
+    can_start_more: bool,
+    /// Whether tasks are dispatched after each submit, even if others wait before it. It follows from the two above.
+    pub(super) dispatches_each: bool,
 }
 
 impl Dispatcher {
@@ -25,7 +29,24 @@ impl Dispatcher {
             left_for_chosen: 0,
             has_older_in_queue: false,
             uses_priorities: false,
+            can_start_more: false,
+            dispatches_each: false,
         }
+    }
+
+    /// Notes that a task with a priority other than 0 was submitted.
+    pub(super) fn begin_priorities(&mut self) {
+        (self.uses_priorities, self.dispatches_each) = (true, true);
+    }
+
+    /// Notes whether the pool may start another worker for a task.
+    pub(super) fn set_can_start_more(&mut self, can_start_more: bool) {
+        self.can_start_more = can_start_more;
+        self.dispatches_each = self.uses_priorities || can_start_more;
+    }
+
+    pub(super) fn can_start_more(&self) -> bool {
+        self.can_start_more
     }
 
     pub(super) fn note_older_tasks_in_queue(&mut self) {

@@ -60,7 +60,7 @@ impl Assignment {
 }
 
 /// One value for each slot of a pool.
-pub(crate) struct PerSlot<T>(Box<[T]>);
+pub(crate) struct PerSlot<T>(Vec<T>);
 
 impl<T> PerSlot<T> {
     pub(crate) fn new(slots: usize, value: impl FnMut(SlotId) -> T) -> PerSlot<T> {
@@ -69,6 +69,11 @@ impl<T> PerSlot<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Adds values until there are at least this many.
+    pub(crate) fn grow(&mut self, slots: usize, value: impl FnMut(SlotId) -> T) {
+        self.0.extend((self.0.len()..slots).map(SlotId).map(value));
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = SlotId> + use<T> {

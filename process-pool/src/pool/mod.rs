@@ -34,6 +34,7 @@ mod timer;
 mod timers;
 mod view;
 mod wake;
+mod width;
 
 pub(crate) use deferred::Deferred;
 pub(crate) use handle::{Stage, WorkerHandle};
@@ -48,7 +49,10 @@ pub(crate) use timer::Timer;
 pub(crate) use wake::{Called, Wake};
 
 use std::{
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     thread::{self, JoinHandle, ThreadId},
     time::{Duration, Instant},
@@ -56,6 +60,7 @@ use std::{
 
 use executor_core::{
     Backend, Error, ErrorKind, Shutdown, Task, deadline, fork,
+    growing::Growing,
     host::{Host, HostId, Registration},
     task::Completed,
 };
@@ -71,6 +76,9 @@ use dropped::DroppedHandles;
 use job::Job;
 use state::Enqueued;
 
+/// More workers than this are a mistake: no machine runs that many, and each takes descriptors.
+pub(crate) const MOST_WORKERS: usize = 4096;
+
 /// See the [module](self).
 pub(crate) struct Pool {
     pub(crate) name: String,
@@ -78,7 +86,9 @@ pub(crate) struct Pool {
     time_limit: Option<Duration>,
     pub(crate) state: Mutex<State>,
     /// A thread that needs both locks locks the reader before the state.
-    readers: PerSlot<Mutex<Option<ReplyReader>>>,
+    readers: Growing<Mutex<Option<ReplyReader>>>,
+    /// The largest number of workers. It is outside the lock because it is asked for often.
+    most_workers: AtomicUsize,
     /// Notified when the last worker is gone.
     gone: Condvar,
     pub(crate) poller: Arc<Poller>,
@@ -118,7 +128,8 @@ impl Pool {
             name,
             time_limit,
             state: Mutex::new(state),
-            readers: PerSlot::new(workers, |_| Mutex::new(None)),
+            readers: Growing::new((0..workers).map(|_| Mutex::new(None))),
+            most_workers: AtomicUsize::new(workers),
             gone: Condvar::new(),
             poller,
             wake,
@@ -161,6 +172,31 @@ impl Pool {
             return Vec::new();
         }
         self.state.lock().workers().filter_map(handle::WorkerHandle::pid).collect()
+    }
+
+    /// Changes the number of workers.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no such number, the pool is closed or broken, or this is the child of a fork.
+    pub(crate) fn resize(&self, workers: usize) -> Result<(), Error> {
+        self.fork_generation.check()?;
+        let mut state = self.state.lock();
+        state.check_open(&self.name)?;
+        if workers == 0 || workers > MOST_WORKERS {
+            let message = format!(
+                "{} cannot be resized to {workers} workers: give it 1 to {MOST_WORKERS}, or shut it down",
+                self.name
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        self.readers.grow(workers, |_| Mutex::new(None));
+        let deferred = state.resize(workers, &self.name, Instant::now());
+        // ORDERING: as in `max_workers`.
+        self.most_workers.store(workers, Relaxed);
+        drop(state);
+        self.perform_in_caller(deferred);
+        Ok(())
     }
 
     fn host(&self) -> HostId {
@@ -313,7 +349,8 @@ impl Backend for Pool {
     }
 
     fn max_workers(&self) -> usize {
-        self.readers.len()
+        // ORDERING: nothing depends on the value.
+        self.most_workers.load(Relaxed)
     }
 
     fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {

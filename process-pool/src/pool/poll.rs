@@ -22,17 +22,17 @@ enum Leaving {
 impl Pool {
     /// Begins to read the replies of a worker.
     pub(crate) fn open_reader(&self, slot: SlotId, reader: ReplyReader) {
-        *self.readers[slot].lock() = Some(reader);
+        *self.readers[slot.index()].lock() = Some(reader);
     }
 
     /// Stops reading the replies of a worker that has died.
     pub(crate) fn close_reader(&self, slot: SlotId) {
-        *self.readers[slot].lock() = None;
+        *self.readers[slot.index()].lock() = None;
     }
 
     /// Runs `action` with the reader of a worker, if there is one.
     pub(crate) fn with_reader<R>(&self, slot: SlotId, action: impl FnOnce(&mut ReplyReader) -> R) -> Option<R> {
-        self.readers.get(slot)?.lock().as_mut().map(action)
+        self.readers.get(slot.index())?.lock().as_mut().map(action)
     }
 
     /// Reads the bytes that have arrived from a worker, and applies the replies. The caller performs the deferred
@@ -88,7 +88,7 @@ impl Pool {
     /// Reads once what all workers have sent. It leaves their doorbells as they are, because this thread does not poll
     /// again.
     pub(super) fn poll_all(&self) {
-        for slot in self.readers.ids() {
+        for slot in (0..self.readers.len()).map(SlotId::new) {
             if let Some(received) = self.try_receive(slot, |_| ()) {
                 self.apply(slot, received);
             }
@@ -107,7 +107,7 @@ impl Pool {
     /// Reads what a worker has sent. Returns `None` if nothing has arrived, another thread is reading, the worker has
     /// died, or only the supervisor may read.
     fn try_receive(&self, slot: SlotId, prepare: impl FnOnce(&mut ReplyReader)) -> Option<Received> {
-        let mut reader = self.readers.get(slot)?.try_lock()?;
+        let mut reader = self.readers.get(slot.index())?.try_lock()?;
         let reader = reader.as_mut().filter(|reader| reader.is_open_to_all_threads())?;
         prepare(reader);
         if !reader.has_something() {

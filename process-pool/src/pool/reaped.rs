@@ -45,6 +45,8 @@ pub(crate) struct DeathRecord {
     pub(crate) was_useless: bool,
     /// Whether the pool was being terminated.
     pub(crate) was_terminated: bool,
+    /// Whether the pool has told the worker to leave.
+    pub(crate) was_told_to_leave: bool,
     /// The handles whose descriptors it had been sent.
     pub(crate) handles: Vec<Name>,
 }
@@ -70,7 +72,7 @@ impl State {
         let worker = self.slots[slot].detach()?;
         let was_ready = worker.was_ready();
         let was_told_to_leave = worker.was_told_to_leave();
-        let was_useless = was_ready && !worker.has_replied() && worker.in_flight().is_empty();
+        let was_useless = was_ready && !worker.has_replied() && worker.in_flight().is_empty() && !was_told_to_leave;
         let death = Death {
             worker: self.slots[slot].name.clone(),
             pid: ended.pid,
@@ -82,6 +84,7 @@ impl State {
         };
         let handles = worker.handle_names();
         let (lost, verdict) = worker.into_lost();
+        self.on_worker_removed();
         let completions = self.decide_lost(lost, verdict.as_ref(), &death, !was_terminated);
         self.counters.count_all(&completions);
         let mut deferred = self.dispatch(now);
@@ -91,7 +94,7 @@ impl State {
             deferred.trace.of_worker(|| trace::Event::died(&death));
         }
         deferred.complete(completions, &death.worker);
-        Some((DeathRecord { death, was_ready, was_useless, was_terminated, handles }, deferred))
+        Some((DeathRecord { death, was_ready, was_useless, was_terminated, was_told_to_leave, handles }, deferred))
     }
 
     /// Decides the fate of each task that a dead worker had: it fails, or it is queued again.

@@ -79,9 +79,9 @@ impl State {
         self.dispatch_into(now, &mut received.deferred);
         self.note_below_bound(&mut received.deferred);
         let most = self.limits.max_tasks_per_worker;
-        let has_had_all = self.worker(slot).is_some_and(|worker| worker.has_had_all_tasks(most));
+        let must_leave = self.worker(slot).is_some_and(|worker| worker.has_had_all_tasks(most) || worker.is_surplus());
         received.concerns_supervisor =
-            received.protocol_error || self.phase > Phase::Open || self.broken.is_some() || has_had_all;
+            received.protocol_error || self.phase > Phase::Open || self.broken.is_some() || must_leave;
         received.deferred.complete(completions, &self.slots[slot].name);
         received
     }

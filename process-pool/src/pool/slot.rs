@@ -25,6 +25,10 @@ pub(crate) struct WorkerSlot {
     /// How many workers have been in this slot.
     generation: u64,
     pub(super) worker: Option<WorkerHandle>,
+    /// Whether the last worker left because the pool had too many, so that the next one is no replacement.
+    was_vacated: bool,
+    /// Whether a timer is set to start a worker here.
+    pub(crate) waits_for_start: bool,
     past: PastWorkers,
 }
 
@@ -44,13 +48,24 @@ struct PastWorkers {
 impl WorkerSlot {
     pub(crate) fn new(id: SlotId, name: String) -> WorkerSlot {
         let past = PastWorkers { last_sequence: 0, depth: 1, bytes_sent: 0, bytes_received: 0 };
-        WorkerSlot { id, name, generation: 0, worker: None, past }
+        WorkerSlot { id, name, generation: 0, worker: None, was_vacated: false, waits_for_start: false, past }
+    }
+
+    /// Notes that the worker leaves because the pool has too many.
+    pub(super) fn vacate(&mut self) {
+        self.was_vacated = true;
+    }
+
+    /// Returns `true` if the next worker here takes the place of one that has died or has had all its tasks.
+    pub(super) fn replaces_another(&self) -> bool {
+        self.generation > 0 && !self.was_vacated
     }
 
     /// Puts a new worker into the slot.
     pub(crate) fn attach(&mut self, process: Process, outbox: Box<dyn Outbox>) -> &mut WorkerHandle {
         debug_assert!(self.worker.is_none(), "the worker before it was detached");
         self.generation += 1;
+        (self.was_vacated, self.waits_for_start) = (false, false);
         let id = WorkerId { slot: self.id, generation: self.generation };
         let handle = WorkerHandle::new(id, process, outbox, self.past.last_sequence, self.past.depth);
         self.worker.insert(handle)

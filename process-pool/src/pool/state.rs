@@ -25,6 +25,7 @@ use super::{
     slot::WorkerSlot,
     submitters::Submitters,
     timer::{Timer, Timers},
+    width::Width,
 };
 use crate::{
     sys::{child::Process, signals::Signal},
@@ -36,7 +37,7 @@ use crate::{
 const POLL_EVERY: usize = 32;
 
 /// How long a worker that was told to leave may take. It needs time for its exit handlers.
-const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long unused memory of the queue is kept for the next burst.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
@@ -47,6 +48,10 @@ pub(crate) struct Limits {
     pub(crate) queue_capacity: Option<usize>,
     pub(crate) max_tasks_per_worker: Option<usize>,
     pub(crate) time_limit: Option<Duration>,
+    /// How many workers are kept without tasks, if not all.
+    pub(crate) min_workers: Option<usize>,
+    /// How long the others are kept without a task.
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 /// See the [module](self).
@@ -57,6 +62,8 @@ pub(crate) struct State {
     pub(crate) broken: Option<Error>,
     pub(crate) queue: Queue,
     pub(crate) slots: PerSlot<WorkerSlot>,
+    /// How many workers there may be.
+    pub(super) width: Width,
     pub(crate) timers: Timers,
     pub(super) dispatcher: Dispatcher,
     pub(crate) counters: Counters,
@@ -111,7 +118,8 @@ pub(super) enum Enqueued {
 
 impl State {
     pub(super) fn new(limits: Limits, pool: &str, workers: usize, dropped: Arc<DroppedHandles>) -> State {
-        State {
+        let mut state = State {
+            width: Width::new(workers, &limits),
             limits,
             phase: Phase::Open,
             broken: None,
@@ -125,7 +133,9 @@ impl State {
             owes_forgets: false,
             submitters: Submitters::default(),
             trim_is_due: false,
-        }
+        };
+        state.on_worker_removed();
+        state
     }
 
     /// Returns the workers, in the order of their slots.
@@ -176,7 +186,7 @@ impl State {
         self.note_priority(job.task.priority());
         // If tasks are queued, every worker has all the tasks that it may have. A worker that can take more is given
         // the first task of the queue, not this one.
-        let is_next = self.queue.is_empty() || self.dispatcher.uses_priorities;
+        let is_next = self.queue.is_empty() || self.dispatcher.dispatches_each;
         self.queue.push_back(job);
         if is_next {
             Enqueued::Dispatched(self.dispatch(now()))
@@ -310,17 +320,10 @@ impl State {
 
     /// Puts a new worker into its slot.
     pub(crate) fn attach(&mut self, slot: SlotId, process: Process, outbox: Box<dyn Outbox>) -> &mut WorkerHandle {
-        let worker = self.slots[slot].attach(process, outbox);
-        if worker.id().is_replacement() {
+        if self.slots[slot].replaces_another() {
             self.counters.count_restart();
         }
-        worker
-    }
-
-    /// Returns `true` if this slot, which has no worker, needs one.
-    pub(crate) fn needs_worker(&self, slot: SlotId) -> bool {
-        let has_work = self.phase == Phase::Open || self.waiting() > 0 || !self.queue.is_empty();
-        self.worker(slot).is_none() && has_work && self.broken.is_none()
+        self.slots[slot].attach(process, outbox)
     }
 
     /// Returns `true` if another worker is ready, or was started and has not failed yet.
@@ -329,8 +332,9 @@ impl State {
         others.any(|other| matches!(other.stage(), Stage::Ready | Stage::Starting))
     }
 
-    /// Tells workers to leave if they have had as many tasks as they may have, and idle workers if the pool is closed.
-    /// Returns the slots whose link has not taken the whole request yet.
+    /// Tells workers to leave if they have had as many tasks as they may have, those for which the pool has become too
+    /// narrow, and idle workers if the pool is closed. Returns the slots whose link has not taken the whole request
+    /// yet.
     pub(crate) fn retire_idle_workers(&mut self, now: Instant) -> Vec<SlotId> {
         let is_closing = self.phase > Phase::Open || self.broken.is_some();
         let is_done = self.queue.is_empty() || self.broken.is_some();
@@ -338,7 +342,8 @@ impl State {
         let mut retired = Vec::new();
         for worker in self.slots.iter_mut().filter_map(WorkerSlot::worker_mut) {
             let is_idle = worker.is_idle() && !worker.has_backlog();
-            if is_idle && (worker.has_had_all_tasks(most) || is_closing && is_done) {
+            let must_leave = worker.has_had_all_tasks(most) || is_closing && is_done;
+            if is_idle && must_leave || worker.is_surplus_and_free() {
                 worker.retire();
                 retired.push((worker.id(), worker.has_backlog()));
             } else if worker.stage() == Stage::Starting && is_closing && is_done {

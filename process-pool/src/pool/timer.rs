@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     Restart(SlotId),
     /// The queue may have more memory than it needs.
     Trim,
+    /// Workers may have been idle for so long that the pool does not keep them.
+    Idle,
     /// A worker has written a part of a line, which is forwarded even if the rest has not arrived.
     Line(WorkerId),
     /// The standard error of the workers is not read while this program's own is full. It may accept more now.

@@ -16,6 +16,7 @@ impl State {
             Timer::Kill(id) => self.kill(id),
             Timer::Start(id) => self.check_start(id),
             Timer::Trim => self.trim(),
+            Timer::Idle => return self.check_idle(now),
             Timer::LinkClosed(_) | Timer::Restart(_) | Timer::Line(_) | Timer::Logs | Timer::Callbacks => {}
         }
         Deferred::default()
@@ -46,7 +47,7 @@ impl State {
                 Timer::Start(id) => worker(id).is_some_and(|worker| worker.stage() == Stage::Starting),
                 Timer::Kill(id) | Timer::Stopped(id) | Timer::LinkClosed(id) | Timer::Line(id) => worker(id).is_some(),
                 Timer::Restart(slot) => slots[slot].worker().is_none(),
-                Timer::Trim | Timer::Logs | Timer::Callbacks => true,
+                Timer::Trim | Timer::Idle | Timer::Logs | Timer::Callbacks => true,
             });
         }
         self.timers.set(at, timer)

@@ -34,7 +34,7 @@ impl Supervisor {
     pub(super) fn on_timer(&mut self, timer: Timer) {
         match timer {
             Timer::LinkClosed(id) => self.on_link_timeout(id),
-            Timer::Restart(slot) => self.fill(slot),
+            Timer::Restart(slot) => self.fill_now(slot),
             Timer::Line(id) => self.flush_line(id),
             Timer::Logs => self.check_paused_logs(),
             Timer::Callbacks => self.pool.retry_callbacks(),

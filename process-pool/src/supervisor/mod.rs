@@ -137,7 +137,7 @@ impl Supervisor {
             self.give_back_since(due);
         }
         self.handle_all(happened.iter().map(|source| Event::of(SlotId::FIRST, *source)).collect());
-        self.retire_idle_workers();
+        self.adjust_workers();
         if self.is_over() {
             self.pool.note_gone();
             return Step::Over;
@@ -169,7 +169,7 @@ impl Supervisor {
         let _guard = Guard(self.pool.clone());
         let mut events = Events::new();
         loop {
-            self.retire_idle_workers();
+            self.adjust_workers();
             if self.is_over() {
                 break;
             }
@@ -203,11 +203,15 @@ impl Supervisor {
     }
 
     /// Tells workers what they must know although they have no task: which handles to forget, and that they may leave.
-    fn retire_idle_workers(&mut self) {
+    /// Starts workers for the tasks that wait for one.
+    fn adjust_workers(&mut self) {
         let mut state = self.pool.state.lock();
         state.set_trim_check();
         self.unfinished.extend(state.send_forgets());
         self.unfinished.extend(state.retire_idle_workers(Instant::now()));
+        let wanted = state.take_wanted_slots();
+        drop(state);
+        wanted.into_iter().for_each(|slot| self.fill(slot));
     }
 
     /// Returns when there is something to do again, even if nothing happens.

@@ -135,7 +135,7 @@ fn tell_of_end(handles: &[Name]) {
 fn life_of(record: &DeathRecord, was_starting: bool, has_declined: bool) -> Life {
     let died_before_ready = was_starting && !record.was_ready;
     match () {
-        () if record.was_terminated => Life::Served,
+        () if record.was_terminated || record.was_told_to_leave => Life::Served,
         () if has_declined => Life::Declined,
         () if died_before_ready && record.death.was_killed_from_outside() => Life::Killed,
         () if died_before_ready => Life::Failed,

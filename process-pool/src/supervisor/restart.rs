@@ -71,8 +71,14 @@ pub(super) enum Next {
 
 impl RestartPolicy {
     pub(super) fn new(width: usize) -> RestartPolicy {
-        let width = u32::try_from(width).unwrap_or(u32::MAX / 2);
-        RestartPolicy { width, has_served: false, failed: 0, killed: 0, useless: 0 }
+        let mut policy = RestartPolicy { width: 0, has_served: false, failed: 0, killed: 0, useless: 0 };
+        policy.set_width(width);
+        policy
+    }
+
+    /// Changes the number of the pool's workers.
+    pub(super) fn set_width(&mut self, width: usize) {
+        self.width = u32::try_from(width).unwrap_or(u32::MAX / 2);
     }
 
     /// Records that a worker is ready. Returns `true` if empty slots have waited for this.

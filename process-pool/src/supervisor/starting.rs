@@ -43,6 +43,7 @@ impl Supervisor {
             worker.set_leaves_by_itself();
         }
         let id = worker.id();
+        state.on_worker_added(Instant::now());
         state.open_channel(slot, io.channel().clone());
         match &self.initializer {
             Some(initializer) => {
@@ -71,9 +72,13 @@ impl Supervisor {
 
     /// Starts a worker in a slot that has none, if one is needed.
     pub(super) fn fill(&mut self, slot: SlotId) {
-        let needs_worker = self.worker_io[slot].is_none() && self.pool.state.lock().needs_worker(slot);
-        if !needs_worker {
+        let is_empty = self.worker_io.get(slot).is_none_or(Option::is_none);
+        if !is_empty || !self.pool.state.lock().needs_worker(slot) {
             return;
+        }
+        if self.worker_io.get(slot).is_none() {
+            self.worker_io.grow(slot.index() + 1, |_| None);
+            self.restart.set_width(self.worker_io.len());
         }
         let Err(cause) = self.start(slot) else { return };
         // The worker may have been started and could not be watched.
@@ -103,6 +108,14 @@ impl Supervisor {
 
     /// Starts a worker in a slot after a pause, if one is still needed then.
     pub(super) fn fill_later(&mut self, slot: SlotId, pause: Duration) {
-        self.pool.state.lock().set_timer(Instant::now() + pause, Timer::Restart(slot));
+        let mut state = self.pool.state.lock();
+        state.slots[slot].waits_for_start = true;
+        state.set_timer(Instant::now() + pause, Timer::Restart(slot));
+    }
+
+    /// Starts a worker in a slot that has waited for this, if one is still needed.
+    pub(super) fn fill_now(&mut self, slot: SlotId) {
+        self.pool.state.lock().slots[slot].waits_for_start = false;
+        self.fill(slot);
     }
 }

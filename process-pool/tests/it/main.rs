@@ -30,4 +30,5 @@ mod support;
 mod terminal;
 mod transport;
 mod user_code;
+mod width;
 mod world;

@@ -80,6 +80,8 @@ pub(crate) struct WorkerHandle {
     was_told_to_leave: bool,
     /// Whether it leaves after its first task without being told.
     leaves_by_itself: bool,
+    /// Whether the pool has more workers than it may have, and this one must leave after the task that it runs.
+    is_surplus: bool,
     /// The depth: how many tasks it may have.
     depth: usize,
     /// When it was last given its first task, or completed one.
@@ -153,6 +155,7 @@ impl WorkerHandle {
             traffic: None,
             was_told_to_leave: false,
             leaves_by_itself: false,
+            is_surplus: false,
             depth,
             progress: Instant::now(),
             was_idle: true,
@@ -351,6 +354,23 @@ impl WorkerHandle {
         let Some(task) = self.find(sequence) else { return false };
         task.was_seen |= has_started && has_claims;
         has_started || task.was_seen
+    }
+
+    /// Stops giving it tasks, because the pool has more workers than it may have.
+    pub(crate) fn set_surplus(&mut self) {
+        self.is_surplus = true;
+        self.stage = Stage::Leaving;
+    }
+
+    /// Returns `true` if the pool has more workers than it may have, and this one must leave.
+    pub(crate) fn is_surplus(&self) -> bool {
+        self.is_surplus
+    }
+
+    /// Returns `true` if it must leave because the pool has too many workers, can do so now, and was not told yet.
+    pub(crate) fn is_surplus_and_free(&self) -> bool {
+        let is_free = self.in_flight.is_empty() && self.backlog.is_none();
+        self.is_surplus && is_free && self.process.is_some() && !self.was_told_to_leave
     }
 
     /// Stops giving it tasks. A worker that is not ready yet stays in that stage.

@@ -42,6 +42,7 @@ impl WorkerHandle {
         match reply.kind {
             ReplyKind::Ready if !self.was_ready => {
                 self.was_ready = true;
+                self.progress = now;
                 if self.stage == Stage::Starting {
                     self.stage = Stage::Ready;
                 }

@@ -2,6 +2,7 @@
 
 mod dispatching;
 mod handles;
+mod width;
 mod workers;
 
 use std::{
@@ -143,7 +144,11 @@ struct Bench {
 impl Bench {
     /// Makes a bench with a worker for each of these depths.
     fn new(depths: &[usize]) -> Bench {
-        let state = State::new(Limits::default(), "pool", depths.len(), Arc::default());
+        Bench::with(Limits::default(), depths)
+    }
+
+    fn with(limits: Limits, depths: &[usize]) -> Bench {
+        let state = State::new(limits, "pool", depths.len(), Arc::default());
         let mut bench = Bench { state, twins: Vec::new(), futures: Vec::new(), now: Instant::now() };
         // Independent of this machine.
         bench.state.dispatcher.processors = depths.len();
