@@ -1,27 +1,22 @@
 //! How a pool is made.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    thread,
+    time::Duration,
 };
 
-use crossbeam_deque::Worker as Deque;
 use executor_core::{
-    Error, ErrorKind, Function, Payload, Task,
+    Error, ErrorKind, Function, Payload,
     function::{Displayed, Judge},
 };
 
 use crate::{
     ThreadPoolExecutor,
     initializer::{self, Initializer, Make},
-    job::Job,
-    join::latch::Joiner,
     pool::Pool,
     returned::Returned,
-    sleep::{MAX_WORKERS, Sleep},
-    sync::Parker,
-    worker::Start,
+    sleep::{MAX_WORKERS, Width},
 };
 
 /// Makes a [`ThreadPoolExecutor`] with a name, a bounded queue, an initializer or another stack size.
@@ -42,6 +37,8 @@ use crate::{
 #[derive(Default)]
 pub struct ThreadPoolBuilder {
     max_workers: Option<usize>,
+    min_workers: Option<usize>,
+    idle_timeout: Option<Duration>,
     name_prefix: Option<String>,
     queue_capacity: Option<usize>,
     stack_size: Option<usize>,
@@ -76,6 +73,9 @@ impl ThreadPoolExecutor {
     }
 }
 
+/// How long a worker that the pool need not keep stays without a task, unless the builder says otherwise.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl ThreadPoolBuilder {
     /// Sets the number of threads, which is the number of tasks that can run at the same time.
     ///
@@ -86,6 +86,37 @@ impl ThreadPoolBuilder {
     /// larger number here too if the tasks mostly wait.
     pub fn max_workers(mut self, workers: usize) -> ThreadPoolBuilder {
         self.max_workers = Some(workers);
+        self
+    }
+
+    /// Sets how many threads the pool has when there is nothing to do, at least 1. [`build`](ThreadPoolBuilder::build)
+    /// starts this many. Another one is started, up to [`max_workers`](ThreadPoolBuilder::max_workers), when a task
+    /// finds none idle. One that has had no task for the [`idle_timeout`](ThreadPoolBuilder::idle_timeout) ends. The
+    /// default is `max_workers`, so that the number of threads does not change.
+    ///
+    /// Python has no counterpart: its pools start threads when they are needed, and keep them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::builder()
+    ///     .min_workers(1)
+    ///     .max_workers(100)
+    ///     .idle_timeout(Duration::from_secs(60))
+    ///     .build()?;
+    /// assert_eq!(pool.spawn(|| 1 + 1)?.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn min_workers(mut self, workers: usize) -> ThreadPoolBuilder {
+        self.min_workers = Some(workers);
+        self
+    }
+
+    /// Sets how long a thread stays without a task, if the pool has more than
+    /// [`min_workers`](ThreadPoolBuilder::min_workers). The default is 10 seconds.
+    pub fn idle_timeout(mut self, time: Duration) -> ThreadPoolBuilder {
+        self.idle_timeout = Some(time);
         self
     }
 
@@ -191,7 +222,8 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// Makes the pool and starts all its threads.
+    /// Makes the pool and starts all its threads, or those that
+    /// [`min_workers`](ThreadPoolBuilder::min_workers) asks for.
     ///
     /// If the system refuses some of the threads, the pool works with the others;
     /// [`max_workers`](executor_core::Backend::max_workers) returns their number.
@@ -214,54 +246,31 @@ impl ThreadPoolBuilder {
         self.check(workers)?;
         let name = self.name_prefix.unwrap_or_else(default_name);
 
-        let deques: Vec<Deque<Task>> = (0..workers).map(|_| Deque::new_fifo()).collect();
-        let stealers = deques.iter().map(Deque::stealer).collect();
-        let scoped: Vec<Deque<Job>> = (0..workers).map(|_| Deque::new_lifo()).collect();
-        let scoped_stealers = scoped.iter().map(Deque::stealer).collect();
-        let parkers: Vec<Parker> = (0..workers).map(|_| Parker::new()).collect();
-        let joiners = parkers.iter().map(|parker| Joiner::new(parker.unparker().clone())).collect();
-        let (sleep, sleepers) = Sleep::new(workers);
+        let kept = self.min_workers.map(|least| (least, self.idle_timeout.unwrap_or(IDLE_TIMEOUT)));
+        let width = Width { most: workers, kept };
+        let planned = width.least();
         let first_run = || self.initializer.as_ref().map(|make| initializer::task(make()));
-        let initializers: Vec<_> = (0..workers).map(|_| first_run()).collect();
+        let initializers: Vec<_> = (0..planned).map(|_| first_run()).collect();
         let initializer = self.initializer.map(Initializer::new);
-        let pool = Pool::new(
-            name.as_str().into(),
-            stealers,
-            scoped_stealers,
-            joiners,
-            sleep,
-            self.queue_capacity,
-            initializer,
-        );
+        let pool = Pool::new(name.as_str().into(), width, self.stack_size, self.queue_capacity, initializer);
 
-        let mut threads = Vec::with_capacity(workers);
-        let mut refused: Option<io::Error> = None;
-        let queues = deques.into_iter().zip(scoped).zip(parkers);
-        for (index, ((queues, sleeper), initializer)) in queues.zip(sleepers).zip(initializers).enumerate() {
-            let start = Start { pool: pool.clone(), index, queues, sleeper, initializer };
-            let mut thread = thread::Builder::new().name(format!("{name}_{index}"));
-            if let Some(bytes) = self.stack_size {
-                thread = thread.stack_size(bytes);
+        let mut starter = pool.threads.starter();
+        for (started, initializer) in initializers.into_iter().enumerate() {
+            let Err(cause) = pool.start_thread(&mut starter, initializer, false) else { continue };
+            pool.make_do_with(started, planned);
+            if started == 0 {
+                return Err(Error::new(
+                    ErrorKind::Other,
+                    format!(
+                        "{name}: the system refused to start a thread: {cause}; \
+                         see `ulimit -u` and the container's pids limit"
+                    ),
+                ));
             }
-            match thread.spawn(|| start.run()) {
-                Ok(thread) => threads.push(thread),
-                Err(cause) => {
-                    refused = Some(cause);
-                    break;
-                }
-            }
+            break;
         }
-        pool.set_threads(threads, workers);
-        match refused {
-            Some(cause) if pool.threads.is_empty() => Err(Error::new(
-                ErrorKind::Other,
-                format!(
-                    "{name}: the system refused to start a thread: {cause}; \
-                     see `ulimit -u` and the container's pids limit"
-                ),
-            )),
-            _ => Ok(ThreadPoolExecutor::of(pool)),
-        }
+        drop(starter);
+        Ok(ThreadPoolExecutor::of(pool))
     }
 
     fn check(&self, workers: usize) -> Result<(), Error> {
@@ -271,6 +280,17 @@ impl ThreadPoolBuilder {
         }
         if workers > MAX_WORKERS {
             return invalid(format!("max_workers must be at most {MAX_WORKERS}, not {workers}"));
+        }
+        if self.min_workers == Some(0) {
+            return invalid(
+                "min_workers must be greater than 0: a task must find a thread even if no other can be started".into(),
+            );
+        }
+        if let Some(least) = self.min_workers.filter(|least| *least > workers) {
+            return invalid(format!("min_workers must be at most max_workers, which is {workers}, and not {least}"));
+        }
+        if self.idle_timeout.is_some() && self.min_workers.is_none() {
+            return invalid("idle_timeout has no effect without min_workers: set both, or none".into());
         }
         if self.queue_capacity == Some(0) {
             return invalid("queue_capacity must be greater than 0: leave it out for no bound".into());
@@ -295,6 +315,8 @@ impl fmt::Debug for ThreadPoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadPoolBuilder")
             .field("max_workers", &self.max_workers)
+            .field("min_workers", &self.min_workers)
+            .field("idle_timeout", &self.idle_timeout)
             .field("name_prefix", &self.name_prefix)
             .field("queue_capacity", &self.queue_capacity)
             .field("stack_size", &self.stack_size)

@@ -275,6 +275,35 @@ impl ThreadPoolExecutor {
         Submitting::new(self, task, future)
     }
 
+    /// Changes the number of threads. Of a pool with [`min_workers`](crate::ThreadPoolBuilder::min_workers) this is the
+    /// largest number.
+    ///
+    /// Returns when the new threads are started. Of the threads that are too many, those that sleep end, and the others
+    /// end within 32 further tasks. No task is lost: those that wait in the queue of such a thread run on others.
+    /// Python has no counterpart.
+    ///
+    /// # Errors
+    ///
+    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) for 0 threads, or more than 32,767.
+    /// - [`ShutDown`](executor_core::ErrorKind::ShutDown) after the executor was shut down, and
+    ///   [`Broken`](executor_core::ErrorKind::Broken) if an initializer has panicked, or in a forked child.
+    /// - [`Other`](executor_core::ErrorKind::Other), with the cause, if the system refuses a thread. The pool works
+    ///   with those that it has, and tries again when tasks wait.
+    ///
+    /// ```
+    /// use executor_core::Backend;
+    /// use thread_pool::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::new(1)?;
+    /// pool.resize(3)?;
+    /// assert_eq!(pool.max_workers(), 3);
+    /// assert_eq!(pool.spawn(|| 1 + 1)?.result(None)?, 2);
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn resize(&self, workers: usize) -> Result<(), Error> {
+        self.pool.resize(workers)
+    }
+
     /// Waits until no task is queued or running, while the pool stays open. This is `join` of the crate `threadpool`.
     /// Python has no counterpart: there one waits for the futures.
     ///

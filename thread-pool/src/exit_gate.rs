@@ -56,6 +56,15 @@ impl ExitGate {
         Exit::Left
     }
 
+    /// Counts a worker that is about to be started. Returns `false` if the last worker has left.
+    #[must_use]
+    pub(crate) fn enter(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_open = state.inside > 0;
+        state.inside += usize::from(is_open);
+        is_open
+    }
+
     /// Stops counting a worker that was never started.
     pub(crate) fn forget_worker(&self) {
         let _ = self.try_leave(|| false);
@@ -99,6 +108,14 @@ mod tests {
         assert!(!gate.wait(Some(Instant::now())));
         assert_eq!(gate.try_leave(|| false), Exit::Left);
         assert!(gate.wait(None));
+    }
+
+    #[test]
+    fn no_worker_enters_after_the_last_one_has_left() {
+        let gate = ExitGate::new(1);
+        assert!(gate.enter());
+        assert_eq!([gate.try_leave(|| true), gate.try_leave(|| false)], [Exit::Left, Exit::Left]);
+        assert!(!gate.enter() && gate.is_empty());
     }
 
     #[test]

@@ -14,6 +14,9 @@ thread_local! {
     static LOCAL: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
 }
 
+/// The owner's ends of a worker's two queues, and where it sleeps in a join.
+pub(crate) type Queues = ((Deque<Task>, Deque<Job>), Parker);
+
 /// What one worker keeps for itself.
 pub(crate) struct Local {
     pool: HostId,
@@ -39,6 +42,11 @@ impl Local {
         let (stale, stale_limit) = (Cell::new(0), Cell::new(stale::limit(0)));
         let spin_budget = Cell::new(SpinBudget::new());
         Local { pool, index, deque, scoped, parker, spin_budget, stale, stale_limit }
+    }
+
+    /// Returns the two queues and the parker of a worker that has left, and how many stale tasks it has counted.
+    pub(crate) fn into_parts(self) -> (Queues, usize) {
+        (((self.deque, self.scoped), self.parker), self.stale.get())
     }
 
     /// Returns the number of the worker.

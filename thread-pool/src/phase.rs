@@ -33,12 +33,30 @@ pub(crate) enum Before {
 const YIELDS: usize = 500;
 
 impl Phase {
-    /// Returns the phase of a worker before its start. It is busy if it runs an initializer first.
-    pub(crate) fn starting(initializes: bool) -> Phase {
-        Phase(CachePadded::new(AtomicU8::new(if initializes { BUSY } else { STARTING })))
+    /// Returns the phase of a worker before its start, which runs no initializer.
+    #[cfg(any(all(test, not(loom)), feature = "rayon"))]
+    pub(crate) fn starting() -> Phase {
+        Phase(CachePadded::new(AtomicU8::new(STARTING)))
     }
 
-    /// Notes that the worker begins to run something, or has left.
+    /// Returns the phase of a worker that was not started.
+    pub(crate) fn of_no_worker() -> Phase {
+        Phase(CachePadded::new(AtomicU8::new(BUSY)))
+    }
+
+    /// Notes that a worker is about to be started. The thread that starts it calls this, before.
+    pub(crate) fn set_starting(&self, initializes: bool) {
+        // ORDERING: the start of the thread orders this before what the worker does.
+        self.0.store(if initializes { BUSY } else { STARTING }, Relaxed);
+    }
+
+    /// Notes that the worker has left, or was not started after all.
+    pub(crate) fn set_gone(&self) {
+        // ORDERING: as in `set_busy`.
+        self.0.store(BUSY, Relaxed);
+    }
+
+    /// Notes that the worker begins to run something.
     pub(crate) fn set_busy(&self) -> Before {
         // ORDERING: only the worker changes it. The fences of `IdleWatch` ensure that waiters do not miss the change.
         let before = self.0.load(Relaxed);
@@ -55,13 +73,16 @@ impl Phase {
 
 /// Returns `true` if one of the workers is idle. `searches_or_sleeps` returns whether the counters of
 /// [`Sleep`](crate::sleep::Sleep) count one.
-pub(crate) fn has_idle(workers: &[Phase], searches_or_sleeps: impl Fn() -> bool) -> bool {
+pub(crate) fn has_idle<'a, W: Iterator<Item = &'a Phase>>(
+    workers: impl Fn() -> W,
+    searches_or_sleeps: impl Fn() -> bool,
+) -> bool {
     for _ in 0..YIELDS {
         if searches_or_sleeps() {
             return true;
         }
         let mut is_one_free = false;
-        for Phase(worker) in workers {
+        for Phase(worker) in workers() {
             // ORDERING: as in `set_busy`.
             match worker.load(Relaxed) {
                 STARTING => return true,
@@ -90,15 +111,17 @@ mod tests {
 
     #[test]
     fn a_worker_is_idle_before_its_first_poll_and_while_it_searches_or_sleeps() {
-        let workers = [Phase::starting(true), Phase::starting(false)];
-        assert!(has_idle(&workers, || false), "one has not polled the queues yet");
+        let workers = [Phase::of_no_worker(), Phase::starting()];
+        workers[0].set_starting(true);
+        let has_idle = |searches_or_sleeps: &dyn Fn() -> bool| has_idle(|| workers.iter(), searches_or_sleeps);
+        assert!(has_idle(&|| false), "one has not polled the queues yet");
         assert_eq!(workers[1].set_busy(), Before::Starting);
-        assert!(!has_idle(&workers, || false), "one initializes, and one runs a task");
+        assert!(!has_idle(&|| false), "one initializes, and one runs a task");
         workers[1].set_free();
         let asked = std::cell::Cell::new(0);
         let sleeps_at_last = || asked.replace(asked.get() + 1) == 3;
-        assert!(has_idle(&workers, sleeps_at_last), "it was between two tasks");
-        assert!(!has_idle(&workers, || false), "a worker that makes no progress is treated as busy");
+        assert!(has_idle(&sleeps_at_last), "it was between two tasks");
+        assert!(!has_idle(&|| false), "a worker that makes no progress is treated as busy");
         assert_eq!(workers[1].set_busy(), Before::Polling);
     }
 }

@@ -4,22 +4,23 @@ mod closing;
 mod idle;
 mod scoped;
 mod stage;
+mod starting;
 mod sweep;
 
 use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering::*, fence},
+        atomic::{AtomicBool, AtomicUsize, Ordering::*, fence},
     },
     task::{Context, Poll, Waker},
-    thread::JoinHandle,
     time::Duration,
 };
 
 use crossbeam_deque::Stealer;
 use executor_core::{
     Backend, Error, Shutdown, Task, TaskId, deadline, fork,
+    growing::Growing,
     host::{self, Host, HostId, IdleWatch, Registration},
     task,
 };
@@ -36,27 +37,36 @@ use crate::{
     phase::{self, Before, Phase},
     queue_bound::{QueueBound, Refused},
     queues::{Queues, steal},
-    sleep::{AfterPush, AfterSearch, Sleep},
+    sleep::{AfterPush, AfterSearch, Sleep, Width},
     stale::StaleCount,
     threads::Threads,
 };
 use stage::{Stage, StageCell};
+pub(crate) use starting::{FreePlaces, Place};
 
 /// The shared part of a pool.
 pub(crate) struct Pool {
+    /// The pool itself, for threads that it starts.
+    own: Weak<Pool>,
     pub(crate) name: Box<str>,
+    stack_size: Option<usize>,
     generation: fork::Generation,
     registration: Registration,
     pub(crate) queues: Queues,
-    /// The stealing ends of the workers' own queues, by the number of the worker.
-    stealers: Box<[Stealer<Task>]>,
+    /// The stealing ends of the workers' own queues, by the number of the worker. A queue stays when its worker leaves,
+    /// and so may tasks in it.
+    stealers: Growing<Stealer<Task>>,
     /// The stealing ends of the workers' own queues of scoped jobs.
-    scoped: Box<[Stealer<Job>]>,
+    scoped: Growing<Stealer<Job>>,
     /// What is needed to wake workers that wait in a join.
-    pub(crate) joiners: Box<[Joiner]>,
+    pub(crate) joiners: Growing<Joiner>,
     /// What each worker is doing.
-    phases: Box<[Phase]>,
+    phases: Growing<Phase>,
     pub(crate) sleep: Sleep,
+    /// The numbers that no worker has.
+    free_places: FreePlaces,
+    /// The largest number of workers, for callers that do not need the lock.
+    most_workers: AtomicUsize,
     /// `None` if the queue has no bound.
     bound: Option<QueueBound>,
     stage: StageCell,
@@ -77,27 +87,31 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Returns a pool whose workers are not started yet.
+    /// Returns a pool of this width, which counts its least number of workers and has not started them.
     pub(crate) fn new(
         name: Box<str>,
-        stealers: Box<[Stealer<Task>]>,
-        scoped: Box<[Stealer<Job>]>,
-        joiners: Box<[Joiner]>,
-        sleep: Sleep,
+        width: Width,
+        stack_size: Option<usize>,
         queue_capacity: Option<usize>,
         initializer: Option<Arc<Initializer>>,
     ) -> Arc<Pool> {
+        let (sleep, sleepers) = Sleep::new(width);
+        let places: Vec<Place> = sleepers.into_iter().map(Place::new).collect();
         Arc::new_cyclic(|pool: &Weak<Pool>| Pool {
+            own: pool.clone(),
             name,
+            stack_size,
             generation: fork::generation(),
             registration: host::register(pool.clone()),
             queues: Queues::default(),
-            exit_gate: ExitGate::new(stealers.len()),
-            phases: stealers.iter().map(|_| Phase::starting(initializer.is_some())).collect(),
-            stealers,
-            scoped,
-            joiners,
+            exit_gate: ExitGate::new(width.least()),
+            phases: Growing::new(places.iter().map(|_| Phase::of_no_worker())),
+            stealers: Growing::new(places.iter().map(Place::stealer)),
+            scoped: Growing::new(places.iter().map(Place::scoped_stealer)),
+            joiners: Growing::new(places.iter().map(Place::joiner)),
+            free_places: FreePlaces::new(places),
             sleep,
+            most_workers: AtomicUsize::new(width.most),
             bound: queue_capacity.map(QueueBound::new),
             stage: StageCell::default(),
             stop_all: Arc::default(),
@@ -117,15 +131,6 @@ impl Pool {
 
     pub(crate) fn is_forked_copy(&self) -> bool {
         self.generation.check().is_err()
-    }
-
-    /// Takes the threads that were started. There may be fewer than planned.
-    pub(crate) fn set_threads(&self, threads: Vec<JoinHandle<()>>, planned: usize) {
-        for phase in &self.phases[threads.len()..planned] {
-            let _ = phase.set_busy();
-            self.exit_gate.forget_worker();
-        }
-        self.threads.set(threads);
     }
 
     /// Steals a job from the queues of another worker, beginning behind the thief's own.
@@ -214,9 +219,16 @@ impl Pool {
         self.phases[worker].set_free();
     }
 
-    fn stop_searching(&self, searching: bool) {
-        if searching && self.sleep.stop_searching(|| self.has_work()) == AfterSearch::NoneIdle {
-            self.idle.none_idle();
+    pub(crate) fn stop_searching(&self, searching: bool) {
+        if searching {
+            match self.sleep.stop_searching(|| self.has_work()) {
+                AfterSearch::SomeIdle => {}
+                AfterSearch::NoneIdle => self.idle.none_idle(),
+                AfterSearch::MustStart => {
+                    self.start_one_more();
+                    self.idle.none_idle();
+                }
+            }
         }
     }
 
@@ -229,7 +241,7 @@ impl Pool {
 
     /// Notes that the worker with this number has left. `searching` says whether it counted as searching.
     pub(crate) fn has_left(&self, worker: usize, searching: bool) {
-        let _ = self.phases[worker].set_busy();
+        self.phases[worker].set_gone();
         if searching {
             let _ = self.sleep.stop_searching(|| false);
         }
@@ -283,7 +295,7 @@ impl Pool {
             0 => match push_locally(self.host(), task) {
                 Ok(()) => {
                     // The calling thread is a worker, which polls its own queues before it leaves.
-                    let _ = self.sleep.after_push();
+                    self.after_local_push();
                     return Ok(());
                 }
                 Err(task) => task,
@@ -293,6 +305,10 @@ impl Pool {
         self.queues.push(task);
         match self.sleep.after_push() {
             AfterPush::Open => Ok(()),
+            AfterPush::MustStart => {
+                self.start_one_more();
+                Ok(())
+            }
             AfterPush::Closed => self.after_push_to_closed(id),
         }
     }
@@ -309,6 +325,15 @@ impl Pool {
                 bound.poll_acquire(task.id(), waker.clone()).map_err(|_| self.refusal())
             }
             _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Finds a worker for something that the calling worker has pushed into a queue of its own, which it polls before
+    /// it leaves.
+    #[inline]
+    pub(super) fn after_local_push(&self) {
+        if self.sleep.after_push() == AfterPush::MustStart {
+            self.start_one_more();
         }
     }
 
@@ -351,7 +376,8 @@ impl Backend for Pool {
     }
 
     fn max_workers(&self) -> usize {
-        self.threads.len()
+        // ORDERING: nothing depends on the value.
+        self.most_workers.load(Relaxed)
     }
 
     fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -367,7 +393,7 @@ impl Backend for Pool {
 
 impl Host for Pool {
     fn has_idle_worker(&self) -> bool {
-        phase::has_idle(&self.phases, || self.sleep.has_idle_worker())
+        phase::has_idle(|| self.phases.iter(), || self.sleep.has_idle_worker())
     }
 
     fn idle_watch(&self) -> Option<&IdleWatch> {
@@ -402,7 +428,7 @@ impl fmt::Debug for Pool {
         };
         f.debug_struct("ThreadPoolExecutor")
             .field("name", &self.name)
-            .field("workers", &self.threads.len())
+            .field("workers", &self.max_workers())
             .field("stage", &stage)
             .field("waiting", &self.bound.as_ref().map(QueueBound::waiting))
             .field("sleep", &self.sleep)

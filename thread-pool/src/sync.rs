@@ -10,13 +10,37 @@ pub(crate) use real::*;
 mod real {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, fence};
 
+    use std::time::{Duration, Instant};
+
     pub(crate) use crossbeam_utils::sync::{Parker, Unparker};
     pub(crate) use parking_lot::Mutex;
+
+    /// When a worker has slept for long enough. `None` is too far away to be represented.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Deadline(Option<Instant>);
+
+    impl Deadline {
+        pub(crate) fn after(time: Duration) -> Deadline {
+            Deadline(Instant::now().checked_add(time))
+        }
+
+        /// Parks the calling thread until it is woken, or until the deadline. Returns `true` if the deadline has
+        /// passed.
+        pub(crate) fn park(self, parker: &Parker) -> bool {
+            match self.0 {
+                None => parker.park(),
+                Some(end) => parker.park_deadline(end),
+            }
+            self.0.is_some_and(|end| Instant::now() >= end)
+        }
+    }
 }
 
 #[cfg(loom)]
 mod model {
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, fence};
+
+    use std::time::Duration;
 
     use loom::sync::{Arc, Condvar, MutexGuard};
 
@@ -55,6 +79,21 @@ mod model {
                 token = changed.wait(token).expect("a model does not panic under a lock");
             }
             *token = false;
+        }
+    }
+
+    /// A deadline that has always passed, because it may pass at any time.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Deadline;
+
+    impl Deadline {
+        pub(crate) fn after(_: Duration) -> Deadline {
+            Deadline
+        }
+
+        pub(crate) fn park(self, parker: &Parker) -> bool {
+            *parker.0.0.0.lock() = false;
+            true
         }
     }
 

@@ -1,18 +1,18 @@
 //! The threads of a pool.
 
 use std::{
-    sync::OnceLock,
+    io,
     thread::{self, JoinHandle, ThreadId},
     time::Instant,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 /// The threads that a pool has started. They are joined at its end.
 #[derive(Default)]
 pub(crate) struct Threads {
-    /// Set once, after all workers were started.
-    workers: OnceLock<Box<[ThreadId]>>,
+    /// The workers' threads, even while they run the destructors of their thread locals.
+    workers: Mutex<Vec<ThreadId>>,
     /// The threads with fresh stacks, which stand in for workers that wait.
     stand_ins: Mutex<Vec<ThreadId>>,
     /// The workers' threads that are not joined yet.
@@ -20,25 +20,20 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn set(&self, threads: Vec<JoinHandle<()>>) {
-        let workers = threads.iter().map(|thread| thread.thread().id()).collect();
-        *self.handles.lock() = threads;
-        let _ = self.workers.set(workers);
+    /// Takes the right to start threads, so that they are joined if they are started before the pool ends.
+    pub(crate) fn starter(&self) -> Starter<'_> {
+        Starter { threads: self, handles: self.handles.lock() }
     }
 
-    /// Returns the number of workers that were started.
-    pub(crate) fn len(&self) -> usize {
-        self.workers.get().map_or(0, |workers| workers.len())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Notes that the calling thread is a worker.
+    pub(crate) fn add_current(&self) {
+        self.workers.lock().push(thread::current().id());
     }
 
     /// Returns `true` if the calling thread is one of these, even in the destructors of its thread locals.
     pub(crate) fn has_current_thread(&self) -> bool {
         let current = thread::current().id();
-        self.workers.get().is_some_and(|workers| workers.contains(&current)) || self.stand_ins.lock().contains(&current)
+        self.workers.lock().contains(&current) || self.stand_ins.lock().contains(&current)
     }
 
     /// Counts a thread with a fresh stack as one of these, until the guard is dropped.
@@ -62,6 +57,33 @@ impl Threads {
             let _ = thread.join();
         }
         true
+    }
+}
+
+/// The right to start threads; see [`Threads::starter`].
+pub(crate) struct Starter<'a> {
+    threads: &'a Threads,
+    handles: MutexGuard<'a, Vec<JoinHandle<()>>>,
+}
+
+impl Starter<'_> {
+    /// Starts a thread.
+    pub(crate) fn start(&mut self, thread: thread::Builder, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.forget_ended();
+        self.handles.push(thread.spawn(run)?);
+        Ok(())
+    }
+
+    /// Forgets threads that have ended, so that a pool whose workers come and go does not keep more and more of them.
+    /// Such a thread may still run the destructors of its thread locals, for which nothing may wait here.
+    fn forget_ended(&mut self) {
+        let Threads { workers, .. } = self.threads;
+        for at in (0..self.handles.len()).rev() {
+            if self.handles[at].is_finished() {
+                let ended = self.handles.swap_remove(at).thread().id();
+                workers.lock().retain(|thread| *thread != ended);
+            }
+        }
     }
 }
 

@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_deque::Worker as Deque;
-use executor_core::{Error, ErrorKind, Task, spin::SpinBudget, task};
+use executor_core::{Error, ErrorKind, spin::SpinBudget, task};
 
 use crate::{
     exit_gate::Exit,
@@ -15,9 +14,8 @@ use crate::{
     initializer::{RunTask, initialize},
     job::Job,
     local::{self, Local},
-    pool::Pool,
-    sleep::Sleeper,
-    sync::Parker,
+    pool::{Place, Pool},
+    sleep::{AfterSleep, Sleeper},
     unwind::AbortOnUnwind,
 };
 
@@ -25,9 +23,9 @@ use crate::{
 pub(crate) struct Start {
     pub(crate) pool: Arc<Pool>,
     pub(crate) index: usize,
-    /// Its own queues, and where it sleeps in a join.
-    pub(crate) queues: ((Deque<Task>, Deque<Job>), Parker),
-    pub(crate) sleeper: Sleeper,
+    pub(crate) place: Place,
+    /// Whether it was started for a task, after the pool was built.
+    pub(crate) is_late: bool,
     /// The thread runs this first.
     pub(crate) initializer: Option<RunTask>,
 }
@@ -43,6 +41,8 @@ struct Worker {
     backoff: Duration,
     /// The number of tasks found in a row since the last search.
     in_a_row: u32,
+    /// Whether the pool no longer counts this worker, which must leave.
+    leaves: bool,
     polls: PollCount,
     scoped_polls: ScopedPolls,
 }
@@ -60,7 +60,8 @@ impl Start {
         // `executor-core` catches panics of user code. Any other panic would end the worker without leaving the pool,
         // which would then wait for it forever.
         let guard = AbortOnUnwind;
-        let Start { pool, index, queues, sleeper, initializer } = self;
+        let Start { pool, index, place: Place { queues, sleeper }, is_late, initializer } = self;
+        pool.threads.add_current();
         let name = std::thread::current().name().unwrap_or_default().to_string();
         let entered = task::enter_stoppable_worker(name, pool.host(), pool.stop_all.clone());
         if let Some(Err(error)) = initializer.map(initialize) {
@@ -84,13 +85,23 @@ impl Start {
             spin_budget: SpinBudget::new(),
             backoff: MIN_BACKOFF,
             in_a_row: 0,
+            leaves: false,
             polls: PollCount::default(),
             scoped_polls: ScopedPolls::default(),
         };
+        if is_late {
+            worker.search_first();
+        }
         while let Some((job, searching)) = worker.next() {
             worker.pool.run_job_on(index, job, searching);
         }
         drop(in_pool);
+        let Worker { pool, local, sleeper, .. } = worker;
+        if let Ok(local) = Rc::try_unwrap(local) {
+            let (queues, stale) = local.into_parts();
+            pool.return_place(index, Place { queues, sleeper });
+            pool.leave_behind(stale);
+        }
         drop(entered);
         guard.disarm();
     }
@@ -116,14 +127,36 @@ impl Worker {
                     return Some((job, true));
                 }
             }
+            if std::mem::take(&mut self.leaves) {
+                self.pool.stop_searching(searching);
+                searching = false;
+                if self.pool.try_leave() == Exit::Left {
+                    self.pool.has_left(self.index, false);
+                    return None;
+                }
+                // The pool was closed, and this is its last worker.
+                self.pool.sleep.stays();
+            }
             if self.pool.sleep.is_closed() && self.pool.try_leave() == Exit::Left {
                 self.pool.has_left(self.index, searching);
                 return None;
             }
             let asleep = Instant::now();
-            self.pool.sleep.fall_asleep(&self.sleeper, searching, || self.pool.has_work_for_sleeper());
+            match self.pool.sleep.fall_asleep(&self.sleeper, searching, || self.pool.has_work_for_sleeper()) {
+                AfterSleep::Awake => searching = true,
+                AfterSleep::Leaves => (searching, self.leaves) = (false, true),
+            }
             self.spin_budget.slept(asleep.elapsed());
-            searching = true;
+        }
+    }
+
+    /// Searches as a worker that was woken does: if it finds a task and there are more, it looks for the next worker,
+    /// because the submitters of those tasks may have relied on an earlier searcher.
+    fn search_first(&mut self) {
+        self.pool.sleep.start_searching();
+        match self.search() {
+            Some(job) => self.pool.run_job_on(self.index, job, true),
+            None => self.pool.stop_searching(true),
         }
     }
 
@@ -142,6 +175,10 @@ impl Worker {
     /// Polls all queues once, in the order that [`fairness`](crate::fairness) describes.
     fn poll(&mut self) -> Option<Job> {
         if self.polls.count() == PollOrder::Exception {
+            // A worker that finds tasks without end notices here that the pool has too many workers.
+            if self.pool.sleep.has_surplus() && self.leaves_surplus() {
+                return None;
+            }
             if let Some(job) = self.poll_exception() {
                 return Some(job);
             }
@@ -170,6 +207,13 @@ impl Worker {
             ScopedOrder::Submitted => self.local.pop().map(Job::Task),
         };
         fair.or_else(|| self.local.pop_scoped())
+    }
+
+    /// Returns `true` if this worker must leave because there are too many.
+    #[cold]
+    fn leaves_surplus(&mut self) -> bool {
+        self.leaves = self.leaves || self.pool.sleep.try_leave_awake();
+        self.leaves
     }
 
     /// Polls the queues that come last. It is not inlined, because the registers that it needs would be saved at each

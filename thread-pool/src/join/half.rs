@@ -12,7 +12,7 @@
 
 use std::{cell::UnsafeCell, ptr::NonNull, sync::atomic::Ordering::*};
 
-use executor_core::{Error, scoped};
+use executor_core::{Error, growing::Growing, scoped};
 
 use super::latch::{End, Joiner, Latch, Owner};
 use crate::sync::AtomicU32;
@@ -121,7 +121,7 @@ impl HalfRef {
 
     /// Runs the half on a worker. `helped` is its number, if all that is in its queue of scoped tasks from now on until
     /// the end belongs to the half, so that the owner can help.
-    pub(crate) fn run(self, helped: Option<usize>, joiners: &[Joiner]) {
+    pub(crate) fn run(self, helped: Option<usize>, joiners: &Growing<Joiner>) {
         // SAFETY: the half lives by rule 1, and this is its `HalfRef`.
         unsafe {
             if let Some(worker) = helped {
@@ -134,11 +134,11 @@ impl HalfRef {
     }
 
     /// Gives the half back to its owner, which must run it.
-    pub(crate) fn give_back(self, joiners: &[Joiner]) {
+    pub(crate) fn give_back(self, joiners: &Growing<Joiner>) {
         self.finish(End::Returned, joiners);
     }
 
-    fn finish(self, end: End, joiners: &[Joiner]) {
+    fn finish(self, end: End, joiners: &Growing<Joiner>) {
         // SAFETY: the half lives by rule 1 until the latch is finished, which is the last access.
         let (owner, sleeps) = unsafe {
             let header = self.0.as_ptr();

@@ -21,7 +21,7 @@ impl Pool {
         if self.exit_gate.is_empty() {
             return true;
         }
-        if !self.sleep.all_sleep(self.threads.len()) {
+        if !self.sleep.all_sleep() {
             return false;
         }
         // A task that moves between queues is in none of them for a moment.

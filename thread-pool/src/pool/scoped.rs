@@ -27,8 +27,7 @@ impl Pool {
     /// Wakes a worker, and one that helps the calling worker, which has pushed a half.
     #[inline]
     pub(crate) fn after_half(&self, worker: usize) {
-        // The calling thread is a worker, which polls its own queues before it leaves.
-        let _ = self.sleep.after_push();
+        self.after_local_push();
         self.wake_helper(worker);
     }
 

@@ -63,7 +63,7 @@ impl Pool {
     fn empty_deques(&self, stale: &mut Vec<Task>) -> Vec<Task> {
         let mut waiting = Vec::new();
         let before = stale.len();
-        for stealer in &self.stealers {
+        for stealer in self.stealers.iter() {
             for _ in 0..stealer.len() {
                 match steal(|| stealer.steal()) {
                     Some(task) if task.has_left_queue() => stale.push(task),
@@ -89,9 +89,12 @@ impl Pool {
 
     /// Wakes a worker for tasks that were invisible for a moment, as after a submit. If the pool was closed meanwhile
     /// and its waiting tasks were cancelled, these tasks were missed, so they are cancelled here.
-    fn after_move(&self) {
-        if self.sleep.after_push() == AfterPush::Closed && !self.stage.runs_tasks() {
-            self.discard_all();
+    pub(super) fn after_move(&self) {
+        match self.sleep.after_push() {
+            AfterPush::Open => {}
+            AfterPush::MustStart => self.start_one_more(),
+            AfterPush::Closed if self.stage.runs_tasks() => {}
+            AfterPush::Closed => self.discard_all(),
         }
     }
 

@@ -1,19 +1,12 @@
 //! Races between threads, one step at a time.
 
-use crossbeam_deque::Worker as Deque;
 use executor_core::{ErrorKind, Future, TaskOptions};
 
 use super::*;
-use crate::sync::Parker;
 
 /// Returns a bounded pool without threads. The tests take the steps of the threads.
 fn pool(capacity: usize) -> Arc<Pool> {
-    let deque = Deque::new_fifo();
-    let (sleep, _) = Sleep::new(1);
-    let scoped = Deque::new_lifo().stealer();
-    let joiner = Joiner::new(Parker::new().unparker().clone());
-    let (stealers, scoped, joiners) = (Box::new([deque.stealer()]), Box::new([scoped]), Box::new([joiner]));
-    Pool::new("test".into(), stealers, scoped, joiners, sleep, Some(capacity), None)
+    Pool::new("test".into(), Width::fixed(1), None, Some(capacity), None)
 }
 
 /// Submits a task up to its push.

@@ -47,7 +47,7 @@ impl Shared {
         Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
             workers: (0..pool.len()).map(|index| worker_name(&name, index)).collect(),
             polls: (0..pool.len()).map(|_| CachePadded::default()).collect(),
-            phases: (0..pool.len()).map(|_| Phase::starting(false)).collect(),
+            phases: (0..pool.len()).map(|_| Phase::starting()).collect(),
             idle: IdleWatch::default(),
             name: name.into(),
             pool,

@@ -27,7 +27,7 @@ impl Target {
 
     pub(super) fn max_workers(&self) -> usize {
         match self {
-            Target::Pool(pool) => pool.threads.len(),
+            Target::Pool(pool) => executor_core::Backend::max_workers(&**pool),
             #[cfg(feature = "rayon")]
             Target::Rayon(handle) => executor_core::Backend::max_workers(handle),
         }

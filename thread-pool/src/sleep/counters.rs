@@ -1,4 +1,5 @@
-//! One word that counts the searching and the sleeping workers and says whether the pool is closed.
+//! One word that counts the searching and the sleeping workers, and says whether the pool is closed and whether it may
+//! start another worker.
 
 use std::{fmt, sync::atomic::Ordering::*};
 
@@ -9,6 +10,7 @@ const ONE_SEARCHING: u32 = 1;
 const ONE_SLEEPING: u32 = 1 << BITS;
 const MASK: u32 = (1 << BITS) - 1;
 const CLOSED: u32 = 1 << (2 * BITS);
+const MAY_GROW: u32 = 1 << (2 * BITS + 1);
 
 /// The largest number that each counter can hold.
 pub(crate) const MAX_WORKERS: usize = MASK as usize;
@@ -35,6 +37,11 @@ impl Counters {
         self.0.fetch_update(SeqCst, SeqCst, change).is_ok()
     }
 
+    /// Counts one more searcher.
+    pub(super) fn start_searching(&self) {
+        self.0.fetch_add(ONE_SEARCHING, SeqCst);
+    }
+
     /// Counts one searcher less. Returns the value before.
     pub(super) fn stop_searching(&self) -> Snapshot {
         let before = Snapshot(self.0.fetch_sub(ONE_SEARCHING, SeqCst));
@@ -56,6 +63,21 @@ impl Counters {
         debug_assert!(Snapshot(before).sleeping() >= sleepers);
     }
 
+    /// Counts one sleeper less, which leaves the pool.
+    pub(super) fn leave_sleep(&self) {
+        let before = self.0.fetch_sub(ONE_SLEEPING, SeqCst);
+        debug_assert!(Snapshot(before).sleeping() > 0);
+    }
+
+    /// Notes whether the pool may start another worker.
+    pub(super) fn set_may_grow(&self, may_grow: bool) {
+        if may_grow {
+            self.0.fetch_or(MAY_GROW, SeqCst);
+        } else {
+            self.0.fetch_and(!MAY_GROW, SeqCst);
+        }
+    }
+
     pub(super) fn close(&self) {
         self.0.fetch_or(CLOSED, SeqCst);
     }
@@ -74,9 +96,14 @@ impl Snapshot {
         self.0 & CLOSED != 0
     }
 
-    /// Returns `true` if workers sleep and none searches.
-    pub(super) fn needs_wake_up(self) -> bool {
-        self.searching() == 0 && self.sleeping() > 0
+    /// Returns `true` if a worker sleeps, or another one may be started.
+    pub(super) fn has_reserve(self) -> bool {
+        self.0 & !(MASK | CLOSED) != 0
+    }
+
+    /// Returns `true` if no worker searches, and one sleeps or may be started.
+    pub(super) fn needs_worker(self) -> bool {
+        self.searching() == 0 && self.has_reserve()
     }
 }
 
@@ -86,6 +113,7 @@ impl fmt::Debug for Snapshot {
             .field("searching", &self.searching())
             .field("sleeping", &self.sleeping())
             .field("closed", &self.is_closed())
+            .field("may_grow", &(self.0 & MAY_GROW != 0))
             .finish()
     }
 }

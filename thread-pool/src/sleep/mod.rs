@@ -4,26 +4,31 @@
 mod counters;
 #[cfg(all(test, loom))]
 mod model;
+mod workers;
 
 pub(crate) use counters::MAX_WORKERS;
 
-use std::{fmt, sync::atomic::Ordering::*};
+use std::{fmt, sync::atomic::Ordering::*, time::Duration};
 
 use crossbeam_utils::CachePadded;
+use executor_core::growing::Growing;
 
-use crate::sync::{AtomicBool, Mutex, Parker, Unparker, fence};
+use crate::sync::{AtomicBool, AtomicU32, Deadline, Mutex, Parker, Unparker, fence};
 use counters::Counters;
+use workers::{Workers, max_searching};
 
 /// The sleep state that the workers of a pool share.
 pub(crate) struct Sleep {
     counters: CachePadded<Counters>,
-    /// The workers that sleep. The last one to begin its sleep is woken first, because its caches are the warmest.
-    /// The counter of sleepers changes under this lock, so it equals the length of the list.
-    sleepers: Mutex<Vec<usize>>,
-    park_slots: Box<[ParkSlot]>,
+    /// The workers that sleep, and how many workers there are. The counter of sleepers changes under this lock, so it
+    /// equals the length of the list.
+    workers: Mutex<Workers>,
+    park_slots: Growing<ParkSlot>,
     /// Half of the workers, and never more than there are processors. More searchers would find no more tasks and would
     /// take processors from the workers that run tasks.
-    max_searching: u32,
+    max_searching: AtomicU32,
+    /// Whether there are more workers than there may be. It changes under the lock.
+    has_surplus: AtomicBool,
 }
 
 /// What other threads need to wake one worker.
@@ -44,6 +49,8 @@ pub(crate) struct Sleeper {
 #[must_use = "a task that was pushed into a closed pool may have no worker left to run it"]
 pub(crate) enum AfterPush {
     Open,
+    /// The caller must start a worker, which is counted already.
+    MustStart,
     Closed,
 }
 
@@ -53,23 +60,77 @@ pub(crate) enum AfterPush {
 pub(crate) enum AfterSearch {
     SomeIdle,
     NoneIdle,
+    /// No worker is idle, and the caller must start one, which is counted already.
+    MustStart,
+}
+
+/// What ended the sleep of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a worker that is not counted any more must leave"]
+pub(crate) enum AfterSleep {
+    /// There may be work. The worker is counted as searching.
+    Awake,
+    /// The pool need not keep the worker, which is not counted any more.
+    Leaves,
+}
+
+/// Whether a worker was found for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+enum Found {
+    Yes,
+    /// The caller must start one, which is counted already.
+    MustStart,
+}
+
+/// How many workers a pool has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Width {
+    pub(crate) most: usize,
+    /// How many are kept without tasks, and for how long the others are, if not all are kept.
+    pub(crate) kept: Option<(usize, Duration)>,
+}
+
+impl Width {
+    /// Returns the width of a pool that keeps all its workers.
+    #[cfg(test)]
+    pub(crate) fn fixed(workers: usize) -> Width {
+        Width { most: workers, kept: None }
+    }
+
+    /// Returns how many workers there are without tasks.
+    pub(crate) fn least(&self) -> usize {
+        self.kept.map_or(self.most, |(least, _)| least.min(self.most))
+    }
 }
 
 impl Sleep {
-    /// Returns the state for this number of workers, all awake, and the half of each worker.
-    pub(crate) fn new(workers: usize) -> (Sleep, Vec<Sleeper>) {
-        let sleepers: Vec<Sleeper> = (0..workers).map(|index| Sleeper { index, parker: Parker::new() }).collect();
-        let park_slot = |sleeper: &Sleeper| ParkSlot {
-            sleeping: CachePadded::new(AtomicBool::new(false)),
-            unparker: sleeper.parker.unparker().clone(),
-        };
+    /// Returns the state of a pool of this width, whose least number of workers are awake, and the half of each worker
+    /// that there may be.
+    pub(crate) fn new(width: Width) -> (Sleep, Vec<Sleeper>) {
+        let sleepers: Vec<Sleeper> = (0..width.most).map(Sleeper::new).collect();
         let sleep = Sleep {
             counters: CachePadded::default(),
-            sleepers: Mutex::new(Vec::with_capacity(workers)),
-            park_slots: sleepers.iter().map(park_slot).collect(),
-            max_searching: workers.div_ceil(2).min(num_cpus::get()) as u32,
+            park_slots: Growing::new(sleepers.iter().map(ParkSlot::of)),
+            max_searching: AtomicU32::new(max_searching(width.most)),
+            has_surplus: AtomicBool::new(false),
+            workers: Mutex::new(Workers::new(width)),
         };
+        sleep.note_width(&sleep.workers.lock());
         (sleep, sleepers)
+    }
+
+    /// Adds places for at least this number of workers, and returns the half of each new one. The caller holds the lock
+    /// under which workers are started.
+    pub(crate) fn grow(&self, length: usize) -> Vec<Sleeper> {
+        let mut sleepers = Vec::new();
+        self.park_slots.grow(length, |index| {
+            let sleeper = Sleeper::new(index);
+            let slot = ParkSlot::of(&sleeper);
+            sleepers.push(sleeper);
+            slot
+        });
+        sleepers
     }
 
     /// Wakes a worker if none is searching. Every push of a task must be followed by this.
@@ -79,41 +140,49 @@ impl Sleep {
         // that the worker sleeps or has stopped searching, or that worker's check of the queues sees the task.
         fence(SeqCst);
         let seen = self.counters.read();
-        if seen.needs_wake_up() {
-            self.wake_one();
+        if seen.needs_worker() && self.wake_one() == Found::MustStart {
+            return AfterPush::MustStart;
         }
         if seen.is_closed() { AfterPush::Closed } else { AfterPush::Open }
     }
 
+    /// Wakes a worker, or counts one that the caller must start.
     #[cold]
-    fn wake_one(&self) {
-        let mut sleepers = self.sleepers.lock();
+    fn wake_one(&self) -> Found {
+        let mut workers = self.workers.lock();
         // Several submitters may have seen the same sleeper. One of them wakes it.
-        if !self.counters.read().needs_wake_up() {
-            return;
+        if !self.counters.read().needs_worker() {
+            return Found::Yes;
         }
-        let Some(index) = sleepers.pop() else { return };
+        let Some(index) = workers.sleepers.pop() else { return self.count_one_more(&mut workers) };
         self.counters.end_sleep(1);
         self.park_slots[index].mark_awake();
-        drop(sleepers);
+        drop(workers);
         self.park_slots[index].unparker.unpark();
+        Found::Yes
     }
 
     /// Counts the calling worker as searching, unless enough workers search already. Returns `true` if it is counted.
     #[must_use = "a worker that is not counted must not search"]
     pub(crate) fn try_start_searching(&self) -> bool {
-        self.counters.try_start_searching(self.max_searching)
+        // ORDERING: a bound that is out of date does no harm.
+        self.counters.try_start_searching(self.max_searching.load(Relaxed))
+    }
+
+    /// Counts the calling worker, which was started for a task, as searching.
+    pub(crate) fn start_searching(&self) {
+        self.counters.start_searching();
     }
 
     /// Stops counting the calling worker as searching, because it has found a task or leaves. The last worker to stop
     /// wakes another one if there is more work.
     pub(crate) fn stop_searching(&self, has_work: impl FnOnce() -> bool) -> AfterSearch {
         let before = self.counters.stop_searching();
-        if before.searching() == 1 && before.sleeping() > 0 {
+        if before.searching() == 1 && before.has_reserve() {
             // ORDERING: pairs with the fence in `after_push`, whose caller may have relied on this searcher.
             fence(SeqCst);
-            if has_work() {
-                self.wake_one();
+            if has_work() && self.wake_one() == Found::MustStart {
+                return AfterSearch::MustStart;
             }
         }
         if before.searching() == 1 && before.sleeping() == 0 { AfterSearch::NoneIdle } else { AfterSearch::SomeIdle }
@@ -126,50 +195,71 @@ impl Sleep {
         seen.searching() > 0 || seen.sleeping() > 0
     }
 
-    /// Returns `true` if this number of workers sleep.
-    pub(crate) fn all_sleep(&self, workers: usize) -> bool {
-        self.counters.read().sleeping() as usize == workers
+    /// Returns `true` if all workers sleep.
+    pub(crate) fn all_sleep(&self) -> bool {
+        self.workers.lock().all_sleep()
     }
 
-    /// Sleeps until there is work or the pool is closed. `searched` says whether the calling worker was counted as
-    /// searching before the call; after it, the worker always is.
-    pub(crate) fn fall_asleep(&self, sleeper: &Sleeper, searched: bool, has_work: impl FnOnce() -> bool) {
+    /// Sleeps until there is work, the pool is closed, or the worker is not needed any more. `searched` says whether
+    /// the calling worker was counted as searching before the call.
+    pub(crate) fn fall_asleep(&self, sleeper: &Sleeper, searched: bool, has_work: impl FnOnce() -> bool) -> AfterSleep {
         let slot = &self.park_slots[sleeper.index];
-        let mut sleepers = self.sleepers.lock();
-        sleepers.push(sleeper.index);
+        let mut workers = self.workers.lock();
+        workers.sleepers.push(sleeper.index);
         // ORDERING: only this thread reads it without the lock.
         slot.sleeping.store(true, Relaxed);
         let seen = self.counters.begin_sleep(searched);
-        drop(sleepers);
+        let mut deadline = workers.time_to_sleep().map(Deadline::after);
+        if workers.forget_refusal() {
+            self.note_width(&workers);
+        }
+        drop(workers);
         // ORDERING: pairs with the fence in `after_push`.
         fence(SeqCst);
         if seen.is_closed() || has_work() {
-            let mut sleepers = self.sleepers.lock();
+            let mut workers = self.workers.lock();
             // If another thread woke this worker meanwhile, it removed it from the list. The parker then holds a token,
             // which makes the next `park` return immediately; the loop below checks `sleeping` again after that.
-            if let Some(position) = sleepers.iter().position(|index| *index == sleeper.index) {
-                sleepers.remove(position);
+            if let Some(position) = workers.sleepers.iter().position(|index| *index == sleeper.index) {
+                workers.sleepers.remove(position);
                 self.counters.end_sleep(1);
                 slot.mark_awake();
             }
-            return;
+            return AfterSleep::Awake;
         }
         // ORDERING: Acquire pairs with the Release in `mark_awake`: this worker sees what its waker did before.
         while slot.sleeping.load(Acquire) {
-            sleeper.parker.park();
+            let has_timed_out = match deadline {
+                None => {
+                    sleeper.parker.park();
+                    false
+                }
+                Some(deadline) => deadline.park(&sleeper.parker),
+            };
+            if has_timed_out {
+                // If it must stay now, it is one of those that are kept.
+                deadline = None;
+            }
+            // ORDERING: as above. A worker that no thread has woken may be one too many.
+            if slot.sleeping.load(Acquire) && self.try_leave(sleeper.index, has_timed_out) {
+                return AfterSleep::Leaves;
+            }
         }
+        AfterSleep::Awake
     }
 
     /// Marks the pool as closed and wakes all workers.
     pub(crate) fn close(&self) {
         self.counters.close();
-        let mut sleepers = self.sleepers.lock();
-        let woken = std::mem::take(&mut *sleepers);
+        let mut workers = self.workers.lock();
+        workers.close();
+        self.note_width(&workers);
+        let woken = std::mem::take(&mut workers.sleepers);
         self.counters.end_sleep(woken.len() as u32);
         for index in &woken {
             self.park_slots[*index].mark_awake();
         }
-        drop(sleepers);
+        drop(workers);
         for index in woken {
             self.park_slots[index].unparker.unpark();
         }
@@ -182,7 +272,17 @@ impl Sleep {
     }
 }
 
+impl Sleeper {
+    fn new(index: usize) -> Sleeper {
+        Sleeper { index, parker: Parker::new() }
+    }
+}
+
 impl ParkSlot {
+    fn of(sleeper: &Sleeper) -> ParkSlot {
+        ParkSlot { sleeping: CachePadded::new(AtomicBool::new(false)), unparker: sleeper.parker.unparker().clone() }
+    }
+
     /// Notes that the worker left the list of sleepers. The caller holds the lock of the list.
     fn mark_awake(&self) {
         // ORDERING: Release pairs with the Acquire in `fall_asleep`.

@@ -4,9 +4,11 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release -p concurrent-futures-threads --lib sleep::model
 //! ```
 
+use std::sync::Arc;
+
 use loom::{
     sync::{
-        Arc, Condvar, Mutex,
+        Condvar, Mutex,
         atomic::{AtomicUsize, Ordering::*},
     },
     thread,
@@ -24,11 +26,28 @@ struct Pool {
     reason: AtomicUsize,
     taken: Mutex<usize>,
     took: Condvar,
+    /// What workers need that may still be started, and the threads of those that were.
+    free: Mutex<Vec<Sleeper>>,
+    started: Mutex<Vec<thread::JoinHandle<()>>>,
+}
+
+/// What a worker does next.
+enum Next {
+    Run,
+    /// The pool is closed.
+    End,
+    /// The pool no longer counts the worker.
+    Leave,
 }
 
 impl Pool {
     fn new(workers: usize, together: usize) -> (Arc<Pool>, Vec<thread::JoinHandle<()>>) {
-        let (sleep, sleepers) = Sleep::new(workers);
+        Pool::with(Width::fixed(workers), together)
+    }
+
+    fn with(width: Width, together: usize) -> (Arc<Pool>, Vec<thread::JoinHandle<()>>) {
+        let (sleep, mut sleepers) = Sleep::new(width);
+        let free = sleepers.split_off(width.least());
         let pool = Arc::new(Pool {
             sleep,
             queue: AtomicUsize::new(0),
@@ -36,25 +55,44 @@ impl Pool {
             reason: AtomicUsize::new(0),
             taken: Mutex::new(0),
             took: Condvar::new(),
+            free: Mutex::new(free),
+            started: Mutex::new(Vec::new()),
         });
-        let threads = sleepers
-            .into_iter()
-            .map(|sleeper| {
-                let pool = pool.clone();
-                thread::spawn(move || {
-                    while pool.next(&sleeper) {
-                        pool.run();
-                    }
-                    assert_eq!(pool.reason.load(Relaxed), 1, "a worker that sees the close sees the reason");
-                })
-            })
-            .collect();
+        let threads = sleepers.into_iter().map(|sleeper| pool.start(sleeper, false)).collect();
         (pool, threads)
     }
 
-    fn submit(&self) {
+    fn start(self: &Arc<Pool>, sleeper: Sleeper, is_late: bool) -> thread::JoinHandle<()> {
+        let pool = self.clone();
+        thread::spawn(move || {
+            if is_late {
+                pool.search_first();
+            }
+            loop {
+                match pool.next(&sleeper) {
+                    Next::Run => pool.run(),
+                    Next::End => break,
+                    Next::Leave => return pool.free.lock().unwrap().push(sleeper),
+                }
+            }
+            assert_eq!(pool.reason.load(Relaxed), 1, "a worker that sees the close sees the reason");
+        })
+    }
+
+    /// Starts a worker that is counted already. One that leaves may still have what it needs.
+    fn start_one_more(self: &Arc<Pool>) {
+        let mut free = self.free.lock().unwrap();
+        let sleeper = free.pop().unwrap_or_else(|| self.sleep.grow(3).pop().expect("the first one of them"));
+        drop(free);
+        let thread = self.start(sleeper, true);
+        self.started.lock().unwrap().push(thread);
+    }
+
+    fn submit(self: &Arc<Pool>) {
         self.queue.fetch_add(1, Relaxed);
-        let _ = self.sleep.after_push();
+        if self.sleep.after_push() == AfterPush::MustStart {
+            self.start_one_more();
+        }
     }
 
     fn take(&self) -> bool {
@@ -65,22 +103,37 @@ impl Pool {
         self.queue.load(Relaxed) > 0
     }
 
-    /// Takes a task as the loop of a worker does, but searches only once. Returns `false` if the pool is closed.
-    fn next(&self, sleeper: &Sleeper) -> bool {
+    fn search_first(self: &Arc<Pool>) {
+        self.sleep.start_searching();
+        let found = self.take();
+        if self.sleep.stop_searching(|| self.has_work()) == AfterSearch::MustStart {
+            self.start_one_more();
+        }
+        if found {
+            self.run();
+        }
+    }
+
+    /// Takes a task as the loop of a worker does, but searches only once.
+    fn next(self: &Arc<Pool>, sleeper: &Sleeper) -> Next {
         if self.take() {
-            return true;
+            return Next::Run;
         }
         let mut searching = self.sleep.try_start_searching();
         loop {
             if searching && self.take() {
-                let _ = self.sleep.stop_searching(|| self.has_work());
-                return true;
+                if self.sleep.stop_searching(|| self.has_work()) == AfterSearch::MustStart {
+                    self.start_one_more();
+                }
+                return Next::Run;
             }
             if self.sleep.is_closed() && !self.has_work() {
-                return false;
+                return Next::End;
             }
-            self.sleep.fall_asleep(sleeper, searching, || self.has_work());
-            searching = true;
+            match self.sleep.fall_asleep(sleeper, searching, || self.has_work()) {
+                AfterSleep::Awake => searching = true,
+                AfterSleep::Leaves => return Next::Leave,
+            }
         }
     }
 
@@ -151,6 +204,20 @@ fn two_tasks_that_wait_for_each_other_get_two_workers() {
         pool.wait_for(2);
         pool.close();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn two_tasks_that_wait_for_each_other_get_a_second_worker_even_if_one_has_left() {
+    explore(2, || {
+        let (pool, threads) = Pool::with(Width { most: 2, kept: Some((1, Duration::ZERO)) }, 2);
+        pool.submit();
+        pool.submit();
+        pool.wait_for(2);
+        pool.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let started = std::mem::take(&mut *pool.started.lock().unwrap());
+        started.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 

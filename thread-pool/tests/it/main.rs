@@ -26,3 +26,4 @@ mod timed;
 mod unread;
 mod wait_idle;
 mod waiting;
+mod width;

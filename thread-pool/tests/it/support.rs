@@ -1,3 +1,3 @@
 //! What several of the tests need.
 
-pub use test_support::{Blocker, DEADLINE as HANGS, watched};
+pub use test_support::{Blocker, DEADLINE as HANGS, wait_until, watched};
