@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use executor_core::{Error, Executor, TaskError, TaskOptions};
-use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
+use process_pool::{Process, ProcessBuilder, ProcessPoolBuilder, ProcessPoolExecutor, Stdio};
 
 use super::support::{DEADLINE, SharedDir, get, never_ends, touch, wait_for_file};
 
@@ -84,7 +84,59 @@ const CASES: &[Case] = &[
         let pool = builder().initializer(exits, ()).build().unwrap();
         error_of(&pool, "page 17", |()| 0)
     }),
+    ("A `Process` panics", || error_of_process(read_page)),
+    ("A `Process` exits", || error_of_process(read_and_exit)),
+    ("A `Process` is killed from outside", || error_of_process(read_and_die)),
+    ("`terminate` is called on a `Process`", || {
+        let process = process().spawn(wait_for_pages, ()).unwrap();
+        process.terminate();
+        process.result(DEADLINE).unwrap_err()
+    }),
+    ("`kill` is called on a `Process`", || {
+        let process = process().spawn(wait_for_pages, ()).unwrap();
+        process.kill();
+        process.result(DEADLINE).unwrap_err()
+    }),
+    ("The result of a `Process` does not come in time", || {
+        let process = process().daemon(true).spawn(wait_for_pages, ()).unwrap();
+        process.result(Duration::ZERO).unwrap_err()
+    }),
+    ("A `Process` gets an environment that no process can have", || {
+        process().env("a=b", "c").spawn(|()| 0, ()).unwrap_err()
+    }),
+    ("The system refuses to spawn a `Process`", || {
+        process().env("EXCESS", "x".repeat(8 << 20)).spawn(|()| 0, ()).unwrap_err()
+    }),
 ];
+
+fn read_page(_: ()) -> u64 {
+    panic!("page 17 has no text")
+}
+
+fn read_and_exit(_: ()) -> u64 {
+    std::process::exit(7)
+}
+
+fn read_and_die(_: ()) -> u64 {
+    raise(libc::SIGKILL)
+}
+
+fn wait_for_pages(_: ()) {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn process() -> ProcessBuilder {
+    Process::builder().name("reader").env("RUST_BACKTRACE", "0").stderr(Stdio::Null)
+}
+
+fn error_of_process<F>(function: F) -> Error
+where
+    F: executor_core::Function<(), u64>,
+{
+    process().spawn(function, ()).unwrap().result(DEADLINE).unwrap_err()
+}
 
 fn builder() -> ProcessPoolBuilder {
     // A backtrace would depend on where this was compiled.
