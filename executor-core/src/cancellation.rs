@@ -84,7 +84,7 @@ impl CancellationToken {
         }
     }
 
-    /// Cancels the attached tasks that have not started, and asks those that run to stop. The callbacks of the cancelled
+    /// Cancels the attached tasks that have not started, and asks those that run to stop. The callbacks of cancelled
     /// tasks run in this thread. Tasks that are attached later are stopped immediately. A second call does nothing.
     ///
     /// To stop a running task by force, call [`Future::terminate`](crate::Future::terminate).

@@ -20,7 +20,8 @@ use crate::{Error, ErrorKind};
 /// use executor_core::{Error, Executor, FlattenResult, InlineExecutor, TaskError};
 ///
 /// fn number_in(path: String) -> Result<u64, TaskError> {
-///     let text = std::fs::read_to_string(&path).map_err(|cause| TaskError::of(cause).context(format!("read {path}")))?;
+///     let text = std::fs::read_to_string(&path);
+///     let text = text.map_err(|cause| TaskError::of(cause).context(format!("read {path}")))?;
 ///     Ok(text.trim().parse()?)
 /// }
 /// let future = InlineExecutor::new().submit(number_in, "no such file".to_string())?;

@@ -9,8 +9,8 @@ use crate::{AsFuture, Error, ErrorKind, Future, countdown::Combine};
 /// Of no futures, it fails with [`InvalidArgument`](ErrorKind::InvalidArgument).
 ///
 /// Wait for it with [`result`](Future::result), or `.await` it. Cancelling it stops all tasks; dropping it stops
-/// nothing. The thread that completes a task decodes its result. The futures may be of different executors. Counterparts
-/// are `Promise.any` of JavaScript and `invokeAny` of Java.
+/// nothing. The thread that completes a task decodes its result. The futures may be of different executors. Its
+/// counterparts are `Promise.any` of JavaScript and `invokeAny` of Java.
 ///
 /// ```
 /// use executor_core::{Error, Executor, InlineExecutor, promise, race};

@@ -54,7 +54,8 @@ fn a_cancelled_member_is_a_failure() {
 
 #[test]
 fn cancelling_a_join_or_a_race_stops_its_tasks_and_dropping_it_does_not() {
-    let ends: [fn(Vec<Future<u64>>) -> bool; 4] = [
+    type End = fn(Vec<Future<u64>>) -> bool;
+    let ends: [End; 4] = [
         |futures| try_join_all(futures).cancel(),
         |futures| race(futures).cancel(),
         |futures| {
