@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    AsFuture, Awaited, Error, Future, TaskId, result_callback,
+    Awaited, Error, Future, TaskId, result_callback,
     task::{typed::Read, view},
     waiting,
 };
@@ -44,6 +44,10 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     pub(crate) fn new(future: Future<T>) -> SharedFuture<T> {
         future.task().state.share_value();
         SharedFuture { future, reads: PhantomData }
+    }
+
+    pub(crate) fn future(&self) -> &Future<T> {
+        &self.future
     }
 
     /// Returns the id of the task.
@@ -224,20 +228,6 @@ impl<T: Send + 'static> Unpin for AwaitedShared<T> {}
 impl<T: Send + 'static> fmt::Debug for AwaitedShared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.awaited.fmt(f)
-    }
-}
-
-/// `wait` and `as_completed` accept shared futures. To read the value, use the shared future or
-/// [`AsFuture::outcome`]: the [`Future`] that `as_future` returns cannot move a shared value out.
-impl<T: Send + Clone + 'static> AsFuture for SharedFuture<T> {
-    type Output = T;
-
-    fn as_future(&self) -> &Future<T> {
-        &self.future
-    }
-
-    fn outcome(&self, timeout: Option<Duration>) -> Result<T, Error> {
-        self.result(timeout)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use crate::{Error, Future};
+use crate::{Error, Future, SharedFuture};
 
 /// Something that has a [`Future`], so that [`wait`](crate::wait) and [`as_completed`](crate::as_completed) accept it
 /// and return it: a future, a [`SharedFuture`](crate::SharedFuture), a reference to one, or a type of yours that keeps
@@ -61,6 +61,20 @@ impl<T> AsFuture for Future<T> {
 
     fn as_future(&self) -> &Future<T> {
         self
+    }
+}
+
+/// To read the value, use the shared future or [`AsFuture::outcome`]: the [`Future`] that `as_future` returns cannot
+/// move a shared value out.
+impl<T: Send + Clone + 'static> AsFuture for SharedFuture<T> {
+    type Output = T;
+
+    fn as_future(&self) -> &Future<T> {
+        self.future()
+    }
+
+    fn outcome(&self, timeout: Option<Duration>) -> Result<T, Error> {
+        self.result(timeout)
     }
 }
 
