@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::{
-    Backend, Error, Function, Future, Map, MapOptions, Payload, Shutdown, Submitting, TaskOptions, map,
+    Backend, Error, Function, Future, Map, MapOptions, MapPairs, Payload, Shutdown, Submitting, TaskOptions, map,
     task::{Task, kinds::Submitted},
 };
 
@@ -259,6 +259,73 @@ pub trait Executor: Backend {
         R: Payload,
     {
         map::start(&self, options, function, inputs.into_iter())
+    }
+
+    /// Calls `function` on every input as [`map`](Executor::map) does, and yields each input beside its result. A clone
+    /// of the input is kept for that.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`map`](Executor::map).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the input iterator panics, or cloning an input.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor};
+    /// let urls = ["a.example", "bc.example"].map(String::from);
+    /// for (url, length) in InlineExecutor::new().map_pairs(|url: String| url.len(), urls)? {
+    ///     match length {
+    ///         Ok(length) => assert_eq!(length, url.len()),
+    ///         Err(error) => eprintln!("{url}: {error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    fn map_pairs<F, I, R>(&self, function: F, inputs: I) -> Result<MapPairs<I::Item, R>, Error>
+    where
+        I: IntoIterator,
+        I::Item: Payload + Clone,
+        I::IntoIter: Send + 'static,
+        F: Function<I::Item, R>,
+        R: Payload,
+    {
+        self.map_pairs_with(MapOptions::new(), function, inputs)
+    }
+
+    /// Calls `function` on every input as [`map_pairs`](Executor::map_pairs) does, with the options of
+    /// [`map_with`](Executor::map_with).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`map_with`](Executor::map_with).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the input iterator panics while this method reads it, or cloning an input.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor, MapOptions};
+    /// let options = MapOptions::new().unordered().buffersize(10);
+    /// let mut squares = InlineExecutor::new().map_pairs_with(options, |n: u64| n * n, 0u64..)?;
+    /// assert!(squares.by_ref().take(100).all(|(n, square)| square.is_ok_and(|square| square == n * n)));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    fn map_pairs_with<F, I, R>(
+        &self,
+        options: MapOptions,
+        function: F,
+        inputs: I,
+    ) -> Result<MapPairs<I::Item, R>, Error>
+    where
+        I: IntoIterator,
+        I::Item: Payload + Clone,
+        I::IntoIter: Send + 'static,
+        F: Function<I::Item, R>,
+        R: Payload,
+    {
+        map::pairs::start(inputs.into_iter(), |inputs| map::start(&self, options, function, inputs))
     }
 
     /// Closes the executor and waits until its workers have ended.

@@ -93,7 +93,7 @@ pub use error::{Error, ErrorKind, FlattenResult, Panic, TaskError, WorkerDeath};
 pub use executor::Executor;
 pub use future::Future;
 pub use inline::InlineExecutor;
-pub use map::Map;
+pub use map::{Map, MapPairs};
 pub use options::{MapOptions, TaskOptions};
 pub use payload::{Function, Payload};
 pub use promise::{Promise, promise};

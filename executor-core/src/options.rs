@@ -1,6 +1,6 @@
 //! The options of a task and of a `map`.
 
-use std::time::Duration;
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{Error, ErrorKind};
 
@@ -89,6 +89,36 @@ pub struct MapOptions {
     pub(crate) buffersize: Option<usize>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) unordered: bool,
+    pub(crate) name: Option<NameItems>,
+}
+
+/// A function that names the items of a map, whose type is not known here.
+#[derive(Clone)]
+pub(crate) struct NameItems(Arc<dyn Any + Send + Sync>);
+
+/// The function in a [`NameItems`] for items of type `A`.
+pub(crate) type Namer<A> = Arc<dyn Fn(&A) -> String + Send + Sync>;
+
+impl NameItems {
+    /// Returns the function, if it is for items of this type.
+    pub(crate) fn of<A: 'static>(&self) -> Result<Namer<A>, Error> {
+        self.0.downcast_ref::<Namer<A>>().cloned().ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!(
+                    "the function given to MapOptions::name_by takes another type than the items, which are `{}`: give \
+                     it an argument of type `&{0}`",
+                    std::any::type_name::<A>()
+                ),
+            )
+        })
+    }
+}
+
+impl fmt::Debug for NameItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NameItems")
+    }
 }
 
 impl MapOptions {
@@ -124,6 +154,30 @@ impl MapOptions {
     /// Yields the results in the order in which they become available.
     pub fn unordered(mut self) -> MapOptions {
         self.unordered = true;
+        self
+    }
+
+    /// Names the items in their errors, beside their numbers: [`Error::item_name`] returns the name. The function is
+    /// called on each item when it is submitted, by the thread that submits it. Its argument must have the type of the
+    /// items; otherwise `map_with` returns [`InvalidArgument`](ErrorKind::InvalidArgument).
+    ///
+    /// ```
+    /// use executor_core::{Executor, InlineExecutor, MapOptions};
+    ///
+    /// let options = MapOptions::new().name_by(|word: &String| word.to_uppercase());
+    /// let words = ["1", "b"].map(String::from);
+    /// let numbers = InlineExecutor::new().map_with(options, |word: String| word.parse::<u64>().unwrap(), words)?;
+    /// let error = numbers.last().unwrap().unwrap_err();
+    /// assert_eq!((error.item(), error.item_name()), (Some(1), Some("B")));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the function panics, `map_with` or the iterator panics where it submits the item.
+    pub fn name_by<A: 'static>(mut self, name: impl Fn(&A) -> String + Send + Sync + 'static) -> MapOptions {
+        let namer: Namer<A> = Arc::new(name);
+        self.name = Some(NameItems(Arc::new(namer)));
         self
     }
 

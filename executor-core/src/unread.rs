@@ -14,6 +14,19 @@ pub(crate) fn report(error: &Error) {
     }
 }
 
+/// Prints the first of the panics in the errors of a chunk of a map, and how many others there are. As in [`report`],
+/// other errors are not printed.
+#[cold]
+pub(crate) fn report_chunk(errors: impl Iterator<Item = Error>) {
+    let mut panics = errors.filter(|error| error.panic().is_some_and(|panic| !panic.is_silent()));
+    let Some(first) = panics.next() else { return };
+    let more = match panics.count() {
+        0 => String::new(),
+        more => format!(", nor of {more} more that panicked"),
+    };
+    catch::contain(|| eprintln!("{first}\nnote: no one has read the result of this item of a map{more}"));
+}
+
 /// Prints the panic in an error.
 ///
 /// `eprintln` is what the standard library captures in tests. The hook of the program is not called, because it would

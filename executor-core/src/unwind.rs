@@ -7,9 +7,10 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::{
-    Map, Payload,
+    CancellationToken, Map, MapPairs, Payload,
     codec::handles::Handle,
     group::Group,
+    options::NameItems,
     task::{Remote, cell::TaskRef},
 };
 
@@ -19,9 +20,18 @@ impl RefUnwindSafe for TaskRef {}
 impl UnwindSafe for Group {}
 impl RefUnwindSafe for Group {}
 
+impl UnwindSafe for CancellationToken {}
+impl RefUnwindSafe for CancellationToken {}
+
+// It is only called, and a panic unwinds to the caller of the map.
+impl UnwindSafe for NameItems {}
+impl RefUnwindSafe for NameItems {}
+
 // An input that panics loses no result, and the next call goes on after it.
 impl<R: Payload> UnwindSafe for Map<R> {}
 impl<R: Payload> RefUnwindSafe for Map<R> {}
+impl<A, R: Payload> UnwindSafe for MapPairs<A, R> {}
+impl<A, R: Payload> RefUnwindSafe for MapPairs<A, R> {}
 
 // A panic changes neither its name nor its descriptor, and its watchers are code of back-ends.
 impl UnwindSafe for Handle {}

@@ -50,6 +50,14 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     detail: Detail,
+    item: Option<Item>,
+}
+
+/// The item of a map that has failed.
+#[derive(Clone, Serialize, Deserialize)]
+struct Item {
+    number: usize,
+    name: Option<Box<str>>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -73,7 +81,7 @@ impl Error {
     }
 
     fn with_detail(kind: ErrorKind, message: String, detail: Detail) -> Error {
-        Error(Arc::new(Inner { kind, message, detail }))
+        Error(Arc::new(Inner { kind, message, detail, item: None }))
     }
 
     /// Returns the kind of the error.
@@ -112,6 +120,37 @@ impl Error {
             Detail::Death(death) => Some(death),
             _ => None,
         }
+    }
+
+    /// Returns which item of a [`map`](crate::Executor::map) has failed: 0 for the first input. It is `None` for an
+    /// error that does not belong to one item, such as a time-out of the map.
+    ///
+    /// ```
+    /// # use executor_core::{Executor, InlineExecutor};
+    /// let mut map = InlineExecutor::new().map(|n: u64| 12 / n, [3, 0])?;
+    /// let error = map.nth(1).unwrap().unwrap_err();
+    /// assert_eq!(error.item(), Some(1));
+    /// assert!(error.to_string().starts_with("item 1: "));
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn item(&self) -> Option<usize> {
+        self.0.item.as_ref().map(|item| item.number)
+    }
+
+    /// Returns the name of the item, if the map [names its items](crate::MapOptions::name_by).
+    pub fn item_name(&self) -> Option<&str> {
+        self.0.item.as_ref()?.name.as_deref()
+    }
+
+    /// Returns the error as that of an item of a map.
+    pub(crate) fn of_item(mut self, number: usize, name: Option<&str>) -> Error {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.message = match name {
+            Some(name) => format!("item {number} (`{}`): {}", escape::message(name), inner.message),
+            None => format!("item {number}: {}", inner.message),
+        };
+        inner.item = Some(Item { number, name: name.map(Into::into) });
+        self
     }
 
     /// Creates the error of a task that panicked. This is for authors of back-ends; `task` is the name of the task.

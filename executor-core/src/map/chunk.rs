@@ -16,6 +16,7 @@ use crate::{
         self,
         work::{Encoded, Work},
     },
+    unread,
 };
 
 /// The task that calls the function once for each item. The outcome of one item does not affect the others.
@@ -94,6 +95,14 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
             batch::write_argument(into, |_| Err(error));
         }
         Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
+    }
+
+    const HAS_INNER_ERRORS: bool = true;
+
+    fn report_unread(reply: &[u8]) {
+        let Ok(outcomes) = outcome::open(reply) else { return };
+        let errors = batch::records(outcomes).filter(|outcome| outcome::is_error(outcome));
+        unread::report_chunk(errors.filter_map(|error| outcome::open(error).err()));
     }
 
     fn unpack(reply: Bytes) -> Result<Results<R>, Error> {

@@ -45,7 +45,7 @@ pub(super) fn gather<R: Payload>(
     map: impl Iterator<Item = Result<R, Error>> + Send + 'static,
     batches: &[Batch<R>],
 ) -> Future<Vec<R>> {
-    let host = batches.iter().map(Batch::host).find(|host| *host != HostId::NONE);
+    let host = batches.iter().filter_map(Batch::task).map(|task| task.host()).find(|host| *host != HostId::NONE);
     let (countdown, future) = Countdown::new(batches.len(), host.unwrap_or(HostId::NONE), Gather(map));
     for batch in batches {
         match batch {

@@ -3,6 +3,7 @@
 mod chunk;
 mod chunking;
 mod gather;
+pub(crate) mod pairs;
 mod results;
 mod source;
 
@@ -16,13 +17,16 @@ use std::{
 use crate::{
     Backend, Error, ErrorKind, Function, Future, MapOptions, Payload, deadline, fork,
     group::Group,
+    options::NameItems,
     task::queued::stop,
     wait::watch,
     waiting::{WaitEnd, help_or_wait_for_any},
 };
+pub use pairs::MapPairs;
+
 use chunking::{Chunking, CostEstimate};
-use results::{Results, ResultsIter};
-use source::{Batch, Input, Source};
+use results::{Items, Names, Results, ResultsIter};
+use source::{Batch, Input, Source, Unsubmitted};
 
 /// An iterator over the results of [`Executor::map`](crate::Executor::map), in the order of the inputs.
 ///
@@ -55,11 +59,17 @@ pub struct Map<R: Payload> {
     /// How many more items may be submitted now.
     allowance: usize,
     /// The submitted batches whose results were not read, oldest first. `None` is a batch that was read out of order.
-    pending: VecDeque<Option<Batch<R>>>,
+    pending: VecDeque<Option<(Batch<R>, Items)>>,
+    /// How many items were submitted.
+    submitted: usize,
+    /// Why the rest of the input could not be submitted.
+    failure: Option<Error>,
     /// The number of the first batch in `pending`.
     base: usize,
     /// The results of the batch that is being read.
     ready: ResultsIter<R>,
+    /// The number of the first item in the batch that is being read.
+    ready_first: usize,
     /// Returns the numbers of the batches in the order of completion. It is `None` if the map is ordered.
     unordered: Option<Arc<Group>>,
     /// Batches with lower numbers were already considered for running inline.
@@ -92,14 +102,18 @@ where
             )
         })?),
     };
+    let namer = options.name.as_ref().map(NameItems::of).transpose()?;
     let mut map = Map {
-        source: Some(Box::new(Input::new(function, items, estimate))),
+        source: Some(Box::new(Input::new(function, items, estimate, namer))),
         backend: None,
         chunking,
         allowance,
         pending: VecDeque::new(),
+        submitted: 0,
+        failure: None,
         base: 0,
         ready: ResultsIter::empty(),
+        ready_first: 0,
         unordered: options.unordered.then(Arc::default),
         helped: 0,
         deadline: deadline::after(options.timeout),
@@ -127,25 +141,24 @@ impl<R: Payload> Map<R> {
 
     /// Submits one batch. Returns `false` at the end of the input.
     fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<bool, Error> {
-        let Some(source) = &mut self.source else { return Ok(false) };
-        let batch = match source.submit(backend, most) {
-            Ok(Some(batch)) => batch,
-            Ok(None) => {
-                self.source = None;
-                return Ok(false);
-            }
-            Err(error) => {
-                self.source = None;
-                return Err(error);
-            }
+        let Some(next) = self.source.as_mut().and_then(|source| source.next(most)) else {
+            self.source = None;
+            return Ok(false);
         };
-        self.allowance -= batch.items();
-        self.chunking.submitted(batch.items());
-        self.push(batch);
+        self.submit_made(next, backend)?;
         Ok(true)
     }
 
-    fn push(&mut self, batch: Batch<R>) {
+    /// Submits items that were read.
+    fn submit_made(&mut self, made: Unsubmitted<R>, backend: &dyn Backend) -> Result<(), Error> {
+        let (batch, names) = made.submit(backend).inspect_err(|_| self.source = None)?;
+        self.allowance -= batch.items();
+        self.chunking.submitted(batch.items());
+        self.push(batch, names);
+        Ok(())
+    }
+
+    fn push(&mut self, batch: Batch<R>, names: Names) {
         if let Some(group) = &self.unordered {
             let index = self.base + self.pending.len();
             match &batch {
@@ -154,32 +167,42 @@ impl<R: Payload> Map<R> {
                 Batch::Refused(..) => group.completed(index),
             }
         }
-        self.pending.push_back(Some(batch));
+        let items = Items { first: self.submitted, names };
+        self.submitted += batch.items();
+        self.pending.push_back(Some((batch, items)));
     }
 
     /// Submits as many chunks as are allowed now. A chunk is only divided if no other one is pending.
     fn refill(&mut self) {
         let Some(backend) = self.backend.clone() else { return };
-        while self.source.is_some() && self.allowance > 0 {
-            let size = self.next_size();
-            if self.allowance < size && !self.pending.is_empty() {
-                break;
-            }
-            match self.submit(&*backend, size.min(self.allowance)) {
+        while let Some(size) = self.size_of_refill() {
+            match self.submit(&*backend, size) {
                 Ok(true) => {}
                 Ok(false) => break,
-                // The rest of the input cannot be submitted. The error becomes the last result.
-                Err(error) => {
-                    self.allowance -= 1;
-                    self.push(Batch::Refused(error, 1));
-                }
+                Err(error) => self.push_failure(error),
             }
         }
     }
 
+    /// Returns how many items must be submitted now, if any.
+    fn size_of_refill(&mut self) -> Option<usize> {
+        if self.source.is_none() || self.allowance == 0 {
+            return None;
+        }
+        let size = self.next_size();
+        (self.allowance >= size || self.pending.is_empty()).then(|| size.min(self.allowance))
+    }
+
+    /// Makes an error the last result, because the rest of the input cannot be submitted.
+    fn push_failure(&mut self, error: Error) {
+        self.failure = Some(error.clone());
+        self.allowance = self.allowance.saturating_sub(1);
+        self.push(Batch::Refused(error, 1), None);
+    }
+
     /// Waits for the next batch until the deadline, which is that of the map or an earlier one. Returns `None` if there
     /// is none, and an error if the map cannot continue or the deadline has passed.
-    fn next_batch(&mut self, deadline: Option<Instant>) -> Option<Result<Batch<R>, Error>> {
+    fn next_batch(&mut self, deadline: Option<Instant>) -> Option<Result<(Batch<R>, Items), Error>> {
         if self.pending.is_empty() {
             return None;
         }
@@ -196,18 +219,23 @@ impl<R: Payload> Map<R> {
                 return Some(Err(error));
             }
         };
-        let batch = self.pending[index].take();
+        self.take_batch(index).map(Ok)
+    }
+
+    /// Takes a pending batch.
+    fn take_batch(&mut self, index: usize) -> Option<(Batch<R>, Items)> {
+        let batch = self.pending.get_mut(index)?.take();
         while let Some(None) = self.pending.front() {
             self.pending.pop_front();
             self.base += 1;
         }
-        batch.map(Ok)
+        batch
     }
 
     fn wait_for_first(&self, deadline: Option<Instant>) -> Result<(), WaitEnd> {
         match self.pending.front() {
-            Some(Some(Batch::One(future))) => future.wait_done(deadline),
-            Some(Some(Batch::Many(future, _))) => future.wait_done(deadline),
+            Some(Some((Batch::One(future), _))) => future.wait_done(deadline),
+            Some(Some((Batch::Many(future, _), _))) => future.wait_done(deadline),
             _ => Ok(()),
         }
     }
@@ -233,18 +261,21 @@ impl<R: Payload> Map<R> {
         help_or_wait_for_any(group, deadline, || {
             while let Some(batch) = pending.get(*helped - base) {
                 *helped += 1;
-                match batch {
-                    Some(Batch::One(future)) => return Some(future.task()),
-                    Some(Batch::Many(future, _)) => return Some(future.task()),
-                    Some(Batch::Refused(..)) | None => {}
+                if let Some(task) = batch.as_ref().and_then(|(batch, _)| batch.task()) {
+                    return Some(task);
                 }
             }
             None
         })
     }
 
+    /// Returns how many items were submitted whose batch is not being read yet.
+    fn unread_items(&self) -> usize {
+        self.pending.iter().flatten().map(|(batch, _)| batch.items()).sum()
+    }
+
     fn timed_out(&mut self) -> Error {
-        let unread: usize = self.pending.iter().flatten().map(Batch::items).sum();
+        let unread = self.unread_items();
         self.cancel();
         Error::new(
             ErrorKind::Timeout,
@@ -259,11 +290,9 @@ impl<R: Payload> Map<R> {
     /// Cancels the batches that have not started, and asks running chunks to stop before their next item.
     fn cancel(&mut self) {
         self.source = None;
-        for batch in self.pending.drain(..).flatten() {
-            match batch {
-                Batch::One(future) => stop(future.task()),
-                Batch::Many(future, _) => stop(future.task()),
-                Batch::Refused(..) => {}
+        for (batch, _) in self.pending.drain(..).flatten() {
+            if let Some(task) = batch.task() {
+                stop(task);
             }
         }
         self.ready = ResultsIter::empty();
@@ -275,23 +304,32 @@ impl<R: Payload> Map<R> {
     /// continue.
     #[inline(never)]
     fn read_next_batch(&mut self, deadline: Option<Instant>) -> Option<Result<(), Error>> {
-        let results = match self.next_batch(deadline)? {
-            Ok(Batch::One(future)) => {
+        let (batch, items) = match self.next_batch(deadline)? {
+            Ok(batch) => batch,
+            Err(error) => return Some(Err(error)),
+        };
+        self.read(batch, items);
+        Some(Ok(()))
+    }
+
+    /// Begins to read a batch that is done.
+    fn read(&mut self, batch: Batch<R>, items: Items) {
+        let results = match batch {
+            Batch::One(future) => {
                 let mut results = Results::with_capacity(1);
                 results.push(future.result(None));
                 results
             }
-            Ok(Batch::Refused(error, items)) => Results::with_capacity(0).complete(items, || error.clone()),
-            Ok(Batch::Many(future, items)) => match future.result(None) {
+            Batch::Refused(error, items) => Results::with_capacity(0).complete(items, || error.clone()),
+            Batch::Many(future, items) => match future.result(None) {
                 Ok(results) => {
                     results.complete(items, || Error::new(ErrorKind::Decode, "a worker's reply ended before this item"))
                 }
                 Err(error) => Results::with_capacity(0).complete(items, || error.clone()),
             },
-            Err(error) => return Some(Err(error)),
         };
-        self.ready = results.into_iter();
-        Some(Ok(()))
+        self.ready_first = items.first;
+        self.ready = results.into_iter(items);
     }
 }
 
@@ -353,7 +391,7 @@ impl<R: Payload> Map<R> {
     pub fn into_future(mut self) -> Future<Vec<R>> {
         self.submit_rest();
         self.deadline = None;
-        let batches: Vec<Batch<R>> = self.pending.iter().flatten().map(Batch::alias).collect();
+        let batches: Vec<Batch<R>> = self.pending.iter().flatten().map(|(batch, _)| batch.alias()).collect();
         gather::gather(self, &batches)
     }
 
@@ -365,7 +403,7 @@ impl<R: Payload> Map<R> {
             match self.submit_next(&*backend) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => return self.push(Batch::Refused(error, 1)),
+                Err(error) => return self.push(Batch::Refused(error, 1), None),
             }
         }
     }
@@ -414,7 +452,7 @@ impl<R: Payload> Drop for Map<R> {
 impl<R: Payload> fmt::Debug for Map<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map")
-            .field("pending", &self.pending.iter().flatten().map(Batch::items).sum::<usize>())
+            .field("pending", &self.unread_items())
             .field("ready", &self.ready.len())
             .field("input_ended", &self.source.is_none())
             .finish_non_exhaustive()

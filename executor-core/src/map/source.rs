@@ -2,11 +2,15 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use super::{chunk::Chunk, chunking::CostEstimate, results::Results};
+use super::{
+    chunk::Chunk,
+    chunking::CostEstimate,
+    results::{Names, Results},
+};
 use crate::{
     Backend, Error, ErrorKind, Function, Future, Payload, Task, TaskOptions,
-    host::HostId,
-    task::{kinds::Submitted, work::Work},
+    options::Namer,
+    task::{cell::TaskRef, kinds::Submitted},
 };
 
 /// The items that were submitted together, and their results.
@@ -38,14 +42,15 @@ impl<R> Batch<R> {
         }
     }
 
-    pub(super) fn host(&self) -> HostId
+    /// Returns the task, if there is one.
+    pub(super) fn task(&self) -> Option<&TaskRef>
     where
         R: Send + 'static,
     {
         match self {
-            Batch::One(future) => future.task().host(),
-            Batch::Many(future, _) => future.task().host(),
-            Batch::Refused(..) => HostId::NONE,
+            Batch::One(future) => Some(future.task()),
+            Batch::Many(future, _) => Some(future.task()),
+            Batch::Refused(..) => None,
         }
     }
 }
@@ -55,9 +60,34 @@ pub(super) trait Source<R>: Send {
     /// Returns how many items are left, if that is known.
     fn left(&mut self) -> Option<usize>;
 
-    /// Submits the next items, at most `most`. Returns `None` at the end of the input, and an error if nothing can be
-    /// submitted any more.
-    fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<Option<Batch<R>>, Error>;
+    /// Makes the task of the next items, at most `most`. Returns `None` at the end of the input.
+    fn next(&mut self, most: usize) -> Option<Unsubmitted<R>>;
+}
+
+/// Items that were read, as a task that was not submitted yet.
+pub(super) struct Unsubmitted<R> {
+    pub(super) task: Task,
+    pub(super) batch: Batch<R>,
+    pub(super) names: Names,
+}
+
+impl<R> Unsubmitted<R> {
+    /// Submits the task.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if nothing can be submitted any more. An error that concerns only these items is their outcome.
+    pub(super) fn submit(self, backend: &dyn Backend) -> Result<(Batch<R>, Names), Error> {
+        let batch = match backend.schedule(self.task) {
+            Ok(()) => self.batch,
+            // Only these items are at fault, so the map continues with the next ones.
+            Err(error) if matches!(error.kind(), ErrorKind::Encode | ErrorKind::Panicked) => {
+                Batch::Refused(error, self.batch.items())
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((batch, self.names))
+    }
 }
 
 pub(super) struct Input<F, I: Iterator, R> {
@@ -69,6 +99,7 @@ pub(super) struct Input<F, I: Iterator, R> {
     read: Vec<I::Item>,
     /// The estimate that the chunks update, unless the size of the chunks is fixed.
     estimate: Option<Arc<CostEstimate>>,
+    namer: Option<Namer<I::Item>>,
     result: PhantomData<fn() -> R>,
 }
 
@@ -76,8 +107,13 @@ pub(super) struct Input<F, I: Iterator, R> {
 const PORTION: usize = 4096;
 
 impl<F, I: Iterator, R> Input<F, I, R> {
-    pub(super) fn new(function: F, items: I, estimate: Option<Arc<CostEstimate>>) -> Input<F, I, R> {
-        Input { function, items, over: false, read: Vec::new(), estimate, result: PhantomData }
+    pub(super) fn new(
+        function: F,
+        items: I,
+        estimate: Option<Arc<CostEstimate>>,
+        namer: Option<Namer<I::Item>>,
+    ) -> Input<F, I, R> {
+        Input { function, items, over: false, read: Vec::new(), estimate, namer, result: PhantomData }
     }
 
     /// Reads until there are `most` items. This calls user code, which may panic.
@@ -109,31 +145,23 @@ where
         (most == Some(least)).then(|| least.saturating_add(self.read.len()))
     }
 
-    fn submit(&mut self, backend: &dyn Backend, most: usize) -> Result<Option<Batch<R>>, Error> {
+    fn next(&mut self, most: usize) -> Option<Unsubmitted<R>> {
         self.fill(most);
+        // This calls user code, which may panic: the items are still in `read` then.
+        let names = self.namer.as_ref().map(|namer| self.read.iter().map(|item| namer(item)).collect());
         let (function, result) = (self.function, PhantomData);
         let count = self.read.len();
-        let Some(args) = self.read.pop() else { return Ok(None) };
-        let scheduled = if most == 1 && self.estimate.is_none() {
-            schedule(backend, Submitted { function, args, result }).map(Batch::One)
+        let args = self.read.pop()?;
+        let (task, batch) = if most == 1 && self.estimate.is_none() {
+            let (task, typed) = Task::new(Submitted { function, args, result }, TaskOptions::new(), true);
+            (task, Batch::One(Future::new(typed)))
         } else {
             self.read.push(args);
             let (items, estimate) = (std::mem::take(&mut self.read), self.estimate.clone());
-            schedule(backend, Chunk { function, items, estimate, result }).map(|future| Batch::Many(future, count))
+            let chunk = Chunk { function, items, estimate, result };
+            let (task, typed) = Task::new(chunk, TaskOptions::new(), true);
+            (task, Batch::Many(Future::new(typed), count))
         };
-        match scheduled {
-            Ok(batch) => Ok(Some(batch)),
-            // Only these items are at fault, so the map continues with the next ones.
-            Err(error) if matches!(error.kind(), ErrorKind::Encode | ErrorKind::Panicked) => {
-                Ok(Some(Batch::Refused(error, count)))
-            }
-            Err(error) => Err(error),
-        }
+        Some(Unsubmitted { task, batch, names })
     }
-}
-
-fn schedule<W: Work>(backend: &dyn Backend, work: W) -> Result<Future<W::Output>, Error> {
-    let (task, typed) = Task::new(work, TaskOptions::new(), true);
-    backend.schedule(task)?;
-    Ok(Future::new(typed))
 }

@@ -206,6 +206,8 @@ impl<W: Work> Cell<W> {
                 }
                 Output::Empty => {}
                 failure if state.is_unread_failure() => failure.report_unread(),
+                Output::Packed(reply) if W::HAS_INNER_ERRORS => W::report_unread(reply),
+                Output::PackedWith(packed) if W::HAS_INNER_ERRORS => W::report_unread(&packed.0),
                 Output::Error(_) | Output::Packed(_) | Output::PackedWith(_) => {}
             }
             // Each field by itself, because the compiler inlines these, and does not inline the drop of the whole cell.
@@ -453,7 +455,7 @@ pub(super) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -
         born: fork::generation(),
         block,
         vtable: &Cell::<W>::VTABLE,
-        state: State::new(may_wait),
+        state: State::new(may_wait, W::HAS_INNER_ERRORS),
         references: AtomicU32::new(2),
     };
     let cell = Cell {

@@ -68,6 +68,8 @@ const RESERVED: u32 = 1 << 13;
 const READ: u32 = 1 << 15;
 /// The task is in no queue of its host, which has never seen it. This never changes once the task is shared.
 const IN_NO_QUEUE: u32 = 1 << 14;
+/// An encoded value may contain panics, which are printed if no one reads it. This never changes.
+const HAS_INNER_ERRORS: u32 = 1 << 16;
 
 // Each flag has a bit of its own.
 const _: () = {
@@ -85,6 +87,7 @@ const _: () = {
         RESERVED,
         READ,
         IN_NO_QUEUE,
+        HAS_INNER_ERRORS,
     ];
     let (mut seen, mut at) = (PHASE, 0);
     while at < flags.len() {
@@ -177,8 +180,10 @@ pub(crate) enum Announced {
 
 impl State {
     #[inline]
-    pub(crate) fn new(may_wait: bool) -> State {
-        State(AtomicU32::new(QUEUED | WORK | if may_wait { MAY_WAIT } else { 0 }))
+    pub(crate) fn new(may_wait: bool, has_inner_errors: bool) -> State {
+        let may_wait = if may_wait { MAY_WAIT } else { 0 };
+        let has_inner_errors = if has_inner_errors { HAS_INNER_ERRORS } else { 0 };
+        State(AtomicU32::new(QUEUED | WORK | may_wait | has_inner_errors))
     }
 
     #[inline]
@@ -508,7 +513,9 @@ impl Snapshot {
     /// A failure that no one has read counts too, because it may be printed, which can block as user code can.
     #[inline]
     pub(crate) fn holds_user_values(self) -> bool {
-        self.has_work() || self.0 & (PACKED | FAILED | CANCELLED | TAKEN) == 0 || self.is_unread_failure()
+        let may_be_printed =
+            self.is_unread_failure() || self.0 & (PACKED | HAS_INNER_ERRORS) == PACKED | HAS_INNER_ERRORS;
+        self.has_work() || self.0 & (PACKED | FAILED | CANCELLED | TAKEN) == 0 || may_be_printed
     }
 
     /// Returns whether the task has failed, and its error was never returned to a caller.

@@ -20,6 +20,12 @@ pub(crate) trait Work: Send {
 
     /// Decodes the reply of the process that ran the task.
     fn unpack(reply: Bytes) -> Result<Self::Output, Error>;
+
+    /// Whether a reply that is a value may contain panics, which must be printed if no one reads it.
+    const HAS_INNER_ERRORS: bool = false;
+
+    /// Prints the panics in a reply that no one has read. It is called if [`HAS_INNER_ERRORS`](Work::HAS_INNER_ERRORS).
+    fn report_unread(_: &[u8]) {}
 }
 
 /// The function that another process must call on the encoded arguments, and the number of calls.

@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-use executor_core::{Executor, InlineExecutor, wait};
+use executor_core::{Executor, InlineExecutor, MapOptions, wait};
 use thread_pool::ThreadPoolExecutor;
 
 /// The environment variable that tells the child its case.
@@ -23,6 +23,11 @@ fn child() {
         "inline" => drop(InlineExecutor::new().submit(boom, ()).unwrap()),
         "closure" => drop(pool.spawn(move || boom(())).unwrap()),
         "shared" => drop(pool.submit(boom, ()).unwrap().shared().clone()),
+        "map" => {
+            let map = pool.map_with(MapOptions::new().chunksize(3), |n: u64| -> u64 { panic!("boom {n}") }, 0..3u64);
+            assert!(pool.wait_idle());
+            drop(map.unwrap());
+        }
         "result" => assert!(pool.submit(boom, ()).unwrap().result(None).is_err()),
         "exception" => assert!(pool.submit(boom, ()).unwrap().exception(None).unwrap().is_some()),
         "callback" => {
@@ -64,7 +69,7 @@ fn prints(case: &str) -> usize {
 
 #[test]
 fn a_panic_of_a_future_that_is_dropped_unread_is_printed_once() {
-    for case in ["dropped before", "dropped after", "inline", "closure", "shared"] {
+    for case in ["dropped before", "dropped after", "inline", "closure", "shared", "map"] {
         assert_eq!(prints(case), 1, "{case}");
     }
 }

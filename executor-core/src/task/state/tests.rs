@@ -3,7 +3,7 @@ use super::*;
 /// Returns a word in each phase, made by the steps that lead there.
 fn words() -> Vec<(&'static str, State)> {
     let after = |steps: &[fn(&State)]| {
-        let state = State::new(true);
+        let state = State::new(true, false);
         steps.iter().for_each(|step| step(&state));
         state
     };
@@ -60,32 +60,32 @@ fn each_phase_has_the_properties_of_the_table() {
 #[test]
 fn a_task_that_never_ran_is_never_running_and_one_that_ran_is_running_until_it_is_done() {
     for (ran, running) in [(false, false), (true, true)] {
-        let state = State::new(true);
+        let state = State::new(true, false);
         assert!(state.place() && state.start_completing(ran));
         assert_eq!(state.snapshot().is_running(), running);
     }
-    let state = State::new(true);
+    let state = State::new(true, false);
     assert!(state.start_completing(true) && !state.snapshot().is_running(), "a queued task did not run");
 }
 
 #[test]
 fn work_is_either_taken_or_claimed() {
-    let state = State::new(true);
+    let state = State::new(true, false);
     assert!(state.take_work() && !state.take_work() && !state.claim());
-    let state = State::new(true);
+    let state = State::new(true, false);
     assert!(state.claim() && !state.take_work());
 }
 
 #[test]
 fn a_finish_sees_an_earlier_waiter_and_a_waiter_sees_an_earlier_finish() {
-    let state = State::new(true);
+    let state = State::new(true, false);
     assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
     assert!(state.start_completing(false));
     assert_eq!(state.finish(End::Failed), Owed::Notification);
     for event in [Event::Done, Event::Readable] {
         assert_eq!(state.announce_waiter(event), Announced::TooLate);
     }
-    let state = State::new(true);
+    let state = State::new(true, false);
     assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
     assert!(matches!(state.withdraw(), Withdraw::Withdrawn(Owed::Notification)));
 }
@@ -93,7 +93,7 @@ fn a_finish_sees_an_earlier_waiter_and_a_waiter_sees_an_earlier_finish() {
 #[test]
 fn one_thread_unpacks_and_notifies_the_waiters_that_were_added_meanwhile() {
     let packed = || {
-        let state = State::new(true);
+        let state = State::new(true, false);
         assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
         assert!(state.start_completing(true));
         assert_eq!(state.finish(End::Packed { failed: false }), Owed::Notification);
@@ -116,18 +116,18 @@ fn one_thread_unpacks_and_notifies_the_waiters_that_were_added_meanwhile() {
 
 #[test]
 fn a_value_is_either_taken_once_or_shared() {
-    let state = State::new(true);
+    let state = State::new(true, false);
     assert!(state.take_value().is_ok() && state.take_value().is_err());
     state.share_value();
     assert!(state.snapshot().is_taken() && !state.snapshot().is_shared());
-    let state = State::new(true);
+    let state = State::new(true, false);
     state.share_value();
     assert!(state.take_value().is_err() && state.snapshot().is_shared());
 }
 
 #[test]
 fn a_reserved_output_is_read_by_no_other_thread_until_the_callbacks_have_ended() {
-    let state = State::new(true);
+    let state = State::new(true, false);
     assert_eq!(state.reserve(), Ok(()));
     assert_eq!(state.reserve(), Ok(()), "there may be several callbacks");
     assert!(state.start_completing(true));
@@ -145,7 +145,7 @@ fn a_reserved_output_is_read_by_no_other_thread_until_the_callbacks_have_ended()
 #[test]
 fn a_late_reservation_needs_a_value_that_no_other_thread_may_read() {
     let finished = || {
-        let state = State::new(true);
+        let state = State::new(true, false);
         assert!(state.start_completing(true));
         assert_eq!(state.finish(End::Value), Owed::Nothing);
         state
