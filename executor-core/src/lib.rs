@@ -72,6 +72,7 @@ mod signal;
 pub mod spin;
 mod stack;
 mod stop_on_drop;
+mod stream_group;
 #[doc(hidden)]
 pub mod submit_line;
 mod submitting;
@@ -93,7 +94,7 @@ pub use error::{Error, ErrorKind, FlattenResult, Panic, TaskError, WorkerDeath};
 pub use executor::Executor;
 pub use future::Future;
 pub use inline::InlineExecutor;
-pub use map::{Map, MapPairs};
+pub use map::{Map, MapPairs, MapStream};
 pub use options::{MapOptions, TaskOptions};
 pub use payload::{Function, Payload};
 pub use promise::{Promise, promise};
@@ -101,7 +102,7 @@ pub use shared::{AwaitedShared, SharedFuture};
 pub use stop_on_drop::StopOnDrop;
 pub use submitting::Submitting;
 pub use task::{Task, TaskId};
-pub use wait::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, race, try_join_all, wait};
+pub use wait::{AsCompleted, AsFuture, CompletedStream, ReturnWhen, Waited, as_completed, race, try_join_all, wait};
 pub use worker_local::WorkerLocal;
 
 /// Runs the code of the README as a test.

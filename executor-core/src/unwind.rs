@@ -7,10 +7,11 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::{
-    CancellationToken, Map, MapPairs, Payload,
+    CancellationToken, Map, MapPairs, MapStream, Payload,
     codec::handles::Handle,
     group::Group,
     options::NameItems,
+    stream_group::StreamGroup,
     task::{Remote, cell::TaskRef},
 };
 
@@ -19,6 +20,9 @@ impl RefUnwindSafe for TaskRef {}
 
 impl UnwindSafe for Group {}
 impl RefUnwindSafe for Group {}
+
+impl UnwindSafe for StreamGroup {}
+impl RefUnwindSafe for StreamGroup {}
 
 impl UnwindSafe for CancellationToken {}
 impl RefUnwindSafe for CancellationToken {}
@@ -32,6 +36,8 @@ impl<R: Payload> UnwindSafe for Map<R> {}
 impl<R: Payload> RefUnwindSafe for Map<R> {}
 impl<A, R: Payload> UnwindSafe for MapPairs<A, R> {}
 impl<A, R: Payload> RefUnwindSafe for MapPairs<A, R> {}
+impl<R: Payload> UnwindSafe for MapStream<R> {}
+impl<R: Payload> RefUnwindSafe for MapStream<R> {}
 
 // A panic changes neither its name nor its descriptor, and its watchers are code of back-ends.
 impl UnwindSafe for Handle {}

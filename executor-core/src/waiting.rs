@@ -160,6 +160,24 @@ pub(crate) fn help_or_wait_for_any<'a>(
     Ok(())
 }
 
+/// Helps with one of many tasks, for an async task that polls for any of them. Returns whether it did. `next` returns
+/// the tasks that this thread may have to run, each of them once.
+///
+/// # Errors
+///
+/// Returns an error where [`help`] does.
+pub(crate) fn help_with_one<'a>(mut next: impl FnMut() -> Option<&'a TaskRef>) -> Result<bool, Error> {
+    if worker_host() == HostId::NONE {
+        return Ok(false);
+    }
+    while let Some(task) = next() {
+        if help(task)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Lets the task's host spin and handle replies for a while, and then sleeps until the output can be read.
 fn spin_then_sleep(task: &TaskRef, deadline: Option<Instant>) -> Result<(), WaitEnd> {
     let Some(host) = task.host().find() else { return wait_until(task, deadline, Event::Readable) };

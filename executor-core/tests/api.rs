@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use executor_core::{
-    AsCompleted, Awaited, AwaitedShared, Backend, Error, ErrorKind, Executor, Function, Future, InlineExecutor, Map,
-    MapOptions, Panic, Payload, Promise, ReturnWhen, SharedFuture, Shutdown, Task, TaskId, TaskOptions, Waited,
-    WorkerDeath, as_completed, codec::handles::Handle, promise, task, wait,
+    AsCompleted, Awaited, AwaitedShared, Backend, CancellationToken, CompletedStream, Error, ErrorKind, Executor,
+    Function, Future, InlineExecutor, Map, MapOptions, MapPairs, MapStream, Panic, Payload, Promise, ReturnWhen,
+    SharedFuture, Shutdown, StopOnDrop, Submitting, Task, TaskError, TaskId, TaskOptions, Waited, WorkerDeath,
+    as_completed, codec::handles::Handle, promise, task, wait,
 };
 
 fn is_prime(n: u64) -> bool {
@@ -189,6 +190,13 @@ fn handles_can_be_sent_to_and_shared_by_threads() {
     send_and_sync::<task::Context>();
     send::<Map<u64>>();
     send::<AsCompleted<u64>>();
+    send::<MapPairs<u64, u64>>();
+    send::<MapStream<u64>>();
+    send::<CompletedStream<u64>>();
+    send_and_sync::<StopOnDrop<u64>>();
+    send_and_sync::<CancellationToken>();
+    send_and_sync::<TaskError>();
+    send::<Submitting<'static, dyn Backend, u64>>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());
 }
 
@@ -211,6 +219,12 @@ fn handles_may_be_used_across_a_panic_that_was_caught() {
     unwind_safe::<task::Context>();
     unwind_safe::<Map<u64>>();
     unwind_safe::<AsCompleted<u64>>();
+    unwind_safe::<MapPairs<u64, u64>>();
+    unwind_safe::<MapStream<u64>>();
+    unwind_safe::<CompletedStream<u64>>();
+    unwind_safe::<StopOnDrop<u64>>();
+    unwind_safe::<CancellationToken>();
+    unwind_safe::<TaskError>();
     unwind_safe::<Waited<u64>>();
     unwind_safe::<TaskOptions>();
     unwind_safe::<MapOptions>();

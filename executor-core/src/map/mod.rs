@@ -6,6 +6,7 @@ mod gather;
 pub(crate) mod pairs;
 mod results;
 mod source;
+mod stream;
 
 use std::{
     collections::VecDeque,
@@ -23,6 +24,7 @@ use crate::{
     waiting::{WaitEnd, help_or_wait_for_any},
 };
 pub use pairs::MapPairs;
+pub use stream::MapStream;
 
 use chunking::{Chunking, CostEstimate};
 use results::{Items, Names, Results, ResultsIter};

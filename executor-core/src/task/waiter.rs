@@ -7,7 +7,7 @@ use super::{
     state::{Announced, Event, Late},
     view::{self, View},
 };
-use crate::{catch, group::Group, signal::Signal, sync::Mutex};
+use crate::{catch, group::Group, signal::Signal, stream_group::StreamGroup, sync::Mutex};
 
 /// Something that is notified when a task is done.
 pub(crate) enum Waiter {
@@ -17,6 +17,8 @@ pub(crate) enum Waiter {
     Waker(u64, Waker),
     /// A `wait`, `as_completed` or `map` over many tasks, and the index of this one.
     Group(Arc<Group>, usize),
+    /// A stream over many tasks, and the index of this one.
+    Stream(Arc<StreamGroup>, usize),
     /// A done-callback.
     Callback(Box<dyn FnOnce(&TaskRef) + Send>),
     /// A result callback.
@@ -29,7 +31,9 @@ impl Waiter {
         match self {
             Waiter::Thread(signal) => signal.set(),
             Waiter::Group(group, index) => group.completed(index),
-            user_code @ (Waiter::Waker(..) | Waiter::Callback(_) | Waiter::View(_)) => return Some(user_code),
+            user_code @ (Waiter::Waker(..) | Waiter::Stream(..) | Waiter::Callback(_) | Waiter::View(_)) => {
+                return Some(user_code);
+            }
         }
         None
     }
@@ -37,7 +41,7 @@ impl Waiter {
     fn waits_for(&self) -> Event {
         match self {
             Waiter::Thread(_) | Waiter::Waker(..) => Event::Readable,
-            Waiter::Group(..) | Waiter::Callback(_) | Waiter::View(_) => Event::Done,
+            Waiter::Group(..) | Waiter::Stream(..) | Waiter::Callback(_) | Waiter::View(_) => Event::Done,
         }
     }
 }
@@ -117,10 +121,11 @@ fn extract(list: &mut Vec<Waiter>, is_wanted: impl Fn(&Waiter) -> bool) -> Vec<W
 /// code, which may block. The result callbacks come next, because all readers of the output wait for them. If one
 /// panics, the panic is reported, and the others are still notified.
 pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
-    let (mut wakers, mut callbacks, mut views) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut wakers, mut streams, mut callbacks, mut views) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for waiter in waiters {
         match waiter.wake_thread() {
             Some(Waiter::Waker(_, waker)) => wakers.push(waker),
+            Some(Waiter::Stream(group, index)) => streams.push((group, index)),
             Some(Waiter::Callback(callback)) => callbacks.push(callback),
             Some(Waiter::View(view)) => views.push(view),
             _ => {}
@@ -131,6 +136,9 @@ pub(crate) fn notify(task: &TaskRef, waiters: Vec<Waiter>) {
     }
     for waker in wakers {
         catch::contain(|| waker.wake());
+    }
+    for (group, index) in streams {
+        group.completed(index);
     }
     for callback in callbacks {
         catch::contain(|| callback(task));

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{count_lost, forget_all, watch_all};
+use super::{count_lost, forget_all, lost_to_the_parent, watch_all};
 use crate::{AsFuture, Error, ErrorKind, Future, deadline, group::Group, waiting::help_or_wait_for_any};
 
 /// Yields each future when it is done. Futures that are done already come first. The time-out starts with this call.
@@ -109,11 +109,17 @@ impl<T: Send + 'static, F: AsFuture<Output = T>> AsCompleted<T, F> {
     }
 
     fn forked(&mut self) -> Error {
-        let lost = self.futures.iter().flatten().find_map(|future| future.as_future().task().born.check().err());
+        let lost = lost_to_the_parent(self.futures.iter().flatten());
         self.end();
-        lost.unwrap_or_else(|| {
-            Error::new(ErrorKind::Broken, "futures of the parent process do not finish in a forked child")
-        })
+        lost
+    }
+
+    /// Takes the parts out: the futures, how many are open and how many of these are lost, and the indices of those
+    /// that are done and were not yielded. Nothing is left to yield.
+    pub(super) fn dissolve(&mut self) -> (Vec<Option<F>>, usize, usize, Vec<usize>) {
+        forget_all(self.futures.iter().flatten(), &self.group);
+        let done = std::iter::from_fn(|| self.group.next()).collect();
+        (std::mem::take(&mut self.futures), std::mem::take(&mut self.open), self.lost, done)
     }
 
     fn end(&mut self) {

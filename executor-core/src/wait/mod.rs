@@ -4,11 +4,13 @@ mod as_completed;
 mod as_future;
 mod members;
 mod race;
+mod stream;
 mod try_join_all;
 
 pub use as_completed::{AsCompleted, as_completed};
 pub use as_future::AsFuture;
 pub use race::race;
+pub use stream::CompletedStream;
 pub use try_join_all::try_join_all;
 
 use std::{
@@ -17,7 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Future, deadline, group::Group, task::waiter::Waiter, waiting::help_or_wait_for_any};
+use crate::{
+    Error, ErrorKind, Future, deadline,
+    group::Group,
+    stream_group::StreamGroup,
+    task::{cell::TaskRef, waiter::Waiter},
+    waiting::help_or_wait_for_any,
+};
 
 /// When [`wait`] returns. Python's counterparts are `FIRST_COMPLETED`, `FIRST_EXCEPTION` and `ALL_COMPLETED`.
 ///
@@ -142,6 +150,20 @@ pub(crate) fn watch<T: Send + 'static>(future: &Future<T>, group: &Arc<Group>, i
     }
 }
 
+/// Registers the group of a stream with a task. If it is done, it is added to the group immediately.
+pub(crate) fn watch_for_stream(task: &TaskRef, group: &Arc<StreamGroup>, index: usize) {
+    if task.waiters.add(task, Waiter::Stream(group.clone(), index)).is_err() {
+        group.completed(index);
+    }
+}
+
+/// Removes the group of a stream from the list of a task that is not done.
+pub(crate) fn forget_for_stream(task: &TaskRef, group: &Arc<StreamGroup>) {
+    if !task.state.snapshot().is_done() {
+        task.waiters.remove(|waiter| matches!(waiter, Waiter::Stream(other, _) if Arc::ptr_eq(other, group)));
+    }
+}
+
 /// Removes a group from the lists of the futures that are not done.
 fn forget_all<T: Send + 'static>(futures: impl IntoIterator<Item: AsFuture<Output = T>>, group: &Arc<Group>) {
     for future in futures {
@@ -151,6 +173,14 @@ fn forget_all<T: Send + 'static>(futures: impl IntoIterator<Item: AsFuture<Outpu
             waiters.remove(|waiter| matches!(waiter, Waiter::Group(other, _) if Arc::ptr_eq(other, group)));
         }
     }
+}
+
+/// Returns the error of futures that can never get done in this process.
+fn lost_to_the_parent<T: Send + 'static>(futures: impl IntoIterator<Item: AsFuture<Output = T>>) -> Error {
+    let lost = futures.into_iter().find_map(|future| future.as_future().task().born.check().err());
+    lost.unwrap_or_else(|| {
+        Error::new(ErrorKind::Broken, "futures of the parent process do not finish in a forked child")
+    })
 }
 
 /// Returns how many futures can never get done in this process, because it was forked after they were submitted.

@@ -21,5 +21,6 @@ mod remote;
 mod result_callbacks;
 mod states;
 mod stopping;
+mod streams;
 mod unread;
 mod waiting;
