@@ -4,7 +4,10 @@ use std::{collections::HashMap, time::Duration};
 
 use executor_core::{ErrorKind, Executor, Future, as_completed};
 
-use super::wait::Tasks;
+use super::{
+    awaited::{CountingWaker, block_on, poll},
+    wait::Tasks,
+};
 use crate::{Case, Counter, Probe};
 
 pub(super) fn cf_086_each_future_is_yielded_once(case: &Case) {
@@ -131,4 +134,22 @@ pub(super) fn as_completed_accepts_references_and_yields_them(case: &Case) {
     yielded.sort_unstable();
     assert_eq!(yielded, futures.iter().map(executor_core::Future::id).collect::<Vec<_>>());
     assert_eq!(futures.iter().map(|future| case.value(future)).sum::<u32>(), 10);
+}
+
+pub(super) fn a_stream_yields_futures_in_the_order_of_completion(case: &Case) {
+    let tasks = Tasks::new(case);
+    let futures = [tasks.held(1), tasks.held(2)];
+    let done = tasks.cancelled();
+    let mut stream = as_completed(futures.into_iter().chain([done]), None).into_stream();
+    assert!(block_on(case, stream.next()).expect("there are three").expect("it is done").cancelled());
+    for label in [2, 1] {
+        let waker = CountingWaker::new();
+        let mut next = std::pin::pin!(stream.next());
+        assert!(poll(next.as_mut(), &waker).is_pending());
+        tasks.release(label);
+        waker.wait(case);
+        let future = block_on(case, next).expect("one is left").expect("it completes");
+        assert_eq!(case.value(&future), label);
+    }
+    assert!(block_on(case, stream.next()).is_none());
 }

@@ -223,6 +223,14 @@ macro_rules! for_each_rule {
                     "Cancelling the future of a map cancels the items that have not started."
                 631 a_time_out_for_the_next_result_leaves_it_in_the_map [Concurrent]
                     "A time-out of `next_timeout` cancels nothing, and the result is yielded later."
+                632 an_error_of_a_map_has_the_number_and_the_name_of_its_item []
+                    "An error of a map has the number of its item, and the name that the options give it."
+                633 each_input_is_given_back_beside_its_result []
+                    "`map_pairs` yields each input once, beside its own result, in any order."
+                634 a_stream_of_a_map_yields_what_the_iterator_yields []
+                    "A map as a stream yields the same results, in the same order."
+                635 a_stream_of_a_map_is_woken_for_each_result [Concurrent Ordered]
+                    "A pending stream of a map is woken when its next result is there."
             }
             wait {
                 701 cf_077_wait_returns_each_future_once []
@@ -277,6 +285,8 @@ macro_rules! for_each_rule {
                     "`as_completed` accepts references to futures, and yields them."
                 810 as_completed_accepts_shared_futures_and_the_keys_of_a_map []
                     "`as_completed` accepts shared futures, and the futures that are the keys of a map."
+                811 a_stream_yields_futures_in_the_order_of_completion [Concurrent]
+                    "`as_completed` as a stream yields the same futures, and is woken when one is done."
             }
             awaited {
                 901 cf_153_await_returns_what_result_returns []
@@ -403,6 +413,8 @@ macro_rules! for_each_rule {
                     "A `submit_async` that waits for room is woken and returns `ShutDown` if the executor is closed."
                 1406 a_blocked_submit_and_an_async_one_wait_in_one_line [Concurrent Bounded GivesRoom]
                     "A blocked `submit` does not overtake a `submit_async` that came before."
+                1407 a_stream_of_a_buffered_map_waits_for_room_and_blocks_no_thread [Concurrent Bounded GivesRoom HasHandle]
+                    "The stream of a buffered map is pending while its next item must wait for room."
             }
             stopping {
                 1501 a_dropped_guard_cancels_a_pending_task [Concurrent Ordered]

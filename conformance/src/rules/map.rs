@@ -11,9 +11,10 @@ use std::{
     time::Duration,
 };
 
-use executor_core::{ErrorKind, Executor, Map, MapOptions, Payload, Shutdown};
+use executor_core::{Error, ErrorKind, Executor, Map, MapOptions, Payload, Shutdown};
 use serde::{Deserialize, Serialize};
 
+use super::awaited::{CountingWaker, block_on, poll};
 use crate::{Case, Counter, Probe, Ticket};
 
 /// Returns all values. Fails if an item is an error.
@@ -434,4 +435,72 @@ pub(super) fn a_time_out_for_the_next_result_leaves_it_in_the_map(case: &Case) {
     let rest: Vec<_> =
         std::iter::from_fn(|| map.next_timeout(case.event_timeout())).map(|item| item.expect("a value")).collect();
     assert_eq!(rest, [0, 1]);
+}
+
+/// Fails for multiples of five.
+fn picky(n: u64) -> u64 {
+    assert!(n % 5 != 0, "a multiple of five");
+    n * 2
+}
+
+pub(super) fn an_error_of_a_map_has_the_number_and_the_name_of_its_item(case: &Case) {
+    let executor = case.executor(2);
+    for options in [MapOptions::new(), MapOptions::new().chunksize(1), MapOptions::new().chunksize(4).unordered()] {
+        let options = options.name_by(|n: &u64| format!("number {n}"));
+        let map = executor.map_with(options, picky, 100..112u64).expect("it is open");
+        let mut errors: Vec<_> = map.filter_map(Result::err).collect();
+        errors.sort_unstable_by_key(Error::item);
+        assert_eq!(errors.iter().map(Error::item).collect::<Vec<_>>(), [Some(0), Some(5), Some(10)]);
+        assert_eq!(errors[1].item_name(), Some("number 105"));
+        assert!(errors[1].to_string().starts_with("item 5 (`number 105`): "), "{}", errors[1]);
+    }
+}
+
+pub(super) fn each_input_is_given_back_beside_its_result(case: &Case) {
+    let executor = case.executor(2);
+    for options in [MapOptions::new(), MapOptions::new().chunksize(3).unordered()] {
+        let pairs = executor.map_pairs_with(options, picky, 1..40u64).expect("it is open");
+        let mut inputs = Vec::new();
+        for (input, result) in pairs {
+            assert_eq!(result.ok(), (input % 5 != 0).then_some(input * 2));
+            inputs.push(input);
+        }
+        inputs.sort_unstable();
+        assert!(inputs.into_iter().eq(1..40));
+    }
+}
+
+pub(super) fn a_stream_of_a_map_yields_what_the_iterator_yields(case: &Case) {
+    let executor = case.executor(2);
+    for options in [MapOptions::new(), MapOptions::new().chunksize(4), MapOptions::new().unordered()] {
+        let mut stream = executor.map_with(options, picky, 1..40u64).expect("it is open").into_stream();
+        let mut values = block_on(case, async {
+            let mut values = Vec::new();
+            while let Some(result) = stream.next().await {
+                values.push(result.unwrap_or(0));
+            }
+            values
+        });
+        values.retain(|value| *value > 0);
+        values.sort_unstable();
+        assert!(values.into_iter().eq((1..40).filter(|n| n % 5 != 0).map(|n| n * 2)));
+    }
+}
+
+pub(super) fn a_stream_of_a_map_is_woken_for_each_result(case: &Case) {
+    let executor = case.executor(2);
+    let gate = case.gate("held");
+    let tickets = [gate.ticket(0), gate.ticket(1)];
+    let map = executor.map_with(MapOptions::new().chunksize(1), Ticket::pass, tickets).expect("it is open");
+    let mut stream = map.into_stream();
+    gate.wait_arrivals(2);
+    for label in 0..2 {
+        let waker = CountingWaker::new();
+        let mut next = std::pin::pin!(stream.next());
+        assert!(poll(next.as_mut(), &waker).is_pending());
+        gate.release(label);
+        waker.wait(case);
+        assert_eq!(block_on(case, next).expect("a result").expect("it succeeds"), label);
+    }
+    assert!(block_on(case, stream.next()).is_none());
 }

@@ -9,13 +9,13 @@ use std::{
     task::Poll,
 };
 
-use executor_core::{Error, ErrorKind, Executor, Future, Shutdown, Submitting};
+use executor_core::{Error, ErrorKind, Executor, Future, MapOptions, Shutdown, Submitting};
 
 use super::{
     awaited::{CountingWaker, block_on, poll},
     submit::full_executor,
 };
-use crate::{Case, Ticket};
+use crate::{Case, Setup, Ticket};
 
 /// Polls a submit that must still wait.
 fn poll_pending<B: executor_core::Backend + ?Sized>(
@@ -148,4 +148,28 @@ pub(super) fn a_blocked_submit_and_an_async_one_wait_in_one_line(case: &Case) {
         case.value(future);
     }
     assert_eq!(gate.labels(), [0, 1, 2, 3]);
+}
+
+pub(super) fn a_stream_of_a_buffered_map_waits_for_room_and_blocks_no_thread(case: &Case) {
+    let executor = case.executor_with(&Setup::workers(1).queue_capacity(1));
+    let gate = case.gate("full");
+    let options = MapOptions::new().chunksize(1).buffersize(1);
+    let items = [gate.ticket(0), gate.ticket(1)];
+    let mut stream = executor.map_with(options, Ticket::report, items).expect("there is room").into_stream();
+    assert_eq!(block_on(case, stream.next()).expect("the first item").expect("it succeeds"), 0);
+    let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(2));
+    gate.wait_for_label(2);
+    let queued = case.submit(&executor, "queued", Ticket::report, gate.ticket(3));
+    {
+        let waker = CountingWaker::new();
+        let mut next = pin!(stream.next());
+        assert!(poll(next.as_mut(), &waker).is_pending());
+        gate.open();
+        waker.wait(case);
+        assert_eq!(block_on(case, next).expect("the second item").expect("it succeeds"), 1);
+    }
+    assert!(block_on(case, stream.next()).is_none());
+    case.value(&running);
+    case.value(&queued);
+    assert_eq!(gate.labels(), [0, 2, 3, 1]);
 }
