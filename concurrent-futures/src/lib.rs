@@ -66,8 +66,11 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! Dropping the awaited future does not cancel its task; call [`Future::cancel`] or [`Future::terminate`]. To await a
-//! task and keep its handle, await `&future`.
+//! Dropping the awaited future does not cancel its task: await [`Future::cancel_on_drop`] or
+//! [`Future::terminate_on_drop`], or await `&future` and call [`Future::cancel`] afterwards. Where a pool has a bounded
+//! queue, [`Executor::submit_async`] waits for room without blocking the thread. [`try_join_all`] and [`race`] combine
+//! futures, and [`Map::into_stream`] and [`AsCompleted::into_stream`] make streams. Dropping a pool blocks until its
+//! tasks have ended.
 //!
 //! # Big data
 //!
@@ -91,6 +94,7 @@
 //! | `sync` | with `processes` | [`multiprocessing`]: queues, pipes, locks and shared memory, for threads and processes |
 //! | `command` | with `processes` | [`command`]: programs as tasks, with input, output and a time limit; Unix only |
 //! | `rayon` | no | `RayonExecutor`, which runs tasks on an existing rayon pool |
+//! | `stream` | no | `Stream` of the crate `futures-core` for [`MapStream`] and [`CompletedStream`] |
 //! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths |
 //!
 //! A library that only takes executors turns all of them off, and the program that uses it chooses.
@@ -113,6 +117,9 @@
 //! | `BrokenProcessPool` for all | `WorkerDied` for the task that the worker was running |
 //! | `multiprocessing.Process(target=f, args=(a, b)).start()` | [`multiprocessing::Process::spawn(f, (a, b))?`](multiprocessing::Process) |
 //! | `multiprocessing.Queue`, `Lock`, `Event`, `Value` … | the same names in `multiprocessing` (feature `sync`) |
+//! | `{executor.submit(f, url): url for url in urls}` | the same as a `HashMap`: futures are compared by their task |
+//! | `asyncio.TaskGroup` | [`try_join_all`]`(futures).cancel_on_drop()` |
+//! | a `threading.Event` that tasks check to stop | [`CancellationToken`], whose tasks look at [`task::current`] |
 //! | a global variable that the initializer sets | [`WorkerLocal`] |
 //! | `executor.submit(subprocess.run, …)` | `executor.submit(command::run, …)`, from [`command`] |
 
@@ -142,20 +149,25 @@ pub mod command {
 // Executors, and how tasks are submitted.
 #[doc(inline)]
 pub use executor_core::{
-    Backend, Executor, Function, InlineExecutor, Map, MapOptions, Payload, Shutdown, Task, TaskOptions,
+    Backend, Executor, Function, InlineExecutor, Map, MapOptions, MapPairs, MapStream, Payload, Shutdown, Submitting,
+    Task, TaskOptions,
 };
 
 // Handles of tasks.
 #[doc(inline)]
-pub use executor_core::{Awaited, AwaitedShared, Future, Promise, SharedFuture, TaskId, promise};
+pub use executor_core::{
+    Awaited, AwaitedShared, CancellationToken, Future, Promise, SharedFuture, StopOnDrop, TaskId, promise,
+};
 
 // Waiting for many futures.
 #[doc(inline)]
-pub use executor_core::{AsCompleted, AsFuture, ReturnWhen, Waited, as_completed, wait};
+pub use executor_core::{
+    AsCompleted, AsFuture, CompletedStream, ReturnWhen, Waited, as_completed, race, try_join_all, wait,
+};
 
 // Errors.
 #[doc(inline)]
-pub use executor_core::{Error, ErrorKind, Panic, WorkerDeath};
+pub use executor_core::{Error, ErrorKind, FlattenResult, Panic, TaskError, WorkerDeath};
 
 // What a task can read about itself, and what its worker keeps for it.
 #[doc(inline)]
