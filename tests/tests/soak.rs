@@ -53,6 +53,7 @@ scenarios! {
     a_lock_goes_on_after_every_death: "objects-lock",
     permits_add_up_after_every_death: "objects-semaphore",
     a_barrier_goes_on_after_every_reset: "objects-barrier",
+    chunks_of_dead_owners_are_back: "objects-chunks",
     processes_that_wait_for_an_item_sleep: "objects-idle",
     a_lock_goes_from_a_dead_holder_to_a_thread_that_waits: "objects-take-over",
 }

@@ -258,6 +258,15 @@ pub const SCENARIOS: &[Scenario] = &[
         run: objects::barrier,
     },
     Scenario {
+        name: "objects-chunks",
+        about: "owners of chunks of a shared slice are killed: a chunk never has two owners, and is back after a death",
+        on: SHARING,
+        unit: Unit::Seconds,
+        long: 60,
+        short: 1,
+        run: objects::chunks,
+    },
+    Scenario {
         name: "objects-take-over",
         about: "holders of a lock are killed: how soon a thread that waits has it",
         on: &[On::Ring],

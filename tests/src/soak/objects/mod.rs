@@ -4,12 +4,14 @@
 //! know each other. In the scenarios on `Namespaces`, each is process 1 of its own pid namespace, so no process can
 //! name another one.
 
+mod chunks;
 mod idle;
 mod locks;
 mod meetings;
 mod queues;
 mod take_over;
 
+pub(super) use chunks::chunks;
 pub(super) use idle::idle;
 pub(super) use locks::{lock, semaphore};
 pub(super) use meetings::barrier;
@@ -61,7 +63,7 @@ pub fn play(args: &[OsString]) -> Option<ExitCode> {
     if play != PLAY {
         return None;
     }
-    let roles = [queues::ROLES, idle::ROLES, locks::ROLES, meetings::ROLES, take_over::ROLES].concat();
+    let roles = [chunks::ROLES, queues::ROLES, idle::ROLES, locks::ROLES, meetings::ROLES, take_over::ROLES].concat();
     let (_, role) = roles.into_iter().find(|(name, _)| role == name)?;
     role(&Guest { path: path.clone() });
     Some(ExitCode::SUCCESS)
