@@ -1,13 +1,14 @@
-//! Counts what a task costs and compares the counts with `COSTS.md`: `costs [--write]`. It exits with 1 if they differ.
+//! Counts what a task or an operation costs and compares the counts with `COSTS.md`: `costs [--write]`. It exits with 1
+//! if they differ.
 //!
-//! It starts itself as `costs --play POOL [--count PART]` to do the counted work.
+//! It starts itself as `costs --play SUBJECT [--count PART]` to do the counted work.
 
 use std::{error::Error, fs, path::Path, process::ExitCode};
 
 use lexopt::{Arg, Parser, ValueExt as _};
 use tests::{
     costs::{
-        Phase, Pool, collect, is_installed, play,
+        Phase, Subject, collect, is_installed, play,
         report::{self, Verdict},
     },
     heap::Heap,
@@ -21,20 +22,22 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if cfg!(debug_assertions) {
         return Err("the costs of a debug build have no meaning: run it with --release".into());
     }
-    let (mut pool, mut phase, mut write) = (None, None, false);
+    let (mut subject, mut phase, mut write) = (None, None, false);
     let mut parser = Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("write") => write = true,
-            Arg::Long("play") => pool = Some(Pool::named(&parser.value()?.string()?).ok_or("there is no such pool")?),
+            Arg::Long("play") => {
+                subject = Some(Subject::named(&parser.value()?.string()?).ok_or("there is no such subject")?)
+            }
             Arg::Long("count") => {
                 phase = Some(Phase::named(&parser.value()?.string()?).ok_or("there is no such part")?)
             }
             other => return Err(other.unexpected().into()),
         }
     }
-    if let Some(pool) = pool {
-        return play(pool, phase).map(|()| ExitCode::SUCCESS);
+    if let Some(subject) = subject {
+        return play(subject, phase).map(|()| ExitCode::SUCCESS);
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../COSTS.md");
     if write {

@@ -1,5 +1,6 @@
-//! Counts what a task costs: instructions, allocations and bytes. Unlike times, counts do not depend on the load of the
-//! machine. `COSTS.md` has the expected counts, and the program `costs` compares.
+//! Counts what a task or an operation of a shared object costs: instructions, allocations and bytes. Unlike times,
+//! counts do not depend on the load of the machine. `COSTS.md` has the expected counts, and the program `costs`
+//! compares.
 //!
 //! The counted work ([`script`]) runs in a new process. [`collect`] starts it directly to count allocations, and under
 //! callgrind to count instructions. In the worker of a process pool, tasks of the script count in the same way.
@@ -18,7 +19,7 @@ use std::{
 
 pub use self::{
     callgrind::is_installed,
-    script::{Phase, Pool, play},
+    script::{Phase, Subject, play},
 };
 
 /// What is counted.
@@ -37,15 +38,15 @@ pub enum Kind {
 /// Names one number of `COSTS.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Figure {
-    /// The pool.
-    pub pool: Pool,
-    /// The part of the life of a task.
+    /// Whose cost it is.
+    pub subject: Subject,
+    /// The part of the life of a task, or the operation.
     pub phase: Phase,
     /// What is counted.
     pub kind: Kind,
 }
 
-/// The counts, divided by the number of tasks.
+/// The counts, divided by the number of tasks or operations.
 pub type Counts = BTreeMap<Figure, f64>;
 
 /// How often instructions are counted if two processes run. The lowest count is used, because waiting for the other
@@ -72,26 +73,26 @@ impl Kind {
 impl Figure {
     /// Returns all figures in the order of the report.
     pub fn all() -> impl Iterator<Item = Figure> {
-        let figures = |pool: Pool, phase: Phase| Kind::ALL.map(|kind| Figure { pool, phase, kind });
-        let phases = move |pool: Pool| Phase::ALL.into_iter().flat_map(move |phase| figures(pool, phase));
-        Pool::ALL.into_iter().flat_map(phases).filter(Figure::is_counted)
+        let figures = |subject: Subject, phase: Phase| Kind::ALL.map(|kind| Figure { subject, phase, kind });
+        let phases = move |subject: Subject| Phase::ALL.into_iter().flat_map(move |phase| figures(subject, phase));
+        Subject::ALL.into_iter().flat_map(phases).filter(Figure::is_counted)
     }
 
     /// Returns `true` if two processes run at the same time. The number of tasks that are sent together, and of waits
     /// of one process for the other, then varies.
     fn needs_two_processes(&self) -> bool {
-        self.pool == Pool::Processes && self.phase != Phase::Submit
+        self.subject.has_two_processes() && self.phase != Phase::Submit
     }
 
     /// Returns `true` if the figure exists. Held memory is counted only after submitting.
     fn is_counted(&self) -> bool {
-        self.phase.is_of(self.pool) && (self.kind != Kind::Held || self.phase == Phase::Submit)
+        self.phase.is_of(self.subject) && (self.kind != Kind::Held || self.phase == Phase::Submit)
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}: {}", self.pool.name(), self.phase.name(), self.kind.name())
+        write!(f, "{}, {}: {}", self.subject.name(), self.phase.name(), self.kind.name())
     }
 }
 
@@ -103,9 +104,9 @@ impl fmt::Display for Figure {
 pub fn collect() -> Result<Counts, String> {
     let own = env::current_exe().map_err(|error| error.to_string())?;
     let mut all: BTreeMap<Figure, Vec<f64>> = BTreeMap::new();
-    for pool in Pool::ALL {
+    for subject in Subject::ALL {
         for _ in 0..PLAIN_ROUNDS {
-            for (figure, count) in allocations(&own, pool)? {
+            for (figure, count) in allocations(&own, subject)? {
                 all.entry(figure).or_default().push(count);
             }
         }
@@ -121,7 +122,7 @@ pub fn collect() -> Result<Counts, String> {
 
 fn least_instructions(own: &Path, figure: Figure) -> Result<f64, String> {
     let rounds = if figure.needs_two_processes() { ROUNDS } else { 1 };
-    (0..rounds).try_fold(f64::INFINITY, |least, _| Ok(least.min(instructions(own, figure.pool, figure.phase)?)))
+    (0..rounds).try_fold(f64::INFINITY, |least, _| Ok(least.min(instructions(own, figure.subject, figure.phase)?)))
 }
 
 fn median(mut counts: Vec<f64>) -> f64 {
@@ -129,19 +130,19 @@ fn median(mut counts: Vec<f64>) -> f64 {
     counts[counts.len() / 2]
 }
 
-fn allocations(own: &Path, pool: Pool) -> Result<Counts, String> {
-    let output = output_of(Command::new(own).args(["--play", pool.name()]))?;
+fn allocations(own: &Path, subject: Subject) -> Result<Counts, String> {
+    let output = output_of(Command::new(own).args(["--play", subject.name()]))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let count = |line| script::read_line(pool, line).ok_or_else(|| format!("this is no count: {line}"));
+    let count = |line| script::read_line(subject, line).ok_or_else(|| format!("this is no count: {line}"));
     text.lines().map(count).collect()
 }
 
 /// Counts the instructions of one part, in one process, so that the other process runs at nearly full speed.
-fn instructions(own: &Path, pool: Pool, phase: Phase) -> Result<f64, String> {
+fn instructions(own: &Path, subject: Subject, phase: Phase) -> Result<f64, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-    output_of(callgrind::command(own, directory.path()).args(["--play", pool.name(), "--count", phase.name()]))?;
+    output_of(callgrind::command(own, directory.path()).args(["--play", subject.name(), "--count", phase.name()]))?;
     let total = callgrind::total(directory.path(), phase.name()).map_err(|error| error.to_string())?;
-    let total = total.ok_or_else(|| format!("callgrind has no count of {}, {}", pool.name(), phase.name()))?;
+    let total = total.ok_or_else(|| format!("callgrind has no count of {}, {}", subject.name(), phase.name()))?;
     Ok(total as f64 / script::TASKS as f64)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
-use super::{Counts, Figure, Kind, Phase, Pool};
+use super::{Counts, Figure, Kind, Phase, Subject};
 
 /// The command that writes the file.
 pub const WRITE: &str = "cargo run --release -p tests --bin costs -- --write";
@@ -10,7 +10,8 @@ pub const WRITE: &str = "cargo run --release -p tests --bin costs -- --write";
 const INTRODUCTION: &str = "\
 # What a task costs
 
-The costs of a task that adds one to a number, on a pool of one worker. They are counted, so they do not depend on load.
+The costs of a task that adds one to a number, on a pool of one worker, and of operations on objects that processes share.
+They are counted, so they do not depend on load.
 `cargo run --release -p tests --bin costs` counts again and compares, and so does `ci/costs`.
 A figure that is better fails too, so that the improvement is recorded and cannot be lost unnoticed.
 
@@ -23,6 +24,11 @@ const LEGEND: &str = "
 | run | in the worker: from the end of the previous task to the end of this one |
 | result | `result` of a task that is done |
 | parent | in all threads of the parent: sending the task to the worker, reading its reply, and `result` |
+| put | `Queue::put` of a number, while no process waits |
+| get | `Queue::get` of a number that is there |
+| lock | `Lock::lock`, and dropping the guard |
+
+The argument of a task *with a handle* is the number and a `Lock` that the worker knows.
 
 Instructions are those of the program without those of the kernel, as callgrind counts them, on x86-64 only. They depend on the \
 compiler and on the C library.
@@ -49,8 +55,8 @@ impl Tolerance {
             (Kind::Allocations, ..) => Tolerance::Absolute(0.05),
             (Kind::Bytes, _, Phase::Parent) => Tolerance::Absolute(25.0),
             // The queue doubles its memory, and how many tasks the worker has by then decides whether it just has.
-            (Kind::Bytes, false, _) if figure.pool == Pool::Processes => Tolerance::Absolute(20.0),
-            (Kind::Held, ..) if figure.pool == Pool::Processes => Tolerance::Absolute(10.0),
+            (Kind::Bytes, false, _) if figure.subject.has_two_processes() => Tolerance::Absolute(20.0),
+            (Kind::Held, ..) if figure.subject.has_two_processes() => Tolerance::Absolute(10.0),
             (Kind::Bytes | Kind::Held, ..) => Tolerance::Absolute(4.0),
         }
     }
@@ -73,9 +79,9 @@ impl Tolerance {
 
 /// Returns an upper limit for a figure, which does not depend on the file.
 fn bound(figure: Figure) -> Option<f64> {
-    match (figure.kind, figure.pool) {
-        (Kind::Held, Pool::Threads) => Some(200.0),
-        (Kind::Held, Pool::Processes) => Some(300.0),
+    match (figure.kind, figure.subject) {
+        (Kind::Held, Subject::Threads) => Some(200.0),
+        (Kind::Held, Subject::Processes) => Some(300.0),
         _ => None,
     }
 }
@@ -118,7 +124,7 @@ pub fn write(counts: &Counts) -> String {
     let mut text = INTRODUCTION.to_string();
     // Writing to a `String` does not fail, so the results of `write!` are ignored.
     let _ = writeln!(text, "Written by `{WRITE}`, {}.\n", tools());
-    text.push_str("| figure, for each task | count | may differ by | at most |\n|---|---|---|---|\n");
+    text.push_str("| figure, for each task or operation | count | may differ by | at most |\n|---|---|---|---|\n");
     for (figure, count) in counts {
         let most = bound(*figure).map(|most| most.to_string()).unwrap_or_default();
         let _ = writeln!(text, "| {figure} | {count:.3} | {} | {most} |", Tolerance::of(*figure).name());

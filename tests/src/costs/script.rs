@@ -2,10 +2,14 @@
 //!
 //! The worker waits while the tasks are submitted, runs them all, and waits again. In a thread pool, each part is
 //! counted while no other thread runs. A worker process and its parent run at the same time, and each counts its part.
+//! Operations on shared objects are counted in a process that has no others.
 
 use std::{error::Error as StdError, ffi::CStr, hint::black_box};
 
-use concurrent_futures::{Backend, Executor as _, Future, ProcessPoolExecutor, ThreadPoolExecutor};
+use concurrent_futures::{
+    Backend, Executor as _, Future, ProcessPoolExecutor, ThreadPoolExecutor,
+    multiprocessing::{Lock, Queue},
+};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +22,17 @@ pub(super) const TASKS: u64 = 4000;
 /// The number of tasks before them, so that work that a pool does only once is not counted.
 const WARM: u64 = 500;
 
-/// The pools whose tasks are counted.
+/// Whose cost is counted: tasks of a pool, or operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pool {
-    /// One worker thread.
+pub enum Subject {
+    /// Tasks of one worker thread.
     Threads,
-    /// One worker process.
+    /// Tasks of one worker process.
     Processes,
+    /// Tasks of one worker process, with a handle in the argument.
+    Handles,
+    /// Operations on objects that processes share.
+    Objects,
 }
 
 /// The parts of the life of a task.
@@ -38,34 +46,41 @@ pub enum Phase {
     Result,
     /// In the parent of a worker process: sending the task, reading its reply, and `result`.
     Parent,
+    /// Putting an item into a queue.
+    Put,
+    /// Getting an item from a queue.
+    Get,
+    /// Taking and releasing a lock.
+    Lock,
 }
 
-impl Pool {
-    pub(super) const ALL: [Pool; 2] = [Pool::Threads, Pool::Processes];
+impl Subject {
+    pub(super) const ALL: [Subject; 4] = [Subject::Threads, Subject::Processes, Subject::Handles, Subject::Objects];
 
     /// Returns its name in the report.
     pub fn name(self) -> &'static str {
         match self {
-            Pool::Threads => "threads",
-            Pool::Processes => "processes",
+            Subject::Threads => "threads",
+            Subject::Processes => "processes",
+            Subject::Handles => "processes with a handle",
+            Subject::Objects => "objects",
         }
     }
 
-    /// Returns the pool with this name.
-    pub fn named(name: &str) -> Option<Pool> {
-        Pool::ALL.into_iter().find(|pool| pool.name() == name)
+    /// Returns the subject with this name.
+    pub fn named(name: &str) -> Option<Subject> {
+        Subject::ALL.into_iter().find(|subject| subject.name() == name)
     }
 
-    fn build(self) -> Result<Box<dyn Backend>, concurrent_futures::Error> {
-        Ok(match self {
-            Pool::Threads => Box::new(ThreadPoolExecutor::new(1)?),
-            Pool::Processes => Box::new(ProcessPoolExecutor::new(1)?),
-        })
+    /// Returns `true` if a task runs in another process than the one that submits it.
+    pub(super) fn has_two_processes(self) -> bool {
+        matches!(self, Subject::Processes | Subject::Handles)
     }
 }
 
 impl Phase {
-    pub(super) const ALL: [Phase; 4] = [Phase::Submit, Phase::Run, Phase::Result, Phase::Parent];
+    pub(super) const ALL: [Phase; 7] =
+        [Phase::Submit, Phase::Run, Phase::Result, Phase::Parent, Phase::Put, Phase::Get, Phase::Lock];
 
     /// Returns its name in the report.
     pub fn name(self) -> &'static str {
@@ -83,15 +98,20 @@ impl Phase {
             Phase::Run => c"run",
             Phase::Result => c"result",
             Phase::Parent => c"parent",
+            Phase::Put => c"put",
+            Phase::Get => c"get",
+            Phase::Lock => c"lock",
         }
     }
 
-    /// Returns `true` if tasks of this pool have this part.
-    pub(super) fn is_of(self, pool: Pool) -> bool {
+    /// Returns `true` if the subject has this part.
+    pub(super) fn is_of(self, subject: Subject) -> bool {
         match self {
-            Phase::Submit | Phase::Run => true,
-            Phase::Result => pool == Pool::Threads,
-            Phase::Parent => pool == Pool::Processes,
+            Phase::Submit | Phase::Run => subject != Subject::Objects,
+            Phase::Result => subject == Subject::Threads,
+            // Of all figures it depends most on the load, so there is one.
+            Phase::Parent => subject == Subject::Processes,
+            Phase::Put | Phase::Get | Phase::Lock => subject == Subject::Objects,
         }
     }
 }
@@ -147,17 +167,30 @@ fn step(number: u64) -> u64 {
     black_box(number) + 1
 }
 
+/// The same with a handle, which it does not use.
+fn step_with_handle((_, number): (Lock, u64)) -> u64 {
+    step(number)
+}
+
 /// Runs the script and prints the allocations. Under callgrind it counts the instructions of the chosen part.
 ///
 /// # Errors
 ///
-/// If the pool or a pipe fails.
-pub fn play(pool: Pool, chosen: Option<Phase>) -> Result<(), Box<dyn StdError>> {
+/// If the pool, an object or a pipe fails.
+pub fn play(subject: Subject, chosen: Option<Phase>) -> Result<(), Box<dyn StdError>> {
+    match subject {
+        Subject::Threads => play_tasks(subject, &ThreadPoolExecutor::new(1)?, chosen),
+        Subject::Processes | Subject::Handles => play_tasks(subject, &ProcessPoolExecutor::new(1)?, chosen),
+        Subject::Objects => play_operations(chosen),
+    }
+}
+
+fn play_tasks(subject: Subject, executor: &dyn Backend, chosen: Option<Phase>) -> Result<(), Box<dyn StdError>> {
     let directory = tempfile::tempdir()?;
     let pipe = |name: &str| NamedPipe::new(directory.path(), name);
-    let executor = pool.build()?;
+    let lock = if subject == Subject::Handles { Some(Lock::new()?) } else { None };
     let mut futures: Vec<Future<u64>> = Vec::with_capacity(TASKS as usize);
-    submit(&*executor, WARM, &mut futures)?;
+    submit(executor, lock.as_ref(), WARM, &mut futures)?;
     read(&mut futures)?;
 
     let (held, run) = (pipe("held")?, pipe("run")?);
@@ -165,36 +198,59 @@ pub fn play(pool: Pool, chosen: Option<Phase>) -> Result<(), Box<dyn StdError>> 
     held.wait()?;
 
     let counting = Counting::start(Phase::Submit, chosen);
-    submit(&*executor, TASKS, &mut futures)?;
-    print(pool, Phase::Submit, counting.stop());
+    submit(executor, lock.as_ref(), TASKS, &mut futures)?;
+    print(subject, Phase::Submit, counting.stop());
 
     let (ended, leave) = (pipe("ended")?, pipe("leave")?);
     let ending = executor.submit(end, (ended.clone(), leave.clone()))?;
-    match pool {
-        Pool::Threads => {
-            run.signal()?;
-            ended.wait()?;
-            let counting = Counting::start(Phase::Result, chosen);
-            read(&mut futures)?;
-            print(pool, Phase::Result, counting.stop());
-        }
-        Pool::Processes => {
-            let counting = Counting::start(Phase::Parent, chosen);
-            run.signal()?;
-            read(&mut futures)?;
-            print(pool, Phase::Parent, counting.stop());
-            ended.wait()?;
-        }
+    if subject.has_two_processes() {
+        let counting = Counting::start(Phase::Parent, chosen);
+        run.signal()?;
+        read(&mut futures)?;
+        print(subject, Phase::Parent, counting.stop());
+        ended.wait()?;
+    } else {
+        run.signal()?;
+        ended.wait()?;
+        let counting = Counting::start(Phase::Result, chosen);
+        read(&mut futures)?;
+        print(subject, Phase::Result, counting.stop());
     }
     leave.signal()?;
     beginning.result(None)??;
-    print(pool, Phase::Run, ending.result(None)??);
+    print(subject, Phase::Run, ending.result(None)??);
     Ok(())
 }
 
-fn submit(executor: &dyn Backend, tasks: u64, futures: &mut Vec<Future<u64>>) -> Result<(), concurrent_futures::Error> {
+fn play_operations(chosen: Option<Phase>) -> Result<(), Box<dyn StdError>> {
+    let (queue, lock) = (Queue::<u64>::unbounded()?, Lock::new()?);
+    let put = |count| (0..count).try_for_each(|number| queue.put(number));
+    let get = |count| (0..count).try_for_each(|_| queue.get(None).map(drop));
+    let take = |count| (0..count).try_for_each(|_| lock.lock().map(drop));
+    let operations: [(Phase, &dyn Fn(u64) -> Result<(), concurrent_futures::Error>); 3] =
+        [(Phase::Put, &put), (Phase::Get, &get), (Phase::Lock, &take)];
+    for (_, operation) in operations {
+        operation(WARM)?;
+    }
+    for (phase, operation) in operations {
+        let counting = Counting::start(phase, chosen);
+        operation(TASKS)?;
+        print(Subject::Objects, phase, counting.stop());
+    }
+    Ok(())
+}
+
+fn submit(
+    executor: &dyn Backend,
+    handle: Option<&Lock>,
+    tasks: u64,
+    futures: &mut Vec<Future<u64>>,
+) -> Result<(), concurrent_futures::Error> {
     for number in 0..tasks {
-        futures.push(executor.submit(step, number)?);
+        futures.push(match handle {
+            None => executor.submit(step, number)?,
+            Some(lock) => executor.submit(step_with_handle, (lock.clone(), number))?,
+        });
     }
     Ok(())
 }
@@ -208,8 +264,8 @@ fn read(futures: &mut Vec<Future<u64>>) -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-fn print(pool: Pool, phase: Phase, allocated: Allocated) {
-    for figure in Figure::all().filter(|figure| (figure.pool, figure.phase) == (pool, phase)) {
+fn print(subject: Subject, phase: Phase, allocated: Allocated) {
+    for figure in Figure::all().filter(|figure| (figure.subject, figure.phase) == (subject, phase)) {
         let count = match figure.kind {
             Kind::Instructions => continue,
             Kind::Allocations => allocated.calls as f64,
@@ -221,8 +277,8 @@ fn print(pool: Pool, phase: Phase, allocated: Allocated) {
 }
 
 /// Parses a line that [`play`] has printed.
-pub(super) fn read_line(pool: Pool, line: &str) -> Option<(Figure, f64)> {
+pub(super) fn read_line(subject: Subject, line: &str) -> Option<(Figure, f64)> {
     let (name, count) = line.split_once(" = ")?;
-    let figure = Figure::all().find(|figure| figure.pool == pool && figure.to_string() == name)?;
+    let figure = Figure::all().find(|figure| figure.subject == subject && figure.to_string() == name)?;
     Some((figure, count.parse().ok()?))
 }
