@@ -9,6 +9,8 @@ mod pipe;
 mod poll;
 #[cfg(unix)]
 mod process;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod quiet;
 mod random;
 mod resources;
 mod shared_dir;
@@ -23,6 +25,9 @@ pub use pipe::pipe;
 pub use poll::wait_until;
 #[cfg(unix)]
 pub use process::{children, is_alive, is_stopped, kill, parent, state, wait_gone};
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[doc(hidden)]
+pub use quiet::keep_standard_error;
 pub use random::Random;
 pub use resources::{open_descriptors, threads};
 pub use shared_dir::{SharedDir, add_line, touch, wait_for_file};
