@@ -1,11 +1,18 @@
 //! Workers that do not proceed with a step of their own; see `handle/own_steps.rs`.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use super::{Deferred, Phase, State, handle::Stage, ids::WorkerId, timer::Timer};
 
 /// A worker that takes longer than this over a step of microseconds may have been stopped.
 const STOPPED: Duration = Duration::from_secs(1);
+
+/// Checks are made together, at multiples of this time, so that a pool with many busy workers does not wake up for each
+/// one.
+const TICK: Duration = Duration::from_millis(250);
 
 /// A worker that takes longer than this has most likely overwritten the memory that it shares with this program.
 const STUCK: Duration = Duration::from_secs(60);
@@ -20,7 +27,7 @@ impl State {
     pub(crate) fn set_stopped_check(&mut self, id: WorkerId, now: Instant, deferred: &mut Deferred) {
         let Some(worker) = self.worker_by_id(id) else { return };
         if !std::mem::replace(&mut worker.checks.stopped, true) {
-            deferred.wake_supervisor |= self.set_timer(now + STOPPED, Timer::Stopped(id));
+            deferred.wake_supervisor |= self.set_timer(next_tick(now + STOPPED), Timer::Stopped(id));
         }
     }
 
@@ -45,4 +52,13 @@ impl State {
         }
         deferred
     }
+}
+
+/// Returns the next tick at or after a time.
+fn next_tick(at: Instant) -> Instant {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let since = at.saturating_duration_since(*FIRST.get_or_init(|| at)).as_nanos();
+    let missing = since.next_multiple_of(TICK.as_nanos()) - since;
+    // The rest of a tick fits.
+    at + Duration::from_nanos(missing as u64)
 }
