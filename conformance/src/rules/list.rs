@@ -415,6 +415,8 @@ macro_rules! for_each_rule {
                     "A blocked `submit` does not overtake a `submit_async` that came before."
                 1407 a_stream_of_a_buffered_map_waits_for_room_and_blocks_no_thread [Concurrent Bounded GivesRoom HasHandle]
                     "The stream of a buffered map is pending while its next item must wait for room."
+                1408 a_submit_async_that_cannot_be_encoded_leaves_its_room [Concurrent Bounded GivesRoom Encodes]
+                    "A `submit_async` whose argument cannot be encoded is an error, and takes no room."
             }
             stopping {
                 1501 a_dropped_guard_cancels_a_pending_task [Concurrent Ordered]

@@ -13,7 +13,7 @@ use executor_core::{Error, ErrorKind, Executor, Future, MapOptions, Shutdown, Su
 
 use super::{
     awaited::{CountingWaker, block_on, poll},
-    submit::full_executor,
+    submit::{Awkward, full_executor},
 };
 use crate::{Case, Setup, Ticket};
 
@@ -172,4 +172,19 @@ pub(super) fn a_stream_of_a_buffered_map_waits_for_room_and_blocks_no_thread(cas
     case.value(&running);
     case.value(&queued);
     assert_eq!(gate.labels(), [0, 2, 3, 1]);
+}
+
+pub(super) fn a_submit_async_that_cannot_be_encoded_leaves_its_room(case: &Case) {
+    let executor = case.executor_with(&Setup::workers(1).queue_capacity(1));
+    for _ in 0..3 {
+        let refused = block_on(case, executor.submit_async(|_: Awkward| (), Awkward::NotEncodable));
+        assert_eq!(refused.expect_err("it cannot be encoded").kind(), ErrorKind::Encode);
+    }
+    let gate = case.gate("full");
+    let running = case.submit(&executor, "running", Ticket::pass, gate.ticket(0));
+    gate.wait_arrivals(1);
+    let queued = executor.try_submit(Ticket::report, gate.ticket(1)).expect("the queue is empty");
+    gate.open();
+    case.value(&running);
+    case.value(&case.track("queued", queued));
 }

@@ -81,6 +81,7 @@ const DETECTED: &[(Fault, &[(&str, &str)])] = &[
         &[
             ("submit", "cf_115"),
             ("submit", "cf_117"),
+            ("room", "a_submit_async_that_cannot"),
             ("result", "cf_124"),
             ("result", "cf_125"),
             ("map", "an_item_that_cannot"),

@@ -314,7 +314,10 @@ impl Backend for Pool {
     fn schedule(&self, task: Task) -> Result<(), Error> {
         self.fork_generation.check()?;
         task.attach(self.host());
-        self.accept(Job::new(task, self.time_limit)?)
+        let id = task.id();
+        // A task that cannot be encoded must not keep the room that it was given.
+        let job = Job::new(task, self.time_limit).inspect_err(|_| self.give_back_room(id))?;
+        self.accept(job)
     }
 
     fn close(&self, mode: Shutdown) {
@@ -358,6 +361,6 @@ impl Backend for Pool {
     }
 
     fn give_up_room(&self, task: &Task) {
-        self.leave_bounded(task);
+        self.give_back_room(task.id());
     }
 }

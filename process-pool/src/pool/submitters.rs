@@ -111,13 +111,14 @@ impl Pool {
     }
 
     /// Forgets a submitter that does not wait any more, or gives its room to the next one.
-    pub(super) fn leave_bounded(&self, task: &Task) {
+    #[cold]
+    pub(super) fn give_back_room(&self, task: TaskId) {
         if self.fork_generation.check().is_err() {
             return;
         }
         let mut state = self.state.lock();
-        let former = state.submitters.line.leave(task.id());
-        state.submitters.admitted.remove(&task.id());
+        let former = state.submitters.line.leave(task);
+        state.submitters.admitted.remove(&task);
         let admitted = state.admit_submitters();
         drop(state);
         drop(former);
