@@ -166,13 +166,13 @@ pub(super) fn add_result_callback(future: &Future<Value>, journal: &Arc<Journal>
 }
 
 /// A waker that ends the sleep of a minimal runtime.
-struct SignalWaker {
-    signal: Signal,
+pub(super) struct SignalWaker {
+    pub(super) signal: Signal,
     _living: Living,
 }
 
 impl SignalWaker {
-    fn new(journal: &Arc<Journal>) -> Arc<SignalWaker> {
+    pub(super) fn new(journal: &Arc<Journal>) -> Arc<SignalWaker> {
         Arc::new(SignalWaker { signal: Signal::default(), _living: Living::new(journal) })
     }
 }
