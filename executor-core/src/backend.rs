@@ -18,7 +18,8 @@ use crate::{Error, Task};
 /// - Every task that `schedule` accepts is run, completed or dropped (which fails its future). None is kept forever.
 /// - `schedule` after `close` returns [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), and does not run the task.
 /// - If a bounded back-end is full, `schedule` blocks if [`Task::may_wait`] returns `true`, and otherwise returns
-///   [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull).
+///   [`ErrorKind::QueueFull`](crate::ErrorKind::QueueFull). [`poll_room`](Backend::poll_room) never blocks, and gives
+///   room in the order in which submitters came, blocked ones included.
 /// - `close` and `join` may be called any number of times and from any thread, even from a task or a callback of this
 ///   back-end. `close` returns immediately; `join` from one of the back-end's own threads must not wait for itself.
 /// - Dropping the back-end is `close(Shutdown::Drain)` and then `join(None)`.

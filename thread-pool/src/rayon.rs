@@ -28,7 +28,8 @@ use crate::{
 
 /// Runs tasks on an existing rayon pool, alongside the other jobs of that pool.
 ///
-/// It never closes the pool. Shutting this executor down only ends its own tasks.
+/// It never closes the pool. Shutting this executor down only ends its own tasks. Dropping it waits for them, which
+/// blocks the dropping thread; submitting never blocks.
 ///
 /// ```
 /// use std::sync::Arc;
