@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     fmt,
     os::fd::OwnedFd,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -18,7 +19,7 @@ use executor_core::{
 };
 
 use crate::{
-    ProcessPoolExecutor, Transport,
+    Output, ProcessPoolExecutor, Transport,
     frame::{Request, RequestKind},
     pool::{Limits, MOST_WORKERS, Pool, SlotId},
     start::{
@@ -27,7 +28,7 @@ use crate::{
         spawn::{Blueprint, Streams},
     },
     supervisor::{Initializer, Supervisor},
-    sys::{control_group::ControlGroup, executable::Executable, signals, standard},
+    sys::{child, control_group::ControlGroup, executable::Executable, signals, standard},
 };
 
 /// Builds a [`ProcessPoolExecutor`]. [`ProcessPoolExecutor::builder`] returns one.
@@ -59,6 +60,10 @@ pub struct ProcessPoolBuilder {
     passed: Vec<OwnedFd>,
     core_dumps: Option<bool>,
     control_group: bool,
+    stdout: Output,
+    stderr: Output,
+    directory: Option<PathBuf>,
+    stack_size: Option<usize>,
 }
 
 impl ProcessPoolExecutor {
@@ -230,6 +235,49 @@ impl ProcessPoolBuilder {
         self
     }
 
+    /// Sets where the standard output of the workers goes. By default they share that of this program.
+    ///
+    /// With [`Output::lines`] a function gets each line, with the worker and the task that wrote it. So a progress bar
+    /// of this program stays whole, and tests capture what tasks print. Python has no counterpart.
+    pub fn stdout(mut self, output: Output) -> Self {
+        self.stdout = output;
+        self
+    }
+
+    /// Sets where the standard error of the workers goes. By default the pool writes it to that of this program, in
+    /// whole lines. Whatever is set here, the last lines of a worker that dies are in the error
+    /// ([`WorkerDeath::stderr_tail`](executor_core::WorkerDeath::stderr_tail)).
+    pub fn stderr(mut self, output: Output) -> Self {
+        self.stderr = output;
+        self
+    }
+
+    /// Sets the working directory of the workers. By default it is that of this program when a worker is started. A
+    /// relative path is that of the moment at which the pool is built.
+    ///
+    /// ```
+    /// use executor_core::Executor;
+    /// use process_pool::ProcessPoolExecutor;
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let pool = ProcessPoolExecutor::builder().max_workers(1).current_dir(directory.path()).build()?;
+    /// let writes = |text: String| std::fs::write("report.txt", text).is_ok();
+    /// assert!(pool.submit(writes, "in the directory".to_string())?.result(None)?);
+    /// assert!(directory.path().join("report.txt").exists());
+    /// # Ok::<(), executor_core::Error>(())
+    /// ```
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Sets the size of the stack on which a worker runs its tasks, in bytes. By default it is what the system gives a
+    /// program (`ulimit -s`, usually 8 MiB). Programs that tasks start have the same limit.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
     /// Passes descriptors to the workers, and to programs that tasks start, under the same numbers. The pool keeps them
     /// open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
     ///
@@ -322,6 +370,7 @@ impl ProcessPoolBuilder {
         start::permission::check()?;
         let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
         let name = self.name_prefix.unwrap_or_else(default_name);
+        let directory = self.directory.map(find_directory).transpose()?;
         let _held = standard::hold();
         let executable = Executable::find(start::program::image())
             .map_err(|cause| Error::new(ErrorKind::Other, format!("{name} could not be built: {cause}")))?;
@@ -334,6 +383,10 @@ impl ProcessPoolBuilder {
             memory_limit: self.memory_limit,
             environment: self.environment,
             initializes: initializer.is_some(),
+            stdout: self.stdout,
+            stderr: self.stderr,
+            directory,
+            stack_size: self.stack_size.map(|bytes| bytes as u64),
             passed: self.passed,
             core_dumps: self.core_dumps,
             group: if self.control_group { ControlGroup::make() } else { None },
@@ -404,7 +457,33 @@ impl ProcessPoolBuilder {
         if self.passed.iter().any(standard::is_standard) {
             return refuse("pass_fds cannot pass a standard descriptor: workers have their own".into());
         }
+        if let Some(bytes) = self.stack_size {
+            let largest = child::largest_stack();
+            if bytes < LEAST_STACK || largest.is_some_and(|largest| bytes as u64 > largest) {
+                let most = largest.map_or_else(|| "no limit".to_string(), |largest| format!("{largest} bytes"));
+                return refuse(format!(
+                    "stack_size must be at least {LEAST_STACK} bytes, and at most what `ulimit -H -s` says, which is \
+                     {most} here"
+                ));
+            }
+        }
         environment::check_variables(&self.environment)
+    }
+}
+
+/// A smaller stack is not enough for what a worker does before it runs a task.
+const LEAST_STACK: usize = 256 << 10;
+
+/// Returns the absolute path of a directory.
+fn find_directory(path: PathBuf) -> Result<PathBuf, Error> {
+    let refuse = |cause: String| {
+        let message = format!("current_dir cannot be {}: {cause}", path.display());
+        Err(Error::new(ErrorKind::InvalidArgument, message))
+    };
+    match std::fs::metadata(&path).and_then(|found| Ok((found, std::path::absolute(&path)?))) {
+        Ok((found, absolute)) if found.is_dir() => Ok(absolute),
+        Ok(_) => refuse("it is no directory".into()),
+        Err(cause) => refuse(cause.to_string()),
     }
 }
 

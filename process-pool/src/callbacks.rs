@@ -17,7 +17,7 @@ use std::{
 use executor_core::{deadline, spin::SpinBudget, submit_line::Admitted, task::Completed};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::{sys::signals, trace::Trace};
+use crate::{lines::Lines, sys::signals, trace::Trace};
 
 /// The thread, which is started when there is user code to run for the first time. A clone stands for the same thread.
 #[derive(Clone)]
@@ -33,15 +33,26 @@ enum Delivery {
     Trace(Trace),
     /// Submitters for which there is room, with wakers to run.
     Admitted(Vec<Admitted>),
+    /// Lines that wait for a function.
+    Lines(Arc<Lines>),
+    /// The same, after which there are no more.
+    LastLines(Arc<Lines>),
 }
 
 impl Delivery {
-    fn make(self) {
+    /// Makes the delivery. Returns what is left of it, so that others have their turn before.
+    #[must_use]
+    fn make(self) -> Option<Delivery> {
         match self {
             Delivery::Completed(completed) => drop(completed),
             Delivery::Trace(trace) => trace.report(),
             Delivery::Admitted(submitters) => submitters.into_iter().for_each(Admitted::notify),
+            Delivery::Lines(lines) if lines.deliver() => return Some(Delivery::Lines(lines)),
+            Delivery::LastLines(lines) if lines.deliver() => return Some(Delivery::LastLines(lines)),
+            Delivery::Lines(_) => {}
+            Delivery::LastLines(lines) => lines.finish(),
         }
+        None
     }
 }
 
@@ -94,12 +105,27 @@ impl CallbackThread {
         self.send(Delivery::Admitted(submitters))
     }
 
+    /// Calls a function with the lines that wait for it. Returns the same as [`deliver`](CallbackThread::deliver).
+    #[must_use]
+    pub(crate) fn deliver_lines(&self, lines: Arc<Lines>) -> bool {
+        self.send(Delivery::Lines(lines))
+    }
+
+    /// Calls a function with the last lines. Returns the same as [`deliver`](CallbackThread::deliver).
+    #[must_use]
+    pub(crate) fn finish_lines(&self, lines: Arc<Lines>) -> bool {
+        self.send(Delivery::LastLines(lines))
+    }
+
     fn send(&self, delivery: Delivery) -> bool {
         let mut state = self.shared.state.lock();
         if state.is_closing && state.thread.is_none() {
             // The pool and its supervisor have ended, so the calling thread belongs to the user.
             drop(state);
-            delivery.make();
+            let mut rest = Some(delivery);
+            while let Some(delivery) = rest {
+                rest = delivery.make();
+            }
             return true;
         }
         state.queue.push_back(delivery);
@@ -141,7 +167,8 @@ impl CallbackThread {
         }
         while !deadline::has_passed(until) {
             let Some(delivery) = state.queue.pop_front() else { break };
-            MutexGuard::unlocked(&mut state, || delivery.make());
+            let rest = MutexGuard::unlocked(&mut state, || delivery.make());
+            state.queue.extend(rest);
         }
         let handle = state.handle.take();
         drop(state);
@@ -191,7 +218,9 @@ impl Shared {
 fn run(shared: &Shared) {
     let mut spin_budget = SpinBudget::new();
     while let Some(delivery) = shared.next(&mut spin_budget) {
-        delivery.make();
+        if let Some(rest) = delivery.make() {
+            shared.state.lock().queue.push_back(rest);
+        }
     }
     shared.ended.notify_all();
 }

@@ -23,7 +23,8 @@ use crate::{Stats, pool::Pool};
 /// # What workers share with this program
 ///
 /// - The standard output, including its position and flags: a flag that a task sets with `fcntl`, such as `O_NONBLOCK`,
-///   is also set for this program. The pool forwards the standard error; the standard input is empty.
+///   is also set for this program. The pool forwards the standard error; the standard input is empty. Other outputs can
+///   be [set](crate::ProcessPoolBuilder::stdout).
 /// - No other descriptor, not even those that this program holds without `CLOEXEC`, unless
 ///   [`pass_fds`](crate::ProcessPoolBuilder::pass_fds) names it or a task was given its
 ///   [handle](executor_core::codec::handles). There is one exception: a descriptor that another thread opens without

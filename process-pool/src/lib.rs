@@ -34,6 +34,9 @@
 //! actions and no signal blocked. There is one exception: a worker survives a `SIGTERM` that this program has not sent,
 //! see [`ProcessPoolExecutor`](ProcessPoolExecutor#ending-a-service).
 //!
+//! [`ProcessPoolBuilder::stdout`] and [`ProcessPoolBuilder::stderr`] hand the output of workers to a function, or drop
+//! it. By default workers share the standard output of this program, and their standard error is forwarded:
+//!
 //! Lines that workers write to their standard error are written whole to this program's. A line that does not end is
 //! forwarded after 200 milliseconds. If nothing reads this program's standard error for a second, workers no longer
 //! wait for a reader. Output that does not fit is then left out, and the stream says how much. The end of a pool waits
@@ -59,6 +62,8 @@ mod death;
 mod executor;
 mod forward;
 mod frame;
+mod lines;
+mod output;
 mod pool;
 mod process;
 mod start;
@@ -71,6 +76,7 @@ mod worker;
 
 pub use builder::ProcessPoolBuilder;
 pub use executor::ProcessPoolExecutor;
+pub use output::{Output, OutputLine};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use pool::fuzzing;

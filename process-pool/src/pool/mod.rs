@@ -69,6 +69,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::{
     callbacks::CallbackThread,
     forward::Forwarder,
+    lines::Lines,
     sys::poller::Poller,
     trace::{Event, Trace},
 };
@@ -250,6 +251,20 @@ impl Pool {
         if !self.is_supervisor() {
             trace.report();
         } else if !self.callbacks.report(trace) {
+            self.run_callbacks_later();
+        }
+    }
+
+    /// Makes the callback thread call a function with the lines that wait for it.
+    pub(crate) fn deliver_lines(&self, lines: Arc<Lines>) {
+        if !self.callbacks.deliver_lines(lines) {
+            self.run_callbacks_later();
+        }
+    }
+
+    /// Makes the callback thread say what was left out after the last line.
+    pub(crate) fn finish_lines(&self, lines: Arc<Lines>) {
+        if !self.callbacks.finish_lines(lines) {
             self.run_callbacks_later();
         }
     }

@@ -10,7 +10,7 @@ use super::{
     pipes::{Pipes, Stdio, open},
 };
 use crate::{
-    Transport,
+    Output, Transport,
     pool::Pool,
     start::{environment, permission, setup::Role, spawn::Blueprint},
     sys::standard,
@@ -191,6 +191,10 @@ impl ProcessBuilder {
             memory_limit: self.memory_limit,
             environment: self.environment,
             initializes: false,
+            stdout: Output::inherit(),
+            stderr: Output::inherit(),
+            directory: None,
+            stack_size: None,
             passed: Vec::new(),
             core_dumps: None,
             group: None,

@@ -49,8 +49,17 @@ pub(crate) struct Setup {
     /// The name of the parent, and whether it is a daemon.
     pub(crate) parent_name: String,
     pub(crate) parent_is_daemon: bool,
+    /// Which of the two output streams the worker writes marks to.
+    pub(crate) marks: Marks,
     /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Other copies ignore it.
     pub(crate) copy: u64,
+}
+
+/// Which output streams of a worker are handed over line by line, and so need marks where tasks begin and end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
 }
 
 /// What a worker is.
@@ -84,7 +93,7 @@ pub(crate) struct Attachments<'a> {
 }
 
 /// The last byte is the version of the protocol. A process with another version is no worker.
-const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x04");
+const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x05");
 /// The offset of the copy, and that of the field after it.
 const COPY: usize = 52;
 const RIGHTS: usize = COPY + 8;
@@ -97,12 +106,14 @@ const HEAD: usize = PARENT_NAME + 2;
 /// The offset of the length of the name.
 const NAME: usize = 38;
 
-/// The bits of the flags. The last two tell which descriptors are attached besides the channel.
+/// The bits of the flags. Two tell which descriptors are attached besides the channel.
 const IS_PROCESS: u8 = 1;
 const IS_DAEMON: u8 = 1 << 1;
 const PARENT_IS_DAEMON: u8 = 1 << 2;
 const HAS_MEMORY: u8 = 1 << 3;
 const HAS_INPUT: u8 = 1 << 4;
+const MARKS_STDOUT: u8 = 1 << 5;
+const MARKS_STDERR: u8 = 1 << 6;
 
 /// Returns the length that is written at this offset of a greeting.
 fn length_at(head: &[u8; HEAD], at: usize) -> usize {
@@ -121,7 +132,10 @@ impl Setup {
             Role::Process { is_daemon: false } => IS_PROCESS,
             Role::Process { is_daemon: true } => IS_PROCESS | IS_DAEMON,
         };
-        if self.parent_is_daemon { role | PARENT_IS_DAEMON } else { role }
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        role | flag(self.parent_is_daemon, PARENT_IS_DAEMON)
+            | flag(self.marks.stdout, MARKS_STDOUT)
+            | flag(self.marks.stderr, MARKS_STDERR)
     }
 
     fn to_bytes(&self, attached: u8) -> Vec<u8> {
@@ -179,6 +193,7 @@ impl Setup {
             lineage: lineage?,
             parent_name: parent_name?,
             parent_is_daemon: flags & PARENT_IS_DAEMON != 0,
+            marks: Marks { stdout: flags & MARKS_STDOUT != 0, stderr: flags & MARKS_STDERR != 0 },
             copy: word(COPY)?,
         })
     }
@@ -241,6 +256,7 @@ mod tests {
             lineage: "Process-1:2".into(),
             parent_name: "Process-1".into(),
             parent_is_daemon: false,
+            marks: Marks { stdout: false, stderr: true },
             copy: 9,
         };
         let (channel, input) = (parent.as_fd(), Some(parent.as_fd()));
@@ -250,6 +266,7 @@ mod tests {
         assert!(Setup::is_waiting(&worker, 5, 9));
         let (read, attached) = Setup::receive(worker.as_fd()).expect("received");
         assert!(attached.channel.is_some() && attached.memory.is_none() && attached.input.is_some());
+        assert_eq!(read.marks, Marks { stdout: false, stderr: true });
         assert_eq!((read.role, read.parent_is_daemon), (Role::Process { is_daemon: true }, false));
         assert_eq!((read.lineage.as_str(), read.parent_name.as_str()), ("Process-1:2", "Process-1"));
         assert_eq!((read.token, read.build, read.transport), (5, BuildId::own(), Transport::Socket));

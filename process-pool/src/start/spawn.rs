@@ -2,8 +2,10 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
     process::{Child, ChildStderr, Command, Stdio},
     sync::{
         Arc,
@@ -18,9 +20,11 @@ use super::{
     launch::launch,
     program,
     rights::Terms,
-    setup::{Attachments, Role, Setup},
+    setup::{Attachments, Marks, Role, Setup},
 };
 use crate::{
+    lines,
+    output::{Output, Sink},
     process::current_process,
     sys::{
         child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, signals,
@@ -42,6 +46,13 @@ pub(crate) struct Blueprint {
     pub(crate) memory_limit: Option<u64>,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) initializes: bool,
+    /// Where the output of the workers of a pool goes.
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    /// The working directory, or `None` for that of this program.
+    pub(crate) directory: Option<PathBuf>,
+    /// The size of the stack of the thread that runs tasks, or `None` for the usual one.
+    pub(crate) stack_size: Option<u64>,
     /// Descriptors that the workers inherit besides the standard ones, under the same numbers.
     pub(crate) passed: Vec<OwnedFd>,
     pub(crate) core_dumps: Option<bool>,
@@ -92,8 +103,12 @@ pub(crate) struct Started {
     /// A descriptor that becomes ready to read when the process ends. `None` if the system has no such descriptor, or
     /// the process is already gone.
     pub(crate) exit: Option<OwnedFd>,
+    /// The standard output, if the supervisor reads it.
+    pub(crate) stdout: Option<File>,
     /// The standard error, if the supervisor reads it.
     pub(crate) stderr: Option<ChildStderr>,
+    /// The beginning of the marks in its output, if it writes any.
+    pub(crate) mark: Option<Vec<u8>>,
     pub(crate) socket: Arc<OwnedFd>,
     pub(crate) outbox: Box<dyn Outbox>,
     pub(crate) inbox: Box<dyn Inbox>,
@@ -119,6 +134,16 @@ impl Blueprint {
                 (Some(ChildStderr::from(reader)), Stdio::from(writer))
             }
         };
+        let (stdout, its_stdout) = match &self.stdout.0 {
+            Sink::Inherited => (None, Stdio::from(output)),
+            Sink::Null => (None, Stdio::null()),
+            Sink::Lines(_) => {
+                let (reader, writer) = pipe::new_pipe()?;
+                pipe::do_not_wait(&reader)?;
+                (Some(File::from(reader)), Stdio::from(writer))
+            }
+        };
+        let marks = Marks { stdout: stdout.is_some(), stderr: self.stderr.function().is_some() };
         let NewLink { socket, outbox, inbox, channel, report, worker } = NewLink::make(self.transport)?;
         let token = fresh_token();
         let parent = current_process();
@@ -136,6 +161,7 @@ impl Blueprint {
             lineage: self.lineage.clone().unwrap_or_else(|| name.to_string()),
             parent_name: parent.name().to_string(),
             parent_is_daemon: parent.is_daemon(),
+            marks,
             copy: program::copy(),
         };
         let attachments = Attachments {
@@ -156,9 +182,15 @@ impl Blueprint {
             .env(DEPTH, (depth() + 1).to_string())
             .envs(self.group.as_ref().and_then(|group| Some((GROUP, group.of_slot(slot)?))))
             .stdin(Stdio::from(worker.socket))
-            .stdout(Stdio::from(output))
+            .stdout(its_stdout)
             .stderr(its_stderr);
         child::prepare(&mut command, name);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        if let Some(bytes) = self.stack_size {
+            child::limit_stack(&mut command, bytes);
+        }
         let inherited = self.passed.iter().map(AsFd::as_fd).chain(self.executable.inherited());
         let inherited: Vec<BorrowedFd<'_>> = inherited.collect();
         // The worker unblocks them once it has decided which it survives.
@@ -168,7 +200,8 @@ impl Blueprint {
         drop(command);
         let exit = child.open()?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
-        Ok(Started { child, exit, stderr, socket, outbox, inbox, channel, report })
+        let mark = (marks != Marks::default()).then(|| lines::mark_of(token));
+        Ok(Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report })
     }
 }
 

@@ -1,30 +1,42 @@
 //! Reading the standard error of workers, and forwarding it.
 //!
 //! It is read only while there is space to forward it, so nothing is lost as long as another process reads this
-//! program's own standard error.
+//! program's own standard error. If the lines go to a function, or nowhere, it is always read, and so is the standard
+//! output: a function that is slow does not keep tasks from writing.
 
 use std::time::Instant;
 
-use super::{Supervisor, worker_io::Reading};
+use super::{
+    Supervisor,
+    worker_io::{Reading, WorkerIo},
+};
 use crate::{
     forward::STUCK,
+    output::Sink,
     pool::{SlotId, Timer, WorkerId},
 };
 
 impl Supervisor {
     /// Reads what a worker has written to its standard error.
     pub(super) fn read_stderr(&mut self, slot: SlotId) {
-        if !self.pool.forwarder.wants_more() {
+        let is_forwarded = matches!(self.blueprint.stderr.0, Sink::Inherited);
+        if is_forwarded && !self.pool.forwarder.wants_more() {
             return self.pause_log(slot);
         }
         let Some(id) = self.pool.state.lock().worker(slot).map(|worker| worker.id()) else { return };
         let Some(io) = &mut self.worker_io[slot] else { return };
-        io.read_stderr(&mut Reading {
+        let mut reading = Reading {
             poller: &self.pool.poller,
-            forwarder: &self.pool.forwarder,
+            forwarder: is_forwarded.then_some(&self.pool.forwarder),
+            lines: self.stderr_lines.as_deref(),
+            is_due: false,
             worker: id.as_key(),
             buffer: &mut self.logs.buffer,
-        });
+        };
+        io.read_stderr(&mut reading);
+        if let (true, Some(lines)) = (reading.is_due, &self.stderr_lines) {
+            self.pool.deliver_lines(lines.clone());
+        }
         if let Some(due) = io.start_line_timer() {
             self.pool.state.lock().set_timer(due, Timer::Line(id));
         }
@@ -32,13 +44,48 @@ impl Supervisor {
 
     /// Reads the rest of the standard error of a worker that has ended.
     pub(super) fn read_last_stderr(&mut self, id: WorkerId) {
+        let is_forwarded = matches!(self.blueprint.stderr.0, Sink::Inherited);
         let Some(io) = &mut self.worker_io[id.slot] else { return };
-        io.read_last_stderr(&mut Reading {
+        let mut reading = Reading {
             poller: &self.pool.poller,
-            forwarder: &self.pool.forwarder,
+            forwarder: is_forwarded.then_some(&self.pool.forwarder),
+            lines: self.stderr_lines.as_deref(),
+            is_due: false,
             worker: id.as_key(),
             buffer: &mut self.logs.buffer,
+        };
+        io.read_last_stderr(&mut reading);
+        if let (true, Some(lines)) = (reading.is_due, &self.stderr_lines) {
+            self.pool.deliver_lines(lines.clone());
+        }
+    }
+
+    /// Reads what a worker has written to its standard output.
+    pub(super) fn read_stdout(&mut self, slot: SlotId) {
+        self.read_stdout_with(slot, |io, reading| {
+            io.read_stdout(reading);
         });
+    }
+
+    /// Reads the rest of the standard output of a worker that has ended.
+    pub(super) fn read_last_stdout(&mut self, id: WorkerId) {
+        self.read_stdout_with(id.slot, WorkerIo::read_last_stdout);
+    }
+
+    fn read_stdout_with(&mut self, slot: SlotId, read: impl FnOnce(&mut WorkerIo, &mut Reading<'_>)) {
+        let (Some(lines), Some(io)) = (&self.stdout_lines, &mut self.worker_io[slot]) else { return };
+        let mut reading = Reading {
+            poller: &self.pool.poller,
+            forwarder: None,
+            lines: Some(lines),
+            is_due: false,
+            worker: (slot.index(), 0),
+            buffer: &mut self.logs.buffer,
+        };
+        read(io, &mut reading);
+        if reading.is_due {
+            self.pool.deliver_lines(lines.clone());
+        }
     }
 
     /// Forwards an unfinished line, if its time is over.

@@ -26,6 +26,7 @@ use executor_core::{Backend, Error, codec::handles::Handles};
 use crate::{
     death::MemoryKills,
     frame::Request,
+    lines::Lines,
     pool::{PerSlot, Phase, Pool, SlotId, Timer},
     process::Ending,
     start::spawn::Blueprint,
@@ -44,6 +45,8 @@ enum Event {
     Exit(SlotId),
     /// A worker has written to its standard error.
     Stderr(SlotId),
+    /// A worker has written to its standard output, which a function gets.
+    Stdout(SlotId),
     /// The channel for descriptors has space again.
     Channel(SlotId),
     /// A timer is due.
@@ -57,6 +60,7 @@ impl Event {
             Source::Exit => Event::Exit(slot),
             Source::Stderr => Event::Stderr(slot),
             Source::Channel => Event::Channel(slot),
+            Source::Stdout => Event::Stdout(slot),
         }
     }
 }
@@ -83,6 +87,9 @@ pub(crate) struct Supervisor {
     memory_kills: MemoryKills,
     restart: RestartPolicy,
     logs: Logs,
+    /// The lines of the standard output and of the standard error that wait for a function, if there is one.
+    stdout_lines: Option<Arc<Lines>>,
+    stderr_lines: Option<Arc<Lines>>,
     /// What is told about the worker if it is a process of its own, which no other replaces.
     process: Option<OwnProcess>,
     /// The place of the first slot among all that the poller reports.
@@ -112,6 +119,8 @@ impl Supervisor {
             process: None,
             first_place: 0,
             pool,
+            stdout_lines: blueprint.stdout.function().cloned().map(Lines::new),
+            stderr_lines: blueprint.stderr.function().cloned().map(Lines::new),
             blueprint,
             initializer,
             worker_io: PerSlot::new(workers, |_| None),
@@ -181,6 +190,9 @@ impl Supervisor {
                 .collect();
             events.clear();
             self.handle_all(happened);
+        }
+        for lines in [self.stdout_lines.take(), self.stderr_lines.take()].into_iter().flatten() {
+            self.pool.finish_lines(lines);
         }
         self.pool.announce_gone();
     }
@@ -263,6 +275,7 @@ impl Supervisor {
         match event {
             Event::Doorbell(slot) => self.on_doorbell(slot),
             Event::Stderr(slot) => self.read_stderr(slot),
+            Event::Stdout(slot) => self.read_stdout(slot),
             Event::Channel(slot) => self.send_rest(slot, true),
             Event::Exit(slot) => self.reap_and_replace(slot),
             Event::Due(timer) => self.on_timer(timer),

@@ -103,6 +103,7 @@ impl Supervisor {
     /// Collects what the worker has left behind, and reaps its process.
     fn collect_end(&mut self, dying: &Dying) -> Option<(EndedProcess, Option<Error>)> {
         self.read_last_stderr(dying.id);
+        self.read_last_stdout(dying.id);
         let mut io = self.worker_io[dying.id.slot].take()?;
         io.unwatch(&self.pool.poller, dying.id.slot);
         let ended = EndedProcess {

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::forward::{Forwarder, WorkerId};
+use crate::{
+    forward::{Forwarder, WorkerId},
+    lines,
+};
 
 /// The length of the tail: enough for a long backtrace and what led to it.
 const KEPT: usize = 32 * 1024;
@@ -63,7 +66,8 @@ impl Tail {
         self.since.map(|since| since + LINE_TIMEOUT)
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
+    /// Keeps bytes that were read.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let bytes = &bytes[bytes.len().saturating_sub(KEPT)..];
         let excess = (self.kept.len() + bytes.len()).saturating_sub(KEPT);
@@ -76,10 +80,15 @@ impl Tail {
         self.total
     }
 
-    /// Returns what was read after the first `boundary` bytes, as far as it is kept.
-    pub(super) fn since(&self, boundary: u64) -> String {
+    /// Returns what was read after the first `boundary` bytes, as far as it is kept, without the marks that begin like
+    /// this.
+    pub(super) fn since(&self, boundary: u64, mark: Option<&[u8]>) -> String {
         let wanted = usize::try_from(self.total.saturating_sub(boundary)).unwrap_or(usize::MAX);
         let bytes: Vec<u8> = self.kept.iter().copied().skip(self.kept.len().saturating_sub(wanted)).collect();
+        let bytes = match mark {
+            Some(mark) => lines::without_marks(mark, &bytes),
+            None => bytes,
+        };
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
@@ -98,7 +107,7 @@ mod tests {
     fn the_last_bytes_are_kept() {
         let lines: Vec<String> = (0..10_000).map(|line| format!("line {line}\n")).collect();
         let tail = kept(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-        let text = tail.since(0);
+        let text = tail.since(0, None);
         assert!(text.len() == KEPT && text.ends_with("line 9998\nline 9999\n"));
         assert_eq!(tail.total(), lines.iter().map(|line| line.len() as u64).sum::<u64>());
     }
@@ -106,9 +115,9 @@ mod tests {
     #[test]
     fn nothing_before_the_boundary_is_returned_wherever_the_boundary_is() {
         let tail = kept(&["before\n", "after\n"]);
-        assert_eq!(tail.since(7), "after\n");
-        assert_eq!((tail.since(0).as_str(), tail.since(13).as_str()), ("before\nafter\n", ""));
+        assert_eq!(tail.since(7, None), "after\n");
+        assert_eq!((tail.since(0, None).as_str(), tail.since(13, None).as_str()), ("before\nafter\n", ""));
         // The boundary comes from the worker, which may write any number there.
-        assert_eq!(tail.since(u64::MAX), "");
+        assert_eq!(tail.since(u64::MAX, None), "");
     }
 }

@@ -1,6 +1,7 @@
 //! The supervisor's part of a worker: its standard error, and the descriptors that the poller watches.
 
 use std::{
+    fs::File,
     io::{self, Read},
     os::fd::{AsFd, OwnedFd},
     process::ChildStderr,
@@ -13,6 +14,7 @@ use executor_core::Error;
 use super::stderr::Tail;
 use crate::{
     forward::{Forwarder, WorkerId},
+    lines::{Lines, Splitter},
     pool::{SlotId, SocketWatch},
     start::spawn::Started,
     sys::{
@@ -30,6 +32,11 @@ pub(super) struct WorkerIo {
     exit: Option<Arc<OwnedFd>>,
     stderr: Option<ChildStderr>,
     stderr_is_watched: bool,
+    stdout: Option<File>,
+    stdout_is_watched: bool,
+    /// What splits the output into lines, if a function gets them.
+    stdout_lines: Option<Splitter>,
+    stderr_lines: Option<Splitter>,
     socket: Arc<OwnedFd>,
     socket_is_watched: bool,
     channel: Channel,
@@ -46,7 +53,12 @@ pub(super) struct WorkerIo {
 /// The means to read a worker's standard error.
 pub(super) struct Reading<'a> {
     pub(super) poller: &'a Poller,
-    pub(super) forwarder: &'a Forwarder,
+    /// What writes it to this program's own, if it is written there.
+    pub(super) forwarder: Option<&'a Forwarder>,
+    /// The lines for a function, if there is one.
+    pub(super) lines: Option<&'a Lines>,
+    /// Whether a delivery of the lines must be scheduled.
+    pub(super) is_due: bool,
     pub(super) worker: WorkerId,
     /// The buffer for reads. It is as long as the most that one read takes.
     pub(super) buffer: &'a mut [u8],
@@ -60,30 +72,39 @@ pub(crate) enum Source {
     Stderr,
     /// The channel for descriptors, which is only watched while it is full.
     Channel,
+    Stdout,
 }
 
 impl Source {
+    const KINDS: usize = Source::Stdout as usize + 1;
+
     fn key(self, place: usize) -> usize {
-        place * 4 + self as usize
+        place * Source::KINDS + self as usize
     }
 
     /// Reverses [`key`](Source::key): returns the place and the source.
     pub(crate) fn of(key: usize) -> Option<(usize, Source)> {
-        let source = match key % 4 {
+        let source = match key % Source::KINDS {
             0 => Source::Socket,
             1 => Source::Exit,
             2 => Source::Stderr,
             3 => Source::Channel,
+            4 => Source::Stdout,
             _ => return None,
         };
-        Some((key / 4, source))
+        Some((key / Source::KINDS, source))
     }
 }
 
 impl WorkerIo {
     /// Splits a worker that was started into the supervisor's part, the process, and the two ends of the link.
-    pub(super) fn new(started: Started, first_place: usize) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
-        let Started { child, exit, stderr, socket, outbox, inbox, channel, report } = started;
+    pub(super) fn new(
+        name: &str,
+        started: Started,
+        first_place: usize,
+    ) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
+        let Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report } = started;
+        let splitter = || mark.clone().map(|mark| Splitter::new(name, mark));
         let exit = exit.map(Arc::new);
         let process = Process::new(&child, exit.clone(), Some(socket.clone()));
         let io = WorkerIo {
@@ -91,6 +112,10 @@ impl WorkerIo {
             exit,
             stderr,
             stderr_is_watched: false,
+            stdout_lines: if stdout.is_some() { splitter() } else { None },
+            stderr_lines: splitter(),
+            stdout,
+            stdout_is_watched: false,
             socket,
             socket_is_watched: false,
             channel,
@@ -112,6 +137,10 @@ impl WorkerIo {
         self.socket_is_watched = true;
         if let Some(exit) = &self.exit {
             watch(exit, Source::Exit)?;
+        }
+        if let Some(stdout) = &self.stdout {
+            watch(stdout, Source::Stdout)?;
+            self.stdout_is_watched = true;
         }
         self.watch_stderr(poller, slot)
     }
@@ -170,6 +199,7 @@ impl WorkerIo {
             poller::unwatch(poller, exit);
         }
         self.close_stderr(poller);
+        self.close_stdout(poller);
     }
 
     pub(super) fn unwatch_socket(&mut self, poller: &Poller) {
@@ -181,6 +211,47 @@ impl WorkerIo {
     fn close_stderr(&mut self, poller: &Poller) {
         self.unwatch_stderr(poller);
         self.stderr = None;
+    }
+
+    fn close_stdout(&mut self, poller: &Poller) {
+        if let Some(stdout) = self.stdout.take() {
+            if std::mem::take(&mut self.stdout_is_watched) {
+                poller::unwatch(poller, &stdout);
+            }
+        }
+    }
+
+    /// Reads some of what the worker has written to its standard output, for the function that gets its lines. Returns
+    /// how many bytes it has read.
+    pub(super) fn read_stdout(&mut self, reading: &mut Reading<'_>) -> usize {
+        let Some(stdout) = &mut self.stdout else { return 0 };
+        match stdout.read(reading.buffer) {
+            Ok(0) => self.close_stdout(reading.poller),
+            Ok(count) => {
+                if let (Some(splitter), Some(lines)) = (&mut self.stdout_lines, reading.lines) {
+                    reading.is_due |= splitter.push(&reading.buffer[..count], lines);
+                }
+                return count;
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            Err(_) => self.close_stdout(reading.poller),
+        }
+        0
+    }
+
+    /// Reads the rest of the standard output of a worker that has ended, as
+    /// [`read_last_stderr`](WorkerIo::read_last_stderr) does.
+    pub(super) fn read_last_stdout(&mut self, reading: &mut Reading<'_>) {
+        let mut count = 0;
+        while count < MOST_IN_A_PIPE {
+            match self.read_stdout(reading) {
+                0 => break,
+                more => count += more,
+            }
+        }
+        if let (Some(splitter), Some(lines)) = (&mut self.stdout_lines, reading.lines) {
+            reading.is_due |= splitter.finish(lines);
+        }
     }
 
     /// Checks whether the link is open.
@@ -203,16 +274,19 @@ impl WorkerIo {
     /// Reads the rest of the standard error of a worker that has ended. This does not wait for programs that its tasks
     /// have started, which may still write.
     pub(super) fn read_last_stderr(&mut self, reading: &mut Reading<'_>) {
-        // Without a special right, a pipe cannot hold more on any system.
-        const MOST: usize = 1 << 20;
         let mut count = 0;
-        while count < MOST {
+        while count < MOST_IN_A_PIPE {
             match self.read_some(reading, true) {
                 0 => break,
                 more => count += more,
             }
         }
-        self.tail.flush(reading.worker, reading.forwarder, true);
+        if let Some(forwarder) = reading.forwarder {
+            self.tail.flush(reading.worker, forwarder, true);
+        }
+        if let (Some(splitter), Some(lines)) = (&mut self.stderr_lines, reading.lines) {
+            reading.is_due |= splitter.finish(lines);
+        }
     }
 
     fn read_some(&mut self, reading: &mut Reading<'_>, is_last: bool) -> usize {
@@ -228,7 +302,14 @@ impl WorkerIo {
         match outcome {
             Ok(0) => self.close_stderr(reading.poller),
             Ok(count) => {
-                self.tail.push(&reading.buffer[..count], reading.worker, reading.forwarder, is_last);
+                let bytes = &reading.buffer[..count];
+                match reading.forwarder {
+                    Some(forwarder) => self.tail.push(bytes, reading.worker, forwarder, is_last),
+                    None => self.tail.keep(bytes),
+                }
+                if let (Some(splitter), Some(lines)) = (&mut self.stderr_lines, reading.lines) {
+                    reading.is_due |= splitter.push(bytes, lines);
+                }
                 return count;
             }
             // Nothing is lost: the next call reads it.
@@ -268,7 +349,8 @@ impl WorkerIo {
 
     /// Returns what a worker that has ended had written since its last task began.
     pub(super) fn stderr_of_last_task(&self) -> String {
-        self.tail.since(self.report.as_ref().map_or(self.written_at_last_reply, Report::boundary))
+        let boundary = self.report.as_ref().map_or(self.written_at_last_reply, Report::boundary);
+        self.tail.since(boundary, self.stderr_lines.as_ref().map(Splitter::beginning))
     }
 
     pub(super) fn report(&self) -> Option<&Report> {
@@ -280,6 +362,9 @@ impl WorkerIo {
         self.exit.is_some()
     }
 }
+
+/// Without a special right, a pipe cannot hold more on any system.
+const MOST_IN_A_PIPE: usize = 1 << 20;
 
 #[allow(unsafe_code)]
 fn add(poller: &Poller, source: &dyn AsFd, event: Event) -> io::Result<()> {

@@ -11,6 +11,7 @@ mod descriptors;
 mod end;
 mod functions;
 mod lifeline;
+mod marks;
 mod name;
 mod overflow;
 mod report;

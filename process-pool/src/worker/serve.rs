@@ -25,7 +25,9 @@ use super::{
     descriptors::{self, Descriptors, Place},
     end::{end_copy, end_group, fail_to_start, lose_link},
     functions::Functions,
-    lifeline, name, overflow,
+    lifeline,
+    marks::Marks,
+    name, overflow,
     report::{report, set_report},
 };
 use crate::{
@@ -89,6 +91,8 @@ struct Worker {
     reply: Vec<u8>,
     reaper: Reaper,
     boundary: Boundary,
+    /// What marks its output, if the parent hands over its lines.
+    marks: Option<Marks>,
     /// The exit code with which it leaves.
     exit_code: i32,
 }
@@ -131,6 +135,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         limits::limit_memory(setup.memory_limit)?;
     }
     let functions = Functions::of_parent(setup.build);
+    let marks = Marks::to(setup.marks, setup.token)?;
     let is_process = setup.role != Role::Worker;
     Ok(Worker {
         port,
@@ -142,6 +147,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         body: Vec::new(),
         reply: Vec::new(),
         reaper: Reaper::new(),
+        marks,
         boundary: if is_process { Boundary::none() } else { Boundary::new() },
         exit_code: 0,
     })
@@ -258,6 +264,9 @@ impl Worker {
             (Ok(entry), "") => Cow::Borrowed(entry.name()),
             (_, name) => Cow::Owned(name.to_string()),
         };
+        if let Some(marks) = &mut self.marks {
+            marks.begin(request.task, &name);
+        }
         let remote = self.remote(&request, name);
         if request.batch == 0 {
             self.reply.clear();
@@ -268,6 +277,9 @@ impl Worker {
             }
             self.boundary.end();
             end_copy(self.generation);
+            if let Some(marks) = &mut self.marks {
+                marks.end();
+            }
             if !self.port.finish(sequence, 0) {
                 // The task was condemned while it ran, has reached its end nevertheless, and must not report it.
                 end_group();
@@ -281,6 +293,9 @@ impl Worker {
             self.boundary.note_if_written();
         } else {
             self.run_batch(request, found, &remote)?;
+            if let Some(marks) = &mut self.marks {
+                marks.end();
+            }
         }
         self.spare = Some(remote);
         Ok(())

@@ -16,6 +16,7 @@ mod limits;
 mod messages;
 mod order;
 mod orphans;
+mod output;
 mod process;
 mod programs;
 mod restarts;

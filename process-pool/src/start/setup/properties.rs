@@ -13,6 +13,7 @@ prop_compose! {
         core_dumps in any::<Option<bool>>(),
         [name, lineage, parent_name] in ["\\PC{0,40}", "\\PC{0,40}", "\\PC{0,40}"],
         (is_daemon, parent_is_daemon) in any::<(Option<bool>, bool)>(),
+        (stdout, stderr) in any::<(bool, bool)>(),
     ) -> Setup {
         let transport = if is_ring { Transport::Ring } else { Transport::Socket };
         let build = BuildId::from_bytes(build);
@@ -34,6 +35,7 @@ prop_compose! {
             lineage,
             parent_name,
             parent_is_daemon,
+            marks: Marks { stdout, stderr },
             copy,
         }
     }

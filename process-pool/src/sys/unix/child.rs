@@ -19,7 +19,10 @@ use std::{
 use parking_lot::Mutex;
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitIdOptions, WaitIdStatus, getpgid, kill_process_group, waitid},
+    process::{
+        Pid, Resource, Rlimit, Signal, WaitIdOptions, WaitIdStatus, getpgid, getrlimit, kill_process_group, setrlimit,
+        waitid,
+    },
 };
 
 use crate::sys::{process, process_tree, socket};
@@ -27,6 +30,22 @@ use crate::sys::{process, process_tree, socket};
 /// Makes a worker be shown under this name in lists of processes, and lead a process group of its own.
 pub(crate) fn prepare(command: &mut Command, name: &str) {
     command.arg0(name).process_group(0);
+}
+
+/// Makes a worker begin with this limit on the size of its stack, which the system reads when it runs the program.
+#[allow(unsafe_code)]
+pub(crate) fn limit_stack(command: &mut Command, bytes: u64) {
+    let limit = move || {
+        let maximum = getrlimit(Resource::Stack).maximum;
+        Ok(setrlimit(Resource::Stack, Rlimit { current: Some(bytes), maximum })?)
+    };
+    // SAFETY: the function only makes two system calls, which a child may do between fork and exec.
+    unsafe { command.pre_exec(limit) };
+}
+
+/// Returns the largest limit on the size of a stack that this program may set.
+pub(crate) fn largest_stack() -> Option<u64> {
+    getrlimit(Resource::Stack).maximum
 }
 
 /// The process of one worker.

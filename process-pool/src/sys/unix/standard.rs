@@ -42,6 +42,11 @@ pub(crate) fn copy_of_stderr() -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), FIRST_OTHER)?)
 }
 
+/// Returns another descriptor of the file behind the standard output, which children do not inherit.
+pub(crate) fn copy_of_stdout() -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), FIRST_OTHER)?)
+}
+
 /// Moves the file of the standard input to a descriptor that children do not inherit. Afterwards the standard input is
 /// empty, and no standard descriptor is closed.
 pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {

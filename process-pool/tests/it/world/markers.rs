@@ -104,7 +104,7 @@ fn a_program_with_a_marker_and_a_foreign_standard_input_is_not_a_worker() {
 
 /// Returns a forged greeting with this token.
 fn greeting(token: u64) -> Vec<u8> {
-    let mut bytes = b"ccfut\0\0\x04".to_vec();
+    let mut bytes = b"ccfut\0\0\x05".to_vec();
     bytes.extend_from_slice(&token.to_le_bytes());
     bytes.resize(1000, 0);
     bytes
