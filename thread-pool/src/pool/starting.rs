@@ -1,8 +1,8 @@
 //! Starting workers, and changing how many there may be.
 //!
 //! [`Sleep`](crate::sleep::Sleep) decides whether a worker is started, and counts it from then on. What a worker needs
-//! besides its thread is in a place, which has the number of the worker. A worker that leaves gives its place back, with
-//! what may be in its queues, and the next worker goes on with it.
+//! besides its thread is in a place, which has the number of the worker. A worker that leaves gives its place back,
+//! with what may be in its queues, and the next worker goes on with it.
 
 use std::{collections::BTreeMap, io, sync::atomic::Ordering::Relaxed};
 
@@ -122,8 +122,8 @@ impl Pool {
         }
     }
 
-    /// Takes the free place with the lowest number, and makes more if there is none. The caller holds the right to start
-    /// threads.
+    /// Takes the free place with the lowest number, and makes more if there is none. The caller holds the right to
+    /// start threads.
     fn take_place(&self) -> Option<(usize, Place)> {
         if let Some(first) = self.free_places.0.lock().pop_first() {
             return Some(first);
@@ -147,8 +147,8 @@ impl Pool {
         self.free_places.0.lock().insert(index, place);
     }
 
-    /// Lets another worker find what a worker that has left has left behind in its queues. `stale` is the number of stale
-    /// tasks that the worker has counted there.
+    /// Lets another worker find what a worker that has left has left behind in its queues. `stale` is the number of
+    /// stale tasks that the worker has counted there.
     pub(crate) fn leave_behind(&self, stale: usize) {
         // The next task that becomes stale checks the number.
         let _ = self.stale.add(stale);

@@ -1,8 +1,8 @@
 //! The workers of a pool: which of them sleep, how many there are, and how many there may be.
 //!
 //! A worker is counted from the moment at which a thread decides to start it, until it decides to leave. Both decisions
-//! are made under the lock of this state, so that the number never leaves its bounds for another reason than a change of
-//! the bounds. The protocol in `README.md` says why no task is left without a worker meanwhile.
+//! are made under the lock of this state, so that the number never leaves its bounds for another reason than a change
+//! of the bounds. The protocol in `README.md` says why no task is left without a worker meanwhile.
 
 use std::{sync::atomic::Ordering::*, time::Duration};
 
