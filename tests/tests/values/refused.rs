@@ -141,5 +141,7 @@ fn submit_refuses_too_many_zero_sized_values() {
     is_refused(&vec![(); 1 << 21], "values of no size");
     is_refused(&vec![[(); 0]; 1 << 21], "values of no size");
     is_refused(&vec![NoFields {}; 1 << 21], "values of no size");
+    // A length of 32 bits is never more.
+    #[cfg(target_pointer_width = "64")]
     is_refused(&vec![(); 1 << 59], "more than can be sent");
 }
