@@ -4,7 +4,9 @@
 #![cfg(not(target_feature = "crt-static"))]
 
 use std::{
-    path::PathBuf,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -45,11 +47,22 @@ fn a_pool_in_a_preloaded_library_is_refused() {
     assert_eq!(text.matches("main runs").count(), 1, "{text}");
 }
 
+/// Returns what an ELF file says about its processor: the class, the byte order and the machine.
+fn processor(file: &Path) -> io::Result<[u8; 4]> {
+    let mut head = [0; 20];
+    File::open(file)?.read_exact(&mut head)?;
+    Ok([head[4], head[5], head[18], head[19]])
+}
+
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "the library has another name")]
 fn a_pool_in_a_python_extension_is_refused() {
-    if Command::new("python3").arg("--version").output().is_err() {
+    let Ok(python) = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output() else {
         return eprintln!("skipped: an extension of Python: python3 is not installed");
+    };
+    let python = PathBuf::from(String::from_utf8(python.stdout).expect("a path").trim_end());
+    if processor(&python).expect("a program") != processor(&plugin()).expect("a library") {
+        return eprintln!("skipped: an extension of Python: python3 is a program for another processor");
     }
     let script =
         "import ctypes, os, sys; os.write(1, b'main runs\\n'); sys.exit(ctypes.CDLL(sys.argv[1]).builds_pools())";
