@@ -222,13 +222,15 @@ fn play_tasks(subject: Subject, executor: &dyn Backend, chosen: Option<Phase>) -
     Ok(())
 }
 
+/// Does something so many times.
+type Operation<'a> = &'a dyn Fn(u64) -> Result<(), concurrent_futures::Error>;
+
 fn play_operations(chosen: Option<Phase>) -> Result<(), Box<dyn StdError>> {
     let (queue, lock) = (Queue::<u64>::unbounded()?, Lock::new()?);
     let put = |count| (0..count).try_for_each(|number| queue.put(number));
     let get = |count| (0..count).try_for_each(|_| queue.get(None).map(drop));
     let take = |count| (0..count).try_for_each(|_| lock.lock().map(drop));
-    let operations: [(Phase, &dyn Fn(u64) -> Result<(), concurrent_futures::Error>); 3] =
-        [(Phase::Put, &put), (Phase::Get, &get), (Phase::Lock, &take)];
+    let operations: [(Phase, Operation<'_>); 3] = [(Phase::Put, &put), (Phase::Get, &get), (Phase::Lock, &take)];
     for (_, operation) in operations {
         operation(WARM)?;
     }
