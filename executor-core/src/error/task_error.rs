@@ -13,8 +13,9 @@ use crate::{Error, ErrorKind};
 /// are lost; to distinguish them, return an enum of your own that implements `Serialize` and `Deserialize`.
 ///
 /// It does not implement [`std::error::Error`], because `?` could not convert every error then. It converts to a boxed
-/// one, to [`std::io::Error`] and to [`Error`]. [`as_error`](TaskError::as_error) returns it as a reference. Python's
-/// counterpart is the pickled exception with its `__cause__`.
+/// one and to [`std::io::Error`]; [`into_error`](TaskError::into_error) makes an [`Error`] of it, and
+/// [`as_error`](TaskError::as_error) returns it as a reference. Python's counterpart is the pickled exception with its
+/// `__cause__`.
 ///
 /// ```
 /// use executor_core::{Error, Executor, FlattenResult, InlineExecutor, TaskError};
@@ -87,6 +88,20 @@ impl TaskError {
         std::iter::successors(Some(&*self.0), |cause| cause.source.as_deref()).map(|cause| cause.message.as_str())
     }
 
+    /// Returns an error of the library with the kind [`ErrorKind::Other`], whose message has the whole chain.
+    ///
+    /// This is not a `From`, because a second conversion to [`Error`] would leave the type of an error open in code
+    /// that compiles without it.
+    ///
+    /// ```
+    /// # use executor_core::TaskError;
+    /// let error = TaskError::new("no such file").context("read the index").into_error();
+    /// assert_eq!(error.to_string(), "read the index: no such file");
+    /// ```
+    pub fn into_error(self) -> Error {
+        Error::new(ErrorKind::Other, format!("{self:#}"))
+    }
+
     /// Returns this as an error of the standard library, whose `source` is the next one of the chain.
     pub fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
         &*self.0
@@ -155,13 +170,6 @@ impl From<TaskError> for std::io::Error {
     }
 }
 
-/// The kind is [`ErrorKind::Other`], and the message has the whole chain.
-impl From<TaskError> for Error {
-    fn from(error: TaskError) -> Error {
-        Error::new(ErrorKind::Other, format!("{error:#}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +202,7 @@ mod tests {
         let boxed: Box<dyn StdError + Send + Sync> = error().into();
         assert_eq!(boxed.source().expect("a source").to_string(), "inner");
         assert_eq!(std::io::Error::from(error()).to_string(), "outer");
-        assert_eq!(Error::from(error()).to_string(), "outer: inner");
+        assert_eq!(error().into_error().to_string(), "outer: inner");
         assert_eq!(error().as_error().to_string(), "outer");
     }
 }
