@@ -308,7 +308,8 @@ pub trait Executor: Backend {
     /// ```
     /// # use executor_core::{Executor, InlineExecutor, MapOptions};
     /// let options = MapOptions::new().unordered().buffersize(10);
-    /// let mut squares = InlineExecutor::new().map_pairs_with(options, |n: u64| n * n, 0u64..)?;
+    /// let executor = InlineExecutor::new();
+    /// let mut squares = executor.map_pairs_with(options, |n: u64| n * n, 0u64..)?;
     /// assert!(squares.by_ref().take(100).all(|(n, square)| square.is_ok_and(|square| square == n * n)));
     /// # Ok::<(), executor_core::Error>(())
     /// ```
