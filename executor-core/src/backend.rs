@@ -101,8 +101,9 @@ pub trait Backend: Send + Sync {
     /// [`schedule`](Backend::schedule) of this task does not fail because the queue is full. If it is `Pending`, the
     /// waker of the last call is woken when there is room, or the back-end is closed.
     ///
-    /// [`Executor::submit_async`](crate::Executor::submit_async) calls this. The default is always ready. So a bounded
-    /// back-end that does not implement this returns [`QueueFull`](crate::ErrorKind::QueueFull) from `submit_async`.
+    /// [`Executor::submit_async`](crate::Executor::submit_async) calls this, and so does the stream of a buffered map,
+    /// on the [`handle`](Backend::handle). The default is always ready. So if a bounded back-end does not implement
+    /// this, `submit_async` returns [`QueueFull`](crate::ErrorKind::QueueFull), and such a stream blocks.
     ///
     /// # Errors
     ///

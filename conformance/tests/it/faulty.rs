@@ -481,4 +481,15 @@ impl Backend for Handle {
     fn max_workers(&self) -> usize {
         0
     }
+    fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match self.0.upgrade() {
+            Some(shared) => shared.poll_room(task, context),
+            None => Poll::Ready(Err(Error::new(ErrorKind::ShutDown, "this pool is gone"))),
+        }
+    }
+    fn give_up_room(&self, task: &Task) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.give_up_room(task);
+        }
+    }
 }
