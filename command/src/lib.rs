@@ -1,14 +1,14 @@
 //! Programs as tasks: input, output, exit code and a time limit, on any executor.
 //!
 //! ```
-//! use command::Command;
-//! use executor_core::{Executor, InlineExecutor};
+//! # mod concurrent_futures { pub use executor_core::*; pub mod command { pub use ::command::*; } }
+//! use concurrent_futures::{Executor, InlineExecutor, command::{self, Command}};
 //!
 //! let executor = InlineExecutor::new(); // or a pool of threads or processes
 //! let sorted = executor.submit(command::run, Command::new("sort").input("b\na\n"))?.result(None)??;
 //! assert_eq!((sorted.exit_code, sorted.stdout.as_slice()), (0, &b"a\nb\n"[..]));
 //! assert_eq!(command::status(Command::new("sh").args(["-c", "exit 3"]))?, 3);
-//! # Ok::<(), executor_core::Error>(())
+//! # Ok::<(), concurrent_futures::Error>(())
 //! ```
 //!
 //! A [`Command`] is a value. [`run`] and [`status`] are ordinary functions of it, which start the program and wait for
@@ -38,11 +38,6 @@ use executor_core::Error;
 use serde::{Deserialize, Serialize};
 
 use program::Program;
-
-/// Runs the code of the README as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
 
 /// A program with its arguments, as a value that can be sent to any executor. [`run`] and [`status`] run it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -110,7 +110,7 @@
 //! | `executor.map(f, xs, timeout=t, chunksize=n, buffersize=n)` | `executor.map_with(MapOptions::new()…, f, xs)?`: an iterator of results, which an error does not end |
 //! | `future.result(timeout=t)` | `future.result(t)`, which moves the value out; [`Future::shared`] to read it often |
 //! | `future.exception()` | `future.exception(None)?` |
-//! | `wait(fs)`, `as_completed(fs)` | the same |
+//! | `wait(fs)`, `as_completed(fs)` | the same, but a future that is given twice is returned twice |
 //! | `with ThreadPoolExecutor() as e:` | `let e = ThreadPoolExecutor::new(n)?;`: dropping it waits for all its tasks |
 //! | `e.shutdown(cancel_futures=True)` | `e.shutdown(Shutdown::CancelPending)` |
 //! | `e.terminate_workers()` | `e.shutdown(Shutdown::Terminate { grace })` |
@@ -201,7 +201,8 @@ pub mod docs {
     pub mod workers {}
 }
 
-/// Runs the examples of the documents at the root as tests.
+/// Runs the examples of the documents at the root as tests, and those in the `README.md` of each crate, which use the
+/// names of this one.
 #[cfg(all(doctest, feature = "threads", feature = "processes"))]
 mod documents {
     #[doc = include_str!("../README.md")]
@@ -210,4 +211,14 @@ mod documents {
     struct Design;
     #[doc = include_str!("../COMPARE.md")]
     struct Compare;
+    #[doc = include_str!("../docs/crates/core.md")]
+    struct Core;
+    #[doc = include_str!("../docs/crates/threads.md")]
+    struct Threads;
+    #[doc = include_str!("../docs/crates/processes.md")]
+    struct Processes;
+    #[doc = include_str!("../docs/crates/sync.md")]
+    struct Sync;
+    #[doc = include_str!("../docs/crates/command.md")]
+    struct Command;
 }

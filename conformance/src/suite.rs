@@ -11,8 +11,9 @@ use crate::{Harness, Limits, Outcome, Rule, run};
 /// Generates one `#[test]` for each rule, named `group::rule`. Each runs on new executors of this harness.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use conformance::{Capabilities, Harness, Setup};
-/// use executor_core::{Backend, Error, InlineExecutor};
+/// use concurrent_futures::{Backend, Error, InlineExecutor};
 ///
 /// struct Inline;
 ///

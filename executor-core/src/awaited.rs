@@ -22,8 +22,9 @@ use crate::{
 /// or await [`Future::cancel_on_drop`]. Python's counterpart is `asyncio.wrap_future`.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::{pin::pin, task::{Context, Poll, Waker}};
-/// use executor_core::{Error, Executor, InlineExecutor};
+/// use concurrent_futures::{Error, Executor, InlineExecutor};
 ///
 /// async fn twice(executor: &InlineExecutor, n: u64) -> Result<u64, Error> {
 ///     executor.submit(|n: u64| n * 2, n)?.await

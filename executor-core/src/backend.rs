@@ -30,8 +30,9 @@ use crate::{Error, Task};
 /// A back-end that starts a thread for each task:
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::{sync::Mutex, thread::JoinHandle, time::Duration};
-/// use executor_core::{Backend, Error, ErrorKind, Executor, Shutdown, Task};
+/// use concurrent_futures::{Backend, Error, ErrorKind, Executor, Shutdown, Task};
 ///
 /// #[derive(Default)]
 /// struct ThreadPerTask {
@@ -126,8 +127,9 @@ pub trait Backend: Send + Sync {
 /// `shutdown(cancel_futures=True)`, and `terminate_workers()` followed by `kill_workers()`.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::time::Duration;
-/// use executor_core::{Executor, InlineExecutor, Shutdown};
+/// use concurrent_futures::{Executor, InlineExecutor, Shutdown};
 /// InlineExecutor::new().shutdown(Shutdown::Terminate { grace: Duration::from_secs(1) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

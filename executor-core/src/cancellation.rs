@@ -28,7 +28,8 @@ use crate::{
 /// `threading.Event` that all tasks check.
 ///
 /// ```
-/// use executor_core::{CancellationToken, Error, ErrorKind, Executor, InlineExecutor, promise, task};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{CancellationToken, Error, ErrorKind, Executor, InlineExecutor, promise, task};
 ///
 /// /// Stops between two steps if it was asked to.
 /// fn search(most: u64) -> u64 {
@@ -102,7 +103,8 @@ impl CancellationToken {
     /// Returns whether [`cancel`](CancellationToken::cancel) was called.
     ///
     /// ```
-    /// # use executor_core::CancellationToken;
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::CancellationToken;
     /// let token = CancellationToken::new();
     /// let clone = token.clone();
     /// assert!(!clone.is_cancelled());

@@ -14,7 +14,8 @@ use crate::{
 /// is `concurrent.futures.Executor`.
 ///
 /// ```
-/// use executor_core::{Backend, Error, Executor, InlineExecutor};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Backend, Error, Executor, InlineExecutor};
 ///
 /// fn is_prime(n: u64) -> bool {
 ///     n > 1 && (2..n).take_while(|d| d * d <= n).all(|d| n % d != 0)
@@ -50,10 +51,11 @@ pub trait Executor: Backend {
     ///   these.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let future = InlineExecutor::new().submit(|(a, b)| a + b, (1u64, 2u64))?;
     /// assert_eq!(future.result(None)?, 3);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn submit<F, A, R>(&self, function: F, args: A) -> Result<Future<R>, Error>
     where
@@ -72,13 +74,14 @@ pub trait Executor: Backend {
     /// executor is bounded and full.
     ///
     /// ```
-    /// # use executor_core::{ErrorKind, Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{ErrorKind, Executor, InlineExecutor};
     /// match InlineExecutor::new().try_submit(|n: u64| n + 1, 1) {
     ///     Ok(future) => assert_eq!(future.result(None)?, 2),
     ///     Err(error) if error.kind() == ErrorKind::QueueFull => println!("try again later"),
     ///     Err(error) => return Err(error),
     /// }
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn try_submit<F, A, R>(&self, function: F, args: A) -> Result<Future<R>, Error>
     where
@@ -96,11 +99,12 @@ pub trait Executor: Backend {
     /// Returns the errors of [`submit`](Executor::submit).
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor, TaskOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor, TaskOptions};
     /// let options = TaskOptions::new().name("greet").priority(1);
     /// let future = InlineExecutor::new().submit_with(options, |name: String| format!("hello {name}"), "you".into())?;
     /// assert_eq!(future.result(None)?, "hello you");
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn submit_with<F, A, R>(&self, options: TaskOptions, function: F, args: A) -> Result<Future<R>, Error>
     where
@@ -123,14 +127,15 @@ pub trait Executor: Backend {
     /// back-end is bounded and does not implement [`poll_room`](Backend::poll_room). Both pools do.
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// # use std::{pin::pin, task::{Context, Poll, Waker}};
-    /// use executor_core::{Backend, Error, Executor, InlineExecutor};
+    /// use concurrent_futures::{Backend, Error, Executor, InlineExecutor};
     ///
     /// async fn length(executor: &dyn Backend, page: String) -> Result<usize, Error> {
     ///     executor.submit_async(|page: String| page.len(), page).await?.await
     /// }
-    /// # let executor = InlineExecutor::new();
-    /// # let length = pin!(length(&executor, "page".to_string())).poll(&mut Context::from_waker(Waker::noop()));
+    /// let executor = InlineExecutor::new();
+    /// let length = pin!(length(&executor, "page".to_string())).poll(&mut Context::from_waker(Waker::noop()));
     /// # assert!(matches!(length, Poll::Ready(Ok(4))));
     /// ```
     fn submit_async<F, A, R>(&self, function: F, args: A) -> Submitting<'_, Self, R>
@@ -150,15 +155,16 @@ pub trait Executor: Backend {
     /// Returns the errors of [`submit_async`](Executor::submit_async).
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// # use std::{pin::pin, task::{Context, Poll, Waker}};
-    /// use executor_core::{Backend, Error, Executor, InlineExecutor, TaskOptions};
+    /// use concurrent_futures::{Backend, Error, Executor, InlineExecutor, TaskOptions};
     ///
     /// async fn length(executor: &dyn Backend, page: String) -> Result<usize, Error> {
     ///     let options = TaskOptions::new().name("length").retries(1);
     ///     executor.submit_async_with(options, |page: String| page.len(), page).await?.await
     /// }
-    /// # let executor = InlineExecutor::new();
-    /// # let length = pin!(length(&executor, "page".to_string())).poll(&mut Context::from_waker(Waker::noop()));
+    /// let executor = InlineExecutor::new();
+    /// let length = pin!(length(&executor, "page".to_string())).poll(&mut Context::from_waker(Waker::noop()));
     /// # assert!(matches!(length, Poll::Ready(Ok(4))));
     /// ```
     fn submit_async_with<F, A, R>(&self, options: TaskOptions, function: F, args: A) -> Submitting<'_, Self, R>
@@ -179,14 +185,15 @@ pub trait Executor: Backend {
     /// executor is bounded and full.
     ///
     /// ```
-    /// # use executor_core::{ErrorKind, Executor, InlineExecutor, TaskOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{ErrorKind, Executor, InlineExecutor, TaskOptions};
     /// let options = TaskOptions::new().name("parse").retries(1);
     /// match InlineExecutor::new().try_submit_with(options, |n: u64| n + 1, 1) {
     ///     Ok(future) => assert_eq!(future.result(None)?, 2),
     ///     Err(error) if error.kind() == ErrorKind::QueueFull => println!("try again later"),
     ///     Err(error) => return Err(error),
     /// }
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn try_submit_with<F, A, R>(&self, options: TaskOptions, function: F, args: A) -> Result<Future<R>, Error>
     where
@@ -213,10 +220,11 @@ pub trait Executor: Backend {
     /// Panics if the input iterator panics. The calls that were submitted by then are cancelled.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let squares = InlineExecutor::new().map(|x: u64| x * x, 0..5u64)?;
     /// assert_eq!(squares.collect::<Result<Vec<_>, _>>()?, [0, 1, 4, 9, 16]);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn map<F, I, R>(&self, function: F, inputs: I) -> Result<Map<R>, Error>
     where
@@ -243,12 +251,13 @@ pub trait Executor: Backend {
     /// Panics if the input iterator panics while this method reads it.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor, MapOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor, MapOptions};
     /// let options = MapOptions::new().unordered();
     /// let words = ["a", "bc"].map(String::from);
     /// let lengths = InlineExecutor::new().map_with(options, |word: String| word.len(), words)?;
     /// assert_eq!(lengths.sum::<Result<usize, _>>()?, 3);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn map_with<F, I, R>(&self, options: MapOptions, function: F, inputs: I) -> Result<Map<R>, Error>
     where
@@ -273,7 +282,8 @@ pub trait Executor: Backend {
     /// Panics if the input iterator panics, or cloning an input.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let urls = ["a.example", "bc.example"].map(String::from);
     /// for (url, length) in InlineExecutor::new().map_pairs(|url: String| url.len(), urls)? {
     ///     match length {
@@ -281,7 +291,7 @@ pub trait Executor: Backend {
     ///         Err(error) => eprintln!("{url}: {error}"),
     ///     }
     /// }
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn map_pairs<F, I, R>(&self, function: F, inputs: I) -> Result<MapPairs<I::Item, R>, Error>
     where
@@ -306,12 +316,13 @@ pub trait Executor: Backend {
     /// Panics if the input iterator panics while this method reads it, or cloning an input.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor, MapOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor, MapOptions};
     /// let options = MapOptions::new().unordered().buffersize(10);
     /// let executor = InlineExecutor::new();
     /// let mut squares = executor.map_pairs_with(options, |n: u64| n * n, 0u64..)?;
     /// assert!(squares.by_ref().take(100).all(|(n, square)| square.is_ok_and(|square| square == n * n)));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     fn map_pairs_with<F, I, R>(
         &self,
@@ -336,7 +347,8 @@ pub trait Executor: Backend {
     /// `Executor.shutdown`; [`Shutdown`] has the counterparts of its options.
     ///
     /// ```
-    /// # use executor_core::{ErrorKind, Executor, InlineExecutor, Shutdown};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{ErrorKind, Executor, InlineExecutor, Shutdown};
     /// let executor = InlineExecutor::new();
     /// executor.shutdown(Shutdown::Drain);
     /// assert_eq!(executor.submit(|n: u64| n, 1).unwrap_err().kind(), ErrorKind::ShutDown);

@@ -9,7 +9,8 @@
 //! functions in such a child.
 //!
 //! ```
-//! let born = executor_core::fork::generation();
+//! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+//! let born = concurrent_futures::backend::fork::generation();
 //! assert!(born.check().is_ok(), "the process was not forked since");
 //! ```
 #![allow(unsafe_code)]

@@ -27,13 +27,14 @@ use crate::{
 /// All methods may be called from any thread, from callbacks and from tasks.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::time::Duration;
-/// use executor_core::{Executor, InlineExecutor};
+/// use concurrent_futures::{Executor, InlineExecutor};
 ///
 /// let future = InlineExecutor::new().submit(|n: u64| n * n, 12)?;
 /// assert!(future.done());
 /// assert_eq!(future.result(Duration::from_secs(1))?, 144);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[must_use = "a future tells how the task ended; drop it explicitly to let the task run unobserved"]
 pub struct Future<T> {
@@ -61,11 +62,12 @@ impl<T: Send + 'static> Future<T> {
     /// Returns the id of the task, which the task itself sees in [`task::current`](crate::task::current).
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor, task};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor, task};
     /// let future = InlineExecutor::new().submit(|()| task::current().map(|context| context.id()), ())?;
     /// let id = future.id();
     /// assert_eq!(future.result(None)?, Some(id));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn id(&self) -> TaskId {
         self.task().id
@@ -75,11 +77,12 @@ impl<T: Send + 'static> Future<T> {
     /// `true`.
     ///
     /// ```
-    /// let (promise, future) = executor_core::promise::<u64>();
+    /// # use executor_core as concurrent_futures;
+    /// let (promise, future) = concurrent_futures::promise::<u64>();
     /// assert!(!future.done());
     /// promise.set_result(1)?;
     /// assert!(future.done());
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn done(&self) -> bool {
         self.task().state.snapshot().is_done()
@@ -88,7 +91,8 @@ impl<T: Send + 'static> Future<T> {
     /// Returns whether the task is running. A task in a worker's queue is not running; Python reports it as running.
     ///
     /// ```
-    /// let (promise, future) = executor_core::promise::<u64>();
+    /// # use executor_core as concurrent_futures;
+    /// let (promise, future) = concurrent_futures::promise::<u64>();
     /// assert!(!future.running());
     /// assert!(promise.set_running_or_notify_cancel());
     /// assert!(future.running());
@@ -100,7 +104,8 @@ impl<T: Send + 'static> Future<T> {
     /// Returns whether the task was cancelled before it started. A cancelled future is [`done`](Future::done).
     ///
     /// ```
-    /// let (_promise, future) = executor_core::promise::<u64>();
+    /// # use executor_core as concurrent_futures;
+    /// let (_promise, future) = concurrent_futures::promise::<u64>();
     /// assert!(!future.cancelled());
     /// future.cancel();
     /// assert!(future.cancelled() && future.done());
@@ -117,13 +122,14 @@ impl<T: Send + 'static> Future<T> {
     /// returns. If another thread calls this at the same moment, it may return a little earlier.
     ///
     /// ```
-    /// # use executor_core::ErrorKind;
-    /// let (promise, future) = executor_core::promise::<u64>();
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::ErrorKind;
+    /// let (promise, future) = concurrent_futures::promise::<u64>();
     /// assert!(future.cancel());
     /// assert!(!promise.set_running_or_notify_cancel(), "it must not start any more");
     /// assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::Cancelled);
     ///
-    /// let (promise, future) = executor_core::promise::<u64>();
+    /// let (promise, future) = concurrent_futures::promise::<u64>();
     /// assert!(promise.set_running_or_notify_cancel());
     /// assert!(!future.cancel(), "it runs");
     /// ```
@@ -140,8 +146,9 @@ impl<T: Send + 'static> Future<T> {
     /// [`Context::is_cancelled`](crate::task::Context::is_cancelled) reports. Python has no counterpart.
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// use std::time::Duration;
-    /// let (promise, future) = executor_core::promise::<u64>();
+    /// let (promise, future) = concurrent_futures::promise::<u64>();
     /// assert!(promise.set_running_or_notify_cancel());
     /// assert!(!future.terminate(Duration::ZERO), "nothing can stop the producer of a promise");
     /// ```
@@ -200,8 +207,9 @@ impl<T: Send + 'static> Future<T> {
     /// return the future and let the caller wait for it.
     ///
     /// ```
-    /// # use executor_core::{Executor, Error, InlineExecutor};
-    /// # let (parsers, readers) = (InlineExecutor::new(), InlineExecutor::new());
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Error, Executor, InlineExecutor};
+    /// let (parsers, readers) = (InlineExecutor::new(), InlineExecutor::new());
     /// // Neither task waits for the other executor: the caller joins the two steps.
     /// let text = readers.submit(|path: String| format!("text of {path}"), "a.txt".to_string())?.result(None)?;
     /// let words = parsers.submit(|text: String| text.split(' ').count(), text)?.result(None)?;
@@ -213,8 +221,9 @@ impl<T: Send + 'static> Future<T> {
     /// error here.
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// use std::time::Duration;
-    /// use executor_core::{ErrorKind, Executor, InlineExecutor, promise};
+    /// use concurrent_futures::{ErrorKind, Executor, InlineExecutor, promise};
     ///
     /// let future = InlineExecutor::new().submit(|n: u64| n + 1, 1)?;
     /// assert_eq!(future.result(Duration::from_secs(1))?, 2);
@@ -222,7 +231,7 @@ impl<T: Send + 'static> Future<T> {
     ///
     /// let (_promise, future) = promise::<u64>();
     /// assert_eq!(future.result(Duration::ZERO).unwrap_err().kind(), ErrorKind::Timeout);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Errors
@@ -240,14 +249,15 @@ impl<T: Send + 'static> Future<T> {
     /// Waits for the task and returns its error, or `None` if it has a value. The value stays in the future.
     ///
     /// ```
-    /// # use executor_core::{ErrorKind, Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{ErrorKind, Executor, InlineExecutor};
     /// let executor = InlineExecutor::new();
     /// let failed = executor.submit(|n: u64| n.checked_sub(1).expect("too small"), 0)?;
     /// assert_eq!(failed.exception(None)?.unwrap().panic().unwrap().message(), "too small");
     /// let fine = executor.submit(|n: u64| n, 1)?;
     /// assert!(fine.exception(None)?.is_none());
     /// assert_eq!(fine.result(None)?, 1);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Errors
@@ -274,10 +284,11 @@ impl<T: Send + 'static> Future<T> {
     /// unless the future is [shared](Future::shared).
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let future = InlineExecutor::new().submit(|n: u64| n + 1, 1)?;
     /// future.add_done_callback(|future| assert!(future.done()));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&Future<T>) + Send + 'static) {
         let erased = self.typed.erase(move |typed| callback(&Future { typed }));
@@ -305,14 +316,15 @@ impl<T: Send + 'static> Future<T> {
     /// [`Cancelled`](crate::ErrorKind::Cancelled).
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let future = InlineExecutor::new().submit(|n: u64| n + 1, 1)?;
     /// future.add_result_callback(|result| match result {
     ///     Ok(value) => println!("the value is {value}"),
     ///     Err(error) => eprintln!("it failed: {error}"),
     /// });
     /// assert_eq!(future.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn add_result_callback(&self, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) {
         result_callback::add(&self.typed, callback);
@@ -321,12 +333,13 @@ impl<T: Send + 'static> Future<T> {
     /// Turns the handle into one that can be cloned, and whose `result` clones the value instead of moving it out.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let shared = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.shared();
     /// let other = shared.clone();
     /// let in_a_thread = std::thread::spawn(move || other.result(None)).join().unwrap()?;
     /// assert_eq!((shared.result(None)?, in_a_thread), (2, 2));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn shared(self) -> SharedFuture<T>
     where
@@ -376,8 +389,9 @@ impl<T: Send + 'static> IntoFuture for &mut Future<T> {
 /// the key of a map, as in Python's `{future: url}`.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::collections::HashMap;
-/// use executor_core::{Error, Executor, InlineExecutor, as_completed};
+/// use concurrent_futures::{Error, Executor, InlineExecutor, as_completed};
 ///
 /// let executor = InlineExecutor::new();
 /// let mut urls = HashMap::new();

@@ -2,7 +2,8 @@
 //! and their [`Error`]s, and the [`InlineExecutor`]. It starts no thread and does no input or output; back-ends do.
 //!
 //! ```
-//! use executor_core::{Backend, Error, Executor, InlineExecutor, as_completed};
+//! # use executor_core as concurrent_futures;
+//! use concurrent_futures::{Backend, Error, Executor, InlineExecutor, as_completed};
 //!
 //! fn word_lengths(executor: &dyn Backend) -> Result<usize, Error> {
 //!     let words = ["one", "three", "seven"];
@@ -104,8 +105,3 @@ pub use submitting::Submitting;
 pub use task::{Task, TaskId};
 pub use wait::{AsCompleted, AsFuture, CompletedStream, ReturnWhen, Waited, as_completed, race, try_join_all, wait};
 pub use worker_local::WorkerLocal;
-
-/// Runs the code of the README as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

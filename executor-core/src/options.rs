@@ -9,13 +9,14 @@ use crate::{Error, ErrorKind};
 /// Python's `concurrent.futures` has no counterpart.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::time::Duration;
-/// use executor_core::{Executor, InlineExecutor, TaskOptions, task};
+/// use concurrent_futures::{Executor, InlineExecutor, TaskOptions, task};
 ///
 /// let options = TaskOptions::new().name("parse").priority(5).time_limit(Duration::from_secs(2)).retries(1);
 /// let future = InlineExecutor::new().submit_with(options, |()| task::current().unwrap().name().to_string(), ())?;
 /// assert_eq!(future.result(None)?, "parse");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskOptions {
@@ -75,13 +76,14 @@ impl TaskOptions {
 /// [`unordered`](MapOptions::unordered) corresponds to `multiprocessing.Pool.imap_unordered`.
 ///
 /// ```
-/// use executor_core::{Executor, InlineExecutor, MapOptions};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor, MapOptions};
 ///
 /// let executor = InlineExecutor::new();
 /// let options = MapOptions::new().chunksize(8).buffersize(64);
 /// let squares = executor.map_with(options, |n: u64| n * n, 0u64..)?;
 /// assert_eq!(squares.take(3).collect::<Result<Vec<_>, _>>()?, [0, 1, 4]);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct MapOptions {
@@ -162,14 +164,15 @@ impl MapOptions {
     /// items; otherwise `map_with` returns [`InvalidArgument`](ErrorKind::InvalidArgument).
     ///
     /// ```
-    /// use executor_core::{Executor, InlineExecutor, MapOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor, MapOptions};
     ///
     /// let options = MapOptions::new().name_by(|word: &String| word.to_uppercase());
     /// let words = ["1", "b"].map(String::from);
     /// let numbers = InlineExecutor::new().map_with(options, |word: String| word.parse::<u64>().unwrap(), words)?;
     /// let error = numbers.last().unwrap().unwrap_err();
     /// assert_eq!((error.item(), error.item_name()), (Some(1), Some("B")));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Panics

@@ -14,7 +14,8 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Python's counterpart is a picklable object.
 ///
 /// ```
-/// use executor_core::{Executor, InlineExecutor};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -26,7 +27,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// }
 /// let order = Order { items: vec!["apple".to_string()] };
 /// assert_eq!(InlineExecutor::new().submit(count, order)?.result(None)?, 1);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a value of type `{Self}` cannot be sent to an executor",
@@ -65,7 +66,8 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 /// it where the function runs:
 ///
 /// ```
-/// use executor_core::{Executor, InlineExecutor};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor};
 ///
 /// /// Only `open` returns one, so `read` can rely on `TABLE` being set.
 /// #[derive(Clone, Copy)]
@@ -89,7 +91,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Payload for T {}
 /// assert_eq!(executor.submit(move |n: usize| token.read(n), 1)?.result(None)?, 3);
 /// // This works in every process:
 /// assert_eq!(executor.submit(|n: usize| Opened::open().read(n), 1)?.result(None)?, 3);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "an executor cannot run `{Self}` on an argument of type `{A}`",

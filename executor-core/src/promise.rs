@@ -11,11 +11,12 @@ use crate::{
 /// `Future()`.
 ///
 /// ```
-/// let (promise, future) = executor_core::promise::<u64>();
+/// # use executor_core as concurrent_futures;
+/// let (promise, future) = concurrent_futures::promise::<u64>();
 /// assert!(promise.set_running_or_notify_cancel());
 /// promise.set_result(42)?;
 /// assert_eq!(future.result(None)?, 42);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
     let (own, typed) = Typed::allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
@@ -26,7 +27,8 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
 /// counterpart is the part of `Future` that is "for use by executors".
 ///
 /// ```
-/// use executor_core::{ErrorKind, promise};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{ErrorKind, promise};
 /// let (promise, future) = promise::<u64>();
 /// drop(promise);
 /// assert_eq!(future.result(None).unwrap_err().kind(), ErrorKind::Broken);
@@ -36,7 +38,8 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
 /// one that the future reads:
 ///
 /// ```compile_fail,E0308
-/// use executor_core::{Promise, promise};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Promise, promise};
 /// type AnyText = for<'a> fn(&'a str) -> &'static str;
 /// type StaticText = fn(&'static str) -> &'static str;
 ///
@@ -44,7 +47,7 @@ pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
 /// let wider: Promise<StaticText> = promise;
 /// wider.set_result(|text| text)?;
 /// let dangling = future.result(None)?(&String::from("gone at the end of this line"));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Promise<T: Send + 'static> {
     typed: Typed<T>,
@@ -56,12 +59,13 @@ impl<T: Send + 'static> Promise<T> {
     /// start. After it has returned `true`, the future cannot be cancelled any more, and a second call returns `false`.
     ///
     /// ```
-    /// let (promise, future) = executor_core::promise::<u64>();
+    /// # use executor_core as concurrent_futures;
+    /// let (promise, future) = concurrent_futures::promise::<u64>();
     /// if promise.set_running_or_notify_cancel() {
     ///     assert!(future.running() && !future.cancel());
     ///     promise.set_result(1)?;
     /// }
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[must_use = "false means that the work must not be done"]
     pub fn set_running_or_notify_cancel(&self) -> bool {
@@ -71,12 +75,13 @@ impl<T: Send + 'static> Promise<T> {
     /// Completes the future with a value, and runs its callbacks.
     ///
     /// ```
-    /// # use executor_core::{ErrorKind, promise};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{ErrorKind, promise};
     /// let (promise, future) = promise::<u64>();
     /// promise.set_result(1)?;
     /// assert_eq!(promise.set_result(2).unwrap_err().kind(), ErrorKind::InvalidState);
     /// assert_eq!(future.result(None)?, 1);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Errors
@@ -91,11 +96,12 @@ impl<T: Send + 'static> Promise<T> {
     /// Completes the future with an error, and runs its callbacks.
     ///
     /// ```
-    /// # use executor_core::{Error, ErrorKind, promise};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Error, ErrorKind, promise};
     /// let (promise, future) = promise::<u64>();
     /// promise.set_exception(Error::new(ErrorKind::Other, "the printer is on fire"))?;
     /// assert_eq!(future.result(None).unwrap_err().to_string(), "the printer is on fire");
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Errors

@@ -28,11 +28,12 @@ use crate::{
 /// receives a clone.
 ///
 /// ```
-/// # use executor_core::{Executor, InlineExecutor};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor};
 /// let shared = InlineExecutor::new().submit(|n: u64| vec![n; 3], 7)?.shared();
 /// let other = shared.clone();
 /// assert_eq!(shared.result(None)?, other.result(None)?);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct SharedFuture<T> {
     future: Future<T>,
@@ -120,11 +121,12 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     /// The thread that completes the task calls it, so the value must be `Sync`: other threads may read it meanwhile.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let shared = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.shared();
     /// shared.add_done_callback(|shared| assert_eq!(shared.result(None).unwrap(), 2));
     /// assert_eq!(shared.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&SharedFuture<T>) + Send + 'static)
     where
@@ -139,11 +141,12 @@ impl<T: Send + Clone + 'static> SharedFuture<T> {
     /// that is added late receives the value too.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let shared = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.shared();
     /// shared.add_result_callback(|result| assert!(result.is_ok_and(|value| *value == 2)));
     /// assert_eq!(shared.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn add_result_callback(&self, callback: impl FnOnce(Result<&T, &Error>) + Send + 'static) {
         let Err(late) = result_callback::offer(self.future.typed(), callback) else { return };
@@ -174,8 +177,9 @@ unsafe fn clone_value<T: Send + Clone + 'static>(future: &Future<T>) -> Read<T> 
 /// The future that `shared_future.await` polls. It works as [`Awaited`] does, but clones the value.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::{pin::pin, task::{Context, Poll, Waker}};
-/// use executor_core::{Error, Executor, InlineExecutor, SharedFuture};
+/// use concurrent_futures::{Error, Executor, InlineExecutor, SharedFuture};
 ///
 /// async fn twice(shared: &SharedFuture<u64>) -> Result<u64, Error> {
 ///     Ok(shared.await? + shared.clone().await?)

@@ -10,8 +10,9 @@
 //! and does not spin again until one of its sleeps was short. It also stops after [`LONGEST`].
 //!
 //! ```
+//! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
 //! use std::{sync::atomic::{AtomicBool, Ordering::Acquire}, time::Instant};
-//! use executor_core::spin::SpinBudget;
+//! use concurrent_futures::backend::spin::SpinBudget;
 //!
 //! fn wait_for(flag: &AtomicBool, budget: &mut SpinBudget, sleep: impl Fn()) {
 //!     if !budget.spin(|| flag.load(Acquire)) {

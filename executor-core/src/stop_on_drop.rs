@@ -20,7 +20,8 @@ use crate::{AsFuture, Awaited, Error, Future, task::queued};
 /// `asyncio.Task`, whose awaited future is cancelled too, and `asyncio.timeout`.
 ///
 /// ```
-/// use executor_core::promise;
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::promise;
 ///
 /// let (promise, future) = promise::<u64>();
 /// // A server would pass the guard to `timeout` or `select!`, which drop it.
@@ -51,10 +52,11 @@ impl<T: Send + 'static> Future<T> {
     /// [`Context::is_cancelled`](crate::task::Context::is_cancelled) reports, and goes on if it does not look at that.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let guard = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.cancel_on_drop();
     /// assert_eq!(guard.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn cancel_on_drop(self) -> StopOnDrop<T> {
         StopOnDrop { awaited: self.into_future(), how: How::Cancel }
@@ -64,11 +66,12 @@ impl<T: Send + 'static> Future<T> {
     /// process receives `SIGTERM` immediately, and `SIGKILL` after `grace`. The drop does not wait for that.
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// # use std::time::Duration;
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let guard = InlineExecutor::new().submit(|n: u64| n + 1, 1)?.terminate_on_drop(Duration::from_millis(100));
     /// assert_eq!(guard.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn terminate_on_drop(self, grace: Duration) -> StopOnDrop<T> {
         StopOnDrop { awaited: self.into_future(), how: How::Terminate(grace) }
@@ -79,7 +82,8 @@ impl<T: Send + 'static> StopOnDrop<T> {
     /// Returns the future, and lets the task go on.
     ///
     /// ```
-    /// let (promise, future) = executor_core::promise::<u64>();
+    /// # use executor_core as concurrent_futures;
+    /// let (promise, future) = concurrent_futures::promise::<u64>();
     /// drop(future.cancel_on_drop().keep());
     /// assert!(promise.set_running_or_notify_cancel());
     /// ```

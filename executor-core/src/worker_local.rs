@@ -22,8 +22,9 @@ use crate::catch;
 /// values. Python's counterpart is a global variable that the initializer sets, or `threading.local`.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::collections::HashMap;
-/// use executor_core::{Executor, InlineExecutor, WorkerLocal};
+/// use concurrent_futures::{Executor, InlineExecutor, WorkerLocal};
 ///
 /// static LENGTHS: WorkerLocal<HashMap<String, usize>> = WorkerLocal::new(HashMap::new);
 ///
@@ -33,7 +34,7 @@ use crate::catch;
 /// let executor = InlineExecutor::new();
 /// assert_eq!(executor.submit(length, "four".to_string())?.result(None)?, 4);
 /// assert!(LENGTHS.with(|lengths| lengths.contains_key("four")));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct WorkerLocal<T: 'static> {
     make: fn() -> T,
@@ -93,7 +94,8 @@ impl<T: 'static> WorkerLocal<T> {
     /// argument.
     ///
     /// ```
-    /// use executor_core::WorkerLocal;
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::WorkerLocal;
     ///
     /// static GREETING: WorkerLocal<String> = WorkerLocal::new(|| panic!("the initializer has not run"));
     ///

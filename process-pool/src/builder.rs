@@ -34,9 +34,9 @@ use crate::{
 /// Builds a [`ProcessPoolExecutor`]. [`ProcessPoolExecutor::builder`] returns one.
 ///
 /// ```
+/// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
 /// use std::time::Duration;
-/// use executor_core::Executor;
-/// use process_pool::ProcessPoolExecutor;
+/// use concurrent_futures::{Executor, ProcessPoolExecutor};
 ///
 /// let pool = ProcessPoolExecutor::builder()
 ///     .max_workers(2)
@@ -45,7 +45,7 @@ use crate::{
 ///     .memory_limit(1 << 30)
 ///     .build()?;
 /// assert_eq!(pool.submit(|text: String| text.len(), "four".to_string())?.result(None)?, 4);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[must_use = "a builder does nothing before `build`"]
 #[derive(Debug, Default)]
@@ -73,12 +73,12 @@ impl ProcessPoolExecutor {
     /// Its counterpart in Python is `ProcessPoolExecutor(max_workers=None)`.
     ///
     /// ```
-    /// use executor_core::Backend;
-    /// use process_pool::ProcessPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Backend, ProcessPoolExecutor};
     ///
     /// assert_eq!(ProcessPoolExecutor::new(2)?.max_workers(), 2);
     /// assert!(ProcessPoolExecutor::new(None)?.max_workers() >= 1);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Errors
@@ -110,9 +110,9 @@ impl ProcessPoolBuilder {
     /// Python has no counterpart: its pools start workers when they are needed, and keep them.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
     /// use std::time::Duration;
-    /// use executor_core::Executor;
-    /// use process_pool::ProcessPoolExecutor;
+    /// use concurrent_futures::{Executor, ProcessPoolExecutor};
     ///
     /// let pool = ProcessPoolExecutor::builder()
     ///     .min_workers(1)
@@ -121,7 +121,7 @@ impl ProcessPoolBuilder {
     ///     .build()?;
     /// assert_eq!(pool.stats().workers, 1);
     /// assert_eq!(pool.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn min_workers(mut self, workers: usize) -> Self {
         self.limits.min_workers = Some(workers);
@@ -158,15 +158,15 @@ impl ProcessPoolBuilder {
     /// and `BrokenProcessPool`.
     ///
     /// ```
-    /// use executor_core::{ErrorKind, Executor};
-    /// use process_pool::ProcessPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{ErrorKind, Executor, ProcessPoolExecutor};
     ///
     /// let check = |key: String| if key.is_empty() { Err("no key".to_string()) } else { Ok(()) };
     /// let pool = ProcessPoolExecutor::builder().max_workers(1).initializer(check, String::new()).build()?;
     /// let error = pool.submit(|n: u64| n, 1).and_then(|future| future.result(None)).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Broken);
     /// assert!(error.to_string().contains("no key"));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn initializer<F, A, R>(mut self, function: F, args: A) -> Self
     where
@@ -181,15 +181,15 @@ impl ProcessPoolBuilder {
     /// Sets a function as [`initializer`](ProcessPoolBuilder::initializer) does, whose error only needs a text.
     ///
     /// ```
-    /// use executor_core::Executor;
-    /// use process_pool::ProcessPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Executor, ProcessPoolExecutor};
     ///
     /// fn open(path: String) -> std::io::Result<()> {
     ///     std::fs::File::open(path).map(drop)
     /// }
     /// let pool = ProcessPoolExecutor::builder().max_workers(1).try_initializer(open, "no such file".into()).build()?;
     /// assert!(pool.submit(|n: u64| n, 1).and_then(|future| future.result(None)).is_err());
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn try_initializer<F, A, E>(mut self, function: F, args: A) -> Self
     where
@@ -286,9 +286,9 @@ impl ProcessPoolBuilder {
     /// in this program, pass its `try_clone`. Linux only.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
     /// use std::{fs::File, io::{Read, Seek, Write}, os::fd::{AsRawFd, FromRawFd}};
-    /// use executor_core::Executor;
-    /// use process_pool::ProcessPoolExecutor;
+    /// use concurrent_futures::{Executor, ProcessPoolExecutor};
     ///
     /// let mut file = tempfile::tempfile().unwrap();
     /// file.write_all(b"from the parent").unwrap();
@@ -303,7 +303,7 @@ impl ProcessPoolBuilder {
     ///     text
     /// };
     /// assert_eq!(pool.submit(read, number)?.result(None)?, "from the parent");
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn pass_fds(mut self, descriptors: impl IntoIterator<Item = impl Into<OwnedFd>>) -> Self {
         self.passed.extend(descriptors.into_iter().map(Into::into));
@@ -330,12 +330,12 @@ impl ProcessPoolBuilder {
     /// write access to the program's own group. Root has that access, and so has a service with `Delegate=yes`.
     ///
     /// ```
-    /// use executor_core::Executor;
-    /// use process_pool::ProcessPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Executor, ProcessPoolExecutor};
     ///
     /// let pool = ProcessPoolExecutor::builder().max_workers(1).control_group(true).build()?;
     /// assert_eq!(pool.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn control_group(mut self, wanted: bool) -> Self {
         self.control_group = wanted;

@@ -71,8 +71,8 @@ use crate::{Stats, pool::Pool};
 /// [workers]: https://docs.rs/concurrent-futures/latest/concurrent_futures/docs/workers/index.html
 ///
 /// ```
-/// use executor_core::{ErrorKind, Executor};
-/// use process_pool::ProcessPoolExecutor;
+/// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+/// use concurrent_futures::{ErrorKind, Executor, ProcessPoolExecutor};
 ///
 /// let pool = ProcessPoolExecutor::new(2)?;
 /// let lost = pool.submit(|code: i32| -> () { std::process::exit(code) }, 7)?;
@@ -81,7 +81,7 @@ use crate::{Stats, pool::Pool};
 /// let error = lost.result(None).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::WorkerDied);
 /// assert_eq!(error.worker_death().unwrap().exit_code(), Some(7));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct ProcessPoolExecutor {
     pool: Arc<Pool>,
@@ -95,11 +95,12 @@ impl ProcessPoolExecutor {
     /// Returns the process ids of the workers that are alive at this moment.
     ///
     /// ```
-    /// # use executor_core::Executor;
-    /// let pool = process_pool::ProcessPoolExecutor::new(2)?;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::Executor;
+    /// let pool = concurrent_futures::ProcessPoolExecutor::new(2)?;
     /// let pid = pool.submit(|()| std::process::id(), ())?.result(None)?;
     /// assert!(pool.worker_pids().contains(&pid));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn worker_pids(&self) -> Vec<u32> {
         self.pool.worker_pids()
@@ -119,14 +120,14 @@ impl ProcessPoolExecutor {
     ///   [`Broken`](executor_core::ErrorKind::Broken) if it is broken or in a forked child.
     ///
     /// ```
-    /// use executor_core::{Backend, Executor};
-    /// use process_pool::ProcessPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Backend, Executor, ProcessPoolExecutor};
     ///
     /// let pool = ProcessPoolExecutor::new(1)?;
     /// pool.resize(3)?;
     /// assert_eq!(pool.max_workers(), 3);
     /// assert_eq!(pool.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn resize(&self, workers: usize) -> Result<(), Error> {
         self.pool.resize(workers)
@@ -136,13 +137,14 @@ impl ProcessPoolExecutor {
     /// also shows each worker with its process and its task, for a watchdog to print.
     ///
     /// ```
-    /// # use executor_core::Executor;
-    /// let pool = process_pool::ProcessPoolExecutor::builder().max_workers(1).name_prefix("parser").build()?;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::Executor;
+    /// let pool = concurrent_futures::ProcessPoolExecutor::builder().max_workers(1).name_prefix("parser").build()?;
     /// let future = pool.submit(|n: u64| n + 1, 1)?;
     /// future.result(None)?;
     /// assert_eq!(pool.stats().done, 1);
     /// assert!(format!("{pool:?}").contains("parser_0"));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn stats(&self) -> Stats {
         self.pool.stats()

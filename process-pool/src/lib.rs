@@ -1,15 +1,15 @@
 //! A pool of worker processes behind the [`Executor`](executor_core::Executor) interface.
 //!
 //! ```
-//! use executor_core::{ErrorKind, Executor};
-//! use process_pool::ProcessPoolExecutor;
+//! # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+//! use concurrent_futures::{ErrorKind, Executor, ProcessPoolExecutor};
 //!
 //! let pool = ProcessPoolExecutor::new(2)?;
 //! let crash = pool.submit(|()| -> () { std::process::abort() }, ())?;
 //! let squares = pool.map(|n: u64| n * n, 0..4u64)?;
 //! assert_eq!(squares.collect::<Result<Vec<_>, _>>()?, [0, 1, 4, 9]);
 //! assert_eq!(crash.result(None).unwrap_err().kind(), ErrorKind::WorkerDied);
-//! # Ok::<(), executor_core::Error>(())
+//! # Ok::<(), concurrent_futures::Error>(())
 //! ```
 //!
 //! # How it works
@@ -84,8 +84,3 @@ pub use process::{Process, ProcessBuilder, ProcessInfo, Stdio, active_children, 
 pub use start::entry::init;
 pub use stats::Stats;
 pub use transport::Transport;
-
-/// Runs the code of the README as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

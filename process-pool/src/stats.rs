@@ -8,8 +8,8 @@ use std::fmt;
 /// task, which is done when each of its items has an outcome, whether a value or an error.
 ///
 /// ```
-/// use executor_core::Executor;
-/// use process_pool::ProcessPoolExecutor;
+/// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+/// use concurrent_futures::{Executor, ProcessPoolExecutor};
 ///
 /// let pool = ProcessPoolExecutor::new(2)?;
 /// let fine = pool.submit(|n: u64| n + 1, 1)?;
@@ -19,7 +19,7 @@ use std::fmt;
 /// let stats = pool.stats();
 /// assert_eq!((stats.done, stats.failed, stats.deaths), (1, 1, 1));
 /// println!("{stats}");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

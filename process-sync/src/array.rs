@@ -39,11 +39,12 @@ const ELEMENTS: usize = 4096;
 /// [`Abandoned`](executor_core::ErrorKind::Abandoned) until [`recover`](Array::recover).
 ///
 /// ```
-/// use process_sync::Array;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::Array;
 /// let grades: Array<u32> = Array::try_from([3, 1, 2].as_slice())?;
 /// grades.lock()?.sort();
 /// assert_eq!((grades.get(0)?, grades.len()), (1, 3));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Array<T: Pod> {
     object: Arc<Object>,

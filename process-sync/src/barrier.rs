@@ -37,14 +37,16 @@ const IS_BROKEN: usize = 4;
 /// [`Broken`](ErrorKind::Broken) until [`reset`](Barrier::reset).
 ///
 /// ```
-/// let barrier = process_sync::Barrier::new(2)?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::Barrier;
+/// let barrier = Barrier::new(2)?;
 /// let indices = std::thread::scope(|scope| {
 ///     let other = scope.spawn(|| barrier.wait(None));
 ///     [barrier.wait(None), other.join().unwrap()]
 /// });
 /// let [mine, other] = indices.map(Result::unwrap);
 /// assert_eq!(mine + other, 1, "one is 0 and one is 1");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Barrier {
     object: Arc<Object>,

@@ -43,7 +43,8 @@ const WORDS: usize = MONITOR.end();
 /// another waiter. Notifying never waits for a waiter, and needs no lock.
 ///
 /// ```
-/// use process_sync::{Condition, Lock, Value};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::{Condition, Lock, Value};
 /// let lock = Lock::new()?;
 /// let (changed, count) = (Condition::new(&lock)?, Value::new(0_u64)?);
 /// std::thread::scope(|scope| {
@@ -52,15 +53,15 @@ const WORDS: usize = MONITOR.end();
 ///         count.set(3);
 ///         changed.notify_all();
 ///         drop(guard);
-///         Ok::<(), executor_core::Error>(())
+///         Ok::<(), concurrent_futures::Error>(())
 ///     });
 ///     let guard = lock.lock()?;
 ///     let (guard, holds) = changed.wait_for(guard, None, || count.get() == 3)?;
 ///     assert!(holds);
 ///     drop(guard);
-///     Ok::<(), executor_core::Error>(())
+///     Ok::<(), concurrent_futures::Error>(())
 /// })?;
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Condition {
     lock: Lock,

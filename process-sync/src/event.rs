@@ -38,12 +38,14 @@ const ONE_SET: u32 = 4;
 /// that moment, even if the event is cleared immediately after it.
 ///
 /// ```
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
 /// use std::time::Duration;
-/// let ready = process_sync::Event::new()?;
+/// use concurrent_futures::multiprocessing::Event;
+/// let ready = Event::new()?;
 /// assert!(!ready.wait(Duration::from_millis(1)));
 /// ready.set();
 /// assert!(ready.wait(None));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Event {
     object: Arc<Object>,

@@ -3,7 +3,8 @@
 //! and without an end when a process is killed.
 //!
 //! ```
-//! use process_sync::{Event, Lock, Queue, Value};
+//! # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+//! use concurrent_futures::multiprocessing::{Event, Lock, Queue, Value};
 //!
 //! // Each is a handle: clone it, move it to threads, pass it to tasks and processes, put it into a queue.
 //! let (words, total, done) = (Queue::<String>::bounded(10)?, Value::new(0_usize)?, Event::new()?);
@@ -21,7 +22,7 @@
 //! })?;
 //! assert!(done.wait(None));
 //! assert_eq!(total.get(), 12);
-//! # Ok::<(), executor_core::Error>(())
+//! # Ok::<(), concurrent_futures::Error>(())
 //! ```
 //!
 //! # What to take for what
@@ -159,8 +160,3 @@ pub use bytemuck::Pod;
 pub use shared::{Ref, Shared, SharedChunk, SharedMut, SharedSlice};
 #[cfg(not(loom))]
 pub use value::Value;
-
-/// Runs the code of the README as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -40,13 +40,14 @@ const BOUND: usize = 2;
 /// [`Permit::forget`] and [`release`](Semaphore::release), of which a death undoes nothing.
 ///
 /// ```
-/// use process_sync::Semaphore;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::Semaphore;
 /// let downloads = Semaphore::new(2)?;
 /// let (first, _second) = (downloads.acquire(None)?, downloads.acquire(None)?);
 /// assert!(downloads.try_acquire()?.is_none());
 /// drop(first);
 /// assert_eq!(downloads.available(), 1);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Semaphore {
     object: Arc<Object>,
@@ -57,13 +58,14 @@ impl_handle!(Semaphore, &KIND, 0);
 /// A [`Semaphore`] that never has more permits than at first.
 ///
 /// ```
-/// use process_sync::BoundedSemaphore;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::BoundedSemaphore;
 /// let connections = BoundedSemaphore::new(1)?;
 /// let permit = connections.acquire(None)?;
 /// let error = connections.release(1).unwrap_err();
-/// assert_eq!(error.kind(), executor_core::ErrorKind::InvalidState);
+/// assert_eq!(error.kind(), concurrent_futures::ErrorKind::InvalidState);
 /// # drop(permit);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct BoundedSemaphore {
     object: Arc<Object>,

@@ -36,14 +36,16 @@ const MONITOR: usize = STATE + 64;
 /// It is never seen half written, even if a process dies while it writes: then the value is as it was before.
 ///
 /// ```
-/// let total = process_sync::Value::new(0_u64)?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::Value;
+/// let total = Value::new(0_u64)?;
 /// total.set(40);
 /// let doubled = total.update(|total| {
 ///     *total += 2;
 ///     *total * 2
 /// });
 /// assert_eq!((total.get(), doubled), (42, 84));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// In a forked child, it is read as it was, and changes have no effect.

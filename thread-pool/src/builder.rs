@@ -25,13 +25,13 @@ use crate::{
 /// initargs)`.
 ///
 /// ```
-/// use executor_core::{Executor, task};
-/// use thread_pool::ThreadPoolExecutor;
+/// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+/// use concurrent_futures::{Executor, ThreadPoolExecutor, task};
 ///
 /// let pool = ThreadPoolExecutor::builder().max_workers(1).name_prefix("parser").queue_capacity(100).build()?;
 /// let worker = pool.submit(|()| task::current().unwrap().worker().to_string(), ())?;
 /// assert_eq!(worker.result(None)?, "parser_0");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[must_use = "a builder does nothing before `build`"]
 #[derive(Default)]
@@ -52,12 +52,12 @@ impl ThreadPoolExecutor {
     /// Its counterpart in Python is `ThreadPoolExecutor(max_workers=None)`.
     ///
     /// ```
-    /// use executor_core::Backend;
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Backend, ThreadPoolExecutor};
     ///
     /// assert_eq!(ThreadPoolExecutor::new(3)?.max_workers(), 3);
     /// assert!(ThreadPoolExecutor::new(None)?.max_workers() >= 1);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Errors
@@ -97,8 +97,9 @@ impl ThreadPoolBuilder {
     /// Python has no counterpart: its pools start threads when they are needed, and keep them.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
     /// use std::time::Duration;
-    /// use thread_pool::ThreadPoolExecutor;
+    /// use concurrent_futures::ThreadPoolExecutor;
     ///
     /// let pool = ThreadPoolExecutor::builder()
     ///     .min_workers(1)
@@ -106,7 +107,7 @@ impl ThreadPoolBuilder {
     ///     .idle_timeout(Duration::from_secs(60))
     ///     .build()?;
     /// assert_eq!(pool.spawn(|| 1 + 1)?.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn min_workers(mut self, workers: usize) -> ThreadPoolBuilder {
         self.min_workers = Some(workers);
@@ -162,14 +163,14 @@ impl ThreadPoolBuilder {
     /// Python's counterparts are `initializer`, `initargs` and `BrokenThreadPool`.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
     /// use std::cell::Cell;
-    /// use thread_pool::ThreadPoolExecutor;
-    /// use executor_core::Executor;
+    /// use concurrent_futures::{Executor, ThreadPoolExecutor};
     ///
     /// thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
     /// let pool = ThreadPoolExecutor::builder().max_workers(2).initializer(|seed| SEED.set(seed), 7u64).build()?;
     /// assert_eq!(pool.submit(|()| SEED.get(), ())?.result(None)?, 7);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn initializer<F, A, R, K>(self, function: F, args: A) -> ThreadPoolBuilder
     where
@@ -184,8 +185,8 @@ impl ThreadPoolBuilder {
     /// Sets a function as [`initializer`](ThreadPoolBuilder::initializer) does, whose error only needs a text.
     ///
     /// ```
-    /// use executor_core::{ErrorKind, Executor};
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{ErrorKind, Executor, ThreadPoolExecutor};
     ///
     /// fn open(path: String) -> std::io::Result<()> {
     ///     std::fs::File::open(path).map(drop)
@@ -193,7 +194,7 @@ impl ThreadPoolBuilder {
     /// let pool = ThreadPoolExecutor::builder().try_initializer(open, "no such file".to_string()).build()?;
     /// let error = pool.submit(|n: u64| n, 1).and_then(|future| future.result(None)).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Broken);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn try_initializer<F, A, E>(self, function: F, args: A) -> ThreadPoolBuilder
     where
@@ -235,8 +236,8 @@ impl ThreadPoolBuilder {
     /// - [`Other`](ErrorKind::Other), with the cause, if the system refuses all threads.
     ///
     /// ```
-    /// use executor_core::ErrorKind;
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{ErrorKind, ThreadPoolExecutor};
     ///
     /// let error = ThreadPoolExecutor::builder().max_workers(0).build().unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);

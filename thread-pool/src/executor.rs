@@ -23,15 +23,15 @@ use crate::{
 /// [`scope`](Self::scope) for closures that borrow.
 ///
 /// ```
-/// use executor_core::Executor;
-/// use thread_pool::ThreadPoolExecutor;
+/// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+/// use concurrent_futures::{Executor, ThreadPoolExecutor};
 ///
 /// let pool = ThreadPoolExecutor::new(4)?;
 /// assert_eq!(pool.submit(|(base, exponent): (u64, u32)| base.pow(exponent), (2, 8))?.result(None)?, 256);
 ///
 /// let words = vec!["captured".to_string(), "values".to_string()];
 /// assert_eq!(pool.spawn(move || words.concat().len())?.result(None)?, 14);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// # Order
@@ -79,9 +79,9 @@ use crate::{
 /// depth:
 ///
 /// ```
+/// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
 /// use std::sync::Arc;
-/// use executor_core::{Backend, Executor};
-/// use thread_pool::ThreadPoolExecutor;
+/// use concurrent_futures::{Backend, Executor, ThreadPoolExecutor};
 ///
 /// let pool = Arc::new(ThreadPoolExecutor::new(1)?);
 /// let (reading, parsing) = (pool.clone(), pool.clone());
@@ -93,7 +93,7 @@ use crate::{
 ///     parsed.result(None)?
 /// })?;
 /// assert_eq!(words.result(None)??, 2);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// Otherwise let only one pool wait for the other, or return the future and let the caller wait for it.
@@ -147,11 +147,12 @@ impl ThreadPoolExecutor {
     /// - [`Broken`](executor_core::ErrorKind::Broken) if an initializer has panicked, or in a forked child.
     ///
     /// ```
-    /// # use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let n = vec![1, 2];
     /// assert_eq!(pool.spawn(move || n.len())?.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn spawn<R: Send + 'static>(&self, closure: impl FnOnce() -> R + Send + 'static) -> Result<Future<R>, Error> {
         self.spawn_with(TaskOptions::new(), closure)
@@ -165,10 +166,11 @@ impl ThreadPoolExecutor {
     /// bounded queue is full.
     ///
     /// ```
-    /// # use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
     /// let pool = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(10).build()?;
     /// assert_eq!(pool.try_spawn(|| 1 + 1)?.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn try_spawn<R: Send + 'static>(
         &self,
@@ -186,13 +188,13 @@ impl ThreadPoolExecutor {
     /// Returns the errors of [`spawn`](Self::spawn).
     ///
     /// ```
-    /// # use executor_core::{TaskOptions, task};
-    /// # use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{TaskOptions, ThreadPoolExecutor, task};
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let options = TaskOptions::new().name("parse").priority(1);
     /// let name = pool.spawn_with(options, || task::current().unwrap().name().to_string())?;
     /// assert_eq!(name.result(None)?, "parse");
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn spawn_with<R: Send + 'static>(
         &self,
@@ -212,13 +214,13 @@ impl ThreadPoolExecutor {
     /// bounded queue is full.
     ///
     /// ```
-    /// # use executor_core::{TaskOptions, task};
-    /// # use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{TaskOptions, ThreadPoolExecutor, task};
     /// let pool = ThreadPoolExecutor::builder().max_workers(1).queue_capacity(10).build()?;
     /// let options = TaskOptions::new().name("parse");
     /// let name = pool.try_spawn_with(options, || task::current().unwrap().name().to_string())?;
     /// assert_eq!(name.result(None)?, "parse");
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn try_spawn_with<R: Send + 'static>(
         &self,
@@ -238,8 +240,8 @@ impl ThreadPoolExecutor {
     /// Yields the errors of [`spawn`](Self::spawn).
     ///
     /// ```
-    /// use executor_core::Error;
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Error, ThreadPoolExecutor};
     ///
     /// async fn total(pool: &ThreadPoolExecutor, numbers: Vec<u64>) -> Result<u64, Error> {
     ///     pool.spawn_async(move || numbers.iter().sum()).await?.await
@@ -259,8 +261,8 @@ impl ThreadPoolExecutor {
     /// Yields the errors of [`spawn`](Self::spawn).
     ///
     /// ```
-    /// use executor_core::{Error, TaskOptions};
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Error, TaskOptions, ThreadPoolExecutor};
     ///
     /// async fn total(pool: &ThreadPoolExecutor, numbers: Vec<u64>) -> Result<u64, Error> {
     ///     pool.spawn_async_with(TaskOptions::new().name("total"), move || numbers.iter().sum()).await?.await
@@ -291,14 +293,14 @@ impl ThreadPoolExecutor {
     ///   with those that it has, and tries again when tasks wait.
     ///
     /// ```
-    /// use executor_core::Backend;
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Backend, ThreadPoolExecutor};
     ///
     /// let pool = ThreadPoolExecutor::new(1)?;
     /// pool.resize(3)?;
     /// assert_eq!(pool.max_workers(), 3);
     /// assert_eq!(pool.spawn(|| 1 + 1)?.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn resize(&self, workers: usize) -> Result<(), Error> {
         self.pool.resize(workers)
@@ -317,8 +319,9 @@ impl ThreadPoolExecutor {
     /// child. Otherwise returns `true`.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
     /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
-    /// use thread_pool::ThreadPoolExecutor;
+    /// use concurrent_futures::ThreadPoolExecutor;
     ///
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let done = Arc::new(AtomicU32::new(0));
@@ -330,7 +333,7 @@ impl ThreadPoolExecutor {
     /// assert_eq!(done.load(Ordering::Relaxed), 10);
     /// // The pool goes on.
     /// assert_eq!(pool.spawn(|| 1 + 1)?.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn wait_idle(&self) -> bool {
         self.pool.wait_idle()
@@ -351,7 +354,8 @@ impl ThreadPoolExecutor {
     /// and prints the others.
     ///
     /// ```
-    /// # use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let numbers = vec![1, 2, 3, 4, 5];
     /// let (left, right) = numbers.split_at(2);
@@ -361,19 +365,20 @@ impl ThreadPoolExecutor {
     ///     Ok(left.result(None)? + right.result(None)?)
     /// });
     /// assert_eq!(sum?, 15);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// A borrowed value must outlive the scope:
     ///
     /// ```compile_fail,E0597
-    /// # use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// pool.scope(|scope| {
     ///     let local = String::from("dropped at the end of the closure");
     ///     let _ = scope.spawn(|| local.len()).done();
     /// });
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[track_caller]
     pub fn scope<'env, F, T>(&self, body: F) -> T

@@ -22,12 +22,12 @@ impl ThreadPoolExecutor {
     /// Python has no counterpart in `concurrent.futures`; asyncio's default executor is one.
     ///
     /// ```
-    /// use executor_core::Executor;
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Executor, ThreadPoolExecutor};
     ///
     /// let future = ThreadPoolExecutor::global().submit(|n: u64| n * n, 12)?;
     /// assert_eq!(future.result(None)?, 144);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Panics
@@ -54,14 +54,14 @@ impl ThreadPoolBuilder {
     /// - The errors of [`build`](ThreadPoolBuilder::build). The pool can be made by another call then.
     ///
     /// ```standalone_crate
-    /// use executor_core::{Backend, ErrorKind};
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Backend, ErrorKind, ThreadPoolExecutor};
     ///
     /// let pool = ThreadPoolExecutor::builder().max_workers(3).build_global()?;
     /// assert_eq!(ThreadPoolExecutor::global().max_workers(), 3);
     /// let error = ThreadPoolExecutor::builder().max_workers(4).build_global().unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::InvalidState);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn build_global(self) -> Result<&'static ThreadPoolExecutor, Error> {
         build(self).map_err(|refused| match refused {

@@ -4,8 +4,8 @@
 //! [`ThreadPoolExecutor`] has its own threads. `RayonExecutor` (feature `rayon`) runs tasks on an existing rayon pool.
 //!
 //! ```
-//! use executor_core::{Error, Executor};
-//! use thread_pool::ThreadPoolExecutor;
+//! # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+//! use concurrent_futures::{Error, Executor, ThreadPoolExecutor};
 //!
 //! let pool = ThreadPoolExecutor::new(4)?;
 //!
@@ -100,8 +100,3 @@ const _: () = {
     #[cfg(feature = "rayon")]
     is_send_and_sync::<RayonExecutor>();
 };
-
-/// Runs the code of the README as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

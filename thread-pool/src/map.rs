@@ -47,14 +47,15 @@ impl ThreadPoolExecutor {
     /// Panics if the input iterator does.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
     /// use std::time::Instant;
-    /// use thread_pool::ThreadPoolExecutor;
+    /// use concurrent_futures::ThreadPoolExecutor;
     ///
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let (start, times) = (Instant::now(), [Instant::now(), Instant::now()]);
     /// let since = pool.map_closure(move |time: Instant| time.duration_since(start), times)?;
     /// assert_eq!(since.collect::<Result<Vec<_>, _>>()?.len(), 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn map_closure<I, R, F>(&self, closure: F, inputs: I) -> Result<ClosureMap<R>, Error>
     where

@@ -32,9 +32,9 @@ use crate::{
 /// blocks the dropping thread; submitting never blocks.
 ///
 /// ```
+/// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
 /// use std::sync::Arc;
-/// use executor_core::Executor;
-/// use thread_pool::RayonExecutor;
+/// use concurrent_futures::{Executor, RayonExecutor};
 ///
 /// let rayon = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
 /// let executor = RayonExecutor::new(rayon.clone());
@@ -42,7 +42,7 @@ use crate::{
 /// assert_eq!(squares.collect::<Result<Vec<_>, _>>()?, [0, 1, 4, 9]);
 /// drop(executor);
 /// assert_eq!(rayon.install(|| 6 * 7), 42);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// # Differences from `ThreadPoolExecutor`
@@ -87,13 +87,13 @@ impl RayonExecutor {
     /// on and ends with the executor.
     ///
     /// ```
-    /// use executor_core::Executor;
-    /// use thread_pool::RayonExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Executor, RayonExecutor};
     ///
     /// let executor = RayonExecutor::global();
     /// let other = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     /// assert_eq!(other.install(|| executor.submit(|n: u64| n + 1, 41)?.result(None))?, 42);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Panics
@@ -121,12 +121,13 @@ impl RayonExecutor {
     ///   [`global`](RayonExecutor::global) one and the system refuses the helper thread.
     ///
     /// ```
-    /// use thread_pool::RayonExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::RayonExecutor;
     ///
     /// let executor = RayonExecutor::global();
     /// let words = vec!["captured".to_string(), "values".to_string()];
     /// assert_eq!(executor.spawn(move || words.concat().len())?.result(None)?, 14);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn spawn<R: Send + 'static>(&self, closure: impl FnOnce() -> R + Send + 'static) -> Result<Future<R>, Error> {
         self.spawn_with(TaskOptions::new(), closure)
@@ -160,7 +161,8 @@ impl RayonExecutor {
     /// Panics if the closure panics, or if a scoped task panics and no one has read its panic.
     ///
     /// ```
-    /// use thread_pool::RayonExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::RayonExecutor;
     ///
     /// let executor = RayonExecutor::global();
     /// let numbers = vec![1, 2, 3, 4, 5];
@@ -171,7 +173,7 @@ impl RayonExecutor {
     ///     Ok(left.result(None)? + right.result(None)?)
     /// });
     /// assert_eq!(sum?, 15);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[track_caller]
     pub fn scope<'env, F, T>(&self, body: F) -> T

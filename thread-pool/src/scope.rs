@@ -50,15 +50,16 @@ pub struct Scope<'scope, 'env: 'scope> {
     /// does not outlive the scope:
     ///
     /// ```compile_fail,E0373
-    /// # use thread_pool::ThreadPoolExecutor;
-    /// # let pool = ThreadPoolExecutor::new(1)?;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::new(1)?;
     /// pool.scope(|scope| {
     ///     scope.spawn(|| {
     ///         let text = String::from("gone");
     ///         scope.spawn(|| println!("{text}")); // might run after `text` is dropped
     ///     });
     /// });
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,

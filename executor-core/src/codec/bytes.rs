@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 /// from and into a `Vec<u8>` does not copy them.
 ///
 /// ```
-/// use executor_core::codec::Bytes;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+/// use concurrent_futures::backend::codec::Bytes;
 /// let few = Bytes::from(&[1u8, 2, 3][..]);
 /// assert_eq!(few.len(), 3);
 /// assert_eq!(few.into_vec(), [1, 2, 3]);

@@ -15,7 +15,8 @@ thread_local! {
 /// [`Encode`](ErrorKind::Encode). Other formats get the message alone.
 ///
 /// ```
-/// use executor_core::{Error, ErrorKind, codec};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+/// use concurrent_futures::{Error, ErrorKind, backend::codec};
 /// use serde::{Deserialize, Serialize, Serializer};
 ///
 /// #[derive(Deserialize)]

@@ -12,8 +12,9 @@
 //! `Serialize`, with a reason. In-process back-ends never encode, so handles reach their tasks as any value does.
 //!
 //! ```
+//! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
 //! # #[cfg(unix)] {
-//! use executor_core::codec::{self, handles::{self, Handle}};
+//! use concurrent_futures::backend::codec::{self, handles::{self, Handle}};
 //!
 //! let (_reader, writer) = std::os::unix::net::UnixStream::pair()?;
 //! let handle = Handle::new(writer.into());

@@ -41,12 +41,13 @@ use crate::{Error, ErrorKind, Payload, catch};
 /// Appends the encoded value to `into`. After an error `into` is unchanged.
 ///
 /// ```
-/// use executor_core::codec;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+/// use concurrent_futures::backend::codec;
 /// let mut bytes = vec![0xff];
 /// codec::encode(&(7u8, true), &mut bytes)?;
 /// assert_eq!(bytes[0], 0xff);
 /// assert_eq!(codec::decode::<(u8, bool)>(&bytes[1..])?, (7, true));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// # Errors
@@ -66,7 +67,8 @@ pub fn encode<T: Payload>(value: &T, into: &mut Vec<u8>) -> Result<(), Error> {
 /// Returns the encoding of a value whose memory has it already: text, bytes, and most vectors of numbers.
 ///
 /// ```
-/// use executor_core::codec;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+/// use concurrent_futures::backend::codec;
 /// assert_eq!(codec::as_encoded(&"text".to_string()), Some(&b"text"[..]));
 /// assert_eq!(codec::as_encoded(&Some(7)), None);
 /// ```
@@ -133,10 +135,11 @@ pub fn decode<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
 /// text; it is empty then.
 ///
 /// ```
-/// use executor_core::codec;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+/// use concurrent_futures::backend::codec;
 /// let mut bytes = b"text".to_vec();
 /// assert_eq!(codec::decode_taking::<String>(&mut bytes)?, "text");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// # Errors

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// [`Error::worker_death`](crate::Error::worker_death).
 ///
 /// ```
-/// use executor_core::WorkerDeath;
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::WorkerDeath;
 /// let death = WorkerDeath::new(4711).with_exit_code(Some(7)).with_task("parse").with_stderr_tail("no licence");
 /// assert_eq!((death.pid(), death.exit_code(), death.signal()), (4711, Some(7), None));
 /// assert_eq!((death.task(), death.stderr_tail()), ("parse", "no licence"));

@@ -10,7 +10,8 @@ use crate::Error;
 /// yours that implements `From<Error>`.
 ///
 /// ```
-/// use executor_core::{Error, Executor, FlattenResult, InlineExecutor, TaskError};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Error, Executor, FlattenResult, InlineExecutor, TaskError};
 ///
 /// fn parse(text: String) -> Result<u64, TaskError> {
 ///     Ok(text.parse()?)

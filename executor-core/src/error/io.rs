@@ -9,8 +9,9 @@ use crate::{Error, ErrorKind};
 /// error again.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::{io, time::Duration};
-/// use executor_core::{Error, promise};
+/// use concurrent_futures::{Error, promise};
 ///
 /// fn wait() -> io::Result<u64> {
 ///     let (_promise, future) = promise::<u64>();

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 /// `EOFError` ([`Closed`](Self::Closed)).
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::time::Duration;
-/// use executor_core::{ErrorKind, promise};
+/// use concurrent_futures::{ErrorKind, promise};
 /// let (_promise, future) = promise::<u64>();
 /// match future.result(Duration::ZERO) {
 ///     Ok(value) => println!("{value}"),

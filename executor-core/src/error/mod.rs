@@ -29,7 +29,8 @@ use serde::{Deserialize, Serialize};
 /// error can itself be the argument or the result of a task.
 ///
 /// ```
-/// use executor_core::{Error, ErrorKind, Executor, InlineExecutor};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Error, ErrorKind, Executor, InlineExecutor};
 ///
 /// fn half(n: u64) -> Result<u64, Error> {
 ///     if n % 2 == 0 { Ok(n / 2) } else { Err(Error::new(ErrorKind::InvalidArgument, format!("{n} is odd"))) }
@@ -71,7 +72,8 @@ impl Error {
     /// Creates an error with a kind and a message.
     ///
     /// ```
-    /// use executor_core::{Error, ErrorKind};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Error, ErrorKind};
     /// let error = Error::new(ErrorKind::Other, "no such queue: create it with `queue add`");
     /// assert_eq!(error.kind(), ErrorKind::Other);
     /// assert_eq!(error.to_string(), "no such queue: create it with `queue add`");
@@ -92,12 +94,13 @@ impl Error {
     /// Returns the panic of the task, if the kind is [`ErrorKind::Panicked`].
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let future = InlineExecutor::new().submit(|n: u64| n.checked_sub(9).expect("at least nine"), 1)?;
     /// let error = future.result(None).unwrap_err();
     /// let panic = error.panic().unwrap();
     /// assert_eq!((panic.message(), panic.worker()), ("at least nine", "inline"));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn panic(&self) -> Option<&Panic> {
         match &self.0.detail {
@@ -110,7 +113,8 @@ impl Error {
     /// which a worker is ended, such as [`ErrorKind::TimeLimit`].
     ///
     /// ```
-    /// # use executor_core::{Error, ErrorKind, WorkerDeath};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Error, ErrorKind, WorkerDeath};
     /// let death = WorkerDeath::new(4711).with_signal(Some(9)).with_task("parse");
     /// let error = Error::from_death(ErrorKind::WorkerDied, "task `parse`: its worker was killed", death);
     /// assert_eq!(error.worker_death().unwrap().signal(), Some(9));
@@ -126,12 +130,13 @@ impl Error {
     /// error that does not belong to one item, such as a time-out of the map.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     /// let mut map = InlineExecutor::new().map(|n: u64| 12 / n, [3, 0])?;
     /// let error = map.nth(1).unwrap().unwrap_err();
     /// assert_eq!(error.item(), Some(1));
     /// assert!(error.to_string().starts_with("item 1: "));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn item(&self) -> Option<usize> {
         self.0.item.as_ref().map(|item| item.number)
@@ -168,7 +173,8 @@ impl Error {
     /// authors of back-ends; `executor` is the name of the executor.
     ///
     /// ```
-    /// # use executor_core::{Error, ErrorKind};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Error, ErrorKind};
     /// assert_eq!(Error::shut_down("parser").kind(), ErrorKind::ShutDown);
     /// ```
     pub fn shut_down(executor: &str) -> Error {
@@ -184,7 +190,8 @@ impl Error {
     /// This is for authors of back-ends; `executor` is the name of the executor, and `capacity` its `queue_capacity`.
     ///
     /// ```
-    /// # use executor_core::{Error, ErrorKind};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Error, ErrorKind};
     /// assert_eq!(Error::queue_full("parser", 100).kind(), ErrorKind::QueueFull);
     /// ```
     pub fn queue_full(executor: &str, capacity: usize) -> Error {

@@ -12,13 +12,14 @@ use super::escape;
 /// and none has returned it, it is printed to the standard error then.
 ///
 /// ```
-/// # use executor_core::{Executor, InlineExecutor};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor};
 /// let future = InlineExecutor::new().submit(|n: u64| -> u64 { panic!("no {n}") }, 5)?;
 /// let error = future.result(None).unwrap_err();
 /// let panic = error.panic().unwrap();
 /// assert_eq!((panic.message(), panic.worker()), ("no 5", "inline"));
 /// assert!(panic.location().is_some());
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {

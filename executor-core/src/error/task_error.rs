@@ -18,7 +18,8 @@ use crate::{Error, ErrorKind};
 /// `__cause__`.
 ///
 /// ```
-/// use executor_core::{Error, Executor, FlattenResult, InlineExecutor, TaskError};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Error, Executor, FlattenResult, InlineExecutor, TaskError};
 ///
 /// fn number_in(path: String) -> Result<u64, TaskError> {
 ///     let text = std::fs::read_to_string(&path);
@@ -59,7 +60,8 @@ impl TaskError {
     /// Creates an error with this message and no source.
     ///
     /// ```
-    /// # use executor_core::TaskError;
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::TaskError;
     /// assert_eq!(TaskError::new("no such queue").to_string(), "no such queue");
     /// ```
     pub fn new(message: impl Into<String>) -> TaskError {
@@ -74,7 +76,8 @@ impl TaskError {
     /// Returns an error with this message, whose source is this one.
     ///
     /// ```
-    /// # use executor_core::TaskError;
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::TaskError;
     /// let error = TaskError::new("no such file").context("read the index");
     /// assert_eq!(error.chain().collect::<Vec<_>>(), ["read the index", "no such file"]);
     /// assert_eq!(format!("{error:#}"), "read the index: no such file");

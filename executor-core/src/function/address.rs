@@ -59,7 +59,8 @@ impl Address {
     /// make a call safe, and safe code cannot call this:
     ///
     /// ```compile_fail,E0133
-    /// let forged = executor_core::function::Address { offset: 8, fingerprint: 0 };
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+    /// let forged = concurrent_futures::backend::function::Address { offset: 8, fingerprint: 0 };
     /// forged.resolve();
     /// ```
     ///

@@ -9,7 +9,8 @@
 //! are the error, which is the item's outcome.
 //!
 //! ```
-//! use executor_core::function::batch;
+//! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+//! use concurrent_futures::backend::function::batch;
 //! let mut bytes = Vec::new();
 //! for record in [&b"one"[..], b"", b"three"] {
 //!     batch::write_record(&mut bytes, |into| into.extend_from_slice(record));

@@ -6,7 +6,8 @@ impl Error {
     /// Appends the encoded error to `into`. [`Error::decode`] decodes it in another process of this program.
     ///
     /// ```
-    /// use executor_core::{Error, ErrorKind};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Error, ErrorKind};
     /// let mut bytes = Vec::new();
     /// Error::new(ErrorKind::Other, "no such queue").encode(&mut bytes);
     /// assert_eq!(Error::decode(&bytes).to_string(), "no such queue");

@@ -9,7 +9,8 @@
 //! registration, and no macro.
 //!
 //! ```
-//! use executor_core::{codec, function::{Address, BuildId, entry_of, outcome}};
+//! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+//! use concurrent_futures::backend::{codec, function::{Address, BuildId, entry_of, outcome}};
 //!
 //! // The parent sends its build once, and then addresses and arguments.
 //! let build = BuildId::own();
@@ -24,7 +25,7 @@
 //! let mut reply = Vec::new();
 //! entry.call(&argument, &mut reply);
 //! assert!(!outcome::is_error(&reply));
-//! # Ok::<(), executor_core::Error>(())
+//! # Ok::<(), concurrent_futures::Error>(())
 //! ```
 
 mod address;

@@ -7,8 +7,9 @@
 //! bytes instead of a counted reference, for which all submitting and completing threads would contend.
 //!
 //! ```
+//! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
 //! use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
-//! use executor_core::{Task, TaskId, TaskOptions, host::{self, Host}};
+//! use concurrent_futures::{Task, TaskId, TaskOptions, backend::host::{self, Host}};
 //!
 //! #[derive(Default)]
 //! struct Queue {
@@ -47,7 +48,8 @@ pub use crate::idle::IdleWatch;
 /// ends here.
 ///
 /// ```
-/// executor_core::host::contain(|| panic!("reported, and contained"));
+/// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+/// concurrent_futures::backend::host::contain(|| panic!("reported, and contained"));
 /// ```
 pub fn contain(code: impl FnOnce()) {
     crate::catch::contain(code);

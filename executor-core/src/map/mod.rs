@@ -43,13 +43,14 @@ use source::{Batch, Input, Source, Unsubmitted};
 /// ends.
 ///
 /// ```
-/// # use executor_core::{Executor, InlineExecutor};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor};
 /// let mut map = InlineExecutor::new().map(|n: u64| 12u64.checked_div(n).expect("not zero"), [3, 0, 4])?;
 /// assert_eq!(map.next().unwrap()?, 4);
 /// assert!(map.next().unwrap().is_err());
 /// assert_eq!(map.next().unwrap()?, 3);
 /// assert!(map.next().is_none());
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[must_use = "iterators do nothing unless they are used; dropping this one cancels what has not started"]
 pub struct Map<R: Payload> {
@@ -341,14 +342,15 @@ impl<R: Payload> Map<R> {
     /// `next(timeout)` of the iterator that `Pool.imap` returns.
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// use std::time::Duration;
-    /// use executor_core::{Executor, InlineExecutor};
+    /// use concurrent_futures::{Executor, InlineExecutor};
     ///
     /// let mut map = InlineExecutor::new().map(|n: u64| n * n, [1, 2])?;
     /// assert_eq!(map.next_timeout(Duration::from_secs(5)).unwrap()?, 1);
     /// assert_eq!(map.next_timeout(Duration::ZERO).unwrap()?, 4);
     /// assert!(map.next_timeout(Duration::ZERO).is_none());
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Errors
@@ -379,12 +381,13 @@ impl<R: Payload> Map<R> {
     /// decodes its result. Results that the iterator has yielded are not among those of the future.
     ///
     /// ```
-    /// use executor_core::{Executor, InlineExecutor};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor};
     ///
     /// let squares = InlineExecutor::new().map(|n: u64| n * n, 1..4u64)?.into_future();
     /// squares.add_result_callback(|squares| assert!(squares.is_ok_and(|squares| squares.len() == 3)));
     /// assert_eq!(squares.result(None)?, [1, 4, 9]);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     ///
     /// # Panics

@@ -43,8 +43,9 @@ impl<R: Payload> Map<R> {
     /// stream submits the others; if the executor is bounded and full, it waits for room without blocking the thread.
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// # use std::{pin::pin, task::{Context, Poll, Waker}};
-    /// use executor_core::{Backend, Error, Executor, InlineExecutor};
+    /// use concurrent_futures::{Backend, Error, Executor, InlineExecutor};
     ///
     /// async fn sum_of_squares(executor: &dyn Backend, most: u64) -> Result<u64, Error> {
     ///     let mut squares = executor.map(|n: u64| n * n, 0..=most)?.into_stream();
@@ -54,8 +55,8 @@ impl<R: Payload> Map<R> {
     ///     }
     ///     Ok(sum)
     /// }
-    /// # let executor = InlineExecutor::new();
-    /// # let sum = pin!(sum_of_squares(&executor, 3)).poll(&mut Context::from_waker(Waker::noop()));
+    /// let executor = InlineExecutor::new();
+    /// let sum = pin!(sum_of_squares(&executor, 3)).poll(&mut Context::from_waker(Waker::noop()));
     /// # assert!(matches!(sum, Poll::Ready(Ok(14))));
     /// ```
     pub fn into_stream(mut self) -> MapStream<R> {

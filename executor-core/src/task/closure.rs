@@ -8,12 +8,13 @@ impl Task {
     /// this process.
     ///
     /// ```
-    /// use executor_core::{Backend, InlineExecutor, Task, TaskOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Backend, InlineExecutor, Task, TaskOptions};
     /// let text = String::from("captured");
     /// let (task, future) = Task::from_closure(TaskOptions::new(), move || text.len());
     /// InlineExecutor::new().schedule(task)?;
     /// assert_eq!(future.result(None)?, 8);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn from_closure<R: Send + 'static>(
         options: TaskOptions,

@@ -17,7 +17,8 @@ use super::{
 /// rest.
 ///
 /// ```
-/// use executor_core::{Task, TaskOptions};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Task, TaskOptions};
 /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
 /// future.add_done_callback(|_| println!("done"));
 /// let completed = task.run_quietly().expect("the task is queued");
@@ -63,7 +64,8 @@ impl Completed {
     /// not be blocked by user code.
     ///
     /// ```
-    /// use executor_core::{Task, TaskOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Task, TaskOptions};
     /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
     /// future.add_done_callback(|_| println!("done"));
     /// let completed = task.run_quietly().expect("the task is queued");

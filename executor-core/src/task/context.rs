@@ -89,11 +89,12 @@ impl Remote {
 /// Threads that a task starts by itself are outside the task.
 ///
 /// ```
-/// use executor_core::{Executor, InlineExecutor, task};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor, task};
 /// assert!(task::current().is_none());
 /// let future = InlineExecutor::new().submit(|()| task::current().unwrap().attempt(), ())?;
 /// assert_eq!(future.result(None)?, 1);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn current() -> Option<Context> {
     let task = with_current(Known::of)??;
@@ -141,13 +142,14 @@ impl Context {
     /// only stops if it calls this from time to time and returns.
     ///
     /// ```
-    /// # use executor_core::{Executor, InlineExecutor, task};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Executor, InlineExecutor, task};
     /// fn count(most: u64) -> u64 {
     ///     let stopped = || task::current().is_some_and(|context| context.is_cancelled());
     ///     (0..most).take_while(|_| !stopped()).count() as u64
     /// }
     /// assert_eq!(InlineExecutor::new().submit(count, 5)?.result(None)?, 5);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[inline]
     pub fn is_cancelled(&self) -> bool {

@@ -19,7 +19,8 @@ thread_local! {
 /// Identifies a task within its process. Of two tasks that one thread makes, the later one has the greater id.
 ///
 /// ```
-/// use executor_core::{TaskId, promise};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{TaskId, promise};
 /// let ((_, one), (_, other)) = (promise::<u64>(), promise::<u64>());
 /// assert!(one.id() < other.id());
 /// assert_eq!(TaskId::from_u64(one.id().as_u64()), one.id());

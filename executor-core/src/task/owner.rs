@@ -26,8 +26,9 @@ use crate::{
 /// them remotely encodes them and delivers the replies:
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::time::Duration;
-/// use executor_core::{Backend, Error, Executor, Shutdown, Task, task::Encoded};
+/// use concurrent_futures::{Backend, Error, Executor, Shutdown, Task, task::Encoded};
 ///
 /// /// Runs each task as if in another process.
 /// struct Remote;
@@ -176,13 +177,14 @@ impl Task {
     /// This is for a worker that must do something before the task's code begins, such as counting itself as busy.
     ///
     /// ```
-    /// use executor_core::{Task, TaskOptions};
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::{Task, TaskOptions};
     /// let (task, future) = Task::from_closure(TaskOptions::new(), || 1);
     /// let started = task.start().expect("the task is queued");
     /// assert!(future.running() && !future.cancel());
     /// drop(started.run());
     /// assert_eq!(future.result(None)?, 1);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[inline]
     pub fn start(self) -> Option<Started> {

@@ -13,7 +13,8 @@ use crate::{AsFuture, Error, ErrorKind, Future, deadline, group::Group, waiting:
 /// Python's counterpart is `concurrent.futures.as_completed`.
 ///
 /// ```
-/// use executor_core::{Executor, InlineExecutor, as_completed};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor, as_completed};
 /// let executor = InlineExecutor::new();
 /// let futures = (0..3u64).map(|n| executor.submit(|n: u64| n * n, n)).collect::<Result<Vec<_>, _>>()?;
 /// let mut total = 0;
@@ -21,18 +22,19 @@ use crate::{AsFuture, Error, ErrorKind, Future, deadline, group::Group, waiting:
 ///     total += future?.result(None)?;
 /// }
 /// assert_eq!(total, 5);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// The futures may be given as references, or as anything else that has a future: see [`AsFuture`].
 ///
 /// ```
-/// # use executor_core::{Executor, Future, InlineExecutor, as_completed};
-/// # let executor = InlineExecutor::new();
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, Future, InlineExecutor, as_completed};
+/// let executor = InlineExecutor::new();
 /// let futures = [executor.submit(|n: u64| n, 1)?, executor.submit(|n: u64| n, 2)?];
 /// let done = as_completed(&futures, None).map(|future| future.map(Future::id)).collect::<Result<Vec<_>, _>>()?;
 /// assert!(done.contains(&futures[0].id()) && done.contains(&futures[1].id()));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn as_completed<T: Send + 'static, F: AsFuture<Output = T>>(
     futures: impl IntoIterator<Item = F>,
@@ -63,15 +65,16 @@ pub fn as_completed<T: Send + 'static, F: AsFuture<Output = T>>(
 /// parent.
 ///
 /// ```
+/// # use executor_core as concurrent_futures;
 /// use std::time::Duration;
-/// use executor_core::{ErrorKind, as_completed, promise};
+/// use concurrent_futures::{ErrorKind, as_completed, promise};
 /// let ((one, first), (_other, second)) = (promise::<u64>(), promise::<u64>());
 /// one.set_result(1)?;
 /// let mut completed = as_completed([second, first], Duration::ZERO);
 /// assert_eq!(completed.next().unwrap()?.result(None)?, 1);
 /// assert_eq!(completed.next().unwrap().unwrap_err().kind(), ErrorKind::Timeout);
 /// assert!(completed.next().is_none());
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[must_use = "iterators do nothing unless they are used"]
 pub struct AsCompleted<T: Send + 'static, F: AsFuture<Output = T> = Future<T>> {

@@ -12,7 +12,8 @@ use crate::{Error, Future, SharedFuture};
 /// another future.
 ///
 /// ```
-/// use executor_core::{AsFuture, Executor, Future, InlineExecutor, as_completed};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{AsFuture, Executor, Future, InlineExecutor, as_completed};
 ///
 /// /// A page that is being fetched.
 /// struct Fetch {
@@ -32,7 +33,7 @@ use crate::{Error, Future, SharedFuture};
 ///     let fetch = done?;
 ///     assert_eq!(fetch.length.result(None)?, fetch.url.len());
 /// }
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub trait AsFuture {
     /// What the future returns.

@@ -30,12 +30,13 @@ use crate::{
 /// When [`wait`] returns. Python's counterparts are `FIRST_COMPLETED`, `FIRST_EXCEPTION` and `ALL_COMPLETED`.
 ///
 /// ```
-/// use executor_core::{ReturnWhen, promise, wait};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{ReturnWhen, promise, wait};
 /// let (one, other) = (promise::<u64>(), promise::<u64>());
 /// one.0.set_result(1)?;
 /// let waited = wait([one.1, other.1], None, ReturnWhen::FirstCompleted);
 /// assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
@@ -72,23 +73,25 @@ impl<T, F: AsFuture<Output = T> + fmt::Debug> fmt::Debug for Waited<T, F> {
 /// child, it does not wait for futures of the parent.
 ///
 /// ```
-/// use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor, ReturnWhen, wait};
 /// let executor = InlineExecutor::new();
 /// let futures = [executor.submit(|n: u64| n, 1)?, executor.submit(|n: u64| n, 2)?];
 /// let waited = wait(futures, None, ReturnWhen::AllCompleted);
 /// assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// The futures may be given as references, or as anything else that has a future: see [`AsFuture`].
 ///
 /// ```
-/// # use executor_core::{Executor, InlineExecutor, ReturnWhen, wait};
-/// # let executor = InlineExecutor::new();
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Executor, InlineExecutor, ReturnWhen, wait};
+/// let executor = InlineExecutor::new();
 /// let futures = vec![executor.submit(|n: u64| n, 1)?, executor.submit(|n: u64| n, 2)?];
 /// assert!(wait(&futures, None, ReturnWhen::AllCompleted).not_done.is_empty());
 /// assert_eq!(futures[1].result(None)?, 2);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn wait<T: Send + 'static, F: AsFuture<Output = T>>(
     futures: impl IntoIterator<Item = F>,

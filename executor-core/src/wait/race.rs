@@ -13,7 +13,8 @@ use crate::{AsFuture, Error, ErrorKind, Future, countdown::Combine};
 /// counterparts are `Promise.any` of JavaScript and `invokeAny` of Java.
 ///
 /// ```
-/// use executor_core::{Error, Executor, InlineExecutor, promise, race};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Error, Executor, InlineExecutor, promise, race};
 ///
 /// let executor = InlineExecutor::new();
 /// let (slow, first) = promise::<u64>();

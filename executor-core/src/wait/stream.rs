@@ -33,8 +33,9 @@ impl<T: Send + 'static, F: AsFuture<Output = T>> AsCompleted<T, F> {
     /// that of your runtime.
     ///
     /// ```
+    /// # use executor_core as concurrent_futures;
     /// # use std::{pin::pin, task::{Context, Poll, Waker}};
-    /// use executor_core::{Backend, Error, Executor, InlineExecutor, as_completed};
+    /// use concurrent_futures::{Backend, Error, Executor, InlineExecutor, as_completed};
     ///
     /// async fn total(executor: &dyn Backend, words: Vec<String>) -> Result<usize, Error> {
     ///     let submit = |word| executor.submit(|word: String| word.len(), word);
@@ -46,9 +47,9 @@ impl<T: Send + 'static, F: AsFuture<Output = T>> AsCompleted<T, F> {
     ///     }
     ///     Ok(total)
     /// }
-    /// # let words = ["one", "three"].map(String::from).to_vec();
-    /// # let executor = InlineExecutor::new();
-    /// # let total = pin!(total(&executor, words)).poll(&mut Context::from_waker(Waker::noop()));
+    /// let words = ["one", "three"].map(String::from).to_vec();
+    /// let executor = InlineExecutor::new();
+    /// let total = pin!(total(&executor, words)).poll(&mut Context::from_waker(Waker::noop()));
     /// # assert!(matches!(total, Poll::Ready(Ok(8))));
     /// ```
     pub fn into_stream(mut self) -> CompletedStream<T, F> {

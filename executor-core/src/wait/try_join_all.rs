@@ -17,7 +17,8 @@ use crate::{AsFuture, Error, Future, countdown::Combine};
 /// `asyncio.TaskGroup`, and Java's is `StructuredTaskScope`; both wait for the others after a failure.
 ///
 /// ```
-/// use executor_core::{Error, ErrorKind, Executor, InlineExecutor, promise, try_join_all};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Error, ErrorKind, Executor, InlineExecutor, promise, try_join_all};
 ///
 /// let executor = InlineExecutor::new();
 /// let squares = (1..4u64).map(|n| executor.submit(|n: u64| n * n, n)).collect::<Result<Vec<_>, _>>()?;
@@ -34,7 +35,8 @@ use crate::{AsFuture, Error, Future, countdown::Combine};
 /// In async code:
 ///
 /// ```
-/// use executor_core::{Backend, Error, Executor, try_join_all};
+/// # use executor_core as concurrent_futures;
+/// use concurrent_futures::{Backend, Error, Executor, try_join_all};
 ///
 /// async fn total(executor: &dyn Backend, parts: Vec<Vec<u64>>) -> Result<u64, Error> {
 ///     let sum = |part: Vec<u64>| part.iter().sum::<u64>();

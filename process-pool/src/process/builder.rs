@@ -34,11 +34,12 @@ impl<R: Payload> Process<R> {
     /// Returns the errors of [`ProcessBuilder::spawn`].
     ///
     /// ```
-    /// use process_pool::Process;
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::multiprocessing::Process;
     ///
     /// let process = Process::spawn(|(a, b)| a + b, (1u64, 2u64))?;
     /// assert_eq!(process.result(None)?, 3);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn spawn<F, A>(function: F, args: A) -> Result<Process<R>, Error>
     where
@@ -52,7 +53,8 @@ impl<R: Payload> Process<R> {
 /// Builds a [`Process`]. [`Process::builder`] returns one.
 ///
 /// ```
-/// use process_pool::Process;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+/// use concurrent_futures::multiprocessing::Process;
 ///
 /// let process = Process::builder()
 ///     .name("parser")
@@ -62,7 +64,7 @@ impl<R: Payload> Process<R> {
 ///     .spawn(|text: String| text.len(), "four".to_string())?;
 /// assert_eq!((process.name(), process.is_daemon()), ("parser", true));
 /// assert_eq!(process.result(None)?, 4);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[must_use = "a builder does nothing before `spawn`"]
 #[derive(Clone, Debug, Default)]

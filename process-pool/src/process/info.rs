@@ -12,12 +12,13 @@ use crate::start::setup::Setup;
 /// [`active_children`](crate::active_children), [`current_process`] and [`parent_process`] return it.
 ///
 /// ```
-/// use process_pool::{Process, active_children, current_process};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+/// use concurrent_futures::multiprocessing::{Process, active_children, current_process};
 ///
 /// let child = Process::builder().name("reader").daemon(true).spawn(|()| current_process().name().to_string(), ())?;
 /// assert!(active_children().iter().any(|info| info.name() == "reader" && info.pid() == child.pid()));
 /// assert_eq!(child.result(None)?, "reader");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProcessInfo {
@@ -55,13 +56,14 @@ impl ProcessInfo {
 /// counterpart is `multiprocessing.current_process`.
 ///
 /// ```
-/// use process_pool::{Process, current_process};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+/// use concurrent_futures::multiprocessing::{Process, current_process};
 ///
 /// assert_eq!(current_process().name(), "MainProcess");
 /// assert_eq!(current_process().pid(), std::process::id());
 /// let child = Process::spawn(|()| current_process().pid(), ())?;
 /// assert_eq!(child.result(None)?, child.pid());
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn current_process() -> ProcessInfo {
     let own = own();
@@ -74,12 +76,13 @@ pub fn current_process() -> ProcessInfo {
 /// is about to end, too. Python's counterpart is `multiprocessing.parent_process`.
 ///
 /// ```
-/// use process_pool::{Process, parent_process};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+/// use concurrent_futures::multiprocessing::{Process, parent_process};
 ///
 /// assert!(parent_process().is_none());
 /// let child = Process::spawn(|()| parent_process().map(|parent| (parent.pid(), parent.name().to_string())), ())?;
 /// assert_eq!(child.result(None)?, Some((std::process::id(), "MainProcess".to_string())));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn parent_process() -> Option<ProcessInfo> {
     own().parent.clone()

@@ -35,7 +35,8 @@ use pipes::Pipes;
 /// handles. Python's counterpart is `multiprocessing.Process`.
 ///
 /// ```
-/// use process_pool::{Process, current_process};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+/// use concurrent_futures::multiprocessing::{Process, current_process};
 ///
 /// fn greet(name: String) -> String {
 ///     format!("hello {name}, I am process {}", current_process().pid())
@@ -46,7 +47,7 @@ use pipes::Pipes;
 /// assert_eq!(process.result(None)?, format!("hello you, I am process {pid}"));
 /// assert!(process.join(None));
 /// assert_eq!(process.exit_code(), Some(0));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// # The end
@@ -88,15 +89,15 @@ impl<R: Payload> Process<R> {
     /// from the function: by a signal, by [`terminate`](Process::terminate), or by `exit`.
     ///
     /// ```
-    /// use executor_core::ErrorKind;
-    /// use process_pool::Process;
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::{ErrorKind, multiprocessing::Process};
     ///
     /// let process = Process::spawn(|code: i32| -> u64 { std::process::exit(code) }, 7)?;
     /// let error = process.result(None).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::WorkerDied);
     /// assert_eq!(error.worker_death().unwrap().exit_code(), Some(7));
     /// assert_eq!(process.exit_code(), Some(7));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn result(&self, timeout: impl Into<Option<Duration>>) -> Result<R, Error> {
         self.child.close_input();
@@ -109,12 +110,13 @@ impl<R: Payload> Process<R> {
     /// process like a task.
     ///
     /// ```
-    /// use process_pool::Process;
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::multiprocessing::Process;
     ///
     /// let process = Process::spawn(|n: u64| n * n, 12)?;
     /// process.join(None);
     /// assert!(process.future().done());
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn future(&self) -> &Future<R> {
         &self.future
@@ -127,14 +129,14 @@ impl<R: Payload> Process<R> {
     /// that were not taken are closed.
     ///
     /// ```
-    /// use executor_core::as_completed;
-    /// use process_pool::Process;
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::{as_completed, multiprocessing::Process};
     ///
     /// let squares = (1..=3u64).map(|n| Ok(Process::spawn(|n: u64| n * n, n)?.into_future()));
-    /// let squares = squares.collect::<Result<Vec<_>, executor_core::Error>>()?;
+    /// let squares = squares.collect::<Result<Vec<_>, concurrent_futures::Error>>()?;
     /// let sum: u64 = as_completed(squares, None).map(|done| done?.result(None)).sum::<Result<u64, _>>()?;
     /// assert_eq!(sum, 14);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn into_future(self) -> Future<R> {
         let Process { future, mut child } = self;
@@ -165,14 +167,15 @@ impl<R> Process<R> {
     /// Returns `true` if the process has not ended. Python's counterpart is `Process.is_alive`.
     ///
     /// ```
-    /// use process_pool::Process;
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::multiprocessing::Process;
     ///
     /// let process = Process::spawn(|()| std::thread::park(), ())?;
     /// assert!(process.is_alive());
     /// process.terminate();
     /// process.join(None);
     /// assert!(!process.is_alive());
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn is_alive(&self) -> bool {
         self.child.is_own() && self.child.started.is_alive()
@@ -185,14 +188,15 @@ impl<R> Process<R> {
     /// Python's counterpart is `Process.join`.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
     /// use std::time::Duration;
-    /// use process_pool::Process;
+    /// use concurrent_futures::multiprocessing::Process;
     ///
     /// let process = Process::spawn(|()| std::thread::park(), ())?;
     /// assert!(!process.join(Duration::from_millis(1)));
     /// process.kill();
     /// assert!(process.join(None) && process.join(Duration::ZERO));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn join(&self, timeout: impl Into<Option<Duration>>) -> bool {
         self.child.join(timeout.into())
@@ -206,14 +210,15 @@ impl<R> Process<R> {
     /// or that waits for any child.
     ///
     /// ```
-    /// use process_pool::Process;
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::multiprocessing::Process;
     ///
     /// let process = Process::spawn(|()| std::thread::park(), ())?;
     /// assert_eq!(process.exit_code(), None);
     /// process.terminate();
     /// process.join(None);
     /// assert_eq!(process.exit_code(), Some(-15));
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn exit_code(&self) -> Option<i32> {
         self.child.exit_code()
@@ -247,13 +252,14 @@ impl<R> Process<R> {
     /// streams of other commands.
     ///
     /// ```
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
     /// use std::io::Write;
-    /// use process_pool::{Process, Stdio};
+    /// use concurrent_futures::multiprocessing::{Process, Stdio};
     ///
     /// let process = Process::builder().stdin(Stdio::Piped).spawn(|()| std::io::stdin().lines().count(), ())?;
     /// process.take_stdin().expect("it was asked for").write_all(b"one\ntwo\n").unwrap();
     /// assert_eq!(process.result(None)?, 2);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn take_stdin(&self) -> Option<ChildStdin> {
         self.child.pipes.lock().stdin.take()
@@ -275,13 +281,13 @@ impl<R> Process<R> {
 /// Processes are waited for like futures: `wait(&processes, …)`.
 ///
 /// ```
-/// use executor_core::{ReturnWhen, wait};
-/// use process_pool::Process;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+/// use concurrent_futures::{ReturnWhen, multiprocessing::Process, wait};
 ///
 /// let processes = [Process::spawn(|n: u64| n * n, 3)?, Process::spawn(|n: u64| n * n, 4)?];
 /// assert!(wait(&processes, None, ReturnWhen::AllCompleted).not_done.is_empty());
 /// assert_eq!(processes[1].result(None)?, 16);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 impl<R> AsFuture for Process<R> {
     type Output = R;

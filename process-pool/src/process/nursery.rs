@@ -295,14 +295,15 @@ impl Place {
 /// counterpart is `multiprocessing.active_children`. Processes that have ended are reaped without this call.
 ///
 /// ```
-/// use process_pool::{Process, active_children};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+/// use concurrent_futures::multiprocessing::{Process, active_children};
 ///
 /// let child = Process::spawn(|()| std::thread::park(), ())?;
 /// assert_eq!(active_children()[0].pid(), child.pid());
 /// child.kill();
 /// child.join(None);
 /// assert!(active_children().is_empty());
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn active_children() -> Vec<ProcessInfo> {
     Nursery::alive().into_iter().map(|started| started.info).collect()

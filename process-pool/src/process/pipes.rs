@@ -10,14 +10,15 @@ use crate::{
 /// What a standard stream of a [`Process`](crate::Process) is.
 ///
 /// ```
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
 /// use std::io::Read;
-/// use process_pool::{Process, Stdio};
+/// use concurrent_futures::multiprocessing::{Process, Stdio};
 ///
 /// let process = Process::builder().stdout(Stdio::Piped).spawn(|()| println!("hello"), ())?;
 /// let mut text = String::new();
 /// process.take_stdout().expect("it was asked for").read_to_string(&mut text).unwrap();
 /// assert_eq!(text, "hello\n");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Stdio {

@@ -48,7 +48,8 @@ fn enter_before_main(call: Call) {
 /// out the list of initialisers. Everywhere else it costs nothing, and is not needed.
 ///
 /// ```
-/// process_pool::init();
+/// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+/// concurrent_futures::init();
 /// // ... the rest of `main`
 /// ```
 pub fn init() {

@@ -28,16 +28,17 @@ const WORD: OwnedLock = OwnedLock::at(STATE);
 /// panic that drops a guard abandons nothing.
 ///
 /// ```
-/// use process_sync::Lock;
-/// # fn append(_: &str) {}
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::Lock;
+/// fn append(_: &str) {}
 /// let lock = Lock::new()?;
 /// let guard = lock.lock().or_else(|error| match error.kind() {
-///     executor_core::ErrorKind::Abandoned => Ok(lock.recover()), // and check the file
+///     concurrent_futures::ErrorKind::Abandoned => Ok(lock.recover()), // and check the file
 ///     _ => Err(error),
 /// })?;
 /// append("one line");
 /// drop(guard);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Lock {
     pub(crate) object: Arc<Object>,

@@ -30,14 +30,16 @@ const DEPTH: usize = STATE + 16;
 /// A [`Lock`](crate::Lock) that the thread that holds it can take again. It is free when the last guard is dropped.
 ///
 /// ```
-/// let lock = process_sync::RLock::new()?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::RLock;
+/// let lock = RLock::new()?;
 /// let outer = lock.lock()?;
 /// let inner = lock.lock()?;
 /// drop(outer);
 /// assert!(lock.is_locked());
 /// drop(inner);
 /// assert!(!lock.is_locked());
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct RLock {
     object: Arc<Object>,

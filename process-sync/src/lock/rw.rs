@@ -46,12 +46,14 @@ const IS_ABANDONED: usize = 4;
 /// reads already.
 ///
 /// ```
-/// let lock = process_sync::RwLock::new()?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::RwLock;
+/// let lock = RwLock::new()?;
 /// let (first, second) = (lock.read()?, lock.read()?);
 /// drop((first, second));
 /// let alone = lock.write()?;
 /// # drop(alone);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct RwLock {
     object: Arc<Object>,

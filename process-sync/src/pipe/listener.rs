@@ -61,9 +61,10 @@ type Number = [u8; NUMBER];
 /// The two processes can then send each other values, and any object, such as a queue that both use from then on.
 ///
 /// ```
-/// use process_sync::{Access, Connection, Listener, Queue};
-/// # let folder = std::env::temp_dir().join(format!("listener-{}", std::process::id()));
-/// # std::fs::create_dir_all(&folder)?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::{Access, Connection, Listener, Queue};
+/// let folder = std::env::temp_dir().join(format!("listener-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder)?;
 /// let path = folder.join("queue");
 /// let listener = Listener::bind(&path, Access::SameUser)?;
 /// // Another program:

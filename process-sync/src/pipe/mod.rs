@@ -31,14 +31,16 @@ pub use self::{
 /// Makes a connection, and returns its two ends. What one sends the other receives.
 ///
 /// ```
-/// let (mine, other) = process_sync::pipe::<u64, String>()?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::pipe;
+/// let (mine, other) = pipe::<u64, String>()?;
 /// std::thread::spawn(move || {
 ///     let number = other.recv(None)?;
 ///     other.send(format!("{number} bottles"))
 /// });
 /// mine.send(99_u64)?;
 /// assert_eq!(mine.recv(None)?, "99 bottles");
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// # Errors
@@ -54,16 +56,20 @@ pub fn pipe<A: Payload, B: Payload>() -> Result<(Connection<A, B>, Connection<B,
 /// Makes a connection in one direction.
 ///
 /// ```
-/// let (receiver, sender) = process_sync::pipe_simplex::<u64>()?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::pipe_simplex;
+/// let (receiver, sender) = pipe_simplex::<u64>()?;
 /// sender.send(7_u64)?;
 /// assert_eq!(receiver.recv(None)?, 7);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// The wrong direction does not compile:
 ///
 /// ```compile_fail
-/// let (receiver, sender) = process_sync::pipe_simplex::<u64>().unwrap();
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::pipe_simplex;
+/// let (receiver, sender) = pipe_simplex::<u64>().unwrap();
 /// sender.recv(None);
 /// ```
 ///
@@ -80,12 +86,14 @@ pub fn pipe_simplex<T: Payload>() -> Result<(Receiver<T>, Sender<T>), Error> {
 /// with a message or without another end, and any other descriptor that is readable.
 ///
 /// ```
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
 /// use std::time::Duration;
-/// let ((first, _far), (second, other)) = (process_sync::pipe::<u8, u8>()?, process_sync::pipe::<u8, u8>()?);
-/// assert!(process_sync::wait(&[&first, &second], Duration::ZERO).is_empty());
+/// use concurrent_futures::multiprocessing::{pipe, wait};
+/// let ((first, _far), (second, other)) = (pipe::<u8, u8>()?, pipe::<u8, u8>()?);
+/// assert!(wait(&[&first, &second], Duration::ZERO).is_empty());
 /// other.send(1)?;
-/// assert_eq!(process_sync::wait(&[&first, &second], None), [1]);
-/// # Ok::<(), executor_core::Error>(())
+/// assert_eq!(wait(&[&first, &second], None), [1]);
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn wait(many: &[&dyn AsFd], timeout: impl Into<Option<Duration>>) -> Vec<usize> {
     let mut files: Vec<PollFd<'_>> =

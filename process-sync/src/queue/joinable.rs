@@ -14,7 +14,9 @@ use crate::{errors, object::fingerprint};
 /// Items that a process had taken and not finished when it died are lost, and `join` says how many.
 ///
 /// ```
-/// let queue = process_sync::JoinableQueue::<u64>::unbounded()?;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::JoinableQueue;
+/// let queue = JoinableQueue::<u64>::unbounded()?;
 /// queue.put(1)?;
 /// queue.put(2)?;
 /// std::thread::scope(|scope| {
@@ -22,11 +24,11 @@ use crate::{errors, object::fingerprint};
 ///         while let Some(_) = queue.try_get()? {
 ///             queue.task_done()?;
 ///         }
-///         Ok::<(), executor_core::Error>(())
+///         Ok::<(), concurrent_futures::Error>(())
 ///     });
 ///     queue.join(None)
 /// })?;
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct JoinableQueue<T> {
     queue: Queue<T>,

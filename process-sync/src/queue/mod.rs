@@ -42,7 +42,8 @@ const MOST_BYTES: usize = 256 << 20;
 /// gets half of one, or gets one twice, and no process waits for a dead one.
 ///
 /// ```
-/// use process_sync::Queue;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::Queue;
 /// let queue = Queue::bounded(3)?;
 /// std::thread::scope(|scope| {
 ///     scope.spawn(|| {
@@ -53,7 +54,7 @@ const MOST_BYTES: usize = 256 << 20;
 ///     });
 ///     assert_eq!(queue.iter().collect::<Vec<String>>(), ["one", "two", "three", "four"]);
 /// });
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct Queue<T> {
     channel: Channel,
@@ -87,8 +88,10 @@ impl<T: Payload> Queue<T> {
     /// Returns the options of a queue.
     ///
     /// ```
-    /// let queue = process_sync::Queue::<String>::builder().bounded(10).max_bytes(1 << 30).build()?;
-    /// # Ok::<(), executor_core::Error>(())
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+    /// use concurrent_futures::multiprocessing::Queue;
+    /// let queue = Queue::<String>::builder().bounded(10).max_bytes(1 << 30).build()?;
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn builder() -> QueueBuilder<T> {
         QueueBuilder { items: None, bytes: MOST_BYTES, value: PhantomData }

@@ -42,18 +42,18 @@ static KIND: Kind = Kind {
 /// processes write to the same element.
 ///
 /// ```
-/// # use executor_core::{Executor, InlineExecutor};
-/// use process_sync::{SharedChunk, SharedMut};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::{Executor, InlineExecutor, multiprocessing::{SharedChunk, SharedMut}};
 ///
 /// let squares = SharedMut::<u64>::new(1000)?;
-/// # let executor = InlineExecutor::new();
+/// let executor = InlineExecutor::new();
 /// let fill = |mut chunk: SharedChunk<u64>| {
 ///     let first = chunk.offset() as u64;
 ///     (first..).zip(chunk.iter_mut()).for_each(|(n, square)| *square = n * n);
 /// };
 /// executor.map(fill, squares.split(4)?)?.collect::<Result<(), _>>()?;
 /// assert_eq!(squares.read()?[999], 998_001);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// The chunk of a process that dies, or of a task that never runs, is back without anyone doing anything. What a
@@ -214,7 +214,8 @@ impl<S: ?Sized + fmt::Debug> fmt::Debug for Ref<'_, S> {
 /// A task that runs again after its worker died has the chunk again.
 ///
 /// ```
-/// use process_sync::{Queue, SharedChunk, SharedMut};
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::{Queue, SharedChunk, SharedMut};
 ///
 /// let numbers = SharedMut::<u32>::new(6)?;
 /// let chunks = Queue::<SharedChunk<u32>>::unbounded()?;
@@ -226,7 +227,7 @@ impl<S: ?Sized + fmt::Debug> fmt::Debug for Ref<'_, S> {
 /// assert!(numbers.read().is_err(), "chunks are out");
 /// drop((first, chunks));
 /// assert_eq!(*numbers.read()?, [0, 7, 0, 0, 0, 0]);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct SharedChunk<T: Pod> {
     object: Arc<Object>,

@@ -36,31 +36,32 @@ static KIND: Kind = Kind {
 /// Python's counterpart is a global variable that the initializer of each worker sets.
 ///
 /// ```
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
 /// use std::collections::HashMap;
-/// use process_sync::Shared;
+/// use concurrent_futures::multiprocessing::Shared;
 ///
 /// let prices = Shared::new(HashMap::from([("tea".to_string(), 3), ("cake".to_string(), 5)]))?;
 /// let also = prices.clone();
 /// let total = std::thread::spawn(move || also["tea"] + also["cake"]);
 /// assert_eq!((total.join().unwrap(), prices.len()), (8, 2));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// As an argument of tasks, of threads or processes:
 ///
 /// ```
-/// # use executor_core::{Executor, InlineExecutor};
-/// use process_sync::Shared;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::{Executor, InlineExecutor, multiprocessing::Shared};
 ///
 /// fn count(words: Shared<Vec<String>>, word: &str) -> usize {
 ///     words.iter().filter(|found| *found == word).count()
 /// }
 /// let words = Shared::new(vec!["a".to_string(), "b".to_string(), "a".to_string()])?;
-/// # let executor = InlineExecutor::new();
+/// let executor = InlineExecutor::new();
 /// let task = |(words, word): (Shared<Vec<String>>, String)| count(words, &word);
 /// let counts = executor.map(task, ["a", "b"].map(|word| (words.clone(), word.to_string())))?;
 /// assert_eq!(counts.collect::<Result<Vec<_>, _>>()?, [2, 1]);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 ///
 /// If a value cannot be decoded by a process, each task there that receives it fails with

@@ -34,7 +34,8 @@ static KIND: Kind = Kind {
 /// Python's counterpart is a NumPy array in a `SharedMemory`.
 ///
 /// ```
-/// use process_sync::SharedSlice;
+/// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_sync::*; } }
+/// use concurrent_futures::multiprocessing::SharedSlice;
 ///
 /// let squares = SharedSlice::build(1000, |squares: &mut [u64]| {
 ///     (0..).zip(squares).for_each(|(n, square)| *square = n * n);
@@ -42,7 +43,7 @@ static KIND: Kind = Kind {
 /// let also = squares.clone();
 /// let sum = std::thread::spawn(move || also.iter().sum::<u64>());
 /// assert_eq!((sum.join().unwrap(), squares[9]), (332_833_500, 81));
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub struct SharedSlice<T>(Arc<Inner>, PhantomData<fn() -> T>);
 

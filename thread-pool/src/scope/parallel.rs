@@ -30,7 +30,8 @@ impl Scope<'_, '_> {
     /// started does not run.
     ///
     /// ```
-    /// use thread_pool::{Scope, ThreadPoolExecutor};
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::{Scope, ThreadPoolExecutor};
     ///
     /// fn fibonacci(scope: &Scope<'_, '_>, n: u64) -> u64 {
     ///     if n < 2 {
@@ -41,7 +42,7 @@ impl Scope<'_, '_> {
     /// }
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// assert_eq!(pool.scope(|scope| fibonacci(scope, 20)), 6765);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[track_caller]
     pub fn join<A, B, RA, RB>(&self, first: A, second: B) -> (RA, RB)
@@ -74,13 +75,14 @@ impl Scope<'_, '_> {
     /// Panics with the text of a panic of the function, after all calls that have started have ended.
     ///
     /// ```
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
     ///
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let words = ["one", "three", "seven"].map(String::from);
     /// let lengths = pool.scope(|scope| scope.map(&words, |word| word.len()));
     /// assert_eq!(lengths, [3, 5, 5]);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[track_caller]
     pub fn map<'items, T, R, F>(&self, items: &'items [T], function: F) -> Vec<R>
@@ -114,13 +116,14 @@ impl Scope<'_, '_> {
     /// iterator panics.
     ///
     /// ```
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
     ///
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let (width, mut pixels) = (4, vec![0; 12]);
     /// pool.scope(|scope| scope.for_each(pixels.chunks_mut(width).enumerate(), |(y, row)| row.fill(y)));
     /// assert_eq!(pixels, [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[track_caller]
     pub fn for_each<I, F>(&self, items: I, function: F)
@@ -145,13 +148,14 @@ impl Scope<'_, '_> {
     /// Panics with the text of a panic of one of the functions, after all calls that have started have ended.
     ///
     /// ```
-    /// use thread_pool::ThreadPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
     ///
     /// let pool = ThreadPoolExecutor::new(2)?;
     /// let words = ["one", "three", "seven"];
     /// let letters = pool.scope(|scope| scope.reduce(&words, || 0, |total, word| total + word.len(), |a, b| a + b));
     /// assert_eq!(letters, 13);
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[track_caller]
     pub fn reduce<'items, T, R>(
