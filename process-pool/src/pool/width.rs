@@ -80,10 +80,11 @@ impl State {
         tasks.clamp(least, self.width.most)
     }
 
-    /// Returns how many workers serve or will serve.
+    /// Returns how many workers serve or will serve. One in a slot that is no longer used does not count: when it
+    /// leaves, no other takes its place.
     fn serving(&self) -> usize {
         let serves = |worker: &&WorkerHandle| matches!(worker.stage(), Stage::Starting | Stage::Ready);
-        self.workers().filter(serves).count()
+        self.slots.iter().take(self.width.most).filter_map(WorkerSlot::worker).filter(serves).count()
     }
 
     /// Returns how many workers are expected: those that serve, and those that are started after a pause.
@@ -111,8 +112,15 @@ impl State {
         self.slots.ids().take(self.width.most).filter(is_free).take(missing).collect()
     }
 
-    /// Does what a new worker requires.
-    pub(crate) fn on_worker_added(&mut self, now: Instant) {
+    /// Does what a new worker in this slot requires.
+    pub(crate) fn on_worker_added(&mut self, slot: SlotId, now: Instant) {
+        if slot.index() >= self.width.most {
+            // The pool was made narrower while the process was being started.
+            self.slots[slot].vacate();
+            if let Some(worker) = self.worker_mut(slot) {
+                worker.dismiss();
+            }
+        }
         if self.width.kept.is_none() {
             return;
         }

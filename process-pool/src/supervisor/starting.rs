@@ -43,7 +43,7 @@ impl Supervisor {
             worker.set_leaves_by_itself();
         }
         let id = worker.id();
-        state.on_worker_added(Instant::now());
+        state.on_worker_added(slot, Instant::now());
         state.open_channel(slot, io.channel().clone());
         match &self.initializer {
             Some(initializer) => {

@@ -8,7 +8,7 @@ fn bench(kept: usize, depths: &[usize]) -> Bench {
     let limits = Limits { min_workers: Some(kept), idle_timeout: Some(TIMEOUT), ..Limits::default() };
     let mut bench = Bench::with(limits, depths);
     let now = bench.now;
-    bench.state.on_worker_added(now);
+    bench.state.on_worker_added(SlotId::FIRST, now);
     bench
 }
 
@@ -110,6 +110,22 @@ fn a_pool_that_is_made_narrower_takes_back_what_waits_and_lets_running_tasks_end
     assert_eq!(wanted(&mut bench), [1, 2]);
     assert_eq!(bench.state.slots[SlotId::new(2)].name, "pool_2");
     assert_eq!(bench.state.counters.deaths, 0);
+}
+
+#[test]
+fn a_worker_that_is_started_while_the_pool_becomes_narrower_is_dismissed() {
+    let mut bench = Bench::new(&[1, 1]);
+    bench.die(0);
+    bench.die(1);
+    assert!(bench.state.needs_worker(SlotId::new(1)));
+    let now = bench.now;
+    perform(bench.state.resize(1, "pool", now));
+    // The process was being started meanwhile.
+    bench.start_worker(1);
+    assert!(bench.state.needs_worker(SlotId::new(0)), "it does not count");
+    bench.state.on_worker_added(SlotId::new(1), now);
+    leave(&mut bench, 1);
+    assert!(!bench.state.needs_worker(SlotId::new(1)));
 }
 
 #[test]
