@@ -1,5 +1,5 @@
-//! The output of workers as lines for a function of the user: a queue that is bounded in memory, and a splitter for each
-//! stream of a worker.
+//! The output of workers as lines for a function of the user: a queue that is bounded in memory, and a splitter for
+//! each stream of a worker.
 //!
 //! A worker writes a mark where a task begins and ends, so each line is handed over with its task, whenever it is read.
 //! A mark is a zero byte, the worker's token, the number of the task or 0, and the name of the task, up to the end of

@@ -62,9 +62,9 @@ impl Output {
     /// for it. What comes meanwhile and does not fit is left out, and the next line
     /// [says how much](OutputLine::left_out). A panic of the function is contained, as that of a callback.
     ///
-    /// A worker marks in its output where a task begins and ends, which costs two system calls for each task and stream,
-    /// and it flushes Rust's standard output at the end of each task. C code must flush its own (`fflush`). A program that
-    /// a task starts writes to the same stream.
+    /// A worker marks in its output where a task begins and ends, which costs two system calls for each task and
+    /// stream, and it flushes Rust's standard output at the end of each task. C code must flush its own (`fflush`). A
+    /// program that a task starts writes to the same stream.
     pub fn lines(function: impl Fn(OutputLine) + Send + Sync + 'static) -> Output {
         Output(Sink::Lines(Arc::new(function)))
     }
