@@ -17,7 +17,8 @@ pub fn watched<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> 
     watched_within(&name, DEADLINE, test)
 }
 
-/// Does the same as [`watched`], with a name for the report and another deadline.
+/// Does the same as [`watched`], with a name for the report and another deadline. The environment variable
+/// `CONFORMANCE_SCALE` extends the deadline, as it does for the rules of [`conformance`].
 ///
 /// # Panics
 ///
@@ -27,6 +28,8 @@ pub fn watched_within<R: Send + 'static>(
     deadline: Duration,
     test: impl FnOnce() -> R + Send + 'static,
 ) -> R {
+    let scale = std::env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1).max(1);
+    let deadline = deadline * scale;
     match conformance::watch("test", deadline, test) {
         Some(Ok(result)) => result,
         Some(Err(panic)) => resume_unwind(panic),
