@@ -59,9 +59,9 @@ pub fn has_no_environment() {
     for transport in BOTH {
         use_a_pool(transport).expect("a pool that works");
         let pool = pool(transport, 1);
-        let left =
-            get(&pool.submit(|()| std::env::vars().map(|(key, _)| key).collect::<Vec<_>>(), ()).unwrap()).unwrap();
-        assert_eq!(left, ["CONCURRENT_FUTURES_DEPTH"]);
+        let left = |()| std::env::vars().map(|(key, _)| key).filter(|key| key != "TEST_OUTPUT").collect::<Vec<_>>();
+        // `quiet_workers` sets the other one before `main` where it is not there.
+        assert_eq!(get(&pool.submit(left, ()).unwrap()).unwrap(), ["CONCURRENT_FUTURES_DEPTH"]);
     }
 }
 
