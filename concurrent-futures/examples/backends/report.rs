@@ -50,8 +50,8 @@ pub fn executors(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     writeln!(out)?;
     writeln!(
         out,
-        "{:<10} {:>7} {:>10} {:>10} {:>9} {:>9} {:>9} {:>5}  {}",
-        "executor", "workers", "files", "MiB", "seconds", "MiB/s", "speed-up", "load", "hostile file"
+        "{:<10} {:>7} {:>10} {:>10} {:>9} {:>9} {:>9} {:>5}  hostile file",
+        "executor", "workers", "files", "MiB", "seconds", "MiB/s", "speed-up", "load"
     )?;
     writeln!(out, "{}", "-".repeat(100))?;
     for run in runs {
