@@ -43,6 +43,11 @@ pub(crate) enum Sink {
 
 pub(crate) type LineFunction = Arc<dyn Fn(OutputLine) + Send + Sync>;
 
+// A panic of the function is contained where it is called, and a function is never called again before it has
+// returned, so what unwinding leaves behind is what the function itself accepts.
+impl std::panic::UnwindSafe for Output {}
+impl std::panic::RefUnwindSafe for Output {}
+
 impl Output {
     /// Returns that of this program. This is the default. Workers write to the standard output themselves; their
     /// standard error is read by the pool, which writes it to that of this program in whole lines.
