@@ -178,7 +178,7 @@ pub use executor_core::{WorkerLocal, task};
 pub use process_pool;
 #[cfg(feature = "processes")]
 #[doc(inline)]
-pub use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Stats, Transport, init};
+pub use process_pool::{Output, OutputLine, ProcessPoolBuilder, ProcessPoolExecutor, Stats, Transport, init};
 #[cfg(feature = "threads")]
 pub use thread_pool;
 #[cfg(feature = "rayon")]

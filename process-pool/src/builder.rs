@@ -256,15 +256,15 @@ impl ProcessPoolBuilder {
     /// relative path is that of the moment at which the pool is built.
     ///
     /// ```
-    /// use executor_core::Executor;
-    /// use process_pool::ProcessPoolExecutor;
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Executor, ProcessPoolExecutor};
     ///
     /// let directory = tempfile::tempdir().unwrap();
     /// let pool = ProcessPoolExecutor::builder().max_workers(1).current_dir(directory.path()).build()?;
     /// let writes = |text: String| std::fs::write("report.txt", text).is_ok();
     /// assert!(pool.submit(writes, "in the directory".to_string())?.result(None)?);
     /// assert!(directory.path().join("report.txt").exists());
-    /// # Ok::<(), executor_core::Error>(())
+    /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());

@@ -9,9 +9,9 @@ use executor_core::TaskId;
 /// [`ProcessPoolBuilder::stderr`](crate::ProcessPoolBuilder::stderr) take one.
 ///
 /// ```
+/// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
 /// use std::sync::{Arc, Mutex};
-/// use executor_core::{Executor, TaskOptions};
-/// use process_pool::{Output, ProcessPoolExecutor};
+/// use concurrent_futures::{Executor, Output, ProcessPoolExecutor, TaskOptions};
 ///
 /// let log = Arc::new(Mutex::new(Vec::new()));
 /// let lines = log.clone();
@@ -27,7 +27,7 @@ use executor_core::TaskId;
 /// // All lines have been handed over when the pool has ended.
 /// drop(pool);
 /// assert_eq!(*log.lock().unwrap(), ["page 17: 300 pixels"]);
-/// # Ok::<(), executor_core::Error>(())
+/// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Output(pub(crate) Sink);

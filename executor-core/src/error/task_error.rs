@@ -97,7 +97,8 @@ impl TaskError {
     /// that compiles without it.
     ///
     /// ```
-    /// # use executor_core::TaskError;
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::TaskError;
     /// let error = TaskError::new("no such file").context("read the index").into_error();
     /// assert_eq!(error.to_string(), "read the index: no such file");
     /// ```
