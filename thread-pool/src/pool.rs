@@ -2,6 +2,7 @@
 
 mod closing;
 mod idle;
+mod place;
 mod scoped;
 mod stage;
 mod starting;
@@ -41,8 +42,8 @@ use crate::{
     stale::StaleCount,
     threads::Threads,
 };
+pub(crate) use place::{FreePlaces, Place};
 use stage::{Stage, StageCell};
-pub(crate) use starting::{FreePlaces, Place};
 
 /// The shared part of a pool.
 pub(crate) struct Pool {

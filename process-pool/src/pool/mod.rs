@@ -5,6 +5,7 @@
 //! code runs. Submitting, cancelling and closing happen in the callers' threads, the rest in the
 //! [`supervisor`](crate::supervisor)'s. In addition, any thread that waits may [poll] the workers.
 
+mod breathing;
 mod completion;
 mod counters;
 mod deferred;
@@ -22,6 +23,7 @@ mod queue;
 mod reader;
 mod reaped;
 mod replies;
+mod room;
 mod sending;
 mod slot;
 mod state;

@@ -119,7 +119,7 @@ pub(super) enum Enqueued {
 impl State {
     pub(super) fn new(limits: Limits, pool: &str, workers: usize, dropped: Arc<DroppedHandles>) -> State {
         let mut state = State {
-            width: Width::new(workers, &limits),
+            width: Width::new(workers, limits.min_workers, limits.idle_timeout),
             limits,
             phase: Phase::Open,
             broken: None,

@@ -1,59 +1,13 @@
 //! Starting workers, and changing how many there may be.
 //!
-//! [`Sleep`](crate::sleep::Sleep) decides whether a worker is started, and counts it from then on. What a worker needs
-//! besides its thread is in a place, which has the number of the worker. A worker that leaves gives its place back,
-//! with what may be in its queues, and the next worker goes on with it.
+//! [`Sleep`](crate::sleep::Sleep) decides whether a worker is started, and counts it from then on.
 
-use std::{collections::BTreeMap, io, sync::atomic::Ordering::Relaxed};
+use std::{io, sync::atomic::Ordering::Relaxed};
 
-use crossbeam_deque::{Stealer, Worker as Deque};
-use executor_core::{Error, ErrorKind, Task};
-use parking_lot::Mutex;
+use executor_core::{Error, ErrorKind};
 
-use super::Pool;
-use crate::{
-    initializer::RunTask,
-    job::Job,
-    join::latch::Joiner,
-    local::Queues,
-    phase::Phase,
-    sleep::{MAX_WORKERS, Sleeper},
-    sync::Parker,
-    worker::Start,
-};
-
-/// What a worker has besides its thread.
-pub(crate) struct Place {
-    pub(crate) queues: Queues,
-    pub(crate) sleeper: Sleeper,
-}
-
-impl Place {
-    pub(super) fn new(sleeper: Sleeper) -> Place {
-        Place { queues: ((Deque::new_fifo(), Deque::new_lifo()), Parker::new()), sleeper }
-    }
-
-    pub(super) fn stealer(&self) -> Stealer<Task> {
-        self.queues.0.0.stealer()
-    }
-
-    pub(super) fn scoped_stealer(&self) -> Stealer<Job> {
-        self.queues.0.1.stealer()
-    }
-
-    pub(super) fn joiner(&self) -> Joiner {
-        Joiner::new(self.queues.1.unparker().clone())
-    }
-}
-
-/// The places that no worker has, by their numbers.
-pub(crate) struct FreePlaces(Mutex<BTreeMap<usize, Place>>);
-
-impl FreePlaces {
-    pub(super) fn new(places: Vec<Place>) -> FreePlaces {
-        FreePlaces(Mutex::new(places.into_iter().enumerate().collect()))
-    }
-}
+use super::{Pool, place::Place};
+use crate::{initializer::RunTask, phase::Phase, sleep::MAX_WORKERS, worker::Start};
 
 impl Pool {
     /// Starts a worker that is counted already, for a task that has found none idle. If the system refuses the thread,
@@ -125,11 +79,11 @@ impl Pool {
     /// Takes the free place with the lowest number, and makes more if there is none. The caller holds the right to
     /// start threads.
     fn take_place(&self) -> Option<(usize, Place)> {
-        if let Some(first) = self.free_places.0.lock().pop_first() {
+        if let Some(first) = self.free_places.take_first() {
             return Some(first);
         }
         let length = self.stealers.len() + 1;
-        let mut places: Vec<Place> = self.sleep.grow(length).into_iter().map(Place::new).collect();
+        let places: Vec<Place> = self.sleep.grow(length).into_iter().map(Place::new).collect();
         let begin = self.stealers.len();
         let place = |index: usize| &places[index - begin];
         // Those that look for work go by the number of stealers, so that comes last.
@@ -137,14 +91,13 @@ impl Pool {
         self.joiners.grow(length, |index| place(index).joiner());
         self.scoped.grow(length, |index| place(index).scoped_stealer());
         self.stealers.grow(length, |index| place(index).stealer());
-        let mut free = self.free_places.0.lock();
-        free.extend((begin..).zip(places.drain(..)));
-        free.pop_first()
+        self.free_places.put_all((begin..).zip(places));
+        self.free_places.take_first()
     }
 
     /// Takes the place of a worker that has left.
     pub(crate) fn return_place(&self, index: usize, place: Place) {
-        self.free_places.0.lock().insert(index, place);
+        self.free_places.put_all([(index, place)]);
     }
 
     /// Lets another worker find what a worker that has left has left behind in its queues. `stale` is the number of

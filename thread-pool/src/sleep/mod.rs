@@ -2,13 +2,15 @@
 //! wake-up is lost.
 
 mod counters;
+mod counting;
 #[cfg(all(test, loom))]
 mod model;
 mod workers;
 
 pub(crate) use counters::MAX_WORKERS;
+pub(crate) use workers::Width;
 
-use std::{fmt, sync::atomic::Ordering::*, time::Duration};
+use std::{fmt, sync::atomic::Ordering::*};
 
 use crossbeam_utils::CachePadded;
 use executor_core::growing::Growing;
@@ -81,27 +83,6 @@ enum Found {
     Yes,
     /// The caller must start one, which is counted already.
     MustStart,
-}
-
-/// How many workers a pool has.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Width {
-    pub(crate) most: usize,
-    /// How many are kept without tasks, and for how long the others are, if not all are kept.
-    pub(crate) kept: Option<(usize, Duration)>,
-}
-
-impl Width {
-    /// Returns the width of a pool that keeps all its workers.
-    #[cfg(test)]
-    pub(crate) fn fixed(workers: usize) -> Width {
-        Width { most: workers, kept: None }
-    }
-
-    /// Returns how many workers there are without tasks.
-    pub(crate) fn least(&self) -> usize {
-        self.kept.map_or(self.most, |(least, _)| least.min(self.most))
-    }
 }
 
 impl Sleep {

@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, mpsc::channel},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use super::*;
