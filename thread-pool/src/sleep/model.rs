@@ -4,7 +4,7 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release -p concurrent-futures-threads --lib sleep::model
 //! ```
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use loom::{
     sync::{
