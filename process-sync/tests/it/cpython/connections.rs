@@ -110,7 +110,7 @@ fn mp_215_a_poll_sees_a_message_whose_sender_is_gone() {
         partner.join();
         assert!(receiver.poll(Duration::ZERO));
         assert_eq!(receiver.recv(None).unwrap(), "hello");
-        // A program that another test starts has a copy of the sender's descriptor for a moment, so the end may be late.
+        // A program that another test starts has a copy of the descriptor for a moment, so the end may be late.
         assert!(receiver.poll(None), "the end is an event");
         assert_eq!(receiver.recv(None).unwrap_err().kind(), Closed);
     });
