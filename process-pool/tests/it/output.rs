@@ -67,7 +67,9 @@ fn a_function_gets_each_line_with_its_worker_and_its_task() {
         assert!(squares.into_iter().all(|done| done.is_ok()));
         drop(pool);
         let (stdout_lines, stderr_lines) = (stdout.by_task(), stderr.by_task());
-        assert_eq!(stdout_lines["-"], ["begins", "begins"]);
+        // A worker that is not ready before all tasks are done does not begin.
+        let begun = &stdout_lines["-"];
+        assert!((1..=2).contains(&begun.len()) && begun.iter().all(|line| line == "begins"), "{begun:?}");
         for n in 0..40 {
             let mut expected =
                 [vec![format!("{n} on the standard output")], vec![format!("{n} on the standard error")]];

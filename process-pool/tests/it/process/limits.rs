@@ -102,7 +102,8 @@ fn set_limit(resource: scarcity::Resource, limit: u64) {
 
 /// The number below which every descriptor is in use, so that a limit at it leaves none. Whoever started this program
 /// may have left holes, which would hide from a count of descriptors how many a limit allows.
-fn first_free_descriptor() -> u64 {
+/// Returns what fills the holes too, for as long as the number is used.
+fn first_free_descriptor() -> (u64, Vec<File>) {
     let mut fillers = Vec::new();
     let highest = std::fs::read_dir("/proc/self/fd")
         .expect("the directory")
@@ -113,9 +114,7 @@ fn first_free_descriptor() -> u64 {
         let file = File::open("/dev/null").expect("a descriptor");
         let number = file.as_raw_fd();
         if number > highest {
-            // The fillers stay open until the program ends.
-            std::mem::forget(fillers);
-            return number as u64;
+            return (number as u64, fillers);
         }
         fillers.push(file);
     }
@@ -130,7 +129,8 @@ pub fn has_few_descriptors_for_processes() {
     end_at_the_deadline();
     // The threads and descriptors that all processes share are there from now on.
     Process::spawn(|()| (), ()).unwrap().join(None);
-    let (limit, used) = (first_free_descriptor(), open_descriptors());
+    let (limit, _fillers) = first_free_descriptor();
+    let used = open_descriptors();
     let mut outcomes = [0; 2];
     for more in 0..30 {
         set_limit(libc::RLIMIT_NOFILE, limit + more);
