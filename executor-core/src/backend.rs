@@ -152,6 +152,7 @@ pub enum Shutdown {
 macro_rules! forward_backend {
     ($($pointer:ty),*) => {$(
         impl<B: Backend + ?Sized> Backend for $pointer {
+            #[inline]
             fn schedule(&self, task: Task) -> Result<(), Error> {
                 (**self).schedule(task)
             }

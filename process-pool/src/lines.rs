@@ -85,7 +85,7 @@ impl Lines {
         line
     }
 
-    /// Returns what is said about bytes that were left out after the last line, once no worker writes any more.
+    /// Tells the function how much was left out after the last line. The caller knows that no worker writes any more.
     pub(crate) fn finish(&self) {
         let mut queue = self.queue.lock();
         let Some(worker) = queue.worker_of_left_out.take() else { return };

@@ -50,6 +50,7 @@ impl Queue {
         self.normal.is_empty() && self.by_priority.is_empty()
     }
 
+    #[inline]
     fn queue_of(&mut self, priority: i32) -> &mut VecDeque<Job> {
         match priority {
             0 => &mut self.normal,
