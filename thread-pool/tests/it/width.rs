@@ -22,34 +22,38 @@ fn breathing(least: usize, most: usize, idle: Duration) -> ThreadPoolBuilder {
 }
 
 /// Counts the threads of a pool by its initializer and the destructor of a thread local.
-mod count {
-    use super::*;
+struct Threads {
+    live: AtomicUsize,
+    started: AtomicUsize,
+}
 
-    static LIVE: AtomicUsize = AtomicUsize::new(0);
-    static STARTED: AtomicUsize = AtomicUsize::new(0);
+struct Counted(&'static Threads);
 
-    struct Thread;
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, SeqCst);
+    }
+}
 
-    impl Drop for Thread {
-        fn drop(&mut self) {
-            LIVE.fetch_sub(1, SeqCst);
-        }
+impl Threads {
+    const fn new() -> Threads {
+        Threads { live: AtomicUsize::new(0), started: AtomicUsize::new(0) }
     }
 
-    thread_local!(static THREAD: Cell<Option<Thread>> = const { Cell::new(None) });
-
-    pub fn begin(_: ()) {
-        LIVE.fetch_add(1, SeqCst);
-        STARTED.fetch_add(1, SeqCst);
-        THREAD.set(Some(Thread));
+    /// The initializer of a pool whose threads are counted calls this.
+    fn begin(&'static self) {
+        thread_local!(static COUNTED: Cell<Option<Counted>> = const { Cell::new(None) });
+        self.live.fetch_add(1, SeqCst);
+        self.started.fetch_add(1, SeqCst);
+        COUNTED.set(Some(Counted(self)));
     }
 
-    pub fn live() -> usize {
-        LIVE.load(SeqCst)
+    fn live(&self) -> usize {
+        self.live.load(SeqCst)
     }
 
-    pub fn started() -> usize {
-        STARTED.load(SeqCst)
+    fn started(&self) -> usize {
+        self.started.load(SeqCst)
     }
 }
 
@@ -73,20 +77,21 @@ fn run_many(pool: &ThreadPoolExecutor, tasks: u64) {
 #[test]
 fn threads_come_when_tasks_find_none_idle_and_go_when_they_are_idle() {
     watched(|| {
-        let pool = breathing(2, 5, Duration::from_millis(20)).initializer(count::begin, ()).build().unwrap();
+        static THREADS: Threads = Threads::new();
+        let pool = breathing(2, 5, Duration::from_millis(20)).initializer(|()| THREADS.begin(), ()).build().unwrap();
         assert_eq!(pool.max_workers(), 5);
-        wait_until("the first threads", || count::live() == 2);
+        wait_until("the first threads", || THREADS.live() == 2);
         for _ in 0..3 {
             run_together(&pool, 5);
             run_many(&pool, 200);
-            wait_until("the threads that are kept", || count::live() == 2);
+            wait_until("the threads that are kept", || THREADS.live() == 2);
             assert!(pool.wait_idle());
         }
-        assert!(count::started() >= 2 + 3 * 3);
+        assert!(THREADS.started() >= 2 + 3 * 3);
         run_together(&pool, 5);
         drop(pool);
         // A thread that has left before may still be running the destructor.
-        wait_until("the end of every thread", || count::live() == 0);
+        wait_until("the end of every thread", || THREADS.live() == 0);
     });
 }
 
@@ -155,7 +160,8 @@ fn a_pool_becomes_wider_than_it_was_built_and_narrower() {
 #[test]
 fn a_narrower_pool_runs_no_more_tasks_at_the_same_time() {
     watched(|| {
-        let pool = ThreadPoolExecutor::new(4).unwrap();
+        static THREADS: Threads = Threads::new();
+        let pool = ThreadPoolExecutor::builder().max_workers(4).initializer(|()| THREADS.begin(), ()).build().unwrap();
         run_together(&pool, 4);
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (begun, barrier) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(5)));
@@ -184,7 +190,8 @@ fn a_narrower_pool_runs_no_more_tasks_at_the_same_time() {
             .collect();
         barrier.wait();
         assert!(blocked.iter().chain(&waiting).all(|future| future.result(DEADLINE).is_ok()));
-        // The two that are too many have noticed after at most 32 tasks each.
+        // The two that are too many notice after at most 32 tasks each, or when they have no task.
+        wait_until("the end of two threads", || THREADS.live() == 2);
         most.store(0, SeqCst);
         let later: Vec<_> = (0..100)
             .map(|_| {
