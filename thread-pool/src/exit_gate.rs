@@ -34,7 +34,7 @@ struct State {
 #[must_use]
 pub(crate) enum Exit {
     Left,
-    /// It is the last worker, and there is work. It must poll the queues again.
+    /// It is the last worker, and there is work, or there will be. It must poll the queues again.
     WorkRemains,
 }
 

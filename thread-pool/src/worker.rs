@@ -130,11 +130,10 @@ impl Worker {
             if std::mem::take(&mut self.leaves) {
                 self.pool.stop_searching(searching);
                 searching = false;
-                if self.pool.try_leave() == Exit::Left {
+                if self.pool.try_leave_to_others() == Exit::Left {
                     self.pool.has_left(self.index, false);
                     return None;
                 }
-                // The pool was closed, and this is its last worker.
                 self.pool.sleep.stays();
             }
             if self.pool.sleep.is_closed() && self.pool.try_leave() == Exit::Left {

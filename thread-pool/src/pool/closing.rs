@@ -52,6 +52,12 @@ impl Pool {
         })
     }
 
+    /// Lets a worker leave that the pool need not keep, unless no other has entered. Those that count may be only about
+    /// to be started, and nobody enters after the last one has left.
+    pub(crate) fn try_leave_to_others(&self) -> Exit {
+        self.exit_gate.try_leave(|| true)
+    }
+
     /// Completes a submit that found the pool closed after its push; see the cases above.
     #[cold]
     pub(super) fn after_push_to_closed(&self, task: TaskId) -> Result<(), Error> {

@@ -84,7 +84,9 @@ impl Sleep {
 
     /// Counts a worker again that could not leave.
     pub(crate) fn stays(&self) {
-        self.workers.lock().count += 1;
+        let mut workers = self.workers.lock();
+        workers.count += 1;
+        self.note_width(&workers);
     }
 
     /// Changes the largest number of workers. Returns how many the caller must start, which are counted already, or
