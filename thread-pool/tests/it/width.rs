@@ -307,6 +307,8 @@ fn a_later_thread_whose_initializer_panics_breaks_the_pool() {
         .initializer(|()| assert_eq!(STARTS.fetch_add(1, SeqCst), 0, "not a second time"), ())
         .build()
         .unwrap();
+    // A task that finds the first thread still starting would get a second one, which breaks the pool too early.
+    assert!(pool.wait_idle());
     let barrier = Arc::new(Barrier::new(2));
     let blocked = pool.spawn({
         let barrier = barrier.clone();
