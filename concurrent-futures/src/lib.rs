@@ -95,6 +95,7 @@
 //! | `command` | with `processes` | [`command`]: programs as tasks, with input, output and a time limit; Unix only |
 //! | `rayon` | no | `RayonExecutor`, which runs tasks on an existing rayon pool |
 //! | `stream` | no | `Stream` of the crate `futures-core` for [`MapStream`] and [`CompletedStream`] |
+//! | `metrics` | no | `record_metrics` of both pools: their statistics for the crate `metrics` |
 //! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths |
 //!
 //! A library that only takes executors turns all of them off, and the program that uses it chooses.
@@ -186,7 +187,7 @@ pub use thread_pool;
 pub use thread_pool::RayonExecutor;
 #[cfg(feature = "threads")]
 #[doc(inline)]
-pub use thread_pool::{ClosureMap, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor};
+pub use thread_pool::{ClosureMap, Scope, ScopedFuture, ThreadPoolBuilder, ThreadPoolExecutor, ThreadStats};
 
 /// Chapters that belong to no single item. They exist only in the documentation.
 #[cfg(all(doc, feature = "threads", feature = "processes"))]

@@ -58,6 +58,8 @@ pub mod host;
 mod idle;
 mod inline;
 mod map;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod nesting;
 mod options;
 mod payload;

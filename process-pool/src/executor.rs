@@ -149,6 +149,28 @@ impl ProcessPoolExecutor {
     pub fn stats(&self) -> Stats {
         self.pool.stats()
     }
+
+    /// Hands the numbers of [`stats`](Self::stats) to the recorder of the crate `metrics` that the program has
+    /// installed. Call it whenever the metrics are exported, for example in the handler of `/metrics`: nothing is
+    /// recorded in between, so tasks pay nothing for it. Needs the feature `metrics`.
+    ///
+    /// The gauges are `concurrent_futures_tasks_queued`, `concurrent_futures_tasks_running` and
+    /// `concurrent_futures_workers`. The counters are `concurrent_futures_tasks_done_total`,
+    /// `concurrent_futures_tasks_failed_total`, `concurrent_futures_tasks_cancelled_total`,
+    /// `concurrent_futures_worker_deaths_total`, `concurrent_futures_worker_restarts_total`,
+    /// `concurrent_futures_sent_bytes_total` and `concurrent_futures_received_bytes_total`. Their labels are
+    /// `executor`, which is the [name prefix](crate::ProcessPoolBuilder::name_prefix), and `backend="processes"`.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// let pool = concurrent_futures::ProcessPoolExecutor::builder().max_workers(1).name_prefix("parser").build()?;
+    /// pool.record_metrics();
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn record_metrics(&self) {
+        self.pool.stats().record(&self.pool.name);
+    }
 }
 
 impl Backend for ProcessPoolExecutor {

@@ -48,6 +48,24 @@ pub struct Stats {
     pub bytes_received: u64,
 }
 
+#[cfg(feature = "metrics")]
+impl Stats {
+    /// Hands the numbers to the program's recorder, as those of the pool with this name.
+    pub(crate) fn record(&self, pool: &str) {
+        let recording = executor_core::metrics::Recording::new(pool, "processes");
+        recording.gauge("concurrent_futures_tasks_queued", self.queued, "Tasks that have not started");
+        recording.gauge("concurrent_futures_tasks_running", self.running, "Tasks that are running");
+        recording.gauge("concurrent_futures_workers", self.workers, "Worker processes that are alive");
+        recording.counter("concurrent_futures_tasks_done_total", self.done, "Tasks that ended with a value");
+        recording.counter("concurrent_futures_tasks_failed_total", self.failed, "Tasks that ended with an error");
+        recording.counter("concurrent_futures_tasks_cancelled_total", self.cancelled, "Tasks that never started");
+        recording.counter("concurrent_futures_worker_deaths_total", self.deaths, "Workers that died unasked");
+        recording.counter("concurrent_futures_worker_restarts_total", self.restarts, "Workers that replaced another");
+        recording.byte_counter("concurrent_futures_sent_bytes_total", self.bytes_sent, "Bytes sent to workers");
+        recording.byte_counter("concurrent_futures_received_bytes_total", self.bytes_received, "Bytes from workers");
+    }
+}
+
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -10,7 +10,7 @@ use std::{
 use executor_core::{Backend, Error, Future, Shutdown, Submitting, Task, TaskOptions};
 
 use crate::{
-    Scope,
+    Scope, ThreadStats,
     pool::Pool,
     scope::{self, Target},
 };
@@ -337,6 +337,42 @@ impl ThreadPoolExecutor {
     /// ```
     pub fn wait_idle(&self) -> bool {
         self.pool.wait_idle()
+    }
+
+    /// Returns the current state of the pool, and counts of what it has done so far. This is what a service reports.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// pool.spawn(|| 1 + 1)?.result(None)?;
+    /// assert_eq!(pool.stats().done, 1);
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn stats(&self) -> ThreadStats {
+        self.pool.stats()
+    }
+
+    /// Hands the numbers of [`stats`](Self::stats) to the recorder of the crate `metrics` that the program has
+    /// installed. Call it whenever the metrics are exported, for example in the handler of `/metrics`: nothing is
+    /// recorded in between, so tasks pay nothing for it. Needs the feature `metrics`.
+    ///
+    /// The gauges are `concurrent_futures_tasks_queued`, `concurrent_futures_tasks_running` and
+    /// `concurrent_futures_workers`. The counters are `concurrent_futures_tasks_done_total`,
+    /// `concurrent_futures_tasks_failed_total`, `concurrent_futures_tasks_panicked_total` and
+    /// `concurrent_futures_tasks_cancelled_total`. Their labels are `executor`, which is the
+    /// [name prefix](crate::ThreadPoolBuilder::name_prefix), and `backend="threads"`.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, thread_pool::*}; }
+    /// use concurrent_futures::ThreadPoolExecutor;
+    /// let pool = ThreadPoolExecutor::builder().max_workers(2).name_prefix("thumbnails").build()?;
+    /// pool.record_metrics();
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn record_metrics(&self) {
+        self.pool.stats().record(&self.pool.name);
     }
 
     /// Runs closures that borrow from the caller. All tasks that the scope has spawned have ended when this returns,

@@ -57,6 +57,7 @@
 //! - `rayon`: `RayonExecutor`. It is off by default, because it depends on rayon.
 
 mod builder;
+mod counts;
 mod executor;
 mod exit_gate;
 mod fairness;
@@ -78,6 +79,7 @@ mod returned;
 mod scope;
 mod sleep;
 mod stale;
+mod stats;
 mod sync;
 mod threads;
 mod unwind;
@@ -90,6 +92,7 @@ pub use builder::ThreadPoolBuilder;
 pub use executor::ThreadPoolExecutor;
 pub use map::ClosureMap;
 pub use scope::{Scope, ScopedFuture};
+pub use stats::ThreadStats;
 
 /// These types must stay usable from several threads.
 const _: () = {

@@ -112,6 +112,11 @@ pub(crate) fn of(pool: HostId) -> Option<Rc<Local>> {
     with(pool, Rc::clone)
 }
 
+/// Returns the number of the calling worker, or `None` if it is not a worker of this pool.
+pub(crate) fn index_of(pool: HostId) -> Option<usize> {
+    with(pool, |local| local.index)
+}
+
 /// Calls a function with the queues of the calling thread. Returns `None` if that is not a worker of this pool.
 #[inline]
 fn with<R>(pool: HostId, code: impl FnOnce(&Rc<Local>) -> R) -> Option<R> {
@@ -147,22 +152,27 @@ pub(crate) enum Counted {
 }
 
 /// Counts a task that the calling thread has made stale.
-pub(crate) fn add_stale(pool: HostId) -> Counted {
+///
+/// `publish` receives the number of this worker and its stale tasks, after they have changed.
+pub(crate) fn add_stale(pool: HostId, publish: impl Fn(usize, usize)) -> Counted {
     let count = |local: &Rc<Local>| {
         local.stale.set(local.stale.get() + 1);
-        if local.stale.get() >= local.stale_limit.get() { local.remove_stale() } else { Counted::Local }
+        let counted = if local.stale.get() >= local.stale_limit.get() { local.remove_stale() } else { Counted::Local };
+        publish(local.index, local.stale.get());
+        counted
     };
     with(pool, count).unwrap_or(Counted::Remote)
 }
 
 /// Subtracts one from the stale tasks of the calling thread, because it has found one. Returns `false` if it had
-/// counted none, so that another thread must have counted this one.
+/// counted none, so that another thread must have counted this one. `publish` is as in [`add_stale`].
 #[must_use]
-pub(crate) fn uncount_stale(pool: HostId) -> bool {
+pub(crate) fn uncount_stale(pool: HostId, publish: impl Fn(usize, usize)) -> bool {
     let found = |local: &Rc<Local>| match local.stale.get() {
         0 => false,
         stale => {
             local.stale.set(stale - 1);
+            publish(local.index, stale - 1);
             true
         }
     };

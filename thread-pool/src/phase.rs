@@ -1,23 +1,37 @@
 //! What each worker is doing, for callers that ask whether a worker is idle.
 
 use std::{
-    sync::atomic::{AtomicU8, Ordering::Relaxed},
+    sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
     thread,
 };
 
 use crossbeam_utils::CachePadded;
+use executor_core::task::Ended;
 
-/// What one worker is doing. Only the worker changes it, twice for each task, so it has a cache line of its own.
+use crate::counts::TaskCounts;
+
+/// What one worker is doing and has done. Only the worker changes it, a few times for each task, so it has a cache line
+/// of its own.
 ///
 /// The counters of [`Sleep`](crate::sleep::Sleep) say how many workers search or sleep. This distinguishes the others.
-pub(crate) struct Phase(CachePadded<AtomicU8>);
+pub(crate) struct Phase(CachePadded<Line>);
+
+struct Line {
+    phase: AtomicU8,
+    /// The tasks that ended on this worker, and on those that had its number before.
+    ended: TaskCounts,
+    /// The stale tasks that the worker has counted itself.
+    stale: AtomicUsize,
+}
 
 /// The thread was started, and has not polled the queues yet.
 const STARTING: u8 = 0;
-/// The worker runs a task or the initializer, or has left.
+/// The worker runs a task.
 const BUSY: u8 = 1;
 /// The worker polls the queues, searches, or sleeps.
 const FREE: u8 = 2;
+/// The worker runs the initializer, or there is none with this number.
+const UNAVAILABLE: u8 = 3;
 
 /// What a worker did before it became busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,38 +50,73 @@ impl Phase {
     /// Returns the phase of a worker before its start, which runs no initializer.
     #[cfg(any(all(test, not(loom)), feature = "rayon"))]
     pub(crate) fn starting() -> Phase {
-        Phase(CachePadded::new(AtomicU8::new(STARTING)))
+        Phase::in_phase(STARTING)
     }
 
     /// Returns the phase of a worker that was not started.
     pub(crate) fn of_no_worker() -> Phase {
-        Phase(CachePadded::new(AtomicU8::new(BUSY)))
+        Phase::in_phase(UNAVAILABLE)
+    }
+
+    fn in_phase(phase: u8) -> Phase {
+        let phase = AtomicU8::new(phase);
+        Phase(CachePadded::new(Line { phase, ended: TaskCounts::default(), stale: AtomicUsize::new(0) }))
     }
 
     /// Notes that a worker is about to be started. The thread that starts it calls this, before.
     pub(crate) fn set_starting(&self, initializes: bool) {
         // ORDERING: the start of the thread orders this before what the worker does.
-        self.0.store(if initializes { BUSY } else { STARTING }, Relaxed);
+        self.0.phase.store(if initializes { UNAVAILABLE } else { STARTING }, Relaxed);
     }
 
     /// Notes that the worker has left, or was not started after all.
     pub(crate) fn set_gone(&self) {
         // ORDERING: as in `set_busy`.
-        self.0.store(BUSY, Relaxed);
+        self.0.phase.store(UNAVAILABLE, Relaxed);
+        // The pool counts the worker's stale tasks from now on.
+        self.set_stale(0);
     }
 
     /// Notes that the worker begins to run something.
     pub(crate) fn set_busy(&self) -> Before {
         // ORDERING: only the worker changes it. The fences of `IdleWatch` ensure that waiters do not miss the change.
-        let before = self.0.load(Relaxed);
-        self.0.store(BUSY, Relaxed);
+        let before = self.0.phase.load(Relaxed);
+        self.0.phase.store(BUSY, Relaxed);
         if before == STARTING { Before::Starting } else { Before::Polling }
     }
 
     /// Notes that the worker has finished what it ran.
     pub(crate) fn set_free(&self) {
         // ORDERING: as in `set_busy`.
-        self.0.store(FREE, Relaxed);
+        self.0.phase.store(FREE, Relaxed);
+    }
+
+    /// Returns `true` if the worker runs a task.
+    pub(crate) fn is_busy(&self) -> bool {
+        // ORDERING: as in `set_busy`.
+        self.0.phase.load(Relaxed) == BUSY
+    }
+
+    /// Counts a task that has ended on the worker, which is the caller.
+    #[inline]
+    pub(crate) fn count(&self, ended: Ended) {
+        self.0.ended.add_as_only_writer(ended);
+    }
+
+    /// Returns the tasks that have ended on the worker.
+    pub(crate) fn ended(&self) -> &TaskCounts {
+        &self.0.ended
+    }
+
+    /// Publishes how many stale tasks the worker has counted. The caller is the worker.
+    pub(crate) fn set_stale(&self, count: usize) {
+        // ORDERING: the number is a statistic, on which nothing depends.
+        self.0.stale.store(count, Relaxed);
+    }
+
+    pub(crate) fn stale(&self) -> usize {
+        // ORDERING: as in `set_stale`.
+        self.0.stale.load(Relaxed)
     }
 }
 
@@ -84,7 +133,7 @@ pub(crate) fn has_idle<'a, W: Iterator<Item = &'a Phase>>(
         let mut is_one_free = false;
         for Phase(worker) in workers() {
             // ORDERING: as in `set_busy`.
-            match worker.load(Relaxed) {
+            match worker.phase.load(Relaxed) {
                 STARTING => return true,
                 FREE => is_one_free = true,
                 _ => {}
@@ -102,7 +151,7 @@ pub(crate) fn has_idle<'a, W: Iterator<Item = &'a Phase>>(
 #[cfg(feature = "rayon")]
 pub(crate) fn is_one_free(workers: &[Phase]) -> bool {
     // ORDERING: as in `set_busy`.
-    workers.iter().any(|Phase(worker)| worker.load(Relaxed) != BUSY)
+    workers.iter().any(|Phase(worker)| worker.phase.load(Relaxed) != BUSY)
 }
 
 #[cfg(all(test, not(loom)))]

@@ -6,13 +6,14 @@ mod place;
 mod scoped;
 mod stage;
 mod starting;
+mod statistics;
 mod sweep;
 
 use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering::*, fence},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*, fence},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -23,11 +24,12 @@ use executor_core::{
     Backend, Error, Shutdown, Task, TaskId, deadline, fork,
     growing::Growing,
     host::{self, Host, HostId, IdleWatch, Registration},
-    task,
+    task::{self, Ended},
 };
 use parking_lot::Mutex;
 
 use crate::{
+    counts::TaskCounts,
     exit_gate::ExitGate,
     fresh_stack::FreshStack,
     idle_waiters::IdleWaiters,
@@ -83,6 +85,10 @@ pub(crate) struct Pool {
     idle_waiters: IdleWaiters,
     pub(crate) initializer: Option<Arc<Initializer>>,
     stale: StaleCount,
+    /// The tasks that ended on threads that are no workers of this pool, such as those with a fresh stack.
+    ended_elsewhere: TaskCounts,
+    /// The tasks that were cancelled before they started.
+    cancelled: AtomicU64,
     /// Held while tasks move between queues, because they are invisible meanwhile. No user code runs under it.
     sweeping: Mutex<()>,
 }
@@ -122,6 +128,8 @@ impl Pool {
             idle_waiters: IdleWaiters::default(),
             initializer,
             stale: StaleCount::default(),
+            ended_elsewhere: TaskCounts::default(),
+            cancelled: AtomicU64::new(0),
             sweeping: Mutex::default(),
         })
     }
@@ -196,7 +204,7 @@ impl Pool {
             self.idle.none_idle();
         }
         self.release_bound(id);
-        drop(started.run());
+        drop(started.run_counted(|ended| phase.count(ended)));
         phase.set_free();
     }
 
@@ -415,6 +423,14 @@ impl Host for Pool {
     fn left_queue(&self, task: TaskId) {
         self.release_bound(task);
         self.count_stale();
+    }
+
+    fn was_cancelled(&self) {
+        self.count_cancelled();
+    }
+
+    fn ended_inline(&self, ended: Ended) {
+        self.count_inline(ended);
     }
 }
 

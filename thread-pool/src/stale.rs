@@ -52,6 +52,12 @@ impl StaleCount {
         self.count.fetch_sub(found as isize, Relaxed);
     }
 
+    /// Returns the number, for display.
+    pub(crate) fn get(&self) -> usize {
+        // ORDERING: as in `add`.
+        self.count.load(Relaxed).max(0) as usize
+    }
+
     pub(crate) fn check(&self) -> Stale {
         // ORDERING: as in `add`.
         Stale::among(self.count.load(Relaxed), self.limit.load(Relaxed))

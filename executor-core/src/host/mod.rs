@@ -40,7 +40,7 @@ pub use waiting::Waiting;
 
 use std::time::Duration;
 
-use crate::{Error, ErrorKind, TaskId, spin::SpinBudget};
+use crate::{Error, ErrorKind, TaskId, spin::SpinBudget, task::Ended};
 
 pub use crate::idle::IdleWatch;
 
@@ -123,6 +123,17 @@ pub trait Host: Send + Sync {
     /// Called when another thread takes a task out of the queue: it was cancelled, or a task that waits for it runs it.
     fn left_queue(&self, task: TaskId) {
         let _ = task;
+    }
+
+    /// Called after a task of this host was cancelled in the queue. [`left_queue`](Host::left_queue) was called before,
+    /// so this is for a host that counts.
+    fn was_cancelled(&self) {}
+
+    /// Called after a task that waits for another one has run it, or has failed it for want of a stack, and before the
+    /// future of that one is done. [`left_queue`](Host::left_queue) was called before, so this is for a host that
+    /// counts.
+    fn ended_inline(&self, ended: Ended) {
+        let _ = ended;
     }
 
     /// Called as [`left_queue`](Host::left_queue) is, for a host that needs to find the task. `place` is the last one

@@ -84,7 +84,10 @@ impl<T> Output<T> {
     fn of(result: Result<T, Error>) -> (Output<T>, End) {
         match result {
             Ok(value) => (Output::Value(ManuallyDrop::new(value)), End::Value),
-            Err(error) => (Output::Error(error), End::Failed),
+            Err(error) => {
+                let end = if error.panic().is_some() { End::Panicked } else { End::Failed };
+                (Output::Error(error), end)
+            }
         }
     }
 

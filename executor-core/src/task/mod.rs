@@ -11,6 +11,7 @@ mod closure;
 pub(crate) mod completed;
 mod context;
 mod encoded;
+mod ended;
 mod id;
 pub(crate) mod kinds;
 #[cfg(all(test, loom))]
@@ -27,6 +28,7 @@ pub(crate) mod work;
 
 pub use completed::Completed;
 pub use context::{Context, Remote, current, run_remote};
+pub use ended::Ended;
 pub use id::TaskId;
 pub use owner::Task;
 pub use started::Started;

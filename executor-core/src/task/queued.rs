@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 
-use super::{cell::TaskRef, completed::Completed, rights::Claimed, state::Withdraw};
+use super::{
+    cell::TaskRef,
+    completed::Completed,
+    rights::{Claimed, Written},
+    state::Withdraw,
+};
 use crate::{Error, catch, host::Host, sync::fence};
 
 /// Cancels a task, if it is still queued.
@@ -16,6 +21,7 @@ pub(crate) fn cancel_queued(task: &TaskRef) -> Withdraw {
         fence(SeqCst);
         if let Some(host) = queueing_host(task) {
             host.left_queue_at(task.id, task.place());
+            host.was_cancelled();
         }
     }
     withdrawn
@@ -55,21 +61,31 @@ pub(crate) fn stop(task: &TaskRef) {
 /// it did.
 pub(crate) fn run_inline(task: &TaskRef) -> bool {
     let Some(claimed) = Claimed::claim_shared(task) else { return false };
-    if let Some(host) = queueing_host(task) {
+    let host = queueing_host(task);
+    if let Some(host) = &host {
         catch::contain(|| host.left_queue_at(task.id, task.place()));
     }
-    drop(Completed::of(claimed.run()));
+    end_inline(claimed.run(), host);
     true
 }
 
 /// Fails a task, if it is still queued, on behalf of a task of the same host that waits for it. Returns whether it did.
 pub(crate) fn fail_inline(task: &TaskRef, error: Error) -> bool {
     let Some(claimed) = Claimed::claim_shared(task) else { return false };
-    if let Some(host) = queueing_host(task) {
+    let host = queueing_host(task);
+    if let Some(host) = &host {
         catch::contain(|| host.left_queue(task.id));
     }
-    drop(Completed::of(claimed.fail(error)));
+    end_inline(claimed.fail(error), host);
     true
+}
+
+/// Completes a task that was run or failed inline, after its host has counted it.
+fn end_inline(written: Written, host: Option<Arc<dyn Host>>) {
+    if let Some(host) = host {
+        catch::contain(|| host.ended_inline(written.ended()));
+    }
+    drop(Completed::of(written));
 }
 
 /// Returns the host, if the task was submitted to it. Other tasks have a host only so that its workers run them inline.

@@ -8,6 +8,7 @@
 
 use super::{
     cell::TaskRef,
+    ended::Ended,
     state::{End, Owed},
     typed::Typed,
 };
@@ -108,6 +109,12 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// Returns how the task has ended.
+    #[inline]
+    pub(super) fn ended(&self) -> Ended {
+        Ended::of(self.end)
+    }
+
     /// Marks the task as done. Returns the task, and whether the caller must notify its waiters.
     #[inline]
     pub(super) fn finish(self) -> (TaskRef, Owed) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{completed::Completed, rights::Claimed};
+use super::{completed::Completed, ended::Ended, rights::Claimed};
 use crate::{Error, ErrorKind};
 
 /// A task that is about to run. See [`Task::start`](super::Task::start). If this is dropped, the task fails.
@@ -15,12 +15,36 @@ impl Started {
         Started(Some(claimed))
     }
 
-    /// Runs the task, and leaves the notification to the caller. Every task of every pool runs through this, so it is
-    /// part of its callers, although there are several.
+    /// Runs the task, and leaves the notification to the caller.
     #[inline(always)]
-    pub fn run(mut self) -> Completed {
+    pub fn run(self) -> Completed {
+        self.run_counted(|_| {})
+    }
+
+    /// Runs the task as [`run`](Started::run) does. Before the future is done, calls `count` with how the task has
+    /// ended, so that a caller that has the result sees it counted.
+    ///
+    /// Every task of every pool runs through this, so it is part of its callers, although there are several.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use executor_core::*; }
+    /// use concurrent_futures::{Task, TaskOptions, task::Ended};
+    ///
+    /// let (task, future) = Task::from_closure(TaskOptions::new(), || 6 * 7);
+    /// let mut values = 0;
+    /// let started = task.start().expect("it was not cancelled");
+    /// drop(started.run_counted(|ended| values += u32::from(ended == Ended::Value)));
+    /// assert_eq!((future.result(None)?, values), (42, 1));
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    #[inline(always)]
+    pub fn run_counted(mut self, count: impl FnOnce(Ended)) -> Completed {
         match self.0.take() {
-            Some(claimed) => Completed::of(claimed.run()),
+            Some(claimed) => {
+                let written = claimed.run();
+                count(written.ended());
+                Completed::of(written)
+            }
             None => Completed::nothing(),
         }
     }

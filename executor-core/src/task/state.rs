@@ -403,6 +403,8 @@ impl State {
 pub(crate) enum End {
     Value,
     Failed,
+    /// It has failed with a panic.
+    Panicked,
     Cancelled,
     /// The task has an output from another process, which is not unpacked yet.
     Packed {
@@ -415,7 +417,7 @@ impl End {
     fn flags(self) -> u32 {
         match self {
             End::Value => 0,
-            End::Failed => FAILED,
+            End::Failed | End::Panicked => FAILED,
             End::Cancelled => FAILED | CANCELLED,
             End::Packed { failed: false } => PACKED,
             End::Packed { failed: true } => PACKED | FAILED,

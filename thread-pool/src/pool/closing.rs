@@ -19,7 +19,7 @@
 //!
 //! So every accepted task is completed, and a refused task never runs.
 
-use executor_core::{Error, Task, TaskId};
+use executor_core::{Error, Task, TaskId, task::Ended};
 
 use super::{Pool, Stage};
 use crate::{exit_gate::Exit, job::Job, queues::steal};
@@ -78,8 +78,20 @@ impl Pool {
     pub(super) fn discard(&self, task: Task) {
         self.release_bound(task.id());
         let completed = match self.broken.get() {
-            Some(reason) => task.refuse(reason.clone()),
-            None => task.withdraw(),
+            Some(reason) => {
+                let refused = task.refuse(reason.clone());
+                if refused.is_some() {
+                    self.count_inline(Ended::Error);
+                }
+                refused
+            }
+            None => {
+                let withdrawn = task.withdraw();
+                if withdrawn.is_some() {
+                    self.count_cancelled();
+                }
+                withdrawn
+            }
         };
         // This drop runs callbacks, so it is outside of every lock.
         drop(completed);

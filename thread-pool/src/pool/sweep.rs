@@ -14,7 +14,7 @@ use crate::{
 impl Pool {
     /// Counts a task that became stale. If there are too many, the calling thread removes them.
     pub(super) fn count_stale(&self) {
-        let more = match local::add_stale(self.host()) {
+        let more = match local::add_stale(self.host(), |worker, stale| self.phases[worker].set_stale(stale)) {
             Counted::Local => return,
             Counted::Remote => 1,
             Counted::Removed { stale, missing } => {
@@ -31,7 +31,7 @@ impl Pool {
     /// Subtracts one from the stale tasks, because a worker has found one and drops it.
     #[cold]
     pub(super) fn uncount_stale(&self) {
-        if !local::uncount_stale(self.host()) {
+        if !local::uncount_stale(self.host(), |worker, stale| self.phases[worker].set_stale(stale)) {
             self.stale.remove(1);
         }
     }

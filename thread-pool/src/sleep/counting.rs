@@ -64,6 +64,11 @@ impl Sleep {
         true
     }
 
+    /// Returns how many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.lock().count
+    }
+
     /// Returns `true` if there may be more workers than there should be.
     pub(crate) fn has_surplus(&self) -> bool {
         // ORDERING: see `note_width`. The lock decides.

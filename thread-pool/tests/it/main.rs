@@ -21,6 +21,7 @@ mod refused;
 mod scope;
 mod stale;
 mod starvation;
+mod stats;
 mod support;
 mod timed;
 mod unread;
