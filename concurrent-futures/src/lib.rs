@@ -180,6 +180,10 @@ pub use process_pool;
 #[cfg(feature = "processes")]
 #[doc(inline)]
 pub use process_pool::{Output, OutputLine, ProcessPoolBuilder, ProcessPoolExecutor, Stats, Transport, init};
+// What workers may do besides computing.
+#[cfg(feature = "processes")]
+#[doc(inline)]
+pub use process_pool::{Layer, LayerState, Network, Refusal, RefusedCall, Sandbox, SandboxStatus};
 #[cfg(feature = "threads")]
 pub use thread_pool;
 #[cfg(feature = "rayon")]

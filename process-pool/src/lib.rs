@@ -66,6 +66,7 @@ mod lines;
 mod output;
 mod pool;
 mod process;
+mod sandbox;
 mod start;
 mod stats;
 mod supervisor;
@@ -81,6 +82,7 @@ pub use output::{Output, OutputLine};
 #[doc(hidden)]
 pub use pool::fuzzing;
 pub use process::{Process, ProcessBuilder, ProcessInfo, Stdio, active_children, current_process, parent_process};
+pub use sandbox::{Layer, LayerState, Network, Refusal, RefusedCall, Sandbox, SandboxStatus};
 pub use start::entry::init;
 pub use stats::Stats;
 pub use transport::Transport;

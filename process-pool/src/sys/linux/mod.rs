@@ -11,3 +11,4 @@ mod mapping;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod process_tree;
+pub(crate) mod sandbox;

@@ -10,6 +10,7 @@ pub(crate) mod initialisers;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod pipe;
+pub(crate) mod policy;
 pub(crate) mod poller;
 pub(crate) mod rights;
 pub(crate) mod signals;
