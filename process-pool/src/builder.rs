@@ -24,6 +24,7 @@ use crate::{
     pool::{Limits, MOST_WORKERS, Pool, SlotId},
     start::{
         self, environment,
+        scheduling::SchedulingOptions,
         setup::Role,
         spawn::{Blueprint, Streams},
     },
@@ -65,6 +66,7 @@ pub struct ProcessPoolBuilder {
     directory: Option<PathBuf>,
     stack_size: Option<usize>,
     sandbox: Option<Sandbox>,
+    scheduling: SchedulingOptions,
 }
 
 impl ProcessPoolExecutor {
@@ -96,7 +98,8 @@ impl ProcessPoolExecutor {
 }
 
 impl ProcessPoolBuilder {
-    /// Sets the number of worker processes. The default is the number of processors that this program may use.
+    /// Sets the number of worker processes. The default is the number of processors that this program may use, or that
+    /// the workers may use if [`cpus`](ProcessPoolBuilder::cpus) says so.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
@@ -279,6 +282,55 @@ impl ProcessPoolBuilder {
         self
     }
 
+    /// Makes the workers nicer than this program by this number: the system prefers other processes when processors are
+    /// scarce. 19 is the nicest that a process can be, so `nice(19)` is work that should disturb nothing else. What
+    /// tasks start is as nice as their worker. The default is 0.
+    ///
+    /// A negative number makes the workers less nice, which needs `CAP_SYS_NICE` or a limit that allows it
+    /// (`ulimit -e`). Otherwise [`build`](ProcessPoolBuilder::build) returns
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument). The result is cut to the range from -20 to 19. Python's
+    /// counterpart is `os.nice` in an initializer.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Executor, ProcessPoolExecutor};
+    ///
+    /// let pool = ProcessPoolExecutor::builder().max_workers(1).nice(10).build()?;
+    /// assert_eq!(pool.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn nice(mut self, increment: i32) -> Self {
+        self.scheduling.nice = Some(increment);
+        self
+    }
+
+    /// Sets the processors on which the workers run, by their numbers (0 is the first). So a pool leaves the other
+    /// processors to the rest of the program, or stays near the memory that it uses. Each worker may run on all of
+    /// them, and so may what tasks start. By default workers run where this program may.
+    ///
+    /// [`build`](ProcessPoolBuilder::build) returns [`InvalidArgument`](ErrorKind::InvalidArgument) for an empty set
+    /// and for a processor that does not exist, is off, or that this program may not use (as in a container that has
+    /// only some), and [`Unsupported`](ErrorKind::Unsupported) on other systems than Linux. Python's counterpart is
+    /// `os.sched_setaffinity` in an initializer.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Backend, ErrorKind, Executor, ProcessPoolExecutor};
+    ///
+    /// let pool = match ProcessPoolExecutor::builder().cpus([0]).build() {
+    ///     Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+    ///     pool => pool?,
+    /// };
+    /// assert_eq!(pool.max_workers(), 1);
+    /// let width = |()| std::thread::available_parallelism().map_or(0, |width| width.get() as u64);
+    /// assert_eq!(pool.submit(width, ())?.result(None)?, 1);
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn cpus(mut self, processors: impl IntoIterator<Item = usize>) -> Self {
+        self.scheduling.cpus = Some(processors.into_iter().collect());
+        self
+    }
+
     /// Passes descriptors to the workers, and to programs that tasks start, under the same numbers. The pool keeps them
     /// open until it has ended. Python's counterpart is `pass_fds` of `subprocess.Popen`.
     ///
@@ -398,10 +450,11 @@ impl ProcessPoolBuilder {
     /// [`sandbox`](ProcessPoolBuilder::sandbox) needs. The message names each that is missing.
     pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
         self.check()?;
+        let workers = self.most_workers().clamp(1, MOST_WORKERS);
         let initializer = self.initializer.transpose()?;
         start::permission::check()?;
         self.sandbox.as_ref().map(Sandbox::check).transpose()?;
-        let workers = self.max_workers.unwrap_or_else(num_cpus::get).clamp(1, MOST_WORKERS);
+        let scheduling = self.scheduling.resolve()?;
         let name = self.name_prefix.unwrap_or_else(default_name);
         let directory = self.directory.map(find_directory).transpose()?;
         let _held = standard::hold();
@@ -420,6 +473,7 @@ impl ProcessPoolBuilder {
             stderr: self.stderr,
             directory,
             stack_size: self.stack_size.map(|bytes| bytes as u64),
+            scheduling,
             passed: self.passed,
             core_dumps: self.core_dumps,
             group: if self.control_group { ControlGroup::make() } else { None },
@@ -456,6 +510,10 @@ impl ProcessPoolBuilder {
         Ok(ProcessPoolExecutor::new_with(pool))
     }
 
+    fn most_workers(&self) -> usize {
+        self.max_workers.unwrap_or_else(|| self.scheduling.width().unwrap_or_else(num_cpus::get))
+    }
+
     fn check(&self) -> Result<(), Error> {
         let refuse = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
         let at_least_one = [
@@ -468,7 +526,7 @@ impl ProcessPoolBuilder {
                 return refuse(format!("{option} must be at least 1: leave it out for the default"));
             }
         }
-        let most = self.max_workers.unwrap_or_else(num_cpus::get);
+        let most = self.most_workers();
         if let Some(least) = self.limits.min_workers.filter(|least| *least > most) {
             return refuse(format!("min_workers must be at most max_workers, which is {most}, and not {least}"));
         }

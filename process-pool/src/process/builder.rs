@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Output, Transport,
     pool::Pool,
-    start::{environment, permission, setup::Role, spawn::Blueprint},
+    start::{environment, permission, scheduling::SchedulingOptions, setup::Role, spawn::Blueprint},
     sys::standard,
 };
 
@@ -73,6 +73,7 @@ pub struct ProcessBuilder {
     is_daemon: bool,
     environment: Vec<(OsString, OsString)>,
     memory_limit: Option<u64>,
+    scheduling: SchedulingOptions,
     stdin: Stdio,
     stdout: Stdio,
     stderr: Stdio,
@@ -115,6 +116,41 @@ impl ProcessBuilder {
         self
     }
 
+    /// Makes the process nicer than this program by this number, or less nice if it is negative. See
+    /// [`ProcessPoolBuilder::nice`](crate::ProcessPoolBuilder::nice). Python's counterpart is `os.nice`.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::multiprocessing::Process;
+    ///
+    /// let process = Process::builder().nice(19).spawn(|text: String| text.len(), "four".to_string())?;
+    /// assert_eq!(process.result(None)?, 4);
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn nice(mut self, increment: i32) -> Self {
+        self.scheduling.nice = Some(increment);
+        self
+    }
+
+    /// Sets the processors on which the process runs, by their numbers. See
+    /// [`ProcessPoolBuilder::cpus`](crate::ProcessPoolBuilder::cpus). Python's counterpart is `os.sched_setaffinity`.
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use executor_core::*; pub mod multiprocessing { pub use process_pool::*; } }
+    /// use concurrent_futures::{ErrorKind, multiprocessing::Process};
+    ///
+    /// let width = |()| std::thread::available_parallelism().map_or(0, |width| width.get() as u64);
+    /// match Process::builder().cpus([0]).spawn(width, ()) {
+    ///     Ok(process) => assert_eq!(process.result(None)?, 1),
+    ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported),
+    /// }
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn cpus(mut self, processors: impl IntoIterator<Item = usize>) -> Self {
+        self.scheduling.cpus = Some(processors.into_iter().collect());
+        self
+    }
+
     /// Sets the standard input. By default it is that of this program.
     pub fn stdin(mut self, stdin: Stdio) -> Self {
         self.stdin = stdin;
@@ -146,7 +182,9 @@ impl ProcessBuilder {
     /// - [`Encode`](ErrorKind::Encode) if the arguments cannot be encoded, and [`Panicked`](ErrorKind::Panicked) if
     ///   encoding them panics;
     /// - [`InvalidArgument`](ErrorKind::InvalidArgument) for a name of more than 200 bytes or with a zero byte, a
-    ///   variable that no environment can have, or a memory limit of zero;
+    ///   variable that no environment can have, a memory limit of zero, or a niceness or processors that it may not
+    ///   have;
+    /// - [`Unsupported`](ErrorKind::Unsupported) for processors on other systems than Linux;
     /// - [`Broken`](ErrorKind::Broken) if this program cannot have worker processes, for one of the reasons of
     ///   [`ProcessPoolBuilder::build`](crate::ProcessPoolBuilder::build), or if it is the forked copy of a program that
     ///   has spawned processes;
@@ -178,6 +216,7 @@ impl ProcessBuilder {
     fn prepare(self) -> Result<Prepared, Error> {
         self.check()?;
         permission::check()?;
+        let scheduling = self.scheduling.resolve()?;
         // No descriptor that is opened here may become a standard stream.
         let _held = standard::hold();
         let nursery = Nursery::get()?;
@@ -197,6 +236,7 @@ impl ProcessBuilder {
             stderr: Output::inherit(),
             directory: None,
             stack_size: None,
+            scheduling,
             passed: Vec::new(),
             core_dumps: None,
             group: None,

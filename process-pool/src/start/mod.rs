@@ -16,6 +16,7 @@ mod launch;
 pub(crate) mod permission;
 pub(crate) mod program;
 pub(crate) mod rights;
+pub(crate) mod scheduling;
 pub(crate) mod setup;
 pub(crate) mod spawn;
 

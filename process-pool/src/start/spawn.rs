@@ -20,6 +20,7 @@ use super::{
     launch::launch,
     program,
     rights::Terms,
+    scheduling::Scheduling,
     setup::{Attachments, Marks, Role, Setup},
 };
 use crate::{
@@ -53,6 +54,7 @@ pub(crate) struct Blueprint {
     pub(crate) directory: Option<PathBuf>,
     /// The size of the stack of the thread that runs tasks, or `None` for the usual one.
     pub(crate) stack_size: Option<u64>,
+    pub(crate) scheduling: Scheduling,
     /// Descriptors that the workers inherit besides the standard ones, under the same numbers.
     pub(crate) passed: Vec<OwnedFd>,
     pub(crate) core_dumps: Option<bool>,
@@ -191,6 +193,7 @@ impl Blueprint {
         if let Some(bytes) = self.stack_size {
             child::limit_stack(&mut command, bytes);
         }
+        child::schedule(&mut command, self.scheduling.niceness, self.scheduling.processors);
         let inherited = self.passed.iter().map(AsFd::as_fd).chain(self.executable.inherited());
         let inherited: Vec<BorrowedFd<'_>> = inherited.collect();
         // The worker unblocks them once it has decided which it survives.

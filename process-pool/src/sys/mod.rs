@@ -26,4 +26,6 @@ pub(crate) use family::{
     advice, child, children, clock, ending, exit, initialisers, limits, message, pipe, policy, poller, rights, signals,
     socket, stack, standard, stderr, terminal, termination,
 };
-pub(crate) use system::{control_group, credentials, descriptors, executable, hang_up, memory, process, process_tree};
+pub(crate) use system::{
+    control_group, credentials, descriptors, executable, hang_up, memory, process, process_tree, scheduling,
+};

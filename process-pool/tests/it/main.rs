@@ -18,6 +18,7 @@ mod order;
 mod orphans;
 mod output;
 mod process;
+mod processors;
 mod programs;
 mod restarts;
 mod rights;

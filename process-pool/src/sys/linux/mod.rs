@@ -12,3 +12,4 @@ pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod process_tree;
 pub(crate) mod sandbox;
+pub(crate) mod scheduling;

@@ -9,3 +9,4 @@ pub(crate) mod initialisers;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod process_tree;
+pub(crate) mod scheduling;

@@ -8,6 +8,7 @@
 //! signal that kills a worker, the link is shut down instead, and the worker's own lifeline ends it.
 
 use std::{
+    io,
     os::{
         fd::OwnedFd,
         unix::process::{CommandExt as _, ExitStatusExt as _},
@@ -20,12 +21,12 @@ use parking_lot::Mutex;
 use rustix::{
     io::Errno,
     process::{
-        Pid, Resource, Rlimit, Signal, WaitIdOptions, WaitIdStatus, getpgid, getrlimit, kill_process_group, setrlimit,
-        waitid,
+        Pid, Resource, Rlimit, Signal, WaitIdOptions, WaitIdStatus, getpgid, getpriority_process, getrlimit,
+        kill_process_group, setpriority_process, setrlimit, waitid,
     },
 };
 
-use crate::sys::{process, process_tree, socket};
+use crate::sys::{process, process_tree, scheduling::Processors, socket};
 
 /// Makes a worker be shown under this name in lists of processes, and lead a process group of its own.
 pub(crate) fn prepare(command: &mut Command, name: &str) {
@@ -41,6 +42,27 @@ pub(crate) fn limit_stack(command: &mut Command, bytes: u64) {
     };
     // SAFETY: the function only makes two system calls, which a child may do between fork and exec.
     unsafe { command.pre_exec(limit) };
+}
+
+/// Makes a worker begin with this niceness and on these processors, so that its first instruction has them.
+#[allow(unsafe_code)]
+pub(crate) fn schedule(command: &mut Command, niceness: Option<i32>, processors: Option<Processors>) {
+    if niceness.is_none() && processors.is_none() {
+        return;
+    }
+    let schedule = move || {
+        if let Some(niceness) = niceness {
+            setpriority_process(None, niceness)?;
+        }
+        processors.map_or(Ok(()), |processors| processors.enter())
+    };
+    // SAFETY: the function only makes two system calls, which a child may do between fork and exec.
+    unsafe { command.pre_exec(schedule) };
+}
+
+/// Returns the niceness of this program.
+pub(crate) fn own_niceness() -> io::Result<i32> {
+    Ok(getpriority_process(None)?)
 }
 
 /// Returns the largest limit on the size of a stack that this program may set.
