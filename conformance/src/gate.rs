@@ -2,23 +2,29 @@
 //!
 //! A gate listens on a port of the loopback interface. A task that has a [`Ticket`] connects, sends its label, and
 //! reads one byte: the gate holds the task until it sends that byte or closes the connection. So events show a test
-//! when a task started, in which order tasks started, how many were held at the same time, and when one of them died.
+//! when a task started, in which order tasks started, how many were held at the same time, and when one of them died. A
+//! task whose worker has [connected before](crate::HubAddress) uses one of those connections in the same way.
 
 use std::{
     collections::BTreeSet,
     fmt,
-    io::{Read, Write},
+    io::Read,
     net::{Ipv4Addr, TcpListener, TcpStream},
     process,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard,
+        Arc, Condvar, Mutex, MutexGuard, Weak,
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use crate::ticket::{Hello, Ticket};
+use crate::{
+    hello::Hello,
+    hub::{self, Entrance},
+    ticket::Ticket,
+    visitor::Visitor,
+};
 
 /// The arrival of a task at a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +53,7 @@ struct Shared {
 struct State {
     open: bool,
     arrivals: Vec<Arrival>,
-    held: Vec<(u32, TcpStream)>,
+    held: Vec<(u32, Visitor)>,
     most_held: usize,
     gone: BTreeSet<u32>,
     stopped: bool,
@@ -61,6 +67,8 @@ impl Gate {
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let key = (u64::from(process::id()) << 32) | NEXT.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared { name: name.to_string(), state: Mutex::default(), changed: Condvar::new() });
+        let entrance: Weak<Shared> = Arc::downgrade(&shared);
+        hub::add(key, entrance);
         let acceptor = {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
@@ -101,8 +109,8 @@ impl Gate {
         let mut state = self.shared.lock();
         let index = state.held.iter().position(|(held, _)| *held == label);
         let index = index.unwrap_or_else(|| panic!("task {label} is not held at {self:?}"));
-        let (_, mut stream) = state.held.remove(index);
-        let _ = stream.write_all(&[1]);
+        let (_, visitor) = state.held.remove(index);
+        visitor.let_go();
     }
 
     /// Returns the arrivals in their order.
@@ -163,7 +171,7 @@ impl Gate {
     pub fn wait_gone(&self, label: u32) {
         let deadline = Instant::now() + self.timeout;
         loop {
-            self.shared.remove_closed();
+            self.shared.remove_gone();
             let state = self.shared.lock();
             if state.gone.contains(&label) {
                 return;
@@ -210,6 +218,7 @@ impl Latch for Arc<Shared> {
 
 impl Drop for Gate {
     fn drop(&mut self) {
+        hub::remove(self.ticket.key);
         self.shared.open();
         self.shared.lock().stopped = true;
         // The acceptor checks `stopped` after each connection, so it needs one more.
@@ -255,9 +264,7 @@ impl Shared {
     fn open(&self) {
         let mut state = self.lock();
         state.open = true;
-        for (_, mut stream) in state.held.drain(..) {
-            let _ = stream.write_all(&[1]);
-        }
+        state.held.drain(..).for_each(|(_, visitor)| visitor.let_go());
     }
 
     fn accept(&self, listener: &TcpListener, key: u64) {
@@ -265,11 +272,11 @@ impl Shared {
             if self.lock().stopped {
                 return;
             }
-            self.receive(stream, key);
+            self.greet(stream, key);
         }
     }
 
-    fn receive(&self, mut stream: TcpStream, key: u64) {
+    fn greet(&self, mut stream: TcpStream, key: u64) {
         let mut hello = [0; Hello::LENGTH];
         // A process that dies while it connects must not block the others.
         let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
@@ -277,42 +284,48 @@ impl Shared {
             return;
         }
         let hello = Hello::from_bytes(&hello);
-        if hello.key != key {
-            return;
+        if hello.key == key {
+            self.receive(hello, Visitor::Connected(stream));
         }
+    }
+
+    /// Removes the held tasks that no longer exist.
+    fn remove_gone(&self) {
+        let mut state = self.lock();
+        let State { held, gone, .. } = &mut *state;
+        held.retain_mut(|(label, visitor)| {
+            let is_gone = visitor.is_gone();
+            if is_gone {
+                gone.insert(*label);
+            }
+            !is_gone
+        });
+    }
+}
+
+impl Entrance for Shared {
+    fn receive(&self, hello: Hello, visitor: Visitor) {
         let mut state = self.lock();
         state.arrivals.push(Arrival { label: hello.label, worker: (hello.process, hello.thread) });
         if hello.waits && !state.open {
-            state.held.push((hello.label, stream));
+            state.held.push((hello.label, visitor));
             state.most_held = state.most_held.max(state.held.len());
         } else {
-            let _ = stream.write_all(&[1]);
+            visitor.let_go();
         }
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Removes the held connections whose other end is closed.
-    fn remove_closed(&self) {
-        let mut state = self.lock();
-        let State { held, gone, .. } = &mut *state;
-        held.retain_mut(|(label, stream)| {
-            let _ = stream.set_nonblocking(true);
-            let is_open = match stream.read(&mut [0]) {
-                Ok(_) => false,
-                Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
-            };
-            let _ = stream.set_nonblocking(false);
-            if !is_open {
-                gone.insert(*label);
-            }
-            is_open
-        });
+    fn note_gone(&self) {
+        self.changed.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn gate() -> Gate {

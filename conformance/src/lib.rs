@@ -19,7 +19,8 @@
 //!
 //! Rules submit function items and closures that capture nothing, with arguments that implement `Payload`, so they run
 //! on back-ends with threads and with processes. Tasks report and wait at a [`Gate`], which is a socket. So events
-//! show a rule what runs where, and no rule sleeps.
+//! show a rule what runs where, and no rule sleeps. A task that may not connect to its gate fails. A harness whose
+//! tasks may not connect lets their workers connect earlier, with [`HubAddress`].
 //!
 //! # Time
 //!
@@ -31,6 +32,8 @@
 mod case;
 mod gate;
 mod harness;
+mod hello;
+mod hub;
 mod probe;
 mod registry;
 mod resources;
@@ -39,11 +42,13 @@ mod subject;
 mod suite;
 mod ticket;
 mod tracked;
+mod visitor;
 mod watchdog;
 
 pub use case::Case;
 pub use gate::{Arrival, Gate};
 pub use harness::{Capabilities, Harness, Need, Setup};
+pub use hub::HubAddress;
 pub use probe::{Counter, Probe};
 pub use resources::ResourceSnapshot;
 pub(crate) use rules::table_of_rules;

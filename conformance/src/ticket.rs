@@ -1,13 +1,15 @@
 //! The task's side of a gate.
 
 use std::{
-    io::{Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpStream},
     process,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::{hello::Hello, hub};
 
 /// The task's side of a [`Gate`](crate::Gate). It can be the argument of a task on any back-end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,14 +35,42 @@ impl Ticket {
     }
 
     /// Connects to the gate. If the gate no longer exists, this returns immediately, because the tasks of a rule that
-    /// has ended must end too.
+    /// has ended must end too. If the system refuses, it panics: a task that does not reach its gate must not look like
+    /// one that has passed it.
     fn arrive(self, waits: bool) {
-        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
         let hello = Hello { key: self.key, label: self.label, process: process::id(), thread: thread_number(), waits };
-        if stream.write_all(&hello.to_bytes()).is_ok() {
-            let _ = stream.read(&mut [0]);
+        let arrived = match hub::lines() {
+            Some(lines) => lines.visit(hello),
+            None => self.connect(hello),
+        };
+        match arrived {
+            Err(error) if !means_closed(error.kind()) => panic!(
+                "task {} cannot reach its gate: {error}; if its worker may not connect, let the worker connect before, \
+                 with `HubAddress`",
+                self.label
+            ),
+            _ => {}
         }
     }
+
+    fn connect(self, hello: Hello) -> io::Result<()> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.write_all(&hello.to_bytes())?;
+        stream.read_exact(&mut [0])
+    }
+}
+
+/// Returns `true` for the errors of a connection whose other end is closed.
+fn means_closed(error: ErrorKind) -> bool {
+    matches!(
+        error,
+        ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::NotConnected
+            | ErrorKind::UnexpectedEof
+    )
 }
 
 /// Returns a number for the current thread. With the process id it identifies a worker.
@@ -50,50 +80,15 @@ fn thread_number() -> u64 {
     NUMBER.with(|number| *number)
 }
 
-/// What a task sends to its gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hello {
-    pub(crate) key: u64,
-    pub(crate) label: u32,
-    pub(crate) process: u32,
-    pub(crate) thread: u64,
-    /// Whether the task waits until it is released.
-    pub(crate) waits: bool,
-}
-
-impl Hello {
-    pub(crate) const LENGTH: usize = 8 + 4 + 4 + 8 + 1;
-
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(Hello::LENGTH);
-        bytes.extend_from_slice(&self.key.to_le_bytes());
-        bytes.extend_from_slice(&self.label.to_le_bytes());
-        bytes.extend_from_slice(&self.process.to_le_bytes());
-        bytes.extend_from_slice(&self.thread.to_le_bytes());
-        bytes.push(u8::from(self.waits));
-        bytes
-    }
-
-    pub(crate) fn from_bytes(bytes: &[u8; Hello::LENGTH]) -> Hello {
-        let number = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
-        Hello {
-            key: number(&bytes[..8]),
-            label: number(&bytes[8..12]) as u32,
-            process: number(&bytes[12..16]) as u32,
-            thread: number(&bytes[16..24]),
-            waits: bytes[24] == 1,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_hello_is_decoded_as_it_was_encoded() {
-        let hello = Hello { key: u64::MAX - 1, label: 7, process: u32::MAX, thread: 1 << 40, waits: true };
-        let bytes = hello.to_bytes().try_into().expect("it has this length");
-        assert_eq!(Hello::from_bytes(&bytes), hello);
+    fn a_gate_that_is_closed_is_told_from_one_that_is_refused() {
+        for refused in [ErrorKind::PermissionDenied, ErrorKind::Unsupported, ErrorKind::AddrNotAvailable] {
+            assert!(!means_closed(refused), "{refused:?}");
+        }
+        assert!(means_closed(ErrorKind::ConnectionRefused) && means_closed(ErrorKind::UnexpectedEof));
     }
 }
