@@ -204,7 +204,7 @@ impl Pool {
             self.idle.none_idle();
         }
         self.release_bound(id);
-        drop(started.run_counted(|ended| phase.count(ended)));
+        started.run_to_end(|ended| phase.count(ended));
         phase.set_free();
     }
 

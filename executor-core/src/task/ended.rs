@@ -3,7 +3,7 @@
 use super::state::End;
 
 /// How a task that ran on a thread of this process has ended, for back-ends that count. See
-/// [`Started::run_counted`](super::Started::run_counted).
+/// [`Started::run_to_end`](super::Started::run_to_end).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
@@ -19,9 +19,9 @@ impl Ended {
     #[inline]
     pub(super) fn of(end: End) -> Ended {
         match end {
-            End::Value | End::Packed { failed: false } => Ended::Value,
+            End::Value | End::Packed => Ended::Value,
             End::Panicked => Ended::Panic,
-            End::Failed | End::Cancelled | End::Packed { failed: true } => Ended::Error,
+            End::Failed | End::Cancelled | End::PackedError => Ended::Error,
         }
     }
 }

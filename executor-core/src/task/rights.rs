@@ -82,14 +82,14 @@ impl Completing {
     pub(crate) fn packed(self, reply: Bytes, failed: bool) -> Written {
         // SAFETY: this is the right to write the output, and it is used up here.
         unsafe { self.0.write_packed(reply) }
-        Written { task: self.0, end: End::Packed { failed } }
+        Written { task: self.0, end: End::packed(failed) }
     }
 
     /// Writes a reply as [`packed`](Completing::packed) does, with the handles that came with it.
     pub(crate) fn packed_with(self, reply: Bytes, handles: Handles, failed: bool) -> Written {
         // SAFETY: this is the right to write the output, and it is used up here.
         unsafe { self.0.write_packed_with(Box::new((reply, handles))) }
-        Written { task: self.0, end: End::Packed { failed } }
+        Written { task: self.0, end: End::packed(failed) }
     }
 
     /// Writes the value of a promise.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{completed::Completed, ended::Ended, rights::Claimed};
+use super::{completed::Completed, ended::Ended, rights::Claimed, state::Owed};
 use crate::{Error, ErrorKind};
 
 /// A task that is about to run. See [`Task::start`](super::Task::start). If this is dropped, the task fails.
@@ -16,15 +16,17 @@ impl Started {
     }
 
     /// Runs the task, and leaves the notification to the caller.
-    #[inline(always)]
-    pub fn run(self) -> Completed {
-        self.run_counted(|_| {})
+    pub fn run(mut self) -> Completed {
+        match self.0.take() {
+            Some(claimed) => Completed::of(claimed.run()),
+            None => Completed::nothing(),
+        }
     }
 
-    /// Runs the task as [`run`](Started::run) does. Before the future is done, calls `count` with how the task has
-    /// ended, so that a caller that has the result sees it counted.
+    /// Runs the task and then its callbacks. Before its future is done, calls `count` with how the task has ended, so
+    /// that a caller that has the result sees it counted.
     ///
-    /// Every task of every pool runs through this, so it is part of its callers, although there are several.
+    /// Every task of a pool runs through this, so it is part of its callers, although there are several.
     ///
     /// ```
     /// # mod concurrent_futures { pub use executor_core::*; }
@@ -33,19 +35,20 @@ impl Started {
     /// let (task, future) = Task::from_closure(TaskOptions::new(), || 6 * 7);
     /// let mut values = 0;
     /// let started = task.start().expect("it was not cancelled");
-    /// drop(started.run_counted(|ended| values += u32::from(ended == Ended::Value)));
+    /// started.run_to_end(|ended| values += u32::from(ended == Ended::Value));
     /// assert_eq!((future.result(None)?, values), (42, 1));
     /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     #[inline(always)]
-    pub fn run_counted(mut self, count: impl FnOnce(Ended)) -> Completed {
-        match self.0.take() {
-            Some(claimed) => {
-                let written = claimed.run();
-                count(written.ended());
-                Completed::of(written)
+    pub fn run_to_end(mut self, count: impl FnOnce(Ended)) {
+        if let Some(claimed) = self.0.take() {
+            let written = claimed.run();
+            count(written.ended());
+            // What ran has no work left, so without waiters only the reference is to be dropped.
+            match written.finish() {
+                (task, Owed::Nothing) => drop(task),
+                (task, owed) => drop(Completed::new(task, owed)),
             }
-            None => Completed::nothing(),
         }
     }
 }

@@ -70,6 +70,8 @@ const READ: u32 = 1 << 15;
 const IN_NO_QUEUE: u32 = 1 << 14;
 /// An encoded value may contain panics, which are printed if no one reads it. This never changes.
 const HAS_INNER_ERRORS: u32 = 1 << 16;
+/// Done with a panic.
+const PANICKED: u32 = 1 << 17;
 
 // Each flag has a bit of its own.
 const _: () = {
@@ -88,6 +90,7 @@ const _: () = {
         READ,
         IN_NO_QUEUE,
         HAS_INNER_ERRORS,
+        PANICKED,
     ];
     let (mut seen, mut at) = (PHASE, 0);
     while at < flags.len() {
@@ -398,30 +401,29 @@ impl State {
     }
 }
 
-/// How a task ends.
+/// How a task ends. Each one is the flags that it sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum End {
-    Value,
-    Failed,
+    Value = 0,
+    Failed = FAILED,
     /// It has failed with a panic.
-    Panicked,
-    Cancelled,
+    Panicked = FAILED | PANICKED,
+    Cancelled = FAILED | CANCELLED,
     /// The task has an output from another process, which is not unpacked yet.
-    Packed {
-        failed: bool,
-    },
+    Packed = PACKED,
+    /// The output from another process is an error.
+    PackedError = PACKED | FAILED,
 }
 
 impl End {
+    pub(crate) fn packed(failed: bool) -> End {
+        if failed { End::PackedError } else { End::Packed }
+    }
+
     #[inline]
     fn flags(self) -> u32 {
-        match self {
-            End::Value => 0,
-            End::Failed | End::Panicked => FAILED,
-            End::Cancelled => FAILED | CANCELLED,
-            End::Packed { failed: false } => PACKED,
-            End::Packed { failed: true } => PACKED | FAILED,
-        }
+        self as u32
     }
 }
 

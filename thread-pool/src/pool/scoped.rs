@@ -59,7 +59,7 @@ impl Pool {
                 let started = task.start();
                 self.release_bound(id);
                 match started {
-                    Some(started) => drop(started.run_counted(|ended| self.phases[worker].count(ended))),
+                    Some(started) => started.run_to_end(|ended| self.phases[worker].count(ended)),
                     None => self.uncount_stale(),
                 }
             }

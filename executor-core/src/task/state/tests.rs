@@ -96,7 +96,7 @@ fn one_thread_unpacks_and_notifies_the_waiters_that_were_added_meanwhile() {
         let state = State::new(true, false);
         assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
         assert!(state.start_completing(true));
-        assert_eq!(state.finish(End::Packed { failed: false }), Owed::Notification);
+        assert_eq!(state.finish(End::Packed), Owed::Notification);
         state
     };
     let state = packed();
@@ -131,7 +131,7 @@ fn a_reserved_output_is_read_by_no_other_thread_until_the_callbacks_have_ended()
     assert_eq!(state.reserve(), Ok(()));
     assert_eq!(state.reserve(), Ok(()), "there may be several callbacks");
     assert!(state.start_completing(true));
-    assert_eq!(state.finish(End::Packed { failed: false }), Owed::Notification);
+    assert_eq!(state.finish(End::Packed), Owed::Notification);
     assert!(state.snapshot().has(Event::Done) && !state.snapshot().has(Event::Readable));
     assert!(matches!(state.access(), Access::Reserved));
     assert_eq!(state.announce_waiter(Event::Readable), Announced::InTime);
