@@ -45,16 +45,20 @@ impl Generation {
     /// # Errors
     ///
     /// Returns [`ErrorKind::Broken`] if this process was forked since.
+    #[inline]
     pub fn check(self) -> Result<(), Error> {
-        if self == generation() {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Broken,
-            "this executor belongs to the parent process, and a fork does not copy its workers: build a new executor \
-             in the child if the parent had no other threads, or execute a new program there",
-        ))
+        if self == generation() { Ok(()) } else { Err(forked()) }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn forked() -> Error {
+    Error::new(
+        ErrorKind::Broken,
+        "this executor belongs to the parent process, and a fork does not copy its workers: build a new executor in \
+         the child if the parent had no other threads, or execute a new program there",
+    )
 }
 
 /// A value of which a forked child creates its own instance. The copy of its parent's value may be locked forever by a

@@ -99,6 +99,7 @@ impl Task {
     }
 
     /// Returns the priority. Tasks of a higher priority start first.
+    #[inline]
     pub fn priority(&self) -> i32 {
         self.task.options.as_ref().map_or(0, |options| options.priority)
     }
@@ -134,6 +135,7 @@ impl Task {
     /// If another thread has the future already and cancels it at the same moment, the host may not be notified. A
     /// back-end that counts its tasks must not miss a cancel. It issues a sequentially consistent fence after this, and
     /// then calls [`has_left_queue`](Task::has_left_queue): if the host is not notified, that returns `true`.
+    #[inline]
     pub fn attach(&self, host: HostId) {
         // ORDERING: the id publishes no other memory.
         self.task.host.store(host.raw(), Relaxed);
