@@ -22,6 +22,7 @@ use crate::{
     Output, ProcessPoolExecutor, Sandbox, Transport,
     frame::{Request, RequestKind},
     pool::{Limits, MOST_WORKERS, Pool, SlotId},
+    sandbox::Rules,
     start::{
         self, environment,
         scheduling::SchedulingOptions,
@@ -453,7 +454,8 @@ impl ProcessPoolBuilder {
         let workers = self.most_workers().clamp(1, MOST_WORKERS);
         let initializer = self.initializer.transpose()?;
         start::permission::check()?;
-        self.sandbox.as_ref().map(Sandbox::check).transpose()?;
+        let sandbox = self.sandbox.as_ref().map(Rules::of).transpose()?;
+        sandbox.as_ref().map(Rules::check).transpose()?;
         let scheduling = self.scheduling.resolve()?;
         let name = self.name_prefix.unwrap_or_else(default_name);
         let directory = self.directory.map(find_directory).transpose()?;
@@ -476,6 +478,7 @@ impl ProcessPoolBuilder {
             scheduling,
             passed: self.passed,
             core_dumps: self.core_dumps,
+            sandbox,
             group: if self.control_group { ControlGroup::make() } else { None },
         };
         let pool = Pool::new(name.clone(), self.limits, workers)?;

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, process::ExitStatus};
 use executor_core::{Error, ErrorKind, WorkerDeath, escape};
 
 use crate::{
+    RefusedCall,
     sys::ending::{self, Cause},
     transport::Report,
     worker::{EXIT_NOT_STARTED, LINK_LOST, STACK_OVERFLOW},
@@ -78,6 +79,7 @@ impl Death {
             .with_signal(self.status.and_then(ending::signal))
             .with_task(task)
             .with_stderr_tail(&self.last_lines())
+            .with_refused(self.refused().as_ref().map(RefusedCall::call))
     }
 
     /// Returns what happened, the likely cause, and the end of its standard error.
@@ -107,6 +109,13 @@ impl Death {
     /// Returns the part of its standard error that an error shows. It is escaped, so that a terminal can show it.
     fn last_lines(&self) -> String {
         escape::last_lines(&self.stderr_tail)
+    }
+
+    /// Returns the call for which its sandbox has ended it, as it says itself.
+    fn refused(&self) -> Option<RefusedCall> {
+        let signal = self.status.and_then(ending::signal);
+        let is_refusal = signal.map(ending::cause) == Some(Cause::RefusedCall);
+        if is_refusal { RefusedCall::last_in(&self.stderr_tail) } else { None }
     }
 
     fn has_lost_its_link(&self) -> bool {
@@ -142,6 +151,10 @@ impl Death {
                 "probably out of memory; let the task use less memory, or raise memory_limit"
             }
             (Some(Cause::Aborted), _) => "it aborted: a panic that could not unwind, or a failed check in foreign code",
+            (Some(Cause::RefusedCall), _) if self.refused().is_some() => {
+                "it made a system call that its sandbox forbids; if the code is honest, grant what it needs"
+            }
+            (Some(Cause::RefusedCall), _) => "it made a system call that is forbidden to it",
             (Some(Cause::ClosedPipe), _) => "it wrote to a closed pipe",
             (Some(Cause::FileTooLarge), _) => "it wrote more to a file than the limit on the size of files allows",
             (Some(Cause::ProcessorTime), _) => "it used more processor time than its limit allows",
@@ -221,6 +234,20 @@ mod tests {
         let death = error.worker_death().expect("a death");
         assert_eq!((death.pid(), death.signal(), death.exit_code()), (7, Some(libc::SIGSEGV), None));
         assert_eq!((death.task(), death.stderr_tail()), ("parse", "parsing page 3"));
+    }
+
+    #[test]
+    fn a_refused_call_is_named_if_the_worker_has_named_it() {
+        let words = "page 3\nblocked by the sandbox: ptrace (system call 101)\n";
+        let error = death(libc::SIGSYS, words).error("parse");
+        assert!(error.to_string().contains("its sandbox forbids"), "{error}");
+        assert_eq!(error.worker_death().and_then(WorkerDeath::refused), Some("ptrace"));
+        // Without the words nothing is known, and the words explain no other end.
+        for (signal, words) in [(libc::SIGSYS, ""), (libc::SIGSEGV, words)] {
+            let error = death(signal, words).error("parse");
+            assert_eq!(error.worker_death().and_then(WorkerDeath::refused), None);
+            assert!(!error.to_string().contains("its sandbox forbids"), "{error}");
+        }
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl ProcessPoolExecutor {
     /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn sandbox_status(&self) -> Option<SandboxStatus> {
-        None
+        self.pool.sandbox_status()
     }
 
     /// Returns the calls that the sandbox has refused, each once, as workers have reported them with
@@ -215,7 +215,7 @@ impl ProcessPoolExecutor {
     /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
     pub fn refusals(&self) -> Vec<RefusedCall> {
-        Vec::new()
+        self.pool.refusals()
     }
 }
 

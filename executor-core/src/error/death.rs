@@ -19,6 +19,7 @@ pub struct WorkerDeath {
     signal: Option<i32>,
     task: Box<str>,
     stderr_tail: Box<str>,
+    refused: Option<Box<str>>,
 }
 
 impl WorkerDeath {
@@ -51,6 +52,12 @@ impl WorkerDeath {
         self
     }
 
+    /// Sets the name of the system call for which the sandbox of the worker has ended it.
+    pub fn with_refused(mut self, call: Option<&str>) -> WorkerDeath {
+        self.refused = call.map(Into::into);
+        self
+    }
+
     /// Returns the worker's process id. The system may have given it to another process since.
     pub fn pid(&self) -> u32 {
         self.pid
@@ -76,5 +83,19 @@ impl WorkerDeath {
     /// the last lines written since its last task. Control characters are escaped, and long text is truncated.
     pub fn stderr_tail(&self) -> &str {
         &self.stderr_tail
+    }
+
+    /// Returns the name of the system call for which the sandbox of the worker has ended it, such as `ptrace`. The
+    /// worker itself has named it in its last words, so this is a hint for people and proves nothing about hostile
+    /// code.
+    ///
+    /// ```
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::WorkerDeath;
+    /// assert_eq!(WorkerDeath::new(4711).refused(), None);
+    /// assert_eq!(WorkerDeath::new(4711).with_refused(Some("ptrace")).refused(), Some("ptrace"));
+    /// ```
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 }

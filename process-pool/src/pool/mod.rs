@@ -24,6 +24,7 @@ mod reader;
 mod reaped;
 mod replies;
 mod room;
+mod sandboxed;
 mod sending;
 mod slot;
 mod state;
@@ -72,6 +73,7 @@ use crate::{
     callbacks::CallbackThread,
     forward::Forwarder,
     lines::Lines,
+    sandbox::Refusals,
     sys::poller::Poller,
     trace::{Event, Trace},
 };
@@ -94,6 +96,12 @@ pub(crate) struct Pool {
     most_workers: AtomicUsize,
     /// Notified when the last worker is gone.
     gone: Condvar,
+    /// Notified when a worker has reported its sandbox, and when none will.
+    sandboxed: Condvar,
+    /// The calls that workers report as refused, if the sandbox of the pool makes them do so.
+    refusals: OnceLock<Arc<Refusals>>,
+    /// The threads that remove the private directories of workers.
+    removals: Mutex<Vec<JoinHandle<()>>>,
     pub(crate) poller: Arc<Poller>,
     wake: Wake,
     callbacks: CallbackThread,
@@ -134,6 +142,9 @@ impl Pool {
             readers: Growing::new((0..workers).map(|_| Mutex::new(None))),
             most_workers: AtomicUsize::new(workers),
             gone: Condvar::new(),
+            sandboxed: Condvar::new(),
+            refusals: OnceLock::new(),
+            removals: Mutex::new(Vec::new()),
             poller,
             wake,
             registration: OnceLock::new(),
@@ -299,6 +310,7 @@ impl Pool {
     pub(crate) fn note_gone(&self) {
         self.state.lock().phase = Phase::Gone;
         self.gone.notify_all();
+        self.sandboxed.notify_all();
         self.notify_submitters();
     }
 
@@ -365,6 +377,7 @@ impl Backend for Pool {
         }
         self.forwarder.finish(until);
         self.callbacks.join(until);
+        self.finish_removals();
         true
     }
 

@@ -54,8 +54,9 @@ impl State {
                 Ok(ReplyEffect::Progress) => {}
                 Ok(ReplyEffect::Completed(completion)) => completions.push(completion),
                 Ok(ReplyEffect::Declined(error)) => received.declined = Some(error),
-                Ok(ReplyEffect::Ready) => {
+                Ok(ReplyEffect::Ready(sandbox)) => {
                     received.became_ready = true;
+                    self.sandbox = sandbox.or(self.sandbox.take());
                     reader.on_ready();
                 }
                 Err(ProtocolError) => {

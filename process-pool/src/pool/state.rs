@@ -28,6 +28,7 @@ use super::{
     width::Width,
 };
 use crate::{
+    SandboxStatus,
     sys::{child::Process, signals::Signal},
     transport::{Outbox, descriptors::Channel},
 };
@@ -76,6 +77,10 @@ pub(crate) struct State {
     pub(super) owes_forgets: bool,
     /// The submitters that wait until the queue is below its bound.
     pub(super) submitters: Submitters,
+    /// Whether the workers are in a sandbox.
+    pub(crate) has_sandbox: bool,
+    /// What the last worker that became ready has reported about its sandbox.
+    pub(crate) sandbox: Option<Box<SandboxStatus>>,
     /// Whether a timer is set to check whether the queue has more memory than it needs.
     pub(super) trim_is_due: bool,
 }
@@ -132,6 +137,8 @@ impl State {
             dropped,
             owes_forgets: false,
             submitters: Submitters::default(),
+            has_sandbox: false,
+            sandbox: None,
             trim_is_due: false,
         };
         state.on_worker_removed();
@@ -330,6 +337,14 @@ impl State {
     pub(crate) fn others_may_serve(&self, slot: SlotId) -> bool {
         let mut others = self.workers().filter(|worker| worker.id().slot != slot);
         others.any(|other| matches!(other.stage(), Stage::Ready | Stage::Starting))
+    }
+
+    /// Returns `true` if a worker may yet report its sandbox: it was started and is not ready, or will be started.
+    pub(super) fn expects_worker(&self) -> bool {
+        let is_coming = |slot: &WorkerSlot| {
+            slot.waits_for_start || slot.worker().is_some_and(|worker| worker.stage() == Stage::Starting)
+        };
+        self.broken.is_none() && self.phase < Phase::Gone && self.slots.iter().any(is_coming)
     }
 
     /// Tells workers to leave if they have had as many tasks as they may have, those for which the pool has become too

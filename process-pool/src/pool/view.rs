@@ -54,8 +54,12 @@ impl fmt::Debug for Pool {
         let now = Instant::now();
         let workers: Vec<WorkerView> = state.slots.iter().map(|slot| WorkerView::of(slot, now)).collect();
         let stats = state.stats();
+        let sandbox = state.sandbox.clone();
         // The text goes to user code, which may use this pool.
         drop(state);
+        if let Some(sandbox) = sandbox {
+            description.field("sandbox", &sandbox);
+        }
         description.field("stats", &stats).field("workers", &workers).finish()
     }
 }

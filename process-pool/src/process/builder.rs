@@ -10,8 +10,9 @@ use super::{
     pipes::{Pipes, Stdio, open},
 };
 use crate::{
-    Output, Transport,
+    Output, Sandbox, Transport,
     pool::Pool,
+    sandbox::Rules,
     start::{environment, permission, scheduling::SchedulingOptions, setup::Role, spawn::Blueprint},
     sys::standard,
 };
@@ -77,6 +78,7 @@ pub struct ProcessBuilder {
     stdin: Stdio,
     stdout: Stdio,
     stderr: Stdio,
+    sandbox: Option<Sandbox>,
 }
 
 /// A process that can be started once its pool has its task.
@@ -170,6 +172,30 @@ impl ProcessBuilder {
         self
     }
 
+    /// Puts the process in a [`Sandbox`], as [`ProcessPoolBuilder::sandbox`](crate::ProcessPoolBuilder::sandbox) does
+    /// with workers. An [inherited](Stdio::Inherit) standard input is then empty. An inherited standard error is that
+    /// of this program, with the settings and the position that both share: for hostile code, set it to
+    /// [`Piped`](Stdio::Piped) or [`Null`](Stdio::Null).
+    ///
+    /// ```
+    /// # mod concurrent_futures {
+    /// #     pub use {executor_core::*, process_pool::*};
+    /// #     pub mod multiprocessing { pub use process_pool::*; }
+    /// # }
+    /// use concurrent_futures::{ErrorKind, Sandbox, multiprocessing::Process};
+    ///
+    /// let process = Process::builder().sandbox(Sandbox::compute());
+    /// match process.spawn(|path: String| std::fs::read(path).is_ok(), "/etc/passwd".to_string()) {
+    ///     Err(error) if error.kind() == ErrorKind::Unsupported => println!("{error}"),
+    ///     spawned => assert!(!spawned?.result(None)?),
+    /// }
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = Some(sandbox);
+        self
+    }
+
     /// Starts a process that calls `function(args)`, and returns without waiting for it.
     ///
     /// Several arguments are passed as one tuple. The function must not capture anything, which the compiler checks.
@@ -188,6 +214,8 @@ impl ProcessBuilder {
     /// - [`Broken`](ErrorKind::Broken) if this program cannot have worker processes, for one of the reasons of
     ///   [`ProcessPoolBuilder::build`](crate::ProcessPoolBuilder::build), or if it is the forked copy of a program that
     ///   has spawned processes;
+    /// - [`Unsupported`](ErrorKind::Unsupported) if the system lacks a layer that the
+    ///   [`sandbox`](ProcessBuilder::sandbox) needs;
     /// - [`Other`](ErrorKind::Other) if the system refuses to start a process or to open descriptors. The message says
     ///   which limit to raise.
     pub fn spawn<F, A, R>(self, function: F, args: A) -> Result<Process<R>, Error>
@@ -215,6 +243,8 @@ impl ProcessBuilder {
 
     fn prepare(self) -> Result<Prepared, Error> {
         self.check()?;
+        let sandbox = self.sandbox.as_ref().map(Rules::of).transpose()?;
+        sandbox.as_ref().map(Rules::check).transpose()?;
         permission::check()?;
         let scheduling = self.scheduling.resolve()?;
         // No descriptor that is opened here may become a standard stream.
@@ -222,7 +252,9 @@ impl ProcessBuilder {
         let nursery = Nursery::get()?;
         let lineage = info::next_default_name();
         let name = self.name.unwrap_or_else(|| lineage.clone());
-        let (streams, pipes) = open([self.stdin, self.stdout, self.stderr]).map_err(|cause| refused(&name, &cause))?;
+        // A terminal or a file that this program reads is not handed to a sandbox by default.
+        let stdin = if sandbox.is_some() && self.stdin == Stdio::Inherit { Stdio::Null } else { self.stdin };
+        let (streams, pipes) = open([stdin, self.stdout, self.stderr]).map_err(|cause| refused(&name, &cause))?;
         let blueprint = Blueprint {
             role: Role::Process { is_daemon: self.is_daemon },
             lineage: Some(lineage),
@@ -239,6 +271,7 @@ impl ProcessBuilder {
             scheduling,
             passed: Vec::new(),
             core_dumps: None,
+            sandbox,
             group: None,
         };
         Ok(Prepared { place: nursery.reserve(&name), name, blueprint, pipes })

@@ -23,7 +23,7 @@ use std::{
 use executor_core::{AsFuture, Error, Future, Payload, deadline, fork};
 use parking_lot::Mutex;
 
-use crate::{pool::SlotId, sys::signals::Signal};
+use crate::{SandboxStatus, pool::SlotId, sys::signals::Signal};
 use nursery::Started;
 use pipes::Pipes;
 
@@ -239,6 +239,12 @@ impl<R> Process<R> {
         self.child.signal(Signal::KILL, "`kill` was called on its `Process`");
     }
 
+    /// Returns which layers of the [sandbox](ProcessBuilder::sandbox) are in force, as the process has reported it.
+    /// Waits until the process is ready. Returns `None` if it has no sandbox, or has ended before it was locked.
+    pub fn sandbox_status(&self) -> Option<SandboxStatus> {
+        self.child.started.pool.sandbox_status()
+    }
+
     /// Returns a descriptor that is ready to read once the process has ended, to wait for it together with other
     /// descriptors. Nothing can be read from it. Python's counterpart is `Process.sentinel`.
     pub fn sentinel(&self) -> BorrowedFd<'_> {
@@ -345,7 +351,12 @@ impl Child {
         }
         self.close_input();
         // A process that has ended is reaped soon, so that wait needs no end.
-        self.started.ending.wait(deadline::after(timeout)) || !self.started.is_alive() && self.started.ending.wait(None)
+        let has_ended = self.started.ending.wait(deadline::after(timeout))
+            || !self.started.is_alive() && self.started.ending.wait(None);
+        if has_ended {
+            self.started.pool.finish_removals();
+        }
+        has_ended
     }
 
     fn exit_code(&self) -> Option<i32> {

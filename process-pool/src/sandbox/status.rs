@@ -100,7 +100,6 @@ pub struct SandboxStatus {
     layers: Vec<(Layer, LayerState)>,
 }
 
-#[allow(dead_code)]
 impl SandboxStatus {
     /// Returns a status in which no layer was asked for.
     pub(crate) fn none() -> SandboxStatus {

@@ -20,7 +20,7 @@ use crate::{
 /// ```text
 /// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 |
 /// parent u32 | copy u64 | rights 48 bytes | core dumps u8 | flags u8 | lineage length u16 | parent name length u16 |
-/// name | lineage | parent name
+/// sandbox length u32 | name | lineage | parent name | sandbox
 /// ```
 ///
 /// The channel for descriptors, the shared memory if there is one, and the standard input if there is one are attached
@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) parent_is_daemon: bool,
     /// Which of the two output streams the worker writes marks to.
     pub(crate) marks: Marks,
+    /// The sandbox of the worker, as [`Rules`](crate::sandbox::Rules) encodes it, or nothing.
+    pub(crate) sandbox: Vec<u8>,
     /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Other copies ignore it.
     pub(crate) copy: u64,
 }
@@ -93,7 +95,7 @@ pub(crate) struct Attachments<'a> {
 }
 
 /// The last byte is the version of the protocol. A process with another version is no worker.
-const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x05");
+const MAGIC: u64 = u64::from_le_bytes(*b"ccfut\0\0\x06");
 /// The offset of the copy, and that of the field after it.
 const COPY: usize = 52;
 const RIGHTS: usize = COPY + 8;
@@ -101,7 +103,8 @@ const CORE_DUMPS: usize = RIGHTS + Rights::SIZE;
 const FLAGS: usize = CORE_DUMPS + 1;
 const LINEAGE: usize = FLAGS + 1;
 const PARENT_NAME: usize = LINEAGE + 2;
-const HEAD: usize = PARENT_NAME + 2;
+const SANDBOX: usize = PARENT_NAME + 2;
+const HEAD: usize = SANDBOX + 4;
 
 /// The offset of the length of the name.
 const NAME: usize = 38;
@@ -120,9 +123,10 @@ fn length_at(head: &[u8; HEAD], at: usize) -> usize {
     usize::from(u16::from_le_bytes([head[at], head[at + 1]]))
 }
 
-/// Returns the lengths of the three names that follow the head.
-fn lengths(head: &[u8; HEAD]) -> [usize; 3] {
-    [NAME, LINEAGE, PARENT_NAME].map(|at| length_at(head, at))
+/// Returns the lengths of the three names that follow the head, and of the sandbox behind them.
+fn lengths(head: &[u8; HEAD]) -> [usize; 4] {
+    let sandbox = u32::from_le_bytes([head[SANDBOX], head[SANDBOX + 1], head[SANDBOX + 2], head[SANDBOX + 3]]);
+    [length_at(head, NAME), length_at(head, LINEAGE), length_at(head, PARENT_NAME), sandbox as usize]
 }
 
 impl Setup {
@@ -158,25 +162,29 @@ impl Setup {
         bytes.push(self.flags() | attached);
         bytes.extend_from_slice(&(self.lineage.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&(self.parent_name.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&(self.sandbox.len() as u32).to_le_bytes());
         for name in [&self.name, &self.lineage, &self.parent_name] {
             bytes.extend_from_slice(name.as_bytes());
         }
+        bytes.extend_from_slice(&self.sandbox);
         bytes
     }
 
     /// Decodes a greeting. Returns `None` if this is no greeting, or one of another version.
     fn from_bytes(bytes: &[u8]) -> Option<Setup> {
-        let (head, names) = bytes.split_first_chunk::<HEAD>()?;
+        let (head, parts) = bytes.split_first_chunk::<HEAD>()?;
         let word = |at: usize| head.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
         if word(0)? != MAGIC {
             return None;
         }
-        let mut names = names;
-        let [name, lineage, parent_name] = lengths(head).map(|length| {
-            let (name, rest) = names.split_at_checked(length)?;
-            names = rest;
-            Some(String::from_utf8_lossy(name).into_owned())
+        let mut parts = parts;
+        let parts = lengths(head).map(|length| {
+            let (part, rest) = parts.split_at_checked(length)?;
+            parts = rest;
+            Some(part)
         });
+        let [name, lineage, parent_name, sandbox] = parts;
+        let text = |part: Option<&[u8]>| Some(String::from_utf8_lossy(part?).into_owned());
         let flags = head[FLAGS];
         let is_daemon = flags & IS_DAEMON != 0;
         Some(Setup {
@@ -188,12 +196,13 @@ impl Setup {
             parent: u32::from_le_bytes([head[48], head[49], head[50], head[51]]),
             rights: Rights::from_bytes(head[RIGHTS..CORE_DUMPS].try_into().ok()?),
             core_dumps: (head[CORE_DUMPS] < 2).then_some(head[CORE_DUMPS] == 1),
-            name: name?,
+            name: text(name)?,
             role: if flags & IS_PROCESS != 0 { Role::Process { is_daemon } } else { Role::Worker },
-            lineage: lineage?,
-            parent_name: parent_name?,
+            lineage: text(lineage)?,
+            parent_name: text(parent_name)?,
             parent_is_daemon: flags & PARENT_IS_DAEMON != 0,
             marks: Marks { stdout: flags & MARKS_STDOUT != 0, stderr: flags & MARKS_STDERR != 0 },
+            sandbox: sandbox?.to_vec(),
             copy: word(COPY)?,
         })
     }
@@ -257,6 +266,7 @@ mod tests {
             parent_name: "Process-1".into(),
             parent_is_daemon: false,
             marks: Marks { stdout: false, stderr: true },
+            sandbox: vec![1, 2, 3],
             copy: 9,
         };
         let (channel, input) = (parent.as_fd(), Some(parent.as_fd()));
@@ -266,6 +276,7 @@ mod tests {
         assert!(Setup::is_waiting(&worker, 5, 9));
         let (read, attached) = Setup::receive(worker.as_fd()).expect("received");
         assert!(attached.channel.is_some() && attached.memory.is_none() && attached.input.is_some());
+        assert_eq!(read.sandbox, [1, 2, 3]);
         assert_eq!(read.marks, Marks { stdout: false, stderr: true });
         assert_eq!((read.role, read.parent_is_daemon), (Role::Process { is_daemon: true }, false));
         assert_eq!((read.lineage.as_str(), read.parent_name.as_str()), ("Process-1:2", "Process-1"));

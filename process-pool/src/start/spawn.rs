@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::PathBuf,
     process::{Child, ChildStderr, Command, Stdio},
     sync::{
@@ -27,9 +27,10 @@ use crate::{
     lines,
     output::{Output, Sink},
     process::current_process,
+    sandbox::Rules,
     sys::{
         child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, signals,
-        standard,
+        standard, temporary::TemporaryDirectory,
     },
     transport::{Inbox, NewLink, Outbox, Report, Transport, descriptors::Channel},
 };
@@ -58,6 +59,7 @@ pub(crate) struct Blueprint {
     /// Descriptors that the workers inherit besides the standard ones, under the same numbers.
     pub(crate) passed: Vec<OwnedFd>,
     pub(crate) core_dumps: Option<bool>,
+    pub(crate) sandbox: Option<Rules>,
     /// The group that holds the processes that a crashed worker leaves behind.
     pub(crate) group: Option<ControlGroup>,
 }
@@ -118,6 +120,8 @@ pub(crate) struct Started {
     pub(crate) channel: Channel,
     /// The report, or `None` if the system has no memory for it.
     pub(crate) report: Option<Report>,
+    /// The private directory of a worker in a sandbox that grants one.
+    pub(crate) directory: Option<TemporaryDirectory>,
 }
 
 impl Blueprint {
@@ -136,6 +140,7 @@ impl Blueprint {
                 (Some(ChildStderr::from(reader)), Stdio::from(writer))
             }
         };
+        let shares_output = matches!((&output, &self.stdout.0), (Stream::Inherited, Sink::Inherited));
         let (stdout, its_stdout) = match &self.stdout.0 {
             Sink::Inherited => (None, Stdio::from(output)),
             Sink::Null => (None, Stdio::null()),
@@ -147,6 +152,7 @@ impl Blueprint {
         };
         let marks = Marks { stdout: stdout.is_some(), stderr: self.stderr.function().is_some() };
         let NewLink { socket, outbox, inbox, channel, report, worker } = NewLink::make(self.transport)?;
+        let (sandbox, directory) = self.sandbox_of_worker(shares_output)?;
         let token = fresh_token();
         let parent = current_process();
         let setup = Setup {
@@ -164,6 +170,7 @@ impl Blueprint {
             parent_name: parent.name().to_string(),
             parent_is_daemon: parent.is_daemon(),
             marks,
+            sandbox,
             copy: program::copy(),
         };
         let attachments = Attachments {
@@ -178,7 +185,12 @@ impl Blueprint {
         setup.send(socket.as_fd(), &attachments)?;
         drop((worker.channel, worker.memory, input));
         let mut command = Command::new(&executable);
+        if let Some(rules) = &self.sandbox {
+            // Before the program is run, so that nothing in the memory of the worker has the rest.
+            command.env_clear().envs(std::env::vars_os().filter(|(name, _)| rules.inherits(name)));
+        }
         command
+            .envs(directory.iter().map(|directory| ("TMPDIR", directory.path())))
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env(MARKER, format!("{token:x}"))
             .env(DEPTH, (depth() + 1).to_string())
@@ -204,7 +216,18 @@ impl Blueprint {
         let exit = child.open()?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
         let mark = (marks != Marks::default()).then(|| lines::mark_of(token));
-        Ok(Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report })
+        Ok(Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report, directory })
+    }
+
+    /// Returns the sandbox of the next worker, as its greeting has it, and the private directory that it grants.
+    /// `shares_output` tells whether the worker would have the standard output of this program.
+    fn sandbox_of_worker(&self, shares_output: bool) -> io::Result<(Vec<u8>, Option<TemporaryDirectory>)> {
+        let Some(rules) = &self.sandbox else { return Ok((Vec::new(), None)) };
+        let directory = if rules.wants_tmpdir { Some(TemporaryDirectory::make()?) } else { None };
+        let passed = self.passed.iter().map(AsRawFd::as_raw_fd).collect();
+        let path = directory.as_ref().map(TemporaryDirectory::path);
+        let rules = rules.of_worker(passed, shares_output, path);
+        Ok((rules.encode().map_err(io::Error::other)?, directory))
     }
 }
 

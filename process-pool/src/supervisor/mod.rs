@@ -115,6 +115,12 @@ pub(crate) enum Step {
 impl Supervisor {
     pub(crate) fn new(pool: Arc<Pool>, blueprint: Blueprint, initializer: Option<Initializer>) -> Supervisor {
         let workers = pool.max_workers();
+        if let Some(rules) = &blueprint.sandbox {
+            pool.state.lock().has_sandbox = true;
+            if rules.reports_refusals() {
+                pool.collect_refusals();
+            }
+        }
         Supervisor {
             process: None,
             first_place: 0,
@@ -286,6 +292,7 @@ impl Supervisor {
     fn break_down(&mut self, reason: &Error) {
         let deferred = self.pool.state.lock().break_down(reason);
         self.pool.perform(deferred);
+        self.pool.notify_sandboxed();
     }
 }
 

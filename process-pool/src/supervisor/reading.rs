@@ -82,8 +82,11 @@ impl Supervisor {
         if let Some(io) = &mut self.worker_io[slot] {
             io.on_reply();
         }
-        if received.became_ready && self.restart.on_ready() {
-            self.fill_empty_slots();
+        if received.became_ready {
+            self.pool.notify_sandboxed();
+            if self.restart.on_ready() {
+                self.fill_empty_slots();
+            }
         }
         self.pool.perform(received.deferred);
         if let Some(error) = received.declined {

@@ -113,6 +113,9 @@ impl Supervisor {
             stderr_tail: io.stderr_of_last_task(),
             out_of_memory: self.memory_kills.take_new(),
         };
+        if let Some(directory) = io.directory.take() {
+            self.pool.remove(directory);
+        }
         Some((ended, io.declined))
     }
 

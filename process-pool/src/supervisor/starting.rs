@@ -30,6 +30,7 @@ impl Supervisor {
         // A worker has the whole reply in memory before it sends it, so its memory limit bounds the reply.
         let longest = self.blueprint.memory_limit.unwrap_or(u64::MAX);
         let (mut io, process, outbox, inbox) = WorkerIo::new(&name, started, self.first_place);
+        io.scanner = self.pool.refusal_scanner();
         let pid = process.number();
         let mut reader = ReplyReader::new(inbox, longest);
         if io.report().is_none() {

@@ -16,11 +16,13 @@ use crate::{
     forward::{Forwarder, WorkerId},
     lines::{Lines, Splitter},
     pool::{SlotId, SocketWatch},
+    sandbox::Scanner,
     start::spawn::Started,
     sys::{
         child::Process,
         poller::{self, Event, Poller},
         socket,
+        temporary::TemporaryDirectory,
     },
     transport::{Inbox, Outbox, Report, bytes_in_pipe, descriptors::Channel},
 };
@@ -48,6 +50,10 @@ pub(super) struct WorkerIo {
     written_at_last_reply: u64,
     /// Why it could not become ready, if it has reported that.
     pub(super) declined: Option<Error>,
+    /// What finds the calls that its sandbox has refused, if they are collected.
+    pub(super) scanner: Option<Scanner>,
+    /// Its private directory, which outlives it.
+    pub(super) directory: Option<TemporaryDirectory>,
 }
 
 /// The means to read a worker's standard error.
@@ -103,7 +109,7 @@ impl WorkerIo {
         started: Started,
         first_place: usize,
     ) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
-        let Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report } = started;
+        let Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report, directory } = started;
         let splitter = || mark.clone().map(|mark| Splitter::new(name, mark));
         let exit = exit.map(Arc::new);
         let process = Process::new(&child, exit.clone(), Some(socket.clone()));
@@ -125,6 +131,8 @@ impl WorkerIo {
             report,
             written_at_last_reply: 0,
             declined: None,
+            scanner: None,
+            directory,
         };
         (io, process, outbox, inbox)
     }
@@ -309,6 +317,9 @@ impl WorkerIo {
                 }
                 if let (Some(splitter), Some(lines)) = (&mut self.stderr_lines, reading.lines) {
                     reading.is_due |= splitter.push(bytes, lines);
+                }
+                if let Some(scanner) = &mut self.scanner {
+                    scanner.push(bytes);
                 }
                 return count;
             }

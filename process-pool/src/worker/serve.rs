@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     ffi::OsStr,
     io::{self, Write as _},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, OwnedFd},
     path::Path,
     sync::Arc,
 };
@@ -33,6 +33,7 @@ use super::{
 use crate::{
     frame::{Reply, ReplyKind, Request, RequestKind},
     process,
+    sandbox::{Jail, Rules},
     start::{
         initialisers, rights,
         setup::{Role, Setup},
@@ -95,6 +96,7 @@ struct Worker {
     marks: Option<Marks>,
     /// The exit code with which it leaves.
     exit_code: i32,
+    jail: Option<Jail>,
 }
 
 fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
@@ -127,6 +129,8 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     if let Some(report) = report {
         set_report(report);
     }
+    let jail = Rules::decode(&setup.sandbox).map_err(io::Error::other)?;
+    let jail = jail.map(|rules| Jail::enter(rules, &[socket.as_raw_fd()], channel.as_raw_fd())).transpose()?;
     lifeline::start(socket.clone(), setup.parent)?;
     if let Some(wanted) = setup.core_dumps {
         limits::limit_core_dumps(wanted)?;
@@ -150,6 +154,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         marks,
         boundary: if is_process { Boundary::none() } else { Boundary::new() },
         exit_code: 0,
+        jail,
     })
 }
 
@@ -174,10 +179,12 @@ impl Worker {
         if let Some(report) = report() {
             report.note_serving();
         }
+        if self.jail.as_ref().is_some_and(Jail::locks_before_initializer) && !self.lock()? {
+            return Ok(());
+        }
         initialisers::run_rest();
-        if !self.setup.initializes {
-            self.boundary.note();
-            self.send_reply(ReplyKind::Ready, 0)?;
+        if !self.setup.initializes && !self.become_ready()? {
+            return Ok(());
         }
         loop {
             if let Next::Leave = self.serve_one()? {
@@ -249,11 +256,33 @@ impl Worker {
             let error = Error::decode(&self.reply);
             return self.refuse(&error).map(|()| Next::Leave);
         }
-        self.reply.clear();
-        self.boundary.note();
-        self.send_reply(ReplyKind::Ready, 0)?;
+        if !self.become_ready()? {
+            return Ok(Next::Leave);
+        }
         buffers::recycle(&mut self.body, &mut self.reply);
         Ok(Next::Continue)
+    }
+
+    /// Tells the parent that this worker takes tasks, once it is locked in its sandbox. Returns `false` if it cannot
+    /// be.
+    fn become_ready(&mut self) -> io::Result<bool> {
+        if self.jail.as_ref().is_some_and(|jail| !jail.locks_before_initializer()) && !self.lock()? {
+            return Ok(false);
+        }
+        self.reply.clear();
+        if let Some(jail) = &self.jail {
+            jail.report(&mut self.reply).map_err(io::Error::other)?;
+        }
+        self.boundary.note();
+        self.send_reply(ReplyKind::Ready, 0).map(|()| true)
+    }
+
+    /// Locks every thread of this process. If that is not possible, tells the parent and returns `false`.
+    #[cold]
+    fn lock(&mut self) -> io::Result<bool> {
+        let Some(Err(cause)) = self.jail.as_mut().map(Jail::lock) else { return Ok(true) };
+        let message = format!("it could not be locked in its sandbox: {cause}");
+        self.refuse(&Error::new(ErrorKind::Broken, message)).map(|()| false)
     }
 
     #[inline]

@@ -22,6 +22,8 @@ mod processors;
 mod programs;
 mod restarts;
 mod rights;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod scheduling;
 mod security;
 mod shutdown;

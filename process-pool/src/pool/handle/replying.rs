@@ -4,11 +4,12 @@ use std::{borrow::Cow, time::Instant};
 
 use executor_core::{
     Error,
-    codec::{Bytes, handles::Handle},
+    codec::{self, Bytes, handles::Handle},
 };
 
 use super::{Stage, WorkerHandle};
 use crate::{
+    SandboxStatus,
     frame::{ProtocolError, Reply, ReplyKind, read_names},
     pool::{completion::Completion, job::Job},
     sys::signals::Signal,
@@ -17,8 +18,8 @@ use crate::{
 
 /// The effect of a reply.
 pub(crate) enum ReplyEffect {
-    /// The worker is ready.
-    Ready,
+    /// The worker is ready, and has reported its sandbox if it has one.
+    Ready(Option<Box<SandboxStatus>>),
     /// It cannot become ready, for this reason.
     Declined(Error),
     /// Some items of a batch have outcomes.
@@ -46,7 +47,7 @@ impl WorkerHandle {
                 if self.stage == Stage::Starting {
                     self.stage = Stage::Ready;
                 }
-                Ok(ReplyEffect::Ready)
+                Ok(ReplyEffect::Ready(codec::decode(&body).ok().map(Box::new)))
             }
             ReplyKind::NotReady if !self.was_ready => Ok(ReplyEffect::Declined(Error::decode(&body))),
             ReplyKind::Ready | ReplyKind::NotReady => Err(ProtocolError),

@@ -14,6 +14,7 @@ prop_compose! {
         [name, lineage, parent_name] in ["\\PC{0,40}", "\\PC{0,40}", "\\PC{0,40}"],
         (is_daemon, parent_is_daemon) in any::<(Option<bool>, bool)>(),
         (stdout, stderr) in any::<(bool, bool)>(),
+        sandbox in vec(any::<u8>(), 0..100),
     ) -> Setup {
         let transport = if is_ring { Transport::Ring } else { Transport::Socket };
         let build = BuildId::from_bytes(build);
@@ -36,6 +37,7 @@ prop_compose! {
             parent_name,
             parent_is_daemon,
             marks: Marks { stdout, stderr },
+            sandbox,
             copy,
         }
     }

@@ -9,4 +9,5 @@ pub(crate) mod initialisers;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod process_tree;
+pub(crate) mod sandbox;
 pub(crate) mod scheduling;

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions, getpid, getrlimit, setrlimit, waitid};
 
-use crate::sys::{exit, process, process_tree};
+use crate::sys::{exit, process, process_tree, sandbox};
 
 /// The process id of the worker. A forked copy compares its own id with this one, and so knows that it is not the
 /// worker.
@@ -34,8 +34,12 @@ extern "C" fn end_at_exit() {
     }
 }
 
-/// Kills all processes that this process has started.
+/// Kills all processes that this process has started. In a sandbox it cannot look for them: its parent ends those,
+/// which have not left the group.
 pub(crate) fn end() {
+    if sandbox::is_locked() {
+        return;
+    }
     // The search needs descriptors, and the tasks may have used up all that this process may have.
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });

@@ -16,6 +16,8 @@ pub(crate) enum Cause {
     ClosedPipe,
     FileTooLarge,
     ProcessorTime,
+    /// It made a system call that is forbidden to it.
+    RefusedCall,
     /// A signal that the program itself gives a meaning.
     Other,
 }
@@ -37,6 +39,7 @@ pub(crate) fn cause(signal: i32) -> Cause {
         libc::SIGPIPE => Cause::ClosedPipe,
         libc::SIGXFSZ => Cause::FileTooLarge,
         libc::SIGXCPU => Cause::ProcessorTime,
+        libc::SIGSYS => Cause::RefusedCall,
         _ => Cause::Other,
     }
 }

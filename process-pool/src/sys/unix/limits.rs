@@ -1,10 +1,13 @@
-//! The limits of a worker: memory, and core dumps.
+//! The limits of a worker: memory, core dumps, and those of a sandbox.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::sys::process::{LIMITED_MEMORY, NO_CORE_DUMP};
+use crate::sys::{
+    policy::Limits,
+    process::{LIMITED_MEMORY, NO_CORE_DUMP},
+};
 
 /// Limits the memory of this process to this many bytes. An allocation beyond that fails, which in Rust ends the
 /// process.
@@ -24,4 +27,22 @@ pub(crate) fn limit_core_dumps(wanted: bool) -> io::Result<()> {
         Rlimit { current: Some(none), maximum: Some(none) }
     };
     Ok(setrlimit(Resource::Core, limit)?)
+}
+
+/// Sets the limits of a sandbox, which cannot be raised again.
+pub(crate) fn limit_all(limits: &Limits) -> io::Result<()> {
+    lower(Resource::Nofile, limits.open_files, limits.open_files)?;
+    if let Some(bytes) = limits.file_size {
+        lower(Resource::Fsize, bytes, bytes)?;
+    }
+    if let Some(seconds) = limits.cpu_time {
+        // The first limit ends a process by a signal that tells the reason, and the second one kills it.
+        lower(Resource::Cpu, seconds, seconds.saturating_add(1))?;
+    }
+    Ok(())
+}
+
+fn lower(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
+    let maximum = maximum.min(getrlimit(resource).maximum.unwrap_or(u64::MAX));
+    Ok(setrlimit(resource, Rlimit { current: Some(current.min(maximum)), maximum: Some(maximum) })?)
 }

@@ -18,5 +18,6 @@ pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod standard;
 pub(crate) mod stderr;
+pub(crate) mod temporary;
 pub(crate) mod terminal;
 pub(crate) mod termination;

@@ -1,7 +1,5 @@
 //! What a worker in a sandbox may do, as far as the system enforces it.
 
-#![allow(dead_code)]
-
 use std::ffi::OsString;
 
 /// What the filter of system calls depends on.
@@ -64,3 +62,35 @@ pub(crate) enum Access {
     /// Reading and running.
     Execute,
 }
+
+/// The TCP ports that may be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) connect: Vec<u16>,
+    pub(crate) bind: Vec<u16>,
+}
+
+/// Limits on what a process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) open_files: u64,
+    pub(crate) file_size: Option<u64>,
+    /// In seconds.
+    pub(crate) cpu_time: Option<u64>,
+}
+
+/// What is enforced when a process is locked.
+#[derive(Clone, Debug)]
+pub(crate) struct Cage {
+    /// What the filter of system calls enforces, if there is one.
+    pub(crate) policy: Option<Policy>,
+    /// The version of the means that restrict files, if the system has them.
+    pub(crate) files: Option<u32>,
+    pub(crate) grants: Vec<Grant>,
+    /// The ports, or `None` if the network is not restricted to some.
+    pub(crate) ports: Option<Ports>,
+    pub(crate) capabilities: bool,
+}
+
+/// The beginning of the line in which a worker reports a refused call.
+pub(crate) const BLOCKED: &str = "blocked by the sandbox: ";

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::{
     fs::{Mode, OFlags},
-    stdio::dup2_stdin,
+    stdio::{dup2_stdin, dup2_stdout},
 };
 
 const NULL_DEVICE: &CStr = c"/dev/null";
@@ -65,6 +65,11 @@ pub(crate) fn take_input(input: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 /// Makes this file the standard input.
 pub(crate) fn set_input(file: &OwnedFd) -> io::Result<()> {
     Ok(dup2_stdin(file)?)
+}
+
+/// Makes what is printed on the standard output go to the standard error.
+pub(crate) fn join_output_to_error() -> io::Result<()> {
+    Ok(dup2_stdout(rustix::stdio::stderr())?)
 }
 
 /// Opens the null device for each standard descriptor that is closed. Changes nothing if the device cannot be opened:

@@ -443,6 +443,11 @@ pub(crate) fn path_argument(number: u32) -> Option<u8> {
         .map(|(_, at)| at)
 }
 
+/// Returns `true` for a call that only looks at paths.
+pub(crate) fn only_looks(number: u32) -> bool {
+    PATHS.iter().flat_map(|(calls, _)| *calls).any(|call| call.number == number)
+}
+
 /// Returns the name of a known call.
 pub(crate) fn name(number: u32) -> Option<&'static str> {
     let named = |calls: &[Call]| calls.iter().find(|call| call.number == number).map(|call| call.name());

@@ -1,0 +1,3 @@
+//! Workers in a sandbox.
+
+mod basics;
