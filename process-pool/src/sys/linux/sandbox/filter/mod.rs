@@ -8,6 +8,8 @@ mod calls;
 mod numbers;
 mod program;
 mod refusals;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use std::io;
