@@ -96,7 +96,8 @@
 //! | `rayon` | no | `RayonExecutor`, which runs tasks on an existing rayon pool |
 //! | `stream` | no | `Stream` of the crate `futures-core` for [`MapStream`] and [`CompletedStream`] |
 //! | `metrics` | no | `record_metrics` of both pools: their statistics for the crate `metrics` |
-//! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths |
+//! | `tracing` | no | events of process pools for the crate `tracing`: starts, tasks, deaths; and [the events that tasks emit in workers](process_pool#events-and-records-of-tasks) |
+//! | `log` | no | records of the crate `log` that tasks emit in workers reach the program's logger; turns on `tracing` |
 //!
 //! A library that only takes executors turns all of them off, and the program that uses it chooses.
 //!

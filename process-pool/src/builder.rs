@@ -31,6 +31,7 @@ use crate::{
     },
     supervisor::{Initializer, Supervisor},
     sys::{child, control_group::ControlGroup, executable::Executable, signals, standard},
+    telemetry::Telemetry,
 };
 
 /// Builds a [`ProcessPoolExecutor`]. [`ProcessPoolExecutor::builder`] returns one.
@@ -68,6 +69,8 @@ pub struct ProcessPoolBuilder {
     stack_size: Option<usize>,
     sandbox: Option<Sandbox>,
     scheduling: SchedulingOptions,
+    /// Whether events of the workers stay there.
+    keeps_events: bool,
 }
 
 impl ProcessPoolExecutor {
@@ -254,6 +257,25 @@ impl ProcessPoolBuilder {
     /// ([`WorkerDeath::stderr_tail`](executor_core::WorkerDeath::stderr_tail)).
     pub fn stderr(mut self, output: Output) -> Self {
         self.stderr = output;
+        self
+    }
+
+    /// Sets whether events of `tracing` that tasks emit in a worker reach the subscriber of this program, and, with the
+    /// feature `log`, whether records of `log` reach its logger. By default they do; see
+    /// [the crate's documentation](crate#events-and-records-of-tasks).
+    ///
+    /// ```
+    /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+    /// use concurrent_futures::{Executor, ProcessPoolExecutor};
+    ///
+    /// // A task emits a million events, and they are not wanted here.
+    /// let pool = ProcessPoolExecutor::builder().max_workers(1).forward_events(false).build()?;
+    /// pool.submit(|()| (0..1_000_000).for_each(|n| tracing::trace!(n)), ())?.result(None)?;
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn forward_events(mut self, wanted: bool) -> Self {
+        self.keeps_events = !wanted;
         self
     }
 
@@ -459,6 +481,7 @@ impl ProcessPoolBuilder {
         let scheduling = self.scheduling.resolve()?;
         let name = self.name_prefix.unwrap_or_else(default_name);
         let directory = self.directory.map(find_directory).transpose()?;
+        let telemetry = if self.keeps_events { Telemetry::default() } else { Telemetry::to_caller() };
         let _held = standard::hold();
         let executable = Executable::find(start::program::image())
             .map_err(|cause| Error::new(ErrorKind::Other, format!("{name} could not be built: {cause}")))?;
@@ -473,6 +496,7 @@ impl ProcessPoolBuilder {
             initializes: initializer.is_some(),
             stdout: self.stdout,
             stderr: self.stderr,
+            telemetry: telemetry.clone(),
             directory,
             stack_size: self.stack_size.map(|bytes| bytes as u64),
             scheduling,
@@ -481,7 +505,7 @@ impl ProcessPoolBuilder {
             sandbox,
             group: if self.control_group { ControlGroup::make() } else { None },
         };
-        let pool = Pool::new(name.clone(), self.limits, workers)?;
+        let pool = Pool::new(name.clone(), self.limits, workers, telemetry)?;
         let mut supervisor = Supervisor::new(pool.clone(), blueprint, initializer);
         let first = pool.state.lock().least_workers();
         for worker in 0..first {

@@ -17,7 +17,7 @@ use std::{
 use executor_core::{deadline, spin::SpinBudget, submit_line::Admitted, task::Completed};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::{lines::Lines, sys::signals, trace::Trace};
+use crate::{lines::Lines, sys::signals, telemetry::Telemetry, trace::Trace};
 
 /// The thread, which is started when there is user code to run for the first time. A clone stands for the same thread.
 #[derive(Clone)]
@@ -37,6 +37,8 @@ enum Delivery {
     Lines(Arc<Lines>),
     /// The same, after which there are no more.
     LastLines(Arc<Lines>),
+    /// Events of workers that wait for the subscriber.
+    Telemetry(Telemetry),
 }
 
 impl Delivery {
@@ -49,7 +51,8 @@ impl Delivery {
             Delivery::Admitted(submitters) => submitters.into_iter().for_each(Admitted::notify),
             Delivery::Lines(lines) if lines.deliver() => return Some(Delivery::Lines(lines)),
             Delivery::LastLines(lines) if lines.deliver() => return Some(Delivery::LastLines(lines)),
-            Delivery::Lines(_) => {}
+            Delivery::Telemetry(telemetry) if telemetry.deliver() => return Some(Delivery::Telemetry(telemetry)),
+            Delivery::Lines(_) | Delivery::Telemetry(_) => {}
             Delivery::LastLines(lines) => lines.finish(),
         }
         None
@@ -115,6 +118,13 @@ impl CallbackThread {
     #[must_use]
     pub(crate) fn finish_lines(&self, lines: Arc<Lines>) -> bool {
         self.send(Delivery::LastLines(lines))
+    }
+
+    /// Calls the subscriber with the events of workers that wait. Returns the same as
+    /// [`deliver`](CallbackThread::deliver).
+    #[must_use]
+    pub(crate) fn deliver_telemetry(&self, telemetry: Telemetry) -> bool {
+        self.send(Delivery::Telemetry(telemetry))
     }
 
     fn send(&self, delivery: Delivery) -> bool {

@@ -23,7 +23,68 @@
 //! `tracing`: events for the crate of that name, with target `process_pool`. They report workers that start (`DEBUG`),
 //! replace another (`INFO`) and die (`WARN`), the pool's closing and end (`INFO`), and each task that is assigned and
 //! done (`TRACE`), with the worker's name and process and the task's name and number. Events of the pool's own threads
-//! are reported by the thread that runs callbacks. Without the feature none of this is compiled.
+//! are reported by the thread that runs callbacks. Without the feature none of this is compiled. The feature also
+//! forwards what tasks emit, see the next section.
+//!
+//! `log`: the same for records of the crate `log`. It turns on `tracing`.
+//!
+//! # Events and records of tasks
+//!
+//! With the feature `tracing`, events that tasks emit in a worker reach the subscriber of this program, and with the
+//! feature `log`, records reach its logger, as if the tasks ran here. Neither needs any code:
+//!
+#![cfg_attr(feature = "tracing", doc = "```")]
+#![cfg_attr(not(feature = "tracing"), doc = "```ignore")]
+//! # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
+//! use concurrent_futures::{Executor, ProcessPoolExecutor};
+//! use tracing::{info, info_span};
+//!
+//! fn parse(page: u64) -> u64 {
+//!     info!(page, "parsing");
+//!     page
+//! }
+//! // In `main`, before the pool is built. With the feature `fmt` of `tracing-subscriber`, this is
+//! // `tracing_subscriber::fmt::init()`.
+//! tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+//!
+//! let pool = ProcessPoolExecutor::builder().max_workers(1).name_prefix("parser").build()?;
+//! let request = info_span!("request", id = 7);
+//! // Prints: INFO request{id=7}:task{id=1 name="…parse" worker="parser_0"}: parsing page=17
+//! let page = request.in_scope(|| pool.submit(parse, 17))?;
+//! assert_eq!(page.result(None)?, 17);
+//! # Ok::<(), concurrent_futures::Error>(())
+//! ```
+//!
+//! - **What arrives.** An event has its level, target, name, file, line, module path and fields, with numbers, `bool`,
+//!   text and errors as such and everything else as the output of `Debug`. Texts are cut so that an event has at most
+//!   16 KiB. A record has what the crate `log` knows of it but key-value pairs.
+//! - **The parent of an event** is a span `task`, which has the task's id and name and the name of the worker. Its
+//!   parent is the span in which the task was submitted; for the items of a map, that is the span of the call, or with
+//!   a `buffersize` that of the `next` that has submitted the item. If the subscriber does not want the span `task`
+//!   (`INFO`, target `process_pool`), that one is the parent of the event itself. A logger is called within the same
+//!   span, so `tracing_log::LogTracer` gives records the same parent. Spans that the task has entered in the worker
+//!   are not spans here: their names and fields are the text of a field `worker.spans`.
+//! - **Levels.** A worker sends what `LevelFilter::current()` and `log::max_level()` allowed when it was started.
+//!   Install the subscriber and the logger before the pool is built. Finer filters are applied here.
+//! - **Order.** The events of a worker arrive in the order in which they were emitted, on the thread that runs
+//!   callbacks. As long as no more than 4096 wait, those of a task are delivered before its callbacks and wakers run.
+//!   A thread that is blocked in `result` may be ahead of them. All have been delivered when the pool has ended.
+//! - **Deaths.** An event that was emitted arrives, however the worker ends afterwards.
+//! - **Bounds.** A subscriber that is slow stalls no task. At most a mebibyte of events waits for it, and what does
+//!   not fit is dropped and counted: a warning `dropped 1,204 events of worker parser_0`, with target `process_pool`,
+//!   comes before the worker's next event. `tracing` keeps callsites for ever, so at most 2048 are made for all pools,
+//!   and half of them for one. Further ones share a callsite with target `process_pool::event`, whose events have the
+//!   fields `event.name`, `event.target`, `event.file`, `event.line`, `event.module_path` and `event.fields`.
+//! - **A subscriber or logger of the worker's own**, which the initializer has installed, gets what it would get
+//!   without this feature, and nothing is sent. Until the initializer returns, events of its thread are sent, and
+//!   records are not.
+//! - **Threads** that a task starts, or has left behind, emit events in the name of the task that runs. A child that a
+//!   task has forked sends nothing.
+//! - **Cost.** Each event takes a system call in the worker, and a pool that forwards takes one more for each time it
+//!   reads replies. `forward_events(false)` of the builder turns it off for a pool. A [`Process`] forwards nothing.
+//!
+//! A task in a thread pool runs in this program, so its events need nothing of this. It runs outside of the span in
+//! which it was submitted; to have it inside, submit `move || span.in_scope(|| ...)` with `span = Span::current()`.
 //!
 //! # Threads and signals
 //!
@@ -71,6 +132,7 @@ mod start;
 mod stats;
 mod supervisor;
 mod sys;
+mod telemetry;
 mod trace;
 mod transport;
 mod worker;

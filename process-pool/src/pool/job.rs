@@ -12,7 +12,10 @@ use executor_core::{
 };
 
 use super::completion::Completion;
-use crate::frame::{Request, RequestKind};
+use crate::{
+    frame::{Request, RequestKind},
+    telemetry::TaskTelemetry,
+};
 
 /// A task and its encoded arguments.
 pub(crate) struct Job {
@@ -33,6 +36,8 @@ pub(crate) struct Job {
     /// How strongly it is suspected of killing the workers that read it.
     strikes: u32,
     pub(crate) time_limit: Option<Duration>,
+    /// The spans of the task, if events of workers are forwarded.
+    pub(super) telemetry: TaskTelemetry,
 }
 
 /// A task fails when three workers have died after they began to read it and before they started it: most likely its
@@ -108,6 +113,7 @@ impl Job {
             attempt: 1,
             strikes: 0,
             time_limit,
+            telemetry: TaskTelemetry::default(),
         })
     }
 
@@ -191,6 +197,7 @@ impl Job {
             attempt: 1,
             strikes: 0,
             time_limit: None,
+            telemetry: TaskTelemetry::default(),
         }
     }
 

@@ -31,6 +31,7 @@ mod state;
 mod stop;
 mod stuck;
 mod submitters;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -75,6 +76,7 @@ use crate::{
     lines::Lines,
     sandbox::Refusals,
     sys::poller::Poller,
+    telemetry::Telemetry,
     trace::{Event, Trace},
 };
 use dropped::DroppedHandles;
@@ -105,6 +107,8 @@ pub(crate) struct Pool {
     pub(crate) poller: Arc<Poller>,
     wake: Wake,
     callbacks: CallbackThread,
+    /// What hands events and records of workers to this program's subscriber and logger.
+    telemetry: Telemetry,
     pub(crate) forwarder: Forwarder,
     registration: OnceLock<Registration>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
@@ -113,12 +117,12 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(name: String, limits: Limits, workers: usize) -> Result<Arc<Pool>, Error> {
+    pub(crate) fn new(name: String, limits: Limits, workers: usize, telemetry: Telemetry) -> Result<Arc<Pool>, Error> {
         let poller = Poller::new().map_err(|cause| {
             Error::new(ErrorKind::Other, format!("{name} could not be built: no descriptor to wait with: {cause}"))
         })?;
         let callbacks = CallbackThread::new(&name);
-        Ok(Pool::with(name, limits, workers, Wake::only(Arc::new(poller)), callbacks))
+        Ok(Pool::with(name, limits, workers, Wake::only(Arc::new(poller)), callbacks, telemetry))
     }
 
     /// Makes a pool whose supervisor is woken in this way, and whose callbacks run in this thread.
@@ -128,6 +132,7 @@ impl Pool {
         workers: usize,
         wake: Wake,
         callbacks: CallbackThread,
+        telemetry: Telemetry,
     ) -> Arc<Pool> {
         let poller = wake.poller().clone();
         let time_limit = limits.time_limit;
@@ -135,6 +140,7 @@ impl Pool {
         let state = State::new(limits, &name, workers, dropped);
         let pool = Arc::new(Pool {
             callbacks,
+            telemetry,
             forwarder: Forwarder::new(&name, poller.clone()),
             name,
             time_limit,
@@ -253,6 +259,7 @@ impl Pool {
             self.notify();
         }
         self.report(trace);
+        self.deliver_telemetry();
         completions
     }
 
@@ -345,8 +352,10 @@ impl Backend for Pool {
         task.attach(self.host());
         let id = task.id();
         // A task that cannot be encoded must not keep the room that it was given.
-        let job = Job::new(task, self.time_limit).inspect_err(|_| self.give_back_room(id))?;
-        self.accept(job)
+        let mut job = Job::new(task, self.time_limit).inspect_err(|_| self.give_back_room(id))?;
+        job.telemetry = self.telemetry.begin_task();
+        // A job that is refused was dropped, and the end of its spans waits for the callback thread.
+        self.accept(job).inspect_err(|_| self.deliver_telemetry())
     }
 
     fn close(&self, mode: Shutdown) {

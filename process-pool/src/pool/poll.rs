@@ -45,6 +45,7 @@ impl Pool {
         if bytes == 0 {
             return Ok(Received::default());
         }
+        let _ = self.read_telemetry(slot, reader);
         let now = std::time::Instant::now();
         Ok(self.state.lock().on_replies(slot, reader, bytes, now))
     }
@@ -196,6 +197,7 @@ mod tests {
     use crate::{
         frame::{Reply, ReplyKind},
         sys::child::Process,
+        telemetry::Telemetry,
         transport::{Claims, Inbox, Outbox},
     };
 
@@ -274,7 +276,7 @@ mod tests {
 
     /// Makes a pool with one worker, which is ready and would ring.
     fn pool() -> (Arc<Pool>, Link) {
-        let pool = Pool::new("pool".into(), Limits::default(), 1).expect("it can be made");
+        let pool = Pool::new("pool".into(), Limits::default(), 1, Telemetry::default()).expect("it can be made");
         let link = Link::default();
         pool.state.lock().attach(SLOT, Process::nonexistent(), Box::new(NoTasks));
         pool.open_reader(SLOT, ReplyReader::new(Box::new(link.clone()), u64::MAX));

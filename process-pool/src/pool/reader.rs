@@ -8,6 +8,7 @@ use std::io;
 
 use crate::{
     frame::{CompleteReply, ProtocolError, Replies, Reply},
+    telemetry,
     transport::Inbox,
 };
 
@@ -21,6 +22,8 @@ pub(crate) struct ReplyReader {
     readers: Readers,
     next_read: NextRead,
     polling: Polling,
+    /// The reader of the worker's events, which are read before its replies are applied.
+    telemetry: telemetry::Reader,
 }
 
 /// Which threads may read.
@@ -117,7 +120,18 @@ impl ReplyReader {
             readers: Readers::SupervisorUntilReady,
             next_read: NextRead::Undecided,
             polling: Polling::default(),
+            telemetry: telemetry::Reader::default(),
         }
+    }
+
+    /// Sets what reads the worker's events.
+    pub(crate) fn set_telemetry(&mut self, reader: telemetry::Reader) {
+        self.telemetry = reader;
+    }
+
+    /// Returns what reads the worker's events.
+    pub(super) fn telemetry(&mut self) -> &mut telemetry::Reader {
+        &mut self.telemetry
     }
 
     /// Lets only the supervisor read.

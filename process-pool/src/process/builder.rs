@@ -15,6 +15,7 @@ use crate::{
     sandbox::Rules,
     start::{environment, permission, scheduling::SchedulingOptions, setup::Role, spawn::Blueprint},
     sys::standard,
+    telemetry::Telemetry,
 };
 
 impl Process<()> {
@@ -264,6 +265,7 @@ impl ProcessBuilder {
             memory_limit: self.memory_limit,
             environment: self.environment,
             initializes: false,
+            telemetry: Telemetry::default(),
             stdout: Output::inherit(),
             stderr: Output::inherit(),
             directory: None,

@@ -37,6 +37,7 @@ use crate::{
         poller::{Events, Poller},
         signals,
     },
+    telemetry::Telemetry,
 };
 
 /// The name of the threads.
@@ -159,7 +160,8 @@ impl Nursery {
         children.last_place = number;
         drop(children);
         let wake = Wake::one_of_many(self.poller.clone(), self.called.clone(), number);
-        let pool = Pool::with(name.to_string(), Limits::default(), 1, wake, self.callbacks.clone());
+        let pool =
+            Pool::with(name.to_string(), Limits::default(), 1, wake, self.callbacks.clone(), Telemetry::default());
         if let Some(thread) = self.thread.get() {
             pool.set_supervisor_id(*thread);
         }

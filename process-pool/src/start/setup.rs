@@ -12,6 +12,7 @@ use executor_core::function::BuildId;
 
 use crate::{
     sys::{rights::Rights, socket},
+    telemetry::Levels,
     transport::Transport,
 };
 
@@ -20,11 +21,11 @@ use crate::{
 /// ```text
 /// magic u64 | token u64 | build id 20 bytes | transport u8 | initializes u8 | name length u16 | memory limit u64 |
 /// parent u32 | copy u64 | rights 48 bytes | core dumps u8 | flags u8 | lineage length u16 | parent name length u16 |
-/// sandbox length u32 | name | lineage | parent name | sandbox
+/// sandbox length u32 | levels u8 | name | lineage | parent name | sandbox
 /// ```
 ///
-/// The channel for descriptors, the shared memory if there is one, and the standard input if there is one are attached
-/// as descriptors, in this order.
+/// The channel for descriptors, and, as far as there are such, the shared memory, the standard input and the pipe for
+/// events are attached as descriptors, in this order.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// The value of the marker in the environment.
@@ -53,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) marks: Marks,
     /// The sandbox of the worker, as [`Rules`](crate::sandbox::Rules) encodes it, or nothing.
     pub(crate) sandbox: Vec<u8>,
+    /// Which events and records the worker sends, if there is a pipe for them.
+    pub(crate) levels: Levels,
     /// The copy of this crate that sends it: see [`program::copy`](super::program::copy). Other copies ignore it.
     pub(crate) copy: u64,
 }
@@ -85,6 +88,7 @@ pub(crate) struct Attached {
     pub(crate) channel: Option<OwnedFd>,
     pub(crate) memory: Option<OwnedFd>,
     pub(crate) input: Option<OwnedFd>,
+    pub(crate) telemetry: Option<OwnedFd>,
 }
 
 /// The descriptors that go with a greeting.
@@ -92,6 +96,7 @@ pub(crate) struct Attachments<'a> {
     pub(crate) channel: BorrowedFd<'a>,
     pub(crate) memory: Option<BorrowedFd<'a>>,
     pub(crate) input: Option<BorrowedFd<'a>>,
+    pub(crate) telemetry: Option<BorrowedFd<'a>>,
 }
 
 /// The last byte is the version of the protocol. A process with another version is no worker.
@@ -104,12 +109,13 @@ const FLAGS: usize = CORE_DUMPS + 1;
 const LINEAGE: usize = FLAGS + 1;
 const PARENT_NAME: usize = LINEAGE + 2;
 const SANDBOX: usize = PARENT_NAME + 2;
-const HEAD: usize = SANDBOX + 4;
+const LEVELS: usize = SANDBOX + 4;
+const HEAD: usize = LEVELS + 1;
 
 /// The offset of the length of the name.
 const NAME: usize = 38;
 
-/// The bits of the flags. Two tell which descriptors are attached besides the channel.
+/// The bits of the flags. Three tell which descriptors are attached besides the channel.
 const IS_PROCESS: u8 = 1;
 const IS_DAEMON: u8 = 1 << 1;
 const PARENT_IS_DAEMON: u8 = 1 << 2;
@@ -117,6 +123,7 @@ const HAS_MEMORY: u8 = 1 << 3;
 const HAS_INPUT: u8 = 1 << 4;
 const MARKS_STDOUT: u8 = 1 << 5;
 const MARKS_STDERR: u8 = 1 << 6;
+const HAS_TELEMETRY: u8 = 1 << 7;
 
 /// Returns the length that is written at this offset of a greeting.
 fn length_at(head: &[u8; HEAD], at: usize) -> usize {
@@ -163,6 +170,7 @@ impl Setup {
         bytes.extend_from_slice(&(self.lineage.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&(self.parent_name.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&(self.sandbox.len() as u32).to_le_bytes());
+        bytes.push(self.levels.to_byte());
         for name in [&self.name, &self.lineage, &self.parent_name] {
             bytes.extend_from_slice(name.as_bytes());
         }
@@ -203,17 +211,20 @@ impl Setup {
             parent_is_daemon: flags & PARENT_IS_DAEMON != 0,
             marks: Marks { stdout: flags & MARKS_STDOUT != 0, stderr: flags & MARKS_STDERR != 0 },
             sandbox: sandbox?.to_vec(),
+            levels: Levels::from_byte(head[LEVELS]),
             copy: word(COPY)?,
         })
     }
 
     /// Writes the greeting. The socket must be empty, so that it takes the greeting as a whole.
     pub(crate) fn send(&self, socket: BorrowedFd<'_>, attachments: &Attachments<'_>) -> io::Result<()> {
-        let Attachments { channel, memory, input } = *attachments;
+        let Attachments { channel, memory, input, telemetry } = *attachments;
         let has_memory = memory.map_or(0, |_| HAS_MEMORY);
         let has_input = input.map_or(0, |_| HAS_INPUT);
-        let bytes = self.to_bytes(has_memory | has_input);
-        let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(channel).chain(memory).chain(input).collect();
+        let has_telemetry = telemetry.map_or(0, |_| HAS_TELEMETRY);
+        let bytes = self.to_bytes(has_memory | has_input | has_telemetry);
+        let descriptors: Vec<BorrowedFd<'_>> =
+            std::iter::once(channel).chain(memory).chain(input).chain(telemetry).collect();
         let sent = socket::send_with(socket, &bytes, &descriptors)?;
         if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
@@ -237,8 +248,8 @@ impl Setup {
         let setup = Setup::from_bytes(&bytes[..received]).ok_or(io::ErrorKind::InvalidData)?;
         let channel = descriptors.next();
         let mut take = |flag: u8| if head[FLAGS] & flag != 0 { descriptors.next() } else { None };
-        let (memory, input) = (take(HAS_MEMORY), take(HAS_INPUT));
-        Ok((setup, Attached { channel, memory, input }))
+        let (memory, input, telemetry) = (take(HAS_MEMORY), take(HAS_INPUT), take(HAS_TELEMETRY));
+        Ok((setup, Attached { channel, memory, input, telemetry }))
     }
 }
 
@@ -267,16 +278,18 @@ mod tests {
             parent_is_daemon: false,
             marks: Marks { stdout: false, stderr: true },
             sandbox: vec![1, 2, 3],
+            levels: Levels::from_byte(0x53),
             copy: 9,
         };
-        let (channel, input) = (parent.as_fd(), Some(parent.as_fd()));
-        setup.send(parent.as_fd(), &Attachments { channel, memory: None, input }).expect("sent");
+        let (channel, input, telemetry) = (parent.as_fd(), Some(parent.as_fd()), Some(parent.as_fd()));
+        setup.send(parent.as_fd(), &Attachments { channel, memory: None, input, telemetry }).expect("sent");
         assert!(!Setup::is_waiting(&worker, 6, 9), "another token");
         assert!(!Setup::is_waiting(&worker, 5, 8), "another copy");
         assert!(Setup::is_waiting(&worker, 5, 9));
         let (read, attached) = Setup::receive(worker.as_fd()).expect("received");
         assert!(attached.channel.is_some() && attached.memory.is_none() && attached.input.is_some());
         assert_eq!(read.sandbox, [1, 2, 3]);
+        assert!(attached.telemetry.is_some() && read.levels == Levels::from_byte(0x53));
         assert_eq!(read.marks, Marks { stdout: false, stderr: true });
         assert_eq!((read.role, read.parent_is_daemon), (Role::Process { is_daemon: true }, false));
         assert_eq!((read.lineage.as_str(), read.parent_name.as_str()), ("Process-1:2", "Process-1"));

@@ -32,6 +32,7 @@ use crate::{
         child, clock::monotonic_now, control_group::ControlGroup, executable::Executable, pipe, process, signals,
         standard, temporary::TemporaryDirectory,
     },
+    telemetry::Telemetry,
     transport::{Inbox, NewLink, Outbox, Report, Transport, descriptors::Channel},
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Blueprint {
     /// Where the output of the workers of a pool goes.
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
+    /// Where events and records of the workers go.
+    pub(crate) telemetry: Telemetry,
     /// The working directory, or `None` for that of this program.
     pub(crate) directory: Option<PathBuf>,
     /// The size of the stack of the thread that runs tasks, or `None` for the usual one.
@@ -111,6 +114,8 @@ pub(crate) struct Started {
     pub(crate) stdout: Option<File>,
     /// The standard error, if the supervisor reads it.
     pub(crate) stderr: Option<ChildStderr>,
+    /// What its events are read from, if it sends any.
+    pub(crate) telemetry: Option<Arc<File>>,
     /// The beginning of the marks in its output, if it writes any.
     pub(crate) mark: Option<Vec<u8>>,
     pub(crate) socket: Arc<OwnedFd>,
@@ -150,6 +155,14 @@ impl Blueprint {
                 (Some(File::from(reader)), Stdio::from(writer))
             }
         };
+        let levels = self.telemetry.levels();
+        let (telemetry, its_telemetry) = if levels.is_off() {
+            (None, None)
+        } else {
+            let (reader, writer) = pipe::new_pipe()?;
+            pipe::do_not_wait(&reader)?;
+            (Some(Arc::new(File::from(reader))), Some(writer))
+        };
         let marks = Marks { stdout: stdout.is_some(), stderr: self.stderr.function().is_some() };
         let NewLink { socket, outbox, inbox, channel, report, worker } = NewLink::make(self.transport)?;
         let (sandbox, directory) = self.sandbox_of_worker(shares_output)?;
@@ -171,6 +184,7 @@ impl Blueprint {
             parent_is_daemon: parent.is_daemon(),
             marks,
             sandbox,
+            levels,
             copy: program::copy(),
         };
         let attachments = Attachments {
@@ -181,9 +195,10 @@ impl Blueprint {
                 Stream::Null => None,
                 Stream::Pipe(end) => Some(end.as_fd()),
             },
+            telemetry: its_telemetry.as_ref().map(AsFd::as_fd),
         };
         setup.send(socket.as_fd(), &attachments)?;
-        drop((worker.channel, worker.memory, input));
+        drop((worker.channel, worker.memory, input, its_telemetry));
         let mut command = Command::new(&executable);
         if let Some(rules) = &self.sandbox {
             // Before the program is run, so that nothing in the memory of the worker has the rest.
@@ -216,7 +231,7 @@ impl Blueprint {
         let exit = child.open()?;
         let Some(child) = child.0.take() else { return Err(io::ErrorKind::NotFound.into()) };
         let mark = (marks != Marks::default()).then(|| lines::mark_of(token));
-        Ok(Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report, directory })
+        Ok(Started { child, exit, stdout, stderr, telemetry, mark, socket, outbox, inbox, channel, report, directory })
     }
 
     /// Returns the sandbox of the next worker, as its greeting has it, and the private directory that it grants.

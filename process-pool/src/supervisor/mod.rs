@@ -13,6 +13,7 @@ mod reaping;
 mod restart;
 mod starting;
 mod stderr;
+mod telemetry;
 mod worker_io;
 
 use std::{
@@ -47,6 +48,8 @@ enum Event {
     Stderr(SlotId),
     /// A worker has written to its standard output, which a function gets.
     Stdout(SlotId),
+    /// A worker has sent events of its tasks.
+    Telemetry(SlotId),
     /// The channel for descriptors has space again.
     Channel(SlotId),
     /// A timer is due.
@@ -61,6 +64,7 @@ impl Event {
             Source::Stderr => Event::Stderr(slot),
             Source::Channel => Event::Channel(slot),
             Source::Stdout => Event::Stdout(slot),
+            Source::Telemetry => Event::Telemetry(slot),
         }
     }
 }
@@ -200,6 +204,7 @@ impl Supervisor {
         for lines in [self.stdout_lines.take(), self.stderr_lines.take()].into_iter().flatten() {
             self.pool.finish_lines(lines);
         }
+        self.pool.deliver_telemetry();
         self.pool.announce_gone();
     }
 
@@ -282,6 +287,7 @@ impl Supervisor {
             Event::Doorbell(slot) => self.on_doorbell(slot),
             Event::Stderr(slot) => self.read_stderr(slot),
             Event::Stdout(slot) => self.read_stdout(slot),
+            Event::Telemetry(slot) => self.read_telemetry(slot),
             Event::Channel(slot) => self.send_rest(slot, true),
             Event::Exit(slot) => self.reap_and_replace(slot),
             Event::Due(timer) => self.on_timer(timer),

@@ -54,6 +54,7 @@ impl Supervisor {
         let dying = self.pool.state.lock().begin_death(slot)?;
         self.end_process(&dying);
         self.read_last_replies(slot);
+        self.read_last_telemetry(slot);
         self.pool.close_reader(slot);
         let (ended, declined) = self.collect_end(&dying)?;
         let step = self.pool.state.lock().on_death(slot, ended, Instant::now());

@@ -11,6 +11,7 @@ use super::{Supervisor, restart::Next, worker_io::WorkerIo};
 use crate::{
     pool::{Deferred, ReplyReader, SlotId, Timer},
     start::{self, spawn::Started},
+    telemetry,
     trace::{Event, Trace},
 };
 
@@ -36,6 +37,7 @@ impl Supervisor {
         if io.report().is_none() {
             reader.keep_for_supervisor();
         }
+        reader.set_telemetry(telemetry::Reader::new(io.telemetry(), &name, &self.blueprint.telemetry));
         self.pool.open_reader(slot, reader);
         let mut deferred = Deferred::default();
         let mut state = self.pool.state.lock();

@@ -39,6 +39,8 @@ pub(super) struct WorkerIo {
     /// What splits the output into lines, if a function gets them.
     stdout_lines: Option<Splitter>,
     stderr_lines: Option<Splitter>,
+    /// What its events are read from. The reader of its replies has it too.
+    telemetry: Option<Arc<File>>,
     socket: Arc<OwnedFd>,
     socket_is_watched: bool,
     channel: Channel,
@@ -79,10 +81,12 @@ pub(crate) enum Source {
     /// The channel for descriptors, which is only watched while it is full.
     Channel,
     Stdout,
+    /// The pipe for events.
+    Telemetry,
 }
 
 impl Source {
-    const KINDS: usize = Source::Stdout as usize + 1;
+    const KINDS: usize = Source::Telemetry as usize + 1;
 
     fn key(self, place: usize) -> usize {
         place * Source::KINDS + self as usize
@@ -96,6 +100,7 @@ impl Source {
             2 => Source::Stderr,
             3 => Source::Channel,
             4 => Source::Stdout,
+            5 => Source::Telemetry,
             _ => return None,
         };
         Some((key / Source::KINDS, source))
@@ -109,7 +114,8 @@ impl WorkerIo {
         started: Started,
         first_place: usize,
     ) -> (WorkerIo, Process, Box<dyn Outbox>, Box<dyn Inbox>) {
-        let Started { child, exit, stdout, stderr, mark, socket, outbox, inbox, channel, report, directory } = started;
+        let Started { child, exit, stdout, stderr, telemetry, mark, socket, outbox, inbox, channel, report, directory } =
+            started;
         let splitter = || mark.clone().map(|mark| Splitter::new(name, mark));
         let exit = exit.map(Arc::new);
         let process = Process::new(&child, exit.clone(), Some(socket.clone()));
@@ -122,6 +128,7 @@ impl WorkerIo {
             stderr_lines: splitter(),
             stdout,
             stdout_is_watched: false,
+            telemetry,
             socket,
             socket_is_watched: false,
             channel,
@@ -149,6 +156,9 @@ impl WorkerIo {
         if let Some(stdout) = &self.stdout {
             watch(stdout, Source::Stdout)?;
             self.stdout_is_watched = true;
+        }
+        if let Some(telemetry) = &self.telemetry {
+            watch(telemetry, Source::Telemetry)?;
         }
         self.watch_stderr(poller, slot)
     }
@@ -208,6 +218,7 @@ impl WorkerIo {
         }
         self.close_stderr(poller);
         self.close_stdout(poller);
+        self.close_telemetry(poller);
     }
 
     pub(super) fn unwatch_socket(&mut self, poller: &Poller) {
@@ -226,6 +237,18 @@ impl WorkerIo {
             if std::mem::take(&mut self.stdout_is_watched) {
                 poller::unwatch(poller, &stdout);
             }
+        }
+    }
+
+    /// Returns what its events are read from.
+    pub(super) fn telemetry(&self) -> Option<&Arc<File>> {
+        self.telemetry.as_ref()
+    }
+
+    /// Stops watching the pipe for events.
+    pub(super) fn close_telemetry(&mut self, poller: &Poller) {
+        if let Some(telemetry) = self.telemetry.take() {
+            poller::unwatch(poller, &telemetry);
         }
     }
 

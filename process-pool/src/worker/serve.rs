@@ -4,7 +4,8 @@ use std::{
     borrow::Cow,
     ffi::OsStr,
     io::{self, Write as _},
-    os::fd::{AsFd, AsRawFd as _, OwnedFd},
+    iter,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::Path,
     sync::Arc,
 };
@@ -42,6 +43,7 @@ use crate::{
         children::{self, Reaper},
         control_group, limits, signals, standard, terminal, termination,
     },
+    telemetry::Forwarding,
     transport::{self, Port},
 };
 
@@ -94,6 +96,8 @@ struct Worker {
     boundary: Boundary,
     /// What marks its output, if the parent hands over its lines.
     marks: Option<Marks>,
+    /// What sends events of tasks, if the program wants any.
+    telemetry: Forwarding,
     /// The exit code with which it leaves.
     exit_code: i32,
     jail: Option<Jail>,
@@ -130,7 +134,8 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         set_report(report);
     }
     let jail = Rules::decode(&setup.sandbox).map_err(io::Error::other)?;
-    let jail = jail.map(|rules| Jail::enter(rules, &[socket.as_raw_fd()], channel.as_raw_fd())).transpose()?;
+    let own: Vec<i32> = iter::once(&**socket).chain(&attached.telemetry).map(AsRawFd::as_raw_fd).collect();
+    let jail = jail.map(|rules| Jail::enter(rules, &own, channel.as_raw_fd())).transpose()?;
     lifeline::start(socket.clone(), setup.parent)?;
     if let Some(wanted) = setup.core_dumps {
         limits::limit_core_dumps(wanted)?;
@@ -140,6 +145,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
     }
     let functions = Functions::of_parent(setup.build);
     let marks = Marks::to(setup.marks, setup.token)?;
+    let telemetry = Forwarding::to(attached.telemetry, setup.levels);
     let is_process = setup.role != Role::Worker;
     Ok(Worker {
         port,
@@ -152,6 +158,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         reply: Vec::new(),
         reaper: Reaper::new(),
         marks,
+        telemetry,
         boundary: if is_process { Boundary::none() } else { Boundary::new() },
         exit_code: 0,
         jail,
@@ -247,7 +254,8 @@ impl Worker {
             number: 0,
         };
         self.reply.clear();
-        task::run_remote(Arc::new(remote), || entry.call_taking(&mut self.body, &mut self.reply));
+        let (body, reply) = (&mut self.body, &mut self.reply);
+        self.telemetry.during_initializer(|| task::run_remote(Arc::new(remote), || entry.call_taking(body, reply)));
         // Its result is not sent.
         drop(handles::take_results());
         if outcome::is_error(&self.reply) {
@@ -266,6 +274,7 @@ impl Worker {
     /// Tells the parent that this worker takes tasks, once it is locked in its sandbox. Returns `false` if it cannot
     /// be.
     fn become_ready(&mut self) -> io::Result<bool> {
+        self.telemetry.install();
         if self.jail.as_ref().is_some_and(|jail| !jail.locks_before_initializer()) && !self.lock()? {
             return Ok(false);
         }
@@ -296,6 +305,7 @@ impl Worker {
         if let Some(marks) = &mut self.marks {
             marks.begin(request.task, &name);
         }
+        self.telemetry.begin_task(request.task);
         let remote = self.remote(&request, name);
         if request.batch == 0 {
             self.reply.clear();
@@ -306,6 +316,7 @@ impl Worker {
             }
             self.boundary.end();
             end_copy(self.generation);
+            self.telemetry.end_task();
             if let Some(marks) = &mut self.marks {
                 marks.end();
             }
@@ -322,6 +333,7 @@ impl Worker {
             self.boundary.note_if_written();
         } else {
             self.run_batch(request, found, &remote)?;
+            self.telemetry.end_task();
             if let Some(marks) = &mut self.marks {
                 marks.end();
             }

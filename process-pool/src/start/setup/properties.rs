@@ -15,6 +15,7 @@ prop_compose! {
         (is_daemon, parent_is_daemon) in any::<(Option<bool>, bool)>(),
         (stdout, stderr) in any::<(bool, bool)>(),
         sandbox in vec(any::<u8>(), 0..100),
+        levels in any::<u8>(),
     ) -> Setup {
         let transport = if is_ring { Transport::Ring } else { Transport::Socket };
         let build = BuildId::from_bytes(build);
@@ -38,6 +39,7 @@ prop_compose! {
             parent_is_daemon,
             marks: Marks { stdout, stderr },
             sandbox,
+            levels: Levels::from_byte(levels),
             copy,
         }
     }

@@ -84,7 +84,7 @@ pub(crate) fn send_both_now(socket: impl AsFd, first: &[u8], second: &[u8]) -> i
 }
 
 /// The most descriptors that [`send_with`] sends.
-const MOST_ATTACHED: usize = 3;
+const MOST_ATTACHED: usize = 4;
 
 /// Sends bytes with some descriptors, of which there are at most three. Returns how many bytes it has sent.
 pub(crate) fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {

@@ -1,0 +1,58 @@
+//! The worker's end of the pipe.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    os::fd::OwnedFd,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use executor_core::fork;
+use parking_lot::Mutex;
+
+static CHANNEL: OnceLock<Channel> = OnceLock::new();
+
+struct Channel {
+    /// `None` once the other end is gone, or a task has closed this one.
+    pipe: Mutex<Option<File>>,
+    /// The task that runs, or 0.
+    task: AtomicU64,
+    /// Identifies this process: a child that a task has forked has the pipe too, and a copy of the lock.
+    generation: fork::Generation,
+}
+
+/// Makes this the pipe of this process.
+pub(super) fn open(pipe: OwnedFd) {
+    let pipe = Mutex::new(Some(File::from(pipe)));
+    CHANNEL.get_or_init(|| Channel { pipe, task: AtomicU64::new(0), generation: fork::generation() });
+}
+
+/// Sets the task that runs. Threads that it starts, or that earlier tasks have left behind, emit events in its name.
+pub(super) fn set_task(task: u64) {
+    if let Some(channel) = CHANNEL.get() {
+        // ORDERING: the number publishes nothing. The thread that runs the task reads what it has written itself.
+        channel.task.store(task, Relaxed);
+    }
+}
+
+/// Returns the task that runs, or 0.
+pub(super) fn task() -> u64 {
+    // ORDERING: as in `set_task`.
+    CHANNEL.get().map_or(0, |channel| channel.task.load(Relaxed))
+}
+
+/// Sends a frame. Whatever happens to this process afterwards, the frame arrives. This waits while the pipe is full,
+/// which the program empties without waiting for its subscriber.
+pub(super) fn send(frame: &[u8]) {
+    let Some(channel) = CHANNEL.get() else { return };
+    if channel.generation.check().is_err() {
+        return;
+    }
+    let mut pipe = channel.pipe.lock();
+    if pipe.as_mut().is_some_and(|pipe| pipe.write_all(frame).is_err()) {
+        *pipe = None;
+    }
+}
