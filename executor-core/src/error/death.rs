@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerDeath {
     pid: u32,
+    host: Box<str>,
     exit_code: Option<i32>,
     signal: Option<i32>,
     task: Box<str>,
@@ -26,6 +27,12 @@ impl WorkerDeath {
     /// Creates a record of the death of the worker with this process id. This is for authors of back-ends.
     pub fn new(pid: u32) -> WorkerDeath {
         WorkerDeath { pid, ..WorkerDeath::default() }
+    }
+
+    /// Sets the name of the machine that the worker ran on, if it was not this one.
+    pub fn with_host(mut self, host: &str) -> WorkerDeath {
+        self.host = host.into();
+        self
     }
 
     /// Sets the code with which the worker exited.
@@ -58,9 +65,21 @@ impl WorkerDeath {
         self
     }
 
-    /// Returns the worker's process id. The system may have given it to another process since.
+    /// Returns the worker's process id, or 0 if it is not known because a machine was lost with all its workers. The
+    /// system may have given the id to another process since.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Returns the name of the machine that the worker ran on, or an empty string if it ran on this one.
+    ///
+    /// ```
+    /// # use executor_core as concurrent_futures;
+    /// use concurrent_futures::WorkerDeath;
+    /// assert_eq!(WorkerDeath::new(0).with_host("node-7").host(), "node-7");
+    /// ```
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Returns the code with which the worker exited, if it exited. Neither this nor [`signal`](Self::signal) is known

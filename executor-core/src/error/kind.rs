@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// `InvalidStateError` ([`InvalidState`](Self::InvalidState)), `PicklingError` ([`Encode`](Self::Encode),
 /// [`Decode`](Self::Decode)), `RuntimeError` ([`ShutDown`](Self::ShutDown)), `queue.Full`
 /// ([`QueueFull`](Self::QueueFull)), `ValueError` ([`InvalidArgument`](Self::InvalidArgument)), `queue.ShutDown` and
-/// `EOFError` ([`Closed`](Self::Closed)).
+/// `EOFError` ([`Closed`](Self::Closed)), `ConnectionError` ([`Unavailable`](Self::Unavailable)).
 ///
 /// ```
 /// # use executor_core as concurrent_futures;
@@ -58,6 +58,10 @@ pub enum ErrorKind {
     Abandoned,
     /// The system cannot do this, such as sharing an object between processes on a system other than Linux.
     Unsupported,
+    /// A service that the executor needs cannot be reached, or refuses this program: the servers of a cluster.
+    Unavailable,
+    /// No worker that could run the task has appeared in time: a cluster has none of this build of the program.
+    NoWorkers,
     /// Any other error, such as one of the operating system.
     Other,
 }
