@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, task::Origin};
 
 /// The options of one task, for [`Executor::submit_with`](crate::Executor::submit_with).
 ///
@@ -65,9 +65,15 @@ impl TaskOptions {
 
     /// Returns `None` for the default options, so that a task without options needs no allocation for them.
     #[inline]
-    pub(crate) fn boxed(self) -> Option<Box<TaskOptions>> {
-        (self != TaskOptions::default()).then(|| Box::new(self))
+    pub(crate) fn boxed(self) -> Option<Box<Settings>> {
+        (self != TaskOptions::default()).then(|| Box::new(Settings { options: self, origin: None }))
     }
+}
+
+/// What most tasks do not have: options that are not the default, and a place from which they were forwarded.
+pub(crate) struct Settings {
+    pub(crate) options: TaskOptions,
+    pub(crate) origin: Option<Origin>,
 }
 
 /// The options of a map, for [`Executor::map_with`](crate::Executor::map_with).

@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData};
 
 use crate::{
-    Error, ErrorKind, Future, TaskOptions,
+    Error, ErrorKind, Future,
     task::{Completed, kinds::Promised, rights::Completing, typed::Typed},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 /// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
-    let (own, typed) = Typed::allocate(Promised::<T>(PhantomData), TaskOptions::new(), true);
+    let (own, typed) = Typed::allocate(Promised::<T>(PhantomData), None, true);
     (Promise { typed: own, takes: PhantomData }, Future::new(typed))
 }
 

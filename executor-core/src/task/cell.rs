@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{
-    TaskId,
+    Origin, TaskId,
     block::{self, BlockPointer, Memory},
     state::{End, State},
     waiter::Waiters,
@@ -29,6 +29,7 @@ use crate::{
     fork,
     function::outcome,
     host::HostId,
+    options::Settings,
     sync::{AtomicU32, AtomicU64, UnsafeCell},
     unread,
 };
@@ -40,7 +41,7 @@ use crate::{
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) waiters: Waiters,
-    pub(crate) options: Option<Box<TaskOptions>>,
+    pub(crate) options: Option<Box<Settings>>,
     pub(crate) id: TaskId,
     /// The location of the task in the back-end. Every call of the host carries it.
     pub(crate) place: AtomicU64,
@@ -283,10 +284,15 @@ impl Drop for TaskRef {
 }
 
 impl Header {
+    /// Returns where the task comes from, if it is forwarded.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        self.options.as_ref()?.origin
+    }
+
     /// Returns the name from the options, or else that of the work.
     pub(crate) fn name(&self) -> &str {
         match self.options.as_deref() {
-            Some(TaskOptions { name: Some(name), .. }) => name,
+            Some(Settings { options: TaskOptions { name: Some(name), .. }, .. }) => name,
             _ => (self.vtable.name)(),
         }
     }
@@ -447,11 +453,11 @@ impl TaskRef {
 
 /// Allocates a task. Returns the first two references to it: the owner's, and the caller's.
 #[inline]
-pub(super) fn allocate<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (TaskRef, TaskRef) {
+pub(super) fn allocate<W: Work>(work: W, options: Option<Box<Settings>>, may_wait: bool) -> (TaskRef, TaskRef) {
     let (place, block) = block::allocate(Layout::new::<Cell<W>>());
     let header = Header {
         waiters: Waiters::default(),
-        options: options.boxed(),
+        options,
         id: TaskId::next(),
         place: AtomicU64::new(0),
         host: AtomicU32::new(0),

@@ -102,10 +102,11 @@ pub fn current() -> Option<Context> {
 }
 
 impl Context {
-    /// Returns the id of the task, which its future has too.
+    /// Returns the id of the task, which its future has too. A task that was forwarded has the id from the process that
+    /// submitted it.
     pub fn id(&self) -> TaskId {
         match &self.task {
-            Known::Local(task) => task.id,
+            Known::Local(task) => task.origin().map_or(task.id, |origin| origin.task),
             Known::Remote(remote) => remote.id,
         }
     }
@@ -127,7 +128,7 @@ impl Context {
     /// task. See [`TaskOptions::retries`](crate::TaskOptions::retries).
     pub fn attempt(&self) -> u32 {
         match &self.task {
-            Known::Local(_) => 1,
+            Known::Local(task) => task.origin().map_or(1, |origin| origin.attempt),
             Known::Remote(remote) => remote.attempt,
         }
     }

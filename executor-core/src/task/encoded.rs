@@ -29,7 +29,7 @@ impl Task {
 }
 
 /// Calls the function on the argument, or on each item of a batch, and returns the reply.
-fn call(encoded: Encoded, argument: &mut Vec<u8>) -> Vec<u8> {
+pub(super) fn call(encoded: Encoded, argument: &mut Vec<u8>) -> Vec<u8> {
     let mut reply = Vec::new();
     let Some(items) = encoded.batch else {
         encoded.entry.call_taking(argument, &mut reply);

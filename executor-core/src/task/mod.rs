@@ -12,6 +12,7 @@ pub(crate) mod completed;
 mod context;
 mod encoded;
 mod ended;
+mod forwarded;
 mod id;
 pub(crate) mod kinds;
 #[cfg(all(test, loom))]
@@ -29,6 +30,7 @@ pub(crate) mod work;
 pub use completed::Completed;
 pub use context::{Context, Remote, current, run_remote};
 pub use ended::Ended;
+pub use forwarded::{Origin, Reply};
 pub use id::TaskId;
 pub use owner::Task;
 pub use started::Started;

@@ -18,6 +18,7 @@ use crate::{
     function::outcome,
     host::HostId,
     nesting,
+    options::Settings,
 };
 
 /// The back-end's half of a task. It cannot be cloned, and its holder must complete it. Dropping it fails the future.
@@ -69,8 +70,18 @@ impl Task {
     // A submit that contains all of this costs about 20 instructions more.
     #[inline(never)]
     pub(crate) fn new<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Typed<W::Output>) {
+        Task::with_settings(work, options.boxed(), may_wait)
+    }
+
+    /// Makes a task as [`new`](Task::new) does, with options that are allocated already.
+    #[inline(always)]
+    pub(super) fn with_settings<W: Work>(
+        work: W,
+        settings: Option<Box<Settings>>,
+        may_wait: bool,
+    ) -> (Task, Typed<W::Output>) {
         catch::chain_hook();
-        let (own, typed) = Typed::allocate(work, options, may_wait);
+        let (own, typed) = Typed::allocate(work, settings, may_wait);
         (Task { task: own.task }, typed)
     }
 
@@ -95,23 +106,23 @@ impl Task {
 
     /// Returns the name from the options, if they have one.
     pub fn custom_name(&self) -> Option<&str> {
-        self.task.options.as_ref()?.name.as_deref()
+        self.task.options.as_ref()?.options.name.as_deref()
     }
 
     /// Returns the priority. Tasks of a higher priority start first.
     #[inline]
     pub fn priority(&self) -> i32 {
-        self.task.options.as_ref().map_or(0, |options| options.priority)
+        self.task.options.as_ref().map_or(0, |settings| settings.options.priority)
     }
 
     /// Returns how long the task may run.
     pub fn time_limit(&self) -> Option<Duration> {
-        self.task.options.as_ref().and_then(|options| options.time_limit)
+        self.task.options.as_ref().and_then(|settings| settings.options.time_limit)
     }
 
     /// Returns how many more times the task may be run after its worker died while running it.
     pub fn retries(&self) -> u32 {
-        self.task.options.as_ref().map_or(0, |options| options.retries)
+        self.task.options.as_ref().map_or(0, |settings| settings.options.retries)
     }
 
     /// Returns whether `schedule` may block while the queue is full: `true` from `submit`, `false` from `try_submit`.

@@ -9,7 +9,7 @@ use super::{
     view::{self, Shown, View},
     work::Work,
 };
-use crate::{Error, ErrorKind, TaskOptions, sync::UnsafeCell};
+use crate::{Error, ErrorKind, options::Settings, sync::UnsafeCell};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -20,8 +20,12 @@ pub(crate) struct Typed<T> {
 impl<T> Typed<T> {
     /// Allocates a task, and returns the first two references to it: the owner's and the caller's.
     #[inline]
-    pub(crate) fn allocate<W: Work<Output = T>>(work: W, options: TaskOptions, may_wait: bool) -> (Typed<T>, Typed<T>) {
-        let (owner, caller) = allocate(work, options, may_wait);
+    pub(crate) fn allocate<W: Work<Output = T>>(
+        work: W,
+        settings: Option<Box<Settings>>,
+        may_wait: bool,
+    ) -> (Typed<T>, Typed<T>) {
+        let (owner, caller) = allocate(work, settings, may_wait);
         // SAFETY: the output of a task with this work is a `W::Output`.
         unsafe { (Typed::of(owner), Typed::of(caller)) }
     }

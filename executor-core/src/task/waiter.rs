@@ -221,7 +221,7 @@ mod tests {
                 Ok(1)
             }
         }
-        let (typed, _) = Typed::allocate(Contended, crate::TaskOptions::new(), true);
+        let (typed, _) = Typed::allocate(Contended, None, true);
         let (called, calls) = std::sync::mpsc::channel();
         let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test receives it")));
         assert!(typed.task.waiters.add(&typed.task, callback).is_ok());

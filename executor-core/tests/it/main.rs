@@ -7,6 +7,7 @@ mod support;
 
 mod awaiting;
 mod callbacks;
+mod forwarded;
 mod hosts;
 mod inside;
 mod joining;
