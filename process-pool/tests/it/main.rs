@@ -6,6 +6,7 @@ mod deaths;
 mod descendants;
 mod diagnosis;
 mod fork;
+mod forwarded;
 mod forwarding;
 #[cfg(target_env = "gnu")]
 mod freed_memory;
