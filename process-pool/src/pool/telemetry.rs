@@ -28,10 +28,8 @@ impl Pool {
     /// no lock.
     #[inline]
     pub(crate) fn deliver_telemetry(&self) {
-        if let Some(telemetry) = self.telemetry.take_due() {
-            if !self.callbacks.deliver_telemetry(telemetry) {
-                self.run_callbacks_later();
-            }
+        if !self.telemetry.schedule(|telemetry| self.callbacks.deliver_telemetry(telemetry)) {
+            self.run_callbacks_later();
         }
     }
 }

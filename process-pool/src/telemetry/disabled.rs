@@ -46,8 +46,8 @@ impl Telemetry {
     }
 
     #[inline(always)]
-    pub(crate) fn take_due(&self) -> Option<Telemetry> {
-        None
+    pub(crate) fn schedule(&self, _: impl FnOnce(Telemetry) -> bool) -> bool {
+        true
     }
 
     #[inline(always)]

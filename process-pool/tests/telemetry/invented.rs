@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use executor_core::Executor;
-use test_support::DEADLINE;
+use test_support::{DEADLINE, wait_until};
 use tracing::{Level, Metadata};
 use tracing_core::{callsite::Callsite, field::FieldSet, identify_callsite, metadata::Kind, subscriber::Interest};
 
@@ -23,38 +23,35 @@ impl Callsite for Invented {
     }
 }
 
-fn invent(count: usize) {
-    for number in 0..count {
-        let name: &'static str = Box::leak(format!("invented {number}").into());
-        let site: &'static Invented = Box::leak(Box::new(Invented(std::sync::OnceLock::new())));
-        let fields = FieldSet::new(&["message", "number"], identify_callsite!(site));
-        let metadata = Metadata::new(name, "invented", Level::INFO, None, Some(7), None, fields, Kind::EVENT);
-        let metadata = site.0.get_or_init(|| metadata);
-        let fields: Vec<_> = metadata.fields().iter().collect();
-        let values: [(&tracing::field::Field, Option<&dyn tracing::Value>); 2] =
-            [(&fields[0], Some(&"made up")), (&fields[1], Some(&number))];
-        tracing::Event::dispatch(metadata, &metadata.fields().value_set(&values));
-    }
+/// In a worker: emits an event of a callsite that there was not before.
+fn invent(number: usize) {
+    let name: &'static str = Box::leak(format!("invented {number}").into());
+    let site: &'static Invented = Box::leak(Box::new(Invented(std::sync::OnceLock::new())));
+    let fields = FieldSet::new(&["message", "number"], identify_callsite!(site));
+    let metadata = Metadata::new(name, "invented", Level::INFO, None, Some(7), None, fields, Kind::EVENT);
+    let metadata = site.0.get_or_init(|| metadata);
+    let fields: Vec<_> = metadata.fields().iter().collect();
+    let values: [(&tracing::field::Field, Option<&dyn tracing::Value>); 2] =
+        [(&fields[0], Some(&"made up")), (&fields[1], Some(&number))];
+    tracing::Event::dispatch(metadata, &metadata.fields().value_set(&values));
 }
 
 #[test]
 fn invented_callsites_share_a_few() {
     const EVENTS: usize = 100_000;
+    const PIECE: usize = 1000;
     let collector = Collector::default();
     collector.with(|| {
         let pool = builder(process_pool::Transport::Ring).build().unwrap();
-        // In pieces, so that most of them are not dropped.
-        for _ in 0..EVENTS / 1000 {
-            pool.submit(invent, 1000).unwrap().result(DEADLINE).unwrap();
+        for round in 1..=EVENTS / PIECE {
+            let invent = |from: usize| (from..from + PIECE).for_each(invent);
+            pool.submit(invent, (round - 1) * PIECE).unwrap().result(DEADLINE).unwrap();
+            // So that none is dropped.
+            wait_until("all of them", || collector.count() == round * PIECE);
         }
-        let more = |from: usize| {
-            let _ = from;
-            invent(2000);
-        };
-        pool.submit(more, 0).unwrap().result(DEADLINE).unwrap();
     });
+    assert_eq!(dropped(&collector), 0);
     let seen = collector.seen();
-    assert_eq!(seen.len() + dropped(&collector), EVENTS + 2000);
     let callsites: HashSet<usize> = seen.iter().map(|event| event.callsite).collect();
     assert!(callsites.len() <= 2048 + 5, "{}", callsites.len());
     let shared = seen.iter().find(|event| event.target == "process_pool::event").expect("there is no space for all");

@@ -42,9 +42,15 @@ impl Telemetry {
         self.0.as_ref().map_or_else(TaskTelemetry::default, |shared| TaskTelemetry::begin(shared.clone()))
     }
 
-    /// Returns this if the caller must make the callback thread [deliver](Telemetry::deliver) what is in the queue.
-    pub(crate) fn take_due(&self) -> Option<Telemetry> {
-        self.0.as_ref().filter(|shared| shared.queue.take_due()).map(|_| self.clone())
+    /// Calls `send` if the callback thread must be made to [deliver](Telemetry::deliver) what is in the queue. Returns
+    /// what that returns, or `true`.
+    #[must_use]
+    pub(crate) fn schedule(&self, send: impl FnOnce(Telemetry) -> bool) -> bool {
+        let Some(shared) = &self.0 else { return true };
+        let Some(delivery) = shared.queue.due() else { return true };
+        let is_sent = send(self.clone());
+        shared.queue.note_scheduled(delivery);
+        is_sent
     }
 
     /// Calls the subscriber and the logger with what is in the queue. Returns `true` if more waits.

@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -59,8 +62,8 @@ impl Worker {
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Whether the next thread that performs deferred actions must schedule a delivery.
-    is_due: AtomicBool,
+    /// The number of the delivery that must be scheduled, or 0 if it is.
+    due: AtomicU64,
 }
 
 #[derive(Default)]
@@ -69,6 +72,8 @@ struct State {
     bytes: usize,
     /// Whether a delivery is due or scheduled.
     is_scheduled: bool,
+    /// The number of the last delivery.
+    delivery: u64,
 }
 
 impl Queue {
@@ -126,8 +131,10 @@ impl Queue {
     fn add(&self, state: &mut State, item: Item) {
         state.items.push_back(item);
         if !std::mem::replace(&mut state.is_scheduled, true) {
-            // ORDERING: what is in the queue is published by its lock.
-            self.is_due.store(true, Relaxed);
+            state.delivery += 1;
+            // ORDERING: a thread that adds an item reads this afterwards, so it finds its own write, or that of the
+            // thread before it under the lock.
+            self.due.store(state.delivery, Relaxed);
         }
     }
 
@@ -151,11 +158,17 @@ impl Queue {
         item
     }
 
-    /// Returns `true` once after the queue has ceased to be empty.
-    pub(super) fn take_due(&self) -> bool {
-        // ORDERING: this is also called by each thread that has read a reply, so it only reads in the usual case. The
-        // thread that has added an item calls this afterwards and finds its own write.
-        self.is_due.load(Relaxed) && self.is_due.swap(false, Relaxed)
+    /// Returns the number of the delivery that must be scheduled, if one must.
+    pub(super) fn due(&self) -> Option<u64> {
+        // ORDERING: Acquire pairs with the exchange in `note_scheduled`. A thread that finds nothing due then schedules
+        // its own callbacks behind the delivery that another thread has scheduled.
+        Some(self.due.load(Acquire)).filter(|due| *due > 0)
+    }
+
+    /// Notes that a delivery is scheduled. Two threads may schedule the same one, and the second finds nothing to do.
+    pub(super) fn note_scheduled(&self, delivery: u64) {
+        // ORDERING: Release pairs with `due`. If it fails, another delivery is due by now.
+        let _ = self.due.compare_exchange(delivery, 0, Release, Relaxed);
     }
 
     /// Returns how many bytes wait.
@@ -219,17 +232,21 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_due_once_until_the_queue_was_emptied() {
+    fn a_delivery_is_due_until_it_is_scheduled_and_again_after_the_queue_was_emptied() {
         let (queue, worker) = (Queue::default(), Worker::new("one"));
-        assert!(!queue.take_due());
+        assert_eq!(queue.due(), None);
         queue.push(&worker, &[1], || None);
         queue.push(&worker, &[2], || None);
-        assert!(queue.take_due() && !queue.take_due());
+        assert_eq!((queue.due(), queue.due()), (Some(1), Some(1)));
+        queue.note_scheduled(1);
+        assert_eq!(queue.due(), None);
         assert!(queue.next().is_some() && queue.next().is_some());
         queue.push(&worker, &[3], || None);
-        assert!(!queue.take_due(), "the callback thread has not seen the end yet");
+        assert_eq!(queue.due(), None, "the callback thread has not seen the end yet");
         assert!(queue.next().is_some() && queue.next().is_none());
         queue.push_unreadable(&worker);
-        assert!(queue.take_due());
+        // A thread that has scheduled the first delivery is late.
+        queue.note_scheduled(1);
+        assert_eq!(queue.due(), Some(2));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tracing::{
     Event, Metadata, Subscriber,
-    field::{Field, Visit},
+    field::{Field, FieldSet, Visit},
     level_filters::LevelFilter,
     span::{Attributes, Id, Record},
     subscriber::Interest,
@@ -85,9 +85,9 @@ impl Subscriber for Forwarder {
             fields: metadata.fields().iter().map(|field| field.name()).collect(),
         };
         let writer = Writer::new(Kind::Event, channel::task(), &callsite, &self.spans.text(innermost));
-        let mut values = Values(writer);
+        let mut values = Values { writer, fields: metadata.fields() };
         event.record(&mut values);
-        channel::send(&values.0.finish());
+        channel::send(&values.writer.finish());
     }
 
     fn enter(&self, span: &Id) {
@@ -113,17 +113,23 @@ impl Subscriber for Forwarder {
 }
 
 /// Writes the values of an event.
-struct Values(Writer);
+struct Values<'a> {
+    writer: Writer,
+    fields: &'a FieldSet,
+}
 
-impl Values {
+impl Values<'_> {
     fn add(&mut self, field: &Field, value: &Value<'_>) {
-        self.0.add(field.index(), value);
+        // The oldest `tracing` that this crate allows does not tell the place of a field.
+        if let Some(place) = self.fields.iter().position(|other| other == *field) {
+            self.writer.add(place, value);
+        }
     }
 }
 
-impl Visit for Values {
+impl Visit for Values<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = bounded(format_args!("{value:?}"), self.0.space());
+        let text = bounded(format_args!("{value:?}"), self.writer.space());
         self.add(field, &Value::Debug(text.into()));
     }
 
@@ -157,7 +163,7 @@ impl Visit for Values {
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let chain = std::iter::successors(Some(value), |error: &&(dyn Error + 'static)| (*error).source());
-        let space = self.0.space();
+        let space = self.writer.space();
         let texts = chain.take(MOST_SOURCES).map(|error| bounded(error, space).into()).collect();
         self.add(field, &Value::Error(texts));
     }
