@@ -10,7 +10,7 @@ impl Pool {
     /// [deliver](Pool::deliver_telemetry) them.
     #[inline]
     pub(crate) fn read_telemetry(&self, slot: SlotId, reader: &mut ReplyReader) -> Pipe {
-        reader.telemetry().read(|task| self.state.lock().spans_of(slot, task))
+        reader.telemetry().read(|sequence| self.state.lock().spans_of(slot, sequence))
     }
 
     /// Reads the rest of the events of a worker that has ended.
@@ -35,10 +35,10 @@ impl Pool {
 }
 
 impl State {
-    /// Returns the spans of a task that a worker has.
-    fn spans_of(&self, slot: SlotId, task: u64) -> Option<Arc<TaskSpan>> {
-        let worker = self.slots.get(slot)?.worker()?;
-        let job = worker.in_flight().iter().map(|task| &task.job).find(|job| job.task.id().as_u64() == task)?;
-        job.telemetry.share(|| (task, job.task.name().to_string()))
+    /// Returns the spans of the task with this sequence number, if a worker has it.
+    fn spans_of(&self, slot: SlotId, sequence: u64) -> Option<Arc<TaskSpan>> {
+        let in_flight = self.slots.get(slot)?.worker()?.in_flight();
+        let job = &in_flight.get(in_flight.binary_search_by_key(&sequence, |task| task.sequence).ok()?)?.job;
+        job.telemetry.share(|| (job.task.id().as_u64(), job.task.name().to_string()))
     }
 }

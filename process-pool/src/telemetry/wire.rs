@@ -1,13 +1,13 @@
 //! Events and records as bytes.
 //!
 //! ```text
-//! length u32 | kind u8 | task u64 | length of the callsite u16 | callsite | spans text | values
+//! length u32 | kind u8 | sequence u64 | length of the callsite u16 | callsite | spans text | values
 //! callsite:  level u8 | line u32 | name text | target text | file text | module path text | field names text ...
 //! value:     index of the field u8 | type u8 | the number, the text, or (for errors) the number of texts u8 | texts
 //! text:      length u16 | UTF-8
 //! ```
 //!
-//! An empty file or module path stands for none, and line 0 for none. The length is that of what follows it, and bounds
+//! The sequence number is that of the task that runs, or 0 if none does. An empty file or module path stands for none, and line 0 for none. The length is that of what follows it, and bounds
 //! a frame before any of it is kept. The writer cuts long texts, so that every frame is shorter.
 
 use std::{
@@ -129,10 +129,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(kind: Kind, task: u64, callsite: &Callsite<'_>, spans: &str) -> Writer {
+    pub(super) fn new(kind: Kind, sequence: u64, callsite: &Callsite<'_>, spans: &str) -> Writer {
         let mut bytes = vec![0; HEAD];
         bytes.push(kind as u8);
-        bytes.extend_from_slice(&task.to_le_bytes());
+        bytes.extend_from_slice(&sequence.to_le_bytes());
         let at = bytes.len();
         bytes.extend_from_slice(&[0; 2]);
         callsite.write(&mut bytes);
@@ -244,9 +244,9 @@ pub(super) struct Frame<'a> {
     pub(super) values: Vec<(usize, Value<'a>)>,
 }
 
-/// Returns the task that a frame names. It is 0 if the event belongs to none.
-pub(super) fn task_of(frame: &[u8]) -> Option<u64> {
-    frame.get(1..9)?.try_into().ok().map(u64::from_le_bytes)
+/// Returns the sequence number of the task that a frame names, unless it belongs to none.
+pub(super) fn sequence_of(frame: &[u8]) -> Option<u64> {
+    frame.get(1..9)?.try_into().ok().map(u64::from_le_bytes).filter(|sequence| *sequence > 0)
 }
 
 impl<'a> Frame<'a> {
@@ -350,7 +350,7 @@ mod tests {
         let bytes = writer.finish();
         let (head, body) = bytes.split_first_chunk::<HEAD>().expect("a length");
         assert_eq!(u32::from_le_bytes(*head) as usize, body.len());
-        assert_eq!(task_of(body), Some(77));
+        assert_eq!(sequence_of(body), Some(77));
         let frame = Frame::read(body).expect("it can be read");
         assert_eq!((frame.kind, frame.spans), (Kind::Event, "outer{n=1}:inner"));
         assert_eq!(Callsite::read(frame.callsite), Some(site));
@@ -395,7 +395,7 @@ mod tests {
                 prop_assert!(frame.values.len() <= MOST_FIELDS);
                 let _ = Callsite::read(frame.callsite);
             }
-            let _ = task_of(&bytes);
+            let _ = sequence_of(&bytes);
         }
 
         #[test]

@@ -305,7 +305,7 @@ impl Worker {
         if let Some(marks) = &mut self.marks {
             marks.begin(request.task, &name);
         }
-        self.telemetry.begin_task(request.task);
+        self.telemetry.begin_task(request.sequence);
         let remote = self.remote(&request, name);
         if request.batch == 0 {
             self.reply.clear();

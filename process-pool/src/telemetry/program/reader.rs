@@ -44,7 +44,8 @@ impl Reader {
         Reader(Some(Box::new(Open { pipe, shared, worker, rest: Vec::new(), is_unreadable: false })))
     }
 
-    /// Reads what is in the pipe, up to a bound, and adds it to the queue. `find` returns a task that the worker has.
+    /// Reads what is in the pipe, up to a bound, and adds it to the queue. `find` returns the task
+    /// with a sequence number, if the worker has it.
     pub(crate) fn read(&mut self, mut find: impl FnMut(u64) -> Option<Arc<TaskSpan>>) -> Pipe {
         let Some(open) = &mut self.0 else { return Pipe::Closed };
         let mut buffer = [0; 8 << 10];
@@ -89,7 +90,7 @@ impl Open {
                 return self.shared.queue.push_unreadable(&self.worker);
             }
             let Some((frame, behind)) = behind.split_at_checked(length) else { break };
-            let task = || wire::task_of(frame).filter(|task| *task > 0).and_then(&mut *find);
+            let task = || wire::sequence_of(frame).and_then(&mut *find);
             self.shared.queue.push(&self.worker, frame, task);
             rest = behind;
         }

@@ -43,7 +43,7 @@ impl Log for Logger {
             module_path: record.module_path(),
             fields: vec!["message"],
         };
-        let mut writer = Writer::new(Kind::Record, channel::task(), &callsite, "");
+        let mut writer = Writer::new(Kind::Record, channel::sequence(), &callsite, "");
         let text = bounded(record.args(), writer.space());
         writer.add(0, &Value::Debug(text.into()));
         channel::send(&writer.finish());

@@ -54,11 +54,11 @@ impl Forwarding {
         logger::install(levels.log);
     }
 
-    /// Notes that a task begins.
+    /// Notes that the task with this sequence number begins.
     #[inline]
-    pub(crate) fn begin_task(&self, task: u64) {
+    pub(crate) fn begin_task(&self, sequence: u64) {
         if self.0.is_some() {
-            channel::set_task(task);
+            channel::set_sequence(sequence);
         }
     }
 

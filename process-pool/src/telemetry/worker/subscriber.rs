@@ -84,7 +84,7 @@ impl Subscriber for Forwarder {
             module_path: metadata.module_path(),
             fields: metadata.fields().iter().map(|field| field.name()).collect(),
         };
-        let writer = Writer::new(Kind::Event, channel::task(), &callsite, &self.spans.text(innermost));
+        let writer = Writer::new(Kind::Event, channel::sequence(), &callsite, &self.spans.text(innermost));
         let mut values = Values { writer, fields: metadata.fields() };
         event.record(&mut values);
         channel::send(&values.writer.finish());
