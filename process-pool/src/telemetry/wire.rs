@@ -7,8 +7,9 @@
 //! text:      length u16 | UTF-8
 //! ```
 //!
-//! The sequence number is that of the task that runs, or 0 if none does. An empty file or module path stands for none, and line 0 for none. The length is that of what follows it, and bounds
-//! a frame before any of it is kept. The writer cuts long texts, so that every frame is shorter.
+//! The sequence number is that of the task that runs, or 0 if none does. An empty file or module path stands for none,
+//! and line 0 for none. The length is that of what follows it, and bounds a frame before any of it is kept. The writer
+//! cuts long texts, so that every frame is shorter.
 
 use std::{
     borrow::Cow,

@@ -4,8 +4,9 @@ use std::{fs, path::Path};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../SECURITY.md");
 
-/// Where the tests are. Those of shared objects are in their own crate, some beside the code.
-const SOURCES: [&str; 3] = ["tests/it", "../process-sync/tests/it", "../process-sync/src"];
+/// Where the tests are. Those of shared objects are in their own crate, some beside the code, and those of events of
+/// tasks in a program of their own.
+const SOURCES: [&str; 5] = ["tests/it", "tests", "src", "../process-sync/tests/it", "../process-sync/src"];
 
 #[test]
 fn every_statement_in_security_md_names_a_test_or_is_marked_as_not_defended() {

@@ -2,8 +2,8 @@
 #![allow(unsafe_code)]
 
 use executor_core::Executor;
-use test_support::{DEADLINE, Random};
-use tracing::info;
+use test_support::{Blocker, DEADLINE, Random};
+use tracing::{info, info_span};
 
 use super::{builder, collector::Collector, on_both};
 
@@ -81,4 +81,38 @@ fn frames_of_any_content_are_counted_and_harm_nothing() {
     let dropped = collector.warnings().into_iter().filter(|event| event.message.starts_with("dropped ")).count();
     assert!(dropped > 0);
     assert_eq!(collector.open_spans(), 0);
+}
+
+/// A frame without fields, in the name of the task with this sequence number.
+fn frame(sequence: u64) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat();
+    let callsite = [&[3][..], &[0; 4], &text("forged"), &text("forged"), &text(""), &text("")].concat();
+    let length = (callsite.len() as u16).to_le_bytes();
+    let body = [&[0][..], &sequence.to_le_bytes(), &length, &callsite, &text("")].concat();
+    [&(body.len() as u32).to_le_bytes()[..], &body].concat()
+}
+
+#[test]
+fn an_event_cannot_be_given_to_the_task_of_another_worker() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    const FORGED: u64 = 100;
+    let collector = Collector::default();
+    collector.with(|| {
+        let pool = builder(process_pool::Transport::Ring).max_workers(2).build().unwrap();
+        let victim = info_span!("victim").in_scope(|| Blocker::start(&pool));
+        let forges = |count: u64| {
+            let pipes = pipes();
+            (0..count).for_each(|sequence| write_to(&pipes, &frame(sequence)));
+        };
+        info_span!("attacker").in_scope(|| pool.submit(forges, FORGED)).unwrap().result(DEADLINE).unwrap();
+        victim.release();
+    });
+    let seen = collector.seen();
+    assert_eq!(seen.len() as u64, FORGED);
+    // All but its own number name no task.
+    let own = seen.iter().filter(|event| !event.scope.is_empty());
+    assert!(own.clone().all(|event| event.scope[0] == "attacker{}"));
+    assert_eq!(own.count(), 1);
 }

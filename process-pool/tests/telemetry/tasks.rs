@@ -3,7 +3,7 @@
 use std::{sync::mpsc, time::Duration};
 
 use executor_core::{ErrorKind, Executor, MapOptions, TaskOptions};
-use process_pool::{ProcessPoolExecutor, Transport};
+use process_pool::{ProcessPoolExecutor, Sandbox, Transport};
 use test_support::{DEADLINE, SharedDir, kill, touch, wait_for_file};
 use tracing::{Level, debug, error, info, info_span, trace, warn};
 use tracing_subscriber::{
@@ -378,4 +378,19 @@ fn a_pool_without_a_subscriber_of_its_own_uses_the_spans_of_the_submitter() {
     });
     assert_eq!(collector.messages(), ["hello"]);
     assert_eq!(collector.open_spans(), 0);
+}
+
+#[test]
+fn events_arrive_from_a_sandbox() {
+    let collector = Collector::default();
+    let was_built = collector.with(|| {
+        let pool = match builder(Transport::Ring).sandbox(Sandbox::compute()).build() {
+            // This system has no sandboxes.
+            Err(error) if error.kind() == ErrorKind::Unsupported => return false,
+            built => built.unwrap(),
+        };
+        pool.submit(|()| info!("locked in"), ()).unwrap().result(DEADLINE).unwrap();
+        true
+    });
+    assert!(!was_built || collector.messages() == ["locked in"]);
 }

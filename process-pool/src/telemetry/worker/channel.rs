@@ -30,8 +30,8 @@ pub(super) fn open(pipe: OwnedFd) {
     CHANNEL.get_or_init(|| Channel { pipe, sequence: AtomicU64::new(0), generation: fork::generation() });
 }
 
-/// Sets the sequence number of the task that runs, or 0. Threads that it starts, or that earlier tasks have left behind,
-/// emit events in its name.
+/// Sets the sequence number of the task that runs, or 0. Threads that it starts, or that earlier tasks have left
+/// behind, emit events in its name.
 pub(super) fn set_sequence(sequence: u64) {
     if let Some(channel) = CHANNEL.get() {
         // ORDERING: the number publishes nothing. The thread that runs the task reads what it has written itself.
