@@ -39,9 +39,17 @@ fn find(name: &str) -> Option<fn()> {
             return super::world::find(name)
                 .or_else(|| super::rights::find(name))
                 .or_else(|| super::process::find(name))
-                .or_else(|| super::forwarding::find(name));
+                .or_else(|| super::forwarding::find(name))
+                .or_else(|| sandbox(name));
         }
     })
+}
+
+#[cfg(target_os = "linux")]
+use super::sandbox::find as sandbox;
+#[cfg(not(target_os = "linux"))]
+fn sandbox(_: &str) -> Option<fn()> {
+    None
 }
 
 #[test]
