@@ -24,8 +24,8 @@ pub(crate) struct Jail {
 }
 
 impl Jail {
-    /// Restricts this process, which must not have started other code of the program. It keeps `own`, the numbers of its
-    /// descriptors.
+    /// Restricts this process, which must not have started other code of the program. It keeps `own`, the numbers of
+    /// its descriptors.
     pub(crate) fn enter(rules: Rules, own: &[i32], channel: i32) -> io::Result<Jail> {
         let mut jail = Jail { status: SandboxStatus::none(), rules, channel };
         jail.status.set(Layer::Environment, LayerState::InForce);

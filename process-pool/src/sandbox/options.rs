@@ -29,9 +29,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # When a worker is locked
 ///
-/// After the [initializer](crate::ProcessPoolBuilder::initializer), which is this program's own code: what it has opened
-/// or mapped stays usable, and threads that it has started are locked as well. Without an initializer, before the first
-/// task arrives. [`before_initializer`](Sandbox::before_initializer) locks before both.
+/// After the [initializer](crate::ProcessPoolBuilder::initializer), which is this program's own code: what it has
+/// opened or mapped stays usable, and threads that it has started are locked as well. Without an initializer, before
+/// the first task arrives. [`before_initializer`](Sandbox::before_initializer) locks before both.
 ///
 /// # What it is not
 ///
@@ -44,8 +44,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Local time is UTC unless `TZ` is set or the sandbox is [`parse`](Sandbox::parse). Backtraces have no names without
 /// [`symbols`](Sandbox::symbols). What a task prints on its standard output appears on the standard error, unless
-/// [`keep_stdout`](Sandbox::keep_stdout) is set. Profilers, coverage and leak checkers do not work. A task cannot create
-/// shared objects or return handles that need a descriptor, but uses those that it is given.
+/// [`keep_stdout`](Sandbox::keep_stdout) is set. Profilers, coverage and leak checkers do not work. A task cannot
+/// create shared objects or return handles that need a descriptor, but uses those that it is given.
 ///
 /// Programs that a task starts ([`execute`](Sandbox::execute)) are in the same sandbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -99,9 +99,10 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](executor_core::ErrorKind::Unsupported) if a layer is missing that the sandbox needs, unless it was asked for with
-    /// [`best_effort`](Sandbox::best_effort), and [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) for grants that cannot
-    /// be given: a path that does not exist, or one through which a worker could leave its sandbox.
+    /// [`Unsupported`](executor_core::ErrorKind::Unsupported) if a layer is missing that the sandbox needs, unless it
+    /// was asked for with [`best_effort`](Sandbox::best_effort), and
+    /// [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) for grants that cannot be given: a path that does
+    /// not exist, or one through which a worker could leave its sandbox.
     ///
     /// ```
     /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }

@@ -1,8 +1,8 @@
 //! Private directories of workers, which are removed whatever a worker has left there.
 //!
-//! A hostile worker can nest directories deeper than a recursion, or the limit on descriptors, bears, and make some that
-//! nobody may read. So a directory is removed without recursion: what lies in a subdirectory is moved up, one level at a
-//! time, until everything lies in the directory itself.
+//! A hostile worker can nest directories deeper than a recursion, or the limit on descriptors, bears, and make some
+//! that nobody may read. So a directory is removed without recursion: what lies in a subdirectory is moved up, one
+//! level at a time, until everything lies in the directory itself.
 
 use std::{
     ffi::CStr,

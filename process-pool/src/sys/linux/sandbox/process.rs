@@ -27,8 +27,8 @@ pub(crate) fn close_others(keep: &[i32]) -> io::Result<()> {
 }
 
 fn close_range(first: u32, last: u32) -> io::Result<()> {
-    // SAFETY: this process has just started. Its own descriptors are not in the range, and those that code before `main`
-    // has opened are not to be used in a sandbox.
+    // SAFETY: this process has just started. Its own descriptors are not in the range, and those that code before
+    // `main` has opened are not to be used in a sandbox.
     if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! Restricting every thread of this process.
 //!
-//! Landlock and capabilities belong to threads, and a thread can only restrict itself. So each other thread gets a signal,
-//! whose handler does that. A thread that is started meanwhile has the restrictions of its creator, or is found by the
-//! next search.
+//! Landlock and capabilities belong to threads, and a thread can only restrict itself. So each other thread gets a
+//! signal, whose handler does that. A thread that is started meanwhile has the restrictions of its creator, or is found
+//! by the next search.
 #![allow(unsafe_code)]
 
 use std::{
@@ -41,8 +41,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 const CHECK: Duration = Duration::from_millis(50);
 
 // ORDERING: everything here is written by the thread that locks the process, and read in handlers that run in other
-// threads because of a signal that it sends afterwards. The order of all of these is that of the program, which `SeqCst`
-// says most simply; it happens once in the life of a process.
+// threads because of a signal that it sends afterwards. The order of all of these is that of the program, which
+// `SeqCst` says most simply; it happens once in the life of a process.
 static IS_ACTIVE: AtomicBool = AtomicBool::new(false);
 static RULESET: AtomicI32 = AtomicI32::new(-1);
 static CAPABILITIES: AtomicBool = AtomicBool::new(false);

@@ -215,8 +215,8 @@ fn tree(ranges: &[(u32, &Verdict)]) -> Vec<sock_filter> {
     code
 }
 
-/// Returns the program for these verdicts, which are in the order of their numbers. All other numbers get `unknown`, and a call of another architecture kills
-/// the process.
+/// Returns the program for these verdicts, which are in the order of their numbers. All other numbers get `unknown`,
+/// and a call of another architecture kills the process.
 pub(crate) fn compile<'a>(
     architecture: u32,
     verdicts: impl Iterator<Item = (u32, &'a Verdict)>,

@@ -1,7 +1,7 @@
 //! Reporting refused calls.
 //!
-//! The filter stops a refused call and sends `SIGSYS` to its thread. The handler says on the standard error which call it
-//! was. Nothing depends on the handler: the call was not made, and a thread without the handler, or with the signal
+//! The filter stops a refused call and sends `SIGSYS` to its thread. The handler says on the standard error which call
+//! it was. Nothing depends on the handler: the call was not made, and a thread without the handler, or with the signal
 //! blocked, ends its process.
 #![allow(unsafe_code)]
 
