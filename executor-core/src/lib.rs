@@ -43,6 +43,8 @@ mod cancellation;
 mod catch;
 mod chunks;
 pub mod codec;
+#[doc(hidden)]
+pub mod confinement;
 mod countdown;
 #[doc(hidden)]
 pub mod deadline;

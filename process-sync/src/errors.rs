@@ -2,13 +2,16 @@
 
 use std::io;
 
-use executor_core::{Error, ErrorKind};
+use executor_core::{Error, ErrorKind, confinement};
 
 use crate::sys;
 
 /// A system call failed. `what` completes "cannot …".
 #[cold]
 pub(crate) fn from_system(what: &str, error: &io::Error) -> Error {
+    if confinement::is_refusal(error) {
+        return confinement::refused(what);
+    }
     let advice = if sys::lacks_descriptors(error) { "; raise the limit of descriptors (ulimit -n)" } else { "" };
     Error::new(ErrorKind::Other, format!("cannot {what}: {error}{advice}"))
 }

@@ -5,6 +5,7 @@ use std::{io, os::fd::OwnedFd, thread, time::Duration};
 use executor_core::{
     Error, ErrorKind,
     codec::handles::{self, Handle, Handles, Name},
+    confinement,
 };
 
 use crate::{
@@ -58,6 +59,9 @@ impl Descriptors {
     /// Sends the descriptors of a result. Returns the error that replaces the result if that is not possible.
     #[cold]
     pub(super) fn send(&self, handles: &Handles, port: &mut dyn Port, place: Place) -> io::Result<Result<(), Error>> {
+        if confinement::is_confined() {
+            return Ok(Err(confinement::refused("return a value that needs a descriptor")));
+        }
         if handles.len() > MOST_HANDLES {
             return Ok(Err(Error::new(
                 ErrorKind::Encode,

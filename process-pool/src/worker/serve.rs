@@ -13,7 +13,7 @@ use std::{
 use executor_core::{
     Error, ErrorKind, TaskId,
     codec::handles::{self, Handles},
-    fork,
+    confinement, fork,
     function::{Address, BuildId, Entry, batch, outcome},
     host::HostId,
     task::{self, Remote},
@@ -289,7 +289,11 @@ impl Worker {
     /// Locks every thread of this process. If that is not possible, tells the parent and returns `false`.
     #[cold]
     fn lock(&mut self) -> io::Result<bool> {
-        let Some(Err(cause)) = self.jail.as_mut().map(Jail::lock) else { return Ok(true) };
+        let Some(jail) = &mut self.jail else { return Ok(true) };
+        let Err(cause) = jail.lock() else {
+            confinement::enter();
+            return Ok(true);
+        };
         let message = format!("it could not be locked in its sandbox: {cause}");
         self.refuse(&Error::new(ErrorKind::Broken, message)).map(|()| false)
     }

@@ -15,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use executor_core::codec::handles::{Handle, Name};
+use executor_core::{
+    codec::handles::{Handle, Name},
+    confinement,
+};
 use rustix::{
     fs::{FallocateFlags, MemfdFlags, SealFlags},
     io::Errno,
@@ -44,6 +47,7 @@ pub(crate) fn name_of(file: &File) -> Option<Name> {
 /// Makes a file of this length, of zeros. It cannot shrink, because an access to a mapping of a file that has shrunk
 /// kills the process. The name is shown only in lists of mappings.
 pub(crate) fn create(name: &CStr, length: usize) -> io::Result<File> {
+    confinement::check()?;
     let file = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     grow(&file, length)?;
     rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::SEAL)?;

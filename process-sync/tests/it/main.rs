@@ -15,6 +15,7 @@ mod pipe;
 mod pool;
 mod processes;
 mod queue;
+mod sandbox;
 mod semaphore;
 mod shared;
 mod storm;

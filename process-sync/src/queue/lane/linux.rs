@@ -6,7 +6,10 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use executor_core::codec::handles::{Handle, Handles, Name};
+use executor_core::{
+    codec::handles::{Handle, Handles, Name},
+    confinement,
+};
 use rustix::{
     io::Errno,
     net::{
@@ -37,6 +40,7 @@ impl Lane {
 
     /// Adds the packet of an item. Returns `false` if the lane is full.
     pub(crate) fn send(&self, ticket: u64, handles: &Handles) -> io::Result<bool> {
+        confinement::check()?;
         let files: Vec<BorrowedFd<'_>> = handles.iter().map(|handle| handle.as_fd()).collect();
         let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_HANDLES))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);

@@ -8,7 +8,7 @@ use std::{
     slice,
 };
 
-use executor_core::codec::handles::Handle;
+use executor_core::{codec::handles::Handle, confinement};
 use rustix::{
     fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create},
     io::{Errno, pwrite, retry_on_intr},
@@ -30,6 +30,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// Makes a file of zeros, of a length that is not zero.
     pub(crate) fn new(name: &'static CStr, length: usize) -> io::Result<Draft> {
+        confinement::check()?;
         let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         grow(&file, length)?;
         fcntl_add_seals(&file, SealFlags::SHRINK)?;

@@ -1,9 +1,9 @@
 //! Attempts to get out of a sandbox, each with its control outside of it.
 //!
-//! An attempt is a function that runs in a worker and returns what it got. It must succeed in a worker without a sandbox,
-//! or its row is skipped, which is printed: otherwise it would prove nothing. Rows are added to one of the lists, and
-//! nothing else is to be done for them: each runs without a sandbox, and with each refusal, as root and as an ordinary
-//! user, and over both transports.
+//! An attempt is a function that runs in a worker and returns what it got. It must succeed in a worker without a
+//! sandbox, or its row is skipped, which is printed: otherwise it would prove nothing. Rows are added to one of the
+//! lists, and nothing else is to be done for them: each runs without a sandbox, and with each refusal, as root and as
+//! an ordinary user, and over both transports.
 #![allow(unsafe_code, clippy::macro_metavars_in_unsafe)]
 
 mod descriptors;
@@ -80,8 +80,8 @@ pub fn got(result: Result<i64, i32>) -> Got {
     result.map(|value| format!("{value}"))
 }
 
-/// Counts it as a success if the kernel came as far as looking at arguments that are wrong on purpose, because the right
-/// ones would do harm in the control.
+/// Counts it as a success if the kernel came as far as looking at arguments that are wrong on purpose, because the
+/// right ones would do harm in the control.
 pub fn reaches(result: Result<i64, i32>) -> Got {
     match result {
         Err(error @ (libc::EPERM | libc::EACCES | libc::ENOSYS)) => Err(error),

@@ -206,9 +206,11 @@ pub(super) const CHANGED_PATHS: &[(&[Call], u8)] = &[
     (calls![SYS_symlink], 1),
 ];
 
+/// Calls that change the length of an open file, which a queue needs that a task puts items into.
+pub(super) const LENGTHS: &[Call] = calls![SYS_ftruncate, SYS_fallocate];
+
 /// Calls that change an open file. Copying a file sets its permissions.
-pub(super) const CHANGED_FILES: &[Call] =
-    calls![SYS_ftruncate, SYS_fallocate, SYS_flock, SYS_fchmod, SYS_sync_file_range];
+pub(super) const CHANGED_FILES: &[Call] = calls![SYS_flock, SYS_fchmod, SYS_sync_file_range];
 
 /// Fast ways to copy, which fail with `ENOSYS` unless files are written, so that the slow way is taken.
 pub(super) const COPIES: &[Call] = calls![SYS_copy_file_range, SYS_sendfile];

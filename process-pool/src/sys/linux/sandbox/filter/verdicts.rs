@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::{
     calls::{
-        BIRTHS, CHANGED_FILES, CHANGED_PATHS, COPIES, DESCRIPTORS, DIRECTORIES, IDENTITY, MEMORY, NEWER, NEWER_REFUSED,
-        PATHS, PROCESSES, REFUSED, SIGNALS, SOCKETS, THREADS, TIME,
+        BIRTHS, CHANGED_FILES, CHANGED_PATHS, COPIES, DESCRIPTORS, DIRECTORIES, IDENTITY, LENGTHS, MEMORY, NEWER,
+        NEWER_REFUSED, PATHS, PROCESSES, REFUSED, SIGNALS, SOCKETS, THREADS, TIME,
     },
     numbers::{Call, calls},
     program::{self, Action, Condition, Rule, Verdict},
@@ -148,7 +148,7 @@ pub(crate) fn table(policy: &Policy) -> Table {
     for calls in [REFUSED, NEWER_REFUSED, CHANGED_FILES] {
         table.set_all(calls, refusal);
     }
-    for calls in [DESCRIPTORS, MEMORY, THREADS, SIGNALS, TIME, IDENTITY, NEWER] {
+    for calls in [DESCRIPTORS, LENGTHS, MEMORY, THREADS, SIGNALS, TIME, IDENTITY, NEWER] {
         table.set_all(calls, Action::Allow);
     }
     add_paths(&mut table, policy, refusal);
@@ -289,8 +289,12 @@ fn add_network(table: &mut Table, policy: &Policy, refusal: Action) {
     let recvmsg = call("recvmsg", libc::SYS_recvmsg);
     if policy.net == Net::None {
         table.allow_unless(sendto, vec![has_address()]);
-        let is_other = Condition::IsNot(0, vec![policy.channel as u32]);
-        table.allow_unless(recvmsg, vec![when(is_other, refusal)]);
+        // The list of processes of shared objects, and items of a queue with descriptors, are messages that stay in
+        // their socket. Looking at one finds what was sent to this process on purpose, as on the channel.
+        let looks = (libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) as u32;
+        let takes_from_others =
+            vec![Condition::IsNot(0, vec![policy.channel as u32]), Condition::IsNot(2, vec![looks])];
+        table.allow_unless(recvmsg, vec![Rule { when: takes_from_others, then: refusal }]);
         return;
     }
     table.set_all(SOCKETS, Action::Allow);

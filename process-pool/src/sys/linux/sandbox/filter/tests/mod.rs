@@ -1,8 +1,8 @@
 //! The filter of system calls, against the verdicts that it is made from.
 //!
 //! An [interpreter] runs the program as the kernel does, for all numbers of calls and around every edge of the
-//! conditions. `golden/` has the verdicts as text, so a change of any of them is seen; and every verdict, and every rule
-//! and condition of one, is left out once, after which some call must have another answer.
+//! conditions. `golden/` has the verdicts as text, so a change of any of them is seen; and every verdict, and every
+//! rule and condition of one, is left out once, after which some call must have another answer.
 
 mod golden;
 mod interpreter;
