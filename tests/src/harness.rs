@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use conformance::{Capabilities, Harness, Setup};
-use executor_core::{Backend, Error, InlineExecutor};
-use process_pool::{ProcessPoolExecutor, Transport};
+use conformance::{Capabilities, Harness, HubAddress, Setup};
+use executor_core::{Backend, Error, ErrorKind, InlineExecutor};
+use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor, Sandbox, Transport};
 use thread_pool::{RayonExecutor, ThreadPoolExecutor};
 
 /// The harness of `InlineExecutor`.
@@ -134,10 +134,49 @@ impl Harness for Processes {
     }
 
     fn executor(&self, setup: &Setup) -> Result<Box<dyn Backend>, Error> {
-        let mut builder = ProcessPoolExecutor::builder().max_workers(setup.workers).transport(self.0);
-        if let Some(tasks) = setup.queue_capacity {
-            builder = builder.queue_capacity(tasks);
+        Ok(Box::new(processes(self.0, setup).build()?))
+    }
+}
+
+fn processes(transport: Transport, setup: &Setup) -> ProcessPoolBuilder {
+    let builder = ProcessPoolExecutor::builder().max_workers(setup.workers).transport(transport);
+    match setup.queue_capacity {
+        Some(tasks) => builder.queue_capacity(tasks),
+        None => builder,
+    }
+}
+
+/// The harness of `ProcessPoolExecutor` over a transport, with workers in `Sandbox::compute()`.
+///
+/// Tasks cannot connect to gates there, so each worker connects before it is locked in.
+#[derive(Clone, Copy, Debug)]
+pub struct Contained(pub Transport);
+
+impl Harness for Contained {
+    fn name(&self) -> &str {
+        match self.0 {
+            Transport::Ring => "contained processes on rings",
+            Transport::Socket => "contained processes on sockets",
+            _ => "contained processes",
         }
-        Ok(Box::new(builder.build()?))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Processes(self.0).capabilities()
+    }
+
+    fn executor(&self, setup: &Setup) -> Result<Box<dyn Backend>, Error> {
+        let hub = HubAddress::of_this_process().map_err(|cause| Error::new(ErrorKind::Other, cause.to_string()))?;
+        // A task is at one gate at a time.
+        let connect = |hub: HubAddress| hub.connect(1);
+        let builder = || processes(self.0, setup).try_initializer(connect, hub);
+        // Workers of tests look there for what becomes of their standard error.
+        match builder().sandbox(Sandbox::compute().inherit_env("TEST_OUTPUT")).build() {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                eprintln!("not in a sandbox: {error}");
+                Ok(Box::new(builder().build()?))
+            }
+            pool => Ok(Box::new(pool?)),
+        }
     }
 }
