@@ -6,6 +6,7 @@ mod crash_proof;
 mod python;
 mod run;
 mod swap;
+mod untrusted;
 
 /// The names of executors that the examples accept.
 const EXECUTORS: [&str; 3] = ["inline", "threads", "processes"];

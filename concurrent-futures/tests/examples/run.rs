@@ -124,7 +124,12 @@ impl Run {
 impl Ended {
     #[track_caller]
     pub fn expect_code(&self, code: i32) {
-        assert_eq!(self.status.and_then(|status| status.code()), Some(code), "{self:?}");
+        assert_eq!(self.code(), Some(code), "{self:?}");
+    }
+
+    /// Returns the exit code, or `None` if it was killed.
+    pub fn code(&self) -> Option<i32> {
+        self.status.and_then(|status| status.code())
     }
 
     /// Returns the columns of the line that starts with `first`.
