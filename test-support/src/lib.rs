@@ -33,4 +33,4 @@ pub use resources::{open_descriptors, threads};
 pub use shared_dir::{SharedDir, add_line, touch, wait_for_file};
 #[cfg(unix)]
 pub use terminal::terminal;
-pub use watchdog::{DEADLINE, watched, watched_within};
+pub use watchdog::{DEADLINE, scale, watched, watched_within};

@@ -28,8 +28,7 @@ pub fn watched_within<R: Send + 'static>(
     deadline: Duration,
     test: impl FnOnce() -> R + Send + 'static,
 ) -> R {
-    let scale = std::env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1).max(1);
-    let deadline = deadline * scale;
+    let deadline = deadline * scale();
     match conformance::watch("test", deadline, test) {
         Some(Ok(result)) => result,
         Some(Err(panic)) => resume_unwind(panic),
@@ -39,4 +38,10 @@ pub fn watched_within<R: Send + 'static>(
             std::process::exit(conformance::HUNG)
         }
     }
+}
+
+/// Returns the factor in the environment variable `CONFORMANCE_SCALE`, which is 1 if it is not set. Programs are many
+/// times slower under an emulator.
+pub fn scale() -> u32 {
+    std::env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1).max(1)
 }

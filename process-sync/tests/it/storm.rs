@@ -21,14 +21,18 @@ pub const ROLES: &[(&str, Role)] = &[
     ("storm reply", send_replies),
 ];
 
-/// How often somebody is killed.
-const PAUSE: Duration = Duration::from_millis(20);
 /// Far longer than any standstill may be, and shorter than a test may take.
 const STANDSTILL: Duration = Duration::from_secs(60);
 
 fn seconds() -> Duration {
     let seconds = std::env::var("STORM_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(2))
+    Duration::from_secs(seconds.unwrap_or(2)) * test_support::scale()
+}
+
+/// Returns the time between two kills. Processes must live long enough to use the object, and they start much later
+/// under an emulator.
+fn pause() -> Duration {
+    Duration::from_millis(20) * test_support::scale()
 }
 
 /// Starts so many partners of each kind, and kills and replaces them at random until the time is over. Returns the
@@ -44,7 +48,7 @@ fn storm<const N: usize>(
         (0..N).flat_map(|kind| (0..counts[kind]).map(move |_| kind)).map(|kind| (kind, start(kind))).collect();
     let end = Instant::now() + seconds();
     while Instant::now() < end {
-        std::thread::park_timeout(PAUSE);
+        std::thread::park_timeout(pause());
         look();
         let victim = random.below(partners.len() as u64) as usize;
         let (kind, partner) = partners.swap_remove(victim);
@@ -219,7 +223,7 @@ fn a_queue_of_queues_never_mixes_them_up() {
             |_| child("storm reply", &queues),
             [3],
             || {
-                let end = Instant::now() + PAUSE;
+                let end = Instant::now() + pause();
                 while Instant::now() < end {
                     let Some((answer, number)) = queues.try_get().unwrap() else { break };
                     assert_eq!(answer.try_get().unwrap(), Some(number));

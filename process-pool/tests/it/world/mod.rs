@@ -136,9 +136,8 @@ pub fn variable(name: &str) -> String {
 /// as it does for the rules of `conformance`.
 #[allow(unsafe_code)]
 pub fn end_at_the_deadline() {
-    let scale = env::var("CONFORMANCE_SCALE").ok().and_then(|scale| scale.parse::<u32>().ok()).unwrap_or(1);
     // SAFETY: a system call without pointers, and the signal has no handler.
-    unsafe { libc::alarm(DEADLINE.as_secs() as u32 * scale) };
+    unsafe { libc::alarm(DEADLINE.as_secs() as u32 * test_support::scale()) };
 }
 
 #[allow(unsafe_code)]
