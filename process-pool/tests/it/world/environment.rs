@@ -139,7 +139,8 @@ pub fn has_odd_file_systems() {
     // Without `/proc` there is no check for resources that are left behind.
     let living: Vec<_> = BOTH.into_iter().map(|transport| pool(transport, 2)).collect();
     living.iter().for_each(|pool| assert_eq!(get(&pool.submit(|n: u32| n, 7).unwrap()).unwrap(), 7));
-    mounts::unmount("/proc").expect("unmounted");
+    // The root of a user name space may not remove what the name space was created with, but may cover it.
+    mounts::unmount("/proc").or_else(|_| mounts::mount("tmpfs", "/proc", 0, "size=4k")).expect("/proc is gone");
     assert!(!Path::new("/proc/self").exists());
     for transport in BOTH {
         let error = process_pool::ProcessPoolExecutor::builder().transport(transport).max_workers(1).build();
