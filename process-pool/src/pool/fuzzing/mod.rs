@@ -80,7 +80,32 @@ pub fn greeting(bytes: &[u8]) {
     if let Ok((setup, attached)) = Setup::receive(std::os::fd::AsFd::as_fd(&worker)) {
         assert!(is_waiting && setup.token == token);
         assert!(attached.channel.is_none() && attached.memory.is_none() && attached.input.is_none());
+        assert!(attached.telemetry.is_none());
     }
+}
+
+/// Sends these bytes through the pipe for events, in pieces, and delivers what they contain.
+#[cfg(feature = "tracing")]
+pub fn events(bytes: &[u8]) {
+    use std::{fs::File, io::Write as _, sync::Arc};
+
+    use crate::{
+        sys::pipe,
+        telemetry::{Reader, Telemetry},
+    };
+
+    let (reader, writer) = pipe::new_pipe().expect("a pipe");
+    pipe::do_not_wait(&reader).expect("it can be set");
+    let (pipe, mut writer) = (Arc::new(File::from(reader)), File::from(writer));
+    let telemetry = Telemetry::to_caller();
+    let mut reader = Reader::new(Some(&pipe), "worker", &telemetry);
+    let (piece, bytes) = bytes.split_first().unwrap_or((&0, &[]));
+    for piece in bytes.chunks(usize::from(*piece) + 1) {
+        writer.write_all(piece).expect("the pipe is empty");
+        let _ = reader.read(|_| None);
+    }
+    reader.finish();
+    while telemetry.deliver() {}
 }
 
 impl Harness {
