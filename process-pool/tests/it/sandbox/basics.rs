@@ -1,14 +1,10 @@
 //! What a sandbox says about itself, and what it does first of all.
 
 use executor_core::{ErrorKind, Executor};
-use process_pool::{Layer, LayerState, ProcessPoolExecutor, Refusal, Sandbox, Transport};
+use process_pool::{Layer, LayerState, Refusal, Sandbox};
 
-use crate::support::{builder, get, on_both};
-
-fn pool(transport: Transport, sandbox: Sandbox) -> ProcessPoolExecutor {
-    // Otherwise the workers of this test program would keep their standard error for themselves.
-    builder(transport, 1).sandbox(sandbox.inherit_env("TEST_OUTPUT")).build().expect("this system can keep it")
-}
+use super::pool;
+use crate::support::{get, on_both};
 
 #[test]
 fn workers_compute_and_report_what_is_in_force() {

@@ -24,6 +24,7 @@ use crate::{
     programs,
     support::{builder, get},
 };
+pub use files::path;
 pub use world::World;
 
 /// What an attempt got, or the error with which it was refused.
