@@ -1,16 +1,26 @@
 //! Rules of guards, tokens, joins and races: they stop the tasks that are not wanted any more.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{
+    future::IntoFuture,
+    thread,
+    time::{Duration, Instant},
+};
 
 use executor_core::{CancellationToken, ErrorKind, Executor, Shutdown, race, task, try_join_all};
 
 use super::awaited::block_on;
 use crate::{Case, Gate, Subject, Ticket, Tracked};
 
-/// Waits until it is released, and returns whether it was asked to stop.
+/// Waits until it is released, and returns whether it is asked to stop. The request may still be on its way from another
+/// machine, so it waits for that too, but not for ever.
 fn pass_and_check_cancelled(ticket: Ticket) -> bool {
     ticket.pass();
-    task::current().is_some_and(|context| context.is_cancelled())
+    let until = Instant::now() + Duration::from_secs(10);
+    let is_asked = || task::current().is_some_and(|context| context.is_cancelled());
+    while !is_asked() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
+    }
+    is_asked()
 }
 
 /// Returns an executor whose one worker is blocked.
