@@ -23,7 +23,7 @@ mod processors;
 mod programs;
 mod restarts;
 mod rights;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod sandbox;
 mod scheduling;
 mod security;

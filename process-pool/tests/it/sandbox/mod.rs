@@ -6,6 +6,9 @@ pub mod attacks;
 mod basics;
 mod grants;
 mod locking;
+mod missing;
+mod options;
+mod process;
 
 use process_pool::{ProcessPoolExecutor, Sandbox, Transport};
 
@@ -27,6 +30,11 @@ pub fn find(program: &str) -> Option<fn()> {
     Some(match program {
         "attacks_the_sandbox" => attacks::attacks,
         "attacks_the_sandbox_as_nobody" => attacks::attacks_as_nobody,
+        "has_no_landlock" => missing::has_no_landlock,
+        "has_old_landlock" => missing::has_old_landlock,
+        "has_no_filters" => missing::has_no_filters,
+        "is_in_a_container" => missing::is_in_a_container,
+        "loses_landlock_later" => missing::loses_landlock_later,
         _ => return None,
     })
 }
