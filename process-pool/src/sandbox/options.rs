@@ -103,7 +103,8 @@ pub enum Network {
     Tcp {
         /// The ports of other programs to which a worker may connect.
         connect: Vec<u16>,
-        /// The ports at which a worker may listen. Port 0 stands for any port that the system chooses.
+        /// The ports at which a worker may listen. Port 0 stands for any port that the system chooses. If there is any,
+        /// a socket that listens without an address also gets a port, which the system chooses.
         bind: Vec<u16>,
     },
     /// Everything over IPv4 and IPv6, including UDP and so DNS.

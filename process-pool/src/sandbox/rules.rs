@@ -258,6 +258,17 @@ fn is_variable(name: &OsStr) -> bool {
     !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0)
 }
 
+/// Returns the files that this program has loaded, as far as the system tells.
+fn mapped_files() -> impl Iterator<Item = String> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let files = maps.lines().filter_map(|line| {
+        // The address, the rights, and more. Only what is executable was loaded.
+        let (head, path) = line.split_at_checked(line.find('/')?)?;
+        head.split(' ').nth(1)?.contains('x').then(|| path.to_string())
+    });
+    files.collect::<Vec<_>>().into_iter()
+}
+
 /// Returns the path of an existing file without links, if it may be granted.
 fn resolve(path: &Path, right: Right) -> Result<PathBuf, Error> {
     let name = match right {
@@ -285,6 +296,9 @@ fn resolve(path: &Path, right: Right) -> Result<PathBuf, Error> {
         if program.is_some_and(|program| covers(program.parent().unwrap_or(&program)) || covers(&program)) {
             return Err(refused("it covers the directory of this program, which later workers run; grant another one"));
         }
+        if let Some(file) = mapped_files().find(|file| covers(Path::new(file))) {
+            return Err(refused(&format!("it covers {file}, which later workers load; grant another one")));
+        }
     }
     Ok(found)
 }
@@ -308,6 +322,8 @@ mod tests {
             Sandbox::compute().write(&program),
             Sandbox::compute().write(directory.parent().expect("it has one")),
             Sandbox::compute().execute("/dev/null"),
+            #[cfg(target_env = "gnu")]
+            Sandbox::compute().write("/usr"),
         ] {
             let error = Rules::of(&sandbox).expect_err("refused");
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{sandbox:?}: {error}");

@@ -24,8 +24,9 @@ use other as system;
 
 pub(crate) use family::{
     advice, child, children, clock, ending, exit, initialisers, limits, message, pipe, policy, poller, rights, signals,
-    socket, stack, standard, stderr, temporary, terminal, termination,
+    socket, stack, standard, stderr, terminal, termination,
 };
 pub(crate) use system::{
     control_group, credentials, descriptors, executable, hang_up, memory, process, process_tree, sandbox, scheduling,
+    temporary,
 };

@@ -13,3 +13,4 @@ pub(crate) mod process;
 pub(crate) mod process_tree;
 pub(crate) mod sandbox;
 pub(crate) mod scheduling;
+pub(crate) mod temporary;

@@ -18,6 +18,5 @@ pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod standard;
 pub(crate) mod stderr;
-pub(crate) mod temporary;
 pub(crate) mod terminal;
 pub(crate) mod termination;

@@ -278,3 +278,41 @@ fn the_environment_is_small() {
     }
     assert!(found.iter().any(|name| name == "GIVEN") && found.iter().any(|name| name == "PATH"));
 }
+
+/// Checks as an ordinary user that the removal of a private directory follows no link.
+pub fn removes_directories_as_nobody() {
+    super::attacks::become_nobody();
+    let kept = tempfile::tempdir().expect("a directory");
+    let victim = kept.path().join("victim");
+    fs::write(&victim, "x").expect("written");
+    fs::set_permissions(&victim, fs::Permissions::from_mode(0o400)).expect("its owner may");
+    let pool = pool(Transport::Ring, Sandbox::compute().tmpdir());
+    let prepare = |victim: PathBuf| {
+        let directory = std::env::temp_dir();
+        let (open, closed) = (directory.join("open"), directory.join("closed"));
+        for directory in [&open, &closed] {
+            fs::create_dir(directory).expect("made");
+            symlink(&victim, directory.join("link")).expect("made");
+            symlink(victim.parent().expect("it has one"), directory.join("other link")).expect("made");
+        }
+        for (directory, mode) in [(open, 0o500), (closed, 0o000)] {
+            let directory = fs::File::open(directory).expect("opened");
+            // SAFETY: the descriptor is open.
+            assert_eq!(unsafe { libc::fchmod(std::os::fd::AsRawFd::as_raw_fd(&directory), mode) }, 0);
+        }
+        directory
+    };
+    let directory = ask(&pool, prepare, victim.clone());
+    drop(pool);
+    assert!(!directory.exists(), "it is removed");
+    assert_eq!(fs::metadata(&victim).expect("it is there").permissions().mode() & 0o777, 0o400);
+}
+
+#[test]
+fn the_removal_of_a_private_directory_follows_no_link() {
+    // SAFETY: a system call without arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        return println!("SKIPPED: only root can become another user");
+    }
+    crate::programs::succeeds("removes_directories_as_nobody", &[]);
+}

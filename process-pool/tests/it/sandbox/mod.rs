@@ -30,6 +30,7 @@ pub fn find(program: &str) -> Option<fn()> {
     Some(match program {
         "attacks_the_sandbox" => attacks::attacks,
         "attacks_the_sandbox_as_nobody" => attacks::attacks_as_nobody,
+        "removes_directories_as_nobody" => grants::removes_directories_as_nobody,
         "has_no_landlock" => missing::has_no_landlock,
         "has_old_landlock" => missing::has_old_landlock,
         "has_no_filters" => missing::has_no_filters,

@@ -195,6 +195,12 @@ pub fn attacks() {
 
 /// The same as an ordinary user.
 pub fn attacks_as_nobody() {
+    become_nobody();
+    attacks();
+}
+
+/// Makes this process one of an ordinary user.
+pub fn become_nobody() {
     const NOBODY: u32 = 65534;
     // SAFETY: system calls without pointers, in a program that has one thread that does anything.
     unsafe {
@@ -205,7 +211,6 @@ pub fn attacks_as_nobody() {
     // A change of the user makes the parent unreadable, and then the controls would fail.
     // SAFETY: as above.
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
-    attacks();
 }
 
 #[test]

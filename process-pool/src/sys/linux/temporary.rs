@@ -7,7 +7,7 @@
 use std::{
     ffi::CStr,
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd as _, OwnedFd},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread,
@@ -19,7 +19,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::clock::monotonic_now;
+use crate::sys::clock::monotonic_now;
 
 /// A directory that only this user can use. It is removed when this is dropped.
 #[derive(Debug)]
@@ -91,8 +91,7 @@ fn empty(path: &Path) -> Result<(), Errno> {
             let Some(directory) = open_any(&root, name) else { return };
             let _ = for_each(&directory, |inner| {
                 let is_gone = remove(&directory, inner) || {
-                    // A directory that is moved is itself changed, because it names its parent.
-                    let _ = chmodat(&directory, inner, Mode::RWXU, AtFlags::empty());
+                    make_writable(&directory, inner);
                     moved += 1;
                     renameat(&directory, inner, &root, format!("{moved:x}.moved")).is_ok()
                 };
@@ -118,16 +117,19 @@ fn for_each(directory: &OwnedFd, mut action: impl FnMut(&CStr)) -> Result<(), Er
     Ok(())
 }
 
-/// Opens a directory, even if its owner has taken the right to do so from itself.
+/// Opens a directory, even if its owner has taken the right to do so, or to change it, from itself.
 fn open_any(at: &OwnedFd, name: &CStr) -> Option<OwnedFd> {
-    match open(at, name) {
-        Err(Errno::ACCESS) => {
-            // Nothing replaces it by a link: only the worker could write here, and it is gone.
-            chmodat(at, name, Mode::RWXU, AtFlags::empty()).ok()?;
-            open(at, name).ok()
-        }
-        opened => opened.ok(),
-    }
+    make_writable(at, name);
+    open(at, name).ok()
+}
+
+/// Gives the owner of a directory all rights on it. Does nothing for other files, and follows no link: the worker may
+/// have put a link here that leads to another file of this user.
+fn make_writable(at: &OwnedFd, name: &CStr) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(directory) = openat(at, name, flags, Mode::empty()) else { return };
+    // A descriptor that is only a path takes no `fchmod`, but this names the same file.
+    let _ = chmodat(CWD, format!("/proc/self/fd/{}", directory.as_raw_fd()), Mode::RWXU, AtFlags::empty());
 }
 
 /// Removes a file, or a directory that is empty. Returns `false` for a directory that is not.
