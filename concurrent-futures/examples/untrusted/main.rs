@@ -6,8 +6,8 @@
 //!
 //! The parser has a bug by which an input runs code of its choice: it reads a secret file, connects to a server of the
 //! attacker, ends the program that has the pool, and starts processes without end. Each attack is made twice, on a pool
-//! without a sandbox and on one with `.sandbox(Sandbox::compute())`, and the report shows what it got. The honest inputs
-//! are parsed by both pools, and their results must be the same.
+//! without a sandbox and on one with `.sandbox(Sandbox::compute())`, and the report shows what it got. The honest
+//! inputs are parsed by both pools, and their results must be the same.
 //!
 //! The exit code is 0 only if every attack got something without the sandbox, and nothing in it. It is 2 if this system
 //! cannot keep the sandbox.
