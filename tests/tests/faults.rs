@@ -9,7 +9,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use tests::faults::{Place, report};
+use process_pool::Transport;
+use tests::faults::{Fault, Place, Run, report};
 
 /// Starts the matrix on pools of one kind, at these places.
 fn start(transport: &str, workers: &str, places: &[Place]) -> Child {
@@ -24,11 +25,14 @@ fn start(transport: &str, workers: &str, places: &[Place]) -> Child {
 }
 
 /// Waits for its end, and checks that every cell passed.
-fn finish(mut child: Child, places: usize) {
+fn finish(mut child: Child, places: &[Place]) {
     let mut output = String::new();
     let read: io::Result<usize> = child.stdout.take().expect("it is a pipe").read_to_string(&mut output);
     let ended = child.wait().expect("it is a child");
-    let cells = tests::faults::Fault::ALL.len() * places;
+    let run = |(fault, place)| Run { fault, place, transport: Transport::Ring, workers: 1 };
+    let all = Fault::ALL.into_iter().flat_map(|fault| places.iter().map(move |place| (fault, *place)));
+    // A system that cannot keep a sandbox lacks the cells that need one.
+    let cells = all.filter(|cell| run(*cell).is_possible().is_ok()).count();
     let all = output.starts_with(&format!("{cells} of {cells} cells agree with the table"));
     assert!(read.is_ok() && ended.success() && all, "{ended}:\n{output}");
 }
@@ -36,8 +40,8 @@ fn finish(mut child: Child, places: usize) {
 /// Runs two processes, because some cells wait five seconds for workers that do not leave.
 fn every_cell_passes(transport: &str, workers: &str) {
     let (shutdown, others): (Vec<Place>, Vec<Place>) = Place::ALL.iter().partition(|at| **at == Place::Shutdown);
-    let children = [shutdown, others].map(|places| (start(transport, workers, &places), places.len()));
-    children.into_iter().for_each(|(child, places)| finish(child, places));
+    let children = [shutdown, others].map(|places| (start(transport, workers, &places), places));
+    children.into_iter().for_each(|(child, places)| finish(child, &places));
 }
 
 #[test]

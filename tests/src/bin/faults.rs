@@ -37,7 +37,7 @@ struct Choice {
 fn main() -> Result<(), Box<dyn Error>> {
     let choice = Choice::from_args()?;
     let mut console = if choice.loud { None } else { Some(console::take_standard_error()?) };
-    let runs = choice.runs();
+    let (runs, left_out) = choice.runs();
     let mut failed = Vec::new();
     // How many faults between tasks have cost no task, and how many one.
     let mut between_tasks = [0, 0];
@@ -60,6 +60,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!("{} of {} cells agree with the table", runs.len() - failed.len(), runs.len());
+    if let Some((run, why)) = left_out.first() {
+        println!("left out: {} cells, such as {run}: {why}", left_out.len());
+    }
     if between_tasks != [0, 0] {
         let [none, one] = between_tasks;
         println!("of the faults between tasks, {none} have cost no task and {one} have cost one");
@@ -69,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // This does not wait for the threads of cells that hang.
         process::exit(1);
     }
-    if choice.write {
+    if choice.write && left_out.is_empty() {
         fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../FAULTS.md"), report::report())?;
     }
     Ok(())
@@ -127,18 +130,23 @@ impl Choice {
         self.faults.is_empty() && self.places.is_empty() && self.transports.is_empty() && self.widths.is_empty()
     }
 
-    fn runs(&self) -> Vec<Run> {
-        let mut runs = Vec::new();
+    /// Returns the cells that this system can have, and the others with the reason.
+    fn runs(&self) -> (Vec<Run>, Vec<(Run, String)>) {
+        let (mut runs, mut left_out) = (Vec::new(), Vec::new());
         for fault in chosen(&self.faults, &Fault::ALL) {
             for place in chosen(&self.places, &Place::ALL) {
                 for transport in chosen(&self.transports, &TRANSPORTS) {
                     for workers in chosen(&self.widths, &WIDTHS) {
-                        runs.push(Run { fault, place, transport, workers });
+                        let run = Run { fault, place, transport, workers };
+                        match run.is_possible() {
+                            Ok(()) => runs.push(run),
+                            Err(why) => left_out.push((run, why)),
+                        }
                     }
                 }
             }
         }
-        runs
+        (runs, left_out)
     }
 }
 

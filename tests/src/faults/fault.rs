@@ -37,11 +37,19 @@ pub enum Fault {
     IgnoresSigterm,
     /// `SIGSTOP`. The running task is then terminated.
     Stopped,
+    /// A file is opened that the sandbox does not grant.
+    OpensAFile,
+    /// A connection is opened, which the sandbox does not grant.
+    Connects,
+    /// The process that has built the pool is sent a signal.
+    KillsItsParent,
+    /// Processes are started until the system refuses.
+    ForksWithoutEnd,
 }
 
 impl Fault {
     /// All faults, in the order of their declaration.
-    pub const ALL: [Fault; Fault::Stopped as usize + 1] = [
+    pub const ALL: [Fault; Fault::ForksWithoutEnd as usize + 1] = [
         Fault::Panic,
         Fault::DoublePanic,
         Fault::ExitZero,
@@ -58,6 +66,10 @@ impl Fault {
         Fault::EndlessLoop,
         Fault::IgnoresSigterm,
         Fault::Stopped,
+        Fault::OpensAFile,
+        Fault::Connects,
+        Fault::KillsItsParent,
+        Fault::ForksWithoutEnd,
     ];
 
     /// Returns its name on the command line and in the report.
@@ -79,6 +91,10 @@ impl Fault {
             Fault::EndlessLoop => "endless-loop",
             Fault::IgnoresSigterm => "ignores-sigterm",
             Fault::Stopped => "sigstop",
+            Fault::OpensAFile => "opens-a-file",
+            Fault::Connects => "connects",
+            Fault::KillsItsParent => "kills-its-parent",
+            Fault::ForksWithoutEnd => "forks-without-end",
         }
     }
 
@@ -107,6 +123,10 @@ impl Fault {
             Fault::Stopped => {
                 "`SIGSTOP`, from outside; in an exit handler, by the worker itself; the caller then terminates a running task; short tasks have a `time_limit`"
             }
+            Fault::OpensAFile => "the worker opens `/etc/passwd`, in a sandbox",
+            Fault::Connects => "the worker opens a TCP connection, in a sandbox",
+            Fault::KillsItsParent => "the worker sends a signal to the program that has the pool, in a sandbox",
+            Fault::ForksWithoutEnd => "the worker forks until the system refuses, in a sandbox",
         }
     }
 
@@ -122,7 +142,20 @@ impl Fault {
 
     /// Returns `true` if it ends the process by itself.
     pub fn ends_the_process(self) -> bool {
-        !matches!(self, Fault::Panic | Fault::Terminated | Fault::EndlessLoop | Fault::IgnoresSigterm | Fault::Stopped)
+        match self {
+            Fault::Panic | Fault::Terminated | Fault::EndlessLoop | Fault::IgnoresSigterm | Fault::Stopped => false,
+            _ => !self.is_tried(),
+        }
+    }
+
+    /// Returns `true` if only a sandbox prevents it. Its pools have one.
+    pub fn is_forbidden(self) -> bool {
+        matches!(self, Fault::OpensAFile | Fault::Connects | Fault::KillsItsParent | Fault::ForksWithoutEnd)
+    }
+
+    /// Returns `true` if honest code also does it, so that every sandbox refuses it with an error.
+    fn is_tried(self) -> bool {
+        matches!(self, Fault::OpensAFile | Fault::ForksWithoutEnd)
     }
 
     /// Returns `true` if the worker goes on as if nothing had happened.

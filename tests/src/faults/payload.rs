@@ -43,6 +43,10 @@ impl Point {
         if self.fault.comes_from_outside() {
             strike::never_end();
         }
+        if self.fault.is_forbidden() {
+            strike::attempt(self.fault);
+            return self.signs.put("struck");
+        }
         self.signs.put("struck");
         strike::strike(self.fault)
     }
@@ -86,6 +90,7 @@ impl Drop for Outcome {
 /// The task in which the fault happens.
 pub fn victim(argument: Argument) -> Outcome {
     argument.0.pass(Place::Run);
+    argument.0.pass(Place::Contained);
     argument.0.pass(Place::Shutdown);
     Outcome(argument.0.clone())
 }
@@ -98,7 +103,7 @@ pub fn initializer(point: Point) {
         Fault::Stopped => {}
         fault => {
             eprintln!("{}", fault.stderr_line());
-            if fault.is_survived() { strike::survive(fault) } else { strike::strike(fault) }
+            strike_oneself(fault);
         }
     }
 }
@@ -133,7 +138,16 @@ pub fn plant_at_exit((point, workers): (Point, usize)) -> u32 {
 extern "C" fn on_exit() {
     if let Some(point) = AT_EXIT.get() {
         point.signs.sign_in("exits");
-        if point.fault.is_survived() { strike::survive(point.fault) } else { strike::strike(point.fault) }
+        strike_oneself(point.fault);
+    }
+}
+
+/// Makes a fault happen where it does not come from outside.
+fn strike_oneself(fault: Fault) {
+    match fault {
+        Fault::Terminated => strike::survive(fault),
+        _ if fault.is_forbidden() => strike::attempt(fault),
+        _ => strike::strike(fault),
     }
 }
 

@@ -27,11 +27,13 @@ pub enum Place {
     /// After the pool was closed to drain. In one pool the fault happens in a task that was running then, with others
     /// behind it. In another pool it happens in an exit handler of every worker.
     Shutdown,
+    /// In the function, in a sandbox that refuses with an error.
+    Contained,
 }
 
 impl Place {
     /// All places, in the order of their declaration.
-    pub const ALL: [Place; Place::Shutdown as usize + 1] = [
+    pub const ALL: [Place; Place::Contained as usize + 1] = [
         Place::Decode,
         Place::Run,
         Place::DropArgument,
@@ -41,6 +43,7 @@ impl Place {
         Place::Idle,
         Place::BetweenTasks,
         Place::Shutdown,
+        Place::Contained,
     ];
 
     /// Returns its name on the command line and in the report.
@@ -55,6 +58,7 @@ impl Place {
             Place::Idle => "idle",
             Place::BetweenTasks => "between-tasks",
             Place::Shutdown => "shutdown",
+            Place::Contained => "contained",
         }
     }
 
@@ -82,6 +86,7 @@ impl Place {
                 "after the pool was closed: in a task that was running then, with others behind it; and, in another pool, in \
                  an exit handler of every worker"
             }
+            Place::Contained => "in the function, in a sandbox that refuses with an error",
         }
     }
 }

@@ -36,6 +36,12 @@ The standard error of an earlier task is not attributed to a later one. \
 What a thread writes that a task has left running counts as output of the task that runs, so running out of memory is \
 reported as such or as an abort.
 
+The last four faults happen in a sandbox, `Sandbox::compute()`, because nothing else prevents them. \
+In the column *contained* it refuses with an error (`Refusal::Error`), which the worker checks: each attempt must fail with \
+`EPERM` or `EACCES`. In the others it ends the worker (`Refusal::Kill`), except for what honest libraries try as well: \
+opening files and starting processes fail with an error there, too. \
+The other faults are in a sandbox in the column *contained* only, and are the same there as anywhere.
+
 In the column *shutdown*, the victim is the task that was running when the pool was closed.
 A fault in an exit handler is not reported, and the pool ends. A worker whose exit handlers take more than five \
 seconds is killed.

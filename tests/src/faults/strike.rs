@@ -1,7 +1,15 @@
 //! Makes a fault happen.
 #![allow(unsafe_code)]
 
-use std::{hint::black_box, io::Write as _, os::fd::AsRawFd as _, process, thread, time::Duration};
+use std::{
+    fs::File,
+    hint::black_box,
+    io::{self, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    os::fd::AsRawFd as _,
+    process, thread,
+    time::Duration,
+};
 
 use test_support::kill;
 
@@ -41,7 +49,47 @@ pub fn strike(fault: Fault) -> ! {
             never_end()
         }
         Fault::Stopped => signal_oneself(libc::SIGSTOP),
+        Fault::OpensAFile | Fault::Connects | Fault::KillsItsParent | Fault::ForksWithoutEnd => {
+            unreachable!("a worker may survive it")
+        }
     }
+}
+
+/// Tries what a sandbox forbids. Returns if it was refused with an error.
+///
+/// # Panics
+///
+/// Panics if it was not refused.
+pub fn attempt(fault: Fault) {
+    let done = match fault {
+        Fault::OpensAFile => File::open("/etc/passwd").map(|_| ()),
+        // Where nobody listens the connection is refused as well, but with another error.
+        Fault::Connects => TcpStream::connect((Ipv4Addr::LOCALHOST, 1)).map(|_| ()),
+        // SAFETY: a signal that is ignored unless the program has a handler for it.
+        Fault::KillsItsParent => done(unsafe { libc::kill(libc::getppid(), libc::SIGURG) }),
+        Fault::ForksWithoutEnd => fork_without_end(),
+        other => unreachable!("no sandbox forbids {other:?}"),
+    };
+    let refusal = done.as_ref().err().and_then(io::Error::raw_os_error);
+    let is_refused = matches!(refusal, Some(libc::EPERM | libc::EACCES));
+    assert!(is_refused, "the sandbox has let a worker do this: {}: {done:?}", fault.name());
+}
+
+fn done(result: i32) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Forks until the system refuses, or often enough to show that it does not.
+fn fork_without_end() -> io::Result<()> {
+    for _ in 0..64 {
+        // SAFETY: the child makes one system call, which ends it.
+        match unsafe { libc::fork() } {
+            // SAFETY: it ends the process immediately.
+            0 => unsafe { libc::_exit(0) },
+            result => done(result)?,
+        }
+    }
+    Ok(())
 }
 
 /// Sends this process the signal of a fault that a worker survives.

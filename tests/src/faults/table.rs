@@ -101,6 +101,8 @@ const KILL: Failure =
 const STACK: Failure = signal!(SIGSEGV, 11, "a stack overflow, most likely a recursion without end; limit its depth");
 const MEMORY: Failure =
     signal!(SIGABRT, 6, "probably out of memory; let the task use less memory, or raise memory_limit");
+const SYS: Failure =
+    signal!(SIGSYS, 31, "it made a system call that its sandbox forbids; if the code is honest, grant what it needs");
 /// The cause is recognised only if the worker wrote the message of its allocator while the failed task ran.
 const MEMORY_OF_ANOTHER: Failure =
     Failure { says: "worker process {pid} ({pool}_…) was ended by signal 6 (SIGABRT): …", ..MEMORY };
@@ -121,27 +123,32 @@ pub fn row(fault: Fault) -> [Cell; Place::ALL.len()] {
     use Cell::{Arrives, Breaks, Fails, MayFail, Replaced, NoLoss, Waits};
     match fault {
         //                            decode          run             drop argument   encode          drop result
-        //                            initializer     idle      between tasks    shutdown
-        Fault::Panic              => [Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Arrives,        Breaks(PANIC),  NoLoss,   NoLoss,          Fails(PANIC)],
-        Fault::DoublePanic        => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT)],
-        Fault::ExitZero           => [Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Breaks(EXIT_0), Replaced, MayFail(EXIT_0), Fails(EXIT_0)],
-        Fault::ExitSeven          => [Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Breaks(EXIT_7), Replaced, MayFail(EXIT_7), Fails(EXIT_7)],
-        Fault::UnderscoreExit     => [Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Breaks(EXIT_9), Replaced, MayFail(EXIT_9), Fails(EXIT_9)],
-        Fault::Abort              => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT)],
-        Fault::Segfault           => [Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Breaks(SEGV),   Replaced, MayFail(SEGV),   Fails(SEGV)],
-        Fault::BusError           => [Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Breaks(BUS),    Replaced, MayFail(BUS),    Fails(BUS)],
-        Fault::IllegalInstruction => [Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Breaks(ILL),    Replaced, MayFail(ILL),    Fails(ILL)],
-        Fault::Killed             => [Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Breaks(KILL),   Replaced, MayFail(KILL),   Fails(KILL)],
-        Fault::Terminated         => [Arrives,        Arrives,        Arrives,        Arrives,        Arrives,        NoLoss,         NoLoss,   NoLoss,          Arrives],
+        //                            initializer     idle      between tasks    shutdown        contained
+        Fault::Panic              => [Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Fails(PANIC),   Arrives,        Breaks(PANIC),  NoLoss,   NoLoss,          Fails(PANIC), Fails(PANIC)],
+        Fault::DoublePanic        => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT), Fails(ABORT)],
+        Fault::ExitZero           => [Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Fails(EXIT_0),  Breaks(EXIT_0), Replaced, MayFail(EXIT_0), Fails(EXIT_0), Fails(EXIT_0)],
+        Fault::ExitSeven          => [Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Fails(EXIT_7),  Breaks(EXIT_7), Replaced, MayFail(EXIT_7), Fails(EXIT_7), Fails(EXIT_7)],
+        Fault::UnderscoreExit     => [Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Fails(EXIT_9),  Breaks(EXIT_9), Replaced, MayFail(EXIT_9), Fails(EXIT_9), Fails(EXIT_9)],
+        Fault::Abort              => [Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Fails(ABORT),   Breaks(ABORT),  Replaced, MayFail(ABORT),  Fails(ABORT), Fails(ABORT)],
+        Fault::Segfault           => [Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Fails(SEGV),    Breaks(SEGV),   Replaced, MayFail(SEGV),   Fails(SEGV), Fails(SEGV)],
+        Fault::BusError           => [Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Fails(BUS),     Breaks(BUS),    Replaced, MayFail(BUS),    Fails(BUS), Fails(BUS)],
+        Fault::IllegalInstruction => [Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Fails(ILL),     Breaks(ILL),    Replaced, MayFail(ILL),    Fails(ILL), Fails(ILL)],
+        Fault::Killed             => [Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Fails(KILL),    Breaks(KILL),   Replaced, MayFail(KILL),   Fails(KILL), Fails(KILL)],
+        Fault::Terminated         => [Arrives,        Arrives,        Arrives,        Arrives,        Arrives,        NoLoss,         NoLoss,   NoLoss,          Arrives, Arrives],
         // Only the thread that runs tasks has a handler that distinguishes an overflow from another bad access.
-        Fault::StackOverflow      => [Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Breaks(STACK),  Replaced, MayFail(SEGV),   Fails(STACK)],
-        Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY_OF_ANOTHER), Fails(MEMORY)],
+        Fault::StackOverflow      => [Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Fails(STACK),   Breaks(STACK),  Replaced, MayFail(SEGV),   Fails(STACK), Fails(STACK)],
+        Fault::OutOfMemory        => [Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Fails(MEMORY),  Breaks(MEMORY), Replaced, MayFail(MEMORY_OF_ANOTHER), Fails(MEMORY), Fails(MEMORY)],
         // An initializer has no time limit, and a thread that keeps running in a worker does not use the time of a
         // task.
-        Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          NoLoss,   NoLoss,          Fails(LIMIT)],
+        Fault::EndlessLoop        => [Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Fails(LIMIT),   Waits,          NoLoss,   NoLoss,          Fails(LIMIT), Fails(LIMIT)],
         // If there is no task to terminate, the signal comes from outside.
-        Fault::IgnoresSigterm     => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          NoLoss,   NoLoss,          Fails(ENDED)],
-        Fault::Stopped            => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Replaced,       Replaced, MayFail(LIMIT),  Fails(ENDED)],
+        Fault::IgnoresSigterm     => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Waits,          NoLoss,   NoLoss,          Fails(ENDED), Fails(ENDED)],
+        Fault::Stopped            => [Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Fails(ENDED),   Replaced,       Replaced, MayFail(LIMIT),  Fails(ENDED), Fails(ENDED)],
+        // Elsewhere than in the last column, the sandbox ends a worker for what no honest code does.
+        Fault::OpensAFile         => [Arrives,        Arrives,        Arrives,        Arrives,        Arrives,        NoLoss,         NoLoss,   NoLoss,          Arrives, Arrives],
+        Fault::Connects           => [Fails(SYS),     Fails(SYS),     Fails(SYS),     Fails(SYS),     Fails(SYS),     Breaks(SYS),    Replaced, MayFail(SYS),    Fails(SYS), Arrives],
+        Fault::KillsItsParent     => [Fails(SYS),     Fails(SYS),     Fails(SYS),     Fails(SYS),     Fails(SYS),     Breaks(SYS),    Replaced, MayFail(SYS),    Fails(SYS), Arrives],
+        Fault::ForksWithoutEnd    => [Arrives,        Arrives,        Arrives,        Arrives,        Arrives,        NoLoss,         NoLoss,   NoLoss,          Arrives, Arrives],
     }
 }
 

@@ -14,7 +14,8 @@ use super::{
 /// Checks the error of the victim.
 pub(super) fn check(error: &Error, expected: &Failure, fault: Fault, task: &str, pid: u32) -> Result<(), String> {
     let found = check_of_another(error, expected, task, pid);
-    found.and_then(|()| has_stderr_line(error, expected, fault).map_err(|what| format!("{what}, in {error:?}")))
+    let found = found.and_then(|()| has_stderr_line(error, expected, fault));
+    found.and_then(|()| names_the_call(error, fault)).map_err(|what| format!("{what}, in {error:?}"))
 }
 
 /// Checks the error of a task that ran while the fault happened on another thread. The standard error is not checked,
@@ -93,4 +94,15 @@ fn has_stderr_line(error: &Error, expected: &Failure, fault: Fault) -> Result<()
         return Err(format!("it lacks the line {line:?}"));
     }
     Ok(())
+}
+
+/// Checks that the error names the call for which a sandbox has ended the worker.
+fn names_the_call(error: &Error, fault: Fault) -> Result<(), String> {
+    let call = match fault {
+        Fault::Connects => "socket",
+        Fault::KillsItsParent => "kill",
+        _ => return Ok(()),
+    };
+    let refused = error.worker_death().and_then(|death| death.refused());
+    if refused == Some(call) { Ok(()) } else { Err(format!("the refused call is {refused:?}, and not {call}")) }
 }

@@ -1,6 +1,6 @@
 //! The pool of a check, and the tasks around the victim.
 
-use std::{collections::BTreeSet, process::Command, thread, time::Duration};
+use std::{collections::BTreeSet, path::Path, process::Command, thread, time::Duration};
 
 use executor_core::{Backend, Error, Executor, Future, Shutdown, TaskOptions};
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
@@ -33,7 +33,7 @@ impl Ground {
     pub(super) fn new(run: Run) -> Result<Ground, String> {
         let directory = TempDir::new().map_err(|error| format!("no directory for signs: {error}"))?;
         let signs = Signs::new(directory.path());
-        let mut builder = builder(run);
+        let mut builder = builder(run, directory.path());
         if run.place == Place::Initializer {
             builder = builder.initializer(initializer, point(run, &signs));
         }
@@ -43,7 +43,9 @@ impl Ground {
 
     /// Builds another pool with the same signs.
     pub(super) fn another(&self) -> Result<ProcessPoolExecutor, String> {
-        builder(self.run).build().map_err(|error| format!("the second pool was not built: {error}"))
+        builder(self.run, self.directory.path())
+            .build()
+            .map_err(|error| format!("the second pool was not built: {error}"))
     }
 
     pub(super) fn point(&self) -> Point {
@@ -147,10 +149,17 @@ impl Ground {
     }
 }
 
-fn builder(run: Run) -> ProcessPoolBuilder {
+/// Returns the builder of a pool whose workers have their signs in this directory.
+fn builder(run: Run, directory: &Path) -> ProcessPoolBuilder {
     let builder = ProcessPoolExecutor::builder();
-    let builder = builder.transport(run.transport).max_workers(run.workers).name_prefix(PREFIX);
-    if run.fault == Fault::OutOfMemory { builder.memory_limit(MEMORY_LIMIT) } else { builder }
+    let mut builder = builder.transport(run.transport).max_workers(run.workers).name_prefix(PREFIX);
+    if run.fault == Fault::OutOfMemory {
+        builder = builder.memory_limit(MEMORY_LIMIT);
+    }
+    match run.sandbox(directory) {
+        Some(sandbox) => builder.sandbox(sandbox).env("TMPDIR", directory),
+        None => builder,
+    }
 }
 
 fn point(run: Run, signs: &Signs) -> Point {

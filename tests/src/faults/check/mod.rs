@@ -7,9 +7,12 @@ mod initializer;
 mod left_behind;
 mod shutdown;
 
-use std::fmt;
+use std::{fmt, path::Path};
 
-use process_pool::Transport;
+use executor_core::ErrorKind;
+use process_pool::{Refusal, Sandbox, Transport};
+
+use tempfile::TempDir;
 
 use super::{Fault, Place, snapshot::Snapshot, table::cell};
 use ground::Ground;
@@ -28,6 +31,30 @@ pub struct Run {
 }
 
 impl Run {
+    /// Returns the sandbox of the pool, which grants files in this directory, or `None` if the pool has none.
+    fn sandbox(self, directory: &Path) -> Option<Sandbox> {
+        let refusal = match self.place {
+            Place::Contained => Refusal::Error,
+            _ if self.fault.is_forbidden() => Refusal::Kill,
+            _ => return None,
+        };
+        // The fault may happen in the initializer.
+        Some(Sandbox::compute().write(directory).before_initializer().on_refusal(refusal))
+    }
+
+    /// Checks that the system has what the pool needs.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot keep the sandbox of the pool. The error says why.
+    pub fn is_possible(self) -> Result<(), String> {
+        let directory = TempDir::new().map_err(|error| format!("no directory for signs: {error}"))?;
+        match self.sandbox(directory.path()).map(|sandbox| sandbox.check()) {
+            Some(Err(error)) if error.kind() == ErrorKind::Unsupported => Err(error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the fault happen and checks the outcome. Returns how many tasks it has cost.
     ///
     /// Nothing else may run in the process, because resources are counted for the whole process.
@@ -40,7 +67,7 @@ impl Run {
         let expected = cell(self.fault, self.place);
         let ground = Ground::new(self)?;
         let seen = match self.place {
-            Place::Decode | Place::Run | Place::DropArgument | Place::Encode | Place::DropResult => {
+            Place::Decode | Place::Run | Place::DropArgument | Place::Encode | Place::DropResult | Place::Contained => {
                 in_task::check(&ground, expected)
             }
             Place::Initializer => initializer::check(&ground, expected),
