@@ -3,7 +3,10 @@
 
 use std::{
     io::{Read, Write},
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, AsRawFd as _},
+        unix::net::UnixStream,
+    },
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
 };
@@ -234,7 +237,10 @@ fn strike(how: How, line: &UnixStream) {
             wait_for_death();
         }
         How::Limit => {
-            let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // All descriptors below the limit are in use. With a limit of zero, the kernel would not send descriptors
+            // either, unless this process had the right to exceed limits: the roster always has one under way.
+            let lowest_free = line.try_clone().unwrap().as_raw_fd() as libc::rlim_t;
+            let limit = libc::rlimit { rlim_cur: lowest_free, rlim_max: lowest_free };
             // SAFETY: the limit is read from a valid place.
             assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
             say(line, word::STRUCK, 0);
