@@ -6,7 +6,7 @@ use concurrent_futures::{
     Backend, Error, Executor, Future, InlineExecutor, ProcessPoolBuilder, ProcessPoolExecutor, RayonExecutor, Shutdown,
     ThreadPoolExecutor, Transport, WorkerLocal,
 };
-use test_support::{SharedDir, add_line, wait_until};
+use test_support::{Blocker, SharedDir, add_line, wait_until};
 
 /// A value that is neither `Send` nor `Sync`, and writes a line when it is dropped.
 struct Connection {
@@ -77,6 +77,9 @@ fn each_worker_has_the_value_of_its_initializer_and_drops_it_at_its_end() {
         ("socket", Box::new(build(Transport::Socket, path("socket")).expect("a pool"))),
     ];
     for (name, executor) in executors {
+        // On a busy machine, a worker that starts late would have no task, and end without having been initialised.
+        let blockers = [(); WORKERS].map(|()| Blocker::start(&*executor));
+        blockers.into_iter().for_each(Blocker::release);
         let futures: Vec<Future<u32>> = (0..50).map(|_| executor.submit(uses, None).expect("accepted")).collect();
         assert!(futures.iter().all(|future| future.result(None).expect("a value") >= 100), "{name}");
         executor.shutdown(Shutdown::Drain);
