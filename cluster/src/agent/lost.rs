@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-/// The numbers of runs whose outcomes were dropped because their client was away for too long. If the client comes back,
-/// it must not take such a task for one that never ran.
+/// The numbers of runs whose outcomes were dropped because their client was away for too long. If the client comes
+/// back, it must not take such a task for one that never ran.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
     numbers: HashSet<u64>,

@@ -6,8 +6,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::world::{AGENT_TIMING, End, World};
 
-/// Simulated time after which a world in which everything works has nothing left: a client that is gone is given up, and
-/// then the outcomes for it.
+/// Rounds after which a world in which everything works has nothing left: a client that is gone is given up, and then
+/// the outcomes for it.
 const ROUNDS: u32 = 2000;
 
 /// What may happen besides that packets arrive in any order, tasks end, and time passes.

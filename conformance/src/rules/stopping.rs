@@ -11,8 +11,8 @@ use executor_core::{CancellationToken, ErrorKind, Executor, Shutdown, race, task
 use super::awaited::block_on;
 use crate::{Case, Gate, Subject, Ticket, Tracked};
 
-/// Waits until it is released, and returns whether it is asked to stop. The request may still be on its way from another
-/// machine, so it waits for that too, but not for ever.
+/// Waits until it is released, and returns whether it is asked to stop. The request may still be on its way from
+/// another machine, so it waits for that too, but not for ever.
 fn pass_and_check_cancelled(ticket: Ticket) -> bool {
     ticket.pass();
     let until = Instant::now() + Duration::from_secs(10);
