@@ -1,15 +1,17 @@
 //! The protocol by which executors run tasks on the agents of other machines, over an engine that queues: NATS
 //! JetStream.
 //!
-//! It is for authors of transports, and has no executor yet. The engine stores tasks and delivers each to an agent of
-//! the same build of the program. The client, which has the future, decides whether a delivered task starts. So
-//! `cancel` and `running` need no network, and no state of a task is kept anywhere else.
+//! The engine stores tasks and delivers each to an agent of the same build of the program. The client, which has the
+//! future, decides whether a delivered task starts. So `cancel` and `running` need no network, and no state of a task
+//! is kept anywhere else. The README of this crate says what that promises, and why it is kept.
 //!
+//! There is no transport yet, so this crate is for authors of one.
+//!
+//! - [`ClusterExecutor`] is an executor over a transport, and [`AgentService`] the agent that runs its tasks. The
+//!   transport implements [`ClientLink`] and [`AgentLink`], and passes on what arrives.
 //! - [`wire`] has what the two sides send each other, as bytes.
-//! - [`client`] and [`agent`] are the two sides as state machines: events in, actions out. They do no input and output,
-//!   start no thread and read no clock, so every loss, delay, repetition and crash can be played through in a test.
-//!
-//! The README of this crate says what the protocol promises, and why it keeps it.
+//! - [`client`] and [`agent`] decide: two state machines, events in and actions out. They do no input and output, start
+//!   no thread and read no clock, so every loss, delay, repetition and crash can be played through in a test.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -18,6 +20,14 @@ mod readme {}
 pub mod agent;
 pub mod client;
 mod clock;
+mod executor;
+mod link;
+mod outbox;
+mod service;
 #[cfg(test)]
 mod simulation;
 pub mod wire;
+
+pub use executor::{ClientEvents, ClusterExecutor, ExecutorOptions};
+pub use link::{AgentLink, ClientLink};
+pub use service::{AgentService, ServiceOptions};

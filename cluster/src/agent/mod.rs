@@ -1,7 +1,7 @@
 //! The side of an agent, which runs tasks on its machine.
 //!
-//! [`Agent`] is a state machine. Its methods are the events, and [`Agent::take_actions`] returns what must be done about
-//! them. The README of this crate has the argument why no copy of a task runs that its client has not granted.
+//! [`Agent`] is a state machine. Its methods are the events, and [`Agent::take_actions`] returns what must be done
+//! about them. The README of this crate has the argument why no copy of a task runs that its client has not granted.
 
 mod clients;
 mod hold;
@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     clock::Clock,
-    wire::{Ask, LONGEST_OUTCOME, Peer, Returned, ToAgent, ToClient},
+    wire::{Ask, FRAME_OVERHEAD, Peer, Returned, ToAgent, ToClient},
 };
 
 /// How long an agent waits for what.
@@ -99,6 +99,8 @@ const MOST_KEPT: usize = if cfg!(test) { 8 << 20 } else { 256 << 20 };
 /// The side of an agent. `S` is what the engine delivers of a task, and `D` what names the delivery to the engine.
 pub struct Agent<S, D> {
     timing: Timing,
+    /// The longest outcome that a message of the engine can carry, in bytes.
+    longest: usize,
     clock: Clock,
     width: Width,
     is_leaving: bool,
@@ -119,10 +121,12 @@ pub struct Agent<S, D> {
 }
 
 impl<S, D> Agent<S, D> {
-    /// Makes an agent that runs this many tasks at the same time. It pulls at the next [`tick`](Agent::tick).
-    pub fn new(slots: usize, timing: Timing) -> Agent<S, D> {
+    /// Makes an agent that runs this many tasks at the same time, over an engine whose messages have at most
+    /// `longest_message` bytes. It pulls at the next [`tick`](Agent::tick).
+    pub fn new(slots: usize, longest_message: usize, timing: Timing) -> Agent<S, D> {
         Agent {
             timing,
+            longest: longest_message.saturating_sub(FRAME_OVERHEAD),
             clock: Clock::default(),
             width: Width::new(slots),
             is_leaving: false,
@@ -180,8 +184,8 @@ impl<S, D> Agent<S, D> {
         if !matches!(hold.state, State::Running { .. }) {
             return;
         }
-        if outcome.len() > LONGEST_OUTCOME {
-            outcome = too_long(outcome.len());
+        if outcome.len() > self.longest {
+            outcome = too_long(outcome.len(), self.longest);
         }
         self.running -= 1;
         self.kept += outcome.len();
@@ -372,10 +376,10 @@ impl<S, D> Agent<S, D> {
 }
 
 /// Returns the outcome of a task whose outcome no frame can carry.
-fn too_long(length: usize) -> Bytes {
+fn too_long(length: usize, longest: usize) -> Bytes {
     let message = format!(
-        "the outcome of a task has {length} bytes, more than the {LONGEST_OUTCOME} that a cluster carries: write it to a \
-         file that all machines can read, and return its name"
+        "the outcome of a task has {length} bytes, more than the {longest} that a message of the cluster carries: write it \
+         to a file that all machines can read, and return its name"
     );
     let mut bytes = Vec::new();
     outcome::write_error(&Error::new(ErrorKind::Encode, message), &mut bytes);

@@ -1,6 +1,7 @@
 //! Single events, whose consequences the simulation cannot show exactly.
 
 use super::*;
+use crate::wire::LONGEST_MESSAGE;
 
 const GRANT: u32 = 1;
 
@@ -19,7 +20,7 @@ struct World {
 
 impl World {
     fn new(slots: usize) -> World {
-        World { agent: Agent::new(slots, Timing::default()), now: Duration::ZERO }
+        World { agent: Agent::new(slots, LONGEST_MESSAGE, Timing::default()), now: Duration::ZERO }
     }
 
     /// Returns what must be done, in short.
@@ -219,7 +220,7 @@ fn an_outcome_that_is_too_long_becomes_an_error_that_says_what_to_do() {
     world.wait(100);
     world.deliver(70, 0);
     world.grant(70, 1);
-    world.agent.finished(1, vec![0; LONGEST_OUTCOME + 1].into(), false, Duration::ZERO);
+    world.agent.finished(1, vec![0; LONGEST_MESSAGE - FRAME_OVERHEAD + 1].into(), false, Duration::ZERO);
     let Some(Action::Send { record: ToClient::Outcome { outcome: sent, .. }, .. }) =
         world.agent.take_actions().into_iter().next()
     else {
@@ -232,14 +233,14 @@ fn an_outcome_that_is_too_long_becomes_an_error_that_says_what_to_do() {
 fn outcomes_that_no_client_takes_do_not_fill_the_memory() {
     let mut world = World::new(1);
     world.wait(100);
-    let long = vec![0; LONGEST_OUTCOME];
+    let long = vec![0; 1_000_000];
     let mut tasks = 0;
     while world.deliver(tasks + 1, 0).iter().any(|said| said.starts_with("ask")) {
         tasks += 1;
         world.grant(tasks, tasks);
         world.agent.finished(tasks, long[..].into(), false, Duration::from_millis(50));
     }
-    assert_eq!(tasks, (MOST_KEPT / LONGEST_OUTCOME) as u64 + 1);
+    assert_eq!(tasks, (MOST_KEPT / 1_000_000) as u64 + 1);
     assert!(world.wait(100).iter().all(|said| !said.starts_with("pull")));
     world.receive("c", ToAgent::Received(ask(1, 1)));
     assert!(world.receive("c", ToAgent::Ping).contains(&"alive".to_string()));

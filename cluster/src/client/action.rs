@@ -9,7 +9,8 @@ use crate::wire::{Peer, ToAgent};
 /// What must be done after an event.
 #[derive(Debug)]
 pub enum Action<T, B> {
-    /// Put a copy of the task into the engine's queue, and call [`Client::stored`](super::Client::stored) when the engine has confirmed it.
+    /// Put a copy of the task into the engine's queue, and call [`Client::stored`](super::Client::stored) when the engine
+    /// has confirmed it.
     Publish {
         /// The number of the task.
         task: TaskId,
@@ -53,6 +54,7 @@ pub struct Loss {
     pub agent: Peer,
     /// How many times it was started.
     pub attempts: u32,
-    /// For how long the agent had not answered. `None`: it had waited for this client too long, and dropped the outcome.
+    /// For how long the agent had not answered. `None` if it had waited for this client for too long, and dropped the
+    /// outcome.
     pub silence: Option<Duration>,
 }

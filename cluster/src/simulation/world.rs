@@ -13,7 +13,7 @@ use super::engine::{Engine, Message};
 use crate::{
     agent::{self, Agent},
     client::{self, Client, Startable},
-    wire::{Peer, Returned, ToAgent, ToClient},
+    wire::{LONGEST_MESSAGE, Peer, Returned, ToAgent, ToClient},
 };
 
 pub(super) const CLIENT_TIMING: client::Timing = client::Timing {
@@ -166,7 +166,7 @@ impl World {
 
     pub(super) fn start_agent(&mut self) {
         let name = self.name("agent");
-        let machine = Agent::new(2, AGENT_TIMING);
+        let machine = Agent::new(2, LONGEST_MESSAGE, AGENT_TIMING);
         self.agents.insert(name, AgentSide { machine, pulls: 0, is_stopped: false, runs: Vec::new() });
     }
 

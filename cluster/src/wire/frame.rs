@@ -82,7 +82,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::wire::{Ask, LONGEST_OUTCOME, Returned, ToAgent, ToClient};
+    use crate::wire::{Ask, FRAME_OVERHEAD, LONGEST_MESSAGE, Returned, ToAgent, ToClient};
 
     fn asks() -> impl Strategy<Value = Ask> {
         any::<(u64, u64)>().prop_map(|(task, number)| Ask { task: TaskId::from_u64(task), number })
@@ -152,12 +152,12 @@ mod tests {
     #[test]
     fn many_records_are_divided_among_frames_and_a_long_one_has_its_own() {
         let ask = Ask { task: TaskId::from_u64(1), number: 2 };
-        let long = ToClient::Outcome { ask, died: false, outcome: vec![7; LONGEST_OUTCOME].into() };
+        let long = ToClient::Outcome { ask, died: false, outcome: vec![7; LONGEST_MESSAGE - FRAME_OVERHEAD].into() };
         let records: Vec<ToClient> =
             std::iter::repeat_n(ToClient::Ask(ask), 20_000).chain([long.clone(), long, ToClient::Alive]).collect();
         let frames = pack(&peer(), &records);
         assert_eq!(frames.len(), 5);
-        assert!(frames.iter().all(|frame| frame.len() < 1 << 20));
+        assert!(frames.iter().all(|frame| frame.len() <= LONGEST_MESSAGE));
         let arrived: Vec<ToClient> = frames.iter().flat_map(|frame| unpack(frame).expect("a frame").1).collect();
         assert!(arrived == records);
     }

@@ -28,12 +28,11 @@ pub use peer::Peer;
 pub use record::{Ask, Record, Returned, ToAgent, ToClient};
 pub use submission::Submission;
 
-/// The longest outcome of a task that a frame can carry, in bytes. A server of NATS accepts messages of 1 MiB unless it
-/// is configured otherwise.
-pub const LONGEST_OUTCOME: usize = 1_000_000;
+/// The longest message that a server of NATS accepts, in bytes, unless it is configured otherwise.
+pub const LONGEST_MESSAGE: usize = 1 << 20;
 
-/// The longest encoded task that the queue can carry, in bytes.
-pub const LONGEST_SUBMISSION: usize = 1_000_000;
+/// A frame with one outcome has at most so many bytes more than the outcome.
+pub const FRAME_OVERHEAD: usize = 256;
 
 /// The version of the layout. A client and an agent are the same build of one program, so this finds mistakes only.
 const VERSION: u8 = 1;

@@ -117,7 +117,7 @@ impl Record for ToClient {
             ToClient::Ask(ask) => ask.write(ASK, into),
             ToClient::Outcome { ask, died, outcome } => {
                 ask.write(if *died { DIED } else { OUTCOME }, into);
-                // No outcome is longer than `LONGEST_OUTCOME`: the agent replaces such a one.
+                // The agent replaces an outcome that is too long for a message, and no message is 4 GiB long.
                 into.extend_from_slice(&(outcome.len() as u32).to_le_bytes());
                 into.extend_from_slice(outcome);
             }

@@ -8,7 +8,7 @@ use executor_core::{
     function::{Address, BuildId},
 };
 
-use super::{LONGEST_SUBMISSION, Malformed, VERSION, reader::Reader};
+use super::{Malformed, VERSION, reader::Reader};
 
 /// A task as it waits in the engine's queue: what an agent needs to run it.
 ///
@@ -45,8 +45,8 @@ impl Submission {
     /// # Errors
     ///
     /// The errors of [`Task::encode`] and [`Address::of`], and [`ErrorKind::Encode`] if the task is longer than the
-    /// queue can carry.
-    pub fn encode(task: &Task) -> Result<Vec<u8>, Error> {
+    /// engine's messages can be, which is `longest` bytes.
+    pub fn encode(task: &Task, longest: usize) -> Result<Vec<u8>, Error> {
         let mut argument = Vec::new();
         let encoded = task.encode(&mut argument)?;
         let submission = Submission {
@@ -61,12 +61,11 @@ impl Submission {
         };
         let mut bytes = Vec::with_capacity(submission.argument.len() + 128);
         submission.write(&mut bytes);
-        if bytes.len() > LONGEST_SUBMISSION {
+        if bytes.len() > longest {
             return Err(Error::new(
                 ErrorKind::Encode,
                 format!(
-                    "task `{}` has {} bytes, more than the {LONGEST_SUBMISSION} that the queue of a cluster carries: \
-                     pass the name of a file that all machines can read, or smaller chunks",
+                    "task `{}` has {} bytes, more than the {longest} that a message of the cluster has: pass the name of a file that all machines can read, or smaller chunks",
                     task.name(),
                     bytes.len()
                 ),
@@ -142,6 +141,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
+    use crate::wire::LONGEST_MESSAGE;
 
     prop_compose! {
         fn submissions()(
@@ -188,7 +188,7 @@ mod tests {
         struct Remote;
         impl Backend for Remote {
             fn schedule(&self, task: Task) -> Result<(), Error> {
-                let submission = Submission::read(&Submission::encode(&task)?)?;
+                let submission = Submission::read(&Submission::encode(&task, LONGEST_MESSAGE)?)?;
                 assert_eq!((submission.task, submission.build), (task.id(), BuildId::own()));
                 assert_eq!((submission.name.as_deref(), submission.priority), (Some("double"), -3));
                 assert_eq!(submission.time_limit, Some(Duration::from_secs(5)));
@@ -223,7 +223,7 @@ mod tests {
         struct Encodes;
         impl Backend for Encodes {
             fn schedule(&self, task: Task) -> Result<(), Error> {
-                Submission::encode(&task).map(drop)
+                Submission::encode(&task, 1000).map(drop)
             }
             fn close(&self, _: Shutdown) {}
             fn join(&self, _: Option<Duration>) -> bool {
@@ -233,7 +233,7 @@ mod tests {
                 1
             }
         }
-        let error = Encodes.submit(|bytes: Vec<u8>| bytes.len(), vec![0; LONGEST_SUBMISSION]).expect_err("too long");
+        let error = Encodes.submit(|bytes: Vec<u8>| bytes.len(), vec![0; 1000]).expect_err("too long");
         assert_eq!(error.kind(), ErrorKind::Encode);
         assert!(error.to_string().contains("name of a file"), "{error}");
     }

@@ -1,0 +1,336 @@
+//! What the threads of an executor share.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{Ordering::SeqCst, fence},
+    },
+    task::{Context, Poll},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use executor_core::{
+    Error, ErrorKind, Shutdown, Task, TaskId, WorkerDeath, deadline, fork,
+    host::{Host, HostId},
+    submit_line::Admitted,
+};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::{
+    callbacks::{Callbacks, Delivery, no_thread},
+    options::ExecutorOptions,
+    room::Room,
+};
+use crate::{
+    client::{Action, Client, Counts, Loss},
+    link::ClientLink,
+    outbox::Outbox,
+    wire::{Peer, Submission, ToAgent},
+};
+
+/// How often the machine is told the time while it has tasks.
+const TICK: Duration = Duration::from_millis(100);
+
+type Machine = Client<Task, Arc<Vec<u8>>>;
+
+/// What callers, the transport and the two threads of an executor share.
+pub(super) struct Core {
+    me: Peer,
+    link: Box<dyn ClientLink>,
+    host: OnceLock<HostId>,
+    max_workers: usize,
+    state: Mutex<State>,
+    /// Notified when the first task comes, and when the executor is closed: then the clock must tick, or stop.
+    clock_changed: Condvar,
+    /// Notified when the last task of a closed executor has ended.
+    ended: Condvar,
+    callbacks: Callbacks,
+    clock: Mutex<Option<JoinHandle<()>>>,
+    began: Instant,
+    born: fork::Generation,
+}
+
+struct State {
+    machine: Machine,
+    room: Room,
+    is_closed: bool,
+    /// How many threads do what the machine wants. Tasks that it has forgotten are not done before they have.
+    acting: usize,
+    /// Whether the thread of the clock has ended, after the last task.
+    has_ended: bool,
+}
+
+impl State {
+    fn queued(&self) -> usize {
+        self.machine.counts().queued
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_closed && self.acting == 0 && self.machine.counts() == Counts::default()
+    }
+}
+
+impl Core {
+    pub(super) fn start(me: Peer, link: Box<dyn ClientLink>, options: ExecutorOptions) -> Result<Arc<Core>, Error> {
+        let state = State {
+            machine: Client::new(options.timing),
+            room: Room::new(options.queue_capacity),
+            is_closed: false,
+            acting: 0,
+            has_ended: false,
+        };
+        let core = Arc::new(Core {
+            me,
+            link,
+            host: OnceLock::new(),
+            max_workers: options.max_workers,
+            state: Mutex::new(state),
+            clock_changed: Condvar::new(),
+            ended: Condvar::new(),
+            callbacks: Callbacks::start()?,
+            clock: Mutex::new(None),
+            began: Instant::now(),
+            born: fork::generation(),
+        });
+        let own = core.clone();
+        let run = move || own.run_clock();
+        let clock = std::thread::Builder::new().name("cluster-clock".into()).spawn(run);
+        *core.clock.lock() = Some(clock.inspect_err(|_| core.callbacks.close()).map_err(no_thread)?);
+        Ok(core)
+    }
+
+    pub(super) fn set_host(&self, host: HostId) {
+        let _ = self.host.set(host);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.state.lock().machine.counts()
+    }
+
+    pub(super) fn max_workers(&self) -> usize {
+        self.max_workers
+    }
+
+    pub(super) fn schedule(&self, task: Task) -> Result<(), Error> {
+        self.born.check()?;
+        let id = task.id();
+        if self.state.lock().is_closed {
+            return Err(shut_down());
+        }
+        // User code runs here, so the lock is not held.
+        let body = match Submission::encode(&task, self.link.longest_message()) {
+            Ok(body) => Arc::new(body),
+            Err(error) => {
+                self.give_up_room(&task);
+                return Err(error);
+            }
+        };
+        if let Some(host) = self.host.get() {
+            task.attach(*host);
+        }
+        // ORDERING: pairs with the fence of a thread that cancels the task. Either that thread sees the host, and calls
+        // `left_queue`, or this one sees below that the task has left the queue.
+        fence(SeqCst);
+        let mut state = self.state.lock();
+        if !state.room.is_for(id, state.queued()) {
+            if !task.may_wait() {
+                return Err(Error::queue_full(NAME, state.room.capacity()));
+            }
+            let thread = state.room.line.join_blocked(id);
+            while !thread.is_admitted() {
+                if state.is_closed {
+                    return Err(shut_down());
+                }
+                thread.sleep(&mut state);
+            }
+        }
+        state.room.take(id);
+        if state.is_closed {
+            return Err(shut_down());
+        }
+        if task.has_left_queue() {
+            // It was cancelled by a thread that may have called `left_queue` already. The room goes to the next one.
+            return self.leave(state, |_| ());
+        }
+        let retries = task.retries();
+        let was_empty = state.machine.counts() == Counts::default();
+        if was_empty {
+            self.clock_changed.notify_all();
+        }
+        self.leave(state, move |machine| machine.submit(id, task, retries, body))
+    }
+
+    /// Does something with the machine, releases the lock, and then does what the machine wants.
+    fn leave(&self, mut state: MutexGuard<'_, State>, event: impl FnOnce(&mut Machine)) -> Result<(), Error> {
+        event(&mut state.machine);
+        let actions = state.machine.take_actions();
+        let queued = state.queued();
+        let admitted = state.room.admit(queued);
+        state.acting += 1;
+        drop(state);
+        self.act(actions);
+        self.notify(admitted);
+        let mut state = self.state.lock();
+        state.acting -= 1;
+        if state.is_over() {
+            self.clock_changed.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Something has happened.
+    pub(super) fn event(&self, event: impl FnOnce(&mut Machine)) {
+        let state = self.state.lock();
+        let _ = self.leave(state, event);
+    }
+
+    fn notify(&self, admitted: Vec<Admitted>) {
+        for submitter in admitted.into_iter().filter_map(Admitted::notify_thread) {
+            self.callbacks.send(Delivery::Admitted(submitter));
+        }
+    }
+
+    /// Does what the machine wants, without the lock.
+    fn act(&self, actions: Vec<Action<Task, Arc<Vec<u8>>>>) {
+        let mut outbox: Outbox<ToAgent> = Outbox::default();
+        for action in actions {
+            match action {
+                Action::Publish { task, body } => self.link.publish(task, body),
+                Action::Send { to, record } => outbox.push(to, record),
+                Action::Count(number) => self.link.count(number),
+                Action::Complete { work, outcome } => self.callbacks.complete(work.complete(outcome)),
+                Action::Lose { work, loss } => {
+                    let error = lost(work.name(), &loss);
+                    self.callbacks.complete(work.fail(error));
+                }
+                Action::Cancel(work) => self.callbacks.complete(work.cancel()),
+                Action::Discard(work) => self.callbacks.send(Delivery::Discarded(work)),
+            }
+        }
+        outbox.send(&self.me, |to, frame| self.link.send(to, frame));
+    }
+
+    /// Tells the machine the time while it has tasks, until the executor is closed and has none.
+    fn run_clock(&self) {
+        let mut state = self.state.lock();
+        while !state.is_over() {
+            if state.machine.counts() == Counts::default() {
+                self.clock_changed.wait(&mut state);
+                continue;
+            }
+            self.clock_changed.wait_for(&mut state, TICK);
+            MutexGuard::unlocked(&mut state, || self.event(|machine| machine.tick(self.began.elapsed())));
+        }
+        drop(state);
+        self.link.close();
+        self.callbacks.close();
+        self.state.lock().has_ended = true;
+        self.ended.notify_all();
+    }
+
+    pub(super) fn close(&self, mode: Shutdown) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        let waiting = state.room.line.dissolve();
+        self.clock_changed.notify_all();
+        let _ = self.leave(state, |machine| match mode {
+            Shutdown::Drain => {}
+            Shutdown::CancelPending => machine.close_queue(),
+            Shutdown::Terminate { grace } => {
+                machine.close_queue();
+                machine.stop_all(Some(grace));
+            }
+        });
+        self.notify(waiting);
+    }
+
+    pub(super) fn join(&self, until: Option<Instant>) -> bool {
+        if self.born.check().is_err() || self.callbacks.is_own_thread() {
+            return false;
+        }
+        if !deadline::wait_while(&self.ended, &mut self.state.lock(), until, |state| !state.has_ended) {
+            return false;
+        }
+        if !self.callbacks.join(until) {
+            return false;
+        }
+        let clock = self.clock.lock().take();
+        if let Some(clock) = clock {
+            // It runs no user code, so it has not panicked.
+            let _ = clock.join();
+        }
+        true
+    }
+
+    pub(super) fn poll_room(&self, task: &Task, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.born.check()?;
+        // Cloning a waker is user code.
+        let waker = context.waker().clone();
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Poll::Ready(Err(shut_down()));
+        }
+        let queued = state.queued();
+        if state.room.is_for(task.id(), queued) {
+            state.room.reserve(task.id());
+            drop(state);
+            return Poll::Ready(Ok(()));
+        }
+        let former = state.room.line.join_async(task.id(), waker);
+        drop(state);
+        drop(former);
+        Poll::Pending
+    }
+
+    pub(super) fn give_up_room(&self, task: &Task) {
+        let mut state = self.state.lock();
+        let former = state.room.line.leave(task.id());
+        state.room.take(task.id());
+        let _ = self.leave(state, |_| ());
+        drop(former);
+    }
+}
+
+impl Host for Core {
+    fn left_queue(&self, task: TaskId) {
+        let mut left = None;
+        self.event(|machine| left = machine.left_queue(task));
+        drop(left);
+    }
+
+    fn terminate(&self, task: TaskId, _: u64, grace: Duration) -> bool {
+        let mut is_stopped = false;
+        self.event(|machine| is_stopped = machine.stop(task, Some(grace)));
+        is_stopped
+    }
+
+    fn ask_to_stop(&self, task: TaskId, _: u64) {
+        self.event(|machine| {
+            machine.stop(task, None);
+        });
+    }
+}
+
+const NAME: &str = "the cluster executor";
+
+fn shut_down() -> Error {
+    Error::shut_down(NAME)
+}
+
+/// Returns the error of a task whose agent is gone.
+fn lost(task: &str, loss: &Loss) -> Error {
+    let Loss { agent, attempts, silence } = loss;
+    let reason = match silence {
+        Some(silence) => {
+            format!("agent `{agent}` has not answered for {silence:?}: its machine or its connection is gone")
+        }
+        None => format!("agent `{agent}` has dropped the outcome, because this program was away for too long"),
+    };
+    let death = WorkerDeath::new(0).with_host(agent.process()).with_task(task);
+    Error::from_death(
+        ErrorKind::WorkerDied,
+        format!("task `{task}` was lost in attempt {attempts}: {reason}; give the task retries if it may run twice"),
+        death,
+    )
+}

@@ -1,0 +1,302 @@
+//! An agent's tasks on an executor of its machine.
+
+mod function;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Weak},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use executor_core::{
+    Backend, CancellationToken, Error, ErrorKind, Future, Task, TaskId, TaskOptions, deadline,
+    task::{Origin, Reply},
+};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use self::function::function_of;
+use crate::{
+    agent::{Action, Agent, Timing},
+    link::AgentLink,
+    outbox::Outbox,
+    wire::{Malformed, Peer, Submission, ToAgent, ToClient, unpack},
+};
+
+/// How often the machine is told the time.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What an agent is told at its start.
+#[derive(Clone, Debug)]
+pub struct ServiceOptions {
+    /// How many tasks run at the same time.
+    pub slots: usize,
+    /// The name of the machine, for errors.
+    pub host: String,
+    /// How long the agent waits for what.
+    pub timing: Timing,
+}
+
+/// Runs the tasks of a cluster on an executor of this machine, which should be a pool of processes.
+///
+/// The transport passes to it what arrives. Its thread ends when it is dropped; tasks that run then go on in the
+/// executor, and their outcomes are lost.
+///
+/// ```
+/// use std::time::Duration;
+/// use cluster::{AgentLink, AgentService, ServiceOptions, agent::Timing, wire::Peer};
+/// use executor_core::InlineExecutor;
+///
+/// /// There is no engine: nothing is ever delivered.
+/// struct Offline;
+/// impl AgentLink for Offline {
+///     type Delivery = u64;
+///     fn pull(&self, _: usize) {}
+///     fn acknowledge(&self, _: u64) {}
+///     fn give_back(&self, _: u64, _: Duration) {}
+///     fn send(&self, _: &Peer, _: Vec<u8>) {}
+/// }
+/// let options = ServiceOptions { slots: 2, host: "node-7".into(), timing: Timing::default() };
+/// let agent = AgentService::start(Peer::new("worker", "a1")?, Offline, InlineExecutor::new(), options)?;
+/// assert!(agent.deliver(Peer::new("ada", "c1")?, b"no task", 1).is_err());
+/// agent.leave();
+/// assert!(agent.wait_idle(None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct AgentService<L: AgentLink> {
+    core: Arc<Core<L>>,
+    clock: Option<JoinHandle<()>>,
+}
+
+struct Core<L: AgentLink> {
+    me: Peer,
+    host: String,
+    link: L,
+    executor: Arc<dyn Backend>,
+    state: Mutex<State<L::Delivery>>,
+    /// Notified when the agent becomes idle, and when the clock must stop.
+    changed: Condvar,
+    began: Instant,
+}
+
+struct State<D> {
+    machine: Agent<Submission, D>,
+    /// The tasks in the executor, by the numbers of their runs.
+    runs: HashMap<u64, Arc<Future<Reply>>>,
+    is_dropped: bool,
+}
+
+impl<L: AgentLink> AgentService<L> {
+    /// Makes an agent over a transport, and asks the engine for tasks. `me` is the name under which clients answer it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if a thread cannot be started.
+    pub fn start(
+        me: Peer,
+        link: L,
+        executor: impl Backend + 'static,
+        options: ServiceOptions,
+    ) -> Result<AgentService<L>, Error> {
+        let machine = Agent::new(options.slots, link.longest_message(), options.timing);
+        let core = Arc::new(Core {
+            me,
+            host: options.host,
+            link,
+            executor: Arc::new(executor),
+            state: Mutex::new(State { machine, runs: HashMap::new(), is_dropped: false }),
+            changed: Condvar::new(),
+            began: Instant::now(),
+        });
+        let own = core.clone();
+        let clock = std::thread::Builder::new().name("agent-clock".into()).spawn(move || own.run_clock());
+        let clock =
+            clock.map_err(|error| Error::new(ErrorKind::Other, format!("an agent cannot start a thread: {error}")))?;
+        Ok(AgentService { core, clock: Some(clock) })
+    }
+
+    /// The engine has delivered a message of a client.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a task. It is acknowledged then, because it will never be one.
+    pub fn deliver(&self, client: Peer, bytes: &[u8], delivery: L::Delivery) -> Result<(), Malformed> {
+        match Submission::read(bytes) {
+            Ok(submission) => {
+                let (task, priority) = (submission.task, submission.priority);
+                self.core.event(|machine| machine.deliver(client, task, priority, submission, delivery));
+                Ok(())
+            }
+            Err(reason) => {
+                self.core.link.acknowledge(delivery);
+                self.core.event(|machine| machine.pulls_ended(1));
+                Err(reason)
+            }
+        }
+    }
+
+    /// A frame has arrived. `from` is who has sent it, as the engine says.
+    ///
+    /// # Errors
+    ///
+    /// If the frame is damaged, or names another sender. Then nothing of it counts.
+    pub fn frame(&self, from: &Peer, bytes: &[u8]) -> Result<(), Malformed> {
+        let (sender, records) = unpack::<ToAgent>(bytes)?;
+        if sender != *from {
+            return Err(Malformed::Peer);
+        }
+        self.core.event(|machine| records.into_iter().for_each(|record| machine.receive(from, record)));
+        Ok(())
+    }
+
+    /// The engine says that no one listens to what was sent to this client.
+    pub fn unreachable(&self, client: &Peer) {
+        self.core.event(|machine| machine.unreachable(client));
+    }
+
+    /// This many messages for which the engine was asked will not come.
+    pub fn pulls_ended(&self, messages: usize) {
+        self.core.event(|machine| machine.pulls_ended(messages));
+    }
+
+    /// Stops taking tasks, and gives back what has not started.
+    pub fn leave(&self) {
+        self.core.event(Agent::leave);
+    }
+
+    /// Waits until no task runs and every outcome was received, at most for `timeout`. Returns whether that is so.
+    pub fn wait_idle(&self, timeout: Option<Duration>) -> bool {
+        let mut state = self.core.state.lock();
+        let until = deadline::after(timeout);
+        deadline::wait_while(&self.core.changed, &mut state, until, |state| !state.machine.is_idle())
+    }
+}
+
+impl<L: AgentLink> Drop for AgentService<L> {
+    fn drop(&mut self) {
+        self.core.state.lock().is_dropped = true;
+        self.core.changed.notify_all();
+        if let Some(clock) = self.clock.take() {
+            // It runs no user code, so it has not panicked.
+            let _ = clock.join();
+        }
+    }
+}
+
+impl<L: AgentLink> Core<L> {
+    /// Something has happened.
+    fn event(self: &Arc<Self>, event: impl FnOnce(&mut Agent<Submission, L::Delivery>)) {
+        let mut state = self.state.lock();
+        event(&mut state.machine);
+        let actions = state.machine.take_actions();
+        if state.machine.is_idle() {
+            self.changed.notify_all();
+        }
+        drop(state);
+        let mut outbox: Outbox<ToClient> = Outbox::default();
+        let mut starts = Vec::new();
+        for action in actions {
+            match action {
+                Action::Pull(messages) => self.link.pull(messages),
+                Action::Acknowledge(delivery) => self.link.acknowledge(delivery),
+                Action::GiveBack(delivery, delay) => self.link.give_back(delivery, delay),
+                Action::Send { to, record } => outbox.push(to, record),
+                Action::Run { run, task, submission, attempt, .. } => starts.push((run, task, submission, attempt)),
+                Action::Stop { run, grace } => self.stop(run, grace),
+            }
+        }
+        outbox.send(&self.me, |to, frame| self.link.send(to, frame));
+        for (run, task, submission, attempt) in starts {
+            self.run(run, task, submission, attempt);
+        }
+    }
+
+    /// Gives a task to the executor.
+    fn run(self: &Arc<Self>, run: u64, task: TaskId, submission: Submission, attempt: u32) {
+        let began = Instant::now();
+        match self.submit(task, submission, attempt) {
+            Ok(future) => {
+                let future = Arc::new(future);
+                self.state.lock().runs.insert(run, future.clone());
+                let core = Arc::downgrade(self);
+                future.add_done_callback(move |future| finish(&core, run, began, future.result(None)));
+            }
+            Err(error) => self.finished(run, began, Err(error)),
+        }
+    }
+
+    fn submit(&self, task: TaskId, submission: Submission, attempt: u32) -> Result<Future<Reply>, Error> {
+        let function = function_of(&submission)?;
+        let mut options = TaskOptions::new().priority(submission.priority);
+        options = submission.name.into_iter().fold(options, TaskOptions::name);
+        options = submission.time_limit.into_iter().fold(options, TaskOptions::time_limit);
+        let (task, future) = Task::forwarded(options, Origin { task, attempt }, function, submission.argument)?;
+        self.executor.schedule(task)?;
+        Ok(future)
+    }
+
+    /// A task has left the executor.
+    fn finished(self: &Arc<Self>, run: u64, began: Instant, result: Result<Reply, Error>) {
+        let future = self.state.lock().runs.remove(&run);
+        drop(future);
+        let result = result.map_err(|error| self.described(error));
+        let died = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WorkerDied);
+        let outcome = Reply::of(result).into_bytes();
+        self.event(|machine| machine.finished(run, outcome, died, began.elapsed()));
+    }
+
+    /// Returns an error with the name of this machine, and one that says that a task was stopped.
+    fn described(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Cancelled {
+            return Error::new(ErrorKind::Terminated, "the task was stopped before its function began");
+        }
+        match error.worker_death() {
+            Some(death) => {
+                let death = death.clone().with_host(&self.host);
+                Error::from_death(error.kind(), format!("on `{}`: {error}", self.host), death)
+            }
+            None => error,
+        }
+    }
+
+    /// Stops a task. One that the executor has not started is cancelled there.
+    fn stop(&self, run: u64, grace: Option<Duration>) {
+        let Some(future) = self.state.lock().runs.get(&run).cloned() else { return };
+        match grace {
+            Some(grace) => {
+                if !future.cancel() {
+                    future.terminate(grace);
+                }
+            }
+            None => {
+                let token = CancellationToken::new();
+                token.attach(&*future);
+                token.cancel();
+            }
+        }
+    }
+
+    fn run_clock(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        while !state.is_dropped {
+            MutexGuard::unlocked(&mut state, || self.event(|machine| machine.tick(self.began.elapsed())));
+            if !state.is_dropped {
+                self.changed.wait_for(&mut state, TICK);
+            }
+        }
+    }
+}
+
+/// Passes on the result of a run, unless its agent is gone.
+fn finish<L: AgentLink>(core: &Weak<Core<L>>, run: u64, began: Instant, result: Result<Reply, Error>) {
+    if let Some(core) = core.upgrade() {
+        core.finished(run, began, result);
+    }
+}
+
+impl<L: AgentLink> fmt::Debug for AgentService<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentService").field("machine", &self.core.state.lock().machine).finish_non_exhaustive()
+    }
+}

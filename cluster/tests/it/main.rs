@@ -1,0 +1,5 @@
+//! An executor and agents over an engine in this process, with tasks in real worker processes.
+
+mod conformance;
+mod faults;
+mod loopback;
