@@ -36,6 +36,6 @@ pub fn find(program: &str) -> Option<fn()> {
         "has_no_filters" => missing::has_no_filters,
         "is_in_a_container" => missing::is_in_a_container,
         "loses_landlock_later" => missing::loses_landlock_later,
-        _ => return None,
+        _ => return attacks::find(program),
     })
 }

@@ -11,6 +11,7 @@ mod files;
 mod kernel;
 mod memory;
 mod network;
+mod outsider;
 mod processes;
 mod world;
 
@@ -25,6 +26,7 @@ use crate::{
     support::{builder, get},
 };
 pub use files::path;
+pub use outsider::find;
 pub use world::World;
 
 /// What an attempt got, or the error with which it was refused.
@@ -37,6 +39,8 @@ pub enum Reply {
     Refused,
     /// This error, even with `Refusal::Kill`.
     Fails(i32),
+    /// One of the errors with which a sandbox refuses, or with `Refusal::Kill` the end of the worker.
+    Stopped,
     /// Any error, or any end of the worker.
     Nothing,
     /// The end of the worker in every mode.
@@ -52,8 +56,15 @@ pub struct Attempt {
 
 /// Returns all attempts.
 fn attempts() -> Vec<Attempt> {
-    [files::ATTEMPTS, processes::ATTEMPTS, network::ATTEMPTS, memory::ATTEMPTS, descriptors::ATTEMPTS, kernel::ATTEMPTS]
-        .concat()
+    let lists = [
+        files::ATTEMPTS,
+        processes::ATTEMPTS,
+        network::ATTEMPTS,
+        memory::ATTEMPTS,
+        descriptors::ATTEMPTS,
+        kernel::ATTEMPTS,
+    ];
+    [lists.concat(), outsider::attempts()].concat()
 }
 
 impl Clone for Attempt {
@@ -110,8 +121,12 @@ enum Outcome {
 
 fn run(pool: &ProcessPoolExecutor, row: usize, world: &World) -> Outcome {
     let attempt = |(row, world): (usize, World)| (attempts()[row].run)(&world);
-    let outcome = pool.submit(attempt, (row, world.clone())).and_then(|future| get(&future));
-    match outcome {
+    outcome_of(pool.submit(attempt, (row, world.clone())).and_then(|future| get(&future)))
+}
+
+/// Returns how a task ended.
+fn outcome_of(result: Result<Got, Error>) -> Outcome {
+    match result {
         Ok(Ok(got)) => Outcome::Got(got),
         Ok(Err(error)) => Outcome::Failed(error),
         Err(error) if error.kind() == ErrorKind::WorkerDied => died(&error),
@@ -130,6 +145,10 @@ fn is_right(reply: Reply, refusal: Refusal, outcome: &Outcome) -> bool {
     match (reply, outcome) {
         (_, Outcome::Got(_) | Outcome::Other(_)) => false,
         (Reply::Nothing, _) => true,
+        // `EXDEV` is what Landlock returns if a file would come into another directory.
+        (Reply::Stopped, Outcome::Failed(libc::EPERM | libc::EACCES | libc::ENOSYS | libc::EXDEV)) => true,
+        (Reply::Stopped, Outcome::Died(Some(libc::SIGSYS), Some(_))) => refusal == Refusal::Kill,
+        (Reply::Stopped, _) => false,
         (Reply::Dies, outcome) => matches!(outcome, Outcome::Died(Some(libc::SIGSYS), _)),
         (Reply::Fails(expected), outcome) => outcome == &Outcome::Failed(expected),
         (Reply::Refused, Outcome::Died(Some(libc::SIGSYS), Some(_))) => refusal == Refusal::Kill,

@@ -1,0 +1,75 @@
+//! Attempts to use up what the kernel counts for all processes of a user, so that the program has nothing left.
+
+use std::time::Duration;
+
+use executor_core::{Executor as _, TaskOptions};
+use process_pool::{ProcessPoolExecutor, Sandbox, Transport};
+
+use super::super::become_nobody;
+use crate::{
+    programs,
+    support::{builder, get},
+    system_call,
+};
+
+/// A name, what a task does, and whether the program still has its share.
+type Row = (&'static str, fn(), fn() -> bool);
+
+const ROWS: &[Row] = &[("memory of pipes", pipes, has_a_pipe_of_full_size)];
+
+/// Leaves pipes of the largest size that are full.
+fn pipes() {
+    let mut ends = [-1; 2];
+    for _ in 0..1100 {
+        if system_call!(libc::SYS_pipe2, ends.as_mut_ptr(), libc::O_NONBLOCK).is_err() {
+            return;
+        }
+    }
+}
+
+fn has_a_pipe_of_full_size() -> bool {
+    let mut ends = [-1; 2];
+    if system_call!(libc::SYS_pipe2, ends.as_mut_ptr(), libc::O_CLOEXEC).is_err() {
+        return false;
+    }
+    let size = system_call!(libc::SYS_fcntl, ends[0], libc::F_GETPIPE_SZ);
+    ends.iter().for_each(|end| _ = system_call!(libc::SYS_close, *end));
+    size == Ok(64 << 10)
+}
+
+/// Returns whether the program has its share while a worker holds what it could get.
+fn attempt(pool: &ProcessPoolExecutor, row: usize) -> bool {
+    let takes = |row: usize| (ROWS[row].1)();
+    let options = TaskOptions::new().time_limit(Duration::from_secs(30));
+    let _ = pool.submit_with(options, takes, row).and_then(|future| get(&future));
+    (ROWS[row].2)()
+}
+
+/// The program that attacks, as an ordinary user, because root has no such limits.
+pub fn attacks() {
+    become_nobody();
+    let mut wrong = Vec::new();
+    for (row, (name, ..)) in ROWS.iter().enumerate() {
+        let outside = builder(Transport::Ring, 1).build().expect("built");
+        if attempt(&outside, row) {
+            println!("SKIPPED, because it fails without a sandbox, too: {name}");
+            continue;
+        }
+        drop(outside);
+        let sandbox = Sandbox::compute().inherit_env("TEST_OUTPUT");
+        let inside = builder(Transport::Ring, 1).sandbox(sandbox).build().expect("this system can keep it");
+        if !attempt(&inside, row) {
+            wrong.push(*name);
+        }
+    }
+    assert!(wrong.is_empty(), "the program has no share of {wrong:?} left");
+}
+
+#[test]
+fn a_worker_leaves_its_share_to_the_program() {
+    // SAFETY: a system call without arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        return println!("SKIPPED: only root can become a user who has no other processes");
+    }
+    print!("{}", programs::succeeds("attacks_limits", &[]));
+}
