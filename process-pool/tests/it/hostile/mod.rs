@@ -16,7 +16,8 @@ use executor_core::{ErrorKind, Executor, Future, TaskOptions};
 use process_pool::{ProcessPoolExecutor, Transport};
 
 use crate::support::{Blocker, Random, SharedDir, add_line, get, on, on_both, pool, wait_for_file, warm_up};
-use attacker::{ATTACKS, Target, attack, frame, wait_for_the_end};
+use attacker::wait_for_the_end;
+pub use attacker::{ATTACKS, Target, attack, frame};
 
 /// How a task goes on after its attack.
 const RETURNS: u32 = 0;

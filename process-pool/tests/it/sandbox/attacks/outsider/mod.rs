@@ -3,6 +3,7 @@
 //! Those of the lists need nothing but a worker, and run beside the other rows. The other modules need a grant, a
 //! descriptor that the program has sent, or damage only their own worker.
 
+mod alone;
 mod elders;
 mod files;
 mod given;
