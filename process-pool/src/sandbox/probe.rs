@@ -116,3 +116,32 @@ impl Sandbox {
         Rules::of(self)?.check()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(sandbox: &Sandbox, layers: &[Layer]) -> Option<String> {
+        let mut status = SandboxStatus::none();
+        for layer in layers {
+            status.set(*layer, LayerState::Missing(format!("no {layer}")));
+        }
+        Rules::of(sandbox).expect("possible").missing(&status)
+    }
+
+    #[test]
+    fn each_layer_that_a_sandbox_needs_is_named_and_no_other() {
+        let all = Layer::ALL;
+        let text = missing(&Sandbox::compute().read("/usr"), &all).expect("it needs some");
+        for layer in all {
+            let is_needed = !matches!(layer, Layer::Network | Layer::Signals);
+            assert_eq!(text.contains(&format!("{layer}: no {layer}")), is_needed, "{text}");
+        }
+        let without = [Layer::Files, Layer::Network, Layer::Signals];
+        assert_eq!(missing(&Sandbox::compute(), &without), None, "the filter keeps these promises");
+        assert!(missing(&Sandbox::compute().execute("/usr"), &[Layer::Signals]).is_some());
+        let tcp = Sandbox::compute().network(Network::Tcp { connect: vec![1], bind: Vec::new() });
+        assert!(missing(&tcp, &[Layer::Network]).is_some());
+        assert_eq!(missing(&Sandbox::compute().read("/usr").best_effort(), &all), None);
+    }
+}

@@ -80,6 +80,7 @@ pub(crate) struct Limits {
 }
 
 /// What is enforced when a process is locked.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 #[derive(Clone, Debug)]
 pub(crate) struct Cage {
     /// What the filter of system calls enforces, if there is one.

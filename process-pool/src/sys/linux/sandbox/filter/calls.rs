@@ -1,6 +1,6 @@
 //! Which system calls there are, by what they are for.
 
-use super::numbers::{Call, calls, new};
+use super::numbers::{Call, calls, new, unnamed};
 
 /// Descriptors that the process has.
 pub(super) const DESCRIPTORS: &[Call] = calls![
@@ -132,7 +132,6 @@ pub(super) const IDENTITY: &[Call] = calls![
     SYS_getgroups,
     SYS_capget,
     SYS_getrusage,
-    SYS_getrlimit,
     SYS_sysinfo,
     SYS_uname,
     SYS_getrandom,
@@ -142,8 +141,9 @@ pub(super) const IDENTITY: &[Call] = calls![
     SYS_getpgrp,
 ];
 
-/// Newer calls of all these kinds.
+/// Newer calls of all these kinds, and one that is older.
 pub(super) const NEWER: &[Call] = &[
+    unnamed::getrlimit,
     new::close_range,
     new::epoll_pwait2,
     new::futex_waitv,
@@ -184,7 +184,8 @@ pub(super) const DIRECTORIES: &[Call] = calls![SYS_getdents64, SYS_fstatfs, SYS_
 
 /// Calls with a path that change a directory or a file, and which argument the path is.
 pub(super) const CHANGED_PATHS: &[(&[Call], u8)] = &[
-    (calls![SYS_mkdirat, SYS_unlinkat, SYS_renameat, SYS_renameat2, SYS_linkat,], 1),
+    (&[unnamed::renameat], 1),
+    (calls![SYS_mkdirat, SYS_unlinkat, SYS_renameat2, SYS_linkat,], 1),
     (calls![SYS_symlinkat], 2),
     (
         calls![
@@ -210,7 +211,7 @@ pub(super) const CHANGED_PATHS: &[(&[Call], u8)] = &[
 pub(super) const LENGTHS: &[Call] = calls![SYS_ftruncate, SYS_fallocate];
 
 /// Calls that change an open file. Copying a file sets its permissions.
-pub(super) const CHANGED_FILES: &[Call] = calls![SYS_flock, SYS_fchmod, SYS_sync_file_range];
+pub(super) const CHANGED_FILES: &[Call] = calls![SYS_flock, SYS_fchmod];
 
 /// Fast ways to copy, which fail with `ENOSYS` unless files are written, so that the slow way is taken.
 pub(super) const COPIES: &[Call] = calls![SYS_copy_file_range, SYS_sendfile];
@@ -323,7 +324,6 @@ pub(super) const REFUSED: &[Call] = calls![
     SYS_sched_setattr,
     SYS_setpriority,
     SYS_ioprio_set,
-    SYS_setrlimit,
     SYS_setuid,
     SYS_setgid,
     SYS_setreuid,
@@ -387,8 +387,9 @@ pub(super) const REFUSED: &[Call] = calls![
     SYS_uselib,
 ];
 
-/// Newer calls that are refused.
+/// Newer calls that are refused, and one that is older.
 pub(super) const NEWER_REFUSED: &[Call] = &[
+    unnamed::setrlimit,
     new::pidfd_send_signal,
     new::pidfd_open,
     new::pidfd_getfd,

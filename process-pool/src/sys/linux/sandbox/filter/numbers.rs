@@ -70,3 +70,24 @@ pub(super) mod new {
         open_tree_attr = 467,
     );
 }
+
+/// Calls that `libc` does not name on every architecture.
+#[allow(non_upper_case_globals)]
+pub(super) mod unnamed {
+    use super::Call;
+
+    /// Makes a constant for each call, with its numbers on x86_64 and aarch64.
+    macro_rules! unnamed_calls {
+        ($($name:ident = $x86_64:literal, $aarch64:literal);* $(;)?) => {
+            $(pub(crate) const $name: Call = Call {
+                name: stringify!($name),
+                number: if cfg!(target_arch = "x86_64") { $x86_64 } else { $aarch64 },
+            };)*
+        };
+    }
+    unnamed_calls!(
+        renameat = 264, 38;
+        getrlimit = 97, 163;
+        setrlimit = 160, 164;
+    );
+}
