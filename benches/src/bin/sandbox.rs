@@ -2,10 +2,11 @@
 //!
 //! ```sh
 //! cargo run --release -p benches --features sandbox --bin sandbox
-//! cargo run --release -p benches --features sandbox --bin sandbox -- 100    # rounds, 30 without a number
+//! cargo run --release -p benches --features sandbox --bin sandbox -- 1000    # rounds, 100 without a number
 //! ```
 //!
-//! Only the ratios are meaningful on another machine.
+//! Only the ratios are meaningful on another machine. They are those of the least figures: a measurement takes a few
+//! milliseconds, and what else the machine does only adds to it.
 #![allow(unsafe_code)]
 
 use std::{
@@ -94,7 +95,7 @@ fn processor_time() -> Duration {
 }
 
 fn one(pool: &ProcessPoolExecutor) -> Result<Figure, Error> {
-    const TIMES: u32 = 500;
+    const TIMES: u32 = 100;
     let start = Instant::now();
     for n in 0..TIMES {
         black_box(pool.submit(|n: u32| n + 1, n)?.result(None)?);
@@ -103,7 +104,7 @@ fn one(pool: &ProcessPoolExecutor) -> Result<Figure, Error> {
 }
 
 fn burst(pool: &ProcessPoolExecutor) -> Result<Figure, Error> {
-    const TASKS: u32 = 20_000;
+    const TASKS: u32 = 2_000;
     let start = Instant::now();
     let futures: Vec<_> = (0..TASKS).map(|n| pool.submit(|n: u32| n + 1, n)).collect::<Result<_, Error>>()?;
     for future in futures {
@@ -117,7 +118,7 @@ const CALLS: [fn(u32) -> u64; 4] = [own_parent, advise, request, write_null];
 
 /// Has a worker time a call.
 fn call(pool: &ProcessPoolExecutor, which: usize) -> Result<Figure, Error> {
-    const TIMES: u32 = 200_000;
+    const TIMES: u32 = 10_000;
     let nanoseconds = pool.submit(|(which, times): (usize, u32)| CALLS[which](times), (which, TIMES))?.result(None)?;
     Ok(nanoseconds as f64 / f64::from(TIMES))
 }
@@ -166,6 +167,10 @@ fn write_null(times: u32) -> u64 {
     })
 }
 
+fn least(figures: &[Figure]) -> Figure {
+    figures.iter().copied().min_by(f64::total_cmp).unwrap_or(Figure::NAN)
+}
+
 fn median(figures: &mut [Figure]) -> Figure {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
@@ -183,7 +188,7 @@ fn processor() -> String {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let rounds: usize = std::env::args().nth(1).map_or(Ok(30), |rounds| rounds.parse())?;
+    let rounds: usize = std::env::args().nth(1).map_or(Ok(100), |rounds| rounds.parse())?;
     let compute = Sandbox::compute();
     let mut sides = vec![
         Side { name: "no sandbox", sandbox: None },
@@ -217,15 +222,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("| | {} |", sides.iter().map(|side| side.name).collect::<Vec<_>>().join(" | "));
     println!("|---{}|", "|---".repeat(sides.len()));
     for (scenario, figures) in SCENARIOS.iter().zip(&mut figures) {
-        let base = median(&mut figures[0]);
+        let base = least(&figures[0]);
         let cells = figures.iter_mut().enumerate().map(|(at, figures)| {
-            let middle = median(figures);
-            let least = figures[0];
-            let ratio = if at == 0 { String::new() } else { format!(", {:.2} times", middle / base) };
-            format!("{middle:.1} ({least:.1}) {}{ratio}", scenario.unit)
+            let (least, median) = (least(figures), median(figures));
+            let ratio = if at == 0 { String::new() } else { format!(", {:.2} times", least / base) };
+            format!("{least:.2} {}{ratio} (median {median:.2})", scenario.unit)
         });
         println!("| {} | {} |", scenario.name, cells.collect::<Vec<_>>().join(" | "));
     }
-    println!("medians (and least figures); load at the end {}", load());
+    println!("the least figures, and medians; load at the end {}", load());
     Ok(())
 }
