@@ -70,10 +70,17 @@ lacks "receives more descriptors than a message has space for, and keeps them op
   sys::unix::message::tests::more_descriptors_than_a_message_has_space_for
 lacks "has a vfork that copies memory, so posix_spawn is not told why a program cannot start" \
   a_program_that_is_not_there_is_an_error world::environment::an_environment_that_is_too_large \
-  world::image::workers_run_the_program_even_if_the_loader_was_started_explicitly
+  world::image::workers_run_the_program_even_if_the_loader_was_started_explicitly \
+  exit_codes_of_programs_are_those_of_python
 lacks "opens /proc/self/exe by the path with which the program was started, and that file may be gone or unreadable" \
   world::image::no_other_file_runs_in_place world::image::a_program_that_has_no_file_in_any_directory \
   world::image::a_program_that_is_executable_and_not_readable world::image::workers_run_the_file_of_their_program \
   start::a_program_that_a_task_starts_is_not_a_worker
 lacks "has its own files in the place of some in /proc, and lets programs that it starts inherit them" \
   world::descriptors::other_programs_of_the_host_inherit_no_descriptor
+lacks "cannot write these files of its own under a limit on the size of files" \
+  forwarding::a_limit_on_the_size_of_files_does_not_end_the_program
+lacks "adds a line to the standard error of a program that dies of a signal" \
+  output::a_worker_that_dies_has_its_last_lines_in_the_error stderr_tail::tasks_in_quick_succession_have_their_own \
+  stderr_tail::items_of_a_chunk_have_their_own stderr_tail::the_output_of_a_task_is_not_the_cause_of_its_death \
+  stderr_tail::the_output_of_an_initializer_is_not stderr_tail::the_output_of_an_earlier_task_is_not
