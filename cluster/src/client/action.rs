@@ -9,8 +9,8 @@ use crate::wire::{Peer, ToAgent};
 /// What must be done after an event.
 #[derive(Debug)]
 pub enum Action<T, B> {
-    /// Put a copy of the task into the engine's queue, and call [`Client::stored`](super::Client::stored) when the engine
-    /// has confirmed it.
+    /// Put a copy of the task into the engine's queue, and call [`Client::stored`](super::Client::stored) when the
+    /// engine has confirmed it.
     Publish {
         /// The number of the task.
         task: TaskId,

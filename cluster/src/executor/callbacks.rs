@@ -12,8 +12,8 @@ use std::{
 use executor_core::{Error, ErrorKind, Task, deadline, host, submit_line::Admitted, task::Completed};
 use parking_lot::{Condvar, Mutex};
 
-/// The thread that runs callbacks and wakers, and drops what users made. The threads on which the others depend must not
-/// run user code, which may be slow, or wait for another task.
+/// The thread that runs callbacks and wakers, and drops what users made. The threads on which the others depend must
+/// not run user code, which may be slow, or wait for another task.
 pub(super) struct Callbacks {
     /// `None` after the end.
     sender: Mutex<Option<Sender<Delivery>>>,

@@ -33,6 +33,7 @@ use crate::{
 const TICK: Duration = Duration::from_millis(100);
 
 type Machine = Client<Task, Arc<Vec<u8>>>;
+type MachineAction = Action<Task, Arc<Vec<u8>>>;
 
 /// What callers, the transport and the two threads of an executor share.
 pub(super) struct Core {
@@ -41,6 +42,9 @@ pub(super) struct Core {
     host: OnceLock<HostId>,
     max_workers: usize,
     state: Mutex<State>,
+    /// Held while something is sent, so that it is sent in the order in which the machine wanted it. It is locked
+    /// before `state` is released.
+    outgoing: Mutex<()>,
     /// Notified when the first task comes, and when the executor is closed: then the clock must tick, or stop.
     clock_changed: Condvar,
     /// Notified when the last task of a closed executor has ended.
@@ -86,6 +90,7 @@ impl Core {
             host: OnceLock::new(),
             max_workers: options.max_workers,
             state: Mutex::new(state),
+            outgoing: Mutex::new(()),
             clock_changed: Condvar::new(),
             ended: Condvar::new(),
             callbacks: Callbacks::start()?,
@@ -168,8 +173,11 @@ impl Core {
         let queued = state.queued();
         let admitted = state.room.admit(queued);
         state.acting += 1;
+        let sending = self.outgoing.lock();
         drop(state);
-        self.act(actions);
+        let rest = self.send(actions);
+        drop(sending);
+        self.complete(rest);
         self.notify(admitted);
         let mut state = self.state.lock();
         state.acting -= 1;
@@ -191,14 +199,26 @@ impl Core {
         }
     }
 
-    /// Does what the machine wants, without the lock.
-    fn act(&self, actions: Vec<Action<Task, Arc<Vec<u8>>>>) {
+    /// Sends what the machine wants sent, and returns the rest. It runs no user code.
+    fn send(&self, actions: Vec<MachineAction>) -> Vec<MachineAction> {
         let mut outbox: Outbox<ToAgent> = Outbox::default();
+        let mut rest = Vec::new();
         for action in actions {
             match action {
                 Action::Publish { task, body } => self.link.publish(task, body),
                 Action::Send { to, record } => outbox.push(to, record),
                 Action::Count(number) => self.link.count(number),
+                other => rest.push(other),
+            }
+        }
+        outbox.send(&self.me, |to, frame| self.link.send(to, frame));
+        rest
+    }
+
+    /// Completes the tasks that have ended.
+    fn complete(&self, actions: Vec<MachineAction>) {
+        for action in actions {
+            match action {
                 Action::Complete { work, outcome } => self.callbacks.complete(work.complete(outcome)),
                 Action::Lose { work, loss } => {
                     let error = lost(work.name(), &loss);
@@ -206,9 +226,9 @@ impl Core {
                 }
                 Action::Cancel(work) => self.callbacks.complete(work.cancel()),
                 Action::Discard(work) => self.callbacks.send(Delivery::Discarded(work)),
+                Action::Publish { .. } | Action::Send { .. } | Action::Count(_) => {}
             }
         }
-        outbox.send(&self.me, |to, frame| self.link.send(to, frame));
     }
 
     /// Tells the machine the time while it has tasks, until the executor is closed and has none.
@@ -230,6 +250,10 @@ impl Core {
     }
 
     pub(super) fn close(&self, mode: Shutdown) {
+        // A forked child has none of the threads, and one of them may have held the lock.
+        if self.born.check().is_err() {
+            return;
+        }
         let mut state = self.state.lock();
         state.is_closed = true;
         let waiting = state.room.line.dissolve();

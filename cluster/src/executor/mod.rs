@@ -24,8 +24,8 @@ use crate::{
 
 /// An executor whose tasks run on the agents of other machines.
 ///
-/// This crate has no transport yet, so it is made [over](ClusterExecutor::over) one that the caller implements. Dropping
-/// it waits for its tasks, as it does for every executor.
+/// This crate has no transport yet, so it is made [over](ClusterExecutor::over) one that the caller implements.
+/// Dropping it waits for its tasks, as it does for every executor.
 ///
 /// Priorities order what one agent has, and nothing more. A task that waits for another one blocks its slot. Arguments
 /// that have handles cannot travel to another machine, and are refused.

@@ -7,8 +7,8 @@ use crate::client::Timing;
 pub struct ExecutorOptions {
     /// How many tasks may be queued; `None` is no bound.
     pub queue_capacity: Option<usize>,
-    /// What [`Backend::max_workers`](executor_core::Backend::max_workers) returns, because only agents know how many tasks run at the same time. It decides
-    /// how `map` chooses the size of its chunks.
+    /// What [`Backend::max_workers`](executor_core::Backend::max_workers) returns, because only agents know how many
+    /// tasks run at the same time. It decides how `map` chooses the size of its chunks.
     pub max_workers: usize,
     /// How long the client waits for what.
     pub timing: Timing,

@@ -75,6 +75,9 @@ struct Core<L: AgentLink> {
     link: L,
     executor: Arc<dyn Backend>,
     state: Mutex<State<L::Delivery>>,
+    /// Held while something is sent, so that it is sent in the order in which the machine wanted it: the engine and the
+    /// client then see tasks in their order. It is locked before `state` is released.
+    outgoing: Mutex<()>,
     /// Notified when the agent becomes idle, and when the clock must stop.
     changed: Condvar,
     began: Instant,
@@ -106,6 +109,7 @@ impl<L: AgentLink> AgentService<L> {
             link,
             executor: Arc::new(executor),
             state: Mutex::new(State { machine, runs: HashMap::new(), is_dropped: false }),
+            outgoing: Mutex::new(()),
             changed: Condvar::new(),
             began: Instant::now(),
         });
@@ -193,9 +197,10 @@ impl<L: AgentLink> Core<L> {
         if state.machine.is_idle() {
             self.changed.notify_all();
         }
+        let sending = self.outgoing.lock();
         drop(state);
         let mut outbox: Outbox<ToClient> = Outbox::default();
-        let mut starts = Vec::new();
+        let (mut starts, mut stops) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
                 Action::Pull(messages) => self.link.pull(messages),
@@ -203,10 +208,14 @@ impl<L: AgentLink> Core<L> {
                 Action::GiveBack(delivery, delay) => self.link.give_back(delivery, delay),
                 Action::Send { to, record } => outbox.push(to, record),
                 Action::Run { run, task, submission, attempt, .. } => starts.push((run, task, submission, attempt)),
-                Action::Stop { run, grace } => self.stop(run, grace),
+                Action::Stop { run, grace } => stops.push((run, grace)),
             }
         }
         outbox.send(&self.me, |to, frame| self.link.send(to, frame));
+        drop(sending);
+        for (run, grace) in stops {
+            self.stop(run, grace);
+        }
         for (run, task, submission, attempt) in starts {
             self.run(run, task, submission, attempt);
         }

@@ -27,7 +27,7 @@ enum Call {
     Publish(TaskId, Arc<Vec<u8>>),
     Count(u64),
     ToAgent(Peer, Vec<u8>),
-    ToClient(Vec<u8>),
+    ToClient(Peer, Vec<u8>),
     Pull(Peer, usize),
     Acknowledge(u64),
     GiveBack(u64),
@@ -82,12 +82,12 @@ impl AgentLink for Link {
         LONGEST
     }
     fn send(&self, _: &Peer, frame: Vec<u8>) {
-        self.call(Call::ToClient(frame));
+        self.call(Call::ToClient(self.me.clone(), frame));
     }
 }
 
 /// After this time a message that was delivered and not acknowledged is delivered again.
-const ACK_WAIT: Duration = Duration::from_secs(2);
+const ACK_WAIT: Duration = Duration::from_secs(10);
 
 struct Message {
     number: u64,
@@ -142,9 +142,10 @@ impl Engine {
                     service.frame(&client_name(), &frame).expect("a frame of this program");
                 }
             }
-            Call::ToClient(frame) => {
-                if let Some(client) = &self.client {
-                    client.frame(None, &frame).expect("a frame of this program");
+            Call::ToClient(from, frame) => {
+                let is_there = self.agents.iter().any(|(peer, ..)| *peer == from);
+                if let Some(client) = self.client.as_ref().filter(|_| is_there) {
+                    client.frame(Some(&from), &frame).expect("a frame of this program");
                 }
             }
             Call::Pull(from, messages) => {
@@ -227,8 +228,7 @@ impl Local {
         let me = Peer::new("worker", &format!("agent-{number}")).expect("a name");
         let link = Link { me: me.clone(), engine: self.calls.clone() };
         let pool = ProcessPoolExecutor::new(slots)?;
-        let timing = agent::Timing { hold: ACK_WAIT / 2, ..agent::Timing::default() };
-        let options = ServiceOptions { slots, host: "this-machine".into(), timing };
+        let options = ServiceOptions { slots, host: "this-machine".into(), timing: agent::Timing::default() };
         let service = Arc::new(AgentService::start(me.clone(), link, pool, options)?);
         self.call(Call::Agent(me.clone(), service.clone()));
         // What it pulled before the engine knew it was lost.
