@@ -20,6 +20,7 @@ macro_rules! of_parent {
 }
 
 pub const ATTEMPTS: &[Attempt] = &[
+    #[cfg(target_arch = "x86_64")]
     call!("kexec_file_load", libc::SYS_kexec_file_load, -1, -1, 0, null::<u8>(), 99),
     call!("swapoff", libc::SYS_swapoff, null::<u8>()),
     call!("settimeofday", libc::SYS_settimeofday, 1, null::<u8>()),
