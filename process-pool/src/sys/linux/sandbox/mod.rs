@@ -66,6 +66,9 @@ pub(crate) fn lock(cage: &Cage) -> io::Result<()> {
         None => None,
     };
     let filter = cage.policy.as_ref().map(Filter::of).transpose()?;
+    if let Some(policy) = cage.policy.as_ref().filter(|policy| policy.processes) {
+        process::keep_for_programs(policy.channel)?;
+    }
     let restriction =
         Restriction { ruleset: ruleset.as_ref().map(|ruleset| ruleset.number()), capabilities: cage.capabilities };
     restriction.apply_everywhere()?;

@@ -1,10 +1,10 @@
 //! What is restricted for a whole process at its start, before other code of the program runs.
 #![allow(unsafe_code)]
 
-use std::io;
+use std::{io, os::fd::BorrowedFd};
 
 use rustix::{
-    io::Errno,
+    io::{Errno, FdFlags, fcntl_setfd},
     process::{DumpableBehavior, set_dumpable_behavior},
     thread::{UnshareFlags, set_no_new_privs},
 };
@@ -48,6 +48,12 @@ fn close_each(first: u32, last: u32) -> io::Result<()> {
         unsafe { libc::close(number as libc::c_int) };
     }
     Ok(())
+}
+
+/// Leaves a descriptor open in programs that this process starts, so that its number means nothing else there.
+pub(crate) fn keep_for_programs(number: i32) -> io::Result<()> {
+    // SAFETY: the caller's descriptor is open for as long as this process lives.
+    Ok(fcntl_setfd(unsafe { BorrowedFd::borrow_raw(number) }, FdFlags::empty())?)
 }
 
 /// Forbids this process to gain rights, and other processes of its user to read its memory.

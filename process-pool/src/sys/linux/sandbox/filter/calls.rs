@@ -14,11 +14,9 @@ pub(super) const DESCRIPTORS: &[Call] = calls![
     SYS_pwritev,
     SYS_preadv2,
     SYS_pwritev2,
-    SYS_close,
     SYS_lseek,
     SYS_fstat,
     SYS_dup,
-    SYS_dup3,
     SYS_fsync,
     SYS_fdatasync,
     SYS_eventfd2,
@@ -47,8 +45,6 @@ pub(super) const DESCRIPTORS: &[Call] = calls![
     SYS_epoll_create,
     #[cfg(target_arch = "x86_64")]
     SYS_eventfd,
-    #[cfg(target_arch = "x86_64")]
-    SYS_dup2,
     #[cfg(target_arch = "x86_64")]
     SYS_pipe,
 ];
@@ -109,9 +105,6 @@ pub(super) const SIGNALS: &[Call] = calls![
 ];
 
 pub(super) const TIME: &[Call] = calls![
-    SYS_clock_gettime,
-    SYS_clock_getres,
-    SYS_clock_nanosleep,
     SYS_nanosleep,
     SYS_gettimeofday,
     SYS_times,
@@ -144,7 +137,6 @@ pub(super) const IDENTITY: &[Call] = calls![
 /// Newer calls of all these kinds, and one that is older.
 pub(super) const NEWER: &[Call] = &[
     unnamed::getrlimit,
-    new::close_range,
     new::epoll_pwait2,
     new::futex_waitv,
     new::futex_wake,
@@ -414,6 +406,13 @@ pub(super) const NEWER_REFUSED: &[Call] = &[
 
 /// Calls whose arguments decide.
 pub(super) const WITH_RULES: &[Call] = calls![
+    SYS_close,
+    SYS_dup3,
+    #[cfg(target_arch = "x86_64")]
+    SYS_dup2,
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_clock_nanosleep,
     SYS_kill,
     SYS_tgkill,
     SYS_tkill,

@@ -47,7 +47,6 @@ pub(super) mod new {
         fsmount = 432,
         fspick = 433,
         pidfd_open = 434,
-        close_range = 436,
         openat2 = 437,
         pidfd_getfd = 438,
         faccessat2 = 439,

@@ -10,7 +10,7 @@ use super::{
         BIRTHS, CHANGED_FILES, CHANGED_PATHS, COPIES, DESCRIPTORS, DIRECTORIES, IDENTITY, LENGTHS, MEMORY, NEWER,
         NEWER_REFUSED, PATHS, PROCESSES, REFUSED, SIGNALS, SOCKETS, THREADS, TIME,
     },
-    numbers::{Call, calls},
+    numbers::{Call, calls, new},
     program::{self, Action, Condition, Rule, Verdict},
 };
 use crate::sys::policy::{Net, Policy, Refused};
@@ -154,7 +154,8 @@ pub(crate) fn table(policy: &Policy) -> Table {
     add_paths(&mut table, policy, refusal);
     add_processes(&mut table, policy, refusal);
     add_memory(&mut table, policy, refusal);
-    add_descriptors(&mut table, refusal);
+    add_clocks(&mut table, policy, refusal);
+    add_descriptors(&mut table, policy, refusal);
     add_network(&mut table, policy, refusal);
     table
 }
@@ -188,7 +189,33 @@ fn add_paths(table: &mut Table, policy: &Policy, refusal: Action) {
     if policy.writes {
         table.set_all(CHANGED_FILES, Action::Allow);
         table.set_all(COPIES, Action::Allow);
+        refuse_rights_of_owners(table);
     }
+}
+
+/// Refuses to write a file with which any program on the machine runs with the rights of the worker's user or group.
+/// This fails in every mode, because the handler of refused calls must not repeat such a call.
+fn refuse_rights_of_owners(table: &mut Table) {
+    let fails = Action::Fail(libc::EPERM);
+    let rights = |mode: u8| Condition::HasAny(mode, (libc::S_ISUID | libc::S_ISGID) as u32);
+    // Without one of these flags there is no mode, and the argument may be anything.
+    let creates =
+        |flags: u8| Condition::HasAny(flags, libc::O_CREAT as u32 | (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32);
+    let mut refuse = |call: Call, when: Vec<Condition>| {
+        if let Some(entry) = table.entries.get_mut(&call.number) {
+            entry.verdict.rules.insert(0, Rule { when, then: fails });
+        }
+    };
+    refuse(call("openat", libc::SYS_openat), vec![creates(2), rights(3)]);
+    #[cfg(target_arch = "x86_64")]
+    refuse(call("open", libc::SYS_open), vec![creates(1), rights(2)]);
+    #[cfg(target_arch = "x86_64")]
+    refuse(call("creat", libc::SYS_creat), vec![rights(1)]);
+    refuse(call("fchmod", libc::SYS_fchmod), vec![rights(1)]);
+    // This leaves a device behind.
+    refuse(call("renameat2", libc::SYS_renameat2), vec![Condition::HasAny(4, libc::RENAME_WHITEOUT)]);
+    // Its mode is in memory, which a filter does not see. Libraries fall back to `openat`.
+    table.entries.remove(&new::openat2.number);
 }
 
 fn add_processes(table: &mut Table, policy: &Policy, refusal: Action) {
@@ -261,14 +288,51 @@ fn add_memory(table: &mut Table, policy: &Policy, refusal: Action) {
     table.allow_unless(call("madvise", libc::SYS_madvise), advice);
 }
 
-fn add_descriptors(table: &mut Table, refusal: Action) {
-    let requests = vec![when(Condition::IsNot(1, REQUESTS.to_vec()), refusal)];
+/// Lets the clocks of the system and of the process itself be read. The clock of another process tells that there is
+/// such a process, and how long it has computed.
+fn add_clocks(table: &mut Table, policy: &Policy, refusal: Action) {
+    // What the kernel adds to the inverted number of a process for each of its three clocks. A thread's clock has
+    // another bit, and the kernel finds only threads of the process itself.
+    const OF_THREAD: u32 = 4;
+    let own =
+        [0, policy.own].into_iter().flat_map(|process| (0..3).map(move |clock| (!process << 3) | clock)).collect();
+    let of_other = Rule {
+        when: vec![Condition::HasAny(0, 1 << 31), Condition::LacksAny(0, OF_THREAD), Condition::IsNot(0, own)],
+        then: if policy.processes { Action::Fail(libc::EPERM) } else { refusal },
+    };
+    for call in calls![SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep] {
+        table.allow_unless(*call, vec![of_other.clone()]);
+    }
+}
+
+fn add_descriptors(table: &mut Table, policy: &Policy, refusal: Action) {
+    // The channel keeps its number, because messages may be received from that number. It is open in programs that the
+    // worker starts, too. These calls fail in every mode: a worker that ends closes what it has.
+    let fails = Action::Fail(libc::EPERM);
+    let channel = policy.channel as u32;
+    table.allow_unless(call("close", libc::SYS_close), vec![when(Condition::Is(0, vec![channel]), fails)]);
+    for call in calls![
+        SYS_dup3,
+        #[cfg(target_arch = "x86_64")]
+        SYS_dup2,
+    ] {
+        table.allow_unless(*call, vec![when(Condition::Is(1, vec![channel]), fails)]);
+    }
+    let closes_later = |command: u32| Rule {
+        when: vec![Condition::Is(0, vec![channel]), Condition::Is(1, vec![command])],
+        then: fails,
+    };
+    let requests = vec![closes_later(libc::FIOCLEX as u32), when(Condition::IsNot(1, REQUESTS.to_vec()), refusal)];
     table.allow_unless(call("ioctl", libc::SYS_ioctl), requests);
     let signals_when_ready = Rule {
         when: vec![Condition::Is(1, vec![libc::F_SETFL as u32]), Condition::HasAny(2, libc::O_ASYNC as u32)],
         then: refusal,
     };
-    let commands = vec![when(Condition::IsNot(1, COMMANDS.to_vec()), refusal), signals_when_ready];
+    let commands = vec![
+        closes_later(libc::F_SETFD as u32),
+        when(Condition::IsNot(1, COMMANDS.to_vec()), refusal),
+        signals_when_ready,
+    ];
     table.allow_unless(call("fcntl", libc::SYS_fcntl), commands);
     // With this flag a pipe receives notifications of the kernel.
     let notifies = when(Condition::HasAny(1, libc::O_EXCL as u32), refusal);

@@ -28,9 +28,30 @@ pub const ROWS: &[Row] = &[
     ("exchange with a file that may be read", |tree| rename(tree, "a/file", "b/file", EXCHANGE)),
     ("exchange directories", |tree| rename(tree, "b/below", "c/below", EXCHANGE)),
     ("move a directory that may be read", |tree| rename(tree, "a/below", "b/moved", 0)),
+    ("a device by a whiteout", |tree| rename(tree, "b/file", "b/renamed", WHITEOUT)),
     ("a device", |tree| mknod(tree, "b/device", libc::S_IFCHR | 0o666, 0x103)),
     ("a block device", |tree| mknod(tree, "b/disk", libc::S_IFBLK | 0o666, 0x100)),
     ("a socket by mknod", |tree| mknod(tree, "b/node", libc::S_IFSOCK | 0o600, 0)),
+    ("a program with the rights of its owner, by fchmod", |tree| {
+        let file = File::open(tree.root.join("b/file")).map_err(code)?;
+        system_call!(libc::SYS_fchmod, file.as_raw_fd(), 0o4755)?;
+        has_rights(&file)
+    }),
+    ("a program with the rights of its owner, by open", |tree| {
+        has_rights(&create(&tree.root.join("b/owner"), 0o4755)?)
+    }),
+    ("a program with the rights of its group, by open", |tree| {
+        has_rights(&create(&tree.root.join("b/group"), 0o2755)?)
+    }),
+    #[cfg(target_arch = "x86_64")]
+    ("a program with the rights of its owner, by creat", |tree| {
+        has_rights(&owned(system_call!(libc::SYS_creat, path(&tree.root.join("b/creat")).as_ptr(), 0o4755)?))
+    }),
+    ("a program with the rights of its owner, by openat2", |tree| {
+        let how = [(libc::O_CREAT | libc::O_WRONLY) as u64, 0o4755, 0];
+        let name = path(&tree.root.join("b/openat2"));
+        has_rights(&owned(system_call!(437, libc::AT_FDCWD, name.as_ptr(), how.as_ptr(), 24)?))
+    }),
     ("the owner of an open file", |tree| {
         on(&tree.root.join("b/file"), |fd| system_call!(libc::SYS_fchown, fd, -1, -1))
     }),
@@ -124,6 +145,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 const EXCHANGE: i32 = 2;
+const WHITEOUT: i32 = 4;
 
 /// How often a race is tried.
 const TRIES: usize = 20_000;
@@ -154,6 +176,17 @@ fn link_descriptor(file: &File, to: &Path) -> Got {
     let from = path(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())));
     let (here, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
     got(system_call!(libc::SYS_linkat, here, from.as_ptr(), here, path(to).as_ptr(), follow))
+}
+
+fn create(file: &Path, mode: u32) -> Result<File, i32> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(file).map_err(code)
+}
+
+/// Succeeds if a program of this file would run with the rights of its owner or group.
+fn has_rights(file: &File) -> Got {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata().map_err(code)?.permissions().mode();
+    if mode & 0o6000 == 0 { Err(libc::EPERM) } else { Ok(format!("{mode:o}")) }
 }
 
 fn owned(file: i64) -> File {

@@ -96,6 +96,11 @@ const GROUNDS: &[Ground] = &[
         sockets::ROWS,
     ),
     ("all networks", |_| Sandbox::compute().network(Network::Any), sockets::ROWS_OF_ANY),
+    (
+        "all networks and files",
+        |tree| Sandbox::compute().network(Network::Any).write(tree.root.join("b")),
+        sockets::ROWS_OF_ANY,
+    ),
 ];
 
 fn pool(transport: Transport, sandbox: Option<Sandbox>) -> ProcessPoolExecutor {

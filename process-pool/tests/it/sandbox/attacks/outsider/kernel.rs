@@ -65,6 +65,16 @@ pub const ATTEMPTS: &[Attempt] = &[
     of_parent!("getpriority of the parent", |parent| system_call!(libc::SYS_getpriority, 0, parent)),
     of_parent!("ioprio_get of the parent", |parent| system_call!(libc::SYS_ioprio_get, 1, parent)),
     of_parent!("getsid of the parent", |parent| system_call!(libc::SYS_getsid, parent)),
+    of_parent!("the time that the parent has computed", |parent| {
+        system_call!(libc::SYS_clock_gettime, processor_clock(parent), [0_u64; 2].as_mut_ptr())
+    }),
+    of_parent!("the resolution of the parent's clock", |parent| {
+        system_call!(libc::SYS_clock_getres, processor_clock(parent), [0_u64; 2].as_mut_ptr())
+    }),
+    of_parent!("sleep until the parent computes", |parent| {
+        let time = [0_u64; 2];
+        system_call!(libc::SYS_clock_nanosleep, processor_clock(parent), 0, time.as_ptr(), null::<u8>())
+    }),
     call!("a reaper of others", libc::SYS_prctl, libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0),
     Attempt {
         name: "share a core with the parent",
@@ -88,6 +98,11 @@ pub const ATTEMPTS: &[Attempt] = &[
     #[cfg(target_arch = "x86_64")]
     call!("ustat", libc::SYS_ustat, 0, [0_u64; 16].as_mut_ptr()),
 ];
+
+/// Returns the clock of the time that a process has computed.
+fn processor_clock(process: i32) -> i32 {
+    (!process << 3) | 2
+}
 
 fn queue_to_a_thread(world: &World) -> Got {
     let information = [0_i32, 0, -1, 0].repeat(8);

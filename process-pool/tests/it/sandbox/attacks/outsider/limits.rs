@@ -1,6 +1,6 @@
 //! Attempts to use up what the kernel counts for all processes of a user, so that the program has nothing left.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use executor_core::{Executor as _, TaskOptions};
 use process_pool::{ProcessPoolExecutor, Sandbox, Transport};
@@ -15,7 +15,45 @@ use crate::{
 /// A name, what a task does, and whether the program still has its share.
 type Row = (&'static str, fn(), fn() -> bool);
 
-const ROWS: &[Row] = &[("memory of pipes", pipes, has_a_pipe_of_full_size)];
+const ROWS: &[Row] =
+    &[("signals that wait", signals, can_queue_a_signal), ("memory of pipes", pipes, has_a_pipe_of_full_size)];
+
+/// A signal that nothing else uses.
+const SIGNAL: i32 = 40;
+/// How many signals may wait for all processes of the user. The limit of the machine would take long to reach.
+const MOST_SIGNALS: u64 = 300;
+
+fn block() {
+    // SAFETY: the set is initialised by the first call.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, SIGNAL);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+    }
+}
+
+/// Leaves signals that wait in this worker.
+fn signals() {
+    let (process, thread) = (std::process::id(), system_call!(libc::SYS_gettid).unwrap_or(0));
+    block();
+    let _ = (0..2 * MOST_SIGNALS).all(|_| system_call!(libc::SYS_tgkill, process, thread, SIGNAL).is_ok());
+}
+
+fn can_queue_a_signal() -> bool {
+    let queue = || {
+        block();
+        let information = [SIGNAL, 0, -1, 0].repeat(8);
+        let sent = system_call!(libc::SYS_rt_sigqueueinfo, std::process::id(), SIGNAL, information.as_ptr());
+        let thread = system_call!(libc::SYS_gettid).unwrap_or(0);
+        let sent = sent.and_then(|_| system_call!(libc::SYS_tgkill, std::process::id(), thread, SIGNAL));
+        // The signals end with this thread, or are ignored.
+        // SAFETY: it ignores a signal that nothing else uses.
+        unsafe { libc::signal(SIGNAL, libc::SIG_IGN) };
+        sent.is_ok()
+    };
+    std::thread::spawn(queue).join().unwrap_or(false)
+}
 
 /// Leaves pipes of the largest size that are full.
 fn pipes() {
@@ -48,6 +86,14 @@ fn attempt(pool: &ProcessPoolExecutor, row: usize) -> bool {
 /// The program that attacks, as an ordinary user, because root has no such limits.
 pub fn attacks() {
     become_nobody();
+    let limit = libc::rlimit { rlim_cur: MOST_SIGNALS, rlim_max: MOST_SIGNALS };
+    // SAFETY: the limit is there.
+    assert_eq!(
+        unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit) },
+        0,
+        "{}",
+        io::Error::last_os_error()
+    );
     let mut wrong = Vec::new();
     for (row, (name, ..)) in ROWS.iter().enumerate() {
         let outside = builder(Transport::Ring, 1).build().expect("built");

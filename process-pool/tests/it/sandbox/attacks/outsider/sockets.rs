@@ -120,6 +120,14 @@ pub const ROWS_OF_ANY: &[Row] = &[
         system_call!(libc::SYS_connect, socket, &raw const address, size_of::<libc::sockaddr_un>())?;
         got(system_call!(libc::SYS_write, socket, b"x".as_ptr(), 1))
     }),
+    ("a path for a pair", |tree| {
+        let socket = pair(libc::SOCK_STREAM)?;
+        let mut address = unix(tree);
+        let name = path(&tree.root.join("b/bound"));
+        address.sun_path.iter_mut().for_each(|byte| *byte = 0);
+        address.sun_path.iter_mut().zip(name.as_bytes()).for_each(|(into, byte)| *into = *byte as _);
+        got(system_call!(libc::SYS_bind, socket, &raw const address, size_of::<libc::sockaddr_un>()))
+    }),
 ];
 
 const FAST_OPEN: i32 = 0x2000_0000;
