@@ -131,6 +131,8 @@ impl Victim {
                     if word[0] == word::STRIKE {
                         strike(how, &line);
                     }
+                    // Its number stays in use, so that a limit of descriptors leaves none free.
+                    std::mem::forget(line);
                 });
             }
             Stage::UntilWoken { has_slept } if passed == Place::BeforeSleep && !*has_slept => {
