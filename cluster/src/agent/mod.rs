@@ -71,7 +71,7 @@ pub enum Action<S, D> {
         /// The record.
         record: ToClient,
     },
-    /// Run the task, and call [`Agent::finished`] when it has ended.
+    /// Run the task, and call [`Agent::finished`] when it has ended, or [`Agent::not_started`].
     Run {
         /// The number of the run, for `finished`.
         run: u64,
@@ -194,6 +194,17 @@ impl<S, D> Agent<S, D> {
         let record = ToClient::Outcome { ask, died, outcome: outcome.clone() };
         hold.state = State::Finished { outcome, died, sent: self.clock.now(), pause: self.timing.repeat };
         self.actions.push(Action::Send { to: hold.client.clone(), record });
+        self.ask_and_pull();
+    }
+
+    /// The executor has dropped a run before its function began, and never runs it. So the client may grant the task
+    /// again, or cancel it.
+    pub fn not_started(&mut self, run: u64) {
+        let Some(Hold { state: State::Running { .. }, client, task }) = self.holds.get(&run) else { return };
+        let record = ToClient::Returned(Ask { task: *task, number: run }, Returned::NotStarted);
+        self.actions.push(Action::Send { to: client.clone(), record });
+        self.holds.remove(&run);
+        self.running -= 1;
         self.ask_and_pull();
     }
 

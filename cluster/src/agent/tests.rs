@@ -189,6 +189,20 @@ fn a_stop_counts_once_unless_it_is_stricter() {
 }
 
 #[test]
+fn a_run_that_the_executor_drops_has_not_started_and_never_does() {
+    let mut world = World::new(1);
+    world.wait(100);
+    world.deliver(70, 0);
+    world.grant(70, 1);
+    world.agent.not_started(1);
+    assert_eq!(world.said(), ["returned 1 NotStarted", "pull 1"]);
+    assert!(world.agent.is_idle());
+    assert_eq!(world.grant(70, 1), ["returned 1 NotStarted"]);
+    world.agent.not_started(1);
+    assert!(world.said().is_empty() && world.finish(1).is_empty());
+}
+
+#[test]
 fn an_agent_that_leaves_gives_back_what_has_not_started() {
     let mut world = World::new(1);
     world.wait(100);

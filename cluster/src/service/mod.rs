@@ -249,17 +249,17 @@ impl<L: AgentLink> Core<L> {
     fn finished(self: &Arc<Self>, run: u64, began: Instant, result: Result<Reply, Error>) {
         let future = self.state.lock().runs.remove(&run);
         drop(future);
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled) {
+            return self.event(|machine| machine.not_started(run));
+        }
         let result = result.map_err(|error| self.described(error));
         let died = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WorkerDied);
         let outcome = Reply::of(result).into_bytes();
         self.event(|machine| machine.finished(run, outcome, died, began.elapsed()));
     }
 
-    /// Returns an error with the name of this machine, and one that says that a task was stopped.
+    /// Returns an error with the name of this machine, if it is about a worker.
     fn described(&self, error: Error) -> Error {
-        if error.kind() == ErrorKind::Cancelled {
-            return Error::new(ErrorKind::Terminated, "the task was stopped before its function began");
-        }
         match error.worker_death() {
             Some(death) => {
                 let death = death.clone().with_host(&self.host);

@@ -36,6 +36,7 @@ fn play(script: &[(u8, u16)], faults: Faults) -> World {
             26..=28 => world.repeat_packet(which),
             _ if faults == Faults::Repeats => {}
             29 | 30 => world.lose_packet(which),
+            31 if which % 3 == 0 => world.drop_run(which),
             31 => world.finish(which, true),
             32 => world.stop(which, (which % 2 == 0).then_some(Duration::from_secs(1))),
             33 => world.stop_or_continue_agent(which),

@@ -129,8 +129,8 @@ pub(super) struct AgentSide {
     machine: Agent<(), u64>,
     pulls: usize,
     is_stopped: bool,
-    /// The tasks that run there.
-    runs: Vec<(u64, TaskId)>,
+    /// The tasks that run there, each with the number of the run and that of the attempt.
+    runs: Vec<(u64, TaskId, u32)>,
 }
 
 #[derive(Default)]
@@ -223,10 +223,24 @@ impl World {
         let Some(at) = which.checked_rem(running.len()) else { return };
         let name = &running[at];
         let side = self.agents.get_mut(name).expect("it was found");
-        let (run, task) = side.runs.remove(which % side.runs.len());
+        let (run, task, _) = side.runs.remove(which % side.runs.len());
         let outcome = task.as_u64().to_le_bytes();
         side.machine.finished(run, outcome[..].into(), died, Duration::from_millis(which as u64 % 7));
         self.act_for_agent(&name.clone());
+    }
+
+    /// An executor drops a run before its function begins.
+    pub(super) fn drop_run(&mut self, which: usize) {
+        let Some(agent) = pick(&self.agents, which) else { return };
+        let side = self.agents.get_mut(&agent).expect("it was found");
+        if side.is_stopped || side.runs.is_empty() {
+            return;
+        }
+        let (run, task, attempt) = side.runs.remove(0);
+        // It was only about to start.
+        self.tasks.get_mut(&task).expect("submitted").runs.retain(|other| *other != attempt);
+        side.machine.not_started(run);
+        self.act_for_agent(&agent);
     }
 
     pub(super) fn crash_client(&mut self, which: usize) {
@@ -414,9 +428,9 @@ impl World {
                     let journal = self.tasks.get_mut(&task).expect("submitted");
                     assert_eq!(client, journal.client);
                     journal.starts(attempt);
-                    side.runs.push((run, task));
+                    side.runs.push((run, task, attempt));
                 }
-                agent::Action::Stop { run, .. } => assert!(side.runs.iter().any(|(number, _)| *number == run)),
+                agent::Action::Stop { run, .. } => assert!(side.runs.iter().any(|(number, ..)| *number == run)),
             }
         }
     }
