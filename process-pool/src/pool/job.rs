@@ -9,7 +9,6 @@ use executor_core::{
         handles::{Collector, Handle, Handles, Missing},
     },
     function::{Address, batch, outcome},
-    task::Origin,
 };
 
 use super::completion::Completion;
@@ -57,8 +56,6 @@ const SOFT: u32 = 1;
 #[derive(Default)]
 struct Extra {
     batch: Option<Batch>,
-    /// What the task is called where it was submitted, if another process did that.
-    origin: Option<Origin>,
     /// The handles of the arguments. They live until the task has ended, because it may be sent again.
     handles: Handles,
     /// How many descriptors were sent to the task's worker because of it.
@@ -98,12 +95,11 @@ impl Job {
         let (body, encoded) = Bytes::written(|body| task.encode(body))?;
         let handles = collector.close();
         let function = Address::of(encoded.entry)?;
-        let origin = task.origin();
-        let extra = if encoded.batch.is_none() && handles.is_empty() && origin.is_none() {
+        let extra = if encoded.batch.is_none() && handles.is_empty() && task.origin().is_none() {
             None
         } else {
             let batch = encoded.batch.map(|open| Batch { open, done: 0, reply: Vec::new() });
-            Some(Box::new(Extra { batch, origin, handles, ..Extra::default() }))
+            Some(Box::new(Extra { batch, handles, ..Extra::default() }))
         };
         let time_limit = task.time_limit().or(default_limit);
         Ok(Job {
@@ -236,7 +232,8 @@ impl Job {
 
     /// Returns the head of the request that runs the task. The name follows directly, and then the body.
     pub(crate) fn head(&self, sequence: u64, name: &str) -> Request {
-        let origin = self.extra.as_ref().and_then(|extra| extra.origin);
+        // A task that was forwarded is not ordinary, so most tasks need no look.
+        let origin = self.extra.as_ref().and_then(|_| self.task.origin());
         Request {
             kind: if self.time_limit.is_some() { RequestKind::RunTimed } else { RequestKind::Run },
             batch: self.batch().map_or(0, |batch| u32::try_from(batch.open).unwrap_or(u32::MAX)),
