@@ -241,6 +241,8 @@ impl Worker {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn initialize(&mut self, request: Request) -> io::Result<Next> {
         let entry = match self.entry(request.function) {
             Ok(entry) => entry,
@@ -273,6 +275,8 @@ impl Worker {
 
     /// Tells the parent that this worker takes tasks, once it is locked in its sandbox. Returns `false` if it cannot
     /// be.
+    #[cold]
+    #[inline(never)]
     fn become_ready(&mut self) -> io::Result<bool> {
         self.telemetry.install();
         if self.jail.as_ref().is_some_and(|jail| !jail.locks_before_initializer()) && !self.lock()? {
@@ -369,6 +373,7 @@ impl Worker {
         Ok(())
     }
 
+    #[inline]
     fn entry(&mut self, address: Address) -> Result<&'static Entry, Error> {
         let Some(functions) = &mut self.functions else {
             return Err(Error::new(ErrorKind::Decode, "the worker runs another build than its parent"));

@@ -85,7 +85,6 @@ pub const ATTEMPTS: &[Attempt] = &[
     },
     Attempt { name: "poison a page with bit 32", run: |_| advise(0, HIGH | 100), reply: Reply::Stopped },
     Attempt { name: "remove a page with bit 32", run: |_| advise(4096, HIGH | 9), reply: Reply::Stopped },
-    Attempt { name: "merge pages with others", run: |_| advise(4096, 12), reply: Reply::Fails(libc::EINVAL) },
     Attempt {
         name: "a process with bit 32",
         run: |_| born(system_call!(libc::SYS_clone, HIGH | i64::from(libc::SIGCHLD), 0, 0, 0, 0)),
