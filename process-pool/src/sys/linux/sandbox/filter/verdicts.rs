@@ -197,7 +197,7 @@ fn add_paths(table: &mut Table, policy: &Policy, refusal: Action) {
 /// This fails in every mode, because the handler of refused calls must not repeat such a call.
 fn refuse_rights_of_owners(table: &mut Table) {
     let fails = Action::Fail(libc::EPERM);
-    let rights = |mode: u8| Condition::HasAny(mode, (libc::S_ISUID | libc::S_ISGID) as u32);
+    let rights = |mode: u8| Condition::HasAny(mode, libc::S_ISUID | libc::S_ISGID);
     // Without one of these flags there is no mode, and the argument may be anything.
     let creates =
         |flags: u8| Condition::HasAny(flags, libc::O_CREAT as u32 | (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32);

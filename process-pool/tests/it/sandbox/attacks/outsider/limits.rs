@@ -88,12 +88,8 @@ pub fn attacks() {
     become_nobody();
     let limit = libc::rlimit { rlim_cur: MOST_SIGNALS, rlim_max: MOST_SIGNALS };
     // SAFETY: the limit is there.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit) },
-        0,
-        "{}",
-        io::Error::last_os_error()
-    );
+    let limited = unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit) };
+    assert_eq!(limited, 0, "{}", io::Error::last_os_error());
     let mut wrong = Vec::new();
     for (row, (name, ..)) in ROWS.iter().enumerate() {
         let outside = builder(Transport::Ring, 1).build().expect("built");
