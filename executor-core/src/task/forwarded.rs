@@ -5,8 +5,9 @@
 //! the type of the argument nor that of the result, so it decodes neither.
 
 use super::{
-    Task, TaskId,
+    Task,
     encoded::call,
+    origin::Origin,
     work::{Encoded, Work},
 };
 use crate::{
@@ -15,29 +16,6 @@ use crate::{
     function::{batch, outcome},
     options::Settings,
 };
-
-/// Where a forwarded task comes from: what it sees of itself in [`task::current`](crate::task::current).
-///
-/// ```
-/// # mod concurrent_futures { pub use executor_core::*; }
-/// use concurrent_futures::{TaskId, task::Origin};
-/// let second_try = Origin { task: TaskId::from_u64(7), attempt: 2 };
-/// assert_eq!(second_try.attempt_after(1), 3);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The id of the task in the process that submitted it.
-    pub task: TaskId,
-    /// The number of the attempt with which the executor of this process begins. It is 1 if no other has tried before.
-    pub attempt: u32,
-}
-
-impl Origin {
-    /// Returns the number of an attempt, if the executor of this process has made `retries` attempts before it.
-    pub fn attempt_after(self, retries: u32) -> u32 {
-        self.attempt.saturating_add(retries)
-    }
-}
 
 /// The outcome of a forwarded task: a value or an error, in the bytes in which the task's own process expects it.
 ///

@@ -17,6 +17,7 @@ mod id;
 pub(crate) mod kinds;
 #[cfg(all(test, loom))]
 mod model;
+mod origin;
 mod owner;
 pub(crate) mod queued;
 pub(crate) mod rights;
@@ -30,8 +31,9 @@ pub(crate) mod work;
 pub use completed::Completed;
 pub use context::{Context, Remote, current, run_remote};
 pub use ended::Ended;
-pub use forwarded::{Origin, Reply};
+pub use forwarded::Reply;
 pub use id::TaskId;
+pub use origin::Origin;
 pub use owner::Task;
 pub use started::Started;
 pub use work::Encoded;
