@@ -26,8 +26,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ThreadStats {
-    /// Tasks that were accepted and have not started, and halves of [`join`](crate::ThreadPoolExecutor::join)s that no
-    /// thread has begun.
+    /// Tasks that were accepted and have not started, and halves of a [`join`](crate::Scope::join) that no thread has
+    /// begun.
     pub queued: usize,
     /// Threads that run a task, its callbacks, or a half of a join. A task that runs inside of one that waits for it
     /// shares its thread, and does not count again.
