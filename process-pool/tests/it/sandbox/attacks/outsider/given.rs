@@ -98,18 +98,13 @@ const ROWS: &[Row] = &[
     ("a lease on a file", |given| got(system_call!(libc::SYS_fcntl, given.file, libc::F_SETLEASE, libc::F_RDLCK))),
     ("signals about a directory", |given| got(system_call!(libc::SYS_fcntl, given.directory, libc::F_NOTIFY, 2))),
     ("a descriptor that the other end sends", |given| receive(given.socket)),
-    ("a descriptor by the number of one of the link's", |given| {
-        let numbers = (3..32).filter(|fd| *fd != given.socket);
-        let mut last = libc::EPERM;
-        for number in numbers {
-            // The descriptors of the link are closed by this, so that the worker is lost afterwards.
-            system_call!(libc::SYS_dup3, given.socket, number, 0).map_err(|_| libc::EPERM)?;
-            match receive(number) {
-                Ok(found) => return Ok(found),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    ("a descriptor by the number of the channel", |given| {
+        // Without a sandbox any number will do. In one, messages can be received from the channel alone.
+        let is_free = File::open("/proc/self/status").is_ok();
+        let may_receive = |fd: &i32| *fd != given.socket && receive(*fd) == Err(libc::EAGAIN);
+        let number = if is_free { 900 } else { (3..32).find(may_receive).ok_or(libc::EPERM)? };
+        system_call!(libc::SYS_dup3, given.socket, number, 0)?;
+        receive(number)
     }),
     ("send a descriptor to the other end", |given| {
         let mut part = libc::iovec { iov_base: [0_u8; 1].as_mut_ptr().cast(), iov_len: 1 };
