@@ -129,9 +129,9 @@ pub trait Host: Send + Sync {
     /// so this is for a host that counts.
     fn was_cancelled(&self) {}
 
-    /// Called after a task that waits for another one has run it, or has failed it for want of a stack, and before the
-    /// future of that one is done. [`left_queue`](Host::left_queue) was called before, so this is for a host that
-    /// counts.
+    /// Called after a task that waits for another one has run it, or has failed it because there is no stack for it,
+    /// and before the future of that one is done. [`left_queue`](Host::left_queue) was called before, so this is for a
+    /// host that counts.
     fn ended_inline(&self, ended: Ended) {
         let _ = ended;
     }
