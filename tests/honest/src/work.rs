@@ -85,7 +85,7 @@ fn many_threads() -> usize {
     let threads: Vec<_> = (0..400)
         .map(|_| {
             let receive = receive.clone();
-            let thread = thread::Builder::new().stack_size(64 << 10);
+            let thread = thread::Builder::new().stack_size(256 << 10);
             thread.spawn(move || drop(receive.lock().map(|receive| receive.recv()))).expect("a thread can be started")
         })
         .collect();
