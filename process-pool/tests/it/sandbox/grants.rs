@@ -15,7 +15,7 @@ use std::{
 use executor_core::{ErrorKind, Executor, Function, Payload};
 use process_pool::{Network, ProcessPoolExecutor, Sandbox, Transport};
 
-use super::{pool, pool_without};
+use super::{attacks::succeeds_as_nobody, pool, pool_without};
 use crate::support::{builder, get};
 
 /// Calls a function in a worker.
@@ -310,9 +310,5 @@ pub fn removes_directories_as_nobody() {
 
 #[test]
 fn the_removal_of_a_private_directory_follows_no_link() {
-    // SAFETY: a system call without arguments.
-    if unsafe { libc::geteuid() } != 0 {
-        return println!("SKIPPED: only root can become another user");
-    }
-    crate::programs::succeeds("removes_directories_as_nobody", &[]);
+    succeeds_as_nobody("removes_directories_as_nobody");
 }

@@ -205,11 +205,16 @@ fn attack(transport: Transport) {
     assert!(made * 2 > attempts.len(), "most controls must succeed");
 }
 
-/// The program that attacks over both transports.
-pub fn attacks() {
+/// Makes attempts over both transports.
+pub fn over_both_transports(attack: fn(Transport)) {
     for transport in [Transport::Ring, Transport::Socket] {
         attack(transport);
     }
+}
+
+/// The program that attacks over both transports.
+pub fn attacks() {
+    over_both_transports(attack);
 }
 
 /// The same as an ordinary user.
@@ -232,6 +237,15 @@ pub fn become_nobody() {
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
 }
 
+/// Runs a program of these tests that makes itself one of an ordinary user.
+pub fn succeeds_as_nobody(program: &str) {
+    // SAFETY: a system call without arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        return println!("SKIPPED: only root can become another user");
+    }
+    print!("{}", programs::succeeds(program, &[]));
+}
+
 #[test]
 fn no_attempt_gets_out() {
     print!("{}", programs::succeeds("attacks_the_sandbox", &[]));
@@ -239,9 +253,5 @@ fn no_attempt_gets_out() {
 
 #[test]
 fn no_attempt_of_an_ordinary_user_gets_out() {
-    // SAFETY: a system call without arguments.
-    if unsafe { libc::geteuid() } != 0 {
-        return println!("SKIPPED: only root can become another user; the other test runs as an ordinary user");
-    }
-    print!("{}", programs::succeeds("attacks_the_sandbox_as_nobody", &[]));
+    succeeds_as_nobody("attacks_the_sandbox_as_nobody");
 }

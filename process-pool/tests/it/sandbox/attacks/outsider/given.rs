@@ -19,7 +19,7 @@ use process_pool::{ProcessPoolExecutor, Refusal, Sandbox, Transport};
 use super::{super::Outcome, Got, errno, got, reaches};
 use crate::{
     programs,
-    sandbox::attacks::{Reply, become_nobody, is_right, outcome_of},
+    sandbox::attacks::{Reply, become_nobody, is_right, outcome_of, over_both_transports, succeeds_as_nobody},
     support::{builder, get},
     system_call,
 };
@@ -269,9 +269,7 @@ fn attack(transport: Transport) {
 
 /// The program that attacks over both transports.
 pub fn attacks() {
-    for transport in [Transport::Ring, Transport::Socket] {
-        attack(transport);
-    }
+    over_both_transports(attack);
 }
 
 /// The same as an ordinary user.
@@ -287,9 +285,5 @@ fn a_descriptor_that_is_given_leads_nowhere_else() {
 
 #[test]
 fn a_descriptor_that_is_given_to_an_ordinary_user_leads_nowhere_else() {
-    // SAFETY: a system call without arguments.
-    if unsafe { libc::geteuid() } != 0 {
-        return println!("SKIPPED: only root can become another user; the other test runs as an ordinary user");
-    }
-    print!("{}", programs::succeeds("attacks_with_descriptors_as_nobody", &[]));
+    succeeds_as_nobody("attacks_with_descriptors_as_nobody");
 }

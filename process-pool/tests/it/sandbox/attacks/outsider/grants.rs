@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{super::Outcome, Got, files, new_code, sockets};
 use crate::{
     programs,
-    sandbox::attacks::{Reply, become_nobody, is_right, outcome_of},
+    sandbox::attacks::{Reply, become_nobody, is_right, outcome_of, over_both_transports, succeeds_as_nobody},
     support::{builder, get},
 };
 
@@ -160,9 +160,7 @@ fn attack(transport: Transport) {
 
 /// The program that attacks over both transports.
 pub fn attacks() {
-    for transport in [Transport::Ring, Transport::Socket] {
-        attack(transport);
-    }
+    over_both_transports(attack);
 }
 
 /// The same as an ordinary user.
@@ -178,9 +176,5 @@ fn no_attempt_gets_more_than_was_granted() {
 
 #[test]
 fn no_attempt_of_an_ordinary_user_gets_more_than_was_granted() {
-    // SAFETY: a system call without arguments.
-    if unsafe { libc::geteuid() } != 0 {
-        return println!("SKIPPED: only root can become another user; the other test runs as an ordinary user");
-    }
-    print!("{}", programs::succeeds("attacks_grants_as_nobody", &[]));
+    succeeds_as_nobody("attacks_grants_as_nobody");
 }
