@@ -33,12 +33,16 @@ pub(crate) fn limit_core_dumps(wanted: bool) -> io::Result<()> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MOST_SIGNALS: u64 = 64;
 
+/// Limits how many signals may wait for this process. They count for all processes of the user, which could otherwise
+/// send none. While the user has more of them, a signal arrives without what it says about its sender.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn limit_signals() -> io::Result<()> {
+    lower(Resource::Sigpending, MOST_SIGNALS, MOST_SIGNALS)
+}
+
 /// Sets the limits of a sandbox, which cannot be raised again.
 pub(crate) fn limit_all(limits: &Limits) -> io::Result<()> {
     lower(Resource::Nofile, limits.open_files, limits.open_files)?;
-    // Signals that wait count for all processes of the user, which could then send none.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    lower(Resource::Sigpending, MOST_SIGNALS, MOST_SIGNALS)?;
     if let Some(bytes) = limits.file_size {
         lower(Resource::Fsize, bytes, bytes)?;
     }

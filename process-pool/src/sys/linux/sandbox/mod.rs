@@ -29,7 +29,7 @@ use std::{
 pub(crate) use landlock::{ABI_OF_FILES, ABI_OF_NETWORK, ABI_OF_SIGNALS};
 pub(crate) use process::{check_namespaces, close_others, forbid_gain, read_time_zone, unshare};
 
-use crate::sys::policy::Cage;
+use crate::sys::{limits, policy::Cage};
 use filter::Filter;
 use landlock::Ruleset;
 use threads::Restriction;
@@ -73,6 +73,8 @@ pub(crate) fn lock(cage: &Cage) -> io::Result<()> {
         Restriction { ruleset: ruleset.as_ref().map(|ruleset| ruleset.number()), capabilities: cage.capabilities };
     restriction.apply_everywhere()?;
     drop(ruleset);
+    // Only now, because the signals by which threads restrict themselves must say who has sent them.
+    limits::limit_signals().map_err(named("the limit of signals"))?;
     if let Some(filter) = filter {
         filter.install().map_err(named("seccomp"))?;
     }
