@@ -47,29 +47,36 @@ fn build(transport: process_pool::Transport, workers: usize, how: usize, path: S
 
 #[test]
 fn failing_starts_do_not_break_a_pool_with_a_healthy_worker() {
+    // The pools spend their time between two starts, so they are tested at the same time.
     on_both(|transport| {
-        for how in 0..3 {
-            let dir = SharedDir::new();
-            let pool = build(transport, 4, how, dir.path("tried"));
-            warm_up(&pool, 4);
-            dir.touch("tried.fail");
-            let before = dir.lines("tried").len();
-            let victim = pool.worker_pids()[0];
-            kill(victim, libc::SIGKILL);
-            wait_until("its end", || !is_alive(victim));
-            // A second worker dies too.
-            let victim = pool.worker_pids()[0];
-            kill(victim, libc::SIGKILL);
-            wait_until("many failures", || dir.lines("tried").len() >= before + MANY);
-            for n in 0..100 {
-                assert_eq!(get(&pool.submit(|n: u32| n + 1, n).unwrap()).unwrap(), n + 1);
+        std::thread::scope(|scope| {
+            for how in 0..3 {
+                scope.spawn(move || failing_starts_do_not_break(transport, how));
             }
-            std::fs::remove_file(dir.path("tried.fail")).unwrap();
-            wait_until("four workers", || pool.worker_pids().len() == 4);
-            let blockers: Vec<Blocker> = (0..4).map(|_| Blocker::start(&pool)).collect();
-            blockers.into_iter().for_each(Blocker::release);
-        }
+        });
     });
+}
+
+fn failing_starts_do_not_break(transport: process_pool::Transport, how: usize) {
+    let dir = SharedDir::new();
+    let pool = build(transport, 4, how, dir.path("tried"));
+    warm_up(&pool, 4);
+    dir.touch("tried.fail");
+    let before = dir.lines("tried").len();
+    let victim = pool.worker_pids()[0];
+    kill(victim, libc::SIGKILL);
+    wait_until("its end", || !is_alive(victim));
+    // A second worker dies too.
+    let victim = pool.worker_pids()[0];
+    kill(victim, libc::SIGKILL);
+    wait_until("many failures", || dir.lines("tried").len() >= before + MANY);
+    for n in 0..100 {
+        assert_eq!(get(&pool.submit(|n: u32| n + 1, n).unwrap()).unwrap(), n + 1);
+    }
+    std::fs::remove_file(dir.path("tried.fail")).unwrap();
+    wait_until("four workers", || pool.worker_pids().len() == 4);
+    let blockers: Vec<Blocker> = (0..4).map(|_| Blocker::start(&pool)).collect();
+    blockers.into_iter().for_each(Blocker::release);
 }
 
 #[test]
