@@ -17,17 +17,26 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[allow(dead_code, reason = "the transport uses it")]
+mod address;
 pub mod agent;
 pub mod client;
 mod clock;
 mod executor;
 mod link;
+#[allow(dead_code, reason = "the transport uses it")]
+mod nats;
 mod outbox;
 mod service;
 #[cfg(test)]
 mod simulation;
+#[allow(dead_code, reason = "the transport uses it")]
+mod tls;
+#[allow(dead_code, reason = "the transport uses it")]
+mod unique;
 pub mod wire;
 
 pub use executor::{ClientEvents, ClusterExecutor, ExecutorOptions};
 pub use link::{AgentLink, ClientLink};
 pub use service::{AgentService, ServiceOptions};
+pub use tls::Tls;

@@ -1,0 +1,188 @@
+//! Where the servers are, and as whom this program connects.
+
+use std::fmt;
+
+use executor_core::{Error, ErrorKind};
+
+use crate::{Tls, wire::Peer};
+
+/// The user of a connection that names none and has no nkey.
+const ANYONE: &str = "default";
+
+/// Where the servers are, and as whom this program connects. It shows no secret.
+#[derive(Clone, Default)]
+pub(crate) struct Address {
+    pub(crate) servers: Vec<String>,
+    user: Option<String>,
+    pub(crate) token: Option<String>,
+    /// The seed of an nkey: the public key is derived from it.
+    pub(crate) nkey: Option<String>,
+    pub(crate) tls: Option<Tls>,
+}
+
+impl Address {
+    /// Returns the address of one server.
+    pub(crate) fn new(server: impl Into<String>) -> Address {
+        Address { servers: vec![server.into()], ..Address::default() }
+    }
+
+    /// Names the user, who is part of subjects and inboxes.
+    pub(crate) fn set_user(&mut self, user: impl Into<String>) {
+        self.user = Some(user.into());
+    }
+
+    /// Returns the user as whom this program sends and receives: the one that was named, or else the public key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if the name cannot be part of a subject, or the nkey is none.
+    pub(crate) fn user(&self) -> Result<String, Error> {
+        let user = match (&self.user, &self.nkey) {
+            (Some(user), _) => user.clone(),
+            (None, Some(seed)) => public_key(seed)?,
+            (None, None) => ANYONE.to_string(),
+        };
+        check_name("user", &user)?;
+        Ok(user)
+    }
+
+    /// Returns the name of this process in the cluster, which no other process has.
+    ///
+    /// # Errors
+    ///
+    /// As [`user`](Address::user).
+    pub(crate) fn peer(&self) -> Result<Peer, Error> {
+        Ok(Peer::new(&self.user()?, &crate::unique::name())?)
+    }
+
+    /// Checks what can be checked without a server.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.servers.is_empty() {
+            return Err(invalid("no server is named: give the URL of one, such as `nats://10.0.0.1:4222`".into()));
+        }
+        if self.token.is_some() && self.nkey.is_some() {
+            return Err(invalid("a connection has a token or an nkey, and not both".into()));
+        }
+        if let Some(seed) = &self.nkey {
+            public_key(seed)?;
+        }
+        self.user().map(|_| ())
+    }
+
+    /// Returns the servers for an error, without user names and passwords.
+    pub(crate) fn shown(&self) -> String {
+        let servers: Vec<String> = self.servers.iter().map(|server| format!("`{}`", without_secret(server))).collect();
+        servers.join(", ")
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match (&self.token, &self.nkey) {
+            (Some(_), _) => "token",
+            (None, Some(_)) => "nkey",
+            (None, None) => "none",
+        };
+        f.debug_struct("Address")
+            .field("servers", &format_args!("{}", self.shown()))
+            .field("user", &self.user().ok())
+            .field("credentials", &kind)
+            .field("tls", &self.tls)
+            .finish()
+    }
+}
+
+/// Checks a name that becomes part of subjects, such as that of a pool.
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidArgument`] if it has characters that subjects give a meaning, or is empty or too long.
+pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
+    if Peer::new(name, "x").is_ok() {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "{name:?} cannot be the name of a {what}: it must have 1 to {} ASCII letters, digits, `-` and `_`",
+        Peer::LONGEST_PART
+    )))
+}
+
+/// Returns a URL without what stands before the `@`.
+pub(crate) fn without_secret(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    // A password may have any character, so everything before the last `@` goes.
+    let host = match rest.rfind('@') {
+        Some(at) if at > end => &rest[at + 1..],
+        _ => rest[..end].rsplit('@').next().unwrap_or_default(),
+    };
+    format!("{scheme}{host}")
+}
+
+fn public_key(seed: &str) -> Result<String, Error> {
+    // The reason is left out, because it may quote the seed.
+    let key = nkeys::KeyPair::from_seed(seed).map_err(|_| {
+        invalid("the nkey is not a seed: it begins with `SU`, and `nk -gen user` or the crate `nkeys` makes one".into())
+    })?;
+    Ok(key.public_key())
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_has_a_secret() {
+        let seed = nkeys::KeyPair::new_user().seed().expect("it has a seed");
+        let mut address = Address::new("nats://ada:pass/w@rd@host:4222");
+        address.token = Some("tok3n".into());
+        address.nkey = Some(seed.clone());
+        let shown = format!("{address:?} {}", address.check().expect_err("both"));
+        for secret in ["pass", "w@rd", "tok3n", &seed] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert_eq!(address.shown(), "`nats://host:4222`");
+        address.nkey = Some(format!("{seed}x"));
+        let error = address.user().expect_err("no seed");
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(!error.to_string().contains(&seed));
+    }
+
+    #[test]
+    fn a_url_keeps_its_host() {
+        for (url, shown) in [
+            ("nats://host:4222", "nats://host:4222"),
+            ("host:4222", "host:4222"),
+            ("token@host", "host"),
+            ("nats://a:b@host/", "nats://host"),
+            ("tls://a@b@host", "tls://host"),
+        ] {
+            assert_eq!(without_secret(url), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_user_is_named_or_the_public_key() {
+        let key = nkeys::KeyPair::new_user();
+        let mut address = Address::new("nats://host");
+        assert_eq!(address.user().expect("a name"), "default");
+        address.nkey = Some(key.seed().expect("it has a seed"));
+        assert_eq!(address.user().expect("a key"), key.public_key());
+        address.set_user("ada");
+        assert_eq!(address.peer().expect("a name").user(), "ada");
+        address.set_user("ada.*");
+        assert_eq!(address.check().expect_err("a wildcard").kind(), ErrorKind::InvalidArgument);
+        assert_eq!(Address::default().check().expect_err("no server").kind(), ErrorKind::InvalidArgument);
+    }
+}

