@@ -27,6 +27,9 @@ mod link;
 #[allow(dead_code, reason = "the transport uses it")]
 mod nats;
 mod outbox;
+mod random;
+mod rights;
+mod server;
 mod service;
 #[cfg(test)]
 mod simulation;
@@ -38,5 +41,6 @@ pub mod wire;
 
 pub use executor::{ClientEvents, ClusterExecutor, ExecutorOptions};
 pub use link::{AgentLink, ClientLink};
+pub use server::Server;
 pub use service::{AgentService, ServiceOptions};
 pub use tls::Tls;
