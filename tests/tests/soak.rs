@@ -16,7 +16,8 @@ fn soak(arguments: &[&str]) -> Output {
 
 /// Runs the short form of a scenario on all of its back-ends.
 fn passes(scenario: &str) {
-    let output = soak(&[scenario, "--short", "--hang-after", "60"]);
+    let hang_after = (60 * test_support::scale()).to_string();
+    let output = soak(&[scenario, "--short", "--hang-after", &hang_after]);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{:?}\n{out}\n{err}", output.status);
     let on = SCENARIOS.iter().find(|known| known.name == scenario).map_or(0, |known| known.on.len());
