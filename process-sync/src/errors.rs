@@ -12,8 +12,24 @@ pub(crate) fn from_system(what: &str, error: &io::Error) -> Error {
     if confinement::is_refusal(error) {
         return confinement::refused(what);
     }
+    if sys::has_too_many_under_way(error) {
+        return too_many_under_way(what);
+    }
     let advice = if sys::lacks_descriptors(error) { "; raise the limit of descriptors (ulimit -n)" } else { "" };
     Error::new(ErrorKind::Other, format!("cannot {what}: {error}{advice}"))
+}
+
+/// The user of this process has more descriptors in sockets than this process may have. `what` completes "cannot …".
+#[cold]
+pub(crate) fn too_many_under_way(what: &str) -> Error {
+    let limit = sys::limit_of_descriptors().map_or(String::new(), |limit| format!(", {limit}"));
+    Error::new(
+        ErrorKind::Other,
+        format!(
+            "cannot {what}: more descriptors of this user are under way in queues, pipes and other sockets than this \
+             process may have open{limit}: receive some of them, or raise the limit of descriptors (ulimit -n)"
+        ),
+    )
 }
 
 /// Another process has written into the memory of an object what no object has.

@@ -129,6 +129,8 @@ mod sys;
 #[cfg(not(loom))]
 mod thread;
 #[cfg(not(loom))]
+mod under_way;
+#[cfg(not(loom))]
 mod value;
 #[cfg(not(loom))]
 mod waiting;

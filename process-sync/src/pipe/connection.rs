@@ -40,6 +40,9 @@ impl<S: Payload, R: Payload> Connection<S, R> {
     ///
     /// - [`Closed`](executor_core::ErrorKind::Closed) if the other end is gone.
     /// - [`Encode`](executor_core::ErrorKind::Encode) if the value cannot be encoded.
+    /// - [`Other`](executor_core::ErrorKind::Other) if the value holds handles, the other end has received everything,
+    ///   and the user of this process has more descriptors under way than its limit (`ulimit -n`). It waits a second
+    ///   for that to change.
     pub fn send(&self, value: impl Borrow<S>) -> Result<(), Error> {
         socket::send(self.as_fd(), value.borrow())
     }

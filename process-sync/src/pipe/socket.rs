@@ -16,8 +16,8 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::FileExt,
     },
-    thread::LocalKey,
-    time::{Duration, Instant},
+    thread::{self, LocalKey},
+    time::Instant,
 };
 
 use executor_core::{
@@ -42,6 +42,7 @@ use crate::{
     errors,
     place::{Place, place},
     sys,
+    under_way::{REST, Rests},
 };
 
 /// The system takes no more descriptors in one packet, and a long message needs one.
@@ -58,8 +59,6 @@ const COPIED: usize = 4 << 10;
 const NAME: usize = size_of::<Name>();
 /// Room for the longest packet, and one byte that shows that a packet is longer.
 const PACKET: usize = HEAD + MOST_HANDLES * NAME + LONGEST + 1;
-/// How long a thread rests if the system takes no more descriptors, of which no event tells.
-const REST: Duration = Duration::from_millis(10);
 
 /// How long a call waits.
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +178,7 @@ fn send_when_possible(
     socket: BorrowedFd<'_>,
     mut send: impl FnMut() -> rustix::io::Result<usize>,
 ) -> Result<(), Error> {
+    let mut rests = None;
     loop {
         place(Place::BeforeCommit);
         match send() {
@@ -188,7 +188,9 @@ fn send_when_possible(
             }
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => drop(poll_one(socket, PollFlags::OUT, None)),
-            Err(Errno::TOOMANYREFS) => std::thread::sleep(REST),
+            // The other end makes room when it receives what is on its way to it.
+            Err(Errno::TOOMANYREFS) if sys::has_unreceived(socket) => thread::sleep(REST),
+            Err(Errno::TOOMANYREFS) if rests.get_or_insert_with(|| Rests::until(None)).rest() => {}
             Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => return Err(closed()),
             Err(error) => return Err(errors::from_system("send on a connection", &error.into())),
         }

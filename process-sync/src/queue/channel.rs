@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 use super::{
     item::{HAS_HANDLES, HEADER, Message, NAME, PREFIX, Put, size_of_item},
-    lane::{Lane, MOST_HANDLES},
+    lane::{Lane, MOST_HANDLES, Sent},
     ring::{Rings, exponent_for, file_length},
     spinning::{Follower, with_own_budget},
     state::{self, Bounds, Fill, GETTERS, JOINERS, LENGTH, PUTTERS, State},
@@ -28,6 +28,7 @@ use crate::{
     object::{Kind, Object},
     sleep::EventCount,
     sys::{File, Names},
+    under_way::Rests,
     waiting::{Attempt, Sleep, wait_until},
 };
 
@@ -168,14 +169,50 @@ impl Channel {
 
     #[cold]
     fn put_when_possible(&self, local: &Local, put: &Put, message: &Message<'_>, wait: Wait) -> Result<bool, Error> {
-        let Wait::Until(deadline) = wait else { return Ok(false) };
+        let Wait::Until(deadline) = wait else {
+            return if put.has_too_many_handles() { Err(self.too_many_handles()) } else { Ok(false) };
+        };
         let has_room = |fill: Fill| fill.is_closed || put.fits(local.bounds, fill.items, fill.bytes);
         if has_room(self.fill()) {
             self.wait_for_consumers(put.size, deadline);
         }
-        let done =
-            self.wait(PUTTERS, deadline, has_room, |slept| self.try_put(local, put, message, Growth::Now, slept))?;
-        Ok(done.is_some())
+        let attempt = |slept| {
+            put.renew();
+            let done = self.try_put(local, put, message, Growth::Now, slept)?;
+            if put.has_too_many_handles() {
+                self.put_with_fewer(local, put, message, deadline, slept)
+            } else {
+                Ok(done)
+            }
+        };
+        Ok(self.wait(PUTTERS, deadline, has_room, attempt)?.is_some())
+    }
+
+    /// Tries again for a while, in which this user may have fewer descriptors under way in other queues, pipes and
+    /// programs. The limit does not change by waiting, so the end of this is an error.
+    #[cold]
+    fn put_with_fewer(
+        &self,
+        local: &Local,
+        put: &Put,
+        message: &Message<'_>,
+        deadline: Option<Instant>,
+        slept: bool,
+    ) -> Result<Option<()>, Error> {
+        let rests = Rests::until(deadline);
+        while rests.rest() {
+            put.renew();
+            let done = self.try_put(local, put, message, Growth::Now, slept)?;
+            if !put.has_too_many_handles() {
+                return Ok(done);
+            }
+        }
+        Err(self.too_many_handles())
+    }
+
+    #[cold]
+    fn too_many_handles(&self) -> Error {
+        errors::too_many_under_way(&format!("put into a {}", self.object.name()))
     }
 
     /// Waits for a short time until half of the ring is free. It looks without the lock, so it may miss a notification,
@@ -291,7 +328,9 @@ impl Channel {
                 // All that the lane has is of dead processes.
                 while local.lane.remove() {}
             }
-            if !local.lane.send(prefix.ticket, message.handles).map_err(failed)? {
+            let sent = local.lane.send(prefix.ticket, message.handles).map_err(failed)?;
+            prefix.sent.set(Some(sent));
+            if sent != Sent::Yes {
                 return Ok(false);
             }
         }

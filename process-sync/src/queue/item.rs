@@ -1,6 +1,9 @@
 //! Items as they lie in the ring: the length, the names of the handles if there are any, and the value.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use executor_core::{
     Error,
@@ -8,7 +11,7 @@ use executor_core::{
 };
 
 use super::{
-    lane::MOST_HANDLES,
+    lane::{MOST_HANDLES, Sent},
     ring::{Ring, exponent_for},
     state::Bounds,
 };
@@ -47,6 +50,8 @@ pub(super) struct Put {
 pub(super) struct Prefix {
     pub(super) ticket: u64,
     pub(super) bytes: Vec<u8>,
+    /// What became of the handles, if the last attempt came as far as to send them.
+    pub(super) sent: Cell<Option<Sent>>,
 }
 
 impl Put {
@@ -64,6 +69,18 @@ impl Put {
         })?;
         let header = length as u64 | if prefix.is_some() { HAS_HANDLES } else { 0 };
         Ok(Put { size, header, prefix })
+    }
+
+    /// Forgets the last attempt.
+    pub(super) fn renew(&self) {
+        if let Some(prefix) = &self.prefix {
+            prefix.sent.set(None);
+        }
+    }
+
+    /// Returns `true` if the last attempt found room for the bytes, and [none](Sent::TooMany) for the handles.
+    pub(super) fn has_too_many_handles(&self) -> bool {
+        self.prefix.as_ref().is_some_and(|prefix| prefix.sent.get() == Some(Sent::TooMany))
     }
 
     /// Returns `true` if a queue that is so full has room for it.
@@ -101,7 +118,7 @@ impl Prefix {
         let ticket = u64::from(process) << 32 | u64::from(COUNT.fetch_add(1, Relaxed));
         let mut bytes = [ticket.to_le_bytes(), (handles.len() as u64).to_le_bytes()].concat();
         handles.iter().for_each(|handle| bytes.extend_from_slice(&handle.name()));
-        Ok(Prefix { ticket, bytes })
+        Ok(Prefix { ticket, bytes, sent: Cell::new(None) })
     }
 }
 

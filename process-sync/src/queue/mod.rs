@@ -107,6 +107,9 @@ impl<T: Payload> Queue<T> {
     ///   holds.
     /// - [`Broken`](executor_core::ErrorKind::Broken) in a forked child, or if a process has overwritten the memory of
     ///   the queue.
+    /// - [`Other`](executor_core::ErrorKind::Other) if the value holds handles, none are in this queue, and the user of
+    ///   this process has more descriptors under way than its limit (`ulimit -n`). It waits a
+    ///   second for that to change.
     pub fn put(&self, value: impl Borrow<T>) -> Result<(), Error> {
         self.put_waiting(value.borrow(), Wait::Until(None)).map(|_| ())
     }
@@ -121,7 +124,7 @@ impl<T: Payload> Queue<T> {
         if is_put { Ok(()) } else { Err(errors::timed_out(self.channel.object.name(), "room")) }
     }
 
-    /// Puts a value if there is room. Returns `false` if the queue is full.
+    /// Puts a value if there is room. Returns `false` if the queue is full. It never waits.
     ///
     /// # Errors
     ///

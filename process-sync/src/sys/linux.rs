@@ -201,9 +201,29 @@ fn record_lock(file: BorrowedFd<'_>, command: libc::c_int, byte: u32) -> io::Res
 
 /// Returns an error that says what to raise if the process or the system has no more descriptors.
 pub(crate) fn lacks_descriptors(error: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE, Errno::TOOMANYREFS]
-        .iter()
-        .any(|lack| error.raw_os_error() == Some(lack.raw_os_error()))
+    [Errno::MFILE, Errno::NFILE].iter().any(|lack| error.raw_os_error() == Some(lack.raw_os_error()))
+}
+
+/// Returns `true` if the user of this process has more descriptors in sockets than this process may have.
+pub(crate) fn has_too_many_under_way(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::TOOMANYREFS.raw_os_error())
+}
+
+/// Returns how many descriptors this process may have.
+#[allow(clippy::useless_conversion)] // A limit has 32 bits on some targets.
+pub(crate) fn limit_of_descriptors() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is written to a valid place.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    (result == 0).then(|| limit.rlim_cur.into())
+}
+
+/// Returns `true` if something that was sent on this socket was not received yet.
+pub(crate) fn has_unreceived(socket: BorrowedFd<'_>) -> bool {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and the command writes a number to a valid place.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+    result == 0 && bytes > 0
 }
 
 #[cfg(test)]

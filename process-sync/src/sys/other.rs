@@ -252,6 +252,14 @@ pub(crate) fn lacks_descriptors(_: &io::Error) -> bool {
     false
 }
 
+pub(crate) fn has_too_many_under_way(_: &io::Error) -> bool {
+    false
+}
+
+pub(crate) fn limit_of_descriptors() -> Option<u64> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use std::{sync::Arc, thread};

@@ -1,19 +1,23 @@
-//! Forked children, and the limit of descriptors.
+//! Forked children, and the limits of descriptors.
 #![allow(unsafe_code)]
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use executor_core::{
     Error,
     ErrorKind::{self, Broken},
 };
 use process_sync::{
-    Array, Barrier, Condition, Event, JoinableQueue, Lock, Queue, RLock, RwLock, Semaphore, Value, pipe,
+    Array, Barrier, Condition, Event, JoinableQueue, Lock, Queue, RLock, RwLock, Semaphore, Value, pipe, pipe_simplex,
 };
 
 use crate::support::{Line, Role, child};
 
-pub const ROLES: &[(&str, Role)] = &[("fork", fork), ("reach the limit", reach_the_limit)];
+pub const ROLES: &[(&str, Role)] =
+    &[("fork", fork), ("reach the limit", reach_the_limit), ("send to the limit", send_to_the_limit)];
+
+/// A user that nothing else of this machine is, so that nothing else counts for its limits.
+const USER: libc::uid_t = 64_123;
 
 fn kind<T>(result: Result<T, Error>) -> Option<ErrorKind> {
     result.err().map(|error| error.kind())
@@ -123,4 +127,73 @@ fn the_limit_of_descriptors_is_an_error_that_says_what_to_raise() {
     let queue = Queue::unbounded().unwrap();
     queue.put(Lock::new().unwrap()).unwrap();
     child("reach the limit", &queue).join();
+}
+
+fn limit_descriptors(to: libc::rlim_t) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is written to and read from a valid place.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = to;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
+    }
+}
+
+/// Puts descriptors on their way until the system takes no more, as an ordinary user: root is exempt from this limit.
+fn send_to_the_limit(line: &mut Line) {
+    let lock: Lock = line.receive();
+    // SAFETY: system calls without pointers.
+    unsafe {
+        assert_eq!(libc::setresuid(USER, USER, USER), 0);
+    }
+    limit_descriptors(200);
+    let (full, other) = (Queue::<Lock>::unbounded().unwrap(), Queue::<Lock>::unbounded().unwrap());
+    let plain = Queue::unbounded().unwrap();
+    let (receiver, sender) = pipe_simplex::<Lock>().unwrap();
+    full.put(&lock).unwrap();
+    while full.try_put(&lock).unwrap() {}
+
+    // A get makes room in this queue, so it is full and no error.
+    let brief = Duration::from_millis(1);
+    assert_eq!(kind(full.put_timeout(&lock, brief)), Some(ErrorKind::Timeout));
+    let waiting = thread::spawn({
+        let (full, lock) = (full.clone(), lock.clone());
+        move || full.put(&lock)
+    });
+    drop(full.get(None).unwrap());
+    waiting.join().unwrap().unwrap();
+
+    // Nothing that anyone does with these makes room.
+    let errors = [other.try_put(&lock).err(), other.put_timeout(&lock, brief).err(), other.put(&lock).err()];
+    for error in errors.into_iter().chain([sender.send(&lock).err()]) {
+        let error = error.expect("the limit is reached");
+        assert_eq!(error.kind(), ErrorKind::Other);
+        let end = "have open, 200: receive some of them, or raise the limit of descriptors (ulimit -n)";
+        assert!(error.to_string().ends_with(end), "{error}");
+    }
+    assert!(other.is_empty());
+    plain.put(7_u8).unwrap();
+
+    // A put goes on if another queue makes room, before or while it waits.
+    let waiting = thread::spawn({
+        let (other, lock) = (other.clone(), lock.clone());
+        move || other.put(&lock)
+    });
+    drop(full.get(None).unwrap());
+    waiting.join().unwrap().unwrap();
+    assert_eq!(other.len(), 1);
+
+    limit_descriptors(400);
+    other.put(&lock).unwrap();
+    sender.send(&lock).unwrap();
+    drop((receiver.recv(None).unwrap(), other.get(None).unwrap(), lock.lock().unwrap()));
+}
+
+#[test]
+fn descriptors_under_way_beyond_the_limit_are_an_error_unless_a_get_makes_room() {
+    // SAFETY: a system call without arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        return eprintln!("not tested: only root can become a user that no other process belongs to");
+    }
+    child("send to the limit", &Lock::new().unwrap()).join();
 }

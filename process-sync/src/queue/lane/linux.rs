@@ -18,8 +18,9 @@ use rustix::{
     },
 };
 
-use super::MOST_HANDLES;
-use crate::sys::File;
+use super::{MOST_HANDLES, Sent};
+use crate::sys::{self, File};
+
 /// Both ends, because every process can put and get.
 #[derive(Clone, Debug)]
 pub(crate) struct Lane {
@@ -38,8 +39,8 @@ impl Lane {
         Lane { front, back }
     }
 
-    /// Adds the packet of an item. Returns `false` if the lane is full.
-    pub(crate) fn send(&self, ticket: u64, handles: &Handles) -> io::Result<bool> {
+    /// Adds the packet of an item.
+    pub(crate) fn send(&self, ticket: u64, handles: &Handles) -> io::Result<Sent> {
         confinement::check()?;
         let files: Vec<BorrowedFd<'_>> = handles.iter().map(|handle| handle.as_fd()).collect();
         let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_HANDLES))];
@@ -49,9 +50,13 @@ impl Lane {
         }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         match sendmsg(&self.back, &[IoSlice::new(&ticket.to_le_bytes())], &mut ancillary, flags) {
-            Ok(_) => Ok(true),
-            // So many descriptors are under way that the system takes no more before some have arrived.
-            Err(Errno::AGAIN | Errno::TOOMANYREFS | Errno::NOBUFS) => Ok(false),
+            Ok(_) => Ok(Sent::Yes),
+            // The system takes no more before some have arrived: here, if there are any, or wherever else this user has
+            // descriptors under way.
+            Err(Errno::AGAIN | Errno::TOOMANYREFS | Errno::NOBUFS) if sys::has_unreceived(self.back.as_fd()) => {
+                Ok(Sent::Full)
+            }
+            Err(Errno::TOOMANYREFS) => Ok(Sent::TooMany),
             Err(error) => Err(error.into()),
         }
     }

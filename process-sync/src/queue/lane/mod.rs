@@ -18,3 +18,16 @@ pub(crate) use other::Lane;
 
 /// A message can have so many handles. Linux takes no more descriptors in one packet.
 pub(crate) const MOST_HANDLES: usize = 253;
+
+/// What became of the packet of an item.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+pub(crate) enum Sent {
+    Yes,
+    /// The lane takes no more before a packet is removed.
+    Full,
+    /// The lane is empty, and this user has more descriptors under way elsewhere than the limit of this process allows.
+    /// Nothing reports that there are fewer.
+    TooMany,
+}

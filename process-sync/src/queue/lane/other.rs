@@ -5,6 +5,7 @@ use std::{collections::VecDeque, io, sync::Arc};
 use executor_core::codec::handles::{Handle, Handles, Name};
 use parking_lot::Mutex;
 
+use super::Sent;
 use crate::sys::File;
 
 /// The handles of items, in the order in which those were put.
@@ -24,9 +25,9 @@ impl Lane {
         Lane { front, back, packets: Arc::default() }
     }
 
-    pub(crate) fn send(&self, ticket: u64, handles: &Handles) -> io::Result<bool> {
+    pub(crate) fn send(&self, ticket: u64, handles: &Handles) -> io::Result<Sent> {
         self.packets.lock().push_back((ticket, handles.clone()));
-        Ok(true)
+        Ok(Sent::Yes)
     }
 
     pub(crate) fn look(&self, ticket: u64, _: &[Name]) -> io::Result<Vec<Handle>> {
