@@ -1,7 +1,10 @@
 //! Rules of `close`, `join` and `shutdown`: every future completes, from any thread and however often they are called.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -245,17 +248,28 @@ pub(super) fn every_worker_has_ended_when_join_returns_true(case: &Case) {
     for future in &futures {
         case.value(future);
     }
-    executor.close(Shutdown::Drain);
-    parting.wait_arrivals(3);
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let joiner = scope.spawn(|| {
-            let gone = executor.join(None);
-            ended.store(true, Ordering::SeqCst);
-            gone
+        // Windows starts no thread while another ends, so this one starts before that.
+        let (closed, is_closed) = mpsc::channel::<()>();
+        let (started, has_started) = mpsc::channel();
+        let joiner = scope.spawn({
+            let (executor, ended) = (&executor, &ended);
+            move || {
+                let _ = started.send(());
+                let _ = is_closed.recv();
+                let gone = executor.join(None);
+                ended.store(true, Ordering::SeqCst);
+                gone
+            }
         });
         // If an assertion fails, the gate must be opened before the scope waits for the joiner.
         let opens = parting.open_on_drop();
+        let _ = has_started.recv();
+        executor.close(Shutdown::Drain);
+        // On Windows the values of one thread are dropped after those of another.
+        parting.wait_arrivals(if cfg!(windows) { 1 } else { 3 });
+        drop(closed);
         executor.wait_inside("join(None)", || ended.load(Ordering::SeqCst));
         parting.flush();
         assert!(!ended.load(Ordering::SeqCst), "`join` returned true while three workers were still ending");

@@ -131,7 +131,8 @@ fn an_initializer_that_returns_an_err_breaks_the_pool_with_it() {
         assert!(message.contains("the initializer returned an error: [no, licence]; fix the initializer"), "{message}");
         let message = broken(builder().try_initializer(shows, "/no/such/file".to_string()));
         assert!(message.contains("the initializer returned an error: "), "{message}");
-        for fine in [builder().initializer(refuses, String::new()), builder().try_initializer(shows, "/".to_string())] {
+        let program = std::env::current_exe().unwrap().to_str().unwrap().to_string();
+        for fine in [builder().initializer(refuses, String::new()), builder().try_initializer(shows, program)] {
             assert_eq!(fine.build().unwrap().submit(|n: u64| n, 1).unwrap().result(HANGS).unwrap(), 1);
         }
     });
