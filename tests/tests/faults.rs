@@ -31,7 +31,7 @@ fn finish(mut child: Child, places: &[Place]) {
     let ended = child.wait().expect("it is a child");
     let run = |(fault, place)| Run { fault, place, transport: Transport::Ring, workers: 1 };
     let all = Fault::ALL.into_iter().flat_map(|fault| places.iter().map(move |place| (fault, *place)));
-    // A system that cannot keep a sandbox lacks the cells that need one.
+    // A system that cannot keep a sandbox, or limits no memory, lacks the cells that need that.
     let cells = all.filter(|cell| run(*cell).is_possible().is_ok()).count();
     let all = output.starts_with(&format!("{cells} of {cells} cells agree with the table"));
     assert!(read.is_ok() && ended.success() && all, "{ended}:\n{output}");

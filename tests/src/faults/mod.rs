@@ -7,6 +7,7 @@
 pub mod check;
 pub mod console;
 pub mod fault;
+mod memory;
 pub mod payload;
 pub mod place;
 pub mod report;

@@ -14,7 +14,7 @@ use process_pool::{Refusal, Sandbox, Transport};
 
 use tempfile::TempDir;
 
-use super::{Fault, Place, snapshot::Snapshot, table::cell};
+use super::{Fault, Place, memory, snapshot::Snapshot, table::cell};
 use ground::Ground;
 
 /// One fault at one place of one kind of pool.
@@ -46,8 +46,11 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// If it cannot keep the sandbox of the pool. The error says why.
+    /// If it cannot keep the sandbox of the pool, or ignores limits on memory. The error says why.
     pub fn is_possible(self) -> Result<(), String> {
+        if self.fault == Fault::OutOfMemory && !memory::is_limited() {
+            return Err("this system gives a process more memory than its limit".to_string());
+        }
         let directory = TempDir::new().map_err(|error| format!("no directory for signs: {error}"))?;
         match self.sandbox(directory.path()).map(|sandbox| sandbox.check()) {
             Some(Err(error)) if error.kind() == ErrorKind::Unsupported => Err(error.to_string()),
