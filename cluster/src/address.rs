@@ -26,6 +26,11 @@ impl Address {
         Address { servers: vec![server.into()], ..Address::default() }
     }
 
+    /// Returns whether neither a server nor a secret was set.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.token.is_none() && self.nkey.is_none() && self.tls.is_none()
+    }
+
     /// Names the user, who is part of subjects and inboxes.
     pub(crate) fn set_user(&mut self, user: impl Into<String>) {
         self.user = Some(user.into());
@@ -53,6 +58,22 @@ impl Address {
     /// As [`user`](Address::user).
     pub(crate) fn peer(&self) -> Result<Peer, Error> {
         Ok(Peer::new(&self.user()?, &crate::unique::name())?)
+    }
+
+    /// Returns the name of an agent on this machine, which begins with the name of the machine, for errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`user`](Address::user).
+    pub(crate) fn agent(&self, host: &str) -> Result<Peer, Error> {
+        let host: String = host
+            .chars()
+            .take_while(|character| *character != '.')
+            .map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
+            .take(32)
+            .collect();
+        let unique = crate::unique::name();
+        Ok(Peer::new(&self.user()?, &format!("{host}-{}-{}", std::process::id(), &unique[..12]))?)
     }
 
     /// Checks what can be checked without a server.

@@ -154,6 +154,11 @@ impl<S, D> Agent<S, D> {
         self.running
     }
 
+    /// Returns whether it was told to leave.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
     /// Returns whether it has neither a task that runs nor an outcome that its client has not received.
     pub fn is_idle(&self) -> bool {
         self.holds.is_empty()

@@ -73,6 +73,8 @@ pub struct Client<T, B> {
     /// The agents that have tasks of this client.
     agents: Agents,
     store: Store,
+    /// How many attempts were lost whose tasks were put back into the queue.
+    requeued: u64,
     actions: Vec<Action<T, B>>,
 }
 
@@ -87,6 +89,7 @@ impl<T: Startable, B: Clone> Client<T, B> {
             entries: HashMap::new(),
             agents: Agents::default(),
             store: Store::default(),
+            requeued: 0,
             actions: Vec::new(),
         }
     }
@@ -146,6 +149,19 @@ impl<T: Startable, B: Clone> Client<T, B> {
             self.entries.iter().filter(|(_, entry)| queued(entry)).map(|(task, _)| *task).collect();
         let cancelled = tasks.iter().filter_map(|task| self.entries.remove(task));
         self.actions.extend(cancelled.map(|entry| Action::Cancel(entry.work)));
+    }
+
+    /// Forgets all tasks that have not started, and returns them, to be failed.
+    pub fn take_queued(&mut self) -> Vec<T> {
+        let queued = |entry: &Entry<T, B>| matches!(entry.state, State::Queued { .. });
+        let tasks: Vec<TaskId> =
+            self.entries.iter().filter(|(_, entry)| queued(entry)).map(|(task, _)| *task).collect();
+        tasks.iter().filter_map(|task| self.entries.remove(task)).map(|entry| entry.work).collect()
+    }
+
+    /// Returns how many times a task was put back into the queue because its attempt was lost.
+    pub fn requeued(&self) -> u64 {
+        self.requeued
     }
 
     /// Stops all tasks that have started, as [`stop`](Client::stop) does.
@@ -300,6 +316,7 @@ impl<T: Startable, B: Clone> Client<T, B> {
         if let Some(entry) = self.entries.get_mut(&task) {
             entry.attempt = entry.attempt.saturating_add(1);
             entry.retries -= 1;
+            self.requeued += 1;
         }
         self.requeue(task);
     }

@@ -3,7 +3,11 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{Ordering::SeqCst, fence},
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+            fence,
+        },
     },
     task::{Context, Poll},
     thread::JoinHandle,
@@ -12,6 +16,7 @@ use std::{
 
 use executor_core::{
     Error, ErrorKind, Shutdown, Task, TaskId, WorkerDeath, deadline, fork,
+    function::outcome,
     host::{Host, HostId},
     submit_line::Admitted,
 };
@@ -21,6 +26,7 @@ use super::{
     callbacks::{Callbacks, Delivery, no_thread},
     options::ExecutorOptions,
     room::Room,
+    stats::Stats,
 };
 use crate::{
     client::{Action, Client, Counts, Loss},
@@ -40,7 +46,8 @@ pub(super) struct Core {
     me: Peer,
     link: Box<dyn ClientLink>,
     host: OnceLock<HostId>,
-    max_workers: usize,
+    max_workers: AtomicUsize,
+    ended_tasks: EndedTasks,
     state: Mutex<State>,
     /// Held while something is sent, so that it is sent in the order in which the machine wanted it. It is locked
     /// before `state` is released.
@@ -55,10 +62,20 @@ pub(super) struct Core {
     born: fork::Generation,
 }
 
+/// How many tasks have ended, and how.
+#[derive(Default)]
+struct EndedTasks {
+    done: AtomicU64,
+    failed: AtomicU64,
+    lost: AtomicU64,
+}
+
 struct State {
     machine: Machine,
     room: Room,
     is_closed: bool,
+    /// Why no task is accepted, if the engine has been away for too long.
+    refusal: Option<Error>,
     /// How many threads do what the machine wants. Tasks that it has forgotten are not done before they have.
     acting: usize,
     /// Whether the thread of the clock has ended, after the last task.
@@ -68,6 +85,14 @@ struct State {
 impl State {
     fn queued(&self) -> usize {
         self.machine.counts().queued
+    }
+
+    /// Returns an error if no task is accepted.
+    fn check(&self) -> Result<(), Error> {
+        if self.is_closed {
+            return Err(shut_down());
+        }
+        self.refusal.clone().map_or(Ok(()), Err)
     }
 
     fn is_over(&self) -> bool {
@@ -81,6 +106,7 @@ impl Core {
             machine: Client::new(options.timing),
             room: Room::new(options.queue_capacity),
             is_closed: false,
+            refusal: None,
             acting: 0,
             has_ended: false,
         };
@@ -88,7 +114,8 @@ impl Core {
             me,
             link,
             host: OnceLock::new(),
-            max_workers: options.max_workers,
+            max_workers: AtomicUsize::new(options.max_workers),
+            ended_tasks: EndedTasks::default(),
             state: Mutex::new(state),
             outgoing: Mutex::new(()),
             clock_changed: Condvar::new(),
@@ -113,16 +140,67 @@ impl Core {
         self.state.lock().machine.counts()
     }
 
+    pub(super) fn stats(&self) -> Stats {
+        let state = self.state.lock();
+        let Counts { queued, granted } = state.machine.counts();
+        let requeued = state.machine.requeued();
+        drop(state);
+        // ORDERING: Relaxed. Each is a count of its own.
+        let EndedTasks { done, failed, lost } = &self.ended_tasks;
+        Stats {
+            queued,
+            running: granted,
+            done: done.load(Relaxed),
+            failed: failed.load(Relaxed),
+            requeued,
+            lost: lost.load(Relaxed),
+        }
+    }
+
     pub(super) fn max_workers(&self) -> usize {
-        self.max_workers
+        // ORDERING: Relaxed. It is an estimate.
+        self.max_workers.load(Relaxed)
+    }
+
+    pub(super) fn set_max_workers(&self, max_workers: usize) {
+        // ORDERING: Relaxed. It is an estimate.
+        self.max_workers.store(max_workers, Relaxed);
+    }
+
+    /// Refuses tasks with this error until it is called with `None`.
+    pub(super) fn refuse(&self, refusal: Option<Error>) {
+        let mut state = self.state.lock();
+        let waiting = if refusal.is_some() { state.room.line.dissolve() } else { Vec::new() };
+        state.refusal = refusal;
+        drop(state);
+        self.notify(waiting);
+    }
+
+    /// Fails all tasks that have not started.
+    pub(super) fn fail_queued(&self, error: &Error) {
+        // The executor does not end before these are done.
+        self.state.lock().acting += 1;
+        let mut failed = Vec::new();
+        self.event(|machine| failed = machine.take_queued());
+        for task in failed {
+            self.fail(task, error.clone());
+        }
+        let mut state = self.state.lock();
+        state.acting -= 1;
+        if state.is_over() {
+            self.clock_changed.notify_all();
+        }
+    }
+
+    fn fail(&self, task: Task, error: Error) {
+        self.ended_tasks.failed.fetch_add(1, Relaxed);
+        self.callbacks.complete(task.fail(error));
     }
 
     pub(super) fn schedule(&self, task: Task) -> Result<(), Error> {
         self.born.check()?;
         let id = task.id();
-        if self.state.lock().is_closed {
-            return Err(shut_down());
-        }
+        self.state.lock().check()?;
         // User code runs here, so the lock is not held.
         let body = match Submission::encode(&task, self.link.longest_message()) {
             Ok(body) => Arc::new(body),
@@ -144,16 +222,12 @@ impl Core {
             }
             let thread = state.room.line.join_blocked(id);
             while !thread.is_admitted() {
-                if state.is_closed {
-                    return Err(shut_down());
-                }
+                state.check()?;
                 thread.sleep(&mut state);
             }
         }
         state.room.take(id);
-        if state.is_closed {
-            return Err(shut_down());
-        }
+        state.check()?;
         if task.has_left_queue() {
             // It was cancelled by a thread that may have called `left_queue` already. The room goes to the next one.
             return self.leave(state, |_| ());
@@ -219,12 +293,21 @@ impl Core {
     fn complete(&self, actions: Vec<MachineAction>) {
         for action in actions {
             match action {
-                Action::Complete { work, outcome } => self.callbacks.complete(work.complete(outcome)),
-                Action::Lose { work, loss } => {
-                    let error = lost(work.name(), &loss);
-                    self.callbacks.complete(work.fail(error));
+                Action::Complete { work, outcome } => {
+                    let EndedTasks { done, failed, .. } = &self.ended_tasks;
+                    // ORDERING: Relaxed. Each is a count of its own.
+                    if outcome::is_error(&outcome) { failed } else { done }.fetch_add(1, Relaxed);
+                    self.callbacks.complete(work.complete(outcome));
                 }
-                Action::Cancel(work) => self.callbacks.complete(work.cancel()),
+                Action::Lose { work, loss } => {
+                    self.ended_tasks.lost.fetch_add(1, Relaxed);
+                    let error = lost(work.name(), &loss);
+                    self.fail(work, error);
+                }
+                Action::Cancel(work) => {
+                    self.ended_tasks.failed.fetch_add(1, Relaxed);
+                    self.callbacks.complete(work.cancel());
+                }
                 Action::Discard(work) => self.callbacks.send(Delivery::Discarded(work)),
                 Action::Publish { .. } | Action::Send { .. } | Action::Count(_) => {}
             }
@@ -292,9 +375,7 @@ impl Core {
         // Cloning a waker is user code.
         let waker = context.waker().clone();
         let mut state = self.state.lock();
-        if state.is_closed {
-            return Poll::Ready(Err(shut_down()));
-        }
+        state.check()?;
         let queued = state.queued();
         if state.room.is_for(task.id(), queued) {
             state.room.reserve(task.id());
@@ -320,6 +401,9 @@ impl Host for Core {
     fn left_queue(&self, task: TaskId) {
         let mut left = None;
         self.event(|machine| left = machine.left_queue(task));
+        if left.is_some() {
+            self.ended_tasks.failed.fetch_add(1, Relaxed);
+        }
         drop(left);
     }
 
@@ -342,6 +426,11 @@ fn shut_down() -> Error {
     Error::shut_down(NAME)
 }
 
+/// Returns the machine of an agent, which is the beginning of its name, before a process id and a random part.
+fn host_of(agent: &Peer) -> &str {
+    agent.process().rsplitn(3, '-').nth(2).unwrap_or(agent.process())
+}
+
 /// Returns the error of a task whose agent is gone.
 fn lost(task: &str, loss: &Loss) -> Error {
     let Loss { agent, attempts, silence } = loss;
@@ -351,7 +440,7 @@ fn lost(task: &str, loss: &Loss) -> Error {
         }
         None => format!("agent `{agent}` has dropped the outcome, because this program was away for too long"),
     };
-    let death = WorkerDeath::new(0).with_host(agent.process()).with_task(task);
+    let death = WorkerDeath::new(0).with_host(host_of(agent)).with_task(task);
     Error::from_death(
         ErrorKind::WorkerDied,
         format!("task `{task}` was lost in attempt {attempts}: {reason}; give the task retries if it may run twice"),

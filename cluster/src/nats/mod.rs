@@ -3,7 +3,16 @@
 //! An [`Engine`] is one connection and the thread that serves it. The thread has a runtime of its own, so that programs
 //! need none, and those that have one are not touched.
 
+mod agent;
+mod api;
+mod assets;
+mod client;
+mod client_reader;
+mod names;
 mod options;
+mod outgoing;
+mod pulls;
+mod roll_call;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -26,7 +35,14 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-pub(crate) use self::status::Status;
+pub(crate) use self::{
+    agent::{ConnectedAgent, Description},
+    assets::StreamOptions,
+    client::{ClientSide, Unattached},
+    client_reader::ClientLimits,
+    names::Names,
+    status::Status,
+};
 use crate::address::Address;
 
 /// How long the end of a connection waits for what was sent to leave.
@@ -106,7 +122,10 @@ impl Engine {
     }
 
     /// Returns what is stored and delivered. Use it in futures that this engine runs.
+    #[allow(dead_code, reason = "queues and maps use it")]
     pub(crate) fn jetstream(&self) -> jetstream::Context {
+        // It starts a future of its own.
+        let _runtime = self.runtime.enter();
         jetstream::new(self.client.clone())
     }
 
@@ -203,6 +222,19 @@ impl fmt::Debug for Engine {
             .field("trouble", &status.trouble)
             .finish()
     }
+}
+
+/// Makes the queue of a pool with these options, or changes it to them.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unavailable`] if that is not permitted, or not done in time.
+pub(crate) fn provision(engine: &Engine, names: &Names, options: StreamOptions, within: Duration) -> Result<(), Error> {
+    let (client, status, names) = (engine.client(), engine.status(), names.clone());
+    engine.run(within + LAST_FLUSH, async move {
+        let api = api::Api::new(client, status);
+        assets::provision(&api, &names, options, tokio::time::Instant::now() + within).await
+    })
 }
 
 /// Returns the error of something that the engine refused or could not do.

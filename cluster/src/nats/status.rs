@@ -13,27 +13,29 @@ pub(crate) struct Status {
     pub(crate) trouble: Option<String>,
     /// How many times in a row the server has refused the credentials.
     pub(crate) refusals: u32,
-    /// How many times the server has refused to send or receive something on this connection, and the last refusal.
-    pub(crate) denials: u64,
-    pub(crate) denial: Option<String>,
+    /// What the server has not permitted to this connection, each once.
+    pub(crate) denials: Vec<String>,
 }
+
+/// How many denials are kept. Each names a subject, of which a program uses few.
+const MOST_DENIALS: usize = 64;
 
 pub(super) fn channel() -> (watch::Sender<Status>, watch::Receiver<Status>) {
     watch::channel(Status::default())
 }
 
 impl Status {
+    /// Returns whether the server does not permit this subject to this connection.
+    pub(super) fn denies(&self, subject: &str) -> bool {
+        let quoted = format!("\"{subject}\"");
+        self.denials.iter().any(|denial| denial.contains(&quoted))
+    }
+
     /// Notes an event. Some may be missing, because async-nats drops them while there are too many.
     pub(super) fn note(&mut self, event: Event) {
         match event {
             Event::Connected => {
-                *self = Status {
-                    is_connected: true,
-                    connects: self.connects + 1,
-                    denials: self.denials,
-                    denial: self.denial.take(),
-                    ..Status::default()
-                };
+                *self = Status { is_connected: true, connects: self.connects + 1, ..Status::default() };
             }
             Event::Disconnected | Event::Closed => {
                 self.is_connected = false;
@@ -45,11 +47,16 @@ impl Status {
                 self.trouble = Some(text);
             }
             Event::ServerError(ServerError::Other(text)) if text.to_lowercase().contains("permissions violation") => {
-                self.denials += 1;
-                self.denial = Some(text);
+                self.add_denial(text);
             }
             Event::ServerError(error) => self.trouble = Some(error.to_string()),
             _ => {}
+        }
+    }
+
+    fn add_denial(&mut self, text: String) {
+        if !self.denials.contains(&text) && self.denials.len() < MOST_DENIALS {
+            self.denials.push(text);
         }
     }
 }

@@ -88,6 +88,7 @@ struct State<D> {
     /// The tasks in the executor, by the numbers of their runs.
     runs: HashMap<u64, Arc<Future<Reply>>>,
     is_dropped: bool,
+    is_interrupted: bool,
 }
 
 impl<L: AgentLink> AgentService<L> {
@@ -108,7 +109,7 @@ impl<L: AgentLink> AgentService<L> {
             host: options.host,
             link,
             executor: Arc::new(executor),
-            state: Mutex::new(State { machine, runs: HashMap::new(), is_dropped: false }),
+            state: Mutex::new(State { machine, runs: HashMap::new(), is_dropped: false, is_interrupted: false }),
             outgoing: Mutex::new(()),
             changed: Condvar::new(),
             began: Instant::now(),
@@ -169,11 +170,27 @@ impl<L: AgentLink> AgentService<L> {
         self.core.event(Agent::leave);
     }
 
-    /// Waits until no task runs and every outcome was received, at most for `timeout`. Returns whether that is so.
+    /// Returns how many tasks run, and whether it was told to leave.
+    pub fn state(&self) -> (usize, bool) {
+        let state = self.core.state.lock();
+        (state.machine.running(), state.machine.is_leaving())
+    }
+
+    /// Waits until no task runs and every outcome was received, at most for `timeout`, and until it is
+    /// [interrupted](AgentService::interrupt). Returns whether nothing is left.
     pub fn wait_idle(&self, timeout: Option<Duration>) -> bool {
         let mut state = self.core.state.lock();
         let until = deadline::after(timeout);
-        deadline::wait_while(&self.core.changed, &mut state, until, |state| !state.machine.is_idle())
+        let waits = |state: &mut State<L::Delivery>| !state.machine.is_idle() && !state.is_interrupted;
+        deadline::wait_while(&self.core.changed, &mut state, until, waits);
+        state.is_interrupted = false;
+        state.machine.is_idle()
+    }
+
+    /// Makes the next return of [`wait_idle`](AgentService::wait_idle) come now.
+    pub fn interrupt(&self) {
+        self.core.state.lock().is_interrupted = true;
+        self.core.changed.notify_all();
     }
 }
 

@@ -2,4 +2,5 @@
 
 mod conformance;
 mod faults;
+mod local;
 mod loopback;

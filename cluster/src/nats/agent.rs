@@ -1,0 +1,374 @@
+//! The agent's side of the transport.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use async_nats::{Client, Message, StatusCode, Subject, Subscriber};
+use executor_core::{Backend, Error};
+use futures_util::StreamExt as _;
+use parking_lot::Mutex;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{
+    Engine,
+    api::Api,
+    assets,
+    client::{Change, Connection, inbox},
+    names::{Names, sender},
+    outgoing::{Outgoing, Outlet, outgoing},
+    pulls::{Pulls, VALID},
+    roll_call, unavailable,
+};
+use crate::{AgentService, ServiceOptions, link::AgentLink, wire::Peer, worker_info::WorkerInfo};
+
+/// How often the reader looks for what does not happen.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long one attempt to make the consumer again may take.
+const ENSURE: Duration = Duration::from_secs(10);
+
+/// How long the end of an agent waits for what was sent to leave, beyond what the engine itself waits.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// What an agent sends.
+enum Out {
+    Pull(usize),
+    Acknowledge(Subject),
+    GiveBack(Subject, Duration),
+    Send(Peer, Vec<u8>),
+}
+
+/// What an agent sends by.
+pub(crate) struct AgentSide {
+    out: Arc<Outgoing<Out>>,
+    longest: usize,
+}
+
+/// An agent that is connected. It is gone, for its clients, once this is dropped.
+pub(crate) struct ConnectedAgent {
+    /// Dropped before the engine, which has futures that use it.
+    service: Arc<AgentService<AgentSide>>,
+    engine: Engine,
+}
+
+/// What an agent says of itself, but for what changes.
+pub(crate) struct Description {
+    pub(crate) pid: u32,
+    pub(crate) since: u64,
+    pub(crate) build: String,
+}
+
+impl AgentLink for AgentSide {
+    type Delivery = Subject;
+
+    fn pull(&self, messages: usize) {
+        self.out.put(Out::Pull(messages), 0);
+    }
+
+    fn acknowledge(&self, delivery: Subject) {
+        self.out.put(Out::Acknowledge(delivery), 0);
+    }
+
+    fn give_back(&self, delivery: Subject, delay: Duration) {
+        self.out.put(Out::GiveBack(delivery, delay), 0);
+    }
+
+    fn send(&self, to: &Peer, frame: Vec<u8>) {
+        let bytes = frame.len();
+        self.out.send(Out::Send(to.clone(), frame), bytes);
+    }
+
+    fn longest_message(&self) -> usize {
+        self.longest
+    }
+}
+
+impl ConnectedAgent {
+    /// Makes what the pool needs in the engine, and begins to take tasks for the executor.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](executor_core::ErrorKind::Unavailable) if that is not permitted, or not done in time,
+    /// and the errors of [`AgentService::start`].
+    pub(crate) fn start(
+        engine: Engine,
+        names: Names,
+        me: Peer,
+        executor: impl Backend + 'static,
+        options: ServiceOptions,
+        description: Description,
+        within: Duration,
+    ) -> Result<ConnectedAgent, Error> {
+        let (out, outlet) = outgoing();
+        let out = Arc::new(out);
+        let (client, status) = (engine.client(), engine.status());
+        let (own_names, own_me) = (names.clone(), me.clone());
+        let subscribe = async move {
+            let until = Instant::now() + within;
+            let lost = |error| unavailable("the cluster cannot be used", error);
+            let own = own_names.all_to_agent(&own_me);
+            let frames = client.subscribe(own.clone()).await.map_err(lost)?;
+            let calls = client.subscribe(own_names.all_roll_calls()).await.map_err(lost)?;
+            let answers = client.subscribe(format!("{}.>", inbox(&own_me))).await.map_err(lost)?;
+            let api = Api::new(client, status.clone());
+            assets::ensure_consumer(&api, &own_names, until).await.map_err(|missing| missing.error)?;
+            // The server has answered something since, so it has refused the subscription by now.
+            match status.borrow().denies(&own) {
+                true => Err(denied(&own_names, &own_me, &own)),
+                false => Ok(Subscriptions { frames, calls, answers }),
+            }
+        };
+        let subscriptions = engine.run(within + MARGIN, subscribe)?;
+        let side = AgentSide { out: out.clone(), longest: engine.longest_message() };
+        let host = options.host.clone();
+        let slots = options.slots;
+        let service = Arc::new(AgentService::start(me.clone(), side, executor, options)?);
+        let pulls = Arc::new(Mutex::new(Pulls::default()));
+        let writer =
+            Writer { outlet, client: engine.client(), names: names.clone(), inbox: inbox(&me), pulls: pulls.clone() };
+        engine.spawn(writer.run());
+        let info = WorkerInfo {
+            name: me.to_string(),
+            host,
+            pid: description.pid,
+            slots,
+            running: 0,
+            build: description.build,
+            since: description.since,
+            is_leaving: false,
+        };
+        let (client, status, weak) = (engine.client(), engine.status(), Arc::downgrade(&service));
+        engine.spawn(async move {
+            let reader = Reader {
+                service: weak,
+                out,
+                connection: Connection::new(status.clone()),
+                api: Api::new(client.clone(), status),
+                client,
+                inbox: inbox(&me),
+                names,
+                pulls,
+                info,
+                is_ensuring: Arc::default(),
+                ensured: None,
+            };
+            reader.run(subscriptions).await;
+        });
+        Ok(ConnectedAgent { service, engine })
+    }
+
+    /// Returns the agent, to let it leave.
+    pub(crate) fn service(&self) -> &AgentService<AgentSide> {
+        &self.service
+    }
+
+    /// Calls the function once if the server refuses what this agent needs, with the error. Until then the agent
+    /// connects again whenever the connection is lost.
+    pub(crate) fn on_refusal(&self, names: &Names, me: &Peer, call: impl FnOnce(Error) + Send + 'static) {
+        /// How many times in a row credentials are refused before that counts. A server that is restarted may not know
+        /// them yet.
+        const REFUSALS: u32 = 10;
+        let mut status = self.engine.status();
+        let servers = self.engine.servers().to_string();
+        let (names, me) = (names.clone(), me.clone());
+        let needed = [names.all_to_agent(&me), names.next()];
+        self.engine.spawn(async move {
+            let refused = status
+                .wait_for(|status| status.refusals >= REFUSALS || needed.iter().any(|subject| status.denies(subject)));
+            let Ok(refused) = refused.await.map(|status| status.clone()) else { return };
+            call(match needed.iter().find(|subject| refused.denies(subject)) {
+                Some(subject) => denied(&names, &me, subject),
+                None => unavailable(
+                    &format!("the server of the cluster at {servers} refuses the credentials"),
+                    "it accepted them before; check that it still knows the token or the nkey",
+                ),
+            });
+        });
+    }
+}
+
+/// Returns the error of a user who may not be an agent.
+fn denied(names: &Names, me: &Peer, subject: &str) -> Error {
+    unavailable(
+        &format!("the user `{}` may not take tasks from the pool `{}`", me.user(), names.pool()),
+        format!("the server does not permit it to use `{subject}`"),
+    )
+}
+
+struct Subscriptions {
+    frames: Subscriber,
+    calls: Subscriber,
+    answers: Subscriber,
+}
+
+/// Sends what the agent wants sent. It may be stopped by a server that does not read, so it does nothing else.
+struct Writer {
+    outlet: Outlet<Out>,
+    client: Client,
+    names: Names,
+    inbox: String,
+    pulls: Arc<Mutex<Pulls>>,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut messages = Vec::new();
+        while self.outlet.receive(&mut messages).await {
+            for (out, bytes) in messages.drain(..) {
+                self.outlet.taken(bytes);
+                // What waits in async-nats while there is no connection is sent later, when no one needs it any more.
+                if self.outlet.is_open() {
+                    self.send(out).await;
+                }
+            }
+        }
+    }
+
+    /// Sends one message. The agent repeats it if it is lost, or the engine delivers again.
+    async fn send(&self, out: Out) {
+        let Writer { client, names, inbox, .. } = self;
+        let _ = match out {
+            Out::Pull(messages) => {
+                let number = self.pulls.lock().request(messages, Instant::now());
+                let request = serde_json::json!({ "batch": messages, "expires": VALID.as_nanos() as u64 });
+                client.publish_with_reply(names.next(), format!("{inbox}.m.{number}"), request.to_string().into()).await
+            }
+            Out::Acknowledge(delivery) => client.publish(delivery, "".into()).await,
+            Out::GiveBack(delivery, delay) => {
+                let text = format!("-NAK {{\"delay\":{}}}", delay.as_nanos());
+                client.publish(delivery, text.into()).await
+            }
+            Out::Send(to, frame) => {
+                // The reply is where the engine says that no one listens.
+                client.publish_with_reply(names.to_client(&to), format!("{inbox}.u.{to}"), frame.into()).await
+            }
+        };
+    }
+}
+
+/// Passes on what arrives for an agent. It never waits for anything but the next event.
+struct Reader {
+    service: Weak<AgentService<AgentSide>>,
+    out: Arc<Outgoing<Out>>,
+    client: Client,
+    connection: Connection,
+    api: Api,
+    names: Names,
+    inbox: String,
+    pulls: Arc<Mutex<Pulls>>,
+    info: WorkerInfo,
+    is_ensuring: Arc<Mutex<bool>>,
+    ensured: Option<Instant>,
+}
+
+impl Reader {
+    async fn run(mut self, subscriptions: Subscriptions) {
+        let Subscriptions { mut frames, mut calls, mut answers } = subscriptions;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.connection_changed();
+        loop {
+            tokio::select! {
+                Some(message) = frames.next() => self.frame(&message),
+                Some(message) = answers.next() => self.answer(message),
+                Some(call) = calls.next() => self.call(call).await,
+                () = self.connection.changed() => self.connection_changed(),
+                _ = tick.tick() => {
+                    let missing = self.pulls.lock().expired(Instant::now());
+                    self.pulls_ended(missing);
+                }
+            }
+        }
+    }
+
+    fn frame(&self, message: &Message) {
+        // What is damaged, or names another sender, counts as lost.
+        if let (Some(service), Some(from)) = (self.service.upgrade(), sender(&message.subject)) {
+            let _ = service.frame(&from, &message.payload);
+        }
+    }
+
+    /// The engine has delivered a message, or answers something that this agent has sent.
+    fn answer(&mut self, message: Message) {
+        let rest = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        let Some(rest) = rest else { return self.deliver(message) };
+        match rest.split_once('.') {
+            Some(("m", number)) => {
+                let Ok(number) = number.parse() else { return };
+                let missing = self.pulls.lock().ended(number, pending(&message));
+                // A request that has run out is as usual. Everything else may mean that the consumer is gone.
+                if message.status != Some(StatusCode::TIMEOUT) {
+                    self.ensure();
+                }
+                self.pulls_ended(missing);
+            }
+            Some(("u", client)) => {
+                if let (Some(service), Ok(client)) = (self.service.upgrade(), Peer::parse(client.as_bytes())) {
+                    service.unreachable(&client);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A message of the queue keeps the subject that its client has published to.
+    fn deliver(&self, message: Message) {
+        let (Some(service), Some(client), Some(reply)) =
+            (self.service.upgrade(), sender(&message.subject), message.reply)
+        else {
+            return;
+        };
+        self.pulls.lock().delivered();
+        // What is not a task is acknowledged, so that it does not come again.
+        let _ = service.deliver(client, &message.payload, reply);
+    }
+
+    fn pulls_ended(&self, missing: usize) {
+        if let Some(service) = self.service.upgrade().filter(|_| missing > 0) {
+            service.pulls_ended(missing);
+        }
+    }
+
+    fn connection_changed(&mut self) {
+        match self.connection.change() {
+            Change::Nothing => {}
+            Change::Lost => self.out.set_open(false),
+            Change::Made => {
+                self.pulls.lock().clear();
+                self.out.set_open(true);
+                self.pulls_ended(usize::MAX);
+            }
+        }
+    }
+
+    /// A client asks who is there.
+    async fn call(&self, call: Message) {
+        let Some(service) = self.service.upgrade() else { return };
+        let (running, is_leaving) = service.state();
+        drop(service);
+        let info = WorkerInfo { running, is_leaving, ..self.info.clone() };
+        roll_call::answer(&self.client, call, &info).await;
+    }
+
+    /// Makes the consumer again if it is gone. The agent goes on asking for messages meanwhile.
+    fn ensure(&mut self) {
+        let is_due = self.ensured.is_none_or(|then| then.elapsed() >= TICK);
+        if !is_due || std::mem::replace(&mut *self.is_ensuring.lock(), true) {
+            return;
+        }
+        self.ensured = Some(Instant::now());
+        let (api, names, is_ensuring) = (self.api.clone(), self.names.clone(), self.is_ensuring.clone());
+        tokio::spawn(async move {
+            // If it fails, the next request for messages fails too, and this is tried again.
+            let _ = assets::ensure_consumer(&api, &names, Instant::now() + ENSURE).await;
+            *is_ensuring.lock() = false;
+        });
+    }
+}
+
+/// Returns how many messages of a request will not come, if the engine says so.
+fn pending(message: &Message) -> Option<usize> {
+    message.headers.as_ref()?.get("Nats-Pending-Messages")?.as_str().parse().ok()
+}

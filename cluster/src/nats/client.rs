@@ -1,0 +1,301 @@
+//! The client's side of the transport.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::Subscriber;
+use bytes::Bytes;
+use executor_core::{Error, TaskId};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
+
+use super::{
+    Engine, Status,
+    api::Api,
+    assets,
+    client_reader::{ClientLimits, Reader},
+    names::Names,
+    outgoing::{Outgoing, Outlet, outgoing},
+    roll_call::roll_call,
+    unavailable,
+};
+use crate::{executor::ClientEvents, link::ClientLink, wire::Peer, worker_info::WorkerInfo};
+
+/// How long the end of a client waits for what was sent to leave.
+const LAST: Duration = Duration::from_secs(2);
+
+/// How long [`ClientSide::workers`] may take.
+const ROLL_CALL: Duration = Duration::from_secs(5);
+
+/// What a client sends.
+pub(super) enum Out {
+    Publish(TaskId, Arc<Vec<u8>>),
+    Send(Peer, Vec<u8>),
+    Count(u64),
+    /// The last one: the client has nothing left in the queue, except copies that no one needs.
+    End(oneshot::Sender<()>),
+}
+
+/// A client's connection. The executor has one clone, for sending.
+#[derive(Clone)]
+pub(crate) struct ClientSide(Arc<Shared>);
+
+struct Shared {
+    /// `None` after the end.
+    engine: Mutex<Option<Arc<Engine>>>,
+    /// What lives as long as the connection.
+    kept: Mutex<Option<Box<dyn Send>>>,
+    out: Arc<Outgoing<Out>>,
+    names: Names,
+    me: Peer,
+    longest: usize,
+}
+
+/// A client's connection that has no executor yet.
+pub(crate) struct Unattached {
+    side: ClientSide,
+    outlet: Outlet<Out>,
+    frames: Subscriber,
+    answers: Subscriber,
+}
+
+/// Where the engine's answers to this client go.
+pub(super) fn inbox(me: &Peer) -> String {
+    format!("_INBOX_{}.{}", me.user(), me.process())
+}
+
+impl ClientSide {
+    /// Subscribes to what is sent to this client, and makes the queue if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](executor_core::ErrorKind::Unavailable) if that is not permitted, or not done in time.
+    pub(crate) fn open(engine: Engine, names: Names, me: Peer, within: Duration) -> Result<Unattached, Error> {
+        let (out, outlet) = outgoing();
+        let (client, status) = (engine.client(), engine.status());
+        let (own_names, own_me) = (names.clone(), me.clone());
+        let subscribe = async move {
+            let until = Instant::now() + within;
+            let own = own_names.to_client(&own_me);
+            let lost = |error| unavailable("the cluster cannot be used", error);
+            let frames = client.subscribe(own.clone()).await.map_err(lost)?;
+            let answers = client.subscribe(format!("{}.>", inbox(&own_me))).await.map_err(lost)?;
+            let api = Api::new(client, status.clone());
+            assets::ensure_stream(&api, &own_names, until).await.map_err(|missing| missing.error)?;
+            // The server has answered something since, so it has refused the subscription by now.
+            match status.borrow().denies(&own) {
+                true => Err(unavailable(
+                    &format!("the user `{}` may not be a client of the pool `{}`", own_me.user(), own_names.pool()),
+                    format!("the server does not permit it to subscribe to `{own}`"),
+                )),
+                false => Ok((frames, answers)),
+            }
+        };
+        let (frames, answers) = engine.run(within + LAST, subscribe)?;
+        let longest = engine.longest_message();
+        let engine = Mutex::new(Some(Arc::new(engine)));
+        let side =
+            ClientSide(Arc::new(Shared { engine, kept: Mutex::default(), out: Arc::new(out), names, me, longest }));
+        Ok(Unattached { side, outlet, frames, answers })
+    }
+
+    /// Returns the agents of the pool, of any build. It takes some tenths of a second, and waits for a few seconds if
+    /// there is no connection.
+    pub(crate) fn workers(&self) -> Vec<WorkerInfo> {
+        let Some(engine) = self.0.engine.lock().clone() else { return Vec::new() };
+        let call = roll_call(engine.client(), engine.status(), self.0.names.clone(), self.0.me.clone());
+        let all = async move { call.await.map_err(|refusal| refusal.into_error("the agents cannot be asked")) };
+        engine.run(ROLL_CALL, all).unwrap_or_default()
+    }
+
+    /// Keeps a value until the connection has ended, which is when the executor has no task left.
+    pub(crate) fn keep(&self, value: impl Send + 'static) {
+        *self.0.kept.lock() = Some(Box::new(value));
+    }
+
+    /// Returns what is known about the connection, unless it has ended.
+    pub(crate) fn status(&self) -> Option<Status> {
+        self.0.engine.lock().as_ref().map(|engine| engine.status().borrow().clone())
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
+    }
+
+    pub(crate) fn me(&self) -> &Peer {
+        &self.0.me
+    }
+}
+
+impl Unattached {
+    /// Returns what the executor sends by.
+    pub(crate) fn side(&self) -> ClientSide {
+        self.side.clone()
+    }
+
+    /// Connects the executor.
+    pub(crate) fn attach(self, events: ClientEvents, limits: ClientLimits) {
+        let Unattached { side, outlet, frames, answers } = self;
+        let Some(engine) = side.0.engine.lock().clone() else { return };
+        let writer = Writer {
+            outlet,
+            client: engine.client(),
+            names: side.0.names.clone(),
+            me: side.0.me.clone(),
+            inbox: inbox(&side.0.me),
+        };
+        engine.spawn(writer.run());
+        let (out, names, me) = (side.0.out.clone(), side.0.names.clone(), side.0.me.clone());
+        let (client, status) = (engine.client(), engine.status());
+        engine.spawn(async move {
+            Reader::new(events, limits, out, client, status, names, me).run(frames, answers).await;
+        });
+    }
+}
+
+impl ClientLink for ClientSide {
+    fn publish(&self, task: TaskId, body: Arc<Vec<u8>>) {
+        // The executor has the bytes anyway.
+        self.0.out.send(Out::Publish(task, body), 0);
+    }
+
+    fn send(&self, to: &Peer, frame: Vec<u8>) {
+        let bytes = frame.len();
+        self.0.out.send(Out::Send(to.clone(), frame), bytes);
+    }
+
+    fn count(&self, number: u64) {
+        self.0.out.send(Out::Count(number), 0);
+    }
+
+    fn longest_message(&self) -> usize {
+        self.0.longest
+    }
+
+    fn close(&self) {
+        let Some(engine) = self.0.engine.lock().take() else { return };
+        let (sent, is_sent) = oneshot::channel();
+        self.0.out.put(Out::End(sent), 0);
+        // Without a connection there is nothing to wait for: the message was dropped.
+        let _ = engine.run(LAST, async move {
+            let _ = is_sent.await;
+            Ok(())
+        });
+        drop(engine);
+        let kept = self.0.kept.lock().take();
+        drop(kept);
+    }
+}
+
+/// Sends what the executor wants sent. It may be stopped by a server that does not read, so it does nothing else.
+struct Writer {
+    outlet: Outlet<Out>,
+    client: async_nats::Client,
+    names: Names,
+    me: Peer,
+    inbox: String,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut messages = Vec::new();
+        while self.outlet.receive(&mut messages).await {
+            for (out, bytes) in messages.drain(..) {
+                self.outlet.taken(bytes);
+                // What waits in async-nats while there is no connection is sent later, when no one needs it any more.
+                if self.outlet.is_open() {
+                    self.send(out).await;
+                }
+            }
+        }
+    }
+
+    /// Sends one message. The executor repeats it if it is lost.
+    async fn send(&self, out: Out) {
+        let Writer { client, names, me, inbox, .. } = self;
+        let _ = match out {
+            Out::Publish(task, body) => {
+                let body = Bytes::from_owner(Shareable(body));
+                client.publish_with_reply(names.tasks(me), format!("{inbox}.p.{task}"), body).await
+            }
+            Out::Send(to, frame) => client.publish(names.to_agent(&to, me), frame.into()).await,
+            Out::Count(number) => {
+                let filter = serde_json::json!({ "subjects_filter": names.own_tasks(me) });
+                let subject = format!("$JS.API.STREAM.INFO.{}", names.stream());
+                client.publish_with_reply(subject, format!("{inbox}.c.{number}"), filter.to_string().into()).await
+            }
+            Out::End(sent) => {
+                // Copies of tasks that were cancelled need not wait until an agent finds that out. Where this is not
+                // permitted, they do.
+                let filter = serde_json::json!({ "filter": names.own_tasks(me) });
+                let subject = format!("$JS.API.STREAM.PURGE.{}", names.stream());
+                let purged = client.publish_with_reply(subject, format!("{inbox}.e"), filter.to_string().into()).await;
+                let _ = client.flush().await;
+                let _ = sent.send(());
+                purged
+            }
+        };
+    }
+}
+
+/// The bytes of a task, which the executor keeps.
+struct Shareable(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shareable {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Follows whether there is a connection.
+pub(super) struct Connection {
+    status: watch::Receiver<Status>,
+    connects: u64,
+    is_connected: bool,
+}
+
+/// What has happened to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Nothing,
+    Lost,
+    /// It is there again, or for the first time. What was sent before may be lost.
+    Made,
+}
+
+impl Connection {
+    pub(super) fn new(status: watch::Receiver<Status>) -> Connection {
+        Connection { status, connects: 0, is_connected: false }
+    }
+
+    /// Waits until something has changed.
+    pub(super) async fn changed(&mut self) {
+        if self.status.changed().await.is_err() {
+            // The connection has ended, and so does this thread.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Returns what has changed since the last call.
+    pub(super) fn change(&mut self) -> Change {
+        let status = self.status.borrow_and_update();
+        let (was, had) = (self.is_connected, self.connects);
+        (self.is_connected, self.connects) = (status.is_connected, status.connects);
+        match (was, self.is_connected) {
+            (true, false) => Change::Lost,
+            (_, true) if self.connects != had => Change::Made,
+            _ => Change::Nothing,
+        }
+    }
+
+    pub(super) fn denies(&self, subject: &str) -> bool {
+        self.status.borrow().denies(subject)
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.status.borrow().trouble.clone()
+    }
+}

@@ -1,0 +1,377 @@
+//! What arrives for a client.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use async_nats::{Client, Message, StatusCode, Subscriber};
+use executor_core::{Error, ErrorKind, TaskId};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use super::{
+    Status,
+    api::{Api, Refusal},
+    assets::{self, Missing},
+    client::{Change, Connection, Out, inbox},
+    names::{Names, short},
+    outgoing::Outgoing,
+    roll_call::roll_call,
+    unavailable,
+};
+use crate::{executor::ClientEvents, wire::Peer, worker_info::WorkerInfo};
+
+/// For how long a client waits for what others must bring.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientLimits {
+    /// For an agent of this build.
+    pub(crate) start_timeout: Duration,
+    /// For the engine.
+    pub(crate) unavailable_after: Duration,
+}
+
+/// How often the reader looks for what does not happen.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long one attempt to make the queue again may take.
+const ENSURE: Duration = Duration::from_secs(10);
+
+/// The code of a store that is full.
+const STORE_FULL: u64 = 10077;
+
+/// Passes on what arrives for a client, and finds out what does not arrive: an engine that has been away for too long,
+/// and agents of this build. It never waits for anything but the next event.
+pub(super) struct Reader {
+    events: ClientEvents,
+    limits: ClientLimits,
+    out: Arc<Outgoing<Out>>,
+    client: Client,
+    connection: Connection,
+    status: watch::Receiver<Status>,
+    api: Api,
+    names: Names,
+    me: Peer,
+    inbox: String,
+    notices: mpsc::UnboundedSender<Notice>,
+    noticed: mpsc::UnboundedReceiver<Notice>,
+    /// Since when the engine has been away, and why.
+    away: Option<(Instant, String)>,
+    is_refusing: bool,
+    /// Whether the queue is being made again, and when that was last begun.
+    is_ensuring: bool,
+    ensured: Option<Instant>,
+    /// Since when tasks have been queued.
+    queued: Option<Instant>,
+    /// When something last came from an agent of this build.
+    heard: Option<Instant>,
+    is_calling: bool,
+}
+
+/// What a future that the reader has started has found out.
+enum Notice {
+    Ensured(Result<(), Missing>),
+    Called(Result<Vec<WorkerInfo>, Refusal>),
+}
+
+impl Reader {
+    pub(super) fn new(
+        events: ClientEvents,
+        limits: ClientLimits,
+        out: Arc<Outgoing<Out>>,
+        client: Client,
+        status: watch::Receiver<Status>,
+        names: Names,
+        me: Peer,
+    ) -> Reader {
+        let (notices, noticed) = mpsc::unbounded_channel();
+        Reader {
+            events,
+            limits,
+            out,
+            connection: Connection::new(status.clone()),
+            api: Api::new(client.clone(), status.clone()),
+            client,
+            status,
+            inbox: inbox(&me),
+            names,
+            me,
+            notices,
+            noticed,
+            away: None,
+            is_refusing: false,
+            is_ensuring: false,
+            ensured: None,
+            queued: None,
+            heard: None,
+            is_calling: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut frames: Subscriber, mut answers: Subscriber) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.connection_changed();
+        self.call();
+        loop {
+            tokio::select! {
+                Some(message) = frames.next() => self.frame(&message),
+                Some(message) = answers.next() => self.answer(&message),
+                () = self.connection.changed() => self.connection_changed(),
+                Some(notice) = self.noticed.recv() => self.notice(notice),
+                _ = tick.tick() => self.tick(),
+            }
+        }
+    }
+
+    fn frame(&mut self, message: &Message) {
+        // What is damaged, or from a build that it should not be from, counts as lost.
+        if self.events.frame(None, &message.payload).is_ok() {
+            self.heard = Some(Instant::now());
+        }
+    }
+
+    /// The engine has answered something that this client has sent.
+    fn answer(&mut self, message: &Message) {
+        let Some(rest) = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'))
+        else {
+            return;
+        };
+        let is_lost = message.status == Some(StatusCode::NO_RESPONDERS);
+        match rest.split_once('.') {
+            Some(("p", _)) if is_lost => self.trouble("the queue does not answer".into(), true),
+            Some(("p", task)) => {
+                if let Some(error) = refusal(&message.payload) {
+                    return self.refused(&error);
+                }
+                if let Ok(task) = task.parse() {
+                    self.well();
+                    self.events.stored(TaskId::from_u64(task));
+                }
+            }
+            Some(("c", _)) if is_lost => self.trouble("JetStream does not answer".into(), true),
+            Some(("c", number)) => {
+                if let (Ok(number), Ok(answer)) = (number.parse(), serde_json::from_slice::<Value>(&message.payload)) {
+                    self.counted(number, &answer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The engine has not stored a task. It is published again by and by.
+    fn refused(&mut self, error: &Value) {
+        // A full store is a full queue, and no trouble.
+        if error["err_code"] != STORE_FULL {
+            let reason = error["description"].as_str().unwrap_or("the engine refuses a task");
+            self.trouble(reason.to_string(), true);
+        }
+    }
+
+    fn counted(&mut self, number: u64, answer: &Value) {
+        if answer["error"].is_object() {
+            if answer["error"]["err_code"] == 10059 {
+                // The queue was deleted, with everything in it.
+                self.trouble("the queue was deleted".into(), true);
+                self.events.counted(number, 0);
+            }
+            return;
+        }
+        self.well();
+        let subjects = answer["state"]["subjects"].as_object();
+        let messages = subjects.map_or(0, |subjects| subjects.values().filter_map(Value::as_u64).sum());
+        self.events.counted(number, messages);
+    }
+
+    fn connection_changed(&mut self) {
+        match self.connection.change() {
+            Change::Nothing => {}
+            Change::Lost => {
+                self.out.set_open(false);
+                self.events.connection(false);
+                let reason = self.connection.trouble().unwrap_or_else(|| "the connection was lost".into());
+                self.trouble(reason, false);
+            }
+            Change::Made => {
+                self.out.set_open(true);
+                // It may have been lost in between without anyone seeing it.
+                self.events.connection(false);
+                self.events.connection(true);
+                self.queued = None;
+                self.well();
+            }
+        }
+        let tasks = self.names.tasks(&self.me);
+        if self.connection.denies(&tasks) {
+            let error = unavailable(
+                &format!("the user `{}` may not submit tasks to the pool `{}`", self.me.user(), self.names.pool()),
+                format!("the server does not permit it to publish to `{tasks}`"),
+            );
+            self.events.refuse(Some(error.clone()));
+            self.is_refusing = true;
+            self.events.fail_queued(&error);
+        }
+    }
+
+    /// The engine does not do what it should.
+    fn trouble(&mut self, reason: String, may_be_missing: bool) {
+        match &mut self.away {
+            Some((_, last)) => *last = reason,
+            away => *away = Some((Instant::now(), reason)),
+        }
+        let is_due = self.ensured.is_none_or(|then| then.elapsed() >= TICK);
+        if may_be_missing && is_due && !self.is_ensuring {
+            (self.is_ensuring, self.ensured) = (true, Some(Instant::now()));
+            let (api, names, notices) = (self.api.clone(), self.names.clone(), self.notices.clone());
+            tokio::spawn(async move {
+                let result = assets::ensure_stream(&api, &names, Instant::now() + ENSURE).await;
+                let _ = notices.send(Notice::Ensured(result));
+            });
+        }
+    }
+
+    /// The engine does what it should.
+    fn well(&mut self) {
+        self.away = None;
+        if std::mem::take(&mut self.is_refusing) {
+            self.events.refuse(None);
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Ensured(result) => {
+                self.is_ensuring = false;
+                match result {
+                    Ok(()) => self.well(),
+                    Err(Missing { error, lasts }) => {
+                        self.trouble(error.to_string(), false);
+                        if lasts {
+                            self.events.fail_queued(&error);
+                        }
+                    }
+                }
+            }
+            Notice::Called(result) => {
+                self.is_calling = false;
+                self.called(result);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Some((since, reason)) = &self.away {
+            if since.elapsed() >= self.limits.unavailable_after && !self.is_refusing {
+                let message = format!(
+                    "the cluster has been away for more than {:?}: {reason}; tasks that were submitted before are kept",
+                    self.limits.unavailable_after
+                );
+                self.is_refusing = true;
+                self.events.refuse(Some(Error::new(ErrorKind::Unavailable, message)));
+            }
+            return;
+        }
+        if self.events.counts().queued == 0 {
+            self.queued = None;
+            return;
+        }
+        let queued = *self.queued.get_or_insert_with(Instant::now);
+        let silent = self.heard.map_or(queued, |heard| heard.max(queued));
+        if silent.elapsed() >= self.limits.start_timeout {
+            self.call();
+        }
+    }
+
+    /// Asks who is there.
+    fn call(&mut self) {
+        if std::mem::replace(&mut self.is_calling, true) {
+            return;
+        }
+        let call = roll_call(self.client.clone(), self.status.clone(), self.names.clone(), self.me.clone());
+        let notices = self.notices.clone();
+        tokio::spawn(async move {
+            let _ = notices.send(Notice::Called(call.await));
+        });
+    }
+
+    /// The agents have answered. If tasks have waited for too long for one of this build, they fail.
+    fn called(&mut self, result: Result<Vec<WorkerInfo>, Refusal>) {
+        let workers = match result {
+            Ok(workers) => Some(workers),
+            Err(Refusal::Denied) => None,
+            // The connection is away, and this is asked again when it is back.
+            Err(_) => return,
+        };
+        let own =
+            workers.iter().flatten().filter(|worker| !worker.is_leaving && short(&worker.build) == self.names.build());
+        let slots: usize = own.map(|worker| worker.slots).sum();
+        if slots > 0 {
+            self.heard = Some(Instant::now());
+            self.events.set_max_workers(slots);
+            return;
+        }
+        let Some(queued) = self.queued else { return };
+        let silent = self.heard.map_or(queued, |heard| heard.max(queued));
+        if silent.elapsed() < self.limits.start_timeout {
+            return;
+        }
+        if workers.is_none() && self.heard.is_some() {
+            // It may not ask, and there was an agent, which may be busy with the tasks of others.
+            self.heard = Some(Instant::now());
+            return;
+        }
+        self.queued = None;
+        self.events.fail_queued(&self.no_workers(workers));
+    }
+
+    fn no_workers(&self, workers: Option<Vec<WorkerInfo>>) -> Error {
+        let there = match workers {
+            None => format!(
+                "which builds are there is not known, because the server does not permit this user to publish to `{}`",
+                self.names.roll_call(&self.me)
+            ),
+            Some(workers) if workers.is_empty() => "no agent is there at all".to_string(),
+            Some(workers) => {
+                let builds: BTreeSet<String> = workers
+                    .iter()
+                    .map(|worker| format!("build {} on `{}`", short(&worker.build), worker.host))
+                    .collect();
+                format!("there are agents of {}", builds.into_iter().collect::<Vec<_>>().join(", "))
+            }
+        };
+        Error::new(
+            ErrorKind::NoWorkers,
+            format!(
+                "no agent of build {} has appeared in the pool `{}` within {:?}: {there}; start this very file as an \
+                 agent, with `cluster::init()` or `cluster::serve`",
+                self.names.build(),
+                self.names.pool(),
+                self.limits.start_timeout
+            ),
+        )
+    }
+}
+
+/// Returns the error in the answer to a task that was published.
+fn refusal(payload: &[u8]) -> Option<Value> {
+    const KEY: &[u8] = b"\"error\"";
+    if !payload.windows(KEY.len()).any(|bytes| bytes == KEY) {
+        return None;
+    }
+    let answer: Value = serde_json::from_slice(payload).ok()?;
+    answer.get("error").cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_task_is_read() {
+        assert_eq!(refusal(br#"{"stream":"EXQ_p", "seq":7}"#), None);
+        let full = br#"{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"seq":0}"#;
+        assert_eq!(refusal(full).expect("it is one")["err_code"], STORE_FULL);
+        assert_eq!(refusal(b"\"error\" {"), None);
+    }
+}

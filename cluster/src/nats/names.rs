@@ -1,0 +1,123 @@
+//! What things are called in the engine.
+
+use executor_core::{Error, function::BuildId};
+
+use crate::{address::check_name, wire::Peer};
+
+/// The names of a pool's things in the engine, for one build of the program.
+///
+/// | name | what it is |
+/// |---|---|
+/// | `EXQ_<pool>` | the stream, in which tasks wait |
+/// | `w_<build>` | the consumer from which the agents of a build pull |
+/// | `ex.<pool>.q.<build>.<user>.<client>` | the tasks of a client |
+/// | `ex.<pool>.c.<user>.<client>` | what is sent to a client |
+/// | `ex.<pool>.a.<user>.<agent>.<user>.<client>` | what a client sends to an agent |
+/// | `ex.<pool>.r.<user>.<client>` | a client's question who is there |
+///
+/// A client is named in whatever it sends, so the server's permissions decide who may send it.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pool: String,
+    build: String,
+}
+
+impl Names {
+    /// Returns the names for this build.
+    pub(crate) fn new(pool: &str) -> Result<Names, Error> {
+        check_name("pool", pool)?;
+        Ok(Names { pool: pool.to_string(), build: short(&BuildId::own().to_string()) })
+    }
+
+    pub(crate) fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    /// Returns the beginning of the build, which is enough to tell builds apart.
+    pub(crate) fn build(&self) -> &str {
+        &self.build
+    }
+
+    pub(super) fn stream(&self) -> String {
+        format!("EXQ_{}", self.pool)
+    }
+
+    pub(super) fn consumer(&self) -> String {
+        format!("w_{}", self.build)
+    }
+
+    /// Where agents ask for messages of the consumer.
+    pub(super) fn next(&self) -> String {
+        format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.stream(), self.consumer())
+    }
+
+    /// The tasks of all builds and clients.
+    pub(super) fn all_tasks(&self) -> String {
+        format!("ex.{}.q.*.*.*", self.pool)
+    }
+
+    /// The tasks of this build.
+    pub(super) fn tasks_of_build(&self) -> String {
+        format!("ex.{}.q.{}.*.*", self.pool, self.build)
+    }
+
+    pub(super) fn tasks(&self, client: &Peer) -> String {
+        format!("ex.{}.q.{}.{client}", self.pool, self.build)
+    }
+
+    /// The tasks of a client, of whatever build.
+    pub(super) fn own_tasks(&self, client: &Peer) -> String {
+        format!("ex.{}.q.*.{client}", self.pool)
+    }
+
+    pub(super) fn to_client(&self, client: &Peer) -> String {
+        format!("ex.{}.c.{client}", self.pool)
+    }
+
+    pub(super) fn to_agent(&self, agent: &Peer, client: &Peer) -> String {
+        format!("ex.{}.a.{agent}.{client}", self.pool)
+    }
+
+    /// What all clients send to an agent.
+    pub(super) fn all_to_agent(&self, agent: &Peer) -> String {
+        format!("ex.{}.a.{agent}.*.*", self.pool)
+    }
+
+    pub(super) fn roll_call(&self, client: &Peer) -> String {
+        format!("ex.{}.r.{client}", self.pool)
+    }
+
+    pub(super) fn all_roll_calls(&self) -> String {
+        format!("ex.{}.r.*.*", self.pool)
+    }
+}
+
+/// Returns the beginning of a build that is part of names.
+pub(crate) fn short(build: &str) -> String {
+    build.chars().take(16).collect()
+}
+
+/// Returns the client that has sent something: it is the end of the subject, of which the server checks that the client
+/// may use it.
+pub(super) fn sender(subject: &str) -> Option<Peer> {
+    let mut parts = subject.rsplitn(3, '.');
+    let (process, user) = (parts.next()?, parts.next()?);
+    Peer::new(user, process).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sender_is_the_end_of_a_subject() {
+        let names = Names::new("train").expect("a name");
+        let (agent, client) = (Peer::new("w", "a1").expect("a name"), Peer::new("ada", "c1").expect("a name"));
+        for subject in [names.tasks(&client), names.to_agent(&agent, &client), names.roll_call(&client)] {
+            assert_eq!(sender(&subject), Some(client.clone()), "{subject}");
+        }
+        assert_eq!(sender("ex"), None);
+        assert!(names.build().len() == 16 && names.to_agent(&agent, &client).starts_with("ex.train.a.w.a1."));
+        assert!(Names::new("a.b").is_err() && Names::new("*").is_err() && Names::new("").is_err());
+    }
+}

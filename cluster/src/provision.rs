@@ -1,0 +1,121 @@
+//! Making a pool, as its administrator.
+
+use executor_core::{Error, ErrorKind};
+
+use crate::{
+    Tls,
+    address::Address,
+    builder::{DEFAULT_POOL, START_TIMEOUT},
+    nats::{self, Engine, Names, StreamOptions},
+};
+
+/// How a pool's queue is made: the options of [`provision`].
+#[must_use = "options do nothing before `provision`"]
+#[derive(Clone, Debug)]
+pub struct Provision {
+    address: Address,
+    pool: String,
+    options: StreamOptions,
+}
+
+impl Default for Provision {
+    fn default() -> Provision {
+        Provision { address: Address::default(), pool: DEFAULT_POOL.into(), options: StreamOptions::default() }
+    }
+}
+
+impl Provision {
+    /// A queue on one server's disk, without a bound.
+    pub fn new() -> Provision {
+        Provision::default()
+    }
+
+    /// Sets the pool, by default `default`.
+    pub fn pool(mut self, name: impl Into<String>) -> Self {
+        self.pool = name.into();
+        self
+    }
+
+    /// Sets on how many servers the queue is kept: 1, 3 or 5. With 3, it survives the loss of one.
+    pub fn replicas(mut self, number: usize) -> Self {
+        self.options.replicas = number;
+        self
+    }
+
+    /// Sets how many tasks the queue holds, of all clients together. Further tasks wait in their clients.
+    pub fn capacity(mut self, tasks: u64) -> Self {
+        self.options.capacity = Some(tasks);
+        self
+    }
+
+    /// Sets how many tasks of one client the queue holds, so that no client can fill it. Further tasks wait in that
+    /// client.
+    pub fn capacity_per_client(mut self, tasks: u64) -> Self {
+        self.options.capacity_per_client = Some(tasks);
+        self
+    }
+
+    /// Keeps the queue in the memory of its servers, which is faster. A server that ends loses it; clients that live
+    /// notice that, and publish their tasks again.
+    pub fn in_memory(mut self, is_in_memory: bool) -> Self {
+        self.options.in_memory = is_in_memory;
+        self
+    }
+
+    /// Adds another server of the same cluster of NATS.
+    pub fn server(mut self, url: impl Into<String>) -> Self {
+        self.address.servers.push(url.into());
+        self
+    }
+
+    /// Sets the token of a user who may make streams.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.address.token = Some(token.into());
+        self
+    }
+
+    /// Sets the seed of the nkey of a user who may make streams.
+    pub fn nkey(mut self, seed: impl Into<String>) -> Self {
+        self.address.nkey = Some(seed.into());
+        self
+    }
+
+    /// Encrypts the connection.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.address.tls = Some(tls);
+        self
+    }
+}
+
+/// Makes the queue of a pool, or changes it to these options. Tasks that it has stay.
+///
+/// Clients and agents make a queue on one server themselves if it is missing and they are permitted to. So this is for
+/// administrators who do not permit it, or want replicas or bounds.
+///
+/// # Errors
+///
+/// - [`InvalidArgument`](ErrorKind::InvalidArgument): a URL, a name or a number that cannot be one.
+/// - [`Unavailable`](ErrorKind::Unavailable): no server answers within a minute, or it does not permit this, has fewer
+///   servers than replicas, or cannot change an existing queue so.
+///
+/// ```no_run
+/// # mod concurrent_futures { pub use cluster; pub use executor_core::*; }
+/// use concurrent_futures::cluster::{Provision, provision};
+///
+/// let options = Provision::new().pool("train").replicas(3).capacity(1_000_000).token("the administrator's");
+/// provision("nats://n1.example.org:4222", options)?;
+/// # Ok::<(), concurrent_futures::Error>(())
+/// ```
+pub fn provision(url: impl Into<String>, options: Provision) -> Result<(), Error> {
+    let Provision { mut address, pool, options } = options;
+    address.servers.insert(0, url.into());
+    if options.replicas == 0 || options.capacity == Some(0) || options.capacity_per_client == Some(0) {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "the queue of a pool needs at least one replica, and room for at least one task",
+        ));
+    }
+    let names = Names::new(&pool)?;
+    let engine = Engine::connect(&address, "provision", START_TIMEOUT)?;
+    nats::provision(&engine, &names, options, START_TIMEOUT)
+}
