@@ -148,6 +148,15 @@ pub mod command {
     pub use ::command::*;
 }
 
+/// Many machines: agents that run tasks, and the servers between them and the executors.
+///
+/// [`init`](cluster::init) makes a program an agent, [`serve`](cluster::serve) a part of one.
+#[cfg(feature = "cluster")]
+pub mod cluster {
+    #[doc(inline)]
+    pub use ::cluster::*;
+}
+
 // Executors, and how tasks are submitted.
 #[doc(inline)]
 pub use executor_core::{
@@ -182,6 +191,9 @@ pub use process_pool;
 #[doc(inline)]
 pub use process_pool::{Output, OutputLine, ProcessPoolBuilder, ProcessPoolExecutor, Stats, Transport, init};
 // What workers may do besides computing.
+#[cfg(feature = "cluster")]
+#[doc(inline)]
+pub use ::cluster::{ClusterBuilder, ClusterExecutor};
 #[cfg(feature = "processes")]
 #[doc(inline)]
 pub use process_pool::{Layer, LayerState, Network, Refusal, RefusedCall, Sandbox, SandboxStatus};

@@ -1,12 +1,19 @@
 # Sourced by the scripts of targets that this machine can compile for and not link for, after `toolchain.sh`.
 #
-# Checks all published crates with all features. A warning is an error, but only in these crates, not in the standard
+# Checks the published crates with all features, but without the cluster, whose cryptography needs a C compiler for the
+# target. A warning is an error, but only in these crates, not in the standard
 # library.
 check() {
   local crate packages=()
   . ci/published
-  for crate in "${published[@]}"; do packages+=(-p "$crate"); done
+  for crate in "${published[@]}"; do
+    case $crate in
+      concurrent-futures | concurrent-futures-cluster) ;;
+      *) packages+=(-p "$crate") ;;
+    esac
+  done
   export CARGO_UNSTABLE_WARNINGS=true CARGO_BUILD_WARNINGS=deny
   cargo check --locked --lib --all-features --target "$target" "${packages[@]}"
-  echo "$target: all published crates compile; nothing was run"
+  cargo check --locked --lib --features "$features" --target "$target" -p concurrent-futures
+  echo "$target: all published crates but the cluster compile; nothing was run"
 }
