@@ -96,6 +96,9 @@ pub enum Action<S, D> {
 /// While the outcomes that clients have not received have more bytes than this, the agent takes no tasks.
 const MOST_KEPT: usize = if cfg!(test) { 8 << 20 } else { 256 << 20 };
 
+/// The agent asks for messages when it lacks one of so many parts of what it takes.
+const PULLS: usize = 4;
+
 /// The side of an agent. `S` is what the engine delivers of a task, and `D` what names the delivery to the engine.
 pub struct Agent<S, D> {
     timing: Timing,
@@ -383,8 +386,11 @@ impl<S, D> Agent<S, D> {
             self.asked += 1;
         }
         let has = self.waiting.len() + self.asked + self.running + self.pulling;
-        let missing = self.width.pulled().saturating_sub(has);
-        if missing > 0 {
+        let most = self.width.pulled();
+        let missing = most.saturating_sub(has);
+        // Each request costs the engine about as much as a message. So some are asked for together, and those that are
+        // there last until they come.
+        if missing > 0 && missing >= most / PULLS {
             self.pulling += missing;
             self.actions.push(Action::Pull(missing));
         }
