@@ -6,9 +6,12 @@
 mod action;
 mod agents;
 mod entry;
+mod publisher;
+mod queue;
 mod store;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -16,41 +19,20 @@ use executor_core::TaskId;
 
 pub use self::{
     action::{Action, Loss},
-    entry::Startable,
+    entry::{Body, Startable},
+    timing::Timing,
 };
 use self::{
-    agents::Agents,
-    entry::{Entry, Grant, State, Stop},
+    agents::{Agents, Ping},
+    entry::{Entry, Grant, Publication, State, Stop},
+    publisher::Publisher,
+    queue::leave_queue,
     store::Store,
 };
 use crate::{
     clock::Clock,
     wire::{Ask, Peer, Returned, ToAgent, ToClient},
 };
-
-/// How long a client waits for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// An agent that does not answer for so long is lost, with the tasks that it has.
-    pub grace: Duration,
-    /// How often an agent that has tasks is asked whether it is there.
-    pub ping: Duration,
-    /// A task is published again if the engine does not confirm it for so long.
-    pub publish_again: Duration,
-    /// How often the engine is asked how many tasks it has stored.
-    pub check_store: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Timing {
-        Timing {
-            grace: Duration::from_secs(10),
-            ping: Duration::from_millis(500),
-            publish_again: Duration::from_secs(2),
-            check_store: Duration::from_secs(30),
-        }
-    }
-}
 
 /// How many tasks a client has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +52,9 @@ pub struct Client<T, B> {
     is_closing: bool,
     /// The tasks that are not done.
     entries: HashMap<TaskId, Entry<T, B>>,
+    /// How many tasks were submitted.
+    submitted: u64,
+    publisher: Publisher,
     /// The agents that have tasks of this client.
     agents: Agents,
     store: Store,
@@ -78,7 +63,7 @@ pub struct Client<T, B> {
     actions: Vec<Action<T, B>>,
 }
 
-impl<T: Startable, B: Clone> Client<T, B> {
+impl<T: Startable, B: Body> Client<T, B> {
     /// Makes a client without tasks, which is not connected.
     pub fn new(timing: Timing) -> Client<T, B> {
         Client {
@@ -87,6 +72,8 @@ impl<T: Startable, B: Clone> Client<T, B> {
             is_connected: false,
             is_closing: false,
             entries: HashMap::new(),
+            submitted: 0,
+            publisher: Publisher::new(),
             agents: Agents::default(),
             store: Store::default(),
             requeued: 0,
@@ -109,22 +96,19 @@ impl<T: Startable, B: Clone> Client<T, B> {
 
     /// Accepts a task, which must be queued. `retries` is how many more times it may run after it was lost.
     pub fn submit(&mut self, task: TaskId, work: T, retries: u32, body: B) {
-        let state = State::Queued { is_stored: false, since: self.clock.now() };
-        self.entries.insert(task, Entry { work, body, attempt: 1, retries, stop: None, state });
-        self.publish(task);
-    }
-
-    /// The engine has confirmed that it has stored a copy of the task.
-    pub fn stored(&mut self, task: TaskId) {
-        if let Some(Entry { state: State::Queued { is_stored, since }, .. }) = self.entries.get_mut(&task) {
-            (*is_stored, *since) = (true, self.clock.now());
-        }
+        let state = State::Queued(Publication::Waiting);
+        let order = self.submitted;
+        self.submitted += 1;
+        let entry = Entry { work, body, order, published: None, attempt: 1, retries, stop: None, state };
+        self.publisher.wait(entry.place(), task);
+        self.entries.insert(task, entry);
+        self.publish_waiting();
     }
 
     /// The task was cancelled while it was queued. Returns what was submitted.
     pub fn left_queue(&mut self, task: TaskId) -> Option<T> {
         match self.entries.get(&task)?.state {
-            State::Queued { .. } => self.entries.remove(&task).map(|entry| entry.work),
+            State::Queued(_) => self.remove(task).map(|entry| entry.work),
             State::Granted(_) => None,
         }
     }
@@ -137,6 +121,7 @@ impl<T: Startable, B: Clone> Client<T, B> {
         let stop = Stop::stricter(entry.stop, Stop { grace });
         entry.stop = Some(stop);
         let record = ToAgent::Stop(Ask { task, number: grant.number }, stop.grace);
+        self.agents.list_soon(&grant.agent);
         self.actions.push(Action::Send { to: grant.agent.clone(), record });
         true
     }
@@ -144,19 +129,17 @@ impl<T: Startable, B: Clone> Client<T, B> {
     /// Cancels all tasks that have not started, and those that would return to the queue later.
     pub fn close_queue(&mut self) {
         self.is_closing = true;
-        let queued = |entry: &Entry<T, B>| matches!(entry.state, State::Queued { .. });
-        let tasks: Vec<TaskId> =
-            self.entries.iter().filter(|(_, entry)| queued(entry)).map(|(task, _)| *task).collect();
-        let cancelled = tasks.iter().filter_map(|task| self.entries.remove(task));
-        self.actions.extend(cancelled.map(|entry| Action::Cancel(entry.work)));
+        let cancelled = self.take_queued();
+        self.actions.extend(cancelled.into_iter().map(Action::Cancel));
     }
 
     /// Forgets all tasks that have not started, and returns them, to be failed.
     pub fn take_queued(&mut self) -> Vec<T> {
-        let queued = |entry: &Entry<T, B>| matches!(entry.state, State::Queued { .. });
+        self.publisher.clear_waiting();
+        let queued = |entry: &Entry<T, B>| matches!(entry.state, State::Queued(_));
         let tasks: Vec<TaskId> =
             self.entries.iter().filter(|(_, entry)| queued(entry)).map(|(task, _)| *task).collect();
-        tasks.iter().filter_map(|task| self.entries.remove(task)).map(|entry| entry.work).collect()
+        tasks.into_iter().filter_map(|task| self.remove(task)).map(|entry| entry.work).collect()
     }
 
     /// Returns how many times a task was put back into the queue because its attempt was lost.
@@ -177,29 +160,9 @@ impl<T: Startable, B: Clone> Client<T, B> {
         self.is_connected = is_connected;
         if is_back {
             // What was sent may have been lost, and no agent could be heard.
-            let unstored = |entry: &Entry<T, B>| matches!(entry.state, State::Queued { is_stored: false, .. });
-            let mut again: Vec<TaskId> =
-                self.entries.iter().filter(|(_, entry)| unstored(entry)).map(|(task, _)| *task).collect();
-            again.sort_unstable();
-            again.into_iter().for_each(|task| self.publish(task));
-            self.store.ask_soon();
+            self.publish_everything_again();
+            self.store.check_now();
             self.agents.all_heard(self.clock.now());
-        }
-    }
-
-    /// The engine has answered an [`Action::Count`]: its queue has this many messages of this client.
-    ///
-    /// It has at least one for each task that was stored before the question and is queued now. If there are fewer,
-    /// some have vanished, and the number does not tell which. So all of them are published again. Copies that are too
-    /// many are denied.
-    pub fn counted(&mut self, number: u64, messages: u64) {
-        let Some(asked) = self.store.answered(number) else { return };
-        let is_stored = |state: &State| matches!(state, State::Queued { is_stored: true, since } if *since < asked);
-        let stored = self.entries.iter().filter(|(_, entry)| is_stored(&entry.state));
-        let mut stored: Vec<TaskId> = stored.map(|(task, _)| *task).collect();
-        if messages < stored.len() as u64 {
-            stored.sort_unstable();
-            stored.into_iter().for_each(|task| self.publish(task));
         }
     }
 
@@ -207,8 +170,9 @@ impl<T: Startable, B: Clone> Client<T, B> {
     pub fn tick(&mut self, now: Duration) {
         self.clock.advance(now);
         if self.is_connected {
-            self.publish_unconfirmed();
+            self.give_up_late_copies();
             self.check_store();
+            self.publish_waiting();
             self.watch_agents();
         }
     }
@@ -227,7 +191,7 @@ impl<T: Startable, B: Clone> Client<T, B> {
                 if died && self.may_run_again(ask.task) {
                     return self.run_again(ask.task);
                 }
-                if let Some(entry) = self.remove_granted(ask.task) {
+                if let Some(entry) = self.remove(ask.task) {
                     self.actions.push(Action::Complete { work: entry.work, outcome });
                 }
             }
@@ -237,49 +201,22 @@ impl<T: Startable, B: Clone> Client<T, B> {
         }
     }
 
-    /// Publishes a copy of a queued task, if it is connected. Otherwise the connection makes up for it.
-    fn publish(&mut self, task: TaskId) {
-        let now = self.clock.now();
-        let Some(entry) = self.entries.get_mut(&task).filter(|_| self.is_connected) else { return };
-        entry.state = State::Queued { is_stored: false, since: now };
-        self.store.published(task, now);
-        self.actions.push(Action::Publish { task, body: entry.body.clone() });
-    }
-
-    /// Publishes the tasks again that the engine has not confirmed in time.
-    fn publish_unconfirmed(&mut self) {
-        while let Some((then, task)) = self.store.pop_overdue(self.clock.now(), self.timing.publish_again) {
-            let is_unconfirmed =
-                |state: &State| matches!(state, State::Queued { is_stored: false, since } if *since == then);
-            if self.entries.get(&task).is_some_and(|entry| is_unconfirmed(&entry.state)) {
-                self.publish(task);
-            }
-        }
-    }
-
-    /// Asks the engine from time to time how many tasks it has.
-    fn check_store(&mut self) {
-        if self.entries.is_empty() {
-            return;
-        }
-        if let Some(number) = self.store.next_question(self.clock.now(), self.timing.check_store) {
-            self.actions.push(Action::Count(number));
-        }
-    }
-
     /// Answers an agent that asks whether it may run a copy of a task.
     fn decide(&mut self, agent: &Peer, ask: Ask) {
         let Some(entry) = self.entries.get_mut(&ask.task) else { return self.send(agent, ToAgent::Deny(ask)) };
         match &entry.state {
-            State::Queued { .. } if entry.work.begin() => {
+            State::Queued(_) if entry.work.begin() => {
+                leave_queue(entry, &mut self.publisher, &mut self.store);
+                entry.published.into_iter().for_each(|number| self.store.delivered(number.get()));
                 entry.state = State::Granted(Grant { agent: agent.clone(), number: ask.number });
                 let attempt = entry.attempt;
                 self.agents.grant(agent, ask, self.clock.now(), self.timing.ping);
                 self.send(agent, ToAgent::Grant { ask, attempt });
+                self.publish_waiting();
             }
-            State::Queued { .. } => {
+            State::Queued(_) => {
                 // It was cancelled at this moment, by a thread that has not called `left_queue` yet.
-                let cancelled = self.entries.remove(&ask.task);
+                let cancelled = self.remove(ask.task);
                 self.actions.extend(cancelled.map(|entry| Action::Discard(entry.work)));
                 self.send(agent, ToAgent::Deny(ask));
             }
@@ -302,11 +239,15 @@ impl<T: Startable, B: Clone> Client<T, B> {
         self.entries.get(&task).is_some_and(|entry| entry.retries > 0 && entry.stop.is_none())
     }
 
-    /// Removes a granted task.
-    fn remove_granted(&mut self, task: TaskId) -> Option<Entry<T, B>> {
+    /// Removes a task.
+    fn remove(&mut self, task: TaskId) -> Option<Entry<T, B>> {
         let entry = self.entries.remove(&task)?;
-        if let State::Granted(grant) = &entry.state {
-            self.agents.leave(&grant.agent, task);
+        match &entry.state {
+            State::Queued(_) => {
+                leave_queue(&entry, &mut self.publisher, &mut self.store);
+                self.publish_waiting();
+            }
+            State::Granted(grant) => self.agents.leave(&grant.agent, task),
         }
         Some(entry)
     }
@@ -326,13 +267,14 @@ impl<T: Startable, B: Clone> Client<T, B> {
         let Some(entry) = self.entries.get_mut(&task) else { return };
         let State::Granted(grant) = &entry.state else { return };
         self.agents.leave(&grant.agent, task);
-        entry.state = State::Queued { is_stored: false, since: self.clock.now() };
+        entry.state = State::Queued(Publication::Waiting);
         let is_queued = entry.work.recall();
         if is_queued && !self.is_closing && entry.stop.is_none() {
-            return self.publish(task);
+            self.publisher.wait(entry.place(), task);
+            return self.publish_waiting();
         }
-        let entry = self.entries.remove(&task);
         let action = if is_queued { Action::Cancel } else { Action::Discard };
+        let entry = self.remove(task);
         self.actions.extend(entry.map(|entry| action(entry.work)));
     }
 
@@ -341,7 +283,7 @@ impl<T: Startable, B: Clone> Client<T, B> {
         if self.may_run_again(task) {
             return self.run_again(task);
         }
-        if let Some(entry) = self.remove_granted(task) {
+        if let Some(entry) = self.remove(task) {
             let loss = Loss { agent: agent.clone(), attempts: entry.attempt, silence };
             self.actions.push(Action::Lose { work: entry.work, loss });
         }
@@ -359,15 +301,20 @@ impl<T: Startable, B: Clone> Client<T, B> {
                 self.lose(task, &agent, Some(silence));
             }
         }
-        for (agent, asks) in self.agents.due(now, self.timing.ping) {
+        for Ping { agent, granted } in self.agents.due(now, self.timing.ping) {
             self.send(&agent, ToAgent::Ping);
-            for ask in asks {
+            let mut has_stop = false;
+            for ask in granted {
                 let Some(entry) = self.entries.get(&ask.task) else { continue };
                 let (attempt, stop) = (entry.attempt, entry.stop);
                 self.send(&agent, ToAgent::Grant { ask, attempt });
                 if let Some(stop) = stop {
+                    has_stop = true;
                     self.send(&agent, ToAgent::Stop(ask, stop.grace));
                 }
+            }
+            if has_stop {
+                self.agents.list_soon(&agent);
             }
         }
     }

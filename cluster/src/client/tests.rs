@@ -237,3 +237,86 @@ fn a_task_that_has_vanished_from_the_store_is_published_again() {
     world.client.counted(3, 0);
     assert!(world.said().is_empty());
 }
+
+#[test]
+fn a_task_that_younger_ones_overtake_is_published_again_and_no_other() {
+    let timing = Timing::default();
+    let mut client: Client<Ticket, ()> = Client::new(timing);
+    client.connection(true);
+    let task = |n: u64| TaskId::from_u64(n);
+    let mut now = Duration::ZERO;
+    // Each is confirmed before the next one is published.
+    for n in 0..10 {
+        client.submit(task(n), Ticket::default(), 0, ());
+        client.stored(task(n));
+    }
+    let _ = client.take_actions();
+    // The engine delivers 0 to 6, but 2 and 3 have vanished.
+    for n in [0, 1, 4, 5, 6] {
+        client.receive(&peer("a"), ToClient::Ask(Ask { task: task(n), number: n }));
+    }
+    let mut published = Vec::new();
+    let mut checks = 0;
+    while checks < 4 {
+        now += Duration::from_millis(100);
+        client.receive(&peer("a"), ToClient::Alive);
+        client.tick(now);
+        for action in client.take_actions() {
+            match action {
+                Action::Publish { task, .. } => {
+                    published.push((checks, task.as_u64()));
+                    client.stored(task);
+                }
+                Action::Count(_) => checks += 1,
+                _ => {}
+            }
+        }
+    }
+    // The first check sees that younger ones were delivered, and the second one that the older ones are not there yet.
+    assert_eq!(published, [(2, 2), (2, 3)]);
+    assert!(now > timing.check_store * 2);
+}
+
+#[test]
+fn many_tasks_are_published_a_few_at_a_time_and_those_of_a_high_priority_first() {
+    #[derive(Debug)]
+    struct Urgent(i32);
+    impl Startable for Urgent {
+        fn begin(&self) -> bool {
+            true
+        }
+        fn recall(&self) -> bool {
+            true
+        }
+        fn priority(&self) -> i32 {
+            self.0
+        }
+    }
+    fn published(client: &mut Client<Urgent, ()>) -> Vec<u64> {
+        let number = |action| match action {
+            Action::Publish { task, .. } => Some(task.as_u64()),
+            _ => None,
+        };
+        client.take_actions().into_iter().filter_map(number).collect()
+    }
+    let mut client: Client<Urgent, ()> = Client::new(Timing::default());
+    for n in 0..10_000 {
+        client.submit(TaskId::from_u64(n), Urgent((n / 5000) as i32), 0, ());
+    }
+    assert!(published(&mut client).is_empty(), "there is no connection");
+    client.connection(true);
+    let first = published(&mut client);
+    assert!(first.len() < 200 && first.iter().copied().eq(5000..5000 + first.len() as u64), "{first:?}");
+    // The engine has no room for the last one, and confirms the others.
+    let (last, others) = first.split_last().expect("some were published");
+    client.refused(TaskId::from_u64(*last));
+    others.iter().for_each(|task| client.stored(TaskId::from_u64(*task)));
+    let next = published(&mut client);
+    assert_eq!(next.first(), Some(last));
+    // A new connection repeats what was not confirmed, in the same order.
+    client.connection(false);
+    client.connection(true);
+    let again = published(&mut client);
+    assert!(again.starts_with(&next), "{again:?}");
+    assert_eq!(client.counts().queued, 10_000);
+}

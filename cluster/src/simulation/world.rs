@@ -121,7 +121,7 @@ impl Packet {
 }
 
 pub(super) struct ClientSide {
-    machine: Client<Ticket, TaskId>,
+    machine: Client<Ticket, ()>,
     is_connected: bool,
 }
 
@@ -178,7 +178,7 @@ impl World {
         let journal = Journal { client: client.clone(), retries, seen: seen.clone(), runs: Vec::new(), end: None };
         self.tasks.insert(task, journal);
         let side = self.clients.get_mut(&client).expect("it was found");
-        side.machine.submit(task, Ticket { task, seen }, retries, task);
+        side.machine.submit(task, Ticket { task, seen }, retries, ());
         self.act_for_client(&client);
     }
 
