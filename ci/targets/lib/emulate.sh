@@ -71,7 +71,7 @@ lacks "receives more descriptors than a message has space for, and keeps them op
 lacks "has a vfork that copies memory, so posix_spawn is not told why a program cannot start" \
   a_program_that_is_not_there_is_an_error world::environment::an_environment_that_is_too_large \
   world::image::workers_run_the_program_even_if_the_loader_was_started_explicitly \
-  exit_codes_of_programs_are_those_of_python
+  exit_codes_of_programs_are_those_of_python messages::the_messages_in_the_document_are_those_of_commands
 lacks "opens /proc/self/exe by the path with which the program was started, and that file may be gone or unreadable" \
   world::image::no_other_file_runs_in_place world::image::a_program_that_has_no_file_in_any_directory \
   world::image::a_program_that_is_executable_and_not_readable world::image::workers_run_the_file_of_their_program \

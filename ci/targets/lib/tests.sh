@@ -14,6 +14,13 @@ run() {
   cargo test --locked --no-fail-fast "${optimized[@]}" --target "$target" "$@" 2>&1 | tee -a "$output" || status=1
 }
 
+# Builds all tests, and examples, which tests run as programs: `--examples`, or some. If `cargo test` is told to test
+# examples, it builds only their own tests.
+build() {
+  printf '\n== %s: cargo build --tests %s\n' "$target" "$*"
+  cargo build --locked "${optimized[@]}" --target "$target" --tests "$@" || status=1
+}
+
 # The crates whose tests `quick` runs: those that use the system.
 quick=(-p concurrent-futures-core -p concurrent-futures-threads -p concurrent-futures-processes)
 quick+=(-p concurrent-futures-sync -p concurrent-futures-command)
@@ -21,8 +28,8 @@ quick+=(-p concurrent-futures-sync -p concurrent-futures-command)
 # linux_tests FORM [ARGUMENT...]: runs the tests of all default members, or the `quick` ones, or the `units` of the same
 # crates. The arguments are for the full form: which examples are built.
 #
-# One command, so that dependencies are built once. `what_must_not_compile` is left out: it compares messages of the
-# compiler, and compiles for a target without the standard library that was built here.
+# `what_must_not_compile` is left out: it compares messages of the compiler, and compiles for a target without the
+# standard library that was built here.
 linux_tests() {
   local form=$1
   shift
@@ -32,7 +39,8 @@ linux_tests() {
     # Hundreds of thousands of tasks in a debug build take two minutes.
     run "${quick[@]}" --lib --test it --test fork -- --skip freed_memory::
   else
-    run --tests "$@" -- --skip what_must_not_compile
+    build "$@"
+    run --tests -- --skip what_must_not_compile
   fi
 }
 
