@@ -12,7 +12,8 @@ use crate::wire::{LONGEST_MESSAGE, Peer};
 /// repeats it. While there is no connection, dropping everything is right.
 pub trait ClientLink: Send + Sync + 'static {
     /// Puts a task into the engine's queue, for agents of this build. When the engine has confirmed that, the transport
-    /// calls [`ClientEvents::stored`](crate::ClientEvents::stored).
+    /// calls [`ClientEvents::stored`](crate::ClientEvents::stored), and [`refused`](crate::ClientEvents::refused) if it
+    /// has not stored it.
     fn publish(&self, task: TaskId, body: Arc<Vec<u8>>);
 
     /// Sends a frame to an agent.

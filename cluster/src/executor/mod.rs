@@ -236,6 +236,12 @@ impl ClientEvents {
         self.0.event(|machine| machine.stored(task));
     }
 
+    /// The engine has not stored a copy of a task, because it has no room for it, or cannot do anything now. The executor
+    /// publishes it again after a while.
+    pub fn refused(&self, task: TaskId) {
+        self.0.event(|machine| machine.refused(task));
+    }
+
     /// The connection to the engine is there, or was lost.
     pub fn connection(&self, is_connected: bool) {
         self.0.event(|machine| machine.connection(is_connected));

@@ -140,15 +140,18 @@ impl Reader {
         };
         let is_lost = message.status == Some(StatusCode::NO_RESPONDERS);
         match rest.split_once('.') {
-            Some(("p", _)) if is_lost => self.trouble("the queue does not answer".into(), true),
             Some(("p", task)) => {
+                let Ok(task) = task.parse().map(TaskId::from_u64) else { return };
+                if is_lost {
+                    self.trouble("the queue does not answer".into(), true);
+                    return self.events.refused(task);
+                }
                 if let Some(error) = refusal(&message.payload) {
-                    return self.refused(&error);
+                    self.refused(&error);
+                    return self.events.refused(task);
                 }
-                if let Ok(task) = task.parse() {
-                    self.well();
-                    self.events.stored(TaskId::from_u64(task));
-                }
+                self.well();
+                self.events.stored(task);
             }
             Some(("c", _)) if is_lost => self.trouble("JetStream does not answer".into(), true),
             Some(("c", number)) => {
@@ -160,7 +163,7 @@ impl Reader {
         }
     }
 
-    /// The engine has not stored a task. It is published again by and by.
+    /// The engine has not stored a task. The executor publishes it again.
     fn refused(&mut self, error: &Value) {
         // A full store is a full queue, and no trouble.
         if error["err_code"] != STORE_FULL {
