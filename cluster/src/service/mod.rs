@@ -246,9 +246,9 @@ impl<L: AgentLink> Core<L> {
                 let future = Arc::new(future);
                 self.state.lock().runs.insert(run, future.clone());
                 let core = Arc::downgrade(self);
-                future.add_done_callback(move |future| finish(&core, run, began, future.result(None)));
+                future.add_done_callback(move |future| finish(&core, run, attempt, began, future.result(None)));
             }
-            Err(error) => self.finished(run, began, Err(error)),
+            Err(error) => self.finished(run, attempt, began, Err(error)),
         }
     }
 
@@ -263,27 +263,27 @@ impl<L: AgentLink> Core<L> {
     }
 
     /// A task has left the executor.
-    fn finished(self: &Arc<Self>, run: u64, began: Instant, result: Result<Reply, Error>) {
+    fn finished(self: &Arc<Self>, run: u64, attempt: u32, began: Instant, result: Result<Reply, Error>) {
         let future = self.state.lock().runs.remove(&run);
         drop(future);
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled) {
             return self.event(|machine| machine.not_started(run));
         }
-        let result = result.map_err(|error| self.described(error));
+        let result = result.map_err(|error| self.described(error, attempt));
         let died = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WorkerDied);
         let outcome = Reply::of(result).into_bytes();
         self.event(|machine| machine.finished(run, outcome, died, began.elapsed()));
     }
 
-    /// Returns an error with the name of this machine, if it is about a worker.
-    fn described(&self, error: Error) -> Error {
-        match error.worker_death() {
-            Some(death) => {
-                let death = death.clone().with_host(&self.host);
-                Error::from_death(error.kind(), format!("on `{}`: {error}", self.host), death)
-            }
-            None => error,
-        }
+    /// Returns an error with the name of this machine and the attempt, if it is about a worker.
+    fn described(&self, error: Error, attempt: u32) -> Error {
+        let Some(death) = error.worker_death() else { return error };
+        let death = death.clone().with_host(&self.host);
+        let message = match attempt {
+            1 => format!("on `{}`: {error}", self.host),
+            _ => format!("on `{}`, in attempt {attempt}: {error}", self.host),
+        };
+        Error::from_death(error.kind(), message, death)
     }
 
     /// Stops a task. One that the executor has not started is cancelled there.
@@ -315,9 +315,9 @@ impl<L: AgentLink> Core<L> {
 }
 
 /// Passes on the result of a run, unless its agent is gone.
-fn finish<L: AgentLink>(core: &Weak<Core<L>>, run: u64, began: Instant, result: Result<Reply, Error>) {
+fn finish<L: AgentLink>(core: &Weak<Core<L>>, run: u64, attempt: u32, began: Instant, result: Result<Reply, Error>) {
     if let Some(core) = core.upgrade() {
-        core.finished(run, began, result);
+        core.finished(run, attempt, began, result);
     }
 }
 
