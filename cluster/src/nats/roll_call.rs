@@ -9,7 +9,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Status, api::Refusal, names::Names};
+use super::{
+    Status,
+    api::Refusal,
+    names::{Names, sender},
+};
 use crate::{unique, wire::Peer, worker_info::WorkerInfo};
 
 /// How long the first answer may take.
@@ -50,9 +54,15 @@ pub(super) async fn roll_call(
     Ok(workers)
 }
 
-/// Answers a call.
+/// Answers a call, in the inbox of the user who has called and nowhere else. The server does not check where an answer
+/// goes, so a client could otherwise let agents publish what it may not.
 pub(super) async fn answer(client: &Client, call: Message, info: &WorkerInfo) {
-    if let (Some(reply), Ok(text)) = (call.reply, serde_json::to_vec(info)) {
+    let (Some(caller), Some(reply)) = (sender(&call.subject), call.reply) else { return };
+    let is_own = reply.strip_prefix("_INBOX_").and_then(|rest| rest.split_once('.'));
+    if is_own.is_none_or(|(user, _)| user != caller.user()) {
+        return;
+    }
+    if let Ok(text) = serde_json::to_vec(info) {
         // The caller asks again if it is lost.
         let _ = client.publish(reply, text.into()).await;
     }
