@@ -217,6 +217,10 @@ pub mod docs {
 
     #[doc = include_str!("../docs/workers.md")]
     pub mod workers {}
+
+    #[cfg(feature = "cluster")]
+    #[doc = include_str!("../docs/cluster.md")]
+    pub mod cluster {}
 }
 
 /// Runs the examples of the documents at the root as tests, and those in the `README.md` of each crate, which use the

@@ -1,0 +1,4 @@
+//! The tests of this package, in one program.
+
+mod documents;
+mod short;
