@@ -236,8 +236,8 @@ impl ClientEvents {
         self.0.event(|machine| machine.stored(task));
     }
 
-    /// The engine has not stored a copy of a task, because it has no room for it, or cannot do anything now. The executor
-    /// publishes it again after a while.
+    /// The engine has not stored a copy of a task, because it has no room for it, or cannot do anything now. The
+    /// executor publishes it again after a while.
     pub fn refused(&self, task: TaskId) {
         self.0.event(|machine| machine.refused(task));
     }
