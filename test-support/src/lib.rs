@@ -11,6 +11,7 @@ mod poll;
 mod process;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod quiet;
+mod quiet_workers;
 mod random;
 mod resources;
 mod shared_dir;
