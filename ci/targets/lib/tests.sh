@@ -14,11 +14,11 @@ run() {
   cargo test --locked --no-fail-fast "${optimized[@]}" --target "$target" "$@" 2>&1 | tee -a "$output" || status=1
 }
 
-# Builds all tests, and examples, which tests run as programs: `--examples`, or some. If `cargo test` is told to test
-# examples, it builds only their own tests.
+# Builds the tests and the examples of all default members, or of some packages. Tests run the examples as programs,
+# which `cargo test` builds only if it is not told what to test.
 build() {
-  printf '\n== %s: cargo build --tests %s\n' "$target" "$*"
-  cargo build --locked "${optimized[@]}" --target "$target" --tests "$@" || status=1
+  printf '\n== %s: cargo test --no-run %s\n' "$target" "$*"
+  cargo test --locked --no-run "${optimized[@]}" --target "$target" "$@" || status=1
 }
 
 # The crates whose tests `quick` runs: those that use the system.
@@ -26,7 +26,7 @@ quick=(-p concurrent-futures-core -p concurrent-futures-threads -p concurrent-fu
 quick+=(-p concurrent-futures-sync -p concurrent-futures-command)
 
 # linux_tests FORM [ARGUMENT...]: runs the tests of all default members, or the `quick` ones, or the `units` of the same
-# crates. The arguments are for the full form: which examples are built.
+# crates. The arguments are for the full form: which packages have examples that are built, unless all have.
 #
 # `what_must_not_compile` is left out: it compares messages of the compiler, and compiles for a target without the
 # standard library that was built here.
