@@ -2,9 +2,13 @@
 
 use std::{
     collections::HashMap,
+    process,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{
+            AtomicBool,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     thread,
     time::Duration,
@@ -15,7 +19,7 @@ use process_pool::ProcessPoolExecutor;
 
 use super::{
     Run, end,
-    journal::{Journal, Key},
+    journal::{COUNTERS, Journal, Key},
     killer::kill,
     resources::{Resources, counted_kib, resident_kib},
     stopped::Stopped,
@@ -37,6 +41,10 @@ const HUGE: u32 = (MOST_KILLS * TRIES) as u32;
 /// The number of attempts of every task.
 const ATTEMPTS: u32 = 4;
 
+/// The counters of the journal that list the workers that are ready: their number, and their process ids.
+const READY: usize = 0;
+const MOST_READY: usize = COUNTERS - 2;
+
 /// How many more bytes may be allocated at the end, because some tables grow by doubling.
 const HEAP_NOISE: usize = 64 * 1024;
 
@@ -47,8 +55,16 @@ const RESIDENT_NOISE_KIB: usize = 48 * 1024;
 /// In a worker: the journal. It is not part of the huge argument, because only plain bytes are copied directly.
 static JOURNAL: OnceLock<Key> = OnceLock::new();
 
+/// Notes that a worker is ready: until then it grows by what it loads.
 fn remember(journal: Key) {
-    JOURNAL.get_or_init(|| journal);
+    let journal = JOURNAL.get_or_init(|| journal).open();
+    let number = journal.counter(READY).fetch_add(1, SeqCst) as usize;
+    assert!(number < MOST_READY, "more workers were started than this test needs");
+    journal.counter(READY + 1 + number).store(process::id().into(), SeqCst);
+}
+
+fn is_ready(journal: &Journal, pid: u32) -> bool {
+    (0..MOST_READY).any(|number| journal.counter(READY + 1 + number).load(SeqCst) == u64::from(pid))
 }
 
 /// Runs a task with a huge argument, whose first byte is the number of the task.
@@ -111,12 +127,12 @@ fn catch(run: &Run, pool: &ProcessPoolExecutor, journal: &Journal, number: u8, l
     let expected = (length, sum(&bytes));
     // The memory of each worker before it receives the argument.
     let mut small: HashMap<u32, usize> = HashMap::new();
-    grown(pool, &mut small, length);
+    grown(pool, journal, &mut small, length);
     let future = pool.submit(measure, bytes).expect("accepted");
     let mut victims = Vec::new();
     let mut missed = None;
     while victims.len() < times {
-        let found = wait_for(|| match grown(pool, &mut small, length).filter(|pid| !victims.contains(pid)) {
+        let found = wait_for(|| match grown(pool, journal, &mut small, length).filter(|pid| !victims.contains(pid)) {
             None => future.done().then_some(None),
             worker => Some(worker),
         });
@@ -162,9 +178,10 @@ fn kill_while_receiving(pool: &ProcessPoolExecutor, journal: &Journal, number: u
     false
 }
 
-/// Returns a worker that has received a quarter of the argument since its first call of this function.
-fn grown(pool: &ProcessPoolExecutor, small: &mut HashMap<u32, usize>, length: usize) -> Option<u32> {
-    pool.worker_pids().into_iter().find(|pid| {
+/// Returns a worker that has received a quarter of the argument since the first call of this function after it was
+/// ready.
+fn grown(pool: &ProcessPoolExecutor, journal: &Journal, small: &mut HashMap<u32, usize>, length: usize) -> Option<u32> {
+    pool.worker_pids().into_iter().filter(|pid| is_ready(journal, *pid)).find(|pid| {
         let kib = resident_kib(&pid.to_string());
         kib > *small.entry(*pid).or_insert(kib) + length / 4 / 1024
     })

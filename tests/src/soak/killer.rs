@@ -13,7 +13,7 @@ use std::{
 
 use process_pool::ProcessPoolExecutor;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use test_support::Random;
+use test_support::{Random, scale};
 
 /// How often each process was killed. Two workers may have the same process id, one after the other.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ pub(super) struct Killer {
 }
 
 impl Killer {
-    /// Kills this many random workers a second.
+    /// Kills this many random workers a second, or fewer where programs are slower, so that fresh workers become ready.
     pub(super) fn start(pool: &Arc<ProcessPoolExecutor>, a_second: u32, random: Random) -> Killer {
         let stop = Arc::new(AtomicBool::new(false));
         let (pool, seen) = (pool.clone(), stop.clone());
@@ -98,7 +98,7 @@ impl Killer {
 }
 
 fn run(pool: &ProcessPoolExecutor, a_second: u32, mut random: Random, stop: &AtomicBool) -> Kills {
-    let pause = Duration::from_secs(1) / a_second;
+    let pause = Duration::from_secs(1) * scale() / a_second;
     let mut kills = Kills::default();
     // Workers that were killed and are not reaped yet. A second signal would not cause a second death.
     let mut dying: Vec<u32> = Vec::new();

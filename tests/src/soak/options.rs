@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use test_support::scale;
+
 use super::{On, SCENARIOS, Scenario, Unit};
 
 /// The help text.
@@ -72,11 +74,12 @@ impl Options {
 
     /// Returns the length of this scenario.
     pub(super) fn amount(&self, scenario: &Scenario) -> u64 {
-        let chosen = match scenario.unit {
-            Unit::Seconds => self.seconds,
-            Unit::Count(_) => self.count,
+        let (chosen, short) = match scenario.unit {
+            // Slow programs do as much in a longer time.
+            Unit::Seconds => (self.seconds, scenario.short * u64::from(scale())),
+            Unit::Count(_) => (self.count, scenario.short),
         };
-        chosen.unwrap_or(if self.short { scenario.short } else { scenario.long }).max(1)
+        chosen.unwrap_or(if self.short { short } else { scenario.long }).max(1)
     }
 }
 

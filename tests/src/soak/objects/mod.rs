@@ -143,7 +143,7 @@ fn storm<const N: usize>(
         }
         standstill = standstill.max(since.elapsed());
         if Instant::now() >= next_kill {
-            next_kill += Duration::from_secs(1) / KILLS_A_SECOND;
+            next_kill += Duration::from_secs(1) * test_support::scale() / KILLS_A_SECOND;
             let (kind, victim) = processes.swap_remove(run.random.below(processes.len() as u64) as usize);
             end(victim);
             kills[kind] += 1;
