@@ -15,10 +15,6 @@
 //! - [`client`] and [`agent`] decide: two state machines, events in and actions out. They do no input and output, start
 //!   no thread and read no clock, so every loss, delay, repetition and crash can be played through in a test.
 
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-mod readme {}
-
 mod address;
 pub mod agent;
 mod builder;

@@ -243,4 +243,7 @@ mod documents {
     struct Sync;
     #[doc = include_str!("../docs/crates/command.md")]
     struct Command;
+    #[cfg(feature = "cluster")]
+    #[doc = include_str!("../docs/crates/cluster.md")]
+    struct Cluster;
 }
