@@ -142,6 +142,15 @@ impl<T: Startable, B: Body> Client<T, B> {
         tasks.into_iter().filter_map(|task| self.remove(task)).map(|entry| entry.work).collect()
     }
 
+    /// Forgets all tasks, and returns them, to be failed. Those that have started go on, and their outcomes are
+    /// dropped.
+    pub fn take_all(&mut self) -> Vec<T> {
+        let mut taken = self.take_queued();
+        let granted = self.agents.all_tasks();
+        taken.extend(granted.into_iter().filter_map(|task| self.remove(task)).map(|entry| entry.work));
+        taken
+    }
+
     /// Returns how many times a task was put back into the queue because its attempt was lost.
     pub fn requeued(&self) -> u64 {
         self.requeued

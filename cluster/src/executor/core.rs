@@ -38,7 +38,7 @@ use crate::{
 /// How often the machine is told the time while it has tasks.
 const TICK: Duration = Duration::from_millis(100);
 
-type Machine = Client<Task, Arc<Vec<u8>>>;
+pub(super) type Machine = Client<Task, Arc<Vec<u8>>>;
 type MachineAction = Action<Task, Arc<Vec<u8>>>;
 
 /// What callers, the transport and the two threads of an executor share.
@@ -176,12 +176,16 @@ impl Core {
         self.notify(waiting);
     }
 
-    /// Fails all tasks that have not started.
-    pub(super) fn fail_queued(&self, error: &Error) {
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().is_closed
+    }
+
+    /// Fails the tasks that `take` takes out of the machine.
+    pub(super) fn fail_tasks(&self, error: &Error, take: impl FnOnce(&mut Machine) -> Vec<Task>) {
         // The executor does not end before these are done.
         self.state.lock().acting += 1;
         let mut failed = Vec::new();
-        self.event(|machine| failed = machine.take_queued());
+        self.event(|machine| failed = take(machine));
         for task in failed {
             self.fail(task, error.clone());
         }

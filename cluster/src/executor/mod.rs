@@ -15,7 +15,7 @@ use std::{
 
 use executor_core::{Backend, Error, Shutdown, Task, TaskId, deadline, host};
 
-use self::core::Core;
+use self::core::{Core, Machine};
 pub use self::{options::ExecutorOptions, stats::Stats};
 use crate::{
     builder::ClusterBuilder,
@@ -42,6 +42,8 @@ use crate::{
 /// - A machine that is lost, or cut off for longer than [`grace`](ClusterBuilder::grace), costs the tasks that run
 ///   there an attempt: [`WorkerDied`](executor_core::ErrorKind::WorkerDied), or another attempt if the task has
 ///   [retries](executor_core::TaskOptions::retries).
+/// - Dropping it while the servers are away waits for them no longer than
+///   [`unavailable_after`](ClusterBuilder::unavailable_after). The tasks that it still has fail then.
 /// - A task for which no agent of this build appears fails with
 ///   [`NoWorkers`](executor_core::ErrorKind::NoWorkers), and submitting fails with
 ///   [`Unavailable`](executor_core::ErrorKind::Unavailable) while the servers are away for too long.
@@ -228,7 +230,17 @@ impl ClientEvents {
 
     /// Fails all tasks that have not started, because nothing will ever run them.
     pub fn fail_queued(&self, error: &Error) {
-        self.0.fail_queued(error);
+        self.0.fail_tasks(error, Machine::take_queued);
+    }
+
+    /// Fails all tasks, also those that have started, because nothing can be known about them any more.
+    pub fn fail_all(&self, error: &Error) {
+        self.0.fail_tasks(error, Machine::take_all);
+    }
+
+    /// Returns whether the executor accepts no more tasks, and ends with those that it has.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 
     /// The engine has stored a copy of a task.

@@ -21,7 +21,7 @@ use super::{
     roll_call::roll_call,
     unavailable,
 };
-use crate::{executor::ClientEvents, wire::Peer, worker_info::WorkerInfo};
+use crate::{client::Counts, executor::ClientEvents, wire::Peer, worker_info::WorkerInfo};
 
 /// For how long a client waits for what others must bring.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How long one attempt to make the queue again may take.
 const ENSURE: Duration = Duration::from_secs(10);
+
+/// How often the agents are asked how many tasks they run at the same time, while there are tasks.
+const CALL_AGAIN: Duration = Duration::from_secs(300);
 
 /// The code of a store that is full.
 const STORE_FULL: u64 = 10077;
@@ -59,6 +62,8 @@ pub(super) struct Reader {
     /// Since when the engine has been away, and why.
     away: Option<(Instant, String)>,
     is_refusing: bool,
+    /// Whether the server does not permit this client to submit.
+    is_denied: bool,
     /// Whether the queue is being made again, and when that was last begun.
     is_ensuring: bool,
     ensured: Option<Instant>,
@@ -66,7 +71,11 @@ pub(super) struct Reader {
     queued: Option<Instant>,
     /// When something last came from an agent of this build.
     heard: Option<Instant>,
+    /// Whether the agents were asked and have not answered yet, and when they were asked last.
     is_calling: bool,
+    called: Option<Instant>,
+    /// How many tasks the agents of this build run at the same time, as far as it is known.
+    slots: usize,
 }
 
 /// What a future that the reader has started has found out.
@@ -101,11 +110,14 @@ impl Reader {
             noticed,
             away: None,
             is_refusing: false,
+            is_denied: false,
             is_ensuring: false,
             ensured: None,
             queued: None,
             heard: None,
             is_calling: false,
+            called: None,
+            slots: 0,
         }
     }
 
@@ -202,6 +214,7 @@ impl Reader {
                 self.events.connection(false);
                 self.events.connection(true);
                 self.queued = None;
+                self.is_denied = false;
                 self.well();
             }
         }
@@ -211,8 +224,8 @@ impl Reader {
                 &format!("the user `{}` may not submit tasks to the pool `{}`", self.me.user(), self.names.pool()),
                 format!("the server does not permit it to publish to `{tasks}`"),
             );
+            (self.is_denied, self.is_refusing) = (true, true);
             self.events.refuse(Some(error.clone()));
-            self.is_refusing = true;
             self.events.fail_queued(&error);
         }
     }
@@ -237,7 +250,7 @@ impl Reader {
     /// The engine does what it should.
     fn well(&mut self) {
         self.away = None;
-        if std::mem::take(&mut self.is_refusing) {
+        if !self.is_denied && std::mem::take(&mut self.is_refusing) {
             self.events.refuse(None);
         }
     }
@@ -265,17 +278,31 @@ impl Reader {
 
     fn tick(&mut self) {
         if let Some((since, reason)) = &self.away {
-            if since.elapsed() >= self.limits.unavailable_after && !self.is_refusing {
-                let message = format!(
-                    "the cluster has been away for more than {:?}: {reason}; tasks that were submitted before are kept",
-                    self.limits.unavailable_after
-                );
-                self.is_refusing = true;
-                self.events.refuse(Some(Error::new(ErrorKind::Unavailable, message)));
+            if since.elapsed() < self.limits.unavailable_after {
+                return;
+            }
+            let refusal =
+                format!("the cluster has been away for more than {:?}: {reason}", self.limits.unavailable_after);
+            let error = |rest: &str| Error::new(ErrorKind::Unavailable, format!("{refusal}; {rest}"));
+            if self.events.is_closed() {
+                // Whoever has closed the executor waits for its tasks, but not for ever.
+                self.events.fail_all(&error("whether this task has run, or still does, is not known"));
+            } else if !std::mem::replace(&mut self.is_refusing, true) {
+                self.events.refuse(Some(error("tasks that were submitted before are kept")));
             }
             return;
         }
-        if self.events.counts().queued == 0 {
+        let counts = self.events.counts();
+        if counts == Counts::default() {
+            self.queued = None;
+            return;
+        }
+        let is_unknown = self.slots == 0 && self.heard.is_some();
+        let is_old = |called: Instant| called.elapsed() >= if is_unknown { TICK } else { CALL_AGAIN };
+        if self.called.is_none_or(is_old) {
+            self.call();
+        }
+        if counts.queued == 0 {
             self.queued = None;
             return;
         }
@@ -291,6 +318,7 @@ impl Reader {
         if std::mem::replace(&mut self.is_calling, true) {
             return;
         }
+        self.called = Some(Instant::now());
         let call = roll_call(self.client.clone(), self.status.clone(), self.names.clone(), self.me.clone());
         let notices = self.notices.clone();
         tokio::spawn(async move {
@@ -309,6 +337,7 @@ impl Reader {
         let own =
             workers.iter().flatten().filter(|worker| !worker.is_leaving && short(&worker.build) == self.names.build());
         let slots: usize = own.map(|worker| worker.slots).sum();
+        self.slots = slots;
         if slots > 0 {
             self.heard = Some(Instant::now());
             self.events.set_max_workers(slots);

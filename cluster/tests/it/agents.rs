@@ -322,3 +322,21 @@ fn a_full_queue_is_full_for_one_client_and_a_pool_can_be_changed() {
     let _agent = start(&server, 1, None);
     assert_eq!(futures.iter().map(value).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
+
+#[test]
+fn an_executor_whose_servers_are_gone_ends_and_its_tasks_fail() {
+    let Some(server) = server() else { return };
+    let dir = SharedDir::new();
+    let _agent = start(&server, 1, None);
+    let cluster = builder(&server).unavailable_after(Duration::from_secs(1)).build().expect("it connects");
+    let futures: Vec<_> = (0..2).map(|n| cluster.submit(runs, (dir.path("t"), n)).expect("open")).collect();
+    wait_until("the first task", || dir.has("t.0"));
+    drop(server);
+    drop(cluster);
+    for future in &futures {
+        assert!(future.done());
+        let error = error(future);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("is not known"), "{error}");
+    }
+}
