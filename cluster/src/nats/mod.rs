@@ -6,14 +6,18 @@
 mod agent;
 mod api;
 mod assets;
+mod bucket;
 mod client;
 mod client_reader;
+mod failure;
+mod lane;
 mod names;
 mod options;
 mod outgoing;
 mod pulls;
 mod roll_call;
 mod status;
+mod stores;
 #[cfg(test)]
 mod tests;
 
@@ -38,10 +42,14 @@ use tokio::{
 pub(crate) use self::{
     agent::{ConnectedAgent, Description},
     assets::StreamOptions,
+    bucket::{Bucket, Change, Record},
     client::{ClientSide, Unattached},
     client_reader::ClientLimits,
+    failure::Failure,
+    lane::{Delivery, Item, Lane, LaneOptions, Made, Part, Word},
     names::Names,
     status::Status,
+    stores::{Ensure, Stores},
 };
 use crate::address::Address;
 

@@ -1,7 +1,8 @@
-//! An executor and agents over an engine in this process, with tasks in real worker processes.
+//! Executors and agents over an engine in this process and over real servers, and objects between machines.
 
 mod agents;
 mod conformance;
 mod faults;
 mod local;
 mod loopback;
+mod objects;
