@@ -2,9 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use executor_core::TaskId;
+use executor_core::{Error, ErrorKind, TaskId, codec::Bytes};
 
-use crate::wire::{LONGEST_MESSAGE, Peer};
+use crate::{
+    value::Value,
+    wire::{LONGEST_MESSAGE, Peer, Reference},
+};
+
+/// A function that a transport calls once, when it has something or has given up. It runs no user code, and does not
+/// block.
+pub type Then<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
+
+/// A value larger than this, in bytes, goes through a store, if the transport has one.
+pub const LARGE: usize = 512 << 10;
 
 /// What a [`ClusterExecutor`](crate::ClusterExecutor) sends through the engine.
 ///
@@ -28,8 +38,35 @@ pub trait ClientLink: Send + Sync + 'static {
         LONGEST_MESSAGE
     }
 
+    /// Returns the largest argument and outcome that go through the store, in bytes. It is 0 if there is no store.
+    fn largest_value(&self) -> u64 {
+        0
+    }
+
+    /// Puts a task into the engine's queue as [`publish`](ClientLink::publish) does, after its argument is in the
+    /// store. If that fails, the transport calls [`ClientEvents::refused`](crate::ClientEvents::refused). The argument
+    /// of many tasks is stored once. A transport without a store is never called.
+    fn publish_with(&self, task: TaskId, body: Arc<Vec<u8>>, argument: Arc<Value>) {
+        let _ = (task, body, argument);
+    }
+
+    /// Gets an outcome from the store and removes it there, or gives up when the engine has been away for too long.
+    fn fetch(&self, outcome: Reference, then: Then<Bytes>) {
+        let _ = outcome;
+        then(Err(no_store()));
+    }
+
+    /// Removes an argument from the store that no open task has. If that fails, its age removes it.
+    fn remove(&self, argument: &Reference) {
+        let _ = argument;
+    }
+
     /// Ends the connection. Nothing is sent after this.
     fn close(&self);
+}
+
+fn no_store() -> Error {
+    Error::new(ErrorKind::Unavailable, "the transport of this cluster has no store for large values")
 }
 
 /// What an [`AgentService`](crate::AgentService) sends through the engine. The rules are those of [`ClientLink`].
@@ -53,5 +90,23 @@ pub trait AgentLink: Send + Sync + 'static {
     /// Returns the longest message that the engine accepts, in bytes. A longer outcome becomes an error.
     fn longest_message(&self) -> usize {
         LONGEST_MESSAGE
+    }
+
+    /// Returns the largest outcome that goes through the store, in bytes. It is 0 if there is no store.
+    fn largest_value(&self) -> u64 {
+        0
+    }
+
+    /// Gets an argument from the store of the client's user. It returns `None` if it is not there.
+    fn fetch(&self, client: &Peer, argument: Reference, then: Then<Option<Bytes>>) {
+        let _ = (client, argument);
+        then(Err(no_store()));
+    }
+
+    /// Puts an outcome into the store of the client's user, and tries again as long as that is possible. `run` is the
+    /// number of the run, which no other outcome of this agent has.
+    fn store(&self, client: &Peer, run: u64, outcome: Bytes, then: Then<Reference>) {
+        let _ = (client, run, outcome);
+        then(Err(no_store()));
     }
 }

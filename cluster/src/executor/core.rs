@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -15,7 +15,9 @@ use std::{
 };
 
 use executor_core::{
-    Error, ErrorKind, Shutdown, Task, TaskId, WorkerDeath, deadline, fork,
+    Error, ErrorKind, Shutdown, Task, TaskId, WorkerDeath,
+    codec::Bytes,
+    deadline, fork,
     function::outcome,
     host::{Host, HostId},
     submit_line::Admitted,
@@ -24,6 +26,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
     callbacks::{Callbacks, Delivery, no_thread},
+    message::Message,
     options::ExecutorOptions,
     room::Room,
     stats::Stats,
@@ -32,19 +35,22 @@ use crate::{
     client::{Action, Client, Counts, Loss},
     link::ClientLink,
     outbox::Outbox,
-    wire::{Peer, Submission, ToAgent},
+    value::Values,
+    wire::{Peer, Reference, ToAgent},
 };
 
 /// How often the machine is told the time while it has tasks.
 const TICK: Duration = Duration::from_millis(100);
 
-pub(super) type Machine = Client<Task, Arc<Vec<u8>>>;
-type MachineAction = Action<Task, Arc<Vec<u8>>>;
+pub(super) type Machine = Client<Task, Message>;
+type MachineAction = Action<Task, Message>;
 
 /// What callers, the transport and the two threads of an executor share.
 pub(super) struct Core {
+    own: Weak<Core>,
     me: Peer,
-    link: Box<dyn ClientLink>,
+    link: Arc<dyn ClientLink>,
+    values: Arc<Values>,
     host: OnceLock<HostId>,
     max_workers: AtomicUsize,
     ended_tasks: EndedTasks,
@@ -101,7 +107,7 @@ impl State {
 }
 
 impl Core {
-    pub(super) fn start(me: Peer, link: Box<dyn ClientLink>, options: ExecutorOptions) -> Result<Arc<Core>, Error> {
+    pub(super) fn start(me: Peer, link: Arc<dyn ClientLink>, options: ExecutorOptions) -> Result<Arc<Core>, Error> {
         let state = State {
             machine: Client::new(options.timing),
             room: Room::new(options.queue_capacity),
@@ -110,7 +116,10 @@ impl Core {
             acting: 0,
             has_ended: false,
         };
-        let core = Arc::new(Core {
+        let callbacks = Callbacks::start()?;
+        let core = Arc::new_cyclic(|own| Core {
+            own: own.clone(),
+            values: Values::new(me.clone(), link.clone()),
             me,
             link,
             host: OnceLock::new(),
@@ -120,7 +129,7 @@ impl Core {
             outgoing: Mutex::new(()),
             clock_changed: Condvar::new(),
             ended: Condvar::new(),
-            callbacks: Callbacks::start()?,
+            callbacks,
             clock: Mutex::new(None),
             began: Instant::now(),
             born: fork::generation(),
@@ -189,11 +198,7 @@ impl Core {
         for task in failed {
             self.fail(task, error.clone());
         }
-        let mut state = self.state.lock();
-        state.acting -= 1;
-        if state.is_over() {
-            self.clock_changed.notify_all();
-        }
+        self.has_acted();
     }
 
     fn fail(&self, task: Task, error: Error) {
@@ -206,8 +211,8 @@ impl Core {
         let id = task.id();
         self.state.lock().check()?;
         // User code runs here, so the lock is not held.
-        let body = match Submission::encode(&task, self.link.longest_message()) {
-            Ok(body) => Arc::new(body),
+        let body = match Message::encode(&task, &*self.link, &self.values) {
+            Ok(body) => body,
             Err(error) => {
                 self.give_up_room(&task);
                 return Err(error);
@@ -257,11 +262,7 @@ impl Core {
         drop(sending);
         self.complete(rest);
         self.notify(admitted);
-        let mut state = self.state.lock();
-        state.acting -= 1;
-        if state.is_over() {
-            self.clock_changed.notify_all();
-        }
+        self.has_acted();
         Ok(())
     }
 
@@ -283,7 +284,10 @@ impl Core {
         let mut rest = Vec::new();
         for action in actions {
             match action {
-                Action::Publish { task, body } => self.link.publish(task, body),
+                Action::Publish { task, body: Message { bytes, argument: None, .. } } => self.link.publish(task, bytes),
+                Action::Publish { task, body: Message { bytes, argument: Some(argument), .. } } => {
+                    self.link.publish_with(task, bytes, argument);
+                }
                 Action::Send { to, record } => outbox.push(to, record),
                 Action::Count(number) => self.link.count(number),
                 other => rest.push(other),
@@ -297,12 +301,11 @@ impl Core {
     fn complete(&self, actions: Vec<MachineAction>) {
         for action in actions {
             match action {
-                Action::Complete { work, outcome } => {
-                    let EndedTasks { done, failed, .. } = &self.ended_tasks;
-                    // ORDERING: Relaxed. Each is a count of its own.
-                    if outcome::is_error(&outcome) { failed } else { done }.fetch_add(1, Relaxed);
-                    self.callbacks.complete(work.complete(outcome));
-                }
+                Action::Complete { work, outcome } => match Reference::of_outcome(&outcome) {
+                    Ok(None) => self.complete_with(work, outcome),
+                    Ok(Some(reference)) => self.fetch(work, reference),
+                    Err(reason) => self.fail(work, reason.into()),
+                },
                 Action::Lose { work, loss } => {
                     self.ended_tasks.lost.fetch_add(1, Relaxed);
                     let error = lost(work.name(), &loss);
@@ -315,6 +318,36 @@ impl Core {
                 Action::Discard(work) => self.callbacks.send(Delivery::Discarded(work)),
                 Action::Publish { .. } | Action::Send { .. } | Action::Count(_) => {}
             }
+        }
+    }
+
+    fn complete_with(&self, work: Task, outcome: Bytes) {
+        let EndedTasks { done, failed, .. } = &self.ended_tasks;
+        // ORDERING: Relaxed. Each is a count of its own.
+        if outcome::is_error(&outcome) { failed } else { done }.fetch_add(1, Relaxed);
+        self.callbacks.complete(work.complete(outcome));
+    }
+
+    /// Completes a task whose outcome is in the store. The executor does not end before.
+    fn fetch(&self, work: Task, outcome: Reference) {
+        let Some(core) = self.own.upgrade() else { return };
+        self.state.lock().acting += 1;
+        let then = move |fetched: Result<Bytes, Error>| {
+            match fetched {
+                Ok(outcome) => core.complete_with(work, outcome),
+                Err(error) => core.fail(work, error),
+            }
+            core.has_acted();
+        };
+        self.link.fetch(outcome, Box::new(then));
+    }
+
+    /// A thread has done what the machine wanted, or what else must be done before the executor ends.
+    fn has_acted(&self) {
+        let mut state = self.state.lock();
+        state.acting -= 1;
+        if state.is_over() {
+            self.clock_changed.notify_all();
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod core;
+mod message;
 mod options;
 mod room;
 mod stats;
@@ -104,7 +105,7 @@ impl ClusterExecutor {
     ///
     /// [`ErrorKind::Other`](executor_core::ErrorKind::Other) if a thread cannot be started.
     pub fn over(me: Peer, link: impl ClientLink, options: ExecutorOptions) -> Result<ClusterExecutor, Error> {
-        let core = Core::start(me, Box::new(link), options)?;
+        let core = Core::start(me, Arc::new(link), options)?;
         let host: Arc<dyn host::Host> = core.clone();
         let registration = host::register(Arc::downgrade(&host));
         core.set_host(registration.id());

@@ -6,10 +6,13 @@ use std::{
 };
 
 use async_nats::{Client, Message, StatusCode, Subject, Subscriber};
-use executor_core::{Backend, Error};
+use executor_core::{Backend, Error, codec};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use super::{
     Engine,
@@ -20,8 +23,14 @@ use super::{
     outgoing::{Outgoing, Outlet, outgoing},
     pulls::{Pulls, VALID},
     roll_call, unavailable,
+    values::{LARGEST, ValueStores},
 };
-use crate::{AgentService, ServiceOptions, link::AgentLink, wire::Peer, worker_info::WorkerInfo};
+use crate::{
+    AgentService, ServiceOptions,
+    link::{AgentLink, Then},
+    wire::{Peer, Reference},
+    worker_info::WorkerInfo,
+};
 
 /// How often the reader looks for what does not happen.
 const TICK: Duration = Duration::from_secs(1);
@@ -44,7 +53,20 @@ enum Out {
 pub(crate) struct AgentSide {
     out: Arc<Outgoing<Out>>,
     longest: usize,
+    me: Peer,
+    stores: Arc<ValueStores>,
+    runtime: Handle,
 }
+
+/// How often an argument is looked for in the store. A replica that has it may be late.
+const LOOKS: u32 = 3;
+
+/// How long an agent tries to fetch an argument or to store an outcome, while the engine is away, has no room, or does
+/// not permit it. Then the task fails.
+const STORE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long to wait before something is fetched or stored again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// An agent that is connected. It is gone, for its clients, once this is dropped.
 pub(crate) struct ConnectedAgent {
@@ -83,6 +105,41 @@ impl AgentLink for AgentSide {
     fn longest_message(&self) -> usize {
         self.longest
     }
+
+    fn largest_value(&self) -> u64 {
+        LARGEST
+    }
+
+    fn fetch(&self, client: &Peer, argument: Reference, then: Then<Option<codec::Bytes>>) {
+        let (stores, user) = (self.stores.clone(), client.user().to_string());
+        self.runtime.spawn(async move {
+            let until = Instant::now() + STORE_TIMEOUT;
+            let mut looks = LOOKS;
+            then(loop {
+                match stores.get(&user, &argument).await {
+                    Ok(None) if looks > 1 => looks -= 1,
+                    Err(_) if Instant::now() < until => {}
+                    result => break result,
+                }
+                tokio::time::sleep(PAUSE).await;
+            });
+        });
+    }
+
+    fn store(&self, client: &Peer, run: u64, outcome: codec::Bytes, then: Then<Reference>) {
+        let (stores, user) = (self.stores.clone(), client.user().to_string());
+        let name = format!("{}.{run}", self.me.process());
+        self.runtime.spawn(async move {
+            let until = Instant::now() + STORE_TIMEOUT;
+            then(loop {
+                match stores.put(&user, &name, &outcome).await {
+                    Err(_) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                    Err(error) => break Err(error),
+                    Ok(()) => break Ok(Reference { name, length: outcome.len() as u64, is_shared: false }),
+                }
+            });
+        });
+    }
 }
 
 impl ConnectedAgent {
@@ -112,16 +169,23 @@ impl ConnectedAgent {
             let frames = client.subscribe(own.clone()).await.map_err(lost)?;
             let calls = client.subscribe(own_names.all_roll_calls()).await.map_err(lost)?;
             let answers = client.subscribe(format!("{}.>", inbox(&own_me))).await.map_err(lost)?;
+            let stores = Arc::new(ValueStores::new(client.clone(), status.clone(), own_names.clone()));
             let api = Api::new(client, status.clone());
             assets::ensure_consumer(&api, &own_names, until).await.map_err(|missing| missing.error)?;
             // The server has answered something since, so it has refused the subscription by now.
             match status.borrow().denies(&own) {
                 true => Err(denied(&own_names, &own_me, &own)),
-                false => Ok(Subscriptions { frames, calls, answers }),
+                false => Ok((Subscriptions { frames, calls, answers }, stores)),
             }
         };
-        let subscriptions = engine.run(within + MARGIN, subscribe)?;
-        let side = AgentSide { out: out.clone(), longest: engine.longest_message() };
+        let (subscriptions, stores) = engine.run(within + MARGIN, subscribe)?;
+        let side = AgentSide {
+            out: out.clone(),
+            longest: engine.longest_message(),
+            me: me.clone(),
+            stores,
+            runtime: engine.runtime(),
+        };
         let host = options.host.clone();
         let slots = options.slots;
         let service = Arc::new(AgentService::start(me.clone(), side, executor, options)?);

@@ -1,10 +1,13 @@
 //! The client's side of the transport.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_nats::Subscriber;
 use bytes::Bytes;
-use executor_core::{Error, TaskId};
+use executor_core::{Error, TaskId, codec};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -21,11 +24,22 @@ use super::{
     outgoing::{Outgoing, Outlet, outgoing},
     roll_call::roll_call,
     unavailable,
+    uploads::Uploads,
+    values::{LARGEST, ValueStores},
 };
-use crate::{executor::ClientEvents, link::ClientLink, wire::Peer, worker_info::WorkerInfo};
+use crate::{
+    executor::ClientEvents,
+    link::{ClientLink, Then},
+    value::Value,
+    wire::{Peer, Reference},
+    worker_info::WorkerInfo,
+};
 
 /// How long the end of a client waits for what was sent to leave.
 const LAST: Duration = Duration::from_secs(2);
+
+/// How long to wait before something is fetched again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long [`ClientSide::workers`] may take.
 const ROLL_CALL: Duration = Duration::from_secs(5);
@@ -35,6 +49,10 @@ pub(super) enum Out {
     Publish(TaskId, Arc<Vec<u8>>),
     Send(Peer, Vec<u8>),
     Count(u64),
+    /// A task whose argument must be stored first.
+    PublishWith(TaskId, Arc<Vec<u8>>, Arc<Value>),
+    /// An argument that no task has any more.
+    Remove(String),
     /// The last one: the client has nothing left in the queue, except copies that no one needs.
     End(oneshot::Sender<()>),
 }
@@ -52,6 +70,8 @@ struct Shared {
     names: Names,
     me: Peer,
     longest: usize,
+    stores: Arc<ValueStores>,
+    unavailable_after: OnceLock<Duration>,
 }
 
 /// A client's connection that has no executor yet.
@@ -83,6 +103,7 @@ impl ClientSide {
             let lost = |error| unavailable("the cluster cannot be used", error);
             let frames = client.subscribe(own.clone()).await.map_err(lost)?;
             let answers = client.subscribe(format!("{}.>", inbox(&own_me))).await.map_err(lost)?;
+            let stores = Arc::new(ValueStores::new(client.clone(), status.clone(), own_names.clone()));
             let api = Api::new(client, status.clone());
             assets::ensure_stream(&api, &own_names, until).await.map_err(|missing| missing.error)?;
             // The server has answered something since, so it has refused the subscription by now.
@@ -91,14 +112,22 @@ impl ClientSide {
                     &format!("the user `{}` may not be a client of the pool `{}`", own_me.user(), own_names.pool()),
                     format!("the server does not permit it to subscribe to `{own}`"),
                 )),
-                false => Ok((frames, answers)),
+                false => Ok((frames, answers, stores)),
             }
         };
-        let (frames, answers) = engine.run(within + LAST, subscribe)?;
+        let (frames, answers, stores) = engine.run(within + LAST, subscribe)?;
         let longest = engine.longest_message();
         let engine = Mutex::new(Some(Arc::new(engine)));
-        let side =
-            ClientSide(Arc::new(Shared { engine, kept: Mutex::default(), out: Arc::new(out), names, me, longest }));
+        let side = ClientSide(Arc::new(Shared {
+            engine,
+            kept: Mutex::default(),
+            out: Arc::new(out),
+            names,
+            me,
+            longest,
+            stores,
+            unavailable_after: OnceLock::new(),
+        }));
         Ok(Unattached { side, outlet, frames, answers })
     }
 
@@ -146,7 +175,10 @@ impl Unattached {
             names: side.0.names.clone(),
             me: side.0.me.clone(),
             inbox: inbox(&side.0.me),
+            uploads: Arc::new(Uploads::new(side.0.stores.clone(), side.0.me.user())),
+            events: events.clone(),
         };
+        let _ = side.0.unavailable_after.set(limits.unavailable_after);
         engine.spawn(writer.run());
         let (out, names, me) = (side.0.out.clone(), side.0.names.clone(), side.0.me.clone());
         let (client, status) = (engine.client(), engine.status());
@@ -175,6 +207,30 @@ impl ClientLink for ClientSide {
         self.0.longest
     }
 
+    fn largest_value(&self) -> u64 {
+        LARGEST
+    }
+
+    fn publish_with(&self, task: TaskId, body: Arc<Vec<u8>>, argument: Arc<Value>) {
+        self.0.out.send(Out::PublishWith(task, body, argument), 0);
+    }
+
+    fn fetch(&self, outcome: Reference, then: Then<codec::Bytes>) {
+        let Some(engine) = self.0.engine.lock().clone() else {
+            return then(Err(unavailable("an outcome cannot be fetched", "the connection has ended")));
+        };
+        let (stores, user) = (self.0.stores.clone(), self.0.me.user().to_string());
+        let patience = self.0.unavailable_after.get().copied().unwrap_or(LAST);
+        engine.spawn(async move {
+            then(fetch(&stores, &user, &outcome, patience).await);
+            stores.remove(&user, &outcome.name).await;
+        });
+    }
+
+    fn remove(&self, argument: &Reference) {
+        self.0.out.put(Out::Remove(argument.name.clone()), 0);
+    }
+
     fn close(&self) {
         let Some(engine) = self.0.engine.lock().take() else { return };
         let (sent, is_sent) = oneshot::channel();
@@ -190,6 +246,27 @@ impl ClientLink for ClientSide {
     }
 }
 
+/// Gets an outcome from the store, for as long as the engine may be away.
+async fn fetch(
+    stores: &ValueStores,
+    user: &str,
+    outcome: &Reference,
+    patience: Duration,
+) -> Result<codec::Bytes, Error> {
+    let until = Instant::now() + patience;
+    loop {
+        let error = match stores.get(user, outcome).await {
+            Ok(Some(bytes)) => return Ok(bytes),
+            Ok(None) => unavailable("the outcome of the task is lost", "someone has removed it from the store"),
+            Err(error) => error,
+        };
+        if Instant::now() + PAUSE >= until {
+            return Err(error);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// Sends what the executor wants sent. It may be stopped by a server that does not read, so it does nothing else.
 struct Writer {
     outlet: Outlet<Out>,
@@ -197,6 +274,8 @@ struct Writer {
     names: Names,
     me: Peer,
     inbox: String,
+    uploads: Arc<Uploads>,
+    events: ClientEvents,
 }
 
 impl Writer {
@@ -222,6 +301,15 @@ impl Writer {
                 client.publish_with_reply(names.tasks(me), format!("{inbox}.p.{task}"), body).await
             }
             Out::Send(to, frame) => client.publish(names.to_agent(&to, me), frame.into()).await,
+            Out::PublishWith(task, body, argument) => {
+                self.upload(task, body, argument);
+                Ok(())
+            }
+            Out::Remove(name) => {
+                let uploads = self.uploads.clone();
+                tokio::spawn(async move { uploads.remove(&name).await });
+                Ok(())
+            }
             Out::Count(number) => {
                 let filter = serde_json::json!({ "subjects_filter": names.own_tasks(me) });
                 let subject = format!("$JS.API.STREAM.INFO.{}", names.stream());
@@ -238,6 +326,28 @@ impl Writer {
                 purged
             }
         };
+    }
+}
+
+impl Writer {
+    /// Publishes a task when its argument is in the store. Other tasks do not wait for that.
+    fn upload(&self, task: TaskId, body: Arc<Vec<u8>>, argument: Arc<Value>) {
+        if !self.uploads.begin(task) {
+            return;
+        }
+        let (uploads, events, client) = (self.uploads.clone(), self.events.clone(), self.client.clone());
+        let (subject, reply) = (self.names.tasks(&self.me), format!("{}.p.{task}", self.inbox));
+        tokio::spawn(async move {
+            let stored = uploads.ensure(&argument).await;
+            uploads.end(task);
+            match stored {
+                Ok(()) => {
+                    let body = Bytes::from_owner(Shareable(body));
+                    let _ = client.publish_with_reply(subject, reply, body).await;
+                }
+                Err(_) => events.refused(task),
+            }
+        });
     }
 }
 

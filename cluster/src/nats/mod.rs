@@ -20,6 +20,8 @@ mod status;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod uploads;
+mod values;
 
 use std::{
     fmt,
@@ -155,6 +157,11 @@ impl Engine {
     /// Runs a future on the thread of this engine. It ends with the engine at the latest.
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(future);
+    }
+
+    /// Returns what runs futures on the thread of this engine. They end with the engine.
+    pub(crate) fn runtime(&self) -> Handle {
+        self.runtime.clone()
     }
 
     /// Runs a future on the thread of this engine, and waits for it, at most for `timeout`. The caller may be any

@@ -10,6 +10,7 @@ use crate::{address::check_name, wire::Peer};
 /// |---|---|
 /// | `EXQ_<pool>` | the stream, in which tasks wait |
 /// | `w_<build>` | the consumer from which the agents of a build pull |
+/// | `EXO_<pool>_<user>` | the object store for the large arguments and outcomes of a user's clients |
 /// | `ex.<pool>.q.<build>.<user>.<client>` | the tasks of a client |
 /// | `ex.<pool>.c.<user>.<client>` | what is sent to a client |
 /// | `ex.<pool>.a.<user>.<agent>.<user>.<client>` | what a client sends to an agent |
@@ -40,6 +41,11 @@ impl Names {
 
     pub(super) fn stream(&self) -> String {
         format!("EXQ_{}", self.pool)
+    }
+
+    /// The object store of a user.
+    pub(super) fn values(&self, user: &str) -> String {
+        format!("EXO_{}_{user}", self.pool)
     }
 
     pub(super) fn consumer(&self) -> String {

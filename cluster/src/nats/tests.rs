@@ -155,3 +155,56 @@ fn what_was_published_leaves_before_the_engine_ends() {
     let message = receiver.recv_timeout(DEADLINE).expect("it arrives").expect("a message");
     assert_eq!(&message.payload[..], b"words");
 }
+
+#[test]
+fn large_values_are_stored_fetched_and_removed_without_a_trace() {
+    use super::{uploads::Uploads, values::ValueStores};
+    use crate::{link::ClientLink, value::Values, wire::Peer};
+
+    struct Offline;
+    impl ClientLink for Offline {
+        fn publish(&self, _: executor_core::TaskId, _: Arc<Vec<u8>>) {}
+        fn send(&self, _: &Peer, _: Vec<u8>) {}
+        fn count(&self, _: u64) {}
+        fn close(&self) {}
+    }
+
+    let Some(server) = Server::start(&[]) else { return };
+    let engine = Engine::connect(&server.address(), "test", SOON).expect("it connects");
+    let (client, status, names) = (engine.client(), engine.status(), Names::new("pool").expect("a name"));
+    let me = Peer::new("ada", "c1").expect("a name");
+    let work = async move {
+        let api = api::Api::new(client.clone(), status.clone());
+        let operator = client.clone();
+        let stores = Arc::new(ValueStores::new(client, status, names));
+        let uploads = Uploads::new(stores.clone(), me.user());
+        let (value, _) = Values::new(me, Arc::new(Offline)).intern(vec![7; 3 << 20].into());
+        let reference = value.reference().clone();
+        assert_eq!(stores.get("ada", &reference).await?, None, "the store was made, and is empty");
+        uploads.ensure(&value).await?;
+        uploads.ensure(&value).await?;
+        let fetched = stores.get("ada", &reference).await?.expect("it is there");
+        assert!(*fetched == *value.bytes());
+        assert_eq!(stores.get("bob", &reference).await?, None, "another user has another store");
+        // An operator deletes the store.
+        operator.request("$JS.API.STREAM.DELETE.OBJ_EXO_pool_ada", "".into()).await.expect("an answer");
+        wait_for_value(&stores, &uploads, &value).await;
+        let messages = async || {
+            let info = api.request::<serde_json::Value>("STREAM.INFO.OBJ_EXO_pool_ada", &serde_json::Value::Null).await;
+            info.expect("it exists")["state"]["messages"].as_u64()
+        };
+        assert_ne!(messages().await, Some(0));
+        uploads.remove(&reference.name).await;
+        assert_eq!(messages().await, Some(0));
+        Ok(())
+    };
+    async fn wait_for_value(stores: &ValueStores, uploads: &Uploads, value: &crate::Value) {
+        let began = Instant::now();
+        while stores.has("ada", &value.reference().name).await != Some(true) {
+            assert!(began.elapsed() < SOON, "it is stored again once it is not trusted any more");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let _ = uploads.ensure(value).await;
+        }
+    }
+    engine.run(SOON * 2, work).expect("the server works");
+}

@@ -1,5 +1,6 @@
 //! An agent's tasks on an executor of its machine.
 
+mod arguments;
 mod function;
 
 use std::{
@@ -11,17 +12,22 @@ use std::{
 };
 
 use executor_core::{
-    Backend, CancellationToken, Error, ErrorKind, Future, Task, TaskId, TaskOptions, deadline,
+    Backend, CancellationToken, Error, ErrorKind, Future, Task, TaskId, TaskOptions,
+    codec::Bytes,
+    deadline,
     task::{Origin, Reply},
 };
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use self::function::function_of;
+use self::{
+    arguments::{Arguments, Step},
+    function::function_of,
+};
 use crate::{
     agent::{Action, Agent, Timing},
-    link::AgentLink,
+    link::{AgentLink, LARGE},
     outbox::Outbox,
-    wire::{Malformed, Peer, Submission, ToAgent, ToClient, unpack},
+    wire::{Argument, Malformed, Peer, Reference, Submission, ToAgent, ToClient, unpack},
 };
 
 /// How often the machine is told the time.
@@ -87,8 +93,26 @@ struct State<D> {
     machine: Agent<Submission, D>,
     /// The tasks in the executor, by the numbers of their runs.
     runs: HashMap<u64, Arc<Future<Reply>>>,
+    /// The runs whose arguments come from the store.
+    arguments: Arguments<Job>,
     is_dropped: bool,
     is_interrupted: bool,
+}
+
+/// A run that the machine wants.
+struct Job {
+    ran: Ran,
+    task: TaskId,
+    submission: Submission,
+}
+
+/// What is known of a run when it has ended.
+struct Ran {
+    run: u64,
+    client: Peer,
+    attempt: u32,
+    /// When it was wanted.
+    began: Instant,
 }
 
 impl<L: AgentLink> AgentService<L> {
@@ -109,7 +133,13 @@ impl<L: AgentLink> AgentService<L> {
             host: options.host,
             link,
             executor: Arc::new(executor),
-            state: Mutex::new(State { machine, runs: HashMap::new(), is_dropped: false, is_interrupted: false }),
+            state: Mutex::new(State {
+                machine,
+                runs: HashMap::new(),
+                arguments: Arguments::default(),
+                is_dropped: false,
+                is_interrupted: false,
+            }),
             outgoing: Mutex::new(()),
             changed: Condvar::new(),
             began: Instant::now(),
@@ -224,7 +254,10 @@ impl<L: AgentLink> Core<L> {
                 Action::Acknowledge(delivery) => self.link.acknowledge(delivery),
                 Action::GiveBack(delivery, delay) => self.link.give_back(delivery, delay),
                 Action::Send { to, record } => outbox.push(to, record),
-                Action::Run { run, task, submission, attempt, .. } => starts.push((run, task, submission, attempt)),
+                Action::Run { run, client, task, submission, attempt } => {
+                    let ran = Ran { run, client, attempt, began: Instant::now() };
+                    starts.push(Job { ran, task, submission });
+                }
                 Action::Stop { run, grace } => stops.push((run, grace)),
             }
         }
@@ -233,46 +266,115 @@ impl<L: AgentLink> Core<L> {
         for (run, grace) in stops {
             self.stop(run, grace);
         }
-        for (run, task, submission, attempt) in starts {
-            self.run(run, task, submission, attempt);
+        for job in starts {
+            self.run(job);
         }
     }
 
-    /// Gives a task to the executor.
-    fn run(self: &Arc<Self>, run: u64, task: TaskId, submission: Submission, attempt: u32) {
-        let began = Instant::now();
-        match self.submit(task, submission, attempt) {
+    /// Gives a task to the executor, or gets its argument first.
+    fn run(self: &Arc<Self>, mut job: Job) {
+        let nothing = Argument::Here(Bytes::from(Vec::new()));
+        match std::mem::replace(&mut job.submission.argument, nothing) {
+            Argument::Here(argument) => self.start(job, argument),
+            Argument::Stored(reference) => {
+                let (run, client) = (job.ran.run, job.ran.client.clone());
+                let steps = self.state.lock().arguments.need(run, job, client, reference);
+                self.take(steps);
+            }
+        }
+    }
+
+    /// Does what the runs need whose arguments are in the store.
+    fn take(self: &Arc<Self>, steps: Vec<Step<Job>>) {
+        for step in steps {
+            match step {
+                Step::Fetch(client, reference) => {
+                    let (core, from, what) = (Arc::downgrade(self), client.clone(), reference.clone());
+                    let then = move |result| {
+                        let Some(core) = core.upgrade() else { return };
+                        let steps = core.state.lock().arguments.fetched(from, &what, result);
+                        core.take(steps);
+                    };
+                    self.link.fetch(&client, reference, Box::new(then));
+                }
+                Step::Start(job, argument) => {
+                    // Without others that need it, it is not copied.
+                    let argument = Arc::try_unwrap(argument).unwrap_or_else(|shared| Bytes::from(&**shared));
+                    self.start(job, argument);
+                }
+                // The client publishes it again, and stores the argument again.
+                Step::Return(run) => self.event(|machine| machine.not_started(run)),
+                Step::Fail(job, error) => self.finished(job.ran, Err(error)),
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, job: Job, argument: Bytes) {
+        let Job { ran, task, submission } = job;
+        let (run, attempt) = (ran.run, ran.attempt);
+        match self.submit(task, submission, argument, attempt) {
             Ok(future) => {
                 let future = Arc::new(future);
                 self.state.lock().runs.insert(run, future.clone());
                 let core = Arc::downgrade(self);
-                future.add_done_callback(move |future| finish(&core, run, attempt, began, future.result(None)));
+                future.add_done_callback(move |future| finish(&core, ran, future.result(None)));
             }
-            Err(error) => self.finished(run, attempt, began, Err(error)),
+            Err(error) => self.finished(ran, Err(error)),
         }
     }
 
-    fn submit(&self, task: TaskId, submission: Submission, attempt: u32) -> Result<Future<Reply>, Error> {
+    fn submit(
+        &self,
+        task: TaskId,
+        submission: Submission,
+        argument: Bytes,
+        attempt: u32,
+    ) -> Result<Future<Reply>, Error> {
         let function = function_of(&submission)?;
         let mut options = TaskOptions::new().priority(submission.priority);
         options = submission.name.into_iter().fold(options, TaskOptions::name);
         options = submission.time_limit.into_iter().fold(options, TaskOptions::time_limit);
-        let (task, future) = Task::forwarded(options, Origin { task, attempt }, function, submission.argument)?;
+        let (task, future) = Task::forwarded(options, Origin { task, attempt }, function, argument)?;
         self.executor.schedule(task)?;
         Ok(future)
     }
 
     /// A task has left the executor.
-    fn finished(self: &Arc<Self>, run: u64, attempt: u32, began: Instant, result: Result<Reply, Error>) {
-        let future = self.state.lock().runs.remove(&run);
+    fn finished(self: &Arc<Self>, ran: Ran, result: Result<Reply, Error>) {
+        let Ran { run, client, attempt, began } = ran;
+        let mut state = self.state.lock();
+        let future = state.runs.remove(&run);
+        let steps = state.arguments.ended(run);
+        drop(state);
         drop(future);
+        self.take(steps);
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled) {
             return self.event(|machine| machine.not_started(run));
         }
         let result = result.map_err(|error| self.described(error, attempt));
         let died = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WorkerDied);
         let outcome = Reply::of(result).into_bytes();
-        self.event(|machine| machine.finished(run, outcome, died, began.elapsed()));
+        let took = began.elapsed();
+        let largest = self.link.largest_value();
+        if outcome.len() <= LARGE || largest == 0 {
+            return self.event(|machine| machine.finished(run, outcome, died, took));
+        }
+        if outcome.len() as u64 > largest {
+            let outcome = Reply::of(Err(too_large(outcome.len(), largest))).into_bytes();
+            return self.event(|machine| machine.finished(run, outcome, died, took));
+        }
+        // Its slot is not free before, so that outcomes do not fill the memory.
+        let core = Arc::downgrade(self);
+        let then = move |stored: Result<Reference, Error>| {
+            let outcome = match stored {
+                Ok(reference) => reference.to_outcome(),
+                Err(error) => Reply::of(Err(error)).into_bytes(),
+            };
+            if let Some(core) = core.upgrade() {
+                core.event(|machine| machine.finished(run, outcome, died, took));
+            }
+        };
+        self.link.store(&client, run, outcome, Box::new(then));
     }
 
     /// Returns an error with the name of this machine and the attempt, if it is about a worker.
@@ -287,8 +389,15 @@ impl<L: AgentLink> Core<L> {
     }
 
     /// Stops a task. One that the executor has not started is cancelled there.
-    fn stop(&self, run: u64, grace: Option<Duration>) {
-        let Some(future) = self.state.lock().runs.get(&run).cloned() else { return };
+    fn stop(self: &Arc<Self>, run: u64, grace: Option<Duration>) {
+        let mut state = self.state.lock();
+        if let Some(steps) = state.arguments.give_up(run) {
+            drop(state);
+            self.event(|machine| machine.not_started(run));
+            return self.take(steps);
+        }
+        let Some(future) = state.runs.get(&run).cloned() else { return };
+        drop(state);
         match grace {
             Some(grace) => {
                 if !future.cancel() {
@@ -306,6 +415,7 @@ impl<L: AgentLink> Core<L> {
     fn run_clock(self: &Arc<Self>) {
         let mut state = self.state.lock();
         while !state.is_dropped {
+            state.arguments.forget(Instant::now());
             MutexGuard::unlocked(&mut state, || self.event(|machine| machine.tick(self.began.elapsed())));
             if !state.is_dropped {
                 self.changed.wait_for(&mut state, TICK);
@@ -315,10 +425,18 @@ impl<L: AgentLink> Core<L> {
 }
 
 /// Passes on the result of a run, unless its agent is gone.
-fn finish<L: AgentLink>(core: &Weak<Core<L>>, run: u64, attempt: u32, began: Instant, result: Result<Reply, Error>) {
+fn finish<L: AgentLink>(core: &Weak<Core<L>>, ran: Ran, result: Result<Reply, Error>) {
     if let Some(core) = core.upgrade() {
-        core.finished(run, attempt, began, result);
+        core.finished(ran, result);
     }
+}
+
+fn too_large(length: usize, largest: u64) -> Error {
+    let message = format!(
+        "the outcome of a task has {length} bytes, more than the {largest} that a cluster carries: write it to a file \
+         that all machines can read, and return its name"
+    );
+    Error::new(ErrorKind::Encode, message)
 }
 
 impl<L: AgentLink> fmt::Debug for AgentService<L> {

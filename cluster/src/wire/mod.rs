@@ -6,7 +6,9 @@
 //!
 //! ```text
 //! submission  version u8 | build 20 bytes | task u64 | offset i64 | fingerprint u64 | items u32 | time limit u64
-//!             | priority i32 | name length u16 | name | argument
+//!             | priority i32 | name length u16 | name | 0 u8 | argument
+//!                                                   or | 1 u8 | reference
+//! reference   length of the value u64 | shared u8 | name length u8 | name
 //! frame       version u8 | direction u8 | sender length u8 | sender | record*
 //! record      tag u8 | fields
 //! ```
@@ -20,13 +22,16 @@ mod malformed;
 mod peer;
 mod reader;
 mod record;
+mod reference;
 mod submission;
 
 pub use frame::{FRAME, pack, unpack};
 pub use malformed::Malformed;
 pub use peer::Peer;
 pub use record::{Ask, Record, Returned, ToAgent, ToClient};
-pub use submission::Submission;
+pub use reference::Reference;
+pub(crate) use submission::too_long;
+pub use submission::{Argument, Submission};
 
 /// The longest message that a server of NATS accepts, in bytes, unless it is configured otherwise.
 pub const LONGEST_MESSAGE: usize = 1 << 20;

@@ -8,7 +8,7 @@ use executor_core::{
     function::{Address, BuildId},
 };
 
-use super::{Malformed, VERSION, reader::Reader};
+use super::{Malformed, Reference, VERSION, reader::Reader};
 
 /// A task as it waits in the engine's queue: what an agent needs to run it.
 ///
@@ -31,8 +31,20 @@ pub struct Submission {
     /// The name that the task was given.
     pub name: Option<String>,
     /// The encoded argument, or the records of a batch.
-    pub argument: Bytes,
+    pub argument: Argument,
 }
+
+/// The argument of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// It is here.
+    Here(Bytes),
+    /// It is too large for a message, and in the store of the client's user.
+    Stored(Reference),
+}
+
+const HERE: u8 = 0;
+const STORED: u8 = 1;
 
 const NONE: u32 = u32::MAX;
 const NO_LIMIT: u64 = u64::MAX;
@@ -44,12 +56,11 @@ impl Submission {
     ///
     /// # Errors
     ///
-    /// The errors of [`Task::encode`] and [`Address::of`], and [`ErrorKind::Encode`] if the task is longer than the
-    /// engine's messages can be, which is `longest` bytes.
-    pub fn encode(task: &Task, longest: usize) -> Result<Vec<u8>, Error> {
+    /// The errors of [`Task::encode`] and [`Address::of`].
+    pub fn of(task: &Task) -> Result<Submission, Error> {
         let mut argument = Vec::new();
         let encoded = task.encode(&mut argument)?;
-        let submission = Submission {
+        Ok(Submission {
             build: BuildId::own(),
             task: task.id(),
             function: Address::of(encoded.entry)?,
@@ -57,19 +68,24 @@ impl Submission {
             time_limit: task.time_limit(),
             priority: task.priority(),
             name: task.custom_name().map(str::to_string),
-            argument: argument.into(),
+            argument: Argument::Here(argument.into()),
+        })
+    }
+
+    /// Returns the bytes of the message, unless they are more than `longest`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Encode`] if the message is too long. `name` is the name of the task.
+    pub fn to_message(&self, name: &str, longest: usize) -> Result<Vec<u8>, Error> {
+        let argument = match &self.argument {
+            Argument::Here(argument) => argument.len(),
+            Argument::Stored(_) => 0,
         };
-        let mut bytes = Vec::with_capacity(submission.argument.len() + 128);
-        submission.write(&mut bytes);
+        let mut bytes = Vec::with_capacity(argument + 128);
+        self.write(&mut bytes);
         if bytes.len() > longest {
-            return Err(Error::new(
-                ErrorKind::Encode,
-                format!(
-                    "task `{}` has {} bytes, more than the {longest} that a message of the cluster has: pass the name of a file that all machines can read, or smaller chunks",
-                    task.name(),
-                    bytes.len()
-                ),
-            ));
+            return Err(too_long(name, bytes.len(), longest));
         }
         Ok(bytes)
     }
@@ -94,7 +110,16 @@ impl Submission {
             }
             None => into.extend_from_slice(&NO_NAME.to_le_bytes()),
         }
-        into.extend_from_slice(&self.argument);
+        match &self.argument {
+            Argument::Here(argument) => {
+                into.push(HERE);
+                into.extend_from_slice(argument);
+            }
+            Argument::Stored(reference) => {
+                into.push(STORED);
+                reference.write(into);
+            }
+        }
     }
 
     /// Reads a task from the queue.
@@ -121,8 +146,28 @@ impl Submission {
                 Some(name.to_string())
             }
         };
-        Ok(Submission { build, task, function, items, time_limit, priority, name, argument: reader.rest().into() })
+        let argument = match reader.u8()? {
+            HERE => Argument::Here(reader.rest().into()),
+            STORED => {
+                let reference = Reference::read(&mut reader)?;
+                if !reader.is_empty() {
+                    return Err(Malformed::Field("argument"));
+                }
+                Argument::Stored(reference)
+            }
+            _ => return Err(Malformed::Field("argument")),
+        };
+        Ok(Submission { build, task, function, items, time_limit, priority, name, argument })
     }
+}
+
+/// Returns the error of a task that has too many bytes.
+pub(crate) fn too_long(name: &str, bytes: usize, most: usize) -> Error {
+    let message = format!(
+        "task `{name}` has {bytes} bytes, more than the {most} that a cluster carries: pass the name of a file that all \
+         machines can read, or smaller chunks"
+    );
+    Error::new(ErrorKind::Encode, message)
 }
 
 /// Returns the beginning of a text, at most this many bytes of it.
@@ -151,11 +196,16 @@ mod tests {
             priority in any::<i32>(),
             name in prop::option::of(".{0,20}"),
             argument in vec(any::<u8>(), 0..50),
+            stored in prop::option::of(("[a-z0-9.-]{1,20}", any::<u64>(), any::<bool>())),
         ) -> Submission {
             let (build, task) = (BuildId::from_bytes(build), TaskId::from_u64(task));
             let function = Address { offset, fingerprint };
             let time_limit = limit.map(Duration::from_nanos);
-            Submission { build, task, function, items, time_limit, priority, name, argument: argument.into() }
+            let argument = match stored {
+                None => Argument::Here(argument.into()),
+                Some((name, length, is_shared)) => Argument::Stored(Reference { name, length, is_shared }),
+            };
+            Submission { build, task, function, items, time_limit, priority, name, argument }
         }
     }
 
@@ -167,7 +217,11 @@ mod tests {
             let mut bytes = Vec::new();
             submission.write(&mut bytes);
             prop_assert_eq!(Submission::read(&bytes), Ok(submission.clone()));
-            let head = bytes.len() - submission.argument.len();
+            let argument = match &submission.argument {
+                Argument::Here(argument) => argument.len(),
+                Argument::Stored(_) => 0,
+            };
+            let head = bytes.len() - argument;
             prop_assert_eq!(Submission::read(&bytes[..at as usize % head]), Err(Malformed::CutShort));
         }
 
@@ -188,7 +242,8 @@ mod tests {
         struct Remote;
         impl Backend for Remote {
             fn schedule(&self, task: Task) -> Result<(), Error> {
-                let submission = Submission::read(&Submission::encode(&task, LONGEST_MESSAGE)?)?;
+                let message = Submission::of(&task)?.to_message(task.name(), LONGEST_MESSAGE)?;
+                let submission = Submission::read(&message)?;
                 assert_eq!((submission.task, submission.build), (task.id(), BuildId::own()));
                 assert_eq!((submission.name.as_deref(), submission.priority), (Some("double"), -3));
                 assert_eq!(submission.time_limit, Some(Duration::from_secs(5)));
@@ -198,7 +253,8 @@ mod tests {
                 let origin = Origin { task: submission.task, attempt: 1 };
                 let function = Encoded { entry, batch: submission.items.map(|items| items as usize) };
                 let options = TaskOptions::new();
-                let (forwarded, reply) = Task::forwarded(options, origin, function, submission.argument)?;
+                let Argument::Here(argument) = submission.argument else { panic!("it is short") };
+                let (forwarded, reply) = Task::forwarded(options, origin, function, argument)?;
                 InlineExecutor::new().schedule(forwarded)?;
                 assert!(task.begin());
                 drop(task.complete(reply.result(None)?.into_bytes()));
@@ -224,7 +280,7 @@ mod tests {
         struct Encodes;
         impl Backend for Encodes {
             fn schedule(&self, task: Task) -> Result<(), Error> {
-                Submission::encode(&task, 1000).map(drop)
+                Submission::of(&task)?.to_message(task.name(), 1000).map(drop)
             }
             fn close(&self, _: Shutdown) {}
             fn join(&self, _: Option<Duration>) -> bool {

@@ -6,3 +6,4 @@ mod faults;
 mod local;
 mod loopback;
 mod objects;
+mod values;
