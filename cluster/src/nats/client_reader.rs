@@ -35,6 +35,9 @@ pub(crate) struct ClientLimits {
 /// How often the reader looks for what does not happen.
 const TICK: Duration = Duration::from_secs(1);
 
+/// After a pause between two ticks that is longer than this, the process was stopped. It has not waited meanwhile.
+const STOPPED: Duration = Duration::from_secs(5);
+
 /// How long one attempt to make the queue again may take.
 const ENSURE: Duration = Duration::from_secs(10);
 
@@ -76,6 +79,7 @@ pub(super) struct Reader {
     called: Option<Instant>,
     /// How many tasks the agents of this build run at the same time, as far as it is known.
     slots: usize,
+    ticked: Instant,
 }
 
 /// What a future that the reader has started has found out.
@@ -118,6 +122,7 @@ impl Reader {
             is_calling: false,
             called: None,
             slots: 0,
+            ticked: Instant::now(),
         }
     }
 
@@ -277,6 +282,12 @@ impl Reader {
     }
 
     fn tick(&mut self) {
+        let now = Instant::now();
+        if now - std::mem::replace(&mut self.ticked, now) > STOPPED {
+            self.queued = None;
+            self.heard = self.heard.map(|_| now);
+            self.away = self.away.take().map(|(_, reason)| (now, reason));
+        }
         if let Some((since, reason)) = &self.away {
             if since.elapsed() < self.limits.unavailable_after {
                 return;

@@ -36,7 +36,7 @@ pub(super) async fn roll_call(
     let (subject, inbox) = (names.roll_call(&me), format!("_INBOX_{}.{}", me.user(), unique::name()));
     let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| not_now(&error))?;
     client.publish_with_reply(subject.clone(), inbox, "".into()).await.map_err(|error| not_now(&error))?;
-    let mut workers = Vec::new();
+    let mut workers: Vec<WorkerInfo> = Vec::new();
     let end = Instant::now() + LONGEST;
     let mut until = Instant::now() + FIRST;
     while let Ok(Some(message)) = timeout_at(until.min(end), answers.next()).await {
@@ -47,8 +47,12 @@ pub(super) async fn roll_call(
         workers.extend(serde_json::from_slice::<WorkerInfo>(&message.payload).ok());
         until = Instant::now() + NEXT;
     }
-    if workers.is_empty() && status.borrow().denies(&subject) {
-        return Err(Refusal::Denied);
+    if workers.is_empty() {
+        // The server would have said that no one listens, so the question or the answers were lost.
+        return Err(match status.borrow().denies(&subject) {
+            true => Refusal::Denied,
+            false => Refusal::NotNow("no agent has answered".into()),
+        });
     }
     workers.sort_by(|one, other| (&one.host, one.pid, &one.name).cmp(&(&other.host, other.pid, &other.name)));
     Ok(workers)
