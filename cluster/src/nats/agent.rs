@@ -212,6 +212,7 @@ impl ConnectedAgent {
                 api: Api::new(client.clone(), status),
                 client,
                 inbox: inbox(&me),
+                own: names.to_agent_under(&me),
                 names,
                 pulls,
                 info,
@@ -321,6 +322,8 @@ struct Reader {
     api: Api,
     names: Names,
     inbox: String,
+    /// What the subjects of messages to this agent begin with.
+    own: String,
     pulls: Arc<Mutex<Pulls>>,
     info: WorkerInfo,
     is_ensuring: Arc<Mutex<bool>>,
@@ -349,7 +352,8 @@ impl Reader {
 
     fn frame(&self, message: &Message) {
         // What is damaged, or names another sender, counts as lost.
-        if let (Some(service), Some(from)) = (self.service.upgrade(), sender(&message.subject)) {
+        let from = sender(&message.subject, &self.own);
+        if let (Some(service), Some(from)) = (self.service.upgrade(), from) {
             let _ = service.frame(&from, &message.payload);
         }
     }
@@ -380,7 +384,7 @@ impl Reader {
     /// A message of the queue keeps the subject that its client has published to.
     fn deliver(&self, message: Message) {
         let (Some(service), Some(client), Some(reply)) =
-            (self.service.upgrade(), sender(&message.subject), message.reply)
+            (self.service.upgrade(), sender(&message.subject, &self.names.tasks_under()), message.reply)
         else {
             return;
         };
@@ -413,7 +417,7 @@ impl Reader {
         let (running, is_leaving) = service.state();
         drop(service);
         let info = WorkerInfo { running, is_leaving, ..self.info.clone() };
-        roll_call::answer(&self.client, call, &info).await;
+        roll_call::answer(&self.client, &self.names, call, &info).await;
     }
 
     /// Makes the consumer again if it is gone. The agent goes on asking for messages meanwhile.

@@ -60,6 +60,8 @@ pub(super) struct Reader {
     names: Names,
     me: Peer,
     inbox: String,
+    /// Where agents send to.
+    own: String,
     notices: mpsc::UnboundedSender<Notice>,
     noticed: mpsc::UnboundedReceiver<Notice>,
     /// Since when the engine has been away, and why.
@@ -108,6 +110,7 @@ impl Reader {
             client,
             status,
             inbox: inbox(&me),
+            own: names.to_client(&me),
             names,
             me,
             notices,
@@ -143,8 +146,9 @@ impl Reader {
     }
 
     fn frame(&mut self, message: &Message) {
-        // What is damaged, or from a build that it should not be from, counts as lost.
-        if self.events.frame(None, &message.payload).is_ok() {
+        // What is damaged, or from a build that it should not be from, counts as lost. Only agents may publish to the
+        // subject of this client; what a consumer of the engine delivers here has another one.
+        if message.subject.as_str() == self.own && self.events.frame(None, &message.payload).is_ok() {
             self.heard = Some(Instant::now());
         }
     }

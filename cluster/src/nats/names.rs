@@ -62,6 +62,21 @@ impl Names {
         format!("ex.{}.q.*.*.*", self.pool)
     }
 
+    /// What the subjects of tasks of this build begin with, before their client.
+    pub(super) fn tasks_under(&self) -> String {
+        format!("ex.{}.q.{}", self.pool, self.build)
+    }
+
+    /// What the subjects of messages to an agent begin with, before their client.
+    pub(super) fn to_agent_under(&self, agent: &Peer) -> String {
+        format!("ex.{}.a.{agent}", self.pool)
+    }
+
+    /// What the subjects of roll calls begin with, before their client.
+    pub(super) fn roll_calls_under(&self) -> String {
+        format!("ex.{}.r", self.pool)
+    }
+
     /// The tasks of this build.
     pub(super) fn tasks_of_build(&self) -> String {
         format!("ex.{}.q.{}.*.*", self.pool, self.build)
@@ -103,11 +118,13 @@ pub(crate) fn short(build: &str) -> String {
     build.chars().take(16).collect()
 }
 
-/// Returns the client that has sent something: it is the end of the subject, of which the server checks that the client
-/// may use it.
-pub(super) fn sender(subject: &str) -> Option<Peer> {
-    let mut parts = subject.rsplitn(3, '.');
-    let (process, user) = (parts.next()?, parts.next()?);
+/// Returns the client that has sent something to a subject that begins with `under`: it is the rest of the subject, and
+/// the server checks that the client may use that.
+///
+/// The whole subject counts. A consumer of the engine may deliver to any subscription, but its messages keep the
+/// subject that they were stored with.
+pub(super) fn sender(subject: &str, under: &str) -> Option<Peer> {
+    let (user, process) = subject.strip_prefix(under)?.strip_prefix('.')?.split_once('.')?;
     Peer::new(user, process).ok()
 }
 
@@ -119,10 +136,18 @@ mod tests {
     fn the_sender_is_the_end_of_a_subject() {
         let names = Names::new("train").expect("a name");
         let (agent, client) = (Peer::new("w", "a1").expect("a name"), Peer::new("ada", "c1").expect("a name"));
-        for subject in [names.tasks(&client), names.to_agent(&agent, &client), names.roll_call(&client)] {
-            assert_eq!(sender(&subject), Some(client.clone()), "{subject}");
+        for (subject, under) in [
+            (names.tasks(&client), names.tasks_under()),
+            (names.to_agent(&agent, &client), names.to_agent_under(&agent)),
+            (names.roll_call(&client), names.roll_calls_under()),
+        ] {
+            assert_eq!(sender(&subject, &under), Some(client.clone()), "{subject}");
+            for other in
+                [format!("x.{subject}"), format!("{subject}.x"), under.clone(), "$O.EXO_train_bob.M.ada.c1".into()]
+            {
+                assert_eq!(sender(&other, &under), None, "{other}");
+            }
         }
-        assert_eq!(sender("ex"), None);
         assert!(names.build().len() == 16 && names.to_agent(&agent, &client).starts_with("ex.train.a.w.a1."));
         assert!(Names::new("a.b").is_err() && Names::new("*").is_err() && Names::new("").is_err());
     }

@@ -60,8 +60,8 @@ pub(super) async fn roll_call(
 
 /// Answers a call, in the inbox of the user who has called and nowhere else. The server does not check where an answer
 /// goes, so a client could otherwise let agents publish what it may not.
-pub(super) async fn answer(client: &Client, call: Message, info: &WorkerInfo) {
-    let (Some(caller), Some(reply)) = (sender(&call.subject), call.reply) else { return };
+pub(super) async fn answer(client: &Client, names: &Names, call: Message, info: &WorkerInfo) {
+    let (Some(caller), Some(reply)) = (sender(&call.subject, &names.roll_calls_under()), call.reply) else { return };
     let is_own = reply.strip_prefix("_INBOX_").and_then(|rest| rest.split_once('.'));
     if is_own.is_none_or(|(user, _)| user != caller.user()) {
         return;
