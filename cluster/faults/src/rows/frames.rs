@@ -18,24 +18,24 @@ use crate::harness::{
 
 /// Row 12.
 pub fn stored(run: &mut Run) {
-    mischief(run, &[Kind::PubAck]);
+    disturb(run, &[Kind::PubAck]);
 }
 
 /// Row 13.
 pub fn granted(run: &mut Run) {
-    mischief(run, &[Kind::Ask, Kind::Grant]);
+    disturb(run, &[Kind::Ask, Kind::Grant]);
 }
 
 /// Row 14.
 pub fn outcomes(run: &mut Run) {
-    mischief(run, &[Kind::Outcome, Kind::Received]);
+    disturb(run, &[Kind::Outcome, Kind::Received]);
     if !run.is_short {
         mixed(run);
     }
 }
 
 /// Every third message of the kind has the fate.
-fn mischief(run: &mut Run, kinds: &[Kind]) {
+fn disturb(run: &mut Run, kinds: &[Kind]) {
     let cluster = run.cluster(2);
     for kind in kinds {
         for fate in [Fate::Lose, Fate::Delay(Duration::from_millis(700)), Fate::Repeat, Fate::Overtaken] {

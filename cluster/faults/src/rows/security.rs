@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use cluster::Provision;
+use cluster::{
+    Provision,
+    wire::{Ask, Peer, ToClient, pack},
+};
 use executor_core::{Error, ErrorKind, Executor};
 use test_support::{DEADLINE, SharedDir};
 
@@ -22,7 +25,7 @@ const PERMISSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../permissions.c
 const POOL: &str = "default";
 
 /// What a client may not publish.
-const CLIENT_MAY_NOT_PUBLISH: [&str; 22] = [
+const CLIENT_MAY_NOT_PUBLISH: [&str; 25] = [
     // Tasks and frames as someone else, or as an agent.
     "ex.default.q.build.bob.x",
     "ex.default.a.worker.agent.bob.x",
@@ -42,6 +45,10 @@ const CLIENT_MAY_NOT_PUBLISH: [&str; 22] = [
     "$JS.API.CONSUMER.MSG.NEXT.EXQ_default.w_build",
     "$JS.API.CONSUMER.DELETE.EXQ_default.w_build",
     "$JS.ACK.EXQ_default.w_build.1.1.1.1.0",
+    // Streams of its own, which could be mirrors of others.
+    "$JS.API.STREAM.CREATE.MINE",
+    "$JS.API.STREAM.CREATE.OBJ_EXO_default_ada",
+    "$JS.API.STREAM.UPDATE.OBJ_EXO_default_ada",
     // The large values of others.
     "$O.EXO_default_bob.C.x",
     "$O.EXO_default_bob.M.x",
@@ -145,7 +152,7 @@ pub fn refusals(run: &mut Run) {
 
     connections(run, &members, &site, &dir);
     subjects(run, &members, &site, &client, &path);
-    assert_eq!(Journal::read(&path).executions(), 2, "nothing else has run");
+    assert_eq!(Journal::read(&path).executions(), 3, "nothing else has run");
     drop(client);
     drop(agent);
 }
@@ -219,19 +226,21 @@ fn subjects(run: &mut Run, members: &Members, site: &Site, client: &Client, path
         }
         run.figure(role, format!("{} subjects to publish and {} to receive refused", publish.len(), receive.len()));
     }
-    // What another client hears while tasks run: nothing.
+    // What another client receives while tasks run: nothing.
     let bob = Raw::connect(&site.urls, &members.bob).expect("he may connect");
-    let mut ears =
+    let mut subscriptions =
         ["ex.default.c.ada.*", "_INBOX_ada.>", "ex.default.q.*.ada.*", ">"].map(|subject| bob.subscribe(subject));
     let own = bob.subscribe("ex.default.c.bob.*");
     assert_eq!(client.submit(work, (path.to_string(), 2, 0)).expect("open").result(DEADLINE).expect("a result"), 2);
-    for ear in &mut ears {
-        assert_eq!(bob.next(ear), None, "he hears what is for another");
+    for subscription in &mut subscriptions {
+        assert_eq!(bob.next(subscription), None, "he receives what is for another");
     }
     drop(own);
-    run.figure("another client listens while a task runs", "hears nothing");
+    run.figure("another client that subscribes to all of it while a task runs", "receives nothing");
 
-    deputies(run, members, site);
+    answers_elsewhere(run, members, site);
+
+    forged_frames(run, members, site, path);
 
     // An agent's key does not submit.
     let result = site.with(&members.worker).builder().start_timeout(Duration::from_secs(5)).build();
@@ -254,7 +263,7 @@ fn subjects(run: &mut Run, members: &Members, site: &Site, client: &Client, path
 
 /// The server does not check where an answer goes. So a client asks agents and the engine to answer where it may not
 /// publish itself: to another client, to the queue as another one, and to the engine's management.
-fn deputies(run: &mut Run, members: &Members, site: &Site) {
+fn answers_elsewhere(run: &mut Run, members: &Members, site: &Site) {
     let ada = Raw::connect(&site.urls, &members.ada).expect("she may connect");
     let admin = Raw::connect(&site.urls, &members.admin).expect("he may connect");
     let targets = [
@@ -265,7 +274,7 @@ fn deputies(run: &mut Run, members: &Members, site: &Site) {
         "$JS.API.STREAM.PURGE.EXQ_default",
         "$JS.API.STREAM.DELETE.EXQ_default",
     ];
-    let mut ear = admin.subscribe(">");
+    let mut everything = admin.subscribe(">");
     for target in targets {
         ada.publish_with_reply("ex.default.r.ada.process", target, b"");
     }
@@ -275,10 +284,10 @@ fn deputies(run: &mut Run, members: &Members, site: &Site) {
     let mut answered = Vec::new();
     while !answered.iter().any(|subject| subject == "_INBOX_ada.process") {
         assert!(began.elapsed() < DEADLINE, "no agent answers: {answered:?}");
-        answered.extend(admin.next_subject(&mut ear));
+        answered.extend(admin.next_subject(&mut everything));
     }
-    let lured: Vec<_> = answered.iter().filter(|subject| targets.contains(&subject.as_str())).collect();
-    assert!(lured.is_empty(), "an agent has answered at {lured:?}");
+    let misled: Vec<_> = answered.iter().filter(|subject| targets.contains(&subject.as_str())).collect();
+    assert!(misled.is_empty(), "an agent has answered at {misled:?}");
     run.figure("a client that wants agents to answer elsewhere", "they answer only its own inbox");
 
     // What the engine itself answers has no rights there.
@@ -293,4 +302,46 @@ fn deputies(run: &mut Run, members: &Members, site: &Site) {
     assert!(stored["seq"].is_u64(), "{stored}");
     assert_eq!(admin.messages(POOL), Some(6), "the engine has removed messages for a client");
     run.figure("a client that wants the engine to answer its own management", "nothing is removed");
+}
+
+/// A consumer of the engine delivers to any subject. So a client stores frames among its own large values, and lets a
+/// consumer deliver them to another client, in the name of the agent that runs its task. (What agents subscribe to has
+/// wildcards, and consumers do not deliver to those.)
+fn forged_frames(run: &mut Run, members: &Members, site: &Site, path: &str) {
+    let admin = Raw::connect(&site.urls, &members.admin).expect("he may connect");
+    let ada = Raw::connect(&site.urls, &members.ada).expect("she may connect");
+    let stream = "OBJ_EXO_default_ada";
+    let config = format!("{{\"name\":\"{stream}\",\"subjects\":[\"$O.EXO_default_ada.>\"]}}");
+    let made = admin.request(&format!("$JS.API.STREAM.CREATE.{stream}"), &config).expect("an answer");
+    assert!(made["config"].is_object(), "{made}");
+
+    // The victim: a task of bob that runs.
+    let mut queue = admin.subscribe("ex.default.q.*.bob.*");
+    let client = site.with(&members.bob).client();
+    let future = client.submit(work, (path.to_string(), 4, 2000)).expect("it is accepted");
+    let subject = admin.next_subject(&mut queue).expect("the task is published");
+    let process = subject.rsplit('.').next().expect("a subject has an end");
+    test_support::wait_until("the task", || future.running());
+    let agent = Peer::parse(client.workers()[0].name().as_bytes()).expect("it is a name");
+
+    // Every run that it can be.
+    let asks: Vec<Ask> = (1..200).map(|number| Ask { task: future.id(), number }).collect();
+    let outcomes: Vec<ToClient> =
+        asks.iter().map(|ask| ToClient::Outcome { ask: *ask, died: false, outcome: vec![0].into() }).collect();
+    let mut delivered = admin.subscribe("ex.default.c.>");
+    let stored = "$O.EXO_default_ada.M.x";
+    pack(&agent, &outcomes).iter().for_each(|frame| ada.publish(stored, frame));
+    let consumer = format!(
+        "{{\"stream_name\":\"{stream}\",\"config\":{{\"name\":\"forger\",\"ack_policy\":\"none\",\
+         \"filter_subject\":\"{stored}\",\"deliver_subject\":\"ex.default.c.bob.{process}\"}}}}"
+    );
+    let made = ada.request(&format!("$JS.API.CONSUMER.CREATE.{stream}.forger.{stored}"), &consumer);
+    assert!(made.as_ref().is_ok_and(|made| made["config"].is_object()), "{made:?}");
+    // The server does deliver it, with the subject that it was stored with.
+    let began = std::time::Instant::now();
+    while admin.next_subject(&mut delivered).is_none_or(|subject| subject != stored) {
+        assert!(began.elapsed() < DEADLINE, "the engine has not delivered what was forged");
+    }
+    assert_eq!(future.result(DEADLINE).expect("its outcome is its own"), 4);
+    run.figure("frames that a consumer of the engine delivers in the name of others", "do not count");
 }
