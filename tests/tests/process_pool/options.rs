@@ -50,7 +50,7 @@ pub(super) fn cf_112_cf_138_an_initializer_that_fails_breaks_the_pool_and_says_w
                 }
             }
             pool.shutdown(Shutdown::Drain);
-            assert_eq!(pool.worker_pids(), []);
+            assert!(pool.worker_pids().is_empty());
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn cf_066_a_worker_that_leaves_during_terminate_is_not_replaced(trans
         let _ = value(&futures[0]);
         pool.close(Shutdown::Terminate { grace: Duration::ZERO });
         assert!(pool.join(Some(DEADLINE)));
-        assert_eq!(pool.worker_pids(), []);
+        assert!(pool.worker_pids().is_empty());
         for future in &futures[1..] {
             assert!(future.done());
             if let Err(error) = future.result(None) {
