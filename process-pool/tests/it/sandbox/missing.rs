@@ -40,7 +40,7 @@ fn answer_version(listener: OwnedFd, version: i64) {
     thread::spawn(move || unsafe {
         loop {
             let mut asked: libc::seccomp_notif = std::mem::zeroed();
-            if libc::ioctl(listener.as_raw_fd(), 0xc050_2100, &raw mut asked) != 0 {
+            if libc::ioctl(listener.as_raw_fd(), 0xc050_2100_u32 as libc::Ioctl, &raw mut asked) != 0 {
                 continue;
             }
             const VERSION: u64 = 1;
@@ -48,7 +48,7 @@ fn answer_version(listener: OwnedFd, version: i64) {
             let mut reply: libc::seccomp_notif_resp = std::mem::zeroed();
             reply.id = asked.id;
             (reply.val, reply.flags) = if is_question { (version, 0) } else { (0, 1) };
-            libc::ioctl(listener.as_raw_fd(), 0xc018_2101, &raw mut reply);
+            libc::ioctl(listener.as_raw_fd(), 0xc018_2101_u32 as libc::Ioctl, &raw mut reply);
         }
     });
 }
