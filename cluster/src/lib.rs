@@ -36,6 +36,7 @@ mod service;
 #[cfg(test)]
 mod simulation;
 mod tls;
+mod trace;
 mod unique;
 mod value;
 pub mod wire;

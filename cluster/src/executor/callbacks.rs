@@ -12,6 +12,8 @@ use std::{
 use executor_core::{Error, ErrorKind, Task, deadline, host, submit_line::Admitted, task::Completed};
 use parking_lot::{Condvar, Mutex};
 
+use crate::trace::Event;
+
 /// The thread that runs callbacks and wakers, and drops what users made. The threads on which the others depend must
 /// not run user code, which may be slow, or wait for another task.
 pub(super) struct Callbacks {
@@ -29,6 +31,8 @@ pub(super) enum Delivery {
     Discarded(Task),
     /// A submitter for which there is room, with a waker to run.
     Admitted(Admitted),
+    /// Something for the subscriber of events.
+    Event(Event),
 }
 
 impl Callbacks {
@@ -42,6 +46,7 @@ impl Callbacks {
                     Delivery::Completed(completed) => drop(completed),
                     Delivery::Discarded(task) => host::contain(|| drop(task)),
                     Delivery::Admitted(submitter) => submitter.notify(),
+                    Delivery::Event(event) => event.report(),
                 }
             }
             *at_end.0.lock() = true;

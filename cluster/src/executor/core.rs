@@ -35,6 +35,7 @@ use crate::{
     client::{Action, Client, Counts, Loss},
     link::ClientLink,
     outbox::Outbox,
+    trace::{self, Event},
     value::Values,
     wire::{Peer, Reference, ToAgent},
 };
@@ -201,6 +202,13 @@ impl Core {
         self.has_acted();
     }
 
+    /// Notes an event for the subscriber, if there may be one.
+    pub(super) fn note(&self, event: impl FnOnce() -> Event) {
+        if trace::is_wanted() {
+            self.callbacks.send(Delivery::Event(event()));
+        }
+    }
+
     fn fail(&self, task: Task, error: Error) {
         self.ended_tasks.failed.fetch_add(1, Relaxed);
         self.callbacks.complete(task.fail(error));
@@ -308,6 +316,12 @@ impl Core {
                 },
                 Action::Lose { work, loss } => {
                     self.ended_tasks.lost.fetch_add(1, Relaxed);
+                    self.note(|| Event::TaskLost {
+                        task: work.id().as_u64(),
+                        name: work.name().to_string(),
+                        agent: loss.agent.to_string(),
+                        attempts: loss.attempts,
+                    });
                     let error = lost(work.name(), &loss);
                     self.fail(work, error);
                 }

@@ -23,6 +23,7 @@ use crate::{
     client::Counts,
     link::ClientLink,
     nats::{ClientLimits, ClientSide, Unattached},
+    trace::Event,
     wire::{Malformed, Peer, ToClient, unpack},
     worker_info::WorkerInfo,
 };
@@ -237,6 +238,11 @@ impl ClientEvents {
     /// Fails all tasks, also those that have started, because nothing can be known about them any more.
     pub fn fail_all(&self, error: &Error) {
         self.0.fail_tasks(error, Machine::take_all);
+    }
+
+    /// Notes an event for the subscriber, if there may be one.
+    pub(crate) fn note(&self, event: impl FnOnce() -> Event) {
+        self.0.note(event);
     }
 
     /// Returns whether the executor accepts no more tasks, and ends with those that it has.

@@ -21,7 +21,7 @@ use super::{
     roll_call::roll_call,
     unavailable,
 };
-use crate::{client::Counts, executor::ClientEvents, wire::Peer, worker_info::WorkerInfo};
+use crate::{client::Counts, executor::ClientEvents, trace::Event, wire::Peer, worker_info::WorkerInfo};
 
 /// For how long a client waits for what others must bring.
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +215,8 @@ impl Reader {
                 self.out.set_open(false);
                 self.events.connection(false);
                 let reason = self.connection.trouble().unwrap_or_else(|| "the connection was lost".into());
+                let pool = || self.names.pool().to_string();
+                self.events.note(|| Event::Disconnected { pool: pool(), reason: reason.clone() });
                 self.trouble(reason, false);
             }
             Change::Made => {
@@ -222,6 +224,7 @@ impl Reader {
                 // It may have been lost in between without anyone seeing it.
                 self.events.connection(false);
                 self.events.connection(true);
+                self.events.note(|| Event::Connected { pool: self.names.pool().to_string() });
                 self.queued = None;
                 self.is_denied = false;
                 self.well();
@@ -234,6 +237,7 @@ impl Reader {
                 format!("the server does not permit it to publish to `{tasks}`"),
             );
             (self.is_denied, self.is_refusing) = (true, true);
+            self.note_refusal(&error);
             self.events.refuse(Some(error.clone()));
             self.events.fail_queued(&error);
         }
@@ -302,8 +306,11 @@ impl Reader {
             if self.events.is_closed() {
                 // Whoever has closed the executor waits for its tasks, but not for ever.
                 self.events.fail_all(&error("whether this task has run, or still does, is not known"));
-            } else if !std::mem::replace(&mut self.is_refusing, true) {
-                self.events.refuse(Some(error("tasks that were submitted before are kept")));
+            } else if !self.is_refusing {
+                let error = error("tasks that were submitted before are kept");
+                self.is_refusing = true;
+                self.note_refusal(&error);
+                self.events.refuse(Some(error));
             }
             return;
         }
@@ -369,7 +376,13 @@ impl Reader {
             return;
         }
         self.queued = None;
-        self.events.fail_queued(&self.no_workers(workers));
+        let error = self.no_workers(workers);
+        self.note_refusal(&error);
+        self.events.fail_queued(&error);
+    }
+
+    fn note_refusal(&self, error: &Error) {
+        self.events.note(|| Event::Refused { pool: self.names.pool().to_string(), reason: error.to_string() });
     }
 
     fn no_workers(&self, workers: Option<Vec<WorkerInfo>>) -> Error {

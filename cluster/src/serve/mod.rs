@@ -16,7 +16,7 @@ use self::signals::Signals;
 use crate::{
     ServiceOptions,
     nats::{ConnectedAgent, Description, Engine, Names},
-    rights,
+    rights, trace,
 };
 use executor_core::{
     Backend as _, CancellationToken, Error, ErrorKind, Executor as _, Future, Promise, Shutdown, function::BuildId,
@@ -87,6 +87,8 @@ pub(crate) fn serve_here(options: ServeOptions) -> Result<(), Error> {
     let _stop = stop.map(|token| watch(&token, sender.clone()));
     let refused = sender.clone();
     agent.on_refusal(&names, &me, move |error| drop(refused.send(Event::Refused(error))));
+    let name = me.to_string();
+    trace::Event::Serving { agent: name.clone(), pool, slots }.report();
     let refusal = match events.recv() {
         Ok(Event::Refused(error)) => Some(error),
         _ => None,
@@ -94,10 +96,13 @@ pub(crate) fn serve_here(options: ServeOptions) -> Result<(), Error> {
     // Without a server no outcome reaches its client.
     let patience = if refusal.is_some() { Some(Duration::ZERO) } else { drain_timeout };
     agent.service().leave();
-    if !wait_idle(&agent, patience, sender, events) {
+    trace::Event::Leaving { agent: name.clone(), reason: refusal.as_ref().map(Error::to_string) }.report();
+    let is_idle = wait_idle(&agent, patience, sender, events);
+    if !is_idle {
         executor.close(Shutdown::Terminate { grace: GRACE });
         agent.service().wait_idle(Some(LAST));
     }
+    trace::Event::Left { agent: name, is_idle }.report();
     refusal.map_or(Ok(()), Err)
 }
 
