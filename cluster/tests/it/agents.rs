@@ -29,20 +29,20 @@ fn agent((url, slots, drain): Told) -> Result<(), String> {
     serve(options).map_err(|error| error.to_string())
 }
 
-fn start(server: &Server, slots: usize, drain: Option<u64>) -> Process<Result<(), String>> {
+pub fn start(server: &Server, slots: usize, drain: Option<u64>) -> Process<Result<(), String>> {
     Process::builder().daemon(true).spawn(agent, (server.url(), slots, drain)).expect("it starts")
 }
 
-fn builder(server: &Server) -> ClusterBuilder {
+pub fn builder(server: &Server) -> ClusterBuilder {
     ClusterExecutor::builder().server(server.url()).token(TOKEN).grace(Duration::from_secs(2))
 }
 
-fn server() -> Option<Server> {
+pub fn server() -> Option<Server> {
     (!is_skipped()).then(|| Server::start("127.0.0.1:0", TOKEN).expect("it starts"))
 }
 
 /// Says that it runs, and waits until it may end.
-fn runs((path, n): (String, u32)) -> (u32, u32) {
+pub fn runs((path, n): (String, u32)) -> (u32, u32) {
     let attempt = task::current().expect("a task").attempt();
     add_line(&format!("{path}.ran"), n);
     touch(&format!("{path}.{n}"));

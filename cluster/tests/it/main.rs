@@ -2,6 +2,8 @@
 
 mod agents;
 mod conformance;
+#[cfg(feature = "tracing")]
+mod events;
 mod faults;
 mod local;
 mod loopback;
