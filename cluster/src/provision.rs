@@ -4,7 +4,7 @@ use executor_core::{Error, ErrorKind};
 
 use crate::{
     Tls,
-    address::Address,
+    address::{Address, check_name},
     builder::{DEFAULT_POOL, START_TIMEOUT},
     nats::{self, Engine, Names, StreamOptions},
 };
@@ -16,11 +16,17 @@ pub struct Provision {
     address: Address,
     pool: String,
     options: StreamOptions,
+    clients: Vec<String>,
 }
 
 impl Default for Provision {
     fn default() -> Provision {
-        Provision { address: Address::default(), pool: DEFAULT_POOL.into(), options: StreamOptions::default() }
+        Provision {
+            address: Address::default(),
+            pool: DEFAULT_POOL.into(),
+            options: StreamOptions::default(),
+            clients: Vec::new(),
+        }
     }
 }
 
@@ -59,6 +65,13 @@ impl Provision {
     /// notice that, and publish their tasks again.
     pub fn in_memory(mut self, is_in_memory: bool) -> Self {
         self.options.in_memory = is_in_memory;
+        self
+    }
+
+    /// Also makes the store for the large arguments and outcomes of this user, because a client that may not make
+    /// streams cannot. Call it again for another one. A store that exists stays as it is.
+    pub fn client(mut self, user: impl Into<String>) -> Self {
+        self.clients.push(user.into());
         self
     }
 
@@ -107,7 +120,7 @@ impl Provision {
 /// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn provision(url: impl Into<String>, options: Provision) -> Result<(), Error> {
-    let Provision { mut address, pool, options } = options;
+    let Provision { mut address, pool, options, clients } = options;
     address.servers.insert(0, url.into());
     if options.replicas == 0 || options.capacity == Some(0) || options.capacity_per_client == Some(0) {
         return Err(Error::new(
@@ -116,6 +129,7 @@ pub fn provision(url: impl Into<String>, options: Provision) -> Result<(), Error
         ));
     }
     let names = Names::new(&pool)?;
+    clients.iter().try_for_each(|user| check_name("user", user))?;
     let engine = Engine::connect(&address, "provision", START_TIMEOUT)?;
-    nats::provision(&engine, &names, options, START_TIMEOUT)
+    nats::provision(&engine, &names, options, clients, START_TIMEOUT)
 }

@@ -14,8 +14,8 @@ use super::{
 /// After this time the engine delivers a message again that no agent has acknowledged. Agents give one back before.
 const ACK_WAIT: Duration = Duration::from_secs(10);
 
-/// Messages are dropped after this time, and so are the consumers of builds that no agent has any more. A client that
-/// lives so long notices that its messages are gone, and publishes its tasks again.
+/// Messages are dropped after this time, and so are large values, and the consumers of builds that no agent has any
+/// more. A client that lives so long notices that its messages are gone, and publishes its tasks again.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Copies of a task are harmless, so the engine need not recognise them.
@@ -138,7 +138,13 @@ pub(super) async fn ensure_consumer(api: &Api, names: &Names, until: Instant) ->
 }
 
 /// Makes the stream with these options, or changes it to them.
-pub(super) async fn provision(api: &Api, names: &Names, options: StreamOptions, until: Instant) -> Result<(), Error> {
+pub(super) async fn provision(
+    api: &Api,
+    names: &Names,
+    options: StreamOptions,
+    clients: &[String],
+    until: Instant,
+) -> Result<(), Error> {
     let config = options.config(names);
     let update = format!("STREAM.UPDATE.{}", names.stream());
     let create = format!("STREAM.CREATE.{}", names.stream());
@@ -147,5 +153,34 @@ pub(super) async fn provision(api: &Api, names: &Names, options: StreamOptions, 
         answer => answer,
     };
     let refused = |refusal: Refusal| refusal.into_error(&format!("the pool `{}` cannot be made", names.pool()));
-    answer.map(|_| ()).map_err(refused)
+    answer.map_err(refused)?;
+    for client in clients {
+        create_store(api, &names.values(client), options.replicas as u64).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Makes an object store for large values, unless it exists.
+pub(super) async fn create_store(api: &Api, bucket: &str, replicas: u64) -> Result<(), Refusal> {
+    let config = json!({
+        "name": format!("OBJ_{bucket}"),
+        "subjects": [format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
+        "retention": "limits",
+        "storage": "file",
+        "num_replicas": replicas,
+        "discard": "new",
+        "max_msgs": -1,
+        "max_msgs_per_subject": -1,
+        "max_bytes": -1,
+        "max_age": nanoseconds(FORGOTTEN),
+        "max_msg_size": -1,
+        "max_consumers": -1,
+        "allow_rollup_hdrs": true,
+        "allow_direct": true,
+    });
+    match api.request::<Value>(&format!("STREAM.CREATE.OBJ_{bucket}"), &config).await {
+        // It exists already, with other options, or someone else has made it at this moment.
+        Err(Refusal::Failed(reason)) if reason.contains("already in use") => Ok(()),
+        answer => answer.map(|_| ()),
+    }
 }

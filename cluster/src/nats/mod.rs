@@ -244,11 +244,17 @@ impl fmt::Debug for Engine {
 /// # Errors
 ///
 /// [`ErrorKind::Unavailable`] if that is not permitted, or not done in time.
-pub(crate) fn provision(engine: &Engine, names: &Names, options: StreamOptions, within: Duration) -> Result<(), Error> {
+pub(crate) fn provision(
+    engine: &Engine,
+    names: &Names,
+    options: StreamOptions,
+    clients: Vec<String>,
+    within: Duration,
+) -> Result<(), Error> {
     let (client, status, names) = (engine.client(), engine.status(), names.clone());
     engine.run(within + LAST_FLUSH, async move {
         let api = api::Api::new(client, status);
-        assets::provision(&api, &names, options, tokio::time::Instant::now() + within).await
+        assets::provision(&api, &names, options, &clients, tokio::time::Instant::now() + within).await
     })
 }
 

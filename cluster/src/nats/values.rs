@@ -27,6 +27,7 @@ use tokio::{
 use super::{
     Status,
     api::{Api, Refusal},
+    assets,
     names::Names,
     unavailable,
 };
@@ -34,9 +35,6 @@ use crate::wire::Reference;
 
 /// The largest value, in bytes. Both sides hold a whole one in memory.
 pub(super) const LARGEST: u64 = 1 << 30;
-
-/// What no one removes, because its client or agent has died, disappears after this time.
-const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// How long one operation may take, besides the time that the bytes need.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -172,27 +170,7 @@ impl ValueStores {
         // Values are as safe as the tasks that name them.
         let info = self.api.request::<Json>(&format!("STREAM.INFO.{}", self.names.stream()), &Json::Null).await;
         let replicas = info.ok().and_then(|info| info["config"]["num_replicas"].as_u64()).unwrap_or(1);
-        let config = json!({
-            "name": format!("OBJ_{bucket}"),
-            "subjects": [format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
-            "retention": "limits",
-            "storage": "file",
-            "num_replicas": replicas,
-            "discard": "new",
-            "max_msgs": -1,
-            "max_msgs_per_subject": -1,
-            "max_bytes": -1,
-            "max_age": u64::try_from(FORGOTTEN.as_nanos()).unwrap_or(u64::MAX),
-            "max_msg_size": -1,
-            "max_consumers": -1,
-            "allow_rollup_hdrs": true,
-            "allow_direct": true,
-        });
-        match self.api.request::<Json>(&format!("STREAM.CREATE.OBJ_{bucket}"), &config).await {
-            // Someone else has made it at this moment, with other options.
-            Err(Refusal::Failed(reason)) if reason.contains("already in use") => Ok(()),
-            answer => answer.map(|_| ()),
-        }
+        assets::create_store(&self.api, bucket, replicas).await
     }
 }
 
