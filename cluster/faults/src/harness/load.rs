@@ -10,7 +10,7 @@ use std::{
 use executor_core::{Error, ErrorKind, Executor, Future, TaskOptions};
 use parking_lot::{Condvar, Mutex};
 
-use super::journal::{Journal, work};
+use super::journal::{HEAVY, Journal, Work, heavy_work, work};
 
 /// Tasks that were submitted, and those that have ended.
 pub struct Load {
@@ -57,9 +57,31 @@ impl Load {
     ///
     /// That of the executor.
     pub fn submit_one(&mut self, executor: &impl Executor, milliseconds: u32, retries: u32) -> Result<(), Error> {
-        let task = self.futures.len() as u32;
         let options = TaskOptions::new().retries(retries);
-        let future = executor.submit_with(options, work, (self.journal.clone(), task, milliseconds))?;
+        let future = executor.submit_with(options, work, self.next(milliseconds))?;
+        self.add(future);
+        Ok(())
+    }
+
+    /// Submits one more task, with a large argument.
+    ///
+    /// # Errors
+    ///
+    /// That of the executor.
+    pub fn submit_heavy(&mut self, executor: &impl Executor, milliseconds: u32, retries: u32) -> Result<(), Error> {
+        let options = TaskOptions::new().retries(retries);
+        let bytes = vec![self.futures.len() as u8; HEAVY];
+        let future = executor.submit_with(options, heavy_work, (self.next(milliseconds), bytes))?;
+        self.add(future);
+        Ok(())
+    }
+
+    fn next(&self, milliseconds: u32) -> Work {
+        (self.journal.clone(), self.futures.len() as u32, milliseconds)
+    }
+
+    fn add(&mut self, future: Future<u32>) {
+        let task = self.futures.len() as u32;
         let shared = self.shared.clone();
         future.add_done_callback(move |future| {
             let error = match future.exception(Duration::ZERO) {
@@ -70,7 +92,6 @@ impl Load {
             shared.changed.notify_all();
         });
         self.futures.push(future);
-        Ok(())
     }
 
     /// Returns how many tasks have ended.

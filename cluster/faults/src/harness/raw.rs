@@ -160,6 +160,13 @@ impl Raw {
         self.stream(pool)?["state"]["messages"].as_u64()
     }
 
+    /// Returns how many messages the store for large values of a user has, which is none if there is no store.
+    pub fn large_values(&self, pool: &str, user: &str) -> Option<u64> {
+        let info = self.request(&format!("$JS.API.STREAM.INFO.OBJ_EXO_{pool}_{user}"), "").ok()?;
+        let is_missing = info["error"]["err_code"] == 10059;
+        if is_missing { Some(0) } else { info["state"]["messages"].as_u64() }
+    }
+
     /// Returns the name of the node that leads the stream of a pool.
     pub fn leader(&self, pool: &str) -> Option<String> {
         Some(self.stream(pool)?["cluster"]["leader"].as_str()?.to_string())

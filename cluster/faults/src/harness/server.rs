@@ -45,6 +45,14 @@ pub struct Servers {
     _folder: TempDir,
 }
 
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.nodes.iter().for_each(|node| eprintln!("the log of server {} ends with\n{}", node.name, node.says()));
+        }
+    }
+}
+
 /// A node, which may be down.
 #[derive(Debug)]
 pub struct Node {
@@ -149,6 +157,11 @@ impl Servers {
 }
 
 impl Node {
+    /// Returns the last lines of the log.
+    pub fn says(&self) -> String {
+        self.process.as_ref().map(Process::says).unwrap_or_default()
+    }
+
     /// Returns the host and the port.
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
@@ -219,10 +232,9 @@ impl Node {
 
     /// Waits until the node serves, and its cluster has a leader.
     pub fn wait_until_ready(&self) {
-        let says = || self.process.as_ref().map(Process::says).unwrap_or_default();
         let began = std::time::Instant::now();
         while !self.is_healthy() {
-            assert!(began.elapsed() < DEADLINE, "server {} is not ready: {}", self.name, says());
+            assert!(began.elapsed() < DEADLINE, "server {} is not ready: {}", self.name, self.says());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -149,7 +149,7 @@ pub const ROWS: [Row; 23] = [
     },
     Row {
         number: 19,
-        event: "the queue, the engine's store, or the store of large values is full",
+        event: "the queue, the stream, or the engine's store is full",
         expected: "`QueueFull` or a wait; everything runs when there is room",
         play: limits::full,
     },

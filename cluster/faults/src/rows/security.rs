@@ -138,7 +138,11 @@ pub fn refusals(run: &mut Run) {
     let dir = SharedDir::new();
     let site = Site::new(members.servers.urls(), POOL);
     let tls = members.admin.tls.as_ref().expect("it has files");
-    let provision = Provision::new().pool(POOL).nkey(members.admin.seed.as_ref().expect("it has a seed"));
+    let provision = Provision::new()
+        .pool(POOL)
+        .client("ada")
+        .client("bob")
+        .nkey(members.admin.seed.as_ref().expect("it has a seed"));
     cluster::provision(&site.urls[0], provision.tls(tls.options())).expect("the administrator may");
 
     // What roles are for works.
@@ -148,13 +152,22 @@ pub fn refusals(run: &mut Run) {
     let sum: u32 = client.map(|n: u32| n * 2, 0..100).expect("open").map(|result| result.expect("a result")).sum();
     assert_eq!(sum, 9900);
     assert_eq!(client.submit(work, (path.clone(), 1, 0)).expect("open").result(DEADLINE).expect("a result"), 1);
-    run.figure("client and agent with keys of their roles, over TLS", "work");
+    run.figure("client and agent with keys of their roles, over TLS", "work, with small values and large ones");
+
+    let reversed = client.submit(reverse, (0..2_000_000u32).map(|n| n as u8).collect()).expect("open");
+    assert_eq!(reversed.result(Duration::from_secs(20)).expect("a large value").last(), Some(&0));
 
     connections(run, &members, &site, &dir);
     subjects(run, &members, &site, &client, &path);
     assert_eq!(Journal::read(&path).executions(), 3, "nothing else has run");
     drop(client);
     drop(agent);
+}
+
+/// A task whose argument and outcome do not fit into messages.
+fn reverse(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.reverse();
+    bytes
 }
 
 fn refused(result: Result<Client, Error>) -> String {
@@ -311,9 +324,6 @@ fn forged_frames(run: &mut Run, members: &Members, site: &Site, path: &str) {
     let admin = Raw::connect(&site.urls, &members.admin).expect("he may connect");
     let ada = Raw::connect(&site.urls, &members.ada).expect("she may connect");
     let stream = "OBJ_EXO_default_ada";
-    let config = format!("{{\"name\":\"{stream}\",\"subjects\":[\"$O.EXO_default_ada.>\"]}}");
-    let made = admin.request(&format!("$JS.API.STREAM.CREATE.{stream}"), &config).expect("an answer");
-    assert!(made["config"].is_object(), "{made}");
 
     // The victim: a task of bob that runs.
     let mut queue = admin.subscribe("ex.default.q.*.bob.*");
