@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io::Cursor,
     pin::Pin,
     task::{Context as TaskContext, Poll},
     time::Duration,
@@ -12,7 +11,7 @@ use async_nats::{
     Client,
     jetstream::{
         self,
-        object_store::{GetErrorKind, InfoErrorKind, ObjectStore},
+        object_store::{GetErrorKind, InfoErrorKind, ObjectInfo, ObjectOptions, ObjectStore},
     },
 };
 use executor_core::{Error, ErrorKind, codec::Bytes};
@@ -31,7 +30,7 @@ use super::{
     names::Names,
     unavailable,
 };
-use crate::wire::Reference;
+use crate::{unique, wire::Reference};
 
 /// The largest value, in bytes. Both sides hold a whole one in memory.
 pub(super) const LARGEST: u64 = 1 << 30;
@@ -42,12 +41,27 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How slow the engine may be with the bytes of a value, in bytes for each second.
 const SLOWEST: u64 = 1 << 20;
 
+/// The length of the messages into which a value is divided, in bytes. It is what object stores have by default.
+const CHUNK: usize = 128 << 10;
+
+/// How many leftovers are remembered. What is forgotten disappears by its age.
+const MOST_LEFTOVERS: usize = 10_000;
+
+/// What could not be removed when it should have been.
+enum Leftover {
+    /// The parts of a value that was not stored as a whole: their stream, and their subject.
+    Parts(String, String),
+    /// A value of a user.
+    Value(String, String),
+}
+
 /// The object stores of a pool, one for each user. They are made when they are needed.
 pub(super) struct ValueStores {
     context: jetstream::Context,
     api: Api,
     names: Names,
     known: Mutex<HashMap<String, ObjectStore>>,
+    leftovers: Mutex<Vec<Leftover>>,
 }
 
 fn time_for(bytes: u64) -> Duration {
@@ -58,7 +72,13 @@ impl ValueStores {
     /// Call it in a future that the engine runs, because it starts one of its own.
     pub(super) fn new(client: Client, status: watch::Receiver<Status>, names: Names) -> ValueStores {
         let context = jetstream::ContextBuilder::new().timeout(ANSWER).build(client.clone());
-        ValueStores { context, api: Api::new(client, status), names, known: Mutex::default() }
+        ValueStores {
+            context,
+            api: Api::new(client, status),
+            names,
+            known: Mutex::default(),
+            leftovers: Mutex::default(),
+        }
     }
 
     /// Puts a value into the store of a user, for the first time under this name.
@@ -67,19 +87,53 @@ impl ValueStores {
     ///
     /// [`ErrorKind::Unavailable`] if that is not possible now. [`ErrorKind::Encode`] if it never will be.
     pub(super) async fn put(&self, user: &str, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let store = self.of(user).await?;
-        let mut reader = Cursor::new(bytes);
-        let put = store.put(name, &mut reader);
-        let failed = |reason: String| {
-            // Perhaps someone has deleted the store, and it must be made again.
-            self.known.lock().remove(user);
-            unavailable("a large value cannot be stored", reason)
+        self.of(user).await?;
+        let (bucket, number) = (self.names.values(user), unique::name());
+        let reason = match timeout(time_for(bytes.len() as u64), self.store(&bucket, name, &number, bytes)).await {
+            Ok(Ok(())) => {
+                self.remove_leftovers().await;
+                return Ok(());
+            }
+            Ok(Err(reason)) => reason,
+            Err(_) => "the engine does not answer".to_string(),
         };
-        match timeout(time_for(bytes.len() as u64), put).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed("the engine does not answer".into())),
+        // Perhaps someone has deleted the store, and it must be made again.
+        self.known.lock().remove(user);
+        // In a store that is full, the parts of a value would leave no room for any value as a whole.
+        self.leave(Leftover::Parts(format!("OBJ_{bucket}"), format!("$O.{bucket}.C.{number}")));
+        self.remove_leftovers().await;
+        Err(unavailable("a large value cannot be stored", reason))
+    }
+
+    /// Stores the parts of a value, and then what says that they are one. `number` names the parts.
+    ///
+    /// It is [`ObjectStore::put`], which does not tell the name of the parts that it leaves when it fails. The digest
+    /// is left out, because the engine checks what it has stored.
+    async fn store(&self, bucket: &str, name: &str, number: &str, bytes: &[u8]) -> Result<(), String> {
+        let subject = format!("$O.{bucket}.C.{number}");
+        for chunk in bytes.chunks(CHUNK) {
+            let stored = self.context.publish(subject.clone(), chunk.to_vec().into()).await;
+            stored.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())?;
         }
+        let info = ObjectInfo {
+            name: name.to_string(),
+            description: None,
+            metadata: HashMap::new(),
+            headers: None,
+            options: Some(ObjectOptions { max_chunk_size: Some(CHUNK), link: None }),
+            bucket: bucket.to_string(),
+            nuid: number.to_string(),
+            size: bytes.len(),
+            chunks: bytes.len().div_ceil(CHUNK),
+            modified: None,
+            digest: None,
+            deleted: false,
+        };
+        let text = serde_json::to_vec(&info).map_err(|error| error.to_string())?;
+        let subject = format!("$O.{bucket}.M.{}", base64(name.as_bytes()));
+        let stored = self.context.publish(subject, text.into()).await;
+        stored.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// Returns whether a value is in the store of a user, or `None` if the engine does not say so.
@@ -119,7 +173,7 @@ impl ValueStores {
         let mut bytes = vec![0; length];
         let read = async {
             let mut filled = 0;
-            // The last read finds the end, and compares the digest.
+            // The last read finds the end.
             loop {
                 let count = read(&mut object, &mut bytes[filled..]).await?;
                 if count == 0 {
@@ -136,14 +190,55 @@ impl ValueStores {
         }
     }
 
-    /// Removes a value, so that nothing of it is left. If that fails, its age removes it.
+    /// Removes a value, so that nothing of it is left. If that fails, it is tried again with the next value that is
+    /// stored or removed, and in the end its age removes it.
     pub(super) async fn remove(&self, user: &str, name: &str) {
-        let Ok(store) = self.of(user).await else { return };
-        if timeout(ANSWER, store.delete(name)).await.is_ok_and(|deleted| deleted.is_ok()) {
-            // What says that there was such a value is as long as a small one.
-            let bucket = self.names.values(user);
-            let filter = json!({ "filter": format!("$O.{bucket}.M.{}", base64(name.as_bytes())) });
-            let _ = self.api.request::<Json>(&format!("STREAM.PURGE.OBJ_{bucket}"), &filter).await;
+        if !self.try_remove(user, name).await {
+            self.leave(Leftover::Value(user.to_string(), name.to_string()));
+        } else {
+            self.remove_leftovers().await;
+        }
+    }
+
+    /// Returns whether the value is gone. It is not [`ObjectStore::delete`], which stores that there was such a value,
+    /// and needs room for that.
+    async fn try_remove(&self, user: &str, name: &str) -> bool {
+        let Ok(store) = self.of(user).await else { return false };
+        let info = match timeout(ANSWER, store.info(name)).await {
+            Ok(Ok(info)) => info,
+            Ok(Err(error)) => return error.kind() == InfoErrorKind::NotFound,
+            Err(_) => return false,
+        };
+        let bucket = self.names.values(user);
+        let stream = format!("OBJ_{bucket}");
+        // What says that there is such a value is last, because it names the parts.
+        self.purge(&stream, &format!("$O.{bucket}.C.{}", info.nuid)).await
+            && self.purge(&stream, &format!("$O.{bucket}.M.{}", base64(name.as_bytes()))).await
+    }
+
+    async fn purge(&self, stream: &str, subject: &str) -> bool {
+        let filter = json!({ "filter": subject });
+        self.api.request::<Json>(&format!("STREAM.PURGE.{stream}"), &filter).await.is_ok()
+    }
+
+    fn leave(&self, leftover: Leftover) {
+        let mut leftovers = self.leftovers.lock();
+        if leftovers.len() < MOST_LEFTOVERS {
+            leftovers.push(leftover);
+        }
+    }
+
+    /// Tries again to remove what is left, until something cannot be removed.
+    async fn remove_leftovers(&self) {
+        loop {
+            let Some(leftover) = self.leftovers.lock().pop() else { return };
+            let is_gone = match &leftover {
+                Leftover::Parts(stream, subject) => self.purge(stream, subject).await,
+                Leftover::Value(user, name) => self.try_remove(user, name).await,
+            };
+            if !is_gone {
+                return self.leave(leftover);
+            }
         }
     }
 
