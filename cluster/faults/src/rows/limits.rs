@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use cluster::Provision;
 use executor_core::{ErrorKind, Executor};
-use test_support::DEADLINE;
+use test_support::{DEADLINE, wait_until};
 
 use super::{Cluster, LONG, Run};
 use crate::harness::{
     load::Load,
     member::{Agent, Client, Site},
+    raw::Raw,
     server::Servers,
 };
 
@@ -18,6 +19,7 @@ pub fn full(run: &mut Run) {
     own_queue(run);
     stream(run);
     store(run);
+    large_values(run);
 }
 
 /// The bound that the client has itself.
@@ -73,5 +75,29 @@ fn store(run: &mut Run) {
         assert_eq!(task.result(LONG).expect("it runs when there is room") as usize, n);
     }
     run.figure("a store of 4 MB, 100 tasks of 100 kB", "all run when there is room");
+    drop(cluster);
+}
+
+/// The bound of the store, for values that do not fit into messages.
+fn large_values(run: &mut Run) {
+    let store = "jetstream { store_dir: STORE, max_file_store: 12MB, max_memory_store: 1MB }\n";
+    let servers = Servers::single_with_store(&mut run.random, store);
+    let site = Site::new(servers.urls(), "faults");
+    let mut cluster = Cluster::over(servers, site, 0);
+    let client: &Client = &cluster.client;
+    let count = run.amount(12, 40) as u8;
+    let tasks: Vec<_> = (0..count)
+        .map(|n| client.submit(|bytes: Vec<u8>| bytes[1_999_999], vec![n; 2_000_000]).expect("it is accepted"))
+        .collect();
+    cluster.add_agent();
+    for (n, task) in tasks.iter().enumerate() {
+        assert_eq!(task.result(LONG).expect("it runs when there is room") as usize, n);
+    }
+    let raw = Raw::open(&cluster.servers.urls());
+    wait_until("an empty store", || raw.large_values("faults", "default") == Some(0));
+    run.figure(
+        &format!("a store of 12 MB, {count} tasks with arguments of 2 MB"),
+        "all run when there is room; nothing is left",
+    );
     drop(cluster);
 }

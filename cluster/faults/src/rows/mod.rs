@@ -149,7 +149,7 @@ pub const ROWS: [Row; 23] = [
     },
     Row {
         number: 19,
-        event: "the queue, the stream, or the engine's store is full",
+        event: "the queue, the stream, or the engine's store is full, also with large values",
         expected: "`QueueFull` or a wait; everything runs when there is room",
         play: limits::full,
     },
