@@ -151,6 +151,7 @@ pub mod command {
 /// Many machines: agents that run tasks, and the servers between them and the executors.
 ///
 /// [`init`](cluster::init) makes a program an agent, [`serve`](cluster::serve) a part of one.
+/// [`Client`](cluster::Client) has queues, maps and locks that programs on different machines share.
 #[cfg(feature = "cluster")]
 pub mod cluster {
     #[doc(inline)]
@@ -221,6 +222,10 @@ pub mod docs {
     #[cfg(feature = "cluster")]
     #[doc = include_str!("../docs/cluster.md")]
     pub mod cluster {}
+
+    #[cfg(feature = "cluster")]
+    #[doc = include_str!("../docs/between-machines.md")]
+    pub mod between_machines {}
 }
 
 /// Runs the examples of the documents at the root as tests, and those in the `README.md` of each crate, which use the

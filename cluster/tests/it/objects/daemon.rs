@@ -24,7 +24,21 @@ impl Daemon {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let (process, port) = spawn(folder.path(), "-1");
+        let (process, port) = spawn(folder.path(), "-1", |command| command.args(["--auth", TOKEN]));
+        Some(Daemon { process, folder, port })
+    }
+
+    /// Starts a server with a configuration that uses variables of the environment.
+    pub fn configured(text: &str, variables: &[(&str, String)]) -> Option<Daemon> {
+        if crate::local::is_skipped() {
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("server.conf");
+        std::fs::write(&config, text).expect("a file");
+        let (process, port) = spawn(folder.path(), "-1", |command| {
+            command.arg("-c").arg(config).envs(variables.iter().map(|(name, value)| (name, value)))
+        });
         Some(Daemon { process, folder, port })
     }
 
@@ -44,7 +58,8 @@ impl Daemon {
     }
 
     pub fn restart(&mut self) {
-        (self.process, self.port) = spawn(self.folder.path(), &self.port.to_string());
+        (self.process, self.port) =
+            spawn(self.folder.path(), &self.port.to_string(), |command| command.args(["--auth", TOKEN]));
     }
 }
 
@@ -55,12 +70,13 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(folder: &Path, port: &str) -> (Child, u16) {
+fn spawn(folder: &Path, port: &str, access: impl FnOnce(&mut Command) -> &mut Command) -> (Child, u16) {
     let ports = folder.join("ports");
     let _ = std::fs::remove_dir_all(&ports);
     std::fs::create_dir(&ports).expect("a folder");
-    let process = Command::new(std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into()))
-        .args(["-a", "127.0.0.1", "-p", port, "--auth", TOKEN, "-js", "-sd"])
+    let mut command = Command::new(std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into()));
+    let process = access(&mut command)
+        .args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"])
         .arg(folder)
         .arg("--ports_file_dir")
         .arg(&ports)
