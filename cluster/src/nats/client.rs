@@ -12,7 +12,8 @@ use executor_core::{Error, TaskId, codec};
 use parking_lot::Mutex;
 use tokio::{
     sync::{oneshot, watch},
-    time::Instant,
+    task::JoinSet,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -52,7 +53,9 @@ pub(super) enum Out {
     /// A task whose argument must be stored first.
     PublishWith(TaskId, Arc<Vec<u8>>, Arc<Value>),
     /// An argument that no task has any more.
-    Remove(String),
+    RemoveArgument(String),
+    /// An outcome that was fetched.
+    RemoveOutcome(String),
     /// The last one: the client has nothing left in the queue, except copies that no one needs.
     End(oneshot::Sender<()>),
 }
@@ -177,6 +180,7 @@ impl Unattached {
             inbox: inbox(&side.0.me),
             uploads: Arc::new(Uploads::new(side.0.stores.clone(), side.0.me.user())),
             events: events.clone(),
+            removals: JoinSet::new(),
         };
         let _ = side.0.unavailable_after.set(limits.unavailable_after);
         engine.spawn(writer.run());
@@ -221,14 +225,17 @@ impl ClientLink for ClientSide {
         };
         let (stores, user) = (self.0.stores.clone(), self.0.me.user().to_string());
         let patience = self.0.unavailable_after.get().copied().unwrap_or(LAST);
+        let out = self.0.out.clone();
         engine.spawn(async move {
-            then(fetch(&stores, &user, &outcome, patience).await);
-            stores.remove(&user, &outcome.name).await;
+            let fetched = fetch(&stores, &user, &outcome, patience).await;
+            // The executor may end with this task, and then this comes before the end.
+            out.put(Out::RemoveOutcome(outcome.name), 0);
+            then(fetched);
         });
     }
 
     fn remove(&self, argument: &Reference) {
-        self.0.out.put(Out::Remove(argument.name.clone()), 0);
+        self.0.out.put(Out::RemoveArgument(argument.name.clone()), 0);
     }
 
     fn close(&self) {
@@ -276,6 +283,8 @@ struct Writer {
     inbox: String,
     uploads: Arc<Uploads>,
     events: ClientEvents,
+    /// The values that are being removed.
+    removals: JoinSet<()>,
 }
 
 impl Writer {
@@ -293,8 +302,10 @@ impl Writer {
     }
 
     /// Sends one message. The executor repeats it if it is lost.
-    async fn send(&self, out: Out) {
-        let Writer { client, names, me, inbox, .. } = self;
+    async fn send(&mut self, out: Out) {
+        // Those that have ended.
+        while self.removals.try_join_next().is_some() {}
+        let Writer { client, names, me, inbox, .. } = &*self;
         let _ = match out {
             Out::Publish(task, body) => {
                 let body = Bytes::from_owner(Shareable(body));
@@ -305,9 +316,14 @@ impl Writer {
                 self.upload(task, body, argument);
                 Ok(())
             }
-            Out::Remove(name) => {
+            Out::RemoveArgument(name) => {
                 let uploads = self.uploads.clone();
-                tokio::spawn(async move { uploads.remove(&name).await });
+                self.removals.spawn(async move { uploads.remove(&name).await });
+                Ok(())
+            }
+            Out::RemoveOutcome(name) => {
+                let uploads = self.uploads.clone();
+                self.removals.spawn(async move { uploads.remove_outcome(&name).await });
                 Ok(())
             }
             Out::Count(number) => {
@@ -316,6 +332,9 @@ impl Writer {
                 client.publish_with_reply(subject, format!("{inbox}.c.{number}"), filter.to_string().into()).await
             }
             Out::End(sent) => {
+                // What is not removed in time, its age removes.
+                let _ = timeout(LAST / 2, async { while self.removals.join_next().await.is_some() {} }).await;
+                let Writer { client, names, me, inbox, .. } = self;
                 // Copies of tasks that were cancelled need not wait until an agent finds that out. Where this is not
                 // permitted, they do.
                 let filter = serde_json::json!({ "filter": names.own_tasks(me) });

@@ -66,4 +66,9 @@ impl Uploads {
             self.stores.remove(&self.user, name).await;
         }
     }
+
+    /// Removes an outcome that was fetched.
+    pub(super) async fn remove_outcome(&self, name: &str) {
+        self.stores.remove(&self.user, name).await;
+    }
 }
