@@ -255,6 +255,11 @@ impl ClientEvents {
         self.0.event(|machine| machine.stored(task));
     }
 
+    /// The engine has stored copies of several tasks.
+    pub fn stored_all(&self, tasks: impl IntoIterator<Item = TaskId>) {
+        self.0.event(|machine| tasks.into_iter().for_each(|task| machine.stored(task)));
+    }
+
     /// The engine has not stored a copy of a task, because it has no room for it, or cannot do anything now. The
     /// executor publishes it again after a while.
     pub fn refused(&self, task: TaskId) {

@@ -32,6 +32,9 @@ use crate::{
     worker_info::WorkerInfo,
 };
 
+/// How many answers of the engine are handled together, if they are there.
+const AT_ONCE: usize = 256;
+
 /// How often the reader looks for what does not happen.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -332,14 +335,15 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self, subscriptions: Subscriptions) {
-        let Subscriptions { mut frames, mut calls, mut answers } = subscriptions;
+        let Subscriptions { mut frames, mut calls, answers } = subscriptions;
+        let mut answers = answers.ready_chunks(AT_ONCE);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.connection_changed();
         loop {
             tokio::select! {
                 Some(message) = frames.next() => self.frame(&message),
-                Some(message) = answers.next() => self.answer(message),
+                Some(messages) = answers.next() => self.answers(messages),
                 Some(call) = calls.next() => self.call(call).await,
                 () = self.connection.changed() => self.connection_changed(),
                 _ = tick.tick() => {
@@ -358,39 +362,44 @@ impl Reader {
         }
     }
 
-    /// The engine has delivered a message, or answers something that this agent has sent.
-    fn answer(&mut self, message: Message) {
-        let rest = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'));
-        let Some(rest) = rest else { return self.deliver(message) };
-        match rest.split_once('.') {
-            Some(("m", number)) => {
-                let Ok(number) = number.parse() else { return };
-                let missing = self.pulls.lock().ended(number, pending(&message));
-                // A request that has run out is as usual. Everything else may mean that the consumer is gone.
-                if message.status != Some(StatusCode::TIMEOUT) {
-                    self.ensure();
+    /// The engine has delivered messages, and answers what this agent has sent.
+    fn answers(&mut self, messages: Vec<Message>) {
+        let mut delivered = Vec::new();
+        for message in messages {
+            let rest = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'));
+            match rest.and_then(|rest| rest.split_once('.')) {
+                Some(("m", number)) => {
+                    let Ok(number) = number.parse() else { continue };
+                    // What came before this counts before it.
+                    self.deliver(std::mem::take(&mut delivered));
+                    let missing = self.pulls.lock().ended(number, pending(&message));
+                    // A request that has run out is as usual. Everything else may mean that the consumer is gone.
+                    if message.status != Some(StatusCode::TIMEOUT) {
+                        self.ensure();
+                    }
+                    self.pulls_ended(missing);
                 }
-                self.pulls_ended(missing);
-            }
-            Some(("u", client)) => {
-                if let (Some(service), Ok(client)) = (self.service.upgrade(), Peer::parse(client.as_bytes())) {
-                    service.unreachable(&client);
+                Some(("u", client)) => {
+                    if let (Some(service), Ok(client)) = (self.service.upgrade(), Peer::parse(client.as_bytes())) {
+                        service.unreachable(&client);
+                    }
                 }
+                Some(_) => {}
+                None if rest.is_some() => {}
+                // A message of the queue keeps the subject that its client has published to.
+                None => delivered.push(message),
             }
-            _ => {}
         }
+        self.deliver(delivered);
     }
 
-    /// A message of the queue keeps the subject that its client has published to.
-    fn deliver(&self, message: Message) {
-        let (Some(service), Some(client), Some(reply)) =
-            (self.service.upgrade(), sender(&message.subject, &self.names.tasks_under()), message.reply)
-        else {
-            return;
-        };
-        self.pulls.lock().delivered();
-        // What is not a task is acknowledged, so that it does not come again.
-        let _ = service.deliver(client, &message.payload, reply);
+    fn deliver(&self, messages: Vec<Message>) {
+        let Some(service) = self.service.upgrade().filter(|_| !messages.is_empty()) else { return };
+        let under = self.names.tasks_under();
+        let part = |message: Message| Some((sender(&message.subject, &under)?, message.payload, message.reply?));
+        let messages: Vec<_> = messages.into_iter().filter_map(part).collect();
+        self.pulls.lock().delivered(messages.len());
+        service.deliver_all(messages);
     }
 
     fn pulls_ended(&self, missing: usize) {

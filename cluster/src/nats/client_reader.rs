@@ -32,6 +32,9 @@ pub(crate) struct ClientLimits {
     pub(crate) unavailable_after: Duration,
 }
 
+/// How many answers of the engine are handled together, if they are there.
+const AT_ONCE: usize = 256;
+
 /// How often the reader looks for what does not happen.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -129,7 +132,8 @@ impl Reader {
         }
     }
 
-    pub(super) async fn run(mut self, mut frames: Subscriber, mut answers: Subscriber) {
+    pub(super) async fn run(mut self, mut frames: Subscriber, answers: Subscriber) {
+        let mut answers = answers.ready_chunks(AT_ONCE);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.connection_changed();
@@ -137,7 +141,14 @@ impl Reader {
         loop {
             tokio::select! {
                 Some(message) = frames.next() => self.frame(&message),
-                Some(message) = answers.next() => self.answer(&message),
+                Some(messages) = answers.next() => {
+                    let mut stored = Vec::new();
+                    messages.iter().for_each(|message| self.answer(message, &mut stored));
+                    if !stored.is_empty() {
+                        self.well();
+                        self.events.stored_all(stored);
+                    }
+                }
                 () = self.connection.changed() => self.connection_changed(),
                 Some(notice) = self.noticed.recv() => self.notice(notice),
                 _ = tick.tick() => self.tick(),
@@ -153,8 +164,9 @@ impl Reader {
         }
     }
 
-    /// The engine has answered something that this client has sent.
-    fn answer(&mut self, message: &Message) {
+    /// The engine has answered something that this client has sent. Adds a task to those that are `stored`, if it says
+    /// so.
+    fn answer(&mut self, message: &Message, stored: &mut Vec<TaskId>) {
         let Some(rest) = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'))
         else {
             return;
@@ -171,8 +183,7 @@ impl Reader {
                     self.refused(&error);
                     return self.events.refused(task);
                 }
-                self.well();
-                self.events.stored(task);
+                stored.push(task);
             }
             Some(("c", _)) if is_lost => self.trouble("JetStream does not answer".into(), true),
             Some(("c", number)) => {

@@ -33,9 +33,9 @@ impl Pulls {
         self.next
     }
 
-    /// A message has come.
-    pub(super) fn delivered(&mut self) {
-        self.outstanding = self.outstanding.saturating_sub(1);
+    /// So many messages have come.
+    pub(super) fn delivered(&mut self, messages: usize) {
+        self.outstanding = self.outstanding.saturating_sub(messages);
     }
 
     /// A request has ended. `missing` is how many of its messages will not come, if the engine says so. Returns how
@@ -77,7 +77,7 @@ mod tests {
         let mut pulls = Pulls::default();
         let now = Instant::now();
         let (one, two) = (pulls.request(4, now), pulls.request(2, now));
-        pulls.delivered();
+        pulls.delivered(1);
         assert_eq!(pulls.ended(one, Some(3)), 3);
         assert_eq!(pulls.ended(one, None), 0, "it has ended already");
         assert_eq!(pulls.ended(two, None), 2);
@@ -89,7 +89,7 @@ mod tests {
         let mut pulls = Pulls::default();
         let now = Instant::now();
         pulls.request(4, now);
-        pulls.delivered();
+        pulls.delivered(1);
         assert_eq!(pulls.expired(now + FORGOTTEN / 2), 0);
         pulls.request(2, now + FORGOTTEN / 2);
         assert_eq!(pulls.expired(now + FORGOTTEN), 3);

@@ -171,6 +171,30 @@ impl<L: AgentLink> AgentService<L> {
         }
     }
 
+    /// The engine has delivered several messages together: for each the client, the bytes, and the delivery. The agent
+    /// asks for what it may start with one frame to each client, and not with one for each message.
+    ///
+    /// What is not a task is acknowledged, because it will never be one.
+    pub fn deliver_all<B: AsRef<[u8]>>(&self, messages: impl IntoIterator<Item = (Peer, B, L::Delivery)>) {
+        // Reading takes longer than the rest, and needs no lock.
+        let read = |(client, bytes, delivery): (Peer, B, L::Delivery)| match Submission::read(bytes.as_ref()) {
+            Ok(submission) => Some((client, submission, delivery)),
+            Err(_) => {
+                self.core.link.acknowledge(delivery);
+                None
+            }
+        };
+        let mut count = 0;
+        let submissions: Vec<_> = messages.into_iter().inspect(|_| count += 1).filter_map(read).collect();
+        let others = count - submissions.len();
+        self.core.event(|machine| {
+            for (client, submission, delivery) in submissions {
+                machine.deliver(client, submission.task, submission.priority, submission, delivery);
+            }
+            machine.pulls_ended(others);
+        });
+    }
+
     /// A frame has arrived. `from` is who has sent it, as the engine says.
     ///
     /// # Errors
