@@ -12,6 +12,9 @@ use crate::{
     nats::{ClientLimits, ClientSide, Engine, Names},
 };
 
+/// How often an agent that has tasks and is silent is asked whether it is there, at least.
+const LONGEST_PING: Duration = Duration::from_secs(5);
+
 /// The pool of clients and agents that name none.
 pub(crate) const DEFAULT_POOL: &str = "default";
 
@@ -188,7 +191,8 @@ impl ClusterBuilder {
         let options = ExecutorOptions {
             queue_capacity: self.queue_capacity,
             max_workers: self.max_workers.unwrap_or(ExecutorOptions::default().max_workers),
-            timing: Timing { ping: timing.ping.min(self.grace / 6), ..timing },
+            // A client of many agents sends most of its frames for this. Ten chances are enough.
+            timing: Timing { ping: (self.grace / 10).min(LONGEST_PING), ..timing },
         };
         let limits = ClientLimits { start_timeout: self.start_timeout, unavailable_after: self.unavailable_after };
         let side = unattached.side();
