@@ -1,10 +1,20 @@
-//! A program that is an agent if its environment says so, and does nothing else.
+//! A program that is an agent.
 //!
 //! ```text
-//! CONCURRENT_FUTURES_AGENT=nats://10.0.0.1:4222 ./agent
+//! CONCURRENT_FUTURES_AGENT=nats://10.0.0.1:4222 ./agent      if its environment says so
+//! ./agent nats://10.0.0.1:4222                               if its command line says so
+//! ./agent local                                              for itself: it starts a server and an agent
 //! ```
 
-fn main() {
-    cluster::init();
-    println!("set CONCURRENT_FUTURES_AGENT to the URL of a server, and this program becomes an agent");
+use cluster::{ClusterExecutor, ServeOptions, init, serve};
+use executor_core::{Error, Executor as _};
+
+fn main() -> Result<(), Error> {
+    init();
+    match std::env::args().nth(1).as_deref() {
+        None => println!("set CONCURRENT_FUTURES_AGENT to the URL of a server, and this program becomes an agent"),
+        Some("local") => println!("{}", ClusterExecutor::local(1)?.submit(|n: u64| n + 1, 41)?.result(None)?),
+        Some(url) => serve(ServeOptions::new(url))?,
+    }
+    Ok(())
 }

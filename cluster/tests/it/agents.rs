@@ -251,10 +251,18 @@ fn a_program_with_more_rights_than_its_caller_is_no_agent() {
     std::fs::set_permissions(&copy, Permissions::from_mode(0o4755)).expect("permissions");
     program.command = Command::new(&copy);
     // Where the file system ignores the bit, it is refused for another reason.
-    let output = program.environment(&server, "wr0ng").uid(65_534).output().expect("a program");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(errors.contains("more rights than the user who started it"), "{errors}");
+    program.environment(&server, "wr0ng").uid(65_534);
+    let refused = |command: &mut Command| {
+        let output = command.output().expect("a program");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("more rights than the user who started it"), "{errors}");
+    };
+    refused(&mut program.command);
+    program.command.env_remove("CONCURRENT_FUTURES_AGENT");
+    refused(program.command.arg(server.url()));
+    let mut local = Command::new(&copy);
+    refused(local.arg("local").uid(65_534));
 }
 
 /// An agent of another build.
