@@ -57,7 +57,7 @@ fn connections_and_losses_are_reported() {
     let future = cluster.submit(runs, (dir.path("t"), 0)).expect("open");
     wait_until("the task", || dir.has("t.0"));
     agent.kill();
-    assert_eq!(future.result(DEADLINE).err().expect("it is lost").kind(), ErrorKind::WorkerDied);
+    assert_eq!(future.result(DEADLINE).expect_err("it is lost").kind(), ErrorKind::WorkerDied);
     texts.wait_for(&["WARN message=task lost", &format!("task={}", future.id()), "attempts=1"]);
     drop(server);
     texts.wait_for(&["WARN message=connection lost"]);
