@@ -348,3 +348,41 @@ fn an_executor_whose_servers_are_gone_ends_and_its_tasks_fail() {
         assert!(error.to_string().contains("is not known"), "{error}");
     }
 }
+
+#[test]
+fn the_end_of_a_local_agent_is_told() {
+    if is_skipped() {
+        return;
+    }
+    let dir = SharedDir::new();
+    let cluster = ClusterExecutor::builder().grace(Duration::from_secs(1)).build_local(1).expect("it starts");
+    let running = cluster.submit(runs, (dir.path("t"), 0)).expect("open");
+    wait_until("the task", || dir.has("t.0"));
+    let queued = cluster.submit(runs, (dir.path("t"), 1)).expect("open");
+    kill(cluster.workers()[0].pid(), 9);
+    let lonely = error(&queued);
+    assert_eq!(lonely.kind(), ErrorKind::NoWorkers);
+    assert!(lonely.to_string().contains("the agent of the local cluster is gone"), "{lonely}");
+    assert_eq!(error(&running).kind(), ErrorKind::WorkerDied);
+    let refused = cluster.submit(runs, (dir.path("t"), 2)).expect_err("there is no agent");
+    assert_eq!(refused.kind(), ErrorKind::NoWorkers);
+}
+
+#[test]
+fn a_local_cluster_takes_no_address_and_has_a_slot() {
+    for error in [
+        ClusterExecutor::local(0).expect_err("no slot"),
+        ClusterExecutor::builder().server("nats://host").build_local(1).expect_err("a server"),
+        ClusterExecutor::builder().build().expect_err("no server"),
+        ClusterExecutor::builder().server("nats://host").queue_capacity(0).build().expect_err("no room"),
+        ClusterExecutor::builder().server("nats://host").pool("a.b").build().expect_err("no name"),
+        ClusterExecutor::connect("://").expect_err("no URL"),
+        serve(ServeOptions::new("nats://host").slots(0)).expect_err("no slot"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
+    let started = ClusterExecutor::builder().server("nats://127.0.0.1:1").start_timeout(Duration::from_millis(200));
+    let error = started.build().expect_err("no server is there");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("`nats://127.0.0.1:1`"), "{error}");
+}
