@@ -14,7 +14,10 @@ use async_nats::{
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::timeout;
 
-use super::{Ensure, Failure, stores::has_name};
+use super::{
+    Failure,
+    ensure::{Ensure, has_name},
+};
 
 /// How long the engine may take for an answer.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -9,6 +9,7 @@ mod assets;
 mod bucket;
 mod client;
 mod client_reader;
+mod ensure;
 mod failure;
 mod lane;
 mod names;
@@ -47,11 +48,12 @@ pub(crate) use self::{
     bucket::{Bucket, Change, Record},
     client::{ClientSide, Unattached},
     client_reader::ClientLimits,
+    ensure::Ensure,
     failure::Failure,
     lane::{Delivery, Item, Lane, LaneOptions, Made, Part, Word},
     names::Names,
     status::Status,
-    stores::{Ensure, Stores},
+    stores::Stores,
 };
 use crate::address::Address;
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use async_nats::{Client, jetstream};
 use executor_core::Error;
 
-use super::{Bucket, Engine, Failure, Lane, LaneOptions};
+use super::{Bucket, Engine, Lane, LaneOptions};
 
 /// How long the thread of a connection may take to begin something.
 const BEGIN: Duration = Duration::from_secs(30);
@@ -16,23 +16,6 @@ pub(crate) struct Stores {
     client: Client,
     /// One for all, because each has a task of its own.
     context: jetstream::Context,
-}
-
-/// What the engine may lack, and can be made.
-pub(crate) trait Ensure: Sync {
-    /// Makes what is not there.
-    fn ensure(&self) -> impl Future<Output = Result<(), Failure>> + Send;
-
-    /// Returns `true` if this is a refusal of something that this store needs.
-    fn is_named_in(&self, denial: &str) -> bool;
-}
-
-/// Returns `true` if a text has a name that is no part of a longer one.
-pub(super) fn has_name(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
-        let next = text[at + name.len()..].bytes().next();
-        !next.is_some_and(|next| next.is_ascii_alphanumeric() || matches!(next, b'-' | b'_'))
-    })
 }
 
 impl Stores {

@@ -26,6 +26,33 @@ const START: Duration = Duration::from_secs(10);
 /// More is as good as for ever, and can be added to a moment.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+impl Client {
+    /// Connects to the server at a URL such as `nats://10.0.0.1:4222`, with the token that it knows.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientBuilder::build`].
+    pub fn connect<'a>(url: impl Into<String>, token: impl Into<Option<&'a str>>) -> Result<Client, Error> {
+        let builder = Client::builder().server(url);
+        match token.into() {
+            Some(token) => builder.token(token),
+            None => builder,
+        }
+        .build()
+    }
+
+    /// Returns a builder, for several servers, nkeys, TLS and other options.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder {
+            address: Address::default(),
+            lease: LEASE,
+            replicas: 1,
+            unavailable_after: UNAVAILABLE_AFTER,
+            start_timeout: START,
+        }
+    }
+}
+
 /// Makes a [`Client`] with options. [`Client::builder`] returns one.
 ///
 /// ```no_run
@@ -51,16 +78,6 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    pub(super) fn new() -> ClientBuilder {
-        ClientBuilder {
-            address: Address::default(),
-            lease: LEASE,
-            replicas: 1,
-            unavailable_after: UNAVAILABLE_AFTER,
-            start_timeout: START,
-        }
-    }
-
     /// Adds the URL of a server, such as `nats://10.0.0.1:4222`. The client uses one of them, and another one when that
     /// is lost.
     pub fn server(mut self, url: impl Into<String>) -> ClientBuilder {

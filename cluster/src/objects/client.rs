@@ -4,7 +4,7 @@ use std::fmt;
 
 use executor_core::{Error, Payload};
 
-use super::{builder::ClientBuilder, connection::Shared, lock::Lock, map::Map, options::QueueOptions, queue::Queue};
+use super::{connection::Shared, lock::Lock, map::Map, options::QueueOptions, queue::Queue};
 
 /// The connection of a program to a server that has its queues, maps and locks. A clone shares the connection, which
 /// ends with the last clone and the last object of it.
@@ -41,25 +41,6 @@ pub struct Client {
 impl Client {
     pub(super) fn new(connection: Shared) -> Client {
         Client { connection }
-    }
-
-    /// Connects to the server at a URL such as `nats://10.0.0.1:4222`, with the token that it knows.
-    ///
-    /// # Errors
-    ///
-    /// As [`ClientBuilder::build`].
-    pub fn connect<'a>(url: impl Into<String>, token: impl Into<Option<&'a str>>) -> Result<Client, Error> {
-        let builder = Client::builder().server(url);
-        match token.into() {
-            Some(token) => builder.token(token),
-            None => builder,
-        }
-        .build()
-    }
-
-    /// Returns a builder, for several servers, nkeys, TLS and other options.
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::new()
     }
 
     /// Returns the queue with this name, which may be any text of up to about 200 bytes. It is made if it does not
