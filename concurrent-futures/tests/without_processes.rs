@@ -97,7 +97,7 @@ fn threads_share_objects() {
             thread::spawn(move || {
                 let guard = lock.lock().expect("no one died");
                 let (_guard, came) =
-                    changed.wait_for(guard, DEADLINE, || total.get() == (1..=ROUNDS).sum()).expect("no one died");
+                    changed.wait_for(guard, DEADLINE, || total.get() == (1..=ROUNDS).sum::<u64>()).expect("no one died");
                 assert!(came);
                 seen.set();
             })
