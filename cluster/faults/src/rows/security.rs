@@ -215,10 +215,11 @@ fn connections(run: &mut Run, members: &Members, site: &Site, dir: &SharedDir) {
     assert!(members.authority.file().exists());
 }
 
-/// Returns the first sentence of a message, without addresses.
+/// Returns what a message says before it says what to do, without addresses.
 fn beginning(message: &str) -> String {
-    let words = message.split_whitespace().filter(|word| !word.contains("127.0.0.1"));
-    words.take(14).collect::<Vec<_>>().join(" ")
+    let text = message.split(';').next().unwrap_or(message);
+    let words = text.split(' ').map(|word| if word.contains("127.0.0.1") { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What those who may connect may not do.
