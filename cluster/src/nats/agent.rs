@@ -20,7 +20,7 @@ use super::{
     assets,
     client::{Change, Connection, inbox},
     names::{Names, sender},
-    outgoing::{Outgoing, Outlet, outgoing},
+    outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     pulls::{Pulls, VALID},
     roll_call, unavailable,
     values::{LARGEST, ValueStores},
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     AgentService, ServiceOptions,
     link::{AgentLink, Then},
-    wire::{Peer, Reference},
+    wire::{Peer, Reference, join},
     worker_info::WorkerInfo,
 };
 
@@ -50,6 +50,28 @@ enum Out {
     Acknowledge(Subject),
     GiveBack(Subject, Duration),
     Send(Peer, Vec<u8>),
+}
+
+impl Join for Out {
+    fn is_alike(&self, later: &Out) -> bool {
+        match (self, later) {
+            (Out::Send(to, _), Out::Send(same, _)) => to == same,
+            (Out::Pull(_), Out::Pull(_)) => true,
+            _ => false,
+        }
+    }
+
+    fn join(&mut self, later: Out) -> Option<Out> {
+        let is_joined = match (self, &later) {
+            (Out::Send(_, frame), Out::Send(_, next)) => join(frame, next),
+            (Out::Pull(messages), Out::Pull(more)) => {
+                *messages += more;
+                return None;
+            }
+            _ => false,
+        };
+        (!is_joined).then_some(later)
+    }
 }
 
 /// What an agent sends by.
@@ -284,8 +306,8 @@ impl Writer {
     async fn run(mut self) {
         let mut messages = Vec::new();
         while self.outlet.receive(&mut messages).await {
-            for (out, bytes) in messages.drain(..) {
-                self.outlet.taken(bytes);
+            messages.iter().for_each(|(_, bytes)| self.outlet.taken(*bytes));
+            for out in joined(&mut messages) {
                 // What waits in async-nats while there is no connection is sent later, when no one needs it any more.
                 if self.outlet.is_open() {
                     self.send(out).await;

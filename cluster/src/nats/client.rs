@@ -22,7 +22,7 @@ use super::{
     assets,
     client_reader::{ClientLimits, Reader},
     names::Names,
-    outgoing::{Outgoing, Outlet, outgoing},
+    outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     roll_call::roll_call,
     unavailable,
     uploads::Uploads,
@@ -32,7 +32,7 @@ use crate::{
     executor::ClientEvents,
     link::{ClientLink, Then},
     value::Value,
-    wire::{Peer, Reference},
+    wire::{Peer, Reference, join},
     worker_info::WorkerInfo,
 };
 
@@ -58,6 +58,23 @@ pub(super) enum Out {
     RemoveOutcome(String),
     /// The last one: the client has nothing left in the queue, except copies that no one needs.
     End(oneshot::Sender<()>),
+}
+
+impl Join for Out {
+    fn is_alike(&self, later: &Out) -> bool {
+        match (self, later) {
+            (Out::Send(to, _), Out::Send(same, _)) => to == same,
+            _ => false,
+        }
+    }
+
+    fn join(&mut self, later: Out) -> Option<Out> {
+        let is_joined = match (self, &later) {
+            (Out::Send(_, frame), Out::Send(_, next)) => join(frame, next),
+            _ => false,
+        };
+        (!is_joined).then_some(later)
+    }
 }
 
 /// A client's connection. The executor has one clone, for sending.
@@ -291,8 +308,8 @@ impl Writer {
     async fn run(mut self) {
         let mut messages = Vec::new();
         while self.outlet.receive(&mut messages).await {
-            for (out, bytes) in messages.drain(..) {
-                self.outlet.taken(bytes);
+            messages.iter().for_each(|(_, bytes)| self.outlet.taken(*bytes));
+            for out in joined(&mut messages) {
                 // What waits in async-nats while there is no connection is sent later, when no one needs it any more.
                 if self.outlet.is_open() {
                     self.send(out).await;

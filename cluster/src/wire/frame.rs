@@ -39,6 +39,19 @@ pub fn pack<R: Record>(sender: &Peer, records: &[R]) -> Vec<Vec<u8>> {
     frames
 }
 
+/// Appends the records of a frame to another one, if both are from one sender in one direction and the frame does not get
+/// too long. Returns whether it has.
+pub(crate) fn join(frame: &mut Vec<u8>, next: &[u8]) -> bool {
+    let head = frame.get(2).map_or(0, |sender| 3 + *sender as usize);
+    let may = head > 0
+        && frame.len() + next.len() <= FRAME
+        && next.get(..head).is_some_and(|other| Some(other) == frame.get(..head));
+    if may {
+        frame.extend_from_slice(&next[head..]);
+    }
+    may
+}
+
 fn head<R: Record>(sender: &Peer) -> Vec<u8> {
     let sender = sender.as_bytes();
     // A name is at most 129 bytes long.
@@ -160,6 +173,22 @@ mod tests {
         assert!(frames.iter().all(|frame| frame.len() <= LONGEST_MESSAGE));
         let arrived: Vec<ToClient> = frames.iter().flat_map(|frame| unpack(frame).expect("a frame").1).collect();
         assert!(arrived == records);
+    }
+
+    #[test]
+    fn frames_of_one_sender_are_joined_until_they_are_long() {
+        let frame = |sender: &Peer, records: &[ToClient]| pack(sender, records).remove(0);
+        let ask = |number| ToClient::Ask(Ask { task: TaskId::from_u64(1), number });
+        let mut joined = frame(&peer(), &[ask(1), ToClient::Alive]);
+        assert!(join(&mut joined, &frame(&peer(), &[ask(2)])));
+        assert_eq!(unpack(&joined), Ok((peer(), vec![ask(1), ToClient::Alive, ask(2)])));
+        let other = Peer::new("user", "other").expect("a name");
+        assert!(!join(&mut joined, &frame(&other, &[ask(3)])));
+        assert!(!join(&mut joined, &pack(&peer(), &[ToAgent::Ping]).remove(0)));
+        assert!(!join(&mut joined, &[1]) && !join(&mut Vec::new(), &joined));
+        let many: Vec<ToClient> = (0..FRAME as u64 / 17 - 2).map(ask).collect();
+        assert!(!join(&mut joined, &frame(&peer(), &many)));
+        assert_eq!(unpack(&joined), Ok((peer(), vec![ask(1), ToClient::Alive, ask(2)])));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod record;
 mod reference;
 mod submission;
 
+pub(crate) use frame::join;
 pub use frame::{FRAME, pack, unpack};
 pub use malformed::Malformed;
 pub use peer::Peer;
