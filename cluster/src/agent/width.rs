@@ -8,7 +8,7 @@ const SHORT: Duration = Duration::from_millis(1);
 /// fetch it.
 const LONG: Duration = Duration::from_secs(1);
 /// The most tasks that are taken ahead, for each slot.
-const AHEAD: u32 = 32;
+const AHEAD: u32 = 128;
 
 /// How many tasks an agent takes: how many may start, and how many are pulled, so that some are there when others end.
 #[derive(Debug)]
@@ -55,21 +55,21 @@ mod tests {
 
     #[test]
     fn only_short_tasks_are_taken_ahead_and_only_long_ones_are_not_kept_ready() {
-        let short = after(Duration::from_micros(10));
-        assert_eq!((short.startable(), short.pulled()), (4 * 33, 8 * 33));
+        let short = after(Duration::from_micros(5));
+        assert_eq!((short.startable(), short.pulled()), (4 * 129, 8 * 129));
         let middle = after(Duration::from_millis(5));
         assert_eq!((middle.startable(), middle.pulled()), (4, 8));
         let long = after(Duration::from_secs(60));
         assert_eq!((long.startable(), long.pulled()), (4, 4));
-        assert_eq!((Width::new(2).startable(), after(Duration::ZERO).startable()), (2, 4 * 33));
+        assert_eq!((Width::new(2).startable(), after(Duration::ZERO).startable()), (2, 4 * 129));
     }
 
     #[test]
     fn one_long_task_stops_taking_ahead_at_once() {
-        let mut width = after(Duration::from_micros(10));
+        let mut width = after(Duration::from_micros(5));
         width.record(Duration::from_secs(5));
         assert_eq!(width.startable(), 4);
-        (0..200).for_each(|_| width.record(Duration::from_micros(10)));
-        assert_eq!(width.startable(), 4 * 33);
+        (0..200).for_each(|_| width.record(Duration::from_micros(5)));
+        assert_eq!(width.startable(), 4 * 129);
     }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod function;
+mod pace;
 
 use std::{
     collections::HashMap,
@@ -22,6 +23,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use self::{
     arguments::{Arguments, Step},
     function::function_of,
+    pace::Pace,
 };
 use crate::{
     agent::{Action, Agent, Timing},
@@ -95,6 +97,7 @@ struct State<D> {
     runs: HashMap<u64, Arc<Future<Reply>>>,
     /// The runs whose arguments come from the store.
     arguments: Arguments<Job>,
+    pace: Pace,
     is_dropped: bool,
     is_interrupted: bool,
 }
@@ -137,6 +140,7 @@ impl<L: AgentLink> AgentService<L> {
                 machine,
                 runs: HashMap::new(),
                 arguments: Arguments::default(),
+                pace: Pace::new(options.slots, Instant::now()),
                 is_dropped: false,
                 is_interrupted: false,
             }),
@@ -369,6 +373,7 @@ impl<L: AgentLink> Core<L> {
         let mut state = self.state.lock();
         let future = state.runs.remove(&run);
         let steps = state.arguments.ended(run);
+        let took = state.pace.ended(began.elapsed(), Instant::now());
         drop(state);
         drop(future);
         self.take(steps);
@@ -378,7 +383,6 @@ impl<L: AgentLink> Core<L> {
         let result = result.map_err(|error| self.described(error, attempt));
         let died = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WorkerDied);
         let outcome = Reply::of(result).into_bytes();
-        let took = began.elapsed();
         let largest = self.link.largest_value();
         if outcome.len() <= LARGE || largest == 0 {
             return self.event(|machine| machine.finished(run, outcome, died, took));
