@@ -48,6 +48,8 @@ pub use init::init;
 pub use link::{AgentLink, ClientLink, LARGE, Then};
 pub use objects::{Client, ClientBuilder, Guard, Lease, Lock, Map, Queue, QueueOptions};
 pub use provision::{Provision, provision};
+#[doc(hidden)]
+pub use serve::serve_on;
 pub use serve::{ServeOptions, serve};
 pub use server::Server;
 pub use service::{AgentService, ServiceOptions};

@@ -19,8 +19,7 @@ use crate::{
     rights, trace,
 };
 use executor_core::{
-    Backend as _, CancellationToken, Error, ErrorKind, Executor as _, Future, Promise, Shutdown, function::BuildId,
-    promise,
+    Backend, CancellationToken, Error, ErrorKind, Executor as _, Future, Promise, Shutdown, function::BuildId, promise,
 };
 
 /// How long a task that is stopped at the end may take to stop by itself.
@@ -57,20 +56,29 @@ pub fn serve(options: ServeOptions) -> Result<(), Error> {
 }
 
 /// Serves in a process that may.
-pub(crate) fn serve_here(options: ServeOptions) -> Result<(), Error> {
-    let ServeOptions { address, pool, slots, workers, drain_timeout, start_timeout, timing, stop } = options;
-    if slots == Some(0) {
+pub(crate) fn serve_here(mut options: ServeOptions) -> Result<(), Error> {
+    if options.slots == Some(0) {
         return Err(Error::new(ErrorKind::InvalidArgument, "an agent needs at least one slot"));
     }
-    let names = Names::new(&pool)?;
-    address.check()?;
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let me = address.agent(&host)?;
-    let workers = slots.into_iter().fold(workers, |workers, slots| workers.max_workers(slots));
-    let executor = Arc::new(workers.build()?);
+    Names::new(&options.pool)?;
+    options.address.check()?;
+    let workers = std::mem::take(&mut options.workers);
+    let workers = options.slots.into_iter().fold(workers, |workers, slots| workers.max_workers(slots));
+    let executor = workers.build()?;
     // An agent whose workers cannot start would fail every task that it takes.
     executor.submit(|()| (), ())?.result(None)?;
-    let slots = executor.max_workers();
+    serve_on(options, executor)
+}
+
+/// Serves with any executor, and without the options of workers. Measurements use it.
+#[doc(hidden)]
+pub fn serve_on(options: ServeOptions, executor: impl Backend + 'static) -> Result<(), Error> {
+    let ServeOptions { address, pool, slots, drain_timeout, start_timeout, timing, stop, .. } = options;
+    let executor = Arc::new(executor);
+    let names = Names::new(&pool)?;
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let me = address.agent(&host)?;
+    let slots = slots.unwrap_or_else(|| executor.max_workers());
     let began = Instant::now();
     let engine = Engine::connect(&address, &format!("agent {me}"), start_timeout)?;
     let description = Description {
