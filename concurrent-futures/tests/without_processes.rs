@@ -96,8 +96,9 @@ fn threads_share_objects() {
             let (lock, changed, total, seen) = (lock.clone(), changed.clone(), total.clone(), seen.clone());
             thread::spawn(move || {
                 let guard = lock.lock().expect("no one died");
-                let (_guard, came) =
-                    changed.wait_for(guard, DEADLINE, || total.get() == (1..=ROUNDS).sum::<u64>()).expect("no one died");
+                let (_guard, came) = changed
+                    .wait_for(guard, DEADLINE, || total.get() == (1..=ROUNDS).sum::<u64>())
+                    .expect("no one died");
                 assert!(came);
                 seen.set();
             })

@@ -28,6 +28,10 @@ impl Clients {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
     /// Returns when the last record came from a client. An outcome was granted, so its client was heard, and it is not
     /// forgotten before.
     pub(super) fn last_heard(&self, peer: &Peer) -> Duration {

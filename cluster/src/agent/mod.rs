@@ -167,6 +167,11 @@ impl<S, D> Agent<S, D> {
         self.holds.is_empty()
     }
 
+    /// Returns whether the agent must be told the time: it has tasks, or remembers clients.
+    pub fn needs_time(&self) -> bool {
+        !self.is_idle() || !self.clients.is_empty()
+    }
+
     /// The engine has delivered a message.
     pub fn deliver(&mut self, client: Peer, task: TaskId, priority: i32, submission: S, delivery: D) {
         self.pulling = self.pulling.saturating_sub(1);

@@ -260,3 +260,18 @@ fn outcomes_that_no_client_takes_do_not_fill_the_memory() {
     assert!(world.receive("c", ToAgent::Ping).contains(&"alive".to_string()));
     assert!(world.agent.asked == 1, "there is room again");
 }
+
+#[test]
+fn an_agent_that_has_nothing_and_remembers_no_client_needs_no_time() {
+    let mut world = World::new(1);
+    assert_eq!(world.wait(100), ["pull 2"]);
+    assert!(!world.agent.needs_time());
+    world.deliver(70, 0);
+    assert!(world.agent.needs_time());
+    world.grant(70, 1);
+    world.finish(1);
+    world.receive("c", ToAgent::Received(ask(70, 1)));
+    assert!(world.agent.is_idle() && world.agent.needs_time(), "it remembers the client");
+    world.wait(120_000);
+    assert!(!world.agent.needs_time());
+}

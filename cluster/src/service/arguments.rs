@@ -130,6 +130,11 @@ impl<J> Arguments<J> {
         self.begin_waiting()
     }
 
+    /// Returns whether something is kept that must be dropped some time.
+    pub(super) fn keeps_any(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     /// Drops what was kept and not used for long.
     pub(super) fn forget(&mut self, now: Instant) {
         let kept_bytes = &mut self.kept_bytes;

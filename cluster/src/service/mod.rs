@@ -86,7 +86,7 @@ struct Core<L: AgentLink> {
     /// Held while something is sent, so that it is sent in the order in which the machine wanted it: the engine and the
     /// client then see tasks in their order. It is locked before `state` is released.
     outgoing: Mutex<()>,
-    /// Notified when the agent becomes idle, and when the clock must stop.
+    /// Notified when the agent becomes idle, and when the clock must stop or no longer sleep.
     changed: Condvar,
     began: Instant,
 }
@@ -100,6 +100,13 @@ struct State<D> {
     pace: Pace,
     is_dropped: bool,
     is_interrupted: bool,
+}
+
+impl<D> State<D> {
+    /// Returns whether time matters: otherwise nothing happens until something arrives.
+    fn needs_time(&self) -> bool {
+        self.machine.needs_time() || self.arguments.keeps_any()
+    }
 }
 
 /// A run that the machine wants.
@@ -267,9 +274,10 @@ impl<L: AgentLink> Core<L> {
     /// Something has happened.
     fn event(self: &Arc<Self>, event: impl FnOnce(&mut Agent<Submission, L::Delivery>)) {
         let mut state = self.state.lock();
+        let is_clock_asleep = !state.needs_time();
         event(&mut state.machine);
         let actions = state.machine.take_actions();
-        if state.machine.is_idle() {
+        if state.machine.is_idle() || is_clock_asleep {
             self.changed.notify_all();
         }
         let sending = self.outgoing.lock();
@@ -440,13 +448,19 @@ impl<L: AgentLink> Core<L> {
         }
     }
 
+    /// Tells the machine the time while that matters to it, and sleeps otherwise.
     fn run_clock(self: &Arc<Self>) {
         let mut state = self.state.lock();
         while !state.is_dropped {
             state.arguments.forget(Instant::now());
             MutexGuard::unlocked(&mut state, || self.event(|machine| machine.tick(self.began.elapsed())));
-            if !state.is_dropped {
+            if state.is_dropped {
+                return;
+            }
+            if state.needs_time() {
                 self.changed.wait_for(&mut state, TICK);
+            } else {
+                self.changed.wait(&mut state);
             }
         }
     }
