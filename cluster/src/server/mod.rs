@@ -62,7 +62,7 @@ impl Server {
     /// Starts a server that listens on an address such as `127.0.0.1:5000`, `0.0.0.0:5000` or `[::1]:5000`. Port 0
     /// means any free port. The server accepts those who know the token.
     ///
-    /// It returns when the server works, which takes a few milliseconds.
+    /// It returns when the server works, which takes a fraction of a second.
     ///
     /// # Errors
     ///
