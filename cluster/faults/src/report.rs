@@ -17,7 +17,7 @@ pub fn page(found: &[Found], seed: u64, server: &str) -> String {
     let mut page = String::from(
         "# What the caller sees when a part of a cluster fails\n\
          \n\
-         Written by `cargo run -p cluster-faults -- --write`, from the table in `cluster/faults/src/rows`, after \
+         Written by `cargo run -p cluster-faults -- --minutes 10 --write`, from the table in `cluster/faults/src/rows`, after \
          every row was as expected.\n\
          All servers, agents, clients and networks are real.\n\
          The tasks themselves write each execution into a file, so executions are counted independently of the cluster.\n\
