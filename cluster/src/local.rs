@@ -4,7 +4,7 @@ use executor_core::{Error, ErrorKind};
 use process_pool::Process;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientEvents, ServeOptions, Server, serve::serve_here};
+use crate::{ServeOptions, Server, executor::events::ClientEvents, serve::serve_here};
 
 /// A server and an agent that end with this value.
 pub(crate) struct Local {

@@ -5,7 +5,7 @@ use executor_core::{Error, ErrorKind};
 use crate::{
     Tls,
     address::{Address, check_name},
-    builder::{DEFAULT_POOL, START_TIMEOUT},
+    defaults::{POOL, START_TIMEOUT},
     nats::{self, Engine, Names, StreamOptions},
 };
 
@@ -23,7 +23,7 @@ impl Default for Provision {
     fn default() -> Provision {
         Provision {
             address: Address::default(),
-            pool: DEFAULT_POOL.into(),
+            pool: POOL.into(),
             options: StreamOptions::default(),
             clients: Vec::new(),
         }

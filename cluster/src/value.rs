@@ -10,10 +10,7 @@ use std::{
 use executor_core::codec::Bytes;
 use parking_lot::Mutex;
 
-use crate::{
-    link::ClientLink,
-    wire::{Peer, Reference},
-};
+use crate::wire::{Peer, Reference};
 
 /// An argument that is too large for a message. When the last task that has it is done, it is removed from the store.
 ///
@@ -28,7 +25,7 @@ pub struct Value {
 /// The large arguments of a client. Tasks with equal ones share them.
 pub(crate) struct Values {
     me: Peer,
-    link: Arc<dyn ClientLink>,
+    remove: Box<dyn Fn(&Reference) + Send + Sync>,
     hasher: RandomState,
     table: Mutex<Table>,
 }
@@ -41,8 +38,9 @@ struct Table {
 }
 
 impl Values {
-    pub(crate) fn new(me: Peer, link: Arc<dyn ClientLink>) -> Arc<Values> {
-        Arc::new(Values { me, link, hasher: RandomState::new(), table: Mutex::default() })
+    /// `remove` is called for each value that no task has any more.
+    pub(crate) fn new(me: Peer, remove: impl Fn(&Reference) + Send + Sync + 'static) -> Arc<Values> {
+        Arc::new(Values { me, remove: Box::new(remove), hasher: RandomState::new(), table: Mutex::default() })
     }
 
     /// Returns the value with these bytes, and whether it is new.
@@ -85,7 +83,7 @@ impl Drop for Value {
             }
         }
         drop(table);
-        self.all.link.remove(&self.reference);
+        (self.all.remove)(&self.reference);
     }
 }
 
@@ -98,25 +96,15 @@ impl fmt::Debug for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use executor_core::TaskId;
-
-    #[derive(Default)]
-    struct Removed(Mutex<Vec<String>>);
-
-    impl ClientLink for Removed {
-        fn publish(&self, _: TaskId, _: Arc<Vec<u8>>) {}
-        fn send(&self, _: &Peer, _: Vec<u8>) {}
-        fn count(&self, _: u64) {}
-        fn remove(&self, argument: &Reference) {
-            self.0.lock().push(argument.name.clone());
-        }
-        fn close(&self) {}
-    }
 
     #[test]
     fn equal_arguments_are_one_value_until_the_last_task_is_done() {
-        let link = Arc::new(Removed::default());
-        let values = Values::new(Peer::new("ada", "c1").expect("a name"), link.clone());
+        let removed: Arc<Mutex<Vec<String>>> = Arc::default();
+        let remove = {
+            let removed = removed.clone();
+            move |argument: &Reference| removed.lock().push(argument.name.clone())
+        };
+        let values = Values::new(Peer::new("ada", "c1").expect("a name"), remove);
         let bytes = |byte: u8| Bytes::from(vec![byte; 1000]);
         let (one, is_new) = values.intern(bytes(1));
         assert!(is_new);
@@ -125,9 +113,9 @@ mod tests {
         let (other, is_new) = values.intern(bytes(2));
         assert!(is_new && other.reference() != one.reference() && other.bytes() == [2; 1000]);
         drop(one);
-        assert!(link.0.lock().is_empty());
+        assert!(removed.lock().is_empty());
         drop(again);
-        assert_eq!(*link.0.lock(), ["c1.1"]);
+        assert_eq!(*removed.lock(), ["c1.1"]);
         let (third, is_new) = values.intern(bytes(1));
         assert!(is_new && third.reference().name == "c1.3", "a name is used once");
         drop((other, third));

@@ -66,7 +66,7 @@ impl Client {
         Ok(all)
     }
 
-    /// Publishes so many messages, and waits until all are acknowledged. The process that pulls says so at the end only.
+    /// Publishes so many messages, and waits until all are acknowledged. The process that pulls says so at the end.
     pub fn tasks(&mut self, count: u64) -> Result<Measured, Error> {
         let before = (cpu(self.server), cpu(std::process::id()));
         let began = Instant::now();

@@ -26,7 +26,6 @@ use self::{
     agents::{Agents, Ping},
     entry::{Entry, Grant, Publication, State, Stop},
     publisher::Publisher,
-    queue::leave_queue,
     store::Store,
 };
 use crate::{
@@ -336,5 +335,15 @@ impl<T, B> fmt::Debug for Client<T, B> {
             .field("tasks", &self.entries.len())
             .field("agents", &self.agents)
             .finish_non_exhaustive()
+    }
+}
+
+/// Notes that a queued task has left the queue.
+fn leave_queue<T: Startable, B: Body>(entry: &Entry<T, B>, publisher: &mut Publisher, store: &mut Store) {
+    match entry.state {
+        State::Queued(Publication::Waiting) => publisher.withdraw(entry.place()),
+        State::Queued(Publication::Sent(_)) => publisher.forget(entry.body.size()),
+        State::Queued(Publication::Stored(_)) => store.forget(),
+        State::Granted(_) => {}
     }
 }

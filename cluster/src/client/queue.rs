@@ -6,9 +6,7 @@ use executor_core::TaskId;
 
 use super::{
     Action, Body, Client, Startable,
-    entry::{Entry, Publication, State},
-    publisher::Publisher,
-    store::Store,
+    entry::{Publication, State},
 };
 
 /// How many vanished tasks are handled at once. If all copies of a million tasks vanish, the machine must still do
@@ -141,15 +139,5 @@ impl<T: Startable, B: Body> Client<T, B> {
             entry.state = State::Queued(Publication::Waiting);
             self.publisher.wait(entry.place(), task);
         }
-    }
-}
-
-/// Notes that a queued task has left the queue.
-pub(super) fn leave_queue<T: Startable, B: Body>(entry: &Entry<T, B>, publisher: &mut Publisher, store: &mut Store) {
-    match entry.state {
-        State::Queued(Publication::Waiting) => publisher.withdraw(entry.place()),
-        State::Queued(Publication::Sent(_)) => publisher.forget(entry.body.size()),
-        State::Queued(Publication::Stored(_)) => store.forget(),
-        State::Granted(_) => {}
     }
 }

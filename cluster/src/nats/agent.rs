@@ -18,11 +18,12 @@ use super::{
     Engine,
     api::Api,
     assets,
-    client::{Change, Connection, inbox},
-    names::{Names, sender},
+    connection::{Change, Connection},
+    names::{Names, inbox, sender},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     pulls::{Pulls, VALID},
-    roll_call, unavailable,
+    roll_call,
+    unavailable::unavailable,
     values::{LARGEST, ValueStores},
 };
 use crate::{

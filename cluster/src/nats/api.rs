@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Status, unavailable};
+use super::{Status, unavailable::unavailable};
 
 /// How long the management may take to answer. It takes a millisecond, or seconds while replicas choose a leader.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use executor_core::{Error, TaskId, codec};
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::{oneshot, watch},
+    sync::oneshot,
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -20,16 +20,17 @@ use super::{
     Engine, Status,
     api::Api,
     assets,
+    client_out::Out,
     client_reader::{ClientLimits, Reader},
-    names::Names,
+    names::{Names, inbox},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     roll_call::roll_call,
-    unavailable,
+    unavailable::unavailable,
     uploads::Uploads,
     values::{LARGEST, ValueStores},
 };
 use crate::{
-    executor::ClientEvents,
+    executor::events::ClientEvents,
     link::{ClientLink, Then},
     value::Value,
     wire::{Peer, Reference, join},
@@ -44,21 +45,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long [`ClientSide::workers`] may take.
 const ROLL_CALL: Duration = Duration::from_secs(5);
-
-/// What a client sends.
-pub(super) enum Out {
-    Publish(TaskId, Arc<Vec<u8>>),
-    Send(Peer, Vec<u8>),
-    Count(u64),
-    /// A task whose argument must be stored first.
-    PublishWith(TaskId, Arc<Vec<u8>>, Arc<Value>),
-    /// An argument that no task has any more.
-    RemoveArgument(String),
-    /// An outcome that was fetched.
-    RemoveOutcome(String),
-    /// The last one: the client has nothing left in the queue, except copies that no one needs.
-    End(oneshot::Sender<()>),
-}
 
 impl Join for Out {
     fn is_alike(&self, later: &Out) -> bool {
@@ -100,11 +86,6 @@ pub(crate) struct Unattached {
     outlet: Outlet<Out>,
     frames: Subscriber,
     answers: Subscriber,
-}
-
-/// Where the engine's answers to this client go.
-pub(super) fn inbox(me: &Peer) -> String {
-    format!("_INBOX_{}.{}", me.user(), me.process())
 }
 
 impl ClientSide {
@@ -393,55 +374,5 @@ struct Shareable(Arc<Vec<u8>>);
 impl AsRef<[u8]> for Shareable {
     fn as_ref(&self) -> &[u8] {
         &self.0
-    }
-}
-
-/// Follows whether there is a connection.
-pub(super) struct Connection {
-    status: watch::Receiver<Status>,
-    connects: u64,
-    is_connected: bool,
-}
-
-/// What has happened to a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    Nothing,
-    Lost,
-    /// It is there again, or for the first time. What was sent before may be lost.
-    Made,
-}
-
-impl Connection {
-    pub(super) fn new(status: watch::Receiver<Status>) -> Connection {
-        Connection { status, connects: 0, is_connected: false }
-    }
-
-    /// Waits until something has changed.
-    pub(super) async fn changed(&mut self) {
-        if self.status.changed().await.is_err() {
-            // The connection has ended, and so does this thread.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Returns what has changed since the last call.
-    pub(super) fn change(&mut self) -> Change {
-        let status = self.status.borrow_and_update();
-        let (was, had) = (self.is_connected, self.connects);
-        (self.is_connected, self.connects) = (status.is_connected, status.connects);
-        match (was, self.is_connected) {
-            (true, false) => Change::Lost,
-            (_, true) if self.connects != had => Change::Made,
-            _ => Change::Nothing,
-        }
-    }
-
-    pub(super) fn denies(&self, subject: &str) -> bool {
-        self.status.borrow().denies(subject)
-    }
-
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.status.borrow().trouble.clone()
     }
 }

@@ -15,13 +15,14 @@ use super::{
     Status,
     api::{Api, Refusal},
     assets::{self, Missing},
-    client::{Change, Connection, Out, inbox},
-    names::{Names, short},
+    client_out::Out,
+    connection::{Change, Connection},
+    names::{Names, inbox, short},
     outgoing::Outgoing,
     roll_call::roll_call,
-    unavailable,
+    unavailable::unavailable,
 };
-use crate::{client::Counts, executor::ClientEvents, trace::Event, wire::Peer, worker_info::WorkerInfo};
+use crate::{client::Counts, executor::events::ClientEvents, trace::Event, wire::Peer, worker_info::WorkerInfo};
 
 /// For how long a client waits for what others must bring.
 #[derive(Clone, Copy, Debug)]

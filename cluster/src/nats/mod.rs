@@ -8,7 +8,9 @@ mod api;
 mod assets;
 mod bucket;
 mod client;
+mod client_out;
 mod client_reader;
+mod connection;
 mod ensure;
 mod failure;
 mod lane;
@@ -21,6 +23,7 @@ mod status;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod unavailable;
 mod uploads;
 mod values;
 
@@ -258,11 +261,6 @@ pub(crate) fn provision(
         let api = api::Api::new(client, status);
         assets::provision(&api, &names, options, &clients, tokio::time::Instant::now() + within).await
     })
-}
-
-/// Returns the error of something that the engine refused or could not do.
-pub(crate) fn unavailable(what: &str, reason: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("{what}: {reason}"))
 }
 
 fn no_thread(error: std::io::Error) -> Error {

@@ -4,6 +4,11 @@ use executor_core::{Error, function::BuildId};
 
 use crate::{address::check_name, wire::Peer};
 
+/// Where the engine's answers to this process go.
+pub(super) fn inbox(me: &Peer) -> String {
+    format!("_INBOX_{}.{}", me.user(), me.process())
+}
+
 /// The names of a pool's things in the engine, for one build of the program.
 ///
 /// | name | what it is |

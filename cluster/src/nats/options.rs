@@ -11,7 +11,7 @@ use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, ServerA
 use executor_core::{Error, ErrorKind};
 use tokio::{sync::watch, time::Instant};
 
-use super::{Status, unavailable};
+use super::{Status, unavailable::unavailable};
 use crate::{
     address::{Address, without_secret},
     server::version,

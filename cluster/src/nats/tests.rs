@@ -8,7 +8,7 @@ use std::{
 use tempfile::TempDir;
 use test_support::{DEADLINE, wait_until};
 
-use super::*;
+use super::{unavailable::unavailable, *};
 use crate::Tls;
 
 /// A server of these tests, which is killed when it is dropped.
@@ -159,15 +159,10 @@ fn what_was_published_leaves_before_the_engine_ends() {
 #[test]
 fn large_values_are_stored_fetched_and_removed_without_a_trace() {
     use super::{uploads::Uploads, values::ValueStores};
-    use crate::{link::ClientLink, value::Values, wire::Peer};
-
-    struct Offline;
-    impl ClientLink for Offline {
-        fn publish(&self, _: executor_core::TaskId, _: Arc<Vec<u8>>) {}
-        fn send(&self, _: &Peer, _: Vec<u8>) {}
-        fn count(&self, _: u64) {}
-        fn close(&self) {}
-    }
+    use crate::{
+        value::Values,
+        wire::{Peer, Reference},
+    };
 
     let Some(server) = Server::start(&[]) else { return };
     let engine = Engine::connect(&server.address(), "test", SOON).expect("it connects");
@@ -178,7 +173,7 @@ fn large_values_are_stored_fetched_and_removed_without_a_trace() {
         let operator = client.clone();
         let stores = Arc::new(ValueStores::new(client, status, names));
         let uploads = Uploads::new(stores.clone(), me.user());
-        let (value, _) = Values::new(me, Arc::new(Offline)).intern(vec![7; 3 << 20].into());
+        let (value, _) = Values::new(me, |_: &Reference| {}).intern(vec![7; 3 << 20].into());
         let reference = value.reference().clone();
         assert_eq!(stores.get("ada", &reference).await?, None, "the store was made, and is empty");
         uploads.ensure(&value).await?;

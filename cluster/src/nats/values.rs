@@ -28,7 +28,7 @@ use super::{
     api::{Api, Refusal},
     assets,
     names::Names,
-    unavailable,
+    unavailable::unavailable,
 };
 use crate::{unique, wire::Reference};
 

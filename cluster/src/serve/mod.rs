@@ -1,5 +1,6 @@
 //! Running the tasks of a cluster on this machine.
 
+mod event;
 mod options;
 mod signals;
 
@@ -12,7 +13,7 @@ use std::{
 };
 
 pub use self::options::ServeOptions;
-use self::signals::Signals;
+use self::{event::Event, signals::Signals};
 use crate::{
     ServiceOptions,
     nats::{ConnectedAgent, Description, Engine, Names},
@@ -112,16 +113,6 @@ pub fn serve_on(options: ServeOptions, executor: impl Backend + 'static) -> Resu
     }
     trace::Event::Left { agent: name, is_idle }.report();
     refusal.map_or(Ok(()), Err)
-}
-
-/// What an agent waits for.
-enum Event {
-    /// It was told to end.
-    Stop,
-    /// The server refuses it.
-    Refused(Error),
-    /// It has nothing left.
-    Idle,
 }
 
 /// Sends an event when the token is cancelled, for as long as what it returns is kept.

@@ -9,7 +9,7 @@ use crate::{
     Tls,
     address::Address,
     agent::Timing,
-    builder::{DEFAULT_POOL, START_TIMEOUT},
+    defaults::{POOL, START_TIMEOUT},
 };
 
 /// How an agent runs tasks: the options of [`serve`](crate::serve).
@@ -45,7 +45,7 @@ impl ServeOptions {
     pub fn new(url: impl Into<String>) -> ServeOptions {
         ServeOptions {
             address: Address::new(url),
-            pool: DEFAULT_POOL.into(),
+            pool: POOL.into(),
             slots: None,
             workers: ProcessPoolExecutor::builder(),
             drain_timeout: None,

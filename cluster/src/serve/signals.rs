@@ -16,7 +16,7 @@ use std::{
 use executor_core::{Error, ErrorKind};
 use parking_lot::Mutex;
 
-use super::Event;
+use super::event::Event;
 
 const SIGNALS: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 

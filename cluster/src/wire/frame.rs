@@ -39,8 +39,8 @@ pub fn pack<R: Record>(sender: &Peer, records: &[R]) -> Vec<Vec<u8>> {
     frames
 }
 
-/// Appends the records of a frame to another one, if both are from one sender in one direction and the frame does not get
-/// too long. Returns whether it has.
+/// Appends the records of a frame to another one, if both are from one sender in one direction and the frame does not
+/// get too long. Returns whether it has.
 pub(crate) fn join(frame: &mut Vec<u8>, next: &[u8]) -> bool {
     let head = frame.get(2).map_or(0, |sender| 3 + *sender as usize);
     let may = head > 0
