@@ -91,7 +91,7 @@ impl ClientEvents {
         self.0.event(|machine| machine.connection(is_connected));
     }
 
-    /// The engine has answered a [`ClientLink::count`].
+    /// The engine has answered a [`ClientLink::count`](crate::ClientLink::count).
     pub fn counted(&self, number: u64, messages: u64) {
         self.0.event(|machine| machine.counted(number, messages));
     }

@@ -15,7 +15,7 @@ pub(super) fn inbox(me: &Peer) -> String {
 /// |---|---|
 /// | `EXQ_<pool>` | the stream, in which tasks wait |
 /// | `w_<build>` | the consumer from which the agents of a build pull |
-/// | `EXO_<pool>_<user>` | the object store for the large arguments and outcomes of a user's clients |
+/// | `EXO_<pool>_<user>` | the object store for the large arguments and outcomes of a user's clients; with the length of the pool's name behind it if one of the names has `_` |
 /// | `ex.<pool>.q.<build>.<user>.<client>` | the tasks of a client |
 /// | `ex.<pool>.c.<user>.<client>` | what is sent to a client |
 /// | `ex.<pool>.a.<user>.<agent>.<user>.<client>` | what a client sends to an agent |
@@ -49,8 +49,15 @@ impl Names {
     }
 
     /// The object store of a user.
+    ///
+    /// With `_` in one of the names, two pools could have a store of one name, each for another user, so the length of
+    /// the pool's name tells them apart.
     pub(super) fn values(&self, user: &str) -> String {
-        format!("EXO_{}_{user}", self.pool)
+        let pool = &self.pool;
+        match pool.contains('_') || user.contains('_') {
+            true => format!("EXO_{pool}_{user}_{}", pool.len()),
+            false => format!("EXO_{pool}_{user}"),
+        }
     }
 
     pub(super) fn consumer(&self) -> String {
@@ -136,6 +143,18 @@ pub(super) fn sender(subject: &str, under: &str) -> Option<Peer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_users_have_one_store() {
+        let store = |pool: &str, user: &str| Names::new(pool).expect("a name").values(user);
+        assert_eq!(store("train", "ada"), "EXO_train_ada");
+        let parts = ["a", "b", "a_b", "b_c", "a_b_1", "_", "a_", "_1", "1", "b_1", "b_3", "c_3"];
+        let mut stores: Vec<String> =
+            parts.iter().flat_map(|pool| parts.iter().map(|user| store(pool, user))).collect();
+        stores.sort();
+        stores.dedup();
+        assert_eq!(stores.len(), parts.len() * parts.len());
+    }
 
     #[test]
     fn the_sender_is_the_end_of_a_subject() {
