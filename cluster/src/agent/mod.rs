@@ -167,9 +167,9 @@ impl<S, D> Agent<S, D> {
         self.holds.is_empty()
     }
 
-    /// Returns whether the agent must be told the time: it has tasks, or remembers clients.
+    /// Returns whether the agent must be told the time: it has tasks, remembers clients, or must ask the engine again.
     pub fn needs_time(&self) -> bool {
-        !self.is_idle() || !self.clients.is_empty()
+        !self.is_idle() || !self.clients.is_empty() || self.lacking() > 0
     }
 
     /// The engine has delivered a message.
@@ -186,7 +186,8 @@ impl<S, D> Agent<S, D> {
         self.ask_and_pull();
     }
 
-    /// This many messages for which the engine was asked will not come, because the request ended or was lost.
+    /// This many messages for which the engine was asked will not come, because the request ended or was lost. The
+    /// agent asks again when it is next told the time, because an engine without a leader ends each request at once.
     pub fn pulls_ended(&mut self, messages: usize) {
         self.pulling = self.pulling.saturating_sub(messages);
     }
@@ -374,8 +375,7 @@ impl<S, D> Agent<S, D> {
 
     /// Asks for as many tasks as may start now, and pulls what is missing.
     fn ask_and_pull(&mut self) {
-        // The outcomes that clients do not take must not fill the memory.
-        if self.is_leaving || self.kept >= MOST_KEPT {
+        if self.takes_none() {
             return;
         }
         while self.asked + self.running < self.width.startable() {
@@ -390,15 +390,29 @@ impl<S, D> Agent<S, D> {
             self.holds.insert(number, Hold { client, task, state });
             self.asked += 1;
         }
+        let lacking = self.lacking();
+        if lacking > 0 {
+            self.pulling += lacking;
+            self.actions.push(Action::Pull(lacking));
+        }
+    }
+
+    /// Returns for how many messages the engine must be asked.
+    fn lacking(&self) -> usize {
+        if self.takes_none() {
+            return 0;
+        }
         let has = self.waiting.len() + self.asked + self.running + self.pulling;
         let most = self.width.pulled();
-        let missing = most.saturating_sub(has);
+        let lacking = most.saturating_sub(has);
         // Each request costs the engine about as much as a message. So some are asked for together, and those that are
         // there last until they come.
-        if missing > 0 && missing >= most / PULLS {
-            self.pulling += missing;
-            self.actions.push(Action::Pull(missing));
-        }
+        if lacking >= most / PULLS { lacking } else { 0 }
+    }
+
+    /// The outcomes that clients do not take must not fill the memory.
+    fn takes_none(&self) -> bool {
+        self.is_leaving || self.kept >= MOST_KEPT
     }
 }
 

@@ -266,6 +266,10 @@ fn an_agent_that_has_nothing_and_remembers_no_client_needs_no_time() {
     let mut world = World::new(1);
     assert_eq!(world.wait(100), ["pull 2"]);
     assert!(!world.agent.needs_time());
+    world.agent.pulls_ended(2);
+    assert!(world.agent.needs_time(), "it asks again");
+    assert_eq!(world.wait(100), ["pull 2"]);
+    assert!(!world.agent.needs_time());
     world.deliver(70, 0);
     assert!(world.agent.needs_time());
     world.grant(70, 1);

@@ -454,14 +454,12 @@ impl<L: AgentLink> Core<L> {
         while !state.is_dropped {
             state.arguments.forget(Instant::now());
             MutexGuard::unlocked(&mut state, || self.event(|machine| machine.tick(self.began.elapsed())));
-            if state.is_dropped {
-                return;
-            }
-            if state.needs_time() {
-                self.changed.wait_for(&mut state, TICK);
-            } else {
+            while !state.is_dropped && !state.needs_time() {
                 self.changed.wait(&mut state);
             }
+            let next = Instant::now() + TICK;
+            // What is told to others meanwhile is no reason for an earlier tick.
+            while !state.is_dropped && !self.changed.wait_until(&mut state, next).timed_out() {}
         }
     }
 }
