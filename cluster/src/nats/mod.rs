@@ -38,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, jetstream};
+use async_nats::Client;
 use executor_core::{Error, ErrorKind, fork};
 use tokio::{
     runtime::{Builder, Handle},
@@ -134,14 +134,6 @@ impl Engine {
     /// Returns the client. Use it in futures that this engine runs.
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
-    }
-
-    /// Returns what is stored and delivered. Use it in futures that this engine runs.
-    #[allow(dead_code, reason = "queues and maps use it")]
-    pub(crate) fn jetstream(&self) -> jetstream::Context {
-        // It starts a future of its own.
-        let _runtime = self.runtime.enter();
-        jetstream::new(self.client.clone())
     }
 
     /// Returns whether there is a connection, and follows that.
