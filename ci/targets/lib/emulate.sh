@@ -81,7 +81,6 @@ lacks "has its own files in the place of some in /proc, and lets programs that i
 lacks "cannot write these files of its own under a limit on the size of files" \
   forwarding::a_limit_on_the_size_of_files_does_not_end_the_program
 lacks "adds a line to the standard error of a program that dies of a signal" \
-  forwarding::the_output_of_a_worker_arrives_before_the_pool_has_ended \
   output::a_worker_that_dies_has_its_last_lines_in_the_error stderr_tail::tasks_in_quick_succession_have_their_own \
   stderr_tail::items_of_a_chunk_have_their_own stderr_tail::the_output_of_a_task_is_not_the_cause_of_its_death \
   stderr_tail::the_output_of_an_initializer_is_not stderr_tail::the_output_of_an_earlier_task_is_not
