@@ -2,7 +2,7 @@
 //! that the peers are built.
 
 /// The name of each scenario on the command line, and its title in reports, in the order of the report.
-pub const SCENARIOS: [(&str, &str); 23] = [
+pub const SCENARIOS: [(&str, &str); 27] = [
     ("submit", "submit many, then collect"),
     ("one", "one at a time"),
     ("four", "four submitters"),
@@ -10,6 +10,10 @@ pub const SCENARIOS: [(&str, &str); 23] = [
     ("recursive", "recursive submit and wait"),
     ("map", "`map` of a million"),
     ("uneven", "uneven work"),
+    ("join", "fork and join"),
+    ("borrowed", "borrowed map over a slice"),
+    ("walk", "recursive scope"),
+    ("growth", "growing work"),
     ("await", "await under tokio"),
     ("echo", "echo of bytes, numbers and structs"),
     ("first", "build to first result"),

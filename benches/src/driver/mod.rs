@@ -14,7 +14,7 @@ pub use table::{Measured, Row, Table};
 pub use target::{Baseline, Limit, Target, Verdict};
 use test_support::Random;
 
-use crate::Outcome;
+use crate::{Outcome, machine::pin};
 
 /// How much time a run takes.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +27,28 @@ pub struct Settings {
     pub budget: Duration,
     /// The time for which idle pools are measured.
     pub watch: Duration,
+    /// Whether all threads of pools are pinned to processors before a table is measured. See
+    /// [`pin`](crate::machine::pin).
+    pub pins: bool,
 }
 
 impl Settings {
     /// For figures that are published.
-    pub const FULL: Settings =
-        Settings { turns: 41, fewest_turns: 7, budget: Duration::from_secs(15), watch: Duration::from_secs(10) };
+    pub const FULL: Settings = Settings {
+        turns: 41,
+        fewest_turns: 7,
+        budget: Duration::from_secs(15),
+        watch: Duration::from_secs(10),
+        pins: false,
+    };
     /// For daily use: all scenarios in less than two minutes.
-    pub const SHORT: Settings =
-        Settings { turns: 11, fewest_turns: 3, budget: Duration::from_secs(2), watch: Duration::from_secs(3) };
+    pub const SHORT: Settings = Settings {
+        turns: 11,
+        fewest_turns: 3,
+        budget: Duration::from_secs(2),
+        watch: Duration::from_secs(3),
+        pins: false,
+    };
 }
 
 /// Measures the tables of scenarios.
@@ -68,7 +81,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// If a target of the table names a side that it does not have.
+    /// If a target of the table names a side that it does not have, or threads cannot be pinned.
     pub fn compare(&mut self, mut table: Table) -> Outcome<()> {
         let mut costs = vec![Vec::new(); table.sides.len()];
         let mut order: Vec<usize> = (0..table.sides.len()).collect();
@@ -77,6 +90,10 @@ impl Driver {
             for side in &mut table.sides {
                 side.turn();
             }
+        }
+        if self.settings.pins {
+            // After the first turn, because some pools start their workers only then.
+            pin::all()?;
         }
         let start = Instant::now();
         for round in 0..if once { 1 } else { self.settings.turns } {

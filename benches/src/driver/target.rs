@@ -28,6 +28,8 @@ pub enum Baseline {
     BestPeer,
     /// The side with this name.
     Side(String),
+    /// The side with the lowest median of those with these names.
+    Cheapest(Vec<String>),
 }
 
 /// Whether a target was met.
@@ -63,6 +65,11 @@ impl Target {
         Target { subject: subject.into(), limits: vec![Limit::Times(times, Baseline::Side(of.into()))] }
     }
 
+    /// Creates a target: at most `times` the cost of the cheapest of these sides, of which it may be one.
+    pub fn cheapest(subject: impl Into<String>, times: f64, of: &[String]) -> Target {
+        Target { subject: subject.into(), limits: vec![Limit::Times(times, Baseline::Cheapest(of.to_vec()))] }
+    }
+
     /// Creates a target: at most `cost`.
     pub fn cost(subject: impl Into<String>, cost: f64, words: &'static str) -> Target {
         Target { subject: subject.into(), limits: vec![Limit::Cost(cost, words)] }
@@ -93,12 +100,17 @@ impl Target {
                     let row = match baseline {
                         Baseline::BestPeer => best_peer(rows),
                         Baseline::Side(label) => find(label),
+                        Baseline::Cheapest(labels) => labels
+                            .iter()
+                            .filter_map(|label| find(label))
+                            .min_by(|a, b| a.summary.median.total_cmp(&b.summary.median)),
                     };
                     let Some(row) = row else { continue };
                     let base = row.summary.median;
                     let description = match baseline {
                         Baseline::BestPeer => format!("at most {times} of the best peer, {}", row.label),
                         Baseline::Side(label) => format!("at most {times} of {label}"),
+                        Baseline::Cheapest(_) => format!("at most {times} of the cheapest, {}", row.label),
                     };
                     (times * base, Some(row.label.clone()), description, format!("{:.3}", cost / base))
                 }
@@ -149,6 +161,14 @@ mod tests {
     #[test]
     fn a_target_whose_baseline_was_not_measured_has_no_verdict() {
         assert!(Target::times("ours", 1.0, "absent").evaluate(&rows()).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_cheapest_of_named_sides_may_be_the_subject_itself() {
+        let sides = ["ours", "good"].map(String::from);
+        let of = |subject: &str| Target::cheapest(subject, 1.2, &sides).evaluate(&rows()).unwrap().unwrap();
+        assert_eq!((of("ours").reached.as_str(), of("ours").is_met()), ("1.000", true));
+        assert_eq!((of("good").reached.as_str(), of("good").is_met()), ("1.250", false));
     }
 
     #[test]

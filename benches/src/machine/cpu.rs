@@ -10,6 +10,12 @@ use test_support::parent;
 /// Threads and processes that have ended do not count, so the difference of two calls is only meaningful if none ended
 /// in between.
 pub fn used() -> Duration {
+    Duration::from_nanos(workers().into_iter().filter_map(|(pid, thread)| nanoseconds(pid, thread)).sum())
+}
+
+/// Returns the threads of this process except the main thread, and those of all its descendants, each with the number
+/// of its process first.
+pub fn workers() -> Vec<(u32, u32)> {
     let me = std::process::id();
     let processes: Vec<u32> = numbers("/proc").collect();
     let parents: HashMap<u32, u32> = processes.iter().filter_map(|pid| Some((*pid, parent(*pid)?))).collect();
@@ -25,7 +31,7 @@ pub fn used() -> Duration {
     let mine = threads(me).filter(|thread| *thread != me).map(|thread| (me, thread));
     let others =
         processes.iter().filter(|pid| descends(**pid)).flat_map(|pid| threads(*pid).map(|thread| (*pid, thread)));
-    Duration::from_nanos(mine.chain(others).filter_map(|(pid, thread)| nanoseconds(pid, thread)).sum())
+    mine.chain(others).collect()
 }
 
 fn threads(pid: u32) -> impl Iterator<Item = u32> {

@@ -4,6 +4,8 @@ pub mod cpu;
 mod facts;
 pub mod heap;
 mod limits;
+pub mod pin;
+pub mod resident;
 
 pub use facts::{Fact, facts};
 pub use limits::prepare;

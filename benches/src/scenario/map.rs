@@ -36,7 +36,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         .side(ours(Submit::NAME, Submit::build(WIDTH)?.0, short))
         .side(rayon(Rayon::build(WIDTH)?, short))
         .side(alone(short))
-        .target(Target::times(Submit::NAME, 1.3, PAR_ITER));
+        .target(Target::times(Submit::NAME, 1.05, PAR_ITER));
     driver.compare(table)?;
 
     let table = Table::new("processes: `map` of a million, n + 1", "ns per item")

@@ -31,8 +31,8 @@ const MANY: u64 = 100_000;
 fn run(driver: &mut Driver) -> Outcome<()> {
     let table = Table::new(format!("threads: {MANY} pending tasks"), "bytes per task")
         .sides(each_on_threads!(side(MANY)))?
-        .target(Target::cost(Submit::NAME, 200.0, "200 bytes"))
-        .target(Target::cost(Spawn::NAME, 200.0, "200 bytes"));
+        .target(Target::cost(Submit::NAME, 112.0, "112 bytes"))
+        .target(Target::cost(Spawn::NAME, 112.0, "112 bytes"));
     driver.compare(table)?;
 
     let few = procspawn::MAX_PENDING;

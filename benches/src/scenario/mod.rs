@@ -1,11 +1,14 @@
 //! The scenarios: what is measured, and the targets.
 
 mod awaited;
+mod borrowed;
 mod count;
 mod echo;
 mod first_result;
+mod fork_join;
 mod four_submitters;
 mod fresh;
+mod growth;
 mod idle;
 mod known;
 mod locks;
@@ -24,6 +27,7 @@ mod submit;
 mod takeover;
 mod there_and_back;
 mod uneven;
+mod walk;
 mod width;
 
 use crate::{Outcome, driver::Driver, list::SCENARIOS};
@@ -98,6 +102,10 @@ pub const ALL: &[Scenario] = &[
     recursive::SCENARIO,
     map::SCENARIO,
     uneven::SCENARIO,
+    fork_join::SCENARIO,
+    borrowed::SCENARIO,
+    walk::SCENARIO,
+    growth::SCENARIO,
     awaited::SCENARIO,
     echo::SCENARIO,
     first_result::SCENARIO,
@@ -149,6 +157,7 @@ pub fn probe(arguments: &[String]) -> Outcome<f64> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["idle", name, width, seconds] => idle::probe(name, width.parse()?, seconds.parse()?),
         ["sleepers", processes, seconds] => sleepers::probe(processes.parse()?, seconds.parse()?),
+        ["walk", name] => walk::probe(name),
         ["memory", name, count] => memory::probe(name, count.parse()?),
         _ => Err(format!("there is no probe {arguments:?}").into()),
     }

@@ -10,7 +10,7 @@ use super::{Scenario, WIDTH};
 use crate::{
     Outcome,
     contender::{Contender, Role, async_executor::AsyncExecutor, rayon::Rayon, threads::Spawn},
-    driver::{Driver, Side, Table},
+    driver::{Driver, Side, Table, Target},
 };
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -23,6 +23,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
+const JOIN: &str = "rayon join";
 const DEPTH: u32 = 12;
 /// The number of tasks: two for each task that is not a leaf.
 const TASKS: u64 = (2 << DEPTH) - 2;
@@ -36,11 +37,12 @@ fn run(driver: &mut Driver) -> Outcome<()> {
             let pool = spawn.clone();
             spawn.spawn(move || waited_for(&pool, DEPTH)).and_then(|root| root.result(None)).expect("ran")
         }))
-        .side(side("rayon join", Role::Peer, move || rayon.0.install(|| joined(DEPTH))))
+        .side(side(JOIN, Role::Peer, move || rayon.0.install(|| joined(DEPTH))))
         .side(side(AsyncExecutor::NAME, Role::Peer, move || {
             let executor = async_executor.executor.clone();
             block_on(async_executor.executor.spawn(awaited(executor, DEPTH)))
-        }));
+        }))
+        .target(Target::times(Spawn::NAME, 10.0, JOIN));
     driver.compare(table)
 }
 

@@ -29,7 +29,7 @@ pub fn run() -> Outcome<()> {
         return Ok(());
     }
     let mut settings = Settings::FULL;
-    let mut write = false;
+    let (mut write, mut pins) = (false, false);
     let mut chosen: Vec<&'static Scenario> = Vec::new();
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -39,6 +39,7 @@ pub fn run() -> Outcome<()> {
                 settings.turns = arguments.value()?.parse()?;
                 settings.fewest_turns = settings.turns;
             }
+            Long("pin") => pins = true,
             Long("write") => write = true,
             Long("draw") => return Report::read()?.write(),
             Long("list") => return crate::print_list(),
@@ -50,6 +51,7 @@ pub fn run() -> Outcome<()> {
     if chosen.is_empty() {
         chosen.extend(scenario::ALL);
     }
+    settings.pins = pins;
     if settings.turns == 0 {
         return Err("at least one turn".into());
     }
