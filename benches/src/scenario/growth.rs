@@ -52,7 +52,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     for submitters in SUBMITTERS {
         table = table.sides([side::<Submit>(submitters), side::<Rayon>(submitters)])?;
     }
-    let ours = SUBMITTERS.map(|submitters| label::<Submit>(submitters));
+    let ours = SUBMITTERS.map(label::<Submit>);
     for label in &ours {
         table = table.target(Target::cheapest(label, MAX_RATIO, &ours));
     }
