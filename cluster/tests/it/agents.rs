@@ -261,8 +261,13 @@ fn a_program_with_more_rights_than_its_caller_is_no_agent() {
     refused(&mut program.command);
     program.command.env_remove("CONCURRENT_FUTURES_AGENT");
     refused(program.command.arg(server.url()));
-    let mut local = Command::new(&copy);
-    refused(local.arg("local").uid(65_534));
+    for what in ["local", "server"] {
+        refused(Command::new(&copy).arg(what).uid(65_534));
+    }
+    // Where they are not refused, both work.
+    let server = Command::new(agent_program().expect("it is there").command.get_program()).arg("server").output();
+    let server = server.expect("a program");
+    assert!(server.status.success() && server.stdout.starts_with(b"nats://127.0.0.1:"), "{server:?}");
 }
 
 /// An agent of another build.
