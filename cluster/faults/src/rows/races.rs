@@ -56,7 +56,7 @@ pub fn cancels(run: &mut Run) {
 pub fn terminations(run: &mut Run) {
     let cluster = run.cluster(2);
     let path = cluster.journal("terminations");
-    let tasks = run.amount(40, 2000);
+    let tasks = run.amount(40, 10_000);
     let (mut finished, mut terminated, mut cancelled) = (0, 0, 0);
     for task in 0..tasks {
         let milliseconds = 1 + task % 3;
