@@ -6,7 +6,7 @@ use crate::{
     Tls,
     address::{Address, check_name},
     defaults::{POOL, START_TIMEOUT},
-    nats::{self, Engine, Names, StreamOptions},
+    nats::{self, Engine, Names, StoreOptions, StreamOptions},
 };
 
 /// How a pool's queue is made: the options of [`provision`].
@@ -16,6 +16,7 @@ pub struct Provision {
     address: Address,
     pool: String,
     options: StreamOptions,
+    stores: StoreOptions,
     clients: Vec<String>,
 }
 
@@ -25,13 +26,14 @@ impl Default for Provision {
             address: Address::default(),
             pool: POOL.into(),
             options: StreamOptions::default(),
+            stores: StoreOptions::default(),
             clients: Vec::new(),
         }
     }
 }
 
 impl Provision {
-    /// A queue on one server's disk, without a bound.
+    /// A queue on one server's disk, without a bound of the number of tasks.
     pub fn new() -> Provision {
         Provision::default()
     }
@@ -68,8 +70,35 @@ impl Provision {
         self
     }
 
-    /// Also makes the store for the large arguments and outcomes of this user, because a client that may not make
-    /// streams cannot. Call it again for another one. A store that exists stays as it is.
+    /// Sets how many bytes the tasks in the queue may have together, their arguments included that are not
+    /// [large](Provision::large_arguments). Further tasks wait in their clients. By default it is a quarter of what the
+    /// servers still have for streams when the queue is made, and at most 4 GiB.
+    pub fn capacity_bytes(mut self, bytes: u64) -> Self {
+        self.options.bytes = Some(bytes);
+        self
+    }
+
+    /// Sets how many bytes each [client](Provision::client) of these options may have stored as large arguments, which
+    /// are those of more than 512 KiB. Further tasks wait in the client, and a task whose argument alone has more fails
+    /// with [`Encode`](ErrorKind::Encode). By default it is half of what the servers still have for streams when the
+    /// store is made, and at most 8 GiB.
+    pub fn large_arguments(mut self, bytes: u64) -> Self {
+        self.stores.arguments = Some(bytes);
+        self
+    }
+
+    /// Sets how many bytes each [client](Provision::client) of these options may have stored as large outcomes, until
+    /// it has fetched them. Arguments never take of this, so a task that has run can always end. Agents wait for this
+    /// room, and a task whose outcome alone has more fails with [`Encode`](ErrorKind::Encode). The default is as for
+    /// [arguments](Provision::large_arguments).
+    pub fn large_outcomes(mut self, bytes: u64) -> Self {
+        self.stores.outcomes = Some(bytes);
+        self
+    }
+
+    /// Also makes the stores for the large arguments and outcomes of this user, because a client that may not make
+    /// streams cannot. Call it again for another one. Stores that exist keep their bounds, unless these options set
+    /// others.
     pub fn client(mut self, user: impl Into<String>) -> Self {
         self.clients.push(user.into());
         self
@@ -120,7 +149,7 @@ impl Provision {
 /// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn provision(url: impl Into<String>, options: Provision) -> Result<(), Error> {
-    let Provision { mut address, pool, options, clients } = options;
+    let Provision { mut address, pool, options, stores, clients } = options;
     address.servers.insert(0, url.into());
     if options.replicas == 0 || options.capacity == Some(0) || options.capacity_per_client == Some(0) {
         return Err(Error::new(
@@ -128,8 +157,16 @@ pub fn provision(url: impl Into<String>, options: Provision) -> Result<(), Error
             "the queue of a pool needs at least one replica, and room for at least one task",
         ));
     }
+    // To the engine, 0 means that there is no bound.
+    if [options.bytes, stores.arguments, stores.outcomes].contains(&Some(0)) {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "no room for any byte: give `capacity_bytes`, `large_arguments` and `large_outcomes` as many bytes as the \
+             largest task, argument and outcome need, or leave them out",
+        ));
+    }
     let names = Names::new(&pool)?;
     clients.iter().try_for_each(|user| check_name("user", user))?;
     let engine = Engine::connect(&address, "provision", START_TIMEOUT)?;
-    nats::provision(&engine, &names, options, clients, START_TIMEOUT)
+    nats::provision(&engine, &names, options, stores, clients, START_TIMEOUT)
 }

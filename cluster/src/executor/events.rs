@@ -55,6 +55,11 @@ impl ClientEvents {
         self.0.fail_tasks(error, Machine::take_queued);
     }
 
+    /// Fails one task, unless it has started, because it can never be published.
+    pub fn fail(&self, task: TaskId, error: &Error) {
+        self.0.fail_tasks(error, |machine| machine.left_queue(task).into_iter().collect());
+    }
+
     /// Fails all tasks, also those that have started, because nothing can be known about them any more.
     pub fn fail_all(&self, error: &Error) {
         self.0.fail_tasks(error, Machine::take_all);

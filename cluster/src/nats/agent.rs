@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_nats::{Client, Message, StatusCode, Subject, Subscriber};
-use executor_core::{Backend, Error, codec};
+use executor_core::{Backend, Error, ErrorKind, codec};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::{
@@ -19,7 +19,7 @@ use super::{
     api::Api,
     assets,
     connection::{Change, Connection},
-    names::{Names, inbox, sender},
+    names::{Kind, Names, inbox, sender},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     pulls::{Pulls, VALID},
     roll_call,
@@ -142,7 +142,7 @@ impl AgentLink for AgentSide {
             let until = Instant::now() + STORE_TIMEOUT;
             let mut looks = LOOKS;
             then(loop {
-                match stores.get(&user, &argument).await {
+                match stores.get(Kind::Arguments, &user, &argument).await {
                     Ok(None) if looks > 1 => looks -= 1,
                     Err(_) if Instant::now() < until => {}
                     result => break result,
@@ -158,8 +158,10 @@ impl AgentLink for AgentSide {
         self.runtime.spawn(async move {
             let until = Instant::now() + STORE_TIMEOUT;
             then(loop {
-                match stores.put(&user, &name, &outcome).await {
-                    Err(_) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                match stores.put(Kind::Outcomes, &user, &name, &outcome).await {
+                    Err(error) if error.kind() == ErrorKind::Unavailable && Instant::now() < until => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
                     Err(error) => break Err(error),
                     Ok(()) => break Ok(Reference { name, length: outcome.len() as u64, is_shared: false }),
                 }

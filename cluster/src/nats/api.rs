@@ -19,6 +19,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long to wait before a request is repeated.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// The codes with which a server, or all servers of a cluster, refuse to reserve so many bytes: on the disk, in the
+/// memory, and on any machine.
+const NO_ROOM: [u64; 3] = [10_047, 10_028, 10_005];
+
 /// Requests to the engine's management, on one connection.
 #[derive(Clone)]
 pub(super) struct Api {
@@ -35,7 +39,9 @@ pub(super) enum Refusal {
     Missing,
     /// There is no answer, or one that says that nothing can be done now. It may be different in a second.
     NotNow(String),
-    /// The management refuses it.
+    /// The engine has no room for it.
+    Full(String),
+    /// The management refuses it for another reason.
     Failed(String),
 }
 
@@ -45,7 +51,7 @@ impl Refusal {
         match self {
             Refusal::Denied => unavailable(wanted, "the server does not permit it to this user"),
             Refusal::Missing => unavailable(wanted, "it does not exist"),
-            Refusal::NotNow(reason) | Refusal::Failed(reason) => unavailable(wanted, reason),
+            Refusal::NotNow(reason) | Refusal::Full(reason) | Refusal::Failed(reason) => unavailable(wanted, reason),
         }
     }
 }
@@ -66,6 +72,7 @@ impl Api {
                 Ok(Response::Ok(answer)) => Ok(answer),
                 Ok(Response::Err { error }) => Err(match error.error_code() {
                     ErrorCode::STREAM_NOT_FOUND | ErrorCode::CONSUMER_NOT_FOUND => Refusal::Missing,
+                    code if NO_ROOM.contains(&code.0) => Refusal::Full(error.to_string()),
                     // The cluster has no leader, or one that does not answer.
                     _ if error.code() == 503 => Refusal::NotNow(error.to_string()),
                     _ => Refusal::Failed(error.to_string()),

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::{
     api::{Api, Refusal},
-    names::Names,
+    names::{Kind, Names},
+    room::Room,
 };
 
 /// After this time the engine delivers a message again that no agent has acknowledged. Agents give one back before.
@@ -28,11 +29,34 @@ pub(crate) struct StreamOptions {
     pub(crate) capacity: Option<u64>,
     pub(crate) capacity_per_client: Option<u64>,
     pub(crate) in_memory: bool,
+    /// How many bytes of tasks it holds.
+    pub(crate) bytes: Option<u64>,
 }
+
+/// How the stores for large values are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StoreOptions {
+    /// How many bytes of arguments, and of outcomes, each user may have.
+    pub(crate) arguments: Option<u64>,
+    pub(crate) outcomes: Option<u64>,
+}
+
+impl StoreOptions {
+    fn bytes(self, kind: Kind) -> Option<u64> {
+        match kind {
+            Kind::Arguments => self.arguments,
+            Kind::Outcomes => self.outcomes,
+        }
+    }
+}
+
+/// The room for tasks, and that for values of each kind, if no one says otherwise.
+const QUEUE_ROOM: Room = Room::Part(4);
+const STORE_ROOM: Room = Room::Part(2);
 
 impl Default for StreamOptions {
     fn default() -> StreamOptions {
-        StreamOptions { replicas: 1, capacity: None, capacity_per_client: None, in_memory: false }
+        StreamOptions { replicas: 1, capacity: None, capacity_per_client: None, in_memory: false, bytes: None }
     }
 }
 
@@ -108,11 +132,10 @@ pub(super) async fn ensure_stream(api: &Api, names: &Names, until: Instant) -> R
 }
 
 async fn create_stream(api: &Api, names: &Names, until: Instant) -> Result<(), Missing> {
-    let operation = format!("STREAM.CREATE.{}", names.stream());
-    match api.persist::<Value>(&operation, &StreamOptions::default().config(names), until).await {
-        Ok(_) => Ok(()),
+    match QUEUE_ROOM.create(api, &names.stream(), StreamOptions::default().config(names), until).await {
+        Ok(()) => Ok(()),
         // Someone else has made it at this moment, with other options.
-        Err(Refusal::Failed(reason)) if reason.contains("already in use") => Ok(()),
+        Err(Refusal::Failed(reason)) if reason.contains(IN_USE) => Ok(()),
         Err(refusal) => Err(Missing::new(
             refusal,
             &format!(
@@ -137,32 +160,69 @@ pub(super) async fn ensure_consumer(api: &Api, names: &Names, until: Instant) ->
     api.persist::<Value>(&operation, &consumer(names), until).await.map(|_| ()).map_err(refused)
 }
 
-/// Makes the stream with these options, or changes it to them.
+/// Makes the stream and the stores of these users with these options, or changes them to that.
 pub(super) async fn provision(
     api: &Api,
     names: &Names,
     options: StreamOptions,
+    stores: StoreOptions,
     clients: &[String],
     until: Instant,
 ) -> Result<(), Error> {
-    let config = options.config(names);
-    let update = format!("STREAM.UPDATE.{}", names.stream());
-    let create = format!("STREAM.CREATE.{}", names.stream());
-    let answer = match api.persist::<Value>(&update, &config, until).await {
-        Err(Refusal::Missing) => api.persist::<Value>(&create, &config, until).await,
-        answer => answer,
-    };
-    let refused = |refusal: Refusal| refusal.into_error(&format!("the pool `{}` cannot be made", names.pool()));
-    answer.map_err(refused)?;
+    let what = |refusal: Refusal, what: &str| refusal.into_error(&format!("{what} cannot be made"));
+    let made = make(api, &names.stream(), options.config(names), options.bytes, QUEUE_ROOM, until).await;
+    made.map_err(|refusal| what(refusal, &format!("the pool `{}`", names.pool())))?;
     for client in clients {
-        create_store(api, &names.values(client), options.replicas as u64).await.map_err(refused)?;
+        for kind in [Kind::Arguments, Kind::Outcomes] {
+            let bucket = names.values(kind, client);
+            let config = store_config(&bucket, options.replicas as u64);
+            let made = make(api, &format!("OBJ_{bucket}"), config, stores.bytes(kind), STORE_ROOM, until).await;
+            made.map_err(|refusal| what(refusal, &format!("the store `{bucket}` for large values")))?;
+        }
     }
     Ok(())
 }
 
-/// Makes an object store for large values, unless it exists.
-pub(super) async fn create_store(api: &Api, bucket: &str, replicas: u64) -> Result<(), Refusal> {
-    let config = json!({
+/// Makes a stream, or changes one that exists. Without `bytes` one that exists keeps its bound.
+async fn make(
+    api: &Api,
+    name: &str,
+    mut config: Value,
+    bytes: Option<u64>,
+    room: Room,
+    until: Instant,
+) -> Result<(), Refusal> {
+    let bound = match api.persist::<Value>(&format!("STREAM.INFO.{name}"), &Value::Null, until).await {
+        Ok(info) => bytes.or(Room::bound(&info)),
+        Err(Refusal::Missing) => return bytes.map_or(room, Room::Bytes).create(api, name, config, until).await,
+        Err(refusal) => return Err(refusal),
+    };
+    config["max_bytes"] = json!(bound.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)));
+    api.persist::<Value>(&format!("STREAM.UPDATE.{name}"), &config, until).await.map(|_| ())
+}
+
+/// Makes the object stores of a user for large values, unless they exist. Both are made together, so that the first one
+/// does not fill what the second one needs.
+pub(super) async fn create_stores(api: &Api, names: &Names, user: &str, until: Instant) -> Result<(), Refusal> {
+    // Values are as safe as the tasks that name them.
+    let info = api.request::<Value>(&format!("STREAM.INFO.{}", names.stream()), &Value::Null).await;
+    let replicas = info.ok().and_then(|info| info["config"]["num_replicas"].as_u64()).unwrap_or(1);
+    for kind in [Kind::Arguments, Kind::Outcomes] {
+        let bucket = names.values(kind, user);
+        match STORE_ROOM.create(api, &format!("OBJ_{bucket}"), store_config(&bucket, replicas), until).await {
+            // It exists already, with other options, or someone else has made it at this moment.
+            Err(Refusal::Failed(reason)) if reason.contains(IN_USE) => {}
+            answer => answer?,
+        }
+    }
+    Ok(())
+}
+
+/// Says in an error that there is a stream of this name, with other options.
+const IN_USE: &str = "already in use";
+
+fn store_config(bucket: &str, replicas: u64) -> Value {
+    json!({
         "name": format!("OBJ_{bucket}"),
         "subjects": [format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
         "retention": "limits",
@@ -177,10 +237,5 @@ pub(super) async fn create_store(api: &Api, bucket: &str, replicas: u64) -> Resu
         "max_consumers": -1,
         "allow_rollup_hdrs": true,
         "allow_direct": true,
-    });
-    match api.request::<Value>(&format!("STREAM.CREATE.OBJ_{bucket}"), &config).await {
-        // It exists already, with other options, or someone else has made it at this moment.
-        Err(Refusal::Failed(reason)) if reason.contains("already in use") => Ok(()),
-        answer => answer.map(|_| ()),
-    }
+    })
 }

@@ -7,7 +7,7 @@ use std::{
 
 use async_nats::Subscriber;
 use bytes::Bytes;
-use executor_core::{Error, TaskId, codec};
+use executor_core::{Error, ErrorKind, TaskId, codec};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -22,7 +22,7 @@ use super::{
     assets,
     client_out::Out,
     client_reader::{ClientLimits, Reader},
-    names::{Names, inbox},
+    names::{Kind, Names, inbox},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     roll_call::roll_call,
     unavailable::unavailable,
@@ -260,7 +260,7 @@ async fn fetch(
 ) -> Result<codec::Bytes, Error> {
     let until = Instant::now() + patience;
     loop {
-        let error = match stores.get(user, outcome).await {
+        let error = match stores.get(Kind::Outcomes, user, outcome).await {
             Ok(Some(bytes)) => return Ok(bytes),
             Ok(None) => unavailable("the outcome of the task is lost", "someone has removed it from the store"),
             Err(error) => error,
@@ -362,6 +362,8 @@ impl Writer {
                     let body = Bytes::from_owner(Shareable(body));
                     let _ = client.publish_with_reply(subject, reply, body).await;
                 }
+                // It can never be stored.
+                Err(error) if error.kind() == ErrorKind::Encode => events.fail(task, &error),
                 Err(_) => events.refused(task),
             }
         });

@@ -19,6 +19,7 @@ mod options;
 mod outgoing;
 mod pulls;
 mod roll_call;
+mod room;
 mod status;
 mod stores;
 #[cfg(test)]
@@ -47,7 +48,7 @@ use tokio::{
 
 pub(crate) use self::{
     agent::{ConnectedAgent, Description},
-    assets::StreamOptions,
+    assets::{StoreOptions, StreamOptions},
     bucket::{Bucket, Change, Record},
     client::{ClientSide, Unattached},
     client_reader::ClientLimits,
@@ -245,13 +246,14 @@ pub(crate) fn provision(
     engine: &Engine,
     names: &Names,
     options: StreamOptions,
+    stores: StoreOptions,
     clients: Vec<String>,
     within: Duration,
 ) -> Result<(), Error> {
     let (client, status, names) = (engine.client(), engine.status(), names.clone());
     engine.run(within + LAST_FLUSH, async move {
         let api = api::Api::new(client, status);
-        assets::provision(&api, &names, options, &clients, tokio::time::Instant::now() + within).await
+        assets::provision(&api, &names, options, stores, &clients, tokio::time::Instant::now() + within).await
     })
 }
 

@@ -9,13 +9,21 @@ pub(super) fn inbox(me: &Peer) -> String {
     format!("_INBOX_{}.{}", me.user(), me.process())
 }
 
+/// What a large value is. Arguments wait with their tasks, and outcomes must find room although they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Arguments,
+    Outcomes,
+}
+
 /// The names of a pool's things in the engine, for one build of the program.
 ///
 /// | name | what it is |
 /// |---|---|
 /// | `EXQ_<pool>` | the stream, in which tasks wait |
 /// | `w_<build>` | the consumer from which the agents of a build pull |
-/// | `EXO_<pool>_<user>` | the object store for the large arguments and outcomes of a user's clients; with the length of the pool's name behind it if one of the names has `_` |
+/// | `EXA_<pool>_<user>` | the object store for the large arguments of a user's clients; with the length of the pool's name behind it if one of the names has `_` |
+/// | `EXO_<pool>_<user>` | the same for the large outcomes of their tasks |
 /// | `ex.<pool>.q.<build>.<user>.<client>` | the tasks of a client |
 /// | `ex.<pool>.c.<user>.<client>` | what is sent to a client |
 /// | `ex.<pool>.a.<user>.<agent>.<user>.<client>` | what a client sends to an agent |
@@ -48,15 +56,19 @@ impl Names {
         format!("EXQ_{}", self.pool)
     }
 
-    /// The object store of a user.
+    /// The object store of a user for values of a kind.
     ///
     /// With `_` in one of the names, two pools could have a store of one name, each for another user, so the length of
     /// the pool's name tells them apart.
-    pub(super) fn values(&self, user: &str) -> String {
+    pub(super) fn values(&self, kind: Kind, user: &str) -> String {
         let pool = &self.pool;
+        let prefix = match kind {
+            Kind::Arguments => "EXA",
+            Kind::Outcomes => "EXO",
+        };
         match pool.contains('_') || user.contains('_') {
-            true => format!("EXO_{pool}_{user}_{}", pool.len()),
-            false => format!("EXO_{pool}_{user}"),
+            true => format!("{prefix}_{pool}_{user}_{}", pool.len()),
+            false => format!("{prefix}_{pool}_{user}"),
         }
     }
 
@@ -146,14 +158,18 @@ mod tests {
 
     #[test]
     fn no_two_users_have_one_store() {
-        let store = |pool: &str, user: &str| Names::new(pool).expect("a name").values(user);
-        assert_eq!(store("train", "ada"), "EXO_train_ada");
+        let store = |kind, pool: &str, user: &str| Names::new(pool).expect("a name").values(kind, user);
+        assert_eq!(store(Kind::Arguments, "train", "ada"), "EXA_train_ada");
+        assert_eq!(store(Kind::Outcomes, "train", "ada"), "EXO_train_ada");
+        let kinds = [Kind::Arguments, Kind::Outcomes];
         let parts = ["a", "b", "a_b", "b_c", "a_b_1", "_", "a_", "_1", "1", "b_1", "b_3", "c_3"];
-        let mut stores: Vec<String> =
-            parts.iter().flat_map(|pool| parts.iter().map(|user| store(pool, user))).collect();
+        let mut stores: Vec<String> = parts
+            .iter()
+            .flat_map(|pool| parts.iter().flat_map(|user| kinds.map(|kind| store(kind, pool, user))))
+            .collect();
         stores.sort();
         stores.dedup();
-        assert_eq!(stores.len(), parts.len() * parts.len());
+        assert_eq!(stores.len(), kinds.len() * parts.len() * parts.len());
     }
 
     #[test]

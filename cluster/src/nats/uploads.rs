@@ -10,7 +10,7 @@ use executor_core::{Error, TaskId};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::values::ValueStores;
+use super::{names::Kind, values::ValueStores};
 use crate::{Value, wire::Reference};
 
 /// For how long it is not asked again whether a value is in the store. Someone may have deleted it, and then agents
@@ -43,6 +43,10 @@ impl Uploads {
     }
 
     /// Puts a value into the store, unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`ValueStores::put`].
     pub(super) async fn ensure(&self, value: &Value) -> Result<(), Error> {
         let Reference { name, .. } = value.reference();
         let known = self.values.lock().entry(name.clone()).or_default().clone();
@@ -50,10 +54,10 @@ impl Uploads {
         if known.is_some_and(|then| then.elapsed() < TRUSTED) {
             return Ok(());
         }
-        let is_stored = known.is_some() && self.stores.has(&self.user, name).await.unwrap_or(false);
+        let is_stored = known.is_some() && self.stores.has(Kind::Arguments, &self.user, name).await.unwrap_or(false);
         if !is_stored {
             *known = None;
-            self.stores.put(&self.user, name, value.bytes()).await?;
+            self.stores.put(Kind::Arguments, &self.user, name, value.bytes()).await?;
         }
         *known = Some(Instant::now());
         Ok(())
@@ -63,12 +67,12 @@ impl Uploads {
     pub(super) async fn remove(&self, name: &str) {
         let known = self.values.lock().remove(name);
         if known.is_some() {
-            self.stores.remove(&self.user, name).await;
+            self.stores.remove(Kind::Arguments, &self.user, name).await;
         }
     }
 
     /// Removes an outcome that was fetched.
     pub(super) async fn remove_outcome(&self, name: &str) {
-        self.stores.remove(&self.user, name).await;
+        self.stores.remove(Kind::Outcomes, &self.user, name).await;
     }
 }

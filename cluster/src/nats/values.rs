@@ -20,14 +20,15 @@ use serde_json::{Value as Json, json};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::watch,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{
     Status,
     api::{Api, Refusal},
     assets,
-    names::Names,
+    names::{Kind, Names},
+    room::Room,
     unavailable::unavailable,
 };
 use crate::{unique, wire::Reference};
@@ -52,16 +53,25 @@ enum Leftover {
     /// The parts of a value that was not stored as a whole: their stream, and their subject.
     Parts(String, String),
     /// A value of a user.
-    Value(String, String),
+    Value(Kind, String, String),
 }
 
-/// The object stores of a pool, one for each user. They are made when they are needed.
+/// The object stores of a pool, two for each user. They are made when they are needed.
 pub(super) struct ValueStores {
     context: jetstream::Context,
     api: Api,
     names: Names,
-    known: Mutex<HashMap<String, ObjectStore>>,
+    /// By their names.
+    known: Mutex<HashMap<String, Known>>,
     leftovers: Mutex<Vec<Leftover>>,
+}
+
+/// A store that can be used.
+#[derive(Clone)]
+struct Known {
+    store: ObjectStore,
+    /// How many bytes it may have, if that is bounded.
+    bound: Option<u64>,
 }
 
 fn time_for(bytes: u64) -> Duration {
@@ -81,14 +91,26 @@ impl ValueStores {
         }
     }
 
-    /// Puts a value into the store of a user, for the first time under this name.
+    /// Puts a value into a store of a user, for the first time under this name.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if that is not possible now. [`ErrorKind::Encode`] if it never will be.
-    pub(super) async fn put(&self, user: &str, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        self.of(user).await?;
-        let (bucket, number) = (self.names.values(user), unique::name());
+    /// [`ErrorKind::Unavailable`] if that is not possible now. [`ErrorKind::Encode`] if it never will be, because the
+    /// value is longer than the store may be.
+    pub(super) async fn put(&self, kind: Kind, user: &str, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let (bucket, number) = (self.names.values(kind, user), unique::name());
+        let needed = stored_size(&bucket, bytes.len());
+        let fits = |known: &Known| known.bound.is_none_or(|bound| needed <= bound);
+        let mut known = self.of(kind, user).await?;
+        if !fits(&known) {
+            // Perhaps an administrator has changed the bound.
+            self.known.lock().remove(&bucket);
+            known = self.of(kind, user).await?;
+        }
+        let bound = known.bound.map_or_else(String::new, |bound| format!(", which may have {bound} bytes,"));
+        if !fits(&known) {
+            return Err(never_fits(kind, &bucket, bytes.len(), &bound));
+        }
         let reason = match timeout(time_for(bytes.len() as u64), self.store(&bucket, name, &number, bytes)).await {
             Ok(Ok(())) => {
                 self.remove_leftovers().await;
@@ -98,11 +120,11 @@ impl ValueStores {
             Err(_) => "the engine does not answer".to_string(),
         };
         // Perhaps someone has deleted the store, and it must be made again.
-        self.known.lock().remove(user);
+        self.known.lock().remove(&bucket);
         // In a store that is full, the parts of a value would leave no room for any value as a whole.
         self.leave(Leftover::Parts(format!("OBJ_{bucket}"), format!("$O.{bucket}.C.{number}")));
         self.remove_leftovers().await;
-        Err(unavailable("a large value cannot be stored", reason))
+        Err(unavailable(&format!("a large value cannot be stored in `{bucket}`{bound} now"), reason))
     }
 
     /// Stores the parts of a value, and then what says that they are one. `number` names the parts.
@@ -136,28 +158,28 @@ impl ValueStores {
         Ok(())
     }
 
-    /// Returns whether a value is in the store of a user, or `None` if the engine does not say so.
-    pub(super) async fn has(&self, user: &str, name: &str) -> Option<bool> {
-        let store = self.of(user).await.ok()?;
+    /// Returns whether a value is in a store of a user, or `None` if the engine does not say so.
+    pub(super) async fn has(&self, kind: Kind, user: &str, name: &str) -> Option<bool> {
+        let store = self.of(kind, user).await.ok()?.store;
         match timeout(ANSWER, store.info(name)).await {
             Ok(Ok(info)) => Some(!info.deleted),
             Ok(Err(error)) if error.kind() == InfoErrorKind::NotFound => Some(false),
             _ => {
-                self.known.lock().remove(user);
+                self.known.lock().remove(&self.names.values(kind, user));
                 None
             }
         }
     }
 
-    /// Returns a value of the store of a user, or `None` if it is not there.
+    /// Returns a value of a store of a user, or `None` if it is not there.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if that is not possible now, and [`ErrorKind::Decode`] if it is another value.
-    pub(super) async fn get(&self, user: &str, reference: &Reference) -> Result<Option<Bytes>, Error> {
-        let store = self.of(user).await?;
+    pub(super) async fn get(&self, kind: Kind, user: &str, reference: &Reference) -> Result<Option<Bytes>, Error> {
+        let store = self.of(kind, user).await?.store;
         let failed = |reason: String| {
-            self.known.lock().remove(user);
+            self.known.lock().remove(&self.names.values(kind, user));
             unavailable("a large value cannot be fetched", reason)
         };
         let mut object = match timeout(ANSWER, store.get(&reference.name)).await {
@@ -192,9 +214,9 @@ impl ValueStores {
 
     /// Removes a value, so that nothing of it is left. If that fails, it is tried again with the next value that is
     /// stored or removed, and in the end its age removes it.
-    pub(super) async fn remove(&self, user: &str, name: &str) {
-        if !self.try_remove(user, name).await {
-            self.leave(Leftover::Value(user.to_string(), name.to_string()));
+    pub(super) async fn remove(&self, kind: Kind, user: &str, name: &str) {
+        if !self.try_remove(kind, user, name).await {
+            self.leave(Leftover::Value(kind, user.to_string(), name.to_string()));
         } else {
             self.remove_leftovers().await;
         }
@@ -202,14 +224,14 @@ impl ValueStores {
 
     /// Returns whether the value is gone. It is not [`ObjectStore::delete`], which stores that there was such a value,
     /// and needs room for that.
-    async fn try_remove(&self, user: &str, name: &str) -> bool {
-        let Ok(store) = self.of(user).await else { return false };
+    async fn try_remove(&self, kind: Kind, user: &str, name: &str) -> bool {
+        let Ok(Known { store, .. }) = self.of(kind, user).await else { return false };
         let info = match timeout(ANSWER, store.info(name)).await {
             Ok(Ok(info)) => info,
             Ok(Err(error)) => return error.kind() == InfoErrorKind::NotFound,
             Err(_) => return false,
         };
-        let bucket = self.names.values(user);
+        let bucket = self.names.values(kind, user);
         let stream = format!("OBJ_{bucket}");
         // What says that there is such a value is last, because it names the parts.
         self.purge(&stream, &format!("$O.{bucket}.C.{}", info.nuid)).await
@@ -234,7 +256,7 @@ impl ValueStores {
             let Some(leftover) = self.leftovers.lock().pop() else { return };
             let is_gone = match &leftover {
                 Leftover::Parts(stream, subject) => self.purge(stream, subject).await,
-                Leftover::Value(user, name) => self.try_remove(user, name).await,
+                Leftover::Value(kind, user, name) => self.try_remove(*kind, user, name).await,
             };
             if !is_gone {
                 return self.leave(leftover);
@@ -242,31 +264,54 @@ impl ValueStores {
         }
     }
 
-    /// Returns the store of a user, and makes it if it is missing.
-    async fn of(&self, user: &str) -> Result<ObjectStore, Error> {
-        if let Some(store) = self.known.lock().get(user) {
-            return Ok(store.clone());
+    /// Returns a store of a user, and makes it if it is missing.
+    async fn of(&self, kind: Kind, user: &str) -> Result<Known, Error> {
+        let bucket = self.names.values(kind, user);
+        if let Some(known) = self.known.lock().get(&bucket) {
+            return Ok(known.clone());
         }
-        let bucket = self.names.values(user);
         let unusable = || format!("the store `{bucket}` for large values cannot be used");
-        match self.api.request::<Json>(&format!("STREAM.INFO.OBJ_{bucket}"), &Json::Null).await {
-            Err(Refusal::Missing) => self.create(&bucket).await.map_err(|refusal| refusal.into_error(&unusable()))?,
-            Ok(_) | Err(Refusal::Denied) => {}
-            Err(refusal) => return Err(refusal.into_error(&unusable())),
-        }
+        let info = format!("STREAM.INFO.OBJ_{bucket}");
+        let info = match self.api.request::<Json>(&info, &Json::Null).await {
+            Err(Refusal::Missing) => {
+                let made = assets::create_stores(&self.api, &self.names, user, Instant::now() + ANSWER).await;
+                made.map_err(|refusal| refusal.into_error(&unusable()))?;
+                self.api.request::<Json>(&info, &Json::Null).await
+            }
+            answer => answer,
+        };
+        let info = info.map_err(|refusal| refusal.into_error(&unusable()))?;
         let store = timeout(ANSWER, self.context.get_object_store(&bucket)).await;
         let store = store.map_err(|_| unavailable(&unusable(), "the engine does not answer"))?;
         let store = store.map_err(|error| unavailable(&unusable(), error))?;
-        self.known.lock().insert(user.to_string(), store.clone());
-        Ok(store)
+        let known = Known { store, bound: Room::bound(&info) };
+        self.known.lock().insert(bucket, known.clone());
+        Ok(known)
     }
+}
 
-    async fn create(&self, bucket: &str) -> Result<(), Refusal> {
-        // Values are as safe as the tasks that name them.
-        let info = self.api.request::<Json>(&format!("STREAM.INFO.{}", self.names.stream()), &Json::Null).await;
-        let replicas = info.ok().and_then(|info| info["config"]["num_replicas"].as_u64()).unwrap_or(1);
-        assets::create_store(&self.api, bucket, replicas).await
-    }
+/// Returns how many bytes a value of this length takes in a store, or a little more.
+fn stored_size(bucket: &str, length: usize) -> u64 {
+    /// What the engine adds to a message, and the longest name of its parts.
+    const MESSAGE: usize = 128;
+    /// The description of a value, without names.
+    const DESCRIPTION: usize = 1024;
+    let parts = length.div_ceil(CHUNK);
+    (length + parts * (MESSAGE + bucket.len()) + DESCRIPTION + 4 * bucket.len()) as u64
+}
+
+/// Returns the error for a value that the store can never have.
+fn never_fits(kind: Kind, bucket: &str, length: usize, bound: &str) -> Error {
+    let (what, instead, option) = match kind {
+        Kind::Arguments => ("an argument", "pass its name", "large_arguments"),
+        Kind::Outcomes => ("an outcome", "return its name", "large_outcomes"),
+    };
+    let message = format!(
+        "{what} of {length} bytes does not fit into the store `{bucket}`{bound} even when that is empty: write it to a \
+         file that all machines can read and {instead}, or let an administrator give the store more room by \
+         `Provision::{option}`"
+    );
+    Error::new(ErrorKind::Encode, message)
 }
 
 /// Reads some bytes, and returns how many. It is 0 at the end.

@@ -160,11 +160,35 @@ impl Raw {
         self.stream(pool)?["state"]["messages"].as_u64()
     }
 
-    /// Returns how many messages the store for large values of a user has, which is none if there is no store.
+    /// Returns how many messages the stores for large values of a user have, which is none if there are no stores.
     pub fn large_values(&self, pool: &str, user: &str) -> Option<u64> {
-        let info = self.request(&format!("$JS.API.STREAM.INFO.OBJ_EXO_{pool}_{user}"), "").ok()?;
+        let arguments = self.store(&format!("EXA_{pool}_{user}"))?;
+        let outcomes = self.store(&format!("EXO_{pool}_{user}"))?;
+        Some(arguments["messages"].as_u64().unwrap_or(0) + outcomes["messages"].as_u64().unwrap_or(0))
+    }
+
+    /// Returns the state of a store for large values, which is nothing if there is none.
+    pub fn store(&self, bucket: &str) -> Option<Value> {
+        let info = self.request(&format!("$JS.API.STREAM.INFO.OBJ_{bucket}"), "").ok()?;
         let is_missing = info["error"]["err_code"] == 10059;
-        if is_missing { Some(0) } else { info["state"]["messages"].as_u64() }
+        if is_missing { Some(Value::Null) } else { info.get("state").cloned() }
+    }
+
+    /// Waits until the engine has refused to store something for lack of room.
+    ///
+    /// # Panics
+    ///
+    /// If it does not. `answers` must be a subscription to what it answers.
+    pub fn wait_until_full(&self, answers: &mut Subscriber) {
+        let began = std::time::Instant::now();
+        loop {
+            let code = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).ok()?["error"]["err_code"].as_u64();
+            // The bound of the stream, or that of the server.
+            if self.next(answers).and_then(code).is_some_and(|code| [10_077, 10_047, 10_023].contains(&code)) {
+                return;
+            }
+            assert!(began.elapsed() < DEADLINE, "the engine has refused nothing for lack of room");
+        }
     }
 
     /// Returns the name of the node that leads the stream of a pool.

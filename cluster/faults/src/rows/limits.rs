@@ -1,7 +1,5 @@
 //! Queues and stores that are full.
 
-use std::time::Duration;
-
 use cluster::Provision;
 use executor_core::{ErrorKind, Executor};
 use test_support::{DEADLINE, wait_until};
@@ -11,6 +9,7 @@ use crate::harness::{
     load::Load,
     member::{Agent, Client, Site},
     raw::Raw,
+    secrets::Credentials,
     server::Servers,
 };
 
@@ -20,6 +19,8 @@ pub fn full(run: &mut Run) {
     stream(run);
     store(run);
     large_values(run);
+    outcomes_beside_arguments(run);
+    too_large(run);
 }
 
 /// The bound that the client has itself.
@@ -64,12 +65,13 @@ fn store(run: &mut Run) {
     let servers = Servers::single_with_store(&mut run.random, store);
     let site = Site::new(servers.urls(), "faults");
     let mut cluster = Cluster::over(servers, site, 0);
+    let raw = Raw::open(&cluster.servers.urls());
+    let mut answers = raw.subscribe("_INBOX_default.>");
     let client: &Client = &cluster.client;
     let tasks: Vec<_> = (0..100u8)
         .map(|n| client.submit(|bytes: Vec<u8>| bytes[0], vec![n; 100_000]).expect("it is accepted"))
         .collect();
-    // The engine has refused most of them by now.
-    std::thread::sleep(Duration::from_millis(500));
+    raw.wait_until_full(&mut answers);
     cluster.add_agent();
     for (n, task) in tasks.iter().enumerate() {
         assert_eq!(task.result(LONG).expect("it runs when there is room") as usize, n);
@@ -100,4 +102,104 @@ fn large_values(run: &mut Run) {
         "all run when there is room; nothing is left",
     );
     drop(cluster);
+}
+
+/// The length of a large argument or outcome of the cases below, in bytes.
+const LARGE: usize = 900_000;
+
+/// Returns the bounds of the cases below: four values of each kind.
+fn bounded(pool: &str) -> Provision {
+    Provision::new().pool(pool).large_arguments(4_000_000).large_outcomes(4_000_000)
+}
+
+/// Arguments have no room that outcomes need: two clients of one user and one of another have far more arguments than
+/// there is room for, and each outcome is as large.
+fn outcomes_beside_arguments(run: &mut Run) {
+    let servers = Servers::single(&mut run.random, "");
+    let site = Site::new(servers.urls(), "faults");
+    let options = bounded("faults").client("default").client("bob");
+    cluster::provision(&site.urls[0], options).expect("an administrator may");
+    let mut cluster = Cluster::over(servers, site, 0);
+    let raw = Raw::open(&cluster.servers.urls());
+    let second = cluster.site.client();
+    let bob = Credentials { name: Some("bob".into()), ..Credentials::default() };
+    let bob = cluster.site.with(&bob).client();
+    let count = run.amount(8, 30) as u8;
+    let clients: [&Client; 3] = [&cluster.client, &second, &bob];
+    let mut answers = raw.subscribe("_INBOX_default.>");
+    let submit = |client: &Client, n: u8| client.submit(reverse, (n, vec![n; LARGE])).expect("it is accepted");
+    let tasks: Vec<_> = clients.iter().flat_map(|client| (0..count).map(|n| (n, submit(client, n)))).collect();
+    raw.wait_until_full(&mut answers);
+    let bytes = |bucket: &str| raw.store(bucket).and_then(|state| state["bytes"].as_u64());
+    let full = bytes("EXA_faults_default").expect("the store is there");
+    assert!(full > 3_000_000 && full <= 4_000_000, "{full}");
+    cluster.add_agent();
+    for (n, task) in &tasks {
+        let outcome = task.result(LONG).expect("its outcome has room");
+        assert!(outcome.0 == *n && outcome.1.len() == LARGE && outcome.1.iter().all(|byte| byte == n));
+    }
+    wait_until("empty stores", || {
+        raw.large_values("faults", "default") == Some(0) && raw.large_values("faults", "bob") == Some(0)
+    });
+    run.figure(
+        &format!("three clients, each with {count} arguments and outcomes of 0.9 MB, in stores of 4 MB for each kind"),
+        "all have their outcomes; nothing is left",
+    );
+    drop((second, bob));
+}
+
+/// What is larger than its store is refused at once, and what fills it exactly is not.
+fn too_large(run: &mut Run) {
+    /// What a store of so many bytes has room for, but for what the library counts for the descriptions of a value.
+    const BOUND: u64 = 2_000_000;
+    const FITS: usize = 1_990_000;
+    let servers = Servers::single(&mut run.random, "");
+    let site = Site::new(servers.urls(), "faults");
+    let options = Provision::new().pool("faults").client("default");
+    let bounded = options.clone().large_arguments(BOUND).large_outcomes(BOUND);
+    cluster::provision(&site.urls[0], bounded).expect("an administrator may");
+    let mut cluster = Cluster::over(servers, site, 0);
+    cluster.add_agent();
+    let raw = Raw::open(&cluster.servers.urls());
+    let client: &Client = &cluster.client;
+    for length in [FITS, FITS / 2] {
+        let outcome = client.submit(reverse, (1, vec![1; length])).expect("it is accepted").result(LONG);
+        assert_eq!(outcome.expect("it fits").1.len(), length);
+    }
+    let argument = client.submit(|bytes: Vec<u8>| bytes.len(), vec![1; 2_000_001]).expect("it is accepted");
+    let outcome = client.submit(|length: usize| vec![1_u8; length], 2_000_001).expect("it is accepted");
+    let mut shown = Vec::new();
+    for (error, store, option) in [
+        (argument.exception(DEADLINE), "`EXA_faults_default`", "large_arguments"),
+        (outcome.exception(DEADLINE), "`EXO_faults_default`", "large_outcomes"),
+    ] {
+        let error = error.expect("it ends").expect("it does not fit");
+        assert_eq!(error.kind(), ErrorKind::Encode, "{error}");
+        let text = error.to_string();
+        assert!([store, "2000000 bytes", option].iter().all(|part| text.contains(part)), "{text}");
+        shown.push(text);
+    }
+    // Others are not harmed, and an administrator may change his mind.
+    assert_eq!(client.submit(|n: u32| n, 7).expect("open").result(DEADLINE).expect("a result"), 7);
+    let more = options.large_arguments(2 * BOUND).large_outcomes(2 * BOUND);
+    cluster::provision(&cluster.site.urls[0], more).expect("an administrator may");
+    let outcome = client.submit(reverse, (1, vec![1; 2_000_001])).expect("it is accepted").result(LONG);
+    assert_eq!(outcome.expect("it fits").1.len(), 2_000_001);
+    wait_until("empty stores", || raw.large_values("faults", "default") == Some(0));
+    run.figure("an argument, or an outcome, of more than its whole store", "`Encode` at once, until it has more room");
+
+    // A queue of few bytes is a full queue, and no room at all is refused.
+    let no_room = cluster::provision(&cluster.site.urls[0], Provision::new().pool("none").large_outcomes(0));
+    assert_eq!(no_room.expect_err("it is nothing").kind(), ErrorKind::InvalidArgument);
+    let no_room = Provision::new().pool("none").client("default").large_outcomes(1 << 50);
+    let error = cluster::provision(&cluster.site.urls[0], no_room).expect_err("no disk is so large");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("`EXO_none_default`"), "{error}");
+    run.figure("a store that the engine cannot promise", "`provision` is `Unavailable`, and names the store");
+}
+
+/// A task whose outcome is as large as its argument.
+fn reverse((n, mut bytes): (u8, Vec<u8>)) -> (u8, Vec<u8>) {
+    bytes.reverse();
+    (n, bytes)
 }

@@ -25,7 +25,7 @@ const PERMISSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../permissions.c
 const POOL: &str = "default";
 
 /// What a client may not publish.
-const CLIENT_MAY_NOT_PUBLISH: [&str; 25] = [
+const CLIENT_MAY_NOT_PUBLISH: [&str; 30] = [
     // Tasks and frames as someone else, or as an agent.
     "ex.default.q.build.bob.x",
     "ex.default.a.worker.agent.bob.x",
@@ -55,6 +55,12 @@ const CLIENT_MAY_NOT_PUBLISH: [&str; 25] = [
     "$JS.API.DIRECT.GET.OBJ_EXO_default_bob.x",
     "$JS.API.STREAM.MSG.GET.OBJ_EXO_default_bob",
     "$JS.API.CONSUMER.CREATE.OBJ_EXO_default_bob",
+    "$O.EXA_default_bob.C.x",
+    "$JS.API.DIRECT.GET.OBJ_EXA_default_bob.x",
+    "$JS.API.STREAM.PURGE.OBJ_EXA_default_bob",
+    // Outcomes of its own, and a consumer that lets the engine deliver what it has stored itself.
+    "$O.EXO_default_ada.M.x",
+    "$JS.API.CONSUMER.CREATE.OBJ_EXA_default_ada",
 ];
 
 /// What a client may not receive.
@@ -70,7 +76,7 @@ const CLIENT_MAY_NOT_RECEIVE: [&str; 8] = [
 ];
 
 /// What an agent may not publish: it does not submit, and removes nothing but what it was given.
-const AGENT_MAY_NOT_PUBLISH: [&str; 8] = [
+const AGENT_MAY_NOT_PUBLISH: [&str; 12] = [
     "ex.default.q.build.ada.x",
     "ex.default.q.build.worker.x",
     "ex.default.a.worker.agent.ada.x",
@@ -79,6 +85,11 @@ const AGENT_MAY_NOT_PUBLISH: [&str; 8] = [
     "$JS.API.STREAM.PURGE.EXQ_default",
     "$JS.API.STREAM.DELETE.EXQ_default",
     "_INBOX_ada.x",
+    // It reads arguments, and neither changes nor removes them, and makes no streams.
+    "$O.EXA_default_ada.M.x",
+    "$JS.API.STREAM.PURGE.OBJ_EXA_default_ada",
+    "$JS.API.STREAM.CREATE.OBJ_EXO_default_ada",
+    "$JS.API.STREAM.UPDATE.OBJ_EXO_default_ada",
 ];
 
 /// What an agent may not receive: it gets tasks by asking the engine alone.
@@ -318,8 +329,8 @@ fn answers_elsewhere(run: &mut Run, members: &Members, site: &Site) {
     run.figure("a client that wants the engine to answer its own management", "nothing is removed");
 }
 
-/// A consumer of the engine delivers to any subject. So a client stores frames among its own large values, and lets a
-/// consumer deliver them to another client, in the name of the agent that runs its task. (What agents subscribe to has
+/// A consumer of the engine delivers to any subject. So a client lets its task return frames, which are among its large
+/// outcomes then, and a consumer deliver them to another client, in the name of the agent that runs its task. (What agents subscribe to has
 /// wildcards, and consumers do not deliver to those.)
 fn forged_frames(run: &mut Run, members: &Members, site: &Site, path: &str) {
     let admin = Raw::connect(&site.urls, &members.admin).expect("he may connect");
@@ -341,7 +352,8 @@ fn forged_frames(run: &mut Run, members: &Members, site: &Site, path: &str) {
         asks.iter().map(|ask| ToClient::Outcome { ask: *ask, died: false, outcome: vec![0].into() }).collect();
     let mut delivered = admin.subscribe("ex.default.c.>");
     let stored = "$O.EXO_default_ada.M.x";
-    pack(&agent, &outcomes).iter().for_each(|frame| ada.publish(stored, frame));
+    // An agent stores what the task returns; here the administrator does.
+    pack(&agent, &outcomes).iter().for_each(|frame| admin.publish(stored, frame));
     let consumer = format!(
         "{{\"stream_name\":\"{stream}\",\"config\":{{\"name\":\"forger\",\"ack_policy\":\"none\",\
          \"filter_subject\":\"{stored}\",\"deliver_subject\":\"ex.default.c.bob.{process}\"}}}}"
