@@ -158,7 +158,7 @@ fn what_was_published_leaves_before_the_engine_ends() {
 
 #[test]
 fn large_values_are_stored_fetched_and_removed_without_a_trace() {
-    use super::{uploads::Uploads, values::ValueStores};
+    use super::{names::Kind, uploads::Uploads, values::ValueStores};
     use crate::{
         value::Values,
         wire::{Peer, Reference},
@@ -175,17 +175,17 @@ fn large_values_are_stored_fetched_and_removed_without_a_trace() {
         let uploads = Uploads::new(stores.clone(), me.user());
         let (value, _) = Values::new(me, |_: &Reference| {}).intern(vec![7; 3 << 20].into());
         let reference = value.reference().clone();
-        assert_eq!(stores.get("ada", &reference).await?, None, "the store was made, and is empty");
+        assert_eq!(stores.get(Kind::Arguments, "ada", &reference).await?, None, "the store was made, and is empty");
         uploads.ensure(&value).await?;
         uploads.ensure(&value).await?;
-        let fetched = stores.get("ada", &reference).await?.expect("it is there");
+        let fetched = stores.get(Kind::Arguments, "ada", &reference).await?.expect("it is there");
         assert!(*fetched == *value.bytes());
-        assert_eq!(stores.get("bob", &reference).await?, None, "another user has another store");
+        assert_eq!(stores.get(Kind::Arguments, "bob", &reference).await?, None, "another user has another store");
         // An operator deletes the store.
-        operator.request("$JS.API.STREAM.DELETE.OBJ_EXO_pool_ada", "".into()).await.expect("an answer");
+        operator.request("$JS.API.STREAM.DELETE.OBJ_EXA_pool_ada", "".into()).await.expect("an answer");
         wait_for_value(&stores, &uploads, &value).await;
         let messages = async || {
-            let info = api.request::<serde_json::Value>("STREAM.INFO.OBJ_EXO_pool_ada", &serde_json::Value::Null).await;
+            let info = api.request::<serde_json::Value>("STREAM.INFO.OBJ_EXA_pool_ada", &serde_json::Value::Null).await;
             info.expect("it exists")["state"]["messages"].as_u64()
         };
         assert_ne!(messages().await, Some(0));
@@ -195,7 +195,7 @@ fn large_values_are_stored_fetched_and_removed_without_a_trace() {
     };
     async fn wait_for_value(stores: &ValueStores, uploads: &Uploads, value: &crate::Value) {
         let began = Instant::now();
-        while stores.has("ada", &value.reference().name).await != Some(true) {
+        while stores.has(Kind::Arguments, "ada", &value.reference().name).await != Some(true) {
             assert!(began.elapsed() < SOON, "it is stored again once it is not trusted any more");
             tokio::time::sleep(Duration::from_millis(100)).await;
             let _ = uploads.ensure(value).await;
