@@ -69,7 +69,7 @@ fn a_worker_of_another_program_does_the_tasks_of_the_master() {
         master.wait_for("Try get results...");
         let worker = work(&master, "abc");
         let text = String::from_utf8(worker.stdout).unwrap();
-        assert!(worker.status.success(), "{text}");
+        assert!(worker.status.success(), "{text}{}", String::from_utf8_lossy(&worker.stderr));
         let first = format!("Connect to server {}...\nrun task ", master.address);
         assert!(text.starts_with(&first) && text.ends_with("\ntask queue is empty.\nworker exit.\n"), "{text}");
         assert_eq!(text.matches("run task").count(), 10);
