@@ -330,8 +330,8 @@ fn answers_elsewhere(run: &mut Run, members: &Members, site: &Site) {
 }
 
 /// A consumer of the engine delivers to any subject. So a client lets its task return frames, which are among its large
-/// outcomes then, and a consumer deliver them to another client, in the name of the agent that runs its task. (What agents subscribe to has
-/// wildcards, and consumers do not deliver to those.)
+/// outcomes then, and a consumer deliver them to another client, in the name of the agent that runs its task. (What
+/// agents subscribe to has wildcards, and consumers do not deliver to those.)
 fn forged_frames(run: &mut Run, members: &Members, site: &Site, path: &str) {
     let admin = Raw::connect(&site.urls, &members.admin).expect("he may connect");
     let ada = Raw::connect(&site.urls, &members.ada).expect("she may connect");
