@@ -22,8 +22,8 @@ pub(super) enum Kind {
 /// |---|---|
 /// | `EXQ_<pool>` | the stream, in which tasks wait |
 /// | `w_<build>` | the consumer from which the agents of a build pull |
-/// | `EXA_<pool>_<user>` | the object store for the large arguments of a user's clients; with the length of the pool's name behind it if one of the names has `_` |
-/// | `EXO_<pool>_<user>` | the same for the large outcomes of their tasks |
+/// | `EXA_<pool>_<user>` | the object store for the large arguments of a user's clients |
+/// | `EXO_<pool>_<user>` | the object store for the large outcomes of their tasks |
 /// | `ex.<pool>.q.<build>.<user>.<client>` | the tasks of a client |
 /// | `ex.<pool>.c.<user>.<client>` | what is sent to a client |
 /// | `ex.<pool>.a.<user>.<agent>.<user>.<client>` | what a client sends to an agent |

@@ -46,7 +46,8 @@ impl Room {
                 }
             }
         }
-        // Others have been promised everything. What they do not use can still be used.
+        // Others have been promised almost everything, and what they do not use can still be used. After the last byte
+        // was promised, the engine refuses this too.
         config["max_bytes"] = json!(-1);
         api.persist::<Value>(&create, &config, until).await.map(|_| ())
     }

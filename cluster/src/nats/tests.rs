@@ -157,6 +157,52 @@ fn what_was_published_leaves_before_the_engine_ends() {
 }
 
 #[test]
+fn a_pool_leaves_room_for_outcomes_unless_an_administrator_says_otherwise() {
+    const MIB: u64 = 1 << 20;
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("server.conf");
+    std::fs::write(&config, "jetstream { max_file_store: 64MiB }").expect("a file");
+    let Some(server) = Server::start(&["-c", config.to_str().expect("a path")]) else { return };
+    let engine = Engine::connect(&server.address(), "test", SOON).expect("it connects");
+    let bounds = |pool: &str| {
+        let (client, status, names) = (engine.client(), engine.status(), Names::new(pool).expect("a name"));
+        let streams = [names.stream(), format!("OBJ_EXA_{pool}_ada"), format!("OBJ_EXO_{pool}_ada")];
+        let ask = async move {
+            let api = api::Api::new(client, status);
+            let mut bounds = Vec::new();
+            for stream in streams {
+                let operation = format!("STREAM.INFO.{stream}");
+                let info = api.request::<serde_json::Value>(&operation, &serde_json::Value::Null).await;
+                bounds.push(room::Room::bound(&info.expect("the stream is there")));
+            }
+            Ok(bounds)
+        };
+        engine.run(DEADLINE, ask).expect("an answer")
+    };
+    let make = |pool: &str, bytes: Option<u64>, stores: StoreOptions| {
+        let options = StreamOptions { bytes, ..StreamOptions::default() };
+        provision(&engine, &Names::new(pool).expect("a name"), options, stores, vec!["ada".into()], SOON)
+    };
+    // A quarter of 64, half of the 32 that can be asked for of the other 48, and half of the 32 that then remain.
+    make("one", None, StoreOptions::default()).expect("there is room");
+    assert_eq!(bounds("one"), [Some(16 * MIB), Some(16 * MIB), Some(16 * MIB)]);
+    make("one", Some(8 * MIB), StoreOptions { arguments: Some(4 * MIB), outcomes: None }).expect("it is changed");
+    assert_eq!(bounds("one"), [Some(8 * MIB), Some(4 * MIB), Some(16 * MIB)]);
+    make("one", None, StoreOptions::default()).expect("it stays as it is");
+    assert_eq!(bounds("one"), [Some(8 * MIB), Some(4 * MIB), Some(16 * MIB)]);
+    // Others are promised almost all of the rest, so a further pool has no bounds, and is there nevertheless.
+    let rest = StoreOptions { arguments: Some(12 * MIB), outcomes: Some(11 * MIB) };
+    make("two", Some(12 * MIB), rest).expect("there is room");
+    make("three", None, StoreOptions::default()).expect("it gets what is not used");
+    assert_eq!(bounds("three"), [None, None, None]);
+    let cannot_be_promised = |error: Error| assert!(error.to_string().contains("insufficient storage"), "{error}");
+    cannot_be_promised(make("four", Some(2 * MIB), StoreOptions::default()).expect_err("one is left"));
+    // With the last byte promised, the engine makes no stream at all.
+    make("two", Some(13 * MIB), StoreOptions::default()).expect("one is left");
+    cannot_be_promised(make("four", None, StoreOptions::default()).expect_err("nothing is left"));
+}
+
+#[test]
 fn large_values_are_stored_fetched_and_removed_without_a_trace() {
     use super::{names::Kind, uploads::Uploads, values::ValueStores};
     use crate::{

@@ -174,19 +174,22 @@ impl Raw {
         if is_missing { Some(Value::Null) } else { info.get("state").cloned() }
     }
 
-    /// Waits until the engine has refused to store something for lack of room.
+    /// Subscribes to what the engine answers to the user `default`.
+    pub fn subscribe_to_answers(&self) -> Subscriber {
+        self.subscribe("_INBOX_default.>")
+    }
+
+    /// Waits until one of these [answers](Raw::subscribe_to_answers) is that the engine has no room for something.
     ///
     /// # Panics
     ///
-    /// If it does not. `answers` must be a subscription to what it answers.
+    /// If there is no such answer before the deadline.
     pub fn wait_until_full(&self, answers: &mut Subscriber) {
+        /// The codes of the engine: the stream has its most bytes, or the server has no room.
+        const FULL: [u64; 3] = [10_077, 10_047, 10_023];
+        let code = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).ok()?["error"]["err_code"].as_u64();
         let began = std::time::Instant::now();
-        loop {
-            let code = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).ok()?["error"]["err_code"].as_u64();
-            // The bound of the stream, or that of the server.
-            if self.next(answers).and_then(code).is_some_and(|code| [10_077, 10_047, 10_023].contains(&code)) {
-                return;
-            }
+        while !self.next(answers).and_then(code).is_some_and(|code| FULL.contains(&code)) {
             assert!(began.elapsed() < DEADLINE, "the engine has refused nothing for lack of room");
         }
     }

@@ -66,7 +66,7 @@ fn store(run: &mut Run) {
     let site = Site::new(servers.urls(), "faults");
     let mut cluster = Cluster::over(servers, site, 0);
     let raw = Raw::open(&cluster.servers.urls());
-    let mut answers = raw.subscribe("_INBOX_default.>");
+    let mut answers = raw.subscribe_to_answers();
     let client: &Client = &cluster.client;
     let tasks: Vec<_> = (0..100u8)
         .map(|n| client.submit(|bytes: Vec<u8>| bytes[0], vec![n; 100_000]).expect("it is accepted"))
@@ -126,7 +126,7 @@ fn outcomes_beside_arguments(run: &mut Run) {
     let bob = cluster.site.with(&bob).client();
     let count = run.amount(8, 30) as u8;
     let clients: [&Client; 3] = [&cluster.client, &second, &bob];
-    let mut answers = raw.subscribe("_INBOX_default.>");
+    let mut answers = raw.subscribe_to_answers();
     let submit = |client: &Client, n: u8| client.submit(reverse, (n, vec![n; LARGE])).expect("it is accepted");
     let tasks: Vec<_> = clients.iter().flat_map(|client| (0..count).map(|n| (n, submit(client, n)))).collect();
     raw.wait_until_full(&mut answers);
@@ -148,7 +148,7 @@ fn outcomes_beside_arguments(run: &mut Run) {
     drop((second, bob));
 }
 
-/// What is larger than its store is refused at once, and what fills it exactly is not.
+/// What is larger than its store is refused at once, and what almost fills it is not.
 fn too_large(run: &mut Run) {
     /// What a store of so many bytes has room for, but for what the library counts for the descriptions of a value.
     const BOUND: u64 = 2_000_000;
