@@ -41,7 +41,7 @@ impl Settings {
         watch: Duration::from_secs(10),
         pins: false,
     };
-    /// For daily use: all scenarios in less than two minutes.
+    /// For daily use: all scenarios in about three minutes.
     pub const SHORT: Settings = Settings {
         turns: 11,
         fewest_turns: 3,

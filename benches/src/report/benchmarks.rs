@@ -52,7 +52,7 @@ This page is written by a program.
 
 ```sh
 cargo run --release -p benches --bin compare -- --write   # measures, and writes this page; five minutes
-cargo run --release -p benches --bin compare -- --short   # all scenarios on the terminal; two minutes
+cargo run --release -p benches --bin compare -- --short   # all scenarios on the terminal; three minutes
 cargo run --release -p benches --bin compare -- submit map --turns 15   # some of them
 cargo run --release -p benches --bin compare -- --draw    # writes this page and its plots from benches/measured.json
 ```

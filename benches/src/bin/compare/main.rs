@@ -18,7 +18,7 @@ const USAGE: &str = "\
 compare [scenario...] [--short] [--turns N] [--pin] [--write] [--draw] [--list]
 
 Without a scenario it runs all. The beginning of a name is enough.
-  --short    few turns: all scenarios in less than two minutes
+  --short    few turns: all scenarios in about three minutes
   --turns N  N turns for each side of each table, without a limit of time
   --pin      pins each thread of a pool, or each process of one, to a processor
   --write    writes BENCHMARKS.md, TARGETS.md and the plots
