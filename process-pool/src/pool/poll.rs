@@ -148,6 +148,9 @@ impl Pool {
     }
 
     /// Arms the doorbell, unless the supervisor reads at a timer and this thread is likely to poll again before that.
+    ///
+    /// It leaves the replies and the doorbell of a worker that only the supervisor reads as they are: a thread that
+    /// waits for a task without a worker has polled the first slot, whose worker may not be ready yet.
     fn stop_polling(&self, slot: SlotId, leaving: Leaving) {
         /// Replies that arrive faster than this thread reads them are left to the supervisor after this many rounds.
         const ROUNDS: usize = 4;
@@ -156,9 +159,11 @@ impl Pool {
             return;
         }
         for _ in 0..ROUNDS {
-            let received = self.with_reader(slot, |reader| match reader.ensure_armed() {
-                Armed::Yes => None,
-                Armed::MoreHasArrived => Some(self.receive_for_supervisor(slot, reader)),
+            let received = self.with_reader(slot, |reader| {
+                if !reader.is_open_to_all_threads() || reader.ensure_armed() == Armed::Yes {
+                    return None;
+                }
+                Some(self.receive_for_supervisor(slot, reader))
             });
             match received.flatten() {
                 None => return self.stop_sending(slot),
@@ -230,9 +235,9 @@ mod tests {
     }
 
     impl Link {
-        fn send_ready(&self) {
-            let ready = Reply { kind: ReplyKind::Ready, sequence: 0, body: 0 };
-            self.sent.lock().extend_from_slice(&ready.to_bytes());
+        fn send(&self, kind: ReplyKind) {
+            let reply = Reply { kind, sequence: 0, body: 0 };
+            self.sent.lock().extend_from_slice(&reply.to_bytes());
         }
 
         /// Sends a part of a reply, which changes nothing.
@@ -274,13 +279,19 @@ mod tests {
         }
     }
 
-    /// Makes a pool with one worker, which is ready and would ring.
-    fn pool() -> (Arc<Pool>, Link) {
+    /// Makes a pool with one worker, which is not ready.
+    fn pool_that_starts() -> (Arc<Pool>, Link) {
         let pool = Pool::new("pool".into(), Limits::default(), 1, Telemetry::default()).expect("it can be made");
         let link = Link::default();
         pool.state.lock().attach(SLOT, Process::nonexistent(), Box::new(NoTasks));
         pool.open_reader(SLOT, ReplyReader::new(Box::new(link.clone()), u64::MAX));
-        link.send_ready();
+        (pool, link)
+    }
+
+    /// Makes a pool with one worker, which is ready and would ring.
+    fn pool() -> (Arc<Pool>, Link) {
+        let (pool, link) = pool_that_starts();
+        link.send(ReplyKind::Ready);
         let received = pool.with_reader(SLOT, |reader| pool.receive(SLOT, reader));
         assert!(received.expect("it has a reader").expect("it reads").became_ready);
         assert_eq!(pool.with_reader(SLOT, ReplyReader::arm), Some(Armed::Yes));
@@ -320,6 +331,24 @@ mod tests {
             }
             pool.stop_polling(SLOT, Leaving::WithResult);
             assert_eq!(link.rings(), !supervisor_reads);
+        }
+    }
+
+    #[test]
+    fn what_a_worker_reports_while_it_starts_is_left_to_the_supervisor() {
+        // A task without a worker names the first slot, so a thread that waits for it polls a worker that starts.
+        for kind in [ReplyKind::Ready, ReplyKind::NotReady] {
+            let (pool, link) = pool_that_starts();
+            link.send(kind);
+            assert!(!pool.poll(SLOT));
+            for leaving in [Leaving::WithoutResult, Leaving::WithResult] {
+                pool.stop_polling(SLOT, leaving);
+            }
+            pool.poll_all();
+            let received = pool.with_reader(SLOT, |reader| pool.receive(SLOT, reader));
+            let received = received.expect("it has a reader").expect("it reads");
+            let is_ready = kind == ReplyKind::Ready;
+            assert_eq!((received.became_ready, received.declined.is_some()), (is_ready, !is_ready), "{kind:?}");
         }
     }
 
