@@ -277,8 +277,10 @@ fn has_workers_that_write() {
         get::<()>(&pool.submit(dies, ()).unwrap()).unwrap_err();
         get(&pool.submit(|()| eprint!("an unfinished line"), ()).unwrap()).unwrap();
         pool.shutdown(Shutdown::Drain);
-        assert_eq!(threads(), before, "nothing is left behind");
+        // It ends the line, which has arrived.
         eprintln!();
+        // A thread is in the list for a moment after it was joined, and no event tells when it is removed.
+        wait_until("the threads of the pool to be gone", || threads() == before);
     }
 }
 
