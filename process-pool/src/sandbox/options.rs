@@ -75,7 +75,9 @@ pub struct Sandbox {
 ///
 /// Whatever is set here, looking at a path without a grant fails with `EACCES`, starting a process or a thread in a
 /// process of its own fails with `EPERM`, and system calls that are newer than this library fail with `ENOSYS`, because
-/// honest libraries try all of these and have an answer to the error.
+/// honest libraries try all of these and have an answer to the error. In a program with the C library musl, which
+/// signals its own threads by `tkill`, such a call at a thread of another process also fails with `EPERM` where
+/// Landlock refuses signals (Linux 6.12).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Refusal {

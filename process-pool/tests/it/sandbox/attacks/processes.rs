@@ -12,6 +12,10 @@ use crate::system_call;
 
 const DENIED: Reply = Reply::Fails(libc::EACCES);
 const BIRTH: Reply = Reply::Fails(libc::EPERM);
+/// The C library musl signals its own threads by this call, which names a thread and not its process, so that a filter
+/// does not know whose thread it is. There Landlock refuses it, with an error in every mode, or the filter, where
+/// Landlock has no rule about signals.
+const ONE_THREAD: Reply = if cfg!(target_env = "musl") { Reply::Stopped } else { Reply::Refused };
 
 pub const ATTEMPTS: &[Attempt] = &[
     Attempt { name: "read the parent's memory", run: |world| read_memory(world.parent, world), reply: DENIED },
@@ -67,7 +71,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         run: |world| got(system_call!(libc::SYS_tgkill, world.parent, world.parent, 0)),
         reply: Reply::Refused,
     },
-    Attempt { name: "tkill", run: |world| got(system_call!(libc::SYS_tkill, world.parent, 0)), reply: Reply::Refused },
+    Attempt { name: "tkill", run: |world| got(system_call!(libc::SYS_tkill, world.parent, 0)), reply: ONE_THREAD },
     Attempt {
         name: "rt_sigqueueinfo",
         run: |world| {
