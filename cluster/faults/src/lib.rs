@@ -29,7 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(900);
 
 const USAGE: &str = "cluster-faults [--row NUMBER]... [--short] [--seed NUMBER] [--minutes NUMBER] [--write] [--list]
 
-Without --row it plays rows 1 to 22, and row 23, the chaos, for --minutes, if that is given.
+Without --row it plays all rows, but row 23, the chaos, only if --minutes says for how long.
 --write then writes CLUSTER_FAULTS.md.";
 
 /// What the command line says.

@@ -192,9 +192,20 @@ pub struct ClientProcess {
 impl ClientProcess {
     /// Starts a client that submits this many tasks of so many milliseconds, with these retries.
     pub fn start(site: &Site, dir: &SharedDir, journal: &str, tasks: u32, milliseconds: u32, retries: u32) -> Self {
+        Self::start_program((None, site, dir), journal, tasks, milliseconds, retries)
+    }
+
+    /// The same, of a program that may not be this one.
+    pub fn start_program(
+        (program, site, dir): (Option<&Path>, &Site, &SharedDir),
+        journal: &str,
+        tasks: u32,
+        milliseconds: u32,
+        retries: u32,
+    ) -> Self {
         let number = next_number();
         let summary = PathBuf::from(dir.path(&format!("client-{number}.summary")));
-        let mut command = this_program(None, None);
+        let mut command = this_program(program, None);
         command.args(["--role", "client", "--journal", journal, "--tasks", &tasks.to_string()]);
         command.args(["--milliseconds", &milliseconds.to_string(), "--retries", &retries.to_string()]);
         command.arg("--summary").arg(&summary);

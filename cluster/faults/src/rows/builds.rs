@@ -1,6 +1,6 @@
 //! Two builds of a program in one pool.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use executor_core::{ErrorKind, Executor};
 use test_support::DEADLINE;
@@ -11,13 +11,17 @@ use crate::harness::{
     member::{Agent, AgentOptions, wait_for_agents},
 };
 
+/// Returns this program in another build.
+pub(super) fn other_build() -> PathBuf {
+    let other = std::env::current_exe().expect("a path").with_file_name("other-build");
+    assert!(other.exists(), "the other build is missing: build the package `cluster-faults` as a whole");
+    other
+}
+
 /// Row 18.
 pub fn two_builds(run: &mut Run) {
     let mut cluster = run.cluster(0);
-    let own = std::env::current_exe().expect("a path");
-    let other = own.with_file_name("other-build");
-    assert!(other.exists(), "the other build is missing: build the package `cluster-faults` as a whole");
-    let options = AgentOptions { program: Some(other), ..AgentOptions::default() };
+    let options = AgentOptions { program: Some(other_build()), ..AgentOptions::default() };
     cluster.agents.push(Agent::start_with(&cluster.site, &cluster.dir, &options));
     wait_for_agents(&cluster.client, 1);
     let builds: Vec<String> = cluster.client.workers().iter().map(|worker| worker.build().to_string()).collect();

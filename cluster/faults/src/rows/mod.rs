@@ -4,6 +4,7 @@ mod agents;
 mod builds;
 mod chaos;
 mod clients;
+mod deployment;
 mod frames;
 mod limits;
 mod operators;
@@ -37,8 +38,8 @@ pub struct Row {
     pub play: fn(&mut Run),
 }
 
-/// The rows of section 10 of the design, in its order.
-pub const ROWS: [Row; 23] = [
+/// All rows, in the order of their numbers.
+pub const ROWS: [Row; 24] = [
     Row {
         number: 1,
         event: "the only server is killed, or ended by `SIGTERM`, several times under load, and started again",
@@ -176,6 +177,12 @@ pub const ROWS: [Row; 23] = [
         event: "all of it, mixed by a seed",
         expected: "every future has one end; executions within the attempts; nothing is left in the stream",
         play: chaos::chaos,
+    },
+    Row {
+        number: 24,
+        event: "a new build is deployed machine by machine, under load: its agent starts, and the old one gets `SIGTERM`",
+        expected: "no error in clients of either build; every task runs once",
+        play: deployment::new_build,
     },
 ];
 

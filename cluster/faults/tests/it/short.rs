@@ -44,4 +44,5 @@ rows! {
     an_operator_deletes_things: 20,
     messages_vanish: 21,
     everyone_tries_what_they_may_not: 22,
+    a_new_build_is_deployed: 24,
 }
