@@ -169,7 +169,10 @@ async fn acquire(
         let connects = outage.connects();
         let record = outage.persist(bucket, || bucket.read(&change.key)).await?;
         let holder = match record {
-            Some(Record { value: Some(holder), .. }) => holder,
+            // What no lock has written is no holder. It has no lifetime either, and would be one for ever.
+            Some(Record { value: Some(holder), .. }) if value::decode::<Holder>("its holder", &holder).is_ok() => {
+                holder
+            }
             free => {
                 change.expected = Some(free.map_or(0, |mark| mark.revision));
                 change.id = unique::name();

@@ -4,6 +4,7 @@ mod daemon;
 mod lock;
 mod map;
 mod outage;
+mod permissions;
 mod queue;
 mod raw;
 mod refusals;
