@@ -19,7 +19,7 @@ use super::{
     api::Api,
     assets,
     connection::{Change, Connection},
-    names::{Kind, Names, inbox, sender},
+    names::{Kind, Names, sender},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     pulls::{Pulls, VALID},
     roll_call,
@@ -196,7 +196,7 @@ impl ConnectedAgent {
             let own = own_names.all_to_agent(&own_me);
             let frames = client.subscribe(own.clone()).await.map_err(lost)?;
             let calls = client.subscribe(own_names.all_roll_calls()).await.map_err(lost)?;
-            let answers = client.subscribe(format!("{}.>", inbox(&own_me))).await.map_err(lost)?;
+            let answers = client.subscribe(Names::own_inboxes(&own_me)).await.map_err(lost)?;
             let stores = Arc::new(ValueStores::new(client.clone(), status.clone(), own_names.clone()));
             let api = Api::new(client, status.clone());
             assets::ensure_consumer(&api, &own_names, until).await.map_err(|missing| missing.error)?;
@@ -218,8 +218,14 @@ impl ConnectedAgent {
         let slots = options.slots;
         let service = Arc::new(AgentService::start(me.clone(), side, executor, options)?);
         let pulls = Arc::new(Mutex::new(Pulls::default()));
-        let writer =
-            Writer { outlet, client: engine.client(), names: names.clone(), inbox: inbox(&me), pulls: pulls.clone() };
+        let writer = Writer {
+            outlet,
+            client: engine.client(),
+            names: names.clone(),
+            inbox: names.inbox(&me),
+            unheard: Names::unheard_under(&me),
+            pulls: pulls.clone(),
+        };
         engine.spawn(writer.run());
         let info = WorkerInfo {
             name: me.to_string(),
@@ -239,7 +245,8 @@ impl ConnectedAgent {
                 connection: Connection::new(status.clone()),
                 api: Api::new(client.clone(), status),
                 client,
-                inbox: inbox(&me),
+                inbox: names.inbox(&me),
+                unheard: Names::unheard_under(&me),
                 own: names.to_agent_under(&me),
                 names,
                 pulls,
@@ -301,7 +308,9 @@ struct Writer {
     outlet: Outlet<Out>,
     client: Client,
     names: Names,
+    /// Where the engine answers, and where it says that no one listens at a client.
     inbox: String,
+    unheard: String,
     pulls: Arc<Mutex<Pulls>>,
 }
 
@@ -321,12 +330,12 @@ impl Writer {
 
     /// Sends one message. The agent repeats it if it is lost, or the engine delivers again.
     async fn send(&self, out: Out) {
-        let Writer { client, names, inbox, .. } = self;
+        let Writer { client, names, inbox, unheard, .. } = self;
         let _ = match out {
             Out::Pull(messages) => {
                 let number = self.pulls.lock().request(messages, Instant::now());
                 let request = serde_json::json!({ "batch": messages, "expires": VALID.as_nanos() as u64 });
-                client.publish_with_reply(names.next(), format!("{inbox}.m.{number}"), request.to_string().into()).await
+                client.publish_with_reply(names.next(), format!("{inbox}.{number}"), request.to_string().into()).await
             }
             Out::Acknowledge(delivery) => client.publish(delivery, "".into()).await,
             Out::GiveBack(delivery, delay) => {
@@ -335,7 +344,7 @@ impl Writer {
             }
             Out::Send(to, frame) => {
                 // The reply is where the engine says that no one listens.
-                client.publish_with_reply(names.to_client(&to), format!("{inbox}.u.{to}"), frame.into()).await
+                client.publish_with_reply(names.to_client(&to), format!("{unheard}.{to}"), frame.into()).await
             }
         };
     }
@@ -350,6 +359,7 @@ struct Reader {
     api: Api,
     names: Names,
     inbox: String,
+    unheard: String,
     /// What the subjects of messages to this agent begin with.
     own: String,
     pulls: Arc<Mutex<Pulls>>,
@@ -391,9 +401,9 @@ impl Reader {
     fn answers(&mut self, messages: Vec<Message>) {
         let mut delivered = Vec::new();
         for message in messages {
-            let rest = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'));
-            match rest.and_then(|rest| rest.split_once('.')) {
-                Some(("m", number)) => {
+            let under = |prefix: &str| message.subject.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+            match (under(&self.inbox), under(&self.unheard)) {
+                (Some(number), _) => {
                     let Ok(number) = number.parse() else { continue };
                     // What came before this counts before it.
                     self.deliver(std::mem::take(&mut delivered));
@@ -404,15 +414,15 @@ impl Reader {
                     }
                     self.pulls_ended(missing);
                 }
-                Some(("u", client)) => {
+                // Clients know this subject and may let the engine answer there, but not with this status.
+                (None, Some(client)) if message.status == Some(StatusCode::NO_RESPONDERS) => {
                     if let (Some(service), Ok(client)) = (self.service.upgrade(), Peer::parse(client.as_bytes())) {
                         service.unreachable(&client);
                     }
                 }
-                Some(_) => {}
-                None if rest.is_some() => {}
+                (None, Some(_)) => {}
                 // A message of the queue keeps the subject that its client has published to.
-                None => delivered.push(message),
+                (None, None) => delivered.push(message),
             }
         }
         self.deliver(delivered);

@@ -236,6 +236,8 @@ fn store_config(bucket: &str, replicas: u64) -> Value {
         "max_msg_size": -1,
         "max_consumers": -1,
         "allow_rollup_hdrs": true,
-        "allow_direct": true,
+        // The engine would answer a direct get with a value as it is, wherever the one who asks wants that answer: a
+        // client could store a frame, and let the engine send it to another one. Its other answers are JSON.
+        "allow_direct": false,
     })
 }

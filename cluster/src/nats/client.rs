@@ -22,7 +22,7 @@ use super::{
     assets,
     client_out::Out,
     client_reader::{ClientLimits, Reader},
-    names::{Kind, Names, inbox},
+    names::{Kind, Names},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     roll_call::roll_call,
     unavailable::unavailable,
@@ -103,7 +103,7 @@ impl ClientSide {
             let own = own_names.to_client(&own_me);
             let lost = |error| unavailable("the cluster cannot be used", error);
             let frames = client.subscribe(own.clone()).await.map_err(lost)?;
-            let answers = client.subscribe(format!("{}.>", inbox(&own_me))).await.map_err(lost)?;
+            let answers = client.subscribe(format!("{}.>", own_names.inbox(&own_me))).await.map_err(lost)?;
             let stores = Arc::new(ValueStores::new(client.clone(), status.clone(), own_names.clone()));
             let api = Api::new(client, status.clone());
             assets::ensure_stream(&api, &own_names, until).await.map_err(|missing| missing.error)?;
@@ -175,7 +175,7 @@ impl Unattached {
             client: engine.client(),
             names: side.0.names.clone(),
             me: side.0.me.clone(),
-            inbox: inbox(&side.0.me),
+            inbox: side.0.names.inbox(&side.0.me),
             uploads: Arc::new(Uploads::new(side.0.stores.clone(), side.0.me.user())),
             events: events.clone(),
             removals: JoinSet::new(),

@@ -1,13 +1,10 @@
 //! What things are called in the engine.
 
+use std::fmt;
+
 use executor_core::{Error, function::BuildId};
 
-use crate::{address::check_name, wire::Peer};
-
-/// Where the engine's answers to this process go.
-pub(super) fn inbox(me: &Peer) -> String {
-    format!("_INBOX_{}.{}", me.user(), me.process())
-}
+use crate::{address::check_name, random, wire::Peer};
 
 /// What a large value is. Arguments wait with their tasks, and outcomes must find room although they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,19 +25,45 @@ pub(super) enum Kind {
 /// | `ex.<pool>.c.<user>.<client>` | what is sent to a client |
 /// | `ex.<pool>.a.<user>.<agent>.<user>.<client>` | what a client sends to an agent |
 /// | `ex.<pool>.r.<user>.<client>` | a client's question who is there |
+/// | `_INBOX_<user>.<process>.<secret>` | the engine's answers to a client or an agent |
+/// | `_INBOX_<user>.<process>.u.<user>.<client>` | the engine's word to an agent that no one listens at a client |
 ///
-/// A client is named in whatever it sends, so the server's permissions decide who may send it.
-#[derive(Clone, Debug)]
+/// A client is named in whatever it sends, so the server's permissions decide who may send it. But the engine answers
+/// wherever the one who asks wants the answer. So no one may know where a process waits for answers, and the name of
+/// that is in no subject that others see.
+#[derive(Clone)]
 pub(crate) struct Names {
     pool: String,
     build: String,
+    secret: String,
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names").field("pool", &self.pool).field("build", &self.build).finish_non_exhaustive()
+    }
 }
 
 impl Names {
-    /// Returns the names for this build.
+    /// Returns the names for this build. Each call has another secret.
     pub(crate) fn new(pool: &str) -> Result<Names, Error> {
         check_name("pool", pool)?;
-        Ok(Names { pool: pool.to_string(), build: short(&BuildId::own().to_string()) })
+        Ok(Names { pool: pool.to_string(), build: short(&BuildId::own().to_string()), secret: random::name()? })
+    }
+
+    /// Where the engine's answers to this process go. No one else knows it.
+    pub(super) fn inbox(&self, me: &Peer) -> String {
+        format!("_INBOX_{}.{}.{}", me.user(), me.process(), self.secret)
+    }
+
+    /// Everything that is sent to this process by its name alone.
+    pub(super) fn own_inboxes(me: &Peer) -> String {
+        format!("_INBOX_{}.{}.>", me.user(), me.process())
+    }
+
+    /// What the subjects begin with where an agent learns that no one listens at a client. The clients see them.
+    pub(super) fn unheard_under(me: &Peer) -> String {
+        format!("_INBOX_{}.{}.u", me.user(), me.process())
     }
 
     pub(crate) fn pool(&self) -> &str {
@@ -170,6 +193,23 @@ mod tests {
         stores.sort();
         stores.dedup();
         assert_eq!(stores.len(), kinds.len() * parts.len() * parts.len());
+    }
+
+    #[test]
+    fn no_one_can_guess_where_a_process_waits_for_answers() {
+        let me = Peer::new("ada", "c1").expect("a name");
+        let [one, other] = [(); 2].map(|()| Names::new("train").expect("a name"));
+        let secret = one.inbox(&me).strip_prefix("_INBOX_ada.c1.").expect("it begins so").to_string();
+        assert!(secret.len() == 32 && one.clone().inbox(&me) == one.inbox(&me) && one.inbox(&me) != other.inbox(&me));
+        let shown = [
+            format!("{one:?}"),
+            one.tasks(&me),
+            one.to_client(&me),
+            one.to_agent(&me, &me),
+            one.roll_call(&me),
+            Names::unheard_under(&me),
+        ];
+        assert!(shown.iter().all(|text| !text.contains(&secret)), "{shown:?}");
     }
 
     #[test]

@@ -128,6 +128,17 @@ impl Raw {
         Some(self.runtime.block_on(next).ok().flatten()?.subject.to_string())
     }
 
+    /// Waits for a message, and returns its subject and where its answer goes.
+    ///
+    /// # Panics
+    ///
+    /// If there is none before the deadline.
+    pub fn next_addressed(&self, subscriber: &mut Subscriber) -> (String, String) {
+        let next = async { tokio::time::timeout(DEADLINE, subscriber.next()).await };
+        let message = self.runtime.block_on(next).ok().flatten().expect("a message");
+        (message.subject.to_string(), message.reply.map(|reply| reply.to_string()).unwrap_or_default())
+    }
+
     /// Waits for a message for a moment.
     pub fn next(&self, subscriber: &mut Subscriber) -> Option<Vec<u8>> {
         let next = async { tokio::time::timeout(SILENCE, subscriber.next()).await };
@@ -192,6 +203,18 @@ impl Raw {
         while !self.next(answers).and_then(code).is_some_and(|code| FULL.contains(&code)) {
             assert!(began.elapsed() < DEADLINE, "the engine has refused nothing for lack of room");
         }
+    }
+
+    /// Sets how many messages the stream of a pool may have.
+    ///
+    /// # Panics
+    ///
+    /// If the engine refuses.
+    pub fn bound(&self, pool: &str, messages: Option<u64>) {
+        let mut config = self.stream(pool).expect("it is there")["config"].take();
+        config["max_msgs"] = messages.map_or(Value::from(-1), Value::from);
+        let answer = self.request(&format!("$JS.API.STREAM.UPDATE.EXQ_{pool}"), &config.to_string());
+        assert!(answer.as_ref().is_ok_and(|answer| answer["config"].is_object()), "{answer:?}");
     }
 
     /// Returns the name of the node that leads the stream of a pool.
