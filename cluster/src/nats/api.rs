@@ -23,6 +23,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// memory, and on any machine.
 const NO_ROOM: [u64; 3] = [10_047, 10_028, 10_005];
 
+/// The code with which a server cannot store a stream: one of the same name is still being deleted, or its disk does
+/// not work.
+const NOT_STORED: u64 = 10_049;
+
 /// Requests to the engine's management, on one connection.
 #[derive(Clone)]
 pub(super) struct Api {
@@ -74,7 +78,7 @@ impl Api {
                     ErrorCode::STREAM_NOT_FOUND | ErrorCode::CONSUMER_NOT_FOUND => Refusal::Missing,
                     code if NO_ROOM.contains(&code.0) => Refusal::Full(error.to_string()),
                     // The cluster has no leader, or one that does not answer.
-                    _ if error.code() == 503 => Refusal::NotNow(error.to_string()),
+                    code if error.code() == 503 || code.0 == NOT_STORED => Refusal::NotNow(error.to_string()),
                     _ => Refusal::Failed(error.to_string()),
                 }),
                 Err(error) => Err(match error.kind() {

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Subscriber;
 use bytes::Bytes;
 use executor_core::{Error, ErrorKind, TaskId, codec};
 
@@ -21,7 +20,7 @@ use super::{
     api::Api,
     assets,
     client_out::Out,
-    client_reader::{ClientLimits, Reader},
+    client_reader::{ClientLimits, Reader, Subscriptions},
     names::{Kind, Names},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     roll_call::roll_call,
@@ -84,8 +83,7 @@ struct Shared {
 pub(crate) struct Unattached {
     side: ClientSide,
     outlet: Outlet<Out>,
-    frames: Subscriber,
-    answers: Subscriber,
+    subscriptions: Subscriptions,
 }
 
 impl ClientSide {
@@ -104,6 +102,8 @@ impl ClientSide {
             let lost = |error| unavailable("the cluster cannot be used", error);
             let frames = client.subscribe(own.clone()).await.map_err(lost)?;
             let answers = client.subscribe(format!("{}.>", own_names.inbox(&own_me))).await.map_err(lost)?;
+            // Without the right to this, a deletion is found out by counting.
+            let deletions = client.subscribe(own_names.deletion()).await.map_err(lost)?;
             let stores = Arc::new(ValueStores::new(client.clone(), status.clone(), own_names.clone()));
             let api = Api::new(client, status.clone());
             assets::ensure_stream(&api, &own_names, until).await.map_err(|missing| missing.error)?;
@@ -113,10 +113,10 @@ impl ClientSide {
                     &format!("the user `{}` may not be a client of the pool `{}`", own_me.user(), own_names.pool()),
                     format!("the server does not permit it to subscribe to `{own}`"),
                 )),
-                false => Ok((frames, answers, stores)),
+                false => Ok((Subscriptions { frames, answers, deletions }, stores)),
             }
         };
-        let (frames, answers, stores) = engine.run(within + LAST, subscribe)?;
+        let (subscriptions, stores) = engine.run(within + LAST, subscribe)?;
         let longest = engine.longest_message();
         let engine = Mutex::new(Some(Arc::new(engine)));
         let side = ClientSide(Arc::new(Shared {
@@ -129,7 +129,7 @@ impl ClientSide {
             stores,
             unavailable_after: OnceLock::new(),
         }));
-        Ok(Unattached { side, outlet, frames, answers })
+        Ok(Unattached { side, outlet, subscriptions })
     }
 
     /// Returns the agents of the pool, of any build. It takes some tenths of a second, and waits for a few seconds if
@@ -168,7 +168,7 @@ impl Unattached {
 
     /// Connects the executor.
     pub(crate) fn attach(self, events: ClientEvents, limits: ClientLimits) {
-        let Unattached { side, outlet, frames, answers } = self;
+        let Unattached { side, outlet, subscriptions } = self;
         let Some(engine) = side.0.engine.lock().clone() else { return };
         let writer = Writer {
             outlet,
@@ -185,7 +185,7 @@ impl Unattached {
         let (out, names, me) = (side.0.out.clone(), side.0.names.clone(), side.0.me.clone());
         let (client, status) = (engine.client(), engine.status());
         engine.spawn(async move {
-            Reader::new(events, limits, out, client, status, names, me).run(frames, answers).await;
+            Reader::new(events, limits, out, client, status, names, me).run(subscriptions).await;
         });
     }
 }

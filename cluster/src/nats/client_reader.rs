@@ -48,8 +48,18 @@ const ENSURE: Duration = Duration::from_secs(10);
 /// How often the agents are asked how many tasks they run at the same time, while there are tasks.
 const CALL_AGAIN: Duration = Duration::from_secs(300);
 
+/// What the engine calls its news of streams.
+const DELETED: &str = "io.nats.jetstream.advisory.v1.stream_action";
+
 /// The code of a store that is full.
 const STORE_FULL: u64 = 10077;
+
+/// What a client receives: what agents send, what the engine answers, and that the queue was deleted.
+pub(super) struct Subscriptions {
+    pub(super) frames: Subscriber,
+    pub(super) answers: Subscriber,
+    pub(super) deletions: Subscriber,
+}
 
 /// Passes on what arrives for a client, and finds out what does not arrive: an engine that has been away for too long,
 /// and agents of this build. It never waits for anything but the next event.
@@ -133,7 +143,8 @@ impl Reader {
         }
     }
 
-    pub(super) async fn run(mut self, mut frames: Subscriber, answers: Subscriber) {
+    pub(super) async fn run(mut self, subscriptions: Subscriptions) {
+        let Subscriptions { mut frames, answers, mut deletions } = subscriptions;
         let mut answers = answers.ready_chunks(AT_ONCE);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -150,6 +161,7 @@ impl Reader {
                         self.events.stored_all(stored);
                     }
                 }
+                Some(message) = deletions.next() => self.deletion(&message),
                 () = self.connection.changed() => self.connection_changed(),
                 Some(notice) = self.noticed.recv() => self.notice(notice),
                 _ = tick.tick() => self.tick(),
@@ -218,6 +230,19 @@ impl Reader {
         let subjects = answer["state"]["subjects"].as_object();
         let messages = subjects.map_or(0, |subjects| subjects.values().filter_map(Value::as_u64).sum());
         self.events.counted(number, messages);
+    }
+
+    /// The queue was deleted, with everything in it.
+    fn deletion(&mut self, message: &Message) {
+        // Others may let the engine answer here, but not with this.
+        let news: Value = serde_json::from_slice(&message.payload).unwrap_or_default();
+        if news["type"] != DELETED {
+            return;
+        }
+        self.trouble("the queue was deleted".into(), true);
+        // Everything that was stored is lost, as it may be with a connection.
+        self.events.connection(false);
+        self.events.connection(true);
     }
 
     fn connection_changed(&mut self) {

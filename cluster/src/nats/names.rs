@@ -79,6 +79,11 @@ impl Names {
         format!("EXQ_{}", self.pool)
     }
 
+    /// Where the engine tells that the stream was deleted.
+    pub(super) fn deletion(&self) -> String {
+        format!("$JS.EVENT.ADVISORY.STREAM.DELETED.{}", self.stream())
+    }
+
     /// The object store of a user for values of a kind.
     ///
     /// With `_` in one of the names, two pools could have a store of one name, each for another user, so the length of

@@ -9,16 +9,14 @@ use crate::harness::{load::Load, raw::Raw};
 
 /// Row 20.
 pub fn deleted(run: &mut Run) {
-    // A client looks for its messages every half minute.
-    let cases: &[&str] = if run.is_short { &["consumer"] } else { &["consumer", "stream"] };
-    for case in cases {
+    for case in ["consumer", "stream"] {
         let cluster = run.cluster(2);
         let raw = Raw::open(&cluster.servers.urls());
         let tasks = run.amount(300, 1500);
         let mut load = Load::new(cluster.journal(case));
         load.submit(&*cluster.client, tasks, 5, 0);
         load.wait(tasks as usize / 4, LONG);
-        if *case == "consumer" {
+        if case == "consumer" {
             let consumers = raw.consumers("faults");
             assert!(!consumers.is_empty(), "there is a consumer");
             consumers.iter().for_each(|consumer| raw.delete_consumer("faults", consumer));
