@@ -109,4 +109,10 @@ pub trait AgentLink: Send + Sync + 'static {
         let _ = (client, run, outcome);
         then(Err(no_store()));
     }
+
+    /// Removes an outcome from the store that its client does not take, because it is gone. If that fails, its age
+    /// removes it.
+    fn remove(&self, client: &Peer, outcome: &Reference) {
+        let _ = (client, outcome);
+    }
 }

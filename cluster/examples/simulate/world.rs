@@ -418,7 +418,7 @@ impl World {
                     side.runs.insert(run, (task, self.random.exponential(self.settings.mean)));
                     side.waiting.push_back(run);
                 }
-                agent::Action::Stop { .. } => {}
+                agent::Action::Stop { .. } | agent::Action::Abandon { .. } => {}
             }
         }
         while side.free_slots > 0 {

@@ -91,6 +91,13 @@ pub enum Action<S, D> {
         /// The time.
         grace: Option<Duration>,
     },
+    /// Remove what an outcome has in a store, because its client is gone and no one takes it.
+    Abandon {
+        /// The client.
+        client: Peer,
+        /// The outcome, as it was passed to [`Agent::finished`].
+        outcome: Bytes,
+    },
 }
 
 /// While the outcomes that clients have not received have more bytes than this, the agent takes no tasks.
@@ -307,6 +314,9 @@ impl<S, D> Agent<S, D> {
         }
         too_old.into_iter().for_each(|number| self.let_go(number, Some(Duration::ZERO)));
         for number in dropped {
+            if let Some(Hold { client, state: State::Finished { outcome, .. }, .. }) = self.holds.get(&number) {
+                self.actions.push(Action::Abandon { client: client.clone(), outcome: outcome.clone() });
+            }
             self.forget_outcome(number);
             self.lost.insert(number);
         }

@@ -37,6 +37,7 @@ impl World {
             Action::Send { record: ToClient::Alive, .. } => "alive".to_string(),
             Action::Run { run, attempt, .. } => format!("run {run} as {attempt}"),
             Action::Stop { run, grace } => format!("stop {run} after {grace:?}"),
+            Action::Abandon { client, outcome } => format!("abandon {outcome:?} of {client}"),
         };
         self.agent.take_actions().into_iter().map(say).collect()
     }
@@ -259,6 +260,28 @@ fn outcomes_that_no_client_takes_do_not_fill_the_memory() {
     world.receive("c", ToAgent::Received(ask(1, 1)));
     assert!(world.receive("c", ToAgent::Ping).contains(&"alive".to_string()));
     assert!(world.agent.asked == 1, "there is room again");
+}
+
+#[test]
+fn what_an_outcome_has_in_a_store_is_removed_when_its_client_is_gone() {
+    let mut world = World::new(1);
+    world.wait(100);
+    for task in [70, 71] {
+        world.deliver(task, 0);
+        world.grant(task, task - 69);
+    }
+    world.finish(1);
+    world.grant(71, 2);
+    world.agent.finished(2, [7_u8, 2][..].into(), false, Duration::from_millis(50));
+    world.receive("c", ToAgent::Received(ask(70, 1)));
+    let said = world.wait(200_000);
+    let abandoned: Vec<_> = said.iter().filter(|said| said.starts_with("abandon")).collect();
+    assert!(
+        abandoned.len() == 1 && abandoned[0].contains("2 bytes") && abandoned[0].ends_with("client.c"),
+        "{abandoned:?}"
+    );
+    assert!(world.agent.is_idle());
+    assert_eq!(world.grant(71, 2), ["returned 2 Lost"]);
 }
 
 #[test]

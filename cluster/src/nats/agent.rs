@@ -168,6 +168,11 @@ impl AgentLink for AgentSide {
             });
         });
     }
+
+    fn remove(&self, client: &Peer, outcome: &Reference) {
+        let (stores, user, name) = (self.stores.clone(), client.user().to_string(), outcome.name.clone());
+        self.runtime.spawn(async move { stores.remove(Kind::Outcomes, &user, &name).await });
+    }
 }
 
 impl ConnectedAgent {

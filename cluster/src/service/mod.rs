@@ -295,6 +295,11 @@ impl<L: AgentLink> Core<L> {
                     starts.push(Job { ran, task, submission });
                 }
                 Action::Stop { run, grace } => stops.push((run, grace)),
+                Action::Abandon { client, outcome } => {
+                    if let Ok(Some(reference)) = Reference::of_outcome(&outcome) {
+                        self.link.remove(&client, &reference);
+                    }
+                }
             }
         }
         outbox.send(&self.me, |to, frame| self.link.send(to, frame));

@@ -431,6 +431,7 @@ impl World {
                     side.runs.push((run, task, attempt));
                 }
                 agent::Action::Stop { run, .. } => assert!(side.runs.iter().any(|(number, ..)| *number == run)),
+                agent::Action::Abandon { .. } => {}
             }
         }
     }
