@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     Engine,
     api::Api,
-    assets,
+    assets::{self, REMOVAL},
     connection::{Change, Connection},
     names::{Kind, Names, sender},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
@@ -204,7 +204,7 @@ impl ConnectedAgent {
             let answers = client.subscribe(Names::own_inboxes(&own_me)).await.map_err(lost)?;
             let stores = Arc::new(ValueStores::new(client.clone(), status.clone(), own_names.clone()));
             let api = Api::new(client, status.clone());
-            assets::ensure_consumer(&api, &own_names, until).await.map_err(|missing| missing.error)?;
+            assets::ensure_consumer(&api, &own_names, Duration::ZERO, until).await.map_err(|missing| missing.error)?;
             // The server has answered something since, so it has refused the subscription by now.
             match status.borrow().denies(&own) {
                 true => Err(denied(&own_names, &own_me, &own)),
@@ -479,7 +479,7 @@ impl Reader {
         let (api, names, is_ensuring) = (self.api.clone(), self.names.clone(), self.is_ensuring.clone());
         tokio::spawn(async move {
             // If it fails, the next request for messages fails too, and this is tried again.
-            let _ = assets::ensure_consumer(&api, &names, Instant::now() + ENSURE).await;
+            let _ = assets::ensure_consumer(&api, &names, REMOVAL, Instant::now() + ENSURE).await;
             *is_ensuring.lock() = false;
         });
     }

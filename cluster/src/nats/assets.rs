@@ -19,6 +19,10 @@ const ACK_WAIT: Duration = Duration::from_secs(10);
 /// more. A client that lives so long notices that its messages are gone, and publishes its tasks again.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a stream that is missing is left alone before it is made, if it was there before. A server goes on deleting
+/// its files after it has told that it is gone, and would delete those of a new one of the same name too.
+pub(super) const REMOVAL: Duration = Duration::from_secs(2);
+
 /// Copies of a task are harmless, so the engine need not recognise them.
 const DUPLICATES: Duration = Duration::from_millis(100);
 
@@ -121,17 +125,19 @@ impl Missing {
     }
 }
 
-/// Makes the stream, unless it exists. A user who may not look whether it exists finds that out by publishing.
-pub(super) async fn ensure_stream(api: &Api, names: &Names, until: Instant) -> Result<(), Missing> {
+/// Makes the stream, after a pause, unless it exists. A user who may not look whether it exists finds that out by
+/// publishing.
+pub(super) async fn ensure_stream(api: &Api, names: &Names, pause: Duration, until: Instant) -> Result<(), Missing> {
     let info = format!("STREAM.INFO.{}", names.stream());
     match api.persist::<Value>(&info, &Value::Null, until).await {
         Ok(_) | Err(Refusal::Denied) => Ok(()),
-        Err(Refusal::Missing) => create_stream(api, names, until).await,
+        Err(Refusal::Missing) => create_stream(api, names, pause, until).await,
         Err(refusal) => Err(Missing::new(refusal, &format!("the queue of the pool `{}` cannot be used", names.pool()))),
     }
 }
 
-async fn create_stream(api: &Api, names: &Names, until: Instant) -> Result<(), Missing> {
+async fn create_stream(api: &Api, names: &Names, pause: Duration, until: Instant) -> Result<(), Missing> {
+    tokio::time::sleep(pause).await;
     match QUEUE_ROOM.create(api, &names.stream(), StreamOptions::default().config(names), until).await {
         Ok(()) => Ok(()),
         // Someone else has made it at this moment, with other options.
@@ -147,14 +153,14 @@ async fn create_stream(api: &Api, names: &Names, until: Instant) -> Result<(), M
     }
 }
 
-/// Makes the consumer of this build, and the stream too if it is missing.
-pub(super) async fn ensure_consumer(api: &Api, names: &Names, until: Instant) -> Result<(), Missing> {
+/// Makes the consumer of this build, and the stream too, after a pause, if it is missing.
+pub(super) async fn ensure_consumer(api: &Api, names: &Names, pause: Duration, until: Instant) -> Result<(), Missing> {
     let operation = format!("CONSUMER.CREATE.{}.{}.{}", names.stream(), names.consumer(), names.tasks_of_build());
     let refused =
         |refusal| Missing::new(refusal, &format!("this program cannot take tasks from the pool `{}`", names.pool()));
     match api.persist::<Value>(&operation, &consumer(names), until).await {
         Ok(_) => return Ok(()),
-        Err(Refusal::Missing) => create_stream(api, names, until).await?,
+        Err(Refusal::Missing) => create_stream(api, names, pause, until).await?,
         Err(refusal) => return Err(refused(refusal)),
     }
     api.persist::<Value>(&operation, &consumer(names), until).await.map(|_| ()).map_err(refused)

@@ -106,7 +106,7 @@ impl ClientSide {
             let deletions = client.subscribe(own_names.deletion()).await.map_err(lost)?;
             let stores = Arc::new(ValueStores::new(client.clone(), status.clone(), own_names.clone()));
             let api = Api::new(client, status.clone());
-            assets::ensure_stream(&api, &own_names, until).await.map_err(|missing| missing.error)?;
+            assets::ensure_stream(&api, &own_names, Duration::ZERO, until).await.map_err(|missing| missing.error)?;
             // The server has answered something since, so it has refused the subscription by now.
             match status.borrow().denies(&own) {
                 true => Err(unavailable(

@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     Status,
     api::{Api, Refusal},
-    assets::{self, Missing},
+    assets::{self, Missing, REMOVAL},
     client_out::Out,
     connection::{Change, Connection},
     names::{Names, short},
@@ -291,7 +291,7 @@ impl Reader {
             (self.is_ensuring, self.ensured) = (true, Some(Instant::now()));
             let (api, names, notices) = (self.api.clone(), self.names.clone(), self.notices.clone());
             tokio::spawn(async move {
-                let result = assets::ensure_stream(&api, &names, Instant::now() + ENSURE).await;
+                let result = assets::ensure_stream(&api, &names, REMOVAL, Instant::now() + ENSURE).await;
                 let _ = notices.send(Notice::Ensured(result));
             });
         }
