@@ -69,12 +69,12 @@ impl<T: Send + 'static> Awaited<T> {
     fn register(&mut self, context: &Context<'_>) -> bool {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let task = self.future.task();
-        if self.key != 0 && task.waiters.replace_waker(self.key, context.waker().clone()) {
+        if self.key != 0 && task.waiters().replace_waker(self.key, context.waker().clone()) {
             return true;
         }
         // ORDERING: the counter only has to give distinct numbers.
         let key = NEXT.fetch_add(1, Relaxed);
-        let registered = task.waiters.add(task, Waiter::Waker(key, context.waker().clone())).is_ok();
+        let registered = task.waiters().add(task, Waiter::Waker(key, context.waker().clone())).is_ok();
         self.key = if registered { key } else { 0 };
         registered
     }
@@ -124,7 +124,7 @@ impl<T: Send + 'static> Drop for Awaited<T> {
     fn drop(&mut self) {
         if self.key != 0 {
             let key = self.key;
-            self.future.task().waiters.remove(|waiter| matches!(waiter, Waiter::Waker(other, _) if *other == key));
+            self.future.task().waiters().remove(|waiter| matches!(waiter, Waiter::Waker(other, _) if *other == key));
         }
     }
 }

@@ -80,7 +80,7 @@ impl CancellationToken {
         drop(tasks);
         let shared = Arc::downgrade(&self.shared);
         let forget = Waiter::Callback(Box::new(move |task| Shared::forget(&shared, task)));
-        if let Err(Waiter::Callback(done)) = task.waiters.add(task, forget) {
+        if let Err(Waiter::Callback(done)) = task.waiters().add(task, forget) {
             done(task);
         }
     }

@@ -79,24 +79,41 @@ thread_local! {
 /// Runs a task's code. A panic is not printed, but returned.
 #[inline]
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Panic> {
+    run(code).map_err(describe)
+}
+
+/// Runs user code as the current task. A panic is returned as the error of that task.
+#[inline]
+pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Error> {
+    run(code).map_err(panicked)
+}
+
+/// The payload of a panic, and what the hook has recorded of it.
+type Caught = (Box<dyn Any + Send>, Option<Box<Record>>);
+
+/// Runs a task's code. A panic is not printed, but returned.
+#[inline]
+fn run<R>(code: impl FnOnce() -> R) -> Result<R, Caught> {
     let outer = Outer::enter(Mode::Silent);
     let outcome = catch_unwind(AssertUnwindSafe(code));
     let record = if MODE.get() == Mode::Found { take_record() } else { None };
     outer.leave();
     match outcome {
         Ok(value) => {
-            if let Some(record) = record {
-                report(*record);
+            if record.is_some() {
+                report(record);
             }
             Ok(value)
         }
-        Err(payload) => Err(describe(payload, record)),
+        Err(payload) => Err((payload, record)),
     }
 }
 
-/// Runs user code as the current task. A panic is returned as the error of that task.
-pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, Error> {
-    catch(code).map_err(|panic| Error::panicked(&current_name(), panic))
+/// Returns the error of the current task, which has panicked. It is not part of its callers, whose frames it would make
+/// large.
+#[cold]
+fn panicked(caught: Caught) -> Error {
+    Error::panicked(&current_name(), describe(caught))
 }
 
 /// Runs user code on behalf of a task that is not the current one. A panic is returned as the error of that task.
@@ -166,7 +183,7 @@ fn take_record() -> Option<Box<Record>> {
 }
 
 #[cold]
-fn describe(payload: Box<dyn Any + Send>, record: Option<Box<Record>>) -> Panic {
+fn describe((payload, record): Caught) -> Panic {
     let message = text(&*payload).unwrap_or(NOT_TEXT).to_string();
     let is_this = |found: &Found| found.payload == (*payload).type_id() && found.message == message;
     let (delivered, rest) = match record.map(|record| *record) {
@@ -175,7 +192,7 @@ fn describe(payload: Box<dyn Any + Send>, record: Option<Box<Record>>) -> Panic 
         Some(Record { first, last }) if is_this(&first) => (Some(first), last),
         // The panic did not run the hook, because it was raised by `resume_unwind`.
         Some(record) => {
-            report(record);
+            report(Some(Box::new(record)));
             (None, None)
         }
     };
@@ -197,8 +214,9 @@ fn text(payload: &(dyn Any + Send)) -> Option<&str> {
 
 /// Reports panics that were not delivered, through the hook of the program.
 #[cold]
-fn report(record: Record) {
-    let Record { first, last } = record;
+fn report(record: Option<Box<Record>>) {
+    let Some(record) = record else { return };
+    let Record { first, last } = *record;
     report_one(first);
     last.into_iter().for_each(report_one);
 }
@@ -222,12 +240,12 @@ fn dispose(payload: Box<dyn Any + Send>) {
 
 static HOOK: Once = Once::new();
 
-/// Chains the hook, unless it is chained already. Call this where a task is made.
-#[inline]
-pub(crate) fn chain_hook() {
+/// Chains the hook, unless it is chained already. Call this where a task is made. Returns whether it is chained.
+pub(crate) fn chain_hook() -> bool {
     if !HOOK.is_completed() {
         chain_hook_first();
     }
+    HOOK.is_completed()
 }
 
 #[cold]

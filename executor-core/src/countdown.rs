@@ -6,11 +6,14 @@ use std::sync::{
 };
 
 use crate::{
-    Error, ErrorKind, Future, Task, TaskOptions,
+    Error, ErrorKind, Future, Task,
     codec::Bytes,
     host::HostId,
     sync::Mutex,
-    task::work::{Encoded, Work},
+    task::{
+        rare::Rare,
+        work::{Encoded, Work},
+    },
 };
 
 /// Counts the tasks that are not done, and has the task that combines them until the last one is done or the outcome is
@@ -27,7 +30,7 @@ impl Countdown {
     /// The count begins with one more than there are tasks, so that the work is not run before all of them are watched:
     /// the caller then calls [`one_done`](Countdown::one_done).
     pub(crate) fn new<C: Combine>(tasks: usize, host: HostId, combine: C) -> (Arc<Countdown>, Future<C::Output>) {
-        let (task, typed) = Task::new(Combined(combine), TaskOptions::new(), true);
+        let (task, typed) = Task::new(Combined(combine), Rare::none(), true);
         task.attach_unqueued(host);
         let countdown = Countdown { open: AtomicUsize::new(tasks + 1), task: Mutex::new(Some(task)) };
         (Arc::new(countdown), Future::new(typed))

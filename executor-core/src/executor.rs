@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Backend, Error, Function, Future, Map, MapOptions, MapPairs, Payload, Shutdown, Submitting, TaskOptions, map,
-    task::{Task, kinds::Submitted},
+    task::{Task, kinds::Submitted, rare::Rare},
 };
 
 /// Submits calls of functions to a back-end, and returns their results as futures.
@@ -63,7 +63,7 @@ pub trait Executor: Backend {
         A: Payload,
         R: Payload,
     {
-        submit(&self, TaskOptions::new(), true, function, args)
+        submit(self, Rare::none(), true, function, args)
     }
 
     /// Submits a call as [`submit`](Executor::submit) does, but never blocks.
@@ -89,7 +89,7 @@ pub trait Executor: Backend {
         A: Payload,
         R: Payload,
     {
-        submit(&self, TaskOptions::new(), false, function, args)
+        submit(self, Rare::none(), false, function, args)
     }
 
     /// Submits a call as [`submit`](Executor::submit) does, with a name, a time limit, retries or a priority.
@@ -112,7 +112,7 @@ pub trait Executor: Backend {
         A: Payload,
         R: Payload,
     {
-        submit(&self, options, true, function, args)
+        submit(self, Rare::with_options(options), true, function, args)
     }
 
     /// Submits a call as [`submit`](Executor::submit) does, for async code: while the executor is bounded and full, the
@@ -173,7 +173,8 @@ pub trait Executor: Backend {
         A: Payload,
         R: Payload,
     {
-        let (task, typed) = Task::new(Submitted { function, args, result: PhantomData }, options, false);
+        let (task, typed) =
+            Task::new(Submitted { function, args, result: PhantomData }, Rare::with_options(options), false);
         Submitting::new(self, task, Future::new(typed))
     }
 
@@ -201,7 +202,7 @@ pub trait Executor: Backend {
         A: Payload,
         R: Payload,
     {
-        submit(&self, options, false, function, args)
+        submit(self, Rare::with_options(options), false, function, args)
     }
 
     /// Calls `function` on every input, and returns an iterator over the results in the order of the inputs.
@@ -362,19 +363,15 @@ pub trait Executor: Backend {
 impl<B: Backend + ?Sized> Executor for B {}
 
 /// Submits a call. The compiler generates this code for each function.
-fn submit<F, A, R>(
-    backend: &dyn Backend,
-    options: TaskOptions,
-    may_wait: bool,
-    function: F,
-    args: A,
-) -> Result<Future<R>, Error>
+#[inline]
+fn submit<B, F, A, R>(backend: &B, rare: Rare, may_wait: bool, function: F, args: A) -> Result<Future<R>, Error>
 where
+    B: Backend + ?Sized,
     F: Function<A, R>,
     A: Payload,
     R: Payload,
 {
-    let (task, typed) = Task::new(Submitted { function, args, result: PhantomData }, options, may_wait);
+    let (task, typed) = Task::new(Submitted { function, args, result: PhantomData }, rare, may_wait);
     backend.schedule(task)?;
     Ok(Future::new(typed))
 }

@@ -18,25 +18,37 @@
 use std::{
     ptr::null_mut,
     sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU32,
+        AtomicPtr, AtomicU32,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
     },
 };
 
 use crate::{Error, ErrorKind};
 
-static FORKS: AtomicU32 = AtomicU32::new(0);
+/// The generation of this process: 0 until the handler that counts forks is registered, and then 1 more than the number
+/// of forks.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// The number of forks between the start of the program and this process.
+/// Identifies this process among the one that was started and those that were forked from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation(u32);
 
 /// Returns the generation of this process.
 #[inline]
 pub fn generation() -> Generation {
-    watch();
-    // ORDERING: Relaxed. A forked child begins with one thread, and that thread wrote the value.
-    Generation(FORKS.load(Relaxed))
+    // ORDERING: Acquire pairs with the Release in `watch`, so a thread that reads another number than 0 forks with the
+    // handler. A forked child begins with one thread, and that thread wrote the number.
+    match GENERATION.load(Acquire) {
+        0 => watch(),
+        generation => Generation(generation),
+    }
+}
+
+/// Returns the generation of this process, for callers that know that [`generation`] was called before.
+#[inline]
+pub(crate) fn known_generation() -> Generation {
+    // ORDERING: Relaxed, because the caller knows that the handler is registered.
+    Generation(GENERATION.load(Relaxed))
 }
 
 impl Generation {
@@ -47,7 +59,7 @@ impl Generation {
     /// Returns [`ErrorKind::Broken`] if this process was forked since.
     #[inline]
     pub fn check(self) -> Result<(), Error> {
-        if self == generation() { Ok(()) } else { Err(forked()) }
+        if self == known_generation() { Ok(()) } else { Err(forked()) }
     }
 }
 
@@ -90,31 +102,24 @@ impl<T: Default + Sync> Own<T> {
     }
 }
 
-/// Whether the handler is registered.
-static WATCHED: AtomicBool = AtomicBool::new(false);
-
-#[inline]
-fn watch() {
-    // ORDERING: Acquire pairs with the Release in `watch_first`, so a thread that reads `true` forks with the handler.
-    if !WATCHED.load(Acquire) {
-        watch_first();
-    }
-}
-
-/// Registers the handler. If several threads call this concurrently, each registers it, and a fork then adds more than
-/// one to the number, which still changes it. The threads must not wait for each other: if the process forked during
-/// this call, the child would wait for a thread that it does not have.
+/// Registers the handler, and returns the generation. If several threads call this concurrently, each registers it, and
+/// a fork then adds more than one to the number, which still changes it. The threads must not wait for each other: if
+/// the process forked during this call, the child would wait for a thread that it does not have.
 #[cold]
 #[inline(never)]
-fn watch_first() {
+fn watch() -> Generation {
     #[cfg(unix)]
     {
         extern "C" fn in_child() {
-            FORKS.fetch_add(1, Relaxed);
+            GENERATION.fetch_add(1, Relaxed);
         }
         // SAFETY: the handler only changes an atomic, which is async-signal-safe. If the call fails for lack of memory,
         // forks are not detected, as if this call did not exist.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     }
-    WATCHED.store(true, Release);
+    // ORDERING: Release pairs with the Acquire in `generation`. Another thread may have come first.
+    match GENERATION.compare_exchange(0, 1, Release, Relaxed) {
+        Ok(_) => Generation(1),
+        Err(other) => Generation(other),
+    }
 }

@@ -292,7 +292,7 @@ impl<T: Send + 'static> Future<T> {
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&Future<T>) + Send + 'static) {
         let erased = self.typed.erase(move |typed| callback(&Future { typed }));
-        if let Err(Waiter::Callback(late)) = self.task().waiters.add(self.task(), Waiter::Callback(erased)) {
+        if let Err(Waiter::Callback(late)) = self.task().waiters().add(self.task(), Waiter::Callback(erased)) {
             catch::contain(|| late(self.task()));
         }
     }

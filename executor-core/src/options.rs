@@ -62,12 +62,6 @@ impl TaskOptions {
         self.priority = priority;
         self
     }
-
-    /// Returns `None` for the default options, so that a task without options needs no allocation for them.
-    #[inline]
-    pub(crate) fn boxed(self) -> Option<Box<Settings>> {
-        (self != TaskOptions::default()).then(|| Box::new(Settings { options: self, origin: None }))
-    }
 }
 
 /// What most tasks do not have: options that are not the default, and a place from which they were forwarded.

@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData};
 
 use crate::{
     Error, ErrorKind, Future,
-    task::{Completed, kinds::Promised, rights::Completing, typed::Typed},
+    task::{Completed, kinds::Promised, rare::Rare, rights::Completing, typed::Typed},
 };
 
 /// Makes a future and the promise that completes it, for back-ends and for code with callbacks. Python's counterpart is
@@ -19,7 +19,7 @@ use crate::{
 /// # Ok::<(), concurrent_futures::Error>(())
 /// ```
 pub fn promise<T: Send + 'static>() -> (Promise<T>, Future<T>) {
-    let (own, typed) = Typed::allocate(Promised::<T>(PhantomData), None, true);
+    let (own, typed) = Typed::allocate(Promised::<T>(PhantomData), Rare::none(), true);
     (Promise { typed: own, takes: PhantomData }, Future::new(typed))
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn offer<T: Send + 'static>(
     let task = &typed.task;
     let mut view = typed.view(callback);
     loop {
-        let Err((late, returned)) = task.waiters.add_view(task, view) else { return Ok(()) };
+        let Err((late, returned)) = task.waiters().add_view(task, view) else { return Ok(()) };
         view = returned;
         match late {
             Late::Reserved => view::show(task, [view]),

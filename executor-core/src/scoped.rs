@@ -6,7 +6,7 @@ use std::{fmt, marker::PhantomData, ptr::NonNull};
 use crate::{
     Error, Future, Task, TaskOptions, catch,
     running::{self, Running, current_name},
-    task::kinds::Scoped,
+    task::{kinds::Scoped, rare::Rare},
     unread,
 };
 
@@ -20,7 +20,8 @@ where
     N: 'scope,
     C: FnOnce() -> Result<(), Error> + Send + 'scope,
 {
-    let (task, typed) = Task::new(Scoped { closure, name: PhantomData::<fn() -> N> }, options, true);
+    let (task, typed) =
+        Task::new(Scoped { closure, name: PhantomData::<fn() -> N> }, Rare::with_options(options), true);
     (task, Future::new(typed))
 }
 

@@ -221,16 +221,33 @@ fn describe(task: &TaskRef, deadline: Option<Instant>, is_polling: bool) -> Wait
 ///
 /// A wait for a task that is done has no time-out if another thread is unpacking its output, because this thread could
 /// not do that faster. It has one while result callbacks run, because they are user code.
+#[inline]
 pub(crate) fn wait_for<R>(
     task: &TaskRef,
     timeout: Option<Duration>,
     mut read: impl FnMut() -> Read<R>,
 ) -> Result<R, Error> {
+    match read() {
+        Read::Ready(result) => result,
+        other => wait_after(other, task, timeout, read),
+    }
+}
+
+/// Waits as [`wait_for`] does, after `read` has returned no output. It is not part of its callers, which save fewer
+/// registers if they need not wait.
+#[inline(never)]
+fn wait_after<R>(
+    first: Read<R>,
+    task: &TaskRef,
+    timeout: Option<Duration>,
+    mut read: impl FnMut() -> Read<R>,
+) -> Result<R, Error> {
+    let mut next = first;
     let reads_once = timeout.is_some_and(|timeout| timeout.is_zero());
     // Computed when it is first needed, because most waits do not need it.
     let mut deadline = None;
     loop {
-        let waited = match read() {
+        let waited = match next {
             Read::Ready(result) => return result,
             Read::Taken => return Err(taken(task)),
             Read::Unpacking => wait_until(task, None, Event::Readable),
@@ -255,6 +272,7 @@ pub(crate) fn wait_for<R>(
                 return Err(Error::timed_out(task.name(), task.state_name(), timeout.unwrap_or_default()));
             }
         }
+        next = read();
     }
 }
 
@@ -294,12 +312,12 @@ fn wait_until_or(
         // Checked after registering, so that a change between the check and the sleep is not missed. A thread that
         // could not register has seen the event. The check below reads the state again, because another thread may have
         // begun to unpack since.
-        let registered = task.waiters.add(task, Waiter::Thread(signal.clone())).is_ok();
+        let registered = task.waiters().add(task, Waiter::Thread(signal.clone())).is_ok();
         if registered && !task.state.snapshot().has(event) && !interrupted() {
             signal.wait(deadline);
         }
         if registered {
-            task.waiters.remove(is_this);
+            task.waiters().remove(is_this);
         }
         if task.state.snapshot().has(event) || interrupted() {
             return Ok(());

@@ -11,6 +11,8 @@ use executor_core::{Task, host::HostId, spin::SpinBudget};
 use crate::{job::Job, stale, sync::Parker};
 
 thread_local! {
+    /// The pool whose worker the calling thread is. It needs no drop, so reading it is a plain memory access.
+    static POOL: Cell<HostId> = const { Cell::new(HostId::NONE) };
     static LOCAL: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
 }
 
@@ -19,7 +21,6 @@ pub(crate) type Queues = ((Deque<Task>, Deque<Job>), Parker);
 
 /// What one worker keeps for itself.
 pub(crate) struct Local {
-    pool: HostId,
     index: usize,
     /// The tasks that this worker's tasks submitted. The first one in is the first one out, for this worker and for
     /// those that steal.
@@ -27,6 +28,8 @@ pub(crate) struct Local {
     /// The scoped tasks that this worker's tasks spawned, and the halves of their joins. This worker takes the newest
     /// first, so that a recursion holds few of them, and those that steal take the oldest.
     scoped: Deque<Job>,
+    /// Whether something may be in one of the two queues, which only this thread pushes into.
+    may_have_jobs: Cell<bool>,
     /// Where this worker sleeps while it waits in a join.
     parker: Parker,
     /// How long it spins before.
@@ -38,10 +41,12 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    pub(crate) fn new(pool: HostId, index: usize, deque: Deque<Task>, scoped: Deque<Job>, parker: Parker) -> Local {
+    pub(crate) fn new(index: usize, deque: Deque<Task>, scoped: Deque<Job>, parker: Parker) -> Local {
         let (stale, stale_limit) = (Cell::new(0), Cell::new(stale::limit(0)));
         let spin_budget = Cell::new(SpinBudget::new());
-        Local { pool, index, deque, scoped, parker, spin_budget, stale, stale_limit }
+        // A worker that had the queues before may have left jobs in them.
+        let may_have_jobs = Cell::new(true);
+        Local { index, deque, scoped, may_have_jobs, parker, spin_budget, stale, stale_limit }
     }
 
     /// Returns the two queues and the parker of a worker that has left, and how many stale tasks it has counted.
@@ -68,7 +73,20 @@ impl Local {
 
     #[inline]
     pub(crate) fn push_scoped(&self, job: Job) {
+        self.may_have_jobs.set(true);
         self.scoped.push(job);
+    }
+
+    /// Returns whether something may be in one of the two queues.
+    #[inline]
+    pub(crate) fn may_have_jobs(&self) -> bool {
+        self.may_have_jobs.get()
+    }
+
+    /// Notes that this thread has found both queues empty.
+    #[inline]
+    pub(crate) fn has_no_jobs(&self) {
+        self.may_have_jobs.set(false);
     }
 
     /// Takes the newest scoped job.
@@ -91,8 +109,9 @@ impl Local {
     }
 }
 
-/// Makes the calling thread a worker whose tasks submit to these queues, until the guard is dropped.
-pub(crate) fn enter(local: Rc<Local>) -> Guard {
+/// Makes the calling thread a worker of this pool, whose tasks submit to these queues, until the guard is dropped.
+pub(crate) fn enter(pool: HostId, local: Rc<Local>) -> Guard {
+    POOL.set(pool);
     LOCAL.set(Some(local));
     Guard
 }
@@ -102,14 +121,15 @@ pub(crate) struct Guard;
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        POOL.set(HostId::NONE);
         LOCAL.set(None);
     }
 }
 
-/// Returns the queues of the calling thread, or `None` if it is not a worker of this pool.
+/// Calls a function with the queues of the calling thread, for which [`is_of`] has returned `true`.
 #[inline]
-pub(crate) fn of(pool: HostId) -> Option<Rc<Local>> {
-    with(pool, Rc::clone)
+pub(crate) fn with_own<R>(code: impl FnOnce(&Local) -> R) -> R {
+    LOCAL.with(|local| code(local.borrow().as_ref().expect("a worker has queues until it leaves its pool")))
 }
 
 /// Returns the number of the calling worker, or `None` if it is not a worker of this pool.
@@ -120,8 +140,17 @@ pub(crate) fn index_of(pool: HostId) -> Option<usize> {
 /// Calls a function with the queues of the calling thread. Returns `None` if that is not a worker of this pool.
 #[inline]
 fn with<R>(pool: HostId, code: impl FnOnce(&Rc<Local>) -> R) -> Option<R> {
+    if !is_of(pool) {
+        return None;
+    }
     // A thread whose thread locals are destroyed is no longer a worker.
-    LOCAL.try_with(|local| local.borrow().as_ref().filter(|local| local.pool == pool).map(code)).ok().flatten()
+    LOCAL.try_with(|local| local.borrow().as_ref().map(code)).ok().flatten()
+}
+
+/// Returns whether the calling thread is a worker of this pool that has queues of its own.
+#[inline]
+pub(crate) fn is_of(pool: HostId) -> bool {
+    POOL.get() == pool
 }
 
 /// Pushes a task into the local queue. Returns it if the calling thread is not a worker of this pool.
@@ -129,6 +158,7 @@ pub(crate) fn push(pool: HostId, task: Task) -> Result<(), Task> {
     let mut task = Some(task);
     with(pool, |local| {
         if let Some(task) = task.take() {
+            local.may_have_jobs.set(true);
             local.deque.push(task);
         }
     });

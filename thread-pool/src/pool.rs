@@ -289,8 +289,19 @@ impl Pool {
         Ok(())
     }
 
-    /// Accepts a task. `push_locally` puts a task of priority 0 into a queue of the calling worker, or returns it.
+    /// Returns whether a task goes to the injector, and nothing is to be done for it but its push.
     #[inline]
+    fn takes_plainly(&self, task: &Task) -> bool {
+        self.generation.check().is_ok()
+            && !self.sleep.is_closed()
+            && self.bound.is_none()
+            && task.priority() == 0
+            && !local::is_of(self.host())
+    }
+
+    /// Accepts a task. `push_locally` puts a task of priority 0 into a queue of the calling worker, or returns it.
+    // A usual submit does not come here, and need not save the registers that this needs.
+    #[inline(never)]
     fn accept(&self, task: Task, push_locally: impl FnOnce(HostId, Task) -> Result<(), Task>) -> Result<(), Error> {
         self.generation.check()?;
         if self.sleep.is_closed() {
@@ -300,7 +311,8 @@ impl Pool {
         task.attach(self.host());
         self.acquire_bound(&task)?;
         let id = task.id();
-        let task = match task.priority() {
+        let priority = task.priority();
+        let task = match priority {
             0 => match push_locally(self.host(), task) {
                 Ok(()) => {
                     // The calling thread is a worker, which polls its own queues before it leaves.
@@ -311,7 +323,13 @@ impl Pool {
             },
             _ => task,
         };
-        self.queues.push(task);
+        self.queues.push(priority, task);
+        self.after_push(id)
+    }
+
+    /// Finds a worker for a task that was pushed into a queue of all workers.
+    #[inline]
+    fn after_push(&self, id: TaskId) -> Result<(), Error> {
         match self.sleep.after_push() {
             AfterPush::Open => Ok(()),
             AfterPush::MustStart => {
@@ -357,7 +375,13 @@ impl Pool {
 /// closed.
 impl Backend for Pool {
     fn schedule(&self, task: Task) -> Result<(), Error> {
-        self.accept(task, local::push)
+        if !self.takes_plainly(&task) {
+            return self.accept(task, local::push);
+        }
+        task.attach(self.host());
+        let id = task.id();
+        self.queues.push_plain(task);
+        self.after_push(id)
     }
 
     fn close(&self, mode: Shutdown) {

@@ -30,12 +30,20 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    pub(crate) fn push(&self, task: Task) {
-        match task.priority() {
+    /// Adds a task of this priority.
+    #[inline]
+    pub(crate) fn push(&self, priority: i32, task: Task) {
+        match priority {
             0 => self.injector.push(task),
             priority if priority > 0 => self.high.push(priority, task),
             priority => self.low.push(priority, task),
         }
+    }
+
+    /// Adds a task of priority 0.
+    #[inline]
+    pub(crate) fn push_plain(&self, task: Task) {
+        self.injector.push(task);
     }
 
     pub(crate) fn pop_high(&self) -> Option<Task> {

@@ -75,8 +75,8 @@ impl Start {
         }
         pool.has_started(index);
         let ((deque, scoped), parker) = queues;
-        let local = Rc::new(Local::new(pool.host(), index, deque, scoped, parker));
-        let in_pool = local::enter(local.clone());
+        let local = Rc::new(Local::new(index, deque, scoped, parker));
+        let in_pool = local::enter(pool.host(), local.clone());
         let mut worker = Worker {
             pool,
             index,
@@ -185,19 +185,33 @@ impl Worker {
         if let Some(task) = self.pool.queues.pop_high() {
             return Some(Job::Task(task));
         }
-        if self.local.has_scoped() {
-            if let Some(job) = self.poll_scoped() {
+        if self.local.may_have_jobs() {
+            if let Some(job) = self.poll_own() {
                 return Some(job);
             }
         }
-        match self.local.pop().or_else(|| self.pool.queues.pop_injector()) {
+        match self.pool.queues.pop_injector() {
             Some(task) => Some(Job::Task(task)),
             None => self.poll_last(),
         }
     }
 
-    /// Takes the newest of the worker's scoped jobs or, as [`fairness`](crate::fairness) requires, another task.
+    /// Polls the worker's own queues.
     #[inline(never)]
+    fn poll_own(&mut self) -> Option<Job> {
+        if self.local.has_scoped() {
+            if let Some(job) = self.poll_scoped() {
+                return Some(job);
+            }
+        }
+        let task = self.local.pop();
+        if task.is_none() {
+            self.local.has_no_jobs();
+        }
+        task.map(Job::Task)
+    }
+
+    /// Takes the newest of the worker's scoped jobs or, as [`fairness`](crate::fairness) requires, another task.
     fn poll_scoped(&mut self) -> Option<Job> {
         let fair = match self.scoped_polls.count() {
             ScopedOrder::Newest => None,

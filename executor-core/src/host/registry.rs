@@ -1,6 +1,7 @@
 //! The hosts of this process, found by their ids.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::{
         Arc, Weak,
@@ -11,7 +12,7 @@ use std::{
 use parking_lot::RwLock;
 
 use super::{Host, HostId};
-use crate::fork::Own;
+use crate::fork::{self, Generation, Own};
 
 /// Keeps a host registered until it is dropped.
 #[derive(Debug)]
@@ -19,6 +20,19 @@ pub struct Registration(HostId);
 
 /// The hosts of this process. A forked child starts with none, because the parent's hosts have no threads there.
 static HOSTS: Own<RwLock<HashMap<u32, Weak<dyn Host>>>> = Own::new();
+
+/// A host that was found. Ids are not used twice, so it is that of its id as long as it lives.
+struct Found {
+    /// The process in which it was found: the parent's hosts are none of a forked child.
+    born: Generation,
+    id: HostId,
+    host: Weak<dyn Host>,
+}
+
+thread_local! {
+    /// The host that the calling thread has found last, which is mostly the one that it looks for next.
+    static LAST: RefCell<Option<Found>> = const { RefCell::new(None) };
+}
 
 /// Registers a host. The registry holds it weakly.
 pub fn register(host: Weak<dyn Host>) -> Registration {
@@ -54,6 +68,15 @@ impl HostId {
         if self == HostId::NONE {
             return None;
         }
-        HOSTS.get().read().get(&self.raw())?.upgrade()
+        let now = fork::generation();
+        let is_same = |last: &Found| last.id == self && last.born == now;
+        let last = |last: &RefCell<Option<Found>>| last.borrow().as_ref().filter(|last| is_same(last))?.host.upgrade();
+        if let Ok(Some(host)) = LAST.try_with(last) {
+            return Some(host);
+        }
+        let host = HOSTS.get().read().get(&self.raw())?.clone();
+        let found = host.upgrade();
+        let _ = LAST.try_with(|last| last.replace(Some(Found { born: now, id: self, host })));
+        found
     }
 }

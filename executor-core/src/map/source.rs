@@ -8,9 +8,9 @@ use super::{
     results::{Names, Results},
 };
 use crate::{
-    Backend, Error, ErrorKind, Function, Future, Payload, Task, TaskOptions,
+    Backend, Error, ErrorKind, Function, Future, Payload, Task,
     options::Namer,
-    task::{cell::TaskRef, kinds::Submitted},
+    task::{cell::TaskRef, kinds::Submitted, rare::Rare},
 };
 
 /// The items that were submitted together, and their results.
@@ -153,13 +153,13 @@ where
         let count = self.read.len();
         let args = self.read.pop()?;
         let (task, batch) = if most == 1 && self.estimate.is_none() {
-            let (task, typed) = Task::new(Submitted { function, args, result }, TaskOptions::new(), true);
+            let (task, typed) = Task::new(Submitted { function, args, result }, Rare::none(), true);
             (task, Batch::One(Future::new(typed)))
         } else {
             self.read.push(args);
             let (items, estimate) = (std::mem::take(&mut self.read), self.estimate.clone());
             let chunk = Chunk { function, items, estimate, result };
-            let (task, typed) = Task::new(chunk, TaskOptions::new(), true);
+            let (task, typed) = Task::new(chunk, Rare::none(), true);
             (task, Batch::Many(Future::new(typed), count))
         };
         Some(Unsubmitted { task, batch, names })

@@ -24,9 +24,12 @@ use std::{
 use crate::sync::AtomicU32;
 
 /// The size of a block.
-const BYTES: usize = 4096;
-/// Each task begins on a cache line of its own, so that two processors do not contend for one.
-const LINE: usize = 64;
+pub(super) const BYTES: usize = 4096;
+/// Each task begins at a multiple of this. Two tasks may share a cache line, because more lines for each task cost more
+/// than the contention of two processors for one.
+const UNIT: usize = 8;
+/// The largest alignment of a task in a block, and that of the block.
+const LARGEST_ALIGN: usize = 16;
 /// Larger tasks are allocated alone.
 const LARGEST: usize = 512;
 
@@ -63,7 +66,7 @@ impl Tally {
 struct Block(Tally);
 
 impl Block {
-    const LAYOUT: Layout = match Layout::from_size_align(BYTES, 16) {
+    const LAYOUT: Layout = match Layout::from_size_align(BYTES, LARGEST_ALIGN) {
         Ok(layout) => layout,
         Err(_) => panic!("the size of a block"),
     };
@@ -89,87 +92,142 @@ impl Block {
 struct Open {
     /// Null before the first one.
     block: Cell<*mut Block>,
-    /// The first byte that is left.
-    next: Cell<*mut u8>,
-    left: Cell<usize>,
+    /// The distance from the beginning of the block to the first byte that is left. If there is no block, none is left.
+    next: Cell<usize>,
     /// The number of places that were given out.
     given: Cell<u32>,
 }
 
 impl Open {
     const fn new() -> Open {
-        Open { block: Cell::new(null_mut()), next: Cell::new(null_mut()), left: Cell::new(0), given: Cell::new(0) }
+        Open { block: Cell::new(null_mut()), next: Cell::new(BYTES), given: Cell::new(0) }
     }
 
-    /// Returns a place and its block. The size is a multiple of [`LINE`] and at most [`LARGEST`].
+    /// Returns a place, and where in its block that is. The layout is at most [`LARGEST`] and aligned to
+    /// [`LARGEST_ALIGN`]. Returns `None` if this thread cannot have a block.
     #[inline]
-    fn place(&self, size: usize) -> (NonNull<u8>, NonNull<Block>) {
-        if self.left.get() < size {
-            self.open_next();
+    fn place(&self, layout: Layout, prepare: fn() -> bool) -> Option<(NonNull<u8>, Spot)> {
+        let mut start = aligned(self.next.get(), layout);
+        if start > BYTES - layout.size() {
+            start = aligned(self.open_next(prepare)?, layout);
         }
-        let place = self.next.get();
-        self.next.set(place.wrapping_add(size));
-        self.left.set(self.left.get() - size);
+        // Both are multiples of the unit, so the sum is one.
+        self.next.set(start + layout.size().next_multiple_of(UNIT));
         self.given.set(self.given.get() + 1);
         // SAFETY: there is a block, and enough is left of it, because otherwise another one was opened above.
-        unsafe { (NonNull::new_unchecked(place), NonNull::new_unchecked(self.block.get())) }
+        let place = unsafe { NonNull::new_unchecked(self.block.get()).cast::<u8>().byte_add(start) };
+        Some((place, Spot::at(start)))
     }
 
-    /// Opens another block, or the same one again if it has become empty.
+    /// Opens another block, or the same one again if it has become empty. Returns the distance to its first byte that
+    /// is left.
     #[cold]
-    fn open_next(&self) {
-        // Set first, because this thread has no block if the allocation of another one fails.
-        self.left.set(0);
-        let block = match NonNull::new(self.block.replace(null_mut())) {
-            // SAFETY: this thread has not closed the block before, so it lives.
-            Some(block) if unsafe { block.as_ref() }.0.close(self.given.get()) => {
+    fn open_next(&self, prepare: fn() -> bool) -> Option<usize> {
+        let closed = self.close();
+        // The end of the thread closes the block. A thread that has passed this point gets no block.
+        let is_possible = CLOSING.try_with(|_| ()).is_ok() && prepare();
+        let block = match closed {
+            Some(block) if !is_possible => {
+                // SAFETY: `close` returned that this thread owns the block.
+                unsafe { Block::free(block) }
+                return None;
+            }
+            None if !is_possible => return None,
+            Some(block) => {
                 // SAFETY: `close` returned that this thread owns the block.
                 unsafe { block.write(Block(Tally::new())) };
                 block
             }
-            _ => Block::new(),
+            None => Block::new(),
         };
-        let start = block.cast::<u8>().as_ptr();
-        let head = (start.addr() + size_of::<Block>()).next_multiple_of(LINE) - start.addr();
         self.block.set(block.as_ptr());
-        self.next.set(start.wrapping_add(head));
-        self.left.set(BYTES - head);
-        self.given.set(0);
+        Some(size_of::<Block>().next_multiple_of(UNIT))
+    }
+
+    /// Closes the block. Returns it if this thread was its last user, so that it owns the block.
+    fn close(&self) -> Option<NonNull<Block>> {
+        // This thread has no block from now on, even if the allocation of another one fails.
+        self.next.set(BYTES);
+        let block = NonNull::new(self.block.replace(null_mut()))?;
+        // SAFETY: this thread has not closed the block before, so it lives.
+        unsafe { block.as_ref() }.0.close(self.given.replace(0)).then_some(block)
     }
 }
 
-impl Drop for Open {
+#[inline]
+fn aligned(start: usize, layout: Layout) -> usize {
+    if layout.align() > UNIT { start.next_multiple_of(layout.align()) } else { start }
+}
+
+thread_local! {
+    // It needs no drop, so using it is a plain memory access.
+    static OPEN: Open = const { Open::new() };
+    /// Closes the block at the end of the thread.
+    static CLOSING: Closing = const { Closing };
+}
+
+struct Closing;
+
+impl Drop for Closing {
     fn drop(&mut self) {
-        let Some(block) = NonNull::new(self.block.get()) else { return };
-        // SAFETY: as in `open_next`.
-        if unsafe { block.as_ref() }.0.close(self.given.get()) {
+        if let Some(block) = OPEN.with(Open::close) {
             // SAFETY: `close` returned that this thread owns the block.
             unsafe { Block::free(block) }
         }
     }
 }
 
-thread_local! {
-    static OPEN: Open = const { Open::new() };
+/// Where in its block a task is, in a few bits, or that the task was allocated alone.
+#[derive(Clone, Copy)]
+pub(super) struct Spot(u32);
+
+impl Spot {
+    /// This many bits suffice.
+    pub(super) const BITS: u32 = BYTES.ilog2();
+    const ALONE: Spot = Spot(0);
+
+    /// Returns the spot at this distance from the beginning of the block, where no task is at 0.
+    #[inline]
+    fn at(start: usize) -> Spot {
+        Spot(start as u32)
+    }
+
+    #[inline]
+    pub(super) fn from_raw(raw: u32) -> Spot {
+        Spot(raw)
+    }
+
+    #[inline]
+    pub(super) fn raw(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the block of the task at this place, if it has one.
+    ///
+    /// # Safety
+    ///
+    /// - [`allocate`] has returned this and the place.
+    #[inline]
+    unsafe fn block(self, place: NonNull<u8>) -> Option<NonNull<Block>> {
+        // SAFETY: by the contract the block begins at this distance before the place.
+        (self.0 != 0).then(|| unsafe { place.byte_sub(self.0 as usize).cast() })
+    }
 }
 
-/// Points to the block that contains a task. It is `None` if the task was allocated alone.
-#[derive(Clone, Copy)]
-pub(super) struct BlockPointer(Option<NonNull<Block>>);
-
-/// Allocates memory for a task.
+/// Allocates memory for a task. Calls `prepare` before, unless the thread has a block, for which `prepare` has returned
+/// `true`. So a thread that has a block is prepared for the tasks in it.
 #[inline]
-pub(super) fn allocate(layout: Layout) -> (NonNull<u8>, BlockPointer) {
+pub(super) fn allocate(layout: Layout, prepare: fn() -> bool) -> (NonNull<u8>, Spot) {
     // The sanitizers and the models need each task in an allocation of its own.
-    let is_small = layout.size() <= LARGEST && layout.align() <= LINE && !cfg!(any(loom, tasks_apart));
-    // A thread whose thread-locals are gone is ending, and has no block.
+    let is_small = layout.size() <= LARGEST && layout.align() <= LARGEST_ALIGN && !cfg!(any(loom, tasks_apart));
     if is_small {
-        if let Ok((place, block)) = OPEN.try_with(|open| open.place(layout.size().next_multiple_of(LINE))) {
-            return (place, BlockPointer(Some(block)));
+        if let Some(place) = OPEN.with(|open| open.place(layout, prepare)) {
+            return place;
         }
     }
+    prepare();
     // SAFETY: a task has a header, so the size is not zero.
-    (checked(unsafe { alloc(layout) }, layout), BlockPointer(None))
+    (checked(unsafe { alloc(layout) }, layout), Spot::ALONE)
 }
 
 fn checked(memory: *mut u8, layout: Layout) -> NonNull<u8> {
@@ -179,25 +237,26 @@ fn checked(memory: *mut u8, layout: Layout) -> NonNull<u8> {
 /// The memory of a task, which is freed when this is dropped.
 pub(super) struct Memory {
     place: NonNull<u8>,
-    block: BlockPointer,
+    spot: Spot,
     layout: Layout,
 }
 
 impl Memory {
     /// # Safety
     ///
-    /// - [`allocate`] has returned the place and the block for this layout.
+    /// - [`allocate`] has returned the place and the spot for this layout.
     /// - This is called once for them, and nothing uses the memory after this is dropped.
     #[inline]
-    pub(super) unsafe fn of(place: NonNull<u8>, block: BlockPointer, layout: Layout) -> Memory {
-        Memory { place, block, layout }
+    pub(super) unsafe fn of(place: NonNull<u8>, spot: Spot, layout: Layout) -> Memory {
+        Memory { place, spot, layout }
     }
 }
 
 impl Drop for Memory {
     #[inline]
     fn drop(&mut self) {
-        match self.block.0 {
+        // SAFETY: `of` got both from `allocate`.
+        match unsafe { self.spot.block(self.place) } {
             Some(block) => {
                 // SAFETY: the place was given out and is only given back now, so the block lives.
                 if unsafe { block.as_ref() }.0.leave() {
@@ -219,19 +278,23 @@ mod tests {
 
     fn memory(size: usize, align: usize) -> Memory {
         let layout = Layout::from_size_align(size, align).expect("a layout");
-        let (place, block) = allocate(layout);
+        let (place, spot) = allocate(layout, || true);
         // SAFETY: `allocate` returned both, and the tests use the memory only before this is dropped.
-        unsafe { Memory::of(place, block, layout) }
+        unsafe { Memory::of(place, spot, layout) }
     }
 
     // SAFETY: unused memory can be freed by any thread.
     unsafe impl Send for Memory {}
 
+    fn is_alone(memory: &Memory) -> bool {
+        memory.spot.raw() == 0
+    }
+
     #[test]
-    fn places_do_not_overlap_and_begin_on_a_cache_line() {
-        let all: Vec<Memory> = (0..1000).map(|number| memory(1 + number % LARGEST, 8)).collect();
+    fn places_do_not_overlap_and_are_aligned() {
+        let all: Vec<Memory> = (0..1000).map(|number| memory(1 + number % LARGEST, 1 << (number % 5))).collect();
         for (number, memory) in all.iter().enumerate() {
-            assert_eq!(memory.place.as_ptr().addr() % LINE, 0);
+            assert_eq!(memory.place.as_ptr().addr() % memory.layout.align(), 0);
             // SAFETY: the place is this long, and belongs to this test.
             unsafe { memory.place.write_bytes(number as u8, memory.layout.size()) };
         }
@@ -262,11 +325,11 @@ mod tests {
 
     #[test]
     fn large_and_aligned_tasks_are_allocated_alone() {
-        assert!(memory(LARGEST, 16).block.0.is_some());
-        assert!(memory(LARGEST + 1, 16).block.0.is_none());
-        let aligned = memory(256, 2 * LINE);
-        assert!(aligned.block.0.is_none());
-        assert_eq!(aligned.place.as_ptr().addr() % (2 * LINE), 0);
+        assert!(!is_alone(&memory(LARGEST, LARGEST_ALIGN)));
+        assert!(is_alone(&memory(LARGEST + 1, LARGEST_ALIGN)));
+        let aligned = memory(256, 2 * LARGEST_ALIGN);
+        assert!(is_alone(&aligned));
+        assert_eq!(aligned.place.as_ptr().addr() % (2 * LARGEST_ALIGN), 0);
     }
 
     #[test]
@@ -275,7 +338,7 @@ mod tests {
         struct AtTheEnd(mpsc::Sender<(bool, Memory)>);
         impl Drop for AtTheEnd {
             fn drop(&mut self) {
-                let is_gone = OPEN.try_with(|_| ()).is_err();
+                let is_gone = CLOSING.try_with(|_| ()).is_err();
                 let _ = self.0.send((is_gone, memory(100, 8)));
             }
         }
@@ -295,7 +358,7 @@ mod tests {
         let taken: Vec<(bool, Memory)> = taken.iter().collect();
         assert_eq!(taken.len(), 2);
         for (is_gone, memory) in taken {
-            assert_eq!(memory.block.0.is_none(), is_gone);
+            assert_eq!(is_alone(&memory), is_gone);
             // SAFETY: the place is this long, and belongs to this test.
             unsafe { memory.place.write_bytes(7, 100) };
         }

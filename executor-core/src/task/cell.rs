@@ -18,7 +18,9 @@ use std::{
 
 use super::{
     Origin, TaskId,
-    block::{self, BlockPointer, Memory},
+    block::{self, Memory},
+    id,
+    rare::Rare,
     state::{End, State},
     waiter::Waiters,
     work::{Encoded, Work},
@@ -40,8 +42,7 @@ use crate::{
 /// the worker reads fewer of the cache lines that the submitter has just written.
 #[repr(C)]
 pub(crate) struct Header {
-    pub(crate) waiters: Waiters,
-    pub(crate) options: Option<Box<Settings>>,
+    pub(crate) rare: Rare,
     pub(crate) id: TaskId,
     /// The location of the task in the back-end. Every call of the host carries it.
     pub(crate) place: AtomicU64,
@@ -49,7 +50,6 @@ pub(crate) struct Header {
     pub(crate) host: AtomicU32,
     /// The fork generation of the process that made the task.
     pub(crate) born: fork::Generation,
-    block: BlockPointer,
     vtable: &'static VTable,
     pub(crate) state: State,
     references: AtomicU32,
@@ -59,7 +59,8 @@ pub(crate) struct Header {
 #[repr(C)]
 struct Slot<T> {
     header: Header,
-    output: UnsafeCell<Output<T>>,
+    /// Dropped by `free` alone, which knows that most outputs need no drop.
+    output: UnsafeCell<ManuallyDrop<Output<T>>>,
 }
 
 /// A task.
@@ -140,7 +141,7 @@ impl<W: Work> Cell<W> {
             let (output, end) = Output::of(catch::guarded(|| work.run()).unwrap_or_else(Err));
             // SAFETY: the caller has claimed the task, so by rule 3 no other thread touches the output. It is `Empty`,
             // which needs no drop.
-            cell.slot.output.with_mut(|slot| unsafe { slot.write(output) });
+            cell.slot.output.with_mut(|slot| unsafe { slot.write(ManuallyDrop::new(output)) });
             end
         },
         discard: |header| {
@@ -157,27 +158,27 @@ impl<W: Work> Cell<W> {
             // SAFETY: the header is the beginning of a `Slot<W::Output>`, and the caller has a reference to it.
             let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output, which is `Empty`.
-            slot.output.with_mut(|output| unsafe { output.write(Output::Error(error)) });
+            slot.output.with_mut(|output| unsafe { output.write(ManuallyDrop::new(Output::Error(error))) });
         },
         write_packed: |header, bytes| {
             // SAFETY: as in `write_error`.
             let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output, which is `Empty`.
-            slot.output.with_mut(|output| unsafe { output.write(Output::Packed(bytes)) });
+            slot.output.with_mut(|output| unsafe { output.write(ManuallyDrop::new(Output::Packed(bytes))) });
         },
         write_packed_with: |header, packed| {
             // SAFETY: as in `write_error`.
             let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output, which is `Empty`.
-            slot.output.with_mut(|output| unsafe { output.write(Output::PackedWith(packed)) });
+            slot.output.with_mut(|output| unsafe { output.write(ManuallyDrop::new(Output::PackedWith(packed))) });
         },
         unpack: |header| {
             // SAFETY: as in `write_error`.
             let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
             // SAFETY: the caller owns the output.
-            let packed = slot.output.with_mut(|output| unsafe { output.replace(Output::Empty) });
+            let packed = slot.output.with_mut(|output| unsafe { output.replace(ManuallyDrop::new(Output::Empty)) });
             // The handles live until the reply is decoded, which finds them by name.
-            let (reply, _handles) = match packed {
+            let (reply, _handles) = match ManuallyDrop::into_inner(packed) {
                 Output::Packed(reply) => (reply, Handles::NONE),
                 Output::PackedWith(packed) => *packed,
                 _ => unreachable!("PACKED says that the output is packed"),
@@ -186,21 +187,22 @@ impl<W: Work> Cell<W> {
             let unpacked = catch::guarded_for(slot.header.name(), || W::unpack(reply)).unwrap_or_else(Err);
             let (output, end) = Output::of(unpacked);
             // SAFETY: as above. The slot is `Empty`, which needs no drop.
-            slot.output.with_mut(|slot| unsafe { slot.write(output) });
+            slot.output.with_mut(|slot| unsafe { slot.write(ManuallyDrop::new(output)) });
             end
         },
         free: |header| {
             // SAFETY: this is the last reference, so no other thread touches the cell.
             let cell = unsafe { header.cast::<Cell<W>>().as_mut() };
-            // SAFETY: `allocate` has this memory from `block::allocate`, and nothing uses it after this function.
-            let _memory = unsafe { Memory::of(header.cast(), cell.slot.header.block, Layout::new::<Cell<W>>()) };
             let state = cell.slot.header.state.snapshot();
+            // SAFETY: `allocate` has this memory from `block::allocate`, and nothing uses it after this function.
+            let _memory = unsafe { Memory::of(header.cast(), state.spot(), Layout::new::<Cell<W>>()) };
             if state.has_work() {
                 // SAFETY: WORK is set, so the work was never taken, and the cell is not used again.
                 let work = unsafe { ManuallyDrop::take(cell.work.get_mut()) };
                 catch::contain(|| drop(work));
             }
-            match cell.slot.output.get_mut() {
+            let output = cell.slot.output.get_mut();
+            match &mut **output {
                 Output::Value(value) => {
                     if !state.is_taken() {
                         // SAFETY: TAKEN is not set, so the value was never moved out, and the cell is not used again.
@@ -209,10 +211,16 @@ impl<W: Work> Cell<W> {
                     }
                 }
                 Output::Empty => {}
-                failure if state.is_unread_failure() => failure.report_unread(),
-                Output::Packed(reply) if W::HAS_INNER_ERRORS => W::report_unread(reply),
-                Output::PackedWith(packed) if W::HAS_INNER_ERRORS => W::report_unread(&packed.0),
-                Output::Error(_) | Output::Packed(_) | Output::PackedWith(_) => {}
+                other => {
+                    match other {
+                        failure if state.is_unread_failure() => failure.report_unread(),
+                        Output::Packed(reply) if W::HAS_INNER_ERRORS => W::report_unread(reply),
+                        Output::PackedWith(packed) if W::HAS_INNER_ERRORS => W::report_unread(&packed.0),
+                        _ => {}
+                    }
+                    // SAFETY: the output is not used again.
+                    unsafe { ManuallyDrop::drop(output) }
+                }
             }
             // Each field by itself, because the compiler inlines these, and does not inline the drop of the whole cell.
             // SAFETY: nothing uses the cell after this, and `_memory` is freed only afterwards.
@@ -240,8 +248,7 @@ impl<W: Work> Cell<W> {
 pub(crate) struct TaskRef(NonNull<Header>);
 
 // SAFETY: the work and the output are `Send` (`Work` requires both), and one thread at a time touches each of them
-// (rules 2 to 4; shared reading requires `T: Sync` in `Typed::with_value`). Of the header, only the thread that frees
-// the task follows `block`, and the rest is `Sync`.
+// (rules 2 to 4; shared reading requires `T: Sync` in `Typed::with_value`). The header is `Sync`.
 unsafe impl Send for TaskRef {}
 // SAFETY: as above.
 unsafe impl Sync for TaskRef {}
@@ -272,11 +279,10 @@ impl Clone for TaskRef {
 impl Drop for TaskRef {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING: Release, so that all use of the task happens before it is freed.
-        let before = self.references.fetch_sub(1, Release);
-        // ORDERING: Acquire pairs with the Release of the others. It is a load and not a fence, because the thread
-        // sanitizer does not support fences.
-        if before == 1 && self.references.load(Acquire) == 0 {
+        // ORDERING: Acquire pairs with the Release below, of the others. A count of one cannot rise, because only a
+        // reference makes another one, so the last one is dropped without an exchange.
+        let is_last = self.references.load(Acquire) == 1 || self.is_last_by_count();
+        if is_last {
             // SAFETY: the count was one, so this was the last reference.
             unsafe { (self.vtable.free)(self.0) }
         }
@@ -284,14 +290,20 @@ impl Drop for TaskRef {
 }
 
 impl Header {
+    /// Returns the list of waiters.
+    #[inline]
+    pub(crate) fn waiters(&self) -> &Waiters {
+        self.rare.waiters()
+    }
+
     /// Returns where the task comes from, if it is forwarded.
     pub(crate) fn origin(&self) -> Option<Origin> {
-        self.options.as_ref()?.origin
+        self.rare.settings()?.origin
     }
 
     /// Returns the name from the options, or else that of the work.
     pub(crate) fn name(&self) -> &str {
-        match self.options.as_deref() {
+        match self.rare.settings() {
             Some(Settings { options: TaskOptions { name: Some(name), .. }, .. }) => name,
             _ => (self.vtable.name)(),
         }
@@ -360,6 +372,26 @@ impl TaskRef {
         None
     }
 
+    /// Drops this reference, which is probably not the last one.
+    #[inline]
+    pub(crate) fn drop_beside_others(self) {
+        let task = ManuallyDrop::new(self);
+        if task.is_last_by_count() {
+            // SAFETY: the count was one, so this was the last reference, and `drop` is not called for it.
+            unsafe { (task.vtable.free)(task.0) }
+        }
+    }
+
+    /// Counts this reference as dropped. Returns whether it was the last one.
+    #[inline]
+    fn is_last_by_count(&self) -> bool {
+        // ORDERING: Release, so that all use of the task happens before it is freed.
+        let before = self.references.fetch_sub(1, Release);
+        // ORDERING: Acquire pairs with the Release of the others. It is a load and not a fence, because the thread
+        // sanitizer does not support fences.
+        before == 1 && self.references.load(Acquire) == 0
+    }
+
     /// Returns the address of the task, which is unique as long as a reference to the task is held.
     pub(super) fn address(&self) -> usize {
         self.0.as_ptr().addr()
@@ -370,7 +402,7 @@ impl TaskRef {
     /// # Safety
     ///
     /// - The output of this task is a `T`.
-    pub(super) unsafe fn output<T>(&self) -> &UnsafeCell<Output<T>> {
+    pub(super) unsafe fn output<T>(&self) -> &UnsafeCell<ManuallyDrop<Output<T>>> {
         // SAFETY: by the contract the header is the beginning of a `Slot<T>`, and it is alive.
         unsafe { &self.0.cast::<Slot<T>>().as_ref().output }
     }
@@ -451,24 +483,33 @@ impl TaskRef {
     }
 }
 
+// Each task in a block has a header, and an id of those that its thread has reserved.
+const _: () = assert!(block::BYTES / size_of::<Header>() <= id::RESERVE as usize);
+
+/// Does what a task needs to have done before. The usual task finds it done, because its thread has a block. Returns
+/// whether the panic hook is chained. If not, the thread gets no block, so that the next task tries again.
+fn prepare() -> bool {
+    let _ = fork::generation();
+    TaskId::reserve();
+    catch::chain_hook()
+}
+
 /// Allocates a task. Returns the first two references to it: the owner's, and the caller's.
 #[inline]
-pub(super) fn allocate<W: Work>(work: W, options: Option<Box<Settings>>, may_wait: bool) -> (TaskRef, TaskRef) {
-    let (place, block) = block::allocate(Layout::new::<Cell<W>>());
+pub(super) fn allocate<W: Work>(work: W, rare: Rare, may_wait: bool) -> (TaskRef, TaskRef) {
+    let (place, spot) = block::allocate(Layout::new::<Cell<W>>(), prepare);
     let header = Header {
-        waiters: Waiters::default(),
-        options,
-        id: TaskId::next(),
+        rare,
+        id: TaskId::next_reserved(),
         place: AtomicU64::new(0),
         host: AtomicU32::new(0),
-        born: fork::generation(),
-        block,
+        born: fork::known_generation(),
         vtable: &Cell::<W>::VTABLE,
-        state: State::new(may_wait, W::HAS_INNER_ERRORS),
+        state: State::new(may_wait, W::HAS_INNER_ERRORS).in_block(spot),
         references: AtomicU32::new(2),
     };
     let cell = Cell {
-        slot: Slot { header, output: UnsafeCell::new(Output::Empty) },
+        slot: Slot { header, output: UnsafeCell::new(ManuallyDrop::new(Output::Empty)) },
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     };
     // SAFETY: the place was allocated for this cell, with this layout.

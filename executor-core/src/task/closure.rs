@@ -1,6 +1,6 @@
 //! Tasks of closures, which only this process can run.
 
-use super::{Task, kinds::Closure, work::Work};
+use super::{Task, kinds::Closure, rare::Rare, work::Work};
 use crate::{Future, TaskOptions};
 
 impl Task {
@@ -16,6 +16,7 @@ impl Task {
     /// assert_eq!(future.result(None)?, 8);
     /// # Ok::<(), concurrent_futures::Error>(())
     /// ```
+    #[inline]
     pub fn from_closure<R: Send + 'static>(
         options: TaskOptions,
         closure: impl FnOnce() -> R + Send + 'static,
@@ -25,6 +26,7 @@ impl Task {
 
     /// Makes a task as [`from_closure`](Task::from_closure) does, for a `try_` entry point:
     /// [`schedule`](crate::Backend::schedule) must not block while the queue is full.
+    #[inline]
     pub fn from_closure_without_waiting<R: Send + 'static>(
         options: TaskOptions,
         closure: impl FnOnce() -> R + Send + 'static,
@@ -33,7 +35,8 @@ impl Task {
     }
 }
 
+#[inline]
 fn with_future<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Future<W::Output>) {
-    let (task, typed) = Task::new(work, options, may_wait);
+    let (task, typed) = Task::new(work, Rare::with_options(options), may_wait);
     (task, Future::new(typed))
 }

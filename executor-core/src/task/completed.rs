@@ -36,7 +36,7 @@ impl Completed {
     #[inline]
     pub(super) fn new(task: TaskRef, owed: Owed) -> Completed {
         let waiters = match owed {
-            Owed::Notification => task.waiters.take(),
+            Owed::Notification => task.waiters().take(),
             Owed::Nothing => Vec::new(),
         };
         Completed { task: Some(task), waiters }

@@ -18,6 +18,11 @@ pub enum Ended {
 impl Ended {
     #[inline]
     pub(super) fn of(end: End) -> Ended {
+        if end == End::Value { Ended::Value } else { Ended::of_rare(end) }
+    }
+
+    #[cold]
+    fn of_rare(end: End) -> Ended {
         match end {
             End::Value | End::Packed => Ended::Value,
             End::Panicked => Ended::Panic,

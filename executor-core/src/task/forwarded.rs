@@ -8,6 +8,7 @@ use super::{
     Task,
     encoded::call,
     origin::Origin,
+    rare::Rare,
     work::{Encoded, Work},
 };
 use crate::{
@@ -88,8 +89,8 @@ impl Task {
             check_batch(items, &argument)?;
         }
         let options = if options.name.is_some() { options } else { options.name(function.entry.name()) };
-        let settings = Box::new(Settings { options, origin: Some(origin) });
-        let (task, typed) = Task::with_settings(Forwarded { function, argument }, Some(settings), false);
+        let settings = Settings { options, origin: Some(origin) };
+        let (task, typed) = Task::new(Forwarded { function, argument }, Rare::with_settings(settings), false);
         Ok((task, Future::new(typed)))
     }
 

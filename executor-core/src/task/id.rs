@@ -11,9 +11,15 @@ use serde::{Deserialize, Serialize};
 /// The number of ids that a thread takes in one step, so that submitting threads do not contend for one counter.
 const IN_ONE_STEP: u64 = 1024;
 
+/// The number of ids that a thread has in reserve when it gets a block for its tasks, so that those need no check. No
+/// block has more tasks.
+pub(super) const RESERVE: u64 = 128;
+
 thread_local! {
-    /// The ids that the thread still has: the next one, and the end of the range.
-    static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    /// The next of the ids that the thread still has.
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+    /// The end of their range.
+    static END: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Identifies a task within its process. Of two tasks that one thread makes, the later one has the greater id.
@@ -29,28 +35,29 @@ thread_local! {
 pub struct TaskId(u64);
 
 impl TaskId {
+    /// Returns the next id. The calling thread has [reserved](TaskId::reserve) it.
     #[inline]
-    pub(crate) fn next() -> TaskId {
-        let (next, end) = OWN.get();
-        if next == end {
-            return TaskId::first_of_more();
-        }
-        OWN.set((next + 1, end));
+    pub(super) fn next_reserved() -> TaskId {
+        let next = NEXT.get();
+        NEXT.set(next + 1);
         TaskId(next)
+    }
+
+    /// Ensures that the calling thread has the ids for a task that is allocated alone, and then for all those of its
+    /// block.
+    pub(super) fn reserve() {
+        if END.get() - NEXT.get() <= RESERVE {
+            static FIRST: AtomicU64 = AtomicU64::new(1);
+            // ORDERING: the counter only has to give distinct numbers.
+            let first = FIRST.fetch_add(IN_ONE_STEP, Relaxed);
+            NEXT.set(first);
+            END.set(first + IN_ONE_STEP);
+        }
     }
 
     /// Returns an id that is greater than those of all tasks that the calling thread has made.
     pub(crate) fn end_of_own() -> TaskId {
-        TaskId(OWN.get().0)
-    }
-
-    #[cold]
-    fn first_of_more() -> TaskId {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        // ORDERING: the counter only has to give distinct numbers.
-        let first = NEXT.fetch_add(IN_ONE_STEP, Relaxed);
-        OWN.set((first + 1, first + IN_ONE_STEP));
-        TaskId(first)
+        TaskId(NEXT.get())
     }
 
     /// Returns the number, for a protocol.

@@ -20,6 +20,7 @@ mod model;
 mod origin;
 mod owner;
 pub(crate) mod queued;
+pub(crate) mod rare;
 pub(crate) mod rights;
 mod started;
 pub(crate) mod state;

@@ -6,6 +6,7 @@ use super::{
     TaskId,
     cell::TaskRef,
     completed::Completed,
+    rare::Rare,
     rights::{Claimed, Completing},
     started::Started,
     state::Withdraw,
@@ -13,12 +14,11 @@ use super::{
     work::{Encoded, Work},
 };
 use crate::{
-    Error, ErrorKind, TaskOptions, catch,
+    Error, ErrorKind, catch,
     codec::{Bytes, handles::Handles},
     function::outcome,
     host::HostId,
     nesting,
-    options::Settings,
 };
 
 /// The back-end's half of a task. It cannot be cloned, and its holder must complete it. Dropping it fails the future.
@@ -69,19 +69,8 @@ impl Task {
     /// Makes a task, and the pointer of its future.
     // A submit that contains all of this costs about 20 instructions more.
     #[inline(never)]
-    pub(crate) fn new<W: Work>(work: W, options: TaskOptions, may_wait: bool) -> (Task, Typed<W::Output>) {
-        Task::with_settings(work, options.boxed(), may_wait)
-    }
-
-    /// Makes a task as [`new`](Task::new) does, with options that are allocated already.
-    #[inline(always)]
-    pub(super) fn with_settings<W: Work>(
-        work: W,
-        settings: Option<Box<Settings>>,
-        may_wait: bool,
-    ) -> (Task, Typed<W::Output>) {
-        catch::chain_hook();
-        let (own, typed) = Typed::allocate(work, settings, may_wait);
+    pub(crate) fn new<W: Work>(work: W, rare: Rare, may_wait: bool) -> (Task, Typed<W::Output>) {
+        let (own, typed) = Typed::allocate(work, rare, may_wait);
         (Task { task: own.task }, typed)
     }
 
@@ -106,23 +95,23 @@ impl Task {
 
     /// Returns the name from the options, if they have one.
     pub fn custom_name(&self) -> Option<&str> {
-        self.task.options.as_ref()?.options.name.as_deref()
+        self.task.rare.settings()?.options.name.as_deref()
     }
 
     /// Returns the priority. Tasks of a higher priority start first.
     #[inline]
     pub fn priority(&self) -> i32 {
-        self.task.options.as_ref().map_or(0, |settings| settings.options.priority)
+        self.task.rare.settings().map_or(0, |settings| settings.options.priority)
     }
 
     /// Returns how long the task may run.
     pub fn time_limit(&self) -> Option<Duration> {
-        self.task.options.as_ref().and_then(|settings| settings.options.time_limit)
+        self.task.rare.settings().and_then(|settings| settings.options.time_limit)
     }
 
     /// Returns how many more times the task may be run after its worker died while running it.
     pub fn retries(&self) -> u32 {
-        self.task.options.as_ref().map_or(0, |settings| settings.options.retries)
+        self.task.rare.settings().map_or(0, |settings| settings.options.retries)
     }
 
     /// Returns whether `schedule` may block while the queue is full: `true` from `submit`, `false` from `try_submit`.

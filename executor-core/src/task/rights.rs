@@ -40,7 +40,7 @@ impl Claimed {
     pub(crate) fn run(self) -> Written {
         // SAFETY: `claim` gave this the work and the output, and the right is used up here.
         let end = run_as(&self.0, || unsafe { self.0.run_work() });
-        Written { task: self.0, end }
+        Written { task: self.0, end, is_local: true }
     }
 
     /// Drops the work instead of running it, and writes an error.
@@ -50,7 +50,7 @@ impl Claimed {
             self.0.drop_work();
             self.0.write_error(error);
         }
-        Written { task: self.0, end: End::Failed }
+        Written { task: self.0, end: End::Failed, is_local: true }
     }
 }
 
@@ -75,21 +75,21 @@ impl Completing {
     pub(crate) fn error(self, error: Error) -> Written {
         // SAFETY: this is the right to write the output, and it is used up here.
         unsafe { self.0.write_error(error) }
-        Written { task: self.0, end: End::Failed }
+        Written { task: self.0, end: End::Failed, is_local: false }
     }
 
     /// Writes the reply of another process, which is decoded by the first thread that asks for the output.
     pub(crate) fn packed(self, reply: Bytes, failed: bool) -> Written {
         // SAFETY: this is the right to write the output, and it is used up here.
         unsafe { self.0.write_packed(reply) }
-        Written { task: self.0, end: End::packed(failed) }
+        Written { task: self.0, end: End::packed(failed), is_local: false }
     }
 
     /// Writes a reply as [`packed`](Completing::packed) does, with the handles that came with it.
     pub(crate) fn packed_with(self, reply: Bytes, handles: Handles, failed: bool) -> Written {
         // SAFETY: this is the right to write the output, and it is used up here.
         unsafe { self.0.write_packed_with(Box::new((reply, handles))) }
-        Written { task: self.0, end: End::packed(failed) }
+        Written { task: self.0, end: End::packed(failed), is_local: false }
     }
 
     /// Writes the value of a promise.
@@ -97,7 +97,7 @@ impl Completing {
         assert_eq!(self.0.address(), typed.task.address(), "the right to write belongs to this very task");
         // SAFETY: this is the right to write the output of this task, and it is used up here.
         unsafe { typed.write_value(value) }
-        Written { task: self.0, end: End::Value }
+        Written { task: self.0, end: End::Value, is_local: false }
     }
 }
 
@@ -106,6 +106,8 @@ impl Completing {
 pub(crate) struct Written {
     task: TaskRef,
     end: End,
+    /// Whether the task was claimed, by the thread that has this.
+    is_local: bool,
 }
 
 impl Written {
@@ -118,7 +120,8 @@ impl Written {
     /// Marks the task as done. Returns the task, and whether the caller must notify its waiters.
     #[inline]
     pub(super) fn finish(self) -> (TaskRef, Owed) {
-        let owed = self.task.state.finish(self.end);
+        let state = &self.task.state;
+        let owed = if self.is_local { state.finish_local(self.end) } else { state.finish(self.end) };
         (self.task, owed)
     }
 }

@@ -46,7 +46,7 @@ impl Started {
             count(written.ended());
             // What ran has no work left, so without waiters only the reference is to be dropped.
             match written.finish() {
-                (task, Owed::Nothing) => drop(task),
+                (task, Owed::Nothing) => task.drop_beside_others(),
                 (task, owed) => drop(Completed::new(task, owed)),
             }
         }

@@ -12,12 +12,14 @@
 //!   RUNNING_LOCAL ------------------------------------- finish --> DONE
 //! ```
 //!
-//! Only `recall` moves the phase back. The word also holds flags. They are never cleared, except [`WORK`] (set from the
-//! beginning, cleared once by the thread that takes the work), [`WAITED`], [`PACKED`], [`UNPACKING`] and [`RESERVED`].
+//! Only `recall` moves the phase back. The word also holds flags, and where in its block the task is. Flags are never
+//! cleared, except [`WORK`] (set from the beginning, cleared once by the thread that takes the work), [`WAITED`],
+//! [`PACKED`], [`UNPACKING`] and [`RESERVED`].
 //! README.md in this folder has the argument.
 
 use std::{fmt, sync::atomic::Ordering::*};
 
+use super::block::Spot;
 use crate::sync::AtomicU32;
 
 /// Accepted and not started. Any thread may end this phase.
@@ -73,6 +75,10 @@ const HAS_INNER_ERRORS: u32 = 1 << 16;
 /// Done with a panic.
 const PANICKED: u32 = 1 << 17;
 
+/// The bits from here on say where in its block the task is; see [`Spot`]. They never change.
+const SPOT: u32 = 18;
+const _: () = assert!(Spot::BITS <= u32::BITS - SPOT);
+
 // Each flag has a bit of its own.
 const _: () = {
     let flags = [
@@ -92,7 +98,7 @@ const _: () = {
         HAS_INNER_ERRORS,
         PANICKED,
     ];
-    let (mut seen, mut at) = (PHASE, 0);
+    let (mut seen, mut at) = (PHASE | u32::MAX << SPOT, 0);
     while at < flags.len() {
         assert!(seen & flags[at] == 0);
         seen |= flags[at];
@@ -189,6 +195,13 @@ impl State {
         State(AtomicU32::new(QUEUED | WORK | may_wait | has_inner_errors))
     }
 
+    /// Adds where in its block the task is.
+    #[inline]
+    pub(super) fn in_block(self, spot: Spot) -> State {
+        // ORDERING: no other thread has the word. Sharing the task publishes this.
+        State(AtomicU32::new(self.0.load(Relaxed) | spot.raw() << SPOT))
+    }
+
     #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         // ORDERING: Acquire pairs with the Release in `finish`, `cancel` and `unpacked`: a thread that sees DONE sees
@@ -271,13 +284,24 @@ impl State {
         self.update(|word| next(word).map(|phase| word & !PHASE | phase)).is_ok()
     }
 
-    /// Moves RUNNING_LOCAL, COMPLETING or FAILING to DONE, for the thread that wrote the output.
+    /// Moves COMPLETING or FAILING to DONE, for the thread that wrote the output.
     #[inline]
     pub(crate) fn finish(&self, end: End) -> Owed {
         // ORDERING: Release publishes the output to every thread that reads DONE. The lock of the list makes the
         // waiters that set WAITED visible, because they lock it before they set the flag.
         let before = self.0.fetch_or(DONE | end.flags(), Release);
-        debug_assert!(matches!(before & PHASE, RUNNING_LOCAL | COMPLETING | FAILING));
+        debug_assert!(matches!(before & PHASE, COMPLETING | FAILING));
+        Owed::by(before)
+    }
+
+    /// Moves RUNNING_LOCAL to DONE as [`finish`](State::finish) does, for the thread that claimed the task.
+    #[inline]
+    pub(crate) fn finish_local(&self, end: End) -> Owed {
+        // An addition returns the former word in one instruction, where setting bits needs a loop. The bits that it
+        // sets are clear before: no other thread ends the phase or sets the flags of an end.
+        // ORDERING: as in `finish`.
+        let before = self.0.fetch_add(DONE - RUNNING_LOCAL + end.flags(), Release);
+        debug_assert!(before & PHASE == RUNNING_LOCAL && before & end.flags() == 0);
         Owed::by(before)
     }
 
@@ -526,6 +550,11 @@ impl Snapshot {
     #[inline]
     pub(crate) fn is_unread_failure(self) -> bool {
         self.0 & (FAILED | CANCELLED | READ) == FAILED
+    }
+
+    #[inline]
+    pub(super) fn spot(self) -> Spot {
+        Spot::from_raw(self.0 >> SPOT)
     }
 
     /// Returns the name of the state for users, in `Debug` and in messages.

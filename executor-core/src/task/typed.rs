@@ -5,11 +5,12 @@ use std::{marker::PhantomData, mem::ManuallyDrop};
 
 use super::{
     cell::{Output, TaskRef, allocate},
+    rare::Rare,
     state::{Access, Owed, Snapshot},
     view::{self, Shown, View},
     work::Work,
 };
-use crate::{Error, ErrorKind, options::Settings, sync::UnsafeCell};
+use crate::{Error, ErrorKind, sync::UnsafeCell};
 
 /// A counted pointer to a task whose output is a `T`.
 pub(crate) struct Typed<T> {
@@ -20,12 +21,8 @@ pub(crate) struct Typed<T> {
 impl<T> Typed<T> {
     /// Allocates a task, and returns the first two references to it: the owner's and the caller's.
     #[inline]
-    pub(crate) fn allocate<W: Work<Output = T>>(
-        work: W,
-        settings: Option<Box<Settings>>,
-        may_wait: bool,
-    ) -> (Typed<T>, Typed<T>) {
-        let (owner, caller) = allocate(work, settings, may_wait);
+    pub(crate) fn allocate<W: Work<Output = T>>(work: W, rare: Rare, may_wait: bool) -> (Typed<T>, Typed<T>) {
+        let (owner, caller) = allocate(work, rare, may_wait);
         // SAFETY: the output of a task with this work is a `W::Output`.
         unsafe { (Typed::of(owner), Typed::of(caller)) }
     }
@@ -109,14 +106,14 @@ fn unpack(task: &TaskRef) -> Snapshot {
     // SAFETY: `Access::Unpack` gives this thread the output (rule 3), which PACKED says is packed.
     let end = unsafe { task.unpack() };
     if task.state.unpacked(end) == Owed::Notification {
-        task.waiters.notify_readers(task);
+        task.waiters().notify_readers(task);
     }
     task.state.snapshot()
 }
 
 impl<T: Send + 'static> Typed<T> {
     /// Returns the output slot, which only the rules of [`cell`](super::cell) allow to access.
-    fn output(&self) -> &UnsafeCell<Output<T>> {
+    fn output(&self) -> &UnsafeCell<ManuallyDrop<Output<T>>> {
         // SAFETY: a `Typed<T>` is only made for a task whose output is a `T`.
         unsafe { self.task.output() }
     }
@@ -128,10 +125,12 @@ impl<T: Send + 'static> Typed<T> {
     /// - The caller owns the output (rule 3), which is `Empty`.
     pub(super) unsafe fn write_value(&self, value: T) {
         // SAFETY: by the contract.
-        self.output().with_mut(|output| unsafe { output.write(Output::Value(ManuallyDrop::new(value))) });
+        self.output()
+            .with_mut(|output| unsafe { output.write(ManuallyDrop::new(Output::Value(ManuallyDrop::new(value)))) });
     }
 
     /// Returns the error of a task that has no value. A cancelled task has an empty slot.
+    #[inline(never)]
     fn failure(&self, output: &Output<T>) -> Option<Error> {
         match output {
             Output::Error(error) => {
@@ -144,12 +143,13 @@ impl<T: Send + 'static> Typed<T> {
     }
 
     /// Moves the value out, or clones the error.
+    #[inline]
     pub(crate) fn take(&self) -> Read<T> {
         if let Err(unreadable) = make_readable(&self.task) {
             return unreadable.into();
         }
         // SAFETY: the task is done and unpacked, so by rule 4 the variant is only read from now on.
-        self.output().with(|output| match unsafe { &*output } {
+        self.output().with(|output| match unsafe { &**output } {
             Output::Value(value) => match self.task.state.take_value() {
                 // SAFETY: `take_value` succeeded, so only this thread moves the value out. It is never read again.
                 Ok(()) => Read::Ready(Ok(ManuallyDrop::into_inner(unsafe { std::ptr::read(value) }))),
@@ -167,7 +167,7 @@ impl<T: Send + 'static> Typed<T> {
             return unreadable.into();
         }
         // SAFETY: as in `take`; the value itself is not read.
-        Read::Ready(Ok(self.output().with(|output| self.failure(unsafe { &*output }))))
+        Read::Ready(Ok(self.output().with(|output| self.failure(unsafe { &**output }))))
     }
 
     /// Reads the value of a shared task. Several threads may do this at the same time. See
@@ -182,7 +182,7 @@ impl<T: Send + 'static> Typed<T> {
             Err(unreadable) => return unreadable.into(),
         };
         // SAFETY: as in `take`.
-        self.output().with(|output| match unsafe { &*output } {
+        self.output().with(|output| match unsafe { &**output } {
             // SHARED was set before, so a value that is not taken yet is never taken.
             Output::Value(value) if !snapshot.is_taken() => Read::Ready(Ok(read(value))),
             other => self.failure(other).map_or(Read::Taken, |error| Read::Ready(Err(error))),
@@ -206,7 +206,7 @@ impl<T: Send + 'static> Typed<T> {
             let typed = unsafe { Typed::<T>::of(task.clone()) };
             // SAFETY: `Reserved` says that the task is done and unpacked, and that this thread has the output (rule 3).
             // Its value was not moved out: `reserve` refuses such an output, and `take_value` a reserved one.
-            typed.output().with(|output| match unsafe { &*output } {
+            typed.output().with(|output| match unsafe { &**output } {
                 Output::Value(value) => callback(Ok(value)),
                 other => {
                     let error = typed.failure(other).expect("`Reserved` has unpacked the output");

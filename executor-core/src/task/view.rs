@@ -67,7 +67,7 @@ impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         let _ = SHOWN.try_with(|shown| shown.borrow_mut().pop());
         if self.task.state.unreserve() == Owed::Notification {
-            self.task.waiters.notify_readers(self.task);
+            self.task.waiters().notify_readers(self.task);
         }
     }
 }

@@ -158,7 +158,7 @@ mod tests {
     use crate::{Future, ReturnWhen, as_completed, codec::Bytes, promise, wait};
 
     fn waiters(future: &Future<u64>) -> usize {
-        future.task().waiters.0.lock().len()
+        future.task().waiters().0.lock().len()
     }
 
     /// Waits in every way until the time-out.
@@ -193,6 +193,7 @@ mod tests {
         use crate::{
             Error,
             task::{
+                rare::Rare,
                 rights::Completing,
                 state::Owed,
                 typed::Typed,
@@ -217,14 +218,14 @@ mod tests {
             }
             fn unpack(_: Bytes) -> Result<u64, Error> {
                 let task = READ.take().expect("set by the test");
-                assert!(task.waiters.add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
+                assert!(task.waiters().add(&task, Waiter::Thread(Signal::of_this_thread())).is_ok());
                 Ok(1)
             }
         }
-        let (typed, _) = Typed::allocate(Contended, None, true);
+        let (typed, _) = Typed::allocate(Contended, Rare::none(), true);
         let (called, calls) = std::sync::mpsc::channel();
         let callback = Waiter::Callback(typed.erase(move |_| called.send(()).expect("the test receives it")));
-        assert!(typed.task.waiters.add(&typed.task, callback).is_ok());
+        assert!(typed.task.waiters().add(&typed.task, callback).is_ok());
         // The finishing thread has set DONE, and has not locked the list yet.
         let completing = Completing::start(&typed.task, true).expect("pending");
         let (task, owed) = completing.packed(Bytes::default(), false).finish();
@@ -232,7 +233,7 @@ mod tests {
         READ.set(Some(typed.task.clone()));
         typed.take();
         assert!(calls.try_recv().is_err());
-        let left = task.waiters.take();
+        let left = task.waiters().take();
         assert!(matches!(left.as_slice(), [Waiter::Callback(_)]), "only the reader was notified");
         notify(&task, left);
         assert!(calls.try_recv().is_ok());

@@ -148,14 +148,14 @@ fn watch_all<T: Send + 'static, F: AsFuture<Output = T>>(futures: &[F], group: &
 /// Registers a group with one future.
 pub(crate) fn watch<T: Send + 'static>(future: &Future<T>, group: &Arc<Group>, index: usize) {
     let task = future.task();
-    if task.waiters.add(task, Waiter::Group(group.clone(), index)).is_err() {
+    if task.waiters().add(task, Waiter::Group(group.clone(), index)).is_err() {
         group.completed(index);
     }
 }
 
 /// Registers the group of a stream with a task. If it is done, it is added to the group immediately.
 pub(crate) fn watch_for_stream(task: &TaskRef, group: &Arc<StreamGroup>, index: usize) {
-    if task.waiters.add(task, Waiter::Stream(group.clone(), index)).is_err() {
+    if task.waiters().add(task, Waiter::Stream(group.clone(), index)).is_err() {
         group.completed(index);
     }
 }
@@ -163,7 +163,7 @@ pub(crate) fn watch_for_stream(task: &TaskRef, group: &Arc<StreamGroup>, index: 
 /// Removes the group of a stream from the list of a task that is not done.
 pub(crate) fn forget_for_stream(task: &TaskRef, group: &Arc<StreamGroup>) {
     if !task.state.snapshot().is_done() {
-        task.waiters.remove(|waiter| matches!(waiter, Waiter::Stream(other, _) if Arc::ptr_eq(other, group)));
+        task.waiters().remove(|waiter| matches!(waiter, Waiter::Stream(other, _) if Arc::ptr_eq(other, group)));
     }
 }
 
@@ -172,7 +172,7 @@ fn forget_all<T: Send + 'static>(futures: impl IntoIterator<Item: AsFuture<Outpu
     for future in futures {
         let future = future.as_future();
         if !future.done() {
-            let waiters = &future.task().waiters;
+            let waiters = future.task().waiters();
             waiters.remove(|waiter| matches!(waiter, Waiter::Group(other, _) if Arc::ptr_eq(other, group)));
         }
     }

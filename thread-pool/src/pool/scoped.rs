@@ -9,13 +9,15 @@ impl Pool {
     /// Accepts a scoped task.
     pub(crate) fn schedule_scoped(&self, task: Task) -> Result<(), Error> {
         let mut worker = None;
-        let push = |host: HostId, task| match local::of(host) {
-            Some(local) => {
+        let push = |host: HostId, task| {
+            if !local::is_of(host) {
+                return Err(task);
+            }
+            local::with_own(|local| {
                 local.push_scoped(Job::Task(task));
                 worker = Some(local.index());
-                Ok(())
-            }
-            None => Err(task),
+            });
+            Ok(())
         };
         self.accept(task, push)?;
         if let Some(worker) = worker {

@@ -15,7 +15,7 @@ fn push(pool: &Pool) -> (TaskId, Future<()>) {
     task.attach(pool.host());
     pool.acquire_bound(&task).unwrap();
     let id = task.id();
-    pool.queues.push(task);
+    pool.queues.push(0, task);
     (id, future)
 }
 

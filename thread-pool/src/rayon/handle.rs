@@ -58,7 +58,7 @@ impl Backend for Handle {
             }
         };
         task.attach(shared.host());
-        shared.queues.push(task);
+        shared.queues.push(task.priority(), task);
         let job = shared.clone();
         route.spawn(move || job.run_one());
         Ok(())

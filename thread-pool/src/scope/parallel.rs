@@ -1,13 +1,11 @@
 //! Work that a scope divides among the workers itself: two closures, or the items of a slice.
 
-use std::rc::Rc;
-
 use executor_core::{Error, scoped};
 
 use super::{Scope, Target, raise, scope};
 use crate::{
     join::{self, half::Place},
-    local::{self, Local},
+    local,
     pool::Pool,
 };
 
@@ -52,8 +50,8 @@ impl Scope<'_, '_> {
         RA: Send,
         RB: Send,
     {
-        let (one, other) = match self.target.local() {
-            Some((pool, local)) => join::join(pool, &local, first, |_| second()),
+        let (one, other) = match self.target.pool_of_this_worker() {
+            Some(pool) => local::with_own(|local| join::join(pool, local, first, |_| second())),
             None => self.target.run_inside(|target| target.join(first, |_| second())),
         };
         match other {
@@ -276,11 +274,11 @@ impl Division {
 }
 
 impl Target {
-    /// Returns the pool and the queues of the calling thread, if it has queues there.
+    /// Returns the pool, if the calling thread is a worker that has queues there.
     #[inline]
-    fn local(&self) -> Option<(&Pool, Rc<Local>)> {
+    fn pool_of_this_worker(&self) -> Option<&Pool> {
         match self {
-            Target::Pool(pool) => local::of(pool.host()).map(|local| (&**pool, local)),
+            Target::Pool(pool) => local::is_of(pool.host()).then_some(&**pool),
             #[cfg(feature = "rayon")]
             Target::Rayon(_) => None,
         }
@@ -313,8 +311,8 @@ impl Target {
         RB: Send,
     {
         match self {
-            Target::Pool(_) => match self.local() {
-                Some((pool, local)) => join::join(pool, &local, first, second),
+            Target::Pool(_) => match self.pool_of_this_worker() {
+                Some(pool) => local::with_own(|local| join::join(pool, local, first, second)),
                 // A thread with a fresh stack has no queue, and another one is not a worker.
                 None => (first(), Ok(second(Place::Own))),
             },

@@ -10,8 +10,11 @@ use std::{
 
 use super::journal::{Argument, Job, Journal, Living, Value};
 use crate::{
-    Awaited, ErrorKind, Future, Promise, Task, TaskOptions, function::outcome, promise, signal::Signal,
-    task::queued::run_inline,
+    Awaited, ErrorKind, Future, Promise, Task,
+    function::outcome,
+    promise,
+    signal::Signal,
+    task::{queued::run_inline, rare::Rare},
 };
 
 /// How a task is completed, unless it is cancelled before.
@@ -45,7 +48,7 @@ pub(super) fn subject(way: Way, journal: &Arc<Journal>) -> (Owner, Future<Value>
 
 /// Makes a task that runs locally or remotely.
 pub(super) fn job(journal: &Arc<Journal>) -> (Task, Future<Value>) {
-    let (task, typed) = Task::new(Job(Argument::new(journal)), TaskOptions::new(), true);
+    let (task, typed) = Task::new(Job(Argument::new(journal)), Rare::none(), true);
     (task, Future::new(typed))
 }
 

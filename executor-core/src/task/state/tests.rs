@@ -160,3 +160,24 @@ fn a_late_reservation_needs_a_value_that_no_other_thread_may_read() {
     state.share_value();
     assert_eq!(state.reserve(), Err(Late::Unavailable));
 }
+
+#[test]
+fn a_task_that_ran_here_ends_in_the_same_word_as_another() {
+    for end in [End::Value, End::Failed, End::Panicked] {
+        let words = [true, false].map(|is_local| {
+            let state = State::new(true, true).in_block(Spot::from_raw((1 << Spot::BITS) - 1));
+            assert!(state.claim() && !state.take_work());
+            state.ask_to_stop();
+            assert_eq!(state.announce_waiter(Event::Done), Announced::InTime);
+            let owed = if is_local {
+                state.finish_local(end)
+            } else {
+                Owed::by(state.0.fetch_or(DONE | end.flags(), Relaxed))
+            };
+            assert_eq!(owed, Owed::Notification);
+            assert_eq!(state.snapshot().spot().raw(), (1 << Spot::BITS) - 1);
+            state.snapshot()
+        });
+        assert_eq!(words[0], words[1]);
+    }
+}
