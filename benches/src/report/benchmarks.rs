@@ -2,15 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::{PLOTS, Report, Results, capital, figure, summary};
-use crate::{
-    contender::Role,
-    driver::Measured,
-    scenario::{Plot, Scenario},
-};
-
-/// The scenarios whose plots are at the top.
-const FIRST: [&str; 3] = ["submit", "one", "echo"];
+use super::{PLOTS, Report, Results, capital, figure, plot};
+use crate::{contender::Role, driver::Measured};
 
 /// Returns the whole page.
 pub(super) fn page(report: &Report) -> String {
@@ -20,13 +13,7 @@ pub(super) fn page(report: &Report) -> String {
 }
 
 fn write(page: &mut String, report: &Report) -> fmt::Result {
-    writeln!(page, "# Benchmarks\n")?;
-    for line in summary::lines(report) {
-        writeln!(page, "- {line}")?;
-    }
-    for scenario in FIRST.iter().filter_map(|name| report.results(name)).map(|results| results.scenario) {
-        plot(page, scenario)?;
-    }
+    writeln!(page, "# Benchmarks")?;
     page.push_str(INTRODUCTION);
     writeln!(page, "## Machine and versions\n\n| | |\n|---|---|")?;
     for fact in &report.facts {
@@ -34,15 +21,15 @@ fn write(page: &mut String, report: &Report) -> fmt::Result {
     }
     for Results { scenario, tables } in &report.results {
         writeln!(page, "\n## {}\n\n`compare {}`: {}", capital(scenario.title), scenario.name, scenario.about)?;
-        if !FIRST.contains(&scenario.name) {
-            plot(page, scenario)?;
-        }
+        plot(page, scenario, PLOTS)?;
         tables.iter().try_for_each(|measured| table(page, measured))?;
     }
     Ok(())
 }
 
 const INTRODUCTION: &str = "
+[What to expect](docs/performance.md) has the most important figures, and the growth with tasks, data and workers.
+
 Bars of this workspace are blue.
 `threads, submit` and `threads, spawn` are the two methods of a `ThreadPoolExecutor` that start a task.
 `processes, ring` is a `ProcessPoolExecutor` with shared memory, the default on Linux; `processes, socket` is one with sockets.
@@ -65,13 +52,6 @@ Pools have two workers and their default options, unless a scenario names others
 Pools of this workspace are bold. Floors are in italics: the least work that the machine requires, without a pool.
 
 ";
-
-fn plot(page: &mut String, scenario: &Scenario) -> fmt::Result {
-    match &scenario.plot {
-        Some(plot) => writeln!(page, "\n![{}]({PLOTS}/{}.svg)", Plot::title(plot), scenario.name),
-        None => Ok(()),
-    }
-}
 
 fn table(page: &mut String, table: &Measured) -> fmt::Result {
     let reference = table.reference();

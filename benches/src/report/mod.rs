@@ -4,11 +4,13 @@ mod bars;
 mod benchmarks;
 mod data;
 mod lines;
+mod performance;
 mod summary;
 mod targets;
 pub mod text;
 
 use std::{
+    fmt::{self, Write},
     fs,
     path::{Path, PathBuf},
 };
@@ -54,7 +56,7 @@ impl Report {
         data::read(&root())
     }
 
-    /// Writes `BENCHMARKS.md`, `TARGETS.md` and the plots, and saves the figures that they are made from.
+    /// Writes `BENCHMARKS.md`, `docs/performance.md`, `TARGETS.md` and the plots, and saves the figures that they are made from.
     ///
     /// # Errors
     ///
@@ -73,12 +75,21 @@ impl Report {
             }
         }
         fs::write(root.join("BENCHMARKS.md"), benchmarks::page(self))?;
+        fs::write(root.join("docs/performance.md"), performance::page(self))?;
         fs::write(root.join("TARGETS.md"), targets::page(self))?;
         Ok(())
     }
 
     fn results(&self, scenario: &str) -> Option<&Results> {
         self.results.iter().find(|results| results.scenario.name == scenario)
+    }
+}
+
+/// Writes the line that shows the plot of a scenario, if it has one, from a page that finds the plots at `folder`.
+fn plot(page: &mut String, scenario: &Scenario, folder: &str) -> fmt::Result {
+    match &scenario.plot {
+        Some(plot) => writeln!(page, "\n![{}]({folder}/{}.svg)", Plot::title(plot), scenario.name),
+        None => Ok(()),
     }
 }
 

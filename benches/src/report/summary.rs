@@ -1,4 +1,4 @@
-//! The lines at the beginning of `BENCHMARKS.md`, which summarise the tables in words.
+//! The lines of `docs/performance.md`, which summarise the tables in words.
 
 use super::{Report, figure, time};
 

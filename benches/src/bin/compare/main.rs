@@ -21,7 +21,7 @@ Without a scenario it runs all. The beginning of a name is enough.
   --short    few turns: all scenarios in about three minutes
   --turns N  N turns for each side of each table, without a limit of time
   --pin      pins each thread of a pool, or each process of one, to a processor
-  --write    writes BENCHMARKS.md, TARGETS.md and the plots
+  --write    writes BENCHMARKS.md, docs/performance.md, TARGETS.md and the plots
   --draw     writes them from benches/measured.json, and runs nothing
   --list     prints the names of the scenarios, and runs nothing";
 

@@ -68,7 +68,7 @@ pub fn run() -> Outcome<()> {
     text::summary(&results);
     if write {
         Report { facts, results }.write()?;
-        println!("\nBENCHMARKS.md, TARGETS.md and the plots are written");
+        println!("\nBENCHMARKS.md, docs/performance.md, TARGETS.md and the plots are written");
     }
     Ok(())
 }
