@@ -3,6 +3,7 @@
 
 mod backends;
 mod crash_proof;
+mod panics;
 mod python;
 mod run;
 mod swap;
