@@ -30,7 +30,7 @@ const NEGLIGIBLE: f64 = 1_000.0;
 /// The time until all workers have started and fallen asleep.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-const WIDTHS: [usize; 2] = [2, 64];
+const WIDTHS: [usize; 3] = [2, 8, 64];
 
 /// A process that is not idle, to show that the measurement detects it.
 const CONTROL: &str = "a process that wakes every 10 ms";
