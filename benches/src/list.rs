@@ -2,7 +2,7 @@
 //! that the peers are built.
 
 /// The name of each scenario on the command line, and its title in reports, in the order of the report.
-pub const SCENARIOS: [(&str, &str); 27] = [
+pub const SCENARIOS: [(&str, &str); 28] = [
     ("submit", "submit many, then collect"),
     ("one", "one at a time"),
     ("four", "four submitters"),
@@ -22,6 +22,7 @@ pub const SCENARIOS: [(&str, &str); 27] = [
     ("width", "1 to 16 workers"),
     ("count", "1 to 100000 tasks"),
     ("memory", "memory per pending task"),
+    ("footprint", "memory of a worker process"),
     ("idle", "idle pools"),
     ("messages", "messages to another process"),
     ("reply", "a message there and back"),

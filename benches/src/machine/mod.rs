@@ -6,6 +6,7 @@ pub mod heap;
 mod limits;
 pub mod pin;
 pub mod resident;
+pub mod shares;
 
 pub use facts::{Fact, facts};
 pub use limits::prepare;

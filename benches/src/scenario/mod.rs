@@ -5,6 +5,7 @@ mod borrowed;
 mod count;
 mod echo;
 mod first_result;
+mod footprint;
 mod fork_join;
 mod four_submitters;
 mod fresh;
@@ -114,6 +115,7 @@ pub const ALL: &[Scenario] = &[
     width::SCENARIO,
     count::SCENARIO,
     memory::SCENARIO,
+    footprint::SCENARIO,
     idle::SCENARIO,
     messages::SCENARIO,
     there_and_back::SCENARIO,
@@ -158,6 +160,7 @@ pub fn probe(arguments: &[String]) -> Outcome<f64> {
         ["idle", name, width, seconds] => idle::probe(name, width.parse()?, seconds.parse()?),
         ["sleepers", processes, seconds] => sleepers::probe(processes.parse()?, seconds.parse()?),
         ["walk", name] => walk::probe(name),
+        ["footprint", name] => footprint::probe(name),
         ["memory", name, count] => memory::probe(name, count.parse()?),
         _ => Err(format!("there is no probe {arguments:?}").into()),
     }
