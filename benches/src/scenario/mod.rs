@@ -12,6 +12,7 @@ mod fresh;
 mod growth;
 mod idle;
 mod known;
+mod latency;
 mod locks;
 mod map;
 mod memory;
@@ -107,6 +108,7 @@ pub const ALL: &[Scenario] = &[
     borrowed::SCENARIO,
     walk::SCENARIO,
     growth::SCENARIO,
+    latency::SCENARIO,
     awaited::SCENARIO,
     echo::SCENARIO,
     first_result::SCENARIO,
