@@ -2,7 +2,7 @@
 //! that the peers are built.
 
 /// The name of each scenario on the command line, and its title in reports, in the order of the report.
-pub const SCENARIOS: [(&str, &str); 29] = [
+pub const SCENARIOS: [(&str, &str); 30] = [
     ("submit", "submit many, then collect"),
     ("one", "one at a time"),
     ("four", "four submitters"),
@@ -14,6 +14,7 @@ pub const SCENARIOS: [(&str, &str); 29] = [
     ("borrowed", "borrowed map over a slice"),
     ("walk", "recursive scope"),
     ("growth", "growing work"),
+    ("scale", "growing work on processes"),
     ("latency", "latency under half load"),
     ("await", "await under tokio"),
     ("echo", "echo of bytes, numbers and structs"),

@@ -23,6 +23,7 @@ mod one_at_a_time;
 mod python;
 mod recovery;
 mod recursive;
+mod scale;
 mod shared;
 mod sleepers;
 mod submit;
@@ -108,6 +109,7 @@ pub const ALL: &[Scenario] = &[
     borrowed::SCENARIO,
     walk::SCENARIO,
     growth::SCENARIO,
+    scale::SCENARIO,
     latency::SCENARIO,
     awaited::SCENARIO,
     echo::SCENARIO,
