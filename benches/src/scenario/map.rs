@@ -43,7 +43,7 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         .side(ours(Ring::NAME, Ring::build(WIDTH)?.0, |n| n + 1))
         .side(ours(Socket::NAME, Socket::build(WIDTH)?.0, |n| n + 1))
         .side(ours(Submit::NAME, Submit::build(WIDTH)?.0, |n| n + 1))
-        .target(Target::times(Ring::NAME, 0.1, Library::Multiprocessing.name()))
+        .target(Target::times(Ring::NAME, 0.05, Library::Multiprocessing.name()))
         .note("Python's pools have chunks of 256 items, ours choose the size");
     driver.compare(python::sides(table, &format!("map {COUNT} 256"), COUNT))?;
 
