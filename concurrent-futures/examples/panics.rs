@@ -5,8 +5,8 @@
 //! cargo run --example panics --config 'profile.dev.panic="abort"'
 //! ```
 //!
-//! On a process pool a panic fails its own task in both, even if the task has come with others in a chunk of a map. With
-//! `panic = "abort"` it also ends the worker, which is replaced, and the error is that of a worker that died by
+//! On a process pool a panic fails its own task in both, even if the task has come with others in a chunk of a map.
+//! With `panic = "abort"` it also ends the worker, which is replaced, and the error is that of a worker that died by
 //! `SIGABRT`, with the message of the panic in its last lines. In a thread of the program itself it ends the program.
 
 use concurrent_futures::{Error, Executor, ProcessPoolExecutor};

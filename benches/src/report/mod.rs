@@ -56,7 +56,8 @@ impl Report {
         data::read(&root())
     }
 
-    /// Writes `BENCHMARKS.md`, `docs/performance.md`, `TARGETS.md` and the plots, and saves the figures that they are made from.
+    /// Writes `BENCHMARKS.md`, `docs/performance.md`, `TARGETS.md` and the plots, and saves the figures that they are
+    /// made from.
     ///
     /// # Errors
     ///
