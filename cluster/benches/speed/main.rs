@@ -3,6 +3,7 @@
 //! ```sh
 //! NATS_SERVER=… cargo bench -p concurrent-futures-cluster --bench speed             # what a task costs
 //! NATS_SERVER=… cargo bench -p concurrent-futures-cluster --bench speed -- growth   # how that grows
+//! NATS_SERVER=… cargo bench -p concurrent-futures-cluster --bench speed -- peers    # beside others, see `peers.rs`
 //! ```
 //!
 //! Both sides of each ratio are measured in turns in one run, because the rates of a machine that does other things
@@ -10,6 +11,7 @@
 //! acknowledge. Client, agents and server are processes of their own; the stream is a file with one replica.
 
 mod growth;
+mod peers;
 mod processes;
 mod raw;
 
@@ -44,9 +46,10 @@ fn main() -> Result<(), Error> {
         ["client", url, token, tasks] => processes::be_client(url, token, tasks),
         ["raw-agent", url, token] => raw::be_agent(url, token),
         ["growth"] => growth::print(),
+        ["peers"] => peers::print(),
         [] => costs(),
         _ => {
-            eprintln!("usage: speed [growth]");
+            eprintln!("usage: speed [growth | peers]");
             Ok(())
         }
     }
