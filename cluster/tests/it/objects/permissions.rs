@@ -1,16 +1,17 @@
 //! What each user may do with queues, maps and locks, with the permissions of the documentation.
 
-use std::{
-    sync::mpsc::{Receiver, channel},
-    time::Duration,
-};
+use std::{cell::RefCell, time::Duration};
 
 use async_nats::{ConnectOptions, Event, ServerError};
 use cluster::Client;
 use executor_core::{Error, ErrorKind};
 use nkeys::KeyPair;
 use test_support::{DEADLINE, watched};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
 
 use super::daemon::Daemon;
 
@@ -164,13 +165,13 @@ impl Site {
 struct Attacker {
     runtime: Runtime,
     client: async_nats::Client,
-    denials: Receiver<String>,
+    denials: RefCell<UnboundedReceiver<String>>,
 }
 
 impl Attacker {
     fn connect(site: &Site, user: &str) -> Attacker {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let (sender, denials) = channel();
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (sender, denials) = unbounded_channel();
         let options = ConnectOptions::new().nkey(site.seed(user)).event_callback(move |event| {
             if let Event::ServerError(ServerError::Other(text)) = event {
                 let _ = sender.send(text);
@@ -178,7 +179,7 @@ impl Attacker {
             std::future::ready(())
         });
         let client = runtime.block_on(options.connect(site.daemon.url())).expect("it may connect");
-        Attacker { runtime, client, denials }
+        Attacker { runtime, client, denials: RefCell::new(denials) }
     }
 
     fn publish(&self, subject: &str, reply: Option<&str>) {
@@ -210,10 +211,12 @@ impl Attacker {
     fn is_denied(&self, what: &str) {
         let mut others = Vec::new();
         loop {
-            match self.denials.recv_timeout(DEADLINE) {
-                Ok(text) if text.to_lowercase().contains("permissions violation") && text.contains(what) => return,
-                Ok(text) => others.push(text),
-                Err(_) => panic!("the server has not refused {what:?}, but {others:?}"),
+            let mut denials = self.denials.borrow_mut();
+            let next = self.runtime.block_on(async { timeout(DEADLINE, denials.recv()).await });
+            match next.ok().flatten() {
+                Some(text) if text.to_lowercase().contains("permissions violation") && text.contains(what) => return,
+                Some(text) => others.push(text),
+                None => panic!("the server has not refused {what:?}, but {others:?}"),
             }
         }
     }
