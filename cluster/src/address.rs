@@ -4,7 +4,7 @@ use std::fmt;
 
 use executor_core::{Error, ErrorKind};
 
-use crate::{Tls, wire::Peer};
+use crate::{Credentials, wire::Peer};
 
 /// The user of a connection that names none and has no nkey.
 const ANYONE: &str = "default";
@@ -13,11 +13,7 @@ const ANYONE: &str = "default";
 #[derive(Clone, Default)]
 pub(crate) struct Address {
     pub(crate) servers: Vec<String>,
-    user: Option<String>,
-    pub(crate) token: Option<String>,
-    /// The seed of an nkey: the public key is derived from it.
-    pub(crate) nkey: Option<String>,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) credentials: Credentials,
 }
 
 impl Address {
@@ -28,12 +24,8 @@ impl Address {
 
     /// Returns whether neither a server nor a secret was set.
     pub(crate) fn is_empty(&self) -> bool {
-        self.servers.is_empty() && self.token.is_none() && self.nkey.is_none() && self.tls.is_none()
-    }
-
-    /// Names the user, who is part of subjects and inboxes.
-    pub(crate) fn set_user(&mut self, user: impl Into<String>) {
-        self.user = Some(user.into());
+        let Credentials { user: _, token, nkey, tls } = &self.credentials;
+        self.servers.is_empty() && token.is_none() && nkey.is_none() && tls.is_none()
     }
 
     /// Returns the user as whom this program sends and receives: the one that was named, or else the public key.
@@ -42,7 +34,7 @@ impl Address {
     ///
     /// [`ErrorKind::InvalidArgument`] if the name cannot be part of a subject, or the nkey is none.
     pub(crate) fn user(&self) -> Result<String, Error> {
-        let user = match (&self.user, &self.nkey) {
+        let user = match (&self.credentials.user, &self.credentials.nkey) {
             (Some(user), _) => user.clone(),
             (None, Some(seed)) => public_key(seed)?,
             (None, None) => ANYONE.to_string(),
@@ -85,10 +77,10 @@ impl Address {
         if self.servers.is_empty() {
             return Err(invalid("no server is named: give the URL of one, such as `nats://10.0.0.1:4222`".into()));
         }
-        if self.token.is_some() && self.nkey.is_some() {
+        if self.credentials.token.is_some() && self.credentials.nkey.is_some() {
             return Err(invalid("a connection has a token or an nkey, and not both".into()));
         }
-        if let Some(seed) = &self.nkey {
+        if let Some(seed) = &self.credentials.nkey {
             public_key(seed)?;
         }
         self.user().map(|_| ())
@@ -103,16 +95,10 @@ impl Address {
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match (&self.token, &self.nkey) {
-            (Some(_), _) => "token",
-            (None, Some(_)) => "nkey",
-            (None, None) => "none",
-        };
         f.debug_struct("Address")
             .field("servers", &format_args!("{}", self.shown()))
             .field("user", &self.user().ok())
-            .field("credentials", &kind)
-            .field("tls", &self.tls)
+            .field("credentials", &self.credentials)
             .finish()
     }
 }
@@ -167,14 +153,14 @@ mod tests {
     fn nothing_that_is_shown_has_a_secret() {
         let seed = nkeys::KeyPair::new_user().seed().expect("it has a seed");
         let mut address = Address::new("nats://ada:pass/w@rd@host:4222");
-        address.token = Some("tok3n".into());
-        address.nkey = Some(seed.clone());
+        address.credentials.token = Some("tok3n".into());
+        address.credentials.nkey = Some(seed.clone());
         let shown = format!("{address:?} {}", address.check().expect_err("both"));
         for secret in ["pass", "w@rd", "tok3n", &seed] {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert_eq!(address.shown(), "`nats://host:4222`");
-        address.nkey = Some(format!("{seed}x"));
+        address.credentials.nkey = Some(format!("{seed}x"));
         let error = address.user().expect_err("no seed");
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(!error.to_string().contains(&seed));
@@ -198,11 +184,11 @@ mod tests {
         let key = nkeys::KeyPair::new_user();
         let mut address = Address::new("nats://host");
         assert_eq!(address.user().expect("a name"), "default");
-        address.nkey = Some(key.seed().expect("it has a seed"));
+        address.credentials.nkey = Some(key.seed().expect("it has a seed"));
         assert_eq!(address.user().expect("a key"), key.public_key());
-        address.set_user("ada");
+        address.credentials.user = Some("ada".into());
         assert_eq!(address.peer().expect("a name").user(), "ada");
-        address.set_user("ada.*");
+        address.credentials.user = Some("ada.*".into());
         assert_eq!(address.check().expect_err("a wildcard").kind(), ErrorKind::InvalidArgument);
         assert_eq!(Address::default().check().expect_err("no server").kind(), ErrorKind::InvalidArgument);
     }

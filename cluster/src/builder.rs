@@ -5,9 +5,10 @@ use std::time::Duration;
 use executor_core::{Error, ErrorKind};
 
 use crate::{
-    ClusterExecutor, ExecutorOptions, Tls,
+    ClusterExecutor, ExecutorOptions,
     address::Address,
     client::Timing,
+    credentials::credential_setters,
     defaults::{POOL, START_TIMEOUT},
     local::Local,
     nats::{ClientLimits, ClientSide, Engine, Names},
@@ -116,32 +117,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// Sets the name of the user, which is part of the subjects by which the server controls what a client may do. By
-    /// default it is the public key of the [nkey](ClusterBuilder::nkey), or `default` without one. It may have the same
-    /// characters as the name of a pool.
-    pub fn user(mut self, name: impl Into<String>) -> Self {
-        self.address.set_user(name);
-        self
-    }
-
-    /// Sets the token that the server asks for. Whoever can read an unencrypted connection reads it too.
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.address.token = Some(token.into());
-        self
-    }
-
-    /// Sets the seed of the nkey with which this program proves who it is: the text that begins with `SU`. It does not
-    /// travel.
-    pub fn nkey(mut self, seed: impl Into<String>) -> Self {
-        self.address.nkey = Some(seed.into());
-        self
-    }
-
-    /// Encrypts the connection. Against a server that does not, `build` fails.
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.address.tls = Some(tls);
-        self
-    }
+    credential_setters!();
 
     /// Sets for how long an agent may be silent before it counts as lost, with the tasks that it runs. By default that
     /// is ten seconds. The time in which this program has no connection, or is stopped, does not count.
@@ -211,7 +187,7 @@ impl ClusterBuilder {
         }
         let local = Local::start(&self.pool, slots)?;
         self.address.servers.push(local.url());
-        self.address.token = Some(local.token().to_string());
+        self.address.credentials.token = Some(local.token().to_string());
         self.max_workers = self.max_workers.or(Some(slots));
         let (executor, side) = self.connect()?;
         local.watch(executor.events());

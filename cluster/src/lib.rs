@@ -20,6 +20,7 @@ pub mod agent;
 mod builder;
 pub mod client;
 mod clock;
+mod credentials;
 mod defaults;
 mod executor;
 mod init;
@@ -44,6 +45,7 @@ pub mod wire;
 mod worker_info;
 
 pub use builder::ClusterBuilder;
+pub use credentials::Credentials;
 pub use executor::{ClientEvents, ClusterExecutor, ExecutorOptions, Stats};
 pub use init::init;
 pub use link::{AgentLink, ClientLink, LARGE, Then};

@@ -3,8 +3,8 @@
 use executor_core::{Error, ErrorKind};
 
 use crate::{
-    Tls,
     address::{Address, check_name},
+    credentials::credential_setters,
     defaults::{POOL, START_TIMEOUT},
     nats::{self, Engine, Names, StoreOptions, StreamOptions},
 };
@@ -110,23 +110,7 @@ impl Provision {
         self
     }
 
-    /// Sets the token of a user who may make streams.
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.address.token = Some(token.into());
-        self
-    }
-
-    /// Sets the seed of the nkey of a user who may make streams.
-    pub fn nkey(mut self, seed: impl Into<String>) -> Self {
-        self.address.nkey = Some(seed.into());
-        self
-    }
-
-    /// Encrypts the connection.
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.address.tls = Some(tls);
-        self
-    }
+    credential_setters!();
 }
 
 /// Makes the queue of a pool, or changes it to these options. Tasks that it has stay.

@@ -93,13 +93,13 @@ fn options(address: &Address, name: &str, status: &Arc<watch::Sender<Status>>) -
             status.send_modify(|status| status.note(event));
             std::future::ready(())
         });
-    if let Some(token) = &address.token {
+    if let Some(token) = &address.credentials.token {
         options = options.token(token.clone());
     }
-    if let Some(seed) = &address.nkey {
+    if let Some(seed) = &address.credentials.nkey {
         options = options.nkey(seed.clone());
     }
-    if let Some(tls) = &address.tls {
+    if let Some(tls) = &address.credentials.tls {
         options = options.require_tls(true);
         for authority in tls.authorities() {
             options = options.add_root_certificates(authority.clone());

@@ -109,22 +109,22 @@ fn refused_credentials_and_missing_encryption_are_told_at_once_and_a_missing_ser
     let mut address = server.address();
     let began = Instant::now();
     for token in [None, Some("wr0ng")] {
-        address.token = token.map(str::to_string);
+        address.credentials.token = token.map(str::to_string);
         let error = Engine::connect(&address, "a test", DEADLINE).expect_err("it is refused");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.to_string().contains("refuses the credentials"), "{error}");
         assert!(!error.to_string().contains("wr0ng"), "{error}");
     }
-    address.token = Some("s3cret".into());
-    address.tls = Some(Tls::new());
+    address.credentials.token = Some("s3cret".into());
+    address.credentials.tls = Some(Tls::new());
     let error = Engine::connect(&address, "a test", DEADLINE).expect_err("it has no TLS");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("cannot be encrypted"), "{error}");
-    address.tls = Some(Tls::new().ca("/no/such/file"));
+    address.credentials.tls = Some(Tls::new().ca("/no/such/file"));
     let error = Engine::connect(&address, "a test", DEADLINE).expect_err("no such file");
     assert!(error.to_string().contains("No such file"), "{error}");
     assert!(began.elapsed() < DEADLINE, "they are not tried again");
-    address.tls = None;
+    address.credentials.tls = None;
     drop(Engine::connect(&address, "a test", SOON).expect("they are right"));
     server.kill();
     let error = Engine::connect(&address, "a test", Duration::from_millis(300)).expect_err("it is gone");

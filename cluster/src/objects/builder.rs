@@ -6,8 +6,8 @@ use executor_core::{Error, ErrorKind};
 
 use super::{client::Client, connection::Connection};
 use crate::{
-    Tls,
     address::Address,
+    credentials::credential_setters,
     nats::{Engine, Stores},
 };
 
@@ -85,30 +85,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the token that the server knows.
-    pub fn token(mut self, token: impl Into<String>) -> ClientBuilder {
-        self.address.token = Some(token.into());
-        self
-    }
-
-    /// Sets the seed of the nkey of this program's user.
-    pub fn nkey(mut self, seed: impl Into<String>) -> ClientBuilder {
-        self.address.nkey = Some(seed.into());
-        self
-    }
-
-    /// Names the user, who is part of the names of inboxes (`_INBOX_<user>`). By default it is the public key of the
-    /// nkey.
-    pub fn user(mut self, name: impl Into<String>) -> ClientBuilder {
-        self.address.set_user(name);
-        self
-    }
-
-    /// Encrypts the connection.
-    pub fn tls(mut self, tls: Tls) -> ClientBuilder {
-        self.address.tls = Some(tls);
-        self
-    }
+    credential_setters!();
 
     /// Sets after what time without a sign of life an item or a lock passes to another process: 30 seconds by default,
     /// and at least one. A lock uses the lease of the client that takes it, in whole seconds, and a queue that of the

@@ -6,9 +6,9 @@ use executor_core::{CancellationToken, Function, Payload};
 use process_pool::{ProcessPoolBuilder, ProcessPoolExecutor};
 
 use crate::{
-    Tls,
     address::Address,
     agent::Timing,
+    credentials::credential_setters,
     defaults::{POOL, START_TIMEOUT},
 };
 
@@ -67,29 +67,7 @@ impl ServeOptions {
         self
     }
 
-    /// Sets the name of the user, as [`ClusterBuilder::user`](crate::ClusterBuilder::user) does.
-    pub fn user(mut self, name: impl Into<String>) -> Self {
-        self.address.set_user(name);
-        self
-    }
-
-    /// Sets the token that the server asks for.
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.address.token = Some(token.into());
-        self
-    }
-
-    /// Sets the seed of the nkey with which this agent proves who it is.
-    pub fn nkey(mut self, seed: impl Into<String>) -> Self {
-        self.address.nkey = Some(seed.into());
-        self
-    }
-
-    /// Encrypts the connection.
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.address.tls = Some(tls);
-        self
-    }
+    credential_setters!();
 
     /// Sets how many tasks run at the same time, each in a worker process of its own.
     pub fn slots(mut self, slots: usize) -> Self {
