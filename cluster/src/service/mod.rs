@@ -345,7 +345,10 @@ impl<L: AgentLink> Core<L> {
                 }
                 // The client publishes it again, and stores the argument again.
                 Step::Return(run) => self.event(|machine| machine.not_started(run)),
-                Step::Fail(job, error) => self.finished(job.ran, Err(error)),
+                Step::Fail(job, error) => {
+                    self.state.lock().pace.started(Instant::now());
+                    self.finished(job.ran, Err(error));
+                }
             }
         }
     }
@@ -353,6 +356,7 @@ impl<L: AgentLink> Core<L> {
     fn start(self: &Arc<Self>, job: Job, argument: Bytes) {
         let Job { ran, task, submission } = job;
         let (run, attempt) = (ran.run, ran.attempt);
+        self.state.lock().pace.started(Instant::now());
         match self.submit(task, submission, argument, attempt) {
             Ok(future) => {
                 let future = Arc::new(future);
