@@ -11,7 +11,7 @@ use executor_core::{
     function::{Address, batch},
 };
 
-pub(crate) use replies::{CompleteReply, ProtocolError, Replies};
+pub(crate) use replies::{Body, CompleteReply, ProtocolError, Replies, Space};
 
 /// A request from the parent to a worker.
 ///

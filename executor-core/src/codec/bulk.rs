@@ -1,16 +1,17 @@
-//! The direct encoding of bytes, text and numbers: their memory is copied, and bytes and text that the caller gives up
-//! are moved.
+//! The direct encoding of bytes, text and numbers: their memory is copied, and bytes, text and vectors of numbers that
+//! the caller gives up are moved.
 //!
 //! Serde visits a vector number by number, which is much slower than one copy. A single number takes as many bytes as
 //! in memory, because encoding it in fewer bytes costs more time than it saves. The type alone decides whether a value
 //! has a direct encoding, so the compiler removes the other branch.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 
+use super::words::{self, Words};
 use crate::chunks::chunks;
 
 /// A number that is encoded in a fixed number of bytes, in little-endian order.
-trait Number<const SIZE: usize>: bytemuck::NoUninit {
+trait Number<const SIZE: usize>: bytemuck::Pod {
     fn to_bytes(self) -> [u8; SIZE];
     fn from_bytes(bytes: [u8; SIZE]) -> Self;
 }
@@ -55,7 +56,33 @@ pub(super) fn encode_taking(value: &mut dyn Any, into: &mut Vec<u8>) -> bool {
             return true;
         }
     }
+    encode_in_place(value, into)
+}
+
+/// Moves the memory of numbers if the caller of the encoder [accepts](words::accept_words) that instead of bytes in
+/// `into`, and it saves a copy. Returns whether it did; the vector is empty then.
+fn move_numbers<N: Number<SIZE>, const SIZE: usize>(numbers: &mut Vec<N>, into: &Vec<u8>) -> bool {
+    let (length, capacity) = (SIZE * numbers.len(), SIZE * numbers.capacity());
+    let is_worth_it = SIZE > 1 && cfg!(target_endian = "little") && length >= WORTH_MOVING && into.is_empty();
+    if !is_worth_it || is_wasteful(length, capacity) || !words::are_accepted(into) {
+        return false;
+    }
+    let Some(words) = Words::of(std::mem::take(numbers)) else { return false };
+    let Some(returned) = words::hand_over(words) else { return true };
+    *numbers = returned.into_numbers().unwrap_or_default();
     false
+}
+
+/// Turns words into numbers, without a copy. Returns the words if they are not such numbers, or would waste memory.
+fn numbers_of<N: Number<SIZE>, const SIZE: usize>(words: Words, numbers: &mut Option<Vec<N>>) -> Option<Words> {
+    if is_wasteful(words.len(), words.allocated()) {
+        return Some(words);
+    }
+    match words.into_numbers() {
+        Ok(read) => *numbers = Some(read),
+        Err(words) => return Some(words),
+    }
+    None
 }
 
 /// Turns the vector itself into the value if that is bytes or text; the vector is empty then. `value` is as in
@@ -124,6 +151,34 @@ macro_rules! numbers {
             }
             $(if let Some(numbers) = value.downcast_ref::<Vec<$type>>() {
                 return as_bytes(numbers);
+            })*
+            None
+        }
+
+        /// Moves the memory of a vector of numbers. See [`move_numbers`].
+        #[inline(always)]
+        fn encode_in_place(value: &mut dyn Any, into: &Vec<u8>) -> bool {
+            $(if let Some(numbers) = value.downcast_mut::<Vec<$type>>() {
+                return move_numbers(numbers, into);
+            })*
+            false
+        }
+
+        /// Turns words into the value if that is a vector of numbers of their size. Returns them otherwise. `value` is
+        /// as in [`decode`].
+        #[inline(always)]
+        pub(super) fn decode_words(words: Words, value: &mut dyn Any) -> Option<Words> {
+            $(if let Some(numbers) = value.downcast_mut::<Option<Vec<$type>>>() {
+                return numbers_of(words, numbers);
+            })*
+            Some(words)
+        }
+
+        /// Returns the size of the numbers if this is a vector of numbers that can be received as words.
+        #[inline(always)]
+        pub(super) fn word_size<T: 'static>() -> Option<usize> {
+            $(if size_of::<$type>() > 1 && TypeId::of::<T>() == TypeId::of::<Vec<$type>>() {
+                return cfg!(target_endian = "little").then_some(size_of::<$type>());
             })*
             None
         }

@@ -2,12 +2,12 @@
 
 use std::{cell::Cell, fmt, ops::Deref};
 
-use smallvec::SmallVec;
+use super::words::{Words, accept_words};
 
 /// An encoded argument or reply.
 ///
-/// Up to 16 bytes are stored inline, so a task on a number does not allocate. More bytes are a vector, and converting
-/// from and into a `Vec<u8>` does not copy them.
+/// Up to 15 bytes are stored inline, so a task on a number does not allocate. More bytes are a vector, and converting
+/// from and into a `Vec<u8>` does not copy them. Large vectors of numbers stay in their own memory, as [`Words`].
 ///
 /// ```
 /// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
@@ -16,11 +16,23 @@ use smallvec::SmallVec;
 /// assert_eq!(few.len(), 3);
 /// assert_eq!(few.into_vec(), [1, 2, 3]);
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Bytes(SmallVec<[u8; FEW]>);
+#[derive(Clone)]
+pub struct Bytes(Form);
 
-/// This many inline bytes take no more space than a vector does.
-const FEW: usize = 16;
+/// Where the bytes are.
+#[derive(Clone)]
+enum Form {
+    Few(u8, [u8; FEW]),
+    Vector(Vec<u8>),
+    /// Boxed because it is larger and rare.
+    Words(Box<Words>),
+}
+
+/// This many inline bytes, and their number, take no more space than a vector does.
+const FEW: usize = 15;
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Bytes>() == size_of::<Vec<u8>>());
 
 impl Bytes {
     /// Calls `write` with an empty vector. Returns the bytes that `write` has appended, and its result.
@@ -36,23 +48,45 @@ impl Bytes {
         // The vector is taken out because `write` may call this function again.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         scratch.clear();
-        let written = write(&mut scratch)?;
-        if scratch.len() > FEW {
-            return Ok((Bytes::from(scratch), written));
-        }
-        let bytes = Bytes::from(scratch.as_slice());
+        let (written, words) = accept_words(&mut scratch, write);
+        let written = written?;
+        let bytes = match words {
+            Some(words) => Bytes::from(words),
+            None if scratch.len() > FEW => return Ok((Bytes::from(scratch), written)),
+            None => Bytes::from(scratch.as_slice()),
+        };
         let _ = SCRATCH.try_with(|cell| cell.set(scratch));
         Ok((bytes, written))
     }
 
     /// Returns the bytes as a vector.
     pub fn into_vec(self) -> Vec<u8> {
-        self.0.into_vec()
+        match self.0 {
+            Form::Few(count, bytes) => bytes[..usize::from(count)].to_vec(),
+            Form::Vector(bytes) => bytes,
+            Form::Words(words) => words.to_vec(),
+        }
+    }
+
+    /// Returns the bytes as words, if that is what they are.
+    ///
+    /// # Errors
+    ///
+    /// Returns the bytes otherwise.
+    pub fn into_words(self) -> Result<Words, Bytes> {
+        match self.0 {
+            Form::Words(words) => Ok(*words),
+            other => Err(Bytes(other)),
+        }
     }
 
     /// Returns how many bytes fit without reallocation.
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        match &self.0 {
+            Form::Few(..) => FEW,
+            Form::Vector(bytes) => bytes.capacity(),
+            Form::Words(words) => words.capacity(),
+        }
     }
 
     /// Removes the first `count` bytes.
@@ -61,37 +95,98 @@ impl Bytes {
     ///
     /// Panics if there are fewer bytes.
     pub fn skip(&mut self, count: usize) {
-        self.0.drain(..count);
+        match &mut self.0 {
+            Form::Vector(bytes) => drop(bytes.drain(..count)),
+            _ => *self = Bytes::from(&self[count..]),
+        }
     }
 
-    /// Returns whether the bytes are on the heap.
+    /// Returns whether the bytes are a vector.
     pub(crate) fn is_vector(&self) -> bool {
-        self.0.spilled()
+        matches!(self.0, Form::Vector(_))
+    }
+}
+
+impl Default for Bytes {
+    #[inline]
+    fn default() -> Bytes {
+        Bytes(Form::Few(0, [0; FEW]))
     }
 }
 
 impl From<&[u8]> for Bytes {
+    #[inline]
     fn from(bytes: &[u8]) -> Bytes {
-        Bytes(SmallVec::from_slice(bytes))
+        if bytes.len() > FEW {
+            return Bytes(Form::Vector(bytes.to_vec()));
+        }
+        let mut few = [0; FEW];
+        few[..bytes.len()].copy_from_slice(bytes);
+        Bytes(Form::Few(bytes.len() as u8, few))
     }
 }
 
 impl From<Vec<u8>> for Bytes {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Bytes {
-        Bytes(SmallVec::from_vec(bytes))
+        Bytes(Form::Vector(bytes))
+    }
+}
+
+impl From<Words> for Bytes {
+    fn from(words: Words) -> Bytes {
+        Bytes(Form::Words(Box::new(words)))
     }
 }
 
 impl Deref for Bytes {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Form::Few(count, bytes) => &bytes[..usize::from(*count)],
+            Form::Vector(bytes) => bytes,
+            Form::Words(words) => words,
+        }
     }
 }
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Bytes) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Bytes {}
 
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_the_same_in_every_form() {
+        for length in [0, 1, FEW, FEW + 1, 100] {
+            let vector: Vec<u8> = (0..length as u8).collect();
+            for mut bytes in [Bytes::from(vector.as_slice()), Bytes::from(vector.clone())] {
+                assert_eq!((&*bytes, bytes.clone().into_vec()), (&*vector, vector.clone()));
+                assert!(bytes.capacity() >= length);
+                bytes.skip(length / 2);
+                assert_eq!(*bytes, vector[length / 2..]);
+            }
+        }
+        let mut words = Words::with_room(4, 8).expect("words");
+        words.advance(7);
+        let mut bytes = Bytes::from(words);
+        assert_eq!((&bytes, bytes.capacity()), (&Bytes::from(vec![0; 7]), 8));
+        assert_eq!(bytes.clone().into_words().expect("words").len(), 7);
+        bytes.skip(3);
+        assert!(*bytes == [0; 4] && bytes.into_words().is_err());
     }
 }

@@ -25,11 +25,13 @@ mod read;
 mod shapes;
 mod trial;
 mod verified;
+mod words;
 mod write;
 
 pub use bytes::Bytes;
 pub use failure::{de_error, ser_error};
 pub use trial::is_trial;
+pub use words::{Words, accept_words};
 
 use std::any::type_name;
 
@@ -77,8 +79,8 @@ pub fn as_encoded<T: Payload>(value: &T) -> Option<&[u8]> {
     bulk::borrow(value)
 }
 
-/// Encodes a value as [`encode`] does, but may move bytes and text out of it. The caller may only drop the value
-/// afterwards.
+/// Encodes a value as [`encode`] does, but may move bytes, text and numbers out of it. The caller may only drop the
+/// value afterwards.
 #[inline]
 pub(crate) fn encode_taking<T: Payload>(value: &mut T, into: &mut Vec<u8>) -> Result<(), Error> {
     if bulk::encode_taking(value, into) { Ok(()) } else { encode(value, into) }
@@ -159,6 +161,26 @@ pub fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
     }
 }
 
+/// Decodes an argument as [`decode`] does. The memory of the words may become the value.
+pub(crate) fn decode_words<T: Payload>(words: Words) -> Result<T, Error> {
+    decode_words_by(words, decode)
+}
+
+#[inline]
+fn decode_words_by<T: Payload>(words: Words, decode: fn(&[u8]) -> Result<T, Error>) -> Result<T, Error> {
+    let mut value: Option<T> = None;
+    let words = bulk::decode_words(words, &mut value);
+    match (value, words) {
+        (Some(value), _) => Ok(value),
+        (None, words) => decode(words.as_deref().unwrap_or_default()),
+    }
+}
+
+/// Returns the size of the numbers if values of this type are vectors of numbers that can be received as [`Words`].
+pub(crate) fn word_size<T: 'static>() -> Option<usize> {
+    bulk::word_size::<T>()
+}
+
 /// Decodes a result, which the worker has verified when it encoded it.
 pub(crate) fn decode_result<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
     decode_by(bytes, read)
@@ -172,6 +194,11 @@ pub(crate) fn decode_result_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T,
         Some(value) => Ok(value),
         None => decode_result(bytes),
     }
+}
+
+/// Decodes a result as [`decode_result`] does. The memory of the words may become the value.
+pub(crate) fn decode_result_words<T: Payload>(words: Words) -> Result<T, Error> {
+    decode_words_by(words, decode_result)
 }
 
 #[inline]

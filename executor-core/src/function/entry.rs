@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::batch::Records;
+use crate::codec::Words;
 
 /// A function of the program, by its type. See the [module](super).
 #[repr(C)]
@@ -17,6 +18,8 @@ pub struct Entry {
     /// A function, because a constant cannot contain a `TypeId` before Rust 1.91.
     identity: fn() -> TypeId,
     name: fn() -> &'static str,
+    /// A function for the same reason.
+    word_size: fn() -> Option<usize>,
     call: Call,
     call_each: CallEach,
 }
@@ -30,6 +33,8 @@ pub(super) enum Argument<'a> {
     Borrowed(&'a [u8]),
     /// A vector that holds only the argument, and may become the argument.
     Movable(&'a mut Vec<u8>),
+    /// Numbers, whose memory may become the argument.
+    Words(Words),
 }
 
 /// Two numbers that no other data of a program contains by chance.
@@ -39,10 +44,11 @@ impl Entry {
     pub(super) const fn new(
         identity: fn() -> TypeId,
         name: fn() -> &'static str,
+        word_size: fn() -> Option<usize>,
         call: Call,
         call_each: CallEach,
     ) -> Entry {
-        Entry { magic: MAGIC, identity, name, call, call_each }
+        Entry { magic: MAGIC, identity, name, word_size, call, call_each }
     }
 
     /// Returns the function's path.
@@ -83,6 +89,17 @@ impl Entry {
     /// vector's memory.
     pub fn call_taking(&self, argument: &mut Vec<u8>, reply: &mut Vec<u8>) {
         (self.call)(Argument::Movable(argument), reply);
+    }
+
+    /// Returns the size of the numbers if the argument is a vector of numbers, which then can be passed as [`Words`].
+    pub fn argument_words(&self) -> Option<usize> {
+        (self.word_size)()
+    }
+
+    /// Calls the function as [`call`](Entry::call) does. If the argument is a vector of numbers of their size, it
+    /// becomes the owner of the memory of the words.
+    pub fn call_words(&self, argument: Words, reply: &mut Vec<u8>) {
+        (self.call)(Argument::Words(argument), reply);
     }
 
     /// Calls the function on each argument of a [batch](super::batch), and passes the record of each outcome to

@@ -61,6 +61,8 @@ where
     const ENTRY: &'static Entry = &Entry::new(
         TypeId::of::<fn(F, A, J) -> R>,
         std::any::type_name::<F>,
+        // Its argument arrives once.
+        || None,
         initialize::<F, A, R, J>,
         // Initializers are never called in a batch.
         |_, _| {},

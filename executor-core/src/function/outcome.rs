@@ -4,13 +4,14 @@
 
 use crate::{
     Error, ErrorKind, Payload,
-    codec::{self, Bytes},
+    codec::{self, Bytes, Words},
 };
 
 const VALUE: u8 = 0;
 pub(super) const ERROR: u8 = 1;
 
-/// Appends a value, and may move the bytes out of it. On an error nothing is written.
+/// Appends a value, and may move the bytes out of it. On an error nothing is written. Numbers may be
+/// [moved](codec::accept_words) to the caller, and then all but the end of the outcome is there.
 pub(crate) fn write_value<R: Payload>(value: &mut R, into: &mut Vec<u8>) -> Result<(), Error> {
     let is_alone = into.is_empty();
     codec::encode_result(value, into)?;
@@ -47,15 +48,25 @@ pub(crate) fn read<R: Payload>(bytes: &[u8]) -> Result<R, Error> {
     codec::decode_result(open(bytes)?)
 }
 
-/// Decodes the outcome of a call as [`read`] does. The vector itself may become the value.
+/// Decodes the outcome of a call as [`read`] does. The memory itself may become the value.
 pub(crate) fn unpack<R: Payload>(bytes: Bytes) -> Result<R, Error> {
     if !bytes.is_vector() {
-        return read(&bytes);
+        return match bytes.into_words() {
+            Ok(words) => unpack_words(words),
+            Err(few) => read(&few),
+        };
     }
     let mut bytes = bytes.into_vec();
     let length = open(&bytes)?.len();
     bytes.truncate(length);
     codec::decode_result_taking(&mut bytes)
+}
+
+#[cold]
+fn unpack_words<R: Payload>(mut words: Words) -> Result<R, Error> {
+    let length = open(&words)?.len();
+    words.truncate(length);
+    codec::decode_result_words(words)
 }
 
 /// Returns whether the outcome is an error, as far as is known without decoding it.
@@ -108,5 +119,44 @@ mod tests {
         let place = outcome.as_ptr();
         let read = unpack::<String>(outcome.into()).expect("a value");
         assert_eq!((read.as_ptr(), &read), (place, &text));
+    }
+
+    #[test]
+    fn large_vectors_of_numbers_are_written_and_read_without_a_copy() {
+        let numbers = Vec::from_iter((0..10_000).map(f64::from));
+        let copied = outcome(numbers.clone());
+        let mut value = numbers.clone();
+        let place = value.as_ptr();
+        let mut end = Vec::new();
+        let (written, words) = codec::accept_words(&mut end, |into| write_value(&mut value, into));
+        written.expect("written");
+        if cfg!(target_endian = "big") {
+            return assert!(words.is_none() && end == copied);
+        }
+        let mut words = words.expect("it is large");
+        assert!(words.as_ptr() == place.cast() && [&words[..], &end].concat() == copied);
+        assert_eq!(end, [VALUE]);
+        words.grow_to(copied.len());
+        words.room()[0] = VALUE;
+        words.advance(1);
+        let place = words.as_ptr();
+        let read = unpack::<Vec<f64>>(words.into()).expect("a value");
+        assert_eq!((read.as_ptr().cast(), &read), (place, &numbers));
+    }
+
+    #[test]
+    fn words_that_are_not_the_value_are_copied_or_an_error() {
+        let words = |bytes: &[u8]| {
+            let mut words = codec::Words::with_room(8, bytes.len()).expect("words");
+            words.room()[..bytes.len()].copy_from_slice(bytes);
+            words.advance(bytes.len());
+            words
+        };
+        assert_eq!(unpack::<Vec<u8>>(words(&[1, 2, VALUE]).into()).expect("a value"), [1, 2]);
+        assert_eq!(unpack::<Vec<u16>>(words(&[1, 0, VALUE]).into()).expect("a value"), [1]);
+        assert_eq!(unpack::<Vec<u64>>(words(&[1, 2, VALUE]).into()).expect_err("a part").kind(), ErrorKind::Decode);
+        let mut error = Vec::new();
+        write_error(&Error::new(ErrorKind::Panicked, "it did"), &mut error);
+        assert_eq!(unpack::<Vec<u64>>(words(&error).into()).expect_err("an error").to_string(), "it did");
     }
 }

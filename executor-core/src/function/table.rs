@@ -22,8 +22,13 @@ struct Table<F, A, R>(F, A, R);
 impl<F: Function<A, R>, A: Payload, R: Payload> Table<F, A, R> {
     /// The compiler promotes a reference to a constant without interior mutability and `Drop`, so the entry is in the
     /// program's read-only data.
-    const ENTRY: &'static Entry =
-        &Entry::new(TypeId::of::<fn(F, A) -> R>, std::any::type_name::<F>, call::<F, A, R>, call_each::<F, A, R>);
+    const ENTRY: &'static Entry = &Entry::new(
+        TypeId::of::<fn(F, A) -> R>,
+        std::any::type_name::<F>,
+        codec::word_size::<A>,
+        call::<F, A, R>,
+        call_each::<F, A, R>,
+    );
 }
 
 impl Entry {
@@ -68,6 +73,7 @@ pub(super) unsafe fn read_and_call<F: Function<A, R>, A: Payload, R>(argument: A
     let args = match argument {
         Argument::Borrowed(bytes) => codec::decode::<A>(bytes),
         Argument::Movable(bytes) => codec::decode_taking::<A>(bytes),
+        Argument::Words(words) => codec::decode_words::<A>(words),
     }?;
     // SAFETY: the caller has checked that `F` has no size, so nothing is read and a dangling pointer is valid. `F` has
     // values, because an entry is only made for a function that was passed by value. It is `Copy`, so another value may

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    replies::{LONG, PIECE, STEP},
+    replies::{LONG, PIECE, STEP, arrive},
     *,
 };
 
@@ -46,11 +46,10 @@ fn cut_all(stream: &[u8], pieces: &[usize]) -> (Vec<(Reply, Vec<u8>)>, bool) {
     let (mut reader, mut found, mut rest) = (Replies::default(), Vec::new(), stream);
     let mut pieces = pieces.iter().copied().cycle();
     while !rest.is_empty() {
-        let (into, most) = reader.space();
-        assert!(most > 0);
-        let (piece, behind) = rest.split_at(pieces.next().unwrap_or(1).min(most).min(rest.len()));
-        rest = behind;
-        into.extend_from_slice(piece);
+        let length = pieces.next().unwrap_or(1).min(rest.len());
+        let arrived = arrive(&mut reader, &rest[..length]);
+        assert!(arrived > 0);
+        rest = &rest[arrived..];
         loop {
             match reader.cut() {
                 Ok(Some((reply, body))) => found.push((reply, body.to_vec())),

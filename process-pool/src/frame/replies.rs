@@ -1,8 +1,11 @@
 //! Finding the replies in the bytes that arrive, in pieces of any size.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
-use executor_core::{codec::handles::Name, function::batch};
+use executor_core::{
+    codec::{Bytes, Words, handles::Name},
+    function::batch,
+};
 
 use super::{Reply, ReplyKind};
 use crate::{sys::memory, transport::descriptors};
@@ -30,14 +33,79 @@ struct Long {
     reply: Reply,
     /// The length of the complete body.
     length: usize,
-    /// The part that has arrived. It grows as more arrives, because the announced length may be false.
-    body: Vec<u8>,
+    /// The part that has arrived.
+    body: Arriving,
+    /// Whether the first part is still among the other bytes that have arrived. It stays there until it is known
+    /// whether memory is lent, so that it is copied once.
+    is_apart: bool,
     /// Whether [`begun`](Replies::begun) has yet to return it.
     is_new: bool,
 }
 
-/// The most bytes that one read takes when no long body is arriving. At most this much of a long body is copied twice.
-pub(super) const PIECE: usize = 64 << 10;
+/// The memory of a long body.
+#[derive(Debug)]
+enum Arriving {
+    /// It grows as more arrives, because the announced length may be false.
+    Vector(Vec<u8>),
+    /// Memory of numbers, which was lent and has room for the complete body.
+    Words(Words),
+}
+
+impl Deref for Arriving {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Arriving::Vector(body) => body,
+            Arriving::Words(body) => body,
+        }
+    }
+}
+
+/// Where the next bytes must be put.
+pub(crate) enum Space<'a> {
+    /// At the end of this vector, and at most so many.
+    Vector(&'a mut Vec<u8>, usize),
+    /// Into this memory of a long body. [`advance`](Words::advance) must then be called.
+    Words(&'a mut Words, usize),
+}
+
+/// The body of a reply, which is owned if it is long.
+#[derive(Debug)]
+pub(crate) enum Body<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl Deref for Body<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Body::Borrowed(body) => body,
+            Body::Owned(body) => body,
+        }
+    }
+}
+
+impl From<Body<'_>> for Bytes {
+    fn from(body: Body<'_>) -> Bytes {
+        match body {
+            Body::Borrowed(body) => Bytes::from(body),
+            Body::Owned(body) => body,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body<'_> {
+    fn from(body: Vec<u8>) -> Self {
+        Body::Owned(Bytes::from(body))
+    }
+}
+
+/// The most bytes that one read takes when no long body is arriving: a round number, and what is added to it. At most
+/// this much of a long body is copied twice.
+pub(super) const PIECE: usize = (64 << 10) + 4096;
 
 /// From this length on, a body that has not arrived completely gets a vector of its own.
 pub(super) const LONG: u64 = 64 << 10;
@@ -48,8 +116,8 @@ pub(super) const STEP: usize = 1 << 20;
 /// The maximum size of one allocation. No body is longer.
 const ADDRESSABLE: u64 = isize::MAX as u64;
 
-/// A reply and its body, which is owned if it is long.
-pub(crate) type CompleteReply<'a> = (Reply, Cow<'a, [u8]>);
+/// A reply and its body.
+pub(crate) type CompleteReply<'a> = (Reply, Body<'a>);
 
 /// The error about bytes that no healthy worker sends.
 #[derive(Debug)]
@@ -77,15 +145,20 @@ impl Replies {
     }
 
     /// Returns where the next bytes must be put, and how many of them may be put there.
-    pub(crate) fn space(&mut self) -> (&mut Vec<u8>, usize) {
-        let Some(Long { length, body, .. }) = &mut self.long else { return (&mut self.arrived, PIECE) };
+    pub(crate) fn space(&mut self) -> Space<'_> {
+        self.join_long();
+        let Some(Long { length, body, .. }) = &mut self.long else { return Space::Vector(&mut self.arrived, PIECE) };
         let missing = length.saturating_sub(body.len());
+        let body = match body {
+            Arriving::Vector(body) => body,
+            Arriving::Words(body) => return Space::Words(body, missing),
+        };
         if body.capacity() - body.len() < missing.min(PIECE) {
             // Grows by as much as has arrived, so that a large block is seldom moved.
             body.reserve_exact(missing.min(body.len().max(STEP)));
         }
         let free = body.capacity() - body.len();
-        (body, missing.min(free))
+        Space::Vector(body, missing.min(free))
     }
 
     /// Returns a long reply that has begun to arrive, once: its reader may have [memory](Replies::lend) for it.
@@ -94,13 +167,38 @@ impl Replies {
         std::mem::take(&mut long.is_new).then_some(long.reply)
     }
 
-    /// Receives the long reply that is arriving into this vector, whose contents are no longer needed.
-    pub(crate) fn lend(&mut self, mut memory: Vec<u8>) {
-        if let Some(long) = &mut self.long {
-            memory.clear();
-            memory.extend_from_slice(&long.body);
-            long.body = memory;
+    /// Receives the long reply that is arriving into this memory, whose contents are no longer needed.
+    pub(crate) fn lend(&mut self, memory: Bytes) {
+        let Some(long) = self.long.as_mut().filter(|long| long.is_apart) else { return };
+        match memory.into_words() {
+            Ok(mut words) => {
+                // It is not enlarged because of an announced length, except for the byte that ends an outcome.
+                if long.length <= words.capacity() + 1 {
+                    words.clear();
+                    words.grow_to(long.length);
+                    long.body = Arriving::Words(words);
+                }
+            }
+            Err(bytes) => {
+                let mut memory = bytes.into_vec();
+                memory.clear();
+                long.body = Arriving::Vector(memory);
+            }
         }
+        self.join_long();
+    }
+
+    /// Copies the first part of a long body to the memory in which the rest will arrive.
+    fn join_long(&mut self) {
+        let Some(long) = self.long.as_mut().filter(|long| long.is_apart) else { return };
+        long.is_apart = false;
+        let first = &self.arrived[self.next..];
+        match &mut long.body {
+            Arriving::Vector(body) => body.extend_from_slice(first),
+            Arriving::Words(body) => put(body, first),
+        }
+        self.next = self.arrived.len();
+        self.compact();
     }
 
     /// Returns `true` if bytes have arrived that have not been returned.
@@ -111,7 +209,11 @@ impl Replies {
     /// Returns how much memory it holds.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn capacity(&self) -> usize {
-        self.arrived.capacity() + self.long.as_ref().map_or(0, |long| long.body.capacity())
+        let of_body = |body: &Arriving| match body {
+            Arriving::Vector(body) => body.capacity(),
+            Arriving::Words(body) => body.capacity(),
+        };
+        self.arrived.capacity() + self.long.as_ref().map_or(0, |long| of_body(&long.body))
     }
 
     /// Returns the next reply that has arrived completely, with its body. For outcomes, these are the records that have
@@ -119,7 +221,11 @@ impl Replies {
     pub(crate) fn cut(&mut self) -> Result<Option<CompleteReply<'_>>, ProtocolError> {
         let is_complete = |long: &mut Long| long.body.len() == long.length;
         if let Some(Long { reply, body, .. }) = self.long.take_if(is_complete) {
-            return Ok(Some((reply, Cow::Owned(body))));
+            let body = match body {
+                Arriving::Vector(body) => Bytes::from(body),
+                Arriving::Words(body) => Bytes::from(body),
+            };
+            return Ok(Some((reply, Body::Owned(body))));
         }
         if self.long.is_some() {
             return Ok(None);
@@ -144,15 +250,17 @@ impl Replies {
         }
         if rest.len() < length {
             if reply.body >= LONG {
-                self.long = Some(Long { reply, length, body: rest.to_vec(), is_new: true });
-                self.next = self.arrived.len();
+                self.next += Reply::SIZE;
+                let body = Arriving::Vector(Vec::new());
+                self.long = Some(Long { reply, length, body, is_apart: true, is_new: true });
+            } else {
+                self.compact();
             }
-            self.compact();
             return Ok(None);
         }
         let body = self.next + Reply::SIZE;
         self.next = body + length;
-        Ok(Some((reply, Cow::Borrowed(&self.arrived[body..self.next]))))
+        Ok(Some((reply, Body::Borrowed(&self.arrived[body..self.next]))))
     }
 
     /// Returns the complete records of the outcomes that are arriving.
@@ -180,7 +288,7 @@ impl Replies {
         }
         let start = self.next;
         self.next += arrived.len() - records.rest().len();
-        Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
+        Ok(Some((reply, Body::Borrowed(&self.arrived[start..self.next]))))
     }
 
     /// Returns the names of handles that stand between two records.
@@ -202,7 +310,7 @@ impl Replies {
         let start = self.next + head.len();
         self.next = start + length;
         let reply = Reply { kind: ReplyKind::Adopt, sequence, body: length as u64 };
-        Ok(Some((reply, Cow::Borrowed(&self.arrived[start..self.next]))))
+        Ok(Some((reply, Body::Borrowed(&self.arrived[start..self.next]))))
     }
 
     /// Removes the bytes that were returned.
@@ -212,6 +320,29 @@ impl Replies {
         // A buffer that has grown is not kept forever.
         if self.arrived.is_empty() && self.arrived.capacity() > STEP {
             self.arrived = Vec::new();
+        }
+    }
+}
+
+/// Puts bytes at the end of the words, which have room for them.
+fn put(words: &mut Words, bytes: &[u8]) {
+    words.room()[..bytes.len()].copy_from_slice(bytes);
+    words.advance(bytes.len());
+}
+
+/// Puts as many of these bytes where they must be put as may be put there, and returns how many that is.
+#[cfg(test)]
+pub(super) fn arrive(replies: &mut Replies, bytes: &[u8]) -> usize {
+    match replies.space() {
+        Space::Vector(into, most) => {
+            let count = most.min(bytes.len());
+            into.extend_from_slice(&bytes[..count]);
+            count
+        }
+        Space::Words(into, most) => {
+            let count = most.min(bytes.len());
+            put(into, &bytes[..count]);
+            count
         }
     }
 }
@@ -232,7 +363,7 @@ mod tests {
         for piece in [1, 5, 24, 100] {
             let (mut replies, mut found) = (Replies::default(), Vec::new());
             for bytes in stream.chunks(piece) {
-                replies.space().0.extend_from_slice(bytes);
+                arrive(&mut replies, bytes);
                 while let Some((reply, body)) = replies.cut().expect("well formed") {
                     found.push((reply.sequence, String::from_utf8_lossy(&body).into_owned()));
                 }
@@ -248,15 +379,12 @@ mod tests {
         stream.extend_from_slice(&body);
         let (mut replies, mut rest) = (Replies::default(), stream.as_slice());
         let cut = loop {
-            let (into, most) = replies.space();
-            let (piece, behind) = rest.split_at(most.min(rest.len()));
-            into.extend_from_slice(piece);
-            rest = behind;
+            rest = &rest[arrive(&mut replies, rest)..];
             if let Some((_, cut)) = replies.cut().expect("well formed") {
                 break cut;
             }
         };
-        assert!(matches!(&cut, Cow::Owned(vector) if *vector == body && vector.capacity() == body.len()));
+        assert!(matches!(&cut, Body::Owned(bytes) if **bytes == *body && bytes.capacity() == body.len()));
         assert!(!replies.is_in_a_reply());
     }
 
@@ -265,31 +393,47 @@ mod tests {
         let head = Reply { kind: ReplyKind::Outcome, sequence: 9, body: 2 * LONG };
         let mut replies = Replies::default();
         assert!(replies.begun().is_none());
-        replies.space().0.extend_from_slice(&[&head.to_bytes()[..], &[1; 100]].concat());
+        arrive(&mut replies, &[&head.to_bytes()[..], &[1; 100]].concat());
         assert!(replies.cut().expect("well formed").is_none());
         assert_eq!(replies.begun(), Some(head));
         assert!(replies.begun().is_none(), "it is asked for once");
         let memory = vec![9; 2 * LONG as usize];
         let address = memory.as_ptr();
-        replies.lend(memory);
-        let (into, most) = replies.space();
-        assert_eq!(most, 2 * LONG as usize - 100);
-        into.extend(std::iter::repeat_n(1, most));
+        replies.lend(memory.into());
+        assert_eq!(arrive(&mut replies, &vec![1; 3 * LONG as usize]), 2 * LONG as usize - 100);
         let (_, body) = replies.cut().expect("well formed").expect("as a whole");
         assert!(body.as_ptr() == address && body.iter().all(|byte| *byte == 1));
+    }
+
+    #[test]
+    fn a_long_body_is_received_into_memory_of_numbers_if_that_is_large_enough() {
+        for (lent, is_used) in [(2 * LONG as usize, true), (2 * LONG as usize - 2, false)] {
+            let head = Reply { kind: ReplyKind::Outcome, sequence: 9, body: 2 * LONG };
+            let mut replies = Replies::default();
+            arrive(&mut replies, &[&head.to_bytes()[..], &[1; 100]].concat());
+            assert!(replies.cut().expect("well formed").is_none());
+            let mut memory = Words::with_room(2, lent).expect("words");
+            memory.advance(lent);
+            replies.lend(memory.into());
+            while replies.is_in_a_reply() {
+                arrive(&mut replies, &[1; 2 * LONG as usize]);
+                if let Some((_, Body::Owned(body))) = replies.cut().expect("well formed") {
+                    assert!(body.len() == 2 * LONG as usize && body.iter().all(|byte| *byte == 1));
+                    assert_eq!(body.into_words().is_ok(), is_used);
+                }
+            }
+        }
     }
 
     #[test]
     fn the_memory_for_a_long_body_grows_with_what_arrives() {
         let announced = Reply { kind: ReplyKind::Outcome, sequence: 1, body: 1 << 30 };
         let mut replies = Replies::default();
-        replies.space().0.extend_from_slice(&announced.to_bytes());
+        arrive(&mut replies, &announced.to_bytes());
         let mut come = 0;
         while come < 10 << 20 {
             assert!(replies.cut().expect("well formed").is_none() && replies.is_in_a_reply());
-            let (into, most) = replies.space();
-            into.extend(std::iter::repeat_n(1, most));
-            come += most;
+            come += arrive(&mut replies, &[1; 2 * STEP]);
             assert!(replies.capacity() <= 2 * come + 2 * STEP);
         }
     }
@@ -303,7 +447,7 @@ mod tests {
         for piece in [1, 5, 24, 31, 100] {
             let (mut replies, mut found, mut behind) = (Replies::default(), Vec::new(), 0);
             for bytes in stream.chunks(piece) {
-                replies.space().0.extend_from_slice(bytes);
+                arrive(&mut replies, bytes);
                 while let Some((reply, body)) = replies.cut().expect("well formed") {
                     match reply.kind {
                         ReplyKind::Outcomes => {
@@ -340,9 +484,9 @@ mod tests {
         for piece in [1, 3, 8, 12, 13, 25, 100, 1000] {
             let (mut replies, mut found) = (Replies::default(), Vec::new());
             for bytes in stream.chunks(piece) {
-                replies.space().0.extend_from_slice(bytes);
+                arrive(&mut replies, bytes);
                 while let Some((reply, body)) = replies.cut().expect("well formed") {
-                    found.push((reply.kind, reply.sequence, body.into_owned()));
+                    found.push((reply.kind, reply.sequence, body.to_vec()));
                 }
             }
             assert_eq!(found, expected, "pieces of {piece}");
@@ -355,7 +499,7 @@ mod tests {
         let cut = |count: usize| {
             let mut replies = Replies::default();
             let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 }.to_bytes();
-            replies.space().0.extend_from_slice(&[&head[..], &adopt_in_batch(count)].concat());
+            arrive(&mut replies, &[&head[..], &adopt_in_batch(count)].concat());
             replies.cut().map(|_| ())
         };
         assert!(cut(1).is_ok() && cut(descriptors::MOST).is_ok());
@@ -367,8 +511,8 @@ mod tests {
         let cut = |length: u32| {
             let mut replies = Replies::up_to(100);
             let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 };
-            replies.space().0.extend_from_slice(&head.to_bytes());
-            replies.space().0.extend_from_slice(&length.to_le_bytes());
+            arrive(&mut replies, &head.to_bytes());
+            arrive(&mut replies, &length.to_le_bytes());
             replies.cut().map(|_| ())
         };
         assert!(cut(100).is_ok() && cut(101).is_err());
@@ -382,15 +526,14 @@ mod tests {
             for (body, is_acceptable) in [(addressable, true), (addressable + 1, false), (1 << 32, false)] {
                 let head = Reply { kind, sequence: 1, body }.to_bytes();
                 let mut replies = Replies { longest: u64::MAX, addressable, ..Replies::default() };
-                replies.space().0.extend_from_slice(&head);
+                arrive(&mut replies, &head);
                 assert_eq!(replies.cut().is_ok(), is_acceptable, "{kind:?} of {body}");
-                let (_, most) = replies.space();
-                assert!(!is_acceptable || most > 0);
+                assert!(!is_acceptable || arrive(&mut replies, &[0]) > 0);
             }
         }
         let mut replies = Replies { longest: u64::MAX, addressable: 1000, ..Replies::default() };
         let head = Reply { kind: ReplyKind::Outcomes, sequence: 1, body: 2 };
-        replies.space().0.extend_from_slice(&[&head.to_bytes()[..], &1001_u32.to_le_bytes()].concat());
+        arrive(&mut replies, &[&head.to_bytes()[..], &1001_u32.to_le_bytes()].concat());
         assert!(replies.cut().is_err(), "of one item of a batch");
         assert!(Replies::default().addressable <= usize::MAX as u64 / 2);
     }

@@ -1,6 +1,6 @@
 //! A job: the pool's record of a task, until the task has ended.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use executor_core::{
     Error, ErrorKind, Task,
@@ -13,7 +13,7 @@ use executor_core::{
 
 use super::completion::Completion;
 use crate::{
-    frame::{Request, RequestKind},
+    frame::{Body, Request, RequestKind},
     telemetry::TaskTelemetry,
 };
 
@@ -216,13 +216,13 @@ impl Job {
 
     /// Takes the memory of the body for a reply of this length, if the reply fits and the task cannot run again. The
     /// task must have started.
-    pub(super) fn spend(&mut self, length: u64) -> Option<Vec<u8>> {
+    pub(super) fn spend(&mut self, length: u64) -> Option<Bytes> {
         let fits = self.body.capacity() as u64 / 2 <= length && self.body.capacity() as u64 >= length / 2;
         if self.is_batch() || self.attempt <= self.task.retries() || !fits {
             return None;
         }
         self.is_spent = true;
-        Some(std::mem::take(&mut self.body).into_vec())
+        Some(std::mem::take(&mut self.body))
     }
 
     /// Returns `true` if the memory of the body was reused. Then the task has started, whatever its worker reports.
@@ -263,15 +263,15 @@ impl Job {
 
     /// Applies the outcome that the worker has sent: for a batch, the records of the next outcomes, at most `most`.
     /// Returns the reply of the task if this was the last outcome.
-    pub(crate) fn outcome(&mut self, outcome: Cow<'_, [u8]>, most: u64) -> Option<Bytes> {
-        let Some(extra) = &mut self.extra else { return Some(bytes_of(outcome)) };
+    pub(crate) fn outcome(&mut self, outcome: Body<'_>, most: u64) -> Option<Bytes> {
+        let Some(extra) = &mut self.extra else { return Some(outcome.into()) };
         extra.received_for_next = 0;
         let outcome = if std::mem::take(&mut extra.next_is_lost) {
             replace_lost(&outcome, extra.batch.is_some()).into()
         } else {
             outcome
         };
-        let Some(batch) = &mut extra.batch else { return Some(bytes_of(outcome)) };
+        let Some(batch) = &mut extra.batch else { return Some(outcome.into()) };
         let mut records = batch::records(&outcome);
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(batch.open);
         let count = records.by_ref().take(most).count();
@@ -352,13 +352,6 @@ impl Job {
                 AfterDeath::Retry(self)
             }
         }
-    }
-}
-
-fn bytes_of(outcome: Cow<'_, [u8]>) -> Bytes {
-    match outcome {
-        Cow::Borrowed(bytes) => Bytes::from(bytes),
-        Cow::Owned(bytes) => Bytes::from(bytes),
     }
 }
 

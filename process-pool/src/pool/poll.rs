@@ -258,6 +258,14 @@ mod tests {
             Ok(count)
         }
 
+        fn receive_in(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let mut sent = self.sent.lock();
+            let count = sent.len().min(into.len());
+            into[..count].copy_from_slice(&sent[..count]);
+            sent.drain(..count);
+            Ok(count)
+        }
+
         fn drain_doorbell(&mut self) {}
 
         fn arm(&mut self) -> bool {

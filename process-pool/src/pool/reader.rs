@@ -6,8 +6,10 @@
 
 use std::io;
 
+use executor_core::codec::Bytes;
+
 use crate::{
-    frame::{CompleteReply, ProtocolError, Replies, Reply},
+    frame::{CompleteReply, ProtocolError, Replies, Reply, Space},
     telemetry,
     transport::Inbox,
 };
@@ -167,8 +169,14 @@ impl ReplyReader {
 
     /// Reads what has arrived, up to a bound, and returns how many bytes that was.
     pub(crate) fn fill(&mut self) -> io::Result<usize> {
-        let (into, most) = self.frames.space();
-        self.inbox.receive(into, most)
+        match self.frames.space() {
+            Space::Vector(into, most) => self.inbox.receive(into, most),
+            Space::Words(into, most) => {
+                let count = self.inbox.receive_in(&mut into.room()[..most])?;
+                into.advance(count);
+                Ok(count)
+            }
+        }
     }
 
     /// Returns the next reply that has arrived completely.
@@ -182,7 +190,7 @@ impl ReplyReader {
     }
 
     /// Lends memory for the long reply that is arriving.
-    pub(super) fn lend_memory(&mut self, memory: Vec<u8>) {
+    pub(super) fn lend_memory(&mut self, memory: Bytes) {
         self.frames.lend(memory);
     }
 

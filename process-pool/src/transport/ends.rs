@@ -38,6 +38,10 @@ pub(crate) trait Inbox: Send {
     /// that the worker has closed its end.
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize>;
 
+    /// Puts what has arrived at the start of the slice, as far as it fits, and returns how many bytes that is.
+    /// Otherwise it is as [`receive`](Inbox::receive).
+    fn receive_in(&mut self, into: &mut [u8]) -> io::Result<usize>;
+
     /// Drains the doorbell. The caller does this before it checks for replies, so that a later ring wakes it.
     fn drain_doorbell(&mut self);
 

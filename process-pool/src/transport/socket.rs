@@ -81,10 +81,14 @@ pub(crate) struct SocketInbox(Arc<OwnedFd>);
 
 impl Inbox for SocketInbox {
     fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        append(into, most, |buffer| match socket::receive_now(&*self.0, buffer)? {
+        append(into, most, |buffer| self.receive_in(buffer))
+    }
+
+    fn receive_in(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match socket::receive_now(&*self.0, into)? {
             Some(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             count => Ok(count.unwrap_or(0)),
-        })
+        }
     }
 
     fn drain_doorbell(&mut self) {}

@@ -3,6 +3,8 @@
 //! Both are reused from task to task, because the system provides new memory page by page, and that costs more than the
 //! copy into it. A large buffer is also reused, but the system may take its pages back if it needs them.
 
+use executor_core::codec::Words;
+
 use crate::sys::memory;
 
 /// Up to this size a buffer is reused as it is: a round number of bytes, and what is added to them.
@@ -37,6 +39,28 @@ pub(super) fn recycle(body: &mut Vec<u8>, reply: &mut Vec<u8>) {
     if body.capacity() > REUSED {
         // The vector is empty, so nothing is lost.
         memory::lend(body.spare_capacity_mut());
+    }
+}
+
+/// Returns empty memory for an argument of this length that consists of numbers of this size. `spare` is used if it is
+/// such memory and not far too large. Returns `None` if no numbers have this size.
+pub(super) fn numbers(spare: Option<Words>, size: usize, length: usize) -> Option<Words> {
+    match spare.filter(|spare| spare.size() == size && spare.capacity() / 2 <= length) {
+        Some(mut spare) => {
+            spare.clear();
+            spare.grow_to(length);
+            Some(spare)
+        }
+        None => Words::with_room(size, length),
+    }
+}
+
+/// Keeps the memory of an outcome for the next argument, unless it is huge. All of it is initialised, so the system
+/// cannot take its pages back.
+pub(super) fn recycle_numbers(numbers: &mut Option<Words>) {
+    match numbers {
+        Some(words) if words.capacity() <= REUSED => words.clear(),
+        other => *other = None,
     }
 }
 
@@ -77,5 +101,24 @@ mod tests {
         let (mut body, mut reply) = (Vec::with_capacity(LENT + 1), Vec::with_capacity(LENT + 2));
         recycle(&mut body, &mut reply);
         assert!(body.capacity() <= REUSED && reply.capacity() <= REUSED);
+    }
+
+    #[test]
+    fn the_memory_of_numbers_is_reused_for_numbers_of_the_same_size() {
+        let mut kept = numbers(None, 8, 5000);
+        kept.as_mut().expect("memory").advance(5000);
+        recycle_numbers(&mut kept);
+        let mut again = numbers(kept, 8, 9000).expect("memory");
+        assert!(again.is_empty() && again.room().len() == 9000);
+        let address = again.room().as_ptr();
+        let mut shorter = numbers(Some(again), 8, 4500).expect("memory");
+        assert_eq!((shorter.room().as_ptr(), shorter.capacity()), (address, 9000));
+        let far_too_large = numbers(Some(shorter), 8, 400).expect("memory");
+        assert_eq!(far_too_large.capacity(), 400);
+        assert_eq!(numbers(Some(far_too_large), 4, 400).expect("memory").size(), 4);
+        assert!(numbers(None, 3, 400).is_none());
+        let mut huge = numbers(None, 8, REUSED + 8);
+        recycle_numbers(&mut huge);
+        assert!(huge.is_none());
     }
 }

@@ -12,7 +12,10 @@ use std::{
 
 use executor_core::{
     Error, ErrorKind, TaskId,
-    codec::handles::{self, Handles},
+    codec::{
+        Words, accept_words,
+        handles::{self, Handles},
+    },
     confinement, fork,
     function::{Address, BuildId, Entry, batch, outcome},
     host::HostId,
@@ -49,6 +52,9 @@ use crate::{
 
 /// The exit code of a process whose function has panicked, as in Python.
 const EXIT_PANICKED: i32 = 1;
+
+/// From this length on, an argument that is a vector of numbers is read into the memory of such a vector.
+const LARGE: usize = 4096;
 
 /// Children that have ended are reaped after this many tasks. A system call after each would cost as much as a task.
 const REAP_EVERY: u64 = 256;
@@ -92,6 +98,8 @@ struct Worker {
     spare: Option<Arc<Remote>>,
     body: Vec<u8>,
     reply: Vec<u8>,
+    /// The numbers of a large outcome. What `reply` holds comes after them. Afterwards their memory is reused.
+    numbers: Option<Words>,
     reaper: Reaper,
     boundary: Boundary,
     /// What marks its output, if the parent hands over its lines.
@@ -156,6 +164,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         spare: None,
         body: Vec::new(),
         reply: Vec::new(),
+        numbers: None,
         reaper: Reaper::new(),
         marks,
         telemetry,
@@ -209,8 +218,11 @@ impl Worker {
             self.port.read_to(&mut name, length(request.name.into())?)?;
         }
         let body = length(request.body)?;
-        buffers::reserve(&mut self.body, body);
-        self.port.read_to(&mut self.body, body)?;
+        let numbers = if body < LARGE { None } else { self.read_numbers(&request, body)? };
+        if numbers.is_none() {
+            buffers::reserve(&mut self.body, body);
+            self.port.read_to(&mut self.body, body)?;
+        }
         match request.kind {
             RequestKind::Retire => Ok(Next::Leave),
             // The task has seen the request before it was read here, or had ended before it arrived.
@@ -226,7 +238,7 @@ impl Worker {
                 if self.port.start(request.sequence)? {
                     // An empty name stands for the function's own, which is the usual case.
                     let name = if name.is_empty() { Cow::Borrowed("") } else { String::from_utf8_lossy(&name) };
-                    self.run_task(request, &name)?;
+                    self.run_task(request, &name, numbers)?;
                     if self.setup.role != Role::Worker {
                         self.note_outcome();
                         return Ok(Next::Leave);
@@ -236,9 +248,27 @@ impl Worker {
                     self.reaper.reap();
                 }
                 buffers::recycle(&mut self.body, &mut self.reply);
+                buffers::recycle_numbers(&mut self.numbers);
                 Ok(Next::Continue)
             }
         }
+    }
+
+    /// Reads an argument that is a vector of numbers into the memory of such a vector. Returns `None`, and reads
+    /// nothing, if it is something else.
+    #[cold]
+    fn read_numbers(&mut self, request: &Request, length: usize) -> io::Result<Option<Words>> {
+        if !matches!(request.kind, RequestKind::Run | RequestKind::RunTimed) || request.batch > 0 {
+            return Ok(None);
+        }
+        // A function that does not exist is reported once the task has started.
+        let size = self.entry(request.function).ok().and_then(Entry::argument_words);
+        let Some(mut words) = size.and_then(|size| buffers::numbers(self.numbers.take(), size, length)) else {
+            return Ok(None);
+        };
+        self.port.read(&mut words.room()[..length])?;
+        words.advance(length);
+        Ok(Some(words))
     }
 
     #[cold]
@@ -303,7 +333,7 @@ impl Worker {
     }
 
     #[inline]
-    fn run_task(&mut self, request: Request, name: &str) -> io::Result<()> {
+    fn run_task(&mut self, request: Request, name: &str, numbers: Option<Words>) -> io::Result<()> {
         let sequence = request.sequence;
         let found = self.entry(request.function);
         let name = match (&found, name) {
@@ -319,7 +349,17 @@ impl Worker {
             self.reply.clear();
             self.boundary.begin();
             match found {
-                Ok(entry) => task::run_remote(remote.clone(), || entry.call_taking(&mut self.body, &mut self.reply)),
+                Ok(entry) => {
+                    let body = &mut self.body;
+                    let call = |reply: &mut Vec<u8>| match numbers {
+                        Some(numbers) => entry.call_words(numbers, reply),
+                        None => entry.call_taking(body, reply),
+                    };
+                    let reply = &mut self.reply;
+                    let (_, moved) = accept_words(reply, |reply| task::run_remote(remote.clone(), || call(reply)));
+                    // Otherwise it is the empty memory of an earlier outcome.
+                    self.numbers = moved.or(self.numbers.take());
+                }
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
             self.boundary.end();
@@ -368,6 +408,7 @@ impl Worker {
     fn send_handles(&mut self, handles: &Handles, sequence: u64) -> io::Result<()> {
         if let Err(error) = self.descriptors.send(handles, &mut *self.port, Place::BeforeOutcome(sequence))? {
             self.reply.clear();
+            self.numbers = None;
             outcome::write_error(&error, &mut self.reply);
         }
         Ok(())
@@ -442,8 +483,13 @@ impl Worker {
     }
 
     fn put(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
-        let head = Reply { kind, sequence, body: self.reply.len() as u64 };
-        self.port.write(&head.to_bytes(), &self.reply)
+        let numbers = self.numbers.as_deref().unwrap_or_default();
+        let head = Reply { kind, sequence, body: (numbers.len() + self.reply.len()) as u64 };
+        if numbers.is_empty() {
+            return self.port.write(&head.to_bytes(), &self.reply);
+        }
+        self.port.write(&head.to_bytes(), numbers)?;
+        self.port.write(&self.reply, &[])
     }
 }
 

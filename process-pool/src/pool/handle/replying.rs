@@ -1,6 +1,6 @@
 //! Applying a worker's replies.
 
-use std::{borrow::Cow, time::Instant};
+use std::time::Instant;
 
 use executor_core::{
     Error,
@@ -10,7 +10,7 @@ use executor_core::{
 use super::{Stage, WorkerHandle};
 use crate::{
     SandboxStatus,
-    frame::{ProtocolError, Reply, ReplyKind, read_names},
+    frame::{Body, ProtocolError, Reply, ReplyKind, read_names},
     pool::{completion::Completion, job::Job},
     sys::signals::Signal,
     transport::descriptors::{self, Pulled},
@@ -37,7 +37,7 @@ impl WorkerHandle {
     pub(crate) fn on_reply(
         &mut self,
         reply: Reply,
-        body: Cow<'_, [u8]>,
+        body: Body<'_>,
         now: Instant,
     ) -> Result<ReplyEffect, ProtocolError> {
         match reply.kind {
@@ -97,7 +97,7 @@ impl WorkerHandle {
     pub(crate) fn on_outcome(
         &mut self,
         sequence: u64,
-        outcome: Cow<'_, [u8]>,
+        outcome: Body<'_>,
         now: Instant,
     ) -> Result<Option<(Job, Bytes)>, ProtocolError> {
         // Replies come in the order of the requests.
@@ -137,7 +137,7 @@ impl WorkerHandle {
 
     /// Returns the memory of an argument that the worker has read and that is not needed again, for a reply of this
     /// length. New memory costs more than the copy into it.
-    pub(crate) fn spare_memory(&mut self, sequence: u64, length: u64) -> Option<Vec<u8>> {
+    pub(crate) fn spare_memory(&mut self, sequence: u64, length: u64) -> Option<Bytes> {
         let is_sent = self.backlog.as_ref().is_none_or(|backlog| backlog.sequence != sequence);
         if !is_sent || !self.has_started(sequence) {
             return None;

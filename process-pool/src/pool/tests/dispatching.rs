@@ -97,7 +97,7 @@ fn a_batch_is_one_task_to_what_waits_behind_it() {
     for _ in 0..2 {
         bench.pass(Duration::from_micros(900));
         let now = bench.now;
-        let progress = bench.worker(0).on_outcome(1, record.as_slice().into(), now);
+        let progress = bench.worker(0).on_outcome(1, record.clone().into(), now);
         assert!(matches!(progress, Ok(None)));
     }
     bench.check_stall(0);

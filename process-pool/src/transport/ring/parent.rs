@@ -72,12 +72,25 @@ pub(crate) struct RingInbox {
     doorbell: Doorbell,
 }
 
-impl Inbox for RingInbox {
-    fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        let count = self.receiver.take(most, into)?;
+impl RingInbox {
+    /// Wakes a worker that may wait for room, after `count` bytes were taken.
+    fn made_room(&self, count: usize) {
         if count > 0 && self.receiver.is_crowded() {
             wake_worker(&self.memory, FOR_ROOM);
         }
+    }
+}
+
+impl Inbox for RingInbox {
+    fn receive(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let count = self.receiver.take(most, into)?;
+        self.made_room(count);
+        Ok(count)
+    }
+
+    fn receive_in(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.receiver.fill(into)?;
+        self.made_room(count);
         Ok(count)
     }
 
