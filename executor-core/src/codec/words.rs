@@ -192,11 +192,22 @@ thread_local! {
     static ACCEPTED: Cell<Option<Words>> = const { Cell::new(None) };
 }
 
-/// Calls `write`, which may encode a vector of numbers by [moving](offer) its memory instead of appending to `into`.
+/// Calls `write`, which may encode a large vector of numbers by moving its memory here instead of appending to `into`.
 /// Returns that memory too. What `into` holds comes after it.
 ///
-/// The encoder is called through functions that only know a `Vec<u8>`, and for most values they need nothing else. So
-/// the address of that vector says whether the memory is accepted.
+/// ```
+/// # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
+/// use concurrent_futures::backend::{codec, function::entry_of};
+/// let (mut argument, mut end) = (Vec::new(), Vec::new());
+/// codec::encode(&1000u32, &mut argument)?;
+/// let entry = entry_of(|count: u32| vec![1.5; count as usize]);
+/// let ((), words) = codec::accept_words(&mut end, |reply| entry.call(&argument, reply));
+/// // An outcome ends with one byte more.
+/// assert_eq!(words.map_or(0, |words| words.len()) + end.len(), 1000 * size_of::<f64>() + 1);
+/// # Ok::<(), concurrent_futures::Error>(())
+/// ```
+// The encoder is called through functions that only know a `Vec<u8>`, and for most values they need nothing else. So
+// the address of that vector says whether the memory is accepted.
 #[inline]
 pub fn accept_words<R>(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> R) -> (R, Option<Words>) {
     /// Restores the address, even if `write` panics.
