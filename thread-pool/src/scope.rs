@@ -17,6 +17,7 @@
 //! it has none of the threads that could run or drop the closures, and never touches its copy of the pool again.
 #![allow(unsafe_code)]
 
+mod collect;
 mod future;
 mod parallel;
 mod shared;

@@ -2,7 +2,11 @@
 
 use executor_core::{Error, scoped};
 
-use super::{Scope, Target, raise, scope};
+use super::{
+    Scope, Target,
+    collect::{Filled, Places, collect},
+    raise, scope,
+};
 use crate::{
     join::{self, half::Place},
     local,
@@ -89,18 +93,14 @@ impl Scope<'_, '_> {
         R: Send,
         F: Fn(&'items T) -> R + Sync,
     {
-        let leaf = |items: &'items [T]| vec![items.iter().map(&function).collect::<Vec<R>>()];
-        let merge = |mut left: Vec<Vec<R>>, mut right: Vec<Vec<R>>| {
-            left.append(&mut right);
-            left
-        };
-        let mut parts = self.divide(items, &leaf, &merge);
-        if parts.len() == 1 {
-            return parts.remove(0);
-        }
-        let mut all = Vec::with_capacity(parts.iter().map(Vec::len).sum());
-        parts.into_iter().for_each(|mut part| all.append(&mut part));
-        all
+        let results = collect(items.len(), |places| {
+            self.try_divide(
+                Inputs { items, places },
+                &|Inputs { items, places }: Inputs<'_, 'items, T, R>| places.fill(items.iter().map(&function)),
+                &Filled::followed_by,
+            )
+        });
+        results.unwrap_or_else(|error| raise(&error))
     }
 
     /// Calls a function on each item of an iterator, in parallel. The items are collected first.
@@ -177,9 +177,22 @@ impl Scope<'_, '_> {
         P: Divide,
         R: Send,
     {
+        self.try_divide(items, leaf, merge).unwrap_or_else(|error| raise(&error))
+    }
+
+    /// Divides items as [`divide`](Scope::divide) does. Returns the panic of a part.
+    fn try_divide<P, R>(
+        &self,
+        items: P,
+        leaf: &(impl Fn(P) -> R + Sync),
+        merge: &(impl Fn(R, R) -> R + Sync),
+    ) -> Result<R, Error>
+    where
+        P: Divide,
+        R: Send,
+    {
         let division = Division::new(self.target.max_workers());
-        let result = self.target.run_inside(|target| divide(target, items, division, leaf, merge));
-        result.unwrap_or_else(|error| raise(&error))
+        self.target.run_inside(|target| divide(target, items, division, leaf, merge))
     }
 }
 
@@ -227,6 +240,24 @@ impl<T: Sync> Divide for &[T] {
 
     fn halves(self) -> (Self, Self) {
         self.split_at(self.len() / 2)
+    }
+}
+
+/// Items of a map, and as many places for their results.
+struct Inputs<'a, 'items, T, R> {
+    items: &'items [T],
+    places: Places<'a, R>,
+}
+
+impl<T: Sync, R: Send> Divide for Inputs<'_, '_, T, R> {
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn halves(self) -> (Self, Self) {
+        let (left, right) = self.items.halves();
+        let (left_places, right_places) = self.places.split_at(left.len());
+        (Inputs { items: left, places: left_places }, Inputs { items: right, places: right_places })
     }
 }
 
