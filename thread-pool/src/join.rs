@@ -5,28 +5,38 @@ pub(crate) mod half;
 pub(crate) mod latch;
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     time::{Duration, Instant},
 };
 
 use executor_core::{Error, scoped};
 
-use crate::{job::Job, local::Local, pool::Pool, unwind::AbortOnUnwind};
+use crate::{
+    job::Job,
+    local::{self, Local},
+    pool::Pool,
+    unwind::AbortOnUnwind,
+};
 use half::{Half, Place};
 use latch::End;
 
 /// The pause before each check while spinning, which takes a cache line from the worker that runs the half.
 const BACKOFF: Duration = Duration::from_nanos(100);
 
-/// Runs both closures, the second one on another worker if that is idle. The calling thread is the worker with these
-/// local queues. Returns the panic of the second closure, if another worker ran it. Panics if the first one does, or
+/// Runs both closures, the second one on another worker if that is idle. The calling thread is a worker of this pool
+/// that has queues. Returns the panic of the second closure, if another worker ran it. Panics if the first one does, or
 /// the second one on this worker.
-pub(crate) fn join<A, B, RA, RB>(pool: &Pool, local: &Local, first: A, second: B) -> (RA, Result<RB, Error>)
+#[inline]
+pub(crate) fn join<A, B, RA, RB>(pool: &Pool, first: A, second: B) -> (RA, Result<RB, Error>)
 where
     A: FnOnce() -> RA,
     B: FnOnce(Place) -> RB + Send,
     RB: Send,
 {
+    // SAFETY: the pointer is null or that of queues which live as long as this thread is in the loop of a worker. The
+    // caller of this function, and so all of this call, is a job in that loop.
+    let local = unsafe { local::queues().as_ref() }.expect("the calling thread is a worker that has queues");
     let half = Half::new(local.index(), second);
     // SAFETY: this function does not leave its frame before the half is taken back or finished: no code below unwinds,
     // except inside `catch_unwind`, and the guard aborts if one does.
@@ -35,28 +45,29 @@ where
     local.push_scoped(Job::Half(right));
     pool.after_half(local.index());
     let first = catch_unwind(AssertUnwindSafe(first));
-    let taken_back = take_back(pool, local, &half) || wait(pool, local, &half) == End::Returned;
+    let is_own = take_back(pool, local, &half) || wait(pool, local, &half) == End::Returned;
     guard.disarm();
     let (closure, result) = half.into_parts();
-    let first = match first {
-        Ok(value) => value,
-        Err(panic) => {
-            // The panic of the other half cannot be raised too.
-            if let Some(Err(error)) = &result {
-                scoped::report_unread(error);
-            }
-            resume_unwind(panic)
-        }
-    };
-    match (closure, result) {
-        (Some(closure), _) if taken_back => (first, Ok(closure(Place::Own))),
-        (_, Some(result)) => (first, result),
-        (_, None) => unreachable!("a half that is finished has its closure or its result"),
+    match (first, closure, result) {
+        (Ok(first), Some(closure), _) if is_own => (first, Ok(closure(Place::Own))),
+        (Ok(first), _, Some(result)) => (first, result),
+        (Err(panic), _, result) => raise(panic, result.and_then(Result::err)),
+        (Ok(_), _, None) => unreachable!("a half that is finished has its closure or its result"),
     }
+}
+
+/// Raises the panic of the first half. That of the other half, which has run on another worker, cannot be raised too.
+#[cold]
+fn raise(panic: Box<dyn Any + Send>, other: Option<Error>) -> ! {
+    if let Some(error) = other {
+        scoped::report_unread(&error);
+    }
+    resume_unwind(panic)
 }
 
 /// Takes the half out of the worker's own queue, and runs what lies above it. Returns `false` if another thread has
 /// taken the half.
+#[inline]
 fn take_back<F: FnOnce(Place) -> R + Send, R: Send>(pool: &Pool, local: &Local, half: &Half<F, R>) -> bool {
     while let Some(job) = local.pop_scoped() {
         let job = match job {

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ptr,
     rc::Rc,
 };
 
@@ -13,6 +14,9 @@ use crate::{job::Job, stale, sync::Parker};
 thread_local! {
     /// The pool whose worker the calling thread is. It needs no drop, so reading it is a plain memory access.
     static POOL: Cell<HostId> = const { Cell::new(HostId::NONE) };
+    /// Its queues there, for code that cannot afford `LOCAL`. The guard of [`enter`] keeps them as long as this points
+    /// to them.
+    static QUEUES: Cell<*const Local> = const { Cell::new(ptr::null()) };
     static LOCAL: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
 }
 
@@ -112,18 +116,30 @@ impl Local {
 /// Makes the calling thread a worker of this pool, whose tasks submit to these queues, until the guard is dropped.
 pub(crate) fn enter(pool: HostId, local: Rc<Local>) -> Guard {
     POOL.set(pool);
-    LOCAL.set(Some(local));
-    Guard
+    QUEUES.set(Rc::as_ptr(&local));
+    LOCAL.set(Some(local.clone()));
+    Guard { _queues: local }
 }
 
 #[must_use]
-pub(crate) struct Guard;
+pub(crate) struct Guard {
+    /// It is dropped after nothing points to the queues any more.
+    _queues: Rc<Local>,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
         POOL.set(HostId::NONE);
+        QUEUES.set(ptr::null());
         LOCAL.set(None);
     }
+}
+
+/// Returns the queues of the calling thread, or null if it is not a worker. They live as long as the thread is in the
+/// loop of a worker, in which it runs all its jobs.
+#[inline]
+pub(crate) fn queues() -> *const Local {
+    QUEUES.get()
 }
 
 /// Calls a function with the queues of the calling thread, for which [`is_of`] has returned `true`.

@@ -55,7 +55,7 @@ impl Scope<'_, '_> {
         RB: Send,
     {
         let (one, other) = match self.target.pool_of_this_worker() {
-            Some(pool) => local::with_own(|local| join::join(pool, local, first, |_| second())),
+            Some(pool) => join::join(pool, first, |_| second()),
             None => self.target.run_inside(|target| target.join(first, |_| second())),
         };
         match other {
@@ -343,7 +343,7 @@ impl Target {
     {
         match self {
             Target::Pool(_) => match self.pool_of_this_worker() {
-                Some(pool) => local::with_own(|local| join::join(pool, local, first, second)),
+                Some(pool) => join::join(pool, first, second),
                 // A thread with a fresh stack has no queue, and another one is not a worker.
                 None => (first(), Ok(second(Place::Own))),
             },
