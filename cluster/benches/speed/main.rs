@@ -4,13 +4,18 @@
 //! NATS_SERVER=… cargo bench -p concurrent-futures-cluster --bench speed             # what a task costs
 //! NATS_SERVER=… cargo bench -p concurrent-futures-cluster --bench speed -- growth   # how that grows
 //! NATS_SERVER=… cargo bench -p concurrent-futures-cluster --bench speed -- peers    # beside others, see `peers.rs`
+//! NATS_SERVER=… cargo bench -p concurrent-futures-cluster --bench speed -- part pool 3   # one row, three rounds
 //! ```
+//!
+//! A part is `inline`, `pool` or `both`. It also says how many messages went into and out of the server for each task,
+//! if `SPEED_VARZ` is the address of the server's monitoring: `NATS_SERVER` can name a script that adds `-m 8222`.
 //!
 //! Both sides of each ratio are measured in turns in one run, because the rates of a machine that does other things
 //! change by the minute. The engine alone means: publish to a stream with a window of confirmations, pull in batches,
 //! acknowledge. Client, agents and server are processes of their own; the stream is a file with one replica.
 
 mod growth;
+mod part;
 mod peers;
 mod processes;
 mod raw;
@@ -47,9 +52,10 @@ fn main() -> Result<(), Error> {
         ["raw-agent", url, token] => raw::be_agent(url, token),
         ["growth"] => growth::print(),
         ["peers"] => peers::print(),
+        ["part", kind, rounds] => part::print(kind, rounds),
         [] => costs(),
         _ => {
-            eprintln!("usage: speed [growth | peers]");
+            eprintln!("usage: speed [growth | peers | part inline|pool|both ROUNDS]");
             Ok(())
         }
     }

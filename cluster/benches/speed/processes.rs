@@ -3,11 +3,14 @@
 use std::{
     io::Read as _,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cluster::{ClusterExecutor, ServeOptions, Server, serve, serve_on};
 use executor_core::{Error, ErrorKind, InlineExecutor};
+
+/// How long agents may need to start.
+const START: Duration = Duration::from_secs(60);
 
 /// What runs the tasks of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +48,17 @@ impl Agents {
         Ok(all)
     }
 
-    /// Connects a client, and waits for all agents.
+    /// Connects a client, and waits for all agents, but not for ever: one may have failed to start.
     pub fn client(&self) -> Result<ClusterExecutor, Error> {
         let cluster = ClusterExecutor::builder().server(&self.url).token(&self.token).build()?;
-        while cluster.workers().iter().filter(|worker| self.has(worker.pid())).count() < self.agents.len() {}
-        Ok(cluster)
+        let began = Instant::now();
+        // Each question takes some tenths of a second.
+        while began.elapsed() < START {
+            if cluster.workers().iter().filter(|worker| self.has(worker.pid())).count() == self.agents.len() {
+                return Ok(cluster);
+            }
+        }
+        Err(failed(format!("{} agents have not appeared within {START:?}", self.agents.len())))
     }
 
     fn has(&self, pid: u32) -> bool {
