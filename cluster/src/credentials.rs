@@ -9,8 +9,8 @@ use crate::Tls;
 /// As whom a program connects to the servers of a cluster: a user with a token or an nkey, and how the connection is
 /// encrypted. It shows no secret.
 ///
-/// Clients, agents, administrators and clients of objects take the same ones, by `credentials(…)`; each part can also be
-/// set by itself there.
+/// Clients, agents, administrators and clients of objects take the same ones, by `credentials(…)`; each part can also
+/// be set by itself there.
 ///
 /// ```no_run
 /// # mod concurrent_futures { pub use cluster; pub use executor_core::Error; }

@@ -80,7 +80,7 @@ impl Tolerance {
 /// Returns an upper limit for a figure, which does not depend on the file.
 fn bound(figure: Figure) -> Option<f64> {
     match (figure.kind, figure.subject) {
-        (Kind::Held, Subject::Threads) => Some(200.0),
+        (Kind::Held, Subject::Threads) => Some(112.0),
         (Kind::Held, Subject::Processes) => Some(300.0),
         _ => None,
     }
