@@ -24,8 +24,7 @@ pub struct Bytes(Form);
 enum Form {
     Few(u8, [u8; FEW]),
     Vector(Vec<u8>),
-    /// Boxed because it is larger and rare.
-    Words(Box<Words>),
+    Words(Words),
 }
 
 /// This many inline bytes, and their number, take no more space than a vector does.
@@ -75,7 +74,7 @@ impl Bytes {
     /// Returns the bytes otherwise.
     pub fn into_words(self) -> Result<Words, Bytes> {
         match self.0 {
-            Form::Words(words) => Ok(*words),
+            Form::Words(words) => Ok(words),
             other => Err(Bytes(other)),
         }
     }
@@ -135,7 +134,7 @@ impl From<Vec<u8>> for Bytes {
 
 impl From<Words> for Bytes {
     fn from(words: Words) -> Bytes {
-        Bytes(Form::Words(Box::new(words)))
+        Bytes(Form::Words(words))
     }
 }
 

@@ -19,8 +19,12 @@ use bytemuck::{Pod, allocation::cast_vec, cast_slice, cast_slice_mut};
 /// assert_eq!((&*words, words.capacity()), (&b"abc"[..], 16));
 /// assert!(Words::with_room(3, 12).is_none());
 /// ```
+// Boxed because they are rare: who handles other values too passes one machine word and not five.
 #[derive(Clone)]
-pub struct Words {
+pub struct Words(Box<Used>);
+
+#[derive(Clone)]
+struct Used {
     memory: Memory,
     /// The number of bytes that are in use, from the start of the memory on.
     length: usize,
@@ -110,24 +114,25 @@ impl Words {
     /// Returns zeroed memory for so many bytes, for numbers of this size. Returns `None` if no number has this size, or
     /// if a vector of them needs no words.
     pub fn with_room(size: usize, bytes: usize) -> Option<Words> {
-        Memory::zeroed(size, bytes).map(|memory| Words { memory, length: 0 })
+        Some(Words(Box::new(Used { memory: Memory::zeroed(size, bytes)?, length: 0 })))
     }
 
     /// Returns the memory of these numbers. Returns `None` if a vector of bytes serves them as well.
     pub(super) fn of<N: Pod>(numbers: Vec<N>) -> Option<Words> {
-        Memory::of(numbers).map(|memory| Words { length: memory.bytes().len(), memory })
+        let memory = Memory::of(numbers)?;
+        Some(Words(Box::new(Used { length: memory.bytes().len(), memory })))
     }
 
     /// Returns the numbers. Returns the words if they are for numbers of another size, or the bytes are not a whole
     /// number of them.
     pub(super) fn into_numbers<N: Pod>(self) -> Result<Vec<N>, Words> {
-        let length = self.length;
-        self.memory.into_numbers(length).map_err(|memory| Words { memory, length })
+        let Used { memory, length } = *self.0;
+        memory.into_numbers(length).map_err(|memory| Words(Box::new(Used { memory, length })))
     }
 
     /// Returns the memory after the bytes.
     pub fn room(&mut self) -> &mut [u8] {
-        &mut self.memory.bytes_mut()[self.length..]
+        &mut self.0.memory.bytes_mut()[self.0.length..]
     }
 
     /// Adds the first `count` bytes of the [room](Words::room) to the bytes.
@@ -136,38 +141,38 @@ impl Words {
     ///
     /// Panics if there are fewer.
     pub fn advance(&mut self, count: usize) {
-        assert!(count <= self.capacity() - self.length, "there is room for what was put in");
-        self.length += count;
+        assert!(count <= self.capacity() - self.0.length, "there is room for what was put in");
+        self.0.length += count;
     }
 
     /// Removes all bytes, and keeps the memory.
     pub fn clear(&mut self) {
-        self.length = 0;
+        self.0.length = 0;
     }
 
     /// Removes the bytes from this length on.
     pub(crate) fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
+        self.0.length = self.0.length.min(length);
     }
 
     /// Makes the [capacity](Words::capacity) at least this large.
     pub fn grow_to(&mut self, bytes: usize) {
-        self.memory.grow_to(bytes);
+        self.0.memory.grow_to(bytes);
     }
 
     /// Returns how many bytes can be put in, those that are there included.
     pub fn capacity(&self) -> usize {
-        self.memory.bytes().len()
+        self.0.memory.bytes().len()
     }
 
     /// Returns the size of the numbers.
     pub fn size(&self) -> usize {
-        self.memory.size()
+        self.0.memory.size()
     }
 
     /// Returns how many bytes are allocated.
     pub(super) fn allocated(&self) -> usize {
-        self.memory.allocated()
+        self.0.memory.allocated()
     }
 }
 
@@ -175,13 +180,13 @@ impl Deref for Words {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.memory.bytes()[..self.length]
+        &self.0.memory.bytes()[..self.0.length]
     }
 }
 
 impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes of numbers", self.length)
+        write!(f, "{} bytes of numbers", self.0.length)
     }
 }
 

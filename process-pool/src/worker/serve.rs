@@ -358,7 +358,9 @@ impl Worker {
                     let reply = &mut self.reply;
                     let (_, moved) = accept_words(reply, |reply| task::run_remote(remote.clone(), || call(reply)));
                     // Otherwise it is the empty memory of an earlier outcome.
-                    self.numbers = moved.or(self.numbers.take());
+                    if moved.is_some() {
+                        self.numbers = moved;
+                    }
                 }
                 Err(error) => outcome::write_error(&error, &mut self.reply),
             }
