@@ -13,9 +13,17 @@ pub fn state(pid: u32) -> Option<char> {
     fields_after_name(&stat)?.next()?.chars().next()
 }
 
-/// Returns `true` if a process exists and is not a zombie.
+/// Returns `true` if a process exists and is not a zombie. One whose first thread has ended before the others is alive:
+/// nobody can learn of its end yet.
 pub fn is_alive(pid: u32) -> bool {
-    !matches!(state(pid), Some('Z' | 'X') | None)
+    !matches!(state(pid), Some('Z' | 'X') | None) || threads(pid).is_some_and(|count| count > 1)
+}
+
+/// Returns how many threads a process has.
+fn threads(pid: u32) -> Option<u32> {
+    // The field 20; the first one after the name is the field 3.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    fields_after_name(&stat)?.nth(17)?.parse().ok()
 }
 
 /// Returns `true` if a process was stopped by a signal.
