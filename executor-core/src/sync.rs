@@ -10,7 +10,7 @@ pub(crate) use real::*;
 #[cfg(not(all(test, loom)))]
 mod real {
     pub(crate) use std::{
-        sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence},
+        sync::atomic::{AtomicU32, AtomicU64, fence},
         thread_local,
     };
 
@@ -50,7 +50,7 @@ mod model {
         time::Instant,
     };
 
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 
     /// `std::thread_local`, for loom, which has no `const` initializers.
     macro_rules! local {

@@ -1,13 +1,19 @@
 //! What few tasks have: options that are not the default, and waiters.
 #![allow(unsafe_code)]
 
-use std::{ptr::null_mut, sync::atomic::Ordering::*};
+use std::{
+    ptr::null_mut,
+    sync::atomic::{AtomicPtr, Ordering::*},
+};
 
 use super::waiter::Waiters;
-use crate::{TaskOptions, options::Settings, sync::AtomicPtr};
+use crate::{TaskOptions, options::Settings};
 
 /// The rare parts of a task, in an allocation of their own. A task without options has none until something waits for
 /// it, so a cell spends one word on all of them.
+///
+/// The pointer is the standard library's also in models, which then have fewer orders to try. Loom would not follow the
+/// memory that it leads to, and the lock of the list is loom's.
 pub(crate) struct Rare(AtomicPtr<Parts>);
 
 #[derive(Default)]
