@@ -1,19 +1,12 @@
 //! The options of a pool of processes.
 
-use std::{
-    ffi::OsString,
-    fmt,
-    os::fd::OwnedFd,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+mod build;
+mod check;
+
+use std::{ffi::OsString, fmt, os::fd::OwnedFd, path::PathBuf, time::Duration};
 
 use executor_core::{
-    Error, ErrorKind, Function, Payload,
+    Error, Function, Payload,
     codec::{self, handles},
     function::{Address, AnyResult, Displayed, Judge, entry_of_initializer},
 };
@@ -21,17 +14,9 @@ use executor_core::{
 use crate::{
     Output, ProcessPoolExecutor, Sandbox, Transport,
     frame::{Request, RequestKind},
-    pool::{Limits, MOST_WORKERS, Pool, SlotId},
-    sandbox::Rules,
-    start::{
-        self, environment,
-        scheduling::SchedulingOptions,
-        setup::Role,
-        spawn::{Blueprint, Streams},
-    },
-    supervisor::{Initializer, Supervisor},
-    sys::{child, control_group::ControlGroup, executable::Executable, signals, standard},
-    telemetry::Telemetry,
+    pool::Limits,
+    start::scheduling::SchedulingOptions,
+    supervisor::Initializer,
 };
 
 /// Builds a [`ProcessPoolExecutor`]. [`ProcessPoolExecutor::builder`] returns one.
@@ -451,164 +436,6 @@ impl ProcessPoolBuilder {
         self.transport = transport;
         self
     }
-
-    /// Starts the workers and returns without waiting until they are ready.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for zero workers and other options that cannot work;
-    /// [`Encode`](ErrorKind::Encode) if the initializer's arguments cannot be encoded; [`Broken`](ErrorKind::Broken) if
-    /// this program cannot have workers, for one of the reasons below; [`Other`](ErrorKind::Other) if the program's own
-    /// file cannot be found, or the system refuses to start a process. In that case no process is left behind.
-    ///
-    /// A program cannot have workers
-    ///
-    /// - where they cannot start by themselves: add [`process_pool::init()`](crate::init) as the first line of `main`;
-    /// - in a dynamic library, whether it is loaded later (a plug-in, a Python extension) or at the start of the
-    ///   program, because workers run the program itself;
-    /// - if it was started with more rights than its caller has (set-uid, set-gid, capabilities of its file) or has
-    ///   suspended rights.
-    ///
-    /// [`Unsupported`](ErrorKind::Unsupported) if the system lacks a layer that the
-    /// [`sandbox`](ProcessPoolBuilder::sandbox) needs. The message names each that is missing.
-    pub fn build(self) -> Result<ProcessPoolExecutor, Error> {
-        self.check()?;
-        let workers = self.most_workers().clamp(1, MOST_WORKERS);
-        let initializer = self.initializer.transpose()?;
-        start::permission::check()?;
-        let sandbox = self.sandbox.as_ref().map(Rules::of).transpose()?;
-        sandbox.as_ref().map(Rules::check).transpose()?;
-        let scheduling = self.scheduling.resolve()?;
-        let name = self.name_prefix.unwrap_or_else(default_name);
-        let directory = self.directory.map(find_directory).transpose()?;
-        let telemetry = if self.keeps_events { Telemetry::default() } else { Telemetry::to_caller() };
-        let _held = standard::hold();
-        let executable = Executable::find(start::program::image())
-            .map_err(|cause| Error::new(ErrorKind::Other, format!("{name} could not be built: {cause}")))?;
-        let blueprint = Blueprint {
-            role: Role::Worker,
-            lineage: None,
-            streams: Streams::default(),
-            executable: Arc::new(executable),
-            transport: self.transport,
-            memory_limit: self.memory_limit,
-            environment: self.environment,
-            initializes: initializer.is_some(),
-            stdout: self.stdout,
-            stderr: self.stderr,
-            telemetry: telemetry.clone(),
-            directory,
-            stack_size: self.stack_size.map(|bytes| bytes as u64),
-            scheduling,
-            passed: self.passed,
-            core_dumps: self.core_dumps,
-            sandbox,
-            group: if self.control_group { ControlGroup::make() } else { None },
-        };
-        let pool = Pool::new(name.clone(), self.limits, workers, telemetry)?;
-        let mut supervisor = Supervisor::new(pool.clone(), blueprint, initializer);
-        let first = pool.state.lock().least_workers();
-        for worker in 0..first {
-            if let Err(cause) = supervisor.start(SlotId::new(worker)) {
-                supervisor.abandon();
-                let message = format!(
-                    "{name} could not be built: worker {worker} of {first} did not start: {cause}{}",
-                    start::advice(&cause)
-                );
-                return Err(Error::new(ErrorKind::Other, message));
-            }
-        }
-        // The supervisor is sent to the thread once the thread runs. If it were part of the closure, a thread that
-        // cannot be started would drop it, and the supervisor must still end the workers.
-        let (send, receive) = std::sync::mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new().name(format!("{name}-supervisor"));
-        let thread = signals::with_all_blocked(|| thread.spawn(move || receive.into_iter().for_each(Supervisor::run)));
-        match thread {
-            Ok(thread) => {
-                pool.set_supervisor(thread);
-                let _ = send.send(supervisor);
-            }
-            Err(cause) => {
-                supervisor.abandon();
-                let message = format!("{name} could not be built: no thread for its supervisor: {cause}");
-                return Err(Error::new(ErrorKind::Other, message));
-            }
-        }
-        Ok(ProcessPoolExecutor::new_with(pool))
-    }
-
-    fn most_workers(&self) -> usize {
-        self.max_workers.unwrap_or_else(|| self.scheduling.width().unwrap_or_else(num_cpus::get))
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let refuse = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
-        let at_least_one = [
-            ("max_workers", self.max_workers),
-            ("queue_capacity", self.limits.queue_capacity),
-            ("max_tasks_per_worker", self.limits.max_tasks_per_worker),
-        ];
-        for (option, value) in at_least_one {
-            if value == Some(0) {
-                return refuse(format!("{option} must be at least 1: leave it out for the default"));
-            }
-        }
-        let most = self.most_workers();
-        if let Some(least) = self.limits.min_workers.filter(|least| *least > most) {
-            return refuse(format!("min_workers must be at most max_workers, which is {most}, and not {least}"));
-        }
-        if self.limits.idle_timeout.is_some() && self.limits.min_workers.is_none() {
-            return refuse("idle_timeout has no effect without min_workers: set both, or none".into());
-        }
-        if self.limits.idle_timeout == Some(Duration::ZERO) {
-            return refuse("idle_timeout must be more than 0: a worker is idle for a moment between two tasks".into());
-        }
-        if self.max_workers.is_some_and(|workers| workers > MOST_WORKERS) {
-            return refuse(format!("max_workers must be at most {MOST_WORKERS}"));
-        }
-        if self.memory_limit == Some(0) || self.limits.time_limit == Some(Duration::ZERO) {
-            return refuse("memory_limit and time_limit must be more than 0: leave them out for none".into());
-        }
-        if self.name_prefix.as_ref().is_some_and(|name| name.len() > 200 || name.contains('\0')) {
-            return refuse("name_prefix must have at most 200 bytes, and no zero byte".into());
-        }
-        if self.passed.iter().any(standard::is_standard) {
-            return refuse("pass_fds cannot pass a standard descriptor: workers have their own".into());
-        }
-        if let Some(bytes) = self.stack_size {
-            let largest = child::largest_stack();
-            if bytes < LEAST_STACK || largest.is_some_and(|largest| bytes as u64 > largest) {
-                let most = largest.map_or_else(|| "no limit".to_string(), |largest| format!("{largest} bytes"));
-                return refuse(format!(
-                    "stack_size must be at least {LEAST_STACK} bytes, and at most what `ulimit -H -s` says, which is \
-                     {most} here"
-                ));
-            }
-        }
-        environment::check_variables(&self.environment)
-    }
-}
-
-/// A smaller stack is not enough for what a worker does before it runs a task.
-const LEAST_STACK: usize = 256 << 10;
-
-/// Returns the absolute path of a directory.
-fn find_directory(path: PathBuf) -> Result<PathBuf, Error> {
-    let refuse = |cause: String| {
-        let message = format!("current_dir cannot be {}: {cause}", path.display());
-        Err(Error::new(ErrorKind::InvalidArgument, message))
-    };
-    match std::fs::metadata(&path).and_then(|found| Ok((found, std::path::absolute(&path)?))) {
-        Ok((found, absolute)) if found.is_dir() => Ok(absolute),
-        Ok(_) => refuse("it is no directory".into()),
-        Err(cause) => refuse(cause.to_string()),
-    }
-}
-
-fn default_name() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    // ORDERING: the numbers only have to be different.
-    format!("ProcessPoolExecutor-{}", COUNT.fetch_add(1, Relaxed))
 }
 
 fn write_initializer<F, A, R, J>(initializer: F, args: A, judge: J) -> Result<Initializer, Error>
