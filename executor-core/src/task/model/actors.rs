@@ -131,6 +131,11 @@ impl Actor {
         }
     }
 
+    /// Returns whether the actor waits for a result.
+    pub(super) fn waits(self) -> bool {
+        matches!(self, Actor::Wait | Actor::Poll | Actor::WaitUntilTimeout | Actor::PollOnce)
+    }
+
     /// Returns whether the actor always gets a result.
     pub(super) fn always_gets_a_result(self) -> bool {
         matches!(self, Actor::Wait | Actor::Poll)

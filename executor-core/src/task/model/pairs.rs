@@ -1,10 +1,13 @@
 //! Every two actors around a task, while it gets done in every way.
 
+use std::sync::Arc;
+
 use loom::{sync::Arc as Shared, thread};
 
 use super::{
     actors::{Actor, Owner, Way, complete_promise, subject},
-    explore,
+    explore, explore_less,
+    journal::Journal,
 };
 
 /// One test for each pair and way.
@@ -84,7 +87,14 @@ fn no_pair_is_missing() {
 /// one of the pair, there are two threads, otherwise three.
 fn run_pair(way: Way, one: Actor, other: Actor) {
     let beside = if one == Actor::Complete { vec![other] } else { vec![one, other] };
-    explore(3, move |journal| {
+    let has_most_orders = beside.len() == 2
+        && match way {
+            Way::Local => false,
+            Way::Remote => one != other && one.waits() && other.waits(),
+            // These are completed by the steps of a remote one.
+            Way::Promised | Way::Abandoned => true,
+        };
+    let model = move |journal: &Arc<Journal>| {
         let (owner, future) = subject(way, journal);
         let mut owner = Some(owner);
         // Two threads that complete a promise share it. A task has one owner.
@@ -132,5 +142,6 @@ fn run_pair(way: Way, one: Actor, other: Actor) {
         }
         assert!(results.taken.get() == 0 || results.value.get() == 1, "the value was moved out before it was missing");
         assert_eq!(journal.arguments.begun(), usize::from(way != Way::Promised));
-    });
+    };
+    if has_most_orders { explore_less(3, model) } else { explore(3, model) }
 }
