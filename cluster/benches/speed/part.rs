@@ -1,4 +1,5 @@
-//! Some rows of the measurement, with the messages that the server receives and sends.
+//! Some rows of the measurement, with the processor time of every process, and with the messages and bytes that the
+//! server receives and sends.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,12 +11,15 @@ use executor_core::{Error, Executor as _};
 
 use crate::{
     Measured, TASKS, increment, load, median, one_by_one,
-    processes::{Agents, Kind, failed},
+    processes::{Agents, Kind, cpu, failed, workers},
     raw, tasks,
 };
 
-/// Returns the counts of messages into and out of a server whose monitoring listens at this address.
-fn messages(address: &str) -> Result<[f64; 2], Error> {
+/// What the server counts: messages into and out of it, and their bytes.
+const COUNTS: [&str; 4] = ["in_msgs", "out_msgs", "in_bytes", "out_bytes"];
+
+/// Returns the counts of a server whose monitoring listens at this address.
+fn counts(address: &str) -> Result<[f64; 4], Error> {
     let mut connection = TcpStream::connect(address).map_err(failed)?;
     write!(connection, "GET /varz HTTP/1.0\r\n\r\n").map_err(failed)?;
     let mut text = String::new();
@@ -24,22 +28,34 @@ fn messages(address: &str) -> Result<[f64; 2], Error> {
         let rest = text.split(&format!("\"{name}\":")).nth(1)?;
         rest.split([',', '\n']).next()?.trim().parse().ok()
     };
-    Ok(["in_msgs", "out_msgs"].map(|name| field(name).unwrap_or(f64::NAN)))
+    Ok(COUNTS.map(|name| field(name).unwrap_or(f64::NAN)))
 }
 
-/// What tasks cost, and how many messages went into and out of the server for each.
+/// What tasks cost: also microseconds of the agent and of its workers for each task, and what the server has counted
+/// for each.
 struct Row {
     measured: Measured,
-    messages: [f64; 2],
+    agent: f64,
+    workers: f64,
+    counts: [f64; 4],
 }
 
-fn counted(run: impl FnOnce() -> Result<Measured, Error>) -> Result<Row, Error> {
+impl Row {
+    /// Microseconds of all processes for each task.
+    fn all(&self) -> f64 {
+        self.measured.server + self.measured.client + self.agent + self.workers
+    }
+}
+
+fn counted(agent: u32, run: impl FnOnce() -> Result<Measured, Error>) -> Result<Row, Error> {
     let address = std::env::var("SPEED_VARZ").unwrap_or_default();
-    let now = || if address.is_empty() { Ok([f64::NAN; 2]) } else { messages(&address) };
-    let before = now()?;
+    let now = || if address.is_empty() { Ok([f64::NAN; 4]) } else { counts(&address) };
+    let times = || [cpu(agent), workers(agent).into_iter().map(cpu).sum()].map(|time| time.as_secs_f64() * 1e6);
+    let (before, began) = (now()?, times());
     let measured = run()?;
-    let after = now()?;
-    Ok(Row { measured, messages: [0, 1].map(|at| (after[at] - before[at]) / TASKS as f64) })
+    let (after, ended) = (now()?, times());
+    let [agent, workers] = [0, 1].map(|at| (ended[at] - began[at]) / TASKS as f64);
+    Ok(Row { measured, agent, workers, counts: [0, 1, 2, 3].map(|at| (after[at] - before[at]) / TASKS as f64) })
 }
 
 /// One round: the engine alone and the cluster, and microseconds of one task alone of each.
@@ -66,12 +82,12 @@ pub fn print(kind: &str, rounds: &str) -> Result<(), Error> {
     // What starts is not measured.
     for round in 0..=rounds {
         for (at, &kind) in kinds.iter().enumerate() {
-            let base = counted(|| raw.tasks(TASKS))?;
+            let base = counted(raw.agent(), || raw.tasks(TASKS))?;
             let base_lone = one_by_one(300, || raw.reply())?;
             let agents = Agents::start(&server, kind, 1, 2)?;
             let cluster = agents.client()?;
             tasks(&cluster, server.pid(), 2000)?;
-            let row = counted(|| tasks(&cluster, server.pid(), TASKS))?;
+            let row = counted(agents.pid(), || tasks(&cluster, server.pid(), TASKS))?;
             let lone = one_by_one(300, || cluster.submit(increment, 1)?.result(None).map(drop))?;
             if round > 0 {
                 all[at].push(Round { base, row, base_lone, lone });
@@ -84,31 +100,40 @@ pub fn print(kind: &str, rounds: &str) -> Result<(), Error> {
         }
     }
     println!("load {}; medians of {rounds} rounds; {TASKS} tasks with 8 bytes", load());
-    println!("| | tasks/s | ratio | server us | ratio | client us | messages in | out | one task, us | ratio |");
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| | tasks/s | ratio | server us | ratio | client us | agent us | workers us | all us | ratio | one task, us | ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (kind, rows) in kinds.iter().zip(&all) {
         let of = |what: &dyn Fn(&Round) -> f64| median(rows.iter().map(what).collect());
-        println!(
-            "| the engine alone | {:.0} | 1.00 | {:.1} | 1.00 | {:.1} | {:.2} | {:.2} | {:.0} | 1.00 |",
-            of(&|r| r.base.measured.rate),
-            of(&|r| r.base.measured.server),
-            of(&|r| r.base.measured.client),
-            of(&|r| r.base.messages[0]),
-            of(&|r| r.base.messages[1]),
-            of(&|r| r.base_lone),
-        );
-        println!(
-            "| {kind:?} | {:.0} | {:.2} | {:.1} | {:.2} | {:.1} | {:.2} | {:.2} | {:.0} | {:.2} |",
-            of(&|r| r.row.measured.rate),
-            of(&|r| r.row.measured.rate / r.base.measured.rate),
-            of(&|r| r.row.measured.server),
-            of(&|r| r.row.measured.server / r.base.measured.server),
-            of(&|r| r.row.measured.client),
-            of(&|r| r.row.messages[0]),
-            of(&|r| r.row.messages[1]),
-            of(&|r| r.lone),
-            of(&|r| r.lone / r.base_lone),
-        );
+        let line = |name: &str, row: &dyn Fn(&Round) -> &Row, lone: &dyn Fn(&Round) -> f64| {
+            println!(
+                "| {name} | {:.0} | {:.2} | {:.1} | {:.2} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.0} | {:.2} |",
+                of(&|r| row(r).measured.rate),
+                of(&|r| row(r).measured.rate / r.base.measured.rate),
+                of(&|r| row(r).measured.server),
+                of(&|r| row(r).measured.server / r.base.measured.server),
+                of(&|r| row(r).measured.client),
+                of(&|r| row(r).agent),
+                of(&|r| row(r).workers),
+                of(&|r| row(r).all()),
+                of(&|r| row(r).all() / r.base.all()),
+                of(&|r| lone(r)),
+                of(&|r| lone(r) / r.base_lone),
+            );
+        };
+        line("the engine alone", &|r| &r.base, &|r| r.base_lone);
+        line(&format!("{kind:?}"), &|r| &r.row, &|r| r.lone);
+    }
+    println!("\n| for each task | messages in | out | bytes in | out |");
+    println!("|---|---|---|---|---|");
+    for (kind, rows) in kinds.iter().zip(&all) {
+        let line = |name: &str, row: &dyn Fn(&Round) -> &Row| {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|at| median(rows.iter().map(|r| row(r).counts[at]).collect()));
+            println!("| {name} | {a:.2} | {b:.2} | {c:.0} | {d:.0} |");
+        };
+        line("the engine alone", &|r| &r.base);
+        line(&format!("{kind:?}"), &|r| &r.row);
     }
     if !items.is_empty() {
         println!("\n`map` of a million items: {:.1} million items/s", median(items));

@@ -61,6 +61,11 @@ impl Agents {
         Err(failed(format!("{} agents have not appeared within {START:?}", self.agents.len())))
     }
 
+    /// Returns the process of the first agent.
+    pub fn pid(&self) -> u32 {
+        self.agents.first().map_or(0, Child::id)
+    }
+
     fn has(&self, pid: u32) -> bool {
         self.agents.iter().any(|agent| agent.id() == pid)
     }
@@ -116,4 +121,14 @@ pub fn cpu(pid: u32) -> Duration {
         text.split(' ').next()?.parse::<u64>().ok()
     };
     Duration::from_nanos(threads.filter_map(|thread| time(thread.path())).sum())
+}
+
+/// Returns the processes that a process has started, and those that they have started.
+pub fn workers(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let children: Vec<u32> =
+        texts.flat_map(|text| text.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
+    let below = children.iter().flat_map(|child| workers(*child)).collect::<Vec<_>>();
+    children.into_iter().chain(below).collect()
 }

@@ -66,6 +66,11 @@ impl Client {
         Ok(all)
     }
 
+    /// Returns the process that pulls.
+    pub fn agent(&self) -> u32 {
+        self.agent.id()
+    }
+
     /// Publishes so many messages, and waits until all are acknowledged. The process that pulls says so at the end.
     pub fn tasks(&mut self, count: u64) -> Result<Measured, Error> {
         let before = (cpu(self.server), cpu(std::process::id()));
