@@ -27,11 +27,28 @@ const BATCH: usize = 256;
 /// Publishes, and hears from the process that pulls.
 pub struct Client {
     runtime: Runtime,
+    connection: Connection,
+    url: String,
+    token: String,
+    agent: Child,
+    server: u32,
+}
+
+/// What a client sends and hears by.
+struct Connection {
     client: async_nats::Client,
     confirmed: Subscriber,
     done: Subscriber,
-    agent: Child,
-    server: u32,
+}
+
+impl Connection {
+    async fn open(url: &str, token: &str) -> Result<Connection, Error> {
+        let client = options(token).connect(url).await.map_err(failed)?;
+        let confirmed = client.subscribe("raw.confirmed").await.map_err(failed)?;
+        let done = client.subscribe(DONE).await.map_err(failed)?;
+        client.flush().await.map_err(failed)?;
+        Ok(Connection { client, confirmed, done })
+    }
 }
 
 fn options(token: &str) -> ConnectOptions {
@@ -41,9 +58,10 @@ fn options(token: &str) -> ConnectOptions {
 impl Client {
     pub fn start(server: &Server) -> Result<Client, Error> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (client, confirmed, done) = runtime.block_on(async {
-            let client = options(server.token()).connect(server.url()).await.map_err(failed)?;
-            let context = jetstream::new(client.clone());
+        let (url, token) = (server.url(), server.token().to_string());
+        let connection = runtime.block_on(async {
+            let connection = Connection::open(&url, &token).await?;
+            let context = jetstream::new(connection.client.clone());
             let stream = jetstream::stream::Config {
                 name: STREAM.into(),
                 subjects: vec![SUBJECT.into()],
@@ -54,13 +72,10 @@ impl Client {
             let stream = context.create_stream(stream).await.map_err(failed)?;
             let consumer = jetstream::consumer::pull::Config { durable_name: Some("w".into()), ..Default::default() };
             stream.create_consumer(consumer).await.map_err(failed)?;
-            let confirmed = client.subscribe("raw.confirmed").await.map_err(failed)?;
-            let done = client.subscribe(DONE).await.map_err(failed)?;
-            client.flush().await.map_err(failed)?;
-            Ok::<_, Error>((client, confirmed, done))
+            Ok::<_, Error>(connection)
         })?;
-        let agent = start(&["raw-agent", &server.url(), server.token()])?;
-        let mut all = Client { runtime, client, confirmed, done, agent, server: server.pid() };
+        let agent = start(&["raw-agent", &url, &token])?;
+        let mut all = Client { runtime, connection, url, token, agent, server: server.pid() };
         // The first answer says that it is there.
         all.reply()?;
         Ok(all)
@@ -72,10 +87,14 @@ impl Client {
     }
 
     /// Publishes so many messages, and waits until all are acknowledged. The process that pulls says so at the end.
+    ///
+    /// Between two measurements nothing drives the connection. Its server takes it for dead after some seconds, and what
+    /// is published then is lost. So each measurement has a connection of its own, which is there before it begins.
     pub fn tasks(&mut self, count: u64) -> Result<Measured, Error> {
+        self.connection = self.runtime.block_on(Connection::open(&self.url, &self.token))?;
         let before = (cpu(self.server), cpu(std::process::id()));
         let began = Instant::now();
-        let Client { runtime, client, confirmed, done, .. } = self;
+        let Client { runtime, connection: Connection { client, confirmed, done }, .. } = self;
         runtime.block_on(async {
             let mut waiting = 0;
             for n in 0..count {
@@ -102,7 +121,7 @@ impl Client {
 
     /// Publishes one message, which is delivered, acknowledged and answered.
     pub fn reply(&mut self) -> Result<(), Error> {
-        let Client { runtime, client, confirmed, done, .. } = self;
+        let Client { runtime, connection: Connection { client, confirmed, done }, .. } = self;
         runtime.block_on(async {
             let payload = vec![0, 0, 0, 0, 0, 0, 0, 1].into();
             client.publish_with_reply(SUBJECT, "raw.confirmed", payload).await.map_err(failed)?;
