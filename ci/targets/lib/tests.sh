@@ -3,6 +3,9 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
 
+# Workers panic on purpose, and finding the names for a backtrace takes a second each, under an emulator many.
+export RUST_BACKTRACE=0
+
 # The standard library is optimized a little, as in every toolchain. Without that, a test of huge values takes minutes,
 # because a debug build of the library checks each byte with which a vector is filled.
 optimized=()
