@@ -34,8 +34,8 @@ pub(crate) fn watch(message: &'static [u8], on_overflow: fn()) {
         return;
     }
     // A stack that has overflowed cannot carry the handler, so it has a stack of its own, which lives as long as the
-    // process.
-    let stack: &'static mut [u8] = vec![0_u8; 64 * 1024].leak();
+    // process. It is not filled, because a page that is never written to takes no memory.
+    let stack: &'static mut [MaybeUninit<u8>] = Box::leak(Box::new_uninit_slice(64 * 1024));
     let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
     // SAFETY: the memory is leaked, so it stays; no old stack is asked for.
     if unsafe { libc::sigaltstack(&stack, null_mut()) } != 0 {
