@@ -56,6 +56,14 @@ pub(crate) enum RequestKind {
     Forget = 7,
 }
 
+impl RequestKind {
+    /// Returns `true` if the request runs a task.
+    #[inline]
+    pub(crate) fn is_task(self) -> bool {
+        matches!(self, RequestKind::Run | RequestKind::RunTimed)
+    }
+}
+
 impl Request {
     pub(crate) const SIZE: usize = 56;
 

@@ -100,9 +100,27 @@ impl Bytes {
         }
     }
 
+    /// Returns the bytes if they are stored inline, which is the usual case.
+    #[inline]
+    pub(crate) fn as_few(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Few(count, bytes) => Some(&bytes[..usize::from(*count)]),
+            _ => None,
+        }
+    }
+
     /// Returns whether the bytes are a vector.
     pub(crate) fn is_vector(&self) -> bool {
         matches!(self.0, Form::Vector(_))
+    }
+
+    #[inline(never)]
+    fn many(&self) -> &[u8] {
+        match &self.0 {
+            Form::Few(..) => &[],
+            Form::Vector(bytes) => bytes,
+            Form::Words(words) => words,
+        }
     }
 }
 
@@ -143,11 +161,8 @@ impl Deref for Bytes {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Form::Few(count, bytes) => &bytes[..usize::from(*count)],
-            Form::Vector(bytes) => bytes,
-            Form::Words(words) => words,
-        }
+        // One comparison for the usual case, because a task does this six times.
+        self.as_few().unwrap_or_else(|| self.many())
     }
 }
 

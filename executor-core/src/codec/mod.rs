@@ -162,14 +162,14 @@ pub fn decode_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T, Error> {
 }
 
 /// Decodes an argument as [`decode`] does. The memory of the words may become the value.
-pub(crate) fn decode_words<T: Payload>(words: Words) -> Result<T, Error> {
+pub(crate) fn decode_words<T: Payload>(words: Option<Words>) -> Result<T, Error> {
     decode_words_by(words, decode)
 }
 
 #[inline]
-fn decode_words_by<T: Payload>(words: Words, decode: fn(&[u8]) -> Result<T, Error>) -> Result<T, Error> {
+fn decode_words_by<T: Payload>(words: Option<Words>, decode: fn(&[u8]) -> Result<T, Error>) -> Result<T, Error> {
     let mut value: Option<T> = None;
-    let words = bulk::decode_words(words, &mut value);
+    let words = words.and_then(|words| bulk::decode_words(words, &mut value));
     match (value, words) {
         (Some(value), _) => Ok(value),
         (None, words) => decode(words.as_deref().unwrap_or_default()),
@@ -198,7 +198,7 @@ pub(crate) fn decode_result_taking<T: Payload>(bytes: &mut Vec<u8>) -> Result<T,
 
 /// Decodes a result as [`decode_result`] does. The memory of the words may become the value.
 pub(crate) fn decode_result_words<T: Payload>(words: Words) -> Result<T, Error> {
-    decode_words_by(words, decode_result)
+    decode_words_by(Some(words), decode_result)
 }
 
 #[inline]

@@ -221,7 +221,8 @@ pub fn accept_words<R>(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> R
     impl Drop for Restore {
         #[inline]
         fn drop(&mut self) {
-            ACCEPTS.set(self.0);
+            // `Cell::set` of a thread's variable is a call.
+            ACCEPTS.replace(self.0);
         }
     }
 

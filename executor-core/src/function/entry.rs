@@ -33,8 +33,8 @@ pub(super) enum Argument<'a> {
     Borrowed(&'a [u8]),
     /// A vector that holds only the argument, and may become the argument.
     Movable(&'a mut Vec<u8>),
-    /// Numbers, whose memory may become the argument.
-    Words(Words),
+    /// Numbers, whose memory may become the argument. Borrowed, so that nothing has to be dropped for other arguments.
+    Words(&'a mut Option<Words>),
 }
 
 /// Two numbers that no other data of a program contains by chance.
@@ -99,7 +99,7 @@ impl Entry {
     /// Calls the function as [`call`](Entry::call) does. If the argument is a vector of numbers of their size, it
     /// becomes the owner of the memory of the words.
     pub fn call_words(&self, argument: Words, reply: &mut Vec<u8>) {
-        (self.call)(Argument::Words(argument), reply);
+        (self.call)(Argument::Words(&mut Some(argument)), reply);
     }
 
     /// Calls the function on each argument of a [batch](super::batch), and passes the record of each outcome to

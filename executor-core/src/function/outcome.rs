@@ -50,13 +50,18 @@ pub(crate) fn read<R: Payload>(bytes: &[u8]) -> Result<R, Error> {
 
 /// Decodes the outcome of a call as [`read`] does. The memory itself may become the value.
 pub(crate) fn unpack<R: Payload>(bytes: Bytes) -> Result<R, Error> {
-    if !bytes.is_vector() {
-        return match bytes.into_words() {
-            Ok(words) => unpack_words(words),
-            Err(few) => read(&few),
-        };
+    match bytes.as_few() {
+        Some(few) => read(few),
+        None => unpack_many(bytes),
     }
-    let mut bytes = bytes.into_vec();
+}
+
+#[inline(never)]
+fn unpack_many<R: Payload>(bytes: Bytes) -> Result<R, Error> {
+    let mut bytes = match bytes.into_words() {
+        Ok(words) => return unpack_words(words),
+        Err(bytes) => bytes.into_vec(),
+    };
     let length = open(&bytes)?.len();
     bytes.truncate(length);
     codec::decode_result_taking(&mut bytes)

@@ -73,7 +73,7 @@ pub(super) unsafe fn read_and_call<F: Function<A, R>, A: Payload, R>(argument: A
     let args = match argument {
         Argument::Borrowed(bytes) => codec::decode::<A>(bytes),
         Argument::Movable(bytes) => codec::decode_taking::<A>(bytes),
-        Argument::Words(words) => codec::decode_words::<A>(words),
+        Argument::Words(words) => codec::decode_words::<A>(words.take()),
     }?;
     // SAFETY: the caller has checked that `F` has no size, so nothing is read and a dangling pointer is valid. `F` has
     // values, because an entry is only made for a function that was passed by value. It is `Copy`, so another value may

@@ -145,7 +145,15 @@ impl Replies {
     }
 
     /// Returns where the next bytes must be put, and how many of them may be put there.
+    #[inline]
     pub(crate) fn space(&mut self) -> Space<'_> {
+        if self.long.is_none() {
+            return Space::Vector(&mut self.arrived, PIECE);
+        }
+        self.space_of_long()
+    }
+
+    fn space_of_long(&mut self) -> Space<'_> {
         self.join_long();
         let Some(Long { length, body, .. }) = &mut self.long else { return Space::Vector(&mut self.arrived, PIECE) };
         let missing = length.saturating_sub(body.len());

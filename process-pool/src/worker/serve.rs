@@ -98,6 +98,8 @@ struct Worker {
     spare: Option<Arc<Remote>>,
     body: Vec<u8>,
     reply: Vec<u8>,
+    /// The argument, if it is a large vector of numbers. `body` is empty then.
+    argument: Option<Words>,
     /// The numbers of a large outcome. What `reply` holds comes after them. Afterwards their memory is reused.
     numbers: Option<Words>,
     reaper: Reaper,
@@ -164,6 +166,7 @@ fn start(socket: &Arc<OwnedFd>, group: Option<&OsStr>) -> io::Result<Worker> {
         spare: None,
         body: Vec::new(),
         reply: Vec::new(),
+        argument: None,
         numbers: None,
         reaper: Reaper::new(),
         marks,
@@ -218,8 +221,8 @@ impl Worker {
             self.port.read_to(&mut name, length(request.name.into())?)?;
         }
         let body = length(request.body)?;
-        let numbers = if body < LARGE { None } else { self.read_numbers(&request, body)? };
-        if numbers.is_none() {
+        let may_be_numbers = body >= LARGE && request.batch == 0 && request.kind.is_task();
+        if !may_be_numbers || !self.read_numbers(request.function, body)? {
             buffers::reserve(&mut self.body, body);
             self.port.read_to(&mut self.body, body)?;
         }
@@ -238,37 +241,41 @@ impl Worker {
                 if self.port.start(request.sequence)? {
                     // An empty name stands for the function's own, which is the usual case.
                     let name = if name.is_empty() { Cow::Borrowed("") } else { String::from_utf8_lossy(&name) };
-                    self.run_task(request, &name, numbers)?;
+                    self.run_task(request, &name)?;
                     if self.setup.role != Role::Worker {
                         self.note_outcome();
                         return Ok(Next::Leave);
                     }
+                } else {
+                    // The next task must not find the argument of one that was withdrawn.
+                    self.argument = None;
                 }
                 if request.sequence % REAP_EVERY == 0 {
                     self.reaper.reap();
                 }
                 buffers::recycle(&mut self.body, &mut self.reply);
-                buffers::recycle_numbers(&mut self.numbers);
+                if self.numbers.is_some() {
+                    buffers::recycle_numbers(&mut self.numbers);
+                }
                 Ok(Next::Continue)
             }
         }
     }
 
-    /// Reads an argument that is a vector of numbers into the memory of such a vector. Returns `None`, and reads
+    /// Reads an argument that is a vector of numbers into the memory of such a vector. Returns `false`, and reads
     /// nothing, if it is something else.
     #[cold]
-    fn read_numbers(&mut self, request: &Request, length: usize) -> io::Result<Option<Words>> {
-        if !matches!(request.kind, RequestKind::Run | RequestKind::RunTimed) || request.batch > 0 {
-            return Ok(None);
-        }
+    fn read_numbers(&mut self, function: Address, length: usize) -> io::Result<bool> {
         // A function that does not exist is reported once the task has started.
-        let size = self.entry(request.function).ok().and_then(Entry::argument_words);
+        let size = self.entry(function).ok().and_then(Entry::argument_words);
         let Some(mut words) = size.and_then(|size| buffers::numbers(self.numbers.take(), size, length)) else {
-            return Ok(None);
+            return Ok(false);
         };
         self.port.read(&mut words.room()[..length])?;
         words.advance(length);
-        Ok(Some(words))
+        self.body.clear();
+        self.argument = Some(words);
+        Ok(true)
     }
 
     #[cold]
@@ -333,7 +340,7 @@ impl Worker {
     }
 
     #[inline]
-    fn run_task(&mut self, request: Request, name: &str, numbers: Option<Words>) -> io::Result<()> {
+    fn run_task(&mut self, request: Request, name: &str) -> io::Result<()> {
         let sequence = request.sequence;
         let found = self.entry(request.function);
         let name = match (&found, name) {
@@ -350,13 +357,13 @@ impl Worker {
             self.boundary.begin();
             match found {
                 Ok(entry) => {
-                    let body = &mut self.body;
-                    let call = |reply: &mut Vec<u8>| match numbers {
-                        Some(numbers) => entry.call_words(numbers, reply),
-                        None => entry.call_taking(body, reply),
-                    };
-                    let reply = &mut self.reply;
-                    let (_, moved) = accept_words(reply, |reply| task::run_remote(remote.clone(), || call(reply)));
+                    let (body, argument) = (&mut self.body, &mut self.argument);
+                    let (_, moved) = accept_words(&mut self.reply, |reply| {
+                        task::run_remote(remote.clone(), || match argument {
+                            None => entry.call_taking(body, reply),
+                            Some(_) => call_on_numbers(entry, argument, reply),
+                        })
+                    });
                     // Otherwise it is the empty memory of an earlier outcome.
                     if moved.is_some() {
                         self.numbers = moved;
@@ -484,7 +491,18 @@ impl Worker {
         self.port.ring_doorbell()
     }
 
+    #[inline]
     fn put(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
+        if self.numbers.is_some() {
+            return self.put_numbers(kind, sequence);
+        }
+        let head = Reply { kind, sequence, body: self.reply.len() as u64 };
+        self.port.write(&head.to_bytes(), &self.reply)
+    }
+
+    /// Sends the numbers of a large outcome, if there are any, and then the contents of `self.reply`.
+    #[cold]
+    fn put_numbers(&mut self, kind: ReplyKind, sequence: u64) -> io::Result<()> {
         let numbers = self.numbers.as_deref().unwrap_or_default();
         let head = Reply { kind, sequence, body: (numbers.len() + self.reply.len()) as u64 };
         if numbers.is_empty() {
@@ -492,6 +510,14 @@ impl Worker {
         }
         self.port.write(&head.to_bytes(), numbers)?;
         self.port.write(&self.reply, &[])
+    }
+}
+
+/// Calls the function on a large vector of numbers. It is rare, and so kept out of the path of other tasks.
+#[cold]
+fn call_on_numbers(entry: &Entry, argument: &mut Option<Words>, reply: &mut Vec<u8>) {
+    if let Some(numbers) = argument.take() {
+        entry.call_words(numbers, reply);
     }
 }
 

@@ -53,6 +53,29 @@ fn a_large_argument_that_is_cancelled_while_it_is_sent_blocks_no_other_task() {
 }
 
 #[test]
+fn numbers_of_a_cancelled_task_are_not_the_argument_of_the_next_one() {
+    fn sum(numbers: Vec<u64>) -> u64 {
+        numbers.iter().sum()
+    }
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        for _ in 0..3 {
+            warm_up(&pool, 1);
+            let worker = pool.worker_pids()[0];
+            kill(worker, libc::SIGSTOP);
+            let large = pool.submit(sum, vec![1; 10_000]).unwrap();
+            let small = pool.submit(sum, vec![2; 10]).unwrap();
+            let of_another_type = pool.submit(|n: u32| n, 1).unwrap();
+            let was_cancelled = large.cancel();
+            kill(worker, libc::SIGCONT);
+            assert_eq!((get(&small).unwrap(), get(&of_another_type).unwrap()), (20, 1));
+            assert_eq!(large.cancelled(), was_cancelled);
+            assert_eq!(get(&pool.submit(sum, vec![3; 10_000]).unwrap()).unwrap(), 30_000);
+        }
+    });
+}
+
+#[test]
 fn a_task_whose_worker_dies_while_its_argument_is_sent_runs_on_another() {
     on_both(|transport| {
         let pool = pool(transport, 1);

@@ -158,7 +158,8 @@ impl Consumer {
     }
 
     /// Fills the start of the slice from the buffer, and returns how many bytes it has filled.
-    #[inline]
+    // A worker reads the head of each request with it, so it is a part of both callers.
+    #[inline(always)]
     pub(super) fn fill(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = self.known(into.len())?.min(into.len());
         let [(offset, first), (start, second)] = self.pipe.parts(self.head, length);
