@@ -174,6 +174,26 @@ macro_rules! numbers {
             Some(words)
         }
 
+        /// Returns the encoding of a number at the start of an array, and its length.
+        #[inline(always)]
+        pub(super) fn encode_number(value: &dyn Any) -> Option<([u8; 16], usize)> {
+            $(if let Some(number) = value.downcast_ref::<$type>() {
+                let mut bytes = [0; 16];
+                bytes[..size_of::<$type>()].copy_from_slice(&number.to_bytes());
+                return Some((bytes, size_of::<$type>()));
+            })*
+            None
+        }
+
+        /// Returns the length of the encoding if this is a number.
+        #[inline(always)]
+        pub(super) fn number_size<T: 'static>() -> Option<usize> {
+            $(if TypeId::of::<T>() == TypeId::of::<$type>() {
+                return Some(size_of::<$type>());
+            })*
+            None
+        }
+
         /// Returns the size of the numbers if this is a vector of numbers that can be received as words.
         #[inline(always)]
         pub(super) fn word_size<T: 'static>() -> Option<usize> {

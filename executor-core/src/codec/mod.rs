@@ -181,6 +181,17 @@ pub(crate) fn word_size<T: 'static>() -> Option<usize> {
     bulk::word_size::<T>()
 }
 
+/// Returns the encoding of a number at the start of an array, and its length. Returns `None` for other values.
+#[inline(always)]
+pub(crate) fn encode_number<T: Payload>(value: &T) -> Option<([u8; 16], usize)> {
+    bulk::encode_number(value)
+}
+
+/// Returns the length of the encoding of values of this type if they are numbers.
+pub(crate) fn number_size<T: 'static>() -> Option<usize> {
+    bulk::number_size::<T>()
+}
+
 /// Decodes a result, which the worker has verified when it encoded it.
 pub(crate) fn decode_result<T: Payload>(bytes: &[u8]) -> Result<T, Error> {
     decode_by(bytes, read)

@@ -18,8 +18,10 @@
 //! assert_eq!(batch::records(&bytes).collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
 //! ```
 
+use std::ops::Deref;
+
 use super::outcome;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Payload, codec};
 
 /// The bytes of a record besides the argument or the value.
 pub(crate) const FRAME: usize = 5;
@@ -37,6 +39,34 @@ pub enum Argument<'a> {
     Call(&'a [u8]),
     /// The outcome, because the function must not be called.
     Refused(Error),
+}
+
+/// The record of a number: its bytes at the start of an array, and how many these are.
+pub(crate) struct NumberRecord([u8; NumberRecord::MOST], usize);
+
+impl NumberRecord {
+    const MOST: usize = FRAME + 16;
+
+    /// Returns the record of a number, as an argument and as an outcome, which are the same. Returns `None` for other
+    /// values. It is made without a vector, because that takes as long as a short function.
+    #[inline(always)]
+    pub(crate) fn of<T: Payload>(value: &T) -> Option<NumberRecord> {
+        const { assert!(ARGUMENT == outcome::VALUE) };
+        let (number, size) = codec::encode_number(value)?;
+        let mut record = [ARGUMENT; NumberRecord::MOST];
+        record[..4].copy_from_slice(&(size as u32 + 1).to_le_bytes());
+        record[4..20].copy_from_slice(&number);
+        Some(NumberRecord(record, FRAME + size))
+    }
+}
+
+impl Deref for NumberRecord {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        &self.0[..self.1]
+    }
 }
 
 /// Appends one record, whose bytes `write` appends: an argument or an [outcome]. A record that is longer than the
@@ -141,6 +171,23 @@ mod tests {
         assert_eq!(records(&bytes).collect::<Vec<_>>(), [b"one".as_slice(), b"", b"three"]);
         bytes.pop();
         assert_eq!(records(&bytes).count(), 2);
+    }
+
+    #[test]
+    fn the_record_of_a_number_is_that_of_any_other_value() {
+        fn check<T: Payload>(mut number: T) {
+            let (mut argument, mut value) = (Vec::new(), Vec::new());
+            write_argument(&mut argument, |into| codec::encode(&number, into));
+            write_record(&mut value, |into| outcome::write_value(&mut number, into).expect("written"));
+            let record = NumberRecord::of(&number).expect("a number");
+            assert!(*record == *argument && *record == *value);
+        }
+        check(7u8);
+        check(-2i16);
+        check(1.5f32);
+        check(u64::MAX - 1);
+        check(i128::MIN);
+        assert!(NumberRecord::of(&true).is_none() && NumberRecord::of(&"text".to_string()).is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     codec::{self, Bytes, Words},
 };
 
-const VALUE: u8 = 0;
+pub(super) const VALUE: u8 = 0;
 pub(super) const ERROR: u8 = 1;
 
 /// Appends a value, and may move the bytes out of it. On an error nothing is written. Numbers may be

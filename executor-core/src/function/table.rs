@@ -5,7 +5,7 @@ use std::{any::TypeId, ptr::NonNull};
 
 use super::{
     Entry,
-    batch::{self, Records},
+    batch::{self, NumberRecord, Records},
     entry::Argument,
     outcome,
 };
@@ -55,7 +55,7 @@ fn try_call<F: Function<A, R>, A: Payload, R: Payload>(
     argument: Argument<'_>,
     reply: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    // SAFETY: `call`, or the entry beside which it is made, has checked that `F` has no size.
+    // SAFETY: `call` has checked that `F` has no size.
     let mut value = unsafe { read_and_call::<F, A, R>(argument) }?;
     outcome::write_value(&mut value, reply)?;
     // A panic of its `Drop` is reported, and does not change the outcome.
@@ -84,6 +84,34 @@ pub(super) unsafe fn read_and_call<F: Function<A, R>, A: Payload, R>(argument: A
     Ok(function(args))
 }
 
+/// Calls the function on an argument of a batch. Lets panics unwind.
+///
+/// # Safety
+///
+/// - As for [`read_and_call`].
+#[inline]
+unsafe fn call_on_record<F: Function<A, R>, A: Payload, R>(argument: &[u8]) -> Result<R, Error> {
+    match batch::read_argument(argument) {
+        // SAFETY: the contract is the same.
+        batch::Argument::Call(argument) => unsafe { read_and_call::<F, A, R>(Argument::Borrowed(argument)) },
+        batch::Argument::Refused(error) => Err(error),
+    }
+}
+
+/// Appends the outcome of a call. Lets panics unwind.
+fn write_outcome<R: Payload>(called: Result<R, Error>, reply: &mut Vec<u8>) {
+    let start = reply.len();
+    let written = called.and_then(|mut value| {
+        outcome::write_value(&mut value, reply)?;
+        catch::drop_contained(value);
+        Ok(())
+    });
+    if let Err(error) = written {
+        reply.truncate(start);
+        outcome::write_error(&error, reply);
+    }
+}
+
 /// Calls the function on each argument of a batch. One catch covers all of them up to one that panics.
 fn call_each<F: Function<A, R>, A: Payload, R: Payload>(
     arguments: &mut Records<'_>,
@@ -94,18 +122,16 @@ fn call_each<F: Function<A, R>, A: Payload, R: Payload>(
     while goes_on {
         let called = guarded(|| {
             for argument in arguments.by_ref() {
-                record.clear();
-                batch::write_record(&mut record, |outcome| {
-                    let start = outcome.len();
-                    let called = match batch::read_argument(argument) {
-                        batch::Argument::Call(argument) => try_call::<F, A, R>(Argument::Borrowed(argument), outcome),
-                        batch::Argument::Refused(error) => Err(error),
-                    };
-                    if let Err(error) = called {
-                        outcome.truncate(start);
-                        outcome::write_error(&error, outcome);
+                // SAFETY: `call`, which is in the same entry, has checked that `F` has no size.
+                let called = unsafe { call_on_record::<F, A, R>(argument) };
+                if let Some(number) = called.as_ref().ok().and_then(NumberRecord::of) {
+                    if !on_outcome(&number) {
+                        return;
                     }
-                });
+                    continue;
+                }
+                record.clear();
+                batch::write_record(&mut record, |outcome| write_outcome(called, outcome));
                 if !on_outcome(&record) {
                     return;
                 }

@@ -9,7 +9,7 @@ use crate::{
     codec::{self, Bytes},
     function::{
         Entry,
-        batch::{self, Records},
+        batch::{self, NumberRecord, Records},
         outcome,
     },
     task::{
@@ -85,7 +85,10 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
                     start = into.len();
                     written = items.next();
                     let Some(item) = &written else { return };
-                    batch::write_argument(into, |into| codec::encode(item, into));
+                    match NumberRecord::of(item) {
+                        Some(record) => into.extend_from_slice(&record),
+                        None => batch::write_argument(into, |into| codec::encode(item, into)),
+                    }
                     catch::drop_contained(written.take());
                 }
             });
@@ -112,9 +115,17 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
     }
 }
 
+/// Returns for how many results to allocate. The outcomes of numbers have one length, and need not be counted.
+fn capacity<R: Payload>(outcomes: &Records<'_>) -> usize {
+    match codec::number_size::<R>() {
+        Some(size) => outcomes.rest().len() / (batch::FRAME + size),
+        None => outcomes.clone().count(),
+    }
+}
+
 /// Reads the outcomes. One catch covers all of them up to the first one that panics or is an error.
 fn read<R: Payload>(name: &str, mut outcomes: Records<'_>) -> Results<R> {
-    let mut results = Results::with_capacity(outcomes.clone().count());
+    let mut results = Results::with_capacity(capacity::<R>(&outcomes));
     loop {
         let values = results.values();
         let read = guarded_for(name, || {

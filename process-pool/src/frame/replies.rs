@@ -74,6 +74,8 @@ pub(crate) enum Space<'a> {
 #[derive(Debug)]
 pub(crate) enum Body<'a> {
     Borrowed(&'a [u8]),
+    /// Complete records, and their number, so that they are not counted again.
+    Records(&'a [u8], usize),
     Owned(Bytes),
 }
 
@@ -82,7 +84,7 @@ impl Deref for Body<'_> {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Body::Borrowed(body) => body,
+            Body::Borrowed(body) | Body::Records(body, _) => body,
             Body::Owned(body) => body,
         }
     }
@@ -91,7 +93,7 @@ impl Deref for Body<'_> {
 impl From<Body<'_>> for Bytes {
     fn from(body: Body<'_>) -> Bytes {
         match body {
-            Body::Borrowed(body) => Bytes::from(body),
+            Body::Borrowed(body) | Body::Records(body, _) => Bytes::from(body),
             Body::Owned(body) => body,
         }
     }
@@ -277,7 +279,8 @@ impl Replies {
         let arrived = &self.arrived[self.next..];
         let mut records = batch::records(arrived);
         let left = reply.body;
-        reply.body -= records.by_ref().take(usize::try_from(left).unwrap_or(usize::MAX)).count() as u64;
+        let count = records.by_ref().take(usize::try_from(left).unwrap_or(usize::MAX)).count();
+        reply.body -= count as u64;
         let reply = Reply { body: left - reply.body, ..*reply };
         if reply.body == left {
             self.open = None;
@@ -296,7 +299,7 @@ impl Replies {
         }
         let start = self.next;
         self.next += arrived.len() - records.rest().len();
-        Ok(Some((reply, Body::Borrowed(&self.arrived[start..self.next]))))
+        Ok(Some((reply, Body::Records(&self.arrived[start..self.next], count))))
     }
 
     /// Returns the names of handles that stand between two records.

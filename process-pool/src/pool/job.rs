@@ -272,10 +272,19 @@ impl Job {
             outcome
         };
         let Some(batch) = &mut extra.batch else { return Some(outcome.into()) };
-        let mut records = batch::records(&outcome);
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(batch.open);
-        let count = records.by_ref().take(most).count();
-        batch.reply.extend_from_slice(&outcome[..outcome.len() - records.rest().len()]);
+        let count = match outcome {
+            Body::Records(records, count) if count <= most => {
+                batch.reply.extend_from_slice(records);
+                count
+            }
+            outcome => {
+                let mut records = batch::records(&outcome);
+                let count = records.by_ref().take(most).count();
+                batch.reply.extend_from_slice(&outcome[..outcome.len() - records.rest().len()]);
+                count
+            }
+        };
         batch.open -= count;
         batch.done += count;
         if batch.open > 0 {

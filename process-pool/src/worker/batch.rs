@@ -60,7 +60,7 @@ impl<'a> RunningBatch<'a> {
 
     /// Adds the outcome of an item. Returns `false` if the next item must not be called.
     pub(super) fn end_item(&mut self, record: &[u8]) -> bool {
-        self.boundary.end();
+        self.boundary.end_and_begin();
         end_copy(self.generation);
         self.open = self.open.saturating_sub(1);
         let is_last = self.open == 0;
@@ -73,8 +73,7 @@ impl<'a> RunningBatch<'a> {
             end_group();
         }
         self.result = self.send(record, is_last);
-        self.boundary.note_if_written();
-        self.boundary.begin();
+        self.boundary.note_between();
         self.is_open() && !is_stopped
     }
 

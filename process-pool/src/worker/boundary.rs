@@ -43,6 +43,23 @@ impl Boundary {
         self.took = ticks().wrapping_sub(self.begun);
     }
 
+    /// Notes that an item of a batch has ended and the next one begins. Reading the clock once costs a part of a short
+    /// item. So the time of the next item includes what is done between the two, and seems longer, never shorter.
+    pub(super) fn end_and_begin(&mut self) {
+        let now = ticks();
+        self.took = now.wrapping_sub(self.begun);
+        self.begun = now;
+    }
+
+    /// Notes the boundary between two items, if the first can have written anything. The time that this takes does not
+    /// count, because every later item would seem long enough, too.
+    pub(super) fn note_between(&mut self) {
+        if self.took >= self.shortest {
+            self.note();
+            self.begin();
+        }
+    }
+
     /// Notes the boundary after a task that has ended, if the task can have written anything.
     pub(super) fn note_if_written(&self) {
         if self.took >= self.shortest {

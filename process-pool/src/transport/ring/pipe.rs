@@ -98,7 +98,9 @@ impl Producer {
         let length = length.min(self.known_room);
         let from_first = first.len().min(length);
         self.copy_in(self.tail, &first[..from_first]);
-        self.copy_in(self.tail + from_first as u64, &second[..length - from_first]);
+        if length > from_first {
+            self.copy_in(self.tail + from_first as u64, &second[..length - from_first]);
+        }
         self.tail += length as u64;
         self.known_room -= length;
         // ORDERING: Release pairs with the Acquire of the consumer in `held`: it sees the bytes that the index
