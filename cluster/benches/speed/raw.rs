@@ -88,8 +88,8 @@ impl Client {
 
     /// Publishes so many messages, and waits until all are acknowledged. The process that pulls says so at the end.
     ///
-    /// Between two measurements nothing drives the connection. Its server takes it for dead after some seconds, and what
-    /// is published then is lost. So each measurement has a connection of its own, which is there before it begins.
+    /// Between two measurements nothing drives the connection. The server takes it for dead after some seconds, and
+    /// what is published then is lost. So each measurement has a connection of its own, made before it begins.
     pub fn tasks(&mut self, count: u64) -> Result<Measured, Error> {
         self.connection = self.runtime.block_on(Connection::open(&self.url, &self.token))?;
         let before = (cpu(self.server), cpu(std::process::id()));
