@@ -27,6 +27,19 @@ enum Form {
     Words(Words),
 }
 
+/// The largest memory that a thread keeps: a round number of bytes, and what is added to them.
+const KEPT: usize = (1 << 20) + 4096;
+
+thread_local! {
+    /// Empty memory for the next bytes.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Returns whether memory that was kept is so much larger than the bytes that they get memory of their own.
+fn is_wasteful(bytes: &Vec<u8>) -> bool {
+    bytes.capacity() / 2 > bytes.len().max(64)
+}
+
 /// This many inline bytes, and their number, take no more space than a vector does.
 const FEW: usize = 15;
 
@@ -41,9 +54,6 @@ impl Bytes {
     /// Returns the error of `write`.
     #[inline]
     pub fn written<R, E>(write: impl FnOnce(&mut Vec<u8>) -> Result<R, E>) -> Result<(Bytes, R), E> {
-        thread_local! {
-            static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-        }
         // The vector is taken out because `write` may call this function again.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         scratch.clear();
@@ -51,7 +61,7 @@ impl Bytes {
         let written = written?;
         let bytes = match words {
             Some(words) => Bytes::from(words),
-            None if scratch.len() > FEW => return Ok((Bytes::from(scratch), written)),
+            None if scratch.len() > FEW && !is_wasteful(&scratch) => return Ok((Bytes::from(scratch), written)),
             None => Bytes::from(scratch.as_slice()),
         };
         let _ = SCRATCH.try_with(|cell| cell.set(scratch));
@@ -77,6 +87,19 @@ impl Bytes {
             Form::Words(words) => Ok(words),
             other => Err(Bytes(other)),
         }
+    }
+
+    /// Keeps the memory for the bytes that this thread [writes](Bytes::written) next, unless that would be more than
+    /// 1 MiB. New memory arrives page by page, which costs more than to copy the bytes into it.
+    pub(crate) fn recycle(self) {
+        let Form::Vector(memory) = self.0 else { return };
+        if memory.capacity() > KEPT {
+            return;
+        }
+        let _ = SCRATCH.try_with(|cell| {
+            let kept = cell.take();
+            cell.set(if kept.capacity() < memory.capacity() { memory } else { kept });
+        });
     }
 
     /// Returns how many bytes fit without reallocation.
@@ -183,6 +206,32 @@ impl fmt::Debug for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn written(length: usize) -> Bytes {
+        let filled = Bytes::written(|into| {
+            into.resize(length, 7);
+            Ok::<(), ()>(())
+        });
+        filled.expect("written").0
+    }
+
+    #[test]
+    fn memory_is_kept_for_bytes_of_about_that_length_and_no_more_than_a_mebibyte() {
+        let bytes = written(100_000);
+        let address = bytes.as_ptr();
+        bytes.recycle();
+        let few = written(10);
+        assert!(few.as_few().is_some());
+        let short = written(1000);
+        assert!(short.as_ptr() != address && short.capacity() < 2000, "it would hold a hundred times its length");
+        let again = written(90_000);
+        assert_eq!((again.as_ptr(), again.len()), (address, 90_000));
+        again.recycle();
+        short.recycle();
+        assert_eq!(written(90_000).as_ptr(), address, "the larger memory stays");
+        written(KEPT + 1).recycle();
+        assert!(written(KEPT / 2 + 1).capacity() < KEPT, "a huge one is freed");
+    }
 
     #[test]
     fn bytes_are_the_same_in_every_form() {

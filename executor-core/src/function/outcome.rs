@@ -64,7 +64,9 @@ fn unpack_many<R: Payload>(bytes: Bytes) -> Result<R, Error> {
     };
     let length = open(&bytes)?.len();
     bytes.truncate(length);
-    codec::decode_result_taking(&mut bytes)
+    let decoded = codec::decode_result_taking(&mut bytes);
+    Bytes::from(bytes).recycle();
+    decoded
 }
 
 #[cold]

@@ -8,10 +8,10 @@ use executor_core::codec::Words;
 use crate::sys::memory;
 
 /// Up to this size a buffer is reused as it is: a round number of bytes, and what is added to them.
-const REUSED: usize = (1 << 20) + 64;
+const REUSED: usize = (1 << 20) + 4096;
 
 /// Up to this size a buffer is reused if the system may take its pages back.
-const LENT: usize = if memory::CAN_LEND { (64 << 20) + 64 } else { REUSED };
+const LENT: usize = if memory::CAN_LEND { (64 << 20) + 4096 } else { REUSED };
 
 /// Reserves exactly the capacity for a body of this length and one byte more: a function that returns its argument
 /// makes it the outcome, which is one byte longer. A buffer that is far too large is freed, so that the task can have

@@ -147,6 +147,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
 
     #[inline]
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Failure> {
+        reserve_block(value.len(), self.into);
         self.into.push(BYTES);
         write_count(value.len(), self.into);
         self.into.extend_from_slice(value);
@@ -271,7 +272,7 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
         I::Item: Serialize,
     {
         if let Some((kind, count, bytes)) = numbers::of(&elements) {
-            self.into.reserve(bytes.len() + 12);
+            reserve_block(bytes.len(), self.into);
             self.into.extend_from_slice(&[NUMBERS, kind]);
             write_count(count, self.into);
             self.into.extend_from_slice(bytes);
@@ -292,5 +293,23 @@ impl<'a, 'v> Serializer for &'a mut Writer<'v> {
     #[inline]
     fn is_human_readable(&self) -> bool {
         true
+    }
+}
+
+/// Reserves capacity for a block of bytes, its tag and its length. A large block is the most of most values that have
+/// one. Then there is room for what follows, because growing the vector afterwards would copy the block, but not for as
+/// much again, which growing would otherwise take.
+#[inline]
+fn reserve_block(length: usize, into: &mut Vec<u8>) {
+    const LARGE: usize = 4096;
+    const BEHIND: usize = 512;
+    let needed = length + 12;
+    if into.capacity() - into.len() >= needed {
+        return;
+    }
+    if length >= LARGE && into.len() <= length / 2 {
+        into.reserve_exact(needed + BEHIND);
+    } else {
+        into.reserve(needed);
     }
 }
