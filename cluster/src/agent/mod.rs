@@ -106,6 +106,9 @@ const MOST_KEPT: usize = if cfg!(test) { 8 << 20 } else { 256 << 20 };
 /// The agent asks for messages when it lacks one of so many parts of what it takes.
 const PULLS: usize = 4;
 
+/// The agent asks its clients when it lacks one of so many parts of the tasks that it takes ahead.
+const ASKS: usize = 4;
+
 /// The side of an agent. `S` is what the engine delivers of a task, and `D` what names the delivery to the engine.
 pub struct Agent<S, D> {
     timing: Timing,
@@ -388,7 +391,12 @@ impl<S, D> Agent<S, D> {
         if self.takes_none() {
             return;
         }
-        while self.asked + self.running < self.width.startable() {
+        let startable = self.width.startable();
+        let started = self.asked + self.running;
+        // A question for each task that ends would be a frame for each. So some are asked together, and those that were
+        // taken ahead last until they are answered.
+        let is_due = started < startable && startable - started >= self.width.ahead() / ASKS;
+        while is_due && self.asked + self.running < startable {
             let Some((_, number)) = self.waiting.pop_first() else { break };
             let Some(hold) = self.holds.remove(&number) else { continue };
             let Hold { client, task, state } = hold;

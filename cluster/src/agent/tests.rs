@@ -302,3 +302,26 @@ fn an_agent_that_has_nothing_and_remembers_no_client_needs_no_time() {
     world.wait(120_000);
     assert!(!world.agent.needs_time());
 }
+
+#[test]
+fn short_tasks_are_asked_for_many_at_a_time() {
+    let mut world = World::new(2);
+    let asks = |said: Vec<String>| said.into_iter().filter(|said| said.starts_with("ask")).count();
+    let finish = |world: &mut World, number| {
+        world.grant(number, number);
+        world.agent.finished(number, [0u8][..].into(), false, Duration::from_micros(1));
+        asks(world.said())
+    };
+    world.wait(100);
+    for number in 1..=100 {
+        assert_eq!(asks(world.deliver(number, 0)), 1);
+        finish(&mut world, number);
+    }
+    // The slots, and 128 ahead for each.
+    let (most, part) = (2 * 129, 2 * 128 / ASKS);
+    let asked: usize = (101..=600).map(|number| asks(world.deliver(number, 0))).sum();
+    assert_eq!(asked, most - part + 1, "there is not much room for more");
+    assert_eq!(finish(&mut world, 101), part);
+    let later: Vec<usize> = (102..=102 + part as u64).map(|number| finish(&mut world, number)).collect();
+    assert_eq!(later.iter().filter(|asks| **asks > 0).collect::<Vec<_>>(), [&part]);
+}

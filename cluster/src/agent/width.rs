@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Tasks that take less than this are taken ahead of free slots, because asking for one takes about as long.
-const SHORT: Duration = Duration::from_millis(1);
+/// Tasks that take less than this are taken ahead of free slots, because asking for one takes about half as long. With
+/// half as many, a slot would have none while the next are asked for, and each question would ask for fewer.
+const SHORT: Duration = Duration::from_millis(2);
 /// While tasks take longer than this, none waits in the agent for a slot: it would wait for longer than it takes to
 /// fetch it.
 const LONG: Duration = Duration::from_secs(1);
@@ -28,12 +29,17 @@ impl Width {
         self.average = (self.average * 7 + took.min(LONG * 8)) / 8;
     }
 
-    /// Returns how many tasks may run or be asked for. A task beyond the slots starts within a millisecond or so, and
+    /// Returns how many tasks may run or be asked for. A task beyond the slots starts within [`SHORT`] or so, and
     /// cannot be cancelled any more.
     pub(super) fn startable(&self) -> usize {
+        self.slots.saturating_add(self.ahead())
+    }
+
+    /// Returns how many of these are ahead of free slots.
+    pub(super) fn ahead(&self) -> usize {
         let nanoseconds = self.average.as_nanos().max(1);
         let ahead = (SHORT.as_nanos() / nanoseconds).saturating_sub(1).min(AHEAD as u128) as usize;
-        self.slots.saturating_mul(1 + ahead)
+        self.slots.saturating_mul(ahead)
     }
 
     /// Returns how many tasks the agent has at most, with those that wait for a slot and can be cancelled.
@@ -62,6 +68,14 @@ mod tests {
         let long = after(Duration::from_secs(60));
         assert_eq!((long.startable(), long.pulled()), (4, 4));
         assert_eq!((Width::new(2).startable(), after(Duration::ZERO).startable()), (2, 4 * 129));
+    }
+
+    #[test]
+    fn what_is_taken_ahead_takes_no_longer_than_a_short_task() {
+        for (took, ahead) in [(2000, 0), (1100, 0), (1000, 1), (500, 3), (100, 19)] {
+            let width = after(Duration::from_micros(took));
+            assert_eq!((width.ahead(), width.startable()), (4 * ahead, 4 + 4 * ahead), "{took}");
+        }
     }
 
     #[test]
