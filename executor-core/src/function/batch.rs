@@ -51,7 +51,8 @@ impl NumberRecord {
     /// values. It is made without a vector, because that takes as long as a short function.
     #[inline(always)]
     pub(crate) fn of<T: Payload>(value: &T) -> Option<NumberRecord> {
-        const { assert!(ARGUMENT == outcome::VALUE) };
+        // Zero, because it lies in the padding of the number's bytes.
+        const { assert!(ARGUMENT == outcome::VALUE && ARGUMENT == 0) };
         let (number, size) = codec::encode_number(value)?;
         let mut record = [ARGUMENT; NumberRecord::MOST];
         record[..4].copy_from_slice(&(size as u32 + 1).to_le_bytes());

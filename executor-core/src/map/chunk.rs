@@ -115,10 +115,12 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
     }
 }
 
-/// Returns for how many results to allocate. The outcomes of numbers have one length, and need not be counted.
+/// Returns for how many results to allocate. The outcomes of numbers have one length, and need not be counted. Errors
+/// are longer, for which this would be too many, so it is bounded; a vector of more results grows.
 fn capacity<R: Payload>(outcomes: &Records<'_>) -> usize {
+    const MOST: usize = 1 << 16;
     match codec::number_size::<R>() {
-        Some(size) => outcomes.rest().len() / (batch::FRAME + size),
+        Some(size) => (outcomes.rest().len() / (batch::FRAME + size)).min(MOST),
         None => outcomes.clone().count(),
     }
 }

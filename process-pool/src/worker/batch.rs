@@ -48,7 +48,7 @@ impl<'a> RunningBatch<'a> {
         let head = Reply { kind: ReplyKind::Outcomes, sequence: request.sequence, body: request.batch.into() };
         port.write(&head.to_bytes(), &[])?;
         let is_timed = request.kind == RequestKind::RunTimed;
-        boundary.begin();
+        boundary.begin_batch();
         let open = request.batch;
         Ok(RunningBatch { port, descriptors, boundary, generation, remote, is_timed, open, claimed: 0, result: Ok(()) })
     }

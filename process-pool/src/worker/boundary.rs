@@ -18,18 +18,20 @@ pub(super) struct Boundary {
     shortest: u64,
     begun: u64,
     took: u64,
+    /// Whether the clock is read twice between two items of the batch.
+    reads_twice: bool,
 }
 
 impl Boundary {
     pub(super) fn new() -> Boundary {
         let pipe = report().and_then(|_| standard::copy_of_stderr().ok());
         let shortest = pipe.as_ref().map_or(u64::MAX, shortest_write);
-        Boundary { pipe, shortest, begun: 0, took: 0 }
+        Boundary { pipe, shortest, begun: 0, took: 0, reads_twice: false }
     }
 
     /// Returns the boundary of a worker whose standard error the parent does not read.
     pub(super) fn none() -> Boundary {
-        Boundary { pipe: None, shortest: u64::MAX, begun: 0, took: 0 }
+        Boundary { pipe: None, shortest: u64::MAX, begun: 0, took: 0, reads_twice: false }
     }
 
     /// Notes that a task, or an item of a batch, begins.
@@ -43,6 +45,12 @@ impl Boundary {
         self.took = ticks().wrapping_sub(self.begun);
     }
 
+    /// Notes that the first item of a batch begins.
+    pub(super) fn begin_batch(&mut self) {
+        self.reads_twice = false;
+        self.begin();
+    }
+
     /// Notes that an item of a batch has ended and the next one begins. Reading the clock once costs a part of a short
     /// item. So the time of the next item includes what is done between the two, and seems longer, never shorter.
     pub(super) fn end_and_begin(&mut self) {
@@ -51,11 +59,15 @@ impl Boundary {
         self.begun = now;
     }
 
-    /// Notes the boundary between two items, if the first can have written anything. The time that this takes does not
-    /// count, because every later item would seem long enough, too.
+    /// Notes the boundary between two items, if the first can have written anything. From then on the clock is read
+    /// again before each item, because what is done between two items may be what seems long, as a system call that
+    /// sends an outcome does.
     pub(super) fn note_between(&mut self) {
         if self.took >= self.shortest {
             self.note();
+            self.reads_twice = true;
+        }
+        if self.reads_twice {
             self.begin();
         }
     }

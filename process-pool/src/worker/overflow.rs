@@ -3,8 +3,7 @@
 use super::report::report;
 use crate::sys::stack;
 
-/// The stderr tail of a worker whose stack overflowed contains this text. The standard library writes the same for
-/// other threads.
+/// The stderr tail of a worker whose main thread's stack overflowed contains this text.
 pub(crate) const STACK_OVERFLOW: &str = "has overflowed its stack";
 
 const MESSAGE: &[u8] = b"\nthe worker's main thread has overflowed its stack\n";
