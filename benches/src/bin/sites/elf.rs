@@ -1,7 +1,7 @@
 //! The size of the code of a program, as its file says.
 
-/// Returns the size of the section `.text` of an ELF file with 64-bit words, least significant byte first. Returns `None`
-/// for any other file.
+/// Returns the size of the section `.text` of an ELF file with 64-bit words, least significant byte first. Returns
+/// `None` for any other file.
 pub(crate) fn code_size(file: &[u8]) -> Option<usize> {
     let number = |at: usize, bytes: usize| -> Option<usize> {
         let mut word = [0; 8];

@@ -1,5 +1,5 @@
-//! What a call of `submit` adds to a program: its code, and the time to compile it. The peer is rayon's `spawn_fifo` with a
-//! channel for the result.
+//! What a call of `submit` adds to a program: its code, and the time to compile it. The peer is rayon's `spawn_fifo`
+//! with a channel for the result.
 //!
 //! ```sh
 //! cargo run -p benches --bin sites            # a thousand calls
@@ -8,7 +8,8 @@
 //!
 //! Both sides are programs that this one writes and builds with optimisations, with one call and with many, so that the
 //! difference is that of the calls. Each call has a function of its own, or all have the same. The time is processor
-//! time, which depends little on what else the machine does, and the least of some rounds in which the sides take turns.
+//! time, which depends little on what else the machine does. It is the least of some rounds, in which the sides take
+//! turns.
 
 mod elf;
 mod program;
