@@ -184,21 +184,19 @@ impl Pool {
 
     /// Runs a task on the worker with this number, which is the calling one, or cancels it if the pool runs no more
     /// tasks. `searching` says whether the worker counts as searching; afterwards it does not.
+    ///
+    /// It is part of the loop of a worker, which would otherwise save its registers for each task.
+    #[inline(always)]
     pub(crate) fn run_on(&self, worker: usize, task: Task, searching: bool) {
         if !self.stage.runs_tasks() {
-            self.stop_searching(searching);
-            return self.discard(task);
+            return self.run_nothing(task, searching);
         }
         // The task is claimed before this worker counts as busy. Otherwise a task that waits for it with a time-out
         // could find it in the queue and no worker idle.
         let id = task.id();
         let started = task.start();
         self.stop_searching(searching);
-        let Some(started) = started else {
-            // It was cancelled or run inline, or it failed without starting because it cannot run in place.
-            self.release_bound(id);
-            return self.uncount_stale();
-        };
+        let Some(started) = started else { return self.was_not_started(id) };
         let phase = &self.phases[worker];
         if phase.set_busy() == Before::Starting {
             self.idle.none_idle();
@@ -208,8 +206,23 @@ impl Pool {
         phase.set_free();
     }
 
+    /// Cancels a task of a pool that runs no more tasks.
+    #[inline(never)]
+    fn run_nothing(&self, task: Task, searching: bool) {
+        self.stop_searching(searching);
+        self.discard(task);
+    }
+
+    /// Notes that a task was cancelled or run inline, or that it failed without starting because it cannot run in
+    /// place.
+    #[inline(never)]
+    fn was_not_started(&self, task: TaskId) {
+        self.release_bound(task);
+        self.uncount_stale();
+    }
+
     /// Runs a job as [`run_on`](Pool::run_on) does.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run_job_on(&self, worker: usize, job: Job, searching: bool) {
         match job {
             Job::Task(task) => self.run_on(worker, task, searching),
@@ -218,6 +231,7 @@ impl Pool {
     }
 
     /// Runs a half that was stolen. The owner can help if no other scoped job is in this worker's queue.
+    #[inline(never)]
     fn run_half_on(&self, worker: usize, half: HalfRef, searching: bool) {
         self.stop_searching(searching);
         if self.phases[worker].set_busy() == Before::Starting {

@@ -110,11 +110,18 @@ impl Start {
 impl Worker {
     /// Waits for the next job. Returns it and whether this worker counts as searching, or `None` if the worker has
     /// left the pool.
+    #[inline(always)]
     fn next(&mut self) -> Option<(Job, bool)> {
         if let Some(job) = self.poll() {
             self.in_a_row += 1;
             return Some((job, false));
         }
+        self.search_or_sleep()
+    }
+
+    /// Waits for a job after a poll that has found none.
+    #[inline(never)]
+    fn search_or_sleep(&mut self) -> Option<(Job, bool)> {
         self.polls.reset();
         self.scoped_polls.reset();
         let several = std::mem::take(&mut self.in_a_row) > 0;
@@ -164,14 +171,21 @@ impl Worker {
         let mut found = None;
         let mut spin_budget = self.spin_budget;
         spin_budget.spin_with_backoff(self.backoff, || {
-            found = self.poll();
+            found = self.poll_again();
             found.is_some() || self.pool.sleep.is_closed()
         });
         self.spin_budget = spin_budget;
         found
     }
 
+    /// Polls as [`poll`](Worker::poll) does, which is part of the loop that runs the tasks.
+    #[inline(never)]
+    fn poll_again(&mut self) -> Option<Job> {
+        self.poll()
+    }
+
     /// Polls all queues once, in the order that [`fairness`](crate::fairness) describes.
+    #[inline(always)]
     fn poll(&mut self) -> Option<Job> {
         if self.polls.count() == PollOrder::Exception {
             // A worker that finds tasks without end notices here that the pool has too many workers.

@@ -21,7 +21,7 @@ use super::{
     block::{self, Memory},
     id,
     rare::Rare,
-    state::{End, State},
+    state::{End, Snapshot, State},
     waiter::Waiters,
     work::{Encoded, Work},
 };
@@ -147,49 +147,18 @@ impl<W: Work> Cell<W> {
         discard: |header| {
             // SAFETY: as in `run`: the cell is alive, and the caller owns the work.
             let work = unsafe { header.cast::<Cell<W>>().as_ref().take_work() };
-            catch::contain(|| drop(work));
+            catch::drop_contained(work);
         },
         encode: |header, into| {
             // SAFETY: as in `run`.
             let work = unsafe { header.cast::<Cell<W>>().as_ref().take_work() };
             work.encode(into)
         },
-        write_error: |header, error| {
-            // SAFETY: the header is the beginning of a `Slot<W::Output>`, and the caller has a reference to it.
-            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
-            // SAFETY: the caller owns the output, which is `Empty`.
-            slot.output.with_mut(|output| unsafe { output.write(ManuallyDrop::new(Output::Error(error))) });
-        },
-        write_packed: |header, bytes| {
-            // SAFETY: as in `write_error`.
-            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
-            // SAFETY: the caller owns the output, which is `Empty`.
-            slot.output.with_mut(|output| unsafe { output.write(ManuallyDrop::new(Output::Packed(bytes))) });
-        },
-        write_packed_with: |header, packed| {
-            // SAFETY: as in `write_error`.
-            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
-            // SAFETY: the caller owns the output, which is `Empty`.
-            slot.output.with_mut(|output| unsafe { output.write(ManuallyDrop::new(Output::PackedWith(packed))) });
-        },
-        unpack: |header| {
-            // SAFETY: as in `write_error`.
-            let slot = unsafe { header.cast::<Slot<W::Output>>().as_ref() };
-            // SAFETY: the caller owns the output.
-            let packed = slot.output.with_mut(|output| unsafe { output.replace(ManuallyDrop::new(Output::Empty)) });
-            // The handles live until the reply is decoded, which finds them by name.
-            let (reply, _handles) = match ManuallyDrop::into_inner(packed) {
-                Output::Packed(reply) => (reply, Handles::NONE),
-                Output::PackedWith(packed) => *packed,
-                _ => unreachable!("PACKED says that the output is packed"),
-            };
-            // User code runs here, and no lock is held: other threads see UNPACKING and wait.
-            let unpacked = catch::guarded_for(slot.header.name(), || W::unpack(reply)).unwrap_or_else(Err);
-            let (output, end) = Output::of(unpacked);
-            // SAFETY: as above. The slot is `Empty`, which needs no drop.
-            slot.output.with_mut(|slot| unsafe { slot.write(ManuallyDrop::new(output)) });
-            end
-        },
+        write_error: Slot::<W::Output>::write_error,
+        write_packed: Slot::<W::Output>::write_packed,
+        write_packed_with: Slot::<W::Output>::write_packed_with,
+        // SAFETY: by the contract of the field, and the header is the beginning of a `Slot<W::Output>`.
+        unpack: |header| unsafe { Slot::<W::Output>::unpack(header, W::unpack) },
         free: |header| {
             // SAFETY: this is the last reference, so no other thread touches the cell.
             let cell = unsafe { header.cast::<Cell<W>>().as_mut() };
@@ -199,7 +168,7 @@ impl<W: Work> Cell<W> {
             if state.has_work() {
                 // SAFETY: WORK is set, so the work was never taken, and the cell is not used again.
                 let work = unsafe { ManuallyDrop::take(cell.work.get_mut()) };
-                catch::contain(|| drop(work));
+                catch::drop_contained(work);
             }
             let output = cell.slot.output.get_mut();
             match &mut **output {
@@ -207,19 +176,14 @@ impl<W: Work> Cell<W> {
                     if !state.is_taken() {
                         // SAFETY: TAKEN is not set, so the value was never moved out, and the cell is not used again.
                         let value = unsafe { ManuallyDrop::take(value) };
-                        catch::contain(|| drop(value));
+                        catch::drop_contained(value);
                     }
                 }
                 Output::Empty => {}
-                other => {
-                    match other {
-                        failure if state.is_unread_failure() => failure.report_unread(),
-                        Output::Packed(reply) if W::HAS_INNER_ERRORS => W::report_unread(reply),
-                        Output::PackedWith(packed) if W::HAS_INNER_ERRORS => W::report_unread(&packed.0),
-                        _ => {}
-                    }
+                _ => {
+                    let report_inner = W::HAS_INNER_ERRORS.then_some(W::report_unread as fn(&[u8]));
                     // SAFETY: the output is not used again.
-                    unsafe { ManuallyDrop::drop(output) }
+                    unsafe { drop_other(output, state, report_inner) }
                 }
             }
             // Each field by itself, because the compiler inlines these, and does not inline the drop of the whole cell.
@@ -242,6 +206,73 @@ impl<W: Work> Cell<W> {
         // SAFETY: by the contract no other thread touches the work, and it is not used again.
         self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) })
     }
+}
+
+/// The operations that depend on the type of the output alone. The tasks of all functions with this output share them.
+///
+/// Each takes the header of a `Slot<T>`, to which the caller has a reference, and whose output the caller owns.
+impl<T> Slot<T> {
+    unsafe fn write_error(header: NonNull<Header>, error: Error) {
+        // SAFETY: by the contract of the operations.
+        unsafe { Slot::<T>::write(header, Output::Error(error)) }
+    }
+
+    unsafe fn write_packed(header: NonNull<Header>, reply: Bytes) {
+        // SAFETY: by the contract of the operations.
+        unsafe { Slot::<T>::write(header, Output::Packed(reply)) }
+    }
+
+    unsafe fn write_packed_with(header: NonNull<Header>, packed: Box<(Bytes, Handles)>) {
+        // SAFETY: by the contract of the operations.
+        unsafe { Slot::<T>::write(header, Output::PackedWith(packed)) }
+    }
+
+    #[inline]
+    unsafe fn write(header: NonNull<Header>, output: Output<T>) {
+        // SAFETY: by the contract of the operations.
+        let slot = unsafe { header.cast::<Slot<T>>().as_ref() };
+        // SAFETY: the caller owns the output, which is `Empty` and needs no drop.
+        slot.output.with_mut(|slot| unsafe { slot.write(ManuallyDrop::new(output)) });
+    }
+
+    #[inline(never)]
+    unsafe fn unpack(header: NonNull<Header>, unpack: fn(Bytes) -> Result<T, Error>) -> End {
+        // SAFETY: by the contract of the operations.
+        let slot = unsafe { header.cast::<Slot<T>>().as_ref() };
+        // SAFETY: the caller owns the output.
+        let packed = slot.output.with_mut(|output| unsafe { output.replace(ManuallyDrop::new(Output::Empty)) });
+        // The handles live until the reply is decoded, which finds them by name.
+        let (reply, _handles) = match ManuallyDrop::into_inner(packed) {
+            Output::Packed(reply) => (reply, Handles::NONE),
+            Output::PackedWith(packed) => *packed,
+            _ => unreachable!("PACKED says that the output is packed"),
+        };
+        // User code runs here, and no lock is held: other threads see UNPACKING and wait.
+        let unpacked = catch::guarded_for(slot.header.name(), || unpack(reply)).unwrap_or_else(Err);
+        let (output, end) = Output::of(unpacked);
+        // SAFETY: the caller owns the output, which is `Empty`.
+        unsafe { Slot::<T>::write(header, output) };
+        end
+    }
+}
+
+/// Drops an output that is no value, and prints the panics in it that no one has read. `report_inner` prints those of a
+/// reply that is a value.
+///
+/// # Safety
+///
+/// - The output is not used again.
+#[cold]
+#[inline(never)]
+unsafe fn drop_other<T>(output: &mut ManuallyDrop<Output<T>>, state: Snapshot, report_inner: Option<fn(&[u8])>) {
+    match (&mut **output, report_inner) {
+        (failure, _) if state.is_unread_failure() => failure.report_unread(),
+        (Output::Packed(reply), Some(report)) => report(reply),
+        (Output::PackedWith(packed), Some(report)) => report(&packed.0),
+        _ => {}
+    }
+    // SAFETY: by the contract.
+    unsafe { ManuallyDrop::drop(output) }
 }
 
 /// A counted pointer to a task of any type.
@@ -495,27 +526,39 @@ fn prepare() -> bool {
 }
 
 /// Allocates a task. Returns the first two references to it: the owner's, and the caller's.
+///
+/// This is part of every function that submits, so it contains only what depends on the type of the work.
 #[inline]
 pub(super) fn allocate<W: Work>(work: W, rare: Rare, may_wait: bool) -> (TaskRef, TaskRef) {
-    let (place, spot) = block::allocate(Layout::new::<Cell<W>>(), prepare);
+    let header =
+        allocate_header(Layout::new::<Cell<W>>(), &Cell::<W>::VTABLE, rare, State::new(may_wait, W::HAS_INNER_ERRORS));
+    let cell = header.cast::<Cell<W>>().as_ptr();
+    // SAFETY: the memory was allocated for this cell, with this layout, and no other thread has it.
+    unsafe {
+        (&raw mut (*cell).slot.output).write(UnsafeCell::new(ManuallyDrop::new(Output::Empty)));
+        (&raw mut (*cell).work).write(UnsafeCell::new(ManuallyDrop::new(work)));
+    }
+    // These are the two references that the count begins with.
+    (TaskRef(header), TaskRef(header))
+}
+
+/// Allocates memory for a cell with this layout and table, and writes its header.
+#[inline(never)]
+fn allocate_header(layout: Layout, vtable: &'static VTable, rare: Rare, state: State) -> NonNull<Header> {
+    let (place, spot) = block::allocate(layout, prepare);
     let header = Header {
         rare,
         id: TaskId::next_reserved(),
         place: AtomicU64::new(0),
         host: AtomicU32::new(0),
         born: fork::known_generation(),
-        vtable: &Cell::<W>::VTABLE,
-        state: State::new(may_wait, W::HAS_INNER_ERRORS).in_block(spot),
+        vtable,
+        state: state.in_block(spot),
         references: AtomicU32::new(2),
     };
-    let cell = Cell {
-        slot: Slot { header, output: UnsafeCell::new(ManuallyDrop::new(Output::Empty)) },
-        work: UnsafeCell::new(ManuallyDrop::new(work)),
-    };
-    // SAFETY: the place was allocated for this cell, with this layout.
-    unsafe { place.cast::<Cell<W>>().write(cell) };
     // The pointer covers the whole cell; `repr(C)` puts the header first.
-    let header = place.cast::<Header>();
-    // These are the two references that the count begins with.
-    (TaskRef(header), TaskRef(header))
+    let memory = place.cast::<Header>();
+    // SAFETY: the memory was allocated for a cell, which begins with a header.
+    unsafe { memory.write(header) };
+    memory
 }

@@ -37,7 +37,9 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Submitted<F, A, R> {
     }
 }
 
-/// Appends an argument to `into`, and drops it. On an error or a panic `into` is as before.
+/// Appends an argument to `into`, and drops it. On an error or a panic `into` is as before. All functions with this
+/// argument share it.
+#[inline(never)]
 fn write_argument<A: Payload>(task: &str, mut argument: A, into: &mut Vec<u8>) -> Result<(), Error> {
     let start = into.len();
     let written = catch::guarded_for(task, || codec::encode_taking(&mut argument, into)).unwrap_or_else(Err);

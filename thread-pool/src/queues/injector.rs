@@ -27,6 +27,7 @@ struct End<T> {
 const KEPT_CAPACITY: usize = 1 << 12;
 
 impl<T> Injector<T> {
+    #[inline]
     pub(super) fn push(&self, task: T) {
         let mut back = self.back.tasks.lock();
         back.push_back(task);
@@ -37,31 +38,46 @@ impl<T> Injector<T> {
         }
     }
 
+    #[inline]
     pub(super) fn pop(&self) -> Option<T> {
         if self.is_empty() { None } else { self.pop_locked() }
     }
 
+    #[inline]
     fn pop_locked(&self) -> Option<T> {
         let mut front = self.front.tasks.lock();
-        if front.is_empty() {
-            let mut back = self.back.tasks.lock();
-            if back.is_empty() {
-                return None;
-            }
-            std::mem::swap(&mut *front, &mut *back);
-            // ORDERING: as in `push`.
-            self.front.any.store(true, Relaxed);
-            // ORDERING: Release pairs with the Acquire in `is_empty`: a thread that sees the back empty sees the tasks
-            // at the front.
-            self.back.any.store(false, Release);
+        if front.is_empty() && !self.refill(&mut front) {
+            return None;
         }
         let task = front.pop_front();
         if front.is_empty() {
-            front.shrink_to(KEPT_CAPACITY);
-            // ORDERING: as in `push`.
-            self.front.any.store(false, Relaxed);
+            self.emptied(&mut front);
         }
         task
+    }
+
+    /// Exchanges the empty front for the back. Returns `false` if that is empty too.
+    #[inline(never)]
+    fn refill(&self, front: &mut VecDeque<T>) -> bool {
+        let mut back = self.back.tasks.lock();
+        if back.is_empty() {
+            return false;
+        }
+        std::mem::swap(front, &mut *back);
+        // ORDERING: as in `push`.
+        self.front.any.store(true, Relaxed);
+        // ORDERING: Release pairs with the Acquire in `is_empty`: a thread that sees the back empty sees the tasks at
+        // the front.
+        self.back.any.store(false, Release);
+        true
+    }
+
+    /// Frees unused capacity of the front, whose last task was taken.
+    #[inline(never)]
+    fn emptied(&self, front: &mut VecDeque<T>) {
+        front.shrink_to(KEPT_CAPACITY);
+        // ORDERING: as in `push`.
+        self.front.any.store(false, Relaxed);
     }
 
     /// Puts tasks before all others, in this order.
