@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use async_nats::Subject;
 use bytes::Bytes;
 use executor_core::{Error, ErrorKind, TaskId, codec};
 
@@ -21,6 +22,7 @@ use super::{
     assets,
     client_out::Out,
     client_reader::{ClientLimits, Reader, Subscriptions},
+    groups::Groups,
     names::{Kind, Names},
     outgoing::{Join, Outgoing, Outlet, joined, outgoing},
     roll_call::roll_call,
@@ -170,22 +172,26 @@ impl Unattached {
     pub(crate) fn attach(self, events: ClientEvents, limits: ClientLimits) {
         let Unattached { side, outlet, subscriptions } = self;
         let Some(engine) = side.0.engine.lock().clone() else { return };
+        let _ = side.0.unavailable_after.set(limits.unavailable_after);
+        let (out, names, me) = (side.0.out.clone(), side.0.names.clone(), side.0.me.clone());
+        let (client, status) = (engine.client(), engine.status());
+        let groups: Arc<Mutex<Groups>> = Arc::default();
         let writer = Writer {
             outlet,
             client: engine.client(),
-            names: side.0.names.clone(),
-            me: side.0.me.clone(),
-            inbox: side.0.names.inbox(&side.0.me),
-            uploads: Arc::new(Uploads::new(side.0.stores.clone(), side.0.me.user())),
+            tasks: names.tasks(&me).into(),
+            groups: groups.clone(),
+            inbox: names.inbox(&me),
+            uploads: Arc::new(Uploads::new(side.0.stores.clone(), me.user())),
+            names: names.clone(),
+            me: me.clone(),
             events: events.clone(),
             removals: JoinSet::new(),
         };
-        let _ = side.0.unavailable_after.set(limits.unavailable_after);
         engine.spawn(writer.run());
-        let (out, names, me) = (side.0.out.clone(), side.0.names.clone(), side.0.me.clone());
-        let (client, status) = (engine.client(), engine.status());
         engine.spawn(async move {
-            Reader::new(events, limits, out, client, status, names, me).run(subscriptions).await;
+            let reader = Reader::new(events, limits, out, client, status, names, me);
+            reader.with_groups(groups).run(subscriptions).await;
         });
     }
 }
@@ -276,6 +282,9 @@ async fn fetch(
 struct Writer {
     outlet: Outlet<Out>,
     client: async_nats::Client,
+    /// The subject of this client's tasks.
+    tasks: Subject,
+    groups: Arc<Mutex<Groups>>,
     names: Names,
     me: Peer,
     inbox: String,
@@ -290,24 +299,37 @@ impl Writer {
         let mut messages = Vec::new();
         while self.outlet.receive(&mut messages).await {
             messages.iter().for_each(|(_, bytes)| self.outlet.taken(*bytes));
-            for out in joined(&mut messages) {
+            let all = joined(&mut messages);
+            let group = self.group(&all);
+            for out in all {
                 // What waits in async-nats while there is no connection is sent later, when no one needs it any more.
                 if self.outlet.is_open() {
-                    self.send(out).await;
+                    self.send(out, group.as_ref()).await;
                 }
             }
         }
     }
 
+    /// Returns where the engine confirms the copies of tasks among these messages, if that is one address for all.
+    fn group(&self, all: &[Out]) -> Option<Subject> {
+        let task = |out: &Out| match out {
+            Out::Publish(task, _) => Some(*task),
+            _ => None,
+        };
+        let tasks: Vec<TaskId> = all.iter().filter_map(task).collect();
+        let number = self.groups.lock().begin(&tasks)?;
+        Some(format!("{}.g.{number}", self.inbox).into())
+    }
+
     /// Sends one message. The executor repeats it if it is lost.
-    async fn send(&mut self, out: Out) {
+    async fn send(&mut self, out: Out, group: Option<&Subject>) {
         // Those that have ended.
         while self.removals.try_join_next().is_some() {}
-        let Writer { client, names, me, inbox, .. } = &*self;
+        let Writer { client, tasks, names, me, inbox, .. } = &*self;
         let _ = match out {
             Out::Publish(task, body) => {
-                let body = Bytes::from_owner(Shareable(body));
-                client.publish_with_reply(names.tasks(me), format!("{inbox}.p.{task}"), body).await
+                let reply = group.cloned().unwrap_or_else(|| format!("{inbox}.p.{task}").into());
+                client.publish_with_reply(tasks.clone(), reply, Bytes::from_owner(Shareable(body))).await
             }
             Out::Send(to, frame) => client.publish(names.to_agent(&to, me), frame.into()).await,
             Out::PublishWith(task, body, argument) => {

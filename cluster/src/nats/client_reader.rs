@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_nats::{Client, Message, StatusCode, Subscriber};
 use executor_core::{Error, ErrorKind, TaskId};
 use futures_util::StreamExt as _;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
@@ -17,6 +18,7 @@ use super::{
     assets::{self, Missing, REMOVAL},
     client_out::Out,
     connection::{Change, Connection},
+    groups::{Answered, Groups},
     names::{Names, short},
     outgoing::Outgoing,
     roll_call::roll_call,
@@ -67,6 +69,7 @@ pub(super) struct Reader {
     events: ClientEvents,
     limits: ClientLimits,
     out: Arc<Outgoing<Out>>,
+    groups: Arc<Mutex<Groups>>,
     client: Client,
     connection: Connection,
     status: watch::Receiver<Status>,
@@ -119,6 +122,7 @@ impl Reader {
             events,
             limits,
             out,
+            groups: Arc::default(),
             connection: Connection::new(status.clone()),
             api: Api::new(client.clone(), status.clone()),
             client,
@@ -141,6 +145,11 @@ impl Reader {
             slots: 0,
             ticked: Instant::now(),
         }
+    }
+
+    /// Sets the groups of copies for which it receives the answers.
+    pub(super) fn with_groups(self, groups: Arc<Mutex<Groups>>) -> Reader {
+        Reader { groups, ..self }
     }
 
     pub(super) async fn run(mut self, subscriptions: Subscriptions) {
@@ -188,15 +197,21 @@ impl Reader {
         match rest.split_once('.') {
             Some(("p", task)) => {
                 let Ok(task) = task.parse().map(TaskId::from_u64) else { return };
-                if is_lost {
-                    self.trouble("the queue does not answer".into(), true);
-                    return self.events.refused(task);
-                }
-                if let Some(error) = refusal(&message.payload) {
-                    self.refused(&error);
+                if self.is_refused(message) {
+                    self.groups.lock().refused();
                     return self.events.refused(task);
                 }
                 stored.push(task);
+            }
+            Some(("g", number)) => {
+                let Ok(number) = number.parse() else { return };
+                let is_refused = self.is_refused(message);
+                let answered = self.groups.lock().answered(number, is_refused);
+                match answered {
+                    Some(Answered::Stored(tasks)) => stored.extend(tasks),
+                    Some(Answered::Refused(tasks)) => tasks.into_iter().for_each(|task| self.events.refused(task)),
+                    None => {}
+                }
             }
             Some(("c", _)) if is_lost => self.trouble("JetStream does not answer".into(), true),
             Some(("c", number)) => {
@@ -208,13 +223,19 @@ impl Reader {
         }
     }
 
-    /// The engine has not stored a task. The executor publishes it again.
-    fn refused(&mut self, error: &Value) {
+    /// Returns whether the engine has not stored a task. The executor publishes it again.
+    fn is_refused(&mut self, message: &Message) -> bool {
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            self.trouble("the queue does not answer".into(), true);
+            return true;
+        }
+        let Some(error) = refusal(&message.payload) else { return false };
         // A full store is a full queue, and no trouble.
         if error["err_code"] != STORE_FULL {
             let reason = error["description"].as_str().unwrap_or("the engine refuses a task");
             self.trouble(reason.to_string(), true);
         }
+        true
     }
 
     fn counted(&mut self, number: u64, answer: &Value) {
@@ -257,6 +278,7 @@ impl Reader {
                 self.trouble(reason, false);
             }
             Change::Made => {
+                self.groups.lock().clear();
                 self.out.set_open(true);
                 // It may have been lost in between without anyone seeing it.
                 self.events.connection(false);

@@ -13,6 +13,7 @@ mod client_reader;
 mod connection;
 mod ensure;
 mod failure;
+mod groups;
 mod lane;
 mod names;
 mod options;
