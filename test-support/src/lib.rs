@@ -25,7 +25,7 @@ pub use blocker::Blocker;
 pub use pipe::pipe;
 pub use poll::wait_until;
 #[cfg(unix)]
-pub use process::{children, is_alive, is_stopped, kill, parent, state, wait_gone};
+pub use process::{children, copy_program, is_alive, is_stopped, kill, parent, state, wait_gone};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[doc(hidden)]
 pub use quiet::keep_standard_error;

@@ -1,9 +1,23 @@
 //! Other processes.
 
 use std::{
-    fs, thread,
+    fs,
+    path::Path,
+    process::Command,
+    thread,
     time::{Duration, Instant},
 };
+
+/// Copies a program that a test runs. Another process does it: a child that another thread starts at the same time would
+/// inherit the descriptor that writes the copy, and the copy could not run while that is open ("Text file busy").
+///
+/// # Panics
+///
+/// If the copy fails.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status().expect("cp");
+    assert!(copied.success(), "no copy of {} as {}", from.display(), to.display());
+}
 
 /// Returns the letter that the kernel shows for the state of a process, such as `T` for stopped or `Z` for a zombie.
 ///

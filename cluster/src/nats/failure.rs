@@ -24,8 +24,9 @@ mod code {
     pub(super) const STORE_FULL: [u64; 3] = [10077, 10047, 10023];
     /// Another message came first. A stream with replicas says the second to most of those who are late.
     pub(super) const LATE: [u64; 2] = [10071, 10164];
-    /// There is no leader at the moment, or JetStream starts.
-    pub(super) const NOT_READY: [u64; 5] = [10008, 10039, 10075, 10076, 10118];
+    /// There is no leader at the moment, or JetStream starts, or the same message was sent before and the replicas have
+    /// not agreed on it yet.
+    pub(super) const NOT_READY: [u64; 6] = [10008, 10039, 10075, 10076, 10118, 10158];
 }
 
 /// Why the engine has not done something.
@@ -121,4 +122,23 @@ fn answer(error: &(dyn Error + 'static)) -> Option<jetstream::Error> {
         return Some(answer);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_possible_later_is_no_refusal() {
+        let failure = |code: u64, number: u64| {
+            let answer = format!(r#"{{"code":{code},"err_code":{number},"description":"why"}}"#);
+            Failure::of(&serde_json::from_str::<jetstream::Error>(&answer).expect("it is an answer"))
+        };
+        // The first copy of a message is on its way to the replicas; the cluster has no leader; another code of 503.
+        for (code, number) in [(409, 10158), (503, 10008), (503, 99)] {
+            assert!(matches!(failure(code, number), Failure::Away(_)), "{number}");
+        }
+        assert!(matches!(failure(400, 10071), Failure::Late));
+        assert!(matches!(failure(400, 99), Failure::Refused(_)));
+    }
 }

@@ -14,9 +14,9 @@ const CAREFUL: usize = 2048;
 ///
 /// The engine looks up each address to which it answers, and a new one costs it more than one that it has just used. So
 /// what is published together is one group with one address, and is stored when the engine has answered once for each
-/// copy. Its answers do not name the copy. If one of them is a refusal, all copies of the group count as refused, and are
-/// published again: too many copies are denied, while one that counted as stored although it is not would be missed only
-/// after half a minute. An engine that refuses has no room to waste, so copies have addresses of their own then.
+/// copy. Its answers do not name the copy. If one of them is a refusal, all copies of the group count as refused, and
+/// are published again: too many copies are denied, while one that counted as stored although it is not would be missed
+/// only after half a minute. An engine that refuses has no room to waste, so copies have addresses of their own then.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     last: u64,

@@ -246,7 +246,7 @@ fn a_program_with_more_rights_than_its_caller_is_no_agent() {
         return;
     }
     let copy = program.dir.path().join("agent");
-    std::fs::copy(program.command.get_program(), &copy).expect("a copy");
+    test_support::copy_program(program.command.get_program().as_ref(), &copy);
     std::fs::set_permissions(program.dir.path(), Permissions::from_mode(0o755)).expect("permissions");
     std::fs::set_permissions(&copy, Permissions::from_mode(0o4755)).expect("permissions");
     program.command = Command::new(&copy);

@@ -30,7 +30,7 @@ impl Files {
         let directory = [env!("CARGO_TARGET_TMPDIR"), "/tmp", "/var/tmp"].into_iter().find_map(directory)?;
         let copy = |name: &str, user: u32, group: u32, mode: u32| {
             let path = directory.path().join(name);
-            fs::copy("/proc/self/exe", &path).expect("copied");
+            test_support::copy_program(&fs::read_link("/proc/self/exe").expect("a program"), &path);
             chown(&path, Some(user), Some(group)).expect("given away");
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
             path

@@ -47,7 +47,7 @@ pub fn outlives_its_file() {
 
     // An upgrade does this.
     let other = directory.join("other");
-    fs::copy("/bin/true", &other).unwrap();
+    test_support::copy_program(Path::new("/bin/true"), &other);
     fs::rename(&other, &file).unwrap();
     workers_are_replaced(&pools);
 
@@ -82,8 +82,7 @@ fn workers_are_replaced(pools: &[ProcessPoolExecutor]) {
 /// Copies this program with another process. If this process wrote the file, a child of another test could briefly
 /// inherit the descriptor, and a file that is open for writing cannot be executed.
 fn copy_this_program(file: &Path) {
-    let copied = Command::new("cp").arg(fs::read_link("/proc/self/exe").unwrap()).arg(file).status().unwrap();
-    assert!(copied.success());
+    test_support::copy_program(&fs::read_link("/proc/self/exe").unwrap(), file);
 }
 
 /// A directory with a copy of this program.
