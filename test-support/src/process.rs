@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Copies a program that a test runs. Another process does it: a child that another thread starts at the same time would
-/// inherit the descriptor that writes the copy, and the copy could not run while that is open ("Text file busy").
+/// Copies a program that a test runs. Another process does it: a child that another thread starts at the same time
+/// would inherit the descriptor that writes the copy, and the copy could not run while that is open ("Text file busy").
 ///
 /// # Panics
 ///
