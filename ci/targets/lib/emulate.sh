@@ -29,8 +29,6 @@ emulate() {
   export CONFORMANCE_SCALE=10
   # An emulated program is many times slower, and the number of random cases is nothing that differs between targets.
   export PROPTEST_CASES=${PROPTEST_CASES:-20}
-  # Finding the names of a backtrace takes a minute here.
-  export RUST_BACKTRACE=0
   # Fewer instructions to translate. Assertions and checks of overflows stay.
   export CARGO_PROFILE_DEV_OPT_LEVEL=1
 }

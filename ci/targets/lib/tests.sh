@@ -3,7 +3,8 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
 
-# Workers panic on purpose, and finding the names for a backtrace takes a second each, under an emulator many.
+# Workers panic on purpose, and finding the names for a backtrace takes a second each, and a
+# minute under an emulator.
 export RUST_BACKTRACE=0
 
 # The standard library is optimized a little, as in every toolchain. Without that, a test of huge values takes minutes,
