@@ -3,8 +3,7 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
 
-# Workers panic on purpose, and finding the names for a backtrace takes a second each, and a
-# minute under an emulator.
+# Workers panic on purpose, and finding the names for a backtrace takes a second each, and a minute under an emulator.
 export RUST_BACKTRACE=0
 
 # The standard library is optimized a little, as in every toolchain. Without that, a test of huge values takes minutes,
