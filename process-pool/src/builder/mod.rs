@@ -137,16 +137,16 @@ impl ProcessPoolBuilder {
     }
 
     /// Bounds how many tasks may wait. At the bound `submit` blocks, `try_submit` returns
-    /// [`QueueFull`](ErrorKind::QueueFull), and the future of `submit_async` waits. Submitters continue in the order in
-    /// which they came. Without this only memory limits the queue.
+    /// [`QueueFull`](executor_core::ErrorKind::QueueFull), and the future of `submit_async` waits. Submitters continue
+    /// in the order in which they came. Without this only memory limits the queue.
     pub fn queue_capacity(mut self, tasks: usize) -> Self {
         self.limits.queue_capacity = Some(tasks);
         self
     }
 
     /// Sets a function that each worker calls before its first task. If it panics or returns an `Err`, the pool is
-    /// [`Broken`](ErrorKind::Broken), and the error contains the panic or the `Err`. Every other return value is
-    /// dropped. For an error that serde does not know, such as [`std::io::Error`], use
+    /// [`Broken`](executor_core::ErrorKind::Broken), and the error contains the panic or the `Err`. Every other return
+    /// value is dropped. For an error that serde does not know, such as [`std::io::Error`], use
     /// [`try_initializer`](ProcessPoolBuilder::try_initializer). Python's counterparts are `initializer`, `initargs`
     /// and `BrokenProcessPool`.
     ///
@@ -203,8 +203,9 @@ impl ProcessPoolBuilder {
 
     /// Limits how long a task may run, unless the task has a limit of its own
     /// ([`TaskOptions::time_limit`](executor_core::TaskOptions::time_limit)). Each item of a `map` has the whole limit.
-    /// A task that runs longer is stopped, and fails with [`TimeLimit`](ErrorKind::TimeLimit). Time during which this
-    /// whole program is stopped, by `SIGSTOP` or in a frozen container, does not count, to within a second.
+    /// A task that runs longer is stopped, and fails with [`TimeLimit`](executor_core::ErrorKind::TimeLimit). Time
+    /// during which this whole program is stopped, by `SIGSTOP` or in a frozen container, does not count, to within a
+    /// second.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limits.time_limit = Some(limit);
         self
@@ -296,8 +297,8 @@ impl ProcessPoolBuilder {
     ///
     /// A negative number makes the workers less nice, which needs `CAP_SYS_NICE` or a limit that allows it
     /// (`ulimit -e`). Otherwise [`build`](ProcessPoolBuilder::build) returns
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument). The result is cut to the range from -20 to 19. Python's
-    /// counterpart is `os.nice` in an initializer.
+    /// [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument). The result is cut to the range from -20 to 19.
+    /// Python's counterpart is `os.nice` in an initializer.
     ///
     /// ```
     /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
@@ -316,10 +317,10 @@ impl ProcessPoolBuilder {
     /// processors to the rest of the program, or stays near the memory that it uses. Each worker may run on all of
     /// them, and so may what tasks start. By default workers run where this program may.
     ///
-    /// [`build`](ProcessPoolBuilder::build) returns [`InvalidArgument`](ErrorKind::InvalidArgument) for an empty set
-    /// and for a processor that does not exist, is off, or that this program may not use (as in a container that has
-    /// only some), and [`Unsupported`](ErrorKind::Unsupported) on other systems than Linux. Python's counterpart is
-    /// `os.sched_setaffinity` in an initializer.
+    /// [`build`](ProcessPoolBuilder::build) returns [`InvalidArgument`](executor_core::ErrorKind::InvalidArgument) for
+    /// an empty set and for a processor that does not exist, is off, or that this program may not use (as in a
+    /// container that has only some), and [`Unsupported`](executor_core::ErrorKind::Unsupported) on other systems than
+    /// Linux. Python's counterpart is `os.sched_setaffinity` in an initializer.
     ///
     /// ```
     /// # mod concurrent_futures { pub use {executor_core::*, process_pool::*}; }
