@@ -38,7 +38,7 @@ This page is written by a program.
 `benches/src/scenario` has the scenarios; [TARGETS.md](TARGETS.md) has the targets of development.
 
 ```sh
-cargo run --release -p benches --bin compare -- --write   # measures, and writes this page; five minutes
+cargo run --release -p benches --bin compare -- --write   # measures, and writes this page; ten minutes
 cargo run --release -p benches --bin compare -- --short   # all scenarios on the terminal; three minutes
 cargo run --release -p benches --bin compare -- submit map --turns 15   # some of them
 cargo run --release -p benches --bin compare -- --draw    # writes this page and its plots from benches/measured.json
