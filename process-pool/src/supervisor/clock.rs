@@ -11,17 +11,33 @@ use crate::pool::{Timer, WorkerId};
 const LATE: Duration = Duration::from_millis(100);
 
 impl Supervisor {
-    /// Postpones deadlines by the time during which this program was stopped. The supervisor should have woken up at
-    /// `due`.
-    pub(super) fn give_back_since(&mut self, due: Instant) {
-        let late = due.elapsed();
+    /// Looks at the clock, and postpones deadlines by the time during which this program was stopped. The supervisor
+    /// should have looked at `due`.
+    pub(super) fn give_back_since(&mut self, due: Instant) -> Instant {
+        let now = Instant::now();
+        let late = now.saturating_duration_since(due);
         if late >= LATE {
             self.pool.state.lock().give_back(due, late);
         }
+        self.looked_at = now;
+        now
+    }
+
+    /// Looks at the clock again. Between two looks are only steps that take no time.
+    pub(super) fn look(&mut self) -> Instant {
+        self.give_back_since(self.looked_at)
+    }
+
+    /// Looks at the clock after a wait that began at `begun`, and that should have ended at `due` or when something
+    /// happened.
+    pub(super) fn look_after_wait(&mut self, begun: Instant, due: Option<Instant>) {
+        // Another thread may have set an earlier timer meanwhile.
+        let due = due.into_iter().chain(self.pool.state.lock().timers.next()).min();
+        self.give_back_since(due.map_or_else(Instant::now, |due| due.max(begun)));
     }
 
     pub(super) fn handle_due_timers(&mut self) {
-        let now = Instant::now();
+        let now = self.look();
         loop {
             let due = self.pool.state.lock().timers.due(now);
             match due {
@@ -44,7 +60,8 @@ impl Supervisor {
                     self.read_replies(slot);
                     is_in_a_reply = self.pool.with_reader(slot, |reader| reader.is_in_a_reply()) == Some(true);
                 }
-                let deferred = self.pool.state.lock().on_timer(timer, is_in_a_reply, Instant::now());
+                let now = self.look();
+                let deferred = self.pool.state.lock().on_timer(timer, is_in_a_reply, now);
                 self.pool.perform(deferred);
             }
         }

@@ -98,6 +98,8 @@ pub(crate) struct Supervisor {
     process: Option<OwnProcess>,
     /// The place of the first slot among all that the poller reports.
     first_place: usize,
+    /// When it last looked at the clock.
+    looked_at: Instant,
 }
 
 /// What the supervisor of a single process needs besides its pool.
@@ -128,6 +130,7 @@ impl Supervisor {
         Supervisor {
             process: None,
             first_place: 0,
+            looked_at: Instant::now(),
             pool,
             stdout_lines: blueprint.stdout.function().cloned().map(Lines::new),
             stderr_lines: blueprint.stderr.function().cloned().map(Lines::new),
@@ -152,16 +155,15 @@ impl Supervisor {
     /// Handles the events of these sources, and everything else that is to be done now. `due` is when this should have
     /// been called.
     pub(crate) fn step(&mut self, happened: &[Source], due: Option<Instant>) -> Step {
-        if let Some(due) = due {
-            self.give_back_since(due);
-        }
+        self.give_back_since(due.unwrap_or_else(Instant::now));
         self.handle_all(happened.iter().map(|source| Event::of(SlotId::FIRST, *source)).collect());
         self.adjust_workers();
         if self.is_over() {
             self.pool.note_gone();
             return Step::Over;
         }
-        Step::Wait(self.next_wake(Instant::now()))
+        let now = self.look();
+        Step::Wait(self.next_wake(now))
     }
 
     /// Ends the process, if it was started, and completes its future with this error.
@@ -248,16 +250,14 @@ impl Supervisor {
     }
 
     fn wait(&mut self, events: &mut Events) {
-        let now = Instant::now();
+        let now = self.look();
         let next = self.next_wake(now);
         let timeout = next.map(|next| next.saturating_duration_since(now));
         if self.pool.poller.wait(events, timeout).is_err() {
             // No argument can be wrong here, so this is a temporary lack of resources.
             std::thread::yield_now();
         }
-        if let Some(next) = next {
-            self.give_back_since(next.max(now));
-        }
+        self.look_after_wait(now, next);
     }
 
     /// Schedules another read of a slot after a backoff.

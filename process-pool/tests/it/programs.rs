@@ -69,7 +69,13 @@ pub fn command(name: &str) -> Command {
 
 /// Runs a program to its end, and returns its output.
 pub fn succeeds(name: &str, variables: &[(&str, &str)]) -> String {
-    let output = command(name).envs(variables.iter().copied()).output().expect("starts");
+    let child = command(name).envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    has_succeeded(name, child.expect("starts"))
+}
+
+/// Waits for the end of a program whose output is piped, and returns that.
+pub fn has_succeeded(name: &str, child: Child) -> String {
+    let output = child.wait_with_output().expect("ends");
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{name} failed: {}\n{text}", output.status);
     text

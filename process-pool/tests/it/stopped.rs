@@ -1,6 +1,6 @@
 //! Workers that are stopped by a signal.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use executor_core::{ErrorKind, Executor, TaskOptions};
 
@@ -100,7 +100,9 @@ fn a_time_limit_does_not_run_out_while_the_whole_program_is_stopped() {
 fn stop_the_program_for_longer_than_the_limit(transport: &str) {
     let dir = SharedDir::new();
     let path = dir.path("meeting");
-    let mut program = crate::programs::start("is_frozen", &[("MEETING", &path), ("TRANSPORT", transport)]);
+    let mut program = crate::programs::command("is_frozen");
+    program.env("MEETING", &path).env("TRANSPORT", transport).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = program.spawn().unwrap();
     wait_for_file(&format!("{path}.runs"));
     wait_until("the worker's number", || dir.lines("meeting.worker").len() == 1);
     let worker = dir.numbers("meeting.worker")[0];
@@ -112,7 +114,7 @@ fn stop_the_program_for_longer_than_the_limit(transport: &str) {
     wait_until("more than the limit", || begun.elapsed() > LIMIT + Duration::from_millis(1500));
     both.into_iter().for_each(|pid| signal(pid, libc::SIGCONT));
     touch(&format!("{path}.go"));
-    assert!(program.wait().unwrap().success(), "with {transport}");
+    crate::programs::has_succeeded(transport, program);
 }
 
 /// Far more than the task needs while it is not stopped.

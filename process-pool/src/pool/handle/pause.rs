@@ -6,13 +6,10 @@ use super::WorkerHandle;
 use crate::transport::Claim;
 
 impl WorkerHandle {
-    /// Moves the start of everything that began before `from` by this time.
+    /// Moves the start of everything by this time, which begins at `from`. What began within this time begins at its
+    /// end.
     pub(crate) fn give_back(&mut self, from: Instant, time: Duration) {
-        let postpone = |since: &mut Instant| {
-            if *since <= from {
-                *since += time;
-            }
-        };
+        let postpone = |since: &mut Instant| *since = (*since).min(from) + time;
         postpone(&mut self.progress);
         if let Some((_, since)) = &mut self.traffic {
             postpone(since);

@@ -40,6 +40,31 @@ fn time_limits_set_one_timer_per_worker() {
 }
 
 #[test]
+fn time_during_which_the_program_was_stopped_is_no_part_of_a_limit() {
+    const LIMIT: Duration = Duration::from_secs(10);
+    const STOPPED: Duration = Duration::from_secs(60);
+    // It is known to have begun before the task was sent, at that time, or later.
+    for known in [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2)] {
+        let mut bench = Bench::new(&[1]);
+        let from = bench.now + known;
+        bench.now += Duration::from_secs(1);
+        bench.submit(TaskOptions::new().time_limit(LIMIT));
+        bench.twins[0].start_next();
+        let check_after = |bench: &mut Bench, time| {
+            bench.now += time;
+            while let Some(timer) = bench.state.timers.due(bench.now) {
+                perform(bench.state.on_timer(timer, false, bench.now));
+            }
+            bench.worker(0).is_condemned()
+        };
+        bench.now = from + STOPPED;
+        bench.state.give_back(from, STOPPED);
+        assert!(!check_after(&mut bench, LIMIT / 2), "{known:?}");
+        assert!(check_after(&mut bench, LIMIT), "{known:?}");
+    }
+}
+
+#[test]
 fn a_limit_however_short_is_not_checked_without_a_pause() {
     for limit in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(1)] {
         let mut bench = Bench::new(&[8]);
