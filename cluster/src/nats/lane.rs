@@ -107,11 +107,12 @@ pub(crate) enum Word {
 pub(crate) struct News(async_nats::Subscriber);
 
 impl News {
-    /// Waits until an item was removed.
+    /// Waits until an item was removed. Several that were removed already are one piece of news.
     pub(crate) async fn next(&mut self) {
         if self.0.next().await.is_none() {
             std::future::pending::<()>().await;
         }
+        while self.0.next().now_or_never().flatten().is_some() {}
     }
 }
 
@@ -249,8 +250,8 @@ impl Lane {
         news.map(News).map_err(|error| Failure::Away(error.to_string()))
     }
 
-    /// Tells those who wait for room that an item was removed.
-    pub(crate) fn tell_room(&self) {
+    /// Tells those who wait for room, or for the last item, that an item was removed.
+    pub(crate) fn tell_removal(&self) {
         let _ = self.client.publish(self.removals(), "".into()).now_or_never();
     }
 

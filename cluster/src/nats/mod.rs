@@ -55,7 +55,7 @@ pub(crate) use self::{
     client_reader::ClientLimits,
     ensure::Ensure,
     failure::Failure,
-    lane::{Delivery, Item, Lane, LaneOptions, Made, Part, Word},
+    lane::{Delivery, Item, Lane, LaneOptions, Made, News, Part, Word},
     names::Names,
     status::Status,
     stores::Stores,

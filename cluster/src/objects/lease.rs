@@ -130,8 +130,6 @@ pub(super) struct Held {
     receipt: String,
     term: Arc<Term>,
     what: String,
-    /// Whether someone may wait for the room of this item.
-    is_bounded: bool,
     /// Whether the server knows, or was told, what has become of the item.
     is_settled: bool,
     /// Dropped to end the renewal.
@@ -145,7 +143,6 @@ impl Held {
         receipt: String,
         term: Term,
         what: String,
-        is_bounded: bool,
         renews: bool,
     ) -> Held {
         let term = Arc::new(term);
@@ -154,7 +151,7 @@ impl Held {
             connection.engine.spawn(renew(lane.clone(), receipt.clone(), term.clone(), ended));
             end
         });
-        Held { connection, lane, receipt, term, what, is_bounded, is_settled: false, renewal }
+        Held { connection, lane, receipt, term, what, is_settled: false, renewal }
     }
 
     /// Returns the item for an error.
@@ -163,11 +160,9 @@ impl Held {
     }
 
     pub(super) fn done(self) -> Result<(), Error> {
-        let (lane, is_bounded) = (self.lane.clone(), self.is_bounded);
+        let lane = self.lane.clone();
         self.settle(Word::Done)?;
-        if is_bounded {
-            lane.tell_room();
-        }
+        lane.tell_removal();
         Ok(())
     }
 

@@ -18,11 +18,12 @@ use super::{
     value,
 };
 use crate::{
-    nats::{Delivery, Failure, Item, Lane, LaneOptions, Made, Part},
+    nats::{Delivery, Failure, Item, Lane, LaneOptions, Made, News, Part},
     unique,
 };
 
-/// How long one who waits for room sleeps if no one tells that there is some. The news may be lost with a connection.
+/// How long one who waits for the removal of an item sleeps if no one tells of one. The news may be lost with a
+/// connection.
 const NO_NEWS: Duration = Duration::from_secs(5);
 
 /// A queue between machines, for any number of programs that put and take items. [`Client::queue`] returns it. A clone
@@ -35,7 +36,7 @@ const NO_NEWS: Duration = Duration::from_secs(5);
 /// |---|---|
 /// | `put(item)`, `put(item, timeout=t)`, `put_nowait(item)` | [`put`](Self::put), [`put_timeout`](Self::put_timeout), [`try_put`](Self::try_put) |
 /// | `get()`, `get(timeout=t)`, `get_nowait()` | [`get`](Self::get), [`try_get`](Self::try_get) |
-/// | `task_done()` of a `JoinableQueue` | [`Lease::done`], after [`take`](Self::take) |
+/// | `task_done()`, `join()` of a `JoinableQueue` | [`Lease::done`] after [`take`](Self::take), [`join`](Self::join) |
 /// | `qsize()`, `empty()` | [`len`](Self::len), [`is_empty`](Self::is_empty) |
 ///
 /// # An item that must not be lost
@@ -187,8 +188,7 @@ impl<T: Payload> Queue<T> {
         let Some((delivery, term)) = taken.map_err(|trouble| self.error(&trouble))? else { return Ok(None) };
         let Delivery { payload, receipt, number, times } = delivery;
         let what = format!("item {number} of {}", self.shown());
-        let held =
-            Held::new(self.connection.clone(), self.lane.clone(), receipt, term, what, self.made.is_bounded, renews);
+        let held = Held::new(self.connection.clone(), self.lane.clone(), receipt, term, what, renews);
         match value::decode(held.what(), &payload) {
             Ok(value) => Ok(Some(Lease::new(value, held, times))),
             Err(error) => Err(self.refuse(held, payload, number, &error)),
@@ -226,6 +226,18 @@ impl<T: Payload> Queue<T> {
     /// As [`Client::queue`](super::Client::queue).
     pub fn aside<U: Payload>(&self) -> Result<Queue<U>, Error> {
         Queue::with_lane(self.connection.clone(), self.lane.part(Part::Aside), self.name.clone(), Part::Aside)
+    }
+
+    /// Waits until the queue has no item, leased or not: until each was done or removed. A program whose end is the end
+    /// of the [`Server`](crate::Server) calls this before it ends, so that others can still say that they are done.
+    ///
+    /// # Errors
+    ///
+    /// - [`Timeout`](ErrorKind::Timeout): there are still items.
+    /// - [`Unavailable`](ErrorKind::Unavailable): the server does not answer.
+    pub fn join(&self, timeout: impl Into<Option<Duration>>) -> Result<(), Error> {
+        let (outage, lane) = (self.connection.outage(deadline(timeout)), self.lane.clone());
+        self.connection.run(async move { join(&lane, outage).await })?.map_err(|trouble| self.error(&trouble))
     }
 
     /// Returns how many items the queue has, those that are leased included. It may be another number a moment later.
@@ -298,20 +310,42 @@ async fn put(lane: &Lane, item: &Item, mut outage: Outage, is_bounded: bool, wai
         if !waits {
             return Ok(false);
         }
-        let Some(news) = &mut news else {
-            // Room that is made before this is seen by the next attempt.
-            news = Some(lane.news().await?);
-            continue;
-        };
-        let left = outage.left();
-        if left.is_some_and(|left| left.is_zero()) {
+        if !wait_for_removal(lane, &mut news, &outage).await? {
             return Ok(false);
         }
-        select! {
-            () = news.next() => {}
-            () = sleep(NO_NEWS.min(left.unwrap_or(NO_NEWS))) => {}
+    }
+}
+
+/// Waits until there is no item.
+async fn join(lane: &Lane, mut outage: Outage) -> Result<(), Trouble> {
+    let mut news = None;
+    loop {
+        let counts = outage.persist(lane, || lane.counts()).await?;
+        if counts.waiting + counts.taken == 0 {
+            return Ok(());
+        }
+        if !wait_for_removal(lane, &mut news, &outage).await? {
+            return Err(Trouble::TimedOut);
         }
     }
+}
+
+/// Waits until an item may have been removed, since the news began. Returns `false` if the caller's time has run out.
+async fn wait_for_removal(lane: &Lane, news: &mut Option<News>, outage: &Outage) -> Result<bool, Trouble> {
+    let Some(news) = news else {
+        // What was removed before this is seen by the next attempt.
+        *news = Some(lane.news().await?);
+        return Ok(true);
+    };
+    let left = outage.left();
+    if left.is_some_and(|left| left.is_zero()) {
+        return Ok(false);
+    }
+    select! {
+        () = news.next() => {}
+        () = sleep(NO_NEWS.min(left.unwrap_or(NO_NEWS))) => {}
+    }
+    Ok(true)
 }
 
 /// Waits for an item, and returns since when it is surely held.

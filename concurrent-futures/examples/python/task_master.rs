@@ -40,6 +40,8 @@ fn main() -> Result<(), Error> {
     for _ in 0..10 {
         println!("Result: {}", results.get(Duration::from_secs(60))?);
     }
+    // The server ends with this program. A worker that has put a result still has to say that its task is done.
+    tasks.join(Duration::from_secs(60))?;
     println!("master exit.");
     Ok(())
 }

@@ -220,6 +220,32 @@ fn put_one((url, token, item): (String, String, u32)) {
     connect(url, &token, LONG).queue("small").unwrap().put(item).unwrap();
 }
 
+#[test]
+fn join_waits_until_each_item_is_done() {
+    watched(|| {
+        let Some((server, client)) = start(LONG) else { return };
+        let queue: Queue<u64> = client.queue("many").unwrap();
+        queue.join(Duration::ZERO).unwrap();
+        (0..20).for_each(|item| queue.put(item).unwrap());
+        let first = queue.take(None).unwrap();
+        assert_eq!(queue.join(Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::Timeout);
+        let worker = Process::spawn(work, access(&server)).unwrap();
+        wait_until("the worker to have done all others", || queue.len().unwrap() == 1);
+        let waiter = queue.clone();
+        let waiter = std::thread::spawn(move || waiter.join(None));
+        assert_eq!(queue.join(Duration::ZERO).unwrap_err().kind(), ErrorKind::Timeout);
+        first.done().unwrap();
+        waiter.join().unwrap().unwrap();
+        assert!(queue.is_empty().unwrap());
+        // An item that is given back is still in the queue.
+        queue.put(u64::MAX).unwrap();
+        assert_eq!(worker.result(None).unwrap().len(), 19);
+        assert_eq!(queue.join(Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::Timeout);
+        queue.get(None).unwrap();
+        queue.join(None).unwrap();
+    });
+}
+
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Task {
     Scale { factor: f32 },
