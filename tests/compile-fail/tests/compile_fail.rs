@@ -1,6 +1,6 @@
 //! What must not compile, and the error messages, which must say what to do.
 //!
-//! After a change of a message, `TRYBUILD=overwrite cargo test -p concurrent-futures-core --test compile_fail` updates
+//! After a change of a message, `TRYBUILD=overwrite cargo test -p compile-fail` updates
 //! the files.
 
 #[test]
