@@ -1,8 +1,6 @@
 //! Code that the tests of several back-ends share, and the parts of the programs in `src/bin`.
 
-pub mod costs;
 pub mod crash;
 pub mod faults;
 pub mod harness;
-pub mod heap;
 pub mod soak;

@@ -6,8 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::channel};
 
 use concurrent_futures::{Backend, Executor, Future, Task, TaskOptions, ThreadPoolExecutor};
+use costs::heap::{Heap, live_bytes};
 use test_support::{Blocker, DEADLINE};
-use tests::heap::{Heap, live_bytes};
 use thread_pool::RayonExecutor;
 
 #[global_allocator]

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use tests::{
-    heap::Heap,
-    soak::{Options, SCENARIOS, USAGE, Unit, objects, run},
-};
+use costs::heap::Heap;
+use tests::soak::{Options, SCENARIOS, USAGE, Unit, objects, run};
 
 /// Counts allocated bytes, so that scenarios find leaks of a few bytes.
 #[global_allocator]

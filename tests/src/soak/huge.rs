@@ -25,7 +25,7 @@ use super::{
     stopped::Stopped,
     tasks::{Job, attempt, run_job},
 };
-use crate::heap;
+use costs::heap;
 
 const WIDTH: usize = 3;
 

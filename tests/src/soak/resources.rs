@@ -4,7 +4,7 @@ use std::{fmt, fs};
 
 use test_support::{children, open_descriptors, state, threads};
 
-use crate::heap;
+use costs::heap;
 
 /// The number of each resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

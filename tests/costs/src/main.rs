@@ -5,14 +5,13 @@
 
 use std::{error::Error, fs, path::Path, process::ExitCode};
 
-use lexopt::{Arg, Parser, ValueExt as _};
-use tests::{
-    costs::{
-        Phase, Subject, collect, is_installed, play,
-        report::{self, Verdict},
-    },
+use costs::{
+    Phase, Subject, collect,
     heap::Heap,
+    is_installed, play,
+    report::{self, Verdict},
 };
+use lexopt::{Arg, Parser, ValueExt as _};
 
 /// Counts allocations.
 #[global_allocator]
@@ -39,7 +38,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(subject) = subject {
         return play(subject, phase).map(|()| ExitCode::SUCCESS);
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../COSTS.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../COSTS.md");
     if write {
         if !is_installed() {
             return Err("the file has counts of instructions, which need valgrind on x86-64".into());

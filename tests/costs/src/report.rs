@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 use super::{Counts, Figure, Kind, Phase, Subject};
 
 /// The command that writes the file.
-pub const WRITE: &str = "cargo run --release -p tests --bin costs -- --write";
+pub const WRITE: &str = "cargo run --release -p costs -- --write";
 
 const INTRODUCTION: &str = "\
 # What a task costs
 
 The costs of a task that adds one to a number, on a pool of one worker, and of operations on objects that processes share.
 They are counted, so they do not depend on load.
-`cargo run --release -p tests --bin costs` counts again and compares, and so does `ci/costs`.
+`cargo run --release -p costs` counts again and compares, and so does `ci/costs`.
 A figure that is better fails too, so that the improvement is recorded and cannot be lost unnoticed.
 
 ";

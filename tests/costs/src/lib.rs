@@ -6,6 +6,7 @@
 //! callgrind to count instructions. In the worker of a process pool, tasks of the script count in the same way.
 
 mod callgrind;
+pub mod heap;
 mod pipe;
 pub mod report;
 mod script;
