@@ -22,12 +22,19 @@
 //! show a rule what runs where, and no rule sleeps. A task that may not connect to its gate fails. A harness whose
 //! tasks may not connect lets their workers connect earlier, with [`HubAddress`].
 //!
+//! # Features
+//!
+//! `rules`, which is on by default: the rules themselves, and [`suite!`]. They take most of the time of building this
+//! crate. Tests that only need gates and the watchdog turn it off.
+//!
 //! # Time
 //!
 //! A rule may take 60 seconds in total and 20 seconds for a single event. The environment variable `CONFORMANCE_SCALE`
 //! multiplies both.
 
 #![forbid(unsafe_code)]
+// Some of what the rules use is used by nothing else.
+#![cfg_attr(not(feature = "rules"), allow(dead_code))]
 
 mod case;
 mod gate;
@@ -37,8 +44,11 @@ mod hub;
 mod probe;
 mod registry;
 mod resources;
+mod rule;
+#[cfg(feature = "rules")]
 mod rules;
 mod subject;
+#[cfg(feature = "rules")]
 mod suite;
 mod ticket;
 mod tracked;
@@ -51,10 +61,14 @@ pub use harness::{Capabilities, Harness, Need, Setup};
 pub use hub::HubAddress;
 pub use probe::{Counter, Probe};
 pub use resources::ResourceSnapshot;
+pub use rule::Rule;
+#[cfg(feature = "rules")]
+pub use rules::RULES;
+#[cfg(feature = "rules")]
 pub(crate) use rules::table_of_rules;
-pub use rules::{RULES, Rule};
 pub use subject::{Address, AddressGuard, Bare, Subject};
-pub use suite::{HUNG, check};
+#[cfg(feature = "rules")]
+pub use suite::check;
 pub use ticket::Ticket;
 pub use tracked::Tracked;
-pub use watchdog::{Limits, Outcome, run, watch};
+pub use watchdog::{HUNG, Limits, Outcome, run, watch};

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Harness, Limits, Outcome, Rule, run};
+use crate::{HUNG, Harness, Limits, Outcome, Rule, run};
 
 /// Generates one `#[test]` for each rule, named `group::rule`. Each runs on new executors of this harness.
 ///
@@ -74,6 +74,3 @@ pub fn check(group: &str, rule: &str, harness: impl Harness) {
         }
     }
 }
-
-/// The exit code of a test process in which a rule hung.
-pub const HUNG: i32 = 86;

@@ -9,6 +9,9 @@ use std::{
 
 use crate::{Case, Harness, Rule, registry::Registry};
 
+/// The exit code of a test process in which a rule hung.
+pub const HUNG: i32 = 86;
+
 /// How long a rule may take, and how long it may wait for a single event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -17,41 +17,12 @@ mod stress;
 mod submit;
 mod wait;
 
-use std::fmt;
-
-use crate::{Case, Harness, Need};
-
-/// A rule that every back-end must follow.
-#[derive(Clone, Copy)]
-pub struct Rule {
-    /// The number, which never changes. The hundreds are the number of the group.
-    pub number: u32,
-    /// The name of the group, which is the module of the tests.
-    pub group: &'static str,
-    /// The name of the rule, which is the name of its test.
-    pub name: &'static str,
-    /// The promise, as a sentence.
-    pub promise: &'static str,
-    /// The capabilities that a back-end must have for the rule to apply.
-    pub needs: &'static [Need],
-    /// Checks the rule. It panics if the back-end breaks it.
-    pub check: fn(&Case),
-}
+use crate::{Need, Rule};
 
 impl Rule {
     /// Returns the rule with this name in this group, or `None` if there is none.
     pub fn find(group: &str, name: &str) -> Option<&'static Rule> {
         RULES.iter().find(|rule| rule.group == group && rule.name == name)
-    }
-
-    pub(crate) fn title(&self, harness: &dyn Harness) -> String {
-        format!("rule {} {}::{} on {}", self.number, self.group, self.name, harness.name())
-    }
-}
-
-impl fmt::Debug for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}::{}", self.number, self.group, self.name)
     }
 }
 
