@@ -40,6 +40,19 @@ fn slots() -> Option<Slots> {
     SLOTS.try_lock_for(LONGEST_WAIT)
 }
 
+/// Returns what this process has made of the file with this name. Returns `None` if it has made nothing, or not yet,
+/// and `Some(None)` instead of an object of another type.
+///
+/// A worker receives the same object with one task after the other. So this looks neither for the file nor at the
+/// thread, which only a thread that makes the object needs.
+pub(super) fn find<V: Any + Send + Sync>(name: Option<Name>) -> Option<Option<Arc<V>>> {
+    let slots = slots()?;
+    let Some(Slot::Made(made)) = slots.as_ref()?.get(&name?) else { return None };
+    let made = made.upgrade()?;
+    drop(slots);
+    Some(made.downcast().ok())
+}
+
 /// Returns what this process has of a file, or makes it. Another thread that is making it is waited for. Returns `None`
 /// instead of an object of another type.
 pub(super) fn get_or_make<V: Any + Send + Sync>(

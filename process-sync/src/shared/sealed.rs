@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     object::{Kind, another_type, fingerprint},
-    sys::{self, File},
+    sys::{self, Attached, File, Names},
 };
 
 static KIND: Kind = Kind {
@@ -73,15 +73,13 @@ struct Inner<T> {
     file: File,
     /// What the value itself has. They travel with it.
     handles: Vec<File>,
+    attached: Attached,
     _registration: Registration,
 }
 
-/// What travels.
-#[derive(Serialize, Deserialize)]
-struct Parts {
-    file: File,
-    handles: Vec<File>,
-}
+/// What travels: the name of the file, and the handles of the value. It is a tuple, because names of fields would take
+/// longer to write and to read than all else.
+type Parts = (Names<1>, Vec<File>);
 
 impl<T: Payload + Sync> Shared<T> {
     /// Encodes a value, and keeps it.
@@ -105,15 +103,13 @@ impl<T: Payload + Sync> Shared<T> {
         Ok(Shared(shared))
     }
 
-    fn receive(parts: Parts) -> Result<Shared<T>, Error> {
-        let Parts { file, handles } = parts;
-        let made = received::get_or_make(&file, || {
-            let (sealed, count) = which::<T>().open(&file)?;
+    fn make(file: &File, handles: Vec<File>) -> Result<Option<Arc<Inner<T>>>, Error> {
+        received::get_or_make(file, || {
+            let (sealed, count) = which::<T>().open(file)?;
             let bytes = usize::try_from(count).ok().and_then(|count| sealed.bytes()[HEADER..].get(..count));
             let value = codec::decode(bytes.ok_or_else(|| another_type(&KIND))?)?;
             Ok(Inner::new(value, file.clone(), handles))
-        })?;
-        made.map(Shared).ok_or_else(|| another_type(&KIND))
+        })
     }
 }
 
@@ -123,7 +119,8 @@ fn which<T: 'static>() -> Which {
 
 impl<T> Inner<T> {
     fn new(value: T, file: File, handles: Vec<File>) -> Inner<T> {
-        Inner { value, handles, _registration: Registration::of(&file), file }
+        let (attached, _registration) = (Attached::default(), Registration::of(&file));
+        Inner { value, file, handles, attached, _registration }
     }
 }
 
@@ -151,13 +148,20 @@ impl<T> AsRef<T> for Shared<T> {
 
 impl<T> Serialize for Shared<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Parts { file: self.0.file.clone(), handles: self.0.handles.clone() }.serialize(serializer)
+        self.0.attached.attach::<S::Error, 1>([&self.0.file])?;
+        (Names::of([&self.0.file]), &self.0.handles).serialize(serializer)
     }
 }
 
 impl<'de, T: Payload + Sync> Deserialize<'de> for Shared<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Shared<T>, D::Error> {
-        Shared::receive(Parts::deserialize(deserializer)?).map_err(|error| codec::de_error(&error))
+        let (names, handles) = Parts::deserialize(deserializer)?;
+        let made = match received::find(names.name(0)) {
+            Some(made) => Ok(made),
+            None => Shared::make(&names.file(0)?, handles),
+        };
+        made.and_then(|made| made.map(Shared).ok_or_else(|| another_type(&KIND)))
+            .map_err(|error| codec::de_error(&error))
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     errors,
     object::{Kind, another_type, fingerprint},
-    sys::{Draft, File, Sealed},
+    sys::{Attached, Draft, File, Names, Sealed},
 };
 
 static KIND: Kind = Kind {
@@ -54,6 +54,7 @@ struct Inner {
     /// The fingerprint of the elements.
     content: u64,
     file: File,
+    attached: Attached,
     _registration: Registration,
 }
 
@@ -101,16 +102,19 @@ impl<T: Pod> SharedSlice<T> {
         Ok(SharedSlice(inner, PhantomData))
     }
 
-    fn receive(file: File) -> Result<SharedSlice<T>, Error> {
-        let made = received::get_or_make(&file, || {
-            let (sealed, count) = which::<T>().open(&file)?;
+    fn make(file: &File) -> Result<Option<Arc<Inner>>, Error> {
+        received::get_or_make(file, || {
+            let (sealed, count) = which::<T>().open(file)?;
             let has = |count: &usize| {
                 let end = count.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_add(Self::START));
                 end.is_some_and(|end| end <= sealed.bytes().len())
             };
             let count = usize::try_from(count).ok().filter(has).ok_or_else(|| another_type(&KIND))?;
             Ok(Inner::new(sealed, count, which::<T>().content, file.clone()))
-        })?;
+        })
+    }
+
+    fn of(made: Option<Arc<Inner>>) -> Result<SharedSlice<T>, Error> {
         let inner = made.filter(|inner| inner.content == which::<T>().content).ok_or_else(|| another_type(&KIND))?;
         Ok(SharedSlice(inner, PhantomData))
     }
@@ -122,7 +126,8 @@ fn which<T: 'static>() -> Which {
 
 impl Inner {
     fn new(sealed: Sealed, count: usize, content: u64, file: File) -> Inner {
-        Inner { sealed, count, content, _registration: Registration::of(&file), file }
+        let (attached, _registration) = (Attached::default(), Registration::of(&file));
+        Inner { sealed, count, content, file, attached, _registration }
     }
 }
 
@@ -162,13 +167,19 @@ impl<T: Pod> AsRef<[T]> for SharedSlice<T> {
 
 impl<T> Serialize for SharedSlice<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.file.serialize(serializer)
+        self.0.attached.attach::<S::Error, 1>([&self.0.file])?;
+        Names::of([&self.0.file]).serialize(serializer)
     }
 }
 
 impl<'de, T: Pod> Deserialize<'de> for SharedSlice<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SharedSlice<T>, D::Error> {
-        SharedSlice::receive(File::deserialize(deserializer)?).map_err(|error| codec::de_error(&error))
+        let names: Names<1> = Deserialize::deserialize(deserializer)?;
+        let made = match received::find(names.name(0)) {
+            Some(made) => Ok(made),
+            None => SharedSlice::<T>::make(&names.file(0)?),
+        };
+        made.and_then(SharedSlice::of).map_err(|error| codec::de_error(&error))
     }
 }
 
