@@ -8,7 +8,7 @@
 //!
 //! A process that was killed starts nothing more, and its children become children of the worker. So a search that
 //! finds only processes that were already killed has found all of them, if the worker itself is stopped or performs the
-//! search.
+//! search. For the same reason a worker without a child has nothing below it, and need not search.
 //!
 //! Where a worker calls this module to end its descendants, nothing allocates, because the worker may have used up its
 //! memory.
@@ -24,7 +24,9 @@ use std::{
 use rustix::{
     fs::{CWD, Mode, OFlags, RawDir},
     io::Errno,
-    process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal},
+    process::{
+        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, kill_process, pidfd_open, pidfd_send_signal, waitid,
+    },
 };
 
 /// How many processes one search can find. More would take long, and the signal to the group reaches most of them
@@ -147,8 +149,13 @@ impl<F: Fn() -> bool> Search<F> {
     }
 }
 
-/// Kills all processes below this process. A root other than the caller must have been sent `SIGSTOP`.
+/// Kills all processes below this process, which is the reaper of its descendants. A root other than the caller must
+/// have been sent `SIGSTOP`.
 pub(crate) fn kill_below(root: Pid, is_there: impl Fn() -> bool) {
+    // A search opens a file for each process of the system. Few tasks start any, and each worker comes here at its end.
+    if root == getpid() && has_no_child() {
+        return;
+    }
     let Some(mut search) = Search::below(root, is_there) else { return };
     for _ in 0..ROUNDS {
         let (was_still, before) = (search.root_is_still(), search.found.count);
@@ -159,6 +166,15 @@ pub(crate) fn kill_below(root: Pid, is_there: impl Fn() -> bool) {
             return;
         }
     }
+}
+
+/// Returns `true` if this process has no child, not even one that has ended. If the system does not say, it may have
+/// one.
+fn has_no_child() -> bool {
+    // Also those that tell their parent of their end by another signal than `SIGCHLD`, or by none.
+    let of_all_kinds = WaitIdOptions::from_bits_retain(libc::__WALL as u32);
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | of_all_kinds;
+    matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
 }
 
 /// Returns descriptors of the processes below this one. Those inside of its group are among them, because they can
@@ -283,6 +299,7 @@ mod tests {
             (child, pids)
         };
         let ((mut killed, below), (mut other, others)) = (start(), start());
+        assert!(!has_no_child());
         let own = descendants(getpid(), || true);
         assert!(own.len() >= 6, "the shells and what they have started");
         drop(own);
@@ -300,6 +317,17 @@ mod tests {
             child.kill().expect("it is there");
             child.wait().expect("it was killed");
         }
+    }
+
+    #[test]
+    fn a_child_that_has_ended_counts_until_it_is_waited_for() {
+        let mut child = Command::new("true").spawn().expect("starts");
+        let proc = own_proc().expect("a /proc");
+        while !stat(&proc, Pid::from_child(&child).as_raw_nonzero().get()).expect("it is there").has_ended() {
+            std::thread::yield_now();
+        }
+        assert!(!has_no_child());
+        child.wait().expect("it has ended");
     }
 
     #[test]
