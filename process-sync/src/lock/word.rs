@@ -267,16 +267,7 @@ impl<'a> LockWord<'a> {
     pub(crate) fn release(&self) {
         // ORDERING: Release pairs with the Acquire of the next holder.
         if self.word().compare_exchange(self.member.number(), 0, Release, Relaxed).is_err() {
-            self.release_and_wake();
-        }
-    }
-
-    #[cold]
-    fn release_and_wake(&self) {
-        // ORDERING: as in `release`.
-        if self.word().swap(0, Release) & WAITERS != 0 {
-            place(Place::BeforeNotification);
-            self.memory.wake(self.at, 1);
+            release_and_wake(self.memory, self.at);
         }
     }
 
@@ -290,5 +281,16 @@ impl<'a> LockWord<'a> {
     #[inline]
     pub(crate) fn is_held_by_this_process(&self) -> bool {
         self.word().load(Relaxed) & HOLDER == self.member.number()
+    }
+}
+
+/// Ends the release of a lock that others may wait for. It has no [`LockWord`], so that a release that wakes no thread
+/// need not put one into memory for it.
+#[cold]
+fn release_and_wake(memory: &SharedMemory, at: usize) {
+    // ORDERING: as in `release`.
+    if memory.half_word(at).swap(0, Release) & WAITERS != 0 {
+        place(Place::BeforeNotification);
+        memory.wake(at, 1);
     }
 }
