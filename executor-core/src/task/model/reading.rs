@@ -4,7 +4,7 @@ use loom::thread;
 
 use super::{
     actors::{Way, add_result_callback, job, reply, subject},
-    explore, explore_with,
+    explore, explore_less, explore_with,
 };
 use crate::{
     ErrorKind,
@@ -33,7 +33,7 @@ fn a_value_is_either_moved_out_or_shared() {
 #[test]
 fn a_shared_value_is_cloned_by_all() {
     for way in [Way::Local, Way::Remote] {
-        explore(2, move |journal| {
+        explore_less(2, move |journal| {
             let (owner, future) = subject(way, journal);
             let shared = future.shared();
             let threads = [shared.clone(), shared].map(|shared| thread::spawn(move || shared.result(None).is_ok()));
@@ -46,7 +46,7 @@ fn a_shared_value_is_cloned_by_all() {
 #[test]
 fn asking_for_the_error_leaves_the_value() {
     for way in [Way::Local, Way::Remote] {
-        explore(2, move |journal| {
+        explore_less(2, move |journal| {
             let (owner, future) = subject(way, journal);
             let asks = {
                 let future = future.alias();
