@@ -2,10 +2,15 @@
 
 use std::collections::HashMap;
 
+use parking_lot::Mutex;
+
 use super::*;
 
-/// Runs `code` on a thread with a stack of this many bytes.
+/// Runs `code` on a thread with a stack of this many bytes. There is one large stack at a time, because a program with
+/// 32-bit addresses has no room for many.
 fn on_stack<R: Send + 'static>(bytes: usize, code: impl FnOnce() -> R + Send + 'static) -> R {
+    static LARGE: Mutex<()> = Mutex::new(());
+    let _large = (bytes >= 512 << 20).then(|| LARGE.lock());
     let thread = std::thread::Builder::new().stack_size(bytes).spawn(code).expect("a thread");
     thread.join().expect("no panic")
 }
