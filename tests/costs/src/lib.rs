@@ -52,7 +52,7 @@ pub type Counts = BTreeMap<Figure, f64>;
 
 /// How often instructions are counted if two processes run. The lowest count is used, because waiting for the other
 /// process only adds instructions.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 12;
 
 /// How often allocations are counted. The median is used.
 const PLAIN_ROUNDS: usize = 15;
