@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Event, Supervisor};
 use crate::pool::{Timer, WorkerId};
 
-/// If the supervisor wakes up this much too late, this whole program was most likely stopped: by `SIGSTOP`, a frozen
+/// If the supervisor looks at the clock this much too late, this whole program was most likely stopped: by `SIGSTOP`, a frozen
 /// control group, or a machine that was suspended or moved. While workers have tasks, it wakes up at least once a
 /// second, so that it notices every longer pause.
 const LATE: Duration = Duration::from_millis(100);
@@ -23,17 +23,18 @@ impl Supervisor {
         now
     }
 
-    /// Looks at the clock again. Between two looks are only steps that take no time.
+    /// Looks at the clock again. The steps between two looks take far less than [`LATE`]. If one takes longer, tasks are
+    /// given that time too.
     pub(super) fn look(&mut self) -> Instant {
         self.give_back_since(self.looked_at)
     }
 
-    /// Looks at the clock after a wait that began at `begun`, and that should have ended at `due` or when something
-    /// happened.
-    pub(super) fn look_after_wait(&mut self, begun: Instant, due: Option<Instant>) {
+    /// Looks at the clock after a wait that began at the last look, and that should have ended at `due` or when
+    /// something happened.
+    pub(super) fn look_after_wait(&mut self, due: Option<Instant>) {
         // Another thread may have set an earlier timer meanwhile.
         let due = due.into_iter().chain(self.pool.state.lock().timers.next()).min();
-        self.give_back_since(due.map_or_else(Instant::now, |due| due.max(begun)));
+        self.give_back_since(due.map_or_else(Instant::now, |due| due.max(self.looked_at)));
     }
 
     pub(super) fn handle_due_timers(&mut self) {

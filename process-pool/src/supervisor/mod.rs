@@ -257,7 +257,7 @@ impl Supervisor {
             // No argument can be wrong here, so this is a temporary lack of resources.
             std::thread::yield_now();
         }
-        self.look_after_wait(now, next);
+        self.look_after_wait(next);
     }
 
     /// Schedules another read of a slot after a backoff.

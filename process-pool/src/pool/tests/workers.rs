@@ -43,7 +43,7 @@ fn time_limits_set_one_timer_per_worker() {
 fn time_during_which_the_program_was_stopped_is_no_part_of_a_limit() {
     const LIMIT: Duration = Duration::from_secs(10);
     const STOPPED: Duration = Duration::from_secs(60);
-    // It is known to have begun before the task was sent, at that time, or later.
+    // The stop is known to have begun before the task was sent, at that time, or later.
     for known in [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2)] {
         let mut bench = Bench::new(&[1]);
         let from = bench.now + known;
