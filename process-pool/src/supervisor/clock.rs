@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Event, Supervisor};
 use crate::pool::{Timer, WorkerId};
 
-/// If the supervisor looks at the clock this much too late, this whole program was most likely stopped: by `SIGSTOP`, a frozen
-/// control group, or a machine that was suspended or moved. While workers have tasks, it wakes up at least once a
+/// If the supervisor looks at the clock this much too late, this whole program was most likely stopped: by `SIGSTOP`, a
+/// frozen control group, or a machine that was suspended or moved. While workers have tasks, it wakes up at least once a
 /// second, so that it notices every longer pause.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -23,8 +23,8 @@ impl Supervisor {
         now
     }
 
-    /// Looks at the clock again. The steps between two looks take far less than [`LATE`]. If one takes longer, tasks are
-    /// given that time too.
+    /// Looks at the clock again. The steps between two looks take far less than [`LATE`]. If one takes longer, tasks
+    /// are given that time too.
     pub(super) fn look(&mut self) -> Instant {
         self.give_back_since(self.looked_at)
     }
