@@ -6,8 +6,8 @@ use super::{Event, Supervisor};
 use crate::pool::{Timer, WorkerId};
 
 /// If the supervisor looks at the clock this much too late, this whole program was most likely stopped: by `SIGSTOP`, a
-/// frozen control group, or a machine that was suspended or moved. While workers have tasks, it wakes up at least once a
-/// second, so that it notices every longer pause.
+/// frozen control group, or a machine that was suspended or moved. While workers have tasks, it wakes up at least once
+/// a second, so that it notices every longer pause.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Supervisor {
