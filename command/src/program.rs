@@ -7,6 +7,7 @@ use std::{
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{self, Child, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -184,9 +185,13 @@ impl Program {
         if let Some(end) = self.end.as_ref().filter(|_| is_running) {
             watched.push(PollFd::new(end, PollFlags::IN));
         }
-        // A time that does not fit is as good as none. An error is a signal, or a lack of memory that may pass.
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let _ = poll(&mut watched, timeout.as_ref());
+        // A time that does not fit is as good as none.
+        let time = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match poll(&mut watched, time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            // There is no memory, or the limit of descriptors is lower than their number now. Either may change.
+            Err(_) => thread::sleep(timeout.unwrap_or(LOOK).min(LOOK)),
+        }
     }
 
     /// Returns `true` if the program has ended. It is not reaped here, so its group can still be signalled.

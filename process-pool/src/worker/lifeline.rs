@@ -8,15 +8,15 @@
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use super::end::{end_group, lose_link};
-use crate::sys::{hang_up, process, signals};
+use crate::sys::{hang_up::HangUp, process, signals};
 
-/// Starts the thread. The descriptors that it watches are open when this returns, so later limits do not matter.
+/// Starts the thread. What it watches is open and watched when this returns, so later limits do not matter.
 pub(super) fn start(socket: Arc<OwnedFd>, parent: u32) -> io::Result<()> {
     // A small stack suffices, and a worker's memory may be limited.
     const STACK: usize = 64 * 1024;
-    let parent = open_parent(parent);
+    let end = HangUp::of(socket, open_parent(parent))?;
     let thread = std::thread::Builder::new().name("lifeline".into()).stack_size(STACK);
-    let watch = move || match hang_up::wait(&socket, parent.as_ref()) {
+    let watch = move || match end.wait() {
         Ok(()) => end_group(),
         Err(error) => lose_link(&error),
     };

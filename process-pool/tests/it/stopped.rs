@@ -51,6 +51,35 @@ fn a_worker_that_is_stopped_and_continued_stays() {
     });
 }
 
+/// Leaves this worker no descriptors to open. Those that it has stay open.
+#[allow(unsafe_code)]
+fn open_no_more(_: ()) {
+    // SAFETY: the limit is written to and read from a valid place.
+    unsafe {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = 0;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
+    }
+}
+
+#[test]
+fn a_worker_that_may_open_no_descriptors_stays_even_if_it_is_stopped() {
+    on_both(|transport| {
+        let pool = pool(transport, 1);
+        warm_up(&pool, 1);
+        let worker = pool.worker_pids()[0];
+        get(&pool.submit(open_no_more, ()).unwrap()).unwrap();
+        for _ in 0..20 {
+            stop(worker);
+            // A worker that is stopped in a system call begins it anew.
+            wait_until("the worker to stop", || is_stopped(worker));
+            signal(worker, libc::SIGCONT);
+            assert_eq!(get(&pool.submit(own_pid, ()).unwrap()).unwrap(), worker);
+        }
+    });
+}
+
 #[test]
 fn a_stopped_task_is_ended_by_its_time_limit_or_by_terminate() {
     on_both(|transport| {

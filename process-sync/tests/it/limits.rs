@@ -8,13 +8,18 @@ use executor_core::{
     ErrorKind::{self, Broken},
 };
 use process_sync::{
-    Array, Barrier, Condition, Event, JoinableQueue, Lock, Queue, RLock, RwLock, Semaphore, Value, pipe, pipe_simplex,
+    Array, Barrier, Condition, Event, JoinableQueue, Lock, Queue, RLock, Receiver, RwLock, Semaphore, Value, pipe,
+    pipe_simplex, wait,
 };
 
 use crate::support::{Line, Role, child};
 
-pub const ROLES: &[(&str, Role)] =
-    &[("fork", fork), ("reach the limit", reach_the_limit), ("send to the limit", send_to_the_limit)];
+pub const ROLES: &[(&str, Role)] = &[
+    ("fork", fork),
+    ("reach the limit", reach_the_limit),
+    ("send to the limit", send_to_the_limit),
+    ("wait without descriptors", wait_without_descriptors),
+];
 
 /// A user that nothing else of this machine is, so that nothing else counts for its limits.
 const USER: libc::uid_t = 64_123;
@@ -137,6 +142,41 @@ fn limit_descriptors(to: libc::rlim_t) {
         limit.rlim_cur = to;
         assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
     }
+}
+
+/// Waits where the limit of descriptors lets the system wait for none.
+fn wait_without_descriptors(line: &mut Line) {
+    let receiver: Receiver<u8> = line.receive();
+    limit_descriptors(0);
+    let before = processor_time();
+    let time = Duration::from_millis(300);
+    assert!(!receiver.poll(time));
+    assert_eq!(kind(receiver.recv(time)), Some(ErrorKind::Timeout));
+    assert_eq!(wait(&[&receiver, &receiver], time), [0_usize; 0]);
+    let taken = processor_time() - before;
+    assert!(taken < time, "three waits of {time:?} took {taken:?} of a processor");
+    limit_descriptors(100);
+    assert!(!receiver.poll(Duration::ZERO));
+    line.mark();
+    assert!(receiver.poll(None));
+    assert_eq!(receiver.recv(None).unwrap(), 1);
+}
+
+/// Returns the processor time of this thread.
+fn processor_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the time is written to a valid place.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[test]
+fn a_wait_without_descriptors_takes_no_processor() {
+    let (receiver, sender) = pipe_simplex::<u8>().unwrap();
+    let mut partner = child("wait without descriptors", &receiver);
+    partner.line.wait_mark();
+    sender.send(1).unwrap();
+    partner.join();
 }
 
 /// Puts descriptors on their way until the system takes no more, as an ordinary user: root is exempt from this limit.

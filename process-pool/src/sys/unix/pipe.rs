@@ -4,10 +4,14 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+    thread,
     time::Duration,
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 /// Makes a pipe, and returns the reading end and the writing end. Both are closed on exec.
 #[cfg(not(target_vendor = "apple"))]
@@ -46,17 +50,26 @@ pub(crate) fn do_not_wait(pipe: impl AsFd) -> io::Result<()> {
     Ok(rustix::io::ioctl_fionbio(pipe, true)?)
 }
 
-/// Waits until a file takes bytes or there are bytes in the pipe. It may return without a reason: an error is an
-/// interruption, or is repeated by the next write.
+/// Waits until a file takes bytes or there are bytes in the pipe. It may return without a reason.
 pub(crate) fn wait_for_space(file: BorrowedFd<'_>, pipe: impl AsFd) {
-    let _ = poll(&mut [PollFd::new(&file, PollFlags::OUT), PollFd::new(&pipe, PollFlags::IN)], None);
+    poll_or_rest(&mut [PollFd::new(&file, PollFlags::OUT), PollFd::new(&pipe, PollFlags::IN)], None);
 }
 
 /// Waits until there are bytes in the pipe, at most this long, which is less than a second. It may return without a
 /// reason.
 pub(crate) fn wait_for_bytes(pipe: impl AsFd, at_most: Duration) {
     let at_most = Timespec { tv_sec: 0, tv_nsec: at_most.subsec_nanos().into() };
-    let _ = poll(&mut [PollFd::new(&pipe, PollFlags::IN)], Some(&at_most));
+    poll_or_rest(&mut [PollFd::new(&pipe, PollFlags::IN)], Some(&at_most));
+}
+
+/// Polls. Where that is impossible, because the limit of descriptors is lower than the number of these, it rests
+/// instead, so that a caller that tries again and again does not take a processor.
+fn poll_or_rest(files: &mut [PollFd<'_>], at_most: Option<&Timespec>) {
+    const REST: Duration = Duration::from_millis(10);
+    match poll(files, at_most) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(_) => thread::sleep(REST),
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
