@@ -80,7 +80,7 @@ fn a_pool_frees_the_memory_of_a_burst() {
 }
 
 pub fn has_a_burst() {
-    const TASKS: u32 = 100_000;
+    const TASKS: u32 = 30_000;
     for transport in [Transport::Ring, Transport::Socket] {
         let pool = pool(transport, 2);
         warm_up(&pool, 2);

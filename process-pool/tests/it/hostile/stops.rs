@@ -47,7 +47,7 @@ const SCRIBBLES: [Scribble; 18] = [
         s.target.word(s.place()).store(word, Release);
     }),
     ("a clock that says that it has almost used up its time", |s| {
-        s.start_at(attacker::now().saturating_sub(299_999_000));
+        s.start_at(attacker::now().saturating_sub(99_999_000));
     }),
     ("its notes", |s| {
         for note in NOTES {
@@ -209,7 +209,7 @@ fn on_each_transport(test: fn(Transport)) {
 
 #[test]
 fn a_time_limit_ends_a_task_that_overwrites_its_link() {
-    on_each_transport(|transport| with_scribblers(transport, Some(Duration::from_millis(300)), |_, _| {}));
+    on_each_transport(|transport| with_scribblers(transport, Some(Duration::from_millis(100)), |_, _| {}));
 }
 
 #[test]
