@@ -15,5 +15,7 @@ check() {
   export CARGO_UNSTABLE_WARNINGS=true CARGO_BUILD_WARNINGS=deny
   cargo check --locked --lib --all-features --target "$target" "${packages[@]}"
   cargo check --locked --lib --features "$features" --target "$target" -p concurrent-futures
+  # Events without records, which the features above have together.
+  cargo check --locked --lib --features tracing --target "$target" -p concurrent-futures-processes
   echo "$target: all published crates but the cluster compile; nothing was run"
 }

@@ -27,9 +27,11 @@ build() {
 # The crates whose tests `quick` runs: those that use the system.
 quick=(-p concurrent-futures-core -p concurrent-futures-threads -p concurrent-futures-processes)
 quick+=(-p concurrent-futures-sync -p concurrent-futures-command)
+# Those of which `units` runs the units.
+units=("${quick[@]}")
 
-# linux_tests FORM [ARGUMENT...]: runs the tests of all default members, or the `quick` ones, or the `units` of the same
-# crates. The arguments are for the full form: which packages have examples that are built, unless all have.
+# linux_tests FORM [ARGUMENT...]: runs the tests of all default members, or the `quick` ones, or the `units` of most
+# of these crates. The arguments are for the full form: which packages have examples that are built, unless all have.
 #
 # `what_must_not_compile` is left out: it compares messages of the compiler, and compiles for a target without the
 # standard library that was built here.
@@ -38,7 +40,7 @@ linux_tests() {
   shift
   if [ "$form" = units ]; then
     optimized=()
-    run "${quick[@]}" --lib
+    run "${units[@]}" --lib
   elif [ "$form" = quick ]; then
     # Hundreds of thousands of tasks in a debug build take two minutes.
     run "${quick[@]}" --lib --test it --test fork -- --skip freed_memory::
