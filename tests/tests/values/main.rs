@@ -47,14 +47,12 @@ fn echo<T>(value: T) -> T {
 fn travels<T: Payload + Clone + PartialEq + Debug>(values: &[T]) {
     for (name, back_end) in back_ends() {
         for value in values {
-            let sent = (value.clone(), 7u8, vec![value.clone(), value.clone()]);
             let future = back_end.submit(echo::<T>, value.clone()).expect("sent");
             assert_eq!(&future.result(None).expect("it has a result"), value, "{name}");
-            let future = back_end.submit(echo::<(T, u8, Vec<T>)>, sent.clone()).expect("sent");
-            assert_eq!(future.result(None).expect("it has a result"), sent, "{name}");
             let named = BTreeMap::from([("a".to_string(), value.clone()), ("b".to_string(), value.clone())]);
-            let future = back_end.submit(echo::<BTreeMap<String, T>>, named.clone()).expect("sent");
-            assert_eq!(future.result(None).expect("it has a result"), named, "{name}");
+            let sent = (value.clone(), 7u8, vec![value.clone(), value.clone()], named);
+            let future = back_end.submit(echo::<(T, u8, Vec<T>, BTreeMap<String, T>)>, sent.clone()).expect("sent");
+            assert_eq!(future.result(None).expect("it has a result"), sent, "{name}");
         }
         for chunksize in [1, 3] {
             let items: Vec<T> = values.iter().cycle().take(10).cloned().collect();

@@ -96,6 +96,11 @@ fn rounds() -> u32 {
     env::var("HOSTILE_ROUNDS").map_or(ATTACKS, |text| text.parse().expect("a number"))
 }
 
+/// Returns `true` if a number of rounds is given, which takes longer than tests may.
+fn is_long() -> bool {
+    env::var_os("HOSTILE_ROUNDS").is_some()
+}
+
 fn seed() -> u64 {
     env::var("HOSTILE_SEED").map_or(0x5eed, |text| text.parse().expect("a number"))
 }

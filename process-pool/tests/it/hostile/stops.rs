@@ -155,19 +155,24 @@ fn name_of(which: usize) -> &'static str {
     SCRIBBLES.iter().chain(&FRAMES).nth(which).expect("there is one").0
 }
 
-/// Returns the numbers of the attacks that this transport allows.
-fn kinds(transport: Transport) -> Vec<usize> {
+/// Returns the numbers of the attacks that this transport allows. In the long form these are all, and otherwise the
+/// share of this way to stop a task, because each attack takes a processor until it is stopped. Each way has another
+/// share on the other transport.
+fn kinds(transport: Transport, way: usize) -> Vec<usize> {
+    const WAYS: usize = 5;
     let from = if transport == Transport::Ring { 0 } else { SCRIBBLES.len() };
-    (from..SCRIBBLES.len() + FRAMES.len()).collect()
+    let turn = |which: &usize| (which + usize::from(from > 0)) % WAYS;
+    (from..SCRIBBLES.len() + FRAMES.len()).filter(|which| super::is_long() || turn(which) == way).collect()
 }
 
-/// Runs each attack, in pools of a few workers.
+/// Runs the attacks, in pools of a few workers, and stops them in one of five ways, which are numbered.
 fn with_scribblers(
     transport: Transport,
+    way: usize,
     limit: Option<Duration>,
     stop: impl Fn(&ProcessPoolExecutor, &[Future<()>]) + Sync,
 ) {
-    let (kinds, stop) = (kinds(transport), &stop);
+    let (kinds, stop) = (kinds(transport, way), &stop);
     thread::scope(|scope| {
         kinds.chunks(6).for_each(|few| drop(scope.spawn(move || with_few_scribblers(transport, few, limit, stop))));
     });
@@ -209,14 +214,14 @@ fn on_each_transport(test: fn(Transport)) {
 
 #[test]
 fn a_time_limit_ends_a_task_that_overwrites_its_link() {
-    on_each_transport(|transport| with_scribblers(transport, Some(Duration::from_millis(100)), |_, _| {}));
+    on_each_transport(|transport| with_scribblers(transport, 0, Some(Duration::from_millis(100)), |_, _| {}));
 }
 
 #[test]
 fn terminate_ends_a_task_that_overwrites_its_link() {
     on_each_transport(|transport| {
-        for grace in [Duration::ZERO, Duration::from_millis(20)] {
-            with_scribblers(transport, None, |_, tasks| {
+        for (way, grace) in [(1, Duration::ZERO), (2, Duration::from_millis(20))] {
+            with_scribblers(transport, way, None, |_, tasks| {
                 tasks.iter().for_each(|task| _ = task.terminate(grace));
             });
         }
@@ -226,8 +231,8 @@ fn terminate_ends_a_task_that_overwrites_its_link() {
 #[test]
 fn terminating_a_pool_ends_tasks_that_overwrite_their_links() {
     on_each_transport(|transport| {
-        for grace in [Duration::ZERO, Duration::from_millis(20)] {
-            with_scribblers(transport, None, |pool, _| {
+        for (way, grace) in [(3, Duration::ZERO), (4, Duration::from_millis(20))] {
+            with_scribblers(transport, way, None, |pool, _| {
                 pool.close(Shutdown::Terminate { grace });
                 assert!(pool.join(Some(DEADLINE)), "{transport:?}: a worker does not end");
             });
