@@ -87,13 +87,6 @@ pub(crate) struct Delivery {
     pub(crate) times: u64,
 }
 
-/// How many items there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) waiting: u64,
-    pub(crate) taken: u64,
-}
-
 /// What has become of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -235,13 +228,19 @@ impl Lane {
         let _ = self.client.publish(receipt.to_string(), word.kind().into()).now_or_never();
     }
 
-    /// Returns how many items this part has.
-    pub(crate) async fn counts(&self) -> Result<Counts, Failure> {
-        let consumer =
-            self.context.get_consumer_from_stream::<pull::Config, _, _>(self.consumer(), self.stream()).await;
-        let consumer = consumer.map_err(|error| Failure::of(&error))?;
-        let info = consumer.cached_info();
-        Ok(Counts { waiting: info.num_pending, taken: info.num_ack_pending as u64 })
+    /// Returns how many items this part has, those that are leased included.
+    ///
+    /// The stream counts them, because it has an item before the put of that item ends. A consumer learns of it some
+    /// time later, so a wait for the last item could end although there is one.
+    pub(crate) async fn count(&self) -> Result<usize, Failure> {
+        let stream = self.context.get_stream_no_info(self.stream()).await.map_err(|error| Failure::of(&error))?;
+        let counts = stream.info_with_subjects(self.subject(self.part)).await;
+        // The filter is one subject, which is missing if it has no item.
+        match counts.map_err(|error| Failure::of(&error))?.next().await {
+            Some(Ok((_, count))) => Ok(count),
+            Some(Err(error)) => Err(Failure::of(&error)),
+            None => Ok(0),
+        }
     }
 
     /// Follows the removal of items.

@@ -247,9 +247,8 @@ impl<T: Payload> Queue<T> {
     /// [`Unavailable`](ErrorKind::Unavailable) if the server does not answer.
     pub fn len(&self) -> Result<usize, Error> {
         let (mut outage, lane) = (self.connection.outage(None), self.lane.clone());
-        let counts = self.connection.run(async move { outage.persist(&*lane, || lane.counts()).await })?;
-        let counts = counts.map_err(|trouble| self.error(&trouble))?;
-        Ok(usize::try_from(counts.waiting + counts.taken).unwrap_or(usize::MAX))
+        let count = self.connection.run(async move { outage.persist(&*lane, || lane.count()).await })?;
+        count.map_err(|trouble| self.error(&trouble))
     }
 
     /// Returns `true` if the queue has no item, leased or not. It may have one a moment later.
@@ -320,8 +319,7 @@ async fn put(lane: &Lane, item: &Item, mut outage: Outage, is_bounded: bool, wai
 async fn join(lane: &Lane, mut outage: Outage) -> Result<(), Trouble> {
     let mut news = None;
     loop {
-        let counts = outage.persist(lane, || lane.counts()).await?;
-        if counts.waiting + counts.taken == 0 {
+        if outage.persist(lane, || lane.count()).await? == 0 {
             return Ok(());
         }
         if !wait_for_removal(lane, &mut news, &outage).await? {

@@ -33,6 +33,28 @@ fn items_come_out_as_they_went_in() {
 }
 
 #[test]
+fn an_item_counts_from_the_end_of_its_put_to_the_end_of_its_done() {
+    watched(|| {
+        let Some((_server, client)) = start(LONG) else { return };
+        let queue: Queue<usize> = client.queue("counted").unwrap();
+        for n in 0..200 {
+            queue.put(&n).unwrap();
+            assert_eq!(queue.len().unwrap(), n + 1);
+        }
+        assert_eq!(queue.join(Duration::ZERO).unwrap_err().kind(), ErrorKind::Timeout);
+        for n in 0..200 {
+            let lease = queue.take(None).unwrap();
+            assert_eq!((*lease, queue.len().unwrap()), (n, 200 - n));
+            lease.done().unwrap();
+            assert_eq!(queue.len().unwrap(), 199 - n);
+        }
+        queue.join(None).unwrap();
+        queue.put(&0).unwrap();
+        assert_eq!(queue.join(Duration::ZERO).unwrap_err().kind(), ErrorKind::Timeout);
+    });
+}
+
+#[test]
 fn bytes_of_any_length_up_to_that_of_the_server() {
     watched(|| {
         let Some((_server, client)) = start(LONG) else { return };
