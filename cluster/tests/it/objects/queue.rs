@@ -38,7 +38,7 @@ fn an_item_counts_from_the_end_of_its_put_to_the_end_of_its_done() {
         let Some((_server, client)) = start(LONG) else { return };
         let queue: Queue<usize> = client.queue("counted").unwrap();
         for n in 0..200 {
-            queue.put(&n).unwrap();
+            queue.put(n).unwrap();
             assert_eq!(queue.len().unwrap(), n + 1);
         }
         assert_eq!(queue.join(Duration::ZERO).unwrap_err().kind(), ErrorKind::Timeout);
@@ -49,7 +49,7 @@ fn an_item_counts_from_the_end_of_its_put_to_the_end_of_its_done() {
             assert_eq!(queue.len().unwrap(), 199 - n);
         }
         queue.join(None).unwrap();
-        queue.put(&0).unwrap();
+        queue.put(0).unwrap();
         assert_eq!(queue.join(Duration::ZERO).unwrap_err().kind(), ErrorKind::Timeout);
     });
 }
