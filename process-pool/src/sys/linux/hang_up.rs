@@ -24,8 +24,8 @@ impl HangUp {
     pub(crate) fn of(socket: Arc<OwnedFd>, parent: Option<OwnedFd>) -> io::Result<HangUp> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let data = EventData::new_u64(0);
-        // The socket is watched for no event but its end, so that arriving bytes, which nobody reads here, do not wake
-        // the thread.
+        // The socket is watched for no event but its end, so that arriving bytes, which this thread does not read, do
+        // not wake it.
         epoll::add(&epoll, &*socket, data, EventFlags::empty())?;
         if let Some(parent) = &parent {
             epoll::add(&epoll, parent, data, EventFlags::IN)?;
