@@ -19,7 +19,7 @@ use super::{
 };
 
 /// About how much work a worker is given in advance.
-const AHEAD: Duration = Duration::from_micros(200);
+const AHEAD: Duration = Duration::from_micros(500);
 
 /// A task that takes longer than this is long, and the tasks behind it are taken back.
 const LONG: Duration = Duration::from_millis(1);

@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_thread_with_its_result_leaves_the_doorbell_disarmed_only_if_the_supervisor_reads() {
         let (pool, link) = pool();
-        let choose_after_read = || pool.with_reader(SLOT, |reader| reader.choose_after_read(0));
+        let choose_after_read = || pool.with_reader(SLOT, |reader| reader.choose_after_read(0, 0));
         for supervisor_reads in [true, false] {
             link.send_part();
             pool.poll(SLOT);

@@ -4,18 +4,16 @@
 //! result also reads them, for a short while before it sleeps. Then the result of a short task reaches that thread
 //! without a third thread and without a system call. See `README.md` for why no reply is left unread.
 
-use std::io;
+use std::{io, time::Instant};
 
 use executor_core::codec::Bytes;
 
+use super::pace::Pace;
 use crate::{
     frame::{CompleteReply, ProtocolError, Replies, Reply, Space},
     telemetry,
     transport::Inbox,
 };
-
-/// From this many tasks completed in one read on, more replies are expected soon.
-const MANY: usize = 8;
 
 /// See the [module](self).
 pub(crate) struct ReplyReader {
@@ -24,6 +22,7 @@ pub(crate) struct ReplyReader {
     readers: Readers,
     next_read: NextRead,
     polling: Polling,
+    pace: Pace,
     /// The reader of the worker's events, which are read before its replies are applied.
     telemetry: telemetry::Reader,
 }
@@ -122,6 +121,7 @@ impl ReplyReader {
             readers: Readers::SupervisorUntilReady,
             next_read: NextRead::Undecided,
             polling: Polling::default(),
+            pace: Pace::from(Instant::now()),
             telemetry: telemetry::Reader::default(),
         }
     }
@@ -215,9 +215,11 @@ impl ReplyReader {
         if self.polling.had_doorbell { OnDoorbell::ReadLater } else { OnDoorbell::Read }
     }
 
-    /// Decides what the supervisor does after it has read everything, among it the replies of `completed` tasks.
-    pub(crate) fn choose_after_read(&mut self, completed: usize) -> AfterRead {
-        let is_busy = std::mem::take(&mut self.polling.have_read) || completed >= MANY;
+    /// Decides what the supervisor does after it has read everything, among it the replies of `completed` tasks, so
+    /// that the worker now has `left` tasks.
+    pub(crate) fn choose_after_read(&mut self, completed: usize, left: usize) -> AfterRead {
+        let is_fast = self.pace.is_fast(completed, left, Instant::now());
+        let is_busy = std::mem::take(&mut self.polling.have_read) || is_fast;
         let reads_again = is_busy && self.disarm();
         self.next_read = NextRead::of(self.next_read.is_doorbell_armed(), reads_again);
         if reads_again { AfterRead::ReadAgain } else { AfterRead::ArmDoorbell }

@@ -15,6 +15,8 @@ pub(crate) struct Received {
     pub(crate) bytes: usize,
     /// How many tasks have ended.
     pub(crate) completed: usize,
+    /// How many tasks the worker now has.
+    pub(crate) left: usize,
     /// Whether the worker has become ready.
     pub(crate) became_ready: bool,
     /// Why the worker cannot become ready, if it has reported that.
@@ -80,7 +82,9 @@ impl State {
         self.dispatch_into(now, &mut received.deferred);
         self.note_below_bound(&mut received.deferred);
         let most = self.limits.max_tasks_per_worker;
-        let must_leave = self.worker(slot).is_some_and(|worker| worker.has_had_all_tasks(most) || worker.is_surplus());
+        let worker = self.worker(slot);
+        received.left = worker.map_or(0, |worker| worker.in_flight().len());
+        let must_leave = worker.is_some_and(|worker| worker.has_had_all_tasks(most) || worker.is_surplus());
         received.concerns_supervisor =
             received.protocol_error || self.phase > Phase::Open || self.broken.is_some() || must_leave;
         received.deferred.complete(completions, &self.slots[slot].name);

@@ -9,15 +9,11 @@ use executor_core::{Error, ErrorKind};
 
 use super::{Supervisor, worker_io::WorkerIo};
 use crate::{
-    pool::{AfterRead, Armed, OnDoorbell, Received, ReplyReader, SlotId, Timer, WorkerHandle},
+    pool::{AfterRead, Armed, BACKOFF, OnDoorbell, Received, ReplyReader, SlotId, Timer, WorkerHandle},
     transport::descriptors::Pushed,
 };
 
-/// How long the supervisor waits between reads while replies arrive so fast that a wake-up for each would cost more
-/// than the task.
-const BACKOFF: Duration = Duration::from_micros(100);
-
-/// How long it waits between reads while other threads read.
+/// How long the supervisor waits between reads while other threads read.
 const LONG_BACKOFF: Duration = Duration::from_micros(300);
 
 /// How long it waits if a descriptor cannot be sent for a reason whose end nothing reports: this user has too many
@@ -39,17 +35,18 @@ impl Supervisor {
     /// Reads what a worker has sent, up to a bound, and sends the rest of its requests.
     pub(super) fn read_replies(&mut self, slot: SlotId) {
         const ROUNDS: usize = 16;
-        let mut completed = 0;
+        let (mut completed, mut left) = (0, 0);
         for _ in 0..ROUNDS {
             let pool = &self.pool;
             match pool.with_reader(slot, |reader| pool.receive(slot, reader)) {
                 None => return,
                 Some(Ok(received)) if received.bytes > 0 || received.protocol_error => {
                     completed += received.completed;
+                    left = received.left;
                     self.apply(slot, received);
                 }
                 Some(Ok(_)) => {
-                    if self.stop_reading(slot, completed) == Armed::Yes {
+                    if self.stop_reading(slot, completed, left) == Armed::Yes {
                         return;
                     }
                 }
@@ -62,8 +59,8 @@ impl Supervisor {
     }
 
     /// Makes sure that the next reply is read, after everything was read.
-    fn stop_reading(&mut self, slot: SlotId, completed: usize) -> Armed {
-        let after_read = self.pool.with_reader(slot, |reader| reader.choose_after_read(completed));
+    fn stop_reading(&mut self, slot: SlotId, completed: usize, left: usize) -> Armed {
+        let after_read = self.pool.with_reader(slot, |reader| reader.choose_after_read(completed, left));
         let reads_again = after_read == Some(AfterRead::ReadAgain);
         self.send_rest(slot, !reads_again);
         if reads_again {

@@ -165,9 +165,9 @@ fn the_depth_follows_the_length_of_tasks() {
     for _ in 0..10 {
         bench.state.adapt_depth(SlotId::FIRST, 10, Duration::from_micros(10), false);
     }
-    assert_eq!(bench.worker(0).depth(), 202);
+    assert_eq!(bench.worker(0).depth(), 502);
     bench.state.adapt_depth(SlotId::FIRST, 1, Duration::from_micros(50), true);
-    assert_eq!(bench.worker(0).depth(), 202);
+    assert_eq!(bench.worker(0).depth(), 502);
     bench.state.adapt_depth(SlotId::FIRST, 1, Duration::from_millis(5), true);
     assert_eq!(bench.worker(0).depth(), 1);
 }
