@@ -27,8 +27,9 @@ build() {
 # The crates whose tests `quick` runs: those that use the system.
 quick=(-p concurrent-futures-core -p concurrent-futures-threads -p concurrent-futures-processes)
 quick+=(-p concurrent-futures-sync -p concurrent-futures-command)
-# Those of which `units` runs the units.
-units=("${quick[@]}")
+# Those of which `units` runs the units. Commands have none.
+units=(-p concurrent-futures-core -p concurrent-futures-threads -p concurrent-futures-processes
+  -p concurrent-futures-sync)
 
 # linux_tests FORM [ARGUMENT...]: runs the tests of all default members, or the `quick` ones, or the `units` of most
 # of these crates. The arguments are for the full form: which packages have examples that are built, unless all have.
