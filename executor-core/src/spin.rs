@@ -40,17 +40,26 @@ pub(crate) const LONG_BACKOFF: Duration = Duration::from_micros(1);
 /// count.
 pub const LONGEST: Duration = Duration::from_micros(30);
 
+/// The longest time that a thread spins for the rest of a transfer. It is longer than it takes to wake the other side,
+/// even on a virtual machine whose idle processor has to be started, so that two sides which both sleep do not take
+/// turns with waking each other for every piece.
+const LONGEST_IN_TRANSFER: Duration = Duration::from_micros(150);
+
 /// How often a thread spins before it sleeps. It adapts to the thread's waits, so keep one for the life of the thread.
 #[derive(Clone, Copy, Debug)]
 pub struct SpinBudget {
     /// The largest number of spins before a sleep.
     spins: u32,
+    /// See [`LONGEST`].
+    longest: Duration,
 }
 
 /// This many spins are always worth their cost.
 const LEAST: u32 = if MODELLED { 0 } else { 2 };
 /// On a fast machine this many spins take about as long as [`LONGEST`].
 const MOST: u32 = if MODELLED { 0 } else { 64 };
+/// As [`MOST`], for [`LONGEST_IN_TRANSFER`].
+const MOST_IN_TRANSFER: u32 = if MODELLED { 0 } else { 400 };
 /// The budget of a thread that has not waited yet.
 const FIRST: u32 = if MODELLED { 0 } else { 16 };
 /// A model checker has no time, and a second spin shows nothing that another order would not show.
@@ -67,7 +76,13 @@ const LONG_YIELD: Duration = Duration::from_micros(5);
 impl SpinBudget {
     /// Returns the budget of a thread that has not waited yet.
     pub const fn new() -> SpinBudget {
-        SpinBudget { spins: FIRST }
+        SpinBudget { spins: FIRST, longest: LONGEST }
+    }
+
+    /// Returns the budget of a thread that waits for more of a transfer that has begun. The other side is at work on
+    /// it, so more will come soon, however long other waits take.
+    pub const fn in_transfer() -> SpinBudget {
+        SpinBudget { spins: MOST_IN_TRANSFER, longest: LONGEST_IN_TRANSFER }
     }
 
     /// Spins until `is_ready` returns `true` or the budget is spent. Returns what the last call of `is_ready` returned.
@@ -100,7 +115,7 @@ impl SpinBudget {
                 self.spins = 0;
                 return false;
             }
-            if after_yield > *end.get_or_insert(before_yield + LONGEST) {
+            if after_yield > *end.get_or_insert(before_yield + self.longest) {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use executor_core::codec::Bytes;
 
-use super::{completion::Completion, job::Job};
+use super::{completion::Completion, ids::SlotId, job::Job};
 use crate::trace::Trace;
 
 /// Actions that must not happen under the pool's lock, because they may run user code, block, or wake other threads.
@@ -19,6 +19,8 @@ pub(crate) struct Deferred {
     /// Whether the supervisor must look at the state: for a new deadline, a link that needs space, or the end of the
     /// pool.
     pub(super) wake_supervisor: bool,
+    /// A worker whose link did not take all of its request. It is likely to be taking it.
+    pub(super) unsent: Option<SlotId>,
     /// Whether submitters wait for the queue of a bounded pool to be below its bound, and it may be by now.
     pub(super) notify_submitters: bool,
     pub(super) trace: Trace,

@@ -138,8 +138,14 @@ impl State {
         }
     }
 
-    /// Leaves the rest of a request to the supervisor, which asks for the doorbell that reports space.
+    /// Leaves the rest of a request to the thread that performs the deferred actions, or to the supervisor, which asks
+    /// for the doorbell that reports space.
     pub(super) fn note_backlog(&mut self, slot: SlotId, deferred: &mut Deferred) {
+        let is_taken = |worker: &WorkerHandle| worker.claims().is_some() && worker.blocked_descriptors().is_none();
+        if deferred.unsent.is_none() && self.worker(slot).is_some_and(is_taken) {
+            deferred.unsent = Some(slot);
+            return;
+        }
         self.for_supervisor.push(slot);
         deferred.wake_supervisor = true;
     }

@@ -252,7 +252,11 @@ impl Pool {
     }
 
     fn perform_all_but_completions(&self, deferred: Deferred) -> Vec<completion::Completion> {
-        let Deferred { completions, cancelled, arguments, wake_supervisor, notify_submitters, trace } = deferred;
+        let Deferred { completions, cancelled, arguments, wake_supervisor, unsent, notify_submitters, trace } =
+            deferred;
+        if let Some(slot) = unsent {
+            self.send_unsent(slot);
+        }
         if notify_submitters {
             self.notify_submitters();
         }

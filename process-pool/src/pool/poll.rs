@@ -77,7 +77,8 @@ impl Pool {
                 progress |= self.poll(slot);
                 waiting.is_ready()
             });
-            if found || !progress || waiting.has_timed_out() {
+            let goes_on = progress || polled.is_some_and(|slot| !found && self.spin_in_transfer(slot));
+            if found || !goes_on || waiting.has_timed_out() {
                 if let Some(slot) = polled {
                     self.stop_polling(slot, if found { Leaving::WithResult } else { Leaving::WithoutResult });
                 }
@@ -135,6 +136,39 @@ impl Pool {
     fn call_supervisor_to(&self, slot: SlotId) {
         self.state.lock().for_supervisor.push(slot);
         self.notify();
+    }
+
+    /// Sends the rest of a request as long as the worker takes it, up to a bound, and leaves what remains to the
+    /// supervisor. The caller holds no lock.
+    ///
+    /// Waking the supervisor takes longer than the worker needs to take what its link holds.
+    pub(super) fn send_unsent(&self, slot: SlotId) {
+        /// What a thread that submits sends at most. What takes longer is done while the thread goes on.
+        const MOST: u64 = 1 << 20;
+        let sent = || self.state.lock().worker(slot).map(|worker| (worker.bytes_sent(), worker.has_backlog()));
+        let Some((before, mut is_unsent)) = sent() else { return };
+        if !self.is_supervisor() {
+            while is_unsent && SpinBudget::in_transfer().spin(|| self.try_send_backlog(slot)) {
+                let Some((bytes, has_backlog)) = sent() else { return };
+                is_unsent = has_backlog;
+                if bytes - before > MOST {
+                    break;
+                }
+            }
+        }
+        if is_unsent {
+            self.call_supervisor_to(slot);
+        }
+    }
+
+    /// Spins until more of a reply arrives of which a part has arrived. Returns `false` if there is no such reply, or
+    /// nothing more arrives for a while.
+    pub(crate) fn spin_in_transfer(&self, slot: SlotId) -> bool {
+        let is_awaited = |reader: &mut ReplyReader| {
+            reader.is_open_to_all_threads() && !reader.always_wakes_supervisor() && reader.is_in_a_reply()
+        };
+        self.with_reader(slot, is_awaited) == Some(true)
+            && SpinBudget::in_transfer().spin(|| self.with_reader(slot, |reader| reader.has_something()) == Some(true))
     }
 
     /// Sends the rest of the requests, unless the pool is busy. Returns `true` if there was space for a part.
@@ -208,12 +242,14 @@ mod tests {
 
     const SLOT: SlotId = SlotId::FIRST;
 
-    /// The sending end of a link to a worker that is given no task.
-    struct NoTasks;
+    /// The sending end of a link that has space for so many bytes, and takes one at a time.
+    struct LittleSpace(usize);
 
-    impl Outbox for NoTasks {
-        fn send(&mut self, _: &[u8], _: &[u8]) -> io::Result<usize> {
-            Ok(0)
+    impl Outbox for LittleSpace {
+        fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+            let count = self.0.min(first.len() + second.len()).min(1);
+            self.0 -= count;
+            Ok(count)
         }
 
         fn ring_doorbell(&mut self) {}
@@ -289,9 +325,13 @@ mod tests {
 
     /// Makes a pool with one worker, which is not ready.
     fn pool_that_starts() -> (Arc<Pool>, Link) {
+        pool_with(Box::new(LittleSpace(0)))
+    }
+
+    fn pool_with(outbox: Box<dyn Outbox>) -> (Arc<Pool>, Link) {
         let pool = Pool::new("pool".into(), Limits::default(), 1, Telemetry::default()).expect("it can be made");
         let link = Link::default();
-        pool.state.lock().attach(SLOT, Process::nonexistent(), Box::new(NoTasks));
+        pool.state.lock().attach(SLOT, Process::nonexistent(), outbox);
         pool.open_reader(SLOT, ReplyReader::new(Box::new(link.clone()), u64::MAX));
         (pool, link)
     }
@@ -357,6 +397,28 @@ mod tests {
             let received = received.expect("it has a reader").expect("it reads");
             let is_ready = kind == ReplyKind::Ready;
             assert_eq!((received.became_ready, received.declined.is_some()), (is_ready, !is_ready), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_thread_spins_for_the_rest_of_a_reply_and_for_no_other() {
+        let (pool, link) = pool();
+        link.send_part();
+        assert!(!pool.spin_in_transfer(SLOT), "nothing of it was read, so it may be complete");
+        assert!(pool.poll(SLOT) && !pool.spin_in_transfer(SLOT), "nothing more has arrived");
+        link.send_part();
+        assert!(pool.spin_in_transfer(SLOT));
+    }
+
+    #[test]
+    fn what_a_link_did_not_take_is_sent_while_there_is_space_and_left_to_the_supervisor_otherwise() {
+        for (space, is_left) in [(1 << 10, false), (3, true)] {
+            let (pool, _) = pool_with(Box::new(LittleSpace(space)));
+            pool.state.lock().worker_mut(SLOT).expect("a worker").retire();
+            pool.send_unsent(SLOT);
+            let mut state = pool.state.lock();
+            assert_eq!(state.worker_mut(SLOT).expect("a worker").has_backlog(), is_left);
+            assert_eq!(state.for_supervisor.contains(&SLOT), is_left);
         }
     }
 

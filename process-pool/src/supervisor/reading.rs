@@ -45,6 +45,7 @@ impl Supervisor {
                     left = received.left;
                     self.apply(slot, received);
                 }
+                Some(Ok(_)) if pool.spin_in_transfer(slot) => {}
                 Some(Ok(_)) => {
                     if self.stop_reading(slot, completed, left) == Armed::Yes {
                         return;

@@ -46,6 +46,15 @@ impl RingPort {
         found
     }
 
+    /// Waits for more of a frame, or for room for more of one, as [`sleep_unless`](RingPort::sleep_unless) does. The
+    /// parent is at work on it.
+    fn sleep_in_frame_unless(&self, reason: u32, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
+        if !cfg!(loom) && SpinBudget::in_transfer().spin(|| ready(self).unwrap_or(true)) {
+            return Ok(());
+        }
+        self.sleep_unless(reason, ready)
+    }
+
     /// Sleeps until the parent has done something, or not at all if `ready` returns `true`.
     fn sleep_unless(&self, reason: u32, ready: impl Fn(&RingPort) -> io::Result<bool>) -> io::Result<()> {
         if !cfg!(loom) && self.spin(&ready) {
@@ -115,7 +124,7 @@ impl Port for RingPort {
         let end = into.len() + count;
         while into.len() < end {
             match self.receiver.take(end - into.len(), into)? {
-                0 => self.sleep_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
+                0 => self.sleep_in_frame_unless(FOR_INPUT, |port| Ok(port.receiver.held()? > 0))?,
                 _ => self.made_room()?,
             }
         }
@@ -127,7 +136,7 @@ impl Port for RingPort {
             match self.sender.put(first, second)? {
                 0 => {
                     self.ring_doorbell()?;
-                    self.sleep_unless(FOR_ROOM, |port| Ok(port.sender.room()? > 0))?;
+                    self.sleep_in_frame_unless(FOR_ROOM, |port| Ok(port.sender.room()? > 0))?;
                 }
                 count => {
                     let of_first = count.min(first.len());
