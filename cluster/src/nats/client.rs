@@ -317,7 +317,7 @@ impl Writer {
             _ => None,
         };
         let tasks: Vec<TaskId> = all.iter().filter_map(task).collect();
-        let number = self.groups.lock().begin(&tasks)?;
+        let number = self.groups.lock().begin(tasks)?;
         Some(format!("{}.g.{number}", self.inbox).into())
     }
 

@@ -43,7 +43,7 @@ pub(super) enum Answered {
 impl Groups {
     /// Copies of these tasks are about to be published. Returns the number of their group, or `None` if each needs an
     /// address of its own.
-    pub(super) fn begin(&mut self, tasks: &[TaskId]) -> Option<u64> {
+    pub(super) fn begin(&mut self, tasks: Vec<TaskId>) -> Option<u64> {
         if tasks.len() < 2 || self.careful > 0 {
             self.careful = self.careful.saturating_sub(tasks.len());
             return None;
@@ -53,7 +53,7 @@ impl Groups {
         if self.open.len() == MOST {
             self.open.pop_front();
         }
-        self.open.push_back(Group { number: self.last, tasks: tasks.to_vec(), answers: 0, is_refused: false });
+        self.open.push_back(Group { number: self.last, tasks, answers: 0, is_refused: false });
         Some(self.last)
     }
 
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn a_group_is_stored_when_each_copy_is() {
         let mut groups = Groups::default();
-        assert_eq!(groups.begin(&tasks(1)), None, "a single copy needs no group");
-        let (one, two) = (groups.begin(&tasks(2)).expect("one"), groups.begin(&tasks(3)).expect("two"));
+        assert_eq!(groups.begin(tasks(1)), None, "a single copy needs no group");
+        let (one, two) = (groups.begin(tasks(2)).expect("one"), groups.begin(tasks(3)).expect("two"));
         assert_eq!(groups.answered(two, false), None);
         assert_eq!(groups.answered(one, false), None);
         assert_eq!(groups.answered(two, false), None);
@@ -109,25 +109,25 @@ mod tests {
     #[test]
     fn one_refusal_counts_for_all_and_for_those_that_follow() {
         let mut groups = Groups::default();
-        let group = groups.begin(&tasks(2)).expect("a group");
+        let group = groups.begin(tasks(2)).expect("a group");
         assert_eq!(groups.answered(group, true), None);
         assert_eq!(groups.answered(group, false), Some(Answered::Refused(tasks(2))));
         for _ in 0..CAREFUL / 64 {
-            assert_eq!(groups.begin(&tasks(64)), None);
+            assert_eq!(groups.begin(tasks(64)), None);
         }
-        assert!(groups.begin(&tasks(2)).is_some());
+        assert!(groups.begin(tasks(2)).is_some());
         groups.refused();
-        assert_eq!(groups.begin(&tasks(2)), None);
+        assert_eq!(groups.begin(tasks(2)), None);
     }
 
     #[test]
     fn groups_without_answers_are_forgotten() {
         let mut groups = Groups::default();
-        let first = groups.begin(&tasks(2)).expect("a group");
-        (0..MOST).for_each(|_| assert!(groups.begin(&tasks(2)).is_some()));
+        let first = groups.begin(tasks(2)).expect("a group");
+        (0..MOST).for_each(|_| assert!(groups.begin(tasks(2)).is_some()));
         assert_eq!((groups.open.len(), groups.answered(first, false)), (MOST, None));
         groups.clear();
         assert_eq!(groups.answered(first + 1, false), None);
-        assert_eq!(groups.begin(&tasks(2)), Some(MOST as u64 + 2), "no number is used twice");
+        assert_eq!(groups.begin(tasks(2)), Some(MOST as u64 + 2), "no number is used twice");
     }
 }
