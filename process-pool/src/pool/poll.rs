@@ -151,7 +151,8 @@ impl Pool {
             while is_unsent && SpinBudget::in_transfer().spin(|| self.try_send_backlog(slot)) {
                 let Some((bytes, has_backlog)) = sent() else { return };
                 is_unsent = has_backlog;
-                if bytes - before > MOST {
+                // By now the slot may have another worker, which has sent less.
+                if bytes.saturating_sub(before) > MOST {
                     break;
                 }
             }
