@@ -7,7 +7,8 @@
 //!
 //! Spinning never keeps a processor from other threads: the thread yields before each spin. If another thread then has
 //! the processor for a while, there are more runnable threads than processors. In that case the thread stops spinning,
-//! and does not spin again until one of its sleeps was short. It also stops after [`LONGEST`].
+//! and does not spin again until one of its sleeps was short. It also stops after [`LONGEST`], or
+//! some times as long within a [transfer](SpinBudget::in_transfer).
 //!
 //! ```
 //! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
@@ -36,8 +37,8 @@ pub(crate) const SHORT_BACKOFF: Duration = Duration::from_nanos(100);
 /// be right behind the worker and contend with it for each task. After this time it can collect several tasks.
 pub(crate) const LONG_BACKOFF: Duration = Duration::from_micros(1);
 
-/// The longest time that a thread spins before it sleeps. The time in which other threads have the processor does not
-/// count.
+/// The longest time that a thread spins before it sleeps, except within a [transfer](SpinBudget::in_transfer). The time
+/// in which other threads have the processor does not count.
 pub const LONGEST: Duration = Duration::from_micros(30);
 
 /// The longest time that a thread spins for the rest of a transfer. It is longer than it takes to wake the other side,
@@ -50,7 +51,7 @@ const LONGEST_IN_TRANSFER: Duration = Duration::from_micros(150);
 pub struct SpinBudget {
     /// The largest number of spins before a sleep.
     spins: u32,
-    /// See [`LONGEST`].
+    /// The longest time before a sleep: [`LONGEST`], or [`LONGEST_IN_TRANSFER`].
     longest: Duration,
 }
 
@@ -80,7 +81,7 @@ impl SpinBudget {
     }
 
     /// Returns the budget of a thread that waits for more of a transfer that has begun. The other side is at work on
-    /// it, so more will come soon, however long other waits take.
+    /// it, so more will come soon, however long other waits take. Each wait needs a new one: it does not adapt.
     pub const fn in_transfer() -> SpinBudget {
         SpinBudget { spins: MOST_IN_TRANSFER, longest: LONGEST_IN_TRANSFER }
     }

@@ -225,6 +225,7 @@ mod tests {
         atomic::{AtomicBool, Ordering::Relaxed},
     };
 
+    use executor_core::codec::handles::Handles;
     use parking_lot::Mutex;
 
     use super::{
@@ -235,7 +236,7 @@ mod tests {
         *,
     };
     use crate::{
-        frame::{Reply, ReplyKind},
+        frame::{Reply, ReplyKind, Request, RequestKind},
         sys::child::Process,
         telemetry::Telemetry,
         transport::{Claims, Inbox, Outbox},
@@ -243,12 +244,13 @@ mod tests {
 
     const SLOT: SlotId = SlotId::FIRST;
 
-    /// The sending end of a link that has space for so many bytes, and takes one at a time.
-    struct LittleSpace(usize);
+    /// The sending end of a link that has space for so many bytes, and takes one at a time, or as many as the second
+    /// number.
+    struct LittleSpace(usize, usize);
 
     impl Outbox for LittleSpace {
         fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
-            let count = self.0.min(first.len() + second.len()).min(1);
+            let count = self.0.min(first.len() + second.len()).min(self.1);
             self.0 -= count;
             Ok(count)
         }
@@ -326,7 +328,7 @@ mod tests {
 
     /// Makes a pool with one worker, which is not ready.
     fn pool_that_starts() -> (Arc<Pool>, Link) {
-        pool_with(Box::new(LittleSpace(0)))
+        pool_with(Box::new(LittleSpace(0, 1)))
     }
 
     fn pool_with(outbox: Box<dyn Outbox>) -> (Arc<Pool>, Link) {
@@ -414,11 +416,32 @@ mod tests {
     #[test]
     fn what_a_link_did_not_take_is_sent_while_there_is_space_and_left_to_the_supervisor_otherwise() {
         for (space, is_left) in [(1 << 10, false), (3, true)] {
-            let (pool, _) = pool_with(Box::new(LittleSpace(space)));
+            let (pool, _) = pool_with(Box::new(LittleSpace(space, 1)));
             pool.state.lock().worker_mut(SLOT).expect("a worker").retire();
             pool.send_unsent(SLOT);
             let mut state = pool.state.lock();
             assert_eq!(state.worker_mut(SLOT).expect("a worker").has_backlog(), is_left);
+            assert_eq!(state.for_supervisor.contains(&SLOT), is_left);
+        }
+    }
+
+    #[test]
+    fn a_thread_sends_a_mebibyte_at_most_of_what_a_link_did_not_take() {
+        const PIECE: usize = 256 << 10;
+        for (length, is_left) in [(3 * PIECE, false), (9 * PIECE, true)] {
+            let (pool, _) = pool_with(Box::new(LittleSpace(usize::MAX, PIECE)));
+            let request = Request::bare(RequestKind::Initialize);
+            let body = vec![0; length];
+            pool.state.lock().worker_mut(SLOT).expect("a worker").send_initializer(
+                &request,
+                &body,
+                &Handles::default(),
+            );
+            pool.send_unsent(SLOT);
+            let mut state = pool.state.lock();
+            let worker = state.worker_mut(SLOT).expect("a worker");
+            assert_eq!(worker.has_backlog(), is_left);
+            assert!(worker.bytes_sent() <= (1 << 20) + 2 * PIECE as u64);
             assert_eq!(state.for_supervisor.contains(&SLOT), is_left);
         }
     }

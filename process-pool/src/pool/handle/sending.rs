@@ -1,6 +1,7 @@
 //! Sending requests to a worker.
 //!
-//! A link takes as much as it has space for. The rest waits here, one request at a time, until the doorbell tells the
+//! A link takes as much as it has space for. The rest waits here, one request at a time. The thread that gave the task
+//! sends a part of it, and so does a thread that polls the worker. What is left waits until the doorbell tells the
 //! supervisor that there is space again.
 
 use executor_core::codec::{
