@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::{
     Backend, Error, Function, Future, Map, MapOptions, MapPairs, Payload, Shutdown, Submitting, TaskOptions, map,
-    task::{Task, kinds::Submitted, rare::Rare},
+    task::{Task, cell::TaskRef, kinds::Submitted, rare::Rare, typed::Typed},
 };
 
 /// Submits calls of functions to a back-end, and returns their results as futures.
@@ -372,6 +372,32 @@ where
     R: Payload,
 {
     let (task, typed) = Task::new(Submitted { function, args, result: PhantomData }, rare, may_wait);
+    let offered = Offered(Some(typed));
     backend.schedule(task)?;
-    Ok(Future::new(typed))
+    Ok(Future::new(offered.accepted()))
+}
+
+/// A task that the back-end has not accepted yet. What a refusal does is not part of every function that submits.
+struct Offered<R>(Option<Typed<R>>);
+
+impl<R> Offered<R> {
+    #[inline]
+    fn accepted(mut self) -> Typed<R> {
+        self.0.take().expect("only this takes it")
+    }
+}
+
+impl<R> Drop for Offered<R> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(refused) = self.0.take() {
+            drop_refused(refused.task);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_refused(task: TaskRef) {
+    drop(task);
 }

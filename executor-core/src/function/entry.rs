@@ -7,7 +7,10 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use super::batch::Records;
+use super::{
+    batch::{self, Records},
+    outcome,
+};
 use crate::codec::Words;
 
 /// A function of the program, by its type. See the [module](super).
@@ -25,7 +28,7 @@ pub struct Entry {
 }
 
 pub(super) type Call = fn(Argument<'_>, &mut Vec<u8>);
-pub(super) type CallEach = fn(&mut Records<'_>, &mut dyn FnMut(&[u8]) -> bool);
+pub(super) type CallEach = fn(&Entry, &mut Records<'_>, &mut dyn FnMut(&[u8]) -> bool);
 
 /// The bytes of an argument.
 pub(super) enum Argument<'a> {
@@ -106,7 +109,23 @@ impl Entry {
     /// `on_outcome` before the next call. Stops once `on_outcome` returns `false`, and leaves the other arguments
     /// unread.
     pub fn call_each(&self, arguments: &mut Records<'_>, on_outcome: &mut dyn FnMut(&[u8]) -> bool) {
-        (self.call_each)(arguments, on_outcome);
+        (self.call_each)(self, arguments, on_outcome);
+    }
+
+    /// Does what [`call_each`](Entry::call_each) does with one call after the other, so it needs no code of its own for
+    /// each function.
+    pub(super) fn call_one_by_one(&self, arguments: &mut Records<'_>, on_outcome: &mut dyn FnMut(&[u8]) -> bool) {
+        let mut record = Vec::new();
+        for argument in arguments {
+            record.clear();
+            batch::write_record(&mut record, |outcome| match batch::read_argument(argument) {
+                batch::Argument::Call(argument) => self.call(argument, outcome),
+                batch::Argument::Refused(error) => outcome::write_error(&error, outcome),
+            });
+            if !on_outcome(&record) {
+                return;
+            }
+        }
     }
 }
 

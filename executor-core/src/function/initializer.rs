@@ -65,7 +65,7 @@ where
         || None,
         initialize::<F, A, R, J>,
         // Initializers are never called in a batch.
-        |_, _| {},
+        |_, _, _| {},
     );
 }
 
@@ -90,8 +90,9 @@ where
 {
     const { assert_captures_nothing::<F>() };
     let called = guarded(|| {
-        // SAFETY: the first line has checked that `F` has no size.
-        let returned = unsafe { table::read_and_call::<F, A, R>(argument) }?;
+        let args = table::read(argument)?;
+        // SAFETY: the first line has checked that `F` has no size, and this function is in an entry of it.
+        let returned = unsafe { table::invoke::<F, A, R>(args) };
         J::failure(&returned).map_or(Ok(()), Err)
     });
     match called.unwrap_or_else(Err) {

@@ -97,7 +97,7 @@ impl<F: Function<A, R>, A: Payload, R: Payload> Work for Chunk<F, A, R> {
             into.truncate(start);
             batch::write_argument(into, |_| Err(error));
         }
-        Ok(Encoded { entry: Entry::of::<F, A, R>(), batch: Some(count) })
+        Ok(Encoded { entry: Entry::of_batch::<F, A, R>(), batch: Some(count) })
     }
 
     const HAS_INNER_ERRORS: bool = true;

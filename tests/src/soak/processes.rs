@@ -7,12 +7,12 @@ use process_pool::{Process, active_children};
 use serde::{Deserialize, Serialize};
 use test_support::scale;
 
-use super::{Run, resources::Resources, watchdog::Watchdog};
-
-/// As for workers that are replaced; see `turnover.rs`.
-const RESIDENT_NOISE_KIB: usize = 1024;
-const MAPPING_NOISE: usize = 4;
-const HEAP_NOISE: usize = 16 * 1024;
+use super::{
+    Run,
+    resources::Resources,
+    turnover::{HEAP_NOISE, MAPPING_NOISE, RESIDENT_NOISE_KIB},
+    watchdog::Watchdog,
+};
 
 /// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,13 +21,15 @@ const WIDTH: usize = 2;
 /// How much more memory may be resident at the end than at the start, because the allocator keeps a varying amount of
 /// freed memory. In the long form, a leak of a hundred bytes for each worker exceeds this. It is more where programs
 /// are slower, because an emulator keeps what it has translated in the memory of the program.
-const RESIDENT_NOISE_KIB: usize = 1024;
+pub(super) const RESIDENT_NOISE_KIB: usize = 1024;
 
-/// How many more mappings there may be. The allocator creates some, and the C library keeps stacks of ended threads.
-const MAPPING_NOISE: usize = 4;
+/// How many more mappings there may be. Each thread of the program may have an arena of the allocator, a stack and a
+/// stack for signals, with their guards, and may begin or keep one between two counts. In the short form, a mapping
+/// that every eighth worker loses exceeds this.
+pub(super) const MAPPING_NOISE: usize = 16;
 
 /// How many more bytes may be allocated, because some tables grow by doubling.
-const HEAP_NOISE: usize = 16 * 1024;
+pub(super) const HEAP_NOISE: usize = 16 * 1024;
 
 /// How a task ends its worker.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
