@@ -73,16 +73,25 @@ impl Request {
         Request { kind, batch: 0, sequence: 0, task: 0, function, attempt: 0, name: 0, body: 0 }
     }
 
+    /// Returns the head, as bytes.
+    #[inline]
+    pub(crate) fn to_bytes(self) -> [u8; Request::SIZE] {
+        let mut bytes = [0; Request::SIZE];
+        bytes[..4].copy_from_slice(&(self.kind as u32).to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.batch.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.task.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.function.offset.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.function.fingerprint.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.attempt.to_le_bytes());
+        bytes[44..48].copy_from_slice(&self.name.to_le_bytes());
+        bytes[48..].copy_from_slice(&self.body.to_le_bytes());
+        bytes
+    }
+
+    /// Appends the head.
     pub(crate) fn write(&self, into: &mut Vec<u8>) {
-        into.extend_from_slice(&(self.kind as u32).to_le_bytes());
-        into.extend_from_slice(&self.batch.to_le_bytes());
-        into.extend_from_slice(&self.sequence.to_le_bytes());
-        into.extend_from_slice(&self.task.to_le_bytes());
-        into.extend_from_slice(&self.function.offset.to_le_bytes());
-        into.extend_from_slice(&self.function.fingerprint.to_le_bytes());
-        into.extend_from_slice(&self.attempt.to_le_bytes());
-        into.extend_from_slice(&self.name.to_le_bytes());
-        into.extend_from_slice(&self.body.to_le_bytes());
+        into.extend_from_slice(&self.to_bytes());
     }
 
     /// Decodes a head. Returns `None` if there is no such kind.

@@ -59,20 +59,17 @@ impl State {
     fn assign_queued(&mut self, now: Instant, deferred: &mut Deferred) {
         while !self.queue.is_empty() {
             let Some(slot) = self.choose_worker().or_else(|| self.choose_unblocked_worker()) else { return };
-            let Some(job) = self.queue.pop(&mut deferred.cancelled) else { return };
-            self.assign(slot, job, now, deferred);
+            self.assign_share(slot, now, deferred);
         }
     }
 
     /// Chooses the worker that gets the next task, and then the same one again for its share. An idle worker comes
     /// first, unless the processors are crowded, and then the worker with the fewest tasks.
     fn choose_worker(&mut self) -> Option<SlotId> {
-        let most = self.limits.max_tasks_per_worker;
-        let accepts_another = |chosen: &WorkerHandle| !chosen.is_idle() && chosen.accepts_task(most);
-        if self.dispatcher.left_for_chosen > 0 && self.worker(self.dispatcher.chosen).is_some_and(accepts_another) {
-            self.dispatcher.left_for_chosen -= 1;
+        if self.take_of_share() {
             return Some(self.dispatcher.chosen);
         }
+        let most = self.limits.max_tasks_per_worker;
         let is_crowded = self.is_crowded();
         let open = self.workers().filter(|worker| worker.accepts_task(most) && !(is_crowded && worker.is_idle()));
         let worker = open.min_by_key(|worker| worker.in_flight().len())?;
@@ -108,20 +105,53 @@ impl State {
         if asked > 0 { self.choose_worker() } else { None }
     }
 
-    fn assign(&mut self, slot: SlotId, job: Job, now: Instant, deferred: &mut Deferred) {
-        let limit = job.time_limit;
-        if !job.handles().is_empty() {
-            self.forget_dropped();
+    /// Takes one task of the share of the worker that was chosen last. Returns `false` if nothing is left of it, or
+    /// another worker must be chosen for another reason.
+    fn take_of_share(&mut self) -> bool {
+        let most = self.limits.max_tasks_per_worker;
+        let accepts_another = |chosen: &WorkerHandle| !chosen.is_idle() && chosen.accepts_task(most);
+        let is_taken =
+            self.dispatcher.left_for_chosen > 0 && self.worker(self.dispatcher.chosen).is_some_and(accepts_another);
+        self.dispatcher.left_for_chosen -= usize::from(is_taken);
+        is_taken
+    }
+
+    /// Gives the chosen worker the next task and what the queue has for the rest of its share, and then wakes it once.
+    fn assign_share(&mut self, slot: SlotId, now: Instant, deferred: &mut Deferred) {
+        let mut tightest: Option<Duration> = None;
+        let mut is_assigned = false;
+        while let Some(job) = self.queue.pop(&mut deferred.cancelled) {
+            let limit = job.time_limit;
+            if !job.handles().is_empty() {
+                self.forget_dropped();
+            }
+            let WorkerSlot { name, worker: Some(worker), .. } = &mut self.slots[slot] else {
+                debug_assert!(false, "only workers are chosen");
+                return self.queue.put_back(job);
+            };
+            if worker.assign(job, now, &mut deferred.cancelled).is_none() {
+                self.queue.popped_cancelled();
+                break;
+            }
+            is_assigned = true;
+            deferred.trace.of_task(|| worker.assigned_last(name));
+            if let Some(limit) = limit {
+                tightest = Some(tightest.map_or(limit, |tightest| tightest.min(limit)));
+            }
+            if self.queue.is_empty() || !self.take_of_share() {
+                break;
+            }
         }
-        let WorkerSlot { name, worker: Some(worker), .. } = &mut self.slots[slot] else {
-            debug_assert!(false, "only workers are chosen");
-            return self.queue.put_back(job);
-        };
-        if worker.assign(job, now, &mut deferred.cancelled).is_none() {
-            self.queue.popped_cancelled();
-            return;
+        if is_assigned {
+            self.after_assigning(slot, tightest, now, deferred);
         }
-        deferred.trace.of_task(|| worker.assigned_last(name));
+    }
+
+    /// Wakes a worker that was given tasks, and sets the timers that watch over them. `limit` is the shortest of their
+    /// time limits.
+    fn after_assigning(&mut self, slot: SlotId, limit: Option<Duration>, now: Instant, deferred: &mut Deferred) {
+        let Some(worker) = self.slots[slot].worker_mut() else { return };
+        worker.ring_owed_doorbell();
         let id = worker.id();
         let (has_backlog, watches_stall) =
             (worker.has_backlog(), worker.waiting() > 0 && worker.checks.stall.is_none());

@@ -24,7 +24,8 @@ pub(crate) enum Withdrawal {
 
 impl WorkerHandle {
     /// Gives the worker a task and returns its sequence number. A task that was cancelled is added to `cancelled`
-    /// instead.
+    /// instead. The caller then calls [`ring_owed_doorbell`](WorkerHandle::ring_owed_doorbell), once for all tasks that
+    /// it gives the worker at a time.
     pub(crate) fn assign(&mut self, mut job: Job, now: Instant, cancelled: &mut Vec<Job>) -> Option<u64> {
         let sequence = self.last_sequence + 1;
         job.trim();
@@ -33,23 +34,33 @@ impl WorkerHandle {
             return None;
         }
         self.last_sequence = sequence;
-        if let Some(claims) = self.claims() {
-            claims.offer(sequence);
-        }
+        let has_claims = match self.claims() {
+            Some(claims) => {
+                claims.offer(sequence);
+                true
+            }
+            None => false,
+        };
         if self.in_flight.is_empty() {
             (self.progress, self.was_idle) = (now, true);
         }
         self.assigned += 1;
-        let mut head = std::mem::take(&mut self.scratch);
-        head.clear();
-        let gates = if job.handles().is_empty() { None } else { self.announce(&mut job, &mut head) };
-        let name = custom_name(&job);
-        job.head(sequence, name).write(&mut head);
-        head.extend_from_slice(name.as_bytes());
         let offset = self.bytes_sent;
-        self.in_flight.push_back(InFlight { sequence, job, offset, since: now, was_seen: false, watch: None });
-        self.send_task(sequence, head, gates);
-        let has_claims = self.claims().is_some();
+        let is_plain = job.handles().is_empty() && job.task.custom_name().is_none();
+        if is_plain {
+            let head = job.head(sequence, "").to_bytes();
+            self.send_plain(sequence, &head, job.body());
+            self.in_flight.push_back(InFlight { sequence, job, offset, since: now, was_seen: false, watch: None });
+        } else {
+            let mut head = std::mem::take(&mut self.scratch);
+            head.clear();
+            let gates = if job.handles().is_empty() { None } else { self.announce(&mut job, &mut head) };
+            let name = custom_name(&job);
+            job.head(sequence, name).write(&mut head);
+            head.extend_from_slice(name.as_bytes());
+            self.in_flight.push_back(InFlight { sequence, job, offset, since: now, was_seen: false, watch: None });
+            self.send_task(sequence, head, gates);
+        }
         if let Some(task) = self.in_flight.back().filter(|_| !has_claims && self.unsent.is_none()) {
             // Without claims the parent cannot learn when the task starts, so it counts as started now.
             let begun = task.job.task.begin();

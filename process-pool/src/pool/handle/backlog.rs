@@ -89,6 +89,12 @@ impl Backlog {
         Backlog { sequence, head, sent: 0, orphan, gates: None }
     }
 
+    /// Notes that so many bytes of it were sent.
+    pub(super) fn after(mut self, sent: usize) -> Backlog {
+        self.sent = sent;
+        self
+    }
+
     /// Adds the messages that the head announces.
     pub(super) fn with_gates(mut self, gates: Option<Box<Gates>>) -> Backlog {
         self.gates = gates;

@@ -97,6 +97,8 @@ pub(crate) struct WorkerHandle {
     given_back: GivenBack,
     /// The memory for the head and the name of the next request.
     scratch: Vec<u8>,
+    /// Whether it was sent a task, and its doorbell was not rung since.
+    owes_doorbell: bool,
     carried: Carried,
 }
 
@@ -164,6 +166,7 @@ impl WorkerHandle {
             checks: Checks::default(),
             given_back: GivenBack::default(),
             scratch: Vec::new(),
+            owes_doorbell: false,
             carried: Carried::default(),
         }
     }

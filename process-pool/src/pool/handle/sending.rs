@@ -19,6 +19,28 @@ use crate::{
 };
 
 impl WorkerHandle {
+    /// Sends the request of a task that has neither a name nor handles, which most tasks have not. What the link does
+    /// not take becomes the backlog.
+    pub(super) fn send_plain(&mut self, sequence: u64, head: &[u8; Request::SIZE], body: &[u8]) {
+        match self.outbox.send(head, body) {
+            Ok(sent) => {
+                self.owes_doorbell = true;
+                self.bytes_sent += sent as u64;
+                if sent < head.len() + body.len() {
+                    self.backlog = Some(Backlog::new(sequence, head.to_vec(), None).after(sent));
+                }
+            }
+            Err(_) => self.declare_link_broken(sequence),
+        }
+    }
+
+    /// Wakes the worker, if it sleeps, after tasks were assigned to it.
+    pub(crate) fn ring_owed_doorbell(&mut self) {
+        if std::mem::take(&mut self.owes_doorbell) {
+            self.outbox.ring_doorbell();
+        }
+    }
+
     /// Sends a task's request. The body follows the head and stays in the task.
     pub(super) fn send_task(&mut self, sequence: u64, head: Vec<u8>, gates: Option<Box<Gates>>) {
         self.backlog = Some(Backlog::new(sequence, head, None).with_gates(gates));
@@ -145,16 +167,18 @@ impl WorkerHandle {
             }
             // The worker has died or has overwritten the link. Its death completes its tasks.
             Err(_) => {
-                self.declare_link_broken();
+                let sequence = backlog.sequence;
+                self.backlog = None;
+                self.declare_link_broken(sequence);
                 Sent::All
             }
         }
     }
 
-    fn declare_link_broken(&mut self) {
-        if let Some(backlog) = self.backlog.take() {
-            self.unsent = Some(backlog.sequence);
-        }
+    /// Notes that the link is broken, and that the request with this number could not be sent.
+    #[cold]
+    fn declare_link_broken(&mut self, sequence: u64) {
+        self.unsent = Some(sequence);
         self.stop_assigning();
         if self.claims().is_some() {
             self.kill_because("it had written over its link to this program, so it was killed");

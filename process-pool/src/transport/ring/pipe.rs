@@ -95,18 +95,32 @@ impl Producer {
         if self.known_room < length {
             self.known_room = self.room()?;
         }
-        let length = length.min(self.known_room);
-        let from_first = first.len().min(length);
-        self.copy_in(self.tail, &first[..from_first]);
-        if length > from_first {
-            self.copy_in(self.tail + from_first as u64, &second[..length - from_first]);
-        }
+        let at = (self.tail as usize) & (CAPACITY - 1);
+        let length = if length <= self.known_room.min(CAPACITY - at) {
+            // Both parts fit before the end of the buffer, as usual.
+            let offset = self.pipe.data() + at;
+            self.pipe.memory.copy_in(offset, first);
+            self.pipe.memory.copy_in(offset + first.len(), second);
+            length
+        } else {
+            self.put_in_pieces(first, second)
+        };
         self.tail += length as u64;
         self.known_room -= length;
         // ORDERING: Release pairs with the Acquire of the consumer in `held`: it sees the bytes that the index
         // announces.
         self.pipe.tail().store(self.tail, Release);
         Ok(length)
+    }
+
+    /// Copies in as much of the two parts as is known to have room, and returns how many bytes that is.
+    #[cold]
+    fn put_in_pieces(&self, first: &[u8], second: &[u8]) -> usize {
+        let length = (first.len() + second.len()).min(self.known_room);
+        let from_first = first.len().min(length);
+        self.copy_in(self.tail, &first[..from_first]);
+        self.copy_in(self.tail + from_first as u64, &second[..length - from_first]);
+        length
     }
 
     fn copy_in(&self, index: u64, bytes: &[u8]) {
