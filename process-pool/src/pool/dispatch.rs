@@ -66,10 +66,12 @@ impl State {
     /// Chooses the worker that gets the next task, and then the same one again for its share. An idle worker comes
     /// first, unless the processors are crowded, and then the worker with the fewest tasks.
     fn choose_worker(&mut self) -> Option<SlotId> {
-        if self.take_of_share() {
+        let most = self.limits.max_tasks_per_worker;
+        let accepts_another = |chosen: &WorkerHandle| !chosen.is_idle() && chosen.accepts_task(most);
+        if self.dispatcher.left_for_chosen > 0 && self.worker(self.dispatcher.chosen).is_some_and(accepts_another) {
+            self.dispatcher.left_for_chosen -= 1;
             return Some(self.dispatcher.chosen);
         }
-        let most = self.limits.max_tasks_per_worker;
         let is_crowded = self.is_crowded();
         let open = self.workers().filter(|worker| worker.accepts_task(most) && !(is_crowded && worker.is_idle()));
         let worker = open.min_by_key(|worker| worker.in_flight().len())?;
@@ -105,24 +107,17 @@ impl State {
         if asked > 0 { self.choose_worker() } else { None }
     }
 
-    /// Takes one task of the share of the worker that was chosen last. Returns `false` if nothing is left of it, or
-    /// another worker must be chosen for another reason.
-    fn take_of_share(&mut self) -> bool {
-        let most = self.limits.max_tasks_per_worker;
-        let accepts_another = |chosen: &WorkerHandle| !chosen.is_idle() && chosen.accepts_task(most);
-        let is_taken =
-            self.dispatcher.left_for_chosen > 0 && self.worker(self.dispatcher.chosen).is_some_and(accepts_another);
-        self.dispatcher.left_for_chosen -= usize::from(is_taken);
-        is_taken
-    }
-
-    /// Gives the chosen worker the next task and what the queue has for the rest of its share, and then wakes it once.
+    /// Gives the chosen worker the next task, and as many more of its share as it certainly accepts. Wakes it once for
+    /// all of them.
     fn assign_share(&mut self, slot: SlotId, now: Instant, deferred: &mut Deferred) {
+        let most = self.limits.max_tasks_per_worker;
         let mut tightest: Option<Duration> = None;
         let mut is_assigned = false;
+        // How many more tasks it gets. It is found after the first one, which it accepts in any case.
+        let mut more: Option<usize> = None;
         while let Some(job) = self.queue.pop(&mut deferred.cancelled) {
-            let limit = job.time_limit;
-            if !job.handles().is_empty() {
+            let (limit, has_handles) = (job.time_limit, !job.handles().is_empty());
+            if has_handles {
                 self.forget_dropped();
             }
             let WorkerSlot { name, worker: Some(worker), .. } = &mut self.slots[slot] else {
@@ -138,9 +133,12 @@ impl State {
             if let Some(limit) = limit {
                 tightest = Some(tightest.map_or(limit, |tightest| tightest.min(limit)));
             }
-            if self.queue.is_empty() || !self.take_of_share() {
+            let places = more.unwrap_or_else(|| worker.open_places(most).min(self.dispatcher.left_for_chosen));
+            if places == 0 || worker.has_backlog() || has_handles || self.queue.is_empty() {
                 break;
             }
+            self.dispatcher.left_for_chosen -= 1;
+            more = Some(places - 1);
         }
         if is_assigned {
             self.after_assigning(slot, tightest, now, deferred);

@@ -151,6 +151,11 @@ impl Job {
         extra.received_for_next <= MOST_HANDLES
     }
 
+    /// Returns `true` if it has nothing but its task and its body: it is no batch, and has no handles.
+    pub(super) fn is_plain(&self) -> bool {
+        self.extra.is_none()
+    }
+
     /// Returns the end of the task, which has this reply.
     pub(crate) fn into_completion(self, reply: Bytes) -> Completion {
         match self.extra {

@@ -91,18 +91,10 @@ impl Queue {
 
     /// Returns the next task. Cancelled tasks before it are added to `cancelled`, so that they are dropped outside the
     /// lock.
+    #[inline]
     pub(crate) fn pop(&mut self, cancelled: &mut Vec<Job>) -> Option<Job> {
         loop {
-            let first = self.first()?;
-            let turn = if self.by_priority.is_empty() { None } else { self.turn() };
-            let priority = turn.unwrap_or(first);
-            let queue = self.queue_of(priority);
-            let job = queue.pop_front();
-            if queue.is_empty() && priority != 0 {
-                self.by_priority.remove(&Reverse(priority));
-            }
-            let mut job = job?;
-            job.is_due |= turn.is_some();
+            let job = if self.by_priority.is_empty() { self.normal.pop_front() } else { self.pop_by_priority() }?;
             if job.task.has_left_queue() {
                 cancelled.push(job);
                 continue;
@@ -110,6 +102,21 @@ impl Queue {
             self.waiting = self.waiting.saturating_sub(1);
             return Some(job);
         }
+    }
+
+    #[cold]
+    fn pop_by_priority(&mut self) -> Option<Job> {
+        let first = self.first()?;
+        let turn = self.turn();
+        let priority = turn.unwrap_or(first);
+        let queue = self.queue_of(priority);
+        let job = queue.pop_front();
+        if queue.is_empty() && priority != 0 {
+            self.by_priority.remove(&Reverse(priority));
+        }
+        let mut job = job?;
+        job.is_due |= turn.is_some();
+        Some(job)
     }
 
     /// Counts a task that is taken while others may wait. Returns the priority of the oldest task if its turn has come.

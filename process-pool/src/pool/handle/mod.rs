@@ -286,6 +286,18 @@ impl WorkerHandle {
         }
     }
 
+    /// Returns how many more tasks it certainly accepts, if none of them has handles and all of each is sent. It may be
+    /// more. `most` is how many tasks a worker may run in its life.
+    pub(crate) fn open_places(&self, most: Option<usize>) -> usize {
+        if self.is_idle() || !self.accepts_task(most) {
+            return 0;
+        }
+        let Some(claims) = self.claims() else { return 0 };
+        let free = (claims.slots() - 1).saturating_sub(self.last_sequence.saturating_sub(self.dequeued));
+        let left = most.map_or(usize::MAX, |most| most.saturating_sub(self.assigned));
+        left.min(self.depth.saturating_sub(self.in_flight.len())).min(usize::try_from(free).unwrap_or(usize::MAX))
+    }
+
     /// Returns `true` if the next task has a claim to use. A claim is free once the worker has taken the task that had
     /// it off its queue. For withdrawn tasks, the worker's report decides. The claim of a task in flight is never free,
     /// whatever the worker reports.

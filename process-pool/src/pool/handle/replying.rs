@@ -7,7 +7,7 @@ use executor_core::{
     codec::{self, Bytes, handles::Handle},
 };
 
-use super::{Stage, WorkerHandle};
+use super::{InFlight, Stage, WorkerHandle};
 use crate::{
     SandboxStatus,
     frame::{Body, ProtocolError, Reply, ReplyKind, read_names},
@@ -40,6 +40,9 @@ impl WorkerHandle {
         body: Body<'_>,
         now: Instant,
     ) -> Result<ReplyEffect, ProtocolError> {
+        if let Some(completion) = self.on_plain_outcome(reply, &body, now) {
+            return Ok(ReplyEffect::Completed(completion));
+        }
         match reply.kind {
             ReplyKind::Ready if !self.was_ready => {
                 self.was_ready = true;
@@ -62,6 +65,23 @@ impl WorkerHandle {
                 None => Ok(ReplyEffect::Progress),
             },
         }
+    }
+
+    /// Applies the outcome of a task about which nothing is special, as most are. It does what
+    /// [`on_outcome`](WorkerHandle::on_outcome) would do. Returns `None` for anything else.
+    #[inline]
+    fn on_plain_outcome(&mut self, reply: Reply, body: &Body<'_>, now: Instant) -> Option<Completion> {
+        let Body::Borrowed(outcome) = body else { return None };
+        let is_plain = |task: &InFlight| task.sequence == reply.sequence && task.job.is_plain();
+        let is_expected = reply.kind == ReplyKind::Outcome && self.in_flight.front().is_some_and(is_plain);
+        if !is_expected || self.verdict.is_some() || self.backlog.is_some() {
+            return None;
+        }
+        self.has_replied = true;
+        self.dequeued = self.dequeued.max(reply.sequence);
+        (self.progress, self.was_idle) = (now, false);
+        let task = self.in_flight.pop_front()?;
+        Some(Completion::Reply(task.job.task, Bytes::from(*outcome)))
     }
 
     /// Takes the descriptors of the handles that belong to the next outcome of a task.
