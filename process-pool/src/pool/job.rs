@@ -90,6 +90,7 @@ impl Job {
     /// # Errors
     ///
     /// If the arguments cannot be encoded, or another process cannot find the function.
+    #[inline]
     pub(crate) fn new(task: Task, default_limit: Option<Duration>) -> Result<Job, Error> {
         let collector = Collector::open();
         let (body, encoded) = Bytes::written(|body| task.encode(body))?;

@@ -164,10 +164,10 @@ impl Consumer {
     /// Appends up to `most` bytes from the buffer, and returns how many bytes it has appended.
     pub(super) fn take(&mut self, most: usize, into: &mut Vec<u8>) -> io::Result<usize> {
         let length = self.known(most)?.min(most);
-        for (offset, part) in self.pipe.parts(self.head, length) {
-            if part > 0 {
-                self.pipe.memory.append_out(offset, part, into);
-            }
+        let [(offset, first), (start, second)] = self.pipe.parts(self.head, length);
+        self.pipe.memory.append_out(offset, first, into);
+        if second > 0 {
+            self.pipe.memory.append_out(start, second, into);
         }
         self.advance(length);
         Ok(length)
