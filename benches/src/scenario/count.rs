@@ -11,7 +11,7 @@ use crate::{
         rayon::Rayon,
         threads::Submit,
     },
-    driver::{Driver, Side, Table},
+    driver::{Driver, Side, Table, Target},
 };
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -27,7 +27,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const COUNTS: [u64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+/// With so many tasks, the start and the end have no effect.
+const MANY: u64 = 100_000;
+const COUNTS: [u64; 6] = [1, 10, 100, 1_000, 10_000, MANY];
 /// With more tasks the sockets would take longer than all other contenders together.
 const MAX_FOR_SOCKETS: u64 = 10_000;
 
@@ -44,6 +46,13 @@ fn run(driver: &mut Driver) -> Outcome<()> {
         }
         if count <= procspawn::MAX_PENDING {
             table = table.sides([side::<Procspawn>(count)])?;
+        }
+        if count == MANY {
+            table = table.target(Target::times(Ring::NAME, 1.8, Submit::NAME)).target(Target::times(
+                Ring::NAME,
+                0.75,
+                Rayon::NAME,
+            ));
         }
         driver.compare(table)?;
     }

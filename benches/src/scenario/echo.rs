@@ -53,7 +53,45 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     let with_target = |table: Table, copies| table.target(Target::times(Ring::NAME, copies, copy::NAME));
     driver.compare(with_target(table::<Vec<f64>>("numbers", MIB)?, COPIES_OF_NUMBERS))?;
     driver.compare(with_target(table::<Plain>("struct", MIB)?, COPIES_OF_STRUCTS))?;
-    driver.compare(with_target(table::<Marked>("marked", MIB)?, COPIES_OF_STRUCTS))
+    driver.compare(with_target(table::<Marked>("marked", MIB)?, COPIES_OF_STRUCTS))?;
+
+    let mut sockets = SocketPair::start(64 * KIB)?;
+    let of_sockets = Side::new(socketpair::NAME, Role::Floor, move || {
+        spread((0..SPREAD).map(|_| sockets.nanoseconds(1) as f64).collect())
+    });
+    let table = Table::new("processes: spread of echoes of 64 KiB, `Vec<u8>`", "90th percentile / median")
+        .side(spread_side::<Ring>(64 * KIB)?)
+        .side(of_sockets)
+        .target(Target::cost(Ring::NAME, 2.0, "2"))
+        .target(Target::times(Ring::NAME, 1.5, socketpair::NAME));
+    driver.compare(table)
+}
+
+/// How often a value is echoed in a turn that measures how much its echoes differ.
+const SPREAD: usize = 1_000;
+
+/// Measures how much echoes of bytes differ.
+fn spread_side<C: Contender>(size: usize) -> Outcome<Side> {
+    let pool = C::build(WIDTH)?;
+    let value = <Vec<u8> as Sample>::of(size);
+    Ok(Side::new(C::NAME, C::ROLE, move || {
+        let echo = |_| {
+            let input = value.clone();
+            let start = Instant::now();
+            let output = C::collect(submit(&pool, input));
+            let cost = start.elapsed();
+            assert!(output == value, "another value came back");
+            cost.as_nanos() as f64
+        };
+        spread((0..SPREAD).map(echo).collect())
+    }))
+}
+
+/// Returns the 90th percentile divided by the median.
+fn spread(mut costs: Vec<f64>) -> f64 {
+    costs.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| costs[(share * (costs.len() - 1) as f64) as usize];
+    at(0.9) / at(0.5)
 }
 
 fn table<T: Sample>(kind: &str, size: usize) -> Outcome<Table> {

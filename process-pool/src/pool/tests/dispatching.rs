@@ -20,6 +20,74 @@ fn a_deep_worker_is_given_several_tasks_in_a_row_when_none_is_idle() {
     assert_eq!(bench.has(1), [2, 8, 9, 10, 11, 12]);
 }
 
+/// Returns a bench with a worker that runs a task and may have 64, and that was given none of these tasks yet.
+fn with_queued(options: impl IntoIterator<Item = TaskOptions>) -> Bench {
+    let mut bench = Bench::new(&[64]);
+    bench.submit_many(1);
+    bench.twins[0].start_next();
+    bench.worker(0).set_stage(Stage::Starting);
+    options.into_iter().for_each(|options| bench.submit(options));
+    bench.worker(0).set_stage(Stage::Ready);
+    bench
+}
+
+#[test]
+fn a_worker_is_woken_once_for_the_tasks_of_its_share() {
+    let mut bench = with_queued(std::iter::repeat_n(TaskOptions::new(), 13));
+    let before = bench.twins[0].0.lock().rings;
+    bench.dispatch();
+    assert_eq!(bench.has(0), Vec::from_iter(1..=14));
+    // A share is the task that it is chosen for, and a sixteenth of its depth.
+    assert_eq!(bench.twins[0].0.lock().rings - before, 13_usize.div_ceil(5));
+}
+
+#[test]
+fn the_shortest_time_limit_of_a_share_is_watched() {
+    let limits = [None, Some(50), Some(20), None, Some(30)].map(|limit| limit.map(Duration::from_millis));
+    let limited =
+        |limit: Option<Duration>| limit.map_or_else(TaskOptions::new, |limit| TaskOptions::new().time_limit(limit));
+    let mut bench = with_queued(limits.map(limited));
+    bench.dispatch();
+    assert_eq!(bench.has(0), [1, 2, 3, 4, 5, 6]);
+    let due = bench.now + Duration::from_millis(20);
+    assert_eq!(bench.worker(0).checks.limit, Some(due));
+}
+
+#[test]
+fn a_share_goes_on_behind_a_cancelled_task() {
+    let mut bench = with_queued(std::iter::repeat_n(TaskOptions::new(), 9));
+    for cancelled in [1, 3, 4, 8] {
+        assert!(bench.futures[cancelled].cancel());
+    }
+    bench.dispatch();
+    assert_eq!(bench.has(0), [1, 3, 6, 7, 8, 10]);
+    assert_eq!(bench.waiting(), [] as [u64; 0]);
+}
+
+#[test]
+fn a_share_ends_at_a_request_that_is_not_taken_as_a_whole() {
+    let mut bench = with_queued(std::iter::repeat_n(TaskOptions::new(), 9));
+    bench.twins[0].0.lock().most = Some(10);
+    let before = bench.twins[0].0.lock().rings;
+    let deferred = bench.state.dispatch(bench.now);
+    assert_eq!(deferred.unsent, Some(SlotId::FIRST));
+    perform(deferred);
+    assert_eq!((bench.has(0), bench.twins[0].0.lock().rings - before), (vec![1, 2], 1));
+    assert!(bench.worker(0).has_backlog());
+    bench.twins[0].0.lock().most = None;
+    assert_eq!(bench.worker(0).send_backlog(), super::super::handle::Sent::All);
+    bench.dispatch();
+    assert_eq!(bench.has(0), Vec::from_iter(1..=10));
+}
+
+#[test]
+fn a_worker_gets_no_more_tasks_than_it_may_run_in_its_life() {
+    let limits = Limits { max_tasks_per_worker: Some(4), ..Limits::default() };
+    let mut bench = Bench::with(limits, &[64]);
+    bench.submit_many(9);
+    assert_eq!((bench.has(0), bench.waiting()), (vec![1, 2, 3, 4], vec![5, 6, 7, 8, 9]));
+}
+
 #[test]
 fn quick_tasks_stay_with_as_many_workers_as_there_are_processors() {
     for (depth, idle) in [(64, 2), (8, 0)] {

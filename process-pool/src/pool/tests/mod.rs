@@ -34,6 +34,8 @@ struct Memory {
     wants_room: bool,
     /// The most bytes that are taken by one write, if there is a bound.
     most: Option<usize>,
+    /// How often its doorbell was rung.
+    rings: usize,
 }
 
 const SLOTS: u64 = 256;
@@ -63,7 +65,9 @@ impl Outbox for Twin {
         Ok(self.0.lock().most.map_or(length, |most| most.min(length)))
     }
 
-    fn ring_doorbell(&mut self) {}
+    fn ring_doorbell(&mut self) {
+        self.0.lock().rings += 1;
+    }
 
     fn want_room(&mut self) -> bool {
         self.0.lock().wants_room = true;

@@ -90,6 +90,7 @@ impl Producer {
     /// Puts in as much of the two parts, one after the other, as there is room for, and returns how many bytes it has
     /// put in. It loads the other side's index only if the known room does not suffice, because each load takes the
     /// cache line away from the side that writes it.
+    #[inline]
     pub(super) fn put(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let length = first.len() + second.len();
         if self.known_room < length {
@@ -100,7 +101,9 @@ impl Producer {
             // Both parts fit before the end of the buffer, as usual.
             let offset = self.pipe.data() + at;
             self.pipe.memory.copy_in(offset, first);
-            self.pipe.memory.copy_in(offset + first.len(), second);
+            if !second.is_empty() {
+                self.pipe.memory.copy_in(offset + first.len(), second);
+            }
             length
         } else {
             self.put_in_pieces(first, second)

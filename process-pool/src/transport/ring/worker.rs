@@ -80,6 +80,23 @@ impl RingPort {
         Ok(())
     }
 
+    /// Sends what is left of two parts of which so many bytes were sent, as the parent makes room for it.
+    #[cold]
+    fn write_rest(&mut self, first: &[u8], second: &[u8], mut sent: usize) -> io::Result<()> {
+        while sent < first.len() + second.len() {
+            let first_rest = &first[sent.min(first.len())..];
+            let second_rest = &second[sent.saturating_sub(first.len())..];
+            match self.sender.put(first_rest, second_rest)? {
+                0 => {
+                    self.ring_doorbell()?;
+                    self.sleep_in_frame_unless(FOR_ROOM, |port| Ok(port.sender.room()? > 0))?;
+                }
+                count => sent += count,
+            }
+        }
+        Ok(())
+    }
+
     /// Tells the parent about room, if the parent may be waiting for some.
     fn made_room(&self) -> io::Result<()> {
         if self.receiver.is_crowded() { self.took() } else { Ok(()) }
@@ -131,21 +148,9 @@ impl Port for RingPort {
         Ok(())
     }
 
-    fn write(&mut self, mut first: &[u8], mut second: &[u8]) -> io::Result<()> {
-        while !first.is_empty() || !second.is_empty() {
-            match self.sender.put(first, second)? {
-                0 => {
-                    self.ring_doorbell()?;
-                    self.sleep_in_frame_unless(FOR_ROOM, |port| Ok(port.sender.room()? > 0))?;
-                }
-                count => {
-                    let of_first = count.min(first.len());
-                    first = &first[of_first..];
-                    second = &second[count - of_first..];
-                }
-            }
-        }
-        Ok(())
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
+        let put = self.sender.put(first, second)?;
+        if put < first.len() + second.len() { self.write_rest(first, second, put) } else { Ok(()) }
     }
 
     fn ring_doorbell(&mut self) -> io::Result<()> {
