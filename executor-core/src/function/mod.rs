@@ -3,10 +3,10 @@
 //!
 //! The type of a function that captures nothing identifies the function. For each submitted function the compiler emits
 //! a constant [`Entry`]: a magic number, the identity of the types, and the call. A function that is mapped has another
-//! one with the same identity, whose calls on a batch are faster. The [`Address`] of an entry is its distance from one static of this crate, which is the same in every process that runs the same file,
-//! even if it is loaded at another base. Both sides compare their [`BuildId`] once. Before an address is used, it is
-//! checked against the program's own image, the magic number and the fingerprint of its types. There is no
-//! registration, and no macro.
+//! one with the same identity, whose calls on a batch are faster. The [`Address`] of an entry is its distance from one
+//! static of this crate, which is the same in every process that runs the same file, even if it is loaded at another
+//! base. Both sides compare their [`BuildId`] once. Before an address is used, it is checked against the program's own
+//! image, the magic number and the fingerprint of its types. There is no registration, and no macro.
 //!
 //! ```
 //! # mod concurrent_futures { pub use executor_core::*; pub mod backend { pub use executor_core::*; } }
