@@ -7,6 +7,7 @@ mod blocker;
 #[cfg(unix)]
 mod pipe;
 mod poll;
+mod port;
 #[cfg(unix)]
 mod process;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -24,6 +25,7 @@ pub use blocker::Blocker;
 #[cfg(unix)]
 pub use pipe::pipe;
 pub use poll::wait_until;
+pub use port::free_port;
 #[cfg(unix)]
 pub use process::{children, copy_program, is_alive, is_stopped, kill, parent, state, wait_gone};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

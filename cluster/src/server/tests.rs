@@ -1,8 +1,8 @@
 //! Real servers.
 
-use std::{io::Write as _, net::TcpListener, os::unix::process::CommandExt as _, process::Command};
+use std::{io::Write as _, net::SocketAddr, os::unix::process::CommandExt as _, process::Command};
 
-use test_support::{is_alive, kill, wait_until};
+use test_support::{free_port, is_alive, kill, wait_until};
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn a_server_listens_on_the_address_that_was_asked() {
     if is_skipped() {
         return;
     }
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let server = Server::start(&format!("0.0.0.0:{}", free.port()), "token").unwrap();
     assert_eq!(server.url(), format!("nats://{free}"));
     let error = Server::start(&free.to_string(), "token").unwrap_err();

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::PathBuf,
     process::Command,
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::Signal;
 use tempfile::TempDir;
-use test_support::{DEADLINE, Random};
+use test_support::{DEADLINE, free_port};
 
 use super::{network::Network, process::Process};
 
@@ -79,53 +79,47 @@ impl Servers {
     /// # Panics
     ///
     /// As all functions of this module: if a server does not do what it must, in time.
-    pub fn single(random: &mut Random, more: &str) -> Servers {
-        Servers::start(random, &[Place::loopback()], STORE, more)
+    pub fn single(more: &str) -> Servers {
+        Servers::start(&[Place::loopback()], STORE, more)
     }
 
     /// Starts a single server whose configuration reads these variables.
-    pub fn single_in_environment(random: &mut Random, more: &str, environment: Vec<(String, String)>) -> Servers {
-        Servers::start_in(random, &[Place::loopback()], STORE, more, environment)
+    pub fn single_in_environment(more: &str, environment: Vec<(String, String)>) -> Servers {
+        Servers::start_in(&[Place::loopback()], STORE, more, environment)
     }
 
     /// Starts a single server that listens on this address.
-    pub fn on(random: &mut Random, host: &str) -> Servers {
-        Servers::start(random, &[Place { host: host.to_string(), namespace: None }], STORE, "")
+    pub fn on(host: &str) -> Servers {
+        Servers::start(&[Place { host: host.to_string(), namespace: None }], STORE, "")
     }
 
     /// Starts a single server with this section for its store; `STORE` in it is the folder.
-    pub fn single_with_store(random: &mut Random, store: &str) -> Servers {
-        Servers::start(random, &[Place::loopback()], store, "")
+    pub fn single_with_store(store: &str) -> Servers {
+        Servers::start(&[Place::loopback()], store, "")
     }
 
     /// Starts three nodes, on the loopback or each on a machine of a network.
-    pub fn three(random: &mut Random, network: Option<&Network>) -> Servers {
+    pub fn three(network: Option<&Network>) -> Servers {
         let place = |n| match network {
             Some(network) => Place { host: network.address(n), namespace: Some(network.namespace(n)) },
             None => Place::loopback(),
         };
-        Servers::start(random, &[place(0), place(1), place(2)], STORE, "")
+        Servers::start(&[place(0), place(1), place(2)], STORE, "")
     }
 
-    fn start(random: &mut Random, places: &[Place], store: &str, more: &str) -> Servers {
-        Servers::start_in(random, places, store, more, Vec::new())
+    fn start(places: &[Place], store: &str, more: &str) -> Servers {
+        Servers::start_in(places, store, more, Vec::new())
     }
 
-    fn start_in(
-        random: &mut Random,
-        places: &[Place],
-        store: &str,
-        more: &str,
-        environment: Vec<(String, String)>,
-    ) -> Servers {
+    fn start_in(places: &[Place], store: &str, more: &str, environment: Vec<(String, String)>) -> Servers {
         let folder = tempfile::tempdir().expect("a folder");
-        let routes: Vec<(String, u16)> = places.iter().map(|place| (place.host.clone(), free_port(random))).collect();
+        let routes: Vec<(String, u16)> = places.iter().map(|place| (place.host.clone(), free_port())).collect();
         let nodes = places.iter().enumerate().map(|(n, place)| {
             let node = Node {
                 name: format!("n{n}"),
                 host: place.host.clone(),
-                port: free_port(random),
-                monitor: free_port(random),
+                port: free_port(),
+                monitor: free_port(),
                 namespace: place.namespace.clone(),
                 environment: environment.clone(),
                 folder: folder.path().join(format!("n{n}")),
@@ -269,16 +263,4 @@ fn cluster_section(routes: &[(String, u16)], own: usize) -> String {
     let urls: Vec<String> = others.map(|(_, (host, port))| format!("\"nats-route://{host}:{port}\"")).collect();
     let (host, port) = &routes[own];
     format!("cluster {{ name: faults, listen: \"{host}:{port}\", routes: [{}] }}\n", urls.join(", "))
-}
-
-/// Returns a port below those that the system gives to outgoing connections, so that a server that is restarted gets it
-/// again.
-pub fn free_port(random: &mut Random) -> u16 {
-    for _ in 0..1000 {
-        let port = 12_000 + random.below(18_000) as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port is free");
 }

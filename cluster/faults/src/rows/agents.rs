@@ -139,7 +139,7 @@ pub fn cut_off(run: &mut Run) {
 /// The server is on this machine's address in the network, and one of three agents on the machine that is cut off.
 fn machine_cut_off(run: &mut Run, retries: u32) {
     let network = Network::new(2, &mut run.random);
-    let servers = Servers::on(&mut run.random, &network.own_address());
+    let servers = Servers::on(&network.own_address());
     let site = Site::new(servers.urls(), "faults");
     let mut cluster = Cluster::over(servers, site.clone(), 2);
     let options = AgentOptions { namespace: Some(network.namespace(0)), ..AgentOptions::default() };

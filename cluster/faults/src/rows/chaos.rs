@@ -30,7 +30,7 @@ const ENDS: [&str; 4] = ["WorkerDied", "Cancelled", "Terminated", "Unavailable"]
 /// Row 23. It uses one server, because two faults at once take the majority of three.
 pub fn chaos(run: &mut Run) {
     let mut random = run.random.fork();
-    let mut world = World::start(&mut random);
+    let mut world = World::start();
     let until = Instant::now() + run.chaos;
     // One load for each number of attempts, with a journal of its own.
     let mut loads = [1, ATTEMPTS].map(|attempts| Load::new(world.dir.path(&format!("attempts-{attempts}.journal"))));
@@ -103,8 +103,8 @@ struct World {
 }
 
 impl World {
-    fn start(random: &mut Random) -> World {
-        let servers = Servers::single(random, "");
+    fn start() -> World {
+        let servers = Servers::single("");
         let site = Site::new(servers.urls(), "faults");
         let address = servers.nodes[0].address();
         let proxies = [(); 3].map(|()| Proxy::start(&address));

@@ -43,7 +43,7 @@ fn own_queue(run: &mut Run) {
 
 /// The bound of the stream.
 fn stream(run: &mut Run) {
-    let servers = Servers::single(&mut run.random, "");
+    let servers = Servers::single("");
     let site = Site::new(servers.urls(), "faults");
     cluster::provision(&site.urls[0], Provision::new().pool("faults").capacity(50)).expect("an administrator may");
     let mut cluster = Cluster::over(servers, site, 0);
@@ -62,7 +62,7 @@ fn stream(run: &mut Run) {
 /// The bound of the whole store of the engine.
 fn store(run: &mut Run) {
     let store = "jetstream { store_dir: STORE, max_file_store: 4MB, max_memory_store: 1MB }\n";
-    let servers = Servers::single_with_store(&mut run.random, store);
+    let servers = Servers::single_with_store(store);
     let site = Site::new(servers.urls(), "faults");
     let mut cluster = Cluster::over(servers, site, 0);
     let raw = Raw::open(&cluster.servers.urls());
@@ -83,7 +83,7 @@ fn store(run: &mut Run) {
 /// The bound of the store, for values that do not fit into messages.
 fn large_values(run: &mut Run) {
     let store = "jetstream { store_dir: STORE, max_file_store: 12MB, max_memory_store: 1MB }\n";
-    let servers = Servers::single_with_store(&mut run.random, store);
+    let servers = Servers::single_with_store(store);
     let site = Site::new(servers.urls(), "faults");
     let mut cluster = Cluster::over(servers, site, 0);
     let client: &Client = &cluster.client;
@@ -115,7 +115,7 @@ fn bounded(pool: &str) -> Provision {
 /// Arguments have no room that outcomes need: two clients of one user and one of another have far more arguments than
 /// there is room for, and each outcome is as large.
 fn outcomes_beside_arguments(run: &mut Run) {
-    let servers = Servers::single(&mut run.random, "");
+    let servers = Servers::single("");
     let site = Site::new(servers.urls(), "faults");
     let options = bounded("faults").client("default").client("bob");
     cluster::provision(&site.urls[0], options).expect("an administrator may");
@@ -153,7 +153,7 @@ fn too_large(run: &mut Run) {
     /// What a store of so many bytes has room for, but for what the library counts for the descriptions of a value.
     const BOUND: u64 = 2_000_000;
     const FITS: usize = 1_990_000;
-    let servers = Servers::single(&mut run.random, "");
+    let servers = Servers::single("");
     let site = Site::new(servers.urls(), "faults");
     let options = Provision::new().pool("faults").client("default");
     let bounded = options.clone().large_arguments(BOUND).large_outcomes(BOUND);

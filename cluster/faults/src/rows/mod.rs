@@ -225,7 +225,7 @@ impl Run {
 
     /// Starts a single server, this many agents with two slots each, and a client.
     fn cluster(&mut self, agents: usize) -> Cluster {
-        let servers = Servers::single(&mut self.random, "");
+        let servers = Servers::single("");
         let site = Site::new(servers.urls(), "faults");
         Cluster::over(servers, site, agents)
     }

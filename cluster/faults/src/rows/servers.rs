@@ -48,8 +48,8 @@ pub fn restarts(run: &mut Run) {
 }
 
 /// Starts three servers, whose stream is on all of them, with two agents and a client.
-fn three(run: &mut Run) -> Cluster {
-    let servers = Servers::three(&mut run.random, None);
+fn three() -> Cluster {
+    let servers = Servers::three(None);
     let site = Site::new(servers.urls(), "faults");
     provision(&site);
     Cluster::over(servers, site, 2)
@@ -67,7 +67,7 @@ fn provision(site: &Site) {
 
 /// Row 2.
 pub fn leader_killed(run: &mut Run) {
-    let mut cluster = three(run);
+    let mut cluster = three();
     let tasks = run.amount(600, 3000);
     let mut load = Load::new(cluster.journal("leader"));
     load.submit(&*cluster.client, tasks, 4, 0);
@@ -94,7 +94,7 @@ fn leader(cluster: &Cluster) -> usize {
 
 /// Row 3.
 pub fn majority_down(run: &mut Run) {
-    let servers = Servers::three(&mut run.random, None);
+    let servers = Servers::three(None);
     let site = Site::new(servers.urls(), "faults");
     provision(&site);
     let patience = Duration::from_secs(6);
@@ -134,7 +134,7 @@ pub fn majority_down(run: &mut Run) {
 
 /// Row 4.
 pub fn rolling_restart(run: &mut Run) {
-    let mut cluster = three(run);
+    let mut cluster = three();
     let mut load = Load::new(cluster.journal("rolling"));
     let times = run.amount(1, 3) as usize;
     let began = Instant::now();
@@ -175,7 +175,7 @@ pub fn minority(run: &mut Run) {
         return run.skip("a network that splits", why);
     }
     let network = Network::new(3, &mut run.random);
-    let servers = Servers::three(&mut run.random, Some(&network));
+    let servers = Servers::three(Some(&network));
     // An agent whose connection goes to that server notices its end after six seconds. The default grace is longer.
     let grace = Some(Duration::from_secs(10));
     let site = Site { grace, ..Site::new(servers.urls(), "faults") };

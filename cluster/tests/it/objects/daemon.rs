@@ -6,7 +6,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use test_support::{kill, wait_until};
+use test_support::{free_port, kill, wait_until};
 
 pub const TOKEN: &str = "daemon";
 
@@ -24,7 +24,7 @@ impl Daemon {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let (process, port) = spawn(folder.path(), "-1", |command| command.args(["--auth", TOKEN]));
+        let (process, port) = spawn(folder.path(), free_port(), |command| command.args(["--auth", TOKEN]));
         Some(Daemon { process, folder, port })
     }
 
@@ -36,7 +36,7 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("server.conf");
         std::fs::write(&config, text).expect("a file");
-        let (process, port) = spawn(folder.path(), "-1", |command| {
+        let (process, port) = spawn(folder.path(), free_port(), |command| {
             command.arg("-c").arg(config).envs(variables.iter().map(|(name, value)| (name, value)))
         });
         Some(Daemon { process, folder, port })
@@ -58,8 +58,7 @@ impl Daemon {
     }
 
     pub fn restart(&mut self) {
-        (self.process, self.port) =
-            spawn(self.folder.path(), &self.port.to_string(), |command| command.args(["--auth", TOKEN]));
+        (self.process, self.port) = spawn(self.folder.path(), self.port, |command| command.args(["--auth", TOKEN]));
     }
 }
 
@@ -70,13 +69,13 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(folder: &Path, port: &str, access: impl FnOnce(&mut Command) -> &mut Command) -> (Child, u16) {
+fn spawn(folder: &Path, port: u16, access: impl FnOnce(&mut Command) -> &mut Command) -> (Child, u16) {
     let ports = folder.join("ports");
     let _ = std::fs::remove_dir_all(&ports);
     std::fs::create_dir(&ports).expect("a folder");
     let mut command = Command::new(std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into()));
     let process = access(&mut command)
-        .args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"])
+        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
         .arg(folder)
         .arg("--ports_file_dir")
         .arg(&ports)

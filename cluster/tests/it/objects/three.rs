@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -11,7 +10,7 @@ use cluster::{Client, Map, Queue};
 use executor_core::Error;
 use process_pool::Process;
 use tempfile::TempDir;
-use test_support::{DEADLINE, wait_until, watched, watched_within};
+use test_support::{DEADLINE, free_port, wait_until, watched, watched_within};
 
 use super::daemon::TOKEN;
 
@@ -30,11 +29,8 @@ impl Servers {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
-        // All are open at the same time, so they differ.
-        let listeners: Vec<TcpListener> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let mut ports: Vec<u16> = listeners.iter().map(|one| one.local_addr().expect("an address").port()).collect();
-        let routes = ports.split_off(3);
-        drop(listeners);
+        let three_ports = || Vec::from_iter((0..3).map(|_| free_port()));
+        let (ports, routes) = (three_ports(), three_ports());
         let mut servers = Servers { processes: vec![None, None, None], folder, ports, routes };
         (0..3).for_each(|number| servers.run(number));
         let mut client = None;

@@ -35,7 +35,7 @@ struct Members {
 
 impl Members {
     /// Starts a server with TLS and the permissions, and makes the keys of its users.
-    fn new(run: &mut Run) -> Members {
+    fn new() -> Members {
         let authority = Authority::new("faults");
         let (certificate, private) = authority.certificate("server");
         let keys = [key(), key(), key(), key()];
@@ -48,7 +48,7 @@ impl Members {
         let names = ["ADMIN_KEY", "ADA_KEY", "BOB_KEY", "WORKER_KEY"];
         let environment: Vec<(String, String)> =
             names.iter().zip(&keys).map(|(name, (_, public))| (name.to_string(), public.clone())).collect();
-        let servers = Servers::single_in_environment(&mut run.random, &include, environment);
+        let servers = Servers::single_in_environment(&include, environment);
         let credentials = |n: usize, name: &str| Credentials {
             name: Some(name.to_string()),
             seed: Some(keys[n].0.clone()),
@@ -73,7 +73,7 @@ fn relative_to_config(file: &Path) -> String {
 
 /// Row 22.
 pub fn refusals(run: &mut Run) {
-    let members = Members::new(run);
+    let members = Members::new();
     let dir = SharedDir::new();
     let site = Site::new(members.servers.urls(), POOL);
     let tls = members.admin.tls.as_ref().expect("it has files");
