@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Deferred, State,
-    handle::{Withdrawal, WorkerHandle},
+    handle::{Stage, Withdrawal, WorkerHandle},
     ids::{SlotId, WorkerId},
     job::Job,
     slot::WorkerSlot,
@@ -134,7 +134,9 @@ impl State {
                 tightest = Some(tightest.map_or(limit, |tightest| tightest.min(limit)));
             }
             let places = more.unwrap_or_else(|| worker.open_places(most).min(self.dispatcher.left_for_chosen));
-            if places == 0 || worker.has_backlog() || has_handles || self.queue.is_empty() {
+            // A worker whose link is broken leaves.
+            let accepts_more = worker.stage() == Stage::Ready && !worker.has_backlog() && !has_handles;
+            if places == 0 || !accepts_more || self.queue.is_empty() {
                 break;
             }
             self.dispatcher.left_for_chosen -= 1;

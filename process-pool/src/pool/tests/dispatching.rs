@@ -81,6 +81,17 @@ fn a_share_ends_at_a_request_that_is_not_taken_as_a_whole() {
 }
 
 #[test]
+fn a_share_ends_at_a_link_that_is_broken() {
+    let mut bench = with_queued(std::iter::repeat_n(TaskOptions::new(), 9));
+    bench.twins[0].0.lock().is_broken = true;
+    bench.dispatch();
+    assert_eq!((bench.has(0), bench.waiting()), (vec![1, 2], Vec::from_iter(3..=10)));
+    assert_eq!(bench.worker(0).stage(), Stage::Leaving);
+    bench.die(0);
+    assert_eq!(bench.waiting(), Vec::from_iter(2..=10));
+}
+
+#[test]
 fn a_worker_gets_no_more_tasks_than_it_may_run_in_its_life() {
     let limits = Limits { max_tasks_per_worker: Some(4), ..Limits::default() };
     let mut bench = Bench::with(limits, &[64]);

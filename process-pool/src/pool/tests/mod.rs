@@ -34,6 +34,8 @@ struct Memory {
     wants_room: bool,
     /// The most bytes that are taken by one write, if there is a bound.
     most: Option<usize>,
+    /// Whether the link is broken.
+    is_broken: bool,
     /// How often its doorbell was rung.
     rings: usize,
 }
@@ -61,6 +63,9 @@ impl Twin {
 
 impl Outbox for Twin {
     fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        if self.0.lock().is_broken {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         let length = first.len() + second.len();
         Ok(self.0.lock().most.map_or(length, |most| most.min(length)))
     }
