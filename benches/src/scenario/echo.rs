@@ -56,9 +56,8 @@ fn run(driver: &mut Driver) -> Outcome<()> {
     driver.compare(with_target(table::<Marked>("marked", MIB)?, COPIES_OF_STRUCTS))?;
 
     let mut sockets = SocketPair::start(64 * KIB)?;
-    let of_sockets = Side::new(socketpair::NAME, Role::Floor, move || {
-        spread((0..SPREAD).map(|_| sockets.nanoseconds(1) as f64).collect())
-    });
+    let of_sockets =
+        Side::new(socketpair::NAME, Role::Floor, move || spread((0..SPREAD).map(|_| sockets.nanoseconds(1)).collect()));
     let table = Table::new("processes: spread of echoes of 64 KiB, `Vec<u8>`", "90th percentile / median")
         .side(spread_side::<Ring>(64 * KIB)?)
         .side(of_sockets)
