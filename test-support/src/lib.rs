@@ -27,7 +27,7 @@ pub use pipe::pipe;
 pub use poll::wait_until;
 pub use port::free_port;
 #[cfg(unix)]
-pub use process::{children, copy_program, is_alive, is_stopped, kill, parent, state, wait_gone};
+pub use process::{children, children_of, copy_program, is_alive, is_stopped, kill, parent, state, wait_gone};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[doc(hidden)]
 pub use quiet::keep_standard_error;

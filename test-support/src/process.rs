@@ -65,9 +65,18 @@ pub fn wait_gone(pids: &[u32], timeout: Duration) {
 ///
 /// If there is no `/proc`.
 pub fn children() -> Vec<u32> {
+    children_of(std::process::id())
+}
+
+/// Returns the children of a process, zombies included.
+///
+/// # Panics
+///
+/// If there is no `/proc`.
+pub fn children_of(pid: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").expect("/proc is mounted").flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| parent(*pid) == Some(std::process::id())).collect()
+    pids.filter(|child| parent(*child) == Some(pid)).collect()
 }
 
 /// Returns the parent of a process, or `None` if the process does not exist.

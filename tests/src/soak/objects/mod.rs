@@ -29,7 +29,7 @@ use std::{
 use concurrent_futures::multiprocessing::{Access, Connection, Listener, Lock};
 use executor_core::Payload;
 use tempfile::TempDir;
-use test_support::{children, open_descriptors};
+use test_support::{DEADLINE, children, children_of, open_descriptors, wait_gone};
 
 use super::{On, Run, seconds_from_now};
 
@@ -114,9 +114,13 @@ fn unshare() -> Command {
     command
 }
 
+/// Kills a process, and waits until it is gone. In a namespace it is the child of a program that is killed in its
+/// place, and ends a moment later.
 fn end(mut process: Child) {
+    let inner = children_of(process.id());
     let _ = process.kill();
     process.wait().expect("it is a child");
+    wait_gone(&inner, DEADLINE);
 }
 
 /// Starts so many processes of each kind, and kills and replaces random ones until the time is over. Calls `look` in
